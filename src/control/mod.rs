@@ -1,0 +1,1 @@
+//! One watching connection: topology and schema become snapshots.

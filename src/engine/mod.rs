@@ -1,0 +1,1 @@
+//! Sessions on one side, lanes on the other: forward, deliver, learn, expire.

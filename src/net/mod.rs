@@ -1,0 +1,1 @@
+//! Sockets, runtimes and the clock around the engine.

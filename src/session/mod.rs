@@ -1,0 +1,1 @@
+//! One client connection: its phases, and what is answered without the cluster.

@@ -1,0 +1,1 @@
+//! A simulated ScyllaDB cluster, for the demo, the tests and anybody's drivers.

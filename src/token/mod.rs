@@ -1,0 +1,1 @@
+//! Partition key → token → shard: arithmetic only.

@@ -1,0 +1,3 @@
+//! The cluster as one immutable picture: nodes, ring, tablets.
+
+pub mod id;

@@ -1,0 +1,2 @@
+//! One connection to one shard.
+pub mod stream_ids;

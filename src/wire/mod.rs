@@ -1,0 +1,9 @@
+//! Frames and notations of the CQL native protocol, as views over bytes.
+
+pub mod error;
+pub mod frame;
+pub mod header;
+pub mod notation;
+pub mod opcode;
+pub mod request;
+pub mod response;

@@ -1,0 +1,1 @@
+//! Where the parts of each request lie; values stay undecoded.

@@ -1,0 +1,1 @@
+//! Responses, read only as far as needed.

@@ -1,0 +1,92 @@
+//! The rules of ARCHITECTURE.md that a machine can hold.
+//!
+//! They stand here, not in a script, so that `cargo test` alone tells whether the house is tidy.
+
+#![allow(clippy::unwrap_used, reason = "a check that cannot run should fail loudly")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folders of `src/`, ground floor first. A folder imports only from floors below its own.
+const FLOORS: &[&[&str]] = &[
+    &["flow", "token", "wire"],
+    &["session", "topology"],
+    &["routing", "upstream"],
+    &["engine"],
+    &["net", "sim", "telemetry"],
+    &["admin", "control"],
+    &["config"],
+    &["server"],
+    &["cli"],
+];
+
+/// Folders that may touch sockets, clocks, files or randomness; every other one is pure.
+const SHELL: &[&str] = &["admin", "cli", "config", "control", "net", "server", "telemetry"];
+
+/// The parts of `sim/` that put the simulated nodes on real sockets.
+const SIM_SHELL: &[&str] = &["src/sim/listen", "src/sim/listen.rs", "src/sim/http.rs"];
+
+/// What a pure folder never says.
+const IMPURE: &[&str] = &["tokio::", "std::net::Tcp", "std::fs", "std::env", "::now()", "rand::"];
+
+const LINES_MAX: usize = 400;
+
+#[test]
+fn folders_import_only_from_floors_below() {
+    let name_end = |c: char| !c.is_alphanumeric() && c != '_';
+    check(|folder, _, line| {
+        let home = floor(folder)?;
+        let mut names =
+            line.split("crate::").skip(1).filter_map(|path| path.split(name_end).next());
+        let above = names.find(|name| *name != folder && floor(name) >= Some(home))?;
+        Some(format!("{folder}/ imports {above}/, which is not below it"))
+    });
+}
+
+#[test]
+fn pure_folders_do_no_io() {
+    check(|folder, path, line| {
+        let exempt = SHELL.contains(&folder) || SIM_SHELL.iter().any(|part| path.starts_with(part));
+        let word = IMPURE.iter().find(|word| !exempt && line.contains(**word))?;
+        Some(format!("{folder}/ is pure, yet says `{word}`"))
+    });
+}
+
+#[test]
+fn every_file_is_short_and_says_what_it_is() {
+    for path in sources(Path::new("src")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text.lines().count();
+        assert!(text.starts_with("//! "), "{}: no //! on line 1", path.display());
+        assert!(lines <= LINES_MAX, "{}: {lines} lines", path.display());
+    }
+}
+
+/// Runs `rule` on every line of code outside tests, and fails with all that it found.
+fn check(rule: impl Fn(&str, &Path, &str) -> Option<String>) {
+    let mut found = Vec::new();
+    for path in sources(Path::new("src")) {
+        let folder = path.components().nth(1).unwrap().as_os_str().to_str().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let product = text.split("#[cfg(test)]\nmod ").next().unwrap();
+        let code = |line: &str| !line.trim_start().starts_with("//");
+        for (number, line) in product.lines().enumerate().filter(|(_, line)| code(line)) {
+            if let Some(fault) = rule(folder, &path, line) {
+                found.push(format!("{}:{}: {fault}", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+fn floor(folder: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&folder))
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|ending| ending == "rs"))
+        .collect()
+}
