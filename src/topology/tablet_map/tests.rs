@@ -188,7 +188,7 @@ fn a_node_that_left_takes_its_tablets_along() {
     assert_eq!(map.len(), 666);
     assert_eq!(map.table_len(T) + map.table_len(U), 666);
     assert_eq!(
-        [5, 15, 25, 35].map(|t| node_at(&map, T, t).or(node_at(&map, U, t))),
+        [5, 15, 25, 35].map(|t| node_at(&map, T, t).or_else(|| node_at(&map, U, t))),
         [None, Some(0), Some(0), None]
     );
 }
