@@ -27,9 +27,17 @@ pub struct RingReplicas {
 /// A ring token and the index of the member that has it.
 type Seat = (Token, usize);
 
-/// Tells a node's data center, how many copies belong there, and the node's rack. Where racks don't
-/// matter all nodes stand in one, and each but the first repeats it.
-type Place<'a> = dyn Fn(&'a Node) -> Option<(&'a str, usize, &'a str)> + 'a;
+/// Where a node may take copies.
+struct Place<'a> {
+    /// The data center, and of a rack list the rack: who has the same share has one quota.
+    share: (&'a str, &'a str),
+    /// Copies that belong to the share.
+    copies: usize,
+    /// The node's rack. Where racks don't matter all nodes stand in one, which repeats.
+    rack: &'a str,
+}
+
+type PlaceOf<'a> = dyn Fn(&'a Node) -> Option<Place<'a>> + 'a;
 
 /// A node that stores data, as a walk sees it.
 struct Member {
@@ -39,14 +47,14 @@ struct Member {
     rack: usize,
 }
 
-/// How many nodes and racks a data center has, and how many copies it should have.
+/// How many nodes and racks a share has, and how many copies it should have.
 struct Size {
     copies: usize,
     nodes: usize,
     racks: usize,
 }
 
-/// What a walk still has to find in one data center.
+/// What a walk still has to find for one share.
 #[derive(Clone, Copy)]
 struct Quota {
     left: usize,
@@ -60,16 +68,22 @@ impl RingReplicas {
     pub fn new(nodes: &[Arc<Node>], replication: &Replication) -> Self {
         let nodes: Vec<&Node> = nodes.iter().map(Arc::as_ref).filter(|n| n.stores_data()).collect();
         match replication {
-            Replication::Simple { factor } => Self::walk(&nodes, &|_| Some(("", *factor, ""))),
-            Replication::NetworkTopology { data_centers } => {
-                Self::walk(&nodes, &|node| match data_centers.get_key_value(&*node.data_center)? {
-                    (name, Copies::Count(count)) => Some((name, *count, &node.rack)),
-                    (name, Copies::Racks(racks)) => {
-                        let rack = racks.get(&*node.rack)?;
-                        Some((name, racks.len(), rack))
-                    }
-                })
+            Replication::Simple { factor } => {
+                Self::walk(&nodes, &|_| Some(Place { share: ("", ""), copies: *factor, rack: "" }))
             }
+            Replication::NetworkTopology { data_centers } => Self::walk(&nodes, &|node| {
+                let (rack, data_center) = (&*node.rack, &*node.data_center);
+                match data_centers.get(data_center)? {
+                    Copies::Count(count) => {
+                        Some(Place { share: (data_center, ""), copies: *count, rack })
+                    }
+                    Copies::Racks(racks) => racks.contains(rack).then_some(Place {
+                        share: (data_center, rack),
+                        copies: 1,
+                        rack,
+                    }),
+                }
+            }),
             Replication::Everywhere => Self::everywhere(&nodes),
             Replication::Local | Replication::Unknown => Self::default(),
         }
@@ -110,10 +124,10 @@ impl RingReplicas {
         Self { tokens: vec![Token::LAST], ends: vec![replicas.len()], replicas }
     }
 
-    /// Walks the ring from each of its tokens, each walk until the quotas of `place` are filled.
-    fn walk<'a>(nodes: &[&'a Node], place: &Place<'a>) -> Self {
+    /// Walks the ring from each of its tokens, each walk until the quotas of `place_of` are filled.
+    fn walk<'a>(nodes: &[&'a Node], place_of: &PlaceOf<'a>) -> Self {
         let seats = seats(nodes);
-        let (members, quotas) = members(nodes, &seats, place);
+        let (members, quotas) = members(nodes, &seats, place_of);
         let mut ring = Self {
             tokens: seats.iter().map(|(token, _)| *token).collect(),
             ends: Vec::with_capacity(seats.len()),
@@ -162,20 +176,24 @@ impl RingReplicas {
     }
 }
 
-/// Numbers the data centers and racks, and counts what a walk can find in each data center.
-fn members<'a>(nodes: &[&'a Node], seats: &[Seat], place: &Place<'a>) -> (Vec<Member>, Vec<Quota>) {
+/// Numbers the shares and racks, and counts what a walk can find for each share.
+fn members<'a>(
+    nodes: &[&'a Node],
+    seats: &[Seat],
+    place_of: &PlaceOf<'a>,
+) -> (Vec<Member>, Vec<Quota>) {
     let seated: BTreeSet<usize> = seats.iter().map(|(_, index)| *index).collect();
     let mut quota_indexes = BTreeMap::new();
     let mut rack_indexes = BTreeMap::new();
     let mut sizes: Vec<Size> = Vec::new();
     let mut members = Vec::new();
     for (index, node) in nodes.iter().enumerate() {
-        let place = place(node).filter(|_| seated.contains(&index));
-        let Some((data_center, copies, rack)) = place else {
+        let place = place_of(node).filter(|_| seated.contains(&index));
+        let Some(Place { share, copies, rack }) = place else {
             members.push(Member { node: node.id, quota: None, rack: 0 });
             continue;
         };
-        let quota = *quota_indexes.entry(data_center).or_insert(sizes.len());
+        let quota = *quota_indexes.entry(share).or_insert(sizes.len());
         if quota == sizes.len() {
             sizes.push(Size { copies, nodes: 0, racks: 0 });
         }

@@ -3,7 +3,8 @@
 //! Nodes disagree for some 100 ms after a tablet has moved or was split, and nothing in a payload
 //! tells which is newer. A payload that equals what was replaced a moment ago is therefore taken
 //! for the word of a node that lags, and ignored: the map settles instead of flapping. If the
-//! tablet really went back, the same payload is believed once [`SETTLE_MS`] have passed.
+//! tablet really went back, the same payload is believed once [`SETTLE_MS`] have passed. The price:
+//! an old word about a range whose new one came first, never heard before, holds for that long.
 
 use crate::token::token::Token;
 use crate::topology::id::NodeId;

@@ -71,7 +71,7 @@ fn a_rack_list_takes_one_node_of_each_listed_rack() {
         node(2, "dc1", "r3", &[30]),
         node(3, "dc1", "r3", &[40]),
     ];
-    let racks = Copies::Racks(["r1".into(), "r3".into()].into());
+    let racks = Copies::Racks(["r1".into(), "r3".into(), "not there".into()].into());
     let data_centers = BTreeMap::from([("dc1".into(), racks)]);
     let ring = RingReplicas::new(&nodes, &Replication::NetworkTopology { data_centers });
     assert_eq!(replicas(&ring, 0), [0, 2]);

@@ -1,4 +1,4 @@
-//! The map against a list of ranges, and what it does while nodes disagree.
+//! The map against a list of ranges.
 
 use proptest::collection;
 use proptest::prelude::Just;
@@ -11,6 +11,8 @@ use proptest::proptest;
 use super::*;
 use crate::token::shard::ShardId;
 use crate::topology::tablet::Replica;
+
+mod settling;
 
 const T: TableId = TableId(0);
 const U: TableId = TableId(5);
@@ -95,70 +97,6 @@ fn payloads_that_make_no_sense_are_refused() {
     assert_eq!(TabletMap::new(0).learn(T, tablet(0, 10, 1), 0), Learned::Refused);
     assert!(map.is_empty());
     assert_eq!(map.locate(TableId(u32::MAX), Token::new(1)), None);
-}
-
-#[test]
-fn a_lagging_node_does_not_undo_a_move() {
-    let mut map = TabletMap::new(10);
-    map.learn(T, tablet(0, 10, 1), 0);
-    assert_eq!(map.learn(T, tablet(0, 10, 2), 50), Learned::Changed);
-
-    for now_ms in [50, 150, 49 + SETTLE_MS] {
-        assert_eq!(map.learn(T, tablet(0, 10, 1), now_ms), Learned::Stale);
-        assert_eq!(node_at(&map, T, 5), Some(2));
-    }
-    assert_eq!(map.learn(T, tablet(0, 10, 2), 200), Learned::Same);
-}
-
-#[test]
-fn a_tablet_that_moved_back_is_believed_once_the_cluster_had_time_to_settle() {
-    let mut map = TabletMap::new(10);
-    map.learn(T, tablet(0, 10, 1), 0);
-    map.learn(T, tablet(0, 10, 2), 50);
-    assert_eq!(map.learn(T, tablet(0, 10, 1), 50 + SETTLE_MS), Learned::Changed);
-    assert_eq!(node_at(&map, T, 5), Some(1));
-    assert_eq!(map.learn(T, tablet(0, 10, 2), 60 + SETTLE_MS), Learned::Stale);
-}
-
-#[test]
-fn a_second_move_is_believed_at_once() {
-    let mut map = TabletMap::new(10);
-    map.learn(T, tablet(0, 10, 1), 0);
-    map.learn(T, tablet(0, 10, 2), 10);
-    assert_eq!(map.learn(T, tablet(0, 10, 3), 20), Learned::Changed);
-    assert_eq!(map.learn(T, tablet(0, 10, 1), 30), Learned::Stale);
-    assert_eq!(map.learn(T, tablet(0, 10, 2), 30), Learned::Stale);
-    assert_eq!(node_at(&map, T, 5), Some(3));
-}
-
-#[test]
-fn the_big_range_of_before_a_split_does_not_swallow_the_halves() {
-    let mut map = TabletMap::new(10);
-    map.learn(T, tablet(i64::MIN, i64::MAX, 1), 0);
-    assert_eq!(map.learn(T, tablet(i64::MIN, -1, 1), 100), Learned::Changed);
-    assert_eq!(map.learn(T, tablet(i64::MIN, i64::MAX, 1), 150), Learned::Stale);
-    assert_eq!(map.learn(T, tablet(-1, i64::MAX, 2), 160), Learned::New);
-    assert_eq!(map.learn(T, tablet(i64::MIN, i64::MAX, 1), 170), Learned::Stale);
-    assert_eq!([-1, 0].map(|token| node_at(&map, T, token)), [Some(1), Some(2)]);
-}
-
-#[test]
-fn the_halves_of_before_a_merge_do_not_cut_the_big_range() {
-    let mut map = TabletMap::new(10);
-    map.learn(T, tablet(0, 10, 1), 0);
-    map.learn(T, tablet(10, 20, 2), 0);
-    map.learn(T, tablet(0, 20, 3), 100);
-    assert_eq!(map.learn(T, tablet(0, 10, 1), 200), Learned::Stale);
-    assert_eq!(map.learn(T, tablet(10, 20, 2), 200), Learned::Stale);
-    assert_eq!(map.len(), 1);
-}
-
-#[test]
-fn what_lags_in_one_table_is_news_in_another() {
-    let mut map = TabletMap::new(10);
-    map.learn(T, tablet(0, 10, 1), 0);
-    map.learn(T, tablet(0, 10, 2), 0);
-    assert_eq!(map.learn(U, tablet(0, 10, 1), 0), Learned::New);
 }
 
 #[test]
