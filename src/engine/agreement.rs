@@ -15,12 +15,13 @@ use crate::routing::policy::Field;
 use crate::session::v3;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::SetId;
+use crate::wire::cell;
 use crate::wire::frame::write_frame;
-use crate::wire::header::HEADER_LEN;
 use crate::wire::notation::{put_long_string, put_short};
 use crate::wire::opcode::Opcode;
-use crate::wire::response::event::{Event, SchemaChange, Target};
+use crate::wire::response::event::Event;
 use crate::wire::response::rows::Rows;
+use crate::wire::response::schema_change::{SchemaChange, SchemaTarget};
 
 const VERSION_QUERY: &str = "SELECT schema_version FROM system.local WHERE key='local'";
 const CONSISTENCY_ONE: u16 = 1;
@@ -58,33 +59,38 @@ enum What {
 impl Engine {
     /// A node answered one of our clients that it changed the schema.
     pub(super) fn on_schema_changed(&mut self, message: &[u8]) {
-        let change = message.get(4..).and_then(|body| SchemaChange::read(body).ok());
-        if let Some(change) = change {
+        if let Ok(Some(change)) = SchemaChange::read_result(message) {
             self.apply_schema_change(&change);
         }
     }
 
     /// The control connection received an EVENT with this body.
     pub fn on_event(&mut self, body: &[u8]) {
-        let Ok(Event::SchemaChange(change)) = Event::read(body) else { return };
+        let Ok(Event::Schema(change)) = Event::read(body) else { return };
         self.apply_schema_change(&change);
         self.hold(What::Event(body.to_vec()));
     }
 
     /// Forgets what no longer holds.
     fn apply_schema_change(&mut self, change: &SchemaChange<'_>) {
-        let table = match change.target {
-            Target::Keyspace => None,
-            Target::Table => change.name,
-            Target::Type | Target::Function | Target::Aggregate => None,
-        };
-        self.router.catalog.on_schema_change(change.keyspace, table);
-        match (change.target, table) {
-            (Target::Keyspace, _) => self.router.forget_keyspace(change.keyspace, change.kind),
-            (Target::Table, Some(table)) => {
-                self.router.forget_table(change.keyspace, table, change.kind);
+        let keyspace = change.keyspace;
+        // An ALTER changes no tablet; what was created anew has others than its namesake had.
+        let gone = change.change != "UPDATED";
+        match &change.target {
+            SchemaTarget::Table(table) => {
+                self.router.catalog.on_schema_change(keyspace, Some(table));
+                if gone {
+                    self.router.forget_table(keyspace, table);
+                }
             }
-            _ => {}
+            SchemaTarget::Keyspace => {
+                if gone {
+                    self.router.catalog.on_schema_change(keyspace, None);
+                    self.router.forget_keyspace(keyspace);
+                }
+            }
+            SchemaTarget::Type(_) => self.router.catalog.on_schema_change(keyspace, None),
+            SchemaTarget::Function(..) | SchemaTarget::Aggregate(..) => {}
         }
     }
 
@@ -140,8 +146,10 @@ impl Engine {
     /// A node told its schema version.
     pub(super) fn on_schema_answer(&mut self, round: u64, node: NodeId, response: &Response<'_>) {
         let rows = Rows::read(response.message()).ok();
-        let cell = rows.and_then(|rows| rows.first_cell());
-        let version = cell.and_then(|cell| <[u8; 16]>::try_from(cell).ok());
+        let version = rows.and_then(|rows| {
+            let row = rows.rows().next()?.ok()?;
+            row.read("schema_version", cell::uuid).ok()?
+        });
         self.on_schema_version(round, node, version);
     }
 
@@ -197,10 +205,9 @@ impl Engine {
             }
             let out = entry.session.outbox.end();
             match entry.session.version {
-                Some(3) => out.extend_from_slice(&v3::downgrade(&frame)),
+                Some(3) => out.extend_from_slice(&v3::downgrade(&frame).unwrap_or_default()),
                 _ => out.extend_from_slice(&frame),
             }
-            debug_assert!(frame.len() >= HEADER_LEN, "a frame has a header");
             self.touch_client(client);
         }
     }

@@ -11,10 +11,11 @@ use crate::engine::tally::Outcome;
 use crate::session::v3;
 use crate::upstream::lane::LaneRoute;
 use crate::upstream::stream_ids::{Answer, StreamId};
+use crate::wire::decoder::FrameCutter;
 use crate::wire::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
 use crate::wire::notation::Reader;
 use crate::wire::opcode::Opcode;
-use crate::wire::response::error::code;
+use crate::wire::response::error::ErrorCode;
 use crate::wire::response::prefix::Prefix;
 use crate::wire::response::result::ResultKind;
 
@@ -57,10 +58,11 @@ impl Engine {
     /// A lane received `chunk`.
     pub fn on_lane_bytes(&mut self, key: LaneKey, chunk: &mut [u8]) {
         let Some(lane) = self.lanes.get_mut(key) else { return };
-        let mut cutter = mem::take(&mut lane.cutter);
+        let none = FrameCutter::new([0; 2], 0);
+        let mut cutter = mem::replace(&mut lane.cutter, none);
         let mut rest = chunk;
         let outcome = loop {
-            match cutter.next(&mut rest) {
+            match cutter.next_frame(&mut rest) {
                 Ok(Some(frame)) => {
                     if self.on_lane_frame(key, frame).is_err() {
                         break Err(Broken);
@@ -115,7 +117,7 @@ impl Engine {
         body: &mut [u8],
     ) -> Result<(), Broken> {
         let Ok(Prefix { payload, message_at }) = Prefix::read(header.flags, body) else {
-            self.give_up(pending, code::SERVER, "the node's answer is malformed");
+            self.give_up(pending, ErrorCode::SERVER_ERROR, "the node's answer is malformed");
             return Err(Broken);
         };
         let mut lwt = false;
@@ -163,16 +165,13 @@ impl Engine {
             },
             Some(Opcode::Error) => {
                 if matches!(pending.opcode, Opcode::Execute | Opcode::Batch)
-                    && Reader::new(response.message()).int() == Ok(code::UNPREPARED)
+                    && Reader::new(response.message()).int() == Ok(ErrorCode::UNPREPARED.0)
                 {
                     return self.on_unprepared(route, pending, response);
                 }
                 outcome = Outcome::Failed;
             }
             _ => return self.broken_answer(pending),
-        }
-        if let Purpose::Use(_) = purpose {
-            self.on_use_ended(client);
         }
         if held {
             let frame = self.frame_for(client, stream, response);
@@ -181,6 +180,9 @@ impl Engine {
             self.deliver((client, stream), &pending, outcome, response);
         }
         self.give_back(pending.frame);
+        if let Purpose::Use(_) = purpose {
+            self.on_use_ended(client);
+        }
         if contaminated { Err(Broken) } else { Ok(()) }
     }
 
@@ -244,11 +246,14 @@ impl Engine {
         let mut frame = Vec::new();
         response.write(stream, &mut frame);
         let version = self.clients.get(client).and_then(|entry| entry.session.version);
-        if version == Some(3) { v3::downgrade(&frame) } else { frame }
+        match version {
+            Some(3) => v3::downgrade(&frame).unwrap_or(frame),
+            _ => frame,
+        }
     }
 
     fn broken_answer(&mut self, pending: Pending) -> Result<(), Broken> {
-        self.give_up(pending, code::SERVER, "the node's answer is malformed");
+        self.give_up(pending, ErrorCode::SERVER_ERROR, "the node's answer is malformed");
         Err(Broken)
     }
 }

@@ -15,7 +15,7 @@ use crate::wire::opcode::Opcode;
 use crate::wire::request::batch::{Batch, ChildStatement};
 use crate::wire::request::execute;
 use crate::wire::request::execute::Execute;
-use crate::wire::response::error::code;
+use crate::wire::response::error::ErrorCode;
 
 /// Longest frame that is kept for sending again.
 const KEPT_BYTES_MAX: usize = 256 << 10;
@@ -150,7 +150,7 @@ impl Engine {
             "every connection of shardlane to the cluster is full or closing"
         };
         self.leave(client);
-        self.refuse((client, stream), Ask::of(outgoing.opcode), code::OVERLOADED, text);
+        self.refuse((client, stream), Ask::of(outgoing.opcode), ErrorCode::OVERLOADED, text);
     }
 
     /// Puts a request on a lane; `false` when the lane takes no more.

@@ -7,12 +7,13 @@ use crate::engine::engine::Engine;
 use crate::engine::order::Order;
 use crate::engine::tally::{Ask, Outcome};
 use crate::session::session::Phase;
+use crate::wire::decoder::FrameCutter;
 use crate::wire::error::WireError;
 use crate::wire::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
 use crate::wire::opcode::Opcode;
 use crate::wire::refusal;
 use crate::wire::response::error;
-use crate::wire::response::error::code;
+use crate::wire::response::error::ErrorCode;
 use crate::wire::response::prefix;
 
 impl Engine {
@@ -31,10 +32,11 @@ impl Engine {
             }
             entry.session.version = Some(*first);
         }
-        let mut cutter = mem::take(&mut entry.session.cutter);
+        let none = FrameCutter::new([0; 2], 0);
+        let mut cutter = mem::replace(&mut entry.session.cutter, none);
         let mut rest = chunk;
         let outcome = loop {
-            match cutter.next(&mut rest) {
+            match cutter.next_frame(&mut rest) {
                 Ok(Some(frame)) => self.on_client_frame(client, frame),
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
@@ -60,7 +62,7 @@ impl Engine {
         let version = entry.session.version.unwrap_or(4);
         if header.version != version {
             let out = entry.session.outbox.end();
-            refusal::write_version_changed(out, version, header.version);
+            refusal::write_version_change(out, version, header.version);
             return self.close_after_flush(client);
         }
         if let Some(waiting) = &mut entry.switching {
@@ -108,7 +110,7 @@ impl Engine {
             }
             Phase::Ready | Phase::Closing => format!("Unknown opcode {}", header.opcode),
         };
-        self.refuse((client, header.stream), ask, code::PROTOCOL, &text);
+        self.refuse((client, header.stream), ask, ErrorCode::PROTOCOL_ERROR, &text);
         None
     }
 
@@ -140,12 +142,14 @@ impl Engine {
         header: Header,
         frame: &[u8],
     ) -> Result<Vec<u8>, WireError> {
-        let mut body = frame.get(HEADER_LEN..).unwrap_or_default().to_vec();
+        let raw = frame.get(HEADER_LEN..).unwrap_or_default();
+        let mut body = Vec::new();
         if header.flags & FLAG_COMPRESSED != 0 {
             let agreed = self.clients.get(client).and_then(|entry| entry.session.compression);
             let agreed = agreed.ok_or(WireError::Compression("no algorithm was agreed on"))?;
-            let len_max = self.settings.limits.frame_body_bytes_max;
-            body = agreed.decompress(&body, usize::try_from(len_max).unwrap_or(usize::MAX))?;
+            agreed.decompress(raw, self.settings.limits.frame_body_bytes_max, &mut body)?;
+        } else {
+            body.extend_from_slice(raw);
         }
         if header.flags & FLAG_PAYLOAD != 0 {
             let len = prefix::request_payload_len(&body)?;
@@ -163,7 +167,7 @@ impl Engine {
         &mut self,
         (client, stream): (ClientKey, i16),
         ask: Ask,
-        code: i32,
+        code: ErrorCode,
         text: &str,
     ) {
         self.tally.on_ended(ask, Outcome::Refused);
@@ -171,7 +175,7 @@ impl Engine {
     }
 
     /// Sends an ERROR of our own; who counts it is the caller's business.
-    pub(super) fn send_error(&mut self, (client, stream): (ClientKey, i16), code: i32, text: &str) {
+    pub(super) fn send_error(&mut self, (client, stream): (ClientKey, i16), code: ErrorCode, text: &str) {
         let Some(entry) = self.clients.get_mut(client) else { return };
         let mut frame = Vec::new();
         error::write_error(&mut frame, entry.session.response_version(), stream, code, text);
@@ -182,7 +186,7 @@ impl Engine {
     fn refuse_version(&mut self, client: ClientKey, version: u8) {
         self.tally.clients_broken += 1;
         if let Some(entry) = self.clients.get_mut(client) {
-            refusal::write_unsupported(entry.session.outbox.end(), version);
+            refusal::write_version_refusal(entry.session.outbox.end(), version);
         }
         self.close_after_flush(client);
     }
@@ -190,7 +194,7 @@ impl Engine {
     /// Tells a client what is wrong with its bytes, and closes it.
     fn break_off(&mut self, client: ClientKey, stream: i16, error: &WireError) {
         self.tally.clients_broken += 1;
-        self.send_error((client, stream), code::PROTOCOL, &error.to_string());
+        self.send_error((client, stream), ErrorCode::PROTOCOL_ERROR, &error.to_string());
         self.close_after_flush(client);
     }
 

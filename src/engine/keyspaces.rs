@@ -21,7 +21,7 @@ use crate::wire::frame;
 use crate::wire::header::{HEADER_LEN, Header};
 use crate::wire::notation::Reader;
 use crate::wire::opcode::Opcode;
-use crate::wire::response::error::code;
+use crate::wire::response::error::ErrorCode;
 
 /// The lanes of every keyspace in use, and those of none.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl Engine {
                 None => {
                     let text = "shardlane could not open a connection for this keyspace";
                     self.leave(client);
-                    self.refuse((client, stream), Ask::Query, code::OVERLOADED, text);
+                    self.refuse((client, stream), Ask::Query, ErrorCode::OVERLOADED, text);
                 }
             }
             self.on_use_ended(client);
@@ -150,7 +150,7 @@ impl Engine {
         let Some(set) = set else {
             let text = format!("shardlane cannot use keyspace '{keyspace}': too many are in use");
             self.leave(client);
-            self.refuse((client, stream), Ask::Query, code::OVERLOADED, &text);
+            self.refuse((client, stream), Ask::Query, ErrorCode::OVERLOADED, &text);
             return self.on_use_ended(client);
         };
         let since_us = self.now_us;

@@ -57,7 +57,7 @@ impl Engine {
         match news {
             News::Tablet(tablet) => {
                 let (keyspace, name) = &tablet.table;
-                if let Some(table) = self.router.tables.number(keyspace, name) {
+                if let Some(table) = self.router.tables.get(keyspace, name) {
                     self.insert_tablet(table, &tablet);
                 }
             }
@@ -72,7 +72,7 @@ impl Engine {
             .replicas
             .iter()
             .map(|(host, shard)| {
-                let node = snapshot.node_of(*host)?.id;
+                let node = snapshot.number_of(*host)?;
                 Some(Replica { node, shard: ShardId(*shard) })
             })
             .collect();
@@ -87,7 +87,7 @@ impl Engine {
         let tablet = Tablet {
             first: learned.first,
             last: learned.last,
-            replicas: Replicas::from_slice(&replicas),
+            replicas: Replicas::from_iter(replicas),
         };
         match self.router.tablets.learn(table, tablet, self.now_us / 1000) {
             Learned::New | Learned::Changed => true,
@@ -102,7 +102,7 @@ impl Engine {
     /// Tries the reports again that named unknown hosts: the snapshot is new.
     pub(super) fn resolve_tablets(&mut self) {
         for unresolved in std::mem::take(&mut self.unresolved) {
-            let known = |host| self.router.snapshot().node_of(host).is_some();
+            let known = |host| self.router.snapshot().number_of(host).is_some();
             if unresolved.tablet.replicas.iter().all(|(host, _)| known(*host)) {
                 self.insert_tablet(unresolved.table, &unresolved.tablet);
             } else if self.unresolved.len() < UNRESOLVED_MAX {

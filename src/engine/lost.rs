@@ -5,13 +5,14 @@ use crate::engine::forward::Outgoing;
 use crate::engine::pending::{Asker, Errand, LaneKey, Pending, Purpose};
 use crate::engine::tally::{Ask, Outcome};
 use crate::routing::decision::Reason;
+use crate::upstream::lane::SetId;
 use crate::wire::header::HEADER_LEN;
 use crate::wire::opcode::Opcode;
 use crate::wire::request::batch::Batch;
 use crate::wire::request::execute::Execute;
 use crate::wire::request::query::Query;
 use crate::wire::response::error;
-use crate::wire::response::error::code;
+use crate::wire::response::error::{ErrorCode, Extras};
 
 /// How often a request is sent again at most.
 pub(super) const RESENT_MAX: u8 = 2;
@@ -66,7 +67,7 @@ impl Engine {
         };
         let set = match pending.asker {
             Asker::Client { client, .. } => self.set_of(client),
-            Asker::Errand(_) => crate::upstream::lane::SetId::PLAIN,
+            Asker::Errand(_) => SetId::PLAIN,
         };
         let mut frame = pending.frame;
         match pending.opcode {
@@ -93,16 +94,20 @@ impl Engine {
             _ => "SIMPLE",
         };
         if let Some(entry) = self.clients.get_mut(client) {
-            let head = (entry.session.response_version(), stream);
+            let version = entry.session.response_version();
             let mut frame = Vec::new();
-            let text = "shardlane lost the connection to the coordinator before it answered";
+            let text = "shardlane got no answer from the coordinator";
+            let (received, block_for) = (0, 1);
             if pending.opcode == Opcode::Prepare {
-                error::write_error(&mut frame, head.0, head.1, code::OVERLOADED, text);
-            } else if pending.is_read {
-                error::write_read_timeout(&mut frame, head, text, (consistency, 0, 1));
+                error::write_error(&mut frame, version, stream, ErrorCode::OVERLOADED, text);
             } else {
-                let counts = (consistency, 0, 1);
-                error::write_write_timeout(&mut frame, head, text, counts, write_type);
+                let extras = if pending.is_read {
+                    let data_present = false;
+                    Extras::ReadTimeout { consistency, received, block_for, data_present }
+                } else {
+                    Extras::WriteTimeout { consistency, received, block_for, write_type }
+                };
+                error::write_error_with(&mut frame, version, stream, text, &extras);
             }
             entry.session.send(&frame);
             self.touch_client(client);
@@ -113,7 +118,7 @@ impl Engine {
     }
 
     /// Answers a request with an ERROR of ours, whatever it was.
-    pub(super) fn give_up(&mut self, pending: Pending, code: i32, text: &str) {
+    pub(super) fn give_up(&mut self, pending: Pending, code: ErrorCode, text: &str) {
         match pending.asker {
             Asker::Client { client, stream, purpose } => {
                 if let Purpose::Use(_) = purpose {

@@ -135,6 +135,28 @@ impl Router {
         policy::any(field, order, reason)
     }
 
+    /// Whether a table's rows are found by its tablets.
+    #[inline]
+    pub fn is_tablet_table(&mut self, table: TableId) -> bool {
+        let tables = &self.tables;
+        let route = self.routes.route(&self.snapshot, table, || tables.name(table));
+        matches!(route.map(|route| &route.finder), Some(Finder::Tablets))
+    }
+
+    /// Forgets the tablets of a table: it is gone, or another of the same name.
+    pub fn forget_table(&mut self, keyspace: &str, table: &str) {
+        if let Some(table) = self.tables.get(keyspace, table) {
+            self.tablets.forget_table(table);
+        }
+    }
+
+    /// Forgets the tablets of a keyspace's tables.
+    pub fn forget_keyspace(&mut self, keyspace: &str) {
+        for table in self.tables.of_keyspace(keyspace) {
+            self.tablets.forget_table(table);
+        }
+    }
+
     fn to_place<F: Field>(
         &mut self,
         place: &Place,
@@ -159,7 +181,7 @@ impl Router {
             return policy::choose(field, replicas, order, Reason::RingReplica);
         }
         if let Some(replicas) = self.tablets.locate(table, token) {
-            let replicas = replicas.iter().map(|replica| (replica.node, replica.shard));
+            let replicas = replicas.as_slice().iter().map(|replica| (replica.node, replica.shard));
             return policy::choose(field, replicas, order, Reason::TabletReplica);
         }
         let reason = match finder {
@@ -202,7 +224,8 @@ fn locate(
     if !find_components(statement.names.as_slice(), indexes, values, components) {
         return Place::Nowhere(Reason::NullKey);
     }
-    match partition_key::token_of(route.partitioner, components.iter().copied(), scratch) {
+    let Some(partitioner) = route.partitioner else { return Place::Nowhere(Reason::NoKey) };
+    match partition_key::token_of(partitioner, components.iter().copied(), scratch) {
         Ok(token) => Place::At(table, token),
         Err(_) => Place::Nowhere(Reason::NullKey),
     }

@@ -23,8 +23,8 @@ pub enum Finder {
 pub struct TableRoute {
     /// How replicas are found.
     pub finder: Finder,
-    /// How keys become tokens.
-    pub partitioner: Partitioner,
+    /// How keys become tokens; `None` when that is not known here.
+    pub partitioner: Option<Partitioner>,
 }
 
 /// The routes of all tables, worked out once for each snapshot.
@@ -61,7 +61,7 @@ impl TableRoutes {
 
 fn work_out(snapshot: &Snapshot, keyspace: &str, table: &str) -> TableRoute {
     let Some(keyspace) = snapshot.keyspace(keyspace) else {
-        return TableRoute { finder: Finder::Unknown, partitioner: Partitioner::Murmur3 };
+        return TableRoute { finder: Finder::Unknown, partitioner: Some(Partitioner::Murmur3) };
     };
     let finder = if keyspace.tablets {
         Finder::Tablets

@@ -1,3 +1,4 @@
 //! One client connection: its phases, and what is answered without the cluster.
 
 pub mod session;
+pub mod v3;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::flow::outbox::Outbox;
 use crate::wire::compression::Compression;
 use crate::wire::decoder::FrameCutter;
-use crate::wire::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
 
 /// How far a client has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,7 +53,7 @@ impl Session {
             compression: None,
             keyspace: None,
             subscription: Subscription::default(),
-            cutter: FrameCutter::new(body_len_max),
+            cutter: FrameCutter::new([3, 4], body_len_max),
             outbox: Outbox::default(),
         }
     }
@@ -68,21 +67,15 @@ impl Session {
 
     /// Appends a whole response frame, compressed if the client asked for that.
     ///
-    /// An empty body stays as it is: a compressed body of no bytes is an error to some decoders.
+    /// A frame that cannot be compressed goes out as it is, which the flag in its header tells.
     pub fn send(&mut self, frame: &[u8]) {
-        let compressed = self.compression.and_then(|compression| {
-            let header = Header::peek(frame)?;
-            let body = frame.get(HEADER_LEN..).filter(|body| !body.is_empty())?;
-            Some((header, compression.compress(body)))
-        });
         let out = self.outbox.end();
-        let Some((mut header, body)) = compressed else {
+        let start = out.len();
+        let compressed =
+            self.compression.is_some_and(|compression| compression.compress_frame(frame, out).is_ok());
+        if !compressed {
+            out.truncate(start);
             out.extend_from_slice(frame);
-            return;
-        };
-        header.flags |= FLAG_COMPRESSED;
-        header.body_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
-        out.extend_from_slice(&header.to_bytes());
-        out.extend_from_slice(&body);
+        }
     }
 }

@@ -55,7 +55,7 @@ impl<W> Lane<W> {
             route,
             ids: StreamIds::new(streams_max),
             outbox: Outbox::default(),
-            cutter: FrameCutter::new(body_len_max),
+            cutter: FrameCutter::new([0x84; 2], body_len_max),
             retained_bytes: 0,
             touched: false,
             draining: false,
