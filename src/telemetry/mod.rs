@@ -1,1 +1,3 @@
 //! Numbers and logs.
+
+pub mod logging;
