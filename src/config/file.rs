@@ -34,11 +34,14 @@ struct Limits {
     client_in_flight_max: Option<i64>,
     outbox_high_bytes: Option<i64>,
     outbox_low_bytes: Option<i64>,
+    client_backlog_bytes_max: Option<i64>,
     lane_streams_max: Option<i64>,
     lane_orphans_max: Option<i64>,
+    lane_retained_bytes_max: Option<i64>,
     clients_max: Option<i64>,
     catalog_bytes_max: Option<i64>,
     tablets_max: Option<i64>,
+    keyspaces_max: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -47,7 +50,6 @@ struct Timeouts {
     connect_ms: Option<i64>,
     handshake_ms: Option<i64>,
     request_ms: Option<i64>,
-    orphan_ms: Option<i64>,
     heartbeat_ms: Option<i64>,
     schema_agreement_ms: Option<i64>,
     drain_ms: Option<i64>,

@@ -10,7 +10,8 @@ use crate::config::file;
 use crate::config::overrides::{Environment, Layers};
 use crate::config::reader::{Entry, Reader};
 use crate::config::secret::Secret;
-use crate::config::settings::{LaneSettings, LimitSettings, Settings, TimeoutSettings};
+use crate::config::settings::{LaneSettings, Settings, TimeoutSettings};
+use crate::flow::limits::Limits;
 use crate::telemetry::logging::{self, LogSettings};
 
 /// Longest deadline that makes sense: a day.
@@ -124,47 +125,40 @@ fn read_contact_points(reader: &mut Reader<'_>, texts: &[String], port: u16) -> 
     points
 }
 
-fn read_limits(reader: &mut Reader<'_>, default: &LimitSettings) -> LimitSettings {
+fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
     const GIB: usize = 1 << 30;
-    LimitSettings {
-        frame_body_bytes_max: reader.number(
-            "limits.frame_body_bytes_max",
-            default.frame_body_bytes_max,
-            &(1024..=256 << 20),
-        ),
-        client_in_flight_max: reader.number(
-            "limits.client_in_flight_max",
-            default.client_in_flight_max,
-            &(1..=32_768),
-        ),
-        outbox_high_bytes: reader.number(
-            "limits.outbox_high_bytes",
-            default.outbox_high_bytes,
-            &(4096..=GIB),
-        ),
-        outbox_low_bytes: reader.number(
-            "limits.outbox_low_bytes",
-            default.outbox_low_bytes,
-            &(0..=GIB),
-        ),
-        lane_streams_max: reader.number(
-            "limits.lane_streams_max",
-            default.lane_streams_max,
-            &(1..=32_767),
-        ),
-        lane_orphans_max: reader.number(
-            "limits.lane_orphans_max",
-            default.lane_orphans_max,
-            &(1..=32_767),
-        ),
-        clients_max: reader.number("limits.clients_max", default.clients_max, &(1..=1_000_000)),
-        catalog_bytes_max: reader.number(
-            "limits.catalog_bytes_max",
-            default.catalog_bytes_max,
-            &(64 << 10..=16 * GIB),
-        ),
-        tablets_max: reader.number("limits.tablets_max", default.tablets_max, &(1..=100_000_000)),
-    }
+    let mut limits = *default;
+    let Limits {
+        frame_body_bytes_max,
+        client_in_flight_max,
+        outbox_high_bytes,
+        outbox_low_bytes,
+        client_backlog_bytes_max,
+        lane_streams_max,
+        lane_orphans_max,
+        lane_retained_bytes_max,
+        clients_max,
+        catalog_bytes_max,
+        tablets_max,
+        keyspaces_max,
+        request_timeout_us,
+        agreement_timeout_us,
+    } = &mut limits;
+    reader.set("limits.frame_body_bytes_max", frame_body_bytes_max, &(1024..=256 << 20));
+    reader.set("limits.client_in_flight_max", client_in_flight_max, &(1..=32_768));
+    reader.set("limits.outbox_high_bytes", outbox_high_bytes, &(4096..=GIB));
+    reader.set("limits.outbox_low_bytes", outbox_low_bytes, &(0..=GIB));
+    reader.set("limits.client_backlog_bytes_max", client_backlog_bytes_max, &(1 << 20..=GIB));
+    reader.set("limits.lane_streams_max", lane_streams_max, &(1..=32_767));
+    reader.set("limits.lane_orphans_max", lane_orphans_max, &(1..=32_767));
+    reader.set("limits.lane_retained_bytes_max", lane_retained_bytes_max, &(0..=GIB));
+    reader.set("limits.clients_max", clients_max, &(1..=1_000_000));
+    reader.set("limits.catalog_bytes_max", catalog_bytes_max, &(64 << 10..=16 * GIB));
+    reader.set("limits.tablets_max", tablets_max, &(1..=100_000_000));
+    reader.set("limits.keyspaces_max", keyspaces_max, &(1..=10_000));
+    reader.set_ms_as_us("timeouts.request_ms", request_timeout_us, &(1..=DAY_MS));
+    reader.set_ms_as_us("timeouts.schema_agreement_ms", agreement_timeout_us, &(1..=DAY_MS));
+    limits
 }
 
 fn read_timeouts(reader: &mut Reader<'_>, default: &TimeoutSettings) -> TimeoutSettings {
@@ -172,14 +166,7 @@ fn read_timeouts(reader: &mut Reader<'_>, default: &TimeoutSettings) -> TimeoutS
     TimeoutSettings {
         connect_ms: reader.number("timeouts.connect_ms", default.connect_ms, &any),
         handshake_ms: reader.number("timeouts.handshake_ms", default.handshake_ms, &any),
-        request_ms: reader.number("timeouts.request_ms", default.request_ms, &any),
-        orphan_ms: reader.number("timeouts.orphan_ms", default.orphan_ms, &any),
         heartbeat_ms: reader.number("timeouts.heartbeat_ms", default.heartbeat_ms, &any),
-        schema_agreement_ms: reader.number(
-            "timeouts.schema_agreement_ms",
-            default.schema_agreement_ms,
-            &any,
-        ),
         drain_ms: reader.number("timeouts.drain_ms", default.drain_ms, &(0..=DAY_MS)),
     }
 }

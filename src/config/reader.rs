@@ -74,6 +74,19 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Reads a whole number into `slot`, which holds its default.
+    pub fn set<N>(&mut self, key: &'static str, slot: &mut N, range: &RangeInclusive<N>)
+    where
+        N: Copy + Display + FromStr + PartialOrd,
+    {
+        *slot = self.number(key, *slot, range);
+    }
+
+    /// Reads milliseconds, as people give them, into a `slot` of microseconds.
+    pub fn set_ms_as_us(&mut self, key: &'static str, slot: &mut u64, range: &RangeInclusive<u64>) {
+        *slot = self.number(key, *slot / 1000, range).saturating_mul(1000);
+    }
+
     /// Reads a switch.
     pub fn switch(&mut self, key: &'static str, default: bool) -> bool {
         self.read(key, (default, default.to_string()), "give true or false", |text| match text {

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::config::address::ContactPoint;
+use crate::flow::limits::Limits;
 use crate::telemetry::logging::LogSettings;
 
 /// Everything an operator can set. What each is for is told in `config/shardlane.toml`.
@@ -27,9 +28,9 @@ pub struct Settings {
     pub admin: SocketAddr,
     /// Worker threads.
     pub workers: usize,
-    /// Bounds.
-    pub limits: LimitSettings,
-    /// Deadlines.
+    /// The engine's bounds, and its two deadlines.
+    pub limits: Limits,
+    /// Deadlines outside of the engine.
     pub timeouts: TimeoutSettings,
     /// Upstream connections.
     pub lanes: LaneSettings,
@@ -37,44 +38,15 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
-/// Bounds on memory and connections.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LimitSettings {
-    /// Longest frame body, bytes.
-    pub frame_body_bytes_max: u32,
-    /// Requests in flight for one client before we stop reading from it.
-    pub client_in_flight_max: usize,
-    /// Bytes waiting for one socket at which we stop reading whoever fills it.
-    pub outbox_high_bytes: usize,
-    /// Bytes waiting for that socket at which we read on.
-    pub outbox_low_bytes: usize,
-    /// Requests in flight on one lane.
-    pub lane_streams_max: u16,
-    /// Old orphans on one lane at which it is drained and replaced.
-    pub lane_orphans_max: u16,
-    /// Clients at one time.
-    pub clients_max: usize,
-    /// Bytes of remembered prepared statements.
-    pub catalog_bytes_max: usize,
-    /// Remembered tablets.
-    pub tablets_max: usize,
-}
-
-/// Deadlines, milliseconds.
+/// Deadlines outside of the engine, milliseconds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TimeoutSettings {
     /// TCP connect to a node.
     pub connect_ms: u64,
     /// OPTIONS to READY on a new lane.
     pub handshake_ms: u64,
-    /// A request without an answer; longer than the servers' own deadlines.
-    pub request_ms: u64,
-    /// Age at which an orphan counts as old.
-    pub orphan_ms: u64,
     /// Silence on a lane after which it is asked whether it lives.
     pub heartbeat_ms: u64,
-    /// Wait for the nodes to agree on a schema after a change.
-    pub schema_agreement_ms: u64,
     /// Time for what runs to finish after SIGTERM.
     pub drain_ms: u64,
 }
@@ -108,7 +80,7 @@ impl Default for Settings {
             password_file: None,
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9380)),
             workers: 1,
-            limits: LimitSettings::default(),
+            limits: Limits::default(),
             timeouts: TimeoutSettings::default(),
             lanes: LaneSettings::default(),
             log: LogSettings::default(),
@@ -116,33 +88,9 @@ impl Default for Settings {
     }
 }
 
-impl Default for LimitSettings {
-    fn default() -> Self {
-        Self {
-            frame_body_bytes_max: 16 << 20,
-            client_in_flight_max: 1024,
-            outbox_high_bytes: 1 << 20,
-            outbox_low_bytes: 256 << 10,
-            lane_streams_max: 4096,
-            lane_orphans_max: 1024,
-            clients_max: 10_000,
-            catalog_bytes_max: 64 << 20,
-            tablets_max: 1_000_000,
-        }
-    }
-}
-
 impl Default for TimeoutSettings {
     fn default() -> Self {
-        Self {
-            connect_ms: 5_000,
-            handshake_ms: 10_000,
-            request_ms: 65_000,
-            orphan_ms: 1_000,
-            heartbeat_ms: 30_000,
-            schema_agreement_ms: 10_000,
-            drain_ms: 10_000,
-        }
+        Self { connect_ms: 5_000, handshake_ms: 10_000, heartbeat_ms: 30_000, drain_ms: 10_000 }
     }
 }
 
