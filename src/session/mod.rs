@@ -1,1 +1,3 @@
 //! One client connection: its phases, and what is answered without the cluster.
+
+pub mod session;
