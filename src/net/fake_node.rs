@@ -15,9 +15,7 @@ use tokio::sync::Notify;
 
 use crate::wire::frame::write_frame;
 use crate::wire::header::{HEADER_LEN, Header};
-use crate::wire::notation::{
-    Reader, put_bytes, put_int, put_short, put_string, put_string_list,
-};
+use crate::wire::notation::{Reader, put_bytes, put_int, put_short, put_string, put_string_list};
 use crate::wire::opcode::Opcode;
 
 /// What the node is like; may be changed while it runs.

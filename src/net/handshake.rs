@@ -25,8 +25,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let step = Step::Options;
-    let reply =
-        exchange(stream, (version, Opcode::Options), step, BODY_LEN_MAX, |_| {}).await?;
+    let reply = exchange(stream, (version, Opcode::Options), step, BODY_LEN_MAX, |_| {}).await?;
     expect(&reply, Opcode::Supported, step)?;
     Offer::read(&reply.message)
 }
@@ -104,10 +103,7 @@ where
     match ResultKind::read(&reply.message) {
         Ok(ResultKind::SetKeyspace) => Ok(()),
         Ok(
-            ResultKind::Void
-            | ResultKind::Rows
-            | ResultKind::Prepared
-            | ResultKind::SchemaChange,
+            ResultKind::Void | ResultKind::Rows | ResultKind::Prepared | ResultKind::SchemaChange,
         ) => Err(DialError::Unexpected { step, opcode: reply.opcode.byte() }),
         Err(source) => Err(DialError::Malformed { step, source }),
     }

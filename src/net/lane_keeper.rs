@@ -191,9 +191,8 @@ impl Keeper {
         let (dialer, gate) = (Arc::clone(&self.start.dialer), Arc::clone(&self.start.gate));
         let (target, set) = (self.start.target, self.start.set.clone());
         let failures = if self.failing { self.backoff.failures() } else { 0 };
-        self.running.spawn(async move {
-            (dial, dialer.open(&target, &gate, &set, (aim, failures)).await)
-        });
+        self.running
+            .spawn(async move { (dial, dialer.open(&target, &gate, &set, (aim, failures)).await) });
     }
 
     fn on_input(&mut self, input: &KeeperInput, now: u64) {
@@ -284,7 +283,6 @@ impl Keeper {
         self.failing = true;
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -51,8 +51,7 @@ impl Offer {
         let owned = |(key, values): (&str, Vec<&str>)| {
             (key.to_owned(), values.into_iter().map(str::to_owned).collect())
         };
-        let mut offer =
-            Self { options: pairs.into_iter().map(owned).collect(), ..Self::default() };
+        let mut offer = Self { options: pairs.into_iter().map(owned).collect(), ..Self::default() };
         offer.sharding = offer.read_sharding()?;
         offer.shard_aware_port = offer.number("SCYLLA_SHARD_AWARE_PORT");
         offer.shard_aware_port_tls = offer.number("SCYLLA_SHARD_AWARE_PORT_SSL");

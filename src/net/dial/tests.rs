@@ -122,8 +122,7 @@ async fn a_closed_port_is_named() {
     drop(listener);
     let target = NodeTarget { node: NodeId(0), host: None, address };
     let gate = NodeGate::default();
-    let error =
-        Dialer::default().open(&target, &gate, &LaneSet::plain(None), (Aim::Any, 0)).await;
+    let error = Dialer::default().open(&target, &gate, &LaneSet::plain(None), (Aim::Any, 0)).await;
     assert_eq!(error.unwrap_err().to_string(), format!("cannot connect to {address}"));
     assert_eq!(gate.stats.counts().unreachable, 1);
 }
