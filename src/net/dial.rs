@@ -14,13 +14,14 @@ use tokio::time::timeout;
 use crate::net::clock::now_ms;
 use crate::net::dial_error::{DialError, Step};
 use crate::net::dial_stats::{DialStats, PortVerdict};
+use crate::net::extensions::{Extensions, host, sharding};
 use crate::net::handshake::{ask_options, start_up};
 use crate::net::handshake_budget::NodeGate;
 use crate::net::lane_set::LaneSet;
-use crate::net::offer::{Extensions, Offer};
 use crate::token::shard::{ShardId, Sharder};
 use crate::token::source_port::SourcePorts;
 use crate::topology::id::{HostId, NodeId};
+use crate::wire::response::supported::Supported;
 
 /// How nodes are dialled.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -169,18 +170,15 @@ impl Dialer {
         };
         self.set_options(&stream, target.address)?;
         let timeout_ms = self.settings.handshake_timeout_ms.saturating_mul(patience);
-        let offer = greet(&mut stream, target, set, timeout_ms).await?;
-        let (shard, sharder) = match offer.sharding {
-            Some((shard, sharder)) => (shard, Some(sharder)),
-            None => (ShardId(0), None),
-        };
+        let supported = greet(&mut stream, target, set, timeout_ms).await?;
+        let (shard, sharder) = sharding(&supported).unzip();
         Ok(OpenedLane {
             stream,
             node: target.node,
-            shard,
+            shard: shard.unwrap_or(ShardId(0)),
             sharder,
-            extensions: offer.extensions,
-            shard_aware_port: offer.shard_aware_port,
+            extensions: Extensions::offered(&supported),
+            shard_aware_port: supported.shard_aware_port,
         })
     }
 
@@ -258,21 +256,21 @@ async fn greet(
     target: &NodeTarget,
     set: &LaneSet,
     timeout_ms: u64,
-) -> Result<Offer, DialError> {
+) -> Result<Supported, DialError> {
     let mut step = Step::Options;
     let steps = async {
-        let offer = ask_options(stream, set.version).await?;
-        if let (Some(expected), Some(found)) = (target.host, offer.host)
+        let supported = ask_options(stream, set.version).await?;
+        if let (Some(expected), Some(found)) = (target.host, host(&supported))
             && expected != found
         {
             return Err(DialError::OtherHost { address: target.address, expected, found });
         }
         step = Step::Startup;
-        start_up(stream, &offer, set).await?;
-        Ok(offer)
+        start_up(stream, Extensions::offered(&supported), set).await?;
+        Ok(supported)
     };
     match timeout(Duration::from_millis(timeout_ms), steps).await {
-        Ok(offer) => offer,
+        Ok(supported) => supported,
         Err(_) => Err(DialError::Timeout { step, timeout_ms }),
     }
 }

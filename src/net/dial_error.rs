@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
-use crate::token::error::TokenError;
 use crate::token::shard::ShardId;
 use crate::topology::id::HostId;
 use crate::wire::error::WireError;
+use crate::wire::response::error::ErrorCode;
 
 /// A try to connect that failed. None of them holds or shows a credential.
 #[derive(Debug, Error)]
@@ -60,17 +60,6 @@ pub enum DialError {
         #[source]
         source: WireError,
     },
-    /// The node divides its data in a way that makes no sense.
-    #[error("impossible sharding in SUPPORTED")]
-    Sharding(#[source] TokenError),
-    /// The node says that this connection is on a shard that it does not have.
-    #[error("SUPPORTED names shard {} of {nr_shards}", shard.0)]
-    ShardNumber {
-        /// Value of `SCYLLA_SHARD`.
-        shard: ShardId,
-        /// Value of `SCYLLA_NR_SHARDS`.
-        nr_shards: u16,
-    },
     /// The node answers with a message that does not belong here.
     #[error("unexpected answer with opcode {opcode:#04x} during {step}")]
     Unexpected {
@@ -110,10 +99,10 @@ impl DialError {
 
 /// An ERROR of the server.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error("server error {code:#06x}: {message}")]
+#[error("server error {code}: {message}")]
 pub struct ServerError {
     /// Code (v4 section 9).
-    pub code: u32,
+    pub code: ErrorCode,
     /// The server's words.
     pub message: String,
     /// The whole message of the ERROR frame, code included, without tracing id and warnings.

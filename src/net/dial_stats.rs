@@ -94,8 +94,6 @@ impl DialStats {
             DialError::Refused(..) | DialError::CredentialMissing { .. } => &self.refused,
             DialError::Broken { .. }
             | DialError::Malformed { .. }
-            | DialError::Sharding(_)
-            | DialError::ShardNumber { .. }
             | DialError::Unexpected { .. }
             | DialError::OtherHost { .. } => &self.broken,
         });

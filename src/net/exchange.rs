@@ -11,8 +11,8 @@ use crate::net::dial_error::{DialError, ServerError, Step};
 use crate::wire::error::WireError;
 use crate::wire::frame::write_frame;
 use crate::wire::header::{FLAG_COMPRESSED, HEADER_LEN, Header, RESPONSE};
-use crate::wire::notation::Reader;
 use crate::wire::opcode::Opcode;
+use crate::wire::response::error::ErrorMessage;
 use crate::wire::response::prefix::Prefix;
 
 /// An answer: opcode, and message without prefix.
@@ -83,8 +83,7 @@ pub fn read_reply(header: Header, mut body: Vec<u8>, step: Step) -> Result<Reply
 }
 
 fn server_error(body: Vec<u8>) -> Result<ServerError, WireError> {
-    let mut reader = Reader::new(&body);
-    let code = u32::from_be_bytes(reader.int()?.to_be_bytes());
-    let message = String::from_utf8_lossy(reader.short_bytes()?).into_owned();
+    let ErrorMessage { code, text, .. } = ErrorMessage::read(&body)?;
+    let message = text.into_owned();
     Ok(ServerError { code, message, body: body.into() })
 }

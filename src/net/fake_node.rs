@@ -15,8 +15,9 @@ use tokio::sync::Notify;
 
 use crate::wire::frame::write_frame;
 use crate::wire::header::{HEADER_LEN, Header};
-use crate::wire::notation::{Reader, put_bytes, put_int, put_short, put_string, put_string_list};
+use crate::wire::notation::{Reader, put_bytes, put_int, put_string};
 use crate::wire::opcode::Opcode;
+use crate::wire::response::supported::{Sharding, Supported};
 
 /// What the node is like; may be changed while it runs.
 pub(crate) struct FakeNode {
@@ -98,7 +99,9 @@ impl FakeNode {
             let head = (0x84, 0, header.stream);
             match Opcode::from_byte(header.opcode).unwrap() {
                 Opcode::Options => {
-                    write_frame(&mut out, head, Opcode::Supported, |out| self.offer(out, shard));
+                    write_frame(&mut out, head, Opcode::Supported, |out| {
+                        self.offer(shard).put(out);
+                    });
                 }
                 Opcode::Startup if self.auth.load(Ordering::Relaxed) => {
                     write_frame(&mut out, head, Opcode::Authenticate, |out| {
@@ -122,23 +125,14 @@ impl FakeNode {
         }
     }
 
-    fn offer(&self, out: &mut Vec<u8>, shard: u16) {
+    fn offer(&self, shard: u16) -> Supported {
         let nr_shards = self.nr_shards.load(Ordering::Relaxed);
-        let numbers = [nr_shards.to_string(), shard.to_string(), self.aware.port().to_string()];
-        let [nr_shards_text, shard_text, port_text] = &numbers;
-        let pairs = [
-            ("SCYLLA_NR_SHARDS", nr_shards_text.as_str()),
-            ("SCYLLA_SHARD", shard_text),
-            ("SCYLLA_SHARDING_ALGORITHM", "biased-token-round-robin"),
-            ("SCYLLA_SHARDING_IGNORE_MSB", "12"),
-            ("SCYLLA_SHARD_AWARE_PORT", port_text),
-            ("TABLETS_ROUTING_V1", ""),
-        ];
-        let pairs = if nr_shards == 0 { &pairs[..0] } else { &pairs[..] };
-        put_short(out, u16::try_from(pairs.len()).unwrap());
-        for (key, value) in pairs {
-            put_string(out, key);
-            put_string_list(out, &[value]);
+        let is_sharded = nr_shards != 0;
+        Supported {
+            sharding: is_sharded.then_some(Sharding { shard, nr_shards, ignore_msb: 12 }),
+            shard_aware_port: is_sharded.then_some(self.aware.port()),
+            tablets_v1: is_sharded,
+            ..Supported::default()
         }
     }
 }

@@ -9,33 +9,45 @@ use tokio::io::AsyncWrite;
 use crate::net::credential::Credential;
 use crate::net::dial_error::{DialError, Step};
 use crate::net::exchange::{Reply, exchange};
+use crate::net::extensions::Extensions;
 use crate::net::lane_set::LaneSet;
-use crate::net::offer::{Extensions, LWT_MARK, Offer, TABLETS_V1};
+
 use crate::wire::notation::{Reader, put_bytes, put_long_string, put_short, put_string_map};
 use crate::wire::opcode::Opcode;
+use crate::wire::request::startup::{CQL_VERSION, DRIVER_NAME, DRIVER_VERSION};
 use crate::wire::response::result::ResultKind;
+use crate::wire::response::supported::Supported;
 
 /// Longest answer to a greeting; a real SUPPORTED has some 500 bytes.
 const BODY_LEN_MAX: u32 = 64 * 1024;
 const CONSISTENCY_ONE: u16 = 1;
 
 /// Asks what the node offers. It may be asked at any time but in the middle of a login.
-pub async fn ask_options<S>(stream: &mut S, version: u8) -> Result<Offer, DialError>
+pub async fn ask_options<S>(stream: &mut S, version: u8) -> Result<Supported, DialError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let step = Step::Options;
     let reply = exchange(stream, (version, Opcode::Options), step, BODY_LEN_MAX, |_| {}).await?;
     expect(&reply, Opcode::Supported, step)?;
-    Offer::read(&reply.message)
+    Supported::read(&reply.message).map_err(|source| DialError::Malformed { step, source })
 }
 
 /// Starts the connection up as a lane of `set`: what stays is a connection ready for requests.
-pub async fn start_up<S>(stream: &mut S, offer: &Offer, set: &LaneSet) -> Result<(), DialError>
+pub async fn start_up<S>(
+    stream: &mut S,
+    extensions: Extensions,
+    set: &LaneSet,
+) -> Result<(), DialError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let options = startup_options(offer.extensions);
+    let mut options = vec![
+        (CQL_VERSION, "3.0.0"),
+        (DRIVER_NAME, env!("CARGO_PKG_NAME")),
+        (DRIVER_VERSION, env!("CARGO_PKG_VERSION")),
+    ];
+    options.extend(extensions.options());
     let step = Step::Startup;
     let frame = (set.version, Opcode::Startup);
     let reply =
@@ -49,24 +61,6 @@ where
         Some(keyspace) => use_keyspace(stream, set.version, keyspace).await,
         None => Ok(()),
     }
-}
-
-/// The pairs of STARTUP. The server looks only whether an extension's key is there. Left out are
-/// those whose effects would reach clients that have not asked for them: error code 0xF000,
-/// metadata ids, and tablets v2, which breaks a QUERY with values.
-fn startup_options(extensions: Extensions) -> Vec<(&'static str, &'static str)> {
-    let mut options = vec![
-        ("CQL_VERSION", "3.0.0"),
-        ("DRIVER_NAME", env!("CARGO_PKG_NAME")),
-        ("DRIVER_VERSION", env!("CARGO_PKG_VERSION")),
-    ];
-    if extensions.tablets_v1 {
-        options.push((TABLETS_V1, ""));
-    }
-    if extensions.lwt_mask != 0 {
-        options.push((LWT_MARK, ""));
-    }
-    options
 }
 
 async fn log_in<S>(

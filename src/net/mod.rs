@@ -7,6 +7,7 @@ pub mod dial;
 pub mod dial_error;
 pub mod dial_stats;
 pub mod exchange;
+pub mod extensions;
 #[cfg(test)]
 mod fake_node;
 pub mod handshake;
@@ -14,4 +15,3 @@ pub mod handshake_budget;
 pub mod lane_keeper;
 pub mod lane_plan;
 pub mod lane_set;
-pub mod offer;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::*;
 use crate::net::credential::Credential;
 use crate::net::fake_node::FakeNode;
+use crate::wire::response::error::ErrorCode;
 
 #[tokio::test]
 async fn a_source_port_leads_to_its_shard() {
@@ -92,11 +93,11 @@ async fn a_lane_is_bound_to_credential_and_keyspace() {
 
     set.keyspace = Some("nope".into());
     let error = dialer.open(&target(&node), &gate, &set, (Aim::Any, 0)).await.unwrap_err();
-    assert_eq!(error.server_error().unwrap().code, 0x2200);
+    assert_eq!(error.server_error().unwrap().code, ErrorCode::INVALID);
 
     set.credential = Some(Arc::new(Credential::plain("bob", "wrong")));
     let error = dialer.open(&target(&node), &gate, &set, (Aim::Any, 0)).await.unwrap_err();
-    assert_eq!(error.server_error().unwrap().code, 0x0100);
+    assert_eq!(error.server_error().unwrap().code, ErrorCode::BAD_CREDENTIALS);
     assert_eq!(gate.stats.counts().refused, 2);
 }
 

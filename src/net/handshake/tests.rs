@@ -11,6 +11,8 @@ use crate::net::fake_node::{read_frame, write_error};
 use crate::wire::error::WireError;
 use crate::wire::frame::write_frame;
 use crate::wire::notation::{put_int, put_string, put_string_list};
+use crate::wire::response::error::ErrorCode;
+use crate::wire::response::supported::{LWT_MARK, TABLETS_V1};
 
 const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
 
@@ -26,7 +28,10 @@ async fn a_lane_negotiates_what_is_offered_and_no_more() {
     let script = vec![(Opcode::Options, supported(&offered)), (Opcode::Startup, ready())];
     let (answer, requests) = play(script, &LaneSet::plain(None)).await;
 
-    assert_eq!(answer.unwrap().extensions, Extensions { tablets_v1: true, lwt_mask: 1 << 31 });
+    assert_eq!(
+        Extensions::offered(&answer.unwrap()),
+        Extensions { tablets_v1: true, lwt_mask: 1 << 31 }
+    );
     let pairs = Reader::new(&requests[1]).string_map().unwrap();
     let keys: Vec<&str> = pairs.iter().map(|(key, _)| *key).collect();
     assert_eq!(keys, ["CQL_VERSION", "DRIVER_NAME", "DRIVER_VERSION", TABLETS_V1, LWT_MARK]);
@@ -64,7 +69,7 @@ async fn the_servers_error_is_kept_whole() {
 
     let error = answer.unwrap_err();
     let server = error.server_error().unwrap();
-    assert_eq!(server.code, 0x0100);
+    assert_eq!(server.code, ErrorCode::BAD_CREDENTIALS);
     assert_eq!(server.body[..], refusal[9..]);
     let shown = format!("{error} {error:?}");
     assert!(shown.contains("password are incorrect") && !shown.contains("wrong"), "{shown}");
@@ -90,7 +95,7 @@ async fn a_refused_version_is_read_in_whatever_version_it_comes() {
     write_error(&mut refusal, 0, 0x000a, "Invalid or unsupported protocol version: 4");
     refusal[0] = 0x83;
     let (answer, _) = play(vec![(Opcode::Options, refusal)], &LaneSet::plain(None)).await;
-    assert_eq!(answer.unwrap_err().server_error().unwrap().code, 0x000a);
+    assert_eq!(answer.unwrap_err().server_error().unwrap().code, ErrorCode::PROTOCOL_ERROR);
 }
 
 #[tokio::test]
@@ -130,12 +135,12 @@ async fn a_node_that_hangs_up_is_an_error_not_a_wait() {
 async fn play(
     script: Vec<(Opcode, Vec<u8>)>,
     set: &LaneSet,
-) -> (Result<Offer, DialError>, Vec<Vec<u8>>) {
+) -> (Result<Supported, DialError>, Vec<Vec<u8>>) {
     let (mut near, far) = duplex(4_096);
     let node = tokio::spawn(follow(far, script));
     let answer = async {
         let offer = ask_options(&mut near, set.version).await?;
-        start_up(&mut near, &offer, set).await?;
+        start_up(&mut near, Extensions::offered(&offer), set).await?;
         Ok(offer)
     };
     let answer = answer.await;
