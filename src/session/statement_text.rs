@@ -24,14 +24,20 @@ pub enum StatementText {
 #[must_use]
 pub fn classify(text: &str, keyspace: Option<&str>) -> StatementText {
     let mut words = Lexer::new(text);
-    if words.take_keyword("SELECT") {
-        return classify_select(words, keyspace);
+    match words.next() {
+        Some(verb) if verb.is("SELECT") => classify_select(words, keyspace),
+        Some(verb) if verb.is("USE") => {
+            let name = words.take_name();
+            StatementText::Use(name.filter(|_| words.take_end()))
+        }
+        Some(_) | None => StatementText::Other,
     }
-    if words.take_keyword("USE") {
-        let name = words.take_name();
-        return StatementText::Use(name.filter(|_| words.take_end()));
-    }
-    StatementText::Other
+}
+
+/// Whether a statement only reads, so that a node may run it a second time.
+#[must_use]
+pub fn is_select(text: &str) -> bool {
+    Lexer::new(text).next().is_some_and(|verb| verb.is("SELECT"))
 }
 
 /// Writes a name so that a server reads it as it stands, whatever is in it.
