@@ -42,12 +42,7 @@ fn put_nested(out: &mut String, kind: &ColumnType, cell: Option<&[u8]>, depth: u
     }
 }
 
-fn put(
-    out: &mut String,
-    kind: &ColumnType,
-    bytes: &[u8],
-    depth: usize,
-) -> Result<(), WireError> {
+fn put(out: &mut String, kind: &ColumnType, bytes: &[u8], depth: usize) -> Result<(), WireError> {
     match kind {
         ColumnType::Varchar | ColumnType::Ascii => put_string(out, cell::text(bytes)?),
         ColumnType::Int => put_number(out, format_args!("{}", cell::int(bytes)?)),
@@ -101,7 +96,11 @@ fn put_map(
         let mut name = String::new();
         put_nested(&mut name, key, reader.bytes()?, depth);
         // Keys are strings in JSON, whatever their type.
-        if name.starts_with('"') { out.push_str(&name) } else { put_string(out, &name) }
+        if name.starts_with('"') {
+            out.push_str(&name)
+        } else {
+            put_string(out, &name)
+        }
         out.push_str(": ");
         put_nested(out, value, reader.bytes()?, depth);
     }

@@ -11,7 +11,7 @@ use crate::session::json;
 use crate::session::local_values::BoundValues;
 use crate::session::refusal::Refusal;
 use crate::session::system_select::{
-    Purpose, Relation, Source, SystemSelect, SystemTable, Term,
+    Purpose, Relation, Selector, Source, SystemSelect, SystemTable, Term,
 };
 use crate::wire::cell;
 use crate::wire::column_type::ColumnType;
@@ -58,12 +58,12 @@ pub struct LocalColumn {
 struct Output<'a> {
     name: Cow<'a, str>,
     kind: ColumnType,
-    from: From<'a>,
+    shown: Shown<'a>,
 }
 
 /// Where the cell of a result comes from.
 #[derive(Clone, Copy)]
-enum From<'a> {
+enum Shown<'a> {
     Column(&'a str),
     Json(&'a str),
     Count,
@@ -82,7 +82,7 @@ impl Facade {
         let Some(row) = rows.iter().find(is_own) else { return Ok(None) };
         let cells = row.cells.iter().map(|cell| cell.map(<[u8]>::to_vec));
         let columns = local.metadata.columns.iter().zip(cells);
-        let named = |rows: &Rows<'_>| {
+        let names = |rows: &Rows<'_>| {
             let columns = rows.metadata.columns.iter();
             columns.map(|column| (column.name.to_owned(), column.kind.clone())).collect()
         };
@@ -96,8 +96,8 @@ impl Facade {
                     cell,
                 })
                 .collect(),
-            peers: named(peers),
-            peers_v2: peers_v2.map(named),
+            peers: names(peers),
+            peers_v2: peers_v2.map(names),
         }))
     }
 
@@ -112,12 +112,12 @@ impl Facade {
         let values = BoundValues::read(select, values)?;
         let has_row = select.table == SystemTable::Local
             && select.relations.iter().all(|relation| is_local(relation, &values));
-        let counts = outputs.iter().any(|output| matches!(output.from, From::Count));
-        let cells = |output: &Output<'_>| match output.from {
-            From::Count => Some(Cow::Owned(i64::from(has_row).to_be_bytes().to_vec())),
-            From::Column(name) if has_row => self.cell(name, seen_at),
-            From::Json(name) if has_row => Some(self.json_cell(name, seen_at)),
-            From::Column(_) | From::Json(_) => None,
+        let counts = outputs.iter().any(|output| matches!(output.shown, Shown::Count));
+        let cells = |output: &Output<'_>| match output.shown {
+            Shown::Count => Some(Cow::Owned(i64::from(has_row).to_be_bytes().to_vec())),
+            Shown::Column(name) if has_row => self.cell(name, seen_at),
+            Shown::Json(name) if has_row => Some(self.json_cell(name, seen_at)),
+            Shown::Column(_) | Shown::Json(_) => None,
         };
         let mut rows = Vec::new();
         if has_row || counts {
@@ -182,33 +182,30 @@ impl Facade {
             let output = |&(name, kind): &(&'a str, &ColumnType)| Output {
                 name: Cow::Borrowed(name),
                 kind: kind.clone(),
-                from: From::Column(name),
+                shown: Shown::Column(name),
             };
             return Ok(columns.iter().map(output).collect());
         }
-        let output = |selector: &'a crate::session::system_select::Selector| {
-            let (own_name, kind, from) = match &selector.source {
+        let output = |selector: &'a Selector| {
+            let (own_name, kind, shown) = match &selector.source {
                 Source::Column(name) => {
                     let (name, kind) = find(name)?;
-                    (Cow::Borrowed(name), kind.clone(), From::Column(name))
+                    (Cow::Borrowed(name), kind.clone(), Shown::Column(name))
                 }
                 Source::ToJson(name) => {
                     let (name, _) = find(name)?;
                     let shown = Cow::Owned(format!("system.tojson({name})"));
-                    (shown, ColumnType::Varchar, From::Json(name))
+                    (shown, ColumnType::Varchar, Shown::Json(name))
                 }
-                Source::Count => (Cow::Borrowed("count"), ColumnType::Bigint, From::Count),
+                Source::Count => (Cow::Borrowed("count"), ColumnType::Bigint, Shown::Count),
             };
             let name = selector.alias.as_deref().map_or(own_name, Cow::Borrowed);
-            Ok(Output { name, kind, from })
+            Ok(Output { name, kind, shown })
         };
         select.selectors.iter().map(output).collect()
     }
 
     fn columns(&self, table: SystemTable) -> Result<Vec<(&str, &ColumnType)>, Refusal> {
-        let named = |columns: &'_ [(String, ColumnType)]| -> Vec<(&str, &ColumnType)> {
-            columns.iter().map(|(name, kind)| (name.as_str(), kind)).collect()
-        };
         match (table, &self.peers_v2) {
             (SystemTable::Local, _) => {
                 Ok(self.local.iter().map(|column| (column.name.as_str(), &column.kind)).collect())
@@ -222,14 +219,20 @@ impl Facade {
     /// A cell of our row of `system.local`.
     fn cell(&self, name: &str, seen_at: SocketAddr) -> Option<Cow<'_, [u8]>> {
         let column = self.local.iter().find(|column| column.name == name)?;
-        let port = i32::from(seen_at.port()).to_be_bytes();
-        match (name, &column.kind) {
-            ("host_id", _) => Some(Cow::Borrowed(&self.host_id)),
-            ("tokens", _) => Some(Cow::Owned(cell::from_text_list(&[TOKEN]))),
-            (_, ColumnType::Inet) => Some(Cow::Owned(cell::from_inet(seen_at.ip()))),
-            (name, ColumnType::Int) if name.ends_with("_port") => Some(Cow::Owned(port.to_vec())),
-            _ => column.cell.as_deref().map(Cow::Borrowed),
+        // A node that just joined may lack these; a driver needs them.
+        match name {
+            "host_id" => return Some(Cow::Borrowed(&self.host_id)),
+            "tokens" => return Some(Cow::Owned(cell::from_text_list(&[TOKEN]))),
+            _ => {}
         }
+        let real = column.cell.as_deref()?;
+        if column.kind == ColumnType::Inet {
+            return Some(Cow::Owned(cell::from_inet(seen_at.ip())));
+        }
+        if column.kind == ColumnType::Int && name.ends_with("_port") {
+            return Some(Cow::Owned(i32::from(seen_at.port()).to_be_bytes().to_vec()));
+        }
+        Some(Cow::Borrowed(real))
     }
 
     fn json_cell(&self, name: &str, seen_at: SocketAddr) -> Cow<'_, [u8]> {
@@ -262,6 +265,10 @@ pub fn is_facade_id(id: &[u8]) -> bool {
 
 /// What every id of ours begins with; a node's id does so once in 2^48.
 const FACADE_MARK: [u8; 6] = *b"facade";
+
+fn named(columns: &[(String, ColumnType)]) -> Vec<(&str, &ColumnType)> {
+    columns.iter().map(|(name, kind)| (name.as_str(), kind)).collect()
+}
 
 fn is_local(relation: &Relation, values: &BoundValues<'_>) -> bool {
     relation.terms.iter().any(|term| match term {
