@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::config::address::{ContactPoint, parse_listen};
 use crate::config::error::{ConfigError, Faults};
 use crate::config::file;
-use crate::config::overrides::{Environment, Layers};
+use crate::config::overrides::{CONFIG_VARIABLE, Environment, Layers};
 use crate::config::reader::{Entry, Reader};
 use crate::config::secret::Secret;
 use crate::config::settings::{LaneSettings, Settings, TimeoutSettings};
@@ -43,7 +43,7 @@ pub fn load(
     path: Option<PathBuf>,
     environment: Environment<'_>,
 ) -> Loaded {
-    let named = environment("SHARDLANE_CONFIG").filter(|path| !path.is_empty());
+    let named = environment(CONFIG_VARIABLE).filter(|path| !path.is_empty());
     let path = path.or_else(|| named.map(PathBuf::from));
     let text = path.as_ref().map(|path| (path.clone(), fs::read_to_string(path)));
     let mut faults = Vec::new();

@@ -7,6 +7,7 @@ use prometheus::process_collector::ProcessCollector;
 
 use crate::engine::tally::{Ask, Feedback, Outcome, Tally};
 use crate::flow::histogram::Histogram;
+use crate::flow::limits::Limits;
 use crate::routing::decision::Reason;
 use crate::telemetry::family::{Buckets, Families};
 use crate::telemetry::names;
@@ -33,6 +34,7 @@ pub fn render(workers: &[WorkerReport], cluster: &ClusterReport) -> Result<Strin
     add_lanes(&mut families, workers, cluster);
     add_prepared(&mut families, workers);
     add_clients(&mut families, workers);
+    add_limits(&mut families, &cluster.limits);
     families.extend(ProcessCollector::for_self().collect());
     families.encode()
 }
@@ -123,6 +125,25 @@ fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
     families.numbers(&names::CLIENTS_REJECTED, rejected);
     families.number(&names::AGREEMENT_WAITS, total(workers, |tally| tally.agreements));
     families.number(&names::AGREEMENT_TIMEOUTS, total(workers, |tally| tally.agreement_timeouts));
+}
+
+fn add_limits(families: &mut Families, limits: &Limits) {
+    let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let limits = [
+        ("frame_body_bytes_max", u64::from(limits.frame_body_bytes_max)),
+        ("client_in_flight_max", u64::from(limits.client_in_flight_max)),
+        ("outbox_high_bytes", wide(limits.outbox_high_bytes)),
+        ("client_backlog_bytes_max", wide(limits.client_backlog_bytes_max)),
+        ("lane_streams_max", u64::from(limits.lane_streams_max)),
+        ("lane_orphans_max", u64::from(limits.lane_orphans_max)),
+        ("lane_retained_bytes_max", wide(limits.lane_retained_bytes_max)),
+        ("clients_max", wide(limits.clients_max)),
+        ("catalog_bytes_max", wide(limits.catalog_bytes_max)),
+        ("tablets_max", wide(limits.tablets_max)),
+        ("keyspaces_max", wide(limits.keyspaces_max)),
+    ];
+    let limits = limits.map(|(setting, limit)| (vec![setting.to_owned()], limit));
+    families.numbers(&names::LIMITS, limits);
 }
 
 fn total(workers: &[WorkerReport], count: impl Fn(&Tally) -> u64) -> u64 {

@@ -247,6 +247,14 @@ pub const AGREEMENT_TIMEOUTS: Metric = counter(
     "Of those, the ones answered without agreement.",
 );
 
+/// `shardlane_limit`
+pub const LIMITS: Metric = gauge(
+    "shardlane_limit",
+    &["setting"],
+    "The bounds in force, by the name of their setting: what the other numbers are to be \
+     compared with.",
+);
+
 /// Every metric of ours, in the order of the page.
 pub const ALL: &[Metric] = &[
     BUILD_INFO,
@@ -281,6 +289,7 @@ pub const ALL: &[Metric] = &[
     CLIENTS_REJECTED,
     AGREEMENT_WAITS,
     AGREEMENT_TIMEOUTS,
+    LIMITS,
 ];
 
 #[cfg(test)]

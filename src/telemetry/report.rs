@@ -2,6 +2,7 @@
 //! scrape.
 
 use crate::engine::tally::Tally;
+use crate::flow::limits::Limits;
 
 /// The numbers of one worker.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +36,7 @@ pub struct LaneCount {
     pub count: u64,
 }
 
-/// What is known of the cluster, apart from workers.
+/// What is known apart from workers.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterReport {
     /// Nodes that are up.
@@ -44,6 +45,8 @@ pub struct ClusterReport {
     pub nodes_down: u64,
     /// Tablets whose replicas are known.
     pub tablet_count: u64,
+    /// The bounds in force.
+    pub limits: Limits,
     /// What happened when nodes were dialled.
     pub dials: Vec<DialReport>,
 }

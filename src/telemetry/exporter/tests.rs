@@ -32,7 +32,7 @@ fn cluster() -> ClusterReport {
         mismatches: 0,
         port_verdict: "direct",
     };
-    ClusterReport { nodes_up: 1, nodes_down: 0, tablet_count: 64, dials: vec![dial] }
+    ClusterReport { nodes_up: 1, tablet_count: 64, dials: vec![dial], ..ClusterReport::default() }
 }
 
 /// The value of the sample that is written exactly so.
@@ -56,6 +56,7 @@ fn workers_are_added_up() {
         ("shardlane_handshakes_total{node=\"10.0.0.1\",result=\"refused\"}", 1.0),
         ("shardlane_tablet_map_entries", 64.0),
         ("shardlane_client_connections", 4.0),
+        ("shardlane_limit{setting=\"clients_max\"}", 10_000.0),
     ] {
         assert!((sample(&page, name) - value).abs() < f64::EPSILON, "{name}");
     }
