@@ -15,6 +15,7 @@ pub mod local;
 pub mod lost;
 pub mod order;
 pub mod pending;
+pub mod report;
 pub mod reprepare;
 pub mod spread;
 pub mod tally;
