@@ -1,4 +1,5 @@
 //! Put together, start, drain.
 
+pub mod dials;
 pub mod drain;
 pub mod signals;
