@@ -44,7 +44,7 @@ mod tests {
     fn a_node_that_was_never_dialled_reports_zeroes() {
         let budget = HandshakeBudget::default();
         assert!(report(&budget).is_empty());
-        budget.gate(NodeId(3));
+        drop(budget.gate(NodeId(3)));
         let reports = report(&budget);
         assert_eq!(reports.len(), 1);
         assert_eq!((reports[0].node, reports[0].port_verdict), (NodeId(3), "unknown"));
