@@ -1,5 +1,0 @@
-//! stub
-
-/// stub
-#[derive(Debug)]
-pub struct Facade {}
