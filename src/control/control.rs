@@ -18,7 +18,7 @@ use crate::net::backoff::{Backoff, BackoffSettings};
 use crate::net::clock::now_ms;
 
 /// How the cluster is watched.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ControlSettings {
     /// How a node is reached.
     pub reach: ReachSettings,
@@ -30,6 +30,19 @@ pub struct ControlSettings {
     pub backoff: BackoffSettings,
     /// Where random numbers start.
     pub seed: u64,
+}
+
+impl Default for ControlSettings {
+    fn default() -> Self {
+        Self {
+            reach: ReachSettings::default(),
+            data_center: None,
+            agenda: AgendaSettings::default(),
+            // One connection a process: it may try more often than lanes do.
+            backoff: BackoffSettings { max_ms: 5_000, ..BackoffSettings::default() },
+            seed: 0,
+        }
+    }
 }
 
 /// Watches the cluster until `requests` is closed, or nobody takes `reports`. Data never takes
@@ -75,6 +88,7 @@ async fn watch(watcher: &mut Watcher, reached: Reached) -> End {
     for row in &metadata.left_out {
         info!(row, "left out of system.peers");
     }
+    let host = metadata.hosts.first().map(|row| row.host);
     let is_first = watcher.publisher.last().is_none();
     watcher.publisher.forget_down();
     if let Some(news) = watcher.publisher.on_metadata(metadata, address, !is_first) {
@@ -83,6 +97,13 @@ async fn watch(watcher: &mut Watcher, reached: Reached) -> End {
         if watcher.reports.send(ControlReport::Published(news)).await.is_err() {
             return End::Closed;
         }
+    }
+    // It answers us, so lanes to it need not wait either.
+    if let Some(node) = host.and_then(|host| watcher.publisher.number_of(host))
+        && !is_first
+        && watcher.reports.send(ControlReport::NodeUp(node)).await.is_err()
+    {
+        return End::Closed;
     }
     watcher.watch(&mut connection, address).await
 }
