@@ -69,6 +69,12 @@ impl Snapshot {
         self.by_host.get(&host).copied()
     }
 
+    /// Finds a node by its own name, as payloads give it.
+    #[must_use]
+    pub fn node_of(&self, host: HostId) -> Option<&Arc<Node>> {
+        self.node(self.number_of(host)?)
+    }
+
     /// Finds a keyspace. Whoever keeps the result keeps the version with it.
     #[must_use]
     pub fn keyspace(&self, name: &str) -> Option<&Arc<Keyspace>> {

@@ -1,6 +1,7 @@
 //! A tablet: a range of one table's tokens, and who stores it.
 
 use std::fmt;
+use std::slice;
 
 use crate::token::shard::ShardId;
 use crate::topology::id::NodeId;
@@ -51,10 +52,16 @@ impl Replicas {
         }
     }
 
+    /// Goes through them in the server's order.
+    #[inline]
+    pub fn iter(&self) -> slice::Iter<'_, Replica> {
+        self.as_slice().iter()
+    }
+
     /// Tells whether `node` is one of them.
     #[must_use]
     pub fn names(&self, node: NodeId) -> bool {
-        self.as_slice().iter().any(|replica| replica.node == node)
+        self.iter().any(|replica| replica.node == node)
     }
 
     /// Counts the bytes outside of the struct itself.
@@ -87,6 +94,15 @@ impl FromIterator<Replica> for Replicas {
     }
 }
 
+impl<'a> IntoIterator for &'a Replicas {
+    type Item = &'a Replica;
+    type IntoIter = slice::Iter<'a, Replica>;
+
+    fn into_iter(self) -> slice::Iter<'a, Replica> {
+        self.iter()
+    }
+}
+
 impl PartialEq for Replicas {
     fn eq(&self, other: &Self) -> bool {
         self.as_slice() == other.as_slice()
@@ -97,7 +113,7 @@ impl Eq for Replicas {}
 
 impl fmt::Debug for Replicas {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pairs = self.as_slice().iter().map(|replica| (replica.node.0, replica.shard.0));
+        let pairs = self.iter().map(|replica| (replica.node.0, replica.shard.0));
         f.debug_list().entries(pairs).finish()
     }
 }

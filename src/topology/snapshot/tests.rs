@@ -14,6 +14,7 @@ fn nodes_are_found_by_number_and_by_host() {
     assert_eq!(snapshot.nodes().len(), 2);
     assert_eq!(snapshot.node(NodeId(3)).unwrap().host, host(3));
     assert_eq!(snapshot.number_of(host(1)), Some(NodeId(1)));
+    assert_eq!(snapshot.node_of(host(3)).unwrap().id, NodeId(3));
     for absent in [0, 2, 4, u16::MAX] {
         assert!(snapshot.node(NodeId(absent)).is_none());
         assert_eq!(snapshot.number_of(host(absent)), None);
