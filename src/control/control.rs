@@ -17,8 +17,12 @@ use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
 use crate::net::backoff::{Backoff, BackoffSettings};
 use crate::net::clock::now_ms;
 
+/// No wait between rounds is longer: this is one connection a process, which may try more often
+/// than lanes do, and nothing goes right before it is there.
+const ROUND_REST_MAX_MS: u64 = 5_000;
+
 /// How the cluster is watched.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ControlSettings {
     /// How a node is reached.
     pub reach: ReachSettings,
@@ -26,23 +30,10 @@ pub struct ControlSettings {
     pub data_center: Option<String>,
     /// When to do what.
     pub agenda: AgendaSettings,
-    /// Waits between rounds in which no node answered.
+    /// Waits between rounds in which no node answered; five seconds at most.
     pub backoff: BackoffSettings,
     /// Where random numbers start.
     pub seed: u64,
-}
-
-impl Default for ControlSettings {
-    fn default() -> Self {
-        Self {
-            reach: ReachSettings::default(),
-            data_center: None,
-            agenda: AgendaSettings::default(),
-            // One connection a process: it may try more often than lanes do.
-            backoff: BackoffSettings { max_ms: 5_000, ..BackoffSettings::default() },
-            seed: 0,
-        }
-    }
 }
 
 /// Watches the cluster until `requests` is closed, or nobody takes `reports`. Data never takes
@@ -52,7 +43,9 @@ pub async fn run(
     requests: Receiver<ControlRequest>,
     reports: Sender<ControlReport>,
 ) {
-    let mut backoff = Backoff::new(settings.backoff, settings.seed);
+    let max_ms = settings.backoff.max_ms.min(ROUND_REST_MAX_MS);
+    let rests = BackoffSettings { max_ms, ..settings.backoff };
+    let mut backoff = Backoff::new(rests, settings.seed);
     let publisher = Publisher::new(settings.data_center.as_deref());
     let mut watcher = Watcher { publisher, agenda: settings.agenda, requests, reports };
     for round in 0.. {
