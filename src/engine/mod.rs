@@ -15,7 +15,6 @@ pub mod local;
 pub mod lost;
 pub mod order;
 pub mod pending;
-pub mod report;
 pub mod reprepare;
 pub mod spread;
 pub mod tally;

@@ -19,6 +19,7 @@ pub mod lane_keeper;
 pub mod lane_plan;
 pub mod lane_set;
 pub mod reactor;
+pub mod listener;
 pub mod ready_list;
 pub mod socket;
 pub mod worker;
