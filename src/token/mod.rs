@@ -1,1 +1,3 @@
 //! Partition key → token → shard: arithmetic only.
+
+pub mod shard;
