@@ -1,1 +1,5 @@
 //! Bounds, and what waits.
+
+pub mod limits;
+pub mod outbox;
+pub mod slab;

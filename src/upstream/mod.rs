@@ -1,2 +1,6 @@
 //! One connection to one shard.
+
+pub mod fleet;
+pub mod lane;
+pub mod pending;
 pub mod stream_ids;

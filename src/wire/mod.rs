@@ -5,5 +5,6 @@ pub mod frame;
 pub mod header;
 pub mod notation;
 pub mod opcode;
+pub mod payload;
 pub mod request;
 pub mod response;

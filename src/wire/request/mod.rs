@@ -1,1 +1,7 @@
 //! Where the parts of each request lie; values stay undecoded.
+
+pub mod batch;
+pub mod execute;
+pub mod parameters;
+pub mod prepare;
+pub mod query;

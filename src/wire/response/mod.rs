@@ -1,1 +1,5 @@
 //! Responses, read only as far as needed.
+
+pub mod prefix;
+pub mod prepared;
+pub mod result;
