@@ -154,6 +154,12 @@ impl Cluster {
         std::mem::take(&mut self.connections.mail)
     }
 
+    /// Whether there is mail to take.
+    #[must_use]
+    pub fn has_mail(&self) -> bool {
+        !self.connections.mail.is_empty()
+    }
+
     /// When [`Cluster::on_time`] wants to be called next.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
