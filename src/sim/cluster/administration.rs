@@ -184,3 +184,6 @@ impl Cluster {
 fn replicas(tablets: &Tablets) -> impl Iterator<Item = Replica> {
     tablets.all().iter().flat_map(|tablet| tablet.replicas.iter().copied())
 }
+
+#[cfg(test)]
+mod tests;

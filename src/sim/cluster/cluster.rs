@@ -278,3 +278,6 @@ impl Cluster {
 pub fn schema_version(seed: u64, seen: u64) -> [u8; 16] {
     uuid(seed ^ CHANCE_OF_VERSIONS, seen, 1)
 }
+
+#[cfg(test)]
+mod tests;

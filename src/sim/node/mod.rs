@@ -15,3 +15,6 @@ pub mod result; // RESULT
 pub mod startup; // OPTIONS, STARTUP, REGISTER
 pub mod supported; // SUPPORTED
 pub mod tablet_payload; // tablets-routing-v1
+
+#[cfg(test)]
+pub(crate) mod probe; // a client without a socket, for tests

@@ -157,3 +157,6 @@ fn cut<'a>(connection: &Connection, bytes: &'a [u8]) -> Cut<'a> {
         Err(error) => refuse(SERVER, error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

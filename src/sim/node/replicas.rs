@@ -109,3 +109,6 @@ fn operation(prepared: &Prepared, form: Form) -> Operation {
         (_, Form::Text | Form::Prepared) => Operation::Write("SIMPLE"),
     }
 }
+
+#[cfg(test)]
+mod tests;
