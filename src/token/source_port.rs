@@ -79,12 +79,12 @@ mod tests {
     #[test]
     fn port_0_is_never_offered() {
         assert_eq!(ports(0..=4, 0, 2, 0), [2, 4]);
-        assert_eq!(ports(0..=0, 0, 1, 0), []);
+        assert!(ports(0..=0, 0, 1, 0).is_empty());
     }
 
     #[test]
     fn a_shard_that_the_node_has_not_has_no_ports() {
-        assert_eq!(ports(1..=100, 4, 4, 0), []);
+        assert!(ports(1..=100, 4, 4, 0).is_empty());
     }
 
     proptest! {

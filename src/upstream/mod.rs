@@ -2,5 +2,4 @@
 
 pub mod fleet;
 pub mod lane;
-pub mod pending;
 pub mod stream_ids;
