@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod command;
 pub mod credential;
 pub mod dial;
 pub mod dial_error;
@@ -12,6 +13,13 @@ pub mod extensions;
 mod fake_node;
 pub mod handshake;
 pub mod handshake_budget;
+mod housekeeping;
+pub mod lane_desk;
 pub mod lane_keeper;
 pub mod lane_plan;
 pub mod lane_set;
+pub mod reactor;
+pub mod listener;
+pub mod ready_list;
+pub mod socket;
+pub mod worker;

@@ -42,3 +42,18 @@ pub(crate) fn split_fields(bytes: &[u8]) -> Option<Vec<Option<&[u8]>>> {
     }
     Some(fields)
 }
+
+/// The serialized partition key: a single component as it is, several with lengths.
+pub(crate) fn join_key(components: &[Vec<u8>]) -> Vec<u8> {
+    if let [single] = components {
+        return single.clone();
+    }
+    let mut out = Vec::new();
+    for component in components {
+        let len = u16::try_from(component.len()).unwrap_or(u16::MAX);
+        out.extend_from_slice(&len.to_be_bytes());
+        out.extend_from_slice(component);
+        out.push(0);
+    }
+    out
+}

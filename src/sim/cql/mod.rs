@@ -8,6 +8,7 @@ pub(crate) mod calendar; // dates and times, written and read
 pub(crate) mod constant; // literals → bytes
 pub(crate) mod duration; // months, days, nanoseconds
 pub(crate) mod elements; // collections and tuples as bytes
+pub(crate) mod expression; // what is computed at each run
 pub(crate) mod function; // now(), blobAsInt() and their kin
 pub(crate) mod json; // values as JSON
 pub(crate) mod lexer; // text → tokens
