@@ -236,9 +236,10 @@ fn errors_are_read_and_written() {
         assert_eq!(message.code, code, "{name}");
         let mut out = Vec::new();
         let (version, stream, text) = (header.version, header.stream, message.text.as_ref());
-        match &message.extras {
-            Extras::None => write_error(&mut out, version, stream, code, text),
-            extras => write_error_with(&mut out, version, stream, text, extras),
+        if message.extras == Extras::None {
+            write_error(&mut out, version, stream, code, text);
+        } else {
+            write_error_with(&mut out, version, stream, text, &message.extras);
         }
         assert_eq!(out, golden, "{name}");
     }
