@@ -29,9 +29,9 @@ var (
 	factor       = flag.Int("rf", 3, "replication factor")
 	withKeyspace = flag.String("with-keyspace", "", "appended to CREATE KEYSPACE")
 	skip         = flag.String("skip", "", "sections to leave out, comma separated")
-	mode         = flag.String("mode", "smoke", "smoke, load or tablets")
+	mode         = flag.String("mode", "smoke", "smoke, load or touch")
 	consistency  = flag.String("consistency", "QUORUM", "consistency level")
-	keys         = flag.Int("keys", 200, "how many keys the load and tablets modes touch")
+	keys         = flag.Int("keys", 200, "how many keys the other modes use")
 	words        = []string{"", "plain", "ärger", "Привет", "日本語", "🦀 lane"}
 	lines        = bufio.NewScanner(os.Stdin)
 )
@@ -346,8 +346,8 @@ func main() {
 	switch *mode {
 	case "load":
 		os.Exit(load())
-	case "tablets":
-		os.Exit(tablets())
+	case "touch":
+		os.Exit(touch())
 	}
 	t := &smoke{connect("")}
 	say("connected")

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use futures::stream;
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
+use scylla::cluster::Node;
 use scylla::response::PagingState;
 use scylla::response::PagingStateResponse;
 use scylla::statement::Consistency;
@@ -107,7 +109,7 @@ async fn prepared(s: &Session, _: &Args) -> Outcome {
     let insert = s
         .prepare("INSERT INTO types (k, a, b, c, d, e, f, i, j) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .await?;
-    let read = s.prepare("SELECT k, a, b, c, d, e, f, i FROM types WHERE k = ?").await?;
+    let read = s.prepare("SELECT k, a, b, c, d, e, f, i FROM types WHERE k = ?").await?; // a map has no order
     for (n, word) in (0_i32..).zip(WORDS) {
         let key = n * 1_000_003 - 2;
         let blob: Vec<u8> = (0..n * 40).map(|i| i as u8).collect();
@@ -300,29 +302,39 @@ async fn reconnect(s: &Session, input: &mut Input) -> Outcome {
     }
 }
 
-/// Touches every key, says so, waits for a line, and touches every key again.
-async fn tablets(s: &Session, args: &Args, input: &mut Input) -> Outcome {
+/// Writes and reads back every key once, prints what it saw, waits for a line, and does it again.
+async fn touch(s: &Session, args: &Args, input: &mut Input) -> Outcome {
     let keys: i32 = args.get("keys", "1000").parse()?;
-    for node in s.get_cluster_state().get_nodes_info() {
-        println!("@sharder {:?}", node.sharder().map(|sharder| sharder.nr_shards));
-    }
-    let insert = s.prepare("INSERT INTO ints (k, v) VALUES (?, ?)").await?;
-    let read = s.prepare("SELECT v FROM ints WHERE k = ?").await?;
+    let shards = |node: &Arc<Node>| node.sharder().map_or(0, |sharder| sharder.nr_shards.get());
+    println!(
+        "@shards {:?}",
+        s.get_cluster_state().get_nodes_info().iter().map(shards).collect::<Vec<_>>()
+    );
+    let write_ints = s.prepare("INSERT INTO ints (k, v) VALUES (?, ?)").await?;
+    let read_ints = s.prepare("SELECT v FROM ints WHERE k = ?").await?;
+    let write_texts = s.prepare("INSERT INTO texts (k, v) VALUES (?, ?)").await?;
+    let read_texts = s.prepare("SELECT v FROM texts WHERE k = ?").await?;
     for pass in 1..=2_i32 {
-        let (insert, read) = (&insert, &read);
+        let statements = (&write_ints, &read_ints, &write_texts, &read_texts);
         let touched = stream::iter(0..keys).map(|k| async move {
-            s.execute_unpaged(insert, (k, pass)).await?;
-            let got = s.execute_unpaged(read, (k,)).await?.into_rows_result()?;
-            Ok::<bool, Box<dyn Error>>(got.first_row::<(i32,)>()?.0 != pass)
+            let text = format!("ключ {k}");
+            s.execute_unpaged(statements.0, (k, pass)).await?;
+            s.execute_unpaged(statements.2, (&text, pass)).await?;
+            let int = s.execute_unpaged(statements.1, (k,)).await?.into_rows_result()?;
+            let text = s.execute_unpaged(statements.3, (&text,)).await?.into_rows_result()?;
+            let wrong = |got: (i32,)| usize::from(got.0 != pass);
+            Ok::<usize, Box<dyn Error>>(wrong(int.first_row()?) + wrong(text.first_row()?))
         });
         let mut wrong = 0;
-        for outcome in touched.buffer_unordered(20).collect::<Vec<_>>().await {
-            wrong += usize::from(outcome?);
+        for outcome in touched.buffer_unordered(8).collect::<Vec<_>>().await {
+            wrong += outcome?;
         }
-        println!("@pass {pass} wrong {wrong}");
+        println!(
+            "{{\"requests\": {}, \"wrong\": {wrong}, \"errors\": {{}}, \"failed\": {{}}}}",
+            4 * keys
+        );
         input.next_line().await?;
     }
-    println!("end");
     Ok(())
 }
 
@@ -344,9 +356,9 @@ async fn main() -> Outcome {
         .map(|pair| (pair[0].trim_start_matches('-').to_owned(), pair[1].clone()));
     let args = Args(pairs.collect());
     let mut input = BufReader::new(tokio::io::stdin()).lines();
-    if args.get("mode", "smoke") == "tablets" {
+    if args.get("mode", "smoke") == "touch" {
         let s = connect(&args, Some(args.get("keyspace", ""))).await?;
-        return tablets(&s, &args, &mut input).await;
+        return touch(&s, &args, &mut input).await;
     }
     let s = connect(&args, None).await?;
     println!("connected");
