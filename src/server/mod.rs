@@ -1,1 +1,4 @@
-//! Everything put together, started and drained.
+//! Put together, start, drain.
+
+pub mod drain;
+pub mod signals;
