@@ -7,7 +7,7 @@
   run.py --cassandra NAME       against a cluster of tests/cassandra/lab.py that runs already
 
 Each case runs in a process of its own, on loopback addresses of its own, and is killed with all that
-it started when its deadline passes. Logs are under target/test-logs. SHARDLANE_BIN names the binary
+it started when its deadline passes. Logs are under target/test-logs. TEST_BINARY names the binary
 under test; the default is the newer of the release and the debug build.
 """
 import argparse
@@ -74,7 +74,7 @@ class Cassandra:
                 self.name = "test-" + self.net.replace(".", "-")
                 octet = int(self.net.split(".")[1])
                 failed = self.lab("install") or self.lab(
-                    "start", 3, "--fresh", "--ip-base", self.net + ".0.1", "--jmx-port", 7200 + 4 * octet)
+                    "start", 3, "--fresh", "--ip-base", self.net + ".0.1", "--set", "auto_snapshot=false", "--jmx-port", 7200 + 4 * octet)
             else:
                 failed = self.lab("status")
         except (subprocess.TimeoutExpired, OSError) as e:
@@ -99,13 +99,13 @@ def run_case(name, spec, index, net, cassandra):
             install.EVERYTHING[driver]()
     except (install.Missing, OSError, subprocess.TimeoutExpired) as e:
         return "skipped", "a driver is missing: %s" % " ".join(str(e).split())[-200:]
-    env = dict(os.environ, SHARDLANE_CASE_NET="%s.%d" % (net, index + 1), PYTHONUNBUFFERED="1",
-               SHARDLANE_CASE_LOG=str(LOGS / name))
+    env = dict(os.environ, TEST_NET="%s.%d" % (net, index + 1), PYTHONUNBUFFERED="1",
+               TEST_LOG=str(LOGS / name))
     if "cassandra" in spec["needs"]:
         if not cassandra.ready():
             # With the tools at hand a cluster that does not start is a failure, not an excuse.
             return "FAILED", cassandra.problem
-        env.update(SHARDLANE_CASE_CASSANDRA=" ".join(cassandra.nodes), SHARDLANE_CASE_LAB=cassandra.name)
+        env.update(TEST_CASSANDRA=" ".join(cassandra.nodes), TEST_LAB=cassandra.name)
     for old in LOGS.glob(name + ".*"):
         old.unlink()
     path = LOGS / (name + ".log")

@@ -55,9 +55,9 @@ def until(what, check, seconds=30, pause=0.1):
 
 
 def program():
-    """The proxy's own binary: SHARDLANE_BIN, else the newer of the release and the debug build."""
-    if os.environ.get("SHARDLANE_BIN"):
-        return os.environ["SHARDLANE_BIN"]
+    """The proxy's own binary: TEST_BINARY, else the newer of the release and the debug build."""
+    if os.environ.get("TEST_BINARY"):
+        return os.environ["TEST_BINARY"]
     built = [p for p in (TARGET / "release/shardlane", TARGET / "debug/shardlane") if p.exists()]
     if not built:
         raise Skip("shardlane is not built")
@@ -78,7 +78,7 @@ class Child:
         self.reader.start()
 
     def errors(self):
-        self.error_path = Path(os.environ["SHARDLANE_CASE_LOG"]).with_suffix(".%s.log" % self.name)
+        self.error_path = Path(os.environ["TEST_LOG"]).with_suffix(".%s.log" % self.name)
         return open(self.error_path, "a", encoding="utf-8")
 
     def read(self):
@@ -148,8 +148,8 @@ class Stage(contextlib.ExitStack):
 
     def __init__(self):
         super().__init__()
-        self.net = os.environ["SHARDLANE_CASE_NET"]
-        self.cassandra_nodes = os.environ.get("SHARDLANE_CASE_CASSANDRA", "").split()
+        self.net = os.environ["TEST_NET"]
+        self.cassandra_nodes = os.environ.get("TEST_CASSANDRA", "").split()
 
     def address(self, last):
         return "%s.%d" % (self.net, last)
@@ -187,7 +187,8 @@ class Proxy:
         until("proxy is ready", self.ready, 30)
 
     def ready(self):
-        assert self.child.process.poll() is None, "the proxy ended: " + self.child.last_errors()
+        assert self.child.process.poll() is None, "the proxy ended with %s: %s %s" % (
+            self.child.process.poll(), self.child.lines[-3:], self.child.last_errors())
         try:
             return fetch(self.admin + "/readyz")[0] == 200
         except OSError:
@@ -217,7 +218,7 @@ class Proxy:
 
 def lab(*words, seconds=240):
     """Runs one verb of the Cassandra lab on the runner's cluster; its output."""
-    done = subprocess.run([sys.executable, str(LAB), "--name", os.environ["SHARDLANE_CASE_LAB"], *map(str, words)],
+    done = subprocess.run([sys.executable, str(LAB), "--name", os.environ["TEST_LAB"], *map(str, words)],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           timeout=seconds)
     assert done.returncode == 0, "lab %s: %s" % (" ".join(map(str, words)), done.stdout[-800:])

@@ -10,6 +10,8 @@ const args = { port: '9042', 'data-center': 'dc1', mode: 'load', keys: '200', co
 for (let i = 2; i < process.argv.length; i += 2) args[process.argv[i].slice(2)] = process.argv[i + 1];
 
 const WORKERS = 8;
+// Milliseconds; keeps a load from starving the servers that share its machine.
+const PAUSE = 5;
 const input = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const prepared = { prepare: true };
 
@@ -62,6 +64,7 @@ async function everybody(first, rounds, stopped) {
       for (let k = worker; k < Number(args.keys); k += WORKERS) {
         if (stopped()) return;
         await writeAndRead(tally, k, v);
+        if (args.mode === 'load') await new Promise((resolve) => setTimeout(resolve, PAUSE));
       }
     }
   }));

@@ -14,6 +14,8 @@ from cassandra.cluster import Cluster, EXEC_PROFILE_DEFAULT, ExecutionProfile
 from cassandra.policies import ConstantReconnectionPolicy, FallthroughRetryPolicy, RoundRobinPolicy, TokenAwarePolicy
 
 WORKERS = 8
+# Keeps a load from starving the servers that share its machine.
+PAUSE = 0.005
 CODES = {Unavailable: "0x1000", WriteTimeout: "0x1100", ReadTimeout: "0x1200", ReadFailure: "0x1300",
          WriteFailure: "0x1500"}
 
@@ -78,12 +80,15 @@ def main():
 
     stop = threading.Event()
 
+    pause = PAUSE if args.mode == "load" else 0
+
     def work(tally, worker, rounds):
         for v in rounds:
             for k in range(worker, args.keys, WORKERS):
                 if stop.is_set():
                     return
                 write_and_read(tally, k, v)
+                time.sleep(pause)
 
     def everybody(rounds, while_running):
         tally = Tally()
