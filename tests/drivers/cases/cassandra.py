@@ -54,7 +54,8 @@ def every_execute_arrives_at_a_replica(stage, name, proxy, factor):
         for node in (1, 2, 3):
             lab("nodetool", node, "settraceprobability", "1")
         try:
-            child = start_load(stage, name, proxy.host, mode="touch", keyspace=keyspace, keys=KEYS, consistency="ONE")
+            child = start_load(stage, name, proxy.host, mode="touch", keyspace=keyspace, keys=KEYS,
+                               consistency="ONE" if factor == 1 else "QUORUM")
             tally = json.loads(child.next_line(90, lambda line: line.startswith("{")))
         finally:
             for node in (1, 2, 3):
