@@ -240,7 +240,8 @@ impl Engine {
 
     /// When the next round of asking is due.
     pub(super) fn agreement_due_us(&self) -> Option<u64> {
-        let stuck = (self.agreement.awaited > 0).then_some(self.agreement.started_us + ROUND_US_MAX);
+        let stuck =
+            (self.agreement.awaited > 0).then_some(self.agreement.started_us + ROUND_US_MAX);
         [self.agreement.next_round_us, stuck].into_iter().flatten().min()
     }
 }

@@ -175,7 +175,12 @@ impl Engine {
     }
 
     /// Sends an ERROR of our own; who counts it is the caller's business.
-    pub(super) fn send_error(&mut self, (client, stream): (ClientKey, i16), code: ErrorCode, text: &str) {
+    pub(super) fn send_error(
+        &mut self,
+        (client, stream): (ClientKey, i16),
+        code: ErrorCode,
+        text: &str,
+    ) {
         let Some(entry) = self.clients.get_mut(client) else { return };
         let mut frame = Vec::new();
         error::write_error(&mut frame, entry.session.response_version(), stream, code, text);

@@ -69,7 +69,8 @@ impl Sets {
     /// The set of a keyspace; the plain lanes for none.
     pub(super) fn of_keyspace(&self, keyspace: Option<&str>) -> Option<SetId> {
         let numbered = self.sets.iter().zip(0u16..);
-        let mut found = numbered.filter(|(set, _)| !set.gone && set.keyspace.as_deref() == keyspace);
+        let mut found =
+            numbered.filter(|(set, _)| !set.gone && set.keyspace.as_deref() == keyspace);
         found.next().map(|(_, number)| SetId(number))
     }
 
@@ -182,8 +183,7 @@ impl Engine {
         for Waiting { client, frame, since_us } in std::mem::take(&mut set.waiting) {
             let stream = Header::peek(&frame).map_or(0, |header| header.stream);
             let asker = Asker::Client { client, stream, purpose: Purpose::Use(id) };
-            let outgoing =
-                Outgoing { arrived_us: since_us, ..self.outgoing(asker, Opcode::Query) };
+            let outgoing = Outgoing { arrived_us: since_us, ..self.outgoing(asker, Opcode::Query) };
             self.send_anywhere(id, Reason::Text, outgoing, &frame);
         }
     }

@@ -38,9 +38,9 @@ impl Engine {
         let Ok(Some(report)) = TabletReport::find(payload) else { return };
         self.tally.feedback_of(table).misses += 1;
         let Some((keyspace, name)) = self.router.tables.name(table) else { return };
-        let replicas = report.replicas().map(|(host, shard)| {
-            (HostId(host), u16::try_from(shard).unwrap_or(u16::MAX))
-        });
+        let replicas = report
+            .replicas()
+            .map(|(host, shard)| (HostId(host), u16::try_from(shard).unwrap_or(u16::MAX)));
         let tablet = Arc::new(LearnedTablet {
             table: (keyspace.into(), name.into()),
             first: report.first,

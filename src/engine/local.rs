@@ -56,12 +56,7 @@ impl Engine {
         let ready = self.clients.get(client).is_some_and(|c| c.session.phase == Phase::Ready);
         if ready {
             let text = "Unexpected message STARTUP, the connection is already initialized";
-            return self.refuse(
-                (client, stream),
-                Ask::Session,
-                ErrorCode::PROTOCOL_ERROR,
-                text,
-            );
+            return self.refuse((client, stream), Ask::Session, ErrorCode::PROTOCOL_ERROR, text);
         }
         let compression = Startup::read(body).and_then(|startup| startup.compression());
         match compression {
@@ -74,12 +69,7 @@ impl Engine {
             }
             Err(error) => {
                 let text = error.to_string();
-                self.refuse(
-                    (client, stream),
-                    Ask::Session,
-                    ErrorCode::PROTOCOL_ERROR,
-                    &text,
-                );
+                self.refuse((client, stream), Ask::Session, ErrorCode::PROTOCOL_ERROR, &text);
             }
         }
     }

@@ -45,9 +45,8 @@ impl Engine {
         if let Purpose::Use(set) = purpose {
             return self.retry_use(client, set, pending);
         }
-        let may = !pending.frame.is_empty()
-            && pending.resent < RESENT_MAX
-            && (unsent || pending.is_read);
+        let may =
+            !pending.frame.is_empty() && pending.resent < RESENT_MAX && (unsent || pending.is_read);
         if may {
             return self.send_again(pending);
         }

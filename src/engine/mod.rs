@@ -7,6 +7,7 @@ pub mod engine;
 pub mod expire;
 pub mod field;
 pub mod forward;
+pub mod gauges;
 pub mod inbound;
 pub mod keyspaces;
 pub mod learn;

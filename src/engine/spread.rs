@@ -32,9 +32,10 @@ impl Engine {
         let body = pending.frame.get(HEADER_LEN..).unwrap_or_default();
         let Ok(text) = prepare::read(body) else { return };
         let Ok(prepared) = Prepared::read(4, response.message()) else { return };
-        let keyspace = self.sets.keyspace(route.set).or_else(|| {
-            self.clients.get(client).and_then(|entry| entry.session.keyspace.clone())
-        });
+        let keyspace = self
+            .sets
+            .keyspace(route.set)
+            .or_else(|| self.clients.get(client).and_then(|entry| entry.session.keyspace.clone()));
         let statement = Arc::new(Statement {
             id: prepared.id.into(),
             text: text.into(),

@@ -63,10 +63,7 @@ fn work_out(snapshot: &Snapshot, keyspace: &str, table: &str) -> TableRoute {
     let Some(keyspace) = snapshot.keyspace(keyspace) else {
         return TableRoute { finder: Finder::Unknown, partitioner: Some(Partitioner::Murmur3) };
     };
-    let finder = if keyspace.tablets {
-        Finder::Tablets
-    } else {
-        Finder::Ring(Arc::clone(&keyspace.ring))
-    };
+    let finder =
+        if keyspace.tablets { Finder::Tablets } else { Finder::Ring(Arc::clone(&keyspace.ring)) };
     TableRoute { finder, partitioner: keyspace.partitioner(table) }
 }

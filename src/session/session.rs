@@ -71,8 +71,9 @@ impl Session {
     pub fn send(&mut self, frame: &[u8]) {
         let out = self.outbox.end();
         let start = out.len();
-        let compressed =
-            self.compression.is_some_and(|compression| compression.compress_frame(frame, out).is_ok());
+        let compressed = self
+            .compression
+            .is_some_and(|compression| compression.compress_frame(frame, out).is_ok());
         if !compressed {
             out.truncate(start);
             out.extend_from_slice(frame);

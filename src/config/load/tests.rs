@@ -61,7 +61,7 @@ fn contact_points_take_the_common_port_whoever_sets_it() {
 fn all_faults_are_told_at_once_with_key_value_source_and_what_is_right() {
     let environment = [("SHARDLANE_BIND", "unix:/run/x"), ("SHARDLANE_LOG_LEVEL", "loud")];
     let text = "port = 70000\nusername = 'u'\nprot = 1\n[limits]\noutbox_low_bytes = 2000000\n\
-                clients_max = true\n[lanes]\nsource_port_low = 65500\nbackoff_min_ms = 99999\n";
+                clients_max = true\n[lanes]\nsource_port_low = 65500\nbackoff_first_ms = 99999\n";
     let loaded = read(&[("workers", "many")], &environment, text);
     let told = Faults(loaded.faults).to_string();
     for part in [
@@ -74,7 +74,7 @@ fn all_faults_are_told_at_once_with_key_value_source_and_what_is_right() {
         "invalid type: boolean `true`",
         "limits.outbox_low_bytes = \"2000000\" (file test.toml): not below",
         "lanes.source_port_high = \"65535\" (default): too close to lanes.source_port_low, 65500",
-        "lanes.backoff_min_ms = \"99999\" (file test.toml): above lanes.backoff_max_ms",
+        "lanes.backoff_first_ms = \"99999\" (file test.toml): above lanes.backoff_max_ms",
         "10 faults in the configuration",
     ] {
         assert!(told.contains(part), "lacks: {part}\n{told}");
