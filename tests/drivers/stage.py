@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -232,7 +233,8 @@ class Sim:
         self.hosts = [stage.address(first + n) for n in range(nodes)]
         self.api = "http://%s:10000" % stage.address(250)
         self.child = stage.start([program(), "sim", "--nodes", nodes, "--shards", shards, "--address", self.hosts[0],
-                                  "--api", "%s:10000" % stage.address(250), "--tablets", tablets, *more], "sim")
+                                  "--api", "%s:10000" % stage.address(250), "--tablets", tablets, "--dc", "dc1",
+                                  *more], "sim")
         self.child.next_line(30, lambda line: line.strip() == "ready")
 
     def get(self, path):
@@ -240,7 +242,32 @@ class Sim:
         assert status == 200, "GET %s: %d %s" % (path, status, body[:200])
         return json.loads(body)
 
-    def post(self, path, body=None):
-        status, text = fetch(self.api + path, "POST", body=body)
-        assert status // 100 == 2, "POST %s: %d %s" % (path, status, text[:200])
-        return text
+    def post(self, path, **query):
+        address = path + ("?" + urllib.parse.urlencode(query) if query else "")
+        status, body = fetch(self.api + address, "POST")
+        assert status == 200, "POST %s: %d %s" % (address, status, body[:200])
+        return json.loads(body)
+
+    def tablets(self, keyspace, table):
+        """Ranges (first, last] and their replicas."""
+        return self.get("/sim/tablets?" + urllib.parse.urlencode({"ks": keyspace, "table": table}))["tablets"]
+
+    def nodes(self):
+        return self.get("/sim/nodes")["nodes"]
+
+    def move(self, keyspace, table, token, source, target):
+        """Moves one replica; source and target are (node, shard)."""
+        self.post("/storage_service/tablets/move", ks=keyspace, table=table, token=token, src_host=source[0],
+                  src_shard=source[1], dst_host=target[0], dst_shard=target[1])
+
+    def requests(self, keyspace):
+        """Where the routable requests of each table arrived since the last reset."""
+        return {t["table"]: t["routable"] for t in self.get("/sim/requests")["tables"] if t["keyspace"] == keyspace}
+
+    def reset(self):
+        self.post("/sim/requests/reset")
+
+
+def misses(arrivals):
+    """Requests that did not arrive at a replica's right shard."""
+    return arrivals["wrong_shard"] + arrivals["non_replica"]
