@@ -11,6 +11,7 @@ PROGRAMS = {
     "node": ("node", ["tests/drivers/node/load.js"], "--"),
 }
 KEYS = 60
+FACTORS = (1, 3)
 # Requests in flight when a node goes, for each load program: what may have an unknown outcome.
 WORKERS = 8
 # What a node that stops costs the requests it had: a timeout, or its own "Server is shutting down" (overloaded).
@@ -45,39 +46,46 @@ def traced_executes(s, keyspace):
     return [row[1:] for row in found]
 
 
-def every_execute_arrives_at_a_replica(stage, name, proxy, factor):
-    keyspace = "traced_%s_%d" % (name, factor)
+def every_execute_arrives_at_a_replica(stage, name, proxy):
     with direct.session(stage.cassandra_nodes[0], consistency="ONE") as s:
-        direct.create_load_tables(s, keyspace, factor)
         s.execute("TRUNCATE system_traces.sessions")
         s.execute("TRUNCATE system_traces.events")
+        for factor in FACTORS:
+            direct.create_load_tables(s, "traced_%s_%d" % (name, factor), factor)
         for node in (1, 2, 3):
             lab("nodetool", node, "settraceprobability", "1")
         try:
-            child = start_load(stage, name, proxy.host, mode="touch", keyspace=keyspace, keys=KEYS,
-                               consistency="ONE" if factor == 1 else "QUORUM")
-            tally = json.loads(child.next_line(90, lambda line: line.startswith("{")))
+            for factor in FACTORS:
+                touch(stage, name, proxy, "traced_%s_%d" % (name, factor), "ONE" if factor == 1 else "QUORUM")
         finally:
             for node in (1, 2, 3):
                 lab("nodetool", node, "settraceprobability", "0")
+        for factor in FACTORS:
+            arrived(stage, s, "traced_%s_%d" % (name, factor))
+
+
+def touch(stage, name, proxy, keyspace, consistency):
+    child = start_load(stage, name, proxy.host, mode="touch", keyspace=keyspace, keys=KEYS, consistency=consistency)
+    for _ in range(2):
+        tally = json.loads(child.next_line(90, lambda line: line.startswith("{")))
         assert not tally["errors"] and not tally["wrong"], tally
         child.tell()
-        child.next_line(90, lambda line: line.startswith("{"))
-        child.tell()
-        assert child.wait(30) == 0, child.last_errors()
-        # 4 requests a key; traces are written after the answer, so they may come late.
-        until("%d traces" % (4 * KEYS), lambda: len(traced_executes(s, keyspace)) >= 4 * KEYS, 30, 1)
-        executes = traced_executes(s, keyspace)
-        astray, seen = [], set()
-        for coordinator, table, key, _ in executes:
-            k = int(key.split()[-1])
-            seen.add(coordinator)
-            if coordinator not in direct.replicas(s, keyspace, table, k):
-                astray.append((coordinator, table, key))
-        log("%s: %d EXECUTEs traced, %d at a node that is no replica, coordinators %s"
-            % (keyspace, len(executes), len(astray), sorted(seen)))
-        assert not astray, "%d of %d EXECUTEs went astray: %s" % (len(astray), len(executes), astray[:3])
-        assert seen == set(stage.cassandra_nodes), "only %s were asked" % sorted(seen)
+    assert child.wait(30) == 0, child.last_errors()
+
+
+def arrived(stage, s, keyspace):
+    """Every traced EXECUTE of a keyspace had a replica for its coordinator."""
+    # 4 requests a key, twice; traces are written after the answer, so they may come late.
+    until("%d traces" % (8 * KEYS), lambda: len(traced_executes(s, keyspace)) >= 8 * KEYS, 60, 1)
+    executes, astray, seen = traced_executes(s, keyspace), [], set()
+    for coordinator, table, key, _ in executes:
+        seen.add(coordinator)
+        if coordinator not in direct.replicas(s, keyspace, table, int(key.split()[-1])):
+            astray.append((coordinator, table, key))
+    log("%s: %d EXECUTEs traced, %d at a node that is no replica, coordinators %s"
+        % (keyspace, len(executes), len(astray), sorted(seen)))
+    assert not astray, "%d of %d EXECUTEs went astray: %s" % (len(astray), len(executes), astray[:3])
+    assert seen == set(stage.cassandra_nodes), "only %s were asked" % sorted(seen)
 
 
 def one_node_away_in_mid_load(stage, name, proxy, factor, consistency):
@@ -107,8 +115,7 @@ def one_node_away_in_mid_load(stage, name, proxy, factor, consistency):
 
 def through_cassandra(stage, name):
     proxy = stage.proxy(stage.cassandra_nodes[0])
-    for factor in (1, 3):
-        every_execute_arrives_at_a_replica(stage, name, proxy, factor)
+    every_execute_arrives_at_a_replica(stage, name, proxy)
 
     # Two of three replicas are enough: only what the stopped node was at work on may end unknown.
     tally, _ = one_node_away_in_mid_load(stage, name, proxy, 3, "QUORUM")
