@@ -89,7 +89,10 @@ impl<'a> Event<'a> {
     pub fn put(&self, out: &mut Vec<u8>) {
         let name = match self {
             Self::Unknown { kind, .. } => kind,
-            known => known.kind().map_or("", EventKind::name),
+            Self::Schema(_) => EventKind::SchemaChange.name(),
+            Self::Status(_) => EventKind::StatusChange.name(),
+            Self::Topology(_) => EventKind::TopologyChange.name(),
+            Self::ClientRoutes { .. } => EventKind::ClientRoutesChange.name(),
         };
         put_string(out, name);
         match self {

@@ -89,7 +89,10 @@ impl<'a> Metadata<'a> {
         let mut flags = 0;
         if self.columns.is_empty() {
             flags |= NO_METADATA;
-        } else if global {
+        }
+        // Servers that name the table once leave the flag set when the columns are left out.
+        let left_out = self.columns.is_empty() && self.columns_count > 0;
+        if global || left_out && self.style == MetadataStyle::Global {
             flags |= GLOBAL_TABLES_SPEC;
         }
         if self.paging_state.is_some() {

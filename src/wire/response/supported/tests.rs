@@ -22,10 +22,10 @@ fn a_node_is_sharded_only_when_every_key_says_so() {
     let sharding = Sharding { shard: 3, nr_shards: 8, ignore_msb: 12 };
     assert_eq!(read(&SHARDED).sharding, Some(sharding));
 
-    for index in 0..SHARDED.len() {
+    for (index, (key, _)) in SHARDED.iter().enumerate() {
         let mut options = SHARDED.to_vec();
         options.remove(index);
-        assert_eq!(read(&options).sharding, None, "without {}", SHARDED[index].0);
+        assert_eq!(read(&options).sharding, None, "without {key}");
     }
 }
 
