@@ -38,7 +38,7 @@ def traced_executes(s, keyspace):
         parameters = row.parameters or {}
         text = parameters.get("query", "")
         for table in ("ints", "texts"):
-            if " %s " % table not in text + " " and "%s (" % table not in text:
+            if " %s.%s " % (keyspace, table) not in text:
                 continue
             key = next((v for n, v in parameters.items() if n.startswith("bound_var_") and n.endswith("_k")), None)
             if key is not None:

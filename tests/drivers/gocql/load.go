@@ -53,14 +53,14 @@ func (t *tally) note(table string, k int, begin time.Time, err error, wrong bool
 func (t *tally) writeAndRead(s *gocql.Session, k, v int) {
 	for table, key := range map[string]any{"ints": k, "texts": fmt.Sprint("ключ ", k)} {
 		begin := time.Now()
-		err := s.Query("INSERT INTO "+table+" (k, v) VALUES (?, ?)", key, v).Exec()
+		err := s.Query("INSERT INTO "+*keyspace+"."+table+" (k, v) VALUES (?, ?)", key, v).Exec()
 		t.note(table, k, begin, err, false)
 		if err != nil {
 			continue
 		}
 		got := -1
 		begin = time.Now()
-		err = s.Query("SELECT v FROM "+table+" WHERE k = ?", key).Scan(&got)
+		err = s.Query("SELECT v FROM "+*keyspace+"."+table+" WHERE k = ?", key).Scan(&got)
 		t.note(table, k, begin, err, got != v)
 	}
 }

@@ -51,8 +51,8 @@ async function request(tally, table, k, text, values, expected) {
 
 async function writeAndRead(tally, k, v) {
   for (const [table, key] of [['ints', k], ['texts', `ключ ${k}`]]) {
-    if (await request(tally, table, k, `INSERT INTO ${table} (k, v) VALUES (?, ?)`, [key, v])) {
-      await request(tally, table, k, `SELECT v FROM ${table} WHERE k = ?`, [key], v);
+    if (await request(tally, table, k, `INSERT INTO ${args.keyspace}.${table} (k, v) VALUES (?, ?)`, [key, v])) {
+      await request(tally, table, k, `SELECT v FROM ${args.keyspace}.${table} WHERE k = ?`, [key], v);
     }
   }
 }

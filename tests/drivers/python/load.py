@@ -69,8 +69,8 @@ def main():
     cluster = Cluster([args.host], port=args.port, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
                       connect_timeout=10, reconnection_policy=ConstantReconnectionPolicy(0.5, None))
     session = cluster.connect(args.keyspace)
-    statements = {table: (session.prepare("INSERT INTO %s (k, v) VALUES (?, ?)" % table),
-                          session.prepare("SELECT v FROM %s WHERE k = ?" % table)) for table in ("ints", "texts")}
+    statements = {table: (session.prepare("INSERT INTO %s.%s (k, v) VALUES (?, ?)" % (args.keyspace, table)),
+                          session.prepare("SELECT v FROM %s.%s WHERE k = ?" % (args.keyspace, table))) for table in ("ints", "texts")}
 
     def write_and_read(tally, k, v):
         for table, key in (("ints", k), ("texts", "ключ %d" % k)):
