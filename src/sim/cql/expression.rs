@@ -1,6 +1,6 @@
 //! Values to be computed at each run: constants, bind variables, collections, calls.
 
-use crate::sim::cql::column_type::ColumnType;
+use crate::wire::column_type::ColumnType;
 use crate::sim::cql::elements;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::function::Function;

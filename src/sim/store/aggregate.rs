@@ -1,6 +1,6 @@
 //! count, min, max, sum and avg over rows.
 
-use crate::sim::cql::column_type::ColumnType;
+use crate::wire::column_type::ColumnType;
 use crate::sim::cql::constant;
 use crate::sim::cql::json;
 use crate::sim::cql::sort_key;

@@ -1,7 +1,7 @@
 //! WHERE and IF at run time: values compared with rows.
 
 use crate::sim::cql::ast::Operator;
-use crate::sim::cql::column_type::ColumnType;
+use crate::wire::column_type::ColumnType;
 use crate::sim::cql::elements;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Evaluated;
@@ -189,7 +189,7 @@ impl Computed<'_> {
         match &self.test.subject {
             Subject::Token => {
                 let token = view.token.to_be_bytes();
-                self.compare(&ColumnType::BigInt, Some(&token))
+                self.compare(&ColumnType::Bigint, Some(&token))
             }
             Subject::Column(at) => {
                 let Some(column) = table.columns.get(*at) else {

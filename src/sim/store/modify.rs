@@ -11,7 +11,7 @@ use crate::sim::cql::ast::Place;
 use crate::sim::cql::ast::Relation;
 use crate::sim::cql::ast::Right;
 use crate::sim::cql::ast::Term;
-use crate::sim::cql::column_type::ColumnType;
+use crate::wire::column_type::ColumnType;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
 use crate::sim::like::Like;
@@ -96,7 +96,7 @@ impl ModifyPlan {
         match &modify.action {
             Action::Insert { columns, values } => plan.insert(binder, columns, values, like)?,
             Action::InsertJson { json, default_unset } => {
-                let to = Receiver::new("", ColumnType::Text);
+                let to = Receiver::new("", ColumnType::Varchar);
                 plan.json = Some((binder.bind(json, &to)?, *default_unset));
             }
             Action::Update(assignments) => {
@@ -133,7 +133,7 @@ impl ModifyPlan {
             ));
         }
         self.timestamp =
-            binder.maybe(using.timestamp.as_ref(), "[timestamp]", ColumnType::BigInt)?;
+            binder.maybe(using.timestamp.as_ref(), "[timestamp]", ColumnType::Bigint)?;
         self.ttl = binder.maybe(using.ttl.as_ref(), "[ttl]", ColumnType::Int)?;
         binder.maybe(using.timeout.as_ref(), "[timeout]", ColumnType::Duration)?;
         Ok(())
@@ -352,7 +352,7 @@ fn multi_cell(column: &Column, sign: &str) -> Result<(), CqlError> {
 /// What can be added to a column, or taken from it.
 fn changeable(column: &Column, subtract: bool) -> Result<Receiver, CqlError> {
     if column.column_type == ColumnType::Counter {
-        return Ok(Receiver::new(&column.name, ColumnType::BigInt));
+        return Ok(Receiver::new(&column.name, ColumnType::Bigint));
     }
     multi_cell(column, if subtract { "-" } else { "+" })?;
     if let (true, ColumnType::Map(key, _)) = (subtract, &column.column_type) {
@@ -363,7 +363,7 @@ fn changeable(column: &Column, subtract: bool) -> Result<Receiver, CqlError> {
 
 fn field_receiver(column: &Column, field: &str) -> Result<(u16, Receiver), CqlError> {
     multi_cell(column, "")?;
-    let ColumnType::Udt(_, type_name, fields) = &column.column_type else {
+    let ColumnType::Udt { name: type_name, fields, .. } = &column.column_type else {
         return Err(CqlError::invalid(format!("Column {} is not a user type", column.name)));
     };
     let found = fields.iter().zip(0u16..).find(|((name, _), _)| name == field);

@@ -4,7 +4,7 @@ use crate::sim::cql::ast::Left;
 use crate::sim::cql::ast::Operator;
 use crate::sim::cql::ast::Relation;
 use crate::sim::cql::ast::Right;
-use crate::sim::cql::column_type::ColumnType;
+use crate::wire::column_type::ColumnType;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
 use crate::sim::like::Like;
@@ -52,6 +52,14 @@ impl Test {
             Subject::Column(at) | Subject::Element(at, _) => *at == position,
             Subject::Columns(at) => at.contains(&position),
             Subject::Token => false,
+        }
+    }
+
+    /// Whether its right side is the same at any time.
+    pub(crate) fn is_pure(&self) -> bool {
+        match &self.operand {
+            Operand::One(expr) | Operand::Listed(expr) => expr.is_pure(),
+            Operand::Many(exprs) => exprs.iter().all(Expr::is_pure),
         }
     }
 
@@ -210,7 +218,7 @@ pub(crate) fn test(
                     key.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
                 )));
             }
-            (Subject::Token, Receiver::new("partition key token", ColumnType::BigInt))
+            (Subject::Token, Receiver::new("partition key token", ColumnType::Bigint))
         }
     };
     let operand = match &relation.right {
@@ -239,7 +247,7 @@ fn bind_right(
     let crate::sim::cql::ast::Term::Call(name, arguments) = term else {
         return binder.bind(term, to);
     };
-    if !name.eq_ignore_ascii_case("token") || to.column_type != ColumnType::BigInt {
+    if !name.eq_ignore_ascii_case("token") || to.column_type != ColumnType::Bigint {
         return binder.bind(term, to);
     }
     let bound = arguments

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::sim::cql::ast;
-use crate::sim::cql::column_type::ColumnSpec;
-use crate::sim::cql::column_type::ColumnType;
+use crate::sim::store::column_spec::ColumnSpec;
+use crate::wire::column_type::ColumnType;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
 use crate::sim::cql::expression::Inputs;
@@ -95,7 +95,7 @@ impl SelectPlan {
             column_type: column_type.clone(),
         };
         if self.json {
-            return vec![spec("[json]", &ColumnType::Text)];
+            return vec![spec("[json]", &ColumnType::Varchar)];
         }
         self.outputs.iter().map(|output| spec(&output.name, &output.column_type)).collect()
     }
