@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use crate::sim::cql::ast::Term;
 use crate::sim::cql::calendar;
-use crate::wire::column_type::ColumnType;
 use crate::sim::cql::duration;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::type_name;
 use crate::sim::cql::varint;
+use crate::wire::column_type::ColumnType;
 
 /// Days from the smallest date to 1970-01-01: dates are unsigned.
 const DATE_EPOCH: i64 = 1 << 31;
@@ -148,5 +148,8 @@ pub(crate) fn hex(digits: &str) -> Option<Vec<u8>> {
         return None;
     }
     let nibble = |digit: &u8| char::from(*digit).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    digits.chunks_exact(2).map(|pair| Some(nibble(pair.first()?)? << 4 | nibble(pair.last()?)?)).collect()
+    digits
+        .chunks_exact(2)
+        .map(|pair| Some(nibble(pair.first()?)? << 4 | nibble(pair.last()?)?))
+        .collect()
 }

@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 
-use crate::wire::column_type::ColumnType;
 use crate::sim::cql::constant;
 use crate::sim::cql::elements;
 use crate::sim::cql::json;
 use crate::sim::cql::type_name;
 use crate::token::partitioner::Partitioner;
+use crate::wire::column_type::ColumnType;
 
 /// 100 ns steps from 1582-10-15, where time-based uuids begin, to 1970.
 const UUID_EPOCH: u64 = 0x01b2_1dd2_1381_4000;
@@ -256,4 +256,3 @@ pub(crate) fn is_castable(from: &ColumnType, to: &ColumnType) -> bool {
         || (is_text && !type_name::is_composite(from))
         || (is_time(from) && matches!(to, ColumnType::Timestamp | ColumnType::Date))
 }
-

@@ -4,10 +4,10 @@ use serde_json::Value as Json;
 
 use crate::sim::cql::ast::Term;
 use crate::sim::cql::calendar;
-use crate::wire::column_type::ColumnType;
 use crate::sim::cql::duration;
 use crate::sim::cql::elements;
 use crate::sim::cql::varint;
+use crate::wire::column_type::ColumnType;
 
 /// The JSON of a value; null when absent.
 pub(crate) fn text(column_type: &ColumnType, value: Option<&[u8]>) -> String {
@@ -160,10 +160,7 @@ pub(crate) fn term(json: &Json, column_type: &ColumnType) -> Term {
             Term::Tuple(parts.iter().zip(types).map(|(part, t)| term(part, t)).collect())
         }
         (Json::Object(object), ColumnType::Map(key, element)) => Term::Map(
-            object
-                .iter()
-                .map(|(name, part)| (scalar(name, key), term(part, element)))
-                .collect(),
+            object.iter().map(|(name, part)| (scalar(name, key), term(part, element))).collect(),
         ),
         (Json::Object(object), ColumnType::Udt { fields: parts, .. }) => Term::Fields(
             parts

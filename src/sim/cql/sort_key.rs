@@ -4,9 +4,9 @@
 //! slices need to know types. Each key tells where it ends, hence keys can be joined, and the
 //! complement of a key sorts the other way round.
 
-use crate::wire::column_type::ColumnType;
 use crate::sim::cql::elements;
 use crate::sim::cql::varint;
+use crate::wire::column_type::ColumnType;
 
 /// Appends the key of `value`; an empty or absent value sorts first.
 pub(crate) fn push(out: &mut Vec<u8>, column_type: &ColumnType, value: &[u8]) {
@@ -74,11 +74,7 @@ pub(crate) fn above(prefix: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-fn push_fields<'a>(
-    out: &mut Vec<u8>,
-    types: impl Iterator<Item = &'a ColumnType>,
-    value: &[u8],
-) {
+fn push_fields<'a>(out: &mut Vec<u8>, types: impl Iterator<Item = &'a ColumnType>, value: &[u8]) {
     let fields = elements::split_fields(value).unwrap_or_default();
     for (at, field_type) in types.enumerate() {
         match fields.get(at).copied().flatten() {
@@ -194,8 +190,14 @@ mod tests {
         let cases: &[(ColumnType, &[&str])] = &[
             (ColumnType::Int, &["-2147483648", "-1", "0", "1", "300"]),
             (ColumnType::Double, &["-infinity", "-2.5", "-1", "0", "1e-5", "1", "3e10"]),
-            (ColumnType::Varint, &["-70000", "-300", "-129", "-1", "0", "1", "127", "128", "70000"]),
-            (ColumnType::Decimal, &["-100", "-1.5", "-0.01", "0", "0.001", "0.1", "1", "1.5", "20"]),
+            (
+                ColumnType::Varint,
+                &["-70000", "-300", "-129", "-1", "0", "1", "127", "128", "70000"],
+            ),
+            (
+                ColumnType::Decimal,
+                &["-100", "-1.5", "-0.01", "0", "0.001", "0.1", "1", "1.5", "20"],
+            ),
             (ColumnType::Varchar, &["", "a", "a\0", "a\0b", "ab", "b"]),
             (ColumnType::Date, &["1969-12-31", "1970-01-01", "2020-02-02"]),
         ];
@@ -205,7 +207,9 @@ mod tests {
                 .map(|text| key(column_type, &constant::scalar(text, column_type).unwrap()))
                 .collect();
             assert!(keys.is_sorted(), "{column_type:?}");
-            assert!(keys.iter().rev().map(|k| k.iter().map(|b| !b).collect::<Vec<_>>()).is_sorted());
+            assert!(
+                keys.iter().rev().map(|k| k.iter().map(|b| !b).collect::<Vec<_>>()).is_sorted()
+            );
         }
     }
 }

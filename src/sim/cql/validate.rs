@@ -1,8 +1,8 @@
 //! Bytes that do not fit their type, refused with the server's words.
 
-use crate::wire::column_type::ColumnType;
 use crate::sim::cql::elements;
 use crate::sim::cql::error::CqlError;
+use crate::wire::column_type::ColumnType;
 
 /// Refuses `value` when it is no value of `column_type`; empty values fit scalars.
 pub(crate) fn check(column_type: &ColumnType, value: &[u8], name: &str) -> Result<(), CqlError> {
@@ -40,20 +40,18 @@ fn fault(column_type: &ColumnType, value: &[u8]) -> Option<String> {
         ColumnType::Inet => sized(&[4, 16]),
         ColumnType::Decimal => (!value.is_empty() && value.len() < 5)
             .then(|| format!("decimal value too short: {} bytes", value.len())),
-        ColumnType::Ascii => value
-            .iter()
-            .position(|byte| *byte >= 0x80)
-            .map(|at| format!("Validation failed - non-ASCII character in an ASCII string at {at}")),
+        ColumnType::Ascii => value.iter().position(|byte| *byte >= 0x80).map(|at| {
+            format!("Validation failed - non-ASCII character in an ASCII string at {at}")
+        }),
         ColumnType::Varchar => std::str::from_utf8(value).err().map(|error| {
             format!(
                 "Validation failed - non-UTF8 character in a UTF8 string, at byte offset {}",
                 error.valid_up_to()
             )
         }),
-        ColumnType::Blob
-        | ColumnType::Varint
-        | ColumnType::Duration
-        | ColumnType::Custom(_) => None,
+        ColumnType::Blob | ColumnType::Varint | ColumnType::Duration | ColumnType::Custom(_) => {
+            None
+        }
         ColumnType::List(element) | ColumnType::Set(element) => {
             nested(value, 1, |_| Some(element.as_ref()))
         }

@@ -1,7 +1,5 @@
 //! Modifications at run time: conditions judged, cells written.
 
-use crate::sim::store::column_spec::ColumnSpec;
-use crate::wire::column_type::ColumnType;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Evaluated;
 use crate::sim::cql::expression::Expr;
@@ -10,6 +8,7 @@ use crate::sim::cql::sort_key;
 use crate::sim::store::cell::Cells;
 use crate::sim::store::collect;
 use crate::sim::store::collect::Stamp;
+use crate::sim::store::column_spec::ColumnSpec;
 use crate::sim::store::filter;
 use crate::sim::store::filter::Computed;
 use crate::sim::store::key;
@@ -25,6 +24,7 @@ use crate::sim::store::rows::TableRows;
 use crate::sim::store::rows::View;
 use crate::sim::store::schema::Column;
 use crate::sim::store::schema::ColumnKind;
+use crate::wire::column_type::ColumnType;
 
 /// Twenty years: the longest time to live.
 const TTL_MAX: i32 = 20 * 365 * 24 * 60 * 60;
@@ -265,7 +265,8 @@ impl<'p> Ready<'p> {
                 let live = parts.entries.iter().filter(|(_, (_, cell))| cell.live(now).is_some());
                 let positions: Vec<Vec<u8>> = live.map(|(sort, _)| sort.clone()).collect();
                 let size = positions.len();
-                let position = usize::try_from(at).ok().and_then(|at| positions.into_iter().nth(at));
+                let position =
+                    usize::try_from(at).ok().and_then(|at| positions.into_iter().nth(at));
                 let Some(position) = position else {
                     return Err(CqlError::invalid(format!(
                         "List index {at} out of bound, list has size {size}"

@@ -2,16 +2,16 @@
 
 use crate::sim::cql::ast::RawType;
 use crate::sim::cql::ast::Term;
-use crate::sim::store::column_spec::ColumnSpec;
-use crate::wire::column_type::ColumnType;
 use crate::sim::cql::constant;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
 use crate::sim::cql::function;
 use crate::sim::cql::type_name;
+use crate::sim::store::column_spec::ColumnSpec;
 use crate::sim::store::schema::Column;
 use crate::sim::store::schema::Schema;
 use crate::sim::store::schema::Table;
+use crate::wire::column_type::ColumnType;
 
 /// What a term is for: its type, and the name that a `?` takes.
 #[derive(Clone, Debug)]
@@ -266,4 +266,3 @@ impl<'a> Binder<'a> {
         )))
     }
 }
-

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::wire::column_type::ColumnType;
 use crate::sim::cql::elements;
 use crate::sim::cql::sort_key;
 use crate::sim::store::schema::Column;
+use crate::wire::column_type::ColumnType;
 
 /// No deletion: older than any timestamp.
 pub(crate) const NEVER: i64 = i64::MIN;
@@ -33,8 +33,8 @@ impl Cell {
     /// Keeps the newer of two; a deletion wins a tie, then the greater value.
     pub(crate) fn merge(&mut self, other: Self) {
         let rank = |cell: &Self| (cell.timestamp, cell.value.is_none());
-        let wins = rank(&other) > rank(self)
-            || (rank(&other) == rank(self) && other.value > self.value);
+        let wins =
+            rank(&other) > rank(self) || (rank(&other) == rank(self) && other.value > self.value);
         if wins {
             *self = other;
         }

@@ -27,7 +27,12 @@ impl Stamp {
 }
 
 /// Adds to a counter, or takes from it.
-pub(crate) fn count(cells: &mut Cells, column: &Column, bytes: &[u8], (subtract, stamp): (bool, Stamp)) {
+pub(crate) fn count(
+    cells: &mut Cells,
+    column: &Column,
+    bytes: &[u8],
+    (subtract, stamp): (bool, Stamp),
+) {
     let long = |bytes: &[u8]| bytes.first_chunk::<8>().map_or(0, |b| i64::from_be_bytes(*b));
     let before = cells.cell(column).and_then(|cell| cell.live(stamp.now)).map_or(0, long);
     let change = if subtract { long(bytes).wrapping_neg() } else { long(bytes) };

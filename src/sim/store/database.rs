@@ -110,7 +110,8 @@ impl Database {
                 let same = |other: &ModifyPlan| {
                     plan.children.first().is_some_and(|first| first.table.id == other.table.id)
                 };
-                if let Some(last) = plan.children.last().filter(|_| plan.children.iter().all(same)) {
+                if let Some(last) = plan.children.last().filter(|_| plan.children.iter().all(same))
+                {
                     pk_indexes = last.restrictions.pk_indexes(&last.table);
                     table = Some(Arc::clone(&last.table));
                 }

@@ -11,7 +11,6 @@ use crate::sim::cql::ast::Place;
 use crate::sim::cql::ast::Relation;
 use crate::sim::cql::ast::Right;
 use crate::sim::cql::ast::Term;
-use crate::wire::column_type::ColumnType;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
 use crate::sim::like::Like;
@@ -23,6 +22,7 @@ use crate::sim::store::restriction::Test;
 use crate::sim::store::schema::Column;
 use crate::sim::store::schema::ColumnKind;
 use crate::sim::store::schema::Table;
+use crate::wire::column_type::ColumnType;
 
 /// What happens to one column.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -158,7 +158,9 @@ impl ModifyPlan {
         for (at, (name, value)) in columns.iter().zip(values).enumerate() {
             let column = column(&table, name)?;
             if columns.iter().take(at).any(|earlier| earlier == name) {
-                return Err(CqlError::invalid(format!("Multiple definitions found for column {name}")));
+                return Err(CqlError::invalid(format!(
+                    "Multiple definitions found for column {name}"
+                )));
             }
             if column.is_key() {
                 let relation = Relation {
@@ -300,7 +302,8 @@ impl ModifyPlan {
         };
         let name = table.columns.get(at).map(|column| column.name.clone()).unwrap_or_default();
         let loose = self.deletes_rows() && self.condition == Condition::Always;
-        let no_clustering = (table.partition_len..key_len).all(|at| !self.restrictions.mentions(at));
+        let no_clustering =
+            (table.partition_len..key_len).all(|at| !self.restrictions.mentions(at));
         if at >= table.partition_len && (loose || (self.is_static_only() && no_clustering)) {
             return Ok(());
         }
@@ -368,7 +371,9 @@ fn field_receiver(column: &Column, field: &str) -> Result<(u16, Receiver), CqlEr
     };
     let found = fields.iter().zip(0u16..).find(|((name, _), _)| name == field);
     let Some(((_, field_type), at)) = found else {
-        return Err(CqlError::invalid(format!("UDT {type_name} does not have a field named {field}")));
+        return Err(CqlError::invalid(format!(
+            "UDT {type_name} does not have a field named {field}"
+        )));
     };
     Ok((at, Receiver::new(&format!("{}.{field}", column.name), field_type.clone())))
 }

@@ -119,9 +119,9 @@ fn text(name: &str, term: &Term) -> Result<String, CqlError> {
         | Term::Tuple(_)
         | Term::Fields(_)
         | Term::Call(..)
-        | Term::Cast(..) => {
-            Err(CqlError::syntax(format!("Invalid value for property '{name}'. It should be a string")))
-        }
+        | Term::Cast(..) => Err(CqlError::syntax(format!(
+            "Invalid value for property '{name}'. It should be a string"
+        ))),
     }
 }
 
@@ -162,7 +162,8 @@ pub(crate) fn set_keyspace(
     for (name, term) in properties {
         match name.as_str() {
             "replication" => {
-                keyspace.replication = replication(&map(name, term)?, datacenters, &keyspace.replication)?;
+                keyspace.replication =
+                    replication(&map(name, term)?, datacenters, &keyspace.replication)?;
             }
             "durable_writes" => keyspace.durable_writes = text(name, term)? == "true",
             "tablets" => wanted = Some(map(name, term)?),
@@ -188,9 +189,7 @@ pub(crate) fn set_keyspace(
     let initial = initial.and_then(|text| text.parse::<u32>().ok());
     if !by_topology && (enabled == Some(true) || initial.is_some()) {
         let class = class.rsplit('.').next().unwrap_or_default();
-        return Err(CqlError::Configuration(format!(
-            "{class} doesn't support tablet replication"
-        )));
+        return Err(CqlError::Configuration(format!("{class} doesn't support tablet replication")));
     }
     keyspace.tablets = match enabled {
         Some(false) => None,
@@ -212,7 +211,8 @@ fn replication(
         ));
     };
     let short = class.strip_prefix(LOCATOR).unwrap_or(class);
-    let known = ["SimpleStrategy", "NetworkTopologyStrategy", "LocalStrategy", "EverywhereStrategy"];
+    let known =
+        ["SimpleStrategy", "NetworkTopologyStrategy", "LocalStrategy", "EverywhereStrategy"];
     if !known.contains(&short) {
         return Err(CqlError::Configuration(format!(
             "Unable to find replication strategy class '{LOCATOR}{short}'"

@@ -3,7 +3,6 @@
 use crate::sim::cql::ast::Select;
 use crate::sim::cql::ast::Selector;
 use crate::sim::cql::ast::Term;
-use crate::wire::column_type::ColumnType;
 use crate::sim::cql::elements;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
@@ -17,6 +16,7 @@ use crate::sim::store::filter;
 use crate::sim::store::restriction;
 use crate::sim::store::rows::View;
 use crate::sim::store::schema::Table;
+use crate::wire::column_type::ColumnType;
 
 /// Functions over all rows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,11 +80,7 @@ pub(crate) fn outputs(
         .collect()
 }
 
-fn output(
-    binder: &mut Binder<'_>,
-    table: &Table,
-    selector: &Selector,
-) -> Result<Output, CqlError> {
+fn output(binder: &mut Binder<'_>, table: &Table, selector: &Selector) -> Result<Output, CqlError> {
     match selector {
         Selector::Column(name) => {
             let at = restriction::position(table, name)?;
@@ -205,7 +201,8 @@ fn call(
     };
     if let (Some(aggregate), [single]) = (aggregate, inner.as_slice()) {
         let from = single.column_type.clone();
-        let column_type = if aggregate == Aggregate::Count { ColumnType::Bigint } else { from.clone() };
+        let column_type =
+            if aggregate == Aggregate::Count { ColumnType::Bigint } else { from.clone() };
         let pick = Pick::Aggregate(aggregate, from, Some(Box::new(single.pick.clone())));
         return Ok(Output { name: format!("system.{name}({shown})"), column_type, pick });
     }

@@ -4,7 +4,6 @@ use crate::sim::cql::ast::Left;
 use crate::sim::cql::ast::Operator;
 use crate::sim::cql::ast::Relation;
 use crate::sim::cql::ast::Right;
-use crate::wire::column_type::ColumnType;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
 use crate::sim::like::Like;
@@ -13,6 +12,7 @@ use crate::sim::store::bind::Receiver;
 use crate::sim::store::schema::Column;
 use crate::sim::store::schema::ColumnKind;
 use crate::sim::store::schema::Table;
+use crate::wire::column_type::ColumnType;
 
 /// What a test looks at.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -132,8 +132,10 @@ impl Restrictions {
         for at in table.partition_len..table.partition_len + table.clustering_len {
             let mentioned = self.mentions(at);
             let keyed = self.tests.iter().filter(|test| test.is_on(at)).all(|test| {
-                !matches!(test.operator, Operator::Contains | Operator::ContainsKey | Operator::Like)
-                    && !matches!(test.subject, Subject::Element(..))
+                !matches!(
+                    test.operator,
+                    Operator::Contains | Operator::ContainsKey | Operator::Like
+                ) && !matches!(test.subject, Subject::Element(..))
             });
             let joined = self.tests.iter().any(|test| match &test.subject {
                 Subject::Columns(columns) => columns.contains(&at),
@@ -157,7 +159,11 @@ impl Restrictions {
             Subject::Column(at) | Subject::Element(at, _) => {
                 let name = table.columns.get(*at).map(|column| &column.name);
                 let found = table.indexes.values().any(|target| Some(target) == name);
-                found && matches!(test.operator, Operator::Equal | Operator::Contains | Operator::ContainsKey)
+                found
+                    && matches!(
+                        test.operator,
+                        Operator::Equal | Operator::Contains | Operator::ContainsKey
+                    )
             }
             Subject::Columns(_) | Subject::Token => false,
         })

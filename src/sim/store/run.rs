@@ -50,7 +50,9 @@ impl Database {
                 let page = Page { size: request.page_size, state: request.paging_state };
                 plan.run(&rows, Inputs { values, moment }, page).map(Outcome::Rows)
             }
-            Plan::Modify(plan) => self.run_batch(&[(plan.as_ref(), values)], None, (request, moment)),
+            Plan::Modify(plan) => {
+                self.run_batch(&[(plan.as_ref(), values)], None, (request, moment))
+            }
             Plan::Batch(batch) => {
                 let children: Vec<_> = batch.children.iter().map(|child| (child, values)).collect();
                 self.run_batch(&children, batch.timestamp.as_ref(), (request, moment))
@@ -204,9 +206,9 @@ impl Database {
             judged.push(ready.judge(rows, &columns)?);
         }
         let applied = judged.iter().all(|(holds, _)| *holds);
-        let rows = judged.into_iter().map(|(_, row)| {
-            std::iter::once(Some(vec![u8::from(applied)])).chain(row).collect()
-        });
+        let rows = judged
+            .into_iter()
+            .map(|(_, row)| std::iter::once(Some(vec![u8::from(applied)])).chain(row).collect());
         let columns = apply::result_columns(first, &columns);
         Ok((applied, Rows { columns, rows: rows.collect(), paging_state: None }))
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::sim::cql::ast::Name;
 use crate::sim::cql::ast::RawType;
-use crate::wire::column_type::ColumnType;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::type_name;
+use crate::wire::column_type::ColumnType;
 
 /// All keyspaces.
 #[derive(Clone, Debug, Default)]

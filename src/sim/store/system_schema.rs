@@ -117,9 +117,12 @@ fn options(table: &Table) -> Named {
     for name in ["comment", "speculative_retry"] {
         row.extend(table.text_option(name).map(|value| (name, text(value))));
     }
-    for name in
-        ["bloom_filter_fp_chance", "crc_check_chance", "dclocal_read_repair_chance", "read_repair_chance"]
-    {
+    for name in [
+        "bloom_filter_fp_chance",
+        "crc_check_chance",
+        "dclocal_read_repair_chance",
+        "read_repair_chance",
+    ] {
         let number = table.text_option(name).and_then(|value| value.parse::<f64>().ok());
         row.extend(number.map(|number| (name, number.to_be_bytes().to_vec())));
     }

@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn every_line_defines_something() {
-        let lines = |texts: &str| texts.lines().filter(|line| line.starts_with("CREATE TABLE")).count();
+        let lines =
+            |texts: &str| texts.lines().filter(|line| line.starts_with("CREATE TABLE")).count();
         let count = |like| schema(like).keyspaces.values().map(|k| k.tables.len()).sum::<usize>();
         assert_eq!(count(Like::V6_2), lines(TABLES_6_2));
         assert_eq!(count(Like::V2026_3), lines(TABLES_6_2) + 1);

@@ -157,7 +157,9 @@ fn check_key_column(column: &Column) -> Result<(), CqlError> {
         )));
     }
     if column.kind == ColumnKind::Static {
-        return Err(CqlError::invalid(format!("Static column {name} cannot be part of the PRIMARY KEY")));
+        return Err(CqlError::invalid(format!(
+            "Static column {name} cannot be part of the PRIMARY KEY"
+        )));
     }
     Ok(())
 }

@@ -165,7 +165,8 @@ pub(crate) fn create_index(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>)
         return Err(CqlError::invalid(format!("Index {name} already exists")));
     }
     let view_name = format!("{name}_index");
-    let key = |column: &Column, kind: ColumnKind| Column { kind, descending: false, ..column.clone() };
+    let key =
+        |column: &Column, kind: ColumnKind| Column { kind, descending: false, ..column.clone() };
     let mut columns = vec![key(target, ColumnKind::PartitionKey)];
     columns.push(Column {
         id: u32::MAX,

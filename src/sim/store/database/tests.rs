@@ -17,11 +17,10 @@ struct Bench {
 }
 
 fn bench() -> Bench {
-    let mut bench = Bench { database: Database::new(Like::V2026_3), now_micros: 1_700_000_000_000_000 };
-    bench.ok(
-        "CREATE KEYSPACE ks WITH replication = {'class': 'NetworkTopologyStrategy', \
-         'replication_factor': 3}",
-    );
+    let mut bench =
+        Bench { database: Database::new(Like::V2026_3), now_micros: 1_700_000_000_000_000 };
+    bench.ok("CREATE KEYSPACE ks WITH replication = {'class': 'NetworkTopologyStrategy', \
+         'replication_factor': 3}");
     bench
 }
 

@@ -39,10 +39,8 @@ fn conditional_statements_carry_their_result_metadata() {
 fn a_batch_runs_as_one() {
     let mut bench = bench();
     bench.ok("CREATE TABLE t (pk int PRIMARY KEY, v int)");
-    bench.ok(
-        "BEGIN BATCH INSERT INTO t (pk, v) VALUES (1, 1); UPDATE t SET v = 2 WHERE pk = 2; \
-         INSERT INTO t (pk, v) VALUES (3, 3) APPLY BATCH;",
-    );
+    bench.ok("BEGIN BATCH INSERT INTO t (pk, v) VALUES (1, 1); UPDATE t SET v = 2 WHERE pk = 2; \
+         INSERT INTO t (pk, v) VALUES (3, 3) APPLY BATCH;");
     bench.ok("BEGIN UNLOGGED BATCH DELETE FROM t WHERE pk = 3; APPLY BATCH");
     assert_eq!(bench.rows("SELECT * FROM t"), "1 1 | 2 2");
 
@@ -74,10 +72,8 @@ fn a_conditional_batch_answers_a_row_for_each_statement() {
 #[test]
 fn version_6_2_has_no_conditions_on_tablets() {
     let mut bench = Bench { database: Database::new(Like::V6_2), now_micros: 1 };
-    bench.ok(
-        "CREATE KEYSPACE ks WITH replication = {'class': 'NetworkTopologyStrategy', \
-         'replication_factor': 1}",
-    );
+    bench.ok("CREATE KEYSPACE ks WITH replication = {'class': 'NetworkTopologyStrategy', \
+         'replication_factor': 1}");
     bench.ok("CREATE TABLE t (pk int PRIMARY KEY)");
     assert_eq!(
         bench.refusal("INSERT INTO t (pk) VALUES (1) IF NOT EXISTS"),

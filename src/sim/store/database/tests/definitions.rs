@@ -67,14 +67,19 @@ fn drivers_read_the_schema_as_rows() {
         r#""hi" {"class": "SizeTieredCompactionStrategy"} ["compound"] 864000"#
     );
     assert_eq!(
-        bench.rows("SELECT field_names, field_types FROM system_schema.types WHERE keyspace_name = 'ks'"),
+        bench.rows(
+            "SELECT field_names, field_types FROM system_schema.types WHERE keyspace_name = 'ks'"
+        ),
         r#"["a", "b"] ["int", "frozen<list<text>>"]"#
     );
     assert_eq!(
         bench.rows("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = 'ks'"),
         r#"{"class": "org.apache.cassandra.locator.NetworkTopologyStrategy", "datacenter1": "3"}"#
     );
-    assert_eq!(bench.rows("SELECT keyspace_name, initial_tablets FROM system_schema.scylla_keyspaces"), "\"ks\" 0");
+    assert_eq!(
+        bench.rows("SELECT keyspace_name, initial_tablets FROM system_schema.scylla_keyspaces"),
+        "\"ks\" 0"
+    );
 }
 
 #[test]

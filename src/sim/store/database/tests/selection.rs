@@ -27,7 +27,11 @@ fn clustering_columns_are_sliced_and_ordered() {
         ("ck > 2 AND ck < 1", ""),
     ];
     for (slice, rows) in cases {
-        assert_eq!(bench.rows(&format!("SELECT v FROM t WHERE pk = 1 AND {slice}")), rows, "{slice}");
+        assert_eq!(
+            bench.rows(&format!("SELECT v FROM t WHERE pk = 1 AND {slice}")),
+            rows,
+            "{slice}"
+        );
     }
     let reversed = "SELECT v FROM t WHERE pk = 1 AND ck < 3 ORDER BY ck DESC LIMIT 2";
     assert_eq!(bench.rows(reversed), "12 | 11");
@@ -55,7 +59,8 @@ fn scans_come_in_token_order() {
     assert_eq!(bench.rows("SELECT DISTINCT pk FROM t"), "1 | 2 | 3");
     let tokens = bench.rows("SELECT token(pk) FROM t PER PARTITION LIMIT 1");
     assert_eq!(tokens, "-4069959284402364209 | -3248873570005575792 | 9010454139840013625");
-    let slice = "SELECT DISTINCT pk FROM t WHERE token(pk) > -4069959284402364209 AND token(pk) <= 0";
+    let slice =
+        "SELECT DISTINCT pk FROM t WHERE token(pk) > -4069959284402364209 AND token(pk) <= 0";
     assert_eq!(bench.rows(slice), "2");
     assert_eq!(bench.rows("SELECT DISTINCT pk FROM t WHERE token(pk) >= token(2)"), "2 | 3");
 }
@@ -72,7 +77,9 @@ fn limits_count_rows() {
 fn filtering_must_be_allowed() {
     let mut bench = filled();
     let refusal = bench.refusal("SELECT * FROM t WHERE v = 12");
-    assert!(refusal.starts_with("2200 Cannot execute this query as it might involve data filtering"));
+    assert!(
+        refusal.starts_with("2200 Cannot execute this query as it might involve data filtering")
+    );
     assert_eq!(bench.rows("SELECT ck FROM t WHERE v > 12 AND v < 22 ALLOW FILTERING"), "3 | 0 | 1");
     bench.ok("CREATE INDEX ON t (v)");
     assert_eq!(bench.rows("SELECT ck FROM t WHERE v = 12"), "2");
@@ -82,10 +89,14 @@ fn filtering_must_be_allowed() {
 #[test]
 fn aggregates_run_over_all_rows() {
     let mut bench = filled();
-    assert_eq!(bench.rows("SELECT count(*), min(v), max(v), sum(ck), avg(v) FROM t"), "12 10 33 18 21");
+    assert_eq!(
+        bench.rows("SELECT count(*), min(v), max(v), sum(ck), avg(v) FROM t"),
+        "12 10 33 18 21"
+    );
     assert_eq!(bench.rows("SELECT count(*) FROM t WHERE pk = 9"), "0");
     assert_eq!(bench.rows("SELECT pk, count(*) AS n FROM t GROUP BY pk"), "1 4 | 2 4 | 3 4");
-    let Outcome::Rows(rows) = bench.ok("SELECT count(*), COUNT(1) AS n, token(pk), v FROM t") else {
+    let Outcome::Rows(rows) = bench.ok("SELECT count(*), COUNT(1) AS n, token(pk), v FROM t")
+    else {
         panic!("no rows");
     };
     assert_eq!(names(&rows), "count,n,system.token(pk),v");
@@ -110,8 +121,11 @@ fn pages_join_to_the_whole() {
             let mut pages = Vec::new();
             let mut state: Option<Vec<u8>> = None;
             loop {
-                let request =
-                    Request { page_size: Some(size), paging_state: state.as_deref(), ..bench.request() };
+                let request = Request {
+                    page_size: Some(size),
+                    paging_state: state.as_deref(),
+                    ..bench.request()
+                };
                 let outcome = bench.database.execute(&prepared, &[], &request).unwrap();
                 let Outcome::Rows(page) = outcome else { panic!("no rows") };
                 assert!(page.rows.len() <= usize::try_from(size).unwrap());
@@ -148,7 +162,10 @@ fn markers_take_the_servers_names() {
         ("SELECT v FROM t WHERE a = 1 AND b = ?", "b int []"),
         ("SELECT v FROM t WHERE a = ? AND b IN ?", "a int, IN(b) list<int> []"),
         ("SELECT v FROM t WHERE a = ? AND b IN (?)", "a int, b int []"),
-        ("SELECT v FROM t WHERE token(a, b) > ? LIMIT ?", "partition key token bigint, [limit] int []"),
+        (
+            "SELECT v FROM t WHERE token(a, b) > ? LIMIT ?",
+            "partition key token bigint, [limit] int []",
+        ),
         ("SELECT v FROM t WHERE a = :x AND b = :x", "x int [0, 0]"),
         (
             "UPDATE t USING TTL ? AND TIMESTAMP ? SET l[?] = ?, v = ? WHERE a = ? AND b = ? AND c = ?",

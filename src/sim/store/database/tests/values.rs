@@ -5,11 +5,9 @@ use super::*;
 #[test]
 fn every_scalar_type_round_trips() {
     let mut bench = bench();
-    bench.ok(
-        "CREATE TABLE t (pk int PRIMARY KEY, a ascii, b bigint, c blob, d boolean, e date, \
+    bench.ok("CREATE TABLE t (pk int PRIMARY KEY, a ascii, b bigint, c blob, d boolean, e date, \
          f decimal, g double, h duration, i float, j inet, k smallint, l text, m time, \
-         n timestamp, o timeuuid, p tinyint, q uuid, r varchar, s varint)",
-    );
+         n timestamp, o timeuuid, p tinyint, q uuid, r varchar, s varint)");
     bench.ok(
         "INSERT INTO t (pk, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s) VALUES (1, \
          'x', -5, 0xCAFE, true, '2020-02-29', 1.25, -2.5, 1h30m, 0.5, '127.0.0.1', -7, 'it''s', \
@@ -28,13 +26,9 @@ fn every_scalar_type_round_trips() {
 #[test]
 fn collections_are_changed_by_element() {
     let mut bench = bench();
-    bench.ok(
-        "CREATE TABLE t (pk int PRIMARY KEY, s set<int>, l list<text>, m map<text, int>, \
-         f frozen<list<int>>)",
-    );
-    bench.ok(
-        "INSERT INTO t (pk, s, l, m, f) VALUES (1, {3, 1}, ['b'], {'x': 1, 'a': 2}, [2, 1])",
-    );
+    bench.ok("CREATE TABLE t (pk int PRIMARY KEY, s set<int>, l list<text>, m map<text, int>, \
+         f frozen<list<int>>)");
+    bench.ok("INSERT INTO t (pk, s, l, m, f) VALUES (1, {3, 1}, ['b'], {'x': 1, 'a': 2}, [2, 1])");
     bench.ok("UPDATE t SET s = s + {2}, l = ['a'] + l, m['y'] = 3 WHERE pk = 1");
     bench.ok("UPDATE t SET s = s - {3}, l = l + ['c', 'b'], m = m - {'x'} WHERE pk = 1");
     assert_eq!(
@@ -53,14 +47,10 @@ fn collections_are_changed_by_element() {
 fn user_types_and_tuples_hold_their_fields() {
     let mut bench = bench();
     bench.ok("CREATE TYPE address (street text, number int)");
-    bench.ok(
-        "CREATE TABLE t (pk int PRIMARY KEY, home frozen<address>, work address, \
-         pair tuple<int, text>, all list<frozen<address>>)",
-    );
-    bench.ok(
-        "INSERT INTO t (pk, home, work, pair, all) VALUES (1, {street: 'a', number: 1}, \
-         {street: 'b'}, (1, 'x'), [{number: 5}])",
-    );
+    bench.ok("CREATE TABLE t (pk int PRIMARY KEY, home frozen<address>, work address, \
+         pair tuple<int, text>, all list<frozen<address>>)");
+    bench.ok("INSERT INTO t (pk, home, work, pair, all) VALUES (1, {street: 'a', number: 1}, \
+         {street: 'b'}, (1, 'x'), [{number: 5}])");
     bench.ok("UPDATE t SET work.number = 7 WHERE pk = 1");
     assert_eq!(
         bench.rows("SELECT home, work, pair, all, work.number FROM t"),
