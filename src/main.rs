@@ -1,3 +1,9 @@
 //! Arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+use shardlane::cli::command;
+
+fn main() -> ExitCode {
+    command::main()
+}

@@ -1,1 +1,5 @@
-//! The operator's pages: metrics and health.
+//! The operator's pages: metrics and probes.
+
+pub mod http;
+pub mod page;
+pub mod readiness;

@@ -1,1 +1,10 @@
-//! The command line: words for people.
+//! Words for people: the command line.
+
+pub mod args;
+pub mod check;
+pub mod command;
+pub mod demo;
+pub mod explain;
+pub mod outcome;
+pub mod run;
+pub mod sim;

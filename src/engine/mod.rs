@@ -1,1 +1,20 @@
-//! Sessions on one side, lanes on the other: forward, deliver, learn, expire.
+//! Sessions on one side, lanes on the other.
+
+pub mod agreement;
+pub mod client;
+pub mod deliver;
+pub mod engine;
+pub mod expire;
+pub mod field;
+pub mod forward;
+pub mod gauges;
+pub mod inbound;
+pub mod keyspaces;
+pub mod learn;
+pub mod local;
+pub mod lost;
+pub mod order;
+pub mod pending;
+pub mod reprepare;
+pub mod spread;
+pub mod tally;

@@ -1,1 +1,6 @@
 //! Bounds, and what waits.
+
+pub mod histogram;
+pub mod limits;
+pub mod outbox;
+pub mod slab;

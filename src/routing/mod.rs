@@ -1,1 +1,8 @@
 //! Where a request goes, and why.
+
+pub mod catalog;
+pub mod decision;
+pub mod policy;
+pub mod router;
+pub mod statement;
+pub mod table_routes;

@@ -1,1 +1,7 @@
 //! Numbers and logs.
+
+pub mod exporter;
+pub mod family;
+pub mod logging;
+pub mod names;
+pub mod report;

@@ -1,4 +1,4 @@
-//! Identities: a host as the cluster names it, a node as we number it, a shard of a node.
+//! Identities: a host as the cluster names it, a node as we number it.
 
 use std::fmt;
 
@@ -9,10 +9,6 @@ pub struct HostId(pub [u8; 16]);
 /// Our number for a host: given once, never given to another in the life of the process.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct NodeId(pub u16);
-
-/// A shard of a node, `0..nr_shards`.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct ShardId(pub u16);
 
 impl fmt::Display for HostId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

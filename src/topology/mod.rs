@@ -1,3 +1,11 @@
 //! The cluster as one immutable picture: nodes, ring, tablets.
 
 pub mod id;
+pub mod node;
+pub mod node_numbers;
+pub mod replication;
+pub mod ring;
+pub mod snapshot;
+pub mod table;
+pub mod tablet;
+pub mod tablet_map;

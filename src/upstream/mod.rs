@@ -1,2 +1,5 @@
 //! One connection to one shard.
+
+pub mod fleet;
+pub mod lane;
 pub mod stream_ids;

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::wire::response::error::ErrorCode;
+
 /// A frame or body that breaks the native protocol.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum WireError {
@@ -45,10 +47,77 @@ pub enum WireError {
     /// A type option that the protocol does not know.
     #[error("unknown type option {0}")]
     TypeOption(u16),
-    /// Bytes that do not decompress.
-    #[error("compressed body is broken: {0}")]
+    /// Bytes that do not decompress, in the server's words.
+    #[error("{0}")]
     Compression(&'static str),
+    /// An LZ4 body too short for its length.
+    #[error("CQL frame truncated: expected to have at least 4 bytes, got {0}")]
+    CompressedTooShort(usize),
+    /// An LZ4 body that announces a negative length.
+    #[error("CQL frame uncompressed length is negative: {0}")]
+    UncompressedLength(i32),
+    /// A compressed frame on a connection that negotiated no compression.
+    #[error("Unknown compression algorithm")]
+    CompressionUnasked,
+    /// A compression that STARTUP names and nobody knows.
+    #[error("Unknown compression algorithm: {0}")]
+    CompressionName(Box<str>),
+    /// An event type that REGISTER names and nobody knows.
+    #[error("Invalid value '{0}' for Event.Type")]
+    EventType(Box<str>),
     /// A custom payload entry of a known key that breaks its layout.
     #[error("malformed custom payload `{0}`")]
     Payload(&'static str),
+}
+
+impl WireError {
+    /// The ERROR code that ScyllaDB answers to a client which sent this.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Compression(_) | Self::CompressedTooShort(_) | Self::UncompressedLength(_) => {
+                ErrorCode::SERVER_ERROR
+            }
+            Self::BodyTooLong { .. } => ErrorCode::INVALID,
+            Self::Truncated { .. }
+            | Self::Version(_)
+            | Self::Length(_)
+            | Self::ValueLength(_)
+            | Self::Utf8
+            | Self::Opcode(_)
+            | Self::ResultKind(_)
+            | Self::BatchKind(_)
+            | Self::TypeOption(_)
+            | Self::CompressionUnasked
+            | Self::CompressionName(_)
+            | Self::EventType(_)
+            | Self::Payload(_) => ErrorCode::PROTOCOL_ERROR,
+        }
+    }
+
+    /// Whether the stream of frames cannot be trusted after this, so that the connection closes.
+    ///
+    /// ScyllaDB answers these on stream 0; all others on the request's stream, and goes on.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Version(_)
+            | Self::BodyTooLong { .. }
+            | Self::Compression(_)
+            | Self::CompressedTooShort(_)
+            | Self::UncompressedLength(_)
+            | Self::CompressionUnasked => true,
+            Self::Truncated { .. }
+            | Self::Length(_)
+            | Self::ValueLength(_)
+            | Self::Utf8
+            | Self::Opcode(_)
+            | Self::ResultKind(_)
+            | Self::BatchKind(_)
+            | Self::TypeOption(_)
+            | Self::CompressionName(_)
+            | Self::EventType(_)
+            | Self::Payload(_) => false,
+        }
+    }
 }

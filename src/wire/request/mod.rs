@@ -1,1 +1,10 @@
 //! Where the parts of each request lie; values stay undecoded.
+
+pub mod auth_response;
+pub mod batch;
+pub mod execute;
+pub mod parameters;
+pub mod prepare;
+pub mod query;
+pub mod register;
+pub mod startup;

@@ -1,1 +1,11 @@
 //! Responses, read only as far as needed.
+
+pub mod error;
+pub mod event;
+pub mod metadata;
+pub mod prefix;
+pub mod prepared;
+pub mod result;
+pub mod rows;
+pub mod schema_change;
+pub mod supported;

@@ -1,0 +1,151 @@
+//! The pages over a real socket.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+
+use super::*;
+use crate::admin::readiness::{Readiness, State};
+
+struct Desk {
+    readiness: watch::Receiver<Readiness>,
+    metrics: Result<String, String>,
+}
+
+impl Source for Desk {
+    async fn metrics(&self) -> Result<String, String> {
+        self.metrics.clone()
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.readiness.borrow().clone()
+    }
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+async fn start(patience: Duration) -> (SocketAddr, watch::Sender<Readiness>) {
+    let listener = TcpListener::bind("127.0.63.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, readiness) = watch::channel(Readiness::default());
+    let metrics = Ok("# TYPE a counter\na 1\n".to_owned());
+    tokio::spawn(serve_within(listener, Arc::new(Desk { readiness, metrics }), patience));
+    (address, sender)
+}
+
+async fn ask(address: SocketAddr, line: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("{line} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    timeout(Duration::from_secs(20), stream.read_to_string(&mut text)).await.unwrap().unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+    Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+}
+
+#[test]
+fn metrics_have_exactly_the_type_that_scrapers_expect() {
+    runtime().block_on(async {
+        let (address, _readiness) = start(CONNECTION_TIMEOUT).await;
+        let answer = ask(address, "GET /metrics").await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "# TYPE a counter\na 1\n"));
+        let types = answer.head.lines().filter(|line| line.starts_with("content-type:"));
+        assert_eq!(types.collect::<Vec<_>>(), ["content-type: text/plain; version=0.0.4"]);
+    });
+}
+
+#[test]
+fn probes_follow_the_life_of_the_process_under_all_their_names() {
+    runtime().block_on(async {
+        let (address, sender) = start(CONNECTION_TIMEOUT).await;
+        let lives = [
+            (Readiness::default(), [503, 503]),
+            (Readiness::because(State::Serving, "no lane to any node"), [200, 503]),
+            (Readiness::serving(), [200, 200]),
+            (Readiness::because(State::Draining, "told to stop"), [200, 503]),
+        ];
+        for (readiness, [startup, ready]) in lives {
+            sender.send(readiness.clone()).unwrap();
+            for (path, expected) in [
+                ("/startup", startup),
+                ("/ready", ready),
+                ("/readyz", ready),
+                ("/readiness", ready),
+                ("/live", 200),
+                ("/livez", 200),
+                ("/liveness", 200),
+            ] {
+                let answer = ask(address, &format!("GET {path}")).await;
+                assert_eq!(answer.status, expected, "{path} when {readiness:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn who_is_not_ready_says_why_in_json() {
+    runtime().block_on(async {
+        let (address, sender) = start(CONNECTION_TIMEOUT).await;
+        sender.send(Readiness::because(State::Serving, "no lane to any node")).unwrap();
+        let answer = ask(address, "GET /readyz").await;
+        assert!(answer.head.contains("content-type: application/json"), "{}", answer.head);
+        assert_eq!(answer.body, "{\"state\":\"serving\",\"reasons\":[\"no lane to any node\"]}\n");
+    });
+}
+
+#[test]
+fn other_paths_and_methods_are_refused() {
+    runtime().block_on(async {
+        let (address, _readiness) = start(CONNECTION_TIMEOUT).await;
+        for (line, status) in [
+            ("GET /metricz", 404),
+            ("POST /nothing", 405),
+            ("POST /metrics", 405),
+            ("DELETE /", 405),
+            ("HEAD /metrics", 200),
+            ("GET /", 200),
+            ("GET /ready?verbose", 503),
+        ] {
+            let answer = ask(address, line).await;
+            assert_eq!(answer.status, status, "{line}");
+            assert_eq!(answer.head.contains("allow: get, head"), status == 405, "{line}");
+        }
+    });
+}
+
+#[test]
+fn silent_clients_lose_their_places() {
+    runtime().block_on(async {
+        let (address, _readiness) = start(Duration::from_millis(200)).await;
+        let mut silent = Vec::new();
+        for _ in 0..2 * CONNECTIONS_MAX {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        let answer = ask(address, "GET /livez").await;
+        assert_eq!(answer.status, 200);
+        let mut byte = [0];
+        assert_eq!(silent[0].read(&mut byte).await.unwrap(), 0, "the first was not closed");
+    });
+}
+
+#[test]
+fn metrics_that_cannot_be_rendered_are_an_error_of_ours() {
+    runtime().block_on(async {
+        let (_, readiness) = watch::channel(Readiness::default());
+        let desk = Desk { readiness, metrics: Err("two of a name".to_owned()) };
+        let page = page::answer("/metrics", &desk).await;
+        assert_eq!(page.status, 500);
+        assert!(page.body.contains("two of a name"));
+    });
+}

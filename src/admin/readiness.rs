@@ -1,0 +1,71 @@
+//! Whether to send us clients, and if not, why.
+
+use serde::Serialize;
+
+/// Where the process is in its life, as probes see it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Not yet listening to clients.
+    #[default]
+    Starting,
+    /// Listening.
+    Serving,
+    /// Told to stop; what runs is being finished.
+    Draining,
+}
+
+/// The answer to a readiness probe.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Readiness {
+    /// Where the process is in its life.
+    pub state: State,
+    /// What is missing, in words for an operator; ready only when nothing is.
+    pub reasons: Vec<String>,
+}
+
+impl Readiness {
+    /// Serving, and nothing is missing.
+    #[must_use]
+    pub fn serving() -> Self {
+        Self { state: State::Serving, reasons: Vec::new() }
+    }
+
+    /// In `state`, with one thing to tell.
+    #[must_use]
+    pub fn because(state: State, reason: &str) -> Self {
+        Self { state, reasons: vec![reason.to_owned()] }
+    }
+
+    /// Whether clients should come.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.state == State::Serving && self.reasons.is_empty()
+    }
+
+    /// Whether start-up is over. It stays so while draining: a startup probe that failed then would
+    /// have the container restarted in the middle of its last work.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        self.state != State::Starting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_means_serving_with_nothing_missing() {
+        assert!(Readiness::serving().is_ready());
+        assert!(!Readiness::default().is_ready());
+        assert!(!Readiness::because(State::Serving, "no lane to any node").is_ready());
+        assert!(!Readiness { state: State::Draining, reasons: Vec::new() }.is_ready());
+    }
+
+    #[test]
+    fn draining_has_started() {
+        assert!(Readiness::because(State::Draining, "told to stop").is_started());
+        assert!(!Readiness::default().is_started());
+    }
+}

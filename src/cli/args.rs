@@ -1,0 +1,230 @@
+//! The command line as people write it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Sends every CQL request to the ScyllaDB shard that owns its row
+///
+/// shardlane runs next to an application, speaks CQL to it as if it were one node, and forwards each
+/// request over a connection to the very shard that holds the row.
+#[derive(Debug, Parser)]
+#[command(name = "shardlane", version, after_help = CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const CODES: &str = "Exit codes: 0 it worked, 1 it failed, 2 wrong usage or configuration.";
+
+const LAYERS: &str = "Each flag has a variable (--data-center: SHARDLANE_DATA_CENTER) and a key in \
+the file (data_center). A flag beats the environment, which beats the file, which beats the default. \
+Limits, timeouts, lanes and logs are set in the file, or by variables such as SHARDLANE_LOG_LEVEL.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve an application
+    #[command(after_help = LAYERS)]
+    Run(SettingsArgs),
+    /// Show it at work: a simulated cluster, the proxy and a load in one process
+    Demo(DemoArgs),
+    /// Run a simulated cluster alone, for tests; prints `ready` when it listens
+    Sim(SimArgs),
+    /// Print every setting and where it came from, and every fault; touches no network
+    #[command(after_help = LAYERS)]
+    Check(SettingsArgs),
+    /// Tell where a row lives: key, token, tablet or ring, nodes and shards
+    #[command(after_help = LAYERS)]
+    Explain(ExplainArgs),
+}
+
+/// Flags that are settings. They stay text here: the settings' own rules judge them, together with
+/// the file and the environment, so that all faults are told at once.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SettingsArgs {
+    /// Configuration file, TOML
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Nodes asked first for the cluster's members, separated by commas
+    #[arg(short, long, value_name = "HOST[:PORT],...")]
+    pub contact_points: Option<String>,
+    /// CQL port of the nodes [default: 9042]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<String>,
+    /// Where clients connect [default: 127.0.0.1:9042]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub bind: Option<String>,
+    /// Nodes of this data centre are preferred
+    #[arg(long, value_name = "NAME")]
+    pub data_center: Option<String>,
+    /// Nodes of this rack are preferred within the data centre
+    #[arg(long, value_name = "NAME")]
+    pub rack: Option<String>,
+    /// The proxy's own role; without it each client uses its own credentials
+    #[arg(long, value_name = "ROLE")]
+    pub username: Option<String>,
+    /// File that holds that role's password
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<String>,
+    /// Where metrics and probes are served [default: 127.0.0.1:9380]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub admin: Option<String>,
+    /// Worker threads [default: 1]
+    #[arg(long, value_name = "COUNT")]
+    pub workers: Option<String>,
+}
+
+impl SettingsArgs {
+    /// The flags that were given, by the key of their setting.
+    #[must_use]
+    pub fn by_key(&self) -> BTreeMap<&'static str, String> {
+        let flags = [
+            ("contact_points", &self.contact_points),
+            ("port", &self.port),
+            ("bind", &self.bind),
+            ("data_center", &self.data_center),
+            ("rack", &self.rack),
+            ("username", &self.username),
+            ("password_file", &self.password_file),
+            ("admin", &self.admin),
+            ("workers", &self.workers),
+        ];
+        let given = |(key, value): (&'static str, &Option<String>)| Some((key, value.clone()?));
+        flags.into_iter().filter_map(given).collect()
+    }
+}
+
+/// Flags of `demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// Simulated nodes
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=9))]
+    pub nodes: u16,
+    /// Shards of each node
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub shards: u16,
+    /// Tablets of each table
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub tablets: u32,
+    /// How long the load lasts
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: u64,
+}
+
+/// Flags of `sim`.
+#[derive(Args, Clone, Debug)]
+pub struct SimArgs {
+    /// ScyllaDB version to behave like, 6.2 or 2026.3
+    #[arg(long, value_name = "VERSION", hide_possible_values = true, value_enum, default_value_t = Like::V2026_3)]
+    pub like: Like,
+    /// Simulated nodes
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub nodes: u16,
+    /// Shards of each node
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub shards: u16,
+    /// Address of the first node; the next nodes count up its last octet
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub address: IpAddr,
+    /// CQL port
+    #[arg(long, value_name = "PORT", default_value_t = 9042)]
+    pub port: u16,
+    /// Port at which the source port chooses the shard; 0 for none
+    #[arg(long, value_name = "PORT", default_value_t = 19_042)]
+    pub shard_aware_port: u16,
+    /// Tablets of a table whose keyspace does not say how many
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub tablets: u32,
+    /// Ring tokens of each node
+    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub vnodes: u64,
+    /// Data centres, separated by commas; nodes are dealt out to them in turn
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "datacenter1", value_parser = NonEmptyStringValueParser::new())]
+    pub dc: Vec<String>,
+    /// Racks of each data centre, separated by commas; its nodes are dealt out to them in turn
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "rack1", value_parser = NonEmptyStringValueParser::new())]
+    pub rack: Vec<String>,
+    /// Ask clients for this name and password; made up, never a real one
+    #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_user)]
+    pub user: Option<SimUser>,
+    /// Where to serve the control pages, such as those that move tablets
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub api: Option<SocketAddr>,
+    /// Behave as if something before the shard-aware port changed source ports
+    #[arg(long)]
+    pub nat: bool,
+    /// Delay each answer by up to so long, so that answers change their order
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    pub delay_ms: u64,
+    /// How long other nodes don't know of a schema change
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    pub schema_lag_ms: u64,
+    /// Seed of tokens, ids and placement
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Versions that the simulation knows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Like {
+    /// The last open-source release line.
+    #[value(name = "6.2")]
+    V6_2,
+    /// A current release line.
+    #[value(name = "2026.3")]
+    V2026_3,
+}
+
+/// Name and password of the simulation's only user.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SimUser {
+    /// Name.
+    pub name: String,
+    /// Password.
+    pub password: String,
+}
+
+fn parse_user(text: &str) -> Result<SimUser, String> {
+    let (name, password) = text.split_once(':').ok_or("give USER:PASSWORD")?;
+    Ok(SimUser { name: name.to_owned(), password: password.to_owned() })
+}
+
+/// Flags of `explain`.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArgs {
+    /// Table, with its keyspace
+    #[arg(value_name = "KEYSPACE.TABLE", value_parser = parse_table)]
+    pub table: TableName,
+    /// Values of the partition key's columns, in their order
+    #[arg(value_name = "KEY", required = true)]
+    pub keys: Vec<String>,
+    /// The cluster to ask.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+/// A table's full name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TableName {
+    /// Keyspace.
+    pub keyspace: String,
+    /// Table.
+    pub table: String,
+}
+
+fn parse_table(text: &str) -> Result<TableName, String> {
+    match text.split_once('.') {
+        Some((keyspace, table)) if !keyspace.is_empty() && !table.is_empty() => {
+            Ok(TableName { keyspace: keyspace.to_owned(), table: table.to_owned() })
+        }
+        Some(_) | None => Err("give KEYSPACE.TABLE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! The help as golden files, and what the flags mean.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use clap::CommandFactory;
+
+use super::*;
+
+/// Compares with `tests/data/help/NAME.txt`; `SHARDLANE_GOLDEN=write` writes it instead.
+fn compare(name: &str, text: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/help");
+    let path = folder.join(format!("{name}.txt"));
+    if env::var_os("SHARDLANE_GOLDEN").is_some_and(|value| value == "write") {
+        fs::write(&path, text).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(golden, text, "{} is stale: SHARDLANE_GOLDEN=write writes it anew", path.display());
+}
+
+#[test]
+fn the_help_is_what_was_agreed() {
+    for name in ["", "run", "demo", "sim", "check", "explain"] {
+        let line = ["shardlane", name, "--help"].into_iter().filter(|part| !part.is_empty());
+        let shown = Cli::command().term_width(100).try_get_matches_from(line).unwrap_err();
+        compare(if name.is_empty() { "shardlane" } else { name }, &shown.to_string());
+    }
+}
+
+#[test]
+fn the_definitions_contradict_nothing() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_settings_flag_reaches_its_setting() {
+    let line = "shardlane run -c a --port b --bind c --data-center d --rack e --username f \
+                --password-file g --admin h --workers i --config j";
+    let Command::Run(args) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else {
+        panic!("not run");
+    };
+    let given = args.by_key();
+    let pairs = given.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>();
+    let expected = "admin=h bind=c contact_points=a data_center=d password_file=g port=b rack=e \
+                    username=f workers=i";
+    assert_eq!(pairs.join(" "), expected);
+    assert_eq!(args.config, Some(PathBuf::from("j")));
+}
+
+#[test]
+fn the_simulated_cluster_takes_its_shape_from_flags() {
+    let line = "shardlane sim --like 6.2 --nodes 4 --shard-aware-port 0 --user cassandra:a:b \
+                --dc one,two --rack r1,r2 --api 127.0.0.1:10000 --address 127.0.40.1";
+    let Command::Sim(args) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else {
+        panic!("not sim");
+    };
+    let user = SimUser { name: "cassandra".to_owned(), password: "a:b".to_owned() };
+    assert_eq!((args.like, args.nodes, args.shard_aware_port), (Like::V6_2, 4, 0));
+    assert_eq!((args.dc.join(" "), args.user), ("one two".to_owned(), Some(user)));
+    assert_eq!((args.shards, args.tablets, args.port), (2, 64, 9042));
+}
+
+#[test]
+fn a_table_without_keyspace_is_wrong_usage() {
+    let error = Cli::try_parse_from(["shardlane", "explain", "t", "1"]).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("give KEYSPACE.TABLE"), "{error}");
+}

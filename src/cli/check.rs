@@ -1,0 +1,86 @@
+//! `shardlane check`: every setting, where it came from, and every fault.
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+
+use crate::cli::args::SettingsArgs;
+use crate::config::load;
+use crate::config::overrides::{self, Environment};
+use crate::config::reader::Entry;
+
+/// Prints the settings to `out`, then fails with all faults. `variables` are all names of the
+/// environment, to find misspelt ones. Reads files; touches no network.
+pub fn check(
+    args: &SettingsArgs,
+    environment: Environment<'_>,
+    variables: Vec<String>,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let loaded = load::load(args.by_key(), args.config.clone(), environment);
+    let keys = loaded.entries.iter().map(|entry| entry.key).collect::<Vec<_>>();
+    let unknown = overrides::unknown_variables(variables, &keys);
+    print(&loaded.entries, &unknown, out).context("cannot print the settings")?;
+    loaded.accept()?;
+    Ok(())
+}
+
+fn print(entries: &[Entry], unknown: &[String], out: &mut dyn Write) -> io::Result<()> {
+    let shown = |entry: &Entry| match entry.value.as_str() {
+        "" => "-".to_owned(),
+        value => value.to_owned(),
+    };
+    let key_width = entries.iter().map(|entry| entry.key.len()).max().unwrap_or(0);
+    let value_width = entries.iter().map(|entry| shown(entry).len()).max().unwrap_or(0).min(40);
+    for entry in entries {
+        let (key, value) = (entry.key, shown(entry));
+        writeln!(out, "{key:key_width$}  {value:value_width$}  {}", entry.origin)?;
+    }
+    for name in unknown {
+        writeln!(out, "{name} is set, but there is no such setting")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::error::Faults;
+
+    fn run(contact_points: Option<&str>, workers: &str) -> (String, anyhow::Result<()>) {
+        let args = SettingsArgs {
+            contact_points: contact_points.map(ToOwned::to_owned),
+            workers: Some(workers.to_owned()),
+            ..SettingsArgs::default()
+        };
+        let environment = |name: &str| (name == "SHARDLANE_LOG_FORMAT").then(|| "json".to_owned());
+        let mut out = Vec::new();
+        let variables = vec!["SHARDLANE_WORKER".to_owned()];
+        let result = check(&args, &environment, variables, &mut out);
+        (String::from_utf8(out).unwrap(), result)
+    }
+
+    #[test]
+    fn each_setting_is_printed_with_its_source() {
+        let (out, result) = run(Some("10.0.0.1,10.0.0.2"), "2");
+        assert!(result.is_ok());
+        let line = |key: &str| {
+            let line = out.lines().find(|line| line.split_whitespace().next() == Some(key));
+            line.unwrap().split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(line("contact_points"), "10.0.0.1,10.0.0.2 flag --contact-points");
+        assert_eq!(line("workers"), "2 flag --workers");
+        assert_eq!(line("log.format"), "json environment SHARDLANE_LOG_FORMAT");
+        assert_eq!(line("limits.clients_max"), "10000 default");
+        assert_eq!(line("rack"), "- default");
+        assert_eq!(line("SHARDLANE_WORKER"), "is set, but there is no such setting");
+    }
+
+    #[test]
+    fn faults_are_told_after_the_settings() {
+        let (out, result) = run(None, "0");
+        let error = result.unwrap_err();
+        assert!(out.contains("workers"));
+        assert_eq!(error.downcast_ref::<Faults>().unwrap().0.len(), 2);
+    }
+}

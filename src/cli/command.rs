@@ -1,0 +1,33 @@
+//! From arguments to the command that they name.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::args::{Cli, Command};
+use crate::cli::{check, demo, explain, outcome, run, sim};
+use crate::config::overrides::{process_environment, process_variables};
+
+/// Runs the command that the process's arguments name. Help and version are no failure; wrong usage is code 2.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe behind `--help | head` is nobody's fault.
+            error.print().ok();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let environment = &process_environment;
+    outcome::exit_code(match &cli.command {
+        Command::Run(args) => run::run(args, environment),
+        Command::Demo(args) => demo::demo(args),
+        Command::Sim(args) => sim::sim(args),
+        Command::Check(args) => {
+            check::check(args, environment, process_variables(), &mut io::stdout().lock())
+        }
+        Command::Explain(args) => explain::explain(args, environment),
+    })
+}

@@ -1,0 +1,20 @@
+//! What a command's end means to the shell.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::config::error::Faults;
+
+/// Wrong usage or configuration: trying again without a change is useless.
+const USAGE: u8 = 2;
+
+/// The exit code of a command; what went wrong is told on stderr.
+#[must_use]
+pub fn exit_code(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    // Nobody is left to be told when stderr itself fails.
+    writeln!(io::stderr(), "shardlane: {error:#}").ok();
+    if error.is::<Faults>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,195 @@
+//! The file as written: TOML, every key known, nothing yet checked for sense.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use toml::Value;
+use toml::de::{DeTable, DeValue};
+
+/// The file's keys and their types. Numbers are wide here, so that a number out of range is
+/// answered by the setting's own range and not by the width of an integer.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    contact_points: Option<Vec<String>>,
+    port: Option<i64>,
+    bind: Option<String>,
+    data_center: Option<String>,
+    rack: Option<String>,
+    username: Option<String>,
+    password_file: Option<String>,
+    admin: Option<String>,
+    workers: Option<i64>,
+    limits: Option<Limits>,
+    timeouts: Option<Timeouts>,
+    lanes: Option<Lanes>,
+    log: Option<Log>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Limits {
+    frame_body_bytes_max: Option<i64>,
+    client_in_flight_max: Option<i64>,
+    outbox_high_bytes: Option<i64>,
+    outbox_low_bytes: Option<i64>,
+    client_backlog_bytes_max: Option<i64>,
+    lane_streams_max: Option<i64>,
+    lane_orphans_max: Option<i64>,
+    lane_retained_bytes_max: Option<i64>,
+    clients_max: Option<i64>,
+    catalog_bytes_max: Option<i64>,
+    tablets_max: Option<i64>,
+    keyspaces_max: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Timeouts {
+    connect_ms: Option<i64>,
+    handshake_ms: Option<i64>,
+    request_ms: Option<i64>,
+    schema_agreement_ms: Option<i64>,
+    drain_ms: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Lanes {
+    shard_aware_port: Option<bool>,
+    source_port_low: Option<i64>,
+    source_port_high: Option<i64>,
+    keepalive_s: Option<i64>,
+    backoff_first_ms: Option<i64>,
+    backoff_max_ms: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Log {
+    format: Option<String>,
+    level: Option<String>,
+}
+
+/// What a file says: the text of each key, and the parser's complaints.
+#[derive(Debug, Default)]
+pub struct FileText {
+    /// Text of each key, as `table.key`. Lists are joined by commas, as flags write them.
+    pub values: BTreeMap<String, String>,
+    /// Each complaint with its line and caret.
+    pub complaints: Vec<String>,
+}
+
+/// Reads a file's text. A parser stops at its first complaint; here the complained-of entry is
+/// blanked out and the rest is read again, so that one look finds every fault.
+#[must_use]
+pub fn parse(text: &str) -> FileText {
+    let mut rest = text.to_owned();
+    let mut complaints = Vec::new();
+    loop {
+        let error = match toml::from_str::<File>(&rest) {
+            Ok(file) => return FileText { values: flatten(&file), complaints },
+            Err(error) => error,
+        };
+        complaints.push(error.to_string());
+        let blanked = error.span().and_then(|span| blank_entry(&rest, &span));
+        match blanked {
+            Some(shorter) if shorter != rest => rest = shorter,
+            Some(_) | None => return FileText { values: BTreeMap::new(), complaints },
+        }
+    }
+}
+
+/// `text` with the entry around `fault` turned to spaces; lines and columns stay as they were.
+fn blank_entry(text: &str, fault: &Range<usize>) -> Option<String> {
+    let table = DeTable::parse(text).ok()?;
+    let entry = find_entry(table.get_ref(), fault)?;
+    let blank = |part: &str| -> String {
+        part.chars()
+            .map(|c| if c == '\n' { "\n".to_owned() } else { " ".repeat(c.len_utf8()) })
+            .collect()
+    };
+    let (before, inside, after) =
+        (text.get(..entry.start)?, text.get(entry.clone())?, text.get(entry.end..)?);
+    Some([before, &blank(inside), after].concat())
+}
+
+/// The bytes of the `key = value` that holds `fault`. A faulty table header has no such bytes:
+/// without its header, its entries would fall to the table above.
+fn find_entry(table: &DeTable<'_>, fault: &Range<usize>) -> Option<Range<usize>> {
+    table.iter().find_map(|(key, value)| {
+        if let DeValue::Table(inner) = value.get_ref() {
+            return find_entry(inner, fault);
+        }
+        let entry = key.span().start..value.span().end;
+        (entry.start <= fault.start && fault.end <= entry.end).then_some(entry)
+    })
+}
+
+fn flatten(file: &File) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    let table = toml::Table::try_from(file).unwrap_or_default();
+    for (key, value) in &table {
+        match value {
+            Value::Table(inner) => {
+                for (name, value) in inner {
+                    values.insert(format!("{key}.{name}"), plain(value));
+                }
+            }
+            Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_) => {
+                values.insert(key.clone(), plain(value));
+            }
+        }
+    }
+    values
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
+        Value::Integer(_)
+        | Value::Float(_)
+        | Value::Boolean(_)
+        | Value::Datetime(_)
+        | Value::Table(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_become_their_paths_and_lists_their_commas() {
+        let file = parse("contact_points = ['a', 'b:1']\n[limits]\nclients_max = 5\n");
+        let expected = [("contact_points", "a,b:1"), ("limits.clients_max", "5")];
+        assert!(file.complaints.is_empty());
+        assert!(file.values.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(expected));
+    }
+
+    #[test]
+    fn every_wrong_type_and_unknown_key_is_told_with_its_line() {
+        let file = parse("port = 'x'\nprot = 1\nworkers = 2\n[limits]\nclients_max = true\n");
+        assert_eq!(file.complaints.len(), 3, "{:#?}", file.complaints);
+        for line in ["at line 1,", "at line 2,", "at line 5,"] {
+            assert!(file.complaints.iter().any(|text| text.contains(line)), "{line}");
+        }
+        assert!(file.complaints.iter().all(|text| text.contains('^')));
+        assert_eq!(file.values.get("workers").map(String::as_str), Some("2"));
+    }
+
+    #[test]
+    fn broken_toml_and_unknown_tables_end_the_reading() {
+        for text in ["port = = 1\n", "[limts]\nclients_max = 5\n", "[limits\n", "limits = 3\n"] {
+            let file = parse(text);
+            assert_eq!(file.complaints.len(), 1, "{text}: {:#?}", file.complaints);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Precedence, faults, and the files of `config/`.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use super::*;
+use crate::config::overrides::{Origin, variable};
+
+fn read(flags: &[(&'static str, &str)], environment: &[(&str, &str)], text: &str) -> Loaded {
+    let look_up = |name: &str| {
+        environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+    };
+    let layers = Layers {
+        flags: flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect(),
+        environment: &look_up,
+        path: Some(PathBuf::from("test.toml")),
+        file: BTreeMap::new(),
+    };
+    load_text(layers, Some(text), Vec::new())
+}
+
+fn shipped(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    fs::read_to_string(folder.join(name)).unwrap()
+}
+
+fn origin<'a>(loaded: &'a Loaded, key: &str) -> &'a Origin {
+    &loaded.entries.iter().find(|entry| entry.key == key).unwrap().origin
+}
+
+#[test]
+fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
+    let flags = [("workers", "2")];
+    let environment = [
+        ("SHARDLANE_WORKERS", "3"),
+        ("SHARDLANE_PORT", "9043"),
+        ("SHARDLANE_LIMITS_CLIENTS_MAX", "7"),
+    ];
+    let text = "contact_points = ['a']\nworkers = 4\nport = 9044\nrack = 'r'\ndata_center = 'd'\n";
+    let loaded = read(&flags, &environment, text);
+    assert_eq!(loaded.settings.workers, 2);
+    assert_eq!(loaded.settings.port, 9043);
+    assert_eq!(loaded.settings.limits.clients_max, 7);
+    assert_eq!(loaded.settings.rack.as_deref(), Some("r"));
+    assert_eq!(loaded.settings.limits.tablets_max, 1_000_000);
+    assert_eq!(*origin(&loaded, "workers"), Origin::Flag("workers".to_owned()));
+    assert_eq!(*origin(&loaded, "port"), Origin::Environment("SHARDLANE_PORT".to_owned()));
+    assert_eq!(*origin(&loaded, "rack"), Origin::File(PathBuf::from("test.toml")));
+    assert_eq!(*origin(&loaded, "limits.tablets_max"), Origin::Default);
+    assert!(loaded.accept().is_ok());
+}
+
+#[test]
+fn contact_points_take_the_common_port_whoever_sets_it() {
+    let loaded = read(&[("port", "19042")], &[("SHARDLANE_CONTACT_POINTS", "a, b:1")], "");
+    let points = loaded.settings.contact_points.iter().map(ToString::to_string);
+    assert_eq!(points.collect::<Vec<_>>(), ["a:19042", "b:1"]);
+}
+
+#[test]
+fn all_faults_are_told_at_once_with_key_value_source_and_what_is_right() {
+    let environment = [("SHARDLANE_BIND", "unix:/run/x"), ("SHARDLANE_LOG_LEVEL", "loud")];
+    let text = "port = 70000\nusername = 'u'\nprot = 1\n[limits]\noutbox_low_bytes = 2000000\n\
+                clients_max = true\n[lanes]\nsource_port_low = 65500\nbackoff_first_ms = 99999\n";
+    let loaded = read(&[("workers", "many")], &environment, text);
+    let told = Faults(loaded.faults).to_string();
+    for part in [
+        "workers = \"many\" (flag --workers): not a whole number; give a whole number from 1 to 256",
+        "bind = \"unix:/run/x\" (environment SHARDLANE_BIND): unix sockets are not served yet",
+        "log.level = \"loud\" (environment SHARDLANE_LOG_LEVEL): `loud` is not a level",
+        "port = \"70000\" (file test.toml): out of range; give a whole number from 1 to 65535",
+        "username = \"u\" (file test.toml): it has no password; set password_file too",
+        "unknown field `prot`",
+        "invalid type: boolean `true`",
+        "limits.outbox_low_bytes = \"2000000\" (file test.toml): not below",
+        "lanes.source_port_high = \"65535\" (default): too close to lanes.source_port_low, 65500",
+        "lanes.backoff_first_ms = \"99999\" (file test.toml): above lanes.backoff_max_ms",
+        "10 faults in the configuration",
+    ] {
+        assert!(told.contains(part), "lacks: {part}\n{told}");
+    }
+}
+
+#[test]
+fn without_contact_points_there_is_nothing_to_run() {
+    let told = read(&[], &[], "").accept().unwrap_err().to_string();
+    assert_eq!(
+        told,
+        "1 fault in the configuration\n  - contact_points is not set; \
+         give at least one node of the cluster, as host or host:port"
+    );
+}
+
+#[test]
+fn each_bad_contact_point_is_a_fault_of_its_own() {
+    let loaded = read(&[("contact_points", "a b,10.0.0,good")], &[], "");
+    assert_eq!(loaded.faults.len(), 2, "{:#?}", loaded.faults);
+}
+
+#[test]
+fn a_kubernetes_service_of_our_name_does_not_set_our_port() {
+    let noise = [("SHARDLANE_PORT", "tcp://10.96.0.1:9042"), ("SHARDLANE_RACK", "")];
+    let loaded = read(&[("contact_points", "a")], &noise, "");
+    assert_eq!(loaded.settings.port, 9042);
+    assert!(loaded.accept().is_ok());
+}
+
+#[test]
+fn an_unreadable_file_or_secret_is_named() {
+    let environment = |name: &str| match name {
+        "SHARDLANE_CONFIG" => Some("/nonexistent/shardlane.toml".to_owned()),
+        "SHARDLANE_USERNAME" => Some("u".to_owned()),
+        "SHARDLANE_PASSWORD_FILE" => Some("/nonexistent/password".to_owned()),
+        _ => None,
+    };
+    let told = load(BTreeMap::new(), None, &environment).accept().unwrap_err().to_string();
+    assert!(told.starts_with("2 faults"), "{told}");
+    assert!(told.contains("/nonexistent/shardlane.toml: cannot be read: No such file"), "{told}");
+    assert!(told.contains("password_file = \"/nonexistent/password\""), "{told}");
+}
+
+#[test]
+fn the_shipped_file_says_every_setting_at_its_default() {
+    let text = shipped("shardlane.toml");
+    let loaded = read(&[], &[], &text);
+    assert_eq!(loaded.settings, Settings::default());
+    assert_eq!(loaded.faults.len(), 1, "only contact_points has to be set: {:#?}", loaded.faults);
+    for entry in &loaded.entries {
+        let name = entry.key.rsplit('.').next().unwrap();
+        let written =
+            |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(" ="));
+        let bare = |line: &str| line.strip_prefix("# ").is_some_and(written);
+        let has_default = !entry.value.is_empty();
+        let found = text.lines().any(|line| if has_default { written(line) } else { bare(line) });
+        assert!(found, "{} is not written", entry.key);
+        assert!(!has_default || entry.origin != Origin::Default, "{} is commented out", entry.key);
+    }
+}
+
+#[test]
+fn the_pods_file_runs_as_it_is() {
+    let loaded = read(&[], &[], &shipped("sidecar.toml"));
+    assert!(loaded.faults.is_empty(), "{:#?}", loaded.faults);
+    assert_eq!(loaded.settings.bind.ip(), Ipv4Addr::LOCALHOST);
+}
+
+#[test]
+fn a_variable_is_the_key_in_capitals() {
+    assert_eq!(variable("limits.clients_max"), "SHARDLANE_LIMITS_CLIENTS_MAX");
+}

@@ -1,0 +1,64 @@
+//! The settings as meant: typed, in range, and in agreement with each other.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use crate::config::address::ContactPoint;
+use crate::flow::limits::Limits;
+use crate::net::backoff::BackoffSettings;
+use crate::net::dial::DialSettings;
+use crate::telemetry::logging::LogSettings;
+
+/// Everything an operator can set. What each is for is told in `config/shardlane.toml`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settings {
+    /// Nodes asked first for the cluster's members; the rest is discovered.
+    pub contact_points: Vec<ContactPoint>,
+    /// CQL port of the nodes.
+    pub port: u16,
+    /// Where clients connect.
+    pub bind: SocketAddr,
+    /// Nodes of this data centre are preferred.
+    pub data_center: Option<String>,
+    /// Nodes of this rack are preferred within the data centre.
+    pub rack: Option<String>,
+    /// The proxy's own user; without it each client proves itself to the cluster.
+    pub username: Option<String>,
+    /// File that holds that user's password.
+    pub password_file: Option<PathBuf>,
+    /// Where metrics and probes are served.
+    pub admin: SocketAddr,
+    /// Worker threads.
+    pub workers: usize,
+    /// The engine's bounds, and its two deadlines.
+    pub limits: Limits,
+    /// How nodes are dialled.
+    pub dial: DialSettings,
+    /// Waits between tries to dial a node.
+    pub backoff: BackoffSettings,
+    /// Time for what runs to finish after SIGTERM, milliseconds.
+    pub drain_ms: u64,
+    /// Logs.
+    pub log: LogSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            contact_points: Vec::new(),
+            port: 9042,
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)),
+            data_center: None,
+            rack: None,
+            username: None,
+            password_file: None,
+            admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9380)),
+            workers: 1,
+            limits: Limits::default(),
+            dial: DialSettings::default(),
+            backoff: BackoffSettings::default(),
+            drain_ms: 10_000,
+            log: LogSettings::default(),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! A client as the engine sees it: its session, and what holds it up.
+
+use std::net::SocketAddr;
+
+use crate::flow::slab::Key;
+use crate::session::session::Session;
+use crate::upstream::lane::SetId;
+
+/// Names a client.
+pub type ClientKey = Key<Client>;
+
+/// A client connection with what the engine keeps about it.
+#[derive(Debug)]
+pub struct Client {
+    /// What it agreed to, and its outbox.
+    pub session: Session,
+    /// The address under which it reached us: the one node that it sees.
+    pub local_address: SocketAddr,
+    /// The lanes of its keyspace.
+    pub set: SetId,
+    /// Its requests without an answer.
+    pub in_flight: u32,
+    /// Whether it is on the list of clients with something to send.
+    pub touched: bool,
+    /// Whether the shell was told not to read it.
+    pub paused: bool,
+    /// Lanes whose full outbox holds it up.
+    pub held_by: u32,
+    /// Set while a `USE` is on its way: frames after it wait here, whole.
+    pub switching: Option<Vec<u8>>,
+}
+
+impl Client {
+    /// A client that has just connected.
+    #[must_use]
+    pub fn new(local_address: SocketAddr, body_len_max: u32) -> Self {
+        Self {
+            session: Session::new(body_len_max),
+            local_address,
+            set: SetId::PLAIN,
+            in_flight: 0,
+            touched: false,
+            paused: false,
+            held_by: 0,
+            switching: None,
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The way down: a node's answer to whoever asked.
+
+use std::mem;
+use std::ops::Range;
+
+use crate::engine::client::ClientKey;
+use crate::engine::engine::Engine;
+use crate::engine::order::Order;
+use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
+use crate::engine::tally::Outcome;
+use crate::session::v3;
+use crate::upstream::lane::LaneRoute;
+use crate::upstream::stream_ids::{Answer, StreamId};
+use crate::wire::decoder::FrameCutter;
+use crate::wire::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
+use crate::wire::notation::Reader;
+use crate::wire::opcode::Opcode;
+use crate::wire::response::error::ErrorCode;
+use crate::wire::response::prefix::Prefix;
+use crate::wire::response::result::ResultKind;
+
+/// Version byte of every frame on a lane.
+const LANE_RESPONSE: u8 = 0x84;
+
+/// A node broke the protocol; its lane must be closed.
+#[derive(Debug)]
+pub(super) struct Broken;
+
+/// A response with the parts of its body told apart.
+#[derive(Clone, Debug)]
+pub(super) struct Response<'a> {
+    pub(super) header: Header,
+    pub(super) body: &'a [u8],
+    /// The custom payload, which is ours and is cut.
+    pub(super) payload: Range<usize>,
+    pub(super) message_at: usize,
+    /// Whether the server marked a prepared statement as a light-weight transaction.
+    pub(super) lwt: bool,
+}
+
+impl<'a> Response<'a> {
+    pub(super) fn message(&self) -> &'a [u8] {
+        self.body.get(self.message_at..).unwrap_or_default()
+    }
+
+    /// The whole frame for a client of protocol v4, without the payload.
+    fn write(&self, stream: i16, out: &mut Vec<u8>) {
+        let body_len = self.header.body_len - u32::try_from(self.payload.len()).unwrap_or(0);
+        let flags = self.header.flags & !FLAG_PAYLOAD;
+        let header = Header { flags, stream, body_len, ..self.header };
+        out.extend_from_slice(&header.to_bytes());
+        out.extend_from_slice(self.body.get(..self.payload.start).unwrap_or_default());
+        out.extend_from_slice(self.body.get(self.payload.end..).unwrap_or_default());
+    }
+}
+
+impl Engine {
+    /// A lane received `chunk`.
+    pub fn on_lane_bytes(&mut self, key: LaneKey, chunk: &mut [u8]) {
+        let Some(lane) = self.lanes.get_mut(key) else { return };
+        let none = FrameCutter::new([0; 2], 0);
+        let mut cutter = mem::replace(&mut lane.cutter, none);
+        let mut rest = chunk;
+        let outcome = loop {
+            match cutter.next_frame(&mut rest) {
+                Ok(Some(frame)) => {
+                    if self.on_lane_frame(key, frame).is_err() {
+                        break Err(Broken);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(_) => break Err(Broken),
+            }
+        };
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.cutter = cutter;
+        }
+        if outcome.is_err() {
+            self.tally.lanes_broken += 1;
+            self.orders.push_back(Order::CloseLane(key));
+        }
+    }
+
+    fn on_lane_frame(&mut self, key: LaneKey, frame: &mut [u8]) -> Result<(), Broken> {
+        let header = Header::peek(frame).ok_or(Broken)?;
+        if header.version != LANE_RESPONSE || header.flags & FLAG_COMPRESSED != 0 {
+            return Err(Broken);
+        }
+        if header.stream < 0 {
+            return Ok(());
+        }
+        let lane = self.lanes.get_mut(key).ok_or(Broken)?;
+        let route = lane.route;
+        let pending = match lane.ids.answer(StreamId(header.stream)) {
+            Answer::Deliver(pending) => pending,
+            Answer::Discard => {
+                self.tally.late_answers += 1;
+                return Ok(());
+            }
+            Answer::Reject => return Err(Broken),
+        };
+        lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
+        let drained = lane.draining && lane.ids.in_flight() == 0;
+        let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
+        let outcome = self.on_response(route, pending, header, body);
+        if drained {
+            self.orders.push_back(Order::CloseLane(key));
+        }
+        outcome
+    }
+
+    fn on_response(
+        &mut self,
+        route: LaneRoute,
+        pending: Pending,
+        header: Header,
+        body: &mut [u8],
+    ) -> Result<(), Broken> {
+        let Ok(Prefix { payload, message_at }) = Prefix::read(header.flags, body) else {
+            self.give_up(pending, ErrorCode::SERVER_ERROR, "the node's answer is malformed");
+            return Err(Broken);
+        };
+        let mut lwt = false;
+        if header.opcode == Opcode::Result.byte() {
+            self.learn(&pending, body.get(payload.clone()).unwrap_or_default());
+            lwt = clear_lwt_mark(route, body.get_mut(message_at..).unwrap_or_default());
+        }
+        let response = Response { header, body, payload, message_at, lwt };
+        match pending.asker {
+            Asker::Client { client, stream, purpose } => {
+                self.answer_client(route, pending, (client, stream, purpose), &response)
+            }
+            Asker::Errand(errand) => {
+                self.on_errand_answered(route, errand, &response);
+                self.give_back(pending.frame);
+                Ok(())
+            }
+        }
+    }
+
+    fn answer_client(
+        &mut self,
+        route: LaneRoute,
+        pending: Pending,
+        (client, stream, purpose): (ClientKey, i16, Purpose),
+        response: &Response<'_>,
+    ) -> Result<(), Broken> {
+        let opcode = Opcode::from_byte(response.header.opcode);
+        let mut outcome = Outcome::Answered;
+        let mut held = false;
+        let mut contaminated = false;
+        match opcode {
+            Some(Opcode::Result) => match ResultKind::read(response.message()) {
+                Ok(ResultKind::Void | ResultKind::Rows) => {}
+                Ok(ResultKind::Prepared) => self.on_prepared(route, client, &pending, response),
+                Ok(ResultKind::SetKeyspace) => match purpose {
+                    Purpose::Use(set) => self.on_keyspace_set(client, set, response.message()),
+                    Purpose::Forward => contaminated = true,
+                },
+                Ok(ResultKind::SchemaChange) => {
+                    self.on_schema_changed(response.message());
+                    held = true;
+                }
+                Err(_) => return self.broken_answer(pending),
+            },
+            Some(Opcode::Error) => {
+                if matches!(pending.opcode, Opcode::Execute | Opcode::Batch)
+                    && Reader::new(response.message()).int() == Ok(ErrorCode::UNPREPARED.0)
+                {
+                    return self.on_unprepared(route, pending, response);
+                }
+                outcome = Outcome::Failed;
+            }
+            _ => return self.broken_answer(pending),
+        }
+        if held {
+            let frame = self.frame_for(client, stream, response);
+            self.hold_for_agreement(client, pending.opcode, pending.arrived_us, frame);
+        } else {
+            self.deliver((client, stream), &pending, outcome, response);
+        }
+        self.give_back(pending.frame);
+        if let Purpose::Use(_) = purpose {
+            self.on_use_ended(client);
+        }
+        if contaminated { Err(Broken) } else { Ok(()) }
+    }
+
+    /// Hands a response to a client, and counts its request as ended.
+    pub(super) fn deliver(
+        &mut self,
+        (client, stream): (ClientKey, i16),
+        pending: &Pending,
+        outcome: Outcome,
+        response: &Response<'_>,
+    ) {
+        let Some(entry) = self.clients.get_mut(client) else {
+            return self.on_ended(pending.opcode, Outcome::Abandoned);
+        };
+        self.tally.latency.record(self.now_us.saturating_sub(pending.arrived_us));
+        if entry.session.version == Some(4) && entry.session.compression.is_none() {
+            response.write(stream, entry.session.outbox.end());
+        } else {
+            let frame = self.frame_for(client, stream, response);
+            if let Some(entry) = self.clients.get_mut(client) {
+                entry.session.send(&frame);
+            }
+        }
+        self.after_delivery(client, pending.opcode, outcome);
+    }
+
+    /// Hands a whole frame to a client, and counts its request as ended.
+    pub(super) fn deliver_frame(
+        &mut self,
+        client: ClientKey,
+        (opcode, arrived_us): (Opcode, u64),
+        outcome: Outcome,
+        frame: &[u8],
+    ) {
+        let Some(entry) = self.clients.get_mut(client) else {
+            return self.on_ended(opcode, Outcome::Abandoned);
+        };
+        self.tally.latency.record(self.now_us.saturating_sub(arrived_us));
+        entry.session.send(frame);
+        self.after_delivery(client, opcode, outcome);
+    }
+
+    fn after_delivery(&mut self, client: ClientKey, opcode: Opcode, outcome: Outcome) {
+        self.touch_client(client);
+        self.on_ended(opcode, outcome);
+        self.leave(client);
+        let limits = self.settings.limits;
+        let waiting = self.clients.get(client).map_or(0, |c| c.session.outbox.waiting_len());
+        if waiting > limits.outbox_high_bytes {
+            self.hold_up(client);
+        }
+    }
+
+    /// A response as a client's protocol version has it, uncompressed.
+    pub(super) fn frame_for(
+        &self,
+        client: ClientKey,
+        stream: i16,
+        response: &Response<'_>,
+    ) -> Vec<u8> {
+        let mut frame = Vec::new();
+        response.write(stream, &mut frame);
+        let version = self.clients.get(client).and_then(|entry| entry.session.version);
+        match version {
+            Some(3) => v3::downgrade(&frame).unwrap_or(frame),
+            _ => frame,
+        }
+    }
+
+    fn broken_answer(&mut self, pending: Pending) -> Result<(), Broken> {
+        self.give_up(pending, ErrorCode::SERVER_ERROR, "the node's answer is malformed");
+        Err(Broken)
+    }
+}
+
+/// Clears the mark of light-weight transactions, which the client did not ask for, and tells
+/// whether it was set.
+fn clear_lwt_mark(route: LaneRoute, message: &mut [u8]) -> bool {
+    if route.lwt_mask == 0 || ResultKind::read(message) != Ok(ResultKind::Prepared) {
+        return false;
+    }
+    let Ok(id_len) = Reader::new(message.get(4..).unwrap_or_default()).short() else {
+        return false;
+    };
+    let at = 6 + usize::from(id_len);
+    let Some(flags) = message.get_mut(at..at + 4) else { return false };
+    let Ok(bytes) = <[u8; 4]>::try_from(&*flags) else { return false };
+    let before = u32::from_be_bytes(bytes);
+    flags.copy_from_slice(&(before & !route.lwt_mask).to_be_bytes());
+    before & route.lwt_mask != 0
+}

@@ -1,0 +1,359 @@
+//! The engine of one worker: every session and lane, and what passes between them.
+//!
+//! Inputs are called `on_*`, outputs `take_*` or `*_output`. The shell gives an input, then takes
+//! all outputs, then gives the next. Nothing here does I/O or reads a clock: the shell says what
+//! time it is before it gives inputs.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::mem;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::engine::agreement::Agreement;
+use crate::engine::client::{Client, ClientKey};
+use crate::engine::field::Lanes;
+use crate::engine::keyspaces::Sets;
+use crate::engine::learn::Unresolved;
+use crate::engine::local::LocalStatements;
+use crate::engine::order::Order;
+use crate::engine::pending::{LaneKey, Pending};
+use crate::engine::reprepare::Parked;
+use crate::engine::tally::Tally;
+use crate::flow::limits::Limits;
+use crate::flow::slab::Slab;
+use crate::routing::catalog::Catalog;
+use crate::routing::router::Router;
+use crate::session::session::Phase;
+use crate::session::system_tables::Facade;
+use crate::topology::snapshot::Snapshot;
+use crate::topology::tablet_map::TabletMap;
+use crate::upstream::lane::{Lane, SetId};
+
+/// Buffers of answered requests that are kept for the next ones.
+const SPARE_MAX: usize = 256;
+/// Capacity of a buffer that is worth keeping; more is given back.
+const SPARE_BYTES_MAX: usize = 4 << 10;
+
+/// What tells engines apart, and what they go by.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// The bounds.
+    pub limits: Limits,
+    /// Our own rack; its replicas come first.
+    pub rack: Option<Arc<str>>,
+    /// Whether other workers want to know what this one learns.
+    pub has_peers: bool,
+}
+
+/// Sessions on one side, lanes on the other.
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) settings: EngineSettings,
+    pub(super) clients: Slab<Client>,
+    pub(super) lanes: Slab<Lane<Pending>>,
+    pub(super) sets: Sets,
+    pub(super) local_rack: Vec<bool>,
+    pub(super) router: Router,
+    pub(super) facade: Option<Arc<Facade>>,
+    pub(super) local_statements: LocalStatements,
+    pub(super) agreement: Agreement,
+    pub(super) parked: HashMap<u64, Parked>,
+    pub(super) unresolved: VecDeque<Unresolved>,
+    /// Clients held up by the full outbox of a lane.
+    pub(super) held_up: Vec<(LaneKey, ClientKey)>,
+    pub(super) orders: VecDeque<Order>,
+    pub(super) tally: Tally,
+    pub(super) now_us: u64,
+    pub(super) numbers: u64,
+    pub(super) swept_us: u64,
+    touched_clients: Vec<ClientKey>,
+    touched_lanes: Vec<LaneKey>,
+    spare: Vec<Vec<u8>>,
+}
+
+impl Engine {
+    /// An engine without clients or lanes.
+    #[must_use]
+    pub fn new(settings: EngineSettings, snapshot: Arc<Snapshot>) -> Self {
+        let limits = settings.limits;
+        let catalog = Catalog::new(limits.catalog_bytes_max);
+        let tablets = TabletMap::new(limits.tablets_max);
+        let mut engine = Self {
+            settings,
+            clients: Slab::default(),
+            lanes: Slab::default(),
+            sets: Sets::default(),
+            local_rack: Vec::new(),
+            router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
+            facade: None,
+            local_statements: LocalStatements::default(),
+            agreement: Agreement::default(),
+            parked: HashMap::new(),
+            unresolved: VecDeque::new(),
+            held_up: Vec::new(),
+            orders: VecDeque::new(),
+            tally: Tally::default(),
+            now_us: 0,
+            numbers: 0,
+            swept_us: 0,
+            touched_clients: Vec::new(),
+            touched_lanes: Vec::new(),
+            spare: Vec::new(),
+        };
+        engine.on_snapshot(snapshot);
+        engine
+    }
+
+    /// Tells the time, µs since any moment; never goes back. Given before inputs.
+    pub fn on_time(&mut self, now_us: u64) {
+        debug_assert!(now_us >= self.now_us, "time goes on");
+        self.now_us = now_us;
+    }
+
+    /// Takes a new picture of the cluster.
+    pub fn on_snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        let before = Arc::clone(self.router.snapshot());
+        for node in before.nodes() {
+            if snapshot.node(node.id).is_none() {
+                self.router.tablets.forget_node(node.id);
+            }
+        }
+        let rack = self.settings.rack.clone();
+        self.local_rack.clear();
+        for node in snapshot.nodes() {
+            let at = usize::from(node.id.0);
+            if self.local_rack.len() <= at {
+                self.local_rack.resize(at + 1, false);
+            }
+            if let Some(local) = self.local_rack.get_mut(at) {
+                *local = rack.as_ref().is_some_and(|rack| *rack == node.rack);
+            }
+        }
+        self.router.set_snapshot(snapshot);
+        self.resolve_tablets();
+    }
+
+    /// Takes what system.local and system.peers look like.
+    pub fn on_facade(&mut self, facade: Arc<Facade>) {
+        self.facade = Some(facade);
+    }
+
+    /// A client connected to `local_address`; `None` when there are too many.
+    pub fn on_client_open(&mut self, local_address: SocketAddr) -> Option<ClientKey> {
+        if self.clients.len() >= self.settings.limits.clients_max {
+            self.tally.clients_refused += 1;
+            return None;
+        }
+        self.tally.clients_opened += 1;
+        let body_max = self.settings.limits.frame_body_bytes_max;
+        Some(self.clients.insert(Client::new(local_address, body_max)))
+    }
+
+    /// A client is gone. Answers that are still to come for it are dropped when they come.
+    pub fn on_client_closed(&mut self, client: ClientKey) {
+        self.clients.remove(client);
+        self.held_up.retain(|(_, held)| *held != client);
+    }
+
+    /// What is to be sent to a client; `None` when it is gone.
+    #[must_use]
+    pub fn client_output(&self, client: ClientKey) -> Option<&[u8]> {
+        self.clients.get(client).map(|client| client.session.outbox.waiting())
+    }
+
+    /// What is to be sent on a lane; `None` when it is gone.
+    #[must_use]
+    pub fn lane_output(&self, lane: LaneKey) -> Option<&[u8]> {
+        self.lanes.get(lane).map(|lane| lane.outbox.waiting())
+    }
+
+    /// A client's socket took `count` bytes of its output.
+    pub fn on_client_sent(&mut self, client: ClientKey, count: usize) {
+        if let Some(entry) = self.clients.get_mut(client) {
+            entry.session.outbox.on_sent(count);
+            if entry.paused {
+                self.reconsider(client);
+            }
+        }
+    }
+
+    /// A lane's socket took `count` bytes of its output.
+    pub fn on_lane_sent(&mut self, lane: LaneKey, count: usize) {
+        let Some(entry) = self.lanes.get_mut(lane) else { return };
+        entry.outbox.on_sent(count);
+        if !self.held_up.is_empty()
+            && entry.outbox.waiting_len() <= self.settings.limits.outbox_low_bytes
+        {
+            self.release_held_by(lane);
+        }
+    }
+
+    /// Whether the shell may read a client now.
+    #[must_use]
+    pub fn may_read(&self, client: ClientKey) -> bool {
+        self.clients
+            .get(client)
+            .is_some_and(|client| !client.paused && client.session.phase != Phase::Closing)
+    }
+
+    /// A client's requests without an answer; `None` when it is gone.
+    #[must_use]
+    pub fn client_in_flight(&self, client: ClientKey) -> Option<u32> {
+        self.clients.get(client).map(|client| client.in_flight)
+    }
+
+    /// Hands out the clients that have something to send since the last call, into `into`.
+    pub fn take_touched_clients(&mut self, into: &mut Vec<ClientKey>) {
+        into.append(&mut self.touched_clients);
+        for client in into.iter() {
+            if let Some(client) = self.clients.get_mut(*client) {
+                client.touched = false;
+            }
+        }
+    }
+
+    /// Hands out the lanes that have something to send since the last call, into `into`.
+    pub fn take_touched_lanes(&mut self, into: &mut Vec<LaneKey>) {
+        into.append(&mut self.touched_lanes);
+        for lane in into.iter() {
+            if let Some(lane) = self.lanes.get_mut(*lane) {
+                lane.touched = false;
+            }
+        }
+    }
+
+    /// Hands out the next thing for the shell to do.
+    pub fn take_order(&mut self) -> Option<Order> {
+        self.orders.pop_front()
+    }
+
+    /// The numbers so far.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The numbers so far, for what only the shell can measure.
+    pub fn tally_mut(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    pub(super) fn touch_client(&mut self, client: ClientKey) {
+        if let Some(entry) = self.clients.get_mut(client)
+            && !mem::replace(&mut entry.touched, true)
+        {
+            self.touched_clients.push(client);
+        }
+    }
+
+    pub(super) fn touch_lane(&mut self, lane: LaneKey) {
+        if let Some(entry) = self.lanes.get_mut(lane)
+            && !mem::replace(&mut entry.touched, true)
+        {
+            self.touched_lanes.push(lane);
+        }
+    }
+
+    /// The lanes of a set as the routing policy sees them, beside the router itself.
+    #[inline]
+    pub(super) fn field(&mut self, set: SetId) -> (&mut Router, Lanes<'_>) {
+        let fleet = self.sets.fleet(set);
+        let lanes = Lanes { fleet, lanes: &self.lanes, local_rack: &self.local_rack };
+        (&mut self.router, lanes)
+    }
+
+    /// A number that was never given before.
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// A buffer with a copy of `frame`.
+    #[inline]
+    pub(super) fn keep(&mut self, frame: &[u8]) -> Vec<u8> {
+        let mut kept = self.spare.pop().unwrap_or_default();
+        kept.extend_from_slice(frame);
+        kept
+    }
+
+    /// Takes a buffer back for the next request.
+    #[inline]
+    pub(super) fn give_back(&mut self, mut kept: Vec<u8>) {
+        if self.spare.len() < SPARE_MAX && kept.capacity() <= SPARE_BYTES_MAX {
+            kept.clear();
+            self.spare.push(kept);
+        }
+    }
+
+    /// Lets a client be read again once nothing holds it up any more.
+    pub(super) fn reconsider(&mut self, client: ClientKey) {
+        let limits = self.settings.limits;
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        let free = entry.in_flight < limits.client_in_flight_max
+            && entry.held_by == 0
+            && entry.switching.is_none()
+            && entry.session.outbox.waiting_len() <= limits.outbox_low_bytes;
+        if entry.paused && free {
+            entry.paused = false;
+            self.orders.push_back(Order::ResumeClient(client));
+        }
+    }
+
+    /// Stops reading a client that has too much under way, and closes one that never reads.
+    pub(super) fn hold_up(&mut self, client: ClientKey) {
+        let limits = self.settings.limits;
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        let waiting = entry.session.outbox.waiting_len();
+        entry.paused = entry.in_flight >= limits.client_in_flight_max
+            || entry.held_by > 0
+            || entry.switching.is_some()
+            || waiting > limits.outbox_high_bytes;
+        if waiting > limits.client_backlog_bytes_max {
+            self.tally.clients_cut_off += 1;
+            self.drop_client(client);
+        }
+    }
+
+    fn release_held_by(&mut self, lane: LaneKey) {
+        let held_up = mem::take(&mut self.held_up);
+        let (released, held) = held_up.into_iter().partition(|(by, _)| *by == lane);
+        self.held_up = held;
+        let released: Vec<(LaneKey, ClientKey)> = released;
+        for (_, client) in released {
+            if let Some(entry) = self.clients.get_mut(client) {
+                entry.held_by = entry.held_by.saturating_sub(1);
+                self.reconsider(client);
+            }
+        }
+    }
+
+    /// Lets go of everybody whom a lane that is gone held up.
+    pub(super) fn on_lane_gone(&mut self, lane: LaneKey) {
+        if !self.held_up.is_empty() {
+            self.release_held_by(lane);
+        }
+    }
+
+    /// Takes note that `lane` is full because of `client`, which waits until it drained.
+    pub(super) fn hold_client_for(&mut self, lane: LaneKey, client: ClientKey) {
+        if self.held_up.contains(&(lane, client)) {
+            return;
+        }
+        if let Some(entry) = self.clients.get_mut(client) {
+            entry.held_by += 1;
+            entry.paused = true;
+            self.held_up.push((lane, client));
+        }
+    }
+
+    /// Closes a client without waiting for it to read.
+    pub(super) fn drop_client(&mut self, client: ClientKey) {
+        if let Some(entry) = self.clients.get_mut(client) {
+            entry.session.phase = Phase::Closing;
+            let waiting = entry.session.outbox.waiting_len();
+            entry.session.outbox.on_sent(waiting);
+            self.orders.push_back(Order::CloseClient(client));
+        }
+    }
+}

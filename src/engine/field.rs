@@ -1,0 +1,64 @@
+//! The lanes as the routing policy sees them.
+
+use crate::engine::pending::{LaneKey, Pending};
+use crate::flow::slab::Slab;
+use crate::routing::policy::Field;
+use crate::token::shard::{ShardId, Sharder};
+use crate::topology::id::NodeId;
+use crate::upstream::fleet::Fleet;
+use crate::upstream::lane::Lane;
+
+/// How many lanes are compared when any would do.
+const COMPARED_MAX: usize = 16;
+
+/// The lanes of one kind, with what is in flight on each.
+#[derive(Debug)]
+pub struct Lanes<'a> {
+    /// Which lane leads where.
+    pub fleet: &'a Fleet<LaneKey>,
+    /// The lanes.
+    pub lanes: &'a Slab<Lane<Pending>>,
+    /// Nodes in our own rack, by number.
+    pub local_rack: &'a [bool],
+}
+
+impl Lanes<'_> {
+    #[inline]
+    fn load(&self, lane: LaneKey) -> Option<usize> {
+        self.lanes.get(lane)?.load()
+    }
+}
+
+impl Field for Lanes<'_> {
+    type Lane = LaneKey;
+
+    #[inline]
+    fn lane(&self, node: NodeId, shard: ShardId) -> Option<(LaneKey, usize)> {
+        let lane = self.fleet.lane(node, shard)?;
+        Some((lane, self.load(lane)?))
+    }
+
+    fn lane_of_node(&self, node: NodeId) -> Option<LaneKey> {
+        let lanes = self.fleet.lanes_of(node);
+        let loads = lanes.filter_map(|lane| Some((self.load(lane)?, lane)));
+        loads.min_by_key(|(load, _)| *load).map(|(_, lane)| lane)
+    }
+
+    fn any_lane(&self, turn: usize) -> Option<LaneKey> {
+        let live = self.fleet.live();
+        let start = turn % live.len().max(1);
+        let rotated = live.iter().cycle().skip(start).take(live.len());
+        let loads = rotated.filter_map(|(_, lane)| Some((self.load(*lane)?, *lane)));
+        loads.take(COMPARED_MAX).min_by_key(|(load, _)| *load).map(|(_, lane)| lane)
+    }
+
+    #[inline]
+    fn sharder(&self, node: NodeId) -> Option<Sharder> {
+        self.fleet.node(node)?.sharder
+    }
+
+    #[inline]
+    fn in_local_rack(&self, node: NodeId) -> bool {
+        self.local_rack.get(usize::from(node.0)).copied().unwrap_or(false)
+    }
+}

@@ -1,0 +1,244 @@
+//! The way up: a client's request onto a lane.
+
+use crate::engine::client::ClientKey;
+use crate::engine::engine::Engine;
+use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
+use crate::engine::tally::{Ask, Outcome};
+use crate::routing::catalog::StatementKey;
+use crate::routing::decision::{Decision, Reason};
+use crate::session::statement_text;
+use crate::upstream::lane::SetId;
+use crate::wire::frame;
+use crate::wire::header::{FLAG_TRACING, HEADER_LEN};
+use crate::wire::notation::Reader;
+use crate::wire::opcode::Opcode;
+use crate::wire::request::batch::{Batch, ChildStatement};
+use crate::wire::request::execute;
+use crate::wire::request::execute::Execute;
+use crate::wire::response::error::ErrorCode;
+
+/// Longest frame that is kept for sending again.
+const KEPT_BYTES_MAX: usize = 256 << 10;
+/// Protocol version of every lane.
+const LANE_VERSION: u8 = 4;
+
+/// A request on its way to a lane.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outgoing {
+    pub(super) asker: Asker,
+    pub(super) opcode: Opcode,
+    pub(super) is_read: bool,
+    pub(super) resent: u8,
+    pub(super) arrived_us: u64,
+    pub(super) statement: Option<StatementKey>,
+}
+
+impl Engine {
+    /// EXECUTE: always on the plain lanes, since its id fixes the table.
+    pub(super) fn on_execute(&mut self, client: ClientKey, frame: &mut [u8]) {
+        if Self::is_local_execute(frame) {
+            return self.execute_locally(client, frame);
+        }
+        let asker = self.client_asker(client, frame);
+        self.route_execute(self.outgoing(asker, Opcode::Execute), frame);
+    }
+
+    /// Routes an EXECUTE by its key and sends it.
+    pub(super) fn route_execute(&mut self, mut outgoing: Outgoing, frame: &mut [u8]) {
+        let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
+        let (router, lanes) = self.field(SetId::PLAIN);
+        let Ok(request) = Execute::read(body) else {
+            let decision = router.anywhere(&lanes, Reason::UnknownStatement);
+            return self.send_or_refuse(decision, outgoing, frame);
+        };
+        let routed = router.execute(&request, &lanes);
+        if routed.ask_for_metadata {
+            execute::ask_for_metadata(body);
+        }
+        outgoing.statement = routed.statement;
+        outgoing.is_read = routed.is_read;
+        match routed.statement {
+            Some(_) => self.tally.catalog_hits += 1,
+            None => self.tally.catalog_misses += 1,
+        }
+        self.send_or_refuse(routed.decision, outgoing, frame);
+    }
+
+    /// QUERY: answered here, or to the least busy lane of the client's keyspace.
+    pub(super) fn on_query(&mut self, client: ClientKey, frame: &mut [u8]) {
+        if self.query_locally(client, frame) {
+            return;
+        }
+        let asker = self.client_asker(client, frame);
+        let mut outgoing = self.outgoing(asker, Opcode::Query);
+        let text = Reader::new(frame.get(HEADER_LEN..).unwrap_or_default()).long_string();
+        outgoing.is_read = text.is_ok_and(statement_text::is_select);
+        self.send_anywhere(self.set_of(client), Reason::Text, outgoing, frame);
+    }
+
+    /// PREPARE: answered here, or to one node; the others follow when its answer is there.
+    pub(super) fn on_prepare(&mut self, client: ClientKey, frame: &mut [u8]) {
+        if self.prepare_locally(client, frame) {
+            return;
+        }
+        let asker = self.client_asker(client, frame);
+        let mut outgoing = self.outgoing(asker, Opcode::Prepare);
+        outgoing.is_read = true;
+        self.send_anywhere(self.set_of(client), Reason::Prepare, outgoing, frame);
+    }
+
+    /// BATCH: by its first routable child; text children need the client's keyspace.
+    pub(super) fn on_batch(&mut self, client: ClientKey, frame: &mut [u8]) {
+        let asker = self.client_asker(client, frame);
+        let outgoing = self.outgoing(asker, Opcode::Batch);
+        self.route_batch(self.set_of(client), outgoing, frame);
+    }
+
+    /// Routes a BATCH and sends it.
+    pub(super) fn route_batch(&mut self, set: SetId, outgoing: Outgoing, frame: &[u8]) {
+        let body = frame.get(HEADER_LEN..).unwrap_or_default();
+        let decision = match Batch::read(body) {
+            Ok(batch) => {
+                let by_text = |child| matches!(child, Ok(ChildStatement::Text(_)));
+                let mut children = batch.children().map(|child| child.map(|child| child.statement));
+                let set = if children.any(by_text) { set } else { SetId::PLAIN };
+                let (router, lanes) = self.field(set);
+                router.batch(&batch, &lanes)
+            }
+            Err(_) => {
+                let (router, lanes) = self.field(set);
+                router.anywhere(&lanes, Reason::UnroutableBatch)
+            }
+        };
+        self.send_or_refuse(decision, outgoing, frame);
+    }
+
+    /// Sends a request to the least busy lane of a set.
+    pub(super) fn send_anywhere(
+        &mut self,
+        set: SetId,
+        reason: Reason,
+        outgoing: Outgoing,
+        frame: &[u8],
+    ) {
+        let (router, lanes) = self.field(set);
+        let decision = router.anywhere(&lanes, reason);
+        self.send_or_refuse(decision, outgoing, frame);
+    }
+
+    /// Sends a request where `decision` says; without one its client gets an ERROR.
+    pub(super) fn send_or_refuse(
+        &mut self,
+        decision: Option<Decision<LaneKey>>,
+        outgoing: Outgoing,
+        frame: &[u8],
+    ) {
+        let sent = decision.is_some_and(|decision| {
+            self.tally.on_decision(decision.reason);
+            self.send(decision.lane, outgoing, frame)
+        });
+        if !sent {
+            self.no_lane(outgoing);
+        }
+    }
+
+    fn no_lane(&mut self, outgoing: Outgoing) {
+        let Asker::Client { client, stream, .. } = outgoing.asker else { return };
+        let text = if self.lanes.is_empty() {
+            "shardlane has no connection to any node of the cluster"
+        } else {
+            "every connection of shardlane to the cluster is full or closing"
+        };
+        self.leave(client);
+        self.refuse((client, stream), Ask::of(outgoing.opcode), ErrorCode::OVERLOADED, text);
+    }
+
+    /// Puts a request on a lane; `false` when the lane takes no more.
+    pub(super) fn send(&mut self, key: LaneKey, outgoing: Outgoing, request: &[u8]) -> bool {
+        let limits = self.settings.limits;
+        let Some(retained) = self.lanes.get(key).map(|lane| lane.retained_bytes) else {
+            return false;
+        };
+        let keep = request.len() <= KEPT_BYTES_MAX
+            && retained + request.len() <= limits.lane_retained_bytes_max;
+        let kept = self.keep(if keep { request } else { &[] });
+        let Some(lane) = self.lanes.get_mut(key) else { return false };
+        let kept_len = kept.len();
+        let request_len = u64::try_from(request.len()).unwrap_or(u64::MAX);
+        let pending = Pending {
+            asker: outgoing.asker,
+            opcode: outgoing.opcode,
+            is_read: outgoing.is_read,
+            resent: outgoing.resent,
+            arrived_us: outgoing.arrived_us,
+            sent_at: lane.outbox.appended_total() + request_len,
+            statement: outgoing.statement,
+            frame: kept,
+        };
+        let id = match lane.ids.claim(pending) {
+            Ok(id) => id,
+            Err(refused) => {
+                self.give_back(refused.frame);
+                return false;
+            }
+        };
+        lane.retained_bytes += kept_len;
+        let out = lane.outbox.end();
+        let at = out.len();
+        out.extend_from_slice(request);
+        if let Some([version, flags, ..]) = out.get_mut(at..) {
+            *version = LANE_VERSION;
+            *flags &= FLAG_TRACING;
+        }
+        frame::patch_stream(out.get_mut(at..).unwrap_or_default(), id.0);
+        let full = lane.outbox.waiting_len() > limits.outbox_high_bytes;
+        self.touch_lane(key);
+        if full && let Asker::Client { client, .. } = outgoing.asker {
+            self.hold_client_for(key, client);
+        }
+        true
+    }
+
+    /// Who waits for the answer to a client's frame; counts it as in flight.
+    pub(super) fn client_asker(&mut self, client: ClientKey, frame: &[u8]) -> Asker {
+        let stream = match frame {
+            [_, _, high, low, ..] => i16::from_be_bytes([*high, *low]),
+            _ => 0,
+        };
+        if let Some(entry) = self.clients.get_mut(client) {
+            entry.in_flight += 1;
+        }
+        Asker::Client { client, stream, purpose: Purpose::Forward }
+    }
+
+    pub(super) fn outgoing(&self, asker: Asker, opcode: Opcode) -> Outgoing {
+        Outgoing {
+            asker,
+            opcode,
+            is_read: false,
+            resent: 0,
+            arrived_us: self.now_us,
+            statement: None,
+        }
+    }
+
+    pub(super) fn set_of(&self, client: ClientKey) -> SetId {
+        self.clients.get(client).map_or(SetId::PLAIN, |client| client.set)
+    }
+
+    /// One request of a client has its answer.
+    #[inline]
+    pub(super) fn leave(&mut self, client: ClientKey) {
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        entry.in_flight = entry.in_flight.saturating_sub(1);
+        if entry.paused {
+            self.reconsider(client);
+        }
+    }
+
+    /// Counts a request of a client as ended.
+    #[inline]
+    pub(super) fn on_ended(&mut self, opcode: Opcode, outcome: Outcome) {
+        self.tally.on_ended(Ask::of(opcode), outcome);
+    }
+}

@@ -1,0 +1,214 @@
+//! Bytes from a client: cut into frames, checked, and dealt to who answers them.
+
+use std::mem;
+
+use crate::engine::client::ClientKey;
+use crate::engine::engine::Engine;
+use crate::engine::order::Order;
+use crate::engine::tally::{Ask, Outcome};
+use crate::session::session::Phase;
+use crate::wire::decoder::FrameCutter;
+use crate::wire::error::WireError;
+use crate::wire::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
+use crate::wire::opcode::Opcode;
+use crate::wire::refusal;
+use crate::wire::response::error;
+use crate::wire::response::error::ErrorCode;
+use crate::wire::response::prefix;
+
+impl Engine {
+    /// A client sent `chunk`.
+    pub fn on_client_bytes(&mut self, client: ClientKey, chunk: &mut [u8]) {
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        if entry.session.phase == Phase::Closing {
+            return;
+        }
+        if entry.session.version.is_none()
+            && let Some(first) = chunk.first()
+        {
+            if !matches!(first, 3 | 4) {
+                let first = *first;
+                return self.refuse_version(client, first);
+            }
+            entry.session.version = Some(*first);
+        }
+        let none = FrameCutter::new([0; 2], 0);
+        let mut cutter = mem::replace(&mut entry.session.cutter, none);
+        let mut rest = chunk;
+        let outcome = loop {
+            match cutter.next_frame(&mut rest) {
+                Ok(Some(frame)) => self.on_client_frame(client, frame),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+            let open = self.clients.get(client);
+            if open.is_none_or(|open| open.session.phase == Phase::Closing) {
+                break Ok(());
+            }
+        };
+        if let Some(entry) = self.clients.get_mut(client) {
+            entry.session.cutter = cutter;
+        }
+        if let Err(error) = outcome {
+            self.break_off(client, 0, &error);
+        }
+        self.hold_up(client);
+    }
+
+    /// One whole frame of a client.
+    pub(super) fn on_client_frame(&mut self, client: ClientKey, frame: &mut [u8]) {
+        let Some(header) = Header::peek(frame) else { return };
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        let version = entry.session.version.unwrap_or(4);
+        if header.version != version {
+            let out = entry.session.outbox.end();
+            refusal::write_version_change(out, version, header.version);
+            return self.close_after_flush(client);
+        }
+        if let Some(waiting) = &mut entry.switching {
+            waiting.extend_from_slice(frame);
+            return;
+        }
+        let Some(opcode) = self.admit(client, header) else { return };
+        if header.flags & (FLAG_COMPRESSED | FLAG_PAYLOAD) == 0 {
+            return self.dispatch(client, opcode, frame);
+        }
+        match self.plain_frame(client, header, frame) {
+            Ok(mut plain) => self.dispatch(client, opcode, &mut plain),
+            Err(error) => self.break_off(client, header.stream, &error),
+        }
+    }
+
+    /// Counts a request and answers those that this phase does not allow.
+    fn admit(&mut self, client: ClientKey, header: Header) -> Option<Opcode> {
+        let phase = self.clients.get(client)?.session.phase;
+        let opcode = Opcode::from_byte(header.opcode);
+        let ask = opcode.map_or(Ask::Session, Ask::of);
+        self.tally.on_received(ask);
+        let allowed = match (phase, opcode) {
+            (Phase::Fresh, opcode) => matches!(opcode, Some(Opcode::Startup | Opcode::Options)),
+            (Phase::Ready | Phase::Closing, opcode) => opcode.is_some_and(|opcode| {
+                matches!(
+                    opcode,
+                    Opcode::Query
+                        | Opcode::Prepare
+                        | Opcode::Execute
+                        | Opcode::Batch
+                        | Opcode::Options
+                        | Opcode::Register
+                        | Opcode::Startup
+                        | Opcode::AuthResponse
+                )
+            }),
+        };
+        if allowed {
+            return opcode;
+        }
+        let text = match phase {
+            Phase::Fresh => {
+                format!("Unexpected message {}, expecting STARTUP or OPTIONS", header.opcode)
+            }
+            Phase::Ready | Phase::Closing => format!("Unknown opcode {}", header.opcode),
+        };
+        self.refuse((client, header.stream), ask, ErrorCode::PROTOCOL_ERROR, &text);
+        None
+    }
+
+    fn dispatch(&mut self, client: ClientKey, opcode: Opcode, frame: &mut [u8]) {
+        match opcode {
+            Opcode::Execute => self.on_execute(client, frame),
+            Opcode::Query => self.on_query(client, frame),
+            Opcode::Prepare => self.on_prepare(client, frame),
+            Opcode::Batch => self.on_batch(client, frame),
+            Opcode::Options
+            | Opcode::Startup
+            | Opcode::Register
+            | Opcode::AuthResponse
+            | Opcode::Error
+            | Opcode::Ready
+            | Opcode::Authenticate
+            | Opcode::Supported
+            | Opcode::Result
+            | Opcode::Event
+            | Opcode::AuthChallenge
+            | Opcode::AuthSuccess => self.on_session_message(client, opcode, frame),
+        }
+    }
+
+    /// Undoes compression and cuts a request's custom payload, which older servers misread.
+    fn plain_frame(
+        &self,
+        client: ClientKey,
+        header: Header,
+        frame: &[u8],
+    ) -> Result<Vec<u8>, WireError> {
+        let raw = frame.get(HEADER_LEN..).unwrap_or_default();
+        let mut body = Vec::new();
+        if header.flags & FLAG_COMPRESSED != 0 {
+            let agreed = self.clients.get(client).and_then(|entry| entry.session.compression);
+            let agreed = agreed.ok_or(WireError::Compression("no algorithm was agreed on"))?;
+            agreed.decompress(raw, self.settings.limits.frame_body_bytes_max, &mut body)?;
+        } else {
+            body.extend_from_slice(raw);
+        }
+        if header.flags & FLAG_PAYLOAD != 0 {
+            let len = prefix::request_payload_len(&body)?;
+            body.drain(..len);
+        }
+        let body_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        let plain = Header { flags: header.flags & FLAG_TRACING, body_len, ..header };
+        let mut whole = plain.to_bytes().to_vec();
+        whole.append(&mut body);
+        Ok(whole)
+    }
+
+    /// Answers a request with an ERROR of our own.
+    pub(super) fn refuse(
+        &mut self,
+        (client, stream): (ClientKey, i16),
+        ask: Ask,
+        code: ErrorCode,
+        text: &str,
+    ) {
+        self.tally.on_ended(ask, Outcome::Refused);
+        self.send_error((client, stream), code, text);
+    }
+
+    /// Sends an ERROR of our own; who counts it is the caller's business.
+    pub(super) fn send_error(
+        &mut self,
+        (client, stream): (ClientKey, i16),
+        code: ErrorCode,
+        text: &str,
+    ) {
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        let mut frame = Vec::new();
+        error::write_error(&mut frame, entry.session.response_version(), stream, code, text);
+        entry.session.send(&frame);
+        self.touch_client(client);
+    }
+
+    fn refuse_version(&mut self, client: ClientKey, version: u8) {
+        self.tally.clients_broken += 1;
+        if let Some(entry) = self.clients.get_mut(client) {
+            refusal::write_version_refusal(entry.session.outbox.end(), version);
+        }
+        self.close_after_flush(client);
+    }
+
+    /// Tells a client what is wrong with its bytes, and closes it.
+    fn break_off(&mut self, client: ClientKey, stream: i16, error: &WireError) {
+        self.tally.clients_broken += 1;
+        self.send_error((client, stream), ErrorCode::PROTOCOL_ERROR, &error.to_string());
+        self.close_after_flush(client);
+    }
+
+    /// Closes a client once it has been sent what is on the way to it.
+    pub(super) fn close_after_flush(&mut self, client: ClientKey) {
+        self.touch_client(client);
+        if let Some(entry) = self.clients.get_mut(client) {
+            entry.session.phase = Phase::Closing;
+            self.orders.push_back(Order::CloseClient(client));
+        }
+    }
+}

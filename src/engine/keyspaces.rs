@@ -1,0 +1,241 @@
+//! `USE`: the lanes of each keyspace that a client uses.
+//!
+//! A keyspace belongs to a connection, so statements by text need lanes that said the same `USE`.
+//! They are opened when the first client asks, one to each node; the node's own answer to `USE`
+//! is what the client gets. An EXECUTE never needs them: its id fixes the table.
+
+use std::sync::Arc;
+
+use crate::engine::client::ClientKey;
+use crate::engine::engine::Engine;
+use crate::engine::forward::Outgoing;
+use crate::engine::order::Order;
+use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
+use crate::engine::tally::{Ask, Outcome};
+use crate::flow::slab::Key;
+use crate::routing::decision::Reason;
+use crate::token::shard::Sharder;
+use crate::upstream::fleet::Fleet;
+use crate::upstream::lane::{Lane, LaneRoute, SetId};
+use crate::wire::frame;
+use crate::wire::header::{HEADER_LEN, Header};
+use crate::wire::notation::Reader;
+use crate::wire::opcode::Opcode;
+use crate::wire::response::error::ErrorCode;
+
+/// The lanes of every keyspace in use, and those of none.
+#[derive(Debug)]
+pub struct Sets {
+    sets: Vec<Set>,
+}
+
+#[derive(Debug, Default)]
+struct Set {
+    keyspace: Option<Arc<str>>,
+    fleet: Fleet<LaneKey>,
+    /// `USE` requests that wait for the first lane.
+    waiting: Vec<Waiting>,
+    /// Set once the keyspace turned out not to exist; the number is not used again.
+    gone: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    client: ClientKey,
+    frame: Vec<u8>,
+    since_us: u64,
+}
+
+impl Default for Sets {
+    fn default() -> Self {
+        Self { sets: vec![Set::default()] }
+    }
+}
+
+impl Sets {
+    /// The lanes of a set.
+    #[inline]
+    pub(super) fn fleet(&self, set: SetId) -> &Fleet<LaneKey> {
+        static NONE: std::sync::LazyLock<Fleet<Key<Lane<Pending>>>> =
+            std::sync::LazyLock::new(Fleet::default);
+        self.sets.get(usize::from(set.0)).map_or(&*NONE, |set| &set.fleet)
+    }
+
+    /// The keyspace of a set; `None` for the plain lanes.
+    pub(super) fn keyspace(&self, set: SetId) -> Option<Arc<str>> {
+        self.sets.get(usize::from(set.0))?.keyspace.clone()
+    }
+
+    /// The set of a keyspace; the plain lanes for none.
+    pub(super) fn of_keyspace(&self, keyspace: Option<&str>) -> Option<SetId> {
+        let numbered = self.sets.iter().zip(0u16..);
+        let mut found =
+            numbered.filter(|(set, _)| !set.gone && set.keyspace.as_deref() == keyspace);
+        found.next().map(|(_, number)| SetId(number))
+    }
+
+    pub(super) fn remove_lane(&mut self, route: LaneRoute, lane: LaneKey) {
+        if let Some(set) = self.sets.get_mut(usize::from(route.set.0)) {
+            set.fleet.remove(route.node, lane);
+        }
+    }
+
+    fn get_mut(&mut self, set: SetId) -> Option<&mut Set> {
+        self.sets.get_mut(usize::from(set.0))
+    }
+
+    fn in_use(&self) -> usize {
+        self.sets.iter().filter(|set| !set.gone).count()
+    }
+}
+
+impl Engine {
+    /// A lane is open. It is used from now on.
+    pub fn on_lane_up(&mut self, route: LaneRoute, sharder: Option<Sharder>) -> Option<LaneKey> {
+        let limits = self.settings.limits;
+        let lane = Lane::new(route, limits.lane_streams_max, limits.frame_body_bytes_max);
+        let first = self.sets.fleet(route.set).lanes_of(route.node).next().is_none();
+        let set = self.sets.get_mut(route.set).filter(|set| !set.gone)?;
+        let key = self.lanes.insert(lane);
+        if let Some(before) = set.fleet.insert((route.node, route.shard), sharder, key) {
+            self.orders.push_back(Order::CloseLane(before));
+        }
+        if first {
+            self.warm(key, route.set);
+        }
+        self.use_waiting(route.set);
+        Some(key)
+    }
+
+    /// No lane of a set could be opened; `refusal` is the node's ERROR frame, if it sent one.
+    pub fn on_set_failed(&mut self, id: SetId, refusal: Option<&[u8]>) {
+        let Some(set) = self.sets.get_mut(id) else { return };
+        if !set.fleet.live().is_empty() || id == SetId::PLAIN {
+            return;
+        }
+        let waiting = std::mem::take(&mut set.waiting);
+        if refusal.is_some() {
+            set.gone = true;
+            self.orders.push_back(Order::CloseSet(id));
+        }
+        for Waiting { client, frame, .. } in waiting {
+            let stream = Header::peek(&frame).map_or(0, |header| header.stream);
+            match refusal {
+                Some(refusal) => self.pass_refusal(client, stream, refusal),
+                None => {
+                    let text = "shardlane could not open a connection for this keyspace";
+                    self.leave(client);
+                    self.refuse((client, stream), Ask::Query, ErrorCode::OVERLOADED, text);
+                }
+            }
+            self.on_use_ended(client);
+        }
+    }
+
+    fn pass_refusal(&mut self, client: ClientKey, stream: i16, refusal: &[u8]) {
+        let mut answer = refusal.to_vec();
+        frame::patch_stream(&mut answer, stream);
+        if let (Some(entry), Some(version)) = (self.clients.get(client), answer.first_mut()) {
+            *version = entry.session.response_version();
+        }
+        self.deliver_frame(client, (Opcode::Query, self.now_us), Outcome::Failed, &answer);
+    }
+
+    /// A client says `USE`. What it sends after that waits until the answer is there.
+    pub(super) fn on_use(&mut self, client: ClientKey, keyspace: &str, frame: &[u8]) {
+        let Asker::Client { stream, .. } = self.client_asker(client, frame) else { return };
+        if let Some(entry) = self.clients.get_mut(client) {
+            entry.switching = Some(Vec::new());
+        }
+        let set = self.sets.of_keyspace(Some(keyspace)).or_else(|| self.open_set(keyspace));
+        let Some(set) = set else {
+            let text = format!("shardlane cannot use keyspace '{keyspace}': too many are in use");
+            self.leave(client);
+            self.refuse((client, stream), Ask::Query, ErrorCode::OVERLOADED, &text);
+            return self.on_use_ended(client);
+        };
+        let since_us = self.now_us;
+        if let Some(entry) = self.sets.get_mut(set) {
+            entry.waiting.push(Waiting { client, frame: frame.to_vec(), since_us });
+        }
+        self.use_waiting(set);
+        self.hold_up(client);
+    }
+
+    fn open_set(&mut self, keyspace: &str) -> Option<SetId> {
+        if self.sets.in_use() > self.settings.limits.keyspaces_max {
+            return None;
+        }
+        let set = SetId(u16::try_from(self.sets.sets.len()).ok()?);
+        let keyspace: Arc<str> = keyspace.into();
+        let entry = Set { keyspace: Some(Arc::clone(&keyspace)), ..Set::default() };
+        self.sets.sets.push(entry);
+        self.orders.push_back(Order::OpenSet { set, keyspace });
+        Some(set)
+    }
+
+    /// Sends the `USE` requests that waited for a lane of the set.
+    fn use_waiting(&mut self, id: SetId) {
+        if self.sets.fleet(id).live().is_empty() {
+            return;
+        }
+        let Some(set) = self.sets.get_mut(id) else { return };
+        for Waiting { client, frame, since_us } in std::mem::take(&mut set.waiting) {
+            let stream = Header::peek(&frame).map_or(0, |header| header.stream);
+            let asker = Asker::Client { client, stream, purpose: Purpose::Use(id) };
+            let outgoing = Outgoing { arrived_us: since_us, ..self.outgoing(asker, Opcode::Query) };
+            self.send_anywhere(id, Reason::Text, outgoing, &frame);
+        }
+    }
+
+    /// The lane of a `USE` is gone: it waits for the next.
+    pub(super) fn retry_use(&mut self, client: ClientKey, set: SetId, pending: Pending) {
+        let since_us = pending.arrived_us;
+        if let Some(entry) = self.sets.get_mut(set) {
+            entry.waiting.push(Waiting { client, frame: pending.frame, since_us });
+        }
+        self.use_waiting(set);
+    }
+
+    /// A node accepted a client's `USE`.
+    pub(super) fn on_keyspace_set(&mut self, client: ClientKey, set: SetId, message: &[u8]) {
+        let name = message.get(4..).and_then(|body| Reader::new(body).string().ok());
+        if let (Some(entry), Some(name)) = (self.clients.get_mut(client), name) {
+            entry.session.keyspace = Some(name.into());
+            entry.set = set;
+        }
+    }
+
+    /// A `USE` has its answer: what waited behind it goes on.
+    pub(super) fn on_use_ended(&mut self, client: ClientKey) {
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        let Some(mut waiting) = entry.switching.take() else { return };
+        let mut rest = waiting.as_mut_slice();
+        while let Some(header) = Header::peek(rest) {
+            let len = HEADER_LEN + usize::try_from(header.body_len).unwrap_or(usize::MAX);
+            let Some((frame, behind)) = rest.split_at_mut_checked(len) else { break };
+            self.on_client_frame(client, frame);
+            rest = behind;
+        }
+        self.reconsider(client);
+    }
+
+    /// A lane of a set is gone.
+    pub(super) fn on_set_lane_lost(&mut self, set: SetId) {
+        debug_assert!(usize::from(set.0) < self.sets.sets.len(), "{set:?} was opened");
+    }
+
+    /// Gives up on `USE` requests that found no lane in time.
+    pub(super) fn expire_waiting(&mut self) {
+        let timeout = self.settings.limits.request_timeout_us;
+        let now = self.now_us;
+        let old = |waiting: &Waiting| now.saturating_sub(waiting.since_us) >= timeout;
+        let numbers = 0..u16::try_from(self.sets.sets.len()).unwrap_or(u16::MAX);
+        for set in numbers.map(SetId) {
+            let late = self.sets.get_mut(set).is_some_and(|set| set.waiting.iter().any(old));
+            if late {
+                self.on_set_failed(set, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Requests whose answer will not come: their lane is gone, or it took too long.
+
+use crate::engine::engine::Engine;
+use crate::engine::forward::Outgoing;
+use crate::engine::pending::{Asker, Errand, LaneKey, Pending, Purpose};
+use crate::engine::tally::{Ask, Outcome};
+use crate::routing::decision::Reason;
+use crate::upstream::lane::SetId;
+use crate::wire::header::HEADER_LEN;
+use crate::wire::opcode::Opcode;
+use crate::wire::request::batch::Batch;
+use crate::wire::request::execute::Execute;
+use crate::wire::request::query::Query;
+use crate::wire::response::error;
+use crate::wire::response::error::{ErrorCode, Extras};
+
+/// How often a request is sent again at most.
+pub(super) const RESENT_MAX: u8 = 2;
+
+impl Engine {
+    /// A lane is gone. What waited on it is sent elsewhere if it can do no harm, and gets an
+    /// answer of ours if it might.
+    pub fn on_lane_down(&mut self, key: LaneKey) {
+        let Some(mut lane) = self.lanes.remove(key) else { return };
+        self.sets.remove_lane(lane.route, key);
+        self.on_lane_gone(key);
+        let left = lane.outbox.left_total();
+        for pending in lane.ids.take_all() {
+            let unsent = pending.sent_at > left;
+            self.on_lost(pending, unsent);
+        }
+        self.on_set_lane_lost(lane.route.set);
+    }
+
+    /// Decides what becomes of a request that lost its lane.
+    pub(super) fn on_lost(&mut self, pending: Pending, unsent: bool) {
+        let (client, purpose) = match pending.asker {
+            Asker::Client { client, purpose, .. } => (client, purpose),
+            Asker::Errand(errand) => return self.on_errand_lost(errand),
+        };
+        if self.clients.get(client).is_none() {
+            self.give_back(pending.frame);
+            return self.on_ended(pending.opcode, Outcome::Abandoned);
+        }
+        if let Purpose::Use(set) = purpose {
+            return self.retry_use(client, set, pending);
+        }
+        let may =
+            !pending.frame.is_empty() && pending.resent < RESENT_MAX && (unsent || pending.is_read);
+        if may {
+            return self.send_again(pending);
+        }
+        self.give_up_lost(pending);
+    }
+
+    /// Routes a request anew.
+    pub(super) fn send_again(&mut self, pending: Pending) {
+        self.tally.resent += 1;
+        let outgoing = Outgoing {
+            asker: pending.asker,
+            opcode: pending.opcode,
+            is_read: pending.is_read,
+            resent: pending.resent + 1,
+            arrived_us: pending.arrived_us,
+            statement: pending.statement,
+        };
+        let set = match pending.asker {
+            Asker::Client { client, .. } => self.set_of(client),
+            Asker::Errand(_) => SetId::PLAIN,
+        };
+        let mut frame = pending.frame;
+        match pending.opcode {
+            Opcode::Execute => self.route_execute(outgoing, &mut frame),
+            Opcode::Batch => self.route_batch(set, outgoing, &frame),
+            _ => self.send_anywhere(set, Reason::LaneLost, outgoing, &frame),
+        }
+        self.give_back(frame);
+    }
+
+    /// Answers a request whose fate is unknown: a read timed out, a write may have run.
+    pub(super) fn give_up_lost(&mut self, pending: Pending) {
+        let Asker::Client { client, stream, .. } = pending.asker else { return };
+        let body = pending.frame.get(HEADER_LEN..).unwrap_or_default();
+        let consistency = consistency_of(pending.opcode, body);
+        let lwt = pending.statement.and_then(|key| self.router.catalog.get(key));
+        let write_type = match pending.opcode {
+            Opcode::Batch => match Batch::read(body).map(|batch| batch.kind) {
+                Ok(0) => "BATCH",
+                Ok(2) => "COUNTER",
+                Ok(_) | Err(_) => "UNLOGGED_BATCH",
+            },
+            _ if lwt.is_some_and(|entry| entry.statement.lwt) => "CAS",
+            _ => "SIMPLE",
+        };
+        if let Some(entry) = self.clients.get_mut(client) {
+            let version = entry.session.response_version();
+            let mut frame = Vec::new();
+            let text = "shardlane got no answer from the coordinator";
+            let (received, block_for) = (0, 1);
+            if pending.opcode == Opcode::Prepare {
+                error::write_error(&mut frame, version, stream, ErrorCode::OVERLOADED, text);
+            } else {
+                let extras = if pending.is_read {
+                    let data_present = false;
+                    Extras::ReadTimeout { consistency, received, block_for, data_present }
+                } else {
+                    Extras::WriteTimeout { consistency, received, block_for, write_type }
+                };
+                error::write_error_with(&mut frame, version, stream, text, &extras);
+            }
+            entry.session.send(&frame);
+            self.touch_client(client);
+        }
+        self.tally.on_ended(Ask::of(pending.opcode), Outcome::Refused);
+        self.leave(client);
+        self.give_back(pending.frame);
+    }
+
+    /// Answers a request with an ERROR of ours, whatever it was.
+    pub(super) fn give_up(&mut self, pending: Pending, code: ErrorCode, text: &str) {
+        match pending.asker {
+            Asker::Client { client, stream, purpose } => {
+                if let Purpose::Use(_) = purpose {
+                    self.on_use_ended(client);
+                }
+                self.leave(client);
+                self.refuse((client, stream), Ask::of(pending.opcode), code, text);
+                self.give_back(pending.frame);
+            }
+            Asker::Errand(errand) => self.on_errand_lost(errand),
+        }
+    }
+
+    /// What we asked for ourselves will not be answered.
+    pub(super) fn on_errand_lost(&mut self, errand: Errand) {
+        match errand {
+            Errand::Reprepare(number) => self.on_reprepare_lost(number),
+            Errand::Spread => {}
+            Errand::SchemaVersion { round, node } => self.on_schema_version(round, node, None),
+        }
+    }
+}
+
+fn consistency_of(opcode: Opcode, body: &[u8]) -> u16 {
+    const ONE: u16 = 1;
+    let consistency = match opcode {
+        Opcode::Execute => Execute::read(body).map(|execute| execute.parameters.consistency),
+        Opcode::Query => Query::read(body).map(|query| query.parameters.consistency),
+        Opcode::Batch => {
+            Batch::read(body).and_then(|batch| batch.tail()).map(|tail| tail.consistency)
+        }
+        _ => Ok(ONE),
+    };
+    consistency.unwrap_or(ONE)
+}

@@ -1,0 +1,55 @@
+//! What the engine wants done outside: it does no I/O of its own.
+
+use std::sync::Arc;
+
+use crate::engine::client::ClientKey;
+use crate::engine::pending::LaneKey;
+use crate::routing::statement::Statement;
+use crate::topology::id::HostId;
+use crate::upstream::lane::SetId;
+
+/// Something for the shell to do.
+#[derive(Debug)]
+pub enum Order {
+    /// Open lanes that say `USE` of this keyspace, one to each node.
+    OpenSet {
+        /// The number that the lanes go by.
+        set: SetId,
+        /// The keyspace, as the server spells it.
+        keyspace: Arc<str>,
+    },
+    /// Close the lanes of a keyspace that nobody uses any more.
+    CloseSet(SetId),
+    /// Close a lane and open another in its place.
+    CloseLane(LaneKey),
+    /// Close a client once its outbox is empty.
+    CloseClient(ClientKey),
+    /// Read a client again that was told to wait.
+    ResumeClient(ClientKey),
+    /// Tell the other workers.
+    Tell(News),
+    /// Look at the topology again: a host was named that nobody knows.
+    RefreshTopology,
+}
+
+/// What one worker learned and the others want to know. A lost message costs one extra hop.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// A tablet, as the server reported it.
+    Tablet(Arc<LearnedTablet>),
+    /// A statement that a client prepared.
+    Statement(Arc<Statement>),
+}
+
+/// A tablet with its table's name and its hosts' own ids, which every worker understands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LearnedTablet {
+    /// Keyspace and table.
+    pub table: (Arc<str>, Arc<str>),
+    /// Token before the range.
+    pub first: i64,
+    /// Last token of the range.
+    pub last: i64,
+    /// Host and shard of each replica.
+    pub replicas: Vec<(HostId, u16)>,
+}

@@ -1,0 +1,186 @@
+//! UNPREPARED: the node forgot a statement. We prepare it there again and repeat the request.
+//!
+//! That is safe only while the statement still returns the columns that the client holds: rows
+//! come without metadata. Else the client gets UNPREPARED and prepares anew itself. The id in the
+//! error is never trusted: some servers answer a request that they misread with an id of their own.
+
+use std::sync::Arc;
+
+use crate::engine::deliver::{Broken, Response};
+use crate::engine::engine::Engine;
+use crate::engine::forward::Outgoing;
+use crate::engine::lost::RESENT_MAX;
+use crate::engine::pending::{Asker, Errand, LaneKey, Pending};
+use crate::engine::tally::Outcome;
+use crate::routing::decision::{Decision, Reason};
+use crate::routing::policy::Field;
+use crate::routing::statement::Statement;
+use crate::topology::id::NodeId;
+use crate::upstream::lane::LaneRoute;
+use crate::wire::frame::write_frame;
+use crate::wire::header::HEADER_LEN;
+use crate::wire::notation::{Reader, put_long_string};
+use crate::wire::opcode::Opcode;
+use crate::wire::request::batch::{Batch, ChildStatement};
+use crate::wire::request::execute::Execute;
+use crate::wire::response::prepared::Prepared;
+use crate::wire::response::result::ResultKind;
+
+/// A request that waits until its statement is prepared again.
+#[derive(Debug)]
+pub struct Parked {
+    pending: Pending,
+    route: LaneRoute,
+    statement: Arc<Statement>,
+    /// What the client gets if that fails: the node's UNPREPARED as it came.
+    refusal: Vec<u8>,
+}
+
+impl Engine {
+    /// A node answered UNPREPARED.
+    pub(super) fn on_unprepared(
+        &mut self,
+        route: LaneRoute,
+        pending: Pending,
+        response: &Response<'_>,
+    ) -> Result<(), Broken> {
+        let Asker::Client { client, stream, .. } = pending.asker else { return Ok(()) };
+        let statement = self.forgotten(&pending, response.message());
+        let lane = statement.as_ref().and_then(|statement| {
+            let set = self.sets.of_keyspace(statement.keyspace.as_deref())?;
+            let (_, lanes) = self.field(set);
+            lanes.lane_of_node(route.node)
+        });
+        let may = pending.resent < RESENT_MAX && !pending.frame.is_empty();
+        let (Some(statement), Some(lane), true) = (statement, lane, may) else {
+            self.deliver((client, stream), &pending, Outcome::Failed, response);
+            self.give_back(pending.frame);
+            return Ok(());
+        };
+        let refusal = self.frame_for(client, stream, response);
+        let number = self.next_number();
+        let sent = self.send_prepare(lane, &statement.text, Errand::Reprepare(number));
+        let parked = Parked { pending, route, statement, refusal };
+        if sent {
+            self.parked.insert(number, parked);
+        } else {
+            self.refuse_parked(parked);
+        }
+        Ok(())
+    }
+
+    /// The statement that a node does not know: the one that this very request names.
+    fn forgotten(&mut self, pending: &Pending, message: &[u8]) -> Option<Arc<Statement>> {
+        let body = pending.frame.get(HEADER_LEN..)?;
+        let id = match pending.opcode {
+            Opcode::Execute => Execute::read(body).ok()?.id,
+            _ => {
+                let mut reader = Reader::new(message);
+                reader.int().ok()?;
+                reader.string().ok()?;
+                let named = reader.short_bytes().ok()?;
+                let batch = Batch::read(body).ok()?;
+                let mut ids = batch.children().filter_map(|child| match child.ok()?.statement {
+                    ChildStatement::Prepared(id) => Some(id),
+                    ChildStatement::Text(_) => None,
+                });
+                ids.find(|id| *id == named)?
+            }
+        };
+        let (_, entry) = self.router.catalog.find(id)?;
+        Some(Arc::clone(&entry.statement))
+    }
+
+    /// Sends PREPARE for ourselves.
+    pub(super) fn send_prepare(&mut self, lane: LaneKey, text: &str, errand: Errand) -> bool {
+        let mut frame = Vec::new();
+        write_frame(&mut frame, (4, 0, 0), Opcode::Prepare, |out| put_long_string(out, text));
+        let outgoing = self.outgoing(Asker::Errand(errand), Opcode::Prepare);
+        self.send(lane, outgoing, &frame)
+    }
+
+    /// The node answered our PREPARE.
+    pub(super) fn on_reprepared(&mut self, number: u64, response: &Response<'_>) {
+        let Some(parked) = self.parked.remove(&number) else { return };
+        let message = response.message();
+        let same = response.header.opcode == Opcode::Result.byte()
+            && ResultKind::read(message) == Ok(ResultKind::Prepared)
+            && Prepared::read(4, message).is_ok_and(|prepared| {
+                prepared.id == &*parked.statement.id
+                    && prepared.result_metadata == &*parked.statement.result_metadata
+            });
+        if !same {
+            return self.refuse_parked(parked);
+        }
+        self.tally.reprepared += 1;
+        let Parked { mut pending, route, .. } = parked;
+        let lane = self.lane_at(route);
+        let Some(lane) = lane else { return self.send_again(pending) };
+        let outgoing = Outgoing {
+            asker: pending.asker,
+            opcode: pending.opcode,
+            is_read: pending.is_read,
+            resent: pending.resent + 1,
+            arrived_us: pending.arrived_us,
+            statement: pending.statement,
+        };
+        let frame = std::mem::take(&mut pending.frame);
+        let decision = Decision { lane, reason: Reason::Reprepared };
+        self.send_or_refuse(Some(decision), outgoing, &frame);
+        self.give_back(frame);
+    }
+
+    /// The node went away before it prepared the statement. It did not run the request either.
+    pub(super) fn on_reprepare_lost(&mut self, number: u64) {
+        let Some(parked) = self.parked.remove(&number) else { return };
+        if parked.pending.resent < RESENT_MAX {
+            self.send_again(parked.pending);
+        } else {
+            self.refuse_parked(parked);
+        }
+    }
+
+    /// Gives the client the node's own UNPREPARED.
+    fn refuse_parked(&mut self, parked: Parked) {
+        let Parked { pending, refusal, .. } = parked;
+        if let Asker::Client { client, .. } = pending.asker {
+            let request = (pending.opcode, pending.arrived_us);
+            self.deliver_frame(client, request, Outcome::Failed, &refusal);
+        }
+        self.give_back(pending.frame);
+    }
+
+    /// The lane to a shard, or another to its node.
+    fn lane_at(&mut self, route: LaneRoute) -> Option<LaneKey> {
+        let LaneRoute { node, shard, set, .. } = route;
+        let (_, lanes) = self.field(set);
+        lanes.lane(node, shard).map(|(lane, _)| lane).or_else(|| lanes.lane_of_node(node))
+    }
+
+    /// What we asked for ourselves was answered.
+    pub(super) fn on_errand_answered(
+        &mut self,
+        route: LaneRoute,
+        errand: Errand,
+        response: &Response<'_>,
+    ) {
+        match errand {
+            Errand::Reprepare(number) => self.on_reprepared(number, response),
+            Errand::Spread => {}
+            Errand::SchemaVersion { round, node } => {
+                debug_assert_eq!(route.node, node, "a lane stays at its node");
+                self.on_schema_answer(round, node, response);
+            }
+        }
+    }
+
+    /// Nodes that have a lane in a set, but for one.
+    pub(super) fn other_nodes(
+        &self,
+        set: crate::upstream::lane::SetId,
+        but: Option<NodeId>,
+    ) -> Vec<NodeId> {
+        let nodes = self.sets.fleet(set).live_nodes();
+        nodes.filter(|node| Some(*node) != but).collect()
+    }
+}

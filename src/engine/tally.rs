@@ -1,0 +1,190 @@
+//! Numbers of one engine: plain integers, written by one thread, folded when somebody asks.
+
+use crate::flow::histogram::Histogram;
+use crate::routing::decision::Reason;
+use crate::topology::table::TableId;
+use crate::wire::opcode::Opcode;
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum Outcome {
+    /// The cluster answered it.
+    Answered,
+    /// The cluster answered it with an ERROR.
+    Failed,
+    /// We answered it, without the cluster.
+    Local,
+    /// We answered it with an ERROR of our own.
+    Refused,
+    /// Its client had left.
+    Abandoned,
+}
+
+impl Outcome {
+    /// All outcomes, in the order of their numbers.
+    pub const ALL: [Self; 5] =
+        [Self::Answered, Self::Failed, Self::Local, Self::Refused, Self::Abandoned];
+
+    /// The metric's label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Local => "local",
+            Self::Refused => "refused",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// Requests by what they ask.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum Ask {
+    /// QUERY.
+    Query,
+    /// PREPARE.
+    Prepare,
+    /// EXECUTE.
+    Execute,
+    /// BATCH.
+    Batch,
+    /// Anything that sets up a connection.
+    Session,
+}
+
+impl Ask {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [Self; 5] =
+        [Self::Query, Self::Prepare, Self::Execute, Self::Batch, Self::Session];
+
+    /// The metric's label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Prepare => "prepare",
+            Self::Execute => "execute",
+            Self::Batch => "batch",
+            Self::Session => "session",
+        }
+    }
+
+    /// What an opcode asks.
+    #[must_use]
+    pub fn of(opcode: Opcode) -> Self {
+        match opcode {
+            Opcode::Query => Self::Query,
+            Opcode::Prepare => Self::Prepare,
+            Opcode::Execute => Self::Execute,
+            Opcode::Batch => Self::Batch,
+            Opcode::Error
+            | Opcode::Startup
+            | Opcode::Ready
+            | Opcode::Authenticate
+            | Opcode::Options
+            | Opcode::Supported
+            | Opcode::Result
+            | Opcode::Register
+            | Opcode::Event
+            | Opcode::AuthChallenge
+            | Opcode::AuthResponse
+            | Opcode::AuthSuccess => Self::Session,
+        }
+    }
+}
+
+/// What the server's answers said of our routing to one tablet table.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Feedback {
+    /// Answers that would have told of a miss and did not.
+    pub hits: u64,
+    /// Answers that told which tablet we missed.
+    pub misses: u64,
+}
+
+/// The numbers of one engine.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Requests received, by what they ask.
+    pub received: [u64; Ask::ALL.len()],
+    /// Requests ended, by what they asked and how.
+    pub ended: [[u64; Outcome::ALL.len()]; Ask::ALL.len()],
+    /// Decisions by reason.
+    pub routing: [u64; Reason::ALL.len()],
+    /// The server's word on tablet tables, by table number.
+    pub feedback: Vec<Feedback>,
+    /// Older reports of a tablet that were not believed.
+    pub stale_tablets: u64,
+    /// From a request's arrival to its answer's departure, µs.
+    pub latency: Histogram,
+    /// Of that, the time spent here, µs.
+    pub own_time: Histogram,
+    /// Clients that connected.
+    pub clients_opened: u64,
+    /// Clients refused for being too many.
+    pub clients_refused: u64,
+    /// Clients closed since they never read their answers.
+    pub clients_cut_off: u64,
+    /// Clients closed since they broke the protocol.
+    pub clients_broken: u64,
+    /// Lanes closed since the server broke the protocol.
+    pub lanes_broken: u64,
+    /// Answers that came after their request was given up.
+    pub late_answers: u64,
+    /// Requests given up for want of an answer.
+    pub timeouts: u64,
+    /// Requests sent again.
+    pub resent: u64,
+    /// Statements prepared again since a node had forgotten them.
+    pub reprepared: u64,
+    /// Statements prepared on other nodes ahead of need.
+    pub spread: u64,
+    /// Prepared ids found in the catalog.
+    pub catalog_hits: u64,
+    /// Prepared ids not found in the catalog.
+    pub catalog_misses: u64,
+    /// Schema changes whose answer waited for the nodes to agree.
+    pub agreements: u64,
+    /// Of those, the ones that were answered without agreement.
+    pub agreement_timeouts: u64,
+}
+
+impl Tally {
+    /// Counts a decision.
+    #[inline]
+    pub fn on_decision(&mut self, reason: Reason) {
+        if let Some(cell) = self.routing.get_mut(usize::from(reason as u8)) {
+            *cell += 1;
+        }
+    }
+
+    /// Counts a request that came in.
+    #[inline]
+    pub fn on_received(&mut self, ask: Ask) {
+        if let Some(cell) = self.received.get_mut(usize::from(ask as u8)) {
+            *cell += 1;
+        }
+    }
+
+    /// Counts a request that ended.
+    #[inline]
+    pub fn on_ended(&mut self, ask: Ask, outcome: Outcome) {
+        let row = self.ended.get_mut(usize::from(ask as u8));
+        if let Some(cell) = row.and_then(|row| row.get_mut(usize::from(outcome as u8))) {
+            *cell += 1;
+        }
+    }
+
+    /// The cell of a table's feedback.
+    #[inline]
+    pub fn feedback_of(&mut self, table: TableId) -> &mut Feedback {
+        let at = usize::try_from(table.0).unwrap_or(0);
+        if self.feedback.len() <= at {
+            self.feedback.resize(at + 1, Feedback::default());
+        }
+        self.feedback.get_mut(at).unwrap_or_else(|| unreachable!("just resized"))
+    }
+}

@@ -1,0 +1,55 @@
+//! Every bound of the road, with its default and its why.
+
+/// The bounds that the engine keeps. Bytes unless the name says otherwise.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Longest frame body accepted from either side; the protocol's own limit is 256 MiB.
+    pub frame_body_bytes_max: u32,
+    /// Requests of one client that may wait for an answer before we stop reading it.
+    pub client_in_flight_max: u32,
+    /// An outbox this full stops whoever fills it.
+    pub outbox_high_bytes: usize,
+    /// An outbox drained to this lets them go on.
+    pub outbox_low_bytes: usize,
+    /// Answers that a client may leave unread before it is closed.
+    pub client_backlog_bytes_max: usize,
+    /// Requests in flight on one lane; the protocol's id space is 32,768.
+    pub lane_streams_max: u16,
+    /// Late answers older than a second that a lane may owe before it is replaced.
+    pub lane_orphans_max: u32,
+    /// Copies of requests in flight that one lane keeps for sending again.
+    pub lane_retained_bytes_max: usize,
+    /// Clients of one worker.
+    pub clients_max: usize,
+    /// Texts and metadata of prepared statements.
+    pub catalog_bytes_max: usize,
+    /// Tablets that the map holds.
+    pub tablets_max: usize,
+    /// Keyspaces that clients may `USE` at the same time; each has lanes of its own.
+    pub keyspaces_max: usize,
+    /// A request without an answer for this long gets one from us.
+    pub request_timeout_us: u64,
+    /// How long the answer to a schema change waits for the nodes to agree.
+    pub agreement_timeout_us: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_body_bytes_max: 16 << 20,
+            client_in_flight_max: 1024,
+            outbox_high_bytes: 1 << 20,
+            outbox_low_bytes: 256 << 10,
+            client_backlog_bytes_max: 64 << 20,
+            lane_streams_max: 4096,
+            lane_orphans_max: 1024,
+            lane_retained_bytes_max: 16 << 20,
+            clients_max: 10_000,
+            catalog_bytes_max: 64 << 20,
+            tablets_max: 1_000_000,
+            keyspaces_max: 64,
+            request_timeout_us: 15_000_000,
+            agreement_timeout_us: 10_000_000,
+        }
+    }
+}

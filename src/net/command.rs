@@ -1,0 +1,54 @@
+//! What a worker is told by the rest of the process.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::engine::gauges::Gauges;
+use crate::engine::order::News;
+use crate::engine::tally::Tally;
+use crate::net::dial::NodeTarget;
+use crate::session::system_tables::Facade;
+use crate::topology::id::NodeId;
+use crate::topology::snapshot::Snapshot;
+
+/// A message to a worker.
+#[derive(Debug)]
+pub enum Command {
+    /// Serve this client. The socket is non-blocking.
+    Client(TcpStream),
+    /// There is a new picture of the cluster; lanes go to these nodes of it.
+    Snapshot {
+        /// The picture.
+        snapshot: Arc<Snapshot>,
+        /// Nodes that want lanes.
+        targets: Vec<NodeTarget>,
+    },
+    /// The node that clients see looks like this.
+    Facade(Arc<Facade>),
+    /// The control connection received an EVENT with this body.
+    Event(Arc<[u8]>),
+    /// A node is said to be up.
+    NodeUp(NodeId),
+    /// Another worker learned something.
+    News(News),
+    /// Tell the numbers.
+    Report(oneshot::Sender<(Tally, Gauges)>),
+    /// Finish what runs, and end. What is not finished by then is cut off.
+    Drain {
+        /// On the worker's clock.
+        until_us: u64,
+    },
+}
+
+/// A message from a worker.
+#[derive(Debug)]
+pub enum WorkerEvent {
+    /// It has its first lane: clients can be served.
+    Ready,
+    /// It learned something that the others want to know; it is this worker.
+    News(usize, News),
+    /// A host was named that nobody knows.
+    RefreshTopology,
+}

@@ -1,0 +1,149 @@
+//! Why a connection to a node did not come about.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::token::shard::ShardId;
+use crate::topology::id::HostId;
+use crate::wire::error::WireError;
+use crate::wire::response::error::ErrorCode;
+
+/// A try to connect that failed. None of them holds or shows a credential.
+#[derive(Debug, Error)]
+pub enum DialError {
+    /// TCP did not connect.
+    #[error("cannot connect to {address}")]
+    Connect {
+        /// Where to.
+        address: SocketAddr,
+        /// What the kernel says.
+        #[source]
+        source: io::Error,
+    },
+    /// The connection broke while it was greeted.
+    #[error("connection broke during {step}")]
+    Broken {
+        /// What was being done.
+        step: Step,
+        /// What the kernel says; `UnexpectedEof` when the node closed.
+        #[source]
+        source: io::Error,
+    },
+    /// No answer in time.
+    #[error("no answer within {timeout_ms} ms during {step}")]
+    Timeout {
+        /// What was being done.
+        step: Step,
+        /// The limit that passed.
+        timeout_ms: u64,
+    },
+    /// Every source port that was tried is taken.
+    #[error("no free source port for shard {} in {tried} tries", shard.0)]
+    SourcePorts {
+        /// The shard that the ports lead to.
+        shard: ShardId,
+        /// Ports that were tried.
+        tried: usize,
+        /// What the kernel said to the last one.
+        #[source]
+        source: io::Error,
+    },
+    /// The node answers what is not the protocol.
+    #[error("malformed answer during {step}")]
+    Malformed {
+        /// What was being done.
+        step: Step,
+        /// What is wrong with it.
+        #[source]
+        source: WireError,
+    },
+    /// The node answers with a message that does not belong here.
+    #[error("unexpected answer with opcode {opcode:#04x} during {step}")]
+    Unexpected {
+        /// What was being done.
+        step: Step,
+        /// Opcode of the answer.
+        opcode: u8,
+    },
+    /// The node wants a credential and there is none.
+    #[error("the node asks for a login ({authenticator}), but there is no credential")]
+    CredentialMissing {
+        /// Class name of its authenticator.
+        authenticator: String,
+    },
+    /// The node answers with an ERROR.
+    #[error("{0} (during {1})")]
+    Refused(ServerError, Step),
+    /// Another node has taken over the address.
+    #[error("host {found} answers at {address}, expected {expected}")]
+    OtherHost {
+        /// Where.
+        address: SocketAddr,
+        /// The host that was dialled.
+        expected: HostId,
+        /// The host that answers.
+        found: HostId,
+    },
+}
+
+impl DialError {
+    /// What the server itself said, to be passed to a client as it is.
+    #[must_use]
+    pub fn server_error(&self) -> Option<&ServerError> {
+        if let Self::Refused(error, _) = self { Some(error) } else { None }
+    }
+}
+
+/// An ERROR of the server.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("server error {code}: {message}")]
+pub struct ServerError {
+    /// Code (v4 section 9).
+    pub code: ErrorCode,
+    /// The server's words.
+    pub message: String,
+    /// The whole message of the ERROR frame, code included, without tracing id and warnings.
+    pub body: Box<[u8]>,
+}
+
+/// Steps of greeting a node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Name → addresses.
+    Resolve,
+    /// TCP.
+    Connect,
+    /// OPTIONS → SUPPORTED.
+    Options,
+    /// STARTUP → READY or AUTHENTICATE.
+    Startup,
+    /// AUTH_RESPONSE → AUTH_SUCCESS.
+    Login,
+    /// USE.
+    Use,
+    /// REGISTER.
+    Register,
+    /// A question to a system table.
+    Query,
+    /// Waiting for events.
+    Event,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "name resolution",
+            Self::Connect => "connect",
+            Self::Options => "OPTIONS",
+            Self::Startup => "STARTUP",
+            Self::Login => "login",
+            Self::Use => "USE",
+            Self::Register => "REGISTER",
+            Self::Query => "query",
+            Self::Event => "EVENT",
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! What of a node's SUPPORTED matters for lanes: its shards, and the extensions that we take.
+
+use crate::token::shard::{ShardId, Sharder};
+use crate::topology::id::HostId;
+use crate::wire::response::supported::{LWT_MARK, Supported, TABLETS_V1};
+
+/// The extensions negotiated on a lane. Their traces are taken out of what clients get.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Extensions {
+    /// `TABLETS_ROUTING_V1`: a custom payload names the tablet when a request missed its shard.
+    pub tablets_v1: bool,
+    /// `SCYLLA_LWT_ADD_METADATA_MARK`: the bits of Prepared's bind metadata flags that mark a
+    /// light-weight transaction; 0 when not offered.
+    pub lwt_mask: u32,
+}
+
+impl Extensions {
+    /// Takes what is offered. Left out are those whose effects would reach clients that have not
+    /// asked for them: error code 0xF000, metadata ids, and tablets v2, with which a QUERY with
+    /// values fails.
+    #[must_use]
+    pub fn offered(supported: &Supported) -> Self {
+        Self { tablets_v1: supported.tablets_v1, lwt_mask: supported.lwt_mask.unwrap_or_default() }
+    }
+
+    /// The options of STARTUP, of which the server looks at the keys alone.
+    pub fn options(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let tablets = self.tablets_v1.then_some((TABLETS_V1, ""));
+        let mark = (self.lwt_mask != 0).then_some((LWT_MARK, ""));
+        tablets.into_iter().chain(mark)
+    }
+}
+
+/// The shard of the connection, and how its node divides its data; `None` when the node has no
+/// shards, or keeps them to itself (`enable_shard_aware_drivers: false`).
+#[must_use]
+pub fn sharding(supported: &Supported) -> Option<(ShardId, Sharder)> {
+    let sharding = supported.sharding?;
+    let sharder = Sharder::new(sharding.nr_shards, sharding.ignore_msb).ok()?;
+    Some((ShardId(sharding.shard), sharder))
+}
+
+/// The node's id, if it tells (`SCYLLA_HOST_ID`, since 2026.3).
+#[must_use]
+pub fn host(supported: &Supported) -> Option<HostId> {
+    let digits: String = supported.host_id.as_ref()?.chars().filter(|c| *c != '-').collect();
+    let number = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32)?;
+    Some(HostId(number.to_be_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_read_from_its_text() {
+        let text = "c595b9e7-89f4-410d-8fa1-1f6b57ca04bb";
+        let supported = Supported { host_id: Some(text.to_owned()), ..Supported::default() };
+        assert_eq!(host(&supported).unwrap().to_string(), text);
+
+        let broken = Supported { host_id: Some("c595b9e7".to_owned()), ..Supported::default() };
+        assert_eq!(host(&broken), None);
+    }
+}

@@ -1,0 +1,233 @@
+//! What a worker does besides passing frames: messages, lanes that come and go, closing, draining.
+
+use std::task::{Context, Poll};
+
+use tokio::net::TcpStream;
+
+use crate::engine::client::ClientKey;
+use crate::engine::order::Order;
+use crate::engine::pending::LaneKey;
+use crate::net::clock;
+use crate::net::command::{Command, WorkerEvent};
+use crate::net::dial::OpenedLane;
+use crate::net::dial_error::DialError;
+use crate::net::lane_keeper::LaneReport;
+use crate::net::lane_plan::LaneSerial;
+use crate::net::lane_set::LaneSet;
+use crate::net::reactor::{COMMANDS, REPORTS, Reactor};
+use crate::net::socket::Who;
+use crate::topology::id::NodeId;
+use crate::upstream::lane::{LaneRoute, SetId};
+use crate::wire::frame::write_frame;
+use crate::wire::opcode::Opcode;
+
+/// Messages taken in one round.
+const MESSAGES_IN_A_ROW: usize = 64;
+/// How long a client that was told why it is closed may go on reading and sending.
+const LINGER_US: u64 = 1_000_000;
+
+impl Reactor {
+    pub(super) fn take_commands(&mut self) {
+        let waker = self.waker(COMMANDS);
+        let mut context = Context::from_waker(&waker);
+        for _ in 0..MESSAGES_IN_A_ROW {
+            match self.commands.poll_recv(&mut context) {
+                Poll::Ready(Some(command)) => self.on_command(command),
+                Poll::Ready(None) => {
+                    self.drain_until_us.get_or_insert(0);
+                    return;
+                }
+                Poll::Pending => return,
+            }
+        }
+        self.look_again(COMMANDS);
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Client(stream) => self.on_client(stream),
+            Command::Snapshot { snapshot, targets } => {
+                self.engine.on_snapshot(snapshot);
+                for (set, node) in self.desk.set_nodes(targets) {
+                    self.close_lanes_of(|of| *of == (set, node));
+                }
+            }
+            Command::Facade(facade) => self.engine.on_facade(facade),
+            Command::Event(body) => self.engine.on_event(&body),
+            Command::NodeUp(node) => self.desk.on_node_up(node),
+            Command::News(news) => self.engine.on_news(news),
+            Command::Report(to) => {
+                // Whoever asked may have given up meanwhile.
+                let _unwanted = to.send((self.engine.tally().clone(), self.engine.gauges()));
+            }
+            Command::Drain { until_us } => {
+                self.drain_until_us = Some(until_us);
+                self.drain_step(clock::now_us());
+            }
+        }
+    }
+
+    fn on_client(&mut self, stream: std::net::TcpStream) {
+        let Ok(local) = stream.local_addr() else { return };
+        let Ok(stream) = TcpStream::from_std(stream) else { return };
+        let Some(client) = self.engine.on_client_open(local) else { return };
+        match self.add_socket(Who::Client(client), stream) {
+            Some(slot) => {
+                self.client_slots.insert(client, slot);
+            }
+            None => self.engine.on_client_closed(client),
+        }
+    }
+
+    pub(super) fn on_client_end(&mut self, slot: usize, client: ClientKey) {
+        self.engine.on_client_closed(client);
+        self.client_slots.remove(&client);
+        self.drop_socket(slot);
+    }
+
+    /// All that waited for a client has left: a client that is to be closed is told so.
+    pub(super) fn after_client_flush(&mut self, slot: usize, client: ClientKey) {
+        let Some(socket) = self.socket(slot) else { return };
+        if !socket.closing {
+            return;
+        }
+        socket.finish();
+        socket.who = Who::Lingering { until_us: clock::now_us() + LINGER_US };
+        self.engine.on_client_closed(client);
+        self.client_slots.remove(&client);
+        self.look_again(slot);
+    }
+
+    pub(super) fn take_reports(&mut self) {
+        let waker = self.waker(REPORTS);
+        let mut context = Context::from_waker(&waker);
+        for _ in 0..MESSAGES_IN_A_ROW {
+            match self.reports.poll_recv(&mut context) {
+                Poll::Ready(Some(report)) => self.on_report(report),
+                Poll::Ready(None) | Poll::Pending => return,
+            }
+        }
+        self.look_again(REPORTS);
+    }
+
+    fn on_report(&mut self, report: LaneReport) {
+        match report {
+            LaneReport::Up { set, serial, lane } => self.on_lane_opened(&set, serial, lane),
+            LaneReport::Failed { node, set, error, retry_in_ms } => {
+                tracing::warn!(node = node.0, %error, retry_in_ms, "no lane");
+                self.on_lane_refused(&set, &error);
+            }
+            LaneReport::Resharded { node, set, .. } => {
+                tracing::info!(node = node.0, "the node has another number of shards");
+                if let Some(set) = self.desk.set_of(&set) {
+                    self.close_lanes_of(|of| *of == (set, node));
+                }
+            }
+        }
+    }
+
+    fn on_lane_opened(&mut self, set: &LaneSet, serial: LaneSerial, lane: OpenedLane) {
+        let Some(set) = self.desk.set_of(set) else { return };
+        let node = lane.node;
+        if !self.desk.wants(set, node) {
+            return;
+        }
+        let lwt_mask = lane.extensions.lwt_mask;
+        let route = LaneRoute { node, shard: lane.shard, set, lwt_mask };
+        let Some(key) = self.engine.on_lane_up(route, lane.sharder) else { return };
+        tracing::debug!(node = node.0, shard = lane.shard.0, set = set.0, "lane up");
+        let who = Who::Lane { lane: key, keeper: (set, node), serial };
+        let Some(slot) = self.add_socket(who, lane.stream) else {
+            self.engine.on_lane_down(key);
+            return;
+        };
+        self.lane_slots.insert(key, slot);
+        if !std::mem::replace(&mut self.was_ready, true) {
+            self.tell(WorkerEvent::Ready);
+        }
+    }
+
+    /// A keyspace that the node refuses is refused to whoever waits for it, in the node's words.
+    fn on_lane_refused(&mut self, set: &LaneSet, error: &DialError) {
+        let Some(set) = self.desk.set_of(set).filter(|set| *set != SetId::PLAIN) else { return };
+        if let Some(refusal) = error.server_error() {
+            let mut frame = Vec::new();
+            write_frame(&mut frame, (0x84, 0, 0), Opcode::Error, |out| {
+                out.extend_from_slice(&refusal.body);
+            });
+            self.engine.on_set_failed(set, Some(&frame));
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::OpenSet { set, keyspace } => self.desk.open_set(set, keyspace),
+            Order::CloseSet(set) => {
+                self.desk.close_set(set);
+                self.close_lanes_of(|(of, _)| *of == set);
+            }
+            Order::CloseLane(lane) => self.close_lane(lane),
+            Order::CloseClient(client) => {
+                let Some(slot) = self.client_slots.get(&client).copied() else { return };
+                if let Some(socket) = self.socket(slot) {
+                    socket.closing = true;
+                }
+                self.write_to(slot);
+            }
+            Order::ResumeClient(client) => {
+                if let Some(slot) = self.client_slots.get(&client).copied() {
+                    self.look_again(slot);
+                }
+            }
+            Order::Tell(news) => self.tell(WorkerEvent::News(self.number, news)),
+            Order::RefreshTopology => self.tell(WorkerEvent::RefreshTopology),
+        }
+    }
+
+    /// Tells the rest of the process. A message that finds no room is lost, which costs a hop.
+    fn tell(&self, event: WorkerEvent) {
+        if let Err(error) = self.events.try_send(event) {
+            tracing::debug!(%error, "a worker's message was lost");
+        }
+    }
+
+    pub(super) fn close_lane(&mut self, lane: LaneKey) {
+        let Some(slot) = self.lane_slots.remove(&lane) else { return };
+        if let Some(Who::Lane { keeper, serial, .. }) = self.socket(slot).map(|socket| socket.who) {
+            tracing::debug!(node = keeper.1.0, set = keeper.0.0, "lane down");
+            self.desk.on_lane_down(keeper, serial);
+        }
+        self.drop_socket(slot);
+        self.engine.on_lane_down(lane);
+    }
+
+    fn close_lanes_of(&mut self, of: impl Fn(&(SetId, NodeId)) -> bool) {
+        let lanes: Vec<LaneKey> = self.lane_slots.keys().copied().collect();
+        for lane in lanes {
+            let slot = self.lane_slots.get(&lane).copied();
+            let who = slot.and_then(|slot| self.socket(slot)).map(|socket| socket.who);
+            if let Some(Who::Lane { keeper, .. }) = who
+                && of(&keeper)
+            {
+                self.close_lane(lane);
+            }
+        }
+    }
+
+    /// While draining: closes the clients that wait for nothing, and in the end all.
+    pub(super) fn drain_step(&mut self, now_us: u64) {
+        let Some(until_us) = self.drain_until_us else { return };
+        let clients: Vec<(ClientKey, usize)> =
+            self.client_slots.iter().map(|(client, slot)| (*client, *slot)).collect();
+        for (client, slot) in clients {
+            if now_us >= until_us {
+                self.on_client_end(slot, client);
+            } else if self.engine.client_in_flight(client) == Some(0) {
+                if let Some(socket) = self.socket(slot) {
+                    socket.closing = true;
+                }
+                self.write_to(slot);
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Which lanes of one node and set are there, and which one to dial next.
+//!
+//! Only bookkeeping: the lane keeper dials, and tells what came of it.
+
+use crate::token::shard::{ShardId, Sharder};
+
+/// Number of a lane, unique in its keeper. A shard's next lane has another one, so that late news
+/// of a lane is not taken for news of its successor.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct LaneSerial(pub u64);
+
+/// What to dial.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Dial {
+    /// The plain port, and see which shard it is.
+    Any,
+    /// A shard, by the shard-aware port.
+    Shard(ShardId),
+}
+
+/// What a new connection is good for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Arrival {
+    /// It is the lane of its shard.
+    Lane(LaneSerial),
+    /// Its shard has a lane.
+    Excess,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Slot {
+    Down,
+    Dialling,
+    Up(LaneSerial),
+}
+
+/// The lanes of one node and set.
+#[derive(Debug)]
+pub struct LanePlan {
+    /// Else one lane for the whole node.
+    per_shard: bool,
+    /// What the node said last; `None` before it was first asked.
+    sharder: Option<Option<Sharder>>,
+    slots: Vec<Slot>,
+    /// Connections to the plain port that are being opened.
+    hunting: usize,
+    serials: u64,
+}
+
+impl LanePlan {
+    /// Wants one lane a shard, or one in all. How many shards there are tells the first lane.
+    #[must_use]
+    pub fn new(per_shard: bool) -> Self {
+        Self { per_shard, sharder: None, slots: vec![Slot::Down], hunting: 0, serials: 0 }
+    }
+
+    /// How the node divides its data, once it is known.
+    #[must_use]
+    pub fn sharder(&self) -> Option<Sharder> {
+        self.sharder.flatten()
+    }
+
+    /// Counts the lanes that are wanted.
+    #[must_use]
+    pub fn wanted(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Counts the lanes that are up.
+    #[must_use]
+    pub fn up(&self) -> usize {
+        self.slots.iter().filter(|slot| matches!(slot, Slot::Up(_))).count()
+    }
+
+    /// Whether every lane is up.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.up() == self.wanted()
+    }
+
+    /// Picks what to dial next, and takes it as being dialled. Without any lane the plain port
+    /// comes first, one connection alone: the node may have been restarted with other shards.
+    /// `aware` tells whether shards can be dialled one by one, `hunt` whether to look for them on
+    /// the plain port otherwise.
+    pub fn next(&mut self, aware: bool, hunt: bool) -> Option<Dial> {
+        if self.up() == 0 {
+            let busy = self.hunting > 0 || self.slots.contains(&Slot::Dialling);
+            return (!busy).then(|| self.hunt());
+        }
+        let at = self.slots.iter().position(|slot| *slot == Slot::Down)?;
+        if aware {
+            let shard = u16::try_from(at).ok()?;
+            *self.slots.get_mut(at)? = Slot::Dialling;
+            return Some(Dial::Shard(ShardId(shard)));
+        }
+        let missing = self.slots.iter().filter(|slot| **slot == Slot::Down).count();
+        (hunt && self.hunting < missing).then(|| self.hunt())
+    }
+
+    /// Takes in a new connection, which came to `shard`.
+    pub fn on_opened(&mut self, dial: Dial, shard: ShardId) -> Arrival {
+        self.on_ended(dial);
+        let at = if self.per_shard { usize::from(shard.0) } else { 0 };
+        match self.slots.get_mut(at) {
+            Some(slot @ (Slot::Down | Slot::Dialling)) => {
+                let serial = LaneSerial(self.serials);
+                self.serials += 1;
+                *slot = Slot::Up(serial);
+                Arrival::Lane(serial)
+            }
+            Some(Slot::Up(_)) | None => Arrival::Excess,
+        }
+    }
+
+    /// Takes in what the node said about its shards, to be called before [`Self::on_opened`].
+    /// Whether it is news: then lanes of before are forgotten, for the node was restarted.
+    pub fn on_sharder(&mut self, sharder: Option<Sharder>) -> bool {
+        if self.sharder == Some(sharder) {
+            return false;
+        }
+        let is_change = self.sharder.replace(sharder).is_some();
+        let nr_shards = sharder.map_or(1, |sharder| usize::from(sharder.nr_shards().get()));
+        let wanted = if self.per_shard { nr_shards } else { 1 };
+        self.slots = vec![Slot::Down; wanted];
+        is_change
+    }
+
+    /// Takes in that a try failed.
+    pub fn on_failed(&mut self, dial: Dial) {
+        self.on_ended(dial);
+    }
+
+    /// Takes in that a lane is gone; whether it was one of ours.
+    pub fn on_down(&mut self, serial: LaneSerial) -> bool {
+        match self.slots.iter_mut().find(|slot| **slot == Slot::Up(serial)) {
+            Some(slot) => {
+                *slot = Slot::Down;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn hunt(&mut self) -> Dial {
+        self.hunting += 1;
+        Dial::Any
+    }
+
+    fn on_ended(&mut self, dial: Dial) {
+        match dial {
+            Dial::Any => self.hunting = self.hunting.saturating_sub(1),
+            Dial::Shard(shard) => {
+                if let Some(slot) = self.slots.get_mut(usize::from(shard.0))
+                    && *slot == Slot::Dialling
+                {
+                    *slot = Slot::Down;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_lane_comes_alone_and_by_the_plain_port() {
+        let mut plan = LanePlan::new(true);
+        assert_eq!(plan.next(true, true), Some(Dial::Any));
+        assert_eq!(plan.next(true, true), None);
+
+        plan.on_failed(Dial::Any);
+        assert_eq!(plan.next(true, true), Some(Dial::Any));
+    }
+
+    #[test]
+    fn each_missing_shard_is_dialled_once() {
+        let mut plan = plan_with(3, 1);
+        assert_eq!(plan.next(true, true), Some(Dial::Shard(ShardId(0))));
+        assert_eq!(plan.next(true, true), Some(Dial::Shard(ShardId(2))));
+        assert_eq!(plan.next(true, true), None);
+
+        plan.on_failed(Dial::Shard(ShardId(0)));
+        assert_eq!(plan.next(true, true), Some(Dial::Shard(ShardId(0))));
+        assert!(matches!(plan.on_opened(Dial::Shard(ShardId(0)), ShardId(0)), Arrival::Lane(_)));
+        assert!(matches!(plan.on_opened(Dial::Shard(ShardId(2)), ShardId(2)), Arrival::Lane(_)));
+        assert!(plan.is_complete());
+    }
+
+    #[test]
+    fn a_connection_that_came_elsewhere_is_kept_where_it_is_useful() {
+        let mut plan = plan_with(3, 1);
+        let (zero, two) = (plan.next(true, true).unwrap(), plan.next(true, true).unwrap());
+        assert!(matches!(plan.on_opened(zero, ShardId(2)), Arrival::Lane(_)));
+        assert_eq!(plan.on_opened(two, ShardId(2)), Arrival::Excess);
+        assert_eq!((plan.up(), plan.next(true, true)), (2, Some(zero)));
+    }
+
+    #[test]
+    fn hunting_opens_no_more_than_are_missing() {
+        let mut plan = plan_with(3, 1);
+        assert_eq!(plan.next(false, false), None);
+        assert_eq!(plan.next(false, true), Some(Dial::Any));
+        assert_eq!(plan.next(false, true), Some(Dial::Any));
+        assert_eq!(plan.next(false, true), None);
+        assert_eq!(plan.on_opened(Dial::Any, ShardId(1)), Arrival::Excess);
+        assert_eq!(plan.next(false, true), Some(Dial::Any));
+    }
+
+    #[test]
+    fn late_news_of_a_lane_does_not_hit_its_successor() {
+        let mut plan = plan_with(1, 0);
+        assert!(plan.on_down(LaneSerial(0)));
+        assert_eq!(plan.next(true, true), Some(Dial::Any));
+        assert_eq!(plan.on_opened(Dial::Any, ShardId(0)), Arrival::Lane(LaneSerial(1)));
+        assert!(!plan.on_down(LaneSerial(0)));
+        assert!(plan.is_complete());
+    }
+
+    #[test]
+    fn other_shards_mean_all_lanes_anew() {
+        let mut plan = plan_with(2, 0);
+        assert!(!plan.on_sharder(Sharder::new(2, 12).ok()));
+        assert!(plan.on_sharder(Sharder::new(4, 12).ok()));
+        assert_eq!((plan.up(), plan.wanted()), (0, 4));
+    }
+
+    #[test]
+    fn a_set_with_a_keyspace_has_one_lane_on_any_shard() {
+        let mut plan = LanePlan::new(false);
+        let dial = plan.next(true, true).unwrap();
+        assert!(!plan.on_sharder(Sharder::new(8, 12).ok()));
+        assert!(matches!(plan.on_opened(dial, ShardId(5)), Arrival::Lane(_)));
+        assert!(plan.is_complete());
+        assert_eq!(plan.next(true, true), None);
+    }
+
+    fn plan_with(nr_shards: u16, first: u16) -> LanePlan {
+        let mut plan = LanePlan::new(true);
+        let dial = plan.next(true, true).unwrap();
+        assert!(!plan.on_sharder(Sharder::new(nr_shards, 12).ok()));
+        assert_eq!(plan.on_opened(dial, ShardId(first)), Arrival::Lane(LaneSerial(0)));
+        plan
+    }
+}

@@ -1,0 +1,333 @@
+//! A worker's loop: read every ready socket, let the engine decide, then write what it produced.
+//!
+//! All sockets of a worker are served by one task. Every socket that is ready is read before
+//! anything is written, so that many requests leave in few writes without any timer.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::time::Sleep;
+
+use crate::engine::client::ClientKey;
+use crate::engine::engine::Engine;
+use crate::engine::pending::LaneKey;
+use crate::net::clock;
+use crate::net::command::{Command, WorkerEvent};
+use crate::net::lane_desk::LaneDesk;
+use crate::net::lane_keeper::LaneReport;
+use crate::net::ready_list::{ReadyList, SLOTS_MAX};
+use crate::net::socket::{Read, Socket, Who};
+
+/// Bytes read at once; all sockets share the buffer.
+const READ_BYTES: usize = 128 << 10;
+/// Full buffers read from one socket before others have their turn.
+const READS_IN_A_ROW: usize = 4;
+/// Slots that are no sockets.
+pub(super) const COMMANDS: usize = 0;
+pub(super) const REPORTS: usize = 1;
+pub(super) const TIMER: usize = 2;
+const FIRST_SOCKET: usize = 3;
+/// The timer never waits longer, so that time goes on for a quiet engine as well.
+const TICK_US_MAX: u64 = 100_000;
+
+/// One worker.
+#[derive(Debug)]
+pub struct Reactor {
+    /// Which worker it is.
+    pub(super) number: usize,
+    pub(super) engine: Engine,
+    pub(super) desk: LaneDesk,
+    pub(super) events: Sender<WorkerEvent>,
+    pub(super) was_ready: bool,
+    pub(super) drain_until_us: Option<u64>,
+    pub(super) lane_slots: HashMap<LaneKey, usize>,
+    pub(super) client_slots: HashMap<ClientKey, usize>,
+    pub(super) commands: Receiver<Command>,
+    pub(super) reports: Receiver<LaneReport>,
+    sockets: Vec<Option<Socket>>,
+    free: Vec<usize>,
+    ready: Arc<ReadyList>,
+    wakers: [Waker; FIRST_SOCKET],
+    timer: Pin<Box<Sleep>>,
+    timer_at_us: u64,
+    buffer: Vec<u8>,
+    slots: Vec<usize>,
+    touched_clients: Vec<ClientKey>,
+    touched_lanes: Vec<LaneKey>,
+}
+
+impl Reactor {
+    /// A worker without sockets. Called within its runtime.
+    pub(super) fn new(
+        number: usize,
+        engine: Engine,
+        (desk, reports): (LaneDesk, Receiver<LaneReport>),
+        commands: Receiver<Command>,
+        events: Sender<WorkerEvent>,
+    ) -> Self {
+        let ready = Arc::new(ReadyList::default());
+        let wakers = [COMMANDS, REPORTS, TIMER].map(|slot| ready.waker(slot));
+        for slot in [COMMANDS, REPORTS, TIMER] {
+            ready.set(slot);
+        }
+        Self {
+            number,
+            engine,
+            desk,
+            events,
+            was_ready: false,
+            drain_until_us: None,
+            lane_slots: HashMap::new(),
+            client_slots: HashMap::new(),
+            commands,
+            reports,
+            sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
+            free: Vec::new(),
+            ready,
+            wakers,
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            timer_at_us: 0,
+            buffer: vec![0; READ_BYTES],
+            slots: Vec::new(),
+            touched_clients: Vec::new(),
+            touched_lanes: Vec::new(),
+        }
+    }
+
+    /// One round; ready when the worker has drained.
+    pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<()> {
+        self.ready.set_task(context.waker());
+        let began_us = clock::now_us();
+        self.engine.on_time(began_us);
+        let mut slots = std::mem::take(&mut self.slots);
+        self.ready.take(&mut slots);
+        let answers_before = self.engine.tally().latency.count();
+        for slot in slots.drain(..) {
+            match slot {
+                COMMANDS => self.take_commands(),
+                REPORTS => self.take_reports(),
+                TIMER => self.on_timer(began_us),
+                _ => self.on_socket_ready(slot),
+            }
+        }
+        self.slots = slots;
+        self.write_out();
+        self.measure(began_us, answers_before);
+        if self.drain_until_us.is_some() && self.client_slots.is_empty() {
+            return Poll::Ready(());
+        }
+        self.arm_timer();
+        Poll::Pending
+    }
+
+    /// The waker of one of the slots that are no sockets.
+    pub(super) fn waker(&self, slot: usize) -> Waker {
+        self.wakers.get(slot).map_or_else(|| self.ready.waker(slot), Waker::clone)
+    }
+
+    /// Looks at a slot again in the next round.
+    pub(super) fn look_again(&self, slot: usize) {
+        self.waker(slot).wake();
+    }
+
+    /// Starts to serve a socket; `None` when there are too many.
+    pub(super) fn add_socket(&mut self, who: Who, stream: TcpStream) -> Option<usize> {
+        let slot = self.free.pop().or_else(|| {
+            let slot = self.sockets.len();
+            (slot < SLOTS_MAX).then(|| {
+                self.sockets.push(None);
+                slot
+            })
+        })?;
+        let socket = Socket::new(who, stream, self.ready.waker(slot));
+        *self.sockets.get_mut(slot)? = Some(socket);
+        self.look_again(slot);
+        Some(slot)
+    }
+
+    /// Ends a socket at once.
+    pub(super) fn drop_socket(&mut self, slot: usize) {
+        if let Some(socket) = self.sockets.get_mut(slot)
+            && socket.take().is_some()
+        {
+            self.free.push(slot);
+        }
+    }
+
+    pub(super) fn socket(&mut self, slot: usize) -> Option<&mut Socket> {
+        self.sockets.get_mut(slot)?.as_mut()
+    }
+
+    /// Sockets whose time to linger is over.
+    pub(super) fn lingered_out(&self, now_us: u64) -> Vec<usize> {
+        let over = |socket: &Option<Socket>| match socket.as_ref().map(|socket| socket.who) {
+            Some(Who::Lingering { until_us }) => until_us <= now_us,
+            Some(Who::Client(_) | Who::Lane { .. }) | None => false,
+        };
+        let numbered = self.sockets.iter().enumerate();
+        numbered.filter(|(_, socket)| over(socket)).map(|(slot, _)| slot).collect()
+    }
+
+    fn on_socket_ready(&mut self, slot: usize) {
+        let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
+        let who = socket.who;
+        if socket.blocked {
+            self.write_to(slot);
+        }
+        match who {
+            Who::Client(client) => self.read_client(slot, client),
+            Who::Lane { lane, .. } => self.read_lane(slot, lane),
+            Who::Lingering { .. } => self.read_out(slot),
+        }
+    }
+
+    fn read_client(&mut self, slot: usize, client: ClientKey) {
+        for _ in 0..READS_IN_A_ROW {
+            if !self.engine.may_read(client) {
+                return;
+            }
+            let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
+            match socket.read(&mut self.buffer) {
+                Read::Bytes(count) => {
+                    let chunk = self.buffer.get_mut(..count).unwrap_or_default();
+                    self.engine.on_client_bytes(client, chunk);
+                }
+                Read::Later => return,
+                Read::End => return self.on_client_end(slot, client),
+            }
+        }
+        self.look_again(slot);
+    }
+
+    fn read_lane(&mut self, slot: usize, lane: LaneKey) {
+        for _ in 0..READS_IN_A_ROW {
+            let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
+            match socket.read(&mut self.buffer) {
+                Read::Bytes(count) => {
+                    let chunk = self.buffer.get_mut(..count).unwrap_or_default();
+                    self.engine.on_lane_bytes(lane, chunk);
+                }
+                Read::Later => return,
+                Read::End => return self.close_lane(lane),
+            }
+        }
+        self.look_again(slot);
+    }
+
+    /// Reads what somebody still sends who was told that it is over.
+    fn read_out(&mut self, slot: usize) {
+        for _ in 0..READS_IN_A_ROW {
+            let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
+            match socket.read(&mut self.buffer) {
+                Read::Bytes(_) => {}
+                Read::Later => return,
+                Read::End => return self.drop_socket(slot),
+            }
+        }
+        self.look_again(slot);
+    }
+
+    /// Does what the engine ordered and writes what it produced, until there is no more of either.
+    fn write_out(&mut self) {
+        loop {
+            while let Some(order) = self.engine.take_order() {
+                self.carry_out(order);
+            }
+            let mut lanes = std::mem::take(&mut self.touched_lanes);
+            let mut clients = std::mem::take(&mut self.touched_clients);
+            self.engine.take_touched_lanes(&mut lanes);
+            self.engine.take_touched_clients(&mut clients);
+            if lanes.is_empty() && clients.is_empty() {
+                self.touched_lanes = lanes;
+                self.touched_clients = clients;
+                return;
+            }
+            for lane in lanes.drain(..) {
+                if let Some(slot) = self.lane_slots.get(&lane).copied() {
+                    self.write_to(slot);
+                }
+            }
+            for client in clients.drain(..) {
+                if let Some(slot) = self.client_slots.get(&client).copied() {
+                    self.write_to(slot);
+                }
+            }
+            self.touched_lanes = lanes;
+            self.touched_clients = clients;
+        }
+    }
+
+    /// Writes what waits for a socket.
+    pub(super) fn write_to(&mut self, slot: usize) {
+        let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
+        let who = socket.who;
+        let output = match who {
+            Who::Client(client) => self.engine.client_output(client),
+            Who::Lane { lane, .. } => self.engine.lane_output(lane),
+            Who::Lingering { .. } => None,
+        };
+        let Some(output) = output else { return };
+        let written = socket.write(output);
+        let all = written.as_ref().is_ok_and(|count| *count == output.len());
+        match (written, who) {
+            (Ok(count), Who::Client(client)) => {
+                self.engine.on_client_sent(client, count);
+                if all {
+                    self.after_client_flush(slot, client);
+                }
+            }
+            (Ok(count), Who::Lane { lane, .. }) => self.engine.on_lane_sent(lane, count),
+            (Err(_), Who::Client(client)) => self.on_client_end(slot, client),
+            (Err(_), Who::Lane { lane, .. }) => self.close_lane(lane),
+            (_, Who::Lingering { .. }) => {}
+        }
+    }
+
+    /// Counts the time of a round as the share of each request that it answered.
+    fn measure(&mut self, began_us: u64, answers_before: u64) {
+        let answers = self.engine.tally().latency.count() - answers_before;
+        if answers > 0 {
+            let spent = clock::now_us().saturating_sub(began_us);
+            self.engine.tally_mut().own_time.record(spent);
+        }
+    }
+
+    fn arm_timer(&mut self) {
+        let now = clock::now_us();
+        let at = self.engine.next_deadline_us().clamp(now, now + TICK_US_MAX);
+        if self.timer_at_us > now && self.timer_at_us <= at {
+            return;
+        }
+        self.timer_at_us = at;
+        let wait = Duration::from_micros(at - now);
+        self.timer.as_mut().reset(tokio::time::Instant::now() + wait);
+        self.poll_timer();
+    }
+
+    /// Asks the timer to wake us; true when it is due already.
+    pub(super) fn poll_timer(&mut self) -> bool {
+        let waker = self.waker(TIMER);
+        let mut context = Context::from_waker(&waker);
+        let due = self.timer.as_mut().poll(&mut context).is_ready();
+        if due {
+            self.ready.set(TIMER);
+        }
+        due
+    }
+
+    fn on_timer(&mut self, now_us: u64) {
+        if self.timer_at_us > now_us {
+            return;
+        }
+        self.engine.on_deadline();
+        for slot in self.lingered_out(now_us) {
+            self.drop_socket(slot);
+        }
+        self.drain_step(now_us);
+    }
+}

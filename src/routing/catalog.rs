@@ -1,0 +1,187 @@
+//! Prepared statements by id: soft state, bounded by bytes.
+//!
+//! The ids are the server's own. A client may hold one that is not here, since it was forgotten or
+//! prepared before this process started; its EXECUTE is forwarded untouched, and the server's
+//! UNPREPARED makes the driver prepare it again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::flow::slab::Key;
+use crate::flow::slab::Slab;
+use crate::routing::statement::{Entry, Statement};
+use crate::topology::table::TableId;
+
+/// Names a statement in the catalog.
+pub type StatementKey = Key<Entry>;
+
+/// The statements that clients prepared.
+#[derive(Debug)]
+pub struct Catalog {
+    by_id: HashMap<Box<[u8]>, StatementKey, foldhash::fast::RandomState>,
+    entries: Slab<Entry>,
+    bytes: usize,
+    bytes_max: usize,
+    uses: u64,
+    /// Statements that were forgotten for want of room.
+    pub evicted: u64,
+}
+
+impl Catalog {
+    /// An empty catalog that takes `bytes_max` at most.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            by_id: HashMap::default(),
+            entries: Slab::default(),
+            bytes: 0,
+            bytes_max,
+            uses: 0,
+            evicted: 0,
+        }
+    }
+
+    /// Records a statement as a client now holds it.
+    ///
+    /// Under a known id only its columns can be new; other clients may hold the old ones.
+    pub fn record(&mut self, statement: Arc<Statement>, table: Option<TableId>) -> StatementKey {
+        self.uses += 1;
+        if let Some(key) = self.by_id.get(&statement.id).copied()
+            && let Some(entry) = self.entries.get_mut(key)
+        {
+            entry.changed |= entry.statement.result_metadata != statement.result_metadata;
+            self.bytes = self.bytes + statement.weight() - entry.statement.weight();
+            entry.statement = statement;
+            entry.table = table;
+            entry.used = self.uses;
+            return key;
+        }
+        self.bytes += statement.weight();
+        while self.bytes > self.bytes_max && !self.entries.is_empty() {
+            self.evict();
+        }
+        let id = statement.id.clone();
+        let entry = Entry { statement, table, changed: false, used: self.uses };
+        let key = self.entries.insert(entry);
+        self.by_id.insert(id, key);
+        key
+    }
+
+    /// Finds a statement by the id that a client sent.
+    #[inline]
+    pub fn find(&mut self, id: &[u8]) -> Option<(StatementKey, &Entry)> {
+        let key = *self.by_id.get(id)?;
+        self.uses += 1;
+        let entry = self.entries.get_mut(key)?;
+        entry.used = self.uses;
+        Some((key, entry))
+    }
+
+    /// The statement of `key`, unless it was forgotten.
+    #[must_use]
+    pub fn get(&self, key: StatementKey) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// Takes note that `table` of `keyspace` changed, or all of the keyspace when `None`: rows may
+    /// come with other columns than clients hold.
+    pub fn on_schema_change(&mut self, keyspace: &str, table: Option<&str>) {
+        for key in self.entries.keys() {
+            let Some(entry) = self.entries.get_mut(key) else { continue };
+            let same = match &entry.statement.table {
+                Some((of, name)) => &**of == keyspace && table.is_none_or(|table| table == &**name),
+                None => true,
+            };
+            entry.changed |= same;
+        }
+    }
+
+    /// Every statement, most recently used first.
+    #[must_use]
+    pub fn recent(&self) -> Vec<Arc<Statement>> {
+        let mut all: Vec<_> = self.entries.iter().map(|(_, entry)| entry).collect();
+        all.sort_by_key(|entry| std::cmp::Reverse(entry.used));
+        all.into_iter().map(|entry| Arc::clone(&entry.statement)).collect()
+    }
+
+    /// Number of statements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no statement.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes that the statements take, roughly.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Forgets the statement that was not used for longest.
+    fn evict(&mut self) {
+        let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key);
+        if let Some(entry) = oldest.and_then(|key| self.entries.remove(key)) {
+            self.bytes -= entry.statement.weight();
+            self.by_id.remove(&entry.statement.id);
+            self.evicted += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(id: u8, columns: &[u8]) -> Arc<Statement> {
+        Arc::new(Statement {
+            id: Box::new([id; 16]),
+            text: "SELECT v FROM ks.t WHERE k = ?".into(),
+            keyspace: None,
+            table: Some(("ks".into(), "t".into())),
+            pk_indexes: vec![0],
+            names: vec!["k".into()],
+            lwt: false,
+            is_read: true,
+            result_metadata: columns.into(),
+        })
+    }
+
+    #[test]
+    fn the_statement_unused_for_longest_makes_room() {
+        let weight = statement(1, b"v").weight();
+        let mut catalog = Catalog::new(2 * weight);
+        catalog.record(statement(1, b"v"), None);
+        catalog.record(statement(2, b"v"), None);
+        assert!(catalog.find(&[1; 16]).is_some());
+        catalog.record(statement(3, b"v"), None);
+
+        assert!(catalog.find(&[2; 16]).is_none());
+        assert!(catalog.find(&[1; 16]).is_some() && catalog.find(&[3; 16]).is_some());
+        assert_eq!((catalog.len(), catalog.bytes(), catalog.evicted), (2, 2 * weight, 1));
+    }
+
+    #[test]
+    fn other_columns_under_a_known_id_are_noticed() {
+        let mut catalog = Catalog::new(1 << 20);
+        let key = catalog.record(statement(1, b"v"), None);
+        catalog.record(statement(1, b"v"), None);
+        assert!(!catalog.get(key).unwrap().changed);
+        catalog.record(statement(1, b"v,w"), None);
+        assert!(catalog.get(key).unwrap().changed);
+    }
+
+    #[test]
+    fn a_changed_table_marks_its_statements_alone() {
+        let mut catalog = Catalog::new(1 << 20);
+        let key = catalog.record(statement(1, b"v"), None);
+        catalog.on_schema_change("ks", Some("other"));
+        assert!(!catalog.get(key).unwrap().changed);
+        catalog.on_schema_change("ks", Some("t"));
+        assert!(catalog.get(key).unwrap().changed);
+    }
+}

@@ -1,0 +1,107 @@
+//! Where a request goes, and the reason: metric label, log field and test's assertion at once.
+
+/// Why a request went where it went.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(u8)]
+pub enum Reason {
+    /// To a replica shard that the tablet map named.
+    TabletReplica,
+    /// To a replica node that the ring named, on the shard that its hash names.
+    RingReplica,
+    /// A light-weight transaction or serial read: to the first replica that is up.
+    LwtPrimary,
+    /// To the replica's node, on another shard: the right shard has no lane.
+    ShardDown,
+    /// To any node: no replica has a lane.
+    ReplicaDown,
+    /// To any node: the tablet is not learned yet.
+    UnknownTablet,
+    /// To any node: the keyspace is not known yet, or its replication is not one that we compute.
+    UnknownKeyspace,
+    /// To any node: we never saw this prepared id.
+    UnknownStatement,
+    /// To any node: the statement does not bind its whole partition key.
+    NoKey,
+    /// To any node: a part of the partition key is null, unset or missing.
+    NullKey,
+    /// To any node: a statement by text.
+    Text,
+    /// To any node: a statement to be prepared.
+    Prepare,
+    /// To any node: a batch without a child that we could route.
+    UnroutableBatch,
+    /// Sent again after the node prepared the statement anew.
+    Reprepared,
+    /// Sent again, elsewhere, after its lane was lost.
+    LaneLost,
+}
+
+impl Reason {
+    /// All reasons, in the order of their numbers.
+    pub const ALL: [Self; 15] = [
+        Self::TabletReplica,
+        Self::RingReplica,
+        Self::LwtPrimary,
+        Self::ShardDown,
+        Self::ReplicaDown,
+        Self::UnknownTablet,
+        Self::UnknownKeyspace,
+        Self::UnknownStatement,
+        Self::NoKey,
+        Self::NullKey,
+        Self::Text,
+        Self::Prepare,
+        Self::UnroutableBatch,
+        Self::Reprepared,
+        Self::LaneLost,
+    ];
+
+    /// The metric's label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::TabletReplica => "tablet_replica",
+            Self::RingReplica => "ring_replica",
+            Self::LwtPrimary => "lwt_primary",
+            Self::ShardDown => "shard_down",
+            Self::ReplicaDown => "replica_down",
+            Self::UnknownTablet => "unknown_tablet",
+            Self::UnknownKeyspace => "unknown_keyspace",
+            Self::UnknownStatement => "unknown_statement",
+            Self::NoKey => "no_key",
+            Self::NullKey => "null_key",
+            Self::Text => "text",
+            Self::Prepare => "prepare",
+            Self::UnroutableBatch => "unroutable_batch",
+            Self::Reprepared => "reprepared",
+            Self::LaneLost => "lane_lost",
+        }
+    }
+
+    /// Whether the request went to a replica shard as far as we know.
+    #[must_use]
+    pub fn is_routed(self) -> bool {
+        matches!(self, Self::TabletReplica | Self::RingReplica | Self::LwtPrimary)
+    }
+}
+
+/// A lane, and why it was chosen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Decision<L> {
+    /// The lane to send on.
+    pub lane: L,
+    /// Why.
+    pub reason: Reason,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_stands_at_its_number() {
+        for (number, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(reason as u8), number);
+        }
+    }
+}

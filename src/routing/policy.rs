@@ -1,0 +1,159 @@
+//! Which of several replicas: the local rack first, then the least busy.
+
+use crate::routing::decision::{Decision, Reason};
+use crate::token::shard::{ShardId, Sharder};
+use crate::topology::id::NodeId;
+
+/// What the policy asks about lanes; only lanes of the local data center are in the field.
+pub trait Field {
+    /// Names a lane.
+    type Lane: Copy;
+
+    /// The lane to a shard and its requests in flight; `None` when there is none that takes more.
+    fn lane(&self, node: NodeId, shard: ShardId) -> Option<(Self::Lane, usize)>;
+
+    /// The least busy lane to a node.
+    fn lane_of_node(&self, node: NodeId) -> Option<Self::Lane>;
+
+    /// The least busy lane of all; `turn` tells where to start looking.
+    fn any_lane(&self, turn: usize) -> Option<Self::Lane>;
+
+    /// How a node deals tokens to shards; `None` when it has no shards or no lane yet.
+    fn sharder(&self, node: NodeId) -> Option<Sharder>;
+
+    /// Whether the node stands in our own rack.
+    fn in_local_rack(&self, node: NodeId) -> bool;
+}
+
+/// How to choose among replicas.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Order {
+    /// Local rack first, then the least busy; `turn` breaks ties.
+    LeastBusy {
+        /// A number that grows with each request.
+        turn: usize,
+    },
+    /// The first that is up, so that all clients contend at one coordinator.
+    Fixed,
+}
+
+/// Chooses a lane among `replicas`; `None` when there is no lane at all.
+pub fn choose<F: Field>(
+    field: &F,
+    replicas: impl Iterator<Item = (NodeId, ShardId)> + Clone,
+    order: Order,
+    reason: Reason,
+) -> Option<Decision<F::Lane>> {
+    let on_shard = match order {
+        Order::Fixed => {
+            let mut lanes = replicas.clone().map(|(node, shard)| field.lane(node, shard));
+            lanes.find_map(|lane| lane).map(|(lane, _)| (lane, Reason::LwtPrimary))
+        }
+        Order::LeastBusy { turn } => {
+            least_busy(field, replicas.clone(), turn).map(|lane| (lane, reason))
+        }
+    };
+    if let Some((lane, reason)) = on_shard {
+        return Some(Decision { lane, reason });
+    }
+    if let Some(lane) = replicas.clone().find_map(|(node, _)| field.lane_of_node(node)) {
+        return Some(Decision { lane, reason: Reason::ShardDown });
+    }
+    any(field, order, Reason::ReplicaDown)
+}
+
+/// Chooses the least busy lane of all.
+pub fn any<F: Field>(field: &F, order: Order, reason: Reason) -> Option<Decision<F::Lane>> {
+    let turn = match order {
+        Order::LeastBusy { turn } => turn,
+        Order::Fixed => 0,
+    };
+    field.any_lane(turn).map(|lane| Decision { lane, reason })
+}
+
+#[inline]
+fn least_busy<F: Field>(
+    field: &F,
+    replicas: impl Iterator<Item = (NodeId, ShardId)> + Clone,
+    turn: usize,
+) -> Option<F::Lane> {
+    let count = replicas.clone().count().max(1);
+    let lanes = replicas.enumerate().filter_map(|(index, (node, shard))| {
+        let (lane, load) = field.lane(node, shard)?;
+        let rotated = (index + turn) % count;
+        Some(((!field.in_local_rack(node), load, rotated), lane))
+    });
+    lanes.min_by_key(|(rank, _)| *rank).map(|(_, lane)| lane)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lanes by node: load, local rack. Every lane stands at shard 0.
+    struct Lanes(Vec<(u16, Option<usize>, bool)>);
+
+    impl Field for Lanes {
+        type Lane = u16;
+
+        fn lane(&self, node: NodeId, shard: ShardId) -> Option<(u16, usize)> {
+            let (_, load, _) = self.0.iter().find(|(id, ..)| *id == node.0 && shard.0 == 0)?;
+            Some((node.0, (*load)?))
+        }
+
+        fn lane_of_node(&self, node: NodeId) -> Option<u16> {
+            self.lane(node, ShardId(0)).map(|(lane, _)| lane)
+        }
+
+        fn any_lane(&self, turn: usize) -> Option<u16> {
+            let up: Vec<_> = self.0.iter().filter(|(_, load, _)| load.is_some()).collect();
+            up.get(turn % up.len().max(1)).map(|(id, ..)| *id)
+        }
+
+        fn sharder(&self, _: NodeId) -> Option<Sharder> {
+            None
+        }
+
+        fn in_local_rack(&self, node: NodeId) -> bool {
+            self.0.iter().any(|(id, _, local)| *id == node.0 && *local)
+        }
+    }
+
+    fn pick(lanes: &Lanes, replicas: &[(u16, u16)], order: Order) -> Option<(u16, Reason)> {
+        let replicas = replicas.iter().map(|(node, shard)| (NodeId(*node), ShardId(*shard)));
+        let decision = choose(lanes, replicas, order, Reason::TabletReplica)?;
+        Some((decision.lane, decision.reason))
+    }
+
+    const TURN: Order = Order::LeastBusy { turn: 0 };
+
+    #[test]
+    fn the_local_rack_comes_before_the_less_busy() {
+        let lanes = Lanes(vec![(1, Some(0), false), (2, Some(9), true), (3, Some(4), true)]);
+        let replicas = [(1, 0), (2, 0), (3, 0)];
+        assert_eq!(pick(&lanes, &replicas, TURN), Some((3, Reason::TabletReplica)));
+    }
+
+    #[test]
+    fn equally_busy_replicas_take_turns() {
+        let lanes = Lanes(vec![(1, Some(0), false), (2, Some(0), false)]);
+        let one = pick(&lanes, &[(1, 0), (2, 0)], Order::LeastBusy { turn: 0 });
+        let other = pick(&lanes, &[(1, 0), (2, 0)], Order::LeastBusy { turn: 1 });
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_light_weight_transaction_goes_to_the_first_that_is_up() {
+        let lanes = Lanes(vec![(1, None, true), (2, Some(9), false), (3, Some(0), true)]);
+        let chosen = pick(&lanes, &[(1, 0), (2, 0), (3, 0)], Order::Fixed);
+        assert_eq!(chosen, Some((2, Reason::LwtPrimary)));
+    }
+
+    #[test]
+    fn a_missing_shard_falls_back_to_its_node_then_to_any() {
+        let lanes = Lanes(vec![(1, Some(0), false), (2, Some(0), false)]);
+        assert_eq!(pick(&lanes, &[(2, 7)], TURN), Some((2, Reason::ShardDown)));
+        assert_eq!(pick(&lanes, &[(9, 0)], TURN), Some((1, Reason::ReplicaDown)));
+        assert_eq!(pick(&Lanes(Vec::new()), &[(1, 0)], TURN), None);
+    }
+}

@@ -1,0 +1,263 @@
+//! From a request to a decision: statement, key, token, replicas, lane.
+
+use std::sync::Arc;
+
+use crate::routing::catalog::Catalog;
+use crate::routing::catalog::StatementKey;
+use crate::routing::decision::{Decision, Reason};
+use crate::routing::policy;
+use crate::routing::policy::{Field, Order};
+use crate::routing::statement::Entry;
+use crate::routing::table_routes::{Finder, TableRoutes};
+use crate::token::partition_key;
+use crate::token::shard::ShardId;
+use crate::token::token::Token;
+use crate::topology::snapshot::Snapshot;
+use crate::topology::table::{TableId, Tables};
+use crate::topology::tablet_map::TabletMap;
+use crate::wire::notation::Value;
+use crate::wire::request::batch::{Batch, ChildStatement};
+use crate::wire::request::execute::Execute;
+use crate::wire::request::parameters::Values;
+
+/// Components of a partition key that are looked up without an allocation.
+const COMPONENTS_INLINE: usize = 8;
+
+/// Routes requests; one for each worker.
+#[derive(Debug)]
+pub struct Router {
+    /// Prepared statements.
+    pub catalog: Catalog,
+    /// Learned tablets.
+    pub tablets: TabletMap,
+    /// Numbers of tables.
+    pub tables: Tables,
+    snapshot: Arc<Snapshot>,
+    routes: TableRoutes,
+    scratch: Vec<u8>,
+    turn: usize,
+}
+
+/// Where a request goes, and what statement it runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Routed<L> {
+    /// Lane and reason; `None` when there is no lane.
+    pub decision: Option<Decision<L>>,
+    /// The statement, when it is in the catalog.
+    pub statement: Option<StatementKey>,
+    /// Whether the rows' metadata must be asked for, against the client's wish.
+    pub ask_for_metadata: bool,
+    /// Whether it only reads.
+    pub is_read: bool,
+}
+
+/// Where a statement's rows are, as far as its values tell.
+enum Place {
+    At(TableId, Token),
+    Nowhere(Reason),
+}
+
+impl Router {
+    /// A router that knows nothing yet.
+    #[must_use]
+    pub fn new(catalog: Catalog, tablets: TabletMap, snapshot: Arc<Snapshot>) -> Self {
+        Self {
+            catalog,
+            tablets,
+            tables: Tables::default(),
+            snapshot,
+            routes: TableRoutes::default(),
+            scratch: Vec::new(),
+            turn: 0,
+        }
+    }
+
+    /// The picture of the cluster that decisions are made by.
+    #[must_use]
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// Takes a new picture of the cluster.
+    pub fn set_snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        self.snapshot = snapshot;
+        self.routes.clear();
+    }
+
+    /// Routes an EXECUTE.
+    pub fn execute<F: Field>(&mut self, execute: &Execute<'_>, field: &F) -> Routed<F::Lane> {
+        let Some((key, entry)) = self.catalog.find(execute.id) else {
+            return Routed {
+                decision: self.anywhere(field, Reason::UnknownStatement),
+                statement: None,
+                ask_for_metadata: false,
+                is_read: false,
+            };
+        };
+        let (ask_for_metadata, is_read, lwt) =
+            (entry.changed, entry.statement.is_read, entry.statement.lwt);
+        let table = entry.table;
+        let serial = execute.parameters.is_serial();
+        let place = locate(
+            entry,
+            execute.parameters.values,
+            (&mut self.routes, &self.snapshot, &self.tables),
+            &mut self.scratch,
+        );
+        debug_assert!(table.is_some() || matches!(place, Place::Nowhere(_)));
+        let decision = self.to_place(&place, lwt || serial, field);
+        Routed { decision, statement: Some(key), ask_for_metadata, is_read }
+    }
+
+    /// Routes a BATCH by its first child that names one partition.
+    pub fn batch<F: Field>(&mut self, batch: &Batch<'_>, field: &F) -> Option<Decision<F::Lane>> {
+        for child in batch.children() {
+            let Ok(child) = child else { break };
+            let ChildStatement::Prepared(id) = child.statement else { continue };
+            let Some((_, entry)) = self.catalog.find(id) else { continue };
+            let lwt = entry.statement.lwt;
+            let place = locate(
+                entry,
+                child.values,
+                (&mut self.routes, &self.snapshot, &self.tables),
+                &mut self.scratch,
+            );
+            if let Place::At(..) = place {
+                return self.to_place(&place, lwt, field);
+            }
+        }
+        self.anywhere(field, Reason::UnroutableBatch)
+    }
+
+    /// Sends a request to the least busy lane, for `reason`.
+    pub fn anywhere<F: Field>(&mut self, field: &F, reason: Reason) -> Option<Decision<F::Lane>> {
+        let order = self.next_turn();
+        policy::any(field, order, reason)
+    }
+
+    /// Whether a table's rows are found by its tablets.
+    #[inline]
+    pub fn is_tablet_table(&mut self, table: TableId) -> bool {
+        let tables = &self.tables;
+        let route = self.routes.route(&self.snapshot, table, || tables.name(table));
+        matches!(route.map(|route| &route.finder), Some(Finder::Tablets))
+    }
+
+    /// Forgets the tablets of a table: it is gone, or another of the same name.
+    pub fn forget_table(&mut self, keyspace: &str, table: &str) {
+        if let Some(table) = self.tables.get(keyspace, table) {
+            self.tablets.forget_table(table);
+        }
+    }
+
+    /// Forgets the tablets of a keyspace's tables.
+    pub fn forget_keyspace(&mut self, keyspace: &str) {
+        for table in self.tables.of_keyspace(keyspace) {
+            self.tablets.forget_table(table);
+        }
+    }
+
+    fn to_place<F: Field>(
+        &mut self,
+        place: &Place,
+        fixed: bool,
+        field: &F,
+    ) -> Option<Decision<F::Lane>> {
+        let turn = self.next_turn();
+        let order = if fixed { Order::Fixed } else { turn };
+        let (table, token) = match place {
+            Place::At(table, token) => (*table, *token),
+            Place::Nowhere(reason) => return policy::any(field, turn, *reason),
+        };
+        let tables = &self.tables;
+        let route = self.routes.route(&self.snapshot, table, || tables.name(table));
+        let finder = route.map(|route| &route.finder);
+        if let Some(Finder::Ring(ring)) = finder {
+            let shard = |node| field.sharder(node).map_or(ShardId(0), |s| s.shard_of(token));
+            let replicas = ring.replicas(token).iter().map(|node| (*node, shard(*node)));
+            if replicas.len() == 0 {
+                return policy::any(field, turn, Reason::UnknownKeyspace);
+            }
+            return policy::choose(field, replicas, order, Reason::RingReplica);
+        }
+        if let Some(replicas) = self.tablets.locate(table, token) {
+            let replicas = replicas.as_slice().iter().map(|replica| (replica.node, replica.shard));
+            return policy::choose(field, replicas, order, Reason::TabletReplica);
+        }
+        let reason = match finder {
+            Some(Finder::Tablets) => Reason::UnknownTablet,
+            Some(Finder::Ring(_) | Finder::Unknown) | None => Reason::UnknownKeyspace,
+        };
+        policy::any(field, turn, reason)
+    }
+
+    fn next_turn(&mut self) -> Order {
+        self.turn = self.turn.wrapping_add(1);
+        Order::LeastBusy { turn: self.turn }
+    }
+}
+
+/// Works out the token of the partition that `values` name for a statement.
+fn locate(
+    entry: &Entry,
+    values: Values<'_>,
+    (routes, snapshot, tables): (&mut TableRoutes, &Snapshot, &Tables),
+    scratch: &mut Vec<u8>,
+) -> Place {
+    let statement = &*entry.statement;
+    let Some(table) = entry.table else { return Place::Nowhere(Reason::NoKey) };
+    let indexes = statement.pk_indexes.as_slice();
+    let Some(route) = routes.route(snapshot, table, || tables.name(table)) else {
+        return Place::Nowhere(Reason::UnknownKeyspace);
+    };
+    let mut inline: [&[u8]; COMPONENTS_INLINE] = [&[]; COMPONENTS_INLINE];
+    let mut spilled = Vec::new();
+    let components = if let Some(inline) = inline.get_mut(..indexes.len()) {
+        inline
+    } else {
+        spilled.resize(indexes.len(), &[][..]);
+        spilled.as_mut_slice()
+    };
+    if components.is_empty() {
+        return Place::Nowhere(Reason::NoKey);
+    }
+    if !find_components(statement.names.as_slice(), indexes, values, components) {
+        return Place::Nowhere(Reason::NullKey);
+    }
+    let Some(partitioner) = route.partitioner else { return Place::Nowhere(Reason::NoKey) };
+    match partition_key::token_of(partitioner, components.iter().copied(), scratch) {
+        Ok(token) => Place::At(table, token),
+        Err(_) => Place::Nowhere(Reason::NullKey),
+    }
+}
+
+/// Fills `components` with the value of each key component; `false` when one is not there.
+#[inline]
+fn find_components<'a>(
+    names: &[Box<str>],
+    indexes: &[u16],
+    values: Values<'a>,
+    components: &mut [&'a [u8]],
+) -> bool {
+    let mut missing = indexes.len();
+    for (position, value) in values.iter().enumerate() {
+        let Ok((name, value)) = value else { return false };
+        for (index, component) in indexes.iter().zip(components.iter_mut()) {
+            let index = usize::from(*index);
+            let same = match name {
+                None => index == position,
+                Some(name) => names.get(index).is_some_and(|marker| &**marker == name),
+            };
+            if !same {
+                continue;
+            }
+            let Value::Bytes(bytes) = value else { return false };
+            *component = bytes;
+            missing = missing.saturating_sub(1);
+        }
+        if missing == 0 {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,50 @@
+//! What is known of a prepared statement.
+
+use std::sync::Arc;
+
+use crate::topology::table::TableId;
+
+/// A prepared statement, as the server described it when a client prepared it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Statement {
+    /// The server's id: the same on every node, and what the client holds.
+    pub id: Box<[u8]>,
+    /// The text, to prepare it on other nodes.
+    pub text: Box<str>,
+    /// The keyspace that the client's connection used; it is part of the id.
+    pub keyspace: Option<Arc<str>>,
+    /// The table, when all markers belong to one.
+    pub table: Option<(Arc<str>, Arc<str>)>,
+    /// Marker of each partition-key component; empty when the key is not all markers.
+    pub pk_indexes: Vec<u16>,
+    /// Names of the markers, for values sent by name.
+    pub names: Vec<Box<str>>,
+    /// Whether it is a light-weight transaction.
+    pub lwt: bool,
+    /// Whether it only reads, and may be sent again.
+    pub is_read: bool,
+    /// The result metadata that the client holds, as sent.
+    pub result_metadata: Box<[u8]>,
+}
+
+impl Statement {
+    /// Bytes that it takes in the catalog, roughly.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let names: usize = self.names.iter().map(|name| name.len() + 16).sum();
+        256 + self.id.len() + self.text.len() + self.result_metadata.len() + names
+    }
+}
+
+/// A statement in the catalog with what the router worked out for it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The statement.
+    pub statement: Arc<Statement>,
+    /// Its table's number; `None` when unknown.
+    pub table: Option<TableId>,
+    /// Set once the columns it returns may differ from what some client holds.
+    pub changed: bool,
+    /// When it was last used, in the catalog's own count.
+    pub used: u64,
+}

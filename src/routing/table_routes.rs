@@ -1,0 +1,69 @@
+//! How each table's rows are found: by tablets, or by the ring of its keyspace.
+
+use std::sync::Arc;
+
+use crate::token::partitioner::Partitioner;
+use crate::topology::ring::RingReplicas;
+use crate::topology::snapshot::Snapshot;
+use crate::topology::table::TableId;
+
+/// How a table's replicas are found.
+#[derive(Clone, Debug)]
+pub enum Finder {
+    /// By its tablets; the ring must never serve it.
+    Tablets,
+    /// By the ring.
+    Ring(Arc<RingReplicas>),
+    /// Its keyspace is not known yet: by tablets, should the server report one.
+    Unknown,
+}
+
+/// A table's finder and the hash of its keys.
+#[derive(Clone, Debug)]
+pub struct TableRoute {
+    /// How replicas are found.
+    pub finder: Finder,
+    /// How keys become tokens; `None` when that is not known here.
+    pub partitioner: Option<Partitioner>,
+}
+
+/// The routes of all tables, worked out once for each snapshot.
+#[derive(Debug, Default)]
+pub struct TableRoutes {
+    by_table: Vec<Option<TableRoute>>,
+}
+
+impl TableRoutes {
+    /// Forgets all: there is another snapshot.
+    pub fn clear(&mut self) {
+        self.by_table.clear();
+    }
+
+    /// The route of `table`, called `name` in `keyspace`.
+    #[inline]
+    pub fn route<'a>(
+        &mut self,
+        snapshot: &Snapshot,
+        table: TableId,
+        name: impl FnOnce() -> Option<(&'a str, &'a str)>,
+    ) -> Option<&TableRoute> {
+        let at = usize::try_from(table.0).ok()?;
+        if self.by_table.get(at).is_none_or(Option::is_none) {
+            let (keyspace, table) = name()?;
+            if self.by_table.len() <= at {
+                self.by_table.resize(at + 1, None);
+            }
+            *self.by_table.get_mut(at)? = Some(work_out(snapshot, keyspace, table));
+        }
+        self.by_table.get(at)?.as_ref()
+    }
+}
+
+fn work_out(snapshot: &Snapshot, keyspace: &str, table: &str) -> TableRoute {
+    let Some(keyspace) = snapshot.keyspace(keyspace) else {
+        return TableRoute { finder: Finder::Unknown, partitioner: Some(Partitioner::Murmur3) };
+    };
+    let finder =
+        if keyspace.tablets { Finder::Tablets } else { Finder::Ring(Arc::clone(&keyspace.ring)) };
+    TableRoute { finder, partitioner: keyspace.partitioner(table) }
+}

@@ -1,0 +1,82 @@
+//! One client connection: what it agreed to, and what is on the way to it.
+
+use std::sync::Arc;
+
+use crate::flow::outbox::Outbox;
+use crate::wire::compression::Compression;
+use crate::wire::decoder::FrameCutter;
+
+/// How far a client has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Phase {
+    /// Before STARTUP.
+    Fresh,
+    /// Requests are served.
+    Ready,
+    /// Nothing more is read; it closes when the outbox is empty.
+    Closing,
+}
+
+/// Which events a client asked for; others are not sent to it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Subscription {
+    /// SCHEMA_CHANGE. The other kinds tell of nodes that the client must not see.
+    pub schema: bool,
+}
+
+/// One client connection.
+#[derive(Debug)]
+pub struct Session {
+    /// How far it has come.
+    pub phase: Phase,
+    /// Protocol version, 3 or 4; `None` before its first frame.
+    pub version: Option<u8>,
+    /// How bodies towards it are compressed; it may send either.
+    pub compression: Option<Compression>,
+    /// The keyspace it said `USE` of.
+    pub keyspace: Option<Arc<str>>,
+    /// Events it asked for.
+    pub subscription: Subscription,
+    /// What it sent, cut into frames.
+    pub cutter: FrameCutter,
+    /// What is on the way to it.
+    pub outbox: Outbox,
+}
+
+impl Session {
+    /// A client that has said nothing yet.
+    #[must_use]
+    pub fn new(body_len_max: u32) -> Self {
+        Self {
+            phase: Phase::Fresh,
+            version: None,
+            compression: None,
+            keyspace: None,
+            subscription: Subscription::default(),
+            cutter: FrameCutter::new([3, 4], body_len_max),
+            outbox: Outbox::default(),
+        }
+    }
+
+    /// The version byte of answers; 4 before the client's first frame.
+    #[inline]
+    #[must_use]
+    pub fn response_version(&self) -> u8 {
+        0x80 | self.version.unwrap_or(4)
+    }
+
+    /// Appends a whole response frame, compressed if the client asked for that.
+    ///
+    /// A frame that cannot be compressed goes out as it is, which the flag in its header tells.
+    pub fn send(&mut self, frame: &[u8]) {
+        let out = self.outbox.end();
+        let start = out.len();
+        let compressed = self
+            .compression
+            .is_some_and(|compression| compression.compress_frame(frame, out).is_ok());
+        if !compressed {
+            out.truncate(start);
+            out.extend_from_slice(frame);
+        }
+    }
+}

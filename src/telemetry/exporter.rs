@@ -1,0 +1,217 @@
+//! From reports to the metrics page.
+
+use std::collections::{BTreeMap, HashMap};
+
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+
+use crate::engine::gauges::{Gauges, LaneGauges};
+use crate::engine::tally::{Ask, Feedback, Outcome, Tally};
+use crate::flow::histogram::Histogram;
+use crate::flow::limits::Limits;
+use crate::routing::decision::Reason;
+use crate::telemetry::family::{Buckets, Families};
+use crate::telemetry::names;
+use crate::telemetry::report::{ClusterReport, DialReport, WorkerReport};
+use crate::topology::id::NodeId;
+
+/// Tables with a label of their own. The rest share `other`: a cluster may have thousands.
+const TABLES_MAX: usize = 100;
+
+const OTHER_TABLES: &str = "other";
+
+/// 64 µs to 34 s.
+const REQUEST_BUCKETS: Buckets = Buckets { first_bits: 6, last_bits: 25 };
+
+/// 1 µs to 16 ms.
+const OVERHEAD_BUCKETS: Buckets = Buckets { first_bits: 0, last_bits: 14 };
+
+/// Renders the page: the sum of all workers, the cluster, and the process.
+pub fn render(workers: &[WorkerReport], cluster: &ClusterReport) -> Result<String, String> {
+    let mut families = Families::default();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    families.numbers(&names::BUILD_INFO, [(vec![version], 1)]);
+    add_requests(&mut families, workers);
+    add_routing(&mut families, workers);
+    add_lanes(&mut families, workers, cluster);
+    add_prepared(&mut families, workers);
+    add_clients(&mut families, workers);
+    add_limits(&mut families, &cluster.limits);
+    families.extend(ProcessCollector::for_self().collect());
+    families.encode()
+}
+
+fn add_requests(families: &mut Families, workers: &[WorkerReport]) {
+    let received = Ask::ALL.into_iter().enumerate().map(|(ask, label)| {
+        let count = total(workers, |tally| tally.received.get(ask).copied().unwrap_or(0));
+        (vec![label.label().to_owned()], count)
+    });
+    families.numbers(&names::REQUESTS_RECEIVED, received);
+    let ended = Ask::ALL.into_iter().enumerate().flat_map(|(ask, asked)| {
+        Outcome::ALL.into_iter().enumerate().map(move |(outcome, how)| {
+            let labels = vec![asked.label().to_owned(), how.label().to_owned()];
+            let cell = |tally: &Tally| tally.ended.get(ask)?.get(outcome).copied();
+            (labels, total(workers, |tally| cell(tally).unwrap_or(0)))
+        })
+    });
+    families.numbers(&names::REQUESTS, ended);
+    let latency = merged(workers, |tally| &tally.latency);
+    families.durations(&names::REQUEST_DURATION, &latency, REQUEST_BUCKETS);
+    let own_time = merged(workers, |tally| &tally.own_time);
+    families.durations(&names::PROXY_OVERHEAD, &own_time, OVERHEAD_BUCKETS);
+    families.number(&names::REQUEST_TIMEOUTS, total(workers, |tally| tally.timeouts));
+    families.number(&names::LATE_ANSWERS, total(workers, |tally| tally.late_answers));
+    families.number(&names::RETRIES, total(workers, |tally| tally.resent));
+}
+
+fn add_routing(families: &mut Families, workers: &[WorkerReport]) {
+    // Every reason is told from the start, at 0: a rate over a series that begins at 1 loses it.
+    let decisions = Reason::ALL.into_iter().enumerate().map(|(reason, label)| {
+        let count = total(workers, |tally| tally.routing.get(reason).copied().unwrap_or(0));
+        (vec![label.label().to_owned()], count)
+    });
+    families.numbers(&names::ROUTING, decisions);
+    let tables = fold_tables(workers);
+    let misses = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.misses));
+    families.numbers(&names::TABLET_FEEDBACK, misses);
+    let hits = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.hits));
+    families.numbers(&names::TABLET_HITS, hits);
+    families.number(&names::TABLET_ENTRIES, held(workers, |gauges| gauges.tablets));
+    families.number(&names::TABLET_STALE, total(workers, |tally| tally.stale_tablets));
+}
+
+fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &ClusterReport) {
+    let nodes = cluster.snapshot.nodes();
+    families.number(&names::NODES, wide(nodes.len()));
+    // A node without lanes is told, too: its absence would go unnoticed.
+    let mut lanes =
+        nodes.iter().map(|node| (node.id, LaneGauges::default())).collect::<BTreeMap<_, _>>();
+    for (node, gauges) in workers.iter().flat_map(|worker| &worker.gauges.lanes) {
+        let sum = lanes.entry(*node).or_default();
+        sum.open += gauges.open;
+        sum.draining += gauges.draining;
+    }
+    let lanes = lanes.into_iter().flat_map(|(node, sum)| {
+        let states = [("open", sum.open), ("draining", sum.draining)];
+        let name = node_name(cluster, node);
+        states.map(|(state, count)| (vec![name.clone(), state.to_owned()], count))
+    });
+    families.numbers(&names::LANES, lanes);
+    families.number(&names::LANES_BROKEN, total(workers, |tally| tally.lanes_broken));
+    families.number(&names::UPSTREAM_IN_FLIGHT, held(workers, |gauges| gauges.in_flight));
+    families.number(&names::ORPHANS, held(workers, |gauges| gauges.orphans));
+    let dials = cluster.dials.iter();
+    let results = dials.clone().flat_map(|dial| {
+        let labels = |result: &str| vec![node_name(cluster, dial.node), result.to_owned()];
+        dial.results.iter().map(move |(result, count)| (labels(result), *count))
+    });
+    families.numbers(&names::HANDSHAKES, results);
+    let of_each = |count: fn(&DialReport) -> u64| {
+        dials.clone().map(move |dial| (vec![node_name(cluster, dial.node)], count(dial)))
+    };
+    families.numbers(&names::LANES_EXCESS, of_each(|dial| dial.excess));
+    families.numbers(&names::SOURCE_PORTS_TAKEN, of_each(|dial| dial.ports_taken));
+    families.numbers(&names::SHARD_MISMATCHES, of_each(|dial| dial.mismatches));
+    let verdicts =
+        dials.map(|dial| (vec![node_name(cluster, dial.node), dial.port_verdict.to_owned()], 1));
+    families.numbers(&names::PORT_VERDICT, verdicts);
+}
+
+fn add_prepared(families: &mut Families, workers: &[WorkerReport]) {
+    families.number(&names::PREPARED_ENTRIES, held(workers, |gauges| gauges.catalog_entries));
+    families.number(&names::PREPARED_BYTES, held(workers, |gauges| gauges.catalog_bytes));
+    families.number(&names::PREPARED_HITS, total(workers, |tally| tally.catalog_hits));
+    families.number(&names::PREPARED_MISSES, total(workers, |tally| tally.catalog_misses));
+    families.number(&names::PREPARED_REPREPARES, total(workers, |tally| tally.reprepared));
+    families.number(&names::PREPARED_SPREAD, total(workers, |tally| tally.spread));
+}
+
+fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
+    families.number(&names::CLIENTS, held(workers, |gauges| gauges.clients));
+    families.number(&names::CLIENTS_OPENED, total(workers, |tally| tally.clients_opened));
+    let rejected = [
+        ("too_many", total(workers, |tally| tally.clients_refused)),
+        ("unread_answers", total(workers, |tally| tally.clients_cut_off)),
+        ("broken_protocol", total(workers, |tally| tally.clients_broken)),
+    ];
+    let rejected = rejected.map(|(reason, count)| (vec![reason.to_owned()], count));
+    families.numbers(&names::CLIENTS_REJECTED, rejected);
+    families.number(&names::AGREEMENT_WAITS, total(workers, |tally| tally.agreements));
+    families.number(&names::AGREEMENT_TIMEOUTS, total(workers, |tally| tally.agreement_timeouts));
+}
+
+fn add_limits(families: &mut Families, limits: &Limits) {
+    let limits = [
+        ("frame_body_bytes_max", u64::from(limits.frame_body_bytes_max)),
+        ("client_in_flight_max", u64::from(limits.client_in_flight_max)),
+        ("outbox_high_bytes", wide(limits.outbox_high_bytes)),
+        ("client_backlog_bytes_max", wide(limits.client_backlog_bytes_max)),
+        ("lane_streams_max", u64::from(limits.lane_streams_max)),
+        ("lane_orphans_max", u64::from(limits.lane_orphans_max)),
+        ("lane_retained_bytes_max", wide(limits.lane_retained_bytes_max)),
+        ("clients_max", wide(limits.clients_max)),
+        ("catalog_bytes_max", wide(limits.catalog_bytes_max)),
+        ("tablets_max", wide(limits.tablets_max)),
+        ("keyspaces_max", wide(limits.keyspaces_max)),
+    ];
+    let limits = limits.map(|(setting, limit)| (vec![setting.to_owned()], limit));
+    families.numbers(&names::LIMITS, limits);
+}
+
+fn total(workers: &[WorkerReport], count: impl Fn(&Tally) -> u64) -> u64 {
+    workers.iter().map(|worker| count(&worker.tally)).sum()
+}
+
+fn held(workers: &[WorkerReport], count: impl Fn(&Gauges) -> u64) -> u64 {
+    workers.iter().map(|worker| count(&worker.gauges)).sum()
+}
+
+/// A node as operators know it. One that has left has only our number.
+fn node_name(cluster: &ClusterReport, node: NodeId) -> String {
+    match cluster.snapshot.node(node) {
+        Some(node) => node.address.to_string(),
+        None => format!("left_{}", node.0),
+    }
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn merged(workers: &[WorkerReport], part: impl Fn(&Tally) -> &Histogram) -> Histogram {
+    workers.iter().fold(Histogram::default(), |mut sum, worker| {
+        sum.merge(part(&worker.tally));
+        sum
+    })
+}
+
+/// Feedback by table name, over all workers. Tables keep the places that they came in, so that no
+/// series jumps between its own label and `other` from one scrape to the next.
+fn fold_tables(workers: &[WorkerReport]) -> Vec<(String, Feedback)> {
+    let mut tables: Vec<(String, Feedback)> = Vec::new();
+    let mut places = HashMap::new();
+    let length = workers.iter().map(|worker| worker.tally.feedback.len()).max().unwrap_or(0);
+    let cells = (0..length).flat_map(|number| {
+        workers.iter().filter_map(move |worker| {
+            let feedback = *worker.tally.feedback.get(number)?;
+            let name = worker.gauges.table_names.get(number).map_or(OTHER_TABLES, String::as_str);
+            (feedback != Feedback::default()).then_some((name, feedback))
+        })
+    });
+    for (name, feedback) in cells {
+        let is_full = places.len() >= TABLES_MAX && !places.contains_key(name);
+        let name = if is_full { OTHER_TABLES } else { name };
+        let place = *places.entry(name).or_insert(tables.len());
+        if place == tables.len() {
+            tables.push((name.to_owned(), Feedback::default()));
+        }
+        if let Some((_, sum)) = tables.get_mut(place) {
+            sum.hits += feedback.hits;
+            sum.misses += feedback.misses;
+        }
+    }
+    tables
+}
+
+#[cfg(test)]
+mod tests;

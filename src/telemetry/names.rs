@@ -1,0 +1,361 @@
+//! Every metric once: its name, what it counts, and its labels.
+//!
+//! One prefix, base units, `_total` for what only grows. A label's values come from our own enums, or
+//! are nodes and tables of one cluster; never text that a client sent.
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Comes and goes.
+    Gauge,
+    /// Counts by size.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Metric {
+    /// Name on the page.
+    pub name: &'static str,
+    /// How it behaves.
+    pub kind: Kind,
+    /// What it counts.
+    pub help: &'static str,
+    /// Names of its labels.
+    pub labels: &'static [&'static str],
+}
+
+const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Counter, help, labels }
+}
+
+const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Gauge, help, labels }
+}
+
+const fn histogram(name: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Histogram, help, labels: &[] }
+}
+
+/// `shardlane_build_info`
+pub const BUILD_INFO: Metric =
+    gauge("shardlane_build_info", &["version"], "Always 1; the label tells the version.");
+
+/// `shardlane_requests_received_total`
+pub const REQUESTS_RECEIVED: Metric = counter(
+    "shardlane_requests_received_total",
+    &["op"],
+    "Requests that clients sent, by what they ask.",
+);
+
+/// `shardlane_requests_total`
+pub const REQUESTS: Metric = counter(
+    "shardlane_requests_total",
+    &["op", "outcome"],
+    "Requests that ended, by what they asked and how they ended. Received less ended are in \
+     flight.",
+);
+
+/// `shardlane_request_duration_seconds`
+pub const REQUEST_DURATION: Metric = histogram(
+    "shardlane_request_duration_seconds",
+    "From a request's arrival to its answer's departure.",
+);
+
+/// `shardlane_proxy_overhead_seconds`
+pub const PROXY_OVERHEAD: Metric = histogram(
+    "shardlane_proxy_overhead_seconds",
+    "The part of a request's duration that was spent in shardlane itself.",
+);
+
+/// `shardlane_request_timeouts_total`
+pub const REQUEST_TIMEOUTS: Metric = counter(
+    "shardlane_request_timeouts_total",
+    &[],
+    "Requests given up for want of an answer; their clients got an error from us.",
+);
+
+/// `shardlane_late_answers_total`
+pub const LATE_ANSWERS: Metric = counter(
+    "shardlane_late_answers_total",
+    &[],
+    "Answers that came after their request was given up.",
+);
+
+/// `shardlane_retries_total`
+pub const RETRIES: Metric = counter(
+    "shardlane_retries_total",
+    &[],
+    "Requests sent again that had never left us, or that could be repeated without harm.",
+);
+
+/// `shardlane_routing_total`
+pub const ROUTING: Metric = counter(
+    "shardlane_routing_total",
+    &["reason"],
+    "Routing decisions by reason. tablet_replica, ring_replica and lwt_primary went to a \
+     replica shard, as far as we know.",
+);
+
+/// `shardlane_tablet_feedback_total`
+pub const TABLET_FEEDBACK: Metric = counter(
+    "shardlane_tablet_feedback_total",
+    &["table"],
+    "Answers by which the server told that a request came to the wrong shard, and which would \
+     be right. The honest measure of routing; tables beyond the first 100 are `other`.",
+);
+
+/// `shardlane_tablet_hits_total`
+pub const TABLET_HITS: Metric = counter(
+    "shardlane_tablet_hits_total",
+    &["table"],
+    "Answers by which the server would have told of a wrong shard, and did not.",
+);
+
+/// `shardlane_tablet_map_entries`
+pub const TABLET_ENTRIES: Metric = gauge(
+    "shardlane_tablet_map_entries",
+    &[],
+    "Tablets whose replicas are known; each worker learns its own.",
+);
+
+/// `shardlane_tablet_stale_total`
+pub const TABLET_STALE: Metric = counter(
+    "shardlane_tablet_stale_total",
+    &[],
+    "Tellings of a tablet that were older than what was known, and not believed.",
+);
+
+/// `shardlane_nodes`
+pub const NODES: Metric =
+    gauge("shardlane_nodes", &[], "Nodes of the cluster, as far as it tells.");
+
+/// `shardlane_lanes`
+pub const LANES: Metric = gauge(
+    "shardlane_lanes",
+    &["node", "state"],
+    "Upstream connections by node and state (open, draining). A node with fewer open lanes \
+     than shards is not reached in full.",
+);
+
+/// `shardlane_lanes_broken_total`
+pub const LANES_BROKEN: Metric = counter(
+    "shardlane_lanes_broken_total",
+    &[],
+    "Lanes closed because the node broke the protocol.",
+);
+
+/// `shardlane_upstream_in_flight`
+pub const UPSTREAM_IN_FLIGHT: Metric =
+    gauge("shardlane_upstream_in_flight", &[], "Requests that wait for a node's answer.");
+
+/// `shardlane_orphans`
+pub const ORPHANS: Metric = gauge(
+    "shardlane_orphans",
+    &[],
+    "Requests that wait for a node's answer, and for which nobody waits any more.",
+);
+
+/// `shardlane_handshakes_total`
+pub const HANDSHAKES: Metric = counter(
+    "shardlane_handshakes_total",
+    &["node", "result"],
+    "Attempts to open an upstream connection, by node and result.",
+);
+
+/// `shardlane_lanes_excess_total`
+pub const LANES_EXCESS: Metric = counter(
+    "shardlane_lanes_excess_total",
+    &["node"],
+    "Connections opened at the plain port that came to a shard with a lane already, and were \
+     closed again.",
+);
+
+/// `shardlane_source_ports_taken_total`
+pub const SOURCE_PORTS_TAKEN: Metric = counter(
+    "shardlane_source_ports_taken_total",
+    &["node"],
+    "Source ports that could not be bound; the next one was tried.",
+);
+
+/// `shardlane_shard_mismatch_total`
+pub const SHARD_MISMATCHES: Metric = counter(
+    "shardlane_shard_mismatch_total",
+    &["node"],
+    "Connections that came to another shard than their source port names. Something on the \
+     way, such as NAT, rewrites source ports.",
+);
+
+/// `shardlane_shard_aware_port`
+pub const PORT_VERDICT: Metric = gauge(
+    "shardlane_shard_aware_port",
+    &["node", "verdict"],
+    "Always 1; the label tells what is known of a node's shard-aware port.",
+);
+
+/// `shardlane_prepared_cache_entries`
+pub const PREPARED_ENTRIES: Metric =
+    gauge("shardlane_prepared_cache_entries", &[], "Prepared statements that are remembered.");
+
+/// `shardlane_prepared_cache_bytes`
+pub const PREPARED_BYTES: Metric =
+    gauge("shardlane_prepared_cache_bytes", &[], "Memory that they take.");
+
+/// `shardlane_prepared_cache_hits_total`
+pub const PREPARED_HITS: Metric =
+    counter("shardlane_prepared_cache_hits_total", &[], "Requests whose prepared id was known.");
+
+/// `shardlane_prepared_cache_misses_total`
+pub const PREPARED_MISSES: Metric = counter(
+    "shardlane_prepared_cache_misses_total",
+    &[],
+    "Requests whose prepared id was not known; they were forwarded all the same.",
+);
+
+/// `shardlane_prepared_cache_reprepares_total`
+pub const PREPARED_REPREPARES: Metric = counter(
+    "shardlane_prepared_cache_reprepares_total",
+    &[],
+    "Statements prepared again because a node had forgotten them. A steady stream means that \
+     a node's cache is too small.",
+);
+
+/// `shardlane_prepared_cache_spread_total`
+pub const PREPARED_SPREAD: Metric = counter(
+    "shardlane_prepared_cache_spread_total",
+    &[],
+    "Statements prepared on more nodes ahead of need.",
+);
+
+/// `shardlane_client_connections`
+pub const CLIENTS: Metric =
+    gauge("shardlane_client_connections", &[], "Clients that are connected.");
+
+/// `shardlane_clients_opened_total`
+pub const CLIENTS_OPENED: Metric =
+    counter("shardlane_clients_opened_total", &[], "Clients that connected.");
+
+/// `shardlane_clients_rejected_total`
+pub const CLIENTS_REJECTED: Metric = counter(
+    "shardlane_clients_rejected_total",
+    &["reason"],
+    "Clients that were turned away or cut off: too_many, unread_answers, or broken_protocol.",
+);
+
+/// `shardlane_schema_agreement_waits_total`
+pub const AGREEMENT_WAITS: Metric = counter(
+    "shardlane_schema_agreement_waits_total",
+    &[],
+    "Schema changes whose answer waited for the nodes to agree.",
+);
+
+/// `shardlane_schema_agreement_timeouts_total`
+pub const AGREEMENT_TIMEOUTS: Metric = counter(
+    "shardlane_schema_agreement_timeouts_total",
+    &[],
+    "Of those, the ones answered without agreement.",
+);
+
+/// `shardlane_limit`
+pub const LIMITS: Metric = gauge(
+    "shardlane_limit",
+    &["setting"],
+    "The bounds in force, by the name of their setting: what the other numbers are to be \
+     compared with.",
+);
+
+/// Every metric of ours, in the order of the page.
+pub const ALL: &[Metric] = &[
+    BUILD_INFO,
+    REQUESTS_RECEIVED,
+    REQUESTS,
+    REQUEST_DURATION,
+    PROXY_OVERHEAD,
+    REQUEST_TIMEOUTS,
+    LATE_ANSWERS,
+    RETRIES,
+    ROUTING,
+    TABLET_FEEDBACK,
+    TABLET_HITS,
+    TABLET_ENTRIES,
+    TABLET_STALE,
+    NODES,
+    LANES,
+    LANES_BROKEN,
+    UPSTREAM_IN_FLIGHT,
+    ORPHANS,
+    HANDSHAKES,
+    LANES_EXCESS,
+    SOURCE_PORTS_TAKEN,
+    SHARD_MISMATCHES,
+    PORT_VERDICT,
+    PREPARED_ENTRIES,
+    PREPARED_BYTES,
+    PREPARED_HITS,
+    PREPARED_MISSES,
+    PREPARED_REPREPARES,
+    PREPARED_SPREAD,
+    CLIENTS,
+    CLIENTS_OPENED,
+    CLIENTS_REJECTED,
+    AGREEMENT_WAITS,
+    AGREEMENT_TIMEOUTS,
+    LIMITS,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::fmt::Write;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    fn page() -> String {
+        let mut text = "# Metrics
+
+Written by a test from `src/telemetry/names.rs`; a stale page fails it (`SHARDLANE_GOLDEN=write` writes
+it anew). Besides these there are the usual `process_*`.
+
+| Name | Kind | Labels | What it counts |
+| --- | --- | --- | --- |
+"
+        .to_owned();
+        for metric in ALL {
+            let labels = metric.labels.iter().map(|label| format!("`{label}`"));
+            let labels = labels.collect::<Vec<_>>().join(", ");
+            let kind = format!("{:?}", metric.kind).to_lowercase();
+            writeln!(text, "| `{}` | {kind} | {labels} | {} |", metric.name, metric.help).unwrap();
+        }
+        text
+    }
+
+    #[test]
+    fn the_documentation_is_not_stale() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+        if env::var_os("SHARDLANE_GOLDEN").is_some_and(|value| value == "write") {
+            fs::write(&path, page()).unwrap();
+        }
+        let written = fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(written, page(), "SHARDLANE_GOLDEN=write writes it anew");
+    }
+
+    #[test]
+    fn names_are_unique_and_follow_the_conventions() {
+        for (index, metric) in ALL.iter().enumerate() {
+            let Metric { name, kind, help, .. } = metric;
+            assert!(ALL.iter().skip(index + 1).all(|other| other.name != *name), "{name} twice");
+            assert!(name.starts_with("shardlane_"), "{name}");
+            assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+            assert!(*kind != Kind::Histogram || name.ends_with("_seconds"), "{name}");
+            assert!(help.ends_with('.') && !help.contains('|'), "{name}");
+        }
+    }
+}

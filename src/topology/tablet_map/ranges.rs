@@ -1,0 +1,202 @@
+//! The tablets of one table, sorted, in chunks.
+//!
+//! One sorted list would move half of itself for every tablet that is learned: quadratic in the
+//! number of tablets. Chunks bound that to [`CHUNK_LEN_MAX`]; a list of the chunks' last tokens
+//! finds the chunk. Last tokens lie apart from the rest, so that a search touches few cache lines.
+
+use crate::topology::id::NodeId;
+use crate::topology::tablet::Replicas;
+use crate::topology::tablet::Tablet;
+
+/// Tablets of a full chunk, which is then cut in two.
+const CHUNK_LEN_MAX: usize = 256;
+
+/// Tablets that don't overlap, in token order.
+#[derive(Debug, Default)]
+pub(super) struct Ranges {
+    /// The last token of each chunk.
+    tops: Vec<i64>,
+    chunks: Vec<Chunk>,
+    len: usize,
+    /// Which chunk was dropped last for lack of room.
+    dropped_chunk: usize,
+}
+
+/// Neighbours; never empty.
+#[derive(Debug, Default)]
+struct Chunk {
+    lasts: Vec<i64>,
+    /// As many as `lasts`.
+    spans: Vec<Span>,
+}
+
+/// A tablet without its last token.
+#[derive(Debug)]
+struct Span {
+    first: i64,
+    replicas: Replicas,
+}
+
+impl Ranges {
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(super) fn locate(&self, token: i64) -> Option<&Replicas> {
+        let chunk = self.chunks.get(self.tops.partition_point(|top| *top < token))?;
+        let span = chunk.spans.get(chunk.lasts.partition_point(|last| *last < token))?;
+        (span.first < token).then_some(&span.replicas)
+    }
+
+    /// Tells whether exactly this tablet is known.
+    pub(super) fn holds(&self, tablet: &Tablet) -> bool {
+        let find = || {
+            let chunk = self.chunks.get(self.tops.partition_point(|top| *top < tablet.last))?;
+            let index = chunk.lasts.binary_search(&tablet.last).ok()?;
+            chunk.spans.get(index)
+        };
+        find().is_some_and(|span| span.first == tablet.first && span.replicas == tablet.replicas)
+    }
+
+    /// Takes out every tablet that overlaps `(first, last]`. Equal borders don't overlap.
+    pub(super) fn cut(&mut self, first: i64, last: i64) -> Vec<Tablet> {
+        let mut out = Vec::new();
+        let begin = self.tops.partition_point(|top| *top <= first);
+        let mut emptied = begin..begin;
+        let rest = self.chunks.iter_mut().zip(&mut self.tops).enumerate().skip(begin);
+        for (index, (chunk, top)) in rest {
+            chunk.cut(first, last, &mut out);
+            match chunk.lasts.last() {
+                // Only the first chunk can keep something below, so the emptied ones are neighbours.
+                None if emptied.is_empty() => emptied = index..index + 1,
+                None => emptied.end = index + 1,
+                Some(remaining) => {
+                    *top = *remaining;
+                    if *remaining > first {
+                        break;
+                    }
+                }
+            }
+        }
+        self.chunks.drain(emptied.clone());
+        self.tops.drain(emptied);
+        self.len -= out.len();
+        out
+    }
+
+    /// Puts a tablet in its place. None that it overlaps is left, see [`Ranges::cut`].
+    pub(super) fn add(&mut self, tablet: Tablet) {
+        let last = tablet.last;
+        let index = self.tops.partition_point(|top| *top < last);
+        let index = index.min(self.chunks.len().saturating_sub(1));
+        self.len += 1;
+        let (Some(chunk), Some(top)) = (self.chunks.get_mut(index), self.tops.get_mut(index))
+        else {
+            let mut chunk = Chunk::default();
+            chunk.add(tablet);
+            self.chunks.push(chunk);
+            self.tops.push(last);
+            return;
+        };
+        let upper = chunk.split_if_full();
+        let lower_top = chunk.lasts.last().copied();
+        let Some((mut upper, lower_top)) = upper.zip(lower_top) else {
+            chunk.add(tablet);
+            *top = last.max(*top);
+            return;
+        };
+        let upper_top = last.max(*top);
+        if last < lower_top {
+            chunk.add(tablet);
+        } else {
+            upper.add(tablet);
+        }
+        *top = lower_top;
+        self.chunks.insert(index + 1, upper);
+        self.tops.insert(index + 1, upper_top);
+    }
+
+    /// Drops the tablets that name `node`, and counts them.
+    pub(super) fn drop_naming(&mut self, node: NodeId) -> usize {
+        let named = |chunk: &Chunk| chunk.spans.iter().any(|span| span.replicas.names(node));
+        if !self.chunks.iter().any(named) {
+            return 0;
+        }
+        let old = std::mem::take(self);
+        for chunk in old.chunks {
+            for tablet in chunk.into_tablets().filter(|tablet| !tablet.replicas.names(node)) {
+                self.add(tablet);
+            }
+        }
+        old.len - self.len
+    }
+
+    /// Drops a chunk of tablets, each one in its turn, and counts them.
+    pub(super) fn drop_some(&mut self) -> usize {
+        if self.chunks.is_empty() {
+            return 0;
+        }
+        self.dropped_chunk = (self.dropped_chunk + 1) % self.chunks.len();
+        self.tops.remove(self.dropped_chunk);
+        let dropped = self.chunks.remove(self.dropped_chunk).lasts.len();
+        self.len -= dropped;
+        dropped
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Tablet> + '_ {
+        self.chunks.iter().flat_map(|chunk| {
+            let pairs = chunk.lasts.iter().zip(&chunk.spans);
+            pairs.map(|(last, Span { first, replicas })| Tablet {
+                first: *first,
+                last: *last,
+                replicas: replicas.clone(),
+            })
+        })
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let own =
+            self.tops.capacity() * size_of::<i64>() + self.chunks.capacity() * size_of::<Chunk>();
+        own + self.chunks.iter().map(Chunk::memory_bytes).sum::<usize>()
+    }
+}
+
+impl Chunk {
+    fn add(&mut self, tablet: Tablet) {
+        let Tablet { first, last, replicas } = tablet;
+        let index = self.lasts.partition_point(|known| *known < last);
+        self.lasts.insert(index, last);
+        self.spans.insert(index, Span { first, replicas });
+    }
+
+    fn cut(&mut self, first: i64, last: i64, out: &mut Vec<Tablet>) {
+        let begin = self.lasts.partition_point(|known| *known <= first);
+        let end = self.spans.partition_point(|span| span.first < last);
+        if begin < end {
+            let pairs = self.lasts.drain(begin..end).zip(self.spans.drain(begin..end));
+            out.extend(pairs.map(tablet));
+        }
+    }
+
+    /// The upper half of a full chunk.
+    fn split_if_full(&mut self) -> Option<Self> {
+        let half = CHUNK_LEN_MAX / 2;
+        (self.lasts.len() >= CHUNK_LEN_MAX)
+            .then(|| Self { lasts: self.lasts.split_off(half), spans: self.spans.split_off(half) })
+    }
+
+    fn into_tablets(self) -> impl Iterator<Item = Tablet> {
+        self.lasts.into_iter().zip(self.spans).map(tablet)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let spilled: usize = self.spans.iter().map(|span| span.replicas.heap_bytes()).sum();
+        let lasts = self.lasts.capacity() * size_of::<i64>();
+        lasts + self.spans.capacity() * size_of::<Span>() + spilled
+    }
+}
+
+fn tablet((last, Span { first, replicas }): (i64, Span)) -> Tablet {
+    Tablet { first, last, replicas }
+}

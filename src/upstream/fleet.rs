@@ -1,0 +1,127 @@
+//! Which lane leads to which shard of which node.
+
+use crate::token::shard::ShardId;
+use crate::token::shard::Sharder;
+use crate::topology::id::NodeId;
+
+/// The lanes of one kind by node and shard; `K` names a lane.
+#[derive(Debug)]
+pub struct Fleet<K> {
+    nodes: Vec<NodeLanes<K>>,
+    /// Every lane, for requests that any shard may take.
+    live: Vec<(NodeId, K)>,
+}
+
+/// The lanes to one node.
+#[derive(Debug)]
+pub struct NodeLanes<K> {
+    /// How the node deals tokens to shards; `None` for a server without shards.
+    pub sharder: Option<Sharder>,
+    shards: Vec<Option<K>>,
+    live: u16,
+}
+
+impl<K: Copy + Eq> Fleet<K> {
+    /// Adds a lane. One that stands at the same place already is handed back: it is one too many.
+    pub fn insert(
+        &mut self,
+        (node, shard): (NodeId, ShardId),
+        sharder: Option<Sharder>,
+        lane: K,
+    ) -> Option<K> {
+        let at = usize::from(node.0);
+        if self.nodes.len() <= at {
+            self.nodes.resize_with(at + 1, NodeLanes::default);
+        }
+        let lanes = self.nodes.get_mut(at)?;
+        lanes.sharder = sharder;
+        let place = usize::from(shard.0);
+        if lanes.shards.len() <= place {
+            lanes.shards.resize(place + 1, None);
+        }
+        let before = lanes.shards.get_mut(place)?.replace(lane);
+        self.live.push((node, lane));
+        match before {
+            Some(before) => self.live.retain(|(_, live)| *live != before),
+            None => lanes.live += 1,
+        }
+        before
+    }
+
+    /// Forgets a lane; `false` when it was not here.
+    pub fn remove(&mut self, node: NodeId, lane: K) -> bool {
+        let lanes = self.nodes.get_mut(usize::from(node.0));
+        let Some(lanes) = lanes else { return false };
+        let Some(place) = lanes.shards.iter_mut().find(|place| **place == Some(lane)) else {
+            return false;
+        };
+        *place = None;
+        lanes.live -= 1;
+        self.live.retain(|(_, live)| *live != lane);
+        true
+    }
+
+    /// The lane to a shard of a node.
+    #[inline]
+    #[must_use]
+    pub fn lane(&self, node: NodeId, shard: ShardId) -> Option<K> {
+        *self.nodes.get(usize::from(node.0))?.shards.get(usize::from(shard.0))?
+    }
+
+    /// What is known of a node; `None` before its first lane.
+    #[inline]
+    #[must_use]
+    pub fn node(&self, node: NodeId) -> Option<&NodeLanes<K>> {
+        self.nodes.get(usize::from(node.0))
+    }
+
+    /// The lanes to one node.
+    pub fn lanes_of(&self, node: NodeId) -> impl Iterator<Item = K> {
+        let lanes = self.nodes.get(usize::from(node.0));
+        lanes.into_iter().flat_map(|lanes| lanes.shards.iter().copied().flatten())
+    }
+
+    /// Every lane with its node.
+    #[must_use]
+    pub fn live(&self) -> &[(NodeId, K)] {
+        &self.live
+    }
+
+    /// The nodes that have a lane.
+    pub fn live_nodes(&self) -> impl Iterator<Item = NodeId> {
+        let numbers = self.nodes.iter().zip(0u16..);
+        numbers.filter(|(lanes, _)| lanes.live > 0).map(|(_, number)| NodeId(number))
+    }
+}
+
+impl<K> Default for Fleet<K> {
+    fn default() -> Self {
+        Self { nodes: Vec::new(), live: Vec::new() }
+    }
+}
+
+impl<K> Default for NodeLanes<K> {
+    fn default() -> Self {
+        Self { sharder: None, shards: Vec::new(), live: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_lane_to_a_shard_hands_the_first_back() {
+        let mut fleet = Fleet::default();
+        let place = (NodeId(2), ShardId(3));
+        assert_eq!(fleet.insert(place, None, 'a'), None);
+        assert_eq!(fleet.insert(place, None, 'b'), Some('a'));
+        assert_eq!(fleet.lane(place.0, place.1), Some('b'));
+        assert_eq!(fleet.live(), [(NodeId(2), 'b')]);
+
+        assert!(!fleet.remove(place.0, 'a'));
+        assert!(fleet.remove(place.0, 'b'));
+        assert_eq!(fleet.live_nodes().count(), 0);
+        assert_eq!(fleet.lane(place.0, place.1), None);
+    }
+}

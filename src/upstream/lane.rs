@@ -1,0 +1,71 @@
+//! One lane: what is in flight to one shard, and the bytes on their way there.
+
+use crate::flow::outbox::Outbox;
+use crate::token::shard::ShardId;
+use crate::topology::id::NodeId;
+use crate::upstream::stream_ids::StreamIds;
+use crate::wire::decoder::FrameCutter;
+
+/// Lanes of one kind: those without a keyspace, or those that said `USE` of one.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct SetId(pub u16);
+
+impl SetId {
+    /// The lanes that never said `USE`.
+    pub const PLAIN: Self = Self(0);
+}
+
+/// Where a lane leads, and what its server agreed to.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneRoute {
+    /// The node it is connected to.
+    pub node: NodeId,
+    /// The shard that its SUPPORTED named.
+    pub shard: ShardId,
+    /// Its keyspace.
+    pub set: SetId,
+    /// Bit of the bind metadata flags that marks a light-weight transaction; 0 when not agreed.
+    pub lwt_mask: u32,
+}
+
+/// A connection to one shard; `W` is who waits for an answer.
+#[derive(Debug)]
+pub struct Lane<W> {
+    /// Where it leads.
+    pub route: LaneRoute,
+    /// Requests in flight.
+    pub ids: StreamIds<W>,
+    /// Bytes on their way to the shard.
+    pub outbox: Outbox,
+    /// Answers, cut into frames.
+    pub cutter: FrameCutter,
+    /// Bytes of requests that are kept for sending again.
+    pub retained_bytes: usize,
+    /// Whether it is on the list of lanes with something to send.
+    pub touched: bool,
+    /// Set once nothing new may be sent; it closes when its last answer is there.
+    pub draining: bool,
+}
+
+impl<W> Lane<W> {
+    /// A lane with nothing in flight and at most `streams_max` requests at a time.
+    #[must_use]
+    pub fn new(route: LaneRoute, streams_max: u16, body_len_max: u32) -> Self {
+        Self {
+            route,
+            ids: StreamIds::new(streams_max),
+            outbox: Outbox::default(),
+            cutter: FrameCutter::new([0x84; 2], body_len_max),
+            retained_bytes: 0,
+            touched: false,
+            draining: false,
+        }
+    }
+
+    /// Requests in flight, by which lanes are compared; `None` when it takes no more.
+    #[inline]
+    #[must_use]
+    pub fn load(&self) -> Option<usize> {
+        if self.draining || self.ids.is_full() { None } else { Some(self.ids.in_flight()) }
+    }
+}

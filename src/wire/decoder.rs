@@ -1,0 +1,126 @@
+//! Cuts frames out of a byte stream, in place where they lie whole in what was read.
+//!
+//! A read gives many small frames; each is handed out as a slice of the read buffer. Only a frame
+//! that the buffer's end cuts is copied, and only as fast as its bytes arrive: an announced length
+//! alone never reserves memory.
+
+use std::mem;
+
+use crate::wire::error::WireError;
+use crate::wire::header::{HEADER_LEN, Header};
+
+/// Memory that is kept for the next cut frame; more than this is given back.
+const KEPT_LEN: usize = 64 * 1024;
+
+/// The frames of one direction of one connection.
+#[derive(Debug)]
+pub struct FrameCutter {
+    /// The front of a frame whose rest has not been read yet.
+    partial: Vec<u8>,
+    /// `partial` is a whole frame that was handed out, to be cleared.
+    handed_out: bool,
+    body_len_max: u32,
+    versions: [u8; 2],
+}
+
+impl FrameCutter {
+    /// Accepts frames of two version bytes, such as 0x03 and 0x04, with bodies up to a limit.
+    #[must_use]
+    pub fn new(versions: [u8; 2], body_len_max: u32) -> Self {
+        Self { partial: Vec::new(), handed_out: false, body_len_max, versions }
+    }
+
+    /// From now on accepts one version byte only: a connection keeps the version it began with.
+    pub fn expect_version(&mut self, version: u8) {
+        self.versions = [version; 2];
+    }
+
+    /// The next whole frame, header included, or `None` when `chunk` is used up.
+    ///
+    /// `chunk` is what was read last; each call takes the front off it. After an error the
+    /// connection is of no use: nobody knows where the next frame begins.
+    pub fn next_frame<'s, 'c: 's>(
+        &'s mut self,
+        chunk: &mut &'c mut [u8],
+    ) -> Result<Option<&'s mut [u8]>, WireError> {
+        if self.handed_out {
+            self.handed_out = false;
+            self.partial.clear();
+            self.partial.shrink_to(KEPT_LEN);
+        }
+        if !self.partial.is_empty() {
+            return self.complete(chunk);
+        }
+        match self.frame_len(chunk)? {
+            Some(len) if len <= chunk.len() => {
+                let (frame, rest) = mem::take(chunk).split_at_mut(len);
+                *chunk = rest;
+                Ok(Some(frame))
+            }
+            Some(_) | None => {
+                let cut = mem::take(chunk);
+                self.partial.extend_from_slice(cut);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Bytes that the frame which has begun still needs; those of its header while that is cut.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        if self.handed_out || self.partial.is_empty() {
+            return 0;
+        }
+        let body_len = Header::peek(&self.partial).map_or(0, |header| header.body_len);
+        let len = HEADER_LEN.saturating_add(usize::try_from(body_len).unwrap_or(usize::MAX));
+        len.saturating_sub(self.partial.len())
+    }
+
+    /// Bytes of memory that are held for a frame which has begun.
+    #[must_use]
+    pub fn memory_len(&self) -> usize {
+        self.partial.capacity()
+    }
+
+    fn complete<'s, 'c: 's>(
+        &'s mut self,
+        chunk: &mut &'c mut [u8],
+    ) -> Result<Option<&'s mut [u8]>, WireError> {
+        if self.partial.len() < HEADER_LEN {
+            self.take(chunk, HEADER_LEN);
+        }
+        let Some(len) = self.frame_len(&self.partial)? else { return Ok(None) };
+        self.take(chunk, len);
+        if self.partial.len() < len {
+            return Ok(None);
+        }
+        self.handed_out = true;
+        Ok(Some(&mut self.partial))
+    }
+
+    /// Moves bytes from `chunk` until `partial` holds `len`, or `chunk` is empty.
+    fn take(&mut self, chunk: &mut &mut [u8], len: usize) {
+        let wanted = len.saturating_sub(self.partial.len()).min(chunk.len());
+        let (front, rest) = mem::take(chunk).split_at_mut(wanted);
+        self.partial.extend_from_slice(front);
+        *chunk = rest;
+    }
+
+    /// Length of the frame that begins `bytes`; `None` while its header is cut.
+    #[inline]
+    fn frame_len(&self, bytes: &[u8]) -> Result<Option<usize>, WireError> {
+        // The first byte alone decides: a client of another version may never send nine.
+        if let Some(&version) = bytes.first()
+            && !self.versions.contains(&version)
+        {
+            return Err(WireError::Version(version));
+        }
+        match Header::peek(bytes) {
+            Some(header) => header.frame_len(self.body_len_max).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
