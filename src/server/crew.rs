@@ -17,15 +17,17 @@ use crate::server::facade;
 #[derive(Debug)]
 pub struct Crew {
     workers: Vec<Worker>,
+    /// Where clients connect.
+    bind: SocketAddr,
     /// Who gets the next client.
     next: usize,
 }
 
 impl Crew {
-    /// A crew of these workers.
+    /// A crew of these workers, for clients that connect to `bind`.
     #[must_use]
-    pub fn new(workers: Vec<Worker>) -> Self {
-        Self { workers, next: 0 }
+    pub fn new(workers: Vec<Worker>, bind: SocketAddr) -> Self {
+        Self { workers, bind, next: 0 }
     }
 
     /// How to reach each of them.
@@ -66,7 +68,7 @@ impl Crew {
     }
 
     async fn on_publication(&mut self, publication: &Publication) {
-        let facade = Arc::new(facade::of(&publication.tables));
+        let facade = Arc::new(facade::of(&publication.tables, self.bind));
         self.tell_all(|| Command::Facade(Arc::clone(&facade))).await;
         let snapshot = &publication.snapshot;
         let targets = local_targets(publication);
@@ -75,10 +77,8 @@ impl Crew {
             let wanted = &*publication.data_center;
             tracing::error!(wanted, ?known, "no node in the data center that is to be used");
         }
-        let snapshot_to = || Command::Snapshot {
-            snapshot: Arc::clone(snapshot),
-            targets: targets.clone(),
-        };
+        let snapshot_to =
+            || Command::Snapshot { snapshot: Arc::clone(snapshot), targets: targets.clone() };
         self.tell_all(snapshot_to).await;
     }
 
@@ -103,9 +103,8 @@ impl Crew {
 /// Nodes that get lanes: those of the local data center that store data.
 fn local_targets(publication: &Publication) -> Vec<NodeTarget> {
     let nodes = publication.snapshot.nodes().iter();
-    let local = nodes.filter(|node| {
-        node.stores_data() && node.data_center == publication.data_center
-    });
+    let local =
+        nodes.filter(|node| node.stores_data() && node.data_center == publication.data_center);
     local
         .map(|node| NodeTarget {
             node: node.id,

@@ -88,8 +88,7 @@ impl Source for Pages {
             let (tally, gauges) = report.await.map_err(|_| "a worker has ended".to_owned())?;
             reports.push(WorkerReport { tally, gauges });
         }
-        let snapshot =
-            Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
+        let snapshot = Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
         let dials = dials::report(&self.budget);
         let cluster = ClusterReport { snapshot, limits: self.limits, dials };
         exporter::render(&reports, &cluster)

@@ -92,7 +92,7 @@ impl Server {
             let worker = Worker::start(number, engine, desk, snapshot, to_server.clone());
             workers.push(worker.map_err(ServerError::Worker)?);
         }
-        let crew = Crew::new(workers);
+        let crew = Crew::new(workers, settings.bind);
         let pages = Arc::new(Pages::new(crew.commands(), budget, settings.limits));
         let (ask, requests) = mpsc::channel(MESSAGES);
         let (tell, reports) = mpsc::channel(MESSAGES);
