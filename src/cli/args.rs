@@ -131,22 +131,22 @@ pub struct SimArgs {
     /// Address of the first node; the next nodes count up its last octet
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub address: IpAddr,
-    /// CQL port
+    /// CQL port; 0 for any that is free
     #[arg(long, value_name = "PORT", default_value_t = 9042)]
     pub port: u16,
-    /// Port at which the source port chooses the shard; 0 for none
+    /// Port at which the source port chooses the shard; 0 for any that is free
     #[arg(long, value_name = "PORT", default_value_t = 19_042)]
     pub shard_aware_port: u16,
-    /// Tablets of each table; 0 for tables on the ring
-    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=65_536))]
+    /// Tablets of a table whose keyspace does not say how many
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub tablets: u32,
     /// Ring tokens of each node
-    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub vnodes: u32,
-    /// Data centres, separated by commas; node i is in the i-th, counting round
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "dc1", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub vnodes: u64,
+    /// Data centres, separated by commas; nodes are dealt out to them in turn
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "datacenter1", value_parser = NonEmptyStringValueParser::new())]
     pub dc: Vec<String>,
-    /// Racks, separated by commas; node i is in the i-th, counting round
+    /// Racks of each data centre, separated by commas; its nodes are dealt out to them in turn
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "rack1", value_parser = NonEmptyStringValueParser::new())]
     pub rack: Vec<String>,
     /// Ask clients for this name and password; made up, never a real one
@@ -155,6 +155,15 @@ pub struct SimArgs {
     /// Where to serve the control pages, such as those that move tablets
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub api: Option<SocketAddr>,
+    /// Behave as if something before the shard-aware port changed source ports
+    #[arg(long)]
+    pub nat: bool,
+    /// Delay each answer by up to so long, so that answers change their order
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    pub delay_ms: u64,
+    /// How long other nodes don't know of a schema change
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    pub schema_lag_ms: u64,
     /// Seed of tokens, ids and placement
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,

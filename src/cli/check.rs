@@ -6,22 +6,26 @@ use anyhow::Context;
 
 use crate::cli::args::SettingsArgs;
 use crate::config::load;
-use crate::config::overrides::Environment;
+use crate::config::overrides::{self, Environment};
 use crate::config::reader::Entry;
 
-/// Prints the settings to `out`, then fails with all faults. Reads files; touches no network.
+/// Prints the settings to `out`, then fails with all faults. `variables` are all names of the
+/// environment, to find misspelt ones. Reads files; touches no network.
 pub fn check(
     args: &SettingsArgs,
     environment: Environment<'_>,
+    variables: Vec<String>,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let loaded = load::load(args.by_key(), args.config.clone(), environment);
-    print(&loaded.entries, out).context("cannot print the settings")?;
+    let keys = loaded.entries.iter().map(|entry| entry.key).collect::<Vec<_>>();
+    let unknown = overrides::unknown_variables(variables, &keys);
+    print(&loaded.entries, &unknown, out).context("cannot print the settings")?;
     loaded.accept()?;
     Ok(())
 }
 
-fn print(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
+fn print(entries: &[Entry], unknown: &[String], out: &mut dyn Write) -> io::Result<()> {
     let shown = |entry: &Entry| match entry.value.as_str() {
         "" => "-".to_owned(),
         value => value.to_owned(),
@@ -31,6 +35,9 @@ fn print(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
     for entry in entries {
         let (key, value) = (entry.key, shown(entry));
         writeln!(out, "{key:key_width$}  {value:value_width$}  {}", entry.origin)?;
+    }
+    for name in unknown {
+        writeln!(out, "{name} is set, but there is no such setting")?;
     }
     Ok(())
 }
@@ -48,7 +55,8 @@ mod tests {
         };
         let environment = |name: &str| (name == "SHARDLANE_LOG_FORMAT").then(|| "json".to_owned());
         let mut out = Vec::new();
-        let result = check(&args, &environment, &mut out);
+        let variables = vec!["SHARDLANE_WORKER".to_owned()];
+        let result = check(&args, &environment, variables, &mut out);
         (String::from_utf8(out).unwrap(), result)
     }
 
@@ -65,6 +73,7 @@ mod tests {
         assert_eq!(line("log.format"), "json environment SHARDLANE_LOG_FORMAT");
         assert_eq!(line("limits.clients_max"), "10000 default");
         assert_eq!(line("rack"), "- default");
+        assert_eq!(line("SHARDLANE_WORKER"), "is set, but there is no such setting");
     }
 
     #[test]

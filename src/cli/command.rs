@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::{check, demo, explain, outcome, run, sim};
-use crate::config::overrides::process_environment;
+use crate::config::overrides::{process_environment, process_variables};
 
 /// Runs the command that the process's arguments name. Help and version are no failure; wrong usage is code 2.
 #[must_use]
@@ -25,7 +25,9 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args, environment),
         Command::Demo(args) => demo::demo(args),
         Command::Sim(args) => sim::sim(args),
-        Command::Check(args) => check::check(args, environment, &mut io::stdout().lock()),
+        Command::Check(args) => {
+            check::check(args, environment, process_variables(), &mut io::stdout().lock())
+        }
         Command::Explain(args) => explain::explain(args, environment),
     })
 }

@@ -1,15 +1,50 @@
-//! `shardlane run`.
+//! `shardlane run`: serves until it is told to stop.
 
-use anyhow::bail;
+use anyhow::Context;
+use tokio::runtime;
+use tokio::sync::mpsc;
 
 use crate::cli::args::SettingsArgs;
 use crate::config::load;
 use crate::config::overrides::Environment;
+use crate::config::settings::Settings;
+use crate::server::server::Server;
+use crate::server::signals::Signals;
+use crate::telemetry::logging;
 
-/// Reads the settings; the rest is not assembled here yet.
+/// Reads the settings, starts the server, and stops it on SIGTERM or SIGINT.
 pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
-    let settings = args.clone();
-    let loaded = load::load(settings.by_key(), settings.config, environment);
-    loaded.accept()?;
-    bail!("`run` is not assembled yet")
+    let args = args.clone();
+    let settings = load::load(args.by_key(), args.config, environment).accept()?;
+    logging::start(&settings.log).map_err(anyhow::Error::msg)?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(&settings))
+}
+
+async fn serve(settings: &Settings) -> anyhow::Result<()> {
+    let mut signals = Signals::listen().context("cannot listen to signals")?;
+    let server = Server::start(settings)?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        clients = %server.address()?,
+        admin = %server.admin_address()?,
+        workers = settings.workers,
+        "starting"
+    );
+    let (stop, stopped) = mpsc::channel(2);
+    tokio::spawn(async move {
+        loop {
+            let signal = signals.next().await;
+            tracing::info!(?signal, "told to stop");
+            if stop.send(()).await.is_err() {
+                return;
+            }
+        }
+    });
+    server.serve(stopped).await;
+    tracing::info!("stopped");
+    Ok(())
 }

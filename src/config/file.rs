@@ -50,7 +50,6 @@ struct Timeouts {
     connect_ms: Option<i64>,
     handshake_ms: Option<i64>,
     request_ms: Option<i64>,
-    heartbeat_ms: Option<i64>,
     schema_agreement_ms: Option<i64>,
     drain_ms: Option<i64>,
 }
@@ -61,8 +60,8 @@ struct Lanes {
     shard_aware_port: Option<bool>,
     source_port_low: Option<i64>,
     source_port_high: Option<i64>,
-    handshakes_per_node_max: Option<i64>,
-    backoff_min_ms: Option<i64>,
+    keepalive_s: Option<i64>,
+    backoff_first_ms: Option<i64>,
     backoff_max_ms: Option<i64>,
 }
 

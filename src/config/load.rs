@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::config::address::{ContactPoint, parse_listen};
+use crate::config::address::{parse_contact_point, parse_listen};
 use crate::config::error::{ConfigError, Faults};
 use crate::config::file;
-use crate::config::overrides::{Environment, Layers};
+use crate::config::overrides::{CONFIG_VARIABLE, Environment, Layers};
 use crate::config::reader::{Entry, Reader};
 use crate::config::secret::Secret;
-use crate::config::settings::{LaneSettings, Settings, TimeoutSettings};
+use crate::config::settings::Settings;
+use crate::control::contact_point::ContactPoint;
 use crate::flow::limits::Limits;
+use crate::net::backoff::BackoffSettings;
+use crate::net::dial::DialSettings;
 use crate::telemetry::logging::{self, LogSettings};
 
 /// Longest deadline that makes sense: a day.
@@ -43,7 +46,7 @@ pub fn load(
     path: Option<PathBuf>,
     environment: Environment<'_>,
 ) -> Loaded {
-    let named = environment("SHARDLANE_CONFIG").filter(|path| !path.is_empty());
+    let named = environment(CONFIG_VARIABLE).filter(|path| !path.is_empty());
     let path = path.or_else(|| named.map(PathBuf::from));
     let text = path.as_ref().map(|path| (path.clone(), fs::read_to_string(path)));
     let mut faults = Vec::new();
@@ -84,8 +87,7 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
     let contact_points = reader.read("contact_points", (Vec::new(), String::new()), "", |text| {
         Ok(text.split(',').map(|point| point.trim().to_owned()).collect())
     });
-    let port = reader.number("port", default.port, &(1..=u16::MAX));
-    let contact_points = read_contact_points(reader, &contact_points, port);
+    let contact_points = read_contact_points(reader, &contact_points);
     let listen = "give an address and a port, as 127.0.0.1:9042";
     let bind = (default.bind, default.bind.to_string());
     let bind = reader.read("bind", bind, listen, parse_listen);
@@ -97,7 +99,7 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
     let listen = "give an address and a port, as 127.0.0.1:9380";
     Settings {
         contact_points,
-        port,
+        port: reader.number("port", default.port, &(1..=u16::MAX)),
         bind,
         data_center,
         rack,
@@ -106,16 +108,17 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         admin: reader.read("admin", admin, listen, parse_listen),
         workers: reader.number("workers", default.workers, &(1..=256)),
         limits: read_limits(reader, &default.limits),
-        timeouts: read_timeouts(reader, &default.timeouts),
-        lanes: read_lanes(reader, &default.lanes),
+        dial: read_dial(reader, default.dial),
+        backoff: read_backoff(reader, default.backoff),
+        drain_ms: reader.number("timeouts.drain_ms", default.drain_ms, &(0..=DAY_MS)),
         log: read_log(reader, default.log),
     }
 }
 
-fn read_contact_points(reader: &mut Reader<'_>, texts: &[String], port: u16) -> Vec<ContactPoint> {
+fn read_contact_points(reader: &mut Reader<'_>, texts: &[String]) -> Vec<ContactPoint> {
     let mut points = Vec::new();
     for text in texts {
-        match ContactPoint::parse(text, port) {
+        match parse_contact_point(text) {
             Ok(point) => points.push(point),
             Err(reason) => {
                 reader.refuse("contact_points", &reason, "give each as host or host:port");
@@ -161,31 +164,24 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
     limits
 }
 
-fn read_timeouts(reader: &mut Reader<'_>, default: &TimeoutSettings) -> TimeoutSettings {
-    let any = 1..=DAY_MS;
-    TimeoutSettings {
-        connect_ms: reader.number("timeouts.connect_ms", default.connect_ms, &any),
-        handshake_ms: reader.number("timeouts.handshake_ms", default.handshake_ms, &any),
-        heartbeat_ms: reader.number("timeouts.heartbeat_ms", default.heartbeat_ms, &any),
-        drain_ms: reader.number("timeouts.drain_ms", default.drain_ms, &(0..=DAY_MS)),
-    }
+fn read_dial(reader: &mut Reader<'_>, default: DialSettings) -> DialSettings {
+    let mut dial = default;
+    let (mut low, mut high) = (*dial.source_ports.start(), *dial.source_ports.end());
+    reader.set("timeouts.connect_ms", &mut dial.connect_timeout_ms, &(1..=DAY_MS));
+    reader.set("timeouts.handshake_ms", &mut dial.handshake_timeout_ms, &(1..=DAY_MS));
+    dial.shard_aware = reader.switch("lanes.shard_aware_port", dial.shard_aware);
+    reader.set("lanes.source_port_low", &mut low, &(1024..=u16::MAX));
+    reader.set("lanes.source_port_high", &mut high, &(1024..=u16::MAX));
+    reader.set("lanes.keepalive_s", &mut dial.keepalive_s, &(0..=86_400));
+    dial.source_ports = low..=high;
+    dial
 }
 
-fn read_lanes(reader: &mut Reader<'_>, default: &LaneSettings) -> LaneSettings {
-    let ports = 1024..=u16::MAX;
-    let waits = 1..=DAY_MS;
-    LaneSettings {
-        shard_aware_port: reader.switch("lanes.shard_aware_port", default.shard_aware_port),
-        source_port_low: reader.number("lanes.source_port_low", default.source_port_low, &ports),
-        source_port_high: reader.number("lanes.source_port_high", default.source_port_high, &ports),
-        handshakes_per_node_max: reader.number(
-            "lanes.handshakes_per_node_max",
-            default.handshakes_per_node_max,
-            &(1..=64),
-        ),
-        backoff_min_ms: reader.number("lanes.backoff_min_ms", default.backoff_min_ms, &waits),
-        backoff_max_ms: reader.number("lanes.backoff_max_ms", default.backoff_max_ms, &waits),
-    }
+fn read_backoff(reader: &mut Reader<'_>, default: BackoffSettings) -> BackoffSettings {
+    let mut backoff = default;
+    reader.set("lanes.backoff_first_ms", &mut backoff.first_ms, &(1..=DAY_MS));
+    reader.set("lanes.backoff_max_ms", &mut backoff.max_ms, &(1..=DAY_MS));
+    backoff
 }
 
 fn read_log(reader: &mut Reader<'_>, default: LogSettings) -> LogSettings {
@@ -201,7 +197,7 @@ fn read_log(reader: &mut Reader<'_>, default: LogSettings) -> LogSettings {
 
 /// What no setting shows alone. A pair with a fault already told is left in peace.
 fn check_agreement(reader: &mut Reader<'_>, settings: &Settings) {
-    let (limits, lanes) = (&settings.limits, &settings.lanes);
+    let (limits, backoff) = (&settings.limits, &settings.backoff);
     let sound =
         |reader: &Reader<'_>, a: &str, b: &str| !reader.is_faulty(a) && !reader.is_faulty(b);
     if limits.outbox_low_bytes >= limits.outbox_high_bytes
@@ -211,14 +207,14 @@ fn check_agreement(reader: &mut Reader<'_>, settings: &Settings) {
         let reason = "not below limits.outbox_high_bytes";
         reader.refuse("limits.outbox_low_bytes", reason, &right);
     }
-    if lanes.backoff_min_ms > lanes.backoff_max_ms
-        && sound(reader, "lanes.backoff_min_ms", "lanes.backoff_max_ms")
+    if backoff.first_ms > backoff.max_ms
+        && sound(reader, "lanes.backoff_first_ms", "lanes.backoff_max_ms")
     {
-        let right = format!("give at most {}", lanes.backoff_max_ms);
-        reader.refuse("lanes.backoff_min_ms", "above lanes.backoff_max_ms", &right);
+        let right = format!("give at most {}", backoff.max_ms);
+        reader.refuse("lanes.backoff_first_ms", "above lanes.backoff_max_ms", &right);
     }
     // A shard is chosen by `port % nr_shards`: 256 ports reach every shard of the largest machines.
-    let ports = (lanes.source_port_low, lanes.source_port_high);
+    let ports = (*settings.dial.source_ports.start(), *settings.dial.source_ports.end());
     if u32::from(ports.1) < u32::from(ports.0) + 255
         && sound(reader, "lanes.source_port_low", "lanes.source_port_high")
     {

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 /// Every environment variable begins so; the rest is the key in capitals, dots as underscores.
 pub const ENVIRONMENT_PREFIX: &str = "SHARDLANE_";
 
+/// Names the configuration file.
+pub const CONFIG_VARIABLE: &str = "SHARDLANE_CONFIG";
+
 /// Where the environment is looked up: a function, so that tests need no process environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -21,6 +24,42 @@ pub fn process_environment(name: &str) -> Option<String> {
 #[must_use]
 pub fn variable(key: &str) -> String {
     format!("{ENVIRONMENT_PREFIX}{}", key.to_uppercase().replace('.', "_"))
+}
+
+/// The names of the process's own variables.
+#[must_use]
+pub fn process_variables() -> Vec<String> {
+    env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect()
+}
+
+/// Of `names`, those that look like settings of ours and are none of `keys`: misspelt, most likely.
+/// What Kubernetes sets for a Service called `shardlane…` is nobody's mistake.
+#[must_use]
+pub fn unknown_variables(names: Vec<String>, keys: &[&str]) -> Vec<String> {
+    let known = keys.iter().map(|key| variable(key)).collect::<Vec<_>>();
+    let is_link = |name: &str| {
+        let port = name.rsplit_once("_PORT").map(|(_, rest)| rest);
+        name.contains("_SERVICE_HOST")
+            || name.contains("_SERVICE_PORT")
+            || port.is_some_and(|rest| {
+                rest.is_empty() || rest.strip_prefix('_').is_some_and(starts_with_digit)
+            })
+            || name.contains("_TCP_")
+            || name.contains("_UDP_")
+    };
+    let is_unknown = |name: &String| {
+        name.starts_with(ENVIRONMENT_PREFIX)
+            && name != CONFIG_VARIABLE
+            && !known.contains(name)
+            && !is_link(name)
+    };
+    let mut unknown = names.into_iter().filter(is_unknown).collect::<Vec<_>>();
+    unknown.sort();
+    unknown
+}
+
+fn starts_with_digit(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Who set a value.
@@ -80,4 +119,30 @@ impl Layers<'_> {
 /// `shardlane`, Kubernetes sets `SHARDLANE_PORT=tcp://10.0.0.1:9042` in every pod.
 fn is_noise(key: &str, value: &str) -> bool {
     value.is_empty() || (key == "port" && value.contains("://"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_variable_is_found_among_settings_and_service_links() {
+        let names = [
+            "PATH",
+            "SHARDLANE_CONFIG",
+            "SHARDLANE_BIND",
+            "SHARDLANE_LIMITS_CLIENT_MAX",
+            "SHARDLANE_BINDS",
+            "SHARDLANE_SERVICE_HOST",
+            "SHARDLANE_SERVICE_PORT_CQL",
+            "SHARDLANE_PORT",
+            "SHARDLANE_METRICS_PORT",
+            "SHARDLANE_PORT_9042_TCP",
+            "SHARDLANE_PORT_9042_TCP_ADDR",
+            "SHARDLANE_PORT_9042_TCP_PORT",
+        ];
+        let names = names.map(str::to_owned).to_vec();
+        let unknown = unknown_variables(names, &["bind", "limits.clients_max"]);
+        assert_eq!(unknown, ["SHARDLANE_BINDS", "SHARDLANE_LIMITS_CLIENT_MAX"]);
+    }
 }

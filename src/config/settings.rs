@@ -3,8 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::config::address::ContactPoint;
+use crate::control::contact_point::ContactPoint;
 use crate::flow::limits::Limits;
+use crate::net::backoff::BackoffSettings;
+use crate::net::dial::DialSettings;
 use crate::telemetry::logging::LogSettings;
 
 /// Everything an operator can set. What each is for is told in `config/shardlane.toml`.
@@ -12,7 +14,7 @@ use crate::telemetry::logging::LogSettings;
 pub struct Settings {
     /// Nodes asked first for the cluster's members; the rest is discovered.
     pub contact_points: Vec<ContactPoint>,
-    /// CQL port of the nodes.
+    /// CQL port of contact points that name none.
     pub port: u16,
     /// Where clients connect.
     pub bind: SocketAddr,
@@ -30,42 +32,14 @@ pub struct Settings {
     pub workers: usize,
     /// The engine's bounds, and its two deadlines.
     pub limits: Limits,
-    /// Deadlines outside of the engine.
-    pub timeouts: TimeoutSettings,
-    /// Upstream connections.
-    pub lanes: LaneSettings,
+    /// How nodes are dialled.
+    pub dial: DialSettings,
+    /// Waits between tries to dial a node.
+    pub backoff: BackoffSettings,
+    /// Time for what runs to finish after SIGTERM, milliseconds.
+    pub drain_ms: u64,
     /// Logs.
     pub log: LogSettings,
-}
-
-/// Deadlines outside of the engine, milliseconds.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct TimeoutSettings {
-    /// TCP connect to a node.
-    pub connect_ms: u64,
-    /// OPTIONS to READY on a new lane.
-    pub handshake_ms: u64,
-    /// Silence on a lane after which it is asked whether it lives.
-    pub heartbeat_ms: u64,
-    /// Time for what runs to finish after SIGTERM.
-    pub drain_ms: u64,
-}
-
-/// How upstream connections are opened.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LaneSettings {
-    /// Whether to choose shards by source port on the nodes' shard-aware port.
-    pub shard_aware_port: bool,
-    /// Lowest source port.
-    pub source_port_low: u16,
-    /// Highest source port.
-    pub source_port_high: u16,
-    /// Handshakes with one node at one time.
-    pub handshakes_per_node_max: usize,
-    /// Shortest wait before another attempt, milliseconds.
-    pub backoff_min_ms: u64,
-    /// Longest wait before another attempt, milliseconds.
-    pub backoff_max_ms: u64,
 }
 
 impl Default for Settings {
@@ -81,28 +55,10 @@ impl Default for Settings {
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9380)),
             workers: 1,
             limits: Limits::default(),
-            timeouts: TimeoutSettings::default(),
-            lanes: LaneSettings::default(),
+            dial: DialSettings::default(),
+            backoff: BackoffSettings::default(),
+            drain_ms: 10_000,
             log: LogSettings::default(),
-        }
-    }
-}
-
-impl Default for TimeoutSettings {
-    fn default() -> Self {
-        Self { connect_ms: 5_000, handshake_ms: 10_000, heartbeat_ms: 30_000, drain_ms: 10_000 }
-    }
-}
-
-impl Default for LaneSettings {
-    fn default() -> Self {
-        Self {
-            shard_aware_port: true,
-            source_port_low: 49_152,
-            source_port_high: 65_535,
-            handshakes_per_node_max: 2,
-            backoff_min_ms: 100,
-            backoff_max_ms: 10_000,
         }
     }
 }

@@ -197,6 +197,12 @@ impl Engine {
             .is_some_and(|client| !client.paused && client.session.phase != Phase::Closing)
     }
 
+    /// A client's requests without an answer; `None` when it is gone.
+    #[must_use]
+    pub fn client_in_flight(&self, client: ClientKey) -> Option<u32> {
+        self.clients.get(client).map(|client| client.in_flight)
+    }
+
     /// Hands out the clients that have something to send since the last call, into `into`.
     pub fn take_touched_clients(&mut self, into: &mut Vec<ClientKey>) {
         into.append(&mut self.touched_clients);

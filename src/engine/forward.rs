@@ -36,7 +36,7 @@ pub(super) struct Outgoing {
 impl Engine {
     /// EXECUTE: always on the plain lanes, since its id fixes the table.
     pub(super) fn on_execute(&mut self, client: ClientKey, frame: &mut [u8]) {
-        if self.is_local_execute(frame) {
+        if Self::is_local_execute(frame) {
             return self.execute_locally(client, frame);
         }
         let asker = self.client_asker(client, frame);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use crate::engine::gauges::Gauges;
 use crate::engine::order::News;
-use crate::engine::report::EngineReport;
+use crate::engine::tally::Tally;
 use crate::net::dial::NodeTarget;
 use crate::session::system_tables::Facade;
 use crate::topology::id::NodeId;
@@ -33,7 +34,7 @@ pub enum Command {
     /// Another worker learned something.
     News(News),
     /// Tell the numbers.
-    Report(oneshot::Sender<EngineReport>),
+    Report(oneshot::Sender<(Tally, Gauges)>),
     /// Finish what runs, and end. What is not finished by then is cut off.
     Drain {
         /// On the worker's clock.

@@ -112,6 +112,8 @@ pub struct ServerError {
 /// Steps of greeting a node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
+    /// Name → addresses.
+    Resolve,
     /// TCP.
     Connect,
     /// OPTIONS → SUPPORTED.
@@ -126,11 +128,14 @@ pub enum Step {
     Register,
     /// A question to a system table.
     Query,
+    /// Waiting for events.
+    Event,
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Resolve => "name resolution",
             Self::Connect => "connect",
             Self::Options => "OPTIONS",
             Self::Startup => "STARTUP",
@@ -138,6 +143,7 @@ impl fmt::Display for Step {
             Self::Use => "USE",
             Self::Register => "REGISTER",
             Self::Query => "query",
+            Self::Event => "EVENT",
         })
     }
 }

@@ -58,7 +58,7 @@ impl Reactor {
             Command::News(news) => self.engine.on_news(news),
             Command::Report(to) => {
                 // Whoever asked may have given up meanwhile.
-                let _unwanted = to.send(self.engine.report());
+                let _unwanted = to.send((self.engine.tally().clone(), self.engine.gauges()));
             }
             Command::Drain { until_us } => {
                 self.drain_until_us = Some(until_us);

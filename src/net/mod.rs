@@ -18,6 +18,7 @@ pub mod lane_desk;
 pub mod lane_keeper;
 pub mod lane_plan;
 pub mod lane_set;
+pub mod listener;
 pub mod reactor;
 pub mod ready_list;
 pub mod socket;

@@ -1,6 +1,11 @@
 //! One client connection: its phases, and what is answered without the cluster.
 
+pub mod json;
+pub mod lexer;
+pub mod local_values;
+pub mod refusal;
 pub mod session;
 pub mod statement_text;
+pub mod system_select;
 pub mod system_tables;
 pub mod v3;

@@ -1,6 +1,74 @@
-//! What a statement's text asks, as far as the session must know.
+//! What a statement's text asks of the session itself: to switch the keyspace, or to read the
+//! tables by which drivers find nodes.
+//!
+//! Called for each QUERY and PREPARE: most texts are told apart by their first letters.
 
-/// stub
-pub fn is_select(text: &str) -> bool {
-    text.trim_start().get(..6).is_some_and(|w| w.eq_ignore_ascii_case("select"))
+use crate::session::lexer::Lexer;
+use crate::session::system_select::{SystemSelect, SystemTable};
+
+/// A statement, by who answers it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum StatementText {
+    /// The session, as the one node that the driver may see.
+    Local(Box<SystemSelect>),
+    /// `USE`: the session switches to this keyspace once a node has confirmed that it exists.
+    ///
+    /// `None` when what follows is not just a name. Such a text must not reach a shared lane: a
+    /// server that takes it would switch the lane for everybody.
+    Use(Option<String>),
+    /// A node.
+    Other,
 }
+
+/// Tells what `text` asks, for a client whose keyspace is `keyspace`.
+#[must_use]
+pub fn classify(text: &str, keyspace: Option<&str>) -> StatementText {
+    let mut words = Lexer::new(text);
+    match words.next() {
+        Some(verb) if verb.is("SELECT") => classify_select(words, keyspace),
+        Some(verb) if verb.is("USE") => {
+            let name = words.take_name();
+            StatementText::Use(name.filter(|_| words.take_end()))
+        }
+        Some(_) | None => StatementText::Other,
+    }
+}
+
+/// Whether a statement only reads, so that a node may run it a second time.
+#[must_use]
+pub fn is_select(text: &str) -> bool {
+    Lexer::new(text).next().is_some_and(|verb| verb.is("SELECT"))
+}
+
+/// Writes a name so that a server reads it as it stands, whatever is in it.
+#[must_use]
+pub fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn classify_select(selection: Lexer<'_>, keyspace: Option<&str>) -> StatementText {
+    let mut words = selection;
+    // FROM is reserved: unquoted, it ends the selection wherever it stands.
+    if !words.by_ref().any(|word| word.is("FROM")) {
+        return StatementText::Other;
+    }
+    let Some(first) = words.take_name() else { return StatementText::Other };
+    let (keyspace, table) = if words.take_sign('.') {
+        (Some(first), words.take_name())
+    } else {
+        (keyspace.map(str::to_owned), Some(first))
+    };
+    if keyspace.as_deref() != Some("system") {
+        return StatementText::Other;
+    }
+    let Some(table) = table.as_deref().and_then(SystemTable::from_name) else {
+        return StatementText::Other;
+    };
+    match SystemSelect::parse(table, selection, words) {
+        Some(select) => StatementText::Local(Box::new(select)),
+        None => StatementText::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests;

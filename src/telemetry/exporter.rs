@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 
+use crate::engine::gauges::{Gauges, LaneGauges};
 use crate::engine::tally::{Ask, Feedback, Outcome, Tally};
 use crate::flow::histogram::Histogram;
+use crate::flow::limits::Limits;
 use crate::routing::decision::Reason;
 use crate::telemetry::family::{Buckets, Families};
 use crate::telemetry::names;
-use crate::telemetry::report::{ClusterReport, WorkerReport};
+use crate::telemetry::report::{ClusterReport, DialReport, WorkerReport};
+use crate::topology::id::NodeId;
 
 /// Tables with a label of their own. The rest share `other`: a cluster may have thousands.
 const TABLES_MAX: usize = 100;
@@ -29,10 +32,11 @@ pub fn render(workers: &[WorkerReport], cluster: &ClusterReport) -> Result<Strin
     let version = env!("CARGO_PKG_VERSION").to_owned();
     families.numbers(&names::BUILD_INFO, [(vec![version], 1)]);
     add_requests(&mut families, workers);
-    add_routing(&mut families, workers, cluster);
+    add_routing(&mut families, workers);
     add_lanes(&mut families, workers, cluster);
     add_prepared(&mut families, workers);
     add_clients(&mut families, workers);
+    add_limits(&mut families, &cluster.limits);
     families.extend(ProcessCollector::for_self().collect());
     families.encode()
 }
@@ -60,7 +64,7 @@ fn add_requests(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::RETRIES, total(workers, |tally| tally.resent));
 }
 
-fn add_routing(families: &mut Families, workers: &[WorkerReport], cluster: &ClusterReport) {
+fn add_routing(families: &mut Families, workers: &[WorkerReport]) {
     // Every reason is told from the start, at 0: a rate over a series that begins at 1 loses it.
     let decisions = Reason::ALL.into_iter().enumerate().map(|(reason, label)| {
         let count = total(workers, |tally| tally.routing.get(reason).copied().unwrap_or(0));
@@ -72,39 +76,50 @@ fn add_routing(families: &mut Families, workers: &[WorkerReport], cluster: &Clus
     families.numbers(&names::TABLET_FEEDBACK, misses);
     let hits = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.hits));
     families.numbers(&names::TABLET_HITS, hits);
-    families.number(&names::TABLET_ENTRIES, cluster.tablet_count);
+    families.number(&names::TABLET_ENTRIES, held(workers, |gauges| gauges.tablets));
     families.number(&names::TABLET_STALE, total(workers, |tally| tally.stale_tablets));
 }
 
 fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &ClusterReport) {
-    let nodes = [("up", cluster.nodes_up), ("down", cluster.nodes_down)];
-    families.numbers(&names::NODES, nodes.map(|(state, count)| (vec![state.to_owned()], count)));
-    let mut lanes = BTreeMap::new();
-    for lane in workers.iter().flat_map(|worker| &worker.lanes) {
-        *lanes.entry(vec![lane.node.clone(), lane.state.to_owned()]).or_default() += lane.count;
+    let nodes = cluster.snapshot.nodes();
+    families.number(&names::NODES, wide(nodes.len()));
+    // A node without lanes is told, too: its absence would go unnoticed.
+    let mut lanes =
+        nodes.iter().map(|node| (node.id, LaneGauges::default())).collect::<BTreeMap<_, _>>();
+    for (node, gauges) in workers.iter().flat_map(|worker| &worker.gauges.lanes) {
+        let sum = lanes.entry(*node).or_default();
+        sum.open += gauges.open;
+        sum.draining += gauges.draining;
     }
+    let lanes = lanes.into_iter().flat_map(|(node, sum)| {
+        let states = [("open", sum.open), ("draining", sum.draining)];
+        let name = node_name(cluster, node);
+        states.map(|(state, count)| (vec![name.clone(), state.to_owned()], count))
+    });
     families.numbers(&names::LANES, lanes);
     families.number(&names::LANES_BROKEN, total(workers, |tally| tally.lanes_broken));
-    let in_flight = workers.iter().map(|worker| worker.in_flight_count).sum();
-    families.number(&names::UPSTREAM_IN_FLIGHT, in_flight);
-    families.number(&names::ORPHANS, workers.iter().map(|worker| worker.orphan_count).sum());
+    families.number(&names::UPSTREAM_IN_FLIGHT, held(workers, |gauges| gauges.in_flight));
+    families.number(&names::ORPHANS, held(workers, |gauges| gauges.orphans));
     let dials = cluster.dials.iter();
     let results = dials.clone().flat_map(|dial| {
-        let labels = |result: &str| vec![dial.node.clone(), result.to_owned()];
+        let labels = |result: &str| vec![node_name(cluster, dial.node), result.to_owned()];
         dial.results.iter().map(move |(result, count)| (labels(result), *count))
     });
     families.numbers(&names::HANDSHAKES, results);
-    let mismatches = dials.clone().map(|dial| (vec![dial.node.clone()], dial.mismatches));
-    families.numbers(&names::SHARD_MISMATCHES, mismatches);
-    let verdicts = dials.map(|dial| (vec![dial.node.clone(), dial.port_verdict.to_owned()], 1));
+    let of_each = |count: fn(&DialReport) -> u64| {
+        dials.clone().map(move |dial| (vec![node_name(cluster, dial.node)], count(dial)))
+    };
+    families.numbers(&names::LANES_EXCESS, of_each(|dial| dial.excess));
+    families.numbers(&names::SOURCE_PORTS_TAKEN, of_each(|dial| dial.ports_taken));
+    families.numbers(&names::SHARD_MISMATCHES, of_each(|dial| dial.mismatches));
+    let verdicts =
+        dials.map(|dial| (vec![node_name(cluster, dial.node), dial.port_verdict.to_owned()], 1));
     families.numbers(&names::PORT_VERDICT, verdicts);
 }
 
 fn add_prepared(families: &mut Families, workers: &[WorkerReport]) {
-    let entries = workers.iter().map(|worker| worker.catalog_entry_count).sum();
-    families.number(&names::PREPARED_ENTRIES, entries);
-    let bytes = workers.iter().map(|worker| worker.catalog_bytes).sum();
-    families.number(&names::PREPARED_BYTES, bytes);
+    families.number(&names::PREPARED_ENTRIES, held(workers, |gauges| gauges.catalog_entries));
+    families.number(&names::PREPARED_BYTES, held(workers, |gauges| gauges.catalog_bytes));
     families.number(&names::PREPARED_HITS, total(workers, |tally| tally.catalog_hits));
     families.number(&names::PREPARED_MISSES, total(workers, |tally| tally.catalog_misses));
     families.number(&names::PREPARED_REPREPARES, total(workers, |tally| tally.reprepared));
@@ -112,7 +127,7 @@ fn add_prepared(families: &mut Families, workers: &[WorkerReport]) {
 }
 
 fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
-    families.number(&names::CLIENTS, workers.iter().map(|worker| worker.client_count).sum());
+    families.number(&names::CLIENTS, held(workers, |gauges| gauges.clients));
     families.number(&names::CLIENTS_OPENED, total(workers, |tally| tally.clients_opened));
     let rejected = [
         ("too_many", total(workers, |tally| tally.clients_refused)),
@@ -125,8 +140,42 @@ fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::AGREEMENT_TIMEOUTS, total(workers, |tally| tally.agreement_timeouts));
 }
 
+fn add_limits(families: &mut Families, limits: &Limits) {
+    let limits = [
+        ("frame_body_bytes_max", u64::from(limits.frame_body_bytes_max)),
+        ("client_in_flight_max", u64::from(limits.client_in_flight_max)),
+        ("outbox_high_bytes", wide(limits.outbox_high_bytes)),
+        ("client_backlog_bytes_max", wide(limits.client_backlog_bytes_max)),
+        ("lane_streams_max", u64::from(limits.lane_streams_max)),
+        ("lane_orphans_max", u64::from(limits.lane_orphans_max)),
+        ("lane_retained_bytes_max", wide(limits.lane_retained_bytes_max)),
+        ("clients_max", wide(limits.clients_max)),
+        ("catalog_bytes_max", wide(limits.catalog_bytes_max)),
+        ("tablets_max", wide(limits.tablets_max)),
+        ("keyspaces_max", wide(limits.keyspaces_max)),
+    ];
+    let limits = limits.map(|(setting, limit)| (vec![setting.to_owned()], limit));
+    families.numbers(&names::LIMITS, limits);
+}
+
 fn total(workers: &[WorkerReport], count: impl Fn(&Tally) -> u64) -> u64 {
     workers.iter().map(|worker| count(&worker.tally)).sum()
+}
+
+fn held(workers: &[WorkerReport], count: impl Fn(&Gauges) -> u64) -> u64 {
+    workers.iter().map(|worker| count(&worker.gauges)).sum()
+}
+
+/// A node as operators know it. One that has left has only our number.
+fn node_name(cluster: &ClusterReport, node: NodeId) -> String {
+    match cluster.snapshot.node(node) {
+        Some(node) => node.address.to_string(),
+        None => format!("left_{}", node.0),
+    }
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 fn merged(workers: &[WorkerReport], part: impl Fn(&Tally) -> &Histogram) -> Histogram {
@@ -145,7 +194,7 @@ fn fold_tables(workers: &[WorkerReport]) -> Vec<(String, Feedback)> {
     let cells = (0..length).flat_map(|number| {
         workers.iter().filter_map(move |worker| {
             let feedback = *worker.tally.feedback.get(number)?;
-            let name = worker.table_names.get(number).map_or(OTHER_TABLES, String::as_str);
+            let name = worker.gauges.table_names.get(number).map_or(OTHER_TABLES, String::as_str);
             (feedback != Feedback::default()).then_some((name, feedback))
         })
     });

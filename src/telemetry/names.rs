@@ -119,8 +119,11 @@ pub const TABLET_HITS: Metric = counter(
 );
 
 /// `shardlane_tablet_map_entries`
-pub const TABLET_ENTRIES: Metric =
-    gauge("shardlane_tablet_map_entries", &[], "Tablets whose replicas are known.");
+pub const TABLET_ENTRIES: Metric = gauge(
+    "shardlane_tablet_map_entries",
+    &[],
+    "Tablets whose replicas are known; each worker learns its own.",
+);
 
 /// `shardlane_tablet_stale_total`
 pub const TABLET_STALE: Metric = counter(
@@ -130,18 +133,15 @@ pub const TABLET_STALE: Metric = counter(
 );
 
 /// `shardlane_nodes`
-pub const NODES: Metric = gauge(
-    "shardlane_nodes",
-    &["state"],
-    "Nodes of the cluster by whether they are up, as far as the cluster says.",
-);
+pub const NODES: Metric =
+    gauge("shardlane_nodes", &[], "Nodes of the cluster, as far as it tells.");
 
 /// `shardlane_lanes`
 pub const LANES: Metric = gauge(
     "shardlane_lanes",
     &["node", "state"],
-    "Upstream connections by node and state. A node with fewer open lanes than shards is not \
-     reached in full.",
+    "Upstream connections by node and state (open, draining). A node with fewer open lanes \
+     than shards is not reached in full.",
 );
 
 /// `shardlane_lanes_broken_total`
@@ -167,6 +167,21 @@ pub const HANDSHAKES: Metric = counter(
     "shardlane_handshakes_total",
     &["node", "result"],
     "Attempts to open an upstream connection, by node and result.",
+);
+
+/// `shardlane_lanes_excess_total`
+pub const LANES_EXCESS: Metric = counter(
+    "shardlane_lanes_excess_total",
+    &["node"],
+    "Connections opened at the plain port that came to a shard with a lane already, and were \
+     closed again.",
+);
+
+/// `shardlane_source_ports_taken_total`
+pub const SOURCE_PORTS_TAKEN: Metric = counter(
+    "shardlane_source_ports_taken_total",
+    &["node"],
+    "Source ports that could not be bound; the next one was tried.",
 );
 
 /// `shardlane_shard_mismatch_total`
@@ -247,6 +262,14 @@ pub const AGREEMENT_TIMEOUTS: Metric = counter(
     "Of those, the ones answered without agreement.",
 );
 
+/// `shardlane_limit`
+pub const LIMITS: Metric = gauge(
+    "shardlane_limit",
+    &["setting"],
+    "The bounds in force, by the name of their setting: what the other numbers are to be \
+     compared with.",
+);
+
 /// Every metric of ours, in the order of the page.
 pub const ALL: &[Metric] = &[
     BUILD_INFO,
@@ -268,6 +291,8 @@ pub const ALL: &[Metric] = &[
     UPSTREAM_IN_FLIGHT,
     ORPHANS,
     HANDSHAKES,
+    LANES_EXCESS,
+    SOURCE_PORTS_TAKEN,
     SHARD_MISMATCHES,
     PORT_VERDICT,
     PREPARED_ENTRIES,
@@ -281,6 +306,7 @@ pub const ALL: &[Metric] = &[
     CLIENTS_REJECTED,
     AGREEMENT_WAITS,
     AGREEMENT_TIMEOUTS,
+    LIMITS,
 ];
 
 #[cfg(test)]

@@ -51,17 +51,19 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
 }
 
 #[test]
-fn contact_points_take_the_common_port_whoever_sets_it() {
-    let loaded = read(&[("port", "19042")], &[("SHARDLANE_CONTACT_POINTS", "a, b:1")], "");
-    let points = loaded.settings.contact_points.iter().map(ToString::to_string);
-    assert_eq!(points.collect::<Vec<_>>(), ["a:19042", "b:1"]);
+fn contact_points_are_a_list_wherever_they_are_written() {
+    let environment = [("SHARDLANE_CONTACT_POINTS", "a, b:1")];
+    for loaded in [read(&[], &environment, ""), read(&[], &[], "contact_points = ['a', 'b:1']")] {
+        let points = loaded.settings.contact_points.iter().map(ToString::to_string);
+        assert_eq!(points.collect::<Vec<_>>(), ["a", "b:1"]);
+    }
 }
 
 #[test]
 fn all_faults_are_told_at_once_with_key_value_source_and_what_is_right() {
     let environment = [("SHARDLANE_BIND", "unix:/run/x"), ("SHARDLANE_LOG_LEVEL", "loud")];
     let text = "port = 70000\nusername = 'u'\nprot = 1\n[limits]\noutbox_low_bytes = 2000000\n\
-                clients_max = true\n[lanes]\nsource_port_low = 65500\nbackoff_min_ms = 99999\n";
+                clients_max = true\n[lanes]\nsource_port_low = 65500\nbackoff_first_ms = 99999\n";
     let loaded = read(&[("workers", "many")], &environment, text);
     let told = Faults(loaded.faults).to_string();
     for part in [
@@ -74,7 +76,7 @@ fn all_faults_are_told_at_once_with_key_value_source_and_what_is_right() {
         "invalid type: boolean `true`",
         "limits.outbox_low_bytes = \"2000000\" (file test.toml): not below",
         "lanes.source_port_high = \"65535\" (default): too close to lanes.source_port_low, 65500",
-        "lanes.backoff_min_ms = \"99999\" (file test.toml): above lanes.backoff_max_ms",
+        "lanes.backoff_first_ms = \"99999\" (file test.toml): above lanes.backoff_max_ms",
         "10 faults in the configuration",
     ] {
         assert!(told.contains(part), "lacks: {part}\n{told}");

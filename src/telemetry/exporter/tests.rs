@@ -1,8 +1,12 @@
 //! The page as a scraper reads it.
 
+use std::net::IpAddr;
+
 use super::*;
 use crate::telemetry::names::ALL;
-use crate::telemetry::report::{DialReport, LaneCount};
+use crate::topology::id::HostId;
+use crate::topology::node::Node;
+use crate::topology::snapshot::SnapshotBuilder;
 use crate::wire::opcode::Opcode;
 
 fn worker() -> WorkerReport {
@@ -16,23 +20,44 @@ fn worker() -> WorkerReport {
     tally.on_ended(Ask::Execute, Outcome::Refused);
     tally.own_time.record(3);
     tally.feedback = vec![Feedback { hits: 5, misses: 1 }, Feedback { hits: 0, misses: 2 }];
-    WorkerReport {
-        tally,
+    let gauges = Gauges {
         table_names: vec!["shop.orders".to_owned(), "shop.carts".to_owned()],
-        client_count: 2,
-        lanes: vec![LaneCount { node: "10.0.0.1".to_owned(), state: "open", count: 2 }],
-        ..WorkerReport::default()
+        clients: 2,
+        tablets: 32,
+        lanes: [(NodeId(0), LaneGauges { open: 2, draining: 1 })].into(),
+        ..Gauges::default()
+    };
+    WorkerReport { tally, gauges }
+}
+
+fn node(number: u16) -> Node {
+    let last = u8::try_from(number).unwrap() + 1;
+    Node {
+        id: NodeId(number),
+        host: HostId([last; 16]),
+        address: IpAddr::from([10, 0, 0, last]),
+        port: 9042,
+        data_center: "dc1".into(),
+        rack: "rack1".into(),
+        tokens: Vec::new(),
     }
 }
 
 fn cluster() -> ClusterReport {
-    let dial = DialReport {
-        node: "10.0.0.1".to_owned(),
+    let dial = |node| DialReport {
+        node: NodeId(node),
         results: vec![("opened", 2), ("refused", 1)],
+        excess: 0,
+        ports_taken: 0,
         mismatches: 0,
         port_verdict: "direct",
     };
-    ClusterReport { nodes_up: 1, nodes_down: 0, tablet_count: 64, dials: vec![dial] }
+    let snapshot = SnapshotBuilder::new(1, vec![node(0), node(1)]).build();
+    ClusterReport {
+        snapshot: snapshot.into(),
+        dials: vec![dial(0), dial(7)],
+        ..ClusterReport::default()
+    }
 }
 
 /// The value of the sample that is written exactly so.
@@ -53,9 +78,14 @@ fn workers_are_added_up() {
         ("shardlane_tablet_feedback_total{table=\"shop.orders\"}", 2.0),
         ("shardlane_tablet_hits_total{table=\"shop.orders\"}", 10.0),
         ("shardlane_lanes{node=\"10.0.0.1\",state=\"open\"}", 4.0),
+        ("shardlane_lanes{node=\"10.0.0.1\",state=\"draining\"}", 2.0),
+        ("shardlane_lanes{node=\"10.0.0.2\",state=\"open\"}", 0.0),
+        ("shardlane_handshakes_total{node=\"left_7\",result=\"opened\"}", 2.0),
+        ("shardlane_nodes", 2.0),
         ("shardlane_handshakes_total{node=\"10.0.0.1\",result=\"refused\"}", 1.0),
         ("shardlane_tablet_map_entries", 64.0),
         ("shardlane_client_connections", 4.0),
+        ("shardlane_limit{setting=\"clients_max\"}", 10_000.0),
     ] {
         assert!((sample(&page, name) - value).abs() < f64::EPSILON, "{name}");
     }
@@ -100,7 +130,7 @@ fn tables_beyond_the_cap_share_a_label_and_lose_nothing() {
     let count = TABLES_MAX + 20;
     let mut worker = worker();
     worker.tally.feedback = vec![Feedback { hits: 1, misses: 3 }; count];
-    worker.table_names = (0..count - 1).map(|number| format!("ks.t{number}")).collect();
+    worker.gauges.table_names = (0..count - 1).map(|number| format!("ks.t{number}")).collect();
     let tables = fold_tables(&[worker.clone(), worker]);
     assert_eq!(tables.len(), TABLES_MAX + 1);
     let (name, other) = tables.last().unwrap();

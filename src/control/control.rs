@@ -1,0 +1,113 @@
+//! The watching connection for as long as the process lives: one node after another.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::Sender;
+use tokio::time::sleep;
+use tracing::info;
+use tracing::warn;
+
+use crate::control::agenda::AgendaSettings;
+use crate::control::error::chain;
+use crate::control::publication::Publisher;
+use crate::control::reach::{ReachSettings, Reached, reach};
+use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
+use crate::net::backoff::{Backoff, BackoffSettings};
+use crate::net::clock::now_ms;
+
+/// No wait between rounds is longer: this is one connection a process, which may try more often
+/// than lanes do, and nothing goes right before it is there.
+const ROUND_REST_MAX_MS: u64 = 5_000;
+
+/// How the cluster is watched.
+#[derive(Clone, Debug, Default)]
+pub struct ControlSettings {
+    /// How a node is reached.
+    pub reach: ReachSettings,
+    /// The data center where requests should stay; none takes that of the first node that answers.
+    pub data_center: Option<String>,
+    /// When to do what.
+    pub agenda: AgendaSettings,
+    /// Waits between rounds in which no node answered; five seconds at most.
+    pub backoff: BackoffSettings,
+    /// Where random numbers start.
+    pub seed: u64,
+}
+
+/// Watches the cluster until `requests` is closed, or nobody takes `reports`. Data never takes
+/// this connection: servers treat one that is registered for events as a control connection.
+pub async fn run(
+    settings: ControlSettings,
+    requests: Receiver<ControlRequest>,
+    reports: Sender<ControlReport>,
+) {
+    let max_ms = settings.backoff.max_ms.min(ROUND_REST_MAX_MS);
+    let rests = BackoffSettings { max_ms, ..settings.backoff };
+    let mut backoff = Backoff::new(rests, settings.seed);
+    let publisher = Publisher::new(settings.data_center.as_deref());
+    let mut watcher = Watcher { publisher, agenda: settings.agenda, requests, reports };
+    for round in 0.. {
+        let known = known_addresses(&watcher.publisher);
+        let end = match Box::pin(reach(&settings.reach, &known, round)).await {
+            Ok(reached) => {
+                backoff.reset();
+                Box::pin(watch(&mut watcher, reached)).await
+            }
+            Err(error) => End::Lost(error),
+        };
+        let End::Lost(error) = end else { return };
+        warn!(error = chain(&error), round, "no connection to watch the cluster");
+        if watcher.reports.send(ControlReport::Failed(error)).await.is_err() {
+            return;
+        }
+        let mut rest = Box::pin(sleep(Duration::from_millis(backoff.on_failure(now_ms()))));
+        loop {
+            tokio::select! {
+                () = &mut rest => break,
+                request = watcher.requests.recv() => match request {
+                    // The tables are read as soon as a node answers.
+                    Some(ControlRequest::Refresh) => {}
+                    None => return,
+                },
+            }
+        }
+    }
+}
+
+async fn watch(watcher: &mut Watcher, reached: Reached) -> End {
+    let Reached { address, mut connection, metadata, .. } = reached;
+    for row in &metadata.left_out {
+        info!(row, "left out of system.peers");
+    }
+    let host = metadata.hosts.first().map(|row| row.host);
+    let is_first = watcher.publisher.last().is_none();
+    watcher.publisher.forget_down();
+    if let Some(news) = watcher.publisher.on_metadata(metadata, address, !is_first) {
+        let nodes = news.snapshot.nodes().len();
+        info!(%address, nodes, data_center = %news.data_center, "watching the cluster");
+        if watcher.reports.send(ControlReport::Published(news)).await.is_err() {
+            return End::Closed;
+        }
+    }
+    // It answers us, so lanes to it need not wait either.
+    if let Some(node) = host.and_then(|host| watcher.publisher.number_of(host))
+        && !is_first
+        && watcher.reports.send(ControlReport::NodeUp(node)).await.is_err()
+    {
+        return End::Closed;
+    }
+    watcher.watch(&mut connection, address).await
+}
+
+/// Nodes of the last snapshot, those that are said to be down at the end.
+fn known_addresses(publisher: &Publisher) -> Vec<SocketAddr> {
+    let Some(last) = publisher.last() else { return Vec::new() };
+    let mut nodes: Vec<_> = last.snapshot.nodes().iter().collect();
+    nodes.sort_by_key(|node| last.down.contains(&node.id));
+    nodes.iter().map(|node| SocketAddr::new(node.address, node.port)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Why the cluster cannot be watched.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use thiserror::Error as ThisError;
+
+use crate::net::dial_error::DialError;
+use crate::wire::error::WireError;
+
+/// What went wrong with the watching connection.
+#[derive(Debug, ThisError)]
+pub enum ControlError {
+    /// A contact point that cannot be one.
+    #[error("contact point `{text}` is not HOST, HOST:PORT, ADDRESS or [ADDRESS]:PORT")]
+    ContactPoint {
+        /// As it was written.
+        text: String,
+    },
+    /// A name that leads nowhere.
+    #[error("cannot resolve {name}")]
+    Resolve {
+        /// Host and port.
+        name: String,
+        /// What the resolver says.
+        #[source]
+        source: io::Error,
+    },
+    /// A name without addresses.
+    #[error("{name} has no address")]
+    NoAddress {
+        /// Host and port.
+        name: String,
+    },
+    /// The connection did not come about, or broke, or was refused something.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// A cell of a system table that cannot be read.
+    #[error("malformed {column} in {table}")]
+    Cell {
+        /// The table.
+        table: &'static str,
+        /// Its column.
+        column: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: WireError,
+    },
+    /// The node does not describe itself, as happens while it joins.
+    #[error("system.local lacks {column}")]
+    LocalRow {
+        /// The column that is null; `key` when there is no row.
+        column: &'static str,
+    },
+    /// No contact point and no known node could be reached.
+    #[error("no node can be reached: {}", list(.0))]
+    Unreachable(Vec<(String, Self)>),
+}
+
+/// An error with all that caused it, on one line.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn list(failures: &[(String, ControlError)]) -> impl fmt::Display {
+    let lines: Vec<String> =
+        failures.iter().map(|(place, error)| format!("{place}: {}", chain(error))).collect();
+    if lines.is_empty() { "none is known".to_owned() } else { lines.join("; ") }
+}

@@ -1,0 +1,150 @@
+//! Watching one node until its connection fails: events, refreshes, heartbeats.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::Sender;
+use tokio::time::sleep;
+
+use crate::control::agenda::{Agenda, AgendaSettings, Due};
+use crate::control::connection::Connection;
+use crate::control::error::ControlError;
+use crate::control::metadata;
+use crate::control::publication::{Publication, Publisher};
+use crate::net::clock::now_ms;
+use crate::net::dial_error::{DialError, Step};
+use crate::topology::id::NodeId;
+use crate::wire::response::event::Event;
+
+/// What is asked of the watching connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ControlRequest {
+    /// Read the system tables soon: a tablet names a host that nobody knows.
+    Refresh,
+}
+
+/// What the watching connection tells, in the order in which it became known.
+#[derive(Debug)]
+pub enum ControlReport {
+    /// The cluster, or what is known of it, has changed.
+    Published(Publication),
+    /// The message of an EVENT about the schema, once for each change.
+    SchemaChange(Vec<u8>),
+    /// A node is said to be up; whoever waits to dial it need not.
+    NodeUp(NodeId),
+    /// The connection failed, or none came about. It goes on trying.
+    Failed(ControlError),
+}
+
+/// Why watching ended.
+#[derive(Debug)]
+pub enum End {
+    /// Nobody listens any more.
+    Closed,
+    /// The connection failed.
+    Lost(ControlError),
+}
+
+impl<E: Into<ControlError>> From<E> for End {
+    fn from(error: E) -> Self {
+        Self::Lost(error.into())
+    }
+}
+
+/// What stays when one node is watched after another.
+#[derive(Debug)]
+pub struct Watcher {
+    /// Makes snapshots.
+    pub publisher: Publisher,
+    /// When to do what.
+    pub agenda: AgendaSettings,
+    /// What is asked. Closed, it ends the watching.
+    pub requests: Receiver<ControlRequest>,
+    /// What is told. Closed, it ends the watching.
+    pub reports: Sender<ControlReport>,
+}
+
+impl Watcher {
+    /// Watches the node at `contact`, whose tables have just been read.
+    pub async fn watch<S>(&mut self, connection: &mut Connection<S>, contact: SocketAddr) -> End
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        match self.watch_on(connection, contact).await {
+            Ok(()) => End::Closed,
+            Err(end) => end,
+        }
+    }
+
+    async fn watch_on<S>(
+        &mut self,
+        connection: &mut Connection<S>,
+        contact: SocketAddr,
+    ) -> Result<(), End>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut agenda = Agenda::new(self.agenda, now_ms());
+        loop {
+            while let Some(message) = connection.take_event() {
+                self.on_event(message, &mut agenda).await?;
+            }
+            match agenda.due(now_ms()) {
+                Some(Due::Refresh) => {
+                    let metadata = metadata::read(connection).await?;
+                    let lost = connection.events_lost();
+                    if let Some(news) = self.publisher.on_metadata(metadata, contact, lost) {
+                        self.report(ControlReport::Published(news)).await?;
+                    }
+                    agenda.on_refreshed(now_ms());
+                    continue;
+                }
+                Some(Due::Heartbeat) => {
+                    connection.ping().await?;
+                    agenda.on_word(now_ms());
+                    continue;
+                }
+                None => {}
+            }
+            let rest = Duration::from_millis(agenda.wait_ms(now_ms()));
+            tokio::select! {
+                event = connection.wait_event() => event?,
+                request = self.requests.recv() => match request {
+                    Some(ControlRequest::Refresh) => agenda.on_request(now_ms()),
+                    None => return Ok(()),
+                },
+                () = sleep(rest) => {}
+            }
+        }
+    }
+
+    async fn on_event(&mut self, message: Vec<u8>, agenda: &mut Agenda) -> Result<(), End> {
+        let malformed = |source| DialError::Malformed { step: Step::Event, source };
+        let event = Event::read(&message).map_err(malformed)?;
+        agenda.on_event(&event, now_ms());
+        match event {
+            Event::Schema(_) => self.report(ControlReport::SchemaChange(message)).await,
+            Event::Status(status) => {
+                let is_up = status.change == "UP";
+                if let Some(news) = self.publisher.on_status(status.address, is_up) {
+                    self.report(ControlReport::Published(news)).await?;
+                }
+                match self.publisher.node_at(status.address) {
+                    Some(node) if is_up => self.report(ControlReport::NodeUp(node)).await,
+                    Some(_) | None => Ok(()),
+                }
+            }
+            Event::Topology(_) | Event::ClientRoutes { .. } | Event::Unknown { .. } => Ok(()),
+        }
+    }
+
+    async fn report(&self, report: ControlReport) -> Result<(), End> {
+        self.reports.send(report).await.map_err(|_| End::Closed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! What an engine holds at one moment, counted when somebody asks.
+
+use std::collections::BTreeMap;
+
+use crate::engine::engine::Engine;
+use crate::topology::id::NodeId;
+use crate::topology::table::TableId;
+
+/// Lanes to one node.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct LaneGauges {
+    /// Those that take requests.
+    pub open: u64,
+    /// Those that only wait for their last answers.
+    pub draining: u64,
+}
+
+/// What an engine holds at one moment.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Gauges {
+    /// Clients that are connected.
+    pub clients: u64,
+    /// Requests that wait for a node's answer, orphans included.
+    pub in_flight: u64,
+    /// Of those, the ones for which nobody waits any more.
+    pub orphans: u64,
+    /// Lanes by node.
+    pub lanes: BTreeMap<NodeId, LaneGauges>,
+    /// Prepared statements in the catalog.
+    pub catalog_entries: u64,
+    /// Bytes of the catalog.
+    pub catalog_bytes: u64,
+    /// Tablets whose replicas are known.
+    pub tablets: u64,
+    /// `keyspace.table` of each table number in the tally.
+    pub table_names: Vec<String>,
+}
+
+impl Engine {
+    /// Counts what is there. It walks all lanes and tables: for a scrape, not for the road.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        let mut gauges = Gauges {
+            clients: wide(self.clients.len()),
+            catalog_entries: wide(self.router.catalog.len()),
+            catalog_bytes: wide(self.router.catalog.bytes()),
+            ..Gauges::default()
+        };
+        for (_, lane) in self.lanes.iter() {
+            gauges.in_flight += wide(lane.ids.in_flight());
+            gauges.orphans += wide(lane.ids.orphaned());
+            let of_node = gauges.lanes.entry(lane.route.node).or_default();
+            if lane.draining {
+                of_node.draining += 1;
+            } else {
+                of_node.open += 1;
+            }
+        }
+        let tables = (0_u32..).map(TableId);
+        let named = tables.map_while(|table| Some((table, self.router.tables.name(table)?)));
+        for (table, (keyspace, name)) in named {
+            gauges.table_names.push(format!("{keyspace}.{name}"));
+            gauges.tablets += wide(self.router.tablets.table_len(table));
+        }
+        gauges
+    }
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

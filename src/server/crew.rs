@@ -1,0 +1,115 @@
+//! The workers as the rest of the process sees them.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use tokio::sync::mpsc::Sender;
+
+use crate::control::publication::Publication;
+use crate::control::watch::ControlReport;
+use crate::engine::order::News;
+use crate::net::command::Command;
+use crate::net::dial::NodeTarget;
+use crate::net::worker::Worker;
+use crate::server::facade;
+
+/// All workers.
+#[derive(Debug)]
+pub struct Crew {
+    workers: Vec<Worker>,
+    /// Where clients connect.
+    bind: SocketAddr,
+    /// Who gets the next client.
+    next: usize,
+}
+
+impl Crew {
+    /// A crew of these workers, for clients that connect to `bind`.
+    #[must_use]
+    pub fn new(workers: Vec<Worker>, bind: SocketAddr) -> Self {
+        Self { workers, bind, next: 0 }
+    }
+
+    /// How to reach each of them.
+    #[must_use]
+    pub fn commands(&self) -> Vec<Sender<Command>> {
+        self.workers.iter().map(|worker| worker.commands.clone()).collect()
+    }
+
+    /// Gives a client to the next worker.
+    pub async fn hand_out(&mut self, client: TcpStream) {
+        self.next = (self.next + 1) % self.workers.len().max(1);
+        if let Some(worker) = self.workers.get(self.next)
+            && worker.commands.send(Command::Client(client)).await.is_err()
+        {
+            tracing::error!(worker = self.next, "a worker is gone");
+        }
+    }
+
+    /// Tells every worker.
+    pub async fn tell_all(&self, command: impl Fn() -> Command) {
+        for worker in &self.workers {
+            // A worker that has ended needs to know nothing.
+            worker.commands.send(command()).await.ok();
+        }
+    }
+
+    /// Passes on what the control connection tells.
+    pub async fn on_control(&mut self, report: ControlReport) {
+        match report {
+            ControlReport::Published(publication) => self.on_publication(&publication).await,
+            ControlReport::SchemaChange(body) => {
+                let body: Arc<[u8]> = body.into();
+                self.tell_all(|| Command::Event(Arc::clone(&body))).await;
+            }
+            ControlReport::NodeUp(node) => self.tell_all(|| Command::NodeUp(node)).await,
+            ControlReport::Failed(error) => tracing::debug!(%error, "not watching the cluster"),
+        }
+    }
+
+    async fn on_publication(&mut self, publication: &Publication) {
+        let facade = Arc::new(facade::of(&publication.tables, self.bind));
+        self.tell_all(|| Command::Facade(Arc::clone(&facade))).await;
+        let snapshot = &publication.snapshot;
+        let targets = local_targets(publication);
+        if targets.is_empty() {
+            let known: Vec<&str> = snapshot.nodes().iter().map(|node| &*node.data_center).collect();
+            let wanted = &*publication.data_center;
+            tracing::error!(wanted, ?known, "no node in the data center that is to be used");
+        }
+        let snapshot_to =
+            || Command::Snapshot { snapshot: Arc::clone(snapshot), targets: targets.clone() };
+        self.tell_all(snapshot_to).await;
+    }
+
+    /// Passes on what one worker learned. Who has no room for it learns it by a miss.
+    pub fn pass_on(&self, from: usize, news: &News) {
+        let others = self.workers.iter().enumerate().filter(|(number, _)| *number != from);
+        for (number, worker) in others {
+            if worker.commands.try_send(Command::News(news.clone())).is_err() {
+                tracing::debug!(worker = number, "no room for news");
+            }
+        }
+    }
+
+    /// Waits until all workers have ended.
+    pub async fn ended(&self) {
+        for worker in &self.workers {
+            worker.commands.closed().await;
+        }
+    }
+}
+
+/// Nodes that get lanes: those of the local data center that store data.
+fn local_targets(publication: &Publication) -> Vec<NodeTarget> {
+    let nodes = publication.snapshot.nodes().iter();
+    let local =
+        nodes.filter(|node| node.stores_data() && node.data_center == publication.data_center);
+    local
+        .map(|node| NodeTarget {
+            node: node.id,
+            host: Some(node.host),
+            address: SocketAddr::new(node.address, node.port),
+        })
+        .collect()
+}

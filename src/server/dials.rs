@@ -1,0 +1,53 @@
+//! From the dialler's counters to what telemetry tells of them.
+
+use crate::net::dial_stats::{DialCounts, PortVerdict};
+use crate::net::handshake_budget::HandshakeBudget;
+use crate::telemetry::report::DialReport;
+use crate::topology::id::NodeId;
+
+/// Reports on every node that was dialled so far.
+#[must_use]
+pub fn report(budget: &HandshakeBudget) -> Vec<DialReport> {
+    budget.gates().into_iter().map(|(node, gate)| report_one(node, &gate.stats.counts())).collect()
+}
+
+fn report_one(node: NodeId, counts: &DialCounts) -> DialReport {
+    let results = vec![
+        ("opened", counts.opened),
+        ("unreachable", counts.unreachable),
+        ("timed_out", counts.timed_out),
+        ("refused", counts.refused),
+        ("broken", counts.broken),
+    ];
+    let port_verdict = match counts.verdict {
+        PortVerdict::Unknown => "unknown",
+        PortVerdict::Direct => "direct",
+        PortVerdict::Rewritten => "rewritten",
+        PortVerdict::Closed => "closed",
+        PortVerdict::NoSourcePort => "no_source_port",
+    };
+    DialReport {
+        node,
+        results,
+        excess: counts.excess,
+        ports_taken: counts.bind_errors,
+        mismatches: counts.mismatches,
+        port_verdict,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_was_never_dialled_reports_zeroes() {
+        let budget = HandshakeBudget::default();
+        assert!(report(&budget).is_empty());
+        drop(budget.gate(NodeId(3)));
+        let reports = report(&budget);
+        assert_eq!(reports.len(), 1);
+        assert_eq!((reports[0].node, reports[0].port_verdict), (NodeId(3), "unknown"));
+        assert!(reports[0].results.iter().all(|(_, count)| *count == 0));
+    }
+}

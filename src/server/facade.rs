@@ -1,0 +1,61 @@
+//! The one node that clients see, made of the node that we watch.
+
+use std::net::SocketAddr;
+
+use crate::control::server_tables::ServerTables;
+use crate::session::system_tables::{Facade, LocalColumn};
+use crate::wire::response::metadata::MetadataStyle;
+
+/// The facade of the proxy that clients reach at `bind`.
+#[must_use]
+pub fn of(tables: &ServerTables, bind: SocketAddr) -> Facade {
+    let cells = tables.local_row.iter().cloned().chain(std::iter::repeat(None));
+    let local: Vec<LocalColumn> = tables
+        .local
+        .iter()
+        .zip(cells)
+        .map(|(column, cell)| LocalColumn {
+            name: column.name.clone(),
+            kind: column.kind.clone(),
+            cell,
+        })
+        .collect();
+    let peers = tables.peers.iter().map(|column| (column.name.clone(), column.kind.clone()));
+    Facade {
+        host_id: host_id(&local, bind),
+        style: MetadataStyle::Global,
+        peers: peers.collect(),
+        local,
+        peers_v2: None,
+    }
+}
+
+/// The facade's own id: the same after a restart, for drivers take another for another node, and
+/// different for each proxy of a cluster, for drivers take equal ones for one node.
+fn host_id(local: &[LocalColumn], bind: SocketAddr) -> [u8; 16] {
+    let cluster = local.iter().find(|column| column.name == "cluster_name");
+    let mut named = cluster.and_then(|column| column.cell.clone()).unwrap_or_default();
+    named.extend_from_slice(format!("\0shardlane\0{bind}").as_bytes());
+    // Reading from memory cannot fail.
+    let hash = murmur3::murmur3_x64_128(&mut named.as_slice(), 0).unwrap_or_default();
+    // Version 8 of RFC 9562: an id whose bits are our own business.
+    let version = 0x8 << 76;
+    let variant = 0x8 << 60;
+    let kept = !(0xf << 76 | 0xc << 60);
+    ((hash & kept) | version | variant).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_id_stays_and_tells_proxies_apart() {
+        let one = of(&ServerTables::default(), "127.0.0.1:9042".parse().unwrap());
+        let same = of(&ServerTables::default(), "127.0.0.1:9042".parse().unwrap());
+        let other = of(&ServerTables::default(), "127.0.0.2:9042".parse().unwrap());
+        assert_eq!(one.host_id, same.host_id);
+        assert_ne!(one.host_id, other.host_id);
+        assert_eq!((one.host_id[6] >> 4, one.host_id[8] >> 6), (8, 2));
+    }
+}

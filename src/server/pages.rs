@@ -1,0 +1,100 @@
+//! What the operator's pages show: readiness, and the numbers of all workers.
+
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+
+use tokio::sync::mpsc::Sender;
+use tokio::sync::oneshot;
+
+use crate::admin::page::Source;
+use crate::admin::readiness::{Readiness, State};
+use crate::control::watch::ControlReport;
+use crate::flow::limits::Limits;
+use crate::net::command::Command;
+use crate::net::handshake_budget::HandshakeBudget;
+use crate::server::dials;
+use crate::telemetry::exporter;
+use crate::telemetry::report::{ClusterReport, WorkerReport};
+use crate::topology::snapshot::Snapshot;
+
+/// The source of the pages. Its locks are never held across a wait, nor taken on the road.
+#[derive(Debug)]
+pub struct Pages {
+    workers: Vec<Sender<Command>>,
+    budget: Arc<HandshakeBudget>,
+    limits: Limits,
+    readiness: RwLock<Readiness>,
+    snapshot: RwLock<Arc<Snapshot>>,
+}
+
+impl Pages {
+    /// Pages of a process that is starting.
+    #[must_use]
+    pub fn new(
+        workers: Vec<Sender<Command>>,
+        budget: Arc<HandshakeBudget>,
+        limits: Limits,
+    ) -> Self {
+        let reason = "no node of the cluster was reached yet";
+        Self {
+            workers,
+            budget,
+            limits,
+            readiness: RwLock::new(Readiness::because(State::Starting, reason)),
+            snapshot: RwLock::default(),
+        }
+    }
+
+    /// The first lane is up: clients are served.
+    pub fn on_serving(&self) {
+        let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
+        if readiness.state != State::Draining {
+            *readiness = Readiness::serving();
+        }
+    }
+
+    /// The process was told to stop.
+    pub fn on_draining(&self) {
+        let reason = Readiness::because(State::Draining, "told to stop");
+        *self.readiness.write().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    /// The control connection told something.
+    pub fn on_control(&self, report: &ControlReport) {
+        match report {
+            ControlReport::Published(publication) => {
+                let mut snapshot = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+                *snapshot = Arc::clone(&publication.snapshot);
+            }
+            ControlReport::Failed(error) => {
+                let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
+                if readiness.state == State::Starting {
+                    *readiness = Readiness::because(State::Starting, &error.to_string());
+                }
+            }
+            ControlReport::SchemaChange(_) | ControlReport::NodeUp(_) => {}
+        }
+    }
+}
+
+impl Source for Pages {
+    async fn metrics(&self) -> Result<String, String> {
+        let mut reports = Vec::new();
+        for worker in &self.workers {
+            let (answer, report) = oneshot::channel();
+            let asked = worker.send(Command::Report(answer)).await;
+            asked.map_err(|_| "a worker has ended".to_owned())?;
+            let (tally, gauges) = report.await.map_err(|_| "a worker has ended".to_owned())?;
+            reports.push(WorkerReport { tally, gauges });
+        }
+        let snapshot = Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
+        let dials = dials::report(&self.budget);
+        let cluster = ClusterReport { snapshot, limits: self.limits, dials };
+        exporter::render(&reports, &cluster)
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.readiness.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

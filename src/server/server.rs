@@ -1,0 +1,168 @@
+//! The whole: control connection, workers, listener and pages, started together and drained.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::time::sleep;
+
+use crate::admin::http;
+use crate::config::settings::Settings;
+use crate::control::control;
+use crate::control::watch::{ControlReport, ControlRequest};
+use crate::net::clock;
+use crate::net::command::{Command, WorkerEvent};
+use crate::net::handshake_budget::HandshakeBudget;
+use crate::net::listener;
+use crate::net::worker::Worker;
+use crate::server::crew::Crew;
+use crate::server::drain::{Drain, Phase};
+use crate::server::pages::Pages;
+use crate::server::settings;
+use crate::topology::snapshot::Snapshot;
+
+/// Messages of the control connection, and of workers, that may wait.
+const MESSAGES: usize = 1024;
+
+/// Why the server could not start.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// An address could not be bound.
+    #[error("cannot listen on {what} address {address}: {error}")]
+    Bind {
+        /// Whose address.
+        what: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The password file could not be read.
+    #[error("cannot read the password file {file}: {error}")]
+    Password {
+        /// The file.
+        file: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A thread could not be started.
+    #[error("cannot start a worker: {0}")]
+    Worker(io::Error),
+}
+
+/// A server that is bound and has its workers, and serves nobody yet.
+#[derive(Debug)]
+pub struct Server {
+    crew: Crew,
+    listener: TcpListener,
+    admin: TcpListener,
+    pages: Arc<Pages>,
+    control: (Sender<ControlRequest>, Receiver<ControlReport>),
+    events: Receiver<WorkerEvent>,
+    drain_ms: u64,
+}
+
+impl Server {
+    /// Binds the addresses and starts workers and control connection. Called within a runtime.
+    pub fn start(settings: &Settings) -> Result<Self, ServerError> {
+        let bound = |what, address| {
+            listener::bind(address).map_err(|error| ServerError::Bind { what, address, error })
+        };
+        let (admin, clients) = (bound("admin", settings.admin)?, bound("client", settings.bind)?);
+        let credential = settings::credential(settings).map_err(|error| {
+            let file = settings.password_file.clone().unwrap_or_default();
+            ServerError::Password { file: file.display().to_string(), error }
+        })?;
+        let seed = RandomState::new().build_hasher().finish();
+        let budget = Arc::new(HandshakeBudget::default());
+        let (to_server, events) = mpsc::channel(MESSAGES);
+        let mut workers = Vec::new();
+        for number in 0..settings.workers {
+            let own_seed = seed.wrapping_add(1 + u64::try_from(number).unwrap_or(0));
+            let desk = settings::desk(settings, credential.clone(), &budget, own_seed);
+            let engine = settings::engine(settings);
+            let snapshot = Arc::new(Snapshot::default());
+            let worker = Worker::start(number, engine, desk, snapshot, to_server.clone());
+            workers.push(worker.map_err(ServerError::Worker)?);
+        }
+        let crew = Crew::new(workers, settings.bind);
+        let pages = Arc::new(Pages::new(crew.commands(), budget, settings.limits));
+        let (ask, requests) = mpsc::channel(MESSAGES);
+        let (tell, reports) = mpsc::channel(MESSAGES);
+        tokio::spawn(control::run(settings::control(settings, credential, seed), requests, tell));
+        Ok(Self {
+            crew,
+            listener: clients,
+            admin,
+            pages,
+            control: (ask, reports),
+            events,
+            drain_ms: settings.drain_ms,
+        })
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Where metrics and probes are served.
+    pub fn admin_address(&self) -> io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Serves until `stop` hands out its first message, then drains; a second one ends that.
+    pub async fn serve(self, mut stop: Receiver<()>) {
+        let Self { mut crew, listener, admin, pages, control, mut events, drain_ms } = self;
+        let (ask, mut reports) = control;
+        let probes = tokio::spawn(http::serve(admin, Arc::clone(&pages)));
+        let mut drain = Drain::new(drain_ms);
+        let mut has_lane = false;
+        while drain.phase() != Phase::Stopped {
+            let serving = drain.phase() == Phase::Serving;
+            let rest = drain.deadline_us().map(|at| at.saturating_sub(clock::now_us()));
+            tokio::select! {
+                _ = stop.recv() => {
+                    drain.on_signal(clock::now_us());
+                    pages.on_draining();
+                    if let Some(until_us) = drain.deadline_us() {
+                        crew.tell_all(|| Command::Drain { until_us }).await;
+                    }
+                }
+                client = listener::accept(&listener), if serving && has_lane => {
+                    crew.hand_out(client).await;
+                }
+                Some(report) = reports.recv() => {
+                    pages.on_control(&report);
+                    crew.on_control(report).await;
+                }
+                Some(event) = events.recv() => match event {
+                    WorkerEvent::Ready => {
+                        has_lane = true;
+                        pages.on_serving();
+                    }
+                    WorkerEvent::News(from, news) => crew.pass_on(from, &news),
+                    WorkerEvent::RefreshTopology => {
+                        // A full queue means that it will look again anyway.
+                        ask.try_send(ControlRequest::Refresh).ok();
+                    }
+                },
+                () = crew.ended(), if !serving => {
+                    drain.on_idle(clock::now_us());
+                    drain.on_closed();
+                }
+                () = sleep(Duration::from_micros(rest.unwrap_or(0))), if rest.is_some() => {
+                    drain.on_time(clock::now_us());
+                }
+            }
+        }
+        probes.abort();
+    }
+}

@@ -1,0 +1,75 @@
+//! From what the operator set to what each part goes by.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::config::secret::Secret;
+use crate::config::settings::Settings;
+use crate::control::control::ControlSettings;
+use crate::control::reach::ReachSettings;
+use crate::engine::engine::EngineSettings;
+use crate::net::credential::Credential;
+use crate::net::dial::Dialer;
+use crate::net::handshake_budget::HandshakeBudget;
+use crate::net::lane_desk::DeskSettings;
+
+/// The proxy's own credential, if it has one; its file is read now.
+pub fn credential(settings: &Settings) -> io::Result<Option<Arc<Credential>>> {
+    let (Some(user), Some(file)) = (&settings.username, &settings.password_file) else {
+        return Ok(None);
+    };
+    let secret = Secret::read(file)?;
+    let password = str::from_utf8(secret.reveal())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the password is not UTF-8"))?;
+    Ok(Some(Arc::new(Credential::plain(user, password))))
+}
+
+/// What the control connection goes by.
+#[must_use]
+pub fn control(
+    settings: &Settings,
+    credential: Option<Arc<Credential>>,
+    seed: u64,
+) -> ControlSettings {
+    let reach = ReachSettings {
+        contact_points: settings.contact_points.clone(),
+        port: settings.port,
+        credential,
+        connect_timeout_ms: settings.dial.connect_timeout_ms,
+        ..ReachSettings::default()
+    };
+    ControlSettings {
+        reach,
+        data_center: settings.data_center.clone(),
+        backoff: settings.backoff,
+        seed,
+        ..ControlSettings::default()
+    }
+}
+
+/// What each engine goes by.
+#[must_use]
+pub fn engine(settings: &Settings) -> EngineSettings {
+    EngineSettings {
+        limits: settings.limits,
+        rack: settings.rack.as_deref().map(Arc::from),
+        has_peers: settings.workers > 1,
+    }
+}
+
+/// What the lanes of each worker go by.
+#[must_use]
+pub fn desk(
+    settings: &Settings,
+    credential: Option<Arc<Credential>>,
+    budget: &Arc<HandshakeBudget>,
+    seed: u64,
+) -> DeskSettings {
+    DeskSettings {
+        dialer: Arc::new(Dialer::new(settings.dial.clone())),
+        budget: Arc::clone(budget),
+        credential,
+        backoff: settings.backoff,
+        seed,
+    }
+}
