@@ -20,6 +20,7 @@ use crate::net::dial_stats::PortVerdict;
 use crate::net::handshake_budget::HandshakeBudget;
 use crate::net::lane_keeper::{LaneKeeper, LaneReport, keep};
 use crate::net::lane_set::LaneSet;
+use crate::sim::cluster::options::ClusterOptions;
 use crate::sim::listen::handle::SimHandle;
 use crate::sim::listen::options::SimOptions;
 use crate::topology::id::HostId;
@@ -69,12 +70,16 @@ async fn it_ends_when_nobody_asks_any_more() {
 
 #[tokio::test]
 async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
-    let mut options = SimOptions::default();
-    options.address = "127.0.62.45".parse().unwrap();
-    (options.port, options.shard_aware_port) = (0, 0);
-    (options.nodes, options.shards) = (2, 3);
-    options.user = Some(("bob".to_owned(), "right".to_owned()));
-    let sim = SimHandle::spawn(options).unwrap();
+    let cluster = ClusterOptions {
+        address: "127.0.62.45".parse().unwrap(),
+        port: 0,
+        shard_aware_port: 0,
+        nodes: 2,
+        shards: 3,
+        user: Some(("bob".to_owned(), "right".to_owned())),
+        ..ClusterOptions::default()
+    };
+    let sim = SimHandle::spawn(SimOptions { cluster, api: None }).unwrap();
     let credential = Some(Arc::new(Credential::plain("bob", "right")));
     let mut settings = settings(&[&sim.contact_points()[0].to_string()]);
     settings.reach.credential.clone_from(&credential);
