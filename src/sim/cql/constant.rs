@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use crate::sim::cql::ast::Term;
 use crate::sim::cql::calendar;
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::duration;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::type_name;
 use crate::sim::cql::varint;
+use crate::wire::column_type::ColumnType;
 
 /// Days from the smallest date to 1970-01-01: dates are unsigned.
 const DATE_EPOCH: i64 = 1 << 31;
@@ -67,26 +67,26 @@ fn is_assignable(kind: &str, column_type: &ColumnType) -> bool {
     match kind {
         "STRING" => matches!(
             column_type,
-            T::Ascii | T::Text | T::Inet | T::Timestamp | T::Date | T::Time | T::Custom(_)
+            T::Ascii | T::Varchar | T::Inet | T::Timestamp | T::Date | T::Time | T::Custom(_)
         ),
         "INTEGER" => matches!(
             column_type,
-            T::BigInt
+            T::Bigint
                 | T::Counter
                 | T::Date
                 | T::Decimal
                 | T::Double
                 | T::Float
                 | T::Int
-                | T::SmallInt
+                | T::Smallint
                 | T::Time
                 | T::Timestamp
-                | T::TinyInt
-                | T::VarInt
+                | T::Tinyint
+                | T::Varint
         ),
         "FLOAT" => matches!(column_type, T::Decimal | T::Double | T::Float),
         "BOOLEAN" => matches!(column_type, T::Boolean),
-        "UUID" => matches!(column_type, T::Uuid | T::TimeUuid),
+        "UUID" => matches!(column_type, T::Uuid | T::Timeuuid),
         "HEX" => matches!(column_type, T::Blob),
         "DURATION" => matches!(column_type, T::Duration),
         _ => false,
@@ -97,20 +97,20 @@ fn is_assignable(kind: &str, column_type: &ColumnType) -> bool {
 pub(crate) fn scalar(text: &str, column_type: &ColumnType) -> Option<Vec<u8>> {
     Some(match column_type {
         ColumnType::Ascii => text.is_ascii().then(|| text.as_bytes().to_vec())?,
-        ColumnType::Text | ColumnType::Custom(_) => text.as_bytes().to_vec(),
-        ColumnType::BigInt | ColumnType::Counter => {
+        ColumnType::Varchar | ColumnType::Custom(_) => text.as_bytes().to_vec(),
+        ColumnType::Bigint | ColumnType::Counter => {
             text.parse::<i64>().ok()?.to_be_bytes().to_vec()
         }
         ColumnType::Int => text.parse::<i32>().ok()?.to_be_bytes().to_vec(),
-        ColumnType::SmallInt => text.parse::<i16>().ok()?.to_be_bytes().to_vec(),
-        ColumnType::TinyInt => text.parse::<i8>().ok()?.to_be_bytes().to_vec(),
-        ColumnType::VarInt => varint::encode(text)?,
+        ColumnType::Smallint => text.parse::<i16>().ok()?.to_be_bytes().to_vec(),
+        ColumnType::Tinyint => text.parse::<i8>().ok()?.to_be_bytes().to_vec(),
+        ColumnType::Varint => varint::encode(text)?,
         ColumnType::Decimal => varint::encode_decimal(text)?,
         ColumnType::Double => text.parse::<f64>().ok()?.to_be_bytes().to_vec(),
         ColumnType::Float => text.parse::<f32>().ok()?.to_be_bytes().to_vec(),
         ColumnType::Boolean => vec![u8::from(text.eq_ignore_ascii_case("true"))],
         ColumnType::Blob => hex(text.get(2..)?)?,
-        ColumnType::Uuid | ColumnType::TimeUuid => {
+        ColumnType::Uuid | ColumnType::Timeuuid => {
             let bytes = hex(&text.replace('-', ""))?;
             let is_time = bytes.get(6).is_some_and(|byte| byte >> 4 == 1);
             let fits = bytes.len() == 16 && (is_time || *column_type == ColumnType::Uuid);
@@ -136,7 +136,7 @@ pub(crate) fn scalar(text: &str, column_type: &ColumnType) -> Option<Vec<u8>> {
         ColumnType::List(_)
         | ColumnType::Map(..)
         | ColumnType::Set(_)
-        | ColumnType::Udt(..)
+        | ColumnType::Udt { .. }
         | ColumnType::Tuple(_) => return None,
     })
 }
@@ -148,5 +148,8 @@ pub(crate) fn hex(digits: &str) -> Option<Vec<u8>> {
         return None;
     }
     let nibble = |digit: &u8| char::from(*digit).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    digits.chunks_exact(2).map(|pair| Some(nibble(pair.first()?)? << 4 | nibble(pair.last()?)?)).collect()
+    digits
+        .chunks_exact(2)
+        .map(|pair| Some(nibble(pair.first()?)? << 4 | nibble(pair.last()?)?))
+        .collect()
 }

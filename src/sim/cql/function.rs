@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::constant;
 use crate::sim::cql::elements;
 use crate::sim::cql::json;
 use crate::sim::cql::type_name;
 use crate::token::partitioner::Partitioner;
+use crate::wire::column_type::ColumnType;
 
 /// 100 ns steps from 1582-10-15, where time-based uuids begin, to 1970.
 const UUID_EPOCH: u64 = 0x01b2_1dd2_1381_4000;
@@ -95,12 +95,12 @@ pub(crate) fn find(name: &str, argument: Option<&ColumnType>) -> Option<Found> {
     let lower = name.to_lowercase();
     let none = |function, returned| Some((function, Vec::new(), returned));
     let timed = |make: fn(ColumnType) -> Function, returned| {
-        let from = argument.cloned().unwrap_or(ColumnType::TimeUuid);
-        let fits = [ColumnType::TimeUuid, ColumnType::Timestamp, ColumnType::Date];
+        let from = argument.cloned().unwrap_or(ColumnType::Timeuuid);
+        let fits = [ColumnType::Timeuuid, ColumnType::Timestamp, ColumnType::Date];
         fits.contains(&from).then(|| (make(from.clone()), vec![from], returned))
     };
     match lower.as_str() {
-        "now" | "currenttimeuuid" => none(Function::Now, ColumnType::TimeUuid),
+        "now" | "currenttimeuuid" => none(Function::Now, ColumnType::Timeuuid),
         "uuid" => none(Function::RandomUuid, ColumnType::Uuid),
         "currenttimestamp" => none(Function::CurrentTimestamp, ColumnType::Timestamp),
         "currentdate" => none(Function::CurrentDate, ColumnType::Date),
@@ -108,17 +108,17 @@ pub(crate) fn find(name: &str, argument: Option<&ColumnType>) -> Option<Found> {
         "totimestamp" | "dateof" => timed(Function::ToTimestamp, ColumnType::Timestamp),
         "todate" => timed(Function::ToDate, ColumnType::Date),
         "tounixtimestamp" | "unixtimestampof" => {
-            timed(Function::ToUnixTimestamp, ColumnType::BigInt)
+            timed(Function::ToUnixTimestamp, ColumnType::Bigint)
         }
         "mintimeuuid" => {
-            Some((Function::MinTimeUuid, vec![ColumnType::Timestamp], ColumnType::TimeUuid))
+            Some((Function::MinTimeUuid, vec![ColumnType::Timestamp], ColumnType::Timeuuid))
         }
         "maxtimeuuid" => {
-            Some((Function::MaxTimeUuid, vec![ColumnType::Timestamp], ColumnType::TimeUuid))
+            Some((Function::MaxTimeUuid, vec![ColumnType::Timestamp], ColumnType::Timeuuid))
         }
         "tojson" | "to_json" => {
             let from = argument?.clone();
-            Some((Function::ToJson(from.clone()), vec![from], ColumnType::Text))
+            Some((Function::ToJson(from.clone()), vec![from], ColumnType::Varchar))
         }
         other => {
             if let Some(to) = other.strip_prefix("blobas") {
@@ -186,7 +186,7 @@ fn edge(millis: &[u8], steps: u64, low: u64) -> Option<Vec<u8>> {
 }
 
 fn millis_of(from: &ColumnType, value: &[u8]) -> Option<i64> {
-    if *from == ColumnType::TimeUuid {
+    if *from == ColumnType::Timeuuid {
         return uuid_millis(value);
     }
     if *from == ColumnType::Date {
@@ -206,7 +206,7 @@ fn cast(from: &ColumnType, to: &ColumnType, value: &[u8]) -> Option<Vec<u8>> {
     if from == to {
         return Some(value.to_vec());
     }
-    if let ColumnType::Timestamp | ColumnType::Date | ColumnType::TimeUuid = from {
+    if let ColumnType::Timestamp | ColumnType::Date | ColumnType::Timeuuid = from {
         let millis = millis_of(from, value)?;
         if *to == ColumnType::Timestamp {
             return Some(millis.to_be_bytes().to_vec());
@@ -216,12 +216,12 @@ fn cast(from: &ColumnType, to: &ColumnType, value: &[u8]) -> Option<Vec<u8>> {
         }
     }
     let text = json::plain(from, value);
-    if *from == ColumnType::Timestamp && *to != ColumnType::Text {
+    if *from == ColumnType::Timestamp && *to != ColumnType::Varchar {
         return None;
     }
     let whole = !matches!(
         to,
-        ColumnType::Text
+        ColumnType::Varchar
             | ColumnType::Ascii
             | ColumnType::Double
             | ColumnType::Float
@@ -236,24 +236,23 @@ pub(crate) fn is_castable(from: &ColumnType, to: &ColumnType) -> bool {
     let is_number = |number: &ColumnType| {
         matches!(
             number,
-            ColumnType::TinyInt
-                | ColumnType::SmallInt
+            ColumnType::Tinyint
+                | ColumnType::Smallint
                 | ColumnType::Int
-                | ColumnType::BigInt
+                | ColumnType::Bigint
                 | ColumnType::Counter
-                | ColumnType::VarInt
+                | ColumnType::Varint
                 | ColumnType::Decimal
                 | ColumnType::Float
                 | ColumnType::Double
         )
     };
     let is_time = |time: &ColumnType| {
-        matches!(time, ColumnType::Timestamp | ColumnType::Date | ColumnType::TimeUuid)
+        matches!(time, ColumnType::Timestamp | ColumnType::Date | ColumnType::Timeuuid)
     };
-    let is_text = matches!(to, ColumnType::Text | ColumnType::Ascii);
+    let is_text = matches!(to, ColumnType::Varchar | ColumnType::Ascii);
     from == to
         || (is_number(from) && is_number(to))
         || (is_text && !type_name::is_composite(from))
         || (is_time(from) && matches!(to, ColumnType::Timestamp | ColumnType::Date))
 }
-

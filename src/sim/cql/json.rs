@@ -4,10 +4,10 @@ use serde_json::Value as Json;
 
 use crate::sim::cql::ast::Term;
 use crate::sim::cql::calendar;
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::duration;
 use crate::sim::cql::elements;
 use crate::sim::cql::varint;
+use crate::wire::column_type::ColumnType;
 
 /// The JSON of a value; null when absent.
 pub(crate) fn text(column_type: &ColumnType, value: Option<&[u8]>) -> String {
@@ -40,7 +40,7 @@ pub(crate) fn text(column_type: &ColumnType, value: Option<&[u8]>) -> String {
                 .collect();
             format!("[{}]", parts.join(", "))
         }
-        ColumnType::Udt(_, _, parts) => {
+        ColumnType::Udt { fields: parts, .. } => {
             let fields = elements::split_fields(value).unwrap_or_default();
             let pairs: Vec<String> = parts
                 .iter()
@@ -52,26 +52,26 @@ pub(crate) fn text(column_type: &ColumnType, value: Option<&[u8]>) -> String {
             format!("{{{}}}", pairs.join(", "))
         }
         ColumnType::Ascii
-        | ColumnType::Text
+        | ColumnType::Varchar
         | ColumnType::Blob
         | ColumnType::Uuid
-        | ColumnType::TimeUuid
+        | ColumnType::Timeuuid
         | ColumnType::Inet
         | ColumnType::Timestamp
         | ColumnType::Date
         | ColumnType::Time
         | ColumnType::Duration
         | ColumnType::Custom(_) => quote(&plain(column_type, value)),
-        ColumnType::BigInt
+        ColumnType::Bigint
         | ColumnType::Boolean
         | ColumnType::Counter
         | ColumnType::Decimal
         | ColumnType::Double
         | ColumnType::Float
         | ColumnType::Int
-        | ColumnType::VarInt
-        | ColumnType::SmallInt
-        | ColumnType::TinyInt => match value.is_empty() {
+        | ColumnType::Varint
+        | ColumnType::Smallint
+        | ColumnType::Tinyint => match value.is_empty() {
             true => "\"\"".to_owned(),
             false => plain(column_type, value),
         },
@@ -82,11 +82,11 @@ pub(crate) fn text(column_type: &ColumnType, value: Option<&[u8]>) -> String {
 pub(crate) fn plain(column_type: &ColumnType, value: &[u8]) -> String {
     let i64_of = || <[u8; 8]>::try_from(value).map(i64::from_be_bytes).unwrap_or_default();
     match column_type {
-        ColumnType::Ascii | ColumnType::Text | ColumnType::Custom(_) => {
+        ColumnType::Ascii | ColumnType::Varchar | ColumnType::Custom(_) => {
             String::from_utf8_lossy(value).into_owned()
         }
-        ColumnType::BigInt | ColumnType::Counter => i64_of().to_string(),
-        ColumnType::Int | ColumnType::SmallInt | ColumnType::TinyInt | ColumnType::VarInt => {
+        ColumnType::Bigint | ColumnType::Counter => i64_of().to_string(),
+        ColumnType::Int | ColumnType::Smallint | ColumnType::Tinyint | ColumnType::Varint => {
             varint::decode(value)
         }
         ColumnType::Decimal => varint::decode_decimal(value).unwrap_or_default(),
@@ -100,7 +100,7 @@ pub(crate) fn plain(column_type: &ColumnType, value: &[u8]) -> String {
         }
         ColumnType::Boolean => (value.first() == Some(&1)).to_string(),
         ColumnType::Blob => format!("0x{}", hex(value)),
-        ColumnType::Uuid | ColumnType::TimeUuid => uuid_text(value),
+        ColumnType::Uuid | ColumnType::Timeuuid => uuid_text(value),
         ColumnType::Inet => match (<[u8; 4]>::try_from(value), <[u8; 16]>::try_from(value)) {
             (Ok(v4), _) => std::net::Ipv4Addr::from(v4).to_string(),
             (_, Ok(v6)) => std::net::Ipv6Addr::from(v6).to_string(),
@@ -116,7 +116,7 @@ pub(crate) fn plain(column_type: &ColumnType, value: &[u8]) -> String {
         ColumnType::List(_)
         | ColumnType::Map(..)
         | ColumnType::Set(_)
-        | ColumnType::Udt(..)
+        | ColumnType::Udt { .. }
         | ColumnType::Tuple(_) => text(column_type, Some(value)),
     }
 }
@@ -160,12 +160,9 @@ pub(crate) fn term(json: &Json, column_type: &ColumnType) -> Term {
             Term::Tuple(parts.iter().zip(types).map(|(part, t)| term(part, t)).collect())
         }
         (Json::Object(object), ColumnType::Map(key, element)) => Term::Map(
-            object
-                .iter()
-                .map(|(name, part)| (scalar(name, key), term(part, element)))
-                .collect(),
+            object.iter().map(|(name, part)| (scalar(name, key), term(part, element))).collect(),
         ),
-        (Json::Object(object), ColumnType::Udt(_, _, parts)) => Term::Fields(
+        (Json::Object(object), ColumnType::Udt { fields: parts, .. }) => Term::Fields(
             parts
                 .iter()
                 .map(|(name, part)| {
@@ -185,18 +182,18 @@ fn scalar(text: &str, column_type: &ColumnType) -> Term {
     match column_type {
         ColumnType::Blob => Term::Hex(text),
         ColumnType::Boolean => Term::Boolean(text == "true"),
-        ColumnType::Uuid | ColumnType::TimeUuid => Term::Uuid(text),
+        ColumnType::Uuid | ColumnType::Timeuuid => Term::Uuid(text),
         ColumnType::Double | ColumnType::Float | ColumnType::Decimal => Term::Float(text),
         ColumnType::Duration => Term::Duration(text),
-        ColumnType::BigInt
+        ColumnType::Bigint
         | ColumnType::Counter
         | ColumnType::Int
-        | ColumnType::VarInt
-        | ColumnType::SmallInt
-        | ColumnType::TinyInt => Term::Integer(text),
+        | ColumnType::Varint
+        | ColumnType::Smallint
+        | ColumnType::Tinyint => Term::Integer(text),
         ColumnType::Custom(_)
         | ColumnType::Ascii
-        | ColumnType::Text
+        | ColumnType::Varchar
         | ColumnType::Timestamp
         | ColumnType::Inet
         | ColumnType::Date
@@ -204,7 +201,7 @@ fn scalar(text: &str, column_type: &ColumnType) -> Term {
         | ColumnType::List(_)
         | ColumnType::Map(..)
         | ColumnType::Set(_)
-        | ColumnType::Udt(..)
+        | ColumnType::Udt { .. }
         | ColumnType::Tuple(_) => Term::Text(text),
     }
 }

@@ -154,7 +154,11 @@ impl<'a> Lexer<'a> {
         if first.is_alphabetic() || first == '_' {
             let end = word_len(self.rest);
             let word = self.advance(end).to_owned();
-            return Ok(if is_iso_duration(&word) { Kind::Duration(word) } else { Kind::Word(word) });
+            return Ok(if is_iso_duration(&word) {
+                Kind::Duration(word)
+            } else {
+                Kind::Word(word)
+            });
         }
         if let Some(symbol) = SYMBOLS.iter().find(|symbol| self.rest.starts_with(**symbol)) {
             self.advance(symbol.len());

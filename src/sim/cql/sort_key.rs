@@ -4,33 +4,33 @@
 //! slices need to know types. Each key tells where it ends, hence keys can be joined, and the
 //! complement of a key sorts the other way round.
 
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::elements;
 use crate::sim::cql::varint;
+use crate::wire::column_type::ColumnType;
 
 /// Appends the key of `value`; an empty or absent value sorts first.
 pub(crate) fn push(out: &mut Vec<u8>, column_type: &ColumnType, value: &[u8]) {
-    if value.is_empty() && !matches!(column_type, ColumnType::Text | ColumnType::Blob) {
+    if value.is_empty() && !matches!(column_type, ColumnType::Varchar | ColumnType::Blob) {
         out.push(0);
         return;
     }
     out.push(1);
     match column_type {
-        ColumnType::TinyInt
-        | ColumnType::SmallInt
+        ColumnType::Tinyint
+        | ColumnType::Smallint
         | ColumnType::Int
-        | ColumnType::BigInt
+        | ColumnType::Bigint
         | ColumnType::Counter
         | ColumnType::Timestamp
         | ColumnType::Time => push_signed(out, value),
         ColumnType::Boolean | ColumnType::Date => out.extend_from_slice(value),
         ColumnType::Float | ColumnType::Double => push_float(out, value),
-        ColumnType::VarInt => push_varint(out, value),
+        ColumnType::Varint => push_varint(out, value),
         ColumnType::Decimal => push_decimal(out, value),
         ColumnType::Uuid => push_uuid(out, value, false),
-        ColumnType::TimeUuid => push_uuid(out, value, true),
+        ColumnType::Timeuuid => push_uuid(out, value, true),
         ColumnType::Ascii
-        | ColumnType::Text
+        | ColumnType::Varchar
         | ColumnType::Blob
         | ColumnType::Inet
         | ColumnType::Duration
@@ -51,7 +51,7 @@ pub(crate) fn push(out: &mut Vec<u8>, column_type: &ColumnType, value: &[u8]) {
             out.push(0);
         }
         ColumnType::Tuple(types) => push_fields(out, types.iter(), value),
-        ColumnType::Udt(_, _, fields) => push_fields(out, fields.iter().map(|(_, t)| t), value),
+        ColumnType::Udt { fields, .. } => push_fields(out, fields.iter().map(|(_, t)| t), value),
     }
 }
 
@@ -74,11 +74,7 @@ pub(crate) fn above(prefix: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-fn push_fields<'a>(
-    out: &mut Vec<u8>,
-    types: impl Iterator<Item = &'a ColumnType>,
-    value: &[u8],
-) {
+fn push_fields<'a>(out: &mut Vec<u8>, types: impl Iterator<Item = &'a ColumnType>, value: &[u8]) {
     let fields = elements::split_fields(value).unwrap_or_default();
     for (at, field_type) in types.enumerate() {
         match fields.get(at).copied().flatten() {
@@ -194,9 +190,15 @@ mod tests {
         let cases: &[(ColumnType, &[&str])] = &[
             (ColumnType::Int, &["-2147483648", "-1", "0", "1", "300"]),
             (ColumnType::Double, &["-infinity", "-2.5", "-1", "0", "1e-5", "1", "3e10"]),
-            (ColumnType::VarInt, &["-70000", "-300", "-129", "-1", "0", "1", "127", "128", "70000"]),
-            (ColumnType::Decimal, &["-100", "-1.5", "-0.01", "0", "0.001", "0.1", "1", "1.5", "20"]),
-            (ColumnType::Text, &["", "a", "a\0", "a\0b", "ab", "b"]),
+            (
+                ColumnType::Varint,
+                &["-70000", "-300", "-129", "-1", "0", "1", "127", "128", "70000"],
+            ),
+            (
+                ColumnType::Decimal,
+                &["-100", "-1.5", "-0.01", "0", "0.001", "0.1", "1", "1.5", "20"],
+            ),
+            (ColumnType::Varchar, &["", "a", "a\0", "a\0b", "ab", "b"]),
             (ColumnType::Date, &["1969-12-31", "1970-01-01", "2020-02-02"]),
         ];
         for (column_type, texts) in cases {
@@ -205,7 +207,9 @@ mod tests {
                 .map(|text| key(column_type, &constant::scalar(text, column_type).unwrap()))
                 .collect();
             assert!(keys.is_sorted(), "{column_type:?}");
-            assert!(keys.iter().rev().map(|k| k.iter().map(|b| !b).collect::<Vec<_>>()).is_sorted());
+            assert!(
+                keys.iter().rev().map(|k| k.iter().map(|b| !b).collect::<Vec<_>>()).is_sorted()
+            );
         }
     }
 }

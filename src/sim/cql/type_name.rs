@@ -1,11 +1,11 @@
 //! Types as CQL writes them.
 
-use crate::sim::cql::column_type::ColumnType;
+use crate::wire::column_type::ColumnType;
 
 /// Types that have one word for a name.
 const SIMPLE: &[(&str, ColumnType)] = &[
     ("ascii", ColumnType::Ascii),
-    ("bigint", ColumnType::BigInt),
+    ("bigint", ColumnType::Bigint),
     ("blob", ColumnType::Blob),
     ("boolean", ColumnType::Boolean),
     ("counter", ColumnType::Counter),
@@ -16,15 +16,15 @@ const SIMPLE: &[(&str, ColumnType)] = &[
     ("float", ColumnType::Float),
     ("inet", ColumnType::Inet),
     ("int", ColumnType::Int),
-    ("smallint", ColumnType::SmallInt),
-    ("text", ColumnType::Text),
+    ("smallint", ColumnType::Smallint),
+    ("text", ColumnType::Varchar),
     ("time", ColumnType::Time),
     ("timestamp", ColumnType::Timestamp),
-    ("timeuuid", ColumnType::TimeUuid),
-    ("tinyint", ColumnType::TinyInt),
+    ("timeuuid", ColumnType::Timeuuid),
+    ("tinyint", ColumnType::Tinyint),
     ("uuid", ColumnType::Uuid),
-    ("varchar", ColumnType::Text),
-    ("varint", ColumnType::VarInt),
+    ("varchar", ColumnType::Varchar),
+    ("varint", ColumnType::Varint),
 ];
 
 /// The type of a one-word name.
@@ -39,7 +39,7 @@ pub(crate) fn is_composite(column_type: &ColumnType) -> bool {
         ColumnType::List(_)
             | ColumnType::Map(..)
             | ColumnType::Set(_)
-            | ColumnType::Udt(..)
+            | ColumnType::Udt { .. }
             | ColumnType::Tuple(_)
     )
 }
@@ -55,10 +55,10 @@ pub(crate) fn cql_name(column_type: &ColumnType, frozen: bool) -> String {
             let parts: Vec<String> = parts.iter().map(inner).collect();
             format!("tuple<{}>", parts.join(", "))
         }
-        ColumnType::Udt(_, name, _) => name.clone(),
+        ColumnType::Udt { name, .. } => name.clone(),
         ColumnType::Custom(class) => format!("'{class}'"),
         ColumnType::Ascii
-        | ColumnType::BigInt
+        | ColumnType::Bigint
         | ColumnType::Blob
         | ColumnType::Boolean
         | ColumnType::Counter
@@ -68,14 +68,14 @@ pub(crate) fn cql_name(column_type: &ColumnType, frozen: bool) -> String {
         | ColumnType::Int
         | ColumnType::Timestamp
         | ColumnType::Uuid
-        | ColumnType::Text
-        | ColumnType::VarInt
-        | ColumnType::TimeUuid
+        | ColumnType::Varchar
+        | ColumnType::Varint
+        | ColumnType::Timeuuid
         | ColumnType::Inet
         | ColumnType::Date
         | ColumnType::Time
-        | ColumnType::SmallInt
-        | ColumnType::TinyInt
+        | ColumnType::Smallint
+        | ColumnType::Tinyint
         | ColumnType::Duration => {
             let found = SIMPLE.iter().find(|(_, simple)| simple == column_type);
             return found.map_or("blob", |(word, _)| *word).to_owned();

@@ -1,8 +1,8 @@
 //! Bytes that do not fit their type, refused with the server's words.
 
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::elements;
 use crate::sim::cql::error::CqlError;
+use crate::wire::column_type::ColumnType;
 
 /// Refuses `value` when it is no value of `column_type`; empty values fit scalars.
 pub(crate) fn check(column_type: &ColumnType, value: &[u8], name: &str) -> Result<(), CqlError> {
@@ -22,16 +22,16 @@ fn fault(column_type: &ColumnType, value: &[u8]) -> Option<String> {
         })
     };
     match column_type {
-        ColumnType::TinyInt | ColumnType::Boolean => sized(&[1]),
-        ColumnType::SmallInt => sized(&[2]),
+        ColumnType::Tinyint | ColumnType::Boolean => sized(&[1]),
+        ColumnType::Smallint => sized(&[2]),
         ColumnType::Int | ColumnType::Float | ColumnType::Date => sized(&[4]),
-        ColumnType::BigInt
+        ColumnType::Bigint
         | ColumnType::Counter
         | ColumnType::Double
         | ColumnType::Timestamp
         | ColumnType::Time => sized(&[8]),
         ColumnType::Uuid => sized(&[16]),
-        ColumnType::TimeUuid => sized(&[16]).or_else(|| {
+        ColumnType::Timeuuid => sized(&[16]).or_else(|| {
             let version = value.get(6).map(|byte| byte >> 4);
             version.filter(|version| *version != 1).map(|version| {
                 format!("Unsupported UUID version ({version}), expected 1 for timeuuid")
@@ -40,20 +40,18 @@ fn fault(column_type: &ColumnType, value: &[u8]) -> Option<String> {
         ColumnType::Inet => sized(&[4, 16]),
         ColumnType::Decimal => (!value.is_empty() && value.len() < 5)
             .then(|| format!("decimal value too short: {} bytes", value.len())),
-        ColumnType::Ascii => value
-            .iter()
-            .position(|byte| *byte >= 0x80)
-            .map(|at| format!("Validation failed - non-ASCII character in an ASCII string at {at}")),
-        ColumnType::Text => std::str::from_utf8(value).err().map(|error| {
+        ColumnType::Ascii => value.iter().position(|byte| *byte >= 0x80).map(|at| {
+            format!("Validation failed - non-ASCII character in an ASCII string at {at}")
+        }),
+        ColumnType::Varchar => std::str::from_utf8(value).err().map(|error| {
             format!(
                 "Validation failed - non-UTF8 character in a UTF8 string, at byte offset {}",
                 error.valid_up_to()
             )
         }),
-        ColumnType::Blob
-        | ColumnType::VarInt
-        | ColumnType::Duration
-        | ColumnType::Custom(_) => None,
+        ColumnType::Blob | ColumnType::Varint | ColumnType::Duration | ColumnType::Custom(_) => {
+            None
+        }
         ColumnType::List(element) | ColumnType::Set(element) => {
             nested(value, 1, |_| Some(element.as_ref()))
         }
@@ -61,7 +59,7 @@ fn fault(column_type: &ColumnType, value: &[u8]) -> Option<String> {
             nested(value, 2, |at| Some(if at % 2 == 0 { key } else { element }))
         }
         ColumnType::Tuple(types) => fields(value, &types.iter().collect::<Vec<_>>()),
-        ColumnType::Udt(_, _, parts) => {
+        ColumnType::Udt { fields: parts, .. } => {
             fields(value, &parts.iter().map(|(_, field)| field).collect::<Vec<_>>())
         }
     }

@@ -1,10 +1,10 @@
 //! count, min, max, sum and avg over rows.
 
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::constant;
 use crate::sim::cql::json;
 use crate::sim::cql::sort_key;
 use crate::sim::store::pick::Aggregate;
+use crate::wire::column_type::ColumnType;
 
 /// What one output column has seen so far.
 #[derive(Clone, Debug, Default)]

@@ -1,16 +1,14 @@
 //! Modifications at run time: conditions judged, cells written.
 
-use crate::sim::cql::column_type::ColumnSpec;
-use crate::sim::cql::column_type::ColumnType;
-use crate::sim::cql::elements;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Evaluated;
 use crate::sim::cql::expression::Expr;
 use crate::sim::cql::expression::Inputs;
 use crate::sim::cql::sort_key;
-use crate::sim::store::cell::Cell;
 use crate::sim::store::cell::Cells;
-use crate::sim::store::cell::list_position;
+use crate::sim::store::collect;
+use crate::sim::store::collect::Stamp;
+use crate::sim::store::column_spec::ColumnSpec;
 use crate::sim::store::filter;
 use crate::sim::store::filter::Computed;
 use crate::sim::store::key;
@@ -26,6 +24,7 @@ use crate::sim::store::rows::TableRows;
 use crate::sim::store::rows::View;
 use crate::sim::store::schema::Column;
 use crate::sim::store::schema::ColumnKind;
+use crate::wire::column_type::ColumnType;
 
 /// Twenty years: the longest time to live.
 const TTL_MAX: i32 = 20 * 365 * 24 * 60 * 60;
@@ -45,23 +44,6 @@ pub(crate) struct Ready<'p> {
     rows: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
     slice: Slice,
     stamp: Stamp,
-}
-
-/// When cells are written and when they expire.
-#[derive(Clone, Copy, Debug)]
-struct Stamp {
-    timestamp: i64,
-    ttl: i32,
-    /// Seconds since 1970.
-    now: i64,
-}
-
-impl Stamp {
-    fn cell(self, value: Option<Vec<u8>>) -> Cell {
-        let expires = (self.ttl > 0 && value.is_some())
-            .then(|| (self.now.saturating_add(i64::from(self.ttl)), self.ttl));
-        Cell { value, timestamp: self.timestamp, expiry: expires }
-    }
 }
 
 impl<'p> Ready<'p> {
@@ -219,15 +201,15 @@ impl<'p> Ready<'p> {
                 if let Some(bytes) = expr.evaluate(self.inputs)?.bytes() {
                     if column.column_type == ColumnType::Counter {
                         let subtract = matches!(operation, Operation::Subtract(_));
-                        count(cells, column, &bytes, (subtract, stamp));
+                        collect::count(cells, column, &bytes, (subtract, stamp));
                     } else if let Operation::Subtract(_) = operation {
-                        remove(cells, column, &bytes, stamp);
+                        collect::remove(cells, column, &bytes, stamp);
                     } else {
                         let serial = match operation {
                             Operation::Prepend(_) => -serial,
                             _ => serial,
                         };
-                        add(cells, column, &bytes, (serial, stamp));
+                        collect::add(cells, column, &bytes, (serial, stamp));
                     }
                 }
             }
@@ -283,7 +265,8 @@ impl<'p> Ready<'p> {
                 let live = parts.entries.iter().filter(|(_, (_, cell))| cell.live(now).is_some());
                 let positions: Vec<Vec<u8>> = live.map(|(sort, _)| sort.clone()).collect();
                 let size = positions.len();
-                let position = usize::try_from(at).ok().and_then(|at| positions.into_iter().nth(at));
+                let position =
+                    usize::try_from(at).ok().and_then(|at| positions.into_iter().nth(at));
                 let Some(position) = position else {
                     return Err(CqlError::invalid(format!(
                         "List index {at} out of bound, list has size {size}"
@@ -338,66 +321,6 @@ fn stamp(plan: &ModifyPlan, inputs: Inputs<'_>, timestamp: i64) -> Result<Stamp,
     }
     let now = now_micros.div_euclid(1_000_000);
     Ok(Stamp { timestamp: own.unwrap_or(timestamp), ttl, now })
-}
-
-fn count(cells: &mut Cells, column: &Column, bytes: &[u8], (subtract, stamp): (bool, Stamp)) {
-    let long = |bytes: &[u8]| bytes.first_chunk::<8>().map_or(0, |b| i64::from_be_bytes(*b));
-    let before = cells.cell(column).and_then(|cell| cell.live(stamp.now)).map_or(0, long);
-    let change = if subtract { long(bytes).wrapping_neg() } else { long(bytes) };
-    let after = before.wrapping_add(change).to_be_bytes().to_vec();
-    // Counters add up whatever their timestamps say.
-    let newest = cells.cell(column).map_or(stamp.timestamp, |c| c.timestamp.max(stamp.timestamp));
-    let stamp = Stamp { timestamp: newest.saturating_add(1), ..stamp };
-    cells.put(column, stamp.cell(Some(after)));
-}
-
-fn add(cells: &mut Cells, column: &Column, bytes: &[u8], (serial, stamp): (i64, Stamp)) {
-    let is_map = matches!(column.column_type, ColumnType::Map(..));
-    let values = elements::split(bytes, if is_map { 2 } else { 1 }).unwrap_or_default();
-    let parts = cells.parts_mut(column);
-    match &column.column_type {
-        ColumnType::Set(element) => {
-            for value in values {
-                let cell = stamp.cell(Some(Vec::new()));
-                parts.put(sort_key::key(element, value), value.to_vec(), cell);
-            }
-        }
-        ColumnType::Map(key_type, _) => {
-            for pair in values.chunks_exact(2) {
-                if let (Some(key), Some(value)) = (pair.first(), pair.last()) {
-                    let cell = stamp.cell(Some(value.to_vec()));
-                    parts.put(sort_key::key(key_type, key), key.to_vec(), cell);
-                }
-            }
-        }
-        _ => {
-            for (value, at) in values.into_iter().zip(0u64..) {
-                let cell = stamp.cell(Some(value.to_vec()));
-                parts.put(list_position(serial, at), Vec::new(), cell);
-            }
-        }
-    }
-}
-
-fn remove(cells: &mut Cells, column: &Column, bytes: &[u8], stamp: Stamp) {
-    let values = elements::split(bytes, 1).unwrap_or_default();
-    let parts = cells.parts_mut(column);
-    match &column.column_type {
-        ColumnType::Set(key_type) | ColumnType::Map(key_type, _) => {
-            for value in values {
-                parts.put(sort_key::key(key_type, value), value.to_vec(), stamp.cell(None));
-            }
-        }
-        _ => {
-            let gone = parts.entries.iter().filter(|(_, (_, cell))| {
-                cell.value.as_deref().is_some_and(|value| values.contains(&value))
-            });
-            let gone: Vec<Vec<u8>> = gone.map(|(sort, _)| sort.clone()).collect();
-            for sort in gone {
-                parts.put(sort, Vec::new(), stamp.cell(None));
-            }
-        }
-    }
 }
 
 /// The columns that a conditional modification shows beside `[applied]`.

@@ -2,16 +2,16 @@
 
 use crate::sim::cql::ast::RawType;
 use crate::sim::cql::ast::Term;
-use crate::sim::cql::column_type::ColumnSpec;
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::constant;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
 use crate::sim::cql::function;
 use crate::sim::cql::type_name;
+use crate::sim::store::column_spec::ColumnSpec;
 use crate::sim::store::schema::Column;
 use crate::sim::store::schema::Schema;
 use crate::sim::store::schema::Table;
+use crate::wire::column_type::ColumnType;
 
 /// What a term is for: its type, and the name that a `?` takes.
 #[derive(Clone, Debug)]
@@ -102,7 +102,7 @@ impl<'a> Binder<'a> {
                 ColumnType::Map(key, _) if parts.is_empty() => {
                     Ok(Expr::Map((**key).clone(), Vec::new()))
                 }
-                ColumnType::Udt(..) if parts.is_empty() => Ok(Expr::Null),
+                ColumnType::Udt { .. } if parts.is_empty() => Ok(Expr::Null),
                 _ => self.constant(term, to),
             },
             Term::Map(pairs) => match &to.column_type {
@@ -187,7 +187,7 @@ impl<'a> Binder<'a> {
         pairs: &[(String, Term)],
         to: &Receiver,
     ) -> Result<Expr, CqlError> {
-        let ColumnType::Udt(_, type_name, fields) = &to.column_type else {
+        let ColumnType::Udt { name: type_name, fields, .. } = &to.column_type else {
             return self.constant(term, to);
         };
         let unknown = pairs.iter().find(|(name, _)| !fields.iter().any(|(f, _)| f == name));
@@ -251,10 +251,10 @@ impl<'a> Binder<'a> {
     fn assignable(&self, from: &ColumnType, to: &Receiver) -> Result<(), CqlError> {
         let wanted = &to.column_type;
         let fits = from == wanted
-            || matches!((from, wanted), (ColumnType::TimeUuid, ColumnType::Uuid))
-            || matches!((from, wanted), (ColumnType::Ascii, ColumnType::Text))
+            || matches!((from, wanted), (ColumnType::Timeuuid, ColumnType::Uuid))
+            || matches!((from, wanted), (ColumnType::Ascii, ColumnType::Varchar))
             || matches!(wanted, ColumnType::Blob)
-            || matches!((from, wanted), (ColumnType::BigInt, ColumnType::Timestamp));
+            || matches!((from, wanted), (ColumnType::Bigint, ColumnType::Timestamp));
         if fits {
             return Ok(());
         }
@@ -266,4 +266,3 @@ impl<'a> Binder<'a> {
         )))
     }
 }
-

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::elements;
 use crate::sim::cql::sort_key;
 use crate::sim::store::schema::Column;
+use crate::wire::column_type::ColumnType;
 
 /// No deletion: older than any timestamp.
 pub(crate) const NEVER: i64 = i64::MIN;
@@ -33,8 +33,8 @@ impl Cell {
     /// Keeps the newer of two; a deletion wins a tie, then the greater value.
     pub(crate) fn merge(&mut self, other: Self) {
         let rank = |cell: &Self| (cell.timestamp, cell.value.is_none());
-        let wins = rank(&other) > rank(self)
-            || (rank(&other) == rank(self) && other.value > self.value);
+        let wins =
+            rank(&other) > rank(self) || (rank(&other) == rank(self) && other.value > self.value);
         if wins {
             *self = other;
         }
@@ -159,7 +159,7 @@ fn split(column: &Column, value: &[u8]) -> Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> {
         };
         return elements(2).chunks_exact(2).filter_map(pair_of).collect();
     }
-    if let ColumnType::Udt(..) = &column.column_type {
+    if let ColumnType::Udt { .. } = &column.column_type {
         let fields = elements::split_fields(value).unwrap_or_default();
         let field_of = |(field, at): (Option<&[u8]>, u16)| {
             let at = at.to_be_bytes().to_vec();
@@ -195,7 +195,7 @@ fn join(column: &Column, parts: &Parts, now: i64) -> Option<Vec<u8>> {
         let flat = live.into_iter().flat_map(|(key, value)| [key, value]);
         return Some(elements::join(count, flat));
     }
-    if let ColumnType::Udt(_, _, fields) = &column.column_type {
+    if let ColumnType::Udt { fields, .. } = &column.column_type {
         let field = |at: u16| live.iter().find(|(key, _)| *key == at.to_be_bytes());
         let fields = fields.iter().zip(0u16..);
         let values = fields.map(|(_, at)| field(at).map(|(_, value)| *value));

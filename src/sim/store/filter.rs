@@ -1,7 +1,6 @@
 //! WHERE and IF at run time: values compared with rows.
 
 use crate::sim::cql::ast::Operator;
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::elements;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Evaluated;
@@ -16,6 +15,7 @@ use crate::sim::store::rows::PartitionKey;
 use crate::sim::store::rows::Slice;
 use crate::sim::store::rows::View;
 use crate::sim::store::schema::Table;
+use crate::wire::column_type::ColumnType;
 
 /// How many partitions or rows one statement may name by IN (the server's default).
 const PRODUCT_MAX: usize = 100;
@@ -63,7 +63,9 @@ fn compute_one<'a>(
                 .map(|element| Some(element.to_vec()))
                 .collect(),
             None => {
-                return Err(CqlError::invalid(format!("Invalid null value for IN tuple of {name}")));
+                return Err(CqlError::invalid(format!(
+                    "Invalid null value for IN tuple of {name}"
+                )));
             }
         },
     };
@@ -100,9 +102,9 @@ pub(crate) fn partitions(
         let values = compute_one(test, table, inputs)?.values;
         products = extend(&products, &values)?;
     }
-    let keyed = products.into_iter().map(|components| {
-        Ok((key::partition(table, &components)?, components))
-    });
+    let keyed = products
+        .into_iter()
+        .map(|components| Ok((key::partition(table, &components)?, components)));
     let mut keyed: Vec<_> = keyed.collect::<Result<_, CqlError>>()?;
     keyed.sort();
     keyed.dedup();
@@ -189,7 +191,7 @@ impl Computed<'_> {
         match &self.test.subject {
             Subject::Token => {
                 let token = view.token.to_be_bytes();
-                self.compare(&ColumnType::BigInt, Some(&token))
+                self.compare(&ColumnType::Bigint, Some(&token))
             }
             Subject::Column(at) => {
                 let Some(column) = table.columns.get(*at) else {
@@ -197,8 +199,12 @@ impl Computed<'_> {
                 };
                 let value = view.value(*at, column);
                 match self.test.operator {
-                    Operator::Contains => self.contains(&column.column_type, value.as_deref(), false),
-                    Operator::ContainsKey => self.contains(&column.column_type, value.as_deref(), true),
+                    Operator::Contains => {
+                        self.contains(&column.column_type, value.as_deref(), false)
+                    }
+                    Operator::ContainsKey => {
+                        self.contains(&column.column_type, value.as_deref(), true)
+                    }
                     Operator::Equal
                     | Operator::NotEqual
                     | Operator::Less
@@ -211,7 +217,8 @@ impl Computed<'_> {
                 }
             }
             Subject::Columns(positions) => {
-                let columns = positions.iter().filter_map(|at| Some((*at, table.columns.get(*at)?)));
+                let columns =
+                    positions.iter().filter_map(|at| Some((*at, table.columns.get(*at)?)));
                 let mut types = Vec::new();
                 let mut values = Vec::new();
                 for (at, column) in columns {
@@ -226,7 +233,8 @@ impl Computed<'_> {
                     return false;
                 };
                 let value = view.value(*at, column);
-                let element = element(&column.column_type, value.as_deref(), self.element.as_deref());
+                let element =
+                    element(&column.column_type, value.as_deref(), self.element.as_deref());
                 match &column.column_type {
                     ColumnType::Map(_, value_type) | ColumnType::List(value_type) => {
                         self.compare(value_type, element.as_deref())
@@ -277,7 +285,9 @@ impl Computed<'_> {
             Operator::Greater => ordering.is_gt(),
             Operator::GreaterOrEqual => ordering.is_ge(),
             Operator::Like => is_like(value, first),
-            Operator::In | Operator::Contains | Operator::ContainsKey | Operator::IsNotNull => false,
+            Operator::In | Operator::Contains | Operator::ContainsKey | Operator::IsNotNull => {
+                false
+            }
         }
     }
 

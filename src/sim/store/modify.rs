@@ -11,7 +11,6 @@ use crate::sim::cql::ast::Place;
 use crate::sim::cql::ast::Relation;
 use crate::sim::cql::ast::Right;
 use crate::sim::cql::ast::Term;
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
 use crate::sim::like::Like;
@@ -23,6 +22,7 @@ use crate::sim::store::restriction::Test;
 use crate::sim::store::schema::Column;
 use crate::sim::store::schema::ColumnKind;
 use crate::sim::store::schema::Table;
+use crate::wire::column_type::ColumnType;
 
 /// What happens to one column.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -96,7 +96,7 @@ impl ModifyPlan {
         match &modify.action {
             Action::Insert { columns, values } => plan.insert(binder, columns, values, like)?,
             Action::InsertJson { json, default_unset } => {
-                let to = Receiver::new("", ColumnType::Text);
+                let to = Receiver::new("", ColumnType::Varchar);
                 plan.json = Some((binder.bind(json, &to)?, *default_unset));
             }
             Action::Update(assignments) => {
@@ -133,7 +133,7 @@ impl ModifyPlan {
             ));
         }
         self.timestamp =
-            binder.maybe(using.timestamp.as_ref(), "[timestamp]", ColumnType::BigInt)?;
+            binder.maybe(using.timestamp.as_ref(), "[timestamp]", ColumnType::Bigint)?;
         self.ttl = binder.maybe(using.ttl.as_ref(), "[ttl]", ColumnType::Int)?;
         binder.maybe(using.timeout.as_ref(), "[timeout]", ColumnType::Duration)?;
         Ok(())
@@ -158,7 +158,9 @@ impl ModifyPlan {
         for (at, (name, value)) in columns.iter().zip(values).enumerate() {
             let column = column(&table, name)?;
             if columns.iter().take(at).any(|earlier| earlier == name) {
-                return Err(CqlError::invalid(format!("Multiple definitions found for column {name}")));
+                return Err(CqlError::invalid(format!(
+                    "Multiple definitions found for column {name}"
+                )));
             }
             if column.is_key() {
                 let relation = Relation {
@@ -300,7 +302,8 @@ impl ModifyPlan {
         };
         let name = table.columns.get(at).map(|column| column.name.clone()).unwrap_or_default();
         let loose = self.deletes_rows() && self.condition == Condition::Always;
-        let no_clustering = (table.partition_len..key_len).all(|at| !self.restrictions.mentions(at));
+        let no_clustering =
+            (table.partition_len..key_len).all(|at| !self.restrictions.mentions(at));
         if at >= table.partition_len && (loose || (self.is_static_only() && no_clustering)) {
             return Ok(());
         }
@@ -352,7 +355,7 @@ fn multi_cell(column: &Column, sign: &str) -> Result<(), CqlError> {
 /// What can be added to a column, or taken from it.
 fn changeable(column: &Column, subtract: bool) -> Result<Receiver, CqlError> {
     if column.column_type == ColumnType::Counter {
-        return Ok(Receiver::new(&column.name, ColumnType::BigInt));
+        return Ok(Receiver::new(&column.name, ColumnType::Bigint));
     }
     multi_cell(column, if subtract { "-" } else { "+" })?;
     if let (true, ColumnType::Map(key, _)) = (subtract, &column.column_type) {
@@ -363,12 +366,14 @@ fn changeable(column: &Column, subtract: bool) -> Result<Receiver, CqlError> {
 
 fn field_receiver(column: &Column, field: &str) -> Result<(u16, Receiver), CqlError> {
     multi_cell(column, "")?;
-    let ColumnType::Udt(_, type_name, fields) = &column.column_type else {
+    let ColumnType::Udt { name: type_name, fields, .. } = &column.column_type else {
         return Err(CqlError::invalid(format!("Column {} is not a user type", column.name)));
     };
     let found = fields.iter().zip(0u16..).find(|((name, _), _)| name == field);
     let Some(((_, field_type), at)) = found else {
-        return Err(CqlError::invalid(format!("UDT {type_name} does not have a field named {field}")));
+        return Err(CqlError::invalid(format!(
+            "UDT {type_name} does not have a field named {field}"
+        )));
     };
     Ok((at, Receiver::new(&format!("{}.{field}", column.name), field_type.clone())))
 }

@@ -1,6 +1,6 @@
 //! What a run answers.
 
-use crate::sim::cql::column_type::ColumnSpec;
+use crate::sim::store::column_spec::ColumnSpec;
 
 /// The answer to one request.
 #[derive(Clone, Debug, Eq, PartialEq)]

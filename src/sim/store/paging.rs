@@ -67,9 +67,9 @@ impl PagingState {
 
 /// FNV-1a: enough to tell our states from garbage.
 fn checksum(bytes: &[u8]) -> i32 {
-    let hash = bytes.iter().fold(0x811c_9dc5u32, |hash, byte| {
-        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash = bytes
+        .iter()
+        .fold(0x811c_9dc5u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
     i32::from_be_bytes(hash.to_be_bytes())
 }
 

@@ -3,7 +3,6 @@
 use crate::sim::cql::ast::Select;
 use crate::sim::cql::ast::Selector;
 use crate::sim::cql::ast::Term;
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::elements;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
@@ -17,6 +16,7 @@ use crate::sim::store::filter;
 use crate::sim::store::restriction;
 use crate::sim::store::rows::View;
 use crate::sim::store::schema::Table;
+use crate::wire::column_type::ColumnType;
 
 /// Functions over all rows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,11 +80,7 @@ pub(crate) fn outputs(
         .collect()
 }
 
-fn output(
-    binder: &mut Binder<'_>,
-    table: &Table,
-    selector: &Selector,
-) -> Result<Output, CqlError> {
+fn output(binder: &mut Binder<'_>, table: &Table, selector: &Selector) -> Result<Output, CqlError> {
     match selector {
         Selector::Column(name) => {
             let at = restriction::position(table, name)?;
@@ -94,8 +90,8 @@ fn output(
         }
         Selector::CountRows => Ok(Output {
             name: "count".to_owned(),
-            column_type: ColumnType::BigInt,
-            pick: Pick::Aggregate(Aggregate::Count, ColumnType::BigInt, None),
+            column_type: ColumnType::Bigint,
+            pick: Pick::Aggregate(Aggregate::Count, ColumnType::Bigint, None),
         }),
         Selector::Value(term) => value(binder, term),
         Selector::Call(name, arguments) => call(binder, table, name, arguments),
@@ -113,7 +109,7 @@ fn output(
         }
         Selector::Field(inner, field) => {
             let inner = output(binder, table, inner)?;
-            let ColumnType::Udt(_, _, fields) = &inner.column_type else {
+            let ColumnType::Udt { fields, .. } = &inner.column_type else {
                 return Err(CqlError::invalid(format!(
                     "Invalid field selection: {} of type {} is not a user type",
                     inner.name,
@@ -156,7 +152,7 @@ fn value(binder: &mut Binder<'_>, term: &Term) -> Result<Output, CqlError> {
         Term::Integer(text) => (ColumnType::Int, text.clone()),
         Term::Float(text) => (ColumnType::Double, text.clone()),
         Term::Boolean(value) => (ColumnType::Boolean, value.to_string()),
-        Term::Text(text) => (ColumnType::Text, text.clone()),
+        Term::Text(text) => (ColumnType::Varchar, text.clone()),
         Term::Uuid(text) => (ColumnType::Uuid, text.clone()),
         Term::Hex(text) => (ColumnType::Blob, text.clone()),
         Term::Duration(text) => (ColumnType::Duration, text.clone()),
@@ -184,7 +180,7 @@ fn call(
     if name == "token" {
         let names: Vec<&str> = table.partition_key().iter().map(|c| c.name.as_str()).collect();
         let name = format!("system.token({})", names.join(", "));
-        return Ok(Output { name, column_type: ColumnType::BigInt, pick: Pick::Token });
+        return Ok(Output { name, column_type: ColumnType::Bigint, pick: Pick::Token });
     }
     let inner: Vec<Output> = arguments
         .iter()
@@ -205,7 +201,8 @@ fn call(
     };
     if let (Some(aggregate), [single]) = (aggregate, inner.as_slice()) {
         let from = single.column_type.clone();
-        let column_type = if aggregate == Aggregate::Count { ColumnType::BigInt } else { from.clone() };
+        let column_type =
+            if aggregate == Aggregate::Count { ColumnType::Bigint } else { from.clone() };
         let pick = Pick::Aggregate(aggregate, from, Some(Box::new(single.pick.clone())));
         return Ok(Output { name: format!("system.{name}({shown})"), column_type, pick });
     }
@@ -245,7 +242,7 @@ fn cell_function(table: &Table, name: &str, of: &Output) -> Result<Output, CqlEr
     }
     let (column_type, pick) = match name {
         "ttl" => (ColumnType::Int, Pick::TimeToLive(at)),
-        _ => (ColumnType::BigInt, Pick::WriteTime(at)),
+        _ => (ColumnType::Bigint, Pick::WriteTime(at)),
     };
     Ok(Output { name: shown, column_type, pick })
 }

@@ -1,6 +1,17 @@
 //! A statement that was parsed and checked against the schema.
 
-use crate::sim::cql::column_type::ColumnSpec;
+use std::cell::Cell;
+use std::sync::Arc;
+
+use crate::sim::cql::ast::Ddl;
+use crate::sim::cql::expression::Inputs;
+use crate::sim::cql::function::Moment;
+use crate::sim::store::column_spec::ColumnSpec;
+use crate::sim::store::filter;
+use crate::sim::store::modify::ModifyPlan;
+use crate::sim::store::restriction::Restrictions;
+use crate::sim::store::schema::Table;
+use crate::sim::store::select::SelectPlan;
 use crate::wire::notation::Value;
 
 /// What a statement does, as far as a node must tell kinds apart.
@@ -20,6 +31,26 @@ pub enum StatementKind {
     Use,
 }
 
+/// How a statement is run.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    Select(Box<SelectPlan>),
+    Modify(Box<ModifyPlan>),
+    Batch(BatchPlan),
+    Ddl(Box<Ddl>),
+    Truncate(Arc<Table>),
+    Use(String),
+}
+
+/// A batch given as text.
+#[derive(Debug)]
+pub(crate) struct BatchPlan {
+    /// What it does, in order.
+    pub(crate) children: Vec<ModifyPlan>,
+    /// `USING TIMESTAMP` of the whole.
+    pub(crate) timestamp: Option<crate::sim::cql::expression::Expr>,
+}
+
 /// A statement that was parsed and checked against the schema.
 #[derive(Debug)]
 pub struct Prepared {
@@ -35,18 +66,29 @@ pub struct Prepared {
     pub bind: Vec<ColumnSpec>,
     /// For each component of the partition key its bind variable; empty unless all are bound.
     pub pk_indexes: Vec<u16>,
-    /// Result metadata of a SELECT; empty for everything else, as the server says it.
+    /// Result metadata of a SELECT or a conditional modification; empty for everything else.
     pub result: Vec<ColumnSpec>,
     /// Whether it is a conditional modification: bit 31 of the flags of the bind metadata.
     pub lwt: bool,
+    pub(crate) plan: Plan,
 }
 
 impl Prepared {
     /// The serialized partition key, when the statement names exactly one partition, whether by
     /// bind variables or by literals.
     #[must_use]
-    pub fn partition_key(&self, _values: &[Value<'_>]) -> Option<Vec<u8>> {
-        None
+    pub fn partition_key(&self, values: &[Value<'_>]) -> Option<Vec<u8>> {
+        match &self.plan {
+            Plan::Select(plan) => one_key(&plan.restrictions, &plan.table, values),
+            Plan::Modify(plan) => one_key(&plan.restrictions, &plan.table, values),
+            Plan::Batch(batch) => {
+                let mut keys =
+                    batch.children.iter().map(|c| one_key(&c.restrictions, &c.table, values));
+                let first = keys.next()??;
+                keys.all(|key| key.as_ref() == Some(&first)).then_some(first)
+            }
+            Plan::Ddl(_) | Plan::Truncate(_) | Plan::Use(_) => None,
+        }
     }
 
     /// Whether its answer may carry the tablet of its partition: all components of the partition
@@ -61,4 +103,26 @@ impl Prepared {
             | StatementKind::Use => false,
         }
     }
+
+    /// The tables it was checked against.
+    pub(crate) fn tables(&self) -> Vec<&Arc<Table>> {
+        match &self.plan {
+            Plan::Select(plan) => vec![&plan.table],
+            Plan::Modify(plan) => vec![&plan.table],
+            Plan::Batch(batch) => batch.children.iter().map(|child| &child.table).collect(),
+            Plan::Truncate(table) => vec![table],
+            Plan::Ddl(_) | Plan::Use(_) => Vec::new(),
+        }
+    }
+}
+
+fn one_key(restrictions: &Restrictions, table: &Table, values: &[Value<'_>]) -> Option<Vec<u8>> {
+    if !restrictions.tests.iter().all(|test| test.is_pure()) {
+        return None;
+    }
+    let moment = Moment { now_micros: 0, serial: Cell::new(0) };
+    let inputs = Inputs { values, moment: &moment };
+    let mut named = filter::partitions(restrictions, table, inputs).ok()??;
+    let ((_, key), _) = named.pop()?;
+    named.is_empty().then_some(key)
 }

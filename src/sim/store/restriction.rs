@@ -4,7 +4,6 @@ use crate::sim::cql::ast::Left;
 use crate::sim::cql::ast::Operator;
 use crate::sim::cql::ast::Relation;
 use crate::sim::cql::ast::Right;
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
 use crate::sim::like::Like;
@@ -13,6 +12,7 @@ use crate::sim::store::bind::Receiver;
 use crate::sim::store::schema::Column;
 use crate::sim::store::schema::ColumnKind;
 use crate::sim::store::schema::Table;
+use crate::wire::column_type::ColumnType;
 
 /// What a test looks at.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,6 +52,14 @@ impl Test {
             Subject::Column(at) | Subject::Element(at, _) => *at == position,
             Subject::Columns(at) => at.contains(&position),
             Subject::Token => false,
+        }
+    }
+
+    /// Whether its right side is the same at any time.
+    pub(crate) fn is_pure(&self) -> bool {
+        match &self.operand {
+            Operand::One(expr) | Operand::Listed(expr) => expr.is_pure(),
+            Operand::Many(exprs) => exprs.iter().all(Expr::is_pure),
         }
     }
 
@@ -124,8 +132,10 @@ impl Restrictions {
         for at in table.partition_len..table.partition_len + table.clustering_len {
             let mentioned = self.mentions(at);
             let keyed = self.tests.iter().filter(|test| test.is_on(at)).all(|test| {
-                !matches!(test.operator, Operator::Contains | Operator::ContainsKey | Operator::Like)
-                    && !matches!(test.subject, Subject::Element(..))
+                !matches!(
+                    test.operator,
+                    Operator::Contains | Operator::ContainsKey | Operator::Like
+                ) && !matches!(test.subject, Subject::Element(..))
             });
             let joined = self.tests.iter().any(|test| match &test.subject {
                 Subject::Columns(columns) => columns.contains(&at),
@@ -149,7 +159,11 @@ impl Restrictions {
             Subject::Column(at) | Subject::Element(at, _) => {
                 let name = table.columns.get(*at).map(|column| &column.name);
                 let found = table.indexes.values().any(|target| Some(target) == name);
-                found && matches!(test.operator, Operator::Equal | Operator::Contains | Operator::ContainsKey)
+                found
+                    && matches!(
+                        test.operator,
+                        Operator::Equal | Operator::Contains | Operator::ContainsKey
+                    )
             }
             Subject::Columns(_) | Subject::Token => false,
         })
@@ -210,7 +224,7 @@ pub(crate) fn test(
                     key.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
                 )));
             }
-            (Subject::Token, Receiver::new("partition key token", ColumnType::BigInt))
+            (Subject::Token, Receiver::new("partition key token", ColumnType::Bigint))
         }
     };
     let operand = match &relation.right {
@@ -239,7 +253,7 @@ fn bind_right(
     let crate::sim::cql::ast::Term::Call(name, arguments) = term else {
         return binder.bind(term, to);
     };
-    if !name.eq_ignore_ascii_case("token") || to.column_type != ColumnType::BigInt {
+    if !name.eq_ignore_ascii_case("token") || to.column_type != ColumnType::Bigint {
         return binder.bind(term, to);
     }
     let bound = arguments

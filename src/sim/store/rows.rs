@@ -119,14 +119,12 @@ impl Partition {
         clustering: &[Vec<u8>],
         timestamp: i64,
     ) -> Option<&mut Row> {
-        let covered = |(slice, deleted): &(Slice, i64)| timestamp <= *deleted && slice.contains(sort);
+        let covered =
+            |(slice, deleted): &(Slice, i64)| timestamp <= *deleted && slice.contains(sort);
         if self.is_deleted_at(timestamp) || self.ranges.iter().any(covered) {
             return None;
         }
-        let row = self
-            .rows
-            .entry(sort.to_vec())
-            .or_insert_with(|| Row::new(clustering.to_vec()));
+        let row = self.rows.entry(sort.to_vec()).or_insert_with(|| Row::new(clustering.to_vec()));
         (timestamp > row.deleted_at).then_some(row)
     }
 
@@ -177,7 +175,11 @@ impl Partition {
             row.is_live(now).then_some((sort.as_slice(), row))
         };
         let range = self.rows.range::<[u8], _>(slice.bounds());
-        if reversed { Box::new(range.rev().filter_map(live)) } else { Box::new(range.filter_map(live)) }
+        if reversed {
+            Box::new(range.rev().filter_map(live))
+        } else {
+            Box::new(range.filter_map(live))
+        }
     }
 }
 

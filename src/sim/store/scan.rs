@@ -111,7 +111,8 @@ impl Walk<'_> {
                 skip(&mut slice, row, self.plan.reversed);
             }
         }
-        let view = |row| View { token: key.0, partition, row, now: self.now };
+        let now = self.now;
+        let view = |row| View { token: key.0, partition, row, now };
         let mut any = false;
         for (sort, row) in partition.live_rows(&slice, self.plan.reversed, self.now) {
             any = true;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::sim::cql::ast::Name;
 use crate::sim::cql::ast::RawType;
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::type_name;
+use crate::wire::column_type::ColumnType;
 
 /// All keyspaces.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +46,8 @@ pub struct Table {
     pub name: String,
     /// Columns in the order of `SELECT *`: partition key, clustering, static, regular.
     pub columns: Vec<Column>,
+    /// The id of the column that is added next.
+    pub(crate) next_column_id: u32,
     /// How many of the first columns are the partition key.
     pub partition_len: usize,
     /// How many columns after them are the clustering key.
@@ -273,6 +275,10 @@ impl Schema {
         let Some(fields) = fields else {
             return Err(CqlError::invalid(format!("Unknown type {home}.{}", name.name)));
         };
-        Ok(ColumnType::Udt(home.to_owned(), name.name.clone(), fields.clone()))
+        Ok(ColumnType::Udt {
+            keyspace: home.to_owned(),
+            name: name.name.clone(),
+            fields: fields.clone(),
+        })
     }
 }

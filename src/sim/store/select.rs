@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use crate::sim::cql::ast;
-use crate::sim::cql::column_type::ColumnSpec;
-use crate::sim::cql::column_type::ColumnType;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
 use crate::sim::cql::expression::Inputs;
@@ -12,6 +10,7 @@ use crate::sim::cql::json;
 use crate::sim::like::Like;
 use crate::sim::store::aggregate::Tally;
 use crate::sim::store::bind::Binder;
+use crate::sim::store::column_spec::ColumnSpec;
 use crate::sim::store::outcome::Rows;
 use crate::sim::store::pick;
 use crate::sim::store::pick::Output;
@@ -23,6 +22,7 @@ use crate::sim::store::rows::View;
 use crate::sim::store::scan;
 use crate::sim::store::scan::Limits;
 use crate::sim::store::schema::Table;
+use crate::wire::column_type::ColumnType;
 
 /// A SELECT that was checked against its table.
 #[derive(Clone, Debug)]
@@ -65,9 +65,10 @@ impl SelectPlan {
             ));
         }
         let reversed = reversed(table, &restrictions, &select.order_by)?;
-        let positions = select.group_by.iter().map(|name| {
-            crate::sim::store::restriction::position(table, name)
-        });
+        let positions = select
+            .group_by
+            .iter()
+            .map(|name| crate::sim::store::restriction::position(table, name));
         let group_by = positions.collect::<Result<_, _>>()?;
         let per_partition = select.per_partition_limit.as_ref();
         let per_partition_limit = binder.maybe(per_partition, "[limit]", ColumnType::Int)?;
@@ -95,7 +96,7 @@ impl SelectPlan {
             column_type: column_type.clone(),
         };
         if self.json {
-            return vec![spec("[json]", &ColumnType::Text)];
+            return vec![spec("[json]", &ColumnType::Varchar)];
         }
         self.outputs.iter().map(|output| spec(&output.name, &output.column_type)).collect()
     }
@@ -183,22 +184,23 @@ impl SelectPlan {
             }
             Ok(())
         })?;
-        let rows = groups.into_iter().take(group_limit.unwrap_or(usize::MAX)).map(|(_, tallies)| {
-            let cells = tallies.into_iter().zip(&self.outputs).map(|(tally, output)| {
-                match &output.pick {
-                    Pick::Aggregate(aggregate, from, _) => tally.result(*aggregate, from),
-                    Pick::Column(_)
-                    | Pick::WriteTime(_)
-                    | Pick::TimeToLive(_)
-                    | Pick::Token
-                    | Pick::Value(_)
-                    | Pick::Call(..)
-                    | Pick::Field(..)
-                    | Pick::Element(..) => tally.first(),
-                }
+        let rows =
+            groups.into_iter().take(group_limit.unwrap_or(usize::MAX)).map(|(_, tallies)| {
+                let cells = tallies.into_iter().zip(&self.outputs).map(|(tally, output)| {
+                    match &output.pick {
+                        Pick::Aggregate(aggregate, from, _) => tally.result(*aggregate, from),
+                        Pick::Column(_)
+                        | Pick::WriteTime(_)
+                        | Pick::TimeToLive(_)
+                        | Pick::Token
+                        | Pick::Value(_)
+                        | Pick::Call(..)
+                        | Pick::Field(..)
+                        | Pick::Element(..) => tally.first(),
+                    }
+                });
+                self.shown(cells.collect())
             });
-            self.shown(cells.collect())
-        });
         Ok(Rows { columns: self.columns(), rows: rows.collect(), paging_state: None })
     }
 

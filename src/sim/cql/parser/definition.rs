@@ -66,8 +66,7 @@ fn create(cursor: &mut Cursor) -> Parse<Ddl> {
         Object::Type => {
             let name = cursor.expect_qualified()?;
             cursor.expect_symbol("(")?;
-            let fields =
-                cursor.list(|cursor| Ok((cursor.expect_name()?, raw_type(cursor)?)))?;
+            let fields = cursor.list(|cursor| Ok((cursor.expect_name()?, raw_type(cursor)?)))?;
             cursor.expect_symbol(")")?;
             Ok(Ddl::CreateType { name, if_not_exists, fields })
         }
