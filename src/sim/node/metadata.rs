@@ -2,8 +2,8 @@
 
 use md5::{Digest, Md5};
 
-use crate::sim::cql::column_type::{ColumnSpec, ColumnType};
-use crate::wire::notation::{put_short, put_string};
+use crate::sim::store::column_spec::ColumnSpec;
+use crate::wire::notation::put_string;
 
 /// The id of empty result metadata: what the real server says.
 const EMPTY_METADATA_ID: u128 = 0xe3b0_c442_98fc_1c14_9afb_f4c8_996f_b924;
@@ -27,86 +27,7 @@ pub fn write_columns(columns: &[ColumnSpec], global: bool, out: &mut Vec<u8>) {
             put_string(out, &column.table);
         }
         put_string(out, &column.name);
-        write_type(&column.column_type, out);
-    }
-}
-
-/// Writes a type option.
-pub fn write_type(column_type: &ColumnType, out: &mut Vec<u8>) {
-    put_short(out, code(column_type));
-    match column_type {
-        ColumnType::Custom(class) => put_string(out, class),
-        ColumnType::List(element) | ColumnType::Set(element) => write_type(element, out),
-        ColumnType::Map(key, value) => {
-            write_type(key, out);
-            write_type(value, out);
-        }
-        ColumnType::Udt(keyspace, name, fields) => {
-            put_string(out, keyspace);
-            put_string(out, name);
-            put_short(out, u16::try_from(fields.len()).unwrap_or(u16::MAX));
-            for (name, field) in fields {
-                put_string(out, name);
-                write_type(field, out);
-            }
-        }
-        ColumnType::Tuple(elements) => {
-            put_short(out, u16::try_from(elements.len()).unwrap_or(u16::MAX));
-            for element in elements {
-                write_type(element, out);
-            }
-        }
-        ColumnType::Ascii
-        | ColumnType::BigInt
-        | ColumnType::Blob
-        | ColumnType::Boolean
-        | ColumnType::Counter
-        | ColumnType::Decimal
-        | ColumnType::Double
-        | ColumnType::Float
-        | ColumnType::Int
-        | ColumnType::Timestamp
-        | ColumnType::Uuid
-        | ColumnType::Text
-        | ColumnType::VarInt
-        | ColumnType::TimeUuid
-        | ColumnType::Inet
-        | ColumnType::Date
-        | ColumnType::Time
-        | ColumnType::SmallInt
-        | ColumnType::TinyInt
-        | ColumnType::Duration => {}
-    }
-}
-
-fn code(column_type: &ColumnType) -> u16 {
-    match column_type {
-        ColumnType::Custom(_) => 0x00,
-        ColumnType::Ascii => 0x01,
-        ColumnType::BigInt => 0x02,
-        ColumnType::Blob => 0x03,
-        ColumnType::Boolean => 0x04,
-        ColumnType::Counter => 0x05,
-        ColumnType::Decimal => 0x06,
-        ColumnType::Double => 0x07,
-        ColumnType::Float => 0x08,
-        ColumnType::Int => 0x09,
-        ColumnType::Timestamp => 0x0b,
-        ColumnType::Uuid => 0x0c,
-        ColumnType::Text => 0x0d,
-        ColumnType::VarInt => 0x0e,
-        ColumnType::TimeUuid => 0x0f,
-        ColumnType::Inet => 0x10,
-        ColumnType::Date => 0x11,
-        ColumnType::Time => 0x12,
-        ColumnType::SmallInt => 0x13,
-        ColumnType::TinyInt => 0x14,
-        ColumnType::Duration => 0x15,
-        ColumnType::List(_) => 0x20,
-        ColumnType::Map(..) => 0x21,
-        ColumnType::Set(_) => 0x22,
-        ColumnType::Udt(..) => 0x30,
-        ColumnType::Tuple(_) => 0x31,
+        column.column_type.put(out);
     }
 }
 

@@ -7,15 +7,13 @@ use crate::sim::node::event::write_schema_change;
 use crate::sim::node::metadata::{one_table, write_columns};
 use crate::sim::store::outcome::{Rows, SchemaChange};
 use crate::wire::notation::{put_bytes, put_int, put_short, put_short_bytes, put_string};
+use crate::wire::response::metadata::{
+    GLOBAL_TABLES_SPEC, HAS_MORE_PAGES, METADATA_CHANGED, NO_METADATA,
+};
 use crate::wire::response::result::ResultKind;
 
-/// Flags of metadata (v4 section 4.2.5.2).
-const GLOBAL_TABLE: i32 = 0x0001;
-const MORE_PAGES: i32 = 0x0002;
-const NO_METADATA: i32 = 0x0004;
-const METADATA_CHANGED: i32 = 0x0008;
 /// Bit 31, ScyllaDB's own: the statement is conditional.
-const LWT_MARK: i32 = i32::MIN;
+const LWT_MARK: u32 = 1 << 31;
 
 /// How the rows of an answer are described.
 #[derive(Clone, Copy, Debug)]
@@ -56,12 +54,12 @@ pub fn rows(rows: &Rows, how: Description) -> Vec<u8> {
     let mut out = begin(ResultKind::Rows);
     let skip = how.skip && how.changed.is_none();
     let global = has_global(how.like) && one_table(&rows.columns);
-    let flag = |set: bool, flag: i32| if set { flag } else { 0 };
-    let flags = flag(global, GLOBAL_TABLE)
-        | flag(rows.paging_state.is_some(), MORE_PAGES)
+    let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+    let flags = flag(global, GLOBAL_TABLES_SPEC)
+        | flag(rows.paging_state.is_some(), HAS_MORE_PAGES)
         | flag(skip, NO_METADATA)
         | flag(how.changed.is_some(), METADATA_CHANGED);
-    put_int(&mut out, flags);
+    put_int(&mut out, flags.cast_signed());
     put_int(&mut out, count(rows.columns.len()));
     if let Some(state) = &rows.paging_state {
         put_bytes(&mut out, Some(state));
@@ -90,7 +88,8 @@ pub fn prepared(statement: &Statement, connection: &Connection, like: Like) -> V
     }
     let mark = if it.lwt && connection.extensions.lwt_mark { LWT_MARK } else { 0 };
     let global = one_table(&it.bind);
-    put_int(&mut out, mark | if global { GLOBAL_TABLE } else { 0 });
+    let flags = mark | if global { GLOBAL_TABLES_SPEC } else { 0 };
+    put_int(&mut out, flags.cast_signed());
     put_int(&mut out, count(it.bind.len()));
     if connection.version.is_none_or(|version| version >= 4) {
         put_int(&mut out, count(it.pk_indexes.len()));
@@ -100,11 +99,12 @@ pub fn prepared(statement: &Statement, connection: &Connection, like: Like) -> V
     }
     write_columns(&it.bind, global, &mut out);
     if it.result.is_empty() {
-        put_int(&mut out, NO_METADATA);
+        put_int(&mut out, NO_METADATA.cast_signed());
         put_int(&mut out, 0);
     } else {
         let global = has_global(like) && one_table(&it.result);
-        put_int(&mut out, if global { GLOBAL_TABLE } else { 0 });
+        let flags = if global { GLOBAL_TABLES_SPEC } else { 0 };
+        put_int(&mut out, flags.cast_signed());
         put_int(&mut out, count(it.result.len()));
         write_columns(&it.result, global, &mut out);
     }
