@@ -84,10 +84,11 @@ impl Cluster {
         let tablets = self.tablets_mut(keyspace, table)?;
         let missing = ClusterError::NoReplica { node: from.0, shard: from.1, token };
         let Some(tablet) = tablets.locate_mut(token) else { return Err(missing) };
-        if from.0 != to.0 && tablet.replicas.iter().any(|replica| replica.0 == to.0) {
+        let there = tablet.replicas.iter().any(|replica| replica.0 == to.0);
+        let replica = tablet.replicas.iter_mut().find(|replica| **replica == from).ok_or(missing)?;
+        if from.0 != to.0 && there {
             return Err(ClusterError::AlreadyReplica(to.0));
         }
-        let replica = tablet.replicas.iter_mut().find(|replica| **replica == from).ok_or(missing)?;
         *replica = to;
         self.layout.loads.remove(from);
         self.layout.loads.add(to);
