@@ -196,6 +196,7 @@ class Proxy:
             return False
 
     def restart(self):
+        self.report()
         self.child.stop(30)
         self.launch()
 
