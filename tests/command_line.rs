@@ -4,7 +4,9 @@
 
 use std::env;
 use std::fs;
-use std::process::{self, Command, Output};
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{self, Child, Command, Output, Stdio};
 
 fn shardlane(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
@@ -57,4 +59,44 @@ fn a_sound_configuration_is_code_0() {
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty());
     assert!(text(&output.stdout).lines().any(|line| line.starts_with("limits.tablets_max ")));
+}
+
+/// A simulated cluster in a process of its own; killed when dropped, should a test fail.
+struct Sim(Child);
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[test]
+fn the_simulated_cluster_says_when_it_listens_and_ends_on_sigterm() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
+    command.args(["sim", "--address", "127.0.63.20", "--nodes", "2", "--port", "0"]);
+    command.args(["--shard-aware-port", "0"]).stdout(Stdio::piped());
+    let mut sim = Sim(command.spawn().unwrap());
+    let lines = BufReader::new(sim.0.stdout.take().unwrap()).lines();
+    let lines = lines.map(Result::unwrap).take_while(|line| line != "ready").collect::<Vec<_>>();
+    let nodes = lines.iter().map(|line| line.strip_prefix("node ").unwrap());
+    let nodes = nodes.map(|node| node.parse::<SocketAddr>().unwrap()).collect::<Vec<_>>();
+    let addresses = nodes.iter().map(|node| node.ip().to_string()).collect::<Vec<_>>();
+    assert_eq!(addresses, ["127.0.63.20", "127.0.63.21"]);
+    for node in nodes {
+        TcpStream::connect(node).unwrap();
+    }
+    let id = sim.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(sim.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_port_that_is_taken_is_code_1() {
+    let taken = TcpListener::bind("127.0.63.30:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = shardlane(&["sim", "--address", "127.0.63.30", "--nodes", "1", "--port", &port]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(told.contains(&format!("cannot listen on 127.0.63.30:{port}")), "{told}");
 }

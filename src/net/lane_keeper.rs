@@ -27,6 +27,9 @@ use crate::topology::id::NodeId;
 const EXCESS_PER_SHARD: usize = 3;
 /// How long a keeper rests after a search on the plain port that did not find every shard.
 const HUNT_REST_MS: u64 = 60_000;
+/// Shortest wait after a node answered with an ERROR: a wrong password or a missing keyspace will
+/// not be right a moment later, and each login costs the node a hash.
+const REFUSED_REST_MS: u64 = 1_000;
 /// A node that is said to be up is dialled within this time, not by all proxies at once.
 const NODE_UP_SPREAD_MS: u64 = 500;
 
@@ -269,6 +272,9 @@ impl Keeper {
                 self.suspect = false;
                 self.wait_after_failure(now);
             }
+        }
+        if error.server_error().is_some() {
+            self.not_before_ms = self.not_before_ms.max(now + REFUSED_REST_MS);
         }
         let retry_in_ms = self.not_before_ms.saturating_sub(now);
         let (node, set) = (self.start.target.node, self.start.set.clone());

@@ -51,10 +51,12 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
 }
 
 #[test]
-fn contact_points_take_the_common_port_whoever_sets_it() {
-    let loaded = read(&[("port", "19042")], &[("SHARDLANE_CONTACT_POINTS", "a, b:1")], "");
-    let points = loaded.settings.contact_points.iter().map(ToString::to_string);
-    assert_eq!(points.collect::<Vec<_>>(), ["a:19042", "b:1"]);
+fn contact_points_are_a_list_wherever_they_are_written() {
+    let environment = [("SHARDLANE_CONTACT_POINTS", "a, b:1")];
+    for loaded in [read(&[], &environment, ""), read(&[], &[], "contact_points = ['a', 'b:1']")] {
+        let points = loaded.settings.contact_points.iter().map(ToString::to_string);
+        assert_eq!(points.collect::<Vec<_>>(), ["a", "b:1"]);
+    }
 }
 
 #[test]

@@ -1,0 +1,76 @@
+"""Gets the programs: builds ours, installs HAProxy where that is possible."""
+import os
+import shutil
+import subprocess
+
+from .subjects import NGINX_STREAM
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+KIT_TARGET = os.path.join(ROOT, "target/bench/kit")
+KIT = ["nullcql", "cqlload", "frameproxy"]
+
+
+def all_of(subjects, a):
+    """Paths of all programs needed, and the subjects that cannot run with the reason."""
+    cargo("the bench kit", "--manifest-path", os.path.join(ROOT, "benches/kit/Cargo.toml"),
+          "--target-dir", KIT_TARGET, "--locked")
+    paths = {name: os.path.join(KIT_TARGET, "release", name) for name in KIT}
+    skipped = {}
+    for subject, find in (("haproxy", haproxy), ("nginx", nginx), ("shardlane", lambda: product(a))):
+        if subject in subjects:
+            try:
+                paths[subject] = find()
+            except Unavailable as e:
+                skipped[subject] = str(e)
+    return paths, skipped
+
+
+class Unavailable(Exception):
+    """A subject cannot run here; the text says why and what to do."""
+
+
+def cargo(what, *args):
+    print(f"building {what} ...", flush=True)
+    done = subprocess.run(["cargo", "build", "--release", "--quiet", *args], cwd=ROOT)
+    if done.returncode:
+        raise SystemExit(f"cannot build {what}: cargo ended with {done.returncode}")
+
+
+def product(a):
+    if a.shardlane:
+        return os.path.abspath(a.shardlane)
+    cargo("shardlane", "--bin", "shardlane")
+    return os.path.join(ROOT, "target/release/shardlane")
+
+
+def haproxy():
+    return shutil.which("haproxy", path=search_path()) or install("haproxy", ["haproxy"])
+
+
+def nginx():
+    path = shutil.which("nginx", path=search_path())
+    if path and os.path.exists(NGINX_STREAM):
+        return path
+    return install("nginx", ["nginx", "libnginx-mod-stream"])
+
+
+def search_path():
+    return os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+
+
+def install(program, packages):
+    """Installs Debian packages without starting their services."""
+    apt = shutil.which("apt-get")
+    hint = f"install {' '.join(packages)} and run again"
+    if not apt:
+        raise Unavailable(f"{program} is not installed and there is no apt-get: {hint}")
+    if os.geteuid() != 0:
+        raise Unavailable(f"{program} is not installed and only root can install it: {hint}")
+    print(f"installing {' '.join(packages)} ...", flush=True)
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for args in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
+        done = subprocess.run([apt, *args], env=env, capture_output=True, text=True)
+    path = shutil.which(program, path=search_path())
+    if not path:
+        raise Unavailable(f"apt-get could not install {program}: {done.stderr.strip()[-200:]}; {hint}")
+    return path
