@@ -143,7 +143,7 @@ impl Engine {
     }
 
     fn no_lane(&mut self, outgoing: Outgoing) {
-        let Asker::Client { client, stream, .. } = outgoing.asker else { return };
+        let Asker::Client { client, stream, purpose } = outgoing.asker else { return };
         let text = if self.lanes.is_empty() {
             "shardlane has no connection to any node of the cluster"
         } else {
@@ -151,6 +151,9 @@ impl Engine {
         };
         self.leave(client);
         self.refuse((client, stream), Ask::of(outgoing.opcode), ErrorCode::OVERLOADED, text);
+        if let Purpose::Use(_) = purpose {
+            self.on_use_ended(client);
+        }
     }
 
     /// Puts a request on a lane; `false` when the lane takes no more.

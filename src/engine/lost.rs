@@ -27,12 +27,12 @@ impl Engine {
         let left = lane.outbox.left_total();
         for pending in lane.ids.take_all() {
             let unsent = pending.sent_at > left;
-            self.on_lost(pending, unsent);
+            self.on_lost(lane.route.set, pending, unsent);
         }
     }
 
     /// Decides what becomes of a request that lost its lane.
-    pub(super) fn on_lost(&mut self, pending: Pending, unsent: bool) {
+    fn on_lost(&mut self, set: SetId, pending: Pending, unsent: bool) {
         let (client, purpose) = match pending.asker {
             Asker::Client { client, purpose, .. } => (client, purpose),
             Asker::Errand(errand) => return self.on_errand_lost(errand),
@@ -47,13 +47,17 @@ impl Engine {
         let may =
             !pending.frame.is_empty() && pending.resent < RESENT_MAX && (unsent || pending.is_read);
         if may {
-            return self.send_again(pending);
+            return self.send_again(set, pending);
+        }
+        if unsent {
+            let text = "shardlane lost the connection before it had sent the request";
+            return self.give_up(pending, ErrorCode::OVERLOADED, text);
         }
         self.give_up_lost(pending);
     }
 
-    /// Routes a request anew.
-    pub(super) fn send_again(&mut self, pending: Pending) {
+    /// Routes a request anew, among the lanes that it was on: its client may have said `USE` since.
+    pub(super) fn send_again(&mut self, set: SetId, pending: Pending) {
         self.tally.resent += 1;
         let outgoing = Outgoing {
             asker: pending.asker,
@@ -62,10 +66,6 @@ impl Engine {
             resent: pending.resent + 1,
             arrived_us: pending.arrived_us,
             statement: pending.statement,
-        };
-        let set = match pending.asker {
-            Asker::Client { client, .. } => self.set_of(client),
-            Asker::Errand(_) => SetId::PLAIN,
         };
         let mut frame = pending.frame;
         if pending.opcode == Opcode::Execute {
@@ -123,12 +123,12 @@ impl Engine {
     pub(super) fn give_up(&mut self, pending: Pending, code: ErrorCode, text: &str) {
         match pending.asker {
             Asker::Client { client, stream, purpose } => {
-                if let Purpose::Use(_) = purpose {
-                    self.on_use_ended(client);
-                }
                 self.leave(client);
                 self.refuse((client, stream), Ask::of(pending.opcode), code, text);
                 self.give_back(pending.frame);
+                if let Purpose::Use(_) = purpose {
+                    self.on_use_ended(client);
+                }
             }
             Asker::Errand(errand) => self.on_errand_lost(errand),
         }
