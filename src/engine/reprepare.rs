@@ -202,11 +202,7 @@ impl Engine {
     }
 
     /// Nodes that have a lane in a set, but for one.
-    pub(super) fn other_nodes(
-        &self,
-        set: SetId,
-        but: Option<NodeId>,
-    ) -> Vec<NodeId> {
+    pub(super) fn other_nodes(&self, set: SetId, but: Option<NodeId>) -> Vec<NodeId> {
         let nodes = self.sets.fleet(set).live_nodes();
         nodes.filter(|node| Some(*node) != but).collect()
     }
