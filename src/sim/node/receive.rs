@@ -52,7 +52,7 @@ impl Cluster {
                 Cut::Frame(header, body, len) => {
                     consumed += len;
                     connection.version = Some(header.version);
-                    self.answer(&mut connection, header, &body, now, out);
+                    self.answer(&mut connection, (header, &body), now, out);
                 }
                 Cut::Fatal(version, stream, refusal) => {
                     write_fatal(version, stream, &refusal, out);
@@ -69,8 +69,7 @@ impl Cluster {
     fn answer(
         &mut self,
         connection: &mut Connection,
-        header: Header,
-        body: &[u8],
+        (header, body): (Header, &[u8]),
         now: Duration,
         out: &mut Vec<u8>,
     ) {
@@ -109,9 +108,8 @@ enum Cut<'a> {
 
 fn cut<'a>(connection: &Connection, bytes: &'a [u8]) -> Cut<'a> {
     let Some(first) = bytes.first().copied() else { return Cut::Wait };
-    let refuse = |code, text: String| {
-        Cut::Fatal(connection.answer_version(), 0, Refusal::new(code, text))
-    };
+    let refuse =
+        |code, text: String| Cut::Fatal(connection.answer_version(), 0, Refusal::new(code, text));
     match connection.version {
         None if !matches!(first, 3 | 4) => {
             // The real server looks no further than this one byte.
