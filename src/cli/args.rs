@@ -131,10 +131,10 @@ pub struct SimArgs {
     /// Address of the first node; the next nodes count up its last octet
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub address: IpAddr,
-    /// CQL port
+    /// CQL port; 0 for any that is free
     #[arg(long, value_name = "PORT", default_value_t = 9042)]
     pub port: u16,
-    /// Port at which the source port chooses the shard; 0 for none
+    /// Port at which the source port chooses the shard; 0 for any that is free
     #[arg(long, value_name = "PORT", default_value_t = 19_042)]
     pub shard_aware_port: u16,
     /// Tablets of a table whose keyspace does not say how many

@@ -1,10 +1,71 @@
-//! `shardlane sim`.
+//! `shardlane sim`: the simulated cluster alone, on loopback sockets.
 
-use anyhow::bail;
+use std::io::{self, Write};
+use std::time::Duration;
 
-use crate::cli::args::SimArgs;
+use anyhow::Context;
+use tokio::runtime::Builder;
 
-/// Not assembled here yet.
+use crate::cli::args::{Like, SimArgs};
+use crate::net::clock;
+use crate::server::signals::Signals;
+use crate::sim;
+use crate::sim::cluster::options::ClusterOptions;
+use crate::sim::listen::options::SimOptions;
+use crate::sim::listen::serve::{Started, serve};
+
+/// Serves the cluster until a signal comes. Says where its nodes listen, then `ready`.
 pub fn sim(args: &SimArgs) -> anyhow::Result<()> {
-    bail!("`sim` with {} nodes is not assembled yet", args.nodes)
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen().context("cannot listen to signals")?;
+        let announced = |started: &Started| {
+            // The cluster serves whether or not somebody reads this.
+            announce(started, &mut io::stdout().lock()).ok();
+        };
+        tokio::select! {
+            ended = serve(options(args), announced) => Ok(ended?),
+            _ = signals.next() => Ok(()),
+        }
+    })
+}
+
+fn announce(started: &Started, out: &mut dyn Write) -> io::Result<()> {
+    for address in &started.contact_points {
+        writeln!(out, "node {address}")?;
+    }
+    if let Some(api) = started.api {
+        writeln!(out, "api {api}")?;
+    }
+    writeln!(out, "ready")?;
+    out.flush()
+}
+
+fn options(args: &SimArgs) -> SimOptions {
+    let like = match args.like {
+        Like::V6_2 => sim::like::Like::V6_2,
+        Like::V2026_3 => sim::like::Like::V2026_3,
+    };
+    let cluster = ClusterOptions {
+        like,
+        nodes: usize::from(args.nodes),
+        shards: args.shards,
+        address: args.address,
+        port: args.port,
+        shard_aware_port: args.shard_aware_port,
+        data_centers: args.dc.clone(),
+        racks: args.rack.clone(),
+        tablets: args.tablets,
+        vnodes: args.vnodes,
+        user: args.user.as_ref().map(|user| (user.name.clone(), user.password.clone())),
+        schema_lag: Duration::from_millis(args.schema_lag_ms),
+        delay_max: Duration::from_millis(args.delay_ms),
+        nat: args.nat,
+        seed: args.seed,
+        // Drivers send timestamps of today: rows that the cluster stamps must not be older.
+        epoch_micros: clock::unix_us(),
+        ..ClusterOptions::default()
+    };
+    SimOptions { cluster, api: args.api }
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::config::address::{ContactPoint, parse_listen};
+use crate::config::address::{parse_contact_point, parse_listen};
 use crate::config::error::{ConfigError, Faults};
 use crate::config::file;
-use crate::config::overrides::{CONFIG_VARIABLE, Environment, Layers};
+use crate::config::overrides::{self, CONFIG_VARIABLE, Environment, Layers};
 use crate::config::reader::{Entry, Reader};
 use crate::config::secret::Secret;
 use crate::config::settings::Settings;
+use crate::control::contact_point::ContactPoint;
 use crate::flow::limits::Limits;
 use crate::net::backoff::BackoffSettings;
 use crate::net::dial::DialSettings;
@@ -31,6 +32,13 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// Of the environment's `names`, those that look like settings and are none.
+    #[must_use]
+    pub fn unknown_variables(&self, names: Vec<String>) -> Vec<String> {
+        let keys = self.entries.iter().map(|entry| entry.key).collect::<Vec<_>>();
+        overrides::unknown_variables(names, &keys)
+    }
+
     /// The settings, if nothing is wrong with them.
     pub fn accept(self) -> Result<Settings, Faults> {
         if self.faults.is_empty() { Ok(self.settings) } else { Err(Faults(self.faults)) }
@@ -86,8 +94,7 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
     let contact_points = reader.read("contact_points", (Vec::new(), String::new()), "", |text| {
         Ok(text.split(',').map(|point| point.trim().to_owned()).collect())
     });
-    let port = reader.number("port", default.port, &(1..=u16::MAX));
-    let contact_points = read_contact_points(reader, &contact_points, port);
+    let contact_points = read_contact_points(reader, &contact_points);
     let listen = "give an address and a port, as 127.0.0.1:9042";
     let bind = (default.bind, default.bind.to_string());
     let bind = reader.read("bind", bind, listen, parse_listen);
@@ -99,7 +106,7 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
     let listen = "give an address and a port, as 127.0.0.1:9380";
     Settings {
         contact_points,
-        port,
+        port: reader.number("port", default.port, &(1..=u16::MAX)),
         bind,
         data_center,
         rack,
@@ -115,10 +122,10 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
     }
 }
 
-fn read_contact_points(reader: &mut Reader<'_>, texts: &[String], port: u16) -> Vec<ContactPoint> {
+fn read_contact_points(reader: &mut Reader<'_>, texts: &[String]) -> Vec<ContactPoint> {
     let mut points = Vec::new();
     for text in texts {
-        match ContactPoint::parse(text, port) {
+        match parse_contact_point(text) {
             Ok(point) => points.push(point),
             Err(reason) => {
                 reader.refuse("contact_points", &reason, "give each as host or host:port");
@@ -222,7 +229,9 @@ fn check_agreement(reader: &mut Reader<'_>, settings: &Settings) {
         let reason = format!("too close to lanes.source_port_low, {}", ports.0);
         reader.refuse("lanes.source_port_high", &reason, right);
     }
-    if settings.bind == settings.admin && sound(reader, "bind", "admin") {
+    // Port 0 is another one each time.
+    let is_same = settings.bind == settings.admin && settings.bind.port() != 0;
+    if is_same && sound(reader, "bind", "admin") {
         reader.refuse("admin", "the same as bind", "give another port");
     }
     if settings.rack.is_some() && settings.data_center.is_none() && !reader.is_faulty("data_center")

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::config::address::ContactPoint;
+use crate::control::contact_point::ContactPoint;
 use crate::flow::limits::Limits;
 use crate::net::backoff::BackoffSettings;
 use crate::net::dial::DialSettings;
@@ -14,7 +14,7 @@ use crate::telemetry::logging::LogSettings;
 pub struct Settings {
     /// Nodes asked first for the cluster's members; the rest is discovered.
     pub contact_points: Vec<ContactPoint>,
-    /// CQL port of the nodes.
+    /// CQL port of contact points that name none.
     pub port: u16,
     /// Where clients connect.
     pub bind: SocketAddr,

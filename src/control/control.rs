@@ -17,6 +17,10 @@ use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
 use crate::net::backoff::{Backoff, BackoffSettings};
 use crate::net::clock::now_ms;
 
+/// No wait between rounds is longer: this is one connection a process, which may try more often
+/// than lanes do, and nothing goes right before it is there.
+const ROUND_REST_MAX_MS: u64 = 5_000;
+
 /// How the cluster is watched.
 #[derive(Clone, Debug, Default)]
 pub struct ControlSettings {
@@ -26,7 +30,7 @@ pub struct ControlSettings {
     pub data_center: Option<String>,
     /// When to do what.
     pub agenda: AgendaSettings,
-    /// Waits between rounds in which no node answered.
+    /// Waits between rounds in which no node answered; five seconds at most.
     pub backoff: BackoffSettings,
     /// Where random numbers start.
     pub seed: u64,
@@ -39,7 +43,9 @@ pub async fn run(
     requests: Receiver<ControlRequest>,
     reports: Sender<ControlReport>,
 ) {
-    let mut backoff = Backoff::new(settings.backoff, settings.seed);
+    let max_ms = settings.backoff.max_ms.min(ROUND_REST_MAX_MS);
+    let rests = BackoffSettings { max_ms, ..settings.backoff };
+    let mut backoff = Backoff::new(rests, settings.seed);
     let publisher = Publisher::new(settings.data_center.as_deref());
     let mut watcher = Watcher { publisher, agenda: settings.agenda, requests, reports };
     for round in 0.. {
@@ -75,6 +81,7 @@ async fn watch(watcher: &mut Watcher, reached: Reached) -> End {
     for row in &metadata.left_out {
         info!(row, "left out of system.peers");
     }
+    let host = metadata.hosts.first().map(|row| row.host);
     let is_first = watcher.publisher.last().is_none();
     watcher.publisher.forget_down();
     if let Some(news) = watcher.publisher.on_metadata(metadata, address, !is_first) {
@@ -83,6 +90,13 @@ async fn watch(watcher: &mut Watcher, reached: Reached) -> End {
         if watcher.reports.send(ControlReport::Published(news)).await.is_err() {
             return End::Closed;
         }
+    }
+    // It answers us, so lanes to it need not wait either.
+    if let Some(node) = host.and_then(|host| watcher.publisher.number_of(host))
+        && !is_first
+        && watcher.reports.send(ControlReport::NodeUp(node)).await.is_err()
+    {
+        return End::Closed;
     }
     watcher.watch(&mut connection, address).await
 }

@@ -150,7 +150,8 @@ fn read_nodes(local: &Rows<'_>, peers: &Rows<'_>) -> Result<Metadata, ControlErr
         let name = peer.map_or_else(|| "?".to_owned(), |peer| peer.to_string());
         match read_host(&row, PEERS, murmur3)? {
             Ok(mut host) if seen.insert(host.host) => {
-                host.address = host.address.or(peer.filter(|peer| !peer.is_unspecified()));
+                let listed = peer.filter(|peer| !peer.is_unspecified());
+                host.address = host.address.or(listed);
                 if host.address.is_some() {
                     hosts.push(host);
                 } else {
@@ -186,6 +187,9 @@ fn read_host(
     let Some(rack) = text(row, table, "rack")? else { return Ok(Err("rack")) };
     let tokens = row.read("tokens", cell::text_list).map_err(in_cell(table, "tokens"))?;
     let tokens = tokens.unwrap_or_default().into_iter().filter(|_| murmur3);
+    let mut tokens: Vec<Token> =
+        tokens.filter_map(|token| token.parse().ok().map(Token::new)).collect();
+    tokens.sort_unstable();
     let schema_version = row.read("schema_version", cell::uuid);
     Ok(Ok(HostRow {
         host: HostId(host),
@@ -194,7 +198,7 @@ fn read_host(
         rack,
         release_version: text(row, table, "release_version")?,
         schema_version: schema_version.map_err(in_cell(table, "schema_version"))?,
-        tokens: tokens.filter_map(|token| token.parse().ok().map(Token::new)).collect(),
+        tokens,
     }))
 }
 

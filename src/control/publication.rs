@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::control::metadata::{HostRow, Metadata};
 use crate::control::server_tables::ServerTables;
-use crate::topology::id::NodeId;
+use crate::topology::id::{HostId, NodeId};
 use crate::topology::node::Node;
 use crate::topology::node_numbers::NodeNumbers;
 use crate::topology::replication::Replication;
@@ -66,31 +66,38 @@ impl Publisher {
             .get_or_insert_with(|| own.map_or("", |own| own.data_center.as_str()).into());
         let data_center = Arc::clone(data_center);
         let before = self.last.take();
-        let same_cluster = |old: &Metadata| {
-            old.hosts.iter().map(place).eq(metadata.hosts.iter().map(place))
-                && old.keyspaces == metadata.keyspaces
+        let nodes = self.nodes(&metadata, contact);
+        let is_same = |(old, publication): &(Metadata, Publication)| {
+            let old_nodes = publication.snapshot.nodes().iter().map(|node| &**node);
+            old_nodes.eq(&nodes) && old.keyspaces == metadata.keyspaces
         };
         let (snapshot, tables, down) = match before {
-            Some((old, publication)) if same_cluster(&old) => {
-                if old.tables == metadata.tables && !events_lost {
-                    self.last = Some((metadata, publication));
+            Some(last) if is_same(&last) => {
+                if last.0.tables == metadata.tables && !events_lost {
+                    self.last = Some(last);
                     return None;
                 }
-                (publication.snapshot, publication.tables, publication.down)
+                (last.1.snapshot, last.1.tables, last.1.down)
             }
             Some((_, publication)) => {
-                let snapshot = self.snapshot(&metadata, contact);
+                let snapshot = self.snapshot(&metadata, nodes);
                 let mut down = (*publication.down).clone();
                 down.retain(|node| snapshot.node(*node).is_some());
                 (snapshot, publication.tables, Arc::new(down))
             }
-            None => (self.snapshot(&metadata, contact), Arc::default(), Arc::default()),
+            None => (self.snapshot(&metadata, nodes), Arc::default(), Arc::default()),
         };
         let tables =
             if *tables == metadata.tables { tables } else { Arc::new(metadata.tables.clone()) };
         let publication = Publication { snapshot, tables, data_center, down, events_lost };
         self.last = Some((metadata, publication.clone()));
         Some(publication)
+    }
+
+    /// Our number for a host that is in the cluster.
+    #[must_use]
+    pub fn number_of(&self, host: HostId) -> Option<NodeId> {
+        self.last()?.snapshot.number_of(host)
     }
 
     /// Our number for the node with this address for clients.
@@ -121,8 +128,8 @@ impl Publisher {
         }
     }
 
-    fn snapshot(&mut self, metadata: &Metadata, contact: SocketAddr) -> Arc<Snapshot> {
-        self.version += 1;
+    /// The nodes in the order of their numbers, as a snapshot has them.
+    fn nodes(&mut self, metadata: &Metadata, contact: SocketAddr) -> Vec<Node> {
         let is_alone = metadata.hosts.len() == 1;
         let nodes = metadata.hosts.iter().enumerate().filter_map(|(index, row)| {
             // Of the connected node we know an address that works. It is taken when the node is
@@ -132,7 +139,14 @@ impl Publisher {
             let id = self.numbers.number(row.host)?;
             Some(node(id, row, told.or(reached)?, contact.port()))
         });
-        let mut builder = SnapshotBuilder::new(self.version, nodes.collect());
+        let mut nodes: Vec<Node> = nodes.collect();
+        nodes.sort_by_key(|node| node.id);
+        nodes
+    }
+
+    fn snapshot(&mut self, metadata: &Metadata, nodes: Vec<Node>) -> Arc<Snapshot> {
+        self.version += 1;
+        let mut builder = SnapshotBuilder::new(self.version, nodes);
         for (name, keyspace) in &metadata.keyspaces {
             let partitioners = keyspace.partitioners.clone();
             builder = if keyspace.tablets {
@@ -145,12 +159,6 @@ impl Publisher {
         }
         Arc::new(builder.build())
     }
-}
-
-/// What of a row makes a node of the snapshot.
-fn place(row: &HostRow) -> impl PartialEq {
-    let place = (row.data_center.clone(), row.rack.clone());
-    (row.host, row.address, place, row.tokens.clone())
 }
 
 fn node(id: NodeId, row: &HostRow, address: IpAddr, port: u16) -> Node {

@@ -57,7 +57,7 @@ impl<'a> Response<'a> {
 impl Engine {
     /// A lane received `chunk`.
     pub fn on_lane_bytes(&mut self, key: LaneKey, chunk: &mut [u8]) {
-        let Some(lane) = self.lanes.get_mut(key) else { return };
+        let Some(lane) = self.lanes.get_mut(key).filter(|lane| !lane.broken) else { return };
         let none = FrameCutter::new([0; 2], 0);
         let mut cutter = mem::replace(&mut lane.cutter, none);
         let mut rest = chunk;
@@ -74,6 +74,8 @@ impl Engine {
         };
         if let Some(lane) = self.lanes.get_mut(key) {
             lane.cutter = cutter;
+            lane.broken = outcome.is_err();
+            lane.draining |= outcome.is_err();
         }
         if outcome.is_err() {
             self.tally.lanes_broken += 1;
@@ -152,7 +154,7 @@ impl Engine {
         match opcode {
             Some(Opcode::Result) => match ResultKind::read(response.message()) {
                 Ok(ResultKind::Void | ResultKind::Rows) => {}
-                Ok(ResultKind::Prepared) => self.on_prepared(route, client, &pending, response),
+                Ok(ResultKind::Prepared) => self.on_prepared(route, &pending, response),
                 Ok(ResultKind::SetKeyspace) => match purpose {
                     Purpose::Use(set) => self.on_keyspace_set(client, set, response.message()),
                     Purpose::Forward => contaminated = true,

@@ -191,6 +191,10 @@ impl Engine {
     /// The lane of a `USE` is gone: it waits for the next.
     pub(super) fn retry_use(&mut self, client: ClientKey, set: SetId, pending: Pending) {
         let since_us = pending.arrived_us;
+        if pending.frame.is_empty() {
+            let text = "shardlane lost the connection on which it said USE";
+            return self.give_up(pending, ErrorCode::OVERLOADED, text);
+        }
         if let Some(entry) = self.sets.get_mut(set) {
             entry.waiting.push(Waiting { client, frame: pending.frame, since_us });
         }
@@ -218,11 +222,6 @@ impl Engine {
             rest = behind;
         }
         self.reconsider(client);
-    }
-
-    /// A lane of a set is gone.
-    pub(super) fn on_set_lane_lost(&mut self, set: SetId) {
-        debug_assert!(usize::from(set.0) < self.sets.sets.len(), "{set:?} was opened");
     }
 
     /// Gives up on `USE` requests that found no lane in time.

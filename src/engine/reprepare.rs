@@ -16,12 +16,13 @@ use crate::routing::decision::{Decision, Reason};
 use crate::routing::policy::Field;
 use crate::routing::statement::Statement;
 use crate::topology::id::NodeId;
-use crate::upstream::lane::LaneRoute;
+use crate::upstream::lane::{LaneRoute, SetId};
 use crate::wire::frame::write_frame;
 use crate::wire::header::HEADER_LEN;
 use crate::wire::notation::{Reader, put_long_string};
 use crate::wire::opcode::Opcode;
 use crate::wire::request::batch::{Batch, ChildStatement};
+use crate::wire::request::execute;
 use crate::wire::request::execute::Execute;
 use crate::wire::response::prepared::Prepared;
 use crate::wire::response::result::ResultKind;
@@ -51,7 +52,8 @@ impl Engine {
             let (_, lanes) = self.field(set);
             lanes.lane_of_node(route.node)
         });
-        let may = pending.resent < RESENT_MAX && !pending.frame.is_empty();
+        let open = self.clients.get(client).is_some();
+        let may = open && pending.resent < RESENT_MAX && !pending.frame.is_empty();
         let (Some(statement), Some(lane), true) = (statement, lane, may) else {
             self.deliver((client, stream), &pending, Outcome::Failed, response);
             self.give_back(pending.frame);
@@ -72,9 +74,9 @@ impl Engine {
     /// The statement that a node does not know: the one that this very request names.
     fn forgotten(&mut self, pending: &Pending, message: &[u8]) -> Option<Arc<Statement>> {
         let body = pending.frame.get(HEADER_LEN..)?;
-        let id = match pending.opcode {
-            Opcode::Execute => Execute::read(body).ok()?.id,
-            _ => {
+        let id = match pending.opcode == Opcode::Execute {
+            true => Execute::read(body).ok()?.id,
+            false => {
                 let mut reader = Reader::new(message);
                 reader.int().ok()?;
                 reader.string().ok()?;
@@ -114,8 +116,12 @@ impl Engine {
         }
         self.tally.reprepared += 1;
         let Parked { mut pending, route, .. } = parked;
+        if self.is_abandoned(&pending) {
+            return;
+        }
+        self.ask_for_new_metadata(&mut pending);
         let lane = self.lane_at(route);
-        let Some(lane) = lane else { return self.send_again(pending) };
+        let Some(lane) = lane else { return self.send_again(route.set, pending) };
         let outgoing = Outgoing {
             asker: pending.asker,
             opcode: pending.opcode,
@@ -133,10 +139,31 @@ impl Engine {
     /// The node went away before it prepared the statement. It did not run the request either.
     pub(super) fn on_reprepare_lost(&mut self, number: u64) {
         let Some(parked) = self.parked.remove(&number) else { return };
+        if self.is_abandoned(&parked.pending) {
+            return;
+        }
         if parked.pending.resent < RESENT_MAX {
-            self.send_again(parked.pending);
+            self.send_again(parked.route.set, parked.pending);
         } else {
             self.refuse_parked(parked);
+        }
+    }
+
+    /// Whether a request's client has left; then the request ends here.
+    fn is_abandoned(&mut self, pending: &Pending) -> bool {
+        let Asker::Client { client, .. } = pending.asker else { return false };
+        let abandoned = self.clients.get(client).is_none();
+        if abandoned {
+            self.on_ended(pending.opcode, Outcome::Abandoned);
+        }
+        abandoned
+    }
+
+    /// The client of an EXECUTE may hold older columns than those that the node prepared now.
+    fn ask_for_new_metadata(&self, pending: &mut Pending) {
+        let entry = pending.statement.and_then(|key| self.router.catalog.get(key));
+        if pending.opcode == Opcode::Execute && entry.is_none_or(|entry| entry.changed) {
+            execute::ask_for_metadata(pending.frame.get_mut(HEADER_LEN..).unwrap_or_default());
         }
     }
 
@@ -177,7 +204,7 @@ impl Engine {
     /// Nodes that have a lane in a set, but for one.
     pub(super) fn other_nodes(
         &self,
-        set: crate::upstream::lane::SetId,
+        set: SetId,
         but: Option<NodeId>,
     ) -> Vec<NodeId> {
         let nodes = self.sets.fleet(set).live_nodes();

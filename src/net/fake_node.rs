@@ -97,6 +97,7 @@ impl FakeNode {
             let (header, body) = read_frame(&mut stream).await?;
             let mut out = Vec::new();
             let head = (0x84, 0, header.stream);
+            #[expect(clippy::wildcard_enum_match_arm, reason = "the rest fails the test")]
             match Opcode::from_byte(header.opcode).unwrap() {
                 Opcode::Options => {
                     write_frame(&mut out, head, Opcode::Supported, |out| {
@@ -132,6 +133,7 @@ impl FakeNode {
             sharding: is_sharded.then_some(Sharding { shard, nr_shards, ignore_msb: 12 }),
             shard_aware_port: is_sharded.then_some(self.aware.port()),
             tablets_v1: is_sharded,
+            host_id: Some("abababab-abab-abab-abab-abababababab".to_owned()),
             ..Supported::default()
         }
     }

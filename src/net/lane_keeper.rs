@@ -27,6 +27,12 @@ use crate::topology::id::NodeId;
 const EXCESS_PER_SHARD: usize = 3;
 /// How long a keeper rests after a search on the plain port that did not find every shard.
 const HUNT_REST_MS: u64 = 60_000;
+/// Shortest wait after a node answered with an ERROR: a wrong password or a missing keyspace will
+/// not be right a moment later, and each login costs the node a hash.
+const REFUSED_REST_MS: u64 = 1_000;
+/// No node is restarted with other shards so soon again: nodes of several kinds share the address,
+/// and dialling goes on slowly.
+const RESHARD_GAP_MS: u64 = 10_000;
 /// A node that is said to be up is dialled within this time, not by all proxies at once.
 const NODE_UP_SPREAD_MS: u64 = 500;
 
@@ -104,6 +110,7 @@ struct Keeper {
     failing: bool,
     not_before_ms: u64,
     hunt_after_ms: u64,
+    resharded_ms: Option<u64>,
 }
 
 /// Keeps lanes until `inputs` is closed. Reports wait in a queue of a few, and no new lane is
@@ -150,6 +157,7 @@ impl Keeper {
             failing: false,
             not_before_ms: 0,
             hunt_after_ms: 0,
+            resharded_ms: None,
             start,
         }
     }
@@ -231,8 +239,10 @@ impl Keeper {
         }
         if self.plan.on_sharder(lane.sharder) {
             self.excess.clear();
-            // Slowly, should several nodes of different kinds share the address.
-            self.wait_after_failure(now);
+            if self.resharded_ms.is_some_and(|at| now - at < RESHARD_GAP_MS) {
+                self.wait_after_failure(now);
+            }
+            self.resharded_ms = Some(now);
             let (node, set) = (lane.node, self.start.set.clone());
             self.reports.push_back(LaneReport::Resharded { node, set, sharder: lane.sharder });
         }
@@ -269,6 +279,9 @@ impl Keeper {
                 self.suspect = false;
                 self.wait_after_failure(now);
             }
+        }
+        if error.server_error().is_some() {
+            self.not_before_ms = self.not_before_ms.max(now + REFUSED_REST_MS);
         }
         let retry_in_ms = self.not_before_ms.saturating_sub(now);
         let (node, set) = (self.start.target.node, self.start.set.clone());

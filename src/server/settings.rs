@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::config::secret::Secret;
 use crate::config::settings::Settings;
-use crate::control::contact_point::ContactPoint;
 use crate::control::control::ControlSettings;
 use crate::control::reach::ReachSettings;
 use crate::engine::engine::EngineSettings;
@@ -32,12 +31,8 @@ pub fn control(
     credential: Option<Arc<Credential>>,
     seed: u64,
 ) -> ControlSettings {
-    let points = settings.contact_points.iter();
-    let contact_points = points
-        .map(|point| ContactPoint { host: point.host.clone(), port: Some(point.port) })
-        .collect();
     let reach = ReachSettings {
-        contact_points,
+        contact_points: settings.contact_points.clone(),
         port: settings.port,
         credential,
         connect_timeout_ms: settings.dial.connect_timeout_ms,

@@ -97,9 +97,9 @@ fn put_map(
         put_nested(&mut name, key, reader.bytes()?, depth);
         // Keys are strings in JSON, whatever their type.
         if name.starts_with('"') {
-            out.push_str(&name)
+            out.push_str(&name);
         } else {
-            put_string(out, &name)
+            put_string(out, &name);
         }
         out.push_str(": ");
         put_nested(out, value, reader.bytes()?, depth);

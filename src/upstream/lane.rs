@@ -45,6 +45,8 @@ pub struct Lane<W> {
     pub touched: bool,
     /// Set once nothing new may be sent; it closes when its last answer is there.
     pub draining: bool,
+    /// Set once its server broke the protocol: nothing that still comes is believed.
+    pub broken: bool,
 }
 
 impl<W> Lane<W> {
@@ -59,6 +61,7 @@ impl<W> Lane<W> {
             retained_bytes: 0,
             touched: false,
             draining: false,
+            broken: false,
         }
     }
 

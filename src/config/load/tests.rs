@@ -51,10 +51,12 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
 }
 
 #[test]
-fn contact_points_take_the_common_port_whoever_sets_it() {
-    let loaded = read(&[("port", "19042")], &[("SHARDLANE_CONTACT_POINTS", "a, b:1")], "");
-    let points = loaded.settings.contact_points.iter().map(ToString::to_string);
-    assert_eq!(points.collect::<Vec<_>>(), ["a:19042", "b:1"]);
+fn contact_points_are_a_list_wherever_they_are_written() {
+    let environment = [("SHARDLANE_CONTACT_POINTS", "a, b:1")];
+    for loaded in [read(&[], &environment, ""), read(&[], &[], "contact_points = ['a', 'b:1']")] {
+        let points = loaded.settings.contact_points.iter().map(ToString::to_string);
+        assert_eq!(points.collect::<Vec<_>>(), ["a", "b:1"]);
+    }
 }
 
 #[test]
@@ -89,6 +91,18 @@ fn without_contact_points_there_is_nothing_to_run() {
         "1 fault in the configuration\n  - contact_points is not set; \
          give at least one node of the cluster, as host or host:port"
     );
+}
+
+#[test]
+fn clients_and_operators_need_a_port_each() {
+    for (bind, admin, fault_count) in [
+        ("127.0.0.1:9042", "127.0.0.1:9042", 1),
+        ("127.0.0.1:9042", "127.0.0.1:9043", 0),
+        ("127.0.0.1:0", "127.0.0.1:0", 0),
+    ] {
+        let flags = [("contact_points", "a"), ("bind", bind), ("admin", admin)];
+        assert_eq!(read(&flags, &[], "").faults.len(), fault_count, "{bind} {admin}");
+    }
 }
 
 #[test]

@@ -1,1 +1,197 @@
-//! tests
+//! Fake nodes on real sockets, one of which goes away.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio::sync::mpsc;
+use tokio::sync::watch as shared;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::*;
+use crate::control::error::ControlError;
+use crate::control::fake_tables::{FakeTables, node_row};
+use crate::control::publication::Publication;
+use crate::net::credential::Credential;
+use crate::net::dial::{Dialer, NodeTarget};
+use crate::net::dial_stats::PortVerdict;
+use crate::net::handshake_budget::HandshakeBudget;
+use crate::net::lane_keeper::{LaneKeeper, LaneReport, keep};
+use crate::net::lane_set::LaneSet;
+use crate::sim::cluster::options::ClusterOptions;
+use crate::sim::listen::handle::SimHandle;
+use crate::sim::listen::options::SimOptions;
+use crate::topology::id::HostId;
+
+#[tokio::test]
+async fn another_node_is_watched_when_the_first_goes_away() {
+    let (first, second) = pair("127.0.62.41", "127.0.62.42").await;
+    // The only contact point is gone afterwards; the other is known from the tables.
+    let mut running = start(&[&format!("127.0.62.41:{}", first.port)]);
+    let news = running.published().await;
+    assert_eq!((news.snapshot.nodes().len(), news.events_lost), (2, false));
+    assert_eq!(news.snapshot.nodes()[0].host, HostId([41; 16]));
+
+    first.stop().await;
+    let report = running.report().await;
+    assert!(matches!(report, ControlReport::Failed(ControlError::Dial(_))), "{report:?}");
+    let news = running.published().await;
+    assert!(news.events_lost);
+    assert_eq!(news.snapshot.nodes().len(), 2);
+    let ControlReport::NodeUp(node) = running.report().await else { panic!() };
+    assert_eq!(news.snapshot.node(node).unwrap().host, HostId([42; 16]));
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn when_no_node_answers_the_error_names_each_and_why() {
+    let gone = std::net::TcpListener::bind("127.0.62.43:0").unwrap();
+    let port = gone.local_addr().unwrap().port();
+    drop(gone);
+    let address = format!("127.0.62.43:{port}");
+    let mut running = start(&[&address, "name.invalid:1"]);
+    let ControlReport::Failed(error) = running.report().await else { panic!() };
+    let text = error.to_string();
+    assert!(text.contains(&format!("{address} ({address}): cannot connect to")), "{text}");
+    assert!(text.contains("Connection refused"), "{text}");
+    assert!(text.contains("name.invalid:1: cannot resolve name.invalid:1: "), "{text}");
+}
+
+#[tokio::test]
+async fn it_ends_when_nobody_asks_any_more() {
+    let running = start(&["127.0.62.44:1"]);
+    drop(running.requests);
+    let mut reports = running.reports;
+    let ended = async { while reports.recv().await.is_some() {} };
+    timeout(Duration::from_secs(20), ended).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
+    let cluster = ClusterOptions {
+        address: "127.0.62.45".parse().unwrap(),
+        port: 0,
+        shard_aware_port: 0,
+        nodes: 2,
+        shards: 3,
+        user: Some(("bob".to_owned(), "right".to_owned())),
+        ..ClusterOptions::default()
+    };
+    let sim = SimHandle::spawn(SimOptions { cluster, api: None }).unwrap();
+    let credential = Some(Arc::new(Credential::plain("bob", "right")));
+    let mut settings = settings(&[&sim.contact_points()[0].to_string()]);
+    settings.reach.credential.clone_from(&credential);
+    let mut running = start_with(settings);
+    let news = running.published().await;
+    assert_eq!(news.snapshot.nodes().len(), 2);
+
+    let budget = HandshakeBudget::default();
+    let (tell, mut reports) = mpsc::channel(1);
+    let mut keepers = Vec::new();
+    for node in news.snapshot.nodes() {
+        let (inputs, keeper_inputs) = mpsc::channel(8);
+        let address = SocketAddr::new(node.address, node.port);
+        let keeper = LaneKeeper {
+            dialer: Arc::new(Dialer::default()),
+            target: NodeTarget { node: node.id, host: Some(node.host), address },
+            gate: budget.gate(node.id),
+            set: LaneSet::plain(credential.clone()),
+            backoff: (BackoffSettings::default(), 1),
+        };
+        tokio::spawn(keep(keeper, keeper_inputs, tell.clone()));
+        keepers.push(inputs);
+    }
+    let mut shards = BTreeSet::new();
+    while shards.len() < 6 {
+        let report = timeout(Duration::from_secs(20), reports.recv()).await.unwrap().unwrap();
+        let LaneReport::Up { lane, .. } = report else { panic!("{report:?}") };
+        assert!(lane.extensions.tablets_v1 && lane.extensions.lwt_mask != 0);
+        assert!(shards.insert((lane.node, lane.shard)));
+    }
+    for (_, gate) in budget.gates() {
+        let counts = gate.stats.counts();
+        assert_eq!((counts.opened, counts.verdict), (3, PortVerdict::Direct));
+    }
+}
+
+struct FakeCluster {
+    port: u16,
+    tasks: Vec<JoinHandle<()>>,
+    _tables: shared::Sender<FakeTables>,
+    _events: broadcast::Sender<Vec<u8>>,
+}
+
+impl FakeCluster {
+    async fn stop(self) {
+        for task in self.tasks {
+            task.abort();
+            assert!(task.await.is_err());
+        }
+    }
+}
+
+/// Two nodes on one port, for the tables name no ports.
+async fn pair(first: &str, second: &str) -> (FakeCluster, FakeCluster) {
+    loop {
+        let one = TcpListener::bind((first, 0)).await.unwrap();
+        let port = one.local_addr().unwrap().port();
+        let Ok(two) = TcpListener::bind((second, port)).await else { continue };
+        let row = |ip: &str| {
+            let number = ip.rsplit('.').next().unwrap().parse().unwrap();
+            node_row(number, Some(ip.parse().unwrap()))
+        };
+        let tables = |own, other| FakeTables::scylla(row(own), vec![row(other)]);
+        let nodes = (tables(first, second), tables(second, first));
+        return (serve(one, port, nodes.0), serve(two, port, nodes.1));
+    }
+}
+
+fn serve(listener: TcpListener, port: u16, tables: FakeTables) -> FakeCluster {
+    let (tables, shown) = shared::channel(tables);
+    let (events, _) = broadcast::channel(1);
+    let heard = events.clone();
+    let task = tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            // In this task, so that its end is the end of the connection: one at a time will do.
+            FakeTables::serve(shown.clone(), heard.subscribe(), stream).await;
+        }
+    });
+    FakeCluster { port, tasks: vec![task], _tables: tables, _events: events }
+}
+
+struct Running {
+    requests: Sender<ControlRequest>,
+    reports: Receiver<ControlReport>,
+}
+
+impl Running {
+    async fn report(&mut self) -> ControlReport {
+        timeout(Duration::from_secs(20), self.reports.recv()).await.unwrap().unwrap()
+    }
+
+    async fn published(&mut self) -> Publication {
+        let report = self.report().await;
+        let ControlReport::Published(news) = report else { panic!("{report:?}") };
+        news
+    }
+}
+
+fn settings(contact_points: &[&str]) -> ControlSettings {
+    let contact_points = contact_points.iter().map(|text| text.parse().unwrap()).collect();
+    let reach = ReachSettings { contact_points, ..ReachSettings::default() };
+    ControlSettings { reach, ..ControlSettings::default() }
+}
+
+fn start(contact_points: &[&str]) -> Running {
+    start_with(settings(contact_points))
+}
+
+fn start_with(settings: ControlSettings) -> Running {
+    let (requests, control_requests) = mpsc::channel(1);
+    let (control_reports, reports) = mpsc::channel(4);
+    tokio::spawn(run(settings, control_requests, control_reports));
+    Running { requests, reports }
+}

@@ -1,1 +1,138 @@
-//! tests
+//! A watched node over an in-memory stream.
+
+use std::net::IpAddr;
+
+use tokio::io::DuplexStream;
+use tokio::io::duplex;
+use tokio::sync::broadcast;
+use tokio::sync::mpsc;
+use tokio::sync::watch as shared;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::*;
+use crate::control::fake_tables::{FakeTables, event_frame, node_row};
+use crate::wire::response::event::NodeEvent;
+use crate::wire::response::schema_change::{SchemaChange, SchemaTarget};
+
+const QUICK: AgendaSettings = AgendaSettings {
+    refresh_every_ms: 60_000,
+    keyspace_delay_ms: 1,
+    topology_delay_ms: 5,
+    refresh_gap_ms: 1,
+    heartbeat_ms: 5,
+};
+
+#[tokio::test]
+async fn a_keyspace_that_is_created_is_reported_then_published() {
+    let mut watched = Watched::start(QUICK).await;
+    watched.tables.send_modify(|tables| *tables = tables.clone().keyspace("new", "1", Some(4)));
+    let target = SchemaTarget::Keyspace;
+    let change = SchemaChange { change: "CREATED", keyspace: "new", target };
+    let frame = event_frame(&Event::Schema(change));
+    watched.events.send(frame.clone()).unwrap();
+
+    let ControlReport::SchemaChange(message) = watched.report().await else { panic!() };
+    assert_eq!(message, frame[9..]);
+    let ControlReport::Published(news) = watched.report().await else { panic!() };
+    assert!(news.snapshot.keyspace("new").unwrap().tablets);
+}
+
+#[tokio::test]
+async fn a_node_that_goes_down_and_comes_up_is_told_at_once() {
+    let mut watched = Watched::start(QUICK).await;
+    watched.events.send(status("DOWN", 2)).unwrap();
+    let ControlReport::Published(news) = watched.report().await else { panic!() };
+    assert_eq!(news.down.len(), 1);
+
+    watched.events.send(status("UP", 2)).unwrap();
+    let ControlReport::Published(news) = watched.report().await else { panic!() };
+    assert!(news.down.is_empty());
+    let ControlReport::NodeUp(node) = watched.report().await else { panic!() };
+    assert_eq!(news.snapshot.node(node).unwrap().address, ip(2));
+}
+
+#[tokio::test]
+async fn a_request_brings_a_new_node_into_the_snapshot() {
+    let mut watched = Watched::start(QUICK).await;
+    watched.tables.send_modify(|tables| {
+        tables.push("system.peers", node_row(3, Some(ip(3))));
+    });
+    watched.requests.send(ControlRequest::Refresh).await.unwrap();
+    let ControlReport::Published(news) = watched.report().await else { panic!() };
+    assert_eq!(news.snapshot.nodes().len(), 3);
+}
+
+#[tokio::test]
+async fn a_node_that_says_nothing_any_more_is_given_up() {
+    let mut watched = Watched::start(QUICK).await;
+    // Open at the other end, and nobody there.
+    let (near, _far) = duplex(1_024);
+    watched.node.abort();
+    let mut connection = Connection::new(near, 4, 20);
+    let mut watcher = watched.watcher.take().unwrap().await.unwrap();
+    let end = timeout(Duration::from_secs(20), watcher.watch(&mut connection, contact())).await;
+    let End::Lost(error) = end.unwrap() else { panic!() };
+    assert_eq!(error.to_string(), "no answer within 20 ms during OPTIONS");
+}
+
+#[tokio::test]
+async fn watching_ends_with_the_requests() {
+    let mut watched = Watched::start(QUICK).await;
+    let (requests, _) = mpsc::channel(1);
+    watched.requests = requests;
+    let ended = timeout(Duration::from_secs(20), watched.watcher.take().unwrap()).await;
+    assert!(ended.unwrap().is_ok());
+}
+
+struct Watched {
+    tables: shared::Sender<FakeTables>,
+    events: broadcast::Sender<Vec<u8>>,
+    requests: Sender<ControlRequest>,
+    reports: Receiver<ControlReport>,
+    watcher: Option<JoinHandle<Watcher>>,
+    node: JoinHandle<()>,
+}
+
+impl Watched {
+    async fn start(agenda: AgendaSettings) -> Self {
+        let (near, far) = duplex(64 * 1024);
+        let local = node_row(1, Some(ip(1)));
+        let (tables, shown) =
+            shared::channel(FakeTables::scylla(local, vec![node_row(2, Some(ip(2)))]));
+        let (events, heard) = broadcast::channel(8);
+        let node = tokio::spawn(FakeTables::serve(shown, heard, far));
+        let (requests, watcher_requests) = mpsc::channel(1);
+        let (watcher_reports, reports) = mpsc::channel(1);
+        let mut watcher = Watcher {
+            publisher: Publisher::new(None),
+            agenda,
+            requests: watcher_requests,
+            reports: watcher_reports,
+        };
+        let mut connection: Connection<DuplexStream> = Connection::new(near, 4, 5_000);
+        let metadata = metadata::read(&mut connection).await.unwrap();
+        assert!(watcher.publisher.on_metadata(metadata, contact(), false).is_some());
+        let watcher = tokio::spawn(async move {
+            watcher.watch(&mut connection, contact()).await;
+            watcher
+        });
+        Self { tables, events, requests, reports, watcher: Some(watcher), node }
+    }
+
+    async fn report(&mut self) -> ControlReport {
+        timeout(Duration::from_secs(20), self.reports.recv()).await.unwrap().unwrap()
+    }
+}
+
+fn status(change: &str, number: u8) -> Vec<u8> {
+    event_frame(&Event::Status(NodeEvent { change, address: ip(number), port: 9_042 }))
+}
+
+fn contact() -> SocketAddr {
+    SocketAddr::new(ip(1), 9_042)
+}
+
+fn ip(number: u8) -> IpAddr {
+    IpAddr::from([10, 0, 0, number])
+}

@@ -6,17 +6,13 @@ use super::*;
 use crate::session::system_select::{Marker, Purpose, Relation, Selector, Source, Term};
 
 fn local(text: &str) -> SystemSelect {
-    match classify(text, None) {
-        StatementText::Local(select) => *select,
-        other => panic!("{text}: {other:?}"),
-    }
+    let StatementText::Local(select) = classify(text, None) else { panic!("{text} is not local") };
+    *select
 }
 
 fn used(text: &str) -> Option<String> {
-    match classify(text, None) {
-        StatementText::Use(name) => name,
-        other => panic!("{text}: {other:?}"),
-    }
+    let StatementText::Use(name) = classify(text, None) else { panic!("{text} is not USE") };
+    name
 }
 
 #[test]
@@ -193,8 +189,9 @@ fn only_select_is_read_twice() {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in ".{0,80}") {
-        classify(&text, None);
+    fn only_a_select_is_ever_local(text in ".{0,80}") {
+        let is_local = matches!(classify(&text, Some("system")), StatementText::Local(_));
+        prop_assert!(is_select(&text) || !is_local);
     }
 
     #[test]
@@ -208,6 +205,13 @@ proptest! {
             0..20,
         ),
     ) {
-        classify(&words.join(" "), Some("system"));
+        let text = format!("SELECT {}", words.join(" "));
+        prop_assert!(!matches!(classify(&text, Some("system")), StatementText::Use(_)));
+    }
+
+    #[test]
+    fn use_is_found_behind_any_blanks(blanks in "([ \t\r\n]|--[a-z ]*\n|//[a-z ]*\r|/\\*[a-z -]*\\*/){0,6}") {
+        let text = format!("{blanks}uSe{blanks} ks{blanks};{blanks}");
+        prop_assert_eq!(classify(&text, None), StatementText::Use(Some("ks".to_owned())));
     }
 }

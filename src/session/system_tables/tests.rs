@@ -44,10 +44,8 @@ fn facade() -> Facade {
 }
 
 fn parse(text: &str) -> SystemSelect {
-    match classify(text, None) {
-        StatementText::Local(select) => *select,
-        other => panic!("{text}: {other:?}"),
-    }
+    let StatementText::Local(select) = classify(text, None) else { panic!("{text} is not local") };
+    *select
 }
 
 /// Values as they lie in a request: names or none, then `bytes`.

@@ -1,0 +1,30 @@
+# The commands of this project; .ci/run is what continuous integration calls.
+.PHONY: demo test bench lint drivers image
+
+# A simulated cluster, the proxy and a load in one process.
+demo:
+	cargo run --release --locked -- demo
+
+# Installs what is missing, then format, lints, Rust tests, then real drivers against the simulated cluster and real Cassandra.
+# The last line counts them.
+test:
+	@tests/tools.sh
+	@python3 tests/everything.py
+
+# Only the tests with real drivers; ONLY=pattern chooses some.
+drivers:
+	cargo build --locked
+	TEST_BINARY=$${CARGO_TARGET_DIR:-target}/debug/shardlane python3 tests/drivers/run.py --only '$(ONLY)'
+
+bench:
+	benches/run
+
+# What needs no tests to tell; hadolint only where it is installed.
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
+	@if command -v hadolint > /dev/null; then hadolint Dockerfile; else echo 'hadolint is not installed: Dockerfile not checked'; fi
+
+image:
+	docker build -t shardlane .

@@ -1,0 +1,68 @@
+//! Numbers that look random, and are the same for the same seed.
+
+use std::net::IpAddr;
+
+/// Mixes `seed` and `index` into a number (SplitMix64).
+#[must_use]
+pub fn mix(seed: u64, index: u64) -> u64 {
+    let mut z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A uuid of `version` (1 or 4) for the `index`-th thing that needs one.
+#[must_use]
+pub fn uuid(seed: u64, index: u64, version: u8) -> [u8; 16] {
+    let high = mix(seed, index.wrapping_mul(2));
+    let low = mix(seed, index.wrapping_mul(2).wrapping_add(1));
+    let mut bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
+    if let Some(byte) = bytes.get_mut(6) {
+        *byte = (*byte & 0x0f) | (version << 4);
+    }
+    if let Some(byte) = bytes.get_mut(8) {
+        *byte = (*byte & 0x3f) | 0x80;
+    }
+    bytes
+}
+
+/// A uuid in its usual spelling.
+#[must_use]
+pub fn uuid_text(uuid: &[u8; 16]) -> String {
+    let hex = format!("{:032x}", u128::from_be_bytes(*uuid));
+    let part = |from, to| hex.get(from..to).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+}
+
+/// `address` with `offset` added to its last octet.
+#[must_use]
+pub fn address_after(address: IpAddr, offset: u8) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            Some(IpAddr::from([a, b, c, d.checked_add(offset)?]))
+        }
+        IpAddr::V6(v6) => Some(IpAddr::V6(u128::from(v6).checked_add(u128::from(offset))?.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uuid_tells_its_version_and_is_the_same_again() {
+        let text = uuid_text(&uuid(7, 3, 4));
+        assert_eq!(text.len(), 36);
+        assert_eq!(text.as_bytes()[14], b'4');
+        assert_eq!(uuid(7, 3, 4), uuid(7, 3, 4));
+        assert_ne!(uuid(7, 3, 4), uuid(8, 3, 4));
+    }
+
+    #[test]
+    fn addresses_count_up_in_the_last_octet() {
+        let base = IpAddr::from([127, 0, 0, 254]);
+        assert_eq!(address_after(base, 1), Some(IpAddr::from([127, 0, 0, 255])));
+        assert_eq!(address_after(base, 2), None);
+    }
+}

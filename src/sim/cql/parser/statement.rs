@@ -1,0 +1,59 @@
+//! The first word of a text decides what it is.
+
+use crate::sim::cql::ast::Parsed;
+use crate::sim::cql::ast::Statement;
+use crate::sim::cql::error::CqlError;
+use crate::sim::cql::lexer::Kind;
+use crate::sim::cql::parser::cursor::Cursor;
+use crate::sim::cql::parser::definition;
+use crate::sim::cql::parser::modify;
+use crate::sim::cql::parser::select;
+use crate::sim::cql::parser::term;
+
+/// Bind variables of one statement are counted in 16 bits.
+const MARKERS_MAX: usize = 65_535;
+
+/// Parses one statement; a second one behind a semicolon is refused.
+pub(crate) fn parse(text: &str) -> Result<Parsed, CqlError> {
+    let mut cursor = Cursor::new(text)?;
+    let statement = statement(&mut cursor)?;
+    while cursor.take_symbol(";") {}
+    if cursor.peek().kind != Kind::End {
+        return cursor.refuse();
+    }
+    let markers = cursor.markers;
+    if markers.len() > MARKERS_MAX {
+        return Err(CqlError::invalid(format!(
+            "Too many markers(?). {} markers exceed the allowed maximum of {MARKERS_MAX}",
+            markers.len()
+        )));
+    }
+    Ok(Parsed { statement, markers })
+}
+
+fn statement(cursor: &mut Cursor) -> Result<Statement, CqlError> {
+    if cursor.take_words("select") {
+        return Ok(Statement::Select(select::select(cursor)?));
+    }
+    if cursor.take_words("begin") {
+        return Ok(Statement::Batch(modify::batch(cursor)?));
+    }
+    if cursor.take_words("use") {
+        return Ok(Statement::Use(cursor.expect_name()?));
+    }
+    if cursor.take_words("truncate") {
+        let _table_word = cursor.take_words("table") || cursor.take_words("columnfamily");
+        let table = cursor.expect_qualified()?;
+        if cursor.take_words("using timeout") {
+            term::term(cursor)?;
+        }
+        return Ok(Statement::Truncate(table));
+    }
+    if let Some(modification) = modify::modification(cursor)? {
+        return Ok(Statement::Modify(modification));
+    }
+    if let Some(ddl) = definition::definition(cursor)? {
+        return Ok(Statement::Ddl(Box::new(ddl)));
+    }
+    cursor.refuse()
+}

@@ -1,0 +1,80 @@
+//! One client's socket: bytes in, bytes out, until either side has enough.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::sim::cluster::cluster::Door;
+use crate::sim::listen::world::{Mailbox, World};
+
+/// What is read at once.
+const READ_LEN: usize = 64 << 10;
+/// Bytes of an unfinished frame that are kept; the cluster refuses longer ones, but for those
+/// whose estimate wraps.
+const INPUT_MAX: usize = 32 << 20;
+/// How long a client that was told of a fatal error may take to hang up.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Serves one client of `node`.
+pub(crate) async fn serve(world: Rc<World>, mut stream: TcpStream, node: usize, door: Door) {
+    let Ok(peer) = stream.peer_addr() else { return };
+    // A missing TCP_NODELAY makes answers late, not wrong.
+    stream.set_nodelay(true).ok();
+    let Some(id) = world.with(|cluster, _| cluster.open(node, door, peer)) else { return };
+    let mailbox = world.open_mailbox(id);
+    let mut input = BytesMut::with_capacity(READ_LEN);
+    let mut out = Vec::new();
+    loop {
+        let mut close = false;
+        tokio::select! {
+            () = mailbox.filled.notified() => mailbox.take(&mut out),
+            read = stream.read_buf(&mut input) => {
+                if !matches!(read, Ok(1..)) || input.len() > INPUT_MAX {
+                    break;
+                }
+                let received =
+                    world.with(|cluster, now| cluster.receive(id, &input, now, &mut out));
+                input.advance(received.consumed.min(input.len()));
+                input.reserve(READ_LEN);
+                close = received.close;
+            }
+        }
+        if mailbox.is_closed() || !write(&mut stream, &mailbox, &mut out).await {
+            break;
+        }
+        if close {
+            hang_up(&mut stream).await;
+            break;
+        }
+    }
+    world.close_mailbox(id);
+    world.with(|cluster, _| cluster.close(id));
+}
+
+/// Writes all of `out` and empties it; false when the connection is at its end.
+async fn write(stream: &mut TcpStream, mailbox: &Mailbox, out: &mut Vec<u8>) -> bool {
+    if out.is_empty() {
+        return true;
+    }
+    let written = tokio::select! {
+        written = stream.write_all(out) => written.is_ok(),
+        () = mailbox.ended.notified() => false,
+    };
+    out.clear();
+    written
+}
+
+/// Ends the connection so that the client reads what was sent: a socket that is closed with
+/// unread bytes would be reset.
+async fn hang_up(stream: &mut TcpStream) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut rest = [0; 4096];
+    let drain = async { while matches!(stream.read(&mut rest).await, Ok(1..)) {} };
+    timeout(LINGER, drain).await.ok();
+}

@@ -1,0 +1,40 @@
+//! What comes with a statement beside its text and values.
+
+/// The parameters of one run.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The keyspace that `USE` chose on the connection.
+    pub keyspace: Option<&'a str>,
+    /// Rows a page; zero, negative or absent: unpaged.
+    pub page_size: Option<i32>,
+    /// Where the last page ended.
+    pub paging_state: Option<&'a [u8]>,
+    /// The client's default timestamp in microseconds.
+    pub timestamp_micros: Option<i64>,
+    /// The time now, in microseconds since 1970.
+    pub now_micros: i64,
+    /// Whether the consistency is SERIAL or LOCAL_SERIAL.
+    pub serial: bool,
+    /// Rows that only the node knows.
+    pub system: &'a dyn SystemRows,
+}
+
+/// One row: a cell for each column of the table, in the order of `Table::columns`.
+pub type SystemRow = Vec<Option<Vec<u8>>>;
+
+/// Rows that only a node knows: `system.local`, `system.peers`, `system.tablets` and the like.
+pub trait SystemRows {
+    /// All rows of a table, or `None` when the node has nothing to say about it, and what was
+    /// written with CQL is shown. `system_schema` is never asked for.
+    fn rows(&self, keyspace: &str, table: &str) -> Option<Vec<SystemRow>>;
+}
+
+/// A node that knows nothing: every system table is as it was written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSystemRows;
+
+impl SystemRows for NoSystemRows {
+    fn rows(&self, _keyspace: &str, _table: &str) -> Option<Vec<SystemRow>> {
+        None
+    }
+}

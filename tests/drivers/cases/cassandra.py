@@ -1,0 +1,137 @@
+"""Three nodes of real Cassandra behind the proxy: where requests arrive, and what a stopped node costs."""
+import json
+import time
+
+import direct
+from stage import case, lab, log, until
+
+PROGRAMS = {
+    "python": ("python-cassandra", ["tests/drivers/python/load.py"], "--"),
+    "gocql": ("gocql", [], "-"),
+    "node": ("node", ["tests/drivers/node/load.js"], "--"),
+}
+KEYS = 60
+FACTORS = (1, 3)
+# Requests in flight when a node goes, for each load program: what may have an unknown outcome.
+WORKERS = 8
+# What a node that stops costs the requests it had: a timeout, or its own "Server is shutting down" (overloaded).
+GOING = ("0x1001", "0x1100", "0x1200")
+
+
+def start_load(stage, name, host, **options):
+    driver, words, dash = PROGRAMS[name]
+    flags = [word for key, value in options.items() for word in (dash + key, str(value))]
+    return stage.driver(driver, *words, dash + "host", host, *flags)
+
+
+def finish_load(child):
+    child.tell()
+    tally = json.loads(child.next_line(60, lambda line: line.startswith("{")))
+    log(child.name, {**tally, "failed": {table: len(ks) for table, ks in tally["failed"].items()}})
+    return tally
+
+
+def traced_executes(s, keyspace):
+    """(coordinator, table, key, is it a write) of every traced EXECUTE in a keyspace."""
+    found = set()
+    for row in s.execute("SELECT session_id, coordinator, parameters FROM system_traces.sessions"):
+        parameters = row.parameters or {}
+        text = parameters.get("query", "")
+        for table in ("ints", "texts"):
+            if " %s.%s " % (keyspace, table) not in text:
+                continue
+            key = next((v for n, v in parameters.items() if n.startswith("bound_var_") and n.endswith("_k")), None)
+            if key is not None:
+                found.add((row.session_id, row.coordinator, table, key.strip("'"), text.startswith("INSERT")))
+    return [row[1:] for row in found]
+
+
+def every_execute_arrives_at_a_replica(stage, name, proxy):
+    with direct.session(stage.cassandra_nodes[0], consistency="ONE") as s:
+        s.execute("TRUNCATE system_traces.sessions")
+        s.execute("TRUNCATE system_traces.events")
+        for factor in FACTORS:
+            direct.create_load_tables(s, "traced_%s_%d" % (name, factor), factor)
+        for node in (1, 2, 3):
+            lab("nodetool", node, "settraceprobability", "1")
+        try:
+            for factor in FACTORS:
+                touch(stage, name, proxy, "traced_%s_%d" % (name, factor), "ONE" if factor == 1 else "QUORUM")
+        finally:
+            for node in (1, 2, 3):
+                lab("nodetool", node, "settraceprobability", "0")
+        for factor in FACTORS:
+            arrived(stage, s, "traced_%s_%d" % (name, factor))
+
+
+def touch(stage, name, proxy, keyspace, consistency):
+    child = start_load(stage, name, proxy.host, mode="touch", keyspace=keyspace, keys=KEYS, consistency=consistency)
+    for _ in range(2):
+        tally = json.loads(child.next_line(90, lambda line: line.startswith("{")))
+        assert not tally["errors"] and not tally["wrong"], tally
+        child.tell()
+    assert child.wait(30) == 0, child.last_errors()
+
+
+def arrived(stage, s, keyspace):
+    """Every traced EXECUTE of a keyspace had a replica for its coordinator."""
+    # 4 requests a key, twice; traces are written after the answer, so they may come late.
+    until("%d traces" % (8 * KEYS), lambda: len(traced_executes(s, keyspace)) >= 8 * KEYS, 60, 1)
+    executes, astray, seen = traced_executes(s, keyspace), [], set()
+    for coordinator, table, key, _ in executes:
+        seen.add(coordinator)
+        if coordinator not in direct.replicas(s, keyspace, table, int(key.split()[-1])):
+            astray.append((coordinator, table, key))
+    log("%s: %d EXECUTEs traced, %d at a node that is no replica, coordinators %s"
+        % (keyspace, len(executes), len(astray), sorted(seen)))
+    assert not astray, "%d of %d EXECUTEs went astray: %s" % (len(astray), len(executes), astray[:3])
+    assert seen == set(stage.cassandra_nodes), "only %s were asked" % sorted(seen)
+
+
+def one_node_away_in_mid_load(stage, name, proxy, factor, consistency):
+    """Stops node 2 and starts it again while the load runs; what the client saw, and whose keys failed."""
+    keyspace = "load_%s_%d" % (name, factor)
+    with direct.session(stage.cassandra_nodes[0], consistency="ONE") as s:
+        direct.create_load_tables(s, keyspace, factor)
+        away = stage.cassandra_nodes[1]
+        child = start_load(stage, name, proxy.host, mode="load", keyspace=keyspace, keys=KEYS,
+                           consistency=consistency)
+        child.next_line(60, lambda line: line == "@running")
+        time.sleep(2)
+        try:
+            lab("stop", 2)
+            time.sleep(4)
+        finally:
+            lab("start-node", 2)
+        until("node 2 is up again", lambda: all(h.is_up for h in s.cluster.metadata.all_hosts()), 60)
+        time.sleep(3)
+        tally = finish_load(child)
+        assert child.wait(30) == 0, child.last_errors()
+        assert tally["requests"] > 500 and not tally["wrong"], tally
+        elsewhere = sorted((table, k) for table, ks in tally["failed"].items() for k in set(ks)
+                           if away not in direct.replicas(s, keyspace, table, k))
+        return tally, elsewhere
+
+
+def through_cassandra(stage, name):
+    proxy = stage.proxy(stage.cassandra_nodes[0])
+    every_execute_arrives_at_a_replica(stage, name, proxy)
+
+    # Two of three replicas are enough: only what the stopped node was at work on may end unknown.
+    tally, _ = one_node_away_in_mid_load(stage, name, proxy, 3, "QUORUM")
+    other = {code: n for code, n in tally["errors"].items() if code not in GOING}
+    assert not other, "errors that QUORUM of 3 does not explain: %s" % other
+    caught = sum(tally["errors"].values())
+    assert caught <= 2 * WORKERS, "%d requests failed, but only %d were in flight" % (caught, WORKERS)
+
+    # The one replica is away: its keys are unavailable or time out, nobody else's.
+    tally, elsewhere = one_node_away_in_mid_load(stage, name, proxy, 1, "ONE")
+    other = {code: n for code, n in tally["errors"].items() if code not in (*GOING, "0x1000")}
+    assert not other, "errors that ONE of 1 does not explain: %s" % other
+    assert not elsewhere, "keys of other nodes failed: %s" % elsewhere[:5]
+    assert tally["errors"], "the stopped node had no key: the test proves nothing"
+
+
+for _name, (_driver, _, _) in PROGRAMS.items():
+    case(deadline=420, needs=("cassandra",), drivers=(_driver,), name="through_cassandra_" + _name)(
+        lambda stage, name=_name: through_cassandra(stage, name))

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Every check of the project in turn, with one line of counts at the end.
+
+Formatting and lints count as one test each. A step that fails does not keep the later ones from
+running; a build that fails leaves the tests of real drivers without a program, and they say so.
+"""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+
+
+def run(*words):
+    """Runs a command with its output shown; the exit code and the output."""
+    print("$ " + " ".join(map(str, words)), flush=True)
+    child = subprocess.Popen([str(w) for w in words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
+                             env=dict(os.environ, TEST_BINARY=str(TARGET / "debug/shardlane")))
+    lines = []
+    for line in child.stdout:
+        print(line, end="", flush=True)
+        lines.append(line)
+    return child.wait(), "".join(lines)
+
+
+def check(*words):
+    """A command that passes or fails as a whole."""
+    code, _ = run(*words)
+    return int(code == 0), int(code != 0), 0
+
+
+def counted(pattern, *words):
+    """A command that prints its own counts: the sum over every line that matches."""
+    code, output = run(*words)
+    found = [tuple(map(int, groups)) for groups in re.findall(pattern, output, re.MULTILINE)]
+    passed, failed, skipped = (sum(column) for column in zip(*found)) if found else (0, 0, 0)
+    if code and not failed:
+        failed = 1  # it broke before it could count, for instance in the compiler
+    return passed, failed, skipped
+
+
+def main():
+    totals = [
+        check("cargo", "fmt", "--check"),
+        check("cargo", "clippy", "--all-targets", "--locked", "--", "-D", "warnings"),
+        counted(r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored", "cargo", "test", "--locked",
+                "--no-fail-fast"),
+        check("cargo", "build", "--locked"),
+        counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/drivers/run.py"),
+    ]
+    passed, failed, skipped = (sum(column) for column in zip(*totals))
+    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped), flush=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
