@@ -282,11 +282,6 @@ impl Engine {
         self.reconsider(client);
     }
 
-    /// A lane of a set is gone.
-    pub(super) fn on_set_lane_lost(&mut self, set: SetId) {
-        debug_assert!(usize::from(set.0) < self.sets.sets.len(), "{set:?} was opened");
-    }
-
     /// Gives up on `USE` requests that found no lane in time.
     pub(super) fn expire_waiting(&mut self) {
         let timeout = self.settings.limits.request_timeout_us;

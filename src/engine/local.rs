@@ -50,22 +50,19 @@ enum LocalStatement {
 
 impl Engine {
     /// OPTIONS, STARTUP, REGISTER and AUTH_RESPONSE.
-    pub(super) fn on_session_message(
-        &mut self,
-        client: ClientKey,
-        opcode: Opcode,
-        frame: &mut [u8],
-    ) {
+    pub(super) fn on_session_message(&mut self, client: ClientKey, opcode: Opcode, frame: &[u8]) {
         let stream = Header::peek(frame).map_or(0, |header| header.stream);
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
-        match opcode {
-            Opcode::Options => self.answer_options(client, stream),
-            Opcode::Startup => self.answer_startup(client, stream, body),
-            Opcode::Register => self.answer_register(client, stream, body),
-            _ => {
-                let text = "Should not reach";
-                self.refuse((client, stream), Ask::Session, ErrorCode::SERVER_ERROR, text);
-            }
+        if opcode == Opcode::Options {
+            self.answer_options(client, stream);
+        } else if opcode == Opcode::Startup {
+            self.answer_startup(client, stream, body);
+        } else if opcode == Opcode::Register {
+            self.answer_register(client, stream, body);
+        } else {
+            // AUTH_RESPONSE, which nobody asked for; these are the server's own words.
+            let text = "Should not reach";
+            self.refuse((client, stream), Ask::Session, ErrorCode::SERVER_ERROR, text);
         }
     }
 
@@ -143,7 +140,7 @@ impl Engine {
     }
 
     /// Answers a QUERY that only concerns us; `false` when it is the cluster's.
-    pub(super) fn query_locally(&mut self, client: ClientKey, frame: &mut [u8]) -> bool {
+    pub(super) fn query_locally(&mut self, client: ClientKey, frame: &[u8]) -> bool {
         let stream = Header::peek(frame).map_or(0, |header| header.stream);
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
         let Ok(query) = Query::read(body) else { return false };
@@ -160,7 +157,7 @@ impl Engine {
     }
 
     /// Prepares a statement that only concerns us; `false` when it is the cluster's.
-    pub(super) fn prepare_locally(&mut self, client: ClientKey, frame: &mut [u8]) -> bool {
+    pub(super) fn prepare_locally(&mut self, client: ClientKey, frame: &[u8]) -> bool {
         let stream = Header::peek(frame).map_or(0, |header| header.stream);
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
         let Ok(text) = prepare::read(body) else { return false };

@@ -29,7 +29,6 @@ impl Engine {
             let unsent = pending.sent_at > left;
             self.on_lost(lane.route.set, pending, unsent);
         }
-        self.on_set_lane_lost(lane.route.set);
     }
 
     /// Decides what becomes of a request that lost its lane.
@@ -69,10 +68,12 @@ impl Engine {
             statement: pending.statement,
         };
         let mut frame = pending.frame;
-        match pending.opcode {
-            Opcode::Execute => self.route_execute(outgoing, &mut frame),
-            Opcode::Batch => self.route_batch(set, outgoing, &frame),
-            _ => self.send_anywhere(set, Reason::LaneLost, outgoing, &frame),
+        if pending.opcode == Opcode::Execute {
+            self.route_execute(outgoing, &mut frame);
+        } else if pending.opcode == Opcode::Batch {
+            self.route_batch(set, outgoing, &frame);
+        } else {
+            self.send_anywhere(set, Reason::LaneLost, outgoing, &frame);
         }
         self.give_back(frame);
     }
@@ -83,14 +84,16 @@ impl Engine {
         let body = pending.frame.get(HEADER_LEN..).unwrap_or_default();
         let consistency = consistency_of(pending.opcode, body);
         let lwt = pending.statement.and_then(|key| self.router.catalog.get(key));
-        let write_type = match pending.opcode {
-            Opcode::Batch => match Batch::read(body).map(|batch| batch.kind) {
+        let write_type = if pending.opcode == Opcode::Batch {
+            match Batch::read(body).map(|batch| batch.kind) {
                 Ok(0) => "BATCH",
                 Ok(2) => "COUNTER",
                 Ok(_) | Err(_) => "UNLOGGED_BATCH",
-            },
-            _ if lwt.is_some_and(|entry| entry.statement.lwt) => "CAS",
-            _ => "SIMPLE",
+            }
+        } else if lwt.is_some_and(|entry| entry.statement.lwt) {
+            "CAS"
+        } else {
+            "SIMPLE"
         };
         if let Some(entry) = self.clients.get_mut(client) {
             let version = entry.session.response_version();
@@ -143,13 +146,14 @@ impl Engine {
 
 fn consistency_of(opcode: Opcode, body: &[u8]) -> u16 {
     const ONE: u16 = 1;
-    let consistency = match opcode {
-        Opcode::Execute => Execute::read(body).map(|execute| execute.parameters.consistency),
-        Opcode::Query => Query::read(body).map(|query| query.parameters.consistency),
-        Opcode::Batch => {
-            Batch::read(body).and_then(|batch| batch.tail()).map(|tail| tail.consistency)
-        }
-        _ => Ok(ONE),
+    let consistency = if opcode == Opcode::Execute {
+        Execute::read(body).map(|execute| execute.parameters.consistency)
+    } else if opcode == Opcode::Query {
+        Query::read(body).map(|query| query.parameters.consistency)
+    } else if opcode == Opcode::Batch {
+        Batch::read(body).and_then(|batch| batch.tail()).map(|tail| tail.consistency)
+    } else {
+        Ok(ONE)
     };
     consistency.unwrap_or(ONE)
 }

@@ -74,9 +74,9 @@ impl Engine {
     /// The statement that a node does not know: the one that this very request names.
     fn forgotten(&mut self, pending: &Pending, message: &[u8]) -> Option<Arc<Statement>> {
         let body = pending.frame.get(HEADER_LEN..)?;
-        let id = match pending.opcode {
-            Opcode::Execute => Execute::read(body).ok()?.id,
-            _ => {
+        let id = match pending.opcode == Opcode::Execute {
+            true => Execute::read(body).ok()?.id,
+            false => {
                 let mut reader = Reader::new(message);
                 reader.int().ok()?;
                 reader.string().ok()?;

@@ -142,9 +142,7 @@ impl Reactor {
             return;
         };
         self.lane_slots.insert(key, slot);
-        if !std::mem::replace(&mut self.was_ready, true) {
-            self.tell(WorkerEvent::Ready);
-        }
+        self.tell_lanes();
     }
 
     /// A keyspace that the node refuses is refused to whoever waits for it, in the node's words.
@@ -199,6 +197,15 @@ impl Reactor {
         }
         self.drop_socket(slot);
         self.engine.on_lane_down(lane);
+        self.tell_lanes();
+    }
+
+    /// Tells when the first lane is up or the last one down.
+    fn tell_lanes(&mut self) {
+        let has_lane = !self.lane_slots.is_empty();
+        if std::mem::replace(&mut self.had_lane, has_lane) != has_lane {
+            self.tell(WorkerEvent::Lanes(self.number, has_lane));
+        }
     }
 
     fn close_lanes_of(&mut self, of: impl Fn(&(SetId, NodeId)) -> bool) {

@@ -114,11 +114,6 @@ impl Cells {
         self.parts.entry(column.id).or_default()
     }
 
-    /// The parts of a column.
-    pub(crate) fn parts(&self, column: &Column) -> Option<&Parts> {
-        self.parts.get(&column.id)
-    }
-
     /// The one cell of a column.
     pub(crate) fn cell(&self, column: &Column) -> Option<&Cell> {
         self.whole.get(&column.id)

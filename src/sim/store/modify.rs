@@ -213,11 +213,9 @@ impl ModifyPlan {
                 Operation::Subtract(binder.bind(term, &changeable(column, true)?)?)
             }
             (Place::Whole, Change::Prepend(term)) => {
-                let to = changeable(column, false)?;
-                match column.column_type {
-                    ColumnType::List(_) => Operation::Prepend(binder.bind(term, &to)?),
-                    _ => Operation::Add(binder.bind(term, &to)?),
-                }
+                let value = binder.bind(term, &changeable(column, false)?)?;
+                let is_list = matches!(column.column_type, ColumnType::List(_));
+                if is_list { Operation::Prepend(value) } else { Operation::Add(value) }
             }
             (Place::Element(key), Change::Set(term)) => {
                 multi_cell(column, "")?;
@@ -253,11 +251,10 @@ impl ModifyPlan {
             Place::Whole => Operation::Delete,
             Place::Element(key) => {
                 multi_cell(column, "")?;
-                let to = match &column.column_type {
-                    ColumnType::Set(element) => {
-                        Receiver::new(&format!("value({name})"), (**element).clone())
-                    }
-                    _ => restriction::element_receivers(column)?.0,
+                let to = if let ColumnType::Set(element) = &column.column_type {
+                    Receiver::new(&format!("value({name})"), (**element).clone())
+                } else {
+                    restriction::element_receivers(column)?.0
                 };
                 Operation::DeleteElement(binder.bind(key, &to)?)
             }

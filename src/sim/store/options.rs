@@ -126,30 +126,38 @@ fn text(name: &str, term: &Term) -> Result<String, CqlError> {
 }
 
 fn map(name: &str, term: &Term) -> Result<BTreeMap<String, String>, CqlError> {
-    let pairs: Vec<(String, &Term)> = match term {
-        Term::Map(pairs) => pairs
-            .iter()
-            .map(|(key, value)| Ok((text(name, key)?, value)))
-            .collect::<Result<_, CqlError>>()?,
-        Term::Set(parts) if parts.is_empty() => Vec::new(),
-        _ => {
+    let pairs = match term {
+        Term::Map(pairs) => pairs.as_slice(),
+        Term::Set(parts) if parts.is_empty() => &[],
+        Term::Null
+        | Term::Text(_)
+        | Term::Integer(_)
+        | Term::Float(_)
+        | Term::Boolean(_)
+        | Term::Uuid(_)
+        | Term::Hex(_)
+        | Term::Duration(_)
+        | Term::Marker(_)
+        | Term::List(_)
+        | Term::Set(_)
+        | Term::Tuple(_)
+        | Term::Fields(_)
+        | Term::Call(..)
+        | Term::Cast(..) => {
             return Err(CqlError::syntax(format!(
                 "Invalid value for property '{name}'. It should be a map."
             )));
         }
     };
-    pairs
-        .into_iter()
-        .map(|(key, value)| match value {
-            // A list of racks instead of a number.
-            Term::List(racks) => {
-                let racks: Result<Vec<String>, _> =
-                    racks.iter().map(|rack| text(name, rack)).collect();
-                Ok((key, racks?.len().to_string()))
-            }
-            _ => Ok((key, text(name, value)?)),
-        })
-        .collect()
+    let pairs = pairs.iter().map(|(key, value)| {
+        let key = text(name, key)?;
+        // A list of racks instead of a number.
+        if let Term::List(racks) = value {
+            return Ok((key, racks.len().to_string()));
+        }
+        Ok((key, text(name, value)?))
+    });
+    pairs.collect()
 }
 
 /// Sets the options of a keyspace; `datacenters` are those that `replication_factor` stands for.

@@ -29,7 +29,7 @@ pub(crate) enum Subject {
 
 /// The right side of a test.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Operand {
+pub(crate) enum Against {
     /// One value.
     One(Expr),
     /// `IN (a, b)`.
@@ -43,7 +43,7 @@ pub(crate) enum Operand {
 pub(crate) struct Test {
     pub(crate) subject: Subject,
     pub(crate) operator: Operator,
-    pub(crate) operand: Operand,
+    pub(crate) against: Against,
 }
 
 impl Test {
@@ -57,9 +57,9 @@ impl Test {
 
     /// Whether its right side is the same at any time.
     pub(crate) fn is_pure(&self) -> bool {
-        match &self.operand {
-            Operand::One(expr) | Operand::Listed(expr) => expr.is_pure(),
-            Operand::Many(exprs) => exprs.iter().all(Expr::is_pure),
+        match &self.against {
+            Against::One(expr) | Against::Listed(expr) => expr.is_pure(),
+            Against::Many(exprs) => exprs.iter().all(Expr::is_pure),
         }
     }
 
@@ -108,8 +108,8 @@ impl Restrictions {
     pub(crate) fn pk_indexes(&self, table: &Table) -> Vec<u16> {
         let index = |position| {
             let test = self.fixing(position)?;
-            match (&test.operator, &test.operand, &test.subject) {
-                (Operator::Equal, Operand::One(expr), Subject::Column(_)) => {
+            match (&test.operator, &test.against, &test.subject) {
+                (Operator::Equal, Against::One(expr), Subject::Column(_)) => {
                     u16::try_from(expr.marker()?).ok()
                 }
                 _ => None,
@@ -227,20 +227,20 @@ pub(crate) fn test(
             (Subject::Token, Receiver::new("partition key token", ColumnType::Bigint))
         }
     };
-    let operand = match &relation.right {
+    let against = match &relation.right {
         Right::One(term) if operator == Operator::In => {
             let word = if like == Like::V6_2 { "in" } else { "IN" };
             let name = format!("{word}({})", to.name);
             let list = ColumnType::List(Box::new(to.column_type));
-            Operand::Listed(binder.bind(term, &Receiver::new(&name, list))?)
+            Against::Listed(binder.bind(term, &Receiver::new(&name, list))?)
         }
-        Right::One(term) => Operand::One(bind_right(binder, table, term, &to)?),
+        Right::One(term) => Against::One(bind_right(binder, table, term, &to)?),
         Right::Many(terms) => {
             let bound = terms.iter().map(|term| binder.bind(term, &to));
-            Operand::Many(bound.collect::<Result<_, _>>()?)
+            Against::Many(bound.collect::<Result<_, _>>()?)
         }
     };
-    Ok(Test { subject, operator, operand })
+    Ok(Test { subject, operator, against })
 }
 
 /// `token(a, b)` on the right becomes its constant; everything else is bound as it is.
@@ -288,15 +288,17 @@ fn column_receiver(column: &Column, operator: Operator) -> Result<Receiver, CqlE
 /// The key and the value of an element of a map or list.
 pub(crate) fn element_receivers(column: &Column) -> Result<(Receiver, Receiver), CqlError> {
     let name = &column.name;
-    match &column.column_type {
-        ColumnType::Map(key, value) => Ok((
+    if let ColumnType::Map(key, value) = &column.column_type {
+        return Ok((
             Receiver::new(&format!("key({name})"), (**key).clone()),
             Receiver::new(&format!("value({name})"), (**value).clone()),
-        )),
-        ColumnType::List(element) => Ok((
+        ));
+    }
+    if let ColumnType::List(element) = &column.column_type {
+        return Ok((
             Receiver::new(&format!("idx({name})"), ColumnType::Int),
             Receiver::new(&format!("value({name})"), (**element).clone()),
-        )),
-        _ => Err(CqlError::invalid(format!("Column {name} is not a map or list"))),
+        ));
     }
+    Err(CqlError::invalid(format!("Column {name} is not a map or list")))
 }

@@ -153,7 +153,7 @@ impl Database {
             None => None,
         };
         let own = own.and_then(|b| b.first_chunk::<8>().map(|b| i64::from_be_bytes(*b)));
-        let given = own.or(request.timestamp_micros.filter(|_| !conditional));
+        let given = own.or_else(|| request.timestamp_micros.filter(|_| !conditional));
         let timestamp = match given {
             Some(given) => given,
             None => self.timestamp(request.now_micros),
