@@ -199,10 +199,11 @@ impl Engine {
         let event = |out: &mut Vec<u8>| out.extend_from_slice(body);
         write_frame(&mut frame, (0x84, 0, -1), Opcode::Event, event);
         for client in self.clients.keys() {
-            let Some(entry) = self.clients.get_mut(client) else { continue };
-            if !entry.session.subscription.schema {
+            let asked = self.clients.get(client).is_some_and(|c| c.session.subscription.schema);
+            if !asked || self.cuts_off(client) {
                 continue;
             }
+            let Some(entry) = self.clients.get_mut(client) else { continue };
             let out = entry.session.outbox.end();
             match entry.session.version {
                 Some(3) => out.extend_from_slice(&v3::downgrade(&frame).unwrap_or_default()),

@@ -167,6 +167,13 @@ impl Engine {
         }
     }
 
+    /// The number of a set will stand for another keyspace.
+    pub(super) fn forget_parked_route(&mut self, set: SetId) {
+        for parked in self.parked.values_mut().filter(|parked| parked.route.set == set) {
+            parked.route.set = SetId::PLAIN;
+        }
+    }
+
     /// Gives the client the node's own UNPREPARED.
     fn refuse_parked(&mut self, parked: Parked) {
         let Parked { pending, refusal, .. } = parked;

@@ -12,16 +12,15 @@
     reason = "a test that meets what it does not expect fails"
 )]
 
-mod support {
-    pub(crate) mod frames;
-    pub(crate) mod rig;
-}
+#[path = "../support/mod.rs"]
+mod support;
 
-mod machine {
-    mod answers;
-    mod framing;
-    mod learning;
-    mod lost_lanes;
-    mod prepared;
-    mod routing;
-}
+mod agreement;
+mod answers;
+mod bounds;
+mod framing;
+mod keyspaces;
+mod learning;
+mod lost_lanes;
+mod prepared;
+mod routing;
