@@ -1,0 +1,3 @@
+//! `shardlane explain`: where a row lives.
+
+pub mod tell; // the command
