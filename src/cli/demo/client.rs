@@ -11,7 +11,9 @@ use tokio::time::timeout;
 
 use crate::wire::frame::write_frame;
 use crate::wire::header::{HEADER_LEN, Header};
-use crate::wire::notation::{put_bytes, put_long_string, put_short, put_short_bytes, put_string_map};
+use crate::wire::notation::{
+    put_bytes, put_long_string, put_short, put_short_bytes, put_string_map,
+};
 use crate::wire::opcode::Opcode;
 use crate::wire::request::parameters::VALUES;
 use crate::wire::request::register::{EventKind, write_register};

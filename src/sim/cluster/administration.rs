@@ -54,7 +54,8 @@ impl Cluster {
         }
         let known = self.members.get(node).filter(|member| member.belongs());
         let state = known.ok_or(ClusterError::UnknownNode(node))?.state;
-        if let Some(shard) = self.layout.loads.highest_shard(node).filter(|shard| *shard >= shards) {
+        if let Some(shard) = self.layout.loads.highest_shard(node).filter(|shard| *shard >= shards)
+        {
             return Err(ClusterError::TabletsInTheWay { node, shard });
         }
         if state == State::Up {
@@ -85,7 +86,8 @@ impl Cluster {
         let missing = ClusterError::NoReplica { node: from.0, shard: from.1, token };
         let Some(tablet) = tablets.locate_mut(token) else { return Err(missing) };
         let there = tablet.replicas.iter().any(|replica| replica.0 == to.0);
-        let replica = tablet.replicas.iter_mut().find(|replica| **replica == from).ok_or(missing)?;
+        let replica =
+            tablet.replicas.iter_mut().find(|replica| **replica == from).ok_or(missing)?;
         if from.0 != to.0 && there {
             return Err(ClusterError::AlreadyReplica(to.0));
         }

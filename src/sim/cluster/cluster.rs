@@ -124,9 +124,8 @@ impl Cluster {
         let chance = mix(self.options.seed ^ CHANCE_OF_NAT, self.connections.next_id().0);
         let (nat, ports) = (self.options.nat, (self.options.port, self.options.shard_aware_port));
         let member = self.members.get_mut(node).filter(|member| member.answers())?;
-        let shard_of = |number: u64| {
-            u16::try_from(number % u64::from(member.nr_shards())).unwrap_or_default()
-        };
+        let shard_of =
+            |number: u64| u16::try_from(number % u64::from(member.nr_shards())).unwrap_or_default();
         let (shard, port) = match door {
             Door::Plain => (member.idlest_shard(), ports.0),
             Door::ShardAware if nat => (shard_of(chance), ports.1),

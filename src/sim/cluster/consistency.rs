@@ -121,7 +121,10 @@ pub fn judge(
     members: &[Member],
 ) -> Verdict {
     let all = || replicas.iter().filter_map(|replica| members.get(replica.0));
-    if all().all(Member::answers) && consistency.required(replicas.len()) <= replicas.len() && !consistency.is_local() {
+    if all().all(Member::answers)
+        && consistency.required(replicas.len()) <= replicas.len()
+        && !consistency.is_local()
+    {
         return Verdict::Enough;
     }
     let mut centers: Vec<Option<&str>> = vec![None];

@@ -50,12 +50,13 @@ impl Cluster {
             others.count()
         };
         for (name, keyspace) in &self.layout.keyspaces {
-            let (wanted, left) = match (&keyspace.replication, keyspace.replication.factor_in(&center)) {
-                (Replication::Simple(factor), _) => (*factor, left(None)),
-                (Replication::Local | Replication::Network(..), factor) => {
-                    (factor.unwrap_or(0), left(Some(&center)))
-                }
-            };
+            let (wanted, left) =
+                match (&keyspace.replication, keyspace.replication.factor_in(&center)) {
+                    (Replication::Simple(factor), _) => (*factor, left(None)),
+                    (Replication::Local | Replication::Network(..), factor) => {
+                        (factor.unwrap_or(0), left(Some(&center)))
+                    }
+                };
             if left < wanted {
                 return Err(ClusterError::TooFewNodes(node, name.clone()));
             }
@@ -124,7 +125,8 @@ impl Cluster {
             other.is_some_and(|it| it.belongs() && it.data_center == member.data_center)
         };
         let (tablets, loads) = self.layout.tablets_mut();
-        let all: usize = (0..members.len()).filter(|it| here(*it)).map(|it| loads.of_node(it)).sum();
+        let all: usize =
+            (0..members.len()).filter(|it| here(*it)).map(|it| loads.of_node(it)).sum();
         let share = all / nodes.max(1);
         for tablet in tablets {
             if loads.of_node(node) >= share || tablet.replicas.iter().any(|it| it.0 == node) {

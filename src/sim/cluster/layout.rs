@@ -71,10 +71,8 @@ impl Layout {
             if replication == Replication::Local || is_system(name) {
                 continue;
             }
-            let empty = || KeyspaceLayout {
-                replication: replication.clone(),
-                tables: BTreeMap::new(),
-            };
+            let empty =
+                || KeyspaceLayout { replication: replication.clone(), tables: BTreeMap::new() };
             let layout = self.keyspaces.entry(name.clone()).or_insert_with(empty);
             layout.tables.retain(|table, _| keyspace.tables.contains_key(table));
             layout.replication = replication;

@@ -96,7 +96,8 @@ impl Loads {
         self.chance = self.chance.wrapping_add(1);
         let chance = self.chance;
         let racks = |rack: &str| {
-            let same = |replica: &&Replica| members.get(replica.0).is_some_and(|it| it.rack == rack);
+            let same =
+                |replica: &&Replica| members.get(replica.0).is_some_and(|it| it.rack == rack);
             group.iter().filter(same).count()
         };
         let taken = |node: usize| group.iter().any(|replica| replica.0 == node);

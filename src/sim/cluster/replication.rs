@@ -27,8 +27,9 @@ impl Replication {
         };
         let default = options.get("replication_factor").map_or(0, factor);
         if class.ends_with("NetworkTopologyStrategy") {
-            let centers =
-                options.iter().filter(|(key, _)| !matches!(key.as_str(), "class" | "replication_factor"));
+            let centers = options
+                .iter()
+                .filter(|(key, _)| !matches!(key.as_str(), "class" | "replication_factor"));
             Self::Network(centers.map(|(key, text)| (key.clone(), factor(text))).collect(), default)
         } else if class.ends_with("SimpleStrategy") {
             Self::Simple(default)
@@ -91,7 +92,8 @@ mod tests {
 
     #[test]
     fn one_factor_stands_for_every_data_center() {
-        let replication = read(&[("class", "NetworkTopologyStrategy"), ("replication_factor", "2")]);
+        let replication =
+            read(&[("class", "NetworkTopologyStrategy"), ("replication_factor", "2")]);
         assert_eq!(replication.factor_in("anywhere"), Some(2));
     }
 }

@@ -42,9 +42,7 @@ pub fn address_after(address: IpAddr, offset: u8) -> Option<IpAddr> {
             let [a, b, c, d] = v4.octets();
             Some(IpAddr::from([a, b, c, d.checked_add(offset)?]))
         }
-        IpAddr::V6(v6) => {
-            Some(IpAddr::V6(u128::from(v6).checked_add(u128::from(offset))?.into()))
-        }
+        IpAddr::V6(v6) => Some(IpAddr::V6(u128::from(v6).checked_add(u128::from(offset))?.into())),
     }
 }
 

@@ -34,9 +34,8 @@ impl Columns {
     pub fn read(schema: &Schema) -> Self {
         let system = schema.keyspaces.get("system");
         let tables = system.iter().flat_map(|keyspace| &keyspace.tables);
-        let names = |table: &Table| {
-            table.columns.iter().map(|column| column.name.clone()).collect()
-        };
+        let names =
+            |table: &Table| table.columns.iter().map(|column| column.name.clone()).collect();
         Self { tables: tables.map(|(name, table)| (name.clone(), names(table))).collect() }
     }
 

@@ -40,9 +40,7 @@ impl SimHandle {
         let thread = thread::Builder::new().name("sim".to_owned()).spawn(run);
         let thread = thread.map_err(SimError::Thread)?;
         match told.recv() {
-            Ok(started) => {
-                Ok(Self { started, commands: Some(commands), thread: Some(thread) })
-            }
+            Ok(started) => Ok(Self { started, commands: Some(commands), thread: Some(thread) }),
             Err(_) => Err(join(thread).err().unwrap_or(SimError::Ended)),
         }
     }

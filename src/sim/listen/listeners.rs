@@ -107,10 +107,8 @@ async fn accept(world: Rc<World>, listener: TcpListener, node: usize, door: Door
 }
 
 fn addresses(options: &ClusterOptions) -> Result<Vec<IpAddr>, ClusterError> {
-    let no_room = || ClusterError::NoAddress {
-        count: options.nodes,
-        base: options.address.to_string(),
-    };
+    let no_room =
+        || ClusterError::NoAddress { count: options.nodes, base: options.address.to_string() };
     let address = |node| {
         let offset = u8::try_from(node).map_err(|_| no_room())?;
         address_after(options.address, offset).ok_or_else(no_room)

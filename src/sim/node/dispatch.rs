@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::sim::cluster::cluster::Cluster;
 use crate::sim::like::Like;
 use crate::sim::node::answer::Answer;
-use crate::sim::node::{auth, batch};
 use crate::sim::node::connection::{Connection, Phase};
 use crate::sim::node::execute;
 use crate::sim::node::refusal::{PROTOCOL, Refusal, SERVER};
 use crate::sim::node::startup;
+use crate::sim::node::{auth, batch};
 use crate::wire::error::WireError;
 use crate::wire::header::{FLAG_PAYLOAD, Header};
 use crate::wire::notation::Reader;
@@ -51,8 +51,9 @@ pub fn dispatch(
 
 /// Refuses what may not come in this phase.
 fn expect(phase: Phase, opcode: Option<Opcode>, byte: u8) -> Result<(), Refusal> {
-    let unexpected =
-        |wanted: &str| Refusal::new(PROTOCOL, format!("Unexpected message {byte}, expecting {wanted}"));
+    let unexpected = |wanted: &str| {
+        Refusal::new(PROTOCOL, format!("Unexpected message {byte}, expecting {wanted}"))
+    };
     match (phase, opcode) {
         (Phase::Fresh, Some(Opcode::Startup | Opcode::Options)) => Ok(()),
         (Phase::Fresh, _) => Err(unexpected("STARTUP or OPTIONS")),
@@ -62,9 +63,7 @@ fn expect(phase: Phase, opcode: Option<Opcode>, byte: u8) -> Result<(), Refusal>
             PROTOCOL,
             "Unexpected message STARTUP, the connection is already initialized",
         )),
-        (Phase::Ready, Some(Opcode::AuthResponse)) => {
-            Err(Refusal::new(SERVER, "Should not reach"))
-        }
+        (Phase::Ready, Some(Opcode::AuthResponse)) => Err(Refusal::new(SERVER, "Should not reach")),
         (Phase::Ready, _) => Ok(()),
     }
 }

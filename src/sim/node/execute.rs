@@ -121,9 +121,10 @@ fn run(
     let values = bind(prepared, parameters.values, connection)?;
     let tablet = check(cluster, connection, (prepared, form), &values, parameters.consistency)?;
     let serial = parameters.is_serial();
-    let outcome = on_database(cluster, connection, (&options, serial), now, |database, request| {
-        database.execute(prepared, &values, request)
-    })?;
+    let outcome =
+        on_database(cluster, connection, (&options, serial), now, |database, request| {
+            database.execute(prepared, &values, request)
+        })?;
     let changed = metadata_id.filter(|id| **id != statement.metadata_id);
     let how = Description {
         like: cluster.options.like,
@@ -233,7 +234,8 @@ pub(super) fn bind<'a>(
     });
     let bound = bound.collect::<Result<Vec<_>, _>>()?;
     if received > expected {
-        let text = format!("Invalid amount of bind variables: expected {expected} received {received}");
+        let text =
+            format!("Invalid amount of bind variables: expected {expected} received {received}");
         return Err(Refusal::new(INVALID, text));
     }
     Ok(bound)

@@ -109,9 +109,8 @@ enum Cut<'a> {
 
 fn cut<'a>(connection: &Connection, bytes: &'a [u8]) -> Cut<'a> {
     let Some(first) = bytes.first().copied() else { return Cut::Wait };
-    let refuse = |code, text: String| {
-        Cut::Fatal(connection.answer_version(), 0, Refusal::new(code, text))
-    };
+    let refuse =
+        |code, text: String| Cut::Fatal(connection.answer_version(), 0, Refusal::new(code, text));
     match connection.version {
         None if !matches!(first, 3 | 4) => {
             // The real server looks no further than this one byte.

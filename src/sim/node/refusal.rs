@@ -94,10 +94,7 @@ impl Refusal {
         let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut extras = Vec::new();
         put_short_bytes(&mut extras, id);
-        Self {
-            extras,
-            ..Self::new(0x2500, format!("No prepared statement with ID {hex} found."))
-        }
+        Self { extras, ..Self::new(0x2500, format!("No prepared statement with ID {hex} found.")) }
     }
 
     /// 0xF000 for a client that knows it, 0x2300 for others: too many requests for a partition.

@@ -1,11 +1,11 @@
 //! OPTIONS, STARTUP and REGISTER.
 
 use crate::sim::cluster::cluster::Cluster;
+use crate::sim::like::Like;
 use crate::sim::node::answer::Answer;
 use crate::sim::node::connection::{Connection, Extensions, Phase};
 use crate::sim::node::refusal::{PROTOCOL, Refusal};
 use crate::sim::node::supported;
-use crate::sim::like::Like;
 use crate::wire::compression::Compression;
 use crate::wire::notation::{Reader, put_string};
 use crate::wire::opcode::Opcode;

@@ -117,7 +117,8 @@ fn the_same_options_give_the_same_cluster() {
 fn a_dropped_table_loses_its_tablets_and_a_new_one_gets_others() {
     let mut cluster = cluster(|_| {});
     create_table(&mut cluster, 2, 8);
-    let load = |cluster: &Cluster| -> usize { (0..3).map(|it| cluster.layout.loads.of_node(it)).sum() };
+    let load =
+        |cluster: &Cluster| -> usize { (0..3).map(|it| cluster.layout.loads.of_node(it)).sum() };
     assert_eq!(load(&cluster), 16);
     let probe = Probe::ready(&mut cluster, 0, 0);
     probe.query(&mut cluster, "DROP TABLE ks.t").ok();

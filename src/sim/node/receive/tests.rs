@@ -1,7 +1,7 @@
 //! Frames at the edge: versions, limits, phases, compression.
 
-use crate::sim::node::probe::{Probe, Reply, cluster};
 use crate::sim::like::Like;
+use crate::sim::node::probe::{Probe, Reply, cluster};
 use crate::wire::compression::Compression;
 use crate::wire::frame::write_frame;
 use crate::wire::notation::{Reader, put_bytes};
@@ -34,7 +34,8 @@ fn a_version_that_changes_is_refused_in_the_old_one() {
     assert!(cluster.receive(probe.id, &[4], probe.now, &mut out).close);
     let reply = Reply::all(&out).pop().unwrap();
     assert_eq!((reply.header.version, reply.header.stream), (0x83, 0));
-    let text = "Invalid message version. Got 4 but previous messages on this connection had version 3";
+    let text =
+        "Invalid message version. Got 4 but previous messages on this connection had version 3";
     assert_eq!(reply.error(), (0x000A, text.to_owned()));
 }
 
@@ -60,7 +61,8 @@ fn a_request_that_needs_too_much_memory_is_refused_by_its_header_alone() {
     assert!(cluster.receive(probe.id, &header, probe.now, &mut out).close);
     let reply = Reply::all(&out).pop().unwrap();
     assert_eq!(reply.header.stream, 3);
-    let text = "request size too large (frame size 268435457; estimate 536878914; allowed 31457280)";
+    let text =
+        "request size too large (frame size 268435457; estimate 536878914; allowed 31457280)";
     assert_eq!(reply.error(), (0x2200, text.to_owned()));
 }
 

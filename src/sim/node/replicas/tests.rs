@@ -1,8 +1,8 @@
 //! When an answer tells where a tablet is, and what is counted.
 
 use crate::sim::cluster::cluster::Cluster;
-use crate::sim::node::probe::{Probe, Reply, cluster, create_table};
 use crate::sim::like::Like;
+use crate::sim::node::probe::{Probe, Reply, cluster, create_table};
 use crate::wire::opcode::Opcode;
 
 const INSERT: &str = "INSERT INTO ks.t (pk, v) VALUES (?, ?)";
