@@ -27,7 +27,7 @@ Limits, timeouts, lanes and logs are set in the file, or by variables such as SH
 
 const MEASURES: &str = "The hit rate is the nodes' own count: requests that arrived at the shard \
 that has the row. Added latency: a read through the proxy against the same read straight to a node, \
-by turns while the load runs; the difference of both p50, and of both p99. Memory is that of the \
+by turns while the load runs; p50 and p99 of the difference within a pair. Memory is that of the \
 process, the simulated cluster included. The hit rate of the end is that of the last quarter, 5 \
 seconds at most. Fails when a row is read back wrong, or a request is refused or not answered.";
 

@@ -29,9 +29,9 @@ pub struct Summary {
     pub tablets_learned: u64,
     /// Open lanes.
     pub lanes: u64,
-    /// What the proxy adds to the median latency, µs.
+    /// Latency that the proxy adds, µs: the median of pairs.
     pub added_p50_us: u64,
-    /// What the proxy adds to the 99th percentile of the latency, µs.
+    /// Latency that the proxy adds, µs: the 99th percentile of pairs.
     pub added_p99_us: u64,
     /// Resident memory of the process, the simulated cluster included; absent where the system
     /// does not tell.
@@ -102,7 +102,7 @@ impl Summary {
             shards: findings.shards,
             moved: findings.moved,
             routing,
-            probes: (probe.count(), probe.direct_us(p50)),
+            probes: (probe.direct.count(), probe.direct.quantile(p50)),
             own_us: (tally.own_time.quantile(p50), tally.own_time.quantile(p99)),
             faults: findings.report.faults.clone(),
         };
@@ -112,8 +112,8 @@ impl Summary {
             hit_rate_last: if requests == 0 { 0.0 } else { hits as f64 / requests as f64 },
             tablets_learned: gauges.tablets,
             lanes: gauges.lanes.values().map(|lanes| lanes.open).sum(),
-            added_p50_us: probe.added_us(p50),
-            added_p99_us: probe.added_us(p99),
+            added_p50_us: probe.added.quantile(p50),
+            added_p99_us: probe.added.quantile(p99),
             rss_mib: resident_mib(),
             rest,
         }
@@ -151,9 +151,9 @@ impl Summary {
             out,
             "tablets        {} of {} learned; {} were moved meanwhile\n\
              lanes          {}, {per_shard} to each of {} shards\n\
-             added latency  p50 {} us, p99 {} us: {} requests through the proxy against as many\n               \
-             straight to a node, by turns under the same load (these: p50 {} us)\n\
-             own time       p50 {} us, p99 {} us: the proxy's work to pass an answer on, of the above",
+             added latency  p50 {} us, p99 {} us, of {} pairs: a read through the proxy against the same\n               \
+             read straight to a node (these: p50 {} us), by turns under the load\n\
+             own time       p50 {} us, p99 {} us, for each turn of the proxy's loop that brought answers",
             self.tablets_learned,
             rest.tablets,
             rest.moved,
