@@ -18,6 +18,7 @@ mod support;
 mod agreement;
 mod answers;
 mod bounds;
+mod chaos;
 mod framing;
 mod keyspaces;
 mod learning;
