@@ -81,7 +81,7 @@ impl Reactor {
 
     pub(super) fn on_client_end(&mut self, slot: usize, client: ClientKey) {
         self.engine.on_client_closed(client);
-        self.client_slots.remove(&client);
+        self.client_slots.remove(client);
         self.drop_socket(slot);
     }
 
@@ -94,7 +94,7 @@ impl Reactor {
         socket.finish();
         socket.who = Who::Lingering { until_us: clock::now_us() + LINGER_US };
         self.engine.on_client_closed(client);
-        self.client_slots.remove(&client);
+        self.client_slots.remove(client);
         self.look_again(slot);
     }
 
@@ -166,14 +166,14 @@ impl Reactor {
             }
             Order::CloseLane(lane) => self.close_lane(lane),
             Order::CloseClient(client) => {
-                let Some(slot) = self.client_slots.get(&client).copied() else { return };
+                let Some(slot) = self.client_slots.get(client) else { return };
                 if let Some(socket) = self.socket(slot) {
                     socket.closing = true;
                 }
                 self.write_to(slot);
             }
             Order::ResumeClient(client) => {
-                if let Some(slot) = self.client_slots.get(&client).copied() {
+                if let Some(slot) = self.client_slots.get(client) {
                     self.look_again(slot);
                 }
             }
@@ -190,7 +190,7 @@ impl Reactor {
     }
 
     pub(super) fn close_lane(&mut self, lane: LaneKey) {
-        let Some(slot) = self.lane_slots.remove(&lane) else { return };
+        let Some(slot) = self.lane_slots.remove(lane) else { return };
         if let Some(Who::Lane { keeper, serial, .. }) = self.socket(slot).map(|socket| socket.who) {
             tracing::debug!(node = keeper.1.0, set = keeper.0.0, "lane down");
             self.desk.on_lane_down(keeper, serial);
@@ -209,10 +209,8 @@ impl Reactor {
     }
 
     fn close_lanes_of(&mut self, of: impl Fn(&(SetId, NodeId)) -> bool) {
-        let lanes: Vec<LaneKey> = self.lane_slots.keys().copied().collect();
-        for lane in lanes {
-            let slot = self.lane_slots.get(&lane).copied();
-            let who = slot.and_then(|slot| self.socket(slot)).map(|socket| socket.who);
+        for (lane, slot) in self.lane_slots.all() {
+            let who = self.socket(slot).map(|socket| socket.who);
             if let Some(Who::Lane { keeper, .. }) = who
                 && of(&keeper)
             {
@@ -224,9 +222,7 @@ impl Reactor {
     /// While draining: closes the clients that wait for nothing, and in the end all.
     pub(super) fn drain_step(&mut self, now_us: u64) {
         let Some(until_us) = self.drain_until_us else { return };
-        let clients: Vec<(ClientKey, usize)> =
-            self.client_slots.iter().map(|(client, slot)| (*client, *slot)).collect();
-        for (client, slot) in clients {
+        for (client, slot) in self.client_slots.all() {
             if now_us >= until_us {
                 self.on_client_end(slot, client);
             } else if self.engine.client_in_flight(client) == Some(0) {
