@@ -22,6 +22,7 @@ mod chaos;
 mod framing;
 mod keyspaces;
 mod learning;
+mod local;
 mod lost_lanes;
 mod prepared;
 mod routing;
