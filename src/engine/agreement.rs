@@ -27,7 +27,7 @@ const VERSION_QUERY: &str = "SELECT schema_version FROM system.local WHERE key='
 const CONSISTENCY_ONE: u16 = 1;
 /// Between two rounds of asking.
 const ROUND_PAUSE_US: u64 = 20_000;
-/// A node that has not answered by then is not waited for in this round.
+/// When a node has not answered by then, all are asked again.
 const ROUND_US_MAX: u64 = 1_000_000;
 
 /// What waits for the nodes to agree.
@@ -238,8 +238,9 @@ impl Engine {
         if self.agreement.awaited > 0
             && now.saturating_sub(self.agreement.started_us) >= ROUND_US_MAX
         {
+            // A slow node may be just the one that lacks the change: silence is no agreement.
             self.agreement.awaited = 0;
-            self.conclude_round();
+            self.agreement.next_round_us = Some(now + ROUND_PAUSE_US);
         }
     }
 
