@@ -19,6 +19,7 @@ mod agreement;
 mod answers;
 mod bounds;
 mod chaos;
+mod chaos_ops;
 mod framing;
 mod keyspaces;
 mod learning;
