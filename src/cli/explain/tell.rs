@@ -128,7 +128,7 @@ async fn tell_tablet(
         match snapshot.node_of(host) {
             Some(node) => tell_replica(node, &format!("shard {shard}"), out)?,
             None => {
-                writeln!(out, "replica  host {host} shard {shard}, which no table tells more of")?
+                writeln!(out, "replica  host {host} shard {shard}, which no table tells more of")?;
             }
         }
     }
