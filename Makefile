@@ -5,9 +5,10 @@
 demo:
 	cargo run --release --locked -- demo
 
-# Format, lints, Rust tests, then real drivers against the simulated cluster and real Cassandra.
+# Installs what is missing, then format, lints, Rust tests, then real drivers against the simulated cluster and real Cassandra.
 # The last line counts them.
 test:
+	@tests/tools.sh
 	@python3 tests/everything.py
 
 # Only the tests with real drivers; ONLY=pattern chooses some.

@@ -4,7 +4,7 @@
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{self, Child, Command, Output, Stdio};
 
@@ -61,10 +61,19 @@ fn a_sound_configuration_is_code_0() {
     assert!(text(&output.stdout).lines().any(|line| line.starts_with("limits.tablets_max ")));
 }
 
-/// A simulated cluster in a process of its own; killed when dropped, should a test fail.
-struct Sim(Child);
+/// A process that serves; killed when dropped, should a test fail.
+struct Served(Child);
 
-impl Drop for Sim {
+impl Served {
+    /// Ends it as Kubernetes does, and hands back its exit code.
+    fn terminate(&mut self) -> Option<i32> {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Served {
     fn drop(&mut self) {
         self.0.kill().ok();
         self.0.wait().ok();
@@ -76,7 +85,7 @@ fn the_simulated_cluster_says_when_it_listens_and_ends_on_sigterm() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
     command.args(["sim", "--address", "127.0.63.20", "--nodes", "2", "--port", "0"]);
     command.args(["--shard-aware-port", "0"]).stdout(Stdio::piped());
-    let mut sim = Sim(command.spawn().unwrap());
+    let mut sim = Served(command.spawn().unwrap());
     let lines = BufReader::new(sim.0.stdout.take().unwrap()).lines();
     let lines = lines.map(Result::unwrap).take_while(|line| line != "ready").collect::<Vec<_>>();
     let nodes = lines.iter().map(|line| line.strip_prefix("node ").unwrap());
@@ -86,9 +95,7 @@ fn the_simulated_cluster_says_when_it_listens_and_ends_on_sigterm() {
     for node in nodes {
         TcpStream::connect(node).unwrap();
     }
-    let id = sim.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    assert_eq!(sim.0.wait().unwrap().code(), Some(0));
+    assert_eq!(sim.terminate(), Some(0));
 }
 
 #[test]
@@ -99,4 +106,35 @@ fn a_port_that_is_taken_is_code_1() {
     assert_eq!(output.status.code(), Some(1));
     let told = text(&output.stderr);
     assert!(told.contains(&format!("cannot listen on 127.0.63.30:{port}")), "{told}");
+}
+
+/// The answer to a GET, head and body.
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn without_a_cluster_the_server_is_alive_but_not_ready() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
+    command.env("SHARDLANE_LOG_FORMAT", "json").env("SHARDLANE_WORKER", "2");
+    // Nothing listens at the discard port of this address.
+    command.args(["run", "-c", "127.0.63.32:9", "--bind", "127.0.63.31:0"]);
+    command.args(["--admin", "127.0.63.31:0"]).stderr(Stdio::piped());
+    let mut server = Served(command.spawn().unwrap());
+    let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut next = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap()).unwrap();
+    let warning = next();
+    assert_eq!((&warning["level"], &warning["name"]), (&"WARN".into(), &"SHARDLANE_WORKER".into()));
+    let admin = next()["admin"].as_str().unwrap().to_owned();
+    for (path, status) in [("/livez", 200), ("/readyz", 503), ("/startup", 503), ("/metrics", 200)]
+    {
+        let answer = get(&admin, path);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+    }
+    assert!(get(&admin, "/metrics").contains("\nshardlane_client_connections 0\n"));
+    assert_eq!(server.terminate(), Some(0));
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::cli::args::SettingsArgs;
 use crate::config::load;
-use crate::config::overrides::{self, Environment};
+use crate::config::overrides::Environment;
 use crate::config::reader::Entry;
 
 /// Prints the settings to `out`, then fails with all faults. `variables` are all names of the
@@ -18,8 +18,7 @@ pub fn check(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let loaded = load::load(args.by_key(), args.config.clone(), environment);
-    let keys = loaded.entries.iter().map(|entry| entry.key).collect::<Vec<_>>();
-    let unknown = overrides::unknown_variables(variables, &keys);
+    let unknown = loaded.unknown_variables(variables);
     print(&loaded.entries, &unknown, out).context("cannot print the settings")?;
     loaded.accept()?;
     Ok(())

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::cli::args::SettingsArgs;
 use crate::config::load;
-use crate::config::overrides::Environment;
+use crate::config::overrides::{Environment, process_variables};
 use crate::config::settings::Settings;
 use crate::server::server::Server;
 use crate::server::signals::Signals;
@@ -15,8 +15,13 @@ use crate::telemetry::logging;
 /// Reads the settings, starts the server, and stops it on SIGTERM or SIGINT.
 pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
     let args = args.clone();
-    let settings = load::load(args.by_key(), args.config, environment).accept()?;
+    let loaded = load::load(args.by_key(), args.config, environment);
+    let unknown = loaded.unknown_variables(process_variables());
+    let settings = loaded.accept()?;
     logging::start(&settings.log).map_err(anyhow::Error::msg)?;
+    for name in unknown {
+        tracing::warn!(name, "variable is set, but there is no such setting");
+    }
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()

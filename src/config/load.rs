@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::config::address::{parse_contact_point, parse_listen};
 use crate::config::error::{ConfigError, Faults};
 use crate::config::file;
-use crate::config::overrides::{CONFIG_VARIABLE, Environment, Layers};
+use crate::config::overrides::{self, CONFIG_VARIABLE, Environment, Layers};
 use crate::config::reader::{Entry, Reader};
 use crate::config::secret::Secret;
 use crate::config::settings::Settings;
@@ -32,6 +32,13 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// Of the environment's `names`, those that look like settings and are none.
+    #[must_use]
+    pub fn unknown_variables(&self, names: Vec<String>) -> Vec<String> {
+        let keys = self.entries.iter().map(|entry| entry.key).collect::<Vec<_>>();
+        overrides::unknown_variables(names, &keys)
+    }
+
     /// The settings, if nothing is wrong with them.
     pub fn accept(self) -> Result<Settings, Faults> {
         if self.faults.is_empty() { Ok(self.settings) } else { Err(Faults(self.faults)) }
@@ -222,7 +229,9 @@ fn check_agreement(reader: &mut Reader<'_>, settings: &Settings) {
         let reason = format!("too close to lanes.source_port_low, {}", ports.0);
         reader.refuse("lanes.source_port_high", &reason, right);
     }
-    if settings.bind == settings.admin && sound(reader, "bind", "admin") {
+    // Port 0 is another one each time.
+    let is_same = settings.bind == settings.admin && settings.bind.port() != 0;
+    if is_same && sound(reader, "bind", "admin") {
         reader.refuse("admin", "the same as bind", "give another port");
     }
     if settings.rack.is_some() && settings.data_center.is_none() && !reader.is_faulty("data_center")

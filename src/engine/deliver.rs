@@ -15,6 +15,7 @@ use crate::wire::decoder::FrameCutter;
 use crate::wire::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
 use crate::wire::notation::Reader;
 use crate::wire::opcode::Opcode;
+use crate::wire::response::error;
 use crate::wire::response::error::ErrorCode;
 use crate::wire::response::prefix::Prefix;
 use crate::wire::response::result::ResultKind;
@@ -57,7 +58,7 @@ impl<'a> Response<'a> {
 impl Engine {
     /// A lane received `chunk`.
     pub fn on_lane_bytes(&mut self, key: LaneKey, chunk: &mut [u8]) {
-        let Some(lane) = self.lanes.get_mut(key) else { return };
+        let Some(lane) = self.lanes.get_mut(key).filter(|lane| !lane.broken) else { return };
         let none = FrameCutter::new([0; 2], 0);
         let mut cutter = mem::replace(&mut lane.cutter, none);
         let mut rest = chunk;
@@ -74,6 +75,8 @@ impl Engine {
         };
         if let Some(lane) = self.lanes.get_mut(key) {
             lane.cutter = cutter;
+            lane.broken = outcome.is_err();
+            lane.draining |= outcome.is_err();
         }
         if outcome.is_err() {
             self.tally.lanes_broken += 1;
@@ -152,7 +155,7 @@ impl Engine {
         match opcode {
             Some(Opcode::Result) => match ResultKind::read(response.message()) {
                 Ok(ResultKind::Void | ResultKind::Rows) => {}
-                Ok(ResultKind::Prepared) => self.on_prepared(route, client, &pending, response),
+                Ok(ResultKind::Prepared) => self.on_prepared(route, &pending, response),
                 Ok(ResultKind::SetKeyspace) => match purpose {
                     Purpose::Use(set) => self.on_keyspace_set(client, set, response.message()),
                     Purpose::Forward => contaminated = true,
@@ -194,9 +197,10 @@ impl Engine {
         outcome: Outcome,
         response: &Response<'_>,
     ) {
-        let Some(entry) = self.clients.get_mut(client) else {
+        if self.is_deaf(client) {
             return self.on_ended(pending.opcode, Outcome::Abandoned);
-        };
+        }
+        let Some(entry) = self.clients.get_mut(client) else { return };
         self.tally.latency.record(self.now_us.saturating_sub(pending.arrived_us));
         if entry.session.version == Some(4) && entry.session.compression.is_none() {
             response.write(stream, entry.session.outbox.end());
@@ -217,12 +221,22 @@ impl Engine {
         outcome: Outcome,
         frame: &[u8],
     ) {
-        let Some(entry) = self.clients.get_mut(client) else {
+        if self.is_deaf(client) {
             return self.on_ended(opcode, Outcome::Abandoned);
-        };
+        }
+        let Some(entry) = self.clients.get_mut(client) else { return };
         self.tally.latency.record(self.now_us.saturating_sub(arrived_us));
         entry.session.send(frame);
         self.after_delivery(client, opcode, outcome);
+    }
+
+    /// Whether a client is gone, or is cut off since it never reads.
+    fn is_deaf(&mut self, client: ClientKey) -> bool {
+        let deaf = self.clients.get(client).is_none() || self.cuts_off(client);
+        if deaf {
+            self.leave(client);
+        }
+        deaf
     }
 
     fn after_delivery(&mut self, client: ClientKey, opcode: Opcode, outcome: Outcome) {
@@ -247,7 +261,12 @@ impl Engine {
         response.write(stream, &mut frame);
         let version = self.clients.get(client).and_then(|entry| entry.session.version);
         match version {
-            Some(3) => v3::downgrade(&frame).unwrap_or(frame),
+            Some(3) => v3::downgrade(&frame).unwrap_or_else(|| {
+                let mut refusal = Vec::new();
+                let text = "the node's answer has no form in protocol v3";
+                error::write_error(&mut refusal, 3, stream, ErrorCode::SERVER_ERROR, text);
+                refusal
+            }),
             _ => frame,
         }
     }

@@ -65,7 +65,7 @@ impl Engine {
     }
 
     /// QUERY: answered here, or to the least busy lane of the client's keyspace.
-    pub(super) fn on_query(&mut self, client: ClientKey, frame: &mut [u8]) {
+    pub(super) fn on_query(&mut self, client: ClientKey, frame: &[u8]) {
         if self.query_locally(client, frame) {
             return;
         }
@@ -77,7 +77,7 @@ impl Engine {
     }
 
     /// PREPARE: answered here, or to one node; the others follow when its answer is there.
-    pub(super) fn on_prepare(&mut self, client: ClientKey, frame: &mut [u8]) {
+    pub(super) fn on_prepare(&mut self, client: ClientKey, frame: &[u8]) {
         if self.prepare_locally(client, frame) {
             return;
         }
@@ -88,7 +88,7 @@ impl Engine {
     }
 
     /// BATCH: by its first routable child; text children need the client's keyspace.
-    pub(super) fn on_batch(&mut self, client: ClientKey, frame: &mut [u8]) {
+    pub(super) fn on_batch(&mut self, client: ClientKey, frame: &[u8]) {
         let asker = self.client_asker(client, frame);
         let outgoing = self.outgoing(asker, Opcode::Batch);
         self.route_batch(self.set_of(client), outgoing, frame);
@@ -143,7 +143,7 @@ impl Engine {
     }
 
     fn no_lane(&mut self, outgoing: Outgoing) {
-        let Asker::Client { client, stream, .. } = outgoing.asker else { return };
+        let Asker::Client { client, stream, purpose } = outgoing.asker else { return };
         let text = if self.lanes.is_empty() {
             "shardlane has no connection to any node of the cluster"
         } else {
@@ -151,6 +151,9 @@ impl Engine {
         };
         self.leave(client);
         self.refuse((client, stream), Ask::of(outgoing.opcode), ErrorCode::OVERLOADED, text);
+        if let Purpose::Use(_) = purpose {
+            self.on_use_ended(client);
+        }
     }
 
     /// Puts a request on a lane; `false` when the lane takes no more.

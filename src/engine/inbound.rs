@@ -49,8 +49,10 @@ impl Engine {
         if let Some(entry) = self.clients.get_mut(client) {
             entry.session.cutter = cutter;
         }
-        if let Err(error) = outcome {
-            self.break_off(client, 0, &error);
+        match outcome {
+            Ok(()) => {}
+            Err(WireError::Version(byte)) => self.refuse_version_change(client, byte),
+            Err(error) => self.break_off(client, &error),
         }
         self.hold_up(client);
     }
@@ -59,11 +61,8 @@ impl Engine {
     pub(super) fn on_client_frame(&mut self, client: ClientKey, frame: &mut [u8]) {
         let Some(header) = Header::peek(frame) else { return };
         let Some(entry) = self.clients.get_mut(client) else { return };
-        let version = entry.session.version.unwrap_or(4);
-        if header.version != version {
-            let out = entry.session.outbox.end();
-            refusal::write_version_change(out, version, header.version);
-            return self.close_after_flush(client);
+        if entry.session.version.is_some_and(|version| version != header.version) {
+            return self.refuse_version_change(client, header.version);
         }
         if let Some(waiting) = &mut entry.switching {
             waiting.extend_from_slice(frame);
@@ -75,7 +74,15 @@ impl Engine {
         }
         match self.plain_frame(client, header, frame) {
             Ok(mut plain) => self.dispatch(client, opcode, &mut plain),
-            Err(error) => self.break_off(client, header.stream, &error),
+            Err(error) => {
+                let ask = Ask::of(opcode);
+                if !error.is_fatal() {
+                    let asked = (client, header.stream);
+                    return self.refuse(asked, ask, error.code(), &error.to_string());
+                }
+                self.tally.on_ended(ask, Outcome::Refused);
+                self.break_off(client, &error);
+            }
         }
     }
 
@@ -146,7 +153,7 @@ impl Engine {
         let mut body = Vec::new();
         if header.flags & FLAG_COMPRESSED != 0 {
             let agreed = self.clients.get(client).and_then(|entry| entry.session.compression);
-            let agreed = agreed.ok_or(WireError::Compression("no algorithm was agreed on"))?;
+            let agreed = agreed.ok_or(WireError::CompressionUnasked)?;
             agreed.decompress(raw, self.settings.limits.frame_body_bytes_max, &mut body)?;
         } else {
             body.extend_from_slice(raw);
@@ -196,10 +203,24 @@ impl Engine {
         self.close_after_flush(client);
     }
 
-    /// Tells a client what is wrong with its bytes, and closes it.
-    fn break_off(&mut self, client: ClientKey, stream: i16, error: &WireError) {
+    fn refuse_version_change(&mut self, client: ClientKey, version: u8) {
         self.tally.clients_broken += 1;
-        self.send_error((client, stream), ErrorCode::PROTOCOL_ERROR, &error.to_string());
+        if let Some(entry) = self.clients.get_mut(client) {
+            let own = entry.session.version.unwrap_or(4);
+            refusal::write_version_change(entry.session.outbox.end(), own, version);
+        }
+        self.close_after_flush(client);
+    }
+
+    /// Tells a client what is wrong with its bytes, and closes it. As from ScyllaDB, the ERROR
+    /// stands on stream 0 and is not compressed.
+    fn break_off(&mut self, client: ClientKey, error: &WireError) {
+        self.tally.clients_broken += 1;
+        if let Some(entry) = self.clients.get_mut(client) {
+            let version = entry.session.response_version();
+            let out = entry.session.outbox.end();
+            error::write_error(out, version, 0, error.code(), &error.to_string());
+        }
         self.close_after_flush(client);
     }
 

@@ -31,6 +31,9 @@ use crate::wire::response::supported;
 /// CQL version that ScyllaDB names, told to clients before the cluster's own is known.
 const CQL_VERSION: &str = "3.3.1";
 
+/// Told to clients that ask for nodes before the cluster's own tables were read.
+const UNREACHED: &str = "shardlane has not reached the cluster yet";
+
 /// Bytes of an id.
 const ID_LEN: usize = 16;
 /// Local statements that are kept; drivers prepare a handful.
@@ -50,22 +53,19 @@ enum LocalStatement {
 
 impl Engine {
     /// OPTIONS, STARTUP, REGISTER and AUTH_RESPONSE.
-    pub(super) fn on_session_message(
-        &mut self,
-        client: ClientKey,
-        opcode: Opcode,
-        frame: &mut [u8],
-    ) {
+    pub(super) fn on_session_message(&mut self, client: ClientKey, opcode: Opcode, frame: &[u8]) {
         let stream = Header::peek(frame).map_or(0, |header| header.stream);
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
-        match opcode {
-            Opcode::Options => self.answer_options(client, stream),
-            Opcode::Startup => self.answer_startup(client, stream, body),
-            Opcode::Register => self.answer_register(client, stream, body),
-            _ => {
-                let text = "Should not reach";
-                self.refuse((client, stream), Ask::Session, ErrorCode::SERVER_ERROR, text);
-            }
+        if opcode == Opcode::Options {
+            self.answer_options(client, stream);
+        } else if opcode == Opcode::Startup {
+            self.answer_startup(client, stream, body);
+        } else if opcode == Opcode::Register {
+            self.answer_register(client, stream, body);
+        } else {
+            // AUTH_RESPONSE, which nobody asked for; these are the server's own words.
+            let text = "Should not reach";
+            self.refuse((client, stream), Ask::Session, ErrorCode::SERVER_ERROR, text);
         }
     }
 
@@ -143,7 +143,7 @@ impl Engine {
     }
 
     /// Answers a QUERY that only concerns us; `false` when it is the cluster's.
-    pub(super) fn query_locally(&mut self, client: ClientKey, frame: &mut [u8]) -> bool {
+    pub(super) fn query_locally(&mut self, client: ClientKey, frame: &[u8]) -> bool {
         let stream = Header::peek(frame).map_or(0, |header| header.stream);
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
         let Ok(query) = Query::read(body) else { return false };
@@ -160,7 +160,7 @@ impl Engine {
     }
 
     /// Prepares a statement that only concerns us; `false` when it is the cluster's.
-    pub(super) fn prepare_locally(&mut self, client: ClientKey, frame: &mut [u8]) -> bool {
+    pub(super) fn prepare_locally(&mut self, client: ClientKey, frame: &[u8]) -> bool {
         let stream = Header::peek(frame).map_or(0, |header| header.stream);
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
         let Ok(text) = prepare::read(body) else { return false };
@@ -177,7 +177,11 @@ impl Engine {
                 (LocalStatement::Use(keyspace), prepared_use(&id, version))
             }
             StatementText::Local(select) => {
-                let Some(facade) = self.facade.clone() else { return false };
+                // A node's own answer would show the client the nodes behind us.
+                let Some(facade) = self.facade.clone() else {
+                    self.refuse((client, stream), Ask::Prepare, ErrorCode::OVERLOADED, UNREACHED);
+                    return true;
+                };
                 match facade.prepare(&select, &id, version) {
                     Ok(message) => (LocalStatement::Select(select), message),
                     Err(refusal) => {
@@ -256,8 +260,7 @@ impl Engine {
             return;
         };
         let Some(facade) = self.facade.clone() else {
-            let text = "shardlane has not reached the cluster yet";
-            return self.refuse((client, stream), ask, ErrorCode::OVERLOADED, text);
+            return self.refuse((client, stream), ask, ErrorCode::OVERLOADED, UNREACHED);
         };
         match facade.answer(select, values, seen_at) {
             Ok(message) => {

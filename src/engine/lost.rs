@@ -27,13 +27,12 @@ impl Engine {
         let left = lane.outbox.left_total();
         for pending in lane.ids.take_all() {
             let unsent = pending.sent_at > left;
-            self.on_lost(pending, unsent);
+            self.on_lost(lane.route.set, pending, unsent);
         }
-        self.on_set_lane_lost(lane.route.set);
     }
 
     /// Decides what becomes of a request that lost its lane.
-    pub(super) fn on_lost(&mut self, pending: Pending, unsent: bool) {
+    fn on_lost(&mut self, set: SetId, pending: Pending, unsent: bool) {
         let (client, purpose) = match pending.asker {
             Asker::Client { client, purpose, .. } => (client, purpose),
             Asker::Errand(errand) => return self.on_errand_lost(errand),
@@ -48,13 +47,17 @@ impl Engine {
         let may =
             !pending.frame.is_empty() && pending.resent < RESENT_MAX && (unsent || pending.is_read);
         if may {
-            return self.send_again(pending);
+            return self.send_again(set, pending);
+        }
+        if unsent {
+            let text = "shardlane lost the connection before it had sent the request";
+            return self.give_up(pending, ErrorCode::OVERLOADED, text);
         }
         self.give_up_lost(pending);
     }
 
-    /// Routes a request anew.
-    pub(super) fn send_again(&mut self, pending: Pending) {
+    /// Routes a request anew, among the lanes that it was on: its client may have said `USE` since.
+    pub(super) fn send_again(&mut self, set: SetId, pending: Pending) {
         self.tally.resent += 1;
         let outgoing = Outgoing {
             asker: pending.asker,
@@ -64,15 +67,13 @@ impl Engine {
             arrived_us: pending.arrived_us,
             statement: pending.statement,
         };
-        let set = match pending.asker {
-            Asker::Client { client, .. } => self.set_of(client),
-            Asker::Errand(_) => SetId::PLAIN,
-        };
         let mut frame = pending.frame;
-        match pending.opcode {
-            Opcode::Execute => self.route_execute(outgoing, &mut frame),
-            Opcode::Batch => self.route_batch(set, outgoing, &frame),
-            _ => self.send_anywhere(set, Reason::LaneLost, outgoing, &frame),
+        if pending.opcode == Opcode::Execute {
+            self.route_execute(outgoing, &mut frame);
+        } else if pending.opcode == Opcode::Batch {
+            self.route_batch(set, outgoing, &frame);
+        } else {
+            self.send_anywhere(set, Reason::LaneLost, outgoing, &frame);
         }
         self.give_back(frame);
     }
@@ -83,14 +84,16 @@ impl Engine {
         let body = pending.frame.get(HEADER_LEN..).unwrap_or_default();
         let consistency = consistency_of(pending.opcode, body);
         let lwt = pending.statement.and_then(|key| self.router.catalog.get(key));
-        let write_type = match pending.opcode {
-            Opcode::Batch => match Batch::read(body).map(|batch| batch.kind) {
+        let write_type = if pending.opcode == Opcode::Batch {
+            match Batch::read(body).map(|batch| batch.kind) {
                 Ok(0) => "BATCH",
                 Ok(2) => "COUNTER",
                 Ok(_) | Err(_) => "UNLOGGED_BATCH",
-            },
-            _ if lwt.is_some_and(|entry| entry.statement.lwt) => "CAS",
-            _ => "SIMPLE",
+            }
+        } else if lwt.is_some_and(|entry| entry.statement.lwt) {
+            "CAS"
+        } else {
+            "SIMPLE"
         };
         if let Some(entry) = self.clients.get_mut(client) {
             let version = entry.session.response_version();
@@ -120,12 +123,12 @@ impl Engine {
     pub(super) fn give_up(&mut self, pending: Pending, code: ErrorCode, text: &str) {
         match pending.asker {
             Asker::Client { client, stream, purpose } => {
-                if let Purpose::Use(_) = purpose {
-                    self.on_use_ended(client);
-                }
                 self.leave(client);
                 self.refuse((client, stream), Ask::of(pending.opcode), code, text);
                 self.give_back(pending.frame);
+                if let Purpose::Use(_) = purpose {
+                    self.on_use_ended(client);
+                }
             }
             Asker::Errand(errand) => self.on_errand_lost(errand),
         }
@@ -143,13 +146,14 @@ impl Engine {
 
 fn consistency_of(opcode: Opcode, body: &[u8]) -> u16 {
     const ONE: u16 = 1;
-    let consistency = match opcode {
-        Opcode::Execute => Execute::read(body).map(|execute| execute.parameters.consistency),
-        Opcode::Query => Query::read(body).map(|query| query.parameters.consistency),
-        Opcode::Batch => {
-            Batch::read(body).and_then(|batch| batch.tail()).map(|tail| tail.consistency)
-        }
-        _ => Ok(ONE),
+    let consistency = if opcode == Opcode::Execute {
+        Execute::read(body).map(|execute| execute.parameters.consistency)
+    } else if opcode == Opcode::Query {
+        Query::read(body).map(|query| query.parameters.consistency)
+    } else if opcode == Opcode::Batch {
+        Batch::read(body).and_then(|batch| batch.tail()).map(|tail| tail.consistency)
+    } else {
+        Ok(ONE)
     };
     consistency.unwrap_or(ONE)
 }

@@ -16,12 +16,13 @@ use crate::routing::decision::{Decision, Reason};
 use crate::routing::policy::Field;
 use crate::routing::statement::Statement;
 use crate::topology::id::NodeId;
-use crate::upstream::lane::LaneRoute;
+use crate::upstream::lane::{LaneRoute, SetId};
 use crate::wire::frame::write_frame;
 use crate::wire::header::HEADER_LEN;
 use crate::wire::notation::{Reader, put_long_string};
 use crate::wire::opcode::Opcode;
 use crate::wire::request::batch::{Batch, ChildStatement};
+use crate::wire::request::execute;
 use crate::wire::request::execute::Execute;
 use crate::wire::response::prepared::Prepared;
 use crate::wire::response::result::ResultKind;
@@ -51,30 +52,47 @@ impl Engine {
             let (_, lanes) = self.field(set);
             lanes.lane_of_node(route.node)
         });
-        let may = pending.resent < RESENT_MAX && !pending.frame.is_empty();
+        let open = self.clients.get(client).is_some();
+        let may = open && pending.resent < RESENT_MAX && !pending.frame.is_empty();
         let (Some(statement), Some(lane), true) = (statement, lane, may) else {
             self.deliver((client, stream), &pending, Outcome::Failed, response);
             self.give_back(pending.frame);
             return Ok(());
         };
         let refusal = self.frame_for(client, stream, response);
-        let number = self.next_number();
-        let sent = self.send_prepare(lane, &statement.text, Errand::Reprepare(number));
         let parked = Parked { pending, route, statement, refusal };
-        if sent {
-            self.parked.insert(number, parked);
+        let Some(parked) = self.park_beside(parked) else { return Ok(()) };
+        let number = self.next_number();
+        if self.send_prepare(lane, &parked.statement.text, Errand::Reprepare(number)) {
+            self.parked.insert(number, vec![parked]);
         } else {
             self.refuse_parked(parked);
         }
         Ok(())
     }
 
+    /// Lets a request wait for a PREPARE that its node is at already: when a table changes, all
+    /// requests in flight find their statement forgotten at once.
+    fn park_beside(&mut self, parked: Parked) -> Option<Parked> {
+        let same = |first: &Parked| {
+            first.route.node == parked.route.node
+                && Arc::ptr_eq(&first.statement, &parked.statement)
+        };
+        match self.parked.values_mut().find(|waiting| waiting.first().is_some_and(same)) {
+            Some(waiting) => {
+                waiting.push(parked);
+                None
+            }
+            None => Some(parked),
+        }
+    }
+
     /// The statement that a node does not know: the one that this very request names.
     fn forgotten(&mut self, pending: &Pending, message: &[u8]) -> Option<Arc<Statement>> {
         let body = pending.frame.get(HEADER_LEN..)?;
-        let id = match pending.opcode {
-            Opcode::Execute => Execute::read(body).ok()?.id,
-            _ => {
+        let id = match pending.opcode == Opcode::Execute {
+            true => Execute::read(body).ok()?.id,
+            false => {
                 let mut reader = Reader::new(message);
                 reader.int().ok()?;
                 reader.string().ok()?;
@@ -101,21 +119,36 @@ impl Engine {
 
     /// The node answered our PREPARE.
     pub(super) fn on_reprepared(&mut self, number: u64, response: &Response<'_>) {
-        let Some(parked) = self.parked.remove(&number) else { return };
+        let Some(waiting) = self.parked.remove(&number) else { return };
+        let Some(statement) = waiting.first().map(|parked| Arc::clone(&parked.statement)) else {
+            return;
+        };
         let message = response.message();
         let same = response.header.opcode == Opcode::Result.byte()
             && ResultKind::read(message) == Ok(ResultKind::Prepared)
             && Prepared::read(4, message).is_ok_and(|prepared| {
-                prepared.id == &*parked.statement.id
-                    && prepared.result_metadata == &*parked.statement.result_metadata
+                prepared.id == &*statement.id
+                    && prepared.result_metadata == &*statement.result_metadata
             });
-        if !same {
-            return self.refuse_parked(parked);
+        self.tally.reprepared += u64::from(same);
+        for parked in waiting {
+            if same {
+                self.unpark(parked);
+            } else {
+                self.refuse_parked(parked);
+            }
         }
-        self.tally.reprepared += 1;
+    }
+
+    /// Sends a request again to the shard that asked for its statement.
+    fn unpark(&mut self, parked: Parked) {
         let Parked { mut pending, route, .. } = parked;
+        if self.is_abandoned(&pending) {
+            return;
+        }
+        self.ask_for_new_metadata(&mut pending);
         let lane = self.lane_at(route);
-        let Some(lane) = lane else { return self.send_again(pending) };
+        let Some(lane) = lane else { return self.send_again(route.set, pending) };
         let outgoing = Outgoing {
             asker: pending.asker,
             opcode: pending.opcode,
@@ -132,11 +165,40 @@ impl Engine {
 
     /// The node went away before it prepared the statement. It did not run the request either.
     pub(super) fn on_reprepare_lost(&mut self, number: u64) {
-        let Some(parked) = self.parked.remove(&number) else { return };
-        if parked.pending.resent < RESENT_MAX {
-            self.send_again(parked.pending);
-        } else {
-            self.refuse_parked(parked);
+        for parked in self.parked.remove(&number).into_iter().flatten() {
+            if self.is_abandoned(&parked.pending) {
+                continue;
+            }
+            if parked.pending.resent < RESENT_MAX {
+                self.send_again(parked.route.set, parked.pending);
+            } else {
+                self.refuse_parked(parked);
+            }
+        }
+    }
+
+    /// Whether a request's client has left; then the request ends here.
+    fn is_abandoned(&mut self, pending: &Pending) -> bool {
+        let Asker::Client { client, .. } = pending.asker else { return false };
+        let abandoned = self.clients.get(client).is_none();
+        if abandoned {
+            self.on_ended(pending.opcode, Outcome::Abandoned);
+        }
+        abandoned
+    }
+
+    /// The client of an EXECUTE may hold older columns than those that the node prepared now.
+    fn ask_for_new_metadata(&self, pending: &mut Pending) {
+        let entry = pending.statement.and_then(|key| self.router.catalog.get(key));
+        if pending.opcode == Opcode::Execute && entry.is_none_or(|entry| entry.changed) {
+            execute::ask_for_metadata(pending.frame.get_mut(HEADER_LEN..).unwrap_or_default());
+        }
+    }
+
+    /// The number of a set will stand for another keyspace.
+    pub(super) fn forget_parked_route(&mut self, set: SetId) {
+        for parked in self.parked.values_mut().flatten().filter(|parked| parked.route.set == set) {
+            parked.route.set = SetId::PLAIN;
         }
     }
 
@@ -175,11 +237,7 @@ impl Engine {
     }
 
     /// Nodes that have a lane in a set, but for one.
-    pub(super) fn other_nodes(
-        &self,
-        set: crate::upstream::lane::SetId,
-        but: Option<NodeId>,
-    ) -> Vec<NodeId> {
+    pub(super) fn other_nodes(&self, set: SetId, but: Option<NodeId>) -> Vec<NodeId> {
         let nodes = self.sets.fleet(set).live_nodes();
         nodes.filter(|node| Some(*node) != but).collect()
     }

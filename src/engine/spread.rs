@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::engine::client::ClientKey;
 use crate::engine::deliver::Response;
 use crate::engine::engine::Engine;
 use crate::engine::order::{News, Order};
@@ -25,17 +24,14 @@ impl Engine {
     pub(super) fn on_prepared(
         &mut self,
         route: LaneRoute,
-        client: ClientKey,
         pending: &Pending,
         response: &Response<'_>,
     ) {
         let body = pending.frame.get(HEADER_LEN..).unwrap_or_default();
         let Ok(text) = prepare::read(body) else { return };
         let Ok(prepared) = Prepared::read(4, response.message()) else { return };
-        let keyspace = self
-            .sets
-            .keyspace(route.set)
-            .or_else(|| self.clients.get(client).and_then(|entry| entry.session.keyspace.clone()));
+        // The lane's, not the client's: it may have said USE while this was on its way.
+        let keyspace = self.sets.keyspace(route.set);
         let statement = Arc::new(Statement {
             id: prepared.id.into(),
             text: text.into(),

@@ -45,8 +45,8 @@ pub enum Command {
 /// A message from a worker.
 #[derive(Debug)]
 pub enum WorkerEvent {
-    /// It has its first lane: clients can be served.
-    Ready,
+    /// It has a lane, or has lost the last one; it is this worker.
+    Lanes(usize, bool),
     /// It learned something that the others want to know; it is this worker.
     News(usize, News),
     /// A host was named that nobody knows.

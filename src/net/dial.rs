@@ -137,9 +137,10 @@ impl Dialer {
     ) -> Result<OpenedLane, DialError> {
         let _turn = gate.enter().await;
         let opened = self.try_open(target, &gate.stats, set, (aim, failures)).await;
-        let until_ms = now_ms().saturating_add(self.settings.port_block_ms);
+        let now_ms = now_ms();
+        let until_ms = now_ms.saturating_add(self.settings.port_block_ms);
         match &opened {
-            Ok(lane) => judge_port(aim, lane, gate, until_ms),
+            Ok(lane) => judge_port(aim, lane, gate, (now_ms, until_ms)),
             Err(error) => gate.stats.on_failed(error),
         }
         if let Err(DialError::SourcePorts { .. }) = &opened {
@@ -277,7 +278,7 @@ async fn greet(
 
 /// Judges from evidence alone: a node that says the same number of shards as when the source port
 /// was chosen, and names another shard, has not seen that port.
-fn judge_port(aim: Aim, lane: &OpenedLane, gate: &NodeGate, until_ms: u64) {
+fn judge_port(aim: Aim, lane: &OpenedLane, gate: &NodeGate, (now_ms, until_ms): (u64, u64)) {
     gate.stats.on_opened();
     let Aim::Shard { shard, sharder, .. } = aim else { return };
     let nr_shards = sharder.nr_shards();
@@ -285,7 +286,10 @@ fn judge_port(aim: Aim, lane: &OpenedLane, gate: &NodeGate, until_ms: u64) {
         return;
     }
     if lane.shard == shard {
-        gate.stats.set_verdict(PortVerdict::Direct);
+        // Chance may be right once. After a mismatch it takes a try in a later period.
+        if gate.is_port_open(now_ms) {
+            gate.stats.set_verdict(PortVerdict::Direct);
+        }
     } else {
         gate.stats.on_mismatch();
         gate.block_port(PortVerdict::Rewritten, until_ms);

@@ -133,6 +133,7 @@ impl FakeNode {
             sharding: is_sharded.then_some(Sharding { shard, nr_shards, ignore_msb: 12 }),
             shard_aware_port: is_sharded.then_some(self.aware.port()),
             tablets_v1: is_sharded,
+            host_id: Some("abababab-abab-abab-abab-abababababab".to_owned()),
             ..Supported::default()
         }
     }

@@ -81,7 +81,7 @@ impl Reactor {
 
     pub(super) fn on_client_end(&mut self, slot: usize, client: ClientKey) {
         self.engine.on_client_closed(client);
-        self.client_slots.remove(&client);
+        self.client_slots.remove(client);
         self.drop_socket(slot);
     }
 
@@ -94,7 +94,7 @@ impl Reactor {
         socket.finish();
         socket.who = Who::Lingering { until_us: clock::now_us() + LINGER_US };
         self.engine.on_client_closed(client);
-        self.client_slots.remove(&client);
+        self.client_slots.remove(client);
         self.look_again(slot);
     }
 
@@ -142,9 +142,7 @@ impl Reactor {
             return;
         };
         self.lane_slots.insert(key, slot);
-        if !std::mem::replace(&mut self.was_ready, true) {
-            self.tell(WorkerEvent::Ready);
-        }
+        self.tell_lanes();
     }
 
     /// A keyspace that the node refuses is refused to whoever waits for it, in the node's words.
@@ -168,14 +166,14 @@ impl Reactor {
             }
             Order::CloseLane(lane) => self.close_lane(lane),
             Order::CloseClient(client) => {
-                let Some(slot) = self.client_slots.get(&client).copied() else { return };
+                let Some(slot) = self.client_slots.get(client) else { return };
                 if let Some(socket) = self.socket(slot) {
                     socket.closing = true;
                 }
                 self.write_to(slot);
             }
             Order::ResumeClient(client) => {
-                if let Some(slot) = self.client_slots.get(&client).copied() {
+                if let Some(slot) = self.client_slots.get(client) {
                     self.look_again(slot);
                 }
             }
@@ -192,20 +190,27 @@ impl Reactor {
     }
 
     pub(super) fn close_lane(&mut self, lane: LaneKey) {
-        let Some(slot) = self.lane_slots.remove(&lane) else { return };
+        let Some(slot) = self.lane_slots.remove(lane) else { return };
         if let Some(Who::Lane { keeper, serial, .. }) = self.socket(slot).map(|socket| socket.who) {
             tracing::debug!(node = keeper.1.0, set = keeper.0.0, "lane down");
             self.desk.on_lane_down(keeper, serial);
         }
         self.drop_socket(slot);
         self.engine.on_lane_down(lane);
+        self.tell_lanes();
+    }
+
+    /// Tells when the first lane is up or the last one down.
+    fn tell_lanes(&mut self) {
+        let has_lane = !self.lane_slots.is_empty();
+        if std::mem::replace(&mut self.had_lane, has_lane) != has_lane {
+            self.tell(WorkerEvent::Lanes(self.number, has_lane));
+        }
     }
 
     fn close_lanes_of(&mut self, of: impl Fn(&(SetId, NodeId)) -> bool) {
-        let lanes: Vec<LaneKey> = self.lane_slots.keys().copied().collect();
-        for lane in lanes {
-            let slot = self.lane_slots.get(&lane).copied();
-            let who = slot.and_then(|slot| self.socket(slot)).map(|socket| socket.who);
+        for (lane, slot) in self.lane_slots.all() {
+            let who = self.socket(slot).map(|socket| socket.who);
             if let Some(Who::Lane { keeper, .. }) = who
                 && of(&keeper)
             {
@@ -217,9 +222,7 @@ impl Reactor {
     /// While draining: closes the clients that wait for nothing, and in the end all.
     pub(super) fn drain_step(&mut self, now_us: u64) {
         let Some(until_us) = self.drain_until_us else { return };
-        let clients: Vec<(ClientKey, usize)> =
-            self.client_slots.iter().map(|(client, slot)| (*client, *slot)).collect();
-        for (client, slot) in clients {
+        for (client, slot) in self.client_slots.all() {
             if now_us >= until_us {
                 self.on_client_end(slot, client);
             } else if self.engine.client_in_flight(client) == Some(0) {

@@ -30,6 +30,9 @@ const HUNT_REST_MS: u64 = 60_000;
 /// Shortest wait after a node answered with an ERROR: a wrong password or a missing keyspace will
 /// not be right a moment later, and each login costs the node a hash.
 const REFUSED_REST_MS: u64 = 1_000;
+/// No node is restarted with other shards so soon again: nodes of several kinds share the address,
+/// and dialling goes on slowly.
+const RESHARD_GAP_MS: u64 = 10_000;
 /// A node that is said to be up is dialled within this time, not by all proxies at once.
 const NODE_UP_SPREAD_MS: u64 = 500;
 
@@ -107,6 +110,7 @@ struct Keeper {
     failing: bool,
     not_before_ms: u64,
     hunt_after_ms: u64,
+    resharded_ms: Option<u64>,
 }
 
 /// Keeps lanes until `inputs` is closed. Reports wait in a queue of a few, and no new lane is
@@ -153,6 +157,7 @@ impl Keeper {
             failing: false,
             not_before_ms: 0,
             hunt_after_ms: 0,
+            resharded_ms: None,
             start,
         }
     }
@@ -234,8 +239,10 @@ impl Keeper {
         }
         if self.plan.on_sharder(lane.sharder) {
             self.excess.clear();
-            // Slowly, should several nodes of different kinds share the address.
-            self.wait_after_failure(now);
+            if self.resharded_ms.is_some_and(|at| now - at < RESHARD_GAP_MS) {
+                self.wait_after_failure(now);
+            }
+            self.resharded_ms = Some(now);
             let (node, set) = (lane.node, self.start.set.clone());
             self.reports.push_back(LaneReport::Resharded { node, set, sharder: lane.sharder });
         }

@@ -21,5 +21,6 @@ pub mod lane_set;
 pub mod listener;
 pub mod reactor;
 pub mod ready_list;
+pub mod slot_table;
 pub mod socket;
 pub mod worker;

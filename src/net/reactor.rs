@@ -3,7 +3,6 @@
 //! All sockets of a worker are served by one task. Every socket that is ready is read before
 //! anything is written, so that many requests leave in few writes without any timer.
 
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -13,15 +12,17 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::Sleep;
 
-use crate::engine::client::ClientKey;
+use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
-use crate::engine::pending::LaneKey;
+use crate::engine::pending::{LaneKey, Pending};
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
 use crate::net::lane_desk::LaneDesk;
 use crate::net::lane_keeper::LaneReport;
 use crate::net::ready_list::{ReadyList, SLOTS_MAX};
+use crate::net::slot_table::SlotTable;
 use crate::net::socket::{Read, Socket, Who};
+use crate::upstream::lane::Lane;
 
 /// Bytes read at once; all sockets share the buffer.
 const READ_BYTES: usize = 128 << 10;
@@ -43,10 +44,10 @@ pub struct Reactor {
     pub(super) engine: Engine,
     pub(super) desk: LaneDesk,
     pub(super) events: Sender<WorkerEvent>,
-    pub(super) was_ready: bool,
+    pub(super) had_lane: bool,
     pub(super) drain_until_us: Option<u64>,
-    pub(super) lane_slots: HashMap<LaneKey, usize>,
-    pub(super) client_slots: HashMap<ClientKey, usize>,
+    pub(super) lane_slots: SlotTable<Lane<Pending>>,
+    pub(super) client_slots: SlotTable<Client>,
     pub(super) commands: Receiver<Command>,
     pub(super) reports: Receiver<LaneReport>,
     sockets: Vec<Option<Socket>>,
@@ -80,10 +81,10 @@ impl Reactor {
             engine,
             desk,
             events,
-            was_ready: false,
+            had_lane: false,
             drain_until_us: None,
-            lane_slots: HashMap::new(),
-            client_slots: HashMap::new(),
+            lane_slots: SlotTable::default(),
+            client_slots: SlotTable::default(),
             commands,
             reports,
             sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
@@ -117,11 +118,14 @@ impl Reactor {
         }
         self.slots = slots;
         self.write_out();
-        self.measure(began_us, answers_before);
+        let ended_us = clock::now_us();
+        if self.engine.tally().latency.count() > answers_before {
+            self.engine.tally_mut().own_time.record(ended_us.saturating_sub(began_us));
+        }
         if self.drain_until_us.is_some() && self.client_slots.is_empty() {
             return Poll::Ready(());
         }
-        self.arm_timer();
+        self.arm_timer(ended_us);
         Poll::Pending
     }
 
@@ -248,12 +252,12 @@ impl Reactor {
                 return;
             }
             for lane in lanes.drain(..) {
-                if let Some(slot) = self.lane_slots.get(&lane).copied() {
+                if let Some(slot) = self.lane_slots.get(lane) {
                     self.write_to(slot);
                 }
             }
             for client in clients.drain(..) {
-                if let Some(slot) = self.client_slots.get(&client).copied() {
+                if let Some(slot) = self.client_slots.get(client) {
                     self.write_to(slot);
                 }
             }
@@ -288,17 +292,7 @@ impl Reactor {
         }
     }
 
-    /// Counts the time of a round as the share of each request that it answered.
-    fn measure(&mut self, began_us: u64, answers_before: u64) {
-        let answers = self.engine.tally().latency.count() - answers_before;
-        if answers > 0 {
-            let spent = clock::now_us().saturating_sub(began_us);
-            self.engine.tally_mut().own_time.record(spent);
-        }
-    }
-
-    fn arm_timer(&mut self) {
-        let now = clock::now_us();
+    fn arm_timer(&mut self, now: u64) {
         let at = self.engine.next_deadline_us().clamp(now, now + TICK_US_MAX);
         if self.timer_at_us > now && self.timer_at_us <= at {
             return;

@@ -40,7 +40,7 @@ pub enum Order {
 /// Chooses a lane among `replicas`; `None` when there is no lane at all.
 pub fn choose<F: Field>(
     field: &F,
-    replicas: impl Iterator<Item = (NodeId, ShardId)> + Clone,
+    replicas: &(impl Iterator<Item = (NodeId, ShardId)> + Clone),
     order: Order,
     reason: Reason,
 ) -> Option<Decision<F::Lane>> {
@@ -121,7 +121,7 @@ mod tests {
 
     fn pick(lanes: &Lanes, replicas: &[(u16, u16)], order: Order) -> Option<(u16, Reason)> {
         let replicas = replicas.iter().map(|(node, shard)| (NodeId(*node), ShardId(*shard)));
-        let decision = choose(lanes, replicas, order, Reason::TabletReplica)?;
+        let decision = choose(lanes, &replicas, order, Reason::TabletReplica)?;
         Some((decision.lane, decision.reason))
     }
 

@@ -105,7 +105,7 @@ impl Router {
             &mut self.scratch,
         );
         debug_assert!(table.is_some() || matches!(place, Place::Nowhere(_)));
-        let decision = self.to_place(&place, lwt || serial, field);
+        let decision = self.decide(&place, lwt || serial, field);
         Routed { decision, statement: Some(key), ask_for_metadata, is_read }
     }
 
@@ -123,7 +123,7 @@ impl Router {
                 &mut self.scratch,
             );
             if let Place::At(..) = place {
-                return self.to_place(&place, lwt, field);
+                return self.decide(&place, lwt, field);
             }
         }
         self.anywhere(field, Reason::UnroutableBatch)
@@ -157,7 +157,7 @@ impl Router {
         }
     }
 
-    fn to_place<F: Field>(
+    fn decide<F: Field>(
         &mut self,
         place: &Place,
         fixed: bool,
@@ -178,11 +178,11 @@ impl Router {
             if replicas.len() == 0 {
                 return policy::any(field, turn, Reason::UnknownKeyspace);
             }
-            return policy::choose(field, replicas, order, Reason::RingReplica);
+            return policy::choose(field, &replicas, order, Reason::RingReplica);
         }
         if let Some(replicas) = self.tablets.locate(table, token) {
             let replicas = replicas.as_slice().iter().map(|replica| (replica.node, replica.shard));
-            return policy::choose(field, replicas, order, Reason::TabletReplica);
+            return policy::choose(field, &replicas, order, Reason::TabletReplica);
         }
         let reason = match finder {
             Some(Finder::Tablets) => Reason::UnknownTablet,

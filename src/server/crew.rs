@@ -55,7 +55,7 @@ impl Crew {
     }
 
     /// Passes on what the control connection tells.
-    pub async fn on_control(&mut self, report: ControlReport) {
+    pub async fn on_control(&self, report: ControlReport) {
         match report {
             ControlReport::Published(publication) => self.on_publication(&publication).await,
             ControlReport::SchemaChange(body) => {
@@ -67,7 +67,7 @@ impl Crew {
         }
     }
 
-    async fn on_publication(&mut self, publication: &Publication) {
+    async fn on_publication(&self, publication: &Publication) {
         let facade = Arc::new(facade::of(&publication.tables, self.bind));
         self.tell_all(|| Command::Facade(Arc::clone(&facade))).await;
         let snapshot = &publication.snapshot;

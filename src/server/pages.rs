@@ -25,6 +25,8 @@ pub struct Pages {
     budget: Arc<HandshakeBudget>,
     limits: Limits,
     readiness: RwLock<Readiness>,
+    /// Which workers have a lane.
+    have_lanes: RwLock<Vec<bool>>,
     snapshot: RwLock<Arc<Snapshot>>,
 }
 
@@ -38,6 +40,7 @@ impl Pages {
     ) -> Self {
         let reason = "no node of the cluster was reached yet";
         Self {
+            have_lanes: RwLock::new(vec![false; workers.len()]),
             workers,
             budget,
             limits,
@@ -46,12 +49,24 @@ impl Pages {
         }
     }
 
-    /// The first lane is up: clients are served.
-    pub fn on_serving(&self) {
-        let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
-        if readiness.state != State::Draining {
-            *readiness = Readiness::serving();
+    /// A worker has its first lane, or has lost its last. From the first one on clients are
+    /// served, and get errors while there is none.
+    pub fn on_lanes(&self, worker: usize, up: bool) {
+        let mut have_lanes = self.have_lanes.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(has_lane) = have_lanes.get_mut(worker) {
+            *has_lane = up;
         }
+        let any = have_lanes.contains(&true);
+        drop(have_lanes);
+        let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
+        if readiness.state == State::Draining {
+            return;
+        }
+        *readiness = if any {
+            Readiness::serving()
+        } else {
+            Readiness::because(State::Serving, "no connection to any node of the cluster")
+        };
     }
 
     /// The process was told to stop.

@@ -150,9 +150,9 @@ impl Server {
                     crew.on_control(report).await;
                 }
                 Some(event) = events.recv() => match event {
-                    WorkerEvent::Ready => {
-                        has_lane = true;
-                        pages.on_serving();
+                    WorkerEvent::Lanes(worker, up) => {
+                        has_lane |= up;
+                        pages.on_lanes(worker, up);
                     }
                     WorkerEvent::News(from, news) => crew.pass_on(from, &news),
                     WorkerEvent::RefreshTopology => {

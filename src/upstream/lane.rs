@@ -15,6 +15,10 @@ impl SetId {
     pub const PLAIN: Self = Self(0);
 }
 
+/// Longest response body: the protocol's own limit (v4 section 2.5). A lane is shared, so the
+/// long answer to one client must not close it.
+const RESPONSE_BODY_BYTES_MAX: u32 = 256 << 20;
+
 /// Where a lane leads, and what its server agreed to.
 #[derive(Clone, Copy, Debug)]
 pub struct LaneRoute {
@@ -45,20 +49,23 @@ pub struct Lane<W> {
     pub touched: bool,
     /// Set once nothing new may be sent; it closes when its last answer is there.
     pub draining: bool,
+    /// Set once its server broke the protocol: nothing that still comes is believed.
+    pub broken: bool,
 }
 
 impl<W> Lane<W> {
     /// A lane with nothing in flight and at most `streams_max` requests at a time.
     #[must_use]
-    pub fn new(route: LaneRoute, streams_max: u16, body_len_max: u32) -> Self {
+    pub fn new(route: LaneRoute, streams_max: u16) -> Self {
         Self {
             route,
             ids: StreamIds::new(streams_max),
             outbox: Outbox::default(),
-            cutter: FrameCutter::new([0x84; 2], body_len_max),
+            cutter: FrameCutter::new([0x84; 2], RESPONSE_BODY_BYTES_MAX),
             retained_bytes: 0,
             touched: false,
             draining: false,
+            broken: false,
         }
     }
 

@@ -1,7 +1,7 @@
 """The test's own sessions, straight to a cluster, by which it judges what went through the proxy."""
 import contextlib
 
-CREATE = "CREATE KEYSPACE %s WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': %d}%s"
+CREATE = "CREATE KEYSPACE %s WITH replication = {'class': 'NetworkTopologyStrategy', 'replication_factor': %d}%s"
 
 
 @contextlib.contextmanager

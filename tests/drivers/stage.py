@@ -196,6 +196,7 @@ class Proxy:
             return False
 
     def restart(self):
+        self.report()
         self.child.stop(30)
         self.launch()
 
@@ -233,8 +234,7 @@ class Sim:
         self.hosts = [stage.address(first + n) for n in range(nodes)]
         self.api = "http://%s:10000" % stage.address(250)
         self.child = stage.start([program(), "sim", "--nodes", nodes, "--shards", shards, "--address", self.hosts[0],
-                                  "--api", "%s:10000" % stage.address(250), "--tablets", tablets, "--dc", "dc1",
-                                  *more], "sim")
+                                  "--api", "%s:10000" % stage.address(250), "--tablets", tablets, *more], "sim")
         self.child.next_line(30, lambda line: line.strip() == "ready")
 
     def get(self, path):

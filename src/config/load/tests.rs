@@ -94,6 +94,18 @@ fn without_contact_points_there_is_nothing_to_run() {
 }
 
 #[test]
+fn clients_and_operators_need_a_port_each() {
+    for (bind, admin, fault_count) in [
+        ("127.0.0.1:9042", "127.0.0.1:9042", 1),
+        ("127.0.0.1:9042", "127.0.0.1:9043", 0),
+        ("127.0.0.1:0", "127.0.0.1:0", 0),
+    ] {
+        let flags = [("contact_points", "a"), ("bind", bind), ("admin", admin)];
+        assert_eq!(read(&flags, &[], "").faults.len(), fault_count, "{bind} {admin}");
+    }
+}
+
+#[test]
 fn each_bad_contact_point_is_a_fault_of_its_own() {
     let loaded = read(&[("contact_points", "a b,10.0.0,good")], &[], "");
     assert_eq!(loaded.faults.len(), 2, "{:#?}", loaded.faults);

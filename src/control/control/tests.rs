@@ -1,5 +1,8 @@
 //! Fake nodes on real sockets, one of which goes away.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc;
@@ -11,6 +14,15 @@ use super::*;
 use crate::control::error::ControlError;
 use crate::control::fake_tables::{FakeTables, node_row};
 use crate::control::publication::Publication;
+use crate::net::credential::Credential;
+use crate::net::dial::{Dialer, NodeTarget};
+use crate::net::dial_stats::PortVerdict;
+use crate::net::handshake_budget::HandshakeBudget;
+use crate::net::lane_keeper::{LaneKeeper, LaneReport, keep};
+use crate::net::lane_set::LaneSet;
+use crate::sim::cluster::options::ClusterOptions;
+use crate::sim::listen::handle::SimHandle;
+use crate::sim::listen::options::SimOptions;
 use crate::topology::id::HostId;
 
 #[tokio::test]
@@ -54,6 +66,54 @@ async fn it_ends_when_nobody_asks_any_more() {
     let mut reports = running.reports;
     let ended = async { while reports.recv().await.is_some() {} };
     timeout(Duration::from_secs(20), ended).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
+    let cluster = ClusterOptions {
+        address: "127.0.62.45".parse().unwrap(),
+        port: 0,
+        shard_aware_port: 0,
+        nodes: 2,
+        shards: 3,
+        user: Some(("bob".to_owned(), "right".to_owned())),
+        ..ClusterOptions::default()
+    };
+    let sim = SimHandle::spawn(SimOptions { cluster, api: None }).unwrap();
+    let credential = Some(Arc::new(Credential::plain("bob", "right")));
+    let mut settings = settings(&[&sim.contact_points()[0].to_string()]);
+    settings.reach.credential.clone_from(&credential);
+    let mut running = start_with(settings);
+    let news = running.published().await;
+    assert_eq!(news.snapshot.nodes().len(), 2);
+
+    let budget = HandshakeBudget::default();
+    let (tell, mut reports) = mpsc::channel(1);
+    let mut keepers = Vec::new();
+    for node in news.snapshot.nodes() {
+        let (inputs, keeper_inputs) = mpsc::channel(8);
+        let address = SocketAddr::new(node.address, node.port);
+        let keeper = LaneKeeper {
+            dialer: Arc::new(Dialer::default()),
+            target: NodeTarget { node: node.id, host: Some(node.host), address },
+            gate: budget.gate(node.id),
+            set: LaneSet::plain(credential.clone()),
+            backoff: (BackoffSettings::default(), 1),
+        };
+        tokio::spawn(keep(keeper, keeper_inputs, tell.clone()));
+        keepers.push(inputs);
+    }
+    let mut shards = BTreeSet::new();
+    while shards.len() < 6 {
+        let report = timeout(Duration::from_secs(20), reports.recv()).await.unwrap().unwrap();
+        let LaneReport::Up { lane, .. } = report else { panic!("{report:?}") };
+        assert!(lane.extensions.tablets_v1 && lane.extensions.lwt_mask != 0);
+        assert!(shards.insert((lane.node, lane.shard)));
+    }
+    for (_, gate) in budget.gates() {
+        let counts = gate.stats.counts();
+        assert_eq!((counts.opened, counts.verdict), (3, PortVerdict::Direct));
+    }
 }
 
 struct FakeCluster {
@@ -119,12 +179,17 @@ impl Running {
     }
 }
 
-fn start(contact_points: &[&str]) -> Running {
+fn settings(contact_points: &[&str]) -> ControlSettings {
     let contact_points = contact_points.iter().map(|text| text.parse().unwrap()).collect();
-    let settings = ControlSettings {
-        reach: ReachSettings { contact_points, ..ReachSettings::default() },
-        ..ControlSettings::default()
-    };
+    let reach = ReachSettings { contact_points, ..ReachSettings::default() };
+    ControlSettings { reach, ..ControlSettings::default() }
+}
+
+fn start(contact_points: &[&str]) -> Running {
+    start_with(settings(contact_points))
+}
+
+fn start_with(settings: ControlSettings) -> Running {
     let (requests, control_requests) = mpsc::channel(1);
     let (control_reports, reports) = mpsc::channel(4);
     tokio::spawn(run(settings, control_requests, control_reports));

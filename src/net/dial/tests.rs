@@ -33,6 +33,10 @@ async fn a_rewritten_source_port_is_noticed_and_the_connection_kept() {
     assert_eq!((counts.mismatches, counts.verdict), (1, PortVerdict::Rewritten));
     assert!(!gate.is_port_open(now_ms()));
     assert!(gate.is_port_open(now_ms() + 300_000));
+
+    node.nat.store(false, Ordering::Relaxed);
+    assert_eq!(open(&node, &gate, aim(&node, 1, 3)).await.unwrap().shard, ShardId(1));
+    assert_eq!(gate.stats.counts().verdict, PortVerdict::Rewritten);
 }
 
 #[tokio::test]
@@ -79,6 +83,23 @@ async fn a_node_without_shards_has_shard_0_alone() {
     let node = FakeNode::start("127.0.62.15", 0).await;
     let lane = open(&node, &NodeGate::default(), Aim::Any).await.unwrap();
     assert_eq!((lane.shard, lane.sharder), (ShardId(0), None));
+}
+
+#[tokio::test]
+async fn an_address_that_another_host_took_over_is_refused() {
+    let node = FakeNode::start("127.0.62.19", 2).await;
+    let found = HostId([0xab; 16]);
+    let mut moved = target(&node);
+    moved.host = Some(found);
+    let (gate, plain) = (NodeGate::default(), LaneSet::plain(None));
+    assert!(Dialer::default().open(&moved, &gate, &plain, (Aim::Any, 0)).await.is_ok());
+
+    let expected = HostId([1; 16]);
+    moved.host = Some(expected);
+    let error = Dialer::default().open(&moved, &gate, &plain, (Aim::Any, 0)).await.unwrap_err();
+    let address = node.plain;
+    let text = format!("host {found} answers at {address}, expected {expected}");
+    assert_eq!(error.to_string(), text);
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ impl Cluster {
         if options.shards == 0 {
             return Err(ClusterError::NoShards);
         }
-        let database = Database::new(options.like);
+        let database = Database::new(options.like).with_datacenters(Vec::new());
         let mut cluster = Self {
             members: Vec::new(),
             ring: Ring::default(),

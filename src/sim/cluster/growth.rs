@@ -111,6 +111,9 @@ impl Cluster {
         let host_id = uuid(options.seed ^ CHANCE_OF_HOSTS, serial, 4);
         let mut member = Member::new(host_id, address, home, tokens, shards);
         member.schema_seen = self.history.len();
+        if !self.database.datacenters.contains(&member.data_center) {
+            self.database.datacenters.push(member.data_center.clone());
+        }
         self.members.push(member);
         Ok(node)
     }

@@ -11,11 +11,11 @@ pub(crate) struct Name {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum RawType {
     Named(Name),
-    Frozen(Box<RawType>),
-    List(Box<RawType>),
-    Set(Box<RawType>),
-    Map(Box<RawType>, Box<RawType>),
-    Tuple(Vec<RawType>),
+    Frozen(Box<Self>),
+    List(Box<Self>),
+    Set(Box<Self>),
+    Map(Box<Self>, Box<Self>),
+    Tuple(Vec<Self>),
     Custom(String),
 }
 
@@ -32,14 +32,14 @@ pub(crate) enum Term {
     Duration(String),
     /// Index into the bind variables.
     Marker(usize),
-    List(Vec<Term>),
+    List(Vec<Self>),
     /// Also an empty map.
-    Set(Vec<Term>),
-    Map(Vec<(Term, Term)>),
-    Tuple(Vec<Term>),
-    Fields(Vec<(String, Term)>),
-    Call(String, Vec<Term>),
-    Cast(RawType, Box<Term>),
+    Set(Vec<Self>),
+    Map(Vec<(Self, Self)>),
+    Tuple(Vec<Self>),
+    Fields(Vec<(String, Self)>),
+    Call(String, Vec<Self>),
+    Cast(RawType, Box<Self>),
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -105,11 +105,11 @@ pub(crate) struct Relation {
 pub(crate) enum Selector {
     Column(String),
     CountRows,
-    Call(String, Vec<Selector>),
+    Call(String, Vec<Self>),
     Value(Term),
-    Cast(Box<Selector>, RawType),
-    Field(Box<Selector>, String),
-    Element(Box<Selector>, Term),
+    Cast(Box<Self>, RawType),
+    Field(Box<Self>, String),
+    Element(Box<Self>, Term),
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]

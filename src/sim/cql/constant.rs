@@ -144,7 +144,7 @@ pub(crate) fn scalar(text: &str, column_type: &ColumnType) -> Option<Vec<u8>> {
 /// The bytes of pairs of hexadecimal digits.
 pub(crate) fn hex(digits: &str) -> Option<Vec<u8>> {
     let digits = digits.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     let nibble = |digit: &u8| char::from(*digit).to_digit(16).and_then(|d| u8::try_from(d).ok());

@@ -15,11 +15,11 @@ pub(crate) enum Expr {
     Null,
     Constant(Vec<u8>),
     Marker { index: usize, column_type: ColumnType, name: String },
-    List(Vec<Expr>),
-    Set(ColumnType, Vec<Expr>),
-    Map(ColumnType, Vec<(Expr, Expr)>),
-    Fields(Vec<Expr>),
-    Call(Function, Vec<Expr>),
+    List(Vec<Self>),
+    Set(ColumnType, Vec<Self>),
+    Map(ColumnType, Vec<(Self, Self)>),
+    Fields(Vec<Self>),
+    Call(Function, Vec<Self>),
 }
 
 /// A computed value.

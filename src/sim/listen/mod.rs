@@ -3,7 +3,7 @@
 pub(crate) mod client; // one client's socket
 pub mod error; // what can go wrong with sockets
 pub mod handle; // a cluster on a thread of its own
-pub(crate) mod listeners; // who listens where
+pub mod listeners; // who listens where
 pub mod options; // what is asked for
 pub mod serve; // everything put together
 pub mod world; // the cluster, the clock and the mail

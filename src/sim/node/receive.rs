@@ -52,7 +52,7 @@ impl Cluster {
                 Cut::Frame(header, body, len) => {
                     consumed += len;
                     connection.version = Some(header.version);
-                    self.answer(&mut connection, header, &body, now, out);
+                    self.answer(&mut connection, (header, &body), now, out);
                 }
                 Cut::Fatal(version, stream, refusal) => {
                     write_fatal(version, stream, &refusal, out);
@@ -69,8 +69,7 @@ impl Cluster {
     fn answer(
         &mut self,
         connection: &mut Connection,
-        header: Header,
-        body: &[u8],
+        (header, body): (Header, &[u8]),
         now: Duration,
         out: &mut Vec<u8>,
     ) {

@@ -17,8 +17,8 @@ use crate::sim::store::modify::ModifyKind;
 use crate::sim::store::modify::ModifyPlan;
 use crate::sim::store::modify::Operation;
 use crate::sim::store::restriction::Subject;
+use crate::sim::store::rows::NamedPartition;
 use crate::sim::store::rows::Partition;
-use crate::sim::store::rows::PartitionKey;
 use crate::sim::store::rows::Slice;
 use crate::sim::store::rows::TableRows;
 use crate::sim::store::rows::View;
@@ -39,7 +39,7 @@ pub(crate) type ResultRow = Vec<Option<Vec<u8>>>;
 pub(crate) struct Ready<'p> {
     plan: &'p ModifyPlan,
     inputs: Inputs<'p>,
-    pub(crate) partitions: Vec<(PartitionKey, Vec<Vec<u8>>)>,
+    pub(crate) partitions: Vec<NamedPartition>,
     /// Sort keys and values of the rows that are named, when they are.
     rows: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
     slice: Slice,
@@ -205,10 +205,8 @@ impl<'p> Ready<'p> {
                     } else if let Operation::Subtract(_) = operation {
                         collect::remove(cells, column, &bytes, stamp);
                     } else {
-                        let serial = match operation {
-                            Operation::Prepend(_) => -serial,
-                            _ => serial,
-                        };
+                        let prepend = matches!(operation, Operation::Prepend(_));
+                        let serial = if prepend { -serial } else { serial };
                         collect::add(cells, column, &bytes, (serial, stamp));
                     }
                 }
@@ -255,26 +253,22 @@ impl<'p> Ready<'p> {
         };
         let cell = self.stamp.cell(value);
         let parts = cells.parts_mut(column);
-        match &column.column_type {
-            ColumnType::Map(key_type, _) | ColumnType::Set(key_type) => {
-                parts.put(sort_key::key(key_type, &key), key, cell);
-            }
-            _ => {
-                let at = key.first_chunk::<4>().map_or(-1, |bytes| i32::from_be_bytes(*bytes));
-                let now = self.stamp.now;
-                let live = parts.entries.iter().filter(|(_, (_, cell))| cell.live(now).is_some());
-                let positions: Vec<Vec<u8>> = live.map(|(sort, _)| sort.clone()).collect();
-                let size = positions.len();
-                let position =
-                    usize::try_from(at).ok().and_then(|at| positions.into_iter().nth(at));
-                let Some(position) = position else {
-                    return Err(CqlError::invalid(format!(
-                        "List index {at} out of bound, list has size {size}"
-                    )));
-                };
-                parts.put(position, Vec::new(), cell);
-            }
+        if let ColumnType::Map(key_type, _) | ColumnType::Set(key_type) = &column.column_type {
+            parts.put(sort_key::key(key_type, &key), key, cell);
+            return Ok(());
         }
+        let at = key.first_chunk::<4>().map_or(-1, |bytes| i32::from_be_bytes(*bytes));
+        let now = self.stamp.now;
+        let live = parts.entries.iter().filter(|(_, (_, cell))| cell.live(now).is_some());
+        let positions: Vec<Vec<u8>> = live.map(|(sort, _)| sort.clone()).collect();
+        let size = positions.len();
+        let position = usize::try_from(at).ok().and_then(|at| positions.into_iter().nth(at));
+        let Some(position) = position else {
+            return Err(CqlError::invalid(format!(
+                "List index {at} out of bound, list has size {size}"
+            )));
+        };
+        parts.put(position, Vec::new(), cell);
         Ok(())
     }
 }

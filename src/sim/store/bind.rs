@@ -91,32 +91,14 @@ impl<'a> Binder<'a> {
                 self.bind(inner, &Receiver::new(&to.name, from))
             }
             Term::Call(name, arguments) => self.call(name, arguments, to),
-            Term::List(parts) => match &to.column_type {
-                ColumnType::List(element) => Ok(Expr::List(self.elements(parts, element, to)?)),
-                _ => self.constant(term, to),
-            },
-            Term::Set(parts) => match &to.column_type {
-                ColumnType::Set(element) => {
-                    Ok(Expr::Set((**element).clone(), self.elements(parts, element, to)?))
-                }
-                ColumnType::Map(key, _) if parts.is_empty() => {
-                    Ok(Expr::Map((**key).clone(), Vec::new()))
-                }
-                ColumnType::Udt { .. } if parts.is_empty() => Ok(Expr::Null),
-                _ => self.constant(term, to),
-            },
-            Term::Map(pairs) => match &to.column_type {
-                ColumnType::Map(key, value) => {
-                    let key_to = Receiver::new(&format!("key({})", to.name), (**key).clone());
-                    let value_to = Receiver::new(&format!("value({})", to.name), (**value).clone());
-                    let pairs = pairs
-                        .iter()
-                        .map(|(k, v)| Ok((self.bind(k, &key_to)?, self.bind(v, &value_to)?)))
-                        .collect::<Result<_, CqlError>>()?;
-                    Ok(Expr::Map((**key).clone(), pairs))
-                }
-                _ => self.constant(term, to),
-            },
+            Term::List(parts) => {
+                let ColumnType::List(element) = &to.column_type else {
+                    return self.constant(term, to);
+                };
+                Ok(Expr::List(self.elements(parts, element, to)?))
+            }
+            Term::Set(parts) => self.set(term, parts, to),
+            Term::Map(pairs) => self.map(term, pairs, to),
             Term::Tuple(parts) => self.tuple(term, parts, to),
             Term::Fields(pairs) => self.fields(term, pairs, to),
             Term::Text(_)
@@ -156,6 +138,36 @@ impl<'a> Binder<'a> {
     ) -> Result<Vec<Expr>, CqlError> {
         let to = Receiver::new(&format!("value({})", to.name), element.clone());
         parts.iter().map(|part| self.bind(part, &to)).collect()
+    }
+
+    /// A set; `{}` is also an empty map, and a user-defined value without fields.
+    fn set(&mut self, term: &Term, parts: &[Term], to: &Receiver) -> Result<Expr, CqlError> {
+        if let ColumnType::Set(element) = &to.column_type {
+            return Ok(Expr::Set((**element).clone(), self.elements(parts, element, to)?));
+        }
+        if let (ColumnType::Map(key, _), []) = (&to.column_type, parts) {
+            return Ok(Expr::Map((**key).clone(), Vec::new()));
+        }
+        if let (ColumnType::Udt { .. }, []) = (&to.column_type, parts) {
+            return Ok(Expr::Null);
+        }
+        self.constant(term, to)
+    }
+
+    fn map(
+        &mut self,
+        term: &Term,
+        pairs: &[(Term, Term)],
+        to: &Receiver,
+    ) -> Result<Expr, CqlError> {
+        let ColumnType::Map(key, value) = &to.column_type else {
+            return self.constant(term, to);
+        };
+        let key_to = Receiver::new(&format!("key({})", to.name), (**key).clone());
+        let value_to = Receiver::new(&format!("value({})", to.name), (**value).clone());
+        let bound =
+            pairs.iter().map(|(k, v)| Ok((self.bind(k, &key_to)?, self.bind(v, &value_to)?)));
+        Ok(Expr::Map((**key).clone(), bound.collect::<Result<_, CqlError>>()?))
     }
 
     fn tuple(&mut self, term: &Term, parts: &[Term], to: &Receiver) -> Result<Expr, CqlError> {

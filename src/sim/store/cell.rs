@@ -114,14 +114,14 @@ impl Cells {
         self.parts.entry(column.id).or_default()
     }
 
-    /// The parts of a column.
-    pub(crate) fn parts(&self, column: &Column) -> Option<&Parts> {
-        self.parts.get(&column.id)
-    }
-
     /// The one cell of a column.
     pub(crate) fn cell(&self, column: &Column) -> Option<&Cell> {
         self.whole.get(&column.id)
+    }
+
+    /// Whether nothing was ever written, or all of it is forgotten.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.whole.is_empty() && self.parts.values().all(|parts| parts.entries.is_empty())
     }
 
     /// Forgets everything up to `timestamp`.

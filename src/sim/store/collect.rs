@@ -48,26 +48,22 @@ pub(crate) fn add(cells: &mut Cells, column: &Column, bytes: &[u8], (serial, sta
     let is_map = matches!(column.column_type, ColumnType::Map(..));
     let values = elements::split(bytes, if is_map { 2 } else { 1 }).unwrap_or_default();
     let parts = cells.parts_mut(column);
-    match &column.column_type {
-        ColumnType::Set(element) => {
-            for value in values {
-                let cell = stamp.cell(Some(Vec::new()));
-                parts.put(sort_key::key(element, value), value.to_vec(), cell);
-            }
+    if let ColumnType::Set(element) = &column.column_type {
+        for value in values {
+            let cell = stamp.cell(Some(Vec::new()));
+            parts.put(sort_key::key(element, value), value.to_vec(), cell);
         }
-        ColumnType::Map(key_type, _) => {
-            for pair in values.chunks_exact(2) {
-                if let (Some(key), Some(value)) = (pair.first(), pair.last()) {
-                    let cell = stamp.cell(Some(value.to_vec()));
-                    parts.put(sort_key::key(key_type, key), key.to_vec(), cell);
-                }
-            }
-        }
-        _ => {
-            for (value, at) in values.into_iter().zip(0u64..) {
+    } else if let ColumnType::Map(key_type, _) = &column.column_type {
+        for pair in values.chunks_exact(2) {
+            if let [key, value] = pair {
                 let cell = stamp.cell(Some(value.to_vec()));
-                parts.put(list_position(serial, at), Vec::new(), cell);
+                parts.put(sort_key::key(key_type, key), key.to_vec(), cell);
             }
+        }
+    } else {
+        for (value, at) in values.into_iter().zip(0u64..) {
+            let cell = stamp.cell(Some(value.to_vec()));
+            parts.put(list_position(serial, at), Vec::new(), cell);
         }
     }
 }
@@ -76,20 +72,17 @@ pub(crate) fn add(cells: &mut Cells, column: &Column, bytes: &[u8], (serial, sta
 pub(crate) fn remove(cells: &mut Cells, column: &Column, bytes: &[u8], stamp: Stamp) {
     let values = elements::split(bytes, 1).unwrap_or_default();
     let parts = cells.parts_mut(column);
-    match &column.column_type {
-        ColumnType::Set(key_type) | ColumnType::Map(key_type, _) => {
-            for value in values {
-                parts.put(sort_key::key(key_type, value), value.to_vec(), stamp.cell(None));
-            }
+    if let ColumnType::Set(key_type) | ColumnType::Map(key_type, _) = &column.column_type {
+        for value in values {
+            parts.put(sort_key::key(key_type, value), value.to_vec(), stamp.cell(None));
         }
-        _ => {
-            let gone = parts.entries.iter().filter(|(_, (_, cell))| {
-                cell.value.as_deref().is_some_and(|value| values.contains(&value))
-            });
-            let gone: Vec<Vec<u8>> = gone.map(|(sort, _)| sort.clone()).collect();
-            for sort in gone {
-                parts.put(sort, Vec::new(), stamp.cell(None));
-            }
-        }
+        return;
+    }
+    let gone = parts.entries.iter().filter(|(_, (_, cell))| {
+        cell.value.as_deref().is_some_and(|value| values.contains(&value))
+    });
+    let gone: Vec<Vec<u8>> = gone.map(|(sort, _)| sort.clone()).collect();
+    for sort in gone {
+        parts.put(sort, Vec::new(), stamp.cell(None));
     }
 }

@@ -7,11 +7,12 @@ use crate::sim::cql::expression::Evaluated;
 use crate::sim::cql::expression::Inputs;
 use crate::sim::cql::sort_key;
 use crate::sim::store::key;
-use crate::sim::store::restriction::Operand;
+use crate::sim::store::restriction;
+use crate::sim::store::restriction::Against;
 use crate::sim::store::restriction::Restrictions;
 use crate::sim::store::restriction::Subject;
 use crate::sim::store::restriction::Test;
-use crate::sim::store::rows::PartitionKey;
+use crate::sim::store::rows::NamedPartition;
 use crate::sim::store::rows::Slice;
 use crate::sim::store::rows::View;
 use crate::sim::store::schema::Table;
@@ -53,10 +54,10 @@ fn compute_one<'a>(
             Err(CqlError::invalid(format!("Unexpected unset value for bind variable {index}")))
         }
     };
-    let values = match &test.operand {
-        Operand::One(expr) => vec![one(expr)?],
-        Operand::Many(exprs) => exprs.iter().map(one).collect::<Result<_, _>>()?,
-        Operand::Listed(expr) => match one(expr)? {
+    let values = match &test.against {
+        Against::One(expr) => vec![one(expr)?],
+        Against::Many(exprs) => exprs.iter().map(one).collect::<Result<_, _>>()?,
+        Against::Listed(expr) => match one(expr)? {
             Some(list) => elements::split(&list, 1)
                 .unwrap_or_default()
                 .into_iter()
@@ -93,7 +94,7 @@ pub(crate) fn partitions(
     restrictions: &Restrictions,
     table: &Table,
     inputs: Inputs<'_>,
-) -> Result<Option<Vec<(PartitionKey, Vec<Vec<u8>>)>>, CqlError> {
+) -> Result<Option<Vec<NamedPartition>>, CqlError> {
     let mut products: Vec<Vec<Vec<u8>>> = vec![Vec::new()];
     for position in 0..table.partition_len {
         let Some(test) = restrictions.fixing(position) else {
@@ -158,9 +159,35 @@ pub(crate) fn slice(tests: &[Computed<'_>], table: &Table) -> Slice {
             let edge = key::clustering(table, &longer);
             narrow(&mut slice, computed.test.operator, edge, column.descending);
         }
+        for computed in tests {
+            if let Some(edge) = joint_edge(computed, table, position, &prefix) {
+                narrow(&mut slice, computed.test.operator, edge, column.descending);
+            }
+        }
         return slice;
     }
     all_with(&key::clustering(table, &prefix))
+}
+
+/// The sort key of the right side of `(a, b) > (1, 2)` that begins at `position`.
+fn joint_edge(
+    computed: &Computed<'_>,
+    table: &Table,
+    position: usize,
+    prefix: &[Vec<u8>],
+) -> Option<Vec<u8>> {
+    let Subject::Columns(positions) = &computed.test.subject else {
+        return None;
+    };
+    let in_order = positions.iter().zip(position..).all(|(on, at)| *on == at);
+    if !in_order || !restriction::same_direction(table, positions) {
+        return None;
+    }
+    let fields = elements::split_fields(computed.values.first()?.as_deref()?)?;
+    let fields: Option<Vec<Vec<u8>>> = fields.into_iter().map(|f| Some(f?.to_vec())).collect();
+    let mut longer = prefix.to_vec();
+    longer.extend(fields?);
+    Some(key::clustering(table, &longer))
 }
 
 /// All keys that begin with `prefix`.
@@ -181,7 +208,7 @@ fn narrow(slice: &mut Slice, operator: Operator, edge: Vec<u8>, descending: bool
         slice.from = slice.from.clone().max(from);
     }
     if let Some(to) = to {
-        slice.to = Some(slice.to.take().map_or(to.clone(), |old| old.min(to)));
+        slice.lower(to);
     }
 }
 
@@ -235,12 +262,10 @@ impl Computed<'_> {
                 let value = view.value(*at, column);
                 let element =
                     element(&column.column_type, value.as_deref(), self.element.as_deref());
-                match &column.column_type {
-                    ColumnType::Map(_, value_type) | ColumnType::List(value_type) => {
-                        self.compare(value_type, element.as_deref())
-                    }
-                    _ => false,
+                if let ColumnType::Map(_, held) | ColumnType::List(held) = &column.column_type {
+                    return self.compare(held, element.as_deref());
                 }
+                false
             }
         }
     }

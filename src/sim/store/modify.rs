@@ -18,6 +18,7 @@ use crate::sim::store::bind::Binder;
 use crate::sim::store::bind::Receiver;
 use crate::sim::store::restriction;
 use crate::sim::store::restriction::Restrictions;
+use crate::sim::store::restriction::Subject;
 use crate::sim::store::restriction::Test;
 use crate::sim::store::schema::Column;
 use crate::sim::store::schema::ColumnKind;
@@ -213,11 +214,9 @@ impl ModifyPlan {
                 Operation::Subtract(binder.bind(term, &changeable(column, true)?)?)
             }
             (Place::Whole, Change::Prepend(term)) => {
-                let to = changeable(column, false)?;
-                match column.column_type {
-                    ColumnType::List(_) => Operation::Prepend(binder.bind(term, &to)?),
-                    _ => Operation::Add(binder.bind(term, &to)?),
-                }
+                let value = binder.bind(term, &changeable(column, false)?)?;
+                let is_list = matches!(column.column_type, ColumnType::List(_));
+                if is_list { Operation::Prepend(value) } else { Operation::Add(value) }
             }
             (Place::Element(key), Change::Set(term)) => {
                 multi_cell(column, "")?;
@@ -253,11 +252,10 @@ impl ModifyPlan {
             Place::Whole => Operation::Delete,
             Place::Element(key) => {
                 multi_cell(column, "")?;
-                let to = match &column.column_type {
-                    ColumnType::Set(element) => {
-                        Receiver::new(&format!("value({name})"), (**element).clone())
-                    }
-                    _ => restriction::element_receivers(column)?.0,
+                let to = if let ColumnType::Set(element) = &column.column_type {
+                    Receiver::new(&format!("value({name})"), (**element).clone())
+                } else {
+                    restriction::element_receivers(column)?.0
                 };
                 Operation::DeleteElement(binder.bind(key, &to)?)
             }
@@ -295,6 +293,17 @@ impl ModifyPlan {
                 "Invalid where clause contains non PRIMARY KEY columns: {}",
                 column.name
             )));
+        }
+        let uneven = self.restrictions.tests.iter().any(|test| match &test.subject {
+            Subject::Columns(at) => {
+                test.operator == Operator::In || !restriction::same_direction(table, at)
+            }
+            Subject::Column(_) | Subject::Element(..) | Subject::Token => false,
+        });
+        if uneven {
+            return Err(CqlError::invalid(
+                "Multi-column relations of this kind are not supported in modifications here",
+            ));
         }
         let missing = (0..key_len).find(|at| self.restrictions.fixing(*at).is_none());
         let Some(at) = missing else {

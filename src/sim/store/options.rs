@@ -41,7 +41,7 @@ const MAPS: &[&str] = &[
 ];
 
 const LOCATOR: &str = "org.apache.cassandra.locator.";
-const COMPRESSOR: &str = "org.apache.cassandra.io.compress.LZ4Compressor";
+const COMPRESSORS: &str = "org.apache.cassandra.io.compress.";
 
 fn map_of(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -52,10 +52,11 @@ pub(crate) fn table_defaults() -> BTreeMap<String, Property> {
     let texts = TEXTS.iter().filter_map(|(name, value)| {
         Some(((*name).to_owned(), Property::Text((*value)?.to_owned())))
     });
+    let compressor = format!("{COMPRESSORS}LZ4Compressor");
     let maps = [
         ("caching", map_of(&[("keys", "ALL"), ("rows_per_partition", "ALL")])),
         ("compaction", map_of(&[("class", "SizeTieredCompactionStrategy")])),
-        ("compression", map_of(&[("sstable_compression", COMPRESSOR)])),
+        ("compression", map_of(&[("sstable_compression", &compressor)])),
     ];
     let maps = maps.into_iter().map(|(name, map)| (name.to_owned(), Property::Map(map)));
     texts.chain(maps).collect()
@@ -73,6 +74,12 @@ pub(crate) fn set_table(
             let mut map = map(name, term)?;
             if name == "compaction" {
                 require_class(&mut map)?;
+            }
+            if let Some(class) = map.get_mut("sstable_compression")
+                && !class.is_empty()
+                && !class.contains('.')
+            {
+                class.insert_str(0, COMPRESSORS);
             }
             options.insert(name.clone(), Property::Map(map));
         } else {
@@ -126,30 +133,38 @@ fn text(name: &str, term: &Term) -> Result<String, CqlError> {
 }
 
 fn map(name: &str, term: &Term) -> Result<BTreeMap<String, String>, CqlError> {
-    let pairs: Vec<(String, &Term)> = match term {
-        Term::Map(pairs) => pairs
-            .iter()
-            .map(|(key, value)| Ok((text(name, key)?, value)))
-            .collect::<Result<_, CqlError>>()?,
-        Term::Set(parts) if parts.is_empty() => Vec::new(),
-        _ => {
+    let pairs = match term {
+        Term::Map(pairs) => pairs.as_slice(),
+        Term::Set(parts) if parts.is_empty() => &[],
+        Term::Null
+        | Term::Text(_)
+        | Term::Integer(_)
+        | Term::Float(_)
+        | Term::Boolean(_)
+        | Term::Uuid(_)
+        | Term::Hex(_)
+        | Term::Duration(_)
+        | Term::Marker(_)
+        | Term::List(_)
+        | Term::Set(_)
+        | Term::Tuple(_)
+        | Term::Fields(_)
+        | Term::Call(..)
+        | Term::Cast(..) => {
             return Err(CqlError::syntax(format!(
                 "Invalid value for property '{name}'. It should be a map."
             )));
         }
     };
-    pairs
-        .into_iter()
-        .map(|(key, value)| match value {
-            // A list of racks instead of a number.
-            Term::List(racks) => {
-                let racks: Result<Vec<String>, _> =
-                    racks.iter().map(|rack| text(name, rack)).collect();
-                Ok((key, racks?.len().to_string()))
-            }
-            _ => Ok((key, text(name, value)?)),
-        })
-        .collect()
+    let pairs = pairs.iter().map(|(key, value)| {
+        let key = text(name, key)?;
+        // A list of racks instead of a number.
+        if let Term::List(racks) = value {
+            return Ok((key, racks.len().to_string()));
+        }
+        Ok((key, text(name, value)?))
+    });
+    pairs.collect()
 }
 
 /// Sets the options of a keyspace; `datacenters` are those that `replication_factor` stands for.

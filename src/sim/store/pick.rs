@@ -36,11 +36,11 @@ pub(crate) enum Pick {
     TimeToLive(usize),
     Token,
     Value(Expr),
-    Call(Function, Vec<Pick>),
-    Field(Box<Pick>, usize),
-    Element(Box<Pick>, ColumnType, Expr),
+    Call(Function, Vec<Self>),
+    Field(Box<Self>, usize),
+    Element(Box<Self>, ColumnType, Expr),
     /// Of the rows' picks; `None` counts rows.
-    Aggregate(Aggregate, ColumnType, Option<Box<Pick>>),
+    Aggregate(Aggregate, ColumnType, Option<Box<Self>>),
 }
 
 /// One output column.
@@ -130,12 +130,12 @@ fn output(binder: &mut Binder<'_>, table: &Table, selector: &Selector) -> Result
         }
         Selector::Element(inner, key) => {
             let inner = output(binder, table, inner)?;
-            let (key_type, element) = match inner.column_type.clone() {
-                ColumnType::Map(key, value) => (*key, *value),
-                ColumnType::List(value) => (ColumnType::Int, *value),
-                _ => {
-                    return Err(CqlError::invalid(format!("{} is not a map", inner.name)));
-                }
+            let (key_type, element) = if let ColumnType::Map(key, value) = &inner.column_type {
+                ((**key).clone(), (**value).clone())
+            } else if let ColumnType::List(value) = &inner.column_type {
+                (ColumnType::Int, (**value).clone())
+            } else {
+                return Err(CqlError::invalid(format!("{} is not a map or list", inner.name)));
             };
             let receiver = Receiver::new(&format!("key({})", inner.name), key_type);
             let key = binder.bind(key, &receiver)?;

@@ -4,6 +4,7 @@ use crate::sim::cql::ast::Left;
 use crate::sim::cql::ast::Operator;
 use crate::sim::cql::ast::Relation;
 use crate::sim::cql::ast::Right;
+use crate::sim::cql::ast::Term;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
 use crate::sim::like::Like;
@@ -29,7 +30,7 @@ pub(crate) enum Subject {
 
 /// The right side of a test.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Operand {
+pub(crate) enum Against {
     /// One value.
     One(Expr),
     /// `IN (a, b)`.
@@ -43,7 +44,7 @@ pub(crate) enum Operand {
 pub(crate) struct Test {
     pub(crate) subject: Subject,
     pub(crate) operator: Operator,
-    pub(crate) operand: Operand,
+    pub(crate) against: Against,
 }
 
 impl Test {
@@ -57,16 +58,16 @@ impl Test {
 
     /// Whether its right side is the same at any time.
     pub(crate) fn is_pure(&self) -> bool {
-        match &self.operand {
-            Operand::One(expr) | Operand::Listed(expr) => expr.is_pure(),
-            Operand::Many(exprs) => exprs.iter().all(Expr::is_pure),
+        match &self.against {
+            Against::One(expr) | Against::Listed(expr) => expr.is_pure(),
+            Against::Many(exprs) => exprs.iter().all(Expr::is_pure),
         }
     }
 
     /// Whether it fixes the column to one value or a few.
     fn fixes(&self, position: usize) -> bool {
         let keyed = matches!(self.operator, Operator::Equal | Operator::In);
-        keyed && self.is_on(position) && !matches!(self.subject, Subject::Element(..))
+        keyed && self.subject == Subject::Column(position)
     }
 }
 
@@ -84,7 +85,8 @@ impl Restrictions {
         relations: &[Relation],
         like: Like,
     ) -> Result<Self, CqlError> {
-        let tests = relations.iter().map(|relation| test(binder, table, relation, like));
+        let relations = relations.iter().flat_map(by_column);
+        let tests = relations.map(|relation| test(binder, table, &relation, like));
         Ok(Self { tests: tests.collect::<Result<_, _>>()? })
     }
 
@@ -108,8 +110,8 @@ impl Restrictions {
     pub(crate) fn pk_indexes(&self, table: &Table) -> Vec<u16> {
         let index = |position| {
             let test = self.fixing(position)?;
-            match (&test.operator, &test.operand, &test.subject) {
-                (Operator::Equal, Operand::One(expr), Subject::Column(_)) => {
+            match (&test.operator, &test.against, &test.subject) {
+                (Operator::Equal, Against::One(expr), Subject::Column(_)) => {
                     u16::try_from(expr.marker()?).ok()
                 }
                 _ => None,
@@ -170,6 +172,29 @@ impl Restrictions {
     }
 }
 
+/// `(a, b) = (1, 2)` as one relation for each column; everything else as it is.
+fn by_column(relation: &Relation) -> Vec<Relation> {
+    if let (Left::Columns(names), Operator::Equal) = (&relation.left, relation.operator)
+        && let Right::One(Term::Tuple(parts)) = &relation.right
+        && parts.len() == names.len()
+    {
+        let single = |(name, part): (&String, &Term)| Relation {
+            left: Left::Column(name.clone()),
+            operator: Operator::Equal,
+            right: Right::One(part.clone()),
+        };
+        return names.iter().zip(parts).map(single).collect();
+    }
+    vec![relation.clone()]
+}
+
+/// Whether all clustering columns of a joint relation are sorted the same way.
+pub(crate) fn same_direction(table: &Table, positions: &[usize]) -> bool {
+    let mut directions = positions.iter().filter_map(|at| Some(table.columns.get(*at)?.descending));
+    let first = directions.next();
+    directions.all(|direction| Some(direction) == first)
+}
+
 /// The position of a column, or the server's refusal.
 pub(crate) fn position(table: &Table, name: &str) -> Result<usize, CqlError> {
     table.position(name).ok_or_else(|| CqlError::invalid(format!("Unrecognized name {name}")))
@@ -227,30 +252,30 @@ pub(crate) fn test(
             (Subject::Token, Receiver::new("partition key token", ColumnType::Bigint))
         }
     };
-    let operand = match &relation.right {
+    let against = match &relation.right {
         Right::One(term) if operator == Operator::In => {
             let word = if like == Like::V6_2 { "in" } else { "IN" };
             let name = format!("{word}({})", to.name);
             let list = ColumnType::List(Box::new(to.column_type));
-            Operand::Listed(binder.bind(term, &Receiver::new(&name, list))?)
+            Against::Listed(binder.bind(term, &Receiver::new(&name, list))?)
         }
-        Right::One(term) => Operand::One(bind_right(binder, table, term, &to)?),
+        Right::One(term) => Against::One(bind_right(binder, table, term, &to)?),
         Right::Many(terms) => {
             let bound = terms.iter().map(|term| binder.bind(term, &to));
-            Operand::Many(bound.collect::<Result<_, _>>()?)
+            Against::Many(bound.collect::<Result<_, _>>()?)
         }
     };
-    Ok(Test { subject, operator, operand })
+    Ok(Test { subject, operator, against })
 }
 
 /// `token(a, b)` on the right becomes its constant; everything else is bound as it is.
 fn bind_right(
     binder: &mut Binder<'_>,
     table: &Table,
-    term: &crate::sim::cql::ast::Term,
+    term: &Term,
     to: &Receiver,
 ) -> Result<Expr, CqlError> {
-    let crate::sim::cql::ast::Term::Call(name, arguments) = term else {
+    let Term::Call(name, arguments) = term else {
         return binder.bind(term, to);
     };
     if !name.eq_ignore_ascii_case("token") || to.column_type != ColumnType::Bigint {
@@ -288,15 +313,17 @@ fn column_receiver(column: &Column, operator: Operator) -> Result<Receiver, CqlE
 /// The key and the value of an element of a map or list.
 pub(crate) fn element_receivers(column: &Column) -> Result<(Receiver, Receiver), CqlError> {
     let name = &column.name;
-    match &column.column_type {
-        ColumnType::Map(key, value) => Ok((
+    if let ColumnType::Map(key, value) = &column.column_type {
+        return Ok((
             Receiver::new(&format!("key({name})"), (**key).clone()),
             Receiver::new(&format!("value({name})"), (**value).clone()),
-        )),
-        ColumnType::List(element) => Ok((
+        ));
+    }
+    if let ColumnType::List(element) = &column.column_type {
+        return Ok((
             Receiver::new(&format!("idx({name})"), ColumnType::Int),
             Receiver::new(&format!("value({name})"), (**element).clone()),
-        )),
-        _ => Err(CqlError::invalid(format!("Column {name} is not a map or list"))),
+        ));
     }
+    Err(CqlError::invalid(format!("Column {name} is not a map or list")))
 }

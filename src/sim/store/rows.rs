@@ -11,6 +11,9 @@ use crate::sim::store::schema::Column;
 /// Token and serialized partition key: the order of partitions.
 pub(crate) type PartitionKey = (i64, Vec<u8>);
 
+/// A partition's place among all, and the components of its key.
+pub(crate) type NamedPartition = (PartitionKey, Vec<Vec<u8>>);
+
 /// How many range deletions a partition remembers; beyond, the oldest are forgotten.
 const RANGES_MAX: usize = 1024;
 
@@ -36,6 +39,14 @@ impl Slice {
     /// Whether `key` lies in it.
     pub(crate) fn contains(&self, key: &[u8]) -> bool {
         key >= self.from.as_slice() && self.to.as_ref().is_none_or(|to| key < to.as_slice())
+    }
+
+    /// Moves the end down to `to`, never up.
+    pub(crate) fn lower(&mut self, to: Vec<u8>) {
+        self.to = Some(match self.to.take() {
+            Some(old) => old.min(to),
+            None => to,
+        });
     }
 
     fn bounds(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
@@ -132,7 +143,10 @@ impl Partition {
     pub(crate) fn delete(&mut self, timestamp: i64) {
         self.deleted_at = self.deleted_at.max(timestamp);
         self.statics.delete(timestamp);
-        self.rows.values_mut().for_each(|row| row.delete(timestamp));
+        self.rows.retain(|_, row| {
+            row.delete(timestamp);
+            row.deleted_at > timestamp || row.marker.is_some() || !row.cells.is_empty()
+        });
         self.ranges.retain(|(_, deleted)| *deleted > timestamp);
     }
 

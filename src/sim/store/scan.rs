@@ -54,8 +54,7 @@ pub(crate) fn scan(
     plan: &SelectPlan,
     rows: &TableRows,
     inputs: Inputs<'_>,
-    limits: Limits,
-    state: Option<&[u8]>,
+    (limits, state): (Limits, Option<&[u8]>),
     mut visit: impl FnMut(&View<'_>) -> Result<(), CqlError>,
 ) -> Result<Option<PagingState>, CqlError> {
     let resume = state.filter(|state| !state.is_empty()).map(PagingState::decode).transpose()?;
@@ -120,7 +119,7 @@ impl Walk<'_> {
             if !self.tests.iter().all(|test| test.matches(&view, &self.plan.table)) {
                 continue;
             }
-            let step = self.offer(&view, key, Some(sort), &mut in_partition, visit)?;
+            let step = self.offer(&view, (key, Some(sort)), &mut in_partition, visit)?;
             if step != Step::Next {
                 return Ok(step);
             }
@@ -136,7 +135,7 @@ impl Walk<'_> {
             }
             let view = view(None);
             if self.tests.iter().all(|test| test.matches(&view, &self.plan.table)) {
-                return self.offer(&view, key, None, &mut in_partition, visit);
+                return self.offer(&view, (key, None), &mut in_partition, visit);
             }
         }
         Ok(Step::Next)
@@ -151,8 +150,7 @@ impl Walk<'_> {
     fn offer(
         &mut self,
         view: &View<'_>,
-        key: &PartitionKey,
-        sort: Option<&[u8]>,
+        (key, sort): (&PartitionKey, Option<&[u8]>),
         in_partition: &mut i32,
         visit: &mut Visit<'_>,
     ) -> Result<Step, CqlError> {
@@ -183,7 +181,7 @@ impl Walk<'_> {
 fn skip(slice: &mut Slice, row: &[u8], reversed: bool) {
     if reversed {
         let to = row.to_vec();
-        slice.to = Some(slice.to.take().map_or(to.clone(), |old| old.min(to)));
+        slice.lower(to);
     } else {
         // The shortest key that is greater.
         let mut from = row.to_vec();

@@ -45,6 +45,9 @@ pub(crate) struct Page<'a> {
     pub(crate) state: Option<&'a [u8]>,
 }
 
+/// What rows of one group have in common.
+type GroupKey = Vec<Option<Vec<u8>>>;
+
 impl SelectPlan {
     /// Checks a SELECT.
     pub(crate) fn new(
@@ -134,7 +137,7 @@ impl SelectPlan {
             return self.run_groups(rows, inputs, limits);
         }
         let mut out = Vec::new();
-        let paging_state = scan::scan(self, rows, inputs, limits, page.state, |view| {
+        let paging_state = scan::scan(self, rows, inputs, (limits, page.state), |view| {
             let cells = self.outputs.iter().map(|output| output.pick.of(view, &self.table, inputs));
             out.push(self.shown(cells.collect::<Result<_, _>>()?));
             Ok(())
@@ -166,11 +169,11 @@ impl SelectPlan {
         let group_limit = limits.rows;
         let limits = Limits { rows: None, per_partition: limits.per_partition, page: None };
         let fresh = || vec![Tally::default(); self.outputs.len()];
-        let mut groups: Vec<(Vec<Option<Vec<u8>>>, Vec<Tally>)> = Vec::new();
+        let mut groups: Vec<(GroupKey, Vec<Tally>)> = Vec::new();
         if self.group_by.is_empty() {
             groups.push((Vec::new(), fresh()));
         }
-        scan::scan(self, rows, inputs, limits, None, |view| {
+        scan::scan(self, rows, inputs, (limits, None), |view| {
             let key = self.group_key(view);
             if groups.last().is_none_or(|(last, _)| *last != key) {
                 groups.push((key, fresh()));
@@ -204,7 +207,7 @@ impl SelectPlan {
         Ok(Rows { columns: self.columns(), rows: rows.collect(), paging_state: None })
     }
 
-    fn group_key(&self, view: &View<'_>) -> Vec<Option<Vec<u8>>> {
+    fn group_key(&self, view: &View<'_>) -> GroupKey {
         let column = |at: &usize| self.table.columns.get(*at).map(|column| view.value(*at, column));
         self.group_by.iter().filter_map(column).collect()
     }

@@ -78,20 +78,7 @@ fn named_rows(keyspace: &Keyspace, name: &str, push: &mut dyn FnMut(Named)) {
                 ]);
             }
         }),
-        "types" => {
-            for (name, fields) in &keyspace.types {
-                let names: Vec<&str> = fields.iter().map(|(field, _)| field.as_str()).collect();
-                let types: Vec<String> =
-                    fields.iter().map(|(_, field)| type_name::cql_name(field, true)).collect();
-                let types: Vec<&str> = types.iter().map(String::as_str).collect();
-                push(vec![
-                    ("keyspace_name", text(&keyspace.name)),
-                    ("type_name", text(name)),
-                    ("field_names", list(&names)),
-                    ("field_types", list(&types)),
-                ]);
-            }
-        }
+        "types" => types(keyspace, push),
         "dropped_columns" => tables.for_each(|table| {
             for (column, (shown, micros)) in &table.dropped {
                 push(vec![
@@ -104,6 +91,21 @@ fn named_rows(keyspace: &Keyspace, name: &str, push: &mut dyn FnMut(Named)) {
             }
         }),
         _ => {}
+    }
+}
+
+fn types(keyspace: &Keyspace, push: &mut dyn FnMut(Named)) {
+    for (name, fields) in &keyspace.types {
+        let names: Vec<&str> = fields.iter().map(|(field, _)| field.as_str()).collect();
+        let types: Vec<String> =
+            fields.iter().map(|(_, field)| type_name::cql_name(field, true)).collect();
+        let types: Vec<&str> = types.iter().map(String::as_str).collect();
+        push(vec![
+            ("keyspace_name", text(&keyspace.name)),
+            ("type_name", text(name)),
+            ("field_names", list(&names)),
+            ("field_types", list(&types)),
+        ]);
     }
 }
 

@@ -60,10 +60,11 @@ impl Bench {
     }
 
     fn rows_with(&mut self, text: &str, values: &[Value<'_>]) -> String {
-        match self.run(text, values).unwrap_or_else(|error| panic!("{text}: {error}")) {
-            Outcome::Rows(rows) => shown(&rows),
-            other => panic!("{text}: {other:?}"),
-        }
+        let outcome = self.run(text, values).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let Outcome::Rows(rows) = outcome else {
+            panic!("{text}: {outcome:?}");
+        };
+        shown(&rows)
     }
 
     /// Names and types of the bind variables, and the pk indexes.

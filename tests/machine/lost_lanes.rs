@@ -1,0 +1,193 @@
+//! A lane is lost: what never left goes elsewhere, reads go elsewhere, writes are told as unknown.
+
+use shardlane::wire::opcode::Opcode;
+use shardlane::wire::response::error::{ErrorCode, Extras};
+
+use crate::support::frames::{
+    LWT_MASK, batch, execute, execute_at, prepare, prepared, query, query_at, rows, void,
+};
+use crate::support::rig::Rig;
+
+const QUORUM: u16 = 4;
+
+#[test]
+fn what_never_left_is_sent_elsewhere_be_it_a_write() {
+    let mut rig = Rig::new();
+    let first = rig.lane(0, 0);
+    let client = rig.client();
+    rig.send(client, &query(1, "INSERT"));
+    let second = rig.lane(1, 0);
+    rig.lose(first);
+    let request = rig.requests(second).remove(0);
+    assert_eq!(request.text(), "INSERT");
+    rig.result(second, request.stream(), &void());
+    assert_eq!(rig.answer(client).stream(), 1);
+    rig.finish();
+}
+
+#[test]
+fn what_left_by_half_never_ran_and_is_sent_elsewhere() {
+    let mut rig = Rig::new();
+    let first = rig.lane(0, 0);
+    let client = rig.client();
+    rig.send(client, &[query(1, "INSERT 1"), query(2, "INSERT 2")].concat());
+    let len = query(1, "INSERT 1").len();
+    rig.input(|engine| engine.on_lane_sent(first, len + len - 1));
+    let second = rig.lane(1, 0);
+    rig.lose(first);
+    assert_eq!(rig.requests(second).remove(0).text(), "INSERT 2");
+    let answer = rig.answer(client);
+    assert_eq!((answer.stream(), answer.code()), (1, ErrorCode::WRITE_TIMEOUT));
+    rig.finish();
+}
+
+#[test]
+fn a_read_that_left_is_sent_elsewhere_and_in_the_end_told_as_timed_out() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.send(client, &query_at(1, "SELECT", QUORUM));
+    let (mut lane, mut request) = rig.request();
+    let mut sent = 0;
+    let answer = loop {
+        assert_eq!(request.text(), "SELECT");
+        sent += 1;
+        rig.lose(lane);
+        if let Some(answer) = rig.answers(client).pop() {
+            break answer;
+        }
+        (lane, request) = rig.request();
+    };
+    assert!((2..=3).contains(&sent), "{sent}");
+    let extras =
+        Extras::ReadTimeout { consistency: QUORUM, received: 0, block_for: 1, data_present: false };
+    assert_eq!(answer.error().extras, extras);
+    rig.finish();
+}
+
+#[test]
+fn an_executed_read_goes_to_another_lane() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_select(client, "ring", 9);
+    rig.send(client, &execute(1, &[9; 16], b"key "));
+    let (lane, request) = rig.request();
+    rig.lose(lane);
+    let (other, repeated) = rig.request();
+    assert_eq!(repeated.body, request.body);
+    rig.result(other, repeated.stream(), &rows(b"rows"));
+    assert_eq!(rig.answer(client).mark(), b"rows");
+    rig.finish();
+}
+
+#[test]
+fn a_write_that_left_is_told_as_unknown_with_its_kind_and_consistency() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_insert(client, "tab", 9);
+    let lwt = prepared(&[8; 16], LWT_MASK, ("tab", "t"), b"");
+    rig.send(client, &prepare(1, "INSERT IF NOT EXISTS"));
+    let (lane, request) = rig.request();
+    rig.result(lane, request.stream(), &lwt);
+    for (lane, request) in rig.all_requests() {
+        rig.result(lane, request.stream(), &lwt);
+    }
+    assert_eq!(rig.answers(client).len(), 1);
+    let child: (&[u8], &[u8]) = (&[9; 16], b"k");
+    // The batches of these tests say LOCAL_QUORUM.
+    for (bytes, consistency, write_type) in [
+        (query_at(4, "INSERT", QUORUM), QUORUM, "SIMPLE"),
+        (execute_at(4, &[9; 16], b"k", (QUORUM, 0)), QUORUM, "SIMPLE"),
+        (execute_at(4, &[8; 16], b"k", (QUORUM, 0)), QUORUM, "CAS"),
+        (batch(4, 0, &[child]), 6, "BATCH"),
+        (batch(4, 1, &[child]), 6, "UNLOGGED_BATCH"),
+        (batch(4, 2, &[child]), 6, "COUNTER"),
+    ] {
+        rig.send(client, &bytes);
+        let (lane, _) = rig.request();
+        rig.lose(lane);
+        let answer = rig.answer(client);
+        assert_eq!(answer.stream(), 4);
+        let extras = Extras::WriteTimeout { consistency, received: 0, block_for: 1, write_type };
+        assert_eq!(answer.error().extras, extras);
+        assert!(rig.all_requests().is_empty(), "a write is never repeated");
+        rig.open_all_lanes();
+        let _warmed = rig.all_requests();
+    }
+    rig.finish();
+}
+
+#[test]
+fn a_statement_to_prepare_goes_elsewhere() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.send(client, &prepare(1, "INSERT"));
+    let (lane, _) = rig.request();
+    rig.lose(lane);
+    let (other, repeated) = rig.request();
+    assert_eq!(repeated.opcode(), Opcode::Prepare);
+    rig.result(other, repeated.stream(), &prepared(&[9; 16], 0, ("tab", "t"), b""));
+    assert_eq!(rig.answer(client).stream(), 1);
+    rig.finish();
+}
+
+#[test]
+fn the_last_lane_answers_everything_as_it_goes() {
+    let mut rig = Rig::new();
+    let lane = rig.lane(0, 0);
+    let client = rig.client();
+    rig.send(client, &[query(1, "SELECT"), query(2, "INSERT"), prepare(3, "SELECT")].concat());
+    assert_eq!(rig.requests(lane).len(), 3);
+    rig.send(client, &query(4, "INSERT unsent"));
+    rig.lose(lane);
+    let codes: Vec<_> = rig.answers(client).iter().map(|a| (a.stream(), a.code())).collect();
+    let expected = [
+        (1, ErrorCode::OVERLOADED),
+        (2, ErrorCode::WRITE_TIMEOUT),
+        (3, ErrorCode::OVERLOADED),
+        (4, ErrorCode::OVERLOADED),
+    ];
+    assert_eq!(codes, expected);
+    rig.finish();
+}
+
+#[test]
+fn a_write_too_long_to_keep_that_never_left_is_refused_and_not_told_as_unknown() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.send(client, &query(1, &format!("INSERT {}", "x".repeat(300 << 10))));
+    let busy = rig.lanes.clone().into_iter();
+    let lane =
+        busy.max_by_key(|lane| rig.engine.lane_output(*lane).map_or(0, <[u8]>::len)).unwrap();
+    rig.lose(lane);
+    assert_eq!(rig.answer(client).code(), ErrorCode::OVERLOADED);
+    rig.finish();
+}
+
+#[test]
+fn a_lane_that_is_lost_twice_is_lost_once() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.send(client, &query(1, "INSERT"));
+    let (lane, _) = rig.request();
+    rig.lose(lane);
+    rig.lose(lane);
+    assert_eq!(rig.answers(client).len(), 1);
+    rig.finish();
+}
+
+#[test]
+fn a_second_lane_to_a_place_replaces_the_first() {
+    let mut rig = Rig::new();
+    let first = rig.lane(0, 0);
+    let second = rig.lane(0, 0);
+    assert_eq!(rig.lanes_to_close(), [first]);
+    let client = rig.client();
+    for stream in 0..4 {
+        rig.send(client, &query(stream, "SELECT"));
+    }
+    assert_eq!(rig.requests(second).len(), 4);
+    rig.lose(first);
+    rig.send(client, &query(5, "SELECT"));
+    assert_eq!(rig.requests(second).len(), 1);
+    rig.finish();
+}

@@ -1,0 +1,29 @@
+//! The engine as a machine: what clients and nodes send goes in, what each of them gets comes out.
+//! Nodes are played by hand, so that every order of events can be tried.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that meets what it does not expect fails"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod agreement;
+mod answers;
+mod bounds;
+mod chaos;
+mod chaos_ops;
+mod framing;
+mod keyspaces;
+mod learning;
+mod local;
+mod lost_lanes;
+mod prepared;
+mod routing;

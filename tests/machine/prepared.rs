@@ -1,0 +1,255 @@
+//! Statements that a node forgot are prepared there again, while that is safe.
+
+use shardlane::engine::pending::LaneKey;
+use shardlane::wire::opcode::Opcode;
+use shardlane::wire::response::error::{ErrorCode, Extras};
+
+use crate::support::frames::{
+    Frame, SKIP_METADATA, batch, error, execute, execute_at, prepared, rows, schema_change,
+    schema_event, unprepared, void,
+};
+use crate::support::rig::Rig;
+
+const ID: [u8; 16] = [9; 16];
+const TEXT: &str = "SELECT v FROM tab.t WHERE k = ? /* 9 */";
+
+fn rig() -> Rig {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 9);
+    rig
+}
+
+/// The node answers UNPREPARED; returns the PREPARE that it gets then.
+fn forget(rig: &mut Rig, lane: LaneKey, stream: i16, id: &[u8]) -> (LaneKey, Frame) {
+    rig.error(lane, stream, &unprepared(id));
+    let (again, request) = rig.request();
+    assert_eq!(request.opcode(), Opcode::Prepare);
+    (again, request)
+}
+
+fn same_node(rig: &Rig, a: LaneKey, b: LaneKey) -> bool {
+    let node = |lane| rig.lanes.iter().position(|known| *known == lane).unwrap() / 2;
+    node(a) == node(b)
+}
+
+#[test]
+fn a_forgotten_statement_is_prepared_on_that_node_and_the_request_sent_again() {
+    let mut rig = rig();
+    let client = rig.clients[0];
+    rig.send(client, &execute(4, &ID, b"key "));
+    let (lane, request) = rig.request();
+    let (again, prepare) = forget(&mut rig, lane, request.stream(), &ID);
+    assert!(same_node(&rig, lane, again));
+    assert_eq!(prepare.text(), TEXT);
+    assert!(rig.answers(client).is_empty());
+
+    rig.result(again, prepare.stream(), &prepared(&ID, 0, ("tab", "t"), b"columns"));
+    let (to, repeated) = rig.request();
+    assert_eq!((to, &repeated.body), (lane, &request.body));
+    rig.result(to, repeated.stream(), &rows(b"rows"));
+    let answer = rig.answer(client);
+    assert_eq!((answer.stream(), answer.mark()), (4, &b"rows"[..]));
+    assert_eq!(rig.engine.tally().reprepared, 1);
+    rig.finish();
+}
+
+#[test]
+fn requests_that_wait_for_one_statement_on_one_node_cost_one_prepare() {
+    let mut rig = Rig::new();
+    let lane = rig.lane(0, 0);
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 9);
+    for stream in 0..20 {
+        rig.send(client, &execute(stream, &ID, b"key "));
+    }
+    for request in rig.requests(lane) {
+        rig.error(lane, request.stream(), &unprepared(&ID));
+    }
+    let (_, prepare) = rig.request();
+    assert_eq!(prepare.text(), TEXT);
+    rig.result(lane, prepare.stream(), &prepared(&ID, 0, ("tab", "t"), b"columns"));
+    let repeated = rig.requests(lane);
+    assert_eq!(repeated.len(), 20);
+    for request in repeated {
+        rig.result(lane, request.stream(), &rows(b"rows"));
+    }
+    assert_eq!(rig.answers(client).len(), 20);
+    rig.finish();
+}
+
+#[test]
+fn a_node_that_forgets_again_and_again_is_believed_after_two_repeats() {
+    let mut rig = rig();
+    let client = rig.clients[0];
+    rig.send(client, &execute(4, &ID, b"key "));
+    let (mut lane, mut request) = rig.request();
+    for _ in 0..2 {
+        let (again, prepare) = forget(&mut rig, lane, request.stream(), &ID);
+        rig.result(again, prepare.stream(), &prepared(&ID, 0, ("tab", "t"), b"columns"));
+        (lane, request) = rig.request();
+        assert_eq!(request.opcode(), Opcode::Execute);
+    }
+    rig.error(lane, request.stream(), &unprepared(&ID));
+    assert!(rig.all_requests().is_empty());
+    let answer = rig.answer(client);
+    assert_eq!(answer.error().extras, Extras::Unprepared { id: Some(&ID) });
+    rig.finish();
+}
+
+#[test]
+fn a_statement_that_returns_other_columns_now_is_for_the_client_to_prepare() {
+    for answer in [
+        prepared(&ID, 0, ("tab", "t"), b"other columns"),
+        prepared(&[8; 16], 0, ("tab", "t"), b"columns"),
+        void(),
+    ] {
+        let mut rig = rig();
+        let client = rig.clients[0];
+        rig.send(client, &execute(4, &ID, b"key "));
+        let (lane, request) = rig.request();
+        let (again, prepare) = forget(&mut rig, lane, request.stream(), &ID);
+        rig.result(again, prepare.stream(), &answer);
+        assert!(rig.all_requests().is_empty());
+        let answer = rig.answer(client);
+        assert_eq!((answer.stream(), answer.code()), (4, ErrorCode::UNPREPARED));
+        assert_eq!(answer.error().extras, Extras::Unprepared { id: Some(&ID) });
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_statement_that_cannot_be_prepared_any_more_is_for_the_client_to_hear() {
+    let mut rig = rig();
+    let client = rig.clients[0];
+    rig.send(client, &execute(4, &ID, b"key "));
+    let (lane, request) = rig.request();
+    let (again, prepare) = forget(&mut rig, lane, request.stream(), &ID);
+    rig.error(again, prepare.stream(), &error(ErrorCode::INVALID, "unconfigured table t"));
+    assert_eq!(rig.answer(client).error().extras, Extras::Unprepared { id: Some(&ID) });
+    rig.finish();
+}
+
+#[test]
+fn the_id_in_the_error_is_not_trusted() {
+    let mut rig = rig();
+    let client = rig.clients[0];
+    rig.send(client, &execute(4, &ID, b"key "));
+    let (lane, request) = rig.request();
+    // A server that misread the request names what it took for the id.
+    let (_, prepare) = forget(&mut rig, lane, request.stream(), &[0]);
+    assert_eq!(prepare.text(), TEXT);
+    rig.finish();
+}
+
+#[test]
+fn an_unknown_id_is_passed_back() {
+    let mut rig = rig();
+    let client = rig.clients[0];
+    rig.send(client, &execute(4, &[1; 16], b"key "));
+    let (lane, request) = rig.request();
+    rig.error(lane, request.stream(), &unprepared(&[1; 16]));
+    assert!(rig.all_requests().is_empty());
+    assert_eq!(rig.answer(client).error().extras, Extras::Unprepared { id: Some(&[1; 16]) });
+    rig.finish();
+}
+
+#[test]
+fn a_batch_with_a_forgotten_child_is_sent_again() {
+    let mut rig = rig();
+    let client = rig.clients[0];
+    rig.prepare_insert(client, "tab", 7);
+    rig.send(client, &batch(4, 1, &[(&ID, b"a"), (&[7; 16], b"b")]));
+    let (lane, request) = rig.request();
+    let (again, prepare) = forget(&mut rig, lane, request.stream(), &[7; 16]);
+    assert_eq!(prepare.text(), "INSERT INTO tab.t (k) VALUES (?) /* 7 */");
+    rig.result(again, prepare.stream(), &prepared(&[7; 16], 0, ("tab", "t"), b""));
+    let (to, repeated) = rig.request();
+    assert_eq!((to, &repeated.body), (lane, &request.body));
+    rig.result(to, repeated.stream(), &void());
+    assert_eq!(rig.answer(client).stream(), 4);
+    rig.finish();
+}
+
+#[test]
+fn a_batch_is_not_repeated_for_an_id_that_it_does_not_name() {
+    let mut rig = rig();
+    let client = rig.clients[0];
+    rig.prepare_insert(client, "tab", 7);
+    rig.send(client, &batch(4, 1, &[(&ID, b"a")]));
+    let (lane, request) = rig.request();
+    rig.error(lane, request.stream(), &unprepared(&[7; 16]));
+    assert!(rig.all_requests().is_empty());
+    assert_eq!(rig.answer(client).code(), ErrorCode::UNPREPARED);
+    rig.finish();
+}
+
+#[test]
+fn a_node_lost_while_it_prepares_gives_the_request_to_another() {
+    let mut rig = rig();
+    let client = rig.clients[0];
+    rig.send(client, &execute(4, &ID, b"key "));
+    let (lane, request) = rig.request();
+    let (again, _) = forget(&mut rig, lane, request.stream(), &ID);
+    rig.lose(again);
+    let (to, repeated) = rig.request();
+    assert_eq!(repeated.body, request.body);
+    rig.result(to, repeated.stream(), &rows(b"rows"));
+    assert_eq!(rig.answer(client).mark(), b"rows");
+    rig.finish();
+}
+
+#[test]
+fn a_client_that_left_while_its_statement_is_prepared_gets_nothing_run() {
+    let mut rig = rig();
+    let client = rig.client();
+    rig.send(client, &execute(4, &ID, b"key "));
+    let (lane, request) = rig.request();
+    let (again, prepare) = forget(&mut rig, lane, request.stream(), &ID);
+    rig.leave(client);
+    rig.result(again, prepare.stream(), &prepared(&ID, 0, ("tab", "t"), b"columns"));
+    assert!(rig.all_requests().is_empty());
+    rig.finish();
+}
+
+#[test]
+fn after_a_table_changed_rows_come_with_their_columns() {
+    let mut rig = rig();
+    let client = rig.clients[0];
+    let flags = |frame: &Frame| frame.body[2 + 16 + 2];
+    rig.send(client, &execute_at(4, &ID, b"key ", (1, SKIP_METADATA)));
+    assert_eq!(flags(&rig.request().1), SKIP_METADATA | 1);
+    rig.input(|engine| engine.on_event(&schema_event("UPDATED", "tab", Some("t"))));
+    let _questions = rig.all_requests();
+    rig.send(client, &execute_at(5, &ID, b"key ", (1, SKIP_METADATA)));
+    assert_eq!(flags(&rig.request().1), 1);
+    rig.finish();
+}
+
+#[test]
+fn a_request_from_before_a_change_asks_for_its_columns_when_it_is_repeated() {
+    let mut rig = rig();
+    let (old, new) = (rig.clients[0], rig.client());
+    rig.send(old, &execute_at(4, &ID, b"key ", (1, SKIP_METADATA)));
+    let (lane, request) = rig.request();
+    // Meanwhile the table changes, and another client prepares the statement as it is now.
+    let now = prepared(&ID, 0, ("tab", "t"), b"more columns");
+    rig.prepare(new, TEXT, &now);
+    let (again, prepare) = forget(&mut rig, lane, request.stream(), &ID);
+    rig.result(again, prepare.stream(), &now);
+    let (_, repeated) = rig.request();
+    assert_eq!(repeated.opcode(), Opcode::Execute);
+    assert_eq!(repeated.body[2 + 16 + 2] & SKIP_METADATA, 0);
+    rig.finish();
+}
+
+#[test]
+fn a_dropped_table_forgets_its_tablets() {
+    let mut rig = rig();
+    let client = rig.clients[0];
+    rig.send(client, &crate::support::frames::query(1, "DROP TABLE tab.t"));
+    let (lane, request) = rig.request();
+    rig.result(lane, request.stream(), &schema_change("DROPPED", "tab", Some("t")));
+    assert_eq!(rig.engine.gauges().tablets, 0);
+    rig.finish();
+}

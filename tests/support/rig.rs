@@ -1,0 +1,385 @@
+//! An engine with hand-made clients and nodes. After each input all outputs are taken, as the
+//! shell does; output of which the engine did not tell fails the test.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use shardlane::engine::client::ClientKey;
+use shardlane::engine::engine::{Engine, EngineSettings};
+use shardlane::engine::order::{News, Order};
+use shardlane::engine::pending::LaneKey;
+use shardlane::flow::limits::Limits;
+use shardlane::routing::decision::Reason;
+use shardlane::token::partitioner::Partitioner;
+use shardlane::token::shard::{ShardId, Sharder};
+use shardlane::token::token::Token;
+use shardlane::topology::id::{HostId, NodeId};
+use shardlane::topology::node::Node;
+use shardlane::topology::replication::Replication;
+use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};
+use shardlane::upstream::lane::{LaneRoute, SetId};
+use shardlane::wire::opcode::Opcode;
+
+use crate::support::frames;
+use crate::support::frames::{Frame, LWT_MASK, cut};
+
+pub(crate) const SHARDS: u16 = 2;
+const MSB: u8 = 12;
+
+pub(crate) struct Rig {
+    pub(crate) engine: Engine,
+    pub(crate) now_us: u64,
+    /// Orders that no helper has carried out, oldest first.
+    pub(crate) orders: VecDeque<Order>,
+    told_lanes: HashSet<LaneKey>,
+    told_clients: HashSet<ClientKey>,
+    closing: HashSet<ClientKey>,
+    pub(crate) lanes: Vec<LaneKey>,
+    pub(crate) clients: Vec<ClientKey>,
+}
+
+pub(crate) fn host(node: u16) -> HostId {
+    HostId([node as u8 + 1; 16])
+}
+
+/// Nodes 0, 1, … each with a rack of its own, a tablet keyspace `tab` and a ring keyspace `ring`
+/// with one copy of each row.
+pub(crate) fn snapshot(version: u64, nodes: u16) -> Arc<Snapshot> {
+    let node = |number: u16| Node {
+        id: NodeId(number),
+        host: host(number),
+        address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, number as u8 + 1)),
+        port: 9042,
+        data_center: "dc1".into(),
+        rack: format!("r{number}").into(),
+        tokens: (0..8).map(|i| Token::new(i64::MAX / 40 * (i64::from(number) + 5 * i))).collect(),
+    };
+    let builder = SnapshotBuilder::new(version, (0..nodes).map(node).collect())
+        .tablet_keyspace("tab", BTreeMap::new())
+        .ring_keyspace("ring", Replication::Simple { factor: 1 }, BTreeMap::new());
+    Arc::new(builder.build())
+}
+
+pub(crate) fn settings() -> EngineSettings {
+    EngineSettings { limits: Limits::default(), rack: None, has_peers: true }
+}
+
+pub(crate) fn token(key: &[u8]) -> i64 {
+    Partitioner::Murmur3.token(key).value()
+}
+
+pub(crate) fn shard_of(key: &[u8]) -> ShardId {
+    Sharder::new(SHARDS, MSB).unwrap().shard_of(Partitioner::Murmur3.token(key))
+}
+
+impl Rig {
+    /// Three nodes, no lane yet.
+    pub(crate) fn new() -> Self {
+        Self::with_limits(|_| {})
+    }
+
+    pub(crate) fn with_limits(change: impl FnOnce(&mut Limits)) -> Self {
+        let mut settings = settings();
+        change(&mut settings.limits);
+        Self {
+            engine: Engine::new(settings, snapshot(1, 3)),
+            now_us: 1_000_000,
+            orders: VecDeque::new(),
+            told_lanes: HashSet::new(),
+            told_clients: HashSet::new(),
+            closing: HashSet::new(),
+            lanes: Vec::new(),
+            clients: Vec::new(),
+        }
+    }
+
+    /// One lane to each shard of each node, in the order of nodes and shards.
+    pub(crate) fn with_all_lanes() -> Self {
+        let mut rig = Self::new();
+        rig.open_all_lanes();
+        rig
+    }
+
+    pub(crate) fn open_all_lanes(&mut self) {
+        for node in 0..3 {
+            for shard in 0..SHARDS {
+                self.lane(node, shard);
+            }
+        }
+    }
+
+    pub(crate) fn lane(&mut self, node: u16, shard: u16) -> LaneKey {
+        self.lane_of(SetId::PLAIN, node, shard).expect("the set is open")
+    }
+
+    pub(crate) fn lane_of(&mut self, set: SetId, node: u16, shard: u16) -> Option<LaneKey> {
+        let (node, shard) = (NodeId(node), ShardId(shard));
+        let route = LaneRoute { node, shard, set, lwt_mask: LWT_MASK };
+        let lane = self.input(|engine| engine.on_lane_up(route, Sharder::new(SHARDS, MSB).ok()))?;
+        self.lanes.push(lane);
+        Some(lane)
+    }
+
+    /// The lane to a place, by the order in which `open_all_lanes` opens them.
+    pub(crate) fn lane_to(&self, node: u16, shard: ShardId) -> LaneKey {
+        self.lanes[usize::from(node * SHARDS + shard.0)]
+    }
+
+    /// A client that has connected and said nothing.
+    pub(crate) fn silent_client(&mut self) -> ClientKey {
+        let address = SocketAddr::from(([127, 0, 0, 1], 9042));
+        let client = self.input(|engine| engine.on_client_open(address)).expect("room");
+        self.clients.push(client);
+        client
+    }
+
+    pub(crate) fn client(&mut self) -> ClientKey {
+        self.client_of(4, None)
+    }
+
+    pub(crate) fn client_of(&mut self, version: u8, compression: Option<&str>) -> ClientKey {
+        let client = self.silent_client();
+        self.send(client, &frames::startup(version, compression));
+        let answers = self.answers(client);
+        assert_eq!(answers.len(), 1);
+        assert_eq!(answers[0].opcode(), Opcode::Ready);
+        client
+    }
+
+    /// Gives the engine an input, then takes what it says about outputs.
+    pub(crate) fn input<T>(&mut self, input: impl FnOnce(&mut Engine) -> T) -> T {
+        self.engine.on_time(self.now_us);
+        let given = input(&mut self.engine);
+        self.take_outputs();
+        given
+    }
+
+    fn take_outputs(&mut self) {
+        let (mut lanes, mut clients) = (Vec::new(), Vec::new());
+        self.engine.take_touched_lanes(&mut lanes);
+        self.engine.take_touched_clients(&mut clients);
+        self.told_lanes.extend(lanes);
+        self.told_clients.extend(clients);
+        while let Some(order) = self.engine.take_order() {
+            if let Order::CloseClient(client) = order {
+                self.closing.insert(client);
+            }
+            self.orders.push_back(order);
+        }
+        for lane in &self.lanes {
+            let waits = self.engine.lane_output(*lane).is_some_and(|out| !out.is_empty());
+            assert!(!waits || self.told_lanes.contains(lane), "nobody was told of {lane:?}");
+        }
+        for client in &self.clients {
+            let waits = self.engine.client_output(*client).is_some_and(|out| !out.is_empty());
+            assert!(!waits || self.told_clients.contains(client), "nobody was told of {client:?}");
+        }
+    }
+
+    pub(crate) fn send(&mut self, client: ClientKey, bytes: &[u8]) {
+        let mut chunk = bytes.to_vec();
+        self.input(|engine| engine.on_client_bytes(client, &mut chunk));
+    }
+
+    pub(crate) fn leave(&mut self, client: ClientKey) {
+        self.input(|engine| engine.on_client_closed(client));
+    }
+
+    /// What a client was sent since the last call; all of it leaves.
+    pub(crate) fn raw_answers(&mut self, client: ClientKey) -> Vec<u8> {
+        let Some(bytes) = self.engine.client_output(client).map(<[u8]>::to_vec) else {
+            return Vec::new();
+        };
+        self.told_clients.remove(&client);
+        self.input(|engine| engine.on_client_sent(client, bytes.len()));
+        bytes
+    }
+
+    pub(crate) fn answers(&mut self, client: ClientKey) -> Vec<Frame> {
+        cut(&self.raw_answers(client))
+    }
+
+    /// The one answer that waits for a client.
+    pub(crate) fn answer(&mut self, client: ClientKey) -> Frame {
+        let mut answers = self.answers(client);
+        assert_eq!(answers.len(), 1, "{answers:?}");
+        answers.remove(0)
+    }
+
+    /// The requests that reached a node by a lane since the last call.
+    pub(crate) fn requests(&mut self, lane: LaneKey) -> Vec<Frame> {
+        let Some(bytes) = self.engine.lane_output(lane).map(<[u8]>::to_vec) else {
+            return Vec::new();
+        };
+        self.told_lanes.remove(&lane);
+        self.input(|engine| engine.on_lane_sent(lane, bytes.len()));
+        let frames = cut(&bytes);
+        for frame in &frames {
+            assert_eq!(frame.header.version, 4, "{frame:?}");
+        }
+        frames
+    }
+
+    /// The requests on all lanes since the last call.
+    pub(crate) fn all_requests(&mut self) -> Vec<(LaneKey, Frame)> {
+        let mut all = Vec::new();
+        for lane in self.lanes.clone() {
+            all.extend(self.requests(lane).into_iter().map(|frame| (lane, frame)));
+        }
+        all
+    }
+
+    /// The one request on all lanes.
+    pub(crate) fn request(&mut self) -> (LaneKey, Frame) {
+        let mut all = self.all_requests();
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0)
+    }
+
+    pub(crate) fn lane_bytes(&mut self, lane: LaneKey, bytes: &[u8]) {
+        let mut chunk = bytes.to_vec();
+        self.input(|engine| engine.on_lane_bytes(lane, &mut chunk));
+    }
+
+    /// A node answers `stream` with RESULT.
+    pub(crate) fn result(&mut self, lane: LaneKey, stream: i16, body: &[u8]) {
+        self.respond(lane, (0, stream), Opcode::Result, body);
+    }
+
+    /// A node answers `stream` with ERROR.
+    pub(crate) fn error(&mut self, lane: LaneKey, stream: i16, body: &[u8]) {
+        self.respond(lane, (0, stream), Opcode::Error, body);
+    }
+
+    pub(crate) fn respond(
+        &mut self,
+        lane: LaneKey,
+        (flags, stream): (u8, i16),
+        opcode: Opcode,
+        body: &[u8],
+    ) {
+        let put = |out: &mut Vec<u8>| out.extend_from_slice(body);
+        self.lane_bytes(lane, &frames::frame((0x84, flags, stream), opcode, put));
+    }
+
+    /// A lane's connection breaks.
+    pub(crate) fn lose(&mut self, lane: LaneKey) {
+        self.input(|engine| engine.on_lane_down(lane));
+        self.lanes.retain(|known| *known != lane);
+        self.told_lanes.remove(&lane);
+    }
+
+    pub(crate) fn pass_time(&mut self, us: u64) {
+        self.now_us += us;
+        self.input(Engine::on_deadline);
+    }
+
+    /// A client prepares `text`; the node calls it `id`, and the other nodes prepare it as well.
+    pub(crate) fn prepare(&mut self, client: ClientKey, text: &str, answer: &[u8]) {
+        self.send(client, &frames::prepare(77, text));
+        let (lane, request) = self.request();
+        assert_eq!(request.opcode(), Opcode::Prepare);
+        self.result(lane, request.stream(), answer);
+        for (lane, spread) in self.all_requests() {
+            assert_eq!(spread.text(), text);
+            self.result(lane, spread.stream(), answer);
+        }
+        let told = self.answer(client);
+        assert_eq!((told.stream(), told.opcode()), (77, Opcode::Result));
+    }
+
+    /// Prepares a SELECT by `k` of `keyspace.t` under the id `[id; 16]`.
+    pub(crate) fn prepare_select(&mut self, client: ClientKey, keyspace: &str, id: u8) {
+        let text = format!("SELECT v FROM {keyspace}.t WHERE k = ? /* {id} */");
+        let answer = frames::prepared(&[id; 16], 0, (keyspace, "t"), b"columns");
+        self.prepare(client, &text, &answer);
+    }
+
+    /// Prepares an INSERT into `keyspace.t` under the id `[id; 16]`.
+    pub(crate) fn prepare_insert(&mut self, client: ClientKey, keyspace: &str, id: u8) {
+        let text = format!("INSERT INTO {keyspace}.t (k) VALUES (?) /* {id} */");
+        let answer = frames::prepared(&[id; 16], 0, (keyspace, "t"), b"");
+        self.prepare(client, &text, &answer);
+    }
+
+    pub(crate) fn decisions(&self, reason: Reason) -> u64 {
+        self.engine.tally().routing[reason as usize]
+    }
+
+    pub(crate) fn received(&self) -> u64 {
+        self.engine.tally().received.iter().sum()
+    }
+
+    pub(crate) fn ended(&self) -> u64 {
+        self.engine.tally().ended.iter().flatten().sum()
+    }
+
+    pub(crate) fn lanes_to_close(&mut self) -> Vec<LaneKey> {
+        let mut lanes = Vec::new();
+        self.orders.retain(|order| match order {
+            Order::CloseLane(lane) => {
+                lanes.push(*lane);
+                false
+            }
+            _ => true,
+        });
+        lanes
+    }
+
+    pub(crate) fn clients_to_close(&mut self) -> Vec<ClientKey> {
+        let mut clients = Vec::new();
+        self.orders.retain(|order| match order {
+            Order::CloseClient(client) => {
+                clients.push(*client);
+                false
+            }
+            _ => true,
+        });
+        clients
+    }
+
+    pub(crate) fn clients_to_resume(&mut self) -> Vec<ClientKey> {
+        let mut clients = Vec::new();
+        self.orders.retain(|order| match order {
+            Order::ResumeClient(client) => {
+                clients.push(*client);
+                false
+            }
+            _ => true,
+        });
+        clients
+    }
+
+    pub(crate) fn news(&mut self) -> Vec<News> {
+        let mut news = Vec::new();
+        self.orders.retain(|order| match order {
+            Order::Tell(told) => {
+                news.push(told.clone());
+                false
+            }
+            _ => true,
+        });
+        news
+    }
+
+    /// All lanes break and all waits run out: then every request has ended, and nothing is left.
+    pub(crate) fn finish(&mut self) {
+        for lane in self.lanes.clone() {
+            self.lose(lane);
+        }
+        for _ in 0..8 {
+            self.pass_time(16_000_000);
+        }
+        assert_eq!(self.received(), self.ended(), "{:?}", self.engine.tally());
+        for client in self.clients.clone() {
+            let in_flight = self.engine.client_in_flight(client);
+            assert!(in_flight.is_none_or(|count| count == 0), "{client:?}: {in_flight:?}");
+            let _read = self.raw_answers(client);
+            let open = in_flight.is_some() && !self.closing.contains(&client);
+            assert!(!open || self.engine.may_read(client), "{client:?} is not read any more");
+        }
+        let gauges = self.engine.gauges();
+        assert_eq!((gauges.in_flight, gauges.orphans), (0, 0));
+    }
+}
