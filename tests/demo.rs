@@ -34,13 +34,13 @@ fn the_summary_is_one_line_of_json_with_a_hit_rate_of_nearly_one() {
 }
 
 #[test]
-fn people_are_told_of_each_second_of_the_migration_and_of_the_end() {
+fn people_are_told_of_progress_of_the_migration_and_of_the_end() {
     let output = demo(&["--nodes", "1", "--shards", "3", "--tablets", "8", "--seconds", "2"]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{told}");
     let out = String::from_utf8(output.stdout).unwrap();
     let line = |start: &str| out.lines().position(|line| line.starts_with(start));
-    let order = [" 1/2 s", "2 tablets migrate", " 2/2 s", "hit rate", "added latency"].map(line);
-    assert!(order.iter().all(Option::is_some) && order[2] < order[3], "{order:?}: {out}");
+    let order = ["simulated", "2 tablets migrate", " 2/2 s", "hit rate", "added latency"].map(line);
+    assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{order:?}: {out}");
     assert!(out.contains("8 of 8 learned; 2 were moved"), "{out}");
 }

@@ -61,7 +61,8 @@ impl Window {
         let last = self.last();
         let from_us = last.at_us.saturating_sub(us);
         let is_old = |sample: &&Sample| sample.at_us <= from_us;
-        let earlier = self.samples.iter().rev().find(is_old).or(self.samples.front());
+        let earlier = self.samples.iter().rev().find(is_old);
+        let earlier = earlier.or_else(|| self.samples.front());
         earlier.map_or((0, 0), |earlier| last.since(earlier))
     }
 }

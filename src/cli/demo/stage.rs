@@ -130,8 +130,11 @@ impl Proxy {
         let serve = move || {
             let runtime = match Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
-                // Who waits to be told learns that this thread has ended.
-                Err(_) => return,
+                Err(error) => {
+                    // Nobody waits for it when the starting thread is gone.
+                    tell.send(Err(error.into())).ok();
+                    return;
+                }
             };
             runtime.block_on(async {
                 let server = Server::start(&settings).map_err(anyhow::Error::from);

@@ -130,14 +130,15 @@ impl Summary {
         writeln!(
             out,
             "\nrequests       {} answered, {} of them refused, {} read back wrong; {} unanswered\n\
-             hit rate       {} of the last {} s, {} of all, as the nodes counted\n\
-             misses         {}, most of them while tablets were learned",
+             hit rate       {} of the last {}.{} s, {} of all, as the nodes counted\n\
+             misses         {}: a tablet is learned by a miss, and once more after it has moved",
             self.requests,
             rest.refused,
             rest.wrong,
             rest.unanswered,
             percent(hits, lately),
             rest.last_us / 1_000_000,
+            rest.last_us / 100_000 % 10,
             percent(rest.hits, arrived),
             self.misses,
         )?;

@@ -128,7 +128,7 @@ async fn tell_tablet(
         match snapshot.node_of(host) {
             Some(node) => tell_replica(node, &format!("shard {shard}"), out)?,
             None => {
-                writeln!(out, "replica  host {host} shard {shard}, which no table tells more of")?
+                writeln!(out, "replica  host {host} shard {shard}, which no table tells more of")?;
             }
         }
     }
@@ -141,7 +141,10 @@ async fn tell_ring(
 ) -> anyhow::Result<()> {
     let replicas = keyspace.ring.replicas(token);
     if replicas.is_empty() {
-        writeln!(out, "ring     no replicas: the keyspace's replication is not one of the ring's")?;
+        writeln!(
+            out,
+            "ring     no replicas: each node has such a table for itself, or its replication is not known here"
+        )?;
         return Ok(());
     }
     writeln!(out, "ring     replicas in ring order, the primary one first")?;
