@@ -27,7 +27,7 @@ const VERSION_QUERY: &str = "SELECT schema_version FROM system.local WHERE key='
 const CONSISTENCY_ONE: u16 = 1;
 /// Between two rounds of asking.
 const ROUND_PAUSE_US: u64 = 20_000;
-/// A node that has not answered by then is not waited for in this round.
+/// When a node has not answered by then, all are asked again.
 const ROUND_US_MAX: u64 = 1_000_000;
 
 /// What waits for the nodes to agree.
@@ -36,6 +36,8 @@ pub struct Agreement {
     round: u64,
     /// Nodes whose answer is still to come.
     awaited: usize,
+    /// Nodes that were asked.
+    asked: usize,
     versions: Vec<[u8; 16]>,
     started_us: u64,
     next_round_us: Option<u64>,
@@ -129,6 +131,7 @@ impl Engine {
         });
         let nodes = self.other_nodes(SetId::PLAIN, None);
         self.agreement.awaited = nodes.len();
+        self.agreement.asked = nodes.len();
         for node in nodes {
             let errand = Errand::SchemaVersion { round, node };
             let outgoing = self.outgoing(Asker::Errand(errand), Opcode::Query);
@@ -167,7 +170,8 @@ impl Engine {
 
     fn conclude_round(&mut self) {
         let versions = &self.agreement.versions;
-        let agreed = versions.windows(2).all(|pair| pair.first() == pair.last());
+        let heard = !versions.is_empty() || self.agreement.asked == 0;
+        let agreed = heard && versions.windows(2).all(|pair| pair.first() == pair.last());
         if !agreed {
             self.agreement.next_round_us = Some(self.now_us + ROUND_PAUSE_US);
             return;
@@ -234,8 +238,9 @@ impl Engine {
         if self.agreement.awaited > 0
             && now.saturating_sub(self.agreement.started_us) >= ROUND_US_MAX
         {
+            // A slow node may be just the one that lacks the change: silence is no agreement.
             self.agreement.awaited = 0;
-            self.conclude_round();
+            self.agreement.next_round_us = Some(now + ROUND_PAUSE_US);
         }
     }
 

@@ -103,7 +103,7 @@ impl Engine {
             Answer::Reject => return Err(Broken),
         };
         lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
-        let drained = lane.draining && lane.ids.in_flight() == 0;
+        let drained = lane.draining && !lane.is_awaited();
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
         let outcome = self.on_response(route, pending, header, body);
         if drained {

@@ -58,7 +58,8 @@ pub struct Engine {
     pub(super) facade: Option<Arc<Facade>>,
     pub(super) local_statements: LocalStatements,
     pub(super) agreement: Agreement,
-    pub(super) parked: HashMap<u64, Parked>,
+    /// By the number of the PREPARE that they wait for.
+    pub(super) parked: HashMap<u64, Vec<Parked>>,
     pub(super) unresolved: VecDeque<Unresolved>,
     /// Clients held up by the full outbox of a lane.
     pub(super) held_up: Vec<(LaneKey, ClientKey)>,

@@ -120,13 +120,22 @@ impl Engine {
         let set = self.sets.get_mut(route.set).filter(|set| !set.gone)?;
         let key = self.lanes.insert(lane);
         if let Some(before) = set.fleet.insert((route.node, route.shard), sharder, key) {
-            self.orders.push_back(Order::CloseLane(before));
+            self.retire_lane(before);
         }
         if first {
             self.warm(key, route.set);
         }
         self.use_waiting(route.set);
         Some(key)
+    }
+
+    /// Lets a lane finish what is in flight; it takes nothing new.
+    fn retire_lane(&mut self, key: LaneKey) {
+        let Some(lane) = self.lanes.get_mut(key) else { return };
+        lane.draining = true;
+        if !lane.is_awaited() {
+            self.orders.push_back(Order::CloseLane(key));
+        }
     }
 
     /// No lane of a set could be opened; `refusal` is the node's ERROR frame, if it sent one.

@@ -4,7 +4,23 @@ use std::net::SocketAddr;
 
 use crate::control::server_tables::ServerTables;
 use crate::session::system_tables::{Facade, LocalColumn};
+use crate::wire::column_type::ColumnType;
 use crate::wire::response::metadata::MetadataStyle;
+
+/// All but `tokens`, which is a set.
+const PEERS_V2: [(&str, ColumnType); 11] = [
+    ("peer", ColumnType::Inet),
+    ("peer_port", ColumnType::Int),
+    ("data_center", ColumnType::Varchar),
+    ("host_id", ColumnType::Uuid),
+    ("native_address", ColumnType::Inet),
+    ("native_port", ColumnType::Int),
+    ("preferred_ip", ColumnType::Inet),
+    ("preferred_port", ColumnType::Int),
+    ("rack", ColumnType::Varchar),
+    ("release_version", ColumnType::Varchar),
+    ("schema_version", ColumnType::Uuid),
+];
 
 /// The facade of the proxy that clients reach at `bind`.
 #[must_use]
@@ -25,9 +41,19 @@ pub fn of(tables: &ServerTables, bind: SocketAddr) -> Facade {
         host_id: host_id(&local, bind),
         style: MetadataStyle::Global,
         peers: peers.collect(),
+        peers_v2: peers_v2(&local),
         local,
-        peers_v2: None,
     }
+}
+
+/// Columns of `system.peers_v2`, from the first Cassandra that has it. Drivers go by the release and
+/// do not fall back; ScyllaDB says 3.0.8, and has no such table.
+fn peers_v2(local: &[LocalColumn]) -> Option<Vec<(String, ColumnType)>> {
+    let release = local.iter().find(|column| column.name == "release_version")?.cell.as_deref()?;
+    let major = str::from_utf8(release).ok()?.split('.').next()?.parse::<u32>().ok()?;
+    let tokens = ("tokens".to_owned(), ColumnType::set_of_text());
+    let columns = PEERS_V2.iter().map(|(name, kind)| ((*name).to_owned(), kind.clone()));
+    (major >= 4).then(|| columns.chain([tokens]).collect())
 }
 
 /// The facade's own id: the same after a restart, for drivers take another for another node, and
@@ -48,6 +74,20 @@ fn host_id(local: &[LocalColumn], bind: SocketAddr) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_cassandra_4_and_later_have_peers_v2() {
+        let columns = |release: &str| {
+            let cell = Some(release.as_bytes().to_vec());
+            let kind = ColumnType::Varchar;
+            peers_v2(&[LocalColumn { name: "release_version".to_owned(), kind, cell }])
+        };
+        assert!(columns("5.0.9").unwrap().iter().any(|(name, _)| name == "native_address"));
+        assert!(columns("4.0-beta1").is_some());
+        assert_eq!(columns("3.0.8"), None);
+        assert_eq!(columns("x"), None);
+        assert_eq!(peers_v2(&[]), None);
+    }
 
     #[test]
     fn the_host_id_stays_and_tells_proxies_apart() {

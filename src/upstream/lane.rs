@@ -69,6 +69,12 @@ impl<W> Lane<W> {
         }
     }
 
+    /// Whether somebody still waits for an answer on it.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.ids.in_flight() > self.ids.orphaned()
+    }
+
     /// Requests in flight, by which lanes are compared; `None` when it takes no more.
     #[inline]
     #[must_use]

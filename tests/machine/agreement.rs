@@ -102,6 +102,21 @@ fn a_node_that_does_not_answer_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn nodes_that_tell_nothing_are_asked_again() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    for (lane, question) in change(&mut rig) {
+        rig.error(lane, question.stream(), &error(ErrorCode::OVERLOADED, "busy"));
+    }
+    assert!(rig.answers(client).is_empty());
+    rig.pass_time(20_000);
+    let asked = questions(&mut rig);
+    reply(&mut rig, &asked, &[2, 2, 2]);
+    assert_eq!(rig.answer(client).opcode(), Opcode::Result);
+    rig.finish();
+}
+
+#[test]
 fn a_node_lost_in_between_is_not_waited_for() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
