@@ -143,7 +143,8 @@ def fill(row, a, subject, workload, seed):
             if proxy:
                 proxy.check_alive()
             row["rss_kb"] = rss_kb(pids())
-            row.update(routed(before, node_stats()))
+            if sharded:
+                row.update(routed(before, node_stats()))
             row["load"] = load.result()
         finally:
             load.process.stop()

@@ -1,5 +1,6 @@
 """Gets the programs: builds ours, installs HAProxy where that is possible."""
 import os
+import resource
 import shutil
 import subprocess
 
@@ -7,6 +8,7 @@ from .subjects import NGINX_STREAM
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 KIT_TARGET = os.path.join(ROOT, "target/bench/kit")
+FILES = 16_384  # open files that a process may want: two for each of 1,000 clients, and some
 KIT = ["nullcql", "cqlload", "frameproxy"]
 
 
@@ -25,6 +27,13 @@ def all_of(subjects, a):
     return paths, skipped
 
 
+def raise_file_limit():
+    """Lets our children open as many files as the machine allows them, up to what they need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted) if soft != resource.RLIM_INFINITY else soft, hard))
+
+
 class Unavailable(Exception):
     """A subject cannot run here; the text says why and what to do."""
 
@@ -39,8 +48,9 @@ def cargo(what, *args):
 def product(a):
     if a.shardlane:
         return os.path.abspath(a.shardlane)
-    cargo("shardlane", "--bin", "shardlane")
-    return os.path.join(ROOT, "target/release/shardlane")
+    cargo("shardlane", "--bin", "shardlane", "--locked")
+    target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
+    return os.path.join(ROOT, target, "release/shardlane")
 
 
 def haproxy():

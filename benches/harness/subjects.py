@@ -11,7 +11,7 @@ LISTEN = f"{PROXY}:{PORT}"
 
 HAPROXY = """global
     nbthread 1
-    maxconn 4096
+    maxconn 2048
 defaults
     mode tcp
     timeout connect 5s

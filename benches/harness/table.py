@@ -16,7 +16,7 @@ def line(row):
         return f"{head} FAILED {row['failed']}"
     load = row["load"]
     return (f"{head} cpu {row['cpu_us']:7.2f} us  p50 {load['p50_us']:9.1f} us  {load['throughput']:10.0f}/s"
-            f"  rss {row['rss_kb'] / 1024:6.1f} MB  right shard {row.get('shard_hit', 0):6.1%}  errors {load['errors']}"
+            f"  rss {row['rss_kb'] / 1024:6.1f} MB  right shard {share([row], 'shard_hit', 1):>6}  errors {load['errors']}"
             + "".join(f"  {e}" for e in load["cql_errors"]))
 
 
@@ -25,6 +25,12 @@ def spread(values, digits):
     if not values:
         return "-"
     return f"{median(values):.{digits}f} [{min(values):.{digits}f}-{max(values):.{digits}f}]"
+
+
+def share(rows, key, digits):
+    """Median share; nothing where one plain node made every place right."""
+    values = [r[key] for r in rows if key in r]
+    return f"{median(values):.{digits}%}" if values else "-"
 
 
 def ratio(values, base):
@@ -56,8 +62,8 @@ def table_of(rows):
             spread(added, 1) if proxied else "-",
             f"{median(r['load']['p50_us'] for r in g.values()):.1f}",
             f"{median(r['rss_kb'] for r in g.values()) / 1024:.1f}" if proxied else "-",
-            f"{median(r.get('node_hit', 0) for r in g.values()):.1%}",
-            f"{median(r.get('shard_hit', 0) for r in g.values()):.2%}",
+            share(g.values(), "node_hit", 1),
+            share(g.values(), "shard_hit", 2),
             f"{errors}" + (f" ({failed} runs failed)" if failed else ""),
         ])
     return out

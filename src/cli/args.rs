@@ -25,6 +25,12 @@ const LAYERS: &str = "Each flag has a variable (--data-center: SHARDLANE_DATA_CE
 the file (data_center). A flag beats the environment, which beats the file, which beats the default. \
 Limits, timeouts, lanes and logs are set in the file, or by variables such as SHARDLANE_LOG_LEVEL.";
 
+const MEASURES: &str = "The hit rate is the nodes' own count: requests that arrived at the shard \
+that has the row. Added latency: a read through the proxy against the same read straight to a node, \
+by turns while the load runs; p50 and p99 of the difference within a pair. Memory is that of the \
+process, the simulated cluster included. The hit rate of the end is that of the last quarter, 5 \
+seconds at most. Fails when a row is read back wrong, or a request is refused or not answered.";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -32,6 +38,7 @@ pub enum Command {
     #[command(after_help = LAYERS)]
     Run(SettingsArgs),
     /// Show it at work: a simulated cluster, the proxy and a load in one process
+    #[command(after_help = MEASURES)]
     Demo(DemoArgs),
     /// Run a simulated cluster alone, for tests; prints `ready` when it listens
     Sim(SimArgs),
@@ -114,6 +121,9 @@ pub struct DemoArgs {
     /// How long the load lasts
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
+    /// Print the summary as one line of JSON, and nothing else
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `sim`.

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::args::{Cli, Command};
-use crate::cli::{check, demo, explain, outcome, run, sim};
+use crate::cli::demo::show;
+use crate::cli::explain::tell;
+use crate::cli::{check, outcome, run, sim};
 use crate::config::overrides::{process_environment, process_variables};
 
 /// Runs the command that the process's arguments name. Help and version are no failure; wrong usage is code 2.
@@ -23,11 +25,11 @@ pub fn main() -> ExitCode {
     let environment = &process_environment;
     outcome::exit_code(match &cli.command {
         Command::Run(args) => run::run(args, environment),
-        Command::Demo(args) => demo::demo(args),
+        Command::Demo(args) => show::demo(args),
         Command::Sim(args) => sim::sim(args),
         Command::Check(args) => {
             check::check(args, environment, process_variables(), &mut io::stdout().lock())
         }
-        Command::Explain(args) => explain::explain(args, environment),
+        Command::Explain(args) => tell::explain(args, environment, &mut io::stdout().lock()),
     })
 }

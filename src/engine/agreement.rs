@@ -36,6 +36,8 @@ pub struct Agreement {
     round: u64,
     /// Nodes whose answer is still to come.
     awaited: usize,
+    /// Nodes that were asked.
+    asked: usize,
     versions: Vec<[u8; 16]>,
     started_us: u64,
     next_round_us: Option<u64>,
@@ -129,6 +131,7 @@ impl Engine {
         });
         let nodes = self.other_nodes(SetId::PLAIN, None);
         self.agreement.awaited = nodes.len();
+        self.agreement.asked = nodes.len();
         for node in nodes {
             let errand = Errand::SchemaVersion { round, node };
             let outgoing = self.outgoing(Asker::Errand(errand), Opcode::Query);
@@ -167,7 +170,8 @@ impl Engine {
 
     fn conclude_round(&mut self) {
         let versions = &self.agreement.versions;
-        let agreed = versions.windows(2).all(|pair| pair.first() == pair.last());
+        let heard = !versions.is_empty() || self.agreement.asked == 0;
+        let agreed = heard && versions.windows(2).all(|pair| pair.first() == pair.last());
         if !agreed {
             self.agreement.next_round_us = Some(self.now_us + ROUND_PAUSE_US);
             return;
@@ -199,10 +203,11 @@ impl Engine {
         let event = |out: &mut Vec<u8>| out.extend_from_slice(body);
         write_frame(&mut frame, (0x84, 0, -1), Opcode::Event, event);
         for client in self.clients.keys() {
-            let Some(entry) = self.clients.get_mut(client) else { continue };
-            if !entry.session.subscription.schema {
+            let asked = self.clients.get(client).is_some_and(|c| c.session.subscription.schema);
+            if !asked || self.cuts_off(client) {
                 continue;
             }
+            let Some(entry) = self.clients.get_mut(client) else { continue };
             let out = entry.session.outbox.end();
             match entry.session.version {
                 Some(3) => out.extend_from_slice(&v3::downgrade(&frame).unwrap_or_default()),

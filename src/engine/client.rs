@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::engine::pending::LaneKey;
 use crate::flow::slab::Key;
 use crate::session::session::Session;
 use crate::upstream::lane::SetId;
@@ -24,10 +25,12 @@ pub struct Client {
     pub touched: bool,
     /// Whether the shell was told not to read it.
     pub paused: bool,
-    /// Lanes whose full outbox holds it up.
-    pub held_by: u32,
+    /// Lanes whose full outbox holds it up; hardly ever more than one.
+    pub held_by: Vec<LaneKey>,
     /// Set while a `USE` is on its way: frames after it wait here, whole.
     pub switching: Option<Vec<u8>>,
+    /// Set once it left too much unread: it gets nothing more, not even the rest of a frame.
+    pub cut_off: bool,
 }
 
 impl Client {
@@ -41,8 +44,9 @@ impl Client {
             in_flight: 0,
             touched: false,
             paused: false,
-            held_by: 0,
+            held_by: Vec::new(),
             switching: None,
+            cut_off: false,
         }
     }
 }

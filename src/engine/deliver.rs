@@ -15,6 +15,7 @@ use crate::wire::decoder::FrameCutter;
 use crate::wire::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
 use crate::wire::notation::Reader;
 use crate::wire::opcode::Opcode;
+use crate::wire::response::error;
 use crate::wire::response::error::ErrorCode;
 use crate::wire::response::prefix::Prefix;
 use crate::wire::response::result::ResultKind;
@@ -102,7 +103,7 @@ impl Engine {
             Answer::Reject => return Err(Broken),
         };
         lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
-        let drained = lane.draining && lane.ids.in_flight() == 0;
+        let drained = lane.draining && !lane.is_awaited();
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
         let outcome = self.on_response(route, pending, header, body);
         if drained {
@@ -196,9 +197,10 @@ impl Engine {
         outcome: Outcome,
         response: &Response<'_>,
     ) {
-        let Some(entry) = self.clients.get_mut(client) else {
+        if self.is_deaf(client) {
             return self.on_ended(pending.opcode, Outcome::Abandoned);
-        };
+        }
+        let Some(entry) = self.clients.get_mut(client) else { return };
         self.tally.latency.record(self.now_us.saturating_sub(pending.arrived_us));
         if entry.session.version == Some(4) && entry.session.compression.is_none() {
             response.write(stream, entry.session.outbox.end());
@@ -219,12 +221,22 @@ impl Engine {
         outcome: Outcome,
         frame: &[u8],
     ) {
-        let Some(entry) = self.clients.get_mut(client) else {
+        if self.is_deaf(client) {
             return self.on_ended(opcode, Outcome::Abandoned);
-        };
+        }
+        let Some(entry) = self.clients.get_mut(client) else { return };
         self.tally.latency.record(self.now_us.saturating_sub(arrived_us));
         entry.session.send(frame);
         self.after_delivery(client, opcode, outcome);
+    }
+
+    /// Whether a client is gone, or is cut off since it never reads.
+    fn is_deaf(&mut self, client: ClientKey) -> bool {
+        let deaf = self.clients.get(client).is_none() || self.cuts_off(client);
+        if deaf {
+            self.leave(client);
+        }
+        deaf
     }
 
     fn after_delivery(&mut self, client: ClientKey, opcode: Opcode, outcome: Outcome) {
@@ -249,7 +261,12 @@ impl Engine {
         response.write(stream, &mut frame);
         let version = self.clients.get(client).and_then(|entry| entry.session.version);
         match version {
-            Some(3) => v3::downgrade(&frame).unwrap_or(frame),
+            Some(3) => v3::downgrade(&frame).unwrap_or_else(|| {
+                let mut refusal = Vec::new();
+                let text = "the node's answer has no form in protocol v3";
+                error::write_error(&mut refusal, 3, stream, ErrorCode::SERVER_ERROR, text);
+                refusal
+            }),
             _ => frame,
         }
     }

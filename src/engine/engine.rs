@@ -58,7 +58,8 @@ pub struct Engine {
     pub(super) facade: Option<Arc<Facade>>,
     pub(super) local_statements: LocalStatements,
     pub(super) agreement: Agreement,
-    pub(super) parked: HashMap<u64, Parked>,
+    /// By the number of the PREPARE that they wait for.
+    pub(super) parked: HashMap<u64, Vec<Parked>>,
     pub(super) unresolved: VecDeque<Unresolved>,
     /// Clients held up by the full outbox of a lane.
     pub(super) held_up: Vec<(LaneKey, ClientKey)>,
@@ -152,8 +153,10 @@ impl Engine {
 
     /// A client is gone. Answers that are still to come for it are dropped when they come.
     pub fn on_client_closed(&mut self, client: ClientKey) {
-        self.clients.remove(client);
-        self.held_up.retain(|(_, held)| *held != client);
+        let gone = self.clients.remove(client);
+        if gone.is_some_and(|gone| !gone.held_by.is_empty()) {
+            self.held_up.retain(|(_, held)| *held != client);
+        }
     }
 
     /// What is to be sent to a client; `None` when it is gone.
@@ -240,9 +243,10 @@ impl Engine {
     }
 
     pub(super) fn touch_client(&mut self, client: ClientKey) {
-        if let Some(entry) = self.clients.get_mut(client)
-            && !mem::replace(&mut entry.touched, true)
-        {
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        if entry.cut_off {
+            entry.session.outbox.on_sent(usize::MAX);
+        } else if !mem::replace(&mut entry.touched, true) {
             self.touched_clients.push(client);
         }
     }
@@ -291,7 +295,7 @@ impl Engine {
         let limits = self.settings.limits;
         let Some(entry) = self.clients.get_mut(client) else { return };
         let free = entry.in_flight < limits.client_in_flight_max
-            && entry.held_by == 0
+            && entry.held_by.is_empty()
             && entry.switching.is_none()
             && entry.session.outbox.waiting_len() <= limits.outbox_low_bytes;
         if entry.paused && free {
@@ -300,19 +304,32 @@ impl Engine {
         }
     }
 
-    /// Stops reading a client that has too much under way, and closes one that never reads.
+    /// Stops reading a client that has too much under way; [`Self::reconsider`] lets it go on.
     pub(super) fn hold_up(&mut self, client: ClientKey) {
         let limits = self.settings.limits;
         let Some(entry) = self.clients.get_mut(client) else { return };
-        let waiting = entry.session.outbox.waiting_len();
-        entry.paused = entry.in_flight >= limits.client_in_flight_max
-            || entry.held_by > 0
+        entry.paused |= entry.in_flight >= limits.client_in_flight_max
+            || !entry.held_by.is_empty()
             || entry.switching.is_some()
-            || waiting > limits.outbox_high_bytes;
-        if waiting > limits.client_backlog_bytes_max {
+            || entry.session.outbox.waiting_len() > limits.outbox_high_bytes;
+    }
+
+    /// Whether a client left so much unread that it gets nothing more and is closed.
+    ///
+    /// Asked before an answer is added: one answer may be longer than the bound.
+    #[inline]
+    pub(super) fn cuts_off(&mut self, client: ClientKey) -> bool {
+        let backlog_max = self.settings.limits.client_backlog_bytes_max;
+        let Some(entry) = self.clients.get_mut(client) else { return false };
+        if !entry.cut_off && entry.session.outbox.waiting_len() > backlog_max {
+            entry.cut_off = true;
+            entry.session.phase = Phase::Closing;
+            // What follows must not be taken for the rest of a frame that left by half.
+            entry.session.outbox.on_sent(usize::MAX);
             self.tally.clients_cut_off += 1;
-            self.drop_client(client);
+            self.orders.push_back(Order::CloseClient(client));
         }
+        self.clients.get(client).is_some_and(|entry| entry.cut_off)
     }
 
     fn release_held_by(&mut self, lane: LaneKey) {
@@ -322,7 +339,7 @@ impl Engine {
         let released: Vec<(LaneKey, ClientKey)> = released;
         for (_, client) in released {
             if let Some(entry) = self.clients.get_mut(client) {
-                entry.held_by = entry.held_by.saturating_sub(1);
+                entry.held_by.retain(|by| *by != lane);
                 self.reconsider(client);
             }
         }
@@ -337,23 +354,12 @@ impl Engine {
 
     /// Takes note that `lane` is full because of `client`, which waits until it drained.
     pub(super) fn hold_client_for(&mut self, lane: LaneKey, client: ClientKey) {
-        if self.held_up.contains(&(lane, client)) {
-            return;
-        }
-        if let Some(entry) = self.clients.get_mut(client) {
-            entry.held_by += 1;
+        if let Some(entry) = self.clients.get_mut(client)
+            && !entry.held_by.contains(&lane)
+        {
+            entry.held_by.push(lane);
             entry.paused = true;
             self.held_up.push((lane, client));
-        }
-    }
-
-    /// Closes a client without waiting for it to read.
-    pub(super) fn drop_client(&mut self, client: ClientKey) {
-        if let Some(entry) = self.clients.get_mut(client) {
-            entry.session.phase = Phase::Closing;
-            let waiting = entry.session.outbox.waiting_len();
-            entry.session.outbox.on_sent(waiting);
-            self.orders.push_back(Order::CloseClient(client));
         }
     }
 }

@@ -27,6 +27,16 @@ impl Engine {
         self.expire_waiting();
         for key in self.lanes.keys() {
             self.expire_lane(key);
+            if let Some(lane) = self.lanes.get_mut(key) {
+                lane.outbox.relax();
+                lane.cutter.relax();
+            }
+        }
+        for key in self.clients.keys() {
+            if let Some(client) = self.clients.get_mut(key) {
+                client.session.outbox.relax();
+                client.session.cutter.relax();
+            }
         }
     }
 
@@ -44,8 +54,8 @@ impl Engine {
         let taken: Vec<_> = late.into_iter().filter_map(|id| lane.ids.take_waiter(id)).collect();
         lane.retained_bytes -= taken.iter().map(|p| p.frame.len()).sum::<usize>();
         let owes = lane.ids.orphaned() > usize::try_from(limits.lane_orphans_max).unwrap_or(0);
-        if owes && !lane.draining {
-            lane.draining = true;
+        lane.draining |= owes;
+        if lane.draining && !lane.is_awaited() {
             self.orders.push_back(Order::CloseLane(key));
         }
         for pending in taken {

@@ -4,6 +4,7 @@
 //! They are opened when the first client asks, one to each node; the node's own answer to `USE`
 //! is what the client gets. An EXECUTE never needs them: its id fixes the table.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::engine::client::ClientKey;
@@ -14,7 +15,9 @@ use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
 use crate::engine::tally::{Ask, Outcome};
 use crate::flow::slab::Key;
 use crate::routing::decision::Reason;
+use crate::session::session::Phase;
 use crate::token::shard::Sharder;
+use crate::topology::id::NodeId;
 use crate::upstream::fleet::Fleet;
 use crate::upstream::lane::{Lane, LaneRoute, SetId};
 use crate::wire::frame;
@@ -23,10 +26,15 @@ use crate::wire::notation::Reader;
 use crate::wire::opcode::Opcode;
 use crate::wire::response::error::ErrorCode;
 
+/// Numbers that keyspaces may have, those that are gone included.
+const NUMBERS_MAX: usize = 4096;
+
 /// The lanes of every keyspace in use, and those of none.
 #[derive(Debug)]
 pub struct Sets {
     sets: Vec<Set>,
+    /// Numbers that stand for no keyspace any more, the one that is gone for longest first.
+    gone: VecDeque<SetId>,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +43,7 @@ struct Set {
     fleet: Fleet<LaneKey>,
     /// `USE` requests that wait for the first lane.
     waiting: Vec<Waiting>,
-    /// Set once the keyspace turned out not to exist; the number is not used again.
+    /// Set once the keyspace turned out not to exist, or nobody used it while others wanted room.
     gone: bool,
 }
 
@@ -48,7 +56,7 @@ struct Waiting {
 
 impl Default for Sets {
     fn default() -> Self {
-        Self { sets: vec![Set::default()] }
+        Self { sets: vec![Set::default()], gone: VecDeque::new() }
     }
 }
 
@@ -80,6 +88,20 @@ impl Sets {
         }
     }
 
+    /// Gives a keyspace a number; an old one only when all were given, so that what is still on
+    /// its way about the keyspace before cannot be taken for this one's.
+    fn add(&mut self, keyspace: Arc<str>) -> Option<SetId> {
+        let set = Set { keyspace: Some(keyspace), ..Set::default() };
+        if self.sets.len() < NUMBERS_MAX {
+            let number = SetId(u16::try_from(self.sets.len()).ok()?);
+            self.sets.push(set);
+            return Some(number);
+        }
+        let number = self.gone.pop_front()?;
+        *self.get_mut(number)? = set;
+        Some(number)
+    }
+
     fn get_mut(&mut self, set: SetId) -> Option<&mut Set> {
         self.sets.get_mut(usize::from(set.0))
     }
@@ -93,18 +115,27 @@ impl Engine {
     /// A lane is open. It is used from now on.
     pub fn on_lane_up(&mut self, route: LaneRoute, sharder: Option<Sharder>) -> Option<LaneKey> {
         let limits = self.settings.limits;
-        let lane = Lane::new(route, limits.lane_streams_max, limits.frame_body_bytes_max);
+        let lane = Lane::new(route, limits.lane_streams_max);
         let first = self.sets.fleet(route.set).lanes_of(route.node).next().is_none();
         let set = self.sets.get_mut(route.set).filter(|set| !set.gone)?;
         let key = self.lanes.insert(lane);
         if let Some(before) = set.fleet.insert((route.node, route.shard), sharder, key) {
-            self.orders.push_back(Order::CloseLane(before));
+            self.retire_lane(before);
         }
         if first {
             self.warm(key, route.set);
         }
         self.use_waiting(route.set);
         Some(key)
+    }
+
+    /// Lets a lane finish what is in flight; it takes nothing new.
+    fn retire_lane(&mut self, key: LaneKey) {
+        let Some(lane) = self.lanes.get_mut(key) else { return };
+        lane.draining = true;
+        if !lane.is_awaited() {
+            self.orders.push_back(Order::CloseLane(key));
+        }
     }
 
     /// No lane of a set could be opened; `refusal` is the node's ERROR frame, if it sent one.
@@ -115,8 +146,7 @@ impl Engine {
         }
         let waiting = std::mem::take(&mut set.waiting);
         if refusal.is_some() {
-            set.gone = true;
-            self.orders.push_back(Order::CloseSet(id));
+            self.retire_set(id);
         }
         for Waiting { client, frame, .. } in waiting {
             let stream = Header::peek(&frame).map_or(0, |header| header.stream);
@@ -164,14 +194,48 @@ impl Engine {
 
     fn open_set(&mut self, keyspace: &str) -> Option<SetId> {
         if self.sets.in_use() > self.settings.limits.keyspaces_max {
-            return None;
+            let idle = self.idle_set()?;
+            self.retire_set(idle);
         }
-        let set = SetId(u16::try_from(self.sets.sets.len()).ok()?);
         let keyspace: Arc<str> = keyspace.into();
-        let entry = Set { keyspace: Some(Arc::clone(&keyspace)), ..Set::default() };
-        self.sets.sets.push(entry);
+        let set = self.sets.add(Arc::clone(&keyspace))?;
         self.orders.push_back(Order::OpenSet { set, keyspace });
         Some(set)
+    }
+
+    /// A set that no client uses and that has nothing in flight.
+    fn idle_set(&self) -> Option<SetId> {
+        let mut busy = vec![false; self.sets.sets.len()];
+        for (_, client) in self.clients.iter() {
+            if let Some(busy) = busy.get_mut(usize::from(client.set.0)) {
+                *busy = true;
+            }
+        }
+        let quiet = |(_, lane): &(NodeId, LaneKey)| {
+            self.lanes.get(*lane).is_none_or(|lane| lane.ids.in_flight() == 0)
+        };
+        let sets = self.sets.sets.iter().zip(busy).zip(0u16..).skip(1);
+        let mut idle = sets.filter(|((set, busy), _)| {
+            !busy && !set.gone && set.waiting.is_empty() && set.fleet.live().iter().all(quiet)
+        });
+        idle.next().map(|(_, number)| SetId(number))
+    }
+
+    /// Closes the lanes of a keyspace. Its number may stand for another one day, so nobody keeps
+    /// it: clients whose keyspace is gone go on without one.
+    fn retire_set(&mut self, id: SetId) {
+        let Some(set) = self.sets.get_mut(id) else { return };
+        set.gone = true;
+        self.sets.gone.push_back(id);
+        self.orders.push_back(Order::CloseSet(id));
+        for key in self.clients.keys() {
+            if let Some(client) = self.clients.get_mut(key)
+                && client.set == id
+            {
+                client.set = SetId::PLAIN;
+            }
+        }
+        self.forget_parked_route(id);
     }
 
     /// Sends the `USE` requests that waited for a lane of the set.
@@ -216,6 +280,9 @@ impl Engine {
         let Some(mut waiting) = entry.switching.take() else { return };
         let mut rest = waiting.as_mut_slice();
         while let Some(header) = Header::peek(rest) {
+            if self.clients.get(client).is_none_or(|c| c.session.phase == Phase::Closing) {
+                break;
+            }
             let len = HEADER_LEN + usize::try_from(header.body_len).unwrap_or(usize::MAX);
             let Some((frame, behind)) = rest.split_at_mut_checked(len) else { break };
             self.on_client_frame(client, frame);

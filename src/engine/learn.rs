@@ -9,7 +9,7 @@ use crate::token::shard::ShardId;
 use crate::topology::id::HostId;
 use crate::topology::table::TableId;
 use crate::topology::tablet::{Replica, Replicas, Tablet};
-use crate::topology::tablet_map::Learned;
+use crate::topology::tablet_map::{Learned, REPLICAS_MAX};
 use crate::wire::payload::TabletReport;
 
 /// Reports that name a host that nobody knows yet, kept until the topology is read again.
@@ -37,6 +37,9 @@ impl Engine {
         }
         let Ok(Some(report)) = TabletReport::find(payload) else { return };
         self.tally.feedback_of(table).misses += 1;
+        if report.replicas().len() > REPLICAS_MAX {
+            return;
+        }
         let Some((keyspace, name)) = self.router.tables.name(table) else { return };
         let replicas = report
             .replicas()

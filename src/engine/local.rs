@@ -31,6 +31,9 @@ use crate::wire::response::supported;
 /// CQL version that ScyllaDB names, told to clients before the cluster's own is known.
 const CQL_VERSION: &str = "3.3.1";
 
+/// Told to clients that ask for nodes before the cluster's own tables were read.
+const UNREACHED: &str = "shardlane has not reached the cluster yet";
+
 /// Bytes of an id.
 const ID_LEN: usize = 16;
 /// Local statements that are kept; drivers prepare a handful.
@@ -174,7 +177,11 @@ impl Engine {
                 (LocalStatement::Use(keyspace), prepared_use(&id, version))
             }
             StatementText::Local(select) => {
-                let Some(facade) = self.facade.clone() else { return false };
+                // A node's own answer would show the client the nodes behind us.
+                let Some(facade) = self.facade.clone() else {
+                    self.refuse((client, stream), Ask::Prepare, ErrorCode::OVERLOADED, UNREACHED);
+                    return true;
+                };
                 match facade.prepare(&select, &id, version) {
                     Ok(message) => (LocalStatement::Select(select), message),
                     Err(refusal) => {
@@ -253,8 +260,7 @@ impl Engine {
             return;
         };
         let Some(facade) = self.facade.clone() else {
-            let text = "shardlane has not reached the cluster yet";
-            return self.refuse((client, stream), ask, ErrorCode::OVERLOADED, text);
+            return self.refuse((client, stream), ask, ErrorCode::OVERLOADED, UNREACHED);
         };
         match facade.answer(select, values, seen_at) {
             Ok(message) => {

@@ -44,8 +44,9 @@ impl Engine {
         if let Purpose::Use(set) = purpose {
             return self.retry_use(client, set, pending);
         }
-        let may =
-            !pending.frame.is_empty() && pending.resent < RESENT_MAX && (unsent || pending.is_read);
+        let may = !pending.frame.is_empty()
+            && ((unsent && pending.resent < RESENT_MAX)
+                || (pending.is_read && pending.resent == 0));
         if may {
             return self.send_again(set, pending);
         }

@@ -60,15 +60,31 @@ impl Engine {
             return Ok(());
         };
         let refusal = self.frame_for(client, stream, response);
-        let number = self.next_number();
-        let sent = self.send_prepare(lane, &statement.text, Errand::Reprepare(number));
         let parked = Parked { pending, route, statement, refusal };
-        if sent {
-            self.parked.insert(number, parked);
+        let Some(parked) = self.park_beside(parked) else { return Ok(()) };
+        let number = self.next_number();
+        if self.send_prepare(lane, &parked.statement.text, Errand::Reprepare(number)) {
+            self.parked.insert(number, vec![parked]);
         } else {
             self.refuse_parked(parked);
         }
         Ok(())
+    }
+
+    /// Lets a request wait for a PREPARE that its node is at already: when a table changes, all
+    /// requests in flight find their statement forgotten at once.
+    fn park_beside(&mut self, parked: Parked) -> Option<Parked> {
+        let same = |first: &Parked| {
+            first.route.node == parked.route.node
+                && Arc::ptr_eq(&first.statement, &parked.statement)
+        };
+        match self.parked.values_mut().find(|waiting| waiting.first().is_some_and(same)) {
+            Some(waiting) => {
+                waiting.push(parked);
+                None
+            }
+            None => Some(parked),
+        }
     }
 
     /// The statement that a node does not know: the one that this very request names.
@@ -103,18 +119,29 @@ impl Engine {
 
     /// The node answered our PREPARE.
     pub(super) fn on_reprepared(&mut self, number: u64, response: &Response<'_>) {
-        let Some(parked) = self.parked.remove(&number) else { return };
+        let Some(waiting) = self.parked.remove(&number) else { return };
+        let Some(statement) = waiting.first().map(|parked| Arc::clone(&parked.statement)) else {
+            return;
+        };
         let message = response.message();
         let same = response.header.opcode == Opcode::Result.byte()
             && ResultKind::read(message) == Ok(ResultKind::Prepared)
             && Prepared::read(4, message).is_ok_and(|prepared| {
-                prepared.id == &*parked.statement.id
-                    && prepared.result_metadata == &*parked.statement.result_metadata
+                prepared.id == &*statement.id
+                    && prepared.result_metadata == &*statement.result_metadata
             });
-        if !same {
-            return self.refuse_parked(parked);
+        self.tally.reprepared += u64::from(same);
+        for parked in waiting {
+            if same {
+                self.unpark(parked);
+            } else {
+                self.refuse_parked(parked);
+            }
         }
-        self.tally.reprepared += 1;
+    }
+
+    /// Sends a request again to the shard that asked for its statement.
+    fn unpark(&mut self, parked: Parked) {
         let Parked { mut pending, route, .. } = parked;
         if self.is_abandoned(&pending) {
             return;
@@ -138,14 +165,15 @@ impl Engine {
 
     /// The node went away before it prepared the statement. It did not run the request either.
     pub(super) fn on_reprepare_lost(&mut self, number: u64) {
-        let Some(parked) = self.parked.remove(&number) else { return };
-        if self.is_abandoned(&parked.pending) {
-            return;
-        }
-        if parked.pending.resent < RESENT_MAX {
-            self.send_again(parked.route.set, parked.pending);
-        } else {
-            self.refuse_parked(parked);
+        for parked in self.parked.remove(&number).into_iter().flatten() {
+            if self.is_abandoned(&parked.pending) {
+                continue;
+            }
+            if parked.pending.resent < RESENT_MAX {
+                self.send_again(parked.route.set, parked.pending);
+            } else {
+                self.refuse_parked(parked);
+            }
         }
     }
 
@@ -164,6 +192,13 @@ impl Engine {
         let entry = pending.statement.and_then(|key| self.router.catalog.get(key));
         if pending.opcode == Opcode::Execute && entry.is_none_or(|entry| entry.changed) {
             execute::ask_for_metadata(pending.frame.get_mut(HEADER_LEN..).unwrap_or_default());
+        }
+    }
+
+    /// The number of a set will stand for another keyspace.
+    pub(super) fn forget_parked_route(&mut self, set: SetId) {
+        for parked in self.parked.values_mut().flatten().filter(|parked| parked.route.set == set) {
+            parked.route.set = SetId::PLAIN;
         }
     }
 

@@ -3,7 +3,7 @@
 /// The bounds that the engine keeps. Bytes unless the name says otherwise.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// Longest frame body accepted from either side; the protocol's own limit is 256 MiB.
+    /// Longest frame body accepted from a client; the protocol's own limit is 256 MiB.
     pub frame_body_bytes_max: u32,
     /// Requests of one client that may wait for an answer before we stop reading it.
     pub client_in_flight_max: u32,

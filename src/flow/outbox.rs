@@ -1,7 +1,9 @@
 //! Bytes on their way to one socket.
 
-/// Capacity that an empty outbox may keep; more is given back.
-const KEPT_BYTES: usize = 64 << 10;
+/// Capacity that an empty outbox keeps between two frames; more is given back at once.
+const KEPT_BYTES: usize = 256 << 10;
+/// Capacity that it keeps while nothing is sent at all.
+const IDLE_BYTES: usize = 4 << 10;
 
 /// What one socket still has to send, in order.
 ///
@@ -13,11 +15,14 @@ pub struct Outbox {
     left: usize,
     /// Bytes that left since the beginning.
     left_total: u64,
+    /// Whether anything was appended since [`Outbox::relax`] was last called.
+    used: bool,
 }
 
 impl Outbox {
     /// Where the next frame is appended.
     pub fn end(&mut self) -> &mut Vec<u8> {
+        self.used = true;
         &mut self.bytes
     }
 
@@ -59,6 +64,15 @@ impl Outbox {
             self.left = 0;
         }
     }
+
+    /// Gives memory back if nothing was appended since the last call. Called now and then: to give
+    /// it back after each large frame would cost more than the frame.
+    pub fn relax(&mut self) {
+        if !self.used && self.bytes.is_empty() {
+            self.bytes.shrink_to(IDLE_BYTES);
+        }
+        self.used = false;
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +90,17 @@ mod tests {
         outbox.end().extend_from_slice(b"three");
         assert_eq!(outbox.waiting(), b"three");
         assert_eq!((outbox.left_total(), outbox.appended_total()), (6, 11));
+    }
+
+    #[test]
+    fn an_idle_outbox_gives_its_memory_back() {
+        let mut outbox = Outbox::default();
+        outbox.end().extend_from_slice(&vec![7; 100 << 10]);
+        outbox.on_sent(100 << 10);
+        outbox.relax();
+        assert!(outbox.bytes.capacity() >= 100 << 10, "it was used a moment ago");
+        outbox.relax();
+        assert!(outbox.bytes.capacity() <= IDLE_BYTES);
     }
 
     #[test]

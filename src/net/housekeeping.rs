@@ -85,14 +85,29 @@ impl Reactor {
         self.drop_socket(slot);
     }
 
+    /// A client sends nothing more. It gets the answers that it still waits for.
+    pub(super) fn on_client_done(&mut self, slot: usize, client: ClientKey) {
+        if let Some(socket) = self.socket(slot) {
+            socket.ended = true;
+        }
+        if self.engine.client_output(client).is_none_or(<[u8]>::is_empty) {
+            self.after_client_flush(slot, client);
+        }
+    }
+
     /// All that waited for a client has left: a client that is to be closed is told so.
     pub(super) fn after_client_flush(&mut self, slot: usize, client: ClientKey) {
+        let idle = self.engine.client_in_flight(client).unwrap_or(0) == 0;
         let Some(socket) = self.socket(slot) else { return };
+        if socket.ended && idle {
+            return self.on_client_end(slot, client);
+        }
         if !socket.closing {
             return;
         }
         socket.finish();
-        socket.who = Who::Lingering { until_us: clock::now_us() + LINGER_US };
+        socket.who = Who::Lingering;
+        socket.close_by_us = Some(clock::now_us() + LINGER_US);
         self.engine.on_client_closed(client);
         self.client_slots.remove(client);
         self.look_again(slot);
@@ -169,6 +184,7 @@ impl Reactor {
                 let Some(slot) = self.client_slots.get(client) else { return };
                 if let Some(socket) = self.socket(slot) {
                     socket.closing = true;
+                    socket.close_by_us = Some(clock::now_us() + LINGER_US);
                 }
                 self.write_to(slot);
             }

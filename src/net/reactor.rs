@@ -167,14 +167,12 @@ impl Reactor {
         self.sockets.get_mut(slot)?.as_mut()
     }
 
-    /// Sockets whose time to linger is over.
-    pub(super) fn lingered_out(&self, now_us: u64) -> Vec<usize> {
-        let over = |socket: &Option<Socket>| match socket.as_ref().map(|socket| socket.who) {
-            Some(Who::Lingering { until_us }) => until_us <= now_us,
-            Some(Who::Client(_) | Who::Lane { .. }) | None => false,
-        };
+    /// Sockets whose time is over.
+    fn overdue(&self, now_us: u64) -> Vec<(usize, Who)> {
         let numbered = self.sockets.iter().enumerate();
-        numbered.filter(|(_, socket)| over(socket)).map(|(slot, _)| slot).collect()
+        let sockets = numbered.filter_map(|(slot, socket)| Some((slot, socket.as_ref()?)));
+        let over = sockets.filter(|(_, socket)| socket.close_by_us.is_some_and(|by| by <= now_us));
+        over.map(|(slot, socket)| (slot, socket.who)).collect()
     }
 
     fn on_socket_ready(&mut self, slot: usize) {
@@ -186,7 +184,7 @@ impl Reactor {
         match who {
             Who::Client(client) => self.read_client(slot, client),
             Who::Lane { lane, .. } => self.read_lane(slot, lane),
-            Who::Lingering { .. } => self.read_out(slot),
+            Who::Lingering => self.read_out(slot),
         }
     }
 
@@ -196,13 +194,17 @@ impl Reactor {
                 return;
             }
             let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
+            if socket.ended {
+                return;
+            }
             match socket.read(&mut self.buffer) {
                 Read::Bytes(count) => {
                     let chunk = self.buffer.get_mut(..count).unwrap_or_default();
                     self.engine.on_client_bytes(client, chunk);
                 }
                 Read::Later => return,
-                Read::End => return self.on_client_end(slot, client),
+                Read::End => return self.on_client_done(slot, client),
+                Read::Lost => return self.on_client_end(slot, client),
             }
         }
         self.look_again(slot);
@@ -217,7 +219,7 @@ impl Reactor {
                     self.engine.on_lane_bytes(lane, chunk);
                 }
                 Read::Later => return,
-                Read::End => return self.close_lane(lane),
+                Read::End | Read::Lost => return self.close_lane(lane),
             }
         }
         self.look_again(slot);
@@ -230,7 +232,7 @@ impl Reactor {
             match socket.read(&mut self.buffer) {
                 Read::Bytes(_) => {}
                 Read::Later => return,
-                Read::End => return self.drop_socket(slot),
+                Read::End | Read::Lost => return self.drop_socket(slot),
             }
         }
         self.look_again(slot);
@@ -273,7 +275,7 @@ impl Reactor {
         let output = match who {
             Who::Client(client) => self.engine.client_output(client),
             Who::Lane { lane, .. } => self.engine.lane_output(lane),
-            Who::Lingering { .. } => None,
+            Who::Lingering => None,
         };
         let Some(output) = output else { return };
         let written = socket.write(output);
@@ -288,7 +290,7 @@ impl Reactor {
             (Ok(count), Who::Lane { lane, .. }) => self.engine.on_lane_sent(lane, count),
             (Err(_), Who::Client(client)) => self.on_client_end(slot, client),
             (Err(_), Who::Lane { lane, .. }) => self.close_lane(lane),
-            (_, Who::Lingering { .. }) => {}
+            (_, Who::Lingering) => {}
         }
     }
 
@@ -319,8 +321,12 @@ impl Reactor {
             return;
         }
         self.engine.on_deadline();
-        for slot in self.lingered_out(now_us) {
-            self.drop_socket(slot);
+        for (slot, who) in self.overdue(now_us) {
+            match who {
+                Who::Client(client) => self.on_client_end(slot, client),
+                Who::Lane { lane, .. } => self.close_lane(lane),
+                Who::Lingering => self.drop_socket(slot),
+            }
         }
         self.drain_step(now_us);
     }

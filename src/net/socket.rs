@@ -28,10 +28,7 @@ pub enum Who {
         serial: LaneSerial,
     },
     /// Nobody's: it was told why it is closed, and gets the time to read that.
-    Lingering {
-        /// When its time is over.
-        until_us: u64,
-    },
+    Lingering,
 }
 
 /// A socket with its waker.
@@ -43,6 +40,10 @@ pub struct Socket {
     pub blocked: bool,
     /// Whether it is closed once all is written.
     pub closing: bool,
+    /// By when it is closed all the same, µs; a client may never read why it is closed.
+    pub close_by_us: Option<u64>,
+    /// Whether the other side said that it sends nothing more; it may still read.
+    pub ended: bool,
     stream: TcpStream,
     waker: Waker,
 }
@@ -54,15 +55,17 @@ pub enum Read {
     Bytes(usize),
     /// Nothing for now; the waker is called when there is.
     Later,
-    /// The other side is gone, or said that it is done.
+    /// The other side sends nothing more.
     End,
+    /// The connection is gone.
+    Lost,
 }
 
 impl Socket {
     /// A socket whose waker sets the bit that is looked at.
     #[must_use]
     pub fn new(who: Who, stream: TcpStream, waker: Waker) -> Self {
-        Self { who, blocked: false, closing: false, stream, waker }
+        Self { who, blocked: false, closing: false, close_by_us: None, ended: false, stream, waker }
     }
 
     /// Reads once into `buffer`.
@@ -72,7 +75,7 @@ impl Socket {
         match Pin::new(&mut self.stream).poll_read(&mut context, &mut room) {
             Poll::Ready(Ok(())) if room.filled().is_empty() => Read::End,
             Poll::Ready(Ok(())) => Read::Bytes(room.filled().len()),
-            Poll::Ready(Err(_)) => Read::End,
+            Poll::Ready(Err(_)) => Read::Lost,
             Poll::Pending => Read::Later,
         }
     }

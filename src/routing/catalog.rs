@@ -12,6 +12,9 @@ use crate::flow::slab::Slab;
 use crate::routing::statement::{Entry, Statement};
 use crate::topology::table::TableId;
 
+/// One part in this many is forgotten at a time when there is no room.
+const EVICTED_PART: usize = 16;
+
 /// Names a statement in the catalog.
 pub type StatementKey = Key<Entry>;
 
@@ -122,13 +125,23 @@ impl Catalog {
         self.bytes
     }
 
-    /// Forgets the statement that was not used for longest.
+    /// Forgets a share of the statements, those that were not used for longest: who prepares a
+    /// new text for each request must not pay for a walk over all of them each time.
     fn evict(&mut self) {
-        let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key);
-        if let Some(entry) = oldest.and_then(|key| self.entries.remove(key)) {
-            self.bytes -= entry.statement.weight();
-            self.by_id.remove(&entry.statement.id);
-            self.evicted += 1;
+        let mut uses: Vec<(u64, StatementKey)> =
+            self.entries.iter().map(|(key, entry)| (entry.used, key)).collect();
+        let share = (uses.len() / EVICTED_PART).max(1);
+        let last = share.min(uses.len()).saturating_sub(1);
+        if uses.is_empty() {
+            return;
+        }
+        uses.select_nth_unstable_by_key(last, |(used, _)| *used);
+        for (_, key) in uses.into_iter().take(share) {
+            if let Some(entry) = self.entries.remove(key) {
+                self.bytes -= entry.statement.weight();
+                self.by_id.remove(&entry.statement.id);
+                self.evicted += 1;
+            }
         }
     }
 }

@@ -118,6 +118,12 @@ impl Server {
         self.admin.local_addr()
     }
 
+    /// How to ask each worker for its numbers, for who has started the server in its own process.
+    #[must_use]
+    pub fn workers(&self) -> Vec<Sender<Command>> {
+        self.crew.commands()
+    }
+
     /// Serves until `stop` hands out its first message, then drains; a second one ends that.
     pub async fn serve(self, mut stop: Receiver<()>) {
         let Self { mut crew, listener, admin, pages, control, mut events, drain_ms } = self;

@@ -15,6 +15,10 @@ impl SetId {
     pub const PLAIN: Self = Self(0);
 }
 
+/// Longest response body: the protocol's own limit (v4 section 2.5). A lane is shared, so the
+/// long answer to one client must not close it.
+const RESPONSE_BODY_BYTES_MAX: u32 = 256 << 20;
+
 /// Where a lane leads, and what its server agreed to.
 #[derive(Clone, Copy, Debug)]
 pub struct LaneRoute {
@@ -52,17 +56,23 @@ pub struct Lane<W> {
 impl<W> Lane<W> {
     /// A lane with nothing in flight and at most `streams_max` requests at a time.
     #[must_use]
-    pub fn new(route: LaneRoute, streams_max: u16, body_len_max: u32) -> Self {
+    pub fn new(route: LaneRoute, streams_max: u16) -> Self {
         Self {
             route,
             ids: StreamIds::new(streams_max),
             outbox: Outbox::default(),
-            cutter: FrameCutter::new([0x84; 2], body_len_max),
+            cutter: FrameCutter::new([0x84; 2], RESPONSE_BODY_BYTES_MAX),
             retained_bytes: 0,
             touched: false,
             draining: false,
             broken: false,
         }
+    }
+
+    /// Whether somebody still waits for an answer on it.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.ids.in_flight() > self.ids.orphaned()
     }
 
     /// Requests in flight, by which lanes are compared; `None` when it takes no more.

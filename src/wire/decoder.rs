@@ -9,8 +9,10 @@ use std::mem;
 use crate::wire::error::WireError;
 use crate::wire::header::{HEADER_LEN, Header};
 
-/// Memory that is kept for the next cut frame; more than this is given back.
-const KEPT_LEN: usize = 64 * 1024;
+/// Memory that is kept for the next cut frame; more than this is given back at once.
+const KEPT_LEN: usize = 256 * 1024;
+/// Memory that is kept while no frame is cut at all.
+const IDLE_LEN: usize = 4 * 1024;
 
 /// The frames of one direction of one connection.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct FrameCutter {
     partial: Vec<u8>,
     /// `partial` is a whole frame that was handed out, to be cleared.
     handed_out: bool,
+    /// A frame was cut since [`FrameCutter::relax`] was last called.
+    used: bool,
     body_len_max: u32,
     versions: [u8; 2],
 }
@@ -27,7 +31,7 @@ impl FrameCutter {
     /// Accepts frames of two version bytes, such as 0x03 and 0x04, with bodies up to a limit.
     #[must_use]
     pub fn new(versions: [u8; 2], body_len_max: u32) -> Self {
-        Self { partial: Vec::new(), handed_out: false, body_len_max, versions }
+        Self { partial: Vec::new(), handed_out: false, used: false, body_len_max, versions }
     }
 
     /// From now on accepts one version byte only: a connection keeps the version it began with.
@@ -59,6 +63,7 @@ impl FrameCutter {
             }
             Some(_) | None => {
                 let cut = mem::take(chunk);
+                self.used = true;
                 self.partial.extend_from_slice(cut);
                 Ok(None)
             }
@@ -80,6 +85,19 @@ impl FrameCutter {
     #[must_use]
     pub fn memory_len(&self) -> usize {
         self.partial.capacity()
+    }
+
+    /// Gives memory back if no frame was cut since the last call. Called now and then: to give it
+    /// back after each large frame would cost more than the frame.
+    pub fn relax(&mut self) {
+        if self.handed_out {
+            self.handed_out = false;
+            self.partial.clear();
+        }
+        if !self.used && self.partial.is_empty() {
+            self.partial.shrink_to(IDLE_LEN);
+        }
+        self.used = false;
     }
 
     fn complete<'s, 'c: 's>(

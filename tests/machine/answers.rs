@@ -144,8 +144,7 @@ fn a_lane_that_answers_with_a_request_or_in_another_version_is_closed() {
         rig.send(client, &query(1, "SELECT"));
         let request = rig.requests(lane).remove(0);
         let put = |out: &mut Vec<u8>| out.extend_from_slice(&void());
-        let bytes =
-            crate::support::frames::frame((version, 0, request.stream()), opcode, put);
+        let bytes = crate::support::frames::frame((version, 0, request.stream()), opcode, put);
         rig.lane_bytes(lane, &bytes);
         assert_eq!(rig.lanes_to_close(), [lane], "{version:x} {opcode:?}");
         rig.finish();

@@ -252,11 +252,12 @@ fn flags_that_only_newer_servers_know_do_not_reach_a_lane() {
 }
 
 fn chunks() -> impl Strategy<Value = Vec<Vec<u8>>> {
-    let header = (any::<u8>(), any::<i16>(), 0u8..18, 0u8..40).prop_map(|(flags, stream, op, len)| {
-        let body_len = u32::from(len);
-        let header = Header { version: 4, flags: flags & 0x0f, stream, opcode: op, body_len };
-        header.to_bytes().to_vec()
-    });
+    let header =
+        (any::<u8>(), any::<i16>(), 0u8..18, 0u8..40).prop_map(|(flags, stream, op, len)| {
+            let body_len = u32::from(len);
+            let header = Header { version: 4, flags: flags & 0x0f, stream, opcode: op, body_len };
+            header.to_bytes().to_vec()
+        });
     let piece = prop_oneof![
         header,
         proptest::collection::vec(any::<u8>(), 0..40),

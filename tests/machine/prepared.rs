@@ -55,6 +55,30 @@ fn a_forgotten_statement_is_prepared_on_that_node_and_the_request_sent_again() {
 }
 
 #[test]
+fn requests_that_wait_for_one_statement_on_one_node_cost_one_prepare() {
+    let mut rig = Rig::new();
+    let lane = rig.lane(0, 0);
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 9);
+    for stream in 0..20 {
+        rig.send(client, &execute(stream, &ID, b"key "));
+    }
+    for request in rig.requests(lane) {
+        rig.error(lane, request.stream(), &unprepared(&ID));
+    }
+    let (_, prepare) = rig.request();
+    assert_eq!(prepare.text(), TEXT);
+    rig.result(lane, prepare.stream(), &prepared(&ID, 0, ("tab", "t"), b"columns"));
+    let repeated = rig.requests(lane);
+    assert_eq!(repeated.len(), 20);
+    for request in repeated {
+        rig.result(lane, request.stream(), &rows(b"rows"));
+    }
+    assert_eq!(rig.answers(client).len(), 20);
+    rig.finish();
+}
+
+#[test]
 fn a_node_that_forgets_again_and_again_is_believed_after_two_repeats() {
     let mut rig = rig();
     let client = rig.clients[0];

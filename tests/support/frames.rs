@@ -174,7 +174,12 @@ pub(crate) fn schema_event(change: &str, keyspace: &str, table: Option<&str>) ->
 }
 
 /// RESULT Prepared of a statement with one int marker, the partition key `k`.
-pub(crate) fn prepared(id: &[u8], flags: u32, (keyspace, table): (&str, &str), columns: &[u8]) -> Vec<u8> {
+pub(crate) fn prepared(
+    id: &[u8],
+    flags: u32,
+    (keyspace, table): (&str, &str),
+    columns: &[u8],
+) -> Vec<u8> {
     let mut body = Vec::new();
     put_int(&mut body, 4);
     put_short_bytes(&mut body, id);

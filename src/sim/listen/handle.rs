@@ -92,3 +92,6 @@ impl Drop for SimHandle {
 fn join(thread: JoinHandle<Result<(), SimError>>) -> Result<(), SimError> {
     thread.join().unwrap_or(Err(SimError::Ended))
 }
+
+#[cfg(test)]
+mod tests;

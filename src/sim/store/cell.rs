@@ -119,6 +119,11 @@ impl Cells {
         self.whole.get(&column.id)
     }
 
+    /// Whether nothing was ever written, or all of it is forgotten.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.whole.is_empty() && self.parts.values().all(|parts| parts.entries.is_empty())
+    }
+
     /// Forgets everything up to `timestamp`.
     pub(crate) fn delete(&mut self, timestamp: i64) {
         self.whole.retain(|_, cell| cell.timestamp > timestamp);

@@ -7,6 +7,7 @@ use crate::sim::cql::expression::Evaluated;
 use crate::sim::cql::expression::Inputs;
 use crate::sim::cql::sort_key;
 use crate::sim::store::key;
+use crate::sim::store::restriction;
 use crate::sim::store::restriction::Against;
 use crate::sim::store::restriction::Restrictions;
 use crate::sim::store::restriction::Subject;
@@ -158,9 +159,35 @@ pub(crate) fn slice(tests: &[Computed<'_>], table: &Table) -> Slice {
             let edge = key::clustering(table, &longer);
             narrow(&mut slice, computed.test.operator, edge, column.descending);
         }
+        for computed in tests {
+            if let Some(edge) = joint_edge(computed, table, position, &prefix) {
+                narrow(&mut slice, computed.test.operator, edge, column.descending);
+            }
+        }
         return slice;
     }
     all_with(&key::clustering(table, &prefix))
+}
+
+/// The sort key of the right side of `(a, b) > (1, 2)` that begins at `position`.
+fn joint_edge(
+    computed: &Computed<'_>,
+    table: &Table,
+    position: usize,
+    prefix: &[Vec<u8>],
+) -> Option<Vec<u8>> {
+    let Subject::Columns(positions) = &computed.test.subject else {
+        return None;
+    };
+    let in_order = positions.iter().zip(position..).all(|(on, at)| *on == at);
+    if !in_order || !restriction::same_direction(table, positions) {
+        return None;
+    }
+    let fields = elements::split_fields(computed.values.first()?.as_deref()?)?;
+    let fields: Option<Vec<Vec<u8>>> = fields.into_iter().map(|f| Some(f?.to_vec())).collect();
+    let mut longer = prefix.to_vec();
+    longer.extend(fields?);
+    Some(key::clustering(table, &longer))
 }
 
 /// All keys that begin with `prefix`.

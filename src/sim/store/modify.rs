@@ -18,6 +18,7 @@ use crate::sim::store::bind::Binder;
 use crate::sim::store::bind::Receiver;
 use crate::sim::store::restriction;
 use crate::sim::store::restriction::Restrictions;
+use crate::sim::store::restriction::Subject;
 use crate::sim::store::restriction::Test;
 use crate::sim::store::schema::Column;
 use crate::sim::store::schema::ColumnKind;
@@ -292,6 +293,17 @@ impl ModifyPlan {
                 "Invalid where clause contains non PRIMARY KEY columns: {}",
                 column.name
             )));
+        }
+        let uneven = self.restrictions.tests.iter().any(|test| match &test.subject {
+            Subject::Columns(at) => {
+                test.operator == Operator::In || !restriction::same_direction(table, at)
+            }
+            Subject::Column(_) | Subject::Element(..) | Subject::Token => false,
+        });
+        if uneven {
+            return Err(CqlError::invalid(
+                "Multi-column relations of this kind are not supported in modifications here",
+            ));
         }
         let missing = (0..key_len).find(|at| self.restrictions.fixing(*at).is_none());
         let Some(at) = missing else {

@@ -41,7 +41,7 @@ const MAPS: &[&str] = &[
 ];
 
 const LOCATOR: &str = "org.apache.cassandra.locator.";
-const COMPRESSOR: &str = "org.apache.cassandra.io.compress.LZ4Compressor";
+const COMPRESSORS: &str = "org.apache.cassandra.io.compress.";
 
 fn map_of(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -52,10 +52,11 @@ pub(crate) fn table_defaults() -> BTreeMap<String, Property> {
     let texts = TEXTS.iter().filter_map(|(name, value)| {
         Some(((*name).to_owned(), Property::Text((*value)?.to_owned())))
     });
+    let compressor = format!("{COMPRESSORS}LZ4Compressor");
     let maps = [
         ("caching", map_of(&[("keys", "ALL"), ("rows_per_partition", "ALL")])),
         ("compaction", map_of(&[("class", "SizeTieredCompactionStrategy")])),
-        ("compression", map_of(&[("sstable_compression", COMPRESSOR)])),
+        ("compression", map_of(&[("sstable_compression", &compressor)])),
     ];
     let maps = maps.into_iter().map(|(name, map)| (name.to_owned(), Property::Map(map)));
     texts.chain(maps).collect()
@@ -73,6 +74,12 @@ pub(crate) fn set_table(
             let mut map = map(name, term)?;
             if name == "compaction" {
                 require_class(&mut map)?;
+            }
+            if let Some(class) = map.get_mut("sstable_compression")
+                && !class.is_empty()
+                && !class.contains('.')
+            {
+                class.insert_str(0, COMPRESSORS);
             }
             options.insert(name.clone(), Property::Map(map));
         } else {

@@ -4,6 +4,7 @@ use crate::sim::cql::ast::Left;
 use crate::sim::cql::ast::Operator;
 use crate::sim::cql::ast::Relation;
 use crate::sim::cql::ast::Right;
+use crate::sim::cql::ast::Term;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::expression::Expr;
 use crate::sim::like::Like;
@@ -66,7 +67,7 @@ impl Test {
     /// Whether it fixes the column to one value or a few.
     fn fixes(&self, position: usize) -> bool {
         let keyed = matches!(self.operator, Operator::Equal | Operator::In);
-        keyed && self.is_on(position) && !matches!(self.subject, Subject::Element(..))
+        keyed && self.subject == Subject::Column(position)
     }
 }
 
@@ -84,7 +85,8 @@ impl Restrictions {
         relations: &[Relation],
         like: Like,
     ) -> Result<Self, CqlError> {
-        let tests = relations.iter().map(|relation| test(binder, table, relation, like));
+        let relations = relations.iter().flat_map(by_column);
+        let tests = relations.map(|relation| test(binder, table, &relation, like));
         Ok(Self { tests: tests.collect::<Result<_, _>>()? })
     }
 
@@ -170,6 +172,29 @@ impl Restrictions {
     }
 }
 
+/// `(a, b) = (1, 2)` as one relation for each column; everything else as it is.
+fn by_column(relation: &Relation) -> Vec<Relation> {
+    if let (Left::Columns(names), Operator::Equal) = (&relation.left, relation.operator)
+        && let Right::One(Term::Tuple(parts)) = &relation.right
+        && parts.len() == names.len()
+    {
+        let single = |(name, part): (&String, &Term)| Relation {
+            left: Left::Column(name.clone()),
+            operator: Operator::Equal,
+            right: Right::One(part.clone()),
+        };
+        return names.iter().zip(parts).map(single).collect();
+    }
+    vec![relation.clone()]
+}
+
+/// Whether all clustering columns of a joint relation are sorted the same way.
+pub(crate) fn same_direction(table: &Table, positions: &[usize]) -> bool {
+    let mut directions = positions.iter().filter_map(|at| Some(table.columns.get(*at)?.descending));
+    let first = directions.next();
+    directions.all(|direction| Some(direction) == first)
+}
+
 /// The position of a column, or the server's refusal.
 pub(crate) fn position(table: &Table, name: &str) -> Result<usize, CqlError> {
     table.position(name).ok_or_else(|| CqlError::invalid(format!("Unrecognized name {name}")))
@@ -247,10 +272,10 @@ pub(crate) fn test(
 fn bind_right(
     binder: &mut Binder<'_>,
     table: &Table,
-    term: &crate::sim::cql::ast::Term,
+    term: &Term,
     to: &Receiver,
 ) -> Result<Expr, CqlError> {
-    let crate::sim::cql::ast::Term::Call(name, arguments) = term else {
+    let Term::Call(name, arguments) = term else {
         return binder.bind(term, to);
     };
     if !name.eq_ignore_ascii_case("token") || to.column_type != ColumnType::Bigint {

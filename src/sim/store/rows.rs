@@ -143,7 +143,10 @@ impl Partition {
     pub(crate) fn delete(&mut self, timestamp: i64) {
         self.deleted_at = self.deleted_at.max(timestamp);
         self.statics.delete(timestamp);
-        self.rows.values_mut().for_each(|row| row.delete(timestamp));
+        self.rows.retain(|_, row| {
+            row.delete(timestamp);
+            row.deleted_at > timestamp || row.marker.is_some() || !row.cells.is_empty()
+        });
         self.ranges.retain(|(_, deleted)| *deleted > timestamp);
     }
 

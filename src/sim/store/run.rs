@@ -153,6 +153,14 @@ impl Database {
             None => None,
         };
         let own = own.and_then(|b| b.first_chunk::<8>().map(|b| i64::from_be_bytes(*b)));
+        if request.timestamp_micros == Some(i64::MIN) {
+            return Err(CqlError::Protocol(format!(
+                "Out of bound timestamp, must be in [{}, {}] (got {})",
+                -i64::MAX,
+                i64::MAX,
+                i64::MIN
+            )));
+        }
         let given = own.or_else(|| request.timestamp_micros.filter(|_| !conditional));
         let timestamp = match given {
             Some(given) => given,

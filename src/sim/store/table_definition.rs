@@ -17,6 +17,7 @@ use crate::sim::store::definition::Setting;
 use crate::sim::store::options;
 use crate::sim::store::outcome::Change;
 use crate::sim::store::outcome::Target;
+use crate::sim::store::schema;
 use crate::sim::store::schema::Column;
 use crate::sim::store::schema::ColumnKind;
 use crate::sim::store::schema::Property;
@@ -215,9 +216,29 @@ pub(crate) fn alter(
     altered.sort_columns();
     altered.version += 1;
     if let Some(keyspace) = schema.keyspaces.get_mut(&home) {
+        let views = keyspace.tables.values_mut();
+        views.for_each(|view| follow(view, &altered, alter));
         keyspace.tables.insert(name.name.clone(), Arc::new(altered));
     }
     Ok(vec![definition::change(Change::Updated, Target::Table, &home, &name.name)])
+}
+
+/// A view of all columns gets those that its base gets.
+fn follow(view: &mut Arc<Table>, base: &Table, alter: &Alter) {
+    let Alter::Add(added) = alter else {
+        return;
+    };
+    let follows = |view: &schema::View| view.base_id == base.id && view.all_columns;
+    if !view.view.as_ref().is_some_and(follows) {
+        return;
+    }
+    let mut altered = Table::clone(view);
+    let is_new = |column: &&Column| added.iter().any(|(name, ..)| *name == column.name);
+    let columns = base.columns.iter().filter(is_new);
+    altered.columns.extend(columns.filter(|column| column.kind == ColumnKind::Regular).cloned());
+    altered.sort_columns();
+    altered.version += 1;
+    *view = Arc::new(altered);
 }
 
 fn add(

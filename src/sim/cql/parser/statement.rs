@@ -31,6 +31,13 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, CqlError> {
     Ok(Parsed { statement, markers })
 }
 
+/// Statements about roles and grants, which nobody may run here.
+fn is_about_roles(cursor: &Cursor) -> bool {
+    let object = cursor.is_word_at(1, "role") || cursor.is_word_at(1, "user");
+    let verb = ["create", "alter", "drop"].into_iter().any(|verb| cursor.is_words(verb));
+    (object && verb) || ["list", "grant", "revoke"].into_iter().any(|verb| cursor.is_words(verb))
+}
+
 fn statement(cursor: &mut Cursor) -> Result<Statement, CqlError> {
     if cursor.take_words("select") {
         return Ok(Statement::Select(select::select(cursor)?));
@@ -48,6 +55,11 @@ fn statement(cursor: &mut Cursor) -> Result<Statement, CqlError> {
             term::term(cursor)?;
         }
         return Ok(Statement::Truncate(table));
+    }
+    if is_about_roles(cursor) {
+        return Err(CqlError::Unauthorized(
+            "You have to be logged in and not anonymous to perform this request".to_owned(),
+        ));
     }
     if let Some(modification) = modify::modification(cursor)? {
         return Ok(Statement::Modify(modification));

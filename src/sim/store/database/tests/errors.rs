@@ -44,6 +44,7 @@ fn refusals_use_the_servers_words() {
             "2200 Invalid INTEGER constant (2) for \"[timeout]\" of type duration",
         ),
         ("DROP TABLE system.local", "2100 system keyspace is not user-modifiable."),
+        ("LIST ROLES", "2100 You have to be logged in and not anonymous to perform this request"),
         (
             "SELECT * FROM t -- the end",
             "2000 line 1:16 mismatched character '<EOF>' expecting set null",

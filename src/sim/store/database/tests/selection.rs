@@ -148,9 +148,12 @@ fn materialized_views_follow_their_base() {
          AND ck IS NOT NULL PRIMARY KEY (v, pk, ck)",
     );
     assert_eq!(bench.rows("SELECT * FROM mv WHERE v = 12"), "12 1 2");
+    bench.ok("ALTER TABLE t ADD w text");
+    bench.ok("UPDATE t SET w = 'new' WHERE pk = 1 AND ck = 3");
+    assert_eq!(bench.rows("SELECT * FROM mv WHERE v = 13"), "13 1 3 \"new\"");
     bench.ok("UPDATE t SET v = 99 WHERE pk = 1 AND ck = 2");
     assert_eq!(bench.rows("SELECT * FROM mv WHERE v = 12"), "");
-    assert_eq!(bench.rows("SELECT * FROM mv WHERE v = 99"), "99 1 2");
+    assert_eq!(bench.rows("SELECT * FROM mv WHERE v = 99"), "99 1 2 null");
 }
 
 #[test]

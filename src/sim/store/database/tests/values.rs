@@ -151,6 +151,13 @@ fn rows_are_deleted_by_key_prefix_and_slice() {
     assert_eq!(bench.rows("SELECT a, b FROM t"), "1 1 | 4 4");
     bench.ok("DELETE FROM t WHERE pk = 0");
     assert_eq!(bench.rows("SELECT a, b FROM t"), "");
+    for (a, b) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+        bench.ok(&format!("INSERT INTO t (pk, a, b) VALUES (0, {a}, {b})"));
+    }
+    bench.ok("DELETE FROM t WHERE pk = 0 AND (a, b) = (1, 1)");
+    bench.ok("DELETE FROM t WHERE pk = 0 AND (a, b) >= (2, 2)");
+    assert_eq!(bench.rows("SELECT a, b FROM t"), "1 2 | 2 1");
+    assert_eq!(bench.rows("SELECT a FROM t WHERE pk = 0 AND (a, b) IN ((2, 1), (9, 9))"), "2");
 }
 
 #[test]

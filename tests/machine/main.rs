@@ -12,16 +12,18 @@
     reason = "a test that meets what it does not expect fails"
 )]
 
-mod support {
-    pub(crate) mod frames;
-    pub(crate) mod rig;
-}
+#[path = "../support/mod.rs"]
+mod support;
 
-mod machine {
-    mod answers;
-    mod framing;
-    mod learning;
-    mod lost_lanes;
-    mod prepared;
-    mod routing;
-}
+mod agreement;
+mod answers;
+mod bounds;
+mod chaos;
+mod chaos_ops;
+mod framing;
+mod keyspaces;
+mod learning;
+mod local;
+mod lost_lanes;
+mod prepared;
+mod routing;

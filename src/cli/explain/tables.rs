@@ -1,0 +1,184 @@
+//! What the cluster's own tables tell of one table: its key, and the tablet of a token.
+
+use anyhow::{Context, bail};
+use tokio::net::TcpStream;
+
+use crate::cli::args::TableName;
+use crate::control::connection::Connection;
+use crate::net::dial_error::DialError;
+use crate::token::token::Token;
+use crate::topology::id::HostId;
+use crate::wire::cell;
+use crate::wire::error::WireError;
+use crate::wire::notation::Reader;
+use crate::wire::response::error::ErrorCode;
+use crate::wire::response::rows::Rows;
+
+/// A column of the partition key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeyColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type, as the schema names it.
+    pub kind: String,
+}
+
+/// A tablet as `system.tablets` tells.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TabletRow {
+    /// Last token of its range.
+    pub last: i64,
+    /// Host and shard of each replica.
+    pub replicas: Vec<(HostId, i32)>,
+}
+
+/// Reads the columns of the partition key, in its order.
+pub async fn key_columns(
+    connection: &mut Connection<TcpStream>,
+    table: &TableName,
+) -> anyhow::Result<Vec<KeyColumn>> {
+    let text = format!(
+        "SELECT column_name, kind, position, type FROM system_schema.columns WHERE {}",
+        named(table)
+    );
+    let message = connection.query(&text).await?;
+    let rows = Rows::read(&message)?;
+    let mut columns = Vec::new();
+    for row in rows.rows() {
+        let row = row?;
+        let text = |column| row.read(column, cell::text).map(Option::unwrap_or_default);
+        if text("kind")? == "partition_key" {
+            let position = row.read("position", cell::int)?.unwrap_or_default();
+            let (name, kind) = (text("column_name")?.to_owned(), text("type")?.to_owned());
+            columns.push((position, KeyColumn { name, kind }));
+        }
+    }
+    if columns.is_empty() {
+        bail!("there is no table {}.{}", table.keyspace, table.table);
+    }
+    columns.sort_by_key(|(position, _)| *position);
+    Ok(columns.into_iter().map(|(_, column)| column).collect())
+}
+
+/// Finds the tablet of a token; `Err` tells why the server does not say.
+pub async fn tablet(
+    connection: &mut Connection<TcpStream>,
+    table: &TableName,
+    token: Token,
+) -> anyhow::Result<Result<TabletRow, String>> {
+    let Some(id) = table_id(connection, table).await? else {
+        return Ok(Err("the schema does not tell the table's id".to_owned()));
+    };
+    let mut id = HostId(id);
+    // A table may lie where another one lies, whose tablets it shares.
+    if let Some(base) = base_table(connection, id).await? {
+        id = base;
+    }
+    let text = format!(
+        "SELECT last_token, replicas FROM system.tablets WHERE table_id = {id} AND last_token >= {} \
+         LIMIT 1",
+        token.value()
+    );
+    let message = match connection.query(&text).await {
+        Ok(message) => message,
+        Err(DialError::Refused(error, _)) if error.code == ErrorCode::UNAUTHORIZED => {
+            let why = "this user may not read system.tablets (GRANT SELECT ON system.tablets)";
+            return Ok(Err(why.to_owned()));
+        }
+        Err(DialError::Refused(error, _)) => {
+            return Ok(Err(format!("the server does not show system.tablets: {}", error.message)));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let rows = Rows::read(&message)?;
+    let Some(row) = rows.rows().next().transpose()? else {
+        return Ok(Err("system.tablets has no tablet of this table".to_owned()));
+    };
+    let last = row.read("last_token", cell::bigint)?.context("a tablet without last_token")?;
+    let replicas = row.read("replicas", read_replicas)?.unwrap_or_default();
+    Ok(Ok(TabletRow { last, replicas }))
+}
+
+async fn table_id(
+    connection: &mut Connection<TcpStream>,
+    table: &TableName,
+) -> anyhow::Result<Option<[u8; 16]>> {
+    let names = [("tables", "table_name"), ("views", "view_name")];
+    for (list, column) in names {
+        let text = format!(
+            "SELECT id FROM system_schema.{list} WHERE keyspace_name = {} AND {column} = {}",
+            literal(&table.keyspace),
+            literal(&table.table)
+        );
+        let message = connection.query(&text).await?;
+        let rows = Rows::read(&message)?;
+        if let Some(row) = rows.rows().next().transpose()? {
+            return Ok(row.read("id", cell::uuid)?);
+        }
+    }
+    Ok(None)
+}
+
+/// The table whose tablets this one shares. Servers that know no such thing lack the column.
+async fn base_table(
+    connection: &mut Connection<TcpStream>,
+    id: HostId,
+) -> anyhow::Result<Option<HostId>> {
+    let text = format!("SELECT base_table FROM system.tablets WHERE table_id = {id} LIMIT 1");
+    let message = match connection.query(&text).await {
+        Ok(message) => message,
+        Err(DialError::Refused(..)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let rows = Rows::read(&message)?;
+    let Some(row) = rows.rows().next().transpose()? else { return Ok(None) };
+    Ok(row.read("base_table", cell::uuid)?.map(HostId))
+}
+
+/// Reads `list<tuple<uuid, int>>`.
+fn read_replicas(bytes: &[u8]) -> Result<Vec<(HostId, i32)>, WireError> {
+    let mut replicas = Vec::new();
+    for tuple in cell::list(bytes)?.into_iter().flatten() {
+        let mut reader = Reader::new(tuple);
+        if let (Some(host), Some(shard)) = (reader.bytes()?, reader.bytes()?) {
+            replicas.push((HostId(cell::uuid(host)?), cell::int(shard)?));
+        }
+    }
+    Ok(replicas)
+}
+
+fn named(table: &TableName) -> String {
+    format!(
+        "keyspace_name = {} AND table_name = {}",
+        literal(&table.keyspace),
+        literal(&table.table)
+    )
+}
+
+/// A text as CQL writes it.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::notation::{put_bytes, put_int};
+
+    #[test]
+    fn replicas_are_read_in_the_servers_order() {
+        let mut tuple = Vec::new();
+        put_bytes(&mut tuple, Some(&[7; 16]));
+        put_bytes(&mut tuple, Some(&[0, 0, 0, 5]));
+        let mut list = Vec::new();
+        put_int(&mut list, 1);
+        put_bytes(&mut list, Some(&tuple));
+        assert_eq!(read_replicas(&list), Ok(vec![(HostId([7; 16]), 5)]));
+        assert!(read_replicas(&list[..20]).is_err());
+    }
+
+    #[test]
+    fn a_name_cannot_end_its_literal() {
+        assert_eq!(literal("it's"), "'it''s'");
+    }
+}

@@ -1,0 +1,180 @@
+//! The command: key, token, tablet or ring, nodes and shards, one line each.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use anyhow::{Context, bail};
+use tokio::net::TcpStream;
+use tokio::runtime::Builder;
+use tokio::time::{Duration, timeout};
+
+use crate::cli::args::{ExplainArgs, TableName};
+use crate::cli::explain::key;
+use crate::cli::explain::tables::{KeyColumn, key_columns, tablet};
+use crate::config::load;
+use crate::config::overrides::Environment;
+use crate::control::connection::Connection;
+use crate::control::publication::Publisher;
+use crate::control::reach::{Reached, reach};
+use crate::net::dial::connect;
+use crate::net::handshake::ask_options;
+use crate::server::settings;
+use crate::token::partition_key::token_of;
+use crate::token::shard::Sharder;
+use crate::token::token::Token;
+use crate::topology::node::Node;
+use crate::topology::snapshot::{Keyspace, Snapshot};
+
+/// The protocol in which nodes are asked for their shards.
+const VERSION: u8 = 4;
+/// Longest connect, and longest wait for what a node offers.
+const NODE_TIMEOUT_MS: u64 = 3_000;
+
+/// Connects as the proxy does, and tells where the row of a key lives.
+pub fn explain(
+    args: &ExplainArgs,
+    environment: Environment<'_>,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let given = args.settings.clone();
+    let settings = load::load(given.by_key(), given.config, environment).accept()?;
+    let credential = settings::credential(&settings).context("cannot read the password file")?;
+    let control = settings::control(&settings, credential, 0);
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let reached = Box::pin(reach(&control.reach, &[], 0)).await?;
+        Box::pin(tell(args, reached, out)).await
+    })
+}
+
+async fn tell(args: &ExplainArgs, reached: Reached, out: &mut dyn Write) -> anyhow::Result<()> {
+    let Reached { address, mut connection, metadata, .. } = reached;
+    let name = &args.table;
+    let publication = Publisher::new(None).on_metadata(metadata, address, false);
+    let snapshot = publication.context("the node tells of no cluster")?.snapshot;
+    let keyspace = snapshot
+        .keyspace(&name.keyspace)
+        .with_context(|| format!("there is no keyspace {}", name.keyspace))?;
+    let columns = key_columns(&mut connection, name).await?;
+    let cells = cells(name, &columns, &args.keys)?;
+    let partitioner = keyspace.partitioner(&name.table).with_context(|| {
+        format!("{}.{} has a partitioner that is not known here", name.keyspace, name.table)
+    })?;
+    let mut composite = Vec::new();
+    let token = token_of(partitioner, cells.iter().map(Vec::as_slice), &mut composite)?;
+    let bytes = if let [cell] = cells.as_slice() { cell } else { &composite };
+    let named = columns.iter().zip(&args.keys);
+    let named: Vec<String> =
+        named.map(|(column, key)| format!("{} {} = {key}", column.kind, column.name)).collect();
+    writeln!(out, "table    {}.{}", name.keyspace, name.table)?;
+    writeln!(out, "key      {}", named.join(", "))?;
+    writeln!(out, "bytes    {}", key::hex(bytes))?;
+    writeln!(out, "token    {}", token.value())?;
+    if keyspace.tablets {
+        tell_tablet(&mut connection, (&snapshot, name, token), out).await
+    } else {
+        tell_ring((&snapshot, keyspace, token), out).await
+    }
+}
+
+/// The key's cells; an error names the columns when their number is another.
+fn cells(
+    table: &TableName,
+    columns: &[KeyColumn],
+    keys: &[String],
+) -> anyhow::Result<Vec<Vec<u8>>> {
+    if columns.len() != keys.len() {
+        let columns: Vec<String> =
+            columns.iter().map(|column| format!("{} {}", column.name, column.kind)).collect();
+        bail!(
+            "the partition key of {}.{} is ({}): give {} values, not {}",
+            table.keyspace,
+            table.table,
+            columns.join(", "),
+            columns.len(),
+            keys.len()
+        );
+    }
+    let cell = |(column, key): (&KeyColumn, &String)| {
+        key::cell(&column.kind, key).with_context(|| format!("column {}", column.name))
+    };
+    columns.iter().zip(keys).map(cell).collect()
+}
+
+async fn tell_tablet(
+    connection: &mut Connection<TcpStream>,
+    (snapshot, name, token): (&Snapshot, &TableName, Token),
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let found = match tablet(connection, name, token).await? {
+        Ok(found) => found,
+        Err(why) => {
+            writeln!(out, "tablet   not told: {why}")?;
+            writeln!(
+                out,
+                "replicas learned by the proxy, not read from here: a request that arrives"
+            )?;
+            writeln!(
+                out,
+                "         at a wrong shard is answered all the same, and its answer tells"
+            )?;
+            writeln!(out, "         tablet, nodes and shards, so that the next ones go there")?;
+            return Ok(());
+        }
+    };
+    writeln!(out, "tablet   the one that ends with token {}", found.last)?;
+    for (host, shard) in found.replicas {
+        match snapshot.node_of(host) {
+            Some(node) => tell_replica(node, &format!("shard {shard}"), out)?,
+            None => {
+                writeln!(out, "replica  host {host} shard {shard}, which no table tells more of")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn tell_ring(
+    (snapshot, keyspace, token): (&Snapshot, &Keyspace, Token),
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let replicas = keyspace.ring.replicas(token);
+    if replicas.is_empty() {
+        writeln!(
+            out,
+            "ring     no replicas: each node has such a table for itself, or its replication is not known here"
+        )?;
+        return Ok(());
+    }
+    writeln!(out, "ring     replicas in ring order, the primary one first")?;
+    for node in replicas.iter().filter_map(|id| snapshot.node(*id)) {
+        tell_replica(node, &shard(node, token).await, out)?;
+    }
+    Ok(())
+}
+
+fn tell_replica(node: &Node, shard: &str, out: &mut dyn Write) -> std::io::Result<()> {
+    let address = SocketAddr::new(node.address, node.port);
+    let (center, rack, host) = (&node.data_center, &node.rack, node.host);
+    writeln!(out, "replica  {address} {shard} dc {center} rack {rack} host {host}")
+}
+
+/// Which shard of a node owns a token of the ring; each node is asked how many it has.
+async fn shard(node: &Node, token: Token) -> String {
+    let address = SocketAddr::new(node.address, node.port);
+    let asking = async {
+        let mut stream = connect(address, NODE_TIMEOUT_MS).await?;
+        anyhow::Ok(ask_options(&mut stream, VERSION).await?)
+    };
+    let supported = match timeout(Duration::from_millis(NODE_TIMEOUT_MS), asking).await {
+        Ok(Ok(supported)) => supported,
+        Ok(Err(error)) => return format!("shard unknown ({error:#})"),
+        Err(_) => return format!("shard unknown (no answer within {NODE_TIMEOUT_MS} ms)"),
+    };
+    let Some(sharding) = supported.sharding else { return "without shards".to_owned() };
+    match Sharder::new(sharding.nr_shards, sharding.ignore_msb) {
+        Ok(sharder) => format!("shard {}", sharder.shard_of(token).0),
+        Err(error) => format!("shard unknown ({error})"),
+    }
+}

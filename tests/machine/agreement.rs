@@ -1,0 +1,239 @@
+//! The answer to a schema change, and its event, wait until all nodes have the same schema.
+
+use shardlane::engine::pending::LaneKey;
+use shardlane::wire::opcode::Opcode;
+use shardlane::wire::request::register::{EventKind, write_register};
+use shardlane::wire::response::error::ErrorCode;
+
+use crate::support::frames::{
+    Frame, error, is_compressed, query, schema_change, schema_event, schema_version,
+};
+use crate::support::rig::Rig;
+
+fn register(
+    rig: &mut Rig,
+    version: u8,
+    compression: Option<&str>,
+) -> shardlane::engine::client::ClientKey {
+    let client = rig.client_of(version, compression);
+    let mut bytes = Vec::new();
+    write_register(&mut bytes, version, 3, &[EventKind::SchemaChange, EventKind::StatusChange]);
+    rig.send(client, &bytes);
+    assert_eq!(rig.answer(client).opcode(), Opcode::Ready);
+    client
+}
+
+/// A client changes the schema; returns the questions that the nodes get then.
+fn change(rig: &mut Rig) -> Vec<(LaneKey, Frame)> {
+    let client = rig.clients[0];
+    rig.send(client, &query(5, "CREATE TABLE tab.t"));
+    let (lane, request) = rig.request();
+    rig.result(lane, request.stream(), &schema_change("CREATED", "tab", Some("t")));
+    questions(rig)
+}
+
+fn questions(rig: &mut Rig) -> Vec<(LaneKey, Frame)> {
+    let asked = rig.all_requests();
+    for (_, question) in &asked {
+        assert_eq!(question.text(), "SELECT schema_version FROM system.local WHERE key='local'");
+    }
+    asked
+}
+
+fn reply(rig: &mut Rig, asked: &[(LaneKey, Frame)], versions: &[u8]) {
+    for ((lane, question), version) in asked.iter().zip(versions) {
+        rig.result(*lane, question.stream(), &schema_version(*version));
+    }
+}
+
+#[test]
+fn the_answer_waits_until_every_node_says_the_same() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    let asked = change(&mut rig);
+    assert_eq!(asked.len(), 3, "each node is asked once");
+    reply(&mut rig, &asked, &[2, 1, 2]);
+    assert!(rig.answers(client).is_empty() && rig.all_requests().is_empty());
+
+    rig.pass_time(19_000);
+    assert!(rig.all_requests().is_empty(), "the next round is not due yet");
+    rig.pass_time(1_000);
+    let asked = questions(&mut rig);
+    reply(&mut rig, &asked[..2], &[2, 2]);
+    assert!(rig.answers(client).is_empty());
+    reply(&mut rig, &asked[2..], &[2]);
+    let answer = rig.answer(client);
+    assert_eq!((answer.stream(), answer.opcode()), (5, Opcode::Result));
+    assert_eq!(answer.body, schema_change("CREATED", "tab", Some("t")));
+    rig.pass_time(1_000_000);
+    assert!(rig.all_requests().is_empty(), "nobody is asked any more");
+    rig.finish();
+}
+
+#[test]
+fn nodes_that_never_agree_are_waited_for_so_long_and_no_longer() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    let mut asked = change(&mut rig);
+    let mut waited_us = 0;
+    while rig.engine.tally().agreement_timeouts == 0 {
+        reply(&mut rig, &asked, &[1, 2, 3]);
+        rig.pass_time(20_000);
+        waited_us += 20_000;
+        asked = rig.all_requests();
+        assert!(waited_us <= 10_100_000);
+    }
+    assert!(waited_us >= 10_000_000, "{waited_us}");
+    assert_eq!(rig.answer(client).opcode(), Opcode::Result);
+    rig.finish();
+}
+
+#[test]
+fn a_node_that_does_not_answer_is_not_waited_for_for_ever() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    let asked = change(&mut rig);
+    reply(&mut rig, &asked[..2], &[2, 2]);
+    rig.pass_time(900_000);
+    assert!(rig.answers(client).is_empty());
+    rig.pass_time(100_000);
+    assert_eq!(rig.answer(client).opcode(), Opcode::Result);
+    rig.finish();
+}
+
+#[test]
+fn nodes_that_tell_nothing_are_asked_again() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    for (lane, question) in change(&mut rig) {
+        rig.error(lane, question.stream(), &error(ErrorCode::OVERLOADED, "busy"));
+    }
+    assert!(rig.answers(client).is_empty());
+    rig.pass_time(20_000);
+    let asked = questions(&mut rig);
+    reply(&mut rig, &asked, &[2, 2, 2]);
+    assert_eq!(rig.answer(client).opcode(), Opcode::Result);
+    rig.finish();
+}
+
+#[test]
+fn a_node_lost_in_between_is_not_waited_for() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    let asked = change(&mut rig);
+    reply(&mut rig, &asked[..2], &[2, 2]);
+    rig.lose(asked[2].0);
+    assert_eq!(rig.answer(client).opcode(), Opcode::Result);
+    rig.finish();
+}
+
+#[test]
+fn an_answer_to_an_older_question_does_not_count() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    let old = change(&mut rig);
+    reply(&mut rig, &old[..2], &[1, 2]);
+    // The third is late: the round ends without it, and another begins.
+    rig.pass_time(1_000_000);
+    rig.pass_time(20_000);
+    let asked = questions(&mut rig);
+    reply(&mut rig, &asked[..2], &[2, 2]);
+    reply(&mut rig, &old[2..], &[2]);
+    assert!(rig.answers(client).is_empty());
+    reply(&mut rig, &asked[2..], &[2]);
+    assert_eq!(rig.answers(client).len(), 1);
+    rig.finish();
+}
+
+#[test]
+fn a_second_change_is_not_answered_by_a_round_that_began_before_it() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    let first = change(&mut rig);
+    rig.send(client, &query(6, "CREATE TABLE tab.u"));
+    let (lane, request) = rig.request();
+    rig.result(lane, request.stream(), &schema_change("CREATED", "tab", Some("u")));
+    assert!(rig.all_requests().is_empty());
+    reply(&mut rig, &first, &[2, 2, 2]);
+    assert_eq!(rig.answer(client).stream(), 5);
+    let second = questions(&mut rig);
+    reply(&mut rig, &second, &[3, 3, 3]);
+    assert_eq!(rig.answer(client).stream(), 6);
+    rig.finish();
+}
+
+#[test]
+fn a_client_that_left_is_not_answered_and_the_next_is() {
+    let mut rig = Rig::with_all_lanes();
+    let gone = rig.client();
+    let asked = change(&mut rig);
+    rig.leave(gone);
+    let next = rig.client();
+    reply(&mut rig, &asked, &[2, 2, 2]);
+    assert!(rig.answers(next).is_empty());
+    rig.finish();
+}
+
+#[test]
+fn a_refused_change_is_answered_at_once() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.send(client, &query(5, "CREATE TABLE tab.t"));
+    let (lane, request) = rig.request();
+    rig.error(lane, request.stream(), &error(ErrorCode::SYNTAX_ERROR, "no"));
+    assert_eq!(rig.answer(client).code(), ErrorCode::SYNTAX_ERROR);
+    assert!(rig.all_requests().is_empty());
+    rig.finish();
+}
+
+#[test]
+fn an_event_reaches_those_who_registered_once_after_the_nodes_agree() {
+    let mut rig = Rig::with_all_lanes();
+    let plain = rig.client();
+    let v4 = register(&mut rig, 4, None);
+    let v3 = register(&mut rig, 3, None);
+    let lz4 = rig.client_of(4, Some("lz4"));
+    let mut bytes = Vec::new();
+    write_register(&mut bytes, 4, 3, &[EventKind::SchemaChange]);
+    rig.send(lz4, &bytes);
+    assert_eq!(rig.answers(lz4).len(), 1);
+
+    let event = schema_event("CREATED", "tab", Some("t"));
+    rig.input(|engine| engine.on_event(&event));
+    let asked = questions(&mut rig);
+    reply(&mut rig, &asked[..2], &[2, 2]);
+    assert!(rig.answers(v4).is_empty());
+    reply(&mut rig, &asked[2..], &[2]);
+    for (client, version) in [(v4, 0x84), (v3, 0x83), (lz4, 0x84)] {
+        let told = rig.answer(client);
+        assert_eq!((told.opcode(), told.stream()), (Opcode::Event, -1));
+        assert_eq!((told.header.version, &told.body), (version, &event));
+        assert!(!is_compressed(&told), "events are never compressed");
+    }
+    assert!(rig.answers(plain).is_empty());
+    rig.finish();
+}
+
+#[test]
+fn events_of_nodes_are_told_to_nobody() {
+    let mut rig = Rig::with_all_lanes();
+    let client = register(&mut rig, 4, None);
+    let mut body = Vec::new();
+    for text in ["STATUS_CHANGE", "DOWN"] {
+        shardlane::wire::notation::put_string(&mut body, text);
+    }
+    body.extend_from_slice(&[4, 127, 0, 0, 1, 0, 0, 0x23, 0x52]);
+    rig.input(|engine| engine.on_event(&body));
+    assert!(rig.answers(client).is_empty() && rig.all_requests().is_empty());
+    rig.finish();
+}
+
+#[test]
+fn without_any_lane_an_event_is_told_at_once() {
+    let mut rig = Rig::new();
+    let client = register(&mut rig, 4, None);
+    let event = schema_event("DROPPED", "tab", None);
+    rig.input(|engine| engine.on_event(&event));
+    assert_eq!(rig.answer(client).body, event);
+    rig.finish();
+}

@@ -1,0 +1,390 @@
+//! Any order of events: requests, answers, reads cut anywhere, lanes lost and opened, time, clients
+//! that come and go. Whatever happens, each request is answered once, to who asked, and no write
+//! runs twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use shardlane::engine::client::ClientKey;
+use shardlane::engine::order::Order;
+use shardlane::engine::pending::LaneKey;
+use shardlane::upstream::lane::SetId;
+use shardlane::wire::header::{HEADER_LEN, Header};
+use shardlane::wire::notation::{Reader, put_int, put_string};
+use shardlane::wire::opcode::Opcode;
+use shardlane::wire::request::batch::Batch;
+use shardlane::wire::request::execute::Execute;
+use shardlane::wire::response::error::ErrorCode;
+
+use crate::chaos_ops::{Ask, How, Op, op};
+use crate::support::frames;
+use crate::support::frames::{Frame, cut, rows, schema_change, schema_version, unprepared};
+use crate::support::rig::Rig;
+
+const READ_ID: [u8; 16] = [9; 16];
+const WRITE_ID: [u8; 16] = [8; 16];
+
+/// A client with what it asked and the answers that it got.
+struct Asker {
+    key: ClientKey,
+    /// Number of each stream's request, and what was asked.
+    asked: BTreeMap<i16, (u64, Ask)>,
+    answered: BTreeSet<i16>,
+    /// Streams whose `USE` was granted, with the keyspace.
+    switched: BTreeMap<i16, String>,
+    next: i16,
+}
+
+impl Asker {
+    fn keyspace_at(&self, stream: i16) -> Option<&String> {
+        self.switched.range(..stream).next_back().map(|(_, keyspace)| keyspace)
+    }
+}
+
+/// A node's end of a lane: bytes of a frame that is not whole yet, requests without an answer.
+#[derive(Default)]
+struct Far {
+    partial: Vec<u8>,
+    requests: Vec<Frame>,
+    keyspace: Option<String>,
+}
+
+struct World {
+    rig: Rig,
+    askers: Vec<Asker>,
+    far: Vec<(LaneKey, Far)>,
+    sets: Vec<(SetId, Option<String>)>,
+    numbers: u64,
+    /// Who sent each number, and by which stream.
+    origin: BTreeMap<u64, (ClientKey, i16)>,
+    /// Writes that a node may have run.
+    ran: BTreeSet<u64>,
+}
+
+/// The number that a request carries.
+fn number_of(frame: &Frame) -> u64 {
+    let key = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap());
+    match frame.opcode() {
+        Opcode::Query => frame.text().rsplit(' ').next().unwrap().parse().unwrap(),
+        Opcode::Execute => {
+            let execute = Execute::read(&frame.body).unwrap();
+            let (_, value) = execute.parameters.values.iter().next().unwrap().unwrap();
+            match value {
+                shardlane::wire::notation::Value::Bytes(bytes) => key(bytes),
+                other => panic!("{other:?}"),
+            }
+        }
+        Opcode::Batch => {
+            let batch = Batch::read(&frame.body).unwrap();
+            let child = batch.children().next().unwrap().unwrap();
+            match child.values.iter().next().unwrap().unwrap().1 {
+                shardlane::wire::notation::Value::Bytes(bytes) => key(bytes),
+                other => panic!("{other:?}"),
+            }
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is_own_question(frame: &Frame) -> bool {
+    frame.opcode() == Opcode::Prepare
+        || frame.opcode() == Opcode::Query && frame.text().contains("schema_version")
+}
+
+fn is_write(frame: &Frame) -> bool {
+    match frame.opcode() {
+        Opcode::Query => !frame.text().starts_with("SELECT") && !frame.text().starts_with("USE"),
+        Opcode::Execute => Execute::read(&frame.body).unwrap().id == WRITE_ID,
+        Opcode::Batch => true,
+        _ => false,
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let mut rig = Rig::with_limits(|limits| {
+            limits.lane_streams_max = 8;
+            limits.lane_orphans_max = 4;
+            limits.client_in_flight_max = 6;
+        });
+        rig.lane(0, 0);
+        let client = rig.client();
+        rig.prepare_select(client, "tab", READ_ID[0]);
+        rig.prepare_insert(client, "ring", WRITE_ID[0]);
+        let mut world = Self {
+            far: rig.lanes.iter().map(|lane| (*lane, Far::default())).collect(),
+            rig,
+            askers: Vec::new(),
+            sets: vec![(SetId::PLAIN, None)],
+            numbers: 0,
+            origin: BTreeMap::new(),
+            ran: BTreeSet::new(),
+        };
+        world.join();
+        world.join();
+        world
+    }
+
+    fn join(&mut self) {
+        let key = self.rig.client();
+        self.askers.push(Asker {
+            key,
+            asked: BTreeMap::new(),
+            answered: BTreeSet::new(),
+            switched: BTreeMap::new(),
+            next: 0,
+        });
+    }
+
+    fn apply(&mut self, op: &Op) {
+        match *op {
+            Op::Ask { client, ask, cut } => self.ask(client, ask, cut),
+            Op::Answer { lane, request, how } => self.answer(lane, request, how),
+            Op::Carry { lane, bytes } => self.carry(lane, bytes),
+            Op::Lose { lane } => {
+                if !self.far.is_empty() {
+                    let (lane, _) = self.far.remove(lane % self.far.len());
+                    self.rig.lose(lane);
+                }
+            }
+            Op::Open { set, node, shard } => {
+                let (set, keyspace) = self.sets[set % self.sets.len()].clone();
+                if let Some(lane) = self.rig.lane_of(set, node, shard) {
+                    self.far.push((lane, Far { keyspace, ..Far::default() }));
+                }
+            }
+            Op::Time { us } => self.rig.pass_time(us),
+            Op::Leave { client } => {
+                if self.askers.len() > 1 {
+                    let asker = self.askers.remove(client % self.askers.len());
+                    self.rig.leave(asker.key);
+                }
+            }
+            Op::Join => self.join(),
+        }
+        self.read_answers();
+        self.obey();
+    }
+
+    fn ask(&mut self, client: usize, ask: Ask, at: usize) {
+        let count = self.askers.len();
+        let asker = &mut self.askers[client % count];
+        if !self.rig.engine.may_read(asker.key) {
+            return;
+        }
+        // Two requests in one write, of which the second may be a `USE` that the first must not see.
+        let mut bytes = Vec::new();
+        for ask in [Ask::Select, ask] {
+            let (stream, number) = (asker.next, self.numbers);
+            asker.next += 1;
+            self.numbers += 1;
+            asker.asked.insert(stream, (number, ask));
+            self.origin.insert(number, (asker.key, stream));
+            let key = number.to_be_bytes();
+            bytes.extend(match ask {
+                Ask::Select => frames::query(stream, &format!("SELECT {number}")),
+                Ask::Insert => frames::query(stream, &format!("INSERT {number}")),
+                Ask::Create => frames::query(stream, &format!("CREATE {number}")),
+                Ask::ExecuteRead => frames::execute(stream, &READ_ID, &key),
+                Ask::ExecuteWrite => frames::execute(stream, &WRITE_ID, &key),
+                Ask::Batch => frames::batch(stream, 0, &[(&WRITE_ID, &key), (&READ_ID, &key)]),
+                Ask::Use(keyspace) => frames::query(stream, &format!("USE ks{keyspace}")),
+            });
+        }
+        let (first, rest) = bytes.split_at(at.min(bytes.len()));
+        let key = asker.key;
+        self.rig.send(key, first);
+        self.rig.send(key, rest);
+    }
+
+    /// Bytes travel to a node.
+    fn carry(&mut self, lane: usize, bytes: usize) {
+        let count = self.far.len();
+        if count == 0 {
+            return;
+        }
+        let (lane, far) = &mut self.far[lane % count];
+        let Some(out) = self.rig.engine.lane_output(*lane) else { return };
+        let bytes = bytes.min(out.len());
+        far.partial.extend_from_slice(&out[..bytes]);
+        let lane = *lane;
+        self.rig.input(|engine| engine.on_lane_sent(lane, bytes));
+        loop {
+            let at = lane_at(&self.far, lane);
+            let (_, far) = &mut self.far[at];
+            let Some(header) = Header::peek(&far.partial) else { return };
+            let len = HEADER_LEN + header.body_len as usize;
+            if far.partial.len() < len {
+                return;
+            }
+            let frame = cut(&far.partial.drain(..len).collect::<Vec<u8>>()).remove(0);
+            let keyspace = far.keyspace.clone();
+            far.requests.push(frame.clone());
+            self.on_arrival(&frame, keyspace.as_ref());
+        }
+    }
+
+    fn on_arrival(&mut self, frame: &Frame, keyspace: Option<&String>) {
+        if is_own_question(frame) {
+            return;
+        }
+        if frame.opcode() == Opcode::Query {
+            if frame.text().starts_with("USE") {
+                assert_eq!(frame.text()[4..], *keyspace.unwrap());
+                return;
+            }
+            let (client, stream) = self.origin[&number_of(frame)];
+            if let Some(asker) = self.askers.iter().find(|asker| asker.key == client) {
+                assert_eq!(keyspace, asker.keyspace_at(stream), "{frame:?}");
+            }
+        }
+        if is_write(frame) {
+            assert!(self.ran.insert(number_of(frame)), "a write ran twice: {frame:?}");
+        }
+    }
+
+    /// A node answers one of its requests.
+    fn answer(&mut self, lane: usize, request: usize, how: How) {
+        let count = self.far.len();
+        if count == 0 {
+            return;
+        }
+        let (lane, far) = &mut self.far[lane % count];
+        if far.requests.is_empty() {
+            return;
+        }
+        let frame = far.requests.remove(request % far.requests.len());
+        let (lane, stream) = (*lane, frame.stream());
+        let by_id = matches!(frame.opcode(), Opcode::Execute | Opcode::Batch);
+        match how {
+            How::Refused => {
+                let body = frames::error(ErrorCode::INVALID, "no");
+                self.rig.error(lane, stream, &body);
+            }
+            How::Unprepared if by_id => {
+                let id = match frame.opcode() {
+                    Opcode::Execute => Execute::read(&frame.body).unwrap().id.to_vec(),
+                    _ => WRITE_ID.to_vec(),
+                };
+                if is_write(&frame) {
+                    self.ran.remove(&number_of(&frame));
+                }
+                self.rig.error(lane, stream, &unprepared(&id));
+            }
+            How::Unprepared | How::Well => {
+                let body = well(&frame);
+                self.rig.result(lane, stream, &body);
+            }
+        }
+    }
+
+    fn read_answers(&mut self) {
+        for asker in &mut self.askers {
+            for answer in self.rig.answers(asker.key) {
+                let stream = answer.stream();
+                let (number, ask) = asker.asked[&stream];
+                assert!(asker.answered.insert(stream), "answered twice: {answer:?}");
+                if answer.opcode() == Opcode::Error {
+                    continue;
+                }
+                match ask {
+                    Ask::Use(keyspace) => {
+                        let name = Reader::new(&answer.body[4..]).string().unwrap().to_owned();
+                        assert_eq!(name, format!("ks{keyspace}"));
+                        asker.switched.insert(stream, name);
+                    }
+                    Ask::Create => assert_eq!(answer.body[3], 5),
+                    Ask::Select
+                    | Ask::Insert
+                    | Ask::ExecuteRead
+                    | Ask::ExecuteWrite
+                    | Ask::Batch => assert_eq!(answer.mark(), number.to_be_bytes()),
+                }
+            }
+        }
+    }
+
+    /// Does what the engine ordered.
+    fn obey(&mut self) {
+        for order in std::mem::take(&mut self.rig.orders) {
+            match order {
+                Order::OpenSet { set, keyspace } => {
+                    self.sets.push((set, Some(keyspace.to_string())));
+                }
+                Order::CloseLane(lane) => {
+                    self.far.retain(|(far, _)| *far != lane);
+                    self.rig.lose(lane);
+                }
+                Order::CloseClient(client) => panic!("{client:?} did nothing wrong"),
+                Order::CloseSet(set) => panic!("{set:?} was not refused"),
+                Order::ResumeClient(_) | Order::Tell(_) | Order::RefreshTopology => {}
+            }
+        }
+        self.read_answers();
+    }
+
+    /// All lanes break and all waits run out: then nobody is owed an answer.
+    fn end(mut self) {
+        for (lane, _) in std::mem::take(&mut self.far) {
+            self.rig.lose(lane);
+        }
+        for _ in 0..8 {
+            self.rig.pass_time(16_000_000);
+            self.read_answers();
+            self.obey();
+        }
+        for asker in &self.askers {
+            assert!(asker.asked.keys().eq(asker.answered.iter()), "no answer came");
+        }
+        self.rig.finish();
+    }
+}
+
+fn lane_at(far: &[(LaneKey, Far)], lane: LaneKey) -> usize {
+    far.iter().position(|(known, _)| *known == lane).unwrap()
+}
+
+/// What a node that knows everything answers.
+fn well(frame: &Frame) -> Vec<u8> {
+    if frame.opcode() == Opcode::Prepare {
+        let (id, keyspace, columns) = if frame.text().starts_with("SELECT") {
+            (READ_ID, "tab", &b"columns"[..])
+        } else {
+            (WRITE_ID, "ring", &b""[..])
+        };
+        return frames::prepared(&id, 0, (keyspace, "t"), columns);
+    }
+    if is_own_question(frame) {
+        return schema_version(1);
+    }
+    if frame.opcode() == Opcode::Query && frame.text().starts_with("USE") {
+        let mut body = Vec::new();
+        put_int(&mut body, 3);
+        put_string(&mut body, &frame.text()[4..]);
+        return body;
+    }
+    if frame.opcode() == Opcode::Query && frame.text().starts_with("CREATE") {
+        return schema_change("CREATED", "other", Some("t"));
+    }
+    rows(&number_of(frame).to_be_bytes())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        max_shrink_iters: 4000,
+        ..ProptestConfig::with_cases(300)
+    })]
+
+    #[test]
+    fn whatever_happens_each_request_is_answered_once_to_who_asked(
+        ops in proptest::collection::vec(op(), 0..200),
+    ) {
+        let mut world = World::new();
+        for op in &ops {
+            world.apply(op);
+        }
+        world.end();
+    }
+}
