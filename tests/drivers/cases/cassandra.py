@@ -1,4 +1,5 @@
 """Three nodes of real Cassandra behind the proxy: where requests arrive, and what a stopped node costs."""
+import contextlib
 import json
 import time
 
@@ -10,7 +11,7 @@ PROGRAMS = {
     "gocql": ("gocql", [], "-"),
     "node": ("node", ["tests/drivers/node/load.js"], "--"),
 }
-KEYS = 60
+KEYS = 50
 FACTORS = (1, 3)
 # Requests in flight when a node goes, for each load program: what may have an unknown outcome.
 WORKERS = 8
@@ -47,7 +48,7 @@ def traced_executes(s, keyspace):
 
 
 def every_execute_arrives_at_a_replica(stage, name, proxy):
-    with direct.session(stage.cassandra_nodes[0], consistency="ONE") as s:
+    with direct.session(stage.cassandra_nodes[0]) as s:
         s.execute("TRUNCATE system_traces.sessions")
         s.execute("TRUNCATE system_traces.events")
         for factor in FACTORS:
@@ -75,9 +76,11 @@ def touch(stage, name, proxy, keyspace, consistency):
 
 def arrived(stage, s, keyspace):
     """Every traced EXECUTE of a keyspace had a replica for its coordinator."""
-    # 4 requests a key, twice; traces are written after the answer, so they may come late.
-    until("%d traces" % (8 * KEYS), lambda: len(traced_executes(s, keyspace)) >= 8 * KEYS, 60, 1)
+    # 4 requests a key, twice. A node writes its traces after the answer, and drops some of them when it is busy.
+    with contextlib.suppress(AssertionError):
+        until("all traces", lambda: len(traced_executes(s, keyspace)) >= 8 * KEYS, 15, 1)
     executes, astray, seen = traced_executes(s, keyspace), [], set()
+    assert len(executes) > 8 * KEYS * 0.7, "only %d of %d requests left a trace" % (len(executes), 8 * KEYS)
     for coordinator, table, key, _ in executes:
         seen.add(coordinator)
         if coordinator not in direct.replicas(s, keyspace, table, int(key.split()[-1])):
@@ -88,15 +91,18 @@ def arrived(stage, s, keyspace):
     assert seen == set(stage.cassandra_nodes), "only %s were asked" % sorted(seen)
 
 
-def one_node_away_in_mid_load(stage, name, proxy, factor, consistency):
-    """Stops node 2 and starts it again while the load runs; what the client saw, and whose keys failed."""
-    keyspace = "load_%s_%d" % (name, factor)
-    with direct.session(stage.cassandra_nodes[0], consistency="ONE") as s:
-        direct.create_load_tables(s, keyspace, factor)
-        away = stage.cassandra_nodes[1]
-        child = start_load(stage, name, proxy.host, mode="load", keyspace=keyspace, keys=KEYS,
-                           consistency=consistency)
-        child.next_line(60, lambda line: line == "@running")
+def one_node_away_in_mid_load(stage, name, proxy):
+    """Stops node 2 and starts it again while two loads run: at QUORUM of three replicas, and at ONE of one."""
+    away = stage.cassandra_nodes[1]
+    with direct.session(stage.cassandra_nodes[0]) as s:
+        loads = []
+        for factor, consistency in ((3, "QUORUM"), (1, "ONE")):
+            keyspace = "load_%s_%d" % (name, factor)
+            direct.create_load_tables(s, keyspace, factor)
+            child = start_load(stage, name, proxy.host, mode="load", keyspace=keyspace, keys=KEYS,
+                               consistency=consistency)
+            child.next_line(60, lambda line: line == "@running")
+            loads.append((keyspace, child))
         time.sleep(2)
         try:
             lab("stop", 2)
@@ -105,31 +111,31 @@ def one_node_away_in_mid_load(stage, name, proxy, factor, consistency):
             lab("start-node", 2)
         until("node 2 is up again", lambda: all(h.is_up for h in s.cluster.metadata.all_hosts()), 60)
         time.sleep(3)
-        tally = finish_load(child)
-        assert child.wait(30) == 0, child.last_errors()
-        assert tally["requests"] > 500 and not tally["wrong"], tally
-        elsewhere = sorted((table, k) for table, ks in tally["failed"].items() for k in set(ks)
-                           if away not in direct.replicas(s, keyspace, table, k))
-        return tally, elsewhere
+        tallies = [finish_load(child) for _, child in loads]
+        for (keyspace, child), tally in zip(loads, tallies):
+            assert child.wait(30) == 0, child.last_errors()
+            assert tally["requests"] > 500 and not tally["wrong"], "%s: %s" % (keyspace, tally)
+        elsewhere = sorted((table, k) for table, ks in tallies[1]["failed"].items() for k in set(ks)
+                           if away not in direct.replicas(s, loads[1][0], table, k))
+    return tallies, elsewhere
 
 
 def through_cassandra(stage, name):
     proxy = stage.proxy(stage.cassandra_nodes[0])
     every_execute_arrives_at_a_replica(stage, name, proxy)
+    (quorum, one), elsewhere = one_node_away_in_mid_load(stage, name, proxy)
 
     # Two of three replicas are enough: only what the stopped node was at work on may end unknown.
-    tally, _ = one_node_away_in_mid_load(stage, name, proxy, 3, "QUORUM")
-    other = {code: n for code, n in tally["errors"].items() if code not in GOING}
+    other = {code: n for code, n in quorum["errors"].items() if code not in GOING}
     assert not other, "errors that QUORUM of 3 does not explain: %s" % other
-    caught = sum(tally["errors"].values())
+    caught = sum(quorum["errors"].values())
     assert caught <= 2 * WORKERS, "%d requests failed, but only %d were in flight" % (caught, WORKERS)
 
     # The one replica is away: its keys are unavailable or time out, nobody else's.
-    tally, elsewhere = one_node_away_in_mid_load(stage, name, proxy, 1, "ONE")
-    other = {code: n for code, n in tally["errors"].items() if code not in (*GOING, "0x1000")}
+    other = {code: n for code, n in one["errors"].items() if code not in (*GOING, "0x1000")}
     assert not other, "errors that ONE of 1 does not explain: %s" % other
     assert not elsewhere, "keys of other nodes failed: %s" % elsewhere[:5]
-    assert tally["errors"], "the stopped node had no key: the test proves nothing"
+    assert one["errors"], "the stopped node had no key: the test proves nothing"
 
 
 for _name, (_driver, _, _) in PROGRAMS.items():

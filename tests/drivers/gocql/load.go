@@ -13,7 +13,7 @@ import (
 const workers = 8
 
 // pause keeps a load from starving the servers that share its machine.
-const pause = 5 * time.Millisecond
+const pause = 20 * time.Millisecond
 
 // tally is what a load saw, printed as one line of JSON.
 type tally struct {

@@ -293,6 +293,12 @@ func (t *smoke) definitions() {
 func (t *smoke) metadata() {
 	meta, err := t.s.KeyspaceMetadata(*keyspace)
 	check(err)
+	// ScyllaDB's fork refreshes its copy by events, some time after them.
+	for deadline := time.Now().Add(20 * time.Second); len(meta.Tables) < 14 && time.Now().Before(deadline); {
+		time.Sleep(100 * time.Millisecond)
+		meta, err = t.s.KeyspaceMetadata(*keyspace)
+		check(err)
+	}
 	names := []string{}
 	for name := range meta.Tables {
 		names = append(names, name)

@@ -11,7 +11,7 @@ for (let i = 2; i < process.argv.length; i += 2) args[process.argv[i].slice(2)] 
 
 const WORKERS = 8;
 // Milliseconds; keeps a load from starving the servers that share its machine.
-const PAUSE = 5;
+const PAUSE = 20;
 const input = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const prepared = { prepare: true };
 

@@ -12,12 +12,13 @@ import time
 from cassandra import (ConsistencyLevel, ReadFailure, ReadTimeout, Unavailable, WriteFailure, WriteTimeout)
 from cassandra.cluster import Cluster, EXEC_PROFILE_DEFAULT, ExecutionProfile
 from cassandra.policies import ConstantReconnectionPolicy, FallthroughRetryPolicy, RoundRobinPolicy, TokenAwarePolicy
+from cassandra.protocol import OverloadedErrorMessage
 
 WORKERS = 8
 # Keeps a load from starving the servers that share its machine.
-PAUSE = 0.005
+PAUSE = 0.02
 CODES = {Unavailable: "0x1000", WriteTimeout: "0x1100", ReadTimeout: "0x1200", ReadFailure: "0x1300",
-         WriteFailure: "0x1500"}
+         WriteFailure: "0x1500", OverloadedErrorMessage: "0x1001"}
 
 
 class Tally:
