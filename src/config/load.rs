@@ -13,8 +13,8 @@ use crate::config::secret::Secret;
 use crate::config::settings::Settings;
 use crate::control::contact_point::ContactPoint;
 use crate::flow::limits::Limits;
-use crate::net::backoff::BackoffSettings;
-use crate::net::dial::DialSettings;
+use crate::net::lanes::backoff::BackoffSettings;
+use crate::net::lanes::dial::DialSettings;
 use crate::telemetry::logging::{self, LogSettings};
 
 /// Longest deadline that makes sense: a day.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::control::contact_point::ContactPoint;
 use crate::flow::limits::Limits;
-use crate::net::backoff::BackoffSettings;
-use crate::net::dial::DialSettings;
+use crate::net::lanes::backoff::BackoffSettings;
+use crate::net::lanes::dial::DialSettings;
 use crate::telemetry::logging::LogSettings;
 
 /// Everything an operator can set. What each is for is told in `config/shardlane.toml`.

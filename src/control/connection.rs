@@ -11,9 +11,9 @@ use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::net::dial_error::{DialError, Step};
-use crate::net::exchange::{Reply, read_reply};
-use crate::net::handshake::put_query;
+use crate::net::lanes::dial_error::{DialError, Step};
+use crate::net::lanes::exchange::{Reply, read_reply};
+use crate::net::lanes::handshake::put_query;
 use crate::wire::error::WireError;
 use crate::wire::frame::write_frame;
 use crate::wire::header::{FLAG_COMPRESSED, HEADER_LEN, Header, RESPONSE};

@@ -11,7 +11,7 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use crate::control::error::ControlError;
-use crate::net::dial_error::{DialError, Step};
+use crate::net::lanes::dial_error::{DialError, Step};
 
 /// CQL port when none is said.
 pub const PORT_DEFAULT: u16 = 9_042;

@@ -14,8 +14,8 @@ use crate::control::error::chain;
 use crate::control::publication::Publisher;
 use crate::control::reach::{ReachSettings, Reached, reach};
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
-use crate::net::backoff::{Backoff, BackoffSettings};
 use crate::net::clock::now_ms;
+use crate::net::lanes::backoff::{Backoff, BackoffSettings};
 
 /// No wait between rounds is longer: this is one connection a process, which may try more often
 /// than lanes do, and nothing goes right before it is there.

@@ -6,7 +6,7 @@ use std::io;
 
 use thiserror::Error as ThisError;
 
-use crate::net::dial_error::DialError;
+use crate::net::lanes::dial_error::DialError;
 use crate::wire::error::WireError;
 
 /// What went wrong with the watching connection.

@@ -13,7 +13,7 @@ use tokio::io::AsyncWrite;
 use crate::control::connection::Connection;
 use crate::control::error::ControlError;
 use crate::control::server_tables::ServerTables;
-use crate::net::dial_error::{DialError, Step};
+use crate::net::lanes::dial_error::{DialError, Step};
 use crate::token::partitioner::Partitioner;
 use crate::token::token::Token;
 use crate::topology::id::HostId;

@@ -13,12 +13,12 @@ use crate::control::contact_point::{ContactPoint, PORT_DEFAULT};
 use crate::control::error::ControlError;
 use crate::control::metadata;
 use crate::control::metadata::Metadata;
-use crate::net::credential::Credential;
-use crate::net::dial::connect;
-use crate::net::dial_error::{DialError, Step};
-use crate::net::extensions::Extensions;
-use crate::net::handshake::{ask_options, start_up};
-use crate::net::lane_set::LaneSet;
+use crate::net::lanes::credential::Credential;
+use crate::net::lanes::dial::connect;
+use crate::net::lanes::dial_error::{DialError, Step};
+use crate::net::lanes::extensions::Extensions;
+use crate::net::lanes::handshake::{ask_options, start_up};
+use crate::net::lanes::lane_set::LaneSet;
 use crate::wire::response::supported::Supported;
 
 /// How a node is reached.

@@ -15,7 +15,7 @@ use crate::control::error::ControlError;
 use crate::control::metadata;
 use crate::control::publication::{Publication, Publisher};
 use crate::net::clock::now_ms;
-use crate::net::dial_error::{DialError, Step};
+use crate::net::lanes::dial_error::{DialError, Step};
 use crate::topology::id::NodeId;
 use crate::wire::response::event::Event;
 

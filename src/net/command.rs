@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::engine::gauges::Gauges;
 use crate::engine::order::News;
 use crate::engine::tally::Tally;
-use crate::net::dial::NodeTarget;
+use crate::net::lanes::dial::NodeTarget;
 use crate::session::system_tables::Facade;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;

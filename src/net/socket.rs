@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::engine::client::ClientKey;
 use crate::engine::pending::LaneKey;
-use crate::net::lane_plan::LaneSerial;
+use crate::net::lanes::lane_plan::LaneSerial;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::SetId;
 

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::engine::engine::{Engine, EngineSettings};
 use crate::net::command::{Command, WorkerEvent};
-use crate::net::lane_desk::{DeskSettings, LaneDesk};
+use crate::net::lanes::lane_desk::{DeskSettings, LaneDesk};
 use crate::net::reactor::Reactor;
 use crate::topology::snapshot::Snapshot;
 

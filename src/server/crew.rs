@@ -9,7 +9,7 @@ use crate::control::publication::Publication;
 use crate::control::watch::ControlReport;
 use crate::engine::order::News;
 use crate::net::command::Command;
-use crate::net::dial::NodeTarget;
+use crate::net::lanes::dial::NodeTarget;
 use crate::net::worker::Worker;
 use crate::server::facade;
 

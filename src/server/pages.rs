@@ -12,7 +12,7 @@ use crate::admin::readiness::{Readiness, State};
 use crate::control::watch::ControlReport;
 use crate::flow::limits::Limits;
 use crate::net::command::Command;
-use crate::net::handshake_budget::HandshakeBudget;
+use crate::net::lanes::handshake_budget::HandshakeBudget;
 use crate::server::dials;
 use crate::telemetry::exporter;
 use crate::telemetry::report::{ClusterReport, WorkerReport};

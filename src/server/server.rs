@@ -19,7 +19,7 @@ use crate::control::control;
 use crate::control::watch::{ControlReport, ControlRequest};
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
-use crate::net::handshake_budget::HandshakeBudget;
+use crate::net::lanes::handshake_budget::HandshakeBudget;
 use crate::net::listener;
 use crate::net::worker::Worker;
 use crate::server::crew::Crew;

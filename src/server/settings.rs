@@ -8,10 +8,10 @@ use crate::config::settings::Settings;
 use crate::control::control::ControlSettings;
 use crate::control::reach::ReachSettings;
 use crate::engine::engine::EngineSettings;
-use crate::net::credential::Credential;
-use crate::net::dial::Dialer;
-use crate::net::handshake_budget::HandshakeBudget;
-use crate::net::lane_desk::DeskSettings;
+use crate::net::lanes::credential::Credential;
+use crate::net::lanes::dial::Dialer;
+use crate::net::lanes::handshake_budget::HandshakeBudget;
+use crate::net::lanes::lane_desk::DeskSettings;
 
 /// The proxy's own credential, if it has one; its file is read now.
 pub fn credential(settings: &Settings) -> io::Result<Option<Arc<Credential>>> {

@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 
 use crate::cli::args::TableName;
 use crate::control::connection::Connection;
-use crate::net::dial_error::DialError;
+use crate::net::lanes::dial_error::DialError;
 use crate::token::token::Token;
 use crate::topology::id::HostId;
 use crate::wire::cell;

@@ -20,11 +20,7 @@ impl Replication {
     #[must_use]
     pub fn read(options: &BTreeMap<String, String>) -> Self {
         let class = options.get("class").map_or("", String::as_str);
-        let factor = |text: &String| match text.strip_prefix('[') {
-            // A list of racks: one replica in each.
-            Some(racks) => racks.split(',').filter(|rack| !rack.trim().is_empty()).count(),
-            None => text.parse().unwrap_or(0),
-        };
+        let factor = |text: &String| text.parse().unwrap_or(0);
         let default = options.get("replication_factor").map_or(0, factor);
         if class.ends_with("NetworkTopologyStrategy") {
             let centers = options
@@ -82,12 +78,11 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_racks_means_one_replica_in_each() {
+    fn each_data_center_has_its_own_factor() {
         let class = ("class", "org.apache.cassandra.locator.NetworkTopologyStrategy");
-        let replication = read(&[class, ("east", "['r1', 'r2']"), ("west", "3")]);
-        assert_eq!(replication.factor_in("east"), Some(2));
-        assert_eq!(replication.factor_in("west"), Some(3));
-        assert_eq!(replication.factor_in("north"), Some(0));
+        let replication = read(&[class, ("east", "2"), ("west", "3")]);
+        let factors = ["east", "west", "north"].map(|center| replication.factor_in(center));
+        assert_eq!(factors, [Some(2), Some(3), Some(0)]);
     }
 
     #[test]

@@ -76,7 +76,7 @@ def warm_up(session, statement):
 
 
 profile = ExecutionProfile(
-    load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy("datacenter1")),
+    load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy()),
     consistency_level=ConsistencyLevel.ONE,
 )
 cluster = Cluster(
@@ -106,7 +106,7 @@ check(all(min(it) >= 1 for it in connections), f"the nodes agree: {connections}"
 session.execute("DROP KEYSPACE IF EXISTS direct")
 session.execute(
     "CREATE KEYSPACE direct WITH replication = "
-    "{'class': 'NetworkTopologyStrategy', 'datacenter1': 1} AND tablets = {'initial': 12}"
+    "{'class': 'NetworkTopologyStrategy', 'replication_factor': 1} AND tablets = {'initial': 12}"
 )
 session.execute("CREATE TABLE direct.t (pk int PRIMARY KEY, v text)")
 check("t" in cluster.metadata.keyspaces["direct"].tables, "the driver knows the new table")

@@ -43,7 +43,7 @@ for version, compression in ((None, True), (3, False), (4, False)):
     session.execute("DROP KEYSPACE IF EXISTS legacy")
     session.execute(
         "CREATE KEYSPACE legacy WITH replication = "
-        "{'class': 'NetworkTopologyStrategy', 'datacenter1': 3}"
+        "{'class': 'NetworkTopologyStrategy', 'replication_factor': 3}"
     )
     session.set_keyspace("legacy")
     session.execute(

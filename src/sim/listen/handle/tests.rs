@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::sim::cluster::connections::ConnectionId;
+use crate::sim::cluster::options::ClusterOptions;
 use crate::wire::header::Header;
 use crate::wire::notation::Reader;
 
@@ -14,11 +15,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A cluster of two nodes with three shards, on ports that are free.
 fn start(last_octet: u8) -> SimHandle {
-    let mut options = SimOptions::default();
-    options.address = IpAddr::from([127, 0, 61, last_octet]);
-    (options.port, options.shard_aware_port) = (0, 0);
-    (options.nodes, options.shards) = (2, 3);
-    options.api = Some(SocketAddr::new(options.address, 0));
+    let address = IpAddr::from([127, 0, 61, last_octet]);
+    let cluster = ClusterOptions {
+        address,
+        port: 0,
+        shard_aware_port: 0,
+        nodes: 2,
+        shards: 3,
+        ..ClusterOptions::default()
+    };
+    let options = SimOptions { cluster, api: Some(SocketAddr::new(address, 0)) };
     SimHandle::spawn(options).unwrap()
 }
 
@@ -47,7 +53,7 @@ fn until(mut done: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !done() {
         assert!(Instant::now() < end, "patience has ended");
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

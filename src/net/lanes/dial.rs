@@ -12,12 +12,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::net::clock::now_ms;
-use crate::net::dial_error::{DialError, Step};
-use crate::net::dial_stats::{DialStats, PortVerdict};
-use crate::net::extensions::{Extensions, host, sharding};
-use crate::net::handshake::{ask_options, start_up};
-use crate::net::handshake_budget::NodeGate;
-use crate::net::lane_set::LaneSet;
+use crate::net::lanes::dial_error::{DialError, Step};
+use crate::net::lanes::dial_stats::{DialStats, PortVerdict};
+use crate::net::lanes::extensions::{Extensions, host, sharding};
+use crate::net::lanes::handshake::{ask_options, start_up};
+use crate::net::lanes::handshake_budget::NodeGate;
+use crate::net::lanes::lane_set::LaneSet;
 use crate::token::shard::{ShardId, Sharder};
 use crate::token::source_port::SourcePorts;
 use crate::topology::id::{HostId, NodeId};

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
-use crate::net::dial_stats::{DialStats, PortVerdict};
+use crate::net::lanes::dial_stats::{DialStats, PortVerdict};
 use crate::topology::id::NodeId;
 
 /// Handshakes that may run at once with one node.

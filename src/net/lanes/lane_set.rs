@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::net::credential::Credential;
+use crate::net::lanes::credential::Credential;
 
 /// What all lanes of a set have in common; a request may take any lane of its set.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 
-use crate::net::backoff::{BackoffSettings, Jitter};
-use crate::net::credential::Credential;
-use crate::net::dial::{Dialer, NodeTarget};
-use crate::net::handshake_budget::HandshakeBudget;
-use crate::net::lane_keeper;
-use crate::net::lane_keeper::{KeeperInput, LaneKeeper, LaneReport};
-use crate::net::lane_plan::LaneSerial;
-use crate::net::lane_set::LaneSet;
+use crate::net::lanes::backoff::{BackoffSettings, Jitter};
+use crate::net::lanes::credential::Credential;
+use crate::net::lanes::dial::{Dialer, NodeTarget};
+use crate::net::lanes::handshake_budget::HandshakeBudget;
+use crate::net::lanes::lane_keeper;
+use crate::net::lanes::lane_keeper::{KeeperInput, LaneKeeper, LaneReport};
+use crate::net::lanes::lane_plan::LaneSerial;
+use crate::net::lanes::lane_set::LaneSet;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::SetId;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use crate::net::dial_error::DialError;
+use crate::net::lanes::dial_error::DialError;
 
 /// What is known of a node's shard-aware port.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -6,11 +6,11 @@
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 
-use crate::net::credential::Credential;
-use crate::net::dial_error::{DialError, Step};
-use crate::net::exchange::{Reply, exchange};
-use crate::net::extensions::Extensions;
-use crate::net::lane_set::LaneSet;
+use crate::net::lanes::credential::Credential;
+use crate::net::lanes::dial_error::{DialError, Step};
+use crate::net::lanes::exchange::{Reply, exchange};
+use crate::net::lanes::extensions::Extensions;
+use crate::net::lanes::lane_set::LaneSet;
 
 use crate::wire::notation::{Reader, put_bytes, put_long_string, put_short, put_string_map};
 use crate::wire::opcode::Opcode;

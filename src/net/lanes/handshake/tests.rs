@@ -7,7 +7,7 @@ use tokio::io::DuplexStream;
 use tokio::io::duplex;
 
 use super::*;
-use crate::net::fake_node::{read_frame, write_error};
+use crate::net::lanes::fake_node::{read_frame, write_error};
 use crate::wire::error::WireError;
 use crate::wire::frame::write_frame;
 use crate::wire::notation::{put_int, put_string, put_string_list};

@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 
-use crate::net::dial_error::{DialError, ServerError, Step};
+use crate::net::lanes::dial_error::{DialError, ServerError, Step};
 use crate::wire::error::WireError;
 use crate::wire::frame::write_frame;
 use crate::wire::header::{FLAG_COMPRESSED, HEADER_LEN, Header, RESPONSE};

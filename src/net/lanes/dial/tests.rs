@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::net::credential::Credential;
-use crate::net::fake_node::FakeNode;
+use crate::net::lanes::credential::Credential;
+use crate::net::lanes::fake_node::FakeNode;
 use crate::wire::response::error::ErrorCode;
 
 #[tokio::test]

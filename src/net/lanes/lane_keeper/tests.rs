@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::*;
-use crate::net::dial::DialSettings;
-use crate::net::fake_node::FakeNode;
+use crate::net::lanes::dial::DialSettings;
+use crate::net::lanes::fake_node::FakeNode;
 
 const QUICK: BackoffSettings = BackoffSettings { first_ms: 5, max_ms: 40, quiet_ms: 60_000 };
 

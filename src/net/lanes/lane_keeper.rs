@@ -10,14 +10,14 @@ use tokio::task::JoinError;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::net::backoff::{Backoff, BackoffSettings};
 use crate::net::clock::now_ms;
-use crate::net::dial::{Aim, Dialer, NodeTarget, OpenedLane};
-use crate::net::dial_error::DialError;
-use crate::net::dial_stats::PortVerdict;
-use crate::net::handshake_budget::{HANDSHAKES_PER_NODE, NodeGate};
-use crate::net::lane_plan::{Arrival, Dial, LanePlan, LaneSerial};
-use crate::net::lane_set::LaneSet;
+use crate::net::lanes::backoff::{Backoff, BackoffSettings};
+use crate::net::lanes::dial::{Aim, Dialer, NodeTarget, OpenedLane};
+use crate::net::lanes::dial_error::DialError;
+use crate::net::lanes::dial_stats::PortVerdict;
+use crate::net::lanes::handshake_budget::{HANDSHAKES_PER_NODE, NodeGate};
+use crate::net::lanes::lane_plan::{Arrival, Dial, LanePlan, LaneSerial};
+use crate::net::lanes::lane_set::LaneSet;
 use crate::token::shard::Sharder;
 use crate::topology::id::NodeId;
 
