@@ -4,7 +4,7 @@ import json
 import direct
 from stage import case, log, misses
 
-KEYS = 600
+KEYS = 2000  # enough that no tablet is hit by luck alone while it is still unknown
 SHARDS = 4
 PROGRAMS = {
     "python": ("python-scylla", ["tests/drivers/python/load.py"], "--"),
