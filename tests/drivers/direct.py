@@ -5,14 +5,14 @@ CREATE = "CREATE KEYSPACE %s WITH replication = {'class': 'NetworkTopologyStrate
 
 
 @contextlib.contextmanager
-def session(host, keyspace=None, consistency="QUORUM", port=9042):
+def session(host, keyspace=None, consistency="QUORUM", port=9042, **more):
     # Only a case's own process has the driver; the runner reads the list of cases without it.
     from cassandra import ConsistencyLevel
     from cassandra.cluster import Cluster, EXEC_PROFILE_DEFAULT, ExecutionProfile
     from cassandra.policies import RoundRobinPolicy
     profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=30,
                                consistency_level=ConsistencyLevel.name_to_value[consistency])
-    cluster = Cluster([host], port=port, execution_profiles={EXEC_PROFILE_DEFAULT: profile}, connect_timeout=10)
+    cluster = Cluster([host], port=port, execution_profiles={EXEC_PROFILE_DEFAULT: profile}, connect_timeout=10, **more)
     try:
         yield cluster.connect(keyspace)
     finally:

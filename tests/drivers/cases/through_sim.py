@@ -1,8 +1,10 @@
 """An unmodified driver through the proxy to the simulated cluster: once the tablets are known, nothing misses."""
+import tempfile
 import uuid
+from pathlib import Path
 
 import direct
-from stage import case, log, misses
+from stage import case, fetch, log, misses, until
 
 KEYS = 1000
 NODES, SHARDS, TABLETS = 3, 4, 64
@@ -62,9 +64,9 @@ def one_key_a_tablet(sim, s, keyspace, table, statements):
     raise AssertionError("no key for some tablets of " + table)
 
 
-def nothing_misses(stage, sim, proxy, keyspace, factor, more=""):
+def nothing_misses(stage, sim, proxy, keyspace, factor, more="", **session):
     from cassandra.concurrent import execute_concurrent_with_args
-    with direct.session(proxy.host) as s:
+    with direct.session(proxy.host, **session) as s:
         create(s, keyspace, factor, more)
         statements = {table: Statements(s, keyspace, table) for table in TABLES}
         sim.reset()
@@ -109,3 +111,42 @@ def through_sim_python_like_6_2(stage):
     nothing_misses(stage, sim, proxy, "tablets3", 3)
     nothing_misses(stage, sim, proxy, "tablets1", 1)
     nothing_misses(stage, sim, proxy, "vnodes3", 3, " AND tablets = {'enabled': false}")
+
+
+@case(deadline=180)
+def through_sim_python_where_ports_are_rewritten(stage):
+    """Something between rewrites source ports, so the shard-aware port picks any shard: all is found nevertheless."""
+    sim = stage.sim(NODES, SHARDS, TABLETS, 1, "--nat")
+    proxy = stage.proxy(sim.hosts[0])
+    until("every shard has a lane", lambda: all(all(n["connections"]) for n in sim.nodes()), 60)
+    nothing_misses(stage, sim, proxy, "tablets3", 3)
+
+
+@case(deadline=180)
+def through_sim_python_in_protocol_3(stage):
+    sim = stage.sim(NODES, SHARDS, TABLETS)
+    proxy = stage.proxy(sim.hosts[0])
+    nothing_misses(stage, sim, proxy, "tablets3", 3, protocol_version=3)
+
+
+@case(deadline=180)
+def through_sim_python_without_compression(stage):
+    sim = stage.sim(NODES, SHARDS, TABLETS)
+    proxy = stage.proxy(sim.hosts[0])
+    nothing_misses(stage, sim, proxy, "tablets3", 3, compression=False)
+
+
+@case(deadline=120)
+def through_sim_python_by_the_proxys_own_role(stage):
+    """The cluster asks for a password that only the proxy has; it shows in no log and on no page."""
+    word = "made-up-%s" % uuid.uuid4()
+    sim = stage.sim(NODES, SHARDS, TABLETS, 1, "--user", "bob:" + word)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "password")
+        path.write_text(word + "\n")
+        proxy = stage.proxy(sim.hosts[0], "--username", "bob", "--password-file", path)
+    nothing_misses(stage, sim, proxy, "tablets3", 3)
+    metrics = fetch(proxy.admin + "/metrics")[1]
+    proxy.child.stop(20)
+    said = metrics + "\n".join(proxy.child.lines) + proxy.child.error_path.read_text()
+    assert word not in said, "the password shows"
