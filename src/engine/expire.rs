@@ -25,6 +25,7 @@ impl Engine {
         }
         self.swept_us = self.now_us;
         self.expire_waiting();
+        self.expire_sets();
         for key in self.lanes.keys() {
             self.expire_lane(key);
             if let Some(lane) = self.lanes.get_mut(key) {

@@ -28,6 +28,8 @@ use crate::wire::response::error::ErrorCode;
 
 /// Numbers that keyspaces may have, those that are gone included.
 const NUMBERS_MAX: usize = 4096;
+/// The lanes of a keyspace that nobody uses for this long are closed.
+const IDLE_US_MAX: u64 = 60_000_000;
 
 /// The lanes of every keyspace in use, and those of none.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ struct Set {
     fleet: Fleet<LaneKey>,
     /// `USE` requests that wait for the first lane.
     waiting: Vec<Waiting>,
+    /// Since when no client uses it, as far as was looked.
+    idle_since_us: Option<u64>,
     /// Set once the keyspace turned out not to exist, or nobody used it while others wanted room.
     gone: bool,
 }
@@ -194,7 +198,7 @@ impl Engine {
 
     fn open_set(&mut self, keyspace: &str) -> Option<SetId> {
         if self.sets.in_use() > self.settings.limits.keyspaces_max {
-            let idle = self.idle_set()?;
+            let idle = self.idle_sets().first().copied()?;
             self.retire_set(idle);
         }
         let keyspace: Arc<str> = keyspace.into();
@@ -203,8 +207,30 @@ impl Engine {
         Some(set)
     }
 
-    /// A set that no client uses and that has nothing in flight.
-    fn idle_set(&self) -> Option<SetId> {
+    /// Closes the lanes of keyspaces that nobody has used for a while.
+    pub(super) fn expire_sets(&mut self) {
+        if self.sets.sets.len() <= 1 {
+            return;
+        }
+        let idle = self.idle_sets();
+        let now = self.now_us;
+        for (set, number) in self.sets.sets.iter_mut().zip(0u16..) {
+            if !idle.contains(&SetId(number)) {
+                set.idle_since_us = None;
+            } else if set.idle_since_us.is_none() {
+                set.idle_since_us = Some(now);
+            }
+        }
+        for number in idle {
+            let since = self.sets.get_mut(number).and_then(|set| set.idle_since_us);
+            if since.is_some_and(|since| now.saturating_sub(since) >= IDLE_US_MAX) {
+                self.retire_set(number);
+            }
+        }
+    }
+
+    /// Sets that no client uses and that have nothing in flight.
+    fn idle_sets(&self) -> Vec<SetId> {
         let mut busy = vec![false; self.sets.sets.len()];
         for (_, client) in self.clients.iter() {
             if let Some(busy) = busy.get_mut(usize::from(client.set.0)) {
@@ -215,10 +241,10 @@ impl Engine {
             self.lanes.get(*lane).is_none_or(|lane| lane.ids.in_flight() == 0)
         };
         let sets = self.sets.sets.iter().zip(busy).zip(0u16..).skip(1);
-        let mut idle = sets.filter(|((set, busy), _)| {
+        let idle = sets.filter(|((set, busy), _)| {
             !busy && !set.gone && set.waiting.is_empty() && set.fleet.live().iter().all(quiet)
         });
-        idle.next().map(|(_, number)| SetId(number))
+        idle.map(|(_, number)| SetId(number)).collect()
     }
 
     /// Closes the lanes of a keyspace. Its number may stand for another one day, so nobody keeps

@@ -24,7 +24,7 @@ use crate::wire::opcode::Opcode;
 /// Messages taken in one round.
 const MESSAGES_IN_A_ROW: usize = 64;
 /// How long a client that was told why it is closed may go on reading and sending.
-const LINGER_US: u64 = 1_000_000;
+const LINGER_US: u64 = 3_000_000;
 
 impl Reactor {
     pub(super) fn take_commands(&mut self) {

@@ -190,7 +190,7 @@ impl Reactor {
 
     fn read_client(&mut self, slot: usize, client: ClientKey) {
         for _ in 0..READS_IN_A_ROW {
-            if !self.engine.may_read(client) {
+            if self.drain_until_us.is_some() || !self.engine.may_read(client) {
                 return;
             }
             let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };

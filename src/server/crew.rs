@@ -1,5 +1,6 @@
 //! The workers as the rest of the process sees them.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
@@ -73,13 +74,18 @@ impl Crew {
         let snapshot = &publication.snapshot;
         let targets = local_targets(publication);
         if targets.is_empty() {
-            let known: Vec<&str> = snapshot.nodes().iter().map(|node| &*node.data_center).collect();
-            let wanted = &*publication.data_center;
-            tracing::error!(wanted, ?known, "no node in the data center that is to be used");
+            tracing::error!("{}", no_local_node(publication));
         }
         let snapshot_to =
             || Command::Snapshot { snapshot: Arc::clone(snapshot), targets: targets.clone() };
         self.tell_all(snapshot_to).await;
+        if publication.events_lost {
+            // Another node is watched than before, so some were away, and nobody tells us who is
+            // back: all are dialled now, rather than when their waits are over.
+            for target in &targets {
+                self.tell_all(|| Command::NodeUp(target.node)).await;
+            }
+        }
     }
 
     /// Passes on what one worker learned. Who has no room for it learns it by a miss.
@@ -100,8 +106,18 @@ impl Crew {
     }
 }
 
+/// What is wrong when no node is in the data center that is to be used.
+#[must_use]
+pub fn no_local_node(publication: &Publication) -> String {
+    let nodes = publication.snapshot.nodes().iter();
+    let known: BTreeSet<&str> = nodes.map(|node| &*node.data_center).collect();
+    let wanted = &publication.data_center;
+    format!("no node is in data center `{wanted}`; the cluster has {known:?}")
+}
+
 /// Nodes that get lanes: those of the local data center that store data.
-fn local_targets(publication: &Publication) -> Vec<NodeTarget> {
+#[must_use]
+pub fn local_targets(publication: &Publication) -> Vec<NodeTarget> {
     let nodes = publication.snapshot.nodes().iter();
     let local =
         nodes.filter(|node| node.stores_data() && node.data_center == publication.data_center);

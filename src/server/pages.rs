@@ -9,10 +9,12 @@ use tokio::sync::oneshot;
 
 use crate::admin::page::Source;
 use crate::admin::readiness::{Readiness, State};
+use crate::control::error::chain;
 use crate::control::watch::ControlReport;
 use crate::flow::limits::Limits;
 use crate::net::command::Command;
 use crate::net::lanes::handshake_budget::HandshakeBudget;
+use crate::server::crew;
 use crate::server::dials;
 use crate::telemetry::exporter;
 use crate::telemetry::report::{ClusterReport, WorkerReport};
@@ -81,14 +83,23 @@ impl Pages {
             ControlReport::Published(publication) => {
                 let mut snapshot = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
                 *snapshot = Arc::clone(&publication.snapshot);
+                drop(snapshot);
+                self.not_started_since(&if crew::local_targets(publication).is_empty() {
+                    crew::no_local_node(publication)
+                } else {
+                    "no connection to a node is ready yet".to_owned()
+                });
             }
-            ControlReport::Failed(error) => {
-                let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
-                if readiness.state == State::Starting {
-                    *readiness = Readiness::because(State::Starting, &error.to_string());
-                }
-            }
+            ControlReport::Failed(error) => self.not_started_since(&chain(error)),
             ControlReport::SchemaChange(_) | ControlReport::NodeUp(_) => {}
+        }
+    }
+
+    /// Tells why clients are not served yet, as long as they are not.
+    fn not_started_since(&self, reason: &str) {
+        let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
+        if readiness.state == State::Starting {
+            *readiness = Readiness::because(State::Starting, reason);
         }
     }
 }

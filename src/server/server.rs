@@ -67,6 +67,8 @@ pub struct Server {
     control: (Sender<ControlRequest>, Receiver<ControlReport>),
     events: Receiver<WorkerEvent>,
     drain_ms: u64,
+    /// How long clients wait for the first lane; after that they are served errors.
+    patience_us: u64,
 }
 
 impl Server {
@@ -105,6 +107,7 @@ impl Server {
             control: (ask, reports),
             events,
             drain_ms: settings.drain_ms,
+            patience_us: settings.limits.request_timeout_us,
         })
     }
 
@@ -126,11 +129,13 @@ impl Server {
 
     /// Serves until `stop` hands out its first message, then drains; a second one ends that.
     pub async fn serve(self, mut stop: Receiver<()>) {
-        let Self { mut crew, listener, admin, pages, control, mut events, drain_ms } = self;
+        let Self { mut crew, listener, admin, pages, control, mut events, drain_ms, patience_us } =
+            self;
         let (ask, mut reports) = control;
         let probes = tokio::spawn(http::serve(admin, Arc::clone(&pages)));
         let mut drain = Drain::new(drain_ms);
-        let mut has_lane = false;
+        let mut open = false;
+        let mut patience = Box::pin(sleep(Duration::from_micros(patience_us)));
         while drain.phase() != Phase::Stopped {
             let serving = drain.phase() == Phase::Serving;
             let rest = drain.deadline_us().map(|at| at.saturating_sub(clock::now_us()));
@@ -142,7 +147,7 @@ impl Server {
                         crew.tell_all(|| Command::Drain { until_us }).await;
                     }
                 }
-                client = listener::accept(&listener), if serving && has_lane => {
+                client = listener::accept(&listener), if serving && open => {
                     crew.hand_out(client).await;
                 }
                 Some(report) = reports.recv() => {
@@ -151,7 +156,7 @@ impl Server {
                 }
                 Some(event) = events.recv() => match event {
                     WorkerEvent::Lanes(worker, up) => {
-                        has_lane |= up;
+                        open |= up;
                         pages.on_lanes(worker, up);
                     }
                     WorkerEvent::News(from, news) => crew.pass_on(from, &news),
@@ -160,6 +165,7 @@ impl Server {
                         ask.try_send(ControlRequest::Refresh).ok();
                     }
                 },
+                () = &mut patience, if !open => open = true,
                 () = crew.ended(), if !serving => {
                     drain.on_idle(clock::now_us());
                     drain.on_closed();

@@ -317,11 +317,25 @@ impl World {
                     self.rig.lose(lane);
                 }
                 Order::CloseClient(client) => panic!("{client:?} did nothing wrong"),
-                Order::CloseSet(set) => panic!("{set:?} was not refused"),
+                Order::CloseSet(set) => self.close_set(set),
                 Order::ResumeClient(_) | Order::Tell(_) | Order::RefreshTopology => {}
             }
         }
         self.read_answers();
+    }
+
+    /// Nobody has used a keyspace for a while: its lanes are closed.
+    fn close_set(&mut self, set: SetId) {
+        let at = self.sets.iter().position(|(known, _)| *known == set).unwrap();
+        let (_, keyspace) = self.sets.remove(at);
+        assert!(keyspace.is_some(), "the plain lanes stay");
+        let (closed, kept) = std::mem::take(&mut self.far)
+            .into_iter()
+            .partition(|(_, far): &(LaneKey, Far)| far.keyspace == keyspace);
+        self.far = kept;
+        for (lane, _) in Vec::<(LaneKey, Far)>::from(closed) {
+            self.rig.lose(lane);
+        }
     }
 
     /// All lanes break and all waits run out: then nobody is owed an answer.

@@ -312,3 +312,25 @@ fn a_lane_whose_keyspace_somebody_switched_is_closed() {
     rig.result(other, request.stream(), &rows(b""));
     rig.finish();
 }
+
+#[test]
+fn the_lanes_of_a_keyspace_that_nobody_uses_are_closed_after_a_minute() {
+    let mut rig = Rig::with_all_lanes();
+    let (one, other) = (rig.client(), rig.client());
+    let (set, _) = use_keyspace(&mut rig, one, "ks");
+    let is_closed = |rig: &Rig| {
+        rig.orders.iter().any(|order| matches!(order, Order::CloseSet(of) if *of == set))
+    };
+    rig.pass_time(120_000_000);
+    rig.pass_time(120_000_000);
+    assert!(!is_closed(&rig), "a client is in it");
+
+    rig.leave(one);
+    rig.pass_time(1_000_000);
+    rig.pass_time(59_000_000);
+    assert!(!is_closed(&rig), "not idle for long enough");
+    rig.pass_time(1_000_000);
+    assert!(is_closed(&rig));
+    rig.send(other, &query(1, "SELECT 1"));
+    assert_eq!(rig.request().1.text(), "SELECT 1");
+}
