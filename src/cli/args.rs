@@ -72,7 +72,7 @@ pub struct SettingsArgs {
     /// Nodes of this rack are preferred within the data centre
     #[arg(long, value_name = "NAME")]
     pub rack: Option<String>,
-    /// The proxy's own role; without it each client uses its own credentials
+    /// The proxy's own role, for a cluster that asks for credentials
     #[arg(long, value_name = "ROLE")]
     pub username: Option<String>,
     /// File that holds that role's password

@@ -22,7 +22,7 @@ pub struct Settings {
     pub data_center: Option<String>,
     /// Nodes of this rack are preferred within the data centre.
     pub rack: Option<String>,
-    /// The proxy's own user; without it each client proves itself to the cluster.
+    /// The proxy's own user, for a cluster that asks for credentials.
     pub username: Option<String>,
     /// File that holds that user's password.
     pub password_file: Option<PathBuf>,
