@@ -82,8 +82,8 @@ class Watch:
         while not self.done.is_set():
             begin = time.monotonic()
             try:
-                self.session.execute(self.insert, [self.count % 100, self.count], timeout=10)
-                got = self.session.execute(self.read, [self.count % 100], timeout=10).one()
+                self.session.execute(self.insert, [self.count % 100, self.count], timeout=20)
+                got = self.session.execute(self.read, [self.count % 100], timeout=20).one()
                 if got is None or got[0] != self.count:
                     self.faults.append("read %s for %d" % (got, self.count))
             except Exception as e:  # any failure is one that the bad client caused
@@ -103,7 +103,7 @@ class Watch:
     def unharmed(self, what):
         """It made progress since the last call, without one fault."""
         before = self.count
-        until("the good client goes on after " + what, lambda: self.count > before + 5, 10)
+        until("the good client goes on after " + what, lambda: self.count > before + 5, 20)
         assert not self.faults, "%s: the good client saw %s" % (what, self.faults[:3])
         log("%s: good client at %d requests, longest %.3f s" % (what, self.count, self.longest))
         self.longest = 0.0

@@ -52,7 +52,7 @@ class Load:
             time.sleep(0.01)
             return None
 
-    def rounds_more(self, count=3, seconds=60):
+    def rounds_more(self, count=3, seconds=120):
         """Waits until every key was written and read again `count` times, from start to end."""
         wanted = [r + count + 1 for r in self.rounds]
         until("%d more rounds" % count, lambda: all(r >= w for r, w in zip(self.rounds, wanted)), seconds)
@@ -169,17 +169,17 @@ def tablets_change(stage, factor):
         scene.quiet(name)
 
 
-@case(deadline=240)
+@case(deadline=400)
 def changes_python_tablets_rf3(stage):
     tablets_change(stage, 3)
 
 
-@case(deadline=240)
+@case(deadline=400)
 def changes_python_tablets_rf1(stage):
     tablets_change(stage, 1)
 
 
-@case(deadline=180)
+@case(deadline=300)
 def changes_python_table_made_again(stage):
     """The table goes and comes back in mid-load: errors say so meanwhile, then all is learnt anew."""
     scene = Scene(stage, 3)
@@ -226,16 +226,16 @@ def node_goes_and_comes(stage, factor, how):
     scene.quiet(how)
 
 
-@case(deadline=240)
+@case(deadline=400)
 def changes_python_node_stop(stage):
     node_goes_and_comes(stage, 3, "stop")
 
 
-@case(deadline=240)
+@case(deadline=400)
 def changes_python_node_stop_rf1(stage):
     node_goes_and_comes(stage, 1, "stop")
 
 
-@case(deadline=240)
+@case(deadline=400)
 def changes_python_node_kill(stage):
     node_goes_and_comes(stage, 3, "kill")
