@@ -93,7 +93,12 @@ pub fn parse(text: &str) -> FileText {
             Err(error) => error,
         };
         complaints.push(error.to_string());
-        let blanked = error.span().and_then(|span| blank_entry(&rest, &span));
+        let span = error.span();
+        let blanked = span
+            .as_ref()
+            .and_then(|span| blank_entry(&rest, span))
+            .filter(|shorter| *shorter != rest)
+            .or_else(|| blank_table(&rest, &span?));
         match blanked {
             Some(shorter) if shorter != rest => rest = shorter,
             Some(_) | None => return FileText { values: BTreeMap::new(), complaints },
@@ -101,15 +106,37 @@ pub fn parse(text: &str) -> FileText {
     }
 }
 
+/// `text` with the whole table turned to spaces whose header the fault is in; `None` when the fault
+/// is no header, or the text no TOML at all.
+fn blank_table(text: &str, fault: &Range<usize>) -> Option<String> {
+    DeTable::parse(text).ok()?;
+    let start = text.get(..fault.start)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let table = text.get(start..)?;
+    let is_header = |line: &str| line.trim_start().starts_with('[');
+    if !is_header(table) {
+        return None;
+    }
+    let mut end = start;
+    for (number, line) in table.split_inclusive('\n').enumerate() {
+        if number > 0 && is_header(line) {
+            break;
+        }
+        end += line.len();
+    }
+    let (before, inside, after) = (text.get(..start)?, text.get(start..end)?, text.get(end..)?);
+    Some([before, &blank(inside), after].concat())
+}
+
+/// As many spaces as `part` has bytes, with its line breaks.
+fn blank(part: &str) -> String {
+    let spaces = |c: char| if c == '\n' { "\n".to_owned() } else { " ".repeat(c.len_utf8()) };
+    part.chars().map(spaces).collect()
+}
+
 /// `text` with the entry around `fault` turned to spaces; lines and columns stay as they were.
 fn blank_entry(text: &str, fault: &Range<usize>) -> Option<String> {
     let table = DeTable::parse(text).ok()?;
     let entry = find_entry(table.get_ref(), fault)?;
-    let blank = |part: &str| -> String {
-        part.chars()
-            .map(|c| if c == '\n' { "\n".to_owned() } else { " ".repeat(c.len_utf8()) })
-            .collect()
-    };
     let (before, inside, after) =
         (text.get(..entry.start)?, text.get(entry.clone())?, text.get(entry.end..)?);
     Some([before, &blank(inside), after].concat())

@@ -106,6 +106,19 @@ fn clients_and_operators_need_a_port_each() {
 }
 
 #[test]
+fn an_unknown_table_hides_no_other_fault() {
+    let text = "port = 'a'\n[limits]\nclients_max = 'x'\n[limits2]\nclients_max = 'y'\n[log]\n\
+                level = 'loud'\n";
+    let told = Faults(read(&[], &[], text).faults).to_string();
+    let parts =
+        ["string \"a\"", "string \"x\"", "unknown field `limits2`", "`loud` is not a level"];
+    for part in parts {
+        assert!(told.contains(part), "lacks: {part}\n{told}");
+    }
+    assert!(!told.contains("string \"y\""), "its keys are told with it\n{told}");
+}
+
+#[test]
 fn each_bad_contact_point_is_a_fault_of_its_own() {
     let loaded = read(&[("contact_points", "a b,10.0.0,good")], &[], "");
     assert_eq!(loaded.faults.len(), 2, "{:#?}", loaded.faults);
