@@ -144,7 +144,7 @@ impl Engine {
     fn answer_client(
         &mut self,
         route: LaneRoute,
-        pending: Pending,
+        mut pending: Pending,
         (client, stream, purpose): (ClientKey, i16, Purpose),
         response: &Response<'_>,
     ) -> Result<(), Broken> {
@@ -171,6 +171,10 @@ impl Engine {
                     && Reader::new(response.message()).int() == Ok(ErrorCode::UNPREPARED.0)
                 {
                     return self.on_unprepared(route, pending, response);
+                }
+                match self.retry_refused(route, pending, response.message()) {
+                    Some(back) => pending = back,
+                    None => return Ok(()),
                 }
                 outcome = Outcome::Failed;
             }

@@ -134,7 +134,7 @@ impl Engine {
     }
 
     /// Lets a lane finish what is in flight; it takes nothing new.
-    fn retire_lane(&mut self, key: LaneKey) {
+    pub(super) fn retire_lane(&mut self, key: LaneKey) {
         let Some(lane) = self.lanes.get_mut(key) else { return };
         lane.draining = true;
         if !lane.is_awaited() {

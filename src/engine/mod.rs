@@ -16,6 +16,7 @@ pub mod local;
 pub mod lost;
 pub mod order;
 pub mod pending;
+pub mod refused;
 pub mod reprepare;
 pub mod spread;
 pub mod tally;

@@ -4,7 +4,7 @@ use shardlane::wire::opcode::Opcode;
 use shardlane::wire::response::error::{ErrorCode, Extras};
 
 use crate::support::frames::{
-    LWT_MASK, batch, execute, execute_at, prepare, prepared, query, query_at, rows, void,
+    LWT_MASK, batch, error, execute, execute_at, prepare, prepared, query, query_at, rows, void,
 };
 use crate::support::rig::Rig;
 
@@ -189,5 +189,51 @@ fn a_second_lane_to_a_place_replaces_the_first() {
     rig.lose(first);
     rig.send(client, &query(5, "SELECT"));
     assert_eq!(rig.requests(second).len(), 1);
+    rig.finish();
+}
+
+#[test]
+fn a_write_that_a_draining_node_refused_runs_on_another() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_insert(client, "tab", 1);
+    rig.send(client, &execute(5, &[1; 16], b"k"));
+    let (lane, request) = rig.request();
+    rig.error(lane, request.stream(), &error(ErrorCode::OVERLOADED, "Server is shutting down"));
+    assert_eq!(rig.lanes_to_close(), [lane], "it takes nothing more");
+    rig.lose(lane);
+    let (other, again) = rig.request();
+    assert_ne!(other, lane);
+    rig.result(other, again.stream(), &void());
+    assert_eq!(rig.answer(client).stream(), 5);
+    rig.finish();
+}
+
+#[test]
+fn a_write_that_may_have_begun_is_not_sent_again() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_insert(client, "tab", 1);
+    rig.send(client, &execute(5, &[1; 16], b"k"));
+    let (lane, request) = rig.request();
+    let refusal = error(ErrorCode::OVERLOADED, "Too many in flight hints: 10");
+    rig.error(lane, request.stream(), &refusal);
+    assert_eq!(rig.answer(client).body, refusal);
+    rig.finish();
+}
+
+#[test]
+fn a_refused_read_is_tried_twice_more_and_then_told() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 1);
+    rig.send(client, &execute(5, &[1; 16], b"k"));
+    let refusal = error(ErrorCode::OVERLOADED, "busy");
+    for _ in 0..3 {
+        assert!(rig.answers(client).is_empty());
+        let (lane, request) = rig.request();
+        rig.error(lane, request.stream(), &refusal);
+    }
+    assert_eq!(rig.answer(client).body, refusal);
     rig.finish();
 }
