@@ -329,11 +329,11 @@ impl World {
         let at = self.sets.iter().position(|(known, _)| *known == set).unwrap();
         let (_, keyspace) = self.sets.remove(at);
         assert!(keyspace.is_some(), "the plain lanes stay");
-        let (closed, kept) = std::mem::take(&mut self.far)
-            .into_iter()
-            .partition(|(_, far): &(LaneKey, Far)| far.keyspace == keyspace);
+        let far = std::mem::take(&mut self.far);
+        let (closed, kept): (Vec<_>, Vec<_>) =
+            far.into_iter().partition(|(_, far)| far.keyspace == keyspace);
         self.far = kept;
-        for (lane, _) in Vec::<(LaneKey, Far)>::from(closed) {
+        for (lane, _) in closed {
             self.rig.lose(lane);
         }
     }
