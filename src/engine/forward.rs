@@ -2,6 +2,7 @@
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
+use crate::engine::metadata_ids;
 use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
 use crate::engine::tally::{Ask, Outcome};
 use crate::routing::catalog::StatementKey;
@@ -33,6 +34,20 @@ pub(super) struct Outgoing {
     pub(super) statement: Option<StatementKey>,
 }
 
+impl Outgoing {
+    /// The same request once more.
+    pub(super) fn again(pending: &Pending) -> Self {
+        Self {
+            asker: pending.asker,
+            opcode: pending.opcode,
+            is_read: pending.is_read,
+            resent: pending.resent + 1,
+            arrived_us: pending.arrived_us,
+            statement: pending.statement,
+        }
+    }
+}
+
 impl Engine {
     /// EXECUTE: always on the plain lanes, since its id fixes the table.
     pub(super) fn on_execute(&mut self, client: ClientKey, frame: &mut [u8]) {
@@ -52,7 +67,7 @@ impl Engine {
             return self.send_or_refuse(decision, outgoing, frame);
         };
         let routed = router.execute(&request, &lanes);
-        if routed.ask_for_metadata {
+        if routed.ask_for_metadata && !self.tells_new_columns(routed.decision) {
             execute::ask_for_metadata(body);
         }
         outgoing.statement = routed.statement;
@@ -167,7 +182,9 @@ impl Engine {
         let kept = self.keep(if keep { request } else { &[] });
         let Some(lane) = self.lanes.get_mut(key) else { return false };
         let kept_len = kept.len();
-        let request_len = u64::try_from(request.len()).unwrap_or(u64::MAX);
+        let metadata_id = metadata_ids::held_id(&self.router.catalog, lane.route, &outgoing);
+        let request_len = request.len() + metadata_id.map_or(0, |id| 2 + id.len());
+        let request_len = u64::try_from(request_len).unwrap_or(u64::MAX);
         let pending = Pending {
             asker: outgoing.asker,
             opcode: outgoing.opcode,
@@ -188,7 +205,10 @@ impl Engine {
         lane.retained_bytes += kept_len;
         let out = lane.outbox.end();
         let at = out.len();
-        out.extend_from_slice(request);
+        match metadata_id {
+            None => out.extend_from_slice(request),
+            Some(id) => metadata_ids::write_with_id(out, request, id),
+        }
         if let Some([version, flags, ..]) = out.get_mut(at..) {
             *version = LANE_VERSION;
             *flags &= FLAG_TRACING;

@@ -14,6 +14,7 @@ pub mod keyspaces;
 pub mod learn;
 pub mod local;
 pub mod lost;
+pub mod metadata_ids;
 pub mod order;
 pub mod pending;
 pub mod refused;

@@ -149,14 +149,7 @@ impl Engine {
         self.ask_for_new_metadata(&mut pending);
         let lane = self.lane_at(route);
         let Some(lane) = lane else { return self.send_again(route.set, pending) };
-        let outgoing = Outgoing {
-            asker: pending.asker,
-            opcode: pending.opcode,
-            is_read: pending.is_read,
-            resent: pending.resent + 1,
-            arrived_us: pending.arrived_us,
-            statement: pending.statement,
-        };
+        let outgoing = Outgoing::again(&pending);
         let frame = std::mem::take(&mut pending.frame);
         let decision = Decision { lane, reason: Reason::Reprepared };
         self.send_or_refuse(Some(decision), outgoing, &frame);

@@ -25,5 +25,6 @@ mod keyspaces;
 mod learning;
 mod local;
 mod lost_lanes;
+mod metadata_ids;
 mod prepared;
 mod routing;
