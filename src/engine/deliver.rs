@@ -166,7 +166,13 @@ impl Engine {
         let mut contaminated = false;
         match opcode {
             Some(Opcode::Result) => match ResultKind::read(response.message()) {
-                Ok(ResultKind::Void | ResultKind::Rows) => {}
+                Ok(ResultKind::Void) => {}
+                Ok(ResultKind::Rows) => {
+                    if self.would_mislead(route, &pending, response.message()) {
+                        self.ask_again(route.set, pending);
+                        return Ok(());
+                    }
+                }
                 Ok(ResultKind::Prepared) => self.on_prepared(route, &pending, response),
                 Ok(ResultKind::SetKeyspace) => match purpose {
                     Purpose::Use(set) => self.on_keyspace_set(client, set, response.message()),

@@ -7,16 +7,19 @@
 use crate::engine::deliver::Broken;
 use crate::engine::engine::Engine;
 use crate::engine::forward::Outgoing;
-use crate::engine::pending::LaneKey;
+use crate::engine::lost::RESENT_MAX;
+use crate::engine::pending::{LaneKey, Pending};
 use crate::routing::catalog::Catalog;
 use crate::routing::decision::Decision;
 use crate::routing::statement::Entry;
-use crate::upstream::lane::LaneRoute;
+use crate::upstream::lane::{LaneRoute, SetId};
 use crate::wire::header::{HEADER_LEN, Header};
 use crate::wire::notation::{Reader, put_short_bytes};
 use crate::wire::opcode::Opcode;
+use crate::wire::request::execute;
 use crate::wire::response::metadata_id;
 use crate::wire::response::result::ResultKind;
+use crate::wire::response::rows;
 
 /// What was cut out of a RESULT.
 #[derive(Debug, Default)]
@@ -90,5 +93,36 @@ impl Engine {
     pub(super) fn tells_new_columns(&self, decision: Option<Decision<LaneKey>>) -> bool {
         let lane = decision.and_then(|decision| self.lanes.get(decision.lane));
         lane.is_some_and(|lane| lane.route.metadata_ids)
+    }
+
+    /// Whether a client would read the rows of its EXECUTE by columns that are no longer theirs.
+    ///
+    /// For nodes that know no ids: the table changed while the request was on its way, and asked
+    /// for rows without their columns. Then it is sent again, and asks for them.
+    #[inline]
+    pub(super) fn would_mislead(
+        &self,
+        route: LaneRoute,
+        pending: &Pending,
+        message: &[u8],
+    ) -> bool {
+        if route.metadata_ids || pending.opcode != Opcode::Execute || !pending.is_read {
+            return false;
+        }
+        let Some(count) = rows::bare_columns_count(message) else { return false };
+        let entry = pending.statement.and_then(|key| self.router.catalog.get(key));
+        let Some(entry) = entry else { return false };
+        let changed = entry.changed || entry.columns_count().is_some_and(|held| held != count);
+        let body = pending.frame.get(HEADER_LEN..).unwrap_or_default();
+        changed && pending.resent < RESENT_MAX && execute::skips_metadata(body)
+    }
+
+    /// Sends an EXECUTE again, and asks for the columns of its rows.
+    pub(super) fn ask_again(&mut self, set: SetId, mut pending: Pending) {
+        if let Some(key) = pending.statement {
+            self.router.catalog.on_columns_changed(key);
+        }
+        execute::ask_for_metadata(pending.frame.get_mut(HEADER_LEN..).unwrap_or_default());
+        self.send_again(set, pending);
     }
 }

@@ -131,6 +131,9 @@ impl Engine {
                     && prepared.result_metadata == &*statement.result_metadata
             });
         self.tally.reprepared += u64::from(same);
+        if !same && let Some((key, _)) = self.router.catalog.find(&statement.id) {
+            self.router.catalog.on_columns_changed(key);
+        }
         for parked in waiting {
             if same {
                 self.unpark(parked);

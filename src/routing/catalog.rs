@@ -99,6 +99,13 @@ impl Catalog {
         }
     }
 
+    /// Takes note that a statement's rows have other columns now than some client holds.
+    pub fn on_columns_changed(&mut self, key: StatementKey) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.changed = true;
+        }
+    }
+
     /// Every statement, most recently used first.
     #[must_use]
     pub fn recent(&self) -> Vec<Arc<Statement>> {

@@ -62,6 +62,13 @@ impl Entry {
         if self.mixed { &[] } else { &self.statement.metadata_id }
     }
 
+    /// How many columns a client expects that prepared the statement last.
+    #[must_use]
+    pub fn columns_count(&self) -> Option<u32> {
+        let metadata = &self.statement.result_metadata;
+        Some(u32::from_be_bytes(*metadata.get(4..8)?.first_chunk()?))
+    }
+
     /// Takes note of what a client holds that has prepared the statement again.
     pub fn replace(&mut self, statement: Arc<Statement>) {
         let (old, new) = (&self.statement, &statement);

@@ -155,7 +155,7 @@ fn each_node_hears_what_it_agreed_to() {
     rig.metadata_ids = true;
     let new = rig.lane(0, 0);
     let client = rig.client();
-    rig.prepare(client, TEXT, &prepared_with(&OLD, b"two columns"));
+    rig.prepare(client, TEXT, &prepared_with(&OLD, &[0, 0, 0, 1, 0, 0, 0, 3]));
     let ask = execute_at(2, &ID, b"key ", (1, SKIP_METADATA));
     rig.send(client, &ask);
     assert_eq!(named(&rig.requests(new)[0]).0, OLD);
@@ -164,7 +164,7 @@ fn each_node_hears_what_it_agreed_to() {
     rig.metadata_ids = false;
     let old = rig.lane(1, 0);
     for spread in rig.requests(old) {
-        rig.result(old, spread.stream(), &prepared(&ID, 0, ("tab", "t"), b"two columns"));
+        rig.result(old, spread.stream(), &prepared(&ID, 0, ("tab", "t"), &[0, 0, 0, 1, 0, 0, 0, 3]));
     }
     rig.lose(new);
     let request = rig.requests(old).remove(0);
@@ -200,4 +200,66 @@ fn a_node_that_leaves_the_id_out_is_not_believed() {
         assert_eq!(rig.lanes_to_close(), [lane]);
         rig.finish();
     }
+}
+
+/// A node without metadata ids, and a client that holds two columns.
+fn old_rig() -> Rig {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare(client, TEXT, &prepared(&ID, 0, ("tab", "t"), &[0, 0, 0, 1, 0, 0, 0, 2]));
+    rig
+}
+
+fn bare_rows(columns: i32) -> Vec<u8> {
+    let mut body = Vec::new();
+    for number in [2, 4, columns, 0] {
+        put_int(&mut body, number);
+    }
+    body
+}
+
+#[test]
+fn rows_that_the_client_would_misread_are_asked_for_again_with_their_columns() {
+    let mut rig = old_rig();
+    let client = rig.clients[0];
+    let flags = |request: &Frame| request.body[2 + 16 + 2];
+    rig.send(client, &execute_at(2, &ID, b"key ", (1, SKIP_METADATA)));
+    let (lane, request) = rig.request();
+    assert_eq!(flags(&request), SKIP_METADATA | 1);
+    rig.result(lane, request.stream(), &bare_rows(3));
+    assert!(rig.answers(client).is_empty());
+    let (lane, again) = rig.request();
+    assert_eq!(flags(&again), 1);
+    rig.result(lane, again.stream(), &rows(1, None));
+    assert_eq!(rig.answer(client).body, rows(1, None));
+    // From now on everybody asks for the columns.
+    rig.send(client, &execute_at(3, &ID, b"key ", (1, SKIP_METADATA)));
+    assert_eq!(flags(&rig.request().1), 1);
+    rig.finish();
+}
+
+#[test]
+fn rows_of_the_columns_that_the_client_holds_are_passed_on() {
+    let mut rig = old_rig();
+    let client = rig.clients[0];
+    rig.send(client, &execute_at(2, &ID, b"key ", (1, SKIP_METADATA)));
+    let (lane, request) = rig.request();
+    rig.result(lane, request.stream(), &bare_rows(2));
+    assert_eq!(rig.answer(client).body, bare_rows(2));
+    rig.finish();
+}
+
+#[test]
+fn a_read_that_was_on_its_way_while_the_table_changed_is_asked_again() {
+    let mut rig = old_rig();
+    let client = rig.clients[0];
+    rig.send(client, &execute_at(2, &ID, b"key ", (1, SKIP_METADATA)));
+    let (lane, request) = rig.request();
+    // Dropped and added: as many columns as before.
+    rig.input(|engine| engine.on_event(&schema_event("UPDATED", "tab", Some("t"))));
+    let _questions = rig.all_requests();
+    rig.result(lane, request.stream(), &bare_rows(2));
+    let (_, again) = rig.request();
+    assert_eq!(again.body[2 + 16 + 2], 1);
+    rig.finish();
 }
