@@ -1,5 +1,6 @@
 """A table changes under prepared statements: an old driver still reads each value by its own column."""
 import contextlib
+import io
 import threading
 
 import direct
@@ -9,6 +10,7 @@ KEYS = 64
 WORKERS = 4
 IN_FLIGHT = 16
 CHANGES = 12
+SELECT = "SELECT * FROM columns.t WHERE k = ?"
 
 
 def row_is_right(row, k):
@@ -23,6 +25,8 @@ class Readers:
     def __init__(self, stage, proxy):
         from cassandra.query import dict_factory
         self.done, self.rounds, self.wrong, self.failed = threading.Event(), [0] * WORKERS, [], []
+        self.go, self.resting = threading.Event(), [False] * WORKERS
+        self.go.set()
         self.sessions = [stage.enter_context(direct.session(proxy.host)) for _ in range(WORKERS)]
         for s in self.sessions:
             s.cluster.profile_manager.default.row_factory = dict_factory
@@ -30,8 +34,11 @@ class Readers:
 
     def work(self, n):
         session = self.sessions[n]
-        select = session.prepare("SELECT * FROM columns.t WHERE k = ?")
+        select = session.prepare(SELECT)
         while not self.done.is_set():
+            self.resting[n] = True
+            self.go.wait()
+            self.resting[n] = False
             for first in range(0, KEYS, IN_FLIGHT):
                 asked = [(k, session.execute_async(select, [k])) for k in range(first, first + IN_FLIGHT)]
                 for k, future in asked:
@@ -47,6 +54,10 @@ class Readers:
         wanted = [r + count for r in self.rounds]
         until("%d more rounds" % count, lambda: all(r >= w for r, w in zip(self.rounds, wanted)), 60, pause=0.02)
 
+    def rest(self):
+        self.go.clear()
+        until("everybody rests", lambda: all(self.resting), 30, pause=0.02)
+
     def __enter__(self):
         for t in self.threads:
             t.start()
@@ -54,11 +65,27 @@ class Readers:
 
     def __exit__(self, *_):
         self.done.set()
+        self.go.set()
         for t in self.threads:
             t.join(30)
 
 
+def leave_columns_out():
+    """Makes this process's driver ask for rows without their columns, as those for Java and its own older releases do."""
+    from cassandra import protocol
+    write = protocol.ExecuteMessage._write_query_params
+
+    def write_and_skip(message, f, version):
+        own = io.BytesIO()
+        write(message, own, version)
+        said = bytearray(own.getvalue())
+        said[2] |= protocol._SKIP_METADATA_FLAG
+        f.write(bytes(said))
+    protocol.ExecuteMessage._write_query_params = write_and_skip
+
+
 def columns_come_and_go(stage, like):
+    leave_columns_out()
     sim = stage.sim(3, 2, 16, 1, "--like", like)
     proxy = stage.proxy(sim.hosts[0])
     with contextlib.ExitStack() as stack:
@@ -69,18 +96,25 @@ def columns_come_and_go(stage, like):
         insert = behind.prepare("INSERT INTO columns.t (k, c, m, x) VALUES (?, ?, ?, ?)")
         for k in range(KEYS):
             behind.execute(insert, [k, *("%s-%d" % (c, k) for c in "cmx")])
+        newcomer = stack.enter_context(direct.session(proxy.host))
         readers = stack.enter_context(Readers(stage, proxy))
         readers.rounds_more(2)
         added = []
         for n in range(CHANGES):
-            # Each shifts the columns after it, and says so to nobody but the nodes.
+            # Changes in mid-flight, and changes of which the readers could learn from nothing but the rows.
+            if n % 2:
+                readers.rest()
+            # Each shifts the columns after it, and is told to nobody but the nodes.
             if n % 3 == 2:
                 behind.execute("ALTER TABLE columns.t DROP " + added.pop(0))
             else:
                 added.append("b%d" % n)
                 behind.execute("ALTER TABLE columns.t ADD %s text" % added[-1])
-            # Somebody else prepares it anew on every node: from now on the nodes know the id again.
-            behind.prepare("SELECT * FROM columns.t WHERE k = ?")
+            # Somebody else prepares it anew on every node, so that all know the id again.
+            behind.prepare(SELECT)
+            if n % 4 == 3:
+                newcomer.prepare(SELECT)
+            readers.go.set()
             readers.rounds_more(2)
             assert not readers.wrong, "read by the wrong columns: %s" % (readers.wrong[:3],)
         log("rounds", readers.rounds, "failures", readers.failed[:3])
