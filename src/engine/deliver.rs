@@ -172,6 +172,7 @@ impl Engine {
                         self.ask_again(route.set, pending);
                         return Ok(());
                     }
+                    self.on_page(route, response.message());
                 }
                 Ok(ResultKind::Prepared) => self.on_prepared(route, &pending, response),
                 Ok(ResultKind::SetKeyspace) => match purpose {

@@ -16,6 +16,7 @@ use crate::wire::opcode::Opcode;
 use crate::wire::request::batch::{Batch, ChildStatement};
 use crate::wire::request::execute;
 use crate::wire::request::execute::Execute;
+use crate::wire::request::query::Query;
 use crate::wire::response::error::ErrorCode;
 
 /// Longest frame that is kept for sending again.
@@ -61,11 +62,12 @@ impl Engine {
     /// Routes an EXECUTE by its key and sends it.
     pub(super) fn route_execute(&mut self, mut outgoing: Outgoing, frame: &mut [u8]) {
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
-        let (router, lanes) = self.field(SetId::PLAIN);
         let Ok(request) = Execute::read(body) else {
-            let decision = router.anywhere(&lanes, Reason::UnknownStatement);
-            return self.send_or_refuse(decision, outgoing, frame);
+            return self.send_anywhere(SetId::PLAIN, Reason::UnknownStatement, outgoing, frame);
         };
+        let sticky = self.lane_of_page(SetId::PLAIN, &request.parameters);
+        let (router, mut lanes) = self.field(SetId::PLAIN);
+        lanes.sticky = sticky;
         let routed = router.execute(&request, &lanes);
         if routed.ask_for_metadata && !self.tells_new_columns(routed.decision) {
             execute::ask_for_metadata(body);
@@ -136,7 +138,13 @@ impl Engine {
         outgoing: Outgoing,
         frame: &[u8],
     ) {
-        let (router, lanes) = self.field(set);
+        let query = match outgoing.opcode == Opcode::Query {
+            true => Query::read(frame.get(HEADER_LEN..).unwrap_or_default()).ok(),
+            false => None,
+        };
+        let sticky = query.and_then(|query| self.lane_of_page(set, &query.parameters));
+        let (router, mut lanes) = self.field(set);
+        lanes.sticky = sticky;
         let decision = router.anywhere(&lanes, reason);
         self.send_or_refuse(decision, outgoing, frame);
     }

@@ -16,6 +16,7 @@ pub mod local;
 pub mod lost;
 pub mod metadata_ids;
 pub mod order;
+pub mod pages;
 pub mod pending;
 pub mod refused;
 pub mod reprepare;

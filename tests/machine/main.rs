@@ -26,5 +26,6 @@ mod learning;
 mod local;
 mod lost_lanes;
 mod metadata_ids;
+mod pages;
 mod prepared;
 mod routing;
