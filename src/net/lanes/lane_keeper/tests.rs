@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::net::lanes::dial::DialSettings;
 use crate::net::lanes::fake_node::FakeNode;
+use crate::net::lanes::lane_course::EXCESS_PER_SHARD;
 
 const QUICK: BackoffSettings = BackoffSettings { first_ms: 5, max_ms: 40, quiet_ms: 60_000 };
 
