@@ -80,9 +80,10 @@ impl LaneCourse {
     /// Wants one lane a shard, or one in all. The waits are drawn from `seed`.
     #[must_use]
     pub fn new(per_shard: bool, settings: BackoffSettings, seed: u64) -> Self {
+        let mut backoff = Backoff::new(settings, seed);
         Self {
-            plan: LanePlan::new(per_shard),
-            backoff: Backoff::new(settings, seed),
+            plan: LanePlan::new(per_shard, backoff.jitter().word()),
+            backoff,
             per_shard,
             running: 0,
             excess: 0,
@@ -184,7 +185,7 @@ impl LaneCourse {
     /// Takes in that a try ended without any news, which no try should: all starts over.
     pub fn on_vanished(&mut self, now: u64) {
         self.running = self.running.saturating_sub(1);
-        self.plan = LanePlan::new(self.per_shard);
+        self.plan = LanePlan::new(self.per_shard, self.backoff.jitter().word());
         self.wait_after_failure(now);
     }
 
