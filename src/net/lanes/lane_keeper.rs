@@ -75,7 +75,8 @@ pub struct LaneKeeper {
     pub target: NodeTarget,
     /// The node's gate, shared with all that dial it.
     pub gate: Arc<NodeGate>,
-    /// Whose lanes to keep: one a shard, or a single one if the set has a keyspace.
+    /// Whose lanes to keep: one a shard, or a single one if the set has a keyspace or
+    /// the settings ask for no more.
     pub set: LaneSet,
     /// Waits after failures, and where its random numbers start.
     pub backoff: (BackoffSettings, u64),
@@ -125,8 +126,9 @@ pub async fn keep(
 impl Keeper {
     fn new(start: LaneKeeper) -> Self {
         let (settings, seed) = start.backoff;
+        let per_shard = start.dialer.settings().lane_per_shard && start.set.keyspace.is_none();
         Self {
-            course: LaneCourse::new(start.set.keyspace.is_none(), settings, seed),
+            course: LaneCourse::new(per_shard, settings, seed),
             running: JoinSet::new(),
             reports: VecDeque::new(),
             excess: Vec::new(),
