@@ -211,10 +211,12 @@ impl Keeper {
     }
 
     fn on_failed(&mut self, dial: Dial, error: DialError, now: u64) {
-        let failure = match &error {
-            DialError::SourcePorts { .. } => Failure::NoSourcePort,
-            error if error.server_error().is_some() => Failure::Refused,
-            _ => Failure::Broken,
+        let failure = if matches!(error, DialError::SourcePorts { .. }) {
+            Failure::NoSourcePort
+        } else if error.server_error().is_some() {
+            Failure::Refused
+        } else {
+            Failure::Broken
         };
         let retry_in_ms = self.course.on_failed(dial, failure, now);
         let (node, set) = (self.start.target.node, self.start.set.clone());
