@@ -57,6 +57,7 @@ struct Timeouts {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Lanes {
+    per: Option<String>,
     shard_aware_port: Option<bool>,
     source_port_low: Option<i64>,
     source_port_high: Option<i64>,

@@ -171,3 +171,27 @@ def through_sim_python_by_the_proxys_own_role(stage):
     proxy.child.stop(20)
     said = metrics + "\n".join(proxy.child.lines) + proxy.child.error_path.read_text()
     assert word not in said, "the password shows"
+
+
+@case(deadline=180)
+def through_sim_python_with_one_lane_a_node(stage):
+    """Few connections, as thousands of proxies need it: requests reach a replica, if not its shard."""
+    from cassandra.concurrent import execute_concurrent_with_args
+    sim = stage.sim(NODES, SHARDS, TABLETS)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Path(folder) / "settings.toml"
+        settings.write_text('[lanes]\nper = "node"\n')
+        proxy = stage.proxy(sim.hosts[0], "--config", settings)
+    with direct.session(proxy.host) as s:
+        create(s, "few", 1, "")
+        st = Statements(s, "few", "ints")
+        keys = [TABLES["ints"][1](n) for n in range(KEYS)]
+        for _ in range(2):
+            sim.reset()
+            execute_concurrent_with_args(s, st.insert, [st.write(key, "x") for key in keys], 20)
+        arrivals = sim.requests("few")["ints"]
+        log("second round", arrivals)
+        assert arrivals["non_replica"] == 0 and arrivals["right_shard"] + arrivals["wrong_shard"] == KEYS, arrivals
+        assert arrivals["wrong_shard"] > 0, "the test proves nothing: %s" % arrivals
+    connections = [sum(node["connections"]) for node in sim.nodes()]
+    assert all(count <= 2 for count in connections), "one lane a node, and one to watch: %s" % connections
