@@ -51,6 +51,7 @@ struct Timeouts {
     handshake_ms: Option<i64>,
     request_ms: Option<i64>,
     schema_agreement_ms: Option<i64>,
+    heartbeat_ms: Option<i64>,
     drain_ms: Option<i64>,
 }
 
@@ -58,9 +59,11 @@ struct Timeouts {
 #[serde(deny_unknown_fields)]
 struct Lanes {
     shard_aware_port: Option<bool>,
+    proxy_protocol_port: Option<i64>,
     source_port_low: Option<i64>,
     source_port_high: Option<i64>,
     keepalive_s: Option<i64>,
+    heartbeat_s: Option<i64>,
     backoff_first_ms: Option<i64>,
     backoff_max_ms: Option<i64>,
 }

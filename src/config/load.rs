@@ -152,6 +152,8 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
         tablets_max,
         keyspaces_max,
         request_timeout_us,
+        heartbeat_us,
+        heartbeat_timeout_us,
         agreement_timeout_us,
     } = &mut limits;
     reader.set("limits.frame_body_bytes_max", frame_body_bytes_max, &(1024..=256 << 20));
@@ -167,6 +169,9 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
     reader.set("limits.tablets_max", tablets_max, &(1..=100_000_000));
     reader.set("limits.keyspaces_max", keyspaces_max, &(1..=10_000));
     reader.set_ms_as_us("timeouts.request_ms", request_timeout_us, &(1..=DAY_MS));
+    reader.set_ms_as_us("timeouts.heartbeat_ms", heartbeat_timeout_us, &(1..=DAY_MS));
+    let heartbeat_s = reader.number("lanes.heartbeat_s", *heartbeat_us / 1_000_000, &(0..=86_400));
+    *heartbeat_us = heartbeat_s.saturating_mul(1_000_000);
     reader.set_ms_as_us("timeouts.schema_agreement_ms", agreement_timeout_us, &(1..=DAY_MS));
     limits
 }
@@ -177,6 +182,8 @@ fn read_dial(reader: &mut Reader<'_>, default: DialSettings) -> DialSettings {
     reader.set("timeouts.connect_ms", &mut dial.connect_timeout_ms, &(1..=DAY_MS));
     reader.set("timeouts.handshake_ms", &mut dial.handshake_timeout_ms, &(1..=DAY_MS));
     dial.shard_aware = reader.switch("lanes.shard_aware_port", dial.shard_aware);
+    let proxy_port = reader.number("lanes.proxy_protocol_port", 0, &(0..=u16::MAX));
+    dial.proxy_protocol_port = Some(proxy_port).filter(|port| *port != 0);
     reader.set("lanes.source_port_low", &mut low, &(1024..=u16::MAX));
     reader.set("lanes.source_port_high", &mut high, &(1024..=u16::MAX));
     reader.set("lanes.keepalive_s", &mut dial.keepalive_s, &(0..=86_400));

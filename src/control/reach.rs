@@ -13,6 +13,7 @@ use crate::control::contact_point::{ContactPoint, PORT_DEFAULT};
 use crate::control::error::ControlError;
 use crate::control::metadata;
 use crate::control::metadata::Metadata;
+use crate::control::race::Race;
 use crate::net::lanes::credential::Credential;
 use crate::net::lanes::dial::connect;
 use crate::net::lanes::dial_error::{DialError, Step};
@@ -59,9 +60,12 @@ pub struct Reached {
     pub supported: Supported,
     /// What it says of the cluster.
     pub metadata: Metadata,
+    /// What was tried before it, and why that was of no use.
+    pub failures: Vec<(String, ControlError)>,
 }
 
-/// Tries the contact points, starting with the one that `round` falls on, then `known` nodes.
+/// Tries the contact points, starting with the one that `round` falls on, then `known` nodes. One
+/// that says nothing for half a second gets company by the next, and the first that answers wins.
 /// Names are resolved each time, for a cluster may have moved. If none answers, the error names
 /// all that were tried, and what became of each.
 pub async fn reach(
@@ -69,46 +73,14 @@ pub async fn reach(
     known: &[SocketAddr],
     round: usize,
 ) -> Result<Reached, ControlError> {
-    let mut failures = Vec::new();
-    let mut tried = Vec::new();
-    let points = &settings.contact_points;
-    let start = round.checked_rem(points.len()).unwrap_or(0);
-    for point in points.iter().cycle().skip(start).take(points.len()) {
-        match point.resolve(settings.port, settings.connect_timeout_ms).await {
-            Ok(addresses) => {
-                let place = |address: SocketAddr| format!("{point} ({address})");
-                match try_all(settings, &addresses, (&mut tried, &mut failures), place).await {
-                    Some(reached) => return Ok(reached),
-                    None => continue,
-                }
-            }
-            Err(error) => failures.push((point.to_string(), error)),
+    let mut race = Race::new(settings, known, round);
+    while let Some((place, greeted)) = race.next().await {
+        match Box::pin(finish(settings, greeted)).await {
+            Ok(reached) => return Ok(Reached { failures: race.failures, ..reached }),
+            Err(error) => race.failures.push((place, error)),
         }
     }
-    let place = |address: SocketAddr| address.to_string();
-    match try_all(settings, known, (&mut tried, &mut failures), place).await {
-        Some(reached) => Ok(reached),
-        None => Err(ControlError::Unreachable(failures)),
-    }
-}
-
-async fn try_all(
-    settings: &ReachSettings,
-    addresses: &[SocketAddr],
-    (tried, failures): (&mut Vec<SocketAddr>, &mut Vec<(String, ControlError)>),
-    place: impl Fn(SocketAddr) -> String,
-) -> Option<Reached> {
-    for &address in addresses {
-        if tried.contains(&address) {
-            continue;
-        }
-        tried.push(address);
-        match Box::pin(reach_node(settings, address)).await {
-            Ok(reached) => return Some(reached),
-            Err(error) => failures.push((place(address), error)),
-        }
-    }
-    None
+    Err(ControlError::Unreachable(race.failures))
 }
 
 /// Connects to one node, registers for events, and reads its tables, in this order: what changes
@@ -117,6 +89,20 @@ pub async fn reach_node(
     settings: &ReachSettings,
     address: SocketAddr,
 ) -> Result<Reached, ControlError> {
+    let greeted = Box::pin(greet(settings, address)).await?;
+    Box::pin(finish(settings, greeted)).await
+}
+
+/// A node that is past its handshake.
+#[derive(Debug)]
+pub struct Greeted {
+    address: SocketAddr,
+    connection: Connection<TcpStream>,
+    supported: Supported,
+}
+
+/// Connects to one node, up to the end of its handshake.
+pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Greeted, ControlError> {
     let mut stream = connect(address, settings.connect_timeout_ms).await?;
     let set = LaneSet::plain(settings.credential.clone());
     let timeout_ms = settings.query_timeout_ms;
@@ -128,8 +114,13 @@ pub async fn reach_node(
     let greeted = timeout(Duration::from_millis(timeout_ms), greeting).await;
     let step = Step::Startup;
     let supported = greeted.map_err(|_| DialError::Timeout { step, timeout_ms })??;
-    let mut connection = Connection::new(stream, set.version, timeout_ms);
+    let connection = Connection::new(stream, set.version, timeout_ms);
+    Ok(Greeted { address, connection, supported })
+}
+
+async fn finish(_settings: &ReachSettings, greeted: Greeted) -> Result<Reached, ControlError> {
+    let Greeted { address, mut connection, supported } = greeted;
     connection.register(&EVENTS).await?;
     let metadata = metadata::read(&mut connection).await?;
-    Ok(Reached { address, connection, supported, metadata })
+    Ok(Reached { address, connection, supported, metadata, failures: Vec::new() })
 }

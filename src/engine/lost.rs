@@ -139,7 +139,7 @@ impl Engine {
     pub(super) fn on_errand_lost(&mut self, errand: Errand) {
         match errand {
             Errand::Reprepare(number) => self.on_reprepare_lost(number),
-            Errand::Spread => {}
+            Errand::Spread | Errand::Heartbeat => {}
             Errand::SchemaVersion { round, node } => self.on_schema_version(round, node, None),
         }
     }

@@ -9,6 +9,7 @@ pub mod expire;
 pub mod field;
 pub mod forward;
 pub mod gauges;
+pub mod heartbeat;
 pub mod inbound;
 pub mod keyspaces;
 pub mod learn;

@@ -9,6 +9,7 @@ use crate::engine::order::Order;
 use crate::engine::pending::LaneKey;
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
+use crate::net::lanes::cure;
 use crate::net::lanes::dial::OpenedLane;
 use crate::net::lanes::dial_error::DialError;
 use crate::net::lanes::lane_keeper::LaneReport;
@@ -129,7 +130,8 @@ impl Reactor {
         match report {
             LaneReport::Up { set, serial, lane } => self.on_lane_opened(&set, serial, lane),
             LaneReport::Failed { node, set, error, retry_in_ms } => {
-                tracing::warn!(node = node.0, %error, retry_in_ms, "no lane");
+                let fix = cure::of_dial(&error);
+                tracing::warn!(node = node.0, %error, retry_in_ms, fix, "no lane");
                 self.on_lane_refused(&set, &error);
             }
             LaneReport::Resharded { node, set, .. } => {

@@ -21,6 +21,7 @@ mod bounds;
 mod chaos;
 mod chaos_ops;
 mod framing;
+mod heartbeat;
 mod keyspaces;
 mod learning;
 mod local;

@@ -18,6 +18,7 @@ use crate::net::lanes::extensions::{Extensions, host, sharding};
 use crate::net::lanes::handshake::{ask_options, start_up};
 use crate::net::lanes::handshake_budget::NodeGate;
 use crate::net::lanes::lane_set::LaneSet;
+use crate::net::lanes::proxied;
 use crate::token::shard::{ShardId, Sharder};
 use crate::token::source_port::SourcePorts;
 use crate::topology::id::{HostId, NodeId};
@@ -35,6 +36,10 @@ pub struct DialSettings {
     pub shard_aware: bool,
     /// Shard-aware port of nodes that do not tell theirs: they listen there by default.
     pub shard_aware_port_default: Option<u16>,
+    /// Port of the nodes where a PROXY protocol header names the source port
+    /// (`native_shard_aware_transport_port_proxy_protocol`, since 2026.1); shards are dialled there
+    /// instead of at the shard-aware port. For where something rewrites source ports.
+    pub proxy_protocol_port: Option<u16>,
     /// Source ports that may be taken. The default is the dynamic range of RFC 6335, away from
     /// the servers' own ports.
     pub source_ports: RangeInclusive<u16>,
@@ -53,6 +58,7 @@ impl Default for DialSettings {
             handshake_timeout_ms: 5_000,
             shard_aware: true,
             shard_aware_port_default: Some(19_042),
+            proxy_protocol_port: None,
             source_ports: 49_152..=65_535,
             source_port_tries: 16,
             port_block_ms: 300_000,
@@ -163,10 +169,16 @@ impl Dialer {
             Aim::Shard { shard, sharder, port, start } => {
                 let nr_shards = sharder.nr_shards();
                 let range = self.settings.source_ports.clone();
-                let ports = SourcePorts::new(range, shard, nr_shards, start)
+                let mut ports = SourcePorts::new(range, shard, nr_shards, start)
                     .take(self.settings.source_port_tries);
-                let address = SocketAddr::new(target.address.ip(), port);
-                connect_from(ports, (shard, address), timeout_ms, stats).await?
+                let ip = target.address.ip();
+                if let Some(port) = self.settings.proxy_protocol_port {
+                    let address = SocketAddr::new(ip, port);
+                    proxied::connect(address, (shard, ports.next()), timeout_ms).await?
+                } else {
+                    let address = SocketAddr::new(ip, port);
+                    connect_from(ports, (shard, address), timeout_ms, stats).await?
+                }
             }
         };
         self.set_options(&stream, target.address)?;

@@ -40,6 +40,8 @@ pub enum Door {
     Plain,
     /// 19042: the shard of the source port.
     ShardAware,
+    /// The PROXY protocol port: the shard of the source port that the header names.
+    Proxied,
 }
 
 /// Nodes, data, tablets and everything else of a simulated cluster.
@@ -123,6 +125,7 @@ impl Cluster {
     pub fn open(&mut self, node: usize, door: Door, peer: SocketAddr) -> Option<ConnectionId> {
         let chance = mix(self.options.seed ^ CHANCE_OF_NAT, self.connections.next_id().0);
         let (nat, ports) = (self.options.nat, (self.options.port, self.options.shard_aware_port));
+        let proxy_port = self.options.proxy_port.unwrap_or_default();
         let member = self.members.get_mut(node).filter(|member| member.answers())?;
         let shard_of =
             |number: u64| u16::try_from(number % u64::from(member.nr_shards())).unwrap_or_default();
@@ -130,6 +133,7 @@ impl Cluster {
             Door::Plain => (member.idlest_shard(), ports.0),
             Door::ShardAware if nat => (shard_of(chance), ports.1),
             Door::ShardAware => (shard_of(u64::from(peer.port())), ports.1),
+            Door::Proxied => (shard_of(u64::from(peer.port())), proxy_port),
         };
         if door == Door::Plain {
             member.land(shard);
