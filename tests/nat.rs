@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shardlane::net::lanes::backoff::BackoffSettings;
-use shardlane::net::lanes::dial::{Aim, DialSettings, Dialer, NodeTarget};
+use shardlane::net::lanes::dial::{Aim, DialSettings, Dialer, NodeTarget, ShardPort};
 use shardlane::net::lanes::dial_stats::PortVerdict;
 use shardlane::net::lanes::handshake_budget::NodeGate;
 use shardlane::net::lanes::lane_keeper::{LaneKeeper, LaneReport, keep};
@@ -43,7 +43,7 @@ fn node(last: u8) -> (SimHandle, NodeTarget, u16) {
     let sim = SimHandle::spawn(SimOptions { cluster, api: None }).unwrap();
     let address = sim.contact_points()[0];
     let port = sim.with(|cluster, _| cluster.options.proxy_port).unwrap().unwrap();
-    (sim, NodeTarget { node: NodeId(0), host: None, address }, port)
+    (sim, NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold }, port)
 }
 
 fn dialer(proxy_protocol_port: Option<u16>) -> Dialer {

@@ -14,6 +14,7 @@ use crate::control::cure;
 use crate::control::error::{ControlError, chain};
 use crate::control::publication::Publisher;
 use crate::control::reach::{ReachSettings, Reached, reach};
+use crate::control::routes::{RouteSettings, Routes};
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
 use crate::net::clock::now_ms;
 use crate::net::lanes::backoff::{Backoff, BackoffSettings};
@@ -29,6 +30,8 @@ pub struct ControlSettings {
     pub reach: ReachSettings,
     /// The data center where requests should stay; none takes that of the first node that answers.
     pub data_center: Option<String>,
+    /// Where nodes are dialled when their own addresses do not lead to them.
+    pub routes: RouteSettings,
     /// When to do what.
     pub agenda: AgendaSettings,
     /// Waits between rounds in which no node answered; five seconds at most.
@@ -48,7 +51,8 @@ pub async fn run(
     let rests = BackoffSettings { max_ms, ..settings.backoff };
     let mut backoff = Backoff::new(rests, settings.seed);
     let publisher = Publisher::new(settings.data_center.as_deref());
-    let mut watcher = Watcher { publisher, agenda: settings.agenda, requests, reports };
+    let routes = Routes::new(settings.routes.clone());
+    let mut watcher = Watcher { publisher, agenda: settings.agenda, routes, requests, reports };
     let mut cluster = None;
     for round in 0.. {
         let known = known_addresses(&watcher.publisher);
@@ -96,7 +100,10 @@ fn of_one_cluster(reached: Reached, cluster: &mut Option<String>) -> Result<Reac
 }
 
 async fn watch(watcher: &mut Watcher, reached: Reached) -> End {
-    let Reached { address, mut connection, metadata, .. } = reached;
+    let Reached { address, mut connection, mut metadata, .. } = reached;
+    if let Err(error) = watcher.routes.apply(&mut connection, &mut metadata).await {
+        return End::Lost(error);
+    }
     for row in &metadata.left_out {
         info!(row, "left out of system.peers");
     }

@@ -13,5 +13,6 @@ pub mod metadata;
 pub mod publication;
 pub mod race;
 pub mod reach;
+pub mod routes;
 pub mod server_tables;
 pub mod watch;

@@ -20,6 +20,8 @@ use crate::net::lanes::dial_error::{DialError, Step};
 use crate::net::lanes::extensions::Extensions;
 use crate::net::lanes::handshake::{ask_options, start_up};
 use crate::net::lanes::lane_set::LaneSet;
+use crate::wire::request::register::EventKind;
+use crate::wire::response::error::ErrorCode;
 use crate::wire::response::supported::Supported;
 
 /// How a node is reached.
@@ -31,6 +33,8 @@ pub struct ReachSettings {
     pub port: u16,
     /// Whose rights the connection has; any user may read the system tables that are needed.
     pub credential: Option<Arc<Credential>>,
+    /// Whether to register for the event that routes have changed; older servers refuse it.
+    pub client_routes: bool,
     /// Longest name resolution, and longest TCP connect.
     pub connect_timeout_ms: u64,
     /// Longest handshake, and longest answer to a question.
@@ -43,6 +47,7 @@ impl Default for ReachSettings {
             contact_points: Vec::new(),
             port: PORT_DEFAULT,
             credential: None,
+            client_routes: false,
             connect_timeout_ms: 5_000,
             query_timeout_ms: 10_000,
         }
@@ -118,9 +123,19 @@ pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Gree
     Ok(Greeted { address, connection, supported })
 }
 
-async fn finish(_settings: &ReachSettings, greeted: Greeted) -> Result<Reached, ControlError> {
+async fn finish(settings: &ReachSettings, greeted: Greeted) -> Result<Reached, ControlError> {
     let Greeted { address, mut connection, supported } = greeted;
     connection.register(&EVENTS).await?;
+    if settings.client_routes {
+        let kinds = [EventKind::ClientRoutesChange];
+        match connection.register(&kinds).await {
+            // The table is read all the same, each time the others are.
+            Err(DialError::Refused(error, _)) if error.code == ErrorCode::PROTOCOL_ERROR => {
+                tracing::info!(%address, "the node tells of no changes to client routes");
+            }
+            registered => registered?,
+        }
+    }
     let metadata = metadata::read(&mut connection).await?;
     Ok(Reached { address, connection, supported, metadata, failures: Vec::new() })
 }

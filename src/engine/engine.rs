@@ -18,6 +18,7 @@ use crate::engine::learn::Unresolved;
 use crate::engine::local::LocalStatements;
 use crate::engine::order::Order;
 use crate::engine::pending::{LaneKey, Pending};
+use crate::engine::remote::Remote;
 use crate::engine::reprepare::Parked;
 use crate::engine::tally::Tally;
 use crate::flow::limits::Limits;
@@ -54,6 +55,7 @@ pub struct Engine {
     pub(super) lanes: Slab<Lane<Pending>>,
     pub(super) sets: Sets,
     pub(super) local_rack: Vec<bool>,
+    pub(super) remote: Remote,
     pub(super) router: Router,
     pub(super) facade: Option<Arc<Facade>>,
     pub(super) local_statements: LocalStatements,
@@ -86,6 +88,7 @@ impl Engine {
             lanes: Slab::default(),
             sets: Sets::default(),
             local_rack: Vec::new(),
+            remote: Remote::default(),
             router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
             facade: None,
             local_statements: LocalStatements::default(),

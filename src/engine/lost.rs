@@ -145,7 +145,8 @@ impl Engine {
     }
 }
 
-fn consistency_of(opcode: Opcode, body: &[u8]) -> u16 {
+/// The consistency of a request; ONE when it has none.
+pub(super) fn consistency_of(opcode: Opcode, body: &[u8]) -> u16 {
     const ONE: u16 = 1;
     let consistency = if opcode == Opcode::Execute {
         Execute::read(body).map(|execute| execute.parameters.consistency)

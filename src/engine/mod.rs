@@ -18,6 +18,7 @@ pub mod lost;
 pub mod order;
 pub mod pending;
 pub mod refused;
+pub mod remote;
 pub mod reprepare;
 pub mod spread;
 pub mod tally;

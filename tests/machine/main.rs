@@ -20,6 +20,7 @@ mod answers;
 mod bounds;
 mod chaos;
 mod chaos_ops;
+mod failover;
 mod framing;
 mod heartbeat;
 mod keyspaces;

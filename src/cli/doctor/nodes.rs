@@ -96,18 +96,20 @@ async fn shards(
     let settings = dialer.settings();
     let (address, nr_shards) = (target.address, sharder.nr_shards());
     let told = first.shard_aware_port.or(settings.shard_aware_port_default);
-    let Some(port) = settings.proxy_protocol_port.or(told) else { return };
     let how = match settings.proxy_protocol_port {
         Some(_) => PROXY_HEADER,
         None => "source port",
     };
-    if !settings.shard_aware {
-        let text = format!(
-            "{address} answers, {nr_shards} shards; not dialled one by one, for \
-             lanes.shard_aware_port is false"
-        );
+    let Some(port) = settings.shard_port(target, told) else {
+        let why = if settings.shard_aware {
+            "its route leads to no other port"
+        } else {
+            "lanes.shard_aware_port is false"
+        };
+        let text =
+            format!("{address} answers, {nr_shards} shards; not dialled one by one, for {why}");
         return findings.ok("node", text);
-    }
+    };
     let gate = NodeGate::default();
     let mut reached = BTreeSet::new();
     let mut strays = Vec::new();

@@ -11,7 +11,11 @@ use crate::cli::doctor::{cluster, nodes, points};
 use crate::config::load;
 use crate::config::overrides::Environment;
 use crate::config::settings::Settings;
+use crate::control::cure;
+use crate::control::error::chain;
+use crate::control::metadata::Metadata;
 use crate::control::publication::Publisher;
+use crate::control::routes::{Route, RouteSettings, Routes};
 use crate::net::lanes::lane_set::LaneSet;
 use crate::server::{crew, settings};
 
@@ -60,14 +64,40 @@ async fn examine(given: &Settings, findings: &mut Findings) {
     };
     let control = settings::control(given, credential.clone(), 0);
     let Some(mut reached) = points::examine(&control.reach, findings).await else { return };
+    let mut routes = Routes::new(control.routes.clone());
+    if let Err(error) = routes.apply(&mut reached.connection, &mut reached.metadata).await {
+        findings.bad("routes", chain(&error), cure::of_control(&error));
+    }
     let mut publisher = Publisher::new(control.data_center.as_deref());
     let publication = publisher.on_metadata(reached.metadata.clone(), reached.address, false);
     let Some(publication) = publication else { return };
     let data_center = &publication.data_center;
+    routes_of(&control.routes, &reached.metadata, findings);
     cluster::examine(given, &mut reached, data_center, findings).await;
     let mut targets = crew::local_targets(&publication);
     targets.sort_by_key(|target| target.address);
     let agreement_ms = given.limits.agreement_timeout_us / 1_000;
     let set = LaneSet::plain(credential);
     nodes::examine(&given.dial, &set, (&targets, agreement_ms), findings).await;
+}
+
+/// Where nodes are dialled instead of at their own addresses.
+fn routes_of(settings: &RouteSettings, metadata: &Metadata, findings: &mut Findings) {
+    let is_used = !settings.translations.is_empty() || !settings.connection_ids.is_empty();
+    for row in metadata.hosts.iter().filter(|_| is_used) {
+        let own = row.address.map_or_else(|| "?".to_owned(), |address| address.to_string());
+        match row.route {
+            Some(Route { address, port, .. }) => {
+                let port = port.map(|port| format!(", port {port}")).unwrap_or_default();
+                findings
+                    .ok("routes", format!("{own} ({}) is dialled at {address}{port}", row.host));
+            }
+            None => {
+                let text = format!("{own} ({}) has no route, and is dialled there", row.host);
+                let fix = "add it to translate, or to the rows of system.client_routes under an id \
+                           of client_routes; the log tells of names that do not resolve";
+                findings.warn("routes", text, fix);
+            }
+        }
+    }
 }

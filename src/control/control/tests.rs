@@ -15,7 +15,7 @@ use crate::control::error::ControlError;
 use crate::control::fake_tables::{FakeTables, node_row};
 use crate::control::publication::Publication;
 use crate::net::lanes::credential::Credential;
-use crate::net::lanes::dial::{Dialer, NodeTarget};
+use crate::net::lanes::dial::{Dialer, NodeTarget, ShardPort};
 use crate::net::lanes::dial_stats::PortVerdict;
 use crate::net::lanes::handshake_budget::HandshakeBudget;
 use crate::net::lanes::lane_keeper::{LaneKeeper, LaneReport, keep};
@@ -139,7 +139,12 @@ async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
         let address = SocketAddr::new(node.address, node.port);
         let keeper = LaneKeeper {
             dialer: Arc::new(Dialer::default()),
-            target: NodeTarget { node: node.id, host: Some(node.host), address },
+            target: NodeTarget {
+                node: node.id,
+                host: Some(node.host),
+                address,
+                shard_port: ShardPort::AsTold,
+            },
             gate: budget.gate(node.id),
             set: LaneSet::plain(credential.clone()),
             backoff: (BackoffSettings::default(), 1),

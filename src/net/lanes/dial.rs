@@ -76,6 +76,20 @@ pub struct NodeTarget {
     pub host: Option<HostId>,
     /// Address and plain CQL port.
     pub address: SocketAddr,
+    /// Where its shards are dialled.
+    pub shard_port: ShardPort,
+}
+
+/// Where the shards of a node are dialled one by one.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ShardPort {
+    /// At the port that the settings or the node tell.
+    #[default]
+    AsTold,
+    /// At this port, which leads to that one.
+    At(u16),
+    /// No port that is known leads there: connections are opened until each shard has one.
+    Nowhere,
 }
 
 /// Which lane of a node to open.
@@ -111,6 +125,20 @@ pub struct OpenedLane {
     pub extensions: Extensions,
     /// The shard-aware port that the node tells.
     pub shard_aware_port: Option<u16>,
+}
+
+impl DialSettings {
+    /// The port where the shards of `target` are dialled, when it tells `told`; `None` when they
+    /// cannot be.
+    #[must_use]
+    pub fn shard_port(&self, target: &NodeTarget, told: Option<u16>) -> Option<u16> {
+        match target.shard_port {
+            ShardPort::AsTold => self.proxy_protocol_port.or(told),
+            ShardPort::At(port) => Some(port),
+            ShardPort::Nowhere => None,
+        }
+        .filter(|_| self.shard_aware)
+    }
 }
 
 /// Dials nodes.
@@ -171,12 +199,11 @@ impl Dialer {
                 let range = self.settings.source_ports.clone();
                 let mut ports = SourcePorts::new(range, shard, nr_shards, start)
                     .take(self.settings.source_port_tries);
-                let ip = target.address.ip();
-                if let Some(port) = self.settings.proxy_protocol_port {
-                    let address = SocketAddr::new(ip, port);
+                let port = self.settings.shard_port(target, Some(port)).unwrap_or(port);
+                let address = SocketAddr::new(target.address.ip(), port);
+                if self.settings.proxy_protocol_port.is_some() {
                     proxied::connect(address, (shard, ports.next()), timeout_ms).await?
                 } else {
-                    let address = SocketAddr::new(ip, port);
                     connect_from(ports, (shard, address), timeout_ms, stats).await?
                 }
             }

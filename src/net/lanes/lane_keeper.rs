@@ -182,15 +182,17 @@ impl Keeper {
     }
 
     fn is_aware(&self, now: u64) -> bool {
-        self.start.dialer.settings().shard_aware
-            && self.shard_aware_port.is_some()
+        let (settings, told) = (self.start.dialer.settings(), self.shard_aware_port);
+        settings.shard_port(&self.start.target, told).is_some()
             && self.plan.sharder().is_some()
             && !self.suspect
             && self.start.gate.is_port_open(now)
     }
 
     fn start_attempt(&mut self, dial: Dial) {
-        let aim = match (dial, self.plan.sharder(), self.shard_aware_port) {
+        let settings = self.start.dialer.settings();
+        let port = settings.shard_port(&self.start.target, self.shard_aware_port);
+        let aim = match (dial, self.plan.sharder(), port) {
             (Dial::Shard(shard), Some(sharder), Some(port)) => {
                 Aim::Shard { shard, sharder, port, start: self.backoff.jitter().word() }
             }

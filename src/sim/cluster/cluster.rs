@@ -7,6 +7,7 @@ use std::time::Duration;
 use foldhash::HashMap;
 use md5::{Digest, Md5};
 
+use crate::sim::cluster::client_routes::ClientRoutes;
 use crate::sim::cluster::connections::{ConnectionId, Connections, Mail};
 use crate::sim::cluster::error::ClusterError;
 use crate::sim::cluster::layout::Layout;
@@ -67,6 +68,8 @@ pub struct Cluster {
     pub history: History,
     /// Columns of the system tables.
     pub columns: Columns,
+    /// Where nodes are for clients behind private endpoints.
+    pub client_routes: ClientRoutes,
     texts: HashMap<StatementId, Arc<Statement>>,
     chance: u64,
 }
@@ -90,6 +93,7 @@ impl Cluster {
             connections: Connections::default(),
             timeline: Timeline::default(),
             history: History::default(),
+            client_routes: ClientRoutes::default(),
             texts: HashMap::default(),
             chance: 0,
             options,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::sim::cluster::client_routes::ClientRoutes;
 use crate::sim::cluster::cluster::schema_version;
 use crate::sim::cluster::connections::Connections;
 use crate::sim::cluster::layout::Layout;
@@ -59,6 +60,8 @@ pub struct View<'a> {
     pub connections: &'a Connections,
     /// Columns of the system tables.
     pub columns: &'a Columns,
+    /// Where nodes are for clients behind private endpoints.
+    pub client_routes: &'a ClientRoutes,
     /// The imitated server.
     pub like: Like,
     /// Seed of the schema versions.
@@ -83,6 +86,10 @@ impl SystemRows for View<'_> {
                 Some(others.map(|(_, it)| self.columns.row(table, self.peer(it))).collect())
             }
             "tablets" => Some(self.tablets()),
+            "client_routes" => {
+                let rows = self.client_routes.iter();
+                Some(rows.map(|route| self.columns.row(table, client_route(route))).collect())
+            }
             "versions" => Some(vec![self.columns.row(table, self.version())]),
             "roles" => {
                 let user = self.asking.user.as_deref();
@@ -185,6 +192,17 @@ impl View<'_> {
 fn role(user: &str) -> Vec<(&'static str, Cell)> {
     let is_superuser = Some(vec![u8::from(user == "cassandra")]);
     vec![("role", text(user)), ("can_login", Some(vec![1])), ("is_superuser", is_superuser)]
+}
+
+fn client_route(
+    ((connection_id, host_id), (address, port)): (&(String, [u8; 16]), &(String, u16)),
+) -> Vec<(&'static str, Cell)> {
+    vec![
+        ("connection_id", text(connection_id)),
+        ("host_id", Some(host_id.to_vec())),
+        ("address", text(address)),
+        ("port", int(i32::from(*port))),
+    ]
 }
 
 fn client(it: &Connection) -> Vec<(&'static str, Cell)> {
