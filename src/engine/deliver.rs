@@ -62,7 +62,9 @@ impl<'a> Response<'a> {
 impl Engine {
     /// A lane received `chunk`.
     pub fn on_lane_bytes(&mut self, key: LaneKey, chunk: &mut [u8]) {
+        let now = self.now_us;
         let Some(lane) = self.lanes.get_mut(key).filter(|lane| !lane.broken) else { return };
+        lane.heard_us = now;
         let none = FrameCutter::new([0; 2], 0);
         let mut cutter = mem::replace(&mut lane.cutter, none);
         let mut rest = chunk;

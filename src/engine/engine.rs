@@ -19,6 +19,7 @@ use crate::engine::local::LocalStatements;
 use crate::engine::order::Order;
 use crate::engine::pages::Pages;
 use crate::engine::pending::{LaneKey, Pending};
+use crate::engine::remote::Remote;
 use crate::engine::reprepare::Parked;
 use crate::engine::tally::Tally;
 use crate::flow::limits::Limits;
@@ -55,6 +56,7 @@ pub struct Engine {
     pub(super) lanes: Slab<Lane<Pending>>,
     pub(super) sets: Sets,
     pub(super) local_rack: Vec<bool>,
+    pub(super) remote: Remote,
     pub(super) router: Router,
     pub(super) facade: Option<Arc<Facade>>,
     pub(super) local_statements: LocalStatements,
@@ -88,6 +90,7 @@ impl Engine {
             lanes: Slab::default(),
             sets: Sets::default(),
             local_rack: Vec::new(),
+            remote: Remote::default(),
             router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
             facade: None,
             local_statements: LocalStatements::default(),

@@ -156,6 +156,12 @@ impl Engine {
         outgoing: Outgoing,
         frame: &[u8],
     ) {
+        if !self.remote.nodes.is_empty()
+            && let Some(Decision { lane, .. }) = decision
+            && self.is_too_far(lane, &outgoing, frame)
+        {
+            return self.refuse_too_far(outgoing, frame);
+        }
         let sent = decision.is_some_and(|decision| {
             self.tally.on_decision(decision.reason);
             self.send(decision.lane, outgoing, frame)

@@ -132,13 +132,14 @@ impl Engine {
     pub(super) fn on_errand_lost(&mut self, errand: Errand) {
         match errand {
             Errand::Reprepare(number) => self.on_reprepare_lost(number),
-            Errand::Spread => {}
+            Errand::Spread | Errand::Heartbeat => {}
             Errand::SchemaVersion { round, node } => self.on_schema_version(round, node, None),
         }
     }
 }
 
-fn consistency_of(opcode: Opcode, body: &[u8]) -> u16 {
+/// The consistency of a request; ONE when it has none.
+pub(super) fn consistency_of(opcode: Opcode, body: &[u8]) -> u16 {
     const ONE: u16 = 1;
     let consistency = if opcode == Opcode::Execute {
         Execute::read(body).map(|execute| execute.parameters.consistency)

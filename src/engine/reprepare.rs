@@ -224,7 +224,7 @@ impl Engine {
     ) {
         match errand {
             Errand::Reprepare(number) => self.on_reprepared(number, response),
-            Errand::Spread => {}
+            Errand::Spread | Errand::Heartbeat => {}
             Errand::SchemaVersion { round, node } => {
                 debug_assert_eq!(route.node, node, "a lane stays at its node");
                 self.on_schema_answer(round, node, response);

@@ -51,6 +51,10 @@ pub struct Lane<W> {
     pub touched: bool,
     /// Set once nothing new may be sent; it closes when its last answer is there.
     pub draining: bool,
+    /// When anything was last heard on it, µs.
+    pub heard_us: u64,
+    /// When it was last asked for a sign of life, µs.
+    pub asked_us: Option<u64>,
     /// Set once its server broke the protocol: nothing that still comes is believed.
     pub broken: bool,
 }
@@ -67,6 +71,8 @@ impl<W> Lane<W> {
             retained_bytes: 0,
             touched: false,
             draining: false,
+            heard_us: 0,
+            asked_us: None,
             broken: false,
         }
     }

@@ -140,7 +140,12 @@ impl Kept {
         set.keyspace = keyspace.map(Arc::from);
         let keeper = LaneKeeper {
             dialer: Arc::new(Dialer::new(settings)),
-            target: NodeTarget { node: NodeId(0), host: None, address },
+            target: NodeTarget {
+                node: NodeId(0),
+                host: None,
+                address,
+                shard_port: ShardPort::AsTold,
+            },
             gate: Arc::clone(&gate),
             set,
             backoff: (QUICK, u64::from(address.port())),
