@@ -2,8 +2,6 @@
 
 use std::task::{Context, Poll};
 
-use tokio::net::TcpStream;
-
 use crate::engine::client::ClientKey;
 use crate::engine::order::Order;
 use crate::engine::pending::LaneKey;
@@ -22,7 +20,7 @@ use crate::wire::frame::write_frame;
 use crate::wire::opcode::Opcode;
 
 /// Messages taken in one round.
-const MESSAGES_IN_A_ROW: usize = 64;
+pub(super) const MESSAGES_IN_A_ROW: usize = 64;
 /// How long a client that was told why it is closed may go on reading and sending.
 const LINGER_US: u64 = 3_000_000;
 
@@ -45,7 +43,7 @@ impl Reactor {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Client(stream) => self.on_client(stream),
+            Command::Client(arrival) => self.on_client(arrival),
             Command::Snapshot { snapshot, targets } => {
                 self.engine.on_snapshot(snapshot);
                 for (set, node) in self.desk.set_nodes(targets) {
@@ -64,18 +62,6 @@ impl Reactor {
                 self.drain_until_us = Some(until_us);
                 self.drain_step(clock::now_us());
             }
-        }
-    }
-
-    fn on_client(&mut self, stream: std::net::TcpStream) {
-        let Ok(local) = stream.local_addr() else { return };
-        let Ok(stream) = TcpStream::from_std(stream) else { return };
-        let Some(client) = self.engine.on_client_open(local) else { return };
-        match self.add_socket(Who::Client(client), stream) {
-            Some(slot) => {
-                self.client_slots.insert(client, slot);
-            }
-            None => self.engine.on_client_closed(client),
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod command;
+pub mod doorway;
 mod housekeeping;
 pub mod lanes;
 pub mod listener;
@@ -9,4 +10,7 @@ pub mod reactor;
 pub mod ready_list;
 pub mod slot_table;
 pub mod socket;
+pub mod tls;
+pub mod transport;
+pub mod unix_listener;
 pub mod worker;

@@ -6,4 +6,5 @@ pub mod handle; // a cluster on a thread of its own
 pub mod listeners; // who listens where
 pub mod options; // what is asked for
 pub mod serve; // everything put together
+pub mod tls; // TLS of the nodes
 pub mod world; // the cluster, the clock and the mail
