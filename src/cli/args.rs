@@ -63,9 +63,9 @@ pub struct SettingsArgs {
     /// CQL port of the nodes [default: 9042]
     #[arg(long, value_name = "PORT")]
     pub port: Option<String>,
-    /// Where clients connect [default: 127.0.0.1:9042]
-    #[arg(long, value_name = "ADDRESS:PORT|unix:PATH,...")]
-    pub bind: Option<String>,
+    /// Where clients connect; may be given several times [default: 127.0.0.1:9042]
+    #[arg(long, value_name = "ADDRESS:PORT|unix:PATH")]
+    pub bind: Vec<String>,
     /// Permissions of the file of a Unix socket [default: 0660]
     #[arg(long, value_name = "MODE")]
     pub bind_mode: Option<String>,
@@ -117,10 +117,11 @@ impl SettingsArgs {
     /// The flags that were given, by the key of their setting.
     #[must_use]
     pub fn by_key(&self) -> BTreeMap<&'static str, String> {
+        let bind = (!self.bind.is_empty()).then(|| self.bind.join(","));
         let flags = [
             ("contact_points", &self.contact_points),
             ("port", &self.port),
-            ("bind", &self.bind),
+            ("bind", &bind),
             ("bind_mode", &self.bind_mode),
             ("bind_tls.cert", &self.bind_tls_cert),
             ("bind_tls.key", &self.bind_tls_key),

@@ -73,8 +73,11 @@ impl Reactor {
 
     /// A client sends nothing more. It gets the answers that it still waits for.
     pub(super) fn on_client_done(&mut self, slot: usize, client: ClientKey) {
-        if let Some(socket) = self.socket(slot) {
-            socket.ended = true;
+        let Some(socket) = self.socket(slot) else { return };
+        socket.ended = true;
+        // TLS may hold bytes that the engine takes for sent.
+        if socket.blocked {
+            return;
         }
         if self.engine.client_output(client).is_none_or(<[u8]>::is_empty) {
             self.after_client_flush(slot, client);

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
@@ -17,7 +17,17 @@ pub enum Transport {
     /// A Unix domain socket.
     Unix(UnixStream),
     /// TLS over TCP, past its handshake.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<BufReader<TcpStream>>>),
+}
+
+/// Bytes read at once below TLS, whose library asks for 4 KB at a time: each would be a system
+/// call.
+const TLS_READ_BYTES: usize = 32 << 10;
+
+/// What TLS is spoken over.
+#[must_use]
+pub fn below_tls(stream: TcpStream) -> BufReader<TcpStream> {
+    BufReader::with_capacity(TLS_READ_BYTES, stream)
 }
 
 impl Transport {
@@ -34,7 +44,7 @@ impl Transport {
         match self {
             Self::Plain(stream) => Some(stream),
             Self::Unix(_) => None,
-            Self::Tls(stream) => Some(stream.get_ref().0),
+            Self::Tls(stream) => Some(stream.get_ref().0.get_ref()),
         }
     }
 }

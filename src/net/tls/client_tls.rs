@@ -18,7 +18,7 @@ use crate::net::tls::error::{Fault, Part, TlsError};
 use crate::net::tls::explain::library_error;
 use crate::net::tls::files::{Material, TlsFiles, provider};
 use crate::net::tls::rotated::Rotated;
-use crate::net::transport::Transport;
+use crate::net::transport::{Transport, below_tls};
 
 /// How clients are spoken to by TLS. Without a certificate they are not.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -102,7 +102,7 @@ impl ClientTls {
     /// The TLS handshake with a client; `None` when nothing came of it, which is counted and told
     /// in the log: anybody can fail here, as often as they like.
     pub async fn accept(&self, stream: TcpStream) -> Option<Transport> {
-        let handshake = TlsAcceptor::from(self.rotated.get()).accept(stream);
+        let handshake = TlsAcceptor::from(self.rotated.get()).accept(below_tls(stream));
         let limit = Duration::from_millis(self.handshake_timeout_ms);
         match timeout(limit, handshake).await {
             Ok(Ok(stream)) => {

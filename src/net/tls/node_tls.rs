@@ -18,7 +18,7 @@ use crate::net::tls::explain::explain;
 use crate::net::tls::files::{Material, TlsFiles, provider};
 use crate::net::tls::node_verifier::{NameRule, NodeVerifier};
 use crate::net::tls::rotated::Rotated;
-use crate::net::transport::Transport;
+use crate::net::transport::{Transport, below_tls};
 
 /// How nodes are spoken to by TLS. Without a CA file they are not.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -80,7 +80,7 @@ impl NodeTls {
     ) -> Result<Transport, DialError> {
         let name = self.server_name.clone();
         let name = name.unwrap_or_else(|| ServerName::IpAddress(address.ip().into()));
-        let handshake = TlsConnector::from(self.rotated.get()).connect(name, stream);
+        let handshake = TlsConnector::from(self.rotated.get()).connect(name, below_tls(stream));
         match timeout(Duration::from_millis(timeout_ms), handshake).await {
             Ok(Ok(stream)) => Ok(Transport::Tls(Box::new(TlsStream::Client(stream)))),
             Ok(Err(source)) => {
