@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::*;
-use crate::net::lanes::dial::DialSettings;
+use crate::net::lanes::dial::{DialSettings, ShardPort};
 use crate::net::lanes::fake_node::FakeNode;
 use crate::net::lanes::lane_course::EXCESS_PER_SHARD;
 
