@@ -21,10 +21,18 @@ struct File {
     password_file: Option<String>,
     admin: Option<String>,
     workers: Option<i64>,
+    auth: Option<Auth>,
     limits: Option<Limits>,
     timeouts: Option<Timeouts>,
     lanes: Option<Lanes>,
     log: Option<Log>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Auth {
+    mode: Option<String>,
+    recheck_s: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -42,6 +50,7 @@ struct Limits {
     catalog_bytes_max: Option<i64>,
     tablets_max: Option<i64>,
     keyspaces_max: Option<i64>,
+    credentials_max: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]

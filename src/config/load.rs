@@ -10,7 +10,7 @@ use crate::config::file;
 use crate::config::overrides::{self, CONFIG_VARIABLE, Environment, Layers};
 use crate::config::reader::{Entry, Reader};
 use crate::config::secret::Secret;
-use crate::config::settings::Settings;
+use crate::config::settings::{AuthMode, Settings};
 use crate::control::contact_point::ContactPoint;
 use crate::flow::limits::Limits;
 use crate::net::lanes::backoff::BackoffSettings;
@@ -110,6 +110,8 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         bind,
         data_center,
         rack,
+        auth_mode: read_auth_mode(reader),
+        auth_recheck_s: reader.number("auth.recheck_s", default.auth_recheck_s, &(1..=3_600)),
         username,
         password_file: password_file.map(PathBuf::from),
         admin: reader.read("admin", admin, listen, parse_listen),
@@ -120,6 +122,11 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         drain_ms: reader.number("timeouts.drain_ms", default.drain_ms, &(0..=DAY_MS)),
         log: read_log(reader, default.log),
     }
+}
+
+fn read_auth_mode(reader: &mut Reader<'_>) -> Option<AuthMode> {
+    let right = "give service or pass-through, or remove the setting";
+    reader.read("auth.mode", (None, String::new()), right, |text| text.parse().map(Some))
 }
 
 fn read_contact_points(reader: &mut Reader<'_>, texts: &[String]) -> Vec<ContactPoint> {
@@ -151,6 +158,7 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
         catalog_bytes_max,
         tablets_max,
         keyspaces_max,
+        credentials_max,
         request_timeout_us,
         agreement_timeout_us,
     } = &mut limits;
@@ -166,6 +174,7 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
     reader.set("limits.catalog_bytes_max", catalog_bytes_max, &(64 << 10..=16 * GIB));
     reader.set("limits.tablets_max", tablets_max, &(1..=100_000_000));
     reader.set("limits.keyspaces_max", keyspaces_max, &(1..=10_000));
+    reader.set("limits.credentials_max", credentials_max, &(1..=1_000));
     reader.set_ms_as_us("timeouts.request_ms", request_timeout_us, &(1..=DAY_MS));
     reader.set_ms_as_us("timeouts.schema_agreement_ms", agreement_timeout_us, &(1..=DAY_MS));
     limits
@@ -243,6 +252,11 @@ fn check_agreement(reader: &mut Reader<'_>, settings: &Settings) {
 
 fn check_credentials(reader: &mut Reader<'_>, settings: &Settings) {
     let file_is_faulty = reader.is_faulty("password_file");
+    let service = settings.auth_mode == Some(AuthMode::Service);
+    if service && settings.username.is_none() && !reader.is_faulty("username") {
+        let reason = "clients would have the rights of the proxy's own role, and it has none";
+        reader.refuse("auth.mode", reason, "set username and password_file too");
+    }
     match (&settings.username, &settings.password_file) {
         (Some(_), None) if !file_is_faulty => {
             reader.refuse("username", "it has no password", "set password_file too");

@@ -17,8 +17,9 @@ use crate::net::lanes::credential::Credential;
 use crate::net::lanes::dial::connect;
 use crate::net::lanes::dial_error::{DialError, Step};
 use crate::net::lanes::extensions::Extensions;
-use crate::net::lanes::handshake::{ask_options, start_up};
+use crate::net::lanes::handshake::{Login, ask_options, start_up};
 use crate::net::lanes::lane_set::LaneSet;
+use crate::net::logins::credential_book::CredentialBook;
 use crate::wire::response::supported::Supported;
 
 /// How a node is reached.
@@ -30,6 +31,8 @@ pub struct ReachSettings {
     pub port: u16,
     /// Whose rights the connection has; any user may read the system tables that are needed.
     pub credential: Option<Arc<Credential>>,
+    /// Where clients log in themselves: their credentials, to borrow one if there is none of ours.
+    pub book: Option<Arc<CredentialBook>>,
     /// Longest name resolution, and longest TCP connect.
     pub connect_timeout_ms: u64,
     /// Longest handshake, and longest answer to a question.
@@ -42,6 +45,7 @@ impl Default for ReachSettings {
             contact_points: Vec::new(),
             port: PORT_DEFAULT,
             credential: None,
+            book: None,
             connect_timeout_ms: 5_000,
             query_timeout_ms: 10_000,
         }
@@ -59,6 +63,8 @@ pub struct Reached {
     pub supported: Supported,
     /// What it says of the cluster.
     pub metadata: Metadata,
+    /// How we logged in; `None` when it wanted no login.
+    pub login: Option<Login>,
 }
 
 /// Tries the contact points, starting with the one that `round` falls on, then `known` nodes.
@@ -69,6 +75,14 @@ pub async fn reach(
     known: &[SocketAddr],
     round: usize,
 ) -> Result<Reached, ControlError> {
+    let borrowed;
+    let settings = match (&settings.credential, &settings.book) {
+        (None, Some(book)) => {
+            borrowed = ReachSettings { credential: book.lend(round), ..settings.clone() };
+            &borrowed
+        }
+        (Some(_), _) | (None, None) => settings,
+    };
     let mut failures = Vec::new();
     let mut tried = Vec::new();
     let points = &settings.contact_points;
@@ -122,14 +136,20 @@ pub async fn reach_node(
     let timeout_ms = settings.query_timeout_ms;
     let greeting = async {
         let supported = ask_options(&mut stream, set.version).await?;
-        start_up(&mut stream, Extensions::default(), &set).await?;
-        Ok::<_, DialError>(supported)
+        let login = start_up(&mut stream, Extensions::default(), &set).await?;
+        Ok::<_, DialError>((supported, login))
     };
     let greeted = timeout(Duration::from_millis(timeout_ms), greeting).await;
     let step = Step::Startup;
-    let supported = greeted.map_err(|_| DialError::Timeout { step, timeout_ms })??;
+    let greeted = greeted.map_err(|_| DialError::Timeout { step, timeout_ms })?;
+    let (supported, login) = match greeted {
+        Err(DialError::CredentialMissing { authenticator }) if settings.book.is_some() => {
+            return Err(ControlError::LoginWanted { authenticator, address });
+        }
+        greeted => greeted?,
+    };
     let mut connection = Connection::new(stream, set.version, timeout_ms);
     connection.register(&EVENTS).await?;
     let metadata = metadata::read(&mut connection).await?;
-    Ok(Reached { address, connection, supported, metadata })
+    Ok(Reached { address, connection, supported, metadata, login })
 }

@@ -39,6 +39,9 @@ impl Engine {
                 client.session.cutter.relax();
             }
         }
+        if self.authenticator.is_some() {
+            self.expire_logins();
+        }
     }
 
     fn expire_lane(&mut self, key: crate::engine::pending::LaneKey) {

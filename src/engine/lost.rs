@@ -24,6 +24,9 @@ impl Engine {
         let Some(mut lane) = self.lanes.remove(key) else { return };
         self.sets.remove_lane(lane.route, key);
         self.on_lane_gone(key);
+        if self.sets.is_dedicated(lane.home) {
+            self.on_home_revoked(lane.home);
+        }
         let left = lane.outbox.left_total();
         for pending in lane.ids.take_all() {
             let unsent = pending.sent_at > left;
@@ -62,6 +65,7 @@ impl Engine {
         self.tally.resent += 1;
         let outgoing = Outgoing {
             asker: pending.asker,
+            home: self.home_of(pending.asker),
             opcode: pending.opcode,
             is_read: pending.is_read,
             resent: pending.resent + 1,

@@ -48,7 +48,8 @@ impl Engine {
         let Asker::Client { client, stream, .. } = pending.asker else { return Ok(()) };
         let statement = self.forgotten(&pending, response.message());
         let lane = statement.as_ref().and_then(|statement| {
-            let set = self.sets.of_keyspace(statement.keyspace.as_deref())?;
+            let home = self.home_of(pending.asker);
+            let set = self.sets.of_keyspace(home, statement.keyspace.as_deref())?;
             let (_, lanes) = self.field(set);
             lanes.lane_of_node(route.node)
         });
@@ -74,8 +75,10 @@ impl Engine {
     /// Lets a request wait for a PREPARE that its node is at already: when a table changes, all
     /// requests in flight find their statement forgotten at once.
     fn park_beside(&mut self, parked: Parked) -> Option<Parked> {
+        let home = self.sets.home(parked.route.set);
         let same = |first: &Parked| {
             first.route.node == parked.route.node
+                && self.sets.home(first.route.set) == home
                 && Arc::ptr_eq(&first.statement, &parked.statement)
         };
         match self.parked.values_mut().find(|waiting| waiting.first().is_some_and(same)) {
@@ -151,6 +154,7 @@ impl Engine {
         let Some(lane) = lane else { return self.send_again(route.set, pending) };
         let outgoing = Outgoing {
             asker: pending.asker,
+            home: self.home_of(pending.asker),
             opcode: pending.opcode,
             is_read: pending.is_read,
             resent: pending.resent + 1,
@@ -195,10 +199,10 @@ impl Engine {
         }
     }
 
-    /// The number of a set will stand for another keyspace.
-    pub(super) fn forget_parked_route(&mut self, set: SetId) {
+    /// The number of a set will stand for another keyspace; `instead` has the same rights.
+    pub(super) fn forget_parked_route(&mut self, set: SetId, instead: SetId) {
         for parked in self.parked.values_mut().flatten().filter(|parked| parked.route.set == set) {
-            parked.route.set = SetId::PLAIN;
+            parked.route.set = instead;
         }
     }
 

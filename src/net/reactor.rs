@@ -19,6 +19,7 @@ use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
 use crate::net::lanes::lane_desk::LaneDesk;
 use crate::net::lanes::lane_keeper::LaneReport;
+use crate::net::logins::login_desk::{LoginDesk, LoginReport};
 use crate::net::ready_list::{ReadyList, SLOTS_MAX};
 use crate::net::slot_table::SlotTable;
 use crate::net::socket::{Read, Socket, Who};
@@ -32,9 +33,13 @@ const READS_IN_A_ROW: usize = 4;
 pub(super) const COMMANDS: usize = 0;
 pub(super) const REPORTS: usize = 1;
 pub(super) const TIMER: usize = 2;
-const FIRST_SOCKET: usize = 3;
+pub(super) const LOGINS: usize = 3;
+const FIRST_SOCKET: usize = 4;
 /// The timer never waits longer, so that time goes on for a quiet engine as well.
 const TICK_US_MAX: u64 = 100_000;
+
+/// Who keeps lanes and who looks at logins, and where they report.
+pub(super) type Desks = ((LaneDesk, Receiver<LaneReport>), (LoginDesk, Receiver<LoginReport>));
 
 /// One worker.
 #[derive(Debug)]
@@ -50,6 +55,8 @@ pub struct Reactor {
     pub(super) client_slots: SlotTable<Client>,
     pub(super) commands: Receiver<Command>,
     pub(super) reports: Receiver<LaneReport>,
+    pub(super) logins: LoginDesk,
+    pub(super) login_reports: Receiver<LoginReport>,
     sockets: Vec<Option<Socket>>,
     free: Vec<usize>,
     ready: Arc<ReadyList>,
@@ -67,13 +74,13 @@ impl Reactor {
     pub(super) fn new(
         number: usize,
         engine: Engine,
-        (desk, reports): (LaneDesk, Receiver<LaneReport>),
+        ((desk, reports), (logins, login_reports)): Desks,
         commands: Receiver<Command>,
         events: Sender<WorkerEvent>,
     ) -> Self {
         let ready = Arc::new(ReadyList::default());
-        let wakers = [COMMANDS, REPORTS, TIMER].map(|slot| ready.waker(slot));
-        for slot in [COMMANDS, REPORTS, TIMER] {
+        let wakers = [COMMANDS, REPORTS, TIMER, LOGINS].map(|slot| ready.waker(slot));
+        for slot in [COMMANDS, REPORTS, TIMER, LOGINS] {
             ready.set(slot);
         }
         Self {
@@ -87,6 +94,8 @@ impl Reactor {
             client_slots: SlotTable::default(),
             commands,
             reports,
+            logins,
+            login_reports,
             sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
             free: Vec::new(),
             ready,
@@ -113,6 +122,7 @@ impl Reactor {
                 COMMANDS => self.take_commands(),
                 REPORTS => self.take_reports(),
                 TIMER => self.on_timer(began_us),
+                LOGINS => self.take_logins(),
                 _ => self.on_socket_ready(slot),
             }
         }
@@ -321,6 +331,7 @@ impl Reactor {
             return;
         }
         self.engine.on_deadline();
+        self.logins.recheck(clock::now_ms());
         for (slot, who) in self.overdue(now_us) {
             match who {
                 Who::Client(client) => self.on_client_end(slot, client),

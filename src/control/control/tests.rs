@@ -99,6 +99,7 @@ async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
             gate: budget.gate(node.id),
             set: LaneSet::plain(credential.clone()),
             backoff: (BackoffSettings::default(), 1),
+            first: None,
         };
         tokio::spawn(keep(keeper, keeper_inputs, tell.clone()));
         keepers.push(inputs);

@@ -15,7 +15,7 @@ use crate::net::clock::now_ms;
 use crate::net::lanes::dial_error::{DialError, Step};
 use crate::net::lanes::dial_stats::{DialStats, PortVerdict};
 use crate::net::lanes::extensions::{Extensions, host, sharding};
-use crate::net::lanes::handshake::{ask_options, start_up};
+use crate::net::lanes::handshake::{Login, ask_options, start_up};
 use crate::net::lanes::handshake_budget::NodeGate;
 use crate::net::lanes::lane_set::LaneSet;
 use crate::token::shard::{ShardId, Sharder};
@@ -105,6 +105,8 @@ pub struct OpenedLane {
     pub extensions: Extensions,
     /// The shard-aware port that the node tells.
     pub shard_aware_port: Option<u16>,
+    /// How it logged in; `None` when the node wanted no login.
+    pub login: Option<Login>,
 }
 
 /// Dials nodes.
@@ -171,7 +173,7 @@ impl Dialer {
         };
         self.set_options(&stream, target.address)?;
         let timeout_ms = self.settings.handshake_timeout_ms.saturating_mul(patience);
-        let supported = greet(&mut stream, target, set, timeout_ms).await?;
+        let (supported, login) = greet(&mut stream, target, set, timeout_ms).await?;
         let (shard, sharder) = sharding(&supported).unzip();
         Ok(OpenedLane {
             stream,
@@ -180,6 +182,7 @@ impl Dialer {
             sharder,
             extensions: Extensions::offered(&supported),
             shard_aware_port: supported.shard_aware_port,
+            login,
         })
     }
 
@@ -257,7 +260,7 @@ async fn greet(
     target: &NodeTarget,
     set: &LaneSet,
     timeout_ms: u64,
-) -> Result<Supported, DialError> {
+) -> Result<(Supported, Option<Login>), DialError> {
     let mut step = Step::Options;
     let steps = async {
         let supported = ask_options(stream, set.version).await?;
@@ -267,11 +270,11 @@ async fn greet(
             return Err(DialError::OtherHost { address: target.address, expected, found });
         }
         step = Step::Startup;
-        start_up(stream, Extensions::offered(&supported), set).await?;
-        Ok(supported)
+        let login = start_up(stream, Extensions::offered(&supported), set).await?;
+        Ok((supported, login))
     };
     match timeout(Duration::from_millis(timeout_ms), steps).await {
-        Ok(supported) => supported,
+        Ok(greeted) => greeted,
         Err(_) => Err(DialError::Timeout { step, timeout_ms }),
     }
 }
