@@ -13,7 +13,7 @@ mod support;
 #[path = "../targets/mod.rs"]
 mod targets;
 
-static RUN: OnceLock<fn(&[u8])> = OnceLock::new();
+static RUN: OnceLock<targets::Target> = OnceLock::new();
 
 fuzz_target!(|data: &[u8]| {
     let run = RUN.get_or_init(|| {

@@ -230,7 +230,8 @@ impl World {
         let body = input.bytes();
         let Some(asker) = self.askers.get(at) else { return };
         let body_len = u32::try_from(body.len()).expect("short");
-        let header = Header { version: asker.version, flags: flags & 0x0f, stream, opcode, body_len };
+        let header =
+            Header { version: asker.version, flags: flags & 0x0f, stream, opcode, body_len };
         self.feed(at, &[&header.to_bytes(), body].concat());
     }
 
@@ -350,7 +351,8 @@ impl World {
         let kind = input.byte() % 8;
         let refusal = match kind {
             0 => {
-                let id = Execute::read(&frame.body).map_or(WRITE_ID.to_vec(), |e| e.id.to_vec());
+                let id = Execute::read(&frame.body)
+                    .map_or_else(|_| WRITE_ID.to_vec(), |e| e.id.to_vec());
                 frames::unprepared(&id)
             }
             1 => frames::error(ErrorCode::OVERLOADED, "Too many in flight"),
@@ -359,7 +361,8 @@ impl World {
             _ => {
                 let replica = (host(u16::from(input.byte() % 5)).0, i32::from(input.byte()));
                 let replicas = vec![replica; usize::from(input.byte())];
-                let (first, last) = (i64::from(input.short()) << 40, i64::from(input.short()) << 40);
+                let (first, last) =
+                    (i64::from(input.short()) << 40, i64::from(input.short()) << 40);
                 let payload = frames::tablet_payload(-first, last, &replicas);
                 let plain = frames::frame((0x84, 0, frame.stream()), Opcode::Result, |out| {
                     out.extend_from_slice(&match number_in(&frame.body) {
@@ -439,7 +442,8 @@ impl World {
             }
             4 => {
                 let (first, last) = (i64::from(input.short()), i64::from(input.short()));
-                let replicas = (0..input.byte() % 80).map(|n| (host(u16::from(n % 4)), u16::from(n)));
+                let replicas =
+                    (0..input.byte() % 80).map(|n| (host(u16::from(n % 4)), u16::from(n)));
                 let tablet = LearnedTablet {
                     table: ("tab".into(), "t".into()),
                     first: first - 32_768,
@@ -502,9 +506,10 @@ impl World {
         assert_eq!(lanes, self.rig.lanes.len() as u64, "{gauges:?}");
         assert!(gauges.in_flight <= lanes * u64::from(STREAMS_MAX), "{gauges:?}");
         assert!(gauges.orphans <= gauges.in_flight, "{gauges:?}");
-        let waiting = self.askers.iter().filter_map(|asker| {
-            self.rig.engine.client_output(asker.key).map(<[u8]>::len)
-        });
+        let waiting = self
+            .askers
+            .iter()
+            .filter_map(|asker| self.rig.engine.client_output(asker.key).map(<[u8]>::len));
         assert!(waiting.max().unwrap_or(0) <= BACKLOG_MAX + (1 << 17));
     }
 

@@ -29,7 +29,7 @@ fn cut(stream: &[u8], read_len: usize) -> (Vec<Vec<u8>>, Option<WireError>) {
             }
         }
         assert!(cutter.memory_len() <= 8 * (HEADER_LEN + BODY_LEN_MAX as usize));
-        if read_len % 5 == 0 {
+        if read_len.is_multiple_of(5) {
             cutter.relax();
         }
     }

@@ -12,8 +12,11 @@ mod responses;
 mod system_rows;
 mod tablets;
 
+/// What a target is: it takes any bytes.
+pub(crate) type Target = fn(&[u8]);
+
 /// Every target by the name of its folder under `fuzz/corpus`.
-pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
+pub(crate) const ALL: &[(&str, Target)] = &[
     ("compression", compression::run),
     ("config", config::run),
     ("engine", engine::run),
@@ -28,6 +31,6 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
 
 /// The target called `name`.
 #[allow(dead_code, reason = "only the fuzzer looks one up")]
-pub(crate) fn find(name: &str) -> Option<fn(&[u8])> {
+pub(crate) fn find(name: &str) -> Option<Target> {
     ALL.iter().find(|(known, _)| *known == name).map(|(_, run)| *run)
 }

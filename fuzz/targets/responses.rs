@@ -134,6 +134,9 @@ pub(crate) fn run_prepared(message: &[u8]) {
     let frame = [&header.to_bytes(), message].concat();
     let down = v3::downgrade(&frame).expect("v3 has this message");
     let lower = Prepared::read(3, &down[HEADER_LEN..]).expect("the same without key markers");
-    assert_eq!((lower.id, lower.table, &lower.names), (prepared.id, prepared.table, &prepared.names));
+    assert_eq!(
+        (lower.id, lower.table, &lower.names),
+        (prepared.id, prepared.table, &prepared.names)
+    );
     assert_eq!(lower.result_metadata, prepared.result_metadata);
 }
