@@ -284,6 +284,8 @@ class Wires:
         a, b = stage.net.split(".")[1:]
         self.stage, self.space = stage, "shardlane-%s-%s" % (a, b)
         self.net, self.tag = "10.%s.%s" % (a, b), "s%s.%s." % (a, b)
+        # One that a killed run left behind goes with its wires.
+        subprocess.run(["ip", "netns", "del", self.space], stderr=subprocess.DEVNULL, check=False)
         self.ip("netns", "add", self.space, or_skip=True)
         stage.callback(subprocess.run, ["ip", "netns", "del", self.space], stderr=subprocess.DEVNULL)
         self.ip("-n", self.space, "link", "set", "lo", "up")
