@@ -2,8 +2,6 @@
 
 use std::task::{Context, Poll};
 
-use tokio::net::TcpStream;
-
 use crate::engine::client::ClientKey;
 use crate::engine::order::Order;
 use crate::engine::pending::LaneKey;
@@ -69,7 +67,6 @@ impl Reactor {
 
     fn on_client(&mut self, stream: std::net::TcpStream) {
         let Ok(local) = stream.local_addr() else { return };
-        let Ok(stream) = TcpStream::from_std(stream) else { return };
         let Some(client) = self.engine.on_client_open(local) else { return };
         match self.add_socket(Who::Client(client), stream) {
             Some(slot) => {
@@ -149,10 +146,11 @@ impl Reactor {
         }
         let lwt_mask = lane.extensions.lwt_mask;
         let route = LaneRoute { node, shard: lane.shard, set, lwt_mask };
+        let Ok(stream) = lane.stream.into_std() else { return };
         let Some(key) = self.engine.on_lane_up(route, lane.sharder) else { return };
         tracing::debug!(node = node.0, shard = lane.shard.0, set = set.0, "lane up");
         let who = Who::Lane { lane: key, keeper: (set, node), serial };
-        let Some(slot) = self.add_socket(who, lane.stream) else {
+        let Some(slot) = self.add_socket(who, stream) else {
             self.engine.on_lane_down(key);
             return;
         };

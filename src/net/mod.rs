@@ -5,6 +5,7 @@ pub mod command;
 mod housekeeping;
 pub mod lanes;
 pub mod listener;
+pub mod poller;
 pub mod reactor;
 pub mod ready_list;
 pub mod slot_table;

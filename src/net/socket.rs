@@ -1,11 +1,12 @@
-//! A worker's socket: read and written by polling, woken by a waker of its own.
+//! A worker's socket: read and written until it would block; the poller tells when it is ready.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::net::Shutdown;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use mio::event::Event;
+use mio::net::TcpStream;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
 
 use crate::engine::client::ClientKey;
 use crate::engine::pending::LaneKey;
@@ -31,7 +32,7 @@ pub enum Who {
     Lingering,
 }
 
-/// A socket with its waker.
+/// A socket.
 #[derive(Debug)]
 pub struct Socket {
     /// Whose it is.
@@ -44,8 +45,12 @@ pub struct Socket {
     pub close_by_us: Option<u64>,
     /// Whether the other side said that it sends nothing more; it may still read.
     pub ended: bool,
+    /// Whether there may be something to read. A read that does not fill its buffer has emptied the
+    /// socket, and the poller tells of what comes later; a second read only to see that is saved.
+    readable: bool,
+    /// Whether the end has been told, which is told once: from then on every read counts.
+    closed: bool,
     stream: TcpStream,
-    waker: Waker,
 }
 
 /// What became of a read.
@@ -53,7 +58,7 @@ pub struct Socket {
 pub enum Read {
     /// This many bytes are in the buffer.
     Bytes(usize),
-    /// Nothing for now; the waker is called when there is.
+    /// Nothing for now; the poller tells when there is.
     Later,
     /// The other side sends nothing more.
     End,
@@ -62,38 +67,67 @@ pub enum Read {
 }
 
 impl Socket {
-    /// A socket whose waker sets the bit that is looked at.
+    /// A non-blocking socket that the poller watches.
     #[must_use]
-    pub fn new(who: Who, stream: TcpStream, waker: Waker) -> Self {
-        Self { who, blocked: false, closing: false, close_by_us: None, ended: false, stream, waker }
+    pub fn new(who: Who, stream: TcpStream) -> Self {
+        Self {
+            who,
+            blocked: false,
+            closing: false,
+            close_by_us: None,
+            ended: false,
+            readable: true,
+            closed: false,
+            stream,
+        }
+    }
+
+    /// The poller told of the socket.
+    #[inline]
+    pub fn on_event(&mut self, event: &Event) {
+        self.readable |= event.is_readable();
+        self.closed |= event.is_read_closed() || event.is_error();
     }
 
     /// Reads once into `buffer`.
+    #[inline]
     pub fn read(&mut self, buffer: &mut [u8]) -> Read {
-        let mut room = ReadBuf::new(buffer);
-        let mut context = Context::from_waker(&self.waker);
-        match Pin::new(&mut self.stream).poll_read(&mut context, &mut room) {
-            Poll::Ready(Ok(())) if room.filled().is_empty() => Read::End,
-            Poll::Ready(Ok(())) => Read::Bytes(room.filled().len()),
-            Poll::Ready(Err(_)) => Read::Lost,
-            Poll::Pending => Read::Later,
+        if !self.readable && !self.closed {
+            return Read::Later;
+        }
+        let room = buffer.len();
+        loop {
+            return match rustix::net::recv(&self.stream, &mut *buffer, RecvFlags::empty()) {
+                Ok((0, _)) => Read::End,
+                Ok((count, _)) => {
+                    self.readable = count == room;
+                    Read::Bytes(count)
+                }
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => {
+                    self.readable = false;
+                    Read::Later
+                }
+                Err(_) => Read::Lost,
+            };
         }
     }
 
     /// Writes as much of `bytes` as the socket takes now; less than all sets `blocked`.
+    #[inline]
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut context = Context::from_waker(&self.waker);
         let mut done = 0;
         self.blocked = false;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-            match Pin::new(&mut self.stream).poll_write(&mut context, rest) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => done += count,
-                Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => {
+            match rustix::net::send(&self.stream, rest, SendFlags::NOSIGNAL) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
                     self.blocked = true;
                     break;
                 }
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(done)
@@ -101,8 +135,7 @@ impl Socket {
 
     /// Tells the other side that nothing more will come.
     pub fn finish(&mut self) {
-        let mut context = Context::from_waker(&self.waker);
-        let done = Pin::new(&mut self.stream).poll_shutdown(&mut context);
-        debug_assert!(done.is_ready(), "a TCP shutdown does not wait");
+        // What it fails with is that the other side is gone, which reading tells as well.
+        self.stream.shutdown(Shutdown::Write).ok();
     }
 }
