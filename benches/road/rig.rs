@@ -299,7 +299,8 @@ impl Rig {
         let mut tablets: Vec<i128> = (0..TABLETS).collect();
         // The row's own tablet comes last: as long as it is unknown, every request misses.
         let key = [1; 8];
-        tablets.sort_by_key(|tablet| *tablet == tablet_of(Partitioner::Murmur3.token(&key).value()));
+        tablets
+            .sort_by_key(|tablet| *tablet == tablet_of(Partitioner::Murmur3.token(&key).value()));
         for tablet in tablets {
             let mut request = frames::execute(0, &SELECT, &key);
             assert_eq!(request[KEY_AT..KEY_AT + 8], key);

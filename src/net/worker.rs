@@ -1,4 +1,4 @@
-//! A worker: one thread with a runtime of its own, one engine, and no lock on the road.
+//! A worker: one thread, one engine, and no lock on the road.
 
 use std::io;
 use std::sync::Arc;

@@ -54,8 +54,7 @@ fn classify_select(selection: Lexer<'_>, keyspace: Option<&str>) -> StatementTex
     }
     let Some(first) = words.next() else { return StatementText::Other };
     let qualified = words.take_sign('.');
-    let of_system =
-        if qualified { first.names("system") } else { keyspace == Some("system") };
+    let of_system = if qualified { first.names("system") } else { keyspace == Some("system") };
     if !of_system {
         return StatementText::Other;
     }
