@@ -10,7 +10,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 /// Sockets that one sleep can tell of; the next one tells of the others.
-const EVENTS_MAX: usize = 256;
+const EVENTS_MAX: usize = 1024;
 /// What the bell is called; no slot has this number.
 const BELL: Token = Token(usize::MAX);
 

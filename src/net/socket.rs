@@ -119,7 +119,8 @@ impl Socket {
         let mut done = 0;
         self.blocked = false;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-            match rustix::net::send(&self.stream, rest, SendFlags::NOSIGNAL) {
+            // Rust's start-up code has the process ignore SIGPIPE: no flag is needed.
+            match rustix::net::send(&self.stream, rest, SendFlags::empty()) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => done += count,
                 Err(Errno::INTR) => {}
