@@ -23,7 +23,9 @@ struct File {
     workers: Option<i64>,
     limits: Option<Limits>,
     timeouts: Option<Timeouts>,
+    retries: Option<Retries>,
     lanes: Option<Lanes>,
+    compression: Option<Compression>,
     log: Option<Log>,
 }
 
@@ -52,6 +54,21 @@ struct Timeouts {
     request_ms: Option<i64>,
     schema_agreement_ms: Option<i64>,
     drain_ms: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Retries {
+    percent: Option<i64>,
+    floor_per_s: Option<i64>,
+    speculative_ms: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Compression {
+    lanes: Option<String>,
+    clients: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]

@@ -16,6 +16,7 @@ use crate::flow::limits::Limits;
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
 use crate::telemetry::logging::{self, LogSettings};
+use crate::wire::compression::Compression;
 
 /// Longest deadline that makes sense: a day.
 const DAY_MS: u64 = 86_400_000;
@@ -117,6 +118,7 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         limits: read_limits(reader, &default.limits),
         dial: read_dial(reader, default.dial),
         backoff: read_backoff(reader, default.backoff),
+        compression_told: read_told(reader),
         drain_ms: reader.number("timeouts.drain_ms", default.drain_ms, &(0..=DAY_MS)),
         log: read_log(reader, default.log),
     }
@@ -153,6 +155,9 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
         keyspaces_max,
         request_timeout_us,
         agreement_timeout_us,
+        retry_percent,
+        retry_floor_per_s,
+        speculative_delay_us,
     } = &mut limits;
     reader.set("limits.frame_body_bytes_max", frame_body_bytes_max, &(1024..=256 << 20));
     reader.set("limits.client_in_flight_max", client_in_flight_max, &(1..=32_768));
@@ -168,6 +173,9 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
     reader.set("limits.keyspaces_max", keyspaces_max, &(1..=10_000));
     reader.set_ms_as_us("timeouts.request_ms", request_timeout_us, &(1..=DAY_MS));
     reader.set_ms_as_us("timeouts.schema_agreement_ms", agreement_timeout_us, &(1..=DAY_MS));
+    reader.set("retries.percent", retry_percent, &(0..=100));
+    reader.set("retries.floor_per_s", retry_floor_per_s, &(0..=1_000_000));
+    reader.set_ms_as_us("retries.speculative_ms", speculative_delay_us, &(0..=60_000));
     limits
 }
 
@@ -187,7 +195,25 @@ fn read_dial(reader: &mut Reader<'_>, default: DialSettings) -> DialSettings {
     reader.set("lanes.source_port_high", &mut high, &(1024..=u16::MAX));
     reader.set("lanes.keepalive_s", &mut dial.keepalive_s, &(0..=86_400));
     dial.source_ports = low..=high;
+    let none = (dial.compression, "none".to_owned());
+    dial.compression = reader.read("compression.lanes", none, "give none or lz4", |text| match text {
+        "none" => Ok(None),
+        "lz4" => Ok(Some(Compression::Lz4)),
+        _ => Err("neither none nor lz4".to_owned()),
+    });
     dial
+}
+
+fn read_told(reader: &mut Reader<'_>) -> Vec<Compression> {
+    let right = "give lz4 and snappy, either, or nothing";
+    reader.read("compression.clients", (Vec::new(), String::new()), right, |text| {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        names.map(read_compression).collect()
+    })
+}
+
+fn read_compression(name: &str) -> Result<Compression, String> {
+    Compression::from_name(name).ok_or_else(|| format!("`{name}` is not an algorithm"))
 }
 
 fn read_backoff(reader: &mut Reader<'_>, default: BackoffSettings) -> BackoffSettings {

@@ -8,6 +8,7 @@ use crate::flow::limits::Limits;
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
 use crate::telemetry::logging::LogSettings;
+use crate::wire::compression::Compression;
 
 /// Everything an operator can set. What each is for is told in `config/shardlane.toml`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,6 +35,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How nodes are dialled.
     pub dial: DialSettings,
+    /// Algorithms that clients are told of.
+    pub compression_told: Vec<Compression>,
     /// Waits between tries to dial a node.
     pub backoff: BackoffSettings,
     /// Time for what runs to finish after SIGTERM, milliseconds.
@@ -56,6 +59,7 @@ impl Default for Settings {
             workers: 1,
             limits: Limits::default(),
             dial: DialSettings::default(),
+            compression_told: Vec::new(),
             backoff: BackoffSettings::default(),
             drain_ms: 10_000,
             log: LogSettings::default(),

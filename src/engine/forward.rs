@@ -2,6 +2,7 @@
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
+use crate::engine::lane_compression::pack;
 use crate::engine::metadata_ids;
 use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
 use crate::engine::tally::{Ask, Outcome};
@@ -9,8 +10,9 @@ use crate::routing::catalog::StatementKey;
 use crate::routing::decision::{Decision, Reason};
 use crate::session::statement_text;
 use crate::upstream::lane::SetId;
+use crate::upstream::stream_ids::StreamId;
 use crate::wire::frame;
-use crate::wire::header::{FLAG_TRACING, HEADER_LEN};
+use crate::wire::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN};
 use crate::wire::notation::Reader;
 use crate::wire::opcode::Opcode;
 use crate::wire::request::batch::{Batch, ChildStatement};
@@ -181,17 +183,35 @@ impl Engine {
 
     /// Puts a request on a lane; `false` when the lane takes no more.
     pub(super) fn send(&mut self, key: LaneKey, outgoing: Outgoing, request: &[u8]) -> bool {
+        let sent = self.send_as(key, outgoing, request);
+        if let Some(id) = sent
+            && self.settings.limits.speculative_delay_us > 0
+        {
+            self.watch(key, id, &outgoing);
+        }
+        sent.is_some()
+    }
+
+    /// Puts a request on a lane, and tells its stream id there.
+    pub(super) fn send_as(
+        &mut self,
+        key: LaneKey,
+        outgoing: Outgoing,
+        request: &[u8],
+    ) -> Option<StreamId> {
         let limits = self.settings.limits;
-        let Some(retained) = self.lanes.get(key).map(|lane| lane.retained_bytes) else {
-            return false;
-        };
+        let retained = self.lanes.get(key)?.retained_bytes;
         let keep = request.len() <= KEPT_BYTES_MAX
             && retained + request.len() <= limits.lane_retained_bytes_max;
         let kept = self.keep(if keep { request } else { &[] });
-        let Some(lane) = self.lanes.get_mut(key) else { return false };
+        let lane = self.lanes.get_mut(key)?;
         let kept_len = kept.len();
         let metadata_id = metadata_ids::held_id(&self.router.catalog, lane.route, &outgoing);
-        let request_len = request.len() + metadata_id.map_or(0, |id| 2 + id.len());
+        let packed = lane.route.compression.map(|one| pack(request, metadata_id, one));
+        let request_len = match &packed {
+            Some(packed) => packed.len(),
+            None => request.len() + metadata_id.map_or(0, |id| 2 + id.len()),
+        };
         let request_len = u64::try_from(request_len).unwrap_or(u64::MAX);
         let pending = Pending {
             asker: outgoing.asker,
@@ -207,19 +227,21 @@ impl Engine {
             Ok(id) => id,
             Err(refused) => {
                 self.give_back(refused.frame);
-                return false;
+                return None;
             }
         };
         lane.retained_bytes += kept_len;
         let out = lane.outbox.end();
         let at = out.len();
-        match metadata_id {
-            None => out.extend_from_slice(request),
-            Some(id) => metadata_ids::write_with_id(out, request, id),
+        match (&packed, metadata_id) {
+            (Some(packed), _) => out.extend_from_slice(packed),
+            (None, Some(id)) => metadata_ids::write_with_id(out, request, id),
+            (None, None) => out.extend_from_slice(request),
         }
+        let compressed = packed.map_or(0, |_| FLAG_COMPRESSED);
         if let Some([version, flags, ..]) = out.get_mut(at..) {
             *version = LANE_VERSION;
-            *flags &= FLAG_TRACING;
+            *flags &= FLAG_TRACING | compressed;
         }
         frame::patch_stream(out.get_mut(at..).unwrap_or_default(), id.0);
         let full = lane.outbox.waiting_len() > limits.outbox_high_bytes;
@@ -227,7 +249,7 @@ impl Engine {
         if full && let Asker::Client { client, .. } = outgoing.asker {
             self.hold_client_for(key, client);
         }
-        true
+        Some(id)
     }
 
     /// Who waits for the answer to a client's frame; counts it as in flight.

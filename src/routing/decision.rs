@@ -34,11 +34,13 @@ pub enum Reason {
     Reprepared,
     /// Sent again, elsewhere, after its lane was lost.
     LaneLost,
+    /// Sent to another replica as well, since the first was slow.
+    Speculative,
 }
 
 impl Reason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::TabletReplica,
         Self::RingReplica,
         Self::LwtPrimary,
@@ -54,6 +56,7 @@ impl Reason {
         Self::UnroutableBatch,
         Self::Reprepared,
         Self::LaneLost,
+        Self::Speculative,
     ];
 
     /// The metric's label.
@@ -75,6 +78,7 @@ impl Reason {
             Self::UnroutableBatch => "unroutable_batch",
             Self::Reprepared => "reprepared",
             Self::LaneLost => "lane_lost",
+            Self::Speculative => "speculative",
         }
     }
 

@@ -21,6 +21,7 @@ use crate::net::lanes::lane_set::LaneSet;
 use crate::token::shard::{ShardId, Sharder};
 use crate::token::source_port::SourcePorts;
 use crate::topology::id::{HostId, NodeId};
+use crate::wire::compression::Compression;
 use crate::wire::response::supported::Supported;
 
 /// How nodes are dialled.
@@ -44,6 +45,8 @@ pub struct DialSettings {
     pub source_port_tries: usize,
     /// How long a shard-aware port that did not work is left alone.
     pub port_block_ms: u64,
+    /// How bodies on lanes are compressed, where the node offers it.
+    pub compression: Option<Compression>,
     /// Idle time before the kernel asks whether the node is still there; 0 is never.
     pub keepalive_s: u64,
 }
@@ -59,6 +62,7 @@ impl Default for DialSettings {
             source_ports: 49_152..=65_535,
             source_port_tries: 16,
             port_block_ms: 300_000,
+            compression: None,
             keepalive_s: 30,
         }
     }
@@ -174,14 +178,15 @@ impl Dialer {
         };
         self.set_options(&stream, target.address)?;
         let timeout_ms = self.settings.handshake_timeout_ms.saturating_mul(patience);
-        let supported = greet(&mut stream, target, set, timeout_ms).await?;
+        let asked = (set, self.settings.compression);
+        let supported = greet(&mut stream, target, asked, timeout_ms).await?;
         let (shard, sharder) = sharding(&supported).unzip();
         Ok(OpenedLane {
             stream,
             node: target.node,
             shard: shard.unwrap_or(ShardId(0)),
             sharder,
-            extensions: Extensions::offered(&supported),
+            extensions: Extensions::offered(&supported).compressed(&supported, asked.1),
             shard_aware_port: supported.shard_aware_port,
         })
     }
@@ -258,7 +263,7 @@ fn is_port_taken(error: &io::Error) -> bool {
 async fn greet(
     stream: &mut TcpStream,
     target: &NodeTarget,
-    set: &LaneSet,
+    (set, compression): (&LaneSet, Option<Compression>),
     timeout_ms: u64,
 ) -> Result<Supported, DialError> {
     let mut step = Step::Options;
@@ -270,7 +275,8 @@ async fn greet(
             return Err(DialError::OtherHost { address: target.address, expected, found });
         }
         step = Step::Startup;
-        start_up(stream, Extensions::offered(&supported), set).await?;
+        let extensions = Extensions::offered(&supported).compressed(&supported, compression);
+        start_up(stream, extensions, set).await?;
         Ok(supported)
     };
     match timeout(Duration::from_millis(timeout_ms), steps).await {

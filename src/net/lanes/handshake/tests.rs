@@ -30,7 +30,7 @@ async fn a_lane_negotiates_what_is_offered_and_no_more() {
 
     assert_eq!(
         Extensions::offered(&answer.unwrap()),
-        Extensions { tablets_v1: true, lwt_mask: 1 << 31, metadata_ids: true }
+        Extensions { tablets_v1: true, lwt_mask: 1 << 31, metadata_ids: true, compression: None }
     );
     let pairs = Reader::new(&requests[1]).string_map().unwrap();
     let keys: Vec<&str> = pairs.iter().map(|(key, _)| *key).collect();
