@@ -196,11 +196,12 @@ fn read_dial(reader: &mut Reader<'_>, default: DialSettings) -> DialSettings {
     reader.set("lanes.keepalive_s", &mut dial.keepalive_s, &(0..=86_400));
     dial.source_ports = low..=high;
     let none = (dial.compression, "none".to_owned());
-    dial.compression = reader.read("compression.lanes", none, "give none or lz4", |text| match text {
-        "none" => Ok(None),
-        "lz4" => Ok(Some(Compression::Lz4)),
-        _ => Err("neither none nor lz4".to_owned()),
-    });
+    dial.compression =
+        reader.read("compression.lanes", none, "give none or lz4", |text| match text {
+            "none" => Ok(None),
+            "lz4" => Ok(Some(Compression::Lz4)),
+            _ => Err("neither none nor lz4".to_owned()),
+        });
     dial
 }
 

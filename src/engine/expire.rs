@@ -38,6 +38,7 @@ impl Engine {
             }
         }
         for key in self.clients.keys() {
+            self.expire_passing(key);
             if let Some(client) = self.clients.get_mut(key) {
                 client.session.outbox.relax();
                 client.session.cutter.relax();

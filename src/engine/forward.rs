@@ -18,7 +18,7 @@ use crate::wire::opcode::Opcode;
 use crate::wire::request::batch::{Batch, ChildStatement};
 use crate::wire::request::execute;
 use crate::wire::request::execute::Execute;
-use crate::wire::request::query::Query;
+use crate::wire::request::parameters::Parameters;
 use crate::wire::response::error::ErrorCode;
 
 /// Longest frame that is kept for sending again.
@@ -140,11 +140,10 @@ impl Engine {
         outgoing: Outgoing,
         frame: &[u8],
     ) {
-        let query = match outgoing.opcode == Opcode::Query {
-            true => Query::read(frame.get(HEADER_LEN..).unwrap_or_default()).ok(),
+        let sticky = match outgoing.opcode == Opcode::Query {
+            true => query_parameters(frame).and_then(|it| self.lane_of_page(set, &it)),
             false => None,
         };
-        let sticky = query.and_then(|query| self.lane_of_page(set, &query.parameters));
         let (router, mut lanes) = self.field(set);
         lanes.sticky = sticky;
         let decision = router.anywhere(&lanes, reason);
@@ -294,4 +293,11 @@ impl Engine {
     pub(super) fn on_ended(&mut self, opcode: Opcode, outcome: Outcome) {
         self.tally.on_ended(Ask::of(opcode), outcome);
     }
+}
+
+/// The parameters of a QUERY, whose text nobody looks at.
+fn query_parameters(frame: &[u8]) -> Option<Parameters<'_>> {
+    let mut reader = Reader::new(frame.get(HEADER_LEN..)?);
+    reader.bytes().ok()?;
+    Parameters::read(&mut reader).ok()
 }

@@ -40,7 +40,8 @@ impl Engine {
         let compression = compression.ok_or(Broken)?;
         let mut plain = self.keep(&[]);
         let outcome = compression.decompress_frame(frame, RESPONSE_BODY_BYTES_MAX, &mut plain);
-        let outcome = outcome.map_err(|_| Broken).and_then(|()| self.on_lane_frame(key, &mut plain));
+        let outcome =
+            outcome.map_err(|_| Broken).and_then(|()| self.on_lane_frame(key, &mut plain));
         self.give_back(plain);
         outcome
     }

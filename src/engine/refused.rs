@@ -48,9 +48,7 @@ impl Engine {
         if error.code == ErrorCode::OVERLOADED && !leaves && !self.may_repeat() {
             return Some(pending);
         }
-        if leaves
-            && let Some(lane) = self.sets.fleet(route.set).lane(route.node, route.shard)
-        {
+        if leaves && let Some(lane) = self.sets.fleet(route.set).lane(route.node, route.shard) {
             self.retire_lane(lane);
         }
         self.send_again(route.set, pending);
