@@ -10,7 +10,6 @@ use crate::engine::engine::Engine;
 use crate::engine::forward::Outgoing;
 use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
 use crate::routing::decision::Reason;
-use crate::upstream::lane::SetId;
 use crate::upstream::stream_ids::StreamId;
 use crate::wire::header::HEADER_LEN;
 use crate::wire::opcode::Opcode;
