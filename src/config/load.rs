@@ -13,7 +13,9 @@ use crate::config::secret::Secret;
 use crate::config::settings::Settings;
 use crate::config::tls;
 use crate::control::contact_point::ContactPoint;
+use crate::control::routes::Translation;
 use crate::flow::limits::Limits;
+use crate::net::failover::FailoverSettings;
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
 use crate::net::listener::Bind;
@@ -100,6 +102,9 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
     let (bind, bind_mode) = read_bind(reader, (default.bind, default.bind_mode));
     let data_center = reader.text("data_center", "give the name as system.local tells it");
     let rack = reader.text("rack", "give the name as system.local tells it");
+    let translate = read_translations(reader);
+    let client_routes =
+        list(reader, "client_routes", "give connection ids, as the cloud names them");
     let username = reader.text("username", "give the name of a role, or remove the setting");
     let password_file = reader.text("password_file", "give the path of a file");
     let admin = (default.admin, default.admin.to_string());
@@ -112,6 +117,8 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         bind_mode,
         data_center,
         rack,
+        translate,
+        client_routes,
         username,
         password_file: password_file.map(PathBuf::from),
         admin: reader.read("admin", admin, listen, parse_listen),
@@ -119,6 +126,7 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         limits: read_limits(reader, &default.limits),
         dial: read_dial(reader, default.dial),
         backoff: read_backoff(reader, default.backoff),
+        failover: read_failover(reader, default.failover),
         node_tls,
         client_tls: tls::read_client_tls(reader, &default.client_tls),
         file_poll_ms: reader.number("timeouts.file_poll_ms", default.file_poll_ms, &(100..=DAY_MS)),
@@ -150,6 +158,31 @@ fn read_contact_points(reader: &mut Reader<'_>, texts: &[String]) -> Vec<Contact
     points
 }
 
+/// Reads texts that are separated by commas; none by default.
+fn list(reader: &mut Reader<'_>, key: &'static str, right: &str) -> Vec<String> {
+    reader.read(key, (Vec::new(), String::new()), right, |text| {
+        let parts: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
+        if parts.iter().any(String::is_empty) {
+            Err("an empty entry".to_owned())
+        } else {
+            Ok(parts)
+        }
+    })
+}
+
+fn read_translations(reader: &mut Reader<'_>) -> Vec<Translation> {
+    let right = "give each as FROM=HOST, FROM=HOST:PORT or FROM=HOST:PORT/SHARD_AWARE_PORT, where \
+                 FROM is an address or a host id";
+    let mut translations = Vec::new();
+    for text in list(reader, "translate", right) {
+        match text.parse::<Translation>() {
+            Ok(translation) => translations.push(translation),
+            Err(reason) => reader.refuse("translate", &reason, right),
+        }
+    }
+    translations
+}
+
 fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
     const GIB: usize = 1 << 30;
     let mut limits = *default;
@@ -167,6 +200,8 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
         tablets_max,
         keyspaces_max,
         request_timeout_us,
+        heartbeat_us,
+        heartbeat_timeout_us,
         agreement_timeout_us,
     } = &mut limits;
     reader.set("limits.frame_body_bytes_max", frame_body_bytes_max, &(1024..=256 << 20));
@@ -182,6 +217,9 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
     reader.set("limits.tablets_max", tablets_max, &(1..=100_000_000));
     reader.set("limits.keyspaces_max", keyspaces_max, &(1..=10_000));
     reader.set_ms_as_us("timeouts.request_ms", request_timeout_us, &(1..=DAY_MS));
+    reader.set_ms_as_us("timeouts.heartbeat_ms", heartbeat_timeout_us, &(1..=DAY_MS));
+    let heartbeat_s = reader.number("lanes.heartbeat_s", *heartbeat_us / 1_000_000, &(0..=86_400));
+    *heartbeat_us = heartbeat_s.saturating_mul(1_000_000);
     reader.set_ms_as_us("timeouts.schema_agreement_ms", agreement_timeout_us, &(1..=DAY_MS));
     limits
 }
@@ -191,7 +229,15 @@ fn read_dial(reader: &mut Reader<'_>, default: DialSettings) -> DialSettings {
     let (mut low, mut high) = (*dial.source_ports.start(), *dial.source_ports.end());
     reader.set("timeouts.connect_ms", &mut dial.connect_timeout_ms, &(1..=DAY_MS));
     reader.set("timeouts.handshake_ms", &mut dial.handshake_timeout_ms, &(1..=DAY_MS));
+    let per = (dial.lane_per_shard, "shard".to_owned());
+    dial.lane_per_shard = reader.read("lanes.per", per, "give shard or node", |text| match text {
+        "shard" => Ok(true),
+        "node" => Ok(false),
+        _ => Err("neither shard nor node".to_owned()),
+    });
     dial.shard_aware = reader.switch("lanes.shard_aware_port", dial.shard_aware);
+    let proxy_port = reader.number("lanes.proxy_protocol_port", 0, &(0..=u16::MAX));
+    dial.proxy_protocol_port = Some(proxy_port).filter(|port| *port != 0);
     reader.set("lanes.source_port_low", &mut low, &(1024..=u16::MAX));
     reader.set("lanes.source_port_high", &mut high, &(1024..=u16::MAX));
     reader.set("lanes.keepalive_s", &mut dial.keepalive_s, &(0..=86_400));
@@ -204,6 +250,15 @@ fn read_backoff(reader: &mut Reader<'_>, default: BackoffSettings) -> BackoffSet
     reader.set("lanes.backoff_first_ms", &mut backoff.first_ms, &(1..=DAY_MS));
     reader.set("lanes.backoff_max_ms", &mut backoff.max_ms, &(1..=DAY_MS));
     backoff
+}
+
+fn read_failover(reader: &mut Reader<'_>, default: FailoverSettings) -> FailoverSettings {
+    let mut failover = default;
+    reader.set("failover.remote_nodes_max", &mut failover.remote_nodes_max, &(0..=1024));
+    reader.set("failover.after_ms", &mut failover.after_ms, &(0..=DAY_MS));
+    let key = "failover.local_consistency";
+    failover.local_consistency = reader.switch(key, failover.local_consistency);
+    failover
 }
 
 fn read_log(reader: &mut Reader<'_>, default: LogSettings) -> LogSettings {

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod command;
 pub mod doorway;
+pub mod failover;
 mod housekeeping;
 pub mod lanes;
 pub mod listener;

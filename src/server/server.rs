@@ -104,8 +104,9 @@ impl Server {
             let worker = Worker::start(number, engine, desk, snapshot, to_server.clone());
             workers.push(worker.map_err(ServerError::Worker)?);
         }
+        let remote = (settings.failover.remote_nodes_max, seed);
         let bind = settings.bind.first().cloned().unwrap_or(Bind::Tcp(settings.admin));
-        let crew = Crew::new(workers, bind, tls.clients.clone());
+        let crew = Crew::new(workers, bind, tls.clients.clone(), remote);
         let pages = Pages::new(crew.commands(), budget, settings.limits, tls.clone());
         let pages = Arc::new(pages);
         let (ask, requests) = mpsc::channel(MESSAGES);

@@ -24,14 +24,13 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How long a client may take for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Serves one client of `node`; `tls` tells whether the port is for TLS.
+/// Serves one client of `node`, which comes from `peer`; `tls` tells whether the port is for TLS.
 pub(crate) async fn serve(
     world: Rc<World>,
-    stream: TcpStream,
+    (stream, peer): (TcpStream, SocketAddr),
     node: usize,
     (door, tls): (Door, bool),
 ) {
-    let Ok(peer) = stream.peer_addr() else { return };
     // A missing TCP_NODELAY makes answers late, not wrong.
     stream.set_nodelay(true).ok();
     let Some(tls) = world.tls.clone().filter(|_| tls) else {

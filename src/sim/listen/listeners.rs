@@ -1,4 +1,4 @@
-//! Who listens where: each running node on its two ports.
+//! Who listens where: each running node on its ports.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -16,6 +16,7 @@ use crate::sim::cluster::seed::address_after;
 use crate::sim::listen::client;
 use crate::sim::listen::error::SimError;
 use crate::sim::listen::options::SimOptions;
+use crate::sim::listen::proxied;
 use crate::sim::listen::world::World;
 
 /// Connections that may wait to be accepted.
@@ -45,6 +46,9 @@ impl Listeners {
         let addresses = addresses(options)?;
         let is_tls_only = options.tls.as_ref().is_some_and(|tls| tls.only);
         let mut gates = vec![(Door::Plain, is_tls_only), (Door::ShardAware, is_tls_only)];
+        if options.proxy_port.is_some() {
+            gates.push((Door::Proxied, is_tls_only));
+        }
         if options.tls_ports.is_some() {
             gates.extend([(Door::Plain, true), (Door::ShardAware, true)]);
         }
@@ -56,7 +60,9 @@ impl Listeners {
                 match bind_all(*address, &ports, &gates) {
                     Ok(sockets) => {
                         let bound = sockets.iter().zip(&ports);
-                        ports = bound.map(|((socket, _), wanted)| port(socket, *wanted)).collect();
+                        ports = bound
+                            .map(|((socket, _), wanted)| bound_port(socket, *wanted))
+                            .collect();
                         ready.push(sockets);
                     }
                     Err(SimError::Bind { .. }) if is_any => break,
@@ -64,7 +70,7 @@ impl Listeners {
                 }
             }
             if ready.len() == addresses.len() {
-                set_ports(options, &ports);
+                set_ports(options, &ports, &gates);
                 return Ok(Self { accepting: Vec::new(), ready, gates });
             }
         }
@@ -103,8 +109,14 @@ impl Listeners {
 async fn accept(world: Rc<World>, listener: TcpListener, node: usize, gate: Gate) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                spawn_local(client::serve(Rc::clone(&world), stream, node, gate));
+            Ok((mut stream, peer)) => {
+                let peer = match gate.0 {
+                    Door::Plain | Door::ShardAware => Some(peer),
+                    Door::Proxied => proxied::peer(&mut stream).await,
+                };
+                if let Some(peer) = peer {
+                    spawn_local(client::serve(Rc::clone(&world), (stream, peer), node, gate));
+                }
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
@@ -125,16 +137,21 @@ fn addresses(options: &ClusterOptions) -> Result<Vec<IpAddr>, ClusterError> {
 fn ports(options: &ClusterOptions) -> Vec<u16> {
     let of_tls = options.tls_ports.map(|(plain, aware)| [plain, aware]);
     let usual = [options.port, options.shard_aware_port];
-    usual.into_iter().chain(of_tls.into_iter().flatten()).collect()
+    usual.into_iter().chain(options.proxy_port).chain(of_tls.into_iter().flatten()).collect()
 }
 
-fn set_ports(options: &mut ClusterOptions, ports: &[u16]) {
-    if let [plain, aware, of_tls @ ..] = ports {
-        (options.port, options.shard_aware_port) = (*plain, *aware);
-        if let [plain, aware] = of_tls {
-            options.tls_ports = Some((*plain, *aware));
+fn set_ports(options: &mut ClusterOptions, ports: &[u16], gates: &[Gate]) {
+    let mut of_tls = (0, 0);
+    for (at, (port, (door, tls))) in ports.iter().zip(gates).enumerate() {
+        match (door, *tls && at > 1) {
+            (Door::Plain, false) => options.port = *port,
+            (Door::ShardAware, false) => options.shard_aware_port = *port,
+            (Door::Proxied, _) => options.proxy_port = Some(*port),
+            (Door::Plain, true) => of_tls.0 = *port,
+            (Door::ShardAware, true) => of_tls.1 = *port,
         }
     }
+    options.tls_ports = options.tls_ports.map(|_| of_tls);
 }
 
 fn bind_all(address: IpAddr, ports: &[u16], gates: &[Gate]) -> Result<Sockets, SimError> {
@@ -156,6 +173,6 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn port(listener: &TcpListener, wanted: u16) -> u16 {
+fn bound_port(listener: &TcpListener, wanted: u16) -> u16 {
     listener.local_addr().map_or(wanted, |address| address.port())
 }

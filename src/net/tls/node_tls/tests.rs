@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::net::lanes::dial::{Aim, Dialer, NodeTarget};
+use crate::net::lanes::dial::{Aim, Dialer, NodeTarget, ShardPort};
 use crate::net::lanes::handshake_budget::NodeGate;
 use crate::net::lanes::lane_set::LaneSet;
 use crate::net::tls::client_tls::server_config;
@@ -84,7 +84,7 @@ fn speaks(pair: &Pair, client_ca: Option<&Authority>) -> Answers {
 
 async fn open(address: SocketAddr, settings: Option<NodeTlsSettings>) -> Result<u16, DialError> {
     let tls = settings.map(|settings| Arc::new(NodeTls::load(&settings).unwrap().unwrap()));
-    let target = NodeTarget { node: NodeId(0), host: None, address };
+    let target = NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold };
     let dialer = Dialer::default().with_tls(tls);
     let set = LaneSet::plain(None);
     let opened = dialer.open(&target, &NodeGate::default(), &set, (Aim::Any, 0)).await;
