@@ -70,6 +70,7 @@ struct Timeouts {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Lanes {
+    per: Option<String>,
     shard_aware_port: Option<bool>,
     proxy_protocol_port: Option<i64>,
     source_port_low: Option<i64>,

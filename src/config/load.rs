@@ -214,6 +214,12 @@ fn read_dial(reader: &mut Reader<'_>, default: DialSettings) -> DialSettings {
     let (mut low, mut high) = (*dial.source_ports.start(), *dial.source_ports.end());
     reader.set("timeouts.connect_ms", &mut dial.connect_timeout_ms, &(1..=DAY_MS));
     reader.set("timeouts.handshake_ms", &mut dial.handshake_timeout_ms, &(1..=DAY_MS));
+    let per = (dial.lane_per_shard, "shard".to_owned());
+    dial.lane_per_shard = reader.read("lanes.per", per, "give shard or node", |text| match text {
+        "shard" => Ok(true),
+        "node" => Ok(false),
+        _ => Err("neither shard nor node".to_owned()),
+    });
     dial.shard_aware = reader.switch("lanes.shard_aware_port", dial.shard_aware);
     let proxy_port = reader.number("lanes.proxy_protocol_port", 0, &(0..=u16::MAX));
     dial.proxy_protocol_port = Some(proxy_port).filter(|port| *port != 0);

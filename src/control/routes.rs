@@ -136,7 +136,7 @@ impl Routes {
         match to.resolve(0, self.settings.timeout_ms).await {
             Ok(found) => {
                 let is_known = |address: &&SocketAddr| Some(address.ip()) == known;
-                let address = found.iter().find(is_known).or(found.first())?.ip();
+                let address = found.iter().find(is_known).or_else(|| found.first())?.ip();
                 self.resolved.insert(to.host.clone(), address);
                 Some(address)
             }

@@ -32,6 +32,8 @@ pub struct DialSettings {
     pub connect_timeout_ms: u64,
     /// Longest handshake at the first try, from OPTIONS to ready; it grows alike.
     pub handshake_timeout_ms: u64,
+    /// Whether a node gets a lane for each of its shards, or one in all.
+    pub lane_per_shard: bool,
     /// Whether shards are dialled by source port at all.
     pub shard_aware: bool,
     /// Shard-aware port of nodes that do not tell theirs: they listen there by default.
@@ -56,6 +58,7 @@ impl Default for DialSettings {
         Self {
             connect_timeout_ms: 5_000,
             handshake_timeout_ms: 5_000,
+            lane_per_shard: true,
             shard_aware: true,
             shard_aware_port_default: Some(19_042),
             proxy_protocol_port: None,

@@ -12,6 +12,7 @@ pub mod extensions;
 pub(in crate::net) mod fake_node;
 pub mod handshake;
 pub mod handshake_budget;
+pub mod lane_course;
 pub mod lane_desk;
 pub mod lane_keeper;
 pub mod lane_plan;
