@@ -49,7 +49,7 @@ impl Reactor {
             Command::Client(stream) => self.on_client(stream),
             Command::Snapshot { snapshot, targets, remote } => {
                 self.engine.on_snapshot(snapshot);
-                self.failover.set_nodes(targets, remote);
+                self.failover.set_nodes(targets, remote, clock::now_us());
                 for (set, node) in self.desk.set_nodes(self.failover.targets()) {
                     self.close_lanes_of(|of| *of == (set, node));
                 }
