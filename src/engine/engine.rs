@@ -17,6 +17,7 @@ use crate::engine::keyspaces::Sets;
 use crate::engine::learn::Unresolved;
 use crate::engine::local::LocalStatements;
 use crate::engine::order::Order;
+use crate::engine::pages::Pages;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::engine::remote::Remote;
 use crate::engine::reprepare::Parked;
@@ -60,6 +61,7 @@ pub struct Engine {
     pub(super) facade: Option<Arc<Facade>>,
     pub(super) local_statements: LocalStatements,
     pub(super) agreement: Agreement,
+    pub(super) pages: Pages,
     /// By the number of the PREPARE that they wait for.
     pub(super) parked: HashMap<u64, Vec<Parked>>,
     pub(super) unresolved: VecDeque<Unresolved>,
@@ -93,6 +95,7 @@ impl Engine {
             facade: None,
             local_statements: LocalStatements::default(),
             agreement: Agreement::default(),
+            pages: Pages::default(),
             parked: HashMap::new(),
             unresolved: VecDeque::new(),
             held_up: Vec::new(),
@@ -266,7 +269,8 @@ impl Engine {
     #[inline]
     pub(super) fn field(&mut self, set: SetId) -> (&mut Router, Lanes<'_>) {
         let fleet = self.sets.fleet(set);
-        let lanes = Lanes { fleet, lanes: &self.lanes, local_rack: &self.local_rack };
+        let (lanes, local_rack) = (&self.lanes, &*self.local_rack);
+        let lanes = Lanes { fleet, lanes, local_rack, sticky: None };
         (&mut self.router, lanes)
     }
 

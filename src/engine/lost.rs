@@ -60,14 +60,7 @@ impl Engine {
     /// Routes a request anew, among the lanes that it was on: its client may have said `USE` since.
     pub(super) fn send_again(&mut self, set: SetId, pending: Pending) {
         self.tally.resent += 1;
-        let outgoing = Outgoing {
-            asker: pending.asker,
-            opcode: pending.opcode,
-            is_read: pending.is_read,
-            resent: pending.resent + 1,
-            arrived_us: pending.arrived_us,
-            statement: pending.statement,
-        };
+        let outgoing = Outgoing::again(&pending);
         let mut frame = pending.frame;
         if pending.opcode == Opcode::Execute {
             self.route_execute(outgoing, &mut frame);

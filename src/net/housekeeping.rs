@@ -151,8 +151,9 @@ impl Reactor {
         if !self.desk.wants(set, node) {
             return;
         }
-        let lwt_mask = lane.extensions.lwt_mask;
-        let route = LaneRoute { node, shard: lane.shard, set, lwt_mask };
+        let (shard, agreed) = (lane.shard, lane.extensions);
+        let (lwt_mask, metadata_ids) = (agreed.lwt_mask, agreed.metadata_ids);
+        let route = LaneRoute { node, shard, set, lwt_mask, metadata_ids };
         let Some(key) = self.engine.on_lane_up(route, lane.sharder) else { return };
         tracing::debug!(node = node.0, shard = lane.shard.0, set = set.0, "lane up");
         let who = Who::Lane { lane: key, keeper: (set, node), serial };

@@ -30,6 +30,8 @@ pub struct LaneRoute {
     pub set: SetId,
     /// Bit of the bind metadata flags that marks a light-weight transaction; 0 when not agreed.
     pub lwt_mask: u32,
+    /// Whether prepared statements and rows name their result metadata by an id.
+    pub metadata_ids: bool,
 }
 
 /// A connection to one shard; `W` is who waits for an answer.

@@ -27,5 +27,7 @@ mod keyspaces;
 mod learning;
 mod local;
 mod lost_lanes;
+mod metadata_ids;
+mod pages;
 mod prepared;
 mod routing;

@@ -141,7 +141,9 @@ impl Keeper {
     /// what it waits for.
     fn start_attempts(&mut self, now: u64) -> Option<u64> {
         while self.reports.is_empty() {
-            let port = self.shard_port().is_some() && self.start.gate.is_port_open(now);
+            let (settings, told) = (self.start.dialer.settings(), self.shard_aware_port);
+            let port = settings.shard_port(&self.start.target, told).is_some()
+                && self.start.gate.is_port_open(now);
             match self.course.next(port, now) {
                 Next::Dial(dial) => self.start_attempt(dial),
                 Next::Wait(rest_ms) => return Some(rest_ms),
@@ -151,12 +153,10 @@ impl Keeper {
         None
     }
 
-    fn shard_port(&self) -> Option<u16> {
-        self.start.dialer.settings().shard_port(&self.start.target, self.shard_aware_port)
-    }
-
     fn start_attempt(&mut self, dial: Dial) {
-        let aim = match (dial, self.course.sharder(), self.shard_port()) {
+        let settings = self.start.dialer.settings();
+        let port = settings.shard_port(&self.start.target, self.shard_aware_port);
+        let aim = match (dial, self.course.sharder(), port) {
             (Dial::Shard(shard), Some(sharder), Some(port)) => {
                 Aim::Shard { shard, sharder, port, start: self.course.word() }
             }
