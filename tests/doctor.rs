@@ -27,7 +27,7 @@ fn cluster(first: u8, change: impl FnOnce(&mut ClusterOptions)) -> SimHandle {
         ..ClusterOptions::default()
     };
     change(&mut cluster);
-    SimHandle::spawn(SimOptions { cluster, api: None }).unwrap()
+    SimHandle::spawn(SimOptions { cluster, api: None, tls: None }).unwrap()
 }
 
 fn create(node: SocketAddr, statements: &[&str]) {

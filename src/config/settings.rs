@@ -9,6 +9,9 @@ use crate::flow::limits::Limits;
 use crate::net::failover::FailoverSettings;
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
+use crate::net::listener::Bind;
+use crate::net::tls::client_tls::ClientTlsSettings;
+use crate::net::tls::node_tls::NodeTlsSettings;
 use crate::telemetry::logging::LogSettings;
 
 /// Everything an operator can set. What each is for is told in `config/shardlane.toml`.
@@ -19,7 +22,9 @@ pub struct Settings {
     /// CQL port of contact points that name none.
     pub port: u16,
     /// Where clients connect.
-    pub bind: SocketAddr,
+    pub bind: Vec<Bind>,
+    /// Permissions of the files of Unix sockets among them.
+    pub bind_mode: u32,
     /// Nodes of this data centre are preferred.
     pub data_center: Option<String>,
     /// Nodes of this rack are preferred within the data centre.
@@ -46,6 +51,12 @@ pub struct Settings {
     pub failover: FailoverSettings,
     /// Time for what runs to finish after SIGTERM, milliseconds.
     pub drain_ms: u64,
+    /// TLS towards the nodes.
+    pub node_tls: NodeTlsSettings,
+    /// TLS towards clients.
+    pub client_tls: ClientTlsSettings,
+    /// How often files that may be replaced are looked at, milliseconds.
+    pub file_poll_ms: u64,
     /// Logs.
     pub log: LogSettings,
 }
@@ -55,7 +66,8 @@ impl Default for Settings {
         Self {
             contact_points: Vec::new(),
             port: 9042,
-            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)),
+            bind: vec![Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)))],
+            bind_mode: 0o660,
             data_center: None,
             rack: None,
             translate: Vec::new(),
@@ -69,6 +81,9 @@ impl Default for Settings {
             backoff: BackoffSettings::default(),
             failover: FailoverSettings::default(),
             drain_ms: 10_000,
+            node_tls: NodeTlsSettings::default(),
+            client_tls: ClientTlsSettings::default(),
+            file_poll_ms: 5_000,
             log: LogSettings::default(),
         }
     }

@@ -2,8 +2,6 @@
 
 use std::task::{Context, Poll};
 
-use tokio::net::TcpStream;
-
 use crate::engine::client::ClientKey;
 use crate::engine::order::Order;
 use crate::engine::pending::LaneKey;
@@ -23,7 +21,7 @@ use crate::wire::frame::write_frame;
 use crate::wire::opcode::Opcode;
 
 /// Messages taken in one round.
-const MESSAGES_IN_A_ROW: usize = 64;
+pub(super) const MESSAGES_IN_A_ROW: usize = 64;
 /// How long a client that was told why it is closed may go on reading and sending.
 const LINGER_US: u64 = 3_000_000;
 
@@ -46,7 +44,7 @@ impl Reactor {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Client(stream) => self.on_client(stream),
+            Command::Client(arrival) => self.on_client(arrival),
             Command::Snapshot { snapshot, targets, remote } => {
                 self.engine.on_snapshot(snapshot);
                 self.failover.set_nodes(targets, remote, clock::now_us());
@@ -70,18 +68,6 @@ impl Reactor {
         }
     }
 
-    fn on_client(&mut self, stream: std::net::TcpStream) {
-        let Ok(local) = stream.local_addr() else { return };
-        let Ok(stream) = TcpStream::from_std(stream) else { return };
-        let Some(client) = self.engine.on_client_open(local) else { return };
-        match self.add_socket(Who::Client(client), stream) {
-            Some(slot) => {
-                self.client_slots.insert(client, slot);
-            }
-            None => self.engine.on_client_closed(client),
-        }
-    }
-
     pub(super) fn on_client_end(&mut self, slot: usize, client: ClientKey) {
         self.engine.on_client_closed(client);
         self.client_slots.remove(client);
@@ -90,8 +76,11 @@ impl Reactor {
 
     /// A client sends nothing more. It gets the answers that it still waits for.
     pub(super) fn on_client_done(&mut self, slot: usize, client: ClientKey) {
-        if let Some(socket) = self.socket(slot) {
-            socket.ended = true;
+        let Some(socket) = self.socket(slot) else { return };
+        socket.ended = true;
+        // TLS may hold bytes that the engine takes for sent.
+        if socket.blocked {
+            return;
         }
         if self.engine.client_output(client).is_none_or(<[u8]>::is_empty) {
             self.after_client_flush(slot, client);

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod command;
+pub mod doorway;
 pub mod failover;
 mod housekeeping;
 pub mod lanes;
@@ -10,4 +11,7 @@ pub mod reactor;
 pub mod ready_list;
 pub mod slot_table;
 pub mod socket;
+pub mod tls;
+pub mod transport;
+pub mod unix_listener;
 pub mod worker;

@@ -255,6 +255,29 @@ pub const CLIENTS_REJECTED: Metric = counter(
     "Clients that were turned away or cut off: too_many, unread_answers, or broken_protocol.",
 );
 
+/// `shardlane_client_tls_handshakes_total`
+pub const CLIENT_TLS_HANDSHAKES: Metric = counter(
+    "shardlane_client_tls_handshakes_total",
+    &["result"],
+    "TLS handshakes of clients by how they ended: done, plain_cql (the driver does not know of \
+     TLS), failed, timed_out, or too_many at once.",
+);
+
+/// `shardlane_tls_reloads_total`
+pub const TLS_RELOADS: Metric = counter(
+    "shardlane_tls_reloads_total",
+    &["side", "result"],
+    "Changes of TLS files, by side (nodes, clients) and result: loaded, or failed, after which \
+     the files before stay in use.",
+);
+
+/// `shardlane_tls_certificate_expiry_timestamp_seconds`
+pub const TLS_EXPIRY: Metric = gauge(
+    "shardlane_tls_certificate_expiry_timestamp_seconds",
+    &["side"],
+    "Until when the certificate that we show is valid, in seconds since 1970, by side.",
+);
+
 /// `shardlane_schema_agreement_waits_total`
 pub const AGREEMENT_WAITS: Metric = counter(
     "shardlane_schema_agreement_waits_total",
@@ -312,6 +335,9 @@ pub const ALL: &[Metric] = &[
     CLIENTS,
     CLIENTS_OPENED,
     CLIENTS_REJECTED,
+    CLIENT_TLS_HANDSHAKES,
+    TLS_RELOADS,
+    TLS_EXPIRY,
     AGREEMENT_WAITS,
     AGREEMENT_TIMEOUTS,
     LIMITS,

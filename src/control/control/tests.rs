@@ -123,7 +123,7 @@ async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
         user: Some(("bob".to_owned(), "right".to_owned())),
         ..ClusterOptions::default()
     };
-    let sim = SimHandle::spawn(SimOptions { cluster, api: None }).unwrap();
+    let sim = SimHandle::spawn(SimOptions { cluster, api: None, tls: None }).unwrap();
     let credential = Some(Arc::new(Credential::plain("bob", "right")));
     let mut settings = settings(&[&sim.contact_points()[0].to_string()]);
     settings.reach.credential.clone_from(&credential);

@@ -23,6 +23,12 @@ pub fn of_dial(error: &DialError) -> String {
              (native_transport_port of the node), not one for TLS, the PROXY protocol or HTTP"
                 .to_owned()
         }
+        DialError::Tls { fix, .. } => (*fix).to_owned(),
+        DialError::TlsAlert { .. } => {
+            "the port is for TLS: set tls.ca to the file with the CA of the nodes, or give the plain \
+             CQL port"
+                .to_owned()
+        }
         DialError::SourcePorts { .. } => {
             "widen lanes.source_port_low and lanes.source_port_high, or close what holds the ports \
              (ss -tan)"

@@ -17,9 +17,10 @@ const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
 #[must_use]
 pub fn options(cluster: &Cluster, connection: &Connection) -> Answer {
     let member = cluster.members.get(connection.node);
-    let port = cluster.options.shard_aware_port;
+    let of_tls = cluster.options.tls_ports.map(|(_, aware)| aware);
+    let ports = (cluster.options.shard_aware_port, of_tls);
     let body = member.map_or_else(Vec::new, |member| {
-        supported::body(cluster.options.like, member, connection.shard, port)
+        supported::body(cluster.options.like, member, connection.shard, ports)
     });
     Answer::new(Opcode::Supported, body)
 }
