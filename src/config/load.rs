@@ -130,7 +130,7 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         backoff: read_backoff(reader, default.backoff),
         failover: read_failover(reader, default.failover),
         node_tls,
-        client_tls: tls::read_client_tls(reader, default.client_tls),
+        client_tls: tls::read_client_tls(reader, &default.client_tls),
         file_poll_ms: reader.number("timeouts.file_poll_ms", default.file_poll_ms, &(100..=DAY_MS)),
         drain_ms: reader.number("timeouts.drain_ms", default.drain_ms, &(0..=DAY_MS)),
         log: read_log(reader, default.log),

@@ -37,8 +37,8 @@ pub fn read_node_tls(reader: &mut Reader<'_>, contact_points: &[ContactPoint]) -
 }
 
 /// Reads how clients are spoken to.
-pub fn read_client_tls(reader: &mut Reader<'_>, default: ClientTlsSettings) -> ClientTlsSettings {
-    let mut settings = ClientTlsSettings { files: read_files(reader, CLIENTS), ..default };
+pub fn read_client_tls(reader: &mut Reader<'_>, default: &ClientTlsSettings) -> ClientTlsSettings {
+    let mut settings = ClientTlsSettings { files: read_files(reader, CLIENTS), ..default.clone() };
     reader.set("bind_tls.handshake_ms", &mut settings.handshake_timeout_ms, &(10..=600_000));
     reader.set("bind_tls.handshakes_max", &mut settings.handshakes_max, &(1..=100_000));
     settings

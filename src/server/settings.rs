@@ -92,6 +92,16 @@ pub fn engine(settings: &Settings) -> EngineSettings {
     }
 }
 
+/// What dials the nodes.
+#[must_use]
+pub fn dialer(settings: &Settings, tls: &Tls) -> Dialer {
+    let mut dial = settings.dial.clone();
+    if tls.nodes.is_some() {
+        dial.shard_aware_port_default = Some(SHARD_AWARE_PORT_OF_TLS);
+    }
+    Dialer::new(dial).with_tls(tls.nodes.clone())
+}
+
 /// What the lanes of each worker go by.
 #[must_use]
 pub fn desk(
@@ -100,12 +110,8 @@ pub fn desk(
     (tls, budget, logins): (&Tls, &Arc<HandshakeBudget>, &LoginSettings),
     seed: u64,
 ) -> DeskSettings {
-    let mut dial = settings.dial.clone();
-    if tls.nodes.is_some() {
-        dial.shard_aware_port_default = Some(SHARD_AWARE_PORT_OF_TLS);
-    }
     DeskSettings {
-        dialer: Arc::new(Dialer::new(dial).with_tls(tls.nodes.clone())),
+        dialer: Arc::new(dialer(settings, tls)),
         budget: Arc::clone(budget),
         credential,
         backoff: settings.backoff,

@@ -37,7 +37,7 @@ pub async fn examine(
 ) {
     version(reached, findings).await;
     protocol(tls, reached, findings).await;
-    encryption(tls, reached, findings);
+    encryption((settings, tls), reached, findings);
     login((settings, tls), reached, findings).await;
     permissions(settings, &mut reached.connection, findings).await;
     places(settings, &reached.metadata, data_center, findings);
@@ -95,7 +95,12 @@ async fn protocol(tls: &Tls, reached: &Reached, findings: &mut Findings) {
 }
 
 /// Whether bytes are encrypted between us and the nodes.
-fn encryption(tls: &Tls, reached: &Reached, findings: &mut Findings) {
+fn encryption((settings, tls): (&Settings, &Tls), reached: &Reached, findings: &mut Findings) {
+    if tls.nodes.is_some() && !settings.node_tls.verify_name {
+        let text = "on; the nodes' certificates may bear any name";
+        let fix = "set tls.server_name to a name that they bear, and remove tls.verify_name";
+        return findings.warn("tls", text, fix);
+    }
     if tls.nodes.is_some() {
         return findings
             .ok("tls", "on; the node's certificate is of one of the CAs that are trusted");

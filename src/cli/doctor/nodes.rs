@@ -12,12 +12,11 @@ use crate::control::connection::Connection;
 use crate::control::error::chain;
 use crate::net::clock;
 use crate::net::lanes::cure;
-use crate::net::lanes::dial::{Aim, DialSettings, Dialer, NodeTarget, OpenedLane};
+use crate::net::lanes::dial::{Aim, Dialer, NodeTarget, OpenedLane};
 use crate::net::lanes::dial_error::DialError;
 use crate::net::lanes::handshake_budget::NodeGate;
 use crate::net::lanes::lane_set::LaneSet;
 use crate::net::transport::Transport;
-use crate::server::rotation::Tls;
 use crate::token::shard::{ShardId, Sharder};
 use crate::wire::cell;
 
@@ -42,7 +41,7 @@ struct Checkup {
 
 /// Looks at every node of `targets`. Nodes that know different schemas have `agreement_ms` to agree.
 pub async fn examine(
-    (dial, tls): (&DialSettings, &Tls),
+    dialer: &Dialer,
     set: &LaneSet,
     (targets, agreement_ms): (&[NodeTarget], u64),
     findings: &mut Findings,
@@ -51,8 +50,7 @@ pub async fn examine(
     for some in targets.chunks(NODES_AT_ONCE) {
         let mut running = JoinSet::new();
         for (index, target) in some.iter().enumerate() {
-            let dialer = Dialer::new(dial.clone()).with_tls(tls.nodes.clone());
-            let (set, target) = (set.clone(), *target);
+            let (dialer, set, target) = (dialer.clone(), set.clone(), *target);
             running.spawn(async move { (index, Box::pin(check_up(&dialer, &set, &target)).await) });
         }
         let mut checkups = running.join_all().await;

@@ -66,9 +66,7 @@ async fn examine(given: &Settings, findings: &mut Findings) {
     let tls = match Tls::load(given) {
         Ok(tls) => tls,
         Err(error) => {
-            let fix =
-                "mend the file, or the setting that names it; `shardlane check` reads them too";
-            return findings.bad("tls", error.to_string(), fix);
+            return findings.bad("tls", error.to_string(), error.fault.fix());
         }
     };
     let control = settings::control(given, credential.clone(), &tls, 0);
@@ -87,7 +85,8 @@ async fn examine(given: &Settings, findings: &mut Findings) {
     targets.sort_by_key(|target| target.address);
     let agreement_ms = given.limits.agreement_timeout_us / 1_000;
     let set = LaneSet::plain(credential);
-    nodes::examine((&given.dial, &tls), &set, (&targets, agreement_ms), findings).await;
+    let dialer = settings::dialer(given, &tls);
+    nodes::examine(&dialer, &set, (&targets, agreement_ms), findings).await;
 }
 
 /// Where nodes are dialled instead of at their own addresses.

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use crate::config::load::load;
 use crate::net::tls::test_certificates::{Authority, Folder, files};
 
+/// Flags by key.
+type Flags<'a> = &'a [(&'static str, &'a str)];
+
 /// The faults that the flags lead to.
-fn faults(flags: &[(&'static str, &str)]) -> Vec<String> {
+fn faults(flags: Flags<'_>) -> Vec<String> {
     let flags = flags.iter().chain(&[("contact_points", "db.example.com")]);
     let flags: BTreeMap<_, _> = flags.map(|(key, value)| (*key, (*value).to_owned())).collect();
     let loaded = load(flags, None, &|_| None);
@@ -15,7 +18,7 @@ fn faults(flags: &[(&'static str, &str)]) -> Vec<String> {
 
 #[test]
 fn settings_that_lack_each_other_are_refused() {
-    let cases: [(&[(&'static str, &str)], &[&str]); 6] = [
+    let cases: [(Flags<'_>, &[&str]); 6] = [
         (
             &[("tls.verify_name", "false")],
             &[

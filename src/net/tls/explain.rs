@@ -38,6 +38,7 @@ pub fn library_error(error: &std::io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library may add some at any time")]
 fn words(error: &Error, ca: &Path) -> (String, &'static str) {
     match error {
         Error::InvalidMessage(_) => (
@@ -51,6 +52,7 @@ fn words(error: &Error, ca: &Path) -> (String, &'static str) {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library may add some at any time")]
 fn of_certificate(fault: &CertificateError, ca: &Path) -> (String, &'static str) {
     match fault {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => (
@@ -75,6 +77,7 @@ fn of_certificate(fault: &CertificateError, ca: &Path) -> (String, &'static str)
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library may add some at any time")]
 fn of_alert(alert: AlertDescription) -> (String, &'static str) {
     match alert {
         AlertDescription::CertificateRequired => {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::net::tls::error::TlsError;
 use crate::net::tls::files::{Material, TlsFiles};
@@ -18,7 +18,7 @@ pub struct Rotated<C> {
     build: Box<Build<C>>,
     current: RwLock<Arc<C>>,
     /// Fingerprint of the files when last looked at, good or bad.
-    seen: Mutex<u128>,
+    seen: RwLock<u128>,
     loads: AtomicU64,
     failures: AtomicU64,
     expires_s: AtomicI64,
@@ -55,7 +55,7 @@ impl<C> Rotated<C> {
             files,
             build,
             current: RwLock::new(Arc::new(current)),
-            seen: Mutex::new(material.fingerprint()),
+            seen: RwLock::new(material.fingerprint()),
             loads: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             expires_s: AtomicI64::new(expires_s.unwrap_or(0)),
@@ -71,7 +71,7 @@ impl<C> Rotated<C> {
     /// Looks whether the files changed. The bytes are compared, not the times: a mounted secret is
     /// replaced by turning a symbolic link. A fault is told once for each change.
     pub fn look(&self) -> Look {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
         let built = match self.files.read() {
             Ok(material) if material.fingerprint() == *seen => return Look::Same,
             Ok(material) => {

@@ -54,7 +54,7 @@ def every_shard_has_its_lane(proxy, nodes=NODES, shards=SHARDS):
     def lanes():
         metrics = proxy.metrics()
         opened = [n for name, n in metrics.items() if name.startswith("shardlane_lanes{") and 'state="open"' in name]
-        return opened == [shards] * nodes and metrics
+        return len(opened) == nodes and min(opened) >= shards and metrics
     metrics = until("a lane to every shard", lanes)
     verdicts = [name for name in metrics if name.startswith("shardlane_shard_aware_port{")]
     assert len(verdicts) == nodes and all('verdict="direct"' in name for name in verdicts), verdicts
@@ -170,7 +170,7 @@ def issuer(host, trusted):
 
 
 def reloads(proxy, side, result="loaded"):
-    return proxy.metrics()['shardlane_tls_reloads_total{result="%s",side="%s"}' % (result, side)]
+    return proxy.metrics()['shardlane_tls_reloads_total{side="%s",result="%s"}' % (side, result)]
 
 
 @case(deadline=180)

@@ -20,7 +20,7 @@ use crate::wire::response::supported::Supported;
 
 /// What answers at the node's port.
 enum Answers {
-    Tls(ServerConfig),
+    Tls(Arc<ServerConfig>),
     /// CQL's own error about a version that it does not know.
     Plain,
     /// Nothing: it hangs up.
@@ -38,7 +38,7 @@ async fn node(ip: &str, answers: Answers) -> SocketAddr {
         let mut bytes = [0; 9];
         match answers {
             Answers::Tls(config) => {
-                let accepted = TlsAcceptor::from(Arc::new(config)).accept(stream).await;
+                let accepted = TlsAcceptor::from(config).accept(stream).await;
                 let Ok(mut stream) = accepted else { return };
                 let answers = [Opcode::Supported, Opcode::Ready];
                 for opcode in answers {
@@ -79,8 +79,7 @@ async fn node(ip: &str, answers: Answers) -> SocketAddr {
 fn speaks(pair: &Pair, client_ca: Option<&Authority>) -> Answers {
     let folder = Folder::new();
     let material = files(&folder, client_ca, Some(pair)).read().unwrap();
-    // An expired pair is refused by our own rules; a node may have it all the same.
-    Answers::Tls(server_config(&material).unwrap().0)
+    Answers::Tls(Arc::new(server_config(&material).unwrap().0))
 }
 
 async fn open(address: SocketAddr, settings: Option<NodeTlsSettings>) -> Result<u16, DialError> {
@@ -194,7 +193,7 @@ async fn an_expired_certificate_is_told_as_such() {
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .unwrap();
-    let address = node("127.0.62.44", Answers::Tls(config)).await;
+    let address = node("127.0.62.44", Answers::Tls(Arc::new(config))).await;
     let text = open(address, Some(trusting(&folder, &ca, None))).await.unwrap_err().to_string();
     assert!(text.contains(&address.to_string()) && text.contains("has expired"), "{text}");
     assert!(text.contains("renew it on the node"), "{text}");
