@@ -6,9 +6,10 @@
 
 use std::env;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::{self, Command};
+use std::process::{self, Command, Stdio};
 
 use serde_json::Value;
 use shardlane::cli::demo::client::Client;
@@ -235,12 +236,12 @@ fn a_login_that_fails_is_told_without_the_password() {
     let sim = cluster(51, |options| options.users = vec![user]);
     let node = sim.contact_points()[0].to_string();
     let (code, said) = doctor(&node, &[], &[]);
-    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(code, Some(0), "clients may log in themselves: {said}");
     says(
         &said,
         &[
-            "the node asks for a login (PasswordAuthenticator), but there is no credential",
-            "-> fix     set username and password_file to a role of the cluster",
+            " answers and wants a login (PasswordAuthenticator); clients give their own",
+            "-> fix     give doctor a role that may look: --username and --password-file",
         ],
     );
     let (wrong, right) = (password("wrong", "s3cret"), password("right", "hunter2\n"));
@@ -332,6 +333,23 @@ fn a_port_that_speaks_something_else_is_told_so() {
     server.join().unwrap();
     assert_eq!(code, Some(1), "{said}");
     says(&said, &["BAD   contact", "give the plain CQL port (native_transport_port of the node)"]);
+}
+
+#[test]
+fn run_says_in_its_log_what_to_do_about_a_contact_point() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
+    command.env_clear().env("SHARDLANE_LOG_FORMAT", "json");
+    command.args(["run", "-c", "name.invalid", "--bind", "127.0.64.85:0"]);
+    command.args(["--admin", "127.0.64.85:0"]).stderr(Stdio::piped());
+    let mut server = command.spawn().unwrap();
+    let lines = BufReader::new(server.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut told = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+    let warning = told.find(|line| line["level"] == "WARN");
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let warning = warning.unwrap();
+    says(warning["error"].as_str().unwrap(), &["cannot resolve name.invalid:9042"]);
+    says(warning["fix"].as_str().unwrap(), &["correct the name in contact_points, or the DNS"]);
 }
 
 #[test]

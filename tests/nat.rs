@@ -90,6 +90,7 @@ async fn a_keeper_opens_each_shard_once_and_nothing_in_excess() {
         gate: Arc::clone(&gate),
         set: LaneSet::plain(None),
         backoff: (BackoffSettings::default(), 1),
+        first: None,
     };
     tokio::spawn(keep(keeper, keeper_inputs, tell));
     let mut shards = BTreeSet::new();

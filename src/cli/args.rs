@@ -113,6 +113,12 @@ pub struct SettingsArgs {
     /// Whether the nodes' certificates must bear their name [default: true]
     #[arg(long, value_name = "BOOL")]
     pub tls_verify_name: Option<String>,
+    /// Where nodes are dialled instead of at the addresses that they tell
+    #[arg(long, value_name = "FROM=HOST[:PORT],...")]
+    pub translate: Option<String>,
+    /// Connection ids whose rows of `system.client_routes` say where nodes are
+    #[arg(long, value_name = "ID,...")]
+    pub client_routes: Option<String>,
     /// Where metrics and probes are served [default: 127.0.0.1:9380]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub admin: Option<String>,
@@ -141,6 +147,8 @@ impl SettingsArgs {
             ("tls.verify_name", &self.tls_verify_name),
             ("data_center", &self.data_center),
             ("rack", &self.rack),
+            ("translate", &self.translate),
+            ("client_routes", &self.client_routes),
             ("auth.mode", &self.auth_mode),
             ("username", &self.username),
             ("password_file", &self.password_file),

@@ -65,6 +65,8 @@ pub struct RouteSettings {
     pub translations: Vec<Translation>,
     /// Connection ids whose rows of `system.client_routes` are followed, the first one first.
     pub connection_ids: Vec<String>,
+    /// Whether the port for TLS is dialled.
+    pub tls: bool,
     /// Longest resolution of a name.
     pub timeout_ms: u64,
 }
@@ -159,7 +161,8 @@ impl Routes {
         let ids: Vec<String> =
             ids.iter().map(|id| format!("'{}'", id.replace('\'', "''"))).collect();
         let query = format!(
-            "SELECT connection_id, host_id, address, port FROM {TABLE} WHERE connection_id IN ({})",
+            "SELECT connection_id, host_id, address, port, tls_port FROM {TABLE} \
+             WHERE connection_id IN ({})",
             ids.join(", ")
         );
         let Some(message) = ask_if_there(connection, &query).await? else {
@@ -170,18 +173,22 @@ impl Routes {
         let rows = Rows::read(&message).map_err(malformed)?;
         let mut found = Vec::new();
         for row in rows.rows() {
-            found.extend(read_row(&row.map_err(malformed)?)?);
+            let column = if self.settings.tls { "tls_port" } else { "port" };
+            found.extend(read_row(&row.map_err(malformed)?, column)?);
         }
         Ok(found)
     }
 }
 
-/// Reads a row; `None` for one that is not filled in yet.
-fn read_row(row: &Row<'_, '_>) -> Result<Option<RouteRow>, ControlError> {
+/// Reads a row; `None` for one that is not filled in, or has no port of the kind that is wanted.
+fn read_row(
+    row: &Row<'_, '_>,
+    port_column: &'static str,
+) -> Result<Option<RouteRow>, ControlError> {
     let fault = |column| move |source| ControlError::Cell { table: TABLE, column, source };
     let text = |column| row.read(column, cell::text).map_err(fault(column));
     let host = row.read("host_id", cell::uuid).map_err(fault("host_id"))?;
-    let port = row.read("port", cell::int).map_err(fault("port"))?;
+    let port = row.read(port_column, cell::int).map_err(fault(port_column))?;
     let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
     let (Some(connection_id), Some(host), Some(address), Some(port)) =
         (text("connection_id")?, host, text("address")?, port)

@@ -48,8 +48,12 @@ impl Failover {
         self.settings
     }
 
-    /// Takes the nodes of the local data center, and those to be used in their stead.
-    pub fn set_nodes(&mut self, local: Vec<NodeTarget>, remote: Vec<NodeTarget>) {
+    /// Takes the nodes of the local data center, and those to be used in their stead. The first
+    /// ones have all their time: nobody could dial them before.
+    pub fn set_nodes(&mut self, local: Vec<NodeTarget>, remote: Vec<NodeTarget>, now_us: u64) {
+        if self.local.is_empty() {
+            self.without_since_us = self.without_since_us.map(|_| now_us);
+        }
         self.local = local;
         self.remote = remote;
     }
@@ -112,7 +116,7 @@ mod tests {
 
     fn failover() -> Failover {
         let mut failover = Failover::new(FailoverSettings::default(), 0);
-        failover.set_nodes(vec![target(1), target(2)], vec![target(7)]);
+        failover.set_nodes(vec![target(1), target(2)], vec![target(7)], 500_000);
         failover
     }
 
@@ -136,7 +140,8 @@ mod tests {
     #[test]
     fn the_first_local_lane_ends_it() {
         let mut failover = failover();
-        assert!(failover.on_time(3_000_000), "nobody was reached since the beginning");
+        assert!(!failover.on_time(3_499_999), "the nodes are known for less than that");
+        assert!(failover.on_time(3_500_000), "nobody was reached since the beginning");
         assert!(failover.on_local_lanes(true, 4_000_000));
         assert_eq!((nodes(&failover), failover.remote_nodes()), (vec![1, 2], Vec::new()));
         assert!(!failover.on_local_lanes(true, 5_000_000));
@@ -145,9 +150,9 @@ mod tests {
     #[test]
     fn nobody_stands_in_for_a_data_center_that_is_not_there() {
         let mut failover = Failover::new(FailoverSettings::default(), 0);
-        failover.set_nodes(Vec::new(), vec![target(7)]);
+        failover.set_nodes(Vec::new(), vec![target(7)], 0);
         assert!(!failover.on_time(60_000_000));
-        failover.set_nodes(vec![target(1)], Vec::new());
-        assert!(!failover.on_time(60_000_000), "and without others there is nobody to");
+        failover.set_nodes(vec![target(1)], Vec::new(), 60_000_000);
+        assert!(!failover.on_time(90_000_000), "and without others there is nobody to");
     }
 }

@@ -48,7 +48,7 @@ impl Reactor {
             Command::Client(arrival) => self.on_client(arrival),
             Command::Snapshot { snapshot, targets, remote } => {
                 self.engine.on_snapshot(snapshot);
-                self.failover.set_nodes(targets, remote);
+                self.failover.set_nodes(targets, remote, clock::now_us());
                 self.logins.set_nodes(&self.failover.targets());
                 for (set, node) in self.desk.set_nodes(self.failover.targets()) {
                     self.close_lanes_of(|of| *of == (set, node));
@@ -251,6 +251,7 @@ impl Reactor {
             let nodes = self.failover.remote_nodes().len();
             tracing::warn!(nodes, "no local node can be reached: other data centers are used");
             self.tell_engine_of_remote();
+            self.logins.set_nodes(&self.failover.targets());
             self.desk.set_nodes(self.failover.targets());
         }
     }
@@ -267,6 +268,7 @@ impl Reactor {
         if self.failover.on_local_lanes(has_local, clock::now_us()) {
             tracing::info!("a local node is back: other data centers are left");
             self.tell_engine_of_remote();
+            self.logins.set_nodes(&self.failover.targets());
             self.desk.set_nodes(self.failover.targets());
         }
     }

@@ -60,6 +60,7 @@ pub fn control(
     let routes = RouteSettings {
         translations: settings.translate.clone(),
         connection_ids: settings.client_routes.clone(),
+        tls: tls.nodes.is_some(),
         timeout_ms: settings.dial.connect_timeout_ms,
     };
     let reach = ReachSettings {

@@ -36,14 +36,14 @@ fn the_definitions_contradict_nothing() {
 #[test]
 fn every_settings_flag_reaches_its_setting() {
     let line = "shardlane run -c a --port b --bind c --data-center d --rack e --username f \
-                --password-file g --admin h --workers i --config j";
+                --password-file g --admin h --workers i --config j --translate k --client-routes l";
     let Command::Run(args) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else {
         panic!("not run");
     };
     let given = args.by_key();
     let pairs = given.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>();
-    let expected = "admin=h bind=c contact_points=a data_center=d password_file=g port=b rack=e \
-                    username=f workers=i";
+    let expected = "admin=h bind=c client_routes=l contact_points=a data_center=d password_file=g \
+                    port=b rack=e translate=k username=f workers=i";
     assert_eq!(pairs.join(" "), expected);
     assert_eq!(args.config, Some(PathBuf::from("j")));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use crate::cli::doctor::finding::Findings;
-use crate::config::settings::Settings;
+use crate::config::settings::{AuthMode, Settings};
 use crate::control::connection::Connection;
 use crate::control::metadata::{KeyspaceRow, Metadata};
 use crate::control::reach::Reached;
@@ -132,11 +132,17 @@ async fn login((settings, tls): (&Settings, &Tls), reached: &Reached, findings: 
             findings.warn("login", text, fix);
         }
         (Err(DialError::CredentialMissing { authenticator }), Some(user)) => {
+            let authenticator = class_name(&authenticator);
             findings
                 .ok("login", format!("as '{user}', which the cluster accepts ({authenticator})"));
         }
         (Err(error), _) => findings.bad("login", error.to_string(), cure::of_dial(&error)),
     }
+}
+
+/// A class without its package.
+pub(super) fn class_name(class: &str) -> &str {
+    class.rsplit('.').next().unwrap_or(class)
 }
 
 async fn permissions(
@@ -149,7 +155,14 @@ async fn permissions(
     let Some(user) = &settings.username else { return };
     match is_superuser(connection, user).await {
         Ok(Some(true)) => {
-            let text = format!("'{user}' is a superuser: so is every client of this proxy");
+            let text = match settings.auth_mode() {
+                AuthMode::Service => {
+                    format!("'{user}' is a superuser: so is every client of this proxy")
+                }
+                AuthMode::PassThrough => {
+                    format!("'{user}' is a superuser, and only reads what any role may read")
+                }
+            };
             let fix = "make a role with the application's own rights, and name it in username";
             findings.warn("rights", text, fix);
         }

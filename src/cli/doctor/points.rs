@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use crate::cli::doctor::cluster::class_name;
 use crate::cli::doctor::finding::{Findings, Level};
 use crate::control::contact_point::ContactPoint;
 use crate::control::cure;
@@ -23,6 +24,15 @@ pub async fn examine(settings: &ReachSettings, findings: &mut Findings) -> Optio
     let any = tried.iter().any(|(_, outcome)| outcome.is_ok());
     for (place, outcome) in tried {
         match outcome {
+            Err(ControlError::LoginWanted { authenticator, .. }) => {
+                let authenticator = class_name(&authenticator);
+                let text = format!(
+                    "{place} answers and wants a login ({authenticator}); clients give their own, \
+                     and without one nothing more can be looked at"
+                );
+                let fix = "give doctor a role that may look: --username and --password-file";
+                findings.warn("login", text, fix);
+            }
             Err(error) => {
                 let level = if any { Level::Warn } else { Level::Bad };
                 let text = format!("{place}: {}", chain(&error));

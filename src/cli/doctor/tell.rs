@@ -1,6 +1,7 @@
 //! The command: settings, contact points, cluster, nodes, and the list of what was found.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use tokio::runtime::Builder;
@@ -10,13 +11,14 @@ use crate::cli::doctor::finding::{Findings, Level};
 use crate::cli::doctor::{cluster, nodes, points};
 use crate::config::load;
 use crate::config::overrides::Environment;
-use crate::config::settings::Settings;
+use crate::config::settings::{AuthMode, Settings};
 use crate::control::cure;
 use crate::control::error::chain;
 use crate::control::metadata::Metadata;
 use crate::control::publication::Publisher;
 use crate::control::routes::{Route, RouteSettings, Routes};
 use crate::net::lanes::lane_set::LaneSet;
+use crate::net::logins::credential_book::CredentialBook;
 use crate::server::rotation::Tls;
 use crate::server::{crew, settings};
 
@@ -69,7 +71,10 @@ async fn examine(given: &Settings, findings: &mut Findings) {
             return findings.bad("tls", error.to_string(), error.fault.fix());
         }
     };
-    let control = settings::control(given, credential.clone(), &tls, 0);
+    let mut control = settings::control(given, credential.clone(), &tls, 0);
+    // Where clients log in themselves, a node that wants a login is as it should be.
+    let is_lent = given.auth_mode() == AuthMode::PassThrough && credential.is_none();
+    control.reach.book = is_lent.then(|| Arc::new(CredentialBook::new(1)));
     let Some(mut reached) = points::examine(&control.reach, findings).await else { return };
     let mut routes = Routes::new(control.routes.clone());
     if let Err(error) = routes.apply(&mut reached.connection, &mut reached.metadata).await {

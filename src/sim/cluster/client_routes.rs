@@ -7,7 +7,8 @@ use crate::sim::cluster::error::ClusterError;
 use crate::sim::cluster::seed::uuid_text;
 use crate::sim::node::event::Event;
 
-/// Address and port by connection id and host id.
+/// Address and port by connection id and host id. The port stands in both columns: whether it is
+/// for TLS is up to whatever listens there.
 pub type ClientRoutes = BTreeMap<(String, [u8; 16]), (String, u16)>;
 
 impl Cluster {

@@ -202,6 +202,7 @@ fn client_route(
         ("host_id", Some(host_id.to_vec())),
         ("address", text(address)),
         ("port", int(i32::from(*port))),
+        ("tls_port", int(i32::from(*port))),
     ]
 }
 
