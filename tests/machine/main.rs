@@ -24,6 +24,7 @@ mod framing;
 mod keyspaces;
 mod learning;
 mod local;
+mod login_chaos;
 mod logins;
 mod lost_lanes;
 mod prepared;

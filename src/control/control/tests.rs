@@ -76,7 +76,7 @@ async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
         shard_aware_port: 0,
         nodes: 2,
         shards: 3,
-        user: Some(("bob".to_owned(), "right".to_owned())),
+        users: vec![("bob".to_owned(), "right".to_owned())],
         ..ClusterOptions::default()
     };
     let sim = SimHandle::spawn(SimOptions { cluster, api: None }).unwrap();
