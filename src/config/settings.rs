@@ -5,9 +5,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::control::contact_point::ContactPoint;
+use crate::control::routes::Translation;
 use crate::flow::limits::Limits;
+use crate::net::failover::FailoverSettings;
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
+use crate::net::listener::Bind;
+use crate::net::tls::client_tls::ClientTlsSettings;
+use crate::net::tls::node_tls::NodeTlsSettings;
 use crate::telemetry::logging::LogSettings;
 
 /// Whose rights clients have.
@@ -48,7 +53,9 @@ pub struct Settings {
     /// CQL port of contact points that name none.
     pub port: u16,
     /// Where clients connect.
-    pub bind: SocketAddr,
+    pub bind: Vec<Bind>,
+    /// Permissions of the files of Unix sockets among them.
+    pub bind_mode: u32,
     /// Nodes of this data centre are preferred.
     pub data_center: Option<String>,
     /// Nodes of this rack are preferred within the data centre.
@@ -57,6 +64,10 @@ pub struct Settings {
     pub auth_mode: Option<AuthMode>,
     /// How often the cluster is asked about a client's login that is in use, seconds.
     pub auth_recheck_s: u64,
+    /// Where nodes are dialled instead of at the addresses that they tell.
+    pub translate: Vec<Translation>,
+    /// Connection ids whose rows of `system.client_routes` are followed.
+    pub client_routes: Vec<String>,
     /// The proxy's own user, for a cluster that asks for credentials.
     pub username: Option<String>,
     /// File that holds that user's password.
@@ -71,8 +82,16 @@ pub struct Settings {
     pub dial: DialSettings,
     /// Waits between tries to dial a node.
     pub backoff: BackoffSettings,
+    /// Whether nodes of other data centers are used, and when.
+    pub failover: FailoverSettings,
     /// Time for what runs to finish after SIGTERM, milliseconds.
     pub drain_ms: u64,
+    /// TLS towards the nodes.
+    pub node_tls: NodeTlsSettings,
+    /// TLS towards clients.
+    pub client_tls: ClientTlsSettings,
+    /// How often files that may be replaced are looked at, milliseconds.
+    pub file_poll_ms: u64,
     /// Logs.
     pub log: LogSettings,
 }
@@ -82,11 +101,14 @@ impl Default for Settings {
         Self {
             contact_points: Vec::new(),
             port: 9042,
-            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)),
+            bind: vec![Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)))],
+            bind_mode: 0o660,
             data_center: None,
             rack: None,
             auth_mode: None,
             auth_recheck_s: 30,
+            translate: Vec::new(),
+            client_routes: Vec::new(),
             username: None,
             password_file: None,
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9380)),
@@ -94,7 +116,11 @@ impl Default for Settings {
             limits: Limits::default(),
             dial: DialSettings::default(),
             backoff: BackoffSettings::default(),
+            failover: FailoverSettings::default(),
             drain_ms: 10_000,
+            node_tls: NodeTlsSettings::default(),
+            client_tls: ClientTlsSettings::default(),
+            file_poll_ms: 5_000,
             log: LogSettings::default(),
         }
     }

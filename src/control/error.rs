@@ -62,6 +62,16 @@ pub enum ControlError {
         /// Where it answered.
         address: SocketAddr,
     },
+    /// The node belongs to another cluster than the one that is watched.
+    #[error("{address} is in cluster '{found}', and this proxy serves cluster '{expected}'")]
+    OtherCluster {
+        /// Where it answers.
+        address: SocketAddr,
+        /// Its cluster.
+        found: String,
+        /// The cluster of the first node that answered.
+        expected: String,
+    },
     /// No contact point and no known node could be reached.
     #[error("no node can be reached: {}", list(.0))]
     Unreachable(Vec<(String, Self)>),
@@ -81,7 +91,8 @@ impl ControlError {
             | Self::NoAddress { .. }
             | Self::Dial(_)
             | Self::Cell { .. }
-            | Self::LocalRow { .. } => Vec::new(),
+            | Self::LocalRow { .. }
+            | Self::OtherCluster { .. } => Vec::new(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
+use crate::engine::metadata_ids;
 use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
 use crate::engine::tally::{Ask, Outcome};
 use crate::routing::catalog::StatementKey;
@@ -15,6 +16,7 @@ use crate::wire::opcode::Opcode;
 use crate::wire::request::batch::{Batch, ChildStatement};
 use crate::wire::request::execute;
 use crate::wire::request::execute::Execute;
+use crate::wire::request::query::Query;
 use crate::wire::response::error::ErrorCode;
 
 /// Longest frame that is kept for sending again.
@@ -35,6 +37,21 @@ pub(super) struct Outgoing {
     pub(super) statement: Option<StatementKey>,
 }
 
+impl Outgoing {
+    /// The same request once more, on lanes with the rights of `home`.
+    pub(super) fn again(pending: &Pending, home: SetId) -> Self {
+        Self {
+            asker: pending.asker,
+            home,
+            opcode: pending.opcode,
+            is_read: pending.is_read,
+            resent: pending.resent + 1,
+            arrived_us: pending.arrived_us,
+            statement: pending.statement,
+        }
+    }
+}
+
 impl Engine {
     /// EXECUTE: always on the plain lanes, since its id fixes the table.
     pub(super) fn on_execute(&mut self, client: ClientKey, frame: &mut [u8]) {
@@ -51,13 +68,14 @@ impl Engine {
             return self.send_anywhere(outgoing.home, Reason::Dedicated, outgoing, frame);
         }
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
-        let (router, lanes) = self.field(outgoing.home);
         let Ok(request) = Execute::read(body) else {
-            let decision = router.anywhere(&lanes, Reason::UnknownStatement);
-            return self.send_or_refuse(decision, outgoing, frame);
+            return self.send_anywhere(outgoing.home, Reason::UnknownStatement, outgoing, frame);
         };
+        let sticky = self.lane_of_page(outgoing.home, &request.parameters);
+        let (router, mut lanes) = self.field(outgoing.home);
+        lanes.sticky = sticky;
         let routed = router.execute(&request, &lanes);
-        if routed.ask_for_metadata {
+        if routed.ask_for_metadata && !self.tells_new_columns(routed.decision) {
             execute::ask_for_metadata(body);
         }
         outgoing.statement = routed.statement;
@@ -126,7 +144,13 @@ impl Engine {
         outgoing: Outgoing,
         frame: &[u8],
     ) {
-        let (router, lanes) = self.field(set);
+        let query = match outgoing.opcode == Opcode::Query {
+            true => Query::read(frame.get(HEADER_LEN..).unwrap_or_default()).ok(),
+            false => None,
+        };
+        let sticky = query.and_then(|query| self.lane_of_page(set, &query.parameters));
+        let (router, mut lanes) = self.field(set);
+        lanes.sticky = sticky;
         let decision = router.anywhere(&lanes, reason);
         self.send_or_refuse(decision, outgoing, frame);
     }
@@ -138,6 +162,12 @@ impl Engine {
         outgoing: Outgoing,
         frame: &[u8],
     ) {
+        if !self.remote.nodes.is_empty()
+            && let Some(Decision { lane, .. }) = decision
+            && self.is_too_far(lane, &outgoing, frame)
+        {
+            return self.refuse_too_far(outgoing, frame);
+        }
         let sent = decision.is_some_and(|decision| {
             self.tally.on_decision(decision.reason);
             self.send(decision.lane, outgoing, frame)
@@ -180,7 +210,9 @@ impl Engine {
         let kept = self.keep(if keep { request } else { &[] });
         let Some(lane) = self.lanes.get_mut(key) else { return false };
         let kept_len = kept.len();
-        let request_len = u64::try_from(request.len()).unwrap_or(u64::MAX);
+        let metadata_id = metadata_ids::held_id(&self.router.catalog, lane.route, &outgoing);
+        let request_len = request.len() + metadata_id.map_or(0, |id| 2 + id.len());
+        let request_len = u64::try_from(request_len).unwrap_or(u64::MAX);
         let pending = Pending {
             asker: outgoing.asker,
             opcode: outgoing.opcode,
@@ -201,7 +233,10 @@ impl Engine {
         lane.retained_bytes += kept_len;
         let out = lane.outbox.end();
         let at = out.len();
-        out.extend_from_slice(request);
+        match metadata_id {
+            None => out.extend_from_slice(request),
+            Some(id) => metadata_ids::write_with_id(out, request, id),
+        }
         if let Some([version, flags, ..]) = out.get_mut(at..) {
             *version = LANE_VERSION;
             *flags &= FLAG_TRACING;

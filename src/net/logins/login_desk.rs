@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use crate::engine::client::ClientKey;
 use crate::net::lanes::backoff::Jitter;
 use crate::net::lanes::credential::Credential;
-use crate::net::lanes::dial::{Dialer, NodeTarget};
+use crate::net::lanes::dial::{Dialer, NodeTarget, ShardPort};
 use crate::net::lanes::handshake_budget::HandshakeBudget;
 use crate::net::logins::conversation::Conversation;
 use crate::net::logins::credential_book::CredentialBook;
@@ -141,8 +141,12 @@ impl LoginDesk {
 
     /// Takes the addresses to ask as long as no node is known.
     pub fn set_contacts(&mut self, contacts: &[SocketAddr]) {
-        let target =
-            |address: &SocketAddr| NodeTarget { node: UNNUMBERED, host: None, address: *address };
+        let target = |address: &SocketAddr| NodeTarget {
+            node: UNNUMBERED,
+            host: None,
+            address: *address,
+            shard_port: ShardPort::AsTold,
+        };
         self.contacts = contacts.iter().map(target).collect();
     }
 
