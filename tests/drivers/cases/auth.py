@@ -282,7 +282,7 @@ def auth_sim(stage):
 def auth_sim_bounds_and_modes(stage):
     from cassandra.cluster import NoHostAvailable
     sim = stage.sim(1, 2, 16, 1, "--user", "%s:%s" % (ROOT_NAME, ROOT_PASSWORD), "--user", "app:first-secret")
-    proxy = passing_through(stage, sim.hosts[0], limits="[limits]\ncredentials_max = 1\n")
+    proxy = passing_through(stage, sim.hosts[0], "--workers", "2", limits="[limits]\ncredentials_max = 1\n")
     with login(proxy.host, "app", "first-secret") as first, login(proxy.host, "app", "first-secret") as second:
         for session in (first, second):
             session.execute("SELECT key FROM system.local")
