@@ -60,14 +60,14 @@ pub struct Settings {
     pub data_center: Option<String>,
     /// Nodes of this rack are preferred within the data centre.
     pub rack: Option<String>,
-    /// Whose rights clients have; none leaves it to the other settings and the cluster.
-    pub auth_mode: Option<AuthMode>,
-    /// How often the cluster is asked about a client's login that is in use, seconds.
-    pub auth_recheck_s: u64,
     /// Where nodes are dialled instead of at the addresses that they tell.
     pub translate: Vec<Translation>,
     /// Connection ids whose rows of `system.client_routes` are followed.
     pub client_routes: Vec<String>,
+    /// Whose rights clients have; none leaves it to the other settings and the cluster.
+    pub auth_mode: Option<AuthMode>,
+    /// How often the cluster is asked about a client's login that is in use, seconds.
+    pub auth_recheck_s: u64,
     /// The proxy's own user, for a cluster that asks for credentials.
     pub username: Option<String>,
     /// File that holds that user's password.
@@ -105,10 +105,10 @@ impl Default for Settings {
             bind_mode: 0o660,
             data_center: None,
             rack: None,
-            auth_mode: None,
-            auth_recheck_s: 30,
             translate: Vec::new(),
             client_routes: Vec::new(),
+            auth_mode: None,
+            auth_recheck_s: 30,
             username: None,
             password_file: None,
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9380)),

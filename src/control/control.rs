@@ -107,16 +107,6 @@ pub async fn run(
     }
 }
 
-/// Tells whether clients have to log in; `Err` when nobody listens any more.
-async fn tell_authenticator(
-    watcher: &Watcher,
-    class: Option<&str>,
-    contacts: Vec<SocketAddr>,
-) -> Result<(), End> {
-    let report = ControlReport::Authenticator { class: class.map(Arc::from), contacts };
-    watcher.reports.send(report).await.map_err(|_| End::Closed)
-}
-
 /// Refuses a node of another cluster than the first node's: to take its word would send requests
 /// to nodes that do not have the rows.
 fn of_one_cluster(reached: Reached, cluster: &mut Option<String>) -> Result<Reached, ControlError> {
@@ -126,6 +116,16 @@ fn of_one_cluster(reached: Reached, cluster: &mut Option<String>) -> Result<Reac
         return Ok(reached);
     }
     Err(ControlError::OtherCluster { address: reached.address, found, expected })
+}
+
+/// Tells whether clients have to log in; `Err` when nobody listens any more.
+async fn tell_authenticator(
+    watcher: &Watcher,
+    class: Option<&str>,
+    contacts: Vec<SocketAddr>,
+) -> Result<(), End> {
+    let report = ControlReport::Authenticator { class: class.map(Arc::from), contacts };
+    watcher.reports.send(report).await.map_err(|_| End::Closed)
 }
 
 async fn watch(watcher: &mut Watcher, reached: Reached) -> End {

@@ -24,8 +24,8 @@ pub fn of_control(error: &ControlError) -> String {
             "wait until the node has joined the cluster (nodetool status: UN)".to_owned()
         }
         ControlError::LoginWanted { .. } => {
-            "let a client log in, or set username and password_file to a role that watches the \
-             cluster, with auth.mode = \"pass-through\""
+            "none is needed: the first client that logs in lends its login; or set username and \
+             password_file to a role for the proxy's own questions"
                 .to_owned()
         }
         ControlError::OtherCluster { .. } => {

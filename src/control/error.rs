@@ -54,14 +54,6 @@ pub enum ControlError {
         /// The column that is null; `key` when there is no row.
         column: &'static str,
     },
-    /// The node wants a login, and no client has logged in yet whose login could be borrowed.
-    #[error("the node asks for a login ({authenticator}); waiting for a client's")]
-    LoginWanted {
-        /// Class name of its authenticator.
-        authenticator: String,
-        /// Where it answered.
-        address: SocketAddr,
-    },
     /// The node belongs to another cluster than the one that is watched.
     #[error("{address} is in cluster '{found}', and this proxy serves cluster '{expected}'")]
     OtherCluster {
@@ -71,6 +63,14 @@ pub enum ControlError {
         found: String,
         /// The cluster of the first node that answered.
         expected: String,
+    },
+    /// The node wants a login, and no client has logged in yet whose login could be borrowed.
+    #[error("the node asks for a login ({authenticator}); waiting for a client's")]
+    LoginWanted {
+        /// Class name of its authenticator.
+        authenticator: String,
+        /// Where it answered.
+        address: SocketAddr,
     },
     /// No contact point and no known node could be reached.
     #[error("no node can be reached: {}", list(.0))]

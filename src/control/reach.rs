@@ -35,12 +35,12 @@ pub struct ReachSettings {
     pub port: u16,
     /// Whose rights the connection has; any user may read the system tables that are needed.
     pub credential: Option<Arc<Credential>>,
-    /// Where clients log in themselves: their credentials, to borrow one if there is none of ours.
-    pub book: Option<Arc<CredentialBook>>,
     /// Whether to register for the event that routes have changed; older servers refuse it.
     pub client_routes: bool,
     /// TLS, if it is spoken.
     pub tls: Option<Arc<NodeTls>>,
+    /// Where clients log in themselves: their credentials, to borrow one if there is none of ours.
+    pub book: Option<Arc<CredentialBook>>,
     /// Longest name resolution, and longest TCP connect.
     pub connect_timeout_ms: u64,
     /// Longest handshake, and longest answer to a question.
@@ -53,9 +53,9 @@ impl Default for ReachSettings {
             contact_points: Vec::new(),
             port: PORT_DEFAULT,
             credential: None,
-            book: None,
             client_routes: false,
             tls: None,
+            book: None,
             connect_timeout_ms: 5_000,
             query_timeout_ms: 10_000,
         }
@@ -73,10 +73,10 @@ pub struct Reached {
     pub supported: Supported,
     /// What it says of the cluster.
     pub metadata: Metadata,
-    /// How we logged in; `None` when it wanted no login.
-    pub login: Option<Login>,
     /// What was tried before it, and why that was of no use.
     pub failures: Vec<(String, ControlError)>,
+    /// How we logged in; `None` when it wanted no login.
+    pub login: Option<Login>,
 }
 
 /// Tries the contact points, starting with the one that `round` falls on, then `known` nodes. One
@@ -163,5 +163,5 @@ async fn finish(settings: &ReachSettings, greeted: Greeted) -> Result<Reached, C
         }
     }
     let metadata = metadata::read(&mut connection).await?;
-    Ok(Reached { address, connection, supported, metadata, login, failures: Vec::new() })
+    Ok(Reached { address, connection, supported, metadata, failures: Vec::new(), login })
 }

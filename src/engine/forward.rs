@@ -38,7 +38,7 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// The same request once more, on lanes with the rights of `home`.
+    /// The same request once more, for the same asker, whose plain lanes are `home`.
     pub(super) fn again(pending: &Pending, home: SetId) -> Self {
         Self {
             asker: pending.asker,

@@ -62,9 +62,9 @@ pub struct Reactor {
     pub(super) client_slots: SlotTable<Client>,
     pub(super) commands: Receiver<Command>,
     pub(super) reports: Receiver<LaneReport>,
+    pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
     pub(super) logins: LoginDesk,
     pub(super) login_reports: Receiver<LoginReport>,
-    pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
     sockets: Vec<Option<Socket>>,
     free: Vec<usize>,
     ready: Arc<ReadyList>,
@@ -87,9 +87,8 @@ impl Reactor {
         events: Sender<WorkerEvent>,
     ) -> Self {
         let ready = Arc::new(ReadyList::default());
-        let slots = [COMMANDS, REPORTS, TIMER, GREETED, LOGINS];
-        let wakers = slots.map(|slot| ready.waker(slot));
-        for slot in slots {
+        let wakers = [COMMANDS, REPORTS, TIMER, GREETED, LOGINS].map(|slot| ready.waker(slot));
+        for slot in [COMMANDS, REPORTS, TIMER, GREETED, LOGINS] {
             ready.set(slot);
         }
         let failover = Failover::new(desk.failover(), clock::now_us());
@@ -105,9 +104,9 @@ impl Reactor {
             client_slots: SlotTable::default(),
             commands,
             reports,
+            greeted: mpsc::channel(GREETED_MAX),
             logins,
             login_reports,
-            greeted: mpsc::channel(GREETED_MAX),
             sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
             free: Vec::new(),
             ready,
@@ -134,8 +133,8 @@ impl Reactor {
                 COMMANDS => self.take_commands(),
                 REPORTS => self.take_reports(),
                 TIMER => self.on_timer(began_us),
-                LOGINS => self.take_logins(),
                 GREETED => self.take_greeted(),
+                LOGINS => self.take_logins(),
                 _ => self.on_socket_ready(slot),
             }
         }

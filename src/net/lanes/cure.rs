@@ -35,8 +35,8 @@ pub fn of_dial(error: &DialError) -> String {
                 .to_owned()
         }
         DialError::CredentialMissing { .. } => {
-            "set username and password_file to a role of the cluster; without them `run` lets each \
-             client log in itself"
+            "set username and password_file to a role of the cluster; where clients log in \
+             themselves, `run` waits for the first of them and borrows its login"
                 .to_owned()
         }
         DialError::Refused(error, Step::Login) if error.code == ErrorCode::BAD_CREDENTIALS => {

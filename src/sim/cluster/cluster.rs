@@ -69,10 +69,10 @@ pub struct Cluster {
     pub history: History,
     /// Columns of the system tables.
     pub columns: Columns,
-    /// Who may log in, and what each may do.
-    pub roles: Roles,
     /// Where nodes are for clients behind private endpoints.
     pub client_routes: ClientRoutes,
+    /// Who may log in, and what each may do.
+    pub roles: Roles,
     texts: HashMap<StatementId, Arc<Statement>>,
     chance: u64,
 }
