@@ -22,9 +22,9 @@ impl Engine {
     /// answer of ours if it might.
     pub fn on_lane_down(&mut self, key: LaneKey) {
         let Some(mut lane) = self.lanes.remove(key) else { return };
-        self.sets.remove_lane(lane.route, key);
+        let was_used = self.sets.remove_lane(lane.route, key);
         self.on_lane_gone(key);
-        if self.sets.is_dedicated(lane.home) {
+        if was_used && self.sets.is_dedicated(lane.home) {
             self.on_home_revoked(lane.home);
         }
         let left = lane.outbox.left_total();

@@ -149,10 +149,9 @@ impl Sets {
         sets.any(|set| set.fleet.lanes_of(node).next().is_some())
     }
 
-    pub(super) fn remove_lane(&mut self, route: LaneRoute, lane: LaneKey) {
-        if let Some(set) = self.sets.get_mut(usize::from(route.set.0)) {
-            set.fleet.remove(route.node, lane);
-        }
+    /// Takes a lane out of its set; `false` when another set has the number by now.
+    pub(super) fn remove_lane(&mut self, route: LaneRoute, lane: LaneKey) -> bool {
+        self.get_mut(route.set).is_some_and(|set| set.fleet.remove(route.node, lane))
     }
 
     /// Gives a set a number; an old one only when all were given, so that what is still on its

@@ -49,8 +49,9 @@ impl Reactor {
             Command::Snapshot { snapshot, targets, remote } => {
                 self.engine.on_snapshot(snapshot);
                 self.failover.set_nodes(targets, remote, clock::now_us());
-                self.logins.set_nodes(&self.failover.targets());
-                for (set, node) in self.desk.set_nodes(self.failover.targets()) {
+                let targets = self.failover.targets();
+                self.logins.set_nodes(&targets);
+                for (set, node) in self.desk.set_nodes(targets) {
                     self.close_lanes_of(|of| *of == (set, node));
                 }
                 self.tell_engine_of_remote();
@@ -147,10 +148,7 @@ impl Reactor {
         if !self.desk.wants(set, node) {
             return;
         }
-        let (shard, agreed) = (lane.shard, lane.extensions);
-        let (lwt_mask, metadata_ids) = (agreed.lwt_mask, agreed.metadata_ids);
-        let compression = agreed.compression;
-        let route = LaneRoute { node, shard, set, lwt_mask, metadata_ids, compression };
+        let route = route_of(set, &lane);
         let Some(key) = self.engine.on_lane_up(route, lane.sharder) else { return };
         tracing::debug!(node = node.0, shard = lane.shard.0, set = set.0, "lane up");
         self.add_lane(key, ((set, node), serial), lane.stream);
@@ -247,6 +245,10 @@ impl Reactor {
 
     /// Sends requests to other data centers when no local lane was up for a while.
     pub(super) fn failover_step(&mut self, now_us: u64) {
+        if self.lane_slots.is_empty() {
+            // Whether lanes are wanted may change without one that comes or goes.
+            self.fail_back();
+        }
         if self.failover.on_time(now_us) {
             let nodes = self.failover.remote_nodes().len();
             tracing::warn!(nodes, "no local node can be reached: other data centers are used");
@@ -259,12 +261,14 @@ impl Reactor {
     /// Ends that as soon as one is up again. The other lanes finish what they owe.
     fn fail_back(&mut self) {
         let is_local = |who: Who| match who {
-            Who::Lane { keeper: (_, node), .. } => self.failover.is_local(node),
+            Who::Lane { keeper: (set, node), .. } => {
+                self.engine.home_of_set(set) == set && self.failover.is_local(node)
+            }
             Who::Client(_) | Who::Lingering => false,
         };
         let slots = self.lane_slots.all();
         let mut whose = slots.iter().filter_map(|(_, slot)| self.who_at(*slot));
-        let has_local = whose.any(is_local);
+        let has_local = whose.any(is_local) || self.desk.is_idle();
         if self.failover.on_local_lanes(has_local, clock::now_us()) {
             tracing::info!("a local node is back: other data centers are left");
             self.tell_engine_of_remote();
@@ -307,4 +311,11 @@ impl Reactor {
             }
         }
     }
+}
+
+/// Where a lane of `set` leads.
+pub(super) fn route_of(set: SetId, lane: &OpenedLane) -> LaneRoute {
+    let (node, shard) = (lane.node, lane.shard);
+    let (lwt_mask, metadata_ids) = (lane.extensions.lwt_mask, lane.extensions.metadata_ids);
+    LaneRoute { node, shard, set, lwt_mask, metadata_ids }
 }

@@ -8,6 +8,7 @@ use crate::engine::client::ClientKey;
 use crate::engine::login::Verdict;
 use crate::net::clock;
 use crate::net::command::WorkerEvent;
+use crate::net::housekeeping::route_of;
 use crate::net::lanes::dial::OpenedLane;
 use crate::net::lanes::dial_error::DialError;
 use crate::net::lanes::lane_plan::LaneSerial;
@@ -15,7 +16,7 @@ use crate::net::logins::login_desk::{LoginReport, UNNUMBERED};
 use crate::net::logins::verification::Verification;
 use crate::net::reactor::{LOGINS, Reactor};
 use crate::session::sasl::SaslToken;
-use crate::upstream::lane::{LaneRoute, SetId};
+use crate::upstream::lane::SetId;
 use crate::wire::response::error::ErrorCode;
 
 /// Reports taken in one round.
@@ -136,11 +137,7 @@ impl Reactor {
         }
         let home = self.engine.open_dedicated();
         let home = home.ok_or("shardlane has too many connections of single clients")?;
-        let (node, shard, agreed) = (lane.node, lane.shard, lane.extensions);
-        let (lwt_mask, metadata_ids) = (agreed.lwt_mask, agreed.metadata_ids);
-        let compression = agreed.compression;
-        let route = LaneRoute { node, shard, set: home, lwt_mask, metadata_ids, compression };
-        let key = self.engine.on_lane_up(route, lane.sharder);
+        let key = self.engine.on_lane_up(route_of(home, &lane), lane.sharder);
         let key = key.ok_or("the login was withdrawn while it was looked at")?;
         if self.add_lane(key, ((home, lane.node), LaneSerial(0)), lane.stream) {
             Ok(home)

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::admin::page::Source;
 use crate::admin::readiness::{Readiness, State};
-use crate::control::error::chain;
+use crate::control::error::{ControlError, chain};
 use crate::control::watch::ControlReport;
 use crate::flow::limits::Limits;
 use crate::net::command::Command;
@@ -100,13 +100,31 @@ impl Pages {
             }
             ControlReport::Authenticator { class, .. } => {
                 self.on_demand.store(class.is_some(), Ordering::Relaxed);
-                let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
-                if class.is_some() && readiness.state == State::Starting {
-                    *readiness = Readiness::serving();
+                if class.is_some() {
+                    self.set_serving(Readiness::serving());
                 }
             }
-            ControlReport::Failed(error) => self.not_started_since(&chain(error)),
+            ControlReport::Failed(error) => self.on_failed(error),
             ControlReport::SchemaChange(_) | ControlReport::NodeUp(_) => {}
+        }
+    }
+
+    /// No node can be watched. Where there are lanes, they tell themselves how it goes.
+    fn on_failed(&self, error: &ControlError) {
+        self.not_started_since(&chain(error));
+        let have_lanes = self.have_lanes.read().unwrap_or_else(PoisonError::into_inner);
+        let is_alone = !have_lanes.contains(&true) && error.logins_wanted().is_empty();
+        drop(have_lanes);
+        if is_alone && self.on_demand.load(Ordering::Relaxed) {
+            self.set_serving(Readiness::because(State::Serving, &chain(error)));
+        }
+    }
+
+    /// Tells how it goes, unless the process is about to end.
+    fn set_serving(&self, now: Readiness) {
+        let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
+        if readiness.state != State::Draining {
+            *readiness = now;
         }
     }
 

@@ -9,10 +9,6 @@ use crate::config::settings::Settings;
 use crate::net::lanes::credential::Credential;
 use crate::server::settings;
 
-/// How often the file is read. It is short, and what its times say depends on the file system:
-/// Kubernetes swaps a link.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-
 /// What a look at the file found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Look {
@@ -28,7 +24,8 @@ enum Look {
 pub async fn follow(settings: Settings, credential: Arc<Credential>) {
     let mut before = Look::Same;
     loop {
-        sleep(LOOK_EVERY).await;
+        // It is short, and what its times say depends on the file system: Kubernetes swaps a link.
+        sleep(Duration::from_millis(settings.file_poll_ms)).await;
         let now = look(&settings, &credential);
         let file = settings.password_file.clone().unwrap_or_default();
         match &now {

@@ -96,7 +96,7 @@ impl Server {
         let is_service = settings.auth_mode() == AuthMode::Service;
         let seed = RandomState::new().build_hasher().finish();
         let budget = Arc::new(HandshakeBudget::default());
-        let logins = settings::logins(settings);
+        let logins = settings::logins(settings, &tls);
         if let Some(credential) = &credential {
             tokio::spawn(secrets::follow(settings.clone(), Arc::clone(credential)));
         }

@@ -40,9 +40,9 @@ pub fn secret_token(settings: &Settings) -> io::Result<Option<SaslToken>> {
 
 /// What clients' own logins go by.
 #[must_use]
-pub fn logins(settings: &Settings) -> LoginSettings {
+pub fn logins(settings: &Settings, tls: &Tls) -> LoginSettings {
     LoginSettings {
-        dialer: Arc::new(Dialer::new(settings.dial.clone())),
+        dialer: Arc::new(Dialer::new(settings.dial.clone()).with_tls(tls.nodes.clone())),
         budget: Arc::new(HandshakeBudget::default()),
         book: Arc::new(CredentialBook::new(settings.limits.credentials_max)),
         recheck_ms: settings.auth_recheck_s.saturating_mul(1000),

@@ -27,6 +27,7 @@ mod heartbeat;
 mod keyspaces;
 mod learning;
 mod local;
+mod login_chaos;
 mod logins;
 mod lost_lanes;
 mod metadata_ids;

@@ -126,6 +126,12 @@ impl LaneDesk {
         false
     }
 
+    /// Whether nobody wants lanes: no client has logged in.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.sets.is_empty()
+    }
+
     /// The home of the credential with this token.
     #[must_use]
     pub fn home_of(&self, token: &SaslToken) -> Option<SetId> {

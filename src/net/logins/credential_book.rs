@@ -1,8 +1,8 @@
 //! Every credential that has lanes, in the whole process.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::RwLock;
 use std::sync::Weak;
 
 use crate::net::lanes::credential::Credential;
@@ -13,14 +13,14 @@ use crate::session::sasl::SaslToken;
 #[derive(Debug)]
 pub struct CredentialBook {
     max: usize,
-    credentials: Mutex<Vec<Weak<Credential>>>,
+    credentials: RwLock<Vec<Weak<Credential>>>,
 }
 
 impl CredentialBook {
     /// A book with room for `max` credentials.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self { max, credentials: Mutex::default() }
+        Self { max, credentials: RwLock::default() }
     }
 
     /// How many credentials have room.
@@ -33,7 +33,7 @@ impl CredentialBook {
     /// `None` when the book is full.
     #[must_use]
     pub fn admit(&self, token: &SaslToken) -> Option<Arc<Credential>> {
-        let mut credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut credentials = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
         credentials.retain(|credential| credential.strong_count() > 0);
         let mut live = credentials.iter().filter_map(Weak::upgrade);
         if let Some(known) = live.find(|known| known.token() == *token) {
@@ -51,7 +51,7 @@ impl CredentialBook {
     /// the cluster may take one no longer. `None` while no client is logged in.
     #[must_use]
     pub fn lend(&self, turn: usize) -> Option<Arc<Credential>> {
-        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        let credentials = self.credentials.read().unwrap_or_else(PoisonError::into_inner);
         let live: Vec<_> = credentials.iter().filter_map(Weak::upgrade).collect();
         live.get(turn.checked_rem(live.len())?).cloned()
     }
