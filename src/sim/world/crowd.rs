@@ -1,7 +1,7 @@
 //! The clients of a world: they connect, ask, read, and come back when they were cut off.
 
 use crate::sim::world::agenda::Event;
-use crate::sim::world::asker::Temper;
+use crate::sim::world::asker::{Asker, Temper};
 use crate::sim::world::faults::FaultKind;
 use crate::sim::world::frames::Hand;
 use crate::sim::world::hostile;
@@ -87,9 +87,7 @@ impl World {
 
     fn ask_something(&mut self, number: usize) {
         let Some(asker) = self.askers.get(number) else { return };
-        let switching = asker.waiting.values().any(|number| {
-            self.ledger.get(*number).is_some_and(|record| matches!(record.ask, Ask::Use(_)))
-        });
+        let switching = self.switching(asker).is_some();
         let in_keyspace = asker.keyspace.filter(|_| !switching);
         let of = self.chance.index(KEYSPACES.len());
         let unqualified = in_keyspace.filter(|_| self.chance.one_in(3));
@@ -165,8 +163,17 @@ impl World {
         self.ask(number, ask, |hand| hand.execute(&id, &[as_key(key)], skip));
     }
 
+    /// The keyspace of a client's `USE` that has no answer yet.
+    fn switching(&self, asker: &Asker) -> Option<usize> {
+        asker.waiting.values().find_map(|number| match self.ledger.get(*number)?.ask {
+            Ask::Use(to) => Some(to),
+            _ => None,
+        })
+    }
+
     /// Enters a request and sends it.
     pub(super) fn ask(&mut self, number: usize, ask: Ask, write: impl FnOnce(Hand) -> Vec<u8>) {
+        let switching = self.askers.get(number).and_then(|asker| self.switching(asker));
         let Some(asker) = self.askers.get_mut(number) else { return };
         let Some(link) = asker.link else { return };
         let columns = match &ask {
@@ -180,6 +187,7 @@ impl World {
             ask,
             columns,
             keyspace: asker.keyspace,
+            switching,
             asked_us: self.now_us,
             ran: 0,
             acknowledged: false,

@@ -159,7 +159,8 @@ impl World {
                 Ok(())
             }
             Ask::Prepare(handle) => {
-                self.judge_prepared(number, (*handle, record.keyspace), &plain.body)
+                let asked_in = (record.keyspace, record.switching);
+                self.judge_prepared(number, (*handle, asked_in), &plain.body)
             }
             Ask::Execute(handle, key) | Ask::Text(handle, key) => {
                 judge_result(*handle, *key, record.columns.as_deref(), &plain.body)
@@ -186,7 +187,7 @@ impl World {
     fn judge_prepared(
         &mut self,
         number: usize,
-        (handle, asked_in): (Handle, Option<usize>),
+        (handle, asked_in): (Handle, (Option<usize>, Option<usize>)),
         body: &[u8],
     ) -> Result<(), String> {
         expect_kind(body, ResultKind::Prepared)?;
@@ -194,7 +195,7 @@ impl World {
         let prepared = Prepared::read(asker.version, body).map_err(|error| error.to_string())?;
         let keyspace = KEYSPACES.get(handle.keyspace).copied();
         // A PREPARE behind a `USE` waits for it, and is then in its keyspace.
-        let known = [asked_in, asker.keyspace].into_iter().any(|of| {
+        let known = [asked_in.0, asked_in.1].into_iter().any(|of| {
             let of = of.and_then(|of| KEYSPACES.get(of)).copied();
             let known = self.cluster.statement(&handle.text(), of);
             known.is_ok_and(|known| prepared.id == known.id)

@@ -18,6 +18,8 @@ pub(super) struct Record {
     pub(super) columns: Option<Arc<[String]>>,
     /// The keyspace that its client was in.
     pub(super) keyspace: Option<usize>,
+    /// The keyspace of a `USE` that had no answer yet.
+    pub(super) switching: Option<usize>,
     /// When it was asked.
     pub(super) asked_us: u64,
     /// How often a node ran it, or may have.

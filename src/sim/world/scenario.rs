@@ -60,19 +60,23 @@ impl Scenario {
             _ => {}
         }
         let tight = chance.one_in(2);
+        let clients = chance.between(1, 6);
+        let window = chance.number(&[1, 4, 16, 32]);
+        // So that each seed has about as many requests.
+        let pause_us = chance.number(&[4_000, 8_000, 20_000]);
         Self {
             seed,
             nodes: usize::try_from(nodes).unwrap_or(1),
             shards: u16::try_from(chance.between(1, 4)).unwrap_or(1),
             factor: usize::try_from(factor).unwrap_or(1),
             tablets: u32::try_from(chance.number(&[1, 2, 3, 4, 8, 16])).unwrap_or(1),
-            clients: usize::try_from(chance.between(1, 6)).unwrap_or(1),
-            window: chance.number(&[1, 4, 16, 32]),
-            think_us: chance.number(&[20_000, 60_000, 200_000]),
+            clients: usize::try_from(clients).unwrap_or(1),
+            window,
+            think_us: (clients * window.div_ceil(2) * pause_us).max(1),
             latency_us: chance.number(&[50, 300, 2_000, 10_000]),
             pipe_bytes: usize::try_from(chance.number(&[300, 2_000, 64_000])).unwrap_or(300),
             read_bytes: usize::try_from(chance.number(&[64, 1_000, 16_000])).unwrap_or(64),
-            trouble_us: chance.between(4, 12) * 1_000_000,
+            trouble_us: chance.between(3, 9) * 1_000_000,
             fault_every_us: chance.number(&[150_000, 400_000, 1_000_000]),
             limits: limits(&mut chance, tight),
             nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),
