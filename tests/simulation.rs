@@ -1,7 +1,7 @@
 //! The engine in simulated worlds, one for each seed.
 //!
 //! `SEEDS=10000` runs so many, `FIRST=5000` begins there, and `SHARDLANE_SEED=7` runs one and prints
-//! its story.
+//! its story. `STOP=1` ends at the first failure.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
     reason = "a test that cannot run should fail loudly, and figures are for people"
 )]
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -33,7 +34,9 @@ fn the_engine_keeps_its_promises_in_every_world() {
     let first = number("FIRST").unwrap_or(0);
     let end = first + number("SEEDS").unwrap_or(SEEDS);
     let next = AtomicU64::new(first);
+    let stop = number("STOP").is_some();
     let sums = Mutex::new((0_u64, 0_u64, 0_u64));
+    let reached = Mutex::new(BTreeMap::new());
     let failures = Mutex::new(Vec::new());
     let began = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -52,6 +55,10 @@ fn the_engine_keeps_its_promises_in_every_world() {
                             sums.0 += outcome.virtual_us;
                             sums.1 += outcome.requests;
                             sums.2 += outcome.events;
+                            let mut reached = reached.lock().unwrap_or_else(PoisonError::into_inner);
+                            for (name, count) in outcome.reached {
+                                *reached.entry(name).or_insert(0) += count;
+                            }
                             (outcome.scenario, outcome.broken)
                         }
                         Err(_) => (String::new(), Some("a panic".to_owned())),
@@ -59,6 +66,9 @@ fn the_engine_keeps_its_promises_in_every_world() {
                     if let Some(broken) = broken {
                         let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
                         failures.push((seed, scenario, broken));
+                        if stop {
+                            next.store(end, Ordering::Relaxed);
+                        }
                     }
                 }
             });
@@ -73,6 +83,8 @@ fn the_engine_keeps_its_promises_in_every_world() {
         end - first,
         hours / minutes
     );
+    let reached: BTreeMap<&str, u64> = reached.into_inner().unwrap();
+    println!("{reached:?}");
     let mut failures = failures.into_inner().unwrap();
     failures.sort();
     for (seed, scenario, broken) in failures.iter().take(TOLD_MAX) {
@@ -81,6 +93,8 @@ fn the_engine_keeps_its_promises_in_every_world() {
     }
     let seeds: Vec<u64> = failures.iter().map(|(seed, ..)| *seed).collect();
     assert!(seeds.is_empty(), "{} seeds failed: {seeds:?}", seeds.len());
+    let never: Vec<_> = reached.iter().filter(|(_, count)| **count == 0).collect();
+    assert!(end - first < SEEDS || never.is_empty(), "no world gets to {never:?}");
 }
 
 fn replay(seed: u64) {

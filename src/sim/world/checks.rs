@@ -11,6 +11,8 @@ use crate::sim::world::world::World;
 use crate::wire::header::FLAG_TRACING;
 use crate::wire::response::error::ErrorCode;
 
+/// Nodes that one request gets to: the first, and two tries more.
+const ARRIVALS_MAX: u32 = 3;
 /// How often everything that waits is looked at.
 const AUDIT_US: u64 = 1_000_000;
 /// Bytes of our own questions that a lane may hold beside what clients sent.
@@ -23,6 +25,10 @@ const FRAME_BYTES: usize = 4 << 10;
 pub(super) struct Counted {
     /// Events of the world.
     pub(super) events: u64,
+    /// Turns of the proxy in which a client was not read.
+    pub(super) held_up: u64,
+    /// Requests that took the last stream id of a lane.
+    pub(super) full_lanes: u64,
     /// Whole frames that clients gave the engine.
     pub(super) given: u64,
     /// Whole answers that the engine gave clients.
@@ -66,6 +72,7 @@ impl World {
             if before.is_some() && !lane.hostile {
                 broken = Some(format!("stream {stream} of lane {id} is used again unanswered"));
             }
+            self.counted.full_lanes += u64::from(lane.taken.len() == streams_max);
             if lane.taken.len() > streams_max && !lane.hostile {
                 broken = Some(format!("lane {id} has {} streams", lane.taken.len()));
             }
@@ -98,6 +105,7 @@ impl World {
 
     /// A request reached a node: its lane must be in the keyspace that its client was in.
     pub(super) fn check_arrival(&mut self, id: LinkId, frame: &Frame) {
+        self.count_arrival(frame);
         let lane = self.links.get_mut(&id).and_then(|link| link.lane());
         let keyspace = lane.and_then(|lane| lane.keyspace.clone());
         let Some(record) = frame.number().and_then(|number| self.ledger.get(number)) else {
@@ -111,6 +119,16 @@ impl World {
         if expected.copied() != keyspace.as_deref() {
             let asked = format!("{record:?}");
             self.blame(format_args!("{asked} arrived in keyspace {keyspace:?}"));
+        }
+    }
+
+    /// A request may be sent again so often, and no more.
+    fn count_arrival(&mut self, frame: &Frame) {
+        let Some(number) = frame.number() else { return };
+        let Some(record) = self.ledger.get_mut(number) else { return };
+        record.arrived += 1;
+        if record.arrived > ARRIVALS_MAX {
+            self.blame(format_args!("request {number} goes round in circles"));
         }
     }
 
@@ -144,7 +162,7 @@ impl World {
         let clients = self.client_links.len() + 1;
         let read = self.scenario.read_bytes + FRAME_BYTES;
         let lane_max = limits.outbox_high_bytes + clients * read + ERRANDS_BYTES;
-        let client_max = limits.client_backlog_bytes_max + ERRANDS_BYTES;
+        let client_max = limits.client_backlog_bytes_max + FRAME_BYTES;
         let flight = limits.client_in_flight_max;
         let flight_max = flight + u32::try_from(read / 20).unwrap_or(u32::MAX);
         let mut broken = None;

@@ -16,6 +16,8 @@ use crate::wire::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
 const SLOW_READ_US: u64 = 400_000;
 /// Bytes that a slow client reads at once.
 const SLOW_READ_BYTES: usize = 200;
+/// Requests of a client that never reads; it does not mind that no answers come.
+const DEAF_WINDOW: u64 = 500;
 /// A client that was cut off dials again within this time.
 const REDIAL_US: u64 = 300_000;
 /// Changes of the schema in one run.
@@ -56,11 +58,13 @@ impl World {
         if asker.temper == Temper::Hostile {
             return self.act_hostile(number);
         }
-        let burst = 1 + self.chance.below(window);
+        let deaf = asker.temper == Temper::Deaf;
+        let burst = if deaf { DEAF_WINDOW / 10 } else { 1 + self.chance.below(window) };
         for _ in 0..burst {
             let asker = self.askers.get(number);
             let free = asker.is_some_and(|asker| {
-                let room = u64::try_from(asker.waiting.len()).unwrap_or(window) < window;
+                let most = if asker.temper == Temper::Deaf { DEAF_WINDOW } else { window };
+                let room = u64::try_from(asker.waiting.len()).unwrap_or(most) < most;
                 asker.ready && room && asker.outbox.is_empty()
             });
             if !free {
@@ -189,6 +193,7 @@ impl World {
             keyspace: asker.keyspace,
             switching,
             asked_us: self.now_us,
+            arrived: 0,
             ran: 0,
             acknowledged: false,
             ended: false,

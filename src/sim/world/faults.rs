@@ -31,6 +31,8 @@ pub(super) enum FaultKind {
     Resize,
     /// Nodes forget prepared statements.
     Forget,
+    /// A node forgets each statement as soon as it is prepared.
+    Amnesia,
     /// Something changes source ports.
     Nat,
     /// A node refuses requests.
@@ -53,7 +55,7 @@ pub(super) enum FaultKind {
 
 impl FaultKind {
     /// Every kind.
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Stall,
         Self::HalfOpen,
         Self::CutLane,
@@ -65,6 +67,7 @@ impl FaultKind {
         Self::Move,
         Self::Resize,
         Self::Forget,
+        Self::Amnesia,
         Self::Nat,
         Self::Overload,
         Self::SlowNode,
@@ -147,7 +150,10 @@ impl World {
                 self.cluster.options.nat = true;
                 self.agenda.plan(until, Event::Mend(Mending::NoNat));
             }
-            FaultKind::Overload | FaultKind::SlowNode | FaultKind::HostileNode => {
+            FaultKind::Amnesia
+            | FaultKind::Overload
+            | FaultKind::SlowNode
+            | FaultKind::HostileNode => {
                 self.spoil(node, kind, until);
             }
             FaultKind::Partition => self.partition(node, until),
@@ -254,6 +260,7 @@ impl World {
         match kind {
             FaultKind::Overload => mood.overloaded_until_us = until,
             FaultKind::SlowNode => mood.slow_until_us = until,
+            FaultKind::Amnesia => mood.forgets_until_us = until,
             _ => {
                 mood.hostile_until_us = until;
                 self.agenda.plan(until, Event::Mend(Mending::Honest(node)));

@@ -22,6 +22,8 @@ pub(super) struct Record {
     pub(super) switching: Option<usize>,
     /// When it was asked.
     pub(super) asked_us: u64,
+    /// How often it got to a node.
+    pub(super) arrived: u32,
     /// How often a node ran it, or may have.
     pub(super) ran: u32,
     /// Whether its client had a RESULT.

@@ -5,6 +5,7 @@ use crate::sim::world::frames::{Cutter, Frame};
 use crate::sim::world::hostile;
 use crate::sim::world::lanes::KEEPALIVE_US;
 use crate::sim::world::link::LinkId;
+use crate::sim::world::statements::Ask;
 use crate::sim::world::world::World;
 use crate::wire::frame::write_frame;
 use crate::wire::notation::{put_int, put_string};
@@ -29,6 +30,8 @@ pub(super) struct Mood {
     pub(super) slow_until_us: u64,
     /// It sends what no server sends until then.
     pub(super) hostile_until_us: u64,
+    /// It forgets each statement at once until then.
+    pub(super) forgets_until_us: u64,
     /// Nothing gets to it until then.
     pub(super) cut_off_until_us: u64,
 }
@@ -79,10 +82,17 @@ impl World {
         {
             return self.refuse_overloaded(id, frame);
         }
+        if number.is_some() && self.now_us < mood.forgets_until_us {
+            let _count = self.cluster.forget_statements(Some(node), None);
+        }
         let mut out = Vec::new();
         self.cluster.receive(connection, &frame.bytes(), now, &mut out);
         let answers = Cutter::default().push(&out);
         let answer = answers.iter().find(|answer| answer.header.stream == frame.header.stream);
+        let schema = number.and_then(|number| self.ledger.get(number));
+        if schema.is_some_and(|record| matches!(record.ask, Ask::Schema)) {
+            self.altered_us = self.now_us;
+        }
         self.note_run(number, answer);
         let tell = answer.map_or_else(|| "later".to_owned(), describe);
         self.tell(format_args!("node {node} lane {id} answers {} {tell}", frame.header.stream));

@@ -51,7 +51,11 @@ impl World {
 
     fn read_client(&mut self, id: LinkId) {
         let key = self.links.get_mut(&id).and_then(|link| link.client()?.key);
-        let Some(key) = key.filter(|key| self.engine.may_read(*key)) else { return };
+        let Some(key) = key else { return };
+        if !self.engine.may_read(key) {
+            self.counted.held_up += 1;
+            return;
+        }
         let mut bytes = self.take_arrived(id, true, self.scenario.read_bytes);
         if bytes.is_empty() {
             return;

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use crate::sim::cluster::cluster::Door;
 use crate::sim::cluster::connections::ConnectionId;
+use crate::sim::cluster::ring::Ring;
 use crate::sim::world::agenda::Event;
 use crate::sim::world::asker::Asker;
 use crate::sim::world::frames::{Frame, Hand};
 use crate::sim::world::scenario::{ROWS, Scenario};
 use crate::sim::world::statements::{KEYSPACES, schema, value};
 use crate::sim::world::world::World;
+use crate::token::partitioner::Partitioner;
 use crate::wire::opcode::Opcode;
 use crate::wire::response::prepared::Prepared;
 use crate::wire::response::rows::Rows;
@@ -31,6 +33,8 @@ pub struct Outcome {
     pub requests: u64,
     /// Events of the world.
     pub events: u64,
+    /// What the engine went through, by name: a world that never gets there proves nothing.
+    pub reached: Vec<(&'static str, u64)>,
     /// Mixes all that the engine sent: the same whenever the seed is run.
     pub print: u64,
     /// The time line, if it was asked for.
@@ -51,24 +55,59 @@ pub fn run(seed: u64, told: bool) -> Outcome {
                 virtual_us: 0,
                 requests: 0,
                 events: 0,
+                reached: Vec::new(),
                 print: 0,
                 story: Vec::new(),
             };
         }
     };
     world.live();
+    let reached = world.reached();
     Outcome {
         scenario: summary,
         broken: world.broken,
         virtual_us: world.now_us,
         requests: u64::try_from(world.ledger.len()).unwrap_or(u64::MAX),
         events: world.counted.events,
+        reached,
         print: world.counted.print,
         story: world.story.into_lines(),
     }
 }
 
+/// The token of a row that clients read.
+pub(super) fn token_of_row(key: u64) -> i64 {
+    Partitioner::Murmur3.token(&key.to_be_bytes()).value()
+}
+
 impl World {
+    fn reached(&self) -> Vec<(&'static str, u64)> {
+        let tally = self.engine.tally();
+        let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let writes = self.ledger.iter().filter(|(_, record)| record.ran > 0).count();
+        let acknowledged = self.ledger.iter().filter(|(_, it)| it.acknowledged).count();
+        let misses: u64 = tally.feedback.iter().map(|table| table.misses).sum();
+        let hits: u64 = tally.feedback.iter().map(|table| table.hits).sum();
+        vec![
+            ("acknowledged", wide(acknowledged)),
+            ("writes run", wide(writes)),
+            ("hits", hits),
+            ("misses", misses),
+            ("sent again", tally.resent),
+            ("prepared again", tally.reprepared),
+            ("prepared ahead", tally.spread),
+            ("timeouts", tally.timeouts),
+            ("late answers", tally.late_answers),
+            ("lanes broken", tally.lanes_broken),
+            ("clients broken", tally.clients_broken),
+            ("clients cut off", tally.clients_cut_off),
+            ("agreements", tally.agreements),
+            ("unknown statements", tally.catalog_misses),
+            ("clients held up", self.counted.held_up),
+            ("most streams taken", self.counted.full_lanes),
+        ]
+    }
+
     fn live(&mut self) {
         self.agenda.plan(self.now_us, Event::ControlDials);
         self.agenda.plan(self.now_us, Event::Audit);
@@ -119,11 +158,34 @@ impl World {
                 self.expect_result("a row", said);
             }
         }
+        self.put_rows_on_borders();
         // Everybody has heard of the schema, and nobody has prepared anything, when it begins.
         self.cluster.close(connection);
         self.cluster.on_time(Duration::from_secs(1));
         let _count = self.cluster.forget_statements(None, None);
         self.cluster.take_mail();
+    }
+
+    /// Moves the borders of tablets and of the ring onto rows: an error by one shows nowhere else.
+    fn put_rows_on_borders(&mut self) {
+        let mut tokens: Vec<i64> = (0..ROWS).map(token_of_row).collect();
+        tokens.sort_unstable();
+        let layout = self.cluster.layout.table_mut("tab", "t");
+        if let Some(tablets) = layout.and_then(|table| table.tablets.as_mut()) {
+            let mut first = i64::MIN;
+            for tablet in tablets.all_mut().filter(|tablet| tablet.last != i64::MAX) {
+                let inside = tokens.iter().filter(|token| first < **token && **token <= tablet.last);
+                tablet.last = inside.max().copied().unwrap_or(tablet.last);
+                first = tablet.last;
+            }
+        }
+        for (member, token) in self.cluster.members.iter_mut().zip(tokens) {
+            if let Some(first) = member.tokens.first_mut() {
+                *first = token;
+            }
+            member.tokens.sort_unstable();
+        }
+        self.cluster.ring = Ring::new(&self.cluster.members);
     }
 
     fn setup_connection(&mut self, after: bool) -> Option<ConnectionId> {

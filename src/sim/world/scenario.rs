@@ -5,7 +5,7 @@ use crate::sim::world::chance::Chance;
 use crate::sim::world::faults::FaultKind;
 
 /// Rows of each table that clients read.
-pub const ROWS: u64 = 48;
+pub const ROWS: u64 = 32;
 
 /// What a seed draws.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ impl Scenario {
             read_bytes: usize::try_from(chance.number(&[64, 1_000, 16_000])).unwrap_or(64),
             trouble_us: chance.between(3, 9) * 1_000_000,
             fault_every_us: chance.number(&[150_000, 400_000, 1_000_000]),
-            limits: limits(&mut chance, tight),
+            limits: limits(&mut chance, (tight, window)),
             nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),
             faults,
         }
@@ -115,7 +115,7 @@ impl Scenario {
 }
 
 /// Bounds that are met within seconds; `tight` ones all the time.
-fn limits(chance: &mut Chance, tight: bool) -> Limits {
+fn limits(chance: &mut Chance, (tight, window): (bool, u64)) -> Limits {
     let streams = if tight { chance.between(3, 12) } else { 256 };
     let high = if tight { chance.number(&[300, 1_500]) } else { 32_000 };
     Limits {
@@ -123,7 +123,8 @@ fn limits(chance: &mut Chance, tight: bool) -> Limits {
         client_in_flight_max: u32::try_from(chance.number(&[4, 16, 64])).unwrap_or(4),
         outbox_high_bytes: usize::try_from(high).unwrap_or(300),
         outbox_low_bytes: usize::try_from(high / 4).unwrap_or(75),
-        client_backlog_bytes_max: 200_000,
+        // What a client that reads can have left unread, and little more.
+        client_backlog_bytes_max: usize::try_from(window * 200 + 500).unwrap_or(500),
         lane_streams_max: u16::try_from(streams).unwrap_or(8),
         lane_orphans_max: u32::try_from(streams / 2).unwrap_or(4),
         lane_retained_bytes_max: if tight { 2_000 } else { 1 << 20 },

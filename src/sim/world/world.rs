@@ -56,6 +56,8 @@ pub(super) struct World {
     pub(super) trouble: bool,
     /// Nothing goes wrong any more, and nobody waits for what went wrong before.
     pub(super) calm: bool,
+    /// When the schema changed last.
+    pub(super) altered_us: u64,
     /// What was broken first.
     pub(super) broken: Option<String>,
 }
@@ -107,6 +109,7 @@ impl World {
             counted: Counted::default(),
             trouble: true,
             calm: false,
+            altered_us: 0,
             broken: None,
             scenario,
         };
