@@ -8,7 +8,7 @@ use crate::sim::world::ledger::Record;
 use crate::sim::world::link::{End, LinkId};
 use crate::sim::world::statements::{Ask, KEYSPACES};
 use crate::sim::world::world::World;
-use crate::wire::header::FLAG_TRACING;
+use crate::wire::header::{FLAG_TRACING, HEADER_LEN};
 use crate::wire::response::error::ErrorCode;
 
 /// Nodes that one request gets to: the first, and two tries more.
@@ -164,7 +164,9 @@ impl World {
         let lane_max = limits.outbox_high_bytes + clients * read + ERRANDS_BYTES;
         let client_max = limits.client_backlog_bytes_max + FRAME_BYTES;
         let flight = limits.client_in_flight_max;
-        let flight_max = flight + u32::try_from(read / 20).unwrap_or(u32::MAX);
+        // What one read brings is taken as a whole.
+        let brought = self.scenario.read_bytes / HEADER_LEN + 2;
+        let flight_max = flight + u32::try_from(brought).unwrap_or(u32::MAX);
         let mut broken = None;
         for (id, link) in &self.links {
             match &link.end {
