@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod command;
+pub mod doorway;
+pub mod failover;
 mod housekeeping;
 pub mod lanes;
 pub mod listener;
@@ -9,4 +11,7 @@ pub mod reactor;
 pub mod ready_list;
 pub mod slot_table;
 pub mod socket;
+pub mod tls;
+pub mod transport;
+pub mod unix_listener;
 pub mod worker;

@@ -68,7 +68,7 @@ impl World {
             if frame.header.version != 4 || frame.header.flags & !FLAG_TRACING != 0 {
                 broken = Some(format!("a frame left as {:?}", frame.header));
             }
-            let before = lane.taken.insert(stream, frame.number());
+            let before = lane.taken.insert(stream, frame.number_on_lane(lane.metadata_ids));
             if before.is_some() && !lane.hostile {
                 broken = Some(format!("stream {stream} of lane {id} is used again unanswered"));
             }
@@ -105,12 +105,11 @@ impl World {
 
     /// A request reached a node: its lane must be in the keyspace that its client was in.
     pub(super) fn check_arrival(&mut self, id: LinkId, frame: &Frame) {
-        self.count_arrival(frame);
-        let lane = self.links.get_mut(&id).and_then(|link| link.lane());
-        let keyspace = lane.and_then(|lane| lane.keyspace.clone());
-        let Some(record) = frame.number().and_then(|number| self.ledger.get(number)) else {
-            return;
-        };
+        let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
+        let keyspace = lane.keyspace.clone();
+        let Some(number) = frame.number_on_lane(lane.metadata_ids) else { return };
+        self.count_arrival(number);
+        let Some(record) = self.ledger.get(number) else { return };
         let expected = match &record.ask {
             Ask::Use(to) => KEYSPACES.get(*to),
             ask if ask.unqualified() => record.keyspace.and_then(|of| KEYSPACES.get(of)),
@@ -123,8 +122,7 @@ impl World {
     }
 
     /// A request may be sent again so often, and no more.
-    fn count_arrival(&mut self, frame: &Frame) {
-        let Some(number) = frame.number() else { return };
+    fn count_arrival(&mut self, number: u64) {
         let Some(record) = self.ledger.get_mut(number) else { return };
         record.arrived += 1;
         if record.arrived > ARRIVALS_MAX {

@@ -12,7 +12,7 @@ use crate::wire::notation::{
 use crate::wire::opcode::Opcode;
 use crate::wire::request::batch::Batch;
 use crate::wire::request::execute::Execute;
-use crate::wire::request::parameters::SKIP_METADATA;
+use crate::wire::request::parameters::{Parameters, SKIP_METADATA};
 use crate::wire::request::query::Query;
 
 /// Longest body that the model waits for; whoever announces more is not listened to any more.
@@ -45,8 +45,20 @@ impl Frame {
         bytes
     }
 
-    /// The number of a client's request; our own have none.
-    pub(super) fn number(&self) -> Option<u64> {
+    /// The number of a client's request as it stands on a lane; our own have none. With `ids` an
+    /// EXECUTE names its columns behind the statement.
+    pub(super) fn number_on_lane(&self, ids: bool) -> Option<u64> {
+        if !ids || self.opcode()? != Opcode::Execute {
+            return self.number();
+        }
+        let mut reader = Reader::new(&self.body);
+        reader.short_bytes().ok()?;
+        reader.short_bytes().ok()?;
+        let options = Parameters::read(&mut reader).ok()?.options().ok()?;
+        u64::try_from(options.timestamp_micros?).ok()
+    }
+
+    fn number(&self) -> Option<u64> {
         let stamp = match self.opcode()? {
             Opcode::Query => Query::read(&self.body).ok()?.parameters.options().ok()?,
             Opcode::Execute => Execute::read(&self.body).ok()?.parameters.options().ok()?,

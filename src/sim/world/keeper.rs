@@ -48,8 +48,9 @@ pub(super) struct Keeper {
 impl Keeper {
     /// A keeper without lanes.
     pub(super) fn new(per_shard: bool, seed: u64) -> Self {
+        let start = u32::try_from(seed >> 40).unwrap_or(0);
         Self {
-            plan: LanePlan::new(per_shard),
+            plan: LanePlan::new(per_shard, start),
             backoff: Backoff::new(BackoffSettings::default(), seed),
             running: 0,
             failing: false,

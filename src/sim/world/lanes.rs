@@ -34,6 +34,7 @@ struct Greeted {
     shard: u16,
     sharder: Option<Sharder>,
     lwt_mask: u32,
+    metadata_ids: bool,
 }
 
 impl World {
@@ -187,6 +188,7 @@ impl World {
                     input: Cutter::default(),
                     output: Vec::new(),
                     hostile: false,
+                    metadata_ids: greeted.metadata_ids,
                     node_gone: false,
                 };
                 self.on_lane_open(lane, greeted);
@@ -210,6 +212,7 @@ impl World {
             shard: ShardId(greeted.shard),
             set: SetId(lane.set),
             lwt_mask: greeted.lwt_mask,
+            metadata_ids: greeted.metadata_ids,
         };
         let Some(key) = self.input(|engine| engine.on_lane_up(route, greeted.sharder)) else {
             return self.cluster.close(greeted.connection);
@@ -257,9 +260,14 @@ impl World {
         let hand = Hand { version: 4, stream: 0, number: 0 };
         let supported = self.ask_node(connection, &hand.options()).ok_or(None)?;
         let supported = Supported::read(&supported.body).map_err(|_| None)?;
-        let options = [("CQL_VERSION", "3.0.0"), ("TABLETS_ROUTING_V1", "")];
-        let mark = ("SCYLLA_LWT_ADD_METADATA_MARK", "");
-        let ready = self.ask_node(connection, &hand.startup(&[options[0], options[1], mark]));
+        let metadata_ids = supported.metadata_id && self.scenario.metadata_ids;
+        let mut options = vec![
+            ("CQL_VERSION", "3.0.0"),
+            ("TABLETS_ROUTING_V1", ""),
+            ("SCYLLA_LWT_ADD_METADATA_MARK", ""),
+        ];
+        options.extend(metadata_ids.then_some(("SCYLLA_USE_METADATA_ID", "")));
+        let ready = self.ask_node(connection, &hand.startup(&options));
         let mut said = ready.ok_or(None)?;
         if let Some(keyspace) = self.sets.get(&set).cloned().flatten() {
             let text = format!("USE \"{keyspace}\"");
@@ -275,6 +283,7 @@ impl World {
             shard: sharding.map_or(0, |sharding| sharding.shard),
             sharder: sharding.and_then(|s| Sharder::new(s.nr_shards, s.ignore_msb).ok()),
             lwt_mask: supported.lwt_mask.unwrap_or(0),
+            metadata_ids,
         })
     }
 

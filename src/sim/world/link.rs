@@ -133,6 +133,8 @@ pub(super) struct LaneEnd {
     pub(super) output: Vec<u8>,
     /// The node lied on it: what it answers proves nothing.
     pub(super) hostile: bool,
+    /// Whether an EXECUTE on it names the columns that its client holds.
+    pub(super) metadata_ids: bool,
     /// The node has closed its side.
     pub(super) node_gone: bool,
 }

@@ -72,15 +72,15 @@ impl World {
     fn node_serves(&mut self, id: LinkId, frame: &Frame) {
         let now = self.cluster_now();
         let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
-        let (node, connection) = (lane.node, lane.connection);
+        let (node, connection, ids) = (lane.node, lane.connection, lane.metadata_ids);
         self.check_arrival(id, frame);
         let mood = self.mood(node);
-        let number = frame.number();
+        let number = frame.number_on_lane(ids);
         if number.is_some()
             && self.now_us < mood.overloaded_until_us
             && self.chance.one_in(REFUSED_IN)
         {
-            return self.refuse_overloaded(id, frame);
+            return self.refuse_overloaded(id, frame, number);
         }
         if number.is_some() && self.now_us < mood.forgets_until_us {
             let _count = self.cluster.forget_statements(Some(node), None);
@@ -102,7 +102,7 @@ impl World {
     }
 
     /// An overloaded node sheds a request; of some writes it does not say whether they ran.
-    fn refuse_overloaded(&mut self, id: LinkId, frame: &Frame) {
+    fn refuse_overloaded(&mut self, id: LinkId, frame: &Frame, number: Option<u64>) {
         const WORDS: [(ErrorCode, &str); 4] = [
             (ErrorCode::OVERLOADED, "request shed due to coordinator overload"),
             (ErrorCode::OVERLOADED, "too many in-flight requests (configured via x)"),
@@ -112,7 +112,7 @@ impl World {
         let at = self.chance.index(WORDS.len());
         let Some((code, text)) = WORDS.get(at).copied() else { return };
         if text.starts_with("Too many in flight hints") {
-            self.note_run(frame.number(), None);
+            self.note_run(number, None);
         }
         let mut bytes = Vec::new();
         write_frame(&mut bytes, (0x84, 0, frame.header.stream), Opcode::Error, |out| {

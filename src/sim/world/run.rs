@@ -98,6 +98,7 @@ impl World {
             ("prepared ahead", tally.spread),
             ("timeouts", tally.timeouts),
             ("late answers", tally.late_answers),
+            ("lanes mute", tally.lanes_mute),
             ("lanes broken", tally.lanes_broken),
             ("clients broken", tally.clients_broken),
             ("clients cut off", tally.clients_cut_off),

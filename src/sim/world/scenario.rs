@@ -38,6 +38,8 @@ pub struct Scenario {
     pub fault_every_us: u64,
     /// The engine's bounds.
     pub limits: Limits,
+    /// Whether lanes name columns by id, as newer nodes offer it.
+    pub metadata_ids: bool,
     /// What may go wrong.
     pub(super) faults: Vec<FaultKind>,
     /// Whether the first connections to the shard-aware port come through something that changes
@@ -79,6 +81,7 @@ impl Scenario {
             trouble_us: chance.between(3, 9) * 1_000_000,
             fault_every_us: chance.number(&[150_000, 400_000, 1_000_000]),
             limits: limits(&mut chance, (tight, window)),
+            metadata_ids: chance.one_in(2),
             nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),
             faults,
         }
@@ -134,5 +137,7 @@ fn limits(chance: &mut Chance, (tight, window): (bool, u64)) -> Limits {
         keyspaces_max: 4,
         request_timeout_us: chance.between(1, 4) * 1_000_000,
         agreement_timeout_us: 3_000_000,
+        heartbeat_us: chance.number(&[0, 2_000_000, 10_000_000]),
+        heartbeat_timeout_us: 1_000_000,
     }
 }
