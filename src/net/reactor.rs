@@ -21,6 +21,7 @@ use crate::net::doorway::Greeted;
 use crate::net::failover::Failover;
 use crate::net::lanes::lane_desk::LaneDesk;
 use crate::net::lanes::lane_keeper::LaneReport;
+use crate::net::logins::login_desk::{LoginDesk, LoginReport};
 use crate::net::ready_list::{ReadyList, SLOTS_MAX};
 use crate::net::slot_table::SlotTable;
 use crate::net::socket::{Read, Socket, Who};
@@ -36,11 +37,15 @@ pub(super) const COMMANDS: usize = 0;
 pub(super) const REPORTS: usize = 1;
 pub(super) const TIMER: usize = 2;
 pub(super) const GREETED: usize = 3;
-const FIRST_SOCKET: usize = 4;
+pub(super) const LOGINS: usize = 4;
+const FIRST_SOCKET: usize = 5;
 /// Clients past their TLS handshake that may wait to be served.
 const GREETED_MAX: usize = 64;
 /// The timer never waits longer, so that time goes on for a quiet engine as well.
 const TICK_US_MAX: u64 = 100_000;
+
+/// Who keeps lanes and who looks at logins, and where they report.
+pub(super) type Desks = ((LaneDesk, Receiver<LaneReport>), (LoginDesk, Receiver<LoginReport>));
 
 /// One worker.
 #[derive(Debug)]
@@ -58,6 +63,8 @@ pub struct Reactor {
     pub(super) commands: Receiver<Command>,
     pub(super) reports: Receiver<LaneReport>,
     pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
+    pub(super) logins: LoginDesk,
+    pub(super) login_reports: Receiver<LoginReport>,
     sockets: Vec<Option<Socket>>,
     free: Vec<usize>,
     ready: Arc<ReadyList>,
@@ -75,13 +82,13 @@ impl Reactor {
     pub(super) fn new(
         number: usize,
         engine: Engine,
-        (desk, reports): (LaneDesk, Receiver<LaneReport>),
+        ((desk, reports), (logins, login_reports)): Desks,
         commands: Receiver<Command>,
         events: Sender<WorkerEvent>,
     ) -> Self {
         let ready = Arc::new(ReadyList::default());
-        let wakers = [COMMANDS, REPORTS, TIMER, GREETED].map(|slot| ready.waker(slot));
-        for slot in [COMMANDS, REPORTS, TIMER, GREETED] {
+        let wakers = [COMMANDS, REPORTS, TIMER, GREETED, LOGINS].map(|slot| ready.waker(slot));
+        for slot in [COMMANDS, REPORTS, TIMER, GREETED, LOGINS] {
             ready.set(slot);
         }
         let failover = Failover::new(desk.failover(), clock::now_us());
@@ -98,6 +105,8 @@ impl Reactor {
             commands,
             reports,
             greeted: mpsc::channel(GREETED_MAX),
+            logins,
+            login_reports,
             sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
             free: Vec::new(),
             ready,
@@ -125,6 +134,7 @@ impl Reactor {
                 REPORTS => self.take_reports(),
                 TIMER => self.on_timer(began_us),
                 GREETED => self.take_greeted(),
+                LOGINS => self.take_logins(),
                 _ => self.on_socket_ready(slot),
             }
         }
@@ -340,6 +350,7 @@ impl Reactor {
             return;
         }
         self.engine.on_deadline();
+        self.logins.recheck(clock::now_ms());
         for (slot, who) in self.overdue(now_us) {
             match who {
                 Who::Client(client) => self.on_client_end(slot, client),
