@@ -86,20 +86,11 @@ impl World {
     pub(super) fn release_streams(&mut self, id: LinkId, bytes: &[u8]) {
         let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
         for frame in lane.given.push(bytes) {
-            let number = lane.taken.remove(&frame.header.stream).flatten();
-            if lane.hostile
-                && let Some(record) = number.and_then(|number| self.ledger.get_mut(number))
-            {
-                record.tainted = true;
-            }
+            lane.taken.remove(&frame.header.stream);
         }
         if lane.hostile {
-            // Its answers may be taken for those of anybody who waits on it.
-            for number in lane.taken.values().copied().flatten() {
-                if let Some(record) = self.ledger.get_mut(number) {
-                    record.tainted = true;
-                }
-            }
+            // What it says may be taken for the answer to anybody who waits now.
+            self.lied_us = self.now_us;
         }
     }
 
@@ -124,6 +115,10 @@ impl World {
     /// A request may be sent again so often, and no more.
     fn count_arrival(&mut self, number: u64) {
         let Some(record) = self.ledger.get_mut(number) else { return };
+        if matches!(record.ask, Ask::Use(_)) {
+            // It runs nowhere else, and tries every lane of its keyspace until it times out.
+            return;
+        }
         record.arrived += 1;
         if record.arrived > ARRIVALS_MAX {
             self.blame(format_args!("request {number} goes round in circles"));
@@ -160,7 +155,9 @@ impl World {
         let clients = self.client_links.len() + 1;
         let read = self.scenario.read_bytes + FRAME_BYTES;
         let lane_max = limits.outbox_high_bytes + clients * read + ERRANDS_BYTES;
-        let client_max = limits.client_backlog_bytes_max + FRAME_BYTES;
+        // Answers of our own are no longer than so many times what asks for them.
+        let unread = limits.client_backlog_bytes_max.max(limits.outbox_high_bytes);
+        let client_max = unread + FRAME_BYTES + self.scenario.read_bytes * 8;
         let flight = limits.client_in_flight_max;
         // What one read brings is taken as a whole.
         let brought = self.scenario.read_bytes / HEADER_LEN + 2;

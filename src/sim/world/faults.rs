@@ -311,8 +311,14 @@ impl World {
         self.agenda.plan(self.now_us + 1, Event::AskerActs { asker: number });
     }
 
-    /// Something is mended.
+    /// Something is mended, unless all was.
     pub(super) fn on_mend(&mut self, mending: Mending) {
+        if self.trouble {
+            self.mend(mending);
+        }
+    }
+
+    fn mend(&mut self, mending: Mending) {
         self.tell(format_args!("MENDED {mending:?}"));
         match mending {
             Mending::Start(node) => {
@@ -340,7 +346,7 @@ impl World {
                 *mood = super::node::Mood::default();
             }
             if was_hostile {
-                self.on_mend(Mending::Honest(node));
+                self.mend(Mending::Honest(node));
             }
             let _refused = self.cluster.start_node(node);
         }

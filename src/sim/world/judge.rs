@@ -50,10 +50,11 @@ impl World {
         if plain.opcode() == Some(Opcode::Error) {
             return self.judge_error(number, (request, &record), &plain);
         }
+        let told_by_liars = self.told_by_liars(&record);
         if let Some(record) = self.ledger.get_mut(request) {
             record.acknowledged = true;
+            record.tainted = told_by_liars;
         }
-        let told_by_liars = self.told_by_liars(&record);
         let wrong = self.judge_answer(number, &record, &plain);
         if let Err(wrong) = wrong
             && !told_by_liars
@@ -63,16 +64,15 @@ impl World {
                 "client {number} got the wrong answer to {request} ({:?}): {wrong}",
                 record.ask
             ));
-        } else if record.ask.is_write() && record.ran != 1 && !record.tainted {
+        } else if record.ask.is_write() && record.ran != 1 && !told_by_liars {
             let ran = record.ran;
             self.blame(format_args!("write {request} is acknowledged and ran {ran} times"));
         }
     }
 
-    /// Whether a hostile node may have answered. A PREPARE carries no number, so nobody knows.
+    /// Whether a hostile node may have answered.
     fn told_by_liars(&self, record: &Record) -> bool {
-        let unnumbered = matches!(record.ask, Ask::Prepare(_));
-        record.tainted || (unnumbered && self.scenario.has(FaultKind::HostileNode))
+        self.lied_us >= record.asked_us
     }
 
     /// Whether the columns of a row may be others than its client holds, for a reason that is not

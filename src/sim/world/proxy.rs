@@ -162,6 +162,9 @@ impl World {
             // There is one worker: a message to the others is a message that was lost.
             Order::Tell(_) => {}
             Order::RefreshTopology => self.refresh_topology(),
+            Order::LogIn { client, .. } => {
+                self.blame(format_args!("{client:?} is to log in, which nobody asked for"));
+            }
         }
     }
 

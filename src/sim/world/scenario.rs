@@ -139,5 +139,6 @@ fn limits(chance: &mut Chance, (tight, window): (bool, u64)) -> Limits {
         agreement_timeout_us: 3_000_000,
         heartbeat_us: chance.number(&[0, 2_000_000, 10_000_000]),
         heartbeat_timeout_us: 1_000_000,
+        ..Limits::default()
     }
 }

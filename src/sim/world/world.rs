@@ -56,6 +56,8 @@ pub(super) struct World {
     pub(super) trouble: bool,
     /// Nothing goes wrong any more, and nobody waits for what went wrong before.
     pub(super) calm: bool,
+    /// When the proxy last heard a lane on which a node had lied.
+    pub(super) lied_us: u64,
     /// When the schema changed last.
     pub(super) altered_us: u64,
     /// What was broken first.
@@ -109,6 +111,7 @@ impl World {
             counted: Counted::default(),
             trouble: true,
             calm: false,
+            lied_us: 0,
             altered_us: 0,
             broken: None,
             scenario,
