@@ -55,7 +55,8 @@ fn the_engine_keeps_its_promises_in_every_world() {
                             sums.0 += outcome.virtual_us;
                             sums.1 += outcome.requests;
                             sums.2 += outcome.events;
-                            let mut reached = reached.lock().unwrap_or_else(PoisonError::into_inner);
+                            let mut reached =
+                                reached.lock().unwrap_or_else(PoisonError::into_inner);
                             for (name, count) in outcome.reached {
                                 *reached.entry(name).or_insert(0) += count;
                             }

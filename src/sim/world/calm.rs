@@ -43,7 +43,8 @@ impl World {
             let dialled = keeper.plan.sharder().is_some() || *set != 0;
             dialled && keeper.plan.is_complete()
         });
-        let lost = |end: &End| matches!(end, End::Lane(lane) if lane.key.is_some() && lane.node_gone);
+        let lost =
+            |end: &End| matches!(end, End::Lane(lane) if lane.key.is_some() && lane.node_gone);
         let nodes = self.cluster.members.iter().filter(|member| member.belongs()).count();
         silent
             && self.engine_nodes().len() == nodes
@@ -165,7 +166,9 @@ impl World {
     }
 
     fn compare_sent(&mut self) {
-        use crate::sim::world::faults::FaultKind::{CutClient, DeafClient, HostileClient, SlowClient};
+        use crate::sim::world::faults::FaultKind::{
+            CutClient, DeafClient, HostileClient, SlowClient,
+        };
         // Who is closed in the middle of a frame, or sends nonsense, cannot be counted from outside.
         let countable = [CutClient, DeafClient, HostileClient, SlowClient]
             .iter()
@@ -193,14 +196,14 @@ impl World {
         let mut broken = None;
         let mut expected = Vec::new();
         for (number, record) in self.ledger.iter() {
-            let rows = match &record.ask {
-                Ask::Execute(handle, key) | Ask::Text(handle, key)
-                    if handle.shape == Shape::Count =>
-                {
-                    vec![(*handle, *key)]
-                }
-                Ask::Batch(handle, key) => vec![(*handle, *key), (*handle, key + SECOND_ROW)],
-                _ => continue,
+            let rows = if let Ask::Batch(handle, key) = &record.ask {
+                vec![(*handle, *key), (*handle, key + SECOND_ROW)]
+            } else if let Ask::Execute(handle, key) | Ask::Text(handle, key) = &record.ask
+                && handle.shape == Shape::Count
+            {
+                vec![(*handle, *key)]
+            } else {
+                continue;
             };
             expected.push((number, record.acknowledged && !record.tainted, rows));
         }

@@ -101,10 +101,12 @@ impl World {
         let Some(number) = frame.number_on_lane(lane.metadata_ids) else { return };
         self.count_arrival(number);
         let Some(record) = self.ledger.get(number) else { return };
-        let expected = match &record.ask {
-            Ask::Use(to) => KEYSPACES.get(*to),
-            ask if ask.unqualified() => record.keyspace.and_then(|of| KEYSPACES.get(of)),
-            _ => return,
+        let expected = if let Ask::Use(to) = &record.ask {
+            KEYSPACES.get(*to)
+        } else if record.ask.unqualified() {
+            record.keyspace.and_then(|of| KEYSPACES.get(of))
+        } else {
+            return;
         };
         if expected.copied() != keyspace.as_deref() {
             let asked = format!("{record:?}");
@@ -190,9 +192,9 @@ impl World {
     /// The proxy closes a client: it must have deserved it.
     pub(super) fn check_may_close(&mut self, id: LinkId) {
         let asker = self.links.get_mut(&id).and_then(|link| Some(link.client()?.asker));
-        let honest = asker.and_then(|asker| self.askers.get(asker)).is_some_and(|asker| {
-            asker.is_honest() && asker.link == Some(id)
-        });
+        let honest = asker
+            .and_then(|asker| self.askers.get(asker))
+            .is_some_and(|asker| asker.is_honest() && asker.link == Some(id));
         if honest {
             self.blame(format_args!("the engine closes client link {id}, which did nothing wrong"));
         }

@@ -1,5 +1,7 @@
 //! The clients of a world: they connect, ask, read, and come back when they were cut off.
 
+use std::sync::Arc;
+
 use crate::sim::world::agenda::Event;
 use crate::sim::world::asker::{Asker, Temper};
 use crate::sim::world::faults::FaultKind;
@@ -101,11 +103,8 @@ impl World {
             10..=14 => Shape::Count,
             _ => Shape::Insert,
         };
-        let handle = Handle {
-            shape,
-            keyspace: unqualified.unwrap_or(of),
-            qualified: unqualified.is_none(),
-        };
+        let handle =
+            Handle { shape, keyspace: unqualified.unwrap_or(of), qualified: unqualified.is_none() };
         let row = self.chance.below(ROWS);
         let draw = self.chance.below(100);
         match draw {
@@ -169,9 +168,8 @@ impl World {
 
     /// The keyspace of a client's `USE` that has no answer yet.
     fn switching(&self, asker: &Asker) -> Option<usize> {
-        asker.waiting.values().find_map(|number| match self.ledger.get(*number)?.ask {
-            Ask::Use(to) => Some(to),
-            _ => None,
+        asker.waiting.values().find_map(|number| {
+            if let Ask::Use(to) = self.ledger.get(*number)?.ask { Some(to) } else { None }
         })
     }
 
@@ -180,9 +178,10 @@ impl World {
         let switching = self.askers.get(number).and_then(|asker| self.switching(asker));
         let Some(asker) = self.askers.get_mut(number) else { return };
         let Some(link) = asker.link else { return };
-        let columns = match &ask {
-            Ask::Execute(handle, _) => asker.held.get(handle).map(|held| held.columns.clone()),
-            _ => None,
+        let columns = if let Ask::Execute(handle, _) = &ask {
+            asker.held.get(handle).map(|held| Arc::clone(&held.columns))
+        } else {
+            None
         };
         let stream = asker.free_stream(&mut self.chance);
         let record = Record {

@@ -213,9 +213,10 @@ impl World {
     fn end_node(&mut self, node: usize, kind: FaultKind, until: u64) {
         let now = self.cluster_now();
         // A node that is down already stays down.
-        let _refused = match kind {
-            FaultKind::Kill => self.cluster.kill_node(node, now),
-            _ => self.cluster.stop_node(node),
+        let _refused = if kind == FaultKind::Kill {
+            self.cluster.kill_node(node, now)
+        } else {
+            self.cluster.stop_node(node)
         };
         self.agenda.plan(until, Event::Mend(Mending::Start(node)));
     }
@@ -245,9 +246,11 @@ impl World {
     }
 
     fn resize(&mut self) {
-        let count = self.cluster.layout.table("tab", "t").and_then(|table| {
-            table.tablets.as_ref().map(|tablets| tablets.all().len())
-        });
+        let count = self
+            .cluster
+            .layout
+            .table("tab", "t")
+            .and_then(|table| table.tablets.as_ref().map(|tablets| tablets.all().len()));
         let merge = count.unwrap_or(0) > 24 || self.chance.one_in(2);
         let _refused = match merge {
             true => self.cluster.merge_tablets("tab", "t"),
@@ -257,14 +260,15 @@ impl World {
 
     fn spoil(&mut self, node: usize, kind: FaultKind, until: u64) {
         let Some(mood) = self.mood_mut(node) else { return };
-        match kind {
-            FaultKind::Overload => mood.overloaded_until_us = until,
-            FaultKind::SlowNode => mood.slow_until_us = until,
-            FaultKind::Amnesia => mood.forgets_until_us = until,
-            _ => {
-                mood.hostile_until_us = until;
-                self.agenda.plan(until, Event::Mend(Mending::Honest(node)));
-            }
+        if kind == FaultKind::Overload {
+            mood.overloaded_until_us = until;
+        } else if kind == FaultKind::SlowNode {
+            mood.slow_until_us = until;
+        } else if kind == FaultKind::Amnesia {
+            mood.forgets_until_us = until;
+        } else {
+            mood.hostile_until_us = until;
+            self.agenda.plan(until, Event::Mend(Mending::Honest(node)));
         }
     }
 

@@ -127,7 +127,9 @@ impl World {
         }
         if !liars && !self.may_fail(record, ErrorCode(code)) {
             let ask = &record.ask;
-            self.blame(format_args!("{request} ({ask:?}) failed for no reason: {code:#06x} {text}"));
+            self.blame(format_args!(
+                "{request} ({ask:?}) failed for no reason: {code:#06x} {text}"
+            ));
         }
     }
 
@@ -160,10 +162,12 @@ impl World {
         record: &Record,
         plain: &Frame,
     ) -> Result<(), String> {
-        let expected = match &record.ask {
-            Ask::Options => Opcode::Supported,
-            Ask::Startup | Ask::Register => Opcode::Ready,
-            _ => Opcode::Result,
+        let expected = if matches!(record.ask, Ask::Options) {
+            Opcode::Supported
+        } else if matches!(record.ask, Ask::Startup | Ask::Register) {
+            Opcode::Ready
+        } else {
+            Opcode::Result
         };
         if plain.opcode() != Some(expected) {
             return Err(describe(plain));

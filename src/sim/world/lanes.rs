@@ -251,9 +251,7 @@ impl World {
                 let port = port - port % shards + u64::from(shard.0);
                 (Door::ShardAware, port)
             }
-            (Dial::Any | Dial::Shard(_), _) => {
-                (Door::Plain, PORT_FIRST + self.chance.below(PORTS))
-            }
+            (Dial::Any | Dial::Shard(_), _) => (Door::Plain, PORT_FIRST + self.chance.below(PORTS)),
         };
         let peer = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap_or(u16::MAX)));
         let connection = self.cluster.open(node, door, peer).ok_or(None)?;

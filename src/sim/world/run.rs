@@ -154,8 +154,7 @@ impl World {
             for row in 0..ROWS {
                 hand.number = row;
                 let values = [i64::try_from(row).unwrap_or(0), value(number, row)];
-                let said =
-                    self.ask_node(connection, &hand.execute(prepared.id, &values, false));
+                let said = self.ask_node(connection, &hand.execute(prepared.id, &values, false));
                 self.expect_result("a row", said);
             }
         }
@@ -175,7 +174,8 @@ impl World {
         if let Some(tablets) = layout.and_then(|table| table.tablets.as_mut()) {
             let mut first = i64::MIN;
             for tablet in tablets.all_mut().filter(|tablet| tablet.last != i64::MAX) {
-                let inside = tokens.iter().filter(|token| first < **token && **token <= tablet.last);
+                let inside =
+                    tokens.iter().filter(|token| first < **token && **token <= tablet.last);
                 tablet.last = inside.max().copied().unwrap_or(tablet.last);
                 first = tablet.last;
             }

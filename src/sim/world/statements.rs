@@ -85,11 +85,7 @@ pub(super) fn keyspace(number: usize) -> &'static str {
 
 impl Handle {
     fn table(self, name: &str) -> String {
-        if self.qualified {
-            format!("{}.{name}", keyspace(self.keyspace))
-        } else {
-            name.to_owned()
-        }
+        if self.qualified { format!("{}.{name}", keyspace(self.keyspace)) } else { name.to_owned() }
     }
 
     /// Its text with a marker for the key.
@@ -118,8 +114,7 @@ pub(super) fn value(keyspace: usize, key: u64) -> i64 {
 /// The statements that make the schema.
 pub(super) fn schema(scenario: &Scenario) -> Vec<String> {
     let factor = scenario.factor;
-    let replication =
-        format!("{{'class': 'NetworkTopologyStrategy', 'datacenter1': {factor}}}");
+    let replication = format!("{{'class': 'NetworkTopologyStrategy', 'datacenter1': {factor}}}");
     let mut statements = vec![
         format!(
             "CREATE KEYSPACE tab WITH replication = {replication} AND tablets = {{'initial': {}}}",
