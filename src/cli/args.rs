@@ -23,7 +23,8 @@ const CODES: &str = "Exit codes: 0 it worked, 1 it failed, 2 wrong usage or conf
 
 const LAYERS: &str = "Each flag has a variable (--data-center: SHARDLANE_DATA_CENTER) and a key in \
 the file (data_center). A flag beats the environment, which beats the file, which beats the default. \
-Limits, timeouts, lanes and logs are set in the file, or by variables such as SHARDLANE_LOG_LEVEL.";
+Limits, timeouts, retries, lanes, compression and logs are set in the file, or by variables such as \
+SHARDLANE_LOG_LEVEL.";
 
 const MEASURES: &str = "The hit rate is the nodes' own count: requests that arrived at the shard \
 that has the row. Added latency: a read through the proxy against the same read straight to a node, \

@@ -29,8 +29,10 @@ struct File {
     auth: Option<Auth>,
     limits: Option<Limits>,
     timeouts: Option<Timeouts>,
+    retries: Option<Retries>,
     lanes: Option<Lanes>,
     failover: Option<Failover>,
+    compression: Option<Compression>,
     log: Option<Log>,
 }
 
@@ -98,6 +100,21 @@ struct Timeouts {
     heartbeat_ms: Option<i64>,
     drain_ms: Option<i64>,
     file_poll_ms: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Retries {
+    percent: Option<i64>,
+    floor_per_s: Option<i64>,
+    speculative_ms: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Compression {
+    lanes: Option<String>,
+    clients: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]

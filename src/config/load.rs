@@ -20,6 +20,7 @@ use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
 use crate::net::listener::Bind;
 use crate::telemetry::logging::{self, LogSettings};
+use crate::wire::compression::Compression;
 
 /// Longest deadline that makes sense: a day.
 const DAY_MS: u64 = 86_400_000;
@@ -132,6 +133,7 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         node_tls,
         client_tls: tls::read_client_tls(reader, default.client_tls),
         file_poll_ms: reader.number("timeouts.file_poll_ms", default.file_poll_ms, &(100..=DAY_MS)),
+        compression_told: read_told(reader),
         drain_ms: reader.number("timeouts.drain_ms", default.drain_ms, &(0..=DAY_MS)),
         log: read_log(reader, default.log),
     }
@@ -211,6 +213,9 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
         heartbeat_us,
         heartbeat_timeout_us,
         agreement_timeout_us,
+        retry_percent,
+        retry_floor_per_s,
+        speculative_delay_us,
     } = &mut limits;
     reader.set("limits.frame_body_bytes_max", frame_body_bytes_max, &(1024..=256 << 20));
     reader.set("limits.client_in_flight_max", client_in_flight_max, &(1..=32_768));
@@ -230,6 +235,9 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
     let heartbeat_s = reader.number("lanes.heartbeat_s", *heartbeat_us / 1_000_000, &(0..=86_400));
     *heartbeat_us = heartbeat_s.saturating_mul(1_000_000);
     reader.set_ms_as_us("timeouts.schema_agreement_ms", agreement_timeout_us, &(1..=DAY_MS));
+    reader.set("retries.percent", retry_percent, &(0..=100));
+    reader.set("retries.floor_per_s", retry_floor_per_s, &(0..=1_000_000));
+    reader.set_ms_as_us("retries.speculative_ms", speculative_delay_us, &(0..=60_000));
     limits
 }
 
@@ -251,7 +259,26 @@ fn read_dial(reader: &mut Reader<'_>, default: DialSettings) -> DialSettings {
     reader.set("lanes.source_port_high", &mut high, &(1024..=u16::MAX));
     reader.set("lanes.keepalive_s", &mut dial.keepalive_s, &(0..=86_400));
     dial.source_ports = low..=high;
+    let none = (dial.compression, "none".to_owned());
+    dial.compression =
+        reader.read("compression.lanes", none, "give none or lz4", |text| match text {
+            "none" => Ok(None),
+            "lz4" => Ok(Some(Compression::Lz4)),
+            _ => Err("neither none nor lz4".to_owned()),
+        });
     dial
+}
+
+fn read_told(reader: &mut Reader<'_>) -> Vec<Compression> {
+    let right = "give lz4 and snappy, either, or nothing";
+    reader.read("compression.clients", (Vec::new(), String::new()), right, |text| {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        names.map(read_compression).collect()
+    })
+}
+
+fn read_compression(name: &str) -> Result<Compression, String> {
+    Compression::from_name(name).ok_or_else(|| format!("`{name}` is not an algorithm"))
 }
 
 fn read_backoff(reader: &mut Reader<'_>, default: BackoffSettings) -> BackoffSettings {

@@ -14,6 +14,7 @@ use crate::net::listener::Bind;
 use crate::net::tls::client_tls::ClientTlsSettings;
 use crate::net::tls::node_tls::NodeTlsSettings;
 use crate::telemetry::logging::LogSettings;
+use crate::wire::compression::Compression;
 
 /// Whose rights clients have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,6 +81,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How nodes are dialled.
     pub dial: DialSettings,
+    /// Algorithms that clients are told of.
+    pub compression_told: Vec<Compression>,
     /// Waits between tries to dial a node.
     pub backoff: BackoffSettings,
     /// Whether nodes of other data centers are used, and when.
@@ -115,6 +118,7 @@ impl Default for Settings {
             workers: 1,
             limits: Limits::default(),
             dial: DialSettings::default(),
+            compression_told: Vec::new(),
             backoff: BackoffSettings::default(),
             failover: FailoverSettings::default(),
             drain_ms: 10_000,

@@ -33,6 +33,8 @@ pub struct Client {
     pub held_by: Vec<LaneKey>,
     /// Set while a `USE` is on its way: frames after it wait here, whole.
     pub switching: Option<Vec<u8>>,
+    /// Set while a request that is too long is passed over: until when its bytes must have come.
+    pub passing_until_us: Option<u64>,
     /// Set once it left too much unread: it gets nothing more, not even the rest of a frame.
     pub cut_off: bool,
 }
@@ -63,6 +65,7 @@ impl Client {
             paused: false,
             held_by: Vec::new(),
             switching: None,
+            passing_until_us: None,
             cut_off: false,
         }
     }

@@ -94,10 +94,13 @@ impl Engine {
         }
     }
 
-    fn on_lane_frame(&mut self, key: LaneKey, frame: &mut [u8]) -> Result<(), Broken> {
+    pub(super) fn on_lane_frame(&mut self, key: LaneKey, frame: &mut [u8]) -> Result<(), Broken> {
         let header = Header::peek(frame).ok_or(Broken)?;
-        if header.version != LANE_RESPONSE || header.flags & FLAG_COMPRESSED != 0 {
+        if header.version != LANE_RESPONSE {
             return Err(Broken);
+        }
+        if header.flags & FLAG_COMPRESSED != 0 {
+            return self.on_compressed_frame(key, frame);
         }
         if header.stream < 0 {
             return Ok(());
@@ -114,8 +117,14 @@ impl Engine {
         };
         lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
         let drained = lane.draining && !lane.is_awaited();
-        let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
-        let outcome = self.on_response(route, pending, header, body);
+        let failed = header.opcode == Opcode::Error.byte();
+        let outcome = if self.leaves_it_to_twin((key, header.stream), failed) {
+            self.give_back(pending.frame);
+            Ok(())
+        } else {
+            let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
+            self.on_response(route, pending, header, body)
+        };
         if drained {
             self.orders.push_back(Order::CloseLane(key));
         }

@@ -20,7 +20,9 @@ use crate::engine::pages::Pages;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::engine::remote::Remote;
 use crate::engine::reprepare::Parked;
+use crate::engine::retry_budget::RetryBudget;
 use crate::engine::sets::Sets;
+use crate::engine::speculate::Speculation;
 use crate::engine::tally::Tally;
 use crate::flow::limits::Limits;
 use crate::flow::slab::Slab;
@@ -31,6 +33,7 @@ use crate::session::system_tables::Facade;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::tablet_map::TabletMap;
 use crate::upstream::lane::{Lane, SetId};
+use crate::wire::compression::Compression;
 
 /// Buffers of answered requests that are kept for the next ones.
 const SPARE_MAX: usize = 256;
@@ -46,6 +49,8 @@ pub struct EngineSettings {
     pub rack: Option<Arc<str>>,
     /// Whether other workers want to know what this one learns.
     pub has_peers: bool,
+    /// Algorithms that clients are told of. One that asks for another gets it all the same.
+    pub compression_told: Vec<Compression>,
 }
 
 /// Sessions on one side, lanes on the other.
@@ -64,6 +69,8 @@ pub struct Engine {
     pub(super) local_statements: LocalStatements,
     pub(super) agreement: Agreement,
     pub(super) pages: Pages,
+    pub(super) retry_budget: RetryBudget,
+    pub(super) speculation: Speculation,
     /// By the number of the PREPARE that they wait for.
     pub(super) parked: HashMap<u64, Vec<Parked>>,
     pub(super) unresolved: VecDeque<Unresolved>,
@@ -99,6 +106,8 @@ impl Engine {
             local_statements: LocalStatements::default(),
             agreement: Agreement::default(),
             pages: Pages::default(),
+            retry_budget: RetryBudget::default(),
+            speculation: Speculation::default(),
             parked: HashMap::new(),
             unresolved: VecDeque::new(),
             held_up: Vec::new(),
@@ -277,7 +286,7 @@ impl Engine {
     pub(super) fn field(&mut self, set: SetId) -> (&mut Router, Lanes<'_>) {
         let fleet = self.sets.fleet(set);
         let (lanes, local_rack) = (&self.lanes, &*self.local_rack);
-        let lanes = Lanes { fleet, lanes, local_rack, sticky: None };
+        let lanes = Lanes { fleet, lanes, local_rack, sticky: None, avoided: None };
         (&mut self.router, lanes)
     }
 

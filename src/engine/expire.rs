@@ -3,6 +3,7 @@
 use crate::engine::engine::Engine;
 use crate::engine::order::Order;
 use crate::engine::pending::{Asker, Purpose};
+use crate::engine::speculate::Taken;
 use crate::engine::tally::Outcome;
 use crate::upstream::stream_ids::StreamId;
 
@@ -14,16 +15,19 @@ impl Engine {
     #[must_use]
     pub fn next_deadline_us(&self) -> u64 {
         let sweep = self.swept_us + SWEEP_US;
-        self.agreement_due_us().map_or(sweep, |due| due.min(sweep))
+        let due = [self.agreement_due_us(), self.speculation_due_us()];
+        due.into_iter().flatten().fold(sweep, u64::min)
     }
 
     /// Time has passed.
     pub fn on_deadline(&mut self) {
         self.expire_agreement();
+        self.speculate();
         if self.now_us.saturating_sub(self.swept_us) < SWEEP_US {
             return;
         }
         self.swept_us = self.now_us;
+        self.settle_retry_budget();
         self.expire_waiting();
         self.expire_sets();
         for key in self.lanes.keys() {
@@ -35,6 +39,7 @@ impl Engine {
             }
         }
         for key in self.clients.keys() {
+            self.expire_passing(key);
             if let Some(client) = self.clients.get_mut(key) {
                 client.session.outbox.relax();
                 client.session.cutter.relax();
@@ -56,15 +61,17 @@ impl Engine {
             .filter(|(_, pending)| old(pending.arrived_us))
             .map(|(id, _)| id)
             .collect();
-        let taken: Vec<_> = late.into_iter().filter_map(|id| lane.ids.take_waiter(id)).collect();
-        lane.retained_bytes -= taken.iter().map(|p| p.frame.len()).sum::<usize>();
+        let take = |id| Some((id, lane.ids.take_waiter(id)?));
+        let taken: Vec<Taken> = late.into_iter().filter_map(take).collect();
+        lane.retained_bytes -= taken.iter().map(|(_, p)| p.frame.len()).sum::<usize>();
         let owes = lane.ids.orphaned() > usize::try_from(limits.lane_orphans_max).unwrap_or(0);
         lane.draining |= owes;
         if lane.draining && !lane.is_awaited() {
             self.orders.push_back(Order::CloseLane(key));
         }
-        for pending in taken {
+        for (id, pending) in taken {
             self.tally.timeouts += 1;
+            self.give_up_twin((key, id.0));
             match pending.asker {
                 Asker::Errand(errand) => self.on_errand_lost(errand),
                 Asker::Client { client, purpose, .. } => {

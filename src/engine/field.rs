@@ -22,6 +22,8 @@ pub struct Lanes<'a> {
     pub local_rack: &'a [bool],
     /// The lane that comes first if it leads to a replica: it sent the page before.
     pub sticky: Option<LaneKey>,
+    /// A node that is passed over: it has the request already.
+    pub avoided: Option<NodeId>,
 }
 
 impl Lanes<'_> {
@@ -36,6 +38,9 @@ impl Field for Lanes<'_> {
 
     #[inline]
     fn lane(&self, node: NodeId, shard: ShardId) -> Option<(LaneKey, usize)> {
+        if self.avoided == Some(node) {
+            return None;
+        }
         let lane = self.fleet.lane(node, shard)?;
         Some((lane, self.load(lane)?))
     }

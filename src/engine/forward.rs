@@ -2,6 +2,7 @@
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
+use crate::engine::lane_compression::pack;
 use crate::engine::metadata_ids;
 use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
 use crate::engine::tally::{Ask, Outcome};
@@ -9,14 +10,15 @@ use crate::routing::catalog::StatementKey;
 use crate::routing::decision::{Decision, Reason};
 use crate::session::statement_text;
 use crate::upstream::lane::SetId;
+use crate::upstream::stream_ids::StreamId;
 use crate::wire::frame;
-use crate::wire::header::{FLAG_TRACING, HEADER_LEN};
+use crate::wire::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN};
 use crate::wire::notation::Reader;
 use crate::wire::opcode::Opcode;
 use crate::wire::request::batch::{Batch, ChildStatement};
 use crate::wire::request::execute;
 use crate::wire::request::execute::Execute;
-use crate::wire::request::query::Query;
+use crate::wire::request::parameters::Parameters;
 use crate::wire::response::error::ErrorCode;
 
 /// Longest frame that is kept for sending again.
@@ -144,11 +146,10 @@ impl Engine {
         outgoing: Outgoing,
         frame: &[u8],
     ) {
-        let query = match outgoing.opcode == Opcode::Query {
-            true => Query::read(frame.get(HEADER_LEN..).unwrap_or_default()).ok(),
+        let sticky = match outgoing.opcode == Opcode::Query {
+            true => query_parameters(frame).and_then(|it| self.lane_of_page(set, &it)),
             false => None,
         };
-        let sticky = query.and_then(|query| self.lane_of_page(set, &query.parameters));
         let (router, mut lanes) = self.field(set);
         lanes.sticky = sticky;
         let decision = router.anywhere(&lanes, reason);
@@ -193,25 +194,42 @@ impl Engine {
 
     /// Puts a request on a lane; `false` when the lane takes no more.
     pub(super) fn send(&mut self, key: LaneKey, outgoing: Outgoing, request: &[u8]) -> bool {
+        let sent = self.send_as(key, outgoing, request);
+        if let Some(id) = sent
+            && self.settings.limits.speculative_delay_us > 0
+        {
+            self.watch(key, id, &outgoing);
+        }
+        sent.is_some()
+    }
+
+    /// Puts a request on a lane, and tells its stream id there.
+    pub(super) fn send_as(
+        &mut self,
+        key: LaneKey,
+        outgoing: Outgoing,
+        request: &[u8],
+    ) -> Option<StreamId> {
         let limits = self.settings.limits;
-        let Some((home, retained)) =
-            self.lanes.get(key).map(|lane| (lane.home, lane.retained_bytes))
-        else {
-            return false;
-        };
+        let lane = self.lanes.get(key)?;
+        let (home, retained) = (lane.home, lane.retained_bytes);
         let of_client = matches!(outgoing.asker, Asker::Client { .. });
         if of_client && home != outgoing.home {
             // A client that is gone, or was turned out, has no home. Else a set was mistaken.
             debug_assert_eq!(outgoing.home, SetId::NOWHERE, "a client on a lane of {home:?}");
-            return false;
+            return None;
         }
         let keep = request.len() <= KEPT_BYTES_MAX
             && retained + request.len() <= limits.lane_retained_bytes_max;
         let kept = self.keep(if keep { request } else { &[] });
-        let Some(lane) = self.lanes.get_mut(key) else { return false };
+        let lane = self.lanes.get_mut(key)?;
         let kept_len = kept.len();
         let metadata_id = metadata_ids::held_id(&self.router.catalog, lane.route, &outgoing);
-        let request_len = request.len() + metadata_id.map_or(0, |id| 2 + id.len());
+        let packed = lane.route.compression.map(|one| pack(request, metadata_id, one));
+        let request_len = match &packed {
+            Some(packed) => packed.len(),
+            None => request.len() + metadata_id.map_or(0, |id| 2 + id.len()),
+        };
         let request_len = u64::try_from(request_len).unwrap_or(u64::MAX);
         let pending = Pending {
             asker: outgoing.asker,
@@ -227,19 +245,21 @@ impl Engine {
             Ok(id) => id,
             Err(refused) => {
                 self.give_back(refused.frame);
-                return false;
+                return None;
             }
         };
         lane.retained_bytes += kept_len;
         let out = lane.outbox.end();
         let at = out.len();
-        match metadata_id {
-            None => out.extend_from_slice(request),
-            Some(id) => metadata_ids::write_with_id(out, request, id),
+        match (&packed, metadata_id) {
+            (Some(packed), _) => out.extend_from_slice(packed),
+            (None, Some(id)) => metadata_ids::write_with_id(out, request, id),
+            (None, None) => out.extend_from_slice(request),
         }
+        let compressed = packed.map_or(0, |_| FLAG_COMPRESSED);
         if let Some([version, flags, ..]) = out.get_mut(at..) {
             *version = LANE_VERSION;
-            *flags &= FLAG_TRACING;
+            *flags &= FLAG_TRACING | compressed;
         }
         frame::patch_stream(out.get_mut(at..).unwrap_or_default(), id.0);
         let full = lane.outbox.waiting_len() > limits.outbox_high_bytes;
@@ -247,7 +267,7 @@ impl Engine {
         if full && let Asker::Client { client, .. } = outgoing.asker {
             self.hold_client_for(key, client);
         }
-        true
+        Some(id)
     }
 
     /// Who waits for the answer to a client's frame; counts it as in flight.
@@ -304,4 +324,11 @@ impl Engine {
     pub(super) fn on_ended(&mut self, opcode: Opcode, outcome: Outcome) {
         self.tally.on_ended(Ask::of(opcode), outcome);
     }
+}
+
+/// The parameters of a QUERY, whose text nobody looks at.
+fn query_parameters(frame: &[u8]) -> Option<Parameters<'_>> {
+    let mut reader = Reader::new(frame.get(HEADER_LEN..)?);
+    reader.bytes().ok()?;
+    Parameters::read(&mut reader).ok()
 }

@@ -9,6 +9,7 @@ use crate::engine::engine::Engine;
 use crate::engine::order::Order;
 use crate::engine::tally::{Ask, Outcome};
 use crate::session::session::Phase;
+use crate::session::v3;
 use crate::wire::decoder::FrameCutter;
 use crate::wire::error::WireError;
 use crate::wire::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
@@ -17,6 +18,12 @@ use crate::wire::refusal;
 use crate::wire::response::error;
 use crate::wire::response::error::ErrorCode;
 use crate::wire::response::prefix;
+
+/// Longest body that is passed over, bytes: the protocol's own limit (v4 section 2.5). An announced
+/// length beyond it is no length at all.
+const PASSED_BYTES_MAX: u32 = 256 << 20;
+/// How long that may take.
+const PASSING_US_MAX: u64 = 60_000_000;
 
 impl Engine {
     /// A client sent `chunk`.
@@ -41,7 +48,11 @@ impl Engine {
             match cutter.next_frame(&mut rest) {
                 Ok(Some(frame)) => self.on_client_frame(client, frame),
                 Ok(None) => break Ok(()),
-                Err(error) => break Err(error),
+                Err(error) => {
+                    if !self.passes_over(client, (&mut cutter, &mut rest), &error) {
+                        break Err(error);
+                    }
+                }
             }
             let open = self.clients.get(client);
             if open.is_none_or(|open| open.session.phase == Phase::Closing) {
@@ -78,7 +89,8 @@ impl Engine {
             Ok(mut plain) => self.dispatch(client, opcode, &mut plain),
             Err(error) => {
                 let ask = Ask::of(opcode);
-                if !error.is_fatal() {
+                // Here the frame's end is known: what is too long is what it holds.
+                if !error.is_fatal() || matches!(error, WireError::BodyTooLong { .. }) {
                     let asked = (client, header.stream);
                     return self.refuse(asked, ask, error.code(), &error.to_string());
                 }
@@ -130,6 +142,9 @@ impl Engine {
     }
 
     fn dispatch(&mut self, client: ClientKey, opcode: Opcode, frame: &mut [u8]) {
+        if frame.first() == Some(&3) {
+            v3::upgrade(opcode, frame.get_mut(HEADER_LEN..).unwrap_or_default());
+        }
         match opcode {
             Opcode::Execute => self.on_execute(client, frame),
             Opcode::Query => self.on_query(client, frame),
@@ -242,6 +257,41 @@ impl Engine {
         if let Some(entry) = self.clients.get_mut(client) {
             entry.session.phase = Phase::Closing;
             self.orders.push_back(Order::CloseClient(client));
+        }
+    }
+
+    /// A client sent more than fits: refuses a request that is too long on its own stream, and
+    /// passes over its bytes, so that the client's other requests go on. `false` when the client
+    /// has to be closed.
+    fn passes_over(
+        &mut self,
+        client: ClientKey,
+        (cutter, rest): (&mut FrameCutter, &mut &mut [u8]),
+        error: &WireError,
+    ) -> bool {
+        let &WireError::BodyTooLong { len, .. } = error else { return false };
+        let Some(entry) = self.clients.get_mut(client) else { return false };
+        if entry.session.phase != Phase::Ready || len > PASSED_BYTES_MAX {
+            return false;
+        }
+        let Some(header) = cutter.pass_over(rest) else { return false };
+        entry.passing_until_us = Some(self.now_us + PASSING_US_MAX);
+        let ask = Opcode::from_byte(header.opcode).map_or(Ask::Session, Ask::of);
+        self.tally.on_received(ask);
+        self.refuse((client, header.stream), ask, error.code(), &error.to_string());
+        true
+    }
+
+    /// Closes a client that takes too long over a request that is passed over.
+    pub(super) fn expire_passing(&mut self, client: ClientKey) {
+        let now_us = self.now_us;
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        if entry.session.cutter.passing() == 0 {
+            entry.passing_until_us = None;
+        } else if entry.passing_until_us.is_some_and(|until_us| until_us <= now_us) {
+            entry.passing_until_us = None;
+            self.tally.clients_broken += 1;
+            self.close_after_flush(client);
         }
     }
 }

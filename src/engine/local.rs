@@ -67,10 +67,12 @@ impl Engine {
 
     /// No `SCYLLA_*` key: a shard-aware driver would look for shards behind us and find none.
     fn answer_options(&mut self, client: ClientKey, stream: i16) {
+        let told = self.settings.compression_told.iter().map(|one| one.name());
+        let told: Vec<&str> = told.collect();
         self.answer(client, (Opcode::Supported, stream), |out| {
             put_short(out, 2);
             put_string(out, supported::COMPRESSION);
-            put_string_list(out, &[]);
+            put_string_list(out, &told);
             put_string(out, supported::CQL_VERSION);
             put_string_list(out, &[CQL_VERSION]);
         });

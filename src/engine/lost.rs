@@ -28,7 +28,7 @@ impl Engine {
             self.on_home_revoked(lane.home);
         }
         let left = lane.outbox.left_total();
-        for pending in lane.ids.take_all() {
+        for pending in self.without_twin(key, lane.ids.take_all()) {
             let unsent = pending.sent_at > left;
             self.on_lost(lane.route.set, pending, unsent);
         }
@@ -49,7 +49,7 @@ impl Engine {
         }
         let may = !pending.frame.is_empty()
             && ((unsent && pending.resent < RESENT_MAX)
-                || (pending.is_read && pending.resent == 0));
+                || (pending.is_read && pending.resent == 0 && self.may_repeat()));
         if may {
             return self.send_again(set, pending);
         }
@@ -58,6 +58,21 @@ impl Engine {
             return self.give_up(pending, ErrorCode::OVERLOADED, text);
         }
         self.give_up_lost(pending);
+    }
+
+    /// Pays for a request that the cluster gets twice; `false` when the budget is used up.
+    pub(super) fn may_repeat(&mut self) -> bool {
+        self.settle_retry_budget();
+        let may = self.retry_budget.take();
+        self.tally.retries_refused += u64::from(!may);
+        may
+    }
+
+    pub(super) fn settle_retry_budget(&mut self) {
+        let limits = self.settings.limits;
+        let requests = self.tally.received.iter().sum();
+        let share = (limits.retry_percent, limits.retry_floor_per_s);
+        self.retry_budget.settle(share, requests, self.now_us);
     }
 
     /// Routes a request anew, among the lanes that it was on: its client may have said `USE` since.

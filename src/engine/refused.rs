@@ -43,9 +43,12 @@ impl Engine {
         if !refused || !open || pending.resent >= RESENT_MAX || pending.frame.is_empty() {
             return Some(pending);
         }
-        if error.text.starts_with(SHUTTING_DOWN)
-            && let Some(lane) = self.sets.fleet(route.set).lane(route.node, route.shard)
-        {
+        let leaves = error.text.starts_with(SHUTTING_DOWN);
+        // What is lost to a node that leaves is no more than it ran before.
+        if error.code == ErrorCode::OVERLOADED && !leaves && !self.may_repeat() {
+            return Some(pending);
+        }
+        if leaves && let Some(lane) = self.sets.fleet(route.set).lane(route.node, route.shard) {
             self.retire_lane(lane);
         }
         self.send_again(route.set, pending);

@@ -148,6 +148,8 @@ pub struct Tally {
     pub timeouts: u64,
     /// Requests sent again.
     pub resent: u64,
+    /// Requests not sent again since the budget for that was used up.
+    pub retries_refused: u64,
     /// Statements prepared again since a node had forgotten them.
     pub reprepared: u64,
     /// Statements prepared on other nodes ahead of need.

@@ -38,6 +38,12 @@ pub struct Limits {
     pub heartbeat_timeout_us: u64,
     /// How long the answer to a schema change waits for the nodes to agree.
     pub agreement_timeout_us: u64,
+    /// Requests that may be sent again, of 100.
+    pub retry_percent: u32,
+    /// Requests that may be sent again besides, each second.
+    pub retry_floor_per_s: u32,
+    /// A prepared read without an answer for this long is sent to a second replica; 0 is never.
+    pub speculative_delay_us: u64,
 }
 
 impl Default for Limits {
@@ -60,6 +66,9 @@ impl Default for Limits {
             heartbeat_us: 30_000_000,
             heartbeat_timeout_us: 10_000_000,
             agreement_timeout_us: 10_000_000,
+            retry_percent: 20,
+            retry_floor_per_s: 10,
+            speculative_delay_us: 0,
         }
     }
 }

@@ -149,7 +149,8 @@ impl Reactor {
         }
         let (shard, agreed) = (lane.shard, lane.extensions);
         let (lwt_mask, metadata_ids) = (agreed.lwt_mask, agreed.metadata_ids);
-        let route = LaneRoute { node, shard, set, lwt_mask, metadata_ids };
+        let compression = agreed.compression;
+        let route = LaneRoute { node, shard, set, lwt_mask, metadata_ids, compression };
         let Some(key) = self.engine.on_lane_up(route, lane.sharder) else { return };
         tracing::debug!(node = node.0, shard = lane.shard.0, set = set.0, "lane up");
         self.add_lane(key, ((set, node), serial), lane.stream);

@@ -138,7 +138,8 @@ impl Reactor {
         let home = home.ok_or("shardlane has too many connections of single clients")?;
         let (node, shard, agreed) = (lane.node, lane.shard, lane.extensions);
         let (lwt_mask, metadata_ids) = (agreed.lwt_mask, agreed.metadata_ids);
-        let route = LaneRoute { node, shard, set: home, lwt_mask, metadata_ids };
+        let compression = agreed.compression;
+        let route = LaneRoute { node, shard, set: home, lwt_mask, metadata_ids, compression };
         let key = self.engine.on_lane_up(route, lane.sharder);
         let key = key.ok_or("the login was withdrawn while it was looked at")?;
         if self.add_lane(key, ((home, lane.node), LaneSerial(0)), lane.stream) {

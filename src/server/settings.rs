@@ -88,6 +88,7 @@ pub fn engine(settings: &Settings) -> EngineSettings {
         limits: settings.limits,
         rack: settings.rack.as_deref().map(Arc::from),
         has_peers: settings.workers > 1,
+        compression_told: settings.compression_told.clone(),
     }
 }
 

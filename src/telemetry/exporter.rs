@@ -64,6 +64,7 @@ fn add_requests(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::REQUEST_TIMEOUTS, total(workers, |tally| tally.timeouts));
     families.number(&names::LATE_ANSWERS, total(workers, |tally| tally.late_answers));
     families.number(&names::RETRIES, total(workers, |tally| tally.resent));
+    families.number(&names::RETRIES_REFUSED, total(workers, |tally| tally.retries_refused));
 }
 
 fn add_routing(families: &mut Families, workers: &[WorkerReport]) {

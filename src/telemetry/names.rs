@@ -95,6 +95,13 @@ pub const RETRIES: Metric = counter(
     "Requests sent again that had never left us, or that could be repeated without harm.",
 );
 
+/// `shardlane_retries_refused_total`
+pub const RETRIES_REFUSED: Metric = counter(
+    "shardlane_retries_refused_total",
+    &[],
+    "Requests not sent again although they could have been: the budget for that was used up.",
+);
+
 /// `shardlane_routing_total`
 pub const ROUTING: Metric = counter(
     "shardlane_routing_total",
@@ -326,6 +333,7 @@ pub const ALL: &[Metric] = &[
     REQUEST_TIMEOUTS,
     LATE_ANSWERS,
     RETRIES,
+    RETRIES_REFUSED,
     ROUTING,
     TABLET_FEEDBACK,
     TABLET_HITS,

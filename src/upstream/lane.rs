@@ -4,6 +4,7 @@ use crate::flow::outbox::Outbox;
 use crate::token::shard::ShardId;
 use crate::topology::id::NodeId;
 use crate::upstream::stream_ids::StreamIds;
+use crate::wire::compression::Compression;
 use crate::wire::decoder::FrameCutter;
 
 /// Lanes of one kind: those without a keyspace, or those that said `USE` of one.
@@ -19,7 +20,7 @@ impl SetId {
 
 /// Longest response body: the protocol's own limit (v4 section 2.5). A lane is shared, so the
 /// long answer to one client must not close it.
-const RESPONSE_BODY_BYTES_MAX: u32 = 256 << 20;
+pub const RESPONSE_BODY_BYTES_MAX: u32 = 256 << 20;
 
 /// Where a lane leads, and what its server agreed to.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,8 @@ pub struct LaneRoute {
     pub lwt_mask: u32,
     /// Whether prepared statements and rows name their result metadata by an id.
     pub metadata_ids: bool,
+    /// How bodies are compressed; each frame's flag tells whether its own is.
+    pub compression: Option<Compression>,
 }
 
 /// A connection to one shard; `W` is who waits for an answer.

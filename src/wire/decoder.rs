@@ -23,6 +23,8 @@ pub struct FrameCutter {
     handed_out: bool,
     /// A frame was cut since [`FrameCutter::relax`] was last called.
     used: bool,
+    /// Bytes still to come of a frame that is passed over.
+    passing: usize,
     body_len_max: u32,
     versions: [u8; 2],
 }
@@ -31,7 +33,8 @@ impl FrameCutter {
     /// Accepts frames of two version bytes, such as 0x03 and 0x04, with bodies up to a limit.
     #[must_use]
     pub fn new(versions: [u8; 2], body_len_max: u32) -> Self {
-        Self { partial: Vec::new(), handed_out: false, used: false, body_len_max, versions }
+        let (partial, passing) = (Vec::new(), 0);
+        Self { partial, handed_out: false, used: false, passing, body_len_max, versions }
     }
 
     /// From now on accepts one version byte only: a connection keeps the version it began with.
@@ -42,7 +45,8 @@ impl FrameCutter {
     /// The next whole frame, header included, or `None` when `chunk` is used up.
     ///
     /// `chunk` is what was read last; each call takes the front off it. After an error the
-    /// connection is of no use: nobody knows where the next frame begins.
+    /// connection is of no use: nobody knows where the next frame begins. Only a frame that is too
+    /// long may be [passed over](Self::pass_over).
     pub fn next_frame<'s, 'c: 's>(
         &'s mut self,
         chunk: &mut &'c mut [u8],
@@ -51,6 +55,9 @@ impl FrameCutter {
             self.handed_out = false;
             self.partial.clear();
             self.partial.shrink_to(KEPT_LEN);
+        }
+        if self.passing > 0 {
+            self.skip(chunk);
         }
         if !self.partial.is_empty() {
             return self.complete(chunk);
@@ -68,6 +75,33 @@ impl FrameCutter {
                 Ok(None)
             }
         }
+    }
+
+    /// Passes over the frame that [`Self::next_frame`] has just found too long, as its bytes come,
+    /// and tells its header; none of them is kept. `None` when no frame has begun.
+    pub fn pass_over(&mut self, chunk: &mut &mut [u8]) -> Option<Header> {
+        let header = match self.partial.is_empty() {
+            true => Header::peek(chunk)?,
+            false => Header::peek(&self.partial)?,
+        };
+        let body_len = usize::try_from(header.body_len).unwrap_or(usize::MAX);
+        self.passing = HEADER_LEN.saturating_add(body_len).saturating_sub(self.partial.len());
+        self.partial.clear();
+        self.skip(chunk);
+        Some(header)
+    }
+
+    /// Bytes still to come of a frame that is passed over.
+    #[must_use]
+    pub fn passing(&self) -> usize {
+        self.passing
+    }
+
+    fn skip(&mut self, chunk: &mut &mut [u8]) {
+        let count = self.passing.min(chunk.len());
+        let (_, rest) = mem::take(chunk).split_at_mut(count);
+        *chunk = rest;
+        self.passing -= count;
     }
 
     /// Bytes that the frame which has begun still needs; those of its header while that is cut.

@@ -19,6 +19,7 @@ use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
 use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};
 use shardlane::upstream::lane::{LaneRoute, SetId};
+use shardlane::wire::compression::Compression;
 use shardlane::wire::opcode::Opcode;
 
 use crate::support::frames;
@@ -32,6 +33,8 @@ pub(crate) struct Rig {
     pub(crate) now_us: u64,
     /// Whether nodes agree to result metadata ids on lanes that come up.
     pub(crate) metadata_ids: bool,
+    /// What they agree to about bodies.
+    pub(crate) lane_compression: Option<Compression>,
     /// Orders that no helper has carried out, oldest first.
     pub(crate) orders: VecDeque<Order>,
     told_lanes: HashSet<LaneKey>,
@@ -66,7 +69,7 @@ pub(crate) fn snapshot(version: u64, nodes: u16) -> Arc<Snapshot> {
 pub(crate) fn settings() -> EngineSettings {
     // Nobody here answers OPTIONS unasked; the tests of heartbeats turn them on.
     let limits = Limits { heartbeat_us: 0, ..Limits::default() };
-    EngineSettings { limits, rack: None, has_peers: true }
+    EngineSettings { limits, rack: None, has_peers: true, compression_told: Vec::new() }
 }
 
 pub(crate) fn token(key: &[u8]) -> i64 {
@@ -90,6 +93,7 @@ impl Rig {
             engine: Engine::new(settings, snapshot(1, 3)),
             now_us: 1_000_000,
             metadata_ids: false,
+            lane_compression: None,
             orders: VecDeque::new(),
             told_lanes: HashSet::new(),
             told_clients: HashSet::new(),
@@ -120,8 +124,9 @@ impl Rig {
 
     pub(crate) fn lane_of(&mut self, set: SetId, node: u16, shard: u16) -> Option<LaneKey> {
         let (node, shard) = (NodeId(node), ShardId(shard));
-        let metadata_ids = self.metadata_ids;
-        let route = LaneRoute { node, shard, set, lwt_mask: LWT_MASK, metadata_ids };
+        let (lwt_mask, metadata_ids) = (LWT_MASK, self.metadata_ids);
+        let compression = self.lane_compression;
+        let route = LaneRoute { node, shard, set, lwt_mask, metadata_ids, compression };
         let lane = self.input(|engine| engine.on_lane_up(route, Sharder::new(SHARDS, MSB).ok()))?;
         self.lanes.push(lane);
         Some(lane)

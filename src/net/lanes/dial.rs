@@ -24,6 +24,7 @@ use crate::net::transport::Transport;
 use crate::token::shard::{ShardId, Sharder};
 use crate::token::source_port::SourcePorts;
 use crate::topology::id::{HostId, NodeId};
+use crate::wire::compression::Compression;
 use crate::wire::response::supported::Supported;
 
 /// How nodes are dialled.
@@ -51,6 +52,8 @@ pub struct DialSettings {
     pub source_port_tries: usize,
     /// How long a shard-aware port that did not work is left alone.
     pub port_block_ms: u64,
+    /// How bodies on lanes are compressed, where the node offers it.
+    pub compression: Option<Compression>,
     /// Idle time before the kernel asks whether the node is still there; 0 is never.
     pub keepalive_s: u64,
 }
@@ -67,6 +70,7 @@ impl Default for DialSettings {
             source_ports: 49_152..=65_535,
             source_port_tries: 16,
             port_block_ms: 300_000,
+            compression: None,
             keepalive_s: 30,
         }
     }
@@ -227,7 +231,8 @@ impl Dialer {
         let timeout_ms = self.settings.handshake_timeout_ms.saturating_mul(patience);
         let tls = self.tls.as_deref();
         let mut stream = secure(tls, stream, address, timeout_ms).await?;
-        let greeted = greet(&mut stream, target, set, timeout_ms).await;
+        let asked = (set, self.settings.compression);
+        let greeted = greet(&mut stream, target, asked, timeout_ms).await;
         let (supported, login) = greeted.map_err(|error| explained(tls, error, address))?;
         let (shard, sharder) = sharding(&supported).unzip();
         Ok(OpenedLane {
@@ -235,7 +240,7 @@ impl Dialer {
             node: target.node,
             shard: shard.unwrap_or(ShardId(0)),
             sharder,
-            extensions: Extensions::offered(&supported),
+            extensions: Extensions::offered(&supported).compressed(&supported, asked.1),
             shard_aware_port: shard_aware_port(tls.is_some(), &supported),
             login,
         })
@@ -342,7 +347,7 @@ fn is_port_taken(error: &io::Error) -> bool {
 async fn greet(
     stream: &mut Transport,
     target: &NodeTarget,
-    set: &LaneSet,
+    (set, compression): (&LaneSet, Option<Compression>),
     timeout_ms: u64,
 ) -> Result<(Supported, Option<Login>), DialError> {
     let mut step = Step::Options;
@@ -354,7 +359,8 @@ async fn greet(
             return Err(DialError::OtherHost { address: target.address, expected, found });
         }
         step = Step::Startup;
-        let login = start_up(stream, Extensions::offered(&supported), set).await?;
+        let extensions = Extensions::offered(&supported).compressed(&supported, compression);
+        let login = start_up(stream, extensions, set).await?;
         Ok((supported, login))
     };
     match timeout(Duration::from_millis(timeout_ms), steps).await {

@@ -9,6 +9,7 @@ use tokio::io::AsyncWriteExt;
 use zeroize::Zeroize;
 
 use crate::net::lanes::dial_error::{DialError, ServerError, Step};
+use crate::wire::compression::Compression;
 use crate::wire::error::WireError;
 use crate::wire::frame::write_frame;
 use crate::wire::header::{FLAG_COMPRESSED, HEADER_LEN, Header, RESPONSE};
@@ -60,6 +61,15 @@ where
     let header = check_header(&head, version, body_len_max).map_err(malformed)?;
     let mut body = vec![0; usize::try_from(header.body_len).unwrap_or(0)];
     stream.read_exact(&mut body).await.map_err(broken)?;
+    if header.flags & FLAG_COMPRESSED != 0 {
+        // Only STARTUP agrees on it, and the answer to it is compressed already.
+        if step == Step::Options {
+            return Err(malformed(WireError::Compression("compression was not agreed on")));
+        }
+        let mut plain = Vec::new();
+        Compression::Lz4.decompress(&body, body_len_max, &mut plain).map_err(malformed)?;
+        body = plain;
+    }
     read_reply(header, body, step)
 }
 
@@ -74,9 +84,6 @@ fn check_header(head: &[u8], version: u8, body_len_max: u32) -> Result<Header, W
         return Err(WireError::Version(header.version));
     }
     header.frame_len(body_len_max)?;
-    if header.flags & FLAG_COMPRESSED != 0 {
-        return Err(WireError::Compression("compression was not agreed on"));
-    }
     Ok(header)
 }
 

@@ -2,6 +2,8 @@
 
 use crate::token::shard::{ShardId, Sharder};
 use crate::topology::id::HostId;
+use crate::wire::compression::Compression;
+use crate::wire::request::startup::COMPRESSION;
 use crate::wire::response::supported::{LWT_MARK, Supported, TABLETS_V1, USE_METADATA_ID};
 
 /// The extensions negotiated on a lane. Their traces are taken out of what clients get.
@@ -15,6 +17,8 @@ pub struct Extensions {
     /// `SCYLLA_USE_METADATA_ID`: an id stands for the columns that a client holds, so that the
     /// node tells when rows have others.
     pub metadata_ids: bool,
+    /// How bodies are compressed.
+    pub compression: Option<Compression>,
 }
 
 impl Extensions {
@@ -27,15 +31,24 @@ impl Extensions {
             tablets_v1: supported.tablets_v1,
             lwt_mask: supported.lwt_mask.unwrap_or_default(),
             metadata_ids: supported.metadata_id,
+            compression: None,
         }
     }
 
-    /// The options of STARTUP, of which the server looks at the keys alone.
+    /// With bodies compressed by `wanted`, if the node knows it.
+    #[must_use]
+    pub fn compressed(self, supported: &Supported, wanted: Option<Compression>) -> Self {
+        let compression = wanted.filter(|wanted| supported.compression.contains(wanted));
+        Self { compression, ..self }
+    }
+
+    /// The options of STARTUP. Of extensions the server looks at the keys alone.
     pub fn options(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let tablets = self.tablets_v1.then_some((TABLETS_V1, ""));
         let mark = (self.lwt_mask != 0).then_some((LWT_MARK, ""));
         let ids = self.metadata_ids.then_some((USE_METADATA_ID, ""));
-        tablets.into_iter().chain(mark).chain(ids)
+        let compression = self.compression.map(|one| (COMPRESSION, one.name()));
+        tablets.into_iter().chain(mark).chain(ids).chain(compression)
     }
 }
 

@@ -83,6 +83,32 @@ fn a_body_longer_than_the_limit_is_refused_by_its_header() {
 }
 
 #[test]
+fn a_frame_that_is_too_long_can_be_passed_over_however_reads_cut_it() {
+    let (long, next) = (frame(&[7; 11]), frame(&[1; 10]));
+    let stream = [long.clone(), next.clone()].concat();
+    for step in 1..stream.len() {
+        let mut cutter = FrameCutter::new([3, 4], 10);
+        let (mut seen, mut passed) = (Vec::new(), 0);
+        for read in stream.clone().chunks_mut(step) {
+            let mut chunk = read;
+            loop {
+                match cutter.next_frame(&mut chunk) {
+                    Ok(Some(frame)) => seen.push(frame.to_vec()),
+                    Ok(None) => break,
+                    Err(_) => {
+                        let header = cutter.pass_over(&mut chunk).unwrap();
+                        assert_eq!(header.body_len, 11);
+                        passed += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!((passed, cutter.passing()), (1, 0), "{step}");
+        assert_eq!(seen, [next.clone()], "{step}");
+    }
+}
+
+#[test]
 fn the_first_byte_of_another_version_is_enough_to_refuse() {
     let mut cutter = FrameCutter::new([3, 4], LEN_MAX);
 

@@ -120,7 +120,7 @@ def bad_clients(stage):
         s.set_keyspace("watched")
         with Watch(s) as watch:
             watch.unharmed("nothing")
-            for play in (garbage, versions, half_frames, oversized, unknown_opcodes, wrong_order, broken_bodies,
+            for play in (garbage, versions, half_frames, oversized, too_long, unknown_opcodes, wrong_order, broken_bodies,
                          many_at_once):
                 play(proxy)
                 watch.unharmed(play.__name__)
@@ -185,6 +185,20 @@ def oversized(proxy):
             s.shutdown(socket.SHUT_WR)
             answer = rest(s)
             assert answer and answer[4] == 0, "length %d: %s" % (length, answer[:60].hex() or "no word")
+
+
+def too_long(proxy):
+    """One request is too long by itself; those around it on the same connection get their answers."""
+    with connection(proxy, 30) as s:
+        started(s)
+        length = 20 << 20
+        s.sendall(struct.pack(">BBhBI", 4, 0, 9, 7, length))
+        got, stream, body = frame(s)
+        assert (got, stream, body[:4]) == (0, 9, b"\0\0\x22\0"), (got, stream, body[:80])
+        for _ in range(length >> 20):
+            s.sendall(bytes(1 << 20))
+        s.sendall(query("SELECT v FROM watched.ints WHERE k = 1", 10))
+        assert frame(s)[:2] == (0x08, 10)
 
 
 def unknown_opcodes(proxy):

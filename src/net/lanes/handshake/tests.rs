@@ -8,8 +8,10 @@ use tokio::io::duplex;
 
 use super::*;
 use crate::net::lanes::fake_node::{read_frame, write_error};
+use crate::wire::compression::Compression;
 use crate::wire::error::WireError;
 use crate::wire::frame::write_frame;
+use crate::wire::header::FLAG_COMPRESSED;
 use crate::wire::notation::{put_int, put_string, put_string_list};
 use crate::wire::response::error::ErrorCode;
 use crate::wire::response::supported::{LWT_MARK, TABLETS_V1, USE_METADATA_ID};
@@ -30,13 +32,34 @@ async fn a_lane_negotiates_what_is_offered_and_no_more() {
 
     assert_eq!(
         Extensions::offered(&answer.unwrap()),
-        Extensions { tablets_v1: true, lwt_mask: 1 << 31, metadata_ids: true }
+        Extensions { tablets_v1: true, lwt_mask: 1 << 31, metadata_ids: true, compression: None }
     );
     let pairs = Reader::new(&requests[1]).string_map().unwrap();
     let keys: Vec<&str> = pairs.iter().map(|(key, _)| *key).collect();
     let extensions = [TABLETS_V1, LWT_MARK, USE_METADATA_ID];
     assert_eq!(keys, [&["CQL_VERSION", "DRIVER_NAME", "DRIVER_VERSION"][..], &extensions].concat());
     assert_eq!(pairs[1].1, "shardlane");
+}
+
+#[tokio::test]
+async fn compression_is_asked_for_where_it_is_offered_and_the_answer_may_be_compressed() {
+    for (offered, asks) in [("lz4", true), ("snappy", false)] {
+        let (mut near, far) = duplex(4_096);
+        let lz4_ready = answer_with(FLAG_COMPRESSED, Opcode::Ready, |out| out.extend([0; 5]));
+        let script = vec![
+            (Opcode::Options, supported(&[("COMPRESSION", offered)])),
+            (Opcode::Startup, if asks { lz4_ready } else { ready() }),
+        ];
+        let node = tokio::spawn(follow(far, script));
+        let offer = ask_options(&mut near, 4).await.unwrap();
+        let extensions = Extensions::offered(&offer).compressed(&offer, Some(Compression::Lz4));
+        start_up(&mut near, extensions, &LaneSet::plain(None)).await.unwrap();
+
+        assert_eq!(extensions.compression.is_some(), asks);
+        let requests = node.await.unwrap();
+        let pairs = Reader::new(&requests[1]).string_map().unwrap();
+        assert_eq!(pairs.contains(&("COMPRESSION", "lz4")), asks);
+    }
 }
 
 #[tokio::test]
@@ -175,7 +198,11 @@ fn ready() -> Vec<u8> {
 }
 
 fn answer(opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    answer_with(0, opcode, body)
+}
+
+fn answer_with(flags: u8, opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
-    write_frame(&mut out, (0x84, 0, 0), opcode, body);
+    write_frame(&mut out, (0x84, flags, 0), opcode, body);
     out
 }
