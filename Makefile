@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run is what continuous integration calls.
-.PHONY: demo test bench lint drivers fuzz soak image
+.PHONY: demo test bench lint drivers sim mutants fuzz soak image
 
 # A simulated cluster, the proxy and a load in one process.
 demo:
@@ -15,6 +15,15 @@ test:
 drivers:
 	cargo build --locked
 	TEST_BINARY=$${CARGO_TARGET_DIR:-target}/debug/shardlane python3 tests/drivers/run.py --only '$(ONLY)'
+
+# The engine in so many simulated worlds; `make sim SHARDLANE_SEED=7` replays one and prints its story.
+SEEDS ?= 256
+sim:
+	SEEDS=$(SEEDS) $(if $(SHARDLANE_SEED),SHARDLANE_SEED=$(SHARDLANE_SEED)) cargo test --release --locked --test simulation the_engine -- --nocapture
+
+# Plants bugs one by one and asks the simulation whether it notices; writes docs/mutants.md.
+mutants:
+	tests/mutants/run
 
 # Coverage-guided fuzzing of every target, for so many minutes in all; tests/corpora.rs runs again what it kept.
 MINUTES ?= 10

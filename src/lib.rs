@@ -15,11 +15,11 @@ pub mod upstream; // one connection to one shard
 pub mod engine; // sessions on one side, lanes on the other
 
 pub mod net; // sockets, runtimes, the clock
-pub mod sim; // a simulated ScyllaDB cluster
 pub mod telemetry; // numbers and logs
 
 pub mod admin; // the operator's pages
 pub mod control; // one watching connection → topology snapshots
+pub mod sim; // a simulated ScyllaDB cluster, and a world to put the engine in
 
 pub mod config; // file → overrides → settings
 pub mod server; // put together, start, drain

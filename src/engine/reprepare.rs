@@ -146,6 +146,17 @@ impl Engine {
         }
     }
 
+    /// A node that prepared a statement with other columns answers everybody with those.
+    fn compare_columns(&mut self, response: &Response<'_>) {
+        let message = response.message();
+        if response.header.opcode == Opcode::Result.byte()
+            && ResultKind::read(message) == Ok(ResultKind::Prepared)
+            && let Ok(prepared) = Prepared::read(4, message)
+        {
+            self.router.catalog.compare(prepared.id, prepared.result_metadata);
+        }
+    }
+
     /// Sends a request again to the shard that asked for its statement.
     fn unpark(&mut self, parked: Parked) {
         let Parked { mut pending, route, .. } = parked;
@@ -225,6 +236,7 @@ impl Engine {
         errand: Errand,
         response: &Response<'_>,
     ) {
+        self.compare_columns(response);
         match errand {
             Errand::Reprepare(number) => self.on_reprepared(number, response),
             Errand::Spread | Errand::Heartbeat => {}

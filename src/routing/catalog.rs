@@ -63,11 +63,21 @@ impl Catalog {
             self.evict();
         }
         let id = statement.id.clone();
-        let (changed, mixed) = (false, false);
+        // Once anything was forgotten, this may have been: others may hold its older columns.
+        let (changed, mixed) = (self.evicted > 0, self.evicted > 0);
         let entry = Entry { statement, table, changed, mixed, used: self.uses };
         let key = self.entries.insert(entry);
         self.by_id.insert(id, key);
         key
+    }
+
+    /// Takes note of the columns that a node tells of a statement; clients may hold others.
+    pub fn compare(&mut self, id: &[u8], result_metadata: &[u8]) {
+        if let Some(key) = self.by_id.get(id).copied()
+            && let Some(entry) = self.entries.get_mut(key)
+        {
+            entry.changed |= *entry.statement.result_metadata != *result_metadata;
+        }
     }
 
     /// Finds a statement by the id that a client sent.
@@ -200,6 +210,17 @@ mod tests {
             b"",
             "nobody knows who holds what"
         );
+    }
+
+    #[test]
+    fn a_statement_that_comes_back_may_have_had_other_columns() {
+        let weight = statement(1, b"v").weight();
+        let mut catalog = Catalog::new(weight);
+        let first = catalog.record(statement(1, b"v"), None);
+        assert!(!catalog.get(first).unwrap().changed);
+        catalog.record(statement(2, b"v"), None);
+        let again = catalog.record(statement(1, b"v,w"), None);
+        assert!(catalog.get(again).unwrap().changed);
     }
 
     #[test]

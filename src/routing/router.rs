@@ -90,7 +90,8 @@ impl Router {
             return Routed {
                 decision: self.anywhere(field, Reason::UnknownStatement),
                 statement: None,
-                ask_for_metadata: false,
+                // It may have been forgotten after its columns had changed.
+                ask_for_metadata: self.catalog.evicted > 0,
                 is_read: false,
             };
         };

@@ -8,3 +8,4 @@ pub mod like; // which server is imitated
 pub mod listen; // the cluster on real sockets
 pub mod node; // one node's side of a connection: frames in, frames out
 pub mod store; // one logical database: schema, rows, execution
+pub mod world; // the engine under a virtual clock, in any weather

@@ -119,6 +119,25 @@ fn a_statement_that_returns_other_columns_now_is_for_the_client_to_prepare() {
 }
 
 #[test]
+fn other_columns_of_one_answer_are_asked_for_by_the_next_request() {
+    let mut rig = rig();
+    let (first, second) = (rig.clients[0], rig.client());
+    rig.send(first, &execute(4, &ID, b"key "));
+    let (lane, request) = rig.request();
+    let (again, prepare) = forget(&mut rig, lane, request.stream(), &ID);
+    rig.result(again, prepare.stream(), &prepared(&ID, 0, ("tab", "t"), b"more columns"));
+    assert_eq!(rig.answer(first).code(), ErrorCode::UNPREPARED);
+
+    // The node knows the statement again, with columns that this client does not hold.
+    rig.send(second, &execute_at(5, &ID, b"key ", (1, SKIP_METADATA)));
+    let (lane, request) = rig.request();
+    assert_eq!(request.body[2 + 16 + 2] & SKIP_METADATA, 0);
+    rig.result(lane, request.stream(), &rows(b"row"));
+    assert_eq!(rig.answer(second).stream(), 5);
+    rig.finish();
+}
+
+#[test]
 fn a_statement_that_cannot_be_prepared_any_more_is_for_the_client_to_hear() {
     let mut rig = rig();
     let client = rig.clients[0];

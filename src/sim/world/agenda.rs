@@ -1,0 +1,83 @@
+//! What happens next, in the order of the virtual clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::net::lanes::lane_plan::Dial;
+use crate::sim::world::faults::Mending;
+use crate::sim::world::link::LinkId;
+use crate::topology::snapshot::Snapshot;
+
+/// Something that happens.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Bytes arrive at the end of a connection; `up` is the way towards the cluster.
+    Segment { link: LinkId, up: bool, bytes: Vec<u8> },
+    /// Whoever sends may go on: the other side took bytes out of a full connection.
+    Writable { link: LinkId, up: bool },
+    /// The connection of a client is there.
+    ClientArrives { link: LinkId },
+    /// The proxy learns that a client is gone.
+    ClientGone { link: LinkId },
+    /// A client learns that the proxy closed its connection.
+    AskerClosed { link: LinkId },
+    /// The proxy closes a client that it had told so, read or not.
+    Linger { link: LinkId },
+    /// The proxy learns that a lane is gone.
+    LaneGone { link: LinkId },
+    /// A node learns that the proxy closed a lane.
+    NodeClosed { link: LinkId },
+    /// A node has worked long enough on an answer.
+    NodeAnswer { link: LinkId, bytes: Vec<u8> },
+    /// The proxy's thread gets its turn: it reads all that is ready, then writes.
+    ProxyTurn,
+    /// The engine wanted to be woken.
+    Deadline,
+    /// Something is due in the cluster.
+    ClusterDue,
+    /// A client thinks of something to ask.
+    AskerActs { asker: usize },
+    /// A slow client reads.
+    AskerReads { asker: usize },
+    /// A client dials.
+    AskerDials { asker: usize },
+    /// A try to open a lane ends.
+    Dialled { set: u16, node: usize, dial: Dial },
+    /// A keeper looks at its lanes again.
+    KeeperWakes { set: u16, node: usize },
+    /// The control connection dials.
+    ControlDials,
+    /// The control connection hears an event.
+    ControlHears { body: Vec<u8> },
+    /// The control connection has read the system tables.
+    ControlReads,
+    /// The engine gets a new picture of the cluster.
+    Picture(Arc<Snapshot>),
+    /// Something goes wrong.
+    Fault,
+    /// Something that went wrong is mended.
+    Mend(Mending),
+    /// The model looks at everything that waits.
+    Audit,
+}
+
+/// Everything that happens later.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    due: BTreeMap<(u64, u64), Event>,
+    serial: u64,
+}
+
+impl Agenda {
+    /// Plans `event`; what is planned for one moment happens in the order it was planned.
+    pub(super) fn plan(&mut self, at_us: u64, event: Event) {
+        self.serial += 1;
+        self.due.insert((at_us, self.serial), event);
+    }
+
+    /// The next event and its time.
+    pub(super) fn pop(&mut self) -> Option<(u64, Event)> {
+        let ((at, _), event) = self.due.pop_first()?;
+        Some((at, event))
+    }
+}

@@ -1,0 +1,225 @@
+//! A seed from its beginning to its end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::sim::cluster::cluster::Door;
+use crate::sim::cluster::connections::ConnectionId;
+use crate::sim::cluster::ring::Ring;
+use crate::sim::world::agenda::Event;
+use crate::sim::world::asker::Asker;
+use crate::sim::world::frames::{Frame, Hand};
+use crate::sim::world::scenario::{ROWS, Scenario};
+use crate::sim::world::statements::{KEYSPACES, schema, value};
+use crate::sim::world::world::World;
+use crate::token::partitioner::Partitioner;
+use crate::wire::opcode::Opcode;
+use crate::wire::response::prepared::Prepared;
+use crate::wire::response::rows::Rows;
+
+/// The first lanes must be there within this time.
+const BEGUN_US: u64 = 120_000_000;
+
+/// What came of a seed.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What it drew.
+    pub scenario: String,
+    /// What did not hold; the first thing only.
+    pub broken: Option<String>,
+    /// Virtual time that passed, µs.
+    pub virtual_us: u64,
+    /// Requests of clients.
+    pub requests: u64,
+    /// Events of the world.
+    pub events: u64,
+    /// What the engine went through, by name: a world that never gets there proves nothing.
+    pub reached: Vec<(&'static str, u64)>,
+    /// Mixes all that the engine sent: the same whenever the seed is run.
+    pub print: u64,
+    /// The time line, if it was asked for.
+    pub story: Vec<String>,
+}
+
+/// Runs a seed; `told` keeps its story.
+#[must_use]
+pub fn run(seed: u64, told: bool) -> Outcome {
+    let scenario = Scenario::draw(seed);
+    let summary = scenario.summary();
+    let mut world = match World::new(scenario, told) {
+        Ok(world) => world,
+        Err(error) => {
+            return Outcome {
+                scenario: summary,
+                broken: Some(error.to_string()),
+                virtual_us: 0,
+                requests: 0,
+                events: 0,
+                reached: Vec::new(),
+                print: 0,
+                story: Vec::new(),
+            };
+        }
+    };
+    world.live();
+    let reached = world.reached();
+    Outcome {
+        scenario: summary,
+        broken: world.broken,
+        virtual_us: world.now_us,
+        requests: u64::try_from(world.ledger.len()).unwrap_or(u64::MAX),
+        events: world.counted.events,
+        reached,
+        print: world.counted.print,
+        story: world.story.into_lines(),
+    }
+}
+
+/// The token of a row that clients read.
+pub(super) fn token_of_row(key: u64) -> i64 {
+    Partitioner::Murmur3.token(&key.to_be_bytes()).value()
+}
+
+impl World {
+    fn reached(&self) -> Vec<(&'static str, u64)> {
+        let tally = self.engine.tally();
+        let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let writes = self.ledger.iter().filter(|(_, record)| record.ran > 0).count();
+        let acknowledged = self.ledger.iter().filter(|(_, it)| it.acknowledged).count();
+        let misses: u64 = tally.feedback.iter().map(|table| table.misses).sum();
+        let hits: u64 = tally.feedback.iter().map(|table| table.hits).sum();
+        vec![
+            ("acknowledged", wide(acknowledged)),
+            ("writes run", wide(writes)),
+            ("hits", hits),
+            ("misses", misses),
+            ("sent again", tally.resent),
+            ("prepared again", tally.reprepared),
+            ("prepared ahead", tally.spread),
+            ("timeouts", tally.timeouts),
+            ("late answers", tally.late_answers),
+            ("lanes mute", tally.lanes_mute),
+            ("lanes broken", tally.lanes_broken),
+            ("clients broken", tally.clients_broken),
+            ("clients cut off", tally.clients_cut_off),
+            ("agreements", tally.agreements),
+            ("unknown statements", tally.catalog_misses),
+            ("clients held up", self.counted.held_up),
+            ("most streams taken", self.counted.full_lanes),
+        ]
+    }
+
+    fn live(&mut self) {
+        self.agenda.plan(self.now_us, Event::ControlDials);
+        self.agenda.plan(self.now_us, Event::Audit);
+        self.arm_deadline();
+        let until = self.now_us + BEGUN_US;
+        let begun = |world: &mut Self| {
+            let mut plain = world.keepers.iter().filter(|((set, _), _)| *set == 0);
+            !world.keepers.is_empty()
+                && plain.all(|(_, it)| it.plan.is_complete() && it.plan.sharder().is_some())
+        };
+        // Behind changed source ports it takes minutes; clients need not wait for all lanes then.
+        if !self.run(until, begun) && !self.scenario.nat {
+            return self.blame(format_args!("the first lanes do not come up"));
+        }
+        for number in 0..self.scenario.clients {
+            let asker = Asker::draw(&mut self.chance);
+            self.askers.push(asker);
+            let at = self.now_us + self.chance.below(50_000);
+            self.agenda.plan(at, Event::AskerDials { asker: number });
+            self.agenda.plan(at + 1, Event::AskerActs { asker: number });
+        }
+        self.agenda.plan(self.now_us + self.scenario.fault_every_us, Event::Fault);
+        let until = self.now_us + self.scenario.trouble_us;
+        self.run(until, |_| false);
+        if self.broken.is_none() {
+            self.judge_calm();
+        }
+    }
+
+    /// Makes the schema and the rows, before any time passes.
+    pub(super) fn fill_cluster(&mut self) {
+        let Some(connection) = self.setup_connection(false) else { return };
+        let mut hand = Hand { version: 4, stream: 0, number: 0 };
+        for text in schema(&self.scenario) {
+            let said = self.ask_node(connection, &hand.query(&text));
+            self.expect_result(&text, said);
+        }
+        for (number, keyspace) in KEYSPACES.iter().enumerate() {
+            let text = format!("INSERT INTO {keyspace}.t (pk, v) VALUES (?, ?)");
+            let said = self.ask_node(connection, &hand.prepare(&text));
+            let Some(said) = self.expect_result(&text, said) else { return };
+            let Ok(prepared) = Prepared::read(4, &said.body) else { return };
+            for row in 0..ROWS {
+                hand.number = row;
+                let values = [i64::try_from(row).unwrap_or(0), value(number, row)];
+                let said = self.ask_node(connection, &hand.execute(prepared.id, &values, false));
+                self.expect_result("a row", said);
+            }
+        }
+        self.put_rows_on_borders();
+        // Everybody has heard of the schema, and nobody has prepared anything, when it begins.
+        self.cluster.close(connection);
+        self.cluster.on_time(Duration::from_secs(1));
+        let _count = self.cluster.forget_statements(None, None);
+        self.cluster.take_mail();
+    }
+
+    /// Moves the borders of tablets and of the ring onto rows: an error by one shows nowhere else.
+    fn put_rows_on_borders(&mut self) {
+        let mut tokens: Vec<i64> = (0..ROWS).map(token_of_row).collect();
+        tokens.sort_unstable();
+        let layout = self.cluster.layout.table_mut("tab", "t");
+        if let Some(tablets) = layout.and_then(|table| table.tablets.as_mut()) {
+            let mut first = i64::MIN;
+            for tablet in tablets.all_mut().filter(|tablet| tablet.last != i64::MAX) {
+                let inside =
+                    tokens.iter().filter(|token| first < **token && **token <= tablet.last);
+                tablet.last = inside.max().copied().unwrap_or(tablet.last);
+                first = tablet.last;
+            }
+        }
+        for (member, token) in self.cluster.members.iter_mut().zip(tokens) {
+            if let Some(first) = member.tokens.first_mut() {
+                *first = token;
+            }
+            member.tokens.sort_unstable();
+        }
+        self.cluster.ring = Ring::new(&self.cluster.members);
+    }
+
+    fn setup_connection(&mut self, after: bool) -> Option<ConnectionId> {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 30_000 + u16::from(after)));
+        let connection = self.cluster.open(0, Door::Plain, peer)?;
+        let hand = Hand { version: 4, stream: 0, number: 0 };
+        self.ask_node(connection, &hand.startup(&[("CQL_VERSION", "3.0.0")]))?;
+        Some(connection)
+    }
+
+    fn expect_result(&mut self, what: &str, said: Option<Frame>) -> Option<Frame> {
+        let said = said.filter(|said| said.opcode() == Some(Opcode::Result));
+        if said.is_none() {
+            self.blame(format_args!("the world cannot be made: {what}"));
+        }
+        said
+    }
+
+    /// How often a counter was raised; asked of the cluster, not of the proxy.
+    pub(super) fn counter(&mut self, keyspace: usize, key: u64) -> i64 {
+        let alive = self.cluster.members.iter().position(|member| member.answers());
+        let peer = SocketAddr::from(([127, 0, 0, 1], 30_001));
+        let connection = alive.and_then(|node| self.cluster.open(node, Door::Plain, peer));
+        let Some(connection) = connection else { return 0 };
+        let hand = Hand { version: 4, stream: 0, number: 0 };
+        self.ask_node(connection, &hand.startup(&[("CQL_VERSION", "3.0.0")]));
+        let name = KEYSPACES.get(keyspace).copied().unwrap_or_default();
+        let text = format!("SELECT n FROM {name}.c WHERE pk = {key}");
+        let said = self.ask_node(connection, &hand.query(&text));
+        self.cluster.close(connection);
+        let Some(said) = self.expect_result(&text, said) else { return 0 };
+        let Ok(rows) = Rows::read(&said.body) else { return 0 };
+        let cell = rows.rows().next().and_then(|row| row.ok()?.cells.first().copied().flatten());
+        cell.and_then(|cell| cell.try_into().ok()).map_or(0, i64::from_be_bytes)
+    }
+}

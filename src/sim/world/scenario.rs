@@ -1,0 +1,144 @@
+//! What a seed draws before anything happens: the cluster, the clients, the bounds, the faults.
+
+use crate::flow::limits::Limits;
+use crate::sim::world::chance::Chance;
+use crate::sim::world::faults::FaultKind;
+
+/// Rows of each table that clients read.
+pub const ROWS: u64 = 32;
+
+/// What a seed draws.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The seed.
+    pub seed: u64,
+    /// Nodes at the beginning.
+    pub nodes: usize,
+    /// Shards of each node at the beginning.
+    pub shards: u16,
+    /// Copies of each row.
+    pub factor: usize,
+    /// Tablets of each table at the beginning.
+    pub tablets: u32,
+    /// Honest clients.
+    pub clients: usize,
+    /// Requests that a client has on the way at most.
+    pub window: u64,
+    /// Mean time between two bursts of a client, µs.
+    pub think_us: u64,
+    /// One way through the network, µs.
+    pub latency_us: u64,
+    /// Bytes that a connection holds on its way.
+    pub pipe_bytes: usize,
+    /// Bytes that the proxy reads at once.
+    pub read_bytes: usize,
+    /// How long faults last, µs.
+    pub trouble_us: u64,
+    /// Mean time between two faults, µs.
+    pub fault_every_us: u64,
+    /// The engine's bounds.
+    pub limits: Limits,
+    /// Whether lanes name columns by id, as newer nodes offer it.
+    pub metadata_ids: bool,
+    /// What may go wrong.
+    pub(super) faults: Vec<FaultKind>,
+    /// Whether the first connections to the shard-aware port come through something that changes
+    /// source ports.
+    pub nat: bool,
+}
+
+impl Scenario {
+    /// Draws the scenario of a seed.
+    #[must_use]
+    pub fn draw(seed: u64) -> Self {
+        let mut chance = Chance::new(seed, 1);
+        let nodes = chance.between(1, 4);
+        let factor = chance.between(1, nodes.min(3));
+        let mut faults: Vec<FaultKind> =
+            FaultKind::ALL.into_iter().filter(|_| chance.one_in(3)).collect();
+        match seed % 8 {
+            0 => faults.clear(),
+            1 => faults.retain(|kind| kind.is_benign()),
+            _ => {}
+        }
+        let tight = chance.one_in(2);
+        let clients = chance.between(1, 6);
+        let window = chance.number(&[1, 4, 16, 32]);
+        // So that each seed has about as many requests.
+        let pause_us = chance.number(&[4_000, 8_000, 20_000]);
+        Self {
+            seed,
+            nodes: usize::try_from(nodes).unwrap_or(1),
+            shards: u16::try_from(chance.between(1, 4)).unwrap_or(1),
+            factor: usize::try_from(factor).unwrap_or(1),
+            tablets: u32::try_from(chance.number(&[1, 2, 3, 4, 8, 16])).unwrap_or(1),
+            clients: usize::try_from(clients).unwrap_or(1),
+            window,
+            think_us: (clients * window.div_ceil(2) * pause_us).max(1),
+            latency_us: chance.number(&[50, 300, 2_000, 10_000]),
+            pipe_bytes: usize::try_from(chance.number(&[300, 2_000, 64_000])).unwrap_or(300),
+            read_bytes: usize::try_from(chance.number(&[64, 1_000, 16_000])).unwrap_or(64),
+            trouble_us: chance.between(3, 9) * 1_000_000,
+            fault_every_us: chance.number(&[150_000, 400_000, 1_000_000]),
+            limits: limits(&mut chance, (tight, window)),
+            metadata_ids: chance.one_in(2),
+            nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),
+            faults,
+        }
+    }
+
+    /// Whether nothing goes wrong that an honest client could be told of.
+    #[must_use]
+    pub fn is_benign(&self) -> bool {
+        self.faults.iter().all(|kind| kind.is_benign())
+    }
+
+    /// Whether a kind of fault may happen.
+    pub(super) fn has(&self, kind: FaultKind) -> bool {
+        self.faults.contains(&kind)
+    }
+
+    /// One line about it.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        format!(
+            "{} nodes × {} shards, RF {}, {} tablets, {} clients × {} requests, {} µs one way, \
+             {} B pipes, faults {:?}",
+            self.nodes,
+            self.shards,
+            self.factor,
+            self.tablets,
+            self.clients,
+            self.window,
+            self.latency_us,
+            self.pipe_bytes,
+            self.faults
+        )
+    }
+}
+
+/// Bounds that are met within seconds; `tight` ones all the time.
+fn limits(chance: &mut Chance, (tight, window): (bool, u64)) -> Limits {
+    let streams = if tight { chance.between(3, 12) } else { 256 };
+    let high = if tight { chance.number(&[300, 1_500]) } else { 32_000 };
+    Limits {
+        frame_body_bytes_max: 64 << 10,
+        client_in_flight_max: u32::try_from(chance.number(&[4, 16, 64])).unwrap_or(4),
+        outbox_high_bytes: usize::try_from(high).unwrap_or(300),
+        outbox_low_bytes: usize::try_from(high / 4).unwrap_or(75),
+        // What a client that reads can have left unread, and little more.
+        client_backlog_bytes_max: usize::try_from(window * 200 + 500).unwrap_or(500),
+        lane_streams_max: u16::try_from(streams).unwrap_or(8),
+        lane_orphans_max: u32::try_from(streams / 2).unwrap_or(4),
+        lane_retained_bytes_max: if tight { 2_000 } else { 1 << 20 },
+        clients_max: 40,
+        catalog_bytes_max: if chance.one_in(4) { 3_000 } else { 1 << 20 },
+        tablets_max: 100_000,
+        keyspaces_max: 4,
+        request_timeout_us: chance.between(1, 4) * 1_000_000,
+        agreement_timeout_us: 3_000_000,
+        heartbeat_us: chance.number(&[0, 2_000_000, 10_000_000]),
+        heartbeat_timeout_us: 1_000_000,
+        ..Limits::default()
+    }
+}

@@ -1,0 +1,212 @@
+//! Everything together, and what happens when something is due.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::client::ClientKey;
+use crate::engine::engine::{Engine, EngineSettings};
+use crate::engine::pending::LaneKey;
+use crate::sim::cluster::cluster::Cluster;
+use crate::sim::cluster::connections::{ConnectionId, Mail};
+use crate::sim::cluster::error::ClusterError;
+use crate::sim::cluster::options::ClusterOptions;
+use crate::sim::like::Like;
+use crate::sim::world::agenda::{Agenda, Event};
+use crate::sim::world::asker::Asker;
+use crate::sim::world::chance::Chance;
+use crate::sim::world::checks::Counted;
+use crate::sim::world::control::Control;
+use crate::sim::world::keeper::Keeper;
+use crate::sim::world::ledger::Ledger;
+use crate::sim::world::link::{Link, LinkId};
+use crate::sim::world::node::Mood;
+use crate::sim::world::scenario::Scenario;
+use crate::sim::world::story::Story;
+use crate::topology::snapshot::SnapshotBuilder;
+
+/// The engine, the cluster, the network between, the clients, and the model that judges.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) scenario: Scenario,
+    pub(super) chance: Chance,
+    pub(super) now_us: u64,
+    pub(super) agenda: Agenda,
+    pub(super) story: Story,
+    pub(super) cluster: Cluster,
+    pub(super) cluster_due_us: u64,
+    pub(super) moods: Vec<Mood>,
+    pub(super) engine: Engine,
+    pub(super) deadline_us: u64,
+    pub(super) links: BTreeMap<LinkId, Link>,
+    pub(super) links_made: LinkId,
+    pub(super) lane_links: HashMap<LaneKey, LinkId>,
+    pub(super) client_links: HashMap<ClientKey, LinkId>,
+    pub(super) node_links: BTreeMap<ConnectionId, LinkId>,
+    pub(super) ready: Vec<LinkId>,
+    pub(super) turn_planned: bool,
+    pub(super) keepers: BTreeMap<(u16, usize), Keeper>,
+    pub(super) sets: BTreeMap<u16, Option<Arc<str>>>,
+    pub(super) control: Control,
+    pub(super) askers: Vec<Asker>,
+    pub(super) ledger: Ledger,
+    pub(super) counted: Counted,
+    /// Faults may still begin.
+    pub(super) trouble: bool,
+    /// Nothing goes wrong any more, and nobody waits for what went wrong before.
+    pub(super) calm: bool,
+    /// When the proxy last heard a lane on which a node had lied.
+    pub(super) lied_us: u64,
+    /// When the schema changed last.
+    pub(super) altered_us: u64,
+    /// What was broken first.
+    pub(super) broken: Option<String>,
+}
+
+impl World {
+    /// The world of a scenario: a cluster with rows, an engine without lanes, no client.
+    pub(super) fn new(scenario: Scenario, told: bool) -> Result<Self, ClusterError> {
+        let cluster = Cluster::new(ClusterOptions {
+            like: Like::V2026_3,
+            nodes: scenario.nodes,
+            shards: scenario.shards,
+            tablets: scenario.tablets,
+            seed: scenario.seed,
+            nat: scenario.nat,
+            racks: vec!["r1".to_owned(), "r2".to_owned()],
+            schema_lag: Duration::from_millis(40),
+            down_after: Duration::from_secs(3),
+            timeouts: (Duration::from_millis(700), Duration::from_millis(400)),
+            ..ClusterOptions::default()
+        })?;
+        let settings = EngineSettings {
+            limits: scenario.limits,
+            rack: (scenario.seed % 3 == 0).then(|| "r1".into()),
+            has_peers: true,
+        };
+        let nothing = Arc::new(SnapshotBuilder::new(0, Vec::new()).build());
+        let mut world = Self {
+            chance: Chance::new(scenario.seed, 2),
+            now_us: 1_000_000,
+            agenda: Agenda::default(),
+            story: Story::new(told),
+            moods: Vec::new(),
+            cluster,
+            cluster_due_us: u64::MAX,
+            engine: Engine::new(settings, nothing),
+            deadline_us: u64::MAX,
+            links: BTreeMap::new(),
+            links_made: 0,
+            lane_links: HashMap::new(),
+            client_links: HashMap::new(),
+            node_links: BTreeMap::new(),
+            ready: Vec::new(),
+            turn_planned: false,
+            keepers: BTreeMap::new(),
+            sets: BTreeMap::from([(0, None)]),
+            control: Control::default(),
+            askers: Vec::new(),
+            ledger: Ledger::default(),
+            counted: Counted::default(),
+            trouble: true,
+            calm: false,
+            lied_us: 0,
+            altered_us: 0,
+            broken: None,
+            scenario,
+        };
+        world.fill_cluster();
+        Ok(world)
+    }
+
+    /// The cluster's own time.
+    pub(super) fn cluster_now(&self) -> Duration {
+        Duration::from_micros(self.now_us)
+    }
+
+    /// Adds a line to the story.
+    pub(super) fn tell(&mut self, what: fmt::Arguments<'_>) {
+        self.story.tell(self.now_us, what);
+    }
+
+    /// Something does not hold that must; the first such thing ends the run.
+    pub(super) fn blame(&mut self, what: fmt::Arguments<'_>) {
+        self.story.tell(self.now_us, format_args!("BROKEN: {what}"));
+        if self.broken.is_none() {
+            self.broken = Some(what.to_string());
+        }
+    }
+
+    /// Lets things happen until `until_us`, or until `done`.
+    pub(super) fn run(&mut self, until_us: u64, done: impl Fn(&mut Self) -> bool) -> bool {
+        while self.broken.is_none() && self.now_us < until_us {
+            if done(self) {
+                return true;
+            }
+            let Some((at, event)) = self.agenda.pop() else { break };
+            self.now_us = self.now_us.max(at);
+            self.counted.events += 1;
+            self.happen(event);
+        }
+        false
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Segment { link, up, bytes } => self.on_segment(link, up, &bytes),
+            Event::Writable { link, up } => self.on_writable(link, up),
+            Event::ClientArrives { link } => self.on_client_arrives(link),
+            Event::ClientGone { link } => self.on_client_gone(link),
+            Event::AskerClosed { link } => self.on_asker_closed(link),
+            Event::Linger { link } => self.close_client(link),
+            Event::LaneGone { link } => self.on_lane_gone(link),
+            Event::NodeClosed { link } => self.on_node_closed(link),
+            Event::NodeAnswer { link, bytes } => self.on_node_answer(link, &bytes),
+            Event::ProxyTurn => self.on_proxy_turn(),
+            Event::Deadline => self.on_deadline(),
+            Event::ClusterDue => self.on_cluster_due(),
+            Event::AskerActs { asker } => self.on_asker_acts(asker),
+            Event::AskerReads { asker } => self.on_slow_read(asker),
+            Event::AskerDials { asker } => self.on_asker_dials(asker),
+            Event::Dialled { set, node, dial } => self.on_dialled((set, node), dial),
+            Event::KeeperWakes { set, node } => self.on_keeper_wakes((set, node)),
+            Event::ControlDials => self.on_control_dials(),
+            Event::ControlHears { body } => self.on_control_hears(&body),
+            Event::ControlReads => self.on_control_reads(),
+            Event::Picture(snapshot) => self.on_picture(snapshot),
+            Event::Fault => self.on_fault(),
+            Event::Mend(mending) => self.on_mend(mending),
+            Event::Audit => self.on_audit(),
+        }
+        self.take_cluster_mail();
+    }
+
+    fn on_cluster_due(&mut self) {
+        let now = self.cluster_now();
+        self.cluster_due_us = u64::MAX;
+        self.cluster.on_time(now);
+    }
+
+    /// Delivers what the cluster has to tell its connections, and minds when it wants to be woken.
+    fn take_cluster_mail(&mut self) {
+        for mail in self.cluster.take_mail() {
+            match mail {
+                Mail::Bytes(id, bytes) => match self.node_links.get(&id).copied() {
+                    Some(link) => self.on_node_answer(link, &bytes),
+                    None => self.on_control_mail(id, &bytes),
+                },
+                Mail::Close(id) => match self.node_links.remove(&id) {
+                    Some(link) => self.on_node_closes(link),
+                    None => self.on_control_lost(id),
+                },
+            }
+        }
+        let due = self.cluster.next_due();
+        let due_us = due.map(|due| u64::try_from(due.as_micros()).map_or(u64::MAX, |us| us + 1));
+        if let Some(due_us) = due_us.filter(|due_us| *due_us < self.cluster_due_us) {
+            self.cluster_due_us = due_us;
+            self.agenda.plan(due_us.max(self.now_us), Event::ClusterDue);
+        }
+    }
+}
