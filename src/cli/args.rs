@@ -72,6 +72,9 @@ pub struct SettingsArgs {
     /// Nodes of this rack are preferred within the data centre
     #[arg(long, value_name = "NAME")]
     pub rack: Option<String>,
+    /// Compression that drivers are told of, lz4 or snappy or both [default: none]
+    #[arg(long, value_name = "NAME,...")]
+    pub client_compression: Option<String>,
     /// The proxy's own role, for a cluster that asks for credentials
     #[arg(long, value_name = "ROLE")]
     pub username: Option<String>,
@@ -96,6 +99,7 @@ impl SettingsArgs {
             ("bind", &self.bind),
             ("data_center", &self.data_center),
             ("rack", &self.rack),
+            ("client_compression", &self.client_compression),
             ("username", &self.username),
             ("password_file", &self.password_file),
             ("admin", &self.admin),

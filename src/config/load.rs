@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::config::address::{parse_contact_point, parse_listen};
+use crate::config::compression::parse_compression;
 use crate::config::error::{ConfigError, Faults};
 use crate::config::file;
 use crate::config::overrides::{self, CONFIG_VARIABLE, Environment, Layers};
@@ -100,6 +101,9 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
     let bind = reader.read("bind", bind, listen, parse_listen);
     let data_center = reader.text("data_center", "give the name as system.local tells it");
     let rack = reader.text("rack", "give the name as system.local tells it");
+    let none = (Vec::new(), String::new());
+    let right = "give lz4, snappy, or both with a comma between";
+    let client_compression = reader.read("client_compression", none, right, parse_compression);
     let username = reader.text("username", "give the name of a role, or remove the setting");
     let password_file = reader.text("password_file", "give the path of a file");
     let admin = (default.admin, default.admin.to_string());
@@ -110,6 +114,7 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         bind,
         data_center,
         rack,
+        client_compression,
         username,
         password_file: password_file.map(PathBuf::from),
         admin: reader.read("admin", admin, listen, parse_listen),

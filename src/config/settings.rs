@@ -8,6 +8,7 @@ use crate::flow::limits::Limits;
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
 use crate::telemetry::logging::LogSettings;
+use crate::wire::compression::Compression;
 
 /// Everything an operator can set. What each is for is told in `config/shardlane.toml`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,6 +23,8 @@ pub struct Settings {
     pub data_center: Option<String>,
     /// Nodes of this rack are preferred within the data centre.
     pub rack: Option<String>,
+    /// What drivers are told that they may ask for; they get it in any case.
+    pub client_compression: Vec<Compression>,
     /// The proxy's own user, for a cluster that asks for credentials.
     pub username: Option<String>,
     /// File that holds that user's password.
@@ -50,6 +53,7 @@ impl Default for Settings {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)),
             data_center: None,
             rack: None,
+            client_compression: Vec::new(),
             username: None,
             password_file: None,
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9380)),

@@ -44,6 +44,8 @@ pub struct EngineSettings {
     pub rack: Option<Arc<str>>,
     /// Whether other workers want to know what this one learns.
     pub has_peers: bool,
+    /// Names of the compressions that SUPPORTED lists.
+    pub offered: Vec<&'static str>,
 }
 
 /// Sessions on one side, lanes on the other.

@@ -70,11 +70,13 @@ impl Engine {
     }
 
     /// No `SCYLLA_*` key: a shard-aware driver would look for shards behind us and find none.
+    /// What is not listed as a compression is spoken all the same, if a driver asks for it.
     fn answer_options(&mut self, client: ClientKey, stream: i16) {
+        let offered = self.settings.offered.clone();
         self.answer(client, (Opcode::Supported, stream), |out| {
             put_short(out, 2);
             put_string(out, supported::COMPRESSION);
-            put_string_list(out, &[]);
+            put_string_list(out, &offered);
             put_string(out, supported::CQL_VERSION);
             put_string_list(out, &[CQL_VERSION]);
         });
@@ -91,6 +93,7 @@ impl Engine {
             Ok(compression) => {
                 self.answer(client, (Opcode::Ready, stream), |_| {});
                 if let Some(entry) = self.clients.get_mut(client) {
+                    self.tally.on_started(entry.session.version, compression);
                     entry.session.phase = Phase::Ready;
                     entry.session.compression = compression;
                 }

@@ -54,6 +54,7 @@ pub fn engine(settings: &Settings) -> EngineSettings {
         limits: settings.limits,
         rack: settings.rack.as_deref().map(Arc::from),
         has_peers: settings.workers > 1,
+        offered: settings.client_compression.iter().map(|offer| offer.name()).collect(),
     }
 }
 

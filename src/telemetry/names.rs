@@ -241,6 +241,13 @@ pub const CLIENTS: Metric =
 pub const CLIENTS_OPENED: Metric =
     counter("shardlane_clients_opened_total", &[], "Clients that connected.");
 
+/// `shardlane_clients_started_total`
+pub const CLIENTS_STARTED: Metric = counter(
+    "shardlane_clients_started_total",
+    &["version", "compression"],
+    "Connections that agreed to a protocol version and a compression: none, lz4 or snappy.",
+);
+
 /// `shardlane_clients_rejected_total`
 pub const CLIENTS_REJECTED: Metric = counter(
     "shardlane_clients_rejected_total",
@@ -303,6 +310,7 @@ pub const ALL: &[Metric] = &[
     PREPARED_SPREAD,
     CLIENTS,
     CLIENTS_OPENED,
+    CLIENTS_STARTED,
     CLIENTS_REJECTED,
     AGREEMENT_WAITS,
     AGREEMENT_TIMEOUTS,

@@ -11,14 +11,18 @@ it started when its deadline passes. Logs are under target/test-logs. TEST_BINAR
 under test; the default is the newer of the release and the debug build.
 """
 import argparse
+import concurrent.futures
 import importlib
+import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -26,17 +30,23 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import compatibility  # noqa: E402
 import install  # noqa: E402
 import stage  # noqa: E402
 
 LOGS = stage.TARGET / "test-logs"
 SKIPPED = 77
+# Cases that may share the machine run so many at a time: they wait for the cluster's schema most of the time.
+TOGETHER = 3
+# Processes of the cases that run now; each leads a session of its own.
+RUNNING = set()
 
 
 def discover():
     for path in sorted((HERE / "cases").glob("*.py")):
         importlib.import_module("cases." + path.stem)
-    return stage.CASES
+    # A stable sort: in the order of their files, those that judge the others last.
+    return dict(sorted(stage.CASES.items(), key=lambda item: item[1]["last"]))
 
 
 def own_net():
@@ -57,6 +67,7 @@ class Cassandra:
     def __init__(self, net, name):
         self.net, self.name, self.mine = net, name, name is None
         self.nodes, self.problem = [], None
+        self.lock = threading.Lock()
         self.log = LOGS / "cassandra.log"
 
     def lab(self, *words, seconds=600):
@@ -67,6 +78,10 @@ class Cassandra:
 
     def ready(self):
         """The nodes' addresses, or an empty list when there is a problem."""
+        with self.lock:
+            return self.start()
+
+    def start(self):
         if self.nodes or self.problem:
             return self.nodes
         try:
@@ -91,6 +106,21 @@ class Cassandra:
             self.lab("clean", seconds=120)
 
 
+def end_session(pid):
+    """Ends a case with whatever it started."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def stop(*_):
+    """On SIGTERM: nothing that a case started outlives the run."""
+    for pid in list(RUNNING):
+        end_session(pid)
+    sys.exit(143)
+
+
 def run_case(name, spec, index, net, cassandra):
     """One case in its own process; ("ok" | "FAILED" | "skipped", reason)."""
     try:
@@ -112,17 +142,15 @@ def run_case(name, spec, index, net, cassandra):
     with open(path, "w", encoding="utf-8") as out:
         child = subprocess.Popen([*python, str(HERE / "run.py"), "--inside", name], stdin=subprocess.DEVNULL,
                                  stdout=out, stderr=subprocess.STDOUT, env=env, start_new_session=True)
+        RUNNING.add(child.pid)
         try:
             code = child.wait(spec["deadline"])
         except subprocess.TimeoutExpired:
             code = None
         finally:
-            # Whatever the case left behind is in its session.
-            try:
-                os.killpg(child.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            end_session(child.pid)
             child.wait()
+            RUNNING.discard(child.pid)
     if code == 0:
         return "ok", ""
     if code is None:
@@ -165,13 +193,24 @@ def main():
     net, keeper = own_net()
     cassandra = Cassandra(net, args.cassandra)
     counts = {"ok": 0, "FAILED": 0, "skipped": 0}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, stop)
+    if not args.only:
+        shutil.rmtree(compatibility.RESULTS, ignore_errors=True)
     try:
-        for index, name in enumerate(chosen):
+        def one(numbered):
+            index, name = numbered
             begin = time.monotonic()
             outcome, reason = run_case(name, cases[name], index, net, cassandra)
-            counts[outcome] += 1
             print(("%s %s (%.1f) %s" % (outcome, name, time.monotonic() - begin, reason)).rstrip(), flush=True)
+            return outcome
+        for together, group in itertools.groupby(enumerate(chosen), lambda pair: cases[pair[1]]["together"]):
+            with concurrent.futures.ThreadPoolExecutor(TOGETHER if together else 1) as pool:
+                try:
+                    for outcome in pool.map(one, group):
+                        counts[outcome] += 1
+                except SystemExit:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
     finally:
         cassandra.close()
         keeper.close()

@@ -30,11 +30,15 @@ class Skip(Exception):
     """A case that cannot run here; its text says why."""
 
 
-def case(deadline=120, needs=(), python="python-cassandra", drivers=(), name=None):
-    """Registers a function as a case; `python` is the virtual environment that it runs in itself."""
+def case(deadline=120, needs=(), python="python-cassandra", drivers=(), name=None, together=False, last=False):
+    """Registers a function as a case; `python` is the virtual environment that it runs in itself.
+
+    `together`: it may share the machine and the cluster with its neighbours. `last`: after all others.
+    """
     def register(function):
         CASES[name or function.__name__] = {"run": function, "deadline": deadline, "needs": tuple(needs),
-                                            "python": python, "drivers": tuple(drivers)}
+                                            "python": python, "drivers": tuple(drivers), "together": together,
+                                            "last": last}
         return function
     return register
 
@@ -160,10 +164,10 @@ class Stage(contextlib.ExitStack):
         self.callback(child.stop)
         return child
 
-    def driver(self, name, *words):
-        """One of the driver programs; `name` is a key of install.EVERYTHING."""
+    def driver(self, name, *words, label=None):
+        """One of the driver programs; `name` is a key of install.EVERYTHING, `label` what its log is called."""
         command = install.EVERYTHING[name]()
-        return self.start([*command, *words], name, stdin=True)
+        return self.start([*command, *words], label or name, stdin=True)
 
     def sim(self, nodes=3, shards=4, tablets=64, first=1, *more):
         return Sim(self, nodes, shards, tablets, first, more)

@@ -62,7 +62,7 @@ pub(crate) fn snapshot(version: u64, nodes: u16) -> Arc<Snapshot> {
 }
 
 pub(crate) fn settings() -> EngineSettings {
-    EngineSettings { limits: Limits::default(), rack: None, has_peers: true }
+    EngineSettings { limits: Limits::default(), rack: None, has_peers: true, offered: Vec::new() }
 }
 
 pub(crate) fn token(key: &[u8]) -> i64 {

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Makes docs/compatibility.md of what the smokes of the drivers left in target/compatibility.
+
+  compatibility.py            prints the page
+  compatibility.py --write    writes it
+"""
+import argparse
+import difflib
+import json
+import sys
+
+import install
+import stage
+from matrix import DRIVERS, REAL, SIM
+
+RESULTS = install.TARGET / "compatibility"
+PAGE = stage.ROOT / "docs/compatibility.md"
+HEAD = """\
+# Drivers that are known to work
+
+This page is generated from a test run (`tests/drivers/compatibility.py --write` after `make drivers`); a test fails when
+it says anything else than what was run. Each driver is unmodified, from its registry, at the version that the tests pin.
+
+Each row is a script that runs twice, straight to the cluster and through shardlane, and prints what the driver gives it:
+simple statements, prepared ones with each common type, values by name, null and unset, logged and unlogged batches,
+paging, light-weight transactions applied and not, `USE` and default keyspaces, errors of each kind by their exception,
+a value of 2 MB, 500 requests in flight, definitions used at once, changes that another session makes to the schema, and
+a restart of shardlane. The drivers route by token where they can. *Equal* means that both logs are the same byte for byte,
+and that the driver warned of nothing through shardlane that the script itself does not explain.
+
+- *own choice*: nothing was asked for; direct is what the driver agreed to with Apache Cassandra %s, where that shows.
+- *protocol* and *compression* behind the arrow are what shardlane says of the connections that it got.
+- *listed*: shardlane runs with `client_compression = ["lz4", "snappy"]`. By default it lists no compression, and a driver
+  that can do without then does.
+
+| driver | version | protocol | compression | direct = through | remarks |
+|---|---|---|---|---|---|
+"""
+
+
+def path(name, place):
+    return RESULTS / ("%s.%s.json" % (name, place))
+
+
+def forget(name, place):
+    path(name, place).unlink(missing_ok=True)
+
+
+def keep(name, place, rows):
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path(name, place).write_text(json.dumps(rows))
+
+
+def results():
+    """What was run: (driver, number of the run, place) to its row."""
+    found = {}
+    for file in sorted(RESULTS.glob("*.json")):
+        for row in json.loads(file.read_text()):
+            if row["driver"] in DRIVERS and row["run"] < len(DRIVERS[row["driver"]].runs):
+                found[row["driver"], row["run"], row["place"]] = row
+    return found
+
+
+def cell(wanted, place_rows, which):
+    """What was asked for, and what was spoken with Cassandra directly and with shardlane."""
+    through = sorted({value for row in place_rows for value in row["through"][which]}, key=str)
+    straight = sorted({value for row in place_rows if row["direct"] for value in row["direct"][which]}, key=str)
+    words = lambda values: " and ".join(map(str, values))
+    if wanted is not None:
+        return words(through)
+    direct = "%s direct → " % words(straight) if straight else ""
+    return "own choice: %s%s" % (direct, words(through))
+
+
+def line(name, number, found):
+    """One row of the table, or None when a place of it was not run."""
+    driver = DRIVERS[name]
+    run = driver.runs[number]
+    rows = [found.get((name, number, place)) for place in run.where]
+    if None in rows:
+        return None
+    equal = "; ".join("equal, %s: %d lines" % (row["place"], row["lines"]) for row in rows)
+    remarks = [driver.remark if number == 0 else "", run.remark, "listed" if run.listed else "",
+               "" if REAL in run.where or (number == 0 and driver.remark) else "on the simulated cluster only, to save time"]
+    return "| %s | %s | %s | %s | %s | %s |" % (
+        driver.title, driver.version(), cell(run.version, rows, 0), cell(run.compression, rows, 1), equal,
+        "; ".join(filter(None, remarks)) or "none")
+
+
+def lines(found):
+    return {(name, number): line(name, number, found)
+            for name, driver in DRIVERS.items() for number in range(len(driver.runs))}
+
+
+def cassandra_version():
+    text = stage.LAB.read_text(encoding="utf-8")
+    return text.split('DEFAULT_VERSION = "')[1].split('"')[0]
+
+
+def page(found):
+    return HEAD % cassandra_version() + "".join(text + "\n" for text in lines(found).values() if text)
+
+
+def check():
+    """Fails when the page differs from what was run; a row that was not run here is not judged."""
+    found = results()
+    every = lines(found)
+    committed = PAGE.read_text(encoding="utf-8").splitlines()
+    missing = [key for key, text in every.items() if text is None]
+    wrong = [text for text in every.values() if text and text not in committed]
+    assert not wrong, "docs/compatibility.md lacks: %s" % " ".join(wrong[:2])
+    if missing:
+        raise stage.Skip("not run here: %s" % ", ".join("%s (%d)" % key for key in missing))
+    difference = list(difflib.unified_diff(committed, page(found).splitlines(), lineterm="", n=0))
+    assert not difference, "docs/compatibility.md is not what was run: %s" % " ".join(difference[2:6])
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--write", action="store_true")
+    args = p.parse_args()
+    found = results()
+    missing = [key for key, text in lines(found).items() if text is None]
+    if args.write:
+        assert not missing, "run these first: %s" % missing
+        PAGE.write_text(page(found), encoding="utf-8")
+    else:
+        print(page(found), end="")
+        for key in missing:
+            print("not run: %s (%d)" % key, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
