@@ -42,6 +42,9 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run a simulated cluster alone, for tests; prints `ready` when it listens
     Sim(SimArgs),
+    /// Tell whether `run` would work well here, and what to mend if not; serves nobody
+    #[command(after_help = LAYERS)]
+    Doctor(DoctorArgs),
     /// Print every setting and where it came from, and every fault; touches no network
     #[command(after_help = LAYERS)]
     Check(SettingsArgs),
@@ -151,6 +154,9 @@ pub struct SimArgs {
     /// Port at which the source port chooses the shard; 0 for any that is free
     #[arg(long, value_name = "PORT", default_value_t = 19_042)]
     pub shard_aware_port: u16,
+    /// Port at which a PROXY protocol header chooses the shard; none if not given
+    #[arg(long, value_name = "PORT")]
+    pub proxy_protocol_port: Option<u16>,
     /// Tablets of a table whose keyspace does not say how many
     #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub tablets: u32,
@@ -206,6 +212,17 @@ pub struct SimUser {
 fn parse_user(text: &str) -> Result<SimUser, String> {
     let (name, password) = text.split_once(':').ok_or("give USER:PASSWORD")?;
     Ok(SimUser { name: name.to_owned(), password: password.to_owned() })
+}
+
+/// Flags of `doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// Print the findings as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The settings to try.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }
 
 /// Flags of `explain`.

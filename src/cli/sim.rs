@@ -54,6 +54,7 @@ fn options(args: &SimArgs) -> SimOptions {
         address: args.address,
         port: args.port,
         shard_aware_port: args.shard_aware_port,
+        proxy_port: args.proxy_protocol_port,
         data_centers: args.dc.clone(),
         racks: args.rack.clone(),
         tablets: args.tablets,

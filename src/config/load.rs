@@ -13,7 +13,9 @@ use crate::config::reader::{Entry, Reader};
 use crate::config::secret::Secret;
 use crate::config::settings::Settings;
 use crate::control::contact_point::ContactPoint;
+use crate::control::routes::Translation;
 use crate::flow::limits::Limits;
+use crate::net::failover::FailoverSettings;
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
 use crate::telemetry::logging::{self, LogSettings};
@@ -104,6 +106,9 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
     let none = (Vec::new(), String::new());
     let right = "give lz4, snappy, or both with a comma between";
     let client_compression = reader.read("client_compression", none, right, parse_compression);
+    let translate = read_translations(reader);
+    let client_routes =
+        list(reader, "client_routes", "give connection ids, as the cloud names them");
     let username = reader.text("username", "give the name of a role, or remove the setting");
     let password_file = reader.text("password_file", "give the path of a file");
     let admin = (default.admin, default.admin.to_string());
@@ -115,6 +120,8 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         data_center,
         rack,
         client_compression,
+        translate,
+        client_routes,
         username,
         password_file: password_file.map(PathBuf::from),
         admin: reader.read("admin", admin, listen, parse_listen),
@@ -122,6 +129,7 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         limits: read_limits(reader, &default.limits),
         dial: read_dial(reader, default.dial),
         backoff: read_backoff(reader, default.backoff),
+        failover: read_failover(reader, default.failover),
         drain_ms: reader.number("timeouts.drain_ms", default.drain_ms, &(0..=DAY_MS)),
         log: read_log(reader, default.log),
     }
@@ -138,6 +146,31 @@ fn read_contact_points(reader: &mut Reader<'_>, texts: &[String]) -> Vec<Contact
         }
     }
     points
+}
+
+/// Reads texts that are separated by commas; none by default.
+fn list(reader: &mut Reader<'_>, key: &'static str, right: &str) -> Vec<String> {
+    reader.read(key, (Vec::new(), String::new()), right, |text| {
+        let parts: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
+        if parts.iter().any(String::is_empty) {
+            Err("an empty entry".to_owned())
+        } else {
+            Ok(parts)
+        }
+    })
+}
+
+fn read_translations(reader: &mut Reader<'_>) -> Vec<Translation> {
+    let right = "give each as FROM=HOST, FROM=HOST:PORT or FROM=HOST:PORT/SHARD_AWARE_PORT, where \
+                 FROM is an address or a host id";
+    let mut translations = Vec::new();
+    for text in list(reader, "translate", right) {
+        match text.parse::<Translation>() {
+            Ok(translation) => translations.push(translation),
+            Err(reason) => reader.refuse("translate", &reason, right),
+        }
+    }
+    translations
 }
 
 fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
@@ -157,6 +190,8 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
         tablets_max,
         keyspaces_max,
         request_timeout_us,
+        heartbeat_us,
+        heartbeat_timeout_us,
         agreement_timeout_us,
     } = &mut limits;
     reader.set("limits.frame_body_bytes_max", frame_body_bytes_max, &(1024..=256 << 20));
@@ -172,6 +207,9 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
     reader.set("limits.tablets_max", tablets_max, &(1..=100_000_000));
     reader.set("limits.keyspaces_max", keyspaces_max, &(1..=10_000));
     reader.set_ms_as_us("timeouts.request_ms", request_timeout_us, &(1..=DAY_MS));
+    reader.set_ms_as_us("timeouts.heartbeat_ms", heartbeat_timeout_us, &(1..=DAY_MS));
+    let heartbeat_s = reader.number("lanes.heartbeat_s", *heartbeat_us / 1_000_000, &(0..=86_400));
+    *heartbeat_us = heartbeat_s.saturating_mul(1_000_000);
     reader.set_ms_as_us("timeouts.schema_agreement_ms", agreement_timeout_us, &(1..=DAY_MS));
     limits
 }
@@ -181,7 +219,15 @@ fn read_dial(reader: &mut Reader<'_>, default: DialSettings) -> DialSettings {
     let (mut low, mut high) = (*dial.source_ports.start(), *dial.source_ports.end());
     reader.set("timeouts.connect_ms", &mut dial.connect_timeout_ms, &(1..=DAY_MS));
     reader.set("timeouts.handshake_ms", &mut dial.handshake_timeout_ms, &(1..=DAY_MS));
+    let per = (dial.lane_per_shard, "shard".to_owned());
+    dial.lane_per_shard = reader.read("lanes.per", per, "give shard or node", |text| match text {
+        "shard" => Ok(true),
+        "node" => Ok(false),
+        _ => Err("neither shard nor node".to_owned()),
+    });
     dial.shard_aware = reader.switch("lanes.shard_aware_port", dial.shard_aware);
+    let proxy_port = reader.number("lanes.proxy_protocol_port", 0, &(0..=u16::MAX));
+    dial.proxy_protocol_port = Some(proxy_port).filter(|port| *port != 0);
     reader.set("lanes.source_port_low", &mut low, &(1024..=u16::MAX));
     reader.set("lanes.source_port_high", &mut high, &(1024..=u16::MAX));
     reader.set("lanes.keepalive_s", &mut dial.keepalive_s, &(0..=86_400));
@@ -194,6 +240,15 @@ fn read_backoff(reader: &mut Reader<'_>, default: BackoffSettings) -> BackoffSet
     reader.set("lanes.backoff_first_ms", &mut backoff.first_ms, &(1..=DAY_MS));
     reader.set("lanes.backoff_max_ms", &mut backoff.max_ms, &(1..=DAY_MS));
     backoff
+}
+
+fn read_failover(reader: &mut Reader<'_>, default: FailoverSettings) -> FailoverSettings {
+    let mut failover = default;
+    reader.set("failover.remote_nodes_max", &mut failover.remote_nodes_max, &(0..=1024));
+    reader.set("failover.after_ms", &mut failover.after_ms, &(0..=DAY_MS));
+    let key = "failover.local_consistency";
+    failover.local_consistency = reader.switch(key, failover.local_consistency);
+    failover
 }
 
 fn read_log(reader: &mut Reader<'_>, default: LogSettings) -> LogSettings {

@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::control::contact_point::ContactPoint;
+use crate::control::routes::Translation;
 use crate::flow::limits::Limits;
+use crate::net::failover::FailoverSettings;
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
 use crate::telemetry::logging::LogSettings;
@@ -25,6 +27,10 @@ pub struct Settings {
     pub rack: Option<String>,
     /// What drivers are told that they may ask for; they get it in any case.
     pub client_compression: Vec<Compression>,
+    /// Where nodes are dialled instead of at the addresses that they tell.
+    pub translate: Vec<Translation>,
+    /// Connection ids whose rows of `system.client_routes` are followed.
+    pub client_routes: Vec<String>,
     /// The proxy's own user, for a cluster that asks for credentials.
     pub username: Option<String>,
     /// File that holds that user's password.
@@ -39,6 +45,8 @@ pub struct Settings {
     pub dial: DialSettings,
     /// Waits between tries to dial a node.
     pub backoff: BackoffSettings,
+    /// Whether nodes of other data centers are used, and when.
+    pub failover: FailoverSettings,
     /// Time for what runs to finish after SIGTERM, milliseconds.
     pub drain_ms: u64,
     /// Logs.
@@ -54,6 +62,8 @@ impl Default for Settings {
             data_center: None,
             rack: None,
             client_compression: Vec::new(),
+            translate: Vec::new(),
+            client_routes: Vec::new(),
             username: None,
             password_file: None,
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9380)),
@@ -61,6 +71,7 @@ impl Default for Settings {
             limits: Limits::default(),
             dial: DialSettings::default(),
             backoff: BackoffSettings::default(),
+            failover: FailoverSettings::default(),
             drain_ms: 10_000,
             log: LogSettings::default(),
         }

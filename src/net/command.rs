@@ -24,6 +24,8 @@ pub enum Command {
         snapshot: Arc<Snapshot>,
         /// Nodes that want lanes.
         targets: Vec<NodeTarget>,
+        /// Nodes of other data centers, to be used when none of those can be reached.
+        remote: Vec<NodeTarget>,
     },
     /// The node that clients see looks like this.
     Facade(Arc<Facade>),

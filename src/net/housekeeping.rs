@@ -9,6 +9,7 @@ use crate::engine::order::Order;
 use crate::engine::pending::LaneKey;
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
+use crate::net::lanes::cure;
 use crate::net::lanes::dial::OpenedLane;
 use crate::net::lanes::dial_error::DialError;
 use crate::net::lanes::lane_keeper::LaneReport;
@@ -46,11 +47,13 @@ impl Reactor {
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Client(stream) => self.on_client(stream),
-            Command::Snapshot { snapshot, targets } => {
+            Command::Snapshot { snapshot, targets, remote } => {
                 self.engine.on_snapshot(snapshot);
-                for (set, node) in self.desk.set_nodes(targets) {
+                self.failover.set_nodes(targets, remote);
+                for (set, node) in self.desk.set_nodes(self.failover.targets()) {
                     self.close_lanes_of(|of| *of == (set, node));
                 }
+                self.tell_engine_of_remote();
             }
             Command::Facade(facade) => self.engine.on_facade(facade),
             Command::Event(body) => self.engine.on_event(&body),
@@ -129,7 +132,8 @@ impl Reactor {
         match report {
             LaneReport::Up { set, serial, lane } => self.on_lane_opened(&set, serial, lane),
             LaneReport::Failed { node, set, error, retry_in_ms } => {
-                tracing::warn!(node = node.0, %error, retry_in_ms, "no lane");
+                let fix = cure::of_dial(&error);
+                tracing::warn!(node = node.0, %error, retry_in_ms, fix, "no lane");
                 self.on_lane_refused(&set, &error);
             }
             LaneReport::Resharded { node, set, .. } => {
@@ -147,8 +151,9 @@ impl Reactor {
         if !self.desk.wants(set, node) {
             return;
         }
-        let lwt_mask = lane.extensions.lwt_mask;
-        let route = LaneRoute { node, shard: lane.shard, set, lwt_mask };
+        let (shard, agreed) = (lane.shard, lane.extensions);
+        let (lwt_mask, metadata_ids) = (agreed.lwt_mask, agreed.metadata_ids);
+        let route = LaneRoute { node, shard, set, lwt_mask, metadata_ids };
         let Some(key) = self.engine.on_lane_up(route, lane.sharder) else { return };
         tracing::debug!(node = node.0, shard = lane.shard.0, set = set.0, "lane up");
         let who = Who::Lane { lane: key, keeper: (set, node), serial };
@@ -216,8 +221,42 @@ impl Reactor {
         self.tell_lanes();
     }
 
+    fn tell_engine_of_remote(&mut self) {
+        let settings = self.failover.settings();
+        self.engine.on_remote_nodes(self.failover.remote_nodes(), settings.local_consistency);
+    }
+
+    /// Sends requests to other data centers when no local lane was up for a while.
+    pub(super) fn failover_step(&mut self, now_us: u64) {
+        if self.failover.on_time(now_us) {
+            let nodes = self.failover.remote_nodes().len();
+            tracing::warn!(nodes, "no local node can be reached: other data centers are used");
+            self.tell_engine_of_remote();
+            self.desk.set_nodes(self.failover.targets());
+        }
+    }
+
+    /// Ends that as soon as one is up again. The other lanes finish what they owe.
+    fn fail_back(&mut self) {
+        let is_local = |who: Who| match who {
+            Who::Lane { keeper: (set, node), .. } => {
+                set == SetId::PLAIN && self.failover.is_local(node)
+            }
+            Who::Client(_) | Who::Lingering => false,
+        };
+        let slots = self.lane_slots.all();
+        let mut whose = slots.iter().filter_map(|(_, slot)| self.who_at(*slot));
+        let has_local = whose.any(is_local);
+        if self.failover.on_local_lanes(has_local, clock::now_us()) {
+            tracing::info!("a local node is back: other data centers are left");
+            self.tell_engine_of_remote();
+            self.desk.set_nodes(self.failover.targets());
+        }
+    }
+
     /// Tells when the first lane is up or the last one down.
     fn tell_lanes(&mut self) {
+        self.fail_back();
         let has_lane = !self.lane_slots.is_empty();
         if std::mem::replace(&mut self.had_lane, has_lane) != has_lane {
             self.tell(WorkerEvent::Lanes(self.number, has_lane));

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod command;
+pub mod failover;
 mod housekeeping;
 pub mod lanes;
 pub mod listener;

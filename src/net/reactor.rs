@@ -17,6 +17,7 @@ use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
+use crate::net::failover::Failover;
 use crate::net::lanes::lane_desk::LaneDesk;
 use crate::net::lanes::lane_keeper::LaneReport;
 use crate::net::ready_list::{ReadyList, SLOTS_MAX};
@@ -45,6 +46,7 @@ pub struct Reactor {
     pub(super) desk: LaneDesk,
     pub(super) events: Sender<WorkerEvent>,
     pub(super) had_lane: bool,
+    pub(super) failover: Failover,
     pub(super) drain_until_us: Option<u64>,
     pub(super) lane_slots: SlotTable<Lane<Pending>>,
     pub(super) client_slots: SlotTable<Client>,
@@ -76,12 +78,14 @@ impl Reactor {
         for slot in [COMMANDS, REPORTS, TIMER] {
             ready.set(slot);
         }
+        let failover = Failover::new(desk.failover(), clock::now_us());
         Self {
             number,
             engine,
             desk,
             events,
             had_lane: false,
+            failover,
             drain_until_us: None,
             lane_slots: SlotTable::default(),
             client_slots: SlotTable::default(),
@@ -161,6 +165,10 @@ impl Reactor {
         {
             self.free.push(slot);
         }
+    }
+
+    pub(super) fn who_at(&self, slot: usize) -> Option<Who> {
+        self.sockets.get(slot)?.as_ref().map(|socket| socket.who)
     }
 
     pub(super) fn socket(&mut self, slot: usize) -> Option<&mut Socket> {
@@ -329,5 +337,6 @@ impl Reactor {
             }
         }
         self.drain_step(now_us);
+        self.failover_step(now_us);
     }
 }

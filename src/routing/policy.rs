@@ -1,4 +1,4 @@
-//! Which of several replicas: the local rack first, then the least busy.
+//! Which of several replicas: that of the page before, the local rack, then the least busy.
 
 use crate::routing::decision::{Decision, Reason};
 use crate::token::shard::{ShardId, Sharder};
@@ -14,6 +14,11 @@ pub trait Field {
 
     /// The least busy lane to a node.
     fn lane_of_node(&self, node: NodeId) -> Option<Self::Lane>;
+
+    /// Whether a lane comes before the others, since it sent the page before.
+    fn is_sticky(&self, _lane: Self::Lane) -> bool {
+        false
+    }
 
     /// The least busy lane of all; `turn` tells where to start looking.
     fn any_lane(&self, turn: usize) -> Option<Self::Lane>;
@@ -81,7 +86,8 @@ fn least_busy<F: Field>(
     let lanes = replicas.enumerate().filter_map(|(index, (node, shard))| {
         let (lane, load) = field.lane(node, shard)?;
         let rotated = (index + turn) % count;
-        Some(((!field.in_local_rack(node), load, rotated), lane))
+        let elsewhere = (!field.is_sticky(lane), !field.in_local_rack(node));
+        Some(((elsewhere, load, rotated), lane))
     });
     lanes.min_by_key(|(rank, _)| *rank).map(|(_, lane)| lane)
 }

@@ -1,6 +1,6 @@
 //! The workers as the rest of the process sees them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::net::command::Command;
 use crate::net::lanes::dial::NodeTarget;
 use crate::net::worker::Worker;
 use crate::server::facade;
+use crate::topology::node::Node;
 
 /// All workers.
 #[derive(Debug)]
@@ -20,15 +21,18 @@ pub struct Crew {
     workers: Vec<Worker>,
     /// Where clients connect.
     bind: SocketAddr,
+    /// Nodes of each other data center that are used at most, and where to begin among them.
+    remote: (usize, u64),
     /// Who gets the next client.
     next: usize,
 }
 
 impl Crew {
-    /// A crew of these workers, for clients that connect to `bind`.
+    /// A crew of these workers, for clients that connect to `bind`. `remote` says how many nodes
+    /// of each other data center are used at most, and where to begin among them.
     #[must_use]
-    pub fn new(workers: Vec<Worker>, bind: SocketAddr) -> Self {
-        Self { workers, bind, next: 0 }
+    pub fn new(workers: Vec<Worker>, bind: SocketAddr, remote: (usize, u64)) -> Self {
+        Self { workers, bind, remote, next: 0 }
     }
 
     /// How to reach each of them.
@@ -76,8 +80,12 @@ impl Crew {
         if targets.is_empty() {
             tracing::error!("{}", no_local_node(publication));
         }
-        let snapshot_to =
-            || Command::Snapshot { snapshot: Arc::clone(snapshot), targets: targets.clone() };
+        let remote = remote_targets(publication, self.remote);
+        let snapshot_to = || Command::Snapshot {
+            snapshot: Arc::clone(snapshot),
+            targets: targets.clone(),
+            remote: remote.clone(),
+        };
         self.tell_all(snapshot_to).await;
         if publication.events_lost {
             // Another node is watched than before, so some were away, and nobody tells us who is
@@ -121,11 +129,35 @@ pub fn local_targets(publication: &Publication) -> Vec<NodeTarget> {
     let nodes = publication.snapshot.nodes().iter();
     let local =
         nodes.filter(|node| node.stores_data() && node.data_center == publication.data_center);
-    local
-        .map(|node| NodeTarget {
-            node: node.id,
-            host: Some(node.host),
-            address: SocketAddr::new(node.address, node.port),
-        })
-        .collect()
+    local.map(|node| target(publication, node)).collect()
+}
+
+/// Nodes of other data centers that stand in for the local one: `count` of each, from the one on
+/// that `start` falls on, so that proxies do not all choose the same.
+#[must_use]
+pub fn remote_targets(publication: &Publication, (count, start): (usize, u64)) -> Vec<NodeTarget> {
+    let mut centers: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
+    let nodes = publication.snapshot.nodes().iter();
+    for node in nodes.filter(|node| node.stores_data()) {
+        if node.data_center != publication.data_center {
+            centers.entry(&*node.data_center).or_default().push(node);
+        }
+    }
+    let mut targets = Vec::new();
+    for nodes in centers.into_values() {
+        let len = u64::try_from(nodes.len()).unwrap_or(u64::MAX);
+        let skipped = usize::try_from(start.checked_rem(len).unwrap_or(0)).unwrap_or(0);
+        let chosen = nodes.iter().cycle().skip(skipped).take(count.min(nodes.len()));
+        targets.extend(chosen.map(|node| target(publication, node)));
+    }
+    targets
+}
+
+fn target(publication: &Publication, node: &Node) -> NodeTarget {
+    NodeTarget {
+        node: node.id,
+        host: Some(node.host),
+        address: SocketAddr::new(node.address, node.port),
+        shard_port: publication.shard_ports.get(&node.id).copied().unwrap_or_default(),
+    }
 }

@@ -94,7 +94,8 @@ impl Server {
             let worker = Worker::start(number, engine, desk, snapshot, to_server.clone());
             workers.push(worker.map_err(ServerError::Worker)?);
         }
-        let crew = Crew::new(workers, settings.bind);
+        let remote = (settings.failover.remote_nodes_max, seed);
+        let crew = Crew::new(workers, settings.bind, remote);
         let pages = Arc::new(Pages::new(crew.commands(), budget, settings.limits));
         let (ask, requests) = mpsc::channel(MESSAGES);
         let (tell, reports) = mpsc::channel(MESSAGES);

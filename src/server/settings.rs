@@ -7,6 +7,7 @@ use crate::config::secret::Secret;
 use crate::config::settings::Settings;
 use crate::control::control::ControlSettings;
 use crate::control::reach::ReachSettings;
+use crate::control::routes::RouteSettings;
 use crate::engine::engine::EngineSettings;
 use crate::net::lanes::credential::Credential;
 use crate::net::lanes::dial::Dialer;
@@ -31,7 +32,13 @@ pub fn control(
     credential: Option<Arc<Credential>>,
     seed: u64,
 ) -> ControlSettings {
+    let routes = RouteSettings {
+        translations: settings.translate.clone(),
+        connection_ids: settings.client_routes.clone(),
+        timeout_ms: settings.dial.connect_timeout_ms,
+    };
     let reach = ReachSettings {
+        client_routes: !settings.client_routes.is_empty(),
         contact_points: settings.contact_points.clone(),
         port: settings.port,
         credential,
@@ -40,6 +47,7 @@ pub fn control(
     };
     ControlSettings {
         reach,
+        routes,
         data_center: settings.data_center.clone(),
         backoff: settings.backoff,
         seed,
@@ -71,6 +79,7 @@ pub fn desk(
         budget: Arc::clone(budget),
         credential,
         backoff: settings.backoff,
+        failover: settings.failover,
         seed,
     }
 }

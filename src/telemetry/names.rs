@@ -151,6 +151,13 @@ pub const LANES_BROKEN: Metric = counter(
     "Lanes closed because the node broke the protocol.",
 );
 
+/// `shardlane_lanes_mute_total`
+pub const LANES_MUTE: Metric = counter(
+    "shardlane_lanes_mute_total",
+    &[],
+    "Lanes closed because the node gave no sign of life, as when a firewall forgot the connection.",
+);
+
 /// `shardlane_upstream_in_flight`
 pub const UPSTREAM_IN_FLIGHT: Metric =
     gauge("shardlane_upstream_in_flight", &[], "Requests that wait for a node's answer.");
@@ -295,6 +302,7 @@ pub const ALL: &[Metric] = &[
     NODES,
     LANES,
     LANES_BROKEN,
+    LANES_MUTE,
     UPSTREAM_IN_FLIGHT,
     ORPHANS,
     HANDSHAKES,

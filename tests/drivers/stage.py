@@ -9,6 +9,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -168,6 +169,13 @@ class Stage(contextlib.ExitStack):
         """One of the driver programs; `name` is a key of install.EVERYTHING, `label` what its log is called."""
         command = install.EVERYTHING[name]()
         return self.start([*command, *words], label or name, stdin=True)
+
+    def file(self, name, text):
+        """A file that is gone when the case ends."""
+        folder = self.enter_context(tempfile.TemporaryDirectory())
+        path = Path(folder, name)
+        path.write_text(text)
+        return path
 
     def sim(self, nodes=3, shards=4, tablets=64, first=1, *more):
         return Sim(self, nodes, shards, tablets, first, more)

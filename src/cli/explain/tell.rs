@@ -16,6 +16,7 @@ use crate::config::overrides::Environment;
 use crate::control::connection::Connection;
 use crate::control::publication::Publisher;
 use crate::control::reach::{Reached, reach};
+use crate::control::routes::Routes;
 use crate::net::lanes::dial::connect;
 use crate::net::lanes::handshake::ask_options;
 use crate::server::settings;
@@ -43,7 +44,9 @@ pub fn explain(
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
     runtime.block_on(async {
-        let reached = Box::pin(reach(&control.reach, &[], 0)).await?;
+        let mut reached = Box::pin(reach(&control.reach, &[], 0)).await?;
+        let mut routes = Routes::new(control.routes);
+        routes.apply(&mut reached.connection, &mut reached.metadata).await?;
         Box::pin(tell(args, reached, out)).await
     })
 }

@@ -18,6 +18,7 @@ use crate::net::lanes::extensions::{Extensions, host, sharding};
 use crate::net::lanes::handshake::{ask_options, start_up};
 use crate::net::lanes::handshake_budget::NodeGate;
 use crate::net::lanes::lane_set::LaneSet;
+use crate::net::lanes::proxied;
 use crate::token::shard::{ShardId, Sharder};
 use crate::token::source_port::SourcePorts;
 use crate::topology::id::{HostId, NodeId};
@@ -31,10 +32,16 @@ pub struct DialSettings {
     pub connect_timeout_ms: u64,
     /// Longest handshake at the first try, from OPTIONS to ready; it grows alike.
     pub handshake_timeout_ms: u64,
+    /// Whether a node gets a lane for each of its shards, or one in all.
+    pub lane_per_shard: bool,
     /// Whether shards are dialled by source port at all.
     pub shard_aware: bool,
     /// Shard-aware port of nodes that do not tell theirs: they listen there by default.
     pub shard_aware_port_default: Option<u16>,
+    /// Port of the nodes where a PROXY protocol header names the source port
+    /// (`native_shard_aware_transport_port_proxy_protocol`, since 2026.1); shards are dialled there
+    /// instead of at the shard-aware port. For where something rewrites source ports.
+    pub proxy_protocol_port: Option<u16>,
     /// Source ports that may be taken. The default is the dynamic range of RFC 6335, away from
     /// the servers' own ports.
     pub source_ports: RangeInclusive<u16>,
@@ -51,8 +58,10 @@ impl Default for DialSettings {
         Self {
             connect_timeout_ms: 5_000,
             handshake_timeout_ms: 5_000,
+            lane_per_shard: true,
             shard_aware: true,
             shard_aware_port_default: Some(19_042),
+            proxy_protocol_port: None,
             source_ports: 49_152..=65_535,
             source_port_tries: 16,
             port_block_ms: 300_000,
@@ -70,6 +79,20 @@ pub struct NodeTarget {
     pub host: Option<HostId>,
     /// Address and plain CQL port.
     pub address: SocketAddr,
+    /// Where its shards are dialled.
+    pub shard_port: ShardPort,
+}
+
+/// Where the shards of a node are dialled one by one.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ShardPort {
+    /// At the port that the settings or the node tell.
+    #[default]
+    AsTold,
+    /// At this port, which leads to that one.
+    At(u16),
+    /// No port that is known leads there: connections are opened until each shard has one.
+    Nowhere,
 }
 
 /// Which lane of a node to open.
@@ -105,6 +128,20 @@ pub struct OpenedLane {
     pub extensions: Extensions,
     /// The shard-aware port that the node tells.
     pub shard_aware_port: Option<u16>,
+}
+
+impl DialSettings {
+    /// The port where the shards of `target` are dialled, when it tells `told`; `None` when they
+    /// cannot be.
+    #[must_use]
+    pub fn shard_port(&self, target: &NodeTarget, told: Option<u16>) -> Option<u16> {
+        match target.shard_port {
+            ShardPort::AsTold => self.proxy_protocol_port.or(told),
+            ShardPort::At(port) => Some(port),
+            ShardPort::Nowhere => None,
+        }
+        .filter(|_| self.shard_aware)
+    }
 }
 
 /// Dials nodes.
@@ -163,10 +200,15 @@ impl Dialer {
             Aim::Shard { shard, sharder, port, start } => {
                 let nr_shards = sharder.nr_shards();
                 let range = self.settings.source_ports.clone();
-                let ports = SourcePorts::new(range, shard, nr_shards, start)
+                let mut ports = SourcePorts::new(range, shard, nr_shards, start)
                     .take(self.settings.source_port_tries);
+                let port = self.settings.shard_port(target, Some(port)).unwrap_or(port);
                 let address = SocketAddr::new(target.address.ip(), port);
-                connect_from(ports, (shard, address), timeout_ms, stats).await?
+                if self.settings.proxy_protocol_port.is_some() {
+                    proxied::connect(address, (shard, ports.next()), timeout_ms).await?
+                } else {
+                    connect_from(ports, (shard, address), timeout_ms, stats).await?
+                }
             }
         };
         self.set_options(&stream, target.address)?;

@@ -1,5 +1,6 @@
 //! One client's socket: bytes in, bytes out, until either side has enough.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,9 +20,13 @@ const INPUT_MAX: usize = 32 << 20;
 /// How long a client that was told of a fatal error may take to hang up.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Serves one client of `node`.
-pub(crate) async fn serve(world: Rc<World>, mut stream: TcpStream, node: usize, door: Door) {
-    let Ok(peer) = stream.peer_addr() else { return };
+/// Serves one client of `node`, which comes from `peer`.
+pub(crate) async fn serve(
+    world: Rc<World>,
+    mut stream: TcpStream,
+    (node, door): (usize, Door),
+    peer: SocketAddr,
+) {
     // A missing TCP_NODELAY makes answers late, not wrong.
     stream.set_nodelay(true).ok();
     let Some(id) = world.with(|cluster, _| cluster.open(node, door, peer)) else { return };

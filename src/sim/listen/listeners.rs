@@ -1,4 +1,4 @@
-//! Who listens where: each running node on its two ports.
+//! Who listens where: each running node on its ports.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -15,6 +15,7 @@ use crate::sim::cluster::options::ClusterOptions;
 use crate::sim::cluster::seed::address_after;
 use crate::sim::listen::client;
 use crate::sim::listen::error::SimError;
+use crate::sim::listen::proxied;
 use crate::sim::listen::world::World;
 
 /// Connections that may wait to be accepted.
@@ -24,14 +25,14 @@ const PORT_TRIES: usize = 32;
 /// How long an accept that failed (no descriptors left) is waited for.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// Two listening sockets of one node: plain, shard-aware.
-type Pair = (TcpListener, TcpListener);
+/// The listening sockets of one node.
+type Doors = Vec<(Door, TcpListener)>;
 
 /// The accepting tasks of each node that listens, by number.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    accepting: Vec<Option<[AbortHandle; 2]>>,
-    ready: Vec<Pair>,
+    accepting: Vec<Option<Vec<AbortHandle>>>,
+    ready: Vec<Doors>,
 }
 
 impl Listeners {
@@ -39,24 +40,29 @@ impl Listeners {
     pub fn bind(options: &mut ClusterOptions) -> Result<Self, SimError> {
         let addresses = addresses(options)?;
         for _ in 0..PORT_TRIES {
-            let mut ports = (options.port, options.shard_aware_port);
+            let mut ports = ports(options);
+            let is_free = ports.iter().any(|(_, port)| *port == 0);
             let mut ready = Vec::new();
             for address in &addresses {
-                match bind_pair(*address, ports) {
-                    Ok(pair) => {
-                        ports = (port(&pair.0, ports.0), port(&pair.1, ports.1));
-                        ready.push(pair);
+                match bind_doors(*address, &ports) {
+                    Ok(doors) => {
+                        for ((_, port), (_, listener)) in ports.iter_mut().zip(&doors) {
+                            *port = bound_port(listener, *port);
+                        }
+                        ready.push(doors);
                     }
-                    Err(SimError::Bind { .. })
-                        if options.port == 0 || options.shard_aware_port == 0 =>
-                    {
-                        break;
-                    }
+                    Err(SimError::Bind { .. }) if is_free => break,
                     Err(error) => return Err(error),
                 }
             }
             if ready.len() == addresses.len() {
-                (options.port, options.shard_aware_port) = ports;
+                for (door, port) in ports {
+                    match door {
+                        Door::Plain => options.port = port,
+                        Door::ShardAware => options.shard_aware_port = port,
+                        Door::Proxied => options.proxy_port = Some(port),
+                    }
+                }
                 return Ok(Self { accepting: Vec::new(), ready });
             }
         }
@@ -69,8 +75,7 @@ impl Listeners {
     pub fn follow(world: &Rc<World>) {
         let (nodes, ports) = world.with(|cluster, _| {
             let nodes = cluster.members.iter().map(|it| it.answers().then_some(it.address));
-            let ports = (cluster.options.port, cluster.options.shard_aware_port);
-            (nodes.collect::<Vec<_>>(), ports)
+            (nodes.collect::<Vec<_>>(), ports(&cluster.options))
         });
         let mut listeners = world.listeners.borrow_mut();
         let mut ready = std::mem::take(&mut listeners.ready).into_iter();
@@ -79,13 +84,13 @@ impl Listeners {
             match (address, accepting.take()) {
                 (Some(_), Some(tasks)) => *accepting = Some(tasks),
                 (Some(address), None) => {
-                    let pair = ready.next().or_else(|| bind_pair(*address, ports).ok());
-                    *accepting = pair.map(|(plain, aware)| {
-                        let accept = |listener, door| {
+                    let doors = ready.next().or_else(|| bind_doors(*address, &ports).ok());
+                    *accepting = doors.map(|doors| {
+                        let accept = |(door, listener)| {
                             spawn_local(accept(Rc::clone(world), listener, node, door))
                                 .abort_handle()
                         };
-                        [accept(plain, Door::Plain), accept(aware, Door::ShardAware)]
+                        doors.into_iter().map(accept).collect()
                     });
                 }
                 (None, Some(tasks)) => tasks.iter().for_each(AbortHandle::abort),
@@ -98,8 +103,14 @@ impl Listeners {
 async fn accept(world: Rc<World>, listener: TcpListener, node: usize, door: Door) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                spawn_local(client::serve(Rc::clone(&world), stream, node, door));
+            Ok((mut stream, peer)) => {
+                let peer = match door {
+                    Door::Plain | Door::ShardAware => Some(peer),
+                    Door::Proxied => proxied::peer(&mut stream).await,
+                };
+                if let Some(peer) = peer {
+                    spawn_local(client::serve(Rc::clone(&world), stream, (node, door), peer));
+                }
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
@@ -116,12 +127,19 @@ fn addresses(options: &ClusterOptions) -> Result<Vec<IpAddr>, ClusterError> {
     (0..options.nodes).map(address).collect()
 }
 
-fn bind_pair(address: IpAddr, ports: (u16, u16)) -> Result<Pair, SimError> {
-    let bind = |port| {
-        let address = SocketAddr::new(address, port);
-        listen(address).map_err(|source| SimError::Bind { address, source })
+/// The port of each door that there is.
+fn ports(options: &ClusterOptions) -> Vec<(Door, u16)> {
+    let always = [(Door::Plain, options.port), (Door::ShardAware, options.shard_aware_port)];
+    always.into_iter().chain(options.proxy_port.map(|port| (Door::Proxied, port))).collect()
+}
+
+fn bind_doors(address: IpAddr, ports: &[(Door, u16)]) -> Result<Doors, SimError> {
+    let bind = |(door, port): &(Door, u16)| {
+        let address = SocketAddr::new(address, *port);
+        let listener = listen(address).map_err(|source| SimError::Bind { address, source })?;
+        Ok((*door, listener))
     };
-    Ok((bind(ports.0)?, bind(ports.1)?))
+    ports.iter().map(bind).collect()
 }
 
 /// Listens on one address.
@@ -134,6 +152,6 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn port(listener: &TcpListener, wanted: u16) -> u16 {
+fn bound_port(listener: &TcpListener, wanted: u16) -> u16 {
     listener.local_addr().map_or(wanted, |address| address.port())
 }

@@ -60,13 +60,14 @@ pub fn startup(
 }
 
 /// Answers REGISTER.
-pub fn register(connection: &mut Connection, body: &[u8]) -> Result<Answer, Refusal> {
+pub fn register(like: Like, connection: &mut Connection, body: &[u8]) -> Result<Answer, Refusal> {
     let mut registered = connection.registered;
     for name in Reader::new(body).string_list()? {
         match name {
             "TOPOLOGY_CHANGE" => registered.topology = true,
             "STATUS_CHANGE" => registered.status = true,
             "SCHEMA_CHANGE" => registered.schema = true,
+            "CLIENT_ROUTES_CHANGE" if like >= Like::V2026_3 => registered.client_routes = true,
             _ => {
                 let text = format!("Invalid value '{name}' for Event.Type");
                 return Err(Refusal::new(PROTOCOL, text));

@@ -118,7 +118,7 @@ for _name, _driver in DRIVERS.items():
     for _place in PLACES:
         if any(_place in run.where for run in _driver.runs):
             case(deadline=600, needs=("cassandra",) if _place == REAL else (), drivers=(_driver.install,),
-                 together=True, name="smoke_%s_%s" % (PLACES[_place], _name))(
+                 together=True, name="smoke_%s%s" % ("sim_" if _place == SIM else "", _name))(
                 lambda stage, name=_name, place=_place: smokes(stage, name, place))
 
 
