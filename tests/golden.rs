@@ -40,8 +40,8 @@ use shardlane::wire::response::error::{
     ErrorCode, ErrorMessage, Extras, write_error, write_error_with,
 };
 use shardlane::wire::response::event::{Event, write_event};
-use shardlane::wire::response::metadata_id;
 use shardlane::wire::response::metadata::{Metadata, put_bind_metadata, read_bind_metadata};
+use shardlane::wire::response::metadata_id;
 use shardlane::wire::response::prefix::Prefix;
 use shardlane::wire::response::prepared::Prepared;
 use shardlane::wire::response::result::ResultKind;

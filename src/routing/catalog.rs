@@ -195,7 +195,11 @@ mod tests {
         assert_eq!(catalog.get(key).unwrap().held_metadata_id(), b"v");
         catalog.record(statement(1, b"v,w"), None);
         assert!(catalog.get(key).unwrap().changed);
-        assert_eq!(catalog.get(key).unwrap().held_metadata_id(), b"", "nobody knows who holds what");
+        assert_eq!(
+            catalog.get(key).unwrap().held_metadata_id(),
+            b"",
+            "nobody knows who holds what"
+        );
     }
 
     #[test]

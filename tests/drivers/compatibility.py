@@ -80,7 +80,8 @@ def line(name, number, found):
     if None in rows:
         return None
     equal = "; ".join("equal, %s: %d lines" % (row["place"], row["lines"]) for row in rows)
-    remarks = [driver.remark if number == 0 else "", run.remark, "listed" if run.listed else "",
+    warns = list(driver.warns.values()) if number == 0 else []
+    remarks = [driver.remark if number == 0 else "", *warns, run.remark, "listed" if run.listed else "",
                "" if REAL in run.where or (number == 0 and driver.remark) else "on the simulated cluster only, to save time"]
     return "| %s | %s | %s | %s | %s | %s |" % (
         driver.title, driver.version(), cell(run.version, rows, 0), cell(run.compression, rows, 1), equal,

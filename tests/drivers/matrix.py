@@ -44,6 +44,8 @@ class Driver:
     remark: str = ""
     # Warnings that have nothing to do with the proxy, and why.
     quiet: dict = field(default_factory=dict)
+    # Warnings of what a driver sees through shardlane, and what they mean; they are in the table.
+    warns: dict = field(default_factory=dict)
 
     def version(self):
         """The version that the lock file pins."""
@@ -70,13 +72,15 @@ PYTHON_QUIET = {
     "Downgrading core protocol version": "version 5 and those after it are not spoken; the driver steps down",
     "Error preparing query": "a wrong statement, on purpose",
 }
+NO_COMPRESSION = {"No available compression types supported on both ends":
+                  "logs once a connection that shardlane lists no compression, and goes on without"}
 PYTHON_SMOKE = ("tests/drivers/python/smoke.py",)
 V3_UNSET = "version 3 has no unset values"
 
 DRIVERS = {
     "python": Driver(
         "Python cassandra-driver", "python-cassandra", ("python/cassandra.txt", "cassandra-driver"), PYTHON_SMOKE,
-        quiet=PYTHON_QUIET, runs=(
+        quiet=PYTHON_QUIET, warns=NO_COMPRESSION, runs=(
             Run(where=BOTH), Run(version=3, where=BOTH, remark=V3_UNSET),
             Run(version=4, compression="lz4", listed=True, remark="the driver refuses to start where lz4 is not listed"),
             Run(version=4, compression="snappy", listed=True, remark="the driver refuses to start where snappy is not listed"),
@@ -89,7 +93,7 @@ DRIVERS = {
         runs=(Run(), Run(version=3, remark=V3_UNSET))),
     "python_scylla": Driver(
         "Python scylla-driver", "python-scylla", ("python/scylla.txt", "scylla-driver"), PYTHON_SMOKE,
-        quiet=PYTHON_QUIET, remark="sees one plain node behind shardlane, and uses it",
+        quiet=PYTHON_QUIET, warns=NO_COMPRESSION, remark="sees one plain node behind shardlane, and uses it",
         runs=(Run(where=BOTH), Run(version=3, remark=V3_UNSET), Run(version=4, compression="lz4", listed=True))),
     "node": Driver(
         "Node.js cassandra-driver", "node", ("node/package-lock.json", "cassandra-driver"),
@@ -119,15 +123,18 @@ DRIVERS = {
     "java3": Driver(
         "Java driver 3", "java3", ("java3/pom.xml", "cassandra-driver-core"),
         quiet={"Re-preparing already prepared query": "the program prepares one text twice"},
+        warns={"could not achieve replication factor": "warns once a keyspace that the one node it sees cannot hold 3 replicas"},
         runs=(Run(where=BOTH), Run(version=3, remark=V3_UNSET), Run(compression="lz4", listed=True), Run(compression="snappy", listed=True))),
     "java4": Driver(
         "Java driver 4", "java4", ("java4/pom.xml", "java-driver-core"),
         quiet={"Detected a keyspace change at runtime": "the program says USE, which this driver dislikes"},
+        warns={"could not achieve replication factor": "warns once a keyspace that the one node it sees cannot hold 3 replicas"},
         runs=(Run(where=BOTH), Run(version=3, remark=V3_UNSET), Run(compression="lz4", listed=True), Run(compression="snappy", listed=True))),
     "acsylla": Driver(
         "C++ driver in acsylla", "python-acsylla", ("python/acsylla.txt", "acsylla"),
-        ("tests/drivers/python/acsylla_smoke.py",), remark="the driver knows no compression",
-        runs=(Run(where=BOTH), Run(version=3, remark=V3_UNSET))),
+        ("tests/drivers/python/acsylla_smoke.py",), remark="the driver knows no compression, and speaks 4 when 3 is asked for",
+        warns={"Could not retrieve sharding info": "logs once a connection that it goes on without shards, as it should"},
+        runs=(Run(where=BOTH),)),
     "cqlsh": Driver(
         "cqlsh", "python-cqlsh", ("python/cqlsh.txt", "cqlsh"), ("tests/drivers/python/cqlsh_smoke.py",),
         remark="has a script of its own: values, errors, COPY, tracing, DESCRIBE",

@@ -31,10 +31,10 @@ class Skip(Exception):
     """A case that cannot run here; its text says why."""
 
 
-def case(deadline=120, needs=(), python="python-cassandra", drivers=(), name=None, together=False, last=False):
+def case(deadline=120, needs=(), python="python-cassandra", drivers=(), name=None, together=1, last=False):
     """Registers a function as a case; `python` is the virtual environment that it runs in itself.
 
-    `together`: it may share the machine and the cluster with its neighbours. `last`: after all others.
+    `together`: so many of its neighbours may run at a time. `last`: after all others.
     """
     def register(function):
         CASES[name or function.__name__] = {"run": function, "deadline": deadline, "needs": tuple(needs),

@@ -164,7 +164,11 @@ fn each_node_hears_what_it_agreed_to() {
     rig.metadata_ids = false;
     let old = rig.lane(1, 0);
     for spread in rig.requests(old) {
-        rig.result(old, spread.stream(), &prepared(&ID, 0, ("tab", "t"), &[0, 0, 0, 1, 0, 0, 0, 3]));
+        rig.result(
+            old,
+            spread.stream(),
+            &prepared(&ID, 0, ("tab", "t"), &[0, 0, 0, 1, 0, 0, 0, 3]),
+        );
     }
     rig.lose(new);
     let request = rig.requests(old).remove(0);

@@ -2,9 +2,7 @@
 
 use crate::token::shard::{ShardId, Sharder};
 use crate::topology::id::HostId;
-use crate::wire::response::supported::{
-    LWT_MARK, Supported, TABLETS_V1, USE_METADATA_ID,
-};
+use crate::wire::response::supported::{LWT_MARK, Supported, TABLETS_V1, USE_METADATA_ID};
 
 /// The extensions negotiated on a lane. Their traces are taken out of what clients get.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
