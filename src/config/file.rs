@@ -15,6 +15,7 @@ struct File {
     contact_points: Option<Vec<String>>,
     port: Option<i64>,
     bind: Option<String>,
+    bind_mode: Option<String>,
     data_center: Option<String>,
     rack: Option<String>,
     translate: Option<Vec<Translate>>,
@@ -23,6 +24,9 @@ struct File {
     password_file: Option<String>,
     admin: Option<String>,
     workers: Option<i64>,
+    tls: Option<Tls>,
+    bind_tls: Option<BindTls>,
+    auth: Option<Auth>,
     limits: Option<Limits>,
     timeouts: Option<Timeouts>,
     lanes: Option<Lanes>,
@@ -41,6 +45,33 @@ struct Translate {
 
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+struct Tls {
+    ca: Option<String>,
+    cert: Option<String>,
+    key: Option<String>,
+    server_name: Option<String>,
+    verify_name: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct BindTls {
+    cert: Option<String>,
+    key: Option<String>,
+    client_ca: Option<String>,
+    handshake_ms: Option<i64>,
+    handshakes_max: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Auth {
+    mode: Option<String>,
+    recheck_s: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 struct Limits {
     frame_body_bytes_max: Option<i64>,
     client_in_flight_max: Option<i64>,
@@ -54,6 +85,7 @@ struct Limits {
     catalog_bytes_max: Option<i64>,
     tablets_max: Option<i64>,
     keyspaces_max: Option<i64>,
+    credentials_max: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -65,6 +97,7 @@ struct Timeouts {
     schema_agreement_ms: Option<i64>,
     heartbeat_ms: Option<i64>,
     drain_ms: Option<i64>,
+    file_poll_ms: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]

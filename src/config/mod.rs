@@ -9,3 +9,4 @@ pub mod overrides;
 pub mod reader;
 pub mod secret;
 pub mod settings;
+pub mod tls;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::Sleep;
 
@@ -17,12 +17,15 @@ use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
+use crate::net::doorway::Greeted;
 use crate::net::failover::Failover;
 use crate::net::lanes::lane_desk::LaneDesk;
 use crate::net::lanes::lane_keeper::LaneReport;
+use crate::net::logins::login_desk::{LoginDesk, LoginReport};
 use crate::net::ready_list::{ReadyList, SLOTS_MAX};
 use crate::net::slot_table::SlotTable;
 use crate::net::socket::{Read, Socket, Who};
+use crate::net::transport::Transport;
 use crate::upstream::lane::Lane;
 
 /// Bytes read at once; all sockets share the buffer.
@@ -33,9 +36,16 @@ const READS_IN_A_ROW: usize = 4;
 pub(super) const COMMANDS: usize = 0;
 pub(super) const REPORTS: usize = 1;
 pub(super) const TIMER: usize = 2;
-const FIRST_SOCKET: usize = 3;
+pub(super) const GREETED: usize = 3;
+pub(super) const LOGINS: usize = 4;
+const FIRST_SOCKET: usize = 5;
+/// Clients past their TLS handshake that may wait to be served.
+const GREETED_MAX: usize = 64;
 /// The timer never waits longer, so that time goes on for a quiet engine as well.
 const TICK_US_MAX: u64 = 100_000;
+
+/// Who keeps lanes and who looks at logins, and where they report.
+pub(super) type Desks = ((LaneDesk, Receiver<LaneReport>), (LoginDesk, Receiver<LoginReport>));
 
 /// One worker.
 #[derive(Debug)]
@@ -52,6 +62,9 @@ pub struct Reactor {
     pub(super) client_slots: SlotTable<Client>,
     pub(super) commands: Receiver<Command>,
     pub(super) reports: Receiver<LaneReport>,
+    pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
+    pub(super) logins: LoginDesk,
+    pub(super) login_reports: Receiver<LoginReport>,
     sockets: Vec<Option<Socket>>,
     free: Vec<usize>,
     ready: Arc<ReadyList>,
@@ -69,13 +82,13 @@ impl Reactor {
     pub(super) fn new(
         number: usize,
         engine: Engine,
-        (desk, reports): (LaneDesk, Receiver<LaneReport>),
+        ((desk, reports), (logins, login_reports)): Desks,
         commands: Receiver<Command>,
         events: Sender<WorkerEvent>,
     ) -> Self {
         let ready = Arc::new(ReadyList::default());
-        let wakers = [COMMANDS, REPORTS, TIMER].map(|slot| ready.waker(slot));
-        for slot in [COMMANDS, REPORTS, TIMER] {
+        let wakers = [COMMANDS, REPORTS, TIMER, GREETED, LOGINS].map(|slot| ready.waker(slot));
+        for slot in [COMMANDS, REPORTS, TIMER, GREETED, LOGINS] {
             ready.set(slot);
         }
         let failover = Failover::new(desk.failover(), clock::now_us());
@@ -91,6 +104,9 @@ impl Reactor {
             client_slots: SlotTable::default(),
             commands,
             reports,
+            greeted: mpsc::channel(GREETED_MAX),
+            logins,
+            login_reports,
             sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
             free: Vec::new(),
             ready,
@@ -117,6 +133,8 @@ impl Reactor {
                 COMMANDS => self.take_commands(),
                 REPORTS => self.take_reports(),
                 TIMER => self.on_timer(began_us),
+                GREETED => self.take_greeted(),
+                LOGINS => self.take_logins(),
                 _ => self.on_socket_ready(slot),
             }
         }
@@ -144,7 +162,7 @@ impl Reactor {
     }
 
     /// Starts to serve a socket; `None` when there are too many.
-    pub(super) fn add_socket(&mut self, who: Who, stream: TcpStream) -> Option<usize> {
+    pub(super) fn add_socket(&mut self, who: Who, stream: Transport) -> Option<usize> {
         let slot = self.free.pop().or_else(|| {
             let slot = self.sockets.len();
             (slot < SLOTS_MAX).then(|| {
@@ -186,6 +204,9 @@ impl Reactor {
     fn on_socket_ready(&mut self, slot: usize) {
         let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
         let who = socket.who;
+        if socket.finishing {
+            socket.finish();
+        }
         if socket.blocked {
             self.write_to(slot);
         }
@@ -287,7 +308,7 @@ impl Reactor {
         };
         let Some(output) = output else { return };
         let written = socket.write(output);
-        let all = written.as_ref().is_ok_and(|count| *count == output.len());
+        let all = written.as_ref().is_ok_and(|count| *count == output.len()) && !socket.blocked;
         match (written, who) {
             (Ok(count), Who::Client(client)) => {
                 self.engine.on_client_sent(client, count);
@@ -329,6 +350,7 @@ impl Reactor {
             return;
         }
         self.engine.on_deadline();
+        self.logins.recheck(clock::now_ms());
         for (slot, who) in self.overdue(now_us) {
             match who {
                 Who::Client(client) => self.on_client_end(slot, client),

@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::engine::client::ClientKey;
 use crate::engine::pending::LaneKey;
 use crate::net::lanes::lane_plan::LaneSerial;
+use crate::net::transport::Transport;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::SetId;
 
@@ -44,7 +44,9 @@ pub struct Socket {
     pub close_by_us: Option<u64>,
     /// Whether the other side said that it sends nothing more; it may still read.
     pub ended: bool,
-    stream: TcpStream,
+    /// Whether we said that we send nothing more, and the saying itself has not left yet.
+    pub finishing: bool,
+    stream: Transport,
     waker: Waker,
 }
 
@@ -64,8 +66,17 @@ pub enum Read {
 impl Socket {
     /// A socket whose waker sets the bit that is looked at.
     #[must_use]
-    pub fn new(who: Who, stream: TcpStream, waker: Waker) -> Self {
-        Self { who, blocked: false, closing: false, close_by_us: None, ended: false, stream, waker }
+    pub fn new(who: Who, stream: Transport, waker: Waker) -> Self {
+        Self {
+            who,
+            blocked: false,
+            closing: false,
+            close_by_us: None,
+            ended: false,
+            finishing: false,
+            stream,
+            waker,
+        }
     }
 
     /// Reads once into `buffer`.
@@ -80,7 +91,8 @@ impl Socket {
         }
     }
 
-    /// Writes as much of `bytes` as the socket takes now; less than all sets `blocked`.
+    /// Writes as much of `bytes` as the socket takes now; `blocked` tells that not all has left,
+    /// be it that less was taken, be it that TLS still holds some of it.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut context = Context::from_waker(&self.waker);
         let mut done = 0;
@@ -96,13 +108,18 @@ impl Socket {
                 }
             }
         }
+        if self.stream.is_buffered()
+            && Pin::new(&mut self.stream).poll_flush(&mut context)?.is_pending()
+        {
+            self.blocked = true;
+        }
         Ok(done)
     }
 
     /// Tells the other side that nothing more will come.
     pub fn finish(&mut self) {
         let mut context = Context::from_waker(&self.waker);
-        let done = Pin::new(&mut self.stream).poll_shutdown(&mut context);
-        debug_assert!(done.is_ready(), "a TCP shutdown does not wait");
+        // What it fails with is that the other side is gone, which reading tells as well.
+        self.finishing = Pin::new(&mut self.stream).poll_shutdown(&mut context).is_pending();
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::Sender;
 use crate::engine::engine::{Engine, EngineSettings};
 use crate::net::command::{Command, WorkerEvent};
 use crate::net::lanes::lane_desk::{DeskSettings, LaneDesk};
+use crate::net::logins::login_desk::LoginDesk;
 use crate::net::reactor::Reactor;
 use crate::topology::snapshot::Snapshot;
 
@@ -41,8 +42,9 @@ impl Worker {
         let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
             runtime.block_on(async move {
                 let engine = Engine::new(settings, snapshot);
-                let desk = LaneDesk::new(desk);
-                let mut reactor = Reactor::new(number, engine, desk, inbox, events);
+                let logins = LoginDesk::new(desk.logins.clone(), desk.seed);
+                let desks = (LaneDesk::new(desk), logins);
+                let mut reactor = Reactor::new(number, engine, desks, inbox, events);
                 // A task of its own is woken without a system call, and without a budget it may
                 // serve as many sockets in one round as are ready.
                 let serve = poll_fn(move |context| reactor.poll(context));

@@ -1,7 +1,7 @@
 //! The workers as the rest of the process sees them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
@@ -10,7 +10,10 @@ use crate::control::publication::Publication;
 use crate::control::watch::ControlReport;
 use crate::engine::order::News;
 use crate::net::command::Command;
+use crate::net::doorway::Arrival;
 use crate::net::lanes::dial::NodeTarget;
+use crate::net::listener::{Accepted, Bind};
+use crate::net::tls::client_tls::ClientTls;
 use crate::net::worker::Worker;
 use crate::server::facade;
 use crate::topology::node::Node;
@@ -19,8 +22,10 @@ use crate::topology::node::Node;
 #[derive(Debug)]
 pub struct Crew {
     workers: Vec<Worker>,
-    /// Where clients connect.
-    bind: SocketAddr,
+    /// Where clients connect; the first place of several.
+    bind: Bind,
+    /// The handshake that TCP clients have to pass.
+    tls: Option<Arc<ClientTls>>,
     /// Nodes of each other data center that are used at most, and where to begin among them.
     remote: (usize, u64),
     /// Who gets the next client.
@@ -28,11 +33,17 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// A crew of these workers, for clients that connect to `bind`. `remote` says how many nodes
-    /// of each other data center are used at most, and where to begin among them.
+    /// A crew of these workers, for clients that connect to `bind`, by `tls` if there is any.
+    /// `remote` says how many nodes of each other data center are used at most, and where to begin
+    /// among them.
     #[must_use]
-    pub fn new(workers: Vec<Worker>, bind: SocketAddr, remote: (usize, u64)) -> Self {
-        Self { workers, bind, remote, next: 0 }
+    pub fn new(
+        workers: Vec<Worker>,
+        bind: Bind,
+        tls: Option<Arc<ClientTls>>,
+        remote: (usize, u64),
+    ) -> Self {
+        Self { workers, bind, tls, remote, next: 0 }
     }
 
     /// How to reach each of them.
@@ -42,10 +53,11 @@ impl Crew {
     }
 
     /// Gives a client to the next worker.
-    pub async fn hand_out(&mut self, client: TcpStream) {
+    pub async fn hand_out(&mut self, stream: Accepted) {
+        let arrival = Arrival { stream, tls: self.tls.clone() };
         self.next = (self.next + 1) % self.workers.len().max(1);
         if let Some(worker) = self.workers.get(self.next)
-            && worker.commands.send(Command::Client(client)).await.is_err()
+            && worker.commands.send(Command::Client(arrival)).await.is_err()
         {
             tracing::error!(worker = self.next, "a worker is gone");
         }
@@ -68,12 +80,17 @@ impl Crew {
                 self.tell_all(|| Command::Event(Arc::clone(&body))).await;
             }
             ControlReport::NodeUp(node) => self.tell_all(|| Command::NodeUp(node)).await,
+            ControlReport::Authenticator { class, contacts } => {
+                let told =
+                    || Command::Authenticator { class: class.clone(), contacts: contacts.clone() };
+                self.tell_all(told).await;
+            }
             ControlReport::Failed(error) => tracing::debug!(%error, "not watching the cluster"),
         }
     }
 
     async fn on_publication(&self, publication: &Publication) {
-        let facade = Arc::new(facade::of(&publication.tables, self.bind));
+        let facade = Arc::new(facade::of(&publication.tables, &self.bind));
         self.tell_all(|| Command::Facade(Arc::clone(&facade))).await;
         let snapshot = &publication.snapshot;
         let targets = local_targets(publication);

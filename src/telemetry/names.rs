@@ -262,6 +262,29 @@ pub const CLIENTS_REJECTED: Metric = counter(
     "Clients that were turned away or cut off: too_many, unread_answers, or broken_protocol.",
 );
 
+/// `shardlane_client_tls_handshakes_total`
+pub const CLIENT_TLS_HANDSHAKES: Metric = counter(
+    "shardlane_client_tls_handshakes_total",
+    &["result"],
+    "TLS handshakes of clients by how they ended: done, plain_cql (the driver does not know of \
+     TLS), failed, timed_out, or too_many at once.",
+);
+
+/// `shardlane_tls_reloads_total`
+pub const TLS_RELOADS: Metric = counter(
+    "shardlane_tls_reloads_total",
+    &["side", "result"],
+    "Changes of TLS files, by side (nodes, clients) and result: loaded, or failed, after which \
+     the files before stay in use.",
+);
+
+/// `shardlane_tls_certificate_expiry_timestamp_seconds`
+pub const TLS_EXPIRY: Metric = gauge(
+    "shardlane_tls_certificate_expiry_timestamp_seconds",
+    &["side"],
+    "Until when the certificate that we show is valid, in seconds since 1970, by side.",
+);
+
 /// `shardlane_schema_agreement_waits_total`
 pub const AGREEMENT_WAITS: Metric = counter(
     "shardlane_schema_agreement_waits_total",
@@ -274,6 +297,22 @@ pub const AGREEMENT_TIMEOUTS: Metric = counter(
     "shardlane_schema_agreement_timeouts_total",
     &[],
     "Of those, the ones answered without agreement.",
+);
+
+/// `shardlane_logins_total`
+pub const LOGINS: Metric = counter(
+    "shardlane_logins_total",
+    &["result"],
+    "Logins of clients, by what the cluster said; unknown: no node could say, or there was no room \
+     for another credential.",
+);
+
+/// `shardlane_credentials`
+pub const CREDENTIALS: Metric = gauge(
+    "shardlane_credentials",
+    &[],
+    "Credentials of clients that have upstream connections of their own; each worker counts its \
+     own.",
 );
 
 /// `shardlane_limit`
@@ -320,8 +359,13 @@ pub const ALL: &[Metric] = &[
     CLIENTS_OPENED,
     CLIENTS_STARTED,
     CLIENTS_REJECTED,
+    CLIENT_TLS_HANDSHAKES,
+    TLS_RELOADS,
+    TLS_EXPIRY,
     AGREEMENT_WAITS,
     AGREEMENT_TIMEOUTS,
+    LOGINS,
+    CREDENTIALS,
     LIMITS,
 ];
 

@@ -230,9 +230,9 @@ class Proxy:
                         log("metric", name, value)
 
 
-def lab(*words, seconds=240):
-    """Runs one verb of the Cassandra lab on the runner's cluster; its output."""
-    done = subprocess.run([sys.executable, str(LAB), "--name", os.environ["TEST_LAB"], *map(str, words)],
+def lab(*words, seconds=240, name=None):
+    """Runs one verb of the Cassandra lab on the runner's cluster, or on the one of that name; its output."""
+    done = subprocess.run([sys.executable, str(LAB), "--name", name or os.environ["TEST_LAB"], *map(str, words)],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           timeout=seconds)
     assert done.returncode == 0, "lab %s: %s" % (" ".join(map(str, words)), done.stdout[-800:])

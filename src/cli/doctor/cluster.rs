@@ -1,8 +1,7 @@
 //! What one node tells of the cluster: version, protocol, login, role, places, keyspaces.
 
 use std::collections::BTreeSet;
-
-use tokio::net::TcpStream;
+use std::net::SocketAddr;
 
 use crate::cli::doctor::finding::Findings;
 use crate::config::settings::Settings;
@@ -10,11 +9,13 @@ use crate::control::connection::Connection;
 use crate::control::metadata::{KeyspaceRow, Metadata};
 use crate::control::reach::Reached;
 use crate::net::lanes::cure;
-use crate::net::lanes::dial::connect;
+use crate::net::lanes::dial::{connect, secure};
 use crate::net::lanes::dial_error::DialError;
 use crate::net::lanes::extensions::Extensions;
 use crate::net::lanes::handshake::{ask_options, start_up};
 use crate::net::lanes::lane_set::LaneSet;
+use crate::net::transport::Transport;
+use crate::server::rotation::Tls;
 use crate::topology::replication::Replication;
 use crate::wire::cell;
 use crate::wire::response::error::ErrorCode;
@@ -22,20 +23,22 @@ use crate::wire::response::rows::Rows;
 
 /// Protocol versions that drivers speak; 4 is the one of lanes.
 const VERSIONS: [u8; 3] = [3, 4, 5];
+/// Longest connect to a node that has just answered.
+const CONNECT_TIMEOUT_MS: u64 = 5_000;
 /// Keyspaces of the server itself begin so.
 const OWN_KEYSPACES: &str = "system";
 
 /// Looks at everything that a single node can tell. `data_center` is the local one.
 pub async fn examine(
-    settings: &Settings,
+    (settings, tls): (&Settings, &Tls),
     reached: &mut Reached,
     data_center: &str,
     findings: &mut Findings,
 ) {
     version(reached, findings).await;
-    protocol(settings, reached, findings).await;
-    tls(reached, findings);
-    login(settings, reached, findings).await;
+    protocol(tls, reached, findings).await;
+    encryption(tls, reached, findings);
+    login((settings, tls), reached, findings).await;
     permissions(settings, &mut reached.connection, findings).await;
     places(settings, &reached.metadata, data_center, findings);
     for row in &reached.metadata.left_out {
@@ -65,13 +68,10 @@ async fn version(reached: &mut Reached, findings: &mut Findings) {
     findings.ok("version", text);
 }
 
-async fn protocol(settings: &Settings, reached: &Reached, findings: &mut Findings) {
+async fn protocol(tls: &Tls, reached: &Reached, findings: &mut Findings) {
     let mut spoken = Vec::new();
     for version in VERSIONS {
-        let Ok(mut stream) = connect(reached.address, settings.dial.connect_timeout_ms).await
-        else {
-            continue;
-        };
+        let Ok(mut stream) = open(tls, reached.address).await else { continue };
         if ask_options(&mut stream, version).await.is_ok() {
             spoken.push(format!("v{version}"));
         }
@@ -95,7 +95,11 @@ async fn protocol(settings: &Settings, reached: &Reached, findings: &mut Finding
 }
 
 /// Whether bytes are encrypted between us and the nodes.
-fn tls(reached: &Reached, findings: &mut Findings) {
+fn encryption(tls: &Tls, reached: &Reached, findings: &mut Findings) {
+    if tls.nodes.is_some() {
+        return findings
+            .ok("tls", "on; the node's certificate is of one of the CAs that are trusted");
+    }
     let offered = match reached.supported.shard_aware_port_ssl {
         Some(port) => format!("; the nodes offer it at port {port}"),
         None => String::new(),
@@ -103,15 +107,21 @@ fn tls(reached: &Reached, findings: &mut Findings) {
     findings.ok("tls", format!("off{offered}"));
 }
 
+/// A new connection to a node that was reached before.
+async fn open(tls: &Tls, address: SocketAddr) -> Result<Transport, DialError> {
+    let stream = connect(address, CONNECT_TIMEOUT_MS).await?;
+    secure(tls.nodes.as_deref(), stream, address, CONNECT_TIMEOUT_MS).await
+}
+
 /// Whether the cluster asks who we are, and whether we should have said.
-async fn login(settings: &Settings, reached: &Reached, findings: &mut Findings) {
+async fn login((settings, tls): (&Settings, &Tls), reached: &Reached, findings: &mut Findings) {
     let anonymous = async {
-        let mut stream = connect(reached.address, settings.dial.connect_timeout_ms).await?;
+        let mut stream = open(tls, reached.address).await?;
         start_up(&mut stream, Extensions::default(), &LaneSet::plain(None)).await
     };
     match (anonymous.await, &settings.username) {
-        (Ok(()), None) => findings.ok("login", "none, and the cluster asks for none"),
-        (Ok(()), Some(user)) => {
+        (Ok(_), None) => findings.ok("login", "none, and the cluster asks for none"),
+        (Ok(_), Some(user)) => {
             let text = format!("the cluster asks nobody who they are; '{user}' is not needed");
             let fix = "remove username and password_file, or turn authentication on at the nodes";
             findings.warn("login", text, fix);
@@ -126,7 +136,7 @@ async fn login(settings: &Settings, reached: &Reached, findings: &mut Findings) 
 
 async fn permissions(
     settings: &Settings,
-    connection: &mut Connection<TcpStream>,
+    connection: &mut Connection<Transport>,
     findings: &mut Findings,
 ) {
     // They were read to come this far.
@@ -149,7 +159,7 @@ async fn permissions(
 
 /// Whether a role is a superuser; `None` when the roles may not be read.
 async fn is_superuser(
-    connection: &mut Connection<TcpStream>,
+    connection: &mut Connection<Transport>,
     user: &str,
 ) -> Result<Option<bool>, DialError> {
     let role = user.replace('\'', "''");
@@ -222,7 +232,7 @@ fn tablets(name: &str, keyspace: &KeyspaceRow, data_center: &str, findings: &mut
 }
 
 async fn first_text(
-    connection: &mut Connection<TcpStream>,
+    connection: &mut Connection<Transport>,
     query: &str,
 ) -> Result<Option<String>, DialError> {
     let message = connection.query(query).await?;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -17,6 +16,8 @@ use crate::net::lanes::dial::{Aim, DialSettings, Dialer, NodeTarget, OpenedLane}
 use crate::net::lanes::dial_error::DialError;
 use crate::net::lanes::handshake_budget::NodeGate;
 use crate::net::lanes::lane_set::LaneSet;
+use crate::net::transport::Transport;
+use crate::server::rotation::Tls;
 use crate::token::shard::{ShardId, Sharder};
 use crate::wire::cell;
 
@@ -36,12 +37,12 @@ const AGREEMENT_REST: Duration = Duration::from_millis(200);
 struct Checkup {
     findings: Findings,
     /// A connection that takes questions, if the node can be used.
-    connection: Option<Connection<TcpStream>>,
+    connection: Option<Connection<Transport>>,
 }
 
 /// Looks at every node of `targets`. Nodes that know different schemas have `agreement_ms` to agree.
 pub async fn examine(
-    dial: &DialSettings,
+    (dial, tls): (&DialSettings, &Tls),
     set: &LaneSet,
     (targets, agreement_ms): (&[NodeTarget], u64),
     findings: &mut Findings,
@@ -50,7 +51,8 @@ pub async fn examine(
     for some in targets.chunks(NODES_AT_ONCE) {
         let mut running = JoinSet::new();
         for (index, target) in some.iter().enumerate() {
-            let (dialer, set, target) = (Dialer::new(dial.clone()), set.clone(), *target);
+            let dialer = Dialer::new(dial.clone()).with_tls(tls.nodes.clone());
+            let (set, target) = (set.clone(), *target);
             running.spawn(async move { (index, Box::pin(check_up(&dialer, &set, &target)).await) });
         }
         let mut checkups = running.join_all().await;
@@ -146,7 +148,8 @@ async fn shards(
 }
 
 fn source_port(lane: &OpenedLane) -> u16 {
-    lane.stream.local_addr().map_or(0, |address| address.port())
+    let local = lane.stream.tcp().and_then(|stream| stream.local_addr().ok());
+    local.map_or(0, |address| address.port())
 }
 
 fn rewritten(
@@ -194,7 +197,7 @@ fn closed(
 
 /// Compares the node's clock with ours, taking the middle of the question for its moment.
 async fn clock_skew(
-    connection: &mut Connection<TcpStream>,
+    connection: &mut Connection<Transport>,
     target: &NodeTarget,
     findings: &mut Findings,
 ) {
@@ -222,7 +225,7 @@ async fn clock_skew(
 
 /// Asks all nodes for the version of their schema until it is the same everywhere.
 async fn agreement(
-    mut nodes: Vec<(NodeTarget, Connection<TcpStream>)>,
+    mut nodes: Vec<(NodeTarget, Connection<Transport>)>,
     patience_ms: u64,
     findings: &mut Findings,
 ) {

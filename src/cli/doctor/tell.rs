@@ -17,6 +17,7 @@ use crate::control::metadata::Metadata;
 use crate::control::publication::Publisher;
 use crate::control::routes::{Route, RouteSettings, Routes};
 use crate::net::lanes::lane_set::LaneSet;
+use crate::server::rotation::Tls;
 use crate::server::{crew, settings};
 
 /// Looks at everything that `run` depends on, and prints it to `out`; fails when something has to
@@ -62,7 +63,15 @@ async fn examine(given: &Settings, findings: &mut Findings) {
             return findings.bad("login", text, fix);
         }
     };
-    let control = settings::control(given, credential.clone(), 0);
+    let tls = match Tls::load(given) {
+        Ok(tls) => tls,
+        Err(error) => {
+            let fix =
+                "mend the file, or the setting that names it; `shardlane check` reads them too";
+            return findings.bad("tls", error.to_string(), fix);
+        }
+    };
+    let control = settings::control(given, credential.clone(), &tls, 0);
     let Some(mut reached) = points::examine(&control.reach, findings).await else { return };
     let mut routes = Routes::new(control.routes.clone());
     if let Err(error) = routes.apply(&mut reached.connection, &mut reached.metadata).await {
@@ -73,12 +82,12 @@ async fn examine(given: &Settings, findings: &mut Findings) {
     let Some(publication) = publication else { return };
     let data_center = &publication.data_center;
     routes_of(&control.routes, &reached.metadata, findings);
-    cluster::examine(given, &mut reached, data_center, findings).await;
+    cluster::examine((given, &tls), &mut reached, data_center, findings).await;
     let mut targets = crew::local_targets(&publication);
     targets.sort_by_key(|target| target.address);
     let agreement_ms = given.limits.agreement_timeout_us / 1_000;
     let set = LaneSet::plain(credential);
-    nodes::examine(&given.dial, &set, (&targets, agreement_ms), findings).await;
+    nodes::examine((&given.dial, &tls), &set, (&targets, agreement_ms), findings).await;
 }
 
 /// Where nodes are dialled instead of at their own addresses.

@@ -50,7 +50,7 @@ impl Watched {
             nodes: 2,
             ..ClusterOptions::default()
         };
-        let sim = SimHandle::spawn(SimOptions { cluster, api: None }).unwrap();
+        let sim = SimHandle::spawn(SimOptions { cluster, api: None, tls: None }).unwrap();
         let routes = RouteSettings { timeout_ms: 5_000, ..settings(&sim) };
         let reach = ReachSettings {
             contact_points: vec![sim.contact_points()[0].to_string().parse().unwrap()],

@@ -23,13 +23,21 @@ pub fn of_dial(error: &DialError) -> String {
              (native_transport_port of the node), not one for TLS, the PROXY protocol or HTTP"
                 .to_owned()
         }
+        DialError::Tls { fix, .. } => (*fix).to_owned(),
+        DialError::TlsAlert { .. } => {
+            "the port is for TLS: set tls.ca to the file with the CA of the nodes, or give the plain \
+             CQL port"
+                .to_owned()
+        }
         DialError::SourcePorts { .. } => {
             "widen lanes.source_port_low and lanes.source_port_high, or close what holds the ports \
              (ss -tan)"
                 .to_owned()
         }
         DialError::CredentialMissing { .. } => {
-            "set username and password_file to a role of the cluster".to_owned()
+            "set username and password_file to a role of the cluster; where clients log in \
+             themselves, `run` waits for the first of them and borrows its login"
+                .to_owned()
         }
         DialError::Refused(error, Step::Login) if error.code == ErrorCode::BAD_CREDENTIALS => {
             "correct username, or the password in password_file; cqlsh -u tells whether they are \

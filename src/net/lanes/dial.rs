@@ -3,22 +3,24 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
-use socket2::TcpKeepalive;
-use tokio::net::TcpSocket;
-use tokio::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::net::clock::now_ms;
 use crate::net::lanes::dial_error::{DialError, Step};
 use crate::net::lanes::dial_stats::{DialStats, PortVerdict};
 use crate::net::lanes::extensions::{Extensions, host, sharding};
-use crate::net::lanes::handshake::{ask_options, start_up};
+use crate::net::lanes::handshake::{Login, ask_options, start_up};
 use crate::net::lanes::handshake_budget::NodeGate;
 use crate::net::lanes::lane_set::LaneSet;
 use crate::net::lanes::proxied;
+use crate::net::tls::explain::explain;
+use crate::net::tls::node_tls::NodeTls;
+use crate::net::transport::Transport;
 use crate::token::shard::{ShardId, Sharder};
 use crate::token::source_port::SourcePorts;
 use crate::topology::id::{HostId, NodeId};
@@ -117,7 +119,7 @@ pub enum Aim {
 #[derive(Debug)]
 pub struct OpenedLane {
     /// The connection.
-    pub stream: TcpStream,
+    pub stream: Transport,
     /// The node at the other end.
     pub node: NodeId,
     /// The shard that SUPPORTED named, whatever was aimed at; 0 on a node without shards.
@@ -126,8 +128,10 @@ pub struct OpenedLane {
     pub sharder: Option<Sharder>,
     /// What was negotiated.
     pub extensions: Extensions,
-    /// The shard-aware port that the node tells.
+    /// The shard-aware port that the node tells for connections such as this one.
     pub shard_aware_port: Option<u16>,
+    /// How it logged in; `None` when the node wanted no login.
+    pub login: Option<Login>,
 }
 
 impl DialSettings {
@@ -148,13 +152,20 @@ impl DialSettings {
 #[derive(Clone, Debug, Default)]
 pub struct Dialer {
     settings: DialSettings,
+    tls: Option<Arc<NodeTls>>,
 }
 
 impl Dialer {
     /// Dials as `settings` say.
     #[must_use]
     pub fn new(settings: DialSettings) -> Self {
-        Self { settings }
+        Self { settings, tls: None }
+    }
+
+    /// The same by TLS, if there is any.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Arc<NodeTls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// The settings.
@@ -195,8 +206,8 @@ impl Dialer {
     ) -> Result<OpenedLane, DialError> {
         let patience = 1 << failures.min(3);
         let timeout_ms = self.settings.connect_timeout_ms.saturating_mul(patience);
-        let mut stream = match aim {
-            Aim::Any => connect(target.address, timeout_ms).await?,
+        let (stream, address) = match aim {
+            Aim::Any => (connect(target.address, timeout_ms).await?, target.address),
             Aim::Shard { shard, sharder, port, start } => {
                 let nr_shards = sharder.nr_shards();
                 let range = self.settings.source_ports.clone();
@@ -204,16 +215,20 @@ impl Dialer {
                     .take(self.settings.source_port_tries);
                 let port = self.settings.shard_port(target, Some(port)).unwrap_or(port);
                 let address = SocketAddr::new(target.address.ip(), port);
-                if self.settings.proxy_protocol_port.is_some() {
+                let stream = if self.settings.proxy_protocol_port.is_some() {
                     proxied::connect(address, (shard, ports.next()), timeout_ms).await?
                 } else {
                     connect_from(ports, (shard, address), timeout_ms, stats).await?
-                }
+                };
+                (stream, address)
             }
         };
-        self.set_options(&stream, target.address)?;
+        self.set_options(&stream, address)?;
         let timeout_ms = self.settings.handshake_timeout_ms.saturating_mul(patience);
-        let supported = greet(&mut stream, target, set, timeout_ms).await?;
+        let tls = self.tls.as_deref();
+        let mut stream = secure(tls, stream, address, timeout_ms).await?;
+        let greeted = greet(&mut stream, target, set, timeout_ms).await;
+        let (supported, login) = greeted.map_err(|error| explained(tls, error, address))?;
         let (shard, sharder) = sharding(&supported).unzip();
         Ok(OpenedLane {
             stream,
@@ -221,7 +236,8 @@ impl Dialer {
             shard: shard.unwrap_or(ShardId(0)),
             sharder,
             extensions: Extensions::offered(&supported),
-            shard_aware_port: supported.shard_aware_port,
+            shard_aware_port: shard_aware_port(tls.is_some(), &supported),
+            login,
         })
     }
 
@@ -235,6 +251,35 @@ impl Dialer {
         }
         Ok(())
     }
+}
+
+/// Makes a connection fit for secrets, if `tls` is there to do it.
+pub async fn secure(
+    tls: Option<&NodeTls>,
+    stream: TcpStream,
+    address: SocketAddr,
+    timeout_ms: u64,
+) -> Result<Transport, DialError> {
+    match tls {
+        Some(tls) => tls.secure(stream, address, timeout_ms).await,
+        None => Ok(Transport::Plain(stream)),
+    }
+}
+
+/// Says what a connection to `address` failed on, if it is a matter of TLS.
+#[must_use]
+pub fn explained(tls: Option<&NodeTls>, error: DialError, address: SocketAddr) -> DialError {
+    match tls {
+        Some(tls) => tls.explain(error, address),
+        None => explain(error, address, None),
+    }
+}
+
+/// The port for connections that name their shard. A node whose settings name no second port for
+/// TLS speaks it at the first one, and tells that one only.
+fn shard_aware_port(tls: bool, supported: &Supported) -> Option<u16> {
+    let of_tls = supported.shard_aware_port_ssl.filter(|_| tls);
+    of_tls.or(supported.shard_aware_port)
 }
 
 /// Connects from any source port.
@@ -295,11 +340,11 @@ fn is_port_taken(error: &io::Error) -> bool {
 }
 
 async fn greet(
-    stream: &mut TcpStream,
+    stream: &mut Transport,
     target: &NodeTarget,
     set: &LaneSet,
     timeout_ms: u64,
-) -> Result<Supported, DialError> {
+) -> Result<(Supported, Option<Login>), DialError> {
     let mut step = Step::Options;
     let steps = async {
         let supported = ask_options(stream, set.version).await?;
@@ -309,11 +354,11 @@ async fn greet(
             return Err(DialError::OtherHost { address: target.address, expected, found });
         }
         step = Step::Startup;
-        start_up(stream, Extensions::offered(&supported), set).await?;
-        Ok(supported)
+        let login = start_up(stream, Extensions::offered(&supported), set).await?;
+        Ok((supported, login))
     };
     match timeout(Duration::from_millis(timeout_ms), steps).await {
-        Ok(supported) => supported,
+        Ok(greeted) => greeted,
         Err(_) => Err(DialError::Timeout { step, timeout_ms }),
     }
 }

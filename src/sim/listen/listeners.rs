@@ -15,6 +15,7 @@ use crate::sim::cluster::options::ClusterOptions;
 use crate::sim::cluster::seed::address_after;
 use crate::sim::listen::client;
 use crate::sim::listen::error::SimError;
+use crate::sim::listen::options::SimOptions;
 use crate::sim::listen::proxied;
 use crate::sim::listen::world::World;
 
@@ -25,45 +26,52 @@ const PORT_TRIES: usize = 32;
 /// How long an accept that failed (no descriptors left) is waited for.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// The listening sockets of one node.
-type Doors = Vec<(Door, TcpListener)>;
+/// The listening sockets of one node, each with where it leads and whether by TLS.
+type Sockets = Vec<(TcpListener, Gate)>;
+
+/// Where a port leads, and whether by TLS.
+type Gate = (Door, bool);
 
 /// The accepting tasks of each node that listens, by number.
 #[derive(Debug, Default)]
 pub struct Listeners {
     accepting: Vec<Option<Vec<AbortHandle>>>,
-    ready: Vec<Doors>,
+    ready: Vec<Sockets>,
+    gates: Vec<Gate>,
 }
 
 impl Listeners {
     /// Binds all sockets of a cluster that is to be, and writes ports that were 0 into `options`.
-    pub fn bind(options: &mut ClusterOptions) -> Result<Self, SimError> {
+    pub fn bind(options: &mut SimOptions) -> Result<Self, SimError> {
         let addresses = addresses(options)?;
+        let is_tls_only = options.tls.as_ref().is_some_and(|tls| tls.only);
+        let mut gates = vec![(Door::Plain, is_tls_only), (Door::ShardAware, is_tls_only)];
+        if options.proxy_port.is_some() {
+            gates.push((Door::Proxied, is_tls_only));
+        }
+        if options.tls_ports.is_some() {
+            gates.extend([(Door::Plain, true), (Door::ShardAware, true)]);
+        }
         for _ in 0..PORT_TRIES {
             let mut ports = ports(options);
-            let is_free = ports.iter().any(|(_, port)| *port == 0);
+            let is_any = ports.contains(&0);
             let mut ready = Vec::new();
             for address in &addresses {
-                match bind_doors(*address, &ports) {
-                    Ok(doors) => {
-                        for ((_, port), (_, listener)) in ports.iter_mut().zip(&doors) {
-                            *port = bound_port(listener, *port);
-                        }
-                        ready.push(doors);
+                match bind_all(*address, &ports, &gates) {
+                    Ok(sockets) => {
+                        let bound = sockets.iter().zip(&ports);
+                        ports = bound
+                            .map(|((socket, _), wanted)| bound_port(socket, *wanted))
+                            .collect();
+                        ready.push(sockets);
                     }
-                    Err(SimError::Bind { .. }) if is_free => break,
+                    Err(SimError::Bind { .. }) if is_any => break,
                     Err(error) => return Err(error),
                 }
             }
             if ready.len() == addresses.len() {
-                for (door, port) in ports {
-                    match door {
-                        Door::Plain => options.port = port,
-                        Door::ShardAware => options.shard_aware_port = port,
-                        Door::Proxied => options.proxy_port = Some(port),
-                    }
-                }
-                return Ok(Self { accepting: Vec::new(), ready });
+                set_ports(options, &ports, &gates);
+                return Ok(Self { accepting: Vec::new(), ready, gates });
             }
         }
         Err(SimError::NoPort)
@@ -78,20 +86,18 @@ impl Listeners {
             (nodes.collect::<Vec<_>>(), ports(&cluster.options))
         });
         let mut listeners = world.listeners.borrow_mut();
+        let gates = listeners.gates.clone();
         let mut ready = std::mem::take(&mut listeners.ready).into_iter();
         listeners.accepting.resize_with(nodes.len(), || None);
         for (node, (address, accepting)) in nodes.iter().zip(&mut listeners.accepting).enumerate() {
             match (address, accepting.take()) {
                 (Some(_), Some(tasks)) => *accepting = Some(tasks),
                 (Some(address), None) => {
-                    let doors = ready.next().or_else(|| bind_doors(*address, &ports).ok());
-                    *accepting = doors.map(|doors| {
-                        let accept = |(door, listener)| {
-                            spawn_local(accept(Rc::clone(world), listener, node, door))
-                                .abort_handle()
-                        };
-                        doors.into_iter().map(accept).collect()
-                    });
+                    let sockets = ready.next().or_else(|| bind_all(*address, &ports, &gates).ok());
+                    let accept = |(listener, gate)| {
+                        spawn_local(accept(Rc::clone(world), listener, node, gate)).abort_handle()
+                    };
+                    *accepting = sockets.map(|sockets| sockets.into_iter().map(accept).collect());
                 }
                 (None, Some(tasks)) => tasks.iter().for_each(AbortHandle::abort),
                 (None, None) => {}
@@ -100,16 +106,16 @@ impl Listeners {
     }
 }
 
-async fn accept(world: Rc<World>, listener: TcpListener, node: usize, door: Door) {
+async fn accept(world: Rc<World>, listener: TcpListener, node: usize, gate: Gate) {
     loop {
         match listener.accept().await {
             Ok((mut stream, peer)) => {
-                let peer = match door {
+                let peer = match gate.0 {
                     Door::Plain | Door::ShardAware => Some(peer),
                     Door::Proxied => proxied::peer(&mut stream).await,
                 };
                 if let Some(peer) = peer {
-                    spawn_local(client::serve(Rc::clone(&world), stream, (node, door), peer));
+                    spawn_local(client::serve(Rc::clone(&world), (stream, peer), node, gate));
                 }
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -127,19 +133,34 @@ fn addresses(options: &ClusterOptions) -> Result<Vec<IpAddr>, ClusterError> {
     (0..options.nodes).map(address).collect()
 }
 
-/// The port of each door that there is.
-fn ports(options: &ClusterOptions) -> Vec<(Door, u16)> {
-    let always = [(Door::Plain, options.port), (Door::ShardAware, options.shard_aware_port)];
-    always.into_iter().chain(options.proxy_port.map(|port| (Door::Proxied, port))).collect()
+/// The ports of every node, in the order of its gates.
+fn ports(options: &ClusterOptions) -> Vec<u16> {
+    let of_tls = options.tls_ports.map(|(plain, aware)| [plain, aware]);
+    let usual = [options.port, options.shard_aware_port];
+    usual.into_iter().chain(options.proxy_port).chain(of_tls.into_iter().flatten()).collect()
 }
 
-fn bind_doors(address: IpAddr, ports: &[(Door, u16)]) -> Result<Doors, SimError> {
-    let bind = |(door, port): &(Door, u16)| {
+fn set_ports(options: &mut ClusterOptions, ports: &[u16], gates: &[Gate]) {
+    let mut of_tls = (0, 0);
+    for (at, (port, (door, tls))) in ports.iter().zip(gates).enumerate() {
+        match (door, *tls && at > 1) {
+            (Door::Plain, false) => options.port = *port,
+            (Door::ShardAware, false) => options.shard_aware_port = *port,
+            (Door::Proxied, _) => options.proxy_port = Some(*port),
+            (Door::Plain, true) => of_tls.0 = *port,
+            (Door::ShardAware, true) => of_tls.1 = *port,
+        }
+    }
+    options.tls_ports = options.tls_ports.map(|_| of_tls);
+}
+
+fn bind_all(address: IpAddr, ports: &[u16], gates: &[Gate]) -> Result<Sockets, SimError> {
+    let bind = |(port, gate): (&u16, &Gate)| {
         let address = SocketAddr::new(address, *port);
-        let listener = listen(address).map_err(|source| SimError::Bind { address, source })?;
-        Ok((*door, listener))
+        let socket = listen(address).map_err(|source| SimError::Bind { address, source })?;
+        Ok((socket, *gate))
     };
-    ports.iter().map(bind).collect()
+    ports.iter().zip(gates).map(bind).collect()
 }
 
 /// Listens on one address.

@@ -7,4 +7,5 @@ pub mod listeners; // who listens where
 pub mod options; // what is asked for
 pub(crate) mod proxied; // headers of the PROXY protocol
 pub mod serve; // everything put together
+pub mod tls; // TLS of the nodes
 pub mod world; // the cluster, the clock and the mail

@@ -12,14 +12,17 @@ use crate::wire::opcode::Opcode;
 
 /// The class that clients look at; ScyllaDB keeps Cassandra's name.
 const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
+/// The class when logins may take two steps; clients that do not know it send their name and password.
+const CHALLENGER: &str = "org.example.ChallengeAuthenticator";
 
 /// Answers OPTIONS.
 #[must_use]
 pub fn options(cluster: &Cluster, connection: &Connection) -> Answer {
     let member = cluster.members.get(connection.node);
-    let port = cluster.options.shard_aware_port;
+    let of_tls = cluster.options.tls_ports.map(|(_, aware)| aware);
+    let ports = (cluster.options.shard_aware_port, of_tls);
     let body = member.map_or_else(Vec::new, |member| {
-        supported::body(cluster.options.like, member, connection.shard, port)
+        supported::body(cluster.options.like, member, connection.shard, ports)
     });
     Answer::new(Opcode::Supported, body)
 }
@@ -48,10 +51,11 @@ pub fn startup(
     };
     let owned = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     connection.startup = owned.collect();
-    if cluster.options.user.is_some() {
+    if cluster.roles.is_enabled() {
         connection.phase = Phase::Authenticating;
         let mut body = Vec::new();
-        put_string(&mut body, AUTHENTICATOR);
+        let challenge = cluster.options.challenge;
+        put_string(&mut body, if challenge { CHALLENGER } else { AUTHENTICATOR });
         Ok(Answer::new(Opcode::Authenticate, body))
     } else {
         connection.phase = Phase::Ready;

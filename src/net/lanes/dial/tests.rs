@@ -15,7 +15,7 @@ async fn a_source_port_leads_to_its_shard() {
     for shard in [4, 0, 3] {
         let lane = open(&node, &gate, aim(&node, shard, 5)).await.unwrap();
         assert_eq!(lane.shard, ShardId(shard));
-        assert_eq!(lane.stream.local_addr().unwrap().port() % 5, shard);
+        assert_eq!(lane.stream.tcp().unwrap().local_addr().unwrap().port() % 5, shard);
     }
     let counts = gate.stats.counts();
     assert_eq!((counts.opened, counts.verdict), (3, PortVerdict::Direct));
