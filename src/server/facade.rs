@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn peers_v2_is_there_whatever_the_release() {
-        let facade = of(&ServerTables::default(), "127.0.0.1:9042".parse().unwrap());
+        let facade = at("127.0.0.1:9042");
         let names: Vec<_> = facade.peers_v2.iter().map(|(name, _)| name.as_str()).collect();
         assert!(names.contains(&"native_address") && names.contains(&"tokens"), "{names:?}");
     }

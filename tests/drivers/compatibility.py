@@ -61,36 +61,33 @@ def results():
     return found
 
 
-def cell(wanted, place_rows, which):
+def cell(wanted, row, which):
     """What was asked for, and what was spoken with Cassandra directly and with shardlane."""
-    through = sorted({value for row in place_rows for value in row["through"][which]}, key=str)
-    straight = sorted({value for row in place_rows if row["direct"] for value in row["direct"][which]}, key=str)
-    words = lambda values: " and ".join(map(str, values))
+    words = lambda values: " and ".join(map(str, sorted(values, key=str)))
     if wanted is not None:
-        return words(through)
-    direct = "%s direct → " % words(straight) if straight else ""
-    return "own choice: %s%s" % (direct, words(through))
+        return words(row["through"][which])
+    direct = "%s direct → " % words(row["direct"][which]) if row["direct"] and row["direct"][which] else ""
+    return "own choice: %s%s" % (direct, words(row["through"][which]))
 
 
-def line(name, number, found):
-    """One row of the table, or None when a place of it was not run."""
+def line(name, number, place, found):
+    """One row of the table, or None when it was not run."""
     driver = DRIVERS[name]
-    run = driver.runs[number]
-    rows = [found.get((name, number, place)) for place in run.where]
-    if None in rows:
+    run, row = driver.runs[number], found.get((name, number, place))
+    if row is None:
         return None
-    equal = "; ".join("equal, %s: %d lines" % (row["place"], row["lines"]) for row in rows)
+    equal = "equal, %d lines, %s" % (row["lines"], place)
     warns = list(driver.warns.values()) if number == 0 else []
     remarks = [driver.remark if number == 0 else "", *warns, run.remark, "listed" if run.listed else "",
                "" if REAL in run.where or (number == 0 and driver.remark) else "on the simulated cluster only, to save time"]
     return "| %s | %s | %s | %s | %s | %s |" % (
-        driver.title, driver.version(), cell(run.version, rows, 0), cell(run.compression, rows, 1), equal,
+        driver.title, driver.version(), cell(run.version, row, 0), cell(run.compression, row, 1), equal,
         "; ".join(filter(None, remarks)) or "none")
 
 
 def lines(found):
-    return {(name, number): line(name, number, found)
-            for name, driver in DRIVERS.items() for number in range(len(driver.runs))}
+    return {(name, number, place): line(name, number, place, found)
+            for name, driver in DRIVERS.items() for number, run in enumerate(driver.runs) for place in run.where}
 
 
 def cassandra_version():
@@ -111,7 +108,7 @@ def check():
     wrong = [text for text in every.values() if text and text not in committed]
     assert not wrong, "docs/compatibility.md lacks: %s" % " ".join(wrong[:2])
     if missing:
-        raise stage.Skip("not run here: %s" % ", ".join("%s (%d)" % key for key in missing))
+        raise stage.Skip("not run here: %s" % ", ".join("%s (%d) on %s" % key for key in missing))
     difference = list(difflib.unified_diff(committed, page(found).splitlines(), lineterm="", n=0))
     assert not difference, "docs/compatibility.md is not what was run: %s" % " ".join(difference[2:6])
 
@@ -128,7 +125,7 @@ def main():
     else:
         print(page(found), end="")
         for key in missing:
-            print("not run: %s (%d)" % key, file=sys.stderr)
+            print("not run: %s (%d) on %s" % key, file=sys.stderr)
 
 
 if __name__ == "__main__":

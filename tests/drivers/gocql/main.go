@@ -57,7 +57,8 @@ func connect(ks string) *gocql.Session {
 	cluster := gocql.NewCluster(*host)
 	cluster.Port = *port
 	cluster.Keyspace = ks
-	cluster.Timeout = 20 * time.Second
+	cluster.Timeout = 60 * time.Second
+	cluster.MaxWaitSchemaAgreement = 60 * time.Second
 	cluster.ConnectTimeout = 10 * time.Second
 	cluster.Consistency = gocql.ParseConsistency(*consistency)
 	cluster.ReconnectInterval = time.Second

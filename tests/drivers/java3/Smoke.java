@@ -46,12 +46,13 @@ public class Smoke {
     Cluster.Builder builder = Cluster.builder()
         .addContactPointsWithPorts(new InetSocketAddress(arg("host", ""), Integer.parseInt(arg("port", "9042"))))
         .withoutJMXReporting()
+        .withMaxSchemaAgreementWaitSeconds(60)
         .withLoadBalancingPolicy(new TokenAwarePolicy(
             DCAwareRoundRobinPolicy.builder().withLocalDc(arg("data-center", "dc1")).build()))
         .withReconnectionPolicy(new ConstantReconnectionPolicy(250))
         .withQueryOptions(new QueryOptions().setConsistencyLevel(ConsistencyLevel.QUORUM)
             .setRefreshSchemaIntervalMillis(50))
-        .withSocketOptions(new SocketOptions().setConnectTimeoutMillis(10000).setReadTimeoutMillis(20000));
+        .withSocketOptions(new SocketOptions().setConnectTimeoutMillis(10000).setReadTimeoutMillis(60000));
     if (v3) builder.withProtocolVersion(ProtocolVersion.V3);
     if (args.containsKey("compression")) {
       builder.withCompression(ProtocolOptions.Compression.valueOf(arg("compression", "none").toUpperCase()));

@@ -20,11 +20,11 @@ const row = (r) => plain(r && Object.fromEntries(Object.entries(r)));
 
 function connect(keyspace) {
   const client = new cassandra.Client({
-    protocolOptions: args.version ? { maxVersion: Number(args.version) } : {},
+    protocolOptions: { maxSchemaAgreementWaitSeconds: 60, maxVersion: args.version && Number(args.version) },
     contactPoints: [`${args.host}:${args.port}`],
     localDataCenter: args['data-center'],
     keyspace,
-    socketOptions: { connectTimeout: 10000, readTimeout: 20000 },
+    socketOptions: { connectTimeout: 10000, readTimeout: 60000 },
     queryOptions: { consistency: types.consistencies.quorum },
   });
   client.on('log', (level, from, message) => {

@@ -33,9 +33,9 @@ async def warned(message):
 async def connect(args, keyspace=None):
     extra = {"protocol_version": args.version} if args.version else {}
     cluster = acsylla.create_cluster(
-        [args.host], port=args.port, connect_timeout=10, request_timeout=20, consistency="QUORUM",
+        [args.host], port=args.port, connect_timeout=10, request_timeout=60, consistency="QUORUM",
         load_balance_dc_aware=args.data_center, token_aware_routing=True, constant_reconnect_delay_ms=250,
-        log_level="warn", logging_callback=warned, **extra)
+        max_schema_wait_time_ms=60000, log_level="warn", logging_callback=warned, **extra)
     return await cluster.create_session(keyspace=keyspace)
 
 

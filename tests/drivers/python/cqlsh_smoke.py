@@ -77,7 +77,7 @@ class Shell:
     def __init__(self, args):
         self.args = args
         self.command = [str(Path(sys.executable).parent / "cqlsh"), args.host, str(args.port), "--no-color",
-                        "--request-timeout=20", "--connect-timeout=10", "--encoding=utf-8"]
+                        "--request-timeout=60", "--connect-timeout=10", "--encoding=utf-8"]
         if args.version:
             self.command.append("--protocol-version=%d" % args.version)
 
@@ -88,7 +88,7 @@ class Shell:
             script.flush()
             words = self.command + (["-k", self.args.keyspace] if keyspace else []) + ["-f", script.name]
             done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  encoding="utf-8", timeout=80)
+                                  encoding="utf-8", timeout=110)
             return done.returncode, done.stdout, done.stderr.replace(script.name, "script")
 
     def show(self, name, text, keyspace=True):

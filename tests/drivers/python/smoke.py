@@ -43,13 +43,14 @@ def one(result):
 
 
 def connect(args, keyspace=None):
-    profile = ExecutionProfile(load_balancing_policy=TokenAwarePolicy(RoundRobinPolicy()), request_timeout=20,
+    profile = ExecutionProfile(load_balancing_policy=TokenAwarePolicy(RoundRobinPolicy()), request_timeout=60,
                                consistency_level=ConsistencyLevel.QUORUM)
     extra = {"compression": {"none": False}.get(args.compression, args.compression)} if args.compression else {}
     if args.version:
         extra["protocol_version"] = args.version
     cluster = Cluster([args.host], port=args.port, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-                      connect_timeout=10, control_connection_timeout=10, **extra)
+                      connect_timeout=10, control_connection_timeout=20,
+                      max_schema_agreement_wait=60, **extra)
     return cluster, cluster.connect(keyspace)
 
 

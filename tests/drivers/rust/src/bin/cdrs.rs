@@ -120,7 +120,7 @@ async fn execute(
 /// A definition, and then what other drivers do by themselves: wait until every node has it.
 async fn define(s: &Current, text: &str) -> Outcome {
     run(s, text).await?;
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(60);
     let mut agreed = 0;
     // Requests go to the nodes in turn; each is asked for its own view.
     while agreed < 6 {

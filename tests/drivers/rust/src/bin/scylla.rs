@@ -47,11 +47,12 @@ fn uid(n: u32) -> Uuid {
 async fn connect(args: &Args, keyspace: Option<&str>) -> Result<Session, Box<dyn Error>> {
     let profile = ExecutionProfile::builder()
         .consistency(Consistency::Quorum)
-        .request_timeout(Some(Duration::from_secs(20)))
+        .request_timeout(Some(Duration::from_secs(60)))
         .build();
     let mut builder = SessionBuilder::new()
         .known_node(format!("{}:{}", args.get("host", ""), args.get("port", "9042")))
         .connection_timeout(Duration::from_secs(10))
+        .schema_agreement_timeout(Duration::from_secs(60))
         .compression(match args.get("compression", "none") {
             "lz4" => Some(Compression::Lz4),
             "snappy" => Some(Compression::Snappy),
