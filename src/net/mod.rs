@@ -8,6 +8,7 @@ mod housekeeping;
 pub mod lanes;
 pub mod listener;
 pub mod logins;
+pub mod poller;
 pub mod reactor;
 pub mod ready_list;
 pub mod slot_table;
