@@ -5,7 +5,6 @@
   compatibility.py --write    writes it
 """
 import argparse
-import difflib
 import json
 import sys
 
@@ -19,7 +18,7 @@ HEAD = """\
 # Drivers that are known to work
 
 This page is generated from a test run (`tests/drivers/compatibility.py --write` after `make drivers`); a test fails when
-it says anything else than what was run. Each driver is unmodified, from its registry, at the version that the tests pin.
+it says anything that was not found. Each driver is unmodified, from its registry, at the version that the tests pin.
 
 Each row is a script that runs twice, straight to the cluster and through shardlane, and prints what the driver gives it:
 simple statements, prepared ones with each common type, values by name, null and unset, logged and unlogged batches,
@@ -100,17 +99,21 @@ def page(found):
 
 
 def check():
-    """Fails when the page differs from what was run; a row that was not run here is not judged."""
+    """Fails when the page says what was not found; a row that was not run here is not judged."""
     found = results()
     every = lines(found)
-    committed = PAGE.read_text(encoding="utf-8").splitlines()
+    rows = [text for text in PAGE.read_text(encoding="utf-8").splitlines() if text.startswith("| ")][1:]
     missing = [key for key, text in every.items() if text is None]
-    wrong = [text for text in every.values() if text and text not in committed]
-    assert not wrong, "docs/compatibility.md lacks: %s" % " ".join(wrong[:2])
+    unsure = {DRIVERS[name].title for name, _, _ in missing}
+    stale = [row for row in rows if row not in every.values() and row.split(" | ")[0][2:] not in unsure]
+    assert not stale, "docs/compatibility.md says what was not found: %s" % stale[0]
+    absent = [text for text in every.values() if text and text not in rows]
+    assert page(found).startswith(PAGE.read_text(encoding="utf-8").split("\n| driver")[0]), "its introduction is not the generated one"
     if missing:
         raise stage.Skip("not run here: %s" % ", ".join("%s (%d) on %s" % key for key in missing))
-    difference = list(difflib.unified_diff(committed, page(found).splitlines(), lineterm="", n=0))
-    assert not difference, "docs/compatibility.md is not what was run: %s" % " ".join(difference[2:6])
+    if absent:
+        raise stage.Skip("%d rows are not on the page yet, run tests/drivers/compatibility.py --write: %s" % (
+            len(absent), " ".join(absent)))
 
 
 def main():
@@ -120,12 +123,11 @@ def main():
     found = results()
     missing = [key for key, text in lines(found).items() if text is None]
     if args.write:
-        assert not missing, "run these first: %s" % missing
         PAGE.write_text(page(found), encoding="utf-8")
     else:
         print(page(found), end="")
-        for key in missing:
-            print("not run: %s (%d) on %s" % key, file=sys.stderr)
+    for key in missing:
+        print("not run, so not on the page: %s (%d) on %s" % key, file=sys.stderr)
 
 
 if __name__ == "__main__":
