@@ -41,10 +41,11 @@ fn names_of_tests() -> HashSet<String> {
         let text = fs::read_to_string(path).unwrap();
         add_marked(&text, &["#[test]", "#[tokio::test"], "fn ", &mut names);
     }
+    let matrix = fs::read_to_string("tests/drivers/matrix.py").unwrap();
     for path in files(Path::new("tests/drivers"), "py") {
         let text = fs::read_to_string(path).unwrap();
         add_marked(&text, &["@case"], "def ", &mut names);
-        add_made(&text, &mut names);
+        add_made(&text, &matrix, &mut names);
     }
     names
 }
@@ -62,17 +63,20 @@ fn add_marked(text: &str, marks: &[&str], keyword: &str, names: &mut HashSet<Str
     }
 }
 
-/// Adds the cases that a loop makes of one function: `name="prefix_" + _name`, for each `"name": (` of the file.
-fn add_made(text: &str, names: &mut HashSet<String>) {
+/// Adds the cases that a loop makes of one function: `name="prefix_" + _name`, for each `"name": (` of the file
+/// and each `"name": Driver(` of the matrix.
+fn add_made(text: &str, matrix: &str, names: &mut HashSet<String>) {
     for name in text.split("name=\"").skip(1) {
         let (prefix, rest) = name.split_once('"').unwrap();
         if !rest.starts_with(" + _name") {
             names.insert(prefix.to_owned());
             continue;
         }
-        let entries =
-            text.lines().filter_map(|line| line.strip_prefix("    \"")?.split_once("\": ("));
-        names.extend(entries.map(|(entry, _)| format!("{prefix}{entry}")));
+        for (text, opening) in [(text, "\": ("), (matrix, "\": Driver(")] {
+            let entries =
+                text.lines().filter_map(|line| line.strip_prefix("    \"")?.split_once(opening));
+            names.extend(entries.map(|(entry, _)| format!("{prefix}{entry}")));
+        }
     }
 }
 

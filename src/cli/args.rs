@@ -88,6 +88,9 @@ pub struct SettingsArgs {
     /// Nodes of this rack are preferred within the data centre
     #[arg(long, value_name = "NAME")]
     pub rack: Option<String>,
+    /// Compression that drivers are told of, lz4 or snappy or both [default: none]
+    #[arg(long, value_name = "NAME,...")]
+    pub compression_clients: Option<String>,
     /// Whose rights clients have: their own (pass-through) or the proxy's (service) [default: the
     /// proxy's if it has a role]
     #[arg(long, value_name = "MODE")]
@@ -149,6 +152,7 @@ impl SettingsArgs {
             ("rack", &self.rack),
             ("translate", &self.translate),
             ("client_routes", &self.client_routes),
+            ("compression.clients", &self.compression_clients),
             ("auth.mode", &self.auth_mode),
             ("username", &self.username),
             ("password_file", &self.password_file),

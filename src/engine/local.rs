@@ -66,6 +66,7 @@ impl Engine {
     }
 
     /// No `SCYLLA_*` key: a shard-aware driver would look for shards behind us and find none.
+    /// What is not listed as a compression is spoken all the same, if a driver asks for it.
     fn answer_options(&mut self, client: ClientKey, stream: i16) {
         let told = self.settings.compression_told.iter().map(|one| one.name());
         let told: Vec<&str> = told.collect();
@@ -99,6 +100,7 @@ impl Engine {
                     }
                 };
                 if let Some(entry) = self.clients.get_mut(client) {
+                    self.tally.on_started(entry.session.version, compression);
                     entry.session.phase = phase;
                     entry.session.compression = compression;
                 }

@@ -3,6 +3,7 @@
 use crate::flow::histogram::Histogram;
 use crate::routing::decision::Reason;
 use crate::topology::table::TableId;
+use crate::wire::compression::Compression;
 use crate::wire::opcode::Opcode;
 
 /// How a request ended.
@@ -124,6 +125,8 @@ pub struct Tally {
     pub own_time: Histogram,
     /// Clients that connected.
     pub clients_opened: u64,
+    /// STARTUPs that were agreed to: protocol 3 and 4, each plain, with lz4, with Snappy.
+    pub started: [[u64; 3]; 2],
     /// Clients refused for being too many.
     pub clients_refused: u64,
     /// Clients closed since they never read their answers.
@@ -186,6 +189,19 @@ impl Tally {
     pub fn on_ended(&mut self, ask: Ask, outcome: Outcome) {
         let row = self.ended.get_mut(usize::from(ask as u8));
         if let Some(cell) = row.and_then(|row| row.get_mut(usize::from(outcome as u8))) {
+            *cell += 1;
+        }
+    }
+
+    /// Counts a STARTUP that was agreed to.
+    pub fn on_started(&mut self, version: Option<u8>, compression: Option<Compression>) {
+        let row = usize::from(version != Some(3));
+        let column = match compression {
+            None => 0,
+            Some(Compression::Lz4) => 1,
+            Some(Compression::Snappy) => 2,
+        };
+        if let Some(cell) = self.started.get_mut(row).and_then(|row| row.get_mut(column)) {
             *cell += 1;
         }
     }

@@ -40,19 +40,18 @@ pub fn of(tables: &ServerTables, bind: &Bind) -> Facade {
         host_id: host_id(&local, bind),
         style: MetadataStyle::Global,
         peers: peers.collect(),
-        peers_v2: peers_v2(&local),
+        peers_v2: peers_v2(),
         local,
     }
 }
 
-/// Columns of `system.peers_v2`, from the first Cassandra that has it. Drivers go by the release and
-/// do not fall back; ScyllaDB says 3.0.8, and has no such table.
-fn peers_v2(local: &[LocalColumn]) -> Option<Vec<(String, ColumnType)>> {
-    let release = local.iter().find(|column| column.name == "release_version")?.cell.as_deref()?;
-    let major = str::from_utf8(release).ok()?.split('.').next()?.parse::<u32>().ok()?;
+/// Columns of `system.peers_v2`, which ScyllaDB has not. Its own Go driver takes a node whose
+/// SUPPORTED names no shards for a Cassandra, asks for this table and does not fall back; those that
+/// fall back find the same in it as in `system.peers`: nobody.
+fn peers_v2() -> Vec<(String, ColumnType)> {
     let tokens = ("tokens".to_owned(), ColumnType::set_of_text());
     let columns = PEERS_V2.iter().map(|(name, kind)| ((*name).to_owned(), kind.clone()));
-    (major >= 4).then(|| columns.chain([tokens]).collect())
+    columns.chain([tokens]).collect()
 }
 
 /// The facade's own id: the same after a restart, for drivers take another for another node, and
@@ -75,17 +74,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_cassandra_4_and_later_have_peers_v2() {
-        let columns = |release: &str| {
-            let cell = Some(release.as_bytes().to_vec());
-            let kind = ColumnType::Varchar;
-            peers_v2(&[LocalColumn { name: "release_version".to_owned(), kind, cell }])
-        };
-        assert!(columns("5.0.9").unwrap().iter().any(|(name, _)| name == "native_address"));
-        assert!(columns("4.0-beta1").is_some());
-        assert_eq!(columns("3.0.8"), None);
-        assert_eq!(columns("x"), None);
-        assert_eq!(peers_v2(&[]), None);
+    fn peers_v2_is_there_whatever_the_release() {
+        let facade = at("127.0.0.1:9042");
+        let names: Vec<_> = facade.peers_v2.iter().map(|(name, _)| name.as_str()).collect();
+        assert!(names.contains(&"native_address") && names.contains(&"tokens"), "{names:?}");
     }
 
     fn at(bind: &str) -> Facade {

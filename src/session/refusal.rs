@@ -13,12 +13,6 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A table that the node does not have.
-    #[must_use]
-    pub fn unconfigured_table(table: &str) -> Self {
-        Self { code: ErrorCode::INVALID, text: format!("unconfigured table {table}") }
-    }
-
     /// A column that the table does not have.
     #[must_use]
     pub fn unrecognized_name(name: &str) -> Self {

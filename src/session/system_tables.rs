@@ -39,8 +39,8 @@ pub struct Facade {
     pub local: Vec<LocalColumn>,
     /// Columns of `system.peers`.
     pub peers: Vec<(String, ColumnType)>,
-    /// Columns of `system.peers_v2`, when the real node has that table.
-    pub peers_v2: Option<Vec<(String, ColumnType)>>,
+    /// Columns of `system.peers_v2`, whether or not the real node has that table.
+    pub peers_v2: Vec<(String, ColumnType)>,
 }
 
 /// A column of `system.local` with its cell.
@@ -97,7 +97,7 @@ impl Facade {
                 })
                 .collect(),
             peers: names(peers),
-            peers_v2: peers_v2.map(names),
+            peers_v2: peers_v2.map(names).unwrap_or_default(),
         }))
     }
 
@@ -140,7 +140,7 @@ impl Facade {
         version: u8,
     ) -> Result<Vec<u8>, Refusal> {
         let outputs = self.outputs(select)?;
-        let columns = self.columns(select.table)?;
+        let columns = self.columns(select.table);
         let kind_of = |name: &str| {
             let column = columns.iter().find(|(column, _)| *column == name);
             column.map_or(ColumnType::Blob, |(_, kind)| (*kind).clone())
@@ -170,7 +170,7 @@ impl Facade {
 
     /// The columns of the result, before they become one JSON text.
     fn outputs<'a>(&'a self, select: &'a SystemSelect) -> Result<Vec<Output<'a>>, Refusal> {
-        let columns = self.columns(select.table)?;
+        let columns = self.columns(select.table);
         let find = |name: &str| {
             let column = columns.iter().find(|(column, _)| *column == name);
             column.copied().ok_or_else(|| Refusal::unrecognized_name(name))
@@ -205,14 +205,13 @@ impl Facade {
         select.selectors.iter().map(output).collect()
     }
 
-    fn columns(&self, table: SystemTable) -> Result<Vec<(&str, &ColumnType)>, Refusal> {
-        match (table, &self.peers_v2) {
-            (SystemTable::Local, _) => {
-                Ok(self.local.iter().map(|column| (column.name.as_str(), &column.kind)).collect())
+    fn columns(&self, table: SystemTable) -> Vec<(&str, &ColumnType)> {
+        match table {
+            SystemTable::Local => {
+                self.local.iter().map(|column| (column.name.as_str(), &column.kind)).collect()
             }
-            (SystemTable::Peers, _) => Ok(named(&self.peers)),
-            (SystemTable::PeersV2, Some(columns)) => Ok(named(columns)),
-            (SystemTable::PeersV2, None) => Err(Refusal::unconfigured_table(table.name())),
+            SystemTable::Peers => named(&self.peers),
+            SystemTable::PeersV2 => named(&self.peers_v2),
         }
     }
 

@@ -133,6 +133,15 @@ fn add_prepared(families: &mut Families, workers: &[WorkerReport]) {
 fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::CLIENTS, held(workers, |gauges| gauges.clients));
     families.number(&names::CLIENTS_OPENED, total(workers, |tally| tally.clients_opened));
+    let started = [3, 4].into_iter().enumerate().flat_map(|(row, version)| {
+        ["none", "lz4", "snappy"].into_iter().enumerate().map(move |(column, compression)| {
+            let count = |tally: &Tally| {
+                tally.started.get(row).and_then(|row| row.get(column)).copied().unwrap_or(0)
+            };
+            (vec![version.to_string(), compression.to_owned()], total(workers, count))
+        })
+    });
+    families.numbers(&names::CLIENTS_STARTED, started.filter(|(_, count)| *count > 0));
     let rejected = [
         ("too_many", total(workers, |tally| tally.clients_refused)),
         ("unread_answers", total(workers, |tally| tally.clients_cut_off)),

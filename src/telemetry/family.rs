@@ -4,7 +4,7 @@ use prometheus::TextEncoder;
 use prometheus::proto::{self, LabelPair, MetricFamily, MetricType};
 
 use crate::flow::histogram::Histogram;
-use crate::telemetry::names::{Kind, Metric};
+use crate::telemetry::metric::{Kind, Metric};
 
 /// Bounds of a histogram's buckets: powers of two, at which our own histogram is exact.
 #[derive(Clone, Copy, Debug)]

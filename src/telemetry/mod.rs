@@ -3,5 +3,6 @@
 pub mod exporter;
 pub mod family;
 pub mod logging;
+pub mod metric;
 pub mod names;
 pub mod report;

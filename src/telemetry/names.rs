@@ -3,45 +3,7 @@
 //! One prefix, base units, `_total` for what only grows. A label's values come from our own enums, or
 //! are nodes and tables of one cluster; never text that a client sent.
 
-/// How a metric behaves.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
-    /// Only grows.
-    Counter,
-    /// Comes and goes.
-    Gauge,
-    /// Counts by size.
-    Histogram,
-}
-
-/// One metric.
-#[derive(Debug, Eq, PartialEq)]
-pub struct Metric {
-    /// Name on the page.
-    pub name: &'static str,
-    /// How it behaves.
-    pub kind: Kind,
-    /// What it counts.
-    pub help: &'static str,
-    /// Names of its labels.
-    pub labels: &'static [&'static str],
-}
-
-const fn counter(
-    name: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Metric {
-    Metric { name, kind: Kind::Counter, help, labels }
-}
-
-const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, help, labels }
-}
-
-const fn histogram(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Histogram, help, labels: &[] }
-}
+use crate::telemetry::metric::{Metric, counter, gauge, histogram};
 
 /// `shardlane_build_info`
 pub const BUILD_INFO: Metric =
@@ -255,6 +217,13 @@ pub const CLIENTS: Metric =
 pub const CLIENTS_OPENED: Metric =
     counter("shardlane_clients_opened_total", &[], "Clients that connected.");
 
+/// `shardlane_clients_started_total`
+pub const CLIENTS_STARTED: Metric = counter(
+    "shardlane_clients_started_total",
+    &["version", "compression"],
+    "Connections that agreed to a protocol version and a compression: none, lz4 or snappy.",
+);
+
 /// `shardlane_clients_rejected_total`
 pub const CLIENTS_REJECTED: Metric = counter(
     "shardlane_clients_rejected_total",
@@ -358,6 +327,7 @@ pub const ALL: &[Metric] = &[
     PREPARED_SPREAD,
     CLIENTS,
     CLIENTS_OPENED,
+    CLIENTS_STARTED,
     CLIENTS_REJECTED,
     LOGINS,
     CREDENTIALS,

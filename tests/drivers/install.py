@@ -4,11 +4,13 @@
 Every step has a stamp: the text of the files that pin its versions. A step whose stamp is up to date
 is left alone. What cannot be installed makes its tests skip, with the reason.
 """
+import collections
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -16,6 +18,8 @@ ROOT = HERE.parents[1]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 DRIVERS = TARGET / "drivers"
 PATIENCE = 900
+# One at a time for each step: the runner's threads may want the same driver.
+LOCKS = collections.defaultdict(threading.Lock)
 
 
 class Missing(Exception):
@@ -39,23 +43,33 @@ def once(name, pins, make):
     """Runs `make` unless it succeeded before with the same pins."""
     stamp = DRIVERS / (name + ".stamp")
     wanted = hashlib.sha256(b"".join(p.read_bytes() for p in pins)).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
-    DRIVERS.mkdir(parents=True, exist_ok=True)
-    print("installing %s" % name, flush=True)
-    make()
-    stamp.write_text(wanted)
+    with LOCKS[name]:
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        DRIVERS.mkdir(parents=True, exist_ok=True)
+        print("installing %s" % name, flush=True)
+        make()
+        stamp.write_text(wanted)
 
 
-def python(name):
-    """The interpreter of the virtual environment that holds one Python driver."""
+def python(name, old=False):
+    """The interpreter of the virtual environment that holds one Python driver.
+
+    An `old` driver is built from source by tools of its own time, without its C parts.
+    """
     venv, pins = DRIVERS / ("python-" + name), HERE / "python" / (name + ".txt")
 
     def make():
+        if old and sys.version_info >= (3, 12):
+            raise Missing("Python %d.%d has no asyncore, which drivers of 2016 need" % sys.version_info[:2])
         shutil.rmtree(venv, ignore_errors=True)
         # The machine's own Python first: one that a version manager built may lack ensurepip.
         run([sys.executable, "-m", "venv", venv])
-        run([venv / "bin/python", "-m", "pip", "install", "-q", "-r", pins])
+        pip = [venv / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        if old:
+            run([*pip, "setuptools==65.5.0", "wheel==0.45.1"])
+        run([*pip, *(["--no-build-isolation"] if old else []), "-r", pins],
+            env=dict(os.environ, CASS_DRIVER_NO_EXTENSIONS="1"))
     once("python-" + name, [pins], make)
     return [str(venv / "bin/python")]
 
@@ -77,30 +91,68 @@ def node():
 
 
 def gocql(fork=""):
-    """The program of gocql/, built with gocql itself or with ScyllaDB's fork."""
-    name, mod = ("gocql-scylla", "scylla") if fork else ("gocql", "go")
-    out = DRIVERS / (name + ".bin")
+    """The program of gocql/, built with gocql itself, with ScyllaDB's fork, or with the Apache driver."""
+    name, mod = ("gocql-" + fork, fork) if fork else ("gocql", "go")
+    out, source = DRIVERS / (name + ".bin"), HERE / "gocql"
+    pins = sorted(source.glob("*.go")) + [source / ("%s.%s" % (mod, end)) for end in ("mod", "sum")]
 
     def make():
-        run([tool("go"), "build", "-modfile=%s.mod" % mod, "-o", out, "."], cwd=HERE / "gocql")
-    pins = sorted((HERE / "gocql").glob("*.go")) + [HERE / ("gocql/%s.%s" % (mod, end)) for end in ("mod", "sum")]
+        tool("go")
+        folder, more = source, ["-modfile=%s.mod" % mod]
+        if fork == "v2":
+            # The same source: the Apache driver differs by its import path.
+            folder, more = DRIVERS / "gocql-v2", ["-tags", "v2"]
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for pin in pins:
+                text = pin.read_text(encoding="utf-8")
+                if pin.suffix == ".go":
+                    text = text.replace('"github.com/gocql/gocql"', 'gocql "github.com/apache/cassandra-gocql-driver/v2"')
+                (folder / {"v2.mod": "go.mod", "v2.sum": "go.sum"}.get(pin.name, pin.name)).write_text(text, encoding="utf-8")
+        run(["go", "build", *more, "-o", out, "."], cwd=folder)
     once(name, pins, make)
     return [str(out)]
 
 
-def rust():
-    """The program of rust_scylla/."""
-    crate = HERE / "rust_scylla"
-    pins = [crate / "Cargo.toml", crate / "Cargo.lock", crate / "src/main.rs"]
+def rust(name):
+    """A program of rust/; one build makes them all."""
+    crate = HERE / "rust"
+    pins = [crate / "Cargo.toml", crate / "Cargo.lock", *sorted((crate / "src/bin").glob("*.rs"))]
 
     def make():
         run([tool("cargo"), "build", "--locked", "--target-dir", DRIVERS / "rust"], cwd=crate)
     once("rust", pins, make)
-    return [str(DRIVERS / "rust/debug/rust-scylla-driver-tests")]
+    return [str(DRIVERS / "rust/debug" / name)]
+
+
+def java(name):
+    """The program of java3/ or java4/, compiled with the jars that its pom.xml names."""
+    source, folder = HERE / name, DRIVERS / name
+    homes = sorted(Path("/usr/lib/jvm").glob("*-17-*"))
+    java_home = next((home for home in homes if (home / "bin/javac").exists()), None)
+
+    def make():
+        tool("mvn")
+        if java_home is None:
+            raise Missing("no JDK 17 on this machine")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        run(["mvn", "-q", "-B", "-f", source / "pom.xml", "dependency:copy-dependencies", "-DincludeScope=runtime",
+             "-DoutputDirectory=%s" % (folder / "lib")])
+        run([java_home / "bin/javac", "-nowarn", "-encoding", "UTF-8", "-cp", "%s/*" % (folder / "lib"), "-d",
+             folder / "classes", source / "Smoke.java"])
+    once(name, [source / "pom.xml", source / "Smoke.java"], make)
+    return [str(java_home / "bin/java"), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+            "-Dfile.encoding=UTF-8", "-Duser.timezone=UTC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp",
+            "%s:%s/*" % (folder / "classes", folder / "lib"), "Smoke"]
 
 
 EVERYTHING = {"python-cassandra": lambda: python("cassandra"), "python-scylla": lambda: python("scylla"),
-              "node": node, "gocql": gocql, "gocql-scylla": lambda: gocql("scylla"), "rust": rust}
+              "python-2016": lambda: python("2016", old=True), "python-acsylla": lambda: python("acsylla"),
+              "python-cqlsh": lambda: python("cqlsh"), "node": node, "gocql": gocql,
+              "gocql-scylla": lambda: gocql("scylla"), "gocql-v2": lambda: gocql("v2"),
+              "rust": lambda: rust("scylla"), "rust-cdrs": lambda: rust("cdrs"), "java3": lambda: java("java3"),
+              "java4": lambda: java("java4")}
 
 
 def main():

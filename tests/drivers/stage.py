@@ -31,11 +31,15 @@ class Skip(Exception):
     """A case that cannot run here; its text says why."""
 
 
-def case(deadline=120, needs=(), python="python-cassandra", drivers=(), name=None):
-    """Registers a function as a case; `python` is the virtual environment that it runs in itself."""
+def case(deadline=120, needs=(), python="python-cassandra", drivers=(), name=None, together=1, last=False):
+    """Registers a function as a case; `python` is the virtual environment that it runs in itself.
+
+    `together`: so many of its neighbours may run at a time. `last`: after all others.
+    """
     def register(function):
         CASES[name or function.__name__] = {"run": function, "deadline": deadline, "needs": tuple(needs),
-                                            "python": python, "drivers": tuple(drivers)}
+                                            "python": python, "drivers": tuple(drivers), "together": together,
+                                            "last": last}
         return function
     return register
 
@@ -161,10 +165,10 @@ class Stage(contextlib.ExitStack):
         self.callback(child.stop)
         return child
 
-    def driver(self, name, *words):
-        """One of the driver programs; `name` is a key of install.EVERYTHING."""
+    def driver(self, name, *words, label=None):
+        """One of the driver programs; `name` is a key of install.EVERYTHING, `label` what its log is called."""
         command = install.EVERYTHING[name]()
-        return self.start([*command, *words], name, stdin=True)
+        return self.start([*command, *words], label or name, stdin=True)
 
     def file(self, name, text):
         """A file that is gone when the case ends."""

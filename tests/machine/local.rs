@@ -114,3 +114,21 @@ fn a_driver_sees_no_shards_behind_us() {
     let keys = Reader::new(&answer.body).string_multimap().unwrap();
     assert!(keys.iter().all(|(key, _)| !key.starts_with("SCYLLA")), "{keys:?}");
 }
+
+#[test]
+fn compression_is_told_of_only_where_it_is_set_and_given_to_whoever_asks() {
+    for offered in [vec![], vec!["lz4", "snappy"]] {
+        let mut rig = Rig::with_settings(|settings| settings.offered.clone_from(&offered));
+        let client = rig.silent_client();
+        rig.send(client, &frame((4, 0, 2), Opcode::Options, |_| {}));
+        let answer = rig.answer(client);
+        let keys = Reader::new(&answer.body).string_multimap().unwrap();
+        let listed = keys.iter().find(|(key, _)| *key == "COMPRESSION").unwrap();
+        assert_eq!(listed.1, offered);
+        for (compression, column) in [(None, 0), (Some("lz4"), 1), (Some("snappy"), 2)] {
+            rig.client_of(3, compression);
+            assert_eq!(rig.engine.tally().started[0][column], 1, "{compression:?}");
+        }
+        assert_eq!(rig.engine.tally().started[1], [0; 3], "nobody spoke version 4");
+    }
+}

@@ -87,8 +87,12 @@ impl Rig {
     }
 
     pub(crate) fn with_limits(change: impl FnOnce(&mut Limits)) -> Self {
+        Self::with_settings(|settings| change(&mut settings.limits))
+    }
+
+    pub(crate) fn with_settings(change: impl FnOnce(&mut EngineSettings)) -> Self {
         let mut settings = settings();
-        change(&mut settings.limits);
+        change(&mut settings);
         Self {
             engine: Engine::new(settings, snapshot(1, 3)),
             now_us: 1_000_000,

@@ -2,7 +2,8 @@
 //
 // The lines of a run straight to the cluster and of a run through the proxy have to be equal byte
 // for byte. Lines that start with `@` speak to whoever started the program. The same source builds
-// with gocql/gocql (go.mod) and with ScyllaDB's fork (scylla.mod).
+// with gocql/gocql (go.mod), with ScyllaDB's fork (scylla.mod) and, its import path changed, with the
+// Apache driver (v2.mod).
 package main
 
 import (
@@ -22,18 +23,19 @@ import (
 )
 
 var (
-	host         = flag.String("host", "", "contact point")
-	port         = flag.Int("port", 9042, "its port")
-	keyspace     = flag.String("keyspace", "smoke_gocql", "keyspace to work in")
-	dataCenter   = flag.String("data-center", "dc1", "data centre of the keyspace")
-	factor       = flag.Int("rf", 3, "replication factor")
-	withKeyspace = flag.String("with-keyspace", "", "appended to CREATE KEYSPACE")
-	skip         = flag.String("skip", "", "sections to leave out, comma separated")
-	mode         = flag.String("mode", "smoke", "smoke, load or touch")
-	consistency  = flag.String("consistency", "QUORUM", "consistency level")
-	keys         = flag.Int("keys", 200, "how many keys the other modes use")
-	words        = []string{"", "plain", "ärger", "Привет", "日本語", "🦀 lane"}
-	lines        = bufio.NewScanner(os.Stdin)
+	host        = flag.String("host", "", "contact point")
+	port        = flag.Int("port", 9042, "its port")
+	keyspace    = flag.String("keyspace", "smoke_gocql", "keyspace to work in")
+	dataCenter  = flag.String("data-center", "dc1", "data centre of the keyspace")
+	factor      = flag.Int("rf", 3, "replication factor")
+	version     = flag.Int("version", 0, "protocol version; 0 leaves it to the driver")
+	compression = flag.String("compression", "", "a key of compressors")
+	skip        = flag.String("skip", "", "sections to leave out, comma separated")
+	mode        = flag.String("mode", "smoke", "smoke, load or touch")
+	consistency = flag.String("consistency", "QUORUM", "consistency level")
+	keys        = flag.Int("keys", 200, "how many keys the other modes use")
+	words       = []string{"", "plain", "ärger", "Привет", "日本語", "🦀 lane"}
+	lines       = bufio.NewScanner(os.Stdin)
 )
 
 func say(words ...any) { fmt.Println(words...) }
@@ -55,10 +57,13 @@ func connect(ks string) *gocql.Session {
 	cluster := gocql.NewCluster(*host)
 	cluster.Port = *port
 	cluster.Keyspace = ks
-	cluster.Timeout = 20 * time.Second
+	cluster.Timeout = 60 * time.Second
+	cluster.MaxWaitSchemaAgreement = 60 * time.Second
 	cluster.ConnectTimeout = 10 * time.Second
 	cluster.Consistency = gocql.ParseConsistency(*consistency)
 	cluster.ReconnectInterval = time.Second
+	cluster.ProtoVersion = *version
+	cluster.Compressor = compressors[*compression]
 	cluster.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(gocql.RoundRobinHostPolicy())
 	session, err := cluster.CreateSession()
 	check(err)
@@ -79,8 +84,8 @@ func (t *smoke) row(text string, values ...any) map[string]any {
 
 func (t *smoke) schema() {
 	t.do("DROP KEYSPACE IF EXISTS " + *keyspace)
-	t.do(fmt.Sprintf("CREATE KEYSPACE %s WITH replication = {'class': 'NetworkTopologyStrategy', '%s': %d}%s",
-		*keyspace, *dataCenter, *factor, *withKeyspace))
+	t.do(fmt.Sprintf("CREATE KEYSPACE %s WITH replication = {'class': 'NetworkTopologyStrategy', '%s': %d}",
+		*keyspace, *dataCenter, *factor))
 	t.s.Close()
 	t.s = connect(*keyspace)
 	t.do("CREATE TABLE types (k int PRIMARY KEY, a text, b blob, c uuid, d bigint, e double, f boolean, " +
@@ -95,6 +100,8 @@ func (t *smoke) simple() {
 	t.do("INSERT INTO ids (k, v) VALUES (?, ?)", uid(1), 7)
 	say("simple:", t.row("SELECT k, v FROM ids WHERE k = ?", uid(1)))
 	t.do(fmt.Sprintf("INSERT INTO %s.ids (k, v) VALUES (%s, 8)", *keyspace, uid(2)))
+	t.do("INSERT INTO ids (k, v) VALUES (:k, :v)", gocql.NamedValue("k", uid(3)), gocql.NamedValue("v", 9))
+	say("simple: named", t.row("SELECT v FROM ids WHERE k = :k", gocql.NamedValue("k", uid(3))))
 	say("simple: literal", t.row(fmt.Sprintf("SELECT v FROM ids WHERE k = %s", uid(2))))
 }
 
@@ -129,7 +136,11 @@ func (t *smoke) prepared() {
 
 func (t *smoke) nothing() {
 	t.do("INSERT INTO types (k, a, d) VALUES (?, ?, ?)", 9001, "kept", 5)
-	t.do("INSERT INTO types (k, a, d) VALUES (?, ?, ?)", 9001, gocql.UnsetValue, nil)
+	if *version == 3 { // which knows no unset
+		t.do("INSERT INTO types (k, d) VALUES (?, ?)", 9001, nil)
+	} else {
+		t.do("INSERT INTO types (k, a, d) VALUES (?, ?, ?)", 9001, gocql.UnsetValue, nil)
+	}
 	var a *string
 	var d *int64
 	check(t.s.Query("SELECT a, d FROM types WHERE k = ?", 9001).Scan(&a, &d))
@@ -261,25 +272,23 @@ func inParallel(n, at int, run func(int)) {
 }
 
 func (t *smoke) many() {
-	wrong := make([]bool, 400)
-	for half := 0; half < 400; half += 200 {
-		inParallel(200, 200, func(i int) {
-			k := (half+i)*7919 - 400_000
-			t.do("INSERT INTO types (k, a, d) VALUES (?, ?, ?)", k, fmt.Sprint("w", k), int64(k)<<20)
-		})
-		inParallel(200, 200, func(i int) {
-			k := (half+i)*7919 - 400_000
-			got := t.row("SELECT k, a, d FROM types WHERE k = ?", k)
-			wrong[half+i] = got["k"] != k || got["a"] != fmt.Sprint("w", k) || got["d"] != int64(k)<<20
-		})
-	}
+	wrong := make([]bool, 500)
+	inParallel(500, 500, func(i int) {
+		k := i*7919 - 400_000
+		t.do("INSERT INTO types (k, a, d) VALUES (?, ?, ?)", k, fmt.Sprint("w", k), int64(k)<<20)
+	})
+	inParallel(500, 500, func(i int) {
+		k := i*7919 - 400_000
+		got := t.row("SELECT k, a, d FROM types WHERE k = ?", k)
+		wrong[i] = got["k"] != k || got["a"] != fmt.Sprint("w", k) || got["d"] != int64(k)<<20
+	})
 	count := 0
 	for _, w := range wrong {
 		if w {
 			count++
 		}
 	}
-	say("in flight: 200 at once, wrong", count)
+	say("in flight: 500 at once, wrong", count)
 }
 
 func (t *smoke) definitions() {
@@ -342,6 +351,14 @@ func (t *smoke) second() {
 	other := connect(*keyspace)
 	defer other.Close()
 	say("second session:", (&smoke{other}).row("SELECT v FROM ids WHERE k = ?", uid(1)))
+	(&smoke{other}).do("CREATE TABLE seen (k int PRIMARY KEY, v text)")
+	(&smoke{other}).do("ALTER TABLE ids ADD later int")
+	for deadline := time.Now().Add(30 * time.Second); t.table("ids").Columns["later"] == nil; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			panic("the driver does not see column later")
+		}
+	}
+	say("schema of another session seen:", len(t.table("seen").Columns), len(t.table("ids").Columns))
 }
 
 func (t *smoke) reconnect() {

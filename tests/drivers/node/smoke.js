@@ -8,7 +8,7 @@ const readline = require('readline');
 const cassandra = require('cassandra-driver');
 const { types } = cassandra;
 
-const args = { port: '9042', keyspace: 'smoke_node', 'data-center': 'dc1', rf: '3', 'with-keyspace': '', skip: '' };
+const args = { port: '9042', keyspace: 'smoke_node', 'data-center': 'dc1', rf: '3', skip: '' };
 for (let i = 2; i < process.argv.length; i += 2) args[process.argv[i].slice(2)] = process.argv[i + 1];
 
 const WORDS = ['', 'plain', 'ärger', 'Привет', '日本語', '🦀 lane'];
@@ -19,20 +19,25 @@ const plain = (value) => JSON.stringify(value, (_, v) => (typeof v === 'bigint' 
 const row = (r) => plain(r && Object.fromEntries(Object.entries(r)));
 
 function connect(keyspace) {
-  return new cassandra.Client({
+  const client = new cassandra.Client({
+    protocolOptions: { maxSchemaAgreementWaitSeconds: 60, maxVersion: args.version && Number(args.version) },
     contactPoints: [`${args.host}:${args.port}`],
     localDataCenter: args['data-center'],
     keyspace,
-    socketOptions: { connectTimeout: 10000, readTimeout: 20000 },
+    socketOptions: { connectTimeout: 10000, readTimeout: 60000 },
     queryOptions: { consistency: types.consistencies.quorum },
   });
+  client.on('log', (level, from, message) => {
+    if (level === 'warning' || level === 'error') console.error(level.toUpperCase(), from, message);
+  });
+  return client;
 }
 
 const sections = {
   async schema(client) {
     await client.execute(`DROP KEYSPACE IF EXISTS ${args.keyspace}`);
     await client.execute(`CREATE KEYSPACE ${args.keyspace} WITH replication = ` +
-      `{'class': 'NetworkTopologyStrategy', '${args['data-center']}': ${args.rf}}${args['with-keyspace']}`);
+      `{'class': 'NetworkTopologyStrategy', '${args['data-center']}': ${args.rf}}`);
     await client.execute(`USE ${args.keyspace}`);
     await client.execute('CREATE TABLE types (k int PRIMARY KEY, a text, b blob, c uuid, d bigint, e double, ' +
       'f boolean, g timestamp, h inet, i list<int>, j map<text, int>, l set<text>, m decimal, n varint)');
@@ -47,6 +52,8 @@ const sections = {
     const got = await client.execute('SELECT k, v FROM ids WHERE k = ?', [uid(1)], { hints: ['uuid'] });
     say('simple:', plain(got.rows));
     await client.execute(`INSERT INTO ${args.keyspace}.ids (k, v) VALUES (${uid(2)}, 8)`);
+    await client.execute('INSERT INTO ids (k, v) VALUES (:k, :v)', { v: 9, k: uid(3) }, prepared);
+    say('simple: named', plain((await client.execute('SELECT v FROM ids WHERE k = :k', { k: uid(3) }, prepared)).rows));
     say('simple: literal', plain((await client.execute(`SELECT v FROM ids WHERE k = ${uid(2)}`)).rows));
   },
 
@@ -74,7 +81,8 @@ const sections = {
   async nothing(client) {
     const insert = 'INSERT INTO types (k, a, d) VALUES (?, ?, ?)';
     await client.execute(insert, [9001, 'kept', 5], prepared);
-    await client.execute(insert, [9001, types.unset, null], prepared);
+    // Version 3 knows no unset.
+    await client.execute(insert, [9001, args.version === '3' ? 'kept' : types.unset, null], prepared);
     const read = 'SELECT a, d FROM types WHERE k = ?';
     say('null and unset:', row((await client.execute(read, [9001], prepared)).first()));
     say('no row:', row((await client.execute(read, [9002], prepared)).first()));
@@ -152,19 +160,17 @@ const sections = {
   },
 
   async many(client) {
-    const keys = [...Array(400).keys()].map((k) => k * 7919 - 400000);
+    const keys = [...Array(500).keys()].map((k) => k * 7919 - 400000);
     let wrong = 0;
-    for (const half of [keys.slice(0, 200), keys.slice(200)]) {
-      await Promise.all(half.map((k) => client.execute('INSERT INTO types (k, a, d) VALUES (?, ?, ?)',
-        [k, `w${k}`, types.Long.fromNumber(k).shiftLeft(20)], prepared)));
-      const got = await Promise.all(half.map((k) => client.execute('SELECT k, a, d FROM types WHERE k = ?', [k], prepared)));
-      got.forEach((g, i) => {
-        const r = g.first();
-        const k = half[i];
-        if (r.k !== k || r.a !== `w${k}` || !r.d.equals(types.Long.fromNumber(k).shiftLeft(20))) wrong++;
-      });
-    }
-    say('in flight: 200 at once, wrong', wrong);
+    await Promise.all(keys.map((k) => client.execute('INSERT INTO types (k, a, d) VALUES (?, ?, ?)',
+      [k, `w${k}`, types.Long.fromNumber(k).shiftLeft(20)], prepared)));
+    const got = await Promise.all(keys.map((k) => client.execute('SELECT k, a, d FROM types WHERE k = ?', [k], prepared)));
+    got.forEach((g, i) => {
+      const r = g.first();
+      const k = keys[i];
+      if (r.k !== k || r.a !== `w${k}` || !r.d.equals(types.Long.fromNumber(k).shiftLeft(20))) wrong++;
+    });
+    say('in flight: 500 at once, wrong', wrong);
   },
 
   async definitions(client) {
@@ -192,11 +198,22 @@ const sections = {
     say('alter: after', row(got.first()));
   },
 
-  async second() {
+  async second(client) {
     const other = connect(args.keyspace);
     const got = await other.execute('SELECT v FROM ids WHERE k = ?', [uid(1)], prepared);
     say('second session:', got.first().v);
+    await other.execute('CREATE TABLE seen (k int PRIMARY KEY, v text)');
+    await other.execute('ALTER TABLE ids ADD later int');
     await other.shutdown();
+    const deadline = Date.now() + 30000;
+    const see = async () => [await client.metadata.getTable(args.keyspace, 'seen'),
+      (await client.metadata.getTable(args.keyspace, 'ids')).columns.map((c) => c.name).sort()];
+    let [seen, columns] = await see();
+    while (!(seen && columns.includes('later')) && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      [seen, columns] = await see();
+    }
+    say('schema of another session seen:', Boolean(seen), plain(columns));
   },
 
   async reconnect(client) {

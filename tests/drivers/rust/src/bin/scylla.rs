@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use futures::stream;
+use scylla::client::Compression;
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
@@ -46,11 +47,17 @@ fn uid(n: u32) -> Uuid {
 async fn connect(args: &Args, keyspace: Option<&str>) -> Result<Session, Box<dyn Error>> {
     let profile = ExecutionProfile::builder()
         .consistency(Consistency::Quorum)
-        .request_timeout(Some(Duration::from_secs(20)))
+        .request_timeout(Some(Duration::from_secs(60)))
         .build();
     let mut builder = SessionBuilder::new()
         .known_node(format!("{}:{}", args.get("host", ""), args.get("port", "9042")))
         .connection_timeout(Duration::from_secs(10))
+        .schema_agreement_timeout(Duration::from_secs(60))
+        .compression(match args.get("compression", "none") {
+            "lz4" => Some(Compression::Lz4),
+            "snappy" => Some(Compression::Snappy),
+            _ => None,
+        })
         .default_execution_profile_handle(profile.into_handle());
     if let Some(keyspace) = keyspace {
         builder = builder.use_keyspace(keyspace, false);
@@ -234,20 +241,20 @@ async fn large(s: &Session, _: &Args) -> Outcome {
 async fn many(s: &Session, _: &Args) -> Outcome {
     let insert = s.prepare("INSERT INTO types (k, a, d) VALUES (?, ?, ?)").await?;
     let read = s.prepare("SELECT k, a, d FROM types WHERE k = ?").await?;
-    let keys: Vec<i32> = (0..400).map(|k| k * 7919 - 400_000).collect();
+    let keys: Vec<i32> = (0..500).map(|k| k * 7919 - 400_000).collect();
     let writes = stream::iter(keys.clone())
         .map(|k| s.execute_unpaged(&insert, (k, format!("w{k}"), i64::from(k) << 20)))
-        .buffer_unordered(200);
+        .buffer_unordered(500);
     for outcome in writes.collect::<Vec<_>>().await {
         outcome?;
     }
-    let reads = stream::iter(keys.clone()).map(|k| s.execute_unpaged(&read, (k,))).buffered(200);
+    let reads = stream::iter(keys.clone()).map(|k| s.execute_unpaged(&read, (k,))).buffered(500);
     let mut wrong = 0;
     for (k, got) in keys.into_iter().zip(reads.collect::<Vec<_>>().await) {
         let row: (i32, String, i64) = got?.into_rows_result()?.first_row()?;
         wrong += usize::from(row != (k, format!("w{k}"), i64::from(k) << 20));
     }
-    println!("in flight: 200 at once, wrong {wrong}");
+    println!("in flight: 500 at once, wrong {wrong}");
     Ok(())
 }
 
@@ -279,6 +286,30 @@ async fn metadata(s: &Session, args: &Args) -> Outcome {
             table.partition_key, table.clustering_key
         );
     }
+    Ok(())
+}
+
+async fn altered(s: &Session, _: &Args) -> Outcome {
+    println!("alter: before {:?}", rows(s, "SELECT k, v FROM fresh1 WHERE k = 1").await?);
+    run(s, "ALTER TABLE fresh1 ADD extra int").await?;
+    run(s, "INSERT INTO fresh1 (k, v, extra) VALUES (1, 'f1', 11)").await?;
+    let read = s.prepare("SELECT k, v, extra FROM fresh1 WHERE k = ?").await?;
+    let got = s.execute_unpaged(&read, (1,)).await?.into_rows_result()?;
+    println!("alter: after {:?}", got.first_row::<Row>()?);
+    Ok(())
+}
+
+/// This driver takes no notice of schema events; it reads the schema again when told to.
+async fn second(s: &Session, args: &Args) -> Outcome {
+    let keyspace = args.get("keyspace", "smoke_rust");
+    let other = connect(args, Some(keyspace)).await?;
+    let text = format!("SELECT v FROM ids WHERE k = {}", uid(1));
+    println!("second session: {:?}", rows(&other, &text).await?);
+    run(&other, "CREATE TABLE seen (k int PRIMARY KEY, v text)").await?;
+    s.refresh_metadata().await?;
+    let state = s.get_cluster_state();
+    let seen = state.get_keyspace(keyspace).is_some_and(|k| k.tables.contains_key("seen"));
+    println!("schema of another session seen: {seen}");
     Ok(())
 }
 
@@ -350,6 +381,11 @@ fn report(name: &str, outcome: Outcome) -> bool {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome {
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
     let words: Vec<String> = std::env::args().skip(1).collect();
     let pairs = words
         .chunks_exact(2)
@@ -382,7 +418,9 @@ async fn main() -> Outcome {
         large,
         many,
         definitions,
-        metadata
+        metadata,
+        altered,
+        second
     );
     fine &= report("reconnect", reconnect(&s, &mut input).await);
     println!("end");

@@ -1,0 +1,51 @@
+//! What a metric is: a name, a kind, words, and labels.
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Comes and goes.
+    Gauge,
+    /// Counts by size.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Metric {
+    /// Name on the page.
+    pub name: &'static str,
+    /// How it behaves.
+    pub kind: Kind,
+    /// What it counts.
+    pub help: &'static str,
+    /// Names of its labels.
+    pub labels: &'static [&'static str],
+}
+
+/// A metric that only grows.
+#[must_use]
+pub const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Counter, help, labels }
+}
+
+/// A metric that comes and goes.
+#[must_use]
+pub const fn gauge(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Gauge, help, labels }
+}
+
+/// A metric that counts by size; it has no labels.
+#[must_use]
+pub const fn histogram(name: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Histogram, help, labels: &[] }
+}
