@@ -4,9 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::control::contact_point::ContactPoint;
+use crate::control::routes::Translation;
 use crate::flow::limits::Limits;
+use crate::net::failover::FailoverSettings;
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
+use crate::net::listener::Bind;
+use crate::net::tls::client_tls::ClientTlsSettings;
+use crate::net::tls::node_tls::NodeTlsSettings;
 use crate::telemetry::logging::LogSettings;
 
 /// Everything an operator can set. What each is for is told in `config/shardlane.toml`.
@@ -17,11 +22,17 @@ pub struct Settings {
     /// CQL port of contact points that name none.
     pub port: u16,
     /// Where clients connect.
-    pub bind: SocketAddr,
+    pub bind: Vec<Bind>,
+    /// Permissions of the files of Unix sockets among them.
+    pub bind_mode: u32,
     /// Nodes of this data centre are preferred.
     pub data_center: Option<String>,
     /// Nodes of this rack are preferred within the data centre.
     pub rack: Option<String>,
+    /// Where nodes are dialled instead of at the addresses that they tell.
+    pub translate: Vec<Translation>,
+    /// Connection ids whose rows of `system.client_routes` are followed.
+    pub client_routes: Vec<String>,
     /// The proxy's own user, for a cluster that asks for credentials.
     pub username: Option<String>,
     /// File that holds that user's password.
@@ -36,8 +47,16 @@ pub struct Settings {
     pub dial: DialSettings,
     /// Waits between tries to dial a node.
     pub backoff: BackoffSettings,
+    /// Whether nodes of other data centers are used, and when.
+    pub failover: FailoverSettings,
     /// Time for what runs to finish after SIGTERM, milliseconds.
     pub drain_ms: u64,
+    /// TLS towards the nodes.
+    pub node_tls: NodeTlsSettings,
+    /// TLS towards clients.
+    pub client_tls: ClientTlsSettings,
+    /// How often files that may be replaced are looked at, milliseconds.
+    pub file_poll_ms: u64,
     /// Logs.
     pub log: LogSettings,
 }
@@ -47,9 +66,12 @@ impl Default for Settings {
         Self {
             contact_points: Vec::new(),
             port: 9042,
-            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)),
+            bind: vec![Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)))],
+            bind_mode: 0o660,
             data_center: None,
             rack: None,
+            translate: Vec::new(),
+            client_routes: Vec::new(),
             username: None,
             password_file: None,
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9380)),
@@ -57,7 +79,11 @@ impl Default for Settings {
             limits: Limits::default(),
             dial: DialSettings::default(),
             backoff: BackoffSettings::default(),
+            failover: FailoverSettings::default(),
             drain_ms: 10_000,
+            node_tls: NodeTlsSettings::default(),
+            client_tls: ClientTlsSettings::default(),
+            file_poll_ms: 5_000,
             log: LogSettings::default(),
         }
     }

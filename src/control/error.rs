@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 
 use thiserror::Error as ThisError;
 
@@ -52,6 +53,16 @@ pub enum ControlError {
     LocalRow {
         /// The column that is null; `key` when there is no row.
         column: &'static str,
+    },
+    /// The node belongs to another cluster than the one that is watched.
+    #[error("{address} is in cluster '{found}', and this proxy serves cluster '{expected}'")]
+    OtherCluster {
+        /// Where it answers.
+        address: SocketAddr,
+        /// Its cluster.
+        found: String,
+        /// The cluster of the first node that answered.
+        expected: String,
     },
     /// No contact point and no known node could be reached.
     #[error("no node can be reached: {}", list(.0))]

@@ -14,6 +14,7 @@ use crate::control::connection::Connection;
 use crate::control::error::ControlError;
 use crate::control::metadata;
 use crate::control::publication::{Publication, Publisher};
+use crate::control::routes::Routes;
 use crate::net::clock::now_ms;
 use crate::net::lanes::dial_error::{DialError, Step};
 use crate::topology::id::NodeId;
@@ -61,6 +62,8 @@ pub struct Watcher {
     pub publisher: Publisher,
     /// When to do what.
     pub agenda: AgendaSettings,
+    /// Where nodes are dialled when their own addresses do not lead to them.
+    pub routes: Routes,
     /// What is asked. Closed, it ends the watching.
     pub requests: Receiver<ControlRequest>,
     /// What is told. Closed, it ends the watching.
@@ -94,7 +97,8 @@ impl Watcher {
             }
             match agenda.due(now_ms()) {
                 Some(Due::Refresh) => {
-                    let metadata = metadata::read(connection).await?;
+                    let mut metadata = metadata::read(connection).await?;
+                    self.routes.apply(connection, &mut metadata).await?;
                     let lost = connection.events_lost();
                     if let Some(news) = self.publisher.on_metadata(metadata, contact, lost) {
                         self.report(ControlReport::Published(news)).await?;

@@ -17,7 +17,9 @@ use crate::engine::keyspaces::Sets;
 use crate::engine::learn::Unresolved;
 use crate::engine::local::LocalStatements;
 use crate::engine::order::Order;
+use crate::engine::pages::Pages;
 use crate::engine::pending::{LaneKey, Pending};
+use crate::engine::remote::Remote;
 use crate::engine::reprepare::Parked;
 use crate::engine::tally::Tally;
 use crate::flow::limits::Limits;
@@ -54,10 +56,12 @@ pub struct Engine {
     pub(super) lanes: Slab<Lane<Pending>>,
     pub(super) sets: Sets,
     pub(super) local_rack: Vec<bool>,
+    pub(super) remote: Remote,
     pub(super) router: Router,
     pub(super) facade: Option<Arc<Facade>>,
     pub(super) local_statements: LocalStatements,
     pub(super) agreement: Agreement,
+    pub(super) pages: Pages,
     /// By the number of the PREPARE that they wait for.
     pub(super) parked: HashMap<u64, Vec<Parked>>,
     pub(super) unresolved: VecDeque<Unresolved>,
@@ -86,10 +90,12 @@ impl Engine {
             lanes: Slab::default(),
             sets: Sets::default(),
             local_rack: Vec::new(),
+            remote: Remote::default(),
             router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
             facade: None,
             local_statements: LocalStatements::default(),
             agreement: Agreement::default(),
+            pages: Pages::default(),
             parked: HashMap::new(),
             unresolved: VecDeque::new(),
             held_up: Vec::new(),
@@ -263,7 +269,8 @@ impl Engine {
     #[inline]
     pub(super) fn field(&mut self, set: SetId) -> (&mut Router, Lanes<'_>) {
         let fleet = self.sets.fleet(set);
-        let lanes = Lanes { fleet, lanes: &self.lanes, local_rack: &self.local_rack };
+        let (lanes, local_rack) = (&self.lanes, &*self.local_rack);
+        let lanes = Lanes { fleet, lanes, local_rack, sticky: None };
         (&mut self.router, lanes)
     }
 

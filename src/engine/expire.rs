@@ -28,6 +28,7 @@ impl Engine {
         self.expire_sets();
         for key in self.lanes.keys() {
             self.expire_lane(key);
+            self.expire_silent(key);
             if let Some(lane) = self.lanes.get_mut(key) {
                 lane.outbox.relax();
                 lane.cutter.relax();

@@ -2,6 +2,7 @@
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
+use crate::engine::metadata_ids;
 use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
 use crate::engine::tally::{Ask, Outcome};
 use crate::routing::catalog::StatementKey;
@@ -15,6 +16,7 @@ use crate::wire::opcode::Opcode;
 use crate::wire::request::batch::{Batch, ChildStatement};
 use crate::wire::request::execute;
 use crate::wire::request::execute::Execute;
+use crate::wire::request::query::Query;
 use crate::wire::response::error::ErrorCode;
 
 /// Longest frame that is kept for sending again.
@@ -33,6 +35,20 @@ pub(super) struct Outgoing {
     pub(super) statement: Option<StatementKey>,
 }
 
+impl Outgoing {
+    /// The same request once more.
+    pub(super) fn again(pending: &Pending) -> Self {
+        Self {
+            asker: pending.asker,
+            opcode: pending.opcode,
+            is_read: pending.is_read,
+            resent: pending.resent + 1,
+            arrived_us: pending.arrived_us,
+            statement: pending.statement,
+        }
+    }
+}
+
 impl Engine {
     /// EXECUTE: always on the plain lanes, since its id fixes the table.
     pub(super) fn on_execute(&mut self, client: ClientKey, frame: &mut [u8]) {
@@ -46,13 +62,14 @@ impl Engine {
     /// Routes an EXECUTE by its key and sends it.
     pub(super) fn route_execute(&mut self, mut outgoing: Outgoing, frame: &mut [u8]) {
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
-        let (router, lanes) = self.field(SetId::PLAIN);
         let Ok(request) = Execute::read(body) else {
-            let decision = router.anywhere(&lanes, Reason::UnknownStatement);
-            return self.send_or_refuse(decision, outgoing, frame);
+            return self.send_anywhere(SetId::PLAIN, Reason::UnknownStatement, outgoing, frame);
         };
+        let sticky = self.lane_of_page(SetId::PLAIN, &request.parameters);
+        let (router, mut lanes) = self.field(SetId::PLAIN);
+        lanes.sticky = sticky;
         let routed = router.execute(&request, &lanes);
-        if routed.ask_for_metadata {
+        if routed.ask_for_metadata && !self.tells_new_columns(routed.decision) {
             execute::ask_for_metadata(body);
         }
         outgoing.statement = routed.statement;
@@ -121,7 +138,13 @@ impl Engine {
         outgoing: Outgoing,
         frame: &[u8],
     ) {
-        let (router, lanes) = self.field(set);
+        let query = match outgoing.opcode == Opcode::Query {
+            true => Query::read(frame.get(HEADER_LEN..).unwrap_or_default()).ok(),
+            false => None,
+        };
+        let sticky = query.and_then(|query| self.lane_of_page(set, &query.parameters));
+        let (router, mut lanes) = self.field(set);
+        lanes.sticky = sticky;
         let decision = router.anywhere(&lanes, reason);
         self.send_or_refuse(decision, outgoing, frame);
     }
@@ -133,6 +156,12 @@ impl Engine {
         outgoing: Outgoing,
         frame: &[u8],
     ) {
+        if !self.remote.nodes.is_empty()
+            && let Some(Decision { lane, .. }) = decision
+            && self.is_too_far(lane, &outgoing, frame)
+        {
+            return self.refuse_too_far(outgoing, frame);
+        }
         let sent = decision.is_some_and(|decision| {
             self.tally.on_decision(decision.reason);
             self.send(decision.lane, outgoing, frame)
@@ -167,7 +196,9 @@ impl Engine {
         let kept = self.keep(if keep { request } else { &[] });
         let Some(lane) = self.lanes.get_mut(key) else { return false };
         let kept_len = kept.len();
-        let request_len = u64::try_from(request.len()).unwrap_or(u64::MAX);
+        let metadata_id = metadata_ids::held_id(&self.router.catalog, lane.route, &outgoing);
+        let request_len = request.len() + metadata_id.map_or(0, |id| 2 + id.len());
+        let request_len = u64::try_from(request_len).unwrap_or(u64::MAX);
         let pending = Pending {
             asker: outgoing.asker,
             opcode: outgoing.opcode,
@@ -188,7 +219,10 @@ impl Engine {
         lane.retained_bytes += kept_len;
         let out = lane.outbox.end();
         let at = out.len();
-        out.extend_from_slice(request);
+        match metadata_id {
+            None => out.extend_from_slice(request),
+            Some(id) => metadata_ids::write_with_id(out, request, id),
+        }
         if let Some([version, flags, ..]) = out.get_mut(at..) {
             *version = LANE_VERSION;
             *flags &= FLAG_TRACING;

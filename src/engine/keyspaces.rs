@@ -119,7 +119,8 @@ impl Engine {
     /// A lane is open. It is used from now on.
     pub fn on_lane_up(&mut self, route: LaneRoute, sharder: Option<Sharder>) -> Option<LaneKey> {
         let limits = self.settings.limits;
-        let lane = Lane::new(route, limits.lane_streams_max);
+        let mut lane = Lane::new(route, limits.lane_streams_max);
+        lane.heard_us = self.now_us;
         let first = self.sets.fleet(route.set).lanes_of(route.node).next().is_none();
         let set = self.sets.get_mut(route.set).filter(|set| !set.gone)?;
         let key = self.lanes.insert(lane);

@@ -131,6 +131,9 @@ impl Engine {
                     && prepared.result_metadata == &*statement.result_metadata
             });
         self.tally.reprepared += u64::from(same);
+        if !same && let Some((key, _)) = self.router.catalog.find(&statement.id) {
+            self.router.catalog.on_columns_changed(key);
+        }
         for parked in waiting {
             if same {
                 self.unpark(parked);
@@ -149,14 +152,7 @@ impl Engine {
         self.ask_for_new_metadata(&mut pending);
         let lane = self.lane_at(route);
         let Some(lane) = lane else { return self.send_again(route.set, pending) };
-        let outgoing = Outgoing {
-            asker: pending.asker,
-            opcode: pending.opcode,
-            is_read: pending.is_read,
-            resent: pending.resent + 1,
-            arrived_us: pending.arrived_us,
-            statement: pending.statement,
-        };
+        let outgoing = Outgoing::again(&pending);
         let frame = std::mem::take(&mut pending.frame);
         let decision = Decision { lane, reason: Reason::Reprepared };
         self.send_or_refuse(Some(decision), outgoing, &frame);
@@ -228,7 +224,7 @@ impl Engine {
     ) {
         match errand {
             Errand::Reprepare(number) => self.on_reprepared(number, response),
-            Errand::Spread => {}
+            Errand::Spread | Errand::Heartbeat => {}
             Errand::SchemaVersion { round, node } => {
                 debug_assert_eq!(route.node, node, "a lane stays at its node");
                 self.on_schema_answer(round, node, response);

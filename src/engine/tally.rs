@@ -132,6 +132,8 @@ pub struct Tally {
     pub clients_broken: u64,
     /// Lanes closed since the server broke the protocol.
     pub lanes_broken: u64,
+    /// Lanes closed since the server gave no sign of life.
+    pub lanes_mute: u64,
     /// Answers that came after their request was given up.
     pub late_answers: u64,
     /// Requests given up for want of an answer.

@@ -29,6 +29,10 @@ pub struct Limits {
     pub keyspaces_max: usize,
     /// A request without an answer for this long gets one from us.
     pub request_timeout_us: u64,
+    /// An idle lane that hears nothing for this long is asked for a sign of life; 0 is never.
+    pub heartbeat_us: u64,
+    /// A lane that was asked and still hears nothing for this long is closed.
+    pub heartbeat_timeout_us: u64,
     /// How long the answer to a schema change waits for the nodes to agree.
     pub agreement_timeout_us: u64,
 }
@@ -49,6 +53,8 @@ impl Default for Limits {
             tablets_max: 1_000_000,
             keyspaces_max: 64,
             request_timeout_us: 15_000_000,
+            heartbeat_us: 30_000_000,
+            heartbeat_timeout_us: 10_000_000,
             agreement_timeout_us: 10_000_000,
         }
     }

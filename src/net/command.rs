@@ -1,6 +1,5 @@
 //! What a worker is told by the rest of the process.
 
-use std::net::TcpStream;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -8,6 +7,7 @@ use tokio::sync::oneshot;
 use crate::engine::gauges::Gauges;
 use crate::engine::order::News;
 use crate::engine::tally::Tally;
+use crate::net::doorway::Arrival;
 use crate::net::lanes::dial::NodeTarget;
 use crate::session::system_tables::Facade;
 use crate::topology::id::NodeId;
@@ -16,14 +16,16 @@ use crate::topology::snapshot::Snapshot;
 /// A message to a worker.
 #[derive(Debug)]
 pub enum Command {
-    /// Serve this client. The socket is non-blocking.
-    Client(TcpStream),
+    /// Serve this client.
+    Client(Arrival),
     /// There is a new picture of the cluster; lanes go to these nodes of it.
     Snapshot {
         /// The picture.
         snapshot: Arc<Snapshot>,
         /// Nodes that want lanes.
         targets: Vec<NodeTarget>,
+        /// Nodes of other data centers, to be used when none of those can be reached.
+        remote: Vec<NodeTarget>,
     },
     /// The node that clients see looks like this.
     Facade(Arc<Facade>),

@@ -7,6 +7,7 @@ use crate::engine::order::Order;
 use crate::engine::pending::LaneKey;
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
+use crate::net::lanes::cure;
 use crate::net::lanes::dial::OpenedLane;
 use crate::net::lanes::dial_error::DialError;
 use crate::net::lanes::lane_keeper::LaneReport;
@@ -20,7 +21,7 @@ use crate::wire::frame::write_frame;
 use crate::wire::opcode::Opcode;
 
 /// Messages taken in one round.
-const MESSAGES_IN_A_ROW: usize = 64;
+pub(super) const MESSAGES_IN_A_ROW: usize = 64;
 /// How long a client that was told why it is closed may go on reading and sending.
 const LINGER_US: u64 = 3_000_000;
 
@@ -43,12 +44,14 @@ impl Reactor {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Client(stream) => self.on_client(stream),
-            Command::Snapshot { snapshot, targets } => {
+            Command::Client(arrival) => self.on_client(arrival),
+            Command::Snapshot { snapshot, targets, remote } => {
                 self.engine.on_snapshot(snapshot);
-                for (set, node) in self.desk.set_nodes(targets) {
+                self.failover.set_nodes(targets, remote);
+                for (set, node) in self.desk.set_nodes(self.failover.targets()) {
                     self.close_lanes_of(|of| *of == (set, node));
                 }
+                self.tell_engine_of_remote();
             }
             Command::Facade(facade) => self.engine.on_facade(facade),
             Command::Event(body) => self.engine.on_event(&body),
@@ -65,17 +68,6 @@ impl Reactor {
         }
     }
 
-    fn on_client(&mut self, stream: std::net::TcpStream) {
-        let Ok(local) = stream.local_addr() else { return };
-        let Some(client) = self.engine.on_client_open(local) else { return };
-        match self.add_socket(Who::Client(client), stream) {
-            Some(slot) => {
-                self.client_slots.insert(client, slot);
-            }
-            None => self.engine.on_client_closed(client),
-        }
-    }
-
     pub(super) fn on_client_end(&mut self, slot: usize, client: ClientKey) {
         self.engine.on_client_closed(client);
         self.client_slots.remove(client);
@@ -84,8 +76,11 @@ impl Reactor {
 
     /// A client sends nothing more. It gets the answers that it still waits for.
     pub(super) fn on_client_done(&mut self, slot: usize, client: ClientKey) {
-        if let Some(socket) = self.socket(slot) {
-            socket.ended = true;
+        let Some(socket) = self.socket(slot) else { return };
+        socket.ended = true;
+        // TLS may hold bytes that the engine takes for sent.
+        if socket.blocked {
+            return;
         }
         if self.engine.client_output(client).is_none_or(<[u8]>::is_empty) {
             self.after_client_flush(slot, client);
@@ -126,7 +121,8 @@ impl Reactor {
         match report {
             LaneReport::Up { set, serial, lane } => self.on_lane_opened(&set, serial, lane),
             LaneReport::Failed { node, set, error, retry_in_ms } => {
-                tracing::warn!(node = node.0, %error, retry_in_ms, "no lane");
+                let fix = cure::of_dial(&error);
+                tracing::warn!(node = node.0, %error, retry_in_ms, fix, "no lane");
                 self.on_lane_refused(&set, &error);
             }
             LaneReport::Resharded { node, set, .. } => {
@@ -144,13 +140,13 @@ impl Reactor {
         if !self.desk.wants(set, node) {
             return;
         }
-        let lwt_mask = lane.extensions.lwt_mask;
-        let route = LaneRoute { node, shard: lane.shard, set, lwt_mask };
-        let Ok(stream) = lane.stream.into_std() else { return };
+        let (shard, agreed) = (lane.shard, lane.extensions);
+        let (lwt_mask, metadata_ids) = (agreed.lwt_mask, agreed.metadata_ids);
+        let route = LaneRoute { node, shard, set, lwt_mask, metadata_ids };
         let Some(key) = self.engine.on_lane_up(route, lane.sharder) else { return };
         tracing::debug!(node = node.0, shard = lane.shard.0, set = set.0, "lane up");
         let who = Who::Lane { lane: key, keeper: (set, node), serial };
-        let Some(slot) = self.add_socket(who, stream) else {
+        let Some(slot) = self.add_socket(who, lane.stream) else {
             self.engine.on_lane_down(key);
             return;
         };
@@ -214,8 +210,42 @@ impl Reactor {
         self.tell_lanes();
     }
 
+    fn tell_engine_of_remote(&mut self) {
+        let settings = self.failover.settings();
+        self.engine.on_remote_nodes(self.failover.remote_nodes(), settings.local_consistency);
+    }
+
+    /// Sends requests to other data centers when no local lane was up for a while.
+    pub(super) fn failover_step(&mut self, now_us: u64) {
+        if self.failover.on_time(now_us) {
+            let nodes = self.failover.remote_nodes().len();
+            tracing::warn!(nodes, "no local node can be reached: other data centers are used");
+            self.tell_engine_of_remote();
+            self.desk.set_nodes(self.failover.targets());
+        }
+    }
+
+    /// Ends that as soon as one is up again. The other lanes finish what they owe.
+    fn fail_back(&mut self) {
+        let is_local = |who: Who| match who {
+            Who::Lane { keeper: (set, node), .. } => {
+                set == SetId::PLAIN && self.failover.is_local(node)
+            }
+            Who::Client(_) | Who::Lingering => false,
+        };
+        let slots = self.lane_slots.all();
+        let mut whose = slots.iter().filter_map(|(_, slot)| self.who_at(*slot));
+        let has_local = whose.any(is_local);
+        if self.failover.on_local_lanes(has_local, clock::now_us()) {
+            tracing::info!("a local node is back: other data centers are left");
+            self.tell_engine_of_remote();
+            self.desk.set_nodes(self.failover.targets());
+        }
+    }
+
     /// Tells when the first lane is up or the last one down.
     fn tell_lanes(&mut self) {
+        self.fail_back();
         let has_lane = !self.lane_slots.is_empty();
         if std::mem::replace(&mut self.had_lane, has_lane) != has_lane {
             self.tell(WorkerEvent::Lanes(self.number, has_lane));

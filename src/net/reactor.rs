@@ -3,11 +3,11 @@
 //! All sockets of a worker are served by one thread. Every socket that is ready is read before
 //! anything is written, so that many requests leave in few writes without any timer.
 
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::engine::client::{Client, ClientKey};
@@ -15,12 +15,15 @@ use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
+use crate::net::doorway::Greeted;
+use crate::net::failover::Failover;
 use crate::net::lanes::lane_desk::LaneDesk;
 use crate::net::lanes::lane_keeper::LaneReport;
 use crate::net::poller::Poller;
 use crate::net::ready_list::{ReadyList, SLOTS_MAX};
 use crate::net::slot_table::SlotTable;
 use crate::net::socket::{Read, Socket, Who};
+use crate::net::transport::Transport;
 use crate::upstream::lane::Lane;
 
 /// Bytes read at once; all sockets share the buffer.
@@ -30,7 +33,10 @@ const READS_IN_A_ROW: usize = 4;
 /// Slots that are no sockets.
 pub(super) const COMMANDS: usize = 0;
 pub(super) const REPORTS: usize = 1;
-const FIRST_SOCKET: usize = 2;
+pub(super) const GREETED: usize = 2;
+const FIRST_SOCKET: usize = 3;
+/// Clients past their TLS handshake that may wait to be served.
+const GREETED_MAX: usize = 64;
 /// It never sleeps longer, so that time goes on for a quiet engine as well.
 const TICK_US_MAX: u64 = 100_000;
 
@@ -43,11 +49,13 @@ pub struct Reactor {
     pub(super) desk: LaneDesk,
     pub(super) events: Sender<WorkerEvent>,
     pub(super) had_lane: bool,
+    pub(super) failover: Failover,
     pub(super) drain_until_us: Option<u64>,
     pub(super) lane_slots: SlotTable<Lane<Pending>>,
     pub(super) client_slots: SlotTable<Client>,
     pub(super) commands: Receiver<Command>,
     pub(super) reports: Receiver<LaneReport>,
+    pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
     sockets: Vec<Option<Socket>>,
     free: Vec<usize>,
     ready: Arc<ReadyList>,
@@ -74,21 +82,24 @@ impl Reactor {
     ) -> Self {
         let ready = Arc::new(ReadyList::default());
         ready.set_bell(bell);
-        let wakers = [COMMANDS, REPORTS].map(|slot| ready.waker(slot));
-        for slot in [COMMANDS, REPORTS] {
+        let wakers = [COMMANDS, REPORTS, GREETED].map(|slot| ready.waker(slot));
+        for slot in [COMMANDS, REPORTS, GREETED] {
             ready.set(slot);
         }
+        let failover = Failover::new(desk.failover(), clock::now_us());
         Self {
             number,
             engine,
             desk,
             events,
             had_lane: false,
+            failover,
             drain_until_us: None,
             lane_slots: SlotTable::default(),
             client_slots: SlotTable::default(),
             commands,
             reports,
+            greeted: mpsc::channel(GREETED_MAX),
             sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
             free: Vec::new(),
             ready,
@@ -121,6 +132,7 @@ impl Reactor {
             match slot {
                 COMMANDS => self.take_commands(),
                 REPORTS => self.take_reports(),
+                GREETED => self.take_greeted(),
                 _ => self.on_socket_ready(slot),
             }
         }
@@ -163,7 +175,7 @@ impl Reactor {
     }
 
     /// Starts to serve a socket; `None` when there are too many.
-    pub(super) fn add_socket(&mut self, who: Who, stream: TcpStream) -> Option<usize> {
+    pub(super) fn add_socket(&mut self, who: Who, stream: Transport) -> Option<usize> {
         let slot = self.free.pop().or_else(|| {
             let slot = self.sockets.len();
             (slot < SLOTS_MAX).then(|| {
@@ -171,7 +183,7 @@ impl Reactor {
                 slot
             })
         })?;
-        match self.poller.watch(slot, stream) {
+        match stream.adopt(&self.poller, slot) {
             Ok(stream) => *self.sockets.get_mut(slot)? = Some(Socket::new(who, stream)),
             Err(error) => {
                 tracing::warn!(%error, "a socket cannot be watched");
@@ -192,6 +204,10 @@ impl Reactor {
         }
     }
 
+    pub(super) fn who_at(&self, slot: usize) -> Option<Who> {
+        self.sockets.get(slot)?.as_ref().map(|socket| socket.who)
+    }
+
     pub(super) fn socket(&mut self, slot: usize) -> Option<&mut Socket> {
         self.sockets.get_mut(slot)?.as_mut()
     }
@@ -207,6 +223,9 @@ impl Reactor {
     fn on_socket_ready(&mut self, slot: usize) {
         let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
         let who = socket.who;
+        if socket.finishing {
+            socket.finish();
+        }
         if socket.blocked {
             self.write_to(slot);
         }
@@ -308,7 +327,7 @@ impl Reactor {
         };
         let Some(output) = output else { return };
         let written = socket.write(output);
-        let all = written.as_ref().is_ok_and(|count| *count == output.len());
+        let all = written.as_ref().is_ok_and(|count| *count == output.len()) && !socket.blocked;
         match (written, who) {
             (Ok(count), Who::Client(client)) => {
                 self.engine.on_client_sent(client, count);
@@ -333,5 +352,6 @@ impl Reactor {
             }
         }
         self.drain_step(now_us);
+        self.failover_step(now_us);
     }
 }

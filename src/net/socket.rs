@@ -1,16 +1,16 @@
 //! A worker's socket: read and written until it would block; the poller tells when it is ready.
 
 use std::io;
-use std::net::Shutdown;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 
 use mio::event::Event;
-use mio::net::TcpStream;
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::engine::client::ClientKey;
 use crate::engine::pending::LaneKey;
 use crate::net::lanes::lane_plan::LaneSerial;
+use crate::net::transport::Transport;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::SetId;
 
@@ -32,7 +32,7 @@ pub enum Who {
     Lingering,
 }
 
-/// A socket.
+/// A socket. Nothing wakes for it: the poller tells of it by its slot.
 #[derive(Debug)]
 pub struct Socket {
     /// Whose it is.
@@ -45,12 +45,9 @@ pub struct Socket {
     pub close_by_us: Option<u64>,
     /// Whether the other side said that it sends nothing more; it may still read.
     pub ended: bool,
-    /// Whether there may be something to read. A read that does not fill its buffer has emptied the
-    /// socket, and the poller tells of what comes later; a second read only to see that is saved.
-    readable: bool,
-    /// Whether the end has been told, which is told once: from then on every read counts.
-    closed: bool,
-    stream: TcpStream,
+    /// Whether we said that we send nothing more, and the saying itself has not left yet.
+    pub finishing: bool,
+    stream: Transport,
 }
 
 /// What became of a read.
@@ -67,17 +64,16 @@ pub enum Read {
 }
 
 impl Socket {
-    /// A non-blocking socket that the poller watches.
+    /// A socket that the poller watches.
     #[must_use]
-    pub fn new(who: Who, stream: TcpStream) -> Self {
+    pub fn new(who: Who, stream: Transport) -> Self {
         Self {
             who,
             blocked: false,
             closing: false,
             close_by_us: None,
             ended: false,
-            readable: true,
-            closed: false,
+            finishing: false,
             stream,
         }
     }
@@ -85,58 +81,52 @@ impl Socket {
     /// The poller told of the socket.
     #[inline]
     pub fn on_event(&mut self, event: &Event) {
-        self.readable |= event.is_readable();
-        self.closed |= event.is_read_closed() || event.is_error();
+        self.stream.on_event(event);
     }
 
     /// Reads once into `buffer`.
     #[inline]
     pub fn read(&mut self, buffer: &mut [u8]) -> Read {
-        if !self.readable && !self.closed {
-            return Read::Later;
-        }
-        let room = buffer.len();
-        loop {
-            return match rustix::net::recv(&self.stream, &mut *buffer, RecvFlags::empty()) {
-                Ok((0, _)) => Read::End,
-                Ok((count, _)) => {
-                    self.readable = count == room;
-                    Read::Bytes(count)
-                }
-                Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => {
-                    self.readable = false;
-                    Read::Later
-                }
-                Err(_) => Read::Lost,
-            };
+        let mut room = ReadBuf::new(buffer);
+        let mut context = Context::from_waker(Waker::noop());
+        match Pin::new(&mut self.stream).poll_read(&mut context, &mut room) {
+            Poll::Ready(Ok(())) if room.filled().is_empty() => Read::End,
+            Poll::Ready(Ok(())) => Read::Bytes(room.filled().len()),
+            Poll::Ready(Err(_)) => Read::Lost,
+            Poll::Pending => Read::Later,
         }
     }
 
-    /// Writes as much of `bytes` as the socket takes now; less than all sets `blocked`.
+    /// Writes as much of `bytes` as the socket takes now; `blocked` tells that not all has left,
+    /// be it that less was taken, be it that TLS still holds some of it.
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut context = Context::from_waker(Waker::noop());
         let mut done = 0;
         self.blocked = false;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-            // Rust's start-up code has the process ignore SIGPIPE: no flag is needed.
-            match rustix::net::send(&self.stream, rest, SendFlags::empty()) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => done += count,
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => {
+            match Pin::new(&mut self.stream).poll_write(&mut context, rest) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => done += count,
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
                     self.blocked = true;
                     break;
                 }
-                Err(error) => return Err(error.into()),
             }
+        }
+        if self.stream.is_buffered()
+            && Pin::new(&mut self.stream).poll_flush(&mut context)?.is_pending()
+        {
+            self.blocked = true;
         }
         Ok(done)
     }
 
     /// Tells the other side that nothing more will come.
     pub fn finish(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
         // What it fails with is that the other side is gone, which reading tells as well.
-        self.stream.shutdown(Shutdown::Write).ok();
+        self.finishing = Pin::new(&mut self.stream).poll_shutdown(&mut context).is_pending();
     }
 }

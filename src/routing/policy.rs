@@ -1,4 +1,4 @@
-//! Which of several replicas: the local rack first, then the least busy.
+//! Which of several replicas: that of the page before, the local rack, then the least busy.
 
 use crate::routing::decision::{Decision, Reason};
 use crate::token::shard::{ShardId, Sharder};
@@ -14,6 +14,11 @@ pub trait Field {
 
     /// The least busy lane to a node.
     fn lane_of_node(&self, node: NodeId) -> Option<Self::Lane>;
+
+    /// Whether a lane comes before the others, since it sent the page before.
+    fn is_sticky(&self, _lane: Self::Lane) -> bool {
+        false
+    }
 
     /// The least busy lane of all; `turn` tells where to start looking.
     fn any_lane(&self, turn: usize) -> Option<Self::Lane>;
@@ -82,7 +87,7 @@ fn least_busy<F: Field>(
     let mut best: Option<(u64, F::Lane)> = None;
     for (node, shard) in replicas {
         if let Some((lane, load)) = field.lane(node, shard) {
-            let rank = rank(field.in_local_rack(node), load, rotated);
+            let rank = rank(field.is_sticky(lane), field.in_local_rack(node), load, rotated);
             if best.is_none_or(|(least, _)| rank < least) {
                 best = Some((rank, lane));
             }
@@ -95,12 +100,15 @@ fn least_busy<F: Field>(
     best.map(|(_, lane)| lane)
 }
 
-/// One number to compare by: the local rack first, then the least busy, then whose turn it is.
+/// One number to compare by: what is sticky first, then the local rack, then the least busy, then whose turn it is.
 /// A lane has at most 32,767 requests in flight, and a tablet 64 replicas.
 #[inline]
-fn rank(in_local_rack: bool, load: usize, rotated: usize) -> u64 {
+fn rank(is_sticky: bool, in_local_rack: bool, load: usize, rotated: usize) -> u64 {
     let number = |count| u64::try_from(count).unwrap_or(u64::MAX);
-    (u64::from(!in_local_rack) << 63) | (number(load) << 16) | number(rotated)
+    (u64::from(!is_sticky) << 63)
+        | (u64::from(!in_local_rack) << 62)
+        | (number(load) << 16)
+        | number(rotated)
 }
 
 #[cfg(test)]

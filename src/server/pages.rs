@@ -16,6 +16,7 @@ use crate::net::command::Command;
 use crate::net::lanes::handshake_budget::HandshakeBudget;
 use crate::server::crew;
 use crate::server::dials;
+use crate::server::rotation::Tls;
 use crate::telemetry::exporter;
 use crate::telemetry::report::{ClusterReport, WorkerReport};
 use crate::topology::snapshot::Snapshot;
@@ -26,6 +27,7 @@ pub struct Pages {
     workers: Vec<Sender<Command>>,
     budget: Arc<HandshakeBudget>,
     limits: Limits,
+    tls: Tls,
     readiness: RwLock<Readiness>,
     /// Which workers have a lane.
     have_lanes: RwLock<Vec<bool>>,
@@ -39,6 +41,7 @@ impl Pages {
         workers: Vec<Sender<Command>>,
         budget: Arc<HandshakeBudget>,
         limits: Limits,
+        tls: Tls,
     ) -> Self {
         let reason = "no node of the cluster was reached yet";
         Self {
@@ -46,6 +49,7 @@ impl Pages {
             workers,
             budget,
             limits,
+            tls,
             readiness: RwLock::new(Readiness::because(State::Starting, reason)),
             snapshot: RwLock::default(),
         }
@@ -116,7 +120,8 @@ impl Source for Pages {
         }
         let snapshot = Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
         let dials = dials::report(&self.budget);
-        let cluster = ClusterReport { snapshot, limits: self.limits, dials };
+        let cluster =
+            ClusterReport { snapshot, limits: self.limits, dials, tls: self.tls.report() };
         exporter::render(&reports, &cluster)
     }
 

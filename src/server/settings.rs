@@ -7,11 +7,16 @@ use crate::config::secret::Secret;
 use crate::config::settings::Settings;
 use crate::control::control::ControlSettings;
 use crate::control::reach::ReachSettings;
+use crate::control::routes::RouteSettings;
 use crate::engine::engine::EngineSettings;
 use crate::net::lanes::credential::Credential;
 use crate::net::lanes::dial::Dialer;
 use crate::net::lanes::handshake_budget::HandshakeBudget;
 use crate::net::lanes::lane_desk::DeskSettings;
+use crate::server::rotation::Tls;
+
+/// Where nodes that do not tell have their shard-aware port for TLS.
+const SHARD_AWARE_PORT_OF_TLS: u16 = 19_142;
 
 /// The proxy's own credential, if it has one; its file is read now.
 pub fn credential(settings: &Settings) -> io::Result<Option<Arc<Credential>>> {
@@ -29,17 +34,26 @@ pub fn credential(settings: &Settings) -> io::Result<Option<Arc<Credential>>> {
 pub fn control(
     settings: &Settings,
     credential: Option<Arc<Credential>>,
+    tls: &Tls,
     seed: u64,
 ) -> ControlSettings {
+    let routes = RouteSettings {
+        translations: settings.translate.clone(),
+        connection_ids: settings.client_routes.clone(),
+        timeout_ms: settings.dial.connect_timeout_ms,
+    };
     let reach = ReachSettings {
+        client_routes: !settings.client_routes.is_empty(),
         contact_points: settings.contact_points.clone(),
         port: settings.port,
         credential,
+        tls: tls.nodes.clone(),
         connect_timeout_ms: settings.dial.connect_timeout_ms,
         ..ReachSettings::default()
     };
     ControlSettings {
         reach,
+        routes,
         data_center: settings.data_center.clone(),
         backoff: settings.backoff,
         seed,
@@ -62,14 +76,20 @@ pub fn engine(settings: &Settings) -> EngineSettings {
 pub fn desk(
     settings: &Settings,
     credential: Option<Arc<Credential>>,
+    tls: &Tls,
     budget: &Arc<HandshakeBudget>,
     seed: u64,
 ) -> DeskSettings {
+    let mut dial = settings.dial.clone();
+    if tls.nodes.is_some() {
+        dial.shard_aware_port_default = Some(SHARD_AWARE_PORT_OF_TLS);
+    }
     DeskSettings {
-        dialer: Arc::new(Dialer::new(settings.dial.clone())),
+        dialer: Arc::new(Dialer::new(dial).with_tls(tls.nodes.clone())),
         budget: Arc::clone(budget),
         credential,
         backoff: settings.backoff,
+        failover: settings.failover,
         seed,
     }
 }

@@ -100,6 +100,18 @@ fn route(
             done(done_to.map(|()| json!({ "node": node })))
         }
         (false, ["sim", "nodes"]) => Ok(nodes(cluster)),
+        (true, ["sim", "client-routes", action]) => {
+            let (id, node) = (query.text("connection_id")?, query.number("node")?);
+            let done_to = match *action {
+                "set" => {
+                    let to = (query.text("address")?, query.number("port")?);
+                    cluster.set_client_route((&id, node), (&to.0, to.1))
+                }
+                "drop" => cluster.drop_client_route(&id, node),
+                _ => return Err(unknown(path)),
+            };
+            done(done_to.map(|()| json!({ "node": node })))
+        }
         (true, ["sim", "prepared", "forget"]) => {
             let (node, shard) = (query.maybe("node")?, query.maybe("shard")?);
             done(cluster.forget_statements(node, shard).map(|count| json!({ "forgotten": count })))

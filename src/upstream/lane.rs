@@ -30,6 +30,8 @@ pub struct LaneRoute {
     pub set: SetId,
     /// Bit of the bind metadata flags that marks a light-weight transaction; 0 when not agreed.
     pub lwt_mask: u32,
+    /// Whether prepared statements and rows name their result metadata by an id.
+    pub metadata_ids: bool,
 }
 
 /// A connection to one shard; `W` is who waits for an answer.
@@ -49,6 +51,10 @@ pub struct Lane<W> {
     pub touched: bool,
     /// Set once nothing new may be sent; it closes when its last answer is there.
     pub draining: bool,
+    /// When anything was last heard on it, µs.
+    pub heard_us: u64,
+    /// When it was last asked for a sign of life, µs.
+    pub asked_us: Option<u64>,
     /// Set once its server broke the protocol: nothing that still comes is believed.
     pub broken: bool,
 }
@@ -65,6 +71,8 @@ impl<W> Lane<W> {
             retained_bytes: 0,
             touched: false,
             draining: false,
+            heard_us: 0,
+            asked_us: None,
             broken: false,
         }
     }

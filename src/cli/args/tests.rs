@@ -21,7 +21,7 @@ fn compare(name: &str, text: &str) {
 
 #[test]
 fn the_help_is_what_was_agreed() {
-    for name in ["", "run", "demo", "sim", "check", "explain"] {
+    for name in ["", "run", "demo", "sim", "check", "doctor", "explain"] {
         let line = ["shardlane", name, "--help"].into_iter().filter(|part| !part.is_empty());
         let shown = Cli::command().term_width(100).try_get_matches_from(line).unwrap_err();
         compare(if name.is_empty() { "shardlane" } else { name }, &shown.to_string());

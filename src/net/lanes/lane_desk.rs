@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 
+use crate::net::failover::FailoverSettings;
 use crate::net::lanes::backoff::{BackoffSettings, Jitter};
 use crate::net::lanes::credential::Credential;
 use crate::net::lanes::dial::{Dialer, NodeTarget};
@@ -33,6 +34,8 @@ pub struct DeskSettings {
     pub credential: Option<Arc<Credential>>,
     /// Waits after failures.
     pub backoff: BackoffSettings,
+    /// Whether nodes of other data centers are used, and when.
+    pub failover: FailoverSettings,
     /// Where this worker's random numbers start.
     pub seed: u64,
 }
@@ -63,6 +66,12 @@ impl LaneDesk {
             reports: sender,
         };
         (desk, receiver)
+    }
+
+    /// Whether nodes of other data centers are used, and when.
+    #[must_use]
+    pub fn failover(&self) -> FailoverSettings {
+        self.settings.failover
     }
 
     /// Takes the nodes that want lanes: starts the keepers that are missing and ends the others.

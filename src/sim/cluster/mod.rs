@@ -1,6 +1,7 @@
 //! The simulated cluster as one value: members, tablets, ring, schema lag, counters.
 
 pub mod administration; // stop, start, kill, reshard, move, split, merge
+pub mod client_routes; // where nodes are behind private endpoints
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod cluster; // everything together
 pub mod connections; // clients' connections, and what waits for them

@@ -21,6 +21,11 @@ pub struct ClusterOptions {
     pub port: u16,
     /// The port whose connections land on the shard of their source port.
     pub shard_aware_port: u16,
+    /// The port whose connections land on the shard that their PROXY protocol header names; without
+    /// one nobody listens. 2026.3 has it.
+    pub proxy_port: Option<u16>,
+    /// The same two ports with TLS.
+    pub tls_ports: Option<(u16, u16)>,
     /// Names of the data centers; nodes are dealt out to them in turn.
     pub data_centers: Vec<String>,
     /// Names of the racks of each data center; its nodes are dealt out to them in turn.
@@ -56,6 +61,8 @@ impl Default for ClusterOptions {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 9042,
             shard_aware_port: 19042,
+            proxy_port: None,
+            tls_ports: None,
             data_centers: vec!["datacenter1".to_owned()],
             racks: vec!["rack1".to_owned()],
             tablets: 64,

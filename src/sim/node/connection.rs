@@ -51,6 +51,8 @@ pub struct Registered {
     pub status: bool,
     /// SCHEMA_CHANGE.
     pub schema: bool,
+    /// CLIENT_ROUTES_CHANGE.
+    pub client_routes: bool,
 }
 
 /// One client connection.

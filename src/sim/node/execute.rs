@@ -150,6 +150,8 @@ pub(super) fn on_database<T>(
         layout: &cluster.layout,
         connections: &cluster.connections,
         columns: &cluster.columns,
+        client_routes: &cluster.client_routes,
+        like: cluster.options.like,
         seed: cluster.options.seed,
         asking: connection,
     };

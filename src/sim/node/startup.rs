@@ -17,9 +17,10 @@ const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
 #[must_use]
 pub fn options(cluster: &Cluster, connection: &Connection) -> Answer {
     let member = cluster.members.get(connection.node);
-    let port = cluster.options.shard_aware_port;
+    let of_tls = cluster.options.tls_ports.map(|(_, aware)| aware);
+    let ports = (cluster.options.shard_aware_port, of_tls);
     let body = member.map_or_else(Vec::new, |member| {
-        supported::body(cluster.options.like, member, connection.shard, port)
+        supported::body(cluster.options.like, member, connection.shard, ports)
     });
     Answer::new(Opcode::Supported, body)
 }
@@ -60,13 +61,14 @@ pub fn startup(
 }
 
 /// Answers REGISTER.
-pub fn register(connection: &mut Connection, body: &[u8]) -> Result<Answer, Refusal> {
+pub fn register(like: Like, connection: &mut Connection, body: &[u8]) -> Result<Answer, Refusal> {
     let mut registered = connection.registered;
     for name in Reader::new(body).string_list()? {
         match name {
             "TOPOLOGY_CHANGE" => registered.topology = true,
             "STATUS_CHANGE" => registered.status = true,
             "SCHEMA_CHANGE" => registered.schema = true,
+            "CLIENT_ROUTES_CHANGE" if like >= Like::V2026_3 => registered.client_routes = true,
             _ => {
                 let text = format!("Invalid value '{name}' for Event.Type");
                 return Err(Refusal::new(PROTOCOL, text));
