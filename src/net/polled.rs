@@ -124,3 +124,81 @@ impl AsyncWrite for Polled {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::task::Waker;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::net::poller::Poller;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A stream in a poll set, and the other end of it.
+    fn pair(poller: &Poller) -> (Polled, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        (poller.watch_tcp(7, stream).unwrap(), other)
+    }
+
+    fn read(stream: &mut Polled) -> Poll<Vec<u8>> {
+        let mut bytes = [0; 16];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        let mut context = Context::from_waker(Waker::noop());
+        let read = Pin::new(stream).poll_read(&mut context, &mut buffer);
+        read.map(|read| read.map(|()| buffer.filled().to_vec()).unwrap())
+    }
+
+    /// Sleeps until the poller tells of the stream.
+    fn hear(poller: &mut Poller, stream: &mut Polled) {
+        poller.sleep(PATIENCE);
+        let mut told = poller.ready().filter(|(slot, _)| *slot == 7).peekable();
+        assert!(told.peek().is_some(), "nothing was told");
+        told.for_each(|(_, event)| stream.on_event(event));
+    }
+
+    #[test]
+    fn an_end_that_came_with_the_last_bytes_is_read_after_them() {
+        let mut poller = Poller::new().unwrap();
+        let (mut stream, mut other) = pair(&poller);
+        assert_eq!(read(&mut stream), Poll::Pending);
+        other.write_all(b"last").unwrap();
+        other.shutdown(Shutdown::Write).unwrap();
+        while !stream.closed {
+            hear(&mut poller, &mut stream);
+        }
+        assert_eq!(read(&mut stream), Poll::Ready(b"last".to_vec()));
+        assert_eq!(read(&mut stream), Poll::Ready(Vec::new()));
+    }
+
+    #[test]
+    fn a_stream_that_was_emptied_is_read_again_when_more_comes() {
+        let mut poller = Poller::new().unwrap();
+        let (mut stream, mut other) = pair(&poller);
+        assert_eq!(read(&mut stream), Poll::Pending);
+        for bytes in [b"one", b"two"] {
+            other.write_all(bytes).unwrap();
+            while !stream.readable {
+                hear(&mut poller, &mut stream);
+            }
+            assert_eq!(read(&mut stream), Poll::Ready(bytes.to_vec()));
+            assert_eq!(read(&mut stream), Poll::Pending);
+        }
+    }
+
+    #[test]
+    fn more_than_fits_one_read_is_read_at_once() {
+        let mut poller = Poller::new().unwrap();
+        let (mut stream, mut other) = pair(&poller);
+        assert_eq!(read(&mut stream), Poll::Pending);
+        other.write_all(&[1; 20]).unwrap();
+        hear(&mut poller, &mut stream);
+        assert_eq!(read(&mut stream), Poll::Ready(vec![1; 16]));
+        assert_eq!(read(&mut stream), Poll::Ready(vec![1; 4]));
+    }
+}
