@@ -232,7 +232,7 @@ fn a_data_center_or_rack_that_is_not_there_is_told_with_those_that_are() {
 #[test]
 fn a_login_that_fails_is_told_without_the_password() {
     let user = ("cassandra".to_owned(), "hunter2".to_owned());
-    let sim = cluster(51, |options| options.user = Some(user));
+    let sim = cluster(51, |options| options.users = vec![user]);
     let node = sim.contact_points()[0].to_string();
     let (code, said) = doctor(&node, &[], &[]);
     assert_eq!(code, Some(1), "{said}");

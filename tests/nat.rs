@@ -40,7 +40,7 @@ fn node(last: u8) -> (SimHandle, NodeTarget, u16) {
         shards: SHARDS,
         ..ClusterOptions::default()
     };
-    let sim = SimHandle::spawn(SimOptions { cluster, api: None }).unwrap();
+    let sim = SimHandle::spawn(SimOptions { cluster, api: None, tls: None }).unwrap();
     let address = sim.contact_points()[0];
     let port = sim.with(|cluster, _| cluster.options.proxy_port).unwrap().unwrap();
     (sim, NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold }, port)
@@ -90,6 +90,7 @@ async fn a_keeper_opens_each_shard_once_and_nothing_in_excess() {
         gate: Arc::clone(&gate),
         set: LaneSet::plain(None),
         backoff: (BackoffSettings::default(), 1),
+        first: None,
     };
     tokio::spawn(keep(keeper, keeper_inputs, tell));
     let mut shards = BTreeSet::new();

@@ -87,6 +87,10 @@ pub struct SettingsArgs {
     /// Nodes of this rack are preferred within the data centre
     #[arg(long, value_name = "NAME")]
     pub rack: Option<String>,
+    /// Whose rights clients have: their own (pass-through) or the proxy's (service) [default: the
+    /// proxy's if it has a role]
+    #[arg(long, value_name = "MODE")]
+    pub auth_mode: Option<String>,
     /// The proxy's own role, for a cluster that asks for credentials
     #[arg(long, value_name = "ROLE")]
     pub username: Option<String>,
@@ -136,6 +140,7 @@ impl SettingsArgs {
             ("tls.verify_name", &self.tls_verify_name),
             ("data_center", &self.data_center),
             ("rack", &self.rack),
+            ("auth.mode", &self.auth_mode),
             ("username", &self.username),
             ("password_file", &self.password_file),
             ("admin", &self.admin),
@@ -220,9 +225,12 @@ pub struct SimArgs {
     /// Racks of each data centre, separated by commas; its nodes are dealt out to them in turn
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "rack1", value_parser = NonEmptyStringValueParser::new())]
     pub rack: Vec<String>,
-    /// Ask clients for this name and password; made up, never a real one
+    /// Ask clients for this name and password, made up, never a real one; may be given again
     #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_user)]
-    pub user: Option<SimUser>,
+    pub user: Vec<SimUser>,
+    /// Also take logins of two steps: a name, then the MD5 of the server's challenge and the password
+    #[arg(long)]
+    pub challenge: bool,
     /// Where to serve the control pages, such as those that move tablets
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub api: Option<SocketAddr>,
@@ -251,7 +259,7 @@ pub enum Like {
     V2026_3,
 }
 
-/// Name and password of the simulation's only user.
+/// Name and password of a user of the simulation who may do everything.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SimUser {
     /// Name.

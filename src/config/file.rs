@@ -26,6 +26,7 @@ struct File {
     workers: Option<i64>,
     tls: Option<Tls>,
     bind_tls: Option<BindTls>,
+    auth: Option<Auth>,
     limits: Option<Limits>,
     timeouts: Option<Timeouts>,
     lanes: Option<Lanes>,
@@ -64,6 +65,13 @@ struct BindTls {
 
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+struct Auth {
+    mode: Option<String>,
+    recheck_s: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 struct Limits {
     frame_body_bytes_max: Option<i64>,
     client_in_flight_max: Option<i64>,
@@ -77,6 +85,7 @@ struct Limits {
     catalog_bytes_max: Option<i64>,
     tablets_max: Option<i64>,
     keyspaces_max: Option<i64>,
+    credentials_max: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]

@@ -10,7 +10,7 @@ use crate::config::file;
 use crate::config::overrides::{self, CONFIG_VARIABLE, Environment, Layers};
 use crate::config::reader::{Entry, Reader};
 use crate::config::secret::Secret;
-use crate::config::settings::Settings;
+use crate::config::settings::{AuthMode, Settings};
 use crate::config::tls;
 use crate::control::contact_point::ContactPoint;
 use crate::control::routes::Translation;
@@ -119,6 +119,8 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         rack,
         translate,
         client_routes,
+        auth_mode: read_auth_mode(reader),
+        auth_recheck_s: reader.number("auth.recheck_s", default.auth_recheck_s, &(1..=3_600)),
         username,
         password_file: password_file.map(PathBuf::from),
         admin: reader.read("admin", admin, listen, parse_listen),
@@ -133,6 +135,11 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         drain_ms: reader.number("timeouts.drain_ms", default.drain_ms, &(0..=DAY_MS)),
         log: read_log(reader, default.log),
     }
+}
+
+fn read_auth_mode(reader: &mut Reader<'_>) -> Option<AuthMode> {
+    let right = "give service or pass-through, or remove the setting";
+    reader.read("auth.mode", (None, String::new()), right, |text| text.parse().map(Some))
 }
 
 fn read_bind(reader: &mut Reader<'_>, default: (Vec<Bind>, u32)) -> (Vec<Bind>, u32) {
@@ -199,6 +206,7 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
         catalog_bytes_max,
         tablets_max,
         keyspaces_max,
+        credentials_max,
         request_timeout_us,
         heartbeat_us,
         heartbeat_timeout_us,
@@ -216,6 +224,7 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
     reader.set("limits.catalog_bytes_max", catalog_bytes_max, &(64 << 10..=16 * GIB));
     reader.set("limits.tablets_max", tablets_max, &(1..=100_000_000));
     reader.set("limits.keyspaces_max", keyspaces_max, &(1..=10_000));
+    reader.set("limits.credentials_max", credentials_max, &(1..=1_000));
     reader.set_ms_as_us("timeouts.request_ms", request_timeout_us, &(1..=DAY_MS));
     reader.set_ms_as_us("timeouts.heartbeat_ms", heartbeat_timeout_us, &(1..=DAY_MS));
     let heartbeat_s = reader.number("lanes.heartbeat_s", *heartbeat_us / 1_000_000, &(0..=86_400));
@@ -315,6 +324,11 @@ fn check_agreement(reader: &mut Reader<'_>, settings: &Settings) {
 
 fn check_credentials(reader: &mut Reader<'_>, settings: &Settings) {
     let file_is_faulty = reader.is_faulty("password_file");
+    let service = settings.auth_mode == Some(AuthMode::Service);
+    if service && settings.username.is_none() && !reader.is_faulty("username") {
+        let reason = "clients would have the rights of the proxy's own role, and it has none";
+        reader.refuse("auth.mode", reason, "set username and password_file too");
+    }
     match (&settings.username, &settings.password_file) {
         (Some(_), None) if !file_is_faulty => {
             reader.refuse("username", "it has no password", "set password_file too");

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use crate::control::contact_point::ContactPoint;
 use crate::control::routes::Translation;
@@ -13,6 +14,36 @@ use crate::net::listener::Bind;
 use crate::net::tls::client_tls::ClientTlsSettings;
 use crate::net::tls::node_tls::NodeTlsSettings;
 use crate::telemetry::logging::LogSettings;
+
+/// Whose rights clients have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AuthMode {
+    /// The proxy's own; clients need not log in.
+    Service,
+    /// Their own: the cluster judges each login.
+    PassThrough,
+}
+
+impl FromStr for AuthMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "service" => Ok(Self::Service),
+            "pass-through" => Ok(Self::PassThrough),
+            _ => Err("no such mode".to_owned()),
+        }
+    }
+}
+
+impl Settings {
+    /// Whose rights clients have: their own, unless the proxy has a role for them.
+    #[must_use]
+    pub fn auth_mode(&self) -> AuthMode {
+        let service = self.username.is_some();
+        self.auth_mode.unwrap_or(if service { AuthMode::Service } else { AuthMode::PassThrough })
+    }
+}
 
 /// Everything an operator can set. What each is for is told in `config/shardlane.toml`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,6 +64,10 @@ pub struct Settings {
     pub translate: Vec<Translation>,
     /// Connection ids whose rows of `system.client_routes` are followed.
     pub client_routes: Vec<String>,
+    /// Whose rights clients have; none leaves it to the other settings and the cluster.
+    pub auth_mode: Option<AuthMode>,
+    /// How often the cluster is asked about a client's login that is in use, seconds.
+    pub auth_recheck_s: u64,
     /// The proxy's own user, for a cluster that asks for credentials.
     pub username: Option<String>,
     /// File that holds that user's password.
@@ -72,6 +107,8 @@ impl Default for Settings {
             rack: None,
             translate: Vec::new(),
             client_routes: Vec::new(),
+            auth_mode: None,
+            auth_recheck_s: 30,
             username: None,
             password_file: None,
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9380)),

@@ -1,11 +1,13 @@
 //! The watching connection for as long as the process lives: one node after another.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::Sender;
 use tokio::time::sleep;
+use tracing::debug;
 use tracing::info;
 use tracing::warn;
 
@@ -64,13 +66,29 @@ pub async fn run(
                     warn!(place, error = chain(error), fix, "a contact point is of no use");
                 }
                 backoff.reset();
+                if settings.reach.book.is_some() {
+                    let class = reached.login.as_ref().map(|login| login.authenticator.as_str());
+                    let told = tell_authenticator(&watcher, class, vec![reached.address]).await;
+                    if told.is_err() {
+                        return;
+                    }
+                }
                 Box::pin(watch(&mut watcher, reached)).await
             }
             Err(error) => End::Lost(error),
         };
         let End::Lost(error) = end else { return };
-        let fix = cure::of_control(&error);
-        warn!(error = chain(&error), fix, round, "no connection to watch the cluster");
+        let wanted = error.logins_wanted();
+        if let Some((class, _)) = wanted.first() {
+            debug!(error = chain(&error), round, "no connection to watch the cluster");
+            let contacts = wanted.iter().map(|(_, address)| *address).collect();
+            if tell_authenticator(&watcher, Some(class), contacts).await.is_err() {
+                return;
+            }
+        } else {
+            let fix = cure::of_control(&error);
+            warn!(error = chain(&error), fix, round, "no connection to watch the cluster");
+        }
         if watcher.reports.send(ControlReport::Failed(error)).await.is_err() {
             return;
         }
@@ -81,6 +99,7 @@ pub async fn run(
                 request = watcher.requests.recv() => match request {
                     // The tables are read as soon as a node answers.
                     Some(ControlRequest::Refresh) => {}
+                    Some(ControlRequest::Reach) => break,
                     None => return,
                 },
             }
@@ -97,6 +116,16 @@ fn of_one_cluster(reached: Reached, cluster: &mut Option<String>) -> Result<Reac
         return Ok(reached);
     }
     Err(ControlError::OtherCluster { address: reached.address, found, expected })
+}
+
+/// Tells whether clients have to log in; `Err` when nobody listens any more.
+async fn tell_authenticator(
+    watcher: &Watcher,
+    class: Option<&str>,
+    contacts: Vec<SocketAddr>,
+) -> Result<(), End> {
+    let report = ControlReport::Authenticator { class: class.map(Arc::from), contacts };
+    watcher.reports.send(report).await.map_err(|_| End::Closed)
 }
 
 async fn watch(watcher: &mut Watcher, reached: Reached) -> End {

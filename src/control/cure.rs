@@ -23,6 +23,11 @@ pub fn of_control(error: &ControlError) -> String {
         ControlError::LocalRow { .. } => {
             "wait until the node has joined the cluster (nodetool status: UN)".to_owned()
         }
+        ControlError::LoginWanted { .. } => {
+            "none is needed: the first client that logs in lends its login; or set username and \
+             password_file to a role for the proxy's own questions"
+                .to_owned()
+        }
         ControlError::OtherCluster { .. } => {
             "name nodes of one cluster in contact_points".to_owned()
         }

@@ -17,8 +17,9 @@ use crate::net::lanes::credential::Credential;
 use crate::net::lanes::dial::{connect, explained, secure};
 use crate::net::lanes::dial_error::{DialError, Step};
 use crate::net::lanes::extensions::Extensions;
-use crate::net::lanes::handshake::{ask_options, start_up};
+use crate::net::lanes::handshake::{Login, ask_options, start_up};
 use crate::net::lanes::lane_set::LaneSet;
+use crate::net::logins::credential_book::CredentialBook;
 use crate::net::tls::node_tls::NodeTls;
 use crate::net::transport::Transport;
 use crate::wire::request::register::EventKind;
@@ -38,6 +39,8 @@ pub struct ReachSettings {
     pub client_routes: bool,
     /// TLS, if it is spoken.
     pub tls: Option<Arc<NodeTls>>,
+    /// Where clients log in themselves: their credentials, to borrow one if there is none of ours.
+    pub book: Option<Arc<CredentialBook>>,
     /// Longest name resolution, and longest TCP connect.
     pub connect_timeout_ms: u64,
     /// Longest handshake, and longest answer to a question.
@@ -52,6 +55,7 @@ impl Default for ReachSettings {
             credential: None,
             client_routes: false,
             tls: None,
+            book: None,
             connect_timeout_ms: 5_000,
             query_timeout_ms: 10_000,
         }
@@ -71,6 +75,8 @@ pub struct Reached {
     pub metadata: Metadata,
     /// What was tried before it, and why that was of no use.
     pub failures: Vec<(String, ControlError)>,
+    /// How we logged in; `None` when it wanted no login.
+    pub login: Option<Login>,
 }
 
 /// Tries the contact points, starting with the one that `round` falls on, then `known` nodes. One
@@ -82,6 +88,14 @@ pub async fn reach(
     known: &[SocketAddr],
     round: usize,
 ) -> Result<Reached, ControlError> {
+    let borrowed;
+    let settings = match (&settings.credential, &settings.book) {
+        (None, Some(book)) => {
+            borrowed = ReachSettings { credential: book.lend(round), ..settings.clone() };
+            &borrowed
+        }
+        (Some(_), _) | (None, None) => settings,
+    };
     let mut race = Race::new(settings, known, round);
     while let Some((place, greeted)) = race.next().await {
         match Box::pin(finish(settings, greeted)).await {
@@ -108,6 +122,7 @@ pub struct Greeted {
     address: SocketAddr,
     connection: Connection<Transport>,
     supported: Supported,
+    login: Option<Login>,
 }
 
 /// Connects to one node, up to the end of its handshake.
@@ -118,19 +133,24 @@ pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Gree
     let mut stream = secure(tls, stream, address, timeout_ms).await?;
     let greeting = async {
         let supported = ask_options(&mut stream, set.version).await?;
-        start_up(&mut stream, Extensions::default(), &set).await?;
-        Ok::<_, DialError>(supported)
+        let login = start_up(&mut stream, Extensions::default(), &set).await?;
+        Ok::<_, DialError>((supported, login))
     };
     let greeted = timeout(Duration::from_millis(timeout_ms), greeting).await;
     let step = Step::Startup;
     let greeted = greeted.map_err(|_| DialError::Timeout { step, timeout_ms })?;
-    let supported = greeted.map_err(|error| explained(tls, error, address))?;
+    let (supported, login) = match greeted {
+        Err(DialError::CredentialMissing { authenticator }) if settings.book.is_some() => {
+            return Err(ControlError::LoginWanted { authenticator, address });
+        }
+        greeted => greeted.map_err(|error| explained(tls, error, address))?,
+    };
     let connection = Connection::new(stream, set.version, timeout_ms);
-    Ok(Greeted { address, connection, supported })
+    Ok(Greeted { address, connection, supported, login })
 }
 
 async fn finish(settings: &ReachSettings, greeted: Greeted) -> Result<Reached, ControlError> {
-    let Greeted { address, mut connection, supported } = greeted;
+    let Greeted { address, mut connection, supported, login } = greeted;
     connection.register(&EVENTS).await?;
     if settings.client_routes {
         let kinds = [EventKind::ClientRoutesChange];
@@ -143,5 +163,5 @@ async fn finish(settings: &ReachSettings, greeted: Greeted) -> Result<Reached, C
         }
     }
     let metadata = metadata::read(&mut connection).await?;
-    Ok(Reached { address, connection, supported, metadata, failures: Vec::new() })
+    Ok(Reached { address, connection, supported, metadata, failures: Vec::new(), login })
 }

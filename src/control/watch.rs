@@ -1,6 +1,7 @@
 //! Watching one node until its connection fails: events, refreshes, heartbeats.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
@@ -25,6 +26,8 @@ use crate::wire::response::event::Event;
 pub enum ControlRequest {
     /// Read the system tables soon: a tablet names a host that nobody knows.
     Refresh,
+    /// Look for a node now: there is a login that can be borrowed.
+    Reach,
 }
 
 /// What the watching connection tells, in the order in which it became known.
@@ -36,6 +39,13 @@ pub enum ControlReport {
     SchemaChange(Vec<u8>),
     /// A node is said to be up; whoever waits to dial it need not.
     NodeUp(NodeId),
+    /// Whether clients have to log in, where they do it themselves.
+    Authenticator {
+        /// Class of the cluster's authenticator; `None` when it wants no login.
+        class: Option<Arc<str>>,
+        /// Nodes that told so.
+        contacts: Vec<SocketAddr>,
+    },
     /// The connection failed, or none came about. It goes on trying.
     Failed(ControlError),
 }
@@ -118,6 +128,7 @@ impl Watcher {
                 event = connection.wait_event() => event?,
                 request = self.requests.recv() => match request {
                     Some(ControlRequest::Refresh) => agenda.on_request(now_ms()),
+                    Some(ControlRequest::Reach) => {}
                     None => return Ok(()),
                 },
                 () = sleep(rest) => {}

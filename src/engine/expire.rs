@@ -40,6 +40,9 @@ impl Engine {
                 client.session.cutter.relax();
             }
         }
+        if self.authenticator.is_some() {
+            self.expire_logins();
+        }
     }
 
     fn expire_lane(&mut self, key: crate::engine::pending::LaneKey) {

@@ -24,6 +24,9 @@ impl Engine {
         let Some(mut lane) = self.lanes.remove(key) else { return };
         self.sets.remove_lane(lane.route, key);
         self.on_lane_gone(key);
+        if self.sets.is_dedicated(lane.home) {
+            self.on_home_revoked(lane.home);
+        }
         let left = lane.outbox.left_total();
         for pending in lane.ids.take_all() {
             let unsent = pending.sent_at > left;
@@ -60,7 +63,7 @@ impl Engine {
     /// Routes a request anew, among the lanes that it was on: its client may have said `USE` since.
     pub(super) fn send_again(&mut self, set: SetId, pending: Pending) {
         self.tally.resent += 1;
-        let outgoing = Outgoing::again(&pending);
+        let outgoing = Outgoing::again(&pending, self.home_of(pending.asker));
         let mut frame = pending.frame;
         if pending.opcode == Opcode::Execute {
             self.route_execute(outgoing, &mut frame);

@@ -1,5 +1,6 @@
 //! What a worker is told by the rest of the process.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -31,6 +32,14 @@ pub enum Command {
     Facade(Arc<Facade>),
     /// The control connection received an EVENT with this body.
     Event(Arc<[u8]>),
+    /// Whether clients log in themselves: then the class of the cluster's authenticator, and
+    /// where to ask while no node is known.
+    Authenticator {
+        /// As AUTHENTICATE names it; `None` when everybody is served.
+        class: Option<Arc<str>>,
+        /// Nodes that answered.
+        contacts: Vec<SocketAddr>,
+    },
     /// A node is said to be up.
     NodeUp(NodeId),
     /// Another worker learned something.
@@ -53,4 +62,6 @@ pub enum WorkerEvent {
     News(usize, News),
     /// A host was named that nobody knows.
     RefreshTopology,
+    /// A client logged in with a credential that had no lanes.
+    LoggedIn,
 }

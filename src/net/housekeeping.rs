@@ -9,12 +9,13 @@ use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
 use crate::net::lanes::cure;
 use crate::net::lanes::dial::OpenedLane;
-use crate::net::lanes::dial_error::DialError;
+use crate::net::lanes::dial_error::{DialError, Step};
 use crate::net::lanes::lane_keeper::LaneReport;
 use crate::net::lanes::lane_plan::LaneSerial;
 use crate::net::lanes::lane_set::LaneSet;
 use crate::net::reactor::{COMMANDS, REPORTS, Reactor};
 use crate::net::socket::Who;
+use crate::net::transport::Transport;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::{LaneRoute, SetId};
 use crate::wire::frame::write_frame;
@@ -48,12 +49,14 @@ impl Reactor {
             Command::Snapshot { snapshot, targets, remote } => {
                 self.engine.on_snapshot(snapshot);
                 self.failover.set_nodes(targets, remote);
+                self.logins.set_nodes(&self.failover.targets());
                 for (set, node) in self.desk.set_nodes(self.failover.targets()) {
                     self.close_lanes_of(|of| *of == (set, node));
                 }
                 self.tell_engine_of_remote();
             }
             Command::Facade(facade) => self.engine.on_facade(facade),
+            Command::Authenticator { class, contacts } => self.on_authenticator(class, &contacts),
             Command::Event(body) => self.engine.on_event(&body),
             Command::NodeUp(node) => self.desk.on_node_up(node),
             Command::News(news) => self.engine.on_news(news),
@@ -69,9 +72,14 @@ impl Reactor {
     }
 
     pub(super) fn on_client_end(&mut self, slot: usize, client: ClientKey) {
-        self.engine.on_client_closed(client);
-        self.client_slots.remove(client);
+        self.forget_client(client);
         self.drop_socket(slot);
+    }
+
+    fn forget_client(&mut self, client: ClientKey) {
+        self.engine.on_client_closed(client);
+        self.logins.forget(client);
+        self.client_slots.remove(client);
     }
 
     /// A client sends nothing more. It gets the answers that it still waits for.
@@ -100,8 +108,7 @@ impl Reactor {
         socket.finish();
         socket.who = Who::Lingering;
         socket.close_by_us = Some(clock::now_us() + LINGER_US);
-        self.engine.on_client_closed(client);
-        self.client_slots.remove(client);
+        self.forget_client(client);
         self.look_again(slot);
     }
 
@@ -145,18 +152,35 @@ impl Reactor {
         let route = LaneRoute { node, shard, set, lwt_mask, metadata_ids };
         let Some(key) = self.engine.on_lane_up(route, lane.sharder) else { return };
         tracing::debug!(node = node.0, shard = lane.shard.0, set = set.0, "lane up");
-        let who = Who::Lane { lane: key, keeper: (set, node), serial };
-        let Some(slot) = self.add_socket(who, lane.stream) else {
-            self.engine.on_lane_down(key);
-            return;
+        self.add_lane(key, ((set, node), serial), lane.stream);
+    }
+
+    /// Serves a lane's socket; `false` when there is no room.
+    pub(super) fn add_lane(
+        &mut self,
+        lane: LaneKey,
+        (keeper, serial): ((SetId, NodeId), LaneSerial),
+        stream: Transport,
+    ) -> bool {
+        let Some(slot) = self.add_socket(Who::Lane { lane, keeper, serial }, stream) else {
+            self.engine.on_lane_down(lane);
+            return false;
         };
-        self.lane_slots.insert(key, slot);
+        self.lane_slots.insert(lane, slot);
         self.tell_lanes();
+        true
     }
 
     /// A keyspace that the node refuses is refused to whoever waits for it, in the node's words.
     fn on_lane_refused(&mut self, set: &LaneSet, error: &DialError) {
         let Some(set) = self.desk.set_of(set).filter(|set| *set != SetId::PLAIN) else { return };
+        let home = self.engine.home_of_set(set);
+        if let DialError::Refused(_, Step::Login) = error {
+            return self.logins.recheck_now(home);
+        }
+        if set == home {
+            return;
+        }
         if let Some(refusal) = error.server_error() {
             let mut frame = Vec::new();
             write_frame(&mut frame, (0x84, 0, 0), Opcode::Error, |out| {
@@ -168,9 +192,14 @@ impl Reactor {
 
     pub(super) fn carry_out(&mut self, order: Order) {
         match order {
-            Order::OpenSet { set, keyspace } => self.desk.open_set(set, keyspace),
+            Order::OpenSet { set, keyspace } => {
+                let home = self.engine.home_of_set(set);
+                self.desk.open_set(set, home, keyspace);
+            }
+            Order::LogIn { client, token } => self.logins.on_token(client, token),
             Order::CloseSet(set) => {
                 self.desk.close_set(set);
+                self.logins.unwatch(set);
                 self.close_lanes_of(|(of, _)| *of == set);
             }
             Order::CloseLane(lane) => self.close_lane(lane),
@@ -193,7 +222,7 @@ impl Reactor {
     }
 
     /// Tells the rest of the process. A message that finds no room is lost, which costs a hop.
-    fn tell(&self, event: WorkerEvent) {
+    pub(super) fn tell(&self, event: WorkerEvent) {
         if let Err(error) = self.events.try_send(event) {
             tracing::debug!(%error, "a worker's message was lost");
         }
@@ -228,9 +257,7 @@ impl Reactor {
     /// Ends that as soon as one is up again. The other lanes finish what they owe.
     fn fail_back(&mut self) {
         let is_local = |who: Who| match who {
-            Who::Lane { keeper: (set, node), .. } => {
-                set == SetId::PLAIN && self.failover.is_local(node)
-            }
+            Who::Lane { keeper: (_, node), .. } => self.failover.is_local(node),
             Who::Client(_) | Who::Lingering => false,
         };
         let slots = self.lane_slots.all();
@@ -252,7 +279,7 @@ impl Reactor {
         }
     }
 
-    fn close_lanes_of(&mut self, of: impl Fn(&(SetId, NodeId)) -> bool) {
+    pub(super) fn close_lanes_of(&mut self, of: impl Fn(&(SetId, NodeId)) -> bool) {
         for (lane, slot) in self.lane_slots.all() {
             let who = self.socket(slot).map(|socket| socket.who);
             if let Some(Who::Lane { keeper, .. }) = who

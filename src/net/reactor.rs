@@ -19,6 +19,7 @@ use crate::net::doorway::Greeted;
 use crate::net::failover::Failover;
 use crate::net::lanes::lane_desk::LaneDesk;
 use crate::net::lanes::lane_keeper::LaneReport;
+use crate::net::logins::login_desk::{LoginDesk, LoginReport};
 use crate::net::poller::Poller;
 use crate::net::ready_list::{ReadyList, SLOTS_MAX};
 use crate::net::slot_table::SlotTable;
@@ -34,11 +35,15 @@ const READS_IN_A_ROW: usize = 4;
 pub(super) const COMMANDS: usize = 0;
 pub(super) const REPORTS: usize = 1;
 pub(super) const GREETED: usize = 2;
-const FIRST_SOCKET: usize = 3;
+pub(super) const LOGINS: usize = 3;
+const FIRST_SOCKET: usize = 4;
 /// Clients past their TLS handshake that may wait to be served.
 const GREETED_MAX: usize = 64;
 /// It never sleeps longer, so that time goes on for a quiet engine as well.
 const TICK_US_MAX: u64 = 100_000;
+
+/// Who keeps lanes and who looks at logins, and where they report.
+pub(super) type Desks = ((LaneDesk, Receiver<LaneReport>), (LoginDesk, Receiver<LoginReport>));
 
 /// One worker.
 #[derive(Debug)]
@@ -56,6 +61,8 @@ pub struct Reactor {
     pub(super) commands: Receiver<Command>,
     pub(super) reports: Receiver<LaneReport>,
     pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
+    pub(super) logins: LoginDesk,
+    pub(super) login_reports: Receiver<LoginReport>,
     sockets: Vec<Option<Socket>>,
     free: Vec<usize>,
     ready: Arc<ReadyList>,
@@ -75,15 +82,15 @@ impl Reactor {
     pub(super) fn new(
         number: usize,
         engine: Engine,
-        (desk, reports): (LaneDesk, Receiver<LaneReport>),
+        ((desk, reports), (logins, login_reports)): Desks,
         commands: Receiver<Command>,
         events: Sender<WorkerEvent>,
         (poller, bell): (Poller, mio::Waker),
     ) -> Self {
         let ready = Arc::new(ReadyList::default());
         ready.set_bell(bell);
-        let wakers = [COMMANDS, REPORTS, GREETED].map(|slot| ready.waker(slot));
-        for slot in [COMMANDS, REPORTS, GREETED] {
+        let wakers = [COMMANDS, REPORTS, GREETED, LOGINS].map(|slot| ready.waker(slot));
+        for slot in [COMMANDS, REPORTS, GREETED, LOGINS] {
             ready.set(slot);
         }
         let failover = Failover::new(desk.failover(), clock::now_us());
@@ -100,6 +107,8 @@ impl Reactor {
             commands,
             reports,
             greeted: mpsc::channel(GREETED_MAX),
+            logins,
+            login_reports,
             sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
             free: Vec::new(),
             ready,
@@ -133,6 +142,7 @@ impl Reactor {
                 COMMANDS => self.take_commands(),
                 REPORTS => self.take_reports(),
                 GREETED => self.take_greeted(),
+                LOGINS => self.take_logins(),
                 _ => self.on_socket_ready(slot),
             }
         }
@@ -344,6 +354,7 @@ impl Reactor {
 
     fn on_timer(&mut self, now_us: u64) {
         self.engine.on_deadline();
+        self.logins.recheck(clock::now_ms());
         for (slot, who) in self.overdue(now_us) {
             match who {
                 Who::Client(client) => self.on_client_end(slot, client),

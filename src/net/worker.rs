@@ -12,6 +12,7 @@ use tokio::sync::mpsc::Sender;
 use crate::engine::engine::{Engine, EngineSettings};
 use crate::net::command::{Command, WorkerEvent};
 use crate::net::lanes::lane_desk::{DeskSettings, LaneDesk};
+use crate::net::logins::login_desk::LoginDesk;
 use crate::net::poller::Poller;
 use crate::net::reactor::Reactor;
 use crate::topology::snapshot::Snapshot;
@@ -44,8 +45,9 @@ impl Worker {
         let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
             let _within = runtime.enter();
             let engine = Engine::new(settings, snapshot);
-            let desk = LaneDesk::new(desk);
-            Reactor::new(number, engine, desk, inbox, events, (poller, bell)).run();
+            let logins = LoginDesk::new(desk.logins.clone(), desk.seed);
+            let desks = (LaneDesk::new(desk), logins);
+            Reactor::new(number, engine, desks, inbox, events, (poller, bell)).run();
         })?;
         Ok(Self { commands, thread })
     }

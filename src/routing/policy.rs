@@ -87,7 +87,8 @@ fn least_busy<F: Field>(
     let mut best: Option<(u64, F::Lane)> = None;
     for (node, shard) in replicas {
         if let Some((lane, load)) = field.lane(node, shard) {
-            let rank = rank(field.is_sticky(lane), field.in_local_rack(node), load, rotated);
+            let elsewhere = (!field.is_sticky(lane), !field.in_local_rack(node));
+            let rank = rank(elsewhere, load, rotated);
             if best.is_none_or(|(least, _)| rank < least) {
                 best = Some((rank, lane));
             }
@@ -100,15 +101,14 @@ fn least_busy<F: Field>(
     best.map(|(_, lane)| lane)
 }
 
-/// One number to compare by: what is sticky first, then the local rack, then the least busy, then whose turn it is.
-/// A lane has at most 32,767 requests in flight, and a tablet 64 replicas.
+/// One number to compare by: where the page before came from first, then the local rack, then the
+/// least busy, then whose turn it is. A lane has at most 32,767 requests in flight, and a tablet 64
+/// replicas.
 #[inline]
-fn rank(is_sticky: bool, in_local_rack: bool, load: usize, rotated: usize) -> u64 {
+fn rank(elsewhere: (bool, bool), load: usize, rotated: usize) -> u64 {
     let number = |count| u64::try_from(count).unwrap_or(u64::MAX);
-    (u64::from(!is_sticky) << 63)
-        | (u64::from(!in_local_rack) << 62)
-        | (number(load) << 16)
-        | number(rotated)
+    let (is_other, is_far) = elsewhere;
+    (u64::from(is_other) << 63) | (u64::from(is_far) << 62) | (number(load) << 16) | number(rotated)
 }
 
 #[cfg(test)]

@@ -80,6 +80,11 @@ impl Crew {
                 self.tell_all(|| Command::Event(Arc::clone(&body))).await;
             }
             ControlReport::NodeUp(node) => self.tell_all(|| Command::NodeUp(node)).await,
+            ControlReport::Authenticator { class, contacts } => {
+                let told =
+                    || Command::Authenticator { class: class.clone(), contacts: contacts.clone() };
+                self.tell_all(told).await;
+            }
             ControlReport::Failed(error) => tracing::debug!(%error, "not watching the cluster"),
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
@@ -31,6 +32,8 @@ pub struct Pages {
     readiness: RwLock<Readiness>,
     /// Which workers have a lane.
     have_lanes: RwLock<Vec<bool>>,
+    /// Whether clients log in themselves: there are no lanes before the first has.
+    on_demand: AtomicBool,
     snapshot: RwLock<Arc<Snapshot>>,
 }
 
@@ -46,6 +49,7 @@ impl Pages {
         let reason = "no node of the cluster was reached yet";
         Self {
             have_lanes: RwLock::new(vec![false; workers.len()]),
+            on_demand: AtomicBool::new(false),
             workers,
             budget,
             limits,
@@ -62,7 +66,7 @@ impl Pages {
         if let Some(has_lane) = have_lanes.get_mut(worker) {
             *has_lane = up;
         }
-        let any = have_lanes.contains(&true);
+        let any = have_lanes.contains(&true) || self.on_demand.load(Ordering::Relaxed);
         drop(have_lanes);
         let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
         if readiness.state == State::Draining {
@@ -93,6 +97,13 @@ impl Pages {
                 } else {
                     "no connection to a node is ready yet".to_owned()
                 });
+            }
+            ControlReport::Authenticator { class, .. } => {
+                self.on_demand.store(class.is_some(), Ordering::Relaxed);
+                let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
+                if class.is_some() && readiness.state == State::Starting {
+                    *readiness = Readiness::serving();
+                }
             }
             ControlReport::Failed(error) => self.not_started_since(&chain(error)),
             ControlReport::SchemaChange(_) | ControlReport::NodeUp(_) => {}

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::sleep;
 
 use crate::admin::http;
-use crate::config::settings::Settings;
+use crate::config::settings::{AuthMode, Settings};
 use crate::control::control;
 use crate::control::watch::{ControlReport, ControlRequest};
 use crate::net::clock;
@@ -28,6 +28,7 @@ use crate::server::crew::Crew;
 use crate::server::drain::{Drain, Phase};
 use crate::server::pages::Pages;
 use crate::server::rotation::Tls;
+use crate::server::secrets;
 use crate::server::settings;
 use crate::topology::snapshot::Snapshot;
 
@@ -92,13 +93,19 @@ impl Server {
             let file = settings.password_file.clone().unwrap_or_default();
             ServerError::Password { file: file.display().to_string(), error }
         })?;
+        let is_service = settings.auth_mode() == AuthMode::Service;
         let seed = RandomState::new().build_hasher().finish();
         let budget = Arc::new(HandshakeBudget::default());
+        let logins = settings::logins(settings);
+        if let Some(credential) = &credential {
+            tokio::spawn(secrets::follow(settings.clone(), Arc::clone(credential)));
+        }
         let (to_server, events) = mpsc::channel(MESSAGES);
         let mut workers = Vec::new();
         for number in 0..settings.workers {
             let own_seed = seed.wrapping_add(1 + u64::try_from(number).unwrap_or(0));
-            let desk = settings::desk(settings, credential.clone(), &tls, &budget, own_seed);
+            let rights = credential.clone().filter(|_| is_service);
+            let desk = settings::desk(settings, rights, (&tls, &budget, &logins), own_seed);
             let engine = settings::engine(settings);
             let snapshot = Arc::new(Snapshot::default());
             let worker = Worker::start(number, engine, desk, snapshot, to_server.clone());
@@ -111,7 +118,8 @@ impl Server {
         let pages = Arc::new(pages);
         let (ask, requests) = mpsc::channel(MESSAGES);
         let (tell, reports) = mpsc::channel(MESSAGES);
-        let control = settings::control(settings, credential, &tls, seed);
+        let mut control = settings::control(settings, credential, &tls, seed);
+        control.reach.book = (!is_service).then(|| Arc::clone(&logins.book));
         tokio::spawn(control::run(control, requests, tell));
         Ok(Self {
             crew,
@@ -180,6 +188,7 @@ impl Server {
                 }
                 Some(report) = reports.recv() => {
                     pages.on_control(&report);
+                    open |= matches!(report, ControlReport::Authenticator { class: Some(_), .. });
                     crew.on_control(report).await;
                 }
                 Some(event) = events.recv() => match event {
@@ -191,6 +200,9 @@ impl Server {
                     WorkerEvent::RefreshTopology => {
                         // A full queue means that it will look again anyway.
                         ask.try_send(ControlRequest::Refresh).ok();
+                    }
+                    WorkerEvent::LoggedIn => {
+                        ask.try_send(ControlRequest::Reach).ok();
                     }
                 },
                 () = &mut patience, if !open => open = true,

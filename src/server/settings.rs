@@ -9,24 +9,44 @@ use crate::control::control::ControlSettings;
 use crate::control::reach::ReachSettings;
 use crate::control::routes::RouteSettings;
 use crate::engine::engine::EngineSettings;
-use crate::net::lanes::credential::Credential;
+use crate::net::lanes::credential::{Credential, plain_token};
 use crate::net::lanes::dial::Dialer;
 use crate::net::lanes::handshake_budget::HandshakeBudget;
 use crate::net::lanes::lane_desk::DeskSettings;
+use crate::net::logins::credential_book::CredentialBook;
+use crate::net::logins::login_desk::LoginSettings;
 use crate::server::rotation::Tls;
+use crate::session::sasl::SaslToken;
 
 /// Where nodes that do not tell have their shard-aware port for TLS.
 const SHARD_AWARE_PORT_OF_TLS: u16 = 19_142;
 
 /// The proxy's own credential, if it has one; its file is read now.
 pub fn credential(settings: &Settings) -> io::Result<Option<Arc<Credential>>> {
+    let token = secret_token(settings)?;
+    Ok(token.map(|token| Arc::new(Credential::from_token(token))))
+}
+
+/// What the proxy's own role proves itself with, as its file says now.
+pub fn secret_token(settings: &Settings) -> io::Result<Option<SaslToken>> {
     let (Some(user), Some(file)) = (&settings.username, &settings.password_file) else {
         return Ok(None);
     };
     let secret = Secret::read(file)?;
     let password = str::from_utf8(secret.reveal())
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the password is not UTF-8"))?;
-    Ok(Some(Arc::new(Credential::plain(user, password))))
+    Ok(Some(plain_token(user, password)))
+}
+
+/// What clients' own logins go by.
+#[must_use]
+pub fn logins(settings: &Settings) -> LoginSettings {
+    LoginSettings {
+        dialer: Arc::new(Dialer::new(settings.dial.clone())),
+        budget: Arc::new(HandshakeBudget::default()),
+        book: Arc::new(CredentialBook::new(settings.limits.credentials_max)),
+        recheck_ms: settings.auth_recheck_s.saturating_mul(1000),
+    }
 }
 
 /// What the control connection goes by.
@@ -76,8 +96,7 @@ pub fn engine(settings: &Settings) -> EngineSettings {
 pub fn desk(
     settings: &Settings,
     credential: Option<Arc<Credential>>,
-    tls: &Tls,
-    budget: &Arc<HandshakeBudget>,
+    (tls, budget, logins): (&Tls, &Arc<HandshakeBudget>, &LoginSettings),
     seed: u64,
 ) -> DeskSettings {
     let mut dial = settings.dial.clone();
@@ -91,5 +110,6 @@ pub fn desk(
         backoff: settings.backoff,
         failover: settings.failover,
         seed,
+        logins: logins.clone(),
     }
 }

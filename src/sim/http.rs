@@ -24,6 +24,7 @@ use crate::sim::cluster::member::{Member, State};
 use crate::sim::cluster::requests::Arrivals;
 use crate::sim::cluster::seed::uuid_text;
 use crate::sim::cluster::tablets::Tablet;
+use crate::sim::http_roles;
 use crate::sim::listen::world::World;
 
 /// How long an accept that failed is waited for.
@@ -115,6 +116,11 @@ fn route(
         (true, ["sim", "prepared", "forget"]) => {
             let (node, shard) = (query.maybe("node")?, query.maybe("shard")?);
             done(cluster.forget_statements(node, shard).map(|count| json!({ "forgotten": count })))
+        }
+        (true, ["sim", "roles", name, action]) => {
+            let value = |key: &str| query.pairs.get(key).cloned();
+            let changed = http_roles::change(&mut cluster.roles, (name, action), value);
+            changed.map(|()| json!({ "role": name })).map_err(bad)
         }
         (false, ["sim", "requests"]) => Ok(requests(cluster)),
         (true, ["sim", "requests", "reset"]) => {

@@ -136,9 +136,18 @@ fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
         ("too_many", total(workers, |tally| tally.clients_refused)),
         ("unread_answers", total(workers, |tally| tally.clients_cut_off)),
         ("broken_protocol", total(workers, |tally| tally.clients_broken)),
+        ("login_withdrawn", total(workers, |tally| tally.clients_revoked)),
     ];
     let rejected = rejected.map(|(reason, count)| (vec![reason.to_owned()], count));
     families.numbers(&names::CLIENTS_REJECTED, rejected);
+    let logins = [
+        ("granted", total(workers, |tally| tally.logins_granted)),
+        ("refused", total(workers, |tally| tally.logins_refused)),
+        ("unknown", total(workers, |tally| tally.logins_unknown)),
+    ];
+    let logins = logins.map(|(result, count)| (vec![result.to_owned()], count));
+    families.numbers(&names::LOGINS, logins);
+    families.number(&names::CREDENTIALS, held(workers, |gauges| gauges.credentials));
 }
 
 fn add_tls(families: &mut Families, tls: &TlsReport) {
@@ -176,6 +185,7 @@ fn add_limits(families: &mut Families, limits: &Limits) {
         ("catalog_bytes_max", wide(limits.catalog_bytes_max)),
         ("tablets_max", wide(limits.tablets_max)),
         ("keyspaces_max", wide(limits.keyspaces_max)),
+        ("credentials_max", wide(limits.credentials_max)),
     ];
     let limits = limits.map(|(setting, limit)| (vec![setting.to_owned()], limit));
     families.numbers(&names::LIMITS, limits);

@@ -292,6 +292,22 @@ pub const AGREEMENT_TIMEOUTS: Metric = counter(
     "Of those, the ones answered without agreement.",
 );
 
+/// `shardlane_logins_total`
+pub const LOGINS: Metric = counter(
+    "shardlane_logins_total",
+    &["result"],
+    "Logins of clients, by what the cluster said; unknown: no node could say, or there was no room \
+     for another credential.",
+);
+
+/// `shardlane_credentials`
+pub const CREDENTIALS: Metric = gauge(
+    "shardlane_credentials",
+    &[],
+    "Credentials of clients that have upstream connections of their own; each worker counts its \
+     own.",
+);
+
 /// `shardlane_limit`
 pub const LIMITS: Metric = gauge(
     "shardlane_limit",
@@ -340,6 +356,8 @@ pub const ALL: &[Metric] = &[
     TLS_EXPIRY,
     AGREEMENT_WAITS,
     AGREEMENT_TIMEOUTS,
+    LOGINS,
+    CREDENTIALS,
     LIMITS,
 ];
 

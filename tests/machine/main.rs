@@ -26,6 +26,7 @@ mod heartbeat;
 mod keyspaces;
 mod learning;
 mod local;
+mod logins;
 mod lost_lanes;
 mod metadata_ids;
 mod pages;

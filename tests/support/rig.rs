@@ -309,6 +309,16 @@ impl Rig {
         self.prepare(client, &text, &answer);
     }
 
+    /// The next keyspace whose lanes are to be opened.
+    pub(crate) fn opened(&mut self) -> Option<(SetId, Arc<str>)> {
+        let is_open = |order: &Order| matches!(order, Order::OpenSet { .. });
+        let at = self.orders.iter().position(is_open)?;
+        match self.orders.remove(at)? {
+            Order::OpenSet { set, keyspace } => Some((set, keyspace)),
+            _ => None,
+        }
+    }
+
     pub(crate) fn decisions(&self, reason: Reason) -> u64 {
         self.engine.tally().routing[reason as usize]
     }

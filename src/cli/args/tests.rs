@@ -57,7 +57,7 @@ fn the_simulated_cluster_takes_its_shape_from_flags() {
     };
     let user = SimUser { name: "cassandra".to_owned(), password: "a:b".to_owned() };
     assert_eq!((args.like, args.nodes, args.shard_aware_port), (Like::V6_2, 4, 0));
-    assert_eq!((args.dc.join(" "), args.user), ("one two".to_owned(), Some(user)));
+    assert_eq!((args.dc.join(" "), args.user), ("one two".to_owned(), vec![user]));
     assert_eq!((args.shards, args.tablets, args.port), (2, 64, 9042));
 }
 

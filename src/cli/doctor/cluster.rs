@@ -120,8 +120,8 @@ async fn login((settings, tls): (&Settings, &Tls), reached: &Reached, findings: 
         start_up(&mut stream, Extensions::default(), &LaneSet::plain(None)).await
     };
     match (anonymous.await, &settings.username) {
-        (Ok(()), None) => findings.ok("login", "none, and the cluster asks for none"),
-        (Ok(()), Some(user)) => {
+        (Ok(_), None) => findings.ok("login", "none, and the cluster asks for none"),
+        (Ok(_), Some(user)) => {
             let text = format!("the cluster asks nobody who they are; '{user}' is not needed");
             let fix = "remove username and password_file, or turn authentication on at the nodes";
             findings.warn("login", text, fix);

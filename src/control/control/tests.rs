@@ -120,7 +120,7 @@ async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
         shard_aware_port: 0,
         nodes: 2,
         shards: 3,
-        user: Some(("bob".to_owned(), "right".to_owned())),
+        users: vec![("bob".to_owned(), "right".to_owned())],
         ..ClusterOptions::default()
     };
     let sim = SimHandle::spawn(SimOptions { cluster, api: None, tls: None }).unwrap();
@@ -148,6 +148,7 @@ async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
             gate: budget.gate(node.id),
             set: LaneSet::plain(credential.clone()),
             backoff: (BackoffSettings::default(), 1),
+            first: None,
         };
         tokio::spawn(keep(keeper, keeper_inputs, tell.clone()));
         keepers.push(inputs);

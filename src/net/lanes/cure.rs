@@ -35,7 +35,9 @@ pub fn of_dial(error: &DialError) -> String {
                 .to_owned()
         }
         DialError::CredentialMissing { .. } => {
-            "set username and password_file to a role of the cluster".to_owned()
+            "set username and password_file to a role of the cluster; where clients log in \
+             themselves, `run` waits for the first of them and borrows its login"
+                .to_owned()
         }
         DialError::Refused(error, Step::Login) if error.code == ErrorCode::BAD_CREDENTIALS => {
             "correct username, or the password in password_file; cqlsh -u tells whether they are \

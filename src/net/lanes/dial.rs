@@ -14,7 +14,7 @@ use crate::net::clock::now_ms;
 use crate::net::lanes::dial_error::{DialError, Step};
 use crate::net::lanes::dial_stats::{DialStats, PortVerdict};
 use crate::net::lanes::extensions::{Extensions, host, sharding};
-use crate::net::lanes::handshake::{ask_options, start_up};
+use crate::net::lanes::handshake::{Login, ask_options, start_up};
 use crate::net::lanes::handshake_budget::NodeGate;
 use crate::net::lanes::lane_set::LaneSet;
 use crate::net::lanes::proxied;
@@ -130,6 +130,8 @@ pub struct OpenedLane {
     pub extensions: Extensions,
     /// The shard-aware port that the node tells for connections such as this one.
     pub shard_aware_port: Option<u16>,
+    /// How it logged in; `None` when the node wanted no login.
+    pub login: Option<Login>,
 }
 
 impl DialSettings {
@@ -226,7 +228,7 @@ impl Dialer {
         let tls = self.tls.as_deref();
         let mut stream = secure(tls, stream, address, timeout_ms).await?;
         let greeted = greet(&mut stream, target, set, timeout_ms).await;
-        let supported = greeted.map_err(|error| explained(tls, error, address))?;
+        let (supported, login) = greeted.map_err(|error| explained(tls, error, address))?;
         let (shard, sharder) = sharding(&supported).unzip();
         Ok(OpenedLane {
             stream,
@@ -235,6 +237,7 @@ impl Dialer {
             sharder,
             extensions: Extensions::offered(&supported),
             shard_aware_port: shard_aware_port(tls.is_some(), &supported),
+            login,
         })
     }
 
@@ -341,7 +344,7 @@ async fn greet(
     target: &NodeTarget,
     set: &LaneSet,
     timeout_ms: u64,
-) -> Result<Supported, DialError> {
+) -> Result<(Supported, Option<Login>), DialError> {
     let mut step = Step::Options;
     let steps = async {
         let supported = ask_options(stream, set.version).await?;
@@ -351,11 +354,11 @@ async fn greet(
             return Err(DialError::OtherHost { address: target.address, expected, found });
         }
         step = Step::Startup;
-        start_up(stream, Extensions::offered(&supported), set).await?;
-        Ok(supported)
+        let login = start_up(stream, Extensions::offered(&supported), set).await?;
+        Ok((supported, login))
     };
     match timeout(Duration::from_millis(timeout_ms), steps).await {
-        Ok(supported) => supported,
+        Ok(greeted) => greeted,
         Err(_) => Err(DialError::Timeout { step, timeout_ms }),
     }
 }

@@ -6,6 +6,7 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
+use zeroize::Zeroize;
 
 use crate::net::lanes::dial_error::{DialError, ServerError, Step};
 use crate::wire::error::WireError;
@@ -45,6 +46,8 @@ where
     let broken = |source: io::Error| DialError::Broken { step, source };
     stream.write_all(&request).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
+    // It may hold a password.
+    request.zeroize();
 
     let mut head = [0; HEADER_LEN];
     let read = stream.read_exact(&mut head).await;

@@ -80,6 +80,8 @@ pub struct LaneKeeper {
     pub set: LaneSet,
     /// Waits after failures, and where its random numbers start.
     pub backoff: (BackoffSettings, u64),
+    /// A connection that is there already, and becomes the first lane.
+    pub first: Option<Box<OpenedLane>>,
 }
 
 type Attempt = (Dial, Result<OpenedLane, DialError>);
@@ -100,7 +102,12 @@ pub async fn keep(
     mut inputs: Receiver<KeeperInput>,
     reports: Sender<LaneReport>,
 ) {
+    let mut start = start;
+    let first = start.first.take();
     let mut keeper = Keeper::new(start);
+    if let Some(lane) = first {
+        keeper.on_opened(Dial::Any, *lane, now_ms());
+    }
     loop {
         let now = now_ms();
         let rest_ms = keeper.start_attempts(now);

@@ -14,6 +14,7 @@ use crate::sim::cluster::layout::Layout;
 use crate::sim::cluster::member::{Member, State};
 use crate::sim::cluster::options::ClusterOptions;
 use crate::sim::cluster::ring::Ring;
+use crate::sim::cluster::roles::Roles;
 use crate::sim::cluster::schema_lag::History;
 use crate::sim::cluster::seed::{mix, uuid};
 use crate::sim::cluster::statements::{Statement, StatementId};
@@ -70,6 +71,8 @@ pub struct Cluster {
     pub columns: Columns,
     /// Where nodes are for clients behind private endpoints.
     pub client_routes: ClientRoutes,
+    /// Who may log in, and what each may do.
+    pub roles: Roles,
     texts: HashMap<StatementId, Arc<Statement>>,
     chance: u64,
 }
@@ -89,6 +92,7 @@ impl Cluster {
             ring: Ring::default(),
             layout: Layout::new(options.like, options.tablets, options.seed),
             columns: Columns::read(database.schema()),
+            roles: Roles::new(&options.users),
             database,
             connections: Connections::default(),
             timeline: Timeline::default(),

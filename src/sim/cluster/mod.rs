@@ -15,6 +15,7 @@ pub mod placement; // where tablets go
 pub mod replication; // what a keyspace asks for
 pub mod requests; // counters by table
 pub mod ring; // vnodes
+pub mod roles; // who may log in, and what each may do
 pub mod schema_lag; // when each node hears of a change
 pub mod seed; // numbers that look random and never change
 pub mod statements; // prepared statements

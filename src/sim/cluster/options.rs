@@ -34,8 +34,10 @@ pub struct ClusterOptions {
     pub tablets: u32,
     /// Ring tokens of each node.
     pub vnodes: u64,
-    /// The only user and password; everybody may log in without one when absent.
-    pub user: Option<(String, String)>,
+    /// Users who may do everything, with their passwords; without any no login is asked for.
+    pub users: Vec<(String, String)>,
+    /// Whether a login may also take two steps, of which the second answers a challenge.
+    pub challenge: bool,
     /// How long other nodes don't know of a schema change. The real server: up to 111 ms.
     pub schema_lag: Duration,
     /// How long other nodes take a killed node for alive. The real server: 21 s.
@@ -67,7 +69,8 @@ impl Default for ClusterOptions {
             racks: vec!["rack1".to_owned()],
             tablets: 64,
             vnodes: 16,
-            user: None,
+            users: Vec::new(),
+            challenge: false,
             schema_lag: Duration::from_millis(50),
             down_after: Duration::from_secs(21),
             timeouts: (Duration::from_secs(5), Duration::from_secs(2)),

@@ -84,6 +84,8 @@ pub struct Connection {
     pub keyspace: Option<String>,
     /// Who logged in.
     pub user: Option<String>,
+    /// Who is to answer which number, in the midst of a login of two steps.
+    pub challenge: Option<(String, u64)>,
     /// All pairs of STARTUP.
     pub startup: Vec<(String, String)>,
 }
@@ -111,6 +113,7 @@ impl Connection {
             registered: Registered::default(),
             keyspace: None,
             user: None,
+            challenge: None,
             startup: Vec::new(),
         }
     }

@@ -12,6 +12,8 @@ use crate::wire::opcode::Opcode;
 
 /// The class that clients look at; ScyllaDB keeps Cassandra's name.
 const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
+/// The class when logins may take two steps; clients that do not know it send their name and password.
+const CHALLENGER: &str = "org.example.ChallengeAuthenticator";
 
 /// Answers OPTIONS.
 #[must_use]
@@ -49,10 +51,11 @@ pub fn startup(
     };
     let owned = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     connection.startup = owned.collect();
-    if cluster.options.user.is_some() {
+    if cluster.roles.is_enabled() {
         connection.phase = Phase::Authenticating;
         let mut body = Vec::new();
-        put_string(&mut body, AUTHENTICATOR);
+        let challenge = cluster.options.challenge;
+        put_string(&mut body, if challenge { CHALLENGER } else { AUTHENTICATOR });
         Ok(Answer::new(Opcode::Authenticate, body))
     } else {
         connection.phase = Phase::Ready;

@@ -149,6 +149,7 @@ impl Kept {
             gate: Arc::clone(&gate),
             set,
             backoff: (QUICK, u64::from(address.port())),
+            first: None,
         };
         let (inputs, keeper_inputs) = mpsc::channel(8);
         let (keeper_reports, reports) = mpsc::channel(2);
