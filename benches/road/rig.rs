@@ -145,7 +145,13 @@ impl Rig {
         std::mem::swap(&mut rig.answer, &mut answer);
         for (node, shard) in (0..NODES).flat_map(|node| (0..SHARDS).map(move |s| (node, s))) {
             let (node, shard) = (NodeId(node), ShardId(shard));
-            let route = LaneRoute { node, shard, set: SetId::PLAIN, lwt_mask: frames::LWT_MASK };
+            let route = LaneRoute {
+                node,
+                shard,
+                set: SetId::PLAIN,
+                lwt_mask: frames::LWT_MASK,
+                metadata_ids: false,
+            };
             let lane = rig.engine.on_lane_up(route, Sharder::new(SHARDS, MSB).ok()).unwrap();
             rig.to_answer.push((lane, Vec::new()));
         }

@@ -3,11 +3,13 @@
 //! Readiness is told at its edges: once when something comes, not as long as something is there.
 
 use std::io;
-use std::net::TcpStream;
+use std::os::unix::net;
 use std::time::Duration;
 
-use mio::event::Event;
+use mio::event::{Event, Source};
 use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::net::polled::{Polled, Stream};
 
 /// Sockets that one sleep can tell of; the next one tells of the others.
 const EVENTS_MAX: usize = 1024;
@@ -32,13 +34,23 @@ impl Poller {
         Waker::new(self.poll.registry(), BELL)
     }
 
-    /// Watches a socket, in both directions, as long as it is open.
-    pub fn watch(&self, slot: usize, stream: TcpStream) -> io::Result<mio::net::TcpStream> {
-        stream.set_nonblocking(true)?;
+    /// Watches a TCP connection, in both directions, as long as it is open.
+    pub fn watch_tcp(&self, slot: usize, stream: std::net::TcpStream) -> io::Result<Polled> {
         let mut stream = mio::net::TcpStream::from_std(stream);
+        self.watch(slot, &mut stream)?;
+        Ok(Polled::new(Stream::Tcp(stream)))
+    }
+
+    /// Watches a Unix domain socket, in both directions, as long as it is open.
+    pub fn watch_unix(&self, slot: usize, stream: net::UnixStream) -> io::Result<Polled> {
+        let mut stream = mio::net::UnixStream::from_std(stream);
+        self.watch(slot, &mut stream)?;
+        Ok(Polled::new(Stream::Unix(stream)))
+    }
+
+    fn watch(&self, slot: usize, stream: &mut impl Source) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut stream, Token(slot), both)?;
-        Ok(stream)
+        self.poll.registry().register(stream, Token(slot), both)
     }
 
     /// Sleeps until a socket is ready, the bell rings, or so much time has passed.

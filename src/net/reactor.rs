@@ -193,17 +193,8 @@ impl Reactor {
                 slot
             })
         })?;
-        let socket = match stream {
-            Transport::Plain(stream) => stream
-                .into_std()
-                .and_then(|stream| self.poller.watch(slot, stream))
-                .map(|stream| Socket::polled(who, stream)),
-            stream @ (Transport::Unix(_) | Transport::Tls(_)) => {
-                Ok(Socket::woken(who, stream, self.ready.waker(slot)))
-            }
-        };
-        match socket {
-            Ok(socket) => *self.sockets.get_mut(slot)? = Some(socket),
+        match stream.adopt(&self.poller, slot) {
+            Ok(stream) => *self.sockets.get_mut(slot)? = Some(Socket::new(who, stream)),
             Err(error) => {
                 tracing::warn!(%error, "a socket cannot be watched");
                 self.free.push(slot);
