@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run is what continuous integration calls.
-.PHONY: demo test bench lint drivers image
+.PHONY: demo test bench lint drivers fuzz soak image
 
 # A simulated cluster, the proxy and a load in one process.
 demo:
@@ -15,6 +15,16 @@ test:
 drivers:
 	cargo build --locked
 	TEST_BINARY=$${CARGO_TARGET_DIR:-target}/debug/shardlane python3 tests/drivers/run.py --only '$(ONLY)'
+
+# Coverage-guided fuzzing of every target, for so many minutes in all; tests/corpora.rs runs again what it kept.
+MINUTES ?= 10
+fuzz:
+	fuzz/run.py --minutes $(MINUTES) --only '$(ONLY)'
+
+# A long run against the simulated cluster, in which neither memory nor descriptors may grow: make soak MINUTES=60.
+soak:
+	cargo build --release --locked
+	TEST_BINARY=$${CARGO_TARGET_DIR:-target}/release/shardlane tests/drivers/soak.py --minutes $(MINUTES)
 
 bench:
 	benches/run

@@ -3,7 +3,7 @@
 use std::mem;
 use std::ops::Range;
 
-use crate::engine::client::ClientKey;
+use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
 use crate::engine::metadata_ids;
 use crate::engine::metadata_ids::CutId;
@@ -53,7 +53,11 @@ impl<'a> Response<'a> {
         let body_len = self.header.body_len - u32::try_from(self.payload.len()).unwrap_or(0);
         let flags = self.header.flags & !FLAG_PAYLOAD;
         let header = Header { flags, stream, body_len, ..self.header };
+        out.reserve(HEADER_LEN + self.body.len());
         out.extend_from_slice(&header.to_bytes());
+        if self.payload.is_empty() {
+            return out.extend_from_slice(self.body);
+        }
         out.extend_from_slice(self.body.get(..self.payload.start).unwrap_or_default());
         out.extend_from_slice(self.body.get(self.payload.end..).unwrap_or_default());
     }
@@ -62,7 +66,9 @@ impl<'a> Response<'a> {
 impl Engine {
     /// A lane received `chunk`.
     pub fn on_lane_bytes(&mut self, key: LaneKey, chunk: &mut [u8]) {
+        let now = self.now_us;
         let Some(lane) = self.lanes.get_mut(key).filter(|lane| !lane.broken) else { return };
+        lane.heard_us = now;
         let none = FrameCutter::new([0; 2], 0);
         let mut cutter = mem::replace(&mut lane.cutter, none);
         let mut rest = chunk;
@@ -263,7 +269,14 @@ impl Engine {
     }
 
     /// Whether a client is gone, or is cut off since it never reads.
+    #[inline]
     fn is_deaf(&mut self, client: ClientKey) -> bool {
+        let backlog_max = self.settings.limits.client_backlog_bytes_max;
+        let hears =
+            |entry: &Client| !entry.cut_off && entry.session.outbox.waiting_len() <= backlog_max;
+        if self.clients.get(client).is_some_and(hears) {
+            return false;
+        }
         let deaf = self.clients.get(client).is_none() || self.cuts_off(client);
         if deaf {
             self.leave(client);
@@ -274,10 +287,13 @@ impl Engine {
     fn after_delivery(&mut self, client: ClientKey, opcode: Opcode, outcome: Outcome) {
         self.touch_client(client);
         self.on_ended(opcode, outcome);
-        self.leave(client);
-        let limits = self.settings.limits;
-        let waiting = self.clients.get(client).map_or(0, |c| c.session.outbox.waiting_len());
-        if waiting > limits.outbox_high_bytes {
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        entry.in_flight = entry.in_flight.saturating_sub(1);
+        let full = entry.session.outbox.waiting_len() > self.settings.limits.outbox_high_bytes;
+        if entry.paused {
+            self.reconsider(client);
+        }
+        if full {
             self.hold_up(client);
         }
     }

@@ -13,14 +13,15 @@ use std::sync::Arc;
 use crate::engine::agreement::Agreement;
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::field::Lanes;
-use crate::engine::keyspaces::Sets;
 use crate::engine::learn::Unresolved;
 use crate::engine::local::LocalStatements;
 use crate::engine::order::Order;
 use crate::engine::pages::Pages;
 use crate::engine::pending::{LaneKey, Pending};
+use crate::engine::remote::Remote;
 use crate::engine::reprepare::Parked;
 use crate::engine::retry_budget::RetryBudget;
+use crate::engine::sets::Sets;
 use crate::engine::speculate::Speculation;
 use crate::engine::tally::Tally;
 use crate::flow::limits::Limits;
@@ -60,8 +61,11 @@ pub struct Engine {
     pub(super) lanes: Slab<Lane<Pending>>,
     pub(super) sets: Sets,
     pub(super) local_rack: Vec<bool>,
+    pub(super) remote: Remote,
     pub(super) router: Router,
     pub(super) facade: Option<Arc<Facade>>,
+    /// What the cluster calls its authenticator, while clients must log in.
+    pub(super) authenticator: Option<Arc<str>>,
     pub(super) local_statements: LocalStatements,
     pub(super) agreement: Agreement,
     pub(super) pages: Pages,
@@ -95,8 +99,10 @@ impl Engine {
             lanes: Slab::default(),
             sets: Sets::default(),
             local_rack: Vec::new(),
+            remote: Remote::default(),
             router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
             facade: None,
+            authenticator: None,
             local_statements: LocalStatements::default(),
             agreement: Agreement::default(),
             pages: Pages::default(),
@@ -166,8 +172,12 @@ impl Engine {
     /// A client is gone. Answers that are still to come for it are dropped when they come.
     pub fn on_client_closed(&mut self, client: ClientKey) {
         let gone = self.clients.remove(client);
-        if gone.is_some_and(|gone| !gone.held_by.is_empty()) {
+        let Some(gone) = gone else { return };
+        if !gone.held_by.is_empty() {
             self.held_up.retain(|(_, held)| *held != client);
+        }
+        if gone.login.is_some() || gone.home != SetId::PLAIN {
+            self.on_login_left(&gone);
         }
     }
 

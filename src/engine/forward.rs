@@ -30,6 +30,8 @@ const LANE_VERSION: u8 = 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outgoing {
     pub(super) asker: Asker,
+    /// The plain lanes of who asks: it never leaves those with the same rights.
+    pub(super) home: SetId,
     pub(super) opcode: Opcode,
     pub(super) is_read: bool,
     pub(super) resent: u8,
@@ -38,10 +40,11 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// The same request once more.
-    pub(super) fn again(pending: &Pending) -> Self {
+    /// The same request once more, for the same asker, whose plain lanes are `home`.
+    pub(super) fn again(pending: &Pending, home: SetId) -> Self {
         Self {
             asker: pending.asker,
+            home,
             opcode: pending.opcode,
             is_read: pending.is_read,
             resent: pending.resent + 1,
@@ -63,12 +66,15 @@ impl Engine {
 
     /// Routes an EXECUTE by its key and sends it.
     pub(super) fn route_execute(&mut self, mut outgoing: Outgoing, frame: &mut [u8]) {
+        if self.sets.is_dedicated(outgoing.home) {
+            return self.send_anywhere(outgoing.home, Reason::Dedicated, outgoing, frame);
+        }
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
         let Ok(request) = Execute::read(body) else {
-            return self.send_anywhere(SetId::PLAIN, Reason::UnknownStatement, outgoing, frame);
+            return self.send_anywhere(outgoing.home, Reason::UnknownStatement, outgoing, frame);
         };
-        let sticky = self.lane_of_page(SetId::PLAIN, &request.parameters);
-        let (router, mut lanes) = self.field(SetId::PLAIN);
+        let sticky = self.lane_of_page(outgoing.home, &request.parameters);
+        let (router, mut lanes) = self.field(outgoing.home);
         lanes.sticky = sticky;
         let routed = router.execute(&request, &lanes);
         if routed.ask_for_metadata && !self.tells_new_columns(routed.decision) {
@@ -120,7 +126,7 @@ impl Engine {
             Ok(batch) => {
                 let by_text = |child| matches!(child, Ok(ChildStatement::Text(_)));
                 let mut children = batch.children().map(|child| child.map(|child| child.statement));
-                let set = if children.any(by_text) { set } else { SetId::PLAIN };
+                let set = if children.any(by_text) { set } else { outgoing.home };
                 let (router, lanes) = self.field(set);
                 router.batch(&batch, &lanes)
             }
@@ -157,6 +163,12 @@ impl Engine {
         outgoing: Outgoing,
         frame: &[u8],
     ) {
+        if !self.remote.nodes.is_empty()
+            && let Some(Decision { lane, .. }) = decision
+            && self.is_too_far(lane, &outgoing, frame)
+        {
+            return self.refuse_too_far(outgoing, frame);
+        }
         let sent = decision.is_some_and(|decision| {
             self.tally.on_decision(decision.reason);
             self.send(decision.lane, outgoing, frame)
@@ -168,7 +180,7 @@ impl Engine {
 
     fn no_lane(&mut self, outgoing: Outgoing) {
         let Asker::Client { client, stream, purpose } = outgoing.asker else { return };
-        let text = if self.lanes.is_empty() {
+        let text = if self.sets.fleet(outgoing.home).live().is_empty() {
             "shardlane has no connection to any node of the cluster"
         } else {
             "every connection of shardlane to the cluster is full or closing"
@@ -199,7 +211,14 @@ impl Engine {
         request: &[u8],
     ) -> Option<StreamId> {
         let limits = self.settings.limits;
-        let retained = self.lanes.get(key)?.retained_bytes;
+        let lane = self.lanes.get(key)?;
+        let (home, retained) = (lane.home, lane.retained_bytes);
+        let of_client = matches!(outgoing.asker, Asker::Client { .. });
+        if of_client && home != outgoing.home {
+            // A client that is gone, or was turned out, has no home. Else a set was mistaken.
+            debug_assert_eq!(outgoing.home, SetId::NOWHERE, "a client on a lane of {home:?}");
+            return None;
+        }
         let keep = request.len() <= KEPT_BYTES_MAX
             && retained + request.len() <= limits.lane_retained_bytes_max;
         let kept = self.keep(if keep { request } else { &[] });
@@ -266,6 +285,7 @@ impl Engine {
     pub(super) fn outgoing(&self, asker: Asker, opcode: Opcode) -> Outgoing {
         Outgoing {
             asker,
+            home: self.home_of(asker),
             opcode,
             is_read: false,
             resent: 0,
@@ -274,8 +294,19 @@ impl Engine {
         }
     }
 
+    /// The plain lanes with the rights of who asks; what we ask ourselves needs none.
+    #[inline]
+    pub(super) fn home_of(&self, asker: Asker) -> SetId {
+        match asker {
+            Asker::Client { client, .. } => {
+                self.clients.get(client).map_or(SetId::NOWHERE, |client| client.home)
+            }
+            Asker::Errand(_) => SetId::NOWHERE,
+        }
+    }
+
     pub(super) fn set_of(&self, client: ClientKey) -> SetId {
-        self.clients.get(client).map_or(SetId::PLAIN, |client| client.set)
+        self.clients.get(client).map_or(SetId::NOWHERE, |client| client.set)
     }
 
     /// One request of a client has its answer.

@@ -10,7 +10,6 @@ use crate::engine::engine::Engine;
 use crate::engine::forward::Outgoing;
 use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
 use crate::routing::decision::Reason;
-use crate::upstream::lane::SetId;
 use crate::upstream::stream_ids::StreamId;
 use crate::wire::header::HEADER_LEN;
 use crate::wire::opcode::Opcode;
@@ -78,16 +77,17 @@ impl Engine {
 
     fn copy_read(&mut self, copy: Copy, asker: Asker) {
         let Some(lane) = self.lanes.get(copy.0) else { return };
-        let (node, waiter) = (lane.route.node, lane.ids.waiter(StreamId(copy.1)));
+        let (node, home) = (lane.route.node, lane.home);
+        let waiter = lane.ids.waiter(StreamId(copy.1));
         // The id may be another request's by now.
         let Some(pending) = waiter.filter(|pending| pending.asker == asker) else { return };
-        let outgoing = Outgoing::again(pending);
+        let outgoing = Outgoing::again(pending, home);
         let frame = pending.frame.clone();
         let gone =
             matches!(asker, Asker::Client { client, .. } if self.clients.get(client).is_none());
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
         let Ok(request) = Execute::read(body) else { return };
-        let (router, mut lanes) = self.field(SetId::PLAIN);
+        let (router, mut lanes) = self.field(home);
         lanes.avoided = Some(node);
         let routed = router.execute(&request, &lanes);
         let elsewhere = routed.decision.filter(|decision| {

@@ -36,11 +36,13 @@ pub enum Reason {
     LaneLost,
     /// Sent to another replica as well, since the first was slow.
     Speculative,
+    /// To its client's own connection: a login of several steps cannot be repeated for lanes.
+    Dedicated,
 }
 
 impl Reason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::TabletReplica,
         Self::RingReplica,
         Self::LwtPrimary,
@@ -57,6 +59,7 @@ impl Reason {
         Self::Reprepared,
         Self::LaneLost,
         Self::Speculative,
+        Self::Dedicated,
     ];
 
     /// The metric's label.
@@ -79,6 +82,7 @@ impl Reason {
             Self::Reprepared => "reprepared",
             Self::LaneLost => "lane_lost",
             Self::Speculative => "speculative",
+            Self::Dedicated => "dedicated",
         }
     }
 

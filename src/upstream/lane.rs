@@ -12,8 +12,10 @@ use crate::wire::decoder::FrameCutter;
 pub struct SetId(pub u16);
 
 impl SetId {
-    /// The lanes that never said `USE`.
+    /// The lanes that never said `USE`, and that every client may take.
     pub const PLAIN: Self = Self(0);
+    /// No lanes at all: where a client stands that has no rights.
+    pub const NOWHERE: Self = Self(u16::MAX);
 }
 
 /// Longest response body: the protocol's own limit (v4 section 2.5). A lane is shared, so the
@@ -42,6 +44,8 @@ pub struct LaneRoute {
 pub struct Lane<W> {
     /// Where it leads.
     pub route: LaneRoute,
+    /// The plain lanes with the same rights: only clients with this home may send on it.
+    pub home: SetId,
     /// Requests in flight.
     pub ids: StreamIds<W>,
     /// Bytes on their way to the shard.
@@ -54,6 +58,10 @@ pub struct Lane<W> {
     pub touched: bool,
     /// Set once nothing new may be sent; it closes when its last answer is there.
     pub draining: bool,
+    /// When anything was last heard on it, µs.
+    pub heard_us: u64,
+    /// When it was last asked for a sign of life, µs.
+    pub asked_us: Option<u64>,
     /// Set once its server broke the protocol: nothing that still comes is believed.
     pub broken: bool,
 }
@@ -64,12 +72,15 @@ impl<W> Lane<W> {
     pub fn new(route: LaneRoute, streams_max: u16) -> Self {
         Self {
             route,
+            home: SetId::NOWHERE,
             ids: StreamIds::new(streams_max),
             outbox: Outbox::default(),
             cutter: FrameCutter::new([0x84; 2], RESPONSE_BODY_BYTES_MAX),
             retained_bytes: 0,
             touched: false,
             draining: false,
+            heard_us: 0,
+            asked_us: None,
             broken: false,
         }
     }

@@ -67,7 +67,9 @@ pub(crate) fn snapshot(version: u64, nodes: u16) -> Arc<Snapshot> {
 }
 
 pub(crate) fn settings() -> EngineSettings {
-    let (limits, compression_told) = (Limits::default(), Vec::new());
+    // Nobody here answers OPTIONS unasked; the tests of heartbeats turn them on.
+    let limits = Limits { heartbeat_us: 0, ..Limits::default() };
+    let compression_told = Vec::new();
     EngineSettings { limits, rack: None, has_peers: true, compression_told }
 }
 
@@ -311,6 +313,16 @@ impl Rig {
         let text = format!("INSERT INTO {keyspace}.t (k) VALUES (?) /* {id} */");
         let answer = frames::prepared(&[id; 16], 0, (keyspace, "t"), b"");
         self.prepare(client, &text, &answer);
+    }
+
+    /// The next keyspace whose lanes are to be opened.
+    pub(crate) fn opened(&mut self) -> Option<(SetId, Arc<str>)> {
+        let is_open = |order: &Order| matches!(order, Order::OpenSet { .. });
+        let at = self.orders.iter().position(is_open)?;
+        match self.orders.remove(at)? {
+            Order::OpenSet { set, keyspace } => Some((set, keyspace)),
+            _ => None,
+        }
     }
 
     pub(crate) fn decisions(&self, reason: Reason) -> u64 {

@@ -80,6 +80,8 @@ pub struct LaneKeeper {
     pub set: LaneSet,
     /// Waits after failures, and where its random numbers start.
     pub backoff: (BackoffSettings, u64),
+    /// A connection that is there already, and becomes the first lane.
+    pub first: Option<Box<OpenedLane>>,
 }
 
 type Attempt = (Dial, Result<OpenedLane, DialError>);
@@ -100,7 +102,12 @@ pub async fn keep(
     mut inputs: Receiver<KeeperInput>,
     reports: Sender<LaneReport>,
 ) {
+    let mut start = start;
+    let first = start.first.take();
     let mut keeper = Keeper::new(start);
+    if let Some(lane) = first {
+        keeper.on_opened(Dial::Any, *lane, now_ms());
+    }
     loop {
         let now = now_ms();
         let rest_ms = keeper.start_attempts(now);
@@ -141,8 +148,8 @@ impl Keeper {
     /// what it waits for.
     fn start_attempts(&mut self, now: u64) -> Option<u64> {
         while self.reports.is_empty() {
-            let port = self.start.dialer.settings().shard_aware
-                && self.shard_aware_port.is_some()
+            let (settings, told) = (self.start.dialer.settings(), self.shard_aware_port);
+            let port = settings.shard_port(&self.start.target, told).is_some()
                 && self.start.gate.is_port_open(now);
             match self.course.next(port, now) {
                 Next::Dial(dial) => self.start_attempt(dial),
@@ -154,7 +161,9 @@ impl Keeper {
     }
 
     fn start_attempt(&mut self, dial: Dial) {
-        let aim = match (dial, self.course.sharder(), self.shard_aware_port) {
+        let settings = self.start.dialer.settings();
+        let port = settings.shard_port(&self.start.target, self.shard_aware_port);
+        let aim = match (dial, self.course.sharder(), port) {
             (Dial::Shard(shard), Some(sharder), Some(port)) => {
                 Aim::Shard { shard, sharder, port, start: self.course.word() }
             }

@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod credential;
+pub mod cure;
 pub mod dial;
 pub mod dial_error;
 pub mod dial_stats;
@@ -16,3 +17,4 @@ pub mod lane_desk;
 pub mod lane_keeper;
 pub mod lane_plan;
 pub mod lane_set;
+pub mod proxied;

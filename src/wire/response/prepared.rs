@@ -44,7 +44,7 @@ impl<'a> Prepared<'a> {
         }
         let global = flags & GLOBAL_TABLES_SPEC != 0;
         let mut table = None;
-        if global && columns > 0 {
+        if global {
             table = Some((reader.string()?, reader.string()?));
         }
         let mut names = Vec::new();

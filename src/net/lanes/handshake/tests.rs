@@ -109,7 +109,7 @@ async fn a_node_that_wants_a_login_is_told_apart() {
     let text = answer.unwrap_err().to_string();
     assert_eq!(
         text,
-        "the node asks for a login (PasswordAuthenticator), but there is no credential"
+        format!("the node asks for a login ({AUTHENTICATOR}), but there is no credential")
     );
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::*;
-use crate::net::lanes::dial::DialSettings;
+use crate::net::lanes::dial::{DialSettings, ShardPort};
 use crate::net::lanes::fake_node::FakeNode;
 use crate::net::lanes::lane_course::EXCESS_PER_SHARD;
 
@@ -140,10 +140,16 @@ impl Kept {
         set.keyspace = keyspace.map(Arc::from);
         let keeper = LaneKeeper {
             dialer: Arc::new(Dialer::new(settings)),
-            target: NodeTarget { node: NodeId(0), host: None, address },
+            target: NodeTarget {
+                node: NodeId(0),
+                host: None,
+                address,
+                shard_port: ShardPort::AsTold,
+            },
             gate: Arc::clone(&gate),
             set,
             backoff: (QUICK, u64::from(address.port())),
+            first: None,
         };
         let (inputs, keeper_inputs) = mpsc::channel(8);
         let (keeper_reports, reports) = mpsc::channel(2);

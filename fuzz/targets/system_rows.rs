@@ -1,0 +1,107 @@
+//! The one node that a driver sees: any statement about it gets rows that can be read, and no row
+//! tells an address of a real node.
+
+use std::net::SocketAddr;
+
+use shardlane::session::statement_text::{self, StatementText};
+use shardlane::session::system_select::SystemTable;
+use shardlane::session::system_tables::{self, Facade};
+use shardlane::wire::cell;
+use shardlane::wire::column_type::ColumnType;
+use shardlane::wire::header::HEADER_LEN;
+use shardlane::wire::notation::Reader;
+use shardlane::wire::request::parameters::Parameters;
+use shardlane::wire::response::prepared::Prepared;
+use shardlane::wire::response::rows::Rows;
+
+const OWN_HOST: [u8; 16] = [0x5a; 16];
+const LOCAL: &str = include_str!("../../tests/data/frames/rows_local_2026.txt");
+const PEERS: &str = include_str!("../../tests/data/frames/rows_peers_2026.txt");
+
+/// The bytes of a frame that is kept as hex, without its header.
+fn body(text: &str) -> Vec<u8> {
+    let digits: Vec<_> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .flat_map(|line| line.chars().filter_map(|digit| digit.to_digit(16)))
+        .collect();
+    let bytes = digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8);
+    bytes.skip(HEADER_LEN).collect()
+}
+
+/// The facade before a real node.
+pub(crate) fn facade() -> Facade {
+    let (local, peers) = (body(LOCAL), body(PEERS));
+    let local = Rows::read(&local).expect("a real node's rows");
+    let peers = Rows::read(&peers).expect("a real node's rows");
+    Facade::from_rows(OWN_HOST, &local, &peers, None)
+        .expect("a real node's rows")
+        .expect("it has a row of its own")
+}
+
+/// A statement, a zero byte, then its parameters; or a zero byte, then a node's rows.
+pub(crate) fn run(data: &[u8]) {
+    let split = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
+    let (text, rest) = data.split_at(split);
+    let rest = rest.get(1..).unwrap_or_default();
+    if text.is_empty() {
+        return made_of_any_rows(rest);
+    }
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let facade = facade();
+    for keyspace in [None, Some("system")] {
+        ask(&facade, text, keyspace, rest);
+    }
+    let quoted = statement_text::quote(text);
+    let back = statement_text::classify(&format!("USE {quoted}"), None);
+    assert_eq!(back, StatementText::Use(Some(text.to_owned())));
+}
+
+fn ask(facade: &Facade, text: &str, keyspace: Option<&str>, parameters: &[u8]) {
+    let StatementText::Local(select) = statement_text::classify(text, keyspace) else { return };
+    let id = system_tables::facade_id(keyspace, text);
+    assert!(system_tables::is_facade_id(&id));
+    let columns = if select.table == SystemTable::PeersV2 { 0 } else { facade.local.len() };
+    for version in [3, 4] {
+        match facade.prepare(&select, &id, version) {
+            Ok(message) => {
+                let prepared = Prepared::read(version, &message).expect("our own message");
+                assert_eq!(prepared.names.len(), select.markers.len());
+            }
+            Err(refusal) => assert!(!refusal.text.is_empty()),
+        }
+    }
+    let Ok(parameters) = Parameters::read(&mut Reader::new(parameters)) else { return };
+    let seen_at = SocketAddr::from(([127, 1, 2, 3], 4567));
+    let Ok(message) = facade.answer(&select, &parameters.values, seen_at) else { return };
+    let rows = Rows::read(&message).expect("our own message");
+    assert!(rows.len() <= 1 && columns > 0);
+    for row in rows.rows() {
+        let row = row.expect("our own message");
+        for (spec, cell) in rows.metadata.columns.iter().zip(&row.cells) {
+            let Some(cell) = cell.filter(|_| spec.kind == ColumnType::Inet) else { continue };
+            assert_eq!(cell::inet(cell), Ok(seen_at.ip()), "{}", spec.name);
+        }
+    }
+}
+
+/// A node may send anything as its tables; what is shown of them can be read.
+fn made_of_any_rows(message: &[u8]) {
+    let Ok(rows) = Rows::read(message) else { return };
+    let Ok(Some(facade)) = Facade::from_rows(OWN_HOST, &rows, &rows, Some(&rows)) else { return };
+    for table in ["local", "peers", "peers_v2"] {
+        for what in ["*", "JSON *", "count(*)", "host_id, key"] {
+            let text = format!("SELECT {what} FROM system.{table}");
+            let StatementText::Local(select) = statement_text::classify(&text, None) else {
+                panic!("not ours: {text}");
+            };
+            let mut reader = Reader::new(&[0, 1, 0]);
+            let parameters = Parameters::read(&mut reader).expect("consistency and no flag");
+            let seen_at = SocketAddr::from(([127, 1, 2, 3], 4567));
+            if let Ok(message) = facade.answer(&select, &parameters.values, seen_at) {
+                let rows = Rows::read(&message).expect("our own message");
+                assert!(rows.rows().all(|row| row.is_ok()));
+            }
+        }
+    }
+}
