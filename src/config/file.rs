@@ -31,8 +31,8 @@ struct File {
     timeouts: Option<Timeouts>,
     retries: Option<Retries>,
     lanes: Option<Lanes>,
-    compression: Option<Compression>,
     failover: Option<Failover>,
+    compression: Option<Compression>,
     log: Option<Log>,
 }
 

@@ -129,11 +129,11 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         limits: read_limits(reader, &default.limits),
         dial: read_dial(reader, default.dial),
         backoff: read_backoff(reader, default.backoff),
-        compression_told: read_told(reader),
         failover: read_failover(reader, default.failover),
         node_tls,
         client_tls: tls::read_client_tls(reader, default.client_tls),
         file_poll_ms: reader.number("timeouts.file_poll_ms", default.file_poll_ms, &(100..=DAY_MS)),
+        compression_told: read_told(reader),
         drain_ms: reader.number("timeouts.drain_ms", default.drain_ms, &(0..=DAY_MS)),
         log: read_log(reader, default.log),
     }

@@ -34,10 +34,10 @@ pub enum Reason {
     Reprepared,
     /// Sent again, elsewhere, after its lane was lost.
     LaneLost,
-    /// Sent to another replica as well, since the first was slow.
-    Speculative,
     /// To its client's own connection: a login of several steps cannot be repeated for lanes.
     Dedicated,
+    /// Sent to another replica as well, since the first was slow.
+    Speculative,
 }
 
 impl Reason {
@@ -58,8 +58,8 @@ impl Reason {
         Self::UnroutableBatch,
         Self::Reprepared,
         Self::LaneLost,
-        Self::Speculative,
         Self::Dedicated,
+        Self::Speculative,
     ];
 
     /// The metric's label.
@@ -81,8 +81,8 @@ impl Reason {
             Self::UnroutableBatch => "unroutable_batch",
             Self::Reprepared => "reprepared",
             Self::LaneLost => "lane_lost",
-            Self::Speculative => "speculative",
             Self::Dedicated => "dedicated",
+            Self::Speculative => "speculative",
         }
     }
 
