@@ -5,7 +5,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::config::address::{parse_binds, parse_contact_point, parse_listen, parse_mode};
-use crate::config::compression::parse_compression;
 use crate::config::error::{ConfigError, Faults};
 use crate::config::file;
 use crate::config::overrides::{self, CONFIG_VARIABLE, Environment, Layers};

@@ -1,7 +1,6 @@
 //! Settings: as written in a file, overridden by environment and flags, and as meant.
 
 pub mod address;
-pub mod compression;
 pub mod error;
 pub mod file;
 pub mod load;

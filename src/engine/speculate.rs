@@ -78,8 +78,13 @@ impl Engine {
     fn copy_read(&mut self, copy: Copy, asker: Asker) {
         let Some(lane) = self.lanes.get(copy.0) else { return };
         let (node, waiter) = (lane.route.node, lane.ids.waiter(StreamId(copy.1)));
-        // The id may be another request's by now.
-        let Some(pending) = waiter.filter(|pending| pending.asker == asker) else { return };
+        // The id may be another request's by now, even of the same client on the same stream.
+        let slow_us = self.now_us.saturating_sub(self.settings.limits.speculative_delay_us);
+        let same = |pending: &&Pending| pending.asker == asker && pending.arrived_us <= slow_us;
+        let Some(pending) = waiter.filter(same) else { return };
+        if self.speculation.twins.contains_key(&copy) {
+            return;
+        }
         let home = self.home_of(asker);
         let outgoing = Outgoing::again(pending, home);
         let frame = pending.frame.clone();

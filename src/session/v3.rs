@@ -241,9 +241,10 @@ mod tests {
                 out.push(0);
                 return out;
             }
-            match opcode {
-                Opcode::Query => put_long_string(&mut out, "SELECT"),
-                _ => put_short_bytes(&mut out, &[7; 16]),
+            if opcode == Opcode::Query {
+                put_long_string(&mut out, "SELECT");
+            } else {
+                put_short_bytes(&mut out, &[7; 16]);
             }
             put_short(&mut out, 1);
             out.push(VALUES | if names { NAMES } else { 0 });

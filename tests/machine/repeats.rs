@@ -229,3 +229,24 @@ fn a_client_that_left_gets_no_copy() {
     assert!(rig.all_requests().is_empty());
     rig.finish();
 }
+
+#[test]
+fn a_read_on_a_stream_id_that_was_just_free_waits_its_own_time() {
+    let mut rig = speculative();
+    let client = rig.clients[0];
+    rig.send(client, &execute(1, &ID, b"key "));
+    let (lane, request) = rig.request();
+    rig.pass_time(DELAY_US / 2);
+    rig.result(lane, request.stream(), &rows(b"rows"));
+    let _first = rig.answer(client);
+    for _ in 0..2 {
+        // By turns one of them goes to the lane of the first.
+        rig.send(client, &execute(1, &ID, b"key "));
+        let _second = rig.request();
+    }
+    rig.pass_time(DELAY_US / 2);
+    assert!(rig.all_requests().is_empty(), "they are not slow yet");
+    rig.pass_time(DELAY_US / 2);
+    assert_eq!(rig.all_requests().len(), 2);
+    rig.finish();
+}

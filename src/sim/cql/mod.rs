@@ -4,6 +4,7 @@ pub mod error; // refusals, with the server's codes and words
 
 pub(crate) mod ast; // what a text says
 pub(crate) mod calendar; // dates and times, written and read
+pub(crate) mod class_name; // types as the server hashes them
 pub(crate) mod constant; // literals → bytes
 pub(crate) mod duration; // months, days, nanoseconds
 pub(crate) mod elements; // collections and tuples as bytes

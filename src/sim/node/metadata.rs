@@ -1,12 +1,10 @@
 //! Columns and types as result and bind metadata have them (v4 section 4.2.5.2).
 
-use md5::{Digest, Md5};
+use sha2::{Digest, Sha256};
 
+use crate::sim::cql::class_name::class_name;
 use crate::sim::store::column_spec::ColumnSpec;
 use crate::wire::notation::put_string;
-
-/// The id of empty result metadata: what the real server says.
-const EMPTY_METADATA_ID: u128 = 0xe3b0_c442_98fc_1c14_9afb_f4c8_996f_b924;
 
 /// Whether all columns are of one table, which can then be named once.
 #[must_use]
@@ -31,16 +29,47 @@ pub fn write_columns(columns: &[ColumnSpec], global: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// An id that is the same for equal metadata. To clients it is opaque; the real server hashes
-/// other bytes with another function.
+/// The id of result metadata, as the real server makes it: half of the SHA-256 of each column's name
+/// and class, each behind its length. To clients it is opaque.
 #[must_use]
 pub fn metadata_id(columns: &[ColumnSpec]) -> [u8; 16] {
-    if columns.is_empty() {
-        return EMPTY_METADATA_ID.to_be_bytes();
+    let mut hash = Sha256::new();
+    for column in columns {
+        for text in [&column.name, &class_name(&column.column_type)] {
+            hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
+            hash.update(text);
+        }
     }
-    let mut hash = Md5::new();
-    let mut bytes = Vec::new();
-    write_columns(columns, false, &mut bytes);
-    hash.update(&bytes);
-    hash.finalize().into()
+    let id: [u8; 32] = hash.finalize().into();
+    id.first_chunk().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::column_type::ColumnType;
+
+    #[test]
+    fn ids_are_those_of_the_real_server() {
+        let column = |(name, column_type): (&str, ColumnType)| ColumnSpec {
+            keyspace: "ks".into(),
+            table: "t".into(),
+            name: name.into(),
+            column_type,
+        };
+        let id = |columns: Vec<(&str, ColumnType)>| {
+            let columns: Vec<_> = columns.into_iter().map(column).collect();
+            u128::from_be_bytes(metadata_id(&columns))
+        };
+        let (int, text) = (ColumnType::Int, ColumnType::Varchar);
+        assert_eq!(
+            id(vec![("pk", int.clone()), ("v", text)]),
+            0x7fd7_7f07_d5d6_60ea_5a14_242a_e564_b4d0
+        );
+        assert_eq!(
+            id(vec![("pk", int), ("u", ColumnType::Uuid), ("d", ColumnType::Timestamp)]),
+            0x978d_f768_f96e_013a_43a5_b33e_1ff6_2619
+        );
+        assert_eq!(id(vec![]), 0xe3b0_c442_98fc_1c14_9afb_f4c8_996f_b924);
+    }
 }

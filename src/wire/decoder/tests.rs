@@ -85,7 +85,7 @@ fn a_body_longer_than_the_limit_is_refused_by_its_header() {
 #[test]
 fn a_frame_that_is_too_long_can_be_passed_over_however_reads_cut_it() {
     let (long, next) = (frame(&[7; 11]), frame(&[1; 10]));
-    let stream = [long.clone(), next.clone()].concat();
+    let stream = [&long[..], &next[..]].concat();
     for step in 1..stream.len() {
         let mut cutter = FrameCutter::new([3, 4], 10);
         let (mut seen, mut passed) = (Vec::new(), 0);
@@ -104,7 +104,7 @@ fn a_frame_that_is_too_long_can_be_passed_over_however_reads_cut_it() {
             }
         }
         assert_eq!((passed, cutter.passing()), (1, 0), "{step}");
-        assert_eq!(seen, [next.clone()], "{step}");
+        assert_eq!(seen, std::slice::from_ref(&next), "{step}");
     }
 }
 
