@@ -29,8 +29,8 @@ import run  # noqa: E402
 import stage  # noqa: E402
 
 SAMPLE_S = 5
-# Growth over the whole time after the warm-up that is still taken for noise: pages that an allocator keeps.
-MEMORY_NOISE_MIB, DESCRIPTOR_NOISE = 0.5, 3
+# Growth over the whole time after the warm-up that is still taken for noise: peaks leave pages with the allocator.
+MEMORY_NOISE_MIB, DESCRIPTOR_NOISE = 1, 3
 NODES, SHARDS, TABLETS = 3, 4, 64
 WORKERS, PAUSE_S = 4, 0.02
 
