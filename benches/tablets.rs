@@ -1,4 +1,7 @@
 //! Nanoseconds to learn and to look up tablets, against a plain sorted list in the same run.
+//!
+//! *Cold* is a look-up after something else has used the caches, as the kernel does between two
+//! requests of an ordinary day.
 
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 #![allow(clippy::print_stdout, reason = "a bench prints what it measured")]
@@ -16,13 +19,17 @@ use shardlane::topology::tablet::Tablet;
 use shardlane::topology::tablet_map::TabletMap;
 
 const LOOKUPS: u64 = 4_000_000;
+const COLD_LOOKUPS: u64 = 4_000;
+/// More than the caches of one core hold.
+const OTHER_BYTES: usize = 4 << 20;
+const CACHE_LINE: usize = 64;
 
 fn main() {
     println!(
-        "{:>7} {:>8} {:>10} {:>10} {:>10}",
-        "tables", "tablets", "learn ns", "lookup ns", "bytes"
+        "{:>7} {:>8} {:>10} {:>10} {:>10} {:>10}",
+        "tables", "tablets", "learn ns", "lookup ns", "cold ns", "bytes"
     );
-    for (tables, tablets) in [(1, 1_000), (1, 100_000), (1_000, 128)] {
+    for (tables, tablets) in [(1, 1_000), (1, 100_000), (1, 128), (1_000, 128)] {
         measure(tables, tablets);
     }
     for tablets in [1_000, 100_000] {
@@ -55,8 +62,32 @@ fn measure(tables: u32, tablets: u64) {
         black_box(map.locate(TableId(table), token).unwrap().as_slice().first());
     }
     let lookup = ns(begin, LOOKUPS) - overhead(tables);
-    let bytes = map.memory_bytes();
-    println!("{tables:>7} {:>8} {learn:>10.0} {lookup:>10.1} {bytes:>10}", map.len());
+    let mut one = || {
+        let table = u32::try_from((random(&mut seed) >> 33) % u64::from(tables)).unwrap();
+        let token = Token::new(random(&mut seed).cast_signed());
+        black_box(map.locate(TableId(table), token).unwrap().as_slice().first());
+    };
+    let cold = cold(&mut one) - cold(&mut || {});
+    let (len, bytes) = (map.len(), map.memory_bytes());
+    println!("{tables:>7} {len:>8} {learn:>10.0} {lookup:>10.1} {cold:>10.1} {bytes:>10}");
+}
+
+/// The median of what `act` takes when the caches hold something else.
+fn cold(act: &mut dyn FnMut()) -> f64 {
+    let mut other = vec![0_u8; OTHER_BYTES];
+    let mut times: Vec<f64> = (0..COLD_LOOKUPS)
+        .map(|_| {
+            for byte in other.iter_mut().step_by(CACHE_LINE) {
+                *byte = byte.wrapping_add(1);
+            }
+            black_box(&other);
+            let begin = Instant::now();
+            act();
+            ns(begin, 1)
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// What a look-up loop costs without the look-up.

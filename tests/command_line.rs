@@ -138,3 +138,39 @@ fn without_a_cluster_the_server_is_alive_but_not_ready() {
     assert!(get(&admin, "/metrics").contains("\nshardlane_client_connections 0\n"));
     assert_eq!(server.terminate(), Some(0));
 }
+
+#[test]
+fn files_of_tls_are_judged_without_a_network() {
+    let folder = env::temp_dir().join(format!("shardlane-tls-files-{}", process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.join(name).to_str().unwrap().to_owned();
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let pair = rcgen::generate_simple_self_signed(["db.example.com".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(["db.example.com".to_owned()]).unwrap();
+    let (cert, key) =
+        (file("cert", &pair.cert.pem()), file("key", &pair.signing_key.serialize_pem()));
+    let stranger = file("stranger", &other.signing_key.serialize_pem());
+    let garbage = file("garbage", "-----BEGIN");
+    let check = |args: &[&str]| shardlane(&[&["check", "-c", "db.example.com"], args].concat());
+
+    let good = check(&["--tls-ca", &cert, "--bind-tls-cert", &cert, "--bind-tls-key", &key]);
+    let faulty =
+        check(&["--tls-ca", &garbage, "--bind-tls-cert", &cert, "--bind-tls-key", &stranger]);
+    let absent = check(&["--tls-ca", "/no/such/ca"]);
+    fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(good.status.code(), Some(0), "{}", text(&good.stderr));
+    assert_eq!((faulty.status.code(), absent.status.code()), (Some(2), Some(2)));
+    let told = text(&faulty.stderr);
+    for part in [
+        "2 faults",
+        &format!("tls.ca = \"{garbage}\" (flag --tls-ca): holds no certificate in PEM form; give"),
+        &format!("bind_tls.key = \"{stranger}\" (flag --bind-tls-key): is not the key of the cert"),
+    ] {
+        assert!(told.contains(part), "lacks {part}: {told}");
+    }
+    let told = text(&absent.stderr);
+    assert!(told.contains("tls.ca = \"/no/such/ca\" (flag --tls-ca): cannot be read"), "{told}");
+}

@@ -49,6 +49,7 @@ def main():
         check("cargo", "clippy", "--all-targets", "--locked", "--", "-D", "warnings"),
         counted(r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored", "cargo", "test", "--locked",
                 "--no-fail-fast"),
+        counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "benches/road-gate"),
         check("cargo", "build", "--locked"),
         counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/drivers/run.py"),
     ]

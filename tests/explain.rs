@@ -31,7 +31,7 @@ fn cluster(third: u8) -> SimHandle {
         shard_aware_port: 0,
         ..ClusterOptions::default()
     };
-    let sim = SimHandle::spawn(SimOptions { cluster, api: None }).unwrap();
+    let sim = SimHandle::spawn(SimOptions { cluster, api: None, tls: None }).unwrap();
     let node = sim.contact_points()[0];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

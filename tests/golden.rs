@@ -41,6 +41,7 @@ use shardlane::wire::response::error::{
 };
 use shardlane::wire::response::event::{Event, write_event};
 use shardlane::wire::response::metadata::{Metadata, put_bind_metadata, read_bind_metadata};
+use shardlane::wire::response::metadata_id;
 use shardlane::wire::response::prefix::Prefix;
 use shardlane::wire::response::prepared::Prepared;
 use shardlane::wire::response::result::ResultKind;
@@ -363,6 +364,31 @@ fn prepared_is_read_and_written() {
         });
         assert_eq!(again, golden, "{name}");
     }
+}
+
+#[test]
+fn a_metadata_id_is_cut_out_and_what_is_left_is_as_without_the_extension() {
+    let (mut with, without) =
+        (frame("prepared_with_metadata_id"), frame("prepared_without_metadata_id"));
+    let (later, id) = metadata_id::cut_from_prepared(&mut with[HEADER_LEN..]).unwrap();
+    assert_eq!(with[HEADER_LEN + later..], without[HEADER_LEN..]);
+
+    let (mut changed, same) = (frame("rows_metadata_changed"), frame("rows_metadata_same"));
+    let later = metadata_id::cut_from_rows(&mut changed[HEADER_LEN..]).unwrap();
+    assert_eq!(changed[HEADER_LEN + later..], same[HEADER_LEN..]);
+    assert_eq!(metadata_id::cut_from_rows(&mut frame("rows_metadata_same")[HEADER_LEN..]), Ok(0));
+
+    let mut page = frame("rows_metadata_changed_page");
+    let before = Rows::read(&page[HEADER_LEN..]).unwrap().metadata.paging_state.map(<[u8]>::to_vec);
+    let later = metadata_id::cut_from_rows(&mut page[HEADER_LEN..]).unwrap();
+    let rows = Rows::read(&page[HEADER_LEN + later..]).unwrap();
+    assert_eq!(rows.metadata.metadata_id, None);
+    assert_eq!(rows.metadata.paging_state.map(<[u8]>::to_vec), before);
+
+    let execute = frame("execute_metadata_id");
+    let mut reader = Reader::new(&execute[HEADER_LEN..]);
+    reader.short_bytes().unwrap();
+    assert_eq!(reader.short_bytes(), Ok(&*id), "where the node expects the id that it gave");
 }
 
 #[test]

@@ -7,10 +7,12 @@ wanted=()
 root=()
 command -v cc > /dev/null || wanted+=(gcc libc6-dev)
 python3 -c 'import ensurepip, venv' 2> /dev/null || wanted+=(python3-venv)
+command -v openssl > /dev/null || wanted+=(openssl)
 command -v npm > /dev/null || wanted+=(nodejs npm)
 command -v go > /dev/null || wanted+=(golang-go)
 command -v mvn > /dev/null || wanted+=(maven)
 compgen -G '/usr/lib/jvm/*-17-*/bin/java' > /dev/null || wanted+=(openjdk-17-jdk-headless)
+command -v valgrind > /dev/null || wanted+=(valgrind libc6-dbg)
 [ "${#wanted[@]}" -eq 0 ] && exit 0
 [ "$(id -u)" -eq 0 ] || root=(sudo -n)
 echo "installing ${wanted[*]}"

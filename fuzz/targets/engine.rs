@@ -489,7 +489,10 @@ impl World {
                     }
                     self.rig.leave(client);
                 }
-                Order::ResumeClient(_) | Order::Tell(_) | Order::RefreshTopology => {}
+                Order::LogIn { .. }
+                | Order::ResumeClient(_)
+                | Order::Tell(_)
+                | Order::RefreshTopology => {}
             }
         }
         if self.askers.is_empty() {

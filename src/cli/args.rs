@@ -42,6 +42,9 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run a simulated cluster alone, for tests; prints `ready` when it listens
     Sim(SimArgs),
+    /// Tell whether `run` would work well here, and what to mend if not; serves nobody
+    #[command(after_help = LAYERS)]
+    Doctor(DoctorArgs),
     /// Print every setting and where it came from, and every fault; touches no network
     #[command(after_help = LAYERS)]
     Check(SettingsArgs),
@@ -63,21 +66,52 @@ pub struct SettingsArgs {
     /// CQL port of the nodes [default: 9042]
     #[arg(long, value_name = "PORT")]
     pub port: Option<String>,
-    /// Where clients connect [default: 127.0.0.1:9042]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub bind: Option<String>,
+    /// Where clients connect; may be given several times [default: 127.0.0.1:9042]
+    #[arg(long, value_name = "ADDRESS:PORT|unix:PATH")]
+    pub bind: Vec<String>,
+    /// Permissions of the file of a Unix socket [default: 0660]
+    #[arg(long, value_name = "MODE")]
+    pub bind_mode: Option<String>,
+    /// Serve TCP clients by TLS with this certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    pub bind_tls_cert: Option<String>,
+    /// Key of that certificate
+    #[arg(long, value_name = "FILE")]
+    pub bind_tls_key: Option<String>,
+    /// Ask clients for a certificate of one of these CAs
+    #[arg(long, value_name = "FILE")]
+    pub bind_tls_client_ca: Option<String>,
     /// Nodes of this data centre are preferred
     #[arg(long, value_name = "NAME")]
     pub data_center: Option<String>,
     /// Nodes of this rack are preferred within the data centre
     #[arg(long, value_name = "NAME")]
     pub rack: Option<String>,
+    /// Whose rights clients have: their own (pass-through) or the proxy's (service) [default: the
+    /// proxy's if it has a role]
+    #[arg(long, value_name = "MODE")]
+    pub auth_mode: Option<String>,
     /// The proxy's own role, for a cluster that asks for credentials
     #[arg(long, value_name = "ROLE")]
     pub username: Option<String>,
     /// File that holds that role's password
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<String>,
+    /// Speak TLS with the nodes, whose certificates come from one of these CAs, PEM
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: Option<String>,
+    /// Certificate for nodes that ask for one
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<String>,
+    /// Key of that certificate
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<String>,
+    /// Name that the nodes' certificates bear, if not their address
+    #[arg(long, value_name = "NAME")]
+    pub tls_server_name: Option<String>,
+    /// Whether the nodes' certificates must bear their name [default: true]
+    #[arg(long, value_name = "BOOL")]
+    pub tls_verify_name: Option<String>,
     /// Where metrics and probes are served [default: 127.0.0.1:9380]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub admin: Option<String>,
@@ -90,12 +124,23 @@ impl SettingsArgs {
     /// The flags that were given, by the key of their setting.
     #[must_use]
     pub fn by_key(&self) -> BTreeMap<&'static str, String> {
+        let bind = (!self.bind.is_empty()).then(|| self.bind.join(","));
         let flags = [
             ("contact_points", &self.contact_points),
             ("port", &self.port),
-            ("bind", &self.bind),
+            ("bind", &bind),
+            ("bind_mode", &self.bind_mode),
+            ("bind_tls.cert", &self.bind_tls_cert),
+            ("bind_tls.key", &self.bind_tls_key),
+            ("bind_tls.client_ca", &self.bind_tls_client_ca),
+            ("tls.ca", &self.tls_ca),
+            ("tls.cert", &self.tls_cert),
+            ("tls.key", &self.tls_key),
+            ("tls.server_name", &self.tls_server_name),
+            ("tls.verify_name", &self.tls_verify_name),
             ("data_center", &self.data_center),
             ("rack", &self.rack),
+            ("auth.mode", &self.auth_mode),
             ("username", &self.username),
             ("password_file", &self.password_file),
             ("admin", &self.admin),
@@ -147,6 +192,27 @@ pub struct SimArgs {
     /// Port at which the source port chooses the shard; 0 for any that is free
     #[arg(long, value_name = "PORT", default_value_t = 19_042)]
     pub shard_aware_port: u16,
+    /// Port at which a PROXY protocol header chooses the shard; none if not given
+    #[arg(long, value_name = "PORT")]
+    pub proxy_protocol_port: Option<u16>,
+    /// Speak TLS at two more ports, with this certificate
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of that certificate; both are read anew for each connection
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Ask TLS clients for a certificate of one of these CAs
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// CQL port for TLS; 0 for any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 9142)]
+    pub tls_port: u16,
+    /// Shard-aware port for TLS; 0 for any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 19_142)]
+    pub tls_shard_aware_port: u16,
+    /// Speak TLS at the usual ports instead, which SUPPORTED then does not tell apart
+    #[arg(long, requires = "tls_cert")]
+    pub tls_only: bool,
     /// Tablets of a table whose keyspace does not say how many
     #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub tablets: u32,
@@ -159,9 +225,12 @@ pub struct SimArgs {
     /// Racks of each data centre, separated by commas; its nodes are dealt out to them in turn
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "rack1", value_parser = NonEmptyStringValueParser::new())]
     pub rack: Vec<String>,
-    /// Ask clients for this name and password; made up, never a real one
+    /// Ask clients for this name and password, made up, never a real one; may be given again
     #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_user)]
-    pub user: Option<SimUser>,
+    pub user: Vec<SimUser>,
+    /// Also take logins of two steps: a name, then the MD5 of the server's challenge and the password
+    #[arg(long)]
+    pub challenge: bool,
     /// Where to serve the control pages, such as those that move tablets
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub api: Option<SocketAddr>,
@@ -190,7 +259,7 @@ pub enum Like {
     V2026_3,
 }
 
-/// Name and password of the simulation's only user.
+/// Name and password of a user of the simulation who may do everything.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SimUser {
     /// Name.
@@ -202,6 +271,17 @@ pub struct SimUser {
 fn parse_user(text: &str) -> Result<SimUser, String> {
     let (name, password) = text.split_once(':').ok_or("give USER:PASSWORD")?;
     Ok(SimUser { name: name.to_owned(), password: password.to_owned() })
+}
+
+/// Flags of `doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// Print the findings as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The settings to try.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }
 
 /// Flags of `explain`.

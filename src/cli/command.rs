@@ -7,6 +7,7 @@ use clap::Parser;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::demo::show;
+use crate::cli::doctor;
 use crate::cli::explain::tell;
 use crate::cli::{check, outcome, run, sim};
 use crate::config::overrides::{process_environment, process_variables};
@@ -29,6 +30,10 @@ pub fn main() -> ExitCode {
         Command::Sim(args) => sim::sim(args),
         Command::Check(args) => {
             check::check(args, environment, process_variables(), &mut io::stdout().lock())
+        }
+        Command::Doctor(args) => {
+            let out = &mut io::stdout().lock();
+            doctor::tell::doctor(args, environment, process_variables(), out)
         }
         Command::Explain(args) => tell::explain(args, environment, &mut io::stdout().lock()),
     })

@@ -4,6 +4,7 @@ pub mod args;
 pub mod check;
 pub mod command;
 pub mod demo;
+pub mod doctor;
 pub mod explain;
 pub mod outcome;
 pub mod run;

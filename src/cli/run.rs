@@ -8,6 +8,7 @@ use crate::cli::args::SettingsArgs;
 use crate::config::load;
 use crate::config::overrides::{Environment, process_variables};
 use crate::config::settings::Settings;
+use crate::net::listener::Bind;
 use crate::server::server::Server;
 use crate::server::signals::Signals;
 use crate::telemetry::logging;
@@ -29,16 +30,25 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
     runtime.block_on(serve(&settings))
 }
 
+fn listed(binds: &[Bind]) -> String {
+    binds.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let server = Server::start(settings)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        clients = %server.address()?,
+        clients = %listed(&server.binds()),
         admin = %server.admin_address()?,
         workers = settings.workers,
         "starting"
     );
+    if settings.node_tls.files.ca.is_some() && !settings.node_tls.verify_name {
+        tracing::warn!(
+            "tls.verify_name is false: whoever has any certificate of the CA can pose as a node"
+        );
+    }
     let (stop, stopped) = mpsc::channel(2);
     tokio::spawn(async move {
         loop {

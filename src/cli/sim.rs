@@ -1,6 +1,7 @@
 //! `shardlane sim`: the simulated cluster alone, on loopback sockets.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,14 +9,19 @@ use tokio::runtime::Builder;
 
 use crate::cli::args::{Like, SimArgs};
 use crate::net::clock;
+use crate::net::tls::client_tls::server_config;
+use crate::net::tls::files::TlsFiles;
+use crate::net::tls::rotated::Rotated;
 use crate::server::signals::Signals;
 use crate::sim;
 use crate::sim::cluster::options::ClusterOptions;
 use crate::sim::listen::options::SimOptions;
 use crate::sim::listen::serve::{Started, serve};
+use crate::sim::listen::tls::SimTls;
 
 /// Serves the cluster until a signal comes. Says where its nodes listen, then `ready`.
 pub fn sim(args: &SimArgs) -> anyhow::Result<()> {
+    let options = SimOptions { tls: tls(args)?, ..options(args) };
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
     runtime.block_on(async {
@@ -25,7 +31,7 @@ pub fn sim(args: &SimArgs) -> anyhow::Result<()> {
             announce(started, &mut io::stdout().lock()).ok();
         };
         tokio::select! {
-            ended = serve(options(args), announced) => Ok(ended?),
+            ended = serve(options, announced) => Ok(ended?),
             _ = signals.next() => Ok(()),
         }
     })
@@ -54,11 +60,15 @@ fn options(args: &SimArgs) -> SimOptions {
         address: args.address,
         port: args.port,
         shard_aware_port: args.shard_aware_port,
+        proxy_port: args.proxy_protocol_port,
         data_centers: args.dc.clone(),
         racks: args.rack.clone(),
+        tls_ports: (args.tls_cert.is_some() && !args.tls_only)
+            .then_some((args.tls_port, args.tls_shard_aware_port)),
         tablets: args.tablets,
         vnodes: args.vnodes,
-        user: args.user.as_ref().map(|user| (user.name.clone(), user.password.clone())),
+        users: args.user.iter().map(|it| (it.name.clone(), it.password.clone())).collect(),
+        challenge: args.challenge,
         schema_lag: Duration::from_millis(args.schema_lag_ms),
         delay_max: Duration::from_millis(args.delay_ms),
         nat: args.nat,
@@ -67,5 +77,23 @@ fn options(args: &SimArgs) -> SimOptions {
         epoch_micros: clock::unix_us(),
         ..ClusterOptions::default()
     };
-    SimOptions { cluster, api: args.api }
+    SimOptions { cluster, api: args.api, tls: None }
+}
+
+fn tls(args: &SimArgs) -> anyhow::Result<Option<SimTls>> {
+    if args.tls_cert.is_none() {
+        return Ok(None);
+    }
+    let files = TlsFiles {
+        ca: args.tls_client_ca.clone(),
+        cert: args.tls_cert.clone(),
+        key: args.tls_key.clone(),
+    };
+    let rotated = Rotated::load(files, Box::new(server_config))?;
+    let config = move || {
+        // Files that are bad now leave those from before in use.
+        drop(rotated.look());
+        rotated.get()
+    };
+    Ok(Some(SimTls { config: Arc::new(config), only: args.tls_only }))
 }

@@ -1,8 +1,13 @@
 //! Addresses as people write them: contact points, and where to listen.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::control::contact_point::ContactPoint;
+use crate::net::listener::Bind;
+
+/// Longest path of a Unix socket: 108 bytes of `sockaddr_un` with the zero at the end.
+const UNIX_PATH_MAX: usize = 107;
 
 /// Reads one contact point. An address with a slip in it would pass for a name, and only fail when
 /// it is looked up.
@@ -16,10 +21,35 @@ pub fn parse_contact_point(text: &str) -> Result<ContactPoint, String> {
     Ok(point)
 }
 
+/// Reads the places where clients connect.
+pub fn parse_binds(text: &str) -> Result<Vec<Bind>, String> {
+    text.split(',').map(|bind| parse_bind(bind.trim())).collect()
+}
+
+fn parse_bind(text: &str) -> Result<Bind, String> {
+    let Some(path) = text.strip_prefix("unix:") else {
+        return parse_listen(text).map(Bind::Tcp);
+    };
+    match path.len() {
+        0 => Err("it has no path".to_owned()),
+        1..=UNIX_PATH_MAX => Ok(Bind::Unix(PathBuf::from(path))),
+        _ => Err(format!("its path is longer than {UNIX_PATH_MAX} bytes")),
+    }
+}
+
+/// Reads permissions as `chmod` takes them.
+pub fn parse_mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        Ok(_) => Err("more than permissions".to_owned()),
+        Err(_) => Err("not an octal number".to_owned()),
+    }
+}
+
 /// Reads an address to listen on. Names are refused: which of its addresses would be meant?
 pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     if text.starts_with("unix:") {
-        return Err("unix sockets are not served yet".to_owned());
+        return Err("a Unix socket is for clients only".to_owned());
     }
     text.parse().map_err(|_| "not an address with a port".to_owned())
 }
@@ -39,8 +69,25 @@ mod tests {
     }
 
     #[test]
-    fn a_unix_socket_is_refused_in_clear_words() {
-        let reason = parse_listen("unix:/run/shardlane.sock").unwrap_err();
-        assert_eq!(reason, "unix sockets are not served yet");
+    fn clients_may_connect_in_several_places() {
+        let binds = parse_binds("127.0.0.1:9042, unix:/run/shardlane.sock,[::1]:9142").unwrap();
+        let expected = [
+            Bind::Tcp("127.0.0.1:9042".parse().unwrap()),
+            Bind::Unix(PathBuf::from("/run/shardlane.sock")),
+            Bind::Tcp("[::1]:9142".parse().unwrap()),
+        ];
+        assert_eq!(binds, expected);
+        for text in ["", "unix:", "127.0.0.1:1,", "localhost:9042", &format!("unix:/{:0107}", 0)] {
+            assert!(parse_binds(text).is_err(), "{text} was taken");
+        }
+        assert!(parse_listen("unix:/run/x").unwrap_err().contains("for clients only"));
+    }
+
+    #[test]
+    fn a_mode_is_octal_and_nothing_but_permissions() {
+        assert_eq!((parse_mode("0660"), parse_mode("600")), (Ok(0o660), Ok(0o600)));
+        for text in ["", "rw", "0668", "1777", "-1"] {
+            assert!(parse_mode(text).is_err(), "{text} was taken");
+        }
     }
 }

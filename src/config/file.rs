@@ -15,16 +15,59 @@ struct File {
     contact_points: Option<Vec<String>>,
     port: Option<i64>,
     bind: Option<String>,
+    bind_mode: Option<String>,
     data_center: Option<String>,
     rack: Option<String>,
+    translate: Option<Vec<Translate>>,
+    client_routes: Option<Vec<String>>,
     username: Option<String>,
     password_file: Option<String>,
     admin: Option<String>,
     workers: Option<i64>,
+    tls: Option<Tls>,
+    bind_tls: Option<BindTls>,
+    auth: Option<Auth>,
     limits: Option<Limits>,
     timeouts: Option<Timeouts>,
     lanes: Option<Lanes>,
+    failover: Option<Failover>,
     log: Option<Log>,
+}
+
+/// Where one node is dialled.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Translate {
+    from: String,
+    to: String,
+    shard_aware_port: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Tls {
+    ca: Option<String>,
+    cert: Option<String>,
+    key: Option<String>,
+    server_name: Option<String>,
+    verify_name: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct BindTls {
+    cert: Option<String>,
+    key: Option<String>,
+    client_ca: Option<String>,
+    handshake_ms: Option<i64>,
+    handshakes_max: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Auth {
+    mode: Option<String>,
+    recheck_s: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -42,6 +85,7 @@ struct Limits {
     catalog_bytes_max: Option<i64>,
     tablets_max: Option<i64>,
     keyspaces_max: Option<i64>,
+    credentials_max: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -51,18 +95,31 @@ struct Timeouts {
     handshake_ms: Option<i64>,
     request_ms: Option<i64>,
     schema_agreement_ms: Option<i64>,
+    heartbeat_ms: Option<i64>,
     drain_ms: Option<i64>,
+    file_poll_ms: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Lanes {
+    per: Option<String>,
     shard_aware_port: Option<bool>,
+    proxy_protocol_port: Option<i64>,
     source_port_low: Option<i64>,
     source_port_high: Option<i64>,
     keepalive_s: Option<i64>,
+    heartbeat_s: Option<i64>,
     backoff_first_ms: Option<i64>,
     backoff_max_ms: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Failover {
+    remote_nodes_max: Option<i64>,
+    after_ms: Option<i64>,
+    local_consistency: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -181,12 +238,18 @@ fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
-        Value::Integer(_)
-        | Value::Float(_)
-        | Value::Boolean(_)
-        | Value::Datetime(_)
-        | Value::Table(_) => value.to_string(),
+        Value::Table(entry) => plain_translate(entry),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {
+            value.to_string()
+        }
     }
+}
+
+/// An entry of `translate`, as flags would write it.
+fn plain_translate(entry: &toml::Table) -> String {
+    let part = |key| entry.get(key).map(plain).unwrap_or_default();
+    let port = entry.get("shard_aware_port").map(|port| format!("/{port}"));
+    format!("{}={}{}", part("from"), part("to"), port.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -218,5 +281,22 @@ mod tests {
             let file = parse(text);
             assert_eq!(file.complaints.len(), 1, "{text}: {:#?}", file.complaints);
         }
+    }
+
+    #[test]
+    fn entries_of_the_map_may_be_tables_of_their_own() {
+        let one = "translate = [{ from = '10.0.0.1', to = 'lb:1', shard_aware_port = 2 }]\n";
+        let other = "[[translate]]\nfrom = '10.0.0.1'\nto = 'lb:1'\nshard_aware_port = 2\n";
+        for text in [one, other] {
+            let file = parse(text);
+            assert!(file.complaints.is_empty(), "{:#?}", file.complaints);
+            assert_eq!(file.values.get("translate").map(String::as_str), Some("10.0.0.1=lb:1/2"));
+        }
+        let file = parse("port = 'x'\n[[translate]]\nfrom = '10.0.0.1'\nwhere = 'lb'\n");
+        assert!(
+            file.complaints.iter().any(|text| text.contains("where")),
+            "{:#?}",
+            file.complaints
+        );
     }
 }

@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::config::address::{parse_contact_point, parse_listen};
+use crate::config::address::{parse_binds, parse_contact_point, parse_listen, parse_mode};
 use crate::config::error::{ConfigError, Faults};
 use crate::config::file;
 use crate::config::overrides::{self, CONFIG_VARIABLE, Environment, Layers};
 use crate::config::reader::{Entry, Reader};
 use crate::config::secret::Secret;
-use crate::config::settings::Settings;
+use crate::config::settings::{AuthMode, Settings};
+use crate::config::tls;
 use crate::control::contact_point::ContactPoint;
+use crate::control::routes::Translation;
 use crate::flow::limits::Limits;
+use crate::net::failover::FailoverSettings;
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
+use crate::net::listener::Bind;
 use crate::telemetry::logging::{self, LogSettings};
 
 /// Longest deadline that makes sense: a day.
@@ -95,21 +99,28 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         Ok(text.split(',').map(|point| point.trim().to_owned()).collect())
     });
     let contact_points = read_contact_points(reader, &contact_points);
-    let listen = "give an address and a port, as 127.0.0.1:9042";
-    let bind = (default.bind, default.bind.to_string());
-    let bind = reader.read("bind", bind, listen, parse_listen);
+    let (bind, bind_mode) = read_bind(reader, (default.bind, default.bind_mode));
     let data_center = reader.text("data_center", "give the name as system.local tells it");
     let rack = reader.text("rack", "give the name as system.local tells it");
+    let translate = read_translations(reader);
+    let client_routes =
+        list(reader, "client_routes", "give connection ids, as the cloud names them");
     let username = reader.text("username", "give the name of a role, or remove the setting");
     let password_file = reader.text("password_file", "give the path of a file");
     let admin = (default.admin, default.admin.to_string());
     let listen = "give an address and a port, as 127.0.0.1:9380";
+    let node_tls = tls::read_node_tls(reader, &contact_points);
     Settings {
         contact_points,
         port: reader.number("port", default.port, &(1..=u16::MAX)),
         bind,
+        bind_mode,
         data_center,
         rack,
+        translate,
+        client_routes,
+        auth_mode: read_auth_mode(reader),
+        auth_recheck_s: reader.number("auth.recheck_s", default.auth_recheck_s, &(1..=3_600)),
         username,
         password_file: password_file.map(PathBuf::from),
         admin: reader.read("admin", admin, listen, parse_listen),
@@ -117,9 +128,28 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         limits: read_limits(reader, &default.limits),
         dial: read_dial(reader, default.dial),
         backoff: read_backoff(reader, default.backoff),
+        failover: read_failover(reader, default.failover),
+        node_tls,
+        client_tls: tls::read_client_tls(reader, default.client_tls),
+        file_poll_ms: reader.number("timeouts.file_poll_ms", default.file_poll_ms, &(100..=DAY_MS)),
         drain_ms: reader.number("timeouts.drain_ms", default.drain_ms, &(0..=DAY_MS)),
         log: read_log(reader, default.log),
     }
+}
+
+fn read_auth_mode(reader: &mut Reader<'_>) -> Option<AuthMode> {
+    let right = "give service or pass-through, or remove the setting";
+    reader.read("auth.mode", (None, String::new()), right, |text| text.parse().map(Some))
+}
+
+fn read_bind(reader: &mut Reader<'_>, default: (Vec<Bind>, u32)) -> (Vec<Bind>, u32) {
+    let text = default.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let right = "give addresses with ports, as 127.0.0.1:9042, or paths, as unix:/run/cql.sock, \
+                 separated by commas";
+    let binds = reader.read("bind", (default.0, text), right, parse_binds);
+    let mode = (default.1, format!("{:04o}", default.1));
+    let right = "give permissions as an octal number, as 0660";
+    (binds, reader.read("bind_mode", mode, right, parse_mode))
 }
 
 fn read_contact_points(reader: &mut Reader<'_>, texts: &[String]) -> Vec<ContactPoint> {
@@ -133,6 +163,31 @@ fn read_contact_points(reader: &mut Reader<'_>, texts: &[String]) -> Vec<Contact
         }
     }
     points
+}
+
+/// Reads texts that are separated by commas; none by default.
+fn list(reader: &mut Reader<'_>, key: &'static str, right: &str) -> Vec<String> {
+    reader.read(key, (Vec::new(), String::new()), right, |text| {
+        let parts: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
+        if parts.iter().any(String::is_empty) {
+            Err("an empty entry".to_owned())
+        } else {
+            Ok(parts)
+        }
+    })
+}
+
+fn read_translations(reader: &mut Reader<'_>) -> Vec<Translation> {
+    let right = "give each as FROM=HOST, FROM=HOST:PORT or FROM=HOST:PORT/SHARD_AWARE_PORT, where \
+                 FROM is an address or a host id";
+    let mut translations = Vec::new();
+    for text in list(reader, "translate", right) {
+        match text.parse::<Translation>() {
+            Ok(translation) => translations.push(translation),
+            Err(reason) => reader.refuse("translate", &reason, right),
+        }
+    }
+    translations
 }
 
 fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
@@ -151,7 +206,10 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
         catalog_bytes_max,
         tablets_max,
         keyspaces_max,
+        credentials_max,
         request_timeout_us,
+        heartbeat_us,
+        heartbeat_timeout_us,
         agreement_timeout_us,
     } = &mut limits;
     reader.set("limits.frame_body_bytes_max", frame_body_bytes_max, &(1024..=256 << 20));
@@ -166,7 +224,11 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
     reader.set("limits.catalog_bytes_max", catalog_bytes_max, &(64 << 10..=16 * GIB));
     reader.set("limits.tablets_max", tablets_max, &(1..=100_000_000));
     reader.set("limits.keyspaces_max", keyspaces_max, &(1..=10_000));
+    reader.set("limits.credentials_max", credentials_max, &(1..=1_000));
     reader.set_ms_as_us("timeouts.request_ms", request_timeout_us, &(1..=DAY_MS));
+    reader.set_ms_as_us("timeouts.heartbeat_ms", heartbeat_timeout_us, &(1..=DAY_MS));
+    let heartbeat_s = reader.number("lanes.heartbeat_s", *heartbeat_us / 1_000_000, &(0..=86_400));
+    *heartbeat_us = heartbeat_s.saturating_mul(1_000_000);
     reader.set_ms_as_us("timeouts.schema_agreement_ms", agreement_timeout_us, &(1..=DAY_MS));
     limits
 }
@@ -176,7 +238,15 @@ fn read_dial(reader: &mut Reader<'_>, default: DialSettings) -> DialSettings {
     let (mut low, mut high) = (*dial.source_ports.start(), *dial.source_ports.end());
     reader.set("timeouts.connect_ms", &mut dial.connect_timeout_ms, &(1..=DAY_MS));
     reader.set("timeouts.handshake_ms", &mut dial.handshake_timeout_ms, &(1..=DAY_MS));
+    let per = (dial.lane_per_shard, "shard".to_owned());
+    dial.lane_per_shard = reader.read("lanes.per", per, "give shard or node", |text| match text {
+        "shard" => Ok(true),
+        "node" => Ok(false),
+        _ => Err("neither shard nor node".to_owned()),
+    });
     dial.shard_aware = reader.switch("lanes.shard_aware_port", dial.shard_aware);
+    let proxy_port = reader.number("lanes.proxy_protocol_port", 0, &(0..=u16::MAX));
+    dial.proxy_protocol_port = Some(proxy_port).filter(|port| *port != 0);
     reader.set("lanes.source_port_low", &mut low, &(1024..=u16::MAX));
     reader.set("lanes.source_port_high", &mut high, &(1024..=u16::MAX));
     reader.set("lanes.keepalive_s", &mut dial.keepalive_s, &(0..=86_400));
@@ -189,6 +259,15 @@ fn read_backoff(reader: &mut Reader<'_>, default: BackoffSettings) -> BackoffSet
     reader.set("lanes.backoff_first_ms", &mut backoff.first_ms, &(1..=DAY_MS));
     reader.set("lanes.backoff_max_ms", &mut backoff.max_ms, &(1..=DAY_MS));
     backoff
+}
+
+fn read_failover(reader: &mut Reader<'_>, default: FailoverSettings) -> FailoverSettings {
+    let mut failover = default;
+    reader.set("failover.remote_nodes_max", &mut failover.remote_nodes_max, &(0..=1024));
+    reader.set("failover.after_ms", &mut failover.after_ms, &(0..=DAY_MS));
+    let key = "failover.local_consistency";
+    failover.local_consistency = reader.switch(key, failover.local_consistency);
+    failover
 }
 
 fn read_log(reader: &mut Reader<'_>, default: LogSettings) -> LogSettings {
@@ -230,7 +309,8 @@ fn check_agreement(reader: &mut Reader<'_>, settings: &Settings) {
         reader.refuse("lanes.source_port_high", &reason, right);
     }
     // Port 0 is another one each time.
-    let is_same = settings.bind == settings.admin && settings.bind.port() != 0;
+    let admin = Bind::Tcp(settings.admin);
+    let is_same = settings.bind.contains(&admin) && settings.admin.port() != 0;
     if is_same && sound(reader, "bind", "admin") {
         reader.refuse("admin", "the same as bind", "give another port");
     }
@@ -239,10 +319,16 @@ fn check_agreement(reader: &mut Reader<'_>, settings: &Settings) {
         reader.refuse("rack", "a rack is preferred within a data centre", "set data_center too");
     }
     check_credentials(reader, settings);
+    tls::check(reader, settings);
 }
 
 fn check_credentials(reader: &mut Reader<'_>, settings: &Settings) {
     let file_is_faulty = reader.is_faulty("password_file");
+    let service = settings.auth_mode == Some(AuthMode::Service);
+    if service && settings.username.is_none() && !reader.is_faulty("username") {
+        let reason = "clients would have the rights of the proxy's own role, and it has none";
+        reader.refuse("auth.mode", reason, "set username and password_file too");
+    }
     match (&settings.username, &settings.password_file) {
         (Some(_), None) if !file_is_faulty => {
             reader.refuse("username", "it has no password", "set password_file too");

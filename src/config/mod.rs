@@ -8,3 +8,4 @@ pub mod overrides;
 pub mod reader;
 pub mod secret;
 pub mod settings;
+pub mod tls;

@@ -103,7 +103,7 @@ impl Layers<'_> {
     #[must_use]
     pub fn find(&self, key: &'static str) -> Option<(String, Origin)> {
         if let Some(value) = self.flags.get(key) {
-            return Some((value.clone(), Origin::Flag(key.replace('_', "-"))));
+            return Some((value.clone(), Origin::Flag(key.replace(['_', '.'], "-"))));
         }
         let name = variable(key);
         let value = (self.environment)(&name).filter(|value| !is_noise(key, value));

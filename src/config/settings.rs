@@ -2,12 +2,48 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use crate::control::contact_point::ContactPoint;
+use crate::control::routes::Translation;
 use crate::flow::limits::Limits;
+use crate::net::failover::FailoverSettings;
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
+use crate::net::listener::Bind;
+use crate::net::tls::client_tls::ClientTlsSettings;
+use crate::net::tls::node_tls::NodeTlsSettings;
 use crate::telemetry::logging::LogSettings;
+
+/// Whose rights clients have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AuthMode {
+    /// The proxy's own; clients need not log in.
+    Service,
+    /// Their own: the cluster judges each login.
+    PassThrough,
+}
+
+impl FromStr for AuthMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "service" => Ok(Self::Service),
+            "pass-through" => Ok(Self::PassThrough),
+            _ => Err("no such mode".to_owned()),
+        }
+    }
+}
+
+impl Settings {
+    /// Whose rights clients have: their own, unless the proxy has a role for them.
+    #[must_use]
+    pub fn auth_mode(&self) -> AuthMode {
+        let service = self.username.is_some();
+        self.auth_mode.unwrap_or(if service { AuthMode::Service } else { AuthMode::PassThrough })
+    }
+}
 
 /// Everything an operator can set. What each is for is told in `config/shardlane.toml`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,11 +53,21 @@ pub struct Settings {
     /// CQL port of contact points that name none.
     pub port: u16,
     /// Where clients connect.
-    pub bind: SocketAddr,
+    pub bind: Vec<Bind>,
+    /// Permissions of the files of Unix sockets among them.
+    pub bind_mode: u32,
     /// Nodes of this data centre are preferred.
     pub data_center: Option<String>,
     /// Nodes of this rack are preferred within the data centre.
     pub rack: Option<String>,
+    /// Where nodes are dialled instead of at the addresses that they tell.
+    pub translate: Vec<Translation>,
+    /// Connection ids whose rows of `system.client_routes` are followed.
+    pub client_routes: Vec<String>,
+    /// Whose rights clients have; none leaves it to the other settings and the cluster.
+    pub auth_mode: Option<AuthMode>,
+    /// How often the cluster is asked about a client's login that is in use, seconds.
+    pub auth_recheck_s: u64,
     /// The proxy's own user, for a cluster that asks for credentials.
     pub username: Option<String>,
     /// File that holds that user's password.
@@ -36,8 +82,16 @@ pub struct Settings {
     pub dial: DialSettings,
     /// Waits between tries to dial a node.
     pub backoff: BackoffSettings,
+    /// Whether nodes of other data centers are used, and when.
+    pub failover: FailoverSettings,
     /// Time for what runs to finish after SIGTERM, milliseconds.
     pub drain_ms: u64,
+    /// TLS towards the nodes.
+    pub node_tls: NodeTlsSettings,
+    /// TLS towards clients.
+    pub client_tls: ClientTlsSettings,
+    /// How often files that may be replaced are looked at, milliseconds.
+    pub file_poll_ms: u64,
     /// Logs.
     pub log: LogSettings,
 }
@@ -47,9 +101,14 @@ impl Default for Settings {
         Self {
             contact_points: Vec::new(),
             port: 9042,
-            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)),
+            bind: vec![Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)))],
+            bind_mode: 0o660,
             data_center: None,
             rack: None,
+            translate: Vec::new(),
+            client_routes: Vec::new(),
+            auth_mode: None,
+            auth_recheck_s: 30,
             username: None,
             password_file: None,
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9380)),
@@ -57,7 +116,11 @@ impl Default for Settings {
             limits: Limits::default(),
             dial: DialSettings::default(),
             backoff: BackoffSettings::default(),
+            failover: FailoverSettings::default(),
             drain_ms: 10_000,
+            node_tls: NodeTlsSettings::default(),
+            client_tls: ClientTlsSettings::default(),
+            file_poll_ms: 5_000,
             log: LogSettings::default(),
         }
     }

@@ -1,18 +1,22 @@
 //! The watching connection for as long as the process lives: one node after another.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::Sender;
 use tokio::time::sleep;
+use tracing::debug;
 use tracing::info;
 use tracing::warn;
 
 use crate::control::agenda::AgendaSettings;
-use crate::control::error::chain;
+use crate::control::cure;
+use crate::control::error::{ControlError, chain};
 use crate::control::publication::Publisher;
 use crate::control::reach::{ReachSettings, Reached, reach};
+use crate::control::routes::{RouteSettings, Routes};
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
 use crate::net::clock::now_ms;
 use crate::net::lanes::backoff::{Backoff, BackoffSettings};
@@ -28,6 +32,8 @@ pub struct ControlSettings {
     pub reach: ReachSettings,
     /// The data center where requests should stay; none takes that of the first node that answers.
     pub data_center: Option<String>,
+    /// Where nodes are dialled when their own addresses do not lead to them.
+    pub routes: RouteSettings,
     /// When to do what.
     pub agenda: AgendaSettings,
     /// Waits between rounds in which no node answered; five seconds at most.
@@ -47,18 +53,42 @@ pub async fn run(
     let rests = BackoffSettings { max_ms, ..settings.backoff };
     let mut backoff = Backoff::new(rests, settings.seed);
     let publisher = Publisher::new(settings.data_center.as_deref());
-    let mut watcher = Watcher { publisher, agenda: settings.agenda, requests, reports };
+    let routes = Routes::new(settings.routes.clone());
+    let mut watcher = Watcher { publisher, agenda: settings.agenda, routes, requests, reports };
+    let mut cluster = None;
     for round in 0.. {
         let known = known_addresses(&watcher.publisher);
-        let end = match Box::pin(reach(&settings.reach, &known, round)).await {
+        let reached = Box::pin(reach(&settings.reach, &known, round)).await;
+        let end = match reached.and_then(|reached| of_one_cluster(reached, &mut cluster)) {
             Ok(reached) => {
+                for (place, error) in &reached.failures {
+                    let fix = cure::of_control(error);
+                    warn!(place, error = chain(error), fix, "a contact point is of no use");
+                }
                 backoff.reset();
+                if settings.reach.book.is_some() {
+                    let class = reached.login.as_ref().map(|login| login.authenticator.as_str());
+                    let told = tell_authenticator(&watcher, class, vec![reached.address]).await;
+                    if told.is_err() {
+                        return;
+                    }
+                }
                 Box::pin(watch(&mut watcher, reached)).await
             }
             Err(error) => End::Lost(error),
         };
         let End::Lost(error) = end else { return };
-        warn!(error = chain(&error), round, "no connection to watch the cluster");
+        let wanted = error.logins_wanted();
+        if let Some((class, _)) = wanted.first() {
+            debug!(error = chain(&error), round, "no connection to watch the cluster");
+            let contacts = wanted.iter().map(|(_, address)| *address).collect();
+            if tell_authenticator(&watcher, Some(class), contacts).await.is_err() {
+                return;
+            }
+        } else {
+            let fix = cure::of_control(&error);
+            warn!(error = chain(&error), fix, round, "no connection to watch the cluster");
+        }
         if watcher.reports.send(ControlReport::Failed(error)).await.is_err() {
             return;
         }
@@ -69,6 +99,7 @@ pub async fn run(
                 request = watcher.requests.recv() => match request {
                     // The tables are read as soon as a node answers.
                     Some(ControlRequest::Refresh) => {}
+                    Some(ControlRequest::Reach) => break,
                     None => return,
                 },
             }
@@ -76,8 +107,32 @@ pub async fn run(
     }
 }
 
+/// Refuses a node of another cluster than the first node's: to take its word would send requests
+/// to nodes that do not have the rows.
+fn of_one_cluster(reached: Reached, cluster: &mut Option<String>) -> Result<Reached, ControlError> {
+    let Some(found) = reached.metadata.cluster_name.clone() else { return Ok(reached) };
+    let expected = cluster.get_or_insert_with(|| found.clone()).clone();
+    if found == expected {
+        return Ok(reached);
+    }
+    Err(ControlError::OtherCluster { address: reached.address, found, expected })
+}
+
+/// Tells whether clients have to log in; `Err` when nobody listens any more.
+async fn tell_authenticator(
+    watcher: &Watcher,
+    class: Option<&str>,
+    contacts: Vec<SocketAddr>,
+) -> Result<(), End> {
+    let report = ControlReport::Authenticator { class: class.map(Arc::from), contacts };
+    watcher.reports.send(report).await.map_err(|_| End::Closed)
+}
+
 async fn watch(watcher: &mut Watcher, reached: Reached) -> End {
-    let Reached { address, mut connection, metadata, .. } = reached;
+    let Reached { address, mut connection, mut metadata, .. } = reached;
+    if let Err(error) = watcher.routes.apply(&mut connection, &mut metadata).await {
+        return End::Lost(error);
+    }
     for row in &metadata.left_out {
         info!(row, "left out of system.peers");
     }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 
 use thiserror::Error as ThisError;
 
@@ -53,9 +54,47 @@ pub enum ControlError {
         /// The column that is null; `key` when there is no row.
         column: &'static str,
     },
+    /// The node belongs to another cluster than the one that is watched.
+    #[error("{address} is in cluster '{found}', and this proxy serves cluster '{expected}'")]
+    OtherCluster {
+        /// Where it answers.
+        address: SocketAddr,
+        /// Its cluster.
+        found: String,
+        /// The cluster of the first node that answered.
+        expected: String,
+    },
+    /// The node wants a login, and no client has logged in yet whose login could be borrowed.
+    #[error("the node asks for a login ({authenticator}); waiting for a client's")]
+    LoginWanted {
+        /// Class name of its authenticator.
+        authenticator: String,
+        /// Where it answered.
+        address: SocketAddr,
+    },
     /// No contact point and no known node could be reached.
     #[error("no node can be reached: {}", list(.0))]
     Unreachable(Vec<(String, Self)>),
+}
+
+impl ControlError {
+    /// The authenticators of the nodes that want a login, and where they are.
+    #[must_use]
+    pub fn logins_wanted(&self) -> Vec<(&str, SocketAddr)> {
+        match self {
+            Self::LoginWanted { authenticator, address } => vec![(authenticator, *address)],
+            Self::Unreachable(failures) => {
+                failures.iter().flat_map(|(_, error)| error.logins_wanted()).collect()
+            }
+            Self::ContactPoint { .. }
+            | Self::Resolve { .. }
+            | Self::NoAddress { .. }
+            | Self::Dial(_)
+            | Self::Cell { .. }
+            | Self::LocalRow { .. }
+            | Self::OtherCluster { .. } => Vec::new(),
+        }
+    }
 }
 
 /// An error with all that caused it, on one line.

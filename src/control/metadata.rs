@@ -12,6 +12,7 @@ use tokio::io::AsyncWrite;
 
 use crate::control::connection::Connection;
 use crate::control::error::ControlError;
+use crate::control::routes::Route;
 use crate::control::server_tables::ServerTables;
 use crate::net::lanes::dial_error::{DialError, Step};
 use crate::token::partitioner::Partitioner;
@@ -51,6 +52,8 @@ pub struct HostRow {
     pub release_version: Option<String>,
     /// The schema it last told of.
     pub schema_version: Option<[u8; 16]>,
+    /// Where it is dialled, when that is not its own address.
+    pub route: Option<Route>,
     /// Its tokens; none for a node that stores nothing, and under partitioners other than Murmur3.
     pub tokens: Vec<Token>,
 }
@@ -115,7 +118,7 @@ where
 
 /// Asks a table that not every server has. Only INVALID says that it is not there: to take an
 /// overloaded ScyllaDB for one without tablets would send every request astray.
-async fn ask_if_there<S>(
+pub(super) async fn ask_if_there<S>(
     connection: &mut Connection<S>,
     text: &str,
 ) -> Result<Option<Vec<u8>>, DialError>
@@ -198,6 +201,7 @@ fn read_host(
         rack,
         release_version: text(row, table, "release_version")?,
         schema_version: schema_version.map_err(in_cell(table, "schema_version"))?,
+        route: None,
         tokens,
     }))
 }

@@ -1,12 +1,15 @@
 //! What the watching connection learned, ready for workers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::control::contact_point::PORT_DEFAULT;
 use crate::control::metadata::{HostRow, Metadata};
+use crate::control::routes::Route;
 use crate::control::server_tables::ServerTables;
+use crate::net::lanes::dial::ShardPort;
 use crate::topology::id::{HostId, NodeId};
 use crate::topology::node::Node;
 use crate::topology::node_numbers::NodeNumbers;
@@ -24,6 +27,8 @@ pub struct Publication {
     pub data_center: Arc<str>,
     /// Nodes that the cluster said are down, and has not said are up. They stay in the snapshot.
     pub down: Arc<BTreeSet<NodeId>>,
+    /// Nodes whose shards are dialled elsewhere than they tell.
+    pub shard_ports: Arc<BTreeMap<NodeId, ShardPort>>,
     /// Schema events may have been lost since the publication before: another node is watched
     /// now. What depends on them should be looked at afresh.
     pub events_lost: bool,
@@ -69,7 +74,9 @@ impl Publisher {
         let nodes = self.nodes(&metadata, contact);
         let is_same = |(old, publication): &(Metadata, Publication)| {
             let old_nodes = publication.snapshot.nodes().iter().map(|node| &**node);
-            old_nodes.eq(&nodes) && old.keyspaces == metadata.keyspaces
+            old_nodes.eq(&nodes)
+                && old.keyspaces == metadata.keyspaces
+                && same_routes(old, &metadata)
         };
         let (snapshot, tables, down) = match before {
             Some(last) if is_same(&last) => {
@@ -89,7 +96,9 @@ impl Publisher {
         };
         let tables =
             if *tables == metadata.tables { tables } else { Arc::new(metadata.tables.clone()) };
-        let publication = Publication { snapshot, tables, data_center, down, events_lost };
+        let shard_ports = Arc::new(shard_ports(&metadata, &snapshot));
+        let publication =
+            Publication { snapshot, tables, data_center, down, shard_ports, events_lost };
         self.last = Some((metadata, publication.clone()));
         Some(publication)
     }
@@ -103,7 +112,13 @@ impl Publisher {
     /// Our number for the node with this address for clients.
     #[must_use]
     pub fn node_at(&self, address: IpAddr) -> Option<NodeId> {
-        let nodes = self.last()?.snapshot.nodes();
+        let (metadata, publication) = self.last.as_ref()?;
+        // A node with a route is dialled elsewhere, and still told of by its own address.
+        let mut hosts = metadata.hosts.iter().filter(|row| row.address == Some(address));
+        if let Some(host) = hosts.next() {
+            return publication.snapshot.number_of(host.host);
+        }
+        let nodes = publication.snapshot.nodes();
         nodes.iter().find(|node| node.address == address).map(|node| node.id)
     }
 
@@ -131,13 +146,20 @@ impl Publisher {
     /// The nodes in the order of their numbers, as a snapshot has them.
     fn nodes(&mut self, metadata: &Metadata, contact: SocketAddr) -> Vec<Node> {
         let is_alone = metadata.hosts.len() == 1;
+        // A port that leads to one node by its route says nothing of the ports of others.
+        let leads_to = |route: &Route| route.address == contact.ip() && route.port.is_some();
+        let mut routes = metadata.hosts.iter().filter_map(|row| row.route.as_ref());
+        let port = if routes.any(leads_to) { PORT_DEFAULT } else { contact.port() };
         let nodes = metadata.hosts.iter().enumerate().filter_map(|(index, row)| {
             // Of the connected node we know an address that works. It is taken when the node is
             // alone, so that whatever leads to it leads to no other, or has no other address.
             let reached = (index == 0).then(|| contact.ip());
             let told = row.address.filter(|_| !(is_alone && index == 0));
             let id = self.numbers.number(row.host)?;
-            Some(node(id, row, told.or(reached)?, contact.port()))
+            Some(match row.route {
+                Some(route) => node(id, row, route.address, route.port.unwrap_or(port)),
+                None => node(id, row, told.or(reached)?, port),
+            })
         });
         let mut nodes: Vec<Node> = nodes.collect();
         nodes.sort_by_key(|node| node.id);
@@ -159,6 +181,22 @@ impl Publisher {
         }
         Arc::new(builder.build())
     }
+}
+
+fn same_routes(one: &Metadata, other: &Metadata) -> bool {
+    let routes = |metadata: &Metadata| -> Vec<Option<Route>> {
+        metadata.hosts.iter().map(|row| row.route).collect()
+    };
+    routes(one) == routes(other)
+}
+
+/// Where the shards of nodes with a route are dialled, if not where they tell.
+fn shard_ports(metadata: &Metadata, snapshot: &Snapshot) -> BTreeMap<NodeId, ShardPort> {
+    let ports = metadata.hosts.iter().filter_map(|row| {
+        let port = row.route.map(|route| route.shard_port)?;
+        (port != ShardPort::AsTold).then_some((snapshot.number_of(row.host)?, port))
+    });
+    ports.collect()
 }
 
 fn node(id: NodeId, row: &HostRow, address: IpAddr, port: u16) -> Node {

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::control::agenda::EVENTS;
@@ -13,12 +12,18 @@ use crate::control::contact_point::{ContactPoint, PORT_DEFAULT};
 use crate::control::error::ControlError;
 use crate::control::metadata;
 use crate::control::metadata::Metadata;
+use crate::control::race::Race;
 use crate::net::lanes::credential::Credential;
-use crate::net::lanes::dial::connect;
+use crate::net::lanes::dial::{connect, explained, secure};
 use crate::net::lanes::dial_error::{DialError, Step};
 use crate::net::lanes::extensions::Extensions;
-use crate::net::lanes::handshake::{ask_options, start_up};
+use crate::net::lanes::handshake::{Login, ask_options, start_up};
 use crate::net::lanes::lane_set::LaneSet;
+use crate::net::logins::credential_book::CredentialBook;
+use crate::net::tls::node_tls::NodeTls;
+use crate::net::transport::Transport;
+use crate::wire::request::register::EventKind;
+use crate::wire::response::error::ErrorCode;
 use crate::wire::response::supported::Supported;
 
 /// How a node is reached.
@@ -30,6 +35,12 @@ pub struct ReachSettings {
     pub port: u16,
     /// Whose rights the connection has; any user may read the system tables that are needed.
     pub credential: Option<Arc<Credential>>,
+    /// Whether to register for the event that routes have changed; older servers refuse it.
+    pub client_routes: bool,
+    /// TLS, if it is spoken.
+    pub tls: Option<Arc<NodeTls>>,
+    /// Where clients log in themselves: their credentials, to borrow one if there is none of ours.
+    pub book: Option<Arc<CredentialBook>>,
     /// Longest name resolution, and longest TCP connect.
     pub connect_timeout_ms: u64,
     /// Longest handshake, and longest answer to a question.
@@ -42,6 +53,9 @@ impl Default for ReachSettings {
             contact_points: Vec::new(),
             port: PORT_DEFAULT,
             credential: None,
+            client_routes: false,
+            tls: None,
+            book: None,
             connect_timeout_ms: 5_000,
             query_timeout_ms: 10_000,
         }
@@ -54,14 +68,19 @@ pub struct Reached {
     /// Its address, as it was reached.
     pub address: SocketAddr,
     /// The connection, registered for [`EVENTS`].
-    pub connection: Connection<TcpStream>,
+    pub connection: Connection<Transport>,
     /// What it offers.
     pub supported: Supported,
     /// What it says of the cluster.
     pub metadata: Metadata,
+    /// What was tried before it, and why that was of no use.
+    pub failures: Vec<(String, ControlError)>,
+    /// How we logged in; `None` when it wanted no login.
+    pub login: Option<Login>,
 }
 
-/// Tries the contact points, starting with the one that `round` falls on, then `known` nodes.
+/// Tries the contact points, starting with the one that `round` falls on, then `known` nodes. One
+/// that says nothing for half a second gets company by the next, and the first that answers wins.
 /// Names are resolved each time, for a cluster may have moved. If none answers, the error names
 /// all that were tried, and what became of each.
 pub async fn reach(
@@ -69,46 +88,22 @@ pub async fn reach(
     known: &[SocketAddr],
     round: usize,
 ) -> Result<Reached, ControlError> {
-    let mut failures = Vec::new();
-    let mut tried = Vec::new();
-    let points = &settings.contact_points;
-    let start = round.checked_rem(points.len()).unwrap_or(0);
-    for point in points.iter().cycle().skip(start).take(points.len()) {
-        match point.resolve(settings.port, settings.connect_timeout_ms).await {
-            Ok(addresses) => {
-                let place = |address: SocketAddr| format!("{point} ({address})");
-                match try_all(settings, &addresses, (&mut tried, &mut failures), place).await {
-                    Some(reached) => return Ok(reached),
-                    None => continue,
-                }
-            }
-            Err(error) => failures.push((point.to_string(), error)),
+    let borrowed;
+    let settings = match (&settings.credential, &settings.book) {
+        (None, Some(book)) => {
+            borrowed = ReachSettings { credential: book.lend(round), ..settings.clone() };
+            &borrowed
+        }
+        (Some(_), _) | (None, None) => settings,
+    };
+    let mut race = Race::new(settings, known, round);
+    while let Some((place, greeted)) = race.next().await {
+        match Box::pin(finish(settings, greeted)).await {
+            Ok(reached) => return Ok(Reached { failures: race.failures, ..reached }),
+            Err(error) => race.failures.push((place, error)),
         }
     }
-    let place = |address: SocketAddr| address.to_string();
-    match try_all(settings, known, (&mut tried, &mut failures), place).await {
-        Some(reached) => Ok(reached),
-        None => Err(ControlError::Unreachable(failures)),
-    }
-}
-
-async fn try_all(
-    settings: &ReachSettings,
-    addresses: &[SocketAddr],
-    (tried, failures): (&mut Vec<SocketAddr>, &mut Vec<(String, ControlError)>),
-    place: impl Fn(SocketAddr) -> String,
-) -> Option<Reached> {
-    for &address in addresses {
-        if tried.contains(&address) {
-            continue;
-        }
-        tried.push(address);
-        match Box::pin(reach_node(settings, address)).await {
-            Ok(reached) => return Some(reached),
-            Err(error) => failures.push((place(address), error)),
-        }
-    }
-    None
+    Err(ControlError::Unreachable(race.failures))
 }
 
 /// Connects to one node, registers for events, and reads its tables, in this order: what changes
@@ -117,19 +112,56 @@ pub async fn reach_node(
     settings: &ReachSettings,
     address: SocketAddr,
 ) -> Result<Reached, ControlError> {
-    let mut stream = connect(address, settings.connect_timeout_ms).await?;
+    let greeted = Box::pin(greet(settings, address)).await?;
+    Box::pin(finish(settings, greeted)).await
+}
+
+/// A node that is past its handshake.
+#[derive(Debug)]
+pub struct Greeted {
+    address: SocketAddr,
+    connection: Connection<Transport>,
+    supported: Supported,
+    login: Option<Login>,
+}
+
+/// Connects to one node, up to the end of its handshake.
+pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Greeted, ControlError> {
+    let stream = connect(address, settings.connect_timeout_ms).await?;
     let set = LaneSet::plain(settings.credential.clone());
-    let timeout_ms = settings.query_timeout_ms;
+    let (tls, timeout_ms) = (settings.tls.as_deref(), settings.query_timeout_ms);
+    let mut stream = secure(tls, stream, address, timeout_ms).await?;
     let greeting = async {
         let supported = ask_options(&mut stream, set.version).await?;
-        start_up(&mut stream, Extensions::default(), &set).await?;
-        Ok::<_, DialError>(supported)
+        let login = start_up(&mut stream, Extensions::default(), &set).await?;
+        Ok::<_, DialError>((supported, login))
     };
     let greeted = timeout(Duration::from_millis(timeout_ms), greeting).await;
     let step = Step::Startup;
-    let supported = greeted.map_err(|_| DialError::Timeout { step, timeout_ms })??;
-    let mut connection = Connection::new(stream, set.version, timeout_ms);
+    let greeted = greeted.map_err(|_| DialError::Timeout { step, timeout_ms })?;
+    let (supported, login) = match greeted {
+        Err(DialError::CredentialMissing { authenticator }) if settings.book.is_some() => {
+            return Err(ControlError::LoginWanted { authenticator, address });
+        }
+        greeted => greeted.map_err(|error| explained(tls, error, address))?,
+    };
+    let connection = Connection::new(stream, set.version, timeout_ms);
+    Ok(Greeted { address, connection, supported, login })
+}
+
+async fn finish(settings: &ReachSettings, greeted: Greeted) -> Result<Reached, ControlError> {
+    let Greeted { address, mut connection, supported, login } = greeted;
     connection.register(&EVENTS).await?;
+    if settings.client_routes {
+        let kinds = [EventKind::ClientRoutesChange];
+        match connection.register(&kinds).await {
+            // The table is read all the same, each time the others are.
+            Err(DialError::Refused(error, _)) if error.code == ErrorCode::PROTOCOL_ERROR => {
+                tracing::info!(%address, "the node tells of no changes to client routes");
+            }
+            registered => registered?,
+        }
+    }
     let metadata = metadata::read(&mut connection).await?;
-    Ok(Reached { address, connection, supported, metadata })
+    Ok(Reached { address, connection, supported, metadata, failures: Vec::new(), login })
 }

@@ -1,6 +1,7 @@
 //! Watching one node until its connection fails: events, refreshes, heartbeats.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
@@ -14,6 +15,7 @@ use crate::control::connection::Connection;
 use crate::control::error::ControlError;
 use crate::control::metadata;
 use crate::control::publication::{Publication, Publisher};
+use crate::control::routes::Routes;
 use crate::net::clock::now_ms;
 use crate::net::lanes::dial_error::{DialError, Step};
 use crate::topology::id::NodeId;
@@ -24,6 +26,8 @@ use crate::wire::response::event::Event;
 pub enum ControlRequest {
     /// Read the system tables soon: a tablet names a host that nobody knows.
     Refresh,
+    /// Look for a node now: there is a login that can be borrowed.
+    Reach,
 }
 
 /// What the watching connection tells, in the order in which it became known.
@@ -35,6 +39,13 @@ pub enum ControlReport {
     SchemaChange(Vec<u8>),
     /// A node is said to be up; whoever waits to dial it need not.
     NodeUp(NodeId),
+    /// Whether clients have to log in, where they do it themselves.
+    Authenticator {
+        /// Class of the cluster's authenticator; `None` when it wants no login.
+        class: Option<Arc<str>>,
+        /// Nodes that told so.
+        contacts: Vec<SocketAddr>,
+    },
     /// The connection failed, or none came about. It goes on trying.
     Failed(ControlError),
 }
@@ -61,6 +72,8 @@ pub struct Watcher {
     pub publisher: Publisher,
     /// When to do what.
     pub agenda: AgendaSettings,
+    /// Where nodes are dialled when their own addresses do not lead to them.
+    pub routes: Routes,
     /// What is asked. Closed, it ends the watching.
     pub requests: Receiver<ControlRequest>,
     /// What is told. Closed, it ends the watching.
@@ -94,7 +107,8 @@ impl Watcher {
             }
             match agenda.due(now_ms()) {
                 Some(Due::Refresh) => {
-                    let metadata = metadata::read(connection).await?;
+                    let mut metadata = metadata::read(connection).await?;
+                    self.routes.apply(connection, &mut metadata).await?;
                     let lost = connection.events_lost();
                     if let Some(news) = self.publisher.on_metadata(metadata, contact, lost) {
                         self.report(ControlReport::Published(news)).await?;
@@ -114,6 +128,7 @@ impl Watcher {
                 event = connection.wait_event() => event?,
                 request = self.requests.recv() => match request {
                     Some(ControlRequest::Refresh) => agenda.on_request(now_ms()),
+                    Some(ControlRequest::Reach) => {}
                     None => return Ok(()),
                 },
                 () = sleep(rest) => {}

@@ -14,7 +14,6 @@ use crate::engine::tally::Outcome;
 use crate::routing::policy::Field;
 use crate::session::v3;
 use crate::topology::id::NodeId;
-use crate::upstream::lane::SetId;
 use crate::wire::cell;
 use crate::wire::frame::write_frame;
 use crate::wire::notation::{put_long_string, put_short};
@@ -129,13 +128,13 @@ impl Engine {
             put_short(out, CONSISTENCY_ONE);
             out.push(0);
         });
-        let nodes = self.other_nodes(SetId::PLAIN, None);
+        let nodes = self.witnesses();
         self.agreement.awaited = nodes.len();
         self.agreement.asked = nodes.len();
-        for node in nodes {
+        for (node, set) in nodes {
             let errand = Errand::SchemaVersion { round, node };
             let outgoing = self.outgoing(Asker::Errand(errand), Opcode::Query);
-            let (_, lanes) = self.field(SetId::PLAIN);
+            let (_, lanes) = self.field(set);
             let lane = lanes.lane_of_node(node);
             if !lane.is_some_and(|lane| self.send(lane, outgoing, &frame)) {
                 self.agreement.awaited = self.agreement.awaited.saturating_sub(1);

@@ -17,8 +17,12 @@ pub struct Client {
     pub session: Session,
     /// The address under which it reached us: the one node that it sees.
     pub local_address: SocketAddr,
-    /// The lanes of its keyspace.
+    /// The plain lanes with its own rights; they never change once it has logged in.
+    pub home: SetId,
+    /// The lanes of its keyspace, with the same rights.
     pub set: SetId,
+    /// Set while the cluster looks at its login.
+    pub login: Option<Box<PendingLogin>>,
     /// Its requests without an answer.
     pub in_flight: u32,
     /// Whether it is on the list of clients with something to send.
@@ -33,6 +37,17 @@ pub struct Client {
     pub cut_off: bool,
 }
 
+/// A login on its way.
+#[derive(Debug)]
+pub struct PendingLogin {
+    /// Stream of its AUTH_RESPONSE.
+    pub stream: i16,
+    /// When that came, µs.
+    pub since_us: u64,
+    /// What AUTH_SUCCESS says, once the cluster said yes: then only a lane is waited for.
+    pub success: Option<Vec<u8>>,
+}
+
 impl Client {
     /// A client that has just connected.
     #[must_use]
@@ -40,7 +55,9 @@ impl Client {
         Self {
             session: Session::new(body_len_max),
             local_address,
+            home: SetId::PLAIN,
             set: SetId::PLAIN,
+            login: None,
             in_flight: 0,
             touched: false,
             paused: false,

@@ -3,8 +3,10 @@
 use std::mem;
 use std::ops::Range;
 
-use crate::engine::client::ClientKey;
+use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
+use crate::engine::metadata_ids;
+use crate::engine::metadata_ids::CutId;
 use crate::engine::order::Order;
 use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
 use crate::engine::tally::Outcome;
@@ -32,11 +34,13 @@ pub(super) struct Broken;
 pub(super) struct Response<'a> {
     pub(super) header: Header,
     pub(super) body: &'a [u8],
-    /// The custom payload, which is ours and is cut.
+    /// The custom payload, which is ours and is cut, with whatever else was cut behind it.
     pub(super) payload: Range<usize>,
     pub(super) message_at: usize,
     /// Whether the server marked a prepared statement as a light-weight transaction.
     pub(super) lwt: bool,
+    /// The id that the node gave the columns of a prepared statement; empty when none.
+    pub(super) metadata_id: Box<[u8]>,
 }
 
 impl<'a> Response<'a> {
@@ -49,7 +53,11 @@ impl<'a> Response<'a> {
         let body_len = self.header.body_len - u32::try_from(self.payload.len()).unwrap_or(0);
         let flags = self.header.flags & !FLAG_PAYLOAD;
         let header = Header { flags, stream, body_len, ..self.header };
+        out.reserve(HEADER_LEN + self.body.len());
         out.extend_from_slice(&header.to_bytes());
+        if self.payload.is_empty() {
+            return out.extend_from_slice(self.body);
+        }
         out.extend_from_slice(self.body.get(..self.payload.start).unwrap_or_default());
         out.extend_from_slice(self.body.get(self.payload.end..).unwrap_or_default());
     }
@@ -58,7 +66,9 @@ impl<'a> Response<'a> {
 impl Engine {
     /// A lane received `chunk`.
     pub fn on_lane_bytes(&mut self, key: LaneKey, chunk: &mut [u8]) {
+        let now = self.now_us;
         let Some(lane) = self.lanes.get_mut(key).filter(|lane| !lane.broken) else { return };
+        lane.heard_us = now;
         let none = FrameCutter::new([0; 2], 0);
         let mut cutter = mem::replace(&mut lane.cutter, none);
         let mut rest = chunk;
@@ -124,11 +134,19 @@ impl Engine {
             return Err(Broken);
         };
         let mut lwt = false;
+        let mut cut = CutId::default();
         if header.opcode == Opcode::Result.byte() {
             self.learn(&pending, body.get(payload.clone()).unwrap_or_default());
-            lwt = clear_lwt_mark(route, body.get_mut(message_at..).unwrap_or_default());
+            match metadata_ids::cut(route, body.get_mut(message_at..).unwrap_or_default()) {
+                Ok(found) => cut = found,
+                Err(Broken) => return self.broken_answer(pending),
+            }
+            let message = body.get_mut(message_at + cut.later..);
+            lwt = clear_lwt_mark(route, message.unwrap_or_default());
         }
-        let response = Response { header, body, payload, message_at, lwt };
+        let message_at = message_at + cut.later;
+        let payload = payload.start..payload.end + cut.later;
+        let response = Response { header, body, payload, message_at, lwt, metadata_id: cut.id };
         match pending.asker {
             Asker::Client { client, stream, purpose } => {
                 self.answer_client(route, pending, (client, stream, purpose), &response)
@@ -154,7 +172,14 @@ impl Engine {
         let mut contaminated = false;
         match opcode {
             Some(Opcode::Result) => match ResultKind::read(response.message()) {
-                Ok(ResultKind::Void | ResultKind::Rows) => {}
+                Ok(ResultKind::Void) => {}
+                Ok(ResultKind::Rows) => {
+                    if self.would_mislead(route, &pending, response.message()) {
+                        self.ask_again(route.set, pending);
+                        return Ok(());
+                    }
+                    self.on_page(route, response.message());
+                }
                 Ok(ResultKind::Prepared) => self.on_prepared(route, &pending, response),
                 Ok(ResultKind::SetKeyspace) => match purpose {
                     Purpose::Use(set) => self.on_keyspace_set(client, set, response.message()),
@@ -235,7 +260,14 @@ impl Engine {
     }
 
     /// Whether a client is gone, or is cut off since it never reads.
+    #[inline]
     fn is_deaf(&mut self, client: ClientKey) -> bool {
+        let backlog_max = self.settings.limits.client_backlog_bytes_max;
+        let hears =
+            |entry: &Client| !entry.cut_off && entry.session.outbox.waiting_len() <= backlog_max;
+        if self.clients.get(client).is_some_and(hears) {
+            return false;
+        }
         let deaf = self.clients.get(client).is_none() || self.cuts_off(client);
         if deaf {
             self.leave(client);
@@ -246,10 +278,13 @@ impl Engine {
     fn after_delivery(&mut self, client: ClientKey, opcode: Opcode, outcome: Outcome) {
         self.touch_client(client);
         self.on_ended(opcode, outcome);
-        self.leave(client);
-        let limits = self.settings.limits;
-        let waiting = self.clients.get(client).map_or(0, |c| c.session.outbox.waiting_len());
-        if waiting > limits.outbox_high_bytes {
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        entry.in_flight = entry.in_flight.saturating_sub(1);
+        let full = entry.session.outbox.waiting_len() > self.settings.limits.outbox_high_bytes;
+        if entry.paused {
+            self.reconsider(client);
+        }
+        if full {
             self.hold_up(client);
         }
     }

@@ -13,12 +13,14 @@ use std::sync::Arc;
 use crate::engine::agreement::Agreement;
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::field::Lanes;
-use crate::engine::keyspaces::Sets;
 use crate::engine::learn::Unresolved;
 use crate::engine::local::LocalStatements;
 use crate::engine::order::Order;
+use crate::engine::pages::Pages;
 use crate::engine::pending::{LaneKey, Pending};
+use crate::engine::remote::Remote;
 use crate::engine::reprepare::Parked;
+use crate::engine::sets::Sets;
 use crate::engine::tally::Tally;
 use crate::flow::limits::Limits;
 use crate::flow::slab::Slab;
@@ -54,10 +56,14 @@ pub struct Engine {
     pub(super) lanes: Slab<Lane<Pending>>,
     pub(super) sets: Sets,
     pub(super) local_rack: Vec<bool>,
+    pub(super) remote: Remote,
     pub(super) router: Router,
     pub(super) facade: Option<Arc<Facade>>,
+    /// What the cluster calls its authenticator, while clients must log in.
+    pub(super) authenticator: Option<Arc<str>>,
     pub(super) local_statements: LocalStatements,
     pub(super) agreement: Agreement,
+    pub(super) pages: Pages,
     /// By the number of the PREPARE that they wait for.
     pub(super) parked: HashMap<u64, Vec<Parked>>,
     pub(super) unresolved: VecDeque<Unresolved>,
@@ -86,10 +92,13 @@ impl Engine {
             lanes: Slab::default(),
             sets: Sets::default(),
             local_rack: Vec::new(),
+            remote: Remote::default(),
             router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
             facade: None,
+            authenticator: None,
             local_statements: LocalStatements::default(),
             agreement: Agreement::default(),
+            pages: Pages::default(),
             parked: HashMap::new(),
             unresolved: VecDeque::new(),
             held_up: Vec::new(),
@@ -154,8 +163,12 @@ impl Engine {
     /// A client is gone. Answers that are still to come for it are dropped when they come.
     pub fn on_client_closed(&mut self, client: ClientKey) {
         let gone = self.clients.remove(client);
-        if gone.is_some_and(|gone| !gone.held_by.is_empty()) {
+        let Some(gone) = gone else { return };
+        if !gone.held_by.is_empty() {
             self.held_up.retain(|(_, held)| *held != client);
+        }
+        if gone.login.is_some() || gone.home != SetId::PLAIN {
+            self.on_login_left(&gone);
         }
     }
 
@@ -263,7 +276,8 @@ impl Engine {
     #[inline]
     pub(super) fn field(&mut self, set: SetId) -> (&mut Router, Lanes<'_>) {
         let fleet = self.sets.fleet(set);
-        let lanes = Lanes { fleet, lanes: &self.lanes, local_rack: &self.local_rack };
+        let (lanes, local_rack) = (&self.lanes, &*self.local_rack);
+        let lanes = Lanes { fleet, lanes, local_rack, sticky: None };
         (&mut self.router, lanes)
     }
 

@@ -28,6 +28,7 @@ impl Engine {
         self.expire_sets();
         for key in self.lanes.keys() {
             self.expire_lane(key);
+            self.expire_silent(key);
             if let Some(lane) = self.lanes.get_mut(key) {
                 lane.outbox.relax();
                 lane.cutter.relax();
@@ -38,6 +39,9 @@ impl Engine {
                 client.session.outbox.relax();
                 client.session.cutter.relax();
             }
+        }
+        if self.authenticator.is_some() {
+            self.expire_logins();
         }
     }
 

@@ -20,6 +20,8 @@ pub struct Lanes<'a> {
     pub lanes: &'a Slab<Lane<Pending>>,
     /// Nodes in our own rack, by number.
     pub local_rack: &'a [bool],
+    /// The lane that comes first if it leads to a replica: it sent the page before.
+    pub sticky: Option<LaneKey>,
 }
 
 impl Lanes<'_> {
@@ -44,7 +46,15 @@ impl Field for Lanes<'_> {
         loads.min_by_key(|(load, _)| *load).map(|(_, lane)| lane)
     }
 
+    #[inline]
+    fn is_sticky(&self, lane: LaneKey) -> bool {
+        self.sticky == Some(lane)
+    }
+
     fn any_lane(&self, turn: usize) -> Option<LaneKey> {
+        if let Some(lane) = self.sticky.filter(|lane| self.load(*lane).is_some()) {
+            return Some(lane);
+        }
         let live = self.fleet.live();
         let start = turn % live.len().max(1);
         let rotated = live.iter().cycle().skip(start).take(live.len());

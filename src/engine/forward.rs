@@ -2,6 +2,7 @@
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
+use crate::engine::metadata_ids;
 use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
 use crate::engine::tally::{Ask, Outcome};
 use crate::routing::catalog::StatementKey;
@@ -15,6 +16,7 @@ use crate::wire::opcode::Opcode;
 use crate::wire::request::batch::{Batch, ChildStatement};
 use crate::wire::request::execute;
 use crate::wire::request::execute::Execute;
+use crate::wire::request::query::Query;
 use crate::wire::response::error::ErrorCode;
 
 /// Longest frame that is kept for sending again.
@@ -26,11 +28,28 @@ const LANE_VERSION: u8 = 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outgoing {
     pub(super) asker: Asker,
+    /// The plain lanes of who asks: it never leaves those with the same rights.
+    pub(super) home: SetId,
     pub(super) opcode: Opcode,
     pub(super) is_read: bool,
     pub(super) resent: u8,
     pub(super) arrived_us: u64,
     pub(super) statement: Option<StatementKey>,
+}
+
+impl Outgoing {
+    /// The same request once more, for the same asker, whose plain lanes are `home`.
+    pub(super) fn again(pending: &Pending, home: SetId) -> Self {
+        Self {
+            asker: pending.asker,
+            home,
+            opcode: pending.opcode,
+            is_read: pending.is_read,
+            resent: pending.resent + 1,
+            arrived_us: pending.arrived_us,
+            statement: pending.statement,
+        }
+    }
 }
 
 impl Engine {
@@ -45,14 +64,18 @@ impl Engine {
 
     /// Routes an EXECUTE by its key and sends it.
     pub(super) fn route_execute(&mut self, mut outgoing: Outgoing, frame: &mut [u8]) {
+        if self.sets.is_dedicated(outgoing.home) {
+            return self.send_anywhere(outgoing.home, Reason::Dedicated, outgoing, frame);
+        }
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
-        let (router, lanes) = self.field(SetId::PLAIN);
         let Ok(request) = Execute::read(body) else {
-            let decision = router.anywhere(&lanes, Reason::UnknownStatement);
-            return self.send_or_refuse(decision, outgoing, frame);
+            return self.send_anywhere(outgoing.home, Reason::UnknownStatement, outgoing, frame);
         };
+        let sticky = self.lane_of_page(outgoing.home, &request.parameters);
+        let (router, mut lanes) = self.field(outgoing.home);
+        lanes.sticky = sticky;
         let routed = router.execute(&request, &lanes);
-        if routed.ask_for_metadata {
+        if routed.ask_for_metadata && !self.tells_new_columns(routed.decision) {
             execute::ask_for_metadata(body);
         }
         outgoing.statement = routed.statement;
@@ -101,7 +124,7 @@ impl Engine {
             Ok(batch) => {
                 let by_text = |child| matches!(child, Ok(ChildStatement::Text(_)));
                 let mut children = batch.children().map(|child| child.map(|child| child.statement));
-                let set = if children.any(by_text) { set } else { SetId::PLAIN };
+                let set = if children.any(by_text) { set } else { outgoing.home };
                 let (router, lanes) = self.field(set);
                 router.batch(&batch, &lanes)
             }
@@ -121,7 +144,13 @@ impl Engine {
         outgoing: Outgoing,
         frame: &[u8],
     ) {
-        let (router, lanes) = self.field(set);
+        let query = match outgoing.opcode == Opcode::Query {
+            true => Query::read(frame.get(HEADER_LEN..).unwrap_or_default()).ok(),
+            false => None,
+        };
+        let sticky = query.and_then(|query| self.lane_of_page(set, &query.parameters));
+        let (router, mut lanes) = self.field(set);
+        lanes.sticky = sticky;
         let decision = router.anywhere(&lanes, reason);
         self.send_or_refuse(decision, outgoing, frame);
     }
@@ -133,6 +162,12 @@ impl Engine {
         outgoing: Outgoing,
         frame: &[u8],
     ) {
+        if !self.remote.nodes.is_empty()
+            && let Some(Decision { lane, .. }) = decision
+            && self.is_too_far(lane, &outgoing, frame)
+        {
+            return self.refuse_too_far(outgoing, frame);
+        }
         let sent = decision.is_some_and(|decision| {
             self.tally.on_decision(decision.reason);
             self.send(decision.lane, outgoing, frame)
@@ -144,7 +179,7 @@ impl Engine {
 
     fn no_lane(&mut self, outgoing: Outgoing) {
         let Asker::Client { client, stream, purpose } = outgoing.asker else { return };
-        let text = if self.lanes.is_empty() {
+        let text = if self.sets.fleet(outgoing.home).live().is_empty() {
             "shardlane has no connection to any node of the cluster"
         } else {
             "every connection of shardlane to the cluster is full or closing"
@@ -159,15 +194,25 @@ impl Engine {
     /// Puts a request on a lane; `false` when the lane takes no more.
     pub(super) fn send(&mut self, key: LaneKey, outgoing: Outgoing, request: &[u8]) -> bool {
         let limits = self.settings.limits;
-        let Some(retained) = self.lanes.get(key).map(|lane| lane.retained_bytes) else {
+        let Some((home, retained)) =
+            self.lanes.get(key).map(|lane| (lane.home, lane.retained_bytes))
+        else {
             return false;
         };
+        let of_client = matches!(outgoing.asker, Asker::Client { .. });
+        if of_client && home != outgoing.home {
+            // A client that is gone, or was turned out, has no home. Else a set was mistaken.
+            debug_assert_eq!(outgoing.home, SetId::NOWHERE, "a client on a lane of {home:?}");
+            return false;
+        }
         let keep = request.len() <= KEPT_BYTES_MAX
             && retained + request.len() <= limits.lane_retained_bytes_max;
         let kept = self.keep(if keep { request } else { &[] });
         let Some(lane) = self.lanes.get_mut(key) else { return false };
         let kept_len = kept.len();
-        let request_len = u64::try_from(request.len()).unwrap_or(u64::MAX);
+        let metadata_id = metadata_ids::held_id(&self.router.catalog, lane.route, &outgoing);
+        let request_len = request.len() + metadata_id.map_or(0, |id| 2 + id.len());
+        let request_len = u64::try_from(request_len).unwrap_or(u64::MAX);
         let pending = Pending {
             asker: outgoing.asker,
             opcode: outgoing.opcode,
@@ -188,7 +233,10 @@ impl Engine {
         lane.retained_bytes += kept_len;
         let out = lane.outbox.end();
         let at = out.len();
-        out.extend_from_slice(request);
+        match metadata_id {
+            None => out.extend_from_slice(request),
+            Some(id) => metadata_ids::write_with_id(out, request, id),
+        }
         if let Some([version, flags, ..]) = out.get_mut(at..) {
             *version = LANE_VERSION;
             *flags &= FLAG_TRACING;
@@ -217,6 +265,7 @@ impl Engine {
     pub(super) fn outgoing(&self, asker: Asker, opcode: Opcode) -> Outgoing {
         Outgoing {
             asker,
+            home: self.home_of(asker),
             opcode,
             is_read: false,
             resent: 0,
@@ -225,8 +274,19 @@ impl Engine {
         }
     }
 
+    /// The plain lanes with the rights of who asks; what we ask ourselves needs none.
+    #[inline]
+    pub(super) fn home_of(&self, asker: Asker) -> SetId {
+        match asker {
+            Asker::Client { client, .. } => {
+                self.clients.get(client).map_or(SetId::NOWHERE, |client| client.home)
+            }
+            Asker::Errand(_) => SetId::NOWHERE,
+        }
+    }
+
     pub(super) fn set_of(&self, client: ClientKey) -> SetId {
-        self.clients.get(client).map_or(SetId::PLAIN, |client| client.set)
+        self.clients.get(client).map_or(SetId::NOWHERE, |client| client.set)
     }
 
     /// One request of a client has its answer.

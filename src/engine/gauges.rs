@@ -20,6 +20,8 @@ pub struct LaneGauges {
 pub struct Gauges {
     /// Clients that are connected.
     pub clients: u64,
+    /// Credentials that have lanes.
+    pub credentials: u64,
     /// Requests that wait for a node's answer, orphans included.
     pub in_flight: u64,
     /// Of those, the ones for which nobody waits any more.
@@ -42,6 +44,7 @@ impl Engine {
     pub fn gauges(&self) -> Gauges {
         let mut gauges = Gauges {
             clients: wide(self.clients.len()),
+            credentials: wide(self.credentials()),
             catalog_entries: wide(self.router.catalog.len()),
             catalog_bytes: wide(self.router.catalog.bytes()),
             ..Gauges::default()

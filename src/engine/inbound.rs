@@ -2,6 +2,8 @@
 
 use std::mem;
 
+use zeroize::Zeroize;
+
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
 use crate::engine::order::Order;
@@ -94,6 +96,9 @@ impl Engine {
         self.tally.on_received(ask);
         let allowed = match (phase, opcode) {
             (Phase::Fresh, opcode) => matches!(opcode, Some(Opcode::Startup | Opcode::Options)),
+            (Phase::Authenticating, opcode) => {
+                opcode == Some(Opcode::AuthResponse) && !self.is_logging_in(client)
+            }
             (Phase::Ready | Phase::Closing, opcode) => opcode.is_some_and(|opcode| {
                 matches!(
                     opcode,
@@ -115,6 +120,9 @@ impl Engine {
             Phase::Fresh => {
                 format!("Unexpected message {}, expecting STARTUP or OPTIONS", header.opcode)
             }
+            Phase::Authenticating => {
+                format!("Unexpected message {}, expecting SASL_RESPONSE", header.opcode)
+            }
             Phase::Ready | Phase::Closing => format!("Unknown opcode {}", header.opcode),
         };
         self.refuse((client, header.stream), ask, ErrorCode::PROTOCOL_ERROR, &text);
@@ -127,10 +135,14 @@ impl Engine {
             Opcode::Query => self.on_query(client, frame),
             Opcode::Prepare => self.on_prepare(client, frame),
             Opcode::Batch => self.on_batch(client, frame),
+            Opcode::AuthResponse => {
+                self.on_auth_response(client, frame);
+                // It holds a password, and the buffer lives on.
+                frame.zeroize();
+            }
             Opcode::Options
             | Opcode::Startup
             | Opcode::Register
-            | Opcode::AuthResponse
             | Opcode::Error
             | Opcode::Ready
             | Opcode::Authenticate

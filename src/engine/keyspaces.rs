@@ -4,7 +4,6 @@
 //! They are opened when the first client asks, one to each node; the node's own answer to `USE`
 //! is what the client gets. An EXECUTE never needs them: its id fixes the table.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::engine::client::ClientKey;
@@ -12,13 +11,12 @@ use crate::engine::engine::Engine;
 use crate::engine::forward::Outgoing;
 use crate::engine::order::Order;
 use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
+use crate::engine::sets::{Set, Waiting};
 use crate::engine::tally::{Ask, Outcome};
-use crate::flow::slab::Key;
 use crate::routing::decision::Reason;
 use crate::session::session::Phase;
 use crate::token::shard::Sharder;
 use crate::topology::id::NodeId;
-use crate::upstream::fleet::Fleet;
 use crate::upstream::lane::{Lane, LaneRoute, SetId};
 use crate::wire::frame;
 use crate::wire::header::{HEADER_LEN, Header};
@@ -26,102 +24,18 @@ use crate::wire::notation::Reader;
 use crate::wire::opcode::Opcode;
 use crate::wire::response::error::ErrorCode;
 
-/// Numbers that keyspaces may have, those that are gone included.
-const NUMBERS_MAX: usize = 4096;
-/// The lanes of a keyspace that nobody uses for this long are closed.
+/// The lanes of a keyspace, or of a credential, that nobody uses for this long are closed.
 const IDLE_US_MAX: u64 = 60_000_000;
-
-/// The lanes of every keyspace in use, and those of none.
-#[derive(Debug)]
-pub struct Sets {
-    sets: Vec<Set>,
-    /// Numbers that stand for no keyspace any more, the one that is gone for longest first.
-    gone: VecDeque<SetId>,
-}
-
-#[derive(Debug, Default)]
-struct Set {
-    keyspace: Option<Arc<str>>,
-    fleet: Fleet<LaneKey>,
-    /// `USE` requests that wait for the first lane.
-    waiting: Vec<Waiting>,
-    /// Since when no client uses it, as far as was looked.
-    idle_since_us: Option<u64>,
-    /// Set once the keyspace turned out not to exist, or nobody used it while others wanted room.
-    gone: bool,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    client: ClientKey,
-    frame: Vec<u8>,
-    since_us: u64,
-}
-
-impl Default for Sets {
-    fn default() -> Self {
-        Self { sets: vec![Set::default()], gone: VecDeque::new() }
-    }
-}
-
-impl Sets {
-    /// The lanes of a set.
-    #[inline]
-    pub(super) fn fleet(&self, set: SetId) -> &Fleet<LaneKey> {
-        static NONE: std::sync::LazyLock<Fleet<Key<Lane<Pending>>>> =
-            std::sync::LazyLock::new(Fleet::default);
-        self.sets.get(usize::from(set.0)).map_or(&*NONE, |set| &set.fleet)
-    }
-
-    /// The keyspace of a set; `None` for the plain lanes.
-    pub(super) fn keyspace(&self, set: SetId) -> Option<Arc<str>> {
-        self.sets.get(usize::from(set.0))?.keyspace.clone()
-    }
-
-    /// The set of a keyspace; the plain lanes for none.
-    pub(super) fn of_keyspace(&self, keyspace: Option<&str>) -> Option<SetId> {
-        let numbered = self.sets.iter().zip(0u16..);
-        let mut found =
-            numbered.filter(|(set, _)| !set.gone && set.keyspace.as_deref() == keyspace);
-        found.next().map(|(_, number)| SetId(number))
-    }
-
-    pub(super) fn remove_lane(&mut self, route: LaneRoute, lane: LaneKey) {
-        if let Some(set) = self.sets.get_mut(usize::from(route.set.0)) {
-            set.fleet.remove(route.node, lane);
-        }
-    }
-
-    /// Gives a keyspace a number; an old one only when all were given, so that what is still on
-    /// its way about the keyspace before cannot be taken for this one's.
-    fn add(&mut self, keyspace: Arc<str>) -> Option<SetId> {
-        let set = Set { keyspace: Some(keyspace), ..Set::default() };
-        if self.sets.len() < NUMBERS_MAX {
-            let number = SetId(u16::try_from(self.sets.len()).ok()?);
-            self.sets.push(set);
-            return Some(number);
-        }
-        let number = self.gone.pop_front()?;
-        *self.get_mut(number)? = set;
-        Some(number)
-    }
-
-    fn get_mut(&mut self, set: SetId) -> Option<&mut Set> {
-        self.sets.get_mut(usize::from(set.0))
-    }
-
-    fn in_use(&self) -> usize {
-        self.sets.iter().filter(|set| !set.gone).count()
-    }
-}
 
 impl Engine {
     /// A lane is open. It is used from now on.
     pub fn on_lane_up(&mut self, route: LaneRoute, sharder: Option<Sharder>) -> Option<LaneKey> {
         let limits = self.settings.limits;
-        let lane = Lane::new(route, limits.lane_streams_max);
-        let first = self.sets.fleet(route.set).lanes_of(route.node).next().is_none();
+        let mut lane = Lane::new(route, limits.lane_streams_max);
+        lane.heard_us = self.now_us;
+        let first = !self.sets.reaches(route.node, self.sets.keyspace(route.set).as_deref());
         let set = self.sets.get_mut(route.set).filter(|set| !set.gone)?;
+        lane.home = set.home;
         let key = self.lanes.insert(lane);
         if let Some(before) = set.fleet.insert((route.node, route.shard), sharder, key) {
             self.retire_lane(before);
@@ -130,6 +44,7 @@ impl Engine {
             self.warm(key, route.set);
         }
         self.use_waiting(route.set);
+        self.welcome_arrivals(route.set);
         Some(key)
     }
 
@@ -181,7 +96,15 @@ impl Engine {
         if let Some(entry) = self.clients.get_mut(client) {
             entry.switching = Some(Vec::new());
         }
-        let set = self.sets.of_keyspace(Some(keyspace)).or_else(|| self.open_set(keyspace));
+        let home = self.home_of(Asker::Client { client, stream, purpose: Purpose::Forward });
+        if self.sets.is_dedicated(home) {
+            let asker = Asker::Client { client, stream, purpose: Purpose::Use(home) };
+            let outgoing = self.outgoing(asker, Opcode::Query);
+            self.send_anywhere(home, Reason::Dedicated, outgoing, frame);
+            return self.hold_up(client);
+        }
+        let set = self.sets.of_keyspace(home, Some(keyspace));
+        let set = set.or_else(|| self.open_set(home, keyspace));
         let Some(set) = set else {
             let text = format!("shardlane cannot use keyspace '{keyspace}': too many are in use");
             self.leave(client);
@@ -196,18 +119,19 @@ impl Engine {
         self.hold_up(client);
     }
 
-    fn open_set(&mut self, keyspace: &str) -> Option<SetId> {
-        if self.sets.in_use() > self.settings.limits.keyspaces_max {
-            let idle = self.idle_sets().first().copied()?;
+    fn open_set(&mut self, home: SetId, keyspace: &str) -> Option<SetId> {
+        if self.sets.in_use(home) >= self.settings.limits.keyspaces_max {
+            let own = |set: &SetId| *set != home && self.sets.home(*set) == home;
+            let idle = self.idle_sets().into_iter().find(own)?;
             self.retire_set(idle);
         }
         let keyspace: Arc<str> = keyspace.into();
-        let set = self.sets.add(Arc::clone(&keyspace))?;
+        let set = self.sets.add(Set::new(home, Some(Arc::clone(&keyspace))))?;
         self.orders.push_back(Order::OpenSet { set, keyspace });
         Some(set)
     }
 
-    /// Closes the lanes of keyspaces that nobody has used for a while.
+    /// Closes the lanes of keyspaces and credentials that nobody has used for a while.
     pub(super) fn expire_sets(&mut self) {
         if self.sets.sets.len() <= 1 {
             return;
@@ -224,6 +148,9 @@ impl Engine {
         for number in idle {
             let since = self.sets.get_mut(number).and_then(|set| set.idle_since_us);
             if since.is_some_and(|since| now.saturating_sub(since) >= IDLE_US_MAX) {
+                for own in self.sets.of_home(number) {
+                    self.retire_set(own);
+                }
                 self.retire_set(number);
             }
         }
@@ -233,8 +160,10 @@ impl Engine {
     fn idle_sets(&self) -> Vec<SetId> {
         let mut busy = vec![false; self.sets.sets.len()];
         for (_, client) in self.clients.iter() {
-            if let Some(busy) = busy.get_mut(usize::from(client.set.0)) {
-                *busy = true;
+            for used in [client.set, client.home] {
+                if let Some(busy) = busy.get_mut(usize::from(used.0)) {
+                    *busy = true;
+                }
             }
         }
         let quiet = |(_, lane): &(NodeId, LaneKey)| {
@@ -242,26 +171,30 @@ impl Engine {
         };
         let sets = self.sets.sets.iter().zip(busy).zip(0u16..).skip(1);
         let idle = sets.filter(|((set, busy), _)| {
-            !busy && !set.gone && set.waiting.is_empty() && set.fleet.live().iter().all(quiet)
+            let awaited = !set.waiting.is_empty() || !set.arrivals.is_empty();
+            !busy && !set.gone && !awaited && set.fleet.live().iter().all(quiet)
         });
         idle.map(|(_, number)| SetId(number)).collect()
     }
 
-    /// Closes the lanes of a keyspace. Its number may stand for another one day, so nobody keeps
-    /// it: clients whose keyspace is gone go on without one.
-    fn retire_set(&mut self, id: SetId) {
-        let Some(set) = self.sets.get_mut(id) else { return };
+    /// Closes the lanes of a set. Its number may stand for another one day, so nobody keeps it:
+    /// clients whose keyspace is gone go on without one, those whose credential is go nowhere.
+    pub(super) fn retire_set(&mut self, id: SetId) {
+        let Some(set) = self.sets.get_mut(id).filter(|set| !set.gone) else { return };
         set.gone = true;
+        let instead = if set.home == id { SetId::NOWHERE } else { set.home };
         self.sets.gone.push_back(id);
         self.orders.push_back(Order::CloseSet(id));
         for key in self.clients.keys() {
-            if let Some(client) = self.clients.get_mut(key)
-                && client.set == id
-            {
-                client.set = SetId::PLAIN;
+            let Some(client) = self.clients.get_mut(key) else { continue };
+            if client.home == id {
+                client.home = instead;
+            }
+            if client.set == id {
+                client.set = instead;
             }
         }
-        self.forget_parked_route(id);
+        self.forget_parked_route(id, instead);
     }
 
     /// Sends the `USE` requests that waited for a lane of the set.
@@ -273,6 +206,10 @@ impl Engine {
         for Waiting { client, frame, since_us } in std::mem::take(&mut set.waiting) {
             let stream = Header::peek(&frame).map_or(0, |header| header.stream);
             let asker = Asker::Client { client, stream, purpose: Purpose::Use(id) };
+            if self.clients.get(client).is_none() {
+                self.on_ended(Opcode::Query, Outcome::Abandoned);
+                continue;
+            }
             let outgoing = Outgoing { arrived_us: since_us, ..self.outgoing(asker, Opcode::Query) };
             self.send_anywhere(id, Reason::Text, outgoing, &frame);
         }
@@ -297,6 +234,7 @@ impl Engine {
         if let (Some(entry), Some(name)) = (self.clients.get_mut(client), name) {
             entry.session.keyspace = Some(name.into());
             entry.set = set;
+            self.sets.set_keyspace(set, name);
         }
     }
 

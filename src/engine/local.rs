@@ -52,7 +52,7 @@ enum LocalStatement {
 }
 
 impl Engine {
-    /// OPTIONS, STARTUP, REGISTER and AUTH_RESPONSE.
+    /// OPTIONS, STARTUP and REGISTER.
     pub(super) fn on_session_message(&mut self, client: ClientKey, opcode: Opcode, frame: &[u8]) {
         let stream = Header::peek(frame).map_or(0, |header| header.stream);
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
@@ -60,12 +60,8 @@ impl Engine {
             self.answer_options(client, stream);
         } else if opcode == Opcode::Startup {
             self.answer_startup(client, stream, body);
-        } else if opcode == Opcode::Register {
-            self.answer_register(client, stream, body);
         } else {
-            // AUTH_RESPONSE, which nobody asked for; these are the server's own words.
-            let text = "Should not reach";
-            self.refuse((client, stream), Ask::Session, ErrorCode::SERVER_ERROR, text);
+            self.answer_register(client, stream, body);
         }
     }
 
@@ -89,9 +85,19 @@ impl Engine {
         let compression = Startup::read(body).and_then(|startup| startup.compression());
         match compression {
             Ok(compression) => {
-                self.answer(client, (Opcode::Ready, stream), |_| {});
+                let phase = match self.authenticator.clone() {
+                    Some(class) => {
+                        let answer = (Opcode::Authenticate, stream);
+                        self.answer(client, answer, |out| put_string(out, &class));
+                        Phase::Authenticating
+                    }
+                    None => {
+                        self.answer(client, (Opcode::Ready, stream), |_| {});
+                        Phase::Ready
+                    }
+                };
                 if let Some(entry) = self.clients.get_mut(client) {
-                    entry.session.phase = Phase::Ready;
+                    entry.session.phase = phase;
                     entry.session.compression = compression;
                 }
             }

@@ -24,6 +24,9 @@ impl Engine {
         let Some(mut lane) = self.lanes.remove(key) else { return };
         self.sets.remove_lane(lane.route, key);
         self.on_lane_gone(key);
+        if self.sets.is_dedicated(lane.home) {
+            self.on_home_revoked(lane.home);
+        }
         let left = lane.outbox.left_total();
         for pending in lane.ids.take_all() {
             let unsent = pending.sent_at > left;
@@ -60,14 +63,7 @@ impl Engine {
     /// Routes a request anew, among the lanes that it was on: its client may have said `USE` since.
     pub(super) fn send_again(&mut self, set: SetId, pending: Pending) {
         self.tally.resent += 1;
-        let outgoing = Outgoing {
-            asker: pending.asker,
-            opcode: pending.opcode,
-            is_read: pending.is_read,
-            resent: pending.resent + 1,
-            arrived_us: pending.arrived_us,
-            statement: pending.statement,
-        };
+        let outgoing = Outgoing::again(&pending, self.home_of(pending.asker));
         let mut frame = pending.frame;
         if pending.opcode == Opcode::Execute {
             self.route_execute(outgoing, &mut frame);
@@ -139,13 +135,14 @@ impl Engine {
     pub(super) fn on_errand_lost(&mut self, errand: Errand) {
         match errand {
             Errand::Reprepare(number) => self.on_reprepare_lost(number),
-            Errand::Spread => {}
+            Errand::Spread | Errand::Heartbeat => {}
             Errand::SchemaVersion { round, node } => self.on_schema_version(round, node, None),
         }
     }
 }
 
-fn consistency_of(opcode: Opcode, body: &[u8]) -> u16 {
+/// The consistency of a request; ONE when it has none.
+pub(super) fn consistency_of(opcode: Opcode, body: &[u8]) -> u16 {
     const ONE: u16 = 1;
     let consistency = if opcode == Opcode::Execute {
         Execute::read(body).map(|execute| execute.parameters.consistency)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::engine::client::ClientKey;
 use crate::engine::pending::LaneKey;
 use crate::routing::statement::Statement;
+use crate::session::sasl::SaslToken;
 use crate::topology::id::HostId;
 use crate::upstream::lane::SetId;
 
@@ -18,8 +19,15 @@ pub enum Order {
         /// The keyspace, as the server spells it.
         keyspace: Arc<str>,
     },
-    /// Close the lanes of a keyspace that nobody uses any more.
+    /// Close the lanes of a keyspace, or of a credential, that nobody uses any more.
     CloseSet(SetId),
+    /// Ask the cluster whether it takes a client's login, and tell by `on_verdict`.
+    LogIn {
+        /// Who.
+        client: ClientKey,
+        /// What it sent.
+        token: SaslToken,
+    },
     /// Close a lane and open another in its place.
     CloseLane(LaneKey),
     /// Close a client once its outbox is empty.

@@ -62,6 +62,8 @@ pub enum Purpose {
 pub enum Errand {
     /// Prepare a statement that the node forgot; the parked request of this number goes on then.
     Reprepare(u64),
+    /// A sign of life.
+    Heartbeat,
     /// Prepare a statement before it is needed.
     Spread,
     /// The node's schema version, in this round of asking.

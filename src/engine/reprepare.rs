@@ -48,7 +48,8 @@ impl Engine {
         let Asker::Client { client, stream, .. } = pending.asker else { return Ok(()) };
         let statement = self.forgotten(&pending, response.message());
         let lane = statement.as_ref().and_then(|statement| {
-            let set = self.sets.of_keyspace(statement.keyspace.as_deref())?;
+            let home = self.home_of(pending.asker);
+            let set = self.sets.of_keyspace(home, statement.keyspace.as_deref())?;
             let (_, lanes) = self.field(set);
             lanes.lane_of_node(route.node)
         });
@@ -74,8 +75,10 @@ impl Engine {
     /// Lets a request wait for a PREPARE that its node is at already: when a table changes, all
     /// requests in flight find their statement forgotten at once.
     fn park_beside(&mut self, parked: Parked) -> Option<Parked> {
+        let home = self.sets.home(parked.route.set);
         let same = |first: &Parked| {
             first.route.node == parked.route.node
+                && self.sets.home(first.route.set) == home
                 && Arc::ptr_eq(&first.statement, &parked.statement)
         };
         match self.parked.values_mut().find(|waiting| waiting.first().is_some_and(same)) {
@@ -131,6 +134,9 @@ impl Engine {
                     && prepared.result_metadata == &*statement.result_metadata
             });
         self.tally.reprepared += u64::from(same);
+        if !same && let Some((key, _)) = self.router.catalog.find(&statement.id) {
+            self.router.catalog.on_columns_changed(key);
+        }
         for parked in waiting {
             if same {
                 self.unpark(parked);
@@ -149,14 +155,7 @@ impl Engine {
         self.ask_for_new_metadata(&mut pending);
         let lane = self.lane_at(route);
         let Some(lane) = lane else { return self.send_again(route.set, pending) };
-        let outgoing = Outgoing {
-            asker: pending.asker,
-            opcode: pending.opcode,
-            is_read: pending.is_read,
-            resent: pending.resent + 1,
-            arrived_us: pending.arrived_us,
-            statement: pending.statement,
-        };
+        let outgoing = Outgoing::again(&pending, self.home_of(pending.asker));
         let frame = std::mem::take(&mut pending.frame);
         let decision = Decision { lane, reason: Reason::Reprepared };
         self.send_or_refuse(Some(decision), outgoing, &frame);
@@ -195,10 +194,10 @@ impl Engine {
         }
     }
 
-    /// The number of a set will stand for another keyspace.
-    pub(super) fn forget_parked_route(&mut self, set: SetId) {
+    /// The number of a set will stand for another keyspace; `instead` has the same rights.
+    pub(super) fn forget_parked_route(&mut self, set: SetId, instead: SetId) {
         for parked in self.parked.values_mut().flatten().filter(|parked| parked.route.set == set) {
-            parked.route.set = SetId::PLAIN;
+            parked.route.set = instead;
         }
     }
 
@@ -228,7 +227,7 @@ impl Engine {
     ) {
         match errand {
             Errand::Reprepare(number) => self.on_reprepared(number, response),
-            Errand::Spread => {}
+            Errand::Spread | Errand::Heartbeat => {}
             Errand::SchemaVersion { round, node } => {
                 debug_assert_eq!(route.node, node, "a lane stays at its node");
                 self.on_schema_answer(round, node, response);

@@ -42,6 +42,7 @@ impl Engine {
             lwt: response.lwt,
             is_read: statement_text::is_select(text),
             result_metadata: prepared.result_metadata.into(),
+            metadata_id: response.metadata_id.clone(),
         });
         self.record(Arc::clone(&statement));
         if self.settings.has_peers {

@@ -130,8 +130,18 @@ pub struct Tally {
     pub clients_cut_off: u64,
     /// Clients closed since they broke the protocol.
     pub clients_broken: u64,
+    /// Clients closed since the cluster takes their login no longer.
+    pub clients_revoked: u64,
+    /// Logins that the cluster took.
+    pub logins_granted: u64,
+    /// Logins that the cluster refused.
+    pub logins_refused: u64,
+    /// Logins that nobody could judge: no node, no lane or no room.
+    pub logins_unknown: u64,
     /// Lanes closed since the server broke the protocol.
     pub lanes_broken: u64,
+    /// Lanes closed since the server gave no sign of life.
+    pub lanes_mute: u64,
     /// Answers that came after their request was given up.
     pub late_answers: u64,
     /// Requests given up for want of an answer.

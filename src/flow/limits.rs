@@ -25,10 +25,17 @@ pub struct Limits {
     pub catalog_bytes_max: usize,
     /// Tablets that the map holds.
     pub tablets_max: usize,
-    /// Keyspaces that clients may `USE` at the same time; each has lanes of its own.
+    /// Keyspaces that clients of one credential may `USE` at the same time; each has lanes of its
+    /// own.
     pub keyspaces_max: usize,
+    /// Credentials that have lanes at the same time, in the whole process.
+    pub credentials_max: usize,
     /// A request without an answer for this long gets one from us.
     pub request_timeout_us: u64,
+    /// An idle lane that hears nothing for this long is asked for a sign of life; 0 is never.
+    pub heartbeat_us: u64,
+    /// A lane that was asked and still hears nothing for this long is closed.
+    pub heartbeat_timeout_us: u64,
     /// How long the answer to a schema change waits for the nodes to agree.
     pub agreement_timeout_us: u64,
 }
@@ -48,7 +55,10 @@ impl Default for Limits {
             catalog_bytes_max: 64 << 20,
             tablets_max: 1_000_000,
             keyspaces_max: 64,
+            credentials_max: 128,
             request_timeout_us: 15_000_000,
+            heartbeat_us: 30_000_000,
+            heartbeat_timeout_us: 10_000_000,
             agreement_timeout_us: 10_000_000,
         }
     }

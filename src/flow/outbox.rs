@@ -1,7 +1,10 @@
 //! Bytes on their way to one socket.
 
-/// Capacity that an empty outbox keeps between two frames; more is given back at once.
-const KEPT_BYTES: usize = 256 << 10;
+/// Capacity that an empty outbox keeps between two frames; more is given back at once. What one
+/// socket brings in a row fits twice: to get memory anew for each burst costs more than to keep it.
+const KEPT_BYTES: usize = 1 << 20;
+/// Bytes that have left and are not moved out of the way yet.
+const GONE_BYTES_MAX: usize = 256 << 10;
 /// Capacity that it keeps while nothing is sent at all.
 const IDLE_BYTES: usize = 4 << 10;
 
@@ -59,7 +62,7 @@ impl Outbox {
             self.left = 0;
             self.bytes.clear();
             self.bytes.shrink_to(KEPT_BYTES);
-        } else if self.left > KEPT_BYTES && self.left * 2 > self.bytes.len() {
+        } else if self.left > GONE_BYTES_MAX && self.left * 2 > self.bytes.len() {
             self.bytes.drain(..self.left);
             self.left = 0;
         }

@@ -1,6 +1,6 @@
 //! What a worker is told by the rest of the process.
 
-use std::net::TcpStream;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use crate::engine::gauges::Gauges;
 use crate::engine::order::News;
 use crate::engine::tally::Tally;
+use crate::net::doorway::Arrival;
 use crate::net::lanes::dial::NodeTarget;
 use crate::session::system_tables::Facade;
 use crate::topology::id::NodeId;
@@ -16,19 +17,29 @@ use crate::topology::snapshot::Snapshot;
 /// A message to a worker.
 #[derive(Debug)]
 pub enum Command {
-    /// Serve this client. The socket is non-blocking.
-    Client(TcpStream),
+    /// Serve this client.
+    Client(Arrival),
     /// There is a new picture of the cluster; lanes go to these nodes of it.
     Snapshot {
         /// The picture.
         snapshot: Arc<Snapshot>,
         /// Nodes that want lanes.
         targets: Vec<NodeTarget>,
+        /// Nodes of other data centers, to be used when none of those can be reached.
+        remote: Vec<NodeTarget>,
     },
     /// The node that clients see looks like this.
     Facade(Arc<Facade>),
     /// The control connection received an EVENT with this body.
     Event(Arc<[u8]>),
+    /// Whether clients log in themselves: then the class of the cluster's authenticator, and
+    /// where to ask while no node is known.
+    Authenticator {
+        /// As AUTHENTICATE names it; `None` when everybody is served.
+        class: Option<Arc<str>>,
+        /// Nodes that answered.
+        contacts: Vec<SocketAddr>,
+    },
     /// A node is said to be up.
     NodeUp(NodeId),
     /// Another worker learned something.
@@ -51,4 +62,6 @@ pub enum WorkerEvent {
     News(usize, News),
     /// A host was named that nobody knows.
     RefreshTopology,
+    /// A client logged in with a credential that had no lanes.
+    LoggedIn,
 }

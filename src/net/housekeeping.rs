@@ -2,27 +2,27 @@
 
 use std::task::{Context, Poll};
 
-use tokio::net::TcpStream;
-
 use crate::engine::client::ClientKey;
 use crate::engine::order::Order;
 use crate::engine::pending::LaneKey;
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
+use crate::net::lanes::cure;
 use crate::net::lanes::dial::OpenedLane;
-use crate::net::lanes::dial_error::DialError;
+use crate::net::lanes::dial_error::{DialError, Step};
 use crate::net::lanes::lane_keeper::LaneReport;
 use crate::net::lanes::lane_plan::LaneSerial;
 use crate::net::lanes::lane_set::LaneSet;
 use crate::net::reactor::{COMMANDS, REPORTS, Reactor};
 use crate::net::socket::Who;
+use crate::net::transport::Transport;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::{LaneRoute, SetId};
 use crate::wire::frame::write_frame;
 use crate::wire::opcode::Opcode;
 
 /// Messages taken in one round.
-const MESSAGES_IN_A_ROW: usize = 64;
+pub(super) const MESSAGES_IN_A_ROW: usize = 64;
 /// How long a client that was told why it is closed may go on reading and sending.
 const LINGER_US: u64 = 3_000_000;
 
@@ -45,14 +45,18 @@ impl Reactor {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Client(stream) => self.on_client(stream),
-            Command::Snapshot { snapshot, targets } => {
+            Command::Client(arrival) => self.on_client(arrival),
+            Command::Snapshot { snapshot, targets, remote } => {
                 self.engine.on_snapshot(snapshot);
-                for (set, node) in self.desk.set_nodes(targets) {
+                self.failover.set_nodes(targets, remote);
+                self.logins.set_nodes(&self.failover.targets());
+                for (set, node) in self.desk.set_nodes(self.failover.targets()) {
                     self.close_lanes_of(|of| *of == (set, node));
                 }
+                self.tell_engine_of_remote();
             }
             Command::Facade(facade) => self.engine.on_facade(facade),
+            Command::Authenticator { class, contacts } => self.on_authenticator(class, &contacts),
             Command::Event(body) => self.engine.on_event(&body),
             Command::NodeUp(node) => self.desk.on_node_up(node),
             Command::News(news) => self.engine.on_news(news),
@@ -67,28 +71,24 @@ impl Reactor {
         }
     }
 
-    fn on_client(&mut self, stream: std::net::TcpStream) {
-        let Ok(local) = stream.local_addr() else { return };
-        let Ok(stream) = TcpStream::from_std(stream) else { return };
-        let Some(client) = self.engine.on_client_open(local) else { return };
-        match self.add_socket(Who::Client(client), stream) {
-            Some(slot) => {
-                self.client_slots.insert(client, slot);
-            }
-            None => self.engine.on_client_closed(client),
-        }
+    pub(super) fn on_client_end(&mut self, slot: usize, client: ClientKey) {
+        self.forget_client(client);
+        self.drop_socket(slot);
     }
 
-    pub(super) fn on_client_end(&mut self, slot: usize, client: ClientKey) {
+    fn forget_client(&mut self, client: ClientKey) {
         self.engine.on_client_closed(client);
+        self.logins.forget(client);
         self.client_slots.remove(client);
-        self.drop_socket(slot);
     }
 
     /// A client sends nothing more. It gets the answers that it still waits for.
     pub(super) fn on_client_done(&mut self, slot: usize, client: ClientKey) {
-        if let Some(socket) = self.socket(slot) {
-            socket.ended = true;
+        let Some(socket) = self.socket(slot) else { return };
+        socket.ended = true;
+        // TLS may hold bytes that the engine takes for sent.
+        if socket.blocked {
+            return;
         }
         if self.engine.client_output(client).is_none_or(<[u8]>::is_empty) {
             self.after_client_flush(slot, client);
@@ -108,8 +108,7 @@ impl Reactor {
         socket.finish();
         socket.who = Who::Lingering;
         socket.close_by_us = Some(clock::now_us() + LINGER_US);
-        self.engine.on_client_closed(client);
-        self.client_slots.remove(client);
+        self.forget_client(client);
         self.look_again(slot);
     }
 
@@ -129,7 +128,8 @@ impl Reactor {
         match report {
             LaneReport::Up { set, serial, lane } => self.on_lane_opened(&set, serial, lane),
             LaneReport::Failed { node, set, error, retry_in_ms } => {
-                tracing::warn!(node = node.0, %error, retry_in_ms, "no lane");
+                let fix = cure::of_dial(&error);
+                tracing::warn!(node = node.0, %error, retry_in_ms, fix, "no lane");
                 self.on_lane_refused(&set, &error);
             }
             LaneReport::Resharded { node, set, .. } => {
@@ -147,22 +147,40 @@ impl Reactor {
         if !self.desk.wants(set, node) {
             return;
         }
-        let lwt_mask = lane.extensions.lwt_mask;
-        let route = LaneRoute { node, shard: lane.shard, set, lwt_mask };
+        let (shard, agreed) = (lane.shard, lane.extensions);
+        let (lwt_mask, metadata_ids) = (agreed.lwt_mask, agreed.metadata_ids);
+        let route = LaneRoute { node, shard, set, lwt_mask, metadata_ids };
         let Some(key) = self.engine.on_lane_up(route, lane.sharder) else { return };
         tracing::debug!(node = node.0, shard = lane.shard.0, set = set.0, "lane up");
-        let who = Who::Lane { lane: key, keeper: (set, node), serial };
-        let Some(slot) = self.add_socket(who, lane.stream) else {
-            self.engine.on_lane_down(key);
-            return;
+        self.add_lane(key, ((set, node), serial), lane.stream);
+    }
+
+    /// Serves a lane's socket; `false` when there is no room.
+    pub(super) fn add_lane(
+        &mut self,
+        lane: LaneKey,
+        (keeper, serial): ((SetId, NodeId), LaneSerial),
+        stream: Transport,
+    ) -> bool {
+        let Some(slot) = self.add_socket(Who::Lane { lane, keeper, serial }, stream) else {
+            self.engine.on_lane_down(lane);
+            return false;
         };
-        self.lane_slots.insert(key, slot);
+        self.lane_slots.insert(lane, slot);
         self.tell_lanes();
+        true
     }
 
     /// A keyspace that the node refuses is refused to whoever waits for it, in the node's words.
     fn on_lane_refused(&mut self, set: &LaneSet, error: &DialError) {
         let Some(set) = self.desk.set_of(set).filter(|set| *set != SetId::PLAIN) else { return };
+        let home = self.engine.home_of_set(set);
+        if let DialError::Refused(_, Step::Login) = error {
+            return self.logins.recheck_now(home);
+        }
+        if set == home {
+            return;
+        }
         if let Some(refusal) = error.server_error() {
             let mut frame = Vec::new();
             write_frame(&mut frame, (0x84, 0, 0), Opcode::Error, |out| {
@@ -174,9 +192,14 @@ impl Reactor {
 
     pub(super) fn carry_out(&mut self, order: Order) {
         match order {
-            Order::OpenSet { set, keyspace } => self.desk.open_set(set, keyspace),
+            Order::OpenSet { set, keyspace } => {
+                let home = self.engine.home_of_set(set);
+                self.desk.open_set(set, home, keyspace);
+            }
+            Order::LogIn { client, token } => self.logins.on_token(client, token),
             Order::CloseSet(set) => {
                 self.desk.close_set(set);
+                self.logins.unwatch(set);
                 self.close_lanes_of(|(of, _)| *of == set);
             }
             Order::CloseLane(lane) => self.close_lane(lane),
@@ -199,7 +222,7 @@ impl Reactor {
     }
 
     /// Tells the rest of the process. A message that finds no room is lost, which costs a hop.
-    fn tell(&self, event: WorkerEvent) {
+    pub(super) fn tell(&self, event: WorkerEvent) {
         if let Err(error) = self.events.try_send(event) {
             tracing::debug!(%error, "a worker's message was lost");
         }
@@ -216,15 +239,47 @@ impl Reactor {
         self.tell_lanes();
     }
 
+    fn tell_engine_of_remote(&mut self) {
+        let settings = self.failover.settings();
+        self.engine.on_remote_nodes(self.failover.remote_nodes(), settings.local_consistency);
+    }
+
+    /// Sends requests to other data centers when no local lane was up for a while.
+    pub(super) fn failover_step(&mut self, now_us: u64) {
+        if self.failover.on_time(now_us) {
+            let nodes = self.failover.remote_nodes().len();
+            tracing::warn!(nodes, "no local node can be reached: other data centers are used");
+            self.tell_engine_of_remote();
+            self.desk.set_nodes(self.failover.targets());
+        }
+    }
+
+    /// Ends that as soon as one is up again. The other lanes finish what they owe.
+    fn fail_back(&mut self) {
+        let is_local = |who: Who| match who {
+            Who::Lane { keeper: (_, node), .. } => self.failover.is_local(node),
+            Who::Client(_) | Who::Lingering => false,
+        };
+        let slots = self.lane_slots.all();
+        let mut whose = slots.iter().filter_map(|(_, slot)| self.who_at(*slot));
+        let has_local = whose.any(is_local);
+        if self.failover.on_local_lanes(has_local, clock::now_us()) {
+            tracing::info!("a local node is back: other data centers are left");
+            self.tell_engine_of_remote();
+            self.desk.set_nodes(self.failover.targets());
+        }
+    }
+
     /// Tells when the first lane is up or the last one down.
     fn tell_lanes(&mut self) {
+        self.fail_back();
         let has_lane = !self.lane_slots.is_empty();
         if std::mem::replace(&mut self.had_lane, has_lane) != has_lane {
             self.tell(WorkerEvent::Lanes(self.number, has_lane));
         }
     }
 
-    fn close_lanes_of(&mut self, of: impl Fn(&(SetId, NodeId)) -> bool) {
+    pub(super) fn close_lanes_of(&mut self, of: impl Fn(&(SetId, NodeId)) -> bool) {
         for (lane, slot) in self.lane_slots.all() {
             let who = self.socket(slot).map(|socket| socket.who);
             if let Some(Who::Lane { keeper, .. }) = who

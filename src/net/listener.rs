@@ -1,20 +1,133 @@
-//! Where clients connect.
+//! Where clients connect: addresses of TCP, and Unix domain sockets.
 
+use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
+use crate::net::unix_listener::UnixDoor;
+
 /// Connections that the kernel keeps until they are accepted: clients that come before the first
 /// lane is up wait there, and are served then.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: i32 = 1024;
 /// Pause after a failed accept: out of descriptors, the next one would fail as fast.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Binds the address at which clients connect. Called within a runtime.
+/// A place to listen at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Bind {
+    /// An address.
+    Tcp(SocketAddr),
+    /// A Unix domain socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A client's connection, non-blocking.
+#[derive(Debug)]
+pub enum Accepted {
+    /// By TCP.
+    Tcp(std::net::TcpStream),
+    /// Through a Unix domain socket.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+#[derive(Debug)]
+enum Door {
+    Tcp(TcpListener),
+    Unix(UnixDoor),
+}
+
+/// All places at which clients connect.
+#[derive(Debug)]
+pub struct Doors {
+    doors: Vec<Door>,
+    /// Who is asked first; one that has much to do does not keep the others waiting.
+    first: usize,
+}
+
+impl Doors {
+    /// Listens at all of `binds`; the error is that of the first that cannot be. Called within a
+    /// runtime. Files of Unix sockets get `mode`.
+    pub fn bind(binds: &[Bind], mode: u32) -> Result<Self, (Bind, io::Error)> {
+        let doors = binds.iter().map(|bind| {
+            let door = match bind {
+                Bind::Tcp(address) => self::bind(*address).map(Door::Tcp),
+                Bind::Unix(path) => UnixDoor::bind(path, mode).map(Door::Unix),
+            };
+            door.map_err(|error| (bind.clone(), error))
+        });
+        Ok(Self { doors: doors.collect::<Result<_, _>>()?, first: 0 })
+    }
+
+    /// Where it listens, with the ports that the kernel chose.
+    #[must_use]
+    pub fn binds(&self) -> Vec<Bind> {
+        let binds = self.doors.iter().filter_map(|door| match door {
+            Door::Tcp(listener) => listener.local_addr().ok().map(Bind::Tcp),
+            Door::Unix(door) => Some(Bind::Unix(door.path().to_owned())),
+        });
+        binds.collect()
+    }
+
+    /// The next client. A failed accept is told in the log and tried again: it never ends the
+    /// process.
+    pub async fn accept(&mut self) -> Accepted {
+        loop {
+            match poll_fn(|context| self.poll_accept(context)).await {
+                Ok(accepted) => return accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a client could not be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        let count = self.doors.len();
+        for at in (0..count).map(|offset| (self.first + offset) % count) {
+            let Some(door) = self.doors.get(at) else { continue };
+            if let Poll::Ready(accepted) = door.poll_accept(context) {
+                self.first = (at + 1) % count;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Door {
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        match self {
+            Self::Tcp(listener) => listener.poll_accept(context).map(|accepted| {
+                let (stream, _) = accepted?;
+                stream.set_nodelay(true)?;
+                Ok(Accepted::Tcp(stream.into_std()?))
+            }),
+            Self::Unix(door) => {
+                door.poll_accept(context).map(|accepted| Ok(Accepted::Unix(accepted?)))
+            }
+        }
+    }
+}
+
+/// Listens at one address. Called within a runtime.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -22,21 +135,4 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
-}
-
-/// The next client. A failed accept is told in the log and tried again: it never ends the process.
-pub async fn accept(listener: &TcpListener) -> std::net::TcpStream {
-    loop {
-        let accepted = match listener.accept().await {
-            Ok((stream, _)) => stream.set_nodelay(true).and_then(|()| stream.into_std()),
-            Err(error) => Err(error),
-        };
-        match accepted {
-            Ok(stream) => return stream,
-            Err(error) => {
-                tracing::warn!(%error, "a client could not be accepted");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
 }

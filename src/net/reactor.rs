@@ -1,27 +1,30 @@
 //! A worker's loop: read every ready socket, let the engine decide, then write what it produced.
 //!
-//! All sockets of a worker are served by one task. Every socket that is ready is read before
+//! All sockets of a worker are served by one thread. Every socket that is ready is read before
 //! anything is written, so that many requests leave in few writes without any timer.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::time::Sleep;
 
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
+use crate::net::doorway::Greeted;
+use crate::net::failover::Failover;
 use crate::net::lanes::lane_desk::LaneDesk;
 use crate::net::lanes::lane_keeper::LaneReport;
+use crate::net::logins::login_desk::{LoginDesk, LoginReport};
+use crate::net::poller::Poller;
 use crate::net::ready_list::{ReadyList, SLOTS_MAX};
 use crate::net::slot_table::SlotTable;
 use crate::net::socket::{Read, Socket, Who};
+use crate::net::transport::Transport;
 use crate::upstream::lane::Lane;
 
 /// Bytes read at once; all sockets share the buffer.
@@ -31,10 +34,16 @@ const READS_IN_A_ROW: usize = 4;
 /// Slots that are no sockets.
 pub(super) const COMMANDS: usize = 0;
 pub(super) const REPORTS: usize = 1;
-pub(super) const TIMER: usize = 2;
-const FIRST_SOCKET: usize = 3;
-/// The timer never waits longer, so that time goes on for a quiet engine as well.
+pub(super) const GREETED: usize = 2;
+pub(super) const LOGINS: usize = 3;
+const FIRST_SOCKET: usize = 4;
+/// Clients past their TLS handshake that may wait to be served.
+const GREETED_MAX: usize = 64;
+/// It never sleeps longer, so that time goes on for a quiet engine as well.
 const TICK_US_MAX: u64 = 100_000;
+
+/// Who keeps lanes and who looks at logins, and where they report.
+pub(super) type Desks = ((LaneDesk, Receiver<LaneReport>), (LoginDesk, Receiver<LoginReport>));
 
 /// One worker.
 #[derive(Debug)]
@@ -45,16 +54,22 @@ pub struct Reactor {
     pub(super) desk: LaneDesk,
     pub(super) events: Sender<WorkerEvent>,
     pub(super) had_lane: bool,
+    pub(super) failover: Failover,
     pub(super) drain_until_us: Option<u64>,
     pub(super) lane_slots: SlotTable<Lane<Pending>>,
     pub(super) client_slots: SlotTable<Client>,
     pub(super) commands: Receiver<Command>,
     pub(super) reports: Receiver<LaneReport>,
+    pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
+    pub(super) logins: LoginDesk,
+    pub(super) login_reports: Receiver<LoginReport>,
     sockets: Vec<Option<Socket>>,
     free: Vec<usize>,
     ready: Arc<ReadyList>,
     wakers: [Waker; FIRST_SOCKET],
-    timer: Pin<Box<Sleep>>,
+    poller: Poller,
+    /// When the last round began, and when time itself is to be looked at.
+    round_us: u64,
     timer_at_us: u64,
     buffer: Vec<u8>,
     slots: Vec<usize>,
@@ -67,31 +82,39 @@ impl Reactor {
     pub(super) fn new(
         number: usize,
         engine: Engine,
-        (desk, reports): (LaneDesk, Receiver<LaneReport>),
+        ((desk, reports), (logins, login_reports)): Desks,
         commands: Receiver<Command>,
         events: Sender<WorkerEvent>,
+        (poller, bell): (Poller, mio::Waker),
     ) -> Self {
         let ready = Arc::new(ReadyList::default());
-        let wakers = [COMMANDS, REPORTS, TIMER].map(|slot| ready.waker(slot));
-        for slot in [COMMANDS, REPORTS, TIMER] {
+        ready.set_bell(bell);
+        let wakers = [COMMANDS, REPORTS, GREETED, LOGINS].map(|slot| ready.waker(slot));
+        for slot in [COMMANDS, REPORTS, GREETED, LOGINS] {
             ready.set(slot);
         }
+        let failover = Failover::new(desk.failover(), clock::now_us());
         Self {
             number,
             engine,
             desk,
             events,
             had_lane: false,
+            failover,
             drain_until_us: None,
             lane_slots: SlotTable::default(),
             client_slots: SlotTable::default(),
             commands,
             reports,
+            greeted: mpsc::channel(GREETED_MAX),
+            logins,
+            login_reports,
             sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
             free: Vec::new(),
             ready,
             wakers,
-            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            poller,
+            round_us: 0,
             timer_at_us: 0,
             buffer: vec![0; READ_BYTES],
             slots: Vec::new(),
@@ -100,33 +123,55 @@ impl Reactor {
         }
     }
 
-    /// One round; ready when the worker has drained.
-    pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<()> {
-        self.ready.set_task(context.waker());
+    /// Serves until it has drained.
+    pub(super) fn run(mut self) {
+        while !self.round() {
+            self.sleep();
+        }
+    }
+
+    /// One round; `true` when the worker has drained.
+    fn round(&mut self) -> bool {
         let began_us = clock::now_us();
         self.engine.on_time(began_us);
+        self.round_us = began_us;
         let mut slots = std::mem::take(&mut self.slots);
-        self.ready.take(&mut slots);
         let answers_before = self.engine.tally().latency.count();
         for slot in slots.drain(..) {
             match slot {
                 COMMANDS => self.take_commands(),
                 REPORTS => self.take_reports(),
-                TIMER => self.on_timer(began_us),
+                GREETED => self.take_greeted(),
+                LOGINS => self.take_logins(),
                 _ => self.on_socket_ready(slot),
             }
         }
         self.slots = slots;
+        if self.timer_at_us <= began_us {
+            self.on_timer(began_us);
+        }
         self.write_out();
         let ended_us = clock::now_us();
         if self.engine.tally().latency.count() > answers_before {
             self.engine.tally_mut().own_time.record(ended_us.saturating_sub(began_us));
         }
-        if self.drain_until_us.is_some() && self.client_slots.is_empty() {
-            return Poll::Ready(());
+        self.timer_at_us = self.engine.next_deadline_us().clamp(began_us, began_us + TICK_US_MAX);
+        self.drain_until_us.is_some() && self.client_slots.is_empty()
+    }
+
+    /// Waits until there is something to do, and notes what.
+    fn sleep(&mut self) {
+        let may_sleep = self.ready.may_sleep();
+        let rest_us = if may_sleep { self.timer_at_us.saturating_sub(self.round_us) } else { 0 };
+        self.poller.sleep(Duration::from_micros(rest_us));
+        self.ready.on_awake();
+        for (slot, event) in self.poller.ready() {
+            if let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) {
+                socket.on_event(event);
+                self.slots.push(slot);
+            }
         }
-        self.arm_timer(ended_us);
-        Poll::Pending
+        self.ready.take(&mut self.slots);
     }
 
     /// The waker of one of the slots that are no sockets.
@@ -136,11 +181,11 @@ impl Reactor {
 
     /// Looks at a slot again in the next round.
     pub(super) fn look_again(&self, slot: usize) {
-        self.waker(slot).wake();
+        self.ready.set(slot);
     }
 
     /// Starts to serve a socket; `None` when there are too many.
-    pub(super) fn add_socket(&mut self, who: Who, stream: TcpStream) -> Option<usize> {
+    pub(super) fn add_socket(&mut self, who: Who, stream: Transport) -> Option<usize> {
         let slot = self.free.pop().or_else(|| {
             let slot = self.sockets.len();
             (slot < SLOTS_MAX).then(|| {
@@ -148,8 +193,23 @@ impl Reactor {
                 slot
             })
         })?;
-        let socket = Socket::new(who, stream, self.ready.waker(slot));
-        *self.sockets.get_mut(slot)? = Some(socket);
+        let socket = match stream {
+            Transport::Plain(stream) => stream
+                .into_std()
+                .and_then(|stream| self.poller.watch(slot, stream))
+                .map(|stream| Socket::polled(who, stream)),
+            stream @ (Transport::Unix(_) | Transport::Tls(_)) => {
+                Ok(Socket::woken(who, stream, self.ready.waker(slot)))
+            }
+        };
+        match socket {
+            Ok(socket) => *self.sockets.get_mut(slot)? = Some(socket),
+            Err(error) => {
+                tracing::warn!(%error, "a socket cannot be watched");
+                self.free.push(slot);
+                return None;
+            }
+        }
         self.look_again(slot);
         Some(slot)
     }
@@ -161,6 +221,10 @@ impl Reactor {
         {
             self.free.push(slot);
         }
+    }
+
+    pub(super) fn who_at(&self, slot: usize) -> Option<Who> {
+        self.sockets.get(slot)?.as_ref().map(|socket| socket.who)
     }
 
     pub(super) fn socket(&mut self, slot: usize) -> Option<&mut Socket> {
@@ -178,6 +242,9 @@ impl Reactor {
     fn on_socket_ready(&mut self, slot: usize) {
         let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
         let who = socket.who;
+        if socket.finishing {
+            socket.finish();
+        }
         if socket.blocked {
             self.write_to(slot);
         }
@@ -279,7 +346,7 @@ impl Reactor {
         };
         let Some(output) = output else { return };
         let written = socket.write(output);
-        let all = written.as_ref().is_ok_and(|count| *count == output.len());
+        let all = written.as_ref().is_ok_and(|count| *count == output.len()) && !socket.blocked;
         match (written, who) {
             (Ok(count), Who::Client(client)) => {
                 self.engine.on_client_sent(client, count);
@@ -294,33 +361,9 @@ impl Reactor {
         }
     }
 
-    fn arm_timer(&mut self, now: u64) {
-        let at = self.engine.next_deadline_us().clamp(now, now + TICK_US_MAX);
-        if self.timer_at_us > now && self.timer_at_us <= at {
-            return;
-        }
-        self.timer_at_us = at;
-        let wait = Duration::from_micros(at - now);
-        self.timer.as_mut().reset(tokio::time::Instant::now() + wait);
-        self.poll_timer();
-    }
-
-    /// Asks the timer to wake us; true when it is due already.
-    pub(super) fn poll_timer(&mut self) -> bool {
-        let waker = self.waker(TIMER);
-        let mut context = Context::from_waker(&waker);
-        let due = self.timer.as_mut().poll(&mut context).is_ready();
-        if due {
-            self.ready.set(TIMER);
-        }
-        due
-    }
-
     fn on_timer(&mut self, now_us: u64) {
-        if self.timer_at_us > now_us {
-            return;
-        }
         self.engine.on_deadline();
+        self.logins.recheck(clock::now_ms());
         for (slot, who) in self.overdue(now_us) {
             match who {
                 Who::Client(client) => self.on_client_end(slot, client),
@@ -329,5 +372,6 @@ impl Reactor {
             }
         }
         self.drain_step(now_us);
+        self.failover_step(now_us);
     }
 }

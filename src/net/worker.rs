@@ -1,18 +1,19 @@
-//! A worker: one thread with a runtime of its own, one engine, and no lock on the road.
+//! A worker: one thread, one engine, and no lock on the road.
 
-use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::thread::JoinHandle;
 
-use tokio::runtime;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::Sender;
 
 use crate::engine::engine::{Engine, EngineSettings};
 use crate::net::command::{Command, WorkerEvent};
 use crate::net::lanes::lane_desk::{DeskSettings, LaneDesk};
+use crate::net::logins::login_desk::LoginDesk;
+use crate::net::poller::Poller;
 use crate::net::reactor::Reactor;
 use crate::topology::snapshot::Snapshot;
 
@@ -28,7 +29,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts worker `number`.
+    /// Starts worker `number`. Called within a runtime, which runs what is no frame's business:
+    /// the keepers of the lanes.
     pub fn start(
         number: usize,
         settings: EngineSettings,
@@ -37,20 +39,15 @@ impl Worker {
         events: Sender<WorkerEvent>,
     ) -> io::Result<Self> {
         let (commands, inbox) = mpsc::channel(COMMANDS);
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = Handle::current();
+        let poller = Poller::new()?;
+        let bell = poller.bell()?;
         let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-            runtime.block_on(async move {
-                let engine = Engine::new(settings, snapshot);
-                let desk = LaneDesk::new(desk);
-                let mut reactor = Reactor::new(number, engine, desk, inbox, events);
-                // A task of its own is woken without a system call, and without a budget it may
-                // serve as many sockets in one round as are ready.
-                let serve = poll_fn(move |context| reactor.poll(context));
-                let served = tokio::spawn(tokio::task::unconstrained(serve)).await;
-                if let Err(error) = served {
-                    tracing::error!(%error, "a worker ended");
-                }
-            });
+            let _within = runtime.enter();
+            let engine = Engine::new(settings, snapshot);
+            let logins = LoginDesk::new(desk.logins.clone(), desk.seed);
+            let desks = (LaneDesk::new(desk), logins);
+            Reactor::new(number, engine, desks, inbox, events, (poller, bell)).run();
         })?;
         Ok(Self { commands, thread })
     }

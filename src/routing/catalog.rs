@@ -52,9 +52,8 @@ impl Catalog {
         if let Some(key) = self.by_id.get(&statement.id).copied()
             && let Some(entry) = self.entries.get_mut(key)
         {
-            entry.changed |= entry.statement.result_metadata != statement.result_metadata;
             self.bytes = self.bytes + statement.weight() - entry.statement.weight();
-            entry.statement = statement;
+            entry.replace(statement);
             entry.table = table;
             entry.used = self.uses;
             return key;
@@ -64,7 +63,8 @@ impl Catalog {
             self.evict();
         }
         let id = statement.id.clone();
-        let entry = Entry { statement, table, changed: false, used: self.uses };
+        let (changed, mixed) = (false, false);
+        let entry = Entry { statement, table, changed, mixed, used: self.uses };
         let key = self.entries.insert(entry);
         self.by_id.insert(id, key);
         key
@@ -96,6 +96,13 @@ impl Catalog {
                 None => true,
             };
             entry.changed |= same;
+        }
+    }
+
+    /// Takes note that a statement's rows have other columns now than some client holds.
+    pub fn on_columns_changed(&mut self, key: StatementKey) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.changed = true;
         }
     }
 
@@ -161,6 +168,7 @@ mod tests {
             lwt: false,
             is_read: true,
             result_metadata: columns.into(),
+            metadata_id: columns.into(),
         })
     }
 
@@ -184,8 +192,14 @@ mod tests {
         let key = catalog.record(statement(1, b"v"), None);
         catalog.record(statement(1, b"v"), None);
         assert!(!catalog.get(key).unwrap().changed);
+        assert_eq!(catalog.get(key).unwrap().held_metadata_id(), b"v");
         catalog.record(statement(1, b"v,w"), None);
         assert!(catalog.get(key).unwrap().changed);
+        assert_eq!(
+            catalog.get(key).unwrap().held_metadata_id(),
+            b"",
+            "nobody knows who holds what"
+        );
     }
 
     #[test]

@@ -34,11 +34,13 @@ pub enum Reason {
     Reprepared,
     /// Sent again, elsewhere, after its lane was lost.
     LaneLost,
+    /// To its client's own connection: a login of several steps cannot be repeated for lanes.
+    Dedicated,
 }
 
 impl Reason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::TabletReplica,
         Self::RingReplica,
         Self::LwtPrimary,
@@ -54,6 +56,7 @@ impl Reason {
         Self::UnroutableBatch,
         Self::Reprepared,
         Self::LaneLost,
+        Self::Dedicated,
     ];
 
     /// The metric's label.
@@ -75,6 +78,7 @@ impl Reason {
             Self::UnroutableBatch => "unroutable_batch",
             Self::Reprepared => "reprepared",
             Self::LaneLost => "lane_lost",
+            Self::Dedicated => "dedicated",
         }
     }
 

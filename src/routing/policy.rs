@@ -1,4 +1,4 @@
-//! Which of several replicas: the local rack first, then the least busy.
+//! Which of several replicas: that of the page before, the local rack, then the least busy.
 
 use crate::routing::decision::{Decision, Reason};
 use crate::token::shard::{ShardId, Sharder};
@@ -14,6 +14,11 @@ pub trait Field {
 
     /// The least busy lane to a node.
     fn lane_of_node(&self, node: NodeId) -> Option<Self::Lane>;
+
+    /// Whether a lane comes before the others, since it sent the page before.
+    fn is_sticky(&self, _lane: Self::Lane) -> bool {
+        false
+    }
 
     /// The least busy lane of all; `turn` tells where to start looking.
     fn any_lane(&self, turn: usize) -> Option<Self::Lane>;
@@ -78,12 +83,32 @@ fn least_busy<F: Field>(
     turn: usize,
 ) -> Option<F::Lane> {
     let count = replicas.clone().count().max(1);
-    let lanes = replicas.enumerate().filter_map(|(index, (node, shard))| {
-        let (lane, load) = field.lane(node, shard)?;
-        let rotated = (index + turn) % count;
-        Some(((!field.in_local_rack(node), load, rotated), lane))
-    });
-    lanes.min_by_key(|(rank, _)| *rank).map(|(_, lane)| lane)
+    let mut rotated = turn % count;
+    let mut best: Option<(u64, F::Lane)> = None;
+    for (node, shard) in replicas {
+        if let Some((lane, load)) = field.lane(node, shard) {
+            let elsewhere = (!field.is_sticky(lane), !field.in_local_rack(node));
+            let rank = rank(elsewhere, load, rotated);
+            if best.is_none_or(|(least, _)| rank < least) {
+                best = Some((rank, lane));
+            }
+        }
+        rotated += 1;
+        if rotated == count {
+            rotated = 0;
+        }
+    }
+    best.map(|(_, lane)| lane)
+}
+
+/// One number to compare by: where the page before came from first, then the local rack, then the
+/// least busy, then whose turn it is. A lane has at most 32,767 requests in flight, and a tablet 64
+/// replicas.
+#[inline]
+fn rank(elsewhere: (bool, bool), load: usize, rotated: usize) -> u64 {
+    let number = |count| u64::try_from(count).unwrap_or(u64::MAX);
+    let (is_other, is_far) = elsewhere;
+    (u64::from(is_other) << 63) | (u64::from(is_far) << 62) | (number(load) << 16) | number(rotated)
 }
 
 #[cfg(test)]

@@ -111,11 +111,22 @@ impl Router {
 
     /// Routes a BATCH by its first child that names one partition.
     pub fn batch<F: Field>(&mut self, batch: &Batch<'_>, field: &F) -> Option<Decision<F::Lane>> {
+        let mut found = None;
+        let mut lwt = false;
+        let mut seen: Option<&[u8]> = None;
         for child in batch.children() {
             let Ok(child) = child else { break };
             let ChildStatement::Prepared(id) = child.statement else { continue };
+            if found.is_some() && seen == Some(id) {
+                continue;
+            }
+            seen = Some(id);
             let Some((_, entry)) = self.catalog.find(id) else { continue };
-            let lwt = entry.statement.lwt;
+            // One condition makes the whole batch a light-weight transaction.
+            lwt |= entry.statement.lwt;
+            if found.is_some() {
+                continue;
+            }
             let place = locate(
                 entry,
                 child.values,
@@ -123,10 +134,13 @@ impl Router {
                 &mut self.scratch,
             );
             if let Place::At(..) = place {
-                return self.decide(&place, lwt, field);
+                found = Some(place);
             }
         }
-        self.anywhere(field, Reason::UnroutableBatch)
+        match found {
+            Some(place) => self.decide(&place, lwt, field),
+            None => self.anywhere(field, Reason::UnroutableBatch),
+        }
     }
 
     /// Sends a request to the least busy lane, for `reason`.

@@ -25,6 +25,8 @@ pub struct Statement {
     pub is_read: bool,
     /// The result metadata that the client holds, as sent.
     pub result_metadata: Box<[u8]>,
+    /// The node's id of that metadata; empty when it told none.
+    pub metadata_id: Box<[u8]>,
 }
 
 impl Statement {
@@ -32,7 +34,8 @@ impl Statement {
     #[must_use]
     pub fn weight(&self) -> usize {
         let names: usize = self.names.iter().map(|name| name.len() + 16).sum();
-        256 + self.id.len() + self.text.len() + self.result_metadata.len() + names
+        let metadata = self.result_metadata.len() + self.metadata_id.len();
+        256 + self.id.len() + self.text.len() + metadata + names
     }
 }
 
@@ -45,6 +48,37 @@ pub struct Entry {
     pub table: Option<TableId>,
     /// Set once the columns it returns may differ from what some client holds.
     pub changed: bool,
+    /// Set once clients are known to hold different columns.
+    pub mixed: bool,
     /// When it was last used, in the catalog's own count.
     pub used: u64,
+}
+
+impl Entry {
+    /// The id of the columns that every client holds; empty when they differ, or when it is not
+    /// known.
+    #[must_use]
+    pub fn held_metadata_id(&self) -> &[u8] {
+        if self.mixed { &[] } else { &self.statement.metadata_id }
+    }
+
+    /// How many columns a client expects that prepared the statement last.
+    #[must_use]
+    pub fn columns_count(&self) -> Option<u32> {
+        let metadata = &self.statement.result_metadata;
+        Some(u32::from_be_bytes(*metadata.get(4..8)?.first_chunk()?))
+    }
+
+    /// Takes note of what a client holds that has prepared the statement again.
+    pub fn replace(&mut self, statement: Arc<Statement>) {
+        let (old, new) = (&self.statement, &statement);
+        let differ = if old.metadata_id.is_empty() || new.metadata_id.is_empty() {
+            old.result_metadata != new.result_metadata
+        } else {
+            old.metadata_id != new.metadata_id
+        };
+        self.changed |= old.result_metadata != new.result_metadata;
+        self.mixed |= differ;
+        self.statement = statement;
+    }
 }

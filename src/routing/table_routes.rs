@@ -48,14 +48,24 @@ impl TableRoutes {
         name: impl FnOnce() -> Option<(&'a str, &'a str)>,
     ) -> Option<&TableRoute> {
         let at = usize::try_from(table.0).ok()?;
-        if self.by_table.get(at).is_none_or(Option::is_none) {
-            let (keyspace, table) = name()?;
-            if self.by_table.len() <= at {
-                self.by_table.resize(at + 1, None);
-            }
-            *self.by_table.get_mut(at)? = Some(work_out(snapshot, keyspace, table));
+        if !matches!(self.by_table.get(at), Some(Some(_))) {
+            self.add(snapshot, at, name()?)?;
         }
         self.by_table.get(at)?.as_ref()
+    }
+
+    #[cold]
+    fn add(
+        &mut self,
+        snapshot: &Snapshot,
+        at: usize,
+        (keyspace, table): (&str, &str),
+    ) -> Option<()> {
+        if self.by_table.len() <= at {
+            self.by_table.resize(at + 1, None);
+        }
+        *self.by_table.get_mut(at)? = Some(work_out(snapshot, keyspace, table));
+        Some(())
     }
 }
 

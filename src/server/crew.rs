@@ -1,7 +1,7 @@
 //! The workers as the rest of the process sees them.
 
-use std::collections::BTreeSet;
-use std::net::{SocketAddr, TcpStream};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
@@ -10,25 +10,40 @@ use crate::control::publication::Publication;
 use crate::control::watch::ControlReport;
 use crate::engine::order::News;
 use crate::net::command::Command;
+use crate::net::doorway::Arrival;
 use crate::net::lanes::dial::NodeTarget;
+use crate::net::listener::{Accepted, Bind};
+use crate::net::tls::client_tls::ClientTls;
 use crate::net::worker::Worker;
 use crate::server::facade;
+use crate::topology::node::Node;
 
 /// All workers.
 #[derive(Debug)]
 pub struct Crew {
     workers: Vec<Worker>,
-    /// Where clients connect.
-    bind: SocketAddr,
+    /// Where clients connect; the first place of several.
+    bind: Bind,
+    /// The handshake that TCP clients have to pass.
+    tls: Option<Arc<ClientTls>>,
+    /// Nodes of each other data center that are used at most, and where to begin among them.
+    remote: (usize, u64),
     /// Who gets the next client.
     next: usize,
 }
 
 impl Crew {
-    /// A crew of these workers, for clients that connect to `bind`.
+    /// A crew of these workers, for clients that connect to `bind`, by `tls` if there is any.
+    /// `remote` says how many nodes of each other data center are used at most, and where to begin
+    /// among them.
     #[must_use]
-    pub fn new(workers: Vec<Worker>, bind: SocketAddr) -> Self {
-        Self { workers, bind, next: 0 }
+    pub fn new(
+        workers: Vec<Worker>,
+        bind: Bind,
+        tls: Option<Arc<ClientTls>>,
+        remote: (usize, u64),
+    ) -> Self {
+        Self { workers, bind, tls, remote, next: 0 }
     }
 
     /// How to reach each of them.
@@ -38,10 +53,11 @@ impl Crew {
     }
 
     /// Gives a client to the next worker.
-    pub async fn hand_out(&mut self, client: TcpStream) {
+    pub async fn hand_out(&mut self, stream: Accepted) {
+        let arrival = Arrival { stream, tls: self.tls.clone() };
         self.next = (self.next + 1) % self.workers.len().max(1);
         if let Some(worker) = self.workers.get(self.next)
-            && worker.commands.send(Command::Client(client)).await.is_err()
+            && worker.commands.send(Command::Client(arrival)).await.is_err()
         {
             tracing::error!(worker = self.next, "a worker is gone");
         }
@@ -64,20 +80,29 @@ impl Crew {
                 self.tell_all(|| Command::Event(Arc::clone(&body))).await;
             }
             ControlReport::NodeUp(node) => self.tell_all(|| Command::NodeUp(node)).await,
+            ControlReport::Authenticator { class, contacts } => {
+                let told =
+                    || Command::Authenticator { class: class.clone(), contacts: contacts.clone() };
+                self.tell_all(told).await;
+            }
             ControlReport::Failed(error) => tracing::debug!(%error, "not watching the cluster"),
         }
     }
 
     async fn on_publication(&self, publication: &Publication) {
-        let facade = Arc::new(facade::of(&publication.tables, self.bind));
+        let facade = Arc::new(facade::of(&publication.tables, &self.bind));
         self.tell_all(|| Command::Facade(Arc::clone(&facade))).await;
         let snapshot = &publication.snapshot;
         let targets = local_targets(publication);
         if targets.is_empty() {
             tracing::error!("{}", no_local_node(publication));
         }
-        let snapshot_to =
-            || Command::Snapshot { snapshot: Arc::clone(snapshot), targets: targets.clone() };
+        let remote = remote_targets(publication, self.remote);
+        let snapshot_to = || Command::Snapshot {
+            snapshot: Arc::clone(snapshot),
+            targets: targets.clone(),
+            remote: remote.clone(),
+        };
         self.tell_all(snapshot_to).await;
         if publication.events_lost {
             // Another node is watched than before, so some were away, and nobody tells us who is
@@ -121,11 +146,35 @@ pub fn local_targets(publication: &Publication) -> Vec<NodeTarget> {
     let nodes = publication.snapshot.nodes().iter();
     let local =
         nodes.filter(|node| node.stores_data() && node.data_center == publication.data_center);
-    local
-        .map(|node| NodeTarget {
-            node: node.id,
-            host: Some(node.host),
-            address: SocketAddr::new(node.address, node.port),
-        })
-        .collect()
+    local.map(|node| target(publication, node)).collect()
+}
+
+/// Nodes of other data centers that stand in for the local one: `count` of each, from the one on
+/// that `start` falls on, so that proxies do not all choose the same.
+#[must_use]
+pub fn remote_targets(publication: &Publication, (count, start): (usize, u64)) -> Vec<NodeTarget> {
+    let mut centers: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
+    let nodes = publication.snapshot.nodes().iter();
+    for node in nodes.filter(|node| node.stores_data()) {
+        if node.data_center != publication.data_center {
+            centers.entry(&*node.data_center).or_default().push(node);
+        }
+    }
+    let mut targets = Vec::new();
+    for nodes in centers.into_values() {
+        let len = u64::try_from(nodes.len()).unwrap_or(u64::MAX);
+        let skipped = usize::try_from(start.checked_rem(len).unwrap_or(0)).unwrap_or(0);
+        let chosen = nodes.iter().cycle().skip(skipped).take(count.min(nodes.len()));
+        targets.extend(chosen.map(|node| target(publication, node)));
+    }
+    targets
+}
+
+fn target(publication: &Publication, node: &Node) -> NodeTarget {
+    NodeTarget {
+        node: node.id,
+        host: Some(node.host),
+        address: SocketAddr::new(node.address, node.port),
+        shard_port: publication.shard_ports.get(&node.id).copied().unwrap_or_default(),
+    }
 }

@@ -17,6 +17,7 @@ fn report_one(node: NodeId, counts: &DialCounts) -> DialReport {
         ("unreachable", counts.unreachable),
         ("timed_out", counts.timed_out),
         ("refused", counts.refused),
+        ("tls_failed", counts.tls_failed),
         ("broken", counts.broken),
     ];
     let port_verdict = match counts.verdict {

@@ -1,8 +1,7 @@
 //! The one node that clients see, made of the node that we watch.
 
-use std::net::SocketAddr;
-
 use crate::control::server_tables::ServerTables;
+use crate::net::listener::Bind;
 use crate::session::system_tables::{Facade, LocalColumn};
 use crate::wire::column_type::ColumnType;
 use crate::wire::response::metadata::MetadataStyle;
@@ -24,7 +23,7 @@ const PEERS_V2: [(&str, ColumnType); 11] = [
 
 /// The facade of the proxy that clients reach at `bind`.
 #[must_use]
-pub fn of(tables: &ServerTables, bind: SocketAddr) -> Facade {
+pub fn of(tables: &ServerTables, bind: &Bind) -> Facade {
     let cells = tables.local_row.iter().cloned().chain(std::iter::repeat(None));
     let local: Vec<LocalColumn> = tables
         .local
@@ -58,7 +57,7 @@ fn peers_v2(local: &[LocalColumn]) -> Option<Vec<(String, ColumnType)>> {
 
 /// The facade's own id: the same after a restart, for drivers take another for another node, and
 /// different for each proxy of a cluster, for drivers take equal ones for one node.
-fn host_id(local: &[LocalColumn], bind: SocketAddr) -> [u8; 16] {
+fn host_id(local: &[LocalColumn], bind: &Bind) -> [u8; 16] {
     let cluster = local.iter().find(|column| column.name == "cluster_name");
     let mut named = cluster.and_then(|column| column.cell.clone()).unwrap_or_default();
     named.extend_from_slice(format!("\0shardlane\0{bind}").as_bytes());
@@ -89,11 +88,15 @@ mod tests {
         assert_eq!(peers_v2(&[]), None);
     }
 
+    fn at(bind: &str) -> Facade {
+        of(&ServerTables::default(), &Bind::Tcp(bind.parse().unwrap()))
+    }
+
     #[test]
     fn the_host_id_stays_and_tells_proxies_apart() {
-        let one = of(&ServerTables::default(), "127.0.0.1:9042".parse().unwrap());
-        let same = of(&ServerTables::default(), "127.0.0.1:9042".parse().unwrap());
-        let other = of(&ServerTables::default(), "127.0.0.2:9042".parse().unwrap());
+        let one = at("127.0.0.1:9042");
+        let same = at("127.0.0.1:9042");
+        let other = at("127.0.0.2:9042");
         assert_eq!(one.host_id, same.host_id);
         assert_ne!(one.host_id, other.host_id);
         assert_eq!((one.host_id[6] >> 4, one.host_id[8] >> 6), (8, 2));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
@@ -16,6 +17,7 @@ use crate::net::command::Command;
 use crate::net::lanes::handshake_budget::HandshakeBudget;
 use crate::server::crew;
 use crate::server::dials;
+use crate::server::rotation::Tls;
 use crate::telemetry::exporter;
 use crate::telemetry::report::{ClusterReport, WorkerReport};
 use crate::topology::snapshot::Snapshot;
@@ -26,9 +28,12 @@ pub struct Pages {
     workers: Vec<Sender<Command>>,
     budget: Arc<HandshakeBudget>,
     limits: Limits,
+    tls: Tls,
     readiness: RwLock<Readiness>,
     /// Which workers have a lane.
     have_lanes: RwLock<Vec<bool>>,
+    /// Whether clients log in themselves: there are no lanes before the first has.
+    on_demand: AtomicBool,
     snapshot: RwLock<Arc<Snapshot>>,
 }
 
@@ -39,13 +44,16 @@ impl Pages {
         workers: Vec<Sender<Command>>,
         budget: Arc<HandshakeBudget>,
         limits: Limits,
+        tls: Tls,
     ) -> Self {
         let reason = "no node of the cluster was reached yet";
         Self {
             have_lanes: RwLock::new(vec![false; workers.len()]),
+            on_demand: AtomicBool::new(false),
             workers,
             budget,
             limits,
+            tls,
             readiness: RwLock::new(Readiness::because(State::Starting, reason)),
             snapshot: RwLock::default(),
         }
@@ -58,7 +66,7 @@ impl Pages {
         if let Some(has_lane) = have_lanes.get_mut(worker) {
             *has_lane = up;
         }
-        let any = have_lanes.contains(&true);
+        let any = have_lanes.contains(&true) || self.on_demand.load(Ordering::Relaxed);
         drop(have_lanes);
         let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
         if readiness.state == State::Draining {
@@ -90,6 +98,13 @@ impl Pages {
                     "no connection to a node is ready yet".to_owned()
                 });
             }
+            ControlReport::Authenticator { class, .. } => {
+                self.on_demand.store(class.is_some(), Ordering::Relaxed);
+                let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
+                if class.is_some() && readiness.state == State::Starting {
+                    *readiness = Readiness::serving();
+                }
+            }
             ControlReport::Failed(error) => self.not_started_since(&chain(error)),
             ControlReport::SchemaChange(_) | ControlReport::NodeUp(_) => {}
         }
@@ -116,7 +131,8 @@ impl Source for Pages {
         }
         let snapshot = Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
         let dials = dials::report(&self.budget);
-        let cluster = ClusterReport { snapshot, limits: self.limits, dials };
+        let cluster =
+            ClusterReport { snapshot, limits: self.limits, dials, tls: self.tls.report() };
         exporter::render(&reports, &cluster)
     }
 

@@ -14,17 +14,21 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::sleep;
 
 use crate::admin::http;
-use crate::config::settings::Settings;
+use crate::config::settings::{AuthMode, Settings};
 use crate::control::control;
 use crate::control::watch::{ControlReport, ControlRequest};
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
 use crate::net::lanes::handshake_budget::HandshakeBudget;
 use crate::net::listener;
+use crate::net::listener::{Bind, Doors};
+use crate::net::tls::error::TlsError;
 use crate::net::worker::Worker;
 use crate::server::crew::Crew;
 use crate::server::drain::{Drain, Phase};
 use crate::server::pages::Pages;
+use crate::server::rotation::Tls;
+use crate::server::secrets;
 use crate::server::settings;
 use crate::topology::snapshot::Snapshot;
 
@@ -39,8 +43,8 @@ pub enum ServerError {
     Bind {
         /// Whose address.
         what: &'static str,
-        /// The address.
-        address: SocketAddr,
+        /// The address, or the path of a Unix socket.
+        address: Bind,
         /// Why not.
         error: io::Error,
     },
@@ -52,6 +56,9 @@ pub enum ServerError {
         /// Why not.
         error: io::Error,
     },
+    /// A file for TLS could not be used.
+    #[error("TLS is not possible: {0}")]
+    Tls(#[from] TlsError),
     /// A thread could not be started.
     #[error("cannot start a worker: {0}")]
     Worker(io::Error),
@@ -61,11 +68,13 @@ pub enum ServerError {
 #[derive(Debug)]
 pub struct Server {
     crew: Crew,
-    listener: TcpListener,
+    doors: Doors,
+    tls: Tls,
     admin: TcpListener,
     pages: Arc<Pages>,
     control: (Sender<ControlRequest>, Receiver<ControlReport>),
     events: Receiver<WorkerEvent>,
+    file_poll_ms: u64,
     drain_ms: u64,
     /// How long clients wait for the first lane; after that they are served errors.
     patience_us: u64,
@@ -74,46 +83,72 @@ pub struct Server {
 impl Server {
     /// Binds the addresses and starts workers and control connection. Called within a runtime.
     pub fn start(settings: &Settings) -> Result<Self, ServerError> {
-        let bound = |what, address| {
-            listener::bind(address).map_err(|error| ServerError::Bind { what, address, error })
-        };
-        let (admin, clients) = (bound("admin", settings.admin)?, bound("client", settings.bind)?);
+        let tls = Tls::load(settings)?;
+        let failed = |what, (address, error)| ServerError::Bind { what, address, error };
+        let admin = listener::bind(settings.admin)
+            .map_err(|error| failed("admin", (Bind::Tcp(settings.admin), error)))?;
+        let doors = Doors::bind(&settings.bind, settings.bind_mode)
+            .map_err(|error| failed("client", error))?;
         let credential = settings::credential(settings).map_err(|error| {
             let file = settings.password_file.clone().unwrap_or_default();
             ServerError::Password { file: file.display().to_string(), error }
         })?;
+        let is_service = settings.auth_mode() == AuthMode::Service;
         let seed = RandomState::new().build_hasher().finish();
         let budget = Arc::new(HandshakeBudget::default());
+        let logins = settings::logins(settings);
+        if let Some(credential) = &credential {
+            tokio::spawn(secrets::follow(settings.clone(), Arc::clone(credential)));
+        }
         let (to_server, events) = mpsc::channel(MESSAGES);
         let mut workers = Vec::new();
         for number in 0..settings.workers {
             let own_seed = seed.wrapping_add(1 + u64::try_from(number).unwrap_or(0));
-            let desk = settings::desk(settings, credential.clone(), &budget, own_seed);
+            let rights = credential.clone().filter(|_| is_service);
+            let desk = settings::desk(settings, rights, (&tls, &budget, &logins), own_seed);
             let engine = settings::engine(settings);
             let snapshot = Arc::new(Snapshot::default());
             let worker = Worker::start(number, engine, desk, snapshot, to_server.clone());
             workers.push(worker.map_err(ServerError::Worker)?);
         }
-        let crew = Crew::new(workers, settings.bind);
-        let pages = Arc::new(Pages::new(crew.commands(), budget, settings.limits));
+        let remote = (settings.failover.remote_nodes_max, seed);
+        let bind = settings.bind.first().cloned().unwrap_or(Bind::Tcp(settings.admin));
+        let crew = Crew::new(workers, bind, tls.clients.clone(), remote);
+        let pages = Pages::new(crew.commands(), budget, settings.limits, tls.clone());
+        let pages = Arc::new(pages);
         let (ask, requests) = mpsc::channel(MESSAGES);
         let (tell, reports) = mpsc::channel(MESSAGES);
-        tokio::spawn(control::run(settings::control(settings, credential, seed), requests, tell));
+        let mut control = settings::control(settings, credential, &tls, seed);
+        control.reach.book = (!is_service).then(|| Arc::clone(&logins.book));
+        tokio::spawn(control::run(control, requests, tell));
         Ok(Self {
             crew,
-            listener: clients,
+            doors,
+            tls,
             admin,
             pages,
             control: (ask, reports),
             events,
+            file_poll_ms: settings.file_poll_ms,
             drain_ms: settings.drain_ms,
             patience_us: settings.limits.request_timeout_us,
         })
     }
 
-    /// Where clients connect.
+    /// Where clients connect by TCP; the first address of several.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        let addresses = self.binds().into_iter().filter_map(|bind| match bind {
+            Bind::Tcp(address) => Some(address),
+            Bind::Unix(_) => None,
+        });
+        let absent = || io::Error::new(io::ErrorKind::NotFound, "no address to connect to");
+        addresses.into_iter().next().ok_or_else(absent)
+    }
+
+    /// Every place where clients connect.
+    #[must_use]
+    pub fn binds(&self) -> Vec<Bind> {
+        self.doors.binds()
     }
 
     /// Where metrics and probes are served.
@@ -129,11 +164,12 @@ impl Server {
 
     /// Serves until `stop` hands out its first message, then drains; a second one ends that.
     pub async fn serve(self, mut stop: Receiver<()>) {
-        let Self { mut crew, listener, admin, pages, control, mut events, drain_ms, patience_us } =
-            self;
+        let Self { mut crew, mut doors, admin, pages, control, mut events, patience_us, .. } = self;
         let (ask, mut reports) = control;
         let probes = tokio::spawn(http::serve(admin, Arc::clone(&pages)));
-        let mut drain = Drain::new(drain_ms);
+        let rotation =
+            self.tls.is_used().then(|| tokio::spawn(self.tls.look_after(self.file_poll_ms)));
+        let mut drain = Drain::new(self.drain_ms);
         let mut open = false;
         let mut patience = Box::pin(sleep(Duration::from_micros(patience_us)));
         while drain.phase() != Phase::Stopped {
@@ -147,11 +183,12 @@ impl Server {
                         crew.tell_all(|| Command::Drain { until_us }).await;
                     }
                 }
-                client = listener::accept(&listener), if serving && open => {
+                client = doors.accept(), if serving && open => {
                     crew.hand_out(client).await;
                 }
                 Some(report) = reports.recv() => {
                     pages.on_control(&report);
+                    open |= matches!(report, ControlReport::Authenticator { class: Some(_), .. });
                     crew.on_control(report).await;
                 }
                 Some(event) = events.recv() => match event {
@@ -163,6 +200,9 @@ impl Server {
                     WorkerEvent::RefreshTopology => {
                         // A full queue means that it will look again anyway.
                         ask.try_send(ControlRequest::Refresh).ok();
+                    }
+                    WorkerEvent::LoggedIn => {
+                        ask.try_send(ControlRequest::Reach).ok();
                     }
                 },
                 () = &mut patience, if !open => open = true,
@@ -176,5 +216,8 @@ impl Server {
             }
         }
         probes.abort();
+        if let Some(rotation) = rotation {
+            rotation.abort();
+        }
     }
 }

@@ -7,21 +7,46 @@ use crate::config::secret::Secret;
 use crate::config::settings::Settings;
 use crate::control::control::ControlSettings;
 use crate::control::reach::ReachSettings;
+use crate::control::routes::RouteSettings;
 use crate::engine::engine::EngineSettings;
-use crate::net::lanes::credential::Credential;
+use crate::net::lanes::credential::{Credential, plain_token};
 use crate::net::lanes::dial::Dialer;
 use crate::net::lanes::handshake_budget::HandshakeBudget;
 use crate::net::lanes::lane_desk::DeskSettings;
+use crate::net::logins::credential_book::CredentialBook;
+use crate::net::logins::login_desk::LoginSettings;
+use crate::server::rotation::Tls;
+use crate::session::sasl::SaslToken;
+
+/// Where nodes that do not tell have their shard-aware port for TLS.
+const SHARD_AWARE_PORT_OF_TLS: u16 = 19_142;
 
 /// The proxy's own credential, if it has one; its file is read now.
 pub fn credential(settings: &Settings) -> io::Result<Option<Arc<Credential>>> {
+    let token = secret_token(settings)?;
+    Ok(token.map(|token| Arc::new(Credential::from_token(token))))
+}
+
+/// What the proxy's own role proves itself with, as its file says now.
+pub fn secret_token(settings: &Settings) -> io::Result<Option<SaslToken>> {
     let (Some(user), Some(file)) = (&settings.username, &settings.password_file) else {
         return Ok(None);
     };
     let secret = Secret::read(file)?;
     let password = str::from_utf8(secret.reveal())
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the password is not UTF-8"))?;
-    Ok(Some(Arc::new(Credential::plain(user, password))))
+    Ok(Some(plain_token(user, password)))
+}
+
+/// What clients' own logins go by.
+#[must_use]
+pub fn logins(settings: &Settings) -> LoginSettings {
+    LoginSettings {
+        dialer: Arc::new(Dialer::new(settings.dial.clone())),
+        budget: Arc::new(HandshakeBudget::default()),
+        book: Arc::new(CredentialBook::new(settings.limits.credentials_max)),
+        recheck_ms: settings.auth_recheck_s.saturating_mul(1000),
+    }
 }
 
 /// What the control connection goes by.
@@ -29,17 +54,26 @@ pub fn credential(settings: &Settings) -> io::Result<Option<Arc<Credential>>> {
 pub fn control(
     settings: &Settings,
     credential: Option<Arc<Credential>>,
+    tls: &Tls,
     seed: u64,
 ) -> ControlSettings {
+    let routes = RouteSettings {
+        translations: settings.translate.clone(),
+        connection_ids: settings.client_routes.clone(),
+        timeout_ms: settings.dial.connect_timeout_ms,
+    };
     let reach = ReachSettings {
+        client_routes: !settings.client_routes.is_empty(),
         contact_points: settings.contact_points.clone(),
         port: settings.port,
         credential,
+        tls: tls.nodes.clone(),
         connect_timeout_ms: settings.dial.connect_timeout_ms,
         ..ReachSettings::default()
     };
     ControlSettings {
         reach,
+        routes,
         data_center: settings.data_center.clone(),
         backoff: settings.backoff,
         seed,
@@ -62,14 +96,20 @@ pub fn engine(settings: &Settings) -> EngineSettings {
 pub fn desk(
     settings: &Settings,
     credential: Option<Arc<Credential>>,
-    budget: &Arc<HandshakeBudget>,
+    (tls, budget, logins): (&Tls, &Arc<HandshakeBudget>, &LoginSettings),
     seed: u64,
 ) -> DeskSettings {
+    let mut dial = settings.dial.clone();
+    if tls.nodes.is_some() {
+        dial.shard_aware_port_default = Some(SHARD_AWARE_PORT_OF_TLS);
+    }
     DeskSettings {
-        dialer: Arc::new(Dialer::new(settings.dial.clone())),
+        dialer: Arc::new(Dialer::new(dial).with_tls(tls.nodes.clone())),
         budget: Arc::clone(budget),
         credential,
         backoff: settings.backoff,
+        failover: settings.failover,
         seed,
+        logins: logins.clone(),
     }
 }

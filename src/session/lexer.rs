@@ -35,6 +35,16 @@ impl Word<'_> {
         }
     }
 
+    /// Whether this stands for `name`, which is lower case and holds no `"`.
+    #[must_use]
+    pub fn names(self, name: &str) -> bool {
+        match self {
+            Self::Bare(word) => word.eq_ignore_ascii_case(name),
+            Self::Quoted(inside) => inside == name,
+            Self::Text(_) | Self::Sign(_) => false,
+        }
+    }
+
     /// The text that a literal stands for.
     #[must_use]
     pub fn text(self) -> Option<String> {

@@ -11,6 +11,8 @@ use crate::wire::decoder::FrameCutter;
 pub enum Phase {
     /// Before STARTUP.
     Fresh,
+    /// After AUTHENTICATE: nothing is served before the cluster has taken its login.
+    Authenticating,
     /// Requests are served.
     Ready,
     /// Nothing more is read; it closes when the outbox is empty.

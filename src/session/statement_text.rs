@@ -52,15 +52,13 @@ fn classify_select(selection: Lexer<'_>, keyspace: Option<&str>) -> StatementTex
     if !words.by_ref().any(|word| word.is("FROM")) {
         return StatementText::Other;
     }
-    let Some(first) = words.take_name() else { return StatementText::Other };
-    let (keyspace, table) = if words.take_sign('.') {
-        (Some(first), words.take_name())
-    } else {
-        (keyspace.map(str::to_owned), Some(first))
-    };
-    if keyspace.as_deref() != Some("system") {
+    let Some(first) = words.next() else { return StatementText::Other };
+    let qualified = words.take_sign('.');
+    let of_system = if qualified { first.names("system") } else { keyspace == Some("system") };
+    if !of_system {
         return StatementText::Other;
     }
+    let table = if qualified { words.take_name() } else { first.name() };
     let Some(table) = table.as_deref().and_then(SystemTable::from_name) else {
         return StatementText::Other;
     };

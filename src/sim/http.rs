@@ -24,6 +24,7 @@ use crate::sim::cluster::member::{Member, State};
 use crate::sim::cluster::requests::Arrivals;
 use crate::sim::cluster::seed::uuid_text;
 use crate::sim::cluster::tablets::Tablet;
+use crate::sim::http_roles;
 use crate::sim::listen::world::World;
 
 /// How long an accept that failed is waited for.
@@ -100,9 +101,26 @@ fn route(
             done(done_to.map(|()| json!({ "node": node })))
         }
         (false, ["sim", "nodes"]) => Ok(nodes(cluster)),
+        (true, ["sim", "client-routes", action]) => {
+            let (id, node) = (query.text("connection_id")?, query.number("node")?);
+            let done_to = match *action {
+                "set" => {
+                    let to = (query.text("address")?, query.number("port")?);
+                    cluster.set_client_route((&id, node), (&to.0, to.1))
+                }
+                "drop" => cluster.drop_client_route(&id, node),
+                _ => return Err(unknown(path)),
+            };
+            done(done_to.map(|()| json!({ "node": node })))
+        }
         (true, ["sim", "prepared", "forget"]) => {
             let (node, shard) = (query.maybe("node")?, query.maybe("shard")?);
             done(cluster.forget_statements(node, shard).map(|count| json!({ "forgotten": count })))
+        }
+        (true, ["sim", "roles", name, action]) => {
+            let value = |key: &str| query.pairs.get(key).cloned();
+            let changed = http_roles::change(&mut cluster.roles, (name, action), value);
+            changed.map(|()| json!({ "role": name })).map_err(bad)
         }
         (false, ["sim", "requests"]) => Ok(requests(cluster)),
         (true, ["sim", "requests", "reset"]) => {

@@ -12,7 +12,7 @@ use crate::flow::limits::Limits;
 use crate::routing::decision::Reason;
 use crate::telemetry::family::{Buckets, Families};
 use crate::telemetry::names;
-use crate::telemetry::report::{ClusterReport, DialReport, WorkerReport};
+use crate::telemetry::report::{ClusterReport, DialReport, TlsReport, WorkerReport};
 use crate::topology::id::NodeId;
 
 /// Tables with a label of their own. The rest share `other`: a cluster may have thousands.
@@ -36,6 +36,8 @@ pub fn render(workers: &[WorkerReport], cluster: &ClusterReport) -> Result<Strin
     add_lanes(&mut families, workers, cluster);
     add_prepared(&mut families, workers);
     add_clients(&mut families, workers);
+    add_tls(&mut families, &cluster.tls);
+    add_agreement(&mut families, workers);
     add_limits(&mut families, &cluster.limits);
     families.extend(ProcessCollector::for_self().collect());
     families.encode()
@@ -98,6 +100,7 @@ fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &Cluste
     });
     families.numbers(&names::LANES, lanes);
     families.number(&names::LANES_BROKEN, total(workers, |tally| tally.lanes_broken));
+    families.number(&names::LANES_MUTE, total(workers, |tally| tally.lanes_mute));
     families.number(&names::UPSTREAM_IN_FLIGHT, held(workers, |gauges| gauges.in_flight));
     families.number(&names::ORPHANS, held(workers, |gauges| gauges.orphans));
     let dials = cluster.dials.iter();
@@ -133,9 +136,38 @@ fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
         ("too_many", total(workers, |tally| tally.clients_refused)),
         ("unread_answers", total(workers, |tally| tally.clients_cut_off)),
         ("broken_protocol", total(workers, |tally| tally.clients_broken)),
+        ("login_withdrawn", total(workers, |tally| tally.clients_revoked)),
     ];
     let rejected = rejected.map(|(reason, count)| (vec![reason.to_owned()], count));
     families.numbers(&names::CLIENTS_REJECTED, rejected);
+    let logins = [
+        ("granted", total(workers, |tally| tally.logins_granted)),
+        ("refused", total(workers, |tally| tally.logins_refused)),
+        ("unknown", total(workers, |tally| tally.logins_unknown)),
+    ];
+    let logins = logins.map(|(result, count)| (vec![result.to_owned()], count));
+    families.numbers(&names::LOGINS, logins);
+    families.number(&names::CREDENTIALS, held(workers, |gauges| gauges.credentials));
+}
+
+fn add_tls(families: &mut Families, tls: &TlsReport) {
+    let handshakes = tls.client_handshakes.iter();
+    let handshakes = handshakes.map(|(result, count)| (vec![(*result).to_owned()], *count));
+    families.numbers(&names::CLIENT_TLS_HANDSHAKES, handshakes);
+    let reloads = tls.rotations.iter().flat_map(|rotation| {
+        let results = [("loaded", rotation.loads), ("failed", rotation.failures)];
+        let label = |result: &str| vec![rotation.side.to_owned(), result.to_owned()];
+        results.map(|(result, count)| (label(result), count))
+    });
+    families.numbers(&names::TLS_RELOADS, reloads);
+    let expiries = tls
+        .rotations
+        .iter()
+        .filter_map(|rotation| Some((vec![rotation.side.to_owned()], rotation.expires_s?)));
+    families.numbers(&names::TLS_EXPIRY, expiries);
+}
+
+fn add_agreement(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::AGREEMENT_WAITS, total(workers, |tally| tally.agreements));
     families.number(&names::AGREEMENT_TIMEOUTS, total(workers, |tally| tally.agreement_timeouts));
 }
@@ -153,6 +185,7 @@ fn add_limits(families: &mut Families, limits: &Limits) {
         ("catalog_bytes_max", wide(limits.catalog_bytes_max)),
         ("tablets_max", wide(limits.tablets_max)),
         ("keyspaces_max", wide(limits.keyspaces_max)),
+        ("credentials_max", wide(limits.credentials_max)),
     ];
     let limits = limits.map(|(setting, limit)| (vec![setting.to_owned()], limit));
     families.numbers(&names::LIMITS, limits);

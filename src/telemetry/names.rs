@@ -151,6 +151,13 @@ pub const LANES_BROKEN: Metric = counter(
     "Lanes closed because the node broke the protocol.",
 );
 
+/// `shardlane_lanes_mute_total`
+pub const LANES_MUTE: Metric = counter(
+    "shardlane_lanes_mute_total",
+    &[],
+    "Lanes closed because the node gave no sign of life, as when a firewall forgot the connection.",
+);
+
 /// `shardlane_upstream_in_flight`
 pub const UPSTREAM_IN_FLIGHT: Metric =
     gauge("shardlane_upstream_in_flight", &[], "Requests that wait for a node's answer.");
@@ -248,6 +255,29 @@ pub const CLIENTS_REJECTED: Metric = counter(
     "Clients that were turned away or cut off: too_many, unread_answers, or broken_protocol.",
 );
 
+/// `shardlane_client_tls_handshakes_total`
+pub const CLIENT_TLS_HANDSHAKES: Metric = counter(
+    "shardlane_client_tls_handshakes_total",
+    &["result"],
+    "TLS handshakes of clients by how they ended: done, plain_cql (the driver does not know of \
+     TLS), failed, timed_out, or too_many at once.",
+);
+
+/// `shardlane_tls_reloads_total`
+pub const TLS_RELOADS: Metric = counter(
+    "shardlane_tls_reloads_total",
+    &["side", "result"],
+    "Changes of TLS files, by side (nodes, clients) and result: loaded, or failed, after which \
+     the files before stay in use.",
+);
+
+/// `shardlane_tls_certificate_expiry_timestamp_seconds`
+pub const TLS_EXPIRY: Metric = gauge(
+    "shardlane_tls_certificate_expiry_timestamp_seconds",
+    &["side"],
+    "Until when the certificate that we show is valid, in seconds since 1970, by side.",
+);
+
 /// `shardlane_schema_agreement_waits_total`
 pub const AGREEMENT_WAITS: Metric = counter(
     "shardlane_schema_agreement_waits_total",
@@ -260,6 +290,22 @@ pub const AGREEMENT_TIMEOUTS: Metric = counter(
     "shardlane_schema_agreement_timeouts_total",
     &[],
     "Of those, the ones answered without agreement.",
+);
+
+/// `shardlane_logins_total`
+pub const LOGINS: Metric = counter(
+    "shardlane_logins_total",
+    &["result"],
+    "Logins of clients, by what the cluster said; unknown: no node could say, or there was no room \
+     for another credential.",
+);
+
+/// `shardlane_credentials`
+pub const CREDENTIALS: Metric = gauge(
+    "shardlane_credentials",
+    &[],
+    "Credentials of clients that have upstream connections of their own; each worker counts its \
+     own.",
 );
 
 /// `shardlane_limit`
@@ -288,6 +334,7 @@ pub const ALL: &[Metric] = &[
     NODES,
     LANES,
     LANES_BROKEN,
+    LANES_MUTE,
     UPSTREAM_IN_FLIGHT,
     ORPHANS,
     HANDSHAKES,
@@ -304,8 +351,13 @@ pub const ALL: &[Metric] = &[
     CLIENTS,
     CLIENTS_OPENED,
     CLIENTS_REJECTED,
+    CLIENT_TLS_HANDSHAKES,
+    TLS_RELOADS,
+    TLS_EXPIRY,
     AGREEMENT_WAITS,
     AGREEMENT_TIMEOUTS,
+    LOGINS,
+    CREDENTIALS,
     LIMITS,
 ];
 

@@ -27,6 +27,30 @@ pub struct ClusterReport {
     pub limits: Limits,
     /// What happened when nodes were dialled.
     pub dials: Vec<DialReport>,
+    /// What there is to tell about TLS; nothing when it is off.
+    pub tls: TlsReport,
+}
+
+/// TLS on both sides.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TlsReport {
+    /// What became of files that were replaced, by side.
+    pub rotations: Vec<RotationReport>,
+    /// Handshakes of clients by result, such as `done` or `plain_cql`.
+    pub client_handshakes: Vec<(&'static str, u64)>,
+}
+
+/// The files of one side.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RotationReport {
+    /// `nodes` or `clients`.
+    pub side: &'static str,
+    /// Changes that were taken over.
+    pub loads: u64,
+    /// Changes that were not.
+    pub failures: u64,
+    /// Until when our certificate is valid, seconds since 1970; `None` without one.
+    pub expires_s: Option<u64>,
 }
 
 /// What happened when one node was dialled.

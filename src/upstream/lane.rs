@@ -11,8 +11,10 @@ use crate::wire::decoder::FrameCutter;
 pub struct SetId(pub u16);
 
 impl SetId {
-    /// The lanes that never said `USE`.
+    /// The lanes that never said `USE`, and that every client may take.
     pub const PLAIN: Self = Self(0);
+    /// No lanes at all: where a client stands that has no rights.
+    pub const NOWHERE: Self = Self(u16::MAX);
 }
 
 /// Longest response body: the protocol's own limit (v4 section 2.5). A lane is shared, so the
@@ -30,6 +32,8 @@ pub struct LaneRoute {
     pub set: SetId,
     /// Bit of the bind metadata flags that marks a light-weight transaction; 0 when not agreed.
     pub lwt_mask: u32,
+    /// Whether prepared statements and rows name their result metadata by an id.
+    pub metadata_ids: bool,
 }
 
 /// A connection to one shard; `W` is who waits for an answer.
@@ -37,6 +41,8 @@ pub struct LaneRoute {
 pub struct Lane<W> {
     /// Where it leads.
     pub route: LaneRoute,
+    /// The plain lanes with the same rights: only clients with this home may send on it.
+    pub home: SetId,
     /// Requests in flight.
     pub ids: StreamIds<W>,
     /// Bytes on their way to the shard.
@@ -49,6 +55,10 @@ pub struct Lane<W> {
     pub touched: bool,
     /// Set once nothing new may be sent; it closes when its last answer is there.
     pub draining: bool,
+    /// When anything was last heard on it, µs.
+    pub heard_us: u64,
+    /// When it was last asked for a sign of life, µs.
+    pub asked_us: Option<u64>,
     /// Set once its server broke the protocol: nothing that still comes is believed.
     pub broken: bool,
 }
@@ -59,12 +69,15 @@ impl<W> Lane<W> {
     pub fn new(route: LaneRoute, streams_max: u16) -> Self {
         Self {
             route,
+            home: SetId::NOWHERE,
             ids: StreamIds::new(streams_max),
             outbox: Outbox::default(),
             cutter: FrameCutter::new([0x84; 2], RESPONSE_BODY_BYTES_MAX),
             retained_bytes: 0,
             touched: false,
             draining: false,
+            heard_us: 0,
+            asked_us: None,
             broken: false,
         }
     }

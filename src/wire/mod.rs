@@ -10,6 +10,7 @@ pub mod header;
 pub mod notation;
 pub mod opcode;
 pub mod payload;
+pub mod proxy_header;
 pub mod refusal;
 pub mod request;
 pub mod response;

@@ -9,6 +9,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -165,6 +166,13 @@ class Stage(contextlib.ExitStack):
         command = install.EVERYTHING[name]()
         return self.start([*command, *words], name, stdin=True)
 
+    def file(self, name, text):
+        """A file that is gone when the case ends."""
+        folder = self.enter_context(tempfile.TemporaryDirectory())
+        path = Path(folder, name)
+        path.write_text(text)
+        return path
+
     def sim(self, nodes=3, shards=4, tablets=64, first=1, *more):
         return Sim(self, nodes, shards, tablets, first, more)
 
@@ -218,9 +226,9 @@ class Proxy:
                         log("metric", name, value)
 
 
-def lab(*words, seconds=240):
-    """Runs one verb of the Cassandra lab on the runner's cluster; its output."""
-    done = subprocess.run([sys.executable, str(LAB), "--name", os.environ["TEST_LAB"], *map(str, words)],
+def lab(*words, seconds=240, name=None):
+    """Runs one verb of the Cassandra lab on the runner's cluster, or on the one of that name; its output."""
+    done = subprocess.run([sys.executable, str(LAB), "--name", name or os.environ["TEST_LAB"], *map(str, words)],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           timeout=seconds)
     assert done.returncode == 0, "lab %s: %s" % (" ".join(map(str, words)), done.stdout[-800:])

@@ -271,6 +271,7 @@ fn a_full_catalog_forgets_a_share_of_what_is_oldest() {
             lwt: false,
             is_read: true,
             result_metadata: Box::default(),
+            metadata_id: Box::default(),
         })
     };
     let mut catalog = Catalog::new(1000 * statement(0).weight());

@@ -318,7 +318,10 @@ impl World {
                 }
                 Order::CloseClient(client) => panic!("{client:?} did nothing wrong"),
                 Order::CloseSet(set) => self.close_set(set),
-                Order::ResumeClient(_) | Order::Tell(_) | Order::RefreshTopology => {}
+                Order::ResumeClient(_)
+                | Order::Tell(_)
+                | Order::RefreshTopology
+                | Order::LogIn { .. } => {}
             }
         }
         self.read_answers();

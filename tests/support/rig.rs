@@ -30,6 +30,8 @@ const MSB: u8 = 12;
 pub(crate) struct Rig {
     pub(crate) engine: Engine,
     pub(crate) now_us: u64,
+    /// Whether nodes agree to result metadata ids on lanes that come up.
+    pub(crate) metadata_ids: bool,
     /// Orders that no helper has carried out, oldest first.
     pub(crate) orders: VecDeque<Order>,
     told_lanes: HashSet<LaneKey>,
@@ -62,7 +64,9 @@ pub(crate) fn snapshot(version: u64, nodes: u16) -> Arc<Snapshot> {
 }
 
 pub(crate) fn settings() -> EngineSettings {
-    EngineSettings { limits: Limits::default(), rack: None, has_peers: true }
+    // Nobody here answers OPTIONS unasked; the tests of heartbeats turn them on.
+    let limits = Limits { heartbeat_us: 0, ..Limits::default() };
+    EngineSettings { limits, rack: None, has_peers: true }
 }
 
 pub(crate) fn token(key: &[u8]) -> i64 {
@@ -85,6 +89,7 @@ impl Rig {
         Self {
             engine: Engine::new(settings, snapshot(1, 3)),
             now_us: 1_000_000,
+            metadata_ids: false,
             orders: VecDeque::new(),
             told_lanes: HashSet::new(),
             told_clients: HashSet::new(),
@@ -115,7 +120,8 @@ impl Rig {
 
     pub(crate) fn lane_of(&mut self, set: SetId, node: u16, shard: u16) -> Option<LaneKey> {
         let (node, shard) = (NodeId(node), ShardId(shard));
-        let route = LaneRoute { node, shard, set, lwt_mask: LWT_MASK };
+        let metadata_ids = self.metadata_ids;
+        let route = LaneRoute { node, shard, set, lwt_mask: LWT_MASK, metadata_ids };
         let lane = self.input(|engine| engine.on_lane_up(route, Sharder::new(SHARDS, MSB).ok()))?;
         self.lanes.push(lane);
         Some(lane)
@@ -301,6 +307,16 @@ impl Rig {
         let text = format!("INSERT INTO {keyspace}.t (k) VALUES (?) /* {id} */");
         let answer = frames::prepared(&[id; 16], 0, (keyspace, "t"), b"");
         self.prepare(client, &text, &answer);
+    }
+
+    /// The next keyspace whose lanes are to be opened.
+    pub(crate) fn opened(&mut self) -> Option<(SetId, Arc<str>)> {
+        let is_open = |order: &Order| matches!(order, Order::OpenSet { .. });
+        let at = self.orders.iter().position(is_open)?;
+        match self.orders.remove(at)? {
+            Order::OpenSet { set, keyspace } => Some((set, keyspace)),
+            _ => None,
+        }
     }
 
     pub(crate) fn decisions(&self, reason: Reason) -> u64 {

@@ -21,7 +21,7 @@ fn compare(name: &str, text: &str) {
 
 #[test]
 fn the_help_is_what_was_agreed() {
-    for name in ["", "run", "demo", "sim", "check", "explain"] {
+    for name in ["", "run", "demo", "sim", "check", "doctor", "explain"] {
         let line = ["shardlane", name, "--help"].into_iter().filter(|part| !part.is_empty());
         let shown = Cli::command().term_width(100).try_get_matches_from(line).unwrap_err();
         compare(if name.is_empty() { "shardlane" } else { name }, &shown.to_string());
@@ -57,7 +57,7 @@ fn the_simulated_cluster_takes_its_shape_from_flags() {
     };
     let user = SimUser { name: "cassandra".to_owned(), password: "a:b".to_owned() };
     assert_eq!((args.like, args.nodes, args.shard_aware_port), (Like::V6_2, 4, 0));
-    assert_eq!((args.dc.join(" "), args.user), ("one two".to_owned(), Some(user)));
+    assert_eq!((args.dc.join(" "), args.user), ("one two".to_owned(), vec![user]));
     assert_eq!((args.shards, args.tablets, args.port), (2, 64, 9042));
 }
 

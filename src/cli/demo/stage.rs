@@ -18,6 +18,7 @@ use crate::engine::gauges::Gauges;
 use crate::engine::tally::Tally;
 use crate::net::clock;
 use crate::net::command::Command;
+use crate::net::listener::Bind;
 use crate::server::server::Server;
 use crate::sim::cluster::cluster::Cluster;
 use crate::sim::cluster::error::ClusterError;
@@ -181,7 +182,7 @@ fn options(args: &DemoArgs) -> SimOptions {
         epoch_micros: clock::unix_us(),
         ..ClusterOptions::default()
     };
-    SimOptions { cluster, api: None }
+    SimOptions { cluster, api: None, tls: None }
 }
 
 fn settings(nodes: &[SocketAddr]) -> Settings {
@@ -190,7 +191,7 @@ fn settings(nodes: &[SocketAddr]) -> Settings {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Settings {
         contact_points: nodes.iter().map(point).collect(),
-        bind: any,
+        bind: vec![Bind::Tcp(any)],
         admin: any,
         drain_ms: DRAIN_MS,
         ..Settings::default()

@@ -1,11 +1,11 @@
 //! What the cluster's own tables tell of one table: its key, and the tablet of a token.
 
 use anyhow::{Context, bail};
-use tokio::net::TcpStream;
 
 use crate::cli::args::TableName;
 use crate::control::connection::Connection;
 use crate::net::lanes::dial_error::DialError;
+use crate::net::transport::Transport;
 use crate::token::token::Token;
 use crate::topology::id::HostId;
 use crate::wire::cell;
@@ -34,7 +34,7 @@ pub struct TabletRow {
 
 /// Reads the columns of the partition key, in its order.
 pub async fn key_columns(
-    connection: &mut Connection<TcpStream>,
+    connection: &mut Connection<Transport>,
     table: &TableName,
 ) -> anyhow::Result<Vec<KeyColumn>> {
     let text = format!(
@@ -62,7 +62,7 @@ pub async fn key_columns(
 
 /// Finds the tablet of a token; `Err` tells why the server does not say.
 pub async fn tablet(
-    connection: &mut Connection<TcpStream>,
+    connection: &mut Connection<Transport>,
     table: &TableName,
     token: Token,
 ) -> anyhow::Result<Result<TabletRow, String>> {
@@ -100,7 +100,7 @@ pub async fn tablet(
 }
 
 async fn table_id(
-    connection: &mut Connection<TcpStream>,
+    connection: &mut Connection<Transport>,
     table: &TableName,
 ) -> anyhow::Result<Option<[u8; 16]>> {
     let names = [("tables", "table_name"), ("views", "view_name")];
@@ -121,7 +121,7 @@ async fn table_id(
 
 /// The table whose tablets this one shares. Servers that know no such thing lack the column.
 async fn base_table(
-    connection: &mut Connection<TcpStream>,
+    connection: &mut Connection<Transport>,
     id: HostId,
 ) -> anyhow::Result<Option<HostId>> {
     let text = format!("SELECT base_table FROM system.tablets WHERE table_id = {id} LIMIT 1");

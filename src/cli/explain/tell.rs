@@ -4,7 +4,6 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use anyhow::{Context, bail};
-use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::time::{Duration, timeout};
 
@@ -16,8 +15,12 @@ use crate::config::overrides::Environment;
 use crate::control::connection::Connection;
 use crate::control::publication::Publisher;
 use crate::control::reach::{Reached, reach};
-use crate::net::lanes::dial::connect;
+use crate::control::routes::Routes;
+use crate::net::lanes::dial::{connect, secure};
 use crate::net::lanes::handshake::ask_options;
+use crate::net::tls::node_tls::NodeTls;
+use crate::net::transport::Transport;
+use crate::server::rotation::Tls;
 use crate::server::settings;
 use crate::token::partition_key::token_of;
 use crate::token::shard::Sharder;
@@ -39,16 +42,24 @@ pub fn explain(
     let given = args.settings.clone();
     let settings = load::load(given.by_key(), given.config, environment).accept()?;
     let credential = settings::credential(&settings).context("cannot read the password file")?;
-    let control = settings::control(&settings, credential, 0);
+    let tls = Tls::load(&settings)?;
+    let control = settings::control(&settings, credential, &tls, 0);
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
     runtime.block_on(async {
-        let reached = Box::pin(reach(&control.reach, &[], 0)).await?;
-        Box::pin(tell(args, reached, out)).await
+        let mut reached = Box::pin(reach(&control.reach, &[], 0)).await?;
+        let mut routes = Routes::new(control.routes);
+        routes.apply(&mut reached.connection, &mut reached.metadata).await?;
+        Box::pin(tell(args, reached, tls.nodes.as_deref(), out)).await
     })
 }
 
-async fn tell(args: &ExplainArgs, reached: Reached, out: &mut dyn Write) -> anyhow::Result<()> {
+async fn tell(
+    args: &ExplainArgs,
+    reached: Reached,
+    tls: Option<&NodeTls>,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let Reached { address, mut connection, metadata, .. } = reached;
     let name = &args.table;
     let publication = Publisher::new(None).on_metadata(metadata, address, false);
@@ -74,7 +85,7 @@ async fn tell(args: &ExplainArgs, reached: Reached, out: &mut dyn Write) -> anyh
     if keyspace.tablets {
         tell_tablet(&mut connection, (&snapshot, name, token), out).await
     } else {
-        tell_ring((&snapshot, keyspace, token), out).await
+        tell_ring((&snapshot, keyspace, token), tls, out).await
     }
 }
 
@@ -103,7 +114,7 @@ fn cells(
 }
 
 async fn tell_tablet(
-    connection: &mut Connection<TcpStream>,
+    connection: &mut Connection<Transport>,
     (snapshot, name, token): (&Snapshot, &TableName, Token),
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
@@ -137,6 +148,7 @@ async fn tell_tablet(
 
 async fn tell_ring(
     (snapshot, keyspace, token): (&Snapshot, &Keyspace, Token),
+    tls: Option<&NodeTls>,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let replicas = keyspace.ring.replicas(token);
@@ -149,7 +161,7 @@ async fn tell_ring(
     }
     writeln!(out, "ring     replicas in ring order, the primary one first")?;
     for node in replicas.iter().filter_map(|id| snapshot.node(*id)) {
-        tell_replica(node, &shard(node, token).await, out)?;
+        tell_replica(node, &shard(node, token, tls).await, out)?;
     }
     Ok(())
 }
@@ -161,10 +173,11 @@ fn tell_replica(node: &Node, shard: &str, out: &mut dyn Write) -> std::io::Resul
 }
 
 /// Which shard of a node owns a token of the ring; each node is asked how many it has.
-async fn shard(node: &Node, token: Token) -> String {
+async fn shard(node: &Node, token: Token, tls: Option<&NodeTls>) -> String {
     let address = SocketAddr::new(node.address, node.port);
     let asking = async {
-        let mut stream = connect(address, NODE_TIMEOUT_MS).await?;
+        let stream = connect(address, NODE_TIMEOUT_MS).await?;
+        let mut stream = secure(tls, stream, address, NODE_TIMEOUT_MS).await?;
         anyhow::Ok(ask_options(&mut stream, VERSION).await?)
     };
     let supported = match timeout(Duration::from_millis(NODE_TIMEOUT_MS), asking).await {

@@ -1,6 +1,6 @@
 //! Precedence, faults, and the files of `config/`.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use super::*;
@@ -61,14 +61,14 @@ fn contact_points_are_a_list_wherever_they_are_written() {
 
 #[test]
 fn all_faults_are_told_at_once_with_key_value_source_and_what_is_right() {
-    let environment = [("SHARDLANE_BIND", "unix:/run/x"), ("SHARDLANE_LOG_LEVEL", "loud")];
+    let environment = [("SHARDLANE_BIND", "unix:"), ("SHARDLANE_LOG_LEVEL", "loud")];
     let text = "port = 70000\nusername = 'u'\nprot = 1\n[limits]\noutbox_low_bytes = 2000000\n\
                 clients_max = true\n[lanes]\nsource_port_low = 65500\nbackoff_first_ms = 99999\n";
     let loaded = read(&[("workers", "many")], &environment, text);
     let told = Faults(loaded.faults).to_string();
     for part in [
         "workers = \"many\" (flag --workers): not a whole number; give a whole number from 1 to 256",
-        "bind = \"unix:/run/x\" (environment SHARDLANE_BIND): unix sockets are not served yet",
+        "bind = \"unix:\" (environment SHARDLANE_BIND): it has no path; give addresses with ports",
         "log.level = \"loud\" (environment SHARDLANE_LOG_LEVEL): `loud` is not a level",
         "port = \"70000\" (file test.toml): out of range; give a whole number from 1 to 65535",
         "username = \"u\" (file test.toml): it has no password; set password_file too",
@@ -168,7 +168,8 @@ fn the_shipped_file_says_every_setting_at_its_default() {
 fn the_pods_file_runs_as_it_is() {
     let loaded = read(&[], &[], &shipped("sidecar.toml"));
     assert!(loaded.faults.is_empty(), "{:#?}", loaded.faults);
-    assert_eq!(loaded.settings.bind.ip(), Ipv4Addr::LOCALHOST);
+    let bind = Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)));
+    assert_eq!(loaded.settings.bind, [bind]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::control::error::ControlError;
 use crate::control::fake_tables::{FakeTables, node_row};
 use crate::control::publication::Publication;
 use crate::net::lanes::credential::Credential;
-use crate::net::lanes::dial::{Dialer, NodeTarget};
+use crate::net::lanes::dial::{Dialer, NodeTarget, ShardPort};
 use crate::net::lanes::dial_stats::PortVerdict;
 use crate::net::lanes::handshake_budget::HandshakeBudget;
 use crate::net::lanes::lane_keeper::{LaneKeeper, LaneReport, keep};
@@ -60,6 +60,50 @@ async fn when_no_node_answers_the_error_names_each_and_why() {
 }
 
 #[tokio::test]
+async fn a_contact_point_that_says_nothing_costs_half_a_second_not_its_deadline() {
+    // The kernel connects whoever comes; nobody ever answers.
+    let mute = std::net::TcpListener::bind("127.0.64.121:0").unwrap();
+    let (first, second) = pair("127.0.64.122", "127.0.64.123").await;
+    let mute_at = mute.local_addr().unwrap().to_string();
+    let began_ms = now_ms();
+    let mut running = start(&[&mute_at, &format!("127.0.64.122:{}", first.port)]);
+    let news = running.published().await;
+    let took_ms = now_ms() - began_ms;
+    assert_eq!(news.snapshot.nodes().len(), 2);
+    assert!((500..5_000).contains(&took_ms), "{took_ms} ms");
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_of_another_cluster_is_refused_by_name() {
+    let own = TcpListener::bind("127.0.64.124:0").await.unwrap();
+    let strange = TcpListener::bind("127.0.64.125:0").await.unwrap();
+    let (own_port, strange_at) =
+        (own.local_addr().unwrap().port(), strange.local_addr().unwrap().to_string());
+    let row = |number| node_row(number, Some(format!("127.0.64.{number}").parse().unwrap()));
+    let mut strange_row = row(125);
+    strange_row[7] = Some("strange".into());
+    let own = serve(own, own_port, FakeTables::scylla(row(124), Vec::new()));
+    let strange = serve(strange, 0, FakeTables::scylla(strange_row, Vec::new()));
+    let mut running = start(&[&format!("127.0.64.124:{own_port}"), &strange_at]);
+    assert_eq!(running.published().await.snapshot.nodes()[0].host, HostId([124; 16]));
+
+    own.stop().await;
+    let error = loop {
+        let ControlReport::Failed(error) = running.report().await else { panic!() };
+        if let ControlError::OtherCluster { .. } = error {
+            break error;
+        }
+    };
+    let text =
+        format!("{strange_at} is in cluster 'strange', and this proxy serves cluster 'fake'");
+    assert_eq!(error.to_string(), text);
+    assert_eq!(cure::of_control(&error), "name nodes of one cluster in contact_points");
+    strange.stop().await;
+}
+
+#[tokio::test]
 async fn it_ends_when_nobody_asks_any_more() {
     let running = start(&["127.0.62.44:1"]);
     drop(running.requests);
@@ -76,10 +120,10 @@ async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
         shard_aware_port: 0,
         nodes: 2,
         shards: 3,
-        user: Some(("bob".to_owned(), "right".to_owned())),
+        users: vec![("bob".to_owned(), "right".to_owned())],
         ..ClusterOptions::default()
     };
-    let sim = SimHandle::spawn(SimOptions { cluster, api: None }).unwrap();
+    let sim = SimHandle::spawn(SimOptions { cluster, api: None, tls: None }).unwrap();
     let credential = Some(Arc::new(Credential::plain("bob", "right")));
     let mut settings = settings(&[&sim.contact_points()[0].to_string()]);
     settings.reach.credential.clone_from(&credential);
@@ -95,10 +139,16 @@ async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
         let address = SocketAddr::new(node.address, node.port);
         let keeper = LaneKeeper {
             dialer: Arc::new(Dialer::default()),
-            target: NodeTarget { node: node.id, host: Some(node.host), address },
+            target: NodeTarget {
+                node: node.id,
+                host: Some(node.host),
+                address,
+                shard_port: ShardPort::AsTold,
+            },
             gate: budget.gate(node.id),
             set: LaneSet::plain(credential.clone()),
             backoff: (BackoffSettings::default(), 1),
+            first: None,
         };
         tokio::spawn(keep(keeper, keeper_inputs, tell.clone()));
         keepers.push(inputs);

@@ -123,6 +123,7 @@ fn metadata(hosts: &[u8]) -> Metadata {
         rack: "r1".into(),
         release_version: None,
         schema_version: None,
+        route: None,
         tokens: vec![Token::new(i64::from(*number))],
     };
     Metadata {

@@ -1,37 +1,84 @@
 //! What a lane proves its rights with.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ptr;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 
-/// A SASL PLAIN token. It is shown by nothing: neither `Debug` nor an error prints it.
-#[derive(Clone, Eq, Hash, PartialEq)]
+use zeroize::Zeroizing;
+
+use crate::net::logins::conversation::Conversation;
+use crate::session::sasl::SaslToken;
+
+/// Whose rights lanes have. Its token may be another one tomorrow, so two are the same only if
+/// they are one object. It is shown by nothing: neither `Debug` nor an error prints it.
 pub struct Credential {
-    token: Box<[u8]>,
+    token: RwLock<SaslToken>,
+    /// Who answers when a node asks on; nobody does for a lane that is opened later.
+    conversation: Option<Conversation>,
 }
 
 impl Credential {
     /// Keeps the token of a client's AUTH_RESPONSE as it was sent.
     #[must_use]
-    pub fn from_token(token: &[u8]) -> Self {
-        Self { token: token.into() }
+    pub fn from_token(token: SaslToken) -> Self {
+        Self { token: RwLock::new(token), conversation: None }
+    }
+
+    /// A client that is there to answer when a node asks on.
+    #[must_use]
+    pub fn in_conversation(token: SaslToken, conversation: Conversation) -> Self {
+        Self { token: RwLock::new(token), conversation: Some(conversation) }
     }
 
     /// Makes the token of a user: no authorization id, user and password, each after a NUL.
     #[must_use]
     pub fn plain(user: &str, password: &str) -> Self {
-        let token = [&[0], user.as_bytes(), &[0], password.as_bytes()].concat();
-        Self { token: token.into() }
+        Self::from_token(plain_token(user, password))
     }
 
-    /// The bytes of the AUTH_RESPONSE.
+    /// What the next AUTH_RESPONSE says.
     #[must_use]
-    pub fn token(&self) -> &[u8] {
-        &self.token
+    pub fn token(&self) -> SaslToken {
+        self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes another token: connections opened from now on prove themselves with it.
+    pub fn replace(&self, token: SaslToken) {
+        *self.token.write().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+
+    /// What is said to a node that asks on; `None` when there is nobody to answer.
+    pub async fn answer(&self, challenge: &[u8]) -> Option<SaslToken> {
+        self.conversation.as_ref()?.answer(challenge).await
+    }
+}
+
+/// The token of a user: no authorization id, user and password, each after a NUL.
+#[must_use]
+pub fn plain_token(user: &str, password: &str) -> SaslToken {
+    let bytes = Zeroizing::new([&[0], user.as_bytes(), &[0], password.as_bytes()].concat());
+    SaslToken::new(&bytes)
+}
+
+impl PartialEq for Credential {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(self, other)
+    }
+}
+
+impl Eq for Credential {}
+
+impl Hash for Credential {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        ptr::from_ref(self).hash(state);
     }
 }
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credential(…)")
+        f.write_str("Credential(***)")
     }
 }
 
@@ -47,6 +94,15 @@ mod tests {
 
     #[test]
     fn a_plain_token_has_no_authorization_id() {
-        assert_eq!(Credential::plain("u", "pw").token(), b"\0u\0pw");
+        assert_eq!(Credential::plain("u", "pw").token().reveal(), b"\0u\0pw");
+    }
+
+    #[test]
+    fn credentials_are_the_same_only_if_they_are_one() {
+        let (one, other) = (Credential::plain("u", "pw"), Credential::plain("u", "pw"));
+        assert_ne!(one, other);
+        one.replace(plain_token("u", "new"));
+        assert_eq!(one, one);
+        assert_eq!(one.token().reveal(), b"\0u\0new");
     }
 }

@@ -3,21 +3,24 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
-use socket2::TcpKeepalive;
-use tokio::net::TcpSocket;
-use tokio::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::net::clock::now_ms;
 use crate::net::lanes::dial_error::{DialError, Step};
 use crate::net::lanes::dial_stats::{DialStats, PortVerdict};
 use crate::net::lanes::extensions::{Extensions, host, sharding};
-use crate::net::lanes::handshake::{ask_options, start_up};
+use crate::net::lanes::handshake::{Login, ask_options, start_up};
 use crate::net::lanes::handshake_budget::NodeGate;
 use crate::net::lanes::lane_set::LaneSet;
+use crate::net::lanes::proxied;
+use crate::net::tls::explain::explain;
+use crate::net::tls::node_tls::NodeTls;
+use crate::net::transport::Transport;
 use crate::token::shard::{ShardId, Sharder};
 use crate::token::source_port::SourcePorts;
 use crate::topology::id::{HostId, NodeId};
@@ -31,10 +34,16 @@ pub struct DialSettings {
     pub connect_timeout_ms: u64,
     /// Longest handshake at the first try, from OPTIONS to ready; it grows alike.
     pub handshake_timeout_ms: u64,
+    /// Whether a node gets a lane for each of its shards, or one in all.
+    pub lane_per_shard: bool,
     /// Whether shards are dialled by source port at all.
     pub shard_aware: bool,
     /// Shard-aware port of nodes that do not tell theirs: they listen there by default.
     pub shard_aware_port_default: Option<u16>,
+    /// Port of the nodes where a PROXY protocol header names the source port
+    /// (`native_shard_aware_transport_port_proxy_protocol`, since 2026.1); shards are dialled there
+    /// instead of at the shard-aware port. For where something rewrites source ports.
+    pub proxy_protocol_port: Option<u16>,
     /// Source ports that may be taken. The default is the dynamic range of RFC 6335, away from
     /// the servers' own ports.
     pub source_ports: RangeInclusive<u16>,
@@ -51,8 +60,10 @@ impl Default for DialSettings {
         Self {
             connect_timeout_ms: 5_000,
             handshake_timeout_ms: 5_000,
+            lane_per_shard: true,
             shard_aware: true,
             shard_aware_port_default: Some(19_042),
+            proxy_protocol_port: None,
             source_ports: 49_152..=65_535,
             source_port_tries: 16,
             port_block_ms: 300_000,
@@ -70,6 +81,20 @@ pub struct NodeTarget {
     pub host: Option<HostId>,
     /// Address and plain CQL port.
     pub address: SocketAddr,
+    /// Where its shards are dialled.
+    pub shard_port: ShardPort,
+}
+
+/// Where the shards of a node are dialled one by one.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ShardPort {
+    /// At the port that the settings or the node tell.
+    #[default]
+    AsTold,
+    /// At this port, which leads to that one.
+    At(u16),
+    /// No port that is known leads there: connections are opened until each shard has one.
+    Nowhere,
 }
 
 /// Which lane of a node to open.
@@ -94,7 +119,7 @@ pub enum Aim {
 #[derive(Debug)]
 pub struct OpenedLane {
     /// The connection.
-    pub stream: TcpStream,
+    pub stream: Transport,
     /// The node at the other end.
     pub node: NodeId,
     /// The shard that SUPPORTED named, whatever was aimed at; 0 on a node without shards.
@@ -103,21 +128,44 @@ pub struct OpenedLane {
     pub sharder: Option<Sharder>,
     /// What was negotiated.
     pub extensions: Extensions,
-    /// The shard-aware port that the node tells.
+    /// The shard-aware port that the node tells for connections such as this one.
     pub shard_aware_port: Option<u16>,
+    /// How it logged in; `None` when the node wanted no login.
+    pub login: Option<Login>,
+}
+
+impl DialSettings {
+    /// The port where the shards of `target` are dialled, when it tells `told`; `None` when they
+    /// cannot be.
+    #[must_use]
+    pub fn shard_port(&self, target: &NodeTarget, told: Option<u16>) -> Option<u16> {
+        match target.shard_port {
+            ShardPort::AsTold => self.proxy_protocol_port.or(told),
+            ShardPort::At(port) => Some(port),
+            ShardPort::Nowhere => None,
+        }
+        .filter(|_| self.shard_aware)
+    }
 }
 
 /// Dials nodes.
 #[derive(Clone, Debug, Default)]
 pub struct Dialer {
     settings: DialSettings,
+    tls: Option<Arc<NodeTls>>,
 }
 
 impl Dialer {
     /// Dials as `settings` say.
     #[must_use]
     pub fn new(settings: DialSettings) -> Self {
-        Self { settings }
+        Self { settings, tls: None }
+    }
+
+    /// The same by TLS, if there is any.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Arc<NodeTls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// The settings.
@@ -158,20 +206,29 @@ impl Dialer {
     ) -> Result<OpenedLane, DialError> {
         let patience = 1 << failures.min(3);
         let timeout_ms = self.settings.connect_timeout_ms.saturating_mul(patience);
-        let mut stream = match aim {
-            Aim::Any => connect(target.address, timeout_ms).await?,
+        let (stream, address) = match aim {
+            Aim::Any => (connect(target.address, timeout_ms).await?, target.address),
             Aim::Shard { shard, sharder, port, start } => {
                 let nr_shards = sharder.nr_shards();
                 let range = self.settings.source_ports.clone();
-                let ports = SourcePorts::new(range, shard, nr_shards, start)
+                let mut ports = SourcePorts::new(range, shard, nr_shards, start)
                     .take(self.settings.source_port_tries);
+                let port = self.settings.shard_port(target, Some(port)).unwrap_or(port);
                 let address = SocketAddr::new(target.address.ip(), port);
-                connect_from(ports, (shard, address), timeout_ms, stats).await?
+                let stream = if self.settings.proxy_protocol_port.is_some() {
+                    proxied::connect(address, (shard, ports.next()), timeout_ms).await?
+                } else {
+                    connect_from(ports, (shard, address), timeout_ms, stats).await?
+                };
+                (stream, address)
             }
         };
-        self.set_options(&stream, target.address)?;
+        self.set_options(&stream, address)?;
         let timeout_ms = self.settings.handshake_timeout_ms.saturating_mul(patience);
-        let supported = greet(&mut stream, target, set, timeout_ms).await?;
+        let tls = self.tls.as_deref();
+        let mut stream = secure(tls, stream, address, timeout_ms).await?;
+        let greeted = greet(&mut stream, target, set, timeout_ms).await;
+        let (supported, login) = greeted.map_err(|error| explained(tls, error, address))?;
         let (shard, sharder) = sharding(&supported).unzip();
         Ok(OpenedLane {
             stream,
@@ -179,7 +236,8 @@ impl Dialer {
             shard: shard.unwrap_or(ShardId(0)),
             sharder,
             extensions: Extensions::offered(&supported),
-            shard_aware_port: supported.shard_aware_port,
+            shard_aware_port: shard_aware_port(tls.is_some(), &supported),
+            login,
         })
     }
 
@@ -193,6 +251,35 @@ impl Dialer {
         }
         Ok(())
     }
+}
+
+/// Makes a connection fit for secrets, if `tls` is there to do it.
+pub async fn secure(
+    tls: Option<&NodeTls>,
+    stream: TcpStream,
+    address: SocketAddr,
+    timeout_ms: u64,
+) -> Result<Transport, DialError> {
+    match tls {
+        Some(tls) => tls.secure(stream, address, timeout_ms).await,
+        None => Ok(Transport::Plain(stream)),
+    }
+}
+
+/// Says what a connection to `address` failed on, if it is a matter of TLS.
+#[must_use]
+pub fn explained(tls: Option<&NodeTls>, error: DialError, address: SocketAddr) -> DialError {
+    match tls {
+        Some(tls) => tls.explain(error, address),
+        None => explain(error, address, None),
+    }
+}
+
+/// The port for connections that name their shard. A node whose settings name no second port for
+/// TLS speaks it at the first one, and tells that one only.
+fn shard_aware_port(tls: bool, supported: &Supported) -> Option<u16> {
+    let of_tls = supported.shard_aware_port_ssl.filter(|_| tls);
+    of_tls.or(supported.shard_aware_port)
 }
 
 /// Connects from any source port.
@@ -253,11 +340,11 @@ fn is_port_taken(error: &io::Error) -> bool {
 }
 
 async fn greet(
-    stream: &mut TcpStream,
+    stream: &mut Transport,
     target: &NodeTarget,
     set: &LaneSet,
     timeout_ms: u64,
-) -> Result<Supported, DialError> {
+) -> Result<(Supported, Option<Login>), DialError> {
     let mut step = Step::Options;
     let steps = async {
         let supported = ask_options(stream, set.version).await?;
@@ -267,11 +354,11 @@ async fn greet(
             return Err(DialError::OtherHost { address: target.address, expected, found });
         }
         step = Step::Startup;
-        start_up(stream, Extensions::offered(&supported), set).await?;
-        Ok(supported)
+        let login = start_up(stream, Extensions::offered(&supported), set).await?;
+        Ok((supported, login))
     };
     match timeout(Duration::from_millis(timeout_ms), steps).await {
-        Ok(supported) => supported,
+        Ok(greeted) => greeted,
         Err(_) => Err(DialError::Timeout { step, timeout_ms }),
     }
 }

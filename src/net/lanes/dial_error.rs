@@ -77,6 +77,22 @@ pub enum DialError {
     /// The node answers with an ERROR.
     #[error("{0} (during {1})")]
     Refused(ServerError, Step),
+    /// TLS did not come about, for a reason that is known.
+    #[error("TLS with {address} failed: {reason}; {fix}")]
+    Tls {
+        /// Where to.
+        address: SocketAddr,
+        /// What went wrong.
+        reason: String,
+        /// What to do about it.
+        fix: &'static str,
+    },
+    /// The node answers a plain connection with an alert of TLS.
+    #[error("the node expects TLS (during {step})")]
+    TlsAlert {
+        /// What was being done.
+        step: Step,
+    },
     /// Another node has taken over the address.
     #[error("host {found} answers at {address}, expected {expected}")]
     OtherHost {
@@ -116,6 +132,8 @@ pub enum Step {
     Resolve,
     /// TCP.
     Connect,
+    /// TLS.
+    Tls,
     /// OPTIONS → SUPPORTED.
     Options,
     /// STARTUP → READY or AUTHENTICATE.
@@ -137,6 +155,7 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::Resolve => "name resolution",
             Self::Connect => "connect",
+            Self::Tls => "the TLS handshake",
             Self::Options => "OPTIONS",
             Self::Startup => "STARTUP",
             Self::Login => "login",

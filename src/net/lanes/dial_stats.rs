@@ -34,6 +34,7 @@ pub struct DialStats {
     unreachable: AtomicU64,
     timed_out: AtomicU64,
     refused: AtomicU64,
+    tls_failed: AtomicU64,
     broken: AtomicU64,
     mismatches: AtomicU64,
     bind_errors: AtomicU64,
@@ -52,6 +53,8 @@ pub struct DialCounts {
     pub timed_out: u64,
     /// The node answered with an ERROR, or wants a credential.
     pub refused: u64,
+    /// Certificates or ports that do not go with TLS.
+    pub tls_failed: u64,
     /// Broke, or spoke something else than the protocol.
     pub broken: u64,
     /// Came to another shard than the source port says.
@@ -75,6 +78,7 @@ impl DialStats {
             unreachable: read(&self.unreachable),
             timed_out: read(&self.timed_out),
             refused: read(&self.refused),
+            tls_failed: read(&self.tls_failed),
             broken: read(&self.broken),
             mismatches: read(&self.mismatches),
             bind_errors: read(&self.bind_errors),
@@ -91,9 +95,11 @@ impl DialStats {
         count(match error {
             DialError::Connect { .. } | DialError::SourcePorts { .. } => &self.unreachable,
             DialError::Timeout { .. } => &self.timed_out,
+            DialError::Tls { .. } => &self.tls_failed,
             DialError::Refused(..) | DialError::CredentialMissing { .. } => &self.refused,
             DialError::Broken { .. }
             | DialError::Malformed { .. }
+            | DialError::TlsAlert { .. }
             | DialError::Unexpected { .. }
             | DialError::OtherHost { .. } => &self.broken,
         });

@@ -6,6 +6,7 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
+use zeroize::Zeroize;
 
 use crate::net::lanes::dial_error::{DialError, ServerError, Step};
 use crate::wire::error::WireError;
@@ -14,6 +15,10 @@ use crate::wire::header::{FLAG_COMPRESSED, HEADER_LEN, Header, RESPONSE};
 use crate::wire::opcode::Opcode;
 use crate::wire::response::error::ErrorMessage;
 use crate::wire::response::prefix::Prefix;
+
+/// How a server that expects TLS begins its answer to plain CQL: an alert record of TLS 1.0 to 1.2,
+/// whatever it speaks (RFC 8446 section 5.1).
+const TLS_ALERT: [u8; 2] = [0x15, 0x03];
 
 /// An answer: opcode, and message without prefix.
 #[derive(Debug)]
@@ -41,9 +46,16 @@ where
     let broken = |source: io::Error| DialError::Broken { step, source };
     stream.write_all(&request).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
+    // It may hold a password.
+    request.zeroize();
 
     let mut head = [0; HEADER_LEN];
-    stream.read_exact(&mut head).await.map_err(broken)?;
+    let read = stream.read_exact(&mut head).await;
+    if head.starts_with(&TLS_ALERT) {
+        // It is seven bytes long, so that the read may have failed for want of more.
+        return Err(DialError::TlsAlert { step });
+    }
+    read.map_err(broken)?;
     let malformed = |source: WireError| DialError::Malformed { step, source };
     let header = check_header(&head, version, body_len_max).map_err(malformed)?;
     let mut body = vec![0; usize::try_from(header.body_len).unwrap_or(0)];

@@ -2,7 +2,7 @@
 
 use crate::token::shard::{ShardId, Sharder};
 use crate::topology::id::HostId;
-use crate::wire::response::supported::{LWT_MARK, Supported, TABLETS_V1};
+use crate::wire::response::supported::{LWT_MARK, Supported, TABLETS_V1, USE_METADATA_ID};
 
 /// The extensions negotiated on a lane. Their traces are taken out of what clients get.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -12,22 +12,30 @@ pub struct Extensions {
     /// `SCYLLA_LWT_ADD_METADATA_MARK`: the bits of Prepared's bind metadata flags that mark a
     /// light-weight transaction; 0 when not offered.
     pub lwt_mask: u32,
+    /// `SCYLLA_USE_METADATA_ID`: an id stands for the columns that a client holds, so that the
+    /// node tells when rows have others.
+    pub metadata_ids: bool,
 }
 
 impl Extensions {
     /// Takes what is offered. Left out are those whose effects would reach clients that have not
-    /// asked for them: error code 0xF000, metadata ids, and tablets v2, with which a QUERY with
-    /// values fails.
+    /// asked for them: error code 0xF000, in place of which the node sends 0x2300 as older ones do,
+    /// and tablets v2, with which a QUERY with values fails.
     #[must_use]
     pub fn offered(supported: &Supported) -> Self {
-        Self { tablets_v1: supported.tablets_v1, lwt_mask: supported.lwt_mask.unwrap_or_default() }
+        Self {
+            tablets_v1: supported.tablets_v1,
+            lwt_mask: supported.lwt_mask.unwrap_or_default(),
+            metadata_ids: supported.metadata_id,
+        }
     }
 
     /// The options of STARTUP, of which the server looks at the keys alone.
     pub fn options(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let tablets = self.tablets_v1.then_some((TABLETS_V1, ""));
         let mark = (self.lwt_mask != 0).then_some((LWT_MARK, ""));
-        tablets.into_iter().chain(mark)
+        let ids = self.metadata_ids.then_some((USE_METADATA_ID, ""));
+        tablets.into_iter().chain(mark).chain(ids)
     }
 }
 

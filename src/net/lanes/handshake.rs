@@ -11,7 +11,6 @@ use crate::net::lanes::dial_error::{DialError, Step};
 use crate::net::lanes::exchange::{Reply, exchange};
 use crate::net::lanes::extensions::Extensions;
 use crate::net::lanes::lane_set::LaneSet;
-
 use crate::wire::notation::{Reader, put_bytes, put_long_string, put_short, put_string_map};
 use crate::wire::opcode::Opcode;
 use crate::wire::request::startup::{CQL_VERSION, DRIVER_NAME, DRIVER_VERSION};
@@ -33,12 +32,22 @@ where
     Supported::read(&reply.message).map_err(|source| DialError::Malformed { step, source })
 }
 
+/// How a connection logged in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Login {
+    /// Class of the node's authenticator, as AUTHENTICATE names it.
+    pub authenticator: String,
+    /// The message of AUTH_SUCCESS.
+    pub success: Vec<u8>,
+}
+
 /// Starts the connection up as a lane of `set`: what stays is a connection ready for requests.
+/// `None` when the node wanted no login.
 pub async fn start_up<S>(
     stream: &mut S,
     extensions: Extensions,
     set: &LaneSet,
-) -> Result<(), DialError>
+) -> Result<Option<Login>, DialError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -52,15 +61,16 @@ where
     let frame = (set.version, Opcode::Startup);
     let reply =
         exchange(stream, frame, step, BODY_LEN_MAX, |out| put_string_map(out, &options)).await?;
-    if reply.opcode == Opcode::Authenticate {
-        log_in(stream, set.version, &reply.message, set.credential.as_deref()).await?;
+    let login = if reply.opcode == Opcode::Authenticate {
+        Some(log_in(stream, set.version, &reply.message, set.credential.as_deref()).await?)
     } else {
         expect(&reply, Opcode::Ready, step)?;
+        None
+    };
+    if let Some(keyspace) = &set.keyspace {
+        use_keyspace(stream, set.version, keyspace).await?;
     }
-    match &set.keyspace {
-        Some(keyspace) => use_keyspace(stream, set.version, keyspace).await,
-        None => Ok(()),
-    }
+    Ok(login)
 }
 
 async fn log_in<S>(
@@ -68,21 +78,31 @@ async fn log_in<S>(
     version: u8,
     authenticate: &[u8],
     credential: Option<&Credential>,
-) -> Result<(), DialError>
+) -> Result<Login, DialError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let step = Step::Login;
+    let malformed = |source| DialError::Malformed { step, source };
+    let authenticator = Reader::new(authenticate).string().map_err(malformed)?.to_owned();
     let Some(credential) = credential else {
-        let name = Reader::new(authenticate).string();
-        let name = name.map_err(|source| DialError::Malformed { step, source })?;
-        let authenticator = name.rsplit('.').next().unwrap_or_default().to_owned();
         return Err(DialError::CredentialMissing { authenticator });
     };
     let frame = (version, Opcode::AuthResponse);
-    let token = Some(credential.token());
-    let reply = exchange(stream, frame, step, BODY_LEN_MAX, |out| put_bytes(out, token)).await?;
-    expect(&reply, Opcode::AuthSuccess, step)
+    let mut token = credential.token();
+    loop {
+        let put_token = |out: &mut Vec<u8>| put_bytes(out, Some(token.reveal()));
+        let reply = exchange(stream, frame, step, BODY_LEN_MAX, put_token).await?;
+        if reply.opcode == Opcode::AuthChallenge {
+            let challenge = Reader::new(&reply.message).bytes().map_err(malformed)?;
+            let answer = credential.answer(challenge.unwrap_or_default()).await;
+            let nobody = || DialError::Unexpected { step, opcode: reply.opcode.byte() };
+            token = answer.ok_or_else(nobody)?;
+            continue;
+        }
+        expect(&reply, Opcode::AuthSuccess, step)?;
+        return Ok(Login { authenticator, success: reply.message });
+    }
 }
 
 async fn use_keyspace<S>(stream: &mut S, version: u8, keyspace: &str) -> Result<(), DialError>

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 
+use crate::net::failover::FailoverSettings;
 use crate::net::lanes::backoff::{BackoffSettings, Jitter};
 use crate::net::lanes::credential::Credential;
-use crate::net::lanes::dial::{Dialer, NodeTarget};
+use crate::net::lanes::dial::{Dialer, NodeTarget, OpenedLane};
 use crate::net::lanes::handshake_budget::HandshakeBudget;
 use crate::net::lanes::lane_keeper;
 use crate::net::lanes::lane_keeper::{KeeperInput, LaneKeeper, LaneReport};
 use crate::net::lanes::lane_plan::LaneSerial;
 use crate::net::lanes::lane_set::LaneSet;
+use crate::net::logins::login_desk::LoginSettings;
+use crate::session::sasl::SaslToken;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::SetId;
 
@@ -29,12 +32,16 @@ pub struct DeskSettings {
     pub dialer: Arc<Dialer>,
     /// Handshakes that may run at once, for the whole process.
     pub budget: Arc<HandshakeBudget>,
-    /// Whose rights the lanes have.
+    /// Whose rights the lanes have that every client may take.
     pub credential: Option<Arc<Credential>>,
     /// Waits after failures.
     pub backoff: BackoffSettings,
+    /// Whether nodes of other data centers are used, and when.
+    pub failover: FailoverSettings,
     /// Where this worker's random numbers start.
     pub seed: u64,
+    /// How clients log in themselves.
+    pub logins: LoginSettings,
 }
 
 /// The keepers of one worker.
@@ -65,6 +72,12 @@ impl LaneDesk {
         (desk, receiver)
     }
 
+    /// Whether nodes of other data centers are used, and when.
+    #[must_use]
+    pub fn failover(&self) -> FailoverSettings {
+        self.settings.failover
+    }
+
     /// Takes the nodes that want lanes: starts the keepers that are missing and ends the others.
     /// Returns who was ended; their lanes are to be closed.
     pub fn set_nodes(&mut self, nodes: Vec<NodeTarget>) -> Vec<(SetId, NodeId)> {
@@ -80,16 +93,48 @@ impl LaneDesk {
         });
         let sets: Vec<SetId> = self.sets.keys().copied().map(SetId).collect();
         for set in sets {
-            self.start(set);
+            self.start(set, None);
         }
         ended
     }
 
-    /// Opens lanes of a keyspace.
-    pub fn open_set(&mut self, set: SetId, keyspace: Arc<str>) {
-        let plain = LaneSet::plain(self.settings.credential.clone());
+    /// Opens lanes of a keyspace, with the rights of `home`.
+    pub fn open_set(&mut self, set: SetId, home: SetId, keyspace: Arc<str>) {
+        let Some(plain) = self.sets.get(&home.0).cloned() else { return };
         self.sets.insert(set.0, LaneSet { keyspace: Some(keyspace), ..plain });
-        self.start(set);
+        self.start(set, None);
+    }
+
+    /// Opens lanes of a credential; `first` is a connection that has it already.
+    pub fn open_home(&mut self, home: SetId, credential: Arc<Credential>, first: OpenedLane) {
+        self.sets.insert(home.0, LaneSet::plain(Some(credential)));
+        self.start(home, Some(first));
+    }
+
+    /// Opens or closes the lanes that every client may take: none where each has to log in.
+    /// Whether they are to be closed now.
+    pub fn set_open_to_all(&mut self, open: bool) -> bool {
+        let is_open = self.sets.contains_key(&SetId::PLAIN.0);
+        if open && !is_open {
+            let plain = LaneSet::plain(self.settings.credential.clone());
+            self.sets.insert(SetId::PLAIN.0, plain);
+            self.start(SetId::PLAIN, None);
+        } else if !open && is_open {
+            self.close_set(SetId::PLAIN);
+            return true;
+        }
+        false
+    }
+
+    /// The home of the credential with this token.
+    #[must_use]
+    pub fn home_of(&self, token: &SaslToken) -> Option<SetId> {
+        let has = |set: &LaneSet| {
+            let credential = set.credential.as_ref();
+            set.keyspace.is_none() && credential.is_some_and(|known| known.token() == *token)
+        };
+        let mut found = self.sets.iter().filter(|(_, set)| has(set));
+        found.next().map(|(number, _)| SetId(*number))
     }
 
     /// Ends the keepers of a set; its lanes are to be closed.
@@ -131,7 +176,7 @@ impl LaneDesk {
         }
     }
 
-    fn start(&mut self, number: SetId) {
+    fn start(&mut self, number: SetId, mut first: Option<OpenedLane>) {
         let Some(set) = self.sets.get(&number.0).cloned() else { return };
         for target in &self.nodes {
             let key = (number.0, target.node);
@@ -146,6 +191,7 @@ impl LaneDesk {
                 gate: self.settings.budget.gate(target.node),
                 set: set.clone(),
                 backoff: (self.settings.backoff, self.jitter.bits()),
+                first: first.take_if(|lane| lane.node == target.node).map(Box::new),
             };
             tokio::spawn(lane_keeper::keep(keeper, inputs, self.reports.clone()));
         }

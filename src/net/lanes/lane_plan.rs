@@ -42,6 +42,8 @@ pub struct LanePlan {
     /// What the node said last; `None` before it was first asked.
     sharder: Option<Option<Sharder>>,
     slots: Vec<Slot>,
+    /// Where among the shards to begin, modulo their number.
+    start: u32,
     /// Connections to the plain port that are being opened.
     hunting: usize,
     serials: u64,
@@ -49,9 +51,11 @@ pub struct LanePlan {
 
 impl LanePlan {
     /// Wants one lane a shard, or one in all. How many shards there are tells the first lane.
+    /// Shards are dialled in turn, from the one that `start` leads to: if all proxies began at
+    /// shard 0, they would queue there together, then at shard 1.
     #[must_use]
-    pub fn new(per_shard: bool) -> Self {
-        Self { per_shard, sharder: None, slots: vec![Slot::Down], hunting: 0, serials: 0 }
+    pub fn new(per_shard: bool, start: u32) -> Self {
+        Self { per_shard, sharder: None, slots: vec![Slot::Down], start, hunting: 0, serials: 0 }
     }
 
     /// How the node divides its data, once it is known.
@@ -87,7 +91,7 @@ impl LanePlan {
             let busy = self.hunting > 0 || self.slots.contains(&Slot::Dialling);
             return (!busy).then(|| self.hunt());
         }
-        let at = self.slots.iter().position(|slot| *slot == Slot::Down)?;
+        let at = self.first_down()?;
         if aware {
             let shard = u16::try_from(at).ok()?;
             *self.slots.get_mut(at)? = Slot::Dialling;
@@ -141,6 +145,13 @@ impl LanePlan {
         }
     }
 
+    fn first_down(&self) -> Option<usize> {
+        let start = usize::try_from(self.start).ok()?.checked_rem(self.slots.len())?;
+        let (before, from) = self.slots.split_at_checked(start)?;
+        let down = |slots: &[Slot]| slots.iter().position(|slot| *slot == Slot::Down);
+        down(from).map(|at| start + at).or_else(|| down(before))
+    }
+
     fn hunt(&mut self) -> Dial {
         self.hunting += 1;
         Dial::Any
@@ -166,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_first_lane_comes_alone_and_by_the_plain_port() {
-        let mut plan = LanePlan::new(true);
+        let mut plan = LanePlan::new(true, 0);
         assert_eq!(plan.next(true, true), Some(Dial::Any));
         assert_eq!(plan.next(true, true), None);
 
@@ -186,6 +197,16 @@ mod tests {
         assert!(matches!(plan.on_opened(Dial::Shard(ShardId(0)), ShardId(0)), Arrival::Lane(_)));
         assert!(matches!(plan.on_opened(Dial::Shard(ShardId(2)), ShardId(2)), Arrival::Lane(_)));
         assert!(plan.is_complete());
+    }
+
+    #[test]
+    fn plans_begin_at_shards_of_their_own_and_go_round() {
+        let mut plan = LanePlan::new(true, 7);
+        let dial = plan.next(true, true).unwrap();
+        assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
+        assert_eq!(plan.on_opened(dial, ShardId(0)), Arrival::Lane(LaneSerial(0)));
+        let dials: Vec<_> = std::iter::from_fn(|| plan.next(true, true)).collect();
+        assert_eq!(dials, [3, 1, 2].map(|shard| Dial::Shard(ShardId(shard))));
     }
 
     #[test]
@@ -228,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_set_with_a_keyspace_has_one_lane_on_any_shard() {
-        let mut plan = LanePlan::new(false);
+        let mut plan = LanePlan::new(false, 0);
         let dial = plan.next(true, true).unwrap();
         assert!(!plan.on_sharder(Sharder::new(8, 12).ok()));
         assert!(matches!(plan.on_opened(dial, ShardId(5)), Arrival::Lane(_)));
@@ -237,7 +258,7 @@ mod tests {
     }
 
     fn plan_with(nr_shards: u16, first: u16) -> LanePlan {
-        let mut plan = LanePlan::new(true);
+        let mut plan = LanePlan::new(true, 0);
         let dial = plan.next(true, true).unwrap();
         assert!(!plan.on_sharder(Sharder::new(nr_shards, 12).ok()));
         assert_eq!(plan.on_opened(dial, ShardId(first)), Arrival::Lane(LaneSerial(0)));

@@ -7,12 +7,14 @@ use std::time::Duration;
 use foldhash::HashMap;
 use md5::{Digest, Md5};
 
+use crate::sim::cluster::client_routes::ClientRoutes;
 use crate::sim::cluster::connections::{ConnectionId, Connections, Mail};
 use crate::sim::cluster::error::ClusterError;
 use crate::sim::cluster::layout::Layout;
 use crate::sim::cluster::member::{Member, State};
 use crate::sim::cluster::options::ClusterOptions;
 use crate::sim::cluster::ring::Ring;
+use crate::sim::cluster::roles::Roles;
 use crate::sim::cluster::schema_lag::History;
 use crate::sim::cluster::seed::{mix, uuid};
 use crate::sim::cluster::statements::{Statement, StatementId};
@@ -40,6 +42,8 @@ pub enum Door {
     Plain,
     /// 19042: the shard of the source port.
     ShardAware,
+    /// The PROXY protocol port: the shard of the source port that the header names.
+    Proxied,
 }
 
 /// Nodes, data, tablets and everything else of a simulated cluster.
@@ -65,6 +69,10 @@ pub struct Cluster {
     pub history: History,
     /// Columns of the system tables.
     pub columns: Columns,
+    /// Where nodes are for clients behind private endpoints.
+    pub client_routes: ClientRoutes,
+    /// Who may log in, and what each may do.
+    pub roles: Roles,
     texts: HashMap<StatementId, Arc<Statement>>,
     chance: u64,
 }
@@ -84,10 +92,12 @@ impl Cluster {
             ring: Ring::default(),
             layout: Layout::new(options.like, options.tablets, options.seed),
             columns: Columns::read(database.schema()),
+            roles: Roles::new(&options.users),
             database,
             connections: Connections::default(),
             timeline: Timeline::default(),
             history: History::default(),
+            client_routes: ClientRoutes::default(),
             texts: HashMap::default(),
             chance: 0,
             options,
@@ -123,6 +133,7 @@ impl Cluster {
     pub fn open(&mut self, node: usize, door: Door, peer: SocketAddr) -> Option<ConnectionId> {
         let chance = mix(self.options.seed ^ CHANCE_OF_NAT, self.connections.next_id().0);
         let (nat, ports) = (self.options.nat, (self.options.port, self.options.shard_aware_port));
+        let proxy_port = self.options.proxy_port.unwrap_or_default();
         let member = self.members.get_mut(node).filter(|member| member.answers())?;
         let shard_of =
             |number: u64| u16::try_from(number % u64::from(member.nr_shards())).unwrap_or_default();
@@ -130,6 +141,7 @@ impl Cluster {
             Door::Plain => (member.idlest_shard(), ports.0),
             Door::ShardAware if nat => (shard_of(chance), ports.1),
             Door::ShardAware => (shard_of(u64::from(peer.port())), ports.1),
+            Door::Proxied => (shard_of(u64::from(peer.port())), proxy_port),
         };
         if door == Door::Plain {
             member.land(shard);

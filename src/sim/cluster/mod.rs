@@ -1,6 +1,7 @@
 //! The simulated cluster as one value: members, tablets, ring, schema lag, counters.
 
 pub mod administration; // stop, start, kill, reshard, move, split, merge
+pub mod client_routes; // where nodes are behind private endpoints
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod cluster; // everything together
 pub mod connections; // clients' connections, and what waits for them
@@ -14,6 +15,7 @@ pub mod placement; // where tablets go
 pub mod replication; // what a keyspace asks for
 pub mod requests; // counters by table
 pub mod ring; // vnodes
+pub mod roles; // who may log in, and what each may do
 pub mod schema_lag; // when each node hears of a change
 pub mod seed; // numbers that look random and never change
 pub mod statements; // prepared statements

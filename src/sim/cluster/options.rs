@@ -21,6 +21,11 @@ pub struct ClusterOptions {
     pub port: u16,
     /// The port whose connections land on the shard of their source port.
     pub shard_aware_port: u16,
+    /// The port whose connections land on the shard that their PROXY protocol header names; without
+    /// one nobody listens. 2026.3 has it.
+    pub proxy_port: Option<u16>,
+    /// The same two ports with TLS.
+    pub tls_ports: Option<(u16, u16)>,
     /// Names of the data centers; nodes are dealt out to them in turn.
     pub data_centers: Vec<String>,
     /// Names of the racks of each data center; its nodes are dealt out to them in turn.
@@ -29,8 +34,10 @@ pub struct ClusterOptions {
     pub tablets: u32,
     /// Ring tokens of each node.
     pub vnodes: u64,
-    /// The only user and password; everybody may log in without one when absent.
-    pub user: Option<(String, String)>,
+    /// Users who may do everything, with their passwords; without any no login is asked for.
+    pub users: Vec<(String, String)>,
+    /// Whether a login may also take two steps, of which the second answers a challenge.
+    pub challenge: bool,
     /// How long other nodes don't know of a schema change. The real server: up to 111 ms.
     pub schema_lag: Duration,
     /// How long other nodes take a killed node for alive. The real server: 21 s.
@@ -56,11 +63,14 @@ impl Default for ClusterOptions {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 9042,
             shard_aware_port: 19042,
+            proxy_port: None,
+            tls_ports: None,
             data_centers: vec!["datacenter1".to_owned()],
             racks: vec!["rack1".to_owned()],
             tablets: 64,
             vnodes: 16,
-            user: None,
+            users: Vec::new(),
+            challenge: false,
             schema_lag: Duration::from_millis(50),
             down_after: Duration::from_secs(21),
             timeouts: (Duration::from_secs(5), Duration::from_secs(2)),

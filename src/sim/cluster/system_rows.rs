@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::sim::cluster::client_routes::ClientRoutes;
 use crate::sim::cluster::cluster::schema_version;
 use crate::sim::cluster::connections::Connections;
 use crate::sim::cluster::layout::Layout;
 use crate::sim::cluster::member::Member;
+use crate::sim::like::Like;
 use crate::sim::node::connection::Connection;
 use crate::sim::store::request::{SystemRow, SystemRows};
 use crate::sim::store::schema::{Schema, Table};
@@ -58,6 +60,10 @@ pub struct View<'a> {
     pub connections: &'a Connections,
     /// Columns of the system tables.
     pub columns: &'a Columns,
+    /// Where nodes are for clients behind private endpoints.
+    pub client_routes: &'a ClientRoutes,
+    /// The imitated server.
+    pub like: Like,
     /// Seed of the schema versions.
     pub seed: u64,
     /// The client that asks.
@@ -80,6 +86,15 @@ impl SystemRows for View<'_> {
                 Some(others.map(|(_, it)| self.columns.row(table, self.peer(it))).collect())
             }
             "tablets" => Some(self.tablets()),
+            "client_routes" => {
+                let rows = self.client_routes.iter();
+                Some(rows.map(|route| self.columns.row(table, client_route(route))).collect())
+            }
+            "versions" => Some(vec![self.columns.row(table, self.version())]),
+            "roles" => {
+                let user = self.asking.user.as_deref();
+                Some(user.map(|user| self.columns.row(table, role(user))).into_iter().collect())
+            }
             "clients" => {
                 let here = |it: &&Connection| it.node == self.asking.node;
                 let others = self.connections.iter().filter(here);
@@ -112,6 +127,14 @@ impl View<'_> {
             ("supported_features", text(FEATURES)),
             ("tokens", tokens(&me.tokens)),
         ]
+    }
+
+    fn version(&self) -> Vec<(&'static str, Cell)> {
+        let version = match self.like {
+            Like::V6_2 => "6.2.3",
+            Like::V2026_3 => "2026.3.0",
+        };
+        vec![("key", text("local")), ("build_mode", text("release")), ("version", text(version))]
     }
 
     fn peer(&self, it: &Member) -> Vec<(&'static str, Cell)> {
@@ -163,6 +186,23 @@ impl View<'_> {
         }
         list
     }
+}
+
+/// The one role. As on a fresh real server, `cassandra` is the superuser.
+fn role(user: &str) -> Vec<(&'static str, Cell)> {
+    let is_superuser = Some(vec![u8::from(user == "cassandra")]);
+    vec![("role", text(user)), ("can_login", Some(vec![1])), ("is_superuser", is_superuser)]
+}
+
+fn client_route(
+    ((connection_id, host_id), (address, port)): (&(String, [u8; 16]), &(String, u16)),
+) -> Vec<(&'static str, Cell)> {
+    vec![
+        ("connection_id", text(connection_id)),
+        ("host_id", Some(host_id.to_vec())),
+        ("address", text(address)),
+        ("port", int(i32::from(*port))),
+    ]
 }
 
 fn client(it: &Connection) -> Vec<(&'static str, Cell)> {

@@ -1,4 +1,4 @@
-//! Who listens where: each running node on its two ports.
+//! Who listens where: each running node on its ports.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -15,6 +15,8 @@ use crate::sim::cluster::options::ClusterOptions;
 use crate::sim::cluster::seed::address_after;
 use crate::sim::listen::client;
 use crate::sim::listen::error::SimError;
+use crate::sim::listen::options::SimOptions;
+use crate::sim::listen::proxied;
 use crate::sim::listen::world::World;
 
 /// Connections that may wait to be accepted.
@@ -24,40 +26,52 @@ const PORT_TRIES: usize = 32;
 /// How long an accept that failed (no descriptors left) is waited for.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// Two listening sockets of one node: plain, shard-aware.
-type Pair = (TcpListener, TcpListener);
+/// The listening sockets of one node, each with where it leads and whether by TLS.
+type Sockets = Vec<(TcpListener, Gate)>;
+
+/// Where a port leads, and whether by TLS.
+type Gate = (Door, bool);
 
 /// The accepting tasks of each node that listens, by number.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    accepting: Vec<Option<[AbortHandle; 2]>>,
-    ready: Vec<Pair>,
+    accepting: Vec<Option<Vec<AbortHandle>>>,
+    ready: Vec<Sockets>,
+    gates: Vec<Gate>,
 }
 
 impl Listeners {
     /// Binds all sockets of a cluster that is to be, and writes ports that were 0 into `options`.
-    pub fn bind(options: &mut ClusterOptions) -> Result<Self, SimError> {
+    pub fn bind(options: &mut SimOptions) -> Result<Self, SimError> {
         let addresses = addresses(options)?;
+        let is_tls_only = options.tls.as_ref().is_some_and(|tls| tls.only);
+        let mut gates = vec![(Door::Plain, is_tls_only), (Door::ShardAware, is_tls_only)];
+        if options.proxy_port.is_some() {
+            gates.push((Door::Proxied, is_tls_only));
+        }
+        if options.tls_ports.is_some() {
+            gates.extend([(Door::Plain, true), (Door::ShardAware, true)]);
+        }
         for _ in 0..PORT_TRIES {
-            let mut ports = (options.port, options.shard_aware_port);
+            let mut ports = ports(options);
+            let is_any = ports.contains(&0);
             let mut ready = Vec::new();
             for address in &addresses {
-                match bind_pair(*address, ports) {
-                    Ok(pair) => {
-                        ports = (port(&pair.0, ports.0), port(&pair.1, ports.1));
-                        ready.push(pair);
+                match bind_all(*address, &ports, &gates) {
+                    Ok(sockets) => {
+                        let bound = sockets.iter().zip(&ports);
+                        ports = bound
+                            .map(|((socket, _), wanted)| bound_port(socket, *wanted))
+                            .collect();
+                        ready.push(sockets);
                     }
-                    Err(SimError::Bind { .. })
-                        if options.port == 0 || options.shard_aware_port == 0 =>
-                    {
-                        break;
-                    }
+                    Err(SimError::Bind { .. }) if is_any => break,
                     Err(error) => return Err(error),
                 }
             }
             if ready.len() == addresses.len() {
-                (options.port, options.shard_aware_port) = ports;
-                return Ok(Self { accepting: Vec::new(), ready });
+                set_ports(options, &ports, &gates);
+                return Ok(Self { accepting: Vec::new(), ready, gates });
             }
         }
         Err(SimError::NoPort)
@@ -69,24 +83,21 @@ impl Listeners {
     pub fn follow(world: &Rc<World>) {
         let (nodes, ports) = world.with(|cluster, _| {
             let nodes = cluster.members.iter().map(|it| it.answers().then_some(it.address));
-            let ports = (cluster.options.port, cluster.options.shard_aware_port);
-            (nodes.collect::<Vec<_>>(), ports)
+            (nodes.collect::<Vec<_>>(), ports(&cluster.options))
         });
         let mut listeners = world.listeners.borrow_mut();
+        let gates = listeners.gates.clone();
         let mut ready = std::mem::take(&mut listeners.ready).into_iter();
         listeners.accepting.resize_with(nodes.len(), || None);
         for (node, (address, accepting)) in nodes.iter().zip(&mut listeners.accepting).enumerate() {
             match (address, accepting.take()) {
                 (Some(_), Some(tasks)) => *accepting = Some(tasks),
                 (Some(address), None) => {
-                    let pair = ready.next().or_else(|| bind_pair(*address, ports).ok());
-                    *accepting = pair.map(|(plain, aware)| {
-                        let accept = |listener, door| {
-                            spawn_local(accept(Rc::clone(world), listener, node, door))
-                                .abort_handle()
-                        };
-                        [accept(plain, Door::Plain), accept(aware, Door::ShardAware)]
-                    });
+                    let sockets = ready.next().or_else(|| bind_all(*address, &ports, &gates).ok());
+                    let accept = |(listener, gate)| {
+                        spawn_local(accept(Rc::clone(world), listener, node, gate)).abort_handle()
+                    };
+                    *accepting = sockets.map(|sockets| sockets.into_iter().map(accept).collect());
                 }
                 (None, Some(tasks)) => tasks.iter().for_each(AbortHandle::abort),
                 (None, None) => {}
@@ -95,11 +106,17 @@ impl Listeners {
     }
 }
 
-async fn accept(world: Rc<World>, listener: TcpListener, node: usize, door: Door) {
+async fn accept(world: Rc<World>, listener: TcpListener, node: usize, gate: Gate) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                spawn_local(client::serve(Rc::clone(&world), stream, node, door));
+            Ok((mut stream, peer)) => {
+                let peer = match gate.0 {
+                    Door::Plain | Door::ShardAware => Some(peer),
+                    Door::Proxied => proxied::peer(&mut stream).await,
+                };
+                if let Some(peer) = peer {
+                    spawn_local(client::serve(Rc::clone(&world), (stream, peer), node, gate));
+                }
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
@@ -116,12 +133,34 @@ fn addresses(options: &ClusterOptions) -> Result<Vec<IpAddr>, ClusterError> {
     (0..options.nodes).map(address).collect()
 }
 
-fn bind_pair(address: IpAddr, ports: (u16, u16)) -> Result<Pair, SimError> {
-    let bind = |port| {
-        let address = SocketAddr::new(address, port);
-        listen(address).map_err(|source| SimError::Bind { address, source })
+/// The ports of every node, in the order of its gates.
+fn ports(options: &ClusterOptions) -> Vec<u16> {
+    let of_tls = options.tls_ports.map(|(plain, aware)| [plain, aware]);
+    let usual = [options.port, options.shard_aware_port];
+    usual.into_iter().chain(options.proxy_port).chain(of_tls.into_iter().flatten()).collect()
+}
+
+fn set_ports(options: &mut ClusterOptions, ports: &[u16], gates: &[Gate]) {
+    let mut of_tls = (0, 0);
+    for (at, (port, (door, tls))) in ports.iter().zip(gates).enumerate() {
+        match (door, *tls && at > 1) {
+            (Door::Plain, false) => options.port = *port,
+            (Door::ShardAware, false) => options.shard_aware_port = *port,
+            (Door::Proxied, _) => options.proxy_port = Some(*port),
+            (Door::Plain, true) => of_tls.0 = *port,
+            (Door::ShardAware, true) => of_tls.1 = *port,
+        }
+    }
+    options.tls_ports = options.tls_ports.map(|_| of_tls);
+}
+
+fn bind_all(address: IpAddr, ports: &[u16], gates: &[Gate]) -> Result<Sockets, SimError> {
+    let bind = |(port, gate): (&u16, &Gate)| {
+        let address = SocketAddr::new(address, *port);
+        let socket = listen(address).map_err(|source| SimError::Bind { address, source })?;
+        Ok((socket, *gate))
     };
-    Ok((bind(ports.0)?, bind(ports.1)?))
+    ports.iter().zip(gates).map(bind).collect()
 }
 
 /// Listens on one address.
@@ -134,6 +173,6 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn port(listener: &TcpListener, wanted: u16) -> u16 {
+fn bound_port(listener: &TcpListener, wanted: u16) -> u16 {
     listener.local_addr().map_or(wanted, |address| address.port())
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 
 use crate::sim::cluster::options::ClusterOptions;
+use crate::sim::listen::tls::SimTls;
 
 /// A cluster on sockets. Port 0 means: one that is free on every node's address.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +13,8 @@ pub struct SimOptions {
     pub cluster: ClusterOptions,
     /// Where the page of control listens; nowhere when absent.
     pub api: Option<SocketAddr>,
+    /// TLS, which the nodes speak besides or instead of plain CQL.
+    pub tls: Option<SimTls>,
 }
 
 impl Deref for SimOptions {

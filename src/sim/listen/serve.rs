@@ -64,9 +64,10 @@ fn start(mut options: SimOptions) -> Result<(Rc<World>, Started), SimError> {
     #[expect(clippy::disallowed_methods, reason = "the shell tells the cluster what day it is")]
     let today = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     options.cluster.epoch_micros = i64::try_from(today.as_micros()).unwrap_or_default();
-    let listeners = Listeners::bind(&mut options.cluster)?;
+    let listeners = Listeners::bind(&mut options)?;
     let port = options.cluster.port;
-    let world = Rc::new(World::new(Cluster::new(options.cluster)?, listeners));
+    let world = World::new(Cluster::new(options.cluster)?, listeners, options.tls);
+    let world = Rc::new(world);
     Listeners::follow(&world);
     let mut api = None;
     if let Some(address) = options.api {

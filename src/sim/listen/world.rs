@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::sim::cluster::cluster::Cluster;
 use crate::sim::cluster::connections::{ConnectionId, Mail};
 use crate::sim::listen::listeners::Listeners;
+use crate::sim::listen::tls::SimTls;
 
 /// Bytes that may wait for one client; one that reads so slowly is disconnected.
 const MAIL_MAX: usize = 16 << 20;
@@ -65,18 +66,21 @@ pub struct World {
     pub sooner: Notify,
     /// Who listens.
     pub listeners: RefCell<Listeners>,
+    /// TLS of the nodes.
+    pub tls: Option<SimTls>,
 }
 
 impl World {
     /// Puts `cluster` under the machine's clock.
     #[must_use]
-    pub fn new(cluster: Cluster, listeners: Listeners) -> Self {
+    pub fn new(cluster: Cluster, listeners: Listeners, tls: Option<SimTls>) -> Self {
         Self {
             cluster: RefCell::new(cluster),
             started: Instant::now(),
             mailboxes: RefCell::default(),
             sooner: Notify::new(),
             listeners: RefCell::new(listeners),
+            tls,
         }
     }
 

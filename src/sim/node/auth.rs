@@ -1,32 +1,75 @@
-//! AUTH_RESPONSE: one user with one password.
+//! AUTH_RESPONSE: name and password, or an answer to a challenge.
+
+use md5::{Digest, Md5};
 
 use crate::sim::cluster::cluster::Cluster;
 use crate::sim::node::answer::Answer;
 use crate::sim::node::connection::{Connection, Phase};
 use crate::sim::node::refusal::{CREDENTIALS, Refusal};
-use crate::wire::notation::put_bytes;
+use crate::wire::notation::{Reader, put_bytes};
 use crate::wire::opcode::Opcode;
 
 /// Answers AUTH_RESPONSE. After a wrong password the client may try again.
 pub fn respond(
-    cluster: &Cluster,
+    cluster: &mut Cluster,
     connection: &mut Connection,
     body: &[u8],
 ) -> Result<Answer, Refusal> {
-    let Some((user, password)) = &cluster.options.user else {
+    if !cluster.roles.is_enabled() {
         return Err(Refusal::new(CREDENTIALS, "Authentication is not enabled"));
-    };
-    let Some((given_user, given_password)) = read(body) else {
+    }
+    if cluster.options.challenge
+        && let Some(answer) = challenge(cluster, connection, body)?
+    {
+        return Ok(answer);
+    }
+    let Some((user, password)) = read(body) else {
         return Err(Refusal::new(CREDENTIALS, "Authentication ID must not be null"));
     };
-    if given_user != user.as_bytes() || given_password != password.as_bytes() {
-        return Err(Refusal::new(CREDENTIALS, "Username and/or password are incorrect"));
-    }
-    connection.user = Some(user.clone());
+    let user = String::from_utf8_lossy(user).into_owned();
+    let judged = cluster.roles.log_in(&user, password);
+    judged.map_err(|text| Refusal::new(CREDENTIALS, text))?;
+    Ok(let_in(connection, user))
+}
+
+fn let_in(connection: &mut Connection, user: String) -> Answer {
+    connection.user = Some(user);
     connection.phase = Phase::Ready;
     let mut out = Vec::new();
     put_bytes(&mut out, Some(&[]));
-    Ok(Answer::new(Opcode::AuthSuccess, out))
+    Answer::new(Opcode::AuthSuccess, out)
+}
+
+/// A mechanism of two steps: the client sends its name alone, is sent a number, and answers with
+/// the MD5 of number and password. `None` for a name with a password, which is taken as well.
+fn challenge(
+    cluster: &mut Cluster,
+    connection: &mut Connection,
+    body: &[u8],
+) -> Result<Option<Answer>, Refusal> {
+    let token = Reader::new(body).bytes()?.unwrap_or_default();
+    if let Some((user, number)) = connection.challenge.take() {
+        let role = cluster.roles.get(&user).filter(|role| role.may_log_in);
+        let right = role.is_some_and(|role| {
+            let mut hash = Md5::new();
+            hash.update(number.to_be_bytes());
+            hash.update(role.password.as_bytes());
+            hash.finalize().as_slice() == token
+        });
+        if !right {
+            let text = "Username and/or password are incorrect";
+            return Err(Refusal::new(CREDENTIALS, text));
+        }
+        return Ok(Some(let_in(connection, user)));
+    }
+    if token.is_empty() || token.contains(&0) {
+        return Ok(None);
+    }
+    let number = cluster.chance();
+    connection.challenge = Some((String::from_utf8_lossy(token).into_owned(), number));
+    let mut out = Vec::new();
+    put_bytes(&mut out, Some(&number.to_be_bytes()));
+    Ok(Some(Answer::new(Opcode::AuthChallenge, out)))
 }
 
 /// User and password of a SASL PLAIN token. As the real server it does not read the length in

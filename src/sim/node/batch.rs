@@ -11,6 +11,7 @@ use crate::sim::node::execute::{bind, conclude, find, on_database, recall};
 use crate::sim::node::refusal::Refusal;
 use crate::sim::node::replicas::{Form, check};
 use crate::sim::node::result::Description;
+use crate::sim::node::rights;
 use crate::sim::store::prepared::Prepared;
 use crate::wire::notation::Value;
 use crate::wire::request::batch::{Batch, ChildStatement};
@@ -34,6 +35,9 @@ pub fn batch(
         };
         let values = bind(&statement.prepared, child.values, connection)?;
         statements.push((Arc::clone(&statement.prepared), values));
+    }
+    for (prepared, _) in &statements {
+        rights::check(cluster, connection, prepared)?;
     }
     for (prepared, values) in &statements {
         let what = (&**prepared, Form::Child(batch.kind));

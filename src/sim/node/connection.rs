@@ -51,6 +51,8 @@ pub struct Registered {
     pub status: bool,
     /// SCHEMA_CHANGE.
     pub schema: bool,
+    /// CLIENT_ROUTES_CHANGE.
+    pub client_routes: bool,
 }
 
 /// One client connection.
@@ -82,6 +84,8 @@ pub struct Connection {
     pub keyspace: Option<String>,
     /// Who logged in.
     pub user: Option<String>,
+    /// Who is to answer which number, in the midst of a login of two steps.
+    pub challenge: Option<(String, u64)>,
     /// All pairs of STARTUP.
     pub startup: Vec<(String, String)>,
 }
@@ -109,6 +113,7 @@ impl Connection {
             registered: Registered::default(),
             keyspace: None,
             user: None,
+            challenge: None,
             startup: Vec::new(),
         }
     }

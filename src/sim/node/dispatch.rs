@@ -29,7 +29,7 @@ pub fn dispatch(
     match opcode {
         Some(Opcode::Options) => Ok(startup::options(cluster, connection)),
         Some(Opcode::Startup) => startup::startup(cluster, connection, body),
-        Some(Opcode::Register) => startup::register(connection, body),
+        Some(Opcode::Register) => startup::register(cluster.options.like, connection, body),
         Some(Opcode::AuthResponse) => auth::respond(cluster, connection, body),
         Some(Opcode::Query) => execute::query(cluster, connection, body, now),
         Some(Opcode::Prepare) => execute::prepare(cluster, connection, body),

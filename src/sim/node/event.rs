@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::sim::node::connection::Connection;
 use crate::sim::store::outcome::{SchemaChange, Target};
 use crate::wire::frame::write_frame;
-use crate::wire::notation::{put_inet, put_string};
+use crate::wire::notation::{put_inet, put_string, put_string_list};
 use crate::wire::opcode::Opcode;
 
 /// The stream id of events.
@@ -30,6 +30,13 @@ pub enum Event<'a> {
     },
     /// A change of the schema.
     Schema(&'a SchemaChange),
+    /// A route to a node has changed.
+    ClientRoutes {
+        /// Of which connection.
+        connection_id: &'a str,
+        /// The node's host id.
+        host_id: &'a str,
+    },
 }
 
 impl Event<'_> {
@@ -40,6 +47,7 @@ impl Event<'_> {
             Self::Topology { .. } => connection.registered.topology,
             Self::Status { .. } => connection.registered.status,
             Self::Schema(_) => connection.registered.schema,
+            Self::ClientRoutes { .. } => connection.registered.client_routes,
         }
     }
 
@@ -63,6 +71,12 @@ impl Event<'_> {
             Self::Schema(change) => {
                 put_string(out, "SCHEMA_CHANGE");
                 write_schema_change(change, out);
+            }
+            Self::ClientRoutes { connection_id, host_id } => {
+                put_string(out, "CLIENT_ROUTES_CHANGE");
+                put_string(out, "UPDATE_NODES");
+                put_string_list(out, &[*connection_id]);
+                put_string_list(out, &[*host_id]);
             }
         });
         out

@@ -13,6 +13,7 @@ use crate::sim::node::refusal::{INVALID, Refusal, SERVER};
 use crate::sim::node::replicas::{Form, check};
 use crate::sim::node::result;
 use crate::sim::node::result::Description;
+use crate::sim::node::rights;
 use crate::sim::store::outcome::Outcome;
 use crate::sim::store::prepared::Prepared;
 use crate::sim::store::request::Request;
@@ -119,6 +120,7 @@ fn run(
     let options = parameters.options()?;
     let prepared = &statement.prepared;
     let values = bind(prepared, parameters.values, connection)?;
+    rights::check(cluster, connection, prepared)?;
     let tablet = check(cluster, connection, (prepared, form), &values, parameters.consistency)?;
     let serial = parameters.is_serial();
     let outcome =
@@ -150,6 +152,8 @@ pub(super) fn on_database<T>(
         layout: &cluster.layout,
         connections: &cluster.connections,
         columns: &cluster.columns,
+        client_routes: &cluster.client_routes,
+        like: cluster.options.like,
         seed: cluster.options.seed,
         asking: connection,
     };

@@ -12,6 +12,7 @@ pub mod receive; // bytes → frames
 pub mod refusal; // ERROR
 pub mod replicas; // where a request should have gone, and who lives
 pub mod result; // RESULT
+pub mod rights; // what a role may do
 pub mod startup; // OPTIONS, STARTUP, REGISTER
 pub mod supported; // SUPPORTED
 pub mod tablet_payload; // tablets-routing-v1

@@ -12,14 +12,17 @@ use crate::wire::opcode::Opcode;
 
 /// The class that clients look at; ScyllaDB keeps Cassandra's name.
 const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
+/// The class when logins may take two steps; clients that do not know it send their name and password.
+const CHALLENGER: &str = "org.example.ChallengeAuthenticator";
 
 /// Answers OPTIONS.
 #[must_use]
 pub fn options(cluster: &Cluster, connection: &Connection) -> Answer {
     let member = cluster.members.get(connection.node);
-    let port = cluster.options.shard_aware_port;
+    let of_tls = cluster.options.tls_ports.map(|(_, aware)| aware);
+    let ports = (cluster.options.shard_aware_port, of_tls);
     let body = member.map_or_else(Vec::new, |member| {
-        supported::body(cluster.options.like, member, connection.shard, port)
+        supported::body(cluster.options.like, member, connection.shard, ports)
     });
     Answer::new(Opcode::Supported, body)
 }
@@ -48,10 +51,11 @@ pub fn startup(
     };
     let owned = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     connection.startup = owned.collect();
-    if cluster.options.user.is_some() {
+    if cluster.roles.is_enabled() {
         connection.phase = Phase::Authenticating;
         let mut body = Vec::new();
-        put_string(&mut body, AUTHENTICATOR);
+        let challenge = cluster.options.challenge;
+        put_string(&mut body, if challenge { CHALLENGER } else { AUTHENTICATOR });
         Ok(Answer::new(Opcode::Authenticate, body))
     } else {
         connection.phase = Phase::Ready;
@@ -60,13 +64,14 @@ pub fn startup(
 }
 
 /// Answers REGISTER.
-pub fn register(connection: &mut Connection, body: &[u8]) -> Result<Answer, Refusal> {
+pub fn register(like: Like, connection: &mut Connection, body: &[u8]) -> Result<Answer, Refusal> {
     let mut registered = connection.registered;
     for name in Reader::new(body).string_list()? {
         match name {
             "TOPOLOGY_CHANGE" => registered.topology = true,
             "STATUS_CHANGE" => registered.status = true,
             "SCHEMA_CHANGE" => registered.schema = true,
+            "CLIENT_ROUTES_CHANGE" if like >= Like::V2026_3 => registered.client_routes = true,
             _ => {
                 let text = format!("Invalid value '{name}' for Event.Type");
                 return Err(Refusal::new(PROTOCOL, text));

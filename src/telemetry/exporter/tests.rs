@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::telemetry::names::ALL;
+use crate::telemetry::report::RotationReport;
 use crate::topology::id::HostId;
 use crate::topology::node::Node;
 use crate::topology::snapshot::SnapshotBuilder;
@@ -56,6 +57,15 @@ fn cluster() -> ClusterReport {
     ClusterReport {
         snapshot: snapshot.into(),
         dials: vec![dial(0), dial(7)],
+        tls: TlsReport {
+            rotations: vec![RotationReport {
+                side: "clients",
+                loads: 1,
+                failures: 0,
+                expires_s: Some(4_000_000_000),
+            }],
+            client_handshakes: vec![("done", 3)],
+        },
         ..ClusterReport::default()
     }
 }

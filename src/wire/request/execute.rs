@@ -27,9 +27,21 @@ impl<'a> Execute<'a> {
 ///
 /// A client that prepared before the table changed would read new rows by old columns.
 pub fn ask_for_metadata(body: &mut [u8]) {
-    let Ok(id) = Reader::new(body).short_bytes() else { return };
-    let flags_at = 2 + id.len() + 2;
+    let Some(flags_at) = flags_at(body) else { return };
     if let Some(flags) = body.get_mut(flags_at) {
         *flags &= !SKIP_METADATA;
     }
+}
+
+/// Whether an EXECUTE body asks for rows without their metadata.
+#[must_use]
+pub fn skips_metadata(body: &[u8]) -> bool {
+    let flags = flags_at(body).and_then(|at| body.get(at));
+    flags.is_some_and(|flags| flags & SKIP_METADATA != 0)
+}
+
+/// Offset of the flags: behind the id and the consistency.
+fn flags_at(body: &[u8]) -> Option<usize> {
+    let id = Reader::new(body).short_bytes().ok()?;
+    Some(2 + id.len() + 2)
 }

@@ -3,6 +3,7 @@
 pub mod error;
 pub mod event;
 pub mod metadata;
+pub mod metadata_id;
 pub mod prefix;
 pub mod prepared;
 pub mod result;

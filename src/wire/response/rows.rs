@@ -2,7 +2,7 @@
 
 use crate::wire::error::WireError;
 use crate::wire::notation::{Reader, put_bytes, put_int};
-use crate::wire::response::metadata::{ColumnSpec, Metadata};
+use crate::wire::response::metadata::{ColumnSpec, HAS_MORE_PAGES, Metadata, NO_METADATA};
 use crate::wire::response::result::ResultKind;
 
 /// A RESULT Rows, its cells unread.
@@ -84,6 +84,31 @@ impl<'a> Row<'a, '_> {
     ) -> Result<Option<T>, WireError> {
         self.get(name).map(read).transpose()
     }
+}
+
+/// The number of columns in a RESULT Rows message that does not describe them; `None` when it does.
+#[inline]
+#[must_use]
+pub fn bare_columns_count(message: &[u8]) -> Option<u32> {
+    let mut reader = Reader::new(message.get(4..)?);
+    let flags = u32::from_be_bytes(reader.int().ok()?.to_be_bytes());
+    if flags & NO_METADATA == 0 {
+        return None;
+    }
+    u32::try_from(reader.int().ok()?).ok()
+}
+
+/// The paging state in a RESULT Rows message that another page follows.
+#[inline]
+#[must_use]
+pub fn next_page(message: &[u8]) -> Option<&[u8]> {
+    let mut reader = Reader::new(message.get(4..)?);
+    let flags = u32::from_be_bytes(reader.int().ok()?.to_be_bytes());
+    if flags & HAS_MORE_PAGES == 0 {
+        return None;
+    }
+    reader.int().ok()?;
+    reader.bytes().ok()?
 }
 
 /// Appends the message of a RESULT Rows, kind included.

@@ -15,7 +15,7 @@ async fn a_source_port_leads_to_its_shard() {
     for shard in [4, 0, 3] {
         let lane = open(&node, &gate, aim(&node, shard, 5)).await.unwrap();
         assert_eq!(lane.shard, ShardId(shard));
-        assert_eq!(lane.stream.local_addr().unwrap().port() % 5, shard);
+        assert_eq!(lane.stream.tcp().unwrap().local_addr().unwrap().port() % 5, shard);
     }
     let counts = gate.stats.counts();
     assert_eq!((counts.opened, counts.verdict), (3, PortVerdict::Direct));
@@ -127,7 +127,7 @@ async fn a_silent_node_is_given_up_in_time() {
     let listener = tokio::net::TcpListener::bind("127.0.62.17:0").await.unwrap();
     let settings = DialSettings { handshake_timeout_ms: 20, ..DialSettings::default() };
     let address = listener.local_addr().unwrap();
-    let target = NodeTarget { node: NodeId(0), host: None, address };
+    let target = NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold };
     let gate = NodeGate::default();
     let plain = LaneSet::plain(None);
     let error = Dialer::new(settings).open(&target, &gate, &plain, (Aim::Any, 1)).await;
@@ -142,7 +142,7 @@ async fn a_closed_port_is_named() {
     let listener = std::net::TcpListener::bind("127.0.62.18:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let target = NodeTarget { node: NodeId(0), host: None, address };
+    let target = NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold };
     let gate = NodeGate::default();
     let error = Dialer::default().open(&target, &gate, &LaneSet::plain(None), (Aim::Any, 0)).await;
     assert_eq!(error.unwrap_err().to_string(), format!("cannot connect to {address}"));
@@ -160,5 +160,5 @@ fn aim(node: &FakeNode, shard: u16, nr_shards: u16) -> Aim {
 }
 
 fn target(node: &FakeNode) -> NodeTarget {
-    NodeTarget { node: NodeId(0), host: None, address: node.plain }
+    NodeTarget { node: NodeId(0), host: None, address: node.plain, shard_port: ShardPort::AsTold }
 }

@@ -12,7 +12,7 @@ use crate::wire::error::WireError;
 use crate::wire::frame::write_frame;
 use crate::wire::notation::{put_int, put_string, put_string_list};
 use crate::wire::response::error::ErrorCode;
-use crate::wire::response::supported::{LWT_MARK, TABLETS_V1};
+use crate::wire::response::supported::{LWT_MARK, TABLETS_V1, USE_METADATA_ID};
 
 const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
 
@@ -30,11 +30,12 @@ async fn a_lane_negotiates_what_is_offered_and_no_more() {
 
     assert_eq!(
         Extensions::offered(&answer.unwrap()),
-        Extensions { tablets_v1: true, lwt_mask: 1 << 31 }
+        Extensions { tablets_v1: true, lwt_mask: 1 << 31, metadata_ids: true }
     );
     let pairs = Reader::new(&requests[1]).string_map().unwrap();
     let keys: Vec<&str> = pairs.iter().map(|(key, _)| *key).collect();
-    assert_eq!(keys, ["CQL_VERSION", "DRIVER_NAME", "DRIVER_VERSION", TABLETS_V1, LWT_MARK]);
+    let extensions = [TABLETS_V1, LWT_MARK, USE_METADATA_ID];
+    assert_eq!(keys, [&["CQL_VERSION", "DRIVER_NAME", "DRIVER_VERSION"][..], &extensions].concat());
     assert_eq!(pairs[1].1, "shardlane");
 }
 
@@ -85,7 +86,7 @@ async fn a_node_that_wants_a_login_is_told_apart() {
     let text = answer.unwrap_err().to_string();
     assert_eq!(
         text,
-        "the node asks for a login (PasswordAuthenticator), but there is no credential"
+        format!("the node asks for a login ({AUTHENTICATOR}), but there is no credential")
     );
 }
 

@@ -7,8 +7,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::*;
-use crate::net::lanes::dial::DialSettings;
+use crate::net::lanes::dial::{DialSettings, ShardPort};
 use crate::net::lanes::fake_node::FakeNode;
+use crate::net::lanes::lane_course::EXCESS_PER_SHARD;
 
 const QUICK: BackoffSettings = BackoffSettings { first_ms: 5, max_ms: 40, quiet_ms: 60_000 };
 
@@ -19,6 +20,17 @@ async fn every_shard_gets_its_lane_and_nothing_is_opened_in_vain() {
     assert_eq!(kept.shards(6).await, (0..6).collect());
     assert_eq!(node.accepted.load(Ordering::Relaxed), 6);
     assert_eq!(kept.gate.stats.counts().verdict, PortVerdict::Direct);
+}
+
+#[tokio::test]
+async fn a_node_has_one_lane_where_that_is_all_that_is_asked_for() {
+    let node = FakeNode::start("127.0.62.29", 6).await;
+    let settings = DialSettings { lane_per_shard: false, ..DialSettings::default() };
+    let mut kept = Kept::with(settings, node.plain, None);
+    kept.shards(1).await;
+    let more = timeout(Duration::from_millis(100), kept.reports.recv()).await;
+    assert!(more.is_err(), "{more:?}");
+    assert_eq!(node.accepted.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
@@ -119,15 +131,25 @@ impl Kept {
     fn at(address: std::net::SocketAddr, port: u16, keyspace: Option<&str>) -> Self {
         let settings =
             DialSettings { shard_aware_port_default: Some(port), ..DialSettings::default() };
+        Self::with(settings, address, keyspace)
+    }
+
+    fn with(settings: DialSettings, address: std::net::SocketAddr, keyspace: Option<&str>) -> Self {
         let gate = Arc::new(NodeGate::default());
         let mut set = LaneSet::plain(None);
         set.keyspace = keyspace.map(Arc::from);
         let keeper = LaneKeeper {
             dialer: Arc::new(Dialer::new(settings)),
-            target: NodeTarget { node: NodeId(0), host: None, address },
+            target: NodeTarget {
+                node: NodeId(0),
+                host: None,
+                address,
+                shard_port: ShardPort::AsTold,
+            },
             gate: Arc::clone(&gate),
             set,
             backoff: (QUICK, u64::from(address.port())),
+            first: None,
         };
         let (inputs, keeper_inputs) = mpsc::channel(8);
         let (keeper_reports, reports) = mpsc::channel(2);

@@ -24,7 +24,7 @@ fn start(last_octet: u8) -> SimHandle {
         shards: 3,
         ..ClusterOptions::default()
     };
-    let options = SimOptions { cluster, api: Some(SocketAddr::new(address, 0)) };
+    let options = SimOptions { cluster, api: Some(SocketAddr::new(address, 0)), tls: None };
     SimHandle::spawn(options).unwrap()
 }
 

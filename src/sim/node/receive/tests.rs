@@ -119,8 +119,8 @@ fn supported_names_the_shard_and_what_each_version_has() {
 
 #[test]
 fn a_wrong_password_may_be_followed_by_the_right_one() {
-    let user = Some(("bob".to_owned(), "secret".to_owned()));
-    let mut cluster = cluster(|options| options.user = user);
+    let users = vec![("bob".to_owned(), "secret".to_owned())];
+    let mut cluster = cluster(|options| options.users = users);
     let probe = Probe::connect(&mut cluster, 0, 0);
     assert_eq!(probe.startup(&mut cluster, &[]).opcode(), Opcode::Authenticate);
     let options = probe.send(&mut cluster, Opcode::Options, &[]);

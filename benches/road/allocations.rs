@@ -1,0 +1,65 @@
+//! Whether the road allocates: passes requests under an allocator that counts.
+//!
+//! In a steady state a request asks for no memory at all. Fails when that is not so.
+
+#![allow(dead_code, reason = "the bench beside it uses the rest")]
+
+#[path = "../../tests/support/frames.rs"]
+mod frames;
+#[path = "rig.rs"]
+mod rig;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::rig::{Rig, Variant};
+
+/// Requests after which nearly every buffer has its size.
+const WARM_UP: u64 = 20_000;
+const REQUESTS: u64 = 100_000;
+/// A lane that is busier by chance than ever before grows its tables a last time.
+const ALLOCATIONS_MAX: u64 = 20;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+struct Counting;
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the promises.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the promises.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn main() {
+    let mut failed = 0;
+    for variant in Variant::ALL {
+        let mut rig = Rig::new(variant);
+        assert!(ALLOCATIONS.load(Ordering::Relaxed) > 0, "nothing is counted");
+        let warm = rig.pass(WARM_UP, false);
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let passed = rig.pass(REQUESTS, false);
+        let count = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        rig.check(warm + passed);
+        let verdict = if count <= ALLOCATIONS_MAX { "ok" } else { "FAILED" };
+        println!("{verdict:<6} {:<14} {count:>6} allocations in {passed} requests", variant.name());
+        failed += i32::from(count > ALLOCATIONS_MAX);
+    }
+    std::process::exit(failed.min(1));
+}

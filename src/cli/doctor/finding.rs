@@ -1,0 +1,142 @@
+//! What the doctor found: one line each, and what to do about it.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// It works, and could be better.
+    Warn,
+    /// `run` would not work well, or not at all.
+    Bad,
+}
+
+impl Level {
+    /// The word at the beginning of the line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Bad => "BAD",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What it is about, one word.
+    pub topic: &'static str,
+    /// What was found, with the value that was looked at.
+    pub text: String,
+    /// What to do; absent when all is well.
+    pub fix: Option<String>,
+}
+
+/// Everything that was found, in the order in which it was looked at.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Findings(pub Vec<Finding>);
+
+impl Findings {
+    /// Something is as it should be.
+    pub fn ok(&mut self, topic: &'static str, text: impl Into<String>) {
+        self.0.push(Finding { level: Level::Ok, topic, text: text.into(), fix: None });
+    }
+
+    /// Something could be better.
+    pub fn warn(&mut self, topic: &'static str, text: impl Into<String>, fix: impl Into<String>) {
+        self.add(Level::Warn, topic, text, fix);
+    }
+
+    /// Something has to be mended.
+    pub fn bad(&mut self, topic: &'static str, text: impl Into<String>, fix: impl Into<String>) {
+        self.add(Level::Bad, topic, text, fix);
+    }
+
+    /// Something that is as bad as `level`.
+    pub fn add(
+        &mut self,
+        level: Level,
+        topic: &'static str,
+        text: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
+        self.0.push(Finding { level, topic, text: text.into(), fix: Some(fix.into()) });
+    }
+
+    /// Adds what was found elsewhere.
+    pub fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
+    /// Counts the findings of a level.
+    #[must_use]
+    pub fn count(&self, level: Level) -> usize {
+        self.0.iter().filter(|finding| finding.level == level).count()
+    }
+
+    /// Whether nothing has to be mended.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.count(Level::Bad) == 0
+    }
+
+    /// Prints them for people, and how many of which kind there are.
+    pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        for Finding { level, topic, text, fix } in &self.0 {
+            writeln!(out, "{:4}  {topic:9}  {text}", level.word())?;
+            if let Some(fix) = fix {
+                writeln!(out, "      {:9}  {fix}", "-> fix")?;
+            }
+        }
+        let [ok, warn, bad] = [Level::Ok, Level::Warn, Level::Bad].map(|level| self.count(level));
+        writeln!(out, "{ok} ok, {warn} to improve, {bad} to mend")
+    }
+
+    /// All of them for programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let one = |finding: &Finding| {
+            json!({
+                "level": finding.level.word().to_ascii_lowercase(),
+                "topic": finding.topic,
+                "text": finding.text,
+                "fix": finding.fix,
+            })
+        };
+        let findings: Vec<Value> = self.0.iter().map(one).collect();
+        json!({ "well": self.is_well(), "findings": findings })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_finding_is_a_line_and_its_fix_the_next() {
+        let mut findings = Findings::default();
+        findings.ok("version", "ScyllaDB 2026.3.0");
+        findings.warn("clock", "2 s late", "run NTP");
+        assert!(findings.is_well());
+        findings.bad("node", "mute", "start it");
+        assert!(!findings.is_well());
+        let mut out = Vec::new();
+        findings.print(&mut out).unwrap();
+        let expected = "ok    version    ScyllaDB 2026.3.0\n\
+                        warn  clock      2 s late\n      \
+                        -> fix     run NTP\n\
+                        BAD   node       mute\n      \
+                        -> fix     start it\n\
+                        1 ok, 1 to improve, 1 to mend\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        assert_eq!(findings.json()["findings"][2]["level"], "bad");
+    }
+}

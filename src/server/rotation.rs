@@ -1,0 +1,80 @@
+//! Looks after files that are replaced while we run: certificates, keys and CAs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::config::settings::Settings;
+use crate::net::tls::client_tls::ClientTls;
+use crate::net::tls::error::TlsError;
+use crate::net::tls::node_tls::NodeTls;
+use crate::net::tls::rotated::{Look, Rotated, RotationCounts};
+use crate::telemetry::report::{RotationReport, TlsReport};
+
+/// TLS on both sides, as far as it is wanted. Cheap to clone: everybody shares one.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// Towards the nodes.
+    pub nodes: Option<Arc<NodeTls>>,
+    /// Towards clients.
+    pub clients: Option<Arc<ClientTls>>,
+}
+
+impl Tls {
+    /// Reads all files for the first time.
+    pub fn load(settings: &Settings) -> Result<Self, TlsError> {
+        Ok(Self {
+            nodes: NodeTls::load(&settings.node_tls)?.map(Arc::new),
+            clients: ClientTls::load(&settings.client_tls)?.map(Arc::new),
+        })
+    }
+
+    /// Whether there is anything to look after.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.nodes.is_some() || self.clients.is_some()
+    }
+
+    /// Looks at all files every `every_ms`, for ever. What is good serves the next connection; what
+    /// is not is told, and changes nothing.
+    pub async fn look_after(self, every_ms: u64) {
+        loop {
+            sleep(Duration::from_millis(every_ms)).await;
+            if let Some(nodes) = &self.nodes {
+                look("nodes", &nodes.rotated);
+            }
+            if let Some(clients) = &self.clients {
+                look("clients", &clients.rotated);
+            }
+        }
+    }
+
+    /// What telemetry tells of it.
+    #[must_use]
+    pub fn report(&self) -> TlsReport {
+        let nodes = self.nodes.as_ref().map(|tls| ("nodes", tls.rotated.counts()));
+        let clients = self.clients.as_ref().map(|tls| ("clients", tls.rotated.counts()));
+        let rotations = nodes.into_iter().chain(clients);
+        let handshakes = self.clients.as_ref().map(|tls| tls.stats.counts());
+        TlsReport {
+            rotations: rotations.map(|(side, counts)| rotation(side, counts)).collect(),
+            client_handshakes: handshakes.unwrap_or_default(),
+        }
+    }
+}
+
+fn rotation(side: &'static str, counts: RotationCounts) -> RotationReport {
+    let RotationCounts { loads, failures, expires_s } = counts;
+    RotationReport { side, loads, failures, expires_s }
+}
+
+fn look<C>(side: &'static str, rotated: &Rotated<C>) {
+    match rotated.look() {
+        Look::Same => {}
+        Look::Replaced => tracing::info!(side, "new TLS files are in use for new connections"),
+        Look::Failed(error) => {
+            tracing::error!(side, %error, "new TLS files are not used, those before stay in use");
+        }
+    }
+}

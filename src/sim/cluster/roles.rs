@@ -1,0 +1,98 @@
+//! Who may log in to a simulated cluster, and what each role may do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a grant allows on a table.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Right {
+    /// Reading.
+    Select,
+    /// Writing.
+    Modify,
+}
+
+impl Right {
+    /// The word in errors and grants.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Modify => "MODIFY",
+        }
+    }
+}
+
+/// One role.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Role {
+    /// Its password.
+    pub password: String,
+    /// Whether it may log in.
+    pub may_log_in: bool,
+    /// Whether it may do everything.
+    pub is_superuser: bool,
+    /// Right, keyspace and table of each grant.
+    pub grants: BTreeSet<(Right, String, String)>,
+}
+
+/// All roles. Without any, nobody logs in and everybody may do everything.
+#[derive(Clone, Debug, Default)]
+pub struct Roles {
+    enabled: bool,
+    roles: BTreeMap<String, Role>,
+}
+
+impl Roles {
+    /// Roles that may do everything, by name and password; without any, no login is asked for.
+    #[must_use]
+    pub fn new(users: &[(String, String)]) -> Self {
+        let mut roles = Self { enabled: !users.is_empty(), roles: BTreeMap::new() };
+        for (name, password) in users {
+            roles.create(name, password, true);
+        }
+        roles
+    }
+
+    /// Whether clients must log in.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// A role by its name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Role> {
+        self.roles.get(name)
+    }
+
+    /// A role by its name, to change it.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Role> {
+        self.roles.get_mut(name)
+    }
+
+    /// CREATE ROLE … WITH LOGIN = true; a role of this name is replaced.
+    pub fn create(&mut self, name: &str, password: &str, is_superuser: bool) {
+        let role = Role {
+            password: password.to_owned(),
+            may_log_in: true,
+            is_superuser,
+            grants: BTreeSet::new(),
+        };
+        self.roles.insert(name.to_owned(), role);
+    }
+
+    /// DROP ROLE; whether there was one.
+    pub fn drop_role(&mut self, name: &str) -> bool {
+        self.roles.remove(name).is_some()
+    }
+
+    /// Judges a name and a password, in the words of the real server.
+    pub fn log_in(&self, name: &str, password: &[u8]) -> Result<(), String> {
+        let role = self.get(name).filter(|role| role.password.as_bytes() == password);
+        match role {
+            Some(role) if role.may_log_in => Ok(()),
+            Some(_) => Err(format!("{name} is not permitted to log in")),
+            None => Err("Username and/or password are incorrect".to_owned()),
+        }
+    }
+}

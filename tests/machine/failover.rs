@@ -1,0 +1,88 @@
+//! No node of the local data center is up: those of another one, for requests that may go there.
+
+use shardlane::topology::id::NodeId;
+use shardlane::wire::opcode::Opcode;
+use shardlane::wire::response::error::{ErrorCode, Extras};
+
+use crate::support::frames::{batch, execute_at, prepare, query, query_at, void};
+use crate::support::rig::Rig;
+
+const QUORUM: u16 = 4;
+const LOCAL_QUORUM: u16 = 6;
+const LOCAL_SERIAL: u16 = 9;
+const LOCAL_ONE: u16 = 10;
+
+/// One lane to node 2, which is far away.
+fn far_away(local_consistency: bool) -> Rig {
+    let mut rig = Rig::new();
+    rig.input(|engine| engine.on_remote_nodes(vec![NodeId(2)], local_consistency));
+    rig.lane(2, 0);
+    rig
+}
+
+#[test]
+fn what_names_the_local_data_center_stays_and_the_rest_goes() {
+    let mut rig = far_away(false);
+    let client = rig.client();
+    let child: (&[u8], &[u8]) = (&[9; 16], b"k");
+    for (bytes, consistency) in [
+        (query_at(1, "SELECT", LOCAL_QUORUM), LOCAL_QUORUM),
+        (query_at(1, "SELECT", LOCAL_ONE), LOCAL_ONE),
+        (query_at(1, "SELECT", LOCAL_SERIAL), LOCAL_SERIAL),
+        (execute_at(1, &[9; 16], b"k", (LOCAL_ONE, 0)), LOCAL_ONE),
+        // The batches of these tests say LOCAL_QUORUM.
+        (batch(1, 0, &[child]), LOCAL_QUORUM),
+    ] {
+        rig.send(client, &bytes);
+        let answer = rig.answer(client);
+        assert_eq!((answer.stream(), answer.code()), (1, ErrorCode::UNAVAILABLE));
+        let extras = Extras::Unavailable { consistency, required: 1, alive: 0 };
+        assert_eq!(answer.error().extras, extras);
+        assert!(rig.all_requests().is_empty(), "it must not leave");
+    }
+    for bytes in [
+        query_at(2, "SELECT", QUORUM),
+        query(2, "SELECT"),
+        execute_at(2, &[9; 16], b"k", (QUORUM, 0)),
+        prepare(2, "SELECT"),
+    ] {
+        rig.send(client, &bytes);
+        let (lane, request) = rig.request();
+        rig.result(lane, request.stream(), &void());
+        assert_eq!(rig.answer(client).opcode(), Opcode::Result);
+    }
+    rig.finish();
+}
+
+#[test]
+fn what_names_the_local_data_center_goes_too_if_that_is_allowed() {
+    let mut rig = far_away(true);
+    let client = rig.client();
+    rig.send(client, &query_at(1, "SELECT", LOCAL_QUORUM));
+    let (lane, request) = rig.request();
+    rig.result(lane, request.stream(), &void());
+    assert_eq!(rig.answer(client).opcode(), Opcode::Result);
+    rig.finish();
+}
+
+#[test]
+fn once_a_local_lane_is_up_the_far_ones_finish_and_take_nothing_new() {
+    let mut rig = far_away(false);
+    let client = rig.client();
+    rig.send(client, &query_at(1, "SELECT 1", QUORUM));
+    let (far, waiting) = rig.request();
+    let near = rig.lane(0, 0);
+    rig.input(|engine| engine.on_remote_nodes(Vec::new(), false));
+    assert!(rig.lanes_to_close().is_empty(), "it still owes an answer");
+    for consistency in [QUORUM, LOCAL_QUORUM] {
+        rig.send(client, &query_at(2, "SELECT 2", consistency));
+        let (lane, request) = rig.request();
+        assert_eq!(lane, near);
+        rig.result(lane, request.stream(), &void());
+        assert_eq!(rig.answer(client).stream(), 2);
+    }
+    rig.result(far, waiting.stream(), &void());
+    assert_eq!(rig.answer(client).stream(), 1);
+    assert_eq!(rig.lanes_to_close(), [far]);
+    rig.finish();
+}

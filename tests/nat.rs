@@ -1,0 +1,142 @@
+//! Nodes behind something that rewrites source ports: every shard is reached by PROXY headers, and
+//! none for certain without.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot run should fail loudly")]
+#![allow(clippy::indexing_slicing, reason = "a test that cannot run should fail loudly")]
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use shardlane::net::lanes::backoff::BackoffSettings;
+use shardlane::net::lanes::dial::{Aim, DialSettings, Dialer, NodeTarget, ShardPort};
+use shardlane::net::lanes::dial_stats::PortVerdict;
+use shardlane::net::lanes::handshake_budget::NodeGate;
+use shardlane::net::lanes::lane_keeper::{LaneKeeper, LaneReport, keep};
+use shardlane::net::lanes::lane_set::LaneSet;
+use shardlane::sim::cluster::options::ClusterOptions;
+use shardlane::sim::listen::handle::SimHandle;
+use shardlane::sim::listen::options::SimOptions;
+use shardlane::token::shard::ShardId;
+use shardlane::topology::id::NodeId;
+use shardlane::wire::proxy_header::ProxyHeader;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+const SHARDS: u16 = 8;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One node behind NAT, with a PROXY protocol port, and that port.
+fn node(last: u8) -> (SimHandle, NodeTarget, u16) {
+    let cluster = ClusterOptions {
+        address: IpAddr::V4(Ipv4Addr::new(127, 0, 64, last)),
+        port: 0,
+        shard_aware_port: 0,
+        proxy_port: Some(0),
+        nat: true,
+        nodes: 1,
+        shards: SHARDS,
+        ..ClusterOptions::default()
+    };
+    let sim = SimHandle::spawn(SimOptions { cluster, api: None }).unwrap();
+    let address = sim.contact_points()[0];
+    let port = sim.with(|cluster, _| cluster.options.proxy_port).unwrap().unwrap();
+    (sim, NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold }, port)
+}
+
+fn dialer(proxy_protocol_port: Option<u16>) -> Dialer {
+    Dialer::new(DialSettings { proxy_protocol_port, ..DialSettings::default() })
+}
+
+/// The shard that each dialled shard came to.
+async fn dial_all(dialer: &Dialer, target: &NodeTarget, gate: &NodeGate) -> Vec<u16> {
+    let set = LaneSet::plain(None);
+    let first = dialer.open(target, gate, &set, (Aim::Any, 0)).await.unwrap();
+    let (sharder, port) = (first.sharder.unwrap(), first.shard_aware_port.unwrap());
+    let mut found = Vec::new();
+    for shard in (0..SHARDS).map(ShardId) {
+        let aim = Aim::Shard { shard, sharder, port, start: 77 };
+        found.push(dialer.open(target, gate, &set, (aim, 0)).await.unwrap().shard.0);
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_proxy_header_leads_to_its_shard_where_source_ports_do_not() {
+    let (sim, target, port) = node(101);
+    let gate = NodeGate::default();
+    let found = dial_all(&dialer(Some(port)), &target, &gate).await;
+    assert!(found.into_iter().eq(0..SHARDS));
+    assert_eq!(gate.stats.counts().verdict, PortVerdict::Direct);
+
+    let gate = NodeGate::default();
+    let found = dial_all(&dialer(None), &target, &gate).await;
+    assert!(found.into_iter().ne(0..SHARDS), "the cluster has no NAT");
+    assert_eq!(gate.stats.counts().verdict, PortVerdict::Rewritten);
+    sim.stop().unwrap();
+}
+
+#[tokio::test]
+async fn a_keeper_opens_each_shard_once_and_nothing_in_excess() {
+    let (sim, target, port) = node(102);
+    let gate = Arc::new(NodeGate::default());
+    let (tell, mut reports) = mpsc::channel(4);
+    let (_inputs, keeper_inputs) = mpsc::channel(4);
+    let keeper = LaneKeeper {
+        dialer: Arc::new(dialer(Some(port))),
+        target,
+        gate: Arc::clone(&gate),
+        set: LaneSet::plain(None),
+        backoff: (BackoffSettings::default(), 1),
+    };
+    tokio::spawn(keep(keeper, keeper_inputs, tell));
+    let mut shards = BTreeSet::new();
+    while shards.len() < usize::from(SHARDS) {
+        let report = timeout(PATIENCE, reports.recv()).await.unwrap().unwrap();
+        let LaneReport::Up { lane, .. } = report else { panic!("{report:?}") };
+        assert!(shards.insert(lane.shard));
+    }
+    let counts = gate.stats.counts();
+    assert_eq!((counts.opened, counts.excess, counts.mismatches), (u64::from(SHARDS), 0, 0));
+    sim.stop().unwrap();
+}
+
+/// Whether a node's PROXY protocol port answers OPTIONS after these writes.
+fn answers(port: SocketAddr, writes: &[&[u8]]) -> bool {
+    let mut stream = TcpStream::connect(port).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    for (index, bytes) in writes.iter().enumerate() {
+        if index > 0 {
+            // Long enough for the other side to have read what came before.
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        if stream.write_all(bytes).is_err() {
+            return false;
+        }
+    }
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).is_ok()
+}
+
+#[test]
+fn the_simulated_port_takes_what_the_real_one_takes() {
+    let (sim, target, port) = node(103);
+    let address = SocketAddr::new(target.address.ip(), port);
+    let options = [4, 0, 0, 1, 5, 0, 0, 0, 0];
+    let source = SocketAddr::from(([10, 0, 0, 1], 50_003));
+    let header = ProxyHeader::Proxy { source, destination: address }.to_bytes();
+    let local = ProxyHeader::Local.to_bytes();
+    let mut local_with_addresses = header.clone();
+    local_with_addresses[12] = 0x20;
+    assert!(answers(address, &[&header, &options]));
+    assert!(answers(address, &[&[&header[..], &options].concat()]));
+    assert!(answers(address, &[&local, &options]));
+    assert!(!answers(address, &[&header[..10], &header[10..], &options]), "a split header");
+    assert!(!answers(address, &[&header[..20], &header[20..], &options]), "split addresses");
+    assert!(!answers(address, &[&local_with_addresses, &options]));
+    assert!(!answers(address, &[&options, &[0; 28]]), "no header");
+    sim.stop().unwrap();
+}
