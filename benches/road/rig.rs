@@ -129,7 +129,7 @@ impl Rig {
             compression_told: Vec::new(),
         };
         let mut answer = frames::frame((0x84, 0, 0), Opcode::Result, |out| {
-            out.extend_from_slice(&frames::rows(&vec![7; 100]));
+            out.extend_from_slice(&frames::rows(&[7; 100]));
         });
         let mut rig = Self {
             engine: Engine::new(settings, snapshot()),
