@@ -84,6 +84,7 @@ impl World {
             limits: scenario.limits,
             rack: (scenario.seed % 3 == 0).then(|| "r1".into()),
             has_peers: true,
+            compression_told: Vec::new(),
         };
         let nothing = Arc::new(SnapshotBuilder::new(0, Vec::new()).build());
         let mut world = Self {
