@@ -214,6 +214,7 @@ impl World {
             set: SetId(lane.set),
             lwt_mask: greeted.lwt_mask,
             metadata_ids: greeted.metadata_ids,
+            // Answers pass through the model, which reads them as they are.
             compression: None,
         };
         let Some(key) = self.input(|engine| engine.on_lane_up(route, greeted.sharder)) else {
