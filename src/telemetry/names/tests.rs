@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::telemetry::metric::Kind;
 
 fn page() -> String {
     let mut text = "# Metrics
