@@ -74,7 +74,7 @@ fn ask(facade: &Facade, text: &str, keyspace: Option<&str>, parameters: &[u8]) {
     let seen_at = SocketAddr::from(([127, 1, 2, 3], 4567));
     let Ok(message) = facade.answer(&select, &parameters.values, seen_at) else { return };
     let rows = Rows::read(&message).expect("our own message");
-    assert!(rows.len() <= usize::from(select.table == SystemTable::Local));
+    assert!(rows.len() <= u32::from(select.table == SystemTable::Local));
     for row in rows.rows() {
         let row = row.expect("our own message");
         for (spec, cell) in rows.metadata.columns.iter().zip(&row.cells) {

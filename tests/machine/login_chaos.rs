@@ -207,7 +207,7 @@ impl World {
         let stream = request.stream();
         match request.opcode() {
             Opcode::Execute if how.is_multiple_of(3) => {
-                self.rig.error(lane, stream, &unprepared(&ID))
+                self.rig.error(lane, stream, &unprepared(&ID));
             }
             Opcode::Prepare => {
                 let answer = frames::prepared(&ID, 0, ("tab", "t"), b"columns");
