@@ -7,6 +7,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
     reason = "a test that cannot run should fail loudly, and figures are for people"
 )]
 

@@ -122,9 +122,14 @@ pub(crate) struct Rig {
 impl Rig {
     /// All lanes up, all clients greeted, all tablets learned.
     pub(crate) fn new(variant: Variant) -> Self {
-        let settings = EngineSettings { limits: Limits::default(), rack: None, has_peers: false };
+        let settings = EngineSettings {
+            limits: Limits::default(),
+            rack: None,
+            has_peers: false,
+            compression_told: Vec::new(),
+        };
         let mut answer = frames::frame((0x84, 0, 0), Opcode::Result, |out| {
-            out.extend_from_slice(&frames::rows(&vec![7; 100]));
+            out.extend_from_slice(&frames::rows(&[7; 100]));
         });
         let mut rig = Self {
             engine: Engine::new(settings, snapshot()),
@@ -151,6 +156,7 @@ impl Rig {
                 set: SetId::PLAIN,
                 lwt_mask: frames::LWT_MASK,
                 metadata_ids: false,
+                compression: None,
             };
             let lane = rig.engine.on_lane_up(route, Sharder::new(SHARDS, MSB).ok()).unwrap();
             rig.to_answer.push((lane, Vec::new()));

@@ -315,7 +315,7 @@ impl Reactor {
 
 /// Where a lane of `set` leads.
 pub(super) fn route_of(set: SetId, lane: &OpenedLane) -> LaneRoute {
-    let (node, shard) = (lane.node, lane.shard);
-    let (lwt_mask, metadata_ids) = (lane.extensions.lwt_mask, lane.extensions.metadata_ids);
-    LaneRoute { node, shard, set, lwt_mask, metadata_ids }
+    let (node, shard, agreed) = (lane.node, lane.shard, lane.extensions);
+    let (lwt_mask, metadata_ids) = (agreed.lwt_mask, agreed.metadata_ids);
+    LaneRoute { node, shard, set, lwt_mask, metadata_ids, compression: agreed.compression }
 }

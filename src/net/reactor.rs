@@ -83,8 +83,7 @@ impl Reactor {
         number: usize,
         engine: Engine,
         ((desk, reports), (logins, login_reports)): Desks,
-        commands: Receiver<Command>,
-        events: Sender<WorkerEvent>,
+        (commands, events): (Receiver<Command>, Sender<WorkerEvent>),
         (poller, bell): (Poller, mio::Waker),
     ) -> Self {
         let ready = Arc::new(ReadyList::default());

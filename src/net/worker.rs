@@ -47,7 +47,7 @@ impl Worker {
             let engine = Engine::new(settings, snapshot);
             let logins = LoginDesk::new(desk.logins.clone(), desk.seed);
             let desks = (LaneDesk::new(desk), logins);
-            Reactor::new(number, engine, desks, inbox, events, (poller, bell)).run();
+            Reactor::new(number, engine, desks, (inbox, events), (poller, bell)).run();
         })?;
         Ok(Self { commands, thread })
     }

@@ -141,7 +141,7 @@ fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
             (vec![version.to_string(), compression.to_owned()], total(workers, count))
         })
     });
-    families.numbers(&names::CLIENTS_STARTED, started.filter(|(_, count)| *count > 0));
+    families.numbers(&names::CLIENTS_STARTED, started);
     let rejected = [
         ("too_many", total(workers, |tally| tally.clients_refused)),
         ("unread_answers", total(workers, |tally| tally.clients_cut_off)),

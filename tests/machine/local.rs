@@ -1,6 +1,7 @@
 //! What the engine answers itself, so that drivers see one node.
 
 use shardlane::engine::order::Order;
+use shardlane::wire::compression::Compression;
 use shardlane::wire::notation::{Reader, put_int, put_short, put_short_bytes, put_string};
 use shardlane::wire::opcode::Opcode;
 use shardlane::wire::response::error::{ErrorCode, Extras};
@@ -117,14 +118,14 @@ fn a_driver_sees_no_shards_behind_us() {
 
 #[test]
 fn compression_is_told_of_only_where_it_is_set_and_given_to_whoever_asks() {
-    for offered in [vec![], vec!["lz4", "snappy"]] {
-        let mut rig = Rig::with_settings(|settings| settings.offered.clone_from(&offered));
+    for told in [vec![], vec![Compression::Lz4, Compression::Snappy]] {
+        let mut rig = Rig::with_settings(|settings| settings.compression_told.clone_from(&told));
         let client = rig.silent_client();
         rig.send(client, &frame((4, 0, 2), Opcode::Options, |_| {}));
         let answer = rig.answer(client);
         let keys = Reader::new(&answer.body).string_multimap().unwrap();
         let listed = keys.iter().find(|(key, _)| *key == "COMPRESSION").unwrap();
-        assert_eq!(listed.1, offered);
+        assert_eq!(listed.1, told.iter().map(|one| one.name()).collect::<Vec<_>>());
         for (compression, column) in [(None, 0), (Some("lz4"), 1), (Some("snappy"), 2)] {
             rig.client_of(3, compression);
             assert_eq!(rig.engine.tally().started[0][column], 1, "{compression:?}");

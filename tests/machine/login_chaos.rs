@@ -206,7 +206,9 @@ impl World {
         let (lane, request) = self.open.remove(usize::from(how) % self.open.len());
         let stream = request.stream();
         match request.opcode() {
-            Opcode::Execute if how % 3 == 0 => self.rig.error(lane, stream, &unprepared(&ID)),
+            Opcode::Execute if how.is_multiple_of(3) => {
+                self.rig.error(lane, stream, &unprepared(&ID))
+            }
             Opcode::Prepare => {
                 let answer = frames::prepared(&ID, 0, ("tab", "t"), b"columns");
                 self.rig.result(lane, stream, &answer);

@@ -75,7 +75,7 @@ fn home(rig: &mut Rig) -> (SetId, Vec<LaneKey>) {
     (home, lanes)
 }
 
-fn closed_sets(rig: &mut Rig) -> Vec<SetId> {
+fn closed_sets(rig: &Rig) -> Vec<SetId> {
     let closed = rig.orders.iter().filter_map(|order| match order {
         Order::CloseSet(set) => Some(*set),
         _ => None,
@@ -255,7 +255,7 @@ fn a_login_that_is_withdrawn_closes_its_clients_and_its_lanes_alone() {
     assert_eq!(rig.all_requests().len(), 1);
     rig.input(|engine| engine.on_home_revoked(bobs.0));
     assert_eq!(rig.clients_to_close(), [bob]);
-    assert_eq!(closed_sets(&mut rig), [bobs.0]);
+    assert_eq!(closed_sets(&rig), [bobs.0]);
     rig.send(bob, &query(2, "SELECT more"));
     assert!(rig.all_requests().is_empty());
     for lane in bobs.1 {
@@ -295,14 +295,14 @@ fn a_credential_that_nobody_uses_is_forgotten_after_a_minute() {
     let (bobs, _) = home(&mut rig);
     let bob = logged_in(&mut rig, bobs);
     rig.pass_time(120_000_000);
-    assert!(closed_sets(&mut rig).is_empty(), "a client uses it");
+    assert!(closed_sets(&rig).is_empty(), "a client uses it");
     rig.leave(bob);
     rig.pass_time(1_000_000);
     rig.pass_time(59_000_000);
-    assert!(closed_sets(&mut rig).is_empty(), "not idle for long enough");
+    assert!(closed_sets(&rig).is_empty(), "not idle for long enough");
     assert_eq!(rig.engine.gauges().credentials, 1);
     rig.pass_time(1_000_000);
-    assert_eq!(closed_sets(&mut rig), [bobs]);
+    assert_eq!(closed_sets(&rig), [bobs]);
     assert!(!rig.engine.is_home_open(bobs));
     assert_eq!(rig.engine.gauges().credentials, 0);
 }
@@ -355,7 +355,7 @@ fn a_login_of_several_steps_keeps_a_connection_for_itself() {
 
     rig.lose(lane);
     assert_eq!(rig.clients_to_close(), [client], "its login is gone with its connection");
-    assert_eq!(closed_sets(&mut rig), [own]);
+    assert_eq!(closed_sets(&rig), [own]);
     rig.finish();
 }
 
@@ -366,7 +366,7 @@ fn a_client_with_a_connection_for_itself_takes_it_along() {
     rig.lane_of(own, 1, 0).unwrap();
     let client = logged_in(&mut rig, own);
     rig.leave(client);
-    assert_eq!(closed_sets(&mut rig), [own]);
+    assert_eq!(closed_sets(&rig), [own]);
     rig.finish();
 }
 

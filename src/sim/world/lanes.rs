@@ -29,6 +29,7 @@ const PORTS: u64 = 16_384;
 pub(super) type KeeperKey = (u16, usize);
 
 /// What a handshake told.
+#[derive(Clone, Copy)]
 struct Greeted {
     connection: ConnectionId,
     shard: u16,
@@ -213,6 +214,8 @@ impl World {
             set: SetId(lane.set),
             lwt_mask: greeted.lwt_mask,
             metadata_ids: greeted.metadata_ids,
+            // Answers pass through the model, which reads them as they are.
+            compression: None,
         };
         let Some(key) = self.input(|engine| engine.on_lane_up(route, greeted.sharder)) else {
             return self.cluster.close(greeted.connection);

@@ -82,8 +82,9 @@ impl World {
         })?;
         let settings = EngineSettings {
             limits: scenario.limits,
-            rack: (scenario.seed % 3 == 0).then(|| "r1".into()),
+            rack: scenario.seed.is_multiple_of(3).then(|| "r1".into()),
             has_peers: true,
+            compression_told: Vec::new(),
         };
         let nothing = Arc::new(SnapshotBuilder::new(0, Vec::new()).build());
         let mut world = Self {
