@@ -282,7 +282,9 @@ public class Smoke {
     Map<String, TableMetadata> tables = new TreeMap<>();
     for (TableMetadata table : known().getTables().values()) tables.put(table.getName().asInternal(), table);
     for (TableMetadata table : tables.values()) {
-      say("metadata:", table.getName(), table.getPartitionKey(), table.getClusteringColumns(), table.getColumns());
+      StringJoiner columns = new StringJoiner(", ");
+      for (ColumnMetadata c : table.getColumns().values()) columns.add(c.getName() + " " + c.getType());
+      say("metadata:", table.getName(), table.getPartitionKey().size(), table.getClusteringColumns().size(), columns);
     }
   }
 
@@ -307,7 +309,7 @@ public class Smoke {
     }
     long deadline = System.nanoTime() + 30_000_000_000L;
     while (!seen() && System.nanoTime() < deadline) Thread.sleep(100);
-    say("schema of another session seen:", seen(), known().getTable("ids").get().getColumns());
+    say("schema of another session seen:", seen(), known().getTable("ids").get().getColumns().keySet());
   }
 
   static void reconnect() throws Exception {
