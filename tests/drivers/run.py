@@ -91,7 +91,9 @@ class Cassandra:
                     "start", 3, "--fresh", "--ip-base", self.net + ".0.1", "--set", "auto_snapshot=false", "--jmx-port", 7200 + 4 * octet,
                     # A machine that is busy with something else makes nodes late, not wrong.
                     "--set", "write_request_timeout=8s", "--set", "read_request_timeout=8s",
-                    "--set", "cas_contention_timeout=8s",
+                    "--set", "cas_contention_timeout=8s", "--set", "request_timeout=30s",
+                    # A node that missed a change asks for it soon, not within a minute.
+                    "--jvm=-Dcassandra.schema_pull_interval_ms=3000", "--jvm=-Dcassandra.migration_delay_ms=1000",
                     # Definitions need not survive a crash; each costs the three nodes a dozen syncs otherwise.
                     "--jvm=-Dcassandra.test.flush_local_schema_changes=false")
             else:
