@@ -135,6 +135,8 @@ def faults_registers_on_cassandra(stage):
         s.execute(direct.CREATE % ("faults", 3, ""))
         s.execute("CREATE TABLE faults.registers (k int PRIMARY KEY, v int)")
         s.execute("CREATE TABLE faults.sets (k int, id int, PRIMARY KEY (k, id))")
+        # The lab's nodes do not sync definitions; the one that is killed below has to know them when it is back.
+        lab("nodetool", 3, "flush", "system_schema")
         with History(s) as history:
             history.goes_on("the start")
             lab("pause", 2)
