@@ -70,11 +70,9 @@ def spoken_to_cassandra(stage, keyspace):
 
 def spoken_to_proxy(proxy):
     """Protocol versions and compressions of the connections that the proxy agreed to."""
-    found = [re.findall(r'"([^"]*)"', name) for name in proxy.metrics()
-             if name.startswith("shardlane_clients_started_total{")]
-    order = [re.findall(r'(\w+)=', name) for name in proxy.metrics()
-             if name.startswith("shardlane_clients_started_total{")]
-    pairs = [dict(zip(names, values)) for names, values in zip(order, found)]
+    counted = [name for name, count in proxy.metrics().items()
+               if name.startswith("shardlane_clients_started_total{") and count]
+    pairs = [dict(re.findall(r'(\w+)="([^"]*)"', name)) for name in counted]
     return sorted({int(p["version"]) for p in pairs}), sorted({p["compression"] for p in pairs})
 
 
