@@ -121,11 +121,11 @@ def columns_come_and_go(stage, like):
         assert not readers.failed, "%d failures: %s" % (len(readers.failed), readers.failed[:3])
 
 
-@case(deadline=400)
+@case(deadline=400, together=2)
 def columns_with_metadata_ids(stage):
     columns_come_and_go(stage, "2026.3")
 
 
-@case(deadline=400)
+@case(deadline=400, together=2)
 def columns_without_metadata_ids(stage):
     columns_come_and_go(stage, "6.2")

@@ -15,7 +15,7 @@ def connections(sim):
     return [n["connections"] for n in sim.nodes()]
 
 
-@case(deadline=180)
+@case(deadline=180, together=2)
 def through_sim_python_with_proxy_headers(stage):
     """Each shard is dialled once and reached at once, though source ports arrive rewritten: nothing misses."""
     sim = stage.sim(NODES, SHARDS, TABLETS, 1, "--nat", "--proxy-protocol-port", PORT)
@@ -62,7 +62,7 @@ class Balancer:
                     threading.Thread(target=forward, args=pair, daemon=True).start()
 
 
-@case(deadline=240)
+@case(deadline=240, together=2)
 def through_sim_python_by_a_private_link(stage):
     """The nodes are dialled where system.client_routes says; when that changes, the lanes follow."""
     link = "vpce-made-up"
@@ -85,7 +85,7 @@ def through_sim_python_by_a_private_link(stage):
     nothing_misses(stage, sim, proxy, "tablets1", 1)
 
 
-@case(deadline=240)
+@case(deadline=240, together=2)
 def through_sim_python_to_another_data_center(stage):
     """With no local node left, requests that may go to another data center do; they come home with the first node."""
     from cassandra import ConsistencyLevel

@@ -8,7 +8,7 @@ def run(stage, sim, driver, program, *more):
     assert code == 0, "exit code %s: %s" % (code, child.last_errors())
 
 
-@case(drivers=("python-scylla",))
+@case(drivers=("python-scylla",), together=2)
 def sim_changes_are_learnt_by_a_shard_aware_driver(stage):
     for like in ("2026.3", "6.2"):
         with stage.__class__() as own:
@@ -16,7 +16,7 @@ def sim_changes_are_learnt_by_a_shard_aware_driver(stage):
             run(own, sim, "python-scylla", "tests/drivers/python/sim_direct.py", "--api", sim.api)
 
 
-@case(drivers=("python-cassandra",))
+@case(drivers=("python-cassandra",), together=2)
 def sim_serves_a_driver_that_knows_no_shards(stage):
     user = stage.sim(3, 2, 16, 1, "--user", "bob:secret")
     login = ("--user", "bob", "--password", "secret")

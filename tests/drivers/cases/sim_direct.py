@@ -60,7 +60,7 @@ def touch_twice(stage, sim, name, keyspace):
 
 
 for _name, (_driver, _, _) in PROGRAMS.items():
-    case(deadline=180, drivers=(_driver,), name="sim_direct_" + _name)(
+    case(deadline=180, drivers=(_driver,), together=2, name="sim_direct_" + _name)(
         lambda stage, name=_name: sim_direct(stage, name, "2026.3"))
-case(deadline=180, drivers=("python-scylla",), name="sim_direct_python_like_6_2")(
+case(deadline=180, drivers=("python-scylla",), together=2, name="sim_direct_python_like_6_2")(
     lambda stage: sim_direct(stage, "python", "6.2"))

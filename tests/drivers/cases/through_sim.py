@@ -115,7 +115,7 @@ def nothing_misses(stage, sim, proxy, keyspace, factor, more="", **session):
         assert total == 2 * KEYS * len(TABLES), "the server counted %d requests" % total
 
 
-@case(deadline=300)
+@case(deadline=300, together=2)
 def through_sim_python(stage):
     sim = stage.sim(NODES, SHARDS, TABLETS)
     proxy = stage.proxy(sim.hosts[0])
@@ -125,7 +125,7 @@ def through_sim_python(stage):
     nothing_misses(stage, sim, proxy, "vnodes1", 1, " AND tablets = {'enabled': false}")
 
 
-@case(deadline=300)
+@case(deadline=300, together=2)
 def through_sim_python_like_6_2(stage):
     sim = stage.sim(NODES, SHARDS, TABLETS, 1, "--like", "6.2")
     proxy = stage.proxy(sim.hosts[0])
@@ -134,7 +134,7 @@ def through_sim_python_like_6_2(stage):
     nothing_misses(stage, sim, proxy, "vnodes3", 3, " AND tablets = {'enabled': false}")
 
 
-@case(deadline=180)
+@case(deadline=180, together=2)
 def through_sim_python_where_ports_are_rewritten(stage):
     """Something between rewrites source ports, so the shard-aware port picks any shard: all is found nevertheless."""
     sim = stage.sim(NODES, SHARDS, TABLETS, 1, "--nat")
@@ -143,21 +143,21 @@ def through_sim_python_where_ports_are_rewritten(stage):
     nothing_misses(stage, sim, proxy, "tablets3", 3)
 
 
-@case(deadline=180)
+@case(deadline=180, together=2)
 def through_sim_python_in_protocol_3(stage):
     sim = stage.sim(NODES, SHARDS, TABLETS)
     proxy = stage.proxy(sim.hosts[0])
     nothing_misses(stage, sim, proxy, "tablets3", 3, protocol_version=3)
 
 
-@case(deadline=180)
+@case(deadline=180, together=2)
 def through_sim_python_without_compression(stage):
     sim = stage.sim(NODES, SHARDS, TABLETS)
     proxy = stage.proxy(sim.hosts[0])
     nothing_misses(stage, sim, proxy, "tablets3", 3, compression=False)
 
 
-@case(deadline=120)
+@case(deadline=120, together=2)
 def through_sim_python_by_the_proxys_own_role(stage):
     """The cluster asks for a password that only the proxy has; it shows in no log and on no page."""
     word = "made-up-%s" % uuid.uuid4()
@@ -173,7 +173,7 @@ def through_sim_python_by_the_proxys_own_role(stage):
     assert word not in said, "the password shows"
 
 
-@case(deadline=180)
+@case(deadline=180, together=2)
 def through_sim_python_with_one_lane_a_node(stage):
     """Few connections, as thousands of proxies need it: requests reach a replica, if not its shard."""
     from cassandra.concurrent import execute_concurrent_with_args
