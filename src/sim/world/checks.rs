@@ -219,10 +219,13 @@ impl World {
     }
 
     /// The longest that an answer may take: a request can time out, wait for a PREPARE or for the
-    /// agreement of the nodes, and time out again.
+    /// agreement of the nodes, and time out again; before that it waits until there is room for it
+    /// among those of its client.
     fn patience_us(&self) -> u64 {
         let limits = self.scenario.limits;
-        limits.request_timeout_us * 3 + limits.agreement_timeout_us + 4_000_000
+        let once = limits.request_timeout_us * 3 + limits.agreement_timeout_us + 4_000_000;
+        let turns = self.scenario.window.div_ceil(u64::from(limits.client_in_flight_max.max(1)));
+        once * turns.max(1)
     }
 
     fn check_waiting(&mut self) {
