@@ -8,7 +8,7 @@ use crate::sim::world::ledger::Record;
 use crate::sim::world::link::{End, LinkId};
 use crate::sim::world::statements::{Ask, KEYSPACES};
 use crate::sim::world::world::World;
-use crate::wire::header::{FLAG_TRACING, HEADER_LEN};
+use crate::wire::header::FLAG_TRACING;
 use crate::wire::response::error::ErrorCode;
 
 /// Nodes that one request gets to: the first, and two tries more.
@@ -17,6 +17,8 @@ const ARRIVALS_MAX: u32 = 3;
 const AUDIT_US: u64 = 1_000_000;
 /// Bytes of our own questions that a lane may hold beside what clients sent.
 const ERRANDS_BYTES: usize = 64 << 10;
+/// The shortest request that a client waits for, compressed.
+const REQUEST_BYTES_MIN: usize = 25;
 /// Bytes that the last request of a read may be longer than the read.
 const FRAME_BYTES: usize = 4 << 10;
 
@@ -162,7 +164,7 @@ impl World {
         let client_max = unread + FRAME_BYTES + self.scenario.read_bytes * 8;
         let flight = limits.client_in_flight_max;
         // What one read brings is taken as a whole.
-        let brought = self.scenario.read_bytes / HEADER_LEN + 2;
+        let brought = self.scenario.read_bytes / REQUEST_BYTES_MIN + 2;
         let flight_max = flight + u32::try_from(brought).unwrap_or(u32::MAX);
         let mut broken = None;
         for (id, link) in &self.links {
@@ -217,10 +219,13 @@ impl World {
     }
 
     /// The longest that an answer may take: a request can time out, wait for a PREPARE or for the
-    /// agreement of the nodes, and time out again.
+    /// agreement of the nodes, and time out again; before that it waits until there is room for it
+    /// among those of its client.
     fn patience_us(&self) -> u64 {
         let limits = self.scenario.limits;
-        limits.request_timeout_us * 3 + limits.agreement_timeout_us + 4_000_000
+        let once = limits.request_timeout_us * 3 + limits.agreement_timeout_us + 4_000_000;
+        let turns = self.scenario.window.div_ceil(u64::from(limits.client_in_flight_max.max(1)));
+        once * turns.max(1)
     }
 
     fn check_waiting(&mut self) {

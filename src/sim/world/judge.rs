@@ -142,7 +142,9 @@ impl World {
         match code {
             ErrorCode::UNPREPARED => {
                 let small = limits.catalog_bytes_max < 10_000;
-                small || scenario.has(FaultKind::Schema) || harsh
+                // Without a free stream nothing is prepared again.
+                let narrow = limits.lane_streams_max < 100;
+                small || narrow || scenario.has(FaultKind::Schema) || harsh
             }
             ErrorCode::OVERLOADED => {
                 let narrow = limits.lane_streams_max < 100;

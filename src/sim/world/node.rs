@@ -15,7 +15,7 @@ use crate::wire::response::error::ErrorCode;
 /// Longest work on one request.
 const WORK_US: u64 = 400;
 /// The same on a slow node.
-const SLOW_WORK_US: u64 = 900_000;
+const SLOW_WORK_US: u64 = 4_000_000;
 /// An overloaded node refuses one request in so many.
 const REFUSED_IN: u64 = 3;
 /// A hostile node breaks one answer in so many.
