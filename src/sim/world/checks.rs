@@ -4,6 +4,7 @@ use crate::sim::cluster::seed::mix;
 use crate::sim::world::agenda::Event;
 use crate::sim::world::asker::Asker;
 use crate::sim::world::frames::Frame;
+use crate::sim::world::lanes::KEEPALIVE_US;
 use crate::sim::world::ledger::Record;
 use crate::sim::world::link::{End, LinkId};
 use crate::sim::world::statements::{Ask, KEYSPACES};
@@ -225,7 +226,8 @@ impl World {
         let limits = self.scenario.limits;
         let once = limits.request_timeout_us * 3 + limits.agreement_timeout_us + 4_000_000;
         let turns = self.scenario.window.div_ceil(u64::from(limits.client_in_flight_max.max(1)));
-        once * turns.max(1)
+        // Whoever filled a lane that went silent is not read until that is found out.
+        once * turns.max(1) + KEEPALIVE_US
     }
 
     fn check_waiting(&mut self) {
