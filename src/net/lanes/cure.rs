@@ -89,13 +89,11 @@ fn blocked() -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     #[test]
     fn a_connection_that_had_worked_is_not_laid_to_the_port() {
-        let broken = |step| DialError::Broken { step, source: io::ErrorKind::UnexpectedEof.into() };
+        let broken = |step| DialError::Broken { step, source: ErrorKind::UnexpectedEof.into() };
         assert!(of_dial(&broken(Step::Event)).contains("restarted"));
         assert!(of_dial(&broken(Step::Options)).contains("native_transport_port"));
     }
