@@ -228,7 +228,7 @@ pub const CLIENTS_STARTED: Metric = counter(
 pub const CLIENTS_REJECTED: Metric = counter(
     "shardlane_clients_rejected_total",
     &["reason"],
-    "Clients that were turned away or cut off: too_many, unread_answers, or broken_protocol.",
+    "Clients that were turned away or cut off: too_many, unread_answers, login_withdrawn, or broken_protocol. Drivers that try newer protocol versions first count as the last.",
 );
 
 /// `shardlane_client_tls_handshakes_total`

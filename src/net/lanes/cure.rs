@@ -18,6 +18,11 @@ pub fn of_dial(error: &DialError) -> String {
              plain CQL port, and look at the node's log"
                 .to_owned()
         }
+        DialError::Broken { step: Step::Query | Step::Event, .. } => {
+            "none is needed if the node went down or was restarted: others are asked; otherwise look \
+             at its log, and at what closes idle connections on the way"
+                .to_owned()
+        }
         DialError::Broken { .. } | DialError::Malformed { .. } | DialError::Unexpected { .. } => {
             "what listens there speaks no CQL without TLS: give the plain CQL port \
              (native_transport_port of the node), not one for TLS, the PROXY protocol or HTTP"
@@ -80,4 +85,16 @@ fn of_connect(address: SocketAddr, kind: ErrorKind) -> String {
 fn blocked() -> &'static str {
     "check the address, and let firewalls and security groups pass connections from here to this \
      port"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_had_worked_is_not_laid_to_the_port() {
+        let broken = |step| DialError::Broken { step, source: ErrorKind::UnexpectedEof.into() };
+        assert!(of_dial(&broken(Step::Event)).contains("restarted"));
+        assert!(of_dial(&broken(Step::Options)).contains("native_transport_port"));
+    }
 }
