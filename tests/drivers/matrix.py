@@ -98,10 +98,10 @@ DRIVERS = {
     "node": Driver(
         "Node.js cassandra-driver", "node", ("node/package-lock.json", "cassandra-driver"),
         ("tests/drivers/node/smoke.js",), remark="the driver knows no compression",
-        runs=(Run(where=BOTH), Run(version=3, remark=V3_UNSET))),
+        runs=(Run(where=BOTH), Run(version=3, where=BOTH, remark=V3_UNSET))),
     "gocql": Driver(
         "gocql/gocql", "gocql", ("gocql/go.mod", "github.com/gocql/gocql"), dash="-",
-        runs=(Run(where=BOTH), Run(version=3, remark=V3_UNSET),
+        runs=(Run(where=BOTH), Run(version=3, where=BOTH, remark=V3_UNSET),
               Run(version=4, compression="snappy", listed=True, remark="lz4 is a module apart"))),
     "gocql_apache": Driver(
         "apache/cassandra-gocql-driver", "gocql-v2", ("gocql/v2.mod", "github.com/apache/cassandra-gocql-driver/v2"),
