@@ -151,19 +151,19 @@ impl World {
 
     /// Everything that came in has ended, and all that clients were sent was counted.
     fn compare_counts(&mut self) {
-        let tally = self.engine.tally();
-        let received: u64 = tally.received.iter().sum();
-        let ended: u64 = tally.ended.iter().flatten().sum();
-        if received != ended {
-            return self.blame(format_args!("received {received} requests, {ended} have ended"));
-        }
-        // A question of our own may be on its way just now.
+        // Requests of clients that have left, or a question of our own, may be on their way still.
         let quiet = |world: &mut Self| {
             let gauges = world.engine.gauges();
             gauges.in_flight == gauges.orphans
         };
         if !self.run(self.now_us + ANSWER_US, quiet) {
             self.blame(format_args!("requests stay in flight in the calm"));
+        }
+        let tally = self.engine.tally();
+        let received: u64 = tally.received.iter().sum();
+        let ended: u64 = tally.ended.iter().flatten().sum();
+        if received != ended {
+            return self.blame(format_args!("received {received} requests, {ended} have ended"));
         }
         self.compare_sent();
     }
