@@ -95,11 +95,6 @@ impl LaneCourse {
         }
     }
 
-    /// Begins not at once but at a random moment within `spread_ms` from now.
-    pub fn start_within(&mut self, spread_ms: u64, now: u64) {
-        self.not_before_ms = now + self.backoff.jitter().below(spread_ms.saturating_add(1));
-    }
-
     /// Picks what to do. `port` tells whether the shard-aware port is known and may be used.
     pub fn next(&mut self, port: bool, now: u64) -> Next {
         // A node that just failed gets one careful try at a time.
