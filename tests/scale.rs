@@ -150,7 +150,7 @@ impl World {
     }
 
     fn end(mut self, lanes: usize) -> Outcome {
-        self.outcome.lanes = self.courses.iter().map(LaneCourse::up).sum();
+        self.outcome.lanes = self.courses.iter().map(|course| course.plan().up()).sum();
         assert_eq!(self.outcome.lanes, lanes, "lanes are missing in the end");
         let since = |at_us: u64| at_us / 1_000 - RETURN_MS;
         self.outcome.half_ms = since(self.arrivals_us[lanes / 2]);
@@ -243,9 +243,9 @@ impl World {
         }
         let shard = ShardId(u16::try_from(at % usize::from(self.scene.shards)).unwrap());
         let sharder = Sharder::new(self.scene.shards, 12).ok();
-        let (now, before) = (self.now_ms(), self.courses[keeper].up());
+        let (now, before) = (self.now_ms(), self.courses[keeper].plan().up());
         let _opened = self.courses[keeper].on_opened(dial, shard, sharder, now);
-        if self.courses[keeper].up() > before {
+        if self.courses[keeper].plan().up() > before {
             self.arrivals_us.push(self.now_us);
         }
         self.look(keeper);

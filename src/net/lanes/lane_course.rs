@@ -203,16 +203,10 @@ impl LaneCourse {
         if self.is_failing { self.backoff.failures() } else { 0 }
     }
 
-    /// How the node divides its data, once it is known.
+    /// Which lanes are there.
     #[must_use]
-    pub fn sharder(&self) -> Option<Sharder> {
-        self.plan.sharder()
-    }
-
-    /// Counts the lanes that are up.
-    #[must_use]
-    pub fn up(&self) -> usize {
-        self.plan.up()
+    pub fn plan(&self) -> &LanePlan {
+        &self.plan
     }
 
     /// A random number for other uses of the same owner.

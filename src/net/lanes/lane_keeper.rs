@@ -163,7 +163,7 @@ impl Keeper {
     fn start_attempt(&mut self, dial: Dial) {
         let settings = self.start.dialer.settings();
         let port = settings.shard_port(&self.start.target, self.shard_aware_port);
-        let aim = match (dial, self.course.sharder(), port) {
+        let aim = match (dial, self.course.plan().sharder(), port) {
             (Dial::Shard(shard), Some(sharder), Some(port)) => {
                 Aim::Shard { shard, sharder, port, start: self.course.word() }
             }

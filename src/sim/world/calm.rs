@@ -40,8 +40,8 @@ impl World {
 
     fn is_whole(&mut self) -> bool {
         let silent = self.keepers.iter().all(|((set, _), keeper)| {
-            let dialled = keeper.plan.sharder().is_some() || *set != 0;
-            dialled && keeper.plan.is_complete()
+            let dialled = keeper.course.plan().sharder().is_some() || *set != 0;
+            dialled && keeper.course.plan().is_complete()
         });
         let lost =
             |end: &End| matches!(end, End::Lane(lane) if lane.key.is_some() && lane.node_gone);
@@ -54,10 +54,10 @@ impl World {
 
     fn what_is_missing(&mut self) -> String {
         let waiting = self.ledger.waiting().next().map(|(number, it)| format!("{number} {it:?}"));
-        let plans = self.keepers.iter().filter(|(_, keeper)| !keeper.plan.is_complete());
+        let plans = self.keepers.iter().filter(|(_, keeper)| !keeper.course.plan().is_complete());
         let lanes: Vec<String> = plans
             .map(|((set, node), keeper)| {
-                let (up, wanted) = (keeper.plan.up(), keeper.plan.wanted());
+                let (up, wanted) = (keeper.course.plan().up(), keeper.course.plan().wanted());
                 format!("set {set} node {node}: {up} of {wanted} lanes")
             })
             .collect();

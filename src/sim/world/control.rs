@@ -24,8 +24,6 @@ const REDIAL_US: u64 = 800_000;
 const HEARD_US: u64 = 40_000;
 /// Reading the system tables takes up to this long.
 const READ_US: u64 = 60_000;
-/// A node that is said to be up is dialled within this time.
-const NODE_UP_SPREAD_US: u64 = 500_000;
 
 /// The control connection.
 #[derive(Debug, Default)]
@@ -101,11 +99,11 @@ impl World {
                 self.flush();
             }
             Ok(NodeEvent::Status(_)) => {
-                let soon = self.now_us + self.chance.below(NODE_UP_SPREAD_US);
+                let now_ms = self.now_us / 1000;
                 let keys: Vec<(u16, usize)> = self.keepers.keys().copied().collect();
                 for key in keys {
                     if let Some(keeper) = self.keepers.get_mut(&key) {
-                        keeper.on_node_up(soon);
+                        keeper.course.on_node_up(now_ms);
                     }
                     self.on_keeper_wakes(key);
                 }

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::net::lanes::lane_course::{Failure, Next};
 use crate::net::lanes::lane_plan::{Arrival, Dial};
 use crate::sim::cluster::cluster::Door;
 use crate::sim::cluster::connections::ConnectionId;
 use crate::sim::world::agenda::Event;
 use crate::sim::world::frames::{Cutter, Frame, Hand};
-use crate::sim::world::keeper::{Keeper, Next};
+use crate::sim::world::keeper::Keeper;
 use crate::sim::world::link::{Cut, End, LaneEnd, Link, LinkId};
 use crate::sim::world::world::World;
 use crate::token::shard::{ShardId, Sharder};
@@ -110,9 +111,10 @@ impl World {
             keeper.wakes_us = None;
         }
         while let Some(keeper) = self.keepers.get_mut(&key) {
-            match keeper.next(now) {
-                Next::Nothing => return,
-                Next::Wait(at) => {
+            match keeper.course.next(keeper.is_port_open(now), now / 1000) {
+                Next::Rest => return,
+                Next::Wait(ms) => {
+                    let at = now + 1000 * ms;
                     if keeper.wakes_us.is_none_or(|planned| planned > at) {
                         keeper.wakes_us = Some(at);
                         let (set, node) = key;
@@ -136,8 +138,7 @@ impl World {
     pub(super) fn on_dialled(&mut self, key: KeeperKey, dial: Dial) {
         let now = self.now_us;
         let Some(keeper) = self.keepers.get_mut(&key) else { return };
-        keeper.on_ended();
-        let sharder = keeper.plan.sharder();
+        let sharder = keeper.course.plan().sharder();
         let silent = self.mood(key.1).is_cut_off(now);
         let greeted = if silent { Err(None) } else { self.greet(key, (dial, sharder)) };
         match greeted {
@@ -145,7 +146,9 @@ impl World {
             Err(refusal) => {
                 self.tell(format_args!("no lane to node {} for set {}", key.1, key.0));
                 if let Some(keeper) = self.keepers.get_mut(&key) {
-                    keeper.on_failed(dial, refusal.is_some(), now);
+                    let failure =
+                        if refusal.is_some() { Failure::Refused } else { Failure::Broken };
+                    keeper.course.on_failed(dial, failure, now / 1000);
                 }
                 if let Some(refusal) = refusal.filter(|_| key.0 != 0) {
                     let bytes = refusal.bytes();
@@ -160,19 +163,18 @@ impl World {
     fn on_greeted(&mut self, key: KeeperKey, dial: Dial, greeted: Greeted) {
         let now = self.now_us;
         let Some(keeper) = self.keepers.get_mut(&key) else { return };
-        keeper.on_success();
-        let before = keeper.plan.sharder();
+        let before = keeper.course.plan().sharder();
         let astray = matches!(dial, Dial::Shard(shard) if shard.0 != greeted.shard);
-        if astray && before == greeted.sharder {
+        let shard = ShardId(greeted.shard);
+        let opened = keeper.course.on_opened(dial, shard, greeted.sharder, now / 1000);
+        if opened.is_port_at_fault || (astray && before == greeted.sharder) {
             keeper.block_port(now);
         }
-        let resharded = keeper.plan.on_sharder(greeted.sharder);
-        let arrival = keeper.plan.on_opened(dial, ShardId(greeted.shard));
-        if resharded {
+        if opened.is_resharded {
             self.tell(format_args!("node {} has other shards", key.1));
             self.close_lanes_of(key);
         }
-        match arrival {
+        match opened.arrival {
             Arrival::Lane(serial) => {
                 let (set, node) = key;
                 let keyspace = self.sets.get(&set).cloned().flatten();
@@ -200,7 +202,8 @@ impl World {
                 }
             }
         }
-        let needless = self.keepers.get_mut(&key).map(|keeper| keeper.take_needless(now));
+        let keeper = self.keepers.get_mut(&key).filter(|_| opened.releases_excess);
+        let needless = keeper.map(|keeper| std::mem::take(&mut keeper.excess));
         for connection in needless.into_iter().flatten() {
             self.cluster.close(connection);
         }
@@ -310,10 +313,8 @@ impl World {
         } else {
             self.agenda.plan(at, Event::NodeClosed { link: id });
         }
-        if let Some(keeper) = self.keepers.get_mut(&keeper)
-            && keeper.plan.on_down(serial)
-        {
-            keeper.wait_after_failure(now);
+        if let Some(keeper) = self.keepers.get_mut(&keeper) {
+            keeper.course.on_lane_down(serial, now / 1000);
         }
         self.input(|engine| engine.on_lane_down(key));
         self.on_keeper_wakes(keeper);

@@ -117,7 +117,9 @@ impl World {
         let begun = |world: &mut Self| {
             let mut plain = world.keepers.iter().filter(|((set, _), _)| *set == 0);
             !world.keepers.is_empty()
-                && plain.all(|(_, it)| it.plan.is_complete() && it.plan.sharder().is_some())
+                && plain.all(|(_, it)| {
+                    it.course.plan().is_complete() && it.course.plan().sharder().is_some()
+                })
         };
         // Behind changed source ports it takes minutes; clients need not wait for all lanes then.
         if !self.run(until, begun) && !self.scenario.nat {
