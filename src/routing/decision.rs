@@ -14,6 +14,8 @@ pub enum Reason {
     ShardDown,
     /// To any node: no replica has a lane.
     ReplicaDown,
+    /// To any node: a replica's lane takes no bytes, and no other replica has a lane.
+    ReplicaStalled,
     /// To any node: the tablet is not learned yet.
     UnknownTablet,
     /// To any node: the keyspace is not known yet, or its replication is not one that we compute.
@@ -42,12 +44,13 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::TabletReplica,
         Self::RingReplica,
         Self::LwtPrimary,
         Self::ShardDown,
         Self::ReplicaDown,
+        Self::ReplicaStalled,
         Self::UnknownTablet,
         Self::UnknownKeyspace,
         Self::UnknownStatement,
@@ -71,6 +74,7 @@ impl Reason {
             Self::LwtPrimary => "lwt_primary",
             Self::ShardDown => "shard_down",
             Self::ReplicaDown => "replica_down",
+            Self::ReplicaStalled => "replica_stalled",
             Self::UnknownTablet => "unknown_tablet",
             Self::UnknownKeyspace => "unknown_keyspace",
             Self::UnknownStatement => "unknown_statement",

@@ -15,6 +15,11 @@ pub trait Field {
     /// The least busy lane to a node.
     fn lane_of_node(&self, node: NodeId) -> Option<Self::Lane>;
 
+    /// Whether a lane to a node has stalled: its node takes nothing and says nothing.
+    fn is_stalled(&self, _node: NodeId) -> bool {
+        false
+    }
+
     /// Whether a lane comes before the others, since it sent the page before.
     fn is_sticky(&self, _lane: Self::Lane) -> bool {
         false
@@ -61,10 +66,19 @@ pub fn choose<F: Field>(
     if let Some((lane, reason)) = on_shard {
         return Some(Decision { lane, reason });
     }
-    if let Some(lane) = replicas.clone().find_map(|(node, _)| field.lane_of_node(node)) {
+    // It is the node that fell silent: what goes to another of its shards waits as well.
+    let mut stalled = false;
+    let mut beside = replicas.clone().filter_map(|(node, _)| match field.is_stalled(node) {
+        true => {
+            stalled = true;
+            None
+        }
+        false => field.lane_of_node(node),
+    });
+    if let Some(lane) = beside.next() {
         return Some(Decision { lane, reason: Reason::ShardDown });
     }
-    any(field, order, Reason::ReplicaDown)
+    any(field, order, if stalled { Reason::ReplicaStalled } else { Reason::ReplicaDown })
 }
 
 /// Chooses the least busy lane of all.

@@ -135,6 +135,8 @@ pub(super) struct LaneEnd {
     pub(super) hostile: bool,
     /// Whether an EXECUTE on it names the columns that its client holds.
     pub(super) metadata_ids: bool,
+    /// When the engine last wrote or heard anything on it, µs.
+    pub(super) moved_us: u64,
     /// The node has closed its side.
     pub(super) node_gone: bool,
 }

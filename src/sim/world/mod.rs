@@ -9,6 +9,7 @@ mod control; // stands in for the control connection
 mod crowd; // the clients of a world
 mod faults; // what goes wrong
 mod frames; // requests as clients write them, frames as the model reads them
+mod held; // nobody waits for long for a silent lane
 mod hostile; // bytes that nobody should send
 mod judge; // is this the answer that was asked for
 mod keeper; // stands in for the lane keepers

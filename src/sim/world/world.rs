@@ -18,6 +18,7 @@ use crate::sim::world::asker::Asker;
 use crate::sim::world::chance::Chance;
 use crate::sim::world::checks::Counted;
 use crate::sim::world::control::Control;
+use crate::sim::world::held::Held;
 use crate::sim::world::keeper::Keeper;
 use crate::sim::world::ledger::Ledger;
 use crate::sim::world::link::{Link, LinkId};
@@ -52,6 +53,7 @@ pub(super) struct World {
     pub(super) askers: Vec<Asker>,
     pub(super) ledger: Ledger,
     pub(super) counted: Counted,
+    pub(super) held: Held,
     /// Faults may still begin.
     pub(super) trouble: bool,
     /// Nothing goes wrong any more, and nobody waits for what went wrong before.
@@ -110,6 +112,7 @@ impl World {
             askers: Vec::new(),
             ledger: Ledger::default(),
             counted: Counted::default(),
+            held: Held::default(),
             trouble: true,
             calm: false,
             lied_us: 0,
