@@ -17,7 +17,7 @@ use std::fs;
 
 use shardlane::net::lanes::backoff::{BackoffSettings, Jitter};
 use shardlane::net::lanes::lane_course::{Failure, LaneCourse, Next};
-use shardlane::net::lanes::lane_plan::{Dial, LaneSerial};
+use shardlane::net::lanes::lane_plan::{Dial, LaneSerial, Wanted};
 use shardlane::token::shard::{ShardId, Sharder};
 
 const PAGE: &str = "docs/scale.md";
@@ -106,7 +106,8 @@ impl World {
         let seconds = usize::try_from(RETURN_MS / 1_000).unwrap() + 1;
         let course = |at: usize| {
             let seed = 7_919 * u64::try_from(at).unwrap();
-            LaneCourse::new(scene.per_shard, scene.backoff, seed)
+            let wanted = if scene.per_shard { Wanted::EachShard } else { Wanted::One };
+            LaneCourse::new(wanted, scene.backoff, seed)
         };
         Self {
             scene,

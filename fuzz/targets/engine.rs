@@ -490,6 +490,8 @@ impl World {
                     self.rig.leave(client);
                 }
                 Order::LogIn { .. }
+                | Order::CloseUnused(_)
+                | Order::OpenLane { .. }
                 | Order::ResumeClient(_)
                 | Order::Tell(_)
                 | Order::RefreshTopology => {}

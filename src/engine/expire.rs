@@ -30,6 +30,7 @@ impl Engine {
         self.settle_retry_budget();
         self.expire_waiting();
         self.expire_sets();
+        self.close_unused();
         for key in self.lanes.keys() {
             self.expire_lane(key);
             self.expire_silent(key);

@@ -202,6 +202,14 @@ impl Reactor {
                 self.close_lanes_of(|(of, _)| *of == set);
             }
             Order::CloseLane(lane) => self.close_lane(lane),
+            Order::CloseUnused(lane) => {
+                let slot = self.lane_slots.get(lane);
+                if let Some(Who::Lane { keeper, serial, .. }) = slot.and_then(|at| self.who_at(at)) {
+                    self.desk.on_lane_unused(keeper, serial);
+                }
+                self.close_lane(lane);
+            }
+            Order::OpenLane { set, node, shard } => self.desk.on_asked_for((set, node), shard),
             Order::CloseClient(client) => {
                 let Some(slot) = self.client_slots.get(client) else { return };
                 if let Some(socket) = self.socket(slot) {

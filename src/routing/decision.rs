@@ -12,6 +12,8 @@ pub enum Reason {
     LwtPrimary,
     /// To the replica's node, on another shard: the right shard has no lane.
     ShardDown,
+    /// To the replica's node, on another shard: lanes are opened on demand, and this is the demand.
+    ShardNotOpen,
     /// To any node: no replica has a lane.
     ReplicaDown,
     /// To any node: the tablet is not learned yet.
@@ -42,11 +44,12 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::TabletReplica,
         Self::RingReplica,
         Self::LwtPrimary,
         Self::ShardDown,
+        Self::ShardNotOpen,
         Self::ReplicaDown,
         Self::UnknownTablet,
         Self::UnknownKeyspace,
@@ -70,6 +73,7 @@ impl Reason {
             Self::RingReplica => "ring_replica",
             Self::LwtPrimary => "lwt_primary",
             Self::ShardDown => "shard_down",
+            Self::ShardNotOpen => "shard_not_open",
             Self::ReplicaDown => "replica_down",
             Self::UnknownTablet => "unknown_tablet",
             Self::UnknownKeyspace => "unknown_keyspace",

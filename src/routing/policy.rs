@@ -12,6 +12,14 @@ pub trait Field {
     /// The lane to a shard and its requests in flight; `None` when there is none that takes more.
     fn lane(&self, node: NodeId, shard: ShardId) -> Option<(Self::Lane, usize)>;
 
+    /// A replica was passed over, since it has no lane that takes more.
+    fn on_passed_over(&self, _node: NodeId, _shard: ShardId) {}
+
+    /// Whether lanes are opened when requests ask for them.
+    fn opens_on_demand(&self) -> bool {
+        false
+    }
+
     /// The least busy lane to a node.
     fn lane_of_node(&self, node: NodeId) -> Option<Self::Lane>;
 
@@ -51,7 +59,7 @@ pub fn choose<F: Field>(
 ) -> Option<Decision<F::Lane>> {
     let on_shard = match order {
         Order::Fixed => {
-            let mut lanes = replicas.clone().map(|(node, shard)| field.lane(node, shard));
+            let mut lanes = replicas.clone().map(|(node, shard)| lane_of(field, node, shard));
             lanes.find_map(|lane| lane).map(|(lane, _)| (lane, Reason::LwtPrimary))
         }
         Order::LeastBusy { turn } => {
@@ -62,7 +70,9 @@ pub fn choose<F: Field>(
         return Some(Decision { lane, reason });
     }
     if let Some(lane) = replicas.clone().find_map(|(node, _)| field.lane_of_node(node)) {
-        return Some(Decision { lane, reason: Reason::ShardDown });
+        let asked_for = field.opens_on_demand();
+        let reason = if asked_for { Reason::ShardNotOpen } else { Reason::ShardDown };
+        return Some(Decision { lane, reason });
     }
     any(field, order, Reason::ReplicaDown)
 }
@@ -86,7 +96,7 @@ fn least_busy<F: Field>(
     let mut rotated = turn % count;
     let mut best: Option<(u64, F::Lane)> = None;
     for (node, shard) in replicas {
-        if let Some((lane, load)) = field.lane(node, shard) {
+        if let Some((lane, load)) = lane_of(field, node, shard) {
             let elsewhere = (!field.is_sticky(lane), !field.in_local_rack(node));
             let rank = rank(elsewhere, load, rotated);
             if best.is_none_or(|(least, _)| rank < least) {
@@ -99,6 +109,15 @@ fn least_busy<F: Field>(
         }
     }
     best.map(|(_, lane)| lane)
+}
+
+#[inline]
+fn lane_of<F: Field>(field: &F, node: NodeId, shard: ShardId) -> Option<(F::Lane, usize)> {
+    let lane = field.lane(node, shard);
+    if lane.is_none() {
+        field.on_passed_over(node, shard);
+    }
+    lane
 }
 
 /// One number to compare by: where the page before came from first, then the local rack, then the

@@ -18,6 +18,8 @@ pub struct NodeLanes<K> {
     /// How the node deals tokens to shards; `None` for a server without shards.
     pub sharder: Option<Sharder>,
     shards: Vec<Option<K>>,
+    /// When a request last asked for a lane to a shard, µs; 0 is never.
+    asked_us: Vec<u64>,
     live: u16,
 }
 
@@ -58,6 +60,30 @@ impl<K: Copy + Eq> Fleet<K> {
         *place = None;
         lanes.live -= 1;
         self.live.retain(|(_, live)| *live != lane);
+        true
+    }
+
+    /// A request asks for a lane to a shard, which is not there. Whether to open it: the node is
+    /// known, and nobody asked within `again_us`.
+    pub fn ask_for(
+        &mut self,
+        (node, shard): (NodeId, ShardId),
+        now_us: u64,
+        again_us: u64,
+    ) -> bool {
+        let Some(lanes) = self.nodes.get_mut(usize::from(node.0)) else { return false };
+        let (place, count) = (usize::from(shard.0), lanes.sharder.map(|all| all.nr_shards().get()));
+        if place >= count.map_or(0, usize::from) {
+            return false;
+        }
+        if lanes.asked_us.len() <= place {
+            lanes.asked_us.resize(place + 1, 0);
+        }
+        let Some(asked_us) = lanes.asked_us.get_mut(place) else { return false };
+        if *asked_us > 0 && now_us.saturating_sub(*asked_us) < again_us {
+            return false;
+        }
+        *asked_us = now_us.max(1);
         true
     }
 
@@ -102,7 +128,7 @@ impl<K> Default for Fleet<K> {
 
 impl<K> Default for NodeLanes<K> {
     fn default() -> Self {
-        Self { sharder: None, shards: Vec::new(), live: 0 }
+        Self { sharder: None, shards: Vec::new(), asked_us: Vec::new(), live: 0 }
     }
 }
 
@@ -123,5 +149,17 @@ mod tests {
         assert!(fleet.remove(place.0, 'b'));
         assert_eq!(fleet.live_nodes().count(), 0);
         assert_eq!(fleet.lane(place.0, place.1), None);
+    }
+
+    #[test]
+    fn a_lane_is_asked_for_once_in_a_while() {
+        let mut fleet = Fleet::default();
+        let place = (NodeId(2), ShardId(3));
+        assert!(!fleet.ask_for(place, 10, 100), "nobody knows the node yet");
+        fleet.insert((NodeId(2), ShardId(0)), Sharder::new(4, 12).ok(), 'a');
+        assert!(fleet.ask_for(place, 10, 100));
+        assert!(!fleet.ask_for(place, 109, 100));
+        assert!(fleet.ask_for(place, 110, 100));
+        assert!(!fleet.ask_for((NodeId(2), ShardId(4)), 110, 100), "there is no such shard");
     }
 }

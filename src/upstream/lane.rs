@@ -58,6 +58,8 @@ pub struct Lane<W> {
     pub touched: bool,
     /// Set once nothing new may be sent; it closes when its last answer is there.
     pub draining: bool,
+    /// When a client's request was last sent on it, µs.
+    pub used_us: u64,
     /// When anything was last heard on it, µs.
     pub heard_us: u64,
     /// When it was last asked for a sign of life, µs.
@@ -79,6 +81,7 @@ impl<W> Lane<W> {
             retained_bytes: 0,
             touched: false,
             draining: false,
+            used_us: 0,
             heard_us: 0,
             asked_us: None,
             broken: false,

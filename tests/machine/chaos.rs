@@ -318,7 +318,9 @@ impl World {
                 }
                 Order::CloseClient(client) => panic!("{client:?} did nothing wrong"),
                 Order::CloseSet(set) => self.close_set(set),
-                Order::ResumeClient(_)
+                Order::CloseUnused(_)
+                | Order::OpenLane { .. }
+                | Order::ResumeClient(_)
                 | Order::Tell(_)
                 | Order::RefreshTopology
                 | Order::LogIn { .. } => {}

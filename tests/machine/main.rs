@@ -21,6 +21,7 @@ mod bounds;
 mod chaos;
 mod chaos_ops;
 mod compressed_lanes;
+mod demand;
 mod failover;
 mod framing;
 mod heartbeat;

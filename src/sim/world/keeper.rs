@@ -2,6 +2,7 @@
 
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::lane_course::LaneCourse;
+use crate::net::lanes::lane_plan::Wanted;
 use crate::sim::cluster::connections::ConnectionId;
 
 /// How long the shard-aware port is left alone after it led to a wrong shard.
@@ -21,9 +22,9 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// A keeper without lanes.
-    pub(super) fn new(per_shard: bool, seed: u64) -> Self {
+    pub(super) fn new(lanes: Wanted, seed: u64) -> Self {
         Self {
-            course: LaneCourse::new(per_shard, BackoffSettings::default(), seed),
+            course: LaneCourse::new(lanes, BackoffSettings::default(), seed),
             port_blocked_until_us: 0,
             wakes_us: None,
             excess: Vec::new(),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::net::lanes::lane_course::{Failure, Next};
-use crate::net::lanes::lane_plan::{Arrival, Dial};
+use crate::net::lanes::lane_plan::{Arrival, Dial, Wanted};
 use crate::sim::cluster::cluster::Door;
 use crate::sim::cluster::connections::ConnectionId;
 use crate::sim::world::agenda::Event;
@@ -76,7 +76,8 @@ impl World {
         for key in sets.iter().flat_map(|set| nodes.iter().map(|node| (*set, *node))) {
             if !self.keepers.contains_key(&key) {
                 let seed = self.chance.bits();
-                self.keepers.insert(key, Keeper::new(key.0 == 0, seed));
+                let wanted = if key.0 == 0 { Wanted::EachShard } else { Wanted::One };
+                self.keepers.insert(key, Keeper::new(wanted, seed));
                 self.on_keeper_wakes(key);
             }
         }

@@ -147,6 +147,8 @@ impl World {
         match order {
             Order::OpenSet { set, keyspace } => self.open_set(set.0, keyspace),
             Order::CloseSet(set) => self.close_set(set.0),
+            // Lanes are opened ahead here, and never closed for want of requests.
+            Order::CloseUnused(_) | Order::OpenLane { .. } => {}
             Order::CloseLane(lane) => {
                 if let Some(id) = self.lane_links.get(&lane).copied() {
                     self.tell(format_args!("the engine closes lane {id}"));
