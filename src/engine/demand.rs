@@ -1,7 +1,8 @@
-//! Lanes on demand: opened when a request asks for a shard, closed when none did for long.
+//! Lanes on demand: opened when requests ask for a shard, closed when none did for long.
 //!
-//! Nobody waits for such a lane: the request that asks for it goes to another shard of the node,
-//! which hands it on.
+//! Nobody waits for such a lane: requests that ask for it go to another shard of the node, which
+//! hands them on. The second one within the time after which a lane is closed opens it: a handshake
+//! costs the node more than a hop.
 
 use crate::engine::engine::Engine;
 use crate::engine::order::Order;
@@ -23,9 +24,9 @@ impl Engine {
     /// Asks for the lane that the last decision among the plain lanes of `home` missed.
     pub(super) fn ask_for_missing(&mut self, home: SetId) {
         let Some((node, shard)) = self.missing.take() else { return };
-        let (now, again) = (self.now_us, ASK_AGAIN_US);
+        let (now, times) = (self.now_us, (self.settings.limits.lane_unused_us, ASK_AGAIN_US));
         let Some(set) = self.sets.get_mut(home).filter(|set| !set.gone) else { return };
-        if set.fleet.ask_for((node, shard), now, again) {
+        if set.fleet.ask_for((node, shard), now, times) {
             self.orders.push_back(Order::OpenLane { set: home, node, shard });
         }
     }

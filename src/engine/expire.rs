@@ -30,7 +30,6 @@ impl Engine {
         self.settle_retry_budget();
         self.expire_waiting();
         self.expire_sets();
-        self.close_unused();
         for key in self.lanes.keys() {
             self.expire_lane(key);
             self.expire_silent(key);
@@ -39,6 +38,7 @@ impl Engine {
                 lane.cutter.relax();
             }
         }
+        self.close_unused();
         for key in self.clients.keys() {
             self.expire_passing(key);
             if let Some(client) = self.clients.get_mut(key) {

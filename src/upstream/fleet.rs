@@ -18,9 +18,16 @@ pub struct NodeLanes<K> {
     /// How the node deals tokens to shards; `None` for a server without shards.
     pub sharder: Option<Sharder>,
     shards: Vec<Option<K>>,
-    /// When a request last asked for a lane to a shard, µs; 0 is never.
-    asked_us: Vec<u64>,
+    /// Of each shard without a lane: when a request last asked for one, and when it was opened.
+    asked: Vec<Asked>,
     live: u16,
+}
+
+/// How a shard without a lane was asked for, µs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    last_us: Option<u64>,
+    opened_us: Option<u64>,
 }
 
 impl<K: Copy + Eq> Fleet<K> {
@@ -64,27 +71,30 @@ impl<K: Copy + Eq> Fleet<K> {
     }
 
     /// A request asks for a lane to a shard, which is not there. Whether to open it: the node is
-    /// known, and nobody asked within `again_us`.
+    /// known, somebody asked within `window_us` before, so that lanes are not opened for one request
+    /// each, and it was not opened within `again_us`.
     pub fn ask_for(
         &mut self,
         (node, shard): (NodeId, ShardId),
         now_us: u64,
-        again_us: u64,
+        (window_us, again_us): (u64, u64),
     ) -> bool {
         let Some(lanes) = self.nodes.get_mut(usize::from(node.0)) else { return false };
         let (place, count) = (usize::from(shard.0), lanes.sharder.map(|all| all.nr_shards().get()));
         if place >= count.map_or(0, usize::from) {
             return false;
         }
-        if lanes.asked_us.len() <= place {
-            lanes.asked_us.resize(place + 1, 0);
+        if lanes.asked.len() <= place {
+            lanes.asked.resize(place + 1, Asked::default());
         }
-        let Some(asked_us) = lanes.asked_us.get_mut(place) else { return false };
-        if *asked_us > 0 && now_us.saturating_sub(*asked_us) < again_us {
-            return false;
+        let Some(asked) = lanes.asked.get_mut(place) else { return false };
+        let within = |at: Option<u64>, us| at.is_some_and(|at| now_us.saturating_sub(at) < us);
+        let opens = within(asked.last_us, window_us) && !within(asked.opened_us, again_us);
+        asked.last_us = Some(now_us);
+        if opens {
+            asked.opened_us = Some(now_us);
         }
-        *asked_us = now_us.max(1);
-        true
+        opens
     }
 
     /// The lane to a shard of a node.
@@ -128,7 +138,7 @@ impl<K> Default for Fleet<K> {
 
 impl<K> Default for NodeLanes<K> {
     fn default() -> Self {
-        Self { sharder: None, shards: Vec::new(), asked_us: Vec::new(), live: 0 }
+        Self { sharder: None, shards: Vec::new(), asked: Vec::new(), live: 0 }
     }
 }
 
@@ -152,14 +162,16 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_is_asked_for_once_in_a_while() {
+    fn a_lane_is_opened_when_it_is_asked_for_twice_and_again_after_a_while() {
         let mut fleet = Fleet::default();
-        let place = (NodeId(2), ShardId(3));
-        assert!(!fleet.ask_for(place, 10, 100), "nobody knows the node yet");
+        let (place, times) = ((NodeId(2), ShardId(3)), (1_000, 100));
+        assert!(!fleet.ask_for(place, 10, times), "nobody knows the node yet");
         fleet.insert((NodeId(2), ShardId(0)), Sharder::new(4, 12).ok(), 'a');
-        assert!(fleet.ask_for(place, 10, 100));
-        assert!(!fleet.ask_for(place, 109, 100));
-        assert!(fleet.ask_for(place, 110, 100));
-        assert!(!fleet.ask_for((NodeId(2), ShardId(4)), 110, 100), "there is no such shard");
+        assert!(!fleet.ask_for(place, 10, times));
+        assert!(fleet.ask_for(place, 1_009, times));
+        assert!(!fleet.ask_for(place, 1_108, times));
+        assert!(fleet.ask_for(place, 1_109, times));
+        assert!(!fleet.ask_for(place, 2_109, times), "the one before is too long ago");
+        assert!(!fleet.ask_for((NodeId(2), ShardId(4)), 2_109, times), "there is no such shard");
     }
 }

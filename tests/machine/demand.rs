@@ -44,7 +44,7 @@ fn demands(rig: &mut Rig) -> (Vec<(u16, u16)>, Vec<LaneKey>) {
 }
 
 #[test]
-fn a_request_for_a_shard_without_a_lane_asks_for_it_once_and_waits_for_nothing() {
+fn the_second_request_for_a_shard_without_a_lane_opens_it_and_waits_for_nothing() {
     let mut rig = Rig::with_limits(minute);
     let (_elsewhere, beside) = (rig.lane(0, 0), rig.lane(1, 0));
     let client = rig.client();
@@ -74,7 +74,7 @@ fn each_replica_of_what_is_used_gets_a_lane_in_the_end() {
     rig.prepare_select(client, "tab", 9);
     know_tablet(&mut rig, &[(0, 1), (1, 1), (2, 1)]);
     let mut asked = Vec::new();
-    for stream in 0..6 {
+    for stream in 0..12 {
         let children = [(&[9; 16][..], &b"k"[..])];
         match stream % 2 {
             0 => rig.send(client, &execute(stream, &[9; 16], b"k")),
@@ -103,7 +103,7 @@ fn what_was_asked_for_and_never_came_is_asked_for_again_after_a_while() {
         asked += demands(&mut rig).0.len();
         rig.now_us += 2 * SECOND;
     }
-    assert_eq!(asked, 3, "at 0, 6 and 12 seconds");
+    assert_eq!(asked, 3, "at 2, 8 and 14 seconds");
     rig.finish();
 }
 
