@@ -125,6 +125,7 @@ impl Rig {
         let settings = EngineSettings {
             limits: Limits::default(),
             rack: None,
+            some_nodes: false,
             has_peers: false,
             compression_told: Vec::new(),
         };

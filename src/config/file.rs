@@ -122,6 +122,7 @@ struct Compression {
 struct Lanes {
     per: Option<String>,
     idle_close_s: Option<i64>,
+    nodes_max: Option<i64>,
     shard_aware_port: Option<bool>,
     proxy_protocol_port: Option<i64>,
     source_port_low: Option<i64>,

@@ -16,9 +16,9 @@ use crate::control::contact_point::ContactPoint;
 use crate::control::routes::Translation;
 use crate::flow::limits::Limits;
 use crate::net::failover::FailoverSettings;
-use crate::net::lanes::lane_plan::Wanted;
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
+use crate::net::lanes::lane_plan::Wanted;
 use crate::net::listener::Bind;
 use crate::telemetry::logging::{self, LogSettings};
 use crate::wire::compression::Compression;
@@ -303,6 +303,7 @@ fn read_backoff(reader: &mut Reader<'_>, default: BackoffSettings) -> BackoffSet
 fn read_failover(reader: &mut Reader<'_>, default: FailoverSettings) -> FailoverSettings {
     let mut failover = default;
     reader.set("failover.remote_nodes_max", &mut failover.remote_nodes_max, &(0..=1024));
+    reader.set("lanes.nodes_max", &mut failover.local_nodes_max, &(0..=10_000));
     reader.set("failover.after_ms", &mut failover.after_ms, &(0..=DAY_MS));
     let key = "failover.local_consistency";
     failover.local_consistency = reader.switch(key, failover.local_consistency);

@@ -50,6 +50,8 @@ pub struct EngineSettings {
     pub limits: Limits,
     /// Our own rack; its replicas come first.
     pub rack: Option<Arc<str>>,
+    /// Whether only some nodes of the data center are used.
+    pub some_nodes: bool,
     /// Whether other workers want to know what this one learns.
     pub has_peers: bool,
     /// Algorithms that clients are told of. One that asks for another gets it all the same.
@@ -293,7 +295,9 @@ impl Engine {
         let fleet = self.sets.fleet(set);
         let (lanes, local_rack) = (&self.lanes, &*self.local_rack);
         let missing = (self.settings.limits.lane_unused_us > 0).then_some(&self.missing);
-        let lanes = Lanes { fleet, lanes, local_rack, sticky: None, avoided: None, missing };
+        let some_nodes = self.settings.some_nodes;
+        let (sticky, avoided) = (None, None);
+        let lanes = Lanes { fleet, lanes, local_rack, sticky, avoided, some_nodes, missing };
         (&mut self.router, lanes)
     }
 

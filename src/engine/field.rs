@@ -26,6 +26,8 @@ pub struct Lanes<'a> {
     pub sticky: Option<LaneKey>,
     /// A node that is passed over: it has the request already.
     pub avoided: Option<NodeId>,
+    /// Whether only some nodes of the data center are used.
+    pub some_nodes: bool,
     /// Where lanes are opened on demand: a replica that none leads to.
     pub missing: Option<&'a Cell<Option<(NodeId, ShardId)>>>,
 }
@@ -59,6 +61,10 @@ impl Field for Lanes<'_> {
 
     fn opens_on_demand(&self) -> bool {
         self.missing.is_some()
+    }
+
+    fn uses_some_nodes(&self) -> bool {
+        self.some_nodes
     }
 
     fn lane_of_node(&self, node: NodeId) -> Option<LaneKey> {

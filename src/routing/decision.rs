@@ -16,6 +16,8 @@ pub enum Reason {
     ShardNotOpen,
     /// To any node: no replica has a lane.
     ReplicaDown,
+    /// To any node: no replica has a lane, since not all nodes are used.
+    ReplicaNotUsed,
     /// To any node: the tablet is not learned yet.
     UnknownTablet,
     /// To any node: the keyspace is not known yet, or its replication is not one that we compute.
@@ -44,13 +46,14 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::TabletReplica,
         Self::RingReplica,
         Self::LwtPrimary,
         Self::ShardDown,
         Self::ShardNotOpen,
         Self::ReplicaDown,
+        Self::ReplicaNotUsed,
         Self::UnknownTablet,
         Self::UnknownKeyspace,
         Self::UnknownStatement,
@@ -75,6 +78,7 @@ impl Reason {
             Self::ShardDown => "shard_down",
             Self::ShardNotOpen => "shard_not_open",
             Self::ReplicaDown => "replica_down",
+            Self::ReplicaNotUsed => "replica_not_used",
             Self::UnknownTablet => "unknown_tablet",
             Self::UnknownKeyspace => "unknown_keyspace",
             Self::UnknownStatement => "unknown_statement",

@@ -20,6 +20,11 @@ pub trait Field {
         false
     }
 
+    /// Whether lanes lead to some nodes and not to all.
+    fn uses_some_nodes(&self) -> bool {
+        false
+    }
+
     /// The least busy lane to a node.
     fn lane_of_node(&self, node: NodeId) -> Option<Self::Lane>;
 
@@ -74,7 +79,8 @@ pub fn choose<F: Field>(
         let reason = if asked_for { Reason::ShardNotOpen } else { Reason::ShardDown };
         return Some(Decision { lane, reason });
     }
-    any(field, order, Reason::ReplicaDown)
+    let some = field.uses_some_nodes();
+    any(field, order, if some { Reason::ReplicaNotUsed } else { Reason::ReplicaDown })
 }
 
 /// Chooses the least busy lane of all.

@@ -95,8 +95,13 @@ impl Proxy {
             .build();
         let unused_us = scene.idle_close_s * SECOND_US;
         let limits = Limits { heartbeat_us: 0, lane_unused_us: unused_us, ..Limits::default() };
-        let settings =
-            EngineSettings { limits, rack: None, has_peers: false, compression_told: Vec::new() };
+        let settings = EngineSettings {
+            limits,
+            rack: None,
+            some_nodes: false,
+            has_peers: false,
+            compression_told: Vec::new(),
+        };
         let mut engine = Engine::new(settings, Arc::new(snapshot));
         let client = engine.on_client_open(SocketAddr::from(([127, 0, 0, 1], 9042))).unwrap();
         let course = |node| {
@@ -184,7 +189,9 @@ impl Proxy {
         while let Next::Dial(dial) = self.courses[usize::from(node)].next(true, now_ms) {
             let shard = match dial {
                 Dial::Shard(shard) => shard,
-                Dial::Any => ShardId(u16::try_from(self.chance.below(u64::from(self.scene.shards))).unwrap()),
+                Dial::Any => {
+                    ShardId(u16::try_from(self.chance.below(u64::from(self.scene.shards))).unwrap())
+                }
             };
             let opened = self.courses[usize::from(node)].on_opened(dial, shard, sharder, now_ms);
             let Arrival::Lane(serial) = opened.arrival else { panic!("{opened:?} is in excess") };

@@ -50,6 +50,9 @@ fn the_page_tells_what_is_measured() {
     if env::var_os("SHARDLANE_GOLDEN").is_some_and(|value| value == "write") {
         fs::write(PAGE, &fresh).unwrap();
     } else {
-        assert!(page == fresh, "{PAGE} is stale: SHARDLANE_GOLDEN=write writes it anew:\n{restarts}{demands}");
+        assert!(
+            page == fresh,
+            "{PAGE} is stale: SHARDLANE_GOLDEN=write writes it anew:\n{restarts}{demands}"
+        );
     }
 }

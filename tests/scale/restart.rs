@@ -23,6 +23,8 @@ const TIME_OUT_MS: u64 = 5_000;
 struct Scene {
     proxies: usize,
     nodes: usize,
+    /// Nodes that each proxy uses, others than the next one.
+    nodes_used: usize,
     shards: u16,
     /// CPU of a shard for one handshake, microseconds: 200 without a login, 10,000 with a slow password hash.
     greeting_us: u64,
@@ -90,7 +92,7 @@ struct World {
 
 impl World {
     fn new(scene: Scene) -> Self {
-        let keepers = scene.proxies * scene.nodes;
+        let keepers = scene.proxies * scene.nodes_used.min(scene.nodes);
         let seconds = usize::try_from(RETURN_MS / 1_000).unwrap() + 1;
         let course = |at: usize| {
             let seed = 7_919 * u64::try_from(at).unwrap();
@@ -259,6 +261,7 @@ fn dial_of(shard: Option<u16>) -> Dial {
 const BASE: Scene = Scene {
     proxies: 1_000,
     nodes: 3,
+    nodes_used: usize::MAX,
     shards: 8,
     greeting_us: 200,
     lanes: Wanted::EachShard,
@@ -302,6 +305,7 @@ pub(crate) fn table() -> String {
         Scene { lanes: Wanted::One, ..at_once },
         Scene { lanes: Wanted::ShardsInUse, in_use: 2, ..at_once },
         Scene { proxies: 10_000, nodes: 1, ..BASE },
+        Scene { nodes: 30, nodes_used: 3, ..at_once },
         large,
         Scene { lanes: Wanted::ShardsInUse, in_use: 8, ..large },
     ];
@@ -328,6 +332,9 @@ fn row(scene: &Scene, outcome: &Outcome) -> String {
         scene.shards,
         match scene.lanes {
             Wanted::One => "one".to_owned(),
+            Wanted::EachShard if scene.nodes_used < scene.nodes => {
+                format!("one a shard, to {} nodes", scene.nodes_used)
+            }
             Wanted::EachShard => "one a shard".to_owned(),
             Wanted::ShardsInUse => format!("{} in use", scene.in_use),
         },

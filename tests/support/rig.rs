@@ -69,7 +69,13 @@ pub(crate) fn snapshot(version: u64, nodes: u16) -> Arc<Snapshot> {
 pub(crate) fn settings() -> EngineSettings {
     // Nobody here answers OPTIONS unasked; the tests of heartbeats turn them on.
     let limits = Limits { heartbeat_us: 0, ..Limits::default() };
-    EngineSettings { limits, rack: None, has_peers: true, compression_told: Vec::new() }
+    EngineSettings {
+        limits,
+        rack: None,
+        some_nodes: false,
+        has_peers: true,
+        compression_told: Vec::new(),
+    }
 }
 
 pub(crate) fn token(key: &[u8]) -> i64 {
