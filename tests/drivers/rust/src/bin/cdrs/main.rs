@@ -13,7 +13,6 @@ use std::time::Instant;
 
 use cdrs_tokio::cluster::PagerState;
 use cdrs_tokio::consistency::Consistency;
-use cdrs_tokio::frame::Version;
 use cdrs_tokio::frame::message_batch::BatchType;
 use cdrs_tokio::query::BatchQueryBuilder;
 use cdrs_tokio::query::QueryValues;
@@ -78,7 +77,8 @@ async fn simple(s: &mut Current, args: &Args) -> Outcome {
     ask(s, "INSERT INTO ids (k, v) VALUES (?, ?)", query_values!(uid(1), 7)).await?;
     let got = ask(s, "SELECT v FROM ids WHERE k = ?", query_values!(uid(1))).await?;
     println!("simple: {:?}", ints(&got)?);
-    ask(s, "INSERT INTO ids (k, v) VALUES (:k, :v)", query_values!("k" => uid(3), "v" => 9)).await?;
+    ask(s, "INSERT INTO ids (k, v) VALUES (:k, :v)", query_values!("k" => uid(3), "v" => 9))
+        .await?;
     let got = ask(s, "SELECT v FROM ids WHERE k = :k", query_values!("k" => uid(3))).await?;
     println!("simple: named {:?}", ints(&got)?);
     run(s, &format!("INSERT INTO {keyspace}.ids (k, v) VALUES ({}, 8)", uid(2))).await?;
@@ -119,7 +119,8 @@ async fn prepared(s: &mut Current, _: &Args) -> Outcome {
         let list: Option<List> = row.get_by_name("i")?;
         let list: Option<Vec<i32>> = list.map(|list| list.as_rust_type()).transpose()?.flatten();
         let map: Option<Map> = row.get_by_name("j")?;
-        let map: Option<HashMap<String, i32>> = map.map(|map| map.as_rust_type()).transpose()?.flatten();
+        let map: Option<HashMap<String, i32>> =
+            map.map(|map| map.as_rust_type()).transpose()?.flatten();
         println!(
             "prepared: {n} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {list:?} {:?} {:?}",
             row.by_name::<i32>("k")?,
@@ -138,7 +139,8 @@ async fn prepared(s: &mut Current, _: &Args) -> Outcome {
     let read = s.prepare("SELECT v FROM blobs WHERE k = ?").await?;
     for size in KEY_SIZES {
         let key = blob_key(size);
-        execute(s, &insert, query_values!(Blob::from(key.clone()), Blob::from(key.clone()))).await?;
+        execute(s, &insert, query_values!(Blob::from(key.clone()), Blob::from(key.clone())))
+            .await?;
         let got = execute(s, &read, query_values!(Blob::from(key.clone()))).await?;
         let back: Option<Blob> = got.first().ok_or("the row is gone")?.get_by_name("v")?;
         println!("prepared: blob key of {size} {}", back.map(Blob::into_vec) == Some(key));
@@ -180,7 +182,8 @@ async fn batches(s: &mut Current, _: &Args) -> Outcome {
         s.batch(batch.build()?).await?;
         let text = format!("SELECT c, v FROM rows WHERE p = '{name}' AND q = 1");
         for row in run(s, &text).await? {
-            let (c, v): (Option<i32>, Option<String>) = (row.get_by_name("c")?, row.get_by_name("v")?);
+            let (c, v): (Option<i32>, Option<String>) =
+                (row.get_by_name("c")?, row.get_by_name("v")?);
             println!("batch: {name} {c:?} {v:?}");
         }
     }
@@ -189,8 +192,9 @@ async fn batches(s: &mut Current, _: &Args) -> Outcome {
 
 async fn paging(s: &mut Current, _: &Args) -> Outcome {
     let insert = s.prepare("INSERT INTO rows (p, q, c, v) VALUES ('pages', 2, ?, 'v')").await?;
-    let writes =
-        stream::iter(0..1000_i32).map(|c| execute(s, &insert, query_values!(c))).buffer_unordered(50);
+    let writes = stream::iter(0..1000_i32)
+        .map(|c| execute(s, &insert, query_values!(c)))
+        .buffer_unordered(50);
     for outcome in writes.collect::<Vec<_>>().await {
         outcome?;
     }

@@ -9,6 +9,7 @@ use cdrs_tokio::authenticators::NoneAuthenticatorProvider;
 use cdrs_tokio::cluster::NodeTcpConfigBuilder;
 use cdrs_tokio::cluster::TcpConnectionManager;
 use cdrs_tokio::cluster::session::Session;
+use cdrs_tokio::cluster::session::SessionBuilder;
 use cdrs_tokio::cluster::session::TcpSessionBuilder;
 use cdrs_tokio::compression::Compression;
 use cdrs_tokio::consistency::Consistency;
@@ -21,11 +22,9 @@ use cdrs_tokio::retry::ConstantReconnectionPolicy;
 use cdrs_tokio::statement::StatementParams;
 use cdrs_tokio::statement::StatementParamsBuilder;
 use cdrs_tokio::transport::TransportTcp;
-use cdrs_tokio::types::AsRustType;
 use cdrs_tokio::types::ByName;
 use cdrs_tokio::types::IntoRustByName;
 use cdrs_tokio::types::rows::Row;
-use futures::StreamExt;
 use rust_driver_tests::Args;
 use rust_driver_tests::Outcome;
 use uuid::Uuid;
@@ -33,7 +32,10 @@ use uuid::Uuid;
 type Balanced = TopologyAwareLoadBalancingStrategy<TransportTcp, TcpConnectionManager>;
 pub(crate) type Current = Session<TransportTcp, TcpConnectionManager, Balanced>;
 
-pub(crate) async fn connect(args: &Args, keyspace: Option<&str>) -> Result<Current, Box<dyn Error>> {
+pub(crate) async fn connect(
+    args: &Args,
+    keyspace: Option<&str>,
+) -> Result<Current, Box<dyn Error>> {
     let address = format!("{}:{}", args.get("host", ""), args.get("port", "9042"));
     let version = if args.get("version", "4") == "3" { Version::V3 } else { Version::V4 };
     let config = NodeTcpConfigBuilder::new()
@@ -73,7 +75,11 @@ pub(crate) async fn run(s: &Current, text: &str) -> Result<Vec<Row>, Box<dyn Err
     rows_of(s.query_with_params(text, no_values()).await?)
 }
 
-pub(crate) async fn ask(s: &Current, text: &str, values: QueryValues) -> Result<Vec<Row>, Box<dyn Error>> {
+pub(crate) async fn ask(
+    s: &Current,
+    text: &str,
+    values: QueryValues,
+) -> Result<Vec<Row>, Box<dyn Error>> {
     rows_of(s.query_with_params(text, params(values).build()).await?)
 }
 
