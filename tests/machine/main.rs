@@ -19,7 +19,6 @@ mod agreement;
 mod answers;
 mod bounds;
 mod chaos;
-mod chaos_ops;
 mod compressed_lanes;
 mod demand;
 mod failover;

@@ -3,19 +3,32 @@
 //! The lines of a run straight to the cluster and of a run through the proxy have to be equal byte
 //! for byte. Lines that start with `@` speak to whoever started the program.
 
+mod touch;
+
 use std::collections::HashMap;
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use futures::StreamExt;
 use futures::stream;
+use rust_driver_tests::Args;
+use rust_driver_tests::Input;
+use rust_driver_tests::KEY_SIZES;
+use rust_driver_tests::Outcome;
+use rust_driver_tests::TABLES;
+use rust_driver_tests::WORDS;
+use rust_driver_tests::blob_key;
+use rust_driver_tests::input;
+use rust_driver_tests::large_blob;
+use rust_driver_tests::many_keys;
+use rust_driver_tests::report;
+use rust_driver_tests::show_warnings;
+use rust_driver_tests::uid;
 use scylla::client::Compression;
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
-use scylla::cluster::Node;
 use scylla::response::PagingState;
 use scylla::response::PagingStateResponse;
 use scylla::statement::Consistency;
@@ -23,26 +36,6 @@ use scylla::statement::batch::Batch;
 use scylla::statement::batch::BatchType;
 use scylla::value::MaybeUnset;
 use scylla::value::Row;
-use tokio::io::AsyncBufReadExt;
-use tokio::io::BufReader;
-use tokio::io::Stdin;
-use uuid::Uuid;
-
-type Outcome = Result<(), Box<dyn Error>>;
-
-const WORDS: [&str; 6] = ["", "plain", "ärger", "Привет", "日本語", "🦀 lane"];
-
-struct Args(HashMap<String, String>);
-
-impl Args {
-    fn get<'a>(&'a self, name: &str, default: &'a str) -> &'a str {
-        self.0.get(name).map_or(default, String::as_str)
-    }
-}
-
-fn uid(n: u32) -> Uuid {
-    Uuid::parse_str(&format!("6f1c2f0e-7d50-4a57-9b7c-{n:012}")).expect("the pattern is a uuid")
-}
 
 async fn connect(args: &Args, keyspace: Option<&str>) -> Result<Session, Box<dyn Error>> {
     let profile = ExecutionProfile::builder()
@@ -89,12 +82,8 @@ async fn schema(s: &Session, args: &Args) -> Outcome {
     )
     .await?;
     s.use_keyspace(keyspace, false).await?;
-    for table in [
-        "types (k int PRIMARY KEY, a text, b blob, c uuid, d bigint, e double, f boolean, i list<int>, j map<text, int>)",
-        "rows (p text, q int, c int, v text, PRIMARY KEY ((p, q), c))",
-        "blobs (k blob PRIMARY KEY, v blob)",
-        "ids (k uuid PRIMARY KEY, v int)",
-    ] {
+    let types = "types (k int PRIMARY KEY, a text, b blob, c uuid, d bigint, e double, f boolean, i list<int>, j map<text, int>)";
+    for table in [types].into_iter().chain(TABLES) {
         run(s, &format!("CREATE TABLE {table}")).await?;
     }
     println!("schema: used {:?}", s.get_keyspace());
@@ -134,8 +123,8 @@ async fn prepared(s: &Session, _: &Args) -> Outcome {
     }
     let insert = s.prepare("INSERT INTO blobs (k, v) VALUES (?, ?)").await?;
     let read = s.prepare("SELECT v FROM blobs WHERE k = ?").await?;
-    for size in [1_usize, 15, 16, 17, 200, 5000] {
-        let key: Vec<u8> = (0..size).map(|i| (7 * i + size) as u8).collect();
+    for size in KEY_SIZES {
+        let key = blob_key(size);
         s.execute_unpaged(&insert, (&key, &key)).await?;
         let got = s.execute_unpaged(&read, (&key,)).await?.into_rows_result()?;
         println!("prepared: blob key of {size} {}", got.first_row::<(Vec<u8>,)>()?.0 == key);
@@ -229,7 +218,7 @@ async fn errors(s: &Session, _: &Args) -> Outcome {
 }
 
 async fn large(s: &Session, _: &Args) -> Outcome {
-    let blob: Vec<u8> = (0..2_usize << 20).map(|i| (i * i % 251) as u8).collect();
+    let blob = large_blob();
     let insert = s.prepare("INSERT INTO blobs (k, v) VALUES (?, ?)").await?;
     s.execute_unpaged(&insert, (b"large".to_vec(), &blob)).await?;
     let read = s.prepare("SELECT v FROM blobs WHERE k = ?").await?;
@@ -241,7 +230,7 @@ async fn large(s: &Session, _: &Args) -> Outcome {
 async fn many(s: &Session, _: &Args) -> Outcome {
     let insert = s.prepare("INSERT INTO types (k, a, d) VALUES (?, ?, ?)").await?;
     let read = s.prepare("SELECT k, a, d FROM types WHERE k = ?").await?;
-    let keys: Vec<i32> = (0..500).map(|k| k * 7919 - 400_000).collect();
+    let keys = many_keys();
     let writes = stream::iter(keys.clone())
         .map(|k| s.execute_unpaged(&insert, (k, format!("w{k}"), i64::from(k) << 20)))
         .buffer_unordered(500);
@@ -333,68 +322,14 @@ async fn reconnect(s: &Session, input: &mut Input) -> Outcome {
     }
 }
 
-/// Writes and reads back every key once, prints what it saw, waits for a line, and does it again.
-async fn touch(s: &Session, args: &Args, input: &mut Input) -> Outcome {
-    let keys: i32 = args.get("keys", "1000").parse()?;
-    let shards = |node: &Arc<Node>| node.sharder().map_or(0, |sharder| sharder.nr_shards.get());
-    println!(
-        "@shards {:?}",
-        s.get_cluster_state().get_nodes_info().iter().map(shards).collect::<Vec<_>>()
-    );
-    let write_ints = s.prepare("INSERT INTO ints (k, v) VALUES (?, ?)").await?;
-    let read_ints = s.prepare("SELECT v FROM ints WHERE k = ?").await?;
-    let write_texts = s.prepare("INSERT INTO texts (k, v) VALUES (?, ?)").await?;
-    let read_texts = s.prepare("SELECT v FROM texts WHERE k = ?").await?;
-    for pass in 1..=2_i32 {
-        let statements = (&write_ints, &read_ints, &write_texts, &read_texts);
-        let touched = stream::iter(0..keys).map(|k| async move {
-            let text = format!("ключ {k}");
-            s.execute_unpaged(statements.0, (k, pass)).await?;
-            s.execute_unpaged(statements.2, (&text, pass)).await?;
-            let int = s.execute_unpaged(statements.1, (k,)).await?.into_rows_result()?;
-            let text = s.execute_unpaged(statements.3, (&text,)).await?.into_rows_result()?;
-            let wrong = |got: (i32,)| usize::from(got.0 != pass);
-            Ok::<usize, Box<dyn Error>>(wrong(int.first_row()?) + wrong(text.first_row()?))
-        });
-        let mut wrong = 0;
-        for outcome in touched.buffer_unordered(8).collect::<Vec<_>>().await {
-            wrong += outcome?;
-        }
-        println!(
-            "{{\"requests\": {}, \"wrong\": {wrong}, \"errors\": {{}}, \"failed\": {{}}}}",
-            4 * keys
-        );
-        input.next_line().await?;
-    }
-    Ok(())
-}
-
-type Input = tokio::io::Lines<BufReader<Stdin>>;
-
-/// Prints how a section ended; the next one gets its turn either way.
-fn report(name: &str, outcome: Outcome) -> bool {
-    if let Err(e) = &outcome {
-        println!("FAILED {name}: {e}");
-    }
-    outcome.is_ok()
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome {
-    tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .init();
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let pairs = words
-        .chunks_exact(2)
-        .map(|pair| (pair[0].trim_start_matches('-').to_owned(), pair[1].clone()));
-    let args = Args(pairs.collect());
-    let mut input = BufReader::new(tokio::io::stdin()).lines();
+    show_warnings();
+    let args = Args::of_program();
+    let mut lines = input();
     if args.get("mode", "smoke") == "touch" {
         let s = connect(&args, Some(args.get("keyspace", ""))).await?;
-        return touch(&s, &args, &mut input).await;
+        return touch::touch(&s, &args, &mut lines).await;
     }
     let s = connect(&args, None).await?;
     println!("connected");
@@ -422,7 +357,7 @@ async fn main() -> Outcome {
         altered,
         second
     );
-    fine &= report("reconnect", reconnect(&s, &mut input).await);
+    fine &= report("reconnect", reconnect(&s, &mut lines).await);
     println!("end");
     std::process::exit(i32::from(!fine));
 }

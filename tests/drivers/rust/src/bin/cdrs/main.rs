@@ -3,144 +3,52 @@
 //! The lines of a run straight to the cluster and of a run through the proxy have to be equal byte
 //! for byte. Lines that start with `@` speak to whoever started the program.
 
+mod session;
+
 use std::collections::BTreeMap;
 use std::collections::HashMap;
-use std::error::Error;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
-use cdrs_tokio::authenticators::NoneAuthenticatorProvider;
-use cdrs_tokio::cluster::NodeTcpConfigBuilder;
 use cdrs_tokio::cluster::PagerState;
-use cdrs_tokio::cluster::TcpConnectionManager;
-use cdrs_tokio::cluster::session::Session;
-use cdrs_tokio::cluster::session::SessionBuilder;
-use cdrs_tokio::cluster::session::TcpSessionBuilder;
-use cdrs_tokio::compression::Compression;
 use cdrs_tokio::consistency::Consistency;
-use cdrs_tokio::frame::Envelope;
-use cdrs_tokio::frame::Version;
-use cdrs_tokio::load_balancing::TopologyAwareLoadBalancingStrategy;
-use cdrs_tokio::query::BatchQueryBuilder;
-use cdrs_tokio::query::PreparedQuery;
-use cdrs_tokio::query::QueryValues;
 use cdrs_tokio::frame::message_batch::BatchType;
+use cdrs_tokio::query::BatchQueryBuilder;
+use cdrs_tokio::query::QueryValues;
 use cdrs_tokio::query_values;
-use cdrs_tokio::retry::ConstantReconnectionPolicy;
-use cdrs_tokio::statement::StatementParams;
-use cdrs_tokio::statement::StatementParamsBuilder;
-use cdrs_tokio::transport::TransportTcp;
-use cdrs_tokio::types::ByName;
 use cdrs_tokio::types::AsRustType;
+use cdrs_tokio::types::ByName;
 use cdrs_tokio::types::IntoRustByName;
 use cdrs_tokio::types::blob::Blob;
 use cdrs_tokio::types::list::List;
 use cdrs_tokio::types::map::Map;
-use cdrs_tokio::types::rows::Row;
 use cdrs_tokio::types::value::Value;
 use futures::StreamExt;
 use futures::stream;
-use tokio::io::AsyncBufReadExt;
-use tokio::io::BufReader;
-use tokio::io::Stdin;
+use rust_driver_tests::Args;
+use rust_driver_tests::Input;
+use rust_driver_tests::KEY_SIZES;
+use rust_driver_tests::Outcome;
+use rust_driver_tests::TABLES;
+use rust_driver_tests::WORDS;
+use rust_driver_tests::blob_key;
+use rust_driver_tests::input;
+use rust_driver_tests::large_blob;
+use rust_driver_tests::many_keys;
+use rust_driver_tests::report;
+use rust_driver_tests::show_warnings;
+use rust_driver_tests::uid;
 use uuid::Uuid;
 
-type Balanced = TopologyAwareLoadBalancingStrategy<TransportTcp, TcpConnectionManager>;
-type Current = Session<TransportTcp, TcpConnectionManager, Balanced>;
-type Outcome = Result<(), Box<dyn Error>>;
-
-const WORDS: [&str; 6] = ["", "plain", "ärger", "Привет", "日本語", "🦀 lane"];
-
-struct Args(HashMap<String, String>);
-
-impl Args {
-    fn get<'a>(&'a self, name: &str, default: &'a str) -> &'a str {
-        self.0.get(name).map_or(default, String::as_str)
-    }
-}
-
-fn uid(n: u32) -> Uuid {
-    Uuid::parse_str(&format!("6f1c2f0e-7d50-4a57-9b7c-{n:012}")).expect("the pattern is a uuid")
-}
-
-async fn connect(args: &Args, keyspace: Option<&str>) -> Result<Current, Box<dyn Error>> {
-    let address = format!("{}:{}", args.get("host", ""), args.get("port", "9042"));
-    let version = if args.get("version", "4") == "3" { Version::V3 } else { Version::V4 };
-    let config = NodeTcpConfigBuilder::new()
-        .with_contact_point(address.into())
-        .with_authenticator_provider(Arc::new(NoneAuthenticatorProvider))
-        .with_version(version)
-        .build()
-        .await?;
-    let compression = match args.get("compression", "none") {
-        "lz4" => Compression::Lz4,
-        "snappy" => Compression::Snappy,
-        _ => Compression::None,
-    };
-    let pause = ConstantReconnectionPolicy::new(Duration::from_millis(250));
-    let mut builder = TcpSessionBuilder::new(Balanced::new(None, false), config)
-        .with_compression(compression)
-        .with_reconnection_policy(Arc::new(pause));
-    if let Some(keyspace) = keyspace {
-        builder = builder.with_keyspace(keyspace.to_owned());
-    }
-    Ok(builder.build().await?)
-}
-
-fn params(values: QueryValues) -> StatementParamsBuilder {
-    StatementParamsBuilder::new().with_consistency(Consistency::Quorum).with_values(values)
-}
-
-fn no_values() -> StatementParams {
-    StatementParamsBuilder::new().with_consistency(Consistency::Quorum).build()
-}
-
-fn rows_of(answer: Envelope) -> Result<Vec<Row>, Box<dyn Error>> {
-    Ok(answer.response_body()?.into_rows().unwrap_or_default())
-}
-
-async fn run(s: &Current, text: &str) -> Result<Vec<Row>, Box<dyn Error>> {
-    rows_of(s.query_with_params(text, no_values()).await?)
-}
-
-async fn ask(s: &Current, text: &str, values: QueryValues) -> Result<Vec<Row>, Box<dyn Error>> {
-    rows_of(s.query_with_params(text, params(values).build()).await?)
-}
-
-async fn execute(
-    s: &Current,
-    statement: &PreparedQuery,
-    values: QueryValues,
-) -> Result<Vec<Row>, Box<dyn Error>> {
-    rows_of(s.exec_with_params(statement, &params(values).build()).await?)
-}
-
-/// A definition, and then what other drivers do by themselves: wait until every node has it.
-async fn define(s: &Current, text: &str) -> Outcome {
-    run(s, text).await?;
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let mut agreed = 0;
-    // Requests go to the nodes in turn; each is asked for its own view.
-    while agreed < 6 {
-        let mut versions = Vec::new();
-        for table in ["local", "peers"] {
-            for row in run(s, &format!("SELECT schema_version FROM system.{table}")).await? {
-                versions.push(row.by_name::<Uuid>("schema_version")?);
-            }
-        }
-        versions.dedup();
-        agreed = if versions.len() <= 1 { agreed + 1 } else { 0 };
-        if Instant::now() > deadline {
-            return Err(format!("no schema agreement after {text}").into());
-        }
-        if agreed == 0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-    Ok(())
-}
+use session::Current;
+use session::ask;
+use session::connect;
+use session::define;
+use session::execute;
+use session::ints;
+use session::run;
+use session::words;
 
 async fn schema(s: &mut Current, args: &Args) -> Outcome {
     let keyspace = args.get("keyspace", "smoke_cdrs");
@@ -156,21 +64,12 @@ async fn schema(s: &mut Current, args: &Args) -> Outcome {
     .await?;
     // A USE of this driver reaches its other connections some time later; a new session has it at once.
     *s = connect(args, Some(keyspace)).await?;
-    for table in [
-        "types (k int PRIMARY KEY, a text, b blob, c uuid, d bigint, e double, f boolean, h inet, i list<int>, j map<text, int>, o smallint)",
-        "rows (p text, q int, c int, v text, PRIMARY KEY ((p, q), c))",
-        "blobs (k blob PRIMARY KEY, v blob)",
-        "ids (k uuid PRIMARY KEY, v int)",
-    ] {
+    let types = "types (k int PRIMARY KEY, a text, b blob, c uuid, d bigint, e double, f boolean, h inet, i list<int>, j map<text, int>, o smallint)";
+    for table in [types].into_iter().chain(TABLES) {
         define(s, &format!("CREATE TABLE {table}")).await?;
     }
     println!("schema: used {:?}", s.current_keyspace());
     Ok(())
-}
-
-/// The column `v`, an int, of every row.
-fn ints(rows: &[Row]) -> Result<Vec<Option<i32>>, Box<dyn Error>> {
-    Ok(rows.iter().map(|row| row.get_by_name("v")).collect::<Result<_, _>>()?)
 }
 
 async fn simple(s: &mut Current, args: &Args) -> Outcome {
@@ -178,7 +77,8 @@ async fn simple(s: &mut Current, args: &Args) -> Outcome {
     ask(s, "INSERT INTO ids (k, v) VALUES (?, ?)", query_values!(uid(1), 7)).await?;
     let got = ask(s, "SELECT v FROM ids WHERE k = ?", query_values!(uid(1))).await?;
     println!("simple: {:?}", ints(&got)?);
-    ask(s, "INSERT INTO ids (k, v) VALUES (:k, :v)", query_values!("k" => uid(3), "v" => 9)).await?;
+    ask(s, "INSERT INTO ids (k, v) VALUES (:k, :v)", query_values!("k" => uid(3), "v" => 9))
+        .await?;
     let got = ask(s, "SELECT v FROM ids WHERE k = :k", query_values!("k" => uid(3))).await?;
     println!("simple: named {:?}", ints(&got)?);
     run(s, &format!("INSERT INTO {keyspace}.ids (k, v) VALUES ({}, 8)", uid(2))).await?;
@@ -219,7 +119,8 @@ async fn prepared(s: &mut Current, _: &Args) -> Outcome {
         let list: Option<List> = row.get_by_name("i")?;
         let list: Option<Vec<i32>> = list.map(|list| list.as_rust_type()).transpose()?.flatten();
         let map: Option<Map> = row.get_by_name("j")?;
-        let map: Option<HashMap<String, i32>> = map.map(|map| map.as_rust_type()).transpose()?.flatten();
+        let map: Option<HashMap<String, i32>> =
+            map.map(|map| map.as_rust_type()).transpose()?.flatten();
         println!(
             "prepared: {n} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {list:?} {:?} {:?}",
             row.by_name::<i32>("k")?,
@@ -236,9 +137,10 @@ async fn prepared(s: &mut Current, _: &Args) -> Outcome {
     }
     let insert = s.prepare("INSERT INTO blobs (k, v) VALUES (?, ?)").await?;
     let read = s.prepare("SELECT v FROM blobs WHERE k = ?").await?;
-    for size in [1_usize, 15, 16, 17, 200, 5000] {
-        let key: Vec<u8> = (0..size).map(|i| (7 * i + size) as u8).collect();
-        execute(s, &insert, query_values!(Blob::from(key.clone()), Blob::from(key.clone()))).await?;
+    for size in KEY_SIZES {
+        let key = blob_key(size);
+        execute(s, &insert, query_values!(Blob::from(key.clone()), Blob::from(key.clone())))
+            .await?;
         let got = execute(s, &read, query_values!(Blob::from(key.clone()))).await?;
         let back: Option<Blob> = got.first().ok_or("the row is gone")?.get_by_name("v")?;
         println!("prepared: blob key of {size} {}", back.map(Blob::into_vec) == Some(key));
@@ -280,7 +182,8 @@ async fn batches(s: &mut Current, _: &Args) -> Outcome {
         s.batch(batch.build()?).await?;
         let text = format!("SELECT c, v FROM rows WHERE p = '{name}' AND q = 1");
         for row in run(s, &text).await? {
-            let (c, v): (Option<i32>, Option<String>) = (row.get_by_name("c")?, row.get_by_name("v")?);
+            let (c, v): (Option<i32>, Option<String>) =
+                (row.get_by_name("c")?, row.get_by_name("v")?);
             println!("batch: {name} {c:?} {v:?}");
         }
     }
@@ -289,8 +192,9 @@ async fn batches(s: &mut Current, _: &Args) -> Outcome {
 
 async fn paging(s: &mut Current, _: &Args) -> Outcome {
     let insert = s.prepare("INSERT INTO rows (p, q, c, v) VALUES ('pages', 2, ?, 'v')").await?;
-    let writes =
-        stream::iter(0..1000_i32).map(|c| execute(s, &insert, query_values!(c))).buffer_unordered(50);
+    let writes = stream::iter(0..1000_i32)
+        .map(|c| execute(s, &insert, query_values!(c)))
+        .buffer_unordered(50);
     for outcome in writes.collect::<Vec<_>>().await {
         outcome?;
     }
@@ -333,15 +237,6 @@ async fn conditional(s: &mut Current, _: &Args) -> Outcome {
     Ok(())
 }
 
-/// An error's kind and words; which node said it is not part of the log.
-fn words(error: &cdrs_tokio::Error) -> String {
-    if let cdrs_tokio::Error::Server { body, .. } = error {
-        format!("{body:?}")
-    } else {
-        error.to_string()
-    }
-}
-
 async fn errors(s: &mut Current, _: &Args) -> Outcome {
     for (name, text) in [
         ("syntax", "SELEKT 1"),
@@ -362,7 +257,7 @@ async fn errors(s: &mut Current, _: &Args) -> Outcome {
 }
 
 async fn large(s: &mut Current, _: &Args) -> Outcome {
-    let blob: Vec<u8> = (0..2_usize << 20).map(|i| (i * i % 251) as u8).collect();
+    let blob = large_blob();
     let key = || Blob::from(b"large".to_vec());
     let insert = s.prepare("INSERT INTO blobs (k, v) VALUES (?, ?)").await?;
     execute(s, &insert, query_values!(key(), Blob::from(blob.clone()))).await?;
@@ -375,7 +270,7 @@ async fn large(s: &mut Current, _: &Args) -> Outcome {
 async fn many(s: &mut Current, _: &Args) -> Outcome {
     let insert = s.prepare("INSERT INTO types (k, a, d) VALUES (?, ?, ?)").await?;
     let read = s.prepare("SELECT a, d FROM types WHERE k = ?").await?;
-    let keys: Vec<i32> = (0..500).map(|k| k * 7919 - 400_000).collect();
+    let keys = many_keys();
     let writes = stream::iter(keys.clone())
         .map(|k| execute(s, &insert, query_values!(k, format!("w{k}"), i64::from(k) << 20)))
         .buffer_unordered(500);
@@ -439,8 +334,6 @@ async fn second(s: &mut Current, args: &Args) -> Outcome {
     Ok(())
 }
 
-type Input = tokio::io::Lines<BufReader<Stdin>>;
-
 async fn reconnect(s: &Current, input: &mut Input) -> Outcome {
     let read = s.prepare("SELECT v FROM ids WHERE k = ?").await?;
     println!("reconnect: before {:?}", ints(&execute(s, &read, query_values!(uid(1))).await?)?);
@@ -460,27 +353,11 @@ async fn reconnect(s: &Current, input: &mut Input) -> Outcome {
     }
 }
 
-/// Prints how a section ended; the next one gets its turn either way.
-fn report(name: &str, outcome: Outcome) -> bool {
-    if let Err(e) = &outcome {
-        println!("FAILED {name}: {e}");
-    }
-    outcome.is_ok()
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome {
-    tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .init();
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let pairs = words
-        .chunks_exact(2)
-        .map(|pair| (pair[0].trim_start_matches('-').to_owned(), pair[1].clone()));
-    let args = Args(pairs.collect());
-    let mut input = BufReader::new(tokio::io::stdin()).lines();
+    show_warnings();
+    let args = Args::of_program();
+    let mut lines = input();
     let mut s = connect(&args, None).await?;
     println!("connected");
     let mut fine = true;
@@ -504,7 +381,7 @@ async fn main() -> Outcome {
         altered,
         second
     );
-    fine &= report("reconnect", reconnect(&s, &mut input).await);
+    fine &= report("reconnect", reconnect(&s, &mut lines).await);
     println!("end");
     std::process::exit(i32::from(!fine));
 }
