@@ -4,13 +4,13 @@ use crate::sim::cluster::seed::mix;
 use crate::sim::world::scenario::Scenario;
 
 /// The keyspaces: one with tablets, one on the ring.
-pub(super) const KEYSPACES: [&str; 2] = ["tab", "ring"];
+pub(in crate::sim::world) const KEYSPACES: [&str; 2] = ["tab", "ring"];
 /// Added to a request's number for the second row of its batch.
-pub(super) const SECOND_ROW: u64 = 1 << 40;
+pub(in crate::sim::world) const SECOND_ROW: u64 = 1 << 40;
 
 /// A statement that clients prepare.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum Shape {
+pub(in crate::sim::world) enum Shape {
     /// Reads two columns of a row.
     Read,
     /// Reads all columns of a row, which become more.
@@ -23,18 +23,18 @@ pub(super) enum Shape {
 
 /// A statement as a client prepared it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct Handle {
+pub(in crate::sim::world) struct Handle {
     /// What it does.
-    pub(super) shape: Shape,
+    pub(in crate::sim::world) shape: Shape,
     /// In which keyspace.
-    pub(super) keyspace: usize,
+    pub(in crate::sim::world) keyspace: usize,
     /// Whether its text names the keyspace; else the client must have said `USE`.
-    pub(super) qualified: bool,
+    pub(in crate::sim::world) qualified: bool,
 }
 
 /// What a request asks.
 #[derive(Clone, Debug)]
-pub(super) enum Ask {
+pub(in crate::sim::world) enum Ask {
     /// OPTIONS, which the proxy answers itself.
     Options,
     /// STARTUP.
@@ -57,7 +57,7 @@ pub(super) enum Ask {
 
 impl Ask {
     /// Whether to run it twice would do harm.
-    pub(super) fn is_write(&self) -> bool {
+    pub(in crate::sim::world) fn is_write(&self) -> bool {
         match self {
             Self::Execute(handle, _) | Self::Text(handle, _) => {
                 matches!(handle.shape, Shape::Count | Shape::Insert)
@@ -73,13 +73,13 @@ impl Ask {
     }
 
     /// The keyspace that the lane must be in: what it is in matters to texts that name none.
-    pub(super) fn unqualified(&self) -> bool {
+    pub(in crate::sim::world) fn unqualified(&self) -> bool {
         matches!(self, Self::Text(handle, _) | Self::Prepare(handle) if !handle.qualified)
     }
 }
 
 /// Name of a keyspace.
-pub(super) fn keyspace(number: usize) -> &'static str {
+pub(in crate::sim::world) fn keyspace(number: usize) -> &'static str {
     KEYSPACES.get(number).copied().unwrap_or("tab")
 }
 
@@ -89,12 +89,12 @@ impl Handle {
     }
 
     /// Its text with a marker for the key.
-    pub(super) fn text(self) -> String {
+    pub(in crate::sim::world) fn text(self) -> String {
         self.text_with("?")
     }
 
     /// Its text with `key` in it.
-    pub(super) fn text_with(self, key: &str) -> String {
+    pub(in crate::sim::world) fn text_with(self, key: &str) -> String {
         match self.shape {
             Shape::Read => format!("SELECT pk, v FROM {} WHERE pk = {key}", self.table("t")),
             Shape::ReadAll => format!("SELECT * FROM {} WHERE pk = {key}", self.table("t")),
@@ -107,12 +107,12 @@ impl Handle {
 }
 
 /// The value that a row has from the beginning; no two rows of all tables have the same.
-pub(super) fn value(keyspace: usize, key: u64) -> i64 {
+pub(in crate::sim::world) fn value(keyspace: usize, key: u64) -> i64 {
     mix(u64::try_from(keyspace).unwrap_or(0), key).cast_signed()
 }
 
 /// The statements that make the schema.
-pub(super) fn schema(scenario: &Scenario) -> Vec<String> {
+pub(in crate::sim::world) fn schema(scenario: &Scenario) -> Vec<String> {
     let factor = scenario.factor;
     let replication = format!("{{'class': 'NetworkTopologyStrategy', 'datacenter1': {factor}}}");
     let mut statements = vec![

@@ -10,19 +10,19 @@ const PORT_BLOCK_US: u64 = 300_000_000;
 
 /// The lanes of one node and set.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(in crate::sim::world) struct Keeper {
     /// Which lanes are there, and what is dialled when.
-    pub(super) course: LaneCourse,
+    pub(in crate::sim::world) course: LaneCourse,
     port_blocked_until_us: u64,
     /// Set while a wake-up is planned.
-    pub(super) wakes_us: Option<u64>,
+    pub(in crate::sim::world) wakes_us: Option<u64>,
     /// Connections that are one too many, and may be needed to find other shards.
-    pub(super) excess: Vec<ConnectionId>,
+    pub(in crate::sim::world) excess: Vec<ConnectionId>,
 }
 
 impl Keeper {
     /// A keeper without lanes.
-    pub(super) fn new(lanes: Wanted, seed: u64) -> Self {
+    pub(in crate::sim::world) fn new(lanes: Wanted, seed: u64) -> Self {
         Self {
             course: LaneCourse::new(lanes, BackoffSettings::default(), seed),
             port_blocked_until_us: 0,
@@ -32,12 +32,12 @@ impl Keeper {
     }
 
     /// Whether the shard-aware port may be tried.
-    pub(super) fn is_port_open(&self, now_us: u64) -> bool {
+    pub(in crate::sim::world) fn is_port_open(&self, now_us: u64) -> bool {
         now_us >= self.port_blocked_until_us
     }
 
     /// The shard-aware port led astray, or nowhere.
-    pub(super) fn block_port(&mut self, now_us: u64) {
+    pub(in crate::sim::world) fn block_port(&mut self, now_us: u64) {
         self.port_blocked_until_us = now_us + PORT_BLOCK_US;
     }
 }

@@ -25,21 +25,21 @@ const COUNTER_BATCH: u8 = 2;
 
 /// A whole frame that passed.
 #[derive(Clone, Debug)]
-pub(super) struct Frame {
+pub(in crate::sim::world) struct Frame {
     /// Its header.
-    pub(super) header: Header,
+    pub(in crate::sim::world) header: Header,
     /// Its body.
-    pub(super) body: Vec<u8>,
+    pub(in crate::sim::world) body: Vec<u8>,
 }
 
 impl Frame {
     /// What it is, if that is known.
-    pub(super) fn opcode(&self) -> Option<Opcode> {
+    pub(in crate::sim::world) fn opcode(&self) -> Option<Opcode> {
         Opcode::from_byte(self.header.opcode)
     }
 
     /// The bytes on the wire.
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(in crate::sim::world) fn bytes(&self) -> Vec<u8> {
         let mut bytes = self.header.to_bytes().to_vec();
         bytes.extend_from_slice(&self.body);
         bytes
@@ -47,7 +47,7 @@ impl Frame {
 
     /// The number of a client's request as it stands on a lane; our own have none. With `ids` an
     /// EXECUTE names its columns behind the statement.
-    pub(super) fn number_on_lane(&self, ids: bool) -> Option<u64> {
+    pub(in crate::sim::world) fn number_on_lane(&self, ids: bool) -> Option<u64> {
         if !ids || self.opcode()? != Opcode::Execute {
             return self.number();
         }
@@ -84,7 +84,7 @@ impl Frame {
     }
 
     /// Code and text of an ERROR.
-    pub(super) fn error(&self) -> Option<(i32, String)> {
+    pub(in crate::sim::world) fn error(&self) -> Option<(i32, String)> {
         if self.opcode()? != Opcode::Error {
             return None;
         }
@@ -95,14 +95,14 @@ impl Frame {
 
 /// Puts frames together again.
 #[derive(Debug, Default)]
-pub(super) struct Cutter {
+pub(in crate::sim::world) struct Cutter {
     partial: Vec<u8>,
     deaf: bool,
 }
 
 impl Cutter {
     /// The frames that `bytes` complete.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<Frame> {
+    pub(in crate::sim::world) fn push(&mut self, bytes: &[u8]) -> Vec<Frame> {
         let mut frames = Vec::new();
         if self.deaf {
             return frames;
@@ -126,13 +126,13 @@ impl Cutter {
 
 /// How a client writes its requests.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hand {
+pub(in crate::sim::world) struct Hand {
     /// Protocol version.
-    pub(super) version: u8,
+    pub(in crate::sim::world) version: u8,
     /// Stream id.
-    pub(super) stream: i16,
+    pub(in crate::sim::world) stream: i16,
     /// Number of the request.
-    pub(super) number: u64,
+    pub(in crate::sim::world) number: u64,
 }
 
 impl Hand {
@@ -147,23 +147,23 @@ impl Hand {
     }
 
     /// OPTIONS.
-    pub(super) fn options(self) -> Vec<u8> {
+    pub(in crate::sim::world) fn options(self) -> Vec<u8> {
         self.frame(Opcode::Options, |_| {})
     }
 
     /// STARTUP.
-    pub(super) fn startup(self, options: &[(&str, &str)]) -> Vec<u8> {
+    pub(in crate::sim::world) fn startup(self, options: &[(&str, &str)]) -> Vec<u8> {
         self.frame(Opcode::Startup, |out| put_string_map(out, options))
     }
 
     /// REGISTER for everything.
-    pub(super) fn register(self) -> Vec<u8> {
+    pub(in crate::sim::world) fn register(self) -> Vec<u8> {
         let kinds = ["SCHEMA_CHANGE", "STATUS_CHANGE", "TOPOLOGY_CHANGE"];
         self.frame(Opcode::Register, |out| put_string_list(out, &kinds))
     }
 
     /// QUERY.
-    pub(super) fn query(self, text: &str) -> Vec<u8> {
+    pub(in crate::sim::world) fn query(self, text: &str) -> Vec<u8> {
         self.frame(Opcode::Query, |out| {
             put_long_string(out, text);
             put_short(out, CONSISTENCY_ONE);
@@ -173,12 +173,17 @@ impl Hand {
     }
 
     /// PREPARE.
-    pub(super) fn prepare(self, text: &str) -> Vec<u8> {
+    pub(in crate::sim::world) fn prepare(self, text: &str) -> Vec<u8> {
         self.frame(Opcode::Prepare, |out| put_long_string(out, text))
     }
 
     /// EXECUTE.
-    pub(super) fn execute(self, id: &[u8], values: &[i64], skip_metadata: bool) -> Vec<u8> {
+    pub(in crate::sim::world) fn execute(
+        self,
+        id: &[u8],
+        values: &[i64],
+        skip_metadata: bool,
+    ) -> Vec<u8> {
         self.frame(Opcode::Execute, |out| {
             put_short_bytes(out, id);
             put_short(out, CONSISTENCY_ONE);
@@ -190,7 +195,7 @@ impl Hand {
     }
 
     /// BATCH of prepared counter updates.
-    pub(super) fn batch(self, id: &[u8], keys: &[i64]) -> Vec<u8> {
+    pub(in crate::sim::world) fn batch(self, id: &[u8], keys: &[i64]) -> Vec<u8> {
         self.frame(Opcode::Batch, |out| {
             out.push(COUNTER_BATCH);
             put_short(out, u16::try_from(keys.len()).unwrap_or(0));

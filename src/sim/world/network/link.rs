@@ -7,14 +7,14 @@ use crate::engine::pending::LaneKey;
 use crate::net::lanes::lane_plan::LaneSerial;
 use crate::sim::cluster::connections::ConnectionId;
 use crate::sim::world::chance::Chance;
-use crate::sim::world::frames::Cutter;
+use crate::sim::world::model::frames::Cutter;
 
 /// Names a connection; never given again.
-pub(super) type LinkId = u64;
+pub(in crate::sim::world) type LinkId = u64;
 
 /// How a connection cuts what is sent into segments.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Cut {
+pub(in crate::sim::world) enum Cut {
     /// Not at all.
     Whole,
     /// Anywhere.
@@ -25,7 +25,7 @@ pub(super) enum Cut {
 
 impl Cut {
     /// Draws how a connection cuts.
-    pub(super) fn draw(chance: &mut Chance) -> Self {
+    pub(in crate::sim::world) fn draw(chance: &mut Chance) -> Self {
         match chance.below(24) {
             0 => Self::EveryByte,
             1..=9 => Self::Anywhere,
@@ -34,7 +34,7 @@ impl Cut {
     }
 
     /// Length of the next segment of `len` bytes.
-    pub(super) fn next(self, chance: &mut Chance, len: usize) -> usize {
+    pub(in crate::sim::world) fn next(self, chance: &mut Chance, len: usize) -> usize {
         match self {
             Self::Whole => len,
             Self::Anywhere => 1 + chance.index(len),
@@ -45,17 +45,17 @@ impl Cut {
 
 /// One direction of a connection.
 #[derive(Debug, Default)]
-pub(super) struct Pipe {
+pub(in crate::sim::world) struct Pipe {
     capacity: usize,
     in_flight: usize,
     /// What has arrived and was not read.
-    pub(super) arrived: Vec<u8>,
+    pub(in crate::sim::world) arrived: Vec<u8>,
     /// When the last segment arrives; bytes keep their order.
-    pub(super) last_us: u64,
+    pub(in crate::sim::world) last_us: u64,
     /// Nothing arrives before.
-    pub(super) stalled_until_us: u64,
+    pub(in crate::sim::world) stalled_until_us: u64,
     /// Half-open: what is sent vanishes, and nobody is told.
-    pub(super) lost: bool,
+    pub(in crate::sim::world) lost: bool,
     /// The sender found it full and wants to know when there is room.
     wanted: bool,
 }
@@ -66,7 +66,7 @@ impl Pipe {
     }
 
     /// Takes as many of `len` bytes as there is room for.
-    pub(super) fn accept(&mut self, len: usize) -> usize {
+    pub(in crate::sim::world) fn accept(&mut self, len: usize) -> usize {
         let room = self.capacity.saturating_sub(self.in_flight + self.arrived.len());
         let count = len.min(room);
         self.in_flight += count;
@@ -75,7 +75,7 @@ impl Pipe {
     }
 
     /// A segment is there.
-    pub(super) fn arrive(&mut self, bytes: &[u8]) {
+    pub(in crate::sim::world) fn arrive(&mut self, bytes: &[u8]) {
         if !self.lost {
             self.in_flight = self.in_flight.saturating_sub(bytes.len());
             self.arrived.extend_from_slice(bytes);
@@ -83,7 +83,7 @@ impl Pipe {
     }
 
     /// Reads at most `max` bytes; tells whether the sender waits for the room.
-    pub(super) fn read(&mut self, max: usize) -> (Vec<u8>, bool) {
+    pub(in crate::sim::world) fn read(&mut self, max: usize) -> (Vec<u8>, bool) {
         let count = self.arrived.len().min(max);
         let bytes: Vec<u8> = self.arrived.drain(..count).collect();
         let wanted = count > 0 && std::mem::take(&mut self.wanted);
@@ -93,55 +93,55 @@ impl Pipe {
 
 /// The proxy's side of a client's connection.
 #[derive(Debug, Default)]
-pub(super) struct ClientEnd {
+pub(in crate::sim::world) struct ClientEnd {
     /// Which modelled client it is.
-    pub(super) asker: usize,
+    pub(in crate::sim::world) asker: usize,
     /// Set once the proxy accepted it.
-    pub(super) key: Option<ClientKey>,
+    pub(in crate::sim::world) key: Option<ClientKey>,
     /// Told to close once all is written.
-    pub(super) closing: bool,
+    pub(in crate::sim::world) closing: bool,
     /// Whole frames that the engine was given.
-    pub(super) given: Cutter,
+    pub(in crate::sim::world) given: Cutter,
     /// Whole frames that the engine sent.
-    pub(super) sent: Cutter,
+    pub(in crate::sim::world) sent: Cutter,
 }
 
 /// Both sides of a lane's connection.
 #[derive(Debug)]
-pub(super) struct LaneEnd {
+pub(in crate::sim::world) struct LaneEnd {
     /// Names it in the engine; `None` once the engine let it go.
-    pub(super) key: Option<LaneKey>,
+    pub(in crate::sim::world) key: Option<LaneKey>,
     /// Its set.
-    pub(super) set: u16,
+    pub(in crate::sim::world) set: u16,
     /// Its node.
-    pub(super) node: usize,
+    pub(in crate::sim::world) node: usize,
     /// The keeper's name for it.
-    pub(super) serial: LaneSerial,
+    pub(in crate::sim::world) serial: LaneSerial,
     /// The node's name for it.
-    pub(super) connection: ConnectionId,
+    pub(in crate::sim::world) connection: ConnectionId,
     /// Its keyspace.
-    pub(super) keyspace: Option<String>,
+    pub(in crate::sim::world) keyspace: Option<String>,
     /// Requests as the engine sent them.
-    pub(super) sent: Cutter,
+    pub(in crate::sim::world) sent: Cutter,
     /// Answers as the engine was given them.
-    pub(super) given: Cutter,
+    pub(in crate::sim::world) given: Cutter,
     /// Stream ids that the engine may not use again yet, with the number of the request.
-    pub(super) taken: BTreeMap<i16, Option<u64>>,
+    pub(in crate::sim::world) taken: BTreeMap<i16, Option<u64>>,
     /// Bytes of a request that the node has not got whole.
-    pub(super) input: Cutter,
+    pub(in crate::sim::world) input: Cutter,
     /// Answers that found no room yet.
-    pub(super) output: Vec<u8>,
+    pub(in crate::sim::world) output: Vec<u8>,
     /// The node lied on it: what it answers proves nothing.
-    pub(super) hostile: bool,
+    pub(in crate::sim::world) hostile: bool,
     /// Whether an EXECUTE on it names the columns that its client holds.
-    pub(super) metadata_ids: bool,
+    pub(in crate::sim::world) metadata_ids: bool,
     /// The node has closed its side.
-    pub(super) node_gone: bool,
+    pub(in crate::sim::world) node_gone: bool,
 }
 
 /// Who is connected.
 #[derive(Debug)]
-pub(super) enum End {
+pub(in crate::sim::world) enum End {
     /// A client with the proxy.
     Client(ClientEnd),
     /// The proxy with a node.
@@ -150,32 +150,36 @@ pub(super) enum End {
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(in crate::sim::world) struct Link {
     /// Towards the cluster.
-    pub(super) up: Pipe,
+    pub(in crate::sim::world) up: Pipe,
     /// Towards the client.
-    pub(super) down: Pipe,
+    pub(in crate::sim::world) down: Pipe,
     /// Who is connected.
-    pub(super) end: End,
+    pub(in crate::sim::world) end: End,
     /// One way, µs.
-    pub(super) latency_us: u64,
+    pub(in crate::sim::world) latency_us: u64,
     /// How it cuts.
-    pub(super) cut: Cut,
+    pub(in crate::sim::world) cut: Cut,
 }
 
 impl Link {
     /// A connection of which both directions hold `capacity` bytes.
-    pub(super) fn new(end: End, (latency_us, capacity): (u64, usize), cut: Cut) -> Self {
+    pub(in crate::sim::world) fn new(
+        end: End,
+        (latency_us, capacity): (u64, usize),
+        cut: Cut,
+    ) -> Self {
         Self { up: Pipe::new(capacity), down: Pipe::new(capacity), end, latency_us, cut }
     }
 
     /// One direction.
-    pub(super) fn pipe(&mut self, up: bool) -> &mut Pipe {
+    pub(in crate::sim::world) fn pipe(&mut self, up: bool) -> &mut Pipe {
         if up { &mut self.up } else { &mut self.down }
     }
 
     /// The lane on it.
-    pub(super) fn lane(&mut self) -> Option<&mut LaneEnd> {
+    pub(in crate::sim::world) fn lane(&mut self) -> Option<&mut LaneEnd> {
         match &mut self.end {
             End::Lane(lane) => Some(lane),
             End::Client(_) => None,
@@ -183,7 +187,7 @@ impl Link {
     }
 
     /// The client on it.
-    pub(super) fn client(&mut self) -> Option<&mut ClientEnd> {
+    pub(in crate::sim::world) fn client(&mut self) -> Option<&mut ClientEnd> {
         match &mut self.end {
             End::Client(client) => Some(client),
             End::Lane(_) => None,

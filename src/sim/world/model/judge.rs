@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use crate::sim::world::agenda::Event;
-use crate::sim::world::asker::Held;
-use crate::sim::world::faults::FaultKind;
-use crate::sim::world::frames::Frame;
-use crate::sim::world::ledger::Record;
-use crate::sim::world::node::describe;
-use crate::sim::world::statements::{Ask, Handle, KEYSPACES, Shape, value};
+use crate::sim::world::clients::asker::Held;
+use crate::sim::world::faults::outbreak::FaultKind;
+use crate::sim::world::model::frames::Frame;
+use crate::sim::world::model::ledger::Record;
+use crate::sim::world::model::statements::{Ask, Handle, KEYSPACES, Shape, value};
+use crate::sim::world::network::node::describe;
 use crate::sim::world::world::World;
 use crate::wire::header::{FLAG_COMPRESSED, Header, RESPONSE};
 use crate::wire::notation::Reader;
@@ -27,7 +27,7 @@ const PLAIN_MAX: u32 = 16 << 20;
 
 impl World {
     /// A client got a frame.
-    pub(super) fn judge(&mut self, number: usize, frame: &Frame) {
+    pub(in crate::sim::world) fn judge(&mut self, number: usize, frame: &Frame) {
         let Some(plain) = self.plain(number, frame) else { return };
         let Some(asker) = self.askers.get_mut(number) else { return };
         if plain.header.stream < 0 {
@@ -242,7 +242,7 @@ impl World {
     }
 
     /// A client starts to read slowly, never reads again, or reads again.
-    pub(super) fn start_slow_reads(&mut self, number: usize) {
+    pub(in crate::sim::world) fn start_slow_reads(&mut self, number: usize) {
         self.agenda.plan(self.now_us, Event::AskerReads { asker: number });
     }
 }

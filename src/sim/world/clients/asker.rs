@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::sim::world::chance::Chance;
-use crate::sim::world::frames::Cutter;
-use crate::sim::world::link::LinkId;
-use crate::sim::world::statements::Handle;
+use crate::sim::world::model::frames::Cutter;
+use crate::sim::world::model::statements::Handle;
+use crate::sim::world::network::link::LinkId;
 use crate::wire::compression::Compression;
 
 /// How a client behaves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Temper {
+pub(in crate::sim::world) enum Temper {
     /// As drivers do.
     Honest,
     /// Reads now and then.
@@ -24,45 +24,45 @@ pub(super) enum Temper {
 
 /// A statement as the client holds it.
 #[derive(Clone, Debug)]
-pub(super) struct Held {
+pub(in crate::sim::world) struct Held {
     /// What EXECUTE names.
-    pub(super) id: Vec<u8>,
+    pub(in crate::sim::world) id: Vec<u8>,
     /// Names of its columns.
-    pub(super) columns: Arc<[String]>,
+    pub(in crate::sim::world) columns: Arc<[String]>,
 }
 
 /// One client.
 #[derive(Debug)]
-pub(super) struct Asker {
+pub(in crate::sim::world) struct Asker {
     /// How it behaves.
-    pub(super) temper: Temper,
+    pub(in crate::sim::world) temper: Temper,
     /// Protocol version.
-    pub(super) version: u8,
+    pub(in crate::sim::world) version: u8,
     /// What STARTUP asks for.
-    pub(super) compression: Option<Compression>,
+    pub(in crate::sim::world) compression: Option<Compression>,
     /// Whether it tells nodes to leave the columns out of results.
-    pub(super) skip_metadata: bool,
+    pub(in crate::sim::world) skip_metadata: bool,
     /// Its connection.
-    pub(super) link: Option<LinkId>,
+    pub(in crate::sim::world) link: Option<LinkId>,
     /// Bytes that found no room yet.
-    pub(super) outbox: Vec<u8>,
+    pub(in crate::sim::world) outbox: Vec<u8>,
     /// Answers, put together.
-    pub(super) heard: Cutter,
+    pub(in crate::sim::world) heard: Cutter,
     /// Its requests by stream id.
-    pub(super) waiting: BTreeMap<i16, u64>,
+    pub(in crate::sim::world) waiting: BTreeMap<i16, u64>,
     /// Set by READY.
-    pub(super) ready: bool,
+    pub(in crate::sim::world) ready: bool,
     /// The keyspace that it is in.
-    pub(super) keyspace: Option<usize>,
+    pub(in crate::sim::world) keyspace: Option<usize>,
     /// What it has prepared.
-    pub(super) held: BTreeMap<Handle, Held>,
+    pub(in crate::sim::world) held: BTreeMap<Handle, Held>,
     /// Whether it asks nothing more.
-    pub(super) stopped: bool,
+    pub(in crate::sim::world) stopped: bool,
 }
 
 impl Asker {
     /// A client that has not connected.
-    pub(super) fn draw(chance: &mut Chance) -> Self {
+    pub(in crate::sim::world) fn draw(chance: &mut Chance) -> Self {
         let compression = match chance.below(4) {
             0 => Some(Compression::Lz4),
             1 => Some(Compression::Snappy),
@@ -85,17 +85,17 @@ impl Asker {
     }
 
     /// Whether it reads what arrives when it arrives.
-    pub(super) fn reads_at_once(&self) -> bool {
+    pub(in crate::sim::world) fn reads_at_once(&self) -> bool {
         matches!(self.temper, Temper::Honest | Temper::Hostile)
     }
 
     /// Whether it deserves every answer.
-    pub(super) fn is_honest(&self) -> bool {
+    pub(in crate::sim::world) fn is_honest(&self) -> bool {
         self.temper == Temper::Honest
     }
 
     /// Forgets a connection; returns the requests that it will have no answer to.
-    pub(super) fn hang_up(&mut self) -> Vec<u64> {
+    pub(in crate::sim::world) fn hang_up(&mut self) -> Vec<u64> {
         self.link = None;
         self.outbox.clear();
         self.heard = Cutter::default();
@@ -105,7 +105,7 @@ impl Asker {
     }
 
     /// A stream id that no request waits on.
-    pub(super) fn free_stream(&self, chance: &mut Chance) -> i16 {
+    pub(in crate::sim::world) fn free_stream(&self, chance: &mut Chance) -> i16 {
         let mut stream = i16::try_from(chance.below(1 << 15)).unwrap_or(0);
         if chance.one_in(2) {
             stream %= 64;

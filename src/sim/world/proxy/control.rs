@@ -8,7 +8,7 @@ use crate::sim::cluster::cluster::Door;
 use crate::sim::cluster::connections::ConnectionId;
 use crate::sim::cluster::layout::is_system;
 use crate::sim::world::agenda::Event;
-use crate::sim::world::frames::{Cutter, Hand};
+use crate::sim::world::model::frames::{Cutter, Hand};
 use crate::sim::world::world::World;
 use crate::token::token::Token;
 use crate::topology::id::{HostId, NodeId};
@@ -27,7 +27,7 @@ const READ_US: u64 = 60_000;
 
 /// The control connection.
 #[derive(Debug, Default)]
-pub(super) struct Control {
+pub(in crate::sim::world) struct Control {
     connection: Option<ConnectionId>,
     heard: Cutter,
     version: u64,
@@ -36,12 +36,12 @@ pub(super) struct Control {
 
 impl World {
     /// The nodes that the engine knows.
-    pub(super) fn engine_nodes(&self) -> &[NodeId] {
+    pub(in crate::sim::world) fn engine_nodes(&self) -> &[NodeId] {
         &self.control.nodes
     }
 
     /// The control connection tries a node.
-    pub(super) fn on_control_dials(&mut self) {
+    pub(in crate::sim::world) fn on_control_dials(&mut self) {
         if self.control.connection.is_some() {
             return;
         }
@@ -67,7 +67,7 @@ impl World {
     }
 
     /// A node closed a connection that is no lane.
-    pub(super) fn on_control_lost(&mut self, id: ConnectionId) {
+    pub(in crate::sim::world) fn on_control_lost(&mut self, id: ConnectionId) {
         if self.control.connection == Some(id) {
             self.tell(format_args!("the control connection is lost"));
             self.control.connection = None;
@@ -79,7 +79,7 @@ impl World {
     }
 
     /// Bytes for a connection that is no lane.
-    pub(super) fn on_control_mail(&mut self, id: ConnectionId, bytes: &[u8]) {
+    pub(in crate::sim::world) fn on_control_mail(&mut self, id: ConnectionId, bytes: &[u8]) {
         if self.control.connection != Some(id) {
             return;
         }
@@ -92,7 +92,7 @@ impl World {
     }
 
     /// An event has come.
-    pub(super) fn on_control_hears(&mut self, body: &[u8]) {
+    pub(in crate::sim::world) fn on_control_hears(&mut self, body: &[u8]) {
         match NodeEvent::read(body) {
             Ok(NodeEvent::Schema(_)) => {
                 self.input(|engine| engine.on_event(body));
@@ -117,13 +117,13 @@ impl World {
     }
 
     /// The topology is to be read again.
-    pub(super) fn refresh_topology(&mut self) {
+    pub(in crate::sim::world) fn refresh_topology(&mut self) {
         let at = self.now_us + self.chance.below(READ_US);
         self.agenda.plan(at, Event::ControlReads);
     }
 
     /// The system tables are read; the picture is on its way to the engine.
-    pub(super) fn on_control_reads(&mut self) {
+    pub(in crate::sim::world) fn on_control_reads(&mut self) {
         if self.control.connection.is_none() {
             return;
         }
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// The engine gets a picture, unless it has a later one.
-    pub(super) fn on_picture(&mut self, snapshot: Arc<Snapshot>) {
+    pub(in crate::sim::world) fn on_picture(&mut self, snapshot: Arc<Snapshot>) {
         let version = snapshot.version();
         if version <= self.control.version {
             return;

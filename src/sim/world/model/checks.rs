@@ -2,12 +2,12 @@
 
 use crate::sim::cluster::seed::mix;
 use crate::sim::world::agenda::Event;
-use crate::sim::world::asker::Asker;
-use crate::sim::world::frames::Frame;
-use crate::sim::world::lanes::KEEPALIVE_US;
-use crate::sim::world::ledger::Record;
-use crate::sim::world::link::{End, LinkId};
-use crate::sim::world::statements::{Ask, KEYSPACES};
+use crate::sim::world::clients::asker::Asker;
+use crate::sim::world::model::frames::Frame;
+use crate::sim::world::model::ledger::Record;
+use crate::sim::world::model::statements::{Ask, KEYSPACES};
+use crate::sim::world::network::link::{End, LinkId};
+use crate::sim::world::proxy::lanes::KEEPALIVE_US;
 use crate::sim::world::world::World;
 use crate::wire::header::FLAG_TRACING;
 use crate::wire::response::error::ErrorCode;
@@ -25,31 +25,31 @@ const FRAME_BYTES: usize = 4 << 10;
 
 /// What was counted on the way.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counted {
+pub(in crate::sim::world) struct Counted {
     /// Events of the world.
-    pub(super) events: u64,
+    pub(in crate::sim::world) events: u64,
     /// Turns of the proxy in which a client was not read.
-    pub(super) held_up: u64,
+    pub(in crate::sim::world) held_up: u64,
     /// Requests that took the last stream id of a lane.
-    pub(super) full_lanes: u64,
+    pub(in crate::sim::world) full_lanes: u64,
     /// Whole frames that clients gave the engine.
-    pub(super) given: u64,
+    pub(in crate::sim::world) given: u64,
     /// Whole answers that the engine gave clients.
-    pub(super) sent: u64,
+    pub(in crate::sim::world) sent: u64,
     /// Mixes all that the engine sent: the same for the same seed.
-    pub(super) print: u64,
+    pub(in crate::sim::world) print: u64,
 }
 
 impl World {
     /// Clients' frames on their way into the engine.
-    pub(super) fn count_given(&mut self, id: LinkId, bytes: &[u8]) {
+    pub(in crate::sim::world) fn count_given(&mut self, id: LinkId, bytes: &[u8]) {
         if let Some(client) = self.links.get_mut(&id).and_then(|link| link.client()) {
             self.counted.given += u64::try_from(client.given.push(bytes).len()).unwrap_or(0);
         }
     }
 
     /// Answers on their way out of the engine.
-    pub(super) fn count_sent(&mut self, id: LinkId, bytes: &[u8]) {
+    pub(in crate::sim::world) fn count_sent(&mut self, id: LinkId, bytes: &[u8]) {
         if let Some(client) = self.links.get_mut(&id).and_then(|link| link.client()) {
             for frame in client.sent.push(bytes) {
                 let stream = u64::from(frame.header.stream.cast_unsigned());
@@ -60,7 +60,7 @@ impl World {
     }
 
     /// Requests leave on a lane: no stream id may be on its way already.
-    pub(super) fn take_streams(&mut self, id: LinkId, bytes: &[u8]) {
+    pub(in crate::sim::world) fn take_streams(&mut self, id: LinkId, bytes: &[u8]) {
         let streams_max = usize::from(self.scenario.limits.lane_streams_max);
         let now = self.now_us;
         let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
@@ -86,7 +86,7 @@ impl World {
     }
 
     /// Answers are given to the engine: their stream ids are free.
-    pub(super) fn release_streams(&mut self, id: LinkId, bytes: &[u8]) {
+    pub(in crate::sim::world) fn release_streams(&mut self, id: LinkId, bytes: &[u8]) {
         let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
         for frame in lane.given.push(bytes) {
             lane.taken.remove(&frame.header.stream);
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// A request reached a node: its lane must be in the keyspace that its client was in.
-    pub(super) fn check_arrival(&mut self, id: LinkId, frame: &Frame) {
+    pub(in crate::sim::world) fn check_arrival(&mut self, id: LinkId, frame: &Frame) {
         let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
         let keyspace = lane.keyspace.clone();
         let Some(number) = frame.number_on_lane(lane.metadata_ids) else { return };
@@ -131,7 +131,7 @@ impl World {
     }
 
     /// A node ran a request, or may have; `answer` is what it says of it now.
-    pub(super) fn note_run(&mut self, number: Option<u64>, answer: Option<&Frame>) {
+    pub(in crate::sim::world) fn note_run(&mut self, number: Option<u64>, answer: Option<&Frame>) {
         let Some(number) = number else { return };
         let not_run = [
             ErrorCode::UNPREPARED,
@@ -155,7 +155,7 @@ impl World {
     }
 
     /// The bounds that can be seen from outside.
-    pub(super) fn check_bounds(&mut self) {
+    pub(in crate::sim::world) fn check_bounds(&mut self) {
         let limits = self.scenario.limits;
         let clients = self.client_links.len() + 1;
         let read = self.scenario.read_bytes + FRAME_BYTES;
@@ -193,7 +193,7 @@ impl World {
     }
 
     /// The proxy closes a client: it must have deserved it.
-    pub(super) fn check_may_close(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn check_may_close(&mut self, id: LinkId) {
         let asker = self.links.get_mut(&id).and_then(|link| Some(link.client()?.asker));
         let honest = asker
             .and_then(|asker| self.askers.get(asker))
@@ -204,7 +204,7 @@ impl World {
     }
 
     /// Looks at everything that waits, and at all that the engine holds.
-    pub(super) fn on_audit(&mut self) {
+    pub(in crate::sim::world) fn on_audit(&mut self) {
         self.agenda.plan(self.now_us + AUDIT_US, Event::Audit);
         self.check_waiting();
         self.check_lanes();

@@ -1,14 +1,14 @@
 //! What goes wrong, and how it is mended.
 
 use crate::sim::world::agenda::Event;
-use crate::sim::world::asker::{Asker, Temper};
-use crate::sim::world::lanes::KEEPALIVE_US;
-use crate::sim::world::link::{End, LinkId};
+use crate::sim::world::clients::asker::{Asker, Temper};
+use crate::sim::world::network::link::{End, LinkId};
+use crate::sim::world::proxy::lanes::KEEPALIVE_US;
 use crate::sim::world::world::World;
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum FaultKind {
+pub(in crate::sim::world) enum FaultKind {
     /// Nothing arrives on a connection for a while.
     Stall,
     /// A lane is half-open: what is sent vanishes.
@@ -55,7 +55,7 @@ pub(super) enum FaultKind {
 
 impl FaultKind {
     /// Every kind.
-    pub(super) const ALL: [Self; 21] = [
+    pub(in crate::sim::world) const ALL: [Self; 21] = [
         Self::Stall,
         Self::HalfOpen,
         Self::CutLane,
@@ -80,7 +80,7 @@ impl FaultKind {
     ];
 
     /// Whether no honest client may be told of it.
-    pub(super) fn is_benign(self) -> bool {
+    pub(in crate::sim::world) fn is_benign(self) -> bool {
         matches!(
             self,
             Self::Stall
@@ -98,7 +98,7 @@ impl FaultKind {
 
 /// How something that went wrong is mended.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Mending {
+pub(in crate::sim::world) enum Mending {
     /// A node starts again.
     Start(usize),
     /// A lying node is replaced by one that does not.
@@ -109,7 +109,7 @@ pub(super) enum Mending {
 
 impl World {
     /// Something goes wrong, and something else will.
-    pub(super) fn on_fault(&mut self) {
+    pub(in crate::sim::world) fn on_fault(&mut self) {
         if !self.trouble {
             return;
         }
@@ -316,7 +316,7 @@ impl World {
     }
 
     /// Something is mended, unless all was.
-    pub(super) fn on_mend(&mut self, mending: Mending) {
+    pub(in crate::sim::world) fn on_mend(&mut self, mending: Mending) {
         if self.trouble {
             self.mend(mending);
         }
@@ -340,14 +340,14 @@ impl World {
     }
 
     /// Nothing more goes wrong, and all that did is mended.
-    pub(super) fn end_trouble(&mut self) {
+    pub(in crate::sim::world) fn end_trouble(&mut self) {
         self.tell(format_args!("no more faults"));
         self.trouble = false;
         self.cluster.options.nat = false;
         for node in 0..self.cluster.members.len() {
             let was_hostile = self.mood(node).hostile_until_us > 0;
             if let Some(mood) = self.mood_mut(node) {
-                *mood = super::node::Mood::default();
+                *mood = crate::sim::world::network::node::Mood::default();
             }
             if was_hostile {
                 self.mend(Mending::Honest(node));
@@ -369,7 +369,7 @@ impl World {
     }
 
     /// Whether faults may be felt by honest clients.
-    pub(super) fn trouble_was_harsh(&self) -> bool {
+    pub(in crate::sim::world) fn trouble_was_harsh(&self) -> bool {
         !self.calm && !self.scenario.is_benign()
     }
 }

@@ -1,7 +1,7 @@
 //! Bytes that nobody should send: answers as no server writes them, requests as no driver does.
 
 use crate::sim::world::chance::Chance;
-use crate::sim::world::frames::{Frame, Hand};
+use crate::sim::world::model::frames::{Frame, Hand};
 use crate::wire::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, Header};
 use crate::wire::notation::{put_bytes, put_short, put_string};
 use crate::wire::opcode::Opcode;
@@ -10,7 +10,10 @@ use crate::wire::opcode::Opcode;
 const FOREIGN_STREAM: i16 = 20_000;
 
 /// An answer, broken, and how.
-pub(super) fn break_answer(chance: &mut Chance, answer: &Frame) -> (&'static str, Vec<u8>) {
+pub(in crate::sim::world) fn break_answer(
+    chance: &mut Chance,
+    answer: &Frame,
+) -> (&'static str, Vec<u8>) {
     let header = answer.header;
     let with = |header: Header| Frame { header, body: answer.body.clone() }.bytes();
     match chance.below(10) {
@@ -58,7 +61,7 @@ fn with_broken_tablet(chance: &mut Chance, answer: &Frame) -> Vec<u8> {
 }
 
 /// What a hostile client sends next.
-pub(super) fn noise_of_client(chance: &mut Chance) -> Vec<u8> {
+pub(in crate::sim::world) fn noise_of_client(chance: &mut Chance) -> Vec<u8> {
     let stream = i16::try_from(chance.below(4)).unwrap_or(0);
     let hand = Hand { version: 4, stream, number: 1 << 50 };
     let startup = hand.startup(&[("CQL_VERSION", "3.0.0")]);

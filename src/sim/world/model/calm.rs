@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::sim::world::asker::Asker;
-use crate::sim::world::frames::Hand;
-use crate::sim::world::link::End;
+use crate::sim::world::clients::asker::Asker;
+use crate::sim::world::model::frames::Hand;
+use crate::sim::world::model::statements::{Ask, Handle, KEYSPACES, SECOND_ROW, Shape};
+use crate::sim::world::network::link::End;
 use crate::sim::world::run::token_of_row;
 use crate::sim::world::scenario::ROWS;
-use crate::sim::world::statements::{Ask, Handle, KEYSPACES, SECOND_ROW, Shape};
 use crate::sim::world::world::World;
 
 /// All that broke must be whole again within this time: the shard-aware port is left alone for
@@ -23,7 +23,7 @@ const ROUNDS: usize = 3;
 
 impl World {
     /// Waits until everything is whole, then counts misses.
-    pub(super) fn judge_calm(&mut self) {
+    pub(in crate::sim::world) fn judge_calm(&mut self) {
         self.end_trouble();
         let until = self.now_us + WHOLE_US;
         if !self.run(until, Self::is_whole) {
@@ -169,7 +169,7 @@ impl World {
     }
 
     fn compare_sent(&mut self) {
-        use crate::sim::world::faults::FaultKind::{
+        use crate::sim::world::faults::outbreak::FaultKind::{
             CutClient, DeafClient, HostileClient, SlowClient,
         };
         // Who is closed in the middle of a frame, or sends nonsense, cannot be counted from outside.

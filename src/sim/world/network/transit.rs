@@ -1,12 +1,12 @@
 //! Bytes on their way: cut, late, stalled, in order within a connection and in none between two.
 
 use crate::sim::world::agenda::Event;
-use crate::sim::world::link::{End, LinkId};
+use crate::sim::world::network::link::{End, LinkId};
 use crate::sim::world::world::World;
 
 impl World {
     /// Sends as many of `bytes` as the connection takes; says how many.
-    pub(super) fn transmit(&mut self, id: LinkId, up: bool, bytes: &[u8]) -> usize {
+    pub(in crate::sim::world) fn transmit(&mut self, id: LinkId, up: bool, bytes: &[u8]) -> usize {
         let now = self.now_us;
         let Some(link) = self.links.get_mut(&id) else { return 0 };
         let (latency, cut) = (link.latency_us, link.cut);
@@ -28,7 +28,7 @@ impl World {
     }
 
     /// A segment arrives: whoever reads there is told.
-    pub(super) fn on_segment(&mut self, id: LinkId, up: bool, bytes: &[u8]) {
+    pub(in crate::sim::world) fn on_segment(&mut self, id: LinkId, up: bool, bytes: &[u8]) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.pipe(up).arrive(bytes);
         match (&link.end, up) {
@@ -44,7 +44,12 @@ impl World {
     }
 
     /// Reads at most `max` bytes that arrived on a connection.
-    pub(super) fn take_arrived(&mut self, id: LinkId, up: bool, max: usize) -> Vec<u8> {
+    pub(in crate::sim::world) fn take_arrived(
+        &mut self,
+        id: LinkId,
+        up: bool,
+        max: usize,
+    ) -> Vec<u8> {
         let Some(link) = self.links.get_mut(&id) else { return Vec::new() };
         let latency = link.latency_us;
         let (bytes, wanted) = link.pipe(up).read(max);
@@ -55,7 +60,7 @@ impl World {
     }
 
     /// There is room again on a connection.
-    pub(super) fn on_writable(&mut self, id: LinkId, up: bool) {
+    pub(in crate::sim::world) fn on_writable(&mut self, id: LinkId, up: bool) {
         let Some(link) = self.links.get(&id) else { return };
         match (&link.end, up) {
             (End::Client(_), false) | (End::Lane(_), true) => {

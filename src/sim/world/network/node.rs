@@ -1,11 +1,11 @@
 //! A node's end of a lane: requests in, answers out after a while, in any order.
 
 use crate::sim::world::agenda::Event;
-use crate::sim::world::frames::{Cutter, Frame};
-use crate::sim::world::hostile;
-use crate::sim::world::lanes::KEEPALIVE_US;
-use crate::sim::world::link::LinkId;
-use crate::sim::world::statements::Ask;
+use crate::sim::world::faults::hostile;
+use crate::sim::world::model::frames::{Cutter, Frame};
+use crate::sim::world::model::statements::Ask;
+use crate::sim::world::network::link::LinkId;
+use crate::sim::world::proxy::lanes::KEEPALIVE_US;
 use crate::sim::world::world::World;
 use crate::wire::frame::write_frame;
 use crate::wire::notation::{put_int, put_string};
@@ -23,34 +23,34 @@ const BROKEN_IN: u64 = 5;
 
 /// How a node is, for how long.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mood {
+pub(in crate::sim::world) struct Mood {
     /// It refuses requests until then.
-    pub(super) overloaded_until_us: u64,
+    pub(in crate::sim::world) overloaded_until_us: u64,
     /// It takes its time until then.
-    pub(super) slow_until_us: u64,
+    pub(in crate::sim::world) slow_until_us: u64,
     /// It sends what no server sends until then.
-    pub(super) hostile_until_us: u64,
+    pub(in crate::sim::world) hostile_until_us: u64,
     /// It forgets each statement at once until then.
-    pub(super) forgets_until_us: u64,
+    pub(in crate::sim::world) forgets_until_us: u64,
     /// Nothing gets to it until then.
-    pub(super) cut_off_until_us: u64,
+    pub(in crate::sim::world) cut_off_until_us: u64,
 }
 
 impl Mood {
     /// Whether nothing gets to it.
-    pub(super) fn is_cut_off(self, now_us: u64) -> bool {
+    pub(in crate::sim::world) fn is_cut_off(self, now_us: u64) -> bool {
         now_us < self.cut_off_until_us
     }
 }
 
 impl World {
     /// How a node is.
-    pub(super) fn mood(&self, node: usize) -> Mood {
+    pub(in crate::sim::world) fn mood(&self, node: usize) -> Mood {
         self.moods.get(node).copied().unwrap_or_default()
     }
 
     /// How a node is, to be changed.
-    pub(super) fn mood_mut(&mut self, node: usize) -> Option<&mut Mood> {
+    pub(in crate::sim::world) fn mood_mut(&mut self, node: usize) -> Option<&mut Mood> {
         if self.moods.len() <= node {
             self.moods.resize(node + 1, Mood::default());
         }
@@ -58,7 +58,7 @@ impl World {
     }
 
     /// A node reads what arrived on a lane.
-    pub(super) fn node_reads(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn node_reads(&mut self, id: LinkId) {
         let bytes = self.take_arrived(id, true, usize::MAX);
         let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
         if lane.node_gone {
@@ -144,7 +144,7 @@ impl World {
     }
 
     /// A node sends something on a lane.
-    pub(super) fn on_node_answer(&mut self, id: LinkId, bytes: &[u8]) {
+    pub(in crate::sim::world) fn on_node_answer(&mut self, id: LinkId, bytes: &[u8]) {
         if let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) {
             lane.output.extend_from_slice(bytes);
             self.node_writes(id);
@@ -152,7 +152,7 @@ impl World {
     }
 
     /// A node writes what waits for a lane.
-    pub(super) fn node_writes(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn node_writes(&mut self, id: LinkId) {
         let lane = self.links.get_mut(&id).and_then(|link| link.lane());
         let Some(lane) = lane.filter(|lane| !lane.node_gone && lane.key.is_some()) else { return };
         let bytes = std::mem::take(&mut lane.output);
@@ -163,7 +163,7 @@ impl World {
     }
 
     /// A node's process or machine is gone: the proxy hears of it at once, or much later.
-    pub(super) fn on_node_closes(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn on_node_closes(&mut self, id: LinkId) {
         let now = self.now_us;
         let how = self.chance.below(3);
         let Some(link) = self.links.get_mut(&id) else { return };
@@ -187,7 +187,7 @@ impl World {
     }
 
     /// From now on everything on a connection vanishes.
-    pub(super) fn lose(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn lose(&mut self, id: LinkId) {
         if let Some(link) = self.links.get_mut(&id) {
             link.up.lost = true;
             link.down.lost = true;
@@ -196,7 +196,7 @@ impl World {
 }
 
 /// An answer in a few words.
-pub(super) fn describe(answer: &Frame) -> String {
+pub(in crate::sim::world) fn describe(answer: &Frame) -> String {
     match answer.error() {
         Some((code, text)) => format!("ERROR 0x{code:04x} {text}"),
         None => match answer.opcode() {

@@ -2,41 +2,41 @@
 
 use std::sync::Arc;
 
-use crate::sim::world::link::LinkId;
-use crate::sim::world::statements::Ask;
+use crate::sim::world::model::statements::Ask;
+use crate::sim::world::network::link::LinkId;
 
 /// One request.
 #[derive(Clone, Debug)]
-pub(super) struct Record {
+pub(in crate::sim::world) struct Record {
     /// Who asked.
-    pub(super) asker: usize,
+    pub(in crate::sim::world) asker: usize,
     /// On which connection.
-    pub(super) link: LinkId,
+    pub(in crate::sim::world) link: LinkId,
     /// What.
-    pub(super) ask: Ask,
+    pub(in crate::sim::world) ask: Ask,
     /// Columns of its statement as its client held them.
-    pub(super) columns: Option<Arc<[String]>>,
+    pub(in crate::sim::world) columns: Option<Arc<[String]>>,
     /// The keyspace that its client was in.
-    pub(super) keyspace: Option<usize>,
+    pub(in crate::sim::world) keyspace: Option<usize>,
     /// The keyspace of a `USE` that had no answer yet.
-    pub(super) switching: Option<usize>,
+    pub(in crate::sim::world) switching: Option<usize>,
     /// When it was asked.
-    pub(super) asked_us: u64,
+    pub(in crate::sim::world) asked_us: u64,
     /// How often it got to a node.
-    pub(super) arrived: u32,
+    pub(in crate::sim::world) arrived: u32,
     /// How often a node ran it, or may have.
-    pub(super) ran: u32,
+    pub(in crate::sim::world) ran: u32,
     /// Whether its client had a RESULT.
-    pub(super) acknowledged: bool,
+    pub(in crate::sim::world) acknowledged: bool,
     /// Whether it has ended: answered, or its connection is gone.
-    pub(super) ended: bool,
+    pub(in crate::sim::world) ended: bool,
     /// A node lied to the proxy about it: its answer proves nothing.
-    pub(super) tainted: bool,
+    pub(in crate::sim::world) tainted: bool,
 }
 
 /// All requests by number.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(in crate::sim::world) struct Ledger {
     records: Vec<Record>,
     /// No older one waits for its answer.
     oldest: usize,
@@ -44,33 +44,33 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// Enters a request; its number.
-    pub(super) fn enter(&mut self, record: Record) -> u64 {
+    pub(in crate::sim::world) fn enter(&mut self, record: Record) -> u64 {
         self.records.push(record);
         u64::try_from(self.records.len() - 1).unwrap_or(u64::MAX)
     }
 
     /// How many there were.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::sim::world) fn len(&self) -> usize {
         self.records.len()
     }
 
     /// A request.
-    pub(super) fn get(&self, number: u64) -> Option<&Record> {
+    pub(in crate::sim::world) fn get(&self, number: u64) -> Option<&Record> {
         self.records.get(usize::try_from(number).ok()?)
     }
 
     /// A request, to be changed.
-    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut Record> {
+    pub(in crate::sim::world) fn get_mut(&mut self, number: u64) -> Option<&mut Record> {
         self.records.get_mut(usize::try_from(number).ok()?)
     }
 
     /// All requests with their numbers.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Record)> {
+    pub(in crate::sim::world) fn iter(&self) -> impl Iterator<Item = (u64, &Record)> {
         (0..).zip(&self.records)
     }
 
     /// Requests that wait for their answer, oldest first.
-    pub(super) fn waiting(&mut self) -> impl Iterator<Item = (usize, &Record)> {
+    pub(in crate::sim::world) fn waiting(&mut self) -> impl Iterator<Item = (usize, &Record)> {
         while self.records.get(self.oldest).is_some_and(|record| record.ended) {
             self.oldest += 1;
         }

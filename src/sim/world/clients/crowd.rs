@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::sim::world::agenda::Event;
-use crate::sim::world::asker::{Asker, Temper};
-use crate::sim::world::faults::FaultKind;
-use crate::sim::world::frames::Hand;
-use crate::sim::world::hostile;
-use crate::sim::world::ledger::Record;
-use crate::sim::world::link::{ClientEnd, End, LinkId};
+use crate::sim::world::clients::asker::{Asker, Temper};
+use crate::sim::world::faults::hostile;
+use crate::sim::world::faults::outbreak::FaultKind;
+use crate::sim::world::model::frames::Hand;
+use crate::sim::world::model::ledger::Record;
+use crate::sim::world::model::statements::{Ask, Handle, KEYSPACES, Shape, keyspace};
+use crate::sim::world::network::link::{ClientEnd, End, LinkId};
 use crate::sim::world::scenario::ROWS;
-use crate::sim::world::statements::{Ask, Handle, KEYSPACES, Shape, keyspace};
 use crate::sim::world::world::World;
 use crate::wire::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
 
@@ -27,7 +27,7 @@ const SCHEMA_CHANGES_MAX: u64 = 4;
 
 impl World {
     /// A client dials.
-    pub(super) fn on_asker_dials(&mut self, number: usize) {
+    pub(in crate::sim::world) fn on_asker_dials(&mut self, number: usize) {
         let end = End::Client(ClientEnd { asker: number, ..ClientEnd::default() });
         let Some(asker) = self.askers.get(number).filter(|asker| asker.link.is_none()) else {
             return;
@@ -49,7 +49,7 @@ impl World {
     }
 
     /// A client thinks of something to ask, and when to think again.
-    pub(super) fn on_asker_acts(&mut self, number: usize) {
+    pub(in crate::sim::world) fn on_asker_acts(&mut self, number: usize) {
         let window = self.scenario.window;
         let Some(asker) = self.askers.get(number) else { return };
         if asker.stopped {
@@ -158,7 +158,8 @@ impl World {
         let next = u64::try_from(self.ledger.len()).unwrap_or(0);
         let as_key = |key: u64| i64::try_from(key).unwrap_or(0);
         if handle.shape == Shape::Count && in_batch {
-            let keys = [as_key(next), as_key(next + super::statements::SECOND_ROW)];
+            let keys =
+                [as_key(next), as_key(next + crate::sim::world::model::statements::SECOND_ROW)];
             return self.ask(number, Ask::Batch(handle, next), |hand| hand.batch(&id, &keys));
         }
         let key = if Ask::Execute(handle, 0).is_write() { next } else { row };
@@ -174,7 +175,12 @@ impl World {
     }
 
     /// Enters a request and sends it.
-    pub(super) fn ask(&mut self, number: usize, ask: Ask, write: impl FnOnce(Hand) -> Vec<u8>) {
+    pub(in crate::sim::world) fn ask(
+        &mut self,
+        number: usize,
+        ask: Ask,
+        write: impl FnOnce(Hand) -> Vec<u8>,
+    ) {
         let switching = self.askers.get(number).and_then(|asker| self.switching(asker));
         let Some(asker) = self.askers.get_mut(number) else { return };
         let Some(link) = asker.link else { return };
@@ -213,7 +219,7 @@ impl World {
     }
 
     /// A client sends what waits.
-    pub(super) fn asker_writes(&mut self, number: usize) {
+    pub(in crate::sim::world) fn asker_writes(&mut self, number: usize) {
         let Some(asker) = self.askers.get_mut(number) else { return };
         let Some(link) = asker.link else { return };
         let bytes = std::mem::take(&mut asker.outbox);
@@ -224,7 +230,7 @@ impl World {
     }
 
     /// A slow client reads a little.
-    pub(super) fn on_slow_read(&mut self, number: usize) {
+    pub(in crate::sim::world) fn on_slow_read(&mut self, number: usize) {
         let Some(asker) = self.askers.get(number) else { return };
         if asker.temper == Temper::Slow {
             self.agenda.plan(self.now_us + SLOW_READ_US, Event::AskerReads { asker: number });
@@ -233,7 +239,7 @@ impl World {
     }
 
     /// A client reads all that is there.
-    pub(super) fn asker_reads(&mut self, number: usize) {
+    pub(in crate::sim::world) fn asker_reads(&mut self, number: usize) {
         self.read_answers(number, usize::MAX);
     }
 
@@ -250,7 +256,7 @@ impl World {
     }
 
     /// A client leaves without a word.
-    pub(super) fn asker_leaves(&mut self, number: usize) {
+    pub(in crate::sim::world) fn asker_leaves(&mut self, number: usize) {
         let Some(id) = self.askers.get(number).and_then(|asker| asker.link) else { return };
         self.tell(format_args!("client {number} leaves"));
         let Some(link) = self.links.get_mut(&id) else { return };
@@ -260,7 +266,7 @@ impl World {
     }
 
     /// A client learns that the proxy closed its connection.
-    pub(super) fn on_asker_closed(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn on_asker_closed(&mut self, id: LinkId) {
         let asker = self.links.get_mut(&id).and_then(|link| Some(link.client()?.asker));
         let Some(number) = asker else { return };
         if self.askers.get(number).is_some_and(|asker| asker.link == Some(id)) {

@@ -5,7 +5,7 @@ use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
 use crate::engine::order::Order;
 use crate::sim::world::agenda::Event;
-use crate::sim::world::link::{End, LinkId};
+use crate::sim::world::network::link::{End, LinkId};
 use crate::sim::world::world::World;
 
 /// How long a client that was told that it is closed may take to read that.
@@ -19,7 +19,7 @@ const ROUNDS_MAX: usize = 10_000;
 
 impl World {
     /// A connection of the proxy has something to read.
-    pub(super) fn proxy_is_wanted(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn proxy_is_wanted(&mut self, id: LinkId) {
         if !self.ready.contains(&id) {
             self.ready.push(id);
         }
@@ -31,13 +31,13 @@ impl World {
     }
 
     /// Gives the engine an input.
-    pub(super) fn input<T>(&mut self, feed: impl FnOnce(&mut Engine) -> T) -> T {
+    pub(in crate::sim::world) fn input<T>(&mut self, feed: impl FnOnce(&mut Engine) -> T) -> T {
         self.engine.on_time(self.now_us);
         feed(&mut self.engine)
     }
 
     /// Reads every connection that is ready, then writes.
-    pub(super) fn on_proxy_turn(&mut self) {
+    pub(in crate::sim::world) fn on_proxy_turn(&mut self) {
         self.turn_planned = false;
         for id in std::mem::take(&mut self.ready) {
             match self.links.get(&id).map(|link| &link.end) {
@@ -82,7 +82,7 @@ impl World {
     }
 
     /// Does what the engine ordered and writes what it touched, until there is no more of either.
-    pub(super) fn flush(&mut self) {
+    pub(in crate::sim::world) fn flush(&mut self) {
         let (mut lanes, mut clients) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS_MAX {
             while let Some(order) = self.engine.take_order() {
@@ -109,7 +109,7 @@ impl World {
     }
 
     /// Writes what waits for a connection; what finds no room waits for it.
-    pub(super) fn write_link(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn write_link(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         match &link.end {
             End::Client(client) => {
@@ -171,7 +171,7 @@ impl World {
     }
 
     /// A client of the network stands at the proxy's door.
-    pub(super) fn on_client_arrives(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn on_client_arrives(&mut self, id: LinkId) {
         if !self.links.contains_key(&id) {
             return;
         }
@@ -190,7 +190,7 @@ impl World {
     }
 
     /// A client is gone, and the proxy hears of it.
-    pub(super) fn on_client_gone(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn on_client_gone(&mut self, id: LinkId) {
         let key = self.links.get_mut(&id).and_then(|link| link.client()?.key.take());
         self.links.remove(&id);
         if let Some(key) = key {
@@ -212,7 +212,7 @@ impl World {
     }
 
     /// The proxy closes a client's connection.
-    pub(super) fn close_client(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn close_client(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let at = link.down.last_us.max(self.now_us + link.latency_us);
         let Some(key) = link.client().and_then(|client| client.key.take()) else { return };
@@ -223,7 +223,7 @@ impl World {
     }
 
     /// Plans the next wake-up of the engine.
-    pub(super) fn arm_deadline(&mut self) {
+    pub(in crate::sim::world) fn arm_deadline(&mut self) {
         let now = self.now_us;
         let at = self.engine.next_deadline_us().clamp(now + 1, now + TICK_US_MAX);
         if at < self.deadline_us {
@@ -233,7 +233,7 @@ impl World {
     }
 
     /// The engine's time is there.
-    pub(super) fn on_deadline(&mut self) {
+    pub(in crate::sim::world) fn on_deadline(&mut self) {
         if self.now_us < self.deadline_us {
             return;
         }

@@ -8,9 +8,9 @@ use crate::net::lanes::lane_plan::{Arrival, Dial, Wanted};
 use crate::sim::cluster::cluster::Door;
 use crate::sim::cluster::connections::ConnectionId;
 use crate::sim::world::agenda::Event;
-use crate::sim::world::frames::{Cutter, Frame, Hand};
-use crate::sim::world::keeper::Keeper;
-use crate::sim::world::link::{Cut, End, LaneEnd, Link, LinkId};
+use crate::sim::world::model::frames::{Cutter, Frame, Hand};
+use crate::sim::world::network::link::{Cut, End, LaneEnd, Link, LinkId};
+use crate::sim::world::proxy::keeper::Keeper;
 use crate::sim::world::world::World;
 use crate::token::shard::{ShardId, Sharder};
 use crate::topology::id::NodeId;
@@ -21,13 +21,13 @@ use crate::wire::response::supported::Supported;
 /// A connection to a silent node is given up after this.
 const CONNECT_US: u64 = 5_000_000;
 /// The kernel's own watch finds a half-open connection after this.
-pub(super) const KEEPALIVE_US: u64 = 20_000_000;
+pub(in crate::sim::world) const KEEPALIVE_US: u64 = 20_000_000;
 /// First source port of lanes.
 const PORT_FIRST: u64 = 49_152;
 const PORTS: u64 = 16_384;
 
 /// Which keeper: number of the set, number of the node.
-pub(super) type KeeperKey = (u16, usize);
+pub(in crate::sim::world) type KeeperKey = (u16, usize);
 
 /// What a handshake told.
 #[derive(Clone, Copy)]
@@ -41,19 +41,19 @@ struct Greeted {
 
 impl World {
     /// Number of a node as the engine knows it.
-    pub(super) fn node_id(node: usize) -> NodeId {
+    pub(in crate::sim::world) fn node_id(node: usize) -> NodeId {
         NodeId(u16::try_from(node).unwrap_or(u16::MAX))
     }
 
     /// Clients want lanes of a keyspace.
-    pub(super) fn open_set(&mut self, set: u16, keyspace: Arc<str>) {
+    pub(in crate::sim::world) fn open_set(&mut self, set: u16, keyspace: Arc<str>) {
         self.tell(format_args!("lanes for keyspace {keyspace} are wanted (set {set})"));
         self.sets.insert(set, Some(keyspace));
         self.start_keepers();
     }
 
     /// Nobody uses a keyspace any more.
-    pub(super) fn close_set(&mut self, set: u16) {
+    pub(in crate::sim::world) fn close_set(&mut self, set: u16) {
         self.tell(format_args!("set {set} is closed"));
         self.sets.remove(&set);
         let ended: Vec<KeeperKey> =
@@ -64,7 +64,7 @@ impl World {
     }
 
     /// Starts the keepers that are missing for the nodes that there are, and ends the others.
-    pub(super) fn start_keepers(&mut self) {
+    pub(in crate::sim::world) fn start_keepers(&mut self) {
         let nodes: Vec<usize> =
             self.engine_nodes().iter().map(|node| usize::from(node.0)).collect();
         let ended: Vec<KeeperKey> =
@@ -104,7 +104,7 @@ impl World {
     }
 
     /// A keeper looks what to do.
-    pub(super) fn on_keeper_wakes(&mut self, key: KeeperKey) {
+    pub(in crate::sim::world) fn on_keeper_wakes(&mut self, key: KeeperKey) {
         let now = self.now_us;
         if let Some(keeper) = self.keepers.get_mut(&key)
             && keeper.wakes_us.is_some_and(|at| at <= now)
@@ -136,7 +136,7 @@ impl World {
     }
 
     /// A try to open a lane ends.
-    pub(super) fn on_dialled(&mut self, key: KeeperKey, dial: Dial) {
+    pub(in crate::sim::world) fn on_dialled(&mut self, key: KeeperKey, dial: Dial) {
         let now = self.now_us;
         let Some(keeper) = self.keepers.get_mut(&key) else { return };
         let sharder = keeper.course.plan().sharder();
@@ -236,7 +236,7 @@ impl World {
     }
 
     /// A new connection.
-    pub(super) fn new_link(&mut self, end: End) -> LinkId {
+    pub(in crate::sim::world) fn new_link(&mut self, end: End) -> LinkId {
         self.links_made += 1;
         let cut = Cut::draw(&mut self.chance);
         let of = (self.scenario.latency_us, self.scenario.pipe_bytes);
@@ -293,7 +293,11 @@ impl World {
     }
 
     /// Asks a node something outside of the network's time.
-    pub(super) fn ask_node(&mut self, connection: ConnectionId, frame: &[u8]) -> Option<Frame> {
+    pub(in crate::sim::world) fn ask_node(
+        &mut self,
+        connection: ConnectionId,
+        frame: &[u8],
+    ) -> Option<Frame> {
         let now = self.cluster_now();
         let mut out = Vec::new();
         self.cluster.receive(connection, frame, now, &mut out);
@@ -301,7 +305,7 @@ impl World {
     }
 
     /// The proxy closes a lane. What it had sent may still reach the node.
-    pub(super) fn close_lane(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn close_lane(&mut self, id: LinkId) {
         let now = self.now_us;
         let Some(link) = self.links.get_mut(&id) else { return };
         let at = link.up.last_us.max(now + link.latency_us);
@@ -322,7 +326,7 @@ impl World {
     }
 
     /// The proxy learns that a lane is gone: it reads what had come before, then lets go.
-    pub(super) fn on_lane_gone(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn on_lane_gone(&mut self, id: LinkId) {
         let key = self.links.get_mut(&id).and_then(|link| link.lane()?.key);
         let Some(key) = key else { return };
         let mut rest = self.take_arrived(id, false, usize::MAX);
@@ -336,7 +340,7 @@ impl World {
     }
 
     /// A node learns that the proxy closed a lane.
-    pub(super) fn on_node_closed(&mut self, id: LinkId) {
+    pub(in crate::sim::world) fn on_node_closed(&mut self, id: LinkId) {
         let connection = self.links.get_mut(&id).and_then(|link| Some(link.lane()?.connection));
         self.links.remove(&id);
         if let Some(connection) = connection {
