@@ -98,6 +98,7 @@ struct Timeouts {
     request_ms: Option<i64>,
     schema_agreement_ms: Option<i64>,
     heartbeat_ms: Option<i64>,
+    lane_stall_ms: Option<i64>,
     drain_ms: Option<i64>,
     file_poll_ms: Option<i64>,
 }

@@ -222,6 +222,7 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
         heartbeat_us,
         heartbeat_timeout_us,
         lane_unused_us,
+        lane_stall_us,
         agreement_timeout_us,
         retry_percent,
         retry_floor_per_s,
@@ -242,6 +243,7 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
     reader.set("limits.credentials_max", credentials_max, &(1..=1_000));
     reader.set_ms_as_us("timeouts.request_ms", request_timeout_us, &(1..=DAY_MS));
     reader.set_ms_as_us("timeouts.heartbeat_ms", heartbeat_timeout_us, &(1..=DAY_MS));
+    reader.set_ms_as_us("timeouts.lane_stall_ms", lane_stall_us, &(1..=DAY_MS));
     let heartbeat_s = reader.number("lanes.heartbeat_s", *heartbeat_us / 1_000_000, &(0..=86_400));
     *heartbeat_us = heartbeat_s.saturating_mul(1_000_000);
     let idle_s = reader.number("lanes.idle_close_s", *lane_unused_us / 1_000_000, &(0..=86_400));

@@ -24,6 +24,7 @@ use crate::engine::reprepare::Parked;
 use crate::engine::retry_budget::RetryBudget;
 use crate::engine::sets::Sets;
 use crate::engine::speculate::Speculation;
+use crate::engine::stall::Stalls;
 use crate::engine::tally::Tally;
 use crate::flow::limits::Limits;
 use crate::flow::slab::Slab;
@@ -81,8 +82,7 @@ pub struct Engine {
     /// By the number of the PREPARE that they wait for.
     pub(super) parked: HashMap<u64, Vec<Parked>>,
     pub(super) unresolved: VecDeque<Unresolved>,
-    /// Clients held up by the full outbox of a lane.
-    pub(super) held_up: Vec<(LaneKey, ClientKey)>,
+    pub(super) stalls: Stalls,
     pub(super) orders: VecDeque<Order>,
     pub(super) tally: Tally,
     pub(super) now_us: u64,
@@ -118,7 +118,7 @@ impl Engine {
             missing: Cell::new(None),
             parked: HashMap::new(),
             unresolved: VecDeque::new(),
-            held_up: Vec::new(),
+            stalls: Stalls::default(),
             orders: VecDeque::new(),
             tally: Tally::default(),
             now_us: 0,
@@ -182,7 +182,7 @@ impl Engine {
         let gone = self.clients.remove(client);
         let Some(gone) = gone else { return };
         if !gone.held_by.is_empty() {
-            self.held_up.retain(|(_, held)| *held != client);
+            self.forget_held(client);
         }
         if gone.login.is_some() || gone.home != SetId::PLAIN {
             self.on_login_left(&gone);
@@ -215,10 +215,8 @@ impl Engine {
     pub fn on_lane_sent(&mut self, lane: LaneKey, count: usize) {
         let Some(entry) = self.lanes.get_mut(lane) else { return };
         entry.outbox.on_sent(count);
-        if !self.held_up.is_empty()
-            && entry.outbox.waiting_len() <= self.settings.limits.outbox_low_bytes
-        {
-            self.release_held_by(lane);
+        if entry.full && entry.outbox.waiting_len() <= self.settings.limits.outbox_low_bytes {
+            self.on_lane_drained(lane);
         }
     }
 
@@ -297,7 +295,8 @@ impl Engine {
         let missing = (self.settings.limits.lane_unused_us > 0).then_some(&self.missing);
         let some_nodes = self.settings.some_nodes;
         let (sticky, avoided) = (None, None);
-        let lanes = Lanes { fleet, lanes, local_rack, sticky, avoided, some_nodes, missing };
+        let stalled = &*self.stalls.nodes;
+        let lanes = Lanes { fleet, lanes, local_rack, stalled, sticky, avoided, some_nodes, missing };
         (&mut self.router, lanes)
     }
 
@@ -364,36 +363,5 @@ impl Engine {
             self.orders.push_back(Order::CloseClient(client));
         }
         self.clients.get(client).is_some_and(|entry| entry.cut_off)
-    }
-
-    fn release_held_by(&mut self, lane: LaneKey) {
-        let held_up = mem::take(&mut self.held_up);
-        let (released, held) = held_up.into_iter().partition(|(by, _)| *by == lane);
-        self.held_up = held;
-        let released: Vec<(LaneKey, ClientKey)> = released;
-        for (_, client) in released {
-            if let Some(entry) = self.clients.get_mut(client) {
-                entry.held_by.retain(|by| *by != lane);
-                self.reconsider(client);
-            }
-        }
-    }
-
-    /// Lets go of everybody whom a lane that is gone held up.
-    pub(super) fn on_lane_gone(&mut self, lane: LaneKey) {
-        if !self.held_up.is_empty() {
-            self.release_held_by(lane);
-        }
-    }
-
-    /// Takes note that `lane` is full because of `client`, which waits until it drained.
-    pub(super) fn hold_client_for(&mut self, lane: LaneKey, client: ClientKey) {
-        if let Some(entry) = self.clients.get_mut(client)
-            && !entry.held_by.contains(&lane)
-        {
-            entry.held_by.push(lane);
-            entry.paused = true;
-            self.held_up.push((lane, client));
-        }
     }
 }

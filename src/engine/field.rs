@@ -22,6 +22,8 @@ pub struct Lanes<'a> {
     pub lanes: &'a Slab<Lane<Pending>>,
     /// Nodes in our own rack, by number.
     pub local_rack: &'a [bool],
+    /// Nodes that have a stalled lane.
+    pub stalled: &'a [NodeId],
     /// The lane that comes first if it leads to a replica: it sent the page before.
     pub sticky: Option<LaneKey>,
     /// A node that is passed over: it has the request already.
@@ -36,6 +38,17 @@ impl Lanes<'_> {
     #[inline]
     fn load(&self, lane: LaneKey) -> Option<usize> {
         self.lanes.get(lane)?.load()
+    }
+
+    /// The least busy lane to the nodes that `may`; `turn` tells where to start looking.
+    #[inline]
+    fn least_busy(&self, turn: usize, may: impl Fn(NodeId) -> bool) -> Option<LaneKey> {
+        let live = self.fleet.live();
+        let start = turn % live.len().max(1);
+        let rotated = live.iter().cycle().skip(start).take(live.len());
+        let allowed = rotated.filter(|(node, _)| may(*node));
+        let loads = allowed.filter_map(|(_, lane)| Some((self.load(*lane)?, *lane)));
+        loads.take(COMPARED_MAX).min_by_key(|(load, _)| *load).map(|(_, lane)| lane)
     }
 }
 
@@ -82,11 +95,19 @@ impl Field for Lanes<'_> {
         if let Some(lane) = self.sticky.filter(|lane| self.load(*lane).is_some()) {
             return Some(lane);
         }
-        let live = self.fleet.live();
-        let start = turn % live.len().max(1);
-        let rotated = live.iter().cycle().skip(start).take(live.len());
-        let loads = rotated.filter_map(|(_, lane)| Some((self.load(*lane)?, *lane)));
-        loads.take(COMPARED_MAX).min_by_key(|(load, _)| *load).map(|(_, lane)| lane)
+        // Other lanes of a node that fell silent may be idle, and yet not the place to go.
+        let elsewhere = |node: NodeId| !self.is_stalled(node);
+        let wide = || self.least_busy(turn, |_| true);
+        if self.stalled.is_empty() {
+            wide()
+        } else {
+            self.least_busy(turn, elsewhere).or_else(wide)
+        }
+    }
+
+    #[inline]
+    fn is_stalled(&self, node: NodeId) -> bool {
+        self.stalled.contains(&node)
     }
 
     #[inline]

@@ -188,6 +188,9 @@ impl Engine {
         let Asker::Client { client, stream, purpose } = outgoing.asker else { return };
         let text = if self.sets.fleet(outgoing.home).live().is_empty() {
             "shardlane has no connection to any node of the cluster"
+        } else if !self.stalls.nodes.is_empty() {
+            "every connection of shardlane that could take this is stalled, full or closing: nodes \
+             take no bytes and say nothing"
         } else {
             "every connection of shardlane to the cluster is full or closing"
         };

@@ -29,4 +29,5 @@ pub mod retry_budget;
 pub mod sets;
 pub mod speculate;
 pub mod spread;
+pub mod stall;
 pub mod tally;

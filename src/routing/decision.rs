@@ -18,6 +18,8 @@ pub enum Reason {
     ReplicaDown,
     /// To any node: no replica has a lane, since not all nodes are used.
     ReplicaNotUsed,
+    /// To any node: a replica's lane takes no bytes, and no other replica has a lane.
+    ReplicaStalled,
     /// To any node: the tablet is not learned yet.
     UnknownTablet,
     /// To any node: the keyspace is not known yet, or its replication is not one that we compute.
@@ -46,7 +48,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::TabletReplica,
         Self::RingReplica,
         Self::LwtPrimary,
@@ -54,6 +56,7 @@ impl Reason {
         Self::ShardNotOpen,
         Self::ReplicaDown,
         Self::ReplicaNotUsed,
+        Self::ReplicaStalled,
         Self::UnknownTablet,
         Self::UnknownKeyspace,
         Self::UnknownStatement,
@@ -79,6 +82,7 @@ impl Reason {
             Self::ShardNotOpen => "shard_not_open",
             Self::ReplicaDown => "replica_down",
             Self::ReplicaNotUsed => "replica_not_used",
+            Self::ReplicaStalled => "replica_stalled",
             Self::UnknownTablet => "unknown_tablet",
             Self::UnknownKeyspace => "unknown_keyspace",
             Self::UnknownStatement => "unknown_statement",

@@ -28,6 +28,11 @@ pub trait Field {
     /// The least busy lane to a node.
     fn lane_of_node(&self, node: NodeId) -> Option<Self::Lane>;
 
+    /// Whether a lane to a node has stalled: its node takes nothing and says nothing.
+    fn is_stalled(&self, _node: NodeId) -> bool {
+        false
+    }
+
     /// Whether a lane comes before the others, since it sent the page before.
     fn is_sticky(&self, _lane: Self::Lane) -> bool {
         false
@@ -74,13 +79,28 @@ pub fn choose<F: Field>(
     if let Some((lane, reason)) = on_shard {
         return Some(Decision { lane, reason });
     }
-    if let Some(lane) = replicas.clone().find_map(|(node, _)| field.lane_of_node(node)) {
+    // It is the node that fell silent: what goes to another of its shards waits as well.
+    let mut stalled = false;
+    let mut beside = replicas.clone().filter_map(|(node, _)| match field.is_stalled(node) {
+        true => {
+            stalled = true;
+            None
+        }
+        false => field.lane_of_node(node),
+    });
+    if let Some(lane) = beside.next() {
         let asked_for = field.opens_on_demand();
         let reason = if asked_for { Reason::ShardNotOpen } else { Reason::ShardDown };
         return Some(Decision { lane, reason });
     }
-    let some = field.uses_some_nodes();
-    any(field, order, if some { Reason::ReplicaNotUsed } else { Reason::ReplicaDown })
+    let reason = if stalled {
+        Reason::ReplicaStalled
+    } else if field.uses_some_nodes() {
+        Reason::ReplicaNotUsed
+    } else {
+        Reason::ReplicaDown
+    };
+    any(field, order, reason)
 }
 
 /// Chooses the least busy lane of all.

@@ -35,3 +35,4 @@ mod pages;
 mod prepared;
 mod repeats;
 mod routing;
+mod stalls;

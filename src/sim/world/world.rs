@@ -17,6 +17,7 @@ use crate::sim::world::agenda::{Agenda, Event};
 use crate::sim::world::chance::Chance;
 use crate::sim::world::clients::asker::Asker;
 use crate::sim::world::model::checks::Counted;
+use crate::sim::world::model::held::Held;
 use crate::sim::world::model::ledger::Ledger;
 use crate::sim::world::network::link::{Link, LinkId};
 use crate::sim::world::network::node::Mood;
@@ -52,6 +53,7 @@ pub(super) struct World {
     pub(super) askers: Vec<Asker>,
     pub(super) ledger: Ledger,
     pub(super) counted: Counted,
+    pub(super) held: Held,
     /// Faults may still begin.
     pub(super) trouble: bool,
     /// Nothing goes wrong any more, and nobody waits for what went wrong before.
@@ -111,6 +113,7 @@ impl World {
             askers: Vec::new(),
             ledger: Ledger::default(),
             counted: Counted::default(),
+            held: Held::default(),
             trouble: true,
             calm: false,
             lied_us: 0,

@@ -7,7 +7,6 @@ use crate::sim::world::model::frames::Frame;
 use crate::sim::world::model::ledger::Record;
 use crate::sim::world::model::statements::{Ask, KEYSPACES};
 use crate::sim::world::network::link::{End, LinkId};
-use crate::sim::world::proxy::lanes::KEEPALIVE_US;
 use crate::sim::world::world::World;
 use crate::wire::header::FLAG_TRACING;
 use crate::wire::response::error::ErrorCode;
@@ -227,7 +226,8 @@ impl World {
         let once = limits.request_timeout_us * 3 + limits.agreement_timeout_us + 4_000_000;
         let turns = self.scenario.window.div_ceil(u64::from(limits.client_in_flight_max.max(1)));
         // Whoever filled a lane that went silent is not read until that is found out.
-        once * turns.max(1) + KEEPALIVE_US
+        let lanes = u64::try_from(self.lane_links.len()).unwrap_or(0);
+        once * turns.max(1) + lanes * self.held_us_max()
     }
 
     fn check_waiting(&mut self) {
@@ -264,7 +264,8 @@ impl World {
             seen.push(name);
         }
         let gauges = self.engine.gauges();
-        let held: u64 = gauges.lanes.values().map(|lanes| lanes.open + lanes.draining).sum();
+        let held: u64 =
+            gauges.lanes.values().map(|lanes| lanes.open + lanes.stalled + lanes.draining).sum();
         if held != u64::try_from(seen.len()).unwrap_or(0) {
             broken = Some(format!("the engine has {held} lanes, the network {}", seen.len()));
         }

@@ -135,6 +135,8 @@ pub(in crate::sim::world) struct LaneEnd {
     pub(in crate::sim::world) hostile: bool,
     /// Whether an EXECUTE on it names the columns that its client holds.
     pub(in crate::sim::world) metadata_ids: bool,
+    /// When the engine last wrote or heard anything on it, µs.
+    pub(in crate::sim::world) moved_us: u64,
     /// The node has closed its side.
     pub(in crate::sim::world) node_gone: bool,
 }

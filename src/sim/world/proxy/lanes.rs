@@ -193,6 +193,7 @@ impl World {
                     output: Vec::new(),
                     hostile: false,
                     metadata_ids: greeted.metadata_ids,
+                    moved_us: now,
                     node_gone: false,
                 };
                 self.on_lane_open(lane, greeted);

@@ -75,6 +75,7 @@ impl World {
             return;
         }
         self.release_streams(id, &bytes);
+        self.note_moved(id);
         self.input(|engine| engine.on_lane_bytes(key, &mut bytes));
         if self.links.get(&id).is_some_and(|link| !link.down.arrived.is_empty()) {
             self.proxy_is_wanted(id);
@@ -92,6 +93,7 @@ impl World {
             self.engine.take_touched_clients(&mut clients);
             if lanes.is_empty() && clients.is_empty() {
                 self.check_bounds();
+                self.check_held();
                 return self.arm_deadline();
             }
             for key in lanes.drain(..) {
@@ -131,6 +133,9 @@ impl World {
                 let count = self.transmit(id, true, &bytes);
                 let sent = bytes.get(..count).unwrap_or_default();
                 self.take_streams(id, sent);
+                if count > 0 {
+                    self.note_moved(id);
+                }
                 self.input(|engine| engine.on_lane_sent(key, count));
             }
         }
