@@ -296,7 +296,8 @@ impl Engine {
         let some_nodes = self.settings.some_nodes;
         let (sticky, avoided) = (None, None);
         let stalled = &*self.stalls.nodes;
-        let lanes = Lanes { fleet, lanes, local_rack, stalled, sticky, avoided, some_nodes, missing };
+        let lanes =
+            Lanes { fleet, lanes, local_rack, stalled, sticky, avoided, some_nodes, missing };
         (&mut self.router, lanes)
     }
 
