@@ -23,16 +23,16 @@ pub struct Replica {
 #[derive(Clone)]
 pub struct Replicas(List);
 
-/// Replicas as numbers of 32 bits, see [`Replica::pack`].
+/// Replicas as they are kept, see [`Replica::pack`].
 #[derive(Clone)]
 enum List {
-    Inline { len: u8, slots: [u32; INLINE] },
-    Spilled(Box<[u32]>),
+    Inline { len: u8, slots: [[u8; 4]; INLINE] },
+    Spilled(Box<[[u8; 4]]>),
 }
 
 /// The replicas of a tablet where they lie, in the server's order.
 #[derive(Clone, Copy, Eq, PartialEq)]
-pub struct ReplicaList<'a>(&'a [u32]);
+pub struct ReplicaList<'a>(&'a [[u8; 4]]);
 
 /// A range of tokens of one table with its replicas, as a node describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -46,35 +46,36 @@ pub struct Tablet {
 }
 
 impl Replica {
-    /// Makes one number of it: never zero, but for the very last node's very last shard.
+    /// Makes four bytes of it: never all zeros, but for the very last node's very last shard.
     #[inline]
     #[must_use]
-    pub fn pack(self) -> u32 {
-        ((u32::from(self.node.0) << 16) | u32::from(self.shard.0)).wrapping_add(1)
+    pub fn pack(self) -> [u8; 4] {
+        let number = (u32::from(self.node.0) << 16) | u32::from(self.shard.0);
+        number.wrapping_add(1).to_ne_bytes()
     }
 
-    /// What [`Replica::pack`] made a number of.
+    /// What [`Replica::pack`] made four bytes of.
     #[inline]
     #[must_use]
-    pub fn unpack(packed: u32) -> Self {
-        let [a, b, c, d] = packed.wrapping_sub(1).to_be_bytes();
+    pub fn unpack(packed: [u8; 4]) -> Self {
+        let [a, b, c, d] = u32::from_ne_bytes(packed).wrapping_sub(1).to_be_bytes();
         let (node, shard) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
         Self { node: NodeId(node), shard: ShardId(shard) }
     }
 }
 
 impl<'a> ReplicaList<'a> {
-    /// Replicas that [`Replica::pack`] made numbers of.
+    /// Replicas that [`Replica::pack`] packed.
     #[inline]
     #[must_use]
-    pub const fn of_packed(packed: &'a [u32]) -> Self {
+    pub const fn of_packed(packed: &'a [[u8; 4]]) -> Self {
         Self(packed)
     }
 
-    /// The numbers that they are kept as.
+    /// The bytes that they are kept as.
     #[inline]
     #[must_use]
-    pub const fn packed(self) -> &'a [u32] {
+    pub const fn packed(self) -> &'a [[u8; 4]] {
         self.0
     }
 
@@ -121,7 +122,7 @@ impl Replicas {
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             List::Inline { .. } => 0,
-            List::Spilled(list) => size_of_val::<[u32]>(list),
+            List::Spilled(list) => size_of_val::<[[u8; 4]]>(list),
         }
     }
 }
@@ -129,7 +130,7 @@ impl Replicas {
 impl FromIterator<Replica> for Replicas {
     fn from_iter<I: IntoIterator<Item = Replica>>(replicas: I) -> Self {
         let mut replicas = replicas.into_iter().map(Replica::pack);
-        let mut slots = [0; INLINE];
+        let mut slots = [[0; 4]; INLINE];
         let mut len = 0;
         for (slot, replica) in slots.iter_mut().zip(&mut replicas) {
             *slot = replica;
@@ -190,11 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_comes_back_from_the_number_that_it_is_kept_as() {
+    fn a_replica_comes_back_from_the_bytes_that_it_is_kept_as() {
         for (node, shard) in [(0, 0), (0, u16::MAX), (1, 0), (u16::MAX, 0), (u16::MAX, u16::MAX)] {
             let replica = Replica { node: NodeId(node), shard: ShardId(shard) };
             assert_eq!(Replica::unpack(replica.pack()), replica);
-            assert_eq!(replica.pack() == 0, node == u16::MAX && shard == u16::MAX);
+            assert_eq!(replica.pack() == [0; 4], node == u16::MAX && shard == u16::MAX);
         }
     }
 

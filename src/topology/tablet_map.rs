@@ -12,9 +12,11 @@ use crate::topology::table::TABLES_MAX;
 use crate::topology::table::TableId;
 use crate::topology::tablet::ReplicaList;
 use crate::topology::tablet::Tablet;
+use crate::topology::tablet_map::arena::Arena;
 use crate::topology::tablet_map::recent::Recent;
 use crate::topology::tablet_map::table_map::TableMap;
 
+mod arena;
 mod grid;
 mod ranges;
 mod recent;
@@ -27,20 +29,21 @@ pub const SETTLE_MS: u64 = 1_000;
 /// Most replicas of a tablet. More would be a broken payload.
 pub const REPLICAS_MAX: usize = 64;
 
-/// What the grids of all tables may take before any tablet is known, counted in slots of 32 bytes,
+/// What the grids of all tables may take before any tablet is known, in units of 32 bytes,
 /// and for each tablet that is known: a table of which little is known takes more than it needs.
-const SLOTS_FREE: usize = 1 << 17;
-const SLOTS_PER_TABLET: usize = 3;
+const UNITS_FREE: usize = 1 << 17;
+const UNITS_PER_TABLET: usize = 3;
 
 /// Token → replicas, for every table with tablets.
 #[derive(Debug)]
 pub struct TabletMap {
     /// Indexed by table; a table without tablets is empty.
     tables: Vec<TableMap>,
+    arena: Arena,
     recent: Recent,
     len: usize,
-    /// What the grids of all tables take, counted in slots of 32 bytes.
-    slots: usize,
+    /// What the grids of all tables take of the arena, in units.
+    weight: usize,
     entries_max: usize,
     /// The table whose tablets are dropped next when there is no room.
     hand: usize,
@@ -68,9 +71,10 @@ impl TabletMap {
     pub fn new(entries_max: usize) -> Self {
         Self {
             tables: Vec::new(),
+            arena: Arena::new(units_max(entries_max, entries_max)),
             recent: Recent::default(),
             len: 0,
-            slots: 0,
+            weight: 0,
             entries_max,
             hand: 0,
             evicted_count: 0,
@@ -90,7 +94,7 @@ impl TabletMap {
         if self.entries_max == 0 {
             return Learned::Refused;
         }
-        if self.tables.get(index).is_some_and(|known| known.holds(&tablet)) {
+        if self.tables.get(index).is_some_and(|known| known.holds(&self.arena, &tablet)) {
             return Learned::Same;
         }
         self.recent.expire(now_ms, SETTLE_MS);
@@ -101,13 +105,14 @@ impl TabletMap {
         if self.tables.len() <= index {
             self.tables.resize_with(index + 1, TableMap::default);
         }
-        let Some(replaced) = self.change(index, |known| known.cut(tablet.first, tablet.last))
+        let Some(replaced) =
+            self.change(index, |known, arena| known.cut(arena, tablet.first, tablet.last))
         else {
             return Learned::Refused;
         };
         self.make_room();
-        let slots_max = self.slots_max(index);
-        self.change(index, |known| known.add(tablet, slots_max));
+        let weight_max = self.weight_max(index);
+        self.change(index, |known, arena| known.add(arena, tablet, weight_max));
         let learned = if replaced.is_empty() { Learned::New } else { Learned::Changed };
         for old in replaced {
             self.recent.remember(table, old, now_ms);
@@ -119,14 +124,14 @@ impl TabletMap {
     #[inline]
     #[must_use]
     pub fn locate(&self, table: TableId, token: Token) -> Option<ReplicaList<'_>> {
-        self.tables.get(usize::try_from(table.0).ok()?)?.locate(token.value())
+        self.tables.get(usize::try_from(table.0).ok()?)?.locate(&self.arena, token.value())
     }
 
     /// Drops the tablets of a table that was dropped, or made anew under the same name.
     pub fn forget_table(&mut self, table: TableId) {
         self.recent.forget_table(table);
         if let Some(index) = table_index(table) {
-            self.change(index, |known| *known = TableMap::default());
+            self.change(index, TableMap::clear);
         }
     }
 
@@ -134,7 +139,7 @@ impl TabletMap {
     /// Returns their number.
     pub fn forget_node(&mut self, node: NodeId) -> usize {
         let tables = self.tables.len();
-        let drop_of = |index| self.change(index, |known| known.drop_naming(node));
+        let drop_of = |index| self.change(index, |known, arena| known.drop_naming(arena, node));
         (0..tables).filter_map(drop_of).sum()
     }
 
@@ -159,7 +164,7 @@ impl TabletMap {
     /// Lists the tablets of one table in token order.
     pub fn tablets(&self, table: TableId) -> impl Iterator<Item = Tablet> + '_ {
         let known = table_index(table).and_then(|index| self.tables.get(index));
-        known.into_iter().flat_map(TableMap::tablets)
+        known.into_iter().flat_map(|known| known.tablets(&self.arena))
     }
 
     /// Counts the tablets that were dropped for lack of room.
@@ -173,7 +178,7 @@ impl TabletMap {
     pub fn memory_bytes(&self) -> usize {
         let tables = self.tables.capacity() * size_of::<TableMap>();
         let known: usize = self.tables.iter().map(TableMap::memory_bytes).sum();
-        tables + known + self.recent.memory_bytes()
+        tables + known + self.arena.memory_bytes() + self.recent.memory_bytes()
     }
 
     /// Drops tablets until there is room for one more.
@@ -186,23 +191,31 @@ impl TabletMap {
         }
     }
 
-    /// What the grids of a table may take.
-    fn slots_max(&self, index: usize) -> usize {
-        let free = SLOTS_FREE.min(self.entries_max.saturating_mul(2));
-        let all = self.len.saturating_mul(SLOTS_PER_TABLET).saturating_add(free);
+    /// What the grids of a table may take of the arena.
+    fn weight_max(&self, index: usize) -> usize {
         let own = self.tables.get(index).map_or(0, TableMap::weight);
-        all.saturating_sub(self.slots - own)
+        units_max(self.entries_max, self.len).saturating_sub(self.weight - own)
     }
 
     /// Changes a table, and counts what it then has.
-    fn change<T>(&mut self, index: usize, act: impl FnOnce(&mut TableMap) -> T) -> Option<T> {
+    fn change<T>(
+        &mut self,
+        index: usize,
+        act: impl FnOnce(&mut TableMap, &mut Arena) -> T,
+    ) -> Option<T> {
         let known = self.tables.get_mut(index)?;
-        let (len, slots) = (known.len(), known.weight());
-        let done = act(known);
+        let (len, weight) = (known.len(), known.weight());
+        let done = act(known, &mut self.arena);
         self.len = self.len - len + known.len();
-        self.slots = self.slots - slots + known.weight();
+        self.weight = self.weight - weight + known.weight();
         Some(done)
     }
+}
+
+/// What all grids may take of the arena when so many tablets are known.
+fn units_max(entries_max: usize, len: usize) -> usize {
+    let free = UNITS_FREE.min(entries_max.saturating_mul(2));
+    len.saturating_mul(UNITS_PER_TABLET).saturating_add(free)
 }
 
 fn table_index(table: TableId) -> Option<usize> {

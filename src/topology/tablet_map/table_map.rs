@@ -7,6 +7,7 @@
 use crate::topology::id::NodeId;
 use crate::topology::tablet::ReplicaList;
 use crate::topology::tablet::Tablet;
+use crate::topology::tablet_map::arena::Arena;
 use crate::topology::tablet_map::grid::Grid;
 use crate::topology::tablet_map::grid::Shape;
 use crate::topology::tablet_map::ranges::Ranges;
@@ -20,8 +21,8 @@ const MOVED_SLOTS: usize = 64;
 /// Tablets that are taken from the list, to be tried in the grid, for each that is learned.
 const MOVED_RANGES: usize = 16;
 
-/// Tablets that don't overlap. One cache line, of which a look-up in the grid needs no other.
-#[repr(align(64))]
+/// Tablets that don't overlap: the grid, and what does not stand in it. Half a cache line.
+#[repr(align(32))]
 #[derive(Debug, Default)]
 pub(super) struct TableMap {
     grid: Grid,
@@ -53,35 +54,35 @@ impl TableMap {
         self.grid.len() + self.rest.as_ref().map_or(0, |rest| rest.old.len() + rest.ranges.len())
     }
 
-    /// What the grids take, counted in narrow slots.
+    /// What the grids take of the arena, in units.
     pub(super) fn weight(&self) -> usize {
         let old = self.rest.as_ref().map_or(0, |rest| rest.old.shape().weight());
         self.grid.shape().weight() + old
     }
 
     #[inline]
-    pub(super) fn locate(&self, token: i64) -> Option<ReplicaList<'_>> {
-        match self.grid.locate(token) {
+    pub(super) fn locate<'a>(&'a self, arena: &'a Arena, token: i64) -> Option<ReplicaList<'a>> {
+        match self.grid.locate(arena, token) {
             Some(replicas) => Some(replicas),
-            None => self.rest.as_ref()?.locate(token),
+            None => self.rest.as_ref()?.locate(arena, token),
         }
     }
 
     /// Tells whether exactly this tablet is known.
-    pub(super) fn holds(&self, tablet: &Tablet) -> bool {
-        self.grid.holds(tablet)
+    pub(super) fn holds(&self, arena: &Arena, tablet: &Tablet) -> bool {
+        self.grid.holds(arena, tablet)
             || self
                 .rest
                 .as_ref()
-                .is_some_and(|rest| rest.old.holds(tablet) || rest.ranges.holds(tablet))
+                .is_some_and(|rest| rest.old.holds(arena, tablet) || rest.ranges.holds(tablet))
     }
 
     /// Takes out every tablet that overlaps `(first, last]`. Equal borders don't overlap.
-    pub(super) fn cut(&mut self, first: i64, last: i64) -> Vec<Tablet> {
+    pub(super) fn cut(&mut self, arena: &mut Arena, first: i64, last: i64) -> Vec<Tablet> {
         let mut out = Vec::new();
-        self.grid.cut(first, last, &mut out);
+        self.grid.cut(arena, (first, last), &mut out);
         if let Some(rest) = &mut self.rest {
-            rest.old.cut(first, last, &mut out);
+            rest.old.cut(arena, (first, last), &mut out);
             rest.ranges.cut(first, last, &mut out);
         }
         out.sort_unstable_by_key(|tablet| tablet.last);
@@ -90,14 +91,14 @@ impl TableMap {
 
     /// Puts a tablet in its place. None that it overlaps is left, see [`TableMap::cut`]. The grids
     /// may weigh up to `weight_max`.
-    pub(super) fn add(&mut self, tablet: Tablet, weight_max: usize) {
-        self.move_some();
-        if self.grid.place(&tablet) {
+    pub(super) fn add(&mut self, arena: &mut Arena, tablet: Tablet, weight_max: usize) {
+        self.move_some(arena);
+        if self.grid.place(arena, &tablet) {
             return;
         }
         if self.wants_another_grid()
-            && self.reshape(&tablet, weight_max)
-            && self.grid.place(&tablet)
+            && self.reshape(arena, &tablet, weight_max)
+            && self.grid.place(arena, &tablet)
         {
             return;
         }
@@ -107,49 +108,55 @@ impl TableMap {
     }
 
     /// Drops the tablets that name `node`, and counts them.
-    pub(super) fn drop_naming(&mut self, node: NodeId) -> usize {
+    pub(super) fn drop_naming(&mut self, arena: &mut Arena, node: NodeId) -> usize {
         let before = self.len();
-        self.grid.drop_naming(node);
+        self.grid.drop_naming(arena, node);
         if let Some(rest) = &mut self.rest {
-            rest.old.drop_naming(node);
+            rest.old.drop_naming(arena, node);
             rest.ranges.drop_naming(node);
         }
-        self.dropped(before)
+        self.dropped(arena, before)
     }
 
     /// Drops some hundred neighbours, each part in its turn, and counts them.
-    pub(super) fn drop_some(&mut self) -> usize {
+    pub(super) fn drop_some(&mut self, arena: &mut Arena) -> usize {
         let before = self.len();
         match &mut self.rest {
-            Some(rest) if rest.old.len() > 0 => rest.old.drop_some(),
+            Some(rest) if rest.old.len() > 0 => rest.old.drop_some(arena),
             Some(rest) if rest.ranges.len() > self.grid.len() => rest.ranges.drop_some(),
-            Some(_) | None => self.grid.drop_some(),
+            Some(_) | None => self.grid.drop_some(arena),
         }
-        self.dropped(before)
+        self.dropped(arena, before)
     }
 
     /// Lists them in token order.
-    pub(super) fn tablets(&self) -> Vec<Tablet> {
-        let mut all: Vec<Tablet> = self.grid.iter().collect();
+    pub(super) fn tablets(&self, arena: &Arena) -> Vec<Tablet> {
+        let mut all: Vec<Tablet> = self.grid.iter(arena).collect();
         if let Some(rest) = &self.rest {
-            all.extend(rest.old.iter().chain(rest.ranges.iter()));
+            all.extend(rest.old.iter(arena).chain(rest.ranges.iter()));
         }
         all.sort_unstable_by_key(|tablet| tablet.last);
         all
     }
 
+    /// Drops all, and gives back what it took.
+    pub(super) fn clear(&mut self, arena: &mut Arena) {
+        self.grid.remove(arena);
+        if let Some(mut rest) = self.rest.take() {
+            rest.old.remove(arena);
+        }
+    }
+
+    /// Estimates the heap that it takes beside the arena.
     pub(super) fn memory_bytes(&self) -> usize {
-        let rest = self.rest.as_ref().map_or(0, |rest| {
-            size_of::<Rest>() + rest.old.memory_bytes() + rest.ranges.memory_bytes()
-        });
-        self.grid.memory_bytes() + rest
+        self.rest.as_ref().map_or(0, |rest| size_of::<Rest>() + rest.ranges.memory_bytes())
     }
 
     /// What is gone of so many tablets. A table without any gives back what it took.
-    fn dropped(&mut self, before: usize) -> usize {
+    fn dropped(&mut self, arena: &mut Arena, before: usize) -> usize {
         let left = self.len();
         if left == 0 {
-            *self = Self::default();
+            self.clear(arena);
         }
         before - left
     }
@@ -162,7 +169,7 @@ impl TableMap {
     }
 
     /// Makes a grid for tablets like this one; `false` when it would be none, the same, or too big.
-    fn reshape(&mut self, tablet: &Tablet, weight_max: usize) -> bool {
+    fn reshape(&mut self, arena: &mut Arena, tablet: &Tablet, weight_max: usize) -> bool {
         if let Some(rest) = &mut self.rest {
             rest.misfits = 0;
         }
@@ -171,7 +178,11 @@ impl TableMap {
         if self.grid.shape().is_near(shape) || shape.weight().saturating_add(kept) > weight_max {
             return false;
         }
-        let old = std::mem::replace(&mut self.grid, Grid::new(shape));
+        if self.grid.len() == 0 {
+            self.grid.remove(arena);
+        }
+        let Some(grid) = Grid::new(shape, arena) else { return false };
+        let old = std::mem::replace(&mut self.grid, grid);
         if old.len() > 0 || self.rest.is_some() {
             let rest = self.rest.get_or_insert_default();
             rest.old = old;
@@ -181,13 +192,14 @@ impl TableMap {
     }
 
     /// Goes on with the move into the grid, if there is one.
-    fn move_some(&mut self) {
+    fn move_some(&mut self, arena: &mut Arena) {
         let Some(rest) = &mut self.rest else { return };
         let Some(Moving { slot, after }) = rest.moving else { return };
         let end = slot.saturating_add(MOVED_SLOTS).min(rest.old.slots());
-        let mut moved: Vec<Tablet> = (slot..end).filter_map(|slot| rest.old.take(slot)).collect();
+        let mut moved: Vec<Tablet> =
+            (slot..end).filter_map(|slot| rest.old.take(arena, slot)).collect();
         if end == rest.old.slots() || rest.old.len() == 0 {
-            rest.old = Grid::default();
+            rest.old.remove(arena);
         }
         let listed = rest.ranges.take_after(after, MOVED_RANGES);
         let after = listed.last().map(|tablet| tablet.last);
@@ -195,7 +207,7 @@ impl TableMap {
         rest.moving = (!is_over).then_some(Moving { slot: end, after: after.unwrap_or(i64::MAX) });
         moved.extend(listed);
         for tablet in moved {
-            if !self.grid.place(&tablet) {
+            if !self.grid.place(arena, &tablet) {
                 rest.ranges.add(tablet);
             }
         }
@@ -204,7 +216,7 @@ impl TableMap {
 
 impl Rest {
     #[inline(never)]
-    fn locate(&self, token: i64) -> Option<ReplicaList<'_>> {
-        self.old.locate(token).or_else(|| self.ranges.locate(token))
+    fn locate<'a>(&'a self, arena: &'a Arena, token: i64) -> Option<ReplicaList<'a>> {
+        self.old.locate(arena, token).or_else(|| self.ranges.locate(token))
     }
 }
