@@ -98,6 +98,7 @@ struct Timeouts {
     request_ms: Option<i64>,
     schema_agreement_ms: Option<i64>,
     heartbeat_ms: Option<i64>,
+    lane_stall_ms: Option<i64>,
     drain_ms: Option<i64>,
     file_poll_ms: Option<i64>,
 }
@@ -121,6 +122,8 @@ struct Compression {
 #[serde(deny_unknown_fields)]
 struct Lanes {
     per: Option<String>,
+    idle_close_s: Option<i64>,
+    nodes_max: Option<i64>,
     shard_aware_port: Option<bool>,
     proxy_protocol_port: Option<i64>,
     source_port_low: Option<i64>,

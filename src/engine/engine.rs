@@ -4,6 +4,7 @@
 //! all outputs, then gives the next. Nothing here does I/O or reads a clock: the shell says what
 //! time it is before it gives inputs.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::mem;
@@ -23,6 +24,7 @@ use crate::engine::reprepare::Parked;
 use crate::engine::retry_budget::RetryBudget;
 use crate::engine::sets::Sets;
 use crate::engine::speculate::Speculation;
+use crate::engine::stall::Stalls;
 use crate::engine::tally::Tally;
 use crate::flow::limits::Limits;
 use crate::flow::slab::Slab;
@@ -30,6 +32,8 @@ use crate::routing::catalog::Catalog;
 use crate::routing::router::Router;
 use crate::session::session::Phase;
 use crate::session::system_tables::Facade;
+use crate::token::shard::ShardId;
+use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::tablet_map::TabletMap;
 use crate::upstream::lane::{Lane, SetId};
@@ -47,6 +51,8 @@ pub struct EngineSettings {
     pub limits: Limits,
     /// Our own rack; its replicas come first.
     pub rack: Option<Arc<str>>,
+    /// Whether only some nodes of the data center are used.
+    pub some_nodes: bool,
     /// Whether other workers want to know what this one learns.
     pub has_peers: bool,
     /// Algorithms that clients are told of. One that asks for another gets it all the same.
@@ -71,11 +77,12 @@ pub struct Engine {
     pub(super) pages: Pages,
     pub(super) retry_budget: RetryBudget,
     pub(super) speculation: Speculation,
+    /// A replica that the last decision passed over for want of a lane.
+    pub(super) missing: Cell<Option<(NodeId, ShardId)>>,
     /// By the number of the PREPARE that they wait for.
     pub(super) parked: HashMap<u64, Vec<Parked>>,
     pub(super) unresolved: VecDeque<Unresolved>,
-    /// Clients held up by the full outbox of a lane.
-    pub(super) held_up: Vec<(LaneKey, ClientKey)>,
+    pub(super) stalls: Stalls,
     pub(super) orders: VecDeque<Order>,
     pub(super) tally: Tally,
     pub(super) now_us: u64,
@@ -108,9 +115,10 @@ impl Engine {
             pages: Pages::default(),
             retry_budget: RetryBudget::default(),
             speculation: Speculation::default(),
+            missing: Cell::new(None),
             parked: HashMap::new(),
             unresolved: VecDeque::new(),
-            held_up: Vec::new(),
+            stalls: Stalls::default(),
             orders: VecDeque::new(),
             tally: Tally::default(),
             now_us: 0,
@@ -174,7 +182,7 @@ impl Engine {
         let gone = self.clients.remove(client);
         let Some(gone) = gone else { return };
         if !gone.held_by.is_empty() {
-            self.held_up.retain(|(_, held)| *held != client);
+            self.forget_held(client);
         }
         if gone.login.is_some() || gone.home != SetId::PLAIN {
             self.on_login_left(&gone);
@@ -207,10 +215,8 @@ impl Engine {
     pub fn on_lane_sent(&mut self, lane: LaneKey, count: usize) {
         let Some(entry) = self.lanes.get_mut(lane) else { return };
         entry.outbox.on_sent(count);
-        if !self.held_up.is_empty()
-            && entry.outbox.waiting_len() <= self.settings.limits.outbox_low_bytes
-        {
-            self.release_held_by(lane);
+        if entry.full && entry.outbox.waiting_len() <= self.settings.limits.outbox_low_bytes {
+            self.on_lane_drained(lane);
         }
     }
 
@@ -286,7 +292,12 @@ impl Engine {
     pub(super) fn field(&mut self, set: SetId) -> (&mut Router, Lanes<'_>) {
         let fleet = self.sets.fleet(set);
         let (lanes, local_rack) = (&self.lanes, &*self.local_rack);
-        let lanes = Lanes { fleet, lanes, local_rack, sticky: None, avoided: None };
+        let missing = (self.settings.limits.lane_unused_us > 0).then_some(&self.missing);
+        let some_nodes = self.settings.some_nodes;
+        let (sticky, avoided) = (None, None);
+        let stalled = &*self.stalls.nodes;
+        let lanes =
+            Lanes { fleet, lanes, local_rack, stalled, sticky, avoided, some_nodes, missing };
         (&mut self.router, lanes)
     }
 
@@ -353,36 +364,5 @@ impl Engine {
             self.orders.push_back(Order::CloseClient(client));
         }
         self.clients.get(client).is_some_and(|entry| entry.cut_off)
-    }
-
-    fn release_held_by(&mut self, lane: LaneKey) {
-        let held_up = mem::take(&mut self.held_up);
-        let (released, held) = held_up.into_iter().partition(|(by, _)| *by == lane);
-        self.held_up = held;
-        let released: Vec<(LaneKey, ClientKey)> = released;
-        for (_, client) in released {
-            if let Some(entry) = self.clients.get_mut(client) {
-                entry.held_by.retain(|by| *by != lane);
-                self.reconsider(client);
-            }
-        }
-    }
-
-    /// Lets go of everybody whom a lane that is gone held up.
-    pub(super) fn on_lane_gone(&mut self, lane: LaneKey) {
-        if !self.held_up.is_empty() {
-            self.release_held_by(lane);
-        }
-    }
-
-    /// Takes note that `lane` is full because of `client`, which waits until it drained.
-    pub(super) fn hold_client_for(&mut self, lane: LaneKey, client: ClientKey) {
-        if let Some(entry) = self.clients.get_mut(client)
-            && !entry.held_by.contains(&lane)
-        {
-            entry.held_by.push(lane);
-            entry.paused = true;
-            self.held_up.push((lane, client));
-        }
     }
 }

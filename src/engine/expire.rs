@@ -15,7 +15,7 @@ impl Engine {
     #[must_use]
     pub fn next_deadline_us(&self) -> u64 {
         let sweep = self.swept_us + SWEEP_US;
-        let due = [self.agreement_due_us(), self.speculation_due_us()];
+        let due = [self.agreement_due_us(), self.speculation_due_us(), self.stalls_due_us()];
         due.into_iter().flatten().fold(sweep, u64::min)
     }
 
@@ -23,6 +23,7 @@ impl Engine {
     pub fn on_deadline(&mut self) {
         self.expire_agreement();
         self.speculate();
+        self.find_stalls();
         if self.now_us.saturating_sub(self.swept_us) < SWEEP_US {
             return;
         }
@@ -38,6 +39,7 @@ impl Engine {
                 lane.cutter.relax();
             }
         }
+        self.close_unused();
         for key in self.clients.keys() {
             self.expire_passing(key);
             if let Some(client) = self.clients.get_mut(key) {

@@ -1,5 +1,7 @@
 //! The lanes as the routing policy sees them.
 
+use std::cell::Cell;
+
 use crate::engine::pending::{LaneKey, Pending};
 use crate::flow::slab::Slab;
 use crate::routing::policy::Field;
@@ -20,16 +22,33 @@ pub struct Lanes<'a> {
     pub lanes: &'a Slab<Lane<Pending>>,
     /// Nodes in our own rack, by number.
     pub local_rack: &'a [bool],
+    /// Nodes that have a stalled lane.
+    pub stalled: &'a [NodeId],
     /// The lane that comes first if it leads to a replica: it sent the page before.
     pub sticky: Option<LaneKey>,
     /// A node that is passed over: it has the request already.
     pub avoided: Option<NodeId>,
+    /// Whether only some nodes of the data center are used.
+    pub some_nodes: bool,
+    /// Where lanes are opened on demand: a replica that none leads to.
+    pub missing: Option<&'a Cell<Option<(NodeId, ShardId)>>>,
 }
 
 impl Lanes<'_> {
     #[inline]
     fn load(&self, lane: LaneKey) -> Option<usize> {
         self.lanes.get(lane)?.load()
+    }
+
+    /// The least busy lane to the nodes that `may`; `turn` tells where to start looking.
+    #[inline]
+    fn least_busy(&self, turn: usize, may: impl Fn(NodeId) -> bool) -> Option<LaneKey> {
+        let live = self.fleet.live();
+        let start = turn % live.len().max(1);
+        let rotated = live.iter().cycle().skip(start).take(live.len());
+        let allowed = rotated.filter(|(node, _)| may(*node));
+        let loads = allowed.filter_map(|(_, lane)| Some((self.load(*lane)?, *lane)));
+        loads.take(COMPARED_MAX).min_by_key(|(load, _)| *load).map(|(_, lane)| lane)
     }
 }
 
@@ -43,6 +62,22 @@ impl Field for Lanes<'_> {
         }
         let lane = self.fleet.lane(node, shard)?;
         Some((lane, self.load(lane)?))
+    }
+
+    fn on_passed_over(&self, node: NodeId, shard: ShardId) {
+        if let Some(missing) = self.missing
+            && self.fleet.lane(node, shard).is_none()
+        {
+            missing.set(Some((node, shard)));
+        }
+    }
+
+    fn opens_on_demand(&self) -> bool {
+        self.missing.is_some()
+    }
+
+    fn uses_some_nodes(&self) -> bool {
+        self.some_nodes
     }
 
     fn lane_of_node(&self, node: NodeId) -> Option<LaneKey> {
@@ -60,11 +95,19 @@ impl Field for Lanes<'_> {
         if let Some(lane) = self.sticky.filter(|lane| self.load(*lane).is_some()) {
             return Some(lane);
         }
-        let live = self.fleet.live();
-        let start = turn % live.len().max(1);
-        let rotated = live.iter().cycle().skip(start).take(live.len());
-        let loads = rotated.filter_map(|(_, lane)| Some((self.load(*lane)?, *lane)));
-        loads.take(COMPARED_MAX).min_by_key(|(load, _)| *load).map(|(_, lane)| lane)
+        // Other lanes of a node that fell silent may be idle, and yet not the place to go.
+        let elsewhere = |node: NodeId| !self.is_stalled(node);
+        let wide = || self.least_busy(turn, |_| true);
+        if self.stalled.is_empty() {
+            wide()
+        } else {
+            self.least_busy(turn, elsewhere).or_else(wide)
+        }
+    }
+
+    #[inline]
+    fn is_stalled(&self, node: NodeId) -> bool {
+        self.stalled.contains(&node)
     }
 
     #[inline]

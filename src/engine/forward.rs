@@ -80,6 +80,9 @@ impl Engine {
         if routed.ask_for_metadata && !self.tells_new_columns(routed.decision) {
             execute::ask_for_metadata(body);
         }
+        if self.opens_on_demand() {
+            self.ask_for_missing(outgoing.home);
+        }
         outgoing.statement = routed.statement;
         outgoing.is_read = routed.is_read;
         match routed.statement {
@@ -135,6 +138,9 @@ impl Engine {
                 router.anywhere(&lanes, Reason::UnroutableBatch)
             }
         };
+        if self.opens_on_demand() {
+            self.ask_for_missing(outgoing.home);
+        }
         self.send_or_refuse(decision, outgoing, frame);
     }
 
@@ -182,6 +188,9 @@ impl Engine {
         let Asker::Client { client, stream, purpose } = outgoing.asker else { return };
         let text = if self.sets.fleet(outgoing.home).live().is_empty() {
             "shardlane has no connection to any node of the cluster"
+        } else if !self.stalls.nodes.is_empty() {
+            "every connection of shardlane that could take this is stalled, full or closing: nodes \
+             take no bytes and say nothing"
         } else {
             "every connection of shardlane to the cluster is full or closing"
         };
@@ -249,6 +258,9 @@ impl Engine {
             }
         };
         lane.retained_bytes += kept_len;
+        if of_client {
+            lane.used_us = self.now_us;
+        }
         let out = lane.outbox.end();
         let at = out.len();
         match (&packed, metadata_id) {

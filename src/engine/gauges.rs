@@ -11,6 +11,8 @@ use crate::topology::table::TableId;
 pub struct LaneGauges {
     /// Those that take requests.
     pub open: u64,
+    /// Those whose node takes nothing and says nothing while much waits for it.
+    pub stalled: u64,
     /// Those that only wait for their last answers.
     pub draining: u64,
 }
@@ -55,6 +57,8 @@ impl Engine {
             let of_node = gauges.lanes.entry(lane.route.node).or_default();
             if lane.draining {
                 of_node.draining += 1;
+            } else if lane.stalled {
+                of_node.stalled += 1;
             } else {
                 of_node.open += 1;
             }

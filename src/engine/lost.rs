@@ -23,7 +23,9 @@ impl Engine {
     pub fn on_lane_down(&mut self, key: LaneKey) {
         let Some(mut lane) = self.lanes.remove(key) else { return };
         let was_used = self.sets.remove_lane(lane.route, key);
-        self.on_lane_gone(key);
+        if lane.full {
+            self.forget_full(key);
+        }
         if was_used && self.sets.is_dedicated(lane.home) {
             self.on_home_revoked(lane.home);
         }

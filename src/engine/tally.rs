@@ -145,6 +145,8 @@ pub struct Tally {
     pub lanes_broken: u64,
     /// Lanes closed since the server gave no sign of life.
     pub lanes_mute: u64,
+    /// Full lanes found stalled: their node took nothing and said nothing.
+    pub lanes_stalled: u64,
     /// Answers that came after their request was given up.
     pub late_answers: u64,
     /// Requests given up for want of an answer.

@@ -12,8 +12,14 @@ pub enum Reason {
     LwtPrimary,
     /// To the replica's node, on another shard: the right shard has no lane.
     ShardDown,
+    /// To the replica's node, on another shard: lanes are opened on demand, and this is the demand.
+    ShardNotOpen,
     /// To any node: no replica has a lane.
     ReplicaDown,
+    /// To any node: no replica has a lane, since not all nodes are used.
+    ReplicaNotUsed,
+    /// To any node: a replica's lane takes no bytes, and no other replica has a lane.
+    ReplicaStalled,
     /// To any node: the tablet is not learned yet.
     UnknownTablet,
     /// To any node: the keyspace is not known yet, or its replication is not one that we compute.
@@ -42,12 +48,15 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::TabletReplica,
         Self::RingReplica,
         Self::LwtPrimary,
         Self::ShardDown,
+        Self::ShardNotOpen,
         Self::ReplicaDown,
+        Self::ReplicaNotUsed,
+        Self::ReplicaStalled,
         Self::UnknownTablet,
         Self::UnknownKeyspace,
         Self::UnknownStatement,
@@ -70,7 +79,10 @@ impl Reason {
             Self::RingReplica => "ring_replica",
             Self::LwtPrimary => "lwt_primary",
             Self::ShardDown => "shard_down",
+            Self::ShardNotOpen => "shard_not_open",
             Self::ReplicaDown => "replica_down",
+            Self::ReplicaNotUsed => "replica_not_used",
+            Self::ReplicaStalled => "replica_stalled",
             Self::UnknownTablet => "unknown_tablet",
             Self::UnknownKeyspace => "unknown_keyspace",
             Self::UnknownStatement => "unknown_statement",

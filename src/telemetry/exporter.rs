@@ -92,16 +92,18 @@ fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &Cluste
     for (node, gauges) in workers.iter().flat_map(|worker| &worker.gauges.lanes) {
         let sum = lanes.entry(*node).or_default();
         sum.open += gauges.open;
+        sum.stalled += gauges.stalled;
         sum.draining += gauges.draining;
     }
     let lanes = lanes.into_iter().flat_map(|(node, sum)| {
-        let states = [("open", sum.open), ("draining", sum.draining)];
+        let states = [("open", sum.open), ("stalled", sum.stalled), ("draining", sum.draining)];
         let name = node_name(cluster, node);
         states.map(|(state, count)| (vec![name.clone(), state.to_owned()], count))
     });
     families.numbers(&names::LANES, lanes);
     families.number(&names::LANES_BROKEN, total(workers, |tally| tally.lanes_broken));
     families.number(&names::LANES_MUTE, total(workers, |tally| tally.lanes_mute));
+    families.number(&names::LANES_STALLED, total(workers, |tally| tally.lanes_stalled));
     families.number(&names::UPSTREAM_IN_FLIGHT, held(workers, |gauges| gauges.in_flight));
     families.number(&names::ORPHANS, held(workers, |gauges| gauges.orphans));
     let dials = cluster.dials.iter();

@@ -109,8 +109,8 @@ pub const NODES: Metric =
 pub const LANES: Metric = gauge(
     "shardlane_lanes",
     &["node", "state"],
-    "Upstream connections by node and state (open, draining). A node with fewer open lanes \
-     than shards is not reached in full.",
+    "Upstream connections by node and state (open, stalled, draining). A node with fewer open \
+     lanes than shards is not reached in full; a stalled one takes no bytes and says none.",
 );
 
 /// `shardlane_lanes_broken_total`
@@ -125,6 +125,14 @@ pub const LANES_MUTE: Metric = counter(
     "shardlane_lanes_mute_total",
     &[],
     "Lanes closed because the node gave no sign of life, as when a firewall forgot the connection.",
+);
+
+/// `shardlane_lanes_stalled_total`
+pub const LANES_STALLED: Metric = counter(
+    "shardlane_lanes_stalled_total",
+    &[],
+    "Times that a lane was passed over because much waited for it, and its node took and said \
+     nothing for timeouts.lane_stall_ms.",
 );
 
 /// `shardlane_upstream_in_flight`
@@ -312,6 +320,7 @@ pub const ALL: &[Metric] = &[
     LANES,
     LANES_BROKEN,
     LANES_MUTE,
+    LANES_STALLED,
     UPSTREAM_IN_FLIGHT,
     ORPHANS,
     HANDSHAKES,

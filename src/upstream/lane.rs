@@ -56,8 +56,14 @@ pub struct Lane<W> {
     pub retained_bytes: usize,
     /// Whether it is on the list of lanes with something to send.
     pub touched: bool,
+    /// Set while its outbox drains from the high mark to the low one.
+    pub full: bool,
+    /// Set while it is full and its node neither takes nor says anything: requests pass it over.
+    pub stalled: bool,
     /// Set once nothing new may be sent; it closes when its last answer is there.
     pub draining: bool,
+    /// When a client's request was last sent on it, µs.
+    pub used_us: u64,
     /// When anything was last heard on it, µs.
     pub heard_us: u64,
     /// When it was last asked for a sign of life, µs.
@@ -78,7 +84,10 @@ impl<W> Lane<W> {
             cutter: FrameCutter::new([0x84; 2], RESPONSE_BODY_BYTES_MAX),
             retained_bytes: 0,
             touched: false,
+            full: false,
+            stalled: false,
             draining: false,
+            used_us: 0,
             heard_us: 0,
             asked_us: None,
             broken: false,
@@ -95,6 +104,7 @@ impl<W> Lane<W> {
     #[inline]
     #[must_use]
     pub fn load(&self) -> Option<usize> {
-        if self.draining || self.ids.is_full() { None } else { Some(self.ids.in_flight()) }
+        let closed = self.draining | self.stalled;
+        if closed || self.ids.is_full() { None } else { Some(self.ids.in_flight()) }
     }
 }

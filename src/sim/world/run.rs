@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::routing::decision::Reason;
 use crate::sim::cluster::cluster::Door;
 use crate::sim::cluster::connections::ConnectionId;
 use crate::sim::cluster::ring::Ring;
 use crate::sim::world::agenda::Event;
-use crate::sim::world::asker::Asker;
-use crate::sim::world::frames::{Frame, Hand};
+use crate::sim::world::clients::asker::Asker;
+use crate::sim::world::model::frames::{Frame, Hand};
+use crate::sim::world::model::statements::{KEYSPACES, schema, value};
 use crate::sim::world::scenario::{ROWS, Scenario};
-use crate::sim::world::statements::{KEYSPACES, schema, value};
 use crate::sim::world::world::World;
 use crate::token::partitioner::Partitioner;
 use crate::wire::opcode::Opcode;
@@ -88,6 +89,8 @@ impl World {
         let acknowledged = self.ledger.iter().filter(|(_, it)| it.acknowledged).count();
         let misses: u64 = tally.feedback.iter().map(|table| table.misses).sum();
         let hits: u64 = tally.feedback.iter().map(|table| table.hits).sum();
+        let passed = tally.routing.get(usize::from(Reason::ReplicaStalled as u8));
+        let passed = passed.copied().unwrap_or(0);
         vec![
             ("acknowledged", wide(acknowledged)),
             ("writes run", wide(writes)),
@@ -99,6 +102,8 @@ impl World {
             ("timeouts", tally.timeouts),
             ("late answers", tally.late_answers),
             ("lanes mute", tally.lanes_mute),
+            ("lanes stalled", tally.lanes_stalled),
+            ("passed a stalled lane", passed),
             ("lanes broken", tally.lanes_broken),
             ("clients broken", tally.clients_broken),
             ("clients cut off", tally.clients_cut_off),

@@ -2,7 +2,7 @@
 
 use crate::flow::limits::Limits;
 use crate::sim::world::chance::Chance;
-use crate::sim::world::faults::FaultKind;
+use crate::sim::world::faults::outbreak::FaultKind;
 
 /// Rows of each table that clients read.
 pub const ROWS: u64 = 32;
@@ -62,6 +62,9 @@ impl Scenario {
             _ => {}
         }
         let tight = chance.one_in(2);
+        // Connections stall for 0.4 s where no honest client may be told of anything.
+        let lane_stall_us =
+            if seed % 8 <= 1 { 3_000_000 } else { if tight { 100_000 } else { 500_000 } };
         let clients = chance.between(1, 6);
         let window = chance.number(&[1, 4, 16, 32]);
         // So that each seed has about as many requests.
@@ -80,7 +83,7 @@ impl Scenario {
             read_bytes: usize::try_from(chance.number(&[64, 1_000, 16_000])).unwrap_or(64),
             trouble_us: chance.between(3, 9) * 1_000_000,
             fault_every_us: chance.number(&[150_000, 400_000, 1_000_000]),
-            limits: limits(&mut chance, (tight, window)),
+            limits: Limits { lane_stall_us, ..limits(&mut chance, (tight, window)) },
             metadata_ids: chance.one_in(2),
             nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),
             faults,

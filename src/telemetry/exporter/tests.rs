@@ -25,7 +25,7 @@ fn worker() -> WorkerReport {
         table_names: vec!["shop.orders".to_owned(), "shop.carts".to_owned()],
         clients: 2,
         tablets: 32,
-        lanes: [(NodeId(0), LaneGauges { open: 2, draining: 1 })].into(),
+        lanes: [(NodeId(0), LaneGauges { open: 2, stalled: 3, draining: 1 })].into(),
         ..Gauges::default()
     };
     WorkerReport { tally, gauges }
@@ -88,6 +88,7 @@ fn workers_are_added_up() {
         ("shardlane_tablet_feedback_total{table=\"shop.orders\"}", 2.0),
         ("shardlane_tablet_hits_total{table=\"shop.orders\"}", 10.0),
         ("shardlane_lanes{node=\"10.0.0.1\",state=\"open\"}", 4.0),
+        ("shardlane_lanes{node=\"10.0.0.1\",state=\"stalled\"}", 6.0),
         ("shardlane_lanes{node=\"10.0.0.1\",state=\"draining\"}", 2.0),
         ("shardlane_lanes{node=\"10.0.0.2\",state=\"open\"}", 0.0),
         ("shardlane_handshakes_total{node=\"left_7\",result=\"opened\"}", 2.0),
