@@ -22,10 +22,13 @@
 mod frames;
 #[path = "road/rig.rs"]
 mod rig;
+#[path = "road/variant.rs"]
+mod variant;
 
 use std::time::Instant;
 
-use crate::rig::{Rig, Variant};
+use crate::rig::Rig;
+use crate::variant::Variant;
 
 const WARM_UP: u64 = 20_000;
 const REQUESTS: u64 = 400_000;

@@ -20,56 +20,103 @@ use shardlane::topology::tablet_map::TabletMap;
 
 const LOOKUPS: u64 = 4_000_000;
 const COLD_LOOKUPS: u64 = 4_000;
+/// Maps that are filled in the same order, to find the dearest tablet.
+const FILLED: usize = 5;
 /// More than the caches of one core hold.
 const OTHER_BYTES: usize = 4 << 20;
 const CACHE_LINE: usize = 64;
 
+/// How a table's tablets divide the ring.
+#[derive(Clone, Copy, Debug)]
+enum Layout {
+    /// Into equal parts.
+    Even,
+    /// Each border is off by up to a quarter of a part.
+    Uneven,
+    /// Anywhere.
+    Random,
+}
+
 fn main() {
     println!(
-        "{:>7} {:>8} {:>10} {:>10} {:>10} {:>10}",
-        "tables", "tablets", "learn ns", "lookup ns", "cold ns", "bytes"
+        "{:>7} {:>8} {:>7} {:>9} {:>9} {:>10} {:>8} {:>10}",
+        "tables", "tablets", "layout", "learn ns", "worst ns", "lookup ns", "cold ns", "bytes"
     );
-    for (tables, tablets) in [(1, 1_000), (1, 100_000), (1, 128), (1_000, 128)] {
-        measure(tables, tablets);
+    for (tables, tablets, layout) in [
+        (1, 128, Layout::Even),
+        (1, 1_000, Layout::Even),
+        (1, 100_000, Layout::Even),
+        (1_000, 128, Layout::Even),
+        (1, 1_000, Layout::Uneven),
+        (1, 100_000, Layout::Uneven),
+        (1, 1_000, Layout::Random),
+        (1, 100_000, Layout::Random),
+    ] {
+        measure(tables, &borders(tablets, layout), layout);
     }
     for tablets in [1_000, 100_000] {
         println!("plain sorted list of {tablets}: {:.1} ns", plain(tablets));
     }
 }
 
-fn measure(tables: u32, tablets: u64) {
-    let mut map = TabletMap::new(1_000_000);
+fn measure(tables: u32, borders: &[i64], layout: Layout) {
     let mut seed = 1;
-    let mut order: Vec<(u64, TableId, u64)> = (0..tables)
-        .flat_map(|table| (0..tablets).map(move |index| (0, TableId(table), index)))
-        .map(|(_, table, index)| (random(&mut seed), table, index))
+    let mut order: Vec<(u64, TableId, &[i64])> = (0..tables)
+        .flat_map(|table| borders.windows(2).map(move |ends| (0, TableId(table), ends)))
+        .map(|(_, table, ends)| (random(&mut seed), table, ends))
         .collect();
     order.sort_unstable_by_key(|(key, _, _)| *key);
 
+    let count = u64::try_from(order.len()).unwrap();
     let begin = Instant::now();
-    for (_, table, index) in &order {
-        let (first, last) = (border(*index, tablets), border(index + 1, tablets));
-        let replicas = (0..3).map(replica).collect();
-        black_box(map.learn(*table, Tablet { first, last, replicas }, 0));
-    }
-    let learn = ns(begin, u64::try_from(order.len()).unwrap());
+    let map = fill(&order, |_| {});
+    let learn = ns(begin, count);
     assert_eq!(map.len(), order.len());
+    let worst = worst(&order);
 
     let begin = Instant::now();
     for _ in 0..LOOKUPS {
-        let table = u32::try_from((random(&mut seed) >> 33) % u64::from(tables)).unwrap();
-        let token = Token::new(random(&mut seed).cast_signed());
-        black_box(map.locate(TableId(table), token).unwrap().as_slice().first());
+        look_up(&map, tables, &mut seed);
     }
     let lookup = ns(begin, LOOKUPS) - overhead(tables);
-    let mut one = || {
-        let table = u32::try_from((random(&mut seed) >> 33) % u64::from(tables)).unwrap();
-        let token = Token::new(random(&mut seed).cast_signed());
-        black_box(map.locate(TableId(table), token).unwrap().as_slice().first());
-    };
-    let cold = cold(&mut one) - cold(&mut || {});
-    let (len, bytes) = (map.len(), map.memory_bytes());
-    println!("{tables:>7} {len:>8} {learn:>10.0} {lookup:>10.1} {cold:>10.1} {bytes:>10}");
+    let cold = cold(&mut || look_up(&map, tables, &mut seed)) - cold(&mut || {});
+    let (len, bytes, layout) = (map.len(), map.memory_bytes(), format!("{layout:?}"));
+    println!(
+        "{tables:>7} {len:>8} {layout:>7} {learn:>9.0} {worst:>9.0} {lookup:>10.1} {cold:>8.1} {bytes:>10}"
+    );
+}
+
+/// Learns the tablets in this order; `after` is called after each.
+fn fill(order: &[(u64, TableId, &[i64])], mut after: impl FnMut(usize)) -> TabletMap {
+    let mut map = TabletMap::new(1_000_000);
+    for (index, (_, table, ends)) in order.iter().enumerate() {
+        let &[first, last] = *ends else { continue };
+        let replicas = (0..3).map(replica).collect();
+        black_box(map.learn(*table, Tablet { first, last, replicas }, 0));
+        after(index);
+    }
+    map
+}
+
+/// What the dearest tablet takes to learn. Whatever interrupts one filling does not interrupt all
+/// of them at the same tablet.
+fn worst(order: &[(u64, TableId, &[i64])]) -> f64 {
+    let mut least = vec![f64::MAX; order.len()];
+    for _ in 0..FILLED {
+        let mut before = Instant::now();
+        black_box(fill(order, |index| {
+            let least = least.get_mut(index).unwrap();
+            *least = least.min(ns(before, 1));
+            before = Instant::now();
+        }));
+    }
+    least.into_iter().fold(0.0, f64::max)
+}
+
+fn look_up(map: &TabletMap, tables: u32, seed: &mut u64) {
+    let table = u32::try_from((random(seed) >> 33) % u64::from(tables)).unwrap();
+    let token = Token::new(random(seed).cast_signed());
+    black_box(map.locate(TableId(table), token).unwrap().iter().next());
 }
 
 /// The median of what `act` takes when the caches hold something else.
@@ -102,7 +149,7 @@ fn overhead(tables: u32) -> f64 {
 }
 
 fn plain(tablets: u64) -> f64 {
-    let lasts: Vec<i64> = (1..=tablets).map(|index| border(index, tablets)).collect();
+    let lasts = borders(tablets, Layout::Even);
     let mut seed = 1;
     let begin = Instant::now();
     for _ in 0..LOOKUPS {
@@ -113,10 +160,27 @@ fn plain(tablets: u64) -> f64 {
     ns(begin, LOOKUPS) - overhead(1)
 }
 
-/// The last token of the tablet before number `index` of `count` even ones.
-fn border(index: u64, count: u64) -> i64 {
+/// The borders of `count` tablets, that of the ring first.
+fn borders(count: u64, layout: Layout) -> Vec<i64> {
+    let mut seed = 2;
+    let part = u64::MAX / count;
+    let mut borders: Vec<u64> = (1..count)
+        .map(|index| match layout {
+            Layout::Even => even(index, count),
+            Layout::Uneven => even(index, count) - part / 4 + random(&mut seed) % (part / 2),
+            Layout::Random => random(&mut seed).max(1),
+        })
+        .collect();
+    borders.sort_unstable();
+    borders.dedup();
+    let inner = borders.into_iter().map(|border| (border ^ (1 << 63)).cast_signed());
+    [i64::MIN].into_iter().chain(inner).chain([i64::MAX]).collect()
+}
+
+/// How far along the ring part number `index` of `count` even ones begins.
+fn even(index: u64, count: u64) -> u64 {
     let share = u128::from(index) * u128::from(u64::MAX) / u128::from(count);
-    u64::try_from(share).unwrap().wrapping_add(1 << 63).cast_signed()
+    u64::try_from(share).unwrap()
 }
 
 fn replica(number: u16) -> Replica {

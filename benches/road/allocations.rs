@@ -8,11 +8,14 @@
 mod frames;
 #[path = "rig.rs"]
 mod rig;
+#[path = "variant.rs"]
+mod variant;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::rig::{Rig, Variant};
+use crate::rig::Rig;
+use crate::variant::Variant;
 
 /// Requests after which nearly every buffer has its size.
 const WARM_UP: u64 = 20_000;

@@ -5,7 +5,6 @@
 mod compression;
 mod config;
 mod engine;
-mod engine_input;
 mod frames;
 mod requests;
 mod responses;

@@ -40,16 +40,16 @@ fn learn(map: &mut TabletMap, table: TableId, report: &TabletReport<'_>, now_ms:
             shard: ShardId(u16::try_from(shard).unwrap_or(u16::MAX)),
         })
         .collect();
-    assert_eq!(replicas.as_slice().len(), report.replicas().len());
+    assert_eq!(replicas.list().len(), report.replicas().len());
     let (first, last) = (report.first, report.last);
     let tablet = Tablet { first, last, replicas };
     let learned = map.learn(table, tablet.clone(), now_ms);
     match learned {
         Learned::New | Learned::Changed | Learned::Same => {
-            assert_eq!(map.locate(table, Token::new(last)), Some(&tablet.replicas));
+            assert_eq!(map.locate(table, Token::new(last)), Some(tablet.replicas.list()));
         }
         Learned::Refused => {
-            let count = tablet.replicas.as_slice().len();
+            let count = tablet.replicas.list().len();
             assert!(first >= last || count == 0 || count > REPLICAS_MAX, "{tablet:?}");
         }
         Learned::Stale => {}
@@ -61,6 +61,6 @@ fn learn(map: &mut TabletMap, table: TableId, report: &TabletReport<'_>, now_ms:
         assert!(pair[0].last <= pair[1].first, "{pair:?} overlap");
     }
     for tablet in &all {
-        assert_eq!(map.locate(table, Token::new(tablet.last)), Some(&tablet.replicas));
+        assert_eq!(map.locate(table, Token::new(tablet.last)), Some(tablet.replicas.list()));
     }
 }

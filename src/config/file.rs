@@ -122,6 +122,8 @@ struct Compression {
 #[serde(deny_unknown_fields)]
 struct Lanes {
     per: Option<String>,
+    idle_close_s: Option<i64>,
+    nodes_max: Option<i64>,
     shard_aware_port: Option<bool>,
     proxy_protocol_port: Option<i64>,
     source_port_low: Option<i64>,

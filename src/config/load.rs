@@ -18,6 +18,7 @@ use crate::flow::limits::Limits;
 use crate::net::failover::FailoverSettings;
 use crate::net::lanes::backoff::BackoffSettings;
 use crate::net::lanes::dial::DialSettings;
+use crate::net::lanes::lane_plan::Wanted;
 use crate::net::listener::Bind;
 use crate::telemetry::logging::{self, LogSettings};
 use crate::wire::compression::Compression;
@@ -111,6 +112,14 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
     let admin = (default.admin, default.admin.to_string());
     let listen = "give an address and a port, as 127.0.0.1:9380";
     let node_tls = tls::read_node_tls(reader, &contact_points);
+    let mut limits = read_limits(reader, &default.limits);
+    let mut dial = read_dial(reader, default.dial);
+    match dial.lanes {
+        // The only lane of a node is never one too many.
+        Wanted::One => limits.lane_unused_us = 0,
+        Wanted::EachShard if limits.lane_unused_us > 0 => dial.lanes = Wanted::ShardsInUse,
+        Wanted::EachShard | Wanted::ShardsInUse => {}
+    }
     Settings {
         contact_points,
         port: reader.number("port", default.port, &(1..=u16::MAX)),
@@ -126,8 +135,8 @@ fn read_settings(reader: &mut Reader<'_>) -> Settings {
         password_file: password_file.map(PathBuf::from),
         admin: reader.read("admin", admin, listen, parse_listen),
         workers: reader.number("workers", default.workers, &(1..=256)),
-        limits: read_limits(reader, &default.limits),
-        dial: read_dial(reader, default.dial),
+        limits,
+        dial,
         backoff: read_backoff(reader, default.backoff),
         failover: read_failover(reader, default.failover),
         node_tls,
@@ -212,6 +221,7 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
         request_timeout_us,
         heartbeat_us,
         heartbeat_timeout_us,
+        lane_unused_us,
         lane_stall_us,
         agreement_timeout_us,
         retry_percent,
@@ -236,6 +246,8 @@ fn read_limits(reader: &mut Reader<'_>, default: &Limits) -> Limits {
     reader.set_ms_as_us("timeouts.lane_stall_ms", lane_stall_us, &(1..=DAY_MS));
     let heartbeat_s = reader.number("lanes.heartbeat_s", *heartbeat_us / 1_000_000, &(0..=86_400));
     *heartbeat_us = heartbeat_s.saturating_mul(1_000_000);
+    let idle_s = reader.number("lanes.idle_close_s", *lane_unused_us / 1_000_000, &(0..=86_400));
+    *lane_unused_us = idle_s.saturating_mul(1_000_000);
     reader.set_ms_as_us("timeouts.schema_agreement_ms", agreement_timeout_us, &(1..=DAY_MS));
     reader.set("retries.percent", retry_percent, &(0..=100));
     reader.set("retries.floor_per_s", retry_floor_per_s, &(0..=1_000_000));
@@ -248,10 +260,10 @@ fn read_dial(reader: &mut Reader<'_>, default: DialSettings) -> DialSettings {
     let (mut low, mut high) = (*dial.source_ports.start(), *dial.source_ports.end());
     reader.set("timeouts.connect_ms", &mut dial.connect_timeout_ms, &(1..=DAY_MS));
     reader.set("timeouts.handshake_ms", &mut dial.handshake_timeout_ms, &(1..=DAY_MS));
-    let per = (dial.lane_per_shard, "shard".to_owned());
-    dial.lane_per_shard = reader.read("lanes.per", per, "give shard or node", |text| match text {
-        "shard" => Ok(true),
-        "node" => Ok(false),
+    let per = (dial.lanes, "shard".to_owned());
+    dial.lanes = reader.read("lanes.per", per, "give shard or node", |text| match text {
+        "shard" => Ok(Wanted::EachShard),
+        "node" => Ok(Wanted::One),
         _ => Err("neither shard nor node".to_owned()),
     });
     dial.shard_aware = reader.switch("lanes.shard_aware_port", dial.shard_aware);
@@ -293,6 +305,7 @@ fn read_backoff(reader: &mut Reader<'_>, default: BackoffSettings) -> BackoffSet
 fn read_failover(reader: &mut Reader<'_>, default: FailoverSettings) -> FailoverSettings {
     let mut failover = default;
     reader.set("failover.remote_nodes_max", &mut failover.remote_nodes_max, &(0..=1024));
+    reader.set("lanes.nodes_max", &mut failover.local_nodes_max, &(0..=10_000));
     reader.set("failover.after_ms", &mut failover.after_ms, &(0..=DAY_MS));
     let key = "failover.local_consistency";
     failover.local_consistency = reader.switch(key, failover.local_consistency);

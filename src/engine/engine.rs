@@ -4,6 +4,7 @@
 //! all outputs, then gives the next. Nothing here does I/O or reads a clock: the shell says what
 //! time it is before it gives inputs.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::mem;
@@ -31,6 +32,8 @@ use crate::routing::catalog::Catalog;
 use crate::routing::router::Router;
 use crate::session::session::Phase;
 use crate::session::system_tables::Facade;
+use crate::token::shard::ShardId;
+use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::tablet_map::TabletMap;
 use crate::upstream::lane::{Lane, SetId};
@@ -48,6 +51,8 @@ pub struct EngineSettings {
     pub limits: Limits,
     /// Our own rack; its replicas come first.
     pub rack: Option<Arc<str>>,
+    /// Whether only some nodes of the data center are used.
+    pub some_nodes: bool,
     /// Whether other workers want to know what this one learns.
     pub has_peers: bool,
     /// Algorithms that clients are told of. One that asks for another gets it all the same.
@@ -72,6 +77,8 @@ pub struct Engine {
     pub(super) pages: Pages,
     pub(super) retry_budget: RetryBudget,
     pub(super) speculation: Speculation,
+    /// A replica that the last decision passed over for want of a lane.
+    pub(super) missing: Cell<Option<(NodeId, ShardId)>>,
     /// By the number of the PREPARE that they wait for.
     pub(super) parked: HashMap<u64, Vec<Parked>>,
     pub(super) unresolved: VecDeque<Unresolved>,
@@ -108,6 +115,7 @@ impl Engine {
             pages: Pages::default(),
             retry_budget: RetryBudget::default(),
             speculation: Speculation::default(),
+            missing: Cell::new(None),
             parked: HashMap::new(),
             unresolved: VecDeque::new(),
             stalls: Stalls::default(),
@@ -284,8 +292,12 @@ impl Engine {
     pub(super) fn field(&mut self, set: SetId) -> (&mut Router, Lanes<'_>) {
         let fleet = self.sets.fleet(set);
         let (lanes, local_rack) = (&self.lanes, &*self.local_rack);
+        let missing = (self.settings.limits.lane_unused_us > 0).then_some(&self.missing);
+        let some_nodes = self.settings.some_nodes;
+        let (sticky, avoided) = (None, None);
         let stalled = &*self.stalls.nodes;
-        let lanes = Lanes { fleet, lanes, local_rack, stalled, sticky: None, avoided: None };
+        let lanes =
+            Lanes { fleet, lanes, local_rack, stalled, sticky, avoided, some_nodes, missing };
         (&mut self.router, lanes)
     }
 

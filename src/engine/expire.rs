@@ -39,6 +39,7 @@ impl Engine {
                 lane.cutter.relax();
             }
         }
+        self.close_unused();
         for key in self.clients.keys() {
             self.expire_passing(key);
             if let Some(client) = self.clients.get_mut(key) {

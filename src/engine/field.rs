@@ -1,5 +1,7 @@
 //! The lanes as the routing policy sees them.
 
+use std::cell::Cell;
+
 use crate::engine::pending::{LaneKey, Pending};
 use crate::flow::slab::Slab;
 use crate::routing::policy::Field;
@@ -26,6 +28,10 @@ pub struct Lanes<'a> {
     pub sticky: Option<LaneKey>,
     /// A node that is passed over: it has the request already.
     pub avoided: Option<NodeId>,
+    /// Whether only some nodes of the data center are used.
+    pub some_nodes: bool,
+    /// Where lanes are opened on demand: a replica that none leads to.
+    pub missing: Option<&'a Cell<Option<(NodeId, ShardId)>>>,
 }
 
 impl Lanes<'_> {
@@ -56,6 +62,22 @@ impl Field for Lanes<'_> {
         }
         let lane = self.fleet.lane(node, shard)?;
         Some((lane, self.load(lane)?))
+    }
+
+    fn on_passed_over(&self, node: NodeId, shard: ShardId) {
+        if let Some(missing) = self.missing
+            && self.fleet.lane(node, shard).is_none()
+        {
+            missing.set(Some((node, shard)));
+        }
+    }
+
+    fn opens_on_demand(&self) -> bool {
+        self.missing.is_some()
+    }
+
+    fn uses_some_nodes(&self) -> bool {
+        self.some_nodes
     }
 
     fn lane_of_node(&self, node: NodeId) -> Option<LaneKey> {

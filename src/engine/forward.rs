@@ -80,6 +80,9 @@ impl Engine {
         if routed.ask_for_metadata && !self.tells_new_columns(routed.decision) {
             execute::ask_for_metadata(body);
         }
+        if self.opens_on_demand() {
+            self.ask_for_missing(outgoing.home);
+        }
         outgoing.statement = routed.statement;
         outgoing.is_read = routed.is_read;
         match routed.statement {
@@ -134,6 +137,9 @@ impl Engine {
                 router.anywhere(&lanes, Reason::UnroutableBatch)
             }
         };
+        if self.opens_on_demand() {
+            self.ask_for_missing(outgoing.home);
+        }
         self.send_or_refuse(decision, outgoing, frame);
     }
 
@@ -251,6 +257,9 @@ impl Engine {
             }
         };
         lane.retained_bytes += kept_len;
+        if of_client {
+            lane.used_us = self.now_us;
+        }
         let out = lane.outbox.end();
         let at = out.len();
         match (&packed, metadata_id) {

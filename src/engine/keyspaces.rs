@@ -33,6 +33,7 @@ impl Engine {
         let limits = self.settings.limits;
         let mut lane = Lane::new(route, limits.lane_streams_max);
         lane.heard_us = self.now_us;
+        lane.used_us = self.now_us;
         let first = !self.sets.reaches(route.node, self.sets.keyspace(route.set).as_deref());
         let set = self.sets.get_mut(route.set).filter(|set| !set.gone)?;
         lane.home = set.home;

@@ -3,6 +3,7 @@
 pub mod agreement;
 pub mod client;
 pub mod deliver;
+pub mod demand;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod engine;
 pub mod expire;

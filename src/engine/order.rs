@@ -6,7 +6,8 @@ use crate::engine::client::ClientKey;
 use crate::engine::pending::LaneKey;
 use crate::routing::statement::Statement;
 use crate::session::sasl::SaslToken;
-use crate::topology::id::HostId;
+use crate::token::shard::ShardId;
+use crate::topology::id::{HostId, NodeId};
 use crate::upstream::lane::SetId;
 
 /// Something for the shell to do.
@@ -30,6 +31,17 @@ pub enum Order {
     },
     /// Close a lane and open another in its place.
     CloseLane(LaneKey),
+    /// Close a lane that nobody used for long, and open no other before a request asks for it.
+    CloseUnused(LaneKey),
+    /// Open a lane that a request asked for, where lanes are opened on demand.
+    OpenLane {
+        /// Whose lane.
+        set: SetId,
+        /// To which node.
+        node: NodeId,
+        /// To which of its shards.
+        shard: ShardId,
+    },
     /// Close a client once its outbox is empty.
     CloseClient(ClientKey),
     /// Read a client again that was told to wait.

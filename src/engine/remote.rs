@@ -46,6 +46,15 @@ impl Engine {
         }
     }
 
+    /// A node is not used any more: its lanes take nothing new, and are closed once they owe nothing.
+    pub fn retire_node(&mut self, node: NodeId) {
+        for key in self.lanes.keys() {
+            if self.lanes.get(key).is_some_and(|lane| lane.route.node == node) {
+                self.retire_lane(key);
+            }
+        }
+    }
+
     /// Whether a request must not go where `lane` leads: there, "local" would mean another data
     /// center than its sender's.
     pub(super) fn is_too_far(&self, lane: LaneKey, outgoing: &Outgoing, frame: &[u8]) -> bool {

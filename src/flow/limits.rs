@@ -36,6 +36,9 @@ pub struct Limits {
     pub heartbeat_us: u64,
     /// A lane that was asked and still hears nothing for this long is closed.
     pub heartbeat_timeout_us: u64,
+    /// A lane that carried no request for this long is closed, and opened again when a request asks
+    /// for its shard; 0 is never, and all lanes are opened ahead.
+    pub lane_unused_us: u64,
     /// A lane over the high mark whose node takes and says nothing for this long is passed over, and
     /// nobody waits for it any more. Longer than a pause to collect garbage as a rule is; much less
     /// than drivers wait before they give a connection up.
@@ -69,6 +72,7 @@ impl Default for Limits {
             request_timeout_us: 15_000_000,
             heartbeat_us: 30_000_000,
             heartbeat_timeout_us: 10_000_000,
+            lane_unused_us: 0,
             lane_stall_us: 500_000,
             agreement_timeout_us: 10_000_000,
             retry_percent: 20,

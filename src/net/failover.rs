@@ -1,6 +1,9 @@
-//! When no node of the local data center can be reached: nodes of others, if the operator allows.
+//! Which nodes get lanes: the chosen ones of the local data center, the others while no chosen one
+//! can be reached, and other data centers while no local node can, if the operator allows.
 //!
 //! It decides and does nothing: the worker tells it what happened, and dials whom it names.
+
+use std::mem;
 
 use crate::net::lanes::dial::NodeTarget;
 use crate::topology::id::NodeId;
@@ -15,11 +18,13 @@ pub struct FailoverSettings {
     /// Whether requests whose consistency names the local data center go to others, where the
     /// word means another one. Drivers call it `allow_remote_dcs_for_local_consistency_level`.
     pub local_consistency: bool,
+    /// Nodes of the local data center that are used while one of them can be reached; 0 is all.
+    pub local_nodes_max: usize,
 }
 
 impl Default for FailoverSettings {
     fn default() -> Self {
-        Self { remote_nodes_max: 0, after_ms: 3_000, local_consistency: false }
+        Self { remote_nodes_max: 0, after_ms: 3_000, local_consistency: false, local_nodes_max: 0 }
     }
 }
 
@@ -27,11 +32,25 @@ impl Default for FailoverSettings {
 #[derive(Debug)]
 pub struct Failover {
     settings: FailoverSettings,
+    /// The chosen ones first.
     local: Vec<NodeTarget>,
     remote: Vec<NodeTarget>,
+    /// Since when there is no lane to a chosen node; absent while there is one.
+    unchosen_since_us: Option<u64>,
+    /// Whether all local nodes are used.
+    is_wide: bool,
     /// Since when there is no lane to a local node; absent while there is one.
     without_since_us: Option<u64>,
     is_active: bool,
+}
+
+/// Lanes that there are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Reached {
+    /// One at least leads to a chosen node.
+    pub chosen: bool,
+    /// One at least leads to a local node.
+    pub local: bool,
 }
 
 impl Failover {
@@ -39,7 +58,16 @@ impl Failover {
     #[must_use]
     pub fn new(settings: FailoverSettings, now_us: u64) -> Self {
         let (local, remote) = (Vec::new(), Vec::new());
-        Self { settings, local, remote, without_since_us: Some(now_us), is_active: false }
+        let since_us = Some(now_us);
+        Self {
+            settings,
+            local,
+            remote,
+            unchosen_since_us: since_us,
+            is_wide: false,
+            without_since_us: since_us,
+            is_active: false,
+        }
     }
 
     /// The settings.
@@ -48,11 +76,12 @@ impl Failover {
         self.settings
     }
 
-    /// Takes the nodes of the local data center, and those to be used in their stead. The first
-    /// ones have all their time: nobody could dial them before.
+    /// Takes the nodes of the local data center, those that are preferred first, and those to be
+    /// used in their stead. The first ones have all their time: nobody could dial them before.
     pub fn set_nodes(&mut self, local: Vec<NodeTarget>, remote: Vec<NodeTarget>, now_us: u64) {
         if self.local.is_empty() {
             self.without_since_us = self.without_since_us.map(|_| now_us);
+            self.unchosen_since_us = self.unchosen_since_us.map(|_| now_us);
         }
         self.local = local;
         self.remote = remote;
@@ -62,7 +91,19 @@ impl Failover {
     #[must_use]
     pub fn targets(&self) -> Vec<NodeTarget> {
         let remote = self.remote.iter().filter(|_| self.is_active);
-        self.local.iter().chain(remote).copied().collect()
+        let local = if self.is_wide { &self.local[..] } else { self.chosen() };
+        local.iter().chain(remote).copied().collect()
+    }
+
+    fn chosen(&self) -> &[NodeTarget] {
+        let count = self.settings.local_nodes_max;
+        if count == 0 { &self.local } else { self.local.get(..count).unwrap_or(&self.local) }
+    }
+
+    /// Whether a node is one of those that are used while one of them can be reached.
+    #[must_use]
+    pub fn is_chosen(&self, node: NodeId) -> bool {
+        self.chosen().iter().any(|target| target.node == node)
     }
 
     /// The nodes of other data centers that are used now.
@@ -78,28 +119,57 @@ impl Failover {
         self.local.iter().any(|target| target.node == node)
     }
 
-    /// Takes in whether there is a lane to a local node. Whether targets are others now.
-    pub fn on_local_lanes(&mut self, are_there: bool, now_us: u64) -> bool {
-        if are_there {
-            self.without_since_us = None;
-            return std::mem::replace(&mut self.is_active, false);
-        }
-        self.without_since_us.get_or_insert(now_us);
-        false
+    /// Takes in which nodes have a lane. Whether targets are others now.
+    pub fn on_lanes(&mut self, reached: Reached, now_us: u64) -> bool {
+        let narrows = hears(&mut self.unchosen_since_us, reached.chosen, now_us)
+            && mem::replace(&mut self.is_wide, false);
+        let leaves_others = hears(&mut self.without_since_us, reached.local, now_us)
+            && mem::replace(&mut self.is_active, false);
+        narrows || leaves_others
     }
 
     /// Time has passed. Whether targets are others now. A data center without any node is a
     /// wrong setting, and nobody stands in for it.
     pub fn on_time(&mut self, now_us: u64) -> bool {
         let after_us = self.settings.after_ms.saturating_mul(1_000);
-        let is_due =
-            self.without_since_us.is_some_and(|since| now_us.saturating_sub(since) >= after_us);
-        if self.is_active || !is_due || self.remote.is_empty() || self.local.is_empty() {
+        let is_due = |since: Option<u64>| {
+            since.is_some_and(|since| now_us.saturating_sub(since) >= after_us)
+        };
+        let widens = !self.is_wide
+            && is_due(self.unchosen_since_us)
+            && self.chosen().len() < self.local.len();
+        if widens {
+            self.is_wide = true;
+            // The others have all their time as well.
+            self.without_since_us = self.without_since_us.map(|_| now_us);
+            return true;
+        }
+        if self.is_active
+            || !is_due(self.without_since_us)
+            || self.remote.is_empty()
+            || self.local.is_empty()
+        {
             return false;
         }
         self.is_active = true;
         true
     }
+
+    /// Whether other data centers are used now.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.is_active
+    }
+}
+
+/// Notes since when somebody is out of reach; `true` when nobody is.
+fn hears(since_us: &mut Option<u64>, is_reached: bool, now_us: u64) -> bool {
+    if is_reached {
+        *since_us = None;
+    } else {
+        since_us.get_or_insert(now_us);
+    }
+    is_reached
 }
 
 #[cfg(test)]
@@ -108,6 +178,9 @@ mod tests {
 
     use super::*;
     use crate::net::lanes::dial::ShardPort;
+
+    const ALL: Reached = Reached { chosen: true, local: true };
+    const NONE: Reached = Reached { chosen: false, local: false };
 
     fn target(node: u16) -> NodeTarget {
         let address = SocketAddr::from(([10, 0, 0, 1], 9042));
@@ -127,9 +200,9 @@ mod tests {
     #[test]
     fn others_are_dialled_only_after_a_while_without_any_local_lane() {
         let mut failover = failover();
-        assert!(!failover.on_local_lanes(true, 1));
+        assert!(!failover.on_lanes(ALL, 1));
         assert!(!failover.on_time(9_000_000));
-        assert!(!failover.on_local_lanes(false, 10_000_000));
+        assert!(!failover.on_lanes(NONE, 10_000_000));
         assert!(!failover.on_time(12_999_999));
         assert_eq!(nodes(&failover), [1, 2]);
         assert!(failover.on_time(13_000_000));
@@ -142,9 +215,9 @@ mod tests {
         let mut failover = failover();
         assert!(!failover.on_time(3_499_999), "the nodes are known for less than that");
         assert!(failover.on_time(3_500_000), "nobody was reached since the beginning");
-        assert!(failover.on_local_lanes(true, 4_000_000));
+        assert!(failover.on_lanes(ALL, 4_000_000));
         assert_eq!((nodes(&failover), failover.remote_nodes()), (vec![1, 2], Vec::new()));
-        assert!(!failover.on_local_lanes(true, 5_000_000));
+        assert!(!failover.on_lanes(ALL, 5_000_000));
     }
 
     #[test]
@@ -154,5 +227,25 @@ mod tests {
         assert!(!failover.on_time(60_000_000));
         failover.set_nodes(vec![target(1)], Vec::new(), 60_000_000);
         assert!(!failover.on_time(90_000_000), "and without others there is nobody to");
+    }
+
+    #[test]
+    fn nodes_that_were_not_chosen_stand_in_for_those_that_were_before_other_data_centers_do() {
+        let settings = FailoverSettings { local_nodes_max: 2, ..FailoverSettings::default() };
+        let mut failover = Failover::new(settings, 0);
+        failover.set_nodes(vec![target(3), target(1), target(2)], vec![target(7)], 0);
+        assert_eq!(nodes(&failover), [3, 1]);
+        assert!(!failover.on_lanes(ALL, 1));
+        assert!(!failover.on_lanes(NONE, 10_000_000));
+        assert!(!failover.on_time(12_999_999));
+        assert!(failover.on_time(13_000_000));
+        assert_eq!(nodes(&failover), [3, 1, 2]);
+        assert!(!failover.on_time(15_999_999), "the third has its time");
+        assert!(failover.on_time(16_000_000));
+        assert_eq!(nodes(&failover), [3, 1, 2, 7]);
+        assert!(failover.on_lanes(Reached { chosen: false, local: true }, 17_000_000));
+        assert_eq!(nodes(&failover), [3, 1, 2]);
+        assert!(failover.on_lanes(ALL, 18_000_000));
+        assert_eq!((nodes(&failover), failover.is_chosen(NodeId(2))), (vec![3, 1], false));
     }
 }

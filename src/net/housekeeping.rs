@@ -7,6 +7,7 @@ use crate::engine::order::Order;
 use crate::engine::pending::LaneKey;
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
+use crate::net::failover::Reached;
 use crate::net::lanes::cure;
 use crate::net::lanes::dial::OpenedLane;
 use crate::net::lanes::dial_error::{DialError, Step};
@@ -52,7 +53,11 @@ impl Reactor {
                 let targets = self.failover.targets();
                 self.logins.set_nodes(&targets);
                 for (set, node) in self.desk.set_nodes(targets) {
-                    self.close_lanes_of(|of| *of == (set, node));
+                    if self.failover.is_local(node) {
+                        self.engine.retire_node(node);
+                    } else {
+                        self.close_lanes_of(|of| *of == (set, node));
+                    }
                 }
                 self.tell_engine_of_remote();
             }
@@ -202,6 +207,15 @@ impl Reactor {
                 self.close_lanes_of(|(of, _)| *of == set);
             }
             Order::CloseLane(lane) => self.close_lane(lane),
+            Order::CloseUnused(lane) => {
+                let slot = self.lane_slots.get(lane);
+                if let Some(Who::Lane { keeper, serial, .. }) = slot.and_then(|at| self.who_at(at))
+                {
+                    self.desk.on_lane_unused(keeper, serial);
+                }
+                self.close_lane(lane);
+            }
+            Order::OpenLane { set, node, shard } => self.desk.on_asked_for((set, node), shard),
             Order::CloseClient(client) => {
                 let Some(slot) = self.client_slots.get(client) else { return };
                 if let Some(socket) = self.socket(slot) {
@@ -250,8 +264,12 @@ impl Reactor {
             self.fail_back();
         }
         if self.failover.on_time(now_us) {
-            let nodes = self.failover.remote_nodes().len();
-            tracing::warn!(nodes, "no local node can be reached: other data centers are used");
+            if self.failover.is_active() {
+                let nodes = self.failover.remote_nodes().len();
+                tracing::warn!(nodes, "no local node can be reached: other data centers are used");
+            } else {
+                tracing::warn!("no chosen node can be reached: all of the data center are used");
+            }
             self.tell_engine_of_remote();
             self.logins.set_nodes(&self.failover.targets());
             self.desk.set_nodes(self.failover.targets());
@@ -260,20 +278,23 @@ impl Reactor {
 
     /// Ends that as soon as one is up again. The other lanes finish what they owe.
     fn fail_back(&mut self) {
-        let is_local = |who: Who| match who {
-            Who::Lane { keeper: (set, node), .. } => {
-                self.engine.home_of_set(set) == set && self.failover.is_local(node)
+        let idle = self.desk.is_idle();
+        let mut reached = Reached { chosen: idle, local: idle };
+        for (_, slot) in self.lane_slots.all() {
+            if let Some(Who::Lane { keeper: (set, node), .. }) = self.who_at(slot)
+                && self.engine.home_of_set(set) == set
+            {
+                reached.local |= self.failover.is_local(node);
+                reached.chosen |= self.failover.is_chosen(node);
             }
-            Who::Client(_) | Who::Lingering => false,
-        };
-        let slots = self.lane_slots.all();
-        let mut whose = slots.iter().filter_map(|(_, slot)| self.who_at(*slot));
-        let has_local = whose.any(is_local) || self.desk.is_idle();
-        if self.failover.on_local_lanes(has_local, clock::now_us()) {
-            tracing::info!("a local node is back: other data centers are left");
+        }
+        if self.failover.on_lanes(reached, clock::now_us()) {
+            tracing::info!("nodes are back: those that stood in for them are left");
             self.tell_engine_of_remote();
             self.logins.set_nodes(&self.failover.targets());
-            self.desk.set_nodes(self.failover.targets());
+            for (_, node) in self.desk.set_nodes(self.failover.targets()) {
+                self.engine.retire_node(node);
+            }
         }
     }
 

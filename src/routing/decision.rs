@@ -12,8 +12,12 @@ pub enum Reason {
     LwtPrimary,
     /// To the replica's node, on another shard: the right shard has no lane.
     ShardDown,
+    /// To the replica's node, on another shard: lanes are opened on demand, and this is the demand.
+    ShardNotOpen,
     /// To any node: no replica has a lane.
     ReplicaDown,
+    /// To any node: no replica has a lane, since not all nodes are used.
+    ReplicaNotUsed,
     /// To any node: a replica's lane takes no bytes, and no other replica has a lane.
     ReplicaStalled,
     /// To any node: the tablet is not learned yet.
@@ -44,12 +48,14 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::TabletReplica,
         Self::RingReplica,
         Self::LwtPrimary,
         Self::ShardDown,
+        Self::ShardNotOpen,
         Self::ReplicaDown,
+        Self::ReplicaNotUsed,
         Self::ReplicaStalled,
         Self::UnknownTablet,
         Self::UnknownKeyspace,
@@ -73,7 +79,9 @@ impl Reason {
             Self::RingReplica => "ring_replica",
             Self::LwtPrimary => "lwt_primary",
             Self::ShardDown => "shard_down",
+            Self::ShardNotOpen => "shard_not_open",
             Self::ReplicaDown => "replica_down",
+            Self::ReplicaNotUsed => "replica_not_used",
             Self::ReplicaStalled => "replica_stalled",
             Self::UnknownTablet => "unknown_tablet",
             Self::UnknownKeyspace => "unknown_keyspace",

@@ -12,6 +12,19 @@ pub trait Field {
     /// The lane to a shard and its requests in flight; `None` when there is none that takes more.
     fn lane(&self, node: NodeId, shard: ShardId) -> Option<(Self::Lane, usize)>;
 
+    /// A replica was passed over, since it has no lane that takes more.
+    fn on_passed_over(&self, _node: NodeId, _shard: ShardId) {}
+
+    /// Whether lanes are opened when requests ask for them.
+    fn opens_on_demand(&self) -> bool {
+        false
+    }
+
+    /// Whether lanes lead to some nodes and not to all.
+    fn uses_some_nodes(&self) -> bool {
+        false
+    }
+
     /// The least busy lane to a node.
     fn lane_of_node(&self, node: NodeId) -> Option<Self::Lane>;
 
@@ -56,7 +69,7 @@ pub fn choose<F: Field>(
 ) -> Option<Decision<F::Lane>> {
     let on_shard = match order {
         Order::Fixed => {
-            let mut lanes = replicas.clone().map(|(node, shard)| field.lane(node, shard));
+            let mut lanes = replicas.clone().map(|(node, shard)| lane_of(field, node, shard));
             lanes.find_map(|lane| lane).map(|(lane, _)| (lane, Reason::LwtPrimary))
         }
         Order::LeastBusy { turn } => {
@@ -76,9 +89,18 @@ pub fn choose<F: Field>(
         false => field.lane_of_node(node),
     });
     if let Some(lane) = beside.next() {
-        return Some(Decision { lane, reason: Reason::ShardDown });
+        let asked_for = field.opens_on_demand();
+        let reason = if asked_for { Reason::ShardNotOpen } else { Reason::ShardDown };
+        return Some(Decision { lane, reason });
     }
-    any(field, order, if stalled { Reason::ReplicaStalled } else { Reason::ReplicaDown })
+    let reason = if stalled {
+        Reason::ReplicaStalled
+    } else if field.uses_some_nodes() {
+        Reason::ReplicaNotUsed
+    } else {
+        Reason::ReplicaDown
+    };
+    any(field, order, reason)
 }
 
 /// Chooses the least busy lane of all.
@@ -100,7 +122,7 @@ fn least_busy<F: Field>(
     let mut rotated = turn % count;
     let mut best: Option<(u64, F::Lane)> = None;
     for (node, shard) in replicas {
-        if let Some((lane, load)) = field.lane(node, shard) {
+        if let Some((lane, load)) = lane_of(field, node, shard) {
             let elsewhere = (!field.is_sticky(lane), !field.in_local_rack(node));
             let rank = rank(elsewhere, load, rotated);
             if best.is_none_or(|(least, _)| rank < least) {
@@ -113,6 +135,15 @@ fn least_busy<F: Field>(
         }
     }
     best.map(|(_, lane)| lane)
+}
+
+#[inline]
+fn lane_of<F: Field>(field: &F, node: NodeId, shard: ShardId) -> Option<(F::Lane, usize)> {
+    let lane = field.lane(node, shard);
+    if lane.is_none() {
+        field.on_passed_over(node, shard);
+    }
+    lane
 }
 
 /// One number to compare by: where the page before came from first, then the local rack, then the

@@ -215,7 +215,7 @@ impl Router {
             return policy::choose(field, &replicas, order, Reason::RingReplica);
         }
         if let Some(replicas) = self.tablets.locate(table, token) {
-            let replicas = replicas.as_slice().iter().map(|replica| (replica.node, replica.shard));
+            let replicas = replicas.iter().map(|replica| (replica.node, replica.shard));
             return policy::choose(field, &replicas, order, Reason::TabletReplica);
         }
         let reason = match finder {

@@ -15,6 +15,7 @@ use crate::net::lanes::dial::NodeTarget;
 use crate::net::listener::{Accepted, Bind};
 use crate::net::tls::client_tls::ClientTls;
 use crate::net::worker::Worker;
+use crate::server::choice::Choice;
 use crate::server::facade;
 use crate::topology::node::Node;
 
@@ -26,24 +27,21 @@ pub struct Crew {
     bind: Bind,
     /// The handshake that TCP clients have to pass.
     tls: Option<Arc<ClientTls>>,
-    /// Nodes of each other data center that are used at most, and where to begin among them.
-    remote: (usize, u64),
+    choice: Choice,
     /// Who gets the next client.
     next: usize,
 }
 
 impl Crew {
     /// A crew of these workers, for clients that connect to `bind`, by `tls` if there is any.
-    /// `remote` says how many nodes of each other data center are used at most, and where to begin
-    /// among them.
     #[must_use]
     pub fn new(
         workers: Vec<Worker>,
         bind: Bind,
         tls: Option<Arc<ClientTls>>,
-        remote: (usize, u64),
+        choice: Choice,
     ) -> Self {
-        Self { workers, bind, tls, remote, next: 0 }
+        Self { workers, bind, tls, choice, next: 0 }
     }
 
     /// How to reach each of them.
@@ -93,11 +91,11 @@ impl Crew {
         let facade = Arc::new(facade::of(&publication.tables, &self.bind));
         self.tell_all(|| Command::Facade(Arc::clone(&facade))).await;
         let snapshot = &publication.snapshot;
-        let targets = local_targets(publication);
+        let targets = local_targets(publication, &self.choice);
         if targets.is_empty() {
             tracing::error!("{}", no_local_node(publication));
         }
-        let remote = remote_targets(publication, self.remote);
+        let remote = remote_targets(publication, &self.choice);
         let snapshot_to = || Command::Snapshot {
             snapshot: Arc::clone(snapshot),
             targets: targets.clone(),
@@ -140,19 +138,21 @@ pub fn no_local_node(publication: &Publication) -> String {
     format!("no node is in data center `{wanted}`; the cluster has {known:?}")
 }
 
-/// Nodes that get lanes: those of the local data center that store data.
+/// Nodes of the local data center that store data, those that `choice` prefers first.
 #[must_use]
-pub fn local_targets(publication: &Publication) -> Vec<NodeTarget> {
+pub fn local_targets(publication: &Publication, choice: &Choice) -> Vec<NodeTarget> {
     let nodes = publication.snapshot.nodes().iter();
     let local =
         nodes.filter(|node| node.stores_data() && node.data_center == publication.data_center);
-    local.map(|node| target(publication, node)).collect()
+    let mut local: Vec<&Arc<Node>> = local.collect();
+    choice.order(&mut local);
+    local.into_iter().map(|node| target(publication, node)).collect()
 }
 
-/// Nodes of other data centers that stand in for the local one: `count` of each, from the one on
-/// that `start` falls on, so that proxies do not all choose the same.
+/// Nodes of other data centers that stand in for the local one, so many of each.
 #[must_use]
-pub fn remote_targets(publication: &Publication, (count, start): (usize, u64)) -> Vec<NodeTarget> {
+pub fn remote_targets(publication: &Publication, choice: &Choice) -> Vec<NodeTarget> {
+    let (count, start) = (choice.remote_nodes_max, choice.seed);
     let mut centers: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
     let nodes = publication.snapshot.nodes().iter();
     for node in nodes.filter(|node| node.stores_data()) {

@@ -1,5 +1,6 @@
 //! Put together, start, drain.
 
+pub mod choice;
 pub mod crew;
 pub mod dials;
 pub mod drain;

@@ -15,6 +15,7 @@ use crate::control::watch::ControlReport;
 use crate::flow::limits::Limits;
 use crate::net::command::Command;
 use crate::net::lanes::handshake_budget::HandshakeBudget;
+use crate::server::choice::Choice;
 use crate::server::crew;
 use crate::server::dials;
 use crate::server::rotation::Tls;
@@ -92,7 +93,9 @@ impl Pages {
                 let mut snapshot = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
                 *snapshot = Arc::clone(&publication.snapshot);
                 drop(snapshot);
-                self.not_started_since(&if crew::local_targets(publication).is_empty() {
+                self.not_started_since(&if crew::local_targets(publication, &Choice::default())
+                    .is_empty()
+                {
                     crew::no_local_node(publication)
                 } else {
                     "no connection to a node is ready yet".to_owned()

@@ -24,6 +24,7 @@ use crate::net::listener;
 use crate::net::listener::{Bind, Doors};
 use crate::net::tls::error::TlsError;
 use crate::net::worker::Worker;
+use crate::server::choice::Choice;
 use crate::server::crew::Crew;
 use crate::server::drain::{Drain, Phase};
 use crate::server::pages::Pages;
@@ -111,9 +112,10 @@ impl Server {
             let worker = Worker::start(number, engine, desk, snapshot, to_server.clone());
             workers.push(worker.map_err(ServerError::Worker)?);
         }
-        let remote = (settings.failover.remote_nodes_max, seed);
+        let remote_nodes_max = settings.failover.remote_nodes_max;
+        let choice = Choice { rack: settings.rack.clone(), remote_nodes_max, seed };
         let bind = settings.bind.first().cloned().unwrap_or(Bind::Tcp(settings.admin));
-        let crew = Crew::new(workers, bind, tls.clients.clone(), remote);
+        let crew = Crew::new(workers, bind, tls.clients.clone(), choice);
         let pages = Pages::new(crew.commands(), budget, settings.limits, tls.clone());
         let pages = Arc::new(pages);
         let (ask, requests) = mpsc::channel(MESSAGES);

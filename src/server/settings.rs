@@ -88,6 +88,7 @@ pub fn engine(settings: &Settings) -> EngineSettings {
     EngineSettings {
         limits: settings.limits,
         rack: settings.rack.as_deref().map(Arc::from),
+        some_nodes: settings.failover.local_nodes_max > 0,
         has_peers: settings.workers > 1,
         compression_told: settings.compression_told.clone(),
     }

@@ -1,7 +1,6 @@
 //! A tablet: a range of one table's tokens, and who stores it.
 
 use std::fmt;
-use std::slice;
 
 use crate::token::shard::ShardId;
 use crate::topology::id::NodeId;
@@ -24,11 +23,16 @@ pub struct Replica {
 #[derive(Clone)]
 pub struct Replicas(List);
 
+/// Replicas as they are kept, see [`Replica::pack`].
 #[derive(Clone)]
 enum List {
-    Inline { len: u8, slots: [Replica; INLINE] },
-    Spilled(Box<[Replica]>),
+    Inline { len: u8, slots: [[u8; 4]; INLINE] },
+    Spilled(Box<[[u8; 4]]>),
 }
+
+/// The replicas of a tablet where they lie, in the server's order.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct ReplicaList<'a>(&'a [[u8; 4]]);
 
 /// A range of tokens of one table with its replicas, as a node describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -41,27 +45,76 @@ pub struct Tablet {
     pub replicas: Replicas,
 }
 
-impl Replicas {
-    /// Shows them in the server's order.
+impl Replica {
+    /// Makes four bytes of it: never all zeros, but for the very last node's very last shard.
     #[inline]
     #[must_use]
-    pub fn as_slice(&self) -> &[Replica] {
-        match &self.0 {
-            List::Inline { len, slots } => slots.get(..usize::from(*len)).unwrap_or_default(),
-            List::Spilled(list) => list,
-        }
+    pub fn pack(self) -> [u8; 4] {
+        let number = (u32::from(self.node.0) << 16) | u32::from(self.shard.0);
+        number.wrapping_add(1).to_ne_bytes()
+    }
+
+    /// What [`Replica::pack`] made four bytes of.
+    #[inline]
+    #[must_use]
+    pub fn unpack(packed: [u8; 4]) -> Self {
+        let [a, b, c, d] = u32::from_ne_bytes(packed).wrapping_sub(1).to_be_bytes();
+        let (node, shard) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+        Self { node: NodeId(node), shard: ShardId(shard) }
+    }
+}
+
+impl<'a> ReplicaList<'a> {
+    /// Replicas that [`Replica::pack`] packed.
+    #[inline]
+    #[must_use]
+    pub const fn of_packed(packed: &'a [[u8; 4]]) -> Self {
+        Self(packed)
+    }
+
+    /// The bytes that they are kept as.
+    #[inline]
+    #[must_use]
+    pub const fn packed(self) -> &'a [[u8; 4]] {
+        self.0
     }
 
     /// Goes through them in the server's order.
     #[inline]
-    pub fn iter(&self) -> slice::Iter<'_, Replica> {
-        self.as_slice().iter()
+    pub fn iter(self) -> impl ExactSizeIterator<Item = Replica> + Clone + 'a {
+        self.0.iter().map(|packed| Replica::unpack(*packed))
+    }
+
+    /// Counts them.
+    #[inline]
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// Tells whether there is none.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0.is_empty()
     }
 
     /// Tells whether `node` is one of them.
     #[must_use]
-    pub fn names(&self, node: NodeId) -> bool {
+    pub fn names(self, node: NodeId) -> bool {
         self.iter().any(|replica| replica.node == node)
+    }
+}
+
+impl Replicas {
+    /// Shows them in the server's order.
+    #[inline]
+    #[must_use]
+    pub fn list(&self) -> ReplicaList<'_> {
+        ReplicaList(match &self.0 {
+            List::Inline { len, slots } => slots.get(..usize::from(*len)).unwrap_or_default(),
+            List::Spilled(list) => list,
+        })
     }
 
     /// Counts the bytes outside of the struct itself.
@@ -69,16 +122,15 @@ impl Replicas {
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             List::Inline { .. } => 0,
-            List::Spilled(list) => size_of_val::<[Replica]>(list),
+            List::Spilled(list) => size_of_val::<[[u8; 4]]>(list),
         }
     }
 }
 
 impl FromIterator<Replica> for Replicas {
     fn from_iter<I: IntoIterator<Item = Replica>>(replicas: I) -> Self {
-        let mut replicas = replicas.into_iter();
-        let nobody = Replica { node: NodeId(0), shard: ShardId(0) };
-        let mut slots = [nobody; INLINE];
+        let mut replicas = replicas.into_iter().map(Replica::pack);
+        let mut slots = [[0; 4]; INLINE];
         let mut len = 0;
         for (slot, replica) in slots.iter_mut().zip(&mut replicas) {
             *slot = replica;
@@ -94,27 +146,24 @@ impl FromIterator<Replica> for Replicas {
     }
 }
 
-impl<'a> IntoIterator for &'a Replicas {
-    type Item = &'a Replica;
-    type IntoIter = slice::Iter<'a, Replica>;
-
-    fn into_iter(self) -> slice::Iter<'a, Replica> {
-        self.iter()
-    }
-}
-
 impl PartialEq for Replicas {
     fn eq(&self, other: &Self) -> bool {
-        self.as_slice() == other.as_slice()
+        self.list() == other.list()
     }
 }
 
 impl Eq for Replicas {}
 
-impl fmt::Debug for Replicas {
+impl fmt::Debug for ReplicaList<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pairs = self.iter().map(|replica| (replica.node.0, replica.shard.0));
         f.debug_list().entries(pairs).finish()
+    }
+}
+
+impl fmt::Debug for Replicas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.list().fmt(f)
     }
 }
 
@@ -127,7 +176,7 @@ mod tests {
         for count in 0..20 {
             let listed: Vec<Replica> = (0..count).rev().map(replica).collect();
             let replicas: Replicas = listed.iter().copied().collect();
-            assert_eq!(replicas.as_slice(), listed);
+            assert_eq!(replicas.list().iter().collect::<Vec<_>>(), listed);
             assert_eq!(replicas.heap_bytes() > 0, listed.len() > INLINE);
         }
     }
@@ -137,8 +186,17 @@ mod tests {
         let of = |nodes: [u16; 2]| nodes.into_iter().map(replica).collect::<Replicas>();
         assert_eq!(of([1, 2]), of([1, 2]));
         assert_ne!(of([1, 2]), of([2, 1]));
-        assert!(of([1, 2]).names(NodeId(2)));
-        assert!(!of([1, 2]).names(NodeId(3)));
+        assert!(of([1, 2]).list().names(NodeId(2)));
+        assert!(!of([1, 2]).list().names(NodeId(3)));
+    }
+
+    #[test]
+    fn a_replica_comes_back_from_the_bytes_that_it_is_kept_as() {
+        for (node, shard) in [(0, 0), (0, u16::MAX), (1, 0), (u16::MAX, 0), (u16::MAX, u16::MAX)] {
+            let replica = Replica { node: NodeId(node), shard: ShardId(shard) };
+            assert_eq!(Replica::unpack(replica.pack()), replica);
+            assert_eq!(replica.pack() == [0; 4], node == u16::MAX && shard == u16::MAX);
+        }
     }
 
     #[test]

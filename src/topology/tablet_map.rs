@@ -10,13 +10,17 @@ use crate::token::token::Token;
 use crate::topology::id::NodeId;
 use crate::topology::table::TABLES_MAX;
 use crate::topology::table::TableId;
-use crate::topology::tablet::Replicas;
+use crate::topology::tablet::ReplicaList;
 use crate::topology::tablet::Tablet;
-use crate::topology::tablet_map::ranges::Ranges;
+use crate::topology::tablet_map::arena::Arena;
 use crate::topology::tablet_map::recent::Recent;
+use crate::topology::tablet_map::table_map::TableMap;
 
+mod arena;
+mod grid;
 mod ranges;
 mod recent;
+mod table_map;
 
 /// How long a replaced tablet is not believed again. Nodes of a live cluster were seen to disagree
 /// for up to 300 ms; tablets don't move back and forth within a second.
@@ -25,13 +29,21 @@ pub const SETTLE_MS: u64 = 1_000;
 /// Most replicas of a tablet. More would be a broken payload.
 pub const REPLICAS_MAX: usize = 64;
 
+/// What the grids of all tables may take before any tablet is known, in units of 32 bytes,
+/// and for each tablet that is known: a table of which little is known takes more than it needs.
+const UNITS_FREE: usize = 1 << 17;
+const UNITS_PER_TABLET: usize = 3;
+
 /// Token → replicas, for every table with tablets.
 #[derive(Debug)]
 pub struct TabletMap {
     /// Indexed by table; a table without tablets is empty.
-    tables: Vec<Ranges>,
+    tables: Vec<TableMap>,
+    arena: Arena,
     recent: Recent,
     len: usize,
+    /// What the grids of all tables take of the arena, in units.
+    weight: usize,
     entries_max: usize,
     /// The table whose tablets are dropped next when there is no room.
     hand: usize,
@@ -59,8 +71,10 @@ impl TabletMap {
     pub fn new(entries_max: usize) -> Self {
         Self {
             tables: Vec::new(),
+            arena: Arena::new(units_max(entries_max, entries_max)),
             recent: Recent::default(),
             len: 0,
+            weight: 0,
             entries_max,
             hand: 0,
             evicted_count: 0,
@@ -80,7 +94,7 @@ impl TabletMap {
         if self.entries_max == 0 {
             return Learned::Refused;
         }
-        if self.tables.get(index).is_some_and(|ranges| ranges.holds(&tablet)) {
+        if self.tables.get(index).is_some_and(|known| known.holds(&self.arena, &tablet)) {
             return Learned::Same;
         }
         self.recent.expire(now_ms, SETTLE_MS);
@@ -89,18 +103,16 @@ impl TabletMap {
         }
 
         if self.tables.len() <= index {
-            self.tables.resize_with(index + 1, Ranges::default);
+            self.tables.resize_with(index + 1, TableMap::default);
         }
-        let Some(ranges) = self.tables.get_mut(index) else {
+        let Some(replaced) =
+            self.change(index, |known, arena| known.cut(arena, tablet.first, tablet.last))
+        else {
             return Learned::Refused;
         };
-        let replaced = ranges.cut(tablet.first, tablet.last);
-        self.len -= replaced.len();
         self.make_room();
-        if let Some(ranges) = self.tables.get_mut(index) {
-            ranges.add(tablet);
-            self.len += 1;
-        }
+        let weight_max = self.weight_max(index);
+        self.change(index, |known, arena| known.add(arena, tablet, weight_max));
         let learned = if replaced.is_empty() { Learned::New } else { Learned::Changed };
         for old in replaced {
             self.recent.remember(table, old, now_ms);
@@ -111,29 +123,24 @@ impl TabletMap {
     /// Finds the replicas of `token`, if its tablet was learned.
     #[inline]
     #[must_use]
-    pub fn locate(&self, table: TableId, token: Token) -> Option<&Replicas> {
-        self.tables.get(usize::try_from(table.0).ok()?)?.locate(token.value())
+    pub fn locate(&self, table: TableId, token: Token) -> Option<ReplicaList<'_>> {
+        self.tables.get(usize::try_from(table.0).ok()?)?.locate(&self.arena, token.value())
     }
 
     /// Drops the tablets of a table that was dropped, or made anew under the same name.
     pub fn forget_table(&mut self, table: TableId) {
         self.recent.forget_table(table);
-        let index = table_index(table);
-        if let Some(ranges) = index.and_then(|index| self.tables.get_mut(index)) {
-            self.len -= ranges.len();
-            *ranges = Ranges::default();
+        if let Some(index) = table_index(table) {
+            self.change(index, TableMap::clear);
         }
     }
 
     /// Drops the tablets that name a node which has left: no reply would ever correct them.
     /// Returns their number.
     pub fn forget_node(&mut self, node: NodeId) -> usize {
-        let mut dropped = 0;
-        for ranges in &mut self.tables {
-            dropped += ranges.drop_naming(node);
-        }
-        self.len -= dropped;
-        dropped
+        let tables = self.tables.len();
+        let drop_of = |index| self.change(index, |known, arena| known.drop_naming(arena, node));
+        (0..tables).filter_map(drop_of).sum()
     }
 
     /// Counts the tablets of all tables.
@@ -151,13 +158,13 @@ impl TabletMap {
     /// Counts the tablets of one table.
     #[must_use]
     pub fn table_len(&self, table: TableId) -> usize {
-        table_index(table).and_then(|index| self.tables.get(index)).map_or(0, Ranges::len)
+        table_index(table).and_then(|index| self.tables.get(index)).map_or(0, TableMap::len)
     }
 
     /// Lists the tablets of one table in token order.
     pub fn tablets(&self, table: TableId) -> impl Iterator<Item = Tablet> + '_ {
-        let ranges = table_index(table).and_then(|index| self.tables.get(index));
-        ranges.into_iter().flat_map(Ranges::iter)
+        let known = table_index(table).and_then(|index| self.tables.get(index));
+        known.into_iter().flat_map(|known| known.tablets(&self.arena))
     }
 
     /// Counts the tablets that were dropped for lack of room.
@@ -169,23 +176,46 @@ impl TabletMap {
     /// Estimates the heap it takes. Looks at every tablet: not for the road.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let tables = self.tables.capacity() * size_of::<Ranges>();
-        let ranges: usize = self.tables.iter().map(Ranges::memory_bytes).sum();
-        tables + ranges + self.recent.memory_bytes()
+        let tables = self.tables.capacity() * size_of::<TableMap>();
+        let known: usize = self.tables.iter().map(TableMap::memory_bytes).sum();
+        tables + known + self.arena.memory_bytes() + self.recent.memory_bytes()
     }
 
     /// Drops tablets until there is room for one more.
     fn make_room(&mut self) {
         while self.len >= self.entries_max && self.len > 0 {
             self.hand = if self.hand < self.tables.len() { self.hand } else { 0 };
-            if let Some(ranges) = self.tables.get_mut(self.hand) {
-                let dropped = ranges.drop_some();
-                self.len -= dropped;
-                self.evicted_count += dropped as u64;
-            }
+            let dropped = self.change(self.hand, TableMap::drop_some).unwrap_or_default();
+            self.evicted_count += dropped as u64;
             self.hand += 1;
         }
     }
+
+    /// What the grids of a table may take of the arena.
+    fn weight_max(&self, index: usize) -> usize {
+        let own = self.tables.get(index).map_or(0, TableMap::weight);
+        units_max(self.entries_max, self.len).saturating_sub(self.weight - own)
+    }
+
+    /// Changes a table, and counts what it then has.
+    fn change<T>(
+        &mut self,
+        index: usize,
+        act: impl FnOnce(&mut TableMap, &mut Arena) -> T,
+    ) -> Option<T> {
+        let known = self.tables.get_mut(index)?;
+        let (len, weight) = (known.len(), known.weight());
+        let done = act(known, &mut self.arena);
+        self.len = self.len - len + known.len();
+        self.weight = self.weight - weight + known.weight();
+        Some(done)
+    }
+}
+
+/// What all grids may take of the arena when so many tablets are known.
+fn units_max(entries_max: usize, len: usize) -> usize {
+    let free = UNITS_FREE.min(entries_max.saturating_mul(2));
+    len.saturating_mul(UNITS_PER_TABLET).saturating_add(free)
 }
 
 fn table_index(table: TableId) -> Option<usize> {
@@ -193,7 +223,7 @@ fn table_index(table: TableId) -> Option<usize> {
 }
 
 fn makes_sense(tablet: &Tablet) -> bool {
-    let count = tablet.replicas.as_slice().len();
+    let count = tablet.replicas.list().len();
     tablet.first < tablet.last && (1..=REPLICAS_MAX).contains(&count)
 }
 

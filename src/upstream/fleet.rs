@@ -18,7 +18,16 @@ pub struct NodeLanes<K> {
     /// How the node deals tokens to shards; `None` for a server without shards.
     pub sharder: Option<Sharder>,
     shards: Vec<Option<K>>,
+    /// Of each shard without a lane: when a request last asked for one, and when it was opened.
+    asked: Vec<Asked>,
     live: u16,
+}
+
+/// How a shard without a lane was asked for, µs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    last_us: Option<u64>,
+    opened_us: Option<u64>,
 }
 
 impl<K: Copy + Eq> Fleet<K> {
@@ -59,6 +68,33 @@ impl<K: Copy + Eq> Fleet<K> {
         lanes.live -= 1;
         self.live.retain(|(_, live)| *live != lane);
         true
+    }
+
+    /// A request asks for a lane to a shard, which is not there. Whether to open it: the node is
+    /// known, somebody asked within `window_us` before, so that lanes are not opened for one request
+    /// each, and it was not opened within `again_us`.
+    pub fn ask_for(
+        &mut self,
+        (node, shard): (NodeId, ShardId),
+        now_us: u64,
+        (window_us, again_us): (u64, u64),
+    ) -> bool {
+        let Some(lanes) = self.nodes.get_mut(usize::from(node.0)) else { return false };
+        let (place, count) = (usize::from(shard.0), lanes.sharder.map(|all| all.nr_shards().get()));
+        if place >= count.map_or(0, usize::from) {
+            return false;
+        }
+        if lanes.asked.len() <= place {
+            lanes.asked.resize(place + 1, Asked::default());
+        }
+        let Some(asked) = lanes.asked.get_mut(place) else { return false };
+        let within = |at: Option<u64>, us| at.is_some_and(|at| now_us.saturating_sub(at) < us);
+        let opens = within(asked.last_us, window_us) && !within(asked.opened_us, again_us);
+        asked.last_us = Some(now_us);
+        if opens {
+            asked.opened_us = Some(now_us);
+        }
+        opens
     }
 
     /// The lane to a shard of a node.
@@ -102,7 +138,7 @@ impl<K> Default for Fleet<K> {
 
 impl<K> Default for NodeLanes<K> {
     fn default() -> Self {
-        Self { sharder: None, shards: Vec::new(), live: 0 }
+        Self { sharder: None, shards: Vec::new(), asked: Vec::new(), live: 0 }
     }
 }
 
@@ -123,5 +159,19 @@ mod tests {
         assert!(fleet.remove(place.0, 'b'));
         assert_eq!(fleet.live_nodes().count(), 0);
         assert_eq!(fleet.lane(place.0, place.1), None);
+    }
+
+    #[test]
+    fn a_lane_is_opened_when_it_is_asked_for_twice_and_again_after_a_while() {
+        let mut fleet = Fleet::default();
+        let (place, times) = ((NodeId(2), ShardId(3)), (1_000, 100));
+        assert!(!fleet.ask_for(place, 10, times), "nobody knows the node yet");
+        fleet.insert((NodeId(2), ShardId(0)), Sharder::new(4, 12).ok(), 'a');
+        assert!(!fleet.ask_for(place, 10, times));
+        assert!(fleet.ask_for(place, 1_009, times));
+        assert!(!fleet.ask_for(place, 1_108, times));
+        assert!(fleet.ask_for(place, 1_109, times));
+        assert!(!fleet.ask_for(place, 2_109, times), "the one before is too long ago");
+        assert!(!fleet.ask_for((NodeId(2), ShardId(4)), 2_109, times), "there is no such shard");
     }
 }

@@ -62,6 +62,8 @@ pub struct Lane<W> {
     pub stalled: bool,
     /// Set once nothing new may be sent; it closes when its last answer is there.
     pub draining: bool,
+    /// When a client's request was last sent on it, µs.
+    pub used_us: u64,
     /// When anything was last heard on it, µs.
     pub heard_us: u64,
     /// When it was last asked for a sign of life, µs.
@@ -85,6 +87,7 @@ impl<W> Lane<W> {
             full: false,
             stalled: false,
             draining: false,
+            used_us: 0,
             heard_us: 0,
             asked_us: None,
             broken: false,

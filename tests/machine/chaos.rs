@@ -2,6 +2,9 @@
 //! that come and go. Whatever happens, each request is answered once, to who asked, and no write
 //! runs twice.
 
+mod nodes;
+mod ops;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -11,15 +14,15 @@ use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
 use shardlane::upstream::lane::SetId;
 use shardlane::wire::header::{HEADER_LEN, Header};
-use shardlane::wire::notation::{Reader, put_int, put_string};
+use shardlane::wire::notation::Reader;
 use shardlane::wire::opcode::Opcode;
-use shardlane::wire::request::batch::Batch;
 use shardlane::wire::request::execute::Execute;
 use shardlane::wire::response::error::ErrorCode;
 
-use crate::chaos_ops::{Ask, How, Op, op};
+use self::nodes::{is_own_question, is_write, number_of, well};
+use self::ops::{Ask, How, Op, op};
 use crate::support::frames;
-use crate::support::frames::{Frame, cut, rows, schema_change, schema_version, unprepared};
+use crate::support::frames::{Frame, cut, unprepared};
 use crate::support::rig::Rig;
 
 const READ_ID: [u8; 16] = [9; 16];
@@ -60,45 +63,6 @@ struct World {
     origin: BTreeMap<u64, (ClientKey, i16)>,
     /// Writes that a node may have run.
     ran: BTreeSet<u64>,
-}
-
-/// The number that a request carries.
-fn number_of(frame: &Frame) -> u64 {
-    let key = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap());
-    match frame.opcode() {
-        Opcode::Query => frame.text().rsplit(' ').next().unwrap().parse().unwrap(),
-        Opcode::Execute => {
-            let execute = Execute::read(&frame.body).unwrap();
-            let (_, value) = execute.parameters.values.iter().next().unwrap().unwrap();
-            match value {
-                shardlane::wire::notation::Value::Bytes(bytes) => key(bytes),
-                other => panic!("{other:?}"),
-            }
-        }
-        Opcode::Batch => {
-            let batch = Batch::read(&frame.body).unwrap();
-            let child = batch.children().next().unwrap().unwrap();
-            match child.values.iter().next().unwrap().unwrap().1 {
-                shardlane::wire::notation::Value::Bytes(bytes) => key(bytes),
-                other => panic!("{other:?}"),
-            }
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-fn is_own_question(frame: &Frame) -> bool {
-    frame.opcode() == Opcode::Prepare
-        || frame.opcode() == Opcode::Query && frame.text().contains("schema_version")
-}
-
-fn is_write(frame: &Frame) -> bool {
-    match frame.opcode() {
-        Opcode::Query => !frame.text().starts_with("SELECT") && !frame.text().starts_with("USE"),
-        Opcode::Execute => Execute::read(&frame.body).unwrap().id == WRITE_ID,
-        Opcode::Batch => true,
-        _ => false,
-    }
 }
 
 impl World {
@@ -318,7 +282,9 @@ impl World {
                 }
                 Order::CloseClient(client) => panic!("{client:?} did nothing wrong"),
                 Order::CloseSet(set) => self.close_set(set),
-                Order::ResumeClient(_)
+                Order::CloseUnused(_)
+                | Order::OpenLane { .. }
+                | Order::ResumeClient(_)
                 | Order::Tell(_)
                 | Order::RefreshTopology
                 | Order::LogIn { .. } => {}
@@ -360,31 +326,6 @@ impl World {
 
 fn lane_at(far: &[(LaneKey, Far)], lane: LaneKey) -> usize {
     far.iter().position(|(known, _)| *known == lane).unwrap()
-}
-
-/// What a node that knows everything answers.
-fn well(frame: &Frame) -> Vec<u8> {
-    if frame.opcode() == Opcode::Prepare {
-        let (id, keyspace, columns) = if frame.text().starts_with("SELECT") {
-            (READ_ID, "tab", &b"columns"[..])
-        } else {
-            (WRITE_ID, "ring", &b""[..])
-        };
-        return frames::prepared(&id, 0, (keyspace, "t"), columns);
-    }
-    if is_own_question(frame) {
-        return schema_version(1);
-    }
-    if frame.opcode() == Opcode::Query && frame.text().starts_with("USE") {
-        let mut body = Vec::new();
-        put_int(&mut body, 3);
-        put_string(&mut body, &frame.text()[4..]);
-        return body;
-    }
-    if frame.opcode() == Opcode::Query && frame.text().starts_with("CREATE") {
-        return schema_change("CREATED", "other", Some("t"));
-    }
-    rows(&number_of(frame).to_be_bytes())
 }
 
 proptest! {

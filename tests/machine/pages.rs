@@ -1,14 +1,11 @@
 //! Pages of one query come from one replica; light-weight transactions from the first.
 
-use std::sync::Arc;
-
-use shardlane::engine::order::{LearnedTablet, News};
 use shardlane::routing::decision::Reason;
 use shardlane::wire::notation::{put_bytes, put_int, put_long_string, put_short, put_short_bytes};
 use shardlane::wire::opcode::Opcode;
 
 use crate::support::frames::{LWT_MASK, batch, frame, prepare, prepared};
-use crate::support::rig::{Rig, host};
+use crate::support::rig::Rig;
 
 const ID: [u8; 16] = [9; 16];
 
@@ -50,22 +47,12 @@ fn page(state: &[u8]) -> Vec<u8> {
     body
 }
 
-fn know_tablet(rig: &mut Rig, replicas: &[(u16, u16)]) {
-    let tablet = LearnedTablet {
-        table: ("tab".into(), "t".into()),
-        first: i64::MIN,
-        last: i64::MAX,
-        replicas: replicas.iter().map(|(node, shard)| (host(*node), *shard)).collect(),
-    };
-    rig.input(|engine| engine.on_news(News::Tablet(Arc::new(tablet))));
-}
-
 #[test]
 fn pages_of_a_prepared_query_come_from_one_replica() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
-    know_tablet(&mut rig, &[(0, 0), (1, 1), (2, 0)]);
+    rig.know_tablet(&[(0, 0), (1, 1), (2, 0)]);
     for query in 0..6_u8 {
         rig.send(client, &execute_page(1, None));
         let (first, mut request) = rig.request();
@@ -107,14 +94,14 @@ fn the_next_page_comes_from_another_replica_when_the_first_is_gone_or_is_none_an
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
-    know_tablet(&mut rig, &[(0, 0), (1, 1)]);
+    rig.know_tablet(&[(0, 0), (1, 1)]);
     rig.send(client, &execute_page(1, None));
     let (first, request) = rig.request();
     rig.result(first, request.stream(), &page(b"one"));
     let (at, other) = if first == rig.lanes[0] { ((1, 1), 3) } else { ((0, 0), 0) };
     let other = rig.lanes[other];
 
-    know_tablet(&mut rig, &[at]);
+    rig.know_tablet(&[at]);
     rig.send(client, &execute_page(2, Some(b"one")));
     let (lane, request) = rig.request();
     assert_eq!(lane, other, "the tablet moved away");
@@ -135,7 +122,7 @@ fn one_condition_anywhere_sends_a_batch_to_the_first_replica() {
     rig.result(lane, request.stream(), &prepared(&[8; 16], LWT_MASK, ("tab", "t"), b"c"));
     let _spread = rig.all_requests();
     let _prepared = rig.answer(client);
-    know_tablet(&mut rig, &[(2, 1), (0, 0), (1, 0)]);
+    rig.know_tablet(&[(2, 1), (0, 0), (1, 0)]);
     let plain: (&[u8], &[u8]) = (&ID, b"k");
     let conditional: (&[u8], &[u8]) = (&[8; 16], b"k");
     for stream in 0..9 {

@@ -1,8 +1,5 @@
 //! EXECUTE and BATCH go to the shard that owns the row, as far as it is known.
 
-use std::sync::Arc;
-
-use shardlane::engine::order::{LearnedTablet, News};
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::NodeId;
 use shardlane::wire::opcode::Opcode;
@@ -10,27 +7,17 @@ use shardlane::wire::opcode::Opcode;
 use crate::support::frames::{
     LWT_MASK, batch, execute, execute_at, prepare, prepared, query, void,
 };
-use crate::support::rig::{Rig, host, shard_of, snapshot};
+use crate::support::rig::{Rig, shard_of, snapshot};
 
 /// Serial consistency of a read.
 const SERIAL: u16 = 8;
-
-fn know_tablet(rig: &mut Rig, replicas: &[(u16, u16)]) {
-    let tablet = LearnedTablet {
-        table: ("tab".into(), "t".into()),
-        first: i64::MIN,
-        last: i64::MAX,
-        replicas: replicas.iter().map(|(node, shard)| (host(*node), *shard)).collect(),
-    };
-    rig.input(|engine| engine.on_news(News::Tablet(Arc::new(tablet))));
-}
 
 #[test]
 fn a_known_tablet_leads_to_its_replica_shard() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
-    know_tablet(&mut rig, &[(1, 1)]);
+    rig.know_tablet(&[(1, 1)]);
     for stream in 0..20 {
         rig.send(client, &execute(stream, &[9; 16], &i32::from(stream).to_be_bytes()));
     }
@@ -47,7 +34,7 @@ fn the_requests_of_a_tablet_are_shared_by_its_replicas() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
-    know_tablet(&mut rig, &[(1, 1), (2, 0)]);
+    rig.know_tablet(&[(1, 1), (2, 0)]);
     for stream in 0..20 {
         rig.send(client, &execute(stream, &[9; 16], b"key "));
     }
@@ -103,7 +90,7 @@ fn a_replica_whose_shard_has_no_lane_is_reached_by_another_shard_of_its_node() {
     let beside = rig.lane(1, 0);
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
-    know_tablet(&mut rig, &[(1, 1)]);
+    rig.know_tablet(&[(1, 1)]);
     rig.send(client, &execute(1, &[9; 16], b"k"));
     assert_eq!(rig.request().0, beside);
     assert_eq!(rig.decisions(Reason::ShardDown), 1);
@@ -124,7 +111,7 @@ fn light_weight_transactions_go_to_the_first_replica_and_the_client_sees_no_mark
     assert_eq!(rig.answer(client).body, prepared(&[9; 16], 0, ("tab", "t"), b"c"));
     let _spread = rig.all_requests();
 
-    know_tablet(&mut rig, &[(2, 1), (0, 0), (1, 0)]);
+    rig.know_tablet(&[(2, 1), (0, 0), (1, 0)]);
     for stream in 0..9 {
         rig.send(client, &execute(stream, &[9; 16], b"k"));
     }
@@ -142,7 +129,7 @@ fn serial_reads_go_to_the_first_replica() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
-    know_tablet(&mut rig, &[(2, 1), (0, 0), (1, 0)]);
+    rig.know_tablet(&[(2, 1), (0, 0), (1, 0)]);
     for stream in 0..9 {
         rig.send(client, &execute_at(stream, &[9; 16], b"k", (SERIAL, 0)));
     }
@@ -155,7 +142,7 @@ fn a_batch_follows_its_first_child_that_is_known() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_insert(client, "tab", 9);
-    know_tablet(&mut rig, &[(1, 1)]);
+    rig.know_tablet(&[(1, 1)]);
     for stream in 0..5 {
         rig.send(client, &batch(stream, 0, &[(&[1; 16], b"a"), (&[9; 16], b"b")]));
     }

@@ -1,13 +1,16 @@
 //! An engine with hand-made clients and nodes. After each input all outputs are taken, as the
 //! shell does; output of which the engine did not tell fails the test.
 
+mod orders;
+mod statements;
+
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::{Engine, EngineSettings};
-use shardlane::engine::order::{News, Order};
+use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
 use shardlane::flow::limits::Limits;
 use shardlane::routing::decision::Reason;
@@ -69,7 +72,13 @@ pub(crate) fn snapshot(version: u64, nodes: u16) -> Arc<Snapshot> {
 pub(crate) fn settings() -> EngineSettings {
     // Nobody here answers OPTIONS unasked; the tests of heartbeats turn them on.
     let limits = Limits { heartbeat_us: 0, ..Limits::default() };
-    EngineSettings { limits, rack: None, has_peers: true, compression_told: Vec::new() }
+    EngineSettings {
+        limits,
+        rack: None,
+        some_nodes: false,
+        has_peers: true,
+        compression_told: Vec::new(),
+    }
 }
 
 pub(crate) fn token(key: &[u8]) -> i64 {
@@ -290,44 +299,6 @@ impl Rig {
         self.input(Engine::on_deadline);
     }
 
-    /// A client prepares `text`; the node calls it `id`, and the other nodes prepare it as well.
-    pub(crate) fn prepare(&mut self, client: ClientKey, text: &str, answer: &[u8]) {
-        self.send(client, &frames::prepare(77, text));
-        let (lane, request) = self.request();
-        assert_eq!(request.opcode(), Opcode::Prepare);
-        self.result(lane, request.stream(), answer);
-        for (lane, spread) in self.all_requests() {
-            assert_eq!(spread.text(), text);
-            self.result(lane, spread.stream(), answer);
-        }
-        let told = self.answer(client);
-        assert_eq!((told.stream(), told.opcode()), (77, Opcode::Result));
-    }
-
-    /// Prepares a SELECT by `k` of `keyspace.t` under the id `[id; 16]`.
-    pub(crate) fn prepare_select(&mut self, client: ClientKey, keyspace: &str, id: u8) {
-        let text = format!("SELECT v FROM {keyspace}.t WHERE k = ? /* {id} */");
-        let answer = frames::prepared(&[id; 16], 0, (keyspace, "t"), b"columns");
-        self.prepare(client, &text, &answer);
-    }
-
-    /// Prepares an INSERT into `keyspace.t` under the id `[id; 16]`.
-    pub(crate) fn prepare_insert(&mut self, client: ClientKey, keyspace: &str, id: u8) {
-        let text = format!("INSERT INTO {keyspace}.t (k) VALUES (?) /* {id} */");
-        let answer = frames::prepared(&[id; 16], 0, (keyspace, "t"), b"");
-        self.prepare(client, &text, &answer);
-    }
-
-    /// The next keyspace whose lanes are to be opened.
-    pub(crate) fn opened(&mut self) -> Option<(SetId, Arc<str>)> {
-        let is_open = |order: &Order| matches!(order, Order::OpenSet { .. });
-        let at = self.orders.iter().position(is_open)?;
-        match self.orders.remove(at)? {
-            Order::OpenSet { set, keyspace } => Some((set, keyspace)),
-            _ => None,
-        }
-    }
-
     pub(crate) fn decisions(&self, reason: Reason) -> u64 {
         self.engine.tally().routing[reason as usize]
     }
@@ -338,54 +309,6 @@ impl Rig {
 
     pub(crate) fn ended(&self) -> u64 {
         self.engine.tally().ended.iter().flatten().sum()
-    }
-
-    pub(crate) fn lanes_to_close(&mut self) -> Vec<LaneKey> {
-        let mut lanes = Vec::new();
-        self.orders.retain(|order| match order {
-            Order::CloseLane(lane) => {
-                lanes.push(*lane);
-                false
-            }
-            _ => true,
-        });
-        lanes
-    }
-
-    pub(crate) fn clients_to_close(&mut self) -> Vec<ClientKey> {
-        let mut clients = Vec::new();
-        self.orders.retain(|order| match order {
-            Order::CloseClient(client) => {
-                clients.push(*client);
-                false
-            }
-            _ => true,
-        });
-        clients
-    }
-
-    pub(crate) fn clients_to_resume(&mut self) -> Vec<ClientKey> {
-        let mut clients = Vec::new();
-        self.orders.retain(|order| match order {
-            Order::ResumeClient(client) => {
-                clients.push(*client);
-                false
-            }
-            _ => true,
-        });
-        clients
-    }
-
-    pub(crate) fn news(&mut self) -> Vec<News> {
-        let mut news = Vec::new();
-        self.orders.retain(|order| match order {
-            Order::Tell(told) => {
-                news.push(told.clone());
-                false
-            }
-            _ => true,
-        });
-        news
     }
 
     /// All lanes break and all waits run out: then every request has ended, and nothing is left.

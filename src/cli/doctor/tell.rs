@@ -19,6 +19,7 @@ use crate::control::publication::Publisher;
 use crate::control::routes::{Route, RouteSettings, Routes};
 use crate::net::lanes::lane_set::LaneSet;
 use crate::net::logins::credential_book::CredentialBook;
+use crate::server::choice::Choice;
 use crate::server::rotation::Tls;
 use crate::server::{crew, settings};
 
@@ -86,7 +87,7 @@ async fn examine(given: &Settings, findings: &mut Findings) {
     let data_center = &publication.data_center;
     routes_of(&control.routes, &reached.metadata, findings);
     cluster::examine((given, &tls), &mut reached, data_center, findings).await;
-    let mut targets = crew::local_targets(&publication);
+    let mut targets = crew::local_targets(&publication, &Choice::default());
     targets.sort_by_key(|target| target.address);
     let agreement_ms = given.limits.agreement_timeout_us / 1_000;
     let set = LaneSet::plain(credential);

@@ -16,6 +16,7 @@ use crate::net::lanes::dial_stats::{DialStats, PortVerdict};
 use crate::net::lanes::extensions::{Extensions, host, sharding};
 use crate::net::lanes::handshake::{Login, ask_options, start_up};
 use crate::net::lanes::handshake_budget::NodeGate;
+use crate::net::lanes::lane_plan::Wanted;
 use crate::net::lanes::lane_set::LaneSet;
 use crate::net::lanes::proxied;
 use crate::net::tls::explain::explain;
@@ -35,8 +36,8 @@ pub struct DialSettings {
     pub connect_timeout_ms: u64,
     /// Longest handshake at the first try, from OPTIONS to ready; it grows alike.
     pub handshake_timeout_ms: u64,
-    /// Whether a node gets a lane for each of its shards, or one in all.
-    pub lane_per_shard: bool,
+    /// Which lanes a node gets.
+    pub lanes: Wanted,
     /// Whether shards are dialled by source port at all.
     pub shard_aware: bool,
     /// Shard-aware port of nodes that do not tell theirs: they listen there by default.
@@ -63,7 +64,7 @@ impl Default for DialSettings {
         Self {
             connect_timeout_ms: 5_000,
             handshake_timeout_ms: 5_000,
-            lane_per_shard: true,
+            lanes: Wanted::EachShard,
             shard_aware: true,
             shard_aware_port_default: Some(19_042),
             proxy_protocol_port: None,

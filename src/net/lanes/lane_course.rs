@@ -5,7 +5,7 @@
 
 use crate::net::lanes::backoff::{Backoff, BackoffSettings};
 use crate::net::lanes::handshake_budget::HANDSHAKES_PER_NODE;
-use crate::net::lanes::lane_plan::{Arrival, Dial, LanePlan, LaneSerial};
+use crate::net::lanes::lane_plan::{Arrival, Dial, LanePlan, LaneSerial, Wanted};
 use crate::token::shard::{ShardId, Sharder};
 
 /// Connections of shards that have their lane, held for each shard of the node while others are
@@ -65,7 +65,7 @@ pub struct Opened {
 pub struct LaneCourse {
     plan: LanePlan,
     backoff: Backoff,
-    per_shard: bool,
+    lanes: Wanted,
     running: usize,
     excess: usize,
     /// The shard-aware port failed; whether that is the port's fault tells the plain port.
@@ -77,14 +77,14 @@ pub struct LaneCourse {
 }
 
 impl LaneCourse {
-    /// Wants one lane a shard, or one in all. The waits are drawn from `seed`.
+    /// Without lanes. The waits are drawn from `seed`.
     #[must_use]
-    pub fn new(per_shard: bool, settings: BackoffSettings, seed: u64) -> Self {
+    pub fn new(lanes: Wanted, settings: BackoffSettings, seed: u64) -> Self {
         let mut backoff = Backoff::new(settings, seed);
         Self {
-            plan: LanePlan::new(per_shard, backoff.jitter().word()),
+            plan: LanePlan::new(lanes, backoff.jitter().word()),
             backoff,
-            per_shard,
+            lanes,
             running: 0,
             excess: 0,
             is_suspect: false,
@@ -180,7 +180,7 @@ impl LaneCourse {
     /// Takes in that a try ended without any news, which no try should: all starts over.
     pub fn on_vanished(&mut self, now: u64) {
         self.running = self.running.saturating_sub(1);
-        self.plan = LanePlan::new(self.per_shard, self.backoff.jitter().word());
+        self.plan = LanePlan::new(self.lanes, self.backoff.jitter().word());
         self.wait_after_failure(now);
     }
 
@@ -189,6 +189,16 @@ impl LaneCourse {
         if self.plan.on_down(serial) {
             self.wait_after_failure(now);
         }
+    }
+
+    /// Takes in that a request asked for a shard.
+    pub fn on_asked_for(&mut self, shard: ShardId) {
+        self.plan.on_asked_for(shard);
+    }
+
+    /// Takes in that a lane was closed since nobody used it.
+    pub fn on_unused(&mut self, serial: LaneSerial) {
+        self.plan.on_unused(serial);
     }
 
     /// Takes in that the node is said to be up: no long wait any more.

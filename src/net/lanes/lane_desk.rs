@@ -17,6 +17,7 @@ use crate::net::lanes::lane_plan::LaneSerial;
 use crate::net::lanes::lane_set::LaneSet;
 use crate::net::logins::login_desk::LoginSettings;
 use crate::session::sasl::SaslToken;
+use crate::token::shard::ShardId;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::SetId;
 
@@ -165,6 +166,16 @@ impl LaneDesk {
     /// A lane is gone: its keeper opens another.
     pub fn on_lane_down(&self, (set, node): (SetId, NodeId), serial: LaneSerial) {
         self.tell((set.0, node), KeeperInput::LaneDown(serial));
+    }
+
+    /// A request asked for a shard of a node that has no lane in `set`.
+    pub fn on_asked_for(&self, (set, node): (SetId, NodeId), shard: ShardId) {
+        self.tell((set.0, node), KeeperInput::AskedFor(shard));
+    }
+
+    /// A lane was closed since nobody used it.
+    pub fn on_lane_unused(&self, (set, node): (SetId, NodeId), serial: LaneSerial) {
+        self.tell((set.0, node), KeeperInput::Unused(serial));
     }
 
     /// A node is said to be up.

@@ -17,9 +17,9 @@ use crate::net::lanes::dial_error::DialError;
 use crate::net::lanes::dial_stats::PortVerdict;
 use crate::net::lanes::handshake_budget::NodeGate;
 use crate::net::lanes::lane_course::{Failure, LaneCourse, Next};
-use crate::net::lanes::lane_plan::{Arrival, Dial, LaneSerial};
+use crate::net::lanes::lane_plan::{Arrival, Dial, LaneSerial, Wanted};
 use crate::net::lanes::lane_set::LaneSet;
-use crate::token::shard::Sharder;
+use crate::token::shard::{ShardId, Sharder};
 use crate::topology::id::NodeId;
 
 /// What a keeper is told.
@@ -29,6 +29,10 @@ pub enum KeeperInput {
     LaneDown(LaneSerial),
     /// The node is said to be up; do not wait any longer.
     NodeUp,
+    /// A request asked for a shard that has no lane.
+    AskedFor(ShardId),
+    /// A lane was closed since nobody used it; open no other before somebody asks.
+    Unused(LaneSerial),
 }
 
 /// What a keeper tells.
@@ -75,8 +79,8 @@ pub struct LaneKeeper {
     pub target: NodeTarget,
     /// The node's gate, shared with all that dial it.
     pub gate: Arc<NodeGate>,
-    /// Whose lanes to keep: one a shard, or a single one if the set has a keyspace or
-    /// the settings ask for no more.
+    /// Whose lanes to keep: those that the settings ask for, or a single one if the set has a
+    /// keyspace.
     pub set: LaneSet,
     /// Waits after failures, and where its random numbers start.
     pub backoff: (BackoffSettings, u64),
@@ -133,9 +137,12 @@ pub async fn keep(
 impl Keeper {
     fn new(start: LaneKeeper) -> Self {
         let (settings, seed) = start.backoff;
-        let per_shard = start.dialer.settings().lane_per_shard && start.set.keyspace.is_none();
+        let lanes = match start.set.keyspace {
+            None => start.dialer.settings().lanes,
+            Some(_) => Wanted::One,
+        };
         Self {
-            course: LaneCourse::new(per_shard, settings, seed),
+            course: LaneCourse::new(lanes, settings, seed),
             running: JoinSet::new(),
             reports: VecDeque::new(),
             excess: Vec::new(),
@@ -180,6 +187,8 @@ impl Keeper {
         match input {
             KeeperInput::LaneDown(serial) => self.course.on_lane_down(*serial, now),
             KeeperInput::NodeUp => self.course.on_node_up(now),
+            KeeperInput::AskedFor(shard) => self.course.on_asked_for(*shard),
+            KeeperInput::Unused(serial) => self.course.on_unused(*serial),
         }
     }
 

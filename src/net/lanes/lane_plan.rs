@@ -9,6 +9,18 @@ use crate::token::shard::{ShardId, Sharder};
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct LaneSerial(pub u64);
 
+/// Which lanes of a node are wanted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Wanted {
+    /// One, to any shard.
+    One,
+    /// One to each shard.
+    #[default]
+    EachShard,
+    /// One to any shard, and one to each shard that a request asked for, as long as it is used.
+    ShardsInUse,
+}
+
 /// What to dial.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Dial {
@@ -29,6 +41,8 @@ pub enum Arrival {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Slot {
+    /// No request asked for it.
+    Unwanted,
     Down,
     Dialling,
     Up(LaneSerial),
@@ -37,8 +51,7 @@ enum Slot {
 /// The lanes of one node and set.
 #[derive(Debug)]
 pub struct LanePlan {
-    /// Else one lane for the whole node.
-    per_shard: bool,
+    lanes: Wanted,
     /// What the node said last; `None` before it was first asked.
     sharder: Option<Option<Sharder>>,
     slots: Vec<Slot>,
@@ -50,12 +63,11 @@ pub struct LanePlan {
 }
 
 impl LanePlan {
-    /// Wants one lane a shard, or one in all. How many shards there are tells the first lane.
-    /// Shards are dialled in turn, from the one that `start` leads to: if all proxies began at
+    /// How many shards there are tells the first lane. Shards are dialled in turn, from the one that `start` leads to: if all proxies began at
     /// shard 0, they would queue there together, then at shard 1.
     #[must_use]
-    pub fn new(per_shard: bool, start: u32) -> Self {
-        Self { per_shard, sharder: None, slots: vec![Slot::Down], start, hunting: 0, serials: 0 }
+    pub fn new(lanes: Wanted, start: u32) -> Self {
+        Self { lanes, sharder: None, slots: vec![Slot::Down], start, hunting: 0, serials: 0 }
     }
 
     /// How the node divides its data, once it is known.
@@ -64,10 +76,11 @@ impl LanePlan {
         self.sharder.flatten()
     }
 
-    /// Counts the lanes that are wanted.
+    /// Counts the lanes that are wanted: one at least.
     #[must_use]
     pub fn wanted(&self) -> usize {
-        self.slots.len()
+        let wanted = self.slots.iter().filter(|slot| **slot != Slot::Unwanted).count();
+        wanted.max(1)
     }
 
     /// Counts the lanes that are up.
@@ -104,9 +117,9 @@ impl LanePlan {
     /// Takes in a new connection, which came to `shard`.
     pub fn on_opened(&mut self, dial: Dial, shard: ShardId) -> Arrival {
         self.on_ended(dial);
-        let at = if self.per_shard { usize::from(shard.0) } else { 0 };
+        let at = if self.lanes == Wanted::One { 0 } else { usize::from(shard.0) };
         match self.slots.get_mut(at) {
-            Some(slot @ (Slot::Down | Slot::Dialling)) => {
+            Some(slot @ (Slot::Unwanted | Slot::Down | Slot::Dialling)) => {
                 let serial = LaneSerial(self.serials);
                 self.serials += 1;
                 *slot = Slot::Up(serial);
@@ -124,8 +137,11 @@ impl LanePlan {
         }
         let is_change = self.sharder.replace(sharder).is_some();
         let nr_shards = sharder.map_or(1, |sharder| usize::from(sharder.nr_shards().get()));
-        let wanted = if self.per_shard { nr_shards } else { 1 };
-        self.slots = vec![Slot::Down; wanted];
+        self.slots = match self.lanes {
+            Wanted::One => vec![Slot::Down],
+            Wanted::EachShard => vec![Slot::Down; nr_shards],
+            Wanted::ShardsInUse => vec![Slot::Unwanted; nr_shards],
+        };
         is_change
     }
 
@@ -142,6 +158,23 @@ impl LanePlan {
                 true
             }
             None => false,
+        }
+    }
+
+    /// Takes in that a request asked for a shard.
+    pub fn on_asked_for(&mut self, shard: ShardId) {
+        if self.lanes == Wanted::ShardsInUse
+            && let Some(slot @ Slot::Unwanted) = self.slots.get_mut(usize::from(shard.0))
+        {
+            *slot = Slot::Down;
+        }
+    }
+
+    /// Takes in that a lane was closed since nobody used it.
+    pub fn on_unused(&mut self, serial: LaneSerial) {
+        let mut slots = self.slots.iter_mut();
+        if let Some(slot) = slots.find(|slot| **slot == Slot::Up(serial)) {
+            *slot = if self.lanes == Wanted::ShardsInUse { Slot::Unwanted } else { Slot::Down };
         }
     }
 
@@ -177,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_first_lane_comes_alone_and_by_the_plain_port() {
-        let mut plan = LanePlan::new(true, 0);
+        let mut plan = LanePlan::new(Wanted::EachShard, 0);
         assert_eq!(plan.next(true, true), Some(Dial::Any));
         assert_eq!(plan.next(true, true), None);
 
@@ -201,7 +234,7 @@ mod tests {
 
     #[test]
     fn plans_begin_at_shards_of_their_own_and_go_round() {
-        let mut plan = LanePlan::new(true, 7);
+        let mut plan = LanePlan::new(Wanted::EachShard, 7);
         let dial = plan.next(true, true).unwrap();
         assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
         assert_eq!(plan.on_opened(dial, ShardId(0)), Arrival::Lane(LaneSerial(0)));
@@ -249,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_set_with_a_keyspace_has_one_lane_on_any_shard() {
-        let mut plan = LanePlan::new(false, 0);
+        let mut plan = LanePlan::new(Wanted::One, 0);
         let dial = plan.next(true, true).unwrap();
         assert!(!plan.on_sharder(Sharder::new(8, 12).ok()));
         assert!(matches!(plan.on_opened(dial, ShardId(5)), Arrival::Lane(_)));
@@ -257,8 +290,53 @@ mod tests {
         assert_eq!(plan.next(true, true), None);
     }
 
+    #[test]
+    fn shards_that_nobody_asks_for_have_no_lane() {
+        let mut plan = LanePlan::new(Wanted::ShardsInUse, 0);
+        let first = plan.next(true, true).unwrap();
+        assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
+        assert_eq!(plan.on_opened(first, ShardId(3)), Arrival::Lane(LaneSerial(0)));
+        assert_eq!((plan.next(true, true), plan.is_complete()), (None, true));
+
+        plan.on_asked_for(ShardId(1));
+        plan.on_asked_for(ShardId(3));
+        plan.on_asked_for(ShardId(99));
+        let second = plan.next(true, true).unwrap();
+        assert_eq!(second, Dial::Shard(ShardId(1)));
+        assert_eq!(plan.on_opened(second, ShardId(1)), Arrival::Lane(LaneSerial(1)));
+        assert_eq!((plan.up(), plan.wanted()), (2, 2));
+    }
+
+    #[test]
+    fn a_lane_that_nobody_used_stays_closed_and_a_lost_one_does_not() {
+        let mut plan = LanePlan::new(Wanted::ShardsInUse, 0);
+        let first = plan.next(true, true).unwrap();
+        assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
+        plan.on_opened(first, ShardId(0));
+        for shard in [1, 2] {
+            plan.on_asked_for(ShardId(shard));
+            let dial = plan.next(true, true).unwrap();
+            plan.on_opened(dial, ShardId(shard));
+        }
+        plan.on_unused(LaneSerial(1));
+        assert_eq!(plan.next(true, true), None);
+        assert!(plan.on_down(LaneSerial(2)));
+        assert_eq!(plan.next(true, true), Some(Dial::Shard(ShardId(2))));
+    }
+
+    #[test]
+    fn a_node_that_lost_all_its_lanes_gets_one_again_though_nobody_asked() {
+        let mut plan = LanePlan::new(Wanted::ShardsInUse, 0);
+        let first = plan.next(true, true).unwrap();
+        assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
+        plan.on_opened(first, ShardId(2));
+        plan.on_unused(LaneSerial(0));
+        assert!(!plan.is_complete());
+        assert_eq!(plan.next(true, true), Some(Dial::Any));
+    }
+
     fn plan_with(nr_shards: u16, first: u16) -> LanePlan {
-        let mut plan = LanePlan::new(true, 0);
+        let mut plan = LanePlan::new(Wanted::EachShard, 0);
         let dial = plan.next(true, true).unwrap();
         assert!(!plan.on_sharder(Sharder::new(nr_shards, 12).ok()));
         assert_eq!(plan.on_opened(dial, ShardId(first)), Arrival::Lane(LaneSerial(0)));

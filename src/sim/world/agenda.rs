@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::net::lanes::lane_plan::Dial;
-use crate::sim::world::faults::Mending;
-use crate::sim::world::link::LinkId;
+use crate::sim::world::faults::outbreak::Mending;
+use crate::sim::world::network::link::LinkId;
 use crate::topology::snapshot::Snapshot;
 
 /// Something that happens.

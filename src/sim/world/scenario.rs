@@ -2,7 +2,7 @@
 
 use crate::flow::limits::Limits;
 use crate::sim::world::chance::Chance;
-use crate::sim::world::faults::FaultKind;
+use crate::sim::world::faults::outbreak::FaultKind;
 
 /// Rows of each table that clients read.
 pub const ROWS: u64 = 32;

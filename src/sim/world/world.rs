@@ -14,15 +14,15 @@ use crate::sim::cluster::error::ClusterError;
 use crate::sim::cluster::options::ClusterOptions;
 use crate::sim::like::Like;
 use crate::sim::world::agenda::{Agenda, Event};
-use crate::sim::world::asker::Asker;
 use crate::sim::world::chance::Chance;
-use crate::sim::world::checks::Counted;
-use crate::sim::world::control::Control;
-use crate::sim::world::held::Held;
-use crate::sim::world::keeper::Keeper;
-use crate::sim::world::ledger::Ledger;
-use crate::sim::world::link::{Link, LinkId};
-use crate::sim::world::node::Mood;
+use crate::sim::world::clients::asker::Asker;
+use crate::sim::world::model::checks::Counted;
+use crate::sim::world::model::held::Held;
+use crate::sim::world::model::ledger::Ledger;
+use crate::sim::world::network::link::{Link, LinkId};
+use crate::sim::world::network::node::Mood;
+use crate::sim::world::proxy::control::Control;
+use crate::sim::world::proxy::keeper::Keeper;
 use crate::sim::world::scenario::Scenario;
 use crate::sim::world::story::Story;
 use crate::topology::snapshot::SnapshotBuilder;
@@ -84,6 +84,7 @@ impl World {
         })?;
         let settings = EngineSettings {
             limits: scenario.limits,
+            some_nodes: false,
             rack: scenario.seed.is_multiple_of(3).then(|| "r1".into()),
             has_peers: true,
             compression_told: Vec::new(),

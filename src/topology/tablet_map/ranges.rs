@@ -1,4 +1,4 @@
-//! The tablets of one table, sorted, in chunks.
+//! Tablets of one table, sorted, in chunks: those that are too different for a grid.
 //!
 //! One sorted list would move half of itself for every tablet that is learned: quadratic in the
 //! number of tablets. Chunks bound that to [`CHUNK_LEN_MAX`]; a list of the chunks' last tokens
@@ -7,6 +7,7 @@
 //! two requests the kernel runs, and there is little left of the map in the cache.
 
 use crate::topology::id::NodeId;
+use crate::topology::tablet::ReplicaList;
 use crate::topology::tablet::Replicas;
 use crate::topology::tablet::Tablet;
 
@@ -47,8 +48,7 @@ impl Ranges {
         self.len
     }
 
-    #[inline]
-    pub(super) fn locate(&self, token: i64) -> Option<&Replicas> {
+    pub(super) fn locate(&self, token: i64) -> Option<ReplicaList<'_>> {
         let index = seek(&self.tops, (i64::MIN, i64::MAX), token);
         let chunk = self.chunks.get(index)?;
         let below = index.checked_sub(1).and_then(|index| self.tops.get(index));
@@ -58,7 +58,7 @@ impl Ranges {
             (below.copied().unwrap_or(i64::MIN), *top),
             token,
         ))?;
-        (span.first < token).then_some(&span.replicas)
+        (span.first < token).then(|| span.replicas.list())
     }
 
     /// Tells whether exactly this tablet is known.
@@ -72,13 +72,13 @@ impl Ranges {
     }
 
     /// Takes out every tablet that overlaps `(first, last]`. Equal borders don't overlap.
-    pub(super) fn cut(&mut self, first: i64, last: i64) -> Vec<Tablet> {
-        let mut out = Vec::new();
+    pub(super) fn cut(&mut self, first: i64, last: i64, out: &mut Vec<Tablet>) {
+        let before = out.len();
         let begin = self.tops.partition_point(|top| *top <= first);
         let mut emptied = begin..begin;
         let rest = self.chunks.iter_mut().zip(&mut self.tops).enumerate().skip(begin);
         for (index, (chunk, top)) in rest {
-            chunk.cut(first, last, &mut out);
+            chunk.cut(first, last, out);
             match chunk.lasts.last() {
                 // Only the first chunk can keep something below, so the emptied ones are neighbours.
                 None if emptied.is_empty() => emptied = index..index + 1,
@@ -93,8 +93,24 @@ impl Ranges {
         }
         self.chunks.drain(emptied.clone());
         self.tops.drain(emptied);
-        self.len -= out.len();
-        out
+        self.len -= out.len() - before;
+    }
+
+    /// Takes out up to `max` tablets that follow the one up to `after`; none when it is the last.
+    pub(super) fn take_after(&mut self, after: i64, max: usize) -> Vec<Tablet> {
+        let index = self.tops.partition_point(|top| *top <= after);
+        let Some((chunk, top)) = self.chunks.get_mut(index).zip(self.tops.get_mut(index)) else {
+            return Vec::new();
+        };
+        let taken = chunk.take_after(after, max);
+        self.len -= taken.len();
+        if let Some(last) = chunk.lasts.last() {
+            *top = *last;
+        } else {
+            self.chunks.remove(index);
+            self.tops.remove(index);
+        }
+        taken
     }
 
     /// Puts a tablet in its place. None that it overlaps is left, see [`Ranges::cut`].
@@ -129,31 +145,29 @@ impl Ranges {
         self.tops.insert(index + 1, upper_top);
     }
 
-    /// Drops the tablets that name `node`, and counts them.
-    pub(super) fn drop_naming(&mut self, node: NodeId) -> usize {
-        let named = |chunk: &Chunk| chunk.spans.iter().any(|span| span.replicas.names(node));
-        if !self.chunks.iter().any(named) {
-            return 0;
+    /// Drops the tablets that name `node`.
+    pub(super) fn drop_naming(&mut self, node: NodeId) {
+        let is_named = |span: &Span| span.replicas.list().names(node);
+        if !self.chunks.iter().any(|chunk| chunk.spans.iter().any(is_named)) {
+            return;
         }
-        let old = std::mem::take(self);
-        for chunk in old.chunks {
-            for tablet in chunk.into_tablets().filter(|tablet| !tablet.replicas.names(node)) {
-                self.add(tablet);
+        for chunk in std::mem::take(self).chunks {
+            for tablet in chunk.into_tablets() {
+                if !tablet.replicas.list().names(node) {
+                    self.add(tablet);
+                }
             }
         }
-        old.len - self.len
     }
 
-    /// Drops a chunk of tablets, each one in its turn, and counts them.
-    pub(super) fn drop_some(&mut self) -> usize {
+    /// Drops a chunk of tablets, each one in its turn.
+    pub(super) fn drop_some(&mut self) {
         if self.chunks.is_empty() {
-            return 0;
+            return;
         }
         self.dropped_chunk = (self.dropped_chunk + 1) % self.chunks.len();
         self.tops.remove(self.dropped_chunk);
-        let dropped = self.chunks.remove(self.dropped_chunk).lasts.len();
-        self.len -= dropped;
-        dropped
+        self.len -= self.chunks.remove(self.dropped_chunk).lasts.len();
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Tablet> + '_ {
@@ -189,6 +203,12 @@ impl Chunk {
             let pairs = self.lasts.drain(begin..end).zip(self.spans.drain(begin..end));
             out.extend(pairs.map(tablet));
         }
+    }
+
+    fn take_after(&mut self, after: i64, max: usize) -> Vec<Tablet> {
+        let begin = self.lasts.partition_point(|known| *known <= after);
+        let end = begin.saturating_add(max).min(self.lasts.len());
+        self.lasts.drain(begin..end).zip(self.spans.drain(begin..end)).map(tablet).collect()
     }
 
     /// The upper half of a full chunk.

@@ -12,6 +12,7 @@ use super::*;
 use crate::token::shard::ShardId;
 use crate::topology::tablet::Replica;
 
+mod layouts;
 mod settling;
 
 const T: TableId = TableId(0);
@@ -164,8 +165,8 @@ fn a_hundred_thousand_tablets_in_random_order_are_found_and_take_little_room() {
         assert_eq!(node_at(&map, T, first(index) + 1), Some(node(index)));
         assert_eq!(node_at(&map, T, first(index) + width), Some(node(index)));
     }
-    assert!(map.memory_bytes() <= 20_000_000, "{} bytes", map.memory_bytes());
-    assert!(map.memory_bytes() >= 100_000 * 48, "{} bytes", map.memory_bytes());
+    assert!(map.memory_bytes() <= 5_000_000, "{} bytes", map.memory_bytes());
+    assert!(map.memory_bytes() >= 100_000 * 32, "{} bytes", map.memory_bytes());
 }
 
 #[derive(Clone, Debug)]
@@ -273,7 +274,7 @@ fn small_step() -> impl Strategy<Value = Step> {
 
 fn node_at(map: &TabletMap, table: TableId, token: i64) -> Option<u16> {
     let replicas = map.locate(table, Token::new(token))?;
-    Some(replicas.as_slice().first()?.node.0)
+    Some(replicas.iter().next()?.node.0)
 }
 
 fn tablet(first: i64, last: i64, node: u16) -> Tablet {

@@ -25,7 +25,7 @@ async fn every_shard_gets_its_lane_and_nothing_is_opened_in_vain() {
 #[tokio::test]
 async fn a_node_has_one_lane_where_that_is_all_that_is_asked_for() {
     let node = FakeNode::start("127.0.62.29", 6).await;
-    let settings = DialSettings { lane_per_shard: false, ..DialSettings::default() };
+    let settings = DialSettings { lanes: Wanted::One, ..DialSettings::default() };
     let mut kept = Kept::with(settings, node.plain, None);
     kept.shards(1).await;
     let more = timeout(Duration::from_millis(100), kept.reports.recv()).await;

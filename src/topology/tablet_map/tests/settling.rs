@@ -147,7 +147,7 @@ fn hear(
         for token in &renewed {
             let expected = tablet_of(new, *token);
             let found = map.locate(T, Token::new(*token));
-            prop_assert_eq!(found, Some(&expected.replicas), "token {}", token);
+            prop_assert_eq!(found, Some(expected.replicas.list()), "token {}", token);
         }
     }
     Ok(())

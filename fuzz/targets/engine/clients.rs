@@ -1,0 +1,136 @@
+//! Clients: what they send, and what they may get.
+
+use std::collections::BTreeMap;
+
+use shardlane::engine::client::ClientKey;
+use shardlane::wire::header::{HEADER_LEN, Header, RESPONSE};
+use shardlane::wire::notation::put_string;
+use shardlane::wire::opcode::Opcode;
+
+use super::input::Input;
+use super::{BODY_LEN_MAX, READ_ID, WRITE_ID, World, marked, number_in, take_frame};
+use crate::support::frames;
+
+/// A client: what it sent, as far as it can be told from its bytes, and what it got.
+pub(super) struct Asker {
+    pub(super) key: ClientKey,
+    pub(super) version: u8,
+    pub(super) next: i16,
+    pub(super) sent: Vec<u8>,
+    pub(super) got: Vec<u8>,
+    pub(super) asked: BTreeMap<i16, u64>,
+    pub(super) answered: BTreeMap<i16, u64>,
+    /// Its bytes make no frames any more.
+    pub(super) garbled: bool,
+    pub(super) closing: bool,
+    /// It got an ERROR on stream 0, which may be the one that says goodbye.
+    pub(super) goodbye: bool,
+}
+
+impl World {
+    /// A client sends `bytes`; the model cuts them as well.
+    pub(super) fn feed(&mut self, at: usize, bytes: &[u8]) {
+        let Some(asker) = self.askers.get_mut(at) else { return };
+        if !self.rig.engine.may_read(asker.key) || asker.closing {
+            return;
+        }
+        asker.sent.extend_from_slice(bytes);
+        asker.cut_requests();
+        let key = asker.key;
+        self.rig.send(key, bytes);
+    }
+
+    pub(super) fn client_frame(&mut self, input: &mut Input<'_>) {
+        let at = input.below(self.askers.len());
+        let (opcode, stream, flags) = (input.byte() & 0x1f, i16::from(input.byte()), input.byte());
+        let body = input.bytes();
+        let Some(asker) = self.askers.get(at) else { return };
+        let body_len = u32::try_from(body.len()).expect("short");
+        let header =
+            Header { version: asker.version, flags: flags & 0x0f, stream, opcode, body_len };
+        self.feed(at, &[&header.to_bytes(), body].concat());
+    }
+
+    /// A client asks something sensible.
+    pub(super) fn ask(&mut self, input: &mut Input<'_>) {
+        let (at, kind, text) = (input.below(self.askers.len()), input.byte(), input.byte());
+        let Some(asker) = self.askers.get_mut(at) else { return };
+        let (stream, number) = (asker.next, self.numbers);
+        asker.next = (asker.next + 1) & 0x3fff;
+        self.numbers += 1;
+        self.origin.insert(number, (asker.key, stream));
+        let version = asker.version;
+        let key = marked(number);
+        let request = match kind % 16 {
+            0 => frames::query(stream, &format!("SELECT {number}")),
+            1 => frames::query(stream, &format!("INSERT {number}")),
+            2 => frames::query(stream, "CREATE TABLE other.t (k int PRIMARY KEY)"),
+            3 | 4 => frames::query(stream, &format!("USE ks{}", text % 4)),
+            5 => frames::execute(stream, &READ_ID, &key),
+            6 => frames::execute(stream, &WRITE_ID, &key),
+            7 => frames::batch(stream, text, &[(&WRITE_ID, &key), (&READ_ID, &key)]),
+            8 => frames::execute(stream, &[text; 16], &key),
+            9 => frames::query(stream, "SELECT * FROM system.local WHERE key='local'"),
+            10 => frames::prepare(stream, "SELECT key FROM system.local WHERE key = ?"),
+            11 => frames::prepare(stream, &format!("SELECT v FROM tab.t WHERE k = {text}")),
+            12 => frames::prepare(stream, &format!("USE ks{}", text % 3)),
+            13 => frames::frame((version, 0, stream), Opcode::Options, |_| {}),
+            14 => frames::frame((version, 0, stream), Opcode::Register, |out| {
+                out.extend_from_slice(&[0, 1]);
+                put_string(out, "SCHEMA_CHANGE");
+            }),
+            _ => frames::execute_at(stream, &READ_ID, &key, (8, text & 0x02)),
+        };
+        self.feed(at, &frames::of_version(version, request));
+    }
+
+    /// A client reads at most `count` bytes.
+    pub(super) fn take_answers(&mut self, at: usize, count: usize) {
+        let Some(asker) = self.askers.get_mut(at) else { return };
+        let Some(out) = self.rig.engine.client_output(asker.key) else { return };
+        let count = count.min(out.len());
+        asker.got.extend_from_slice(&out[..count]);
+        let key = asker.key;
+        self.rig.input(|engine| engine.on_client_sent(key, count));
+        self.askers[at].check_answers(&self.origin);
+    }
+}
+
+impl Asker {
+    /// Counts the requests among what was sent.
+    fn cut_requests(&mut self) {
+        while !self.garbled {
+            let Some(&first) = self.sent.first() else { return };
+            self.garbled = first != self.version;
+            let Some(header) = Header::peek(&self.sent) else { return };
+            self.garbled |= header.body_len > BODY_LEN_MAX;
+            let len = HEADER_LEN + header.body_len as usize;
+            if self.garbled || self.sent.len() < len {
+                return;
+            }
+            *self.asked.entry(header.stream).or_default() += 1;
+            self.sent.drain(..len);
+        }
+    }
+
+    /// Holds each answer against what was asked.
+    fn check_answers(&mut self, origin: &BTreeMap<u64, (ClientKey, i16)>) {
+        while let Some(frame) = take_frame(&mut self.got) {
+            assert_eq!(frame.header.version, RESPONSE | self.version, "{frame:?}");
+            if frame.header.opcode == Opcode::Event.byte() {
+                assert_eq!(frame.stream(), -1, "{frame:?}");
+                continue;
+            }
+            if let Some(number) = number_in(&frame.body).filter(|_| frame.header.flags & 1 == 0) {
+                assert_eq!(origin[&number], (self.key, frame.stream()), "another's row");
+            }
+            let stream = frame.stream();
+            let answered = self.answered.entry(stream).or_default();
+            *answered += 1;
+            self.goodbye |= frame.header.opcode == Opcode::Error.byte() && stream == 0;
+            let more = u64::from(self.closing && self.goodbye && stream == 0);
+            let asked = self.asked.get(&stream).copied().unwrap_or(0);
+            assert!(*answered <= asked + more, "nobody asked: {frame:?}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! One modelled client: what it is like, what it holds, what it waits for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::sim::world::chance::Chance;
+use crate::sim::world::model::frames::Cutter;
+use crate::sim::world::model::statements::Handle;
+use crate::sim::world::network::link::LinkId;
+use crate::wire::compression::Compression;
+
+/// How a client behaves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::sim::world) enum Temper {
+    /// As drivers do.
+    Honest,
+    /// Reads now and then.
+    Slow,
+    /// Never reads again.
+    Deaf,
+    /// Sends what no driver sends.
+    Hostile,
+}
+
+/// A statement as the client holds it.
+#[derive(Clone, Debug)]
+pub(in crate::sim::world) struct Held {
+    /// What EXECUTE names.
+    pub(in crate::sim::world) id: Vec<u8>,
+    /// Names of its columns.
+    pub(in crate::sim::world) columns: Arc<[String]>,
+}
+
+/// One client.
+#[derive(Debug)]
+pub(in crate::sim::world) struct Asker {
+    /// How it behaves.
+    pub(in crate::sim::world) temper: Temper,
+    /// Protocol version.
+    pub(in crate::sim::world) version: u8,
+    /// What STARTUP asks for.
+    pub(in crate::sim::world) compression: Option<Compression>,
+    /// Whether it tells nodes to leave the columns out of results.
+    pub(in crate::sim::world) skip_metadata: bool,
+    /// Its connection.
+    pub(in crate::sim::world) link: Option<LinkId>,
+    /// Bytes that found no room yet.
+    pub(in crate::sim::world) outbox: Vec<u8>,
+    /// Answers, put together.
+    pub(in crate::sim::world) heard: Cutter,
+    /// Its requests by stream id.
+    pub(in crate::sim::world) waiting: BTreeMap<i16, u64>,
+    /// Set by READY.
+    pub(in crate::sim::world) ready: bool,
+    /// The keyspace that it is in.
+    pub(in crate::sim::world) keyspace: Option<usize>,
+    /// What it has prepared.
+    pub(in crate::sim::world) held: BTreeMap<Handle, Held>,
+    /// Whether it asks nothing more.
+    pub(in crate::sim::world) stopped: bool,
+}
+
+impl Asker {
+    /// A client that has not connected.
+    pub(in crate::sim::world) fn draw(chance: &mut Chance) -> Self {
+        let compression = match chance.below(4) {
+            0 => Some(Compression::Lz4),
+            1 => Some(Compression::Snappy),
+            _ => None,
+        };
+        Self {
+            temper: Temper::Honest,
+            version: if chance.one_in(4) { 3 } else { 4 },
+            compression,
+            skip_metadata: chance.one_in(2),
+            link: None,
+            outbox: Vec::new(),
+            heard: Cutter::default(),
+            waiting: BTreeMap::new(),
+            ready: false,
+            keyspace: None,
+            held: BTreeMap::new(),
+            stopped: false,
+        }
+    }
+
+    /// Whether it reads what arrives when it arrives.
+    pub(in crate::sim::world) fn reads_at_once(&self) -> bool {
+        matches!(self.temper, Temper::Honest | Temper::Hostile)
+    }
+
+    /// Whether it deserves every answer.
+    pub(in crate::sim::world) fn is_honest(&self) -> bool {
+        self.temper == Temper::Honest
+    }
+
+    /// Forgets a connection; returns the requests that it will have no answer to.
+    pub(in crate::sim::world) fn hang_up(&mut self) -> Vec<u64> {
+        self.link = None;
+        self.outbox.clear();
+        self.heard = Cutter::default();
+        self.ready = false;
+        self.keyspace = None;
+        std::mem::take(&mut self.waiting).into_values().collect()
+    }
+
+    /// A stream id that no request waits on.
+    pub(in crate::sim::world) fn free_stream(&self, chance: &mut Chance) -> i16 {
+        let mut stream = i16::try_from(chance.below(1 << 15)).unwrap_or(0);
+        if chance.one_in(2) {
+            stream %= 64;
+        }
+        while self.waiting.contains_key(&stream) {
+            stream = stream.wrapping_add(1) & i16::MAX;
+        }
+        stream
+    }
+}

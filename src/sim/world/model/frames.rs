@@ -1,0 +1,219 @@
+//! Requests as clients write them, and frames as the model reads them on their way.
+//!
+//! Every request carries its number as the client's timestamp, so that the model knows it again
+//! wherever it passes.
+
+use crate::wire::frame::write_frame;
+use crate::wire::header::{HEADER_LEN, Header};
+use crate::wire::notation::{
+    Reader, put_bytes, put_long, put_long_string, put_short, put_short_bytes, put_string_list,
+    put_string_map,
+};
+use crate::wire::opcode::Opcode;
+use crate::wire::request::batch::Batch;
+use crate::wire::request::execute::Execute;
+use crate::wire::request::parameters::{Parameters, SKIP_METADATA};
+use crate::wire::request::query::Query;
+
+/// Longest body that the model waits for; whoever announces more is not listened to any more.
+const BODY_MAX: u32 = 1 << 20;
+const VALUES: u8 = 0x01;
+const TIMESTAMP: u8 = 0x20;
+const CONSISTENCY_ONE: u16 = 1;
+/// The type of a batch of counter updates.
+const COUNTER_BATCH: u8 = 2;
+
+/// A whole frame that passed.
+#[derive(Clone, Debug)]
+pub(in crate::sim::world) struct Frame {
+    /// Its header.
+    pub(in crate::sim::world) header: Header,
+    /// Its body.
+    pub(in crate::sim::world) body: Vec<u8>,
+}
+
+impl Frame {
+    /// What it is, if that is known.
+    pub(in crate::sim::world) fn opcode(&self) -> Option<Opcode> {
+        Opcode::from_byte(self.header.opcode)
+    }
+
+    /// The bytes on the wire.
+    pub(in crate::sim::world) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = self.header.to_bytes().to_vec();
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+
+    /// The number of a client's request as it stands on a lane; our own have none. With `ids` an
+    /// EXECUTE names its columns behind the statement.
+    pub(in crate::sim::world) fn number_on_lane(&self, ids: bool) -> Option<u64> {
+        if !ids || self.opcode()? != Opcode::Execute {
+            return self.number();
+        }
+        let mut reader = Reader::new(&self.body);
+        reader.short_bytes().ok()?;
+        reader.short_bytes().ok()?;
+        let options = Parameters::read(&mut reader).ok()?.options().ok()?;
+        u64::try_from(options.timestamp_micros?).ok()
+    }
+
+    fn number(&self) -> Option<u64> {
+        let stamp = match self.opcode()? {
+            Opcode::Query => Query::read(&self.body).ok()?.parameters.options().ok()?,
+            Opcode::Execute => Execute::read(&self.body).ok()?.parameters.options().ok()?,
+            Opcode::Batch => {
+                let tail = Batch::read(&self.body).ok()?.tail().ok()?;
+                return u64::try_from(tail.timestamp_micros?).ok();
+            }
+            Opcode::Prepare
+            | Opcode::Error
+            | Opcode::Startup
+            | Opcode::Ready
+            | Opcode::Authenticate
+            | Opcode::Options
+            | Opcode::Supported
+            | Opcode::Result
+            | Opcode::Register
+            | Opcode::Event
+            | Opcode::AuthChallenge
+            | Opcode::AuthResponse
+            | Opcode::AuthSuccess => return None,
+        };
+        u64::try_from(stamp.timestamp_micros?).ok()
+    }
+
+    /// Code and text of an ERROR.
+    pub(in crate::sim::world) fn error(&self) -> Option<(i32, String)> {
+        if self.opcode()? != Opcode::Error {
+            return None;
+        }
+        let mut reader = Reader::new(&self.body);
+        Some((reader.int().ok()?, reader.string().ok()?.to_owned()))
+    }
+}
+
+/// Puts frames together again.
+#[derive(Debug, Default)]
+pub(in crate::sim::world) struct Cutter {
+    partial: Vec<u8>,
+    deaf: bool,
+}
+
+impl Cutter {
+    /// The frames that `bytes` complete.
+    pub(in crate::sim::world) fn push(&mut self, bytes: &[u8]) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        if self.deaf {
+            return frames;
+        }
+        self.partial.extend_from_slice(bytes);
+        let mut at = 0;
+        while let Some(header) = Header::peek(self.partial.get(at..).unwrap_or_default()) {
+            if header.body_len > BODY_MAX {
+                self.deaf = true;
+                return frames;
+            }
+            let end = at + HEADER_LEN + usize::try_from(header.body_len).unwrap_or(0);
+            let Some(body) = self.partial.get(at + HEADER_LEN..end) else { break };
+            frames.push(Frame { header, body: body.to_vec() });
+            at = end;
+        }
+        self.partial.drain(..at);
+        frames
+    }
+}
+
+/// How a client writes its requests.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sim::world) struct Hand {
+    /// Protocol version.
+    pub(in crate::sim::world) version: u8,
+    /// Stream id.
+    pub(in crate::sim::world) stream: i16,
+    /// Number of the request.
+    pub(in crate::sim::world) number: u64,
+}
+
+impl Hand {
+    fn frame(self, opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_frame(&mut out, (self.version, 0, self.stream), opcode, body);
+        out
+    }
+
+    fn stamp(self, out: &mut Vec<u8>) {
+        put_long(out, i64::try_from(self.number).unwrap_or(0));
+    }
+
+    /// OPTIONS.
+    pub(in crate::sim::world) fn options(self) -> Vec<u8> {
+        self.frame(Opcode::Options, |_| {})
+    }
+
+    /// STARTUP.
+    pub(in crate::sim::world) fn startup(self, options: &[(&str, &str)]) -> Vec<u8> {
+        self.frame(Opcode::Startup, |out| put_string_map(out, options))
+    }
+
+    /// REGISTER for everything.
+    pub(in crate::sim::world) fn register(self) -> Vec<u8> {
+        let kinds = ["SCHEMA_CHANGE", "STATUS_CHANGE", "TOPOLOGY_CHANGE"];
+        self.frame(Opcode::Register, |out| put_string_list(out, &kinds))
+    }
+
+    /// QUERY.
+    pub(in crate::sim::world) fn query(self, text: &str) -> Vec<u8> {
+        self.frame(Opcode::Query, |out| {
+            put_long_string(out, text);
+            put_short(out, CONSISTENCY_ONE);
+            out.push(TIMESTAMP);
+            self.stamp(out);
+        })
+    }
+
+    /// PREPARE.
+    pub(in crate::sim::world) fn prepare(self, text: &str) -> Vec<u8> {
+        self.frame(Opcode::Prepare, |out| put_long_string(out, text))
+    }
+
+    /// EXECUTE.
+    pub(in crate::sim::world) fn execute(
+        self,
+        id: &[u8],
+        values: &[i64],
+        skip_metadata: bool,
+    ) -> Vec<u8> {
+        self.frame(Opcode::Execute, |out| {
+            put_short_bytes(out, id);
+            put_short(out, CONSISTENCY_ONE);
+            let skip = if skip_metadata { SKIP_METADATA } else { 0 };
+            out.push(VALUES | TIMESTAMP | skip);
+            put_values(out, values);
+            self.stamp(out);
+        })
+    }
+
+    /// BATCH of prepared counter updates.
+    pub(in crate::sim::world) fn batch(self, id: &[u8], keys: &[i64]) -> Vec<u8> {
+        self.frame(Opcode::Batch, |out| {
+            out.push(COUNTER_BATCH);
+            put_short(out, u16::try_from(keys.len()).unwrap_or(0));
+            for key in keys {
+                out.push(1);
+                put_short_bytes(out, id);
+                put_values(out, &[*key]);
+            }
+            put_short(out, CONSISTENCY_ONE);
+            out.push(TIMESTAMP);
+            self.stamp(out);
+        })
+    }
+}
+
+fn put_values(out: &mut Vec<u8>, values: &[i64]) {
+    put_short(out, u16::try_from(values.len()).unwrap_or(0));
+    for value in values {
+        put_bytes(out, Some(&value.to_be_bytes()));
+    }
+}

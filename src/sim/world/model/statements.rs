@@ -1,0 +1,136 @@
+//! What clients ask, and the schema that it is asked of.
+
+use crate::sim::cluster::seed::mix;
+use crate::sim::world::scenario::Scenario;
+
+/// The keyspaces: one with tablets, one on the ring.
+pub(in crate::sim::world) const KEYSPACES: [&str; 2] = ["tab", "ring"];
+/// Added to a request's number for the second row of its batch.
+pub(in crate::sim::world) const SECOND_ROW: u64 = 1 << 40;
+
+/// A statement that clients prepare.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(in crate::sim::world) enum Shape {
+    /// Reads two columns of a row.
+    Read,
+    /// Reads all columns of a row, which become more.
+    ReadAll,
+    /// Adds one to a counter: to run it twice shows.
+    Count,
+    /// Writes a row that is not there yet: a light-weight transaction.
+    Insert,
+}
+
+/// A statement as a client prepared it.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(in crate::sim::world) struct Handle {
+    /// What it does.
+    pub(in crate::sim::world) shape: Shape,
+    /// In which keyspace.
+    pub(in crate::sim::world) keyspace: usize,
+    /// Whether its text names the keyspace; else the client must have said `USE`.
+    pub(in crate::sim::world) qualified: bool,
+}
+
+/// What a request asks.
+#[derive(Clone, Debug)]
+pub(in crate::sim::world) enum Ask {
+    /// OPTIONS, which the proxy answers itself.
+    Options,
+    /// STARTUP.
+    Startup,
+    /// REGISTER.
+    Register,
+    /// PREPARE.
+    Prepare(Handle),
+    /// EXECUTE with a key.
+    Execute(Handle, u64),
+    /// QUERY with the key in its text.
+    Text(Handle, u64),
+    /// BATCH of two counter updates.
+    Batch(Handle, u64),
+    /// `USE`.
+    Use(usize),
+    /// A change of the schema.
+    Schema,
+}
+
+impl Ask {
+    /// Whether to run it twice would do harm.
+    pub(in crate::sim::world) fn is_write(&self) -> bool {
+        match self {
+            Self::Execute(handle, _) | Self::Text(handle, _) => {
+                matches!(handle.shape, Shape::Count | Shape::Insert)
+            }
+            Self::Batch(..) => true,
+            Self::Options
+            | Self::Startup
+            | Self::Register
+            | Self::Prepare(_)
+            | Self::Use(_)
+            | Self::Schema => false,
+        }
+    }
+
+    /// The keyspace that the lane must be in: what it is in matters to texts that name none.
+    pub(in crate::sim::world) fn unqualified(&self) -> bool {
+        matches!(self, Self::Text(handle, _) | Self::Prepare(handle) if !handle.qualified)
+    }
+}
+
+/// Name of a keyspace.
+pub(in crate::sim::world) fn keyspace(number: usize) -> &'static str {
+    KEYSPACES.get(number).copied().unwrap_or("tab")
+}
+
+impl Handle {
+    fn table(self, name: &str) -> String {
+        if self.qualified { format!("{}.{name}", keyspace(self.keyspace)) } else { name.to_owned() }
+    }
+
+    /// Its text with a marker for the key.
+    pub(in crate::sim::world) fn text(self) -> String {
+        self.text_with("?")
+    }
+
+    /// Its text with `key` in it.
+    pub(in crate::sim::world) fn text_with(self, key: &str) -> String {
+        match self.shape {
+            Shape::Read => format!("SELECT pk, v FROM {} WHERE pk = {key}", self.table("t")),
+            Shape::ReadAll => format!("SELECT * FROM {} WHERE pk = {key}", self.table("t")),
+            Shape::Count => format!("UPDATE {} SET n = n + 1 WHERE pk = {key}", self.table("c")),
+            Shape::Insert => {
+                format!("INSERT INTO {} (pk, v) VALUES ({key}, 1) IF NOT EXISTS", self.table("l"))
+            }
+        }
+    }
+}
+
+/// The value that a row has from the beginning; no two rows of all tables have the same.
+pub(in crate::sim::world) fn value(keyspace: usize, key: u64) -> i64 {
+    mix(u64::try_from(keyspace).unwrap_or(0), key).cast_signed()
+}
+
+/// The statements that make the schema.
+pub(in crate::sim::world) fn schema(scenario: &Scenario) -> Vec<String> {
+    let factor = scenario.factor;
+    let replication = format!("{{'class': 'NetworkTopologyStrategy', 'datacenter1': {factor}}}");
+    let mut statements = vec![
+        format!(
+            "CREATE KEYSPACE tab WITH replication = {replication} AND tablets = {{'initial': {}}}",
+            scenario.tablets
+        ),
+        format!(
+            "CREATE KEYSPACE ring WITH replication = {replication} AND tablets = {{'enabled': false}}"
+        ),
+    ];
+    for keyspace in KEYSPACES {
+        let table = |name: &str, column: &str| {
+            format!("CREATE TABLE {keyspace}.{name} (pk bigint PRIMARY KEY, {column})")
+        };
+        statements.push(table("t", "v bigint"));
+        statements.push(table("c", "n counter"));
+        statements.push(table("l", "v bigint"));
+    }
+    statements
+}

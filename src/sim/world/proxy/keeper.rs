@@ -1,0 +1,43 @@
+//! Stands in for the lane keepers of `net/lanes`: the same course, without tasks and sockets.
+
+use crate::net::lanes::backoff::BackoffSettings;
+use crate::net::lanes::lane_course::LaneCourse;
+use crate::net::lanes::lane_plan::Wanted;
+use crate::sim::cluster::connections::ConnectionId;
+
+/// How long the shard-aware port is left alone after it led to a wrong shard.
+const PORT_BLOCK_US: u64 = 300_000_000;
+
+/// The lanes of one node and set.
+#[derive(Debug)]
+pub(in crate::sim::world) struct Keeper {
+    /// Which lanes are there, and what is dialled when.
+    pub(in crate::sim::world) course: LaneCourse,
+    port_blocked_until_us: u64,
+    /// Set while a wake-up is planned.
+    pub(in crate::sim::world) wakes_us: Option<u64>,
+    /// Connections that are one too many, and may be needed to find other shards.
+    pub(in crate::sim::world) excess: Vec<ConnectionId>,
+}
+
+impl Keeper {
+    /// A keeper without lanes.
+    pub(in crate::sim::world) fn new(lanes: Wanted, seed: u64) -> Self {
+        Self {
+            course: LaneCourse::new(lanes, BackoffSettings::default(), seed),
+            port_blocked_until_us: 0,
+            wakes_us: None,
+            excess: Vec::new(),
+        }
+    }
+
+    /// Whether the shard-aware port may be tried.
+    pub(in crate::sim::world) fn is_port_open(&self, now_us: u64) -> bool {
+        now_us >= self.port_blocked_until_us
+    }
+
+    /// The shard-aware port led astray, or nowhere.
+    pub(in crate::sim::world) fn block_port(&mut self, now_us: u64) {
+        self.port_blocked_until_us = now_us + PORT_BLOCK_US;
+    }
+}

@@ -1,0 +1,354 @@
+//! Many proxies at one cluster: what a restart of the whole cluster costs its nodes.
+//!
+//! Each proxy runs the real courses of its lane keepers. The nodes are a model: a shard greets one connection
+//! after another, each for a while of its CPU, and hangs up on nobody; who waits too long hangs up himself.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use shardlane::net::lanes::backoff::{BackoffSettings, Jitter};
+use shardlane::net::lanes::lane_course::{Failure, LaneCourse, Next};
+use shardlane::net::lanes::lane_plan::{Dial, LaneSerial, Wanted};
+use shardlane::token::shard::{ShardId, Sharder};
+
+/// Nobody is served before this, milliseconds: the nodes are away.
+const RETURN_MS: u64 = 60_000;
+/// The first look at a connection's way, there and back.
+const ROUND_TRIP_MS: u64 = 1;
+/// Time for one try at its first, as the product's default; it doubles with failures up to eightfold.
+const TIME_OUT_MS: u64 = 5_000;
+
+/// What is simulated.
+#[derive(Clone, Copy)]
+struct Scene {
+    proxies: usize,
+    nodes: usize,
+    /// Nodes that each proxy uses, others than the next one.
+    nodes_used: usize,
+    shards: u16,
+    /// CPU of a shard for one handshake, microseconds: 200 without a login, 10,000 with a slow password hash.
+    greeting_us: u64,
+    lanes: Wanted,
+    /// Shards of each node that a proxy has lanes to, where lanes are opened on demand.
+    in_use: u16,
+    backoff: BackoffSettings,
+    /// Within this time of their return the proxies hear that nodes are up, milliseconds.
+    told_within_ms: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// Lanes that there are in the end.
+    lanes: usize,
+    /// Tries that met a closed port, in the worst second, at one node.
+    refused_peak: usize,
+    /// The same in the last ten seconds, a second.
+    refused_late: usize,
+    /// Connections that reached a node after its return.
+    reached: usize,
+    /// Of those, the ones whose proxy lost patience.
+    timed_out: usize,
+    /// Most connections that waited for one shard at one time.
+    queue_peak: usize,
+    /// From the return of the nodes until half of, and all, lanes were there.
+    half_ms: u64,
+    all_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Event {
+    /// A keeper looks what to do.
+    Look { keeper: usize },
+    /// A try arrives at its node.
+    Arrive { keeper: usize, shard: Option<u16>, limit_ms: u64 },
+    /// A try met nobody.
+    Refused { keeper: usize, shard: Option<u16> },
+    /// A shard has greeted the first of its queue.
+    Greeted { shard: usize },
+    /// A keeper hears that the node is up.
+    Up { keeper: usize },
+}
+
+/// A connection in a shard's queue.
+#[derive(Clone, Copy)]
+struct Waiting {
+    keeper: usize,
+    dial: Dial,
+    until_us: u64,
+}
+
+struct World {
+    scene: Scene,
+    now_us: u64,
+    events: BinaryHeap<Reverse<(u64, u64, Event)>>,
+    serial: u64,
+    courses: Vec<LaneCourse>,
+    queues: Vec<VecDeque<Waiting>>,
+    refused: Vec<Vec<usize>>,
+    arrivals_us: Vec<u64>,
+    outcome: Outcome,
+}
+
+impl World {
+    fn new(scene: Scene) -> Self {
+        let keepers = scene.proxies * scene.nodes_used.min(scene.nodes);
+        let seconds = usize::try_from(RETURN_MS / 1_000).unwrap() + 1;
+        let course = |at: usize| {
+            let seed = 7_919 * u64::try_from(at).unwrap();
+            LaneCourse::new(scene.lanes, scene.backoff, seed)
+        };
+        Self {
+            scene,
+            now_us: 0,
+            events: BinaryHeap::new(),
+            serial: 0,
+            courses: (0..keepers).map(course).collect(),
+            queues: vec![VecDeque::new(); scene.nodes * usize::from(scene.shards)],
+            refused: vec![vec![0; seconds]; scene.nodes],
+            arrivals_us: Vec::new(),
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// All proxies are connected; the whole cluster goes away at once and comes back after a minute.
+    fn restart(mut self) -> Outcome {
+        let sharder = Sharder::new(self.scene.shards, 12).ok();
+        let wanted = match self.scene.lanes {
+            Wanted::One => 1,
+            Wanted::EachShard => self.scene.shards,
+            Wanted::ShardsInUse => self.scene.in_use,
+        };
+        for (number, course) in (0_u16..).zip(&mut self.courses) {
+            let _first = course.next(true, 0);
+            let shards = self.scene.shards;
+            for shard in 0..wanted {
+                let dial = if shard == 0 { Dial::Any } else { Dial::Shard(ShardId(shard)) };
+                // Each proxy uses shards of its own.
+                let shard = ShardId((number % 1_009 * wanted + shard) % shards);
+                let _opened = course.on_opened(dial, shard, sharder, 0);
+            }
+            assert_eq!(course.plan().up(), usize::from(wanted));
+            for serial in 0..wanted {
+                course.on_lane_down(LaneSerial(u64::from(serial)), 0);
+            }
+        }
+        let mut jitter = Jitter::new(1);
+        for keeper in 0..self.courses.len() {
+            self.look(keeper);
+            let up_ms = RETURN_MS + jitter.below(self.scene.told_within_ms);
+            self.at(1_000 * up_ms, Event::Up { keeper });
+        }
+        while let Some(Reverse((at_us, _, event))) = self.events.pop() {
+            self.now_us = at_us;
+            self.on(event);
+        }
+        let lanes = self.courses.len() * usize::from(wanted);
+        self.end(lanes)
+    }
+
+    fn end(mut self, lanes: usize) -> Outcome {
+        self.outcome.lanes = self.courses.iter().map(|course| course.plan().up()).sum();
+        // On demand, the first connection to a node may come to a shard that nobody uses.
+        let spare = if self.scene.lanes == Wanted::ShardsInUse { self.courses.len() } else { 0 };
+        let wanted = lanes..=lanes + spare;
+        assert!(wanted.contains(&self.outcome.lanes), "lanes are missing in the end");
+        let lanes = self.outcome.lanes;
+        let since = |at_us: u64| at_us / 1_000 - RETURN_MS;
+        self.outcome.half_ms = since(self.arrivals_us[lanes / 2]);
+        self.outcome.all_ms = since(self.arrivals_us[lanes - 1]);
+        self.outcome.refused_peak = self.refused.iter().flatten().copied().max().unwrap();
+        let late = |node: &Vec<usize>| node.iter().rev().take(11).sum::<usize>() / 10;
+        self.outcome.refused_late = self.refused.iter().map(late).max().unwrap();
+        self.outcome
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.now_us / 1_000
+    }
+
+    fn at(&mut self, at_us: u64, event: Event) {
+        self.serial += 1;
+        self.events.push(Reverse((at_us, self.serial, event)));
+    }
+
+    fn look(&mut self, keeper: usize) {
+        loop {
+            let now = self.now_ms();
+            match self.courses[keeper].next(true, now) {
+                Next::Rest => return,
+                Next::Wait(ms) => return self.at(self.now_us + 1_000 * ms, Event::Look { keeper }),
+                Next::Dial(dial) => {
+                    let shard = match dial {
+                        Dial::Any => None,
+                        Dial::Shard(shard) => Some(shard.0),
+                    };
+                    let limit_ms = TIME_OUT_MS << self.courses[keeper].failures().min(3);
+                    let event = if now < RETURN_MS {
+                        let (node, second) =
+                            (keeper % self.scene.nodes, usize::try_from(now / 1_000).unwrap());
+                        self.refused[node][second] += 1;
+                        Event::Refused { keeper, shard }
+                    } else {
+                        Event::Arrive { keeper, shard, limit_ms }
+                    };
+                    self.at(self.now_us + 1_000 * ROUND_TRIP_MS, event);
+                }
+            }
+        }
+    }
+
+    fn on(&mut self, event: Event) {
+        match event {
+            Event::Look { keeper } => self.look(keeper),
+            Event::Up { keeper } => {
+                let now = self.now_ms();
+                self.courses[keeper].on_node_up(now);
+                self.look(keeper);
+            }
+            Event::Refused { keeper, shard } => self.failed(keeper, dial_of(shard)),
+            Event::Arrive { keeper, shard, limit_ms } => self.arrive(keeper, shard, limit_ms),
+            Event::Greeted { shard } => self.greeted(shard),
+        }
+    }
+
+    fn failed(&mut self, keeper: usize, dial: Dial) {
+        let now = self.now_ms();
+        self.courses[keeper].on_failed(dial, Failure::Broken, now);
+        self.look(keeper);
+    }
+
+    fn arrive(&mut self, keeper: usize, shard: Option<u16>, limit_ms: u64) {
+        self.outcome.reached += 1;
+        let of_node = usize::from(self.scene.shards);
+        let first = keeper % self.scene.nodes * of_node;
+        // The plain port gives a connection to the shard with the fewest.
+        let shortest = || (first..first + of_node).min_by_key(|at| self.queues[*at].len()).unwrap();
+        let at = shard.map_or_else(shortest, |shard| first + usize::from(shard));
+        let until_us = self.now_us + 1_000 * limit_ms;
+        self.queues[at].push_back(Waiting { keeper, dial: dial_of(shard), until_us });
+        self.outcome.queue_peak = self.outcome.queue_peak.max(self.queues[at].len());
+        if self.queues[at].len() == 1 {
+            self.at(self.now_us + self.scene.greeting_us, Event::Greeted { shard: at });
+        }
+    }
+
+    /// A shard spends its CPU on a connection whether or not its proxy still waits.
+    fn greeted(&mut self, at: usize) {
+        let Waiting { keeper, dial, until_us } = self.queues[at].pop_front().unwrap();
+        if !self.queues[at].is_empty() {
+            self.at(self.now_us + self.scene.greeting_us, Event::Greeted { shard: at });
+        }
+        if self.now_us > until_us {
+            self.outcome.timed_out += 1;
+            return self.failed(keeper, dial);
+        }
+        let shard = ShardId(u16::try_from(at % usize::from(self.scene.shards)).unwrap());
+        let sharder = Sharder::new(self.scene.shards, 12).ok();
+        let (now, before) = (self.now_ms(), self.courses[keeper].plan().up());
+        let _opened = self.courses[keeper].on_opened(dial, shard, sharder, now);
+        if self.courses[keeper].plan().up() > before {
+            self.arrivals_us.push(self.now_us);
+        }
+        self.look(keeper);
+    }
+}
+
+fn dial_of(shard: Option<u16>) -> Dial {
+    shard.map_or(Dial::Any, |shard| Dial::Shard(ShardId(shard)))
+}
+
+const BASE: Scene = Scene {
+    proxies: 1_000,
+    nodes: 3,
+    nodes_used: usize::MAX,
+    shards: 8,
+    greeting_us: 200,
+    lanes: Wanted::EachShard,
+    in_use: 0,
+    backoff: BackoffSettings { first_ms: 100, max_ms: 30_000, quiet_ms: 60_000 },
+    // The control connection comes back by a backoff of its own, and all is dialled when it does.
+    told_within_ms: 30_000,
+};
+
+#[test]
+fn a_restart_of_the_whole_cluster_is_no_storm() {
+    assert_eq!(BASE.backoff, BackoffSettings::default());
+    let outcome = World::new(BASE).restart();
+    assert_eq!(outcome.lanes, 24_000);
+    assert_eq!(outcome.timed_out, 0, "{outcome:?}");
+    // A connection is opened once; one that the plain port gave to a shard with a lane may be in excess.
+    assert!(outcome.reached <= outcome.lanes + outcome.lanes / 20, "{outcome:?}");
+    assert!(outcome.all_ms <= 31_000, "{outcome:?}");
+}
+
+#[test]
+fn without_growing_waits_a_node_would_be_knocked_at_without_pause() {
+    let few = Scene { proxies: 100, ..BASE };
+    let eager = BackoffSettings { first_ms: 100, max_ms: 100, quiet_ms: 60_000 };
+    let eager = World::new(Scene { backoff: eager, ..few }).restart();
+    let patient = World::new(few).restart();
+    assert!(eager.refused_late > 50 * patient.refused_late, "{eager:?} {patient:?}");
+}
+
+/// What a restart comes to in several scenes.
+pub(crate) fn table() -> String {
+    let login = Scene { greeting_us: 10_000, ..BASE };
+    let at_once = Scene { told_within_ms: 1, ..login };
+    let large = Scene { nodes: 1, shards: 64, ..at_once };
+    let scenes = [
+        BASE,
+        login,
+        Scene { lanes: Wanted::One, ..login },
+        Scene { told_within_ms: 1, ..BASE },
+        at_once,
+        Scene { lanes: Wanted::One, ..at_once },
+        Scene { lanes: Wanted::ShardsInUse, in_use: 2, ..at_once },
+        Scene { proxies: 10_000, nodes: 1, ..BASE },
+        Scene { nodes: 30, nodes_used: 3, ..at_once },
+        large,
+        Scene { lanes: Wanted::ShardsInUse, in_use: 8, ..large },
+    ];
+    let mut table = String::from(
+        "| proxies | nodes × shards | lanes to each node | CPU of a handshake, ms | all hear of the return within, s | lanes | knocks at one node in the first second away | in a late one | \
+         handshakes / lanes | gave up | longest queue of a shard | half back, s | all back, s |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for scene in scenes {
+        let outcome = World::new(scene).restart();
+        assert_eq!(outcome.timed_out, 0, "{outcome:?}");
+        table += &row(&scene, &outcome);
+    }
+    table
+}
+
+fn row(scene: &Scene, outcome: &Outcome) -> String {
+    let seconds = |ms: u64| format!("{}.{}", ms / 1_000, ms % 1_000 / 100);
+    let hundredths = outcome.reached * 100 / outcome.lanes;
+    format!(
+        "| {} | {} × {} | {} | {}.{} | {} | {} | {} | {} | {}.{:02} | {} | {} | {} | {} |\n",
+        scene.proxies,
+        scene.nodes,
+        scene.shards,
+        match scene.lanes {
+            Wanted::One => "one".to_owned(),
+            Wanted::EachShard if scene.nodes_used < scene.nodes => {
+                format!("one a shard, to {} nodes", scene.nodes_used)
+            }
+            Wanted::EachShard => "one a shard".to_owned(),
+            Wanted::ShardsInUse => format!("{} in use", scene.in_use),
+        },
+        scene.greeting_us / 1_000,
+        scene.greeting_us % 1_000 / 100,
+        seconds(scene.told_within_ms),
+        outcome.lanes,
+        outcome.refused_peak,
+        outcome.refused_late,
+        hundredths / 100,
+        hundredths % 100,
+        outcome.timed_out,
+        outcome.queue_peak,
+        seconds(outcome.half_ms),
+        seconds(outcome.all_ms),
+    )
+}
