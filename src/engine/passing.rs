@@ -10,8 +10,8 @@ use crate::engine::tally::Outcome;
 use crate::wire::header::FLAG_COMPRESSED;
 use crate::wire::opcode::Opcode;
 
-/// Shortest frame that is not copied.
-pub(super) const LARGE_BYTES: usize = 16 << 10;
+/// Shortest frame that is not copied; docs/performance.md has the measurement.
+pub(super) const LARGE_BYTES: usize = 24 << 10;
 
 /// What becomes of a large frame of a lane.
 #[derive(Clone, Copy, Debug, Default)]
