@@ -18,6 +18,7 @@ use crate::engine::learn::Unresolved;
 use crate::engine::local::LocalStatements;
 use crate::engine::order::Order;
 use crate::engine::pages::Pages;
+use crate::engine::passing::Large;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::engine::remote::Remote;
 use crate::engine::reprepare::Parked;
@@ -75,6 +76,7 @@ pub struct Engine {
     pub(super) local_statements: LocalStatements,
     pub(super) agreement: Agreement,
     pub(super) pages: Pages,
+    pub(super) large: Large,
     pub(super) retry_budget: RetryBudget,
     pub(super) speculation: Speculation,
     /// A replica that the last decision passed over for want of a lane.
@@ -113,6 +115,7 @@ impl Engine {
             local_statements: LocalStatements::default(),
             agreement: Agreement::default(),
             pages: Pages::default(),
+            large: Large::No,
             retry_budget: RetryBudget::default(),
             speculation: Speculation::default(),
             missing: Cell::new(None),

@@ -15,7 +15,7 @@ use crate::wire::frame;
 use crate::wire::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN};
 use crate::wire::notation::Reader;
 use crate::wire::opcode::Opcode;
-use crate::wire::request::batch::{Batch, ChildStatement};
+use crate::wire::request::batch::Batch;
 use crate::wire::request::execute;
 use crate::wire::request::execute::Execute;
 use crate::wire::request::parameters::Parameters;
@@ -127,11 +127,10 @@ impl Engine {
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
         let decision = match Batch::read(body) {
             Ok(batch) => {
-                let by_text = |child| matches!(child, Ok(ChildStatement::Text(_)));
-                let mut children = batch.children().map(|child| child.map(|child| child.statement));
-                let set = if children.any(by_text) { set } else { outgoing.home };
+                let place = self.router.look_through(&batch);
+                let set = if place.has_text { set } else { outgoing.home };
                 let (router, lanes) = self.field(set);
-                router.batch(&batch, &lanes)
+                router.batch(&place, &lanes)
             }
             Err(_) => {
                 let (router, lanes) = self.field(set);

@@ -22,7 +22,10 @@ impl Engine {
         }
         let Some(lane) = self.lanes.get_mut(key) else { return };
         if let Some(asked_us) = lane.asked_us.filter(|asked_us| lane.heard_us < *asked_us) {
-            if now.saturating_sub(asked_us) >= limits.heartbeat_timeout_us && !lane.broken {
+            // A full lane that has not stalled moves: the question may be far behind on a slow network.
+            let moves = lane.full && !lane.stalled;
+            let late = now.saturating_sub(asked_us) >= limits.heartbeat_timeout_us;
+            if late && !moves && !lane.broken {
                 lane.draining = true;
                 lane.broken = true;
                 self.tally.lanes_mute += 1;

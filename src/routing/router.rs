@@ -51,7 +51,19 @@ pub struct Routed<L> {
     pub is_read: bool,
 }
 
+/// What the children of a BATCH tell of where it may go.
+#[derive(Debug)]
+pub struct BatchPlace {
+    /// The partition of the first child that names one.
+    found: Option<Place>,
+    /// Whether any child has a condition.
+    lwt: bool,
+    /// Whether any child is a statement by text, which needs its client's keyspace.
+    pub has_text: bool,
+}
+
 /// Where a statement's rows are, as far as its values tell.
+#[derive(Debug)]
 enum Place {
     At(TableId, Token),
     Nowhere(Reason),
@@ -110,36 +122,43 @@ impl Router {
         Routed { decision, statement: Some(key), ask_for_metadata, is_read }
     }
 
-    /// Routes a BATCH by its first child that names one partition.
-    pub fn batch<F: Field>(&mut self, batch: &Batch<'_>, field: &F) -> Option<Decision<F::Lane>> {
-        let mut found = None;
-        let mut lwt = false;
+    /// Looks through the children of a BATCH, once: the lanes that it may take depend on them, too.
+    pub fn look_through(&mut self, batch: &Batch<'_>) -> BatchPlace {
+        let mut place = BatchPlace { found: None, lwt: false, has_text: false };
         let mut seen: Option<&[u8]> = None;
         for child in batch.children() {
             let Ok(child) = child else { break };
-            let ChildStatement::Prepared(id) = child.statement else { continue };
-            if found.is_some() && seen == Some(id) {
+            let ChildStatement::Prepared(id) = child.statement else {
+                place.has_text = true;
+                continue;
+            };
+            if place.found.is_some() && seen == Some(id) {
                 continue;
             }
             seen = Some(id);
             let Some((_, entry)) = self.catalog.find(id) else { continue };
             // One condition makes the whole batch a light-weight transaction.
-            lwt |= entry.statement.lwt;
-            if found.is_some() {
+            place.lwt |= entry.statement.lwt;
+            if place.found.is_some() {
                 continue;
             }
-            let place = locate(
+            let at = locate(
                 entry,
                 child.values,
                 (&mut self.routes, &self.snapshot, &self.tables),
                 &mut self.scratch,
             );
-            if let Place::At(..) = place {
-                found = Some(place);
+            if let Place::At(..) = at {
+                place.found = Some(at);
             }
         }
-        match found {
-            Some(place) => self.decide(&place, lwt, field),
+        place
+    }
+
+    /// Routes a BATCH by its first child that names one partition.
+    pub fn batch<F: Field>(&mut self, place: &BatchPlace, field: &F) -> Option<Decision<F::Lane>> {
+        match &place.found {
+            Some(found) => self.decide(found, place.lwt, field),
             None => self.anywhere(field, Reason::UnroutableBatch),
         }
     }

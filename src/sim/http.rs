@@ -20,10 +20,10 @@ use tokio::task::spawn_local;
 
 use crate::sim::cluster::cluster::Cluster;
 use crate::sim::cluster::error::ClusterError;
-use crate::sim::cluster::member::{Member, State};
+use crate::sim::cluster::life::member::{Member, State};
+use crate::sim::cluster::replicas::tablets::Tablet;
 use crate::sim::cluster::requests::Arrivals;
 use crate::sim::cluster::seed::uuid_text;
-use crate::sim::cluster::tablets::Tablet;
 use crate::sim::http_roles;
 use crate::sim::listen::world::World;
 

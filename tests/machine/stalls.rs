@@ -231,6 +231,22 @@ fn a_stalled_lane_that_is_lost_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_lane_that_drains_slowly_is_not_taken_for_a_mute_one() {
+    let mut rig = Rig::with_limits(|limits| limits.heartbeat_us = 30_000_000);
+    let lane = rig.lane(0, 0);
+    let client = rig.client();
+    rig.send(client, &[long(1), long(2)].concat());
+    for _ in 0..60 {
+        let_time_pass(&mut rig, 350_000);
+        rig.input(|engine| engine.on_lane_sent(lane, 10_000));
+    }
+    assert!(rig.lanes_to_close().is_empty(), "the question waits behind 600,000 bytes");
+    let_time_pass(&mut rig, 1_000_000);
+    assert_eq!(rig.lanes_to_close(), [lane], "what stops to drain is mute");
+    rig.finish();
+}
+
+#[test]
 fn a_stalled_lane_is_asked_for_a_sign_of_life_and_replaced_when_it_gives_none() {
     let mut rig = Rig::with_limits(|limits| limits.heartbeat_us = 30_000_000);
     let lane = rig.lane(0, 0);

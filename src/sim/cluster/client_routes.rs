@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::sim::cluster::cluster::Cluster;
 use crate::sim::cluster::error::ClusterError;
 use crate::sim::cluster::seed::uuid_text;
-use crate::sim::node::event::Event;
+use crate::sim::node::frames::event::Event;
 
 /// Address and port by connection id and host id. The port stands in both columns: whether it is
 /// for TLS is up to whatever listens there.

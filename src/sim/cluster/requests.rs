@@ -1,6 +1,6 @@
 //! Counts where the requests for each table arrived: the judge of whoever routes them.
 
-use crate::sim::cluster::tablets::Replica;
+use crate::sim::cluster::replicas::tablets::Replica;
 
 /// What kind of request named a partition.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use crate::sim::store::prepared::Prepared;
+use crate::sim::store::plans::prepared::Prepared;
 
 /// MD5 of the keyspace in `USE` and the text.
 pub type StatementId = [u8; 16];

@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use crate::sim::cluster::client_routes::ClientRoutes;
 use crate::sim::cluster::cluster::schema_version;
 use crate::sim::cluster::connections::Connections;
-use crate::sim::cluster::layout::Layout;
-use crate::sim::cluster::member::Member;
+use crate::sim::cluster::life::member::Member;
+use crate::sim::cluster::replicas::layout::Layout;
 use crate::sim::like::Like;
 use crate::sim::node::connection::Connection;
-use crate::sim::store::request::{SystemRow, SystemRows};
-use crate::sim::store::schema::{Schema, Table};
+use crate::sim::store::definitions::schema::{Schema, Table};
+use crate::sim::store::plans::request::{SystemRow, SystemRows};
 use crate::wire::notation::{put_bytes, put_int};
 
 /// What every ScyllaDB says of itself, so that drivers take it for Cassandra 3.

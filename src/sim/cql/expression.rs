@@ -1,11 +1,11 @@
 //! Values to be computed at each run: constants, bind variables, collections, calls.
 
-use crate::sim::cql::elements;
 use crate::sim::cql::error::CqlError;
 use crate::sim::cql::function::Function;
 use crate::sim::cql::function::Moment;
-use crate::sim::cql::sort_key;
-use crate::sim::cql::validate;
+use crate::sim::cql::values::elements;
+use crate::sim::cql::values::sort_key;
+use crate::sim::cql::values::validate;
 use crate::wire::column_type::ColumnType;
 use crate::wire::notation::Value;
 

@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 
-use crate::sim::cql::constant;
-use crate::sim::cql::elements;
-use crate::sim::cql::json;
 use crate::sim::cql::type_name;
+use crate::sim::cql::values::constant;
+use crate::sim::cql::values::elements;
+use crate::sim::cql::values::json;
 use crate::token::partitioner::Partitioner;
 use crate::wire::column_type::ColumnType;
 

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use crate::sim::cluster::cluster::Cluster;
-use crate::sim::cluster::consistency::{Consistency, Verdict, judge};
-use crate::sim::cluster::layout::is_system;
+use crate::sim::cluster::replicas::consistency::{Consistency, Verdict, judge};
+use crate::sim::cluster::replicas::layout::is_system;
 use crate::sim::cluster::requests::{Arrival, Source};
 use crate::sim::node::connection::Connection;
-use crate::sim::node::refusal::{Operation, PROTOCOL, Refusal};
-use crate::sim::node::tablet_payload;
-use crate::sim::store::prepared::{Prepared, StatementKind};
+use crate::sim::node::frames::refusal::{Operation, PROTOCOL, Refusal};
+use crate::sim::node::frames::tablet_payload;
+use crate::sim::store::plans::prepared::{Prepared, StatementKind};
 use crate::token::partitioner::Partitioner;
 use crate::wire::notation::Value;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::routing::decision::Reason;
 use crate::sim::cluster::cluster::Door;
 use crate::sim::cluster::connections::ConnectionId;
-use crate::sim::cluster::ring::Ring;
+use crate::sim::cluster::replicas::ring::Ring;
 use crate::sim::world::agenda::Event;
 use crate::sim::world::clients::asker::Asker;
 use crate::sim::world::model::frames::{Frame, Hand};

@@ -63,8 +63,11 @@ impl Scenario {
         }
         let tight = chance.one_in(2);
         // Connections stall for 0.4 s where no honest client may be told of anything.
-        let lane_stall_us =
-            if seed % 8 <= 1 { 3_000_000 } else { if tight { 100_000 } else { 500_000 } };
+        let lane_stall_us = match seed % 8 {
+            0 | 1 => 3_000_000,
+            _ if tight => 60_000,
+            _ => 250_000,
+        };
         let clients = chance.between(1, 6);
         let window = chance.number(&[1, 4, 16, 32]);
         // So that each seed has about as many requests.

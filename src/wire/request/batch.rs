@@ -85,6 +85,7 @@ impl<'a> Batch<'a> {
     }
 }
 
+#[inline]
 fn read_child<'a>(reader: &mut Reader<'a>) -> Result<Child<'a>, WireError> {
     let statement = match reader.byte()? {
         0 => ChildStatement::Text(reader.long_string()?),

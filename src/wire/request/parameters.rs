@@ -129,6 +129,7 @@ impl<'a> Values<'a> {
     }
 
     /// Walks `reader`, which stands at the first value, past the last one.
+    #[inline]
     pub fn skip(&self, reader: &mut Reader<'a>) -> Result<(), WireError> {
         for _ in 0..self.count {
             read_one(reader, self.named)?;

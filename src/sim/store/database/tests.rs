@@ -1,8 +1,8 @@
 //! Statements and what they answer.
 
 use super::*;
-use crate::sim::cql::json;
-use crate::sim::store::request::NoSystemRows;
+use crate::sim::cql::values::json;
+use crate::sim::store::plans::request::NoSystemRows;
 
 mod conditions;
 mod definitions;
@@ -78,7 +78,7 @@ impl Bench {
     }
 }
 
-fn shown(rows: &crate::sim::store::outcome::Rows) -> String {
+fn shown(rows: &crate::sim::store::execution::outcome::Rows) -> String {
     let lines = rows.rows.iter().map(|row| {
         let cells = row.iter().zip(&rows.columns);
         let cells = cells.map(|(cell, spec)| json::text(&spec.column_type, cell.as_deref()));
@@ -87,7 +87,7 @@ fn shown(rows: &crate::sim::store::outcome::Rows) -> String {
     lines.collect::<Vec<_>>().join(" | ")
 }
 
-fn names(rows: &crate::sim::store::outcome::Rows) -> String {
+fn names(rows: &crate::sim::store::execution::outcome::Rows) -> String {
     rows.columns.iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>().join(",")
 }
 

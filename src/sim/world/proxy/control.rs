@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::sim::cluster::cluster::Door;
 use crate::sim::cluster::connections::ConnectionId;
-use crate::sim::cluster::layout::is_system;
+use crate::sim::cluster::replicas::layout::is_system;
 use crate::sim::world::agenda::Event;
 use crate::sim::world::model::frames::{Cutter, Hand};
 use crate::sim::world::world::World;

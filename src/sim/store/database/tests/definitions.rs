@@ -132,7 +132,7 @@ fn tablets_follow_the_replication_strategy() {
 #[test]
 fn system_tables_show_what_the_node_knows() {
     struct Node;
-    impl crate::sim::store::request::SystemRows for Node {
+    impl crate::sim::store::plans::request::SystemRows for Node {
         fn rows(&self, keyspace: &str, table: &str) -> Option<Vec<Vec<Option<Vec<u8>>>>> {
             assert_eq!(keyspace, "system");
             let mut row = vec![None; 18];

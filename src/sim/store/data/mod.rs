@@ -1,0 +1,5 @@
+//! What is stored.
+
+pub(crate) mod cell; // values with timestamps
+pub(crate) mod key; // keys, tokens, order
+pub(crate) mod rows; // the rows of one table
