@@ -229,7 +229,7 @@ fn a_refused_request_goes_to_another_node_though_that_is_no_replica() {
     // One replica; the node that refuses is the idlest of all.
     rig.prepare_select(client, "ring", 1);
     let node_of = |rig: &Rig, lane| rig.lanes.iter().position(|it| *it == lane).unwrap() / 2;
-    for turn in 0..12 {
+    for turn in 0..6 {
         rig.send(client, &execute(turn, &[1; 16], b"k"));
         let (lane, request) = rig.request();
         rig.error(lane, request.stream(), &error(ErrorCode::OVERLOADED, "busy"));
