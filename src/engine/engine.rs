@@ -78,6 +78,8 @@ pub struct Engine {
     pub(super) pages: Pages,
     pub(super) large: Large,
     pub(super) retry_budget: RetryBudget,
+    /// The node that has just refused the request which is routed anew.
+    pub(super) avoided: Option<NodeId>,
     pub(super) speculation: Speculation,
     /// A replica that the last decision passed over for want of a lane.
     pub(super) missing: Cell<Option<(NodeId, ShardId)>>,
@@ -117,6 +119,7 @@ impl Engine {
             pages: Pages::default(),
             large: Large::No,
             retry_budget: RetryBudget::default(),
+            avoided: None,
             speculation: Speculation::default(),
             missing: Cell::new(None),
             parked: HashMap::new(),
@@ -297,7 +300,7 @@ impl Engine {
         let (lanes, local_rack) = (&self.lanes, &*self.local_rack);
         let missing = (self.settings.limits.lane_unused_us > 0).then_some(&self.missing);
         let some_nodes = self.settings.some_nodes;
-        let (sticky, avoided) = (None, None);
+        let (sticky, avoided) = (None, self.avoided);
         let stalled = &*self.stalls.nodes;
         let lanes =
             Lanes { fleet, lanes, local_rack, stalled, sticky, avoided, some_nodes, missing };
