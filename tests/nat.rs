@@ -10,11 +10,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use shardlane::net::lanes::backoff::BackoffSettings;
-use shardlane::net::lanes::dial::{Aim, DialSettings, Dialer, NodeTarget, ShardPort};
-use shardlane::net::lanes::dial_stats::PortVerdict;
-use shardlane::net::lanes::handshake_budget::NodeGate;
-use shardlane::net::lanes::lane_keeper::{LaneKeeper, LaneReport, keep};
+use shardlane::net::lanes::dialling::dial::{Aim, DialSettings, Dialer, NodeTarget, ShardPort};
+use shardlane::net::lanes::dialling::dial_stats::PortVerdict;
+use shardlane::net::lanes::keeping::backoff::BackoffSettings;
+use shardlane::net::lanes::keeping::handshake_budget::NodeGate;
+use shardlane::net::lanes::keeping::lane_keeper::{LaneKeeper, LaneReport, keep};
 use shardlane::net::lanes::lane_set::LaneSet;
 use shardlane::sim::cluster::options::ClusterOptions;
 use shardlane::sim::listen::handle::SimHandle;

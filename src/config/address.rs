@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::control::contact_point::ContactPoint;
-use crate::net::listener::Bind;
+use crate::control::reaching::contact_point::ContactPoint;
+use crate::net::doors::listener::Bind;
 
 /// Longest path of a Unix socket: 108 bytes of `sockaddr_un` with the zero at the end.
 const UNIX_PATH_MAX: usize = 107;

@@ -4,13 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::control::contact_point::ContactPoint;
-use crate::control::routes::Translation;
+use crate::control::reaching::contact_point::ContactPoint;
+use crate::control::tables::routes::Translation;
 use crate::flow::limits::Limits;
+use crate::net::doors::listener::Bind;
 use crate::net::failover::FailoverSettings;
-use crate::net::lanes::backoff::BackoffSettings;
-use crate::net::lanes::dial::DialSettings;
-use crate::net::listener::Bind;
+use crate::net::lanes::dialling::dial::DialSettings;
+use crate::net::lanes::keeping::backoff::BackoffSettings;
 use crate::net::tls::client_tls::ClientTlsSettings;
 use crate::net::tls::node_tls::NodeTlsSettings;
 use crate::telemetry::logging::LogSettings;

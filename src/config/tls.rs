@@ -6,7 +6,7 @@ use rustls::pki_types::ServerName;
 
 use crate::config::reader::Reader;
 use crate::config::settings::Settings;
-use crate::control::contact_point::ContactPoint;
+use crate::control::reaching::contact_point::ContactPoint;
 use crate::net::tls::client_tls::{ClientTls, ClientTlsSettings};
 use crate::net::tls::error::{Part, TlsError};
 use crate::net::tls::files::TlsFiles;

@@ -13,16 +13,16 @@ use tracing::info;
 use tracing::warn;
 
 use crate::control::agenda::AgendaSettings;
-use crate::control::cure;
 use crate::control::error::{ControlError, chain};
-use crate::control::publication::Publisher;
-use crate::control::reach::{ReachSettings, Reached, reach};
-use crate::control::routes::{RouteSettings, Routes};
-use crate::control::strangers;
-use crate::control::strangers::Home;
+use crate::control::reaching::cure;
+use crate::control::reaching::reach::{ReachSettings, Reached, reach};
+use crate::control::reaching::strangers;
+use crate::control::reaching::strangers::Home;
+use crate::control::tables::publication::Publisher;
+use crate::control::tables::routes::{RouteSettings, Routes};
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
 use crate::net::clock::now_ms;
-use crate::net::lanes::backoff::{Backoff, BackoffSettings};
+use crate::net::lanes::keeping::backoff::{Backoff, BackoffSettings};
 
 /// No wait between rounds is longer: this is one connection a process, which may try more often
 /// than lanes do, and nothing goes right before it is there.

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use thiserror::Error as ThisError;
 
-use crate::net::lanes::dial_error::DialError;
+use crate::net::lanes::dialling::dial_error::DialError;
 use crate::topology::id::HostId;
 use crate::wire::error::WireError;
 

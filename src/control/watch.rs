@@ -11,13 +11,13 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::sleep;
 
 use crate::control::agenda::{Agenda, AgendaSettings, Due};
-use crate::control::connection::Connection;
 use crate::control::error::ControlError;
-use crate::control::metadata;
-use crate::control::publication::{Publication, Publisher};
-use crate::control::routes::Routes;
+use crate::control::reaching::connection::Connection;
+use crate::control::tables::metadata;
+use crate::control::tables::publication::{Publication, Publisher};
+use crate::control::tables::routes::Routes;
 use crate::net::clock::now_ms;
-use crate::net::lanes::dial_error::{DialError, Step};
+use crate::net::lanes::dialling::dial_error::{DialError, Step};
 use crate::topology::id::NodeId;
 use crate::wire::response::event::Event;
 

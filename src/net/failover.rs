@@ -5,7 +5,7 @@
 
 use std::mem;
 
-use crate::net::lanes::dial::NodeTarget;
+use crate::net::lanes::dialling::dial::NodeTarget;
 use crate::topology::id::NodeId;
 
 /// Whether, when, and for which requests other data centers are used.
@@ -177,7 +177,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::net::lanes::dial::ShardPort;
+    use crate::net::lanes::dialling::dial::ShardPort;
 
     const ALL: Reached = Reached { chosen: true, local: true };
     const NONE: Reached = Reached { chosen: false, local: false };

@@ -2,21 +2,12 @@
 
 pub mod clock;
 pub mod command;
-pub mod doorway;
+pub mod doors;
 pub mod failover;
 mod housekeeping;
 pub mod lanes;
-pub mod line;
-pub mod listener;
 pub mod logins;
-pub mod polled;
-pub mod poller;
 pub mod reactor;
-pub mod ready_list;
-pub mod slot_table;
-pub mod socket;
+pub mod sockets;
 pub mod tls;
-pub mod transport;
-pub mod unix_listener;
-pub mod welcome;
 pub mod worker;

@@ -15,16 +15,16 @@ use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
-use crate::net::doorway::Greeted;
+use crate::net::doors::doorway::Greeted;
 use crate::net::failover::Failover;
+use crate::net::lanes::keeping::lane_keeper::LaneReport;
 use crate::net::lanes::lane_desk::LaneDesk;
-use crate::net::lanes::lane_keeper::LaneReport;
 use crate::net::logins::login_desk::{LoginDesk, LoginReport};
-use crate::net::poller::Poller;
-use crate::net::ready_list::{ReadyList, SLOTS_MAX};
-use crate::net::slot_table::SlotTable;
-use crate::net::socket::{Read, Socket, Who};
-use crate::net::transport::Transport;
+use crate::net::sockets::poller::Poller;
+use crate::net::sockets::ready_list::{ReadyList, SLOTS_MAX};
+use crate::net::sockets::slot_table::SlotTable;
+use crate::net::sockets::socket::{Read, Socket, Who};
+use crate::net::sockets::transport::Transport;
 use crate::upstream::lane::Lane;
 
 /// Bytes read at once; all sockets share the buffer.

@@ -13,8 +13,8 @@ use crate::engine::engine::{Engine, EngineSettings};
 use crate::net::command::{Command, WorkerEvent};
 use crate::net::lanes::lane_desk::{DeskSettings, LaneDesk};
 use crate::net::logins::login_desk::LoginDesk;
-use crate::net::poller::Poller;
 use crate::net::reactor::Reactor;
+use crate::net::sockets::poller::Poller;
 use crate::topology::snapshot::Snapshot;
 
 /// Messages to a worker that may wait.

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
 
 use crate::control::error::ControlError;
-use crate::control::publication::Publication;
+use crate::control::tables::publication::Publication;
 use crate::control::watch::ControlReport;
 use crate::engine::order::News;
 use crate::net::command::Command;
-use crate::net::doorway::Arrival;
-use crate::net::lanes::dial::NodeTarget;
-use crate::net::listener::{Accepted, Bind};
+use crate::net::doors::doorway::Arrival;
+use crate::net::doors::listener::{Accepted, Bind};
+use crate::net::lanes::dialling::dial::NodeTarget;
 use crate::net::tls::client_tls::ClientTls;
 use crate::net::worker::Worker;
 use crate::server::choice::Choice;

@@ -1,7 +1,7 @@
 //! From the dialler's counters to what telemetry tells of them.
 
-use crate::net::lanes::dial_stats::{DialCounts, PortVerdict};
-use crate::net::lanes::handshake_budget::HandshakeBudget;
+use crate::net::lanes::dialling::dial_stats::{DialCounts, PortVerdict};
+use crate::net::lanes::keeping::handshake_budget::HandshakeBudget;
 use crate::telemetry::report::DialReport;
 use crate::topology::id::NodeId;
 

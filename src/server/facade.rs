@@ -1,7 +1,7 @@
 //! The one node that clients see, made of the node that we watch.
 
-use crate::control::server_tables::ServerTables;
-use crate::net::listener::Bind;
+use crate::control::tables::server_tables::ServerTables;
+use crate::net::doors::listener::Bind;
 use crate::session::system_tables::{Facade, LocalColumn};
 use crate::wire::column_type::ColumnType;
 use crate::wire::response::metadata::MetadataStyle;

@@ -14,7 +14,7 @@ use crate::control::error::{ControlError, chain};
 use crate::control::watch::ControlReport;
 use crate::flow::limits::Limits;
 use crate::net::command::Command;
-use crate::net::lanes::handshake_budget::HandshakeBudget;
+use crate::net::lanes::keeping::handshake_budget::HandshakeBudget;
 use crate::server::choice::Choice;
 use crate::server::crew;
 use crate::server::dials;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::login::Verdict;
+use shardlane::engine::homes::login::Verdict;
 use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
 use shardlane::upstream::lane::SetId;

@@ -5,7 +5,7 @@ mod lanes;
 use std::sync::Arc;
 
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::login::Verdict;
+use shardlane::engine::homes::login::Verdict;
 use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
 use shardlane::session::sasl::SaslToken;

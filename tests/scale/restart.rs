@@ -6,9 +6,9 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use shardlane::net::lanes::backoff::{BackoffSettings, Jitter};
-use shardlane::net::lanes::lane_course::{Failure, LaneCourse, Next};
-use shardlane::net::lanes::lane_plan::{Dial, LaneSerial, Wanted};
+use shardlane::net::lanes::keeping::backoff::{BackoffSettings, Jitter};
+use shardlane::net::lanes::keeping::lane_course::{Failure, LaneCourse, Next};
+use shardlane::net::lanes::keeping::lane_plan::{Dial, LaneSerial, Wanted};
 use shardlane::token::shard::{ShardId, Sharder};
 
 /// Nobody is served before this, milliseconds: the nodes are away.

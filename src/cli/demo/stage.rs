@@ -13,12 +13,12 @@ use tokio::sync::oneshot;
 
 use crate::cli::args::DemoArgs;
 use crate::config::settings::Settings;
-use crate::control::contact_point::ContactPoint;
+use crate::control::reaching::contact_point::ContactPoint;
 use crate::engine::gauges::Gauges;
 use crate::engine::tally::Tally;
 use crate::net::clock;
 use crate::net::command::Command;
-use crate::net::listener::Bind;
+use crate::net::doors::listener::Bind;
 use crate::server::server::Server;
 use crate::sim::cluster::cluster::Cluster;
 use crate::sim::cluster::error::ClusterError;

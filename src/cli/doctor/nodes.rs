@@ -8,15 +8,15 @@ use tokio::time::sleep;
 
 use crate::cli::doctor::cluster::first_cell;
 use crate::cli::doctor::finding::Findings;
-use crate::control::connection::Connection;
 use crate::control::error::chain;
+use crate::control::reaching::connection::Connection;
 use crate::net::clock;
-use crate::net::lanes::cure;
-use crate::net::lanes::dial::{Aim, Dialer, NodeTarget, OpenedLane};
-use crate::net::lanes::dial_error::DialError;
-use crate::net::lanes::handshake_budget::NodeGate;
+use crate::net::lanes::dialling::cure;
+use crate::net::lanes::dialling::dial::{Aim, Dialer, NodeTarget, OpenedLane};
+use crate::net::lanes::dialling::dial_error::DialError;
+use crate::net::lanes::keeping::handshake_budget::NodeGate;
 use crate::net::lanes::lane_set::LaneSet;
-use crate::net::transport::Transport;
+use crate::net::sockets::transport::Transport;
 use crate::token::shard::{ShardId, Sharder};
 use crate::wire::cell;
 

@@ -7,11 +7,11 @@ use tokio::task::JoinSet;
 
 use crate::cli::doctor::cluster::class_name;
 use crate::cli::doctor::finding::{Findings, Level};
-use crate::control::contact_point::ContactPoint;
-use crate::control::cure;
 use crate::control::error::{ControlError, chain};
-use crate::control::reach::{ReachSettings, Reached, reach_node};
-use crate::net::lanes::dial_error::{DialError, Step};
+use crate::control::reaching::contact_point::ContactPoint;
+use crate::control::reaching::cure;
+use crate::control::reaching::reach::{ReachSettings, Reached, reach_node};
+use crate::net::lanes::dialling::dial_error::{DialError, Step};
 
 const TOPIC: &str = "contact";
 const ONE_CLUSTER: &str = "name nodes of one cluster in contact_points";

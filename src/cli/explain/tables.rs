@@ -3,9 +3,9 @@
 use anyhow::{Context, bail};
 
 use crate::cli::args::TableName;
-use crate::control::connection::Connection;
-use crate::net::lanes::dial_error::DialError;
-use crate::net::transport::Transport;
+use crate::control::reaching::connection::Connection;
+use crate::net::lanes::dialling::dial_error::DialError;
+use crate::net::sockets::transport::Transport;
 use crate::token::token::Token;
 use crate::topology::id::HostId;
 use crate::wire::cell;

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::control::fake_tables::{FakeTables, event_frame, node_row};
+use crate::control::tables::fake_tables::{FakeTables, event_frame, node_row};
 use crate::wire::response::event::NodeEvent;
 use crate::wire::response::schema_change::{SchemaChange, SchemaTarget};
 

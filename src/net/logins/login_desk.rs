@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::engine::client::ClientKey;
-use crate::net::lanes::backoff::Jitter;
 use crate::net::lanes::credential::Credential;
-use crate::net::lanes::dial::{Dialer, NodeTarget, ShardPort};
-use crate::net::lanes::handshake_budget::HandshakeBudget;
+use crate::net::lanes::dialling::dial::{Dialer, NodeTarget, ShardPort};
+use crate::net::lanes::keeping::backoff::Jitter;
+use crate::net::lanes::keeping::handshake_budget::HandshakeBudget;
 use crate::net::logins::conversation::Conversation;
 use crate::net::logins::credential_book::CredentialBook;
 use crate::net::logins::verification::{Verification, verify};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::net::lanes::credential::Credential;
-use crate::net::lanes::dial::{Aim, Dialer, NodeTarget, OpenedLane};
-use crate::net::lanes::dial_error::{DialError, ServerError, Step};
-use crate::net::lanes::handshake_budget::HandshakeBudget;
+use crate::net::lanes::dialling::dial::{Aim, Dialer, NodeTarget, OpenedLane};
+use crate::net::lanes::dialling::dial_error::{DialError, ServerError, Step};
+use crate::net::lanes::keeping::handshake_budget::HandshakeBudget;
 use crate::net::lanes::lane_set::LaneSet;
 use crate::wire::response::error::ErrorCode;
 

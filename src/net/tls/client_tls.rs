@@ -14,11 +14,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
+use crate::net::sockets::transport::{Transport, below_tls};
 use crate::net::tls::error::{Fault, Part, TlsError};
 use crate::net::tls::explain::library_error;
 use crate::net::tls::files::{Material, TlsFiles, provider};
 use crate::net::tls::rotated::Rotated;
-use crate::net::transport::{Transport, below_tls};
 
 /// How clients are spoken to by TLS. Without a certificate they are not.
 #[derive(Clone, Debug, Eq, PartialEq)]

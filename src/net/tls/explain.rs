@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-use crate::net::lanes::dial_error::{DialError, Step};
+use crate::net::lanes::dialling::dial_error::{DialError, Step};
 
 /// Says what a connection to `address` failed on, if it is a matter of TLS; any other error stays
 /// as it is. `ca` is the CA file, if TLS is on.

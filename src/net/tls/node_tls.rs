@@ -12,13 +12,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use crate::net::lanes::dial_error::{DialError, Step};
+use crate::net::lanes::dialling::dial_error::{DialError, Step};
+use crate::net::sockets::transport::{Transport, below_tls};
 use crate::net::tls::error::{Fault, Part, TlsError};
 use crate::net::tls::explain::explain;
 use crate::net::tls::files::{Material, TlsFiles, provider};
 use crate::net::tls::node_verifier::{NameRule, NodeVerifier};
 use crate::net::tls::rotated::Rotated;
-use crate::net::transport::{Transport, below_tls};
 
 /// How nodes are spoken to by TLS. Without a CA file they are not.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::net::lanes::lane_plan::Dial;
+use crate::net::lanes::keeping::lane_plan::Dial;
 use crate::sim::world::faults::outbreak::Mending;
 use crate::sim::world::network::link::LinkId;
 use crate::topology::snapshot::Snapshot;

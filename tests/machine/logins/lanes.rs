@@ -1,6 +1,6 @@
 //! Each credential has lanes of its own.
 
-use shardlane::engine::login::Verdict;
+use shardlane::engine::homes::login::Verdict;
 use shardlane::routing::decision::Reason;
 use shardlane::wire::notation::{Reader, put_int, put_string};
 use shardlane::wire::opcode::Opcode;

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::net::lanes::dial_error::DialError;
+use crate::net::lanes::dialling::dial_error::DialError;
 use crate::net::tls::node_tls::{NodeTls, NodeTlsSettings};
 use crate::net::tls::test_certificates::{Authority, Folder, Pair, files};
 
@@ -46,7 +46,10 @@ async fn come(address: SocketAddr, ca: &Authority, pair: Option<&Pair>) -> Resul
     let mut stream = client.secure(stream, address, 5_000).await?;
     let broken = |source| {
         client.explain(
-            DialError::Broken { step: crate::net::lanes::dial_error::Step::Options, source },
+            DialError::Broken {
+                step: crate::net::lanes::dialling::dial_error::Step::Options,
+                source,
+            },
             address,
         )
     };

@@ -8,8 +8,8 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::net::lanes::dial::{Aim, Dialer, NodeTarget, ShardPort};
-use crate::net::lanes::handshake_budget::NodeGate;
+use crate::net::lanes::dialling::dial::{Aim, Dialer, NodeTarget, ShardPort};
+use crate::net::lanes::keeping::handshake_budget::NodeGate;
 use crate::net::lanes::lane_set::LaneSet;
 use crate::net::tls::client_tls::server_config;
 use crate::net::tls::test_certificates::{Authority, Folder, Pair, files};

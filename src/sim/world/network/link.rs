@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::client::ClientKey;
 use crate::engine::pending::LaneKey;
-use crate::net::lanes::lane_plan::LaneSerial;
+use crate::net::lanes::keeping::lane_plan::LaneSerial;
 use crate::sim::cluster::connections::ConnectionId;
 use crate::sim::world::chance::Chance;
 use crate::sim::world::model::frames::Cutter;

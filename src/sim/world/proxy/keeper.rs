@@ -1,8 +1,8 @@
 //! Stands in for the lane keepers of `net/lanes`: the same course, without tasks and sockets.
 
-use crate::net::lanes::backoff::BackoffSettings;
-use crate::net::lanes::lane_course::LaneCourse;
-use crate::net::lanes::lane_plan::Wanted;
+use crate::net::lanes::keeping::backoff::BackoffSettings;
+use crate::net::lanes::keeping::lane_course::LaneCourse;
+use crate::net::lanes::keeping::lane_plan::Wanted;
 use crate::sim::cluster::connections::ConnectionId;
 
 /// How long the shard-aware port is left alone after it led to a wrong shard.

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::net::lanes::lane_course::{Failure, Next};
-use crate::net::lanes::lane_plan::{Arrival, Dial, Wanted};
+use crate::net::lanes::keeping::lane_course::{Failure, Next};
+use crate::net::lanes::keeping::lane_plan::{Arrival, Dial, Wanted};
 use crate::sim::cluster::cluster::Door;
 use crate::sim::cluster::connections::ConnectionId;
 use crate::sim::world::agenda::Event;

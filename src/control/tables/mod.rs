@@ -1,0 +1,8 @@
+//! What the system tables say, and what is published of it.
+
+#[cfg(test)]
+pub(in crate::control) mod fake_tables;
+pub mod metadata;
+pub mod publication;
+pub mod routes;
+pub mod server_tables;

@@ -1,0 +1,215 @@
+//! What the watching connection learned, ready for workers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::control::reaching::contact_point::PORT_DEFAULT;
+use crate::control::tables::metadata::{HostRow, Metadata};
+use crate::control::tables::routes::Route;
+use crate::control::tables::server_tables::ServerTables;
+use crate::net::lanes::dialling::dial::ShardPort;
+use crate::topology::id::{HostId, NodeId};
+use crate::topology::node::Node;
+use crate::topology::node_numbers::NodeNumbers;
+use crate::topology::replication::Replication;
+use crate::topology::snapshot::{Snapshot, SnapshotBuilder};
+
+/// The cluster at one moment, and all that goes with it.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// The cluster.
+    pub snapshot: Arc<Snapshot>,
+    /// The connected node's own words, for the facade.
+    pub tables: Arc<ServerTables>,
+    /// The data center where requests should stay.
+    pub data_center: Arc<str>,
+    /// Nodes that the cluster said are down, and has not said are up. They stay in the snapshot.
+    pub down: Arc<BTreeSet<NodeId>>,
+    /// Nodes whose shards are dialled elsewhere than they tell.
+    pub shard_ports: Arc<BTreeMap<NodeId, ShardPort>>,
+    /// Schema events may have been lost since the publication before: another node is watched
+    /// now. What depends on them should be looked at afresh.
+    pub events_lost: bool,
+}
+
+/// Turns system tables into publications, sharing what has not changed.
+#[derive(Debug, Default)]
+pub struct Publisher {
+    numbers: NodeNumbers,
+    version: u64,
+    /// The data center that was set, or else that of the first node that answered.
+    data_center: Option<Arc<str>>,
+    last: Option<(Metadata, Publication)>,
+}
+
+impl Publisher {
+    /// Starts with a data center, or takes that of the first node.
+    #[must_use]
+    pub fn new(data_center: Option<&str>) -> Self {
+        Self { data_center: data_center.map(Arc::from), ..Self::default() }
+    }
+
+    /// What was last published.
+    #[must_use]
+    pub fn last(&self) -> Option<&Publication> {
+        self.last.as_ref().map(|(_, publication)| publication)
+    }
+
+    /// Takes in what the node at `contact` says. `None` when nothing is new, unless `events_lost`
+    /// is news enough.
+    pub fn on_metadata(
+        &mut self,
+        metadata: Metadata,
+        contact: SocketAddr,
+        events_lost: bool,
+    ) -> Option<Publication> {
+        let own = metadata.hosts.first();
+        let data_center = self
+            .data_center
+            .get_or_insert_with(|| own.map_or("", |own| own.data_center.as_str()).into());
+        let data_center = Arc::clone(data_center);
+        let before = self.last.take();
+        let nodes = self.nodes(&metadata, contact);
+        let is_same = |(old, publication): &(Metadata, Publication)| {
+            let old_nodes = publication.snapshot.nodes().iter().map(|node| &**node);
+            old_nodes.eq(&nodes)
+                && old.keyspaces == metadata.keyspaces
+                && same_routes(old, &metadata)
+        };
+        let (snapshot, tables, down) = match before {
+            Some(last) if is_same(&last) => {
+                if last.0.tables == metadata.tables && !events_lost {
+                    self.last = Some(last);
+                    return None;
+                }
+                (last.1.snapshot, last.1.tables, last.1.down)
+            }
+            Some((_, publication)) => {
+                let snapshot = self.snapshot(&metadata, nodes);
+                let mut down = (*publication.down).clone();
+                down.retain(|node| snapshot.node(*node).is_some());
+                (snapshot, publication.tables, Arc::new(down))
+            }
+            None => (self.snapshot(&metadata, nodes), Arc::default(), Arc::default()),
+        };
+        let tables =
+            if *tables == metadata.tables { tables } else { Arc::new(metadata.tables.clone()) };
+        let shard_ports = Arc::new(shard_ports(&metadata, &snapshot));
+        let publication =
+            Publication { snapshot, tables, data_center, down, shard_ports, events_lost };
+        self.last = Some((metadata, publication.clone()));
+        Some(publication)
+    }
+
+    /// Our number for a host that is in the cluster.
+    #[must_use]
+    pub fn number_of(&self, host: HostId) -> Option<NodeId> {
+        self.last()?.snapshot.number_of(host)
+    }
+
+    /// Our number for the node with this address for clients.
+    #[must_use]
+    pub fn node_at(&self, address: IpAddr) -> Option<NodeId> {
+        let (metadata, publication) = self.last.as_ref()?;
+        // A node with a route is dialled elsewhere, and still told of by its own address.
+        let mut hosts = metadata.hosts.iter().filter(|row| row.address == Some(address));
+        if let Some(host) = hosts.next() {
+            return publication.snapshot.number_of(host.host);
+        }
+        let nodes = publication.snapshot.nodes();
+        nodes.iter().find(|node| node.address == address).map(|node| node.id)
+    }
+
+    /// Takes in that the node at `address` is up or down; `None` when that is nothing new, or of
+    /// a node that is not known.
+    pub fn on_status(&mut self, address: IpAddr, is_up: bool) -> Option<Publication> {
+        let node = self.node_at(address)?;
+        let (_, publication) = self.last.as_mut()?;
+        let mut down = (*publication.down).clone();
+        let is_news = if is_up { down.remove(&node) } else { down.insert(node) };
+        is_news.then(|| {
+            publication.down = Arc::new(down);
+            publication.events_lost = false;
+            publication.clone()
+        })
+    }
+
+    /// Forgets which nodes are down, as another node is watched that has told of none yet.
+    pub fn forget_down(&mut self) {
+        if let Some((_, publication)) = &mut self.last {
+            publication.down = Arc::default();
+        }
+    }
+
+    /// The nodes in the order of their numbers, as a snapshot has them.
+    fn nodes(&mut self, metadata: &Metadata, contact: SocketAddr) -> Vec<Node> {
+        let is_alone = metadata.hosts.len() == 1;
+        // A port that leads to one node by its route says nothing of the ports of others.
+        let leads_to = |route: &Route| route.address == contact.ip() && route.port.is_some();
+        let mut routes = metadata.hosts.iter().filter_map(|row| row.route.as_ref());
+        let port = if routes.any(leads_to) { PORT_DEFAULT } else { contact.port() };
+        let nodes = metadata.hosts.iter().enumerate().filter_map(|(index, row)| {
+            // Of the connected node we know an address that works. It is taken when the node is
+            // alone, so that whatever leads to it leads to no other, or has no other address.
+            let reached = (index == 0).then(|| contact.ip());
+            let told = row.address.filter(|_| !(is_alone && index == 0));
+            let id = self.numbers.number(row.host)?;
+            Some(match row.route {
+                Some(route) => node(id, row, route.address, route.port.unwrap_or(port)),
+                None => node(id, row, told.or(reached)?, port),
+            })
+        });
+        let mut nodes: Vec<Node> = nodes.collect();
+        nodes.sort_by_key(|node| node.id);
+        nodes
+    }
+
+    fn snapshot(&mut self, metadata: &Metadata, nodes: Vec<Node>) -> Arc<Snapshot> {
+        self.version += 1;
+        let mut builder = SnapshotBuilder::new(self.version, nodes);
+        for (name, keyspace) in &metadata.keyspaces {
+            let partitioners = keyspace.partitioners.clone();
+            builder = if keyspace.tablets {
+                builder.tablet_keyspace(name, partitioners)
+            } else {
+                let entries = keyspace.replication.iter();
+                let entries = entries.map(|(key, value)| (key.as_str(), value.as_str()));
+                builder.ring_keyspace(name, Replication::parse(entries), partitioners)
+            };
+        }
+        Arc::new(builder.build())
+    }
+}
+
+fn same_routes(one: &Metadata, other: &Metadata) -> bool {
+    let routes = |metadata: &Metadata| -> Vec<Option<Route>> {
+        metadata.hosts.iter().map(|row| row.route).collect()
+    };
+    routes(one) == routes(other)
+}
+
+/// Where the shards of nodes with a route are dialled, if not where they tell.
+fn shard_ports(metadata: &Metadata, snapshot: &Snapshot) -> BTreeMap<NodeId, ShardPort> {
+    let ports = metadata.hosts.iter().filter_map(|row| {
+        let port = row.route.map(|route| route.shard_port)?;
+        (port != ShardPort::AsTold).then_some((snapshot.number_of(row.host)?, port))
+    });
+    ports.collect()
+}
+
+fn node(id: NodeId, row: &HostRow, address: IpAddr, port: u16) -> Node {
+    Node {
+        id,
+        host: row.host,
+        address,
+        port,
+        data_center: row.data_center.as_str().into(),
+        rack: row.rack.as_str().into(),
+        tokens: row.tokens.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

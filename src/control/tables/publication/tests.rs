@@ -1,0 +1,145 @@
+//! From system tables to snapshots.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::control::tables::metadata::KeyspaceRow;
+use crate::token::token::Token;
+
+#[test]
+fn the_first_node_gives_the_data_center_unless_one_is_set() {
+    let mut publisher = Publisher::new(None);
+    let first = publish(&mut publisher, &metadata(&[1, 2]));
+    assert_eq!(&*first.data_center, "dc1");
+    let mut moved = metadata(&[2, 1]);
+    moved.hosts[0].data_center = "dc2".into();
+    assert_eq!(&*publish(&mut publisher, &moved).data_center, "dc1");
+
+    let mut publisher = Publisher::new(Some("dc9"));
+    assert_eq!(&*publish(&mut publisher, &metadata(&[1])).data_center, "dc9");
+}
+
+#[test]
+fn what_has_not_changed_is_not_published() {
+    let mut publisher = Publisher::new(None);
+    let first = publish(&mut publisher, &metadata(&[1, 2]));
+    assert!(publisher.on_metadata(metadata(&[1, 2]), contact(), false).is_none());
+
+    let again = publisher.on_metadata(metadata(&[1, 2]), contact(), true).unwrap();
+    assert!(again.events_lost);
+    assert!(Arc::ptr_eq(&again.snapshot, &first.snapshot));
+
+    let mut other_words = metadata(&[1, 2]);
+    other_words.tables.local_row = vec![Some(vec![7])];
+    let words = publish(&mut publisher, &other_words);
+    assert!(Arc::ptr_eq(&words.snapshot, &first.snapshot));
+    assert_eq!(words.tables.local_row, [Some(vec![7])]);
+}
+
+#[test]
+fn the_same_cluster_seen_from_another_node_is_the_same_snapshot() {
+    let mut publisher = Publisher::new(None);
+    let first = publish(&mut publisher, &metadata(&[1, 2, 3]));
+    let again = publisher.on_metadata(metadata(&[3, 1, 2]), contact(), true).unwrap();
+    assert!(Arc::ptr_eq(&again.snapshot, &first.snapshot));
+}
+
+#[test]
+fn a_node_keeps_its_number_while_others_come_and_go() {
+    let mut publisher = Publisher::new(None);
+    let first = publish(&mut publisher, &metadata(&[1, 2, 3]));
+    let second = publish(&mut publisher, &metadata(&[3, 4]));
+    let number = |publication: &Publication, host| publication.snapshot.number_of(host);
+    assert_eq!(number(&first, HostId([3; 16])), number(&second, HostId([3; 16])));
+    assert_eq!(number(&second, HostId([4; 16])), Some(NodeId(3)));
+    assert_eq!(number(&second, HostId([1; 16])), None);
+    assert!(second.snapshot.version() > first.snapshot.version());
+}
+
+#[test]
+fn a_node_alone_is_dialled_where_it_answered() {
+    let mut publisher = Publisher::new(None);
+    let alone = publish(&mut publisher, &metadata(&[1]));
+    assert_eq!(alone.snapshot.nodes()[0].address, contact().ip());
+    assert_eq!(alone.snapshot.nodes()[0].port, contact().port());
+
+    let both = publish(&mut publisher, &metadata(&[1, 2]));
+    assert_eq!(both.snapshot.nodes()[0].address, ip(1));
+}
+
+#[test]
+fn a_node_that_tells_no_address_is_dialled_where_it_answered() {
+    let mut publisher = Publisher::new(None);
+    let mut silent = metadata(&[1, 2]);
+    silent.hosts[0].address = None;
+    let found = publish(&mut publisher, &silent);
+    assert_eq!(found.snapshot.nodes()[0].address, contact().ip());
+}
+
+#[test]
+fn nodes_that_are_down_are_marked_and_kept() {
+    let mut publisher = Publisher::new(None);
+    publish(&mut publisher, &metadata(&[1, 2]));
+    let down = publisher.on_status(ip(2), false).unwrap();
+    assert_eq!(down.down.iter().copied().collect::<Vec<_>>(), [NodeId(1)]);
+    assert_eq!(down.snapshot.nodes().len(), 2);
+    assert!(publisher.on_status(ip(2), false).is_none());
+    assert!(publisher.on_status(ip(9), false).is_none());
+
+    let grown = publish(&mut publisher, &metadata(&[1, 2, 3]));
+    assert_eq!(grown.down.len(), 1);
+    let up = publisher.on_status(ip(2), true).unwrap();
+    assert!(up.down.is_empty());
+}
+
+#[test]
+fn keyspaces_with_tablets_have_no_ring() {
+    let mut publisher = Publisher::new(None);
+    let mut both = metadata(&[1]);
+    let simple = vec![
+        ("class".to_owned(), "SimpleStrategy".to_owned()),
+        ("replication_factor".to_owned(), "1".to_owned()),
+    ];
+    let row = |tablets| KeyspaceRow {
+        replication: simple.clone(),
+        tablets,
+        partitioners: BTreeMap::new(),
+    };
+    both.keyspaces = [("ring".to_owned(), row(false)), ("tablets".to_owned(), row(true))].into();
+    let snapshot = publish(&mut publisher, &both).snapshot;
+    assert!(snapshot.keyspace("tablets").unwrap().tablets);
+    assert!(!snapshot.keyspace("ring").unwrap().tablets);
+}
+
+fn publish(publisher: &mut Publisher, metadata: &Metadata) -> Publication {
+    publisher.on_metadata(metadata.clone(), contact(), false).unwrap()
+}
+
+fn metadata(hosts: &[u8]) -> Metadata {
+    let host = |number: &u8| HostRow {
+        host: HostId([*number; 16]),
+        address: Some(ip(*number)),
+        data_center: "dc1".into(),
+        rack: "r1".into(),
+        release_version: None,
+        schema_version: None,
+        route: None,
+        tokens: vec![Token::new(i64::from(*number))],
+    };
+    Metadata {
+        hosts: hosts.iter().map(host).collect(),
+        keyspaces: BTreeMap::new(),
+        cluster_name: None,
+        partitioner: None,
+        left_out: Vec::new(),
+        tables: ServerTables::default(),
+    }
+}
+
+fn contact() -> SocketAddr {
+    "192.0.2.1:9043".parse().unwrap()
+}
+
+fn ip(number: u8) -> IpAddr {
+    IpAddr::from([10, 0, 0, number])
+}

@@ -1,0 +1,7 @@
+//! Which lanes a client may use: credentials, keyspaces, nodes.
+
+pub mod demand;
+pub mod keyspaces;
+pub mod login;
+pub mod remote;
+pub mod sets;
