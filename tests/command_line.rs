@@ -174,3 +174,62 @@ fn files_of_tls_are_judged_without_a_network() {
     let told = text(&absent.stderr);
     assert!(told.contains("tls.ca = \"/no/such/ca\" (flag --tls-ca): cannot be read"), "{told}");
 }
+
+#[test]
+fn an_address_that_cannot_be_listened_at_is_told_with_its_setting_and_what_to_do() {
+    let holder = TcpListener::bind("127.92.3.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    let nowhere = env::temp_dir().join("no-such-folder/cql.sock");
+    let nowhere = format!("unix:{}", nowhere.display());
+    let cases = [
+        ("bind", taken.as_str(), "give another port, or end what holds this one: `ss -ltnpx`"),
+        ("admin", &taken, "give another port, or end what holds this one: `ss -ltnpx`"),
+        ("bind", "192.0.2.1:9042", "give an address of this machine (`ip address` lists them)"),
+        ("bind", &nowhere, "give a path in a folder that exists"),
+    ];
+    for (setting, address, fix) in cases {
+        let flag = format!("--{setting}");
+        let other = if setting == "bind" { "--admin" } else { "--bind" };
+        let args = ["run", "-c", "127.92.3.2:9", &flag, address, other, "127.92.3.1:0"];
+        let output = shardlane(&args);
+        assert_eq!(output.status.code(), Some(1), "{address}");
+        let told = text(&output.stderr);
+        let what = format!("{setting}: cannot listen at {address}: ");
+        assert!(told.contains(&what) && told.contains(fix), "{told}");
+    }
+    drop(holder);
+}
+
+#[test]
+fn a_password_file_with_more_than_the_password_is_a_fault() {
+    let path = env::temp_dir().join(format!("shardlane-two-lines-{}", process::id()));
+    fs::write(&path, "cassandra\nhunter2\n").unwrap();
+    let file = path.to_str().unwrap();
+    let args = ["check", "-c", "db", "--username", "bob", "--password-file", file];
+    let output = shardlane(&args);
+    fs::remove_file(&path).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr);
+    assert!(told.contains("the file has more than one line; give the path of a"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn a_variable_that_names_no_setting_is_told_and_what_kubernetes_sets_is_not() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
+    command.env_clear().args(["check", "-c", "db"]);
+    command.env("SHARDLANE_TYPO", "1").env("SHARDLANE_LIMITS_CLIENT_MAX", "5");
+    command.env("SHARDLANE_SERVICE_HOST", "10.0.0.1").env("SHARDLANE_ADMIN_PORT", "9380");
+    command.env("SHARDLANE_PORT", "tcp://10.0.0.1:9042").env("SHARDLANE_PORT_9042_TCP", "tcp://x");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told = text(&output.stdout);
+    let told: Vec<_> = told.lines().filter(|line| line.starts_with("SHARDLANE_")).collect();
+    let expected = [
+        "SHARDLANE_ADMIN_PORT is set, but there is no such setting",
+        "SHARDLANE_LIMITS_CLIENT_MAX is set, but there is no such setting; is \
+         SHARDLANE_LIMITS_CLIENTS_MAX meant?",
+        "SHARDLANE_TYPO is set, but there is no such setting",
+    ];
+    assert_eq!(told, expected);
+}

@@ -55,6 +55,8 @@ pub(crate) struct Rig {
     lanes: Vec<LaneKey>,
     touched_clients: Vec<ClientKey>,
     answered: u64,
+    /// Bytes of answers that were too large to be copied.
+    passed: usize,
 }
 
 impl Rig {
@@ -85,6 +87,7 @@ impl Rig {
             lanes: Vec::new(),
             touched_clients: Vec::new(),
             answered: 0,
+            passed: 0,
         };
         std::mem::swap(&mut rig.answer, &mut answer);
         for (node, shard) in (0..NODES).flat_map(|node| (0..SHARDS).map(move |s| (node, s))) {
@@ -190,7 +193,13 @@ impl Rig {
             for read in answers.chunks(READ_BYTES) {
                 let chunk = &mut buffer[..read.len()];
                 chunk.copy_from_slice(read);
-                self.run(|engine| engine.on_lane_bytes(lane, chunk));
+                let mut passed = 0;
+                let pass = |_, frame: &[u8]| {
+                    passed += frame.len();
+                    frame.len()
+                };
+                self.run(|engine| engine.on_lane_bytes(lane, chunk, pass));
+                self.passed += passed;
             }
             self.to_answer.push((lane, answers));
         }
@@ -202,7 +211,7 @@ impl Rig {
     fn take_answers(&mut self, count: usize) {
         let mut clients = std::mem::take(&mut self.touched_clients);
         self.run(|engine| engine.take_touched_clients(&mut clients));
-        let mut bytes = 0;
+        let mut bytes = std::mem::take(&mut self.passed);
         for client in clients.drain(..) {
             let len = self.engine.client_output(client).unwrap().len();
             self.run(|engine| engine.on_client_sent(client, len));

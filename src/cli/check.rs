@@ -19,12 +19,14 @@ pub fn check(
 ) -> anyhow::Result<()> {
     let loaded = load::load(args.by_key(), args.config.clone(), environment);
     let unknown = loaded.unknown_variables(variables);
-    print(&loaded.entries, &unknown, out).context("cannot print the settings")?;
+    let mut doubts: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+    doubts.extend(loaded.doubts.clone());
+    print(&loaded.entries, &doubts, out).context("cannot print the settings")?;
     loaded.accept()?;
     Ok(())
 }
 
-fn print(entries: &[Entry], unknown: &[String], out: &mut dyn Write) -> io::Result<()> {
+fn print(entries: &[Entry], doubts: &[String], out: &mut dyn Write) -> io::Result<()> {
     let shown = |entry: &Entry| match entry.value.as_str() {
         "" => "-".to_owned(),
         value => value.to_owned(),
@@ -35,8 +37,8 @@ fn print(entries: &[Entry], unknown: &[String], out: &mut dyn Write) -> io::Resu
         let (key, value) = (entry.key, shown(entry));
         writeln!(out, "{key:key_width$}  {value:value_width$}  {}", entry.origin)?;
     }
-    for name in unknown {
-        writeln!(out, "{name} is set, but there is no such setting")?;
+    for doubt in doubts {
+        writeln!(out, "{doubt}")?;
     }
     Ok(())
 }
@@ -72,7 +74,8 @@ mod tests {
         assert_eq!(line("log.format"), "json environment SHARDLANE_LOG_FORMAT");
         assert_eq!(line("limits.clients_max"), "10000 default");
         assert_eq!(line("rack"), "- default");
-        assert_eq!(line("SHARDLANE_WORKER"), "is set, but there is no such setting");
+        let doubt = "is set, but there is no such setting; is SHARDLANE_WORKERS meant?";
+        assert_eq!(line("SHARDLANE_WORKER"), doubt);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::cli::args::SettingsArgs;
 use crate::config::load;
-use crate::config::overrides::{Environment, process_variables};
+use crate::config::overrides::{Environment, Unknown, process_variables};
 use crate::config::settings::Settings;
 use crate::net::listener::Bind;
 use crate::server::server::Server;
@@ -18,10 +18,14 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
     let args = args.clone();
     let loaded = load::load(args.by_key(), args.config, environment);
     let unknown = loaded.unknown_variables(process_variables());
+    let doubts = loaded.doubts.clone();
     let settings = loaded.accept()?;
     logging::start(&settings.log).map_err(anyhow::Error::msg)?;
-    for name in unknown {
-        tracing::warn!(name, "variable is set, but there is no such setting");
+    for Unknown { name, meant } in unknown {
+        tracing::warn!(name, meant, "variable is set, but there is no such setting");
+    }
+    for doubt in doubts {
+        tracing::warn!(doubt, "a setting is hardly meant so");
     }
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -59,7 +63,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
             }
         }
     });
-    server.serve(stopped).await;
+    Box::pin(server.serve(stopped)).await?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -169,7 +169,11 @@ pub fn parse(text: &str) -> FileText {
             Ok(file) => return FileText { values: flatten(&file), complaints },
             Err(error) => error,
         };
-        complaints.push(error.to_string());
+        let right = right_form(error.message());
+        complaints.push(match right {
+            Some(right) => format!("{}\n{right}", error.to_string().trim_end()),
+            None => error.to_string(),
+        });
         let span = error.span();
         let blanked = span
             .as_ref()
@@ -180,6 +184,21 @@ pub fn parse(text: &str) -> FileText {
             Some(shorter) if shorter != rest => rest = shorter,
             Some(_) | None => return FileText { values: BTreeMap::new(), complaints },
         }
+    }
+}
+
+/// What would be right in place of a value of a wrong type, by the parser's words about it.
+fn right_form(message: &str) -> Option<&'static str> {
+    let (_, expected) = message.strip_prefix("invalid type: ")?.rsplit_once(", expected ")?;
+    match expected {
+        "i64" => Some("give a whole number without quotes, as 9042"),
+        "a string" => Some("give a text in quotes, as \"10.0.0.1\""),
+        "a boolean" => Some("give true or false, without quotes"),
+        "a sequence" => Some("give a list in brackets, as [\"10.0.0.1\", \"10.0.0.2\"]"),
+        table if table.starts_with("struct ") => Some(
+            "give a table: its name in brackets on a line, as [limits], its keys on lines below",
+        ),
+        _ => None,
     }
 }
 
@@ -293,6 +312,25 @@ mod tests {
         }
         assert!(file.complaints.iter().all(|text| text.contains('^')));
         assert_eq!(file.values.get("workers").map(String::as_str), Some("2"));
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_with_the_right_form() {
+        let cases = [
+            ("port = '9042'", "give a whole number without quotes, as 9042"),
+            ("workers = 1.5", "give a whole number without quotes, as 9042"),
+            ("rack = 1", "give a text in quotes"),
+            ("[tls]\nverify_name = 'no'", "give true or false, without quotes"),
+            ("contact_points = '10.0.0.1'", "give a list in brackets"),
+            ("contact_points = [1]", "give a text in quotes"),
+            ("limits = 3", "give a table: its name in brackets"),
+        ];
+        for (text, right) in cases {
+            let file = parse(text);
+            assert_eq!(file.complaints.len(), 1, "{text}: {:#?}", file.complaints);
+            let told = file.complaints[0].lines().last().unwrap();
+            assert!(told.starts_with(right), "{text}: {:#?}", file.complaints);
+        }
     }
 
     #[test]

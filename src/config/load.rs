@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::config::address::{parse_binds, parse_contact_point, parse_listen, parse_mode};
 use crate::config::error::{ConfigError, Faults};
 use crate::config::file;
-use crate::config::overrides::{self, CONFIG_VARIABLE, Environment, Layers};
+use crate::config::overrides::{self, CONFIG_VARIABLE, Environment, Layers, Unknown};
 use crate::config::reader::{Entry, Reader};
 use crate::config::secret::Secret;
 use crate::config::settings::{AuthMode, Settings};
@@ -35,12 +35,14 @@ pub struct Loaded {
     pub entries: Vec<Entry>,
     /// Everything that is wrong.
     pub faults: Vec<ConfigError>,
+    /// What is not wrong, and hardly meant.
+    pub doubts: Vec<String>,
 }
 
 impl Loaded {
     /// Of the environment's `names`, those that look like settings and are none.
     #[must_use]
-    pub fn unknown_variables(&self, names: Vec<String>) -> Vec<String> {
+    pub fn unknown_variables(&self, names: Vec<String>) -> Vec<Unknown> {
         let keys = self.entries.iter().map(|entry| entry.key).collect::<Vec<_>>();
         overrides::unknown_variables(names, &keys)
     }
@@ -92,7 +94,8 @@ fn load_text(mut layers: Layers<'_>, text: Option<&str>, faults: Vec<ConfigError
         reader.faults.push(ConfigError::Missing { key: "contact_points", right });
     }
     check_agreement(&mut reader, &settings);
-    Loaded { settings, entries: reader.entries, faults: reader.faults }
+    let doubts = tls::doubts(&settings);
+    Loaded { settings, entries: reader.entries, faults: reader.faults, doubts }
 }
 
 fn read_settings(reader: &mut Reader<'_>) -> Settings {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsString;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Every environment variable begins so; the rest is the key in capitals, dots as underscores.
@@ -26,40 +28,88 @@ pub fn variable(key: &str) -> String {
     format!("{ENVIRONMENT_PREFIX}{}", key.to_uppercase().replace('.', "_"))
 }
 
-/// The names of the process's own variables.
+/// The names of the process's own variables, but for those that Kubernetes sets.
 #[must_use]
 pub fn process_variables() -> Vec<String> {
-    env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect()
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    let all = env::vars_os().map(|(name, value)| (text(name), text(value)));
+    all.filter(|(name, value)| !is_service_link(name, value)).map(|(name, _)| name).collect()
+}
+
+/// Whether Kubernetes sets a variable in each pod, to tell of a Service: `X_SERVICE_HOST`,
+/// `X_SERVICE_PORT_NAME`, and Docker's form, `X_PORT=tcp://10.0.0.1:9042`, `X_PORT_9042_TCP_ADDR`.
+/// Of a Service called `shardlane…` they look like settings, and are nobody's mistake.
+fn is_service_link(name: &str, value: &str) -> bool {
+    if name.ends_with("_SERVICE_HOST") {
+        return value.parse::<IpAddr>().is_ok();
+    }
+    if name.contains("_SERVICE_PORT") {
+        return value.parse::<u16>().is_ok();
+    }
+    let Some((_, rest)) = name.split_once("_PORT") else { return false };
+    let number = rest.trim_start_matches('_').split('_').next().unwrap_or_default();
+    let is_numbered = rest.starts_with('_') && number.parse::<u16>().is_ok();
+    (rest.is_empty() && value.contains("://")) || is_numbered
 }
 
 /// Of `names`, those that look like settings of ours and are none of `keys`: misspelt, most likely.
-/// What Kubernetes sets for a Service called `shardlane…` is nobody's mistake.
+/// Each with the setting that it resembles, if there is one.
 #[must_use]
-pub fn unknown_variables(names: Vec<String>, keys: &[&str]) -> Vec<String> {
+pub fn unknown_variables(names: Vec<String>, keys: &[&str]) -> Vec<Unknown> {
     let known = keys.iter().map(|key| variable(key)).collect::<Vec<_>>();
-    let is_link = |name: &str| {
-        let port = name.rsplit_once("_PORT").map(|(_, rest)| rest);
-        name.contains("_SERVICE_HOST")
-            || name.contains("_SERVICE_PORT")
-            || port.is_some_and(|rest| {
-                rest.is_empty() || rest.strip_prefix('_').is_some_and(starts_with_digit)
-            })
-            || name.contains("_TCP_")
-            || name.contains("_UDP_")
-    };
+    let prefix = bare(ENVIRONMENT_PREFIX);
     let is_unknown = |name: &String| {
-        name.starts_with(ENVIRONMENT_PREFIX)
-            && name != CONFIG_VARIABLE
-            && !known.contains(name)
-            && !is_link(name)
+        bare(name).starts_with(&prefix) && name != CONFIG_VARIABLE && !known.contains(name)
     };
-    let mut unknown = names.into_iter().filter(is_unknown).collect::<Vec<_>>();
+    let mut unknown: Vec<_> = names.into_iter().filter(is_unknown).collect();
     unknown.sort();
-    unknown
+    let resembled = |name: &str| {
+        let others = known.iter().map(|other| (slips(&bare(name), &bare(other)), other));
+        let (count, nearest) = others.min()?;
+        (count <= SLIPS_MAX).then(|| nearest.clone())
+    };
+    unknown.into_iter().map(|name| Unknown { meant: resembled(&name), name }).collect()
 }
 
-fn starts_with_digit(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_digit())
+/// More slips of the pen than these make another word.
+const SLIPS_MAX: usize = 3;
+
+/// A variable that looks like a setting and is none.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unknown {
+    /// Its name.
+    pub name: String,
+    /// The variable that was meant, perhaps.
+    pub meant: Option<String>,
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is set, but there is no such setting", self.name)?;
+        match &self.meant {
+            Some(meant) => write!(f, "; is {meant} meant?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A name without what is easily got wrong: case, and where words end.
+fn bare(name: &str) -> String {
+    name.to_uppercase().replace('_', "")
+}
+
+/// How many letters have to be changed, added or taken away to make `one` of `other`.
+fn slips(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (number, letter) in one.bytes().enumerate() {
+        let mut next = vec![number + 1];
+        for (pair, against) in row.windows(2).zip(other.bytes()) {
+            let (&[before, above], Some(&left)) = (pair, next.last()) else { continue };
+            next.push((before + usize::from(letter != against)).min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 /// Who set a value.
@@ -126,23 +176,58 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_variable_is_found_among_settings_and_service_links() {
+    fn a_misspelt_variable_is_told_with_the_one_that_it_resembles() {
         let names = [
             "PATH",
             "SHARDLANE_CONFIG",
             "SHARDLANE_BIND",
             "SHARDLANE_LIMITS_CLIENT_MAX",
             "SHARDLANE_BINDS",
-            "SHARDLANE_SERVICE_HOST",
-            "SHARDLANE_SERVICE_PORT_CQL",
-            "SHARDLANE_PORT",
-            "SHARDLANE_METRICS_PORT",
-            "SHARDLANE_PORT_9042_TCP",
-            "SHARDLANE_PORT_9042_TCP_ADDR",
-            "SHARDLANE_PORT_9042_TCP_PORT",
+            "SHARD_LANE_BIND",
+            "shardlane_bind",
+            "SHARDLANE_TYPO",
         ];
-        let names = names.map(str::to_owned).to_vec();
-        let unknown = unknown_variables(names, &["bind", "limits.clients_max"]);
-        assert_eq!(unknown, ["SHARDLANE_BINDS", "SHARDLANE_LIMITS_CLIENT_MAX"]);
+        let unknown =
+            unknown_variables(names.map(str::to_owned).to_vec(), &["bind", "limits.clients_max"]);
+        let told: Vec<_> = unknown.iter().map(ToString::to_string).collect();
+        let expected = [
+            ("SHARDLANE_BINDS", "; is SHARDLANE_BIND meant?"),
+            ("SHARDLANE_LIMITS_CLIENT_MAX", "; is SHARDLANE_LIMITS_CLIENTS_MAX meant?"),
+            ("SHARDLANE_TYPO", ""),
+            ("SHARD_LANE_BIND", "; is SHARDLANE_BIND meant?"),
+            ("shardlane_bind", "; is SHARDLANE_BIND meant?"),
+        ];
+        let expected = expected
+            .map(|(name, meant)| format!("{name} is set, but there is no such setting{meant}"));
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_kubernetes_tells_of_services_is_no_mistake() {
+        let links = [
+            ("SHARDLANE_SERVICE_HOST", "10.0.0.1"),
+            ("SHARDLANE_SERVICE_PORT", "9042"),
+            ("SHARDLANE_SERVICE_PORT_CQL", "9042"),
+            ("SHARDLANE_PORT", "tcp://10.0.0.1:9042"),
+            ("SHARDLANE_METRICS_PORT", "tcp://10.0.0.1:9380"),
+            ("SHARDLANE_PORT_9042_TCP", "tcp://10.0.0.1:9042"),
+            ("SHARDLANE_PORT_9042_TCP_ADDR", "10.0.0.1"),
+            ("SHARDLANE_PORT_9042_TCP_PORT", "9042"),
+            ("SHARDLANE_PORT_9042_TCP_PROTO", "tcp"),
+            ("SHARDLANE_EXPORT_SERVICE_HOST", "fd00::1"),
+        ];
+        for (name, value) in links {
+            assert!(is_service_link(name, value), "{name}");
+        }
+        let slips = [
+            ("SHARDLANE_ADMIN_PORT", "9380"),
+            ("SHARDLANE_LANES_PROXY_PORT", "29042"),
+            ("SHARDLANE_LANES_SOURCE_PORT_LO", "49152"),
+            ("SHARDLANE_SERVICE_HOST", "db.example.com"),
+            ("SHARDLANE_TYPO", "1"),
+        ];
+        for (name, value) in slips {
+            assert!(!is_service_link(name, value), "{name}");
+        }
     }
 }

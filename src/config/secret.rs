@@ -20,10 +20,16 @@ impl Secret {
         if bytes.ends_with(b"\r") {
             bytes.pop();
         }
-        if bytes.is_empty() {
+        let secret = Self(bytes);
+        if secret.0.is_empty() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is empty"));
         }
-        Ok(Self(bytes))
+        // Nobody types a line end into a login: these are several secrets, or more than the secret.
+        if secret.0.contains(&b'\n') {
+            let text = "the file has more than one line";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        Ok(secret)
     }
 
     /// The secret itself, for the one place that sends it.
@@ -60,9 +66,14 @@ mod tests {
         let secret = Secret::read(&path).unwrap();
         fs::write(&path, "\n").unwrap();
         let empty = Secret::read(&path).unwrap_err().to_string();
+        let two_lines = ["s3cr3t\n\n", "user\ns3cr3t", "\ns3cr3t\n"].map(|text| {
+            fs::write(&path, text).unwrap();
+            Secret::read(&path).unwrap_err().to_string()
+        });
         fs::remove_file(&path).unwrap();
         assert_eq!(secret.reveal(), b"s3cr3t");
         assert_eq!(format!("{secret:?}"), "***");
         assert_eq!(empty, "the file is empty");
+        assert_eq!(two_lines, ["the file has more than one line"; 3]);
     }
 }

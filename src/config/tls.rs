@@ -79,6 +79,19 @@ pub fn check(reader: &mut Reader<'_>, settings: &Settings) {
     }
 }
 
+/// What about the files is no fault, and will be noticed: CAs whose time is over, or has not come.
+/// Chains that end in them are still believed, by us; other programs may see it otherwise.
+#[must_use]
+pub fn doubts(settings: &Settings) -> Vec<String> {
+    let sides = [(&settings.node_tls.files, NODES), (&settings.client_tls.files, CLIENTS)];
+    let doubts = sides.into_iter().filter_map(|(files, [ca, ..])| {
+        let path = files.ca.as_ref()?;
+        let fault = files.read().ok()?.ca_fault()?;
+        Some(format!("{ca} = \"{}\": {fault}; {}", path.display(), fault.fix()))
+    });
+    doubts.collect()
+}
+
 /// Whether a certificate has its key, and a key its certificate.
 fn check_pair(reader: &mut Reader<'_>, files: &TlsFiles, [_, cert, key]: Keys) -> bool {
     match (&files.cert, &files.key) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::Sender;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::debug;
 use tracing::info;
@@ -17,6 +18,8 @@ use crate::control::error::{ControlError, chain};
 use crate::control::publication::Publisher;
 use crate::control::reach::{ReachSettings, Reached, reach};
 use crate::control::routes::{RouteSettings, Routes};
+use crate::control::strangers;
+use crate::control::strangers::Home;
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
 use crate::net::clock::now_ms;
 use crate::net::lanes::backoff::{Backoff, BackoffSettings};
@@ -55,11 +58,12 @@ pub async fn run(
     let publisher = Publisher::new(settings.data_center.as_deref());
     let routes = Routes::new(settings.routes.clone());
     let mut watcher = Watcher { publisher, agenda: settings.agenda, routes, requests, reports };
-    let mut cluster = None;
+    let mut home = None;
+    let mut strangers = JoinSet::new();
     for round in 0.. {
         let known = known_addresses(&watcher.publisher);
         let reached = Box::pin(reach(&settings.reach, &known, round)).await;
-        let end = match reached.and_then(|reached| of_one_cluster(reached, &mut cluster)) {
+        let end = match reached.and_then(|reached| of_one_cluster(reached, &mut home)) {
             Ok(reached) => {
                 for (place, error) in &reached.failures {
                     let fix = cure::of_control(error);
@@ -73,11 +77,19 @@ pub async fn run(
                         return;
                     }
                 }
-                Box::pin(watch(&mut watcher, reached)).await
+                let is_first = watcher.publisher.last().is_none();
+                let asked = home.clone().filter(|_| is_first);
+                let looks = asked.map(|home| (&settings.reach, home, &mut strangers));
+                Box::pin(watch(&mut watcher, reached, looks)).await
             }
             Err(error) => End::Lost(error),
         };
         let End::Lost(error) = end else { return };
+        if error.is_loop() && watcher.publisher.last().is_none() {
+            // There is nobody to tell when nobody listens.
+            watcher.reports.send(ControlReport::Refused(error)).await.ok();
+            return;
+        }
         let wanted = error.logins_wanted();
         if let Some((class, _)) = wanted.first() {
             debug!(error = chain(&error), round, "no connection to watch the cluster");
@@ -109,13 +121,15 @@ pub async fn run(
 
 /// Refuses a node of another cluster than the first node's: to take its word would send requests
 /// to nodes that do not have the rows.
-fn of_one_cluster(reached: Reached, cluster: &mut Option<String>) -> Result<Reached, ControlError> {
+fn of_one_cluster(reached: Reached, home: &mut Option<Home>) -> Result<Reached, ControlError> {
     let Some(found) = reached.metadata.cluster_name.clone() else { return Ok(reached) };
-    let expected = cluster.get_or_insert_with(|| found.clone()).clone();
-    if found == expected {
+    let address = reached.address;
+    let first = home.get_or_insert_with(|| Home { cluster: found.clone(), address }).clone();
+    if found == first.cluster {
         return Ok(reached);
     }
-    Err(ControlError::OtherCluster { address: reached.address, found, expected })
+    let Home { cluster: expected, address: home } = first;
+    Err(ControlError::OtherCluster { address, found, expected, home })
 }
 
 /// Tells whether clients have to log in; `Err` when nobody listens any more.
@@ -128,7 +142,10 @@ async fn tell_authenticator(
     watcher.reports.send(report).await.map_err(|_| End::Closed)
 }
 
-async fn watch(watcher: &mut Watcher, reached: Reached) -> End {
+/// How to look for contact points of other clusters, the first node's, and who looks.
+type Looks<'a> = (&'a ReachSettings, Home, &'a mut JoinSet<()>);
+
+async fn watch(watcher: &mut Watcher, reached: Reached, looks: Option<Looks<'_>>) -> End {
     let Reached { address, mut connection, mut metadata, .. } = reached;
     if let Err(error) = watcher.routes.apply(&mut connection, &mut metadata).await {
         return End::Lost(error);
@@ -142,6 +159,16 @@ async fn watch(watcher: &mut Watcher, reached: Reached) -> End {
     if let Some(news) = watcher.publisher.on_metadata(metadata, address, !is_first) {
         let nodes = news.snapshot.nodes().len();
         info!(%address, nodes, data_center = %news.data_center, "watching the cluster");
+        if let Some((reach, home, strangers)) = looks {
+            let (reach, reports) = (reach.clone(), watcher.reports.clone());
+            let cluster = Arc::clone(&news.snapshot);
+            strangers.spawn(async move {
+                if let Some(error) = Box::pin(strangers::find(reach, &home, &cluster)).await {
+                    // There is nobody to tell when nobody listens.
+                    reports.send(ControlReport::Refused(error)).await.ok();
+                }
+            });
+        }
         if watcher.reports.send(ControlReport::Published(news)).await.is_err() {
             return End::Closed;
         }

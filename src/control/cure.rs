@@ -31,6 +31,16 @@ pub fn of_control(error: &ControlError) -> String {
         ControlError::OtherCluster { .. } => {
             "name nodes of one cluster in contact_points".to_owned()
         }
+        ControlError::UnknownHost { .. } => {
+            "name nodes of one cluster in contact_points, none that has left it".to_owned()
+        }
+        ControlError::OwnListener { .. } => {
+            "name nodes of the cluster in contact_points, or let the proxy listen elsewhere (bind)"
+                .to_owned()
+        }
+        ControlError::Shardlane { .. } => {
+            "name nodes of the cluster in contact_points: a proxy shows no other".to_owned()
+        }
         ControlError::Unreachable(failures) => match failures.first() {
             Some((place, error)) => format!("{place}: {}", of_control(error)),
             None => "name a node in contact_points".to_owned(),

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use thiserror::Error as ThisError;
 
 use crate::net::lanes::dial_error::DialError;
+use crate::topology::id::HostId;
 use crate::wire::error::WireError;
 
 /// What went wrong with the watching connection.
@@ -55,7 +56,7 @@ pub enum ControlError {
         column: &'static str,
     },
     /// The node belongs to another cluster than the one that is watched.
-    #[error("{address} is in cluster '{found}', and this proxy serves cluster '{expected}'")]
+    #[error("{address} is in cluster '{found}', {home} in cluster '{expected}'")]
     OtherCluster {
         /// Where it answers.
         address: SocketAddr,
@@ -63,6 +64,32 @@ pub enum ControlError {
         found: String,
         /// The cluster of the first node that answered.
         expected: String,
+        /// Where that node answered.
+        home: SocketAddr,
+    },
+    /// A node of a cluster of the same name, which does not count it among its own.
+    #[error("{address} is host {host}, which {home} does not know of in its cluster")]
+    UnknownHost {
+        /// Where it answers.
+        address: SocketAddr,
+        /// Who it is.
+        host: HostId,
+        /// Where the first node answered.
+        home: SocketAddr,
+    },
+    /// We would talk to ourselves.
+    #[error("{address} is where this shardlane itself listens, not a node")]
+    OwnListener {
+        /// Where that is.
+        address: SocketAddr,
+    },
+    /// Another proxy, whose cluster cannot be seen through it.
+    #[error("{address} is a shardlane itself (version {version}), not a node")]
+    Shardlane {
+        /// Where it answers.
+        address: SocketAddr,
+        /// What it is.
+        version: String,
     },
     /// The node wants a login, and no client has logged in yet whose login could be borrowed.
     #[error("the node asks for a login ({authenticator}); waiting for a client's")]
@@ -92,7 +119,30 @@ impl ControlError {
             | Self::Dial(_)
             | Self::Cell { .. }
             | Self::LocalRow { .. }
-            | Self::OtherCluster { .. } => Vec::new(),
+            | Self::OtherCluster { .. }
+            | Self::UnknownHost { .. }
+            | Self::OwnListener { .. }
+            | Self::Shardlane { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether there is no node at all, only this proxy or others like it: that no waiting mends.
+    #[must_use]
+    pub fn is_loop(&self) -> bool {
+        match self {
+            Self::OwnListener { .. } | Self::Shardlane { .. } => true,
+            Self::Unreachable(failures) => {
+                !failures.is_empty() && failures.iter().all(|(_, error)| error.is_loop())
+            }
+            Self::ContactPoint { .. }
+            | Self::Resolve { .. }
+            | Self::NoAddress { .. }
+            | Self::Dial(_)
+            | Self::Cell { .. }
+            | Self::LocalRow { .. }
+            | Self::LoginWanted { .. }
+            | Self::OtherCluster { .. }
+            | Self::UnknownHost { .. } => false,
         }
     }
 }

@@ -39,6 +39,8 @@ const NODE_COLUMNS: [&str; 9] = [
 /// The tables that a node shows; a table that is not here is not there.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FakeTables {
+    /// What it says that it can do.
+    pub(crate) supported: Supported,
     pub(crate) tables: BTreeMap<&'static str, (Vec<&'static str>, Vec<Cells>)>,
 }
 
@@ -55,7 +57,7 @@ impl FakeTables {
         tables.insert("system_schema.scylla_keyspaces", tablets);
         let partitioners = empty(&["keyspace_name", "table_name", "partitioner"]);
         tables.insert("system_schema.scylla_tables", partitioners);
-        Self { tables }
+        Self { tables, supported: Supported::default() }
     }
 
     /// Adds a keyspace; `tablets` as `initial_tablets` has it.
@@ -106,7 +108,7 @@ impl FakeTables {
         #[expect(clippy::wildcard_enum_match_arm, reason = "the rest fails the test")]
         match Opcode::from_byte(header.opcode).unwrap() {
             Opcode::Options => {
-                write_frame(out, head, Opcode::Supported, |out| Supported::default().put(out));
+                write_frame(out, head, Opcode::Supported, |out| self.supported.put(out));
             }
             Opcode::Startup | Opcode::Register => write_frame(out, head, Opcode::Ready, |_| {}),
             Opcode::Query => {

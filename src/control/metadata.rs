@@ -30,6 +30,7 @@ const SCYLLA_KEYSPACES: &str = "system_schema.scylla_keyspaces";
 const SCYLLA_TABLES: &str = "system_schema.scylla_tables";
 
 const SELECT_LOCAL: &str = "SELECT * FROM system.local WHERE key='local'";
+const SELECT_IDENTITY: &str = "SELECT cluster_name, host_id FROM system.local WHERE key='local'";
 const SELECT_PEERS: &str = "SELECT * FROM system.peers";
 const SELECT_KEYSPACES: &str = "SELECT keyspace_name, replication FROM system_schema.keyspaces";
 const SELECT_TABLETS: &str =
@@ -84,6 +85,29 @@ pub struct Metadata {
     pub left_out: Vec<String>,
     /// The connected node's own words.
     pub tables: ServerTables,
+}
+
+/// Who a node is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// Name of its cluster.
+    pub cluster_name: Option<String>,
+    /// Its own id.
+    pub host: Option<HostId>,
+}
+
+/// Reads who the connected node is, and nothing else.
+pub async fn identity<S>(connection: &mut Connection<S>) -> Result<Identity, ControlError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let message = connection.query(SELECT_IDENTITY).await?;
+    let rows = rows(&message)?;
+    let Some(row) = rows.rows().next().transpose().map_err(malformed)? else {
+        return Err(ControlError::LocalRow { column: "key" });
+    };
+    let host = row.read("host_id", cell::uuid).map_err(in_cell(LOCAL, "host_id"))?;
+    Ok(Identity { cluster_name: text(&row, LOCAL, "cluster_name")?, host: host.map(HostId) })
 }
 
 /// Reads everything from the connected node.

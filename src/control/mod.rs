@@ -15,4 +15,5 @@ pub mod race;
 pub mod reach;
 pub mod routes;
 pub mod server_tables;
+pub mod strangers;
 pub mod watch;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::control::agenda::EVENTS;
@@ -11,7 +12,7 @@ use crate::control::connection::Connection;
 use crate::control::contact_point::{ContactPoint, PORT_DEFAULT};
 use crate::control::error::ControlError;
 use crate::control::metadata;
-use crate::control::metadata::Metadata;
+use crate::control::metadata::{Identity, Metadata};
 use crate::control::race::Race;
 use crate::net::lanes::credential::Credential;
 use crate::net::lanes::dial::{connect, explained, secure};
@@ -41,6 +42,9 @@ pub struct ReachSettings {
     pub tls: Option<Arc<NodeTls>>,
     /// Where clients log in themselves: their credentials, to borrow one if there is none of ours.
     pub book: Option<Arc<CredentialBook>>,
+    /// Where this proxy itself listens, to be told from nodes: it answers nobody before it has
+    /// found one.
+    pub own: Vec<SocketAddr>,
     /// Longest name resolution, and longest TCP connect.
     pub connect_timeout_ms: u64,
     /// Longest handshake, and longest answer to a question.
@@ -56,6 +60,7 @@ impl Default for ReachSettings {
             client_routes: false,
             tls: None,
             book: None,
+            own: Vec::new(),
             connect_timeout_ms: 5_000,
             query_timeout_ms: 10_000,
         }
@@ -88,14 +93,8 @@ pub async fn reach(
     known: &[SocketAddr],
     round: usize,
 ) -> Result<Reached, ControlError> {
-    let borrowed;
-    let settings = match (&settings.credential, &settings.book) {
-        (None, Some(book)) => {
-            borrowed = ReachSettings { credential: book.lend(round), ..settings.clone() };
-            &borrowed
-        }
-        (Some(_), _) | (None, None) => settings,
-    };
+    let borrowed = lent(settings, round);
+    let settings = borrowed.as_ref().unwrap_or(settings);
     let mut race = Race::new(settings, known, round);
     while let Some((place, greeted)) = race.next().await {
         match Box::pin(finish(settings, greeted)).await {
@@ -104,6 +103,27 @@ pub async fn reach(
         }
     }
     Err(ControlError::Unreachable(race.failures))
+}
+
+/// The settings with a credential borrowed from a client, if there is none of ours.
+fn lent(settings: &ReachSettings, round: usize) -> Option<ReachSettings> {
+    match (&settings.credential, &settings.book) {
+        (None, Some(book)) => {
+            Some(ReachSettings { credential: book.lend(round), ..settings.clone() })
+        }
+        (Some(_), _) | (None, None) => None,
+    }
+}
+
+/// Connects to one node, and asks for nothing but who it is.
+pub async fn identify(
+    settings: &ReachSettings,
+    address: SocketAddr,
+) -> Result<Identity, ControlError> {
+    let borrowed = lent(settings, 0);
+    let settings = borrowed.as_ref().unwrap_or(settings);
+    let mut greeted = Box::pin(greet(settings, address)).await?;
+    metadata::identity(&mut greeted.connection).await
 }
 
 /// Connects to one node, registers for events, and reads its tables, in this order: what changes
@@ -127,12 +147,21 @@ pub struct Greeted {
 
 /// Connects to one node, up to the end of its handshake.
 pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Greeted, ControlError> {
+    if settings.own.contains(&address) {
+        return Err(ControlError::OwnListener { address });
+    }
     let stream = connect(address, settings.connect_timeout_ms).await?;
+    if is_own(&settings.own, &stream, address) {
+        return Err(ControlError::OwnListener { address });
+    }
     let set = LaneSet::plain(settings.credential.clone());
     let (tls, timeout_ms) = (settings.tls.as_deref(), settings.query_timeout_ms);
     let mut stream = secure(tls, stream, address, timeout_ms).await?;
     let greeting = async {
         let supported = ask_options(&mut stream, set.version).await?;
+        if supported.shardlane.is_some() {
+            return Ok((supported, None));
+        }
         let login = start_up(&mut stream, Extensions::default(), &set).await?;
         Ok::<_, DialError>((supported, login))
     };
@@ -145,8 +174,19 @@ pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Gree
         }
         greeted => greeted.map_err(|error| explained(tls, error, address))?,
     };
+    if let Some(version) = supported.shardlane {
+        return Err(ControlError::Shardlane { address, version });
+    }
     let connection = Connection::new(stream, set.version, timeout_ms);
     Ok(Greeted { address, connection, supported, login })
+}
+
+/// Whether a connection to `address` came back to a listener of ours at all addresses: it went to
+/// this machine, and to that port.
+fn is_own(own: &[SocketAddr], stream: &TcpStream, address: SocketAddr) -> bool {
+    let listens = own.iter().any(|own| own.ip().is_unspecified() && own.port() == address.port());
+    let is_here = || stream.local_addr().is_ok_and(|local| local.ip() == address.ip());
+    listens && (address.ip().is_loopback() || is_here())
 }
 
 async fn finish(settings: &ReachSettings, greeted: Greeted) -> Result<Reached, ControlError> {

@@ -48,6 +48,9 @@ pub enum ControlReport {
     },
     /// The connection failed, or none came about. It goes on trying.
     Failed(ControlError),
+    /// The contact points cannot be meant so, and no waiting mends them: found when the process
+    /// starts, never later.
+    Refused(ControlError),
 }
 
 /// Why watching ended.

@@ -8,6 +8,7 @@ use crate::engine::engine::Engine;
 use crate::engine::metadata_ids;
 use crate::engine::metadata_ids::CutId;
 use crate::engine::order::Order;
+use crate::engine::passing::{LARGE_BYTES, Large};
 use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
 use crate::engine::tally::Outcome;
 use crate::session::v3;
@@ -64,8 +65,14 @@ impl<'a> Response<'a> {
 }
 
 impl Engine {
-    /// A lane received `chunk`.
-    pub fn on_lane_bytes(&mut self, key: LaneKey, chunk: &mut [u8]) {
+    /// A lane received `chunk`. `pass` is given large frames, to write to a client to whom nothing
+    /// is on its way; it tells how many bytes were taken.
+    pub fn on_lane_bytes(
+        &mut self,
+        key: LaneKey,
+        chunk: &mut [u8],
+        mut pass: impl FnMut(ClientKey, &[u8]) -> usize,
+    ) {
         let now = self.now_us;
         let Some(lane) = self.lanes.get_mut(key).filter(|lane| !lane.broken) else { return };
         lane.heard_us = now;
@@ -75,8 +82,15 @@ impl Engine {
         let outcome = loop {
             match cutter.next_frame(&mut rest) {
                 Ok(Some(frame)) => {
+                    let is_large = frame.len() >= LARGE_BYTES;
+                    if is_large {
+                        self.note_large(frame);
+                    }
                     if self.on_lane_frame(key, frame).is_err() {
                         break Err(Broken);
+                    }
+                    if is_large {
+                        self.pass_on(frame, &mut pass);
                     }
                 }
                 Ok(None) => break Ok(()),
@@ -217,7 +231,13 @@ impl Engine {
         if held {
             let frame = self.frame_for(client, stream, response);
             self.hold_for_agreement(client, pending.opcode, pending.arrived_us, frame);
-        } else {
+        } else if !matches!(self.large, Large::Unread)
+            || !self.passes_on(
+                (client, stream, purpose),
+                (&pending, outcome),
+                response.payload.is_empty(),
+            )
+        {
             self.deliver((client, stream), &pending, outcome, response);
         }
         self.give_back(pending.frame);
@@ -284,7 +304,7 @@ impl Engine {
         deaf
     }
 
-    fn after_delivery(&mut self, client: ClientKey, opcode: Opcode, outcome: Outcome) {
+    pub(super) fn after_delivery(&mut self, client: ClientKey, opcode: Opcode, outcome: Outcome) {
         self.touch_client(client);
         self.on_ended(opcode, outcome);
         let Some(entry) = self.clients.get_mut(client) else { return };

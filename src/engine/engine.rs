@@ -18,6 +18,7 @@ use crate::engine::learn::Unresolved;
 use crate::engine::local::LocalStatements;
 use crate::engine::order::Order;
 use crate::engine::pages::Pages;
+use crate::engine::passing::Large;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::engine::remote::Remote;
 use crate::engine::reprepare::Parked;
@@ -75,7 +76,10 @@ pub struct Engine {
     pub(super) local_statements: LocalStatements,
     pub(super) agreement: Agreement,
     pub(super) pages: Pages,
+    pub(super) large: Large,
     pub(super) retry_budget: RetryBudget,
+    /// The node that has just refused the request which is routed anew.
+    pub(super) avoided: Option<NodeId>,
     pub(super) speculation: Speculation,
     /// A replica that the last decision passed over for want of a lane.
     pub(super) missing: Cell<Option<(NodeId, ShardId)>>,
@@ -113,7 +117,9 @@ impl Engine {
             local_statements: LocalStatements::default(),
             agreement: Agreement::default(),
             pages: Pages::default(),
+            large: Large::No,
             retry_budget: RetryBudget::default(),
+            avoided: None,
             speculation: Speculation::default(),
             missing: Cell::new(None),
             parked: HashMap::new(),
@@ -294,7 +300,7 @@ impl Engine {
         let (lanes, local_rack) = (&self.lanes, &*self.local_rack);
         let missing = (self.settings.limits.lane_unused_us > 0).then_some(&self.missing);
         let some_nodes = self.settings.some_nodes;
-        let (sticky, avoided) = (None, None);
+        let (sticky, avoided) = (None, self.avoided);
         let stalled = &*self.stalls.nodes;
         let lanes =
             Lanes { fleet, lanes, local_rack, stalled, sticky, avoided, some_nodes, missing };

@@ -26,7 +26,8 @@ pub struct Lanes<'a> {
     pub stalled: &'a [NodeId],
     /// The lane that comes first if it leads to a replica: it sent the page before.
     pub sticky: Option<LaneKey>,
-    /// A node that is passed over: it has the request already.
+    /// A node that is passed over while there is another: it has the request already, or has just
+    /// refused it.
     pub avoided: Option<NodeId>,
     /// Whether only some nodes of the data center are used.
     pub some_nodes: bool,
@@ -81,6 +82,9 @@ impl Field for Lanes<'_> {
     }
 
     fn lane_of_node(&self, node: NodeId) -> Option<LaneKey> {
+        if self.avoided == Some(node) {
+            return None;
+        }
         let lanes = self.fleet.lanes_of(node);
         let loads = lanes.filter_map(|lane| Some((self.load(lane)?, lane)));
         loads.min_by_key(|(load, _)| *load).map(|(_, lane)| lane)
@@ -92,13 +96,15 @@ impl Field for Lanes<'_> {
     }
 
     fn any_lane(&self, turn: usize) -> Option<LaneKey> {
-        if let Some(lane) = self.sticky.filter(|lane| self.load(*lane).is_some()) {
+        let sticky = self.sticky.filter(|_| self.avoided.is_none());
+        if let Some(lane) = sticky.filter(|lane| self.load(*lane).is_some()) {
             return Some(lane);
         }
-        // Other lanes of a node that fell silent may be idle, and yet not the place to go.
-        let elsewhere = |node: NodeId| !self.is_stalled(node);
+        // Other lanes of a node that fell silent, or refuses, may be idle, and yet not the place to
+        // go.
+        let elsewhere = |node: NodeId| !self.is_stalled(node) && self.avoided != Some(node);
         let wide = || self.least_busy(turn, |_| true);
-        if self.stalled.is_empty() {
+        if self.stalled.is_empty() && self.avoided.is_none() {
             wide()
         } else {
             self.least_busy(turn, elsewhere).or_else(wide)

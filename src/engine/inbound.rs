@@ -92,7 +92,7 @@ impl Engine {
                 // Here the frame's end is known: what is too long is what it holds.
                 if !error.is_fatal() || matches!(error, WireError::BodyTooLong { .. }) {
                     let asked = (client, header.stream);
-                    return self.refuse(asked, ask, error.code(), &error.to_string());
+                    return self.refuse(asked, ask, error.code(), &told(&error));
                 }
                 self.tally.on_ended(ask, Outcome::Refused);
                 self.break_off(client, &error);
@@ -223,7 +223,11 @@ impl Engine {
     }
 
     fn refuse_version(&mut self, client: ClientKey, version: u8) {
-        self.tally.clients_broken += 1;
+        if is_newer(version) {
+            self.tally.clients_newer += 1;
+        } else {
+            self.tally.clients_broken += 1;
+        }
         if let Some(entry) = self.clients.get_mut(client) {
             refusal::write_version_refusal(entry.session.outbox.end(), version);
         }
@@ -246,7 +250,7 @@ impl Engine {
         if let Some(entry) = self.clients.get_mut(client) {
             let version = entry.session.response_version();
             let out = entry.session.outbox.end();
-            error::write_error(out, version, 0, error.code(), &error.to_string());
+            error::write_error(out, version, 0, error.code(), &told(error));
         }
         self.close_after_flush(client);
     }
@@ -278,7 +282,7 @@ impl Engine {
         entry.passing_until_us = Some(self.now_us + PASSING_US_MAX);
         let ask = Opcode::from_byte(header.opcode).map_or(Ask::Session, Ask::of);
         self.tally.on_received(ask);
-        self.refuse((client, header.stream), ask, error.code(), &error.to_string());
+        self.refuse((client, header.stream), ask, error.code(), &told(error));
         true
     }
 
@@ -294,4 +298,19 @@ impl Engine {
             self.close_after_flush(client);
         }
     }
+}
+
+/// Whether a first byte is a version that drivers try before they step down to one that is spoken
+/// here: 5 and 6, and DataStax's own 1 and 2 with bit 6.
+fn is_newer(version: u8) -> bool {
+    matches!(version, 5 | 6 | 0x41 | 0x42)
+}
+
+/// What a client is told that is wrong with its bytes. Whoever reads it shall know which server
+/// set the limit, and where.
+fn told(error: &WireError) -> String {
+    if matches!(error, WireError::BodyTooLong { .. }) {
+        return format!("{error}, which is limits.frame_body_bytes_max of shardlane");
+    }
+    error.to_string()
 }

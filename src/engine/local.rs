@@ -67,15 +67,18 @@ impl Engine {
 
     /// No `SCYLLA_*` key: a shard-aware driver would look for shards behind us and find none.
     /// What is not listed as a compression is spoken all the same, if a driver asks for it.
+    /// [`supported::SHARDLANE`] is for other proxies, which must not take us for a node.
     fn answer_options(&mut self, client: ClientKey, stream: i16) {
         let told = self.settings.compression_told.iter().map(|one| one.name());
         let told: Vec<&str> = told.collect();
         self.answer(client, (Opcode::Supported, stream), |out| {
-            put_short(out, 2);
+            put_short(out, 3);
             put_string(out, supported::COMPRESSION);
             put_string_list(out, &told);
             put_string(out, supported::CQL_VERSION);
             put_string_list(out, &[CQL_VERSION]);
+            put_string(out, supported::SHARDLANE);
+            put_string_list(out, &[env!("CARGO_PKG_VERSION")]);
         });
     }
 

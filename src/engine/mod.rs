@@ -21,6 +21,7 @@ pub mod lost;
 pub mod metadata_ids;
 pub mod order;
 pub mod pages;
+pub mod passing;
 pub mod pending;
 pub mod refused;
 pub mod remote;

@@ -51,7 +51,10 @@ impl Engine {
         if leaves && let Some(lane) = self.sets.fleet(route.set).lane(route.node, route.shard) {
             self.retire_lane(lane);
         }
+        // It would be the least busy of all, as it refuses at once.
+        self.avoided = Some(route.node);
         self.send_again(route.set, pending);
+        self.avoided = None;
         None
     }
 }

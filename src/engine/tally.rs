@@ -133,6 +133,8 @@ pub struct Tally {
     pub clients_cut_off: u64,
     /// Clients closed since they broke the protocol.
     pub clients_broken: u64,
+    /// Connections closed since they began with a newer version than is spoken: drivers step down.
+    pub clients_newer: u64,
     /// Clients closed since the cluster takes their login no longer.
     pub clients_revoked: u64,
     /// Logins that the cluster took.

@@ -127,6 +127,26 @@ impl Door {
     }
 }
 
+/// What to do about a place that cannot be listened at.
+#[must_use]
+pub fn fix(place: &Bind, error: &io::Error) -> &'static str {
+    let is_path = matches!(place, Bind::Unix(_));
+    let kind = error.kind();
+    if kind == io::ErrorKind::AddrInUse {
+        "give another port, or end what holds this one: `ss -ltnpx` names it"
+    } else if kind == io::ErrorKind::PermissionDenied && is_path {
+        "give a folder where this user may make files"
+    } else if kind == io::ErrorKind::PermissionDenied {
+        "give a port from 1024 on, or let the process have CAP_NET_BIND_SERVICE"
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        "give an address of this machine (`ip address` lists them), or 0.0.0.0 for all of them"
+    } else if is_path {
+        "give a path in a folder that exists, of some 100 bytes at most, where no other file is"
+    } else {
+        "give another address"
+    }
+}
+
 /// Listens at one address. Called within a runtime.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;

@@ -273,7 +273,14 @@ impl Reactor {
             match socket.read(&mut self.buffer) {
                 Read::Bytes(count) => {
                     let chunk = self.buffer.get_mut(..count).unwrap_or_default();
-                    self.engine.on_lane_bytes(lane, chunk);
+                    let (sockets, slots) = (&mut self.sockets, &self.client_slots);
+                    let pass = |client: ClientKey, frame: &[u8]| {
+                        let slot = slots.get(client).and_then(|slot| sockets.get_mut(slot));
+                        let socket = slot.and_then(Option::as_mut).filter(|it| !it.blocked);
+                        // What a broken socket did not take is written again, and fails again.
+                        socket.map_or(0, |socket| socket.write(frame).unwrap_or(0))
+                    };
+                    self.engine.on_lane_bytes(lane, chunk, pass);
                 }
                 Read::Later => return,
                 Read::End | Read::Lost => return self.close_lane(lane),

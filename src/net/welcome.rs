@@ -166,8 +166,12 @@ impl Reactor {
 
     /// The cluster takes a credential no longer.
     fn revoke(&mut self, home: SetId) {
-        tracing::warn!(set = home.0, "the cluster takes a login no longer; its clients are closed");
-        self.logins.unwatch(home);
+        let token = self.logins.unwatch(home).map(|credential| credential.token());
+        let role = token.as_ref().and_then(|token| token.user());
+        tracing::warn!(
+            role = role.unwrap_or("unknown"),
+            "the cluster takes a login no longer; its clients are closed"
+        );
         self.engine.on_home_revoked(home);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
 
+use crate::control::error::ControlError;
 use crate::control::publication::Publication;
 use crate::control::watch::ControlReport;
 use crate::engine::order::News;
@@ -69,8 +70,8 @@ impl Crew {
         }
     }
 
-    /// Passes on what the control connection tells.
-    pub async fn on_control(&self, report: ControlReport) {
+    /// Passes on what the control connection tells; hands back why it cannot be gone on.
+    pub async fn on_control(&self, report: ControlReport) -> Option<ControlError> {
         match report {
             ControlReport::Published(publication) => self.on_publication(&publication).await,
             ControlReport::SchemaChange(body) => {
@@ -84,7 +85,9 @@ impl Crew {
                 self.tell_all(told).await;
             }
             ControlReport::Failed(error) => tracing::debug!(%error, "not watching the cluster"),
+            ControlReport::Refused(error) => return Some(error),
         }
+        None
     }
 
     async fn on_publication(&self, publication: &Publication) {

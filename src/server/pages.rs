@@ -107,7 +107,7 @@ impl Pages {
                     self.set_serving(Readiness::serving());
                 }
             }
-            ControlReport::Failed(error) => self.on_failed(error),
+            ControlReport::Failed(error) | ControlReport::Refused(error) => self.on_failed(error),
             ControlReport::SchemaChange(_) | ControlReport::NodeUp(_) => {}
         }
     }

@@ -16,6 +16,8 @@ use tokio::time::sleep;
 use crate::admin::http;
 use crate::config::settings::{AuthMode, Settings};
 use crate::control::control;
+use crate::control::cure;
+use crate::control::error::{ControlError, chain};
 use crate::control::watch::{ControlReport, ControlRequest};
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
@@ -40,10 +42,10 @@ const MESSAGES: usize = 1024;
 #[derive(Debug, Error)]
 pub enum ServerError {
     /// An address could not be bound.
-    #[error("cannot listen on {what} address {address}: {error}")]
+    #[error("{setting}: cannot listen at {address}: {error}; {}", listener::fix(address, error))]
     Bind {
-        /// Whose address.
-        what: &'static str,
+        /// Where the address is set.
+        setting: &'static str,
         /// The address, or the path of a Unix socket.
         address: Bind,
         /// Why not.
@@ -60,6 +62,9 @@ pub enum ServerError {
     /// A file for TLS could not be used.
     #[error("TLS is not possible: {0}")]
     Tls(#[from] TlsError),
+    /// The contact points cannot be meant so.
+    #[error("{}; {}", chain(.0), cure::of_control(.0))]
+    ContactPoints(ControlError),
     /// A thread could not be started.
     #[error("cannot start a worker: {0}")]
     Worker(io::Error),
@@ -85,11 +90,11 @@ impl Server {
     /// Binds the addresses and starts workers and control connection. Called within a runtime.
     pub fn start(settings: &Settings) -> Result<Self, ServerError> {
         let tls = Tls::load(settings)?;
-        let failed = |what, (address, error)| ServerError::Bind { what, address, error };
+        let failed = |setting, (address, error)| ServerError::Bind { setting, address, error };
         let admin = listener::bind(settings.admin)
             .map_err(|error| failed("admin", (Bind::Tcp(settings.admin), error)))?;
         let doors = Doors::bind(&settings.bind, settings.bind_mode)
-            .map_err(|error| failed("client", error))?;
+            .map_err(|error| failed("bind", error))?;
         let credential = settings::credential(settings).map_err(|error| {
             let file = settings.password_file.clone().unwrap_or_default();
             ServerError::Password { file: file.display().to_string(), error }
@@ -121,6 +126,7 @@ impl Server {
         let (ask, requests) = mpsc::channel(MESSAGES);
         let (tell, reports) = mpsc::channel(MESSAGES);
         let mut control = settings::control(settings, credential, &tls, seed);
+        control.reach.own = tcp_addresses(&doors.binds()).collect();
         control.reach.book = (!is_service).then(|| Arc::clone(&logins.book));
         tokio::spawn(control::run(control, requests, tell));
         Ok(Self {
@@ -139,12 +145,8 @@ impl Server {
 
     /// Where clients connect by TCP; the first address of several.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        let addresses = self.binds().into_iter().filter_map(|bind| match bind {
-            Bind::Tcp(address) => Some(address),
-            Bind::Unix(_) => None,
-        });
         let absent = || io::Error::new(io::ErrorKind::NotFound, "no address to connect to");
-        addresses.into_iter().next().ok_or_else(absent)
+        tcp_addresses(&self.binds()).next().ok_or_else(absent)
     }
 
     /// Every place where clients connect.
@@ -164,8 +166,10 @@ impl Server {
         self.crew.commands()
     }
 
-    /// Serves until `stop` hands out its first message, then drains; a second one ends that.
-    pub async fn serve(self, mut stop: Receiver<()>) {
+    /// Serves until `stop` hands out its first message, then drains; a second one ends that. It
+    /// stops by itself, and fails, when contact points turn out to lead to several clusters, or to
+    /// nothing but proxies.
+    pub async fn serve(self, mut stop: Receiver<()>) -> Result<(), ServerError> {
         let Self { mut crew, mut doors, admin, pages, control, mut events, patience_us, .. } = self;
         let (ask, mut reports) = control;
         let probes = tokio::spawn(http::serve(admin, Arc::clone(&pages)));
@@ -173,25 +177,27 @@ impl Server {
             self.tls.is_used().then(|| tokio::spawn(self.tls.look_after(self.file_poll_ms)));
         let mut drain = Drain::new(self.drain_ms);
         let mut open = false;
+        let mut refused = None;
         let mut patience = Box::pin(sleep(Duration::from_micros(patience_us)));
         while drain.phase() != Phase::Stopped {
             let serving = drain.phase() == Phase::Serving;
             let rest = drain.deadline_us().map(|at| at.saturating_sub(clock::now_us()));
             tokio::select! {
-                _ = stop.recv() => {
-                    drain.on_signal(clock::now_us());
-                    pages.on_draining();
-                    if let Some(until_us) = drain.deadline_us() {
-                        crew.tell_all(|| Command::Drain { until_us }).await;
-                    }
-                }
+                _ = stop.recv() => end(&mut drain, &pages, &crew).await,
                 client = doors.accept(), if serving && open => {
                     crew.hand_out(client).await;
                 }
                 Some(report) = reports.recv() => {
                     pages.on_control(&report);
                     open |= matches!(report, ControlReport::Authenticator { class: Some(_), .. });
-                    crew.on_control(report).await;
+                    if let Some(error) = crew.on_control(report).await {
+                        let fix = cure::of_control(&error);
+                        tracing::error!(error = chain(&error), fix, "stopping: see contact_points");
+                        refused = Some(error);
+                        if serving {
+                            end(&mut drain, &pages, &crew).await;
+                        }
+                    }
                 }
                 Some(event) = events.recv() => match event {
                     WorkerEvent::Lanes(worker, up) => {
@@ -221,5 +227,22 @@ impl Server {
         if let Some(rotation) = rotation {
             rotation.abort();
         }
+        refused.map_or(Ok(()), |error| Err(ServerError::ContactPoints(error)))
     }
+}
+
+/// Takes a step to the end.
+async fn end(drain: &mut Drain, pages: &Pages, crew: &Crew) {
+    drain.on_signal(clock::now_us());
+    pages.on_draining();
+    if let Some(until_us) = drain.deadline_us() {
+        crew.tell_all(|| Command::Drain { until_us }).await;
+    }
+}
+
+fn tcp_addresses(binds: &[Bind]) -> impl Iterator<Item = SocketAddr> + '_ {
+    binds.iter().filter_map(|bind| match bind {
+        Bind::Tcp(address) => Some(*address),
+        Bind::Unix(_) => None,
+    })
 }

@@ -28,10 +28,16 @@ impl SaslToken {
     /// of other tokens nobody knows that.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let mut parts = self.0.split(|byte| *byte == 0);
-        let (_, user, password) = (parts.next(), parts.next(), parts.next());
-        let named = user.is_some_and(|user| !user.is_empty());
-        named && password.is_some() && parts.next().is_none() && str::from_utf8(&self.0).is_ok()
+        self.user().is_some()
+    }
+
+    /// The user of a SASL PLAIN message, to be named in logs; `None` of any other, for nobody knows
+    /// what in it is a secret.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        let mut parts = str::from_utf8(&self.0).ok()?.split('\0');
+        let (_, user, _) = (parts.next(), parts.next()?, parts.next()?);
+        (!user.is_empty() && parts.next().is_none()).then_some(user)
     }
 }
 
@@ -54,6 +60,7 @@ mod tests {
     fn only_a_name_and_a_password_between_nuls_are_plain() {
         for plain in [&b"\0bob\0pw"[..], b"admin\0bob\0pw", b"\0bob\0"] {
             assert!(SaslToken::new(plain).is_plain(), "{plain:?}");
+            assert_eq!(SaslToken::new(plain).user(), Some("bob"), "{plain:?}");
         }
         for other in
             [&b""[..], b"PLAIN", b"\0bob", b"bob\0pw", b"\0\0pw", b"\0b\0p\0", b"\0\xff\0p"]

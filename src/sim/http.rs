@@ -20,7 +20,7 @@ use tokio::task::spawn_local;
 
 use crate::sim::cluster::cluster::Cluster;
 use crate::sim::cluster::error::ClusterError;
-use crate::sim::cluster::life::member::{Member, State};
+use crate::sim::cluster::life::member::{Member, State, Strain};
 use crate::sim::cluster::replicas::tablets::Tablet;
 use crate::sim::cluster::requests::Arrivals;
 use crate::sim::cluster::seed::uuid_text;
@@ -95,6 +95,7 @@ fn route(
                 "start" => cluster.start_node(node),
                 "kill" => cluster.kill_node(node, now),
                 "remove" => cluster.remove_node(node),
+                "strain" => strain(cluster, node, query)?,
                 "reshard" => cluster.reshard_node(node, query.number("shards")?),
                 _ => return Err(unknown(path)),
             };
@@ -143,6 +144,21 @@ fn move_tablet(cluster: &mut Cluster, query: &Query) -> Page {
     let to = (node("dst_host")?, query.number("dst_shard")?);
     let token = query.number("token")?;
     done(cluster.move_tablet((&keyspace, &table), token, from, to).map(|()| json!({})))
+}
+
+/// Makes a node slow or overloaded, or neither; counting begins anew.
+fn strain(
+    cluster: &mut Cluster,
+    node: usize,
+    query: &Query,
+) -> Result<Result<(), ClusterError>, (StatusCode, String)> {
+    let strain = Strain {
+        slow: Duration::from_millis(query.maybe("slow_ms")?.unwrap_or(0)),
+        is_overloaded: query.maybe("overloaded")?.unwrap_or(false),
+        ..Strain::default()
+    };
+    let member = cluster.members.get_mut(node).ok_or(ClusterError::UnknownNode(node));
+    Ok(member.map(|member| member.strain = strain))
 }
 
 fn add(cluster: &mut Cluster, query: &Query) -> Page {
@@ -194,6 +210,8 @@ fn nodes(cluster: &Cluster) -> Value {
             "shards": member.nr_shards(),
             "state": state(member.state),
             "connections": connections,
+            "executes": member.strain.executes,
+            "refused": member.strain.refused,
         })
     };
     json!({ "nodes": cluster.members.iter().enumerate().map(one).collect::<Vec<_>>() })

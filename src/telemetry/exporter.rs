@@ -148,6 +148,7 @@ fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
         ("too_many", total(workers, |tally| tally.clients_refused)),
         ("unread_answers", total(workers, |tally| tally.clients_cut_off)),
         ("broken_protocol", total(workers, |tally| tally.clients_broken)),
+        ("newer_version", total(workers, |tally| tally.clients_newer)),
         ("login_withdrawn", total(workers, |tally| tally.clients_revoked)),
     ];
     let rejected = rejected.map(|(reason, count)| (vec![reason.to_owned()], count));

@@ -236,7 +236,7 @@ pub const CLIENTS_STARTED: Metric = counter(
 pub const CLIENTS_REJECTED: Metric = counter(
     "shardlane_clients_rejected_total",
     &["reason"],
-    "Clients that were turned away or cut off: too_many, unread_answers, login_withdrawn, or broken_protocol. Drivers that try newer protocol versions first count as the last.",
+    "Clients that were turned away or cut off: too_many, unread_answers, login_withdrawn, broken_protocol, or newer_version, after which drivers step down to a version that is spoken here, on another connection.",
 );
 
 /// `shardlane_client_tls_handshakes_total`

@@ -72,6 +72,10 @@ fn other_versions_are_refused_byte_for_byte_as_the_server_does() {
             assert_eq!(rig.raw_answers(client), refusal(&text));
             assert_eq!(rig.clients_to_close(), [client]);
             assert!(!rig.engine.may_read(client));
+            // Drivers try those first, and step down.
+            let tally = rig.engine.tally();
+            let newer = u64::from(matches!(first, 5 | 66));
+            assert_eq!((tally.clients_newer, tally.clients_broken), (newer, 1 - newer));
         }
     }
 }

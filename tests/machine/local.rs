@@ -124,6 +124,8 @@ fn compression_is_told_of_only_where_it_is_set_and_given_to_whoever_asks() {
         rig.send(client, &frame((4, 0, 2), Opcode::Options, |_| {}));
         let answer = rig.answer(client);
         let keys = Reader::new(&answer.body).string_multimap().unwrap();
+        let version = keys.iter().find(|(key, _)| *key == "SHARDLANE_VERSION").unwrap();
+        assert_eq!(version.1, [env!("CARGO_PKG_VERSION")], "other proxies must know us");
         let listed = keys.iter().find(|(key, _)| *key == "COMPRESSION").unwrap();
         assert_eq!(listed.1, told.iter().map(|one| one.name()).collect::<Vec<_>>());
         for (compression, column) in [(None, 0), (Some("lz4"), 1), (Some("snappy"), 2)] {

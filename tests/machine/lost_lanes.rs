@@ -223,6 +223,40 @@ fn a_write_that_may_have_begun_is_not_sent_again() {
 }
 
 #[test]
+fn a_refused_request_goes_to_another_node_though_that_is_no_replica() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    // One replica; the node that refuses is the idlest of all.
+    rig.prepare_select(client, "ring", 1);
+    let node_of = |rig: &Rig, lane| rig.lanes.iter().position(|it| *it == lane).unwrap() / 2;
+    for turn in 0..6 {
+        rig.send(client, &execute(turn, &[1; 16], b"k"));
+        let (lane, request) = rig.request();
+        rig.error(lane, request.stream(), &error(ErrorCode::OVERLOADED, "busy"));
+        let (other, again) = rig.request();
+        assert_ne!(node_of(&rig, other), node_of(&rig, lane));
+        rig.result(other, again.stream(), &rows(b"row"));
+        assert_eq!(rig.answer(client).stream(), turn);
+    }
+    rig.finish();
+}
+
+#[test]
+fn where_there_is_one_node_it_is_asked_again() {
+    let mut rig = Rig::new();
+    let lane = rig.lane(0, 0);
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 1);
+    rig.send(client, &execute(5, &[1; 16], b"k"));
+    let request = rig.requests(lane).remove(0);
+    rig.error(lane, request.stream(), &error(ErrorCode::OVERLOADED, "busy"));
+    let again = rig.requests(lane).remove(0);
+    rig.result(lane, again.stream(), &rows(b"row"));
+    assert_eq!(rig.answer(client).stream(), 5);
+    rig.finish();
+}
+
+#[test]
 fn a_refused_read_is_tried_twice_more_and_then_told() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();

@@ -32,6 +32,7 @@ mod logins;
 mod lost_lanes;
 mod metadata_ids;
 mod pages;
+mod passing;
 mod prepared;
 mod repeats;
 mod routing;

@@ -154,7 +154,7 @@ impl Proxy {
                 let bytes = self.engine.lane_output(lane).unwrap().to_vec();
                 self.engine.on_lane_sent(lane, bytes.len());
                 for asked in frames::cut(&bytes) {
-                    self.engine.on_lane_bytes(lane, &mut answer(&asked));
+                    self.engine.on_lane_bytes(lane, &mut answer(&asked), |_, _| 0);
                 }
             }
         }

@@ -40,6 +40,10 @@ pub(crate) struct Rig {
     pub(crate) lane_compression: Option<Compression>,
     /// Orders that no helper has carried out, oldest first.
     pub(crate) orders: VecDeque<Order>,
+    /// How much of a large frame a client's socket takes at once.
+    pub(crate) room: usize,
+    /// What sockets took of large frames, and nobody has read yet.
+    pub(crate) passed: Vec<(ClientKey, Vec<u8>)>,
     told_lanes: HashSet<LaneKey>,
     told_clients: HashSet<ClientKey>,
     closing: HashSet<ClientKey>,
@@ -108,6 +112,8 @@ impl Rig {
             metadata_ids: false,
             lane_compression: None,
             orders: VecDeque::new(),
+            room: 0,
+            passed: Vec::new(),
             told_lanes: HashSet::new(),
             told_clients: HashSet::new(),
             closing: HashSet::new(),
@@ -217,7 +223,15 @@ impl Rig {
         };
         self.told_clients.remove(&client);
         self.input(|engine| engine.on_client_sent(client, bytes.len()));
-        bytes
+        let mut taken = Vec::new();
+        self.passed.retain(|(of, passed)| {
+            if *of == client {
+                taken.extend_from_slice(passed);
+            }
+            *of != client
+        });
+        taken.extend(bytes);
+        taken
     }
 
     pub(crate) fn answers(&mut self, client: ClientKey) -> Vec<Frame> {
@@ -263,7 +277,15 @@ impl Rig {
 
     pub(crate) fn lane_bytes(&mut self, lane: LaneKey, bytes: &[u8]) {
         let mut chunk = bytes.to_vec();
-        self.input(|engine| engine.on_lane_bytes(lane, &mut chunk));
+        let (mut passed, room) = (Vec::new(), self.room);
+        self.input(|engine| {
+            engine.on_lane_bytes(lane, &mut chunk, |client, frame| {
+                let taken = room.min(frame.len());
+                passed.push((client, frame.get(..taken).unwrap_or_default().to_vec()));
+                taken
+            });
+        });
+        self.passed.extend(passed);
     }
 
     /// A node answers `stream` with RESULT.

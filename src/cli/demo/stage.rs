@@ -150,7 +150,8 @@ impl Proxy {
                 // Nobody waits for it when the starting thread is gone.
                 tell.send(told).ok();
                 if let Some(server) = server {
-                    Box::pin(server.serve(stopped)).await;
+                    // Its cluster is the only one that there is.
+                    Box::pin(server.serve(stopped)).await.ok();
                 }
             });
         };

@@ -68,7 +68,12 @@ impl Findings {
         text: impl Into<String>,
         fix: impl Into<String>,
     ) {
-        self.0.push(Finding { level, topic, text: text.into(), fix: Some(fix.into()) });
+        let (mut text, fix) = (text.into(), fix.into());
+        // Errors of TLS name their fix, as they stand alone elsewhere.
+        if let Some(rest) = text.strip_suffix(&fix).and_then(|rest| rest.strip_suffix("; ")) {
+            text.truncate(rest.len());
+        }
+        self.0.push(Finding { level, topic, text, fix: Some(fix) });
     }
 
     /// Adds what was found elsewhere.
@@ -119,6 +124,15 @@ impl Findings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fix_is_told_once() {
+        let mut findings = Findings::default();
+        findings.bad("tls", "expired; renew it", "renew it");
+        assert_eq!(findings.0[0].text, "expired");
+        findings.warn("tls", "renew it", "renew it");
+        assert_eq!(findings.0[1].text, "renew it");
+    }
 
     #[test]
     fn each_finding_is_a_line_and_its_fix_the_next() {

@@ -11,40 +11,83 @@ use crate::control::contact_point::ContactPoint;
 use crate::control::cure;
 use crate::control::error::{ControlError, chain};
 use crate::control::reach::{ReachSettings, Reached, reach_node};
+use crate::net::lanes::dial_error::{DialError, Step};
 
 const TOPIC: &str = "contact";
+const ONE_CLUSTER: &str = "name nodes of one cluster in contact_points";
 
-/// One address of a contact point, and what became of it.
-type Tried = (String, Result<Reached, ControlError>);
+/// One address of a contact point; none when it has none.
+#[derive(Debug)]
+struct Tried {
+    place: String,
+    address: Option<SocketAddr>,
+    outcome: Result<Reached, ControlError>,
+}
+
+/// A node that answers, and what its contact point is called.
+type First<'a> = Option<(&'a str, &'a Reached)>;
 
 /// Tries all contact points. The first that answers is the one to go on with.
 pub async fn examine(settings: &ReachSettings, findings: &mut Findings) -> Option<Reached> {
-    let mut first: Option<(String, Reached)> = None;
     let tried = try_all(settings).await;
-    let any = tried.iter().any(|(_, outcome)| outcome.is_ok());
-    for (place, outcome) in tried {
-        match outcome {
-            Err(ControlError::LoginWanted { authenticator, .. }) => {
-                let authenticator = class_name(&authenticator);
-                let text = format!(
-                    "{place} answers and wants a login ({authenticator}); clients give their own, \
-                     and without one nothing more can be looked at"
-                );
-                let fix = "give doctor a role that may look: --username and --password-file";
-                findings.warn("login", text, fix);
-            }
-            Err(error) => {
-                let level = if any { Level::Warn } else { Level::Bad };
-                let text = format!("{place}: {}", chain(&error));
-                findings.add(level, TOPIC, text, cure::of_control(&error));
-            }
-            Ok(reached) => {
-                compare(first.as_ref(), (&place, &reached), findings);
-                first.get_or_insert((place, reached));
-            }
+    let first: First<'_> = tried.iter().find_map(|tried| {
+        let reached = tried.outcome.as_ref().ok()?;
+        Some((tried.place.as_str(), reached))
+    });
+    for tried in &tried {
+        match &tried.outcome {
+            Ok(reached) => compare(first, (&tried.place, reached), findings),
+            Err(error) => failed(first, (tried, error), findings),
         }
     }
-    first.map(|(_, reached)| reached)
+    tried.into_iter().find_map(|tried| tried.outcome.ok())
+}
+
+/// Tells of a contact point that is of no use. What asks for a login, or refuses ours, cannot be
+/// compared: it is of another cluster if nobody lists it.
+fn failed(first: First<'_>, (tried, error): (&Tried, &ControlError), findings: &mut Findings) {
+    let place = &tried.place;
+    let stranger = first.filter(|(_, first)| !lists(first, tried.address));
+    match (error, first, stranger) {
+        (ControlError::LoginWanted { authenticator, .. }, Some((other, _)), _) => {
+            let authenticator = class_name(authenticator);
+            let text = format!("{place} wants a login ({authenticator}), {other} wants none");
+            if stranger.is_some() {
+                let text = format!("{text} and does not list it in its cluster");
+                return findings.bad(TOPIC, text, ONE_CLUSTER);
+            }
+            let fix = "turn authentication on at every node of the cluster, or at none";
+            findings.warn("login", text, fix);
+        }
+        (ControlError::LoginWanted { authenticator, .. }, None, _) => {
+            let authenticator = class_name(authenticator);
+            let text = format!(
+                "{place} answers and wants a login ({authenticator}); clients give their own, and \
+                 without one nothing more can be looked at"
+            );
+            let fix = "give doctor a role that may look: --username and --password-file";
+            findings.warn("login", text, fix);
+        }
+        (ControlError::Dial(DialError::Refused(refusal, Step::Login)), _, Some((other, _))) => {
+            let text = format!(
+                "{place} refuses the login that {other} takes, which does not list it in its \
+                 cluster: {refusal}"
+            );
+            findings.bad(TOPIC, text, ONE_CLUSTER);
+        }
+        _ => {
+            let is_useful = first.is_some() && !error.is_loop();
+            let level = if is_useful { Level::Warn } else { Level::Bad };
+            let text = format!("{place}: {}", chain(error));
+            findings.add(level, TOPIC, text, cure::of_control(error));
+        }
+    }
+}
+
+/// Whether the cluster of a node has a node at an address.
+fn lists(reached: &Reached, address: Option<SocketAddr>) -> bool {
+    let ip = address.map(|address| address.ip());
+    ip.is_some() && reached.metadata.hosts.iter().any(|row| row.address == ip)
 }
 
 /// All addresses of all contact points, in the order of the settings, at the same time.
@@ -63,12 +106,14 @@ async fn try_all(settings: &ReachSettings) -> Vec<Tried> {
 async fn try_point(settings: &ReachSettings, point: &ContactPoint) -> Vec<Tried> {
     let addresses = match point.resolve(settings.port, settings.connect_timeout_ms).await {
         Ok(addresses) => addresses,
-        Err(error) => return vec![(point.to_string(), Err(error))],
+        Err(error) => {
+            return vec![Tried { place: point.to_string(), address: None, outcome: Err(error) }];
+        }
     };
     let mut tried = Vec::new();
     for address in addresses {
         let outcome = Box::pin(reach_node(settings, address)).await;
-        tried.push((place(point, address), outcome));
+        tried.push(Tried { place: place(point, address), address: Some(address), outcome });
     }
     tried
 }
@@ -79,12 +124,8 @@ fn place(point: &ContactPoint, address: SocketAddr) -> String {
     if point == address { point } else { format!("{point} ({address})") }
 }
 
-/// Whether another contact point is of the same cluster as the first.
-fn compare(
-    first: Option<&(String, Reached)>,
-    (place, reached): (&str, &Reached),
-    findings: &mut Findings,
-) {
+/// Whether a contact point is of the same cluster as the first.
+fn compare(first: First<'_>, (place, reached): (&str, &Reached), findings: &mut Findings) {
     let metadata = &reached.metadata;
     let name = metadata.cluster_name.as_deref().unwrap_or_default();
     let own = metadata.hosts.first();
@@ -98,7 +139,7 @@ fn compare(
             let text = format!(
                 "{place} is in cluster '{name}', {other_place} is in cluster '{other_name}'"
             );
-            return findings.bad(TOPIC, text, "name nodes of one cluster in contact_points");
+            return findings.bad(TOPIC, text, ONE_CLUSTER);
         }
         if kind(reached) != kind(other) {
             let text = format!("{place} is {}, {other_place} is {}", kind(reached), kind(other));

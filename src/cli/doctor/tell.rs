@@ -34,12 +34,16 @@ pub fn doctor(
     let given = args.settings.clone();
     let loaded = load::load(given.by_key(), given.config, environment);
     let unknown = loaded.unknown_variables(variables);
+    let doubts = loaded.doubts.clone();
     let settings = loaded.accept()?;
     let mut findings = Findings::default();
-    for name in unknown {
-        let text = format!("{name} is set, but there is no such setting");
+    for unknown in unknown {
         let fix = "correct its name, or remove it; `shardlane check` lists all settings";
-        findings.warn("settings", text, fix);
+        findings.warn("settings", unknown.to_string(), fix);
+    }
+    for doubt in doubts {
+        let (text, fix) = doubt.rsplit_once("; ").unwrap_or((&doubt, "renew it"));
+        findings.warn("tls", text, fix);
     }
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;

@@ -70,3 +70,26 @@ fn both_sides_are_looked_into() {
     );
     assert!(found[1].starts_with("bind_tls.cert = ") && found[1].contains("expired at 2002-01-01"));
 }
+
+#[test]
+fn a_ca_whose_time_is_over_or_has_not_come_is_told_though_it_is_no_fault() {
+    let folder = Folder::new();
+    let old = Authority::new_for("old", (2001, 2002)).pem();
+    let coming = Authority::new_for("coming", (2080, 2090)).pem();
+    let good = Authority::new("good").pem();
+    let doubts = |text: &str| {
+        let path = folder.write("ca", text).to_str().unwrap().to_owned();
+        let flags = [("contact_points", "db.example.com".to_owned()), ("tls.ca", path.clone())];
+        let loaded = load(BTreeMap::from(flags), None, &|_| None);
+        assert!(loaded.faults.is_empty(), "{:#?}", loaded.faults);
+        loaded.doubts.iter().map(|doubt| doubt.replace(&path, "CA")).collect::<Vec<_>>()
+    };
+    let expired = "tls.ca = \"CA\": the certificate expired at 2002-01-01 00:00:00 UTC; renew the \
+                   certificate";
+    let early = "tls.ca = \"CA\": the certificate is not valid before 2080-01-01 00:00:00 UTC; set \
+                 this machine's clock, or wait";
+    assert_eq!(doubts(&old), [expired]);
+    assert_eq!(doubts(&coming), [early]);
+    assert_eq!(doubts(&good), [""; 0]);
+    assert_eq!(doubts(&[old, good].concat()), [""; 0], "one of a bundle is enough");
+}

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::control::error::ControlError;
-use crate::control::fake_tables::{FakeTables, node_row};
+use crate::control::fake_tables::{Cells, FakeTables, node_row};
 use crate::control::publication::Publication;
 use crate::net::lanes::credential::Credential;
 use crate::net::lanes::dial::{Dialer, NodeTarget, ShardPort};
@@ -24,6 +24,7 @@ use crate::sim::cluster::options::ClusterOptions;
 use crate::sim::listen::handle::SimHandle;
 use crate::sim::listen::options::SimOptions;
 use crate::topology::id::HostId;
+use crate::topology::snapshot::Snapshot;
 
 #[tokio::test]
 async fn another_node_is_watched_when_the_first_goes_away() {
@@ -76,31 +77,94 @@ async fn a_contact_point_that_says_nothing_costs_half_a_second_not_its_deadline(
 }
 
 #[tokio::test]
-async fn a_node_of_another_cluster_is_refused_by_name() {
-    let own = TcpListener::bind("127.0.64.124:0").await.unwrap();
-    let strange = TcpListener::bind("127.0.64.125:0").await.unwrap();
-    let (own_port, strange_at) =
-        (own.local_addr().unwrap().port(), strange.local_addr().unwrap().to_string());
-    let row = |number| node_row(number, Some(format!("127.0.64.{number}").parse().unwrap()));
-    let mut strange_row = row(125);
-    strange_row[7] = Some("strange".into());
-    let own = serve(own, own_port, FakeTables::scylla(row(124), Vec::new()));
-    let strange = serve(strange, 0, FakeTables::scylla(strange_row, Vec::new()));
-    let mut running = start(&[&format!("127.0.64.124:{own_port}"), &strange_at]);
+async fn a_node_that_has_changed_to_another_cluster_is_refused_by_name() {
+    let own = fake("127.0.64.124:0", 124, "fake").await;
+    let at = format!("127.0.64.124:{}", own.port);
+    let mut running = start(&[&at]);
     assert_eq!(running.published().await.snapshot.nodes()[0].host, HostId([124; 16]));
 
     own.stop().await;
+    let strange = fake(&at, 124, "strange").await;
     let error = loop {
         let ControlReport::Failed(error) = running.report().await else { panic!() };
         if let ControlError::OtherCluster { .. } = error {
             break error;
         }
     };
-    let text =
-        format!("{strange_at} is in cluster 'strange', and this proxy serves cluster 'fake'");
-    assert_eq!(error.to_string(), text);
+    assert_eq!(error.to_string(), format!("{at} is in cluster 'strange', {at} in cluster 'fake'"));
     assert_eq!(cure::of_control(&error), "name nodes of one cluster in contact_points");
     strange.stop().await;
+}
+
+#[tokio::test]
+async fn contact_points_of_two_clusters_are_refused_as_soon_as_one_is_reached() {
+    let own = fake("127.92.1.1:0", 1, "fake").await;
+    let strange = fake("127.92.1.2:0", 2, "strange").await;
+    let gone = "127.92.1.3:9";
+    let (own_at, strange_at) =
+        (format!("127.92.1.1:{}", own.port), format!("127.92.1.2:{}", strange.port));
+    let began_ms = now_ms();
+    let mut running = start(&[&own_at, gone, &strange_at]);
+    running.published().await;
+    let ControlReport::Refused(error) = running.report().await else { panic!() };
+    let text = format!("{strange_at} is in cluster 'strange', {own_at} in cluster 'fake'");
+    assert_eq!(error.to_string(), text);
+    assert!(now_ms() - began_ms < 5_000);
+    own.stop().await;
+    strange.stop().await;
+}
+
+#[tokio::test]
+async fn contact_points_that_the_cluster_lists_are_not_asked() {
+    let (first, second) = pair("127.92.1.4", "127.92.1.5").await;
+    let points = [format!("127.92.1.4:{}", first.port), format!("127.92.1.5:{}", second.port)];
+    let settings = settings(&[&points[0], &points[1]]).reach;
+    let mut running = start(&[&points[0], &points[1]]);
+    let cluster = running.published().await.snapshot;
+    let address = points[0].parse().unwrap();
+    let home = Home { cluster: "fake".to_owned(), address };
+    // Both would be of another cluster than this one, had they been asked.
+    let other = Home { cluster: "other".to_owned(), address };
+    assert!(strangers::find(settings.clone(), &other, &cluster).await.is_none());
+    let nobody = Snapshot::default();
+    assert!(strangers::find(settings.clone(), &home, &nobody).await.is_none());
+    assert!(strangers::find(settings, &other, &nobody).await.is_some());
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_but_proxies_is_refused_and_one_beside_a_node_is_left() {
+    let proxy = TcpListener::bind("127.92.1.6:0").await.unwrap();
+    let proxy_at = proxy.local_addr().unwrap().to_string();
+    let mut tables = FakeTables::scylla(fake_row(6, "fake"), Vec::new());
+    tables.supported.shardlane = Some("0.9".to_owned());
+    let proxy = serve(proxy, 0, tables);
+    let mut own = settings(&["127.92.1.7:9", "localhost:9"]);
+    let listens = ["127.92.1.7:9", "127.0.0.1:9", "[::1]:9"];
+    own.reach.own = listens.map(|address| address.parse().unwrap()).to_vec();
+    own.reach.contact_points.push(proxy_at.parse().unwrap());
+    let mut running = start_with(own.clone());
+    let ControlReport::Refused(error) = running.report().await else { panic!() };
+    let text = error.to_string();
+    assert!(text.contains("127.92.1.7:9 is where this shardlane itself listens"), "{text}");
+    let told = format!("{proxy_at} is a shardlane itself (version 0.9), not a node");
+    assert!(text.contains(&told), "{text}");
+
+    let node = fake("127.92.1.8:0", 8, "fake").await;
+    own.reach.contact_points.push(format!("127.92.1.8:{}", node.port).parse().unwrap());
+    let mut running = start_with(own);
+    assert_eq!(running.published().await.snapshot.nodes()[0].host, HostId([8; 16]));
+    node.stop().await;
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_proxy_beside_a_node_that_is_down_is_waited_with() {
+    let mut settings = settings(&["127.92.1.9:9", "127.92.1.9:8"]);
+    settings.reach.own.push("127.92.1.9:9".parse().unwrap());
+    let report = start_with(settings).report().await;
+    assert!(matches!(report, ControlReport::Failed(ControlError::Unreachable(_))), "{report:?}");
 }
 
 #[tokio::test]
@@ -180,6 +244,19 @@ impl FakeCluster {
             assert!(task.await.is_err());
         }
     }
+}
+
+fn fake_row(number: u8, cluster: &str) -> Cells {
+    let mut row = node_row(number, None);
+    row[7] = Some(cluster.into());
+    row
+}
+
+/// A node that is alone in its cluster.
+async fn fake(address: &str, number: u8, cluster: &str) -> FakeCluster {
+    let listener = TcpListener::bind(address).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    serve(listener, port, FakeTables::scylla(fake_row(number, cluster), Vec::new()))
 }
 
 /// Two nodes on one port, for the tables name no ports.

@@ -211,9 +211,9 @@ impl LoginDesk {
         self.watched.insert(home.0, Watched { credential, due_ms, running: false });
     }
 
-    /// A credential has no lanes any more.
-    pub fn unwatch(&mut self, home: SetId) {
-        self.watched.remove(&home.0);
+    /// A credential has no lanes any more; hands it back if it was asked about.
+    pub fn unwatch(&mut self, home: SetId) -> Option<Arc<Credential>> {
+        self.watched.remove(&home.0).map(|watched| watched.credential)
     }
 
     /// A node refused a lane of a credential: the cluster is asked at once.

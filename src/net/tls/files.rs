@@ -107,6 +107,18 @@ impl Material {
         self.ca.as_ref().map_or_else(|| Ok(Vec::new()), |file| certificates(Part::Ca, file))
     }
 
+    /// Why no certificate of the CA file is valid at present, if so. Of several, one is enough: an
+    /// old CA may stand beside the one that follows it.
+    #[must_use]
+    pub fn ca_fault(&self) -> Option<Fault> {
+        let now_s = unix_us() / 1_000_000;
+        let mut last = None;
+        for certificate in self.trusted().ok()? {
+            last = Some(date_fault(&Validity::read(&certificate)?, now_s)?);
+        }
+        last
+    }
+
     /// Our certificate with its key, and until when it is valid (seconds since 1970); `None`
     /// without such files.
     pub fn identity(&self) -> Result<Option<(CertifiedKey, i64)>, TlsError> {
@@ -148,14 +160,18 @@ fn check_dates(file: &Content, leaf: Option<&CertificateDer<'_>>) -> Result<i64,
     let fail = |fault| TlsError { part: Part::Certificate, path: file.path.clone(), fault };
     let validity = leaf.and_then(|leaf| Validity::read(leaf));
     let validity = validity.ok_or_else(|| fail(Fault::Malformed("no dates".to_owned())))?;
-    let now_s = unix_us() / 1_000_000;
+    match date_fault(&validity, unix_us() / 1_000_000) {
+        Some(fault) => Err(fail(fault)),
+        None => Ok(validity.not_after.0),
+    }
+}
+
+/// Why a certificate is not valid at `now_s`.
+fn date_fault(validity: &Validity, now_s: i64) -> Option<Fault> {
     if validity.not_after.0 < now_s {
-        return Err(fail(Fault::Expired(validity.not_after.1)));
+        return Some(Fault::Expired(validity.not_after.1.clone()));
     }
-    if validity.not_before.0 > now_s {
-        return Err(fail(Fault::NotYetValid(validity.not_before.1)));
-    }
-    Ok(validity.not_after.0)
+    (validity.not_before.0 > now_s).then(|| Fault::NotYetValid(validity.not_before.1.clone()))
 }
 
 fn malformed(part: Part, file: &Content, error: &dyn std::error::Error) -> TlsError {

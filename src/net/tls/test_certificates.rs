@@ -54,7 +54,14 @@ pub(crate) struct Pair {
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
+        Self::new_for(name, (2000, 2090))
+    }
+
+    /// A CA that is valid for the years from `from` to `to`.
+    pub(crate) fn new_for(name: &str, (from, to): (i32, i32)) -> Self {
         let mut params = CertificateParams::default();
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(to, 1, 1);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())

@@ -11,6 +11,8 @@ use crate::sim::like::Like;
 pub struct ClusterOptions {
     /// The imitated server.
     pub like: Like,
+    /// Its name, which every node tells.
+    pub name: String,
     /// Number of nodes.
     pub nodes: usize,
     /// Shards of each node.
@@ -58,6 +60,7 @@ impl Default for ClusterOptions {
     fn default() -> Self {
         Self {
             like: Like::default(),
+            name: "simulated".to_owned(),
             nodes: 3,
             shards: 2,
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -16,8 +16,6 @@ use crate::wire::notation::{put_bytes, put_int};
 
 /// What every ScyllaDB says of itself, so that drivers take it for Cassandra 3.
 const RELEASE_VERSION: &str = "3.0.8";
-/// The name of the cluster, the same on every connection.
-const CLUSTER_NAME: &str = "simulated";
 const PARTITIONER: &str = "org.apache.cassandra.dht.Murmur3Partitioner";
 /// Some of the features that a real node lists; drivers don't look.
 const FEATURES: &str = "CDC,COMPUTED_COLUMNS,LWT,TABLETS,VIEW_VIRTUAL_COLUMNS";
@@ -62,6 +60,8 @@ pub struct View<'a> {
     pub columns: &'a Columns,
     /// Where nodes are for clients behind private endpoints.
     pub client_routes: &'a ClientRoutes,
+    /// The name of the cluster.
+    pub name: &'a str,
     /// The imitated server.
     pub like: Like,
     /// Seed of the schema versions.
@@ -112,7 +112,7 @@ impl View<'_> {
             ("key", text("local")),
             ("bootstrapped", text("COMPLETED")),
             ("broadcast_address", inet(me.address)),
-            ("cluster_name", text(CLUSTER_NAME)),
+            ("cluster_name", text(self.name)),
             ("cql_version", text("3.3.1")),
             ("data_center", text(&me.data_center)),
             ("gossip_generation", int(1_700_000_000)),

@@ -62,3 +62,37 @@ fn escapes_are_undone() {
     let query = Query::read("ks=a%20b&table=%22T%22");
     assert_eq!(query.table().unwrap(), ("a b".to_owned(), "\"T\"".to_owned()));
 }
+
+#[test]
+fn a_node_is_strained_and_relieved() {
+    let mut cluster = table();
+    let post = |cluster: &mut Cluster, address: &str| ask(cluster, &Method::POST, address);
+    post(&mut cluster, "/sim/nodes/1/strain?slow_ms=250&overloaded=true").unwrap();
+    let strain = cluster.members[1].strain;
+    assert_eq!((strain.slow, strain.is_overloaded), (Duration::from_millis(250), true));
+    assert_eq!(cluster.members[0].strain, Strain::default());
+    post(&mut cluster, "/sim/nodes/1/strain").unwrap();
+    assert_eq!(cluster.members[1].strain, Strain::default());
+    assert!(post(&mut cluster, "/sim/nodes/9/strain").is_err());
+    assert!(post(&mut cluster, "/sim/nodes/1/strain?slow_ms=many").is_err());
+}
+
+#[test]
+fn every_path_of_the_documentation_is_there() {
+    let page = include_str!("../../../docs/sim.md");
+    let spans = page.lines().filter(|line| line.starts_with("| `")).flat_map(|line| {
+        let cell = line.split(" | ").next().unwrap();
+        cell.split('`').filter(|text| text.starts_with("GET /") || text.starts_with("POST /"))
+    });
+    let mut count = 0;
+    for span in spans {
+        let (method, address) = span.split_once(' ').unwrap();
+        let method = if method == "GET" { Method::GET } else { Method::POST };
+        let address = address.replace("/N/", "/1/").replace("NAME", "bob");
+        if let Err((status, message)) = ask(&mut table(), &method, &address) {
+            assert_ne!(status, StatusCode::NOT_FOUND, "{span}: {message}");
+        }
+        count += 1;
+    }
+    assert!(count > 20, "{count}");
+}

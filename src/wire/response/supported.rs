@@ -43,6 +43,10 @@ pub const TABLETS_V2: &str = "TABLETS_ROUTING_V2_EXPERIMENTAL";
 /// Key of Cassandra: versions such as `4/v4`.
 pub const PROTOCOL_VERSIONS: &str = "PROTOCOL_VERSIONS";
 
+/// Key of shardlane itself, with its version: so that it is never taken for a node by another, or
+/// by itself. Drivers look for the keys that they know.
+pub const SHARDLANE: &str = "SHARDLANE_VERSION";
+
 /// The only partitioner whose tokens are computed here.
 pub const MURMUR3: &str = "org.apache.cassandra.dht.Murmur3Partitioner";
 /// The only algorithm by which ScyllaDB divides tokens among shards.
@@ -91,6 +95,8 @@ pub struct Supported {
     pub cql_versions: Vec<String>,
     /// Cassandra's list of protocol versions; ScyllaDB sends none.
     pub protocol_versions: Vec<String>,
+    /// Version of the shardlane that answers; `None` of a node.
+    pub shardlane: Option<String>,
 }
 
 impl Supported {
@@ -130,6 +136,7 @@ impl Supported {
                 .collect(),
             cql_versions: owned(CQL_VERSION),
             protocol_versions: owned(PROTOCOL_VERSIONS),
+            shardlane: first(SHARDLANE).map(str::to_owned),
         })
     }
 
@@ -150,6 +157,7 @@ impl Supported {
         push(SHARD_AWARE_PORT, self.shard_aware_port.map(|port| port.to_string()));
         push(SHARD_AWARE_PORT_SSL, self.shard_aware_port_ssl.map(|port| port.to_string()));
         push(USE_METADATA_ID, mark(self.metadata_id));
+        push(SHARDLANE, self.shardlane.clone());
         push(TABLETS_V1, mark(self.tablets_v1));
         push(TABLETS_V2, mark(self.tablets_v2));
         if let Some(sharding) = self.sharding {

@@ -5,7 +5,9 @@ import threading
 
 import direct
 from cases.through_sim import NODES, SHARDS, TABLETS, nothing_misses
-from stage import case, until
+from cases.tls import folder, sim_flags
+from certificates import Authority
+from stage import case, program, until
 
 PORT = 29042
 
@@ -26,6 +28,22 @@ def through_sim_python_with_proxy_headers(stage):
     assert total == NODES * SHARDS + 1, "%d connections: some were opened in excess" % total
     nothing_misses(stage, sim, proxy, "tablets3", 3)
     nothing_misses(stage, sim, proxy, "vnodes1", 1, " AND tablets = {'enabled': false}")
+    found = {name: value for name, value in proxy.metrics().items() if "mismatch" in name}
+    assert found and not any(found.values()), "connections came to other shards than their headers say: %s" % found
+
+
+@case(deadline=240, together=2)
+def through_sim_python_with_proxy_headers_and_tls(stage):
+    """The header comes first and plain, TLS after it: each shard is reached at once, and nothing misses."""
+    nodes = Authority(folder(stage), "nodes")
+    flags = sim_flags(nodes.sign("node", "DNS:db.example.com"), None, "--tls-only")
+    sim = stage.sim(NODES, SHARDS, TABLETS, 1, "--nat", "--proxy-protocol-port", PORT, *flags)
+    settings = stage.file("proxy.toml", "[lanes]\nproxy_protocol_port = %d\n" % PORT)
+    proxy = stage.proxy(sim.hosts[0], "--config", settings, "--tls-ca", nodes.ca, "--tls-server-name", "db.example.com")
+    until("every shard has a lane", lambda: all(all(shards) for shards in connections(sim)), 60)
+    total = sum(map(sum, connections(sim)))
+    assert total == NODES * SHARDS + 1, "%d connections: some were opened in excess" % total
+    nothing_misses(stage, sim, proxy, "tablets3", 3)
     found = {name: value for name, value in proxy.metrics().items() if "mismatch" in name}
     assert found and not any(found.values()), "connections came to other shards than their headers say: %s" % found
 
@@ -83,6 +101,31 @@ def through_sim_python_by_a_private_link(stage):
     point_to(second)
     until("lanes follow the table", lambda: all(balancer.count >= SHARDS for balancer in second), 60)
     nothing_misses(stage, sim, proxy, "tablets1", 1)
+
+
+@case(deadline=240, together=2)
+def through_sim_python_by_a_private_link_with_tls(stage):
+    """The ports for TLS of system.client_routes are dialled, and the nodes' certificates are checked behind them."""
+    link = "vpce-made-up"
+    nodes, stranger = (Authority(folder(stage), name) for name in ("nodes", "strangers"))
+    sim = stage.sim(NODES, SHARDS, TABLETS, 1, *sim_flags(nodes.sign("node", "DNS:db.example.com")))
+    here = stage.address(90)
+    balancers = [Balancer(stage, here, (host, 9142)) for host in sim.hosts]
+    for node, balancer in enumerate(balancers):
+        sim.post("/sim/client-routes/set", connection_id=link, node=node, address=here, port=balancer.port)
+    settings = stage.file("routes.toml", 'client_routes = ["%s"]\n' % link)
+    flags = ["--config", settings, "--tls-server-name", "db.example.com"]
+    contact = "%s:%d" % (here, balancers[0].port)
+    proxy = stage.proxy(contact, *flags, "--tls-ca", nodes.ca)
+    until("every shard has a lane", lambda: all(all(shards) for shards in connections(sim)), 60)
+    assert all(balancer.count >= SHARDS for balancer in balancers), [balancer.count for balancer in balancers]
+    nothing_misses(stage, sim, proxy, "tablets3", 3)
+
+    told = stage.start([program(), "doctor", "-c", contact, *flags, "--tls-ca", stranger.ca], "doctor")
+    assert told.wait(60) == 1, "a CA that signed nobody's certificate is trusted: %s" % told.lines
+    assert any("no CA in %s signed" % stranger.ca in line for line in told.lines), told.lines
+    fixes = [line for line in told.lines if "give the CA of the nodes as tls.ca" in line]
+    assert fixes and all("-> fix" in line for line in fixes), "a fix stands beside its finding: %s" % told.lines
 
 
 @case(deadline=240, together=2)

@@ -22,6 +22,9 @@ fn a_request_that_is_too_long_is_refused_on_its_stream_and_the_client_goes_on() 
     rig.send(client, &announced(5000));
     let answer = rig.answer(client);
     assert_eq!((answer.stream(), answer.code()), (5, ErrorCode::INVALID));
+    let text = "frame body of 5000 bytes exceeds the limit of 1000, which is \
+                limits.frame_body_bytes_max of shardlane";
+    assert!(answer.body.windows(text.len()).any(|part| part == text.as_bytes()));
     for _ in 0..49 {
         rig.send(client, &[4; 100]);
     }

@@ -198,3 +198,11 @@ async fn an_expired_certificate_is_told_as_such() {
     assert!(text.contains(&address.to_string()) && text.contains("has expired"), "{text}");
     assert!(text.contains("renew it on the node"), "{text}");
 }
+
+#[tokio::test]
+async fn a_chain_to_a_ca_whose_time_is_over_is_believed() {
+    let (folder, ca) = (Folder::new(), Authority::new_for("a", (2001, 2002)));
+    let good = ca.sign("127.0.62.45");
+    let address = node("127.0.62.45", speaks(&good, None)).await;
+    assert!(open(address, Some(trusting(&folder, &ca, None))).await.is_ok());
+}

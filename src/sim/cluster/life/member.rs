@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::sim::cluster::statements::{Cache, Statement, StatementId};
 use crate::token::shard::{ShardId, Sharder};
@@ -23,6 +24,20 @@ pub enum State {
     Gone,
 }
 
+/// What makes a node worse than the others, and what came to it meanwhile. Only EXECUTEs are meant:
+/// drivers and proxies ask their own questions by QUERY, and go on.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Strain {
+    /// How long each answer waits.
+    pub slow: Duration,
+    /// Whether it runs none, and answers OVERLOADED at once.
+    pub is_overloaded: bool,
+    /// How many came.
+    pub executes: u64,
+    /// How many of these were answered with OVERLOADED.
+    pub refused: u64,
+}
+
 /// One node.
 #[derive(Debug)]
 pub struct Member {
@@ -42,6 +57,8 @@ pub struct Member {
     pub tokens: Vec<i64>,
     /// Schema changes it has heard of.
     pub schema_seen: u64,
+    /// What makes it worse than the others.
+    pub strain: Strain,
     nr_shards: u16,
     statements: Vec<Cache>,
     landed: Vec<usize>,
@@ -66,6 +83,7 @@ impl Member {
             epoch: 0,
             tokens,
             schema_seen: 0,
+            strain: Strain::default(),
             nr_shards: 0,
             statements: Vec::new(),
             landed: Vec::new(),

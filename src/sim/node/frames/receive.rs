@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crate::sim::cluster::cluster::Cluster;
 use crate::sim::cluster::connections::ConnectionId;
+use crate::sim::cluster::life::member::Strain;
 use crate::sim::cluster::life::timeline::Due;
 use crate::sim::node::connection::Connection;
 use crate::sim::node::frames::answer::{Answer, Asked, write, write_fatal};
-use crate::sim::node::frames::refusal::{INVALID, PROTOCOL, Refusal, SERVER};
+use crate::sim::node::frames::refusal::{INVALID, OVERLOADED, PROTOCOL, Refusal, SERVER};
 use crate::sim::node::messages::dispatch::dispatch;
 use crate::wire::error::WireError;
 use crate::wire::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN, Header};
@@ -78,13 +79,19 @@ impl Cluster {
             Some(Opcode::Query | Opcode::Prepare | Opcode::Execute | Opcode::Batch)
         );
         let trace = (data && header.flags & FLAG_TRACING != 0).then(|| self.trace_id());
-        let answer: Result<Answer, Refusal> = dispatch(self, connection, header, body, now);
+        let is_execute = header.opcode == Opcode::Execute.byte();
+        let strain = self.members.get_mut(connection.node).map(|member| &mut member.strain);
+        let (slow, shed) = strain.filter(|_| is_execute).map_or_else(Default::default, strained);
+        let answer: Result<Answer, Refusal> = match shed {
+            Some(refusal) => Err(refusal),
+            None => dispatch(self, connection, header, body, now),
+        };
         if let Ok(answer) = &answer {
             out.extend_from_slice(&answer.before);
         }
         let start = out.len();
         let asked = Asked { stream: header.stream, trace };
-        let mut wait = write(connection, asked, &answer, out);
+        let mut wait = write(connection, asked, &answer, out) + slow;
         if data && !self.options.delay_max.is_zero() {
             let max = u64::try_from(self.options.delay_max.as_nanos()).unwrap_or(u64::MAX);
             wait += Duration::from_nanos(self.chance() % max.max(1));
@@ -94,6 +101,16 @@ impl Cluster {
             self.timeline.plan(now + wait, Due::Answer { connection: connection.id, bytes });
         }
     }
+}
+
+/// Counts an EXECUTE at a node: how long its answer waits, and what it is if it is not run.
+fn strained(strain: &mut Strain) -> (Duration, Option<Refusal>) {
+    strain.executes += 1;
+    let shed = strain.is_overloaded.then(|| {
+        strain.refused += 1;
+        Refusal::new(OVERLOADED, "request shed due to coordinator overload")
+    });
+    (strain.slow, shed)
 }
 
 /// What stands at the front of the bytes of a client.

@@ -13,6 +13,8 @@ pub const SERVER: i32 = 0x0000;
 pub const PROTOCOL: i32 = 0x000A;
 /// 0x0100: not logged in.
 pub const CREDENTIALS: i32 = 0x0100;
+/// 0x1001: the node has too much to do.
+pub const OVERLOADED: i32 = 0x1001;
 /// 0x2200: not possible.
 pub const INVALID: i32 = 0x2200;
 

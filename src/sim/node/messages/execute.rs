@@ -154,6 +154,7 @@ pub(in crate::sim::node) fn on_database<T>(
         columns: &cluster.columns,
         client_routes: &cluster.client_routes,
         like: cluster.options.like,
+        name: &cluster.options.name,
         seed: cluster.options.seed,
         asking: connection,
     };

@@ -333,7 +333,7 @@ impl World {
         let mut rest = self.take_arrived(id, false, usize::MAX);
         if !rest.is_empty() {
             self.release_streams(id, &rest);
-            self.input(|engine| engine.on_lane_bytes(key, &mut rest));
+            self.input(|engine| engine.on_lane_bytes(key, &mut rest, |_, _| 0));
         }
         self.tell(format_args!("lane {id} is gone"));
         self.close_lane(id);

@@ -76,7 +76,7 @@ impl World {
         }
         self.release_streams(id, &bytes);
         self.note_moved(id);
-        self.input(|engine| engine.on_lane_bytes(key, &mut bytes));
+        self.input(|engine| engine.on_lane_bytes(key, &mut bytes, |_, _| 0));
         if self.links.get(&id).is_some_and(|link| !link.down.arrived.is_empty()) {
             self.proxy_is_wanted(id);
         }
