@@ -1,10 +1,15 @@
-# The proxy alone: no shell, no package manager, no root.
+# syntax=docker/dockerfile:1
+# The proxy alone: no shell, no package manager, no root. Nothing here names an architecture: `docker buildx build
+# --platform linux/amd64,linux/arm64` builds each on its own.
 
 FROM rust:1.91-slim-bookworm AS build
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /source
 COPY . .
-RUN cargo build --release --locked --bin shardlane
+# What cargo fetched stays for the next build. What it built does not: cargo goes by times of files, which a build
+# context need not keep, and an image must never hold yesterday's program.
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    cargo build --release --locked --bin shardlane
 # glibc rather than musl: the same allocator and memcpy that the benchmarks measure. The loader and the few
 # libraries that the binary names come along; name resolution has been part of libc since 2.34.
 RUN mkdir -p /image/etc/ssl/certs \
@@ -14,7 +19,11 @@ RUN mkdir -p /image/etc/ssl/certs \
 
 FROM scratch
 COPY --from=build /image /
+# A number, so that Kubernetes can tell without a passwd file that it is not root.
 USER 65532:65532
+# Both are on the loopback unless told otherwise: beside an application in its pod or network namespace that is right,
+# elsewhere set SHARDLANE_BIND and SHARDLANE_ADMIN.
 EXPOSE 9042 9380
+# No HEALTHCHECK, which would need a program to ask with: orchestrators probe /startup, /readyz and /livez on 9380.
 ENTRYPOINT ["/shardlane"]
 CMD ["run"]
