@@ -6,6 +6,7 @@
 
 mod clients;
 mod input;
+mod logins;
 mod nodes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +24,9 @@ use shardlane::wire::response::error::ErrorCode;
 
 use self::clients::Asker;
 use self::input::Input;
+use self::logins::Logins;
 use self::nodes::Far;
-use super::system_rows::facade;
+use super::system_rows;
 use crate::support::frames;
 use crate::support::rig::{Rig, host, snapshot};
 
@@ -50,14 +52,25 @@ struct World {
     origin: BTreeMap<u64, (ClientKey, i16)>,
     ran: BTreeSet<u64>,
     version: u64,
+    /// Where clients must log in.
+    logins: Option<Logins>,
 }
 
 pub(crate) fn run(data: &[u8]) {
+    play(data, false);
+}
+
+/// The same where clients must log in, with several credentials.
+pub(crate) fn run_logins(data: &[u8]) {
+    play(data, true);
+}
+
+fn play(data: &[u8], guarded: bool) {
     if data.windows(MARK.len()).any(|window| window == MARK) {
         return;
     }
     let mut input = Input::new(data);
-    let mut world = World::new();
+    let mut world = World::new(guarded);
     for _ in 0..STEPS_MAX {
         if input.is_over() {
             break;
@@ -71,7 +84,7 @@ pub(crate) fn run(data: &[u8]) {
 
 fn real_facade() -> Arc<Facade> {
     static FACADE: OnceLock<Arc<Facade>> = OnceLock::new();
-    Arc::clone(FACADE.get_or_init(|| Arc::new(facade())))
+    Arc::clone(FACADE.get_or_init(|| Arc::new(system_rows::real_facade())))
 }
 
 fn marked(number: u64) -> Vec<u8> {
@@ -85,7 +98,7 @@ fn number_in(bytes: &[u8]) -> Option<u64> {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(guarded: bool) -> Self {
         let mut rig = Rig::with_limits(|limits| {
             limits.frame_body_bytes_max = BODY_LEN_MAX;
             limits.client_in_flight_max = 6;
@@ -115,7 +128,11 @@ impl World {
             origin: BTreeMap::new(),
             ran: BTreeSet::new(),
             version: 1,
+            logins: None,
         };
+        if guarded {
+            world.guard();
+        }
         world.join(4, None);
         world
     }
@@ -162,7 +179,11 @@ impl World {
                 let compression = [None, Some("lz4"), Some("snappy")][input.below(3)];
                 self.join(version, compression);
             }
-            14 => self.control(input),
+            14 => {
+                if !self.login_step(input) {
+                    self.control(input);
+                }
+            }
             _ => self.obey(),
         }
     }
@@ -186,9 +207,13 @@ impl World {
             garbled: false,
             closing: false,
             goodbye: false,
+            tokens: Vec::new(),
+            compresses: compression.is_some(),
         });
         let startup = frames::startup(version, compression);
-        self.feed(self.askers.len() - 1, &startup);
+        let at = self.askers.len() - 1;
+        self.feed(at, &startup);
+        self.send_token(at, u8::try_from(self.numbers % 251).expect("below"));
     }
 
     /// What comes from the control connection, and from other workers.
@@ -246,10 +271,14 @@ impl World {
     }
 
     fn obey(&mut self) {
+        self.take_logins();
         for order in std::mem::take(&mut self.rig.orders) {
             match order {
                 Order::OpenSet { set, .. } => self.sets.push(set),
-                Order::CloseSet(set) => self.sets.retain(|known| *known != set),
+                Order::CloseSet(set) => {
+                    self.sets.retain(|known| *known != set);
+                    self.forget_home(set);
+                }
                 Order::CloseLane(lane) => {
                     self.far.retain(|(far, _)| *far != lane);
                     self.rig.lose(lane);

@@ -6,8 +6,12 @@ mod compression;
 mod config;
 mod engine;
 mod frames;
+mod greeting;
+mod metadata_ids;
+mod proxy_header;
 mod requests;
 mod responses;
+mod statements;
 mod system_rows;
 mod tablets;
 
@@ -19,11 +23,16 @@ pub(crate) const ALL: &[(&str, Target)] = &[
     ("compression", compression::run),
     ("config", config::run),
     ("engine", engine::run),
+    ("engine_logins", engine::run_logins),
     ("frames", frames::run),
+    ("greeting", greeting::run),
+    ("metadata_ids", metadata_ids::run),
     ("prepared", responses::run_prepared),
+    ("proxy_header", proxy_header::run),
     ("requests", requests::run),
     ("responses", responses::run),
     ("startup", requests::run_startup),
+    ("statements", statements::run),
     ("system_rows", system_rows::run),
     ("tablets", tablets::run),
 ];

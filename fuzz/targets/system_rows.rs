@@ -3,18 +3,21 @@
 
 use std::net::SocketAddr;
 
+use shardlane::control::server_tables::ServerTables;
+use shardlane::net::listener::Bind;
+use shardlane::server::facade;
 use shardlane::session::statement_text::{self, StatementText};
 use shardlane::session::system_select::SystemTable;
 use shardlane::session::system_tables::{self, Facade};
 use shardlane::wire::cell;
 use shardlane::wire::column_type::ColumnType;
+use shardlane::wire::error::WireError;
 use shardlane::wire::header::HEADER_LEN;
 use shardlane::wire::notation::Reader;
 use shardlane::wire::request::parameters::Parameters;
 use shardlane::wire::response::prepared::Prepared;
 use shardlane::wire::response::rows::Rows;
 
-const OWN_HOST: [u8; 16] = [0x5a; 16];
 const LOCAL: &str = include_str!("../../tests/data/frames/rows_local_2026.txt");
 const PEERS: &str = include_str!("../../tests/data/frames/rows_peers_2026.txt");
 
@@ -30,13 +33,17 @@ fn body(text: &str) -> Vec<u8> {
 }
 
 /// The facade before a real node.
-pub(crate) fn facade() -> Facade {
+pub(crate) fn real_facade() -> Facade {
     let (local, peers) = (body(LOCAL), body(PEERS));
     let local = Rows::read(&local).expect("a real node's rows");
     let peers = Rows::read(&peers).expect("a real node's rows");
-    Facade::from_rows(OWN_HOST, &local, &peers, None)
-        .expect("a real node's rows")
-        .expect("it has a row of its own")
+    facade_of(&local, &peers).expect("a real node's rows")
+}
+
+/// As the proxy makes it.
+fn facade_of(local: &Rows<'_>, peers: &Rows<'_>) -> Result<Facade, WireError> {
+    let bind = Bind::Tcp(SocketAddr::from(([127, 0, 0, 1], 9042)));
+    Ok(facade::of(&ServerTables::read(local, peers)?, &bind))
 }
 
 /// A statement, a zero byte, then its parameters; or a zero byte, then a node's rows.
@@ -48,7 +55,7 @@ pub(crate) fn run(data: &[u8]) {
         return made_of_any_rows(rest);
     }
     let Ok(text) = std::str::from_utf8(text) else { return };
-    let facade = facade();
+    let facade = real_facade();
     for keyspace in [None, Some("system")] {
         ask(&facade, text, keyspace, rest);
     }
@@ -87,7 +94,7 @@ fn ask(facade: &Facade, text: &str, keyspace: Option<&str>, parameters: &[u8]) {
 /// A node may send anything as its tables; what is shown of them can be read.
 fn made_of_any_rows(message: &[u8]) {
     let Ok(rows) = Rows::read(message) else { return };
-    let Ok(Some(facade)) = Facade::from_rows(OWN_HOST, &rows, &rows, Some(&rows)) else { return };
+    let Ok(facade) = facade_of(&rows, &rows) else { return };
     for table in ["local", "peers", "peers_v2"] {
         for what in ["*", "JSON *", "count(*)", "host_id, key"] {
             let text = format!("SELECT {what} FROM system.{table}");

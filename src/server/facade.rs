@@ -4,7 +4,6 @@ use crate::control::tables::server_tables::ServerTables;
 use crate::net::doors::listener::Bind;
 use crate::session::system_tables::{Facade, LocalColumn};
 use crate::wire::column_type::ColumnType;
-use crate::wire::response::metadata::MetadataStyle;
 
 /// All but `tokens`, which is a set.
 const PEERS_V2: [(&str, ColumnType); 11] = [
@@ -38,7 +37,7 @@ pub fn of(tables: &ServerTables, bind: &Bind) -> Facade {
     let peers = tables.peers.iter().map(|column| (column.name.clone(), column.kind.clone()));
     Facade {
         host_id: host_id(&local, bind),
-        style: MetadataStyle::Global,
+        style: tables.style,
         peers: peers.collect(),
         peers_v2: peers_v2(),
         local,
@@ -72,6 +71,8 @@ fn host_id(local: &[LocalColumn], bind: &Bind) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::server_tables::ServerColumn;
+    use crate::wire::response::metadata::MetadataStyle;
 
     #[test]
     fn peers_v2_is_there_whatever_the_release() {
@@ -82,6 +83,23 @@ mod tests {
 
     fn at(bind: &str) -> Facade {
         of(&ServerTables::default(), &Bind::Tcp(bind.parse().unwrap()))
+    }
+
+    #[test]
+    fn it_is_made_of_the_nodes_own_row_and_columns() {
+        let column = |name: &str| ServerColumn { name: name.to_owned(), kind: ColumnType::Varchar };
+        let tables = ServerTables {
+            local: vec![column("key"), column("rack"), column("late")],
+            local_row: vec![Some(b"local".to_vec()), None],
+            peers: vec![column("peer")],
+            style: MetadataStyle::PerColumn,
+        };
+        let facade = of(&tables, &Bind::Tcp("127.0.0.1:9042".parse().unwrap()));
+        let cells = facade.local.iter().map(|column| (&*column.name, column.cell.as_deref()));
+        let expected = [("key", Some(&b"local"[..])), ("rack", None), ("late", None)];
+        assert!(cells.eq(expected), "{facade:?}");
+        assert_eq!(facade.style, MetadataStyle::PerColumn);
+        assert_eq!(facade.peers, [("peer".to_owned(), ColumnType::Varchar)]);
     }
 
     #[test]

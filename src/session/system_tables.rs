@@ -15,12 +15,11 @@ use crate::session::system_select::{
 };
 use crate::wire::cell;
 use crate::wire::column_type::ColumnType;
-use crate::wire::error::WireError;
 use crate::wire::notation::{put_int, put_short_bytes};
 use crate::wire::request::parameters::Values;
 use crate::wire::response::metadata::{ColumnSpec, Metadata, MetadataStyle, put_bind_metadata};
 use crate::wire::response::result::ResultKind;
-use crate::wire::response::rows::{Row, Rows, put_rows};
+use crate::wire::response::rows::put_rows;
 
 const KEYSPACE: &str = "system";
 /// The key of the only row of `system.local`. Others can be there: anybody may write the table.
@@ -70,37 +69,6 @@ enum Shown<'a> {
 }
 
 impl Facade {
-    /// Takes the tables of a real node; `None` when its `system.local` has no row of its own.
-    pub fn from_rows(
-        host_id: [u8; 16],
-        local: &Rows<'_>,
-        peers: &Rows<'_>,
-        peers_v2: Option<&Rows<'_>>,
-    ) -> Result<Option<Self>, WireError> {
-        let rows = local.rows().collect::<Result<Vec<_>, _>>()?;
-        let is_own = |row: &&Row<'_, '_>| row.get("key") == Some(LOCAL_KEY);
-        let Some(row) = rows.iter().find(is_own) else { return Ok(None) };
-        let cells = row.cells.iter().map(|cell| cell.map(<[u8]>::to_vec));
-        let columns = local.metadata.columns.iter().zip(cells);
-        let names = |rows: &Rows<'_>| {
-            let columns = rows.metadata.columns.iter();
-            columns.map(|column| (column.name.to_owned(), column.kind.clone())).collect()
-        };
-        Ok(Some(Self {
-            host_id,
-            style: local.metadata.style,
-            local: columns
-                .map(|(column, cell)| LocalColumn {
-                    name: column.name.to_owned(),
-                    kind: column.kind.clone(),
-                    cell,
-                })
-                .collect(),
-            peers: names(peers),
-            peers_v2: peers_v2.map(names).unwrap_or_default(),
-        }))
-    }
-
     /// The message of the RESULT that answers `select`, for a client which reached us at `seen_at`.
     pub fn answer(
         &self,

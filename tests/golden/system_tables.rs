@@ -2,6 +2,9 @@
 
 use std::net::SocketAddr;
 
+use shardlane::control::server_tables::ServerTables;
+use shardlane::net::listener::Bind;
+use shardlane::server::facade;
 use shardlane::session::statement_text::{StatementText, classify};
 use shardlane::session::system_select::SystemSelect;
 use shardlane::session::system_tables::Facade;
@@ -12,11 +15,12 @@ use shardlane::wire::response::rows::Rows;
 use crate::{frame, rewrite, split};
 
 /// The facade of the node whose `system.local` the frame holds.
-fn facade(local: &str, peers: &str) -> Facade {
+fn facade_of(local: &str, peers: &str) -> Facade {
     let (local, peers) = (frame(local), frame(peers));
     let read = |frame| Rows::read(split(frame).1).unwrap();
     let (local, peers) = (read(&local), read(&peers));
-    Facade::from_rows([7; 16], &local, &peers, None).unwrap().unwrap()
+    let bind = Bind::Tcp(SocketAddr::from(([127, 0, 0, 1], 9042)));
+    facade::of(&ServerTables::read(&local, &peers).unwrap(), &bind)
 }
 
 fn select(text: &str) -> SystemSelect {
@@ -32,7 +36,7 @@ fn system_tables_are_answered_as_the_node_would() {
         ("rows_peers_2026", ("rows_local_2026", "rows_peers_2026"), "SELECT * FROM system.peers"),
     ] {
         let golden = frame(name);
-        let answer = facade(local, peers)
+        let answer = facade_of(local, peers)
             .answer(&select(text), &Values::new(0, false, &[]), seen_at)
             .unwrap();
         assert_eq!(rewrite(&golden, |out| out.extend(answer)), golden, "{name}");
@@ -45,7 +49,7 @@ fn system_local_is_prepared_as_the_node_would() {
     let (_, body) = split(&golden);
     let id = Prepared::read(4, body).unwrap().id.try_into().unwrap();
     let text = "SELECT key, schema_version, tokens FROM system.local WHERE key = ?";
-    let facade = facade("rows_local_6", "rows_peers_6");
+    let facade = facade_of("rows_local_6", "rows_peers_6");
 
     let answer = facade.prepare(&select(text), id, 4).unwrap();
 
@@ -60,7 +64,7 @@ fn the_local_row_differs_from_the_nodes_only_where_it_must() {
         let real = Rows::read(split(&golden).1).unwrap();
         let seen_at = SocketAddr::from(([10, 9, 8, 7], 9042));
         let text = "SELECT * FROM system.local WHERE key='local'";
-        let answer = facade(local, peers)
+        let answer = facade_of(local, peers)
             .answer(&select(text), &Values::new(0, false, &[]), seen_at)
             .unwrap();
         let ours = Rows::read(&answer).unwrap();

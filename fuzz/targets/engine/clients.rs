@@ -25,6 +25,9 @@ pub(super) struct Asker {
     pub(super) closing: bool,
     /// It got an ERROR on stream 0, which may be the one that says goodbye.
     pub(super) goodbye: bool,
+    /// What it sent to prove itself.
+    pub(super) tokens: Vec<Vec<u8>>,
+    pub(super) compresses: bool,
 }
 
 impl World {
@@ -109,6 +112,9 @@ impl Asker {
                 return;
             }
             *self.asked.entry(header.stream).or_default() += 1;
+            if header.opcode == Opcode::AuthResponse.byte() {
+                self.tokens.push(self.sent.get(HEADER_LEN + 4..len).unwrap_or_default().to_vec());
+            }
             self.sent.drain(..len);
         }
     }

@@ -1,6 +1,7 @@
 //! Nodes: what reaches them, and what they answer, well, badly or against the protocol.
 
 use shardlane::engine::pending::LaneKey;
+use shardlane::upstream::lane::SetId;
 use shardlane::wire::header::{Header, RESPONSE};
 use shardlane::wire::notation::{put_int, put_string};
 use shardlane::wire::opcode::Opcode;
@@ -19,6 +20,8 @@ pub(super) struct Far {
     pub(super) requests: Vec<frames::Frame>,
     /// Its node answered what it should not have: only the client's side is checked from now on.
     pub(super) hostile: bool,
+    /// Whose rights the lane has, where clients log in.
+    pub(super) user: Option<usize>,
 }
 
 impl World {
@@ -30,12 +33,17 @@ impl World {
         far.partial.extend_from_slice(&out[..count]);
         let lane = *lane;
         self.rig.input(|engine| engine.on_lane_sent(lane, count));
-        let (_, far) = &mut self.far[at];
-        while let Some(frame) = take_frame(&mut far.partial) {
+        while let Some(frame) = take_frame(&mut self.far[at].1.partial) {
+            let far = &self.far[at].1;
             assert_eq!(frame.header.version, 4, "lanes speak v4: {frame:?}");
-            if far.hostile {
+            let (user, hostile) = (far.user, far.hostile);
+            if let Some(number) = number_in(&frame.body) {
+                self.check_rights(number, user);
+            }
+            if hostile {
                 continue;
             }
+            let (_, far) = &mut self.far[at];
             let stream = frame.stream();
             assert!(stream >= 0 && stream < STREAMS_MAX as i16, "{frame:?}");
             let taken = far.requests.iter().any(|known| known.stream() == stream);
@@ -155,10 +163,15 @@ impl World {
     pub(super) fn open_lane(&mut self, input: &mut Input<'_>) {
         let set = self.sets[input.below(self.sets.len())];
         let (node, shard) = (u16::from(input.byte() % 4), u16::from(input.byte() % 2));
+        self.open_lane_of(set, node, shard);
+    }
+
+    pub(super) fn open_lane_of(&mut self, set: SetId, node: u16, shard: u16) {
+        let user = self.user_of(set);
         if self.far.len() < 16
             && let Some(lane) = self.rig.lane_of(set, node, shard)
         {
-            self.far.push((lane, Far::default()));
+            self.far.push((lane, Far { user, ..Far::default() }));
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::wire::column_type::ColumnType;
 use crate::wire::error::WireError;
+use crate::wire::response::metadata::MetadataStyle;
 use crate::wire::response::rows::Rows;
 
 /// A column of a system table.
@@ -24,6 +25,8 @@ pub struct ServerTables {
     pub local_row: Vec<Option<Vec<u8>>>,
     /// Columns of `system.peers`, in the order sent.
     pub peers: Vec<ServerColumn>,
+    /// Where keyspace and table stand in its metadata; versions of ScyllaDB differ.
+    pub style: MetadataStyle,
 }
 
 impl ServerTables {
@@ -33,7 +36,8 @@ impl ServerTables {
         if let Some(row) = local.rows().next().transpose()? {
             local_row = row.cells.iter().map(|cell| cell.map(<[u8]>::to_vec)).collect();
         }
-        Ok(Self { local: columns(local), local_row, peers: columns(peers) })
+        let style = local.metadata.style;
+        Ok(Self { local: columns(local), local_row, peers: columns(peers), style })
     }
 }
 

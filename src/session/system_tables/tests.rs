@@ -7,6 +7,7 @@ use crate::session::statement_text::{StatementText, classify};
 use crate::wire::notation::{Reader, put_bytes, put_short, put_string};
 use crate::wire::response::error::ErrorCode;
 use crate::wire::response::prepared::Prepared;
+use crate::wire::response::rows::Rows;
 
 const SEEN_AT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)), 9142);
 const HOST_ID: [u8; 16] = [7; 16];
@@ -214,37 +215,6 @@ fn an_id_is_ours_and_stays_the_same() {
     assert_ne!(id, facade_id(Some("ks"), text));
     assert_ne!(id, facade_id(None, "select * from system.local"));
     assert!(!is_facade_id(&[0xbb; 16]) && !is_facade_id(&id[..15]));
-}
-
-#[test]
-fn a_facade_is_made_of_the_nodes_own_row() {
-    let local_rows = {
-        let facade = facade();
-        let column = |column: &LocalColumn| (column.name.clone(), column.kind.clone());
-        let columns: Vec<_> = facade.local.iter().map(column).collect();
-        let own: Vec<_> = facade.local.iter().map(|column| column.cell.clone()).collect();
-        let mut written = vec![None; own.len()];
-        written[0] = Some(b"x".to_vec());
-        rows("local", &columns, &[written, own])
-    };
-    let peers = rows("peers", &facade().peers, &[]);
-    let (local, peers) = (Rows::read(&local_rows).unwrap(), Rows::read(&peers).unwrap());
-
-    let made = Facade::from_rows(HOST_ID, &local, &peers, None).unwrap();
-    assert_eq!(made, Some(Facade { peers_v2: Vec::new(), ..facade() }));
-    assert_eq!(Facade::from_rows(HOST_ID, &peers, &peers, None), Ok(None));
-}
-
-fn rows(table: &str, columns: &[(String, ColumnType)], rows: &[Vec<Option<Vec<u8>>>]) -> Vec<u8> {
-    let spec = |(name, kind): &'_ (String, ColumnType)| (name.clone(), kind.clone());
-    let columns: Vec<_> = columns.iter().map(spec).collect();
-    let specs = columns
-        .iter()
-        .map(|(name, kind)| ColumnSpec { keyspace: KEYSPACE, table, name, kind: kind.clone() })
-        .collect();
-    let mut out = Vec::new();
-    put_rows(&mut out, &Metadata::new(MetadataStyle::PerColumn, specs), rows);
-    out
 }
 
 #[test]

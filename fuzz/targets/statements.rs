@@ -1,0 +1,152 @@
+//! Texts, as we tell them apart and as a server takes them: what switches a keyspace there is a
+//! `USE` here, what we would repeat only reads, and what we answer ourselves has its columns.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use shardlane::session::lexer::Lexer;
+use shardlane::session::statement_text::{StatementText, classify, is_select};
+use shardlane::sim::cluster::cluster::{Cluster, Door};
+use shardlane::sim::cluster::connections::ConnectionId;
+use shardlane::sim::cluster::options::ClusterOptions;
+use shardlane::wire::notation::Reader;
+use shardlane::wire::opcode::Opcode;
+use shardlane::wire::response::error::ErrorMessage;
+use shardlane::wire::response::result::ResultKind;
+use shardlane::wire::response::rows::Rows;
+
+use crate::support::frames;
+use crate::support::frames::Frame;
+
+const TEXT_MAX: usize = 2000;
+
+/// `data` is a statement.
+pub(crate) fn run(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if text.len() > TEXT_MAX {
+        return;
+    }
+    assert!(Lexer::new(text).count() <= text.len());
+    blank_changes_nothing(text);
+    let mut server = Server::new();
+    let class = classify(text, None);
+    let answer = server.ask(text);
+    let switched = server.keyspace();
+    match answer.opcode() {
+        Opcode::Result => match ResultKind::read(&answer.body).expect("our own node") {
+            ResultKind::SetKeyspace => {
+                let name = Reader::new(&answer.body[4..]).string().expect("our own node");
+                assert_eq!(switched.as_deref(), Some(name));
+                assert_eq!(class, StatementText::Use(Some(name.to_owned())));
+            }
+            ResultKind::Rows => rows_came(&answer, &class),
+            ResultKind::Void | ResultKind::SchemaChange => {
+                assert!(!is_select(text), "it writes");
+                assert_eq!(class, StatementText::Other);
+            }
+            ResultKind::Prepared => panic!("nobody prepared"),
+        },
+        Opcode::Error => {
+            ErrorMessage::read(&answer.body).expect("our own node");
+            assert_eq!(switched, None, "refused, and switched all the same");
+        }
+        other => panic!("{other:?}"),
+    }
+    if switched.is_some() {
+        assert!(matches!(class, StatementText::Use(_)), "a shared lane would be switched");
+    }
+    server.prepare_alike(text, &answer);
+}
+
+/// Comments and blanks before a text are no part of it.
+fn blank_changes_nothing(text: &str) {
+    let padded = format!("\n/* USE x */ -- SELECT\n\t{text}");
+    for keyspace in [None, Some("system")] {
+        assert_eq!(classify(&padded, keyspace), classify(text, keyspace));
+    }
+    assert_eq!(is_select(&padded), is_select(text));
+}
+
+fn rows_came(answer: &Frame, class: &StatementText) {
+    let rows = Rows::read(&answer.body).expect("our own node");
+    assert!(rows.rows().all(|row| row.is_ok()));
+    match class {
+        StatementText::Use(_) => panic!("a USE has no rows"),
+        // Rows of other keyspaces pass; the tables that drivers find nodes by do not.
+        StatementText::Other => {
+            let hidden = ["local", "peers", "peers_v2"];
+            let shown = rows.metadata.columns.iter();
+            let shown = shown.filter(|column| column.keyspace == "system");
+            let told: Vec<_> = shown.filter(|column| hidden.contains(&column.table)).collect();
+            assert!(told.is_empty(), "a driver would see a real node: {told:?}");
+        }
+        StatementText::Local(select) => {
+            let name = select.table.name();
+            assert!(rows.metadata.columns.iter().all(|column| column.table == name));
+        }
+    }
+}
+
+/// A node with one table.
+struct Server {
+    cluster: Cluster,
+    client: ConnectionId,
+}
+
+impl Server {
+    fn new() -> Self {
+        let options = ClusterOptions {
+            nodes: 1,
+            shards: 1,
+            tablets: 1,
+            vnodes: 1,
+            schema_lag: Duration::ZERO,
+            ..ClusterOptions::default()
+        };
+        let mut cluster = Cluster::new(options).expect("a cluster");
+        let peer = SocketAddr::from(([127, 0, 0, 9], 50_000));
+        let client = cluster.open(0, Door::ShardAware, peer).expect("the node is up");
+        let mut server = Self { cluster, client };
+        assert_eq!(server.send(&frames::startup(4, None)).opcode(), Opcode::Ready);
+        for text in [
+            "CREATE KEYSPACE k WITH replication = \
+             {'class': 'NetworkTopologyStrategy', 'replication_factor': 1}",
+            "CREATE TABLE k.t (k int PRIMARY KEY, v text)",
+            "INSERT INTO k.t (k, v) VALUES (1, 'one')",
+        ] {
+            assert_eq!(server.ask(text).opcode(), Opcode::Result, "{text}");
+        }
+        server
+    }
+
+    fn ask(&mut self, text: &str) -> Frame {
+        self.send(&frames::query(1, text))
+    }
+
+    fn send(&mut self, frame: &[u8]) -> Frame {
+        let mut out = Vec::new();
+        let received = self.cluster.receive(self.client, frame, Duration::ZERO, &mut out);
+        assert_eq!(received.consumed, frame.len());
+        // Events of what it did follow, if it did something.
+        let mut answers = frames::cut(&out);
+        answers.retain(|answer| answer.opcode() != Opcode::Event);
+        assert_eq!(answers.len(), 1, "one answer to each request");
+        answers.remove(0)
+    }
+
+    fn keyspace(&self) -> Option<String> {
+        let mut clients = self.cluster.connections.iter();
+        clients.find(|client| client.id == self.client)?.keyspace.clone()
+    }
+
+    /// What a server runs without values it prepares as well, unless the schema is another now.
+    fn prepare_alike(&mut self, text: &str, answer: &Frame) {
+        let prepared = self.send(&frames::prepare(2, text));
+        let ran = ResultKind::read(&answer.body);
+        let same_schema = matches!(ran, Ok(ResultKind::Rows | ResultKind::Void));
+        if answer.opcode() == Opcode::Result && same_schema {
+            let told = String::from_utf8_lossy(&prepared.body);
+            assert_eq!(prepared.opcode(), Opcode::Result, "{told}");
+        }
+    }
+}
