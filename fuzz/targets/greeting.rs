@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use shardlane::net::lanes::credential::Credential;
-use shardlane::net::lanes::dial_error::DialError;
-use shardlane::net::lanes::extensions::Extensions;
-use shardlane::net::lanes::handshake::{Login, start_up};
+use shardlane::net::lanes::dialling::dial_error::DialError;
+use shardlane::net::lanes::dialling::extensions::Extensions;
+use shardlane::net::lanes::dialling::handshake::{Login, start_up};
 use shardlane::net::lanes::lane_set::LaneSet;
 use shardlane::net::logins::conversation::Conversation;
 use shardlane::net::logins::login_desk::LoginReport;

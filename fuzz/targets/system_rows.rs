@@ -3,8 +3,8 @@
 
 use std::net::SocketAddr;
 
-use shardlane::control::server_tables::ServerTables;
-use shardlane::net::listener::Bind;
+use shardlane::control::tables::server_tables::ServerTables;
+use shardlane::net::doors::listener::Bind;
 use shardlane::server::facade;
 use shardlane::session::statement_text::{self, StatementText};
 use shardlane::session::system_select::SystemTable;

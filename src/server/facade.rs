@@ -71,7 +71,7 @@ fn host_id(local: &[LocalColumn], bind: &Bind) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::server_tables::ServerColumn;
+    use crate::control::tables::server_tables::ServerColumn;
     use crate::wire::response::metadata::MetadataStyle;
 
     #[test]

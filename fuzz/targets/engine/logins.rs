@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::login::Verdict;
+use shardlane::engine::homes::login::Verdict;
 use shardlane::engine::order::Order;
 use shardlane::session::sasl::SaslToken;
 use shardlane::upstream::lane::SetId;
