@@ -87,6 +87,22 @@ fn requests_beyond_the_stream_ids_of_all_lanes_are_refused() {
 }
 
 #[test]
+fn what_a_node_prepares_ahead_of_need_leaves_room_for_clients() {
+    let mut rig = Rig::with_limits(|limits| limits.lane_streams_max = 4);
+    let lane = rig.lane(0, 0);
+    let client = rig.client();
+    for id in 1..=6 {
+        rig.prepare_select(client, "tab", id);
+    }
+    rig.lose(lane);
+    let lane = rig.lane(0, 0);
+    assert_eq!(rig.requests(lane).len(), 2, "half of its streams");
+    rig.send(client, &query(1, "SELECT"));
+    assert_eq!(rig.requests(lane)[0].opcode(), Opcode::Query);
+    rig.finish();
+}
+
+#[test]
 fn a_client_with_too_much_in_flight_is_read_again_once_it_has_less() {
     let mut rig = Rig::with_limits(|limits| limits.client_in_flight_max = 3);
     let lane = rig.lane(0, 0);

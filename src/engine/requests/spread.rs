@@ -72,11 +72,13 @@ impl Engine {
     }
 
     /// The first lane to a node is up: it learns the statements before they are needed there.
+    /// Half of its streams stay free, for it may be the only lane that clients have.
     pub(in crate::engine) fn warm(&mut self, lane: LaneKey, set: SetId) {
+        let room = usize::from(self.settings.limits.lane_streams_max) / 2;
         let keyspace = self.sets.keyspace(set);
         let recent = self.router.catalog.recent();
         let of_set = recent.into_iter().filter(|statement| statement.keyspace == keyspace);
-        for statement in of_set.take(WARMED_MAX) {
+        for statement in of_set.take(WARMED_MAX.min(room)) {
             if !self.send_prepare(lane, &statement.text, Errand::Spread) {
                 break;
             }

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::engine::client::ClientKey;
+use crate::engine::order::News;
 use crate::net::lanes::keeping::lane_plan::Dial;
 use crate::sim::world::faults::outbreak::Mending;
+use crate::sim::world::model::credentials::Credential;
 use crate::sim::world::network::link::LinkId;
+use crate::sim::world::proxy::lanes::KeeperKey;
 use crate::topology::snapshot::Snapshot;
 
 /// Something that happens.
@@ -29,10 +33,10 @@ pub(super) enum Event {
     NodeClosed { link: LinkId },
     /// A node has worked long enough on an answer.
     NodeAnswer { link: LinkId, bytes: Vec<u8> },
-    /// The proxy's thread gets its turn: it reads all that is ready, then writes.
-    ProxyTurn,
-    /// The engine wanted to be woken.
-    Deadline,
+    /// A worker gets its turn: it reads all that is ready, then writes.
+    ProxyTurn { worker: usize },
+    /// An engine wanted to be woken.
+    Deadline { worker: usize },
     /// Something is due in the cluster.
     ClusterDue,
     /// A client thinks of something to ask.
@@ -42,17 +46,23 @@ pub(super) enum Event {
     /// A client dials.
     AskerDials { asker: usize },
     /// A try to open a lane ends.
-    Dialled { set: u16, node: usize, dial: Dial },
+    Dialled { keeper: KeeperKey, dial: Dial },
     /// A keeper looks at its lanes again.
-    KeeperWakes { set: u16, node: usize },
+    KeeperWakes { keeper: KeeperKey },
     /// The control connection dials.
     ControlDials,
-    /// The control connection hears an event.
-    ControlHears { body: Vec<u8> },
+    /// A worker is told of an event that the control connection heard.
+    ControlHears { worker: usize, body: Vec<u8> },
     /// The control connection has read the system tables.
     ControlReads,
-    /// The engine gets a new picture of the cluster.
-    Picture(Arc<Snapshot>),
+    /// An engine gets a new picture of the cluster.
+    Picture { worker: usize, snapshot: Arc<Snapshot> },
+    /// A worker hears what the other has learned.
+    News { worker: usize, news: News },
+    /// The cluster has been asked about a client's login.
+    LoginEnds { worker: usize, client: ClientKey, run: u64, token: Vec<u8> },
+    /// The cluster has been asked about the credential of a home again.
+    Rechecked { worker: usize, home: u16, credential: Credential },
     /// Something goes wrong.
     Fault,
     /// Something that went wrong is mended.

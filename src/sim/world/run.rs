@@ -1,16 +1,17 @@
 //! A seed from its beginning to its end.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::engine::tally::Tally;
 use crate::routing::decision::Reason;
-use crate::sim::cluster::cluster::Door;
 use crate::sim::cluster::connections::ConnectionId;
 use crate::sim::cluster::replicas::ring::Ring;
 use crate::sim::world::agenda::Event;
 use crate::sim::world::clients::asker::Asker;
+use crate::sim::world::model::credentials::Credentials;
 use crate::sim::world::model::frames::{Frame, Hand};
-use crate::sim::world::model::statements::{KEYSPACES, schema, value};
+use crate::sim::world::model::statements::{Handle, KEYSPACES, Shape, schema};
+use crate::sim::world::proxy::keeper::Keeper;
 use crate::sim::world::scenario::{ROWS, Scenario};
 use crate::sim::world::world::World;
 use crate::token::partitioner::Partitioner;
@@ -81,50 +82,72 @@ pub(super) fn token_of_row(key: u64) -> i64 {
     Partitioner::Murmur3.token(&key.to_be_bytes()).value()
 }
 
+fn passed(tally: &Tally) -> u64 {
+    tally.routing.get(usize::from(Reason::ReplicaStalled as u8)).copied().unwrap_or(0)
+}
+
+fn copied(tally: &Tally) -> u64 {
+    tally.routing.get(usize::from(Reason::Speculative as u8)).copied().unwrap_or(0)
+}
+
 impl World {
     fn reached(&self) -> Vec<(&'static str, u64)> {
-        let tally = self.engine.tally();
+        let tallies = || self.crew.all().map(|worker| worker.engine.tally());
+        let sum = |of: fn(&Tally) -> u64| tallies().map(of).sum::<u64>();
         let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let writes = self.ledger.iter().filter(|(_, record)| record.ran > 0).count();
         let acknowledged = self.ledger.iter().filter(|(_, it)| it.acknowledged).count();
-        let misses: u64 = tally.feedback.iter().map(|table| table.misses).sum();
-        let hits: u64 = tally.feedback.iter().map(|table| table.hits).sum();
-        let passed = tally.routing.get(usize::from(Reason::ReplicaStalled as u8));
-        let passed = passed.copied().unwrap_or(0);
+        let tables = || tallies().flat_map(|tally| tally.feedback.iter());
+        let misses: u64 = tables().map(|table| table.misses).sum();
+        let hits: u64 = tables().map(|table| table.hits).sum();
         vec![
             ("acknowledged", wide(acknowledged)),
             ("writes run", wide(writes)),
             ("hits", hits),
             ("misses", misses),
-            ("sent again", tally.resent),
-            ("prepared again", tally.reprepared),
-            ("prepared ahead", tally.spread),
-            ("timeouts", tally.timeouts),
-            ("late answers", tally.late_answers),
-            ("lanes mute", tally.lanes_mute),
-            ("lanes stalled", tally.lanes_stalled),
-            ("passed a stalled lane", passed),
-            ("lanes broken", tally.lanes_broken),
-            ("clients broken", tally.clients_broken),
-            ("clients cut off", tally.clients_cut_off),
-            ("agreements", tally.agreements),
-            ("unknown statements", tally.catalog_misses),
+            ("sent again", sum(|tally| tally.resent)),
+            ("prepared again", sum(|tally| tally.reprepared)),
+            ("prepared ahead", sum(|tally| tally.spread)),
+            ("timeouts", sum(|tally| tally.timeouts)),
+            ("late answers", sum(|tally| tally.late_answers)),
+            ("lanes mute", sum(|tally| tally.lanes_mute)),
+            ("lanes stalled", sum(|tally| tally.lanes_stalled)),
+            ("passed a stalled lane", sum(passed)),
+            ("lanes broken", sum(|tally| tally.lanes_broken)),
+            ("clients broken", sum(|tally| tally.clients_broken)),
+            ("clients cut off", sum(|tally| tally.clients_cut_off)),
+            ("agreements", sum(|tally| tally.agreements)),
+            ("unknown statements", sum(|tally| tally.catalog_misses)),
             ("clients held up", self.counted.held_up),
             ("most streams taken", self.counted.full_lanes),
+            ("messages between workers", self.counted.told),
+            ("logins", sum(|tally| tally.logins_granted)),
+            ("logins refused", self.counted.login_refusals),
+            ("clients revoked", sum(|tally| tally.clients_revoked)),
+            ("system tables", self.counted.system),
+            ("compressed requests", self.counted.packed),
+            ("reads copied", sum(copied)),
+            ("failovers", self.counted.failed_over),
+            ("requests far away", self.counted.far),
         ]
     }
 
     fn live(&mut self) {
         self.agenda.plan(self.now_us, Event::ControlDials);
         self.agenda.plan(self.now_us, Event::Audit);
-        self.arm_deadline();
+        for worker in self.crew.numbers() {
+            self.arm_deadline(worker);
+        }
         let until = self.now_us + BEGUN_US;
         let begun = |world: &mut Self| {
-            let mut plain = world.keepers.iter().filter(|((set, _), _)| *set == 0);
-            !world.keepers.is_empty()
-                && plain.all(|(_, it)| {
-                    it.course.plan().is_complete() && it.course.plan().sharder().is_some()
-                })
+            let whole = |it: &Keeper| {
+                it.course.plan().is_complete() && it.course.plan().sharder().is_some()
+            };
+            // Where clients log in, there are no lanes before.
+            let wanted = world.scenario.roles == 0;
+            world.crew.all().all(|worker| worker.picture.1 > 0)
+                && world.keepers.is_empty() != wanted
+                && world.keepers.values().all(whole)
         };
         // Behind changed source ports it takes minutes; clients need not wait for all lanes then.
         if !self.run(until, begun) && !self.scenario.nat {
@@ -147,22 +170,18 @@ impl World {
 
     /// Makes the schema and the rows, before any time passes.
     pub(super) fn fill_cluster(&mut self) {
-        let Some(connection) = self.setup_connection(false) else { return };
-        let mut hand = Hand { version: 4, stream: 0, number: 0 };
+        self.credentials = Credentials::make(self.scenario.roles, &mut self.cluster);
+        let Some(connection) = self.own_connection(0, 30_000) else { return };
+        let mut hand = Hand::OWN;
         for text in schema(&self.scenario) {
             let said = self.ask_node(connection, &hand.query(&text));
             self.expect_result(&text, said);
         }
-        for (number, keyspace) in KEYSPACES.iter().enumerate() {
-            let text = format!("INSERT INTO {keyspace}.t (pk, v) VALUES (?, ?)");
-            let said = self.ask_node(connection, &hand.prepare(&text));
-            let Some(said) = self.expect_result(&text, said) else { return };
-            let Ok(prepared) = Prepared::read(4, &said.body) else { return };
-            for row in 0..ROWS {
-                hand.number = row;
-                let values = [i64::try_from(row).unwrap_or(0), value(number, row)];
-                let said = self.ask_node(connection, &hand.execute(prepared.id, &values, false));
-                self.expect_result("a row", said);
+        for keyspace in 0..KEYSPACES.len() {
+            let own = (0..self.scenario.roles).map(Shape::Own);
+            for shape in own.chain([Shape::Read]) {
+                let handle = Handle { shape, keyspace, qualified: true };
+                self.fill_table(connection, handle, &mut hand);
             }
         }
         self.put_rows_on_borders();
@@ -196,12 +215,18 @@ impl World {
         self.cluster.ring = Ring::new(&self.cluster.members);
     }
 
-    fn setup_connection(&mut self, after: bool) -> Option<ConnectionId> {
-        let peer = SocketAddr::from(([127, 0, 0, 1], 30_000 + u16::from(after)));
-        let connection = self.cluster.open(0, Door::Plain, peer)?;
-        let hand = Hand { version: 4, stream: 0, number: 0 };
-        self.ask_node(connection, &hand.startup(&[("CQL_VERSION", "3.0.0")]))?;
-        Some(connection)
+    /// Gives a table the rows that `handle` reads.
+    fn fill_table(&mut self, connection: ConnectionId, handle: Handle, hand: &mut Hand) {
+        let text = format!("INSERT INTO {} (pk, v) VALUES (?, ?)", handle.table_read());
+        let said = self.ask_node(connection, &hand.prepare(&text));
+        let Some(said) = self.expect_result(&text, said) else { return };
+        let Ok(prepared) = Prepared::read(4, &said.body) else { return };
+        for row in 0..ROWS {
+            hand.number = row;
+            let values = [i64::try_from(row).unwrap_or(0), handle.value(row)];
+            let said = self.ask_node(connection, &hand.execute(prepared.id, &values, false));
+            self.expect_result("a row", said);
+        }
     }
 
     fn expect_result(&mut self, what: &str, said: Option<Frame>) -> Option<Frame> {
@@ -215,11 +240,9 @@ impl World {
     /// How often a counter was raised; asked of the cluster, not of the proxy.
     pub(super) fn counter(&mut self, keyspace: usize, key: u64) -> i64 {
         let alive = self.cluster.members.iter().position(|member| member.answers());
-        let peer = SocketAddr::from(([127, 0, 0, 1], 30_001));
-        let connection = alive.and_then(|node| self.cluster.open(node, Door::Plain, peer));
+        let connection = alive.and_then(|node| self.own_connection(node, 30_001));
         let Some(connection) = connection else { return 0 };
-        let hand = Hand { version: 4, stream: 0, number: 0 };
-        self.ask_node(connection, &hand.startup(&[("CQL_VERSION", "3.0.0")]));
+        let hand = Hand::OWN;
         let name = KEYSPACES.get(keyspace).copied().unwrap_or_default();
         let text = format!("SELECT n FROM {name}.c WHERE pk = {key}");
         let said = self.ask_node(connection, &hand.query(&text));

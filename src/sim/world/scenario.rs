@@ -1,11 +1,18 @@
 //! What a seed draws before anything happens: the cluster, the clients, the bounds, the faults.
 
 use crate::flow::limits::Limits;
+use crate::net::failover::FailoverSettings;
 use crate::sim::world::chance::Chance;
-use crate::sim::world::faults::outbreak::FaultKind;
+use crate::sim::world::faults::fault_kind::FaultKind;
+use crate::wire::compression::Compression;
 
 /// Rows of each table that clients read.
 pub const ROWS: u64 = 32;
+
+/// Data centers by name.
+pub(super) const CENTERS: [&str; 2] = ["datacenter1", "datacenter2"];
+/// The one that lanes go to.
+pub(super) const OUR_CENTER: &str = "datacenter1";
 
 /// What a seed draws.
 #[derive(Clone, Debug)]
@@ -40,6 +47,18 @@ pub struct Scenario {
     pub limits: Limits,
     /// Whether lanes name columns by id, as newer nodes offer it.
     pub metadata_ids: bool,
+    /// Workers: one, or two that tell each other what they learn.
+    pub workers: usize,
+    /// One in so many messages between workers is lost; none if 0.
+    pub news_lost_in: u64,
+    /// Roles that clients log in as; none if 0: then everybody is let in.
+    pub roles: usize,
+    /// How lanes are compressed.
+    pub lane_compression: Option<Compression>,
+    /// Data centers; the first is ours.
+    pub centers: usize,
+    /// What is done when no node of ours can be reached.
+    pub failover: FailoverSettings,
     /// What may go wrong.
     pub(super) faults: Vec<FaultKind>,
     /// Whether the first connections to the shard-aware port come through something that changes
@@ -72,8 +91,14 @@ impl Scenario {
         let window = chance.number(&[1, 4, 16, 32]);
         // So that each seed has about as many requests.
         let pause_us = chance.number(&[4_000, 8_000, 20_000]);
-        Self {
+        let scenario = Self {
             seed,
+            workers: 1,
+            news_lost_in: 0,
+            roles: 0,
+            lane_compression: None,
+            centers: 1,
+            failover: FailoverSettings::default(),
             nodes: usize::try_from(nodes).unwrap_or(1),
             shards: u16::try_from(chance.between(1, 4)).unwrap_or(1),
             factor: usize::try_from(factor).unwrap_or(1),
@@ -90,7 +115,47 @@ impl Scenario {
             metadata_ids: chance.one_in(2),
             nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),
             faults,
+        };
+        scenario.with_more(&mut Chance::new(seed, 3))
+    }
+
+    /// What only some worlds have.
+    fn with_more(mut self, chance: &mut Chance) -> Self {
+        let harsh = self.seed % 8 > 1;
+        if chance.one_in(3) {
+            self.workers = 2;
+            self.news_lost_in = if harsh { chance.number(&[0, 2, 8]) } else { 0 };
         }
+        if chance.one_in(3) {
+            self.roles = usize::try_from(chance.between(2, 3)).unwrap_or(2);
+            if harsh && chance.one_in(2) {
+                self.faults.push(FaultKind::Withdraw);
+            }
+        }
+        self.lane_compression = chance.one_in(4).then_some(Compression::Lz4);
+        if chance.one_in(4) {
+            // From copies of all reads to copies of those that are late.
+            let trips = chance.number(&[1, 3, 10]);
+            self.limits.speculative_delay_us = self.latency_us * trips + 100;
+        }
+        if chance.one_in(6) && self.nodes > 1 {
+            self.centers = 2;
+            self.factor = self.factor.min(self.nodes / 2);
+            // Who joins may make it one of one data center only.
+            self.faults.retain(|kind| *kind != FaultKind::Replace);
+            let (after_ms, local_consistency) = (chance.between(100, 1_000), chance.one_in(4));
+            let remote_nodes_max = usize::try_from(chance.between(0, 2)).unwrap_or(1);
+            self.failover = FailoverSettings {
+                remote_nodes_max,
+                after_ms,
+                local_consistency,
+                local_nodes_max: 0,
+            };
+            if harsh {
+                self.faults.push(FaultKind::LocalDown);
+            }
+        }
+        self
     }
 
     /// Whether nothing goes wrong that an honest client could be told of.
@@ -109,7 +174,7 @@ impl Scenario {
     pub fn summary(&self) -> String {
         format!(
             "{} nodes × {} shards, RF {}, {} tablets, {} clients × {} requests, {} µs one way, \
-             {} B pipes, faults {:?}",
+             {} B pipes, {} workers, {} roles, lanes {:?}, {} data centers, faults {:?}",
             self.nodes,
             self.shards,
             self.factor,
@@ -118,6 +183,10 @@ impl Scenario {
             self.window,
             self.latency_us,
             self.pipe_bytes,
+            self.workers,
+            self.roles,
+            self.lane_compression,
+            self.centers,
             self.faults
         )
     }

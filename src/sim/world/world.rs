@@ -1,13 +1,10 @@
 //! Everything together, and what happens when something is due.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::client::ClientKey;
-use crate::engine::engine::{Engine, EngineSettings};
-use crate::engine::pending::LaneKey;
+use crate::engine::engine::EngineSettings;
 use crate::sim::cluster::cluster::Cluster;
 use crate::sim::cluster::connections::{ConnectionId, Mail};
 use crate::sim::cluster::error::ClusterError;
@@ -17,15 +14,17 @@ use crate::sim::world::agenda::{Agenda, Event};
 use crate::sim::world::chance::Chance;
 use crate::sim::world::clients::asker::Asker;
 use crate::sim::world::model::checks::Counted;
+use crate::sim::world::model::credentials::{Credentials, ROOT};
 use crate::sim::world::model::held::Held;
 use crate::sim::world::model::ledger::Ledger;
 use crate::sim::world::network::link::{Link, LinkId};
 use crate::sim::world::network::node::Mood;
 use crate::sim::world::proxy::control::Control;
+use crate::sim::world::proxy::crew::Crew;
 use crate::sim::world::proxy::keeper::Keeper;
-use crate::sim::world::scenario::Scenario;
+use crate::sim::world::proxy::lanes::KeeperKey;
+use crate::sim::world::scenario::{CENTERS, Scenario};
 use crate::sim::world::story::Story;
-use crate::topology::snapshot::SnapshotBuilder;
 
 /// The engine, the cluster, the network between, the clients, and the model that judges.
 #[derive(Debug)]
@@ -38,17 +37,12 @@ pub(super) struct World {
     pub(super) cluster: Cluster,
     pub(super) cluster_due_us: u64,
     pub(super) moods: Vec<Mood>,
-    pub(super) engine: Engine,
-    pub(super) deadline_us: u64,
+    pub(super) crew: Crew,
+    pub(super) credentials: Credentials,
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) links_made: LinkId,
-    pub(super) lane_links: HashMap<LaneKey, LinkId>,
-    pub(super) client_links: HashMap<ClientKey, LinkId>,
     pub(super) node_links: BTreeMap<ConnectionId, LinkId>,
-    pub(super) ready: Vec<LinkId>,
-    pub(super) turn_planned: bool,
-    pub(super) keepers: BTreeMap<(u16, usize), Keeper>,
-    pub(super) sets: BTreeMap<u16, Option<Arc<str>>>,
+    pub(super) keepers: BTreeMap<KeeperKey, Keeper>,
     pub(super) control: Control,
     pub(super) askers: Vec<Asker>,
     pub(super) ledger: Ledger,
@@ -69,6 +63,7 @@ pub(super) struct World {
 impl World {
     /// The world of a scenario: a cluster with rows, an engine without lanes, no client.
     pub(super) fn new(scenario: Scenario, told: bool) -> Result<Self, ClusterError> {
+        let users = [(ROOT.0.to_owned(), ROOT.1.to_owned())];
         let cluster = Cluster::new(ClusterOptions {
             like: Like::V2026_3,
             nodes: scenario.nodes,
@@ -76,6 +71,8 @@ impl World {
             tablets: scenario.tablets,
             seed: scenario.seed,
             nat: scenario.nat,
+            data_centers: CENTERS.into_iter().take(scenario.centers).map(str::to_owned).collect(),
+            users: users.into_iter().take(scenario.roles.min(1)).collect(),
             racks: vec!["r1".to_owned(), "r2".to_owned()],
             schema_lag: Duration::from_millis(40),
             down_after: Duration::from_secs(3),
@@ -89,7 +86,6 @@ impl World {
             has_peers: true,
             compression_told: Vec::new(),
         };
-        let nothing = Arc::new(SnapshotBuilder::new(0, Vec::new()).build());
         let mut world = Self {
             chance: Chance::new(scenario.seed, 2),
             now_us: 1_000_000,
@@ -98,17 +94,12 @@ impl World {
             moods: Vec::new(),
             cluster,
             cluster_due_us: u64::MAX,
-            engine: Engine::new(settings, nothing),
-            deadline_us: u64::MAX,
+            crew: Crew::new(scenario.workers, &settings, scenario.failover),
+            credentials: Credentials::default(),
             links: BTreeMap::new(),
             links_made: 0,
-            lane_links: HashMap::new(),
-            client_links: HashMap::new(),
             node_links: BTreeMap::new(),
-            ready: Vec::new(),
-            turn_planned: false,
             keepers: BTreeMap::new(),
-            sets: BTreeMap::from([(0, None)]),
             control: Control::default(),
             askers: Vec::new(),
             ledger: Ledger::default(),
@@ -168,18 +159,25 @@ impl World {
             Event::LaneGone { link } => self.on_lane_gone(link),
             Event::NodeClosed { link } => self.on_node_closed(link),
             Event::NodeAnswer { link, bytes } => self.on_node_answer(link, &bytes),
-            Event::ProxyTurn => self.on_proxy_turn(),
-            Event::Deadline => self.on_deadline(),
+            Event::ProxyTurn { worker } => self.on_proxy_turn(worker),
+            Event::Deadline { worker } => self.on_deadline(worker),
             Event::ClusterDue => self.on_cluster_due(),
             Event::AskerActs { asker } => self.on_asker_acts(asker),
             Event::AskerReads { asker } => self.on_slow_read(asker),
             Event::AskerDials { asker } => self.on_asker_dials(asker),
-            Event::Dialled { set, node, dial } => self.on_dialled((set, node), dial),
-            Event::KeeperWakes { set, node } => self.on_keeper_wakes((set, node)),
+            Event::Dialled { keeper, dial } => self.on_dialled(keeper, dial),
+            Event::KeeperWakes { keeper } => self.on_keeper_wakes(keeper),
             Event::ControlDials => self.on_control_dials(),
-            Event::ControlHears { body } => self.on_control_hears(&body),
+            Event::ControlHears { worker, body } => self.on_control_hears(worker, &body),
             Event::ControlReads => self.on_control_reads(),
-            Event::Picture(snapshot) => self.on_picture(snapshot),
+            Event::Picture { worker, snapshot } => self.on_picture(worker, &snapshot),
+            Event::News { worker, news } => self.on_news(worker, news),
+            Event::LoginEnds { worker, client, run, token } => {
+                self.on_login_ends((worker, client), run, &token);
+            }
+            Event::Rechecked { worker, home, credential } => {
+                self.on_rechecked(worker, (home, credential));
+            }
             Event::Fault => self.on_fault(),
             Event::Mend(mending) => self.on_mend(mending),
             Event::Audit => self.on_audit(),

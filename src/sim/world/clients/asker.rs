@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::sim::world::chance::Chance;
+use crate::sim::world::model::credentials::Credential;
 use crate::sim::world::model::frames::Cutter;
 use crate::sim::world::model::statements::Handle;
 use crate::sim::world::network::link::LinkId;
 use crate::wire::compression::Compression;
+
+/// Roles are dealt out to clients from so many, and again from the first.
+const ROLES_MAX: usize = 6;
 
 /// How a client behaves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,6 +58,10 @@ pub(in crate::sim::world) struct Asker {
     pub(in crate::sim::world) ready: bool,
     /// The keyspace that it is in.
     pub(in crate::sim::world) keyspace: Option<usize>,
+    /// Which role it is, where clients log in.
+    pub(in crate::sim::world) role: usize,
+    /// As whom it has logged in.
+    pub(in crate::sim::world) credential: Option<Credential>,
     /// What it has prepared.
     pub(in crate::sim::world) held: BTreeMap<Handle, Held>,
     /// Whether it asks nothing more.
@@ -79,6 +87,8 @@ impl Asker {
             waiting: BTreeMap::new(),
             ready: false,
             keyspace: None,
+            role: chance.index(ROLES_MAX),
+            credential: None,
             held: BTreeMap::new(),
             stopped: false,
         }
@@ -101,6 +111,7 @@ impl Asker {
         self.heard = Cutter::default();
         self.ready = false;
         self.keyspace = None;
+        self.credential = None;
         std::mem::take(&mut self.waiting).into_values().collect()
     }
 

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use crate::sim::world::agenda::Event;
 use crate::sim::world::clients::asker::{Asker, Temper};
+use crate::sim::world::faults::fault_kind::FaultKind;
 use crate::sim::world::faults::hostile;
-use crate::sim::world::faults::outbreak::FaultKind;
-use crate::sim::world::model::frames::Hand;
+use crate::sim::world::model::credentials::Credential;
+use crate::sim::world::model::frames::{Hand, LOCAL_ONE, ONE};
 use crate::sim::world::model::ledger::Record;
-use crate::sim::world::model::statements::{Ask, Handle, KEYSPACES, Shape, keyspace};
+use crate::sim::world::model::statements::{
+    Ask, Handle, KEYSPACES, SECOND_ROW, SYSTEM, Shape, keyspace,
+};
 use crate::sim::world::network::link::{ClientEnd, End, LinkId};
 use crate::sim::world::scenario::ROWS;
 use crate::sim::world::world::World;
@@ -97,7 +100,9 @@ impl World {
         let in_keyspace = asker.keyspace.filter(|_| !switching);
         let of = self.chance.index(KEYSPACES.len());
         let unqualified = in_keyspace.filter(|_| self.chance.one_in(3));
+        let role = self.chance.index(self.scenario.roles);
         let shape = match self.chance.below(16) {
+            0..=3 if self.scenario.roles > 0 => Shape::Own(role),
             0..=5 => Shape::Read,
             6..=9 => Shape::ReadAll,
             10..=14 => Shape::Count,
@@ -108,7 +113,8 @@ impl World {
         let row = self.chance.below(ROWS);
         let draw = self.chance.below(100);
         match draw {
-            0..=2 => self.ask(number, Ask::Options, Hand::options),
+            0..=1 => self.ask(number, Ask::Options, Hand::options),
+            2 => self.ask_about_nodes(number),
             3..=4 if !switching => {
                 let text = format!("USE {}", keyspace(of));
                 self.ask(number, Ask::Use(of), |hand| hand.query(&text));
@@ -127,7 +133,25 @@ impl World {
         self.ask(number, Ask::Register, Hand::register);
     }
 
+    /// One at a time: the answers are long.
+    fn ask_about_nodes(&mut self, number: usize) {
+        let Some(asker) = self.askers.get(number) else { return };
+        let of = |request: &u64| self.ledger.get(*request).map(|record| &record.ask);
+        let asks = |request: &u64| matches!(of(request), Some(Ask::System(_)));
+        if asker.waiting.values().any(asks) {
+            return;
+        }
+        let at = self.chance.index(SYSTEM.len());
+        let text = SYSTEM.get(at).copied().unwrap_or_default();
+        self.ask(number, Ask::System(at), |hand| hand.query(text));
+    }
+
     fn ask_schema_change(&mut self, number: usize) {
+        let asker = self.askers.get(number);
+        let credential = asker.and_then(|asker| asker.credential);
+        if credential.is_some_and(|credential| !credential.is_superuser()) {
+            return;
+        }
         let changes = self.ledger.iter().filter(|(_, it)| matches!(it.ask, Ask::Schema));
         let count = u64::try_from(changes.count()).unwrap_or(u64::MAX);
         if count >= SCHEMA_CHANGES_MAX {
@@ -144,7 +168,11 @@ impl World {
     fn ask_by_text(&mut self, number: usize, handle: Handle, row: u64) {
         let next = u64::try_from(self.ledger.len()).unwrap_or(0);
         let key = if Ask::Text(handle, 0).is_write() { next } else { row };
-        let text = handle.text_with(&key.to_string());
+        let mut text = handle.text_with(&key.to_string());
+        if self.scenario.lane_compression.is_some() && self.chance.one_in(3) {
+            // So long that a lane compresses it.
+            text.push_str(&" ".repeat(600));
+        }
         self.ask(number, Ask::Text(handle, key), |hand| hand.query(&text));
     }
 
@@ -158,13 +186,24 @@ impl World {
         let next = u64::try_from(self.ledger.len()).unwrap_or(0);
         let as_key = |key: u64| i64::try_from(key).unwrap_or(0);
         if handle.shape == Shape::Count && in_batch {
-            let keys =
-                [as_key(next), as_key(next + crate::sim::world::model::statements::SECOND_ROW)];
+            let keys = [as_key(next), as_key(next + SECOND_ROW)];
             return self.ask(number, Ask::Batch(handle, next), |hand| hand.batch(&id, &keys));
         }
         let key = if Ask::Execute(handle, 0).is_write() { next } else { row };
         let ask = Ask::Execute(handle, key);
         self.ask(number, ask, |hand| hand.execute(&id, &[as_key(key)], skip));
+    }
+
+    /// A client has to prove itself. Some come with a password that is right no longer, or never was.
+    pub(in crate::sim::world) fn log_in(&mut self, number: usize) {
+        let Some(asker) = self.askers.get_mut(number) else { return };
+        let role = asker.role.checked_rem(self.credentials.len()).unwrap_or(0);
+        let Some(last) = self.credentials.last(role) else { return };
+        let wrong = self.trouble && self.chance.one_in(8);
+        let edition = if wrong { last.edition.saturating_sub(1) } else { last.edition };
+        let credential = Credential { edition, ..last };
+        asker.credential = Some(credential);
+        self.ask(number, Ask::LogIn(credential), |hand| hand.auth_response(&credential.token()));
     }
 
     /// The keyspace of a client's `USE` that has no answer yet.
@@ -190,6 +229,8 @@ impl World {
             None
         };
         let stream = asker.free_stream(&mut self.chance);
+        let local = self.scenario.centers > 1 && self.chance.one_in(3);
+        let consistency = if local { LOCAL_ONE } else { ONE };
         let record = Record {
             asker: number,
             link,
@@ -197,6 +238,8 @@ impl World {
             columns,
             keyspace: asker.keyspace,
             switching,
+            credential: asker.credential,
+            local,
             asked_us: self.now_us,
             arrived: 0,
             ran: 0,
@@ -207,7 +250,7 @@ impl World {
         let what = format!("{:?}", record.ask);
         let request = self.ledger.enter(record);
         asker.waiting.insert(stream, request);
-        let bytes = write(Hand { version: asker.version, stream, number: request });
+        let bytes = write(Hand { version: asker.version, stream, number: request, consistency });
         let agreed = asker.compression.filter(|_| asker.ready);
         let bytes = match agreed {
             Some(algorithm) if self.chance.one_in(2) => compressed(bytes, algorithm),

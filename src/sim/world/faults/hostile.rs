@@ -63,7 +63,7 @@ fn with_broken_tablet(chance: &mut Chance, answer: &Frame) -> Vec<u8> {
 /// What a hostile client sends next.
 pub(in crate::sim::world) fn noise_of_client(chance: &mut Chance) -> Vec<u8> {
     let stream = i16::try_from(chance.below(4)).unwrap_or(0);
-    let hand = Hand { version: 4, stream, number: 1 << 50 };
+    let hand = Hand { stream, number: 1 << 50, ..Hand::OWN };
     let startup = hand.startup(&[("CQL_VERSION", "3.0.0")]);
     let query = hand.query("SELECT pk, v FROM tab.t WHERE pk = 1");
     match chance.below(12) {

@@ -2,99 +2,11 @@
 
 use crate::sim::world::agenda::Event;
 use crate::sim::world::clients::asker::{Asker, Temper};
+use crate::sim::world::faults::fault_kind::FaultKind;
 use crate::sim::world::network::link::{End, LinkId};
 use crate::sim::world::proxy::lanes::KEEPALIVE_US;
+use crate::sim::world::scenario::OUR_CENTER;
 use crate::sim::world::world::World;
-
-/// A kind of fault.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::sim::world) enum FaultKind {
-    /// Nothing arrives on a connection for a while.
-    Stall,
-    /// A lane is half-open: what is sent vanishes.
-    HalfOpen,
-    /// A lane is reset.
-    CutLane,
-    /// A client's connection is reset.
-    CutClient,
-    /// A node dies.
-    Kill,
-    /// A node is stopped in good order.
-    Stop,
-    /// A node leaves, and another joins.
-    Replace,
-    /// A node is started again with another number of shards.
-    Reshard,
-    /// A tablet moves.
-    Move,
-    /// Tablets are split or merged.
-    Resize,
-    /// Nodes forget prepared statements.
-    Forget,
-    /// A node forgets each statement as soon as it is prepared.
-    Amnesia,
-    /// Something changes source ports.
-    Nat,
-    /// A node refuses requests.
-    Overload,
-    /// A node takes its time.
-    SlowNode,
-    /// A node sends what no server sends.
-    HostileNode,
-    /// Nothing gets to a node.
-    Partition,
-    /// A client changes the schema.
-    Schema,
-    /// A client reads slowly.
-    SlowClient,
-    /// A client never reads again.
-    DeafClient,
-    /// A client sends what no driver sends.
-    HostileClient,
-}
-
-impl FaultKind {
-    /// Every kind.
-    pub(in crate::sim::world) const ALL: [Self; 21] = [
-        Self::Stall,
-        Self::HalfOpen,
-        Self::CutLane,
-        Self::CutClient,
-        Self::Kill,
-        Self::Stop,
-        Self::Replace,
-        Self::Reshard,
-        Self::Move,
-        Self::Resize,
-        Self::Forget,
-        Self::Amnesia,
-        Self::Nat,
-        Self::Overload,
-        Self::SlowNode,
-        Self::HostileNode,
-        Self::Partition,
-        Self::Schema,
-        Self::SlowClient,
-        Self::DeafClient,
-        Self::HostileClient,
-    ];
-
-    /// Whether no honest client may be told of it.
-    pub(in crate::sim::world) fn is_benign(self) -> bool {
-        matches!(
-            self,
-            Self::Stall
-                | Self::CutClient
-                | Self::Move
-                | Self::Resize
-                | Self::Forget
-                | Self::Schema
-                | Self::SlowClient
-                | Self::DeafClient
-                | Self::HostileClient
-        )
-    }
-}
 
 /// How something that went wrong is mended.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +15,8 @@ pub(in crate::sim::world) enum Mending {
     Start(usize),
     /// A lying node is replaced by one that does not.
     Honest(usize),
+    /// A role that was dropped is made again, with another password.
+    Restore(usize),
     /// Source ports arrive as they were sent.
     NoNat,
 }
@@ -162,6 +76,27 @@ impl World {
             FaultKind::SlowClient => self.spoil_client(Temper::Slow),
             FaultKind::DeafClient => self.spoil_client(Temper::Deaf),
             FaultKind::HostileClient => self.add_hostile(),
+            FaultKind::Withdraw => self.withdraw(until),
+            FaultKind::LocalDown => self.end_local_nodes(until),
+        }
+    }
+
+    fn withdraw(&mut self, until: u64) {
+        let role = self.chance.index(self.credentials.len());
+        let (dropped, now) = (self.chance.one_in(2), self.now_us);
+        self.tell(format_args!("role {role} is withdrawn, dropped: {dropped}"));
+        self.credentials.withdraw(role, (dropped, now), &mut self.cluster);
+        self.agenda.plan(until, Event::Mend(Mending::Restore(role)));
+    }
+
+    fn end_local_nodes(&mut self, until: u64) {
+        let until = until + 1_000_000;
+        let members = self.cluster.members.iter().enumerate();
+        let local = members.filter(|(_, member)| member.data_center == OUR_CENTER);
+        let local: Vec<usize> = local.map(|(node, _)| node).collect();
+        let kind = if self.chance.one_in(2) { FaultKind::Kill } else { FaultKind::Stop };
+        for node in local {
+            self.end_node(node, kind, until);
         }
     }
 
@@ -335,6 +270,7 @@ impl World {
                     self.agenda.plan(self.now_us + 1, Event::LaneGone { link: id });
                 }
             }
+            Mending::Restore(role) => self.credentials.restore(role, &mut self.cluster),
             Mending::NoNat => self.cluster.options.nat = false,
         }
     }
@@ -344,6 +280,9 @@ impl World {
         self.tell(format_args!("no more faults"));
         self.trouble = false;
         self.cluster.options.nat = false;
+        for role in 0..self.credentials.len() {
+            self.mend(Mending::Restore(role));
+        }
         for node in 0..self.cluster.members.len() {
             let was_hostile = self.mood(node).hostile_until_us > 0;
             if let Some(mood) = self.mood_mut(node) {

@@ -21,6 +21,9 @@ const SETTLED_US: u64 = 1_500_000;
 /// Times that each tablet is read.
 const ROUNDS: usize = 3;
 
+/// How often each tablet was missed, by its keyspace and last token.
+type Misses = BTreeMap<(usize, i64), u64>;
+
 impl World {
     /// Waits until everything is whole, then counts misses.
     pub(in crate::sim::world) fn judge_calm(&mut self) {
@@ -33,39 +36,52 @@ impl World {
         self.calm = true;
         self.tell(format_args!("all is whole again"));
         self.run(self.now_us + SETTLED_US, |_| false);
-        self.count_misses();
+        let mut missed = BTreeMap::new();
+        for worker in self.crew.numbers() {
+            self.count_misses(worker, &mut missed);
+        }
+        self.compare_misses(&missed);
         self.compare_counts();
         self.compare_rows();
     }
 
     fn is_whole(&mut self) -> bool {
-        let silent = self.keepers.iter().all(|((set, _), keeper)| {
-            let dialled = keeper.course.plan().sharder().is_some() || *set != 0;
+        let silent = self.keepers.iter().all(|(key, keeper)| {
+            let dialled = keeper.course.plan().sharder().is_some() || key.set != 0;
             dialled && keeper.course.plan().is_complete()
         });
         let lost =
             |end: &End| matches!(end, End::Lane(lane) if lane.key.is_some() && lane.node_gone);
         let nodes = self.cluster.members.iter().filter(|member| member.belongs()).count();
         silent
-            && self.engine_nodes().len() == nodes
+            && self.crew.all().all(|worker| {
+                worker.picture.1 == nodes && worker.failover.remote_nodes().is_empty()
+            })
             && !self.links.values().any(|link| lost(&link.end))
             && self.ledger.waiting().next().is_none()
+            && self.kept_though_withdrawn(|_, withdrawn_us| withdrawn_us).is_none()
     }
 
     fn what_is_missing(&mut self) -> String {
         let waiting = self.ledger.waiting().next().map(|(number, it)| format!("{number} {it:?}"));
         let plans = self.keepers.iter().filter(|(_, keeper)| !keeper.course.plan().is_complete());
         let lanes: Vec<String> = plans
-            .map(|((set, node), keeper)| {
+            .map(|(key, keeper)| {
                 let (up, wanted) = (keeper.course.plan().up(), keeper.course.plan().wanted());
-                format!("set {set} node {node}: {up} of {wanted} lanes")
+                format!("{key:?}: {up} of {wanted} lanes")
             })
             .collect();
-        format!("waiting: {waiting:?}, {lanes:?}, {} nodes known", self.engine_nodes().len())
+        let known: Vec<usize> = self.crew.all().map(|worker| worker.picture.1).collect();
+        format!("waiting: {waiting:?}, {lanes:?}, {known:?} nodes known")
     }
 
     /// A client that holds nothing yet reads every tablet, one request at a time.
-    fn count_misses(&mut self) {
+    fn count_misses(&mut self, worker: usize, all: &mut Misses) {
+        if self.broken.is_some() {
+            return;
+        }
+        // It gets this worker.
+        self.crew.dealt = worker + self.crew.numbers().len() - 1;
         let number = self.askers.len();
         let mut asker = Asker::draw(&mut self.chance);
         asker.stopped = true;
@@ -74,17 +90,22 @@ impl World {
         if !self.settle() {
             return;
         }
+        // It may be the first of its credential, which has one lane by now.
+        if !self.run(self.now_us + WHOLE_US, Self::is_whole) {
+            let missing = self.what_is_missing();
+            return self.blame(format_args!("for a new client: {missing}"));
+        }
         for keyspace in 0..KEYSPACES.len() {
             let handle = Handle { shape: Shape::Read, keyspace, qualified: true };
             self.ask(number, Ask::Prepare(handle), |hand| hand.prepare(&handle.text()));
             if !self.settle() {
                 return;
             }
-            self.read_tablets(number, handle);
+            self.read_tablets(number, handle, all);
         }
     }
 
-    fn read_tablets(&mut self, number: usize, handle: Handle) {
+    fn read_tablets(&mut self, number: usize, handle: Handle, all_workers: &mut Misses) {
         let mut missed: BTreeMap<i64, u64> = BTreeMap::new();
         let rows = self.rows_with_tablets(handle.keyspace);
         for round in 0..ROUNDS {
@@ -110,10 +131,25 @@ impl World {
                 ));
             }
         }
+        for (tablet, count) in &missed {
+            *all_workers.entry((handle.keyspace, *tablet)).or_default() += count;
+        }
         let all: u64 = missed.values().sum();
         self.tell(format_args!("{} tablets, {all} misses", missed.len()));
         if handle.keyspace == 1 && all > 0 {
             self.blame(format_args!("{all} requests for rows on the ring went astray"));
+        }
+    }
+
+    /// What one worker has learned, the other need not learn again, unless the message was lost.
+    fn compare_misses(&mut self, missed: &Misses) {
+        if self.scenario.news_lost_in > 0 || !self.scenario.is_benign() {
+            return;
+        }
+        if let Some(((_, last), count)) = missed.iter().find(|(_, count)| **count > 1) {
+            self.blame(format_args!(
+                "the tablet up to {last} was missed {count} times, though workers tell each other"
+            ));
         }
     }
 
@@ -153,36 +189,42 @@ impl World {
     fn compare_counts(&mut self) {
         // Requests of clients that have left, or a question of our own, may be on their way still.
         let quiet = |world: &mut Self| {
-            let gauges = world.engine.gauges();
-            gauges.in_flight == gauges.orphans
+            let gauges = world.crew.all().map(|worker| worker.engine.gauges());
+            let (received, ended) = world.received_and_ended();
+            gauges.map(|gauges| gauges.in_flight - gauges.orphans).sum::<u64>() == 0
+                && received == ended
         };
         if !self.run(self.now_us + ANSWER_US, quiet) {
-            self.blame(format_args!("requests stay in flight in the calm"));
-        }
-        let tally = self.engine.tally();
-        let received: u64 = tally.received.iter().sum();
-        let ended: u64 = tally.ended.iter().flatten().sum();
-        if received != ended {
-            return self.blame(format_args!("received {received} requests, {ended} have ended"));
+            let (received, ended) = self.received_and_ended();
+            return self.blame(format_args!(
+                "requests stay in flight in the calm: received {received} requests, {ended} have ended"
+            ));
         }
         self.compare_sent();
     }
 
+    fn received_and_ended(&self) -> (u64, u64) {
+        let tallies = || self.crew.all().map(|worker| worker.engine.tally());
+        let received = tallies().flat_map(|tally| tally.received.iter()).sum();
+        let ended = tallies().flat_map(|tally| tally.ended.iter().flatten()).sum();
+        (received, ended)
+    }
+
     fn compare_sent(&mut self) {
-        use crate::sim::world::faults::outbreak::FaultKind::{
-            CutClient, DeafClient, HostileClient, SlowClient,
+        use crate::sim::world::faults::fault_kind::FaultKind::{
+            CutClient, DeafClient, HostileClient, SlowClient, Withdraw,
         };
         // Who is closed in the middle of a frame, or sends nonsense, cannot be counted from outside.
-        let countable = [CutClient, DeafClient, HostileClient, SlowClient]
+        let countable = [CutClient, DeafClient, HostileClient, SlowClient, Withdraw]
             .iter()
             .all(|kind| !self.scenario.has(*kind));
         if !countable {
             return;
         }
-        let tally = self.engine.tally();
-        let received: u64 = tally.received.iter().sum();
-        let abandoned: u64 = tally.ended.iter().filter_map(|row| row.last()).sum();
-        let ended: u64 = tally.ended.iter().flatten().sum();
+        let tallies = || self.crew.all().map(|worker| worker.engine.tally());
+        let (received, ended) = self.received_and_ended();
+        let rows = tallies().flat_map(|tally| tally.ended.iter());
+        let abandoned: u64 = rows.filter_map(|row| row.last()).sum();
         let counted = self.counted;
         if counted.given != received || counted.sent != ended - abandoned {
             self.blame(format_args!(

@@ -7,8 +7,10 @@ use crate::sim::world::model::frames::Frame;
 use crate::sim::world::model::ledger::Record;
 use crate::sim::world::model::statements::{Ask, KEYSPACES};
 use crate::sim::world::network::link::{End, LinkId};
+use crate::sim::world::proxy::crew::Worker;
 use crate::sim::world::world::World;
-use crate::wire::header::FLAG_TRACING;
+use crate::wire::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN};
+use crate::wire::opcode::Opcode;
 use crate::wire::response::error::ErrorCode;
 
 /// Nodes that one request gets to: the first, and two tries more.
@@ -35,6 +37,20 @@ pub(in crate::sim::world) struct Counted {
     pub(in crate::sim::world) given: u64,
     /// Whole answers that the engine gave clients.
     pub(in crate::sim::world) sent: u64,
+    /// Messages between workers.
+    pub(in crate::sim::world) told: u64,
+    /// Logins that the cluster was asked about.
+    pub(in crate::sim::world) login_runs: u64,
+    /// Logins that were refused.
+    pub(in crate::sim::world) login_refusals: u64,
+    /// Answers about the one node that clients see.
+    pub(in crate::sim::world) system: u64,
+    /// Requests that were compressed on a lane.
+    pub(in crate::sim::world) packed: u64,
+    /// Times that a worker went to other data centers.
+    pub(in crate::sim::world) failed_over: u64,
+    /// Requests that arrived there.
+    pub(in crate::sim::world) far: u64,
     /// Mixes all that the engine sent: the same for the same seed.
     pub(in crate::sim::world) print: u64,
 }
@@ -67,6 +83,19 @@ impl World {
         for frame in lane.sent.push(bytes) {
             let stream = frame.header.stream;
             self.counted.print = mix(self.counted.print ^ now, u64::from(stream.cast_unsigned()));
+            let packed = frame.header.flags & FLAG_COMPRESSED != 0;
+            self.counted.packed += u64::from(packed);
+            let frame_bytes = HEADER_LEN + frame.body.len();
+            let plain = frame.plain(lane.compression).unwrap_or(frame);
+            let frame = &plain;
+            if let Some(rest) = &mut lane.sealed
+                && frame.opcode() != Some(Opcode::Options)
+            {
+                if *rest == 0 {
+                    broken = Some(format!("lane {id} is used although a local one is up"));
+                }
+                *rest = rest.saturating_sub(frame_bytes);
+            }
             if frame.header.version != 4 || frame.header.flags & !FLAG_TRACING != 0 {
                 broken = Some(format!("a frame left as {:?}", frame.header));
             }
@@ -102,6 +131,7 @@ impl World {
         let keyspace = lane.keyspace.clone();
         let Some(number) = frame.number_on_lane(lane.metadata_ids) else { return };
         self.count_arrival(number);
+        self.check_rights(id, number);
         let Some(record) = self.ledger.get(number) else { return };
         let expected = if let Ask::Use(to) = &record.ask {
             KEYSPACES.get(*to)
@@ -124,7 +154,8 @@ impl World {
             return;
         }
         record.arrived += 1;
-        if record.arrived > ARRIVALS_MAX {
+        let copied = self.scenario.limits.speculative_delay_us > 0 && !record.ask.is_write();
+        if record.arrived > ARRIVALS_MAX + u32::from(copied) {
             self.blame(format_args!("request {number} goes round in circles"));
         }
     }
@@ -136,6 +167,7 @@ impl World {
             ErrorCode::UNPREPARED,
             ErrorCode::UNAVAILABLE,
             ErrorCode::INVALID,
+            ErrorCode::UNAUTHORIZED,
             ErrorCode::SYNTAX_ERROR,
             ErrorCode::PROTOCOL_ERROR,
         ];
@@ -154,9 +186,10 @@ impl World {
     }
 
     /// The bounds that can be seen from outside.
-    pub(in crate::sim::world) fn check_bounds(&mut self) {
+    pub(in crate::sim::world) fn check_bounds(&mut self, worker: usize) {
         let limits = self.scenario.limits;
-        let clients = self.client_links.len() + 1;
+        let Worker { engine, client_links, .. } = self.crew.get(worker);
+        let clients = client_links.len() + 1;
         let read = self.scenario.read_bytes + FRAME_BYTES;
         let lane_max = limits.outbox_high_bytes + clients * read + ERRANDS_BYTES;
         // Answers of our own are no longer than so many times what asks for them.
@@ -167,19 +200,19 @@ impl World {
         let brought = self.scenario.read_bytes / REQUEST_BYTES_MIN + 2;
         let flight_max = flight + u32::try_from(brought).unwrap_or(u32::MAX);
         let mut broken = None;
-        for (id, link) in &self.links {
+        for (id, link) in self.links.iter().filter(|(_, link)| link.worker() == worker) {
             match &link.end {
                 End::Client(client) => {
                     let Some(key) = client.key else { continue };
-                    let waiting = self.engine.client_output(key).map_or(0, <[u8]>::len);
-                    let in_flight = self.engine.client_in_flight(key).unwrap_or(0);
+                    let waiting = engine.client_output(key).map_or(0, <[u8]>::len);
+                    let in_flight = engine.client_in_flight(key).unwrap_or(0);
                     if waiting > client_max || in_flight > flight_max {
                         broken = Some((*id, waiting, in_flight));
                     }
                 }
                 End::Lane(lane) => {
                     let Some(key) = lane.key else { continue };
-                    let waiting = self.engine.lane_output(key).map_or(0, <[u8]>::len);
+                    let waiting = engine.lane_output(key).map_or(0, <[u8]>::len);
                     if waiting > lane_max {
                         broken = Some((*id, waiting, 0));
                     }
@@ -194,6 +227,10 @@ impl World {
     /// The proxy closes a client: it must have deserved it.
     pub(in crate::sim::world) fn check_may_close(&mut self, id: LinkId) {
         let asker = self.links.get_mut(&id).and_then(|link| Some(link.client()?.asker));
+        let who = asker.and_then(|asker| self.askers.get(asker));
+        if self.is_withdrawn(who.and_then(|asker| asker.credential)) {
+            return;
+        }
         let honest = asker
             .and_then(|asker| self.askers.get(asker))
             .is_some_and(|asker| asker.is_honest() && asker.link == Some(id));
@@ -207,14 +244,17 @@ impl World {
         self.agenda.plan(self.now_us + AUDIT_US, Event::Audit);
         self.check_waiting();
         self.check_lanes();
-        let gauges = self.engine.gauges();
+        self.check_withdrawn();
         let limits = self.scenario.limits;
-        let full = gauges.catalog_bytes > u64::try_from(limits.catalog_bytes_max).unwrap_or(0);
-        if full && gauges.catalog_entries > 1 {
-            self.blame(format_args!("the catalog takes {} bytes", gauges.catalog_bytes));
-        }
-        if gauges.clients > u64::try_from(limits.clients_max).unwrap_or(0) {
-            self.blame(format_args!("there are {} clients", gauges.clients));
+        for worker in self.crew.numbers() {
+            let gauges = self.crew.get(worker).engine.gauges();
+            let full = gauges.catalog_bytes > u64::try_from(limits.catalog_bytes_max).unwrap_or(0);
+            if full && gauges.catalog_entries > 1 {
+                self.blame(format_args!("the catalog takes {} bytes", gauges.catalog_bytes));
+            }
+            if gauges.clients > u64::try_from(limits.clients_max).unwrap_or(0) {
+                self.blame(format_args!("there are {} clients", gauges.clients));
+            }
         }
     }
 
@@ -226,7 +266,8 @@ impl World {
         let once = limits.request_timeout_us * 3 + limits.agreement_timeout_us + 4_000_000;
         let turns = self.scenario.window.div_ceil(u64::from(limits.client_in_flight_max.max(1)));
         // Whoever filled a lane that went silent is not read until that is found out.
-        let lanes = u64::try_from(self.lane_links.len()).unwrap_or(0);
+        let lanes = self.crew.all().map(|worker| worker.lane_links.len()).sum::<usize>();
+        let lanes = u64::try_from(lanes).unwrap_or(0);
         once * turns.max(1) + lanes * self.held_us_max()
     }
 
@@ -254,18 +295,19 @@ impl World {
             if lane.key.is_none() {
                 continue;
             }
-            if !self.keepers.contains_key(&(lane.set, lane.node)) {
+            // The lanes of another data center that is left finish what they owe.
+            if lane.sealed.is_none() && !self.keepers.contains_key(&lane.keeper()) {
                 broken = Some(format!("lane {id} is nobody's"));
             }
-            let name = (lane.set, lane.node, lane.serial.0);
+            let name = (lane.keeper(), lane.serial.0, lane.sealed.map(|_| *id));
             if seen.contains(&name) {
                 broken = Some(format!("lane {id} is there twice"));
             }
             seen.push(name);
         }
-        let gauges = self.engine.gauges();
-        let held: u64 =
-            gauges.lanes.values().map(|lanes| lanes.open + lanes.stalled + lanes.draining).sum();
+        let gauges = self.crew.all().map(|worker| worker.engine.gauges());
+        let lanes = gauges.flat_map(|gauges| gauges.lanes.into_values());
+        let held: u64 = lanes.map(|lanes| lanes.open + lanes.stalled + lanes.draining).sum();
         if held != u64::try_from(seen.len()).unwrap_or(0) {
             broken = Some(format!("the engine has {held} lanes, the network {}", seen.len()));
         }

@@ -3,8 +3,9 @@
 //! Every request carries its number as the client's timestamp, so that the model knows it again
 //! wherever it passes.
 
+use crate::wire::compression::Compression;
 use crate::wire::frame::write_frame;
-use crate::wire::header::{HEADER_LEN, Header};
+use crate::wire::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
 use crate::wire::notation::{
     Reader, put_bytes, put_long, put_long_string, put_short, put_short_bytes, put_string_list,
     put_string_map,
@@ -19,7 +20,12 @@ use crate::wire::request::query::Query;
 const BODY_MAX: u32 = 1 << 20;
 const VALUES: u8 = 0x01;
 const TIMESTAMP: u8 = 0x20;
-const CONSISTENCY_ONE: u16 = 1;
+/// Longest plain body of a frame.
+const PLAIN_MAX: u32 = 16 << 20;
+/// Any replica.
+pub(in crate::sim::world) const ONE: u16 = 1;
+/// Any replica of the coordinator's data center.
+pub(in crate::sim::world) const LOCAL_ONE: u16 = 10;
 /// The type of a batch of counter updates.
 const COUNTER_BATCH: u8 = 2;
 
@@ -83,6 +89,18 @@ impl Frame {
         u64::try_from(stamp.timestamp_micros?).ok()
     }
 
+    /// The frame without compression; `None` when it cannot be read.
+    pub(in crate::sim::world) fn plain(&self, compression: Option<Compression>) -> Option<Self> {
+        if self.header.flags & FLAG_COMPRESSED == 0 {
+            return Some(self.clone());
+        }
+        let mut body = Vec::new();
+        compression?.decompress(&self.body, PLAIN_MAX, &mut body).ok()?;
+        let flags = self.header.flags & !FLAG_COMPRESSED;
+        let body_len = u32::try_from(body.len()).ok()?;
+        Some(Self { header: Header { flags, body_len, ..self.header }, body })
+    }
+
     /// Code and text of an ERROR.
     pub(in crate::sim::world) fn error(&self) -> Option<(i32, String)> {
         if self.opcode()? != Opcode::Error {
@@ -133,9 +151,15 @@ pub(in crate::sim::world) struct Hand {
     pub(in crate::sim::world) stream: i16,
     /// Number of the request.
     pub(in crate::sim::world) number: u64,
+    /// The consistency that is asked for.
+    pub(in crate::sim::world) consistency: u16,
 }
 
 impl Hand {
+    /// The hand of the world itself.
+    pub(in crate::sim::world) const OWN: Self =
+        Self { version: 4, stream: 0, number: 0, consistency: ONE };
+
     fn frame(self, opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::new();
         write_frame(&mut out, (self.version, 0, self.stream), opcode, body);
@@ -156,6 +180,11 @@ impl Hand {
         self.frame(Opcode::Startup, |out| put_string_map(out, options))
     }
 
+    /// AUTH_RESPONSE.
+    pub(in crate::sim::world) fn auth_response(self, token: &[u8]) -> Vec<u8> {
+        self.frame(Opcode::AuthResponse, |out| put_bytes(out, Some(token)))
+    }
+
     /// REGISTER for everything.
     pub(in crate::sim::world) fn register(self) -> Vec<u8> {
         let kinds = ["SCHEMA_CHANGE", "STATUS_CHANGE", "TOPOLOGY_CHANGE"];
@@ -166,7 +195,7 @@ impl Hand {
     pub(in crate::sim::world) fn query(self, text: &str) -> Vec<u8> {
         self.frame(Opcode::Query, |out| {
             put_long_string(out, text);
-            put_short(out, CONSISTENCY_ONE);
+            put_short(out, self.consistency);
             out.push(TIMESTAMP);
             self.stamp(out);
         })
@@ -186,7 +215,7 @@ impl Hand {
     ) -> Vec<u8> {
         self.frame(Opcode::Execute, |out| {
             put_short_bytes(out, id);
-            put_short(out, CONSISTENCY_ONE);
+            put_short(out, self.consistency);
             let skip = if skip_metadata { SKIP_METADATA } else { 0 };
             out.push(VALUES | TIMESTAMP | skip);
             put_values(out, values);
@@ -204,7 +233,7 @@ impl Hand {
                 put_short_bytes(out, id);
                 put_values(out, &[*key]);
             }
-            put_short(out, CONSISTENCY_ONE);
+            put_short(out, self.consistency);
             out.push(TIMESTAMP);
             self.stamp(out);
         })

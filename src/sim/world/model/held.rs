@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::sim::world::network::link::LinkId;
+use crate::sim::world::proxy::crew::Worker;
 use crate::sim::world::world::World;
 
 /// The engine's timer may be late by this.
@@ -28,12 +29,14 @@ impl World {
 
     /// Who waits for a full lane: no longer than the bound since its node was last heard of.
     pub(in crate::sim::world) fn check_held(&mut self) {
-        let waiting = self.engine.held_clients();
-        if waiting.is_empty() && self.held.is_empty() {
+        let waiting = |worker: &Worker| !worker.engine.held_clients().is_empty();
+        if self.held.is_empty() && !self.crew.all().any(waiting) {
             return;
         }
-        let ids = waiting.iter().filter_map(|(lane, client)| {
-            Some((*self.lane_links.get(lane)?, *self.client_links.get(client)?))
+        let ids = self.crew.all().flat_map(|worker| {
+            worker.engine.held_clients().iter().filter_map(|(lane, client)| {
+                Some((*worker.lane_links.get(lane)?, *worker.client_links.get(client)?))
+            })
         });
         let now = self.now_us;
         let since = |pair: (LinkId, LinkId)| (pair, *self.held.get(&pair).unwrap_or(&now));

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::sim::world::agenda::Event;
 use crate::sim::world::clients::asker::Held;
-use crate::sim::world::faults::outbreak::FaultKind;
+use crate::sim::world::faults::fault_kind::FaultKind;
 use crate::sim::world::model::frames::Frame;
 use crate::sim::world::model::ledger::Record;
-use crate::sim::world::model::statements::{Ask, Handle, KEYSPACES, Shape, value};
+use crate::sim::world::model::statements::{Ask, Handle, KEYSPACES, Shape};
 use crate::sim::world::network::node::describe;
 use crate::sim::world::world::World;
 use crate::wire::header::{FLAG_COMPRESSED, Header, RESPONSE};
@@ -54,6 +54,10 @@ impl World {
         if let Some(record) = self.ledger.get_mut(request) {
             record.acknowledged = true;
             record.tainted = told_by_liars;
+        }
+        if self.is_forbidden(&record) && !told_by_liars {
+            let (who, ask) = (record.credential, &record.ask);
+            return self.blame(format_args!("{who:?} may not read that, and has a row: {ask:?}"));
         }
         let wrong = self.judge_answer(number, &record, &plain);
         if let Err(wrong) = wrong
@@ -122,6 +126,9 @@ impl World {
         {
             asker.held.remove(handle);
         }
+        if let Ask::LogIn(credential) = record.ask {
+            return self.judge_refused_login(number, credential, (ErrorCode(code), &text));
+        }
         if let Ask::Startup = record.ask {
             return self.blame(format_args!("client {number} is refused: {text}"));
         }
@@ -153,6 +160,9 @@ impl World {
             ErrorCode::UNAVAILABLE | ErrorCode::WRITE_TIMEOUT | ErrorCode::READ_TIMEOUT => harsh,
             ErrorCode::BOOTSTRAPPING => scenario.has(FaultKind::Overload) && harsh,
             ErrorCode::SERVER_ERROR => scenario.has(FaultKind::HostileNode) && harsh,
+            ErrorCode::UNAUTHORIZED => self.is_forbidden(record),
+            // "Role r1 doesn't exist."
+            ErrorCode::INVALID if self.is_withdrawn(record.credential) => true,
             ErrorCode::INVALID | ErrorCode::ALREADY_EXISTS => schema,
             _ => false,
         }
@@ -166,6 +176,10 @@ impl World {
     ) -> Result<(), String> {
         let expected = if matches!(record.ask, Ask::Options) {
             Opcode::Supported
+        } else if matches!(record.ask, Ask::Startup) && self.scenario.roles > 0 {
+            Opcode::Authenticate
+        } else if matches!(record.ask, Ask::LogIn(_)) {
+            Opcode::AuthSuccess
         } else if matches!(record.ask, Ask::Startup | Ask::Register) {
             Opcode::Ready
         } else {
@@ -176,6 +190,12 @@ impl World {
         }
         match &record.ask {
             Ask::Options | Ask::Register => Ok(()),
+            Ask::Startup if self.scenario.roles > 0 => {
+                self.log_in(number);
+                Ok(())
+            }
+            Ask::LogIn(credential) => self.judge_login(number, *credential, record.asked_us),
+            Ask::System(at) => self.judge_system(*at, &plain.body),
             Ask::Startup => {
                 if let Some(asker) = self.askers.get_mut(number) {
                     asker.ready = true;
@@ -281,7 +301,7 @@ fn judge_result(
         let applied = cell("[applied]").ok_or("no [applied]")?;
         return if applied == [1] { Ok(()) } else { Err("it was there already".to_owned()) };
     }
-    let wanted = (key.to_be_bytes(), value(handle.keyspace, key).to_be_bytes());
+    let wanted = (key.to_be_bytes(), handle.value(key).to_be_bytes());
     let found = (cell("pk"), cell("v"));
     if found == (Some(&wanted.0[..]), Some(&wanted.1[..])) {
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::sim::world::model::credentials::Credential;
 use crate::sim::world::model::statements::Ask;
 use crate::sim::world::network::link::LinkId;
 
@@ -20,6 +21,10 @@ pub(in crate::sim::world) struct Record {
     pub(in crate::sim::world) keyspace: Option<usize>,
     /// The keyspace of a `USE` that had no answer yet.
     pub(in crate::sim::world) switching: Option<usize>,
+    /// As whom its client had logged in.
+    pub(in crate::sim::world) credential: Option<Credential>,
+    /// Whether its consistency names the local data center.
+    pub(in crate::sim::world) local: bool,
     /// When it was asked.
     pub(in crate::sim::world) asked_us: u64,
     /// How often it got to a node.

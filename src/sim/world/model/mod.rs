@@ -2,8 +2,10 @@
 
 mod calm; // after the faults: all lanes back, every request on its shard
 pub(in crate::sim::world) mod checks; // what must hold after each step
+pub(in crate::sim::world) mod credentials; // who may log in, and read what
 pub(in crate::sim::world) mod frames; // requests as clients write them, frames as the model reads them
 pub(in crate::sim::world) mod held; // nobody waits for long for a silent lane
 mod judge; // is this the answer that was asked for
 pub(in crate::sim::world) mod ledger; // every request: who asked, how often it ran, who was answered
+mod rights; // no client sees what its own role may not
 pub(in crate::sim::world) mod statements; // what clients ask

@@ -1,7 +1,8 @@
 //! What clients ask, and the schema that it is asked of.
 
 use crate::sim::cluster::seed::mix;
-use crate::sim::world::scenario::Scenario;
+use crate::sim::world::model::credentials::Credential;
+use crate::sim::world::scenario::{CENTERS, Scenario};
 
 /// The keyspaces: one with tablets, one on the ring.
 pub(in crate::sim::world) const KEYSPACES: [&str; 2] = ["tab", "ring"];
@@ -19,6 +20,8 @@ pub(in crate::sim::world) enum Shape {
     Count,
     /// Writes a row that is not there yet: a light-weight transaction.
     Insert,
+    /// Reads a row of a table that only one role may read, and whoever may do everything.
+    Own(usize),
 }
 
 /// A statement as a client prepared it.
@@ -39,6 +42,10 @@ pub(in crate::sim::world) enum Ask {
     Options,
     /// STARTUP.
     Startup,
+    /// AUTH_RESPONSE.
+    LogIn(Credential),
+    /// SELECT of one of the system tables that the proxy answers itself.
+    System(usize),
     /// REGISTER.
     Register,
     /// PREPARE.
@@ -65,6 +72,8 @@ impl Ask {
             Self::Batch(..) => true,
             Self::Options
             | Self::Startup
+            | Self::LogIn(_)
+            | Self::System(_)
             | Self::Register
             | Self::Prepare(_)
             | Self::Use(_)
@@ -88,6 +97,24 @@ impl Handle {
         if self.qualified { format!("{}.{name}", keyspace(self.keyspace)) } else { name.to_owned() }
     }
 
+    /// The table that it reads, with its keyspace.
+    pub(in crate::sim::world) fn table_read(self) -> String {
+        match self.shape {
+            Shape::Own(role) => self.table(&own_table(role)),
+            Shape::Read | Shape::ReadAll | Shape::Count | Shape::Insert => self.table("t"),
+        }
+    }
+
+    /// The value that its row has from the beginning.
+    pub(in crate::sim::world) fn value(self, key: u64) -> i64 {
+        match self.shape {
+            Shape::Own(role) => value(KEYSPACES.len() * (role + 1) + self.keyspace, key),
+            Shape::Read | Shape::ReadAll | Shape::Count | Shape::Insert => {
+                value(self.keyspace, key)
+            }
+        }
+    }
+
     /// Its text with a marker for the key.
     pub(in crate::sim::world) fn text(self) -> String {
         self.text_with("?")
@@ -102,9 +129,26 @@ impl Handle {
             Shape::Insert => {
                 format!("INSERT INTO {} (pk, v) VALUES ({key}, 1) IF NOT EXISTS", self.table("l"))
             }
+            Shape::Own(role) => {
+                format!("SELECT pk, v FROM {} WHERE pk = {key}", self.table(&own_table(role)))
+            }
         }
     }
 }
+
+/// Name of the table that only `role` may read.
+pub(in crate::sim::world) fn own_table(role: usize) -> String {
+    format!("o{role}")
+}
+
+/// What clients ask about the one node that they see.
+pub(in crate::sim::world) const SYSTEM: [&str; 5] = [
+    "SELECT * FROM system.local WHERE key = 'local'",
+    "SELECT * FROM system.peers",
+    "SELECT JSON * FROM system.local",
+    "SELECT rpc_address, broadcast_address, listen_address, host_id, tokens FROM system.local",
+    "SELECT peer, rpc_address, tokens FROM system.peers",
+];
 
 /// The value that a row has from the beginning; no two rows of all tables have the same.
 pub(in crate::sim::world) fn value(keyspace: usize, key: u64) -> i64 {
@@ -114,7 +158,9 @@ pub(in crate::sim::world) fn value(keyspace: usize, key: u64) -> i64 {
 /// The statements that make the schema.
 pub(in crate::sim::world) fn schema(scenario: &Scenario) -> Vec<String> {
     let factor = scenario.factor;
-    let replication = format!("{{'class': 'NetworkTopologyStrategy', 'datacenter1': {factor}}}");
+    let centers = CENTERS.iter().take(scenario.centers);
+    let copies: String = centers.map(|center| format!(", '{center}': {factor}")).collect();
+    let replication = format!("{{'class': 'NetworkTopologyStrategy'{copies}}}");
     let mut statements = vec![
         format!(
             "CREATE KEYSPACE tab WITH replication = {replication} AND tablets = {{'initial': {}}}",
@@ -131,6 +177,7 @@ pub(in crate::sim::world) fn schema(scenario: &Scenario) -> Vec<String> {
         statements.push(table("t", "v bigint"));
         statements.push(table("c", "n counter"));
         statements.push(table("l", "v bigint"));
+        statements.extend((0..scenario.roles).map(|role| table(&own_table(role), "v bigint")));
     }
     statements
 }

@@ -7,7 +7,9 @@ use crate::engine::pending::LaneKey;
 use crate::net::lanes::keeping::lane_plan::LaneSerial;
 use crate::sim::cluster::connections::ConnectionId;
 use crate::sim::world::chance::Chance;
+use crate::sim::world::model::credentials::Credential;
 use crate::sim::world::model::frames::Cutter;
+use crate::wire::compression::Compression;
 
 /// Names a connection; never given again.
 pub(in crate::sim::world) type LinkId = u64;
@@ -94,6 +96,8 @@ impl Pipe {
 /// The proxy's side of a client's connection.
 #[derive(Debug, Default)]
 pub(in crate::sim::world) struct ClientEnd {
+    /// Who serves it, once it was accepted.
+    pub(in crate::sim::world) worker: usize,
     /// Which modelled client it is.
     pub(in crate::sim::world) asker: usize,
     /// Set once the proxy accepted it.
@@ -111,6 +115,8 @@ pub(in crate::sim::world) struct ClientEnd {
 pub(in crate::sim::world) struct LaneEnd {
     /// Names it in the engine; `None` once the engine let it go.
     pub(in crate::sim::world) key: Option<LaneKey>,
+    /// Whose it is.
+    pub(in crate::sim::world) worker: usize,
     /// Its set.
     pub(in crate::sim::world) set: u16,
     /// Its node.
@@ -121,6 +127,13 @@ pub(in crate::sim::world) struct LaneEnd {
     pub(in crate::sim::world) connection: ConnectionId,
     /// Its keyspace.
     pub(in crate::sim::world) keyspace: Option<String>,
+    /// Whose rights it has.
+    pub(in crate::sim::world) credential: Option<Credential>,
+    /// How bodies on it are compressed.
+    pub(in crate::sim::world) compression: Option<Compression>,
+    /// Set once a local lane is back: no request may be added to what the lane of another data
+    /// center has to send.
+    pub(in crate::sim::world) sealed: Option<usize>,
     /// Requests as the engine sent them.
     pub(in crate::sim::world) sent: Cutter,
     /// Answers as the engine was given them.
@@ -178,6 +191,14 @@ impl Link {
     /// One direction.
     pub(in crate::sim::world) fn pipe(&mut self, up: bool) -> &mut Pipe {
         if up { &mut self.up } else { &mut self.down }
+    }
+
+    /// The worker whose connection it is.
+    pub(in crate::sim::world) fn worker(&self) -> usize {
+        match &self.end {
+            End::Lane(lane) => lane.worker,
+            End::Client(client) => client.worker,
+        }
     }
 
     /// The lane on it.

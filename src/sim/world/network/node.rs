@@ -73,9 +73,13 @@ impl World {
         let now = self.cluster_now();
         let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
         let (node, connection, ids) = (lane.node, lane.connection, lane.metadata_ids);
-        self.check_arrival(id, frame);
+        let compression = lane.compression;
+        let Some(plain) = frame.plain(compression) else {
+            return self.blame(format_args!("node {node} cannot read what lane {id} sent"));
+        };
+        self.check_arrival(id, &plain);
         let mood = self.mood(node);
-        let number = frame.number_on_lane(ids);
+        let number = plain.number_on_lane(ids);
         if number.is_some()
             && self.now_us < mood.overloaded_until_us
             && self.chance.one_in(REFUSED_IN)
@@ -89,6 +93,8 @@ impl World {
         self.cluster.receive(connection, &frame.bytes(), now, &mut out);
         let answers = Cutter::default().push(&out);
         let answer = answers.iter().find(|answer| answer.header.stream == frame.header.stream);
+        let answer = answer.and_then(|answer| answer.plain(compression));
+        let answer = answer.as_ref();
         let schema = number.and_then(|number| self.ledger.get(number));
         if schema.is_some_and(|record| matches!(record.ask, Ask::Schema)) {
             self.altered_us = self.now_us;

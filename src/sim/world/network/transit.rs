@@ -64,8 +64,9 @@ impl World {
         let Some(link) = self.links.get(&id) else { return };
         match (&link.end, up) {
             (End::Client(_), false) | (End::Lane(_), true) => {
+                let worker = link.worker();
                 self.write_link(id);
-                self.flush();
+                self.flush(worker);
             }
             (End::Client(client), true) => self.asker_writes(client.asker),
             (End::Lane(_), false) => self.node_writes(id),

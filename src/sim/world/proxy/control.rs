@@ -1,22 +1,24 @@
 //! Stands in for the control connection: hears events, reads the cluster, gives the engine pictures.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::sim::cluster::cluster::Door;
+use crate::session::system_tables::{Facade, LocalColumn};
 use crate::sim::cluster::connections::ConnectionId;
 use crate::sim::cluster::replicas::layout::is_system;
 use crate::sim::world::agenda::Event;
 use crate::sim::world::model::frames::{Cutter, Hand};
+use crate::sim::world::proxy::lanes::KeeperKey;
 use crate::sim::world::world::World;
 use crate::token::token::Token;
-use crate::topology::id::{HostId, NodeId};
+use crate::topology::id::HostId;
 use crate::topology::node::Node;
 use crate::topology::replication::Replication;
 use crate::topology::snapshot::{Snapshot, SnapshotBuilder};
 use crate::wire::opcode::Opcode;
 use crate::wire::response::event::Event as NodeEvent;
+use crate::wire::response::metadata::ColumnSpec;
+use crate::wire::response::rows::Rows;
 
 /// A control connection that was lost dials again within this time.
 const REDIAL_US: u64 = 800_000;
@@ -25,33 +27,31 @@ const HEARD_US: u64 = 40_000;
 /// Reading the system tables takes up to this long.
 const READ_US: u64 = 60_000;
 
+/// The id of the one node that clients see.
+pub(in crate::sim::world) const FACADE_ID: [u8; 16] =
+    *b"\xfa\xca\xde\0\0\0\x80\0\x80\0\0\0\0\0\0\x01";
+/// What the cluster calls its authenticator.
+const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
+
 /// The control connection.
 #[derive(Debug, Default)]
 pub(in crate::sim::world) struct Control {
     connection: Option<ConnectionId>,
     heard: Cutter,
-    version: u64,
-    nodes: Vec<NodeId>,
 }
 
 impl World {
-    /// The nodes that the engine knows.
-    pub(in crate::sim::world) fn engine_nodes(&self) -> &[NodeId] {
-        &self.control.nodes
-    }
-
     /// The control connection tries a node.
     pub(in crate::sim::world) fn on_control_dials(&mut self) {
         if self.control.connection.is_some() {
             return;
         }
         let node = self.chance.index(self.cluster.members.len());
-        let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
-        match self.cluster.open(node, Door::Plain, peer) {
+        match self.own_connection(node, 40_000) {
             Some(connection) => {
-                let hand = Hand { version: 4, stream: 0, number: 0 };
-                self.ask_node(connection, &hand.startup(&[("CQL_VERSION", "3.0.0")]));
-                self.ask_node(connection, &hand.register());
+                self.tell_of_logins();
+                self.read_facade(connection);
+                self.ask_node(connection, &Hand::OWN.register());
                 self.control.connection = Some(connection);
                 self.control.heard = Cutter::default();
                 self.tell(format_args!("control connection to node {node}"));
@@ -84,23 +84,28 @@ impl World {
             return;
         }
         for frame in self.control.heard.push(bytes) {
-            if frame.opcode() == Some(Opcode::Event) {
+            if frame.opcode() != Some(Opcode::Event) {
+                continue;
+            }
+            for worker in self.crew.numbers() {
                 let at = self.now_us + self.chance.below(HEARD_US);
-                self.agenda.plan(at, Event::ControlHears { body: frame.body });
+                let body = frame.body.clone();
+                self.agenda.plan(at, Event::ControlHears { worker, body });
             }
         }
     }
 
-    /// An event has come.
-    pub(in crate::sim::world) fn on_control_hears(&mut self, body: &[u8]) {
+    /// A worker is told of an event.
+    pub(in crate::sim::world) fn on_control_hears(&mut self, worker: usize, body: &[u8]) {
         match NodeEvent::read(body) {
             Ok(NodeEvent::Schema(_)) => {
-                self.input(|engine| engine.on_event(body));
-                self.flush();
+                self.input(worker, |engine| engine.on_event(body));
+                self.flush(worker);
             }
             Ok(NodeEvent::Status(_)) => {
                 let now_ms = self.now_us / 1000;
-                let keys: Vec<(u16, usize)> = self.keepers.keys().copied().collect();
+                let own = |key: &KeeperKey| key.worker == worker;
+                let keys: Vec<KeeperKey> = self.keepers.keys().copied().filter(own).collect();
                 for key in keys {
                     if let Some(keeper) = self.keepers.get_mut(&key) {
                         keeper.course.on_node_up(now_ms);
@@ -113,7 +118,56 @@ impl World {
             )
             | Err(_) => {}
         }
-        self.refresh_topology();
+        if worker == 0 {
+            self.refresh_topology();
+        }
+    }
+
+    /// Where clients log in, there are no lanes that all of them may take.
+    fn tell_of_logins(&mut self) {
+        if self.scenario.roles == 0 {
+            return;
+        }
+        for number in self.crew.numbers() {
+            if self.crew.get(number).sets.get(&0).is_some_and(|set| set.credential.is_none()) {
+                self.close_set(number, 0);
+                self.input(number, |engine| engine.on_authenticator(Some(AUTHENTICATOR.into())));
+            }
+        }
+    }
+
+    /// What clients are shown of the cluster is made of the node that is watched.
+    fn read_facade(&mut self, connection: ConnectionId) {
+        let mut read = |text: &str| self.ask_node(connection, &Hand::OWN.query(text));
+        let local = read("SELECT * FROM system.local");
+        let peers = read("SELECT * FROM system.peers");
+        let (Some(local), Some(peers)) = (local, peers) else { return };
+        let (Ok(local), Ok(peers)) = (Rows::read(&local.body), Rows::read(&peers.body)) else {
+            return self.blame(format_args!("the system tables cannot be read"));
+        };
+        let Some(Ok(row)) = local.rows().next() else {
+            return self.blame(format_args!("no facade can be made of the system tables"));
+        };
+        let cells = row.cells.iter().map(|cell| cell.map(<[u8]>::to_vec));
+        let own = local.metadata.columns.iter().zip(cells);
+        let named = |of: &ColumnSpec<'_>| (of.name.to_owned(), of.kind.clone());
+        let facade = Arc::new(Facade {
+            host_id: FACADE_ID,
+            style: local.metadata.style,
+            local: own
+                .map(|(of, cell)| LocalColumn {
+                    name: of.name.to_owned(),
+                    kind: of.kind.clone(),
+                    cell,
+                })
+                .collect(),
+            peers: peers.metadata.columns.iter().map(named).collect(),
+            peers_v2: Vec::new(),
+        });
+        for number in self.crew.numbers() {
+            let facade = Arc::clone(&facade);
+            self.input(number, |engine| engine.on_facade(facade));
+        }
     }
 
     /// The topology is to be read again.
@@ -128,22 +182,24 @@ impl World {
             return;
         }
         let snapshot = Arc::new(self.picture());
-        let at = self.now_us + 1 + self.chance.below(READ_US);
-        self.agenda.plan(at, Event::Picture(snapshot));
+        for worker in self.crew.numbers() {
+            let at = self.now_us + 1 + self.chance.below(READ_US);
+            self.agenda.plan(at, Event::Picture { worker, snapshot: Arc::clone(&snapshot) });
+        }
     }
 
-    /// The engine gets a picture, unless it has a later one.
-    pub(in crate::sim::world) fn on_picture(&mut self, snapshot: Arc<Snapshot>) {
-        let version = snapshot.version();
-        if version <= self.control.version {
+    /// An engine gets a picture, unless it has a later one.
+    pub(in crate::sim::world) fn on_picture(&mut self, number: usize, snapshot: &Arc<Snapshot>) {
+        let (version, nodes) = (snapshot.version(), snapshot.nodes().len());
+        let worker = self.crew.get_mut(number);
+        if version <= worker.picture.0 {
             return;
         }
-        self.control.version = version;
-        self.control.nodes = snapshot.nodes().iter().map(|node| node.id).collect();
-        self.tell(format_args!("picture {version}: {} nodes", self.control.nodes.len()));
-        self.input(|engine| engine.on_snapshot(snapshot));
-        self.start_keepers();
-        self.flush();
+        worker.picture = (version, nodes);
+        self.tell(format_args!("picture {version} for worker {number}: {nodes} nodes"));
+        self.input(number, |engine| engine.on_snapshot(Arc::clone(snapshot)));
+        self.take_targets(number, snapshot);
+        self.flush(number);
     }
 
     fn picture(&self) -> Snapshot {

@@ -1,42 +1,40 @@
 //! Dialling lanes, and their end.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::net::lanes::keeping::lane_course::{Failure, Next};
 use crate::net::lanes::keeping::lane_plan::{Arrival, Dial, Wanted};
-use crate::sim::cluster::cluster::Door;
-use crate::sim::cluster::connections::ConnectionId;
 use crate::sim::world::agenda::Event;
-use crate::sim::world::model::frames::{Cutter, Frame, Hand};
+use crate::sim::world::model::frames::Cutter;
 use crate::sim::world::network::link::{Cut, End, LaneEnd, Link, LinkId};
+use crate::sim::world::proxy::crew::LaneSet;
+use crate::sim::world::proxy::greeting::{Greeted, Refused};
 use crate::sim::world::proxy::keeper::Keeper;
 use crate::sim::world::world::World;
-use crate::token::shard::{ShardId, Sharder};
+use crate::token::shard::ShardId;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::{LaneRoute, SetId};
-use crate::wire::opcode::Opcode;
-use crate::wire::response::supported::Supported;
 
 /// A connection to a silent node is given up after this.
 const CONNECT_US: u64 = 5_000_000;
 /// The kernel's own watch finds a half-open connection after this.
 pub(in crate::sim::world) const KEEPALIVE_US: u64 = 20_000_000;
-/// First source port of lanes.
-const PORT_FIRST: u64 = 49_152;
-const PORTS: u64 = 16_384;
+/// Which keeper.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(in crate::sim::world) struct KeeperKey {
+    /// Number of the worker.
+    pub(in crate::sim::world) worker: usize,
+    /// Number of the set.
+    pub(in crate::sim::world) set: u16,
+    /// Number of the node.
+    pub(in crate::sim::world) node: usize,
+}
 
-/// Which keeper: number of the set, number of the node.
-pub(in crate::sim::world) type KeeperKey = (u16, usize);
-
-/// What a handshake told.
-#[derive(Clone, Copy)]
-struct Greeted {
-    connection: ConnectionId,
-    shard: u16,
-    sharder: Option<Sharder>,
-    lwt_mask: u32,
-    metadata_ids: bool,
+impl LaneEnd {
+    /// Who opened it.
+    pub(in crate::sim::world) fn keeper(&self) -> KeeperKey {
+        KeeperKey { worker: self.worker, set: self.set, node: self.node }
+    }
 }
 
 impl World {
@@ -45,42 +43,57 @@ impl World {
         NodeId(u16::try_from(node).unwrap_or(u16::MAX))
     }
 
-    /// Clients want lanes of a keyspace.
-    pub(in crate::sim::world) fn open_set(&mut self, set: u16, keyspace: Arc<str>) {
-        self.tell(format_args!("lanes for keyspace {keyspace} are wanted (set {set})"));
-        self.sets.insert(set, Some(keyspace));
-        self.start_keepers();
+    /// Clients want lanes of a keyspace, with the rights that they have.
+    pub(in crate::sim::world) fn open_set(
+        &mut self,
+        number: usize,
+        set: SetId,
+        keyspace: Arc<str>,
+    ) {
+        self.tell(format_args!("lanes for keyspace {keyspace} are wanted (set {})", set.0));
+        let worker = self.crew.get_mut(number);
+        let home = worker.engine.home_of_set(set);
+        let Some(plain) = worker.sets.get(&home.0).cloned() else { return };
+        worker.sets.insert(set.0, LaneSet { keyspace: Some(keyspace), ..plain });
+        self.start_keepers(number);
     }
 
-    /// Nobody uses a keyspace any more.
-    pub(in crate::sim::world) fn close_set(&mut self, set: u16) {
+    /// Nobody uses a keyspace, or a credential, any more.
+    pub(in crate::sim::world) fn close_set(&mut self, worker: usize, set: u16) {
         self.tell(format_args!("set {set} is closed"));
-        self.sets.remove(&set);
-        let ended: Vec<KeeperKey> =
-            self.keepers.keys().copied().filter(|(of, _)| *of == set).collect();
+        self.crew.get_mut(worker).sets.remove(&set);
+        self.crew.get_mut(worker).rechecks.remove(&set);
+        let of = |key: &KeeperKey| key.worker == worker && key.set == set;
+        let ended: Vec<KeeperKey> = self.keepers.keys().copied().filter(of).collect();
         for key in ended {
             self.end_keeper(key);
         }
+        self.close_lanes(|lane| lane.worker == worker && lane.set == set);
     }
 
-    /// Starts the keepers that are missing for the nodes that there are, and ends the others.
-    pub(in crate::sim::world) fn start_keepers(&mut self) {
-        let nodes: Vec<usize> =
-            self.engine_nodes().iter().map(|node| usize::from(node.0)).collect();
-        let ended: Vec<KeeperKey> =
-            self.keepers.keys().copied().filter(|(_, node)| !nodes.contains(node)).collect();
-        for key in ended {
-            self.end_keeper(key);
+    /// Starts the keepers that are missing for the nodes that get lanes, and ends the others.
+    /// Returns those: whether their lanes are closed too is not theirs to say.
+    pub(in crate::sim::world) fn start_keepers(&mut self, worker: usize) -> Vec<KeeperKey> {
+        let nodes = self.crew.get(worker).nodes();
+        let of = |key: &KeeperKey| key.worker == worker && !nodes.contains(&key.node);
+        let ended: Vec<KeeperKey> = self.keepers.keys().copied().filter(of).collect();
+        for key in &ended {
+            self.end_keeper(*key);
         }
-        let sets: Vec<u16> = self.sets.keys().copied().collect();
-        for key in sets.iter().flat_map(|set| nodes.iter().map(|node| (*set, *node))) {
-            if !self.keepers.contains_key(&key) {
-                let seed = self.chance.bits();
-                let wanted = if key.0 == 0 { Wanted::EachShard } else { Wanted::One };
-                self.keepers.insert(key, Keeper::new(wanted, seed));
-                self.on_keeper_wakes(key);
+        let sets = self.crew.get(worker).sets.clone();
+        for (set, of) in sets {
+            for node in nodes.iter().copied() {
+                let key = KeeperKey { worker, set, node };
+                if !self.keepers.contains_key(&key) {
+                    let seed = self.chance.bits();
+                    let each = of.keyspace.is_none();
+                    let wanted = if each { Wanted::EachShard } else { Wanted::One };
+                    self.keepers.insert(key, Keeper::new(wanted, seed));
+                    self.on_keeper_wakes(key);
+                }
             }
         }
+        ended
     }
 
     fn end_keeper(&mut self, key: KeeperKey) {
@@ -88,12 +101,16 @@ impl World {
         for connection in keeper.excess {
             self.cluster.close(connection);
         }
-        self.close_lanes_of(key);
     }
 
-    fn close_lanes_of(&mut self, (set, node): KeeperKey) {
+    /// Closes the lanes of keepers.
+    pub(in crate::sim::world) fn close_lanes_of(&mut self, keepers: &[KeeperKey]) {
+        self.close_lanes(|lane| keepers.contains(&lane.keeper()));
+    }
+
+    fn close_lanes(&mut self, of: impl Fn(&LaneEnd) -> bool) {
         let is = |link: &Link| match &link.end {
-            End::Lane(lane) => lane.set == set && lane.node == node && lane.key.is_some(),
+            End::Lane(lane) => lane.key.is_some() && of(lane),
             End::Client(_) => false,
         };
         let ids: Vec<LinkId> =
@@ -118,8 +135,7 @@ impl World {
                     let at = now + 1000 * ms;
                     if keeper.wakes_us.is_none_or(|planned| planned > at) {
                         keeper.wakes_us = Some(at);
-                        let (set, node) = key;
-                        self.agenda.plan(at, Event::KeeperWakes { set, node });
+                        self.agenda.plan(at, Event::KeeperWakes { keeper: key });
                     }
                     return;
                 }
@@ -128,11 +144,11 @@ impl World {
         }
     }
 
-    fn dial(&mut self, (set, node): KeeperKey, dial: Dial) {
-        let silent = self.mood(node).is_cut_off(self.now_us);
+    fn dial(&mut self, key: KeeperKey, dial: Dial) {
+        let silent = self.mood(key.node).is_cut_off(self.now_us);
         let latency = self.scenario.latency_us;
         let time = if silent { CONNECT_US } else { latency * 6 + self.chance.below(latency + 1) };
-        self.agenda.plan(self.now_us + time, Event::Dialled { set, node, dial });
+        self.agenda.plan(self.now_us + time, Event::Dialled { keeper: key, dial });
     }
 
     /// A try to open a lane ends.
@@ -140,25 +156,40 @@ impl World {
         let now = self.now_us;
         let Some(keeper) = self.keepers.get_mut(&key) else { return };
         let sharder = keeper.course.plan().sharder();
-        let silent = self.mood(key.1).is_cut_off(now);
-        let greeted = if silent { Err(None) } else { self.greet(key, (dial, sharder)) };
+        let silent = self.mood(key.node).is_cut_off(now);
+        let greeted = if silent { Err(Refused::Silent) } else { self.greet(key, (dial, sharder)) };
         match greeted {
             Ok(greeted) => self.on_greeted(key, dial, greeted),
-            Err(refusal) => {
-                self.tell(format_args!("no lane to node {} for set {}", key.1, key.0));
+            Err(refused) => {
+                self.tell(format_args!("no lane to node {} for set {}", key.node, key.set));
                 if let Some(keeper) = self.keepers.get_mut(&key) {
-                    let failure =
-                        if refusal.is_some() { Failure::Refused } else { Failure::Broken };
+                    let silent = matches!(refused, Refused::Silent);
+                    let failure = if silent { Failure::Broken } else { Failure::Refused };
                     keeper.course.on_failed(dial, failure, now / 1000);
                 }
-                if let Some(refusal) = refusal.filter(|_| key.0 != 0) {
-                    let bytes = refusal.bytes();
-                    self.input(|engine| engine.on_set_failed(SetId(key.0), Some(&bytes)));
-                    self.flush();
-                }
+                self.on_lane_refused(key, refused);
             }
         }
         self.on_keeper_wakes(key);
+    }
+
+    /// The set of a lane that no node lets in.
+    fn on_lane_refused(&mut self, KeeperKey { worker, set, .. }: KeeperKey, refused: Refused) {
+        let home = self.crew.get(worker).engine.home_of_set(SetId(set));
+        match refused {
+            Refused::Silent => {}
+            Refused::Login(_) => {
+                if let Some(due) = self.crew.get_mut(worker).rechecks.get_mut(&home.0) {
+                    *due = 0;
+                }
+            }
+            Refused::Said(_) if home.0 == set => {}
+            Refused::Said(refusal) => {
+                let bytes = refusal.bytes();
+                self.input(worker, |engine| engine.on_set_failed(SetId(set), Some(&bytes)));
+                self.flush(worker);
+            }
+        }
     }
 
     fn on_greeted(&mut self, key: KeeperKey, dial: Dial, greeted: Greeted) {
@@ -172,20 +203,24 @@ impl World {
             keeper.block_port(now);
         }
         if opened.is_resharded {
-            self.tell(format_args!("node {} has other shards", key.1));
-            self.close_lanes_of(key);
+            self.tell(format_args!("node {} has other shards", key.node));
+            self.close_lanes_of(&[key]);
         }
         match opened.arrival {
             Arrival::Lane(serial) => {
-                let (set, node) = key;
-                let keyspace = self.sets.get(&set).cloned().flatten();
+                let KeeperKey { worker, set, node } = key;
+                let of = self.crew.get(worker).sets.get(&set).cloned().unwrap_or_default();
                 let lane = LaneEnd {
                     key: None,
+                    worker,
                     set,
                     node,
                     serial,
                     connection: greeted.connection,
-                    keyspace: keyspace.map(|name| name.to_string()),
+                    keyspace: of.keyspace.map(|name| name.to_string()),
+                    credential: of.credential,
+                    compression: self.scenario.lane_compression,
+                    sealed: None,
                     sent: Cutter::default(),
                     given: Cutter::default(),
                     taken: std::collections::BTreeMap::new(),
@@ -212,17 +247,17 @@ impl World {
     }
 
     fn on_lane_open(&mut self, mut lane: LaneEnd, greeted: Greeted) {
-        let node = lane.node;
+        let (worker, node) = (lane.worker, lane.node);
         let route = LaneRoute {
             node: Self::node_id(node),
             shard: ShardId(greeted.shard),
             set: SetId(lane.set),
             lwt_mask: greeted.lwt_mask,
             metadata_ids: greeted.metadata_ids,
-            // Answers pass through the model, which reads them as they are.
-            compression: None,
+            compression: lane.compression,
         };
-        let Some(key) = self.input(|engine| engine.on_lane_up(route, greeted.sharder)) else {
+        let Some(key) = self.input(worker, |engine| engine.on_lane_up(route, greeted.sharder))
+        else {
             return self.cluster.close(greeted.connection);
         };
         lane.key = Some(key);
@@ -231,9 +266,11 @@ impl World {
             "lane {id} to node {node} shard {} set {}",
             greeted.shard, route.set.0
         ));
-        self.lane_links.insert(key, id);
+        self.crew.get_mut(worker).lane_links.insert(key, id);
         self.node_links.insert(greeted.connection, id);
-        self.flush();
+        self.check_lane_may_open(id);
+        self.fail_back(worker);
+        self.flush(worker);
     }
 
     /// A new connection.
@@ -245,66 +282,6 @@ impl World {
         self.links_made
     }
 
-    /// Opens a connection to a node and says what a lane says. An `Err` is the node's ERROR, or
-    /// none when the node does not answer.
-    fn greet(
-        &mut self,
-        (set, node): KeeperKey,
-        (dial, sharder): (Dial, Option<Sharder>),
-    ) -> Result<Greeted, Option<Frame>> {
-        let (door, port) = match (dial, sharder) {
-            (Dial::Shard(shard), Some(sharder)) => {
-                let shards = u64::from(sharder.nr_shards().get());
-                let port = PORT_FIRST + self.chance.below(PORTS) / shards * shards;
-                let port = port - port % shards + u64::from(shard.0);
-                (Door::ShardAware, port)
-            }
-            (Dial::Any | Dial::Shard(_), _) => (Door::Plain, PORT_FIRST + self.chance.below(PORTS)),
-        };
-        let peer = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap_or(u16::MAX)));
-        let connection = self.cluster.open(node, door, peer).ok_or(None)?;
-        let hand = Hand { version: 4, stream: 0, number: 0 };
-        let supported = self.ask_node(connection, &hand.options()).ok_or(None)?;
-        let supported = Supported::read(&supported.body).map_err(|_| None)?;
-        let metadata_ids = supported.metadata_id && self.scenario.metadata_ids;
-        let mut options = vec![
-            ("CQL_VERSION", "3.0.0"),
-            ("TABLETS_ROUTING_V1", ""),
-            ("SCYLLA_LWT_ADD_METADATA_MARK", ""),
-        ];
-        options.extend(metadata_ids.then_some(("SCYLLA_USE_METADATA_ID", "")));
-        let ready = self.ask_node(connection, &hand.startup(&options));
-        let mut said = ready.ok_or(None)?;
-        if let Some(keyspace) = self.sets.get(&set).cloned().flatten() {
-            let text = format!("USE \"{keyspace}\"");
-            said = self.ask_node(connection, &hand.query(&text)).ok_or(None)?;
-        }
-        if said.opcode() == Some(Opcode::Error) {
-            self.cluster.close(connection);
-            return Err(Some(said));
-        }
-        let sharding = supported.sharding;
-        Ok(Greeted {
-            connection,
-            shard: sharding.map_or(0, |sharding| sharding.shard),
-            sharder: sharding.and_then(|s| Sharder::new(s.nr_shards, s.ignore_msb).ok()),
-            lwt_mask: supported.lwt_mask.unwrap_or(0),
-            metadata_ids,
-        })
-    }
-
-    /// Asks a node something outside of the network's time.
-    pub(in crate::sim::world) fn ask_node(
-        &mut self,
-        connection: ConnectionId,
-        frame: &[u8],
-    ) -> Option<Frame> {
-        let now = self.cluster_now();
-        let mut out = Vec::new();
-        self.cluster.receive(connection, frame, now, &mut out);
-        Cutter::default().push(&out).pop()
-    }
-
     /// The proxy closes a lane. What it had sent may still reach the node.
     pub(in crate::sim::world) fn close_lane(&mut self, id: LinkId) {
         let now = self.now_us;
@@ -312,8 +289,8 @@ impl World {
         let at = link.up.last_us.max(now + link.latency_us);
         let Some(lane) = link.lane() else { return };
         let Some(key) = lane.key.take() else { return };
-        let (keeper, serial, node_gone) = ((lane.set, lane.node), lane.serial, lane.node_gone);
-        self.lane_links.remove(&key);
+        let (keeper, serial, node_gone) = (lane.keeper(), lane.serial, lane.node_gone);
+        self.crew.get_mut(keeper.worker).lane_links.remove(&key);
         if node_gone {
             self.links.remove(&id);
         } else {
@@ -322,22 +299,25 @@ impl World {
         if let Some(keeper) = self.keepers.get_mut(&keeper) {
             keeper.course.on_lane_down(serial, now / 1000);
         }
-        self.input(|engine| engine.on_lane_down(key));
+        self.input(keeper.worker, |engine| engine.on_lane_down(key));
+        self.fail_back(keeper.worker);
         self.on_keeper_wakes(keeper);
     }
 
     /// The proxy learns that a lane is gone: it reads what had come before, then lets go.
     pub(in crate::sim::world) fn on_lane_gone(&mut self, id: LinkId) {
-        let key = self.links.get_mut(&id).and_then(|link| link.lane()?.key);
-        let Some(key) = key else { return };
+        let lane = self.links.get_mut(&id).and_then(|link| link.lane());
+        let Some((worker, key)) = lane.and_then(|lane| Some((lane.worker, lane.key?))) else {
+            return;
+        };
         let mut rest = self.take_arrived(id, false, usize::MAX);
         if !rest.is_empty() {
             self.release_streams(id, &rest);
-            self.input(|engine| engine.on_lane_bytes(key, &mut rest, |_, _| 0));
+            self.input(worker, |engine| engine.on_lane_bytes(key, &mut rest, |_, _| 0));
         }
         self.tell(format_args!("lane {id} is gone"));
         self.close_lane(id);
-        self.flush();
+        self.flush(worker);
     }
 
     /// A node learns that the proxy closed a lane.

@@ -1,6 +1,10 @@
-//! The shell around the engine, played without tasks and sockets.
+//! The shell around the engines, played without tasks and sockets.
 
 pub(in crate::sim::world) mod control; // stands in for the control connection
+pub(in crate::sim::world) mod crew; // the workers
+mod failover; // other data centers
+pub(in crate::sim::world) mod greeting; // what is said before a connection is anybody's
 pub(in crate::sim::world) mod keeper; // stands in for the lane keepers
 pub(in crate::sim::world) mod lanes; // dialling lanes, and their end
-mod worker; // reads, feeds the engine, writes
+pub(in crate::sim::world) mod logins; // stands in for the login desk
+pub(in crate::sim::world) mod worker; // reads, feeds an engine, writes

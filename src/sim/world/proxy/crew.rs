@@ -1,0 +1,125 @@
+//! The workers of a world: engines, and what their shells keep beside them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::engine::client::ClientKey;
+use crate::engine::engine::{Engine, EngineSettings};
+use crate::engine::pending::LaneKey;
+use crate::net::failover::{Failover, FailoverSettings};
+use crate::sim::world::model::credentials::Credential;
+use crate::sim::world::network::link::LinkId;
+use crate::topology::snapshot::SnapshotBuilder;
+
+/// Which lanes belong together.
+#[derive(Clone, Debug, Default)]
+pub(in crate::sim::world) struct LaneSet {
+    /// What they say `USE` of.
+    pub(in crate::sim::world) keyspace: Option<Arc<str>>,
+    /// Whose rights they have, where clients log in.
+    pub(in crate::sim::world) credential: Option<Credential>,
+}
+
+/// One worker.
+#[derive(Debug)]
+pub(in crate::sim::world) struct Worker {
+    pub(in crate::sim::world) engine: Engine,
+    pub(in crate::sim::world) deadline_us: u64,
+    pub(in crate::sim::world) lane_links: HashMap<LaneKey, LinkId>,
+    pub(in crate::sim::world) client_links: HashMap<ClientKey, LinkId>,
+    /// Connections with something to read.
+    pub(in crate::sim::world) ready: Vec<LinkId>,
+    pub(in crate::sim::world) turn_planned: bool,
+    pub(in crate::sim::world) sets: BTreeMap<u16, LaneSet>,
+    /// Which nodes get lanes.
+    pub(in crate::sim::world) failover: Failover,
+    /// Of its picture of the cluster: the version, and how many nodes there are.
+    pub(in crate::sim::world) picture: (u64, usize),
+    /// When the last message of the other worker arrives: they keep their order.
+    pub(in crate::sim::world) news_us: u64,
+    /// The login of each client that the cluster is asked about.
+    pub(in crate::sim::world) logins: HashMap<ClientKey, u64>,
+    /// When the cluster is asked again about each home's credential.
+    pub(in crate::sim::world) rechecks: BTreeMap<u16, u64>,
+    /// When nobody could say whether a credential is still taken, the last time.
+    pub(in crate::sim::world) unknown_us: u64,
+}
+
+impl Worker {
+    fn new(settings: EngineSettings, failover: FailoverSettings) -> Self {
+        let nothing = Arc::new(SnapshotBuilder::new(0, Vec::new()).build());
+        Self {
+            engine: Engine::new(settings, nothing),
+            deadline_us: u64::MAX,
+            lane_links: HashMap::new(),
+            client_links: HashMap::new(),
+            ready: Vec::new(),
+            turn_planned: false,
+            sets: BTreeMap::from([(0, LaneSet::default())]),
+            failover: Failover::new(failover, 0),
+            picture: (0, 0),
+            news_us: 0,
+            logins: HashMap::new(),
+            rechecks: BTreeMap::new(),
+            unknown_us: 0,
+        }
+    }
+
+    /// Numbers of the nodes that get lanes.
+    pub(in crate::sim::world) fn nodes(&self) -> Vec<usize> {
+        self.failover.targets().iter().map(|target| usize::from(target.node.0)).collect()
+    }
+}
+
+/// The workers: one or two.
+#[derive(Debug)]
+pub(in crate::sim::world) struct Crew {
+    count: usize,
+    first: Worker,
+    second: Worker,
+    /// Clients that were dealt out.
+    pub(in crate::sim::world) dealt: usize,
+}
+
+impl Crew {
+    /// A crew of `count` workers.
+    pub(in crate::sim::world) fn new(
+        count: usize,
+        settings: &EngineSettings,
+        failover: FailoverSettings,
+    ) -> Self {
+        Self {
+            count,
+            first: Worker::new(settings.clone(), failover),
+            second: Worker::new(settings.clone(), failover),
+            dealt: 0,
+        }
+    }
+
+    /// Numbers of the workers.
+    pub(in crate::sim::world) fn numbers(&self) -> Range<usize> {
+        0..self.count
+    }
+
+    /// A worker.
+    pub(in crate::sim::world) fn get(&self, number: usize) -> &Worker {
+        if number == 0 { &self.first } else { &self.second }
+    }
+
+    /// A worker, to be changed.
+    pub(in crate::sim::world) fn get_mut(&mut self, number: usize) -> &mut Worker {
+        if number == 0 { &mut self.first } else { &mut self.second }
+    }
+
+    /// All of them.
+    pub(in crate::sim::world) fn all(&self) -> impl Iterator<Item = &Worker> {
+        [&self.first, &self.second].into_iter().take(self.count)
+    }
+
+    /// Who gets the next client.
+    pub(in crate::sim::world) fn deal(&mut self) -> usize {
+        self.dealt += 1;
+        self.dealt.checked_rem(self.count).unwrap_or(0)
+    }
+}

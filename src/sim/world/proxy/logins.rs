@@ -1,0 +1,171 @@
+//! Stands in for the login desk: asks the cluster about clients' tokens, and again about those
+//! that have lanes.
+
+use crate::engine::client::ClientKey;
+use crate::engine::homes::login::Verdict;
+use crate::sim::world::agenda::Event;
+use crate::sim::world::model::credentials::Credential;
+use crate::sim::world::model::frames::Frame;
+use crate::sim::world::proxy::crew::LaneSet;
+use crate::sim::world::proxy::greeting::Refused;
+use crate::sim::world::world::World;
+use crate::upstream::lane::SetId;
+use crate::wire::response::error::ErrorCode;
+
+/// How often the cluster is asked about a credential that has lanes.
+pub(in crate::sim::world) const RECHECK_US: u64 = 1_500_000;
+/// Nodes that are asked about one login.
+const NODES_MAX: usize = 3;
+
+impl World {
+    /// A client sent a token.
+    pub(in crate::sim::world) fn on_log_in(
+        &mut self,
+        worker: usize,
+        client: ClientKey,
+        token: &[u8],
+    ) {
+        if self.scenario.roles == 0 {
+            return self.blame(format_args!("{client:?} is to log in, which nobody asked for"));
+        }
+        self.counted.login_runs += 1;
+        let run = self.counted.login_runs;
+        // Its login before was given up.
+        self.crew.get_mut(worker).logins.insert(client, run);
+        let at = self.now_us + self.handshake_us();
+        self.agenda.plan(at, Event::LoginEnds { worker, client, run, token: token.to_vec() });
+    }
+
+    fn handshake_us(&mut self) -> u64 {
+        let latency = self.scenario.latency_us;
+        latency * 8 + self.chance.below(latency + 1)
+    }
+
+    /// The cluster has been asked about a login.
+    pub(in crate::sim::world) fn on_login_ends(
+        &mut self,
+        (worker, client): (usize, ClientKey),
+        run: u64,
+        token: &[u8],
+    ) {
+        if self.crew.get(worker).logins.get(&client) != Some(&run) {
+            return;
+        }
+        self.crew.get_mut(worker).logins.remove(&client);
+        let known = Credential::of_token(token);
+        match (self.ask_about(token), known) {
+            (Ok(success), Some(credential)) => self.grant((worker, client), credential, &success),
+            (Err(Refused::Login(error)), _) => {
+                // Whoever came with this very token before must go as well.
+                if let Some(home) = known.and_then(|known| self.home_of(worker, known)) {
+                    self.revoke(worker, home);
+                }
+                self.verdict((worker, client), Verdict::Refused(&error.body));
+            }
+            (Ok(_) | Err(Refused::Silent | Refused::Said(_)), _) => {
+                let text = "nobody could be asked";
+                self.verdict((worker, client), Verdict::Unknown(ErrorCode::OVERLOADED, text));
+            }
+        }
+        self.flush(worker);
+    }
+
+    /// Asks some nodes, until one answers.
+    fn ask_about(&mut self, token: &[u8]) -> Result<Frame, Refused> {
+        let count = self.cluster.members.len();
+        let first = self.chance.index(count);
+        for node in (0..count).cycle().skip(first).take(count.min(NODES_MAX)) {
+            match self.try_token(node, token) {
+                Err(Refused::Silent) => {}
+                said => return said,
+            }
+        }
+        Err(Refused::Silent)
+    }
+
+    fn verdict(&mut self, (worker, client): (usize, ClientKey), verdict: Verdict<'_>) {
+        self.input(worker, |engine| engine.on_verdict(client, verdict));
+    }
+
+    /// The lanes of a credential, if it has some.
+    fn home_of(&self, worker: usize, credential: Credential) -> Option<u16> {
+        let worker = self.crew.get(worker);
+        let mut homes = worker.sets.iter().filter(|(number, set)| {
+            set.keyspace.is_none()
+                && set.credential == Some(credential)
+                && worker.engine.is_home_open(SetId(**number))
+        });
+        homes.next().map(|(number, _)| *number)
+    }
+
+    /// The cluster takes a token: its client gets lanes with its rights.
+    fn grant(
+        &mut self,
+        (number, client): (usize, ClientKey),
+        credential: Credential,
+        said: &Frame,
+    ) {
+        let known = self.home_of(number, credential);
+        let home = known.map(SetId).or_else(|| self.open_home(number, credential));
+        let verdict = match home {
+            Some(home) => Verdict::Granted { home, success: &said.body },
+            None => Verdict::Unknown(ErrorCode::OVERLOADED, "there are too many credentials"),
+        };
+        self.verdict((number, client), verdict);
+    }
+
+    fn open_home(&mut self, number: usize, credential: Credential) -> Option<SetId> {
+        let home = self.input(number, |engine| engine.open_home())?;
+        self.tell(format_args!("worker {number} opens home {} for {credential:?}", home.0));
+        let now = self.now_us;
+        let worker = self.crew.get_mut(number);
+        worker.sets.insert(home.0, LaneSet { keyspace: None, credential: Some(credential) });
+        worker.rechecks.insert(home.0, now + RECHECK_US);
+        self.start_keepers(number);
+        Some(home)
+    }
+
+    /// Asks the cluster about the credentials whose time has come.
+    pub(in crate::sim::world) fn recheck_credentials(&mut self, number: usize) {
+        let now = self.now_us;
+        let worker = self.crew.get_mut(number);
+        let mut due = Vec::new();
+        for (home, at) in worker.rechecks.iter_mut().filter(|(_, at)| **at <= now) {
+            // Until it has been asked.
+            *at = u64::MAX;
+            due.extend(worker.sets.get(home).and_then(|set| Some((*home, set.credential?))));
+        }
+        for (home, credential) in due {
+            let at = now + self.handshake_us();
+            self.agenda.plan(at, Event::Rechecked { worker: number, home, credential });
+        }
+    }
+
+    /// The cluster has been asked about a credential again.
+    pub(in crate::sim::world) fn on_rechecked(
+        &mut self,
+        number: usize,
+        (home, credential): (u16, Credential),
+    ) {
+        let now = self.now_us;
+        let early = self.chance.below(RECHECK_US / 4 + 1);
+        let said = self.ask_about(&credential.token());
+        let worker = self.crew.get_mut(number);
+        let own = worker.sets.get(&home).is_some_and(|set| set.credential == Some(credential));
+        let Some(due) = worker.rechecks.get_mut(&home).filter(|_| own) else { return };
+        *due = now + RECHECK_US - early;
+        match said {
+            Ok(_) => {}
+            Err(Refused::Login(_)) => self.revoke(number, home),
+            Err(Refused::Silent | Refused::Said(_)) => worker.unknown_us = now,
+        }
+        self.flush(number);
+    }
+
+    /// The cluster takes a credential no longer.
+    fn revoke(&mut self, number: usize, home: u16) {
+        self.tell(format_args!("home {home} of worker {number} is revoked"));
+        self.crew.get_mut(number).rechecks.remove(&home);
+        self.input(number, |engine| engine.on_home_revoked(SetId(home)));
+    }
+}
