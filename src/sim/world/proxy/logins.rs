@@ -53,7 +53,7 @@ impl World {
         }
         self.crew.get_mut(worker).logins.remove(&client);
         let known = Credential::of_token(token);
-        match (self.ask_about(token), known) {
+        match (self.ask_about(worker, token), known) {
             (Ok(success), Some(credential)) => self.grant((worker, client), credential, &success),
             (Err(Refused::Login(error)), _) => {
                 // Whoever came with this very token before must go as well.
@@ -70,11 +70,12 @@ impl World {
         self.flush(worker);
     }
 
-    /// Asks some nodes, until one answers.
-    fn ask_about(&mut self, token: &[u8]) -> Result<Frame, Refused> {
-        let count = self.cluster.members.len();
-        let first = self.chance.index(count);
-        for node in (0..count).cycle().skip(first).take(count.min(NODES_MAX)) {
+    /// Asks some of the nodes that a worker knows, until one answers.
+    fn ask_about(&mut self, worker: usize, token: &[u8]) -> Result<Frame, Refused> {
+        let nodes = self.crew.get(worker).nodes();
+        let first = self.chance.index(nodes.len().max(1));
+        let asked = nodes.iter().copied().cycle().skip(first).take(nodes.len().min(NODES_MAX));
+        for node in asked {
             match self.try_token(node, token) {
                 Err(Refused::Silent) => {}
                 said => return said,
@@ -149,7 +150,7 @@ impl World {
     ) {
         let now = self.now_us;
         let early = self.chance.below(RECHECK_US / 4 + 1);
-        let said = self.ask_about(&credential.token());
+        let said = self.ask_about(number, &credential.token());
         let worker = self.crew.get_mut(number);
         let own = worker.sets.get(&home).is_some_and(|set| set.credential == Some(credential));
         let Some(due) = worker.rechecks.get_mut(&home).filter(|_| own) else { return };
