@@ -1,5 +1,6 @@
 //! From a request to a decision: statement, key, token, replicas, lane.
 
+use std::iter;
 use std::sync::Arc;
 
 use crate::routing::catalog::Catalog;
@@ -244,6 +245,18 @@ fn locate(
     let Some(route) = routes.route(snapshot, table, || tables.name(table)) else {
         return Place::Nowhere(Reason::UnknownKeyspace);
     };
+    if let [index] = indexes
+        && !values.named()
+        && let Some(partitioner) = route.partitioner
+    {
+        // Nearly every key: one column, found by its place.
+        let place = values.iter().nth(usize::from(*index));
+        let Some(Ok((_, Value::Bytes(key)))) = place else {
+            return Place::Nowhere(Reason::NullKey);
+        };
+        let token = partition_key::token_of(partitioner, iter::once(key), scratch);
+        return token.map_or(Place::Nowhere(Reason::NullKey), |token| Place::At(table, token));
+    }
     let mut inline: [&[u8]; COMPONENTS_INLINE] = [&[]; COMPONENTS_INLINE];
     let mut spilled = Vec::new();
     let components = if let Some(inline) = inline.get_mut(..indexes.len()) {

@@ -168,8 +168,11 @@ impl Engine {
                 Ok(found) => cut = found,
                 Err(Broken) => return self.broken_answer(pending),
             }
-            let message = body.get_mut(message_at + cut.later..);
-            lwt = clear_lwt_mark(route, message.unwrap_or_default());
+            // Only what prepares is answered by what is marked.
+            if pending.opcode == Opcode::Prepare {
+                let message = body.get_mut(message_at + cut.later..);
+                lwt = clear_lwt_mark(route, message.unwrap_or_default());
+            }
         }
         let message_at = message_at + cut.later;
         let payload = payload.start..payload.end + cut.later;
