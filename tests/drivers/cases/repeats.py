@@ -1,4 +1,5 @@
 """Requests that go to the cluster twice: copies of slow reads, and repeats of what a node refused, within a budget."""
+import random
 import time
 
 import direct
@@ -6,6 +7,8 @@ from stage import case, log, until
 
 NODES, SHARDS, TABLETS = 3, 2, 16
 KEYS = 60
+# So many that each tablet has some.
+KEYS_OF_ALL_TABLETS = 400
 
 
 class Pair:
@@ -19,8 +22,12 @@ class Pair:
         self.write = s.prepare("INSERT INTO %s.ints (k, v) VALUES (?, ?)" % keyspace)
         self.read = s.prepare("SELECT v FROM %s.ints WHERE k = ?" % keyspace)
 
+        keys, order = list(range(KEYS_OF_ALL_TABLETS)), random.Random(1)
+
         def all_known():
-            for k in range(KEYS):
+            # Lanes are taken in turn: in a fixed order a tablet might be hit by luck each time, and stay unknown.
+            order.shuffle(keys)
+            for k in keys:
                 s.execute(self.write, (k, k))
             return proxy.metrics()["shardlane_tablet_map_entries"] >= TABLETS
         until("every tablet is known", all_known, 60)
@@ -42,7 +49,7 @@ def executes(sim, what="executes"):
 @case(deadline=180, together=2)
 def slow_reads_have_a_second_copy_and_writes_never(stage):
     """With one slow node a stock driver sees the others' latency for reads, and each write arrives once."""
-    slow_ms, copy_ms = 600, 40
+    slow_ms, copy_ms = 1000, 40
     sim = stage.sim(NODES, SHARDS, TABLETS)
     plain = stage.proxy(sim.hosts[0])
     settings = stage.file("speculative.toml", "[retries]\nspeculative_ms = %d\npercent = 100\n" % copy_ms)
@@ -50,7 +57,7 @@ def slow_reads_have_a_second_copy_and_writes_never(stage):
     with direct.session(plain.host, consistency="ONE") as one, direct.session(quick.host, consistency="ONE") as two:
         without, with_copies = Pair(one, plain, "without"), Pair(two, quick, "copies")
         sim.post("/sim/nodes/0/strain", slow_ms=slow_ms)
-        before = without.reads(KEYS)
+        before = without.reads(KEYS // 2)
         assert before[-1] >= slow_ms / 1000, "no read came to the slow node: the test proves nothing"
         after = with_copies.reads(3 * KEYS)
         log("slowest reads without copies %.3f s, with them %.3f s" % (before[-1], after[-1]))
@@ -65,8 +72,8 @@ def slow_reads_have_a_second_copy_and_writes_never(stage):
             future.result()
         assert executes(sim)[0] > 0, "no write came to the slow node: the test proves nothing"
         assert sum(executes(sim)) == KEYS, "%d writes arrived %s times" % (KEYS, executes(sim))
-        assert sum(node["v"] for node in map(lambda row: row._asdict(), two.execute("SELECT v FROM copies.ints"))) == \
-            -sum(range(KEYS))
+        values = {row.k: row.v for row in two.execute("SELECT k, v FROM copies.ints")}
+        assert all(values[k] == -k for k in range(KEYS)), "a write is lost"
 
 
 @case(deadline=180, together=2)
@@ -103,7 +110,8 @@ def repeats_of_refused_requests_stay_within_their_budget(stage):
     with direct.session(small.host, consistency="ONE") as s:
         pair, begin = Pair(s, small, "small"), time.monotonic()
         # Credit from before fades: ten seconds' worth of requests and of the trickle is there at most.
-        credit = small.metrics()["shardlane_requests_received_total{op=\"execute\"}"] * percent / 100 + 10 * floor
+        received = [n for name, n in small.metrics().items() if name.startswith("shardlane_requests_received_total")]
+        credit = sum(received) * percent / 100 + 10 * floor
         failed, arrived, refused = strained(pair, requests)
         repeated = arrived - requests
         bound = requests * percent / 100 + floor * (time.monotonic() - begin) + credit
