@@ -66,8 +66,10 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    /// Lanes are opened ahead, or on demand.
+    fn new(on_demand: bool) -> Self {
         let mut rig = Rig::with_limits(|limits| {
+            limits.lane_unused_us = if on_demand { 2_000_000 } else { 0 };
             limits.lane_streams_max = 8;
             limits.lane_orphans_max = 4;
             limits.client_in_flight_max = 6;
@@ -276,15 +278,20 @@ impl World {
                 Order::OpenSet { set, keyspace } => {
                     self.sets.push((set, Some(keyspace.to_string())));
                 }
-                Order::CloseLane(lane) => {
+                Order::CloseLane(lane) | Order::CloseUnused(lane) => {
                     self.far.retain(|(far, _)| *far != lane);
                     self.rig.lose(lane);
                 }
                 Order::CloseClient(client) => panic!("{client:?} did nothing wrong"),
                 Order::CloseSet(set) => self.close_set(set),
-                Order::CloseUnused(_)
-                | Order::OpenLane { .. }
-                | Order::ResumeClient(_)
+                Order::OpenLane { set, node, shard } => {
+                    let keyspace = self.sets.iter().find(|(of, _)| *of == set).unwrap().1.clone();
+                    assert_eq!(keyspace, None, "a keyspace has one lane a node");
+                    if let Some(lane) = self.rig.lane_of(set, node.0, shard.0) {
+                        self.far.push((lane, Far::default()));
+                    }
+                }
+                Order::ResumeClient(_)
                 | Order::Tell(_)
                 | Order::RefreshTopology
                 | Order::LogIn { .. } => {}
@@ -337,9 +344,10 @@ proptest! {
 
     #[test]
     fn whatever_happens_each_request_is_answered_once_to_who_asked(
+        on_demand in any::<bool>(),
         ops in proptest::collection::vec(op(), 0..200),
     ) {
-        let mut world = World::new();
+        let mut world = World::new(on_demand);
         for op in &ops {
             world.apply(op);
         }
