@@ -56,19 +56,25 @@ impl Catalog {
             entry.replace(statement);
             entry.table = table;
             entry.used = self.uses;
+            self.make_room();
             return key;
         }
         self.bytes += statement.weight();
-        while self.bytes > self.bytes_max && !self.entries.is_empty() {
-            self.evict();
-        }
+        self.make_room();
         let id = statement.id.clone();
         // Once anything was forgotten, this may have been: others may hold its older columns.
         let (changed, mixed) = (self.evicted > 0, self.evicted > 0);
-        let entry = Entry { statement, table, changed, mixed, used: self.uses };
+        let writes = !statement.is_read;
+        let entry = Entry { statement, table, changed, mixed, writes, used: self.uses };
         let key = self.entries.insert(entry);
         self.by_id.insert(id, key);
         key
+    }
+
+    fn make_room(&mut self) {
+        while self.bytes > self.bytes_max && !self.entries.is_empty() {
+            self.evict();
+        }
     }
 
     /// Takes note of the columns that a node tells of a statement; clients may hold others.
@@ -194,6 +200,27 @@ mod tests {
         assert!(catalog.find(&[2; 16]).is_none());
         assert!(catalog.find(&[1; 16]).is_some() && catalog.find(&[3; 16]).is_some());
         assert_eq!((catalog.len(), catalog.bytes(), catalog.evicted), (2, 2 * weight, 1));
+    }
+
+    #[test]
+    fn a_statement_that_grew_makes_room_as_well() {
+        let weight = statement(1, b"v").weight();
+        let mut catalog = Catalog::new(2 * weight);
+        catalog.record(statement(1, b"v"), None);
+        catalog.record(statement(2, b"v"), None);
+        catalog.record(statement(2, b"v,w"), None);
+        assert!(catalog.find(&[1; 16]).is_none() && catalog.find(&[2; 16]).is_some());
+        assert!(catalog.bytes() <= 2 * weight);
+    }
+
+    #[test]
+    fn what_was_once_no_select_is_never_taken_for_a_read() {
+        let write = Arc::new(Statement { is_read: false, ..(*statement(1, b"v")).clone() });
+        for order in [[&statement(1, b"v"), &write], [&write, &statement(1, b"v")]] {
+            let mut catalog = Catalog::new(1 << 20);
+            let keys = order.map(|it| catalog.record(Arc::clone(it), None));
+            assert!(catalog.get(keys[1]).unwrap().writes);
+        }
     }
 
     #[test]

@@ -108,8 +108,7 @@ impl Router {
                 is_read: false,
             };
         };
-        let (ask_for_metadata, is_read, lwt) =
-            (entry.changed, entry.statement.is_read, entry.statement.lwt);
+        let (ask_for_metadata, is_read, lwt) = (entry.changed, !entry.writes, entry.statement.lwt);
         let table = entry.table;
         let serial = execute.parameters.is_serial();
         let place = locate(

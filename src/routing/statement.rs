@@ -50,6 +50,9 @@ pub struct Entry {
     pub changed: bool,
     /// Set once clients are known to hold different columns.
     pub mixed: bool,
+    /// Set once a statement that is no SELECT was prepared under this id: whatever a node says
+    /// later, it is not taken for a read.
+    pub writes: bool,
     /// When it was last used, in the catalog's own count.
     pub used: u64,
 }
@@ -79,6 +82,7 @@ impl Entry {
         };
         self.changed |= old.result_metadata != new.result_metadata;
         self.mixed |= differ;
+        self.writes |= !statement.is_read;
         self.statement = statement;
     }
 }

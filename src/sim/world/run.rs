@@ -187,7 +187,7 @@ impl World {
         self.put_rows_on_borders();
         // Everybody has heard of the schema, and nobody has prepared anything, when it begins.
         self.cluster.close(connection);
-        self.cluster.on_time(Duration::from_secs(1));
+        self.cluster.on_time(Duration::from_millis(1_100));
         let _count = self.cluster.forget_statements(None, None);
         self.cluster.take_mail();
     }

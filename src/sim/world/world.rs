@@ -48,6 +48,8 @@ pub(super) struct World {
     pub(super) ledger: Ledger,
     pub(super) counted: Counted,
     pub(super) held: Held,
+    /// When a node last gave an answer twice.
+    pub(super) doubled_us: Option<u64>,
     /// Faults may still begin.
     pub(super) trouble: bool,
     /// Nothing goes wrong any more, and nobody waits for what went wrong before.
@@ -105,6 +107,7 @@ impl World {
             ledger: Ledger::default(),
             counted: Counted::default(),
             held: Held::default(),
+            doubled_us: None,
             trouble: true,
             calm: false,
             lied_us: 0,

@@ -15,7 +15,7 @@ WARNING = re.compile(r"\b(?:WARN|WARNING|ERROR|CRITICAL)\b|\bgocql: ")
 # What Cassandra itself tells drivers of the programs' USE, with ids that differ from run to run.
 OF_THE_SERVER = ("`USE <keyspace>` with prepared statements",)
 # What differs from run to run in a warning: addresses, ports, threads.
-VARIES = re.compile(r"[\d.:]+")
+VARIES = re.compile(r"-(io|admin|worker|timer)-|[\d.:]+")
 PLACES = {SIM: "sim", REAL: "cassandra"}
 
 

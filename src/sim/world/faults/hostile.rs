@@ -6,6 +6,9 @@ use crate::wire::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, Header};
 use crate::wire::notation::{put_bytes, put_short, put_string};
 use crate::wire::opcode::Opcode;
 
+/// What the lie is called that gives an answer twice.
+pub(in crate::sim::world) const DOUBLED: &str = "the same answer twice";
+
 /// No lane has so many streams.
 const FOREIGN_STREAM: i16 = 20_000;
 
@@ -21,7 +24,7 @@ pub(in crate::sim::world) fn break_answer(
         1 => {
             let mut twice = answer.bytes();
             twice.extend(answer.bytes());
-            ("the same answer twice", twice)
+            (DOUBLED, twice)
         }
         2 => {
             let body_len = header.body_len + 1 + u32::try_from(chance.below(40)).unwrap_or(0);

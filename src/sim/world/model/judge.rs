@@ -151,12 +151,16 @@ impl World {
                 let small = limits.catalog_bytes_max < 10_000;
                 // Without a free stream nothing is prepared again.
                 let narrow = limits.lane_streams_max < 100;
-                small || narrow || scenario.has(FaultKind::Schema) || harsh
+                // Who comes back to another worker may hold what that was not told of.
+                let others = scenario.workers > 1;
+                small || narrow || others || scenario.has(FaultKind::Schema) || harsh
             }
             ErrorCode::OVERLOADED => {
                 let narrow = limits.lane_streams_max < 100;
                 narrow || harsh
             }
+            // Nodes of a data center that was down have still to hear of each other.
+            ErrorCode::UNAVAILABLE if scenario.centers > 1 => true,
             ErrorCode::UNAVAILABLE | ErrorCode::WRITE_TIMEOUT | ErrorCode::READ_TIMEOUT => harsh,
             ErrorCode::BOOTSTRAPPING => scenario.has(FaultKind::Overload) && harsh,
             ErrorCode::SERVER_ERROR => scenario.has(FaultKind::HostileNode) && harsh,

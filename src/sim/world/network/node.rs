@@ -145,6 +145,9 @@ impl World {
             if let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) {
                 lane.hostile = true;
             }
+            if how == hostile::DOUBLED {
+                self.doubled_us = Some(now);
+            }
         }
         self.agenda.plan(at, Event::NodeAnswer { link: id, bytes });
     }
