@@ -31,6 +31,8 @@ use crate::support::frames;
 use crate::support::rig::{Rig, host, snapshot};
 
 const BODY_LEN_MAX: u32 = 4096;
+/// Longest request body that is passed over, as the engine has it.
+const PASSED_LEN_MAX: u32 = 256 << 20;
 const BACKLOG_MAX: usize = 1 << 20;
 const CATALOG_MAX: usize = 64 << 10;
 const CLIENTS_MAX: usize = 4;
@@ -203,6 +205,7 @@ impl World {
             sent: Vec::new(),
             got: Vec::new(),
             asked: BTreeMap::new(),
+            passing: 0,
             answered: BTreeMap::new(),
             garbled: false,
             closing: false,

@@ -8,7 +8,9 @@ use shardlane::wire::notation::put_string;
 use shardlane::wire::opcode::Opcode;
 
 use super::input::Input;
-use super::{BODY_LEN_MAX, READ_ID, WRITE_ID, World, marked, number_in, take_frame};
+use super::{
+    BODY_LEN_MAX, PASSED_LEN_MAX, READ_ID, WRITE_ID, World, marked, number_in, take_frame,
+};
 use crate::support::frames;
 
 /// A client: what it sent, as far as it can be told from its bytes, and what it got.
@@ -19,6 +21,8 @@ pub(super) struct Asker {
     pub(super) sent: Vec<u8>,
     pub(super) got: Vec<u8>,
     pub(super) asked: BTreeMap<i16, u64>,
+    /// Bytes still to come of a request that is too long.
+    pub(super) passing: usize,
     pub(super) answered: BTreeMap<i16, u64>,
     /// Its bytes make no frames any more.
     pub(super) garbled: bool,
@@ -103,11 +107,31 @@ impl Asker {
     /// Counts the requests among what was sent.
     fn cut_requests(&mut self) {
         while !self.garbled {
+            if self.passing > 0 {
+                let count = self.passing.min(self.sent.len());
+                self.sent.drain(..count);
+                self.passing -= count;
+            }
             let Some(&first) = self.sent.first() else { return };
-            self.garbled = first != self.version;
+            if !matches!(first, 3 | 4) {
+                self.garbled = true;
+                return;
+            }
             let Some(header) = Header::peek(&self.sent) else { return };
-            self.garbled |= header.body_len > BODY_LEN_MAX;
+            self.garbled = first != self.version;
             let len = HEADER_LEN + header.body_len as usize;
+            let is_long = (BODY_LEN_MAX + 1..=PASSED_LEN_MAX).contains(&header.body_len);
+            // The other version that is spoken is noticed in whole frames only.
+            if is_long {
+                self.garbled = false;
+                // Refused on its own stream; its bytes are passed over as they come.
+                *self.asked.entry(header.stream).or_default() += 1;
+                self.passing = len;
+            }
+            self.garbled |= header.body_len > PASSED_LEN_MAX;
+            if self.passing > 0 {
+                continue;
+            }
             if self.garbled || self.sent.len() < len {
                 return;
             }

@@ -110,9 +110,11 @@ impl Engine {
             return false;
         }
         let Some(count) = rows::bare_columns_count(message) else { return false };
-        let entry = pending.statement.and_then(|key| self.router.catalog.get(key));
-        let Some(entry) = entry else { return false };
-        let changed = entry.changed || entry.columns_count().is_some_and(|held| held != count);
+        let Some(key) = pending.statement else { return false };
+        // What was forgotten while the request was on its way may have changed as well.
+        let changed = self.router.catalog.get(key).is_none_or(|entry| {
+            entry.changed || entry.columns_count().is_some_and(|held| held != count)
+        });
         let body = pending.frame.get(HEADER_LEN..).unwrap_or_default();
         changed && pending.resent < RESENT_MAX && execute::skips_metadata(body)
     }
