@@ -52,8 +52,10 @@ impl Reactor {
                 self.failover.set_nodes(targets, remote, clock::now_us());
                 let targets = self.failover.targets();
                 self.logins.set_nodes(&targets);
-                for (set, node) in self.desk.set_nodes(targets) {
-                    if self.failover.is_local(node) {
+                let is_wanted = |node| targets.iter().any(|target| target.node == node);
+                for (set, node) in self.desk.set_nodes(targets.clone()) {
+                    // Its lanes still work, but for those to an address that it has no longer.
+                    if self.failover.is_local(node) && !is_wanted(node) {
                         self.engine.retire_node(node);
                     } else {
                         self.close_lanes_of(|of| *of == (set, node));
@@ -286,6 +288,10 @@ impl Reactor {
             {
                 reached.local |= self.failover.is_local(node);
                 reached.chosen |= self.failover.is_chosen(node);
+                // The chosen ones are local, and nearly always the first to be found.
+                if reached.chosen {
+                    break;
+                }
             }
         }
         if self.failover.on_lanes(reached, clock::now_us()) {

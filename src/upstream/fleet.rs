@@ -81,7 +81,8 @@ impl<K: Copy + Eq> Fleet<K> {
     ) -> bool {
         let Some(lanes) = self.nodes.get_mut(usize::from(node.0)) else { return false };
         let (place, count) = (usize::from(shard.0), lanes.sharder.map(|all| all.nr_shards().get()));
-        if place >= count.map_or(0, usize::from) {
+        let is_there = lanes.shards.get(place).is_some_and(Option::is_some);
+        if is_there || place >= count.map_or(0, usize::from) {
             return false;
         }
         if lanes.asked.len() <= place {
@@ -173,5 +174,8 @@ mod tests {
         assert!(fleet.ask_for(place, 1_109, times));
         assert!(!fleet.ask_for(place, 2_109, times), "the one before is too long ago");
         assert!(!fleet.ask_for((NodeId(2), ShardId(4)), 2_109, times), "there is no such shard");
+        for now_us in [2_200, 2_300] {
+            assert!(!fleet.ask_for((NodeId(2), ShardId(0)), now_us, times), "it has its lane");
+        }
     }
 }

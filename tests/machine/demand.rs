@@ -1,29 +1,17 @@
 //! Lanes on demand: opened when a request asks for a shard, closed when none does for long.
 
-use std::sync::Arc;
-
-use shardlane::engine::order::{LearnedTablet, News, Order};
+use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
 use shardlane::flow::limits::Limits;
 use shardlane::routing::decision::Reason;
 
 use crate::support::frames::{batch, execute, query, void};
-use crate::support::rig::{Rig, host};
+use crate::support::rig::Rig;
 
 const SECOND: u64 = 1_000_000;
 
 fn minute(limits: &mut Limits) {
     limits.lane_unused_us = 60 * SECOND;
-}
-
-fn know_tablet(rig: &mut Rig, replicas: &[(u16, u16)]) {
-    let tablet = LearnedTablet {
-        table: ("tab".into(), "t".into()),
-        first: i64::MIN,
-        last: i64::MAX,
-        replicas: replicas.iter().map(|(node, shard)| (host(*node), *shard)).collect(),
-    };
-    rig.input(|engine| engine.on_news(News::Tablet(Arc::new(tablet))));
 }
 
 /// Places whose lanes the engine asked for, and lanes that it closed for want of requests.
@@ -49,7 +37,7 @@ fn the_second_request_for_a_shard_without_a_lane_opens_it_and_waits_for_nothing(
     let (_elsewhere, beside) = (rig.lane(0, 0), rig.lane(1, 0));
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
-    know_tablet(&mut rig, &[(1, 1)]);
+    rig.know_tablet(&[(1, 1)]);
     for stream in 0..3 {
         rig.send(client, &execute(stream, &[9; 16], b"k"));
     }
@@ -72,7 +60,7 @@ fn each_replica_of_what_is_used_gets_a_lane_in_the_end() {
     }
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
-    know_tablet(&mut rig, &[(0, 1), (1, 1), (2, 1)]);
+    rig.know_tablet(&[(0, 1), (1, 1), (2, 1)]);
     let mut asked = Vec::new();
     for stream in 0..12 {
         let children = [(&[9; 16][..], &b"k"[..])];
@@ -96,7 +84,7 @@ fn what_was_asked_for_and_never_came_is_asked_for_again_after_a_while() {
     let _beside = rig.lane(1, 0);
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
-    know_tablet(&mut rig, &[(1, 1)]);
+    rig.know_tablet(&[(1, 1)]);
     let mut asked = 0;
     for stream in 0..8 {
         rig.send(client, &execute(stream, &[9; 16], b"k"));
@@ -114,7 +102,7 @@ fn a_lane_without_requests_is_closed_but_never_the_last_to_a_node() {
     let alone = rig.lane(2, 0);
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
-    know_tablet(&mut rig, &[(1, 0)]);
+    rig.know_tablet(&[(1, 0)]);
     for second in 0..60 {
         rig.send(client, &execute(second, &[9; 16], b"k"));
         let asked = rig.requests(used).remove(0);
@@ -140,7 +128,7 @@ fn a_lane_that_owes_an_answer_is_not_unused() {
     let (busy, _other) = (rig.lane(1, 0), rig.lane(1, 1));
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
-    know_tablet(&mut rig, &[(1, 0)]);
+    rig.know_tablet(&[(1, 0)]);
     rig.send(client, &execute(1, &[9; 16], b"k"));
     let asked = rig.requests(busy).remove(0);
     rig.now_us += 5 * SECOND;
@@ -157,7 +145,7 @@ fn without_the_setting_nothing_is_asked_for_and_nothing_closed() {
     let (_beside, _idle) = (rig.lane(1, 0), rig.lane(2, 0));
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
-    know_tablet(&mut rig, &[(1, 1)]);
+    rig.know_tablet(&[(1, 1)]);
     rig.send(client, &execute(1, &[9; 16], b"k"));
     assert_eq!(rig.decisions(Reason::ShardDown), 1);
     rig.pass_time(3_600 * SECOND);

@@ -80,6 +80,20 @@ fn an_executed_read_goes_to_another_lane() {
 }
 
 #[test]
+fn a_write_whose_id_a_node_also_gave_to_a_read_is_not_sent_again() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_insert(client, "ring", 9);
+    rig.prepare_select(client, "ring", 9);
+    rig.send(client, &execute(1, &[9; 16], b"key "));
+    let (lane, _) = rig.request();
+    rig.lose(lane);
+    assert!(rig.all_requests().is_empty());
+    assert_eq!(rig.answer(client).code(), ErrorCode::WRITE_TIMEOUT);
+    rig.finish();
+}
+
+#[test]
 fn a_write_that_left_is_told_as_unknown_with_its_kind_and_consistency() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();

@@ -267,3 +267,22 @@ fn a_read_that_was_on_its_way_while_the_table_changed_is_asked_again() {
     assert_eq!(again.body[2 + 16 + 2], 1);
     rig.finish();
 }
+
+#[test]
+fn a_read_whose_statement_was_forgotten_on_its_way_is_asked_again() {
+    let mut rig = Rig::with_limits(|limits| limits.catalog_bytes_max = 1_000);
+    rig.open_all_lanes();
+    let client = rig.client();
+    rig.prepare(client, TEXT, &prepared(&ID, 0, ("tab", "t"), &[0, 0, 0, 1, 0, 0, 0, 2]));
+    rig.send(client, &execute_at(2, &ID, b"key ", (1, SKIP_METADATA)));
+    let (lane, request) = rig.request();
+    let other = rig.client();
+    for id in 30..60 {
+        rig.prepare_select(other, "tab", id);
+    }
+    assert!(rig.engine.gauges().catalog_entries < 30, "nothing was forgotten");
+    rig.result(lane, request.stream(), &bare_rows(2));
+    let (_, again) = rig.request();
+    assert_eq!(again.body[2 + 16 + 2], 1, "nobody knows which columns the client holds");
+    rig.finish();
+}

@@ -100,3 +100,19 @@ fn a_client_that_takes_nothing_more_is_held_up_as_ever() {
     let _answer = rig.answer(client);
     rig.finish();
 }
+
+#[test]
+fn a_large_answer_after_which_its_lane_is_closed_still_reaches_its_client() {
+    for room in [0, usize::MAX] {
+        let mut rig = Rig::new();
+        rig.room = room;
+        let (client, lane, streams) = asked(&mut rig, 1);
+        let mut set_keyspace = vec![0, 0, 0, 3, 0, 2, b'k', b's'];
+        set_keyspace.resize(LARGE, 0);
+        rig.result(lane, streams[0], &set_keyspace);
+        assert_eq!(rig.lanes_to_close(), [lane], "a plain lane has no keyspace");
+        assert_eq!(rig.answer(client).stream(), 0);
+        assert_eq!(rig.engine.client_in_flight(client), Some(0));
+        rig.finish();
+    }
+}

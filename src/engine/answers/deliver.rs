@@ -86,11 +86,13 @@ impl Engine {
                     if is_large {
                         self.note_large(frame);
                     }
-                    if self.on_lane_frame(key, frame).is_err() {
-                        break Err(Broken);
-                    }
+                    let read = self.on_lane_frame(key, frame);
+                    // Whoever waits for it gets it even if it is the last that is believed.
                     if is_large {
                         self.pass_on(frame, &mut pass);
+                    }
+                    if read.is_err() {
+                        break Err(Broken);
                     }
                 }
                 Ok(None) => break Ok(()),

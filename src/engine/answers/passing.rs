@@ -3,10 +3,13 @@
 //! Small ones are copied to the client's outbox, so that many leave in one write. A copy costs in
 //! proportion to its length, a write does not, so beyond some length a write of its own is cheaper.
 
+use std::mem;
+
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
 use crate::engine::pending::{Pending, Purpose};
 use crate::engine::tally::Outcome;
+use crate::wire::frame::patch_stream;
 use crate::wire::header::FLAG_COMPRESSED;
 use crate::wire::opcode::Opcode;
 
@@ -62,10 +65,10 @@ impl Engine {
         frame: &mut [u8],
         pass: &mut impl FnMut(ClientKey, &[u8]) -> usize,
     ) {
-        let Large::For { client, stream, opcode, outcome } = std::mem::take(&mut self.large) else {
+        let Large::For { client, stream, opcode, outcome } = mem::take(&mut self.large) else {
             return;
         };
-        crate::wire::frame::patch_stream(frame, stream);
+        patch_stream(frame, stream);
         let taken = pass(client, frame);
         if let Some(entry) = self.clients.get_mut(client) {
             let rest = frame.get(taken..).unwrap_or_default();

@@ -95,6 +95,7 @@ impl Engine {
         let (router, mut lanes) = self.field(home);
         lanes.avoided = Some(node);
         let routed = router.execute(&request, &lanes);
+        self.ask_for_missing(home);
         let elsewhere = routed.decision.filter(|decision| {
             matches!(decision.reason, Reason::TabletReplica | Reason::RingReplica)
         });
