@@ -52,13 +52,15 @@ pub enum Order {
     RefreshTopology,
 }
 
-/// What one worker learned and the others want to know. A lost message costs one extra hop.
+/// What one worker learned and the others want to know.
 #[derive(Clone, Debug)]
 pub enum News {
-    /// A tablet, as the server reported it.
+    /// A tablet, as the server reported it. If that is lost it costs one extra hop.
     Tablet(Arc<LearnedTablet>),
     /// A statement that a client prepared.
     Statement(Arc<Statement>),
+    /// Some statement that could not be told: clients may hold columns that are not known here.
+    StatementsMissed,
 }
 
 /// A tablet with its table's name and its hosts' own ids, which every worker understands.

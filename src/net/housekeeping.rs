@@ -231,15 +231,10 @@ impl Reactor {
                     self.look_again(slot);
                 }
             }
-            Order::Tell(news) => self.tell(WorkerEvent::News(self.number, news)),
-            Order::RefreshTopology => self.tell(WorkerEvent::RefreshTopology),
-        }
-    }
-
-    /// Tells the rest of the process. A message that finds no room is lost, which costs a hop.
-    pub(super) fn tell(&self, event: WorkerEvent) {
-        if let Err(error) = self.events.try_send(event) {
-            tracing::debug!(%error, "a worker's message was lost");
+            Order::Tell(news) => self.announcer.news(news),
+            Order::RefreshTopology => {
+                self.announcer.tell(WorkerEvent::RefreshTopology);
+            }
         }
     }
 
@@ -307,10 +302,7 @@ impl Reactor {
     /// Tells when the first lane is up or the last one down.
     fn tell_lanes(&mut self) {
         self.fail_back();
-        let has_lane = !self.lane_slots.is_empty();
-        if std::mem::replace(&mut self.had_lane, has_lane) != has_lane {
-            self.tell(WorkerEvent::Lanes(self.number, has_lane));
-        }
+        self.announcer.lanes(!self.lane_slots.is_empty());
     }
 
     pub(super) fn close_lanes_of(&mut self, of: impl Fn(&(SetId, NodeId)) -> bool) {

@@ -1,5 +1,6 @@
 //! Sockets, runtimes and the clock around the engine.
 
+mod announcer;
 pub mod clock;
 pub mod command;
 pub mod doors;

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
+use crate::net::announcer::Announcer;
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
 use crate::net::doors::doorway::Greeted;
@@ -48,12 +49,9 @@ pub(super) type Desks = ((LaneDesk, Receiver<LaneReport>), (LoginDesk, Receiver<
 /// One worker.
 #[derive(Debug)]
 pub struct Reactor {
-    /// Which worker it is.
-    pub(super) number: usize,
     pub(super) engine: Engine,
     pub(super) desk: LaneDesk,
-    pub(super) events: Sender<WorkerEvent>,
-    pub(super) had_lane: bool,
+    pub(super) announcer: Announcer,
     pub(super) failover: Failover,
     pub(super) drain_until_us: Option<u64>,
     pub(super) lane_slots: SlotTable<Lane<Pending>>,
@@ -94,11 +92,9 @@ impl Reactor {
         }
         let failover = Failover::new(desk.failover(), clock::now_us());
         Self {
-            number,
             engine,
             desk,
-            events,
-            had_lane: false,
+            announcer: Announcer::new(number, events),
             failover,
             drain_until_us: None,
             lane_slots: SlotTable::default(),
@@ -370,5 +366,7 @@ impl Reactor {
         }
         self.drain_step(now_us);
         self.failover_step(now_us);
+        self.announcer.lanes(!self.lane_slots.is_empty());
+        self.announcer.make_up();
     }
 }

@@ -26,6 +26,8 @@ pub struct Catalog {
     bytes: usize,
     bytes_max: usize,
     uses: u64,
+    /// Set once clients may hold columns that are not recorded here.
+    incomplete: bool,
     /// Statements that were forgotten for want of room.
     pub evicted: u64,
 }
@@ -40,6 +42,7 @@ impl Catalog {
             bytes: 0,
             bytes_max,
             uses: 0,
+            incomplete: false,
             evicted: 0,
         }
     }
@@ -62,8 +65,9 @@ impl Catalog {
         self.bytes += statement.weight();
         self.make_room();
         let id = statement.id.clone();
-        // Once anything was forgotten, this may have been: others may hold its older columns.
-        let (changed, mixed) = (self.evicted > 0, self.evicted > 0);
+        // Once anything was forgotten or missed, this may have been: others may hold its older
+        // columns.
+        let (changed, mixed) = (self.incomplete, self.incomplete);
         let writes = !statement.is_read;
         let entry = Entry { statement, table, changed, mixed, writes, used: self.uses };
         let key = self.entries.insert(entry);
@@ -122,6 +126,17 @@ impl Catalog {
         }
     }
 
+    /// Takes note that clients hold statements which were never recorded here, or other columns of
+    /// those that were.
+    pub fn on_missed(&mut self) {
+        self.incomplete = true;
+        for key in self.entries.keys() {
+            if let Some(entry) = self.entries.get_mut(key) {
+                (entry.changed, entry.mixed) = (true, true);
+            }
+        }
+    }
+
     /// Every statement, most recently used first.
     #[must_use]
     pub fn recent(&self) -> Vec<Arc<Statement>> {
@@ -164,6 +179,7 @@ impl Catalog {
                 self.bytes -= entry.statement.weight();
                 self.by_id.remove(&entry.statement.id);
                 self.evicted += 1;
+                self.incomplete = true;
             }
         }
     }
@@ -248,6 +264,18 @@ mod tests {
         catalog.record(statement(2, b"v"), None);
         let again = catalog.record(statement(1, b"v,w"), None);
         assert!(catalog.get(again).unwrap().changed);
+    }
+
+    #[test]
+    fn where_statements_were_missed_nobody_knows_who_holds_what() {
+        let mut catalog = Catalog::new(1 << 20);
+        let before = catalog.record(statement(1, b"v"), None);
+        catalog.on_missed();
+        let after = catalog.record(statement(2, b"v"), None);
+        for key in [before, after] {
+            let entry = catalog.get(key).unwrap();
+            assert!(entry.changed && entry.held_metadata_id().is_empty());
+        }
     }
 
     #[test]

@@ -114,11 +114,16 @@ impl Crew {
         }
     }
 
-    /// Passes on what one worker learned. Who has no room for it learns it by a miss.
-    pub fn pass_on(&self, from: usize, news: &News) {
+    /// Passes on what one worker learned. Who has no room for a tablet learns it by a miss;
+    /// statements wait for room, for a worker must know which columns clients hold.
+    pub async fn pass_on(&self, from: usize, news: &News) {
         let others = self.workers.iter().enumerate().filter(|(number, _)| *number != from);
         for (number, worker) in others {
-            if worker.commands.try_send(Command::News(news.clone())).is_err() {
+            let command = Command::News(news.clone());
+            if !matches!(news, News::Tablet(_)) {
+                // A worker that has ended needs to know nothing.
+                worker.commands.send(command).await.ok();
+            } else if worker.commands.try_send(command).is_err() {
                 tracing::debug!(worker = number, "no room for news");
             }
         }

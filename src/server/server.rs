@@ -204,7 +204,7 @@ impl Server {
                         open |= up;
                         pages.on_lanes(worker, up);
                     }
-                    WorkerEvent::News(from, news) => crew.pass_on(from, &news),
+                    WorkerEvent::News(from, news) => crew.pass_on(from, &news).await,
                     WorkerEvent::RefreshTopology => {
                         // A full queue means that it will look again anyway.
                         ask.try_send(ControlRequest::Refresh).ok();

@@ -42,7 +42,7 @@ impl World {
             return;
         }
         asker.sent.extend_from_slice(bytes);
-        asker.cut_requests();
+        asker.cut_requests(&mut self.origin);
         let key = asker.key;
         self.rig.send(key, bytes);
     }
@@ -104,8 +104,9 @@ impl World {
 }
 
 impl Asker {
-    /// Counts the requests among what was sent.
-    fn cut_requests(&mut self) {
+    /// Counts the requests among what was sent. A frame that announces more than it should have
+    /// swallows the requests behind it: their numbers are then asked for on its own stream.
+    fn cut_requests(&mut self, origin: &mut BTreeMap<u64, (ClientKey, i16)>) {
         while !self.garbled {
             if self.passing > 0 {
                 let count = self.passing.min(self.sent.len());
@@ -136,8 +137,11 @@ impl Asker {
                 return;
             }
             *self.asked.entry(header.stream).or_default() += 1;
+            if let Some(number) = self.sent.get(..len).and_then(number_in) {
+                origin.insert(number, (self.key, header.stream));
+            }
             if header.opcode == Opcode::AuthResponse.byte() {
-                self.tokens.push(self.sent.get(HEADER_LEN + 4..len).unwrap_or_default().to_vec());
+                self.tokens.extend(token_in(&self.sent[HEADER_LEN..len]));
             }
             self.sent.drain(..len);
         }
@@ -163,4 +167,11 @@ impl Asker {
             assert!(*answered <= asked + more, "nobody asked: {frame:?}");
         }
     }
+}
+
+/// The token of an AUTH_RESPONSE: a length and so many bytes, none where that is negative.
+fn token_in(body: &[u8]) -> Option<Vec<u8>> {
+    let (len, rest) = body.split_first_chunk()?;
+    let len = usize::try_from(i32::from_be_bytes(*len)).unwrap_or(0);
+    rest.get(..len).map(<[u8]>::to_vec)
 }

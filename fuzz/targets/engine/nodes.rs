@@ -84,7 +84,10 @@ impl World {
         } else if text.starts_with("USE") {
             let mut body = Vec::new();
             put_int(&mut body, 3);
-            put_string(&mut body, text[4..].split('\0').next().unwrap_or_default());
+            put_string(
+                &mut body,
+                text.get(4..).unwrap_or_default().split('\0').next().unwrap_or_default(),
+            );
             body
         } else if text.starts_with("CREATE") {
             frames::schema_change("CREATED", "other", Some("t"))

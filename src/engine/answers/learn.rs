@@ -65,6 +65,7 @@ impl Engine {
                 }
             }
             News::Statement(statement) => self.record(statement),
+            News::StatementsMissed => self.router.catalog.on_missed(),
         }
     }
 

@@ -125,7 +125,7 @@ impl Reactor {
         let home = self.engine.open_home().ok_or_else(full)?;
         self.logins.watch(home, Arc::clone(&credential), clock::now_ms());
         self.desk.open_home(home, credential, lane);
-        self.tell(WorkerEvent::LoggedIn);
+        self.announcer.tell(WorkerEvent::LoggedIn);
         Ok(home)
     }
 

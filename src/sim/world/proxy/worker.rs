@@ -190,11 +190,17 @@ impl World {
         }
     }
 
-    /// Passes on to the other worker what one has learned, unless the message finds no room.
+    /// Passes on to the other worker what one has learned, unless the message finds no room: then
+    /// it hears of statements that there was one, and of tablets nothing.
     fn pass_on(&mut self, from: usize, news: &News) {
         let lost_in = self.scenario.news_lost_in;
         let lost = lost_in > 0 && self.chance.one_in(lost_in);
-        for to in self.crew.numbers().filter(|to| *to != from && !lost) {
+        let news = match (lost, news) {
+            (false, news) => news,
+            (true, News::Tablet(_)) => return,
+            (true, News::Statement(_) | News::StatementsMissed) => &News::StatementsMissed,
+        };
+        for to in self.crew.numbers().filter(|to| *to != from) {
             let worker = self.crew.get_mut(to);
             let at = worker.news_us.max(self.now_us + self.chance.below(NEWS_US));
             worker.news_us = at;
