@@ -1,6 +1,7 @@
 //! Texts, as we tell them apart and as a server takes them: what switches a keyspace there is a
 //! `USE` here, what we would repeat only reads, and what we answer ourselves has its columns.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -19,6 +20,13 @@ use crate::support::frames;
 use crate::support::frames::Frame;
 
 const TEXT_MAX: usize = 2000;
+/// Texts that one node is asked at most: it remembers what it prepared.
+const TEXTS_OF_ONE: usize = 256;
+
+thread_local! {
+    /// A node as it was made, but for what it prepared: to make one takes 6 ms.
+    static UNTOUCHED: RefCell<Option<Server>> = const { RefCell::new(None) };
+}
 
 /// `data` is a statement.
 pub(crate) fn run(data: &[u8]) {
@@ -28,7 +36,8 @@ pub(crate) fn run(data: &[u8]) {
     }
     assert!(Lexer::new(text).count() <= text.len());
     blank_changes_nothing(text);
-    let mut server = Server::new();
+    let kept = UNTOUCHED.with_borrow_mut(Option::take);
+    let mut server = kept.unwrap_or_else(Server::new);
     let class = classify(text, None);
     let answer = server.ask(text);
     let switched = server.keyspace();
@@ -56,6 +65,12 @@ pub(crate) fn run(data: &[u8]) {
         assert!(matches!(class, StatementText::Use(_)), "a shared lane would be switched");
     }
     server.prepare_alike(text, &answer);
+    let ran = ResultKind::read(&answer.body);
+    let touched = answer.opcode() == Opcode::Result && !matches!(ran, Ok(ResultKind::Rows));
+    server.texts += 1;
+    if !touched && server.texts < TEXTS_OF_ONE {
+        UNTOUCHED.set(Some(server));
+    }
 }
 
 /// Comments and blanks before a text are no part of it.
@@ -91,6 +106,7 @@ fn rows_came(answer: &Frame, class: &StatementText) {
 struct Server {
     cluster: Cluster,
     client: ConnectionId,
+    texts: usize,
 }
 
 impl Server {
@@ -106,7 +122,7 @@ impl Server {
         let mut cluster = Cluster::new(options).expect("a cluster");
         let peer = SocketAddr::from(([127, 0, 0, 9], 50_000));
         let client = cluster.open(0, Door::ShardAware, peer).expect("the node is up");
-        let mut server = Self { cluster, client };
+        let mut server = Self { cluster, client, texts: 0 };
         assert_eq!(server.send(&frames::startup(4, None)).opcode(), Opcode::Ready);
         for text in [
             "CREATE KEYSPACE k WITH replication = \
