@@ -173,6 +173,7 @@ impl Engine {
             }
             StatementText::Use(Some(keyspace)) => self.on_use(client, &keyspace, frame),
             StatementText::Use(None) => self.refuse_use(Ask::Query, asked),
+            StatementText::TooLong => self.refuse_too_long(Ask::Query, asked),
         }
         true
     }
@@ -189,6 +190,10 @@ impl Engine {
             StatementText::Other => return false,
             StatementText::Use(None) => {
                 self.refuse_use(Ask::Prepare, (client, stream));
+                return true;
+            }
+            StatementText::TooLong => {
+                self.refuse_too_long(Ask::Prepare, (client, stream));
                 return true;
             }
             StatementText::Use(Some(keyspace)) => {
@@ -292,6 +297,11 @@ impl Engine {
     /// A `USE` that is more than a name would switch a lane that others share.
     fn refuse_use(&mut self, ask: Ask, asked: (ClientKey, i16)) {
         let text = "USE takes the name of a keyspace and nothing else";
+        self.refuse(asked, ask, ErrorCode::SYNTAX_ERROR, text);
+    }
+
+    fn refuse_too_long(&mut self, ask: Ask, asked: (ClientKey, i16)) {
+        let text = "this SELECT has no FROM among its first million words";
         self.refuse(asked, ask, ErrorCode::SYNTAX_ERROR, text);
     }
 

@@ -54,6 +54,16 @@ fn a_use_without_just_a_name_is_still_use() {
 }
 
 #[test]
+fn a_selection_without_an_end_is_not_looked_through() {
+    let select = |words: usize| format!("SELECT {} FROM system.local", "a ".repeat(words));
+    assert_eq!(classify(&select(SELECTION_WORDS_MAX), None), StatementText::TooLong);
+    assert_ne!(classify(&select(SELECTION_WORDS_MAX - 1), None), StatementText::TooLong);
+    let unfinished = "a ".repeat(SELECTION_WORDS_MAX);
+    assert_eq!(classify(&format!("SELECT {unfinished}"), None), StatementText::Other);
+    assert_eq!(classify(&format!("SELECT {unfinished};"), None), StatementText::TooLong);
+}
+
+#[test]
 fn other_statements_go_to_a_node() {
     for text in [
         "",
