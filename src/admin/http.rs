@@ -1,6 +1,7 @@
 //! The pages over HTTP/1.1: few connections, each short, none for ever.
 
 use std::convert::Infallible;
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +19,14 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::admin::page::{self, Page, Source};
+use crate::flow::seldom::Seldom;
+use crate::net::clock;
 
 /// Connections at one time: a scraper, a kubelet and some curious people. More wait in the backlog.
-const CONNECTIONS_MAX: usize = 32;
+const CONNECTIONS_MAX: usize = 128;
+
+/// Time for a request's head. Whoever connects and asks nothing shall not keep a probe waiting.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time for one connection, from accept to the last byte of its answer. It frees the places that
 /// slow or silent clients hold.
@@ -31,6 +37,12 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 
 /// Pause after a failed accept: out of descriptors, the next one would fail as fast.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Holds a descriptor, to be let go when there is no other: who looks whether we live shall see it
+/// when clients have taken all.
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
 
 /// Serves the pages until dropped; connections end with it.
 pub async fn serve<S: Source>(listener: TcpListener, source: Arc<S>) -> Infallible {
@@ -44,25 +56,35 @@ async fn serve_within<S: Source>(
 ) -> Infallible {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
+    let (mut kept, mut failures) = (spare(), Seldom::default());
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             unreachable!("nobody closes the semaphore");
         };
-        while connections.try_join_next().is_some() {}
+        while let Some(ended) = connections.try_join_next() {
+            kept = kept.or_else(|| ended.ok().flatten());
+        }
         match listener.accept().await {
             Ok((stream, _)) => {
                 let source = Arc::clone(&source);
+                let is_last = kept.is_none();
                 connections.spawn(async move {
                     let served = timeout(connection_timeout, serve_one(stream, source)).await;
                     if let Ok(Err(error)) = served {
                         tracing::debug!(%error, "admin connection broke");
                     }
                     drop(place);
+                    // Before anybody else takes the descriptor that has just become free.
+                    if is_last { spare() } else { None }
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "admin page cannot accept");
-                sleep(ACCEPT_PAUSE).await;
+                if kept.take().is_none() {
+                    if let Some(left_out) = failures.next(clock::now_us()) {
+                        tracing::warn!(%error, left_out, "admin page cannot accept");
+                    }
+                    sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
@@ -78,6 +100,7 @@ async fn serve_one<S: Source>(stream: TcpStream, source: Arc<S>) -> hyper::Resul
     http1::Builder::new()
         .timer(TokioTimer::new())
         .keep_alive(false)
+        .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)
         .await

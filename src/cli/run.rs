@@ -1,6 +1,7 @@
 //! `shardlane run`: serves until it is told to stop.
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime;
 use tokio::sync::mpsc;
 
@@ -13,6 +14,9 @@ use crate::server::server::Server;
 use crate::server::signals::Signals;
 use crate::telemetry::logging;
 
+/// Descriptors besides those of clients: lanes, pages, and what the process itself needs.
+const OTHER_DESCRIPTORS: u64 = 256;
+
 /// Reads the settings, starts the server, and stops it on SIGTERM or SIGINT.
 pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
     let args = args.clone();
@@ -20,18 +24,41 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
     let unknown = loaded.unknown_variables(process_variables());
     let doubts = loaded.doubts.clone();
     let settings = loaded.accept()?;
-    logging::start(&settings.log).map_err(anyhow::Error::msg)?;
+    let _log = logging::start(&settings.log).map_err(anyhow::Error::msg)?;
     for Unknown { name, meant } in unknown {
         tracing::warn!(name, meant, "variable is set, but there is no such setting");
     }
     for doubt in doubts {
         tracing::warn!(doubt, "a setting is hardly meant so");
     }
+    raise_descriptor_limit(u64::try_from(settings.limits.clients_max).unwrap_or(u64::MAX));
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(&settings))
+    let served = runtime.block_on(serve(&settings));
+    // Nobody waits for a file system that hangs.
+    runtime.shutdown_background();
+    served
+}
+
+/// Lets the process open as many descriptors as the system allows it: the usual limit of 1,024 is
+/// for programs that use `select`.
+fn raise_descriptor_limit(clients_max: u64) {
+    let before = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: before.maximum, ..before };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "the limit of descriptors stays as it is");
+    }
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if limit < clients_max.saturating_add(OTHER_DESCRIPTORS) {
+        tracing::warn!(
+            limit,
+            clients_max,
+            "fewer file descriptors than limits.clients_max may need: raise the limit (ulimit -n, \
+             LimitNOFILE), or lower clients_max"
+        );
+    }
 }
 
 fn listed(binds: &[Bind]) -> String {

@@ -1,7 +1,6 @@
 //! From flags, environment and file to settings, with every fault on the way.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 
 use crate::config::address::{parse_binds, parse_contact_point, parse_listen, parse_mode};
@@ -15,6 +14,7 @@ use crate::config::tls;
 use crate::control::reaching::contact_point::ContactPoint;
 use crate::control::tables::routes::Translation;
 use crate::flow::limits::Limits;
+use crate::net::bounded_file;
 use crate::net::doors::listener::Bind;
 use crate::net::failover::FailoverSettings;
 use crate::net::lanes::dialling::dial::DialSettings;
@@ -63,7 +63,7 @@ pub fn load(
 ) -> Loaded {
     let named = environment(CONFIG_VARIABLE).filter(|path| !path.is_empty());
     let path = path.or_else(|| named.map(PathBuf::from));
-    let text = path.as_ref().map(|path| (path.clone(), fs::read_to_string(path)));
+    let text = path.as_ref().map(|path| (path.clone(), bounded_file::read_text(path)));
     let mut faults = Vec::new();
     let text = match text {
         Some((path, Err(source))) => {

@@ -1,10 +1,11 @@
 //! Secrets come from files, and are never shown.
 
 use std::fmt;
-use std::fs;
 use std::hint;
 use std::io;
 use std::path::Path;
+
+use crate::net::bounded_file;
 
 /// A password. It is overwritten when dropped, and prints as asterisks.
 #[derive(Clone, Eq, PartialEq)]
@@ -13,7 +14,7 @@ pub struct Secret(Vec<u8>);
 impl Secret {
     /// Reads a secret from a file. One line end at its end is not part of it: editors add it.
     pub fn read(path: &Path) -> io::Result<Self> {
-        let mut bytes = fs::read(path)?;
+        let mut bytes = bounded_file::read(path)?;
         if bytes.ends_with(b"\n") {
             bytes.pop();
         }
@@ -55,6 +56,7 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use std::env;
+    use std::fs;
     use std::process;
 
     use super::*;

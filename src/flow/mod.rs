@@ -3,4 +3,5 @@
 pub mod histogram;
 pub mod limits;
 pub mod outbox;
+pub mod seldom;
 pub mod slab;

@@ -1,6 +1,7 @@
 //! Sockets, runtimes and the clock around the engine.
 
 mod announcer;
+pub mod bounded_file;
 pub mod clock;
 pub mod command;
 pub mod doors;

@@ -20,6 +20,7 @@ use crate::server::crew;
 use crate::server::dials;
 use crate::server::rotation::Tls;
 use crate::telemetry::exporter;
+use crate::telemetry::logging;
 use crate::telemetry::report::{ClusterReport, WorkerReport};
 use crate::topology::snapshot::Snapshot;
 
@@ -152,8 +153,13 @@ impl Source for Pages {
         }
         let snapshot = Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
         let dials = dials::report(&self.budget);
-        let cluster =
-            ClusterReport { snapshot, limits: self.limits, dials, tls: self.tls.report() };
+        let cluster = ClusterReport {
+            snapshot,
+            limits: self.limits,
+            dials,
+            tls: self.tls.report(),
+            log_lines_lost: logging::lines_lost(),
+        };
         exporter::render(&reports, &cluster)
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::config::settings::Settings;
@@ -41,12 +42,20 @@ impl Tls {
     pub async fn look_after(self, every_ms: u64) {
         loop {
             sleep(Duration::from_millis(every_ms)).await;
-            if let Some(nodes) = &self.nodes {
-                look("nodes", &nodes.rotated);
+            let files = self.clone();
+            // A file system may be slow, or hang.
+            if spawn_blocking(move || files.look()).await.is_err() {
+                return;
             }
-            if let Some(clients) = &self.clients {
-                look("clients", &clients.rotated);
-            }
+        }
+    }
+
+    fn look(&self) {
+        if let Some(nodes) = &self.nodes {
+            look("nodes", &nodes.rotated);
+        }
+        if let Some(clients) = &self.clients {
+            look("clients", &clients.rotated);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::config::settings::Settings;
@@ -22,11 +23,14 @@ enum Look {
 /// Looks at the password's file as long as the process lives. The log says what became of it,
 /// never what is in it.
 pub async fn follow(settings: Settings, credential: Arc<Credential>) {
+    let settings = Arc::new(settings);
     let mut before = Look::Same;
     loop {
         // It is short, and what its times say depends on the file system: Kubernetes swaps a link.
         sleep(Duration::from_millis(settings.file_poll_ms)).await;
-        let now = look(&settings, &credential);
+        let (of_file, used) = (Arc::clone(&settings), Arc::clone(&credential));
+        // A file system may be slow, or hang.
+        let Ok(now) = spawn_blocking(move || look(&of_file, &used)).await else { return };
         let file = settings.password_file.clone().unwrap_or_default();
         match &now {
             Look::Changed => {

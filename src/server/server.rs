@@ -1,6 +1,7 @@
 //! The whole: control connection, workers, listener and pages, started together and drained.
 
 use std::collections::hash_map::RandomState;
+use std::future::pending;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +23,7 @@ use crate::control::watch::{ControlReport, ControlRequest};
 use crate::net::clock;
 use crate::net::command::{Command, WorkerEvent};
 use crate::net::doors::listener;
-use crate::net::doors::listener::{Bind, Doors};
+use crate::net::doors::listener::{Accepted, Bind, Doors};
 use crate::net::lanes::keeping::handshake_budget::HandshakeBudget;
 use crate::net::tls::error::TlsError;
 use crate::net::worker::Worker;
@@ -170,7 +171,8 @@ impl Server {
     /// stops by itself, and fails, when contact points turn out to lead to several clusters, or to
     /// nothing but proxies.
     pub async fn serve(self, mut stop: Receiver<()>) -> Result<(), ServerError> {
-        let Self { mut crew, mut doors, admin, pages, control, mut events, patience_us, .. } = self;
+        let Self { mut crew, doors, admin, pages, control, mut events, patience_us, .. } = self;
+        let mut doors = Some(doors);
         let (ask, mut reports) = control;
         let probes = tokio::spawn(http::serve(admin, Arc::clone(&pages)));
         let rotation =
@@ -181,10 +183,14 @@ impl Server {
         let mut patience = Box::pin(sleep(Duration::from_micros(patience_us)));
         while drain.phase() != Phase::Stopped {
             let serving = drain.phase() == Phase::Serving;
+            if !serving {
+                // Who comes now is told so at once, and does not wait in the kernel for the end.
+                doors = None;
+            }
             let rest = drain.deadline_us().map(|at| at.saturating_sub(clock::now_us()));
             tokio::select! {
                 _ = stop.recv() => end(&mut drain, &pages, &crew).await,
-                client = doors.accept(), if serving && open => {
+                client = next_client(&mut doors), if serving && open => {
                     crew.hand_out(client).await;
                 }
                 Some(report) = reports.recv() => {
@@ -228,6 +234,14 @@ impl Server {
             rotation.abort();
         }
         refused.map_or(Ok(()), |error| Err(ServerError::ContactPoints(error)))
+    }
+}
+
+/// The next client; nobody comes through doors that are gone.
+async fn next_client(doors: &mut Option<Doors>) -> Accepted {
+    match doors {
+        Some(doors) => doors.accept().await,
+        None => pending().await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Signals that end the process.
+//! Signals that end the process, and one that does not.
 
 use std::io;
 
@@ -14,25 +14,34 @@ pub enum Stop {
 }
 
 /// Listens to SIGTERM and SIGINT. The first drains; the next ends at once, for impatient people.
+/// SIGHUP, by which other servers are told to read their files again, ends nothing.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
-    /// Takes over both signals from the system's own way, which is to end at once. It needs a
+    /// Takes over the signals from the system's own way, which is to end at once. It needs a
     /// runtime.
     pub fn listen() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { terminate, interrupt, hang_up: signal(SignalKind::hangup())? })
     }
 
     /// Waits for the next signal. No signal is lost when the future is dropped.
     pub async fn next(&mut self) -> Stop {
-        tokio::select! {
-            _ = self.terminate.recv() => Stop::Terminate,
-            _ = self.interrupt.recv() => Stop::Interrupt,
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return Stop::Terminate,
+                _ = self.interrupt.recv() => return Stop::Interrupt,
+                _ = self.hang_up.recv() => tracing::info!(
+                    "SIGHUP: certificates and passwords are read again by themselves; a change of \
+                     settings needs a restart"
+                ),
+            }
         }
     }
 }
@@ -48,13 +57,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_signals_are_heard() {
+    fn both_signals_are_heard_and_a_hang_up_ends_nothing() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut signals = Signals::listen().unwrap();
-            for (flag, expected) in [("-TERM", Stop::Terminate), ("-INT", Stop::Interrupt)] {
+            let kill = |flag: &str| {
                 let mut kill = Command::new("kill");
                 assert!(kill.args([flag, &process::id().to_string()]).status().unwrap().success());
+            };
+            for (flag, expected) in [("-TERM", Stop::Terminate), ("-INT", Stop::Interrupt)] {
+                kill("-HUP");
+                kill(flag);
                 let heard = timeout(Duration::from_secs(20), signals.next()).await.unwrap();
                 assert_eq!(heard, expected);
             }

@@ -6,6 +6,10 @@ use crate::flow::outbox::Outbox;
 use crate::wire::compression::Compression;
 use crate::wire::decoder::FrameCutter;
 
+/// Longest body of a client that is not served yet, if longer ones are accepted at all: STARTUP
+/// and a login are short, and nobody shall fill our memory without one.
+pub const BODY_BYTES_BEFORE_LOGIN_MAX: u32 = 128 << 10;
+
 /// How far a client has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Phase {
@@ -46,7 +50,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A client that has said nothing yet.
+    /// A client that has said nothing yet; its cutter is to allow longer bodies once it is served.
     #[must_use]
     pub fn new(body_len_max: u32) -> Self {
         Self {
@@ -55,7 +59,7 @@ impl Session {
             compression: None,
             keyspace: None,
             subscription: Subscription::default(),
-            cutter: FrameCutter::new([3, 4], body_len_max),
+            cutter: FrameCutter::new([3, 4], body_len_max.min(BODY_BYTES_BEFORE_LOGIN_MAX)),
             outbox: Outbox::default(),
         }
     }

@@ -39,6 +39,7 @@ pub fn render(workers: &[WorkerReport], cluster: &ClusterReport) -> Result<Strin
     add_tls(&mut families, &cluster.tls);
     add_agreement(&mut families, workers);
     add_limits(&mut families, &cluster.limits);
+    families.number(&names::LOG_LINES_LOST, cluster.log_lines_lost);
     families.extend(ProcessCollector::for_self().collect());
     families.encode()
 }

@@ -1,12 +1,26 @@
 //! Logs to stderr, as text for people or as JSON for collectors.
+//!
+//! A thread of its own writes them: who reads our stderr may be slow, stuck or gone, and no request
+//! waits for that. Lines that find no room are lost and counted.
 
 use std::fmt;
 use std::io;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
+
+/// Lines that may wait to be written.
+const WAITING_LINES_MAX: usize = 4096;
+
+/// Longest line, bytes. What clients and nodes said may be in it.
+const LINE_BYTES_MAX: usize = 4096;
+
+/// Counts the lines that found no room.
+static LOST: OnceLock<ErrorCounter> = OnceLock::new();
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -70,15 +84,67 @@ pub fn check_level(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Writes what still waits, for a second at most, when it is dropped.
+#[derive(Debug)]
+#[must_use = "what still waits is written when it is dropped"]
+pub struct Log {
+    _writes_on: WorkerGuard,
+}
+
 /// Starts to log to stderr. Stdout stays free for what a command was asked to print.
-pub fn start(settings: &LogSettings) -> Result<(), String> {
+pub fn start(settings: &LogSettings) -> Result<Log, String> {
+    let (writer, log) = apart(io::stderr());
+    LOST.get_or_init(|| writer.error_counter());
     let init = match settings.format {
-        LogFormat::Text => builder(settings, io::stderr).finish().try_init(),
-        LogFormat::Json => {
-            builder(settings, io::stderr).json().flatten_event(true).finish().try_init()
-        }
+        LogFormat::Text => builder(settings, move || OneLine(writer.clone())).finish().try_init(),
+        LogFormat::Json => builder(settings, writer).json().flatten_event(true).finish().try_init(),
     };
-    init.map_err(|error| error.to_string())
+    init.map_err(|error| error.to_string())?;
+    Ok(log)
+}
+
+/// Lines that were lost since nobody took them.
+#[must_use]
+pub fn lines_lost() -> u64 {
+    let lost = LOST.get().map_or(0, ErrorCounter::dropped_lines);
+    u64::try_from(lost).unwrap_or(u64::MAX)
+}
+
+/// Keeps what is told on the line that it is told on. Names that clients send may have line ends in
+/// them, and commands for the terminal of whoever reads.
+struct OneLine<W>(W);
+
+impl<W: io::Write> io::Write for OneLine<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let mut told = String::with_capacity(text.len() + 1);
+        for letter in text.chars() {
+            if told.len() > LINE_BYTES_MAX {
+                told.push('…');
+                break;
+            }
+            if letter.is_control() {
+                told.extend(letter.escape_default());
+            } else {
+                told.push(letter);
+            }
+        }
+        told.push('\n');
+        self.0.write_all(told.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Has a thread of its own write to `out`.
+fn apart(out: impl io::Write + Send + 'static) -> (NonBlocking, Log) {
+    let builder = NonBlockingBuilder::default().lossy(true).thread_name("log");
+    let (writer, guard) = builder.buffered_lines_limit(WAITING_LINES_MAX).finish(out);
+    (writer, Log { _writes_on: guard })
 }
 
 type Builder<W> = tracing_subscriber::fmt::SubscriberBuilder<
@@ -95,6 +161,8 @@ where
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&settings.level))
         .with_ansi(false)
+        // It would say so on stderr, which is what fails.
+        .log_internal_errors(false)
         .with_writer(writer)
 }
 
@@ -158,6 +226,57 @@ mod tests {
         });
         let text = String::from_utf8(lines.try_iter().flatten().collect()).unwrap();
         assert!(text.contains("heard") && !text.contains("not heard"), "{text}");
+    }
+
+    #[test]
+    fn a_name_makes_no_line_of_its_own_and_none_without_end() {
+        let (writer, lines) = pipe();
+        let subscriber = builder(&settings("info"), move || OneLine(writer.clone())).finish();
+        with_default(subscriber, || {
+            tracing::info!(name = %"a\nb\u{1b}[31m", "told");
+            tracing::info!(name = %"ä".repeat(1 << 20), "told");
+        });
+        let told: Vec<String> =
+            lines.try_iter().map(|line| String::from_utf8(line).unwrap()).collect();
+        assert_eq!(told.len(), 2);
+        assert!(told[0].contains("a\\nb\\u{1b}[31m"), "{}", told[0]);
+        for line in told {
+            assert_eq!(line.find(char::is_control), Some(line.len() - 1));
+            assert!(line.len() < LINE_BYTES_MAX + 20);
+        }
+    }
+
+    /// Takes nothing until it is let go; then fails.
+    struct Stuck(mpsc::Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            self.0.recv().ok();
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn who_logs_waits_for_no_reader_and_falls_with_none() {
+        let (let_go, stuck) = mpsc::channel();
+        let (writer, log) = apart(Stuck(stuck));
+        let lost = writer.error_counter();
+        let subscriber = builder(&settings("info"), writer).finish();
+        with_default(subscriber, || {
+            for number in 0..2 * WAITING_LINES_MAX {
+                tracing::info!(number, "nobody reads this");
+            }
+            assert!(lost.dropped_lines() >= WAITING_LINES_MAX - 1);
+            drop(let_go);
+            for number in 0..10 {
+                tracing::info!(number, "nobody will");
+            }
+        });
+        drop(log);
     }
 
     #[test]

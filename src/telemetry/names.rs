@@ -292,6 +292,13 @@ pub const CREDENTIALS: Metric = gauge(
      own.",
 );
 
+/// `shardlane_log_lines_lost_total`
+pub const LOG_LINES_LOST: Metric = counter(
+    "shardlane_log_lines_lost_total",
+    &[],
+    "Log lines that were not written: whoever reads our stderr did not keep up.",
+);
+
 /// `shardlane_limit`
 pub const LIMITS: Metric = gauge(
     "shardlane_limit",
@@ -346,6 +353,7 @@ pub const ALL: &[Metric] = &[
     AGREEMENT_WAITS,
     AGREEMENT_TIMEOUTS,
     LIMITS,
+    LOG_LINES_LOST,
 ];
 
 #[cfg(test)]

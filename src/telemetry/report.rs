@@ -29,6 +29,8 @@ pub struct ClusterReport {
     pub dials: Vec<DialReport>,
     /// What there is to tell about TLS; nothing when it is off.
     pub tls: TlsReport,
+    /// Log lines that nobody took.
+    pub log_lines_lost: u64,
 }
 
 /// TLS on both sides.

@@ -42,11 +42,16 @@ impl FrameCutter {
         self.versions = [version; 2];
     }
 
+    /// From now on accepts bodies up to another limit.
+    pub fn allow(&mut self, body_len_max: u32) {
+        self.body_len_max = body_len_max;
+    }
+
     /// The next whole frame, header included, or `None` when `chunk` is used up.
     ///
     /// `chunk` is what was read last; each call takes the front off it. After an error the
     /// connection is of no use: nobody knows where the next frame begins. Only a frame that is too
-    /// long may be [passed over](Self::pass_over).
+    /// long may be [allowed](Self::allow) or [passed over](Self::pass_over).
     pub fn next_frame<'s, 'c: 's>(
         &'s mut self,
         chunk: &mut &'c mut [u8],

@@ -1,5 +1,6 @@
 //! Precedence, faults, and the files of `config/`.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 

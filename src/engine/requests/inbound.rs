@@ -4,7 +4,7 @@ use std::mem;
 
 use zeroize::Zeroize;
 
-use crate::engine::client::ClientKey;
+use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
 use crate::engine::order::Order;
 use crate::engine::tally::{Ask, Outcome};
@@ -49,7 +49,9 @@ impl Engine {
                 Ok(Some(frame)) => self.on_client_frame(client, frame),
                 Ok(None) => break Ok(()),
                 Err(error) => {
-                    if !self.passes_over(client, (&mut cutter, &mut rest), &error) {
+                    if !self.allows_more(client, &mut cutter, &error)
+                        && !self.passes_over(client, (&mut cutter, &mut rest), &error)
+                    {
                         break Err(error);
                     }
                 }
@@ -92,7 +94,7 @@ impl Engine {
                 // Here the frame's end is known: what is too long is what it holds.
                 if !error.is_fatal() || matches!(error, WireError::BodyTooLong { .. }) {
                     let asked = (client, header.stream);
-                    return self.refuse(asked, ask, error.code(), &told(&error));
+                    return self.refuse(asked, ask, error.code(), &self.told(&error));
                 }
                 self.tally.on_ended(ask, Outcome::Refused);
                 self.break_off(client, &error);
@@ -247,10 +249,11 @@ impl Engine {
     /// stands on stream 0 and is not compressed.
     fn break_off(&mut self, client: ClientKey, error: &WireError) {
         self.tally.clients_broken += 1;
+        let text = self.told(error);
         if let Some(entry) = self.clients.get_mut(client) {
             let version = entry.session.response_version();
             let out = entry.session.outbox.end();
-            error::write_error(out, version, 0, error.code(), &told(error));
+            error::write_error(out, version, 0, error.code(), &text);
         }
         self.close_after_flush(client);
     }
@@ -261,6 +264,31 @@ impl Engine {
         if let Some(entry) = self.clients.get_mut(client) {
             entry.session.phase = Phase::Closing;
             self.orders.push_back(Order::CloseClient(client));
+        }
+    }
+
+    /// The first request of a client that is longer than what a stranger may send: from now on it
+    /// may send more. `false` when it may not.
+    #[cold]
+    fn allows_more(&self, client: ClientKey, cutter: &mut FrameCutter, error: &WireError) -> bool {
+        let &WireError::BodyTooLong { len_max, .. } = error else { return false };
+        let all = self.settings.limits.frame_body_bytes_max;
+        let served = |entry: &Client| entry.session.phase == Phase::Ready;
+        if len_max >= all || !self.clients.get(client).is_some_and(served) {
+            return false;
+        }
+        cutter.allow(all);
+        true
+    }
+
+    /// What a client is told that is wrong with its bytes. Whoever reads it shall know which
+    /// server set the limit, and where.
+    fn told(&self, error: &WireError) -> String {
+        let &WireError::BodyTooLong { len_max, .. } = error else { return error.to_string() };
+        if len_max < self.settings.limits.frame_body_bytes_max {
+            format!("{error} for clients that have not logged in to shardlane")
+        } else {
+            format!("{error}, which is limits.frame_body_bytes_max of shardlane")
         }
     }
 
@@ -282,7 +310,7 @@ impl Engine {
         entry.passing_until_us = Some(self.now_us + PASSING_US_MAX);
         let ask = Opcode::from_byte(header.opcode).map_or(Ask::Session, Ask::of);
         self.tally.on_received(ask);
-        self.refuse((client, header.stream), ask, error.code(), &told(error));
+        self.refuse((client, header.stream), ask, error.code(), &self.told(error));
         true
     }
 
@@ -304,13 +332,4 @@ impl Engine {
 /// here: 5 and 6, and DataStax's own 1 and 2 with bit 6.
 fn is_newer(version: u8) -> bool {
     matches!(version, 5 | 6 | 0x41 | 0x42)
-}
-
-/// What a client is told that is wrong with its bytes. Whoever reads it shall know which server
-/// set the limit, and where.
-fn told(error: &WireError) -> String {
-    if matches!(error, WireError::BodyTooLong { .. }) {
-        return format!("{error}, which is limits.frame_body_bytes_max of shardlane");
-    }
-    error.to_string()
 }

@@ -12,6 +12,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
+use crate::flow::seldom::Seldom;
+use crate::net::clock;
 use crate::net::doors::unix_listener::UnixDoor;
 
 /// Connections that the kernel keeps until they are accepted: clients that come before the first
@@ -59,6 +61,7 @@ pub struct Doors {
     doors: Vec<Door>,
     /// Who is asked first; one that has much to do does not keep the others waiting.
     first: usize,
+    failures: Seldom,
 }
 
 impl Doors {
@@ -72,7 +75,8 @@ impl Doors {
             };
             door.map_err(|error| (bind.clone(), error))
         });
-        Ok(Self { doors: doors.collect::<Result<_, _>>()?, first: 0 })
+        let doors = doors.collect::<Result<_, _>>()?;
+        Ok(Self { doors, first: 0, failures: Seldom::default() })
     }
 
     /// Where it listens, with the ports that the kernel chose.
@@ -92,7 +96,9 @@ impl Doors {
             match poll_fn(|context| self.poll_accept(context)).await {
                 Ok(accepted) => return accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "a client could not be accepted");
+                    if let Some(left_out) = self.failures.next(clock::now_us()) {
+                        tracing::warn!(%error, left_out, "a client could not be accepted");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -1,6 +1,5 @@
 //! The PEM files of one side: read at once, then taken apart.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, RootCertStore};
 
+use crate::net::bounded_file;
 use crate::net::clock::unix_us;
 use crate::net::tls::error::{Fault, Part, TlsError};
 use crate::net::tls::validity::Validity;
@@ -59,7 +59,7 @@ impl TlsFiles {
 
 fn read(part: Part, path: Option<&Path>) -> Result<Option<Content>, TlsError> {
     let Some(path) = path.map(Path::to_owned) else { return Ok(None) };
-    match fs::read(&path) {
+    match bounded_file::read(&path) {
         Ok(bytes) => Ok(Some(Content { path, bytes })),
         Err(source) => Err(TlsError { part, path, fault: Fault::Unreadable(source) }),
     }

@@ -145,6 +145,8 @@ def faults_descriptors_run_out(stage):
             crowd.append(socket.create_connection((scene.proxy.host, 9042), 10))
         time.sleep(1)
         assert len(os.listdir("/proc/%d/fd" % process.pid)) == used + 20, "there was no shortage"
+        for _ in range(3):
+            assert fetch(scene.proxy.admin + "/livez")[0] == 200, "who looks whether it lives does not see it"
         scene.load.take_longest()
         scene.load.rounds_more(2)
         # With the load held still, what the proxy burns it burns on accepting in vain.

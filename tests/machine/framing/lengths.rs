@@ -101,3 +101,36 @@ fn an_announced_length_is_never_taken_for_memory() {
         assert_eq!(out.capacity(), 0);
     }
 }
+
+#[test]
+fn who_has_not_logged_in_cannot_fill_our_memory() {
+    let mut rig = Rig::new();
+    rig.lane(0, 0);
+    let client = rig.silent_client();
+    rig.send(client, &announced((128 << 10) + 1));
+    let answer = rig.answer(client);
+    assert_eq!((answer.stream(), answer.code()), (0, ErrorCode::INVALID));
+    let text = "exceeds the limit of 131072 for clients that have not logged in";
+    assert!(answer.body.windows(text.len()).any(|part| part == text.as_bytes()));
+    assert_eq!(rig.clients_to_close(), [client]);
+    rig.finish();
+}
+
+#[test]
+fn who_is_served_sends_long_requests_whole_or_in_pieces() {
+    let long = query(5, &"x".repeat(200 << 10));
+    for piece in [1, 9, 100 << 10, 1 << 20] {
+        let mut rig = Rig::new();
+        let lane = rig.lane(0, 0);
+        let client = rig.client();
+        let (head, rest) = long.split_at(20);
+        for byte in head.chunks(piece) {
+            rig.send(client, byte);
+        }
+        for part in rest.chunks(piece.max(1000)) {
+            rig.send(client, part);
+        }
+        assert_eq!(rig.requests(lane).remove(0).text().len(), 200 << 10, "in pieces of {piece}");
+        assert!(rig.clients_to_close().is_empty());
+    }
+}
