@@ -142,6 +142,9 @@ impl Reactor {
                 } else {
                     let fix = cure::of_dial(&error);
                     tracing::warn!(node = node.0, %error, retry_in_ms, fix, "no lane");
+                    if let Some(set) = self.desk.set_of(&set) {
+                        self.desk.believe(set);
+                    }
                 }
                 self.on_lane_refused(&set, &error);
             }
@@ -156,6 +159,7 @@ impl Reactor {
 
     fn on_lane_opened(&mut self, set: &LaneSet, serial: LaneSerial, lane: OpenedLane) {
         let Some(set) = self.desk.set_of(set) else { return };
+        self.desk.believe(set);
         let node = lane.node;
         if !self.desk.wants(set, node) {
             return;

@@ -366,6 +366,7 @@ impl Reactor {
         }
         self.drain_step(now_us);
         self.failover_step(now_us);
+        self.desk.on_time(now_us);
         self.announcer.lanes(!self.lane_slots.is_empty());
         self.announcer.make_up();
     }

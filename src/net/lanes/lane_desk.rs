@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 
+use crate::net::clock;
 use crate::net::failover::FailoverSettings;
 use crate::net::lanes::credential::Credential;
 use crate::net::lanes::dialling::dial::{Dialer, NodeTarget, OpenedLane};
@@ -25,6 +26,9 @@ use crate::upstream::lane::SetId;
 const INPUTS: usize = 1024;
 /// Reports of all keepers that may wait; a keeper that finds no room waits itself.
 const REPORTS: usize = 64;
+
+/// A keyspace that no node has taken, nor refused, within this time is asked of all of them, µs.
+const DOUBT_US: u64 = 200_000;
 
 /// What every keeper of a process is started with.
 #[derive(Clone, Debug)]
@@ -51,6 +55,8 @@ pub struct LaneDesk {
     settings: DeskSettings,
     jitter: Jitter,
     sets: BTreeMap<u16, LaneSet>,
+    /// Keyspaces that one node is asked for, since when: clients misspell them.
+    doubted_us: BTreeMap<u16, u64>,
     keepers: BTreeMap<(u16, NodeId), (NodeTarget, Sender<KeeperInput>)>,
     nodes: Vec<NodeTarget>,
     reports: Sender<LaneReport>,
@@ -66,6 +72,7 @@ impl LaneDesk {
             jitter: Jitter::new(settings.seed),
             settings,
             sets: BTreeMap::from([(SetId::PLAIN.0, plain)]),
+            doubted_us: BTreeMap::new(),
             keepers: BTreeMap::new(),
             nodes: Vec::new(),
             reports: sender,
@@ -99,11 +106,28 @@ impl LaneDesk {
         ended
     }
 
-    /// Opens lanes of a keyspace, with the rights of `home`.
+    /// Opens lanes of a keyspace, with the rights of `home`: to one node until that has taken it.
     pub fn open_set(&mut self, set: SetId, home: SetId, keyspace: Arc<str>) {
         let Some(plain) = self.sets.get(&home.0).cloned() else { return };
         self.sets.insert(set.0, LaneSet { keyspace: Some(keyspace), ..plain });
+        self.doubted_us.insert(set.0, clock::now_us());
         self.start(set, None);
+    }
+
+    /// There is such a keyspace, or the node that was asked cannot tell: lanes go to all nodes.
+    pub fn believe(&mut self, set: SetId) {
+        if self.doubted_us.remove(&set.0).is_some() {
+            self.start(set, None);
+        }
+    }
+
+    /// Time goes on: no client waits for one node alone.
+    pub fn on_time(&mut self, now_us: u64) {
+        let old = |since_us: &u64| now_us.saturating_sub(*since_us) >= DOUBT_US;
+        let sets = self.doubted_us.iter().filter(|(_, since_us)| old(since_us));
+        for set in sets.map(|(set, _)| SetId(*set)).collect::<Vec<_>>() {
+            self.believe(set);
+        }
     }
 
     /// Opens lanes of a credential; `first` is a connection that has it already.
@@ -147,6 +171,7 @@ impl LaneDesk {
     /// Ends the keepers of a set; its lanes are to be closed.
     pub fn close_set(&mut self, set: SetId) {
         self.sets.remove(&set.0);
+        self.doubted_us.remove(&set.0);
         self.keepers.retain(|(of, _), _| *of != set.0);
     }
 
@@ -195,9 +220,12 @@ impl LaneDesk {
 
     fn start(&mut self, number: SetId, mut first: Option<OpenedLane>) {
         let Some(set) = self.sets.get(&number.0).cloned() else { return };
-        for target in &self.nodes {
+        let count = self.nodes.len().max(1);
+        let doubted = self.doubted_us.contains_key(&number.0);
+        let only = doubted.then_some(usize::from(number.0) % count);
+        for (at, target) in self.nodes.iter().enumerate() {
             let key = (number.0, target.node);
-            if self.keepers.contains_key(&key) {
+            if self.keepers.contains_key(&key) || only.is_some_and(|only| only != at) {
                 continue;
             }
             let (sender, inputs) = mpsc::channel(INPUTS);

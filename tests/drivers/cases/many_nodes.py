@@ -82,3 +82,30 @@ def through_sim_python_with_some_nodes(stage):
         until("only the chosen ones are used again", narrow, 60)
         for key in keys:
             assert s.execute(st.read, st.ask(key)).one().v == "x"
+
+
+@case(deadline=90, together=2)
+def a_misspelt_keyspace_costs_one_connection(stage):
+    """`USE` of what is not there is refused in the node's words, and one node of four is asked for it, not all."""
+    from cassandra import InvalidRequest
+    sim = stage.sim(4, 2, 16)
+    proxy = stage.proxy(sim.hosts[0])
+
+    def refused():
+        found = [value for sample, value in proxy.metrics().items()
+                 if sample.startswith("shardlane_handshakes_total") and 'result="refused"' in sample]
+        return sum(found)
+    with direct.session(proxy.host) as s:
+        for n in range(40):
+            try:
+                s.execute("USE nope%d" % (n % 4))
+                raise AssertionError("nobody refused")
+            except InvalidRequest as e:
+                assert "nope" in str(e), e
+        asked = refused()
+        log("%d handshakes were refused" % asked)
+        assert 30 <= asked <= 60, "%d connections for 40 misspelt keyspaces" % asked
+        create(s, "there", 3, "")
+        s.execute("USE there")
+        s.execute("SELECT v FROM ints WHERE k = 1")
+        until("each node has a lane of the keyspace", lambda: min(connections(sim)) >= 3, 20)
