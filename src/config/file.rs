@@ -210,9 +210,9 @@ fn right_form(message: &str) -> Option<&'static str> {
     let (_, expected) = message.strip_prefix("invalid type: ")?.rsplit_once(", expected ")?;
     match expected {
         "i64" => Some("give a whole number without quotes, as 9042"),
-        "a string" => Some("give a text in quotes, as \"10.0.0.1\""),
+        "a string" => Some("give a text in quotes"),
         "a boolean" => Some("give true or false, without quotes"),
-        "a sequence" => Some("give a list in brackets, as [\"10.0.0.1\", \"10.0.0.2\"]"),
+        "a sequence" => Some("give a list in brackets, of texts in quotes"),
         table if table.starts_with("struct ") => Some(
             "give a table: its name in brackets on a line, as [limits], its keys on lines below",
         ),

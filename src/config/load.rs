@@ -359,6 +359,10 @@ fn check_agreement(reader: &mut Reader<'_>, settings: &Settings) {
     if is_same && sound(reader, "bind", "admin") {
         reader.refuse("admin", "the same as bind", "give another port");
     }
+    let twice = |at: &Bind| settings.bind.iter().filter(|bind| *bind == at).count() > 1;
+    if settings.bind.iter().any(twice) && sound(reader, "bind", "bind") {
+        reader.refuse("bind", "the same place twice", "give each once");
+    }
     if settings.rack.is_some() && settings.data_center.is_none() && !reader.is_faulty("data_center")
     {
         reader.refuse("rack", "a rack is preferred within a data centre", "set data_center too");

@@ -177,3 +177,12 @@ fn the_pods_file_runs_as_it_is() {
 fn a_variable_is_the_key_in_capitals() {
     assert_eq!(variable("limits.clients_max"), "SHARDLANE_LIMITS_CLIENTS_MAX");
 }
+
+#[test]
+fn a_place_is_given_once() {
+    let twice = [("bind", "127.0.0.1:9042,unix:/a,127.0.0.1:9042"), ("contact_points", "a")];
+    let loaded = read(&twice, &[], "");
+    assert!(loaded.accept().unwrap_err().to_string().contains("the same place twice"));
+    let once = [("bind", "127.0.0.1:9042,unix:/a,127.0.0.1:9043"), ("contact_points", "a")];
+    assert!(read(&once, &[], "").accept().is_ok());
+}

@@ -138,7 +138,9 @@ impl Door {
 pub fn fix(place: &Bind, error: &io::Error) -> &'static str {
     let is_path = matches!(place, Bind::Unix(_));
     let kind = error.kind();
-    if kind == io::ErrorKind::AddrInUse {
+    if kind == io::ErrorKind::AddrInUse && is_path {
+        "give another path, or end what listens here: `ss -lxp` names it"
+    } else if kind == io::ErrorKind::AddrInUse {
         "give another port, or end what holds this one: `ss -ltnpx` names it"
     } else if kind == io::ErrorKind::PermissionDenied && is_path {
         "give a folder where this user may make files"

@@ -64,7 +64,10 @@ impl Fault {
                 "give a PEM file; `openssl x509 -inform der` and `openssl pkcs12 -nokeys` make one"
             }
             Self::Absent(_) => "give a PEM file; `openssl pkcs12 -nocerts -nodes` makes one",
-            Self::Malformed(_) => "write the file anew, whole",
+            Self::Malformed(_) => {
+                "write the file anew, whole; keys are RSA of 2048 bits or more, ECDSA on P-256 or \
+                 P-384, or Ed25519"
+            }
             Self::EncryptedKey => "decrypt it with `openssl pkey`, and let nobody else read it",
             Self::KeyMismatch(_) => "give a certificate and its own key",
             Self::Expired(_) => "renew the certificate",
