@@ -10,6 +10,7 @@ use crate::sim::world::network::link::{Cut, End, LaneEnd, Link, LinkId};
 use crate::sim::world::proxy::crew::LaneSet;
 use crate::sim::world::proxy::greeting::{Greeted, Refused};
 use crate::sim::world::proxy::keeper::Keeper;
+use crate::sim::world::proxy::passing::is_large;
 use crate::sim::world::world::World;
 use crate::token::shard::ShardId;
 use crate::topology::id::NodeId;
@@ -290,6 +291,7 @@ impl World {
         let Some(lane) = link.lane() else { return };
         let Some(key) = lane.key.take() else { return };
         let (keeper, serial, node_gone) = (lane.keeper(), lane.serial, lane.node_gone);
+        self.counted.large_lost += u64::from(!lane.hostile && is_large(&lane.given));
         self.crew.get_mut(keeper.worker).lane_links.remove(&key);
         if node_gone {
             self.links.remove(&id);
@@ -310,10 +312,10 @@ impl World {
         let Some((worker, key)) = lane.and_then(|lane| Some((lane.worker, lane.key?))) else {
             return;
         };
-        let mut rest = self.take_arrived(id, false, usize::MAX);
+        let rest = self.take_arrived(id, false, usize::MAX);
         if !rest.is_empty() {
             self.release_streams(id, &rest);
-            self.input(worker, |engine| engine.on_lane_bytes(key, &mut rest, |_, _| 0));
+            self.give_lane_bytes((worker, key), rest);
         }
         self.tell(format_args!("lane {id} is gone"));
         self.close_lane(id);

@@ -7,4 +7,5 @@ pub(in crate::sim::world) mod greeting; // what is said before a connection is a
 pub(in crate::sim::world) mod keeper; // stands in for the lane keepers
 pub(in crate::sim::world) mod lanes; // dialling lanes, and their end
 pub(in crate::sim::world) mod logins; // stands in for the login desk
+pub(in crate::sim::world) mod passing; // large answers, which are not copied
 pub(in crate::sim::world) mod worker; // reads, feeds an engine, writes
