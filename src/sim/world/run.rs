@@ -131,6 +131,8 @@ impl World {
             ("large answers passed in part", self.counted.large_parted),
             ("large answers cut off by lanes", self.counted.large_lost),
             ("large answers cut off by clients", self.counted.large_left),
+            ("lanes opened on demand", self.counted.opened_on_demand),
+            ("lanes closed for idleness", self.counted.closed_unused),
             ("failovers", self.counted.failed_over),
             ("requests far away", self.counted.far),
         ]

@@ -162,7 +162,17 @@ impl Scenario {
         if chance.one_in(5) {
             self = self.with_large_rows(chance);
         }
+        if chance.one_in(8) {
+            // A request and its answer, then a handshake, are done before a lane counts as unused.
+            let idle_us = chance.number(&[150_000, 400_000, 1_500_000]);
+            self.limits.lane_unused_us = idle_us + self.latency_us * 20;
+        }
         self
+    }
+
+    /// Whether lanes are opened only when requests ask for them.
+    pub(super) fn on_demand(&self) -> bool {
+        self.limits.lane_unused_us > 0
     }
 
     /// So that a large answer takes some trips through the network, and not seconds.
@@ -194,8 +204,8 @@ impl Scenario {
     pub fn summary(&self) -> String {
         format!(
             "{} nodes × {} shards, RF {}, {} tablets, {} clients × {} requests, {} µs one way, \
-             {} B pipes, {} workers, {} roles, lanes {:?}, large rows: {}, {} data centers, faults \
-             {:?}",
+             {} B pipes, {} workers, {} roles, lanes {:?}, large rows: {}, lanes idle {} µs, {} data \
+             centers, faults {:?}",
             self.nodes,
             self.shards,
             self.factor,
@@ -208,6 +218,7 @@ impl Scenario {
             self.roles,
             self.lane_compression,
             self.large,
+            self.limits.lane_unused_us,
             self.centers,
             self.faults
         )

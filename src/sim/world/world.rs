@@ -160,6 +160,7 @@ impl World {
             Event::AskerClosed { link } => self.on_asker_closed(link),
             Event::Linger { link } => self.close_client(link),
             Event::LaneGone { link } => self.on_lane_gone(link),
+            Event::LaneCut { link } => self.cut_this_lane(link),
             Event::NodeClosed { link } => self.on_node_closed(link),
             Event::NodeAnswer { link, bytes } => self.on_node_answer(link, &bytes),
             Event::ProxyTurn { worker } => self.on_proxy_turn(worker),

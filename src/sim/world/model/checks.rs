@@ -61,6 +61,10 @@ pub(in crate::sim::world) struct Counted {
     pub(in crate::sim::world) large_lost: u64,
     /// Large answers that had begun to leave when their client went.
     pub(in crate::sim::world) large_left: u64,
+    /// Lanes that were opened since requests asked for their shards.
+    pub(in crate::sim::world) opened_on_demand: u64,
+    /// Lanes that were closed since no request used them.
+    pub(in crate::sim::world) closed_unused: u64,
     /// Mixes all that the engine sent: the same for the same seed.
     pub(in crate::sim::world) print: u64,
 }
@@ -109,7 +113,10 @@ impl World {
             if frame.header.version != 4 || frame.header.flags & !FLAG_TRACING != 0 {
                 broken = Some(format!("a frame left as {:?}", frame.header));
             }
-            let before = lane.taken.insert(stream, frame.number_on_lane(lane.metadata_ids));
+            let number = frame.number_on_lane(lane.metadata_ids);
+            let record = number.and_then(|number| self.ledger.get(number));
+            lane.used_us = lane.used_us.max(record.map_or(0, |record| record.asked_us));
+            let before = lane.taken.insert(stream, number);
             if before.is_some() && !lane.hostile {
                 broken = Some(format!("stream {stream} of lane {id} is used again unanswered"));
             }

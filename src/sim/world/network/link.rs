@@ -130,6 +130,8 @@ pub(in crate::sim::world) struct LaneEnd {
     pub(in crate::sim::world) set: u16,
     /// Its node.
     pub(in crate::sim::world) node: usize,
+    /// Its shard.
+    pub(in crate::sim::world) shard: u16,
     /// The keeper's name for it.
     pub(in crate::sim::world) serial: LaneSerial,
     /// The node's name for it.
@@ -159,6 +161,8 @@ pub(in crate::sim::world) struct LaneEnd {
     pub(in crate::sim::world) metadata_ids: bool,
     /// When the engine last wrote or heard anything on it, µs.
     pub(in crate::sim::world) moved_us: u64,
+    /// When a request that left on it was asked, or when it was opened, µs: it was not used before.
+    pub(in crate::sim::world) used_us: u64,
     /// The node has closed its side.
     pub(in crate::sim::world) node_gone: bool,
 }

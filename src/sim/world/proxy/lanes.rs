@@ -88,7 +88,11 @@ impl World {
                 if !self.keepers.contains_key(&key) {
                     let seed = self.chance.bits();
                     let each = of.keyspace.is_none();
-                    let wanted = if each { Wanted::EachShard } else { Wanted::One };
+                    let wanted = match each {
+                        true if self.scenario.on_demand() => Wanted::ShardsInUse,
+                        true => Wanted::EachShard,
+                        false => Wanted::One,
+                    };
                     self.keepers.insert(key, Keeper::new(wanted, seed));
                     self.on_keeper_wakes(key);
                 }
@@ -140,7 +144,10 @@ impl World {
                     }
                     return;
                 }
-                Next::Dial(dial) => self.dial(key, dial),
+                Next::Dial(dial) => {
+                    self.check_called_for(key, dial);
+                    self.dial(key, dial);
+                }
             }
         }
     }
@@ -204,11 +211,14 @@ impl World {
             keeper.block_port(now);
         }
         if opened.is_resharded {
+            keeper.called_for.clear();
+            keeper.asked_for.clear();
             self.tell(format_args!("node {} has other shards", key.node));
             self.close_lanes_of(&[key]);
         }
         match opened.arrival {
             Arrival::Lane(serial) => {
+                self.note_called_for(key, greeted.shard);
                 let KeeperKey { worker, set, node } = key;
                 let of = self.crew.get(worker).sets.get(&set).cloned().unwrap_or_default();
                 let lane = LaneEnd {
@@ -216,6 +226,7 @@ impl World {
                     worker,
                     set,
                     node,
+                    shard: greeted.shard,
                     serial,
                     connection: greeted.connection,
                     keyspace: of.keyspace.map(|name| name.to_string()),
@@ -230,6 +241,7 @@ impl World {
                     hostile: false,
                     metadata_ids: greeted.metadata_ids,
                     moved_us: now,
+                    used_us: now,
                     node_gone: false,
                 };
                 self.on_lane_open(lane, greeted);

@@ -2,6 +2,7 @@
 
 pub(in crate::sim::world) mod control; // stands in for the control connection
 pub(in crate::sim::world) mod crew; // the workers
+mod demand; // lanes that are opened when requests ask for them
 mod failover; // other data centers
 pub(in crate::sim::world) mod greeting; // what is said before a connection is anybody's
 pub(in crate::sim::world) mod keeper; // stands in for the lane keepers

@@ -10,7 +10,7 @@ use crate::sim::world::proxy::crew::Worker;
 use crate::sim::world::world::World;
 
 /// The shortest frame that is passed on.
-const LARGE_BYTES: usize = 24 << 10;
+pub(in crate::sim::world) const LARGE_BYTES: usize = 24 << 10;
 
 /// Whether a large frame has begun there, and lacks its end.
 pub(in crate::sim::world) fn is_large(cutter: &Cutter) -> bool {

@@ -8,6 +8,7 @@ use crate::engine::engine::Engine;
 use crate::engine::order::{News, Order};
 use crate::sim::world::agenda::Event;
 use crate::sim::world::network::link::{End, Link, LinkId};
+use crate::sim::world::proxy::lanes::KeeperKey;
 use crate::sim::world::world::World;
 
 /// How long a client that was told that it is closed may take to read that.
@@ -172,8 +173,11 @@ impl World {
         match order {
             Order::OpenSet { set, keyspace } => self.open_set(worker, set, keyspace),
             Order::CloseSet(set) => self.close_set(worker, set.0),
-            // Lanes are opened ahead here, and never closed for want of requests.
-            Order::CloseUnused(_) | Order::OpenLane { .. } => {}
+            Order::CloseUnused(lane) => self.close_unused(worker, lane),
+            Order::OpenLane { set, node, shard } => {
+                let node = usize::from(node.0);
+                self.on_asked_for(KeeperKey { worker, set: set.0, node }, shard);
+            }
             Order::CloseLane(lane) => {
                 if let Some(id) = self.crew.get(worker).lane_links.get(&lane).copied() {
                     self.tell(format_args!("the engine closes lane {id}"));
