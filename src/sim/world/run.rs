@@ -134,6 +134,7 @@ impl World {
             ("lanes opened on demand", self.counted.opened_on_demand),
             ("lanes closed for idleness", self.counted.closed_unused),
             ("failovers", self.counted.failed_over),
+            ("other nodes used", self.counted.widened),
             ("requests far away", self.counted.far),
         ]
     }

@@ -167,7 +167,23 @@ impl Scenario {
             let idle_us = chance.number(&[150_000, 400_000, 1_500_000]);
             self.limits.lane_unused_us = idle_us + self.latency_us * 20;
         }
+        let local = self.nodes.div_ceil(self.centers);
+        if chance.one_in(8) && local > 1 {
+            let some = usize::try_from(chance.number(&[1, 1, 2])).unwrap_or(1);
+            self.failover.local_nodes_max = some.min(local - 1);
+            if harsh {
+                self.faults.push(FaultKind::Kill);
+            }
+            if self.centers == 1 {
+                self.failover.after_ms = chance.between(100, 1_000);
+            }
+        }
         self
+    }
+
+    /// Whether lanes lead to some nodes of our data center only.
+    pub(super) fn some_nodes(&self) -> bool {
+        self.failover.local_nodes_max > 0
     }
 
     /// Whether lanes are opened only when requests ask for them.
@@ -204,8 +220,8 @@ impl Scenario {
     pub fn summary(&self) -> String {
         format!(
             "{} nodes × {} shards, RF {}, {} tablets, {} clients × {} requests, {} µs one way, \
-             {} B pipes, {} workers, {} roles, lanes {:?}, large rows: {}, lanes idle {} µs, {} data \
-             centers, faults {:?}",
+             {} B pipes, {} workers, {} roles, lanes {:?}, large rows: {}, lanes idle {} µs, {} nodes \
+             chosen, {} data centers, faults {:?}",
             self.nodes,
             self.shards,
             self.factor,
@@ -219,6 +235,7 @@ impl Scenario {
             self.lane_compression,
             self.large,
             self.limits.lane_unused_us,
+            self.failover.local_nodes_max,
             self.centers,
             self.faults
         )

@@ -83,7 +83,7 @@ impl World {
         })?;
         let settings = EngineSettings {
             limits: scenario.limits,
-            some_nodes: false,
+            some_nodes: scenario.some_nodes(),
             rack: scenario.seed.is_multiple_of(3).then(|| "r1".into()),
             has_peers: true,
             compression_told: Vec::new(),

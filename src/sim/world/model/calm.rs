@@ -56,7 +56,7 @@ impl World {
         let nodes = self.cluster.members.iter().filter(|member| member.belongs()).count();
         silent
             && self.crew.all().all(|worker| {
-                worker.picture.1 == nodes && worker.failover.remote_nodes().is_empty()
+                worker.picture.1 == nodes && !worker.failover.is_active() && !worker.is_wide()
             })
             && !self.links.values().any(|link| lost(&link.end))
             && self.ledger.waiting().next().is_none()
@@ -131,7 +131,7 @@ impl World {
         }
         let all: u64 = missed.values().sum();
         self.tell(format_args!("{} tablets, {all} misses", missed.len()));
-        if handle.keyspace == 1 && all > 0 {
+        if handle.keyspace == 1 && all > 0 && !self.scenario.some_nodes() {
             self.blame(format_args!("{all} requests for rows on the ring went astray"));
         }
     }
@@ -156,9 +156,11 @@ impl World {
     }
 
     /// A copy that comes too late teaches nothing, for its answer is dropped unread; and the only
-    /// replica may stand in the other data center.
+    /// replica may stand in the other data center, or be a node that was not chosen.
     pub(in crate::sim::world) fn misses_anyway(&self) -> bool {
-        self.scenario.limits.speculative_delay_us > 0 || self.scenario.centers > 1
+        self.scenario.limits.speculative_delay_us > 0
+            || self.scenario.centers > 1
+            || self.scenario.some_nodes()
     }
 
     /// What one worker has learned, the other need not learn again, unless the message was lost.

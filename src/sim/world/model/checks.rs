@@ -53,6 +53,8 @@ pub(in crate::sim::world) struct Counted {
     pub(in crate::sim::world) failed_over: u64,
     /// Requests that arrived there.
     pub(in crate::sim::world) far: u64,
+    /// Times that a worker went to nodes that were not chosen.
+    pub(in crate::sim::world) widened: u64,
     /// Large answers that a client's connection took whole, without a copy.
     pub(in crate::sim::world) large_passed: u64,
     /// Large answers of which it took the beginning, and which were copied from there on.
@@ -106,7 +108,7 @@ impl World {
                 && frame.opcode() != Some(Opcode::Options)
             {
                 if *rest == 0 {
-                    broken = Some(format!("lane {id} is used although a local one is up"));
+                    broken = Some(format!("lane {id} is used although its node is left"));
                 }
                 *rest = rest.saturating_sub(frame_bytes);
             }

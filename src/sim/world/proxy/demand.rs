@@ -15,7 +15,8 @@ impl World {
         // A data center that was left and is used again may have two for a while.
         let lane = self.lanes_of_keeper(key).find(|(_, lane)| there(lane)).map(|(id, _)| id);
         if let Some(id) = lane.filter(|_| self.scenario.centers == 1) {
-            return self.blame(format_args!("{shard:?} of {key:?} is asked for, and has lane {id}"));
+            return self
+                .blame(format_args!("{shard:?} of {key:?} is asked for, and has lane {id}"));
         }
         self.tell(format_args!("{shard:?} of {key:?} is asked for"));
         if let Some(keeper) = self.keepers.get_mut(&key) {
