@@ -61,7 +61,7 @@ pub(crate) fn run(data: &[u8]) {
     }
     let quoted = statement_text::quote(text);
     let back = statement_text::classify(&format!("USE {quoted}"), None);
-    assert_eq!(back, StatementText::Use(Some(text.to_owned())));
+    assert_eq!(back, StatementText::Use(text.to_owned()));
 }
 
 fn ask(facade: &Facade, text: &str, keyspace: Option<&str>, parameters: &[u8]) {

@@ -24,7 +24,7 @@ pub enum ConfigError {
     Toml {
         /// The file.
         path: PathBuf,
-        /// The parser's own words, with line and caret.
+        /// The parser's own words, with line, column and key.
         detail: String,
     },
     /// A value that its setting cannot take.

@@ -154,7 +154,7 @@ struct Log {
 pub struct FileText {
     /// Text of each key, as `table.key`. Lists are joined by commas, as flags write them.
     pub values: BTreeMap<String, String>,
-    /// Each complaint with its line and caret.
+    /// Each complaint with its place, and the key that it is about.
     pub complaints: Vec<String>,
 }
 
@@ -169,12 +169,12 @@ pub fn parse(text: &str) -> FileText {
             Ok(file) => return FileText { values: flatten(&file), complaints },
             Err(error) => error,
         };
-        let right = right_form(error.message());
-        complaints.push(match right {
-            Some(right) => format!("{}\n{right}", error.to_string().trim_end()),
-            None => error.to_string(),
-        });
         let span = error.span();
+        let mut told = tell(&rest, span.as_ref(), error.message());
+        if let Some(right) = right_form(error.message()) {
+            told = format!("{told}\n{right}");
+        }
+        complaints.push(told);
         let blanked = span
             .as_ref()
             .and_then(|span| blank_entry(&rest, span))
@@ -185,6 +185,24 @@ pub fn parse(text: &str) -> FileText {
             Some(_) | None => return FileText { values: BTreeMap::new(), complaints },
         }
     }
+}
+
+/// A complaint with its place. Of the line only what stands before a value is shown: somebody may
+/// have put a password into it.
+fn tell(text: &str, span: Option<&Range<usize>>, message: &str) -> String {
+    let message = message.trim_end();
+    let before = span.and_then(|span| text.get(..span.start));
+    let Some(before) = before else { return message.to_owned() };
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let number = before.matches('\n').count() + 1;
+    let column = before.get(start..).map_or(0, |before| before.chars().count()) + 1;
+    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default().trim();
+    let shown = match line.split_once('=') {
+        Some((key, _)) => format!(" at `{} = …`", key.trim()),
+        None if line.starts_with('[') => format!(" at `{line}`"),
+        None => String::new(),
+    };
+    format!("line {number}, column {column}{shown}: {message}")
 }
 
 /// What would be right in place of a value of a wrong type, by the parser's words about it.
@@ -307,11 +325,31 @@ mod tests {
     fn every_wrong_type_and_unknown_key_is_told_with_its_line() {
         let file = parse("port = 'x'\nprot = 1\nworkers = 2\n[limits]\nclients_max = true\n");
         assert_eq!(file.complaints.len(), 3, "{:#?}", file.complaints);
-        for line in ["at line 1,", "at line 2,", "at line 5,"] {
+        let places = [
+            "line 1, column 8 at `port = …`",
+            "line 2, column 1 at `prot = …`",
+            "line 5, column 15 at `clients_max = …`",
+        ];
+        for line in places {
             assert!(file.complaints.iter().any(|text| text.contains(line)), "{line}");
         }
-        assert!(file.complaints.iter().all(|text| text.contains('^')));
         assert_eq!(file.values.get("workers").map(String::as_str), Some("2"));
+    }
+
+    #[test]
+    fn no_complaint_shows_what_may_be_a_password() {
+        for text in [
+            "[auth]\npassword = \"hunter2\"\n",
+            "[auth]\nmode = \"none\" hunter2\n",
+            "password = hunter2",
+            "password: hunter2",
+            "[auth]\nx = \"\"\"\nhunter2 \\q",
+            "x = { password = \"hunter2\" }",
+        ] {
+            let complaints = parse(text).complaints;
+            assert!(!complaints.is_empty(), "{text}");
+            assert!(!complaints.concat().contains("hunter2"), "{complaints:#?}");
+        }
     }
 
     #[test]

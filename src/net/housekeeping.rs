@@ -136,8 +136,13 @@ impl Reactor {
         match report {
             LaneReport::Up { set, serial, lane } => self.on_lane_opened(&set, serial, lane),
             LaneReport::Failed { node, set, error, retry_in_ms } => {
-                let fix = cure::of_dial(&error);
-                tracing::warn!(node = node.0, %error, retry_in_ms, fix, "no lane");
+                if let DialError::Refused(_, Step::Use) = error {
+                    // Its client hears that in the node's own words.
+                    tracing::debug!(node = node.0, %error, "no lane of a keyspace");
+                } else {
+                    let fix = cure::of_dial(&error);
+                    tracing::warn!(node = node.0, %error, retry_in_ms, fix, "no lane");
+                }
                 self.on_lane_refused(&set, &error);
             }
             LaneReport::Resharded { node, set, .. } => {

@@ -13,6 +13,31 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// A `USE` that is more than a name. A server that takes it would switch a lane that others
+    /// share.
+    #[must_use]
+    pub fn more_than_use() -> Self {
+        let text = "USE takes the name of a keyspace and nothing else".to_owned();
+        Self { code: ErrorCode::SYNTAX_ERROR, text }
+    }
+
+    /// A SELECT whose table stands too far behind to be looked for: others wait meanwhile.
+    #[must_use]
+    pub fn no_table() -> Self {
+        let text = "this SELECT has no FROM among its first million words".to_owned();
+        Self { code: ErrorCode::SYNTAX_ERROR, text }
+    }
+
+    /// A SELECT by which a node would show the nodes behind us.
+    #[must_use]
+    pub fn shows_nodes(table: &str) -> Self {
+        let text = format!(
+            "shardlane answers for system.{table} where nodes are named, and does not understand \
+             this SELECT; ask for *, columns or count(*), with conditions on columns by = and IN"
+        );
+        Self { code: ErrorCode::INVALID, text }
+    }
+
     /// A column that the table does not have.
     #[must_use]
     pub fn unrecognized_name(name: &str) -> Self {

@@ -4,7 +4,12 @@
 //! Called for each QUERY and PREPARE: most texts are told apart by their first letters.
 
 use crate::session::lexer::Lexer;
-use crate::session::system_select::{SystemSelect, SystemTable};
+use crate::session::refusal::Refusal;
+use crate::session::system_select::{SystemSelect, SystemTable, shows_nodes};
+
+/// Words of a selection that are looked through for its FROM, in some 15 ms at worst. No table has
+/// so many columns: their number has two bytes.
+const SELECTION_WORDS_MAX: usize = 1 << 20;
 
 /// A statement, by who answers it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -12,10 +17,9 @@ pub enum StatementText {
     /// The session, as the one node that the driver may see.
     Local(Box<SystemSelect>),
     /// `USE`: the session switches to this keyspace once a node has confirmed that it exists.
-    ///
-    /// `None` when what follows is not just a name. Such a text must not reach a shared lane: a
-    /// server that takes it would switch the lane for everybody.
-    Use(Option<String>),
+    Use(String),
+    /// Nobody: it must not reach a node.
+    Refused(Refusal),
     /// A node.
     Other,
 }
@@ -28,7 +32,10 @@ pub fn classify(text: &str, keyspace: Option<&str>) -> StatementText {
         Some(verb) if verb.is("SELECT") => classify_select(words, keyspace),
         Some(verb) if verb.is("USE") => {
             let name = words.take_name();
-            StatementText::Use(name.filter(|_| words.take_end()))
+            match name.filter(|_| words.take_end()) {
+                Some(name) => StatementText::Use(name),
+                None => StatementText::Refused(Refusal::more_than_use()),
+            }
         }
         Some(_) | None => StatementText::Other,
     }
@@ -49,8 +56,10 @@ pub fn quote(name: &str) -> String {
 fn classify_select(selection: Lexer<'_>, keyspace: Option<&str>) -> StatementText {
     let mut words = selection;
     // FROM is reserved: unquoted, it ends the selection wherever it stands.
-    if !words.by_ref().any(|word| word.is("FROM")) {
-        return StatementText::Other;
+    if !words.by_ref().take(SELECTION_WORDS_MAX).any(|word| word.is("FROM")) {
+        let ended = words.peek().is_none();
+        let refused = || StatementText::Refused(Refusal::no_table());
+        return if ended { StatementText::Other } else { refused() };
     }
     let Some(first) = words.next() else { return StatementText::Other };
     let qualified = words.take_sign('.');
@@ -64,6 +73,9 @@ fn classify_select(selection: Lexer<'_>, keyspace: Option<&str>) -> StatementTex
     };
     match SystemSelect::parse(table, selection, words) {
         Some(select) => StatementText::Local(Box::new(select)),
+        None if shows_nodes(selection) => {
+            StatementText::Refused(Refusal::shows_nodes(table.name()))
+        }
         None => StatementText::Other,
     }
 }

@@ -1,7 +1,8 @@
 //! A SELECT from a table that the session answers: `system.local`, `system.peers`, `peers_v2`.
 //!
 //! Only what drivers and people ask of these tables is understood. Anything else (functions,
-//! GROUP BY, filters by other columns) goes to a node, which also words the errors.
+//! GROUP BY, filters by other columns) goes to a node, which also words the errors, unless its
+//! answer could name a node.
 
 use crate::session::lexer::{Lexer, Word};
 
@@ -269,6 +270,38 @@ impl SystemSelect {
         }
         self.parse_marker(words, "[timeout]", Purpose::Timeout).map(|_| ())
     }
+}
+
+/// Columns by which a node may be found or told apart.
+const OF_NODES: [&str; 14] = [
+    "broadcast_address",
+    "broadcast_port",
+    "host_id",
+    "listen_address",
+    "listen_port",
+    "native_address",
+    "native_port",
+    "peer",
+    "peer_port",
+    "preferred_ip",
+    "preferred_port",
+    "rpc_address",
+    "rpc_port",
+    "tokens",
+];
+
+/// Whether a selection, up to its FROM, has anything by which a node may be found.
+pub(in crate::session) fn shows_nodes(mut selection: Lexer<'_>) -> bool {
+    let mut before = None;
+    while let Some(word) = selection.next().filter(|word| !word.is("FROM")) {
+        let all = word == Word::Sign('*') && before != Some(Word::Sign('('));
+        let column = word.name().is_some_and(|name| OF_NODES.contains(&name.as_str()));
+        if all || column {
+            return true;
+        }
+        before = Some(word);
+    }
+    false
 }
 
 /// Takes a modifier of the selection, unless the word is the name of a column or a function.

@@ -72,14 +72,19 @@ impl Engine {
             let stream = Header::peek(&frame).map_or(0, |header| header.stream);
             match refusal {
                 Some(refusal) => self.pass_refusal(client, stream, refusal),
-                None => {
-                    let text = "shardlane could not open a connection for this keyspace";
-                    self.leave(client);
-                    self.refuse((client, stream), Ask::Query, ErrorCode::OVERLOADED, text);
-                }
+                None => self.refuse_waiting(client, stream),
             }
             self.on_use_ended(client);
         }
+    }
+
+    fn refuse_waiting(&mut self, client: ClientKey, stream: i16) {
+        if self.clients.get(client).is_none() {
+            return self.on_ended(Opcode::Query, Outcome::Abandoned);
+        }
+        let text = "shardlane could not open a connection for this keyspace";
+        self.leave(client);
+        self.refuse((client, stream), Ask::Query, ErrorCode::OVERLOADED, text);
     }
 
     fn pass_refusal(&mut self, client: ClientKey, stream: i16, refusal: &[u8]) {
@@ -183,6 +188,7 @@ impl Engine {
     pub(in crate::engine) fn retire_set(&mut self, id: SetId) {
         let Some(set) = self.sets.get_mut(id).filter(|set| !set.gone) else { return };
         set.gone = true;
+        let waiting = std::mem::take(&mut set.waiting);
         let instead = if set.home == id { SetId::NOWHERE } else { set.home };
         self.sets.gone.push_back(id);
         self.orders.push_back(Order::CloseSet(id));
@@ -196,6 +202,10 @@ impl Engine {
             }
         }
         self.forget_parked_route(id, instead);
+        for Waiting { client, frame, .. } in waiting {
+            self.refuse_waiting(client, Header::peek(&frame).map_or(0, |header| header.stream));
+            self.on_use_ended(client);
+        }
     }
 
     /// Sends the `USE` requests that waited for a lane of the set.
@@ -219,14 +229,16 @@ impl Engine {
     /// The lane of a `USE` is gone: it waits for the next.
     pub(in crate::engine) fn retry_use(&mut self, client: ClientKey, set: SetId, pending: Pending) {
         let since_us = pending.arrived_us;
-        if pending.frame.is_empty() {
-            let text = "shardlane lost the connection on which it said USE";
-            return self.give_up(pending, ErrorCode::OVERLOADED, text);
+        match self.sets.get_mut(set).filter(|set| !set.gone && !pending.frame.is_empty()) {
+            Some(entry) => {
+                entry.waiting.push(Waiting { client, frame: pending.frame, since_us });
+                self.use_waiting(set);
+            }
+            None => {
+                let text = "shardlane lost the connection on which it said USE";
+                self.give_up(pending, ErrorCode::OVERLOADED, text);
+            }
         }
-        if let Some(entry) = self.sets.get_mut(set) {
-            entry.waiting.push(Waiting { client, frame: pending.frame, since_us });
-        }
-        self.use_waiting(set);
     }
 
     /// A node accepted a client's `USE`.

@@ -171,8 +171,8 @@ impl Engine {
             StatementText::Local(select) => {
                 self.answer_select(Ask::Query, asked, &select, &query.parameters.values);
             }
-            StatementText::Use(Some(keyspace)) => self.on_use(client, &keyspace, frame),
-            StatementText::Use(None) => self.refuse_use(Ask::Query, asked),
+            StatementText::Use(keyspace) => self.on_use(client, &keyspace, frame),
+            StatementText::Refused(why) => self.refuse(asked, Ask::Query, why.code, &why.text),
         }
         true
     }
@@ -187,11 +187,11 @@ impl Engine {
         let id = system_tables::facade_id(entry.session.keyspace.as_deref(), text);
         let (statement, message) = match self.classify(client, text) {
             StatementText::Other => return false,
-            StatementText::Use(None) => {
-                self.refuse_use(Ask::Prepare, (client, stream));
+            StatementText::Refused(why) => {
+                self.refuse((client, stream), Ask::Prepare, why.code, &why.text);
                 return true;
             }
-            StatementText::Use(Some(keyspace)) => {
+            StatementText::Use(keyspace) => {
                 (LocalStatement::Use(keyspace), prepared_use(&id, version))
             }
             StatementText::Local(select) => {
@@ -287,12 +287,6 @@ impl Engine {
             }
             Err(refusal) => self.refuse((client, stream), ask, refusal.code, &refusal.text),
         }
-    }
-
-    /// A `USE` that is more than a name would switch a lane that others share.
-    fn refuse_use(&mut self, ask: Ask, asked: (ClientKey, i16)) {
-        let text = "USE takes the name of a keyspace and nothing else";
-        self.refuse(asked, ask, ErrorCode::SYNTAX_ERROR, text);
     }
 
     fn classify(&self, client: ClientKey, text: &str) -> StatementText {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::session::system_select::{Marker, Purpose, Relation, Selector, Source, Term};
+use crate::wire::response::error::ErrorCode;
 
 fn local(text: &str) -> SystemSelect {
     let StatementText::Local(select) = classify(text, None) else { panic!("{text} is not local") };
@@ -11,8 +12,13 @@ fn local(text: &str) -> SystemSelect {
 }
 
 fn used(text: &str) -> Option<String> {
-    let StatementText::Use(name) = classify(text, None) else { panic!("{text} is not USE") };
-    name
+    match classify(text, None) {
+        StatementText::Use(name) => Some(name),
+        StatementText::Refused(why) if why == Refusal::more_than_use() => None,
+        other @ (StatementText::Local(_) | StatementText::Refused(_) | StatementText::Other) => {
+            panic!("{text} is not USE: {other:?}")
+        }
+    }
 }
 
 #[test]
@@ -54,6 +60,34 @@ fn a_use_without_just_a_name_is_still_use() {
 }
 
 #[test]
+fn a_selection_without_an_end_is_not_looked_through() {
+    let select = |words: usize| format!("SELECT {} FROM system.local", "a ".repeat(words));
+    let refused = StatementText::Refused(Refusal::no_table());
+    assert_eq!(classify(&select(SELECTION_WORDS_MAX), None), refused);
+    assert_ne!(classify(&select(SELECTION_WORDS_MAX - 1), None), refused);
+    let unfinished = "a ".repeat(SELECTION_WORDS_MAX);
+    assert_eq!(classify(&format!("SELECT {unfinished}"), None), StatementText::Other);
+    assert_eq!(classify(&format!("SELECT {unfinished};"), None), refused);
+}
+
+#[test]
+fn no_text_shows_a_node_because_it_is_not_understood() {
+    for text in [
+        "SELECT * FROM system.local.x",
+        "SELECT * FROM system.local LIMIT 0",
+        "SELECT rpc_address, now() FROM system.local",
+        "SELECT cast(\"host_id\" AS text) FROM system.local",
+        "SELECT count(*), tokens, 1 FROM system.local",
+        "SELECT JSON *, 1 FROM system.peers",
+        "SELECT key, 0 AS x, PEER FROM system.peers",
+    ] {
+        let StatementText::Refused(why) = classify(text, None) else { panic!("{text}") };
+        assert_eq!(why.code, ErrorCode::INVALID);
+    }
+    assert_eq!(classify("SELECT count(*), now() FROM system.local", None), StatementText::Other);
+}
+
+#[test]
 fn other_statements_go_to_a_node() {
     for text in [
         "",
@@ -72,7 +106,6 @@ fn other_statements_go_to_a_node() {
         "SELECT * FROM system.\"LOCAL\"",
         "SELECT * FROM system.size_estimates",
         "SELECT * FROM system_schema.tables",
-        "SELECT * FROM system.local.x",
         "SELECT now() FROM system.local",
         "SELECT 1 FROM system.local",
         "SELECT key, FROM system.local",
@@ -212,6 +245,6 @@ proptest! {
     #[test]
     fn use_is_found_behind_any_blanks(blanks in "([ \t\r\n]|--[a-z ]*\n|//[a-z ]*\r|/\\*[a-z -]*\\*/){0,6}") {
         let text = format!("{blanks}uSe{blanks} ks{blanks};{blanks}");
-        prop_assert_eq!(classify(&text, None), StatementText::Use(Some("ks".to_owned())));
+        prop_assert_eq!(classify(&text, None), StatementText::Use("ks".to_owned()));
     }
 }

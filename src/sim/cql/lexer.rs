@@ -113,11 +113,11 @@ impl<'a> Lexer<'a> {
                     return Err(self.refuse("mismatched character '<EOF>' expecting set null"));
                 };
                 self.advance(end + 1);
-            } else if self.rest.starts_with("/*") {
-                let Some(end) = self.rest.find("*/") else {
+            } else if let Some(inside) = self.rest.strip_prefix("/*") {
+                let Some(end) = inside.find("*/") else {
                     return Err(self.refuse("mismatched character '<EOF>' expecting '*'"));
                 };
-                self.advance(end + 2);
+                self.advance("/*".len() + end + "*/".len());
             } else {
                 return Ok(());
             }

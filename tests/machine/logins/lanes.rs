@@ -110,6 +110,26 @@ fn a_login_that_is_withdrawn_closes_its_clients_and_its_lanes_alone() {
 }
 
 #[test]
+fn a_use_that_waits_for_a_lane_of_a_withdrawn_login_has_its_answer_at_once() {
+    for is_sent in [false, true] {
+        let mut rig = guarded();
+        let (bobs, _) = home(&mut rig);
+        let bob = logged_in(&mut rig, bobs);
+        rig.send(bob, &query(1, "USE ks"));
+        let (set, _) = rig.opened().unwrap();
+        let lane = is_sent.then(|| rig.lane_of(set, 0, 0).unwrap());
+        rig.input(|engine| engine.on_home_revoked(bobs));
+        if let Some(lane) = lane {
+            assert_eq!(rig.requests(lane).len(), 1);
+            rig.lose(lane);
+        }
+        assert_eq!(rig.answer(bob).code(), ErrorCode::OVERLOADED, "sent: {is_sent}");
+        assert_eq!(rig.clients_to_close(), [bob]);
+        rig.finish();
+    }
+}
+
+#[test]
 fn a_credential_that_nobody_uses_is_forgotten_after_a_minute() {
     let mut rig = guarded();
     let (bobs, _) = home(&mut rig);
