@@ -163,6 +163,8 @@ pub(in crate::sim::world) struct LaneEnd {
     pub(in crate::sim::world) moved_us: u64,
     /// When a request that left on it was asked, or when it was opened, µs: it was not used before.
     pub(in crate::sim::world) used_us: u64,
+    /// When it was opened, µs.
+    pub(in crate::sim::world) opened_us: u64,
     /// The node has closed its side.
     pub(in crate::sim::world) node_gone: bool,
 }

@@ -11,7 +11,10 @@ use crate::token::shard::ShardId;
 impl World {
     /// A request asked for a shard that has no lane.
     pub(in crate::sim::world) fn on_asked_for(&mut self, key: KeeperKey, shard: ShardId) {
-        let there = |lane: &LaneEnd| lane.shard == shard.0 && lane.sealed.is_none();
+        // It may have come in this very moment, after that was asked.
+        let now = self.now_us;
+        let there =
+            |lane: &LaneEnd| lane.shard == shard.0 && lane.sealed.is_none() && lane.opened_us < now;
         // A data center that was left and is used again may have two for a while.
         let lane = self.lanes_of_keeper(key).find(|(_, lane)| there(lane)).map(|(id, _)| id);
         if let Some(id) = lane.filter(|_| self.scenario.centers == 1) {

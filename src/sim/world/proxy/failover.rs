@@ -20,6 +20,9 @@ impl World {
         let failover = &mut self.crew.get_mut(number).failover;
         let remote = others.take(failover.settings().remote_nodes_max).collect();
         failover.set_nodes(local, remote, now);
+        // Whoever stood in for a chosen node may be a chosen one by now.
+        let reached = self.lanes_reached(number);
+        let _targets_follow = self.crew.get_mut(number).failover.on_lanes(reached, now);
         let ended = self.start_keepers(number);
         // Nodes that are not used any more are left in peace; those that are gone are not.
         let worker = self.crew.get(number);
@@ -70,10 +73,7 @@ impl World {
 
     /// They are left as soon as one is up again; their lanes finish what they owe.
     pub(in crate::sim::world) fn fail_back(&mut self, number: usize) {
-        let idle = self.crew.get(number).sets.is_empty();
-        let local = idle || self.local_home_lanes(number) > 0;
-        let chosen = idle || self.chosen_home_lanes(number) > 0;
-        let (now, reached) = (self.now_us, Reached { chosen, local });
+        let (now, reached) = (self.now_us, self.lanes_reached(number));
         if !self.crew.get_mut(number).failover.on_lanes(reached, now) {
             return;
         }
@@ -81,6 +81,13 @@ impl World {
         self.tell_of_remote(number);
         let ended = self.start_keepers(number);
         self.retire_nodes(number, &ended);
+    }
+
+    fn lanes_reached(&self, number: usize) -> Reached {
+        let idle = self.crew.get(number).sets.is_empty();
+        let local = idle || self.local_home_lanes(number) > 0;
+        let chosen = idle || self.chosen_home_lanes(number) > 0;
+        Reached { chosen, local }
     }
 
     /// Lanes to nodes of our own data center that say no `USE`.

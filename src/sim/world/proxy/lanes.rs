@@ -242,6 +242,7 @@ impl World {
                     metadata_ids: greeted.metadata_ids,
                     moved_us: now,
                     used_us: now,
+                    opened_us: now,
                     node_gone: false,
                 };
                 self.on_lane_open(lane, greeted);
