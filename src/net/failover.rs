@@ -248,4 +248,16 @@ mod tests {
         assert!(failover.on_lanes(ALL, 18_000_000));
         assert_eq!((nodes(&failover), failover.is_chosen(NodeId(2))), (vec![3, 1], false));
     }
+
+    #[test]
+    fn whoever_stands_in_and_is_chosen_then_ends_it() {
+        let settings = FailoverSettings { local_nodes_max: 1, ..FailoverSettings::default() };
+        let mut failover = Failover::new(settings, 0);
+        failover.set_nodes(vec![target(1), target(2)], Vec::new(), 0);
+        assert!(failover.on_time(3_000_000), "the chosen one is never reached");
+        assert!(!failover.on_lanes(Reached { chosen: false, local: true }, 4_000_000));
+        failover.set_nodes(vec![target(2), target(3)], Vec::new(), 5_000_000);
+        assert!(failover.on_lanes(ALL, 5_000_000), "it has left, and the second is in its place");
+        assert_eq!(nodes(&failover), [2]);
+    }
 }

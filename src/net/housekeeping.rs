@@ -50,6 +50,8 @@ impl Reactor {
             Command::Snapshot { snapshot, targets, remote } => {
                 self.engine.on_snapshot(snapshot);
                 self.failover.set_nodes(targets, remote, clock::now_us());
+                // Whoever stood in for a chosen node may be a chosen one by now.
+                let _targets_follow = self.failover.on_lanes(self.reached(), clock::now_us());
                 let targets = self.failover.targets();
                 self.logins.set_nodes(&targets);
                 let is_wanted = |node| targets.iter().any(|target| target.node == node);
@@ -282,8 +284,8 @@ impl Reactor {
         }
     }
 
-    /// Ends that as soon as one is up again. The other lanes finish what they owe.
-    fn fail_back(&mut self) {
+    /// Where home lanes lead to now.
+    fn reached(&self) -> Reached {
         let idle = self.desk.is_idle();
         let mut reached = Reached { chosen: idle, local: idle };
         for (_, slot) in self.lane_slots.all() {
@@ -298,7 +300,12 @@ impl Reactor {
                 }
             }
         }
-        if self.failover.on_lanes(reached, clock::now_us()) {
+        reached
+    }
+
+    /// Ends that as soon as one is up again. The other lanes finish what they owe.
+    fn fail_back(&mut self) {
+        if self.failover.on_lanes(self.reached(), clock::now_us()) {
             tracing::info!("nodes are back: those that stood in for them are left");
             self.tell_engine_of_remote();
             self.logins.set_nodes(&self.failover.targets());

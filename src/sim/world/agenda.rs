@@ -29,6 +29,8 @@ pub(super) enum Event {
     Linger { link: LinkId },
     /// The proxy learns that a lane is gone.
     LaneGone { link: LinkId },
+    /// A lane is cut behind what its node has sent.
+    LaneCut { link: LinkId },
     /// A node learns that the proxy closed a lane.
     NodeClosed { link: LinkId },
     /// A node has worked long enough on an answer.

@@ -127,7 +127,14 @@ impl World {
             ("system tables", self.counted.system),
             ("compressed requests", self.counted.packed),
             ("reads copied", sum(copied)),
+            ("large answers passed", self.counted.large_passed),
+            ("large answers passed in part", self.counted.large_parted),
+            ("large answers cut off by lanes", self.counted.large_lost),
+            ("large answers cut off by clients", self.counted.large_left),
+            ("lanes opened on demand", self.counted.opened_on_demand),
+            ("lanes closed for idleness", self.counted.closed_unused),
             ("failovers", self.counted.failed_over),
+            ("other nodes used", self.counted.widened),
             ("requests far away", self.counted.far),
         ]
     }
@@ -179,7 +186,8 @@ impl World {
         }
         for keyspace in 0..KEYSPACES.len() {
             let own = (0..self.scenario.roles).map(Shape::Own);
-            for shape in own.chain([Shape::Read]) {
+            let large = self.scenario.large.then_some(Shape::Large);
+            for shape in own.chain([Shape::Read]).chain(large) {
                 let handle = Handle { shape, keyspace, qualified: true };
                 self.fill_table(connection, handle, &mut hand);
             }
@@ -221,10 +229,11 @@ impl World {
         let said = self.ask_node(connection, &hand.prepare(&text));
         let Some(said) = self.expect_result(&text, said) else { return };
         let Ok(prepared) = Prepared::read(4, &said.body) else { return };
-        for row in 0..ROWS {
+        for row in 0..handle.rows() {
             hand.number = row;
-            let values = [i64::try_from(row).unwrap_or(0), handle.value(row)];
-            let said = self.ask_node(connection, &hand.execute(prepared.id, &values, false));
+            let (key, cell) = (row.to_be_bytes(), handle.cell(row));
+            let insert = hand.execute_cells(prepared.id, &[&key, &cell], false);
+            let said = self.ask_node(connection, &insert);
             self.expect_result("a row", said);
         }
     }

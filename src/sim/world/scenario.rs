@@ -4,6 +4,7 @@ use crate::flow::limits::Limits;
 use crate::net::failover::FailoverSettings;
 use crate::sim::world::chance::Chance;
 use crate::sim::world::faults::fault_kind::FaultKind;
+use crate::sim::world::model::statements::LARGE_BYTES_MAX;
 use crate::wire::compression::Compression;
 
 /// Rows of each table that clients read.
@@ -55,6 +56,8 @@ pub struct Scenario {
     pub roles: usize,
     /// How lanes are compressed.
     pub lane_compression: Option<Compression>,
+    /// Whether there are rows so large that answers are passed on without a copy.
+    pub large: bool,
     /// Data centers; the first is ours.
     pub centers: usize,
     /// What is done when no node of ours can be reached.
@@ -97,6 +100,7 @@ impl Scenario {
             news_lost_in: 0,
             roles: 0,
             lane_compression: None,
+            large: false,
             centers: 1,
             failover: FailoverSettings::default(),
             nodes: usize::try_from(nodes).unwrap_or(1),
@@ -155,6 +159,48 @@ impl Scenario {
                 self.faults.push(FaultKind::LocalDown);
             }
         }
+        if chance.one_in(5) {
+            self = self.with_large_rows(chance);
+        }
+        if chance.one_in(8) {
+            // A request and its answer, then a handshake, are done before a lane counts as unused.
+            let idle_us = chance.number(&[150_000, 400_000, 1_500_000]);
+            self.limits.lane_unused_us = idle_us + self.latency_us * 20;
+        }
+        let local = self.nodes.div_ceil(self.centers);
+        if chance.one_in(8) && local > 1 {
+            let some = usize::try_from(chance.number(&[1, 1, 2])).unwrap_or(1);
+            self.failover.local_nodes_max = some.min(local - 1);
+            if harsh {
+                self.faults.push(FaultKind::Kill);
+            }
+            if self.centers == 1 {
+                self.failover.after_ms = chance.between(100, 1_000);
+            }
+        }
+        self
+    }
+
+    /// Whether lanes lead to some nodes of our data center only.
+    pub(super) fn some_nodes(&self) -> bool {
+        self.failover.local_nodes_max > 0
+    }
+
+    /// Whether lanes are opened only when requests ask for them.
+    pub(super) fn on_demand(&self) -> bool {
+        self.limits.lane_unused_us > 0
+    }
+
+    /// So that a large answer takes some trips through the network, and not seconds.
+    fn with_large_rows(mut self, chance: &mut Chance) -> Self {
+        let pipe = chance.number(&[4_000, 64_000, 300_000]).max(self.latency_us * 4);
+        let read = chance.number(&[1_000, 16_000, 256_000]);
+        let unread = self.limits.client_backlog_bytes_max + 2 * LARGE_BYTES_MAX;
+        self.large = true;
+        self.pipe_bytes = usize::try_from(pipe).unwrap_or(64_000);
+        self.read_bytes = usize::try_from(read).unwrap_or(16_000);
+        self.limits.client_backlog_bytes_max = unread;
+        self.limits.request_timeout_us = self.limits.request_timeout_us.max(2_000_000);
         self
     }
 
@@ -174,7 +220,8 @@ impl Scenario {
     pub fn summary(&self) -> String {
         format!(
             "{} nodes × {} shards, RF {}, {} tablets, {} clients × {} requests, {} µs one way, \
-             {} B pipes, {} workers, {} roles, lanes {:?}, {} data centers, faults {:?}",
+             {} B pipes, {} workers, {} roles, lanes {:?}, large rows: {}, lanes idle {} µs, {} nodes \
+             chosen, {} data centers, faults {:?}",
             self.nodes,
             self.shards,
             self.factor,
@@ -186,6 +233,9 @@ impl Scenario {
             self.workers,
             self.roles,
             self.lane_compression,
+            self.large,
+            self.limits.lane_unused_us,
+            self.failover.local_nodes_max,
             self.centers,
             self.faults
         )

@@ -83,7 +83,7 @@ impl World {
         })?;
         let settings = EngineSettings {
             limits: scenario.limits,
-            some_nodes: false,
+            some_nodes: scenario.some_nodes(),
             rack: scenario.seed.is_multiple_of(3).then(|| "r1".into()),
             has_peers: true,
             compression_told: Vec::new(),
@@ -160,6 +160,7 @@ impl World {
             Event::AskerClosed { link } => self.on_asker_closed(link),
             Event::Linger { link } => self.close_client(link),
             Event::LaneGone { link } => self.on_lane_gone(link),
+            Event::LaneCut { link } => self.cut_this_lane(link),
             Event::NodeClosed { link } => self.on_node_closed(link),
             Event::NodeAnswer { link, bytes } => self.on_node_answer(link, &bytes),
             Event::ProxyTurn { worker } => self.on_proxy_turn(worker),

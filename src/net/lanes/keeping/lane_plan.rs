@@ -70,6 +70,12 @@ impl LanePlan {
         Self { lanes, sharder: None, slots: vec![Slot::Down], start, hunting: 0, serials: 0 }
     }
 
+    /// Which lanes are wanted.
+    #[must_use]
+    pub fn lanes(&self) -> Wanted {
+        self.lanes
+    }
+
     /// How the node divides its data, once it is known.
     #[must_use]
     pub fn sharder(&self) -> Option<Sharder> {

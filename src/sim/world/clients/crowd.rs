@@ -13,7 +13,6 @@ use crate::sim::world::model::statements::{
     Ask, Handle, KEYSPACES, SECOND_ROW, SYSTEM, Shape, keyspace,
 };
 use crate::sim::world::network::link::{ClientEnd, End, LinkId};
-use crate::sim::world::scenario::ROWS;
 use crate::sim::world::world::World;
 use crate::wire::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
 
@@ -25,6 +24,8 @@ const SLOW_READ_BYTES: usize = 200;
 const DEAF_WINDOW: u64 = 500;
 /// A client that was cut off dials again within this time.
 const REDIAL_US: u64 = 300_000;
+/// Where there are large rows, one question in so many is for one.
+const LARGE_IN: u64 = 6;
 /// Changes of the schema in one run.
 const SCHEMA_CHANGES_MAX: u64 = 4;
 
@@ -102,6 +103,7 @@ impl World {
         let unqualified = in_keyspace.filter(|_| self.chance.one_in(3));
         let role = self.chance.index(self.scenario.roles);
         let shape = match self.chance.below(16) {
+            _ if self.asks_for_large_row(number) => Shape::Large,
             0..=3 if self.scenario.roles > 0 => Shape::Own(role),
             0..=5 => Shape::Read,
             6..=9 => Shape::ReadAll,
@@ -110,7 +112,7 @@ impl World {
         };
         let handle =
             Handle { shape, keyspace: unqualified.unwrap_or(of), qualified: unqualified.is_none() };
-        let row = self.chance.below(ROWS);
+        let row = self.chance.below(handle.rows());
         let draw = self.chance.below(100);
         match draw {
             0..=1 => self.ask(number, Ask::Options, Hand::options),
@@ -127,6 +129,20 @@ impl World {
             }
             _ => self.ask_prepared(number, handle, (row, draw < 26)),
         }
+    }
+
+    /// One at a time, but for who never reads.
+    fn asks_for_large_row(&mut self, number: usize) -> bool {
+        if !self.scenario.large || !self.chance.one_in(LARGE_IN) {
+            return false;
+        }
+        let Some(asker) = self.askers.get(number) else { return false };
+        let large = |request: &u64| {
+            let ask = self.ledger.get(*request).map(|record| &record.ask);
+            let Some(Ask::Execute(handle, _) | Ask::Text(handle, _)) = ask else { return false };
+            handle.shape == Shape::Large
+        };
+        asker.temper == Temper::Deaf || !asker.waiting.values().any(large)
     }
 
     fn ask_register(&mut self, number: usize) {

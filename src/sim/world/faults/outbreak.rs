@@ -139,10 +139,18 @@ impl World {
 
     fn cut_lane(&mut self) {
         if let Some(id) = self.any_link(true) {
-            self.forget_node_side(id);
-            let latency = self.links.get(&id).map_or(0, |link| link.latency_us);
-            self.agenda.plan(self.now_us + latency, Event::LaneGone { link: id });
+            self.cut_this_lane(id);
         }
+    }
+
+    /// The proxy hears of it at once, or after all that is on its way.
+    pub(in crate::sim::world) fn cut_this_lane(&mut self, id: LinkId) {
+        self.forget_node_side(id);
+        let Some(link) = self.links.get(&id) else { return };
+        let (soon, behind) = (self.now_us + link.latency_us, link.down.last_us);
+        let in_order = self.scenario.large && self.chance.one_in(2);
+        let at = if in_order { behind.max(soon) } else { soon };
+        self.agenda.plan(at, Event::LaneGone { link: id });
     }
 
     fn end_node(&mut self, node: usize, kind: FaultKind, until: u64) {

@@ -40,6 +40,7 @@ impl World {
         for worker in self.crew.numbers() {
             self.count_misses(worker, &mut missed);
         }
+        self.judge_unused();
         self.compare_misses(&missed);
         self.compare_counts();
         self.compare_rows();
@@ -55,7 +56,7 @@ impl World {
         let nodes = self.cluster.members.iter().filter(|member| member.belongs()).count();
         silent
             && self.crew.all().all(|worker| {
-                worker.picture.1 == nodes && worker.failover.remote_nodes().is_empty()
+                worker.picture.1 == nodes && !worker.failover.is_active() && !worker.is_wide()
             })
             && !self.links.values().any(|link| lost(&link.end))
             && self.ledger.waiting().next().is_none()
@@ -101,7 +102,11 @@ impl World {
             if !self.settle() {
                 return;
             }
-            self.read_tablets(number, handle, all);
+            if self.scenario.on_demand() {
+                self.read_on_demand(number, handle);
+            } else {
+                self.read_tablets(number, handle, all);
+            }
         }
     }
 
@@ -110,18 +115,8 @@ impl World {
         let rows = self.rows_with_tablets(handle.keyspace);
         for round in 0..ROUNDS {
             for (key, tablet) in &rows {
-                let before = self.misses(handle.keyspace);
-                let id = self.askers.get(number).and_then(|asker| asker.held.get(&handle));
-                let Some(id) = id.map(|held| held.id.clone()) else {
-                    return self.blame(format_args!("a new client cannot prepare {handle:?}"));
-                };
-                let value = i64::try_from(*key).unwrap_or(0);
-                let ask = Ask::Execute(handle, *key);
-                self.ask(number, ask, |hand: Hand| hand.execute(&id, &[value], false));
-                if !self.settle() {
-                    return;
-                }
-                *missed.entry(*tablet).or_default() += self.misses(handle.keyspace) - before;
+                let Some(misses) = self.read_row(number, handle, *key) else { return };
+                *missed.entry(*tablet).or_default() += misses;
             }
             let often = missed.iter().find(|(_, count)| **count > 1 && !self.misses_anyway());
             if let Some((last, count)) = often {
@@ -136,15 +131,36 @@ impl World {
         }
         let all: u64 = missed.values().sum();
         self.tell(format_args!("{} tablets, {all} misses", missed.len()));
-        if handle.keyspace == 1 && all > 0 {
+        if handle.keyspace == 1 && all > 0 && !self.scenario.some_nodes() {
             self.blame(format_args!("{all} requests for rows on the ring went astray"));
         }
     }
 
+    /// A client reads a row, and waits for it; how often that missed its shard.
+    pub(in crate::sim::world) fn read_row(
+        &mut self,
+        number: usize,
+        handle: Handle,
+        key: u64,
+    ) -> Option<u64> {
+        let before = self.misses(handle.keyspace);
+        let id = self.askers.get(number).and_then(|asker| asker.held.get(&handle));
+        let Some(id) = id.map(|held| held.id.clone()) else {
+            self.blame(format_args!("a new client cannot prepare {handle:?}"));
+            return None;
+        };
+        let value = i64::try_from(key).unwrap_or(0);
+        let ask = Ask::Execute(handle, key);
+        self.ask(number, ask, |hand: Hand| hand.execute(&id, &[value], false));
+        self.settle().then(|| self.misses(handle.keyspace) - before)
+    }
+
     /// A copy that comes too late teaches nothing, for its answer is dropped unread; and the only
-    /// replica may stand in the other data center.
-    fn misses_anyway(&self) -> bool {
-        self.scenario.limits.speculative_delay_us > 0 || self.scenario.centers > 1
+    /// replica may stand in the other data center, or be a node that was not chosen.
+    pub(in crate::sim::world) fn misses_anyway(&self) -> bool {
+        self.scenario.limits.speculative_delay_us > 0
+            || self.scenario.centers > 1
+            || self.scenario.some_nodes()
     }
 
     /// What one worker has learned, the other need not learn again, unless the message was lost.

@@ -5,7 +5,7 @@ use crate::sim::world::agenda::Event;
 use crate::sim::world::clients::asker::Asker;
 use crate::sim::world::model::frames::Frame;
 use crate::sim::world::model::ledger::Record;
-use crate::sim::world::model::statements::{Ask, KEYSPACES};
+use crate::sim::world::model::statements::{Ask, KEYSPACES, LARGE_BYTES_MAX};
 use crate::sim::world::network::link::{End, LinkId};
 use crate::sim::world::proxy::crew::Worker;
 use crate::sim::world::world::World;
@@ -53,6 +53,20 @@ pub(in crate::sim::world) struct Counted {
     pub(in crate::sim::world) failed_over: u64,
     /// Requests that arrived there.
     pub(in crate::sim::world) far: u64,
+    /// Times that a worker went to nodes that were not chosen.
+    pub(in crate::sim::world) widened: u64,
+    /// Large answers that a client's connection took whole, without a copy.
+    pub(in crate::sim::world) large_passed: u64,
+    /// Large answers of which it took the beginning, and which were copied from there on.
+    pub(in crate::sim::world) large_parted: u64,
+    /// Large answers that had begun to come when their lane went.
+    pub(in crate::sim::world) large_lost: u64,
+    /// Large answers that had begun to leave when their client went.
+    pub(in crate::sim::world) large_left: u64,
+    /// Lanes that were opened since requests asked for their shards.
+    pub(in crate::sim::world) opened_on_demand: u64,
+    /// Lanes that were closed since no request used them.
+    pub(in crate::sim::world) closed_unused: u64,
     /// Mixes all that the engine sent: the same for the same seed.
     pub(in crate::sim::world) print: u64,
 }
@@ -94,14 +108,17 @@ impl World {
                 && frame.opcode() != Some(Opcode::Options)
             {
                 if *rest == 0 {
-                    broken = Some(format!("lane {id} is used although a local one is up"));
+                    broken = Some(format!("lane {id} is used although its node is left"));
                 }
                 *rest = rest.saturating_sub(frame_bytes);
             }
             if frame.header.version != 4 || frame.header.flags & !FLAG_TRACING != 0 {
                 broken = Some(format!("a frame left as {:?}", frame.header));
             }
-            let before = lane.taken.insert(stream, frame.number_on_lane(lane.metadata_ids));
+            let number = frame.number_on_lane(lane.metadata_ids);
+            let record = number.and_then(|number| self.ledger.get(number));
+            lane.used_us = lane.used_us.max(record.map_or(0, |record| record.asked_us));
+            let before = lane.taken.insert(stream, number);
             if before.is_some() && !lane.hostile {
                 broken = Some(format!("stream {stream} of lane {id} is used again unanswered"));
             }
@@ -198,7 +215,8 @@ impl World {
         let lane_max = limits.outbox_high_bytes + clients * read + ERRANDS_BYTES;
         // Answers of our own are no longer than so many times what asks for them.
         let unread = limits.client_backlog_bytes_max.max(limits.outbox_high_bytes);
-        let client_max = unread + FRAME_BYTES + self.scenario.read_bytes * 8;
+        let large = if self.scenario.large { LARGE_BYTES_MAX } else { 0 };
+        let client_max = unread + FRAME_BYTES + self.scenario.read_bytes * 8 + large;
         let flight = limits.client_in_flight_max;
         // What one read brings is taken as a whole.
         let brought = self.scenario.read_bytes / REQUEST_BYTES_MIN + 2;

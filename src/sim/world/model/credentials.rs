@@ -9,7 +9,7 @@ use crate::sim::world::model::statements::{KEYSPACES, own_table};
 /// The role that fills the cluster, and that the control connection has.
 pub(in crate::sim::world) const ROOT: (&str, &str) = ("root", "root");
 /// Tables that every role may read and write.
-const COMMON: [&str; 3] = ["t", "c", "l"];
+const COMMON: [&str; 4] = ["t", "c", "l", "b"];
 
 /// A role with one of its passwords.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

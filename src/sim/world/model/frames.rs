@@ -140,6 +140,12 @@ impl Cutter {
         self.partial.drain(..at);
         frames
     }
+
+    /// Length of the frame of which a part is here.
+    pub(in crate::sim::world) fn begun(&self) -> Option<usize> {
+        let header = Header::peek(&self.partial)?;
+        Some(HEADER_LEN + usize::try_from(header.body_len).ok()?)
+    }
 }
 
 /// How a client writes its requests.
@@ -213,12 +219,24 @@ impl Hand {
         values: &[i64],
         skip_metadata: bool,
     ) -> Vec<u8> {
+        let cells: Vec<[u8; 8]> = values.iter().map(|value| value.to_be_bytes()).collect();
+        let cells: Vec<&[u8]> = cells.iter().map(|cell| &cell[..]).collect();
+        self.execute_cells(id, &cells, skip_metadata)
+    }
+
+    /// EXECUTE with values of any type.
+    pub(in crate::sim::world) fn execute_cells(
+        self,
+        id: &[u8],
+        cells: &[&[u8]],
+        skip_metadata: bool,
+    ) -> Vec<u8> {
         self.frame(Opcode::Execute, |out| {
             put_short_bytes(out, id);
             put_short(out, self.consistency);
             let skip = if skip_metadata { SKIP_METADATA } else { 0 };
             out.push(VALUES | TIMESTAMP | skip);
-            put_values(out, values);
+            put_values(out, cells);
             self.stamp(out);
         })
     }
@@ -231,7 +249,7 @@ impl Hand {
             for key in keys {
                 out.push(1);
                 put_short_bytes(out, id);
-                put_values(out, &[*key]);
+                put_values(out, &[&key.to_be_bytes()]);
             }
             put_short(out, self.consistency);
             out.push(TIMESTAMP);
@@ -240,9 +258,9 @@ impl Hand {
     }
 }
 
-fn put_values(out: &mut Vec<u8>, values: &[i64]) {
-    put_short(out, u16::try_from(values.len()).unwrap_or(0));
-    for value in values {
-        put_bytes(out, Some(&value.to_be_bytes()));
+fn put_values(out: &mut Vec<u8>, cells: &[&[u8]]) {
+    put_short(out, u16::try_from(cells.len()).unwrap_or(0));
+    for cell in cells {
+        put_bytes(out, Some(cell));
     }
 }

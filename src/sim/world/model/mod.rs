@@ -3,6 +3,7 @@
 mod calm; // after the faults: all lanes back, every request on its shard
 pub(in crate::sim::world) mod checks; // what must hold after each step
 pub(in crate::sim::world) mod credentials; // who may log in, and read what
+mod demand; // after the faults: lanes come when they are asked for, and go when they are not used
 pub(in crate::sim::world) mod frames; // requests as clients write them, frames as the model reads them
 pub(in crate::sim::world) mod held; // nobody waits for long for a silent lane
 mod judge; // is this the answer that was asked for

@@ -135,6 +135,10 @@ impl World {
         if self.is_far(node) && self.local_home_lanes(worker) > 0 {
             self.blame(format_args!("lane {id} to node {node} is opened beside local ones"));
         }
+        let is_chosen = self.crew.get(worker).failover.is_chosen(Self::node_id(node));
+        if !is_chosen && self.chosen_home_lanes(worker) > 0 {
+            self.blame(format_args!("lane {id} to node {node} is opened beside chosen ones"));
+        }
     }
 
     /// Whoever came with a credential that is taken no longer is closed in time, and its lanes.

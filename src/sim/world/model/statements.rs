@@ -2,12 +2,18 @@
 
 use crate::sim::cluster::seed::mix;
 use crate::sim::world::model::credentials::Credential;
-use crate::sim::world::scenario::{CENTERS, Scenario};
+use crate::sim::world::scenario::{CENTERS, ROWS, Scenario};
 
 /// The keyspaces: one with tablets, one on the ring.
 pub(in crate::sim::world) const KEYSPACES: [&str; 2] = ["tab", "ring"];
 /// Added to a request's number for the second row of its batch.
 pub(in crate::sim::world) const SECOND_ROW: u64 = 1 << 40;
+/// Rows of each table of large texts.
+pub(in crate::sim::world) const LARGE_ROWS: u64 = 4;
+/// Longest of these texts, bytes.
+pub(in crate::sim::world) const LARGE_BYTES_MAX: usize = 80_000;
+/// The shortest.
+const LARGE_BYTES_MIN: usize = 20_000;
 
 /// A statement that clients prepare.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -22,6 +28,8 @@ pub(in crate::sim::world) enum Shape {
     Insert,
     /// Reads a row of a table that only one role may read, and whoever may do everything.
     Own(usize),
+    /// Reads a text that is so large that most answers are passed on without a copy.
+    Large,
 }
 
 /// A statement as a client prepared it.
@@ -101,14 +109,31 @@ impl Handle {
     pub(in crate::sim::world) fn table_read(self) -> String {
         match self.shape {
             Shape::Own(role) => self.table(&own_table(role)),
+            Shape::Large => self.table("b"),
             Shape::Read | Shape::ReadAll | Shape::Count | Shape::Insert => self.table("t"),
         }
     }
 
-    /// The value that its row has from the beginning.
+    /// Rows that it may name.
+    pub(in crate::sim::world) fn rows(self) -> u64 {
+        if self.shape == Shape::Large { LARGE_ROWS } else { ROWS }
+    }
+
+    /// What its row has in the column `v` from the beginning, as it is on the wire.
+    pub(in crate::sim::world) fn cell(self, key: u64) -> Vec<u8> {
+        let value = self.value(key);
+        if self.shape == Shape::Large {
+            large_text(value.cast_unsigned())
+        } else {
+            value.to_be_bytes().to_vec()
+        }
+    }
+
+    /// The value that its row has from the beginning; of a large one what its text is made of.
     pub(in crate::sim::world) fn value(self, key: u64) -> i64 {
         match self.shape {
             Shape::Own(role) => value(KEYSPACES.len() * (role + 1) + self.keyspace, key),
+            Shape::Large => value(KEYSPACES.len() * 64 + self.keyspace, key),
             Shape::Read | Shape::ReadAll | Shape::Count | Shape::Insert => {
                 value(self.keyspace, key)
             }
@@ -132,6 +157,7 @@ impl Handle {
             Shape::Own(role) => {
                 format!("SELECT pk, v FROM {} WHERE pk = {key}", self.table(&own_table(role)))
             }
+            Shape::Large => format!("SELECT pk, v FROM {} WHERE pk = {key}", self.table("b")),
         }
     }
 }
@@ -153,6 +179,14 @@ pub(in crate::sim::world) const SYSTEM: [&str; 5] = [
 /// The value that a row has from the beginning; no two rows of all tables have the same.
 pub(in crate::sim::world) fn value(keyspace: usize, key: u64) -> i64 {
     mix(u64::try_from(keyspace).unwrap_or(0), key).cast_signed()
+}
+
+/// A text in which no two places look alike.
+fn large_text(seed: u64) -> Vec<u8> {
+    let spread = u64::try_from(LARGE_BYTES_MAX - LARGE_BYTES_MIN).unwrap_or(1);
+    let len = LARGE_BYTES_MIN + usize::try_from(mix(seed, 0) % spread).unwrap_or(0);
+    let words = (1..).map(|word| mix(seed, word).to_be_bytes());
+    words.flatten().map(|byte| b'0' + (byte & 63)).take(len).collect()
 }
 
 /// The statements that make the schema.
@@ -177,6 +211,7 @@ pub(in crate::sim::world) fn schema(scenario: &Scenario) -> Vec<String> {
         statements.push(table("t", "v bigint"));
         statements.push(table("c", "n counter"));
         statements.push(table("l", "v bigint"));
+        statements.extend(scenario.large.then(|| table("b", "v text")));
         statements.extend((0..scenario.roles).map(|role| table(&own_table(role), "v bigint")));
     }
     statements

@@ -25,6 +25,9 @@ pub(in crate::sim::world) enum Cut {
     EveryByte,
 }
 
+/// Bytes of one write that are cut behind each of them.
+const SINGLE_BYTES: usize = 2_000;
+
 impl Cut {
     /// Draws how a connection cuts.
     pub(in crate::sim::world) fn draw(chance: &mut Chance) -> Self {
@@ -40,6 +43,8 @@ impl Cut {
         match self {
             Self::Whole => len,
             Self::Anywhere => 1 + chance.index(len),
+            // What is long is cut here and there, and behind every byte towards its end.
+            Self::EveryByte if len > SINGLE_BYTES && chance.one_in(2) => 1 + chance.index(len),
             Self::EveryByte => 1,
         }
     }
@@ -69,11 +74,15 @@ impl Pipe {
 
     /// Takes as many of `len` bytes as there is room for.
     pub(in crate::sim::world) fn accept(&mut self, len: usize) -> usize {
-        let room = self.capacity.saturating_sub(self.in_flight + self.arrived.len());
-        let count = len.min(room);
+        let count = len.min(self.room());
         self.in_flight += count;
         self.wanted |= count < len;
         count
+    }
+
+    /// Bytes that it takes now.
+    pub(in crate::sim::world) fn room(&self) -> usize {
+        self.capacity.saturating_sub(self.in_flight + self.arrived.len())
     }
 
     /// A segment is there.
@@ -121,6 +130,8 @@ pub(in crate::sim::world) struct LaneEnd {
     pub(in crate::sim::world) set: u16,
     /// Its node.
     pub(in crate::sim::world) node: usize,
+    /// Its shard.
+    pub(in crate::sim::world) shard: u16,
     /// The keeper's name for it.
     pub(in crate::sim::world) serial: LaneSerial,
     /// The node's name for it.
@@ -150,6 +161,10 @@ pub(in crate::sim::world) struct LaneEnd {
     pub(in crate::sim::world) metadata_ids: bool,
     /// When the engine last wrote or heard anything on it, µs.
     pub(in crate::sim::world) moved_us: u64,
+    /// When a request that left on it was asked, or when it was opened, µs: it was not used before.
+    pub(in crate::sim::world) used_us: u64,
+    /// When it was opened, µs.
+    pub(in crate::sim::world) opened_us: u64,
     /// The node has closed its side.
     pub(in crate::sim::world) node_gone: bool,
 }

@@ -1,11 +1,13 @@
 //! A node's end of a lane: requests in, answers out after a while, in any order.
 
 use crate::sim::world::agenda::Event;
+use crate::sim::world::faults::fault_kind::FaultKind;
 use crate::sim::world::faults::hostile;
 use crate::sim::world::model::frames::{Cutter, Frame};
 use crate::sim::world::model::statements::Ask;
 use crate::sim::world::network::link::LinkId;
 use crate::sim::world::proxy::lanes::KEEPALIVE_US;
+use crate::sim::world::proxy::passing::LARGE_BYTES;
 use crate::sim::world::world::World;
 use crate::wire::frame::write_frame;
 use crate::wire::notation::{put_int, put_string};
@@ -20,6 +22,9 @@ const SLOW_WORK_US: u64 = 4_000_000;
 const REFUSED_IN: u64 = 3;
 /// A hostile node breaks one answer in so many.
 const BROKEN_IN: u64 = 5;
+
+/// Where lanes are cut, one large answer in so many is cut off.
+const CUT_IN: u64 = 8;
 
 /// How a node is, for how long.
 #[derive(Clone, Copy, Debug, Default)]
@@ -148,6 +153,13 @@ impl World {
             if how == hostile::DOUBLED {
                 self.doubled_us = Some(now);
             }
+        }
+        let long = self.trouble && bytes.len() >= LARGE_BYTES;
+        if long && self.scenario.has(FaultKind::CutLane) && self.chance.one_in(CUT_IN) {
+            self.tell(format_args!("lane {id} is cut within {} bytes", bytes.len()));
+            bytes.truncate(self.chance.index(bytes.len()));
+            self.agenda.plan(at, Event::NodeAnswer { link: id, bytes });
+            return self.agenda.plan(at + 1, Event::LaneCut { link: id });
         }
         self.agenda.plan(at, Event::NodeAnswer { link: id, bytes });
     }

@@ -7,15 +7,22 @@ use crate::sim::world::world::World;
 impl World {
     /// Sends as many of `bytes` as the connection takes; says how many.
     pub(in crate::sim::world) fn transmit(&mut self, id: LinkId, up: bool, bytes: &[u8]) -> usize {
-        let now = self.now_us;
         let Some(link) = self.links.get_mut(&id) else { return 0 };
+        let count = link.pipe(up).accept(bytes.len());
+        self.travel(id, up, bytes.get(..count).unwrap_or_default());
+        count
+    }
+
+    /// What a connection took is on its way.
+    pub(in crate::sim::world) fn travel(&mut self, id: LinkId, up: bool, bytes: &[u8]) {
+        let now = self.now_us;
+        let Some(link) = self.links.get_mut(&id) else { return };
         let (latency, cut) = (link.latency_us, link.cut);
         let pipe = link.pipe(up);
-        let count = pipe.accept(bytes.len());
         if pipe.lost {
-            return count;
+            return;
         }
-        let mut rest = bytes.get(..count).unwrap_or_default();
+        let mut rest = bytes;
         while !rest.is_empty() {
             let (segment, behind) = rest.split_at(cut.next(&mut self.chance, rest.len()));
             rest = behind;
@@ -24,7 +31,6 @@ impl World {
             pipe.last_us = at;
             self.agenda.plan(at, Event::Segment { link: id, up, bytes: segment.to_vec() });
         }
-        count
     }
 
     /// A segment arrives: whoever reads there is told.

@@ -10,6 +10,7 @@ use crate::engine::pending::LaneKey;
 use crate::net::failover::{Failover, FailoverSettings};
 use crate::sim::world::model::credentials::Credential;
 use crate::sim::world::network::link::LinkId;
+use crate::sim::world::world::World;
 use crate::topology::snapshot::SnapshotBuilder;
 
 /// Which lanes belong together.
@@ -64,6 +65,12 @@ impl Worker {
             rechecks: BTreeMap::new(),
             unknown_us: 0,
         }
+    }
+
+    /// Whether nodes that were not chosen get lanes.
+    pub(in crate::sim::world) fn is_wide(&self) -> bool {
+        let chosen = |node: usize| self.failover.is_chosen(World::node_id(node));
+        !self.failover.is_active() && !self.nodes().into_iter().all(chosen)
     }
 
     /// Numbers of the nodes that get lanes.

@@ -2,9 +2,11 @@
 
 use crate::net::failover::{Failover, Reached};
 use crate::net::lanes::dialling::dial::{NodeTarget, ShardPort};
-use crate::sim::world::network::link::{End, LaneEnd};
+use crate::sim::world::network::link::End;
+use crate::sim::world::proxy::lanes::KeeperKey;
 use crate::sim::world::scenario::OUR_CENTER;
 use crate::sim::world::world::World;
+use crate::topology::id::NodeId;
 use crate::topology::node::Node;
 use crate::topology::snapshot::Snapshot;
 
@@ -18,9 +20,33 @@ impl World {
         let failover = &mut self.crew.get_mut(number).failover;
         let remote = others.take(failover.settings().remote_nodes_max).collect();
         failover.set_nodes(local, remote, now);
+        // Whoever stood in for a chosen node may be a chosen one by now.
+        let reached = self.lanes_reached(number);
+        let _targets_follow = self.crew.get_mut(number).failover.on_lanes(reached, now);
         let ended = self.start_keepers(number);
-        self.close_lanes_of(&ended);
+        // Nodes that are not used any more are left in peace; those that are gone are not.
+        let worker = self.crew.get(number);
+        let left = |key: &KeeperKey| worker.failover.is_local(Self::node_id(key.node));
+        let (left, gone): (Vec<KeeperKey>, Vec<KeeperKey>) = ended.into_iter().partition(left);
+        self.close_lanes_of(&gone);
+        self.retire_nodes(number, &left);
         self.tell_of_remote(number);
+    }
+
+    /// Lanes of nodes that stood in for others finish what they owe.
+    fn retire_nodes(&mut self, number: usize, keepers: &[KeeperKey]) {
+        for key in keepers {
+            self.input(number, |engine| engine.retire_node(Self::node_id(key.node)));
+        }
+        let used = self.crew.get(number).nodes();
+        let engine = &self.crew.get(number).engine;
+        for link in self.links.values_mut() {
+            let End::Lane(lane) = &mut link.end else { continue };
+            let Some(key) = lane.key.filter(|_| lane.worker == number) else { continue };
+            if !used.contains(&lane.node) && lane.sealed.is_none() {
+                lane.sealed = Some(engine.lane_output(key).map_or(0, <[u8]>::len));
+            }
+        }
     }
 
     fn tell_of_remote(&mut self, number: usize) {
@@ -36,8 +62,10 @@ impl World {
         }
         let now = self.now_us;
         if self.crew.get_mut(number).failover.on_time(now) {
-            self.tell(format_args!("worker {number} uses other data centers"));
-            self.counted.failed_over += 1;
+            let far = self.crew.get(number).failover.is_active();
+            self.tell(format_args!("worker {number} uses more nodes, far ones: {far}"));
+            self.counted.failed_over += u64::from(far);
+            self.counted.widened += u64::from(!far);
             self.tell_of_remote(number);
             self.start_keepers(number);
         }
@@ -45,43 +73,46 @@ impl World {
 
     /// They are left as soon as one is up again; their lanes finish what they owe.
     pub(in crate::sim::world) fn fail_back(&mut self, number: usize) {
-        let idle = self.crew.get(number).sets.is_empty();
-        let there = idle || self.local_home_lanes(number) > 0;
-        let (now, reached) = (self.now_us, Reached { chosen: there, local: there });
+        let (now, reached) = (self.now_us, self.lanes_reached(number));
         if !self.crew.get_mut(number).failover.on_lanes(reached, now) {
             return;
         }
-        self.tell(format_args!("worker {number} is back in its data center"));
+        self.tell(format_args!("worker {number} leaves the nodes that stood in for others"));
         self.tell_of_remote(number);
-        self.start_keepers(number);
-        let worker = self.crew.get(number);
-        for link in self.links.values_mut() {
-            let End::Lane(lane) = &mut link.end else { continue };
-            let Some(key) = lane.key.filter(|_| lane.worker == number) else { continue };
-            if !is_local(&worker.failover, lane) && lane.sealed.is_none() {
-                lane.sealed = Some(worker.engine.lane_output(key).map_or(0, <[u8]>::len));
-            }
-        }
+        let ended = self.start_keepers(number);
+        self.retire_nodes(number, &ended);
+    }
+
+    fn lanes_reached(&self, number: usize) -> Reached {
+        let idle = self.crew.get(number).sets.is_empty();
+        let local = idle || self.local_home_lanes(number) > 0;
+        let chosen = idle || self.chosen_home_lanes(number) > 0;
+        Reached { chosen, local }
     }
 
     /// Lanes to nodes of our own data center that say no `USE`.
     pub(in crate::sim::world) fn local_home_lanes(&self, number: usize) -> usize {
+        self.home_lanes(number, Failover::is_local)
+    }
+
+    /// The same to nodes that were chosen.
+    pub(in crate::sim::world) fn chosen_home_lanes(&self, number: usize) -> usize {
+        self.home_lanes(number, Failover::is_chosen)
+    }
+
+    fn home_lanes(&self, number: usize, is_meant: impl Fn(&Failover, NodeId) -> bool) -> usize {
         let failover = &self.crew.get(number).failover;
         let lanes = self.links.values().filter(|link| match &link.end {
             End::Lane(lane) => {
                 lane.key.is_some()
                     && lane.worker == number
                     && lane.keyspace.is_none()
-                    && is_local(failover, lane)
+                    && is_meant(failover, Self::node_id(lane.node))
             }
             End::Client(_) => false,
         });
         lanes.count()
     }
-}
-
-fn is_local(failover: &Failover, lane: &LaneEnd) -> bool {
-    failover.is_local(World::node_id(lane.node))
 }
 
 fn target(node: &Node) -> NodeTarget {

@@ -1,5 +1,7 @@
 //! Stands in for the lane keepers of `net/lanes`: the same course, without tasks and sockets.
 
+use std::collections::BTreeSet;
+
 use crate::net::lanes::keeping::backoff::BackoffSettings;
 use crate::net::lanes::keeping::lane_course::LaneCourse;
 use crate::net::lanes::keeping::lane_plan::Wanted;
@@ -18,6 +20,11 @@ pub(in crate::sim::world) struct Keeper {
     pub(in crate::sim::world) wakes_us: Option<u64>,
     /// Connections that are one too many, and may be needed to find other shards.
     pub(in crate::sim::world) excess: Vec<ConnectionId>,
+    /// Where lanes are opened on demand: shards that a request has asked for, or that had a lane,
+    /// until it was closed for want of requests.
+    pub(in crate::sim::world) called_for: BTreeSet<u16>,
+    /// Those of them that a request has asked for, and that have had no lane since.
+    pub(in crate::sim::world) asked_for: BTreeSet<u16>,
 }
 
 impl Keeper {
@@ -28,6 +35,8 @@ impl Keeper {
             port_blocked_until_us: 0,
             wakes_us: None,
             excess: Vec::new(),
+            called_for: BTreeSet::new(),
+            asked_for: BTreeSet::new(),
         }
     }
 

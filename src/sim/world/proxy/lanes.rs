@@ -10,6 +10,7 @@ use crate::sim::world::network::link::{Cut, End, LaneEnd, Link, LinkId};
 use crate::sim::world::proxy::crew::LaneSet;
 use crate::sim::world::proxy::greeting::{Greeted, Refused};
 use crate::sim::world::proxy::keeper::Keeper;
+use crate::sim::world::proxy::passing::is_large;
 use crate::sim::world::world::World;
 use crate::token::shard::ShardId;
 use crate::topology::id::NodeId;
@@ -87,7 +88,11 @@ impl World {
                 if !self.keepers.contains_key(&key) {
                     let seed = self.chance.bits();
                     let each = of.keyspace.is_none();
-                    let wanted = if each { Wanted::EachShard } else { Wanted::One };
+                    let wanted = match each {
+                        true if self.scenario.on_demand() => Wanted::ShardsInUse,
+                        true => Wanted::EachShard,
+                        false => Wanted::One,
+                    };
                     self.keepers.insert(key, Keeper::new(wanted, seed));
                     self.on_keeper_wakes(key);
                 }
@@ -139,7 +144,10 @@ impl World {
                     }
                     return;
                 }
-                Next::Dial(dial) => self.dial(key, dial),
+                Next::Dial(dial) => {
+                    self.check_called_for(key, dial);
+                    self.dial(key, dial);
+                }
             }
         }
     }
@@ -203,11 +211,14 @@ impl World {
             keeper.block_port(now);
         }
         if opened.is_resharded {
+            keeper.called_for.clear();
+            keeper.asked_for.clear();
             self.tell(format_args!("node {} has other shards", key.node));
             self.close_lanes_of(&[key]);
         }
         match opened.arrival {
             Arrival::Lane(serial) => {
+                self.note_called_for(key, greeted.shard);
                 let KeeperKey { worker, set, node } = key;
                 let of = self.crew.get(worker).sets.get(&set).cloned().unwrap_or_default();
                 let lane = LaneEnd {
@@ -215,6 +226,7 @@ impl World {
                     worker,
                     set,
                     node,
+                    shard: greeted.shard,
                     serial,
                     connection: greeted.connection,
                     keyspace: of.keyspace.map(|name| name.to_string()),
@@ -229,6 +241,8 @@ impl World {
                     hostile: false,
                     metadata_ids: greeted.metadata_ids,
                     moved_us: now,
+                    used_us: now,
+                    opened_us: now,
                     node_gone: false,
                 };
                 self.on_lane_open(lane, greeted);
@@ -290,6 +304,7 @@ impl World {
         let Some(lane) = link.lane() else { return };
         let Some(key) = lane.key.take() else { return };
         let (keeper, serial, node_gone) = (lane.keeper(), lane.serial, lane.node_gone);
+        self.counted.large_lost += u64::from(!lane.hostile && is_large(&lane.given));
         self.crew.get_mut(keeper.worker).lane_links.remove(&key);
         if node_gone {
             self.links.remove(&id);
@@ -310,10 +325,10 @@ impl World {
         let Some((worker, key)) = lane.and_then(|lane| Some((lane.worker, lane.key?))) else {
             return;
         };
-        let mut rest = self.take_arrived(id, false, usize::MAX);
+        let rest = self.take_arrived(id, false, usize::MAX);
         if !rest.is_empty() {
             self.release_streams(id, &rest);
-            self.input(worker, |engine| engine.on_lane_bytes(key, &mut rest, |_, _| 0));
+            self.give_lane_bytes((worker, key), rest);
         }
         self.tell(format_args!("lane {id} is gone"));
         self.close_lane(id);

@@ -8,6 +8,7 @@ use crate::engine::engine::Engine;
 use crate::engine::order::{News, Order};
 use crate::sim::world::agenda::Event;
 use crate::sim::world::network::link::{End, Link, LinkId};
+use crate::sim::world::proxy::lanes::KeeperKey;
 use crate::sim::world::world::World;
 
 /// How long a client that was told that it is closed may take to read that.
@@ -87,13 +88,13 @@ impl World {
         let Some((worker, key)) = lane.and_then(|lane| Some((lane.worker, lane.key?))) else {
             return;
         };
-        let mut bytes = self.take_arrived(id, false, self.scenario.read_bytes);
+        let bytes = self.take_arrived(id, false, self.scenario.read_bytes);
         if bytes.is_empty() {
             return;
         }
         self.release_streams(id, &bytes);
         self.note_moved(id);
-        self.input(worker, |engine| engine.on_lane_bytes(key, &mut bytes, |_, _| 0));
+        self.give_lane_bytes((worker, key), bytes);
         if self.links.get(&id).is_some_and(|link| !link.down.arrived.is_empty()) {
             self.proxy_is_wanted(id);
         }
@@ -134,8 +135,9 @@ impl World {
         match &link.end {
             End::Client(client) => {
                 let (worker, Some(key)) = (client.worker, client.key) else { return };
+                let room = link.down.room();
                 let output = self.crew.get(worker).engine.client_output(key);
-                let Some(bytes) = output.map(<[u8]>::to_vec) else { return };
+                let Some(bytes) = output.map(|output| offered(output, room)) else { return };
                 let count = self.transmit(id, false, &bytes);
                 let sent = bytes.get(..count).unwrap_or_default();
                 self.count_sent(id, sent);
@@ -146,8 +148,9 @@ impl World {
             }
             End::Lane(lane) => {
                 let (worker, Some(key)) = (lane.worker, lane.key) else { return };
+                let room = link.up.room();
                 let output = self.crew.get(worker).engine.lane_output(key);
-                let Some(bytes) = output.map(<[u8]>::to_vec) else { return };
+                let Some(bytes) = output.map(|output| offered(output, room)) else { return };
                 let count = self.transmit(id, true, &bytes);
                 let sent = bytes.get(..count).unwrap_or_default();
                 self.take_streams(id, sent);
@@ -170,8 +173,11 @@ impl World {
         match order {
             Order::OpenSet { set, keyspace } => self.open_set(worker, set, keyspace),
             Order::CloseSet(set) => self.close_set(worker, set.0),
-            // Lanes are opened ahead here, and never closed for want of requests.
-            Order::CloseUnused(_) | Order::OpenLane { .. } => {}
+            Order::CloseUnused(lane) => self.close_unused(worker, lane),
+            Order::OpenLane { set, node, shard } => {
+                let node = usize::from(node.0);
+                self.on_asked_for(KeeperKey { worker, set: set.0, node }, shard);
+            }
             Order::CloseLane(lane) => {
                 if let Some(id) = self.crew.get(worker).lane_links.get(&lane).copied() {
                     self.tell(format_args!("the engine closes lane {id}"));
@@ -239,6 +245,7 @@ impl World {
     pub(in crate::sim::world) fn on_client_gone(&mut self, id: LinkId) {
         let client = self.links.get_mut(&id).and_then(|link| link.client());
         let known = client.and_then(|client| Some((client.worker, client.key.take()?)));
+        self.note_large_left(id);
         self.links.remove(&id);
         if let Some((worker, key)) = known {
             self.forget_client(worker, key);
@@ -265,6 +272,7 @@ impl World {
         let known = client.and_then(|client| Some((client.worker, client.key.take()?)));
         let Some((worker, key)) = known else { return };
         self.tell(format_args!("the proxy closes client link {id}"));
+        self.note_large_left(id);
         self.forget_client(worker, key);
         self.agenda.plan(at, Event::AskerClosed { link: id });
     }
@@ -299,4 +307,9 @@ impl World {
         self.failover_step(number);
         self.flush(number);
     }
+}
+
+/// As much of `output` as tells whether it finds room.
+fn offered(output: &[u8], room: usize) -> Vec<u8> {
+    output.get(..=room).unwrap_or(output).to_vec()
 }
