@@ -52,20 +52,25 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     let mailbox = world.open_mailbox(id);
     let mut input = BytesMut::with_capacity(READ_LEN);
     let mut out = Vec::new();
+    let mut full = false;
     loop {
-        let mut close = false;
-        tokio::select! {
-            () = mailbox.filled.notified() => mailbox.take(&mut out),
-            read = stream.read_buf(&mut input) => {
-                if !matches!(read, Ok(1..)) || input.len() > INPUT_MAX {
-                    break;
+        let (mut close, mut asked) = (false, full);
+        if !full {
+            tokio::select! {
+                () = mailbox.filled.notified() => mailbox.take(&mut out),
+                read = stream.read_buf(&mut input) => {
+                    if !matches!(read, Ok(1..)) || input.len() > INPUT_MAX {
+                        break;
+                    }
+                    asked = true;
                 }
-                let received =
-                    world.with(|cluster, now| cluster.receive(id, &input, now, &mut out));
-                input.advance(received.consumed.min(input.len()));
-                input.reserve(READ_LEN);
-                close = received.close;
             }
+        }
+        if asked {
+            let received = world.with(|cluster, now| cluster.receive(id, &input, now, &mut out));
+            input.advance(received.consumed.min(input.len()));
+            input.reserve(READ_LEN);
+            (close, full) = (received.close, received.full);
         }
         if mailbox.is_closed() || !write(&mut stream, &mailbox, &mut out).await {
             break;

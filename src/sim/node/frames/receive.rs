@@ -21,6 +21,10 @@ const FIRST_BODY_MAX: u32 = 100_000;
 /// real shard with 350 MB of memory allows.
 const REQUEST_MEMORY: u32 = 31_457_280;
 
+/// Bytes of answers at which the next requests wait until these are written: who reads nothing shall
+/// not fill our memory.
+const ANSWERS_BYTES_MAX: usize = 16 << 20;
+
 /// A compressed body may announce at most so many plain bytes: the limit of the protocol.
 const PLAIN_LEN_MAX: u32 = 256 << 20;
 
@@ -31,6 +35,8 @@ pub struct Received {
     pub consumed: usize,
     /// Whether the connection is to be closed once its answers are sent.
     pub close: bool,
+    /// Whether whole requests may be left, since the answers so far are long.
+    pub full: bool,
 }
 
 impl Cluster {
@@ -43,10 +49,15 @@ impl Cluster {
         out: &mut Vec<u8>,
     ) -> Received {
         let Some(mut connection) = self.connections.take(id) else {
-            return Received { consumed: input.len(), close: true };
+            return Received { consumed: input.len(), close: true, full: false };
         };
         let mut consumed = 0;
+        let mut full = false;
         let close = loop {
+            if out.len() >= ANSWERS_BYTES_MAX {
+                full = true;
+                break false;
+            }
             let rest = input.get(consumed..).unwrap_or_default();
             match cut(&connection, rest) {
                 Cut::Wait => break false,
@@ -63,7 +74,7 @@ impl Cluster {
             }
         };
         self.connections.put(connection);
-        Received { consumed, close }
+        Received { consumed, close, full }
     }
 
     /// Answers one frame, at once or later.

@@ -164,3 +164,27 @@ fn several_frames_in_one_read_are_all_answered() {
     let streams: Vec<i16> = Reply::all(&out).iter().map(|reply| reply.header.stream).collect();
     assert_eq!(streams, [0, 1, 2]);
 }
+
+#[test]
+fn who_asks_for_much_at_once_is_answered_in_parts() {
+    let mut cluster = cluster(|_| {});
+    let probe = Probe::connect(&mut cluster, 0, 0);
+    let mut input = Vec::new();
+    for stream in 0..3_000 {
+        write_frame(&mut input, (4, 0, stream), Opcode::Options, |_| {});
+    }
+    let (mut at, mut bytes, mut parts) = (0, 0, 0);
+    loop {
+        // As if 16 MiB less 1,000 bytes were on their way already.
+        let mut out = vec![0; (16 << 20) - 1000];
+        let received = cluster.receive(probe.id, &input[at..], probe.now, &mut out);
+        assert!(out.len() < (16 << 20) + 1000, "the bound is passed by one answer at most");
+        (at, bytes, parts) =
+            (at + received.consumed, bytes + out.len() - (16 << 20) + 1000, parts + 1);
+        if !received.full {
+            break;
+        }
+    }
+    assert_eq!(at, input.len());
+    assert!(parts > 500, "{bytes} bytes in {parts} parts");
+}
