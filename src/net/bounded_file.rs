@@ -7,6 +7,9 @@ use std::path::Path;
 /// Longest file, bytes: bundles of CAs have a quarter of that.
 const BYTES_MAX: u64 = 1 << 20;
 
+/// More than a password has, bytes.
+const USUAL_BYTES: usize = 4096;
+
 /// Reads a file that is one: a pipe, or a device, may never end, or never begin.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
@@ -21,7 +24,8 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 }
 
 fn read_once(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // A password is not moved while it is read: nobody would overwrite the place that it leaves.
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
     File::open(path)?.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
     match u64::try_from(bytes.len()) {
         Ok(..=BYTES_MAX) => Ok(bytes),
