@@ -1,8 +1,8 @@
 //! Prepared statements by id: soft state, bounded by bytes.
 //!
 //! The ids are the server's own. A client may hold one that is not here, since it was forgotten or
-//! prepared before this process started; its EXECUTE is forwarded untouched, and the server's
-//! UNPREPARED makes the driver prepare it again.
+//! prepared before this process started; its EXECUTE is forwarded, and asks for the columns of its
+//! rows; the server's UNPREPARED makes the driver prepare it again.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -103,8 +103,8 @@ impl Router {
             return Routed {
                 decision: self.anywhere(field, Reason::UnknownStatement),
                 statement: None,
-                // It may have been forgotten after its columns had changed.
-                ask_for_metadata: self.catalog.evicted > 0,
+                // Its columns may have changed since it was forgotten here, or before we started.
+                ask_for_metadata: true,
                 is_read: false,
             };
         };

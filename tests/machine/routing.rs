@@ -5,7 +5,7 @@ use shardlane::topology::id::NodeId;
 use shardlane::wire::opcode::Opcode;
 
 use crate::support::frames::{
-    LWT_MASK, batch, execute, execute_at, prepare, prepared, query, void,
+    LWT_MASK, SKIP_METADATA, batch, execute, execute_at, prepare, prepared, query, void,
 };
 use crate::support::rig::{Rig, shard_of, snapshot};
 
@@ -70,6 +70,10 @@ fn what_is_not_known_goes_anywhere_untouched() {
     rig.send(client, &execute(1, &[1; 16], b"k"));
     assert_eq!(rig.request().1.body, execute(1, &[1; 16], b"k")[9..]);
     assert_eq!(rig.decisions(Reason::UnknownStatement), 1);
+    // But for one wish: nobody knows which columns the client holds.
+    rig.send(client, &execute_at(4, &[1; 16], b"k", (1, SKIP_METADATA)));
+    let told = execute_at(4, &[1; 16], b"k", (1, 0));
+    assert_eq!(rig.request().1.body, told[9..]);
 
     rig.prepare_select(client, "tab", 9);
     rig.send(client, &execute(2, &[9; 16], b"k"));
