@@ -134,8 +134,11 @@ def faults_stopped_nodes(stage):
 @case(deadline=120)
 def faults_descriptors_run_out(stage):
     """No descriptor is left: new clients wait, nothing spins, the others notice nothing, and it recovers."""
+    few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(few, 1024), most))
     scene = Scene(stage)
     process = scene.proxy.child.process
+    assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (most, most), "the limit was not raised"
     used = len(os.listdir("/proc/%d/fd" % process.pid))
     before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + 20, before[1]))
@@ -264,6 +267,11 @@ def faults_drain_under_load(stage):
         begin = time.monotonic()
         proxy.child.process.send_signal(signal.SIGTERM)
         assert idle.recv(1) == b"", "an idle client is closed at once"
+        try:
+            socket.create_connection((proxy.host, 9042), 2).close()
+            raise AssertionError("who comes now waits in the kernel for the end")
+        except ConnectionRefusedError:
+            log("new clients are refused")
         for client in clients:
             streams = set()
             for _ in range(count):
