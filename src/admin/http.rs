@@ -61,10 +61,11 @@ async fn serve_within<S: Source>(
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             unreachable!("nobody closes the semaphore");
         };
+        let accepted = listener.accept().await;
         while let Some(ended) = connections.try_join_next() {
             kept = kept.or_else(|| ended.ok().flatten());
         }
-        match listener.accept().await {
+        match accepted {
             Ok((stream, _)) => {
                 let source = Arc::clone(&source);
                 let is_last = kept.is_none();

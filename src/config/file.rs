@@ -199,7 +199,7 @@ fn tell(text: &str, span: Option<&Range<usize>>, message: &str) -> String {
     let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default().trim();
     let shown = match line.split_once('=') {
         Some((key, _)) => format!(" at `{} = …`", key.trim()),
-        None if line.starts_with('[') => format!(" at `{line}`"),
+        None if line.starts_with('[') && !line.contains(['"', '\'']) => format!(" at `{line}`"),
         None => String::new(),
     };
     format!("line {number}, column {column}{shown}: {message}")

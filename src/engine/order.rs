@@ -63,6 +63,14 @@ pub enum News {
     StatementsMissed,
 }
 
+impl News {
+    /// Whether it is learned anyhow, by a hop, when this message is lost.
+    #[must_use]
+    pub fn may_be_lost(&self) -> bool {
+        matches!(self, Self::Tablet(_))
+    }
+}
+
 /// A tablet with its table's name and its hosts' own ids, which every worker understands.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LearnedTablet {

@@ -1,4 +1,4 @@
-//! Bounds, and what waits.
+//! Bounds, what waits, and what is told seldom.
 
 pub mod histogram;
 pub mod limits;

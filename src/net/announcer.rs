@@ -36,9 +36,9 @@ impl Announcer {
     /// Tells what was learned. A lost tablet costs a hop; of a lost statement the others hear
     /// that there was one.
     pub(super) fn news(&mut self, news: News) {
-        let is_tablet = matches!(news, News::Tablet(_));
+        let may_be_lost = news.may_be_lost();
         let told = self.tell(WorkerEvent::News(self.number, news));
-        self.statements_missed |= !told && !is_tablet;
+        self.statements_missed |= !told && !may_be_lost;
     }
 
     /// Tells whether there is a lane, when that is new. Called again and again.
@@ -73,18 +73,7 @@ mod tests {
     }
 
     fn statement() -> News {
-        News::Statement(Arc::new(Statement {
-            id: Box::new([1; 16]),
-            text: "SELECT v FROM ks.t WHERE k = ?".into(),
-            keyspace: None,
-            table: None,
-            pk_indexes: Vec::new(),
-            names: Vec::new(),
-            lwt: false,
-            is_read: true,
-            result_metadata: Box::default(),
-            metadata_id: Box::default(),
-        }))
+        News::Statement(Arc::new(Statement { id: Box::new([1; 16]), ..Statement::default() }))
     }
 
     fn told(events: &mut Receiver<WorkerEvent>) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::topology::table::TableId;
 
 /// A prepared statement, as the server described it when a client prepared it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Statement {
     /// The server's id: the same on every node, and what the client holds.
     pub id: Box<[u8]>,

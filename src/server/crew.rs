@@ -119,11 +119,7 @@ impl Crew {
     pub async fn pass_on(&self, from: usize, news: &News) {
         let others = self.workers.iter().enumerate().filter(|(number, _)| *number != from);
         for (number, worker) in others {
-            let command = Command::News(news.clone());
-            if !matches!(news, News::Tablet(_)) {
-                // A worker that has ended needs to know nothing.
-                worker.commands.send(command).await.ok();
-            } else if worker.commands.try_send(command).is_err() {
+            if !tell(&worker.commands, news).await {
                 tracing::debug!(worker = number, "no room for news");
             }
         }
@@ -135,6 +131,17 @@ impl Crew {
             worker.commands.closed().await;
         }
     }
+}
+
+/// Tells one worker; `false` when what may be lost is lost.
+async fn tell(to: &Sender<Command>, news: &News) -> bool {
+    let command = Command::News(news.clone());
+    if news.may_be_lost() {
+        return to.try_send(command).is_ok();
+    }
+    // A worker that has ended needs to know nothing.
+    to.send(command).await.ok();
+    true
 }
 
 /// What is wrong when no node is in the data center that is to be used.
@@ -184,5 +191,31 @@ fn target(publication: &Publication, node: &Node) -> NodeTarget {
         host: Some(node.host),
         address: SocketAddr::new(node.address, node.port),
         shard_port: publication.shard_ports.get(&node.id).copied().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::engine::order::LearnedTablet;
+
+    #[test]
+    fn a_statement_waits_for_room_and_a_tablet_does_not() {
+        let table = ("ks".into(), "t".into());
+        let tablet = LearnedTablet { table, first: 0, last: 1, replicas: Vec::new() };
+        let tablet = News::Tablet(Arc::new(tablet));
+        let runtime = Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (to, mut commands) = mpsc::channel(1);
+            assert!(tell(&to, &tablet).await);
+            assert!(!tell(&to, &tablet).await);
+            let news = News::Statement(Arc::default());
+            let (told, first) = tokio::join!(tell(&to, &news), commands.recv());
+            assert!(told && matches!(first, Some(Command::News(News::Tablet(_)))));
+            assert!(matches!(commands.recv().await, Some(Command::News(News::Statement(_)))));
+        });
     }
 }

@@ -57,9 +57,10 @@ fn classify_select(selection: Lexer<'_>, keyspace: Option<&str>) -> StatementTex
     let mut words = selection;
     // FROM is reserved: unquoted, it ends the selection wherever it stands.
     if !words.by_ref().take(SELECTION_WORDS_MAX).any(|word| word.is("FROM")) {
-        let ended = words.peek().is_none();
-        let refused = || StatementText::Refused(Refusal::no_table());
-        return if ended { StatementText::Other } else { refused() };
+        return match words.peek() {
+            None => StatementText::Other,
+            Some(_) => StatementText::Refused(Refusal::no_table()),
+        };
     }
     let Some(first) = words.next() else { return StatementText::Other };
     let qualified = words.take_sign('.');

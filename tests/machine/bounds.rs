@@ -280,14 +280,7 @@ fn a_full_catalog_forgets_a_share_of_what_is_oldest() {
         Arc::new(Statement {
             id: number.to_be_bytes().into(),
             text: "SELECT".into(),
-            keyspace: None,
-            table: None,
-            pk_indexes: Vec::new(),
-            names: Vec::new(),
-            lwt: false,
-            is_read: true,
-            result_metadata: Box::default(),
-            metadata_id: Box::default(),
+            ..Statement::default()
         })
     };
     let mut catalog = Catalog::new(1000 * statement(0).weight());

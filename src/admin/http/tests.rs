@@ -140,6 +140,17 @@ fn silent_clients_lose_their_places() {
 }
 
 #[test]
+fn who_asks_nothing_keeps_no_place_for_as_long_as_an_answer_may_take() {
+    runtime().block_on(async {
+        let (address, _readiness) = start(Duration::from_secs(60)).await;
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let (mut byte, patience) = ([0], Duration::from_secs(20));
+        let closed = timeout(patience, silent.read(&mut byte)).await;
+        assert!(closed.is_ok(), "it still has its place after {patience:?}");
+    });
+}
+
+#[test]
 fn metrics_that_cannot_be_rendered_are_an_error_of_ours() {
     runtime().block_on(async {
         let (_, readiness) = watch::channel(Readiness::default());

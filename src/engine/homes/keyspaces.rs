@@ -68,8 +68,8 @@ impl Engine {
         if refusal.is_some() {
             self.retire_set(id);
         }
-        for Waiting { client, frame, .. } in waiting {
-            let stream = Header::peek(&frame).map_or(0, |header| header.stream);
+        for waiting in waiting {
+            let (client, stream) = (waiting.client, waiting.stream());
             match refusal {
                 Some(refusal) => self.pass_refusal(client, stream, refusal),
                 None => self.refuse_waiting(client, stream),
@@ -202,9 +202,9 @@ impl Engine {
             }
         }
         self.forget_parked_route(id, instead);
-        for Waiting { client, frame, .. } in waiting {
-            self.refuse_waiting(client, Header::peek(&frame).map_or(0, |header| header.stream));
-            self.on_use_ended(client);
+        for waiting in waiting {
+            self.refuse_waiting(waiting.client, waiting.stream());
+            self.on_use_ended(waiting.client);
         }
     }
 
@@ -214,8 +214,9 @@ impl Engine {
             return;
         }
         let Some(set) = self.sets.get_mut(id) else { return };
-        for Waiting { client, frame, since_us } in std::mem::take(&mut set.waiting) {
-            let stream = Header::peek(&frame).map_or(0, |header| header.stream);
+        for waiting in std::mem::take(&mut set.waiting) {
+            let stream = waiting.stream();
+            let Waiting { client, frame, since_us } = waiting;
             let asker = Asker::Client { client, stream, purpose: Purpose::Use(id) };
             if self.clients.get(client).is_none() {
                 self.on_ended(Opcode::Query, Outcome::Abandoned);

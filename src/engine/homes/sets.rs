@@ -9,6 +9,7 @@ use crate::engine::pending::LaneKey;
 use crate::topology::id::NodeId;
 use crate::upstream::fleet::Fleet;
 use crate::upstream::lane::{LaneRoute, SetId};
+use crate::wire::header::Header;
 
 /// Numbers that sets may have, those that are gone included.
 const NUMBERS_MAX: usize = 4096;
@@ -46,6 +47,13 @@ pub(in crate::engine) struct Waiting {
     pub(in crate::engine) client: ClientKey,
     pub(in crate::engine) frame: Vec<u8>,
     pub(in crate::engine) since_us: u64,
+}
+
+impl Waiting {
+    /// The stream that its client asked on.
+    pub(in crate::engine) fn stream(&self) -> i16 {
+        Header::peek(&self.frame).map_or(0, |header| header.stream)
+    }
 }
 
 impl Set {
