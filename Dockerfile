@@ -9,7 +9,7 @@ COPY . .
 # What cargo fetched stays for the next build. What it built does not: cargo goes by times of files, which a build
 # context need not keep, and an image must never hold yesterday's program.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
-    cargo build --release --locked --bin shardlane
+    cargo build --release --locked --no-default-features --bin shardlane
 # glibc rather than musl: the same allocator and memcpy that the benchmarks measure. The loader and the few
 # libraries that the binary names come along; name resolution has been part of libc since 2.34.
 RUN mkdir -p /image/etc/ssl/certs \

@@ -3,7 +3,7 @@
 
 # A simulated cluster, the proxy and a load in one process.
 demo:
-	cargo run --release --locked -- demo
+	cargo run --profile demo --locked -- demo
 
 # Installs what is missing, then format, lints, Rust tests, then real drivers against the simulated cluster and real Cassandra.
 # The last line counts them.
@@ -41,8 +41,8 @@ bench:
 # What needs no tests to tell; hadolint only where it is installed.
 lint:
 	cargo fmt --check
-	cargo clippy --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	@if command -v hadolint > /dev/null; then hadolint Dockerfile; else echo 'hadolint is not installed: Dockerfile not checked'; fi
 
 image:

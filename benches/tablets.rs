@@ -10,8 +10,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use shardlane::token::shard::ShardId;
-use shardlane::token::token::Token;
+use cql::token::shard::ShardId;
+use cql::token::token::Token;
 use shardlane::topology::id::NodeId;
 use shardlane::topology::table::TableId;
 use shardlane::topology::tablet::Replica;

@@ -3,8 +3,6 @@
 //! The folders, ground floor first; each imports only from floors below its own.
 
 pub mod flow; // bounds, and what waits
-pub mod token; // partition key → token → shard: arithmetic only
-pub mod wire; // frames and notations of the native protocol
 
 pub mod session; // one client connection: phases and local answers
 pub mod topology; // nodes, ring and tablets as one immutable picture
@@ -19,7 +17,6 @@ pub mod telemetry; // numbers and logs
 
 pub mod admin; // the operator's pages
 pub mod control; // one watching connection → topology snapshots
-pub mod sim; // a simulated ScyllaDB cluster, and a world to put the engine in
 
 pub mod config; // file → overrides → settings
 pub mod server; // put together, start, drain

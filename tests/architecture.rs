@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 
 /// Folders of `src/`, ground floor first. A folder imports only from floors below its own.
 const FLOORS: &[&[&str]] = &[
-    &["flow", "token", "wire"],
+    &["flow"],
     &["session", "topology"],
     &["routing", "upstream"],
     &["engine"],
     &["net", "telemetry"],
-    &["sim"],
     &["admin", "control"],
     &["config"],
     &["server"],
@@ -24,21 +23,24 @@ const FLOORS: &[&[&str]] = &[
 /// Folders that may touch sockets, clocks, files or randomness; every other one is pure.
 const SHELL: &[&str] = &["admin", "cli", "config", "control", "net", "server", "telemetry"];
 
-/// The parts of `sim/` that put the simulated nodes on real sockets.
-const SIM_SHELL: &[&str] = &["src/sim/listen", "src/sim/listen.rs", "src/sim/http.rs"];
+/// The parts of the simulated cluster that put its nodes on real sockets.
+const SIM_SHELL: &[&str] = &["listen", "http.rs"];
+
+/// Crates beside the product, each with what it may import of ours: frames know nothing, the simulated cluster knows frames.
+const CRATES: &[(&str, &[&str])] = &[("crates/cql", &[]), ("crates/sim", &["cql"])];
 
 /// What a pure folder never says.
 const IMPURE: &[&str] = &["tokio::", "std::net::Tcp", "std::fs", "std::env", "::now()", "rand::"];
 
 /// Where there is code, with what tests and measures the product.
-const CODE: &[&str] = &["src", "tests", "benches", "fuzz/src", "fuzz/targets"];
+const CODE: &[&str] = &["src", "crates", "tests", "benches", "fuzz/src", "fuzz/targets"];
 
 const LINES_MAX: usize = 400;
 
 #[test]
 fn folders_import_only_from_floors_below() {
     let name_end = |c: char| !c.is_alphanumeric() && c != '_';
-    check(|folder, _, line| {
+    check("src", |folder, _, line| {
         let home = floor(folder)?;
         let mut names =
             line.split("crate::").skip(1).filter_map(|path| path.split(name_end).next());
@@ -49,16 +51,30 @@ fn folders_import_only_from_floors_below() {
 
 #[test]
 fn pure_folders_do_no_io() {
-    check(|folder, path, line| {
-        let exempt = SHELL.contains(&folder) || SIM_SHELL.iter().any(|part| path.starts_with(part));
-        let word = IMPURE.iter().find(|word| !exempt && says(line, word))?;
+    let impure = |folder: &str, shell: &[&str], line: &str| {
+        let word = IMPURE.iter().find(|word| !shell.contains(&folder) && says(line, word))?;
         Some(format!("{folder}/ is pure, yet says `{word}`"))
-    });
+    };
+    check("src", |folder, _, line| impure(folder, SHELL, line));
+    check("crates/cql/src", |folder, _, line| impure(folder, &[], line));
+    check("crates/sim/src", |folder, _, line| impure(folder, SIM_SHELL, line));
+}
+
+#[test]
+fn crates_know_only_the_crates_below_them() {
+    for (name, below) in CRATES {
+        let manifest = fs::read_to_string(Path::new(name).join("Cargo.toml")).unwrap();
+        let ours = manifest.lines().filter_map(|line| line.split_once(" = { package = \"shardlane"));
+        for (found, _) in ours {
+            assert!(below.contains(&found), "{name} depends on {found}");
+        }
+        assert!(!manifest.contains("path = \"../..\""), "{name} depends on the product");
+    }
 }
 
 #[test]
 fn every_file_is_short_and_says_what_it_is() {
-    for path in sources(Path::new("src")) {
+    for path in ["src", "crates"].iter().flat_map(|root| sources(Path::new(root))) {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("//! "), "{}: no //! on line 1", path.display());
     }
@@ -72,11 +88,12 @@ fn every_file_is_short_and_says_what_it_is() {
     assert!(long.is_empty(), "\n{}", long.join("\n"));
 }
 
-/// Runs `rule` on every line of code outside tests, and fails with all that it found.
-fn check(rule: impl Fn(&str, &Path, &str) -> Option<String>) {
+/// Runs `rule` on every line of code below `root` outside tests, and fails with all that it found.
+fn check(root: &str, rule: impl Fn(&str, &Path, &str) -> Option<String>) {
     let mut found = Vec::new();
-    for path in sources(Path::new("src")) {
-        let folder = path.components().nth(1).unwrap().as_os_str().to_str().unwrap();
+    for path in sources(Path::new(root)) {
+        let inside = path.strip_prefix(root).unwrap();
+        let folder = inside.components().next().unwrap().as_os_str().to_str().unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let product = text.split("#[cfg(test)]\nmod ").next().unwrap();
         let code = |line: &str| !line.trim_start().starts_with("//");

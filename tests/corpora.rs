@@ -84,7 +84,8 @@ fn the_fuzzer_is_locked_to_the_same_crates() {
         packages.iter().map(|package| (text(package, "name"), text(package, "version"))).collect()
     };
     let (ours, fuzzers) = (versions("Cargo.lock"), versions("fuzz/Cargo.lock"));
-    for name in read("Cargo.toml")["dependencies"].as_table().unwrap().keys() {
+    for (key, wanted) in read("Cargo.toml")["dependencies"].as_table().unwrap() {
+        let name = wanted.get("package").and_then(toml::Value::as_str).unwrap_or(key);
         let of = |versions: &BTreeSet<(String, String)>| -> Vec<String> {
             let named = versions.iter().filter(|(known, _)| known == name);
             named.map(|(_, version)| version.clone()).collect()

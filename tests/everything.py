@@ -46,8 +46,8 @@ def counted(pattern, *words):
 def main():
     totals = [
         check("cargo", "fmt", "--check"),
-        check("cargo", "clippy", "--all-targets", "--locked", "--", "-D", "warnings"),
-        counted(r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored", "cargo", "test", "--locked",
+        check("cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"),
+        counted(r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored", "cargo", "test", "--workspace", "--locked",
                 "--no-fail-fast"),
         counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "benches/road-gate"),
         check("cargo", "build", "--locked"),

@@ -6,10 +6,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Output};
 
-use shardlane::cli::demo::client::Client;
-use shardlane::sim::cluster::options::ClusterOptions;
-use shardlane::sim::listen::handle::SimHandle;
-use shardlane::sim::listen::options::SimOptions;
+use shardlane::cli::simulated::demo::client::Client;
+use sim::cluster::options::ClusterOptions;
+use sim::listen::handle::SimHandle;
+use sim::listen::options::SimOptions;
 
 const STATEMENTS: [&str; 7] = [
     "CREATE KEYSPACE t WITH replication = {'class': 'NetworkTopologyStrategy', \
@@ -68,7 +68,7 @@ fn judge(
     (keyspace, table): (&'static str, &'static str),
     token: i64,
 ) -> Vec<String> {
-    let locate = move |cluster: &mut shardlane::sim::cluster::cluster::Cluster, _| {
+    let locate = move |cluster: &mut sim::cluster::cluster::Cluster, _| {
         let (ring, members) = (&cluster.ring, &cluster.members);
         let located = cluster.layout.locate((keyspace, table), token, ring, members).unwrap();
         let port = cluster.options.port;
@@ -85,7 +85,7 @@ fn keys_of_many_types_are_told_with_token_and_replicas() {
     let sim = cluster(101);
     let node = sim.contact_points()[0];
     let id = "00112233-4455-6677-8899-aabbccddeeff";
-    // Tokens of the first and the last: the golden ones of src/token/partition_key.rs.
+    // Tokens of the first and the last: the golden ones of crates/cql/src/token/partition_key.rs.
     let cases: [(_, &[&str], _, Option<i64>); 4] = [
         (("t", "numbers"), &["1"], "0x00000001", Some(-4_069_959_284_402_364_209)),
         (("r", "ids"), &[id], "0x00112233445566778899aabbccddeeff", None),

@@ -37,7 +37,7 @@ fn every_lesson_names_a_test_that_exists_or_says_why_it_has_none() {
 /// Functions marked as tests in Rust, and as cases in the driver suite.
 fn names_of_tests() -> HashSet<String> {
     let mut names = HashSet::new();
-    for path in files(Path::new("src"), "rs").into_iter().chain(files(Path::new("tests"), "rs")) {
+    for path in ["src", "crates", "tests"].iter().flat_map(|it| files(Path::new(it), "rs")) {
         let text = fs::read_to_string(path).unwrap();
         add_marked(&text, &["#[test]", "#[tokio::test"], "fn ", &mut names);
     }

@@ -10,18 +10,18 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cql::proxy_header::ProxyHeader;
+use cql::token::shard::ShardId;
 use shardlane::net::lanes::dialling::dial::{Aim, DialSettings, Dialer, NodeTarget, ShardPort};
 use shardlane::net::lanes::dialling::dial_stats::PortVerdict;
 use shardlane::net::lanes::keeping::backoff::BackoffSettings;
 use shardlane::net::lanes::keeping::handshake_budget::NodeGate;
 use shardlane::net::lanes::keeping::lane_keeper::{LaneKeeper, LaneReport, keep};
 use shardlane::net::lanes::lane_set::LaneSet;
-use shardlane::sim::cluster::options::ClusterOptions;
-use shardlane::sim::listen::handle::SimHandle;
-use shardlane::sim::listen::options::SimOptions;
-use shardlane::token::shard::ShardId;
 use shardlane::topology::id::NodeId;
-use shardlane::wire::proxy_header::ProxyHeader;
+use sim::cluster::options::ClusterOptions;
+use sim::listen::handle::SimHandle;
+use sim::listen::options::SimOptions;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 

@@ -2,10 +2,6 @@
 
 #[path = "../../src/flow/mod.rs"]
 pub mod flow;
-#[path = "../../src/token/mod.rs"]
-pub mod token;
-#[path = "../../src/wire/mod.rs"]
-pub mod wire;
 
 #[path = "../../src/session/mod.rs"]
 pub mod session;

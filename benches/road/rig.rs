@@ -7,20 +7,20 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use cql::header::{FLAG_PAYLOAD, HEADER_LEN, Header};
+use cql::opcode::Opcode;
+use cql::token::partitioner::Partitioner;
+use cql::token::shard::{ShardId, Sharder};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::{Engine, EngineSettings};
 use shardlane::engine::pending::LaneKey;
 use shardlane::flow::limits::Limits;
 use shardlane::routing::decision::Reason;
-use shardlane::token::partitioner::Partitioner;
-use shardlane::token::shard::{ShardId, Sharder};
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
 use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};
 use shardlane::upstream::lane::{LaneRoute, SetId};
-use shardlane::wire::header::{FLAG_PAYLOAD, HEADER_LEN, Header};
-use shardlane::wire::opcode::Opcode;
 
 use crate::frames;
 use crate::variant::Variant;
@@ -314,9 +314,9 @@ fn snapshot() -> Arc<Snapshot> {
 }
 
 /// The token at `index` of `count` even steps around the ring.
-fn token_at(index: i128, count: i128) -> shardlane::token::token::Token {
+fn token_at(index: i128, count: i128) -> cql::token::token::Token {
     let token = i128::from(i64::MIN) + (index << 64) / count;
-    shardlane::token::token::Token::new(i64::try_from(token).unwrap())
+    cql::token::token::Token::new(i64::try_from(token).unwrap())
 }
 
 fn tablet_of(token: i64) -> i128 {

@@ -1,6 +1,6 @@
 //! Compressed bodies: none grows past its bound, and what was packed comes out as it went in.
 
-use shardlane::wire::compression::Compression;
+use cql::compression::Compression;
 
 const LEN_MAX: u32 = 1 << 16;
 

@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
+use cql::header::{HEADER_LEN, Header};
+use cql::opcode::Opcode;
+use cql::response::error::ErrorCode;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::order::{LearnedTablet, News, Order};
 use shardlane::engine::pending::LaneKey;
 use shardlane::session::system_tables::Facade;
 use shardlane::upstream::lane::SetId;
-use shardlane::wire::header::{HEADER_LEN, Header};
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::ErrorCode;
 
 use self::clients::Asker;
 use self::input::Input;

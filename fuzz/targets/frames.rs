@@ -1,8 +1,8 @@
 //! The frame cutter: however a stream is cut into reads, the same frames come out.
 
-use shardlane::wire::decoder::FrameCutter;
-use shardlane::wire::error::WireError;
-use shardlane::wire::header::{HEADER_LEN, Header};
+use cql::decoder::FrameCutter;
+use cql::error::WireError;
+use cql::header::{HEADER_LEN, Header};
 
 const BODY_LEN_MAX: u32 = 4096;
 const VERSIONS: [u8; 2] = [3, 4];

@@ -6,6 +6,10 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use cql::header::{HEADER_LEN, Header};
+use cql::notation::Reader;
+use cql::opcode::Opcode;
+use cql::request::auth_response::{self, Plain};
 use shardlane::net::lanes::credential::Credential;
 use shardlane::net::lanes::dialling::dial_error::DialError;
 use shardlane::net::lanes::dialling::extensions::Extensions;
@@ -14,10 +18,6 @@ use shardlane::net::lanes::lane_set::LaneSet;
 use shardlane::net::logins::conversation::Conversation;
 use shardlane::net::logins::login_desk::LoginReport;
 use shardlane::session::sasl::SaslToken;
-use shardlane::wire::header::{HEADER_LEN, Header};
-use shardlane::wire::notation::Reader;
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::request::auth_response::{self, Plain};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 

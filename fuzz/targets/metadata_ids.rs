@@ -1,11 +1,11 @@
 //! Ids of result metadata: what is left without one is the message that a node without the
 //! extension sends, and an EXECUTE with one is the client's but for it.
 
-use shardlane::wire::header::HEADER_LEN;
-use shardlane::wire::notation::{Reader, put_short_bytes};
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::metadata_id::{cut_from_prepared, cut_from_rows};
-use shardlane::wire::response::rows::Rows;
+use cql::header::HEADER_LEN;
+use cql::notation::{Reader, put_short_bytes};
+use cql::opcode::Opcode;
+use cql::response::metadata_id::{cut_from_prepared, cut_from_rows};
+use cql::response::rows::Rows;
 
 use crate::support::frames;
 use crate::support::rig::Rig;

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use shardlane::wire::proxy_header::{FIXED_LEN, ProxyHeader, ProxyPrefix};
+use cql::proxy_header::{FIXED_LEN, ProxyHeader, ProxyPrefix};
 
 /// `data` is the beginning of a connection; its bytes are addresses to write as well.
 pub(crate) fn run(data: &[u8]) {

@@ -1,18 +1,18 @@
 //! The readers of requests: whatever a client sends is read or refused, and what was read is there.
 
-use shardlane::wire::error::WireError;
-use shardlane::wire::header::{HEADER_LEN, Header};
-use shardlane::wire::notation::Value;
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::request::auth_response::{self, Plain, write_auth_response};
-use shardlane::wire::request::batch::{Batch, ChildStatement};
-use shardlane::wire::request::execute::{self, Execute};
-use shardlane::wire::request::parameters::{Parameters, SKIP_METADATA, Values};
-use shardlane::wire::request::prepare;
-use shardlane::wire::request::query::Query;
-use shardlane::wire::request::register::{EventKind, EventKinds, write_register};
-use shardlane::wire::request::startup::{Startup, write_startup};
-use shardlane::wire::response::prefix;
+use cql::error::WireError;
+use cql::header::{HEADER_LEN, Header};
+use cql::notation::Value;
+use cql::opcode::Opcode;
+use cql::request::auth_response::{self, Plain, write_auth_response};
+use cql::request::batch::{Batch, ChildStatement};
+use cql::request::execute::{self, Execute};
+use cql::request::parameters::{Parameters, SKIP_METADATA, Values};
+use cql::request::prepare;
+use cql::request::query::Query;
+use cql::request::register::{EventKind, EventKinds, write_register};
+use cql::request::startup::{Startup, write_startup};
+use cql::response::prefix;
 
 /// `data` is one frame; its opcode chooses the reader, its length field does not matter.
 pub(crate) fn run(data: &[u8]) {

@@ -1,18 +1,18 @@
 //! The readers of responses: whatever a node sends is read or refused, and written back the same.
 
+use cql::header::{HEADER_LEN, Header, RESPONSE};
+use cql::notation::Reader;
+use cql::opcode::Opcode;
+use cql::response::error::{ErrorMessage, write_error_with};
+use cql::response::event::{Event, write_event};
+use cql::response::metadata::{Metadata, read_bind_metadata};
+use cql::response::prefix::Prefix;
+use cql::response::prepared::Prepared;
+use cql::response::result::ResultKind;
+use cql::response::rows::{Rows, put_rows};
+use cql::response::schema_change::SchemaChange;
+use cql::response::supported::Supported;
 use shardlane::session::v3;
-use shardlane::wire::header::{HEADER_LEN, Header, RESPONSE};
-use shardlane::wire::notation::Reader;
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::{ErrorMessage, write_error_with};
-use shardlane::wire::response::event::{Event, write_event};
-use shardlane::wire::response::metadata::{Metadata, read_bind_metadata};
-use shardlane::wire::response::prefix::Prefix;
-use shardlane::wire::response::prepared::Prepared;
-use shardlane::wire::response::result::ResultKind;
-use shardlane::wire::response::rows::{Rows, put_rows};
-use shardlane::wire::response::schema_change::SchemaChange;
-use shardlane::wire::response::supported::Supported;
 
 /// Rows are walked that far: a lie about their number must not make a target slow.
 const ROWS_MAX: usize = 1000;

@@ -5,18 +5,18 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use cql::column_type::ColumnType;
+use cql::notation::Reader;
+use cql::opcode::Opcode;
+use cql::response::error::ErrorMessage;
+use cql::response::metadata::ColumnSpec;
+use cql::response::result::ResultKind;
+use cql::response::rows::Rows;
 use shardlane::session::lexer::Lexer;
 use shardlane::session::statement_text::{StatementText, classify, is_select};
-use shardlane::sim::cluster::cluster::{Cluster, Door};
-use shardlane::sim::cluster::connections::ConnectionId;
-use shardlane::sim::cluster::options::ClusterOptions;
-use shardlane::wire::column_type::ColumnType;
-use shardlane::wire::notation::Reader;
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::ErrorMessage;
-use shardlane::wire::response::metadata::ColumnSpec;
-use shardlane::wire::response::result::ResultKind;
-use shardlane::wire::response::rows::Rows;
+use sim::cluster::cluster::{Cluster, Door};
+use sim::cluster::connections::ConnectionId;
+use sim::cluster::options::ClusterOptions;
 
 use crate::support::frames;
 use crate::support::frames::Frame;

@@ -3,20 +3,20 @@
 
 use std::net::SocketAddr;
 
+use cql::cell;
+use cql::column_type::ColumnType;
+use cql::error::WireError;
+use cql::header::HEADER_LEN;
+use cql::notation::Reader;
+use cql::request::parameters::Parameters;
+use cql::response::prepared::Prepared;
+use cql::response::rows::Rows;
 use shardlane::control::tables::server_tables::ServerTables;
 use shardlane::net::doors::listener::Bind;
 use shardlane::server::facade;
 use shardlane::session::statement_text::{self, StatementText};
 use shardlane::session::system_select::SystemTable;
 use shardlane::session::system_tables::{self, Facade};
-use shardlane::wire::cell;
-use shardlane::wire::column_type::ColumnType;
-use shardlane::wire::error::WireError;
-use shardlane::wire::header::HEADER_LEN;
-use shardlane::wire::notation::Reader;
-use shardlane::wire::request::parameters::Parameters;
-use shardlane::wire::response::prepared::Prepared;
-use shardlane::wire::response::rows::Rows;
 
 const LOCAL: &str = include_str!("../../tests/data/frames/rows_local_2026.txt");
 const PEERS: &str = include_str!("../../tests/data/frames/rows_peers_2026.txt");

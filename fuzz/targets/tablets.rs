@@ -1,12 +1,12 @@
 //! The tablets that nodes tell: any payload is read or refused, and the map stays a map.
 
-use shardlane::token::shard::ShardId;
-use shardlane::token::token::Token;
+use cql::payload::TabletReport;
+use cql::token::shard::ShardId;
+use cql::token::token::Token;
 use shardlane::topology::id::NodeId;
 use shardlane::topology::table::TableId;
 use shardlane::topology::tablet::{Replica, Replicas, Tablet};
 use shardlane::topology::tablet_map::{Learned, REPLICAS_MAX, TabletMap};
-use shardlane::wire::payload::TabletReport;
 
 const ENTRIES_MAX: usize = 600;
 

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::args::{Cli, Command};
-use crate::cli::demo::show;
 use crate::cli::doctor;
 use crate::cli::explain::tell;
-use crate::cli::{check, outcome, run, sim};
+#[cfg(feature = "demo")]
+use crate::cli::simulated::{demo::show, sim};
+use crate::cli::{check, outcome, run};
 use crate::config::overrides::{process_environment, process_variables};
 
 /// Runs the command that the process's arguments name. Help and version are no failure; wrong usage is code 2.
@@ -26,7 +27,9 @@ pub fn main() -> ExitCode {
     let environment = &process_environment;
     outcome::exit_code(match &cli.command {
         Command::Run(args) => run::run(args, environment),
+        #[cfg(feature = "demo")]
         Command::Demo(args) => show::demo(args),
+        #[cfg(feature = "demo")]
         Command::Sim(args) => sim::sim(args),
         Command::Check(args) => {
             check::check(args, environment, process_variables(), &mut io::stdout().lock())

@@ -3,9 +3,9 @@
 pub mod args;
 pub mod check;
 pub mod command;
-pub mod demo;
 pub mod doctor;
 pub mod explain;
 pub mod outcome;
 pub mod run;
-pub mod sim;
+#[cfg(feature = "demo")]
+pub mod simulated;

@@ -21,7 +21,7 @@ use crate::net::lanes::dialling::dial::DialSettings;
 use crate::net::lanes::keeping::backoff::BackoffSettings;
 use crate::net::lanes::keeping::lane_plan::Wanted;
 use crate::telemetry::logging::{self, LogSettings};
-use crate::wire::compression::Compression;
+use cql::compression::Compression;
 
 /// Longest deadline that makes sense: a day.
 const DAY_MS: u64 = 86_400_000;

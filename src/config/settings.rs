@@ -14,7 +14,7 @@ use crate::net::lanes::keeping::backoff::BackoffSettings;
 use crate::net::tls::client_tls::ClientTlsSettings;
 use crate::net::tls::node_tls::NodeTlsSettings;
 use crate::telemetry::logging::LogSettings;
-use crate::wire::compression::Compression;
+use cql::compression::Compression;
 
 /// Whose rights clients have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

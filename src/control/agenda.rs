@@ -3,9 +3,9 @@
 //! Events come in bursts. The first one sets the time; those after it change nothing, so that
 //! a stream of events cannot put a refresh off for ever.
 
-use crate::wire::request::register::EventKind;
-use crate::wire::response::event::Event;
-use crate::wire::response::schema_change::SchemaTarget;
+use cql::request::register::EventKind;
+use cql::response::event::Event;
+use cql::response::schema_change::SchemaTarget;
 
 /// When things are done, in milliseconds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -125,8 +125,8 @@ pub const EVENTS: [EventKind; 3] =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::response::event::NodeEvent;
-    use crate::wire::response::schema_change::SchemaChange;
+    use cql::response::event::NodeEvent;
+    use cql::response::schema_change::SchemaChange;
 
     #[test]
     fn tables_are_read_again_after_a_while_and_silence_is_asked_about() {

@@ -9,7 +9,7 @@ use thiserror::Error as ThisError;
 
 use crate::net::lanes::dialling::dial_error::DialError;
 use crate::topology::id::HostId;
-use crate::wire::error::WireError;
+use cql::error::WireError;
 
 /// What went wrong with the watching connection.
 #[derive(Debug, ThisError)]

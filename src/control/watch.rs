@@ -19,7 +19,7 @@ use crate::control::tables::routes::Routes;
 use crate::net::clock::now_ms;
 use crate::net::lanes::dialling::dial_error::{DialError, Step};
 use crate::topology::id::NodeId;
-use crate::wire::response::event::Event;
+use cql::response::event::Event;
 
 /// What is asked of the watching connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

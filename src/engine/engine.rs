@@ -33,12 +33,12 @@ use crate::routing::catalog::Catalog;
 use crate::routing::router::Router;
 use crate::session::session::Phase;
 use crate::session::system_tables::Facade;
-use crate::token::shard::ShardId;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::tablet_map::TabletMap;
 use crate::upstream::lane::{Lane, SetId};
-use crate::wire::compression::Compression;
+use cql::compression::Compression;
+use cql::token::shard::ShardId;
 
 /// Buffers of answered requests that are kept for the next ones.
 const SPARE_MAX: usize = 256;

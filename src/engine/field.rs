@@ -5,10 +5,10 @@ use std::cell::Cell;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::flow::slab::Slab;
 use crate::routing::policy::Field;
-use crate::token::shard::{ShardId, Sharder};
 use crate::topology::id::NodeId;
 use crate::upstream::fleet::Fleet;
 use crate::upstream::lane::Lane;
+use cql::token::shard::{ShardId, Sharder};
 
 /// How many lanes are compared when any would do.
 const COMPARED_MAX: usize = 16;

@@ -6,9 +6,9 @@ use crate::engine::client::ClientKey;
 use crate::engine::pending::LaneKey;
 use crate::routing::statement::Statement;
 use crate::session::sasl::SaslToken;
-use crate::token::shard::ShardId;
 use crate::topology::id::{HostId, NodeId};
 use crate::upstream::lane::SetId;
+use cql::token::shard::ShardId;
 
 /// Something for the shell to do.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use crate::routing::catalog::StatementKey;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::Lane;
 use crate::upstream::lane::SetId;
-use crate::wire::opcode::Opcode;
+use cql::opcode::Opcode;
 
 /// Names a lane.
 pub type LaneKey = Key<Lane<Pending>>;

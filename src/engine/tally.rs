@@ -3,8 +3,8 @@
 use crate::flow::histogram::Histogram;
 use crate::routing::decision::Reason;
 use crate::topology::table::TableId;
-use crate::wire::compression::Compression;
-use crate::wire::opcode::Opcode;
+use cql::compression::Compression;
+use cql::opcode::Opcode;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -19,8 +19,8 @@ use crate::net::sockets::socket::Who;
 use crate::net::sockets::transport::Transport;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::{LaneRoute, SetId};
-use crate::wire::frame::write_frame;
-use crate::wire::opcode::Opcode;
+use cql::frame::write_frame;
+use cql::opcode::Opcode;
 
 /// Messages taken in one round.
 pub(super) const MESSAGES_IN_A_ROW: usize = 64;

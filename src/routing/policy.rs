@@ -1,8 +1,8 @@
 //! Which of several replicas: that of the page before, the local rack, then the least busy.
 
 use crate::routing::decision::{Decision, Reason};
-use crate::token::shard::{ShardId, Sharder};
 use crate::topology::id::NodeId;
+use cql::token::shard::{ShardId, Sharder};
 
 /// What the policy asks about lanes; only lanes of the local data center are in the field.
 pub trait Field {

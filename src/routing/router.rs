@@ -10,16 +10,16 @@ use crate::routing::policy;
 use crate::routing::policy::{Field, Order};
 use crate::routing::statement::Entry;
 use crate::routing::table_routes::{Finder, TableRoutes};
-use crate::token::partition_key;
-use crate::token::shard::ShardId;
-use crate::token::token::Token;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::{TableId, Tables};
 use crate::topology::tablet_map::TabletMap;
-use crate::wire::notation::Value;
-use crate::wire::request::batch::{Batch, ChildStatement};
-use crate::wire::request::execute::Execute;
-use crate::wire::request::parameters::Values;
+use cql::notation::Value;
+use cql::request::batch::{Batch, ChildStatement};
+use cql::request::execute::Execute;
+use cql::request::parameters::Values;
+use cql::token::partition_key;
+use cql::token::shard::ShardId;
+use cql::token::token::Token;
 
 /// Components of a partition key that are looked up without an allocation.
 const COMPONENTS_INLINE: usize = 8;

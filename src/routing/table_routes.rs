@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::token::partitioner::Partitioner;
 use crate::topology::ring::RingReplicas;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::TableId;
+use cql::token::partitioner::Partitioner;
 
 /// How a table's replicas are found.
 #[derive(Clone, Debug)]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::token::partitioner::Partitioner;
 use crate::topology::node::Node;
+use cql::token::partitioner::Partitioner;
 
 /// Which nodes are preferred among equals.
 #[derive(Clone, Debug, Default)]

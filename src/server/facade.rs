@@ -3,7 +3,7 @@
 use crate::control::tables::server_tables::ServerTables;
 use crate::net::doors::listener::Bind;
 use crate::session::system_tables::{Facade, LocalColumn};
-use crate::wire::column_type::ColumnType;
+use cql::column_type::ColumnType;
 
 /// All but `tokens`, which is a set.
 const PEERS_V2: [(&str, ColumnType); 11] = [
@@ -72,7 +72,7 @@ fn host_id(local: &[LocalColumn], bind: &Bind) -> [u8; 16] {
 mod tests {
     use super::*;
     use crate::control::tables::server_tables::ServerColumn;
-    use crate::wire::response::metadata::MetadataStyle;
+    use cql::response::metadata::MetadataStyle;
 
     #[test]
     fn peers_v2_is_there_whatever_the_release() {

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use crate::wire::cell;
-use crate::wire::column_type::ColumnType;
-use crate::wire::error::WireError;
-use crate::wire::notation::Reader;
+use cql::cell;
+use cql::column_type::ColumnType;
+use cql::error::WireError;
+use cql::notation::Reader;
 
 /// How deep collections may nest; those of system tables do not.
 const DEPTH_MAX: usize = 8;

@@ -2,8 +2,8 @@
 
 use crate::session::refusal::Refusal;
 use crate::session::system_select::SystemSelect;
-use crate::wire::notation::Value;
-use crate::wire::request::parameters::Values;
+use cql::notation::Value;
+use cql::request::parameters::Values;
 
 /// One value for each marker; `None` is null or unset.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,7 +1,7 @@
 //! Refusals of local answers, worded as ScyllaDB words them.
 
-use crate::wire::error::WireError;
-use crate::wire::response::error::ErrorCode;
+use cql::error::WireError;
+use cql::response::error::ErrorCode;
 
 /// Why a statement gets an ERROR instead of a result.
 #[derive(Clone, Debug, Eq, PartialEq)]

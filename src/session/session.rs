@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::flow::outbox::Outbox;
-use crate::wire::compression::Compression;
-use crate::wire::decoder::FrameCutter;
+use cql::compression::Compression;
+use cql::decoder::FrameCutter;
 
 /// Longest body of a client that is not served yet, if longer ones are accepted at all: STARTUP
 /// and a login are short, and nobody shall fill our memory without one.

@@ -13,13 +13,13 @@ use crate::session::refusal::Refusal;
 use crate::session::system_select::{
     Purpose, Relation, Selector, Source, SystemSelect, SystemTable, Term,
 };
-use crate::wire::cell;
-use crate::wire::column_type::ColumnType;
-use crate::wire::notation::{put_int, put_short_bytes};
-use crate::wire::request::parameters::Values;
-use crate::wire::response::metadata::{ColumnSpec, Metadata, MetadataStyle, put_bind_metadata};
-use crate::wire::response::result::ResultKind;
-use crate::wire::response::rows::put_rows;
+use cql::cell;
+use cql::column_type::ColumnType;
+use cql::notation::{put_int, put_short_bytes};
+use cql::request::parameters::Values;
+use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle, put_bind_metadata};
+use cql::response::result::ResultKind;
+use cql::response::rows::put_rows;
 
 const KEYSPACE: &str = "system";
 /// The key of the only row of `system.local`. Others can be there: anybody may write the table.

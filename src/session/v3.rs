@@ -4,16 +4,16 @@
 //! reads, writes and functions, no schema events of functions and aggregates, and no unset values
 //! (v4 section 10 lists the changes).
 
-use crate::wire::error::WireError;
-use crate::wire::header::{FLAG_PAYLOAD, FLAG_TRACING, FLAG_WARNING, HEADER_LEN, Header, RESPONSE};
-use crate::wire::notation::Reader;
-use crate::wire::opcode::Opcode;
-use crate::wire::request::parameters::{NAMES, VALUES};
-use crate::wire::response::error::{ErrorCode, ErrorMessage, write_error, write_error_with};
-use crate::wire::response::event::Event;
-use crate::wire::response::prefix::Prefix;
-use crate::wire::response::prepared::Prepared;
-use crate::wire::response::result::ResultKind;
+use cql::error::WireError;
+use cql::header::{FLAG_PAYLOAD, FLAG_TRACING, FLAG_WARNING, HEADER_LEN, Header, RESPONSE};
+use cql::notation::Reader;
+use cql::opcode::Opcode;
+use cql::request::parameters::{NAMES, VALUES};
+use cql::response::error::{ErrorCode, ErrorMessage, write_error, write_error_with};
+use cql::response::event::Event;
+use cql::response::prefix::Prefix;
+use cql::response::prepared::Prepared;
+use cql::response::result::ResultKind;
 
 const VERSION: u8 = RESPONSE | 3;
 /// Length of a value that is null.
@@ -142,9 +142,9 @@ fn prepared(message: &[u8], out: &mut Vec<u8>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::frame::write_frame;
-    use crate::wire::notation::{put_int, put_long_string, put_short, put_short_bytes, put_string};
-    use crate::wire::response::error::Extras;
+    use cql::frame::write_frame;
+    use cql::notation::{put_int, put_long_string, put_short, put_short_bytes, put_string};
+    use cql::response::error::Extras;
 
     #[test]
     fn prepared_loses_its_key_markers() {

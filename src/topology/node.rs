@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::token::token::Token;
 use crate::topology::id::HostId;
 use crate::topology::id::NodeId;
+use cql::token::token::Token;
 
 /// What the system tables say of one node.
 #[derive(Clone, Debug, Eq, PartialEq)]

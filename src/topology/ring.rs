@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::token::token::Token;
 use crate::topology::id::NodeId;
 use crate::topology::node::Node;
 use crate::topology::replication::Copies;
 use crate::topology::replication::Replication;
+use cql::token::token::Token;
 
 /// The replicas of every token, for one replication. Keyspaces with the same replication share it.
 #[derive(Debug, Default)]

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::token::partitioner::Partitioner;
 use crate::topology::id::HostId;
 use crate::topology::id::NodeId;
 use crate::topology::node::Node;
 use crate::topology::replication::Replication;
 use crate::topology::ring::RingReplicas;
+use cql::token::partitioner::Partitioner;
 
 /// Nodes and keyspaces of one moment.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::token::shard::ShardId;
 use crate::topology::id::NodeId;
+use cql::token::shard::ShardId;
 
 /// Replicas that fit without an allocation: two data centers with three copies each, and one more
 /// for free, because the box of a longer list takes the same room.

@@ -6,7 +6,6 @@
 //! tablet really went back, the same payload is believed once [`SETTLE_MS`] have passed. The price:
 //! an old word about a range whose new one came first, never heard before, holds for that long.
 
-use crate::token::token::Token;
 use crate::topology::id::NodeId;
 use crate::topology::table::TABLES_MAX;
 use crate::topology::table::TableId;
@@ -15,6 +14,7 @@ use crate::topology::tablet::Tablet;
 use crate::topology::tablet_map::arena::Arena;
 use crate::topology::tablet_map::recent::Recent;
 use crate::topology::tablet_map::table_map::TableMap;
+use cql::token::token::Token;
 
 mod arena;
 mod grid;

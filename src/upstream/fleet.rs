@@ -1,8 +1,8 @@
 //! Which lane leads to which shard of which node.
 
-use crate::token::shard::ShardId;
-use crate::token::shard::Sharder;
 use crate::topology::id::NodeId;
+use cql::token::shard::ShardId;
+use cql::token::shard::Sharder;
 
 /// The lanes of one kind by node and shard; `K` names a lane.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! One lane: what is in flight to one shard, and the bytes on their way there.
 
 use crate::flow::outbox::Outbox;
-use crate::token::shard::ShardId;
 use crate::topology::id::NodeId;
 use crate::upstream::stream_ids::StreamIds;
-use crate::wire::compression::Compression;
-use crate::wire::decoder::FrameCutter;
+use cql::compression::Compression;
+use cql::decoder::FrameCutter;
+use cql::token::shard::ShardId;
 
 /// Lanes of one kind: those without a keyspace, or those that said `USE` of one.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

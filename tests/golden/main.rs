@@ -16,10 +16,10 @@ mod system_tables;
 
 use std::path::PathBuf;
 
-use shardlane::wire::decoder::FrameCutter;
-use shardlane::wire::frame::write_frame;
-use shardlane::wire::header::{HEADER_LEN, Header};
-use shardlane::wire::opcode::Opcode;
+use cql::decoder::FrameCutter;
+use cql::frame::write_frame;
+use cql::header::{HEADER_LEN, Header};
+use cql::opcode::Opcode;
 
 const LEN_MAX: u32 = 1 << 20;
 

@@ -4,26 +4,26 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 
-use shardlane::wire::cell;
-use shardlane::wire::column_type::ColumnType;
-use shardlane::wire::header::HEADER_LEN;
-use shardlane::wire::notation::Reader;
-use shardlane::wire::payload::TabletReport;
-use shardlane::wire::request::auth_response::{self, Plain};
-use shardlane::wire::request::batch::Batch;
-use shardlane::wire::request::execute::Execute;
-use shardlane::wire::request::prepare;
-use shardlane::wire::request::query::Query;
-use shardlane::wire::request::register::EventKinds;
-use shardlane::wire::request::startup::Startup;
-use shardlane::wire::response::error::ErrorMessage;
-use shardlane::wire::response::event::Event;
-use shardlane::wire::response::metadata::read_bind_metadata;
-use shardlane::wire::response::prefix::Prefix;
-use shardlane::wire::response::prepared::Prepared;
-use shardlane::wire::response::rows::Rows;
-use shardlane::wire::response::schema_change::SchemaChange;
-use shardlane::wire::response::supported::Supported;
+use cql::cell;
+use cql::column_type::ColumnType;
+use cql::header::HEADER_LEN;
+use cql::notation::Reader;
+use cql::payload::TabletReport;
+use cql::request::auth_response::{self, Plain};
+use cql::request::batch::Batch;
+use cql::request::execute::Execute;
+use cql::request::prepare;
+use cql::request::query::Query;
+use cql::request::register::EventKinds;
+use cql::request::startup::Startup;
+use cql::response::error::ErrorMessage;
+use cql::response::event::Event;
+use cql::response::metadata::read_bind_metadata;
+use cql::response::prefix::Prefix;
+use cql::response::prepared::Prepared;
+use cql::response::rows::Rows;
+use cql::response::schema_change::SchemaChange;
+use cql::response::supported::Supported;
 
 use crate::every_frame;
 

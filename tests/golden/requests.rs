@@ -1,14 +1,14 @@
 //! What drivers send.
 
-use shardlane::wire::notation::put_string;
-use shardlane::wire::request::auth_response::{self, Plain, write_auth_response};
-use shardlane::wire::request::batch::{Batch, ChildStatement};
-use shardlane::wire::request::execute::Execute;
-use shardlane::wire::request::query::Query;
-use shardlane::wire::request::register::{EventKind, EventKinds, write_register};
-use shardlane::wire::request::startup::{Startup, write_startup};
-use shardlane::wire::request::{parameters, prepare};
-use shardlane::wire::response::error::{ErrorMessage, write_error};
+use cql::notation::put_string;
+use cql::request::auth_response::{self, Plain, write_auth_response};
+use cql::request::batch::{Batch, ChildStatement};
+use cql::request::execute::Execute;
+use cql::request::query::Query;
+use cql::request::register::{EventKind, EventKinds, write_register};
+use cql::request::startup::{Startup, write_startup};
+use cql::request::{parameters, prepare};
+use cql::response::error::{ErrorMessage, write_error};
 
 use crate::{frame, split};
 

@@ -2,28 +2,26 @@
 
 use std::net::IpAddr;
 
-use shardlane::wire::cell;
-use shardlane::wire::column_type::ColumnType;
-use shardlane::wire::compression::Compression;
-use shardlane::wire::header::{FLAG_COMPRESSED, HEADER_LEN, RESPONSE};
-use shardlane::wire::notation::{Reader, put_int, put_short_bytes, put_string};
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::payload::TabletReport;
-use shardlane::wire::refusal::{write_version_change, write_version_refusal};
-use shardlane::wire::request::query::Query;
-use shardlane::wire::request::register::EventKind;
-use shardlane::wire::response::error::{
-    ErrorCode, ErrorMessage, Extras, write_error, write_error_with,
-};
-use shardlane::wire::response::event::{Event, write_event};
-use shardlane::wire::response::metadata::{Metadata, put_bind_metadata, read_bind_metadata};
-use shardlane::wire::response::metadata_id;
-use shardlane::wire::response::prefix::Prefix;
-use shardlane::wire::response::prepared::Prepared;
-use shardlane::wire::response::result::ResultKind;
-use shardlane::wire::response::rows::{Rows, put_rows};
-use shardlane::wire::response::schema_change::{SchemaChange, SchemaTarget};
-use shardlane::wire::response::supported::{Sharding, Supported};
+use cql::cell;
+use cql::column_type::ColumnType;
+use cql::compression::Compression;
+use cql::header::{FLAG_COMPRESSED, HEADER_LEN, RESPONSE};
+use cql::notation::{Reader, put_int, put_short_bytes, put_string};
+use cql::opcode::Opcode;
+use cql::payload::TabletReport;
+use cql::refusal::{write_version_change, write_version_refusal};
+use cql::request::query::Query;
+use cql::request::register::EventKind;
+use cql::response::error::{ErrorCode, ErrorMessage, Extras, write_error, write_error_with};
+use cql::response::event::{Event, write_event};
+use cql::response::metadata::{Metadata, put_bind_metadata, read_bind_metadata};
+use cql::response::metadata_id;
+use cql::response::prefix::Prefix;
+use cql::response::prepared::Prepared;
+use cql::response::result::ResultKind;
+use cql::response::rows::{Rows, put_rows};
+use cql::response::schema_change::{SchemaChange, SchemaTarget};
+use cql::response::supported::{Sharding, Supported};
 
 use crate::{LEN_MAX, frame, rewrite, split};
 

@@ -2,15 +2,15 @@
 
 use std::net::SocketAddr;
 
+use cql::request::parameters::Values;
+use cql::response::prepared::Prepared;
+use cql::response::rows::Rows;
 use shardlane::control::tables::server_tables::ServerTables;
 use shardlane::net::doors::listener::Bind;
 use shardlane::server::facade;
 use shardlane::session::statement_text::{StatementText, classify};
 use shardlane::session::system_select::SystemSelect;
 use shardlane::session::system_tables::Facade;
-use shardlane::wire::request::parameters::Values;
-use shardlane::wire::response::prepared::Prepared;
-use shardlane::wire::response::rows::Rows;
 
 use crate::{frame, rewrite, split};
 

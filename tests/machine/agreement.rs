@@ -1,9 +1,9 @@
 //! The answer to a schema change, and its event, wait until all nodes have the same schema.
 
+use cql::opcode::Opcode;
+use cql::request::register::{EventKind, write_register};
+use cql::response::error::ErrorCode;
 use shardlane::engine::pending::LaneKey;
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::request::register::{EventKind, write_register};
-use shardlane::wire::response::error::ErrorCode;
 
 use crate::support::frames::{
     Frame, error, is_compressed, query, schema_change, schema_event, schema_version,
@@ -222,7 +222,7 @@ fn events_of_nodes_are_told_to_nobody() {
     let client = register(&mut rig, 4, None);
     let mut body = Vec::new();
     for text in ["STATUS_CHANGE", "DOWN"] {
-        shardlane::wire::notation::put_string(&mut body, text);
+        cql::notation::put_string(&mut body, text);
     }
     body.extend_from_slice(&[4, 127, 0, 0, 1, 0, 0, 0x23, 0x52]);
     rig.input(|engine| engine.on_event(&body));

@@ -1,6 +1,6 @@
 //! One answer for each request, to the client and stream that asked.
 
-use shardlane::wire::opcode::Opcode;
+use cql::opcode::Opcode;
 
 use crate::support::frames::{query, rows, void};
 use crate::support::rig::Rig;

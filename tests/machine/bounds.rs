@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use cql::opcode::Opcode;
+use cql::response::error::{ErrorCode, Extras};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::catalog::Catalog;
 use shardlane::routing::statement::Statement;
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::{ErrorCode, Extras};
 
 use crate::support::frames::{prepare, query, query_at, rows, void};
 use crate::support::rig::Rig;

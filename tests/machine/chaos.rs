@@ -9,15 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use cql::header::{HEADER_LEN, Header};
+use cql::notation::Reader;
+use cql::opcode::Opcode;
+use cql::request::execute::Execute;
+use cql::response::error::ErrorCode;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
 use shardlane::upstream::lane::SetId;
-use shardlane::wire::header::{HEADER_LEN, Header};
-use shardlane::wire::notation::Reader;
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::request::execute::Execute;
-use shardlane::wire::response::error::ErrorCode;
 
 use self::nodes::{is_own_question, is_write, number_of, well};
 use self::ops::{Ask, How, Op, op};

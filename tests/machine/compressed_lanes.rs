@@ -1,9 +1,9 @@
 //! Compressed bodies between shardlane and the nodes, whatever clients agreed on.
 
+use cql::compression::Compression;
+use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
+use cql::opcode::Opcode;
 use shardlane::upstream::lane::RESPONSE_BODY_BYTES_MAX;
-use shardlane::wire::compression::Compression;
-use shardlane::wire::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
-use shardlane::wire::opcode::Opcode;
 
 use crate::support::frames::{Frame, cut, frame, is_compressed, query, rows};
 use crate::support::rig::Rig;

@@ -1,8 +1,8 @@
 //! No node of the local data center is up: those of another one, for requests that may go there.
 
+use cql::opcode::Opcode;
+use cql::response::error::{ErrorCode, Extras};
 use shardlane::topology::id::NodeId;
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::{ErrorCode, Extras};
 
 use crate::support::frames::{batch, execute_at, prepare, query, query_at, void};
 use crate::support::rig::Rig;

@@ -4,11 +4,11 @@ mod lengths;
 
 use proptest::prelude::*;
 
-use shardlane::wire::compression::Compression;
-use shardlane::wire::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN, Header};
-use shardlane::wire::notation::{put_bytes, put_short, put_string};
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::ErrorCode;
+use cql::compression::Compression;
+use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN, Header};
+use cql::notation::{put_bytes, put_short, put_string};
+use cql::opcode::Opcode;
+use cql::response::error::ErrorCode;
 
 use crate::support::frames::{
     cut, execute, frame, is_compressed, of_version, prepare, prepared, query, rows, startup, void,

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use cql::notation::{put_int, put_string};
+use cql::opcode::Opcode;
+use cql::response::error::ErrorCode;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
 use shardlane::upstream::lane::SetId;
-use shardlane::wire::notation::{put_int, put_string};
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::ErrorCode;
 
 use crate::support::frames::{
     error, execute, frame, of_version, prepare, prepared, query, rows, unprepared, void,

@@ -1,10 +1,10 @@
 //! What the server's payload teaches, and that the client never sees it.
 
+use cql::header::{FLAG_PAYLOAD, FLAG_TRACING, FLAG_WARNING};
+use cql::notation::{put_short, put_string};
+use cql::opcode::Opcode;
 use shardlane::engine::order::{News, Order};
 use shardlane::routing::decision::Reason;
-use shardlane::wire::header::{FLAG_PAYLOAD, FLAG_TRACING, FLAG_WARNING};
-use shardlane::wire::notation::{put_short, put_string};
-use shardlane::wire::opcode::Opcode;
 
 use crate::support::frames::{execute, rows, tablet_payload, void};
 use crate::support::rig::{Rig, host, snapshot, token};

@@ -1,10 +1,10 @@
 //! What the engine answers itself, so that drivers see one node.
 
+use cql::compression::Compression;
+use cql::notation::{Reader, put_int, put_short, put_short_bytes, put_string};
+use cql::opcode::Opcode;
+use cql::response::error::{ErrorCode, Extras};
 use shardlane::engine::order::Order;
-use shardlane::wire::compression::Compression;
-use shardlane::wire::notation::{Reader, put_int, put_short, put_short_bytes, put_string};
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::{ErrorCode, Extras};
 
 use crate::support::frames::{Frame, frame, of_version, prepare, query, startup};
 use crate::support::rig::Rig;

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use cql::notation::{Value, put_bytes, put_int, put_string};
+use cql::opcode::Opcode;
+use cql::request::execute::Execute;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::homes::login::Verdict;
 use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
 use shardlane::upstream::lane::SetId;
-use shardlane::wire::notation::{Value, put_bytes, put_int, put_string};
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::request::execute::Execute;
 
 use crate::support::frames;
 use crate::support::frames::{Frame, rows, unprepared};

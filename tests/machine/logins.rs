@@ -4,15 +4,15 @@ mod lanes;
 
 use std::sync::Arc;
 
+use cql::notation::{Reader, put_bytes, put_int};
+use cql::opcode::Opcode;
+use cql::response::error::ErrorCode;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::homes::login::Verdict;
 use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
 use shardlane::session::sasl::SaslToken;
 use shardlane::upstream::lane::SetId;
-use shardlane::wire::notation::{Reader, put_bytes, put_int};
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::ErrorCode;
 
 use crate::support::frames::{Frame, error, frame, of_version, query, startup, void};
 use crate::support::rig::Rig;

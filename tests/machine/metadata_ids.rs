@@ -1,7 +1,7 @@
 //! Result metadata ids are spoken with the nodes; clients of old drivers see none of them.
 
-use shardlane::wire::notation::{Reader, put_bytes, put_int, put_short_bytes};
-use shardlane::wire::opcode::Opcode;
+use cql::notation::{Reader, put_bytes, put_int, put_short_bytes};
+use cql::opcode::Opcode;
 
 use crate::support::frames::{
     Frame, SKIP_METADATA, execute_at, prepare, prepared, schema_event, unprepared,

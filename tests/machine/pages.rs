@@ -1,8 +1,8 @@
 //! Pages of one query come from one replica; light-weight transactions from the first.
 
+use cql::notation::{put_bytes, put_int, put_long_string, put_short, put_short_bytes};
+use cql::opcode::Opcode;
 use shardlane::routing::decision::Reason;
-use shardlane::wire::notation::{put_bytes, put_int, put_long_string, put_short, put_short_bytes};
-use shardlane::wire::opcode::Opcode;
 
 use crate::support::frames::{LWT_MASK, batch, frame, prepare, prepared};
 use crate::support::rig::Rig;

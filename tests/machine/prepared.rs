@@ -1,8 +1,8 @@
 //! Statements that a node forgot are prepared there again, while that is safe.
 
+use cql::opcode::Opcode;
+use cql::response::error::{ErrorCode, Extras};
 use shardlane::engine::pending::LaneKey;
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::{ErrorCode, Extras};
 
 use crate::support::frames::{
     Frame, SKIP_METADATA, batch, error, execute, execute_at, prepared, rows, schema_change,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use cql::response::error::ErrorCode;
 use shardlane::engine::order::{LearnedTablet, News};
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;
-use shardlane::wire::response::error::ErrorCode;
 
 use crate::support::frames::{Frame, error, execute, execute_at, query, rows, unprepared, void};
 use crate::support::rig::{Rig, host};

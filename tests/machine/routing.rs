@@ -1,8 +1,8 @@
 //! EXECUTE and BATCH go to the shard that owns the row, as far as it is known.
 
+use cql::opcode::Opcode;
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::NodeId;
-use shardlane::wire::opcode::Opcode;
 
 use crate::support::frames::{
     LWT_MASK, SKIP_METADATA, batch, execute, execute_at, prepare, prepared, query, void,
@@ -54,7 +54,7 @@ fn the_ring_and_the_hash_lead_to_node_and_shard() {
         let key = number.to_be_bytes();
         rig.send(client, &execute(1, &[9; 16], &key));
         let (lane, request) = rig.request();
-        let token = shardlane::token::partitioner::Partitioner::Murmur3.token(&key);
+        let token = cql::token::partitioner::Partitioner::Murmur3.token(&key);
         let [NodeId(node)] = ring.replicas(token) else { panic!("one copy of each row") };
         assert_eq!(lane, rig.lane_to(*node, shard_of(&key)));
         rig.result(lane, request.stream(), &void());

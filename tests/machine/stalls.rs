@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use cql::opcode::Opcode;
+use cql::response::error::ErrorCode;
+use cql::token::shard::ShardId;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::order::{LearnedTablet, News};
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;
-use shardlane::token::shard::ShardId;
 use shardlane::topology::id::NodeId;
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::ErrorCode;
 
 use crate::support::frames::{execute, query, void};
 use crate::support::rig::{Rig, host};

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use cql::opcode::Opcode;
+use cql::token::shard::{ShardId, Sharder};
+use cql::token::token::Token;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::{Engine, EngineSettings};
 use shardlane::engine::order::Order;
@@ -14,14 +17,11 @@ use shardlane::net::lanes::keeping::backoff::{BackoffSettings, Jitter};
 use shardlane::net::lanes::keeping::lane_course::{LaneCourse, Next};
 use shardlane::net::lanes::keeping::lane_plan::{Arrival, Dial, LaneSerial, Wanted};
 use shardlane::routing::decision::Reason;
-use shardlane::token::shard::{ShardId, Sharder};
-use shardlane::token::token::Token;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
 use shardlane::topology::snapshot::SnapshotBuilder;
 use shardlane::upstream::lane::{LaneRoute, SetId};
-use shardlane::wire::opcode::Opcode;
 
 use crate::frames;
 use crate::frames::Frame;

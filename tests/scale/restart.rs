@@ -6,10 +6,10 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use cql::token::shard::{ShardId, Sharder};
 use shardlane::net::lanes::keeping::backoff::{BackoffSettings, Jitter};
 use shardlane::net::lanes::keeping::lane_course::{Failure, LaneCourse, Next};
 use shardlane::net::lanes::keeping::lane_plan::{Dial, LaneSerial, Wanted};
-use shardlane::token::shard::{ShardId, Sharder};
 
 /// Nobody is served before this, milliseconds: the nodes are away.
 const RETURN_MS: u64 = 60_000;

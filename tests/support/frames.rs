@@ -1,14 +1,14 @@
 //! Frames as tests write and read them.
 
-use shardlane::wire::frame::write_frame;
-use shardlane::wire::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
-use shardlane::wire::notation::{
+use cql::frame::write_frame;
+use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
+use cql::notation::{
     Reader, put_bytes, put_int, put_long, put_long_string, put_short, put_short_bytes, put_string,
     put_string_map,
 };
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::payload::TABLETS_V1;
-use shardlane::wire::response::error::{ErrorCode, ErrorMessage};
+use cql::opcode::Opcode;
+use cql::payload::TABLETS_V1;
+use cql::response::error::{ErrorCode, ErrorMessage};
 
 /// A bind metadata flag that marks light-weight transactions in these tests.
 pub(crate) const LWT_MASK: u32 = 0x8000_0000;

@@ -8,22 +8,22 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use cql::compression::Compression;
+use cql::opcode::Opcode;
+use cql::token::partitioner::Partitioner;
+use cql::token::shard::{ShardId, Sharder};
+use cql::token::token::Token;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::{Engine, EngineSettings};
 use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
 use shardlane::flow::limits::Limits;
 use shardlane::routing::decision::Reason;
-use shardlane::token::partitioner::Partitioner;
-use shardlane::token::shard::{ShardId, Sharder};
-use shardlane::token::token::Token;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
 use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};
 use shardlane::upstream::lane::{LaneRoute, SetId};
-use shardlane::wire::compression::Compression;
-use shardlane::wire::opcode::Opcode;
 
 use crate::support::frames;
 use crate::support::frames::{Frame, LWT_MASK, cut};

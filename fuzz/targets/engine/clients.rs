@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use cql::header::{HEADER_LEN, Header, RESPONSE};
+use cql::notation::put_string;
+use cql::opcode::Opcode;
 use shardlane::engine::client::ClientKey;
-use shardlane::wire::header::{HEADER_LEN, Header, RESPONSE};
-use shardlane::wire::notation::put_string;
-use shardlane::wire::opcode::Opcode;
 
 use super::input::Input;
 use super::{

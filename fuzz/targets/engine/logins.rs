@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
+use cql::notation::put_bytes;
+use cql::opcode::Opcode;
+use cql::response::error::ErrorCode;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::homes::login::Verdict;
 use shardlane::engine::order::Order;
 use shardlane::session::sasl::SaslToken;
 use shardlane::upstream::lane::SetId;
-use shardlane::wire::notation::put_bytes;
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::ErrorCode;
 
 use super::World;
 use super::clients::Asker;

@@ -1,12 +1,12 @@
 //! Nodes: what reaches them, and what they answer, well, badly or against the protocol.
 
+use cql::header::{Header, RESPONSE};
+use cql::notation::{put_int, put_string};
+use cql::opcode::Opcode;
+use cql::request::execute::Execute;
+use cql::response::error::ErrorCode;
 use shardlane::engine::pending::LaneKey;
 use shardlane::upstream::lane::SetId;
-use shardlane::wire::header::{Header, RESPONSE};
-use shardlane::wire::notation::{put_int, put_string};
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::request::execute::Execute;
-use shardlane::wire::response::error::ErrorCode;
 
 use super::input::Input;
 use super::{READ_ID, STREAMS_MAX, WRITE_ID, World, marked, number_in, take_frame};

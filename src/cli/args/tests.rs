@@ -7,6 +7,8 @@ use std::path::Path;
 use clap::CommandFactory;
 
 use super::*;
+#[cfg(feature = "demo")]
+use crate::cli::simulated::args::{Like, SimUser};
 
 /// Compares with `tests/data/help/NAME.txt`; `SHARDLANE_GOLDEN=write` writes it instead.
 fn compare(name: &str, text: &str) {
@@ -19,6 +21,7 @@ fn compare(name: &str, text: &str) {
     assert_eq!(golden, text, "{} is stale: SHARDLANE_GOLDEN=write writes it anew", path.display());
 }
 
+#[cfg(feature = "demo")]
 #[test]
 fn the_help_is_what_was_agreed() {
     for name in ["", "run", "demo", "sim", "check", "doctor", "explain"] {
@@ -48,6 +51,7 @@ fn every_settings_flag_reaches_its_setting() {
     assert_eq!(args.config, Some(PathBuf::from("j")));
 }
 
+#[cfg(feature = "demo")]
 #[test]
 fn the_simulated_cluster_takes_its_shape_from_flags() {
     let line = "shardlane sim --like 6.2 --nodes 4 --shard-aware-port 0 --user cassandra:a:b \

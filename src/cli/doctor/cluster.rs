@@ -17,9 +17,9 @@ use crate::net::lanes::lane_set::LaneSet;
 use crate::net::sockets::transport::Transport;
 use crate::server::rotation::Tls;
 use crate::topology::replication::Replication;
-use crate::wire::cell;
-use crate::wire::response::error::ErrorCode;
-use crate::wire::response::rows::Rows;
+use cql::cell;
+use cql::response::error::ErrorCode;
+use cql::response::rows::Rows;
 
 /// Protocol versions that drivers speak; 4 is the one of lanes.
 const VERSIONS: [u8; 3] = [3, 4, 5];

@@ -17,8 +17,8 @@ use crate::net::lanes::dialling::dial_error::DialError;
 use crate::net::lanes::keeping::handshake_budget::NodeGate;
 use crate::net::lanes::lane_set::LaneSet;
 use crate::net::sockets::transport::Transport;
-use crate::token::shard::{ShardId, Sharder};
-use crate::wire::cell;
+use cql::cell;
+use cql::token::shard::{ShardId, Sharder};
 
 /// Longest wait for an answer to a question.
 const QUERY_TIMEOUT_MS: u64 = 5_000;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-use crate::wire::cell;
+use cql::cell;
 
 /// What is understood; told when something is not.
 const KNOWN: &str = "tinyint, smallint, int, bigint, varint, float, double, boolean, text, ascii, \

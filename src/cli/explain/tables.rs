@@ -6,13 +6,13 @@ use crate::cli::args::TableName;
 use crate::control::reaching::connection::Connection;
 use crate::net::lanes::dialling::dial_error::DialError;
 use crate::net::sockets::transport::Transport;
-use crate::token::token::Token;
 use crate::topology::id::HostId;
-use crate::wire::cell;
-use crate::wire::error::WireError;
-use crate::wire::notation::Reader;
-use crate::wire::response::error::ErrorCode;
-use crate::wire::response::rows::Rows;
+use cql::cell;
+use cql::error::WireError;
+use cql::notation::Reader;
+use cql::response::error::ErrorCode;
+use cql::response::rows::Rows;
+use cql::token::token::Token;
 
 /// A column of the partition key.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -163,7 +163,7 @@ fn literal(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::notation::{put_bytes, put_int};
+    use cql::notation::{put_bytes, put_int};
 
     #[test]
     fn replicas_are_read_in_the_servers_order() {

@@ -22,11 +22,11 @@ use crate::net::sockets::transport::Transport;
 use crate::net::tls::node_tls::NodeTls;
 use crate::server::rotation::Tls;
 use crate::server::settings;
-use crate::token::partition_key::token_of;
-use crate::token::shard::Sharder;
-use crate::token::token::Token;
 use crate::topology::node::Node;
 use crate::topology::snapshot::{Keyspace, Snapshot};
+use cql::token::partition_key::token_of;
+use cql::token::shard::Sharder;
+use cql::token::token::Token;
 
 /// The protocol in which nodes are asked for their shards.
 const VERSION: u8 = 4;

@@ -20,11 +20,11 @@ use crate::net::lanes::dialling::dial_stats::PortVerdict;
 use crate::net::lanes::keeping::handshake_budget::HandshakeBudget;
 use crate::net::lanes::keeping::lane_keeper::{LaneKeeper, LaneReport, keep};
 use crate::net::lanes::lane_set::LaneSet;
-use crate::sim::cluster::options::ClusterOptions;
-use crate::sim::listen::handle::SimHandle;
-use crate::sim::listen::options::SimOptions;
 use crate::topology::id::HostId;
 use crate::topology::snapshot::Snapshot;
+use sim::cluster::options::ClusterOptions;
+use sim::listen::handle::SimHandle;
+use sim::listen::options::SimOptions;
 
 #[tokio::test]
 async fn another_node_is_watched_when_the_first_goes_away() {

@@ -14,13 +14,13 @@ use tokio::time::timeout;
 use crate::net::lanes::dialling::dial_error::{DialError, Step};
 use crate::net::lanes::dialling::exchange::{Reply, read_reply};
 use crate::net::lanes::dialling::handshake::put_query;
-use crate::wire::error::WireError;
-use crate::wire::frame::write_frame;
-use crate::wire::header::{FLAG_COMPRESSED, HEADER_LEN, Header, RESPONSE};
-use crate::wire::notation::put_string_list;
-use crate::wire::opcode::Opcode;
-use crate::wire::request::register::EventKind;
-use crate::wire::response::event::EVENT_STREAM;
+use cql::error::WireError;
+use cql::frame::write_frame;
+use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header, RESPONSE};
+use cql::notation::put_string_list;
+use cql::opcode::Opcode;
+use cql::request::register::EventKind;
+use cql::response::event::EVENT_STREAM;
 
 /// Longest answer: `system.peers` of a thousand nodes with 256 tokens each has some 6 MB.
 const BODY_LEN_MAX: u32 = 64 * 1024 * 1024;

@@ -23,9 +23,9 @@ use crate::net::lanes::lane_set::LaneSet;
 use crate::net::logins::credential_book::CredentialBook;
 use crate::net::sockets::transport::Transport;
 use crate::net::tls::node_tls::NodeTls;
-use crate::wire::request::register::EventKind;
-use crate::wire::response::error::ErrorCode;
-use crate::wire::response::supported::Supported;
+use cql::request::register::EventKind;
+use cql::response::error::ErrorCode;
+use cql::response::supported::Supported;
 
 /// How a node is reached.
 #[derive(Clone, Debug)]

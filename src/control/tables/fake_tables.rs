@@ -10,17 +10,17 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::broadcast;
 use tokio::sync::watch;
 
-use crate::wire::cell::{from_inet, from_text_list, from_text_map};
-use crate::wire::column_type::ColumnType;
-use crate::wire::frame::write_frame;
-use crate::wire::header::{HEADER_LEN, Header};
-use crate::wire::notation::Reader;
-use crate::wire::opcode::Opcode;
-use crate::wire::response::error::{ErrorCode, write_error};
-use crate::wire::response::event::{Event, write_event};
-use crate::wire::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
-use crate::wire::response::rows::put_rows;
-use crate::wire::response::supported::Supported;
+use cql::cell::{from_inet, from_text_list, from_text_map};
+use cql::column_type::ColumnType;
+use cql::frame::write_frame;
+use cql::header::{HEADER_LEN, Header};
+use cql::notation::Reader;
+use cql::opcode::Opcode;
+use cql::response::error::{ErrorCode, write_error};
+use cql::response::event::{Event, write_event};
+use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
+use cql::response::rows::put_rows;
+use cql::response::supported::Supported;
 
 pub(crate) type Cells = Vec<Option<Vec<u8>>>;
 

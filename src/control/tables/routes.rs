@@ -20,9 +20,9 @@ use crate::control::tables::metadata::{HostRow, Metadata, ask_if_there};
 use crate::net::lanes::dialling::dial::ShardPort;
 use crate::net::lanes::dialling::dial_error::{DialError, Step};
 use crate::topology::id::HostId;
-use crate::wire::cell;
-use crate::wire::error::WireError;
-use crate::wire::response::rows::{Row, Rows};
+use cql::cell;
+use cql::error::WireError;
+use cql::response::rows::{Row, Rows};
 
 const TABLE: &str = "system.client_routes";
 

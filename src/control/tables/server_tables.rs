@@ -1,10 +1,10 @@
 //! What the connected node says of itself, kept as it came: the stuff that our one-node facade is
 //! made of.
 
-use crate::wire::column_type::ColumnType;
-use crate::wire::error::WireError;
-use crate::wire::response::metadata::MetadataStyle;
-use crate::wire::response::rows::Rows;
+use cql::column_type::ColumnType;
+use cql::error::WireError;
+use cql::response::metadata::MetadataStyle;
+use cql::response::rows::Rows;
 
 /// A column of a system table.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::control::tables::fake_tables::{FakeTables, event_frame, node_row};
-use crate::wire::response::event::NodeEvent;
-use crate::wire::response::schema_change::{SchemaChange, SchemaTarget};
+use cql::response::event::NodeEvent;
+use cql::response::schema_change::{SchemaChange, SchemaTarget};
 
 const QUICK: AgendaSettings = AgendaSettings {
     refresh_every_ms: 60_000,

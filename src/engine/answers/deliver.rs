@@ -14,14 +14,14 @@ use crate::engine::tally::Outcome;
 use crate::session::v3;
 use crate::upstream::lane::LaneRoute;
 use crate::upstream::stream_ids::{Answer, StreamId};
-use crate::wire::decoder::FrameCutter;
-use crate::wire::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
-use crate::wire::notation::Reader;
-use crate::wire::opcode::Opcode;
-use crate::wire::response::error;
-use crate::wire::response::error::ErrorCode;
-use crate::wire::response::prefix::Prefix;
-use crate::wire::response::result::ResultKind;
+use cql::decoder::FrameCutter;
+use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
+use cql::notation::Reader;
+use cql::opcode::Opcode;
+use cql::response::error;
+use cql::response::error::ErrorCode;
+use cql::response::prefix::Prefix;
+use cql::response::result::ResultKind;
 
 /// Version byte of every frame on a lane.
 const LANE_RESPONSE: u8 = 0x84;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crate::engine::engine::Engine;
 use crate::engine::order::{LearnedTablet, News, Order};
 use crate::engine::pending::Pending;
-use crate::token::shard::ShardId;
 use crate::topology::id::HostId;
 use crate::topology::table::TableId;
 use crate::topology::tablet::{Replica, Replicas, Tablet};
 use crate::topology::tablet_map::{Learned, REPLICAS_MAX};
-use crate::wire::payload::TabletReport;
+use cql::payload::TabletReport;
+use cql::token::shard::ShardId;
 
 /// Reports that name a host that nobody knows yet, kept until the topology is read again.
 const UNRESOLVED_MAX: usize = 1024;

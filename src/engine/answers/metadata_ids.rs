@@ -13,13 +13,13 @@ use crate::routing::catalog::Catalog;
 use crate::routing::decision::Decision;
 use crate::routing::statement::Entry;
 use crate::upstream::lane::{LaneRoute, SetId};
-use crate::wire::header::{HEADER_LEN, Header};
-use crate::wire::notation::{Reader, put_short_bytes};
-use crate::wire::opcode::Opcode;
-use crate::wire::request::execute;
-use crate::wire::response::metadata_id;
-use crate::wire::response::result::ResultKind;
-use crate::wire::response::rows;
+use cql::header::{HEADER_LEN, Header};
+use cql::notation::{Reader, put_short_bytes};
+use cql::opcode::Opcode;
+use cql::request::execute;
+use cql::response::metadata_id;
+use cql::response::result::ResultKind;
+use cql::response::rows;
 
 /// What was cut out of a RESULT.
 #[derive(Debug, Default)]

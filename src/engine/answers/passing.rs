@@ -9,9 +9,9 @@ use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
 use crate::engine::pending::{Pending, Purpose};
 use crate::engine::tally::Outcome;
-use crate::wire::frame::patch_stream;
-use crate::wire::header::FLAG_COMPRESSED;
-use crate::wire::opcode::Opcode;
+use cql::frame::patch_stream;
+use cql::header::FLAG_COMPRESSED;
+use cql::opcode::Opcode;
 
 /// Shortest frame that is not copied; docs/performance.md has the measurement.
 pub(in crate::engine) const LARGE_BYTES: usize = 24 << 10;

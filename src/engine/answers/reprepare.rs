@@ -17,15 +17,15 @@ use crate::routing::policy::Field;
 use crate::routing::statement::Statement;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::{LaneRoute, SetId};
-use crate::wire::frame::write_frame;
-use crate::wire::header::HEADER_LEN;
-use crate::wire::notation::{Reader, put_long_string};
-use crate::wire::opcode::Opcode;
-use crate::wire::request::batch::{Batch, ChildStatement};
-use crate::wire::request::execute;
-use crate::wire::request::execute::Execute;
-use crate::wire::response::prepared::Prepared;
-use crate::wire::response::result::ResultKind;
+use cql::frame::write_frame;
+use cql::header::HEADER_LEN;
+use cql::notation::{Reader, put_long_string};
+use cql::opcode::Opcode;
+use cql::request::batch::{Batch, ChildStatement};
+use cql::request::execute;
+use cql::request::execute::Execute;
+use cql::response::prepared::Prepared;
+use cql::response::result::ResultKind;
 
 /// A request that waits until its statement is prepared again.
 #[derive(Debug)]

@@ -15,14 +15,14 @@ use crate::engine::requests::forward::Outgoing;
 use crate::engine::tally::{Ask, Outcome};
 use crate::routing::decision::Reason;
 use crate::session::session::Phase;
-use crate::token::shard::Sharder;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::{Lane, LaneRoute, SetId};
-use crate::wire::frame;
-use crate::wire::header::{HEADER_LEN, Header};
-use crate::wire::notation::Reader;
-use crate::wire::opcode::Opcode;
-use crate::wire::response::error::ErrorCode;
+use cql::frame;
+use cql::header::{HEADER_LEN, Header};
+use cql::notation::Reader;
+use cql::opcode::Opcode;
+use cql::response::error::ErrorCode;
+use cql::token::shard::Sharder;
 
 /// The lanes of a keyspace, or of a credential, that nobody uses for this long are closed.
 const IDLE_US_MAX: u64 = 60_000_000;

@@ -8,14 +8,14 @@ use crate::engine::requests::forward::Outgoing;
 use crate::engine::tally::{Ask, Outcome};
 use crate::engine::trouble::lost::consistency_of;
 use crate::topology::id::NodeId;
-use crate::wire::header::HEADER_LEN;
-use crate::wire::opcode::Opcode;
-use crate::wire::request::batch::Batch;
-use crate::wire::request::execute::Execute;
-use crate::wire::request::parameters::LOCAL_SERIAL;
-use crate::wire::request::query::Query;
-use crate::wire::response::error;
-use crate::wire::response::error::Extras;
+use cql::header::HEADER_LEN;
+use cql::opcode::Opcode;
+use cql::request::batch::Batch;
+use cql::request::execute::Execute;
+use cql::request::parameters::LOCAL_SERIAL;
+use cql::request::query::Query;
+use cql::response::error;
+use cql::response::error::Extras;
 
 /// Consistencies that name the local data center (v4 section 3).
 const LOCAL_QUORUM: u16 = 6;

@@ -9,7 +9,7 @@ use crate::engine::pending::LaneKey;
 use crate::topology::id::NodeId;
 use crate::upstream::fleet::Fleet;
 use crate::upstream::lane::{LaneRoute, SetId};
-use crate::wire::header::Header;
+use cql::header::Header;
 
 /// Numbers that sets may have, those that are gone included.
 const NUMBERS_MAX: usize = 4096;

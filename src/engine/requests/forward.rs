@@ -11,15 +11,15 @@ use crate::routing::decision::{Decision, Reason};
 use crate::session::statement_text;
 use crate::upstream::lane::SetId;
 use crate::upstream::stream_ids::StreamId;
-use crate::wire::frame;
-use crate::wire::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN};
-use crate::wire::notation::Reader;
-use crate::wire::opcode::Opcode;
-use crate::wire::request::batch::Batch;
-use crate::wire::request::execute;
-use crate::wire::request::execute::Execute;
-use crate::wire::request::parameters::Parameters;
-use crate::wire::response::error::ErrorCode;
+use cql::frame;
+use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN};
+use cql::notation::Reader;
+use cql::opcode::Opcode;
+use cql::request::batch::Batch;
+use cql::request::execute;
+use cql::request::execute::Execute;
+use cql::request::parameters::Parameters;
+use cql::response::error::ErrorCode;
 
 /// Longest frame that is kept for sending again.
 const KEPT_BYTES_MAX: usize = 256 << 10;

@@ -10,14 +10,14 @@ use crate::engine::order::Order;
 use crate::engine::tally::{Ask, Outcome};
 use crate::session::session::Phase;
 use crate::session::v3;
-use crate::wire::decoder::FrameCutter;
-use crate::wire::error::WireError;
-use crate::wire::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
-use crate::wire::opcode::Opcode;
-use crate::wire::refusal;
-use crate::wire::response::error;
-use crate::wire::response::error::ErrorCode;
-use crate::wire::response::prefix;
+use cql::decoder::FrameCutter;
+use cql::error::WireError;
+use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
+use cql::opcode::Opcode;
+use cql::refusal;
+use cql::response::error;
+use cql::response::error::ErrorCode;
+use cql::response::prefix;
 
 /// Longest body that is passed over, bytes: the protocol's own limit (v4 section 2.5). An announced
 /// length beyond it is no length at all.

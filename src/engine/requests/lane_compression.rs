@@ -5,8 +5,8 @@ use crate::engine::answers::metadata_ids;
 use crate::engine::engine::Engine;
 use crate::engine::pending::LaneKey;
 use crate::upstream::lane::RESPONSE_BODY_BYTES_MAX;
-use crate::wire::compression::Compression;
-use crate::wire::header::HEADER_LEN;
+use cql::compression::Compression;
+use cql::header::HEADER_LEN;
 
 /// Shortest body that is worth compressing, bytes: what is shorter fits a packet anyway.
 const COMPRESSED_BYTES_MIN: usize = 512;

@@ -11,22 +11,22 @@ use crate::session::statement_text;
 use crate::session::statement_text::StatementText;
 use crate::session::system_select::SystemSelect;
 use crate::session::system_tables;
-use crate::wire::frame::write_frame;
-use crate::wire::header::{HEADER_LEN, Header};
-use crate::wire::notation::{
+use cql::frame::write_frame;
+use cql::header::{HEADER_LEN, Header};
+use cql::notation::{
     put_int, put_long_string, put_short, put_short_bytes, put_string, put_string_list,
 };
-use crate::wire::opcode::Opcode;
-use crate::wire::request::execute::Execute;
-use crate::wire::request::parameters::Values;
-use crate::wire::request::prepare;
-use crate::wire::request::query::Query;
-use crate::wire::request::register::{EventKind, EventKinds};
-use crate::wire::request::startup::Startup;
-use crate::wire::response::error;
-use crate::wire::response::error::{ErrorCode, Extras};
-use crate::wire::response::result::ResultKind;
-use crate::wire::response::supported;
+use cql::opcode::Opcode;
+use cql::request::execute::Execute;
+use cql::request::parameters::Values;
+use cql::request::prepare;
+use cql::request::query::Query;
+use cql::request::register::{EventKind, EventKinds};
+use cql::request::startup::Startup;
+use cql::response::error;
+use cql::response::error::{ErrorCode, Extras};
+use cql::response::result::ResultKind;
+use cql::response::supported;
 
 /// CQL version that ScyllaDB names, told to clients before the cluster's own is known.
 const CQL_VERSION: &str = "3.3.1";

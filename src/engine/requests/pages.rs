@@ -10,11 +10,11 @@ use foldhash::fast::FixedState;
 
 use crate::engine::engine::Engine;
 use crate::engine::pending::LaneKey;
-use crate::token::shard::ShardId;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::{LaneRoute, SetId};
-use crate::wire::request::parameters::{PAGING_STATE, Parameters};
-use crate::wire::response::rows;
+use cql::request::parameters::{PAGING_STATE, Parameters};
+use cql::response::rows;
+use cql::token::shard::ShardId;
 
 /// Queries between two pages that are remembered; the newer of two that share a slot wins.
 const SLOTS: usize = 1024;

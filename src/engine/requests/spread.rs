@@ -11,9 +11,9 @@ use crate::routing::statement::Statement;
 use crate::session::statement_text;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::{LaneRoute, SetId};
-use crate::wire::header::HEADER_LEN;
-use crate::wire::request::prepare;
-use crate::wire::response::prepared::Prepared;
+use cql::header::HEADER_LEN;
+use cql::request::prepare;
+use cql::response::prepared::Prepared;
 
 /// Statements prepared on a node that has just come up, most recently used first.
 const WARMED_MAX: usize = 1000;

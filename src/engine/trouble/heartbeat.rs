@@ -6,8 +6,8 @@
 use crate::engine::engine::Engine;
 use crate::engine::order::Order;
 use crate::engine::pending::{Asker, Errand, LaneKey};
-use crate::wire::frame::write_frame;
-use crate::wire::opcode::Opcode;
+use cql::frame::write_frame;
+use cql::opcode::Opcode;
 
 /// A lane that owes answers is asked after this part of the time that an idle one may be quiet.
 const AWAITED_PART: u64 = 10;

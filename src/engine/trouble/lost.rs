@@ -6,13 +6,13 @@ use crate::engine::requests::forward::Outgoing;
 use crate::engine::tally::{Ask, Outcome};
 use crate::routing::decision::Reason;
 use crate::upstream::lane::SetId;
-use crate::wire::header::HEADER_LEN;
-use crate::wire::opcode::Opcode;
-use crate::wire::request::batch::Batch;
-use crate::wire::request::execute::Execute;
-use crate::wire::request::query::Query;
-use crate::wire::response::error;
-use crate::wire::response::error::{ErrorCode, Extras};
+use cql::header::HEADER_LEN;
+use cql::opcode::Opcode;
+use cql::request::batch::Batch;
+use cql::request::execute::Execute;
+use cql::request::query::Query;
+use cql::response::error;
+use cql::response::error::{ErrorCode, Extras};
 
 /// How often a request is sent again at most.
 pub(in crate::engine) const RESENT_MAX: u8 = 2;

@@ -7,7 +7,7 @@ use crate::engine::engine::Engine;
 use crate::engine::pending::{Asker, Pending, Purpose};
 use crate::engine::trouble::lost::RESENT_MAX;
 use crate::upstream::lane::LaneRoute;
-use crate::wire::response::error::{ErrorCode, ErrorMessage};
+use cql::response::error::{ErrorCode, ErrorMessage};
 
 /// What Cassandra says while it drains; its connections are about to close.
 const SHUTTING_DOWN: &str = "Server is shutting down";

@@ -11,9 +11,9 @@ use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
 use crate::engine::requests::forward::Outgoing;
 use crate::routing::decision::Reason;
 use crate::upstream::stream_ids::StreamId;
-use crate::wire::header::HEADER_LEN;
-use crate::wire::opcode::Opcode;
-use crate::wire::request::execute::Execute;
+use cql::header::HEADER_LEN;
+use cql::opcode::Opcode;
+use cql::request::execute::Execute;
 
 /// Reads that wait to be found slow; more are not copied.
 const WATCHED_MAX: usize = 65_536;

@@ -18,9 +18,9 @@ use crate::net::lanes::keeping::lane_plan::LaneSerial;
 use crate::net::lanes::lane_set::LaneSet;
 use crate::net::logins::login_desk::LoginSettings;
 use crate::session::sasl::SaslToken;
-use crate::token::shard::ShardId;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::SetId;
+use cql::token::shard::ShardId;
 
 /// Messages to one keeper that may wait; more are as good as the ones that do.
 const INPUTS: usize = 1024;

@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::*;
 use crate::session::statement_text::{StatementText, classify};
-use crate::wire::notation::{Reader, put_bytes, put_short, put_string};
-use crate::wire::response::error::ErrorCode;
-use crate::wire::response::prepared::Prepared;
-use crate::wire::response::rows::Rows;
+use cql::notation::{Reader, put_bytes, put_short, put_string};
+use cql::response::error::ErrorCode;
+use cql::response::prepared::Prepared;
+use cql::response::rows::Rows;
 
 const SEEN_AT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)), 9142);
 const HOST_ID: [u8; 16] = [7; 16];

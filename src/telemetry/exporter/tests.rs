@@ -8,7 +8,7 @@ use crate::telemetry::report::RotationReport;
 use crate::topology::id::HostId;
 use crate::topology::node::Node;
 use crate::topology::snapshot::SnapshotBuilder;
-use crate::wire::opcode::Opcode;
+use cql::opcode::Opcode;
 
 fn worker() -> WorkerReport {
     let mut tally = Tally::default();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::token::token::Token;
+use cql::token::token::Token;
 
 #[test]
 fn nodes_are_found_by_number_and_by_host() {

@@ -9,8 +9,8 @@ use proptest::prop_oneof;
 use proptest::proptest;
 
 use super::*;
-use crate::token::shard::ShardId;
 use crate::topology::tablet::Replica;
+use cql::token::shard::ShardId;
 
 mod layouts;
 mod settling;

@@ -1,9 +1,9 @@
 //! What nodes of that world read in a request, and answer.
 
-use shardlane::wire::notation::{Value, put_int, put_string};
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::request::batch::Batch;
-use shardlane::wire::request::execute::Execute;
+use cql::notation::{Value, put_int, put_string};
+use cql::opcode::Opcode;
+use cql::request::batch::Batch;
+use cql::request::execute::Execute;
 
 use super::{READ_ID, WRITE_ID};
 use crate::support::frames;

@@ -1,9 +1,9 @@
 //! Bodies that are longer than allowed, or than they can be.
 
-use shardlane::wire::compression::Compression;
-use shardlane::wire::header::Header;
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::ErrorCode;
+use cql::compression::Compression;
+use cql::header::Header;
+use cql::opcode::Opcode;
+use cql::response::error::ErrorCode;
 
 use crate::support::frames::{query, rows};
 use crate::support::rig::Rig;

@@ -1,10 +1,10 @@
 //! Each credential has lanes of its own.
 
+use cql::notation::{Reader, put_int, put_string};
+use cql::opcode::Opcode;
+use cql::response::error::ErrorCode;
 use shardlane::engine::homes::login::Verdict;
 use shardlane::routing::decision::Reason;
-use shardlane::wire::notation::{Reader, put_int, put_string};
-use shardlane::wire::opcode::Opcode;
-use shardlane::wire::response::error::ErrorCode;
 
 use super::{asked, auth_response, closed_sets, grant, guarded, home, logged_in, token};
 use crate::support::frames::{execute, prepare, prepared, query, unprepared};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use cql::opcode::Opcode;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::order::{LearnedTablet, News};
-use shardlane::wire::opcode::Opcode;
 
 use super::{Rig, host};
 use crate::support::frames;

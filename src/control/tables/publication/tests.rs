@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::control::tables::metadata::KeyspaceRow;
-use crate::token::token::Token;
+use cql::token::token::Token;
 
 #[test]
 fn the_first_node_gives_the_data_center_unless_one_is_set() {

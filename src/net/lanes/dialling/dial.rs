@@ -22,11 +22,11 @@ use crate::net::lanes::lane_set::LaneSet;
 use crate::net::sockets::transport::Transport;
 use crate::net::tls::explain::explain;
 use crate::net::tls::node_tls::NodeTls;
-use crate::token::shard::{ShardId, Sharder};
-use crate::token::source_port::SourcePorts;
 use crate::topology::id::{HostId, NodeId};
-use crate::wire::compression::Compression;
-use crate::wire::response::supported::Supported;
+use cql::compression::Compression;
+use cql::response::supported::Supported;
+use cql::token::shard::{ShardId, Sharder};
+use cql::token::source_port::SourcePorts;
 
 /// How nodes are dialled.
 #[derive(Clone, Debug, Eq, PartialEq)]

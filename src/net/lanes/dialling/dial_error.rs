@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
-use crate::token::shard::ShardId;
 use crate::topology::id::HostId;
-use crate::wire::error::WireError;
-use crate::wire::response::error::ErrorCode;
+use cql::error::WireError;
+use cql::response::error::ErrorCode;
+use cql::token::shard::ShardId;
 
 /// A try to connect that failed. None of them holds or shows a credential.
 #[derive(Debug, Error)]

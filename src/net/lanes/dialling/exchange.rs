@@ -9,13 +9,13 @@ use tokio::io::AsyncWriteExt;
 use zeroize::Zeroize;
 
 use crate::net::lanes::dialling::dial_error::{DialError, ServerError, Step};
-use crate::wire::compression::Compression;
-use crate::wire::error::WireError;
-use crate::wire::frame::write_frame;
-use crate::wire::header::{FLAG_COMPRESSED, HEADER_LEN, Header, RESPONSE};
-use crate::wire::opcode::Opcode;
-use crate::wire::response::error::ErrorMessage;
-use crate::wire::response::prefix::Prefix;
+use cql::compression::Compression;
+use cql::error::WireError;
+use cql::frame::write_frame;
+use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header, RESPONSE};
+use cql::opcode::Opcode;
+use cql::response::error::ErrorMessage;
+use cql::response::prefix::Prefix;
 
 /// How a server that expects TLS begins its answer to plain CQL: an alert record of TLS 1.0 to 1.2,
 /// whatever it speaks (RFC 8446 section 5.1).

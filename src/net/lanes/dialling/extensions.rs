@@ -1,10 +1,10 @@
 //! What of a node's SUPPORTED matters for lanes: its shards, and the extensions that we take.
 
-use crate::token::shard::{ShardId, Sharder};
 use crate::topology::id::HostId;
-use crate::wire::compression::Compression;
-use crate::wire::request::startup::COMPRESSION;
-use crate::wire::response::supported::{LWT_MARK, Supported, TABLETS_V1, USE_METADATA_ID};
+use cql::compression::Compression;
+use cql::request::startup::COMPRESSION;
+use cql::response::supported::{LWT_MARK, Supported, TABLETS_V1, USE_METADATA_ID};
+use cql::token::shard::{ShardId, Sharder};
 
 /// The extensions negotiated on a lane. Their traces are taken out of what clients get.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -13,11 +13,11 @@ use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::wire::frame::write_frame;
-use crate::wire::header::{HEADER_LEN, Header};
-use crate::wire::notation::{Reader, put_bytes, put_int, put_string};
-use crate::wire::opcode::Opcode;
-use crate::wire::response::supported::{Sharding, Supported};
+use cql::frame::write_frame;
+use cql::header::{HEADER_LEN, Header};
+use cql::notation::{Reader, put_bytes, put_int, put_string};
+use cql::opcode::Opcode;
+use cql::response::supported::{Sharding, Supported};
 
 /// What the node is like; may be changed while it runs.
 pub(crate) struct FakeNode {

@@ -11,11 +11,11 @@ use crate::net::lanes::dialling::dial_error::{DialError, Step};
 use crate::net::lanes::dialling::exchange::{Reply, exchange};
 use crate::net::lanes::dialling::extensions::Extensions;
 use crate::net::lanes::lane_set::LaneSet;
-use crate::wire::notation::{Reader, put_bytes, put_long_string, put_short, put_string_map};
-use crate::wire::opcode::Opcode;
-use crate::wire::request::startup::{CQL_VERSION, DRIVER_NAME, DRIVER_VERSION};
-use crate::wire::response::result::ResultKind;
-use crate::wire::response::supported::Supported;
+use cql::notation::{Reader, put_bytes, put_long_string, put_short, put_string_map};
+use cql::opcode::Opcode;
+use cql::request::startup::{CQL_VERSION, DRIVER_NAME, DRIVER_VERSION};
+use cql::response::result::ResultKind;
+use cql::response::supported::Supported;
 
 /// Longest answer to a greeting; a real SUPPORTED has some 500 bytes.
 const BODY_LEN_MAX: u32 = 64 * 1024;

@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::net::lanes::dialling::dial_error::{DialError, Step};
-use crate::token::shard::ShardId;
-use crate::wire::proxy_header::ProxyHeader;
+use cql::proxy_header::ProxyHeader;
+use cql::token::shard::ShardId;
 
 /// Connects from any port, and at once says in one write that it is `source_port`. A node reads
 /// headers one after another: a connection that waits holds up everybody who dials that port.

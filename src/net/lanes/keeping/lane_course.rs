@@ -6,7 +6,7 @@
 use crate::net::lanes::keeping::backoff::{Backoff, BackoffSettings};
 use crate::net::lanes::keeping::handshake_budget::HANDSHAKES_PER_NODE;
 use crate::net::lanes::keeping::lane_plan::{Arrival, Dial, LanePlan, LaneSerial, Wanted};
-use crate::token::shard::{ShardId, Sharder};
+use cql::token::shard::{ShardId, Sharder};
 
 /// Connections of shards that have their lane, held for each shard of the node while others are
 /// looked for on the plain port: the server gives the next connection to the shard with fewest,

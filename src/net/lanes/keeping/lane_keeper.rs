@@ -19,8 +19,8 @@ use crate::net::lanes::keeping::handshake_budget::NodeGate;
 use crate::net::lanes::keeping::lane_course::{Failure, LaneCourse, Next};
 use crate::net::lanes::keeping::lane_plan::{Arrival, Dial, LaneSerial, Wanted};
 use crate::net::lanes::lane_set::LaneSet;
-use crate::token::shard::{ShardId, Sharder};
 use crate::topology::id::NodeId;
+use cql::token::shard::{ShardId, Sharder};
 
 /// What a keeper is told.
 #[derive(Debug)]

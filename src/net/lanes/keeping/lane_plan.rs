@@ -2,7 +2,7 @@
 //!
 //! Only bookkeeping: the lane keeper dials, and tells what came of it.
 
-use crate::token::shard::{ShardId, Sharder};
+use cql::token::shard::{ShardId, Sharder};
 
 /// Number of a lane, unique in its keeper. A shard's next lane has another one, so that late news
 /// of a lane is not taken for news of its successor.

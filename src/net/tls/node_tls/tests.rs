@@ -14,9 +14,9 @@ use crate::net::lanes::lane_set::LaneSet;
 use crate::net::tls::client_tls::server_config;
 use crate::net::tls::test_certificates::{Authority, Folder, Pair, files};
 use crate::topology::id::NodeId;
-use crate::wire::frame::write_frame;
-use crate::wire::opcode::Opcode;
-use crate::wire::response::supported::Supported;
+use cql::frame::write_frame;
+use cql::opcode::Opcode;
+use cql::response::supported::Supported;
 
 /// What answers at the node's port.
 enum Answers {

@@ -8,13 +8,13 @@ use tokio::io::duplex;
 
 use super::*;
 use crate::net::lanes::dialling::fake_node::{read_frame, write_error};
-use crate::wire::compression::Compression;
-use crate::wire::error::WireError;
-use crate::wire::frame::write_frame;
-use crate::wire::header::FLAG_COMPRESSED;
-use crate::wire::notation::{put_int, put_string, put_string_list};
-use crate::wire::response::error::ErrorCode;
-use crate::wire::response::supported::{LWT_MARK, TABLETS_V1, USE_METADATA_ID};
+use cql::compression::Compression;
+use cql::error::WireError;
+use cql::frame::write_frame;
+use cql::header::FLAG_COMPRESSED;
+use cql::notation::{put_int, put_string, put_string_list};
+use cql::response::error::ErrorCode;
+use cql::response::supported::{LWT_MARK, TABLETS_V1, USE_METADATA_ID};
 
 const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
 

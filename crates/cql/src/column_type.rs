@@ -1,0 +1,187 @@
+//! Types of columns and bind markers (v4 section 4.2.5.2).
+
+use crate::error::WireError;
+use crate::notation::{Reader, put_short, put_string};
+
+/// How deep types may nest; a server's own limit is far below.
+const DEPTH_MAX: usize = 32;
+
+/// A type option.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names are the specification's own")]
+pub enum ColumnType {
+    /// A class name of Cassandra's; ScyllaDB describes vectors so.
+    Custom(String),
+    Ascii,
+    Bigint,
+    Blob,
+    Boolean,
+    Counter,
+    Decimal,
+    Double,
+    Float,
+    Int,
+    Timestamp,
+    Uuid,
+    Varchar,
+    Varint,
+    Timeuuid,
+    Inet,
+    Date,
+    Time,
+    Smallint,
+    Tinyint,
+    /// From v5, yet ScyllaDB sends it on v4 as well.
+    Duration,
+    List(Box<Self>),
+    Map(Box<Self>, Box<Self>),
+    Set(Box<Self>),
+    Udt {
+        keyspace: String,
+        name: String,
+        fields: Vec<(String, Self)>,
+    },
+    Tuple(Vec<Self>),
+}
+
+impl ColumnType {
+    /// Reads a type option; one that nests too deep is refused, so that no input exhausts the stack.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+        Self::read_nested(reader, DEPTH_MAX)
+    }
+
+    /// `set<text>`, the type of `tokens` in system tables.
+    #[must_use]
+    pub fn set_of_text() -> Self {
+        Self::Set(Box::new(Self::Varchar))
+    }
+
+    fn read_nested(reader: &mut Reader<'_>, depth: usize) -> Result<Self, WireError> {
+        let option = reader.short()?;
+        let Some(depth) = depth.checked_sub(1) else { return Err(WireError::TypeOption(option)) };
+        let nested = |reader: &mut Reader<'_>| Self::read_nested(reader, depth).map(Box::new);
+        Ok(match option {
+            0x00 => Self::Custom(reader.string()?.to_owned()),
+            0x01 => Self::Ascii,
+            0x02 => Self::Bigint,
+            0x03 => Self::Blob,
+            0x04 => Self::Boolean,
+            0x05 => Self::Counter,
+            0x06 => Self::Decimal,
+            0x07 => Self::Double,
+            0x08 => Self::Float,
+            0x09 => Self::Int,
+            0x0b => Self::Timestamp,
+            0x0c => Self::Uuid,
+            // 0x0a is `text` of old protocols.
+            0x0a | 0x0d => Self::Varchar,
+            0x0e => Self::Varint,
+            0x0f => Self::Timeuuid,
+            0x10 => Self::Inet,
+            0x11 => Self::Date,
+            0x12 => Self::Time,
+            0x13 => Self::Smallint,
+            0x14 => Self::Tinyint,
+            0x15 => Self::Duration,
+            0x20 => Self::List(nested(reader)?),
+            0x21 => Self::Map(nested(reader)?, nested(reader)?),
+            0x22 => Self::Set(nested(reader)?),
+            0x30 => {
+                let (keyspace, name) = (reader.string()?.to_owned(), reader.string()?.to_owned());
+                let mut fields = Vec::new();
+                for _ in 0..reader.short()? {
+                    let field = reader.string()?.to_owned();
+                    fields.push((field, Self::read_nested(reader, depth)?));
+                }
+                Self::Udt { keyspace, name, fields }
+            }
+            0x31 => {
+                let mut parts = Vec::new();
+                for _ in 0..reader.short()? {
+                    parts.push(Self::read_nested(reader, depth)?);
+                }
+                Self::Tuple(parts)
+            }
+            option => return Err(WireError::TypeOption(option)),
+        })
+    }
+
+    /// The number of the option.
+    #[must_use]
+    pub fn option(&self) -> u16 {
+        match self {
+            Self::Custom(_) => 0x00,
+            Self::Ascii => 0x01,
+            Self::Bigint => 0x02,
+            Self::Blob => 0x03,
+            Self::Boolean => 0x04,
+            Self::Counter => 0x05,
+            Self::Decimal => 0x06,
+            Self::Double => 0x07,
+            Self::Float => 0x08,
+            Self::Int => 0x09,
+            Self::Timestamp => 0x0b,
+            Self::Uuid => 0x0c,
+            Self::Varchar => 0x0d,
+            Self::Varint => 0x0e,
+            Self::Timeuuid => 0x0f,
+            Self::Inet => 0x10,
+            Self::Date => 0x11,
+            Self::Time => 0x12,
+            Self::Smallint => 0x13,
+            Self::Tinyint => 0x14,
+            Self::Duration => 0x15,
+            Self::List(_) => 0x20,
+            Self::Map(..) => 0x21,
+            Self::Set(_) => 0x22,
+            Self::Udt { .. } => 0x30,
+            Self::Tuple(_) => 0x31,
+        }
+    }
+
+    /// Appends the type option.
+    pub fn put(&self, out: &mut Vec<u8>) {
+        put_short(out, self.option());
+        match self {
+            Self::Custom(class) => put_string(out, class),
+            Self::List(element) | Self::Set(element) => element.put(out),
+            Self::Map(key, value) => {
+                key.put(out);
+                value.put(out);
+            }
+            Self::Udt { keyspace, name, fields } => {
+                put_string(out, keyspace);
+                put_string(out, name);
+                put_short(out, u16::try_from(fields.len()).unwrap_or(u16::MAX));
+                for (field, kind) in fields.iter().take(usize::from(u16::MAX)) {
+                    put_string(out, field);
+                    kind.put(out);
+                }
+            }
+            Self::Tuple(parts) => {
+                put_short(out, u16::try_from(parts.len()).unwrap_or(u16::MAX));
+                parts.iter().take(usize::from(u16::MAX)).for_each(|part| part.put(out));
+            }
+            Self::Ascii
+            | Self::Bigint
+            | Self::Blob
+            | Self::Boolean
+            | Self::Counter
+            | Self::Decimal
+            | Self::Double
+            | Self::Float
+            | Self::Int
+            | Self::Timestamp
+            | Self::Uuid
+            | Self::Varchar
+            | Self::Varint
+            | Self::Timeuuid
+            | Self::Inet
+            | Self::Date
+            | Self::Time
+            | Self::Smallint
+            | Self::Tinyint
+            | Self::Duration => {}
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Cuts frames out of a byte stream, in place where they lie whole in what was read.
+//!
+//! A read gives many small frames; each is handed out as a slice of the read buffer. Only a frame
+//! that the buffer's end cuts is copied, and only as fast as its bytes arrive: an announced length
+//! alone never reserves memory.
+
+use std::mem;
+
+use crate::error::WireError;
+use crate::header::{HEADER_LEN, Header};
+
+/// Memory that is kept for the next cut frame; more than this is given back at once.
+const KEPT_LEN: usize = 256 * 1024;
+/// Memory that is kept while no frame is cut at all.
+const IDLE_LEN: usize = 4 * 1024;
+
+/// The frames of one direction of one connection.
+#[derive(Debug)]
+pub struct FrameCutter {
+    /// The front of a frame whose rest has not been read yet.
+    partial: Vec<u8>,
+    /// `partial` is a whole frame that was handed out, to be cleared.
+    handed_out: bool,
+    /// A frame was cut since [`FrameCutter::relax`] was last called.
+    used: bool,
+    /// Bytes still to come of a frame that is passed over.
+    passing: usize,
+    body_len_max: u32,
+    versions: [u8; 2],
+}
+
+impl FrameCutter {
+    /// Accepts frames of two version bytes, such as 0x03 and 0x04, with bodies up to a limit.
+    #[must_use]
+    pub fn new(versions: [u8; 2], body_len_max: u32) -> Self {
+        let (partial, passing) = (Vec::new(), 0);
+        Self { partial, handed_out: false, used: false, passing, body_len_max, versions }
+    }
+
+    /// From now on accepts one version byte only: a connection keeps the version it began with.
+    pub fn expect_version(&mut self, version: u8) {
+        self.versions = [version; 2];
+    }
+
+    /// From now on accepts bodies up to another limit.
+    pub fn allow(&mut self, body_len_max: u32) {
+        self.body_len_max = body_len_max;
+    }
+
+    /// The next whole frame, header included, or `None` when `chunk` is used up.
+    ///
+    /// `chunk` is what was read last; each call takes the front off it. After an error the
+    /// connection is of no use: nobody knows where the next frame begins. Only a frame that is too
+    /// long may be [allowed](Self::allow) or [passed over](Self::pass_over).
+    pub fn next_frame<'s, 'c: 's>(
+        &'s mut self,
+        chunk: &mut &'c mut [u8],
+    ) -> Result<Option<&'s mut [u8]>, WireError> {
+        if self.handed_out {
+            self.handed_out = false;
+            self.partial.clear();
+            self.partial.shrink_to(KEPT_LEN);
+        }
+        if self.passing > 0 {
+            self.skip(chunk);
+        }
+        if !self.partial.is_empty() {
+            return self.complete(chunk);
+        }
+        match self.frame_len(chunk)? {
+            Some(len) if len <= chunk.len() => {
+                let (frame, rest) = mem::take(chunk).split_at_mut(len);
+                *chunk = rest;
+                Ok(Some(frame))
+            }
+            Some(_) | None => {
+                let cut = mem::take(chunk);
+                self.used = true;
+                self.partial.extend_from_slice(cut);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Passes over the frame that [`Self::next_frame`] has just found too long, as its bytes come,
+    /// and tells its header; none of them is kept. `None` when no frame has begun.
+    pub fn pass_over(&mut self, chunk: &mut &mut [u8]) -> Option<Header> {
+        let header = match self.partial.is_empty() {
+            true => Header::peek(chunk)?,
+            false => Header::peek(&self.partial)?,
+        };
+        let body_len = usize::try_from(header.body_len).unwrap_or(usize::MAX);
+        self.passing = HEADER_LEN.saturating_add(body_len).saturating_sub(self.partial.len());
+        self.partial.clear();
+        self.skip(chunk);
+        Some(header)
+    }
+
+    /// Bytes still to come of a frame that is passed over.
+    #[must_use]
+    pub fn passing(&self) -> usize {
+        self.passing
+    }
+
+    fn skip(&mut self, chunk: &mut &mut [u8]) {
+        let count = self.passing.min(chunk.len());
+        let (_, rest) = mem::take(chunk).split_at_mut(count);
+        *chunk = rest;
+        self.passing -= count;
+    }
+
+    /// Bytes that the frame which has begun still needs; those of its header while that is cut.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        if self.handed_out || self.partial.is_empty() {
+            return 0;
+        }
+        let body_len = Header::peek(&self.partial).map_or(0, |header| header.body_len);
+        let len = HEADER_LEN.saturating_add(usize::try_from(body_len).unwrap_or(usize::MAX));
+        len.saturating_sub(self.partial.len())
+    }
+
+    /// Bytes of memory that are held for a frame which has begun.
+    #[must_use]
+    pub fn memory_len(&self) -> usize {
+        self.partial.capacity()
+    }
+
+    /// Gives memory back if no frame was cut since the last call. Called now and then: to give it
+    /// back after each large frame would cost more than the frame.
+    pub fn relax(&mut self) {
+        if self.handed_out {
+            self.handed_out = false;
+            self.partial.clear();
+        }
+        if !self.used && self.partial.is_empty() {
+            self.partial.shrink_to(IDLE_LEN);
+        }
+        self.used = false;
+    }
+
+    fn complete<'s, 'c: 's>(
+        &'s mut self,
+        chunk: &mut &'c mut [u8],
+    ) -> Result<Option<&'s mut [u8]>, WireError> {
+        if self.partial.len() < HEADER_LEN {
+            self.take(chunk, HEADER_LEN);
+        }
+        let Some(len) = self.frame_len(&self.partial)? else { return Ok(None) };
+        self.take(chunk, len);
+        if self.partial.len() < len {
+            return Ok(None);
+        }
+        self.handed_out = true;
+        Ok(Some(&mut self.partial))
+    }
+
+    /// Moves bytes from `chunk` until `partial` holds `len`, or `chunk` is empty.
+    fn take(&mut self, chunk: &mut &mut [u8], len: usize) {
+        let wanted = len.saturating_sub(self.partial.len()).min(chunk.len());
+        let (front, rest) = mem::take(chunk).split_at_mut(wanted);
+        self.partial.extend_from_slice(front);
+        *chunk = rest;
+    }
+
+    /// Length of the frame that begins `bytes`; `None` while its header is cut.
+    #[inline]
+    fn frame_len(&self, bytes: &[u8]) -> Result<Option<usize>, WireError> {
+        // The first byte alone decides: a client of another version may never send nine.
+        if let Some(&version) = bytes.first()
+            && !self.versions.contains(&version)
+        {
+            return Err(WireError::Version(version));
+        }
+        match Header::peek(bytes) {
+            Some(header) => header.frame_len(self.body_len_max).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! Frames, notations and tokens of the CQL native protocol, as views over bytes.
+
+pub mod cell;
+pub mod column_type;
+pub mod compression;
+pub mod decoder;
+pub mod error;
+pub mod frame;
+pub mod header;
+pub mod notation;
+pub mod opcode;
+pub mod payload;
+pub mod proxy_header;
+pub mod refusal;
+pub mod request;
+pub mod response;
+pub mod token; // partition key → token → shard: arithmetic only

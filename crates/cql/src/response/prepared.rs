@@ -1,0 +1,96 @@
+//! RESULT Prepared: a statement's id, its bind markers and the columns it will return.
+
+use crate::error::WireError;
+use crate::notation::Reader;
+
+const GLOBAL_TABLES_SPEC: u32 = 0x0001;
+/// How deep types may nest; a server's own limit is far below.
+const TYPE_DEPTH_MAX: usize = 32;
+
+/// The message of RESULT Prepared without a result metadata id.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Prepared<'a> {
+    /// The id that EXECUTE names.
+    pub id: &'a [u8],
+    /// Bind metadata flags; the bit of a light-weight transaction is among them.
+    pub flags: u32,
+    /// Offset of those flags in the message.
+    pub flags_at: usize,
+    /// Position of the marker of each partition-key component, in the key's order; empty when the
+    /// key is not all markers, and always on v3.
+    pub pk_indexes: Vec<u16>,
+    /// Keyspace and table, when all markers share one.
+    pub table: Option<(&'a str, &'a str)>,
+    /// Names of the markers.
+    pub names: Vec<&'a str>,
+    /// The result metadata as sent.
+    pub result_metadata: &'a [u8],
+}
+
+impl<'a> Prepared<'a> {
+    /// Reads the message of a RESULT Prepared of protocol `version` (3 or 4), kind included.
+    pub fn read(version: u8, message: &'a [u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(message);
+        reader.int()?;
+        let id = reader.short_bytes()?;
+        let flags_at = message.len() - reader.rest().len();
+        let flags = u32::from_be_bytes(reader.int()?.to_be_bytes());
+        let columns = count(reader.int()?)?;
+        let mut pk_indexes = Vec::new();
+        if version >= 4 {
+            for _ in 0..count(reader.int()?)? {
+                pk_indexes.push(reader.short()?);
+            }
+        }
+        let global = flags & GLOBAL_TABLES_SPEC != 0;
+        let mut table = None;
+        if global {
+            table = Some((reader.string()?, reader.string()?));
+        }
+        let mut names = Vec::new();
+        for index in 0..columns {
+            if !global {
+                let own = (reader.string()?, reader.string()?);
+                table = if index == 0 || table == Some(own) { Some(own) } else { None };
+            }
+            names.push(reader.string()?);
+            skip_type(&mut reader, TYPE_DEPTH_MAX)?;
+        }
+        Ok(Self { id, flags, flags_at, pk_indexes, table, names, result_metadata: reader.rest() })
+    }
+}
+
+fn count(number: i32) -> Result<u32, WireError> {
+    u32::try_from(number).map_err(|_| WireError::Length(number))
+}
+
+fn skip_type(reader: &mut Reader<'_>, depth: usize) -> Result<(), WireError> {
+    let option = reader.short()?;
+    let Some(depth) = depth.checked_sub(1) else { return Err(WireError::TypeOption(option)) };
+    match option {
+        0x00 => {
+            reader.string()?;
+        }
+        0x01..=0x15 => {}
+        0x20 | 0x22 => skip_type(reader, depth)?,
+        0x21 => {
+            skip_type(reader, depth)?;
+            skip_type(reader, depth)?;
+        }
+        0x30 => {
+            reader.string()?;
+            reader.string()?;
+            for _ in 0..reader.short()? {
+                reader.string()?;
+                skip_type(reader, depth)?;
+            }
+        }
+        0x31 => {
+            for _ in 0..reader.short()? {
+                skip_type(reader, depth)?;
+            }
+        }
+        option => return Err(WireError::TypeOption(option)),
+    }
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! The whole simulated cluster: what the shell, under real or virtual time, talks to.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::HashMap;
+use md5::{Digest, Md5};
+
+use crate::cluster::client_routes::ClientRoutes;
+use crate::cluster::connections::{ConnectionId, Connections, Mail};
+use crate::cluster::error::ClusterError;
+use crate::cluster::life::member::{Member, State};
+use crate::cluster::life::schema_lag::History;
+use crate::cluster::life::timeline::{Due, Timeline};
+use crate::cluster::options::ClusterOptions;
+use crate::cluster::replicas::layout::Layout;
+use crate::cluster::replicas::ring::Ring;
+use crate::cluster::roles::Roles;
+use crate::cluster::seed::{mix, uuid};
+use crate::cluster::statements::{Statement, StatementId};
+use crate::cluster::system_rows::Columns;
+use crate::cql::error::CqlError;
+use crate::node::connection::Connection;
+use crate::node::frames::event::Event;
+use crate::node::frames::metadata::metadata_id;
+use crate::store::database::Database;
+use crate::store::execution::outcome::SchemaChange;
+
+/// Texts of QUERY that are remembered, so that each is parsed once.
+const TEXTS_MAX: usize = 16_384;
+
+/// Separates the seeds of things that must differ.
+const CHANCE_OF_NAT: u64 = 0x6e61_7400;
+const CHANCE_OF_VERSIONS: u64 = 0x7665_7200;
+const CHANCE_OF_TRACES: u64 = 0x7472_6300;
+
+/// Which of a node's listeners a connection came through.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Door {
+    /// 9042: the shard with the fewest connections.
+    Plain,
+    /// 19042: the shard of the source port.
+    ShardAware,
+    /// The PROXY protocol port: the shard of the source port that the header names.
+    Proxied,
+}
+
+/// Nodes, data, tablets and everything else of a simulated cluster.
+///
+/// It does no I/O and reads no clock: `now` is an argument, the time since its beginning.
+#[derive(Debug)]
+pub struct Cluster {
+    /// What it was made of.
+    pub options: ClusterOptions,
+    /// Its nodes; a node's number is its place here, also when it has left.
+    pub members: Vec<Member>,
+    /// The ring of the nodes that there are.
+    pub ring: Ring,
+    /// Where rows lie.
+    pub layout: Layout,
+    /// The rows and the schema.
+    pub database: Database,
+    /// Its clients.
+    pub connections: Connections,
+    /// What is due later.
+    pub timeline: Timeline,
+    /// Schema changes on their way.
+    pub history: History,
+    /// Columns of the system tables.
+    pub columns: Columns,
+    /// Where nodes are for clients behind private endpoints.
+    pub client_routes: ClientRoutes,
+    /// Who may log in, and what each may do.
+    pub roles: Roles,
+    texts: HashMap<StatementId, Arc<Statement>>,
+    chance: u64,
+}
+
+impl Cluster {
+    /// A cluster whose nodes run, without tables.
+    pub fn new(options: ClusterOptions) -> Result<Self, ClusterError> {
+        if options.nodes == 0 {
+            return Err(ClusterError::NoNodes);
+        }
+        if options.shards == 0 {
+            return Err(ClusterError::NoShards);
+        }
+        let database = Database::new(options.like).with_datacenters(Vec::new());
+        let mut cluster = Self {
+            members: Vec::new(),
+            ring: Ring::default(),
+            layout: Layout::new(options.like, options.tablets, options.seed),
+            columns: Columns::read(database.schema()),
+            roles: Roles::new(&options.users),
+            database,
+            connections: Connections::default(),
+            timeline: Timeline::default(),
+            history: History::default(),
+            client_routes: ClientRoutes::default(),
+            texts: HashMap::default(),
+            chance: 0,
+            options,
+        };
+        for _ in 0..cluster.options.nodes {
+            cluster.found(cluster.options.shards, None)?;
+        }
+        cluster.ring = Ring::new(&cluster.members);
+        cluster.layout.follow(cluster.database.schema(), &cluster.members);
+        Ok(cluster)
+    }
+
+    /// A number that looks random.
+    pub fn chance(&mut self) -> u64 {
+        self.chance += 1;
+        mix(self.options.seed, self.chance)
+    }
+
+    /// An id for a trace.
+    pub fn trace_id(&mut self) -> [u8; 16] {
+        self.chance += 1;
+        uuid(self.options.seed ^ CHANCE_OF_TRACES, self.chance, 1)
+    }
+
+    /// The wall-clock time in µs since 1970.
+    #[must_use]
+    pub fn wall_micros(&self, now: Duration) -> i64 {
+        let micros = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+        self.options.epoch_micros.saturating_add(micros)
+    }
+
+    /// A client connects to `node`; `None` when the node does not run.
+    pub fn open(&mut self, node: usize, door: Door, peer: SocketAddr) -> Option<ConnectionId> {
+        let chance = mix(self.options.seed ^ CHANCE_OF_NAT, self.connections.next_id().0);
+        let (nat, ports) = (self.options.nat, (self.options.port, self.options.shard_aware_port));
+        let proxy_port = self.options.proxy_port.unwrap_or_default();
+        let member = self.members.get_mut(node).filter(|member| member.answers())?;
+        let shard_of =
+            |number: u64| u16::try_from(number % u64::from(member.nr_shards())).unwrap_or_default();
+        let (shard, port) = match door {
+            Door::Plain => (member.idlest_shard(), ports.0),
+            Door::ShardAware if nat => (shard_of(chance), ports.1),
+            Door::ShardAware => (shard_of(u64::from(peer.port())), ports.1),
+            Door::Proxied => (shard_of(u64::from(peer.port())), proxy_port),
+        };
+        if door == Door::Plain {
+            member.land(shard);
+        }
+        let id = self.connections.next_id();
+        self.connections.put(Box::new(Connection::new(id, (node, shard), door, (port, peer))));
+        Some(id)
+    }
+
+    /// A client's connection has ended.
+    pub fn close(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.take(id) else { return };
+        let member = self.members.get_mut(connection.node);
+        if let (Some(member), Door::Plain) = (member, connection.door) {
+            member.leave(connection.shard);
+        }
+    }
+
+    /// What connections are to be given, other than answers to what they just sent.
+    pub fn take_mail(&mut self) -> Vec<Mail> {
+        std::mem::take(&mut self.connections.mail)
+    }
+
+    /// Whether there is mail to take.
+    #[must_use]
+    pub fn has_mail(&self) -> bool {
+        !self.connections.mail.is_empty()
+    }
+
+    /// When [`Cluster::on_time`] wants to be called next.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Duration> {
+        self.timeline.next()
+    }
+
+    /// Does what is due at `now`.
+    pub fn on_time(&mut self, now: Duration) {
+        while let Some(due) = self.timeline.pop(now) {
+            match due {
+                Due::Answer { connection, bytes } => {
+                    self.connections.mail.push(Mail::Bytes(connection, bytes));
+                }
+                Due::SchemaSeen { node, seen } => self.hear(node, seen, None),
+                Due::SeenDown { node, epoch } => self.notice_death(node, epoch),
+            }
+        }
+    }
+
+    /// The statement with this text, parsed now or remembered.
+    pub fn statement(
+        &mut self,
+        text: &str,
+        keyspace: Option<&str>,
+    ) -> Result<Arc<Statement>, CqlError> {
+        let mut hash = Md5::new();
+        hash.update(keyspace.unwrap_or_default().as_bytes());
+        hash.update(text.as_bytes());
+        let id: StatementId = hash.finalize().into();
+        let known = self.texts.get(&id).filter(|known| self.database.is_current(&known.prepared));
+        if let Some(known) = known {
+            return Ok(Arc::clone(known));
+        }
+        let prepared = self.database.prepare(text, keyspace)?;
+        let metadata_id = metadata_id(&prepared.result);
+        let statement = Arc::new(Statement { id, prepared, metadata_id });
+        if self.texts.len() >= TEXTS_MAX {
+            self.texts.clear();
+        }
+        self.texts.insert(id, Arc::clone(&statement));
+        Ok(statement)
+    }
+
+    /// The schema was changed through `node` by the client of `asking`, which is told by its own
+    /// answer's way; everybody else hears by event, now or later.
+    pub fn on_schema_changed(
+        &mut self,
+        (node, asking): (usize, ConnectionId),
+        changes: Vec<SchemaChange>,
+        now: Duration,
+    ) {
+        self.layout.follow(self.database.schema(), &self.members);
+        self.history.push(changes);
+        let seen = self.history.len();
+        self.hear(node, seen, Some(asking));
+        let others = (0..self.members.len()).filter(|other| *other != node);
+        for other in others {
+            if self.options.schema_lag.is_zero() {
+                self.hear(other, seen, None);
+            } else {
+                let at = now + self.options.schema_lag;
+                self.timeline.plan(at, Due::SchemaSeen { node: other, seen });
+            }
+        }
+    }
+
+    /// Tells the registered clients of `node` about an event, `except` one.
+    pub fn announce(&mut self, node: usize, event: &Event<'_>, except: Option<ConnectionId>) {
+        let registered = self.connections.iter().filter(|connection| {
+            connection.node == node && Some(connection.id) != except && event.is_for(connection)
+        });
+        let mail: Vec<Mail> = registered
+            .map(|connection| Mail::Bytes(connection.id, event.frame_for(connection)))
+            .collect();
+        self.connections.mail.extend(mail);
+    }
+
+    /// `node` hears of schema changes, up to `seen` in all.
+    pub(crate) fn hear(&mut self, node: usize, seen: u64, except: Option<ConnectionId>) {
+        let Some(member) = self.members.get_mut(node) else { return };
+        let before = member.schema_seen;
+        if before >= seen {
+            return;
+        }
+        member.schema_seen = seen;
+        if member.answers() {
+            let changes: Vec<SchemaChange> = self.history.between(before, seen).cloned().collect();
+            for change in &changes {
+                self.announce(node, &Event::Schema(change), except);
+            }
+        }
+        let known = self.members.iter().filter(|member| member.belongs());
+        self.history.forget(known.map(|member| member.schema_seen).min().unwrap_or(seen));
+    }
+
+    /// The others notice that a node is dead, unless it was started again since `epoch`.
+    fn notice_death(&mut self, node: usize, epoch: u64) {
+        let Some(member) = self.members.get_mut(node) else { return };
+        if member.epoch == epoch && member.state == State::Silent {
+            member.state = State::Down;
+            let address = member.address;
+            self.announce_everywhere(node, &Event::Status { up: false, address });
+        }
+    }
+
+    /// Tells the registered clients of all nodes but `about`.
+    pub(crate) fn announce_everywhere(&mut self, about: usize, event: &Event<'_>) {
+        for node in (0..self.members.len()).filter(|node| *node != about) {
+            self.announce(node, event, None);
+        }
+    }
+}
+
+/// The version of the schema that a node tells which has heard of `seen` changes.
+#[must_use]
+pub fn schema_version(seed: u64, seen: u64) -> [u8; 16] {
+    uuid(seed ^ CHANCE_OF_VERSIONS, seen, 1)
+}
+
+#[cfg(test)]
+mod tests;

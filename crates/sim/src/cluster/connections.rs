@@ -1,0 +1,62 @@
+//! The clients' connections, and the bytes that wait for them.
+
+use std::collections::BTreeMap;
+
+use crate::node::connection::Connection;
+
+/// A connection; numbers are never given again.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ConnectionId(pub u64);
+
+/// What a connection is to be given, other than the answers to what it just sent.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Mail {
+    /// Whole frames.
+    Bytes(ConnectionId, Vec<u8>),
+    /// Its end.
+    Close(ConnectionId),
+}
+
+/// All open connections.
+#[derive(Debug, Default)]
+pub struct Connections {
+    open: BTreeMap<ConnectionId, Box<Connection>>,
+    opened: u64,
+    /// Mail that the shell has not fetched.
+    pub mail: Vec<Mail>,
+}
+
+impl Connections {
+    /// A number for a new connection.
+    pub fn next_id(&mut self) -> ConnectionId {
+        self.opened += 1;
+        ConnectionId(self.opened)
+    }
+
+    /// Takes a connection out, to work on it beside the cluster.
+    pub fn take(&mut self, id: ConnectionId) -> Option<Box<Connection>> {
+        self.open.remove(&id)
+    }
+
+    /// Puts a connection in.
+    pub fn put(&mut self, connection: Box<Connection>) {
+        self.open.insert(connection.id, connection);
+    }
+
+    /// All connections, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.open.values().map(Box::as_ref)
+    }
+
+    /// Closes every connection of a node.
+    pub fn close_node(&mut self, node: usize) {
+        let open = std::mem::take(&mut self.open);
+        for (id, connection) in open {
+            if connection.node == node {
+                self.mail.push(Mail::Close(id));
+            } else {
+                self.open.insert(id, connection);
+            }
+        }
+    }
+}

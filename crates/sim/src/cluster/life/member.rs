@@ -1,0 +1,203 @@
+//! One node of the cluster: who it is, how it is, what it has prepared.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cluster::statements::{Cache, Statement, StatementId};
+use cql::token::shard::{ShardId, Sharder};
+use cql::token::token::Token;
+
+/// Bits of a token that the shard formula ignores; the real server's default.
+pub const IGNORE_MSB: u8 = 12;
+
+/// How a node is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum State {
+    /// It runs, and everybody knows.
+    Up,
+    /// It was killed, and the others have not noticed yet.
+    Silent,
+    /// It does not run, and everybody knows.
+    Down,
+    /// It left the cluster for ever; its number is not given again.
+    Gone,
+}
+
+/// What makes a node worse than the others, and what came to it meanwhile. Only EXECUTEs are meant:
+/// drivers and proxies ask their own questions by QUERY, and go on.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Strain {
+    /// How long each answer waits.
+    pub slow: Duration,
+    /// Whether it runs none, and answers OVERLOADED at once.
+    pub is_overloaded: bool,
+    /// How many came.
+    pub executes: u64,
+    /// How many of these were answered with OVERLOADED.
+    pub refused: u64,
+}
+
+/// One node.
+#[derive(Debug)]
+pub struct Member {
+    /// Its id, which stays when everything else changes.
+    pub host_id: [u8; 16],
+    /// Where it listens.
+    pub address: IpAddr,
+    /// Its data center.
+    pub data_center: String,
+    /// Its rack.
+    pub rack: String,
+    /// How it is.
+    pub state: State,
+    /// Goes up with each change of state, so that an old plan can be told from a new one.
+    pub epoch: u64,
+    /// Its tokens on the ring, sorted.
+    pub tokens: Vec<i64>,
+    /// Schema changes it has heard of.
+    pub schema_seen: u64,
+    /// What makes it worse than the others.
+    pub strain: Strain,
+    nr_shards: u16,
+    statements: Vec<Cache>,
+    landed: Vec<usize>,
+}
+
+impl Member {
+    /// A new node that runs.
+    #[must_use]
+    pub fn new(
+        host_id: [u8; 16],
+        address: IpAddr,
+        (data_center, rack): (String, String),
+        tokens: Vec<i64>,
+        nr_shards: u16,
+    ) -> Self {
+        let mut member = Self {
+            host_id,
+            address,
+            data_center,
+            rack,
+            state: State::Up,
+            epoch: 0,
+            tokens,
+            schema_seen: 0,
+            strain: Strain::default(),
+            nr_shards: 0,
+            statements: Vec::new(),
+            landed: Vec::new(),
+        };
+        member.restart(nr_shards);
+        member
+    }
+
+    /// Forgets what a process forgets when it ends.
+    pub fn restart(&mut self, nr_shards: u16) {
+        self.nr_shards = nr_shards.max(1);
+        let shards = usize::from(self.nr_shards);
+        self.statements = vec![Cache::default(); shards];
+        self.landed = vec![0; shards];
+    }
+
+    /// Its number of shards.
+    #[must_use]
+    pub fn nr_shards(&self) -> u16 {
+        self.nr_shards
+    }
+
+    /// Whether it answers.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.state == State::Up
+    }
+
+    /// Whether the other nodes take it for alive.
+    #[must_use]
+    pub fn seems_alive(&self) -> bool {
+        matches!(self.state, State::Up | State::Silent)
+    }
+
+    /// Whether it belongs to the cluster.
+    #[must_use]
+    pub fn belongs(&self) -> bool {
+        self.state != State::Gone
+    }
+
+    /// The shard that owns a token of a table without tablets.
+    #[must_use]
+    pub fn shard_of(&self, token: i64) -> ShardId {
+        let sharder = Sharder::new(self.nr_shards, IGNORE_MSB);
+        sharder.map_or(ShardId(0), |sharder| sharder.shard_of(Token::new(token)))
+    }
+
+    /// The shard with the fewest connections that came through the plain port; the first of many.
+    #[must_use]
+    pub fn idlest_shard(&self) -> u16 {
+        let shards = (0..self.nr_shards).zip(&self.landed);
+        shards.min_by_key(|(_, landed)| **landed).map_or(0, |(shard, _)| shard)
+    }
+
+    /// Counts a connection through the plain port.
+    pub fn land(&mut self, shard: u16) {
+        if let Some(landed) = self.landed.get_mut(usize::from(shard)) {
+            *landed += 1;
+        }
+    }
+
+    /// Counts the end of a connection through the plain port.
+    pub fn leave(&mut self, shard: u16) {
+        if let Some(landed) = self.landed.get_mut(usize::from(shard)) {
+            *landed = landed.saturating_sub(1);
+        }
+    }
+
+    /// A statement that was prepared here, if `shard` still has it.
+    #[must_use]
+    pub fn statement(&self, shard: u16, id: &[u8]) -> Option<&Arc<Statement>> {
+        self.statements.get(usize::from(shard))?.get(id)
+    }
+
+    /// Keeps a statement on every shard, as the real PREPARE does.
+    pub fn keep(&mut self, statement: &Arc<Statement>) {
+        for cache in &mut self.statements {
+            cache.insert(statement);
+        }
+    }
+
+    /// Forgets one statement on one shard, or everywhere.
+    pub fn forget(&mut self, shard: Option<u16>, id: &StatementId) {
+        for (number, cache) in (0_u16..).zip(&mut self.statements) {
+            if shard.is_none_or(|shard| shard == number) {
+                cache.remove(id);
+            }
+        }
+    }
+
+    /// Forgets all statements of one shard, or of all; returns how many there were.
+    pub fn forget_all(&mut self, shard: Option<u16>) -> usize {
+        let caches = (0_u16..).zip(&mut self.statements);
+        let caches = caches.filter(|(number, _)| shard.is_none_or(|shard| shard == *number));
+        caches.map(|(_, cache)| cache.clear()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_lands_where_there_are_fewest_and_ties_go_to_the_low_shard() {
+        let names = ("dc".to_owned(), "rack".to_owned());
+        let mut member = Member::new([1; 16], IpAddr::from([127, 0, 0, 1]), names, Vec::new(), 3);
+        let mut landings = Vec::new();
+        for _ in 0..4 {
+            let shard = member.idlest_shard();
+            member.land(shard);
+            landings.push(shard);
+        }
+        assert_eq!(landings, [0, 1, 2, 0]);
+        member.leave(2);
+        assert_eq!(member.idlest_shard(), 2);
+    }
+}

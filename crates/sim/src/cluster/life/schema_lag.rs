@@ -1,0 +1,104 @@
+//! When each node hears of a schema change.
+//!
+//! There is one logical database, so a change is there for everybody at once. What a node has not
+//! heard of it hides: a table that it does not know is `unconfigured`, and its `schema_version` is
+//! an older one.
+
+use std::collections::VecDeque;
+
+use crate::store::execution::outcome::{Change, SchemaChange, Target};
+
+/// The schema changes that some node may not have heard of.
+#[derive(Debug, Default)]
+pub struct History {
+    /// One entry for each schema statement.
+    recent: VecDeque<Vec<SchemaChange>>,
+    /// How many entries were dropped from the front.
+    forgotten: u64,
+}
+
+impl History {
+    /// How many schema statements there were.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.forgotten + u64::try_from(self.recent.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether there was no schema statement yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds what one statement changed.
+    pub fn push(&mut self, changes: Vec<SchemaChange>) {
+        self.recent.push_back(changes);
+    }
+
+    /// The changes that a node which heard of `seen` statements hears of with the next ones, up to
+    /// `until`.
+    pub fn between(&self, seen: u64, until: u64) -> impl Iterator<Item = &SchemaChange> {
+        let skip = usize::try_from(seen.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
+        let count = usize::try_from(until.saturating_sub(seen)).unwrap_or(usize::MAX);
+        self.recent.iter().skip(skip).take(count).flatten()
+    }
+
+    /// Forgets what every node has heard of.
+    pub fn forget(&mut self, seen_by_all: u64) {
+        while self.forgotten < seen_by_all && self.recent.pop_front().is_some() {
+            self.forgotten += 1;
+        }
+    }
+
+    /// Why a node that heard of `seen` statements does not know a table, if it does not.
+    #[must_use]
+    pub fn hides(&self, seen: u64, keyspace: &str, table: &str) -> Option<String> {
+        if seen >= self.len() {
+            return None;
+        }
+        let unheard = self.between(seen, self.len());
+        let created = unheard.filter(|it| it.change == Change::Created && it.keyspace == keyspace);
+        for change in created {
+            match change.target {
+                Target::Keyspace => return Some(format!("Keyspace {keyspace} does not exist")),
+                Target::Table if change.name == table => {
+                    return Some(format!("unconfigured table {table}"));
+                }
+                Target::Table | Target::Type => {}
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn created(target: Target, name: &str) -> Vec<SchemaChange> {
+        let (keyspace, name) = ("ks".to_owned(), name.to_owned());
+        vec![SchemaChange { change: Change::Created, target, keyspace, name }]
+    }
+
+    #[test]
+    fn a_node_does_not_know_what_it_has_not_heard_of() {
+        let mut history = History::default();
+        history.push(created(Target::Keyspace, ""));
+        history.push(created(Target::Table, "t"));
+        assert_eq!(history.hides(0, "ks", "t").unwrap(), "Keyspace ks does not exist");
+        assert_eq!(history.hides(1, "ks", "t").unwrap(), "unconfigured table t");
+        assert_eq!(history.hides(1, "ks", "other"), None);
+        assert_eq!(history.hides(2, "ks", "t"), None);
+    }
+
+    #[test]
+    fn what_all_have_heard_of_is_forgotten_and_still_counted() {
+        let mut history = History::default();
+        history.push(created(Target::Keyspace, ""));
+        history.push(created(Target::Table, "t"));
+        history.forget(1);
+        assert_eq!(history.len(), 2);
+        assert_eq!(history.between(1, 2).count(), 1);
+        assert!(history.hides(1, "ks", "t").is_some());
+    }
+}

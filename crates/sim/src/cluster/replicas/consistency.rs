@@ -1,0 +1,194 @@
+//! How many replicas must answer, by consistency code (v4 section 3).
+
+use crate::cluster::life::member::Member;
+use crate::cluster::replicas::tablets::Replica;
+
+/// A consistency level as the wire numbers it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names are the specification's own")]
+pub enum Consistency {
+    Any,
+    One,
+    Two,
+    Three,
+    Quorum,
+    All,
+    LocalQuorum,
+    EachQuorum,
+    Serial,
+    LocalSerial,
+    LocalOne,
+}
+
+impl Consistency {
+    /// Reads a code.
+    #[must_use]
+    pub fn from_code(code: u16) -> Option<Self> {
+        Some(match code {
+            0 => Self::Any,
+            1 => Self::One,
+            2 => Self::Two,
+            3 => Self::Three,
+            4 => Self::Quorum,
+            5 => Self::All,
+            6 => Self::LocalQuorum,
+            7 => Self::EachQuorum,
+            8 => Self::Serial,
+            9 => Self::LocalSerial,
+            10 => Self::LocalOne,
+            _ => return None,
+        })
+    }
+
+    /// The name in error texts.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Any => "ANY",
+            Self::One => "ONE",
+            Self::Two => "TWO",
+            Self::Three => "THREE",
+            Self::Quorum => "QUORUM",
+            Self::All => "ALL",
+            Self::LocalQuorum => "LOCAL_QUORUM",
+            Self::EachQuorum => "EACH_QUORUM",
+            Self::Serial => "SERIAL",
+            Self::LocalSerial => "LOCAL_SERIAL",
+            Self::LocalOne => "LOCAL_ONE",
+        }
+    }
+
+    /// Whether only replicas of the coordinator's data center count.
+    fn is_local(self) -> bool {
+        match self {
+            Self::LocalQuorum | Self::LocalSerial | Self::LocalOne => true,
+            Self::Any
+            | Self::One
+            | Self::Two
+            | Self::Three
+            | Self::Quorum
+            | Self::All
+            | Self::EachQuorum
+            | Self::Serial => false,
+        }
+    }
+
+    /// How many of `replicas` replicas must answer.
+    fn required(self, replicas: usize) -> usize {
+        match self {
+            Self::Any => 0,
+            Self::One | Self::LocalOne => 1,
+            Self::Two => 2,
+            Self::Three => 3,
+            Self::Quorum
+            | Self::LocalQuorum
+            | Self::EachQuorum
+            | Self::Serial
+            | Self::LocalSerial => replicas / 2 + 1,
+            Self::All => replicas,
+        }
+    }
+}
+
+/// Whether a request can be answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// Yes.
+    Enough,
+    /// No, and the coordinator knows: UNAVAILABLE at once.
+    Unavailable {
+        /// Replicas that must answer.
+        required: usize,
+        /// Replicas that seem alive.
+        alive: usize,
+    },
+    /// No, but the coordinator finds out only by waiting.
+    TimesOut {
+        /// Replicas that must answer.
+        required: usize,
+        /// Replicas that do answer.
+        answering: usize,
+    },
+}
+
+/// Judges whether enough `replicas` live for a request with `consistency` to a node in
+/// `data_center`.
+#[must_use]
+pub fn judge(
+    consistency: Consistency,
+    replicas: &[Replica],
+    data_center: &str,
+    members: &[Member],
+) -> Verdict {
+    let all = || replicas.iter().filter_map(|replica| members.get(replica.0));
+    if all().all(Member::answers)
+        && consistency.required(replicas.len()) <= replicas.len()
+        && !consistency.is_local()
+    {
+        return Verdict::Enough;
+    }
+    let mut centers: Vec<Option<&str>> = vec![None];
+    if consistency.is_local() {
+        centers = vec![Some(data_center)];
+    } else if consistency == Consistency::EachQuorum {
+        centers = all().map(|member| Some(member.data_center.as_str())).collect();
+    }
+    for center in centers {
+        let here = |member: &&Member| center.is_none_or(|center| center == member.data_center);
+        let count = |is: fn(&Member) -> bool| all().filter(here).filter(|it| is(it)).count();
+        let required = consistency.required(count(Member::belongs));
+        let alive = count(Member::seems_alive);
+        let answering = count(Member::answers);
+        if alive < required {
+            return Verdict::Unavailable { required, alive };
+        }
+        if answering < required {
+            return Verdict::TimesOut { required, answering };
+        }
+    }
+    Verdict::Enough
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::cluster::life::member::State;
+
+    fn members(states: &[(&str, State)]) -> Vec<Member> {
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let one = |(center, state): &(&str, State)| {
+            let names = ((*center).to_owned(), "rack".to_owned());
+            let mut member = Member::new([0; 16], address, names, Vec::new(), 1);
+            member.state = *state;
+            member
+        };
+        states.iter().map(one).collect()
+    }
+
+    const ALL: [Replica; 3] = [(0, 0), (1, 0), (2, 0)];
+
+    #[test]
+    fn a_dead_node_that_everybody_knows_of_makes_all_unavailable() {
+        let members = members(&[("a", State::Up), ("a", State::Down), ("a", State::Up)]);
+        let of = |consistency| judge(consistency, &ALL, "a", &members);
+        assert_eq!(of(Consistency::Quorum), Verdict::Enough);
+        assert_eq!(of(Consistency::All), Verdict::Unavailable { required: 3, alive: 2 });
+    }
+
+    #[test]
+    fn a_dead_node_that_nobody_knows_of_makes_requests_wait() {
+        let members = members(&[("a", State::Up), ("a", State::Silent), ("a", State::Up)]);
+        let verdict = judge(Consistency::All, &ALL, "a", &members);
+        assert_eq!(verdict, Verdict::TimesOut { required: 3, answering: 2 });
+    }
+
+    #[test]
+    fn local_levels_count_replicas_of_their_data_center_only() {
+        let members = members(&[("a", State::Up), ("b", State::Down), ("b", State::Up)]);
+        let local = |center| judge(Consistency::LocalQuorum, &ALL, center, &members);
+        assert_eq!(local("a"), Verdict::Enough);
+        assert_eq!(local("b"), Verdict::Unavailable { required: 2, alive: 1 });
+    }
+}

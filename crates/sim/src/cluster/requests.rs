@@ -1,0 +1,76 @@
+//! Counts where the requests for each table arrived: the judge of whoever routes them.
+
+use crate::cluster::replicas::tablets::Replica;
+
+/// What kind of request named a partition.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// EXECUTE of a statement whose partition key is all bound: whoever sent it could have known
+    /// where it belongs.
+    Routable,
+    /// Anything else: literals, text, batches, and what names no partition.
+    Other,
+}
+
+/// Where a request arrived.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Arrival {
+    /// At a replica, on the shard that has the row.
+    RightShard,
+    /// At a replica, on another shard.
+    WrongShard,
+    /// At a node that has no replica.
+    NonReplica,
+}
+
+impl Arrival {
+    /// Judges an arrival at `node` on `shard`.
+    #[must_use]
+    pub fn judge(replicas: &[Replica], node: usize, shard: u16) -> Self {
+        match replicas.iter().find(|replica| replica.0 == node) {
+            Some((_, right)) if *right == shard => Self::RightShard,
+            Some(_) => Self::WrongShard,
+            None => Self::NonReplica,
+        }
+    }
+}
+
+/// Arrivals of one kind of request.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Arrivals {
+    /// See [`Arrival::RightShard`].
+    pub right_shard: u64,
+    /// See [`Arrival::WrongShard`].
+    pub wrong_shard: u64,
+    /// See [`Arrival::NonReplica`].
+    pub non_replica: u64,
+    /// Answers that told the client where the tablet is.
+    pub payloads: u64,
+}
+
+/// The counters of one table.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Requests {
+    /// Of requests that could be routed.
+    pub routable: Arrivals,
+    /// Of others that named one partition.
+    pub other: Arrivals,
+    /// Requests that named no partition, or many.
+    pub unkeyed: u64,
+}
+
+impl Requests {
+    /// Counts one arrival.
+    pub fn count(&mut self, source: Source, arrival: Arrival, payload: bool) {
+        let arrivals = match source {
+            Source::Routable => &mut self.routable,
+            Source::Other => &mut self.other,
+        };
+        match arrival {
+            Arrival::RightShard => arrivals.right_shard += 1,
+            Arrival::WrongShard => arrivals.wrong_shard += 1,
+            Arrival::NonReplica => arrivals.non_replica += 1,
+        }
+        arrivals.payloads += u64::from(payload);
+    }
+}

@@ -1,0 +1,178 @@
+//! Who listens where: each running node on its ports.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::task::{AbortHandle, spawn_local};
+
+use crate::cluster::cluster::Door;
+use crate::cluster::error::ClusterError;
+use crate::cluster::options::ClusterOptions;
+use crate::cluster::seed::address_after;
+use crate::listen::client;
+use crate::listen::error::SimError;
+use crate::listen::options::SimOptions;
+use crate::listen::proxied;
+use crate::listen::world::World;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// How often a free port is looked for.
+const PORT_TRIES: usize = 32;
+/// How long an accept that failed (no descriptors left) is waited for.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// The listening sockets of one node, each with where it leads and whether by TLS.
+type Sockets = Vec<(TcpListener, Gate)>;
+
+/// Where a port leads, and whether by TLS.
+type Gate = (Door, bool);
+
+/// The accepting tasks of each node that listens, by number.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    accepting: Vec<Option<Vec<AbortHandle>>>,
+    ready: Vec<Sockets>,
+    gates: Vec<Gate>,
+}
+
+impl Listeners {
+    /// Binds all sockets of a cluster that is to be, and writes ports that were 0 into `options`.
+    pub fn bind(options: &mut SimOptions) -> Result<Self, SimError> {
+        let addresses = addresses(options)?;
+        let is_tls_only = options.tls.as_ref().is_some_and(|tls| tls.only);
+        let mut gates = vec![(Door::Plain, is_tls_only), (Door::ShardAware, is_tls_only)];
+        if options.proxy_port.is_some() {
+            gates.push((Door::Proxied, is_tls_only));
+        }
+        if options.tls_ports.is_some() {
+            gates.extend([(Door::Plain, true), (Door::ShardAware, true)]);
+        }
+        for _ in 0..PORT_TRIES {
+            let mut ports = ports(options);
+            let is_any = ports.contains(&0);
+            let mut ready = Vec::new();
+            for address in &addresses {
+                match bind_all(*address, &ports, &gates) {
+                    Ok(sockets) => {
+                        let bound = sockets.iter().zip(&ports);
+                        ports = bound
+                            .map(|((socket, _), wanted)| bound_port(socket, *wanted))
+                            .collect();
+                        ready.push(sockets);
+                    }
+                    Err(SimError::Bind { .. }) if is_any => break,
+                    Err(error) => return Err(error),
+                }
+            }
+            if ready.len() == addresses.len() {
+                set_ports(options, &ports, &gates);
+                return Ok(Self { accepting: Vec::new(), ready, gates });
+            }
+        }
+        Err(SimError::NoPort)
+    }
+
+    /// Opens the listeners of nodes that run, and closes those of nodes that do not.
+    ///
+    /// A node that cannot listen (its address was taken meanwhile) is tried again the next time.
+    pub fn follow(world: &Rc<World>) {
+        let (nodes, ports) = world.with(|cluster, _| {
+            let nodes = cluster.members.iter().map(|it| it.answers().then_some(it.address));
+            (nodes.collect::<Vec<_>>(), ports(&cluster.options))
+        });
+        let mut listeners = world.listeners.borrow_mut();
+        let gates = listeners.gates.clone();
+        let mut ready = std::mem::take(&mut listeners.ready).into_iter();
+        listeners.accepting.resize_with(nodes.len(), || None);
+        for (node, (address, accepting)) in nodes.iter().zip(&mut listeners.accepting).enumerate() {
+            match (address, accepting.take()) {
+                (Some(_), Some(tasks)) => *accepting = Some(tasks),
+                (Some(address), None) => {
+                    let sockets = ready.next().or_else(|| bind_all(*address, &ports, &gates).ok());
+                    let accept = |(listener, gate)| {
+                        spawn_local(accept(Rc::clone(world), listener, node, gate)).abort_handle()
+                    };
+                    *accepting = sockets.map(|sockets| sockets.into_iter().map(accept).collect());
+                }
+                (None, Some(tasks)) => tasks.iter().for_each(AbortHandle::abort),
+                (None, None) => {}
+            }
+        }
+    }
+}
+
+async fn accept(world: Rc<World>, listener: TcpListener, node: usize, gate: Gate) {
+    loop {
+        match listener.accept().await {
+            Ok((mut stream, peer)) => {
+                let peer = match gate.0 {
+                    Door::Plain | Door::ShardAware => Some(peer),
+                    Door::Proxied => proxied::peer(&mut stream).await,
+                };
+                if let Some(peer) = peer {
+                    spawn_local(client::serve(Rc::clone(&world), (stream, peer), node, gate));
+                }
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+fn addresses(options: &ClusterOptions) -> Result<Vec<IpAddr>, ClusterError> {
+    let no_room =
+        || ClusterError::NoAddress { count: options.nodes, base: options.address.to_string() };
+    let address = |node| {
+        let offset = u8::try_from(node).map_err(|_| no_room())?;
+        address_after(options.address, offset).ok_or_else(no_room)
+    };
+    (0..options.nodes).map(address).collect()
+}
+
+/// The ports of every node, in the order of its gates.
+fn ports(options: &ClusterOptions) -> Vec<u16> {
+    let of_tls = options.tls_ports.map(|(plain, aware)| [plain, aware]);
+    let usual = [options.port, options.shard_aware_port];
+    usual.into_iter().chain(options.proxy_port).chain(of_tls.into_iter().flatten()).collect()
+}
+
+fn set_ports(options: &mut ClusterOptions, ports: &[u16], gates: &[Gate]) {
+    let mut of_tls = (0, 0);
+    for (at, (port, (door, tls))) in ports.iter().zip(gates).enumerate() {
+        match (door, *tls && at > 1) {
+            (Door::Plain, false) => options.port = *port,
+            (Door::ShardAware, false) => options.shard_aware_port = *port,
+            (Door::Proxied, _) => options.proxy_port = Some(*port),
+            (Door::Plain, true) => of_tls.0 = *port,
+            (Door::ShardAware, true) => of_tls.1 = *port,
+        }
+    }
+    options.tls_ports = options.tls_ports.map(|_| of_tls);
+}
+
+fn bind_all(address: IpAddr, ports: &[u16], gates: &[Gate]) -> Result<Sockets, SimError> {
+    let bind = |(port, gate): (&u16, &Gate)| {
+        let address = SocketAddr::new(address, *port);
+        let socket = listen(address).map_err(|source| SimError::Bind { address, source })?;
+        Ok((socket, *gate))
+    };
+    ports.iter().zip(gates).map(bind).collect()
+}
+
+/// Listens on one address.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn bound_port(listener: &TcpListener, wanted: u16) -> u16 {
+    listener.local_addr().map_or(wanted, |address| address.port())
+}

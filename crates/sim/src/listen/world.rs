@@ -1,0 +1,146 @@
+//! The cluster, the clock and the mail: what all tasks of the thread share.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::cluster::cluster::Cluster;
+use crate::cluster::connections::{ConnectionId, Mail};
+use crate::listen::listeners::Listeners;
+use crate::listen::tls::SimTls;
+
+/// Bytes that may wait for one client; one that reads so slowly is disconnected.
+const MAIL_MAX: usize = 16 << 20;
+
+/// What waits for one client's task.
+#[derive(Debug, Default)]
+pub struct Mailbox {
+    bytes: RefCell<Vec<u8>>,
+    closed: Cell<bool>,
+    /// Wakes the task for bytes.
+    pub filled: Notify,
+    /// Wakes the task for its end, also while it writes.
+    pub ended: Notify,
+}
+
+impl Mailbox {
+    /// Moves what waits to the end of `out`.
+    pub fn take(&self, out: &mut Vec<u8>) {
+        out.append(&mut self.bytes.borrow_mut());
+    }
+
+    /// Whether the connection is to end.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    fn close(&self) {
+        self.closed.set(true);
+        self.filled.notify_one();
+        self.ended.notify_one();
+    }
+
+    fn put(&self, bytes: &[u8]) {
+        let mut waiting = self.bytes.borrow_mut();
+        if waiting.len() + bytes.len() > MAIL_MAX {
+            drop(waiting);
+            return self.close();
+        }
+        waiting.extend_from_slice(bytes);
+        self.filled.notify_one();
+    }
+}
+
+/// Everything that the tasks of one simulated cluster share. They run on one thread.
+#[derive(Debug)]
+pub struct World {
+    cluster: RefCell<Cluster>,
+    started: Instant,
+    mailboxes: RefCell<BTreeMap<ConnectionId, Rc<Mailbox>>>,
+    /// Wakes the timer when something earlier became due.
+    pub sooner: Notify,
+    /// Who listens.
+    pub listeners: RefCell<Listeners>,
+    /// TLS of the nodes.
+    pub tls: Option<SimTls>,
+}
+
+impl World {
+    /// Puts `cluster` under the machine's clock.
+    #[must_use]
+    pub fn new(cluster: Cluster, listeners: Listeners, tls: Option<SimTls>) -> Self {
+        Self {
+            cluster: RefCell::new(cluster),
+            started: Instant::now(),
+            mailboxes: RefCell::default(),
+            sooner: Notify::new(),
+            listeners: RefCell::new(listeners),
+            tls,
+        }
+    }
+
+    /// Does something with the cluster, then delivers the mail that came of it.
+    pub fn with<T>(&self, what: impl FnOnce(&mut Cluster, Duration) -> T) -> T {
+        let now = self.started.elapsed();
+        let mut cluster = self.cluster.borrow_mut();
+        let due = cluster.next_due();
+        let result = what(&mut cluster, now);
+        if cluster.next_due() != due {
+            self.sooner.notify_one();
+        }
+        let mail = if cluster.has_mail() { cluster.take_mail() } else { Vec::new() };
+        drop(cluster);
+        if !mail.is_empty() {
+            self.deliver(&mail);
+        }
+        result
+    }
+
+    /// Does something that may start or stop nodes, then opens and closes their listeners.
+    pub fn administer<T>(self: &Rc<Self>, what: impl FnOnce(&mut Cluster, Duration) -> T) -> T {
+        let result = self.with(what);
+        Listeners::follow(self);
+        result
+    }
+
+    /// When the next thing is due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Instant> {
+        Some(self.started + self.cluster.borrow().next_due()?)
+    }
+
+    /// The mailbox of a new client.
+    pub fn open_mailbox(&self, id: ConnectionId) -> Rc<Mailbox> {
+        let mailbox = Rc::<Mailbox>::default();
+        self.mailboxes.borrow_mut().insert(id, Rc::clone(&mailbox));
+        mailbox
+    }
+
+    /// A client has left.
+    pub fn close_mailbox(&self, id: ConnectionId) {
+        self.mailboxes.borrow_mut().remove(&id);
+    }
+
+    fn deliver(&self, mail: &[Mail]) {
+        let mailboxes = self.mailboxes.borrow();
+        for letter in mail {
+            match letter {
+                Mail::Bytes(id, bytes) => {
+                    if let Some(mailbox) = mailboxes.get(id) {
+                        mailbox.put(bytes);
+                    }
+                }
+                Mail::Close(id) => {
+                    if let Some(mailbox) = mailboxes.get(id) {
+                        mailbox.close();
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The state of one client connection.
+
+use std::net::SocketAddr;
+
+use crate::cluster::cluster::Door;
+use crate::cluster::connections::ConnectionId;
+use cql::compression::Compression;
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Phase {
+    /// No STARTUP yet.
+    Fresh,
+    /// AUTHENTICATE was sent.
+    Authenticating,
+    /// READY or AUTH_SUCCESS was sent.
+    Ready,
+}
+
+impl Phase {
+    /// The word in `system.clients.connection_stage`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fresh => "ESTABLISHED",
+            Self::Authenticating => "AUTHENTICATING",
+            Self::Ready => "READY",
+        }
+    }
+}
+
+/// Which of the server's extensions STARTUP named; only presence counts.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Extensions {
+    /// TABLETS_ROUTING_V1: tell me where tablets are.
+    pub tablets_v1: bool,
+    /// SCYLLA_LWT_ADD_METADATA_MARK: mark conditional statements.
+    pub lwt_mark: bool,
+    /// SCYLLA_RATE_LIMIT_ERROR: I know error 0xF000.
+    pub rate_limit_error: bool,
+    /// SCYLLA_USE_METADATA_ID: prepared ids come with an id of their result metadata.
+    pub metadata_id: bool,
+}
+
+/// What the client registered for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Registered {
+    /// TOPOLOGY_CHANGE.
+    pub topology: bool,
+    /// STATUS_CHANGE.
+    pub status: bool,
+    /// SCHEMA_CHANGE.
+    pub schema: bool,
+    /// CLIENT_ROUTES_CHANGE.
+    pub client_routes: bool,
+}
+
+/// One client connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its number.
+    pub id: ConnectionId,
+    /// The node it came to.
+    pub node: usize,
+    /// The shard it landed on; it stays there.
+    pub shard: u16,
+    /// The listener it came through.
+    pub door: Door,
+    /// The port of that listener: events name it.
+    pub port: u16,
+    /// The client.
+    pub peer: SocketAddr,
+    /// 3 or 4, once a frame came.
+    pub version: Option<u8>,
+    /// How far it has come.
+    pub phase: Phase,
+    /// The compression of answers.
+    pub compression: Option<Compression>,
+    /// What STARTUP asked for.
+    pub extensions: Extensions,
+    /// What REGISTER asked for.
+    pub registered: Registered,
+    /// The keyspace in `USE`.
+    pub keyspace: Option<String>,
+    /// Who logged in.
+    pub user: Option<String>,
+    /// Who is to answer which number, in the midst of a login of two steps.
+    pub challenge: Option<(String, u64)>,
+    /// All pairs of STARTUP.
+    pub startup: Vec<(String, String)>,
+}
+
+impl Connection {
+    /// A connection that has not said anything.
+    #[must_use]
+    pub fn new(
+        id: ConnectionId,
+        (node, shard): (usize, u16),
+        door: Door,
+        (port, peer): (u16, SocketAddr),
+    ) -> Self {
+        Self {
+            id,
+            node,
+            shard,
+            door,
+            port,
+            peer,
+            version: None,
+            phase: Phase::Fresh,
+            compression: None,
+            extensions: Extensions::default(),
+            registered: Registered::default(),
+            keyspace: None,
+            user: None,
+            challenge: None,
+            startup: Vec::new(),
+        }
+    }
+
+    /// The version byte of answers.
+    #[must_use]
+    pub fn answer_version(&self) -> u8 {
+        0x80 | self.version.unwrap_or(4)
+    }
+}

@@ -1,0 +1,188 @@
+//! Bytes from a client → frames → answers.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::cluster::cluster::Cluster;
+use crate::cluster::connections::ConnectionId;
+use crate::cluster::life::member::Strain;
+use crate::cluster::life::timeline::Due;
+use crate::node::connection::Connection;
+use crate::node::frames::answer::{Answer, Asked, write, write_fatal};
+use crate::node::frames::refusal::{INVALID, OVERLOADED, PROTOCOL, Refusal, SERVER};
+use crate::node::messages::dispatch::dispatch;
+use cql::error::WireError;
+use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN, Header};
+use cql::opcode::Opcode;
+
+/// The first frame of a connection may have a body of so many bytes.
+const FIRST_BODY_MAX: u32 = 100_000;
+/// What one request may need, by the server's own estimate of twice its body and a bit: what a
+/// real shard with 350 MB of memory allows.
+const REQUEST_MEMORY: u32 = 31_457_280;
+
+/// Bytes of answers at which the next requests wait until these are written: who reads nothing shall
+/// not fill our memory.
+const ANSWERS_BYTES_MAX: usize = 16 << 20;
+
+/// A compressed body may announce at most so many plain bytes: the limit of the protocol.
+const PLAIN_LEN_MAX: u32 = 256 << 20;
+
+/// What became of received bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Received {
+    /// How many were used up; the others are to be given again, with more behind them.
+    pub consumed: usize,
+    /// Whether the connection is to be closed once its answers are sent.
+    pub close: bool,
+    /// Whether whole requests may be left, since the answers so far are long.
+    pub full: bool,
+}
+
+impl Cluster {
+    /// Takes what a client sent; appends to `out` what it is answered at once.
+    pub fn receive(
+        &mut self,
+        id: ConnectionId,
+        input: &[u8],
+        now: Duration,
+        out: &mut Vec<u8>,
+    ) -> Received {
+        let Some(mut connection) = self.connections.take(id) else {
+            return Received { consumed: input.len(), close: true, full: false };
+        };
+        let mut consumed = 0;
+        let mut full = false;
+        let close = loop {
+            if out.len() >= ANSWERS_BYTES_MAX {
+                full = true;
+                break false;
+            }
+            let rest = input.get(consumed..).unwrap_or_default();
+            match cut(&connection, rest) {
+                Cut::Wait => break false,
+                Cut::Frame(header, body, len) => {
+                    consumed += len;
+                    connection.version = Some(header.version);
+                    self.answer(&mut connection, (header, &body), now, out);
+                }
+                Cut::Fatal(version, stream, refusal) => {
+                    write_fatal(version, stream, &refusal, out);
+                    consumed = input.len();
+                    break true;
+                }
+            }
+        };
+        self.connections.put(connection);
+        Received { consumed, close, full }
+    }
+
+    /// Answers one frame, at once or later.
+    fn answer(
+        &mut self,
+        connection: &mut Connection,
+        (header, body): (Header, &[u8]),
+        now: Duration,
+        out: &mut Vec<u8>,
+    ) {
+        let data = matches!(
+            Opcode::from_byte(header.opcode),
+            Some(Opcode::Query | Opcode::Prepare | Opcode::Execute | Opcode::Batch)
+        );
+        let trace = (data && header.flags & FLAG_TRACING != 0).then(|| self.trace_id());
+        let is_execute = header.opcode == Opcode::Execute.byte();
+        let strain = self.members.get_mut(connection.node).map(|member| &mut member.strain);
+        let (slow, shed) = strain.filter(|_| is_execute).map_or_else(Default::default, strained);
+        let answer: Result<Answer, Refusal> = match shed {
+            Some(refusal) => Err(refusal),
+            None => dispatch(self, connection, header, body, now),
+        };
+        if let Ok(answer) = &answer {
+            out.extend_from_slice(&answer.before);
+        }
+        let start = out.len();
+        let asked = Asked { stream: header.stream, trace };
+        let mut wait = write(connection, asked, &answer, out) + slow;
+        if data && !self.options.delay_max.is_zero() {
+            let max = u64::try_from(self.options.delay_max.as_nanos()).unwrap_or(u64::MAX);
+            wait += Duration::from_nanos(self.chance() % max.max(1));
+        }
+        if !wait.is_zero() {
+            let bytes = out.split_off(start);
+            self.timeline.plan(now + wait, Due::Answer { connection: connection.id, bytes });
+        }
+    }
+}
+
+/// Counts an EXECUTE at a node: how long its answer waits, and what it is if it is not run.
+fn strained(strain: &mut Strain) -> (Duration, Option<Refusal>) {
+    strain.executes += 1;
+    let shed = strain.is_overloaded.then(|| {
+        strain.refused += 1;
+        Refusal::new(OVERLOADED, "request shed due to coordinator overload")
+    });
+    (strain.slow, shed)
+}
+
+/// What stands at the front of the bytes of a client.
+enum Cut<'a> {
+    /// Not all of a frame.
+    Wait,
+    /// A frame: header, plain body, length of the whole on the wire.
+    Frame(Header, Cow<'a, [u8]>, usize),
+    /// Something after which there is no going on: version byte and stream of the ERROR.
+    Fatal(u8, i16, Refusal),
+}
+
+fn cut<'a>(connection: &Connection, bytes: &'a [u8]) -> Cut<'a> {
+    let Some(first) = bytes.first().copied() else { return Cut::Wait };
+    let refuse =
+        |code, text: String| Cut::Fatal(connection.answer_version(), 0, Refusal::new(code, text));
+    match connection.version {
+        None if !matches!(first, 3 | 4) => {
+            // The real server looks no further than this one byte.
+            let text = format!("Invalid or unsupported protocol version: {first}");
+            return refuse(PROTOCOL, text);
+        }
+        Some(version) if version != first => {
+            return refuse(
+                PROTOCOL,
+                format!(
+                    "Invalid message version. Got {first} but previous messages on this connection had version {version}"
+                ),
+            );
+        }
+        None | Some(_) => {}
+    }
+    let Some(header) = Header::peek(bytes) else { return Cut::Wait };
+    let len = header.body_len;
+    if connection.version.is_none() && len > FIRST_BODY_MAX {
+        let text = format!("Initial message size too large ({len}), rejecting as invalid");
+        return Cut::Fatal(0x80 | first, 0, Refusal::new(PROTOCOL, text));
+    }
+    // 32 bits, and it wraps, on the real server too.
+    let estimate = len.wrapping_mul(2).wrapping_add(8000);
+    if estimate > REQUEST_MEMORY {
+        let text = format!(
+            "request size too large (frame size {len}; estimate {estimate}; allowed {REQUEST_MEMORY})"
+        );
+        return Cut::Fatal(0x80 | first, header.stream, Refusal::new(INVALID, text));
+    }
+    let whole = usize::try_from(len).map_or(usize::MAX, |len| len.saturating_add(HEADER_LEN));
+    let Some(body) = bytes.get(HEADER_LEN..whole) else { return Cut::Wait };
+    if header.flags & FLAG_COMPRESSED == 0 {
+        return Cut::Frame(header, Cow::Borrowed(body), whole);
+    }
+    let Some(algorithm) = connection.compression else {
+        return refuse(PROTOCOL, "Unknown compression algorithm".to_owned());
+    };
+    let mut plain = Vec::new();
+    match algorithm.decompress(body, PLAIN_LEN_MAX, &mut plain) {
+        Ok(()) => Cut::Frame(header, Cow::Owned(plain), whole),
+        Err(WireError::Compression(text)) => refuse(SERVER, text.to_owned()),
+        Err(error) => refuse(SERVER, error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

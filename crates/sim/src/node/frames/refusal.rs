@@ -1,0 +1,172 @@
+//! ERROR answers: code, text, and what each code has besides.
+
+use std::time::Duration;
+
+use crate::cluster::replicas::consistency::Consistency;
+use crate::cql::error::CqlError;
+use cql::error::WireError;
+use cql::notation::{put_int, put_short, put_short_bytes, put_string};
+
+/// 0x0000: the server is wrong.
+pub const SERVER: i32 = 0x0000;
+/// 0x000A: the client broke the protocol.
+pub const PROTOCOL: i32 = 0x000A;
+/// 0x0100: not logged in.
+pub const CREDENTIALS: i32 = 0x0100;
+/// 0x1001: the node has too much to do.
+pub const OVERLOADED: i32 = 0x1001;
+/// 0x2200: not possible.
+pub const INVALID: i32 = 0x2200;
+
+/// An ERROR to be sent.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// The code (v4 section 9).
+    pub code: i32,
+    /// The text.
+    pub message: String,
+    /// What stands behind the text.
+    pub extras: Vec<u8>,
+    /// How long the client must wait for it.
+    pub wait: Duration,
+}
+
+/// What an operation that timed out was.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Operation {
+    /// A read.
+    Read,
+    /// A write, with its type (`SIMPLE`, `BATCH`, `CAS`, …).
+    Write(&'static str),
+}
+
+impl Refusal {
+    /// An error without extras.
+    #[must_use]
+    pub fn new(code: i32, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), extras: Vec::new(), wait: Duration::ZERO }
+    }
+
+    /// 0x1000: too few replicas are alive.
+    #[must_use]
+    pub fn unavailable(consistency: u16, required: usize, alive: usize) -> Self {
+        let name = Consistency::from_code(consistency).map_or("", Consistency::name);
+        let message = format!(
+            "Cannot achieve consistency level for cl {name}. Requires {required}, alive {alive}"
+        );
+        let mut extras = Vec::new();
+        put_short(&mut extras, consistency);
+        put_int(&mut extras, count(required));
+        put_int(&mut extras, count(alive));
+        Self { extras, ..Self::new(0x1000, message) }
+    }
+
+    /// 0x1100 or 0x1200: too few replicas answered in time.
+    #[must_use]
+    pub fn timeout(
+        operation: Operation,
+        (keyspace, table): (&str, &str),
+        consistency: u16,
+        (received, required): (usize, usize),
+    ) -> Self {
+        let name = Consistency::from_code(consistency).map_or("", Consistency::name);
+        let message = format!(
+            "Operation timed out for {keyspace}.{table} - received only {received} responses from {required} CL={name}."
+        );
+        let mut extras = Vec::new();
+        put_short(&mut extras, consistency);
+        put_int(&mut extras, count(received));
+        put_int(&mut extras, count(required));
+        let code = match operation {
+            Operation::Read => {
+                extras.push(0);
+                0x1200
+            }
+            Operation::Write(kind) => {
+                put_string(&mut extras, kind);
+                0x1100
+            }
+        };
+        Self { extras, ..Self::new(code, message) }
+    }
+
+    /// 0x2500: nobody prepared this here.
+    #[must_use]
+    pub fn unprepared(id: &[u8]) -> Self {
+        let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut extras = Vec::new();
+        put_short_bytes(&mut extras, id);
+        Self { extras, ..Self::new(0x2500, format!("No prepared statement with ID {hex} found.")) }
+    }
+
+    /// 0xF000 for a client that knows it, 0x2300 for others: too many requests for a partition.
+    #[must_use]
+    pub fn rate_limit(known: bool, write: bool, by_coordinator: bool, message: String) -> Self {
+        if known {
+            let extras = vec![u8::from(write), u8::from(by_coordinator)];
+            Self { extras, ..Self::new(0xF000, message) }
+        } else {
+            Self::new(0x2300, message)
+        }
+    }
+
+    /// The body of the ERROR.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        put_int(out, self.code);
+        put_string(out, &self.message);
+        out.extend_from_slice(&self.extras);
+    }
+}
+
+impl From<CqlError> for Refusal {
+    fn from(error: CqlError) -> Self {
+        let mut extras = Vec::new();
+        if let CqlError::AlreadyExists { keyspace, table, .. } = &error {
+            put_string(&mut extras, keyspace);
+            put_string(&mut extras, table);
+        }
+        Self { extras, ..Self::new(error.code(), error.to_string()) }
+    }
+}
+
+impl From<WireError> for Refusal {
+    fn from(error: WireError) -> Self {
+        Self::new(PROTOCOL, error.to_string())
+    }
+}
+
+fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn errors_have_the_layouts_of_the_real_server() {
+        assert_eq!(hex(&Refusal::unavailable(1, 1, 0).extras), "00010000000100000000");
+        let write = Refusal::timeout(Operation::Write("SIMPLE"), ("ks", "t"), 5, (0, 3));
+        assert_eq!(hex(&write.extras), "00050000000000000003000653494d504c45");
+        let read = Refusal::timeout(Operation::Read, ("ks", "t"), 4, (1, 2));
+        assert_eq!(
+            read.message,
+            "Operation timed out for ks.t - received only 1 responses from 2 CL=QUORUM."
+        );
+        let unprepared = Refusal::unprepared(&[0]);
+        assert_eq!(unprepared.message, "No prepared statement with ID 00 found.");
+        assert_eq!(hex(&unprepared.extras), "000100");
+    }
+
+    #[test]
+    fn a_rate_limit_is_told_by_its_own_code_only_to_clients_that_know_it() {
+        let known = Refusal::rate_limit(true, true, false, String::new());
+        assert_eq!((known.code, known.extras), (0xF000, vec![1, 0]));
+        let unknown = Refusal::rate_limit(false, true, false, String::new());
+        assert_eq!((unknown.code, unknown.extras), (0x2300, Vec::new()));
+    }
+}

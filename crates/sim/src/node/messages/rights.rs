@@ -1,0 +1,115 @@
+//! Whether a role may do what it asks for, checked when a statement runs, never when it is prepared.
+
+use crate::cluster::cluster::Cluster;
+use crate::cluster::roles::{Right, Role};
+use crate::node::connection::Connection;
+use crate::node::frames::refusal::{INVALID, Refusal};
+use crate::store::plans::prepared::{Prepared, StatementKind};
+
+/// 0x2100: no right to do that.
+const UNAUTHORIZED: i32 = 0x2100;
+/// What everybody may read who is logged in.
+const READABLE: [&str; 2] = ["local", "peers"];
+
+/// Refuses a statement that the connection's role may not run, in the words of the real server.
+pub fn check(
+    cluster: &Cluster,
+    connection: &Connection,
+    prepared: &Prepared,
+) -> Result<(), Refusal> {
+    if !cluster.roles.is_enabled() || prepared.kind == StatementKind::Use {
+        return Ok(());
+    }
+    let user = connection.user.as_deref().unwrap_or("anonymous");
+    let right = match prepared.kind {
+        StatementKind::Select => Some(Right::Select),
+        StatementKind::Modification | StatementKind::Batch | StatementKind::Truncate => {
+            Some(Right::Modify)
+        }
+        StatementKind::Schema | StatementKind::Use => None,
+    };
+    let tables = prepared.tables();
+    let open = |keyspace: &str, name: &str| {
+        right == Some(Right::Select)
+            && (keyspace == "system_schema" || keyspace == "system" && READABLE.contains(&name))
+    };
+    if !tables.is_empty() && tables.iter().all(|table| open(&table.keyspace, &table.name)) {
+        return Ok(());
+    }
+    let Some(role) = cluster.roles.get(user) else {
+        return Err(Refusal::new(INVALID, format!("Role {user} doesn't exist.")));
+    };
+    let Some(right) = right else {
+        let text = format!(
+            "User {user} has no CREATE permission on <all keyspaces> or any of its parents"
+        );
+        let refusal = Refusal::new(UNAUTHORIZED, text);
+        return if role.is_superuser { Ok(()) } else { Err(refusal) };
+    };
+    let forbidden = tables.into_iter().find(|it| !may(role, right, &it.keyspace, &it.name));
+    match forbidden {
+        Some(table) => {
+            let text = format!(
+                "User {user} has no {} permission on <table {}.{}> or any of its parents",
+                right.word(),
+                table.keyspace,
+                table.name
+            );
+            Err(Refusal::new(UNAUTHORIZED, text))
+        }
+        None => Ok(()),
+    }
+}
+
+fn may(role: &Role, right: Right, keyspace: &str, name: &str) -> bool {
+    let granted = || role.grants.contains(&(right, keyspace.to_owned(), name.to_owned()));
+    role.is_superuser || granted()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::options::ClusterOptions;
+    use crate::node::probe::Probe;
+    use cql::notation::put_bytes;
+    use cql::opcode::Opcode;
+
+    fn login(cluster: &mut Cluster, token: &[u8]) -> Probe {
+        let probe = Probe::connect(cluster, 0, 0);
+        assert_eq!(probe.startup(cluster, &[]).opcode(), Opcode::Authenticate);
+        let mut body = Vec::new();
+        put_bytes(&mut body, Some(token));
+        assert_eq!(probe.send(cluster, Opcode::AuthResponse, &body).opcode(), Opcode::AuthSuccess);
+        probe
+    }
+
+    #[test]
+    fn a_role_may_do_what_it_was_granted_and_nothing_else() {
+        let users = vec![("root".to_owned(), "pw".to_owned())];
+        let options =
+            ClusterOptions { users, schema_lag: Default::default(), ..Default::default() };
+        let mut cluster = Cluster::new(options).unwrap();
+        let root = login(&mut cluster, b"\0root\0pw");
+        for text in [
+            "CREATE KEYSPACE k WITH replication = {'class': 'NetworkTopologyStrategy', 'replication_factor': 1}",
+            "CREATE TABLE k.t (k int PRIMARY KEY)",
+        ] {
+            assert_eq!(root.query(&mut cluster, text).opcode(), Opcode::Result, "{text}");
+        }
+        cluster.roles.create("bob", "pw", false);
+        let bob = login(&mut cluster, b"\0bob\0pw");
+        let read = |cluster: &mut Cluster| bob.query(cluster, "SELECT * FROM k.t");
+        let text = "User bob has no SELECT permission on <table k.t> or any of its parents";
+        assert_eq!(read(&mut cluster).error(), (0x2100, text.to_owned()));
+        let grant = (Right::Select, "k".to_owned(), "t".to_owned());
+        cluster.roles.get_mut("bob").unwrap().grants.insert(grant);
+        assert_eq!(read(&mut cluster).opcode(), Opcode::Result);
+        let write = bob.query(&mut cluster, "INSERT INTO k.t (k) VALUES (1)").error();
+        assert_eq!(write.0, 0x2100);
+
+        assert!(cluster.roles.drop_role("bob"));
+        assert_eq!(read(&mut cluster).error(), (0x2200, "Role bob doesn't exist.".to_owned()));
+        let local = bob.query(&mut cluster, "SELECT * FROM system.local");
+        assert_eq!(local.opcode(), Opcode::Result);
+    }
+}

@@ -1,0 +1,114 @@
+//! Judges a request by the replicas of its partition: counts it, refuses it, or lets its answer
+//! tell where the tablet is.
+
+use std::time::Duration;
+
+use crate::cluster::cluster::Cluster;
+use crate::cluster::replicas::consistency::{Consistency, Verdict, judge};
+use crate::cluster::replicas::layout::is_system;
+use crate::cluster::requests::{Arrival, Source};
+use crate::node::connection::Connection;
+use crate::node::frames::refusal::{Operation, PROTOCOL, Refusal};
+use crate::node::frames::tablet_payload;
+use crate::store::plans::prepared::{Prepared, StatementKind};
+use cql::notation::Value;
+use cql::token::partitioner::Partitioner;
+
+/// How a statement came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Form {
+    /// By QUERY.
+    Text,
+    /// By EXECUTE.
+    Prepared,
+    /// As a child of a BATCH, with the type of the batch.
+    Child(u8),
+}
+
+/// Judges one statement. The result is the payload of its answer, when it is to have one: the
+/// client asked for the extension, the table has tablets, the partition key is all bind variables,
+/// and the request came to a shard that is no replica of the tablet.
+pub fn check(
+    cluster: &mut Cluster,
+    connection: &Connection,
+    (prepared, form): (&Prepared, Form),
+    values: &[Value<'_>],
+    consistency: u16,
+) -> Result<Option<Vec<u8>>, Refusal> {
+    let level = Consistency::from_code(consistency).ok_or_else(|| {
+        let text = format!("Unknown code {consistency} for a consistency level");
+        Refusal::new(PROTOCOL, text)
+    })?;
+    let Some((keyspace, table)) = &prepared.table else { return Ok(None) };
+    if is_system(keyspace) || !is_data(prepared.kind) {
+        return Ok(None);
+    }
+    let Some(key) = prepared.partition_key(values) else {
+        if let Some(layout) = cluster.layout.table_mut(keyspace, table) {
+            layout.requests.unkeyed += 1;
+        }
+        return Ok(None);
+    };
+    let token = Partitioner::Murmur3.token(&key).value();
+    let (ring, members) = (&cluster.ring, &cluster.members);
+    let Some(place) = cluster.layout.locate((keyspace, table), token, ring, members) else {
+        return Ok(None);
+    };
+    let arrival = Arrival::judge(&place.replicas, connection.node, connection.shard);
+    let bound = prepared.may_report_tablet();
+    let asks = connection.extensions.tablets_v1 && bound && !matches!(form, Form::Child(_));
+    let payload = match (place.tablet, arrival) {
+        (Some(range), Arrival::WrongShard | Arrival::NonReplica) if asks => {
+            Some(tablet_payload::value(range, &place.replicas, members))
+        }
+        (Some(_) | None, _) => None,
+    };
+    let center = members.get(connection.node).map_or("", |member| member.data_center.as_str());
+    let verdict = judge(level, &place.replicas, center, members);
+    let source = match form {
+        Form::Prepared if bound => Source::Routable,
+        Form::Prepared | Form::Text | Form::Child(_) => Source::Other,
+    };
+    let told = payload.is_some() && verdict == Verdict::Enough;
+    if let Some(layout) = cluster.layout.table_mut(keyspace, table) {
+        layout.requests.count(source, arrival, told);
+    }
+    let operation = operation(prepared, form);
+    match verdict {
+        Verdict::Enough => Ok(payload),
+        Verdict::Unavailable { required, alive } => {
+            Err(Refusal::unavailable(consistency, required, alive))
+        }
+        Verdict::TimesOut { required, answering } => {
+            let wait = match operation {
+                Operation::Read => cluster.options.timeouts.0,
+                Operation::Write(_) => cluster.options.timeouts.1,
+            };
+            let counts = (answering, required);
+            let refusal = Refusal::timeout(operation, (keyspace, table), consistency, counts);
+            Err(Refusal { wait: wait.max(Duration::from_nanos(1)), ..refusal })
+        }
+    }
+}
+
+/// Whether a statement reads or writes rows.
+fn is_data(kind: StatementKind) -> bool {
+    match kind {
+        StatementKind::Select | StatementKind::Modification | StatementKind::Batch => true,
+        StatementKind::Schema | StatementKind::Truncate | StatementKind::Use => false,
+    }
+}
+
+fn operation(prepared: &Prepared, form: Form) -> Operation {
+    match (prepared.kind, form) {
+        (StatementKind::Select, _) => Operation::Read,
+        (_, _) if prepared.lwt => Operation::Write("CAS"),
+        (_, Form::Child(1)) => Operation::Write("UNLOGGED_BATCH"),
+        (_, Form::Child(2)) => Operation::Write("COUNTER"),
+        (_, Form::Child(_)) | (StatementKind::Batch, _) => Operation::Write("BATCH"),
+        (_, Form::Text | Form::Prepared) => Operation::Write("SIMPLE"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

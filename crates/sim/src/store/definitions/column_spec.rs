@@ -1,0 +1,16 @@
+//! Columns of bind and result metadata, as prepared statements keep them.
+
+use cql::column_type::ColumnType;
+
+/// One column of bind or result metadata; the wire's own borrows what this one owns.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ColumnSpec {
+    /// Keyspace of the table.
+    pub keyspace: String,
+    /// The table.
+    pub table: String,
+    /// Name of the column or marker.
+    pub name: String,
+    /// Its type.
+    pub column_type: ColumnType,
+}

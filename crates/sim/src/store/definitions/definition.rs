@@ -1,0 +1,301 @@
+//! CREATE, ALTER and DROP of keyspaces and types; the way to those of tables.
+
+use std::sync::Arc;
+
+use crate::cql::ast::Alter;
+use crate::cql::ast::Ddl;
+use crate::cql::ast::Name;
+use crate::cql::ast::Object;
+use crate::cql::ast::Properties;
+use crate::cql::ast::RawType;
+use crate::cql::error::CqlError;
+use crate::like::Like;
+use crate::store::definitions::options;
+use crate::store::definitions::schema;
+use crate::store::definitions::schema::Keyspace;
+use crate::store::definitions::schema::Schema;
+use crate::store::definitions::schema::Table;
+use crate::store::definitions::table_definition;
+use crate::store::definitions::view_definition;
+use crate::store::execution::outcome::Change;
+use crate::store::execution::outcome::SchemaChange;
+use crate::store::execution::outcome::Target;
+use cql::column_type::ColumnType;
+
+/// What a schema statement needs to know beside its text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting<'a> {
+    pub(crate) like: Like,
+    /// The keyspace in `USE`.
+    pub(crate) used: Option<&'a str>,
+    /// The id of a table that is created.
+    pub(crate) id: [u8; 16],
+    pub(crate) now_micros: i64,
+    pub(crate) datacenters: &'a [String],
+    /// Whether the server itself defines its tables.
+    pub(crate) internal: bool,
+}
+
+/// What changed; nothing when nothing did.
+pub(crate) type Changes = Result<Vec<SchemaChange>, CqlError>;
+
+/// One change of `name` in `keyspace`.
+pub(crate) fn change(change: Change, target: Target, keyspace: &str, name: &str) -> SchemaChange {
+    SchemaChange { change, target, keyspace: keyspace.to_owned(), name: name.to_owned() }
+}
+
+/// Runs a schema statement.
+pub(crate) fn run(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>) -> Changes {
+    let changes = match ddl {
+        Ddl::CreateKeyspace { name, if_not_exists, properties } => {
+            create_keyspace(schema, name, (*if_not_exists, properties), setting)?
+        }
+        Ddl::AlterKeyspace { name, properties } => {
+            guard(name, setting)?;
+            let Some(keyspace) = schema.keyspaces.get_mut(name) else {
+                return Err(CqlError::invalid(format!("Unknown keyspace {name}")));
+            };
+            let mut altered = keyspace.clone();
+            options::set_keyspace(&mut altered, properties, setting.datacenters)?;
+            *keyspace = altered;
+            vec![change(Change::Updated, Target::Keyspace, name, "")]
+        }
+        Ddl::CreateTable(create) => table_definition::create(schema, create, setting)?,
+        Ddl::AlterTable { table, view, alter } => {
+            table_definition::alter(schema, table, (*view, alter), setting)?
+        }
+        Ddl::CreateType { name, if_not_exists, fields } => {
+            create_type(schema, name, (*if_not_exists, fields), setting)?
+        }
+        Ddl::AlterType { name, alter } => alter_type(schema, name, alter, setting)?,
+        Ddl::CreateIndex { .. } => view_definition::create_index(schema, ddl, setting)?,
+        Ddl::CreateView(create) => view_definition::create(schema, create, setting)?,
+        Ddl::Drop { object, name, if_exists } => {
+            let dropped = drop(schema, object, name, setting);
+            match dropped {
+                Err(CqlError::Invalid(_) | CqlError::Configuration(_))
+                    if *if_exists && !exists(schema, object, name, setting) =>
+                {
+                    Vec::new()
+                }
+                dropped => dropped?,
+            }
+        }
+    };
+    schema.generation += u64::from(!changes.is_empty());
+    Ok(changes)
+}
+
+/// Refuses changes of the server's own keyspaces.
+pub(crate) fn guard(keyspace: &str, setting: Setting<'_>) -> Result<(), CqlError> {
+    if schema::is_system(keyspace) && !setting.internal {
+        return Err(CqlError::Unauthorized(format!("{keyspace} keyspace is not user-modifiable.")));
+    }
+    Ok(())
+}
+
+/// The keyspace in which an object is to be created or changed.
+pub(crate) fn keyspace_mut<'s>(
+    schema: &'s mut Schema,
+    name: &Name,
+    setting: Setting<'_>,
+) -> Result<&'s mut Keyspace, CqlError> {
+    let keyspace = schema.keyspace_of(name, setting.used)?.to_owned();
+    guard(&keyspace, setting)?;
+    let missing = || CqlError::invalid(format!("Keyspace {keyspace} does not exist"));
+    schema.keyspaces.get_mut(&keyspace).ok_or_else(missing)
+}
+
+fn create_keyspace(
+    schema: &mut Schema,
+    name: &str,
+    (if_not_exists, properties): (bool, &Properties),
+    setting: Setting<'_>,
+) -> Changes {
+    guard(name, setting)?;
+    if name.len() > 48 || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Err(CqlError::invalid(format!("\"{name}\" is not a valid keyspace name")));
+    }
+    if schema.keyspaces.contains_key(name) {
+        if if_not_exists {
+            return Ok(Vec::new());
+        }
+        return Err(CqlError::AlreadyExists {
+            message: format!("Cannot add existing keyspace \"{name}\""),
+            keyspace: name.to_owned(),
+            table: String::new(),
+        });
+    }
+    let mut keyspace =
+        Keyspace { name: name.to_owned(), durable_writes: true, ..Keyspace::default() };
+    options::set_keyspace(&mut keyspace, properties, setting.datacenters)?;
+    schema.keyspaces.insert(name.to_owned(), keyspace);
+    Ok(vec![change(Change::Created, Target::Keyspace, name, "")])
+}
+
+fn create_type(
+    schema: &mut Schema,
+    name: &Name,
+    (if_not_exists, fields): (bool, &[(String, RawType)]),
+    setting: Setting<'_>,
+) -> Changes {
+    let home = keyspace_mut(schema, name, setting)?.name.clone();
+    let resolved = fields.iter().map(|(field, raw)| {
+        let (field_type, _) = schema.resolve(raw, &home)?;
+        Ok((field.clone(), field_type))
+    });
+    let resolved = resolved.collect::<Result<Vec<_>, CqlError>>()?;
+    let keyspace = keyspace_mut(schema, name, setting)?;
+    if keyspace.types.contains_key(&name.name) {
+        if if_not_exists {
+            return Ok(Vec::new());
+        }
+        return Err(CqlError::invalid(format!(
+            "A user type of name {home}.{} already exists",
+            name.name
+        )));
+    }
+    keyspace.types.insert(name.name.clone(), resolved);
+    Ok(vec![change(Change::Created, Target::Type, &home, &name.name)])
+}
+
+fn alter_type(schema: &mut Schema, name: &Name, alter: &Alter, setting: Setting<'_>) -> Changes {
+    let home = keyspace_mut(schema, name, setting)?.name.clone();
+    let added = match alter {
+        Alter::Add(columns) => columns
+            .iter()
+            .map(|(field, raw, _)| Ok((field.clone(), schema.resolve(raw, &home)?.0)))
+            .collect::<Result<Vec<_>, CqlError>>()?,
+        Alter::Rename(_) | Alter::Drop(_) | Alter::Retype(..) | Alter::With(_) => Vec::new(),
+    };
+    let keyspace = keyspace_mut(schema, name, setting)?;
+    let Some(fields) = keyspace.types.get_mut(&name.name) else {
+        return Err(CqlError::invalid(format!("No user type named {} exists.", name.name)));
+    };
+    for (field, field_type) in added {
+        if fields.iter().any(|(present, _)| *present == field) {
+            return Err(CqlError::invalid(format!(
+                "Cannot add new field {field} to type {home}.{}: a field of the same name already \
+                 exists",
+                name.name
+            )));
+        }
+        fields.push((field, field_type));
+    }
+    if let Alter::Rename(renames) = alter {
+        for (from, to) in renames {
+            let Some((field, _)) = fields.iter_mut().find(|(present, _)| present == from) else {
+                return Err(CqlError::invalid(format!(
+                    "Unknown field {from} in type {home}.{}",
+                    name.name
+                )));
+            };
+            field.clone_from(to);
+        }
+    }
+    let fields = fields.clone();
+    for held in keyspace.types.values_mut() {
+        held.iter_mut().for_each(|(_, field)| _ = replace(field, &name.name, &fields));
+    }
+    for table in keyspace.tables.values_mut() {
+        let mut altered = Table::clone(table);
+        let mut any = false;
+        for column in &mut altered.columns {
+            any |= replace(&mut column.column_type, &name.name, &fields);
+        }
+        if any {
+            altered.version += 1;
+            *table = Arc::new(altered);
+        }
+    }
+    Ok(vec![change(Change::Updated, Target::Type, &home, &name.name)])
+}
+
+/// Puts new fields into a type wherever it is nested; tells whether it was.
+fn replace(within: &mut ColumnType, name: &str, with: &[(String, ColumnType)]) -> bool {
+    match within {
+        ColumnType::Udt { name: own, fields, .. } => {
+            if own == name {
+                *fields = with.to_vec();
+                return true;
+            }
+            fields.iter_mut().fold(false, |any, (_, field)| replace(field, name, with) | any)
+        }
+        ColumnType::List(inner) | ColumnType::Set(inner) => replace(inner, name, with),
+        ColumnType::Map(key, value) => replace(key, name, with) | replace(value, name, with),
+        ColumnType::Tuple(parts) => {
+            parts.iter_mut().fold(false, |any, part| replace(part, name, with) | any)
+        }
+        ColumnType::Custom(_)
+        | ColumnType::Ascii
+        | ColumnType::Bigint
+        | ColumnType::Blob
+        | ColumnType::Boolean
+        | ColumnType::Counter
+        | ColumnType::Decimal
+        | ColumnType::Double
+        | ColumnType::Float
+        | ColumnType::Int
+        | ColumnType::Timestamp
+        | ColumnType::Uuid
+        | ColumnType::Varchar
+        | ColumnType::Varint
+        | ColumnType::Timeuuid
+        | ColumnType::Inet
+        | ColumnType::Date
+        | ColumnType::Time
+        | ColumnType::Smallint
+        | ColumnType::Tinyint
+        | ColumnType::Duration => false,
+    }
+}
+
+fn exists(schema: &Schema, object: &Object, name: &Name, setting: Setting<'_>) -> bool {
+    let home = name.keyspace.as_deref().or(setting.used).unwrap_or_default();
+    match object {
+        Object::Keyspace => schema.keyspaces.contains_key(&name.name),
+        Object::Table | Object::View => schema.table(home, &name.name).is_some(),
+        Object::Type => {
+            schema.keyspaces.get(home).is_some_and(|k| k.types.contains_key(&name.name))
+        }
+        Object::Index => schema.keyspaces.get(home).is_some_and(|keyspace| {
+            keyspace.tables.values().any(|table| table.indexes.contains_key(&name.name))
+        }),
+    }
+}
+
+fn drop(schema: &mut Schema, object: &Object, name: &Name, setting: Setting<'_>) -> Changes {
+    match object {
+        Object::Keyspace => {
+            guard(&name.name, setting)?;
+            if schema.keyspaces.remove(&name.name).is_none() {
+                return Err(CqlError::Configuration(format!(
+                    "Cannot drop non existing keyspace '{}'.",
+                    name.name
+                )));
+            }
+            Ok(vec![change(Change::Dropped, Target::Keyspace, &name.name, "")])
+        }
+        Object::Table => table_definition::drop(schema, name, setting),
+        Object::View => view_definition::drop(schema, name, setting),
+        Object::Index => view_definition::drop_index(schema, name, setting),
+        Object::Type => {
+            let keyspace = keyspace_mut(schema, name, setting)?;
+            let home = keyspace.name.clone();
+            let uses = |table: &Arc<Table>| {
+                let mut columns = table.columns.iter().map(|column| column.column_type.clone());
+                columns.any(|mut held| replace(&mut held, &name.name, &[]))
+            };
+            if let Some(table) = keyspace.tables.values().find(|table| uses(table)) {
+                return Err(CqlError::invalid(format!(
+                    "Cannot drop user type {home}.{} as it is still used by table {home}.{}",
+                    name.name, table.name
+                )));
+            }
+            if keyspace.types.remove(&name.name).is_none() {
+                return Err(CqlError::invalid(format!("No user type named {} exists.", name.name)));
+            }
+            Ok(vec![change(Change::Dropped, Target::Type, &home, &name.name)])
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The cluster and the proxy before it, each on threads of its own.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process;
+use std::sync::mpsc as std_mpsc;
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, anyhow};
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::oneshot;
+
+use crate::cli::simulated::args::DemoArgs;
+use crate::config::settings::Settings;
+use crate::control::reaching::contact_point::ContactPoint;
+use crate::engine::gauges::Gauges;
+use crate::engine::tally::Tally;
+use crate::net::clock;
+use crate::net::command::Command;
+use crate::net::doors::listener::Bind;
+use crate::server::server::Server;
+use sim::cluster::cluster::Cluster;
+use sim::cluster::error::ClusterError;
+use sim::cluster::options::ClusterOptions;
+use sim::cluster::replicas::tablets::Replica;
+use sim::cluster::requests::Requests;
+use sim::listen::error::SimError;
+use sim::listen::handle::SimHandle;
+use sim::listen::options::SimOptions;
+
+/// The keyspace of the load; it has tablets.
+pub const KEYSPACE: &str = "demo";
+/// The table of the load.
+pub const TABLE: &str = "kv";
+/// Time for what runs to finish at the end, milliseconds.
+const DRAIN_MS: u64 = 500;
+/// Of so many tablets, one is moved.
+const MOVED_ONE_OF: usize = 4;
+
+/// What the nodes know of the load's table.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TableView {
+    /// Where its requests arrived.
+    pub requests: Requests,
+    /// How many tablets it has.
+    pub tablets: usize,
+}
+
+/// Everything that the load needs, running.
+#[derive(Debug)]
+pub struct Stage {
+    sim: SimHandle,
+    proxy: Proxy,
+}
+
+#[derive(Debug)]
+struct Proxy {
+    address: SocketAddr,
+    worker: Sender<Command>,
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Stage {
+    /// Starts both.
+    pub fn set(args: &DemoArgs) -> anyhow::Result<Self> {
+        let sim = SimHandle::spawn(options(args)).map_err(|error| match &error {
+            SimError::Bind { address, source } => {
+                let hint = "the demo needs loopback addresses such as this one (Linux has them \
+                            all; elsewhere add them to the loopback interface)";
+                anyhow!("cannot listen on {address}: {source}; {hint}")
+            }
+            SimError::Cluster(_) | SimError::NoPort | SimError::Thread(_) | SimError::Ended => {
+                anyhow::Error::from(error)
+            }
+        })?;
+        let proxy = Proxy::start(settings(sim.contact_points()))?;
+        Ok(Self { sim, proxy })
+    }
+
+    /// Where the proxy takes clients.
+    #[must_use]
+    pub fn proxy(&self) -> SocketAddr {
+        self.proxy.address
+    }
+
+    /// The nodes.
+    #[must_use]
+    pub fn nodes(&self) -> &[SocketAddr] {
+        self.sim.contact_points()
+    }
+
+    /// Asks the nodes for the load's table; nothing before it is there.
+    pub fn table(&self) -> anyhow::Result<TableView> {
+        let view = |cluster: &mut Cluster, _| {
+            let table = cluster.layout.table(KEYSPACE, TABLE);
+            table.map(|table| TableView {
+                requests: table.requests,
+                tablets: table.tablets.as_ref().map_or(0, |tablets| tablets.all().len()),
+            })
+        };
+        Ok(self.sim.with(view)?.unwrap_or_default())
+    }
+
+    /// Asks the proxy for its numbers.
+    pub fn proxy_numbers(&self) -> anyhow::Result<(Tally, Gauges)> {
+        let (answer, numbers) = oneshot::channel();
+        let asked = self.proxy.worker.blocking_send(Command::Report(answer));
+        asked.ok().context("the proxy has ended")?;
+        numbers.blocking_recv().context("the proxy has ended")
+    }
+
+    /// Moves some tablets of the load's table to other shards; how many.
+    pub fn migrate(&self) -> anyhow::Result<usize> {
+        Ok(self.sim.with(|cluster, _| migrate(cluster))??)
+    }
+
+    /// Ends both.
+    pub fn end(self) -> anyhow::Result<()> {
+        self.proxy.end()?;
+        self.sim.stop()?;
+        Ok(())
+    }
+}
+
+impl Proxy {
+    fn start(settings: Settings) -> anyhow::Result<Self> {
+        let (tell, told) = std_mpsc::sync_channel(1);
+        let (stop, stopped) = mpsc::channel(1);
+        let serve = move || {
+            let runtime = match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    // Nobody waits for it when the starting thread is gone.
+                    tell.send(Err(error.into())).ok();
+                    return;
+                }
+            };
+            runtime.block_on(async {
+                let server = Server::start(&settings).map_err(anyhow::Error::from);
+                let started = server.and_then(|server| {
+                    let worker = server.workers().into_iter().next().context("no worker")?;
+                    Ok((server.address()?, worker, server))
+                });
+                let (told, server) = match started {
+                    Ok((address, worker, server)) => (Ok((address, worker)), Some(server)),
+                    Err(error) => (Err(error), None),
+                };
+                // Nobody waits for it when the starting thread is gone.
+                tell.send(told).ok();
+                if let Some(server) = server {
+                    // Its cluster is the only one that there is.
+                    Box::pin(server.serve(stopped)).await.ok();
+                }
+            });
+        };
+        let thread = thread::Builder::new().name("proxy".to_owned()).spawn(serve);
+        let thread = thread.context("cannot start the proxy's thread")?;
+        let (address, worker) = told.recv().context("the proxy's thread has ended")??;
+        Ok(Self { address, worker, stop, thread })
+    }
+
+    fn end(self) -> anyhow::Result<()> {
+        // A proxy that has ended needs no word.
+        self.stop.blocking_send(()).ok();
+        drop(self.worker);
+        self.thread.join().map_err(|_| anyhow!("the proxy has panicked"))
+    }
+}
+
+/// Loopback addresses of its own, by the process's number, and free ports: two demos, or a server
+/// on the usual port, don't meet.
+fn options(args: &DemoArgs) -> SimOptions {
+    let third = u8::try_from(process::id() % 200).unwrap_or(0).saturating_add(40);
+    let cluster = ClusterOptions {
+        nodes: usize::from(args.nodes),
+        shards: args.shards,
+        address: IpAddr::V4(Ipv4Addr::new(127, 0, third, 1)),
+        port: 0,
+        shard_aware_port: 0,
+        tablets: args.tablets,
+        epoch_micros: clock::unix_us(),
+        ..ClusterOptions::default()
+    };
+    SimOptions { cluster, api: None, tls: None }
+}
+
+fn settings(nodes: &[SocketAddr]) -> Settings {
+    let point =
+        |node: &SocketAddr| ContactPoint { host: node.ip().to_string(), port: Some(node.port()) };
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    Settings {
+        contact_points: nodes.iter().map(point).collect(),
+        bind: vec![Bind::Tcp(any)],
+        admin: any,
+        drain_ms: DRAIN_MS,
+        ..Settings::default()
+    }
+}
+
+/// Moves one of some tablets to the next node, or to the next shard where there is one node only.
+fn migrate(cluster: &mut Cluster) -> Result<usize, ClusterError> {
+    let (nodes, shards) = (cluster.members.len(), cluster.options.shards);
+    let table = cluster.layout.table(KEYSPACE, TABLE);
+    let tablets = table.and_then(|table| table.tablets.as_ref());
+    let tablets = tablets.into_iter().flat_map(|tablets| tablets.all()).step_by(MOVED_ONE_OF);
+    let chosen: Vec<(i64, Replica)> =
+        tablets.filter_map(|tablet| Some((tablet.last, *tablet.replicas.first()?))).collect();
+    let mut moved = 0;
+    for (token, (node, shard)) in chosen {
+        let to = if nodes > 1 {
+            ((node + 1) % nodes, shard)
+        } else {
+            (node, (shard + 1) % shards.max(1))
+        };
+        if to != (node, shard) {
+            cluster.move_tablet((KEYSPACE, TABLE), token, (node, shard), to)?;
+            moved += 1;
+        }
+    }
+    Ok(moved)
+}

@@ -1,9 +1,0 @@
-//! PREPARE: a statement's text.
-
-use crate::wire::error::WireError;
-use crate::wire::notation::Reader;
-
-/// Reads the text of a PREPARE body.
-pub fn read(body: &[u8]) -> Result<&str, WireError> {
-    Reader::new(body).long_string()
-}

@@ -1,0 +1,95 @@
+//! What happens next, in the order of the virtual clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::faults::outbreak::Mending;
+use crate::model::credentials::Credential;
+use crate::network::link::LinkId;
+use crate::proxy::lanes::KeeperKey;
+use shardlane::engine::client::ClientKey;
+use shardlane::engine::order::News;
+use shardlane::net::lanes::keeping::lane_plan::Dial;
+use shardlane::topology::snapshot::Snapshot;
+
+/// Something that happens.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Bytes arrive at the end of a connection; `up` is the way towards the cluster.
+    Segment { link: LinkId, up: bool, bytes: Vec<u8> },
+    /// Whoever sends may go on: the other side took bytes out of a full connection.
+    Writable { link: LinkId, up: bool },
+    /// The connection of a client is there.
+    ClientArrives { link: LinkId },
+    /// The proxy learns that a client is gone.
+    ClientGone { link: LinkId },
+    /// A client learns that the proxy closed its connection.
+    AskerClosed { link: LinkId },
+    /// The proxy closes a client that it had told so, read or not.
+    Linger { link: LinkId },
+    /// The proxy learns that a lane is gone.
+    LaneGone { link: LinkId },
+    /// A lane is cut behind what its node has sent.
+    LaneCut { link: LinkId },
+    /// A node learns that the proxy closed a lane.
+    NodeClosed { link: LinkId },
+    /// A node has worked long enough on an answer.
+    NodeAnswer { link: LinkId, bytes: Vec<u8> },
+    /// A worker gets its turn: it reads all that is ready, then writes.
+    ProxyTurn { worker: usize },
+    /// An engine wanted to be woken.
+    Deadline { worker: usize },
+    /// Something is due in the cluster.
+    ClusterDue,
+    /// A client thinks of something to ask.
+    AskerActs { asker: usize },
+    /// A slow client reads.
+    AskerReads { asker: usize },
+    /// A client dials.
+    AskerDials { asker: usize },
+    /// A try to open a lane ends.
+    Dialled { keeper: KeeperKey, dial: Dial },
+    /// A keeper looks at its lanes again.
+    KeeperWakes { keeper: KeeperKey },
+    /// The control connection dials.
+    ControlDials,
+    /// A worker is told of an event that the control connection heard.
+    ControlHears { worker: usize, body: Vec<u8> },
+    /// The control connection has read the system tables.
+    ControlReads,
+    /// An engine gets a new picture of the cluster.
+    Picture { worker: usize, snapshot: Arc<Snapshot> },
+    /// A worker hears what the other has learned.
+    News { worker: usize, news: News },
+    /// The cluster has been asked about a client's login.
+    LoginEnds { worker: usize, client: ClientKey, run: u64, token: Vec<u8> },
+    /// The cluster has been asked about the credential of a home again.
+    Rechecked { worker: usize, home: u16, credential: Credential },
+    /// Something goes wrong.
+    Fault,
+    /// Something that went wrong is mended.
+    Mend(Mending),
+    /// The model looks at everything that waits.
+    Audit,
+}
+
+/// Everything that happens later.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    due: BTreeMap<(u64, u64), Event>,
+    serial: u64,
+}
+
+impl Agenda {
+    /// Plans `event`; what is planned for one moment happens in the order it was planned.
+    pub(super) fn plan(&mut self, at_us: u64, event: Event) {
+        self.serial += 1;
+        self.due.insert((at_us, self.serial), event);
+    }
+
+    /// The next event and its time.
+    pub(super) fn pop(&mut self) -> Option<(u64, Event)> {
+        let ((at, _), event) = self.due.pop_first()?;
+        Some((at, event))
+    }
+}

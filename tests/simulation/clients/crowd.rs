@@ -1,0 +1,361 @@
+//! The clients of a world: they connect, ask, read, and come back when they were cut off.
+
+use std::sync::Arc;
+
+use crate::agenda::Event;
+use crate::clients::asker::{Asker, Temper};
+use crate::faults::fault_kind::FaultKind;
+use crate::faults::hostile;
+use crate::model::credentials::Credential;
+use crate::model::frames::{Hand, LOCAL_ONE, ONE};
+use crate::model::ledger::Record;
+use crate::model::statements::{Ask, Handle, KEYSPACES, SECOND_ROW, SYSTEM, Shape, keyspace};
+use crate::network::link::{ClientEnd, End, LinkId};
+use crate::world::World;
+use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
+
+/// A slow client reads so often.
+const SLOW_READ_US: u64 = 400_000;
+/// Bytes that a slow client reads at once.
+const SLOW_READ_BYTES: usize = 200;
+/// Requests of a client that never reads; it does not mind that no answers come.
+const DEAF_WINDOW: u64 = 500;
+/// A client that was cut off dials again within this time.
+const REDIAL_US: u64 = 300_000;
+/// Where there are large rows, one question in so many is for one.
+const LARGE_IN: u64 = 6;
+/// Changes of the schema in one run.
+const SCHEMA_CHANGES_MAX: u64 = 4;
+
+impl World {
+    /// A client dials.
+    pub(crate) fn on_asker_dials(&mut self, number: usize) {
+        let end = End::Client(ClientEnd { asker: number, ..ClientEnd::default() });
+        let Some(asker) = self.askers.get(number).filter(|asker| asker.link.is_none()) else {
+            return;
+        };
+        let (temper, compression) = (asker.temper, asker.compression);
+        let id = self.new_link(end);
+        if let Some(asker) = self.askers.get_mut(number) {
+            asker.link = Some(id);
+        }
+        self.tell(format_args!("client {number} connects by link {id}"));
+        let arrives = self.now_us + self.scenario.latency_us;
+        self.agenda.plan(arrives, Event::ClientArrives { link: id });
+        if temper != Temper::Hostile {
+            let name = compression.map(|algorithm| ("COMPRESSION", algorithm.name()));
+            let options: Vec<(&str, &str)> =
+                [("CQL_VERSION", "3.0.0")].into_iter().chain(name).collect();
+            self.ask(number, Ask::Startup, |hand| hand.startup(&options));
+        }
+    }
+
+    /// A client thinks of something to ask, and when to think again.
+    pub(crate) fn on_asker_acts(&mut self, number: usize) {
+        let window = self.scenario.window;
+        let Some(asker) = self.askers.get(number) else { return };
+        if asker.stopped {
+            return;
+        }
+        let think = 1 + self.chance.below(self.scenario.think_us * 2);
+        self.agenda.plan(self.now_us + think, Event::AskerActs { asker: number });
+        if asker.temper == Temper::Hostile {
+            return self.act_hostile(number);
+        }
+        let deaf = asker.temper == Temper::Deaf;
+        let burst = if deaf { DEAF_WINDOW / 10 } else { 1 + self.chance.below(window) };
+        for _ in 0..burst {
+            let asker = self.askers.get(number);
+            let free = asker.is_some_and(|asker| {
+                let most = if asker.temper == Temper::Deaf { DEAF_WINDOW } else { window };
+                let room = u64::try_from(asker.waiting.len()).unwrap_or(most) < most;
+                asker.ready && room && asker.outbox.is_empty()
+            });
+            if !free {
+                return;
+            }
+            self.ask_something(number);
+        }
+    }
+
+    fn act_hostile(&mut self, number: usize) {
+        if self.askers.get(number).is_some_and(|asker| asker.link.is_none()) {
+            return;
+        }
+        let bytes = hostile::noise_of_client(&mut self.chance);
+        self.tell(format_args!("client {number} sends {} bytes of nonsense", bytes.len()));
+        if let Some(asker) = self.askers.get_mut(number) {
+            asker.outbox.extend(bytes);
+        }
+        self.asker_writes(number);
+        if self.chance.one_in(3) {
+            self.asker_leaves(number);
+        }
+    }
+
+    fn ask_something(&mut self, number: usize) {
+        let Some(asker) = self.askers.get(number) else { return };
+        let switching = self.switching(asker).is_some();
+        let in_keyspace = asker.keyspace.filter(|_| !switching);
+        let of = self.chance.index(KEYSPACES.len());
+        let unqualified = in_keyspace.filter(|_| self.chance.one_in(3));
+        let role = self.chance.index(self.scenario.roles);
+        let shape = match self.chance.below(16) {
+            _ if self.asks_for_large_row(number) => Shape::Large,
+            0..=3 if self.scenario.roles > 0 => Shape::Own(role),
+            0..=5 => Shape::Read,
+            6..=9 => Shape::ReadAll,
+            10..=14 => Shape::Count,
+            _ => Shape::Insert,
+        };
+        let handle =
+            Handle { shape, keyspace: unqualified.unwrap_or(of), qualified: unqualified.is_none() };
+        let row = self.chance.below(handle.rows());
+        let draw = self.chance.below(100);
+        match draw {
+            0..=1 => self.ask(number, Ask::Options, Hand::options),
+            2 => self.ask_about_nodes(number),
+            3..=4 if !switching => {
+                let text = format!("USE {}", keyspace(of));
+                self.ask(number, Ask::Use(of), |hand| hand.query(&text));
+            }
+            5 => self.ask_register(number),
+            6 if self.scenario.has(FaultKind::Schema) => self.ask_schema_change(number),
+            7..=14 => self.ask_by_text(number, handle, row),
+            15..=17 => {
+                self.ask(number, Ask::Prepare(handle), |hand| hand.prepare(&handle.text()));
+            }
+            _ => self.ask_prepared(number, handle, (row, draw < 26)),
+        }
+    }
+
+    /// One at a time, but for who never reads.
+    fn asks_for_large_row(&mut self, number: usize) -> bool {
+        if !self.scenario.large || !self.chance.one_in(LARGE_IN) {
+            return false;
+        }
+        let Some(asker) = self.askers.get(number) else { return false };
+        let large = |request: &u64| {
+            let ask = self.ledger.get(*request).map(|record| &record.ask);
+            let Some(Ask::Execute(handle, _) | Ask::Text(handle, _)) = ask else { return false };
+            handle.shape == Shape::Large
+        };
+        asker.temper == Temper::Deaf || !asker.waiting.values().any(large)
+    }
+
+    fn ask_register(&mut self, number: usize) {
+        self.ask(number, Ask::Register, Hand::register);
+    }
+
+    /// One at a time: the answers are long.
+    fn ask_about_nodes(&mut self, number: usize) {
+        let Some(asker) = self.askers.get(number) else { return };
+        let of = |request: &u64| self.ledger.get(*request).map(|record| &record.ask);
+        let asks = |request: &u64| matches!(of(request), Some(Ask::System(_)));
+        if asker.waiting.values().any(asks) {
+            return;
+        }
+        let at = self.chance.index(SYSTEM.len());
+        let text = SYSTEM.get(at).copied().unwrap_or_default();
+        self.ask(number, Ask::System(at), |hand| hand.query(text));
+    }
+
+    fn ask_schema_change(&mut self, number: usize) {
+        let asker = self.askers.get(number);
+        let credential = asker.and_then(|asker| asker.credential);
+        if credential.is_some_and(|credential| !credential.is_superuser()) {
+            return;
+        }
+        let changes = self.ledger.iter().filter(|(_, it)| matches!(it.ask, Ask::Schema));
+        let count = u64::try_from(changes.count()).unwrap_or(u64::MAX);
+        if count >= SCHEMA_CHANGES_MAX {
+            return;
+        }
+        let of = keyspace(self.chance.index(KEYSPACES.len()));
+        let text = match self.chance.below(3) {
+            0 => format!("CREATE TABLE {of}.x{count} (pk bigint PRIMARY KEY, v bigint)"),
+            _ => format!("ALTER TABLE {of}.t ADD a{count} bigint"),
+        };
+        self.ask(number, Ask::Schema, |hand| hand.query(&text));
+    }
+
+    fn ask_by_text(&mut self, number: usize, handle: Handle, row: u64) {
+        let next = u64::try_from(self.ledger.len()).unwrap_or(0);
+        let key = if Ask::Text(handle, 0).is_write() { next } else { row };
+        let mut text = handle.text_with(&key.to_string());
+        if self.scenario.lane_compression.is_some() && self.chance.one_in(3) {
+            // So long that a lane compresses it.
+            text.push_str(&" ".repeat(600));
+        }
+        self.ask(number, Ask::Text(handle, key), |hand| hand.query(&text));
+    }
+
+    fn ask_prepared(&mut self, number: usize, handle: Handle, (row, in_batch): (u64, bool)) {
+        let Some(asker) = self.askers.get(number) else { return };
+        let Some(held) = asker.held.get(&handle) else {
+            let text = handle.text();
+            return self.ask(number, Ask::Prepare(handle), |hand| hand.prepare(&text));
+        };
+        let (id, skip) = (held.id.clone(), asker.skip_metadata);
+        let next = u64::try_from(self.ledger.len()).unwrap_or(0);
+        let as_key = |key: u64| i64::try_from(key).unwrap_or(0);
+        if handle.shape == Shape::Count && in_batch {
+            let keys = [as_key(next), as_key(next + SECOND_ROW)];
+            return self.ask(number, Ask::Batch(handle, next), |hand| hand.batch(&id, &keys));
+        }
+        let key = if Ask::Execute(handle, 0).is_write() { next } else { row };
+        let ask = Ask::Execute(handle, key);
+        self.ask(number, ask, |hand| hand.execute(&id, &[as_key(key)], skip));
+    }
+
+    /// A client has to prove itself. Some come with a password that is right no longer, or never was.
+    pub(crate) fn log_in(&mut self, number: usize) {
+        let Some(asker) = self.askers.get_mut(number) else { return };
+        let role = asker.role.checked_rem(self.credentials.len()).unwrap_or(0);
+        let Some(last) = self.credentials.last(role) else { return };
+        let wrong = self.trouble && self.chance.one_in(8);
+        let edition = if wrong { last.edition.saturating_sub(1) } else { last.edition };
+        let credential = Credential { edition, ..last };
+        asker.credential = Some(credential);
+        self.ask(number, Ask::LogIn(credential), |hand| hand.auth_response(&credential.token()));
+    }
+
+    /// The keyspace of a client's `USE` that has no answer yet.
+    fn switching(&self, asker: &Asker) -> Option<usize> {
+        asker.waiting.values().find_map(|number| {
+            if let Ask::Use(to) = self.ledger.get(*number)?.ask { Some(to) } else { None }
+        })
+    }
+
+    /// Enters a request and sends it.
+    pub(crate) fn ask(&mut self, number: usize, ask: Ask, write: impl FnOnce(Hand) -> Vec<u8>) {
+        let switching = self.askers.get(number).and_then(|asker| self.switching(asker));
+        let Some(asker) = self.askers.get_mut(number) else { return };
+        let Some(link) = asker.link else { return };
+        let columns = if let Ask::Execute(handle, _) = &ask {
+            asker.held.get(handle).map(|held| Arc::clone(&held.columns))
+        } else {
+            None
+        };
+        let stream = asker.free_stream(&mut self.chance);
+        let local = self.scenario.centers > 1 && self.chance.one_in(3);
+        let consistency = if local { LOCAL_ONE } else { ONE };
+        let record = Record {
+            asker: number,
+            link,
+            ask,
+            columns,
+            keyspace: asker.keyspace,
+            switching,
+            credential: asker.credential,
+            local,
+            asked_us: self.now_us,
+            arrived: 0,
+            ran: 0,
+            acknowledged: false,
+            ended: false,
+            tainted: false,
+        };
+        let what = format!("{:?}", record.ask);
+        let request = self.ledger.enter(record);
+        asker.waiting.insert(stream, request);
+        let bytes = write(Hand { version: asker.version, stream, number: request, consistency });
+        let agreed = asker.compression.filter(|_| asker.ready);
+        let bytes = match agreed {
+            Some(algorithm) if self.chance.one_in(2) => compressed(bytes, algorithm),
+            _ => bytes,
+        };
+        asker.outbox.extend(bytes);
+        self.tell(format_args!("client {number} asks {request} on stream {stream}: {what}"));
+        self.asker_writes(number);
+    }
+
+    /// A client sends what waits.
+    pub(crate) fn asker_writes(&mut self, number: usize) {
+        let Some(asker) = self.askers.get_mut(number) else { return };
+        let Some(link) = asker.link else { return };
+        let bytes = std::mem::take(&mut asker.outbox);
+        let count = self.transmit(link, true, &bytes);
+        if let Some(asker) = self.askers.get_mut(number) {
+            asker.outbox = bytes.get(count..).unwrap_or_default().to_vec();
+        }
+    }
+
+    /// A slow client reads a little.
+    pub(crate) fn on_slow_read(&mut self, number: usize) {
+        let Some(asker) = self.askers.get(number) else { return };
+        if asker.temper == Temper::Slow {
+            self.agenda.plan(self.now_us + SLOW_READ_US, Event::AskerReads { asker: number });
+            self.read_answers(number, SLOW_READ_BYTES);
+        }
+    }
+
+    /// A client reads all that is there.
+    pub(crate) fn asker_reads(&mut self, number: usize) {
+        self.read_answers(number, usize::MAX);
+    }
+
+    fn read_answers(&mut self, number: usize, max: usize) {
+        let Some(link) = self.askers.get(number).and_then(|asker| asker.link) else { return };
+        let bytes = self.take_arrived(link, false, max);
+        let Some(asker) = self.askers.get_mut(number) else { return };
+        if asker.temper == Temper::Hostile {
+            return;
+        }
+        for frame in asker.heard.push(&bytes) {
+            self.judge(number, &frame);
+        }
+    }
+
+    /// A client leaves without a word.
+    pub(crate) fn asker_leaves(&mut self, number: usize) {
+        let Some(id) = self.askers.get(number).and_then(|asker| asker.link) else { return };
+        self.tell(format_args!("client {number} leaves"));
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let at = (self.now_us + link.latency_us).max(link.up.last_us);
+        self.agenda.plan(at, Event::ClientGone { link: id });
+        self.forget_connection(number);
+    }
+
+    /// A client learns that the proxy closed its connection.
+    pub(crate) fn on_asker_closed(&mut self, id: LinkId) {
+        let asker = self.links.get_mut(&id).and_then(|link| Some(link.client()?.asker));
+        let Some(number) = asker else { return };
+        if self.askers.get(number).is_some_and(|asker| asker.link == Some(id)) {
+            self.read_answers(number, usize::MAX);
+            self.tell(format_args!("client {number} is disconnected"));
+            self.forget_connection(number);
+        }
+        self.links.remove(&id);
+    }
+
+    fn forget_connection(&mut self, number: usize) {
+        let Some(asker) = self.askers.get_mut(number) else { return };
+        for request in asker.hang_up() {
+            if let Some(record) = self.ledger.get_mut(request) {
+                record.ended = true;
+            }
+        }
+        if asker.temper == Temper::Slow || asker.temper == Temper::Deaf {
+            asker.temper = Temper::Honest;
+        }
+        if !asker.stopped {
+            let at = self.now_us + 1 + self.chance.below(REDIAL_US);
+            self.agenda.plan(at, Event::AskerDials { asker: number });
+        }
+    }
+}
+
+fn compressed(frame: Vec<u8>, algorithm: cql::compression::Compression) -> Vec<u8> {
+    let Some(header) = Header::peek(&frame).filter(|header| header.body_len > 0) else {
+        return frame;
+    };
+    let mut body = Vec::new();
+    let plain = frame.get(HEADER_LEN..).unwrap_or_default();
+    if algorithm.compress(plain, &mut body).is_err() {
+        return frame;
+    }
+    let body_len = u32::try_from(body.len()).unwrap_or(0);
+    let header = Header { flags: header.flags | FLAG_COMPRESSED, body_len, ..header };
+    [header.to_bytes().to_vec(), body].concat()
+}

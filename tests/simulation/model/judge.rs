@@ -1,0 +1,320 @@
+//! Is this the answer that was asked for: right client, right stream, right row, and nothing of ours
+//! left in it.
+
+use std::sync::Arc;
+
+use crate::agenda::Event;
+use crate::clients::asker::Held;
+use crate::faults::fault_kind::FaultKind;
+use crate::model::frames::Frame;
+use crate::model::ledger::Record;
+use crate::model::statements::{Ask, Handle, KEYSPACES, Shape};
+use crate::network::node::describe;
+use crate::world::World;
+use cql::header::{FLAG_COMPRESSED, Header, RESPONSE};
+use cql::notation::Reader;
+use cql::opcode::Opcode;
+use cql::response::error::ErrorCode;
+use cql::response::metadata::Metadata;
+use cql::response::prepared::Prepared;
+use cql::response::result::ResultKind;
+use cql::response::rows::Rows;
+
+/// A change of the schema is known to the proxy after this.
+const NEWS_US: u64 = 400_000;
+/// Longest plain body of an answer.
+const PLAIN_MAX: u32 = 16 << 20;
+
+impl World {
+    /// A client got a frame.
+    pub(crate) fn judge(&mut self, number: usize, frame: &Frame) {
+        let Some(plain) = self.plain(number, frame) else { return };
+        let Some(asker) = self.askers.get_mut(number) else { return };
+        if plain.header.stream < 0 {
+            if plain.opcode() != Some(Opcode::Event) {
+                self.blame(format_args!("client {number} got {:?}", plain.header));
+            }
+            return;
+        }
+        let stream = plain.header.stream;
+        let Some(request) = asker.waiting.remove(&stream) else {
+            let told = describe(&plain);
+            return self.blame(format_args!(
+                "client {number} got an answer on stream {stream}, where it had asked nothing: {told}"
+            ));
+        };
+        let Some(record) = self.ledger.get_mut(request) else { return };
+        record.ended = true;
+        let record = record.clone();
+        self.tell(format_args!("client {number} hears of {request}: {}", describe(&plain)));
+        if plain.opcode() == Some(Opcode::Error) {
+            return self.judge_error(number, (request, &record), &plain);
+        }
+        let told_by_liars = self.told_by_liars(&record);
+        if let Some(record) = self.ledger.get_mut(request) {
+            record.acknowledged = true;
+            record.tainted = told_by_liars;
+        }
+        if self.is_forbidden(&record) && !told_by_liars {
+            let (who, ask) = (record.credential, &record.ask);
+            return self.blame(format_args!("{who:?} may not read that, and has a row: {ask:?}"));
+        }
+        let wrong = self.judge_answer(number, &record, &plain);
+        if let Err(wrong) = wrong
+            && !told_by_liars
+            && !self.overtaken(&record)
+        {
+            self.blame(format_args!(
+                "client {number} got the wrong answer to {request} ({:?}): {wrong}",
+                record.ask
+            ));
+        } else if record.ask.is_write() && record.ran != 1 && !told_by_liars {
+            let ran = record.ran;
+            self.blame(format_args!("write {request} is acknowledged and ran {ran} times"));
+        }
+    }
+
+    /// Whether a hostile node may have answered.
+    fn told_by_liars(&self, record: &Record) -> bool {
+        self.lied_us >= record.asked_us
+    }
+
+    /// Whether the columns of a row may be others than its client holds, for a reason that is not
+    /// the proxy's: the request was on its way when the table changed, and a node that knows no
+    /// ids of columns cannot tell.
+    fn overtaken(&self, record: &Record) -> bool {
+        let all = matches!(&record.ask, Ask::Execute(handle, _) if handle.shape == Shape::ReadAll);
+        all && !self.scenario.metadata_ids && record.asked_us < self.altered_us + NEWS_US
+    }
+
+    /// The frame without compression, if its header is as it should be.
+    fn plain(&mut self, number: usize, frame: &Frame) -> Option<Frame> {
+        let asker = self.askers.get(number)?;
+        let (version, agreed) = (asker.version, asker.compression);
+        let header = frame.header;
+        let compressed = header.flags & FLAG_COMPRESSED != 0;
+        if header.version != RESPONSE | version
+            || header.flags & !FLAG_COMPRESSED != 0
+            || (compressed && agreed.is_none())
+        {
+            self.blame(format_args!("client {number} got a frame as {header:?}"));
+            return None;
+        }
+        if !compressed {
+            return Some(frame.clone());
+        }
+        let mut body = Vec::new();
+        let read = agreed.map(|it| it.decompress(&frame.body, PLAIN_MAX, &mut body));
+        if !matches!(read, Some(Ok(()))) {
+            self.blame(format_args!("client {number} cannot read {header:?}"));
+            return None;
+        }
+        Some(Frame { header: Header { flags: 0, ..header }, body })
+    }
+
+    fn judge_error(&mut self, number: usize, (request, record): (u64, &Record), plain: &Frame) {
+        let liars = self.told_by_liars(record);
+        let Some((code, text)) = plain.error() else {
+            if liars {
+                return;
+            }
+            return self.blame(format_args!("client {number} got a broken ERROR for {request}"));
+        };
+        if ErrorCode(code) == ErrorCode::UNPREPARED
+            && let Ask::Execute(handle, _) | Ask::Batch(handle, _) = &record.ask
+            && let Some(asker) = self.askers.get_mut(number)
+        {
+            asker.held.remove(handle);
+        }
+        if let Ask::LogIn(credential) = record.ask {
+            return self.judge_refused_login(number, credential, (ErrorCode(code), &text));
+        }
+        if let Ask::Startup = record.ask {
+            return self.blame(format_args!("client {number} is refused: {text}"));
+        }
+        if !liars && !self.may_fail(record, ErrorCode(code)) {
+            let ask = &record.ask;
+            self.blame(format_args!(
+                "{request} ({ask:?}) failed for no reason: {code:#06x} {text}"
+            ));
+        }
+    }
+
+    /// Whether something that went wrong explains an ERROR.
+    fn may_fail(&self, record: &Record, code: ErrorCode) -> bool {
+        let scenario = &self.scenario;
+        let limits = scenario.limits;
+        let harsh = self.trouble_was_harsh();
+        let schema = matches!(record.ask, Ask::Schema);
+        match code {
+            ErrorCode::UNPREPARED => {
+                let small = limits.catalog_bytes_max < 10_000;
+                // Without a free stream nothing is prepared again.
+                let narrow = limits.lane_streams_max < 100;
+                // Who comes back to another worker may hold what that was not told of.
+                let others = scenario.workers > 1;
+                small || narrow || others || scenario.has(FaultKind::Schema) || harsh
+            }
+            ErrorCode::OVERLOADED => {
+                let narrow = limits.lane_streams_max < 100;
+                narrow || harsh
+            }
+            // Nodes of a data center that was down have still to hear of each other.
+            ErrorCode::UNAVAILABLE if scenario.centers > 1 => true,
+            ErrorCode::UNAVAILABLE | ErrorCode::WRITE_TIMEOUT | ErrorCode::READ_TIMEOUT => harsh,
+            ErrorCode::BOOTSTRAPPING => scenario.has(FaultKind::Overload) && harsh,
+            ErrorCode::SERVER_ERROR => scenario.has(FaultKind::HostileNode) && harsh,
+            ErrorCode::UNAUTHORIZED => self.is_forbidden(record),
+            // "Role r1 doesn't exist."
+            ErrorCode::INVALID if self.is_withdrawn(record.credential) => true,
+            ErrorCode::INVALID | ErrorCode::ALREADY_EXISTS => schema,
+            _ => false,
+        }
+    }
+
+    fn judge_answer(
+        &mut self,
+        number: usize,
+        record: &Record,
+        plain: &Frame,
+    ) -> Result<(), String> {
+        let expected = if matches!(record.ask, Ask::Options) {
+            Opcode::Supported
+        } else if matches!(record.ask, Ask::Startup) && self.scenario.roles > 0 {
+            Opcode::Authenticate
+        } else if matches!(record.ask, Ask::LogIn(_)) {
+            Opcode::AuthSuccess
+        } else if matches!(record.ask, Ask::Startup | Ask::Register) {
+            Opcode::Ready
+        } else {
+            Opcode::Result
+        };
+        if plain.opcode() != Some(expected) {
+            return Err(describe(plain));
+        }
+        match &record.ask {
+            Ask::Options | Ask::Register => Ok(()),
+            Ask::Startup if self.scenario.roles > 0 => {
+                self.log_in(number);
+                Ok(())
+            }
+            Ask::LogIn(credential) => self.judge_login(number, *credential, record.asked_us),
+            Ask::System(at) => self.judge_system(*at, &plain.body),
+            Ask::Startup => {
+                if let Some(asker) = self.askers.get_mut(number) {
+                    asker.ready = true;
+                }
+                Ok(())
+            }
+            Ask::Prepare(handle) => {
+                let asked_in = (record.keyspace, record.switching);
+                self.judge_prepared(number, (*handle, asked_in), &plain.body)
+            }
+            Ask::Execute(handle, key) | Ask::Text(handle, key) => {
+                judge_result(*handle, *key, record.columns.as_deref(), &plain.body)
+            }
+            Ask::Batch(..) => expect_kind(&plain.body, ResultKind::Void),
+            Ask::Use(keyspace) => self.judge_use(number, *keyspace, &plain.body),
+            Ask::Schema => expect_kind(&plain.body, ResultKind::SchemaChange),
+        }
+    }
+
+    fn judge_use(&mut self, number: usize, to: usize, body: &[u8]) -> Result<(), String> {
+        expect_kind(body, ResultKind::SetKeyspace)?;
+        let name = Reader::new(body.get(4..).unwrap_or_default()).string();
+        let name = name.map_err(|error| error.to_string())?;
+        if KEYSPACES.get(to) != Some(&name) {
+            return Err(format!("keyspace {name}"));
+        }
+        if let Some(asker) = self.askers.get_mut(number) {
+            asker.keyspace = Some(to);
+        }
+        Ok(())
+    }
+
+    fn judge_prepared(
+        &mut self,
+        number: usize,
+        (handle, asked_in): (Handle, (Option<usize>, Option<usize>)),
+        body: &[u8],
+    ) -> Result<(), String> {
+        expect_kind(body, ResultKind::Prepared)?;
+        let Some(asker) = self.askers.get_mut(number) else { return Ok(()) };
+        let prepared = Prepared::read(asker.version, body).map_err(|error| error.to_string())?;
+        let keyspace = KEYSPACES.get(handle.keyspace).copied();
+        // A PREPARE behind a `USE` waits for it, and is then in its keyspace.
+        let known = [asked_in.0, asked_in.1].into_iter().any(|of| {
+            let of = of.and_then(|of| KEYSPACES.get(of)).copied();
+            let known = self.cluster.statement(&handle.text(), of);
+            known.is_ok_and(|known| prepared.id == known.id)
+        });
+        if !known {
+            return Err(format!("an id that no node gave: {:02x?}", prepared.id));
+        }
+        if prepared.table.map(|(keyspace, _)| keyspace) != keyspace {
+            return Err(format!("table {:?}", prepared.table));
+        }
+        if prepared.flags & !1 != 0 {
+            return Err(format!("flags {:#x}, of which one is our own", prepared.flags));
+        }
+        let mut reader = Reader::new(prepared.result_metadata);
+        let metadata = Metadata::read(&mut reader).map_err(|error| error.to_string())?;
+        let columns: Arc<[String]> =
+            metadata.columns.iter().map(|column| column.name.to_owned()).collect();
+        asker.held.insert(handle, Held { id: prepared.id.to_vec(), columns });
+        Ok(())
+    }
+
+    /// A client starts to read slowly, never reads again, or reads again.
+    pub(crate) fn start_slow_reads(&mut self, number: usize) {
+        self.agenda.plan(self.now_us, Event::AskerReads { asker: number });
+    }
+}
+
+fn expect_kind(body: &[u8], kind: ResultKind) -> Result<(), String> {
+    let found = ResultKind::read(body).map_err(|error| error.to_string())?;
+    if found == kind { Ok(()) } else { Err(format!("{found:?} instead of {kind:?}")) }
+}
+
+/// Whether a RESULT has the row that the request named.
+fn judge_result(
+    handle: Handle,
+    key: u64,
+    held: Option<&[String]>,
+    body: &[u8],
+) -> Result<(), String> {
+    if handle.shape == Shape::Count {
+        return expect_kind(body, ResultKind::Void);
+    }
+    expect_kind(body, ResultKind::Rows)?;
+    let rows = Rows::read(body).map_err(|error| error.to_string())?;
+    let named: Vec<&str> = if rows.metadata.columns.is_empty() {
+        held.unwrap_or_default().iter().map(String::as_str).collect()
+    } else {
+        rows.metadata.columns.iter().map(|column| column.name).collect()
+    };
+    let row = rows.rows().next().ok_or("no row")?.map_err(|error| error.to_string())?;
+    if row.cells.len() != named.len() {
+        return Err(format!("{} cells under {named:?}", row.cells.len()));
+    }
+    let cell = |name: &str| {
+        let at = named.iter().position(|known| *known == name)?;
+        row.cells.get(at).copied().flatten()
+    };
+    if handle.shape == Shape::Insert {
+        let applied = cell("[applied]").ok_or("no [applied]")?;
+        return if applied == [1] { Ok(()) } else { Err("it was there already".to_owned()) };
+    }
+    let wanted = (key.to_be_bytes(), handle.cell(key));
+    let found = (cell("pk"), cell("v"));
+    if found == (Some(&wanted.0[..]), Some(&wanted.1[..])) {
+        return Ok(());
+    }
+    if handle.shape == Shape::Large {
+        let (found, wanted) = (found.1.unwrap_or_default(), wanted.1);
+        let same = found.iter().zip(&wanted).take_while(|(one, other)| one == other).count();
+        let (got, all) = (found.len(), wanted.len());
+        return Err(format!("{got} bytes, of which {same} are right, instead of {all}"));
+    }
+    Err(format!("row {found:02x?} instead of {wanted:02x?}"))
+}

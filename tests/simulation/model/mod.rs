@@ -1,0 +1,12 @@
+//! What clients ask, and whether what they hear is right.
+
+mod calm; // after the faults: all lanes back, every request on its shard
+pub(crate) mod checks; // what must hold after each step
+pub(crate) mod credentials; // who may log in, and read what
+mod demand; // after the faults: lanes come when they are asked for, and go when they are not used
+pub(crate) mod frames; // requests as clients write them, frames as the model reads them
+pub(crate) mod held; // nobody waits for long for a silent lane
+mod judge; // is this the answer that was asked for
+pub(crate) mod ledger; // every request: who asked, how often it ran, who was answered
+mod rights; // no client sees what its own role may not
+pub(crate) mod statements; // what clients ask

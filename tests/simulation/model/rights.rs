@@ -1,0 +1,176 @@
+//! Rights are never mixed: no client sees what its own role may not, or what is behind the proxy.
+
+use crate::model::credentials::Credential;
+use crate::model::ledger::Record;
+use crate::model::statements::{Ask, SYSTEM, Shape};
+use crate::network::link::{End, LinkId};
+use crate::proxy::control::FACADE_ID;
+use crate::proxy::logins::RECHECK_US;
+use crate::proxy::worker::PROXY;
+use crate::scenario::OUR_CENTER;
+use crate::world::World;
+use cql::response::error::ErrorCode;
+use cql::response::rows::Rows;
+
+/// Beside the time between two questions about a credential: a handshake, the close of a client
+/// that does not read, and the engine's own pace.
+const CLOSED_US: u64 = RECHECK_US + 4_000_000;
+
+impl World {
+    /// Whether its client may not have a row for it.
+    pub(crate) fn is_forbidden(&self, record: &Record) -> bool {
+        let (Ask::Execute(handle, _) | Ask::Text(handle, _)) = &record.ask else { return false };
+        let Shape::Own(owner) = handle.shape else { return false };
+        !record.credential.is_some_and(|credential| credential.may_read(owner))
+    }
+
+    /// Whether the cluster takes a credential no longer.
+    pub(crate) fn is_withdrawn(&self, credential: Option<Credential>) -> bool {
+        credential.is_some_and(|credential| self.credentials.withdrawn_us(credential).is_some())
+    }
+
+    /// A client is let in.
+    pub(crate) fn judge_login(
+        &mut self,
+        number: usize,
+        credential: Credential,
+        asked_us: u64,
+    ) -> Result<(), String> {
+        let withdrawn = self.credentials.withdrawn_us(credential);
+        if withdrawn.is_some_and(|at| at < asked_us) {
+            return Err(format!("{credential:?} is let in, which nobody takes"));
+        }
+        if let Some(asker) = self.askers.get_mut(number) {
+            asker.ready = true;
+        }
+        Ok(())
+    }
+
+    /// A client is not let in; it hangs up, as drivers do.
+    pub(crate) fn judge_refused_login(
+        &mut self,
+        number: usize,
+        credential: Credential,
+        (code, text): (ErrorCode, &str),
+    ) {
+        let explained = match code {
+            ErrorCode::BAD_CREDENTIALS => self.is_withdrawn(Some(credential)),
+            ErrorCode::OVERLOADED => self.trouble_was_harsh(),
+            _ => false,
+        };
+        if !explained {
+            return self.blame(format_args!("{credential:?} is refused: {code:?} {text}"));
+        }
+        self.counted.login_refusals += 1;
+        self.asker_leaves(number);
+    }
+
+    /// What a client is told of the nodes: one, and that is the proxy.
+    pub(crate) fn judge_system(&mut self, at: usize, body: &[u8]) -> Result<(), String> {
+        self.counted.system += 1;
+        let text = SYSTEM.get(at).copied().unwrap_or_default();
+        let rows = Rows::read(body).map_err(|error| error.to_string())?;
+        let rows: Vec<_> = rows.rows().filter_map(Result::ok).collect();
+        let peers = text.contains("system.peers");
+        if rows.len() != usize::from(!peers) {
+            return Err(format!("{} rows for {text}", rows.len()));
+        }
+        for row in &rows {
+            let told = [("rpc_address", &PROXY.0[..]), ("host_id", &FACADE_ID[..])];
+            for (name, own) in told {
+                if row.get(name).is_some_and(|cell| cell != own) {
+                    return Err(format!("{name} is {:02x?}", row.get(name)));
+                }
+            }
+        }
+        for member in &self.cluster.members {
+            let text = member.address.to_string();
+            let octets = match member.address {
+                std::net::IpAddr::V4(address) => address.octets().to_vec(),
+                std::net::IpAddr::V6(address) => address.octets().to_vec(),
+            };
+            let shows = |part: &[u8]| body.windows(part.len()).any(|found| found == part);
+            let quoted = format!("\"{text}\"");
+            if shows(&octets) || shows(quoted.as_bytes()) || shows(&member.host_id) {
+                return Err(format!("a client is shown the node at {text}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A request reached a node: on a lane with its client's own rights, and no farther than its
+    /// consistency allows.
+    pub(crate) fn check_rights(&mut self, id: LinkId, number: u64) {
+        let Some(record) = self.ledger.get(number) else { return };
+        let (asked_as, local) = (record.credential, record.local);
+        let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
+        let (credential, node) = (lane.credential, lane.node);
+        if credential != asked_as {
+            return self.blame(format_args!(
+                "request {number} of {asked_as:?} travels on a lane of {credential:?}"
+            ));
+        }
+        if !self.is_far(node) {
+            return;
+        }
+        self.counted.far += 1;
+        if local && !self.scenario.failover.local_consistency {
+            self.blame(format_args!("request {number} asks for LOCAL_ONE, and is at node {node}"));
+        }
+    }
+
+    fn is_far(&self, node: usize) -> bool {
+        let member = self.cluster.members.get(node);
+        member.is_some_and(|member| member.data_center != OUR_CENTER)
+    }
+
+    /// Lanes to other data centers are opened only while there is none to ours.
+    pub(crate) fn check_lane_may_open(&mut self, id: LinkId) {
+        let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
+        let (worker, node) = (lane.worker, lane.node);
+        if self.is_far(node) && self.local_home_lanes(worker) > 0 {
+            self.blame(format_args!("lane {id} to node {node} is opened beside local ones"));
+        }
+        let is_chosen = self.crew.get(worker).failover.is_chosen(Self::node_id(node));
+        if !is_chosen && self.chosen_home_lanes(worker) > 0 {
+            self.blame(format_args!("lane {id} to node {node} is opened beside chosen ones"));
+        }
+    }
+
+    /// Whoever came with a credential that is taken no longer is closed in time, and its lanes.
+    pub(crate) fn check_withdrawn(&mut self) {
+        let late_us = self.now_us.saturating_sub(CLOSED_US + self.scenario.latency_us * 20);
+        let kept = self.kept_though_withdrawn(|worker, withdrawn_us| {
+            let known_us = withdrawn_us.max(self.crew.get(worker).unknown_us);
+            if known_us < late_us { withdrawn_us } else { u64::MAX }
+        });
+        if let Some((id, credential)) = kept {
+            self.blame(format_args!(
+                "link {id} is still there, though {credential:?} is withdrawn"
+            ));
+        }
+    }
+
+    /// A client or a lane whose credential is withdrawn; `by` gives the time by which it should
+    /// have been closed, of the worker and the time of the withdrawal.
+    pub(crate) fn kept_though_withdrawn(
+        &self,
+        by: impl Fn(usize, u64) -> u64,
+    ) -> Option<(LinkId, Credential)> {
+        let late = |credential: Option<Credential>, worker: usize| {
+            let withdrawn_us = self.credentials.withdrawn_us(credential?)?;
+            credential.filter(|_| by(worker, withdrawn_us) <= self.now_us)
+        };
+        self.links.iter().find_map(|(id, link)| match &link.end {
+            End::Lane(lane) if lane.key.is_some() => {
+                Some((*id, late(lane.credential, lane.worker)?))
+            }
+            End::Client(client) if client.key.is_some() => {
+                let asker = self.askers.get(client.asker);
+                let asker = asker.filter(|asker| asker.link == Some(*id) && asker.ready)?;
+                Some((*id, late(asker.credential, client.worker)?))
+            }
+            End::Lane(_) | End::Client(_) => None,
+        })
+    }
+}

@@ -1,0 +1,234 @@
+//! Stands in for the control connection: hears events, reads the cluster, gives the engine pictures.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::agenda::Event;
+use crate::model::frames::{Cutter, Hand};
+use crate::proxy::lanes::KeeperKey;
+use crate::world::World;
+use cql::opcode::Opcode;
+use cql::response::event::Event as NodeEvent;
+use cql::response::metadata::ColumnSpec;
+use cql::response::rows::Rows;
+use cql::token::token::Token;
+use shardlane::session::system_tables::{Facade, LocalColumn};
+use shardlane::topology::id::HostId;
+use shardlane::topology::node::Node;
+use shardlane::topology::replication::Replication;
+use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};
+use sim::cluster::connections::ConnectionId;
+use sim::cluster::replicas::layout::is_system;
+
+/// A control connection that was lost dials again within this time.
+const REDIAL_US: u64 = 800_000;
+/// Events reach the engine within this time.
+const HEARD_US: u64 = 40_000;
+/// Reading the system tables takes up to this long.
+const READ_US: u64 = 60_000;
+
+/// The id of the one node that clients see.
+pub(crate) const FACADE_ID: [u8; 16] = *b"\xfa\xca\xde\0\0\0\x80\0\x80\0\0\0\0\0\0\x01";
+/// What the cluster calls its authenticator.
+const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
+
+/// The control connection.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    connection: Option<ConnectionId>,
+    heard: Cutter,
+}
+
+impl World {
+    /// The control connection tries a node.
+    pub(crate) fn on_control_dials(&mut self) {
+        if self.control.connection.is_some() {
+            return;
+        }
+        let node = self.chance.index(self.cluster.members.len());
+        match self.own_connection(node, 40_000) {
+            Some(connection) => {
+                self.tell_of_logins();
+                self.read_facade(connection);
+                self.ask_node(connection, &Hand::OWN.register());
+                self.control.connection = Some(connection);
+                self.control.heard = Cutter::default();
+                self.tell(format_args!("control connection to node {node}"));
+                self.refresh_topology();
+            }
+            None => self.redial_control(),
+        }
+    }
+
+    fn redial_control(&mut self) {
+        let wait = 1 + self.chance.below(REDIAL_US);
+        self.agenda.plan(self.now_us + wait, Event::ControlDials);
+    }
+
+    /// A node closed a connection that is no lane.
+    pub(crate) fn on_control_lost(&mut self, id: ConnectionId) {
+        if self.control.connection == Some(id) {
+            self.tell(format_args!("the control connection is lost"));
+            self.control.connection = None;
+            self.redial_control();
+        }
+        for keeper in self.keepers.values_mut() {
+            keeper.excess.retain(|excess| *excess != id);
+        }
+    }
+
+    /// Bytes for a connection that is no lane.
+    pub(crate) fn on_control_mail(&mut self, id: ConnectionId, bytes: &[u8]) {
+        if self.control.connection != Some(id) {
+            return;
+        }
+        for frame in self.control.heard.push(bytes) {
+            if frame.opcode() != Some(Opcode::Event) {
+                continue;
+            }
+            for worker in self.crew.numbers() {
+                let at = self.now_us + self.chance.below(HEARD_US);
+                let body = frame.body.clone();
+                self.agenda.plan(at, Event::ControlHears { worker, body });
+            }
+        }
+    }
+
+    /// A worker is told of an event.
+    pub(crate) fn on_control_hears(&mut self, worker: usize, body: &[u8]) {
+        match NodeEvent::read(body) {
+            Ok(NodeEvent::Schema(_)) => {
+                self.input(worker, |engine| engine.on_event(body));
+                self.flush(worker);
+            }
+            Ok(NodeEvent::Status(_)) => {
+                let now_ms = self.now_us / 1000;
+                let own = |key: &KeeperKey| key.worker == worker;
+                let keys: Vec<KeeperKey> = self.keepers.keys().copied().filter(own).collect();
+                for key in keys {
+                    if let Some(keeper) = self.keepers.get_mut(&key) {
+                        keeper.course.on_node_up(now_ms);
+                    }
+                    self.on_keeper_wakes(key);
+                }
+            }
+            Ok(
+                NodeEvent::Topology(_) | NodeEvent::ClientRoutes { .. } | NodeEvent::Unknown { .. },
+            )
+            | Err(_) => {}
+        }
+        if worker == 0 {
+            self.refresh_topology();
+        }
+    }
+
+    /// Where clients log in, there are no lanes that all of them may take.
+    fn tell_of_logins(&mut self) {
+        if self.scenario.roles == 0 {
+            return;
+        }
+        for number in self.crew.numbers() {
+            if self.crew.get(number).sets.get(&0).is_some_and(|set| set.credential.is_none()) {
+                self.close_set(number, 0);
+                self.input(number, |engine| engine.on_authenticator(Some(AUTHENTICATOR.into())));
+            }
+        }
+    }
+
+    /// What clients are shown of the cluster is made of the node that is watched.
+    fn read_facade(&mut self, connection: ConnectionId) {
+        let mut read = |text: &str| self.ask_node(connection, &Hand::OWN.query(text));
+        let local = read("SELECT * FROM system.local");
+        let peers = read("SELECT * FROM system.peers");
+        let (Some(local), Some(peers)) = (local, peers) else { return };
+        let (Ok(local), Ok(peers)) = (Rows::read(&local.body), Rows::read(&peers.body)) else {
+            return self.blame(format_args!("the system tables cannot be read"));
+        };
+        let Some(Ok(row)) = local.rows().next() else {
+            return self.blame(format_args!("no facade can be made of the system tables"));
+        };
+        let cells = row.cells.iter().map(|cell| cell.map(<[u8]>::to_vec));
+        let own = local.metadata.columns.iter().zip(cells);
+        let named = |of: &ColumnSpec<'_>| (of.name.to_owned(), of.kind.clone());
+        let facade = Arc::new(Facade {
+            host_id: FACADE_ID,
+            style: local.metadata.style,
+            local: own
+                .map(|(of, cell)| LocalColumn {
+                    name: of.name.to_owned(),
+                    kind: of.kind.clone(),
+                    cell,
+                })
+                .collect(),
+            peers: peers.metadata.columns.iter().map(named).collect(),
+            peers_v2: Vec::new(),
+        });
+        for number in self.crew.numbers() {
+            let facade = Arc::clone(&facade);
+            self.input(number, |engine| engine.on_facade(facade));
+        }
+    }
+
+    /// The topology is to be read again.
+    pub(crate) fn refresh_topology(&mut self) {
+        let at = self.now_us + self.chance.below(READ_US);
+        self.agenda.plan(at, Event::ControlReads);
+    }
+
+    /// The system tables are read; the picture is on its way to the engine.
+    pub(crate) fn on_control_reads(&mut self) {
+        if self.control.connection.is_none() {
+            return;
+        }
+        let snapshot = Arc::new(self.picture());
+        for worker in self.crew.numbers() {
+            let at = self.now_us + 1 + self.chance.below(READ_US);
+            self.agenda.plan(at, Event::Picture { worker, snapshot: Arc::clone(&snapshot) });
+        }
+    }
+
+    /// An engine gets a picture, unless it has a later one.
+    pub(crate) fn on_picture(&mut self, number: usize, snapshot: &Arc<Snapshot>) {
+        let (version, nodes) = (snapshot.version(), snapshot.nodes().len());
+        let worker = self.crew.get_mut(number);
+        if version <= worker.picture.0 {
+            return;
+        }
+        worker.picture = (version, nodes);
+        self.tell(format_args!("picture {version} for worker {number}: {nodes} nodes"));
+        self.input(number, |engine| engine.on_snapshot(Arc::clone(snapshot)));
+        self.take_targets(number, snapshot);
+        self.flush(number);
+    }
+
+    fn picture(&self) -> Snapshot {
+        // Later pictures have higher numbers, since time goes on.
+        let version = self.now_us;
+        let members = self.cluster.members.iter().enumerate();
+        let nodes = members.filter(|(_, member)| member.belongs()).map(|(number, member)| Node {
+            id: Self::node_id(number),
+            host: HostId(member.host_id),
+            address: member.address,
+            port: self.cluster.options.port,
+            data_center: member.data_center.as_str().into(),
+            rack: member.rack.as_str().into(),
+            tokens: member.tokens.iter().map(|token| Token::new(*token)).collect(),
+        });
+        let mut builder = SnapshotBuilder::new(version, nodes.collect());
+        for (name, keyspace) in &self.cluster.database.schema().keyspaces {
+            if is_system(name) {
+                continue;
+            }
+            let partitioners = BTreeMap::new();
+            builder = match keyspace.tablets {
+                Some(_) => builder.tablet_keyspace(name, partitioners),
+                None => {
+                    let entries = keyspace.replication.iter();
+                    let pairs = entries.map(|(key, value)| (key.as_str(), value.as_str()));
+                    builder.ring_keyspace(name, Replication::parse(pairs), partitioners)
+                }
+            };
+        }
+        builder.build()
+    }
+}

@@ -1,0 +1,93 @@
+//! Lanes on demand: what the engine asks for is dialled, and what it does not use is closed; neither
+//! without a cause.
+
+use crate::network::link::{End, LaneEnd, LinkId};
+use crate::proxy::lanes::KeeperKey;
+use crate::world::World;
+use cql::token::shard::ShardId;
+use shardlane::engine::pending::LaneKey;
+use shardlane::net::lanes::keeping::lane_plan::{Dial, Wanted};
+
+impl World {
+    /// A request asked for a shard that has no lane.
+    pub(crate) fn on_asked_for(&mut self, key: KeeperKey, shard: ShardId) {
+        // It may have come in this very moment, after that was asked.
+        let now = self.now_us;
+        let there =
+            |lane: &LaneEnd| lane.shard == shard.0 && lane.sealed.is_none() && lane.opened_us < now;
+        // A data center that was left and is used again may have two for a while.
+        let lane = self.lanes_of_keeper(key).find(|(_, lane)| there(lane)).map(|(id, _)| id);
+        if let Some(id) = lane.filter(|_| self.scenario.centers == 1) {
+            return self
+                .blame(format_args!("{shard:?} of {key:?} is asked for, and has lane {id}"));
+        }
+        self.tell(format_args!("{shard:?} of {key:?} is asked for"));
+        if let Some(keeper) = self.keepers.get_mut(&key) {
+            keeper.called_for.insert(shard.0);
+            keeper.asked_for.insert(shard.0);
+            keeper.course.on_asked_for(shard);
+            self.on_keeper_wakes(key);
+        }
+    }
+
+    /// A lane is there: if it is lost, another is wanted.
+    pub(crate) fn note_called_for(&mut self, key: KeeperKey, shard: u16) {
+        if let Some(keeper) = self.keepers.get_mut(&key) {
+            keeper.called_for.insert(shard);
+            let asked_for = keeper.asked_for.remove(&shard);
+            self.counted.opened_on_demand += u64::from(asked_for);
+        }
+    }
+
+    /// What a keeper dials: a first lane, or one that somebody has called for.
+    pub(crate) fn check_called_for(&mut self, key: KeeperKey, dial: Dial) {
+        let Some(keeper) = self.keepers.get(&key) else { return };
+        let plan = keeper.course.plan();
+        if plan.lanes() != Wanted::ShardsInUse || plan.up() == 0 {
+            return;
+        }
+        let called_for = match dial {
+            Dial::Shard(shard) => keeper.called_for.contains(&shard.0),
+            Dial::Any => keeper.called_for.len() > plan.up(),
+        };
+        if !called_for {
+            self.blame(format_args!("{key:?} dials {dial:?}, which nobody called for"));
+        }
+    }
+
+    /// The engine closes a lane for want of requests: nobody may wait for anything on it, and its
+    /// node must have another.
+    pub(crate) fn close_unused(&mut self, number: usize, lane: LaneKey) {
+        let worker = self.crew.get(number);
+        let Some(id) = worker.lane_links.get(&lane).copied() else { return };
+        let unsent = worker.engine.lane_output(lane).map_or(0, <[u8]>::len);
+        let (now, idle_us) = (self.now_us, self.scenario.limits.lane_unused_us);
+        let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
+        let (key, shard, serial) = (lane.keeper(), lane.shard, lane.serial);
+        let (owed, used_us) = (lane.taken.len(), now - lane.used_us);
+        let is_owed = unsent > 0 || (owed > 0 && !lane.hostile);
+        if is_owed || used_us < idle_us || idle_us == 0 {
+            self.blame(format_args!(
+                "lane {id} is closed as unused: asked {used_us} µs ago, {owed} answers and \
+                 {unsent} bytes on their way"
+            ));
+        }
+        if self.lanes_of_keeper(key).nth(1).is_none() {
+            self.blame(format_args!("lane {id} is closed as unused, and is the last of {key:?}"));
+        }
+        self.tell(format_args!("lane {id} is closed, since nobody uses it"));
+        self.counted.closed_unused += 1;
+        if let Some(keeper) = self.keepers.get_mut(&key) {
+            keeper.called_for.remove(&shard);
+            keeper.course.on_unused(serial);
+        }
+        self.close_lane(id);
+    }
+
+    fn lanes_of_keeper(&self, key: KeeperKey) -> impl Iterator<Item = (LinkId, &LaneEnd)> {
+        self.links.iter().filter_map(move |(id, link)| match &link.end {
+            End::Lane(lane) if lane.key.is_some() && lane.keeper() == key => Some((*id, &**lane)),
+            End::Lane(_) | End::Client(_) => None,
+        })
+    }
+}

@@ -1,0 +1,311 @@
+//! The shell around the engine, as `net` is it: reads all that is ready, does what is ordered,
+//! writes what was touched.
+
+use std::net::SocketAddr;
+
+use crate::agenda::Event;
+use crate::network::link::{End, Link, LinkId};
+use crate::proxy::lanes::KeeperKey;
+use crate::world::World;
+use shardlane::engine::client::ClientKey;
+use shardlane::engine::engine::Engine;
+use shardlane::engine::order::{News, Order};
+
+/// How long a client that was told that it is closed may take to read that.
+const LINGER_US: u64 = 3_000_000;
+/// The engine's thread sleeps no longer.
+const TICK_US_MAX: u64 = 100_000;
+/// Longest wait of the proxy's thread for its turn.
+const TURN_US_MAX: u64 = 150;
+/// A message between workers takes no longer.
+const NEWS_US: u64 = 3_000;
+/// Where clients reach the proxy: the only address that they may be shown.
+pub(crate) const PROXY: ([u8; 4], u16) = ([10, 9, 8, 7], 9142);
+/// Rounds of orders and writes after one input; more would be a loop without end.
+const ROUNDS_MAX: usize = 10_000;
+
+impl World {
+    /// A connection of the proxy has something to read.
+    pub(crate) fn proxy_is_wanted(&mut self, id: LinkId) {
+        let Some(number) = self.links.get(&id).map(Link::worker) else { return };
+        let worker = self.crew.get_mut(number);
+        if !worker.ready.contains(&id) {
+            worker.ready.push(id);
+        }
+        if !worker.turn_planned {
+            worker.turn_planned = true;
+            let wait = self.chance.below(TURN_US_MAX);
+            self.agenda.plan(self.now_us + wait, Event::ProxyTurn { worker: number });
+        }
+    }
+
+    /// Gives an engine an input.
+    pub(crate) fn input<T>(&mut self, worker: usize, feed: impl FnOnce(&mut Engine) -> T) -> T {
+        let engine = &mut self.crew.get_mut(worker).engine;
+        engine.on_time(self.now_us);
+        feed(engine)
+    }
+
+    /// Reads every connection that is ready, then writes.
+    pub(crate) fn on_proxy_turn(&mut self, number: usize) {
+        let worker = self.crew.get_mut(number);
+        worker.turn_planned = false;
+        for id in std::mem::take(&mut worker.ready) {
+            match self.links.get(&id).map(|link| &link.end) {
+                Some(End::Client(_)) => self.read_client(id),
+                Some(End::Lane(_)) => self.read_lane(id),
+                None => {}
+            }
+        }
+        self.flush(number);
+    }
+
+    fn read_client(&mut self, id: LinkId) {
+        let client = self.links.get_mut(&id).and_then(|link| link.client());
+        let known = client.and_then(|client| Some((client.worker, client.key?)));
+        let Some((worker, key)) = known else { return };
+        if !self.crew.get(worker).engine.may_read(key) {
+            self.counted.held_up += 1;
+            return;
+        }
+        let mut bytes = self.take_arrived(id, true, self.scenario.read_bytes);
+        if bytes.is_empty() {
+            return;
+        }
+        self.count_given(id, &bytes);
+        self.input(worker, |engine| engine.on_client_bytes(key, &mut bytes));
+        if self.links.get(&id).is_some_and(|link| !link.up.arrived.is_empty()) {
+            self.proxy_is_wanted(id);
+        }
+    }
+
+    fn read_lane(&mut self, id: LinkId) {
+        let lane = self.links.get_mut(&id).and_then(|link| link.lane());
+        let Some((worker, key)) = lane.and_then(|lane| Some((lane.worker, lane.key?))) else {
+            return;
+        };
+        let bytes = self.take_arrived(id, false, self.scenario.read_bytes);
+        if bytes.is_empty() {
+            return;
+        }
+        self.release_streams(id, &bytes);
+        self.note_moved(id);
+        self.give_lane_bytes((worker, key), bytes);
+        if self.links.get(&id).is_some_and(|link| !link.down.arrived.is_empty()) {
+            self.proxy_is_wanted(id);
+        }
+    }
+
+    /// Does what the engine ordered and writes what it touched, until there is no more of either.
+    pub(crate) fn flush(&mut self, worker: usize) {
+        let (mut lanes, mut clients) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS_MAX {
+            while let Some(order) = self.crew.get_mut(worker).engine.take_order() {
+                self.carry_out(worker, order);
+            }
+            let engine = &mut self.crew.get_mut(worker).engine;
+            engine.take_touched_lanes(&mut lanes);
+            engine.take_touched_clients(&mut clients);
+            if lanes.is_empty() && clients.is_empty() {
+                self.check_bounds(worker);
+                self.check_held();
+                return self.arm_deadline(worker);
+            }
+            for key in lanes.drain(..) {
+                if let Some(id) = self.crew.get(worker).lane_links.get(&key).copied() {
+                    self.write_link(id);
+                }
+            }
+            for key in clients.drain(..) {
+                if let Some(id) = self.crew.get(worker).client_links.get(&key).copied() {
+                    self.write_link(id);
+                }
+            }
+        }
+        self.blame(format_args!("the engine has something to do for ever"));
+    }
+
+    /// Writes what waits for a connection; what finds no room waits for it.
+    pub(crate) fn write_link(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        match &link.end {
+            End::Client(client) => {
+                let (worker, Some(key)) = (client.worker, client.key) else { return };
+                let room = link.down.room();
+                let output = self.crew.get(worker).engine.client_output(key);
+                let Some(bytes) = output.map(|output| offered(output, room)) else { return };
+                let count = self.transmit(id, false, &bytes);
+                let sent = bytes.get(..count).unwrap_or_default();
+                self.count_sent(id, sent);
+                self.input(worker, |engine| engine.on_client_sent(key, count));
+                if count == bytes.len() {
+                    self.after_client_flush(id);
+                }
+            }
+            End::Lane(lane) => {
+                let (worker, Some(key)) = (lane.worker, lane.key) else { return };
+                let room = link.up.room();
+                let output = self.crew.get(worker).engine.lane_output(key);
+                let Some(bytes) = output.map(|output| offered(output, room)) else { return };
+                let count = self.transmit(id, true, &bytes);
+                let sent = bytes.get(..count).unwrap_or_default();
+                self.take_streams(id, sent);
+                if count > 0 {
+                    self.note_moved(id);
+                }
+                self.input(worker, |engine| engine.on_lane_sent(key, count));
+            }
+        }
+    }
+
+    fn after_client_flush(&mut self, id: LinkId) {
+        let closing = self.links.get_mut(&id).and_then(|link| Some(link.client()?.closing));
+        if closing == Some(true) {
+            self.close_client(id);
+        }
+    }
+
+    fn carry_out(&mut self, worker: usize, order: Order) {
+        match order {
+            Order::OpenSet { set, keyspace } => self.open_set(worker, set, keyspace),
+            Order::CloseSet(set) => self.close_set(worker, set.0),
+            Order::CloseUnused(lane) => self.close_unused(worker, lane),
+            Order::OpenLane { set, node, shard } => {
+                let node = usize::from(node.0);
+                self.on_asked_for(KeeperKey { worker, set: set.0, node }, shard);
+            }
+            Order::CloseLane(lane) => {
+                if let Some(id) = self.crew.get(worker).lane_links.get(&lane).copied() {
+                    self.tell(format_args!("the engine closes lane {id}"));
+                    self.close_lane(id);
+                }
+            }
+            Order::CloseClient(client) => self.on_close_client(worker, client),
+            Order::ResumeClient(client) => {
+                if let Some(id) = self.crew.get(worker).client_links.get(&client).copied() {
+                    self.proxy_is_wanted(id);
+                }
+            }
+            Order::Tell(news) => self.pass_on(worker, &news),
+            Order::RefreshTopology => self.refresh_topology(),
+            Order::LogIn { client, token } => self.on_log_in(worker, client, token.reveal()),
+        }
+    }
+
+    /// Passes on to the other worker what one has learned, unless the message finds no room: then
+    /// it hears of statements that there was one, and of tablets nothing.
+    fn pass_on(&mut self, from: usize, news: &News) {
+        let lost_in = self.scenario.news_lost_in;
+        let lost = lost_in > 0 && self.chance.one_in(lost_in);
+        let news = match (lost, news) {
+            (false, news) => news,
+            (true, News::Tablet(_)) => return,
+            (true, News::Statement(_) | News::StatementsMissed) => &News::StatementsMissed,
+        };
+        for to in self.crew.numbers().filter(|to| *to != from) {
+            let worker = self.crew.get_mut(to);
+            let at = worker.news_us.max(self.now_us + self.chance.below(NEWS_US));
+            worker.news_us = at;
+            self.counted.told += 1;
+            self.agenda.plan(at, Event::News { worker: to, news: news.clone() });
+        }
+    }
+
+    /// A worker hears what the other has learned.
+    pub(crate) fn on_news(&mut self, worker: usize, news: News) {
+        self.input(worker, |engine| engine.on_news(news));
+        self.flush(worker);
+    }
+
+    /// A client of the network stands at the proxy's door.
+    pub(crate) fn on_client_arrives(&mut self, id: LinkId) {
+        if !self.links.contains_key(&id) {
+            return;
+        }
+        let worker = self.crew.deal();
+        let open = |engine: &mut Engine| engine.on_client_open(SocketAddr::from(PROXY));
+        let Some(key) = self.input(worker, open) else {
+            self.tell(format_args!("client link {id} is refused"));
+            let latency = self.links.get(&id).map_or(0, |link| link.latency_us);
+            self.agenda.plan(self.now_us + latency, Event::AskerClosed { link: id });
+            return;
+        };
+        self.crew.get_mut(worker).client_links.insert(key, id);
+        if let Some(client) = self.links.get_mut(&id).and_then(|link| link.client()) {
+            (client.worker, client.key) = (worker, Some(key));
+        }
+        self.proxy_is_wanted(id);
+    }
+
+    /// A client is gone, and the proxy hears of it.
+    pub(crate) fn on_client_gone(&mut self, id: LinkId) {
+        let client = self.links.get_mut(&id).and_then(|link| link.client());
+        let known = client.and_then(|client| Some((client.worker, client.key.take()?)));
+        self.note_large_left(id);
+        self.links.remove(&id);
+        if let Some((worker, key)) = known {
+            self.forget_client(worker, key);
+            self.flush(worker);
+        }
+    }
+
+    /// The engine wants a client closed, once it was sent what waits for it.
+    fn on_close_client(&mut self, worker: usize, key: ClientKey) {
+        let Some(id) = self.crew.get(worker).client_links.get(&key).copied() else { return };
+        self.check_may_close(id);
+        if let Some(client) = self.links.get_mut(&id).and_then(|link| link.client()) {
+            client.closing = true;
+        }
+        self.agenda.plan(self.now_us + LINGER_US, Event::Linger { link: id });
+        self.write_link(id);
+    }
+
+    /// The proxy closes a client's connection.
+    pub(crate) fn close_client(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let at = link.down.last_us.max(self.now_us + link.latency_us);
+        let client = link.client();
+        let known = client.and_then(|client| Some((client.worker, client.key.take()?)));
+        let Some((worker, key)) = known else { return };
+        self.tell(format_args!("the proxy closes client link {id}"));
+        self.note_large_left(id);
+        self.forget_client(worker, key);
+        self.agenda.plan(at, Event::AskerClosed { link: id });
+    }
+
+    fn forget_client(&mut self, number: usize, key: ClientKey) {
+        self.input(number, |engine| engine.on_client_closed(key));
+        let worker = self.crew.get_mut(number);
+        worker.client_links.remove(&key);
+        worker.logins.remove(&key);
+    }
+
+    /// Plans the next wake-up of an engine.
+    pub(crate) fn arm_deadline(&mut self, number: usize) {
+        let now = self.now_us;
+        let worker = self.crew.get_mut(number);
+        let at = worker.engine.next_deadline_us().clamp(now + 1, now + TICK_US_MAX);
+        if at < worker.deadline_us {
+            worker.deadline_us = at;
+            self.agenda.plan(at, Event::Deadline { worker: number });
+        }
+    }
+
+    /// An engine's time is there.
+    pub(crate) fn on_deadline(&mut self, number: usize) {
+        let worker = self.crew.get_mut(number);
+        if self.now_us < worker.deadline_us {
+            return;
+        }
+        worker.deadline_us = u64::MAX;
+        self.input(number, Engine::on_deadline);
+        self.recheck_credentials(number);
+        self.failover_step(number);
+        self.flush(number);
+    }
+}
+
+/// As much of `output` as tells whether it finds room.
+fn offered(output: &[u8], room: usize) -> Vec<u8> {
+    output.get(..=room).unwrap_or(output).to_vec()
+}

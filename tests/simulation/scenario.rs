@@ -1,0 +1,270 @@
+//! What a seed draws before anything happens: the cluster, the clients, the bounds, the faults.
+
+use crate::chance::Chance;
+use crate::faults::fault_kind::FaultKind;
+use crate::model::statements::LARGE_BYTES_MAX;
+use cql::compression::Compression;
+use shardlane::flow::limits::Limits;
+use shardlane::net::failover::FailoverSettings;
+
+/// Rows of each table that clients read.
+pub(crate) const ROWS: u64 = 32;
+
+/// Data centers by name.
+pub(super) const CENTERS: [&str; 2] = ["datacenter1", "datacenter2"];
+/// The one that lanes go to.
+pub(super) const OUR_CENTER: &str = "datacenter1";
+
+/// What a seed draws.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    /// The seed.
+    pub seed: u64,
+    /// Nodes at the beginning.
+    pub nodes: usize,
+    /// Shards of each node at the beginning.
+    pub shards: u16,
+    /// Copies of each row.
+    pub factor: usize,
+    /// Tablets of each table at the beginning.
+    pub tablets: u32,
+    /// Honest clients.
+    pub clients: usize,
+    /// Requests that a client has on the way at most.
+    pub window: u64,
+    /// Mean time between two bursts of a client, µs.
+    pub think_us: u64,
+    /// One way through the network, µs.
+    pub latency_us: u64,
+    /// Bytes that a connection holds on its way.
+    pub pipe_bytes: usize,
+    /// Bytes that the proxy reads at once.
+    pub read_bytes: usize,
+    /// How long faults last, µs.
+    pub trouble_us: u64,
+    /// Mean time between two faults, µs.
+    pub fault_every_us: u64,
+    /// The engine's bounds.
+    pub limits: Limits,
+    /// Whether lanes name columns by id, as newer nodes offer it.
+    pub metadata_ids: bool,
+    /// Workers: one, or two that tell each other what they learn.
+    pub workers: usize,
+    /// One in so many messages between workers is lost; none if 0.
+    pub news_lost_in: u64,
+    /// Roles that clients log in as; none if 0: then everybody is let in.
+    pub roles: usize,
+    /// How lanes are compressed.
+    pub lane_compression: Option<Compression>,
+    /// Whether there are rows so large that answers are passed on without a copy.
+    pub large: bool,
+    /// Data centers; the first is ours.
+    pub centers: usize,
+    /// What is done when no node of ours can be reached.
+    pub failover: FailoverSettings,
+    /// What may go wrong.
+    pub(super) faults: Vec<FaultKind>,
+    /// Whether the first connections to the shard-aware port come through something that changes
+    /// source ports.
+    pub nat: bool,
+}
+
+impl Scenario {
+    /// Draws the scenario of a seed.
+    #[must_use]
+    pub(crate) fn draw(seed: u64) -> Self {
+        let mut chance = Chance::new(seed, 1);
+        let nodes = chance.between(1, 4);
+        let factor = chance.between(1, nodes.min(3));
+        let mut faults: Vec<FaultKind> =
+            FaultKind::ALL.into_iter().filter(|_| chance.one_in(3)).collect();
+        match seed % 8 {
+            0 => faults.clear(),
+            1 => faults.retain(|kind| kind.is_benign()),
+            _ => {}
+        }
+        let tight = chance.one_in(2);
+        // Connections stall for 0.4 s where no honest client may be told of anything.
+        let lane_stall_us = match seed % 8 {
+            0 | 1 => 3_000_000,
+            _ if tight => 60_000,
+            _ => 250_000,
+        };
+        let clients = chance.between(1, 6);
+        let window = chance.number(&[1, 4, 16, 32]);
+        // So that each seed has about as many requests.
+        let pause_us = chance.number(&[4_000, 8_000, 20_000]);
+        let scenario = Self {
+            seed,
+            workers: 1,
+            news_lost_in: 0,
+            roles: 0,
+            lane_compression: None,
+            large: false,
+            centers: 1,
+            failover: FailoverSettings::default(),
+            nodes: usize::try_from(nodes).unwrap_or(1),
+            shards: u16::try_from(chance.between(1, 4)).unwrap_or(1),
+            factor: usize::try_from(factor).unwrap_or(1),
+            tablets: u32::try_from(chance.number(&[1, 2, 3, 4, 8, 16])).unwrap_or(1),
+            clients: usize::try_from(clients).unwrap_or(1),
+            window,
+            think_us: (clients * window.div_ceil(2) * pause_us).max(1),
+            latency_us: chance.number(&[50, 300, 2_000, 10_000]),
+            pipe_bytes: usize::try_from(chance.number(&[300, 2_000, 64_000])).unwrap_or(300),
+            read_bytes: usize::try_from(chance.number(&[64, 1_000, 16_000])).unwrap_or(64),
+            trouble_us: chance.between(3, 9) * 1_000_000,
+            fault_every_us: chance.number(&[150_000, 400_000, 1_000_000]),
+            limits: Limits { lane_stall_us, ..limits(&mut chance, (tight, window)) },
+            metadata_ids: chance.one_in(2),
+            nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),
+            faults,
+        };
+        scenario.with_more(&mut Chance::new(seed, 3))
+    }
+
+    /// What only some worlds have.
+    fn with_more(mut self, chance: &mut Chance) -> Self {
+        let harsh = self.seed % 8 > 1;
+        if chance.one_in(3) {
+            self.workers = 2;
+            self.news_lost_in = if harsh { chance.number(&[0, 2, 8]) } else { 0 };
+        }
+        if chance.one_in(3) {
+            self.roles = usize::try_from(chance.between(2, 3)).unwrap_or(2);
+            if harsh && chance.one_in(2) {
+                self.faults.push(FaultKind::Withdraw);
+            }
+        }
+        self.lane_compression = chance.one_in(4).then_some(Compression::Lz4);
+        if chance.one_in(4) {
+            // From copies of all reads to copies of those that are late.
+            let trips = chance.number(&[1, 3, 10]);
+            self.limits.speculative_delay_us = self.latency_us * trips + 100;
+        }
+        if chance.one_in(6) && self.nodes > 1 {
+            self.centers = 2;
+            self.factor = self.factor.min(self.nodes / 2);
+            // Who joins may make it one of one data center only.
+            self.faults.retain(|kind| *kind != FaultKind::Replace);
+            let (after_ms, local_consistency) = (chance.between(100, 1_000), chance.one_in(4));
+            let remote_nodes_max = usize::try_from(chance.between(0, 2)).unwrap_or(1);
+            self.failover = FailoverSettings {
+                remote_nodes_max,
+                after_ms,
+                local_consistency,
+                local_nodes_max: 0,
+            };
+            if harsh {
+                self.faults.push(FaultKind::LocalDown);
+            }
+        }
+        if chance.one_in(5) {
+            self = self.with_large_rows(chance);
+        }
+        if chance.one_in(8) {
+            // A request and its answer, then a handshake, are done before a lane counts as unused.
+            let idle_us = chance.number(&[150_000, 400_000, 1_500_000]);
+            self.limits.lane_unused_us = idle_us + self.latency_us * 20;
+        }
+        let local = self.nodes.div_ceil(self.centers);
+        if chance.one_in(8) && local > 1 {
+            let some = usize::try_from(chance.number(&[1, 1, 2])).unwrap_or(1);
+            self.failover.local_nodes_max = some.min(local - 1);
+            if harsh {
+                self.faults.push(FaultKind::Kill);
+            }
+            if self.centers == 1 {
+                self.failover.after_ms = chance.between(100, 1_000);
+            }
+        }
+        self
+    }
+
+    /// Whether lanes lead to some nodes of our data center only.
+    pub(super) fn some_nodes(&self) -> bool {
+        self.failover.local_nodes_max > 0
+    }
+
+    /// Whether lanes are opened only when requests ask for them.
+    pub(super) fn on_demand(&self) -> bool {
+        self.limits.lane_unused_us > 0
+    }
+
+    /// So that a large answer takes some trips through the network, and not seconds.
+    fn with_large_rows(mut self, chance: &mut Chance) -> Self {
+        let pipe = chance.number(&[4_000, 64_000, 300_000]).max(self.latency_us * 4);
+        let read = chance.number(&[1_000, 16_000, 256_000]);
+        let unread = self.limits.client_backlog_bytes_max + 2 * LARGE_BYTES_MAX;
+        self.large = true;
+        self.pipe_bytes = usize::try_from(pipe).unwrap_or(64_000);
+        self.read_bytes = usize::try_from(read).unwrap_or(16_000);
+        self.limits.client_backlog_bytes_max = unread;
+        self.limits.request_timeout_us = self.limits.request_timeout_us.max(2_000_000);
+        self
+    }
+
+    /// Whether nothing goes wrong that an honest client could be told of.
+    #[must_use]
+    pub(crate) fn is_benign(&self) -> bool {
+        self.faults.iter().all(|kind| kind.is_benign())
+    }
+
+    /// Whether a kind of fault may happen.
+    pub(super) fn has(&self, kind: FaultKind) -> bool {
+        self.faults.contains(&kind)
+    }
+
+    /// One line about it.
+    #[must_use]
+    pub(crate) fn summary(&self) -> String {
+        format!(
+            "{} nodes × {} shards, RF {}, {} tablets, {} clients × {} requests, {} µs one way, \
+             {} B pipes, {} workers, {} roles, lanes {:?}, large rows: {}, lanes idle {} µs, {} nodes \
+             chosen, {} data centers, faults {:?}",
+            self.nodes,
+            self.shards,
+            self.factor,
+            self.tablets,
+            self.clients,
+            self.window,
+            self.latency_us,
+            self.pipe_bytes,
+            self.workers,
+            self.roles,
+            self.lane_compression,
+            self.large,
+            self.limits.lane_unused_us,
+            self.failover.local_nodes_max,
+            self.centers,
+            self.faults
+        )
+    }
+}
+
+/// Bounds that are met within seconds; `tight` ones all the time.
+fn limits(chance: &mut Chance, (tight, window): (bool, u64)) -> Limits {
+    let streams = if tight { chance.between(3, 12) } else { 256 };
+    // Apart from the streams: a lane of few streams never has a full outbox.
+    let high = if chance.one_in(2) { chance.number(&[300, 1_500]) } else { 32_000 };
+    Limits {
+        frame_body_bytes_max: 64 << 10,
+        client_in_flight_max: u32::try_from(chance.number(&[2, 6, 16, 64])).unwrap_or(2),
+        outbox_high_bytes: usize::try_from(high).unwrap_or(300),
+        outbox_low_bytes: usize::try_from(high / 4).unwrap_or(75),
+        // What a client that reads can have left unread, and little more.
+        client_backlog_bytes_max: usize::try_from(window * 200 + 500).unwrap_or(500),
+        lane_streams_max: u16::try_from(streams).unwrap_or(8),
+        lane_orphans_max: u32::try_from(streams / 2).unwrap_or(4),
+        lane_retained_bytes_max: if tight { 2_000 } else { 1 << 20 },
+        clients_max: 40,
+        catalog_bytes_max: if chance.one_in(4) { 3_000 } else { 1 << 20 },
+        tablets_max: 100_000,
+        keyspaces_max: 4,
+        request_timeout_us: chance.between(1, 4) * 1_000_000,
+        agreement_timeout_us: 3_000_000,
+        heartbeat_us: chance.number(&[0, 2_000_000, 10_000_000]),
+        heartbeat_timeout_us: 1_000_000,
+        ..Limits::default()
+    }
+}
