@@ -1,22 +1,36 @@
 //! shardlane: every CQL request on the ScyllaDB shard that owns its row.
 //!
-//! The folders, ground floor first; each imports only from floors below its own.
+//! The folders, lowest layer first; each imports only from layers below its own. Frames, notations and tokens are a
+//! crate of their own, `shardlane-cql`.
 
-pub mod flow; // bounds, and what waits
+pub mod collections; // data structures of the data path
 
-pub mod session; // one client connection: phases and local answers
+pub mod session; // one client connection: its phases and its login
 pub mod topology; // nodes, ring and tablets as one immutable picture
+
+pub mod facade; // the one node that clients see
 
 pub mod routing; // where a request goes, and why
 pub mod upstream; // one connection to one shard
 
 pub mod engine; // sessions on one side, lanes on the other
 
-pub mod net; // sockets, runtimes, the clock
+pub mod pool; // which lanes there should be, and when each is dialled
+
+pub mod platform; // the clock, files
 pub mod telemetry; // numbers and logs
+
+pub mod sockets; // sockets of a worker, and when they are ready
+pub mod tls; // certificates
+
+pub mod connect; // opens one connection to a node
+
+pub mod auth; // logins of clients, as the cluster judges them
+pub mod listen; // accepts clients
 
 pub mod admin; // the operator's pages
 pub mod control; // one watching connection → topology snapshots
+pub mod worker; // one thread: sockets, engine, pools
 
 pub mod config; // file → overrides → settings
 pub mod server; // put together, start, drain

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use shardlane::net::clock::now_ms;
+use shardlane::platform::clock::now_ms;
 use sim::cluster::options::ClusterOptions;
 use sim::listen::handle::SimHandle;
 use sim::listen::options::SimOptions;

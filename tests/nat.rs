@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use cql::proxy_header::ProxyHeader;
 use cql::token::shard::ShardId;
-use shardlane::net::lanes::dialling::dial::{Aim, DialSettings, Dialer, NodeTarget, ShardPort};
-use shardlane::net::lanes::dialling::dial_stats::PortVerdict;
-use shardlane::net::lanes::keeping::backoff::BackoffSettings;
-use shardlane::net::lanes::keeping::handshake_budget::NodeGate;
-use shardlane::net::lanes::keeping::lane_keeper::{LaneKeeper, LaneReport, keep};
-use shardlane::net::lanes::lane_set::LaneSet;
+use shardlane::connect::dial_stats::PortVerdict;
+use shardlane::connect::dialer::{Aim, DialSettings, Dialer};
+use shardlane::connect::handshake_budget::NodeGate;
+use shardlane::connect::pool_key::PoolKey;
+use shardlane::connect::pool_refiller::{LaneReport, PoolRefiller, keep};
+use shardlane::pool::backoff::BackoffSettings;
+use shardlane::pool::node_target::{NodeTarget, ShardPort};
 use shardlane::topology::id::NodeId;
 use sim::cluster::options::ClusterOptions;
 use sim::listen::handle::SimHandle;
@@ -52,7 +53,7 @@ fn dialer(proxy_protocol_port: Option<u16>) -> Dialer {
 
 /// The shard that each dialled shard came to.
 async fn dial_all(dialer: &Dialer, target: &NodeTarget, gate: &NodeGate) -> Vec<u16> {
-    let set = LaneSet::plain(None);
+    let set = PoolKey::plain(None);
     let first = dialer.open(target, gate, &set, (Aim::Any, 0)).await.unwrap();
     let (sharder, port) = (first.sharder.unwrap(), first.shard_aware_port.unwrap());
     let mut found = Vec::new();
@@ -84,11 +85,11 @@ async fn a_keeper_opens_each_shard_once_and_nothing_in_excess() {
     let gate = Arc::new(NodeGate::default());
     let (tell, mut reports) = mpsc::channel(4);
     let (_inputs, keeper_inputs) = mpsc::channel(4);
-    let keeper = LaneKeeper {
+    let keeper = PoolRefiller {
         dialer: Arc::new(dialer(Some(port))),
         target,
         gate: Arc::clone(&gate),
-        set: LaneSet::plain(None),
+        pool: PoolKey::plain(None),
         backoff: (BackoffSettings::default(), 1),
         first: None,
     };

@@ -1,12 +1,15 @@
 //! The pure folders of the product and nothing else: what stands between two system calls.
 
-#[path = "../../src/flow/mod.rs"]
-pub mod flow;
+#[path = "../../src/collections/mod.rs"]
+pub mod collections;
 
 #[path = "../../src/session/mod.rs"]
 pub mod session;
 #[path = "../../src/topology/mod.rs"]
 pub mod topology;
+
+#[path = "../../src/facade/mod.rs"]
+pub mod facade;
 
 #[path = "../../src/routing/mod.rs"]
 pub mod routing;

@@ -13,14 +13,14 @@ use cql::token::partitioner::Partitioner;
 use cql::token::shard::{ShardId, Sharder};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::{Engine, EngineSettings};
+use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::flow::limits::Limits;
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
 use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};
-use shardlane::upstream::lane::{LaneRoute, SetId};
+use shardlane::upstream::lane::{LaneRoute, PoolId};
 
 use crate::frames;
 use crate::variant::Variant;
@@ -95,7 +95,7 @@ impl Rig {
             let route = LaneRoute {
                 node,
                 shard,
-                set: SetId::PLAIN,
+                pool: PoolId::PLAIN,
                 lwt_mask: frames::LWT_MASK,
                 metadata_ids: false,
                 compression: None,
@@ -218,7 +218,7 @@ impl Rig {
             bytes += len;
         }
         assert_eq!(bytes, count * self.answer.len(), "each request is answered, whole");
-        assert!(self.engine.take_order().is_none());
+        assert!(self.engine.take_action().is_none());
         self.touched_clients = clients;
         self.answered += count as u64;
     }
@@ -278,7 +278,7 @@ impl Rig {
             let len = self.engine.client_output(client).unwrap().len();
             self.engine.on_client_sent(client, len);
         }
-        while self.engine.take_order().is_some() {}
+        while self.engine.take_action().is_some() {}
     }
 
     fn run(&mut self, act: impl FnOnce(&mut Engine)) {

@@ -16,13 +16,13 @@ use std::sync::{Arc, OnceLock};
 use cql::header::{HEADER_LEN, Header};
 use cql::opcode::Opcode;
 use cql::response::error::ErrorCode;
+use shardlane::engine::action::{Action, LearnedTablet, PeerMessage};
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::order::{LearnedTablet, News, Order};
 use shardlane::engine::pending::LaneKey;
-use shardlane::session::system_tables::Facade;
-use shardlane::upstream::lane::SetId;
+use shardlane::facade::system_tables::Facade;
+use shardlane::upstream::lane::PoolId;
 
-use self::clients::Asker;
+use self::clients::Origin;
 use self::input::Input;
 use self::logins::Logins;
 use self::nodes::Far;
@@ -47,9 +47,9 @@ const MARK: [u8; 16] = *b"\xf5row of request\xf5";
 
 struct World {
     rig: Rig,
-    askers: Vec<Asker>,
+    askers: Vec<Origin>,
     far: Vec<(LaneKey, Far)>,
-    sets: Vec<SetId>,
+    pools: Vec<PoolId>,
     numbers: u64,
     origin: BTreeMap<u64, (ClientKey, i16)>,
     ran: BTreeSet<u64>,
@@ -125,7 +125,7 @@ impl World {
             far: rig.lanes.iter().map(|lane| (*lane, Far::default())).collect(),
             rig,
             askers: Vec::new(),
-            sets: vec![SetId::PLAIN],
+            pools: vec![PoolId::PLAIN],
             numbers: 0,
             origin: BTreeMap::new(),
             ran: BTreeSet::new(),
@@ -172,8 +172,8 @@ impl World {
             11 => self.rig.pass_time(u64::from(input.short()) * 1000),
             12 => {
                 if self.askers.len() > 1 {
-                    let asker = self.askers.remove(input.below(self.askers.len()));
-                    self.rig.leave(asker.key);
+                    let origin = self.askers.remove(input.below(self.askers.len()));
+                    self.rig.leave(origin.key);
                 }
             }
             13 => {
@@ -198,7 +198,7 @@ impl World {
             return;
         };
         self.rig.clients.push(key);
-        self.askers.push(Asker {
+        self.askers.push(Origin {
             key,
             version,
             next: 0,
@@ -233,12 +233,12 @@ impl World {
             }
             2 => self.rig.input(|engine| engine.on_facade(real_facade())),
             3 => {
-                let set = self.sets[input.below(self.sets.len())];
+                let pool = self.pools[input.below(self.pools.len())];
                 let refusal = frames::frame((0x84, 0, 0), Opcode::Error, |out| {
                     out.extend_from_slice(&frames::error(ErrorCode::INVALID, "no keyspace"));
                 });
                 let refusal = (input.byte() & 1 == 0).then_some(refusal.as_slice());
-                self.rig.input(|engine| engine.on_set_failed(set, refusal));
+                self.rig.input(|engine| engine.on_set_failed(pool, refusal));
             }
             4 => {
                 let (first, last) = (i64::from(input.short()), i64::from(input.short()));
@@ -250,7 +250,7 @@ impl World {
                     last: last - 32_768,
                     replicas: replicas.collect(),
                 };
-                let news = News::Tablet(Arc::new(tablet));
+                let news = PeerMessage::Tablet(Arc::new(tablet));
                 self.rig.input(|engine| engine.on_news(news));
             }
             _ => {
@@ -264,10 +264,10 @@ impl World {
 
     /// Clients that are told to go get nothing more that counts.
     fn look_at_orders(&mut self) {
-        for order in &self.rig.orders {
-            if let Order::CloseClient(client) = order {
-                for asker in self.askers.iter_mut().filter(|asker| asker.key == *client) {
-                    asker.closing = true;
+        for order in &self.rig.actions {
+            if let Action::CloseClient(client) = order {
+                for origin in self.askers.iter_mut().filter(|origin| origin.key == *client) {
+                    origin.closing = true;
                 }
             }
         }
@@ -275,30 +275,30 @@ impl World {
 
     fn obey(&mut self) {
         self.take_logins();
-        for order in std::mem::take(&mut self.rig.orders) {
+        for order in std::mem::take(&mut self.rig.actions) {
             match order {
-                Order::OpenSet { set, .. } => self.sets.push(set),
-                Order::CloseSet(set) => {
-                    self.sets.retain(|known| *known != set);
-                    self.forget_home(set);
+                Action::OpenPool { pool, .. } => self.pools.push(pool),
+                Action::ClosePool(pool) => {
+                    self.pools.retain(|known| *known != pool);
+                    self.forget_home(pool);
                 }
-                Order::CloseLane(lane) => {
+                Action::CloseLane(lane) => {
                     self.far.retain(|(far, _)| *far != lane);
                     self.rig.lose(lane);
                 }
-                Order::CloseClient(client) => {
-                    if let Some(at) = self.askers.iter().position(|asker| asker.key == client) {
+                Action::CloseClient(client) => {
+                    if let Some(at) = self.askers.iter().position(|origin| origin.key == client) {
                         self.take_answers(at, usize::MAX);
                         self.askers.remove(at);
                     }
                     self.rig.leave(client);
                 }
-                Order::LogIn { .. }
-                | Order::CloseUnused(_)
-                | Order::OpenLane { .. }
-                | Order::ResumeClient(_)
-                | Order::Tell(_)
-                | Order::RefreshTopology => {}
+                Action::LogIn { .. }
+                | Action::CloseUnused(_)
+                | Action::OpenLane { .. }
+                | Action::ResumeClient(_)
+                | Action::Tell(_)
+                | Action::RefreshTopology => {}
             }
         }
         if self.askers.is_empty() {
@@ -318,7 +318,7 @@ impl World {
         let waiting = self
             .askers
             .iter()
-            .filter_map(|asker| self.rig.engine.client_output(asker.key).map(<[u8]>::len));
+            .filter_map(|origin| self.rig.engine.client_output(origin.key).map(<[u8]>::len));
         assert!(waiting.max().unwrap_or(0) <= BACKLOG_MAX + (1 << 17));
     }
 
@@ -335,9 +335,9 @@ impl World {
             self.look_at_orders();
             self.obey();
         }
-        for asker in &self.askers {
-            let owed = asker.asked != asker.answered && !asker.garbled && !asker.closing;
-            assert!(!owed, "asked {:?}, answered {:?}", asker.asked, asker.answered);
+        for origin in &self.askers {
+            let owed = origin.asked != origin.answered && !origin.garbled && !origin.closing;
+            assert!(!owed, "asked {:?}, answered {:?}", origin.asked, origin.answered);
         }
         self.rig.finish();
     }

@@ -10,13 +10,13 @@ use cql::header::{HEADER_LEN, Header};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
 use cql::request::auth_response::{self, Plain};
-use shardlane::net::lanes::credential::Credential;
-use shardlane::net::lanes::dialling::dial_error::DialError;
-use shardlane::net::lanes::dialling::extensions::Extensions;
-use shardlane::net::lanes::dialling::handshake::{Login, start_up};
-use shardlane::net::lanes::lane_set::LaneSet;
-use shardlane::net::logins::conversation::Conversation;
-use shardlane::net::logins::login_desk::LoginReport;
+use shardlane::auth::conversation::Conversation;
+use shardlane::auth::login_service::LoginReport;
+use shardlane::connect::credential::Credential;
+use shardlane::connect::dial_error::DialError;
+use shardlane::connect::extensions::Extensions;
+use shardlane::connect::handshake::{Login, start_up};
+use shardlane::connect::pool_key::PoolKey;
 use shardlane::session::sasl::SaslToken;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
@@ -80,18 +80,19 @@ struct Course {
 pub(crate) fn run(data: &[u8]) {
     tokens(data);
     let Some((&kind, from_node)) = data.split_first() else { return };
-    let course = greet(kind, from_node);
-    let asked: Vec<_> = course.sent.iter().map(Frame::opcode).collect();
+    let schedule = greet(kind, from_node);
+    let asked: Vec<_> = schedule.sent.iter().map(Frame::opcode).collect();
     assert_eq!(asked[0], Opcode::Startup);
     let logs_in = kind & 1 != 0;
-    let replies = replies(from_node, course.sent.len());
+    let replies = replies(from_node, schedule.sent.len());
     let mut answers = 0;
-    for (at, frame) in course.sent.iter().enumerate().skip(1) {
+    for (at, frame) in schedule.sent.iter().enumerate().skip(1) {
         match frame.opcode() {
             Opcode::AuthResponse => {
-                let asker = if answers == 0 { Opcode::Authenticate } else { Opcode::AuthChallenge };
+                let origin =
+                    if answers == 0 { Opcode::Authenticate } else { Opcode::AuthChallenge };
                 assert!(logs_in, "a token of nobody");
-                assert_eq!(replies[at - 1].0.opcode, asker.byte(), "nobody asked: {at}");
+                assert_eq!(replies[at - 1].0.opcode, origin.byte(), "nobody asked: {at}");
                 let expected = if answers == 0 { TOKEN.to_vec() } else { answer(answers - 1) };
                 assert_eq!(auth_response::read(&frame.body), Ok(Some(&expected[..])));
                 answers += 1;
@@ -101,14 +102,14 @@ pub(crate) fn run(data: &[u8]) {
         }
     }
     // Each challenge as it came, in its turn.
-    for (told, (header, body)) in course.challenges.iter().zip(replies.iter().skip(1)) {
+    for (told, (header, body)) in schedule.challenges.iter().zip(replies.iter().skip(1)) {
         if header.flags & 0x0f == 0 {
             let sent = Reader::new(body).bytes().expect("it was told");
             assert_eq!(told, sent.unwrap_or_default());
         }
     }
-    judge(&course, &replies, answers);
-    if let Err(error) = &course.outcome
+    judge(&schedule, &replies, answers);
+    if let Err(error) = &schedule.outcome
         && !String::from_utf8_lossy(from_node).contains(SECRET)
     {
         let shown = format!("{error} {error:?}");
@@ -117,8 +118,8 @@ pub(crate) fn run(data: &[u8]) {
 }
 
 /// Who is let in was let in by the node's word, which stays as it came.
-fn judge(course: &Course, replies: &[(Header, &[u8])], answers: usize) {
-    match &course.outcome {
+fn judge(schedule: &Course, replies: &[(Header, &[u8])], answers: usize) {
+    match &schedule.outcome {
         Ok(Some(login)) => {
             let (header, success) = replies[answers];
             assert_eq!(header.opcode, Opcode::AuthSuccess.byte());
@@ -142,8 +143,8 @@ fn greet(kind: u8, from_node: &[u8]) -> Course {
     let (answers, receiver) = mpsc::channel(1);
     let (reports, mut told) = mpsc::channel(1);
     let conversation = Conversation::new(7, reports, receiver, Arc::default());
-    let credential = Credential::in_conversation(SaslToken::new(TOKEN), conversation);
-    let set = LaneSet {
+    let credential = Credential::with_challenge(SaslToken::new(TOKEN), Box::new(conversation));
+    let pool = PoolKey {
         version: 3 + (kind >> 1 & 1),
         keyspace: (kind & 4 != 0).then(|| "k\"s".into()),
         credential: (kind & 1 != 0).then(|| Arc::new(credential)),
@@ -153,7 +154,7 @@ fn greet(kind: u8, from_node: &[u8]) -> Course {
     let mut challenges = Vec::new();
     let mut answers = Some(answers);
     let outcome = {
-        let mut greeting = pin!(start_up(&mut wire, Extensions::default(), &set));
+        let mut greeting = pin!(start_up(&mut wire, Extensions::default(), &pool));
         let mut context = Context::from_waker(Waker::noop());
         loop {
             if let Poll::Ready(outcome) = greeting.as_mut().poll(&mut context) {

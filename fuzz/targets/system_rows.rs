@@ -12,11 +12,11 @@ use cql::request::parameters::Parameters;
 use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 use shardlane::control::tables::server_tables::ServerTables;
-use shardlane::net::doors::listener::Bind;
+use shardlane::facade::statement_text::{self, StatementText};
+use shardlane::facade::system_select::SystemTable;
+use shardlane::facade::system_tables::{self, Facade};
+use shardlane::listen::listener::Bind;
 use shardlane::server::facade;
-use shardlane::session::statement_text::{self, StatementText};
-use shardlane::session::system_select::SystemTable;
-use shardlane::session::system_tables::{self, Facade};
 
 const LOCAL: &str = include_str!("../../tests/data/frames/rows_local_2026.txt");
 const PEERS: &str = include_str!("../../tests/data/frames/rows_peers_2026.txt");

@@ -19,8 +19,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::admin::page::{self, Page, Source};
-use crate::flow::seldom::Seldom;
-use crate::net::clock;
+use crate::platform::clock;
+use crate::platform::log_throttle::LogThrottle;
 
 /// Connections at one time: a scraper, a kubelet and some curious people. More wait in the backlog.
 const CONNECTIONS_MAX: usize = 128;
@@ -56,7 +56,7 @@ async fn serve_within<S: Source>(
 ) -> Infallible {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
-    let (mut kept, mut failures) = (spare(), Seldom::default());
+    let (mut kept, mut failures) = (spare(), LogThrottle::default());
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             unreachable!("nobody closes the semaphore");

@@ -9,7 +9,7 @@ use crate::cli::args::SettingsArgs;
 use crate::config::load;
 use crate::config::overrides::{Environment, Unknown, process_variables};
 use crate::config::settings::Settings;
-use crate::net::doors::listener::Bind;
+use crate::listen::listener::Bind;
 use crate::server::server::Server;
 use crate::server::signals::Signals;
 use crate::telemetry::logging;

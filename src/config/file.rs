@@ -30,7 +30,7 @@ struct File {
     limits: Option<Limits>,
     timeouts: Option<Timeouts>,
     retries: Option<Retries>,
-    lanes: Option<Lanes>,
+    lanes: Option<PoolLanes>,
     failover: Option<Failover>,
     compression: Option<Compression>,
     log: Option<Log>,
@@ -120,7 +120,7 @@ struct Compression {
 
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Lanes {
+struct PoolLanes {
     per: Option<String>,
     idle_close_s: Option<i64>,
     nodes_max: Option<i64>,

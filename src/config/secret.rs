@@ -5,7 +5,7 @@ use std::hint;
 use std::io;
 use std::path::Path;
 
-use crate::net::bounded_file;
+use crate::platform::bounded_file;
 
 /// A password. It is overwritten when dropped, and prints as asterisks.
 #[derive(Clone, Eq, PartialEq)]

@@ -4,15 +4,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::connect::dialer::DialSettings;
+use crate::connect::node_tls::NodeTlsSettings;
 use crate::control::reaching::contact_point::ContactPoint;
 use crate::control::tables::routes::Translation;
-use crate::flow::limits::Limits;
-use crate::net::doors::listener::Bind;
-use crate::net::failover::FailoverSettings;
-use crate::net::lanes::dialling::dial::DialSettings;
-use crate::net::lanes::keeping::backoff::BackoffSettings;
-use crate::net::tls::client_tls::ClientTlsSettings;
-use crate::net::tls::node_tls::NodeTlsSettings;
+use crate::engine::limits::Limits;
+use crate::listen::client_tls::ClientTlsSettings;
+use crate::listen::listener::Bind;
+use crate::pool::backoff::BackoffSettings;
+use crate::pool::failover::FailoverSettings;
 use crate::telemetry::logging::LogSettings;
 use cql::compression::Compression;
 

@@ -6,11 +6,11 @@ use rustls::pki_types::ServerName;
 
 use crate::config::reader::Reader;
 use crate::config::settings::Settings;
+use crate::connect::node_tls::{NodeTls, NodeTlsSettings};
 use crate::control::reaching::contact_point::ContactPoint;
-use crate::net::tls::client_tls::{ClientTls, ClientTlsSettings};
-use crate::net::tls::error::{Part, TlsError};
-use crate::net::tls::files::TlsFiles;
-use crate::net::tls::node_tls::{NodeTls, NodeTlsSettings};
+use crate::listen::client_tls::{ClientTls, ClientTlsSettings};
+use crate::tls::error::{Part, TlsError};
+use crate::tls::files::TlsFiles;
 
 const FILE: &str = "give the path of a PEM file";
 

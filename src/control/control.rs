@@ -14,15 +14,15 @@ use tracing::warn;
 
 use crate::control::agenda::AgendaSettings;
 use crate::control::error::{ControlError, chain};
-use crate::control::reaching::cure;
+use crate::control::reaching::hint;
 use crate::control::reaching::reach::{ReachSettings, Reached, reach};
-use crate::control::reaching::strangers;
-use crate::control::reaching::strangers::Home;
+use crate::control::reaching::unlisted;
+use crate::control::reaching::unlisted::KnownCluster;
 use crate::control::tables::publication::Publisher;
 use crate::control::tables::routes::{RouteSettings, Routes};
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
-use crate::net::clock::now_ms;
-use crate::net::lanes::keeping::backoff::{Backoff, BackoffSettings};
+use crate::platform::clock::now_ms;
+use crate::pool::backoff::{Backoff, BackoffSettings};
 
 /// No wait between rounds is longer: this is one connection a process, which may try more often
 /// than lanes do, and nothing goes right before it is there.
@@ -66,7 +66,7 @@ pub async fn run(
         let end = match reached.and_then(|reached| of_one_cluster(reached, &mut home)) {
             Ok(reached) => {
                 for (place, error) in &reached.failures {
-                    let fix = cure::of_control(error);
+                    let fix = hint::of_control(error);
                     warn!(place, error = chain(error), fix, "a contact point is of no use");
                 }
                 backoff.reset();
@@ -98,7 +98,7 @@ pub async fn run(
                 return;
             }
         } else {
-            let fix = cure::of_control(&error);
+            let fix = hint::of_control(&error);
             warn!(error = chain(&error), fix, round, "no connection to watch the cluster");
         }
         if watcher.reports.send(ControlReport::Failed(error)).await.is_err() {
@@ -121,14 +121,18 @@ pub async fn run(
 
 /// Refuses a node of another cluster than the first node's: to take its word would send requests
 /// to nodes that do not have the rows.
-fn of_one_cluster(reached: Reached, home: &mut Option<Home>) -> Result<Reached, ControlError> {
+fn of_one_cluster(
+    reached: Reached,
+    home: &mut Option<KnownCluster>,
+) -> Result<Reached, ControlError> {
     let Some(found) = reached.metadata.cluster_name.clone() else { return Ok(reached) };
     let address = reached.address;
-    let first = home.get_or_insert_with(|| Home { cluster: found.clone(), address }).clone();
+    let first =
+        home.get_or_insert_with(|| KnownCluster { cluster: found.clone(), address }).clone();
     if found == first.cluster {
         return Ok(reached);
     }
-    let Home { cluster: expected, address: home } = first;
+    let KnownCluster { cluster: expected, address: home } = first;
     Err(ControlError::OtherCluster { address, found, expected, home })
 }
 
@@ -143,7 +147,7 @@ async fn tell_authenticator(
 }
 
 /// How to look for contact points of other clusters, the first node's, and who looks.
-type Looks<'a> = (&'a ReachSettings, Home, &'a mut JoinSet<()>);
+type Looks<'a> = (&'a ReachSettings, KnownCluster, &'a mut JoinSet<()>);
 
 async fn watch(watcher: &mut Watcher, reached: Reached, looks: Option<Looks<'_>>) -> End {
     let Reached { address, mut connection, mut metadata, .. } = reached;
@@ -163,7 +167,7 @@ async fn watch(watcher: &mut Watcher, reached: Reached, looks: Option<Looks<'_>>
             let (reach, reports) = (reach.clone(), watcher.reports.clone());
             let cluster = Arc::clone(&news.snapshot);
             strangers.spawn(async move {
-                if let Some(error) = Box::pin(strangers::find(reach, &home, &cluster)).await {
+                if let Some(error) = Box::pin(unlisted::find(reach, &home, &cluster)).await {
                     // There is nobody to tell when nobody listens.
                     reports.send(ControlReport::Refused(error)).await.ok();
                 }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use thiserror::Error as ThisError;
 
-use crate::net::lanes::dialling::dial_error::DialError;
+use crate::connect::dial_error::DialError;
 use crate::topology::id::HostId;
 use cql::error::WireError;
 

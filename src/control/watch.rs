@@ -10,14 +10,14 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::Sender;
 use tokio::time::sleep;
 
+use crate::connect::dial_error::{DialError, Step};
 use crate::control::agenda::{Agenda, AgendaSettings, Due};
 use crate::control::error::ControlError;
 use crate::control::reaching::connection::Connection;
 use crate::control::tables::metadata;
 use crate::control::tables::publication::{Publication, Publisher};
 use crate::control::tables::routes::Routes;
-use crate::net::clock::now_ms;
-use crate::net::lanes::dialling::dial_error::{DialError, Step};
+use crate::platform::clock::now_ms;
 use crate::topology::id::NodeId;
 use cql::response::event::Event;
 

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
+use crate::collections::slab::Key;
 use crate::engine::pending::LaneKey;
-use crate::flow::slab::Key;
 use crate::session::session::Session;
-use crate::upstream::lane::SetId;
+use crate::upstream::lane::PoolId;
 
 /// Names a client.
 pub type ClientKey = Key<Client>;
@@ -18,9 +18,9 @@ pub struct Client {
     /// The address under which it reached us: the one node that it sees.
     pub local_address: SocketAddr,
     /// The plain lanes with its own rights; they never change once it has logged in.
-    pub home: SetId,
+    pub home: PoolId,
     /// The lanes of its keyspace, with the same rights.
-    pub set: SetId,
+    pub pool: PoolId,
     /// Set while the cluster looks at its login.
     pub login: Option<Box<PendingLogin>>,
     /// Its requests without an answer.
@@ -36,7 +36,7 @@ pub struct Client {
     /// Set while a request that is too long is passed over: until when its bytes must have come.
     pub passing_until_us: Option<u64>,
     /// Set once it left too much unread: it gets nothing more, not even the rest of a frame.
-    pub cut_off: bool,
+    pub disconnected: bool,
 }
 
 /// A login on its way.
@@ -57,8 +57,8 @@ impl Client {
         Self {
             session: Session::new(body_len_max),
             local_address,
-            home: SetId::PLAIN,
-            set: SetId::PLAIN,
+            home: PoolId::PLAIN,
+            pool: PoolId::PLAIN,
             login: None,
             in_flight: 0,
             touched: false,
@@ -66,7 +66,7 @@ impl Client {
             held_by: Vec::new(),
             switching: None,
             passing_until_us: None,
-            cut_off: false,
+            disconnected: false,
         }
     }
 }

@@ -11,32 +11,32 @@ use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::collections::slab::Slab;
+use crate::engine::action::Action;
 use crate::engine::answers::agreement::Agreement;
 use crate::engine::answers::learn::Unresolved;
 use crate::engine::answers::passing::Large;
 use crate::engine::answers::reprepare::Parked;
 use crate::engine::client::{Client, ClientKey};
-use crate::engine::field::Lanes;
+use crate::engine::homes::pools::Pools;
 use crate::engine::homes::remote::Remote;
-use crate::engine::homes::sets::Sets;
-use crate::engine::order::Order;
+use crate::engine::limits::Limits;
 use crate::engine::pending::{LaneKey, Pending};
+use crate::engine::pool_lanes::PoolLanes;
 use crate::engine::requests::local::LocalStatements;
 use crate::engine::requests::pages::Pages;
 use crate::engine::tally::Tally;
 use crate::engine::trouble::retry_budget::RetryBudget;
 use crate::engine::trouble::speculate::Speculation;
 use crate::engine::trouble::stall::Stalls;
-use crate::flow::limits::Limits;
-use crate::flow::slab::Slab;
+use crate::facade::system_tables::Facade;
 use crate::routing::catalog::Catalog;
 use crate::routing::router::Router;
 use crate::session::session::Phase;
-use crate::session::system_tables::Facade;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::tablet_map::TabletMap;
-use crate::upstream::lane::{Lane, SetId};
+use crate::upstream::lane::{Lane, PoolId};
 use cql::compression::Compression;
 use cql::token::shard::ShardId;
 
@@ -66,7 +66,7 @@ pub struct Engine {
     pub(super) settings: EngineSettings,
     pub(super) clients: Slab<Client>,
     pub(super) lanes: Slab<Lane<Pending>>,
-    pub(super) sets: Sets,
+    pub(super) pools: Pools,
     pub(super) local_rack: Vec<bool>,
     pub(super) remote: Remote,
     pub(super) router: Router,
@@ -87,7 +87,7 @@ pub struct Engine {
     pub(super) parked: HashMap<u64, Vec<Parked>>,
     pub(super) unresolved: VecDeque<Unresolved>,
     pub(super) stalls: Stalls,
-    pub(super) orders: VecDeque<Order>,
+    pub(super) actions: VecDeque<Action>,
     pub(super) tally: Tally,
     pub(super) now_us: u64,
     pub(super) numbers: u64,
@@ -108,7 +108,7 @@ impl Engine {
             settings,
             clients: Slab::default(),
             lanes: Slab::default(),
-            sets: Sets::default(),
+            pools: Pools::default(),
             local_rack: Vec::new(),
             remote: Remote::default(),
             router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
@@ -125,7 +125,7 @@ impl Engine {
             parked: HashMap::new(),
             unresolved: VecDeque::new(),
             stalls: Stalls::default(),
-            orders: VecDeque::new(),
+            actions: VecDeque::new(),
             tally: Tally::default(),
             now_us: 0,
             numbers: 0,
@@ -190,7 +190,7 @@ impl Engine {
         if !gone.held_by.is_empty() {
             self.forget_held(client);
         }
-        if gone.login.is_some() || gone.home != SetId::PLAIN {
+        if gone.login.is_some() || gone.home != PoolId::PLAIN {
             self.on_login_left(&gone);
         }
     }
@@ -212,7 +212,7 @@ impl Engine {
         if let Some(entry) = self.clients.get_mut(client) {
             entry.session.outbox.on_sent(count);
             if entry.paused {
-                self.reconsider(client);
+                self.resume_if_possible(client);
             }
         }
     }
@@ -261,8 +261,8 @@ impl Engine {
     }
 
     /// Hands out the next thing for the shell to do.
-    pub fn take_order(&mut self) -> Option<Order> {
-        self.orders.pop_front()
+    pub fn take_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
     }
 
     /// The numbers so far.
@@ -278,7 +278,7 @@ impl Engine {
 
     pub(super) fn touch_client(&mut self, client: ClientKey) {
         let Some(entry) = self.clients.get_mut(client) else { return };
-        if entry.cut_off {
+        if entry.disconnected {
             entry.session.outbox.on_sent(usize::MAX);
         } else if !mem::replace(&mut entry.touched, true) {
             self.touched_clients.push(client);
@@ -293,17 +293,25 @@ impl Engine {
         }
     }
 
-    /// The lanes of a set as the routing policy sees them, beside the router itself.
+    /// The lanes of a pool as the routing policy sees them, beside the router itself.
     #[inline]
-    pub(super) fn field(&mut self, set: SetId) -> (&mut Router, Lanes<'_>) {
-        let fleet = self.sets.fleet(set);
+    pub(super) fn field(&mut self, pool: PoolId) -> (&mut Router, PoolLanes<'_>) {
+        let lane_map = self.pools.lane_map(pool);
         let (lanes, local_rack) = (&self.lanes, &*self.local_rack);
         let missing = (self.settings.limits.lane_unused_us > 0).then_some(&self.missing);
         let some_nodes = self.settings.some_nodes;
         let (sticky, avoided) = (None, self.avoided);
         let stalled = &*self.stalls.nodes;
-        let lanes =
-            Lanes { fleet, lanes, local_rack, stalled, sticky, avoided, some_nodes, missing };
+        let lanes = PoolLanes {
+            lane_map,
+            lanes,
+            local_rack,
+            stalled,
+            sticky,
+            avoided,
+            some_nodes,
+            missing,
+        };
         (&mut self.router, lanes)
     }
 
@@ -331,7 +339,7 @@ impl Engine {
     }
 
     /// Lets a client be read again once nothing holds it up any more.
-    pub(super) fn reconsider(&mut self, client: ClientKey) {
+    pub(super) fn resume_if_possible(&mut self, client: ClientKey) {
         let limits = self.settings.limits;
         let Some(entry) = self.clients.get_mut(client) else { return };
         let free = entry.in_flight < limits.client_in_flight_max
@@ -340,12 +348,12 @@ impl Engine {
             && entry.session.outbox.waiting_len() <= limits.outbox_low_bytes;
         if entry.paused && free {
             entry.paused = false;
-            self.orders.push_back(Order::ResumeClient(client));
+            self.actions.push_back(Action::ResumeClient(client));
         }
     }
 
     /// Stops reading a client that has too much under way; [`Self::reconsider`] lets it go on.
-    pub(super) fn hold_up(&mut self, client: ClientKey) {
+    pub(super) fn pause_if_needed(&mut self, client: ClientKey) {
         let limits = self.settings.limits;
         let Some(entry) = self.clients.get_mut(client) else { return };
         entry.paused |= entry.in_flight >= limits.client_in_flight_max
@@ -358,17 +366,17 @@ impl Engine {
     ///
     /// Asked before an answer is added: one answer may be longer than the bound.
     #[inline]
-    pub(super) fn cuts_off(&mut self, client: ClientKey) -> bool {
+    pub(super) fn disconnects_if_unread(&mut self, client: ClientKey) -> bool {
         let backlog_max = self.settings.limits.client_backlog_bytes_max;
         let Some(entry) = self.clients.get_mut(client) else { return false };
-        if !entry.cut_off && entry.session.outbox.waiting_len() > backlog_max {
-            entry.cut_off = true;
+        if !entry.disconnected && entry.session.outbox.waiting_len() > backlog_max {
+            entry.disconnected = true;
             entry.session.phase = Phase::Closing;
             // What follows must not be taken for the rest of a frame that left by half.
             entry.session.outbox.on_sent(usize::MAX);
             self.tally.clients_cut_off += 1;
-            self.orders.push_back(Order::CloseClient(client));
+            self.actions.push_back(Action::CloseClient(client));
         }
-        self.clients.get(client).is_some_and(|entry| entry.cut_off)
+        self.clients.get(client).is_some_and(|entry| entry.disconnected)
     }
 }

@@ -1,11 +1,11 @@
 //! Requests in flight on a lane: who asked, and what is needed to ask again.
 
+use crate::collections::slab::Key;
 use crate::engine::client::ClientKey;
-use crate::flow::slab::Key;
 use crate::routing::catalog::StatementKey;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::Lane;
-use crate::upstream::lane::SetId;
+use crate::upstream::lane::PoolId;
 use cql::opcode::Opcode;
 
 /// Names a lane.
@@ -15,7 +15,7 @@ pub type LaneKey = Key<Lane<Pending>>;
 #[derive(Debug)]
 pub struct Pending {
     /// Who waits.
-    pub asker: Asker,
+    pub origin: Origin,
     /// What was asked.
     pub opcode: Opcode,
     /// Whether it may run twice without harm.
@@ -34,7 +34,7 @@ pub struct Pending {
 
 /// Who waits for an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Asker {
+pub enum Origin {
     /// A client, by its own stream id.
     Client {
         /// Who.
@@ -45,7 +45,7 @@ pub enum Asker {
         purpose: Purpose,
     },
     /// We ourselves.
-    Errand(Errand),
+    InternalRequest(InternalRequest),
 }
 
 /// What the answer to a client's request is looked at for, besides delivery.
@@ -53,13 +53,13 @@ pub enum Asker {
 pub enum Purpose {
     /// Nothing special.
     Forward,
-    /// A `USE`: on success the client's lanes are those of the set.
-    Use(SetId),
+    /// A `USE`: on success the client's lanes are those of the pool.
+    Use(PoolId),
 }
 
 /// What we ask a node for ourselves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Errand {
+pub enum InternalRequest {
     /// Prepare a statement that the node forgot; the parked request of this number goes on then.
     Reprepare(u64),
     /// A sign of life.

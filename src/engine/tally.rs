@@ -1,6 +1,6 @@
 //! Numbers of one engine: plain integers, written by one thread, folded when somebody asks.
 
-use crate::flow::histogram::Histogram;
+use crate::collections::histogram::Histogram;
 use crate::routing::decision::Reason;
 use crate::topology::table::TableId;
 use cql::compression::Compression;
@@ -43,7 +43,7 @@ impl Outcome {
 /// Requests by what they ask.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
-pub enum Ask {
+pub enum RequestKind {
     /// QUERY.
     Query,
     /// PREPARE.
@@ -56,7 +56,7 @@ pub enum Ask {
     Session,
 }
 
-impl Ask {
+impl RequestKind {
     /// All kinds, in the order of their numbers.
     pub const ALL: [Self; 5] =
         [Self::Query, Self::Prepare, Self::Execute, Self::Batch, Self::Session];
@@ -110,9 +110,9 @@ pub struct Feedback {
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Requests received, by what they ask.
-    pub received: [u64; Ask::ALL.len()],
+    pub received: [u64; RequestKind::ALL.len()],
     /// Requests ended, by what they asked and how.
-    pub ended: [[u64; Outcome::ALL.len()]; Ask::ALL.len()],
+    pub ended: [[u64; Outcome::ALL.len()]; RequestKind::ALL.len()],
     /// Decisions by reason.
     pub routing: [u64; Reason::ALL.len()],
     /// The server's word on tablet tables, by table number.
@@ -182,7 +182,7 @@ impl Tally {
 
     /// Counts a request that came in.
     #[inline]
-    pub fn on_received(&mut self, ask: Ask) {
+    pub fn on_received(&mut self, ask: RequestKind) {
         if let Some(cell) = self.received.get_mut(usize::from(ask as u8)) {
             *cell += 1;
         }
@@ -190,7 +190,7 @@ impl Tally {
 
     /// Counts a request that ended.
     #[inline]
-    pub fn on_ended(&mut self, ask: Ask, outcome: Outcome) {
+    pub fn on_ended(&mut self, ask: RequestKind, outcome: Outcome) {
         let row = self.ended.get_mut(usize::from(ask as u8));
         if let Some(cell) = row.and_then(|row| row.get_mut(usize::from(outcome as u8))) {
             *cell += 1;

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::flow::slab::Key;
-use crate::flow::slab::Slab;
+use crate::collections::slab::Key;
+use crate::collections::slab::Slab;
 use crate::routing::statement::{Entry, Statement};
 use crate::topology::table::TableId;
 

@@ -5,7 +5,7 @@ use crate::topology::id::NodeId;
 use cql::token::shard::{ShardId, Sharder};
 
 /// What the policy asks about lanes; only lanes of the local data center are in the field.
-pub trait Field {
+pub trait LaneView {
     /// Names a lane.
     type Lane: Copy;
 
@@ -61,7 +61,7 @@ pub enum Order {
 }
 
 /// Chooses a lane among `replicas`; `None` when there is no lane at all.
-pub fn choose<F: Field>(
+pub fn choose<F: LaneView>(
     field: &F,
     replicas: &(impl Iterator<Item = (NodeId, ShardId)> + Clone),
     order: Order,
@@ -104,7 +104,7 @@ pub fn choose<F: Field>(
 }
 
 /// Chooses the least busy lane of all.
-pub fn any<F: Field>(field: &F, order: Order, reason: Reason) -> Option<Decision<F::Lane>> {
+pub fn any<F: LaneView>(field: &F, order: Order, reason: Reason) -> Option<Decision<F::Lane>> {
     let turn = match order {
         Order::LeastBusy { turn } => turn,
         Order::Fixed => 0,
@@ -113,7 +113,7 @@ pub fn any<F: Field>(field: &F, order: Order, reason: Reason) -> Option<Decision
 }
 
 #[inline]
-fn least_busy<F: Field>(
+fn least_busy<F: LaneView>(
     field: &F,
     replicas: impl Iterator<Item = (NodeId, ShardId)> + Clone,
     turn: usize,
@@ -138,7 +138,7 @@ fn least_busy<F: Field>(
 }
 
 #[inline]
-fn lane_of<F: Field>(field: &F, node: NodeId, shard: ShardId) -> Option<(F::Lane, usize)> {
+fn lane_of<F: LaneView>(field: &F, node: NodeId, shard: ShardId) -> Option<(F::Lane, usize)> {
     let lane = field.lane(node, shard);
     if lane.is_none() {
         field.on_passed_over(node, shard);
@@ -161,9 +161,9 @@ mod tests {
     use super::*;
 
     /// Lanes by node: load, local rack. Every lane stands at shard 0.
-    struct Lanes(Vec<(u16, Option<usize>, bool)>);
+    struct PoolLanes(Vec<(u16, Option<usize>, bool)>);
 
-    impl Field for Lanes {
+    impl LaneView for PoolLanes {
         type Lane = u16;
 
         fn lane(&self, node: NodeId, shard: ShardId) -> Option<(u16, usize)> {
@@ -189,7 +189,7 @@ mod tests {
         }
     }
 
-    fn pick(lanes: &Lanes, replicas: &[(u16, u16)], order: Order) -> Option<(u16, Reason)> {
+    fn pick(lanes: &PoolLanes, replicas: &[(u16, u16)], order: Order) -> Option<(u16, Reason)> {
         let replicas = replicas.iter().map(|(node, shard)| (NodeId(*node), ShardId(*shard)));
         let decision = choose(lanes, &replicas, order, Reason::TabletReplica)?;
         Some((decision.lane, decision.reason))
@@ -199,14 +199,14 @@ mod tests {
 
     #[test]
     fn the_local_rack_comes_before_the_less_busy() {
-        let lanes = Lanes(vec![(1, Some(0), false), (2, Some(9), true), (3, Some(4), true)]);
+        let lanes = PoolLanes(vec![(1, Some(0), false), (2, Some(9), true), (3, Some(4), true)]);
         let replicas = [(1, 0), (2, 0), (3, 0)];
         assert_eq!(pick(&lanes, &replicas, TURN), Some((3, Reason::TabletReplica)));
     }
 
     #[test]
     fn equally_busy_replicas_take_turns() {
-        let lanes = Lanes(vec![(1, Some(0), false), (2, Some(0), false)]);
+        let lanes = PoolLanes(vec![(1, Some(0), false), (2, Some(0), false)]);
         let one = pick(&lanes, &[(1, 0), (2, 0)], Order::LeastBusy { turn: 0 });
         let other = pick(&lanes, &[(1, 0), (2, 0)], Order::LeastBusy { turn: 1 });
         assert_ne!(one, other);
@@ -214,16 +214,16 @@ mod tests {
 
     #[test]
     fn a_light_weight_transaction_goes_to_the_first_that_is_up() {
-        let lanes = Lanes(vec![(1, None, true), (2, Some(9), false), (3, Some(0), true)]);
+        let lanes = PoolLanes(vec![(1, None, true), (2, Some(9), false), (3, Some(0), true)]);
         let chosen = pick(&lanes, &[(1, 0), (2, 0), (3, 0)], Order::Fixed);
         assert_eq!(chosen, Some((2, Reason::LwtPrimary)));
     }
 
     #[test]
     fn a_missing_shard_falls_back_to_its_node_then_to_any() {
-        let lanes = Lanes(vec![(1, Some(0), false), (2, Some(0), false)]);
+        let lanes = PoolLanes(vec![(1, Some(0), false), (2, Some(0), false)]);
         assert_eq!(pick(&lanes, &[(2, 7)], TURN), Some((2, Reason::ShardDown)));
         assert_eq!(pick(&lanes, &[(9, 0)], TURN), Some((1, Reason::ReplicaDown)));
-        assert_eq!(pick(&Lanes(Vec::new()), &[(1, 0)], TURN), None);
+        assert_eq!(pick(&PoolLanes(Vec::new()), &[(1, 0)], TURN), None);
     }
 }

@@ -7,7 +7,7 @@ use crate::routing::catalog::Catalog;
 use crate::routing::catalog::StatementKey;
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::policy;
-use crate::routing::policy::{Field, Order};
+use crate::routing::policy::{LaneView, Order};
 use crate::routing::statement::Entry;
 use crate::routing::table_routes::{Finder, TableRoutes};
 use crate::topology::snapshot::Snapshot;
@@ -98,7 +98,7 @@ impl Router {
     }
 
     /// Routes an EXECUTE.
-    pub fn execute<F: Field>(&mut self, execute: &Execute<'_>, field: &F) -> Routed<F::Lane> {
+    pub fn execute<F: LaneView>(&mut self, execute: &Execute<'_>, field: &F) -> Routed<F::Lane> {
         let Some((key, entry)) = self.catalog.find(execute.id) else {
             return Routed {
                 decision: self.anywhere(field, Reason::UnknownStatement),
@@ -156,7 +156,11 @@ impl Router {
     }
 
     /// Routes a BATCH by its first child that names one partition.
-    pub fn batch<F: Field>(&mut self, place: &BatchPlace, field: &F) -> Option<Decision<F::Lane>> {
+    pub fn batch<F: LaneView>(
+        &mut self,
+        place: &BatchPlace,
+        field: &F,
+    ) -> Option<Decision<F::Lane>> {
         match &place.found {
             Some(found) => self.decide(found, place.lwt, field),
             None => self.anywhere(field, Reason::UnroutableBatch),
@@ -164,7 +168,11 @@ impl Router {
     }
 
     /// Sends a request to the least busy lane, for `reason`.
-    pub fn anywhere<F: Field>(&mut self, field: &F, reason: Reason) -> Option<Decision<F::Lane>> {
+    pub fn anywhere<F: LaneView>(
+        &mut self,
+        field: &F,
+        reason: Reason,
+    ) -> Option<Decision<F::Lane>> {
         let order = self.next_turn();
         policy::any(field, order, reason)
     }
@@ -191,7 +199,7 @@ impl Router {
         }
     }
 
-    fn decide<F: Field>(
+    fn decide<F: LaneView>(
         &mut self,
         place: &Place,
         fixed: bool,

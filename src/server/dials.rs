@@ -1,7 +1,7 @@
 //! From the dialler's counters to what telemetry tells of them.
 
-use crate::net::lanes::dialling::dial_stats::{DialCounts, PortVerdict};
-use crate::net::lanes::keeping::handshake_budget::HandshakeBudget;
+use crate::connect::dial_stats::{DialCounts, PortVerdict};
+use crate::connect::handshake_budget::HandshakeBudget;
 use crate::telemetry::report::DialReport;
 use crate::topology::id::NodeId;
 

@@ -1,11 +1,11 @@
 //! The one node that clients see, made of the node that we watch.
 
 use crate::control::tables::server_tables::ServerTables;
-use crate::net::doors::listener::Bind;
-use crate::session::system_tables::{Facade, LocalColumn};
+use crate::facade::system_tables::{Facade, LocalColumn};
+use crate::listen::listener::Bind;
 use cql::column_type::ColumnType;
 
-/// All but `tokens`, which is a set.
+/// All but `tokens`, which is a pool.
 const PEERS_V2: [(&str, ColumnType); 11] = [
     ("peer", ColumnType::Inet),
     ("peer_port", ColumnType::Int),

@@ -1,7 +1,6 @@
 //! Put together, start, drain.
 
-pub mod choice;
-pub mod crew;
+pub mod assemble;
 pub mod dials;
 pub mod drain;
 pub mod facade;
@@ -10,5 +9,5 @@ pub mod rotation;
 pub mod secrets;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod server;
-pub mod settings;
 pub mod signals;
+pub mod workers;

@@ -10,19 +10,19 @@ use tokio::sync::oneshot;
 
 use crate::admin::page::Source;
 use crate::admin::readiness::{Readiness, State};
+use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::error::{ControlError, chain};
 use crate::control::watch::ControlReport;
-use crate::flow::limits::Limits;
-use crate::net::command::Command;
-use crate::net::lanes::keeping::handshake_budget::HandshakeBudget;
-use crate::server::choice::Choice;
-use crate::server::crew;
+use crate::engine::limits::Limits;
+use crate::pool::node_choice::NodeChoice;
 use crate::server::dials;
 use crate::server::rotation::Tls;
+use crate::server::workers;
 use crate::telemetry::exporter;
 use crate::telemetry::logging;
 use crate::telemetry::report::{ClusterReport, WorkerReport};
 use crate::topology::snapshot::Snapshot;
+use crate::worker::command::Command;
 
 /// The source of the pages. Its locks are never held across a wait, nor taken on the road.
 #[derive(Debug)]
@@ -94,10 +94,13 @@ impl Pages {
                 let mut snapshot = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
                 *snapshot = Arc::clone(&publication.snapshot);
                 drop(snapshot);
-                self.not_started_since(&if crew::local_targets(publication, &Choice::default())
-                    .is_empty()
+                self.not_started_since(&if workers::local_targets(
+                    publication,
+                    &NodeChoice::default(),
+                )
+                .is_empty()
                 {
-                    crew::no_local_node(publication)
+                    workers::no_local_node(publication)
                 } else {
                     "no connection to a node is ready yet".to_owned()
                 });

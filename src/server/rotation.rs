@@ -7,11 +7,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::config::settings::Settings;
-use crate::net::tls::client_tls::ClientTls;
-use crate::net::tls::error::TlsError;
-use crate::net::tls::node_tls::NodeTls;
-use crate::net::tls::rotated::{Look, Rotated, RotationCounts};
+use crate::connect::node_tls::NodeTls;
+use crate::listen::client_tls::ClientTls;
 use crate::telemetry::report::{RotationReport, TlsReport};
+use crate::tls::error::TlsError;
+use crate::tls::rotated::{Look, Rotated, RotationCounts};
 
 /// TLS on both sides, as far as it is wanted. Cheap to clone: everybody shares one.
 #[derive(Clone, Debug, Default)]

@@ -7,8 +7,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::config::settings::Settings;
-use crate::net::lanes::credential::Credential;
-use crate::server::settings;
+use crate::connect::credential::Credential;
+use crate::server::assemble;
 
 /// What a look at the file found.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -46,7 +46,7 @@ pub async fn follow(settings: Settings, credential: Arc<Credential>) {
 }
 
 fn look(settings: &Settings, credential: &Credential) -> Look {
-    match settings::secret_token(settings) {
+    match assemble::secret_token(settings) {
         Ok(Some(token)) if token != credential.token() => {
             credential.replace(token);
             Look::Changed
@@ -73,7 +73,7 @@ mod tests {
             password_file: Some(path.clone()),
             ..Settings::default()
         };
-        let credential = settings::credential(&settings).unwrap().unwrap();
+        let credential = assemble::credential(&settings).unwrap().unwrap();
         assert_eq!(look(&settings, &credential), Look::Same);
         fs::write(&path, "new\n").unwrap();
         assert_eq!(look(&settings, &credential), Look::Changed);

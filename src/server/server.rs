@@ -16,25 +16,25 @@ use tokio::time::sleep;
 
 use crate::admin::http;
 use crate::config::settings::{AuthMode, Settings};
+use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::control;
 use crate::control::error::{ControlError, chain};
-use crate::control::reaching::cure;
+use crate::control::reaching::hint;
 use crate::control::watch::{ControlReport, ControlRequest};
-use crate::net::clock;
-use crate::net::command::{Command, WorkerEvent};
-use crate::net::doors::listener;
-use crate::net::doors::listener::{Accepted, Bind, Doors};
-use crate::net::lanes::keeping::handshake_budget::HandshakeBudget;
-use crate::net::tls::error::TlsError;
-use crate::net::worker::Worker;
-use crate::server::choice::Choice;
-use crate::server::crew::Crew;
+use crate::listen::listener;
+use crate::listen::listener::{Accepted, Bind, Listeners};
+use crate::platform::clock;
+use crate::pool::node_choice::NodeChoice;
+use crate::server::assemble;
 use crate::server::drain::{Drain, Phase};
 use crate::server::pages::Pages;
 use crate::server::rotation::Tls;
 use crate::server::secrets;
-use crate::server::settings;
+use crate::server::workers::Workers;
+use crate::tls::error::TlsError;
 use crate::topology::snapshot::Snapshot;
+use crate::worker::command::{Command, WorkerEvent};
+use crate::worker::worker::Worker;
 
 /// Messages of the control connection, and of workers, that may wait.
 const MESSAGES: usize = 1024;
@@ -64,7 +64,7 @@ pub enum ServerError {
     #[error("TLS is not possible: {0}")]
     Tls(#[from] TlsError),
     /// The contact points cannot be meant so.
-    #[error("{}; {}", chain(.0), cure::of_control(.0))]
+    #[error("{}; {}", chain(.0), hint::of_control(.0))]
     ContactPoints(ControlError),
     /// A thread could not be started.
     #[error("cannot start a worker: {0}")]
@@ -74,8 +74,8 @@ pub enum ServerError {
 /// A server that is bound and has its workers, and serves nobody yet.
 #[derive(Debug)]
 pub struct Server {
-    crew: Crew,
-    doors: Doors,
+    workers: Workers,
+    doors: Listeners,
     tls: Tls,
     admin: TcpListener,
     pages: Arc<Pages>,
@@ -94,16 +94,16 @@ impl Server {
         let failed = |setting, (address, error)| ServerError::Bind { setting, address, error };
         let admin = listener::bind(settings.admin)
             .map_err(|error| failed("admin", (Bind::Tcp(settings.admin), error)))?;
-        let doors = Doors::bind(&settings.bind, settings.bind_mode)
+        let doors = Listeners::bind(&settings.bind, settings.bind_mode)
             .map_err(|error| failed("bind", error))?;
-        let credential = settings::credential(settings).map_err(|error| {
+        let credential = assemble::credential(settings).map_err(|error| {
             let file = settings.password_file.clone().unwrap_or_default();
             ServerError::Password { file: file.display().to_string(), error }
         })?;
         let is_service = settings.auth_mode() == AuthMode::Service;
         let seed = RandomState::new().build_hasher().finish();
         let budget = Arc::new(HandshakeBudget::default());
-        let logins = settings::logins(settings, &tls);
+        let logins = assemble::logins(settings, &tls);
         if let Some(credential) = &credential {
             tokio::spawn(secrets::follow(settings.clone(), Arc::clone(credential)));
         }
@@ -112,26 +112,27 @@ impl Server {
         for number in 0..settings.workers {
             let own_seed = seed.wrapping_add(1 + u64::try_from(number).unwrap_or(0));
             let rights = credential.clone().filter(|_| is_service);
-            let desk = settings::desk(settings, rights, (&tls, &budget, &logins), own_seed);
-            let engine = settings::engine(settings);
+            let pool_manager =
+                assemble::pool_manager(settings, rights, (&tls, &budget, &logins), own_seed);
+            let engine = assemble::engine(settings);
             let snapshot = Arc::new(Snapshot::default());
-            let worker = Worker::start(number, engine, desk, snapshot, to_server.clone());
+            let worker = Worker::start(number, engine, pool_manager, snapshot, to_server.clone());
             workers.push(worker.map_err(ServerError::Worker)?);
         }
         let remote_nodes_max = settings.failover.remote_nodes_max;
-        let choice = Choice { rack: settings.rack.clone(), remote_nodes_max, seed };
+        let choice = NodeChoice { rack: settings.rack.clone(), remote_nodes_max, seed };
         let bind = settings.bind.first().cloned().unwrap_or(Bind::Tcp(settings.admin));
-        let crew = Crew::new(workers, bind, tls.clients.clone(), choice);
-        let pages = Pages::new(crew.commands(), budget, settings.limits, tls.clone());
+        let workers = Workers::new(workers, bind, tls.clients.clone(), choice);
+        let pages = Pages::new(workers.commands(), budget, settings.limits, tls.clone());
         let pages = Arc::new(pages);
         let (ask, requests) = mpsc::channel(MESSAGES);
         let (tell, reports) = mpsc::channel(MESSAGES);
-        let mut control = settings::control(settings, credential, &tls, seed);
+        let mut control = assemble::control(settings, credential, &tls, seed);
         control.reach.own = tcp_addresses(&doors.binds()).collect();
         control.reach.book = (!is_service).then(|| Arc::clone(&logins.book));
         tokio::spawn(control::run(control, requests, tell));
         Ok(Self {
-            crew,
+            workers,
             doors,
             tls,
             admin,
@@ -164,14 +165,14 @@ impl Server {
     /// How to ask each worker for its numbers, for who has started the server in its own process.
     #[must_use]
     pub fn workers(&self) -> Vec<Sender<Command>> {
-        self.crew.commands()
+        self.workers.commands()
     }
 
     /// Serves until `stop` hands out its first message, then drains; a second one ends that. It
     /// stops by itself, and fails, when contact points turn out to lead to several clusters, or to
     /// nothing but proxies.
     pub async fn serve(self, mut stop: Receiver<()>) -> Result<(), ServerError> {
-        let Self { mut crew, doors, admin, pages, control, mut events, patience_us, .. } = self;
+        let Self { mut workers, doors, admin, pages, control, mut events, patience_us, .. } = self;
         let mut doors = Some(doors);
         let (ask, mut reports) = control;
         let probes = tokio::spawn(http::serve(admin, Arc::clone(&pages)));
@@ -189,28 +190,28 @@ impl Server {
             }
             let rest = drain.deadline_us().map(|at| at.saturating_sub(clock::now_us()));
             tokio::select! {
-                _ = stop.recv() => end(&mut drain, &pages, &crew).await,
+                _ = stop.recv() => end(&mut drain, &pages, &workers).await,
                 client = next_client(&mut doors), if serving && open => {
-                    crew.hand_out(client).await;
+                    workers.hand_out(client).await;
                 }
                 Some(report) = reports.recv() => {
                     pages.on_control(&report);
                     open |= matches!(report, ControlReport::Authenticator { class: Some(_), .. });
-                    if let Some(error) = crew.on_control(report).await {
-                        let fix = cure::of_control(&error);
+                    if let Some(error) = workers.on_control(report).await {
+                        let fix = hint::of_control(&error);
                         tracing::error!(error = chain(&error), fix, "stopping: see contact_points");
                         refused = Some(error);
                         if serving {
-                            end(&mut drain, &pages, &crew).await;
+                            end(&mut drain, &pages, &workers).await;
                         }
                     }
                 }
                 Some(event) = events.recv() => match event {
-                    WorkerEvent::Lanes(worker, up) => {
+                    WorkerEvent::PoolLanes(worker, up) => {
                         open |= up;
                         pages.on_lanes(worker, up);
                     }
-                    WorkerEvent::News(from, news) => crew.pass_on(from, &news).await,
+                    WorkerEvent::PeerMessage(from, news) => workers.pass_on(from, &news).await,
                     WorkerEvent::RefreshTopology => {
                         // A full queue means that it will look again anyway.
                         ask.try_send(ControlRequest::Refresh).ok();
@@ -220,7 +221,7 @@ impl Server {
                     }
                 },
                 () = &mut patience, if !open => open = true,
-                () = crew.ended(), if !serving => {
+                () = workers.ended(), if !serving => {
                     drain.on_idle(clock::now_us());
                     drain.on_closed();
                 }
@@ -238,7 +239,7 @@ impl Server {
 }
 
 /// The next client; nobody comes through doors that are gone.
-async fn next_client(doors: &mut Option<Doors>) -> Accepted {
+async fn next_client(doors: &mut Option<Listeners>) -> Accepted {
     match doors {
         Some(doors) => doors.accept().await,
         None => pending().await,
@@ -246,11 +247,11 @@ async fn next_client(doors: &mut Option<Doors>) -> Accepted {
 }
 
 /// Takes a step to the end.
-async fn end(drain: &mut Drain, pages: &Pages, crew: &Crew) {
+async fn end(drain: &mut Drain, pages: &Pages, workers: &Workers) {
     drain.on_signal(clock::now_us());
     pages.on_draining();
     if let Some(until_us) = drain.deadline_us() {
-        crew.tell_all(|| Command::Drain { until_us }).await;
+        workers.tell_all(|| Command::Drain { until_us }).await;
     }
 }
 

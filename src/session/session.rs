@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::flow::outbox::Outbox;
+use crate::collections::outbox::Outbox;
 use cql::compression::Compression;
 use cql::decoder::FrameCutter;
 

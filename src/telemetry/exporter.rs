@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 
+use crate::collections::histogram::Histogram;
 use crate::engine::gauges::{Gauges, LaneGauges};
-use crate::engine::tally::{Ask, Feedback, Outcome, Tally};
-use crate::flow::histogram::Histogram;
-use crate::flow::limits::Limits;
+use crate::engine::limits::Limits;
+use crate::engine::tally::{Feedback, Outcome, RequestKind, Tally};
 use crate::routing::decision::Reason;
 use crate::telemetry::family::{Buckets, Families};
 use crate::telemetry::names;
@@ -45,12 +45,12 @@ pub fn render(workers: &[WorkerReport], cluster: &ClusterReport) -> Result<Strin
 }
 
 fn add_requests(families: &mut Families, workers: &[WorkerReport]) {
-    let received = Ask::ALL.into_iter().enumerate().map(|(ask, label)| {
+    let received = RequestKind::ALL.into_iter().enumerate().map(|(ask, label)| {
         let count = total(workers, |tally| tally.received.get(ask).copied().unwrap_or(0));
         (vec![label.label().to_owned()], count)
     });
     families.numbers(&names::REQUESTS_RECEIVED, received);
-    let ended = Ask::ALL.into_iter().enumerate().flat_map(|(ask, asked)| {
+    let ended = RequestKind::ALL.into_iter().enumerate().flat_map(|(ask, asked)| {
         Outcome::ALL.into_iter().enumerate().map(move |(outcome, how)| {
             let labels = vec![asked.label().to_owned(), how.label().to_owned()];
             let cell = |tally: &Tally| tally.ended.get(ask)?.get(outcome).copied();

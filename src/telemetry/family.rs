@@ -3,7 +3,7 @@
 use prometheus::TextEncoder;
 use prometheus::proto::{self, LabelPair, MetricFamily, MetricType};
 
-use crate::flow::histogram::Histogram;
+use crate::collections::histogram::Histogram;
 use crate::telemetry::metric::{Kind, Metric};
 
 /// Bounds of a histogram's buckets: powers of two, at which our own histogram is exact.

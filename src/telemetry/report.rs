@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::engine::gauges::Gauges;
+use crate::engine::limits::Limits;
 use crate::engine::tally::Tally;
-use crate::flow::limits::Limits;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 

@@ -1,6 +1,6 @@
 //! One lane: what is in flight to one shard, and the bytes on their way there.
 
-use crate::flow::outbox::Outbox;
+use crate::collections::outbox::Outbox;
 use crate::topology::id::NodeId;
 use crate::upstream::stream_ids::StreamIds;
 use cql::compression::Compression;
@@ -9,9 +9,9 @@ use cql::token::shard::ShardId;
 
 /// Lanes of one kind: those without a keyspace, or those that said `USE` of one.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct SetId(pub u16);
+pub struct PoolId(pub u16);
 
-impl SetId {
+impl PoolId {
     /// The lanes that never said `USE`, and that every client may take.
     pub const PLAIN: Self = Self(0);
     /// No lanes at all: where a client stands that has no rights.
@@ -30,7 +30,7 @@ pub struct LaneRoute {
     /// The shard that its SUPPORTED named.
     pub shard: ShardId,
     /// Its keyspace.
-    pub set: SetId,
+    pub pool: PoolId,
     /// Bit of the bind metadata flags that marks a light-weight transaction; 0 when not agreed.
     pub lwt_mask: u32,
     /// Whether prepared statements and rows name their result metadata by an id.
@@ -45,7 +45,7 @@ pub struct Lane<W> {
     /// Where it leads.
     pub route: LaneRoute,
     /// The plain lanes with the same rights: only clients with this home may send on it.
-    pub home: SetId,
+    pub home: PoolId,
     /// Requests in flight.
     pub ids: StreamIds<W>,
     /// Bytes on their way to the shard.
@@ -78,7 +78,7 @@ impl<W> Lane<W> {
     pub fn new(route: LaneRoute, streams_max: u16) -> Self {
         Self {
             route,
-            home: SetId::NOWHERE,
+            home: PoolId::NOWHERE,
             ids: StreamIds::new(streams_max),
             outbox: Outbox::default(),
             cutter: FrameCutter::new([0x84; 2], RESPONSE_BODY_BYTES_MAX),

@@ -1,5 +1,7 @@
 //! One connection to one shard.
 
-pub mod fleet;
 pub mod lane;
+
+pub mod lane_map;
+
 pub mod stream_ids;

@@ -6,11 +6,11 @@ use cql::request::parameters::Values;
 use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 use shardlane::control::tables::server_tables::ServerTables;
-use shardlane::net::doors::listener::Bind;
+use shardlane::facade::statement_text::{StatementText, classify};
+use shardlane::facade::system_select::SystemSelect;
+use shardlane::facade::system_tables::Facade;
+use shardlane::listen::listener::Bind;
 use shardlane::server::facade;
-use shardlane::session::statement_text::{StatementText, classify};
-use shardlane::session::system_select::SystemSelect;
-use shardlane::session::system_tables::Facade;
 
 use crate::{frame, rewrite, split};
 

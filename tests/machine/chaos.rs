@@ -14,13 +14,13 @@ use cql::notation::Reader;
 use cql::opcode::Opcode;
 use cql::request::execute::Execute;
 use cql::response::error::ErrorCode;
+use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
-use shardlane::upstream::lane::SetId;
+use shardlane::upstream::lane::PoolId;
 
 use self::nodes::{is_own_question, is_write, number_of, well};
-use self::ops::{Ask, How, Op, op};
+use self::ops::{How, Op, RequestKind, op};
 use crate::support::frames;
 use crate::support::frames::{Frame, cut, unprepared};
 use crate::support::rig::Rig;
@@ -29,17 +29,17 @@ const READ_ID: [u8; 16] = [9; 16];
 const WRITE_ID: [u8; 16] = [8; 16];
 
 /// A client with what it asked and the answers that it got.
-struct Asker {
+struct Driver {
     key: ClientKey,
     /// Number of each stream's request, and what was asked.
-    asked: BTreeMap<i16, (u64, Ask)>,
+    asked: BTreeMap<i16, (u64, RequestKind)>,
     answered: BTreeSet<i16>,
     /// Streams whose `USE` was granted, with the keyspace.
     switched: BTreeMap<i16, String>,
     next: i16,
 }
 
-impl Asker {
+impl Driver {
     fn keyspace_at(&self, stream: i16) -> Option<&String> {
         self.switched.range(..stream).next_back().map(|(_, keyspace)| keyspace)
     }
@@ -55,12 +55,12 @@ struct Far {
 
 struct World {
     rig: Rig,
-    askers: Vec<Asker>,
+    drivers: Vec<Driver>,
     far: Vec<(LaneKey, Far)>,
-    sets: Vec<(SetId, Option<String>)>,
+    pools: Vec<(PoolId, Option<String>)>,
     numbers: u64,
     /// Who sent each number, and by which stream.
-    origin: BTreeMap<u64, (ClientKey, i16)>,
+    driver: BTreeMap<u64, (ClientKey, i16)>,
     /// Writes that a node may have run.
     ran: BTreeSet<u64>,
 }
@@ -81,10 +81,10 @@ impl World {
         let mut world = Self {
             far: rig.lanes.iter().map(|lane| (*lane, Far::default())).collect(),
             rig,
-            askers: Vec::new(),
-            sets: vec![(SetId::PLAIN, None)],
+            drivers: Vec::new(),
+            pools: vec![(PoolId::PLAIN, None)],
             numbers: 0,
-            origin: BTreeMap::new(),
+            driver: BTreeMap::new(),
             ran: BTreeSet::new(),
         };
         world.join();
@@ -94,7 +94,7 @@ impl World {
 
     fn join(&mut self) {
         let key = self.rig.client();
-        self.askers.push(Asker {
+        self.drivers.push(Driver {
             key,
             asked: BTreeMap::new(),
             answered: BTreeSet::new(),
@@ -105,7 +105,7 @@ impl World {
 
     fn apply(&mut self, op: &Op) {
         match *op {
-            Op::Ask { client, ask, cut } => self.ask(client, ask, cut),
+            Op::RequestKind { client, ask, cut } => self.ask(client, ask, cut),
             Op::Answer { lane, request, how } => self.answer(lane, request, how),
             Op::Carry { lane, bytes } => self.carry(lane, bytes),
             Op::Lose { lane } => {
@@ -114,17 +114,17 @@ impl World {
                     self.rig.lose(lane);
                 }
             }
-            Op::Open { set, node, shard } => {
-                let (set, keyspace) = self.sets[set % self.sets.len()].clone();
-                if let Some(lane) = self.rig.lane_of(set, node, shard) {
+            Op::Open { pool, node, shard } => {
+                let (pool, keyspace) = self.pools[pool % self.pools.len()].clone();
+                if let Some(lane) = self.rig.lane_of(pool, node, shard) {
                     self.far.push((lane, Far { keyspace, ..Far::default() }));
                 }
             }
             Op::Time { us } => self.rig.pass_time(us),
             Op::Leave { client } => {
-                if self.askers.len() > 1 {
-                    let asker = self.askers.remove(client % self.askers.len());
-                    self.rig.leave(asker.key);
+                if self.drivers.len() > 1 {
+                    let driver = self.drivers.remove(client % self.drivers.len());
+                    self.rig.leave(driver.key);
                 }
             }
             Op::Join => self.join(),
@@ -133,33 +133,35 @@ impl World {
         self.obey();
     }
 
-    fn ask(&mut self, client: usize, ask: Ask, at: usize) {
-        let count = self.askers.len();
-        let asker = &mut self.askers[client % count];
-        if !self.rig.engine.may_read(asker.key) {
+    fn ask(&mut self, client: usize, ask: RequestKind, at: usize) {
+        let count = self.drivers.len();
+        let driver = &mut self.drivers[client % count];
+        if !self.rig.engine.may_read(driver.key) {
             return;
         }
         // Two requests in one write, of which the second may be a `USE` that the first must not see.
         let mut bytes = Vec::new();
-        for ask in [Ask::Select, ask] {
-            let (stream, number) = (asker.next, self.numbers);
-            asker.next += 1;
+        for ask in [RequestKind::Select, ask] {
+            let (stream, number) = (driver.next, self.numbers);
+            driver.next += 1;
             self.numbers += 1;
-            asker.asked.insert(stream, (number, ask));
-            self.origin.insert(number, (asker.key, stream));
+            driver.asked.insert(stream, (number, ask));
+            self.driver.insert(number, (driver.key, stream));
             let key = number.to_be_bytes();
             bytes.extend(match ask {
-                Ask::Select => frames::query(stream, &format!("SELECT {number}")),
-                Ask::Insert => frames::query(stream, &format!("INSERT {number}")),
-                Ask::Create => frames::query(stream, &format!("CREATE {number}")),
-                Ask::ExecuteRead => frames::execute(stream, &READ_ID, &key),
-                Ask::ExecuteWrite => frames::execute(stream, &WRITE_ID, &key),
-                Ask::Batch => frames::batch(stream, 0, &[(&WRITE_ID, &key), (&READ_ID, &key)]),
-                Ask::Use(keyspace) => frames::query(stream, &format!("USE ks{keyspace}")),
+                RequestKind::Select => frames::query(stream, &format!("SELECT {number}")),
+                RequestKind::Insert => frames::query(stream, &format!("INSERT {number}")),
+                RequestKind::Create => frames::query(stream, &format!("CREATE {number}")),
+                RequestKind::ExecuteRead => frames::execute(stream, &READ_ID, &key),
+                RequestKind::ExecuteWrite => frames::execute(stream, &WRITE_ID, &key),
+                RequestKind::Batch => {
+                    frames::batch(stream, 0, &[(&WRITE_ID, &key), (&READ_ID, &key)])
+                }
+                RequestKind::Use(keyspace) => frames::query(stream, &format!("USE ks{keyspace}")),
             });
         }
         let (first, rest) = bytes.split_at(at.min(bytes.len()));
-        let key = asker.key;
+        let key = driver.key;
         self.rig.send(key, first);
         self.rig.send(key, rest);
     }
@@ -200,9 +202,9 @@ impl World {
                 assert_eq!(frame.text()[4..], *keyspace.unwrap());
                 return;
             }
-            let (client, stream) = self.origin[&number_of(frame)];
-            if let Some(asker) = self.askers.iter().find(|asker| asker.key == client) {
-                assert_eq!(keyspace, asker.keyspace_at(stream), "{frame:?}");
+            let (client, stream) = self.driver[&number_of(frame)];
+            if let Some(driver) = self.drivers.iter().find(|driver| driver.key == client) {
+                assert_eq!(keyspace, driver.keyspace_at(stream), "{frame:?}");
             }
         }
         if is_write(frame) {
@@ -246,26 +248,26 @@ impl World {
     }
 
     fn read_answers(&mut self) {
-        for asker in &mut self.askers {
-            for answer in self.rig.answers(asker.key) {
+        for driver in &mut self.drivers {
+            for answer in self.rig.answers(driver.key) {
                 let stream = answer.stream();
-                let (number, ask) = asker.asked[&stream];
-                assert!(asker.answered.insert(stream), "answered twice: {answer:?}");
+                let (number, ask) = driver.asked[&stream];
+                assert!(driver.answered.insert(stream), "answered twice: {answer:?}");
                 if answer.opcode() == Opcode::Error {
                     continue;
                 }
                 match ask {
-                    Ask::Use(keyspace) => {
+                    RequestKind::Use(keyspace) => {
                         let name = Reader::new(&answer.body[4..]).string().unwrap().to_owned();
                         assert_eq!(name, format!("ks{keyspace}"));
-                        asker.switched.insert(stream, name);
+                        driver.switched.insert(stream, name);
                     }
-                    Ask::Create => assert_eq!(answer.body[3], 5),
-                    Ask::Select
-                    | Ask::Insert
-                    | Ask::ExecuteRead
-                    | Ask::ExecuteWrite
-                    | Ask::Batch => assert_eq!(answer.mark(), number.to_be_bytes()),
+                    RequestKind::Create => assert_eq!(answer.body[3], 5),
+                    RequestKind::Select
+                    | RequestKind::Insert
+                    | RequestKind::ExecuteRead
+                    | RequestKind::ExecuteWrite
+                    | RequestKind::Batch => assert_eq!(answer.mark(), number.to_be_bytes()),
                 }
             }
         }
@@ -273,37 +275,37 @@ impl World {
 
     /// Does what the engine ordered.
     fn obey(&mut self) {
-        for order in std::mem::take(&mut self.rig.orders) {
+        for order in std::mem::take(&mut self.rig.actions) {
             match order {
-                Order::OpenSet { set, keyspace } => {
-                    self.sets.push((set, Some(keyspace.to_string())));
+                Action::OpenPool { pool, keyspace } => {
+                    self.pools.push((pool, Some(keyspace.to_string())));
                 }
-                Order::CloseLane(lane) | Order::CloseUnused(lane) => {
+                Action::CloseLane(lane) | Action::CloseUnused(lane) => {
                     self.far.retain(|(far, _)| *far != lane);
                     self.rig.lose(lane);
                 }
-                Order::CloseClient(client) => panic!("{client:?} did nothing wrong"),
-                Order::CloseSet(set) => self.close_set(set),
-                Order::OpenLane { set, node, shard } => {
-                    let keyspace = self.sets.iter().find(|(of, _)| *of == set).unwrap().1.clone();
+                Action::CloseClient(client) => panic!("{client:?} did nothing wrong"),
+                Action::ClosePool(pool) => self.close_pool(pool),
+                Action::OpenLane { pool, node, shard } => {
+                    let keyspace = self.pools.iter().find(|(of, _)| *of == pool).unwrap().1.clone();
                     assert_eq!(keyspace, None, "a keyspace has one lane a node");
-                    if let Some(lane) = self.rig.lane_of(set, node.0, shard.0) {
+                    if let Some(lane) = self.rig.lane_of(pool, node.0, shard.0) {
                         self.far.push((lane, Far::default()));
                     }
                 }
-                Order::ResumeClient(_)
-                | Order::Tell(_)
-                | Order::RefreshTopology
-                | Order::LogIn { .. } => {}
+                Action::ResumeClient(_)
+                | Action::Tell(_)
+                | Action::RefreshTopology
+                | Action::LogIn { .. } => {}
             }
         }
         self.read_answers();
     }
 
     /// Nobody has used a keyspace for a while: its lanes are closed.
-    fn close_set(&mut self, set: SetId) {
-        let at = self.sets.iter().position(|(known, _)| *known == set).unwrap();
-        let (_, keyspace) = self.sets.remove(at);
+    fn close_pool(&mut self, pool: PoolId) {
+        let at = self.pools.iter().position(|(known, _)| *known == pool).unwrap();
+        let (_, keyspace) = self.pools.remove(at);
         assert!(keyspace.is_some(), "the plain lanes stay");
         let far = std::mem::take(&mut self.far);
         let (closed, kept): (Vec<_>, Vec<_>) =
@@ -324,8 +326,8 @@ impl World {
             self.read_answers();
             self.obey();
         }
-        for asker in &self.askers {
-            assert!(asker.asked.keys().eq(asker.answered.iter()), "no answer came");
+        for driver in &self.drivers {
+            assert!(driver.asked.keys().eq(driver.answered.iter()), "no answer came");
         }
         self.rig.finish();
     }

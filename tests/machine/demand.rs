@@ -1,8 +1,8 @@
 //! Lanes on demand: opened when a request asks for a shard, closed when none does for long.
 
-use shardlane::engine::order::Order;
+use shardlane::engine::action::Action;
+use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::flow::limits::Limits;
 use shardlane::routing::decision::Reason;
 
 use crate::support::frames::{batch, execute, query, void};
@@ -17,12 +17,12 @@ fn minute(limits: &mut Limits) {
 /// Places whose lanes the engine asked for, and lanes that it closed for want of requests.
 fn demands(rig: &mut Rig) -> (Vec<(u16, u16)>, Vec<LaneKey>) {
     let (mut asked, mut closed) = (Vec::new(), Vec::new());
-    rig.orders.retain(|order| match order {
-        Order::OpenLane { node, shard, .. } => {
+    rig.actions.retain(|order| match order {
+        Action::OpenLane { node, shard, .. } => {
             asked.push((node.0, shard.0));
             false
         }
-        Order::CloseUnused(lane) => {
+        Action::CloseUnused(lane) => {
             closed.push(*lane);
             false
         }

@@ -1,7 +1,7 @@
 //! Lanes that fall silent are asked, and replaced when they do not answer.
 
 use cql::opcode::Opcode;
-use shardlane::flow::limits::Limits;
+use shardlane::engine::limits::Limits;
 
 use crate::support::frames::{query, void};
 use crate::support::rig::Rig;

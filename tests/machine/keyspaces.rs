@@ -5,10 +5,10 @@ use std::sync::Arc;
 use cql::notation::{put_int, put_string};
 use cql::opcode::Opcode;
 use cql::response::error::ErrorCode;
+use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
-use shardlane::upstream::lane::SetId;
+use shardlane::upstream::lane::PoolId;
 
 use crate::support::frames::{
     error, execute, frame, of_version, prepare, prepared, query, rows, unprepared, void,
@@ -22,24 +22,24 @@ fn set_keyspace(name: &str) -> Vec<u8> {
     body
 }
 
-/// The set that the engine wants opened.
-fn opened(rig: &mut Rig) -> (SetId, Arc<str>) {
-    let at = rig.orders.iter().position(|order| matches!(order, Order::OpenSet { .. })).unwrap();
-    match rig.orders.remove(at) {
-        Some(Order::OpenSet { set, keyspace }) => (set, keyspace),
+/// The pool that the engine wants opened.
+fn opened(rig: &mut Rig) -> (PoolId, Arc<str>) {
+    let at = rig.actions.iter().position(|order| matches!(order, Action::OpenPool { .. })).unwrap();
+    match rig.actions.remove(at) {
+        Some(Action::OpenPool { pool, keyspace }) => (pool, keyspace),
         other => panic!("{other:?}"),
     }
 }
 
 /// A client says `USE`, for which a lane on node 0 is opened; returns set and lane.
-fn use_keyspace(rig: &mut Rig, client: ClientKey, name: &str) -> (SetId, LaneKey) {
+fn use_keyspace(rig: &mut Rig, client: ClientKey, name: &str) -> (PoolId, LaneKey) {
     rig.send(client, &query(9, &format!("USE {name}")));
-    let (set, keyspace) = opened(rig);
+    let (pool, keyspace) = opened(rig);
     assert_eq!(&*keyspace, name);
-    let lane = rig.lane_of(set, 0, 0).unwrap();
+    let lane = rig.lane_of(pool, 0, 0).unwrap();
     answer_use(rig, lane, name);
     assert_eq!(rig.answer(client).body, set_keyspace(name));
-    (set, lane)
+    (pool, lane)
 }
 
 fn answer_use(rig: &mut Rig, lane: LaneKey, name: &str) {
@@ -72,8 +72,8 @@ fn what_follows_a_use_waits_for_its_answer_and_then_goes_on_in_order() {
     rig.send(client, &sent.concat());
     assert_eq!(rig.request().1.text(), "SELECT plain");
     assert!(!rig.engine.may_read(client));
-    let (set, _) = opened(&mut rig);
-    let lane = rig.lane_of(set, 0, 0).unwrap();
+    let (pool, _) = opened(&mut rig);
+    let lane = rig.lane_of(pool, 0, 0).unwrap();
     answer_use(&mut rig, lane, "ks");
     let texts: Vec<_> = rig.requests(lane).iter().map(|r| r.text().to_owned()).collect();
     assert_eq!(texts, ["SELECT a", "SELECT b"]);
@@ -107,18 +107,20 @@ fn a_keyspace_that_does_not_exist_is_refused_in_the_nodes_words() {
         let client = rig.client_of(version, None);
         let sent = [query(1, "USE nope"), query(2, "SELECT")].map(|q| of_version(version, q));
         rig.send(client, &sent.concat());
-        let (set, _) = opened(&mut rig);
+        let (pool, _) = opened(&mut rig);
         let body = error(ErrorCode::INVALID, "Keyspace 'nope' does not exist");
         let put = |out: &mut Vec<u8>| out.extend_from_slice(&body);
         let refusal = frame((0x84, 0, 0), Opcode::Error, put);
-        rig.input(|engine| engine.on_set_failed(set, Some(&refusal)));
+        rig.input(|engine| engine.on_set_failed(pool, Some(&refusal)));
         let answer = rig.answer(client);
         assert_eq!((answer.stream(), answer.header.version), (1, 0x80 | version));
         assert_eq!(answer.code(), ErrorCode::INVALID);
-        assert!(rig.orders.iter().any(|order| matches!(order, Order::CloseSet(of) if *of == set)));
+        assert!(
+            rig.actions.iter().any(|order| matches!(order, Action::ClosePool(of) if *of == pool))
+        );
         // What waited behind it goes on, without a keyspace.
         assert_eq!(rig.request().1.text(), "SELECT");
-        assert!(rig.lane_of(set, 0, 0).is_none(), "a lane that comes too late is not wanted");
+        assert!(rig.lane_of(pool, 0, 0).is_none(), "a lane that comes too late is not wanted");
         rig.finish();
     }
 }
@@ -129,12 +131,12 @@ fn keyspaces_that_do_not_exist_never_use_up_the_numbers() {
     let client = rig.client();
     for number in 0..5_000 {
         rig.send(client, &query(1, &format!("USE nope{number}")));
-        let (set, _) = opened(&mut rig);
-        assert!(set.0 < 4096);
+        let (pool, _) = opened(&mut rig);
+        assert!(pool.0 < 4096);
         let refusal = frame((0x84, 0, 0), Opcode::Error, |out| put_int(out, 0x2200));
-        rig.input(|engine| engine.on_set_failed(set, Some(&refusal)));
+        rig.input(|engine| engine.on_set_failed(pool, Some(&refusal)));
         let _refused = rig.raw_answers(client);
-        rig.orders.clear();
+        rig.actions.clear();
     }
     let (_, lane) = use_keyspace(&mut rig, client, "ks");
     rig.send(client, &query(1, "SELECT"));
@@ -156,7 +158,9 @@ fn a_keyspace_that_nobody_uses_any_more_makes_room() {
 
     rig.leave(first);
     rig.send(third, &query(2, "USE three"));
-    assert!(rig.orders.iter().any(|order| matches!(order, Order::CloseSet(set) if *set == one)));
+    assert!(
+        rig.actions.iter().any(|order| matches!(order, Action::ClosePool(pool) if *pool == one))
+    );
     let (three, _) = opened(&mut rig);
     rig.lose(one_lane);
     let lane = rig.lane_of(three, 0, 0).unwrap();
@@ -170,12 +174,12 @@ fn a_use_whose_lane_is_lost_waits_for_the_next_lane() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.send(client, &query(1, "USE ks"));
-    let (set, _) = opened(&mut rig);
-    let first = rig.lane_of(set, 0, 0).unwrap();
+    let (pool, _) = opened(&mut rig);
+    let first = rig.lane_of(pool, 0, 0).unwrap();
     let _sent = rig.requests(first);
     rig.lose(first);
     assert!(rig.answers(client).is_empty());
-    let second = rig.lane_of(set, 1, 0).unwrap();
+    let second = rig.lane_of(pool, 1, 0).unwrap();
     answer_use(&mut rig, second, "ks");
     assert_eq!(rig.answer(client).body, set_keyspace("ks"));
     assert!(rig.engine.may_read(client));
@@ -188,9 +192,9 @@ fn a_use_that_was_too_long_to_keep_is_refused_when_its_lane_is_lost() {
     rig.open_all_lanes();
     let client = rig.client();
     rig.send(client, &query(1, "USE ks"));
-    let (set, _) = opened(&mut rig);
-    let first = rig.lane_of(set, 0, 0).unwrap();
-    let second = rig.lane_of(set, 1, 0).unwrap();
+    let (pool, _) = opened(&mut rig);
+    let first = rig.lane_of(pool, 0, 0).unwrap();
+    let second = rig.lane_of(pool, 1, 0).unwrap();
     let sent = if rig.requests(first).is_empty() { second } else { first };
     rig.lose(sent);
     assert_eq!(rig.answer(client).code(), ErrorCode::OVERLOADED);
@@ -231,8 +235,8 @@ fn a_use_without_an_answer_times_out_and_its_late_answer_changes_nothing() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.send(client, &query(1, "USE ks"));
-    let (set, _) = opened(&mut rig);
-    let lane = rig.lane_of(set, 0, 0).unwrap();
+    let (pool, _) = opened(&mut rig);
+    let lane = rig.lane_of(pool, 0, 0).unwrap();
     let request = rig.requests(lane).remove(0);
     rig.pass_time(16_000_000);
     assert_eq!(rig.answer(client).opcode(), Opcode::Error);
@@ -248,10 +252,10 @@ fn a_client_that_leaves_while_it_switches_is_forgotten() {
     let mut rig = Rig::with_all_lanes();
     let gone = rig.client();
     rig.send(gone, &[query(1, "USE ks"), query(2, "SELECT")].concat());
-    let (set, _) = opened(&mut rig);
+    let (pool, _) = opened(&mut rig);
     rig.leave(gone);
     let next = rig.client();
-    let lane = rig.lane_of(set, 0, 0).unwrap();
+    let lane = rig.lane_of(pool, 0, 0).unwrap();
     assert!(rig.requests(lane).is_empty(), "nobody is there to switch");
     assert!(rig.answers(next).is_empty() && rig.all_requests().is_empty());
     rig.finish();
@@ -317,9 +321,9 @@ fn a_lane_whose_keyspace_somebody_switched_is_closed() {
 fn the_lanes_of_a_keyspace_that_nobody_uses_are_closed_after_a_minute() {
     let mut rig = Rig::with_all_lanes();
     let (one, other) = (rig.client(), rig.client());
-    let (set, _) = use_keyspace(&mut rig, one, "ks");
+    let (pool, _) = use_keyspace(&mut rig, one, "ks");
     let is_closed = |rig: &Rig| {
-        rig.orders.iter().any(|order| matches!(order, Order::CloseSet(of) if *of == set))
+        rig.actions.iter().any(|order| matches!(order, Action::ClosePool(of) if *of == pool))
     };
     rig.pass_time(120_000_000);
     rig.pass_time(120_000_000);

@@ -3,7 +3,7 @@
 use cql::header::{FLAG_PAYLOAD, FLAG_TRACING, FLAG_WARNING};
 use cql::notation::{put_short, put_string};
 use cql::opcode::Opcode;
-use shardlane::engine::order::{News, Order};
+use shardlane::engine::action::{Action, PeerMessage};
 use shardlane::routing::decision::Reason;
 
 use crate::support::frames::{execute, rows, tablet_payload, void};
@@ -77,7 +77,7 @@ fn other_workers_are_told_and_learn_the_same() {
     rig.prepare_select(client, "tab", 9);
     miss(&mut rig, 0, &[], &void(), 2);
     let news = rig.news();
-    assert!(matches!(&news[..], [News::Statement(_), News::Tablet(_)]), "{news:?}");
+    assert!(matches!(&news[..], [PeerMessage::Statement(_), PeerMessage::Tablet(_)]), "{news:?}");
 
     let mut peer = Rig::with_all_lanes();
     for news in news {
@@ -97,7 +97,7 @@ fn a_tablet_on_an_unknown_host_is_learned_once_the_host_is_known() {
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
     miss(&mut rig, 0, &[], &void(), 3);
-    assert!(rig.orders.iter().any(|order| matches!(order, Order::RefreshTopology)));
+    assert!(rig.actions.iter().any(|order| matches!(order, Action::RefreshTopology)));
     assert_eq!(rig.engine.gauges().tablets, 0);
 
     rig.input(|engine| engine.on_snapshot(snapshot(2, 4)));

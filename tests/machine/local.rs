@@ -4,7 +4,7 @@ use cql::compression::Compression;
 use cql::notation::{Reader, put_int, put_short, put_short_bytes, put_string};
 use cql::opcode::Opcode;
 use cql::response::error::{ErrorCode, Extras};
-use shardlane::engine::order::Order;
+use shardlane::engine::action::Action;
 
 use crate::support::frames::{Frame, frame, of_version, prepare, query, startup};
 use crate::support::rig::Rig;
@@ -45,11 +45,11 @@ fn a_prepared_use_switches_the_keyspace_and_no_lane() {
         let sent = [execute(2, &id), query(3, "SELECT")].map(|sent| of_version(version, sent));
         rig.send(client, &sent.concat());
         assert!(rig.all_requests().is_empty());
-        let set = rig.orders.iter().find_map(|order| match order {
-            Order::OpenSet { set, .. } => Some(*set),
+        let pool = rig.actions.iter().find_map(|order| match order {
+            Action::OpenPool { pool, .. } => Some(*pool),
             _ => None,
         });
-        let lane = rig.lane_of(set.unwrap(), 0, 0).unwrap();
+        let lane = rig.lane_of(pool.unwrap(), 0, 0).unwrap();
         let request = rig.requests(lane).remove(0);
         assert_eq!(request.opcode(), Opcode::Query, "it is said as text");
         let mut body = Vec::new();

@@ -8,11 +8,11 @@ use proptest::prelude::*;
 use cql::notation::{Value, put_bytes, put_int, put_string};
 use cql::opcode::Opcode;
 use cql::request::execute::Execute;
+use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::homes::login::Verdict;
-use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
-use shardlane::upstream::lane::SetId;
+use shardlane::upstream::lane::PoolId;
 
 use crate::support::frames;
 use crate::support::frames::{Frame, rows, unprepared};
@@ -28,7 +28,7 @@ enum Op {
     Text { client: usize },
     Execute { client: usize },
     Use { client: usize, keyspace: u8 },
-    Open { set: usize, node: u16, shard: u16 },
+    Open { pool: usize, node: u16, shard: u16 },
     Lose { lane: usize },
     Answer { how: u8 },
     Revoke { user: usize },
@@ -44,7 +44,7 @@ fn op() -> impl Strategy<Value = Op> {
         6 => any().prop_map(|client| Op::Text { client }),
         6 => any().prop_map(|client| Op::Execute { client }),
         2 => (any(), 0u8..2).prop_map(|(client, keyspace)| Op::Use { client, keyspace }),
-        8 => (any(), 0u16..3, 0u16..2).prop_map(|(set, node, shard)| Op::Open { set, node, shard }),
+        8 => (any(), 0u16..3, 0u16..2).prop_map(|(pool, node, shard)| Op::Open { pool, node, shard }),
         4 => any().prop_map(|lane| Op::Lose { lane }),
         8 => byte().prop_map(|how| Op::Answer { how }),
         1 => any().prop_map(|user| Op::Revoke { user }),
@@ -56,10 +56,10 @@ fn op() -> impl Strategy<Value = Op> {
 struct World {
     rig: Rig,
     /// Each user's home, while it has one.
-    homes: Vec<Option<SetId>>,
-    /// Sets that are open, with the user whose rights they have.
-    sets: Vec<(SetId, usize)>,
-    lanes: Vec<(LaneKey, usize, SetId)>,
+    homes: Vec<Option<PoolId>>,
+    /// Pools that are open, with the user whose rights they have.
+    pools: Vec<(PoolId, usize)>,
+    lanes: Vec<(LaneKey, usize, PoolId)>,
     clients: Vec<(ClientKey, usize)>,
     /// The user who sent each number.
     origin: BTreeMap<u64, usize>,
@@ -76,7 +76,7 @@ impl World {
         Self {
             rig,
             homes: vec![None; USERS],
-            sets: Vec::new(),
+            pools: Vec::new(),
             lanes: Vec::new(),
             clients: Vec::new(),
             origin: BTreeMap::new(),
@@ -106,10 +106,10 @@ impl World {
             Op::Use { client, keyspace } => {
                 self.ask(client, |stream, _| frames::query(stream, &format!("USE ks{keyspace}")));
             }
-            Op::Open { set, node, shard } if !self.sets.is_empty() => {
-                let (set, user) = self.sets[set % self.sets.len()];
-                if let Some(lane) = self.rig.lane_of(set, node, shard) {
-                    self.lanes.push((lane, user, set));
+            Op::Open { pool, node, shard } if !self.pools.is_empty() => {
+                let (pool, user) = self.pools[pool % self.pools.len()];
+                if let Some(lane) = self.rig.lane_of(pool, node, shard) {
+                    self.lanes.push((lane, user, pool));
                 }
             }
             Op::Lose { lane } if !self.lanes.is_empty() => {
@@ -135,7 +135,7 @@ impl World {
         self.rig.send(client, &frames::frame((4, 0, 0), Opcode::AuthResponse, token));
         let home = *self.homes[user].get_or_insert_with(|| {
             let home = self.rig.input(|engine| engine.open_home()).unwrap();
-            self.sets.push((home, user));
+            self.pools.push((home, user));
             home
         });
         let verdict = Verdict::Granted { home, success: &[0; 4] };
@@ -161,25 +161,25 @@ impl World {
 
     /// Does what was ordered, and looks at what came to the nodes.
     fn settle(&mut self) {
-        while let Some(order) = self.rig.orders.pop_front() {
+        while let Some(order) = self.rig.actions.pop_front() {
             match order {
-                Order::OpenSet { set, .. } => {
-                    let home = self.rig.engine.home_of_set(set);
+                Action::OpenPool { pool, .. } => {
+                    let home = self.rig.engine.home_of_set(pool);
                     let user = self.homes.iter().position(|known| *known == Some(home)).unwrap();
-                    self.sets.push((set, user));
+                    self.pools.push((pool, user));
                 }
-                Order::CloseSet(set) => {
-                    self.sets.retain(|(known, _)| *known != set);
-                    for home in self.homes.iter_mut().filter(|home| **home == Some(set)) {
+                Action::ClosePool(pool) => {
+                    self.pools.retain(|(known, _)| *known != pool);
+                    for home in self.homes.iter_mut().filter(|home| **home == Some(pool)) {
                         *home = None;
                     }
-                    let of_set = self.lanes.iter().filter(|(.., of)| *of == set);
+                    let of_set = self.lanes.iter().filter(|(.., of)| *of == pool);
                     for lane in of_set.map(|(lane, ..)| *lane).collect::<Vec<_>>() {
                         self.lose(lane);
                     }
                 }
-                Order::CloseLane(lane) => self.lose(lane),
-                Order::CloseClient(client) => {
+                Action::CloseLane(lane) => self.lose(lane),
+                Action::CloseClient(client) => {
                     self.clients.retain(|(known, _)| *known != client);
                     self.rig.leave(client);
                 }
@@ -252,7 +252,7 @@ proptest! {
     ) {
         let mut world = World::new();
         world.join(0);
-        world.apply(&Op::Open { set: 0, node: 0, shard: 0 });
+        world.apply(&Op::Open { pool: 0, node: 0, shard: 0 });
         let (client, _) = world.clients[0];
         world.rig.prepare_select(client, "tab", ID[0]);
         for op in &ops {

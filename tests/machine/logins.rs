@@ -7,12 +7,12 @@ use std::sync::Arc;
 use cql::notation::{Reader, put_bytes, put_int};
 use cql::opcode::Opcode;
 use cql::response::error::ErrorCode;
+use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::homes::login::Verdict;
-use shardlane::engine::order::Order;
 use shardlane::engine::pending::LaneKey;
 use shardlane::session::sasl::SaslToken;
-use shardlane::upstream::lane::SetId;
+use shardlane::upstream::lane::PoolId;
 
 use crate::support::frames::{Frame, error, frame, of_version, query, startup, void};
 use crate::support::rig::Rig;
@@ -43,20 +43,20 @@ fn asked(rig: &mut Rig, version: u8) -> ClientKey {
 
 /// The token that the shell is to ask the cluster about.
 fn token(rig: &mut Rig) -> (ClientKey, SaslToken) {
-    let at = rig.orders.iter().position(|order| matches!(order, Order::LogIn { .. })).unwrap();
-    match rig.orders.remove(at).unwrap() {
-        Order::LogIn { client, token } => (client, token),
+    let at = rig.actions.iter().position(|order| matches!(order, Action::LogIn { .. })).unwrap();
+    match rig.actions.remove(at).unwrap() {
+        Action::LogIn { client, token } => (client, token),
         other => panic!("{other:?}"),
     }
 }
 
-fn grant(rig: &mut Rig, client: ClientKey, home: SetId) {
+fn grant(rig: &mut Rig, client: ClientKey, home: PoolId) {
     let verdict = Verdict::Granted { home, success: &SUCCESS };
     assert!(rig.input(|engine| engine.on_verdict(client, verdict)));
 }
 
 /// A client that logged in to `home`, which has a lane.
-fn logged_in(rig: &mut Rig, home: SetId) -> ClientKey {
+fn logged_in(rig: &mut Rig, home: PoolId) -> ClientKey {
     let client = asked(rig, 4);
     rig.send(client, &auth_response(9, b"\0bob\0pw"));
     assert_eq!(token(rig).0, client);
@@ -68,15 +68,15 @@ fn logged_in(rig: &mut Rig, home: SetId) -> ClientKey {
 }
 
 /// A credential with one lane to each node.
-fn home(rig: &mut Rig) -> (SetId, Vec<LaneKey>) {
+fn home(rig: &mut Rig) -> (PoolId, Vec<LaneKey>) {
     let home = rig.input(|engine| engine.open_home()).unwrap();
     let lanes = (0..3).map(|node| rig.lane_of(home, node, 0).unwrap()).collect();
     (home, lanes)
 }
 
-fn closed_sets(rig: &Rig) -> Vec<SetId> {
-    let closed = rig.orders.iter().filter_map(|order| match order {
-        Order::CloseSet(set) => Some(*set),
+fn closed_sets(rig: &Rig) -> Vec<PoolId> {
+    let closed = rig.actions.iter().filter_map(|order| match order {
+        Action::ClosePool(pool) => Some(*pool),
         _ => None,
     });
     closed.collect()

@@ -1,8 +1,8 @@
 //! Large answers reach the client whole and in order, however much its socket takes at once.
 
 use shardlane::engine::client::ClientKey;
+use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::flow::limits::Limits;
 
 use crate::support::frames::{execute, query, rows};
 use crate::support::rig::Rig;

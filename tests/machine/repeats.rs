@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cql::response::error::ErrorCode;
-use shardlane::engine::order::{LearnedTablet, News};
+use shardlane::engine::action::{LearnedTablet, PeerMessage};
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;
 
@@ -86,7 +86,7 @@ fn speculative() -> Rig {
         last: i64::MAX,
         replicas: vec![(host(0), 0), (host(1), 1)],
     };
-    rig.input(|engine| engine.on_news(News::Tablet(Arc::new(tablet))));
+    rig.input(|engine| engine.on_news(PeerMessage::Tablet(Arc::new(tablet))));
     // The trickle of a while: budget for some copies.
     rig.pass_time(5_000_000);
     rig
@@ -207,7 +207,7 @@ fn a_read_is_copied_within_the_budget_alone() {
         last: i64::MAX,
         replicas: vec![(host(0), 0), (host(1), 1)],
     };
-    rig.input(|engine| engine.on_news(News::Tablet(Arc::new(tablet))));
+    rig.input(|engine| engine.on_news(PeerMessage::Tablet(Arc::new(tablet))));
     for stream in 0..98 {
         rig.send(client, &execute(stream, &ID, b"key "));
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use cql::opcode::Opcode;
 use cql::response::error::ErrorCode;
 use cql::token::shard::ShardId;
+use shardlane::engine::action::{LearnedTablet, PeerMessage};
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::order::{LearnedTablet, News};
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::NodeId;
@@ -36,7 +36,7 @@ fn know_tablet(rig: &mut Rig, replicas: &[(u16, u16)]) {
         last: i64::MAX,
         replicas: replicas.iter().map(|(node, shard)| (host(*node), *shard)).collect(),
     };
-    rig.input(|engine| engine.on_news(News::Tablet(Arc::new(tablet))));
+    rig.input(|engine| engine.on_news(PeerMessage::Tablet(Arc::new(tablet))));
 }
 
 /// Every lane, a client that prepared a statement, and the lane to (1, 1), where all rows are:

@@ -1,5 +1,5 @@
 //! One proxy whose lanes are opened on demand, at clusters of several sizes: the product's engine and the courses
-//! of its lane keepers, in virtual time. Connections cost no time here; what is measured is how many there are.
+//! of its pool refillers, in virtual time. Connections cost no time here; what is measured is how many there are.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,20 +8,20 @@ use std::sync::Arc;
 use cql::opcode::Opcode;
 use cql::token::shard::{ShardId, Sharder};
 use cql::token::token::Token;
+use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::{Engine, EngineSettings};
-use shardlane::engine::order::Order;
+use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::flow::limits::Limits;
-use shardlane::net::lanes::keeping::backoff::{BackoffSettings, Jitter};
-use shardlane::net::lanes::keeping::lane_course::{LaneCourse, Next};
-use shardlane::net::lanes::keeping::lane_plan::{Arrival, Dial, LaneSerial, Wanted};
+use shardlane::pool::backoff::{BackoffSettings, Jitter};
+use shardlane::pool::dial_schedule::{DialSchedule, Next};
+use shardlane::pool::lane_slots::{Arrival, Dial, LaneSerial, Wanted};
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
 use shardlane::topology::snapshot::SnapshotBuilder;
-use shardlane::upstream::lane::{LaneRoute, SetId};
+use shardlane::upstream::lane::{LaneRoute, PoolId};
 
 use crate::frames;
 use crate::frames::Frame;
@@ -56,7 +56,7 @@ struct Proxy {
     engine: Engine,
     now_us: u64,
     chance: Jitter,
-    courses: Vec<LaneCourse>,
+    courses: Vec<DialSchedule>,
     lanes: BTreeMap<(u16, u64), LaneKey>,
     opened: u64,
     client: ClientKey,
@@ -104,10 +104,10 @@ impl Proxy {
         };
         let mut engine = Engine::new(settings, Arc::new(snapshot));
         let client = engine.on_client_open(SocketAddr::from(([127, 0, 0, 1], 9042))).unwrap();
-        let course = |node| {
-            LaneCourse::new(Wanted::ShardsInUse, BackoffSettings::default(), u64::from(node))
+        let schedule = |node| {
+            DialSchedule::new(Wanted::ShardsInUse, BackoffSettings::default(), u64::from(node))
         };
-        let courses = (0..scene.nodes).map(course).collect();
+        let courses = (0..scene.nodes).map(schedule).collect();
         let lanes = BTreeMap::new();
         let mut proxy =
             Self { scene, engine, now_us: 0, chance, courses, lanes, opened: 0, client };
@@ -166,13 +166,13 @@ impl Proxy {
     }
 
     fn obey(&mut self) {
-        while let Some(order) = self.engine.take_order() {
+        while let Some(order) = self.engine.take_action() {
             match order {
-                Order::OpenLane { node, shard, .. } => {
+                Action::OpenLane { node, shard, .. } => {
                     self.courses[usize::from(node.0)].on_asked_for(shard);
                     self.dial(node.0);
                 }
-                Order::CloseUnused(lane) => {
+                Action::CloseUnused(lane) => {
                     let place = *self.lanes.iter().find(|(_, key)| **key == lane).unwrap().0;
                     self.lanes.remove(&place);
                     self.courses[usize::from(place.0)].on_unused(LaneSerial(place.1));
@@ -196,8 +196,8 @@ impl Proxy {
             let opened = self.courses[usize::from(node)].on_opened(dial, shard, sharder, now_ms);
             let Arrival::Lane(serial) = opened.arrival else { panic!("{opened:?} is in excess") };
             let (lwt_mask, metadata_ids, compression) = (0, false, None);
-            let (node, set) = (NodeId(node), SetId::PLAIN);
-            let route = LaneRoute { node, shard, set, lwt_mask, metadata_ids, compression };
+            let (node, pool) = (NodeId(node), PoolId::PLAIN);
+            let route = LaneRoute { node, shard, pool, lwt_mask, metadata_ids, compression };
             let lane = self.engine.on_lane_up(route, sharder).unwrap();
             self.lanes.insert((node.0, serial.0), lane);
             self.opened += 1;

@@ -1,15 +1,15 @@
 //! Many proxies at one cluster: what a restart of the whole cluster costs its nodes.
 //!
-//! Each proxy runs the real courses of its lane keepers. The nodes are a model: a shard greets one connection
+//! Each proxy runs the real courses of its pool refillers. The nodes are a model: a shard greets one connection
 //! after another, each for a while of its CPU, and hangs up on nobody; who waits too long hangs up himself.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use cql::token::shard::{ShardId, Sharder};
-use shardlane::net::lanes::keeping::backoff::{BackoffSettings, Jitter};
-use shardlane::net::lanes::keeping::lane_course::{Failure, LaneCourse, Next};
-use shardlane::net::lanes::keeping::lane_plan::{Dial, LaneSerial, Wanted};
+use shardlane::pool::backoff::{BackoffSettings, Jitter};
+use shardlane::pool::dial_schedule::{DialSchedule, Failure, Next};
+use shardlane::pool::lane_slots::{Dial, LaneSerial, Wanted};
 
 /// Nobody is served before this, milliseconds: the nodes are away.
 const RETURN_MS: u64 = 60_000;
@@ -58,22 +58,22 @@ struct Outcome {
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Event {
-    /// A keeper looks what to do.
-    Look { keeper: usize },
+    /// A refiller looks what to do.
+    Look { refiller: usize },
     /// A try arrives at its node.
-    Arrive { keeper: usize, shard: Option<u16>, limit_ms: u64 },
+    Arrive { refiller: usize, shard: Option<u16>, limit_ms: u64 },
     /// A try met nobody.
-    Refused { keeper: usize, shard: Option<u16> },
+    Refused { refiller: usize, shard: Option<u16> },
     /// A shard has greeted the first of its queue.
     Greeted { shard: usize },
-    /// A keeper hears that the node is up.
-    Up { keeper: usize },
+    /// A refiller hears that the node is up.
+    Up { refiller: usize },
 }
 
 /// A connection in a shard's queue.
 #[derive(Clone, Copy)]
 struct Waiting {
-    keeper: usize,
+    refiller: usize,
     dial: Dial,
     until_us: u64,
 }
@@ -83,7 +83,7 @@ struct World {
     now_us: u64,
     events: BinaryHeap<Reverse<(u64, u64, Event)>>,
     serial: u64,
-    courses: Vec<LaneCourse>,
+    courses: Vec<DialSchedule>,
     queues: Vec<VecDeque<Waiting>>,
     refused: Vec<Vec<usize>>,
     arrivals_us: Vec<u64>,
@@ -92,18 +92,18 @@ struct World {
 
 impl World {
     fn new(scene: Scene) -> Self {
-        let keepers = scene.proxies * scene.nodes_used.min(scene.nodes);
+        let refillers = scene.proxies * scene.nodes_used.min(scene.nodes);
         let seconds = usize::try_from(RETURN_MS / 1_000).unwrap() + 1;
-        let course = |at: usize| {
+        let schedule = |at: usize| {
             let seed = 7_919 * u64::try_from(at).unwrap();
-            LaneCourse::new(scene.lanes, scene.backoff, seed)
+            DialSchedule::new(scene.lanes, scene.backoff, seed)
         };
         Self {
             scene,
             now_us: 0,
             events: BinaryHeap::new(),
             serial: 0,
-            courses: (0..keepers).map(course).collect(),
+            courses: (0..refillers).map(schedule).collect(),
             queues: vec![VecDeque::new(); scene.nodes * usize::from(scene.shards)],
             refused: vec![vec![0; seconds]; scene.nodes],
             arrivals_us: Vec::new(),
@@ -119,25 +119,25 @@ impl World {
             Wanted::EachShard => self.scene.shards,
             Wanted::ShardsInUse => self.scene.in_use,
         };
-        for (number, course) in (0_u16..).zip(&mut self.courses) {
-            let _first = course.next(true, 0);
+        for (number, schedule) in (0_u16..).zip(&mut self.courses) {
+            let _first = schedule.next(true, 0);
             let shards = self.scene.shards;
             for shard in 0..wanted {
                 let dial = if shard == 0 { Dial::Any } else { Dial::Shard(ShardId(shard)) };
                 // Each proxy uses shards of its own.
                 let shard = ShardId((number % 1_009 * wanted + shard) % shards);
-                let _opened = course.on_opened(dial, shard, sharder, 0);
+                let _opened = schedule.on_opened(dial, shard, sharder, 0);
             }
-            assert_eq!(course.plan().up(), usize::from(wanted));
+            assert_eq!(schedule.plan().up(), usize::from(wanted));
             for serial in 0..wanted {
-                course.on_lane_down(LaneSerial(u64::from(serial)), 0);
+                schedule.on_lane_down(LaneSerial(u64::from(serial)), 0);
             }
         }
         let mut jitter = Jitter::new(1);
-        for keeper in 0..self.courses.len() {
-            self.look(keeper);
+        for refiller in 0..self.courses.len() {
+            self.look(refiller);
             let up_ms = RETURN_MS + jitter.below(self.scene.told_within_ms);
-            self.at(1_000 * up_ms, Event::Up { keeper });
+            self.at(1_000 * up_ms, Event::Up { refiller });
         }
         while let Some(Reverse((at_us, _, event))) = self.events.pop() {
             self.now_us = at_us;
@@ -148,7 +148,7 @@ impl World {
     }
 
     fn end(mut self, lanes: usize) -> Outcome {
-        self.outcome.lanes = self.courses.iter().map(|course| course.plan().up()).sum();
+        self.outcome.lanes = self.courses.iter().map(|schedule| schedule.plan().up()).sum();
         // On demand, the first connection to a node may come to a shard that nobody uses.
         let spare = if self.scene.lanes == Wanted::ShardsInUse { self.courses.len() } else { 0 };
         let wanted = lanes..=lanes + spare;
@@ -172,25 +172,27 @@ impl World {
         self.events.push(Reverse((at_us, self.serial, event)));
     }
 
-    fn look(&mut self, keeper: usize) {
+    fn look(&mut self, refiller: usize) {
         loop {
             let now = self.now_ms();
-            match self.courses[keeper].next(true, now) {
+            match self.courses[refiller].next(true, now) {
                 Next::Rest => return,
-                Next::Wait(ms) => return self.at(self.now_us + 1_000 * ms, Event::Look { keeper }),
+                Next::Wait(ms) => {
+                    return self.at(self.now_us + 1_000 * ms, Event::Look { refiller });
+                }
                 Next::Dial(dial) => {
                     let shard = match dial {
                         Dial::Any => None,
                         Dial::Shard(shard) => Some(shard.0),
                     };
-                    let limit_ms = TIME_OUT_MS << self.courses[keeper].failures().min(3);
+                    let limit_ms = TIME_OUT_MS << self.courses[refiller].failures().min(3);
                     let event = if now < RETURN_MS {
                         let (node, second) =
-                            (keeper % self.scene.nodes, usize::try_from(now / 1_000).unwrap());
+                            (refiller % self.scene.nodes, usize::try_from(now / 1_000).unwrap());
                         self.refused[node][second] += 1;
-                        Event::Refused { keeper, shard }
+                        Event::Refused { refiller, shard }
                     } else {
-                        Event::Arrive { keeper, shard, limit_ms }
+                        Event::Arrive { refiller, shard, limit_ms }
                     };
                     self.at(self.now_us + 1_000 * ROUND_TRIP_MS, event);
                 }
@@ -200,33 +202,33 @@ impl World {
 
     fn on(&mut self, event: Event) {
         match event {
-            Event::Look { keeper } => self.look(keeper),
-            Event::Up { keeper } => {
+            Event::Look { refiller } => self.look(refiller),
+            Event::Up { refiller } => {
                 let now = self.now_ms();
-                self.courses[keeper].on_node_up(now);
-                self.look(keeper);
+                self.courses[refiller].on_node_up(now);
+                self.look(refiller);
             }
-            Event::Refused { keeper, shard } => self.failed(keeper, dial_of(shard)),
-            Event::Arrive { keeper, shard, limit_ms } => self.arrive(keeper, shard, limit_ms),
+            Event::Refused { refiller, shard } => self.failed(refiller, dial_of(shard)),
+            Event::Arrive { refiller, shard, limit_ms } => self.arrive(refiller, shard, limit_ms),
             Event::Greeted { shard } => self.greeted(shard),
         }
     }
 
-    fn failed(&mut self, keeper: usize, dial: Dial) {
+    fn failed(&mut self, refiller: usize, dial: Dial) {
         let now = self.now_ms();
-        self.courses[keeper].on_failed(dial, Failure::Broken, now);
-        self.look(keeper);
+        self.courses[refiller].on_failed(dial, Failure::Broken, now);
+        self.look(refiller);
     }
 
-    fn arrive(&mut self, keeper: usize, shard: Option<u16>, limit_ms: u64) {
+    fn arrive(&mut self, refiller: usize, shard: Option<u16>, limit_ms: u64) {
         self.outcome.reached += 1;
         let of_node = usize::from(self.scene.shards);
-        let first = keeper % self.scene.nodes * of_node;
+        let first = refiller % self.scene.nodes * of_node;
         // The plain port gives a connection to the shard with the fewest.
         let shortest = || (first..first + of_node).min_by_key(|at| self.queues[*at].len()).unwrap();
         let at = shard.map_or_else(shortest, |shard| first + usize::from(shard));
         let until_us = self.now_us + 1_000 * limit_ms;
-        self.queues[at].push_back(Waiting { keeper, dial: dial_of(shard), until_us });
+        self.queues[at].push_back(Waiting { refiller, dial: dial_of(shard), until_us });
         self.outcome.queue_peak = self.outcome.queue_peak.max(self.queues[at].len());
         if self.queues[at].len() == 1 {
             self.at(self.now_us + self.scene.greeting_us, Event::Greeted { shard: at });
@@ -235,22 +237,22 @@ impl World {
 
     /// A shard spends its CPU on a connection whether or not its proxy still waits.
     fn greeted(&mut self, at: usize) {
-        let Waiting { keeper, dial, until_us } = self.queues[at].pop_front().unwrap();
+        let Waiting { refiller, dial, until_us } = self.queues[at].pop_front().unwrap();
         if !self.queues[at].is_empty() {
             self.at(self.now_us + self.scene.greeting_us, Event::Greeted { shard: at });
         }
         if self.now_us > until_us {
             self.outcome.timed_out += 1;
-            return self.failed(keeper, dial);
+            return self.failed(refiller, dial);
         }
         let shard = ShardId(u16::try_from(at % usize::from(self.scene.shards)).unwrap());
         let sharder = Sharder::new(self.scene.shards, 12).ok();
-        let (now, before) = (self.now_ms(), self.courses[keeper].plan().up());
-        let _opened = self.courses[keeper].on_opened(dial, shard, sharder, now);
-        if self.courses[keeper].plan().up() > before {
+        let (now, before) = (self.now_ms(), self.courses[refiller].plan().up());
+        let _opened = self.courses[refiller].on_opened(dial, shard, sharder, now);
+        if self.courses[refiller].plan().up() > before {
             self.arrivals_us.push(self.now_us);
         }
-        self.look(keeper);
+        self.look(refiller);
     }
 }
 

@@ -7,9 +7,9 @@ use crate::faults::outbreak::Mending;
 use crate::model::credentials::Credential;
 use crate::network::link::LinkId;
 use crate::proxy::lanes::KeeperKey;
+use shardlane::engine::action::PeerMessage;
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::order::News;
-use shardlane::net::lanes::keeping::lane_plan::Dial;
+use shardlane::pool::lane_slots::Dial;
 use shardlane::topology::snapshot::Snapshot;
 
 /// Something that happens.
@@ -24,7 +24,7 @@ pub(super) enum Event {
     /// The proxy learns that a client is gone.
     ClientGone { link: LinkId },
     /// A client learns that the proxy closed its connection.
-    AskerClosed { link: LinkId },
+    DriverClosed { link: LinkId },
     /// The proxy closes a client that it had told so, read or not.
     Linger { link: LinkId },
     /// The proxy learns that a lane is gone.
@@ -42,15 +42,15 @@ pub(super) enum Event {
     /// Something is due in the cluster.
     ClusterDue,
     /// A client thinks of something to ask.
-    AskerActs { asker: usize },
+    DriverActs { driver: usize },
     /// A slow client reads.
-    AskerReads { asker: usize },
+    DriverReads { driver: usize },
     /// A client dials.
-    AskerDials { asker: usize },
+    DriverDials { driver: usize },
     /// A try to open a lane ends.
-    Dialled { keeper: KeeperKey, dial: Dial },
-    /// A keeper looks at its lanes again.
-    KeeperWakes { keeper: KeeperKey },
+    Dialled { refiller: KeeperKey, dial: Dial },
+    /// A refiller looks at its lanes again.
+    KeeperWakes { refiller: KeeperKey },
     /// The control connection dials.
     ControlDials,
     /// A worker is told of an event that the control connection heard.
@@ -60,7 +60,7 @@ pub(super) enum Event {
     /// An engine gets a new picture of the cluster.
     Picture { worker: usize, snapshot: Arc<Snapshot> },
     /// A worker hears what the other has learned.
-    News { worker: usize, news: News },
+    PeerMessage { worker: usize, news: PeerMessage },
     /// The cluster has been asked about a client's login.
     LoginEnds { worker: usize, client: ClientKey, run: u64, token: Vec<u8> },
     /// The cluster has been asked about the credential of a home again.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::agenda::Event;
-use crate::clients::asker::Asker;
+use crate::clients::driver::Driver;
 use crate::model::credentials::Credentials;
 use crate::model::frames::{Frame, Hand};
 use crate::model::statements::{Handle, KEYSPACES, Shape, schema};
-use crate::proxy::keeper::Keeper;
+use crate::proxy::refiller::Refiller;
 use crate::scenario::{ROWS, Scenario};
 use crate::world::World;
 use cql::opcode::Opcode;
@@ -92,7 +92,7 @@ fn copied(tally: &Tally) -> u64 {
 
 impl World {
     fn reached(&self) -> Vec<(&'static str, u64)> {
-        let tallies = || self.crew.all().map(|worker| worker.engine.tally());
+        let tallies = || self.workers.all().map(|worker| worker.engine.tally());
         let sum = |of: fn(&Tally) -> u64| tallies().map(of).sum::<u64>();
         let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let writes = self.ledger.iter().filter(|(_, record)| record.ran > 0).count();
@@ -142,30 +142,30 @@ impl World {
     fn live(&mut self) {
         self.agenda.plan(self.now_us, Event::ControlDials);
         self.agenda.plan(self.now_us, Event::Audit);
-        for worker in self.crew.numbers() {
+        for worker in self.workers.numbers() {
             self.arm_deadline(worker);
         }
         let until = self.now_us + BEGUN_US;
         let begun = |world: &mut Self| {
-            let whole = |it: &Keeper| {
-                it.course.plan().is_complete() && it.course.plan().sharder().is_some()
+            let whole = |it: &Refiller| {
+                it.schedule.plan().is_complete() && it.schedule.plan().sharder().is_some()
             };
             // Where clients log in, there are no lanes before.
             let wanted = world.scenario.roles == 0;
-            world.crew.all().all(|worker| worker.picture.1 > 0)
-                && world.keepers.is_empty() != wanted
-                && world.keepers.values().all(whole)
+            world.workers.all().all(|worker| worker.picture.1 > 0)
+                && world.refillers.is_empty() != wanted
+                && world.refillers.values().all(whole)
         };
         // Behind changed source ports it takes minutes; clients need not wait for all lanes then.
         if !self.run(until, begun) && !self.scenario.nat {
             return self.blame(format_args!("the first lanes do not come up"));
         }
         for number in 0..self.scenario.clients {
-            let asker = Asker::draw(&mut self.chance);
-            self.askers.push(asker);
+            let driver = Driver::draw(&mut self.chance);
+            self.drivers.push(driver);
             let at = self.now_us + self.chance.below(50_000);
-            self.agenda.plan(at, Event::AskerDials { asker: number });
-            self.agenda.plan(at + 1, Event::AskerActs { asker: number });
+            self.agenda.plan(at, Event::DriverDials { driver: number });
+            self.agenda.plan(at + 1, Event::DriverActs { driver: number });
         }
         self.agenda.plan(self.now_us + self.scenario.fault_every_us, Event::Fault);
         let until = self.now_us + self.scenario.trouble_us;

@@ -4,8 +4,8 @@ use crate::chance::Chance;
 use crate::faults::fault_kind::FaultKind;
 use crate::model::statements::LARGE_BYTES_MAX;
 use cql::compression::Compression;
-use shardlane::flow::limits::Limits;
-use shardlane::net::failover::FailoverSettings;
+use shardlane::engine::limits::Limits;
+use shardlane::pool::failover::FailoverSettings;
 
 /// Rows of each table that clients read.
 pub(crate) const ROWS: u64 = 32;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::agenda::{Agenda, Event};
 use crate::chance::Chance;
-use crate::clients::asker::Asker;
+use crate::clients::driver::Driver;
 use crate::model::checks::Counted;
 use crate::model::credentials::{Credentials, ROOT};
 use crate::model::held::Held;
@@ -14,9 +14,9 @@ use crate::model::ledger::Ledger;
 use crate::network::link::{Link, LinkId};
 use crate::network::node::Mood;
 use crate::proxy::control::Control;
-use crate::proxy::crew::Crew;
-use crate::proxy::keeper::Keeper;
 use crate::proxy::lanes::KeeperKey;
+use crate::proxy::refiller::Refiller;
+use crate::proxy::workers::Workers;
 use crate::scenario::{CENTERS, Scenario};
 use crate::story::Story;
 use shardlane::engine::engine::EngineSettings;
@@ -37,14 +37,14 @@ pub(super) struct World {
     pub(super) cluster: Cluster,
     pub(super) cluster_due_us: u64,
     pub(super) moods: Vec<Mood>,
-    pub(super) crew: Crew,
+    pub(super) workers: Workers,
     pub(super) credentials: Credentials,
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) links_made: LinkId,
     pub(super) node_links: BTreeMap<ConnectionId, LinkId>,
-    pub(super) keepers: BTreeMap<KeeperKey, Keeper>,
+    pub(super) refillers: BTreeMap<KeeperKey, Refiller>,
     pub(super) control: Control,
-    pub(super) askers: Vec<Asker>,
+    pub(super) drivers: Vec<Driver>,
     pub(super) ledger: Ledger,
     pub(super) counted: Counted,
     pub(super) held: Held,
@@ -96,14 +96,14 @@ impl World {
             moods: Vec::new(),
             cluster,
             cluster_due_us: u64::MAX,
-            crew: Crew::new(scenario.workers, &settings, scenario.failover),
+            workers: Workers::new(scenario.workers, &settings, scenario.failover),
             credentials: Credentials::default(),
             links: BTreeMap::new(),
             links_made: 0,
             node_links: BTreeMap::new(),
-            keepers: BTreeMap::new(),
+            refillers: BTreeMap::new(),
             control: Control::default(),
-            askers: Vec::new(),
+            drivers: Vec::new(),
             ledger: Ledger::default(),
             counted: Counted::default(),
             held: Held::default(),
@@ -157,7 +157,7 @@ impl World {
             Event::Writable { link, up } => self.on_writable(link, up),
             Event::ClientArrives { link } => self.on_client_arrives(link),
             Event::ClientGone { link } => self.on_client_gone(link),
-            Event::AskerClosed { link } => self.on_asker_closed(link),
+            Event::DriverClosed { link } => self.on_driver_closed(link),
             Event::Linger { link } => self.close_client(link),
             Event::LaneGone { link } => self.on_lane_gone(link),
             Event::LaneCut { link } => self.cut_this_lane(link),
@@ -166,16 +166,16 @@ impl World {
             Event::ProxyTurn { worker } => self.on_proxy_turn(worker),
             Event::Deadline { worker } => self.on_deadline(worker),
             Event::ClusterDue => self.on_cluster_due(),
-            Event::AskerActs { asker } => self.on_asker_acts(asker),
-            Event::AskerReads { asker } => self.on_slow_read(asker),
-            Event::AskerDials { asker } => self.on_asker_dials(asker),
-            Event::Dialled { keeper, dial } => self.on_dialled(keeper, dial),
-            Event::KeeperWakes { keeper } => self.on_keeper_wakes(keeper),
+            Event::DriverActs { driver } => self.on_driver_acts(driver),
+            Event::DriverReads { driver } => self.on_slow_read(driver),
+            Event::DriverDials { driver } => self.on_driver_dials(driver),
+            Event::Dialled { refiller, dial } => self.on_dialled(refiller, dial),
+            Event::KeeperWakes { refiller } => self.on_keeper_wakes(refiller),
             Event::ControlDials => self.on_control_dials(),
             Event::ControlHears { worker, body } => self.on_control_hears(worker, &body),
             Event::ControlReads => self.on_control_reads(),
             Event::Picture { worker, snapshot } => self.on_picture(worker, &snapshot),
-            Event::News { worker, news } => self.on_news(worker, news),
+            Event::PeerMessage { worker, news } => self.on_news(worker, news),
             Event::LoginEnds { worker, client, run, token } => {
                 self.on_login_ends((worker, client), run, &token);
             }

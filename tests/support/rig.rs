@@ -1,7 +1,7 @@
 //! An engine with hand-made clients and nodes. After each input all outputs are taken, as the
 //! shell does; output of which the engine did not tell fails the test.
 
-mod orders;
+mod actions;
 mod statements;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -13,17 +13,17 @@ use cql::opcode::Opcode;
 use cql::token::partitioner::Partitioner;
 use cql::token::shard::{ShardId, Sharder};
 use cql::token::token::Token;
+use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::{Engine, EngineSettings};
-use shardlane::engine::order::Order;
+use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::flow::limits::Limits;
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
 use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};
-use shardlane::upstream::lane::{LaneRoute, SetId};
+use shardlane::upstream::lane::{LaneRoute, PoolId};
 
 use crate::support::frames;
 use crate::support::frames::{Frame, LWT_MASK, cut};
@@ -39,7 +39,7 @@ pub(crate) struct Rig {
     /// What they agree to about bodies.
     pub(crate) lane_compression: Option<Compression>,
     /// Orders that no helper has carried out, oldest first.
-    pub(crate) orders: VecDeque<Order>,
+    pub(crate) actions: VecDeque<Action>,
     /// How much of a large frame a client's socket takes at once.
     pub(crate) room: usize,
     /// What sockets took of large frames, and nobody has read yet.
@@ -111,7 +111,7 @@ impl Rig {
             now_us: 1_000_000,
             metadata_ids: false,
             lane_compression: None,
-            orders: VecDeque::new(),
+            actions: VecDeque::new(),
             room: 0,
             passed: Vec::new(),
             told_lanes: HashSet::new(),
@@ -138,14 +138,14 @@ impl Rig {
     }
 
     pub(crate) fn lane(&mut self, node: u16, shard: u16) -> LaneKey {
-        self.lane_of(SetId::PLAIN, node, shard).expect("the set is open")
+        self.lane_of(PoolId::PLAIN, node, shard).expect("the set is open")
     }
 
-    pub(crate) fn lane_of(&mut self, set: SetId, node: u16, shard: u16) -> Option<LaneKey> {
+    pub(crate) fn lane_of(&mut self, pool: PoolId, node: u16, shard: u16) -> Option<LaneKey> {
         let (node, shard) = (NodeId(node), ShardId(shard));
         let (lwt_mask, metadata_ids) = (LWT_MASK, self.metadata_ids);
         let compression = self.lane_compression;
-        let route = LaneRoute { node, shard, set, lwt_mask, metadata_ids, compression };
+        let route = LaneRoute { node, shard, pool, lwt_mask, metadata_ids, compression };
         let lane = self.input(|engine| engine.on_lane_up(route, Sharder::new(SHARDS, MSB).ok()))?;
         self.lanes.push(lane);
         Some(lane)
@@ -191,11 +191,11 @@ impl Rig {
         self.engine.take_touched_clients(&mut clients);
         self.told_lanes.extend(lanes);
         self.told_clients.extend(clients);
-        while let Some(order) = self.engine.take_order() {
-            if let Order::CloseClient(client) = order {
+        while let Some(order) = self.engine.take_action() {
+            if let Action::CloseClient(client) = order {
                 self.closing.insert(client);
             }
-            self.orders.push_back(order);
+            self.actions.push_back(order);
         }
         for lane in &self.lanes {
             let waits = self.engine.lane_output(*lane).is_some_and(|out| !out.is_empty());

@@ -14,7 +14,7 @@ use super::{
 use crate::support::frames;
 
 /// A client: what it sent, as far as it can be told from its bytes, and what it got.
-pub(super) struct Asker {
+pub(super) struct Origin {
     pub(super) key: ClientKey,
     pub(super) version: u8,
     pub(super) next: i16,
@@ -37,13 +37,13 @@ pub(super) struct Asker {
 impl World {
     /// A client sends `bytes`; the model cuts them as well.
     pub(super) fn feed(&mut self, at: usize, bytes: &[u8]) {
-        let Some(asker) = self.askers.get_mut(at) else { return };
-        if !self.rig.engine.may_read(asker.key) || asker.closing {
+        let Some(origin) = self.askers.get_mut(at) else { return };
+        if !self.rig.engine.may_read(origin.key) || origin.closing {
             return;
         }
-        asker.sent.extend_from_slice(bytes);
-        asker.cut_requests(&mut self.origin);
-        let key = asker.key;
+        origin.sent.extend_from_slice(bytes);
+        origin.cut_requests(&mut self.origin);
+        let key = origin.key;
         self.rig.send(key, bytes);
     }
 
@@ -51,22 +51,22 @@ impl World {
         let at = input.below(self.askers.len());
         let (opcode, stream, flags) = (input.byte() & 0x1f, i16::from(input.byte()), input.byte());
         let body = input.bytes();
-        let Some(asker) = self.askers.get(at) else { return };
+        let Some(origin) = self.askers.get(at) else { return };
         let body_len = u32::try_from(body.len()).expect("short");
         let header =
-            Header { version: asker.version, flags: flags & 0x0f, stream, opcode, body_len };
+            Header { version: origin.version, flags: flags & 0x0f, stream, opcode, body_len };
         self.feed(at, &[&header.to_bytes(), body].concat());
     }
 
     /// A client asks something sensible.
     pub(super) fn ask(&mut self, input: &mut Input<'_>) {
         let (at, kind, text) = (input.below(self.askers.len()), input.byte(), input.byte());
-        let Some(asker) = self.askers.get_mut(at) else { return };
-        let (stream, number) = (asker.next, self.numbers);
-        asker.next = (asker.next + 1) & 0x3fff;
+        let Some(origin) = self.askers.get_mut(at) else { return };
+        let (stream, number) = (origin.next, self.numbers);
+        origin.next = (origin.next + 1) & 0x3fff;
         self.numbers += 1;
-        self.origin.insert(number, (asker.key, stream));
-        let version = asker.version;
+        self.origin.insert(number, (origin.key, stream));
+        let version = origin.version;
         let key = marked(number);
         let request = match kind % 16 {
             0 => frames::query(stream, &format!("SELECT {number}")),
@@ -93,17 +93,17 @@ impl World {
 
     /// A client reads at most `count` bytes.
     pub(super) fn take_answers(&mut self, at: usize, count: usize) {
-        let Some(asker) = self.askers.get_mut(at) else { return };
-        let Some(out) = self.rig.engine.client_output(asker.key) else { return };
+        let Some(origin) = self.askers.get_mut(at) else { return };
+        let Some(out) = self.rig.engine.client_output(origin.key) else { return };
         let count = count.min(out.len());
-        asker.got.extend_from_slice(&out[..count]);
-        let key = asker.key;
+        origin.got.extend_from_slice(&out[..count]);
+        let key = origin.key;
         self.rig.input(|engine| engine.on_client_sent(key, count));
         self.askers[at].check_answers(&self.origin);
     }
 }
 
-impl Asker {
+impl Origin {
     /// Counts the requests among what was sent. A frame that announces more than it should have
     /// swallows the requests behind it: their numbers are then asked for on its own stream.
     fn cut_requests(&mut self, origin: &mut BTreeMap<u64, (ClientKey, i16)>) {

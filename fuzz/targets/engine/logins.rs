@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use cql::notation::put_bytes;
 use cql::opcode::Opcode;
 use cql::response::error::ErrorCode;
+use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::homes::login::Verdict;
-use shardlane::engine::order::Order;
 use shardlane::session::sasl::SaslToken;
-use shardlane::upstream::lane::SetId;
+use shardlane::upstream::lane::PoolId;
 
 use super::World;
-use super::clients::Asker;
+use super::clients::Origin;
 use super::input::Input;
 use crate::support::frames;
 
@@ -24,7 +24,7 @@ const OWN_FROM: usize = 1000;
 #[derive(Default)]
 pub(super) struct Logins {
     /// Open homes, with the user whose rights they have.
-    homes: Vec<(SetId, usize)>,
+    homes: Vec<(PoolId, usize)>,
     /// Tokens that the cluster is to judge.
     waiting: Vec<(ClientKey, SaslToken)>,
     /// Whom the cluster took each client for.
@@ -45,9 +45,9 @@ impl World {
         if self.logins.is_none() {
             return;
         }
-        let Some(asker) = self.askers.get_mut(at) else { return };
-        let (version, stream) = (asker.version, asker.next);
-        asker.next = (asker.next + 1) & 0x3fff;
+        let Some(origin) = self.askers.get_mut(at) else { return };
+        let (version, stream) = (origin.version, origin.next);
+        origin.next = (origin.next + 1) & 0x3fff;
         let token = |out: &mut Vec<u8>| put_bytes(out, Some(&[user % USERS as u8]));
         let frame = frames::frame((version, 0, stream), Opcode::AuthResponse, token);
         self.feed(at, &frame);
@@ -81,14 +81,14 @@ impl World {
     /// Keeps what the engine wants judged: the very bytes that its client sent.
     pub(super) fn take_logins(&mut self) {
         let Some(logins) = &mut self.logins else { return };
-        for order in std::mem::take(&mut self.rig.orders) {
-            let Order::LogIn { client, token } = order else {
-                self.rig.orders.push_back(order);
+        for order in std::mem::take(&mut self.rig.actions) {
+            let Action::LogIn { client, token } = order else {
+                self.rig.actions.push_back(order);
                 continue;
             };
-            let asker = self.askers.iter().find(|asker| asker.key == client);
-            let sent = |asker: &Asker| asker.tokens.iter().any(|sent| sent == token.reveal());
-            let known = asker.is_none_or(|asker| asker.compresses || sent(asker));
+            let origin = self.askers.iter().find(|origin| origin.key == client);
+            let sent = |origin: &Origin| origin.tokens.iter().any(|sent| sent == token.reveal());
+            let known = origin.is_none_or(|origin| origin.compresses || sent(origin));
             assert!(known, "a token that its client did not send");
             logins.waiting.push((client, token));
         }
@@ -135,7 +135,7 @@ impl World {
                 _ => engine.open_dedicated(),
             })?;
             world.logins.as_mut().expect("guarded").homes.push((home, user));
-            world.sets.push(home);
+            world.pools.push(home);
             Some(home)
         };
         let Some(home) = known.or_else(|| opened(self)) else { return };
@@ -159,17 +159,17 @@ impl World {
         self.open_lane_of(home, node, 0);
     }
 
-    /// Whose rights lanes of a set have; `None` for nobody's.
-    pub(super) fn user_of(&self, set: SetId) -> Option<usize> {
-        let home = self.rig.engine.home_of_set(set);
+    /// Whose rights lanes of a pool have; `None` for nobody's.
+    pub(super) fn user_of(&self, pool: PoolId) -> Option<usize> {
+        let home = self.rig.engine.home_of_set(pool);
         let homes = &self.logins.as_ref()?.homes;
         homes.iter().find(|(known, _)| *known == home).map(|(_, user)| *user)
     }
 
-    /// A set is closed; nobody comes in by it any more.
-    pub(super) fn forget_home(&mut self, set: SetId) {
+    /// A pool is closed; nobody comes in by it any more.
+    pub(super) fn forget_home(&mut self, pool: PoolId) {
         if let Some(logins) = &mut self.logins {
-            logins.homes.retain(|(home, _)| *home != set);
+            logins.homes.retain(|(home, _)| *home != pool);
         }
     }
 

@@ -6,7 +6,7 @@ use cql::opcode::Opcode;
 use cql::request::execute::Execute;
 use cql::response::error::ErrorCode;
 use shardlane::engine::pending::LaneKey;
-use shardlane::upstream::lane::SetId;
+use shardlane::upstream::lane::PoolId;
 
 use super::input::Input;
 use super::{READ_ID, STREAMS_MAX, WRITE_ID, World, marked, number_in, take_frame};
@@ -164,15 +164,15 @@ impl World {
     }
 
     pub(super) fn open_lane(&mut self, input: &mut Input<'_>) {
-        let set = self.sets[input.below(self.sets.len())];
+        let pool = self.pools[input.below(self.pools.len())];
         let (node, shard) = (u16::from(input.byte() % 4), u16::from(input.byte() % 2));
-        self.open_lane_of(set, node, shard);
+        self.open_lane_of(pool, node, shard);
     }
 
-    pub(super) fn open_lane_of(&mut self, set: SetId, node: u16, shard: u16) {
-        let user = self.user_of(set);
+    pub(super) fn open_lane_of(&mut self, pool: PoolId, node: u16, shard: u16) {
+        let user = self.user_of(pool);
         if self.far.len() < 16
-            && let Some(lane) = self.rig.lane_of(set, node, shard)
+            && let Some(lane) = self.rig.lane_of(pool, node, shard)
         {
             self.far.push((lane, Far { user, ..Far::default() }));
         }

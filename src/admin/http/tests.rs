@@ -154,8 +154,8 @@ fn who_asks_nothing_keeps_no_place_for_as_long_as_an_answer_may_take() {
 fn metrics_that_cannot_be_rendered_are_an_error_of_ours() {
     runtime().block_on(async {
         let (_, readiness) = watch::channel(Readiness::default());
-        let desk = Desk { readiness, metrics: Err("two of a name".to_owned()) };
-        let page = page::answer("/metrics", &desk).await;
+        let pool_manager = Desk { readiness, metrics: Err("two of a name".to_owned()) };
+        let page = page::answer("/metrics", &pool_manager).await;
         assert_eq!(page.status, 500);
         assert!(page.body.contains("two of a name"));
     });

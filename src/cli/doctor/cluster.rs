@@ -5,17 +5,17 @@ use std::net::SocketAddr;
 
 use crate::cli::doctor::finding::Findings;
 use crate::config::settings::{AuthMode, Settings};
+use crate::connect::dial_error::DialError;
+use crate::connect::dialer::{connect, secure};
+use crate::connect::extensions::Extensions;
+use crate::connect::handshake::{ask_options, start_up};
+use crate::connect::hint;
+use crate::connect::pool_key::PoolKey;
 use crate::control::reaching::connection::Connection;
 use crate::control::reaching::reach::Reached;
 use crate::control::tables::metadata::{KeyspaceRow, Metadata};
-use crate::net::lanes::dialling::cure;
-use crate::net::lanes::dialling::dial::{connect, secure};
-use crate::net::lanes::dialling::dial_error::DialError;
-use crate::net::lanes::dialling::extensions::Extensions;
-use crate::net::lanes::dialling::handshake::{ask_options, start_up};
-use crate::net::lanes::lane_set::LaneSet;
-use crate::net::sockets::transport::Transport;
 use crate::server::rotation::Tls;
+use crate::sockets::transport::Transport;
 use crate::topology::replication::Replication;
 use cql::cell;
 use cql::response::error::ErrorCode;
@@ -122,7 +122,7 @@ async fn open(tls: &Tls, address: SocketAddr) -> Result<Transport, DialError> {
 async fn login((settings, tls): (&Settings, &Tls), reached: &Reached, findings: &mut Findings) {
     let anonymous = async {
         let mut stream = open(tls, reached.address).await?;
-        start_up(&mut stream, Extensions::default(), &LaneSet::plain(None)).await
+        start_up(&mut stream, Extensions::default(), &PoolKey::plain(None)).await
     };
     match (anonymous.await, &settings.username) {
         (Ok(_), None) => findings.ok("login", "none, and the cluster asks for none"),
@@ -136,7 +136,7 @@ async fn login((settings, tls): (&Settings, &Tls), reached: &Reached, findings: 
             findings
                 .ok("login", format!("as '{user}', which the cluster accepts ({authenticator})"));
         }
-        (Err(error), _) => findings.bad("login", error.to_string(), cure::of_dial(&error)),
+        (Err(error), _) => findings.bad("login", error.to_string(), hint::of_dial(&error)),
     }
 }
 
@@ -170,7 +170,7 @@ async fn permissions(
         // Only superusers, and who was granted it, may read the roles.
         Ok(None) => findings.ok("rights", format!("'{user}' may not read roles, as it should be")),
         Err(error) => {
-            findings.warn("rights", format!("roles: {error}"), cure::of_dial(&error));
+            findings.warn("rights", format!("roles: {error}"), hint::of_dial(&error));
         }
     }
 }

@@ -8,15 +8,16 @@ use tokio::time::sleep;
 
 use crate::cli::doctor::cluster::first_cell;
 use crate::cli::doctor::finding::Findings;
+use crate::connect::dial_error::DialError;
+use crate::connect::dialer::{Aim, Dialer, OpenedLane};
+use crate::connect::handshake_budget::NodeGate;
+use crate::connect::hint;
+use crate::connect::pool_key::PoolKey;
 use crate::control::error::chain;
 use crate::control::reaching::connection::Connection;
-use crate::net::clock;
-use crate::net::lanes::dialling::cure;
-use crate::net::lanes::dialling::dial::{Aim, Dialer, NodeTarget, OpenedLane};
-use crate::net::lanes::dialling::dial_error::DialError;
-use crate::net::lanes::keeping::handshake_budget::NodeGate;
-use crate::net::lanes::lane_set::LaneSet;
-use crate::net::sockets::transport::Transport;
+use crate::platform::clock;
+use crate::pool::node_target::NodeTarget;
+use crate::sockets::transport::Transport;
 use cql::cell;
 use cql::token::shard::{ShardId, Sharder};
 
@@ -42,7 +43,7 @@ struct Checkup {
 /// Looks at every node of `targets`. Nodes that know different schemas have `agreement_ms` to agree.
 pub async fn examine(
     dialer: &Dialer,
-    set: &LaneSet,
+    set: &PoolKey,
     (targets, agreement_ms): (&[NodeTarget], u64),
     findings: &mut Findings,
 ) {
@@ -63,14 +64,14 @@ pub async fn examine(
     Box::pin(agreement(nodes, agreement_ms, findings)).await;
 }
 
-async fn check_up(dialer: &Dialer, set: &LaneSet, target: &NodeTarget) -> Checkup {
+async fn check_up(dialer: &Dialer, set: &PoolKey, target: &NodeTarget) -> Checkup {
     let mut checkup = Checkup::default();
     let gate = NodeGate::default();
     let lane = match dialer.open(target, &gate, set, (Aim::Any, 0)).await {
         Ok(lane) => lane,
         Err(error) => {
             let text = format!("{} cannot be used: {}", target.address, chain(&error));
-            checkup.findings.bad("node", text, cure::of_dial(&error));
+            checkup.findings.bad("node", text, hint::of_dial(&error));
             return checkup;
         }
     };
@@ -89,7 +90,7 @@ async fn check_up(dialer: &Dialer, set: &LaneSet, target: &NodeTarget) -> Checku
 /// Dials each shard from a source port that names it, and compares with what SUPPORTED says.
 async fn shards(
     dialer: &Dialer,
-    (target, set): (&NodeTarget, &LaneSet),
+    (target, set): (&NodeTarget, &PoolKey),
     (first, sharder): (&OpenedLane, Sharder),
     findings: &mut Findings,
 ) {
@@ -178,7 +179,7 @@ fn closed(
     let text =
         format!("{address} answers, but shards cannot be dialled by {how} at port {port}: {why}");
     let fix = if let DialError::SourcePorts { .. } = error {
-        cure::of_dial(error)
+        hint::of_dial(error)
     } else {
         let setting = if how == PROXY_HEADER {
             "native_shard_aware_transport_port_proxy_protocol"

@@ -7,11 +7,11 @@ use tokio::task::JoinSet;
 
 use crate::cli::doctor::cluster::class_name;
 use crate::cli::doctor::finding::{Findings, Level};
+use crate::connect::dial_error::{DialError, Step};
 use crate::control::error::{ControlError, chain};
 use crate::control::reaching::contact_point::ContactPoint;
-use crate::control::reaching::cure;
+use crate::control::reaching::hint;
 use crate::control::reaching::reach::{ReachSettings, Reached, reach_node};
-use crate::net::lanes::dialling::dial_error::{DialError, Step};
 
 const TOPIC: &str = "contact";
 const ONE_CLUSTER: &str = "name nodes of one cluster in contact_points";
@@ -79,7 +79,7 @@ fn failed(first: First<'_>, (tried, error): (&Tried, &ControlError), findings: &
             let is_useful = first.is_some() && !error.is_loop();
             let level = if is_useful { Level::Warn } else { Level::Bad };
             let text = format!("{place}: {}", chain(error));
-            findings.add(level, TOPIC, text, cure::of_control(error));
+            findings.add(level, TOPIC, text, hint::of_control(error));
         }
     }
 }

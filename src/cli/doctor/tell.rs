@@ -6,22 +6,22 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio::runtime::Builder;
 
+use crate::auth::credential_book::CredentialBook;
 use crate::cli::args::DoctorArgs;
 use crate::cli::doctor::finding::{Findings, Level};
 use crate::cli::doctor::{cluster, nodes, points};
 use crate::config::load;
 use crate::config::overrides::Environment;
 use crate::config::settings::{AuthMode, Settings};
+use crate::connect::pool_key::PoolKey;
 use crate::control::error::chain;
-use crate::control::reaching::cure;
+use crate::control::reaching::hint;
 use crate::control::tables::metadata::Metadata;
 use crate::control::tables::publication::Publisher;
 use crate::control::tables::routes::{Route, RouteSettings, Routes};
-use crate::net::lanes::lane_set::LaneSet;
-use crate::net::logins::credential_book::CredentialBook;
-use crate::server::choice::Choice;
+use crate::pool::node_choice::NodeChoice;
 use crate::server::rotation::Tls;
-use crate::server::{crew, settings};
+use crate::server::{assemble, workers};
 
 /// Looks at everything that `run` depends on, and prints it to `out`; fails when something has to
 /// be mended. `variables` are all names of the environment, to find misspelt ones.
@@ -61,7 +61,7 @@ pub fn doctor(
 }
 
 async fn examine(given: &Settings, findings: &mut Findings) {
-    let credential = match settings::credential(given) {
+    let credential = match assemble::credential(given) {
         Ok(credential) => credential,
         Err(error) => {
             let file = given.password_file.clone().unwrap_or_default();
@@ -76,14 +76,14 @@ async fn examine(given: &Settings, findings: &mut Findings) {
             return findings.bad("tls", error.to_string(), error.fault.fix());
         }
     };
-    let mut control = settings::control(given, credential.clone(), &tls, 0);
+    let mut control = assemble::control(given, credential.clone(), &tls, 0);
     // Where clients log in themselves, a node that wants a login is as it should be.
     let is_lent = given.auth_mode() == AuthMode::PassThrough && credential.is_none();
     control.reach.book = is_lent.then(|| Arc::new(CredentialBook::new(1)));
     let Some(mut reached) = points::examine(&control.reach, findings).await else { return };
     let mut routes = Routes::new(control.routes.clone());
     if let Err(error) = routes.apply(&mut reached.connection, &mut reached.metadata).await {
-        findings.bad("routes", chain(&error), cure::of_control(&error));
+        findings.bad("routes", chain(&error), hint::of_control(&error));
     }
     let mut publisher = Publisher::new(control.data_center.as_deref());
     let publication = publisher.on_metadata(reached.metadata.clone(), reached.address, false);
@@ -91,11 +91,11 @@ async fn examine(given: &Settings, findings: &mut Findings) {
     let data_center = &publication.data_center;
     routes_of(&control.routes, &reached.metadata, findings);
     cluster::examine((given, &tls), &mut reached, data_center, findings).await;
-    let mut targets = crew::local_targets(&publication, &Choice::default());
+    let mut targets = workers::local_targets(&publication, &NodeChoice::default());
     targets.sort_by_key(|target| target.address);
     let agreement_ms = given.limits.agreement_timeout_us / 1_000;
-    let set = LaneSet::plain(credential);
-    let dialer = settings::dialer(given, &tls);
+    let set = PoolKey::plain(credential);
+    let dialer = assemble::dialer(given, &tls);
     nodes::examine(&dialer, &set, (&targets, agreement_ms), findings).await;
 }
 

@@ -3,9 +3,9 @@
 use anyhow::{Context, bail};
 
 use crate::cli::args::TableName;
+use crate::connect::dial_error::DialError;
 use crate::control::reaching::connection::Connection;
-use crate::net::lanes::dialling::dial_error::DialError;
-use crate::net::sockets::transport::Transport;
+use crate::sockets::transport::Transport;
 use crate::topology::id::HostId;
 use cql::cell;
 use cql::error::WireError;

@@ -12,16 +12,16 @@ use crate::cli::explain::key;
 use crate::cli::explain::tables::{KeyColumn, key_columns, tablet};
 use crate::config::load;
 use crate::config::overrides::Environment;
+use crate::connect::dialer::{connect, secure};
+use crate::connect::handshake::ask_options;
+use crate::connect::node_tls::NodeTls;
 use crate::control::reaching::connection::Connection;
 use crate::control::reaching::reach::{Reached, reach};
 use crate::control::tables::publication::Publisher;
 use crate::control::tables::routes::Routes;
-use crate::net::lanes::dialling::dial::{connect, secure};
-use crate::net::lanes::dialling::handshake::ask_options;
-use crate::net::sockets::transport::Transport;
-use crate::net::tls::node_tls::NodeTls;
+use crate::server::assemble;
 use crate::server::rotation::Tls;
-use crate::server::settings;
+use crate::sockets::transport::Transport;
 use crate::topology::node::Node;
 use crate::topology::snapshot::{Keyspace, Snapshot};
 use cql::token::partition_key::token_of;
@@ -41,9 +41,9 @@ pub fn explain(
 ) -> anyhow::Result<()> {
     let given = args.settings.clone();
     let settings = load::load(given.by_key(), given.config, environment).accept()?;
-    let credential = settings::credential(&settings).context("cannot read the password file")?;
+    let credential = assemble::credential(&settings).context("cannot read the password file")?;
     let tls = Tls::load(&settings)?;
-    let control = settings::control(&settings, credential, &tls, 0);
+    let control = assemble::control(&settings, credential, &tls, 0);
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
     runtime.block_on(async {

@@ -8,11 +8,11 @@ use anyhow::Context;
 use tokio::runtime::Builder;
 
 use crate::cli::simulated::args::{Like, SimArgs};
-use crate::net::clock;
-use crate::net::tls::client_tls::server_config;
-use crate::net::tls::files::TlsFiles;
-use crate::net::tls::rotated::Rotated;
+use crate::listen::client_tls::server_config;
+use crate::platform::clock;
 use crate::server::signals::Signals;
+use crate::tls::files::TlsFiles;
+use crate::tls::rotated::Rotated;
 use sim::cluster::options::ClusterOptions;
 use sim::like::Like as ImitatedVersion;
 use sim::listen::options::SimOptions;

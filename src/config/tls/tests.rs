@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::load::load;
-use crate::net::tls::test_certificates::{Authority, Folder, files};
+use crate::tls::test_certificates::{Authority, Folder, files};
 
 /// Flags by key.
 type Flags<'a> = &'a [(&'static str, &'a str)];

@@ -11,15 +11,16 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
+use crate::connect::credential::Credential;
+use crate::connect::dial_stats::PortVerdict;
+use crate::connect::dialer::Dialer;
+use crate::connect::handshake_budget::HandshakeBudget;
+use crate::connect::pool_key::PoolKey;
+use crate::connect::pool_refiller::{LaneReport, PoolRefiller, keep};
 use crate::control::error::ControlError;
 use crate::control::tables::fake_tables::{Cells, FakeTables, node_row};
 use crate::control::tables::publication::Publication;
-use crate::net::lanes::credential::Credential;
-use crate::net::lanes::dialling::dial::{Dialer, NodeTarget, ShardPort};
-use crate::net::lanes::dialling::dial_stats::PortVerdict;
-use crate::net::lanes::keeping::handshake_budget::HandshakeBudget;
-use crate::net::lanes::keeping::lane_keeper::{LaneKeeper, LaneReport, keep};
-use crate::net::lanes::lane_set::LaneSet;
+use crate::pool::node_target::{NodeTarget, ShardPort};
 use crate::topology::id::HostId;
 use crate::topology::snapshot::Snapshot;
 use sim::cluster::options::ClusterOptions;
@@ -92,7 +93,7 @@ async fn a_node_that_has_changed_to_another_cluster_is_refused_by_name() {
         }
     };
     assert_eq!(error.to_string(), format!("{at} is in cluster 'strange', {at} in cluster 'fake'"));
-    assert_eq!(cure::of_control(&error), "name nodes of one cluster in contact_points");
+    assert_eq!(hint::of_control(&error), "name nodes of one cluster in contact_points");
     strange.stop().await;
 }
 
@@ -122,13 +123,13 @@ async fn contact_points_that_the_cluster_lists_are_not_asked() {
     let mut running = start(&[&points[0], &points[1]]);
     let cluster = running.published().await.snapshot;
     let address = points[0].parse().unwrap();
-    let home = Home { cluster: "fake".to_owned(), address };
+    let home = KnownCluster { cluster: "fake".to_owned(), address };
     // Both would be of another cluster than this one, had they been asked.
-    let other = Home { cluster: "other".to_owned(), address };
-    assert!(strangers::find(settings.clone(), &other, &cluster).await.is_none());
+    let other = KnownCluster { cluster: "other".to_owned(), address };
+    assert!(unlisted::find(settings.clone(), &other, &cluster).await.is_none());
     let nobody = Snapshot::default();
-    assert!(strangers::find(settings.clone(), &home, &nobody).await.is_none());
-    assert!(strangers::find(settings, &other, &nobody).await.is_some());
+    assert!(unlisted::find(settings.clone(), &home, &nobody).await.is_none());
+    assert!(unlisted::find(settings, &other, &nobody).await.is_some());
     first.stop().await;
     second.stop().await;
 }
@@ -201,7 +202,7 @@ async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
     for node in news.snapshot.nodes() {
         let (inputs, keeper_inputs) = mpsc::channel(8);
         let address = SocketAddr::new(node.address, node.port);
-        let keeper = LaneKeeper {
+        let keeper = PoolRefiller {
             dialer: Arc::new(Dialer::default()),
             target: NodeTarget {
                 node: node.id,
@@ -210,7 +211,7 @@ async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
                 shard_port: ShardPort::AsTold,
             },
             gate: budget.gate(node.id),
-            set: LaneSet::plain(credential.clone()),
+            pool: PoolKey::plain(credential.clone()),
             backoff: (BackoffSettings::default(), 1),
             first: None,
         };

@@ -11,9 +11,9 @@ use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::net::lanes::dialling::dial_error::{DialError, Step};
-use crate::net::lanes::dialling::exchange::{Reply, read_reply};
-use crate::net::lanes::dialling::handshake::put_query;
+use crate::connect::dial_error::{DialError, Step};
+use crate::connect::exchange::{Reply, read_reply};
+use crate::connect::handshake::put_query;
 use cql::error::WireError;
 use cql::frame::write_frame;
 use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header, RESPONSE};

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
+use crate::connect::dial_error::{DialError, Step};
 use crate::control::error::ControlError;
-use crate::net::lanes::dialling::dial_error::{DialError, Step};
 
 /// CQL port when none is said.
 pub const PORT_DEFAULT: u16 = 9_042;

@@ -2,7 +2,7 @@
 
 pub mod connection;
 pub mod contact_point;
-pub mod cure;
+pub mod hint;
 pub mod race;
 pub mod reach;
-pub mod strangers;
+pub mod unlisted;

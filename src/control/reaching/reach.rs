@@ -7,6 +7,14 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::auth::credential_book::CredentialBook;
+use crate::connect::credential::Credential;
+use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dialer::{connect, explained, secure};
+use crate::connect::extensions::Extensions;
+use crate::connect::handshake::{Login, ask_options, start_up};
+use crate::connect::node_tls::NodeTls;
+use crate::connect::pool_key::PoolKey;
 use crate::control::agenda::EVENTS;
 use crate::control::error::ControlError;
 use crate::control::reaching::connection::Connection;
@@ -14,15 +22,7 @@ use crate::control::reaching::contact_point::{ContactPoint, PORT_DEFAULT};
 use crate::control::reaching::race::Race;
 use crate::control::tables::metadata;
 use crate::control::tables::metadata::{Identity, Metadata};
-use crate::net::lanes::credential::Credential;
-use crate::net::lanes::dialling::dial::{connect, explained, secure};
-use crate::net::lanes::dialling::dial_error::{DialError, Step};
-use crate::net::lanes::dialling::extensions::Extensions;
-use crate::net::lanes::dialling::handshake::{Login, ask_options, start_up};
-use crate::net::lanes::lane_set::LaneSet;
-use crate::net::logins::credential_book::CredentialBook;
-use crate::net::sockets::transport::Transport;
-use crate::net::tls::node_tls::NodeTls;
+use crate::sockets::transport::Transport;
 use cql::request::register::EventKind;
 use cql::response::error::ErrorCode;
 use cql::response::supported::Supported;
@@ -154,7 +154,7 @@ pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Gree
     if is_own(&settings.own, &stream, address) {
         return Err(ControlError::OwnListener { address });
     }
-    let set = LaneSet::plain(settings.credential.clone());
+    let set = PoolKey::plain(settings.credential.clone());
     let (tls, timeout_ms) = (settings.tls.as_deref(), settings.query_timeout_ms);
     let mut stream = secure(tls, stream, address, timeout_ms).await?;
     let greeting = async {

@@ -10,11 +10,11 @@ use std::net::IpAddr;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 
+use crate::connect::dial_error::{DialError, Step};
 use crate::control::error::ControlError;
 use crate::control::reaching::connection::Connection;
 use crate::control::tables::routes::Route;
 use crate::control::tables::server_tables::ServerTables;
-use crate::net::lanes::dialling::dial_error::{DialError, Step};
 use crate::topology::id::HostId;
 use cql::cell;
 use cql::error::WireError;

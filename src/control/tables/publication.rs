@@ -9,7 +9,7 @@ use crate::control::reaching::contact_point::PORT_DEFAULT;
 use crate::control::tables::metadata::{HostRow, Metadata};
 use crate::control::tables::routes::Route;
 use crate::control::tables::server_tables::ServerTables;
-use crate::net::lanes::dialling::dial::ShardPort;
+use crate::pool::node_target::ShardPort;
 use crate::topology::id::{HostId, NodeId};
 use crate::topology::node::Node;
 use crate::topology::node_numbers::NodeNumbers;

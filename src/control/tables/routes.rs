@@ -12,13 +12,13 @@ use std::str::FromStr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::connect::dial_error::{DialError, Step};
 use crate::control::error::{ControlError, chain};
 use crate::control::reaching::connection::Connection;
 use crate::control::reaching::contact_point::ContactPoint;
-use crate::control::reaching::cure;
+use crate::control::reaching::hint;
 use crate::control::tables::metadata::{HostRow, Metadata, ask_if_there};
-use crate::net::lanes::dialling::dial::ShardPort;
-use crate::net::lanes::dialling::dial_error::{DialError, Step};
+use crate::pool::node_target::ShardPort;
 use crate::topology::id::HostId;
 use cql::cell;
 use cql::error::WireError;
@@ -143,7 +143,7 @@ impl Routes {
                 Some(address)
             }
             Err(error) => {
-                let fix = cure::of_control(&error);
+                let fix = hint::of_control(&error);
                 tracing::warn!(%to, error = chain(&error), fix, "a route leads nowhere");
                 known
             }

@@ -9,9 +9,9 @@ use std::mem;
 use crate::engine::answers::deliver::Response;
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
-use crate::engine::pending::{Asker, Errand};
+use crate::engine::pending::{InternalRequest, Origin};
 use crate::engine::tally::Outcome;
-use crate::routing::policy::Field;
+use crate::routing::policy::LaneView;
 use crate::session::v3;
 use crate::topology::id::NodeId;
 use cql::cell;
@@ -128,13 +128,13 @@ impl Engine {
             put_short(out, CONSISTENCY_ONE);
             out.push(0);
         });
-        let nodes = self.witnesses();
+        let nodes = self.one_pool_per_node();
         self.agreement.awaited = nodes.len();
         self.agreement.asked = nodes.len();
-        for (node, set) in nodes {
-            let errand = Errand::SchemaVersion { round, node };
-            let outgoing = self.outgoing(Asker::Errand(errand), Opcode::Query);
-            let (_, lanes) = self.field(set);
+        for (node, pool) in nodes {
+            let internal = InternalRequest::SchemaVersion { round, node };
+            let outgoing = self.outgoing(Origin::InternalRequest(internal), Opcode::Query);
+            let (_, lanes) = self.field(pool);
             let lane = lanes.lane_of_node(node);
             if !lane.is_some_and(|lane| self.send(lane, outgoing, &frame)) {
                 self.agreement.awaited = self.agreement.awaited.saturating_sub(1);
@@ -213,7 +213,7 @@ impl Engine {
         write_frame(&mut frame, (0x84, 0, -1), Opcode::Event, event);
         for client in self.clients.keys() {
             let asked = self.clients.get(client).is_some_and(|c| c.session.subscription.schema);
-            if !asked || self.cuts_off(client) {
+            if !asked || self.disconnects_if_unread(client) {
                 continue;
             }
             let Some(entry) = self.clients.get_mut(client) else { continue };

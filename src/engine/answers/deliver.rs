@@ -3,13 +3,13 @@
 use std::mem;
 use std::ops::Range;
 
+use crate::engine::action::Action;
 use crate::engine::answers::metadata_ids;
 use crate::engine::answers::metadata_ids::CutId;
 use crate::engine::answers::passing::{LARGE_BYTES, Large};
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
-use crate::engine::order::Order;
-use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
+use crate::engine::pending::{LaneKey, Origin, Pending, Purpose};
 use crate::engine::tally::Outcome;
 use crate::session::v3;
 use crate::upstream::lane::LaneRoute;
@@ -106,7 +106,7 @@ impl Engine {
         }
         if outcome.is_err() {
             self.tally.lanes_broken += 1;
-            self.orders.push_back(Order::CloseLane(key));
+            self.actions.push_back(Action::CloseLane(key));
         }
     }
 
@@ -146,7 +146,7 @@ impl Engine {
             self.on_response(route, pending, header, body)
         };
         if drained {
-            self.orders.push_back(Order::CloseLane(key));
+            self.actions.push_back(Action::CloseLane(key));
         }
         outcome
     }
@@ -179,12 +179,12 @@ impl Engine {
         let message_at = message_at + cut.later;
         let payload = payload.start..payload.end + cut.later;
         let response = Response { header, body, payload, message_at, lwt, metadata_id: cut.id };
-        match pending.asker {
-            Asker::Client { client, stream, purpose } => {
+        match pending.origin {
+            Origin::Client { client, stream, purpose } => {
                 self.answer_client(route, pending, (client, stream, purpose), &response)
             }
-            Asker::Errand(errand) => {
-                self.on_errand_answered(route, errand, &response);
+            Origin::InternalRequest(internal) => {
+                self.on_internal_answered(route, internal, &response);
                 self.give_back(pending.frame);
                 Ok(())
             }
@@ -207,14 +207,14 @@ impl Engine {
                 Ok(ResultKind::Void) => {}
                 Ok(ResultKind::Rows) => {
                     if self.would_mislead(route, &pending, response.message()) {
-                        self.ask_again(route.set, pending);
+                        self.ask_again(route.pool, pending);
                         return Ok(());
                     }
                     self.on_page(route, response.message());
                 }
                 Ok(ResultKind::Prepared) => self.on_prepared(route, &pending, response),
                 Ok(ResultKind::SetKeyspace) => match purpose {
-                    Purpose::Use(set) => self.on_keyspace_set(client, set, response.message()),
+                    Purpose::Use(pool) => self.on_keyspace_set(client, pool, response.message()),
                     Purpose::Forward => contaminated = true,
                 },
                 Ok(ResultKind::SchemaChange) => {
@@ -264,7 +264,7 @@ impl Engine {
         outcome: Outcome,
         response: &Response<'_>,
     ) {
-        if self.is_deaf(client) {
+        if self.is_gone_or_unread(client) {
             return self.on_ended(pending.opcode, Outcome::Abandoned);
         }
         let Some(entry) = self.clients.get_mut(client) else { return };
@@ -288,7 +288,7 @@ impl Engine {
         outcome: Outcome,
         frame: &[u8],
     ) {
-        if self.is_deaf(client) {
+        if self.is_gone_or_unread(client) {
             return self.on_ended(opcode, Outcome::Abandoned);
         }
         let Some(entry) = self.clients.get_mut(client) else { return };
@@ -299,14 +299,15 @@ impl Engine {
 
     /// Whether a client is gone, or is cut off since it never reads.
     #[inline]
-    fn is_deaf(&mut self, client: ClientKey) -> bool {
+    fn is_gone_or_unread(&mut self, client: ClientKey) -> bool {
         let backlog_max = self.settings.limits.client_backlog_bytes_max;
-        let hears =
-            |entry: &Client| !entry.cut_off && entry.session.outbox.waiting_len() <= backlog_max;
+        let hears = |entry: &Client| {
+            !entry.disconnected && entry.session.outbox.waiting_len() <= backlog_max
+        };
         if self.clients.get(client).is_some_and(hears) {
             return false;
         }
-        let deaf = self.clients.get(client).is_none() || self.cuts_off(client);
+        let deaf = self.clients.get(client).is_none() || self.disconnects_if_unread(client);
         if deaf {
             self.leave(client);
         }
@@ -325,10 +326,10 @@ impl Engine {
         entry.in_flight = entry.in_flight.saturating_sub(1);
         let full = entry.session.outbox.waiting_len() > self.settings.limits.outbox_high_bytes;
         if entry.paused {
-            self.reconsider(client);
+            self.resume_if_possible(client);
         }
         if full {
-            self.hold_up(client);
+            self.pause_if_needed(client);
         }
     }
 

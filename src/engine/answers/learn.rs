@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::engine::action::{Action, LearnedTablet, PeerMessage};
 use crate::engine::engine::Engine;
-use crate::engine::order::{LearnedTablet, News, Order};
 use crate::engine::pending::Pending;
 use crate::topology::id::HostId;
 use crate::topology::table::TableId;
@@ -51,21 +51,21 @@ impl Engine {
             replicas: replicas.collect(),
         });
         if self.insert_tablet(table, &tablet) && self.settings.has_peers {
-            self.orders.push_back(Order::Tell(News::Tablet(tablet)));
+            self.actions.push_back(Action::Tell(PeerMessage::Tablet(tablet)));
         }
     }
 
     /// Takes what another worker learned.
-    pub fn on_news(&mut self, news: News) {
+    pub fn on_news(&mut self, news: PeerMessage) {
         match news {
-            News::Tablet(tablet) => {
+            PeerMessage::Tablet(tablet) => {
                 let (keyspace, name) = &tablet.table;
                 if let Some(table) = self.router.tables.get(keyspace, name) {
                     self.insert_tablet(table, &tablet);
                 }
             }
-            News::Statement(statement) => self.record(statement),
-            News::StatementsMissed => self.router.catalog.on_missed(),
+            PeerMessage::Statement(statement) => self.record(statement),
+            PeerMessage::StatementsMissed => self.router.catalog.on_missed(),
         }
     }
 
@@ -85,7 +85,7 @@ impl Engine {
                 self.unresolved.pop_front();
             }
             self.unresolved.push_back(Unresolved { table, tablet: Arc::clone(learned) });
-            self.orders.push_back(Order::RefreshTopology);
+            self.actions.push_back(Action::RefreshTopology);
             return true;
         };
         let tablet = Tablet {

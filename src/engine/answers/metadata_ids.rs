@@ -12,7 +12,7 @@ use crate::engine::trouble::lost::RESENT_MAX;
 use crate::routing::catalog::Catalog;
 use crate::routing::decision::Decision;
 use crate::routing::statement::Entry;
-use crate::upstream::lane::{LaneRoute, SetId};
+use crate::upstream::lane::{LaneRoute, PoolId};
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::{Reader, put_short_bytes};
 use cql::opcode::Opcode;
@@ -120,11 +120,11 @@ impl Engine {
     }
 
     /// Sends an EXECUTE again, and asks for the columns of its rows.
-    pub(in crate::engine) fn ask_again(&mut self, set: SetId, mut pending: Pending) {
+    pub(in crate::engine) fn ask_again(&mut self, pool: PoolId, mut pending: Pending) {
         if let Some(key) = pending.statement {
             self.router.catalog.on_columns_changed(key);
         }
         execute::ask_for_metadata(pending.frame.get_mut(HEADER_LEN..).unwrap_or_default());
-        self.send_again(set, pending);
+        self.send_again(pool, pending);
     }
 }

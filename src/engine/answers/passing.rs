@@ -50,7 +50,7 @@ impl Engine {
             && session.version == Some(4)
             && session.compression.is_none()
             && session.outbox.waiting_len() == 0
-            && !entry.cut_off;
+            && !entry.disconnected;
         if as_it_is {
             self.tally.latency.record(self.now_us.saturating_sub(pending.arrived_us));
             self.large = Large::For { client, stream, opcode: pending.opcode, outcome };

@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use crate::engine::answers::deliver::{Broken, Response};
 use crate::engine::engine::Engine;
-use crate::engine::pending::{Asker, Errand, LaneKey, Pending};
+use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending};
 use crate::engine::requests::forward::Outgoing;
 use crate::engine::tally::Outcome;
 use crate::engine::trouble::lost::RESENT_MAX;
 use crate::routing::decision::{Decision, Reason};
-use crate::routing::policy::Field;
+use crate::routing::policy::LaneView;
 use crate::routing::statement::Statement;
 use crate::topology::id::NodeId;
-use crate::upstream::lane::{LaneRoute, SetId};
+use crate::upstream::lane::{LaneRoute, PoolId};
 use cql::frame::write_frame;
 use cql::header::HEADER_LEN;
 use cql::notation::{Reader, put_long_string};
@@ -45,12 +45,12 @@ impl Engine {
         pending: Pending,
         response: &Response<'_>,
     ) -> Result<(), Broken> {
-        let Asker::Client { client, stream, .. } = pending.asker else { return Ok(()) };
+        let Origin::Client { client, stream, .. } = pending.origin else { return Ok(()) };
         let statement = self.forgotten(&pending, response.message());
         let lane = statement.as_ref().and_then(|statement| {
-            let home = self.home_of(pending.asker);
-            let set = self.sets.of_keyspace(home, statement.keyspace.as_deref())?;
-            let (_, lanes) = self.field(set);
+            let home = self.home_of(pending.origin);
+            let pool = self.pools.of_keyspace(home, statement.keyspace.as_deref())?;
+            let (_, lanes) = self.field(pool);
             lanes.lane_of_node(route.node)
         });
         let open = self.clients.get(client).is_some();
@@ -64,7 +64,7 @@ impl Engine {
         let parked = Parked { pending, route, statement, refusal };
         let Some(parked) = self.park_beside(parked) else { return Ok(()) };
         let number = self.next_number();
-        if self.send_prepare(lane, &parked.statement.text, Errand::Reprepare(number)) {
+        if self.send_prepare(lane, &parked.statement.text, InternalRequest::Reprepare(number)) {
             self.parked.insert(number, vec![parked]);
         } else {
             self.refuse_parked(parked);
@@ -75,10 +75,10 @@ impl Engine {
     /// Lets a request wait for a PREPARE that its node is at already: when a table changes, all
     /// requests in flight find their statement forgotten at once.
     fn park_beside(&mut self, parked: Parked) -> Option<Parked> {
-        let home = self.sets.home(parked.route.set);
+        let home = self.pools.home(parked.route.pool);
         let same = |first: &Parked| {
             first.route.node == parked.route.node
-                && self.sets.home(first.route.set) == home
+                && self.pools.home(first.route.pool) == home
                 && Arc::ptr_eq(&first.statement, &parked.statement)
         };
         match self.parked.values_mut().find(|waiting| waiting.first().is_some_and(same)) {
@@ -117,11 +117,11 @@ impl Engine {
         &mut self,
         lane: LaneKey,
         text: &str,
-        errand: Errand,
+        internal: InternalRequest,
     ) -> bool {
         let mut frame = Vec::new();
         write_frame(&mut frame, (4, 0, 0), Opcode::Prepare, |out| put_long_string(out, text));
-        let outgoing = self.outgoing(Asker::Errand(errand), Opcode::Prepare);
+        let outgoing = self.outgoing(Origin::InternalRequest(internal), Opcode::Prepare);
         self.send(lane, outgoing, &frame)
     }
 
@@ -170,8 +170,8 @@ impl Engine {
         }
         self.ask_for_new_metadata(&mut pending);
         let lane = self.lane_at(route);
-        let Some(lane) = lane else { return self.send_again(route.set, pending) };
-        let outgoing = Outgoing::again(&pending, self.home_of(pending.asker));
+        let Some(lane) = lane else { return self.send_again(route.pool, pending) };
+        let outgoing = Outgoing::again(&pending, self.home_of(pending.origin));
         let frame = std::mem::take(&mut pending.frame);
         let decision = Decision { lane, reason: Reason::Reprepared };
         self.send_or_refuse(Some(decision), outgoing, &frame);
@@ -185,7 +185,7 @@ impl Engine {
                 continue;
             }
             if parked.pending.resent < RESENT_MAX {
-                self.send_again(parked.route.set, parked.pending);
+                self.send_again(parked.route.pool, parked.pending);
             } else {
                 self.refuse_parked(parked);
             }
@@ -194,7 +194,7 @@ impl Engine {
 
     /// Whether a request's client has left; then the request ends here.
     fn is_abandoned(&mut self, pending: &Pending) -> bool {
-        let Asker::Client { client, .. } = pending.asker else { return false };
+        let Origin::Client { client, .. } = pending.origin else { return false };
         let abandoned = self.clients.get(client).is_none();
         if abandoned {
             self.on_ended(pending.opcode, Outcome::Abandoned);
@@ -210,17 +210,18 @@ impl Engine {
         }
     }
 
-    /// The number of a set will stand for another keyspace; `instead` has the same rights.
-    pub(in crate::engine) fn forget_parked_route(&mut self, set: SetId, instead: SetId) {
-        for parked in self.parked.values_mut().flatten().filter(|parked| parked.route.set == set) {
-            parked.route.set = instead;
+    /// The number of a pool will stand for another keyspace; `instead` has the same rights.
+    pub(in crate::engine) fn forget_parked_route(&mut self, pool: PoolId, instead: PoolId) {
+        for parked in self.parked.values_mut().flatten().filter(|parked| parked.route.pool == pool)
+        {
+            parked.route.pool = instead;
         }
     }
 
     /// Gives the client the node's own UNPREPARED.
     fn refuse_parked(&mut self, parked: Parked) {
         let Parked { pending, refusal, .. } = parked;
-        if let Asker::Client { client, .. } = pending.asker {
+        if let Origin::Client { client, .. } = pending.origin {
             let request = (pending.opcode, pending.arrived_us);
             self.deliver_frame(client, request, Outcome::Failed, &refusal);
         }
@@ -229,32 +230,32 @@ impl Engine {
 
     /// The lane to a shard, or another to its node.
     fn lane_at(&mut self, route: LaneRoute) -> Option<LaneKey> {
-        let LaneRoute { node, shard, set, .. } = route;
-        let (_, lanes) = self.field(set);
+        let LaneRoute { node, shard, pool, .. } = route;
+        let (_, lanes) = self.field(pool);
         lanes.lane(node, shard).map(|(lane, _)| lane).or_else(|| lanes.lane_of_node(node))
     }
 
     /// What we asked for ourselves was answered.
-    pub(in crate::engine) fn on_errand_answered(
+    pub(in crate::engine) fn on_internal_answered(
         &mut self,
         route: LaneRoute,
-        errand: Errand,
+        internal: InternalRequest,
         response: &Response<'_>,
     ) {
         self.compare_columns(response);
-        match errand {
-            Errand::Reprepare(number) => self.on_reprepared(number, response),
-            Errand::Spread | Errand::Heartbeat => {}
-            Errand::SchemaVersion { round, node } => {
+        match internal {
+            InternalRequest::Reprepare(number) => self.on_reprepared(number, response),
+            InternalRequest::Spread | InternalRequest::Heartbeat => {}
+            InternalRequest::SchemaVersion { round, node } => {
                 debug_assert_eq!(route.node, node, "a lane stays at its node");
                 self.on_schema_answer(round, node, response);
             }
         }
     }
 
-    /// Nodes that have a lane in a set, but for one.
-    pub(in crate::engine) fn other_nodes(&self, set: SetId, but: Option<NodeId>) -> Vec<NodeId> {
-        let nodes = self.sets.fleet(set).live_nodes();
+    /// Nodes that have a lane in a pool, but for one.
+    pub(in crate::engine) fn other_nodes(&self, pool: PoolId, but: Option<NodeId>) -> Vec<NodeId> {
+        let nodes = self.pools.lane_map(pool).live_nodes();
         nodes.filter(|node| Some(*node) != but).collect()
     }
 }

@@ -4,10 +4,10 @@
 //! hands them on. The second one within the time after which a lane is closed opens it: a handshake
 //! costs the node more than a hop.
 
+use crate::engine::action::Action;
 use crate::engine::engine::Engine;
-use crate::engine::order::Order;
 use crate::engine::pending::LaneKey;
-use crate::upstream::lane::SetId;
+use crate::upstream::lane::PoolId;
 
 /// Lanes closed in one sweep; the others follow.
 const CLOSED_IN_A_SWEEP: usize = 64;
@@ -22,12 +22,12 @@ impl Engine {
     }
 
     /// Asks for the lane that the last decision among the plain lanes of `home` missed.
-    pub(in crate::engine) fn ask_for_missing(&mut self, home: SetId) {
+    pub(in crate::engine) fn ask_for_missing(&mut self, home: PoolId) {
         let Some((node, shard)) = self.missing.take() else { return };
         let (now, times) = (self.now_us, (self.settings.limits.lane_unused_us, ASK_AGAIN_US));
-        let Some(set) = self.sets.get_mut(home).filter(|set| !set.gone) else { return };
-        if set.fleet.ask_for((node, shard), now, times) {
-            self.orders.push_back(Order::OpenLane { set: home, node, shard });
+        let Some(pool) = self.pools.get_mut(home).filter(|pool| !pool.gone) else { return };
+        if pool.lane_map.ask_for((node, shard), now, times) {
+            self.actions.push_back(Action::OpenLane { pool: home, node, shard });
         }
     }
 
@@ -42,7 +42,7 @@ impl Engine {
                 if let Some(lane) = self.lanes.get_mut(key) {
                     lane.draining = true;
                 }
-                self.orders.push_back(Order::CloseUnused(key));
+                self.actions.push_back(Action::CloseUnused(key));
                 closed += 1;
             }
         }
@@ -50,7 +50,7 @@ impl Engine {
 
     fn is_unused(&self, key: LaneKey) -> bool {
         let Some(lane) = self.lanes.get(key) else { return false };
-        let (node, set) = (lane.route.node, lane.route.set);
+        let (node, pool) = (lane.route.node, lane.route.pool);
         let since_us = self.now_us.saturating_sub(lane.used_us);
         let takes_requests =
             |key: &LaneKey| self.lanes.get(*key).is_some_and(|lane| !lane.draining);
@@ -58,8 +58,8 @@ impl Engine {
             && !lane.draining
             && lane.ids.in_flight() == 0
             && lane.outbox.waiting_len() == 0
-            && set == lane.home
-            && !self.sets.is_dedicated(set)
-            && self.sets.fleet(set).lanes_of(node).filter(takes_requests).nth(1).is_some()
+            && pool == lane.home
+            && !self.pools.is_dedicated(pool)
+            && self.pools.lane_map(pool).lanes_of(node).filter(takes_requests).nth(1).is_some()
     }
 }

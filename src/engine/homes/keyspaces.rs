@@ -6,17 +6,17 @@
 
 use std::sync::Arc;
 
+use crate::engine::action::Action;
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
-use crate::engine::homes::sets::{Set, Waiting};
-use crate::engine::order::Order;
-use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
+use crate::engine::homes::pools::{Pool, Waiting};
+use crate::engine::pending::{LaneKey, Origin, Pending, Purpose};
 use crate::engine::requests::forward::Outgoing;
-use crate::engine::tally::{Ask, Outcome};
+use crate::engine::tally::{Outcome, RequestKind};
 use crate::routing::decision::Reason;
 use crate::session::session::Phase;
 use crate::topology::id::NodeId;
-use crate::upstream::lane::{Lane, LaneRoute, SetId};
+use crate::upstream::lane::{Lane, LaneRoute, PoolId};
 use cql::frame;
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::Reader;
@@ -34,18 +34,18 @@ impl Engine {
         let mut lane = Lane::new(route, limits.lane_streams_max);
         lane.heard_us = self.now_us;
         lane.used_us = self.now_us;
-        let first = !self.sets.reaches(route.node, self.sets.keyspace(route.set).as_deref());
-        let set = self.sets.get_mut(route.set).filter(|set| !set.gone)?;
-        lane.home = set.home;
+        let first = !self.pools.reaches(route.node, self.pools.keyspace(route.pool).as_deref());
+        let pool = self.pools.get_mut(route.pool).filter(|pool| !pool.gone)?;
+        lane.home = pool.home;
         let key = self.lanes.insert(lane);
-        if let Some(before) = set.fleet.insert((route.node, route.shard), sharder, key) {
+        if let Some(before) = pool.lane_map.insert((route.node, route.shard), sharder, key) {
             self.retire_lane(before);
         }
         if first {
-            self.warm(key, route.set);
+            self.warm(key, route.pool);
         }
-        self.use_waiting(route.set);
-        self.welcome_arrivals(route.set);
+        self.use_waiting(route.pool);
+        self.welcome_arrivals(route.pool);
         Some(key)
     }
 
@@ -54,19 +54,19 @@ impl Engine {
         let Some(lane) = self.lanes.get_mut(key) else { return };
         lane.draining = true;
         if !lane.is_awaited() {
-            self.orders.push_back(Order::CloseLane(key));
+            self.actions.push_back(Action::CloseLane(key));
         }
     }
 
-    /// No lane of a set could be opened; `refusal` is the node's ERROR frame, if it sent one.
-    pub fn on_set_failed(&mut self, id: SetId, refusal: Option<&[u8]>) {
-        let Some(set) = self.sets.get_mut(id) else { return };
-        if !set.fleet.live().is_empty() || id == SetId::PLAIN {
+    /// No lane of a pool could be opened; `refusal` is the node's ERROR frame, if it sent one.
+    pub fn on_set_failed(&mut self, id: PoolId, refusal: Option<&[u8]>) {
+        let Some(pool) = self.pools.get_mut(id) else { return };
+        if !pool.lane_map.live().is_empty() || id == PoolId::PLAIN {
             return;
         }
-        let waiting = std::mem::take(&mut set.waiting);
+        let waiting = std::mem::take(&mut pool.waiting);
         if refusal.is_some() {
-            self.retire_set(id);
+            self.retire_pool(id);
         }
         for waiting in waiting {
             let (client, stream) = (waiting.client, waiting.stream());
@@ -84,7 +84,7 @@ impl Engine {
         }
         let text = "shardlane could not open a connection for this keyspace";
         self.leave(client);
-        self.refuse((client, stream), Ask::Query, ErrorCode::OVERLOADED, text);
+        self.refuse((client, stream), RequestKind::Query, ErrorCode::OVERLOADED, text);
     }
 
     fn pass_refusal(&mut self, client: ClientKey, stream: i16, refusal: &[u8]) {
@@ -98,75 +98,75 @@ impl Engine {
 
     /// A client says `USE`. What it sends after that waits until the answer is there.
     pub(in crate::engine) fn on_use(&mut self, client: ClientKey, keyspace: &str, frame: &[u8]) {
-        let Asker::Client { stream, .. } = self.client_asker(client, frame) else { return };
+        let Origin::Client { stream, .. } = self.client_origin(client, frame) else { return };
         if let Some(entry) = self.clients.get_mut(client) {
             entry.switching = Some(Vec::new());
         }
-        let home = self.home_of(Asker::Client { client, stream, purpose: Purpose::Forward });
-        if self.sets.is_dedicated(home) {
-            let asker = Asker::Client { client, stream, purpose: Purpose::Use(home) };
-            let outgoing = self.outgoing(asker, Opcode::Query);
+        let home = self.home_of(Origin::Client { client, stream, purpose: Purpose::Forward });
+        if self.pools.is_dedicated(home) {
+            let origin = Origin::Client { client, stream, purpose: Purpose::Use(home) };
+            let outgoing = self.outgoing(origin, Opcode::Query);
             self.send_anywhere(home, Reason::Dedicated, outgoing, frame);
-            return self.hold_up(client);
+            return self.pause_if_needed(client);
         }
-        let set = self.sets.of_keyspace(home, Some(keyspace));
-        let set = set.or_else(|| self.open_set(home, keyspace));
-        let Some(set) = set else {
+        let pool = self.pools.of_keyspace(home, Some(keyspace));
+        let pool = pool.or_else(|| self.open_pool(home, keyspace));
+        let Some(pool) = pool else {
             let text = format!("shardlane cannot use keyspace '{keyspace}': too many are in use");
             self.leave(client);
-            self.refuse((client, stream), Ask::Query, ErrorCode::OVERLOADED, &text);
+            self.refuse((client, stream), RequestKind::Query, ErrorCode::OVERLOADED, &text);
             return self.on_use_ended(client);
         };
         let since_us = self.now_us;
-        if let Some(entry) = self.sets.get_mut(set) {
+        if let Some(entry) = self.pools.get_mut(pool) {
             entry.waiting.push(Waiting { client, frame: frame.to_vec(), since_us });
         }
-        self.use_waiting(set);
-        self.hold_up(client);
+        self.use_waiting(pool);
+        self.pause_if_needed(client);
     }
 
-    fn open_set(&mut self, home: SetId, keyspace: &str) -> Option<SetId> {
-        if self.sets.in_use(home) >= self.settings.limits.keyspaces_max {
-            let own = |set: &SetId| *set != home && self.sets.home(*set) == home;
+    fn open_pool(&mut self, home: PoolId, keyspace: &str) -> Option<PoolId> {
+        if self.pools.in_use(home) >= self.settings.limits.keyspaces_max {
+            let own = |pool: &PoolId| *pool != home && self.pools.home(*pool) == home;
             let idle = self.idle_sets().into_iter().find(own)?;
-            self.retire_set(idle);
+            self.retire_pool(idle);
         }
         let keyspace: Arc<str> = keyspace.into();
-        let set = self.sets.add(Set::new(home, Some(Arc::clone(&keyspace))))?;
-        self.orders.push_back(Order::OpenSet { set, keyspace });
-        Some(set)
+        let pool = self.pools.add(Pool::new(home, Some(Arc::clone(&keyspace))))?;
+        self.actions.push_back(Action::OpenPool { pool, keyspace });
+        Some(pool)
     }
 
     /// Closes the lanes of keyspaces and credentials that nobody has used for a while.
     pub(in crate::engine) fn expire_sets(&mut self) {
-        if self.sets.sets.len() <= 1 {
+        if self.pools.pools.len() <= 1 {
             return;
         }
         let idle = self.idle_sets();
         let now = self.now_us;
-        for (set, number) in self.sets.sets.iter_mut().zip(0u16..) {
-            if !idle.contains(&SetId(number)) {
-                set.idle_since_us = None;
-            } else if set.idle_since_us.is_none() {
-                set.idle_since_us = Some(now);
+        for (pool, number) in self.pools.pools.iter_mut().zip(0u16..) {
+            if !idle.contains(&PoolId(number)) {
+                pool.idle_since_us = None;
+            } else if pool.idle_since_us.is_none() {
+                pool.idle_since_us = Some(now);
             }
         }
         for number in idle {
-            let since = self.sets.get_mut(number).and_then(|set| set.idle_since_us);
+            let since = self.pools.get_mut(number).and_then(|pool| pool.idle_since_us);
             if since.is_some_and(|since| now.saturating_sub(since) >= IDLE_US_MAX) {
-                for own in self.sets.of_home(number) {
-                    self.retire_set(own);
+                for own in self.pools.of_home(number) {
+                    self.retire_pool(own);
                 }
-                self.retire_set(number);
+                self.retire_pool(number);
             }
         }
     }
 
-    /// Sets that no client uses and that have nothing in flight.
-    fn idle_sets(&self) -> Vec<SetId> {
-        let mut busy = vec![false; self.sets.sets.len()];
+    /// Pools that no client uses and that have nothing in flight.
+    fn idle_sets(&self) -> Vec<PoolId> {
+        let mut busy = vec![false; self.pools.pools.len()];
         for (_, client) in self.clients.iter() {
-            for used in [client.set, client.home] {
+            for used in [client.pool, client.home] {
                 if let Some(busy) = busy.get_mut(usize::from(used.0)) {
                     *busy = true;
                 }
@@ -175,30 +175,30 @@ impl Engine {
         let quiet = |(_, lane): &(NodeId, LaneKey)| {
             self.lanes.get(*lane).is_none_or(|lane| lane.ids.in_flight() == 0)
         };
-        let sets = self.sets.sets.iter().zip(busy).zip(0u16..).skip(1);
-        let idle = sets.filter(|((set, busy), _)| {
-            let awaited = !set.waiting.is_empty() || !set.arrivals.is_empty();
-            !busy && !set.gone && !awaited && set.fleet.live().iter().all(quiet)
+        let pools = self.pools.pools.iter().zip(busy).zip(0u16..).skip(1);
+        let idle = pools.filter(|((pool, busy), _)| {
+            let awaited = !pool.waiting.is_empty() || !pool.arrivals.is_empty();
+            !busy && !pool.gone && !awaited && pool.lane_map.live().iter().all(quiet)
         });
-        idle.map(|(_, number)| SetId(number)).collect()
+        idle.map(|(_, number)| PoolId(number)).collect()
     }
 
-    /// Closes the lanes of a set. Its number may stand for another one day, so nobody keeps it:
+    /// Closes the lanes of a pool. Its number may stand for another one day, so nobody keeps it:
     /// clients whose keyspace is gone go on without one, those whose credential is go nowhere.
-    pub(in crate::engine) fn retire_set(&mut self, id: SetId) {
-        let Some(set) = self.sets.get_mut(id).filter(|set| !set.gone) else { return };
-        set.gone = true;
-        let waiting = std::mem::take(&mut set.waiting);
-        let instead = if set.home == id { SetId::NOWHERE } else { set.home };
-        self.sets.gone.push_back(id);
-        self.orders.push_back(Order::CloseSet(id));
+    pub(in crate::engine) fn retire_pool(&mut self, id: PoolId) {
+        let Some(pool) = self.pools.get_mut(id).filter(|pool| !pool.gone) else { return };
+        pool.gone = true;
+        let waiting = std::mem::take(&mut pool.waiting);
+        let instead = if pool.home == id { PoolId::NOWHERE } else { pool.home };
+        self.pools.gone.push_back(id);
+        self.actions.push_back(Action::ClosePool(id));
         for key in self.clients.keys() {
             let Some(client) = self.clients.get_mut(key) else { continue };
             if client.home == id {
                 client.home = instead;
             }
-            if client.set == id {
-                client.set = instead;
+            if client.pool == id {
+                client.pool = instead;
             }
         }
         self.forget_parked_route(id, instead);
@@ -208,32 +208,38 @@ impl Engine {
         }
     }
 
-    /// Sends the `USE` requests that waited for a lane of the set.
-    fn use_waiting(&mut self, id: SetId) {
-        if self.sets.fleet(id).live().is_empty() {
+    /// Sends the `USE` requests that waited for a lane of the pool.
+    fn use_waiting(&mut self, id: PoolId) {
+        if self.pools.lane_map(id).live().is_empty() {
             return;
         }
-        let Some(set) = self.sets.get_mut(id) else { return };
-        for waiting in std::mem::take(&mut set.waiting) {
+        let Some(pool) = self.pools.get_mut(id) else { return };
+        for waiting in std::mem::take(&mut pool.waiting) {
             let stream = waiting.stream();
             let Waiting { client, frame, since_us } = waiting;
-            let asker = Asker::Client { client, stream, purpose: Purpose::Use(id) };
+            let origin = Origin::Client { client, stream, purpose: Purpose::Use(id) };
             if self.clients.get(client).is_none() {
                 self.on_ended(Opcode::Query, Outcome::Abandoned);
                 continue;
             }
-            let outgoing = Outgoing { arrived_us: since_us, ..self.outgoing(asker, Opcode::Query) };
+            let outgoing =
+                Outgoing { arrived_us: since_us, ..self.outgoing(origin, Opcode::Query) };
             self.send_anywhere(id, Reason::Text, outgoing, &frame);
         }
     }
 
     /// The lane of a `USE` is gone: it waits for the next.
-    pub(in crate::engine) fn retry_use(&mut self, client: ClientKey, set: SetId, pending: Pending) {
+    pub(in crate::engine) fn retry_use(
+        &mut self,
+        client: ClientKey,
+        pool: PoolId,
+        pending: Pending,
+    ) {
         let since_us = pending.arrived_us;
-        match self.sets.get_mut(set).filter(|set| !set.gone && !pending.frame.is_empty()) {
+        match self.pools.get_mut(pool).filter(|pool| !pool.gone && !pending.frame.is_empty()) {
             Some(entry) => {
                 entry.waiting.push(Waiting { client, frame: pending.frame, since_us });
-                self.use_waiting(set);
+                self.use_waiting(pool);
             }
             None => {
                 let text = "shardlane lost the connection on which it said USE";
@@ -246,14 +252,14 @@ impl Engine {
     pub(in crate::engine) fn on_keyspace_set(
         &mut self,
         client: ClientKey,
-        set: SetId,
+        pool: PoolId,
         message: &[u8],
     ) {
         let name = message.get(4..).and_then(|body| Reader::new(body).string().ok());
         if let (Some(entry), Some(name)) = (self.clients.get_mut(client), name) {
             entry.session.keyspace = Some(name.into());
-            entry.set = set;
-            self.sets.set_keyspace(set, name);
+            entry.pool = pool;
+            self.pools.set_keyspace(pool, name);
         }
     }
 
@@ -271,7 +277,7 @@ impl Engine {
             self.on_client_frame(client, frame);
             rest = behind;
         }
-        self.reconsider(client);
+        self.resume_if_possible(client);
     }
 
     /// Gives up on `USE` requests that found no lane in time.
@@ -279,11 +285,11 @@ impl Engine {
         let timeout = self.settings.limits.request_timeout_us;
         let now = self.now_us;
         let old = |waiting: &Waiting| now.saturating_sub(waiting.since_us) >= timeout;
-        let numbers = 0..u16::try_from(self.sets.sets.len()).unwrap_or(u16::MAX);
-        for set in numbers.map(SetId) {
-            let late = self.sets.get_mut(set).is_some_and(|set| set.waiting.iter().any(old));
+        let numbers = 0..u16::try_from(self.pools.pools.len()).unwrap_or(u16::MAX);
+        for pool in numbers.map(PoolId) {
+            let late = self.pools.get_mut(pool).is_some_and(|pool| pool.waiting.iter().any(old));
             if late {
-                self.on_set_failed(set, None);
+                self.on_set_failed(pool, None);
             }
         }
     }

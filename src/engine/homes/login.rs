@@ -6,14 +6,14 @@
 
 use std::sync::Arc;
 
+use crate::engine::action::Action;
 use crate::engine::client::{Client, ClientKey, PendingLogin};
 use crate::engine::engine::Engine;
-use crate::engine::order::Order;
-use crate::engine::tally::{Ask, Outcome};
+use crate::engine::tally::{Outcome, RequestKind};
 use crate::session::sasl::SaslToken;
 use crate::session::session::Phase;
 use crate::topology::id::NodeId;
-use crate::upstream::lane::SetId;
+use crate::upstream::lane::PoolId;
 use cql::frame::write_frame;
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::{Reader, put_bytes};
@@ -29,7 +29,7 @@ pub enum Verdict<'a> {
     /// The cluster takes it: the client goes over the lanes of `home`, once there is one.
     Granted {
         /// The lanes with its rights.
-        home: SetId,
+        home: PoolId,
         /// The message of the node's AUTH_SUCCESS.
         success: &'a [u8],
     },
@@ -51,32 +51,32 @@ impl Engine {
         }
         for key in self.clients.keys() {
             let Some(client) = self.clients.get(key) else { continue };
-            if client.session.phase == Phase::Ready && client.home == SetId::PLAIN {
-                self.turn_out(key);
+            if client.session.phase == Phase::Ready && client.home == PoolId::PLAIN {
+                self.evict(key);
             }
         }
     }
 
     /// Makes room for the lanes of a credential; `None` when there are too many.
-    pub fn open_home(&mut self) -> Option<SetId> {
-        self.sets.add_home(false)
+    pub fn open_home(&mut self) -> Option<PoolId> {
+        self.pools.add_home(false)
     }
 
     /// Makes room for one client's own connection, which is its only lane.
-    pub fn open_dedicated(&mut self) -> Option<SetId> {
-        self.sets.add_home(true)
+    pub fn open_dedicated(&mut self) -> Option<PoolId> {
+        self.pools.add_home(true)
     }
 
     /// Whether clients may still be sent to a home.
     #[must_use]
-    pub fn is_home_open(&self, home: SetId) -> bool {
-        self.sets.is_open(home)
+    pub fn is_home_open(&self, home: PoolId) -> bool {
+        self.pools.is_open(home)
     }
 
-    /// The plain lanes with the rights of a set.
+    /// The plain lanes with the rights of a pool.
     #[must_use]
-    pub fn home_of_set(&self, set: SetId) -> SetId {
-        self.sets.home(set)
+    pub fn home_of_set(&self, pool: PoolId) -> PoolId {
+        self.pools.home(pool)
     }
 
     /// Whether a client's login is with the cluster.
@@ -92,19 +92,24 @@ impl Engine {
         if entry.session.phase != Phase::Authenticating {
             // Nobody asked for it; these are the server's own words.
             let text = "Should not reach";
-            return self.refuse((client, stream), Ask::Session, ErrorCode::SERVER_ERROR, text);
+            return self.refuse(
+                (client, stream),
+                RequestKind::Session,
+                ErrorCode::SERVER_ERROR,
+                text,
+            );
         }
         let token = Reader::new(frame.get(HEADER_LEN..).unwrap_or_default()).bytes();
         let fault = match token {
             Ok(token) if token.is_none_or(|token| token.len() <= TOKEN_BYTES_MAX) => {
                 entry.login = Some(Box::new(PendingLogin { stream, since_us, success: None }));
                 let token = SaslToken::new(token.unwrap_or_default());
-                return self.orders.push_back(Order::LogIn { client, token });
+                return self.actions.push_back(Action::LogIn { client, token });
             }
             Ok(_) => format!("the token is longer than {TOKEN_BYTES_MAX} bytes"),
             Err(error) => error.to_string(),
         };
-        self.refuse((client, stream), Ask::Session, ErrorCode::PROTOCOL_ERROR, &fault);
+        self.refuse((client, stream), RequestKind::Session, ErrorCode::PROTOCOL_ERROR, &fault);
     }
 
     /// The cluster's word on a client's login. `false` when the client is gone, or its home: then
@@ -113,7 +118,7 @@ impl Engine {
         let Some(entry) = self.clients.get_mut(client) else { return false };
         if entry.session.phase != Phase::Authenticating {
             if entry.login.take().is_some() {
-                self.tally.on_ended(Ask::Session, Outcome::Abandoned);
+                self.tally.on_ended(RequestKind::Session, Outcome::Abandoned);
             }
             return false;
         }
@@ -134,21 +139,21 @@ impl Engine {
             Verdict::Unknown(code, text) => {
                 entry.login = None;
                 self.tally.logins_unknown += 1;
-                self.refuse((client, stream), Ask::Session, code, text);
+                self.refuse((client, stream), RequestKind::Session, code, text);
                 true
             }
         }
     }
 
-    fn on_granted(&mut self, client: ClientKey, home: SetId, success: &[u8]) -> bool {
-        let Some(arrivals) = self.sets.arrivals(home) else {
+    fn on_granted(&mut self, client: ClientKey, home: PoolId, success: &[u8]) -> bool {
+        let Some(arrivals) = self.pools.arrivals(home) else {
             let text = "the login was withdrawn while it was looked at";
             return self.on_verdict(client, Verdict::Unknown(ErrorCode::OVERLOADED, text));
         };
         arrivals.push(client);
         if let Some(entry) = self.clients.get_mut(client) {
             entry.home = home;
-            entry.set = home;
+            entry.pool = home;
             if let Some(login) = &mut entry.login {
                 login.success = Some(success.to_vec());
             }
@@ -158,11 +163,11 @@ impl Engine {
     }
 
     /// Tells those who logged in that they are in: their credential has a lane.
-    pub(in crate::engine) fn welcome_arrivals(&mut self, home: SetId) {
-        if self.sets.fleet(home).live().is_empty() {
+    pub(in crate::engine) fn welcome_arrivals(&mut self, home: PoolId) {
+        if self.pools.lane_map(home).live().is_empty() {
             return;
         }
-        let Some(arrivals) = self.sets.arrivals(home) else { return };
+        let Some(arrivals) = self.pools.arrivals(home) else { return };
         for client in std::mem::take(arrivals) {
             let entry = self.clients.get_mut(client);
             let entry = entry
@@ -185,7 +190,7 @@ impl Engine {
         let header = (entry.session.response_version(), 0, login.stream);
         write_frame(&mut frame, header, opcode, |out| out.extend_from_slice(body));
         entry.session.send(&frame);
-        self.tally.on_ended(Ask::Session, outcome);
+        self.tally.on_ended(RequestKind::Session, outcome);
         self.touch_client(client);
     }
 
@@ -199,9 +204,9 @@ impl Engine {
             if !entry.login.as_deref().is_some_and(late) {
                 continue;
             }
-            let home = std::mem::replace(&mut entry.home, SetId::NOWHERE);
-            entry.set = SetId::NOWHERE;
-            if let Some(arrivals) = self.sets.arrivals(home) {
+            let home = std::mem::replace(&mut entry.home, PoolId::NOWHERE);
+            entry.pool = PoolId::NOWHERE;
+            if let Some(arrivals) = self.pools.arrivals(home) {
                 arrivals.retain(|client| *client != key);
             }
             let text = "shardlane could not open a connection with this login in time";
@@ -211,26 +216,26 @@ impl Engine {
 
     /// The cluster takes a credential no longer, or one client's own connection is gone: its
     /// lanes are closed, and its clients.
-    pub fn on_home_revoked(&mut self, home: SetId) {
-        if home == SetId::PLAIN || !self.sets.is_open(home) {
+    pub fn on_home_revoked(&mut self, home: PoolId) {
+        if home == PoolId::PLAIN || !self.pools.is_open(home) {
             return;
         }
         for key in self.clients.keys() {
             if self.clients.get(key).is_some_and(|client| client.home == home) {
-                self.turn_out(key);
+                self.evict(key);
             }
         }
-        for own in self.sets.of_home(home) {
-            self.retire_set(own);
+        for own in self.pools.of_home(home) {
+            self.retire_pool(own);
         }
     }
 
     /// Closes a client that has no rights any more; nothing it still sends is served.
-    fn turn_out(&mut self, client: ClientKey) {
+    fn evict(&mut self, client: ClientKey) {
         self.tally.clients_revoked += 1;
         if let Some(entry) = self.clients.get_mut(client) {
-            entry.home = SetId::NOWHERE;
-            entry.set = SetId::NOWHERE;
+            entry.home = PoolId::NOWHERE;
+            entry.pool = PoolId::NOWHERE;
         }
         self.close_after_flush(client);
     }
@@ -238,17 +243,17 @@ impl Engine {
     /// A client is gone that had something to do with logins.
     pub(in crate::engine) fn on_login_left(&mut self, gone: &Client) {
         if gone.login.is_some() {
-            self.tally.on_ended(Ask::Session, Outcome::Abandoned);
+            self.tally.on_ended(RequestKind::Session, Outcome::Abandoned);
         }
-        if self.sets.is_dedicated(gone.home) {
-            self.retire_set(gone.home);
+        if self.pools.is_dedicated(gone.home) {
+            self.retire_pool(gone.home);
         }
     }
 
     /// Of each node one home that has a lane to it, to ask what every user may ask.
-    pub(in crate::engine) fn witnesses(&self) -> Vec<(NodeId, SetId)> {
-        let mut found: Vec<(NodeId, SetId)> = Vec::new();
-        for home in self.sets.homes() {
+    pub(in crate::engine) fn one_pool_per_node(&self) -> Vec<(NodeId, PoolId)> {
+        let mut found: Vec<(NodeId, PoolId)> = Vec::new();
+        for home in self.pools.homes() {
             for node in self.other_nodes(home, None) {
                 if found.iter().all(|(known, _)| *known != node) {
                     found.push((node, home));
@@ -260,7 +265,7 @@ impl Engine {
 
     /// Counts the credentials that have lanes; a client's own connection is none.
     pub(in crate::engine) fn credentials(&self) -> usize {
-        let homes = self.sets.homes().into_iter().skip(1);
-        homes.filter(|home| !self.sets.is_dedicated(*home)).count()
+        let homes = self.pools.homes().into_iter().skip(1);
+        homes.filter(|home| !self.pools.is_dedicated(*home)).count()
     }
 }

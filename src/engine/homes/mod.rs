@@ -3,5 +3,5 @@
 pub mod demand;
 pub mod keyspaces;
 pub mod login;
+pub mod pools;
 pub mod remote;
-pub mod sets;

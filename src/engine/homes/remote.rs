@@ -3,9 +3,9 @@
 use std::mem;
 
 use crate::engine::engine::Engine;
-use crate::engine::pending::{Asker, LaneKey, Purpose};
+use crate::engine::pending::{LaneKey, Origin, Purpose};
 use crate::engine::requests::forward::Outgoing;
-use crate::engine::tally::{Ask, Outcome};
+use crate::engine::tally::{Outcome, RequestKind};
 use crate::engine::trouble::lost::consistency_of;
 use crate::topology::id::NodeId;
 use cql::header::HEADER_LEN;
@@ -74,7 +74,7 @@ impl Engine {
 
     /// Answers a request that must not go to another data center: of its own, no replica is alive.
     pub(in crate::engine) fn refuse_too_far(&mut self, outgoing: Outgoing, frame: &[u8]) {
-        let Asker::Client { client, stream, purpose } = outgoing.asker else { return };
+        let Origin::Client { client, stream, purpose } = outgoing.origin else { return };
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
         let consistency = consistency_of(outgoing.opcode, body);
         let text = "shardlane reaches no node of its data center, and the request asks for it by \
@@ -87,7 +87,7 @@ impl Engine {
             entry.session.send(&frame);
             self.touch_client(client);
         }
-        self.tally.on_ended(Ask::of(outgoing.opcode), Outcome::Refused);
+        self.tally.on_ended(RequestKind::of(outgoing.opcode), Outcome::Refused);
         self.leave(client);
         if let Purpose::Use(_) = purpose {
             self.on_use_ended(client);

@@ -3,13 +3,13 @@
 use crate::engine::answers::metadata_ids;
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
-use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
+use crate::engine::pending::{LaneKey, Origin, Pending, Purpose};
 use crate::engine::requests::lane_compression::pack;
-use crate::engine::tally::{Ask, Outcome};
+use crate::engine::tally::{Outcome, RequestKind};
+use crate::facade::statement_text;
 use crate::routing::catalog::StatementKey;
 use crate::routing::decision::{Decision, Reason};
-use crate::session::statement_text;
-use crate::upstream::lane::SetId;
+use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
 use cql::frame;
 use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN};
@@ -29,9 +29,9 @@ const LANE_VERSION: u8 = 4;
 /// A request on its way to a lane.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Outgoing {
-    pub(in crate::engine) asker: Asker,
+    pub(in crate::engine) origin: Origin,
     /// The plain lanes of who asks: it never leaves those with the same rights.
-    pub(in crate::engine) home: SetId,
+    pub(in crate::engine) home: PoolId,
     pub(in crate::engine) opcode: Opcode,
     pub(in crate::engine) is_read: bool,
     pub(in crate::engine) resent: u8,
@@ -40,10 +40,10 @@ pub(in crate::engine) struct Outgoing {
 }
 
 impl Outgoing {
-    /// The same request once more, for the same asker, whose plain lanes are `home`.
-    pub(in crate::engine) fn again(pending: &Pending, home: SetId) -> Self {
+    /// The same request once more, for the same client or internal request, whose plain lanes are `home`.
+    pub(in crate::engine) fn again(pending: &Pending, home: PoolId) -> Self {
         Self {
-            asker: pending.asker,
+            origin: pending.origin,
             home,
             opcode: pending.opcode,
             is_read: pending.is_read,
@@ -60,13 +60,13 @@ impl Engine {
         if Self::is_local_execute(frame) {
             return self.execute_locally(client, frame);
         }
-        let asker = self.client_asker(client, frame);
-        self.route_execute(self.outgoing(asker, Opcode::Execute), frame);
+        let origin = self.client_origin(client, frame);
+        self.route_execute(self.outgoing(origin, Opcode::Execute), frame);
     }
 
     /// Routes an EXECUTE by its key and sends it.
     pub(in crate::engine) fn route_execute(&mut self, mut outgoing: Outgoing, frame: &mut [u8]) {
-        if self.sets.is_dedicated(outgoing.home) {
+        if self.pools.is_dedicated(outgoing.home) {
             return self.send_anywhere(outgoing.home, Reason::Dedicated, outgoing, frame);
         }
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
@@ -97,11 +97,11 @@ impl Engine {
         if self.query_locally(client, frame) {
             return;
         }
-        let asker = self.client_asker(client, frame);
-        let mut outgoing = self.outgoing(asker, Opcode::Query);
+        let origin = self.client_origin(client, frame);
+        let mut outgoing = self.outgoing(origin, Opcode::Query);
         let text = Reader::new(frame.get(HEADER_LEN..).unwrap_or_default()).long_string();
         outgoing.is_read = text.is_ok_and(statement_text::is_select);
-        self.send_anywhere(self.set_of(client), Reason::Text, outgoing, frame);
+        self.send_anywhere(self.pool_of(client), Reason::Text, outgoing, frame);
     }
 
     /// PREPARE: answered here, or to one node; the others follow when its answer is there.
@@ -109,31 +109,36 @@ impl Engine {
         if self.prepare_locally(client, frame) {
             return;
         }
-        let asker = self.client_asker(client, frame);
-        let mut outgoing = self.outgoing(asker, Opcode::Prepare);
+        let origin = self.client_origin(client, frame);
+        let mut outgoing = self.outgoing(origin, Opcode::Prepare);
         outgoing.is_read = true;
-        self.send_anywhere(self.set_of(client), Reason::Prepare, outgoing, frame);
+        self.send_anywhere(self.pool_of(client), Reason::Prepare, outgoing, frame);
     }
 
     /// BATCH: by its first routable child; text children need the client's keyspace.
     pub(in crate::engine) fn on_batch(&mut self, client: ClientKey, frame: &[u8]) {
-        let asker = self.client_asker(client, frame);
-        let outgoing = self.outgoing(asker, Opcode::Batch);
-        self.route_batch(self.set_of(client), outgoing, frame);
+        let origin = self.client_origin(client, frame);
+        let outgoing = self.outgoing(origin, Opcode::Batch);
+        self.route_batch(self.pool_of(client), outgoing, frame);
     }
 
     /// Routes a BATCH and sends it.
-    pub(in crate::engine) fn route_batch(&mut self, set: SetId, outgoing: Outgoing, frame: &[u8]) {
+    pub(in crate::engine) fn route_batch(
+        &mut self,
+        pool: PoolId,
+        outgoing: Outgoing,
+        frame: &[u8],
+    ) {
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
         let decision = match Batch::read(body) {
             Ok(batch) => {
                 let place = self.router.look_through(&batch);
-                let set = if place.has_text { set } else { outgoing.home };
-                let (router, lanes) = self.field(set);
+                let pool = if place.has_text { pool } else { outgoing.home };
+                let (router, lanes) = self.field(pool);
                 router.batch(&place, &lanes)
             }
             Err(_) => {
-                let (router, lanes) = self.field(set);
+                let (router, lanes) = self.field(pool);
                 router.anywhere(&lanes, Reason::UnroutableBatch)
             }
         };
@@ -143,19 +148,19 @@ impl Engine {
         self.send_or_refuse(decision, outgoing, frame);
     }
 
-    /// Sends a request to the least busy lane of a set.
+    /// Sends a request to the least busy lane of a pool.
     pub(in crate::engine) fn send_anywhere(
         &mut self,
-        set: SetId,
+        pool: PoolId,
         reason: Reason,
         outgoing: Outgoing,
         frame: &[u8],
     ) {
         let sticky = match outgoing.opcode == Opcode::Query {
-            true => query_parameters(frame).and_then(|it| self.lane_of_page(set, &it)),
+            true => query_parameters(frame).and_then(|it| self.lane_of_page(pool, &it)),
             false => None,
         };
-        let (router, mut lanes) = self.field(set);
+        let (router, mut lanes) = self.field(pool);
         lanes.sticky = sticky;
         let decision = router.anywhere(&lanes, reason);
         self.send_or_refuse(decision, outgoing, frame);
@@ -184,8 +189,8 @@ impl Engine {
     }
 
     fn no_lane(&mut self, outgoing: Outgoing) {
-        let Asker::Client { client, stream, purpose } = outgoing.asker else { return };
-        let text = if self.sets.fleet(outgoing.home).live().is_empty() {
+        let Origin::Client { client, stream, purpose } = outgoing.origin else { return };
+        let text = if self.pools.lane_map(outgoing.home).live().is_empty() {
             "shardlane has no connection to any node of the cluster"
         } else if !self.stalls.nodes.is_empty() {
             "every connection of shardlane that could take this is stalled, full or closing: nodes \
@@ -194,7 +199,12 @@ impl Engine {
             "every connection of shardlane to the cluster is full or closing"
         };
         self.leave(client);
-        self.refuse((client, stream), Ask::of(outgoing.opcode), ErrorCode::OVERLOADED, text);
+        self.refuse(
+            (client, stream),
+            RequestKind::of(outgoing.opcode),
+            ErrorCode::OVERLOADED,
+            text,
+        );
         if let Purpose::Use(_) = purpose {
             self.on_use_ended(client);
         }
@@ -226,10 +236,10 @@ impl Engine {
         let limits = self.settings.limits;
         let lane = self.lanes.get(key)?;
         let (home, retained) = (lane.home, lane.retained_bytes);
-        let of_client = matches!(outgoing.asker, Asker::Client { .. });
+        let of_client = matches!(outgoing.origin, Origin::Client { .. });
         if of_client && home != outgoing.home {
-            // A client that is gone, or was turned out, has no home. Else a set was mistaken.
-            debug_assert_eq!(outgoing.home, SetId::NOWHERE, "a client on a lane of {home:?}");
+            // A client that is gone, or was turned out, has no home. Else a pool was mistaken.
+            debug_assert_eq!(outgoing.home, PoolId::NOWHERE, "a client on a lane of {home:?}");
             return None;
         }
         let keep = request.len() <= KEPT_BYTES_MAX
@@ -245,7 +255,7 @@ impl Engine {
         };
         let request_len = u64::try_from(request_len).unwrap_or(u64::MAX);
         let pending = Pending {
-            asker: outgoing.asker,
+            origin: outgoing.origin,
             opcode: outgoing.opcode,
             is_read: outgoing.is_read,
             resent: outgoing.resent,
@@ -280,14 +290,14 @@ impl Engine {
         frame::patch_stream(out.get_mut(at..).unwrap_or_default(), id.0);
         let full = lane.outbox.waiting_len() > limits.outbox_high_bytes;
         self.touch_lane(key);
-        if full && let Asker::Client { client, .. } = outgoing.asker {
+        if full && let Origin::Client { client, .. } = outgoing.origin {
             self.hold_client_for(key, client);
         }
         Some(id)
     }
 
     /// Who waits for the answer to a client's frame; counts it as in flight.
-    pub(in crate::engine) fn client_asker(&mut self, client: ClientKey, frame: &[u8]) -> Asker {
+    pub(in crate::engine) fn client_origin(&mut self, client: ClientKey, frame: &[u8]) -> Origin {
         let stream = match frame {
             [_, _, high, low, ..] => i16::from_be_bytes([*high, *low]),
             _ => 0,
@@ -295,13 +305,13 @@ impl Engine {
         if let Some(entry) = self.clients.get_mut(client) {
             entry.in_flight += 1;
         }
-        Asker::Client { client, stream, purpose: Purpose::Forward }
+        Origin::Client { client, stream, purpose: Purpose::Forward }
     }
 
-    pub(in crate::engine) fn outgoing(&self, asker: Asker, opcode: Opcode) -> Outgoing {
+    pub(in crate::engine) fn outgoing(&self, origin: Origin, opcode: Opcode) -> Outgoing {
         Outgoing {
-            asker,
-            home: self.home_of(asker),
+            origin,
+            home: self.home_of(origin),
             opcode,
             is_read: false,
             resent: 0,
@@ -312,17 +322,17 @@ impl Engine {
 
     /// The plain lanes with the rights of who asks; what we ask ourselves needs none.
     #[inline]
-    pub(in crate::engine) fn home_of(&self, asker: Asker) -> SetId {
-        match asker {
-            Asker::Client { client, .. } => {
-                self.clients.get(client).map_or(SetId::NOWHERE, |client| client.home)
+    pub(in crate::engine) fn home_of(&self, origin: Origin) -> PoolId {
+        match origin {
+            Origin::Client { client, .. } => {
+                self.clients.get(client).map_or(PoolId::NOWHERE, |client| client.home)
             }
-            Asker::Errand(_) => SetId::NOWHERE,
+            Origin::InternalRequest(_) => PoolId::NOWHERE,
         }
     }
 
-    pub(in crate::engine) fn set_of(&self, client: ClientKey) -> SetId {
-        self.clients.get(client).map_or(SetId::NOWHERE, |client| client.set)
+    pub(in crate::engine) fn pool_of(&self, client: ClientKey) -> PoolId {
+        self.clients.get(client).map_or(PoolId::NOWHERE, |client| client.pool)
     }
 
     /// One request of a client has its answer.
@@ -331,14 +341,14 @@ impl Engine {
         let Some(entry) = self.clients.get_mut(client) else { return };
         entry.in_flight = entry.in_flight.saturating_sub(1);
         if entry.paused {
-            self.reconsider(client);
+            self.resume_if_possible(client);
         }
     }
 
     /// Counts a request of a client as ended.
     #[inline]
     pub(in crate::engine) fn on_ended(&mut self, opcode: Opcode, outcome: Outcome) {
-        self.tally.on_ended(Ask::of(opcode), outcome);
+        self.tally.on_ended(RequestKind::of(opcode), outcome);
     }
 }
 

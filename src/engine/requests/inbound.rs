@@ -4,10 +4,10 @@ use std::mem;
 
 use zeroize::Zeroize;
 
+use crate::engine::action::Action;
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
-use crate::engine::order::Order;
-use crate::engine::tally::{Ask, Outcome};
+use crate::engine::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
 use crate::session::v3;
 use cql::decoder::FrameCutter;
@@ -69,7 +69,7 @@ impl Engine {
             Err(WireError::Version(byte)) => self.refuse_version_change(client, byte),
             Err(error) => self.break_off(client, &error),
         }
-        self.hold_up(client);
+        self.pause_if_needed(client);
     }
 
     /// One whole frame of a client.
@@ -90,7 +90,7 @@ impl Engine {
         match self.plain_frame(client, header, frame) {
             Ok(mut plain) => self.dispatch(client, opcode, &mut plain),
             Err(error) => {
-                let ask = Ask::of(opcode);
+                let ask = RequestKind::of(opcode);
                 // Here the frame's end is known: what is too long is what it holds.
                 if !error.is_fatal() || matches!(error, WireError::BodyTooLong { .. }) {
                     let asked = (client, header.stream);
@@ -106,7 +106,7 @@ impl Engine {
     fn admit(&mut self, client: ClientKey, header: Header) -> Option<Opcode> {
         let phase = self.clients.get(client)?.session.phase;
         let opcode = Opcode::from_byte(header.opcode);
-        let ask = opcode.map_or(Ask::Session, Ask::of);
+        let ask = opcode.map_or(RequestKind::Session, RequestKind::of);
         self.tally.on_received(ask);
         let allowed = match (phase, opcode) {
             (Phase::Fresh, opcode) => matches!(opcode, Some(Opcode::Startup | Opcode::Options)),
@@ -202,7 +202,7 @@ impl Engine {
     pub(in crate::engine) fn refuse(
         &mut self,
         (client, stream): (ClientKey, i16),
-        ask: Ask,
+        ask: RequestKind,
         code: ErrorCode,
         text: &str,
     ) {
@@ -263,7 +263,7 @@ impl Engine {
         self.touch_client(client);
         if let Some(entry) = self.clients.get_mut(client) {
             entry.session.phase = Phase::Closing;
-            self.orders.push_back(Order::CloseClient(client));
+            self.actions.push_back(Action::CloseClient(client));
         }
     }
 
@@ -308,7 +308,7 @@ impl Engine {
         }
         let Some(header) = cutter.pass_over(rest) else { return false };
         entry.passing_until_us = Some(self.now_us + PASSING_US_MAX);
-        let ask = Opcode::from_byte(header.opcode).map_or(Ask::Session, Ask::of);
+        let ask = Opcode::from_byte(header.opcode).map_or(RequestKind::Session, RequestKind::of);
         self.tally.on_received(ask);
         self.refuse((client, header.stream), ask, error.code(), &self.told(error));
         true

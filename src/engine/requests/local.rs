@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
-use crate::engine::tally::{Ask, Outcome};
+use crate::engine::tally::{Outcome, RequestKind};
+use crate::facade::statement_text;
+use crate::facade::statement_text::StatementText;
+use crate::facade::system_select::SystemSelect;
+use crate::facade::system_tables;
 use crate::session::session::Phase;
-use crate::session::statement_text;
-use crate::session::statement_text::StatementText;
-use crate::session::system_select::SystemSelect;
-use crate::session::system_tables;
 use cql::frame::write_frame;
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::{
@@ -91,7 +91,12 @@ impl Engine {
         let ready = self.clients.get(client).is_some_and(|c| c.session.phase == Phase::Ready);
         if ready {
             let text = "Unexpected message STARTUP, the connection is already initialized";
-            return self.refuse((client, stream), Ask::Session, ErrorCode::PROTOCOL_ERROR, text);
+            return self.refuse(
+                (client, stream),
+                RequestKind::Session,
+                ErrorCode::PROTOCOL_ERROR,
+                text,
+            );
         }
         let compression = Startup::read(body).and_then(|startup| startup.compression());
         match compression {
@@ -115,7 +120,12 @@ impl Engine {
             }
             Err(error) => {
                 let text = error.to_string();
-                self.refuse((client, stream), Ask::Session, ErrorCode::PROTOCOL_ERROR, &text);
+                self.refuse(
+                    (client, stream),
+                    RequestKind::Session,
+                    ErrorCode::PROTOCOL_ERROR,
+                    &text,
+                );
             }
         }
     }
@@ -131,7 +141,12 @@ impl Engine {
             }
             Err(error) => {
                 let text = error.to_string();
-                self.refuse((client, stream), Ask::Session, ErrorCode::PROTOCOL_ERROR, &text);
+                self.refuse(
+                    (client, stream),
+                    RequestKind::Session,
+                    ErrorCode::PROTOCOL_ERROR,
+                    &text,
+                );
             }
         }
     }
@@ -142,12 +157,12 @@ impl Engine {
         (opcode, stream): (Opcode, i16),
         body: impl FnOnce(&mut Vec<u8>),
     ) {
-        self.answer_as(Ask::Session, client, (opcode, stream), body);
+        self.answer_as(RequestKind::Session, client, (opcode, stream), body);
     }
 
     fn answer_as(
         &mut self,
-        ask: Ask,
+        ask: RequestKind,
         client: ClientKey,
         (opcode, stream): (Opcode, i16),
         body: impl FnOnce(&mut Vec<u8>),
@@ -169,10 +184,12 @@ impl Engine {
         match self.classify(client, query.text) {
             StatementText::Other => return false,
             StatementText::Local(select) => {
-                self.answer_select(Ask::Query, asked, &select, &query.parameters.values);
+                self.answer_select(RequestKind::Query, asked, &select, &query.parameters.values);
             }
             StatementText::Use(keyspace) => self.on_use(client, &keyspace, frame),
-            StatementText::Refused(why) => self.refuse(asked, Ask::Query, why.code, &why.text),
+            StatementText::Refused(why) => {
+                self.refuse(asked, RequestKind::Query, why.code, &why.text);
+            }
         }
         true
     }
@@ -188,7 +205,7 @@ impl Engine {
         let (statement, message) = match self.classify(client, text) {
             StatementText::Other => return false,
             StatementText::Refused(why) => {
-                self.refuse((client, stream), Ask::Prepare, why.code, &why.text);
+                self.refuse((client, stream), RequestKind::Prepare, why.code, &why.text);
                 return true;
             }
             StatementText::Use(keyspace) => {
@@ -197,14 +214,19 @@ impl Engine {
             StatementText::Local(select) => {
                 // A node's own answer would show the client the nodes behind us.
                 let Some(facade) = self.facade.clone() else {
-                    self.refuse((client, stream), Ask::Prepare, ErrorCode::OVERLOADED, UNREACHED);
+                    self.refuse(
+                        (client, stream),
+                        RequestKind::Prepare,
+                        ErrorCode::OVERLOADED,
+                        UNREACHED,
+                    );
                     return true;
                 };
                 match facade.prepare(&select, &id, version) {
                     Ok(message) => (LocalStatement::Select(select), message),
                     Err(refusal) => {
                         let (code, text) = (refusal.code, refusal.text);
-                        self.refuse((client, stream), Ask::Prepare, code, &text);
+                        self.refuse((client, stream), RequestKind::Prepare, code, &text);
                         return true;
                     }
                 }
@@ -215,7 +237,7 @@ impl Engine {
         }
         self.local_statements.by_id.insert(id, Arc::new(statement));
         let answer = (Opcode::Result, stream);
-        self.answer_as(Ask::Prepare, client, answer, |out| out.extend_from_slice(&message));
+        self.answer_as(RequestKind::Prepare, client, answer, |out| out.extend_from_slice(&message));
         true
     }
 
@@ -233,13 +255,13 @@ impl Engine {
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
         let Ok(execute) = Execute::read(body) else {
             let text = "malformed EXECUTE";
-            return self.refuse(asked, Ask::Execute, ErrorCode::PROTOCOL_ERROR, text);
+            return self.refuse(asked, RequestKind::Execute, ErrorCode::PROTOCOL_ERROR, text);
         };
         let known = <[u8; ID_LEN]>::try_from(execute.id).ok();
         let statement = known.and_then(|id| self.local_statements.by_id.get(&id).cloned());
         match statement.as_deref() {
             Some(LocalStatement::Select(select)) => {
-                self.answer_select(Ask::Execute, asked, select, &execute.parameters.values);
+                self.answer_select(RequestKind::Execute, asked, select, &execute.parameters.values);
             }
             Some(LocalStatement::Use(keyspace)) => {
                 let mut query = Vec::new();
@@ -263,13 +285,13 @@ impl Engine {
         let version = entry.session.response_version();
         error::write_error_with(&mut frame, version, stream, text, &extras);
         entry.session.send(&frame);
-        self.tally.on_ended(Ask::Execute, Outcome::Refused);
+        self.tally.on_ended(RequestKind::Execute, Outcome::Refused);
         self.touch_client(client);
     }
 
     fn answer_select(
         &mut self,
-        ask: Ask,
+        ask: RequestKind,
         (client, stream): (ClientKey, i16),
         select: &SystemSelect,
         values: &Values<'_>,

@@ -11,7 +11,7 @@ use foldhash::fast::FixedState;
 use crate::engine::engine::Engine;
 use crate::engine::pending::LaneKey;
 use crate::topology::id::NodeId;
-use crate::upstream::lane::{LaneRoute, SetId};
+use crate::upstream::lane::{LaneRoute, PoolId};
 use cql::request::parameters::{PAGING_STATE, Parameters};
 use cql::response::rows;
 use cql::token::shard::ShardId;
@@ -69,13 +69,13 @@ impl Engine {
     #[inline]
     pub(in crate::engine) fn lane_of_page(
         &self,
-        set: SetId,
+        pool: PoolId,
         parameters: &Parameters<'_>,
     ) -> Option<LaneKey> {
         if parameters.flags & PAGING_STATE == 0 {
             return None;
         }
         let (node, shard) = self.pages.recall(parameters.options().ok()?.paging_state?)?;
-        self.sets.fleet(set).lane(node, shard)
+        self.pools.lane_map(pool).lane(node, shard)
     }
 }

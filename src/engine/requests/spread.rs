@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::engine::action::{Action, PeerMessage};
 use crate::engine::answers::deliver::Response;
 use crate::engine::engine::Engine;
-use crate::engine::order::{News, Order};
-use crate::engine::pending::{Errand, LaneKey, Pending};
-use crate::routing::policy::Field;
+use crate::engine::pending::{InternalRequest, LaneKey, Pending};
+use crate::facade::statement_text;
+use crate::routing::policy::LaneView;
 use crate::routing::statement::Statement;
-use crate::session::statement_text;
 use crate::topology::id::NodeId;
-use crate::upstream::lane::{LaneRoute, SetId};
+use crate::upstream::lane::{LaneRoute, PoolId};
 use cql::header::HEADER_LEN;
 use cql::request::prepare;
 use cql::response::prepared::Prepared;
@@ -31,7 +31,7 @@ impl Engine {
         let Ok(text) = prepare::read(body) else { return };
         let Ok(prepared) = Prepared::read(4, response.message()) else { return };
         // The lane's, not the client's: it may have said USE while this was on its way.
-        let keyspace = self.sets.keyspace(route.set);
+        let keyspace = self.pools.keyspace(route.pool);
         let statement = Arc::new(Statement {
             id: prepared.id.into(),
             text: text.into(),
@@ -46,10 +46,10 @@ impl Engine {
         });
         self.record(Arc::clone(&statement));
         if self.settings.has_peers {
-            self.orders.push_back(Order::Tell(News::Statement(Arc::clone(&statement))));
+            self.actions.push_back(Action::Tell(PeerMessage::Statement(Arc::clone(&statement))));
         }
-        for node in self.other_nodes(route.set, Some(route.node)) {
-            self.prepare_on(route.set, node, &statement.text);
+        for node in self.other_nodes(route.pool, Some(route.node)) {
+            self.prepare_on(route.pool, node, &statement.text);
         }
     }
 
@@ -62,10 +62,10 @@ impl Engine {
         self.router.catalog.record(statement, table);
     }
 
-    fn prepare_on(&mut self, set: SetId, node: NodeId, text: &str) {
-        let (_, lanes) = self.field(set);
+    fn prepare_on(&mut self, pool: PoolId, node: NodeId, text: &str) {
+        let (_, lanes) = self.field(pool);
         if let Some(lane) = lanes.lane_of_node(node)
-            && self.send_prepare(lane, text, Errand::Spread)
+            && self.send_prepare(lane, text, InternalRequest::Spread)
         {
             self.tally.spread += 1;
         }
@@ -73,13 +73,13 @@ impl Engine {
 
     /// The first lane to a node is up: it learns the statements before they are needed there.
     /// Half of its streams stay free, for it may be the only lane that clients have.
-    pub(in crate::engine) fn warm(&mut self, lane: LaneKey, set: SetId) {
+    pub(in crate::engine) fn warm(&mut self, lane: LaneKey, pool: PoolId) {
         let room = usize::from(self.settings.limits.lane_streams_max) / 2;
-        let keyspace = self.sets.keyspace(set);
+        let keyspace = self.pools.keyspace(pool);
         let recent = self.router.catalog.recent();
         let of_set = recent.into_iter().filter(|statement| statement.keyspace == keyspace);
         for statement in of_set.take(WARMED_MAX.min(room)) {
-            if !self.send_prepare(lane, &statement.text, Errand::Spread) {
+            if !self.send_prepare(lane, &statement.text, InternalRequest::Spread) {
                 break;
             }
             self.tally.spread += 1;

@@ -1,8 +1,8 @@
 //! What time alone brings about: requests given up, rounds of asking, lanes that owe too much.
 
+use crate::engine::action::Action;
 use crate::engine::engine::Engine;
-use crate::engine::order::Order;
-use crate::engine::pending::{Asker, Purpose};
+use crate::engine::pending::{Origin, Purpose};
 use crate::engine::tally::Outcome;
 use crate::engine::trouble::speculate::Taken;
 use crate::upstream::stream_ids::StreamId;
@@ -69,14 +69,14 @@ impl Engine {
         let owes = lane.ids.orphaned() > usize::try_from(limits.lane_orphans_max).unwrap_or(0);
         lane.draining |= owes;
         if lane.draining && !lane.is_awaited() {
-            self.orders.push_back(Order::CloseLane(key));
+            self.actions.push_back(Action::CloseLane(key));
         }
         for (id, pending) in taken {
             self.tally.timeouts += 1;
             self.give_up_twin((key, id.0));
-            match pending.asker {
-                Asker::Errand(errand) => self.on_errand_lost(errand),
-                Asker::Client { client, purpose, .. } => {
+            match pending.origin {
+                Origin::InternalRequest(internal) => self.on_errand_lost(internal),
+                Origin::Client { client, purpose, .. } => {
                     if self.clients.get(client).is_none() {
                         self.on_ended(pending.opcode, Outcome::Abandoned);
                         continue;

@@ -3,9 +3,9 @@
 //! A firewall that forgot a connection, or a machine that lost its power, says nothing: only a
 //! question finds out. Whoever waits for an answer need not wait for its own deadline then.
 
+use crate::engine::action::Action;
 use crate::engine::engine::Engine;
-use crate::engine::order::Order;
-use crate::engine::pending::{Asker, Errand, LaneKey};
+use crate::engine::pending::{InternalRequest, LaneKey, Origin};
 use cql::frame::write_frame;
 use cql::opcode::Opcode;
 
@@ -29,7 +29,7 @@ impl Engine {
                 lane.draining = true;
                 lane.broken = true;
                 self.tally.lanes_mute += 1;
-                self.orders.push_back(Order::CloseLane(key));
+                self.actions.push_back(Action::CloseLane(key));
             }
             return;
         }
@@ -40,7 +40,8 @@ impl Engine {
         lane.asked_us = Some(now);
         let mut frame = Vec::new();
         write_frame(&mut frame, (4, 0, 0), Opcode::Options, |_| {});
-        let outgoing = self.outgoing(Asker::Errand(Errand::Heartbeat), Opcode::Options);
+        let outgoing =
+            self.outgoing(Origin::InternalRequest(InternalRequest::Heartbeat), Opcode::Options);
         // A lane that takes no more requests has enough in flight to show whether it is alive.
         self.send(key, outgoing, &frame);
     }

@@ -1,11 +1,11 @@
 //! Requests whose answer will not come: their lane is gone, or it took too long.
 
 use crate::engine::engine::Engine;
-use crate::engine::pending::{Asker, Errand, LaneKey, Pending, Purpose};
+use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending, Purpose};
 use crate::engine::requests::forward::Outgoing;
-use crate::engine::tally::{Ask, Outcome};
+use crate::engine::tally::{Outcome, RequestKind};
 use crate::routing::decision::Reason;
-use crate::upstream::lane::SetId;
+use crate::upstream::lane::PoolId;
 use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
 use cql::request::batch::Batch;
@@ -22,38 +22,38 @@ impl Engine {
     /// answer of ours if it might.
     pub fn on_lane_down(&mut self, key: LaneKey) {
         let Some(mut lane) = self.lanes.remove(key) else { return };
-        let was_used = self.sets.remove_lane(lane.route, key);
+        let was_used = self.pools.remove_lane(lane.route, key);
         if lane.full {
             self.forget_full(key);
         }
-        if was_used && self.sets.is_dedicated(lane.home) {
+        if was_used && self.pools.is_dedicated(lane.home) {
             self.on_home_revoked(lane.home);
         }
         let left = lane.outbox.left_total();
         for pending in self.without_twin(key, lane.ids.take_all()) {
             let unsent = pending.sent_at > left;
-            self.on_lost(lane.route.set, pending, unsent);
+            self.on_lost(lane.route.pool, pending, unsent);
         }
     }
 
     /// Decides what becomes of a request that lost its lane.
-    fn on_lost(&mut self, set: SetId, pending: Pending, unsent: bool) {
-        let (client, purpose) = match pending.asker {
-            Asker::Client { client, purpose, .. } => (client, purpose),
-            Asker::Errand(errand) => return self.on_errand_lost(errand),
+    fn on_lost(&mut self, pool: PoolId, pending: Pending, unsent: bool) {
+        let (client, purpose) = match pending.origin {
+            Origin::Client { client, purpose, .. } => (client, purpose),
+            Origin::InternalRequest(internal) => return self.on_errand_lost(internal),
         };
         if self.clients.get(client).is_none() {
             self.give_back(pending.frame);
             return self.on_ended(pending.opcode, Outcome::Abandoned);
         }
-        if let Purpose::Use(set) = purpose {
-            return self.retry_use(client, set, pending);
+        if let Purpose::Use(pool) = purpose {
+            return self.retry_use(client, pool, pending);
         }
         let may = !pending.frame.is_empty()
             && ((unsent && pending.resent < RESENT_MAX)
                 || (pending.is_read && pending.resent == 0 && self.may_repeat()));
         if may {
-            return self.send_again(set, pending);
+            return self.send_again(pool, pending);
         }
         if unsent {
             let text = "shardlane lost the connection before it had sent the request";
@@ -78,23 +78,23 @@ impl Engine {
     }
 
     /// Routes a request anew, among the lanes that it was on: its client may have said `USE` since.
-    pub(in crate::engine) fn send_again(&mut self, set: SetId, pending: Pending) {
+    pub(in crate::engine) fn send_again(&mut self, pool: PoolId, pending: Pending) {
         self.tally.resent += 1;
-        let outgoing = Outgoing::again(&pending, self.home_of(pending.asker));
+        let outgoing = Outgoing::again(&pending, self.home_of(pending.origin));
         let mut frame = pending.frame;
         if pending.opcode == Opcode::Execute {
             self.route_execute(outgoing, &mut frame);
         } else if pending.opcode == Opcode::Batch {
-            self.route_batch(set, outgoing, &frame);
+            self.route_batch(pool, outgoing, &frame);
         } else {
-            self.send_anywhere(set, Reason::LaneLost, outgoing, &frame);
+            self.send_anywhere(pool, Reason::LaneLost, outgoing, &frame);
         }
         self.give_back(frame);
     }
 
     /// Answers a request whose fate is unknown: a read timed out, a write may have run.
     pub(in crate::engine) fn give_up_lost(&mut self, pending: Pending) {
-        let Asker::Client { client, stream, .. } = pending.asker else { return };
+        let Origin::Client { client, stream, .. } = pending.origin else { return };
         let body = pending.frame.get(HEADER_LEN..).unwrap_or_default();
         let consistency = consistency_of(pending.opcode, body);
         let lwt = pending.statement.and_then(|key| self.router.catalog.get(key));
@@ -128,32 +128,34 @@ impl Engine {
             entry.session.send(&frame);
             self.touch_client(client);
         }
-        self.tally.on_ended(Ask::of(pending.opcode), Outcome::Refused);
+        self.tally.on_ended(RequestKind::of(pending.opcode), Outcome::Refused);
         self.leave(client);
         self.give_back(pending.frame);
     }
 
     /// Answers a request with an ERROR of ours, whatever it was.
     pub(in crate::engine) fn give_up(&mut self, pending: Pending, code: ErrorCode, text: &str) {
-        match pending.asker {
-            Asker::Client { client, stream, purpose } => {
+        match pending.origin {
+            Origin::Client { client, stream, purpose } => {
                 self.leave(client);
-                self.refuse((client, stream), Ask::of(pending.opcode), code, text);
+                self.refuse((client, stream), RequestKind::of(pending.opcode), code, text);
                 self.give_back(pending.frame);
                 if let Purpose::Use(_) = purpose {
                     self.on_use_ended(client);
                 }
             }
-            Asker::Errand(errand) => self.on_errand_lost(errand),
+            Origin::InternalRequest(internal) => self.on_errand_lost(internal),
         }
     }
 
     /// What we asked for ourselves will not be answered.
-    pub(in crate::engine) fn on_errand_lost(&mut self, errand: Errand) {
-        match errand {
-            Errand::Reprepare(number) => self.on_reprepare_lost(number),
-            Errand::Spread | Errand::Heartbeat => {}
-            Errand::SchemaVersion { round, node } => self.on_schema_version(round, node, None),
+    pub(in crate::engine) fn on_errand_lost(&mut self, internal: InternalRequest) {
+        match internal {
+            InternalRequest::Reprepare(number) => self.on_reprepare_lost(number),
+            InternalRequest::Spread | InternalRequest::Heartbeat => {}
+            InternalRequest::SchemaVersion { round, node } => {
+                self.on_schema_version(round, node, None);
+            }
         }
     }
 }

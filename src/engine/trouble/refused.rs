@@ -4,7 +4,7 @@
 //! and writes where the node's own words tell that it had not begun.
 
 use crate::engine::engine::Engine;
-use crate::engine::pending::{Asker, Pending, Purpose};
+use crate::engine::pending::{Origin, Pending, Purpose};
 use crate::engine::trouble::lost::RESENT_MAX;
 use crate::upstream::lane::LaneRoute;
 use cql::response::error::{ErrorCode, ErrorMessage};
@@ -28,7 +28,7 @@ impl Engine {
         pending: Pending,
         message: &[u8],
     ) -> Option<Pending> {
-        let Asker::Client { client, purpose: Purpose::Forward, .. } = pending.asker else {
+        let Origin::Client { client, purpose: Purpose::Forward, .. } = pending.origin else {
             return Some(pending);
         };
         let Ok(error) = ErrorMessage::read(message) else { return Some(pending) };
@@ -48,12 +48,13 @@ impl Engine {
         if error.code == ErrorCode::OVERLOADED && !leaves && !self.may_repeat() {
             return Some(pending);
         }
-        if leaves && let Some(lane) = self.sets.fleet(route.set).lane(route.node, route.shard) {
+        if leaves && let Some(lane) = self.pools.lane_map(route.pool).lane(route.node, route.shard)
+        {
             self.retire_lane(lane);
         }
         // It would be the least busy of all, as it refuses at once.
         self.avoided = Some(route.node);
-        self.send_again(route.set, pending);
+        self.send_again(route.pool, pending);
         self.avoided = None;
         None
     }

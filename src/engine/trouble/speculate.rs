@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::engine::engine::Engine;
-use crate::engine::pending::{Asker, LaneKey, Pending, Purpose};
+use crate::engine::pending::{LaneKey, Origin, Pending, Purpose};
 use crate::engine::requests::forward::Outgoing;
 use crate::routing::decision::Reason;
 use crate::upstream::stream_ids::StreamId;
@@ -34,7 +34,7 @@ pub struct Speculation {
 struct Watched {
     due_us: u64,
     copy: Copy,
-    asker: Asker,
+    origin: Origin,
 }
 
 impl Speculation {
@@ -55,12 +55,12 @@ impl Engine {
     /// A read was sent for the first time.
     pub(in crate::engine) fn watch(&mut self, lane: LaneKey, id: StreamId, outgoing: &Outgoing) {
         let delay_us = self.settings.limits.speculative_delay_us;
-        let client = matches!(outgoing.asker, Asker::Client { purpose: Purpose::Forward, .. });
+        let client = matches!(outgoing.origin, Origin::Client { purpose: Purpose::Forward, .. });
         let fresh = outgoing.is_read && outgoing.resent == 0 && outgoing.opcode == Opcode::Execute;
         if client && fresh && self.speculation.watched.len() < WATCHED_MAX {
             let due_us = outgoing.arrived_us + delay_us;
-            let (copy, asker) = ((lane, id.0), outgoing.asker);
-            self.speculation.watched.push_back(Watched { due_us, copy, asker });
+            let (copy, origin) = ((lane, id.0), outgoing.origin);
+            self.speculation.watched.push_back(Watched { due_us, copy, origin });
         }
     }
 
@@ -69,27 +69,27 @@ impl Engine {
         while let Some(watched) = self.speculation.watched.front()
             && watched.due_us <= self.now_us
         {
-            let (copy, asker) = (watched.copy, watched.asker);
+            let (copy, origin) = (watched.copy, watched.origin);
             self.speculation.watched.pop_front();
-            self.copy_read(copy, asker);
+            self.copy_read(copy, origin);
         }
     }
 
-    fn copy_read(&mut self, copy: Copy, asker: Asker) {
+    fn copy_read(&mut self, copy: Copy, origin: Origin) {
         let Some(lane) = self.lanes.get(copy.0) else { return };
         let (node, waiter) = (lane.route.node, lane.ids.waiter(StreamId(copy.1)));
         // The id may be another request's by now, even of the same client on the same stream.
         let slow_us = self.now_us.saturating_sub(self.settings.limits.speculative_delay_us);
-        let same = |pending: &&Pending| pending.asker == asker && pending.arrived_us <= slow_us;
+        let same = |pending: &&Pending| pending.origin == origin && pending.arrived_us <= slow_us;
         let Some(pending) = waiter.filter(same) else { return };
         if self.speculation.twins.contains_key(&copy) {
             return;
         }
-        let home = self.home_of(asker);
+        let home = self.home_of(origin);
         let outgoing = Outgoing::again(pending, home);
         let frame = pending.frame.clone();
         let gone =
-            matches!(asker, Asker::Client { client, .. } if self.clients.get(client).is_none());
+            matches!(origin, Origin::Client { client, .. } if self.clients.get(client).is_none());
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
         let Ok(request) = Execute::read(body) else { return };
         let (router, mut lanes) = self.field(home);

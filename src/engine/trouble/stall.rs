@@ -145,7 +145,7 @@ impl Engine {
         for (_, client) in released {
             if let Some(entry) = self.clients.get_mut(client) {
                 entry.held_by.retain(|by| *by != key);
-                self.reconsider(client);
+                self.resume_if_possible(client);
             }
         }
     }

@@ -13,12 +13,12 @@ use cql::opcode::Opcode;
 fn worker() -> WorkerReport {
     let mut tally = Tally::default();
     for _ in 0..3 {
-        tally.on_received(Ask::of(Opcode::Execute));
+        tally.on_received(RequestKind::of(Opcode::Execute));
         tally.on_decision(Reason::TabletReplica);
         tally.latency.record(100);
     }
-    tally.on_ended(Ask::Execute, Outcome::Answered);
-    tally.on_ended(Ask::Execute, Outcome::Refused);
+    tally.on_ended(RequestKind::Execute, Outcome::Answered);
+    tally.on_ended(RequestKind::Execute, Outcome::Refused);
     tally.own_time.record(3);
     tally.feedback = vec![Feedback { hits: 5, misses: 1 }, Feedback { hits: 0, misses: 2 }];
     let gauges = Gauges {

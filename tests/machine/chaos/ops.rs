@@ -4,18 +4,18 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    Ask { client: usize, ask: Ask, cut: usize },
+    RequestKind { client: usize, ask: RequestKind, cut: usize },
     Answer { lane: usize, request: usize, how: How },
     Carry { lane: usize, bytes: usize },
     Lose { lane: usize },
-    Open { set: usize, node: u16, shard: u16 },
+    Open { pool: usize, node: u16, shard: u16 },
     Time { us: u64 },
     Leave { client: usize },
     Join,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Ask {
+pub(crate) enum RequestKind {
     Select,
     Insert,
     ExecuteRead,
@@ -34,26 +34,26 @@ pub(crate) enum How {
 
 pub(crate) fn op() -> impl Strategy<Value = Op> {
     let ask = prop_oneof![
-        4 => Just(Ask::Select),
-        4 => Just(Ask::Insert),
-        4 => Just(Ask::ExecuteRead),
-        4 => Just(Ask::ExecuteWrite),
-        2 => Just(Ask::Batch),
-        1 => Just(Ask::Create),
-        2 => (0u8..3).prop_map(Ask::Use),
+        4 => Just(RequestKind::Select),
+        4 => Just(RequestKind::Insert),
+        4 => Just(RequestKind::ExecuteRead),
+        4 => Just(RequestKind::ExecuteWrite),
+        2 => Just(RequestKind::Batch),
+        1 => Just(RequestKind::Create),
+        2 => (0u8..3).prop_map(RequestKind::Use),
     ];
     let how =
         prop_oneof![6 => Just(How::Well), 3 => Just(How::Unprepared), 1 => Just(How::Refused)];
     prop_oneof![
         8 => (any::<usize>(), ask, 0usize..80)
-            .prop_map(|(client, ask, cut)| Op::Ask { client, ask, cut }),
+            .prop_map(|(client, ask, cut)| Op::RequestKind { client, ask, cut }),
         14 => (any::<usize>(), any::<usize>(), how)
             .prop_map(|(lane, request, how)| Op::Answer { lane, request, how }),
         10 => (any::<usize>(), prop_oneof![Just(usize::MAX), 1usize..100])
             .prop_map(|(lane, bytes)| Op::Carry { lane, bytes }),
         2 => any::<usize>().prop_map(|lane| Op::Lose { lane }),
         4 => (any::<usize>(), 0u16..3, 0u16..2)
-            .prop_map(|(set, node, shard)| Op::Open { set, node, shard }),
+            .prop_map(|(pool, node, shard)| Op::Open { pool, node, shard }),
         2 => prop_oneof![Just(30_000u64), Just(1_000_000), Just(16_000_000)]
             .prop_map(|us| Op::Time { us }),
         1 => any::<usize>().prop_map(|client| Op::Leave { client }),

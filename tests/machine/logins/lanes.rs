@@ -40,12 +40,12 @@ fn each_credential_has_its_own_lanes_of_a_keyspace() {
     let mut rig = guarded();
     let ((bobs, _), (annas, _)) = (home(&mut rig), home(&mut rig));
     let (bob, anna) = (logged_in(&mut rig, bobs), logged_in(&mut rig, annas));
-    let mut sets = Vec::new();
+    let mut pools = Vec::new();
     for (client, home) in [(bob, bobs), (anna, annas)] {
         rig.send(client, &query(1, "USE ks"));
-        let (set, _) = rig.opened().unwrap();
-        assert_eq!(rig.engine.home_of_set(set), home);
-        let lane = rig.lane_of(set, 0, 0).unwrap();
+        let (pool, _) = rig.opened().unwrap();
+        assert_eq!(rig.engine.home_of_set(pool), home);
+        let lane = rig.lane_of(pool, 0, 0).unwrap();
         let request = rig.requests(lane).remove(0);
         let mut answer = Vec::new();
         put_int(&mut answer, 3);
@@ -54,9 +54,9 @@ fn each_credential_has_its_own_lanes_of_a_keyspace() {
         assert_eq!(rig.answer(client).opcode(), Opcode::Result);
         rig.send(client, &query(2, "SELECT"));
         assert_eq!(rig.requests(lane).len(), 1);
-        sets.push(set);
+        pools.push(pool);
     }
-    assert_ne!(sets[0], sets[1]);
+    assert_ne!(pools[0], pools[1]);
     rig.finish();
 }
 
@@ -116,8 +116,8 @@ fn a_use_that_waits_for_a_lane_of_a_withdrawn_login_has_its_answer_at_once() {
         let (bobs, _) = home(&mut rig);
         let bob = logged_in(&mut rig, bobs);
         rig.send(bob, &query(1, "USE ks"));
-        let (set, _) = rig.opened().unwrap();
-        let lane = is_sent.then(|| rig.lane_of(set, 0, 0).unwrap());
+        let (pool, _) = rig.opened().unwrap();
+        let lane = is_sent.then(|| rig.lane_of(pool, 0, 0).unwrap());
         rig.input(|engine| engine.on_home_revoked(bobs));
         if let Some(lane) = lane {
             assert_eq!(rig.requests(lane).len(), 1);

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use crate::agenda::Event;
-use crate::clients::asker::{Asker, Temper};
+use crate::clients::driver::{Driver, Temper};
 use crate::faults::fault_kind::FaultKind;
 use crate::faults::hostile;
 use crate::model::credentials::Credential;
 use crate::model::frames::{Hand, LOCAL_ONE, ONE};
 use crate::model::ledger::Record;
-use crate::model::statements::{Ask, Handle, KEYSPACES, SECOND_ROW, SYSTEM, Shape, keyspace};
+use crate::model::statements::{
+    Handle, KEYSPACES, RequestKind, SECOND_ROW, SYSTEM, Shape, keyspace,
+};
 use crate::network::link::{ClientEnd, End, LinkId};
 use crate::world::World;
 use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
@@ -29,15 +31,15 @@ const SCHEMA_CHANGES_MAX: u64 = 4;
 
 impl World {
     /// A client dials.
-    pub(crate) fn on_asker_dials(&mut self, number: usize) {
-        let end = End::Client(ClientEnd { asker: number, ..ClientEnd::default() });
-        let Some(asker) = self.askers.get(number).filter(|asker| asker.link.is_none()) else {
+    pub(crate) fn on_driver_dials(&mut self, number: usize) {
+        let end = End::Client(ClientEnd { driver: number, ..ClientEnd::default() });
+        let Some(driver) = self.drivers.get(number).filter(|driver| driver.link.is_none()) else {
             return;
         };
-        let (temper, compression) = (asker.temper, asker.compression);
+        let (temper, compression) = (driver.temper, driver.compression);
         let id = self.new_link(end);
-        if let Some(asker) = self.askers.get_mut(number) {
-            asker.link = Some(id);
+        if let Some(driver) = self.drivers.get_mut(number) {
+            driver.link = Some(id);
         }
         self.tell(format_args!("client {number} connects by link {id}"));
         let arrives = self.now_us + self.scenario.latency_us;
@@ -46,30 +48,30 @@ impl World {
             let name = compression.map(|algorithm| ("COMPRESSION", algorithm.name()));
             let options: Vec<(&str, &str)> =
                 [("CQL_VERSION", "3.0.0")].into_iter().chain(name).collect();
-            self.ask(number, Ask::Startup, |hand| hand.startup(&options));
+            self.ask(number, RequestKind::Startup, |hand| hand.startup(&options));
         }
     }
 
     /// A client thinks of something to ask, and when to think again.
-    pub(crate) fn on_asker_acts(&mut self, number: usize) {
+    pub(crate) fn on_driver_acts(&mut self, number: usize) {
         let window = self.scenario.window;
-        let Some(asker) = self.askers.get(number) else { return };
-        if asker.stopped {
+        let Some(driver) = self.drivers.get(number) else { return };
+        if driver.stopped {
             return;
         }
         let think = 1 + self.chance.below(self.scenario.think_us * 2);
-        self.agenda.plan(self.now_us + think, Event::AskerActs { asker: number });
-        if asker.temper == Temper::Hostile {
+        self.agenda.plan(self.now_us + think, Event::DriverActs { driver: number });
+        if driver.temper == Temper::Hostile {
             return self.act_hostile(number);
         }
-        let deaf = asker.temper == Temper::Deaf;
+        let deaf = driver.temper == Temper::Deaf;
         let burst = if deaf { DEAF_WINDOW / 10 } else { 1 + self.chance.below(window) };
         for _ in 0..burst {
-            let asker = self.askers.get(number);
-            let free = asker.is_some_and(|asker| {
-                let most = if asker.temper == Temper::Deaf { DEAF_WINDOW } else { window };
-                let room = u64::try_from(asker.waiting.len()).unwrap_or(most) < most;
-                asker.ready && room && asker.outbox.is_empty()
+            let driver = self.drivers.get(number);
+            let free = driver.is_some_and(|driver| {
+                let most = if driver.temper == Temper::Deaf { DEAF_WINDOW } else { window };
+                let room = u64::try_from(driver.waiting.len()).unwrap_or(most) < most;
+                driver.ready && room && driver.outbox.is_empty()
             });
             if !free {
                 return;
@@ -79,24 +81,24 @@ impl World {
     }
 
     fn act_hostile(&mut self, number: usize) {
-        if self.askers.get(number).is_some_and(|asker| asker.link.is_none()) {
+        if self.drivers.get(number).is_some_and(|driver| driver.link.is_none()) {
             return;
         }
         let bytes = hostile::noise_of_client(&mut self.chance);
         self.tell(format_args!("client {number} sends {} bytes of nonsense", bytes.len()));
-        if let Some(asker) = self.askers.get_mut(number) {
-            asker.outbox.extend(bytes);
+        if let Some(driver) = self.drivers.get_mut(number) {
+            driver.outbox.extend(bytes);
         }
-        self.asker_writes(number);
+        self.driver_writes(number);
         if self.chance.one_in(3) {
-            self.asker_leaves(number);
+            self.driver_leaves(number);
         }
     }
 
     fn ask_something(&mut self, number: usize) {
-        let Some(asker) = self.askers.get(number) else { return };
-        let switching = self.switching(asker).is_some();
-        let in_keyspace = asker.keyspace.filter(|_| !switching);
+        let Some(driver) = self.drivers.get(number) else { return };
+        let switching = self.switching(driver).is_some();
+        let in_keyspace = driver.keyspace.filter(|_| !switching);
         let of = self.chance.index(KEYSPACES.len());
         let unqualified = in_keyspace.filter(|_| self.chance.one_in(3));
         let role = self.chance.index(self.scenario.roles);
@@ -113,17 +115,17 @@ impl World {
         let row = self.chance.below(handle.rows());
         let draw = self.chance.below(100);
         match draw {
-            0..=1 => self.ask(number, Ask::Options, Hand::options),
+            0..=1 => self.ask(number, RequestKind::Options, Hand::options),
             2 => self.ask_about_nodes(number),
             3..=4 if !switching => {
                 let text = format!("USE {}", keyspace(of));
-                self.ask(number, Ask::Use(of), |hand| hand.query(&text));
+                self.ask(number, RequestKind::Use(of), |hand| hand.query(&text));
             }
             5 => self.ask_register(number),
             6 if self.scenario.has(FaultKind::Schema) => self.ask_schema_change(number),
             7..=14 => self.ask_by_text(number, handle, row),
             15..=17 => {
-                self.ask(number, Ask::Prepare(handle), |hand| hand.prepare(&handle.text()));
+                self.ask(number, RequestKind::Prepare(handle), |hand| hand.prepare(&handle.text()));
             }
             _ => self.ask_prepared(number, handle, (row, draw < 26)),
         }
@@ -134,39 +136,41 @@ impl World {
         if !self.scenario.large || !self.chance.one_in(LARGE_IN) {
             return false;
         }
-        let Some(asker) = self.askers.get(number) else { return false };
+        let Some(driver) = self.drivers.get(number) else { return false };
         let large = |request: &u64| {
             let ask = self.ledger.get(*request).map(|record| &record.ask);
-            let Some(Ask::Execute(handle, _) | Ask::Text(handle, _)) = ask else { return false };
+            let Some(RequestKind::Execute(handle, _) | RequestKind::Text(handle, _)) = ask else {
+                return false;
+            };
             handle.shape == Shape::Large
         };
-        asker.temper == Temper::Deaf || !asker.waiting.values().any(large)
+        driver.temper == Temper::Deaf || !driver.waiting.values().any(large)
     }
 
     fn ask_register(&mut self, number: usize) {
-        self.ask(number, Ask::Register, Hand::register);
+        self.ask(number, RequestKind::Register, Hand::register);
     }
 
     /// One at a time: the answers are long.
     fn ask_about_nodes(&mut self, number: usize) {
-        let Some(asker) = self.askers.get(number) else { return };
+        let Some(driver) = self.drivers.get(number) else { return };
         let of = |request: &u64| self.ledger.get(*request).map(|record| &record.ask);
-        let asks = |request: &u64| matches!(of(request), Some(Ask::System(_)));
-        if asker.waiting.values().any(asks) {
+        let asks = |request: &u64| matches!(of(request), Some(RequestKind::System(_)));
+        if driver.waiting.values().any(asks) {
             return;
         }
         let at = self.chance.index(SYSTEM.len());
         let text = SYSTEM.get(at).copied().unwrap_or_default();
-        self.ask(number, Ask::System(at), |hand| hand.query(text));
+        self.ask(number, RequestKind::System(at), |hand| hand.query(text));
     }
 
     fn ask_schema_change(&mut self, number: usize) {
-        let asker = self.askers.get(number);
-        let credential = asker.and_then(|asker| asker.credential);
+        let driver = self.drivers.get(number);
+        let credential = driver.and_then(|driver| driver.credential);
         if credential.is_some_and(|credential| !credential.is_superuser()) {
             return;
         }
-        let changes = self.ledger.iter().filter(|(_, it)| matches!(it.ask, Ask::Schema));
+        let changes = self.ledger.iter().filter(|(_, it)| matches!(it.ask, RequestKind::Schema));
         let count = u64::try_from(changes.count()).unwrap_or(u64::MAX);
         if count >= SCHEMA_CHANGES_MAX {
             return;
@@ -176,78 +180,86 @@ impl World {
             0 => format!("CREATE TABLE {of}.x{count} (pk bigint PRIMARY KEY, v bigint)"),
             _ => format!("ALTER TABLE {of}.t ADD a{count} bigint"),
         };
-        self.ask(number, Ask::Schema, |hand| hand.query(&text));
+        self.ask(number, RequestKind::Schema, |hand| hand.query(&text));
     }
 
     fn ask_by_text(&mut self, number: usize, handle: Handle, row: u64) {
         let next = u64::try_from(self.ledger.len()).unwrap_or(0);
-        let key = if Ask::Text(handle, 0).is_write() { next } else { row };
+        let key = if RequestKind::Text(handle, 0).is_write() { next } else { row };
         let mut text = handle.text_with(&key.to_string());
         if self.scenario.lane_compression.is_some() && self.chance.one_in(3) {
             // So long that a lane compresses it.
             text.push_str(&" ".repeat(600));
         }
-        self.ask(number, Ask::Text(handle, key), |hand| hand.query(&text));
+        self.ask(number, RequestKind::Text(handle, key), |hand| hand.query(&text));
     }
 
     fn ask_prepared(&mut self, number: usize, handle: Handle, (row, in_batch): (u64, bool)) {
-        let Some(asker) = self.askers.get(number) else { return };
-        let Some(held) = asker.held.get(&handle) else {
+        let Some(driver) = self.drivers.get(number) else { return };
+        let Some(held) = driver.held.get(&handle) else {
             let text = handle.text();
-            return self.ask(number, Ask::Prepare(handle), |hand| hand.prepare(&text));
+            return self.ask(number, RequestKind::Prepare(handle), |hand| hand.prepare(&text));
         };
-        let (id, skip) = (held.id.clone(), asker.skip_metadata);
+        let (id, skip) = (held.id.clone(), driver.skip_metadata);
         let next = u64::try_from(self.ledger.len()).unwrap_or(0);
         let as_key = |key: u64| i64::try_from(key).unwrap_or(0);
         if handle.shape == Shape::Count && in_batch {
             let keys = [as_key(next), as_key(next + SECOND_ROW)];
-            return self.ask(number, Ask::Batch(handle, next), |hand| hand.batch(&id, &keys));
+            return self
+                .ask(number, RequestKind::Batch(handle, next), |hand| hand.batch(&id, &keys));
         }
-        let key = if Ask::Execute(handle, 0).is_write() { next } else { row };
-        let ask = Ask::Execute(handle, key);
+        let key = if RequestKind::Execute(handle, 0).is_write() { next } else { row };
+        let ask = RequestKind::Execute(handle, key);
         self.ask(number, ask, |hand| hand.execute(&id, &[as_key(key)], skip));
     }
 
     /// A client has to prove itself. Some come with a password that is right no longer, or never was.
     pub(crate) fn log_in(&mut self, number: usize) {
-        let Some(asker) = self.askers.get_mut(number) else { return };
-        let role = asker.role.checked_rem(self.credentials.len()).unwrap_or(0);
+        let Some(driver) = self.drivers.get_mut(number) else { return };
+        let role = driver.role.checked_rem(self.credentials.len()).unwrap_or(0);
         let Some(last) = self.credentials.last(role) else { return };
         let wrong = self.trouble && self.chance.one_in(8);
         let edition = if wrong { last.edition.saturating_sub(1) } else { last.edition };
         let credential = Credential { edition, ..last };
-        asker.credential = Some(credential);
-        self.ask(number, Ask::LogIn(credential), |hand| hand.auth_response(&credential.token()));
+        driver.credential = Some(credential);
+        self.ask(number, RequestKind::LogIn(credential), |hand| {
+            hand.auth_response(&credential.token())
+        });
     }
 
     /// The keyspace of a client's `USE` that has no answer yet.
-    fn switching(&self, asker: &Asker) -> Option<usize> {
-        asker.waiting.values().find_map(|number| {
-            if let Ask::Use(to) = self.ledger.get(*number)?.ask { Some(to) } else { None }
+    fn switching(&self, driver: &Driver) -> Option<usize> {
+        driver.waiting.values().find_map(|number| {
+            if let RequestKind::Use(to) = self.ledger.get(*number)?.ask { Some(to) } else { None }
         })
     }
 
     /// Enters a request and sends it.
-    pub(crate) fn ask(&mut self, number: usize, ask: Ask, write: impl FnOnce(Hand) -> Vec<u8>) {
-        let switching = self.askers.get(number).and_then(|asker| self.switching(asker));
-        let Some(asker) = self.askers.get_mut(number) else { return };
-        let Some(link) = asker.link else { return };
-        let columns = if let Ask::Execute(handle, _) = &ask {
-            asker.held.get(handle).map(|held| Arc::clone(&held.columns))
+    pub(crate) fn ask(
+        &mut self,
+        number: usize,
+        ask: RequestKind,
+        write: impl FnOnce(Hand) -> Vec<u8>,
+    ) {
+        let switching = self.drivers.get(number).and_then(|driver| self.switching(driver));
+        let Some(driver) = self.drivers.get_mut(number) else { return };
+        let Some(link) = driver.link else { return };
+        let columns = if let RequestKind::Execute(handle, _) = &ask {
+            driver.held.get(handle).map(|held| Arc::clone(&held.columns))
         } else {
             None
         };
-        let stream = asker.free_stream(&mut self.chance);
+        let stream = driver.free_stream(&mut self.chance);
         let local = self.scenario.centers > 1 && self.chance.one_in(3);
         let consistency = if local { LOCAL_ONE } else { ONE };
         let record = Record {
-            asker: number,
+            driver: number,
             link,
             ask,
             columns,
-            keyspace: asker.keyspace,
+            keyspace: driver.keyspace,
             switching,
-            credential: asker.credential,
+            credential: driver.credential,
             local,
             asked_us: self.now_us,
             arrived: 0,
@@ -258,58 +270,58 @@ impl World {
         };
         let what = format!("{:?}", record.ask);
         let request = self.ledger.enter(record);
-        asker.waiting.insert(stream, request);
-        let bytes = write(Hand { version: asker.version, stream, number: request, consistency });
-        let agreed = asker.compression.filter(|_| asker.ready);
+        driver.waiting.insert(stream, request);
+        let bytes = write(Hand { version: driver.version, stream, number: request, consistency });
+        let agreed = driver.compression.filter(|_| driver.ready);
         let bytes = match agreed {
             Some(algorithm) if self.chance.one_in(2) => compressed(bytes, algorithm),
             _ => bytes,
         };
-        asker.outbox.extend(bytes);
+        driver.outbox.extend(bytes);
         self.tell(format_args!("client {number} asks {request} on stream {stream}: {what}"));
-        self.asker_writes(number);
+        self.driver_writes(number);
     }
 
     /// A client sends what waits.
-    pub(crate) fn asker_writes(&mut self, number: usize) {
-        let Some(asker) = self.askers.get_mut(number) else { return };
-        let Some(link) = asker.link else { return };
-        let bytes = std::mem::take(&mut asker.outbox);
+    pub(crate) fn driver_writes(&mut self, number: usize) {
+        let Some(driver) = self.drivers.get_mut(number) else { return };
+        let Some(link) = driver.link else { return };
+        let bytes = std::mem::take(&mut driver.outbox);
         let count = self.transmit(link, true, &bytes);
-        if let Some(asker) = self.askers.get_mut(number) {
-            asker.outbox = bytes.get(count..).unwrap_or_default().to_vec();
+        if let Some(driver) = self.drivers.get_mut(number) {
+            driver.outbox = bytes.get(count..).unwrap_or_default().to_vec();
         }
     }
 
     /// A slow client reads a little.
     pub(crate) fn on_slow_read(&mut self, number: usize) {
-        let Some(asker) = self.askers.get(number) else { return };
-        if asker.temper == Temper::Slow {
-            self.agenda.plan(self.now_us + SLOW_READ_US, Event::AskerReads { asker: number });
+        let Some(driver) = self.drivers.get(number) else { return };
+        if driver.temper == Temper::Slow {
+            self.agenda.plan(self.now_us + SLOW_READ_US, Event::DriverReads { driver: number });
             self.read_answers(number, SLOW_READ_BYTES);
         }
     }
 
     /// A client reads all that is there.
-    pub(crate) fn asker_reads(&mut self, number: usize) {
+    pub(crate) fn driver_reads(&mut self, number: usize) {
         self.read_answers(number, usize::MAX);
     }
 
     fn read_answers(&mut self, number: usize, max: usize) {
-        let Some(link) = self.askers.get(number).and_then(|asker| asker.link) else { return };
+        let Some(link) = self.drivers.get(number).and_then(|driver| driver.link) else { return };
         let bytes = self.take_arrived(link, false, max);
-        let Some(asker) = self.askers.get_mut(number) else { return };
-        if asker.temper == Temper::Hostile {
+        let Some(driver) = self.drivers.get_mut(number) else { return };
+        if driver.temper == Temper::Hostile {
             return;
         }
-        for frame in asker.heard.push(&bytes) {
+        for frame in driver.heard.push(&bytes) {
             self.judge(number, &frame);
         }
     }
 
     /// A client leaves without a word.
-    pub(crate) fn asker_leaves(&mut self, number: usize) {
-        let Some(id) = self.askers.get(number).and_then(|asker| asker.link) else { return };
+    pub(crate) fn driver_leaves(&mut self, number: usize) {
+        let Some(id) = self.drivers.get(number).and_then(|driver| driver.link) else { return };
         self.tell(format_args!("client {number} leaves"));
         let Some(link) = self.links.get_mut(&id) else { return };
         let at = (self.now_us + link.latency_us).max(link.up.last_us);
@@ -318,10 +330,10 @@ impl World {
     }
 
     /// A client learns that the proxy closed its connection.
-    pub(crate) fn on_asker_closed(&mut self, id: LinkId) {
-        let asker = self.links.get_mut(&id).and_then(|link| Some(link.client()?.asker));
-        let Some(number) = asker else { return };
-        if self.askers.get(number).is_some_and(|asker| asker.link == Some(id)) {
+    pub(crate) fn on_driver_closed(&mut self, id: LinkId) {
+        let driver = self.links.get_mut(&id).and_then(|link| Some(link.client()?.driver));
+        let Some(number) = driver else { return };
+        if self.drivers.get(number).is_some_and(|driver| driver.link == Some(id)) {
             self.read_answers(number, usize::MAX);
             self.tell(format_args!("client {number} is disconnected"));
             self.forget_connection(number);
@@ -330,18 +342,18 @@ impl World {
     }
 
     fn forget_connection(&mut self, number: usize) {
-        let Some(asker) = self.askers.get_mut(number) else { return };
-        for request in asker.hang_up() {
+        let Some(driver) = self.drivers.get_mut(number) else { return };
+        for request in driver.hang_up() {
             if let Some(record) = self.ledger.get_mut(request) {
                 record.ended = true;
             }
         }
-        if asker.temper == Temper::Slow || asker.temper == Temper::Deaf {
-            asker.temper = Temper::Honest;
+        if driver.temper == Temper::Slow || driver.temper == Temper::Deaf {
+            driver.temper = Temper::Honest;
         }
-        if !asker.stopped {
+        if !driver.stopped {
             let at = self.now_us + 1 + self.chance.below(REDIAL_US);
-            self.agenda.plan(at, Event::AskerDials { asker: number });
+            self.agenda.plan(at, Event::DriverDials { driver: number });
         }
     }
 }

@@ -1,4 +1,4 @@
 //! The clients of a world.
 
-pub(crate) mod asker; // one modelled client
-mod crowd; // all of them
+mod crowd;
+pub(crate) mod driver; // one modelled client // all of them

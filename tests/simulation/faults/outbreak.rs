@@ -1,7 +1,7 @@
 //! What goes wrong, and how it is mended.
 
 use crate::agenda::Event;
-use crate::clients::asker::{Asker, Temper};
+use crate::clients::driver::{Driver, Temper};
 use crate::faults::fault_kind::FaultKind;
 use crate::network::link::{End, LinkId};
 use crate::proxy::lanes::KEEPALIVE_US;
@@ -44,8 +44,8 @@ impl World {
             FaultKind::HalfOpen => self.half_open(),
             FaultKind::CutLane => self.cut_lane(),
             FaultKind::CutClient => {
-                let number = self.chance.index(self.askers.len());
-                self.asker_leaves(number);
+                let number = self.chance.index(self.drivers.len());
+                self.driver_leaves(number);
             }
             FaultKind::Kill | FaultKind::Stop => self.end_node(node, kind, until),
             FaultKind::Replace => self.replace(node),
@@ -235,10 +235,10 @@ impl World {
     }
 
     fn spoil_client(&mut self, temper: Temper) {
-        let number = self.chance.index(self.askers.len());
-        let Some(asker) = self.askers.get_mut(number) else { return };
-        if asker.temper == Temper::Honest && asker.ready {
-            asker.temper = temper;
+        let number = self.chance.index(self.drivers.len());
+        let Some(driver) = self.drivers.get_mut(number) else { return };
+        if driver.temper == Temper::Honest && driver.ready {
+            driver.temper = temper;
             if temper == Temper::Slow {
                 self.start_slow_reads(number);
             }
@@ -246,16 +246,16 @@ impl World {
     }
 
     fn add_hostile(&mut self) {
-        let hostile = self.askers.iter().filter(|asker| asker.temper == Temper::Hostile).count();
+        let hostile = self.drivers.iter().filter(|driver| driver.temper == Temper::Hostile).count();
         if hostile >= 3 {
             return;
         }
-        let mut asker = Asker::draw(&mut self.chance);
-        asker.temper = Temper::Hostile;
-        let number = self.askers.len();
-        self.askers.push(asker);
-        self.agenda.plan(self.now_us, Event::AskerDials { asker: number });
-        self.agenda.plan(self.now_us + 1, Event::AskerActs { asker: number });
+        let mut driver = Driver::draw(&mut self.chance);
+        driver.temper = Temper::Hostile;
+        let number = self.drivers.len();
+        self.drivers.push(driver);
+        self.agenda.plan(self.now_us, Event::DriverDials { driver: number });
+        self.agenda.plan(self.now_us + 1, Event::DriverActs { driver: number });
     }
 
     /// Something is mended, unless all was.
@@ -301,16 +301,16 @@ impl World {
             }
             let _refused = self.cluster.start_node(node);
         }
-        for number in 0..self.askers.len() {
-            let Some(asker) = self.askers.get_mut(number) else { continue };
-            asker.stopped = true;
-            match asker.temper {
+        for number in 0..self.drivers.len() {
+            let Some(driver) = self.drivers.get_mut(number) else { continue };
+            driver.stopped = true;
+            match driver.temper {
                 Temper::Honest => {}
                 Temper::Slow => {
-                    asker.temper = Temper::Honest;
-                    self.asker_reads(number);
+                    driver.temper = Temper::Honest;
+                    self.driver_reads(number);
                 }
-                Temper::Deaf | Temper::Hostile => self.asker_leaves(number),
+                Temper::Deaf | Temper::Hostile => self.driver_leaves(number),
             }
         }
     }

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::clients::asker::Asker;
+use crate::clients::driver::Driver;
 use crate::model::frames::Hand;
-use crate::model::statements::{Ask, Handle, KEYSPACES, SECOND_ROW, Shape};
+use crate::model::statements::{Handle, KEYSPACES, RequestKind, SECOND_ROW, Shape};
 use crate::network::link::End;
 use crate::run::token_of_row;
 use crate::scenario::ROWS;
@@ -37,7 +37,7 @@ impl World {
         self.tell(format_args!("all is whole again"));
         self.run(self.now_us + SETTLED_US, |_| false);
         let mut missed = BTreeMap::new();
-        for worker in self.crew.numbers() {
+        for worker in self.workers.numbers() {
             self.count_misses(worker, &mut missed);
         }
         self.judge_unused();
@@ -47,15 +47,15 @@ impl World {
     }
 
     fn is_whole(&mut self) -> bool {
-        let silent = self.keepers.iter().all(|(key, keeper)| {
-            let dialled = keeper.course.plan().sharder().is_some() || key.set != 0;
-            dialled && keeper.course.plan().is_complete()
+        let silent = self.refillers.iter().all(|(key, refiller)| {
+            let dialled = refiller.schedule.plan().sharder().is_some() || key.pool != 0;
+            dialled && refiller.schedule.plan().is_complete()
         });
         let lost =
             |end: &End| matches!(end, End::Lane(lane) if lane.key.is_some() && lane.node_gone);
         let nodes = self.cluster.members.iter().filter(|member| member.belongs()).count();
         silent
-            && self.crew.all().all(|worker| {
+            && self.workers.all().all(|worker| {
                 worker.picture.1 == nodes && !worker.failover.is_active() && !worker.is_wide()
             })
             && !self.links.values().any(|link| lost(&link.end))
@@ -65,14 +65,16 @@ impl World {
 
     fn what_is_missing(&mut self) -> String {
         let waiting = self.ledger.waiting().next().map(|(number, it)| format!("{number} {it:?}"));
-        let plans = self.keepers.iter().filter(|(_, keeper)| !keeper.course.plan().is_complete());
+        let plans =
+            self.refillers.iter().filter(|(_, refiller)| !refiller.schedule.plan().is_complete());
         let lanes: Vec<String> = plans
-            .map(|(key, keeper)| {
-                let (up, wanted) = (keeper.course.plan().up(), keeper.course.plan().wanted());
+            .map(|(key, refiller)| {
+                let (up, wanted) =
+                    (refiller.schedule.plan().up(), refiller.schedule.plan().wanted());
                 format!("{key:?}: {up} of {wanted} lanes")
             })
             .collect();
-        let known: Vec<usize> = self.crew.all().map(|worker| worker.picture.1).collect();
+        let known: Vec<usize> = self.workers.all().map(|worker| worker.picture.1).collect();
         format!("waiting: {waiting:?}, {lanes:?}, {known:?} nodes known")
     }
 
@@ -82,12 +84,12 @@ impl World {
             return;
         }
         // It gets this worker.
-        self.crew.dealt = worker + self.crew.numbers().len() - 1;
-        let number = self.askers.len();
-        let mut asker = Asker::draw(&mut self.chance);
-        asker.stopped = true;
-        self.askers.push(asker);
-        self.on_asker_dials(number);
+        self.workers.dealt = worker + self.workers.numbers().len() - 1;
+        let number = self.drivers.len();
+        let mut driver = Driver::draw(&mut self.chance);
+        driver.stopped = true;
+        self.drivers.push(driver);
+        self.on_driver_dials(number);
         if !self.settle() {
             return;
         }
@@ -98,7 +100,7 @@ impl World {
         }
         for keyspace in 0..KEYSPACES.len() {
             let handle = Handle { shape: Shape::Read, keyspace, qualified: true };
-            self.ask(number, Ask::Prepare(handle), |hand| hand.prepare(&handle.text()));
+            self.ask(number, RequestKind::Prepare(handle), |hand| hand.prepare(&handle.text()));
             if !self.settle() {
                 return;
             }
@@ -139,13 +141,13 @@ impl World {
     /// A client reads a row, and waits for it; how often that missed its shard.
     pub(crate) fn read_row(&mut self, number: usize, handle: Handle, key: u64) -> Option<u64> {
         let before = self.misses(handle.keyspace);
-        let id = self.askers.get(number).and_then(|asker| asker.held.get(&handle));
+        let id = self.drivers.get(number).and_then(|driver| driver.held.get(&handle));
         let Some(id) = id.map(|held| held.id.clone()) else {
             self.blame(format_args!("a new client cannot prepare {handle:?}"));
             return None;
         };
         let value = i64::try_from(key).unwrap_or(0);
-        let ask = Ask::Execute(handle, key);
+        let ask = RequestKind::Execute(handle, key);
         self.ask(number, ask, |hand: Hand| hand.execute(&id, &[value], false));
         self.settle().then(|| self.misses(handle.keyspace) - before)
     }
@@ -206,7 +208,7 @@ impl World {
     fn compare_counts(&mut self) {
         // Requests of clients that have left, or a question of our own, may be on their way still.
         let quiet = |world: &mut Self| {
-            let gauges = world.crew.all().map(|worker| worker.engine.gauges());
+            let gauges = world.workers.all().map(|worker| worker.engine.gauges());
             let (received, ended) = world.received_and_ended();
             gauges.map(|gauges| gauges.in_flight - gauges.orphans).sum::<u64>() == 0
                 && received == ended
@@ -221,7 +223,7 @@ impl World {
     }
 
     fn received_and_ended(&self) -> (u64, u64) {
-        let tallies = || self.crew.all().map(|worker| worker.engine.tally());
+        let tallies = || self.workers.all().map(|worker| worker.engine.tally());
         let received = tallies().flat_map(|tally| tally.received.iter()).sum();
         let ended = tallies().flat_map(|tally| tally.ended.iter().flatten()).sum();
         (received, ended)
@@ -238,7 +240,7 @@ impl World {
         if !countable {
             return;
         }
-        let tallies = || self.crew.all().map(|worker| worker.engine.tally());
+        let tallies = || self.workers.all().map(|worker| worker.engine.tally());
         let (received, ended) = self.received_and_ended();
         let rows = tallies().flat_map(|tally| tally.ended.iter());
         let abandoned: u64 = rows.filter_map(|row| row.last()).sum();
@@ -258,9 +260,10 @@ impl World {
         let mut broken = None;
         let mut expected = Vec::new();
         for (number, record) in self.ledger.iter() {
-            let rows = if let Ask::Batch(handle, key) = &record.ask {
+            let rows = if let RequestKind::Batch(handle, key) = &record.ask {
                 vec![(*handle, *key), (*handle, key + SECOND_ROW)]
-            } else if let Ask::Execute(handle, key) | Ask::Text(handle, key) = &record.ask
+            } else if let RequestKind::Execute(handle, key) | RequestKind::Text(handle, key) =
+                &record.ask
                 && handle.shape == Shape::Count
             {
                 vec![(*handle, *key)]

@@ -1,12 +1,12 @@
 //! What must hold after each step, whatever happens.
 
 use crate::agenda::Event;
-use crate::clients::asker::Asker;
+use crate::clients::driver::Driver;
 use crate::model::frames::Frame;
 use crate::model::ledger::Record;
-use crate::model::statements::{Ask, KEYSPACES, LARGE_BYTES_MAX};
+use crate::model::statements::{KEYSPACES, LARGE_BYTES_MAX, RequestKind};
 use crate::network::link::{End, LinkId};
-use crate::proxy::crew::Worker;
+use crate::proxy::workers::Worker;
 use crate::world::World;
 use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN};
 use cql::opcode::Opcode;
@@ -152,7 +152,7 @@ impl World {
         self.count_arrival(number);
         self.check_rights(id, number);
         let Some(record) = self.ledger.get(number) else { return };
-        let expected = if let Ask::Use(to) = &record.ask {
+        let expected = if let RequestKind::Use(to) = &record.ask {
             KEYSPACES.get(*to)
         } else if record.ask.unqualified() {
             record.keyspace.and_then(|of| KEYSPACES.get(of))
@@ -168,7 +168,7 @@ impl World {
     /// A request may be sent again so often, and no more.
     fn count_arrival(&mut self, number: u64) {
         let Some(record) = self.ledger.get_mut(number) else { return };
-        if matches!(record.ask, Ask::Use(_)) {
+        if matches!(record.ask, RequestKind::Use(_)) {
             // It runs nowhere else, and tries every lane of its keyspace until it times out.
             return;
         }
@@ -209,7 +209,7 @@ impl World {
     /// The bounds that can be seen from outside.
     pub(crate) fn check_bounds(&mut self, worker: usize) {
         let limits = self.scenario.limits;
-        let Worker { engine, client_links, .. } = self.crew.get(worker);
+        let Worker { engine, client_links, .. } = self.workers.get(worker);
         let clients = client_links.len() + 1;
         let read = self.scenario.read_bytes + FRAME_BYTES;
         let lane_max = limits.outbox_high_bytes + clients * read + ERRANDS_BYTES;
@@ -248,14 +248,14 @@ impl World {
 
     /// The proxy closes a client: it must have deserved it.
     pub(crate) fn check_may_close(&mut self, id: LinkId) {
-        let asker = self.links.get_mut(&id).and_then(|link| Some(link.client()?.asker));
-        let who = asker.and_then(|asker| self.askers.get(asker));
-        if self.is_withdrawn(who.and_then(|asker| asker.credential)) {
+        let driver = self.links.get_mut(&id).and_then(|link| Some(link.client()?.driver));
+        let who = driver.and_then(|driver| self.drivers.get(driver));
+        if self.is_withdrawn(who.and_then(|driver| driver.credential)) {
             return;
         }
-        let honest = asker
-            .and_then(|asker| self.askers.get(asker))
-            .is_some_and(|asker| asker.is_honest() && asker.link == Some(id));
+        let honest = driver
+            .and_then(|driver| self.drivers.get(driver))
+            .is_some_and(|driver| driver.is_honest() && driver.link == Some(id));
         if honest {
             self.blame(format_args!("the engine closes client link {id}, which did nothing wrong"));
         }
@@ -268,8 +268,8 @@ impl World {
         self.check_lanes();
         self.check_withdrawn();
         let limits = self.scenario.limits;
-        for worker in self.crew.numbers() {
-            let gauges = self.crew.get(worker).engine.gauges();
+        for worker in self.workers.numbers() {
+            let gauges = self.workers.get(worker).engine.gauges();
             let full = gauges.catalog_bytes > u64::try_from(limits.catalog_bytes_max).unwrap_or(0);
             if full && gauges.catalog_entries > 1 {
                 self.blame(format_args!("the catalog takes {} bytes", gauges.catalog_bytes));
@@ -288,16 +288,16 @@ impl World {
         let once = limits.request_timeout_us * 3 + limits.agreement_timeout_us + 4_000_000;
         let turns = self.scenario.window.div_ceil(u64::from(limits.client_in_flight_max.max(1)));
         // Whoever filled a lane that went silent is not read until that is found out.
-        let lanes = self.crew.all().map(|worker| worker.lane_links.len()).sum::<usize>();
+        let lanes = self.workers.all().map(|worker| worker.lane_links.len()).sum::<usize>();
         let lanes = u64::try_from(lanes).unwrap_or(0);
         once * turns.max(1) + lanes * self.held_us_max()
     }
 
     fn check_waiting(&mut self) {
         let before = self.now_us.saturating_sub(self.patience_us());
-        let (askers, links) = (&self.askers, &self.links);
+        let (drivers, links) = (&self.drivers, &self.links);
         let late = |(_, record): &(usize, &Record)| {
-            let hears = askers.get(record.asker).is_some_and(Asker::is_honest);
+            let hears = drivers.get(record.driver).is_some_and(Driver::is_honest);
             let link = links.get(&record.link);
             record.asked_us < before && hears && link.is_some_and(|link| !link.down.lost)
         };
@@ -308,7 +308,7 @@ impl World {
         }
     }
 
-    /// Every lane of the engine has a keeper that wants it, and no two are the same.
+    /// Every lane of the engine has a refiller that wants it, and no two are the same.
     fn check_lanes(&mut self) {
         let mut seen = Vec::new();
         let mut broken = None;
@@ -318,16 +318,16 @@ impl World {
                 continue;
             }
             // The lanes of another data center that is left finish what they owe.
-            if lane.sealed.is_none() && !self.keepers.contains_key(&lane.keeper()) {
+            if lane.sealed.is_none() && !self.refillers.contains_key(&lane.refiller()) {
                 broken = Some(format!("lane {id} is nobody's"));
             }
-            let name = (lane.keeper(), lane.serial.0, lane.sealed.map(|_| *id));
+            let name = (lane.refiller(), lane.serial.0, lane.sealed.map(|_| *id));
             if seen.contains(&name) {
                 broken = Some(format!("lane {id} is there twice"));
             }
             seen.push(name);
         }
-        let gauges = self.crew.all().map(|worker| worker.engine.gauges());
+        let gauges = self.workers.all().map(|worker| worker.engine.gauges());
         let lanes = gauges.flat_map(|gauges| gauges.lanes.into_values());
         let held: u64 = lanes.map(|lanes| lanes.open + lanes.stalled + lanes.draining).sum();
         if held != u64::try_from(seen.len()).unwrap_or(0) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::network::link::LinkId;
-use crate::proxy::crew::Worker;
+use crate::proxy::workers::Worker;
 use crate::world::World;
 
 /// The engine's timer may be late by this.
@@ -30,10 +30,10 @@ impl World {
     /// Who waits for a full lane: no longer than the bound since its node was last heard of.
     pub(crate) fn check_held(&mut self) {
         let waiting = |worker: &Worker| !worker.engine.held_clients().is_empty();
-        if self.held.is_empty() && !self.crew.all().any(waiting) {
+        if self.held.is_empty() && !self.workers.all().any(waiting) {
             return;
         }
-        let ids = self.crew.all().flat_map(|worker| {
+        let ids = self.workers.all().flat_map(|worker| {
             worker.engine.held_clients().iter().filter_map(|(lane, client)| {
                 Some((*worker.lane_links.get(lane)?, *worker.client_links.get(client)?))
             })

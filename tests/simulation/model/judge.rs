@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use crate::agenda::Event;
-use crate::clients::asker::Held;
+use crate::clients::driver::Held;
 use crate::faults::fault_kind::FaultKind;
 use crate::model::frames::Frame;
 use crate::model::ledger::Record;
-use crate::model::statements::{Ask, Handle, KEYSPACES, Shape};
+use crate::model::statements::{Handle, KEYSPACES, RequestKind, Shape};
 use crate::network::node::describe;
 use crate::world::World;
 use cql::header::{FLAG_COMPRESSED, Header, RESPONSE};
@@ -29,7 +29,7 @@ impl World {
     /// A client got a frame.
     pub(crate) fn judge(&mut self, number: usize, frame: &Frame) {
         let Some(plain) = self.plain(number, frame) else { return };
-        let Some(asker) = self.askers.get_mut(number) else { return };
+        let Some(driver) = self.drivers.get_mut(number) else { return };
         if plain.header.stream < 0 {
             if plain.opcode() != Some(Opcode::Event) {
                 self.blame(format_args!("client {number} got {:?}", plain.header));
@@ -37,7 +37,7 @@ impl World {
             return;
         }
         let stream = plain.header.stream;
-        let Some(request) = asker.waiting.remove(&stream) else {
+        let Some(request) = driver.waiting.remove(&stream) else {
             let told = describe(&plain);
             return self.blame(format_args!(
                 "client {number} got an answer on stream {stream}, where it had asked nothing: {told}"
@@ -83,14 +83,14 @@ impl World {
     /// the proxy's: the request was on its way when the table changed, and a node that knows no
     /// ids of columns cannot tell.
     fn overtaken(&self, record: &Record) -> bool {
-        let all = matches!(&record.ask, Ask::Execute(handle, _) if handle.shape == Shape::ReadAll);
+        let all = matches!(&record.ask, RequestKind::Execute(handle, _) if handle.shape == Shape::ReadAll);
         all && !self.scenario.metadata_ids && record.asked_us < self.altered_us + NEWS_US
     }
 
     /// The frame without compression, if its header is as it should be.
     fn plain(&mut self, number: usize, frame: &Frame) -> Option<Frame> {
-        let asker = self.askers.get(number)?;
-        let (version, agreed) = (asker.version, asker.compression);
+        let driver = self.drivers.get(number)?;
+        let (version, agreed) = (driver.version, driver.compression);
         let header = frame.header;
         let compressed = header.flags & FLAG_COMPRESSED != 0;
         if header.version != RESPONSE | version
@@ -121,15 +121,15 @@ impl World {
             return self.blame(format_args!("client {number} got a broken ERROR for {request}"));
         };
         if ErrorCode(code) == ErrorCode::UNPREPARED
-            && let Ask::Execute(handle, _) | Ask::Batch(handle, _) = &record.ask
-            && let Some(asker) = self.askers.get_mut(number)
+            && let RequestKind::Execute(handle, _) | RequestKind::Batch(handle, _) = &record.ask
+            && let Some(driver) = self.drivers.get_mut(number)
         {
-            asker.held.remove(handle);
+            driver.held.remove(handle);
         }
-        if let Ask::LogIn(credential) = record.ask {
+        if let RequestKind::LogIn(credential) = record.ask {
             return self.judge_refused_login(number, credential, (ErrorCode(code), &text));
         }
-        if let Ask::Startup = record.ask {
+        if let RequestKind::Startup = record.ask {
             return self.blame(format_args!("client {number} is refused: {text}"));
         }
         if !liars && !self.may_fail(record, ErrorCode(code)) {
@@ -145,7 +145,7 @@ impl World {
         let scenario = &self.scenario;
         let limits = scenario.limits;
         let harsh = self.trouble_was_harsh();
-        let schema = matches!(record.ask, Ask::Schema);
+        let schema = matches!(record.ask, RequestKind::Schema);
         match code {
             ErrorCode::UNPREPARED => {
                 let small = limits.catalog_bytes_max < 10_000;
@@ -178,13 +178,13 @@ impl World {
         record: &Record,
         plain: &Frame,
     ) -> Result<(), String> {
-        let expected = if matches!(record.ask, Ask::Options) {
+        let expected = if matches!(record.ask, RequestKind::Options) {
             Opcode::Supported
-        } else if matches!(record.ask, Ask::Startup) && self.scenario.roles > 0 {
+        } else if matches!(record.ask, RequestKind::Startup) && self.scenario.roles > 0 {
             Opcode::Authenticate
-        } else if matches!(record.ask, Ask::LogIn(_)) {
+        } else if matches!(record.ask, RequestKind::LogIn(_)) {
             Opcode::AuthSuccess
-        } else if matches!(record.ask, Ask::Startup | Ask::Register) {
+        } else if matches!(record.ask, RequestKind::Startup | RequestKind::Register) {
             Opcode::Ready
         } else {
             Opcode::Result
@@ -193,29 +193,31 @@ impl World {
             return Err(describe(plain));
         }
         match &record.ask {
-            Ask::Options | Ask::Register => Ok(()),
-            Ask::Startup if self.scenario.roles > 0 => {
+            RequestKind::Options | RequestKind::Register => Ok(()),
+            RequestKind::Startup if self.scenario.roles > 0 => {
                 self.log_in(number);
                 Ok(())
             }
-            Ask::LogIn(credential) => self.judge_login(number, *credential, record.asked_us),
-            Ask::System(at) => self.judge_system(*at, &plain.body),
-            Ask::Startup => {
-                if let Some(asker) = self.askers.get_mut(number) {
-                    asker.ready = true;
+            RequestKind::LogIn(credential) => {
+                self.judge_login(number, *credential, record.asked_us)
+            }
+            RequestKind::System(at) => self.judge_system(*at, &plain.body),
+            RequestKind::Startup => {
+                if let Some(driver) = self.drivers.get_mut(number) {
+                    driver.ready = true;
                 }
                 Ok(())
             }
-            Ask::Prepare(handle) => {
+            RequestKind::Prepare(handle) => {
                 let asked_in = (record.keyspace, record.switching);
                 self.judge_prepared(number, (*handle, asked_in), &plain.body)
             }
-            Ask::Execute(handle, key) | Ask::Text(handle, key) => {
+            RequestKind::Execute(handle, key) | RequestKind::Text(handle, key) => {
                 judge_result(*handle, *key, record.columns.as_deref(), &plain.body)
             }
-            Ask::Batch(..) => expect_kind(&plain.body, ResultKind::Void),
-            Ask::Use(keyspace) => self.judge_use(number, *keyspace, &plain.body),
-            Ask::Schema => expect_kind(&plain.body, ResultKind::SchemaChange),
+            RequestKind::Batch(..) => expect_kind(&plain.body, ResultKind::Void),
+            RequestKind::Use(keyspace) => self.judge_use(number, *keyspace, &plain.body),
+            RequestKind::Schema => expect_kind(&plain.body, ResultKind::SchemaChange),
         }
     }
 
@@ -226,8 +228,8 @@ impl World {
         if KEYSPACES.get(to) != Some(&name) {
             return Err(format!("keyspace {name}"));
         }
-        if let Some(asker) = self.askers.get_mut(number) {
-            asker.keyspace = Some(to);
+        if let Some(driver) = self.drivers.get_mut(number) {
+            driver.keyspace = Some(to);
         }
         Ok(())
     }
@@ -239,8 +241,8 @@ impl World {
         body: &[u8],
     ) -> Result<(), String> {
         expect_kind(body, ResultKind::Prepared)?;
-        let Some(asker) = self.askers.get_mut(number) else { return Ok(()) };
-        let prepared = Prepared::read(asker.version, body).map_err(|error| error.to_string())?;
+        let Some(driver) = self.drivers.get_mut(number) else { return Ok(()) };
+        let prepared = Prepared::read(driver.version, body).map_err(|error| error.to_string())?;
         let keyspace = KEYSPACES.get(handle.keyspace).copied();
         // A PREPARE behind a `USE` waits for it, and is then in its keyspace.
         let known = [asked_in.0, asked_in.1].into_iter().any(|of| {
@@ -261,13 +263,13 @@ impl World {
         let metadata = Metadata::read(&mut reader).map_err(|error| error.to_string())?;
         let columns: Arc<[String]> =
             metadata.columns.iter().map(|column| column.name.to_owned()).collect();
-        asker.held.insert(handle, Held { id: prepared.id.to_vec(), columns });
+        driver.held.insert(handle, Held { id: prepared.id.to_vec(), columns });
         Ok(())
     }
 
     /// A client starts to read slowly, never reads again, or reads again.
     pub(crate) fn start_slow_reads(&mut self, number: usize) {
-        self.agenda.plan(self.now_us, Event::AskerReads { asker: number });
+        self.agenda.plan(self.now_us, Event::DriverReads { driver: number });
     }
 }
 

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use crate::model::credentials::Credential;
-use crate::model::statements::Ask;
+use crate::model::statements::RequestKind;
 use crate::network::link::LinkId;
 
 /// One request.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     /// Who asked.
-    pub(crate) asker: usize,
+    pub(crate) driver: usize,
     /// On which connection.
     pub(crate) link: LinkId,
     /// What.
-    pub(crate) ask: Ask,
+    pub(crate) ask: RequestKind,
     /// Columns of its statement as its client held them.
     pub(crate) columns: Option<Arc<[String]>>,
     /// The keyspace that its client was in.

@@ -2,7 +2,7 @@
 
 use crate::model::credentials::Credential;
 use crate::model::ledger::Record;
-use crate::model::statements::{Ask, SYSTEM, Shape};
+use crate::model::statements::{RequestKind, SYSTEM, Shape};
 use crate::network::link::{End, LinkId};
 use crate::proxy::control::FACADE_ID;
 use crate::proxy::logins::RECHECK_US;
@@ -19,7 +19,9 @@ const CLOSED_US: u64 = RECHECK_US + 4_000_000;
 impl World {
     /// Whether its client may not have a row for it.
     pub(crate) fn is_forbidden(&self, record: &Record) -> bool {
-        let (Ask::Execute(handle, _) | Ask::Text(handle, _)) = &record.ask else { return false };
+        let (RequestKind::Execute(handle, _) | RequestKind::Text(handle, _)) = &record.ask else {
+            return false;
+        };
         let Shape::Own(owner) = handle.shape else { return false };
         !record.credential.is_some_and(|credential| credential.may_read(owner))
     }
@@ -40,8 +42,8 @@ impl World {
         if withdrawn.is_some_and(|at| at < asked_us) {
             return Err(format!("{credential:?} is let in, which nobody takes"));
         }
-        if let Some(asker) = self.askers.get_mut(number) {
-            asker.ready = true;
+        if let Some(driver) = self.drivers.get_mut(number) {
+            driver.ready = true;
         }
         Ok(())
     }
@@ -62,7 +64,7 @@ impl World {
             return self.blame(format_args!("{credential:?} is refused: {code:?} {text}"));
         }
         self.counted.login_refusals += 1;
-        self.asker_leaves(number);
+        self.driver_leaves(number);
     }
 
     /// What a client is told of the nodes: one, and that is the proxy.
@@ -131,7 +133,7 @@ impl World {
         if self.is_far(node) && self.local_home_lanes(worker) > 0 {
             self.blame(format_args!("lane {id} to node {node} is opened beside local ones"));
         }
-        let is_chosen = self.crew.get(worker).failover.is_chosen(Self::node_id(node));
+        let is_chosen = self.workers.get(worker).failover.is_chosen(Self::node_id(node));
         if !is_chosen && self.chosen_home_lanes(worker) > 0 {
             self.blame(format_args!("lane {id} to node {node} is opened beside chosen ones"));
         }
@@ -141,7 +143,7 @@ impl World {
     pub(crate) fn check_withdrawn(&mut self) {
         let late_us = self.now_us.saturating_sub(CLOSED_US + self.scenario.latency_us * 20);
         let kept = self.kept_though_withdrawn(|worker, withdrawn_us| {
-            let known_us = withdrawn_us.max(self.crew.get(worker).unknown_us);
+            let known_us = withdrawn_us.max(self.workers.get(worker).unknown_us);
             if known_us < late_us { withdrawn_us } else { u64::MAX }
         });
         if let Some((id, credential)) = kept {
@@ -166,9 +168,9 @@ impl World {
                 Some((*id, late(lane.credential, lane.worker)?))
             }
             End::Client(client) if client.key.is_some() => {
-                let asker = self.askers.get(client.asker);
-                let asker = asker.filter(|asker| asker.link == Some(*id) && asker.ready)?;
-                Some((*id, late(asker.credential, client.worker)?))
+                let driver = self.drivers.get(client.driver);
+                let driver = driver.filter(|driver| driver.link == Some(*id) && driver.ready)?;
+                Some((*id, late(driver.credential, client.worker)?))
             }
             End::Lane(_) | End::Client(_) => None,
         })

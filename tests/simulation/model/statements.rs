@@ -45,7 +45,7 @@ pub(crate) struct Handle {
 
 /// What a request asks.
 #[derive(Clone, Debug)]
-pub(crate) enum Ask {
+pub(crate) enum RequestKind {
     /// OPTIONS, which the proxy answers itself.
     Options,
     /// STARTUP.
@@ -70,7 +70,7 @@ pub(crate) enum Ask {
     Schema,
 }
 
-impl Ask {
+impl RequestKind {
     /// Whether to run it twice would do harm.
     pub(crate) fn is_write(&self) -> bool {
         match self {

@@ -8,7 +8,7 @@ use crate::model::frames::Cutter;
 use cql::compression::Compression;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
-use shardlane::net::lanes::keeping::lane_plan::LaneSerial;
+use shardlane::pool::lane_slots::LaneSerial;
 use sim::cluster::connections::ConnectionId;
 
 /// Names a connection; never given again.
@@ -108,7 +108,7 @@ pub(crate) struct ClientEnd {
     /// Who serves it, once it was accepted.
     pub(crate) worker: usize,
     /// Which modelled client it is.
-    pub(crate) asker: usize,
+    pub(crate) driver: usize,
     /// Set once the proxy accepted it.
     pub(crate) key: Option<ClientKey>,
     /// Told to close once all is written.
@@ -127,12 +127,12 @@ pub(crate) struct LaneEnd {
     /// Whose it is.
     pub(crate) worker: usize,
     /// Its set.
-    pub(crate) set: u16,
+    pub(crate) pool: u16,
     /// Its node.
     pub(crate) node: usize,
     /// Its shard.
     pub(crate) shard: u16,
-    /// The keeper's name for it.
+    /// The refiller's name for it.
     pub(crate) serial: LaneSerial,
     /// The node's name for it.
     pub(crate) connection: ConnectionId,

@@ -4,7 +4,7 @@ use crate::agenda::Event;
 use crate::faults::fault_kind::FaultKind;
 use crate::faults::hostile;
 use crate::model::frames::{Cutter, Frame};
-use crate::model::statements::Ask;
+use crate::model::statements::RequestKind;
 use crate::network::link::LinkId;
 use crate::proxy::lanes::KEEPALIVE_US;
 use crate::proxy::passing::LARGE_BYTES;
@@ -101,7 +101,7 @@ impl World {
         let answer = answer.and_then(|answer| answer.plain(compression));
         let answer = answer.as_ref();
         let schema = number.and_then(|number| self.ledger.get(number));
-        if schema.is_some_and(|record| matches!(record.ask, Ask::Schema)) {
+        if schema.is_some_and(|record| matches!(record.ask, RequestKind::Schema)) {
             self.altered_us = self.now_us;
         }
         self.note_run(number, answer);

@@ -40,9 +40,9 @@ impl World {
         match (&link.end, up) {
             (End::Client(_), true) | (End::Lane(_), false) => self.proxy_is_wanted(id),
             (End::Client(client), false) => {
-                let asker = client.asker;
-                if self.askers.get(asker).is_some_and(|asker| asker.reads_at_once()) {
-                    self.asker_reads(asker);
+                let driver = client.driver;
+                if self.drivers.get(driver).is_some_and(|driver| driver.reads_at_once()) {
+                    self.driver_reads(driver);
                 }
             }
             (End::Lane(_), true) => self.node_reads(id),
@@ -69,7 +69,7 @@ impl World {
                 self.write_link(id);
                 self.flush(worker);
             }
-            (End::Client(client), true) => self.asker_writes(client.asker),
+            (End::Client(client), true) => self.driver_writes(client.driver),
             (End::Lane(_), false) => self.node_writes(id),
         }
     }

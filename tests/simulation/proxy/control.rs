@@ -12,7 +12,7 @@ use cql::response::event::Event as NodeEvent;
 use cql::response::metadata::ColumnSpec;
 use cql::response::rows::Rows;
 use cql::token::token::Token;
-use shardlane::session::system_tables::{Facade, LocalColumn};
+use shardlane::facade::system_tables::{Facade, LocalColumn};
 use shardlane::topology::id::HostId;
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
@@ -72,8 +72,8 @@ impl World {
             self.control.connection = None;
             self.redial_control();
         }
-        for keeper in self.keepers.values_mut() {
-            keeper.excess.retain(|excess| *excess != id);
+        for refiller in self.refillers.values_mut() {
+            refiller.excess.retain(|excess| *excess != id);
         }
     }
 
@@ -86,7 +86,7 @@ impl World {
             if frame.opcode() != Some(Opcode::Event) {
                 continue;
             }
-            for worker in self.crew.numbers() {
+            for worker in self.workers.numbers() {
                 let at = self.now_us + self.chance.below(HEARD_US);
                 let body = frame.body.clone();
                 self.agenda.plan(at, Event::ControlHears { worker, body });
@@ -104,10 +104,10 @@ impl World {
             Ok(NodeEvent::Status(_)) => {
                 let now_ms = self.now_us / 1000;
                 let own = |key: &KeeperKey| key.worker == worker;
-                let keys: Vec<KeeperKey> = self.keepers.keys().copied().filter(own).collect();
+                let keys: Vec<KeeperKey> = self.refillers.keys().copied().filter(own).collect();
                 for key in keys {
-                    if let Some(keeper) = self.keepers.get_mut(&key) {
-                        keeper.course.on_node_up(now_ms);
+                    if let Some(refiller) = self.refillers.get_mut(&key) {
+                        refiller.schedule.on_node_up(now_ms);
                     }
                     self.on_keeper_wakes(key);
                 }
@@ -127,9 +127,10 @@ impl World {
         if self.scenario.roles == 0 {
             return;
         }
-        for number in self.crew.numbers() {
-            if self.crew.get(number).sets.get(&0).is_some_and(|set| set.credential.is_none()) {
-                self.close_set(number, 0);
+        for number in self.workers.numbers() {
+            if self.workers.get(number).pools.get(&0).is_some_and(|pool| pool.credential.is_none())
+            {
+                self.close_pool(number, 0);
                 self.input(number, |engine| engine.on_authenticator(Some(AUTHENTICATOR.into())));
             }
         }
@@ -163,7 +164,7 @@ impl World {
             peers: peers.metadata.columns.iter().map(named).collect(),
             peers_v2: Vec::new(),
         });
-        for number in self.crew.numbers() {
+        for number in self.workers.numbers() {
             let facade = Arc::clone(&facade);
             self.input(number, |engine| engine.on_facade(facade));
         }
@@ -181,7 +182,7 @@ impl World {
             return;
         }
         let snapshot = Arc::new(self.picture());
-        for worker in self.crew.numbers() {
+        for worker in self.workers.numbers() {
             let at = self.now_us + 1 + self.chance.below(READ_US);
             self.agenda.plan(at, Event::Picture { worker, snapshot: Arc::clone(&snapshot) });
         }
@@ -190,7 +191,7 @@ impl World {
     /// An engine gets a picture, unless it has a later one.
     pub(crate) fn on_picture(&mut self, number: usize, snapshot: &Arc<Snapshot>) {
         let (version, nodes) = (snapshot.version(), snapshot.nodes().len());
-        let worker = self.crew.get_mut(number);
+        let worker = self.workers.get_mut(number);
         if version <= worker.picture.0 {
             return;
         }

@@ -6,7 +6,7 @@ use crate::proxy::lanes::KeeperKey;
 use crate::world::World;
 use cql::token::shard::ShardId;
 use shardlane::engine::pending::LaneKey;
-use shardlane::net::lanes::keeping::lane_plan::{Dial, Wanted};
+use shardlane::pool::lane_slots::{Dial, Wanted};
 
 impl World {
     /// A request asked for a shard that has no lane.
@@ -22,33 +22,33 @@ impl World {
                 .blame(format_args!("{shard:?} of {key:?} is asked for, and has lane {id}"));
         }
         self.tell(format_args!("{shard:?} of {key:?} is asked for"));
-        if let Some(keeper) = self.keepers.get_mut(&key) {
-            keeper.called_for.insert(shard.0);
-            keeper.asked_for.insert(shard.0);
-            keeper.course.on_asked_for(shard);
+        if let Some(refiller) = self.refillers.get_mut(&key) {
+            refiller.called_for.insert(shard.0);
+            refiller.asked_for.insert(shard.0);
+            refiller.schedule.on_asked_for(shard);
             self.on_keeper_wakes(key);
         }
     }
 
     /// A lane is there: if it is lost, another is wanted.
     pub(crate) fn note_called_for(&mut self, key: KeeperKey, shard: u16) {
-        if let Some(keeper) = self.keepers.get_mut(&key) {
-            keeper.called_for.insert(shard);
-            let asked_for = keeper.asked_for.remove(&shard);
+        if let Some(refiller) = self.refillers.get_mut(&key) {
+            refiller.called_for.insert(shard);
+            let asked_for = refiller.asked_for.remove(&shard);
             self.counted.opened_on_demand += u64::from(asked_for);
         }
     }
 
-    /// What a keeper dials: a first lane, or one that somebody has called for.
+    /// What a refiller dials: a first lane, or one that somebody has called for.
     pub(crate) fn check_called_for(&mut self, key: KeeperKey, dial: Dial) {
-        let Some(keeper) = self.keepers.get(&key) else { return };
-        let plan = keeper.course.plan();
+        let Some(refiller) = self.refillers.get(&key) else { return };
+        let plan = refiller.schedule.plan();
         if plan.lanes() != Wanted::ShardsInUse || plan.up() == 0 {
             return;
         }
         let called_for = match dial {
-            Dial::Shard(shard) => keeper.called_for.contains(&shard.0),
-            Dial::Any => keeper.called_for.len() > plan.up(),
+            Dial::Shard(shard) => refiller.called_for.contains(&shard.0),
+            Dial::Any => refiller.called_for.len() > plan.up(),
         };
         if !called_for {
             self.blame(format_args!("{key:?} dials {dial:?}, which nobody called for"));
@@ -58,12 +58,12 @@ impl World {
     /// The engine closes a lane for want of requests: nobody may wait for anything on it, and its
     /// node must have another.
     pub(crate) fn close_unused(&mut self, number: usize, lane: LaneKey) {
-        let worker = self.crew.get(number);
+        let worker = self.workers.get(number);
         let Some(id) = worker.lane_links.get(&lane).copied() else { return };
         let unsent = worker.engine.lane_output(lane).map_or(0, <[u8]>::len);
         let (now, idle_us) = (self.now_us, self.scenario.limits.lane_unused_us);
         let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
-        let (key, shard, serial) = (lane.keeper(), lane.shard, lane.serial);
+        let (key, shard, serial) = (lane.refiller(), lane.shard, lane.serial);
         let (owed, used_us) = (lane.taken.len(), now - lane.used_us);
         let is_owed = unsent > 0 || (owed > 0 && !lane.hostile);
         if is_owed || used_us < idle_us || idle_us == 0 {
@@ -77,16 +77,16 @@ impl World {
         }
         self.tell(format_args!("lane {id} is closed, since nobody uses it"));
         self.counted.closed_unused += 1;
-        if let Some(keeper) = self.keepers.get_mut(&key) {
-            keeper.called_for.remove(&shard);
-            keeper.course.on_unused(serial);
+        if let Some(refiller) = self.refillers.get_mut(&key) {
+            refiller.called_for.remove(&shard);
+            refiller.schedule.on_unused(serial);
         }
         self.close_lane(id);
     }
 
     fn lanes_of_keeper(&self, key: KeeperKey) -> impl Iterator<Item = (LinkId, &LaneEnd)> {
         self.links.iter().filter_map(move |(id, link)| match &link.end {
-            End::Lane(lane) if lane.key.is_some() && lane.keeper() == key => Some((*id, &**lane)),
+            End::Lane(lane) if lane.key.is_some() && lane.refiller() == key => Some((*id, &**lane)),
             End::Lane(_) | End::Client(_) => None,
         })
     }

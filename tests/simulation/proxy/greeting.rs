@@ -9,7 +9,7 @@ use crate::world::World;
 use cql::opcode::Opcode;
 use cql::response::supported::Supported;
 use cql::token::shard::Sharder;
-use shardlane::net::lanes::keeping::lane_plan::Dial;
+use shardlane::pool::lane_slots::Dial;
 use sim::cluster::cluster::Door;
 use sim::cluster::connections::ConnectionId;
 
@@ -67,7 +67,7 @@ impl World {
         options.extend(metadata_ids.then_some(("SCYLLA_USE_METADATA_ID", "")));
         let compression = self.scenario.lane_compression;
         options.extend(compression.map(|algorithm| ("COMPRESSION", algorithm.name())));
-        let of = self.crew.get(key.worker).sets.get(&key.set).cloned().unwrap_or_default();
+        let of = self.workers.get(key.worker).pools.get(&key.pool).cloned().unwrap_or_default();
         let token = of.credential.map(|credential| credential.token());
         self.start(connection, &options, token.as_deref())?;
         if let Some(keyspace) = of.keyspace {

@@ -5,36 +5,36 @@ use std::sync::Arc;
 use crate::agenda::Event;
 use crate::model::frames::Cutter;
 use crate::network::link::{Cut, End, LaneEnd, Link, LinkId};
-use crate::proxy::crew::LaneSet;
 use crate::proxy::greeting::{Greeted, Refused};
-use crate::proxy::keeper::Keeper;
 use crate::proxy::passing::is_large;
+use crate::proxy::refiller::Refiller;
+use crate::proxy::workers::PoolKey;
 use crate::world::World;
 use cql::token::shard::ShardId;
-use shardlane::net::lanes::keeping::lane_course::{Failure, Next};
-use shardlane::net::lanes::keeping::lane_plan::{Arrival, Dial, Wanted};
+use shardlane::pool::dial_schedule::{Failure, Next};
+use shardlane::pool::lane_slots::{Arrival, Dial, Wanted};
 use shardlane::topology::id::NodeId;
-use shardlane::upstream::lane::{LaneRoute, SetId};
+use shardlane::upstream::lane::{LaneRoute, PoolId};
 
 /// A connection to a silent node is given up after this.
 const CONNECT_US: u64 = 5_000_000;
 /// The kernel's own watch finds a half-open connection after this.
 pub(crate) const KEEPALIVE_US: u64 = 20_000_000;
-/// Which keeper.
+/// Which refiller.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct KeeperKey {
     /// Number of the worker.
     pub(crate) worker: usize,
-    /// Number of the set.
-    pub(crate) set: u16,
+    /// Number of the pool.
+    pub(crate) pool: u16,
     /// Number of the node.
     pub(crate) node: usize,
 }
 
 impl LaneEnd {
     /// Who opened it.
-    pub(crate) fn keeper(&self) -> KeeperKey {
-        KeeperKey { worker: self.worker, set: self.set, node: self.node }
+    pub(crate) fn refiller(&self) -> KeeperKey {
+        KeeperKey { worker: self.worker, pool: self.pool, node: self.node }
     }
 }
 
@@ -45,42 +45,42 @@ impl World {
     }
 
     /// Clients want lanes of a keyspace, with the rights that they have.
-    pub(crate) fn open_set(&mut self, number: usize, set: SetId, keyspace: Arc<str>) {
-        self.tell(format_args!("lanes for keyspace {keyspace} are wanted (set {})", set.0));
-        let worker = self.crew.get_mut(number);
-        let home = worker.engine.home_of_set(set);
-        let Some(plain) = worker.sets.get(&home.0).cloned() else { return };
-        worker.sets.insert(set.0, LaneSet { keyspace: Some(keyspace), ..plain });
+    pub(crate) fn open_pool(&mut self, number: usize, pool: PoolId, keyspace: Arc<str>) {
+        self.tell(format_args!("lanes for keyspace {keyspace} are wanted (set {})", pool.0));
+        let worker = self.workers.get_mut(number);
+        let home = worker.engine.home_of_set(pool);
+        let Some(plain) = worker.pools.get(&home.0).cloned() else { return };
+        worker.pools.insert(pool.0, PoolKey { keyspace: Some(keyspace), ..plain });
         self.start_keepers(number);
     }
 
     /// Nobody uses a keyspace, or a credential, any more.
-    pub(crate) fn close_set(&mut self, worker: usize, set: u16) {
-        self.tell(format_args!("set {set} is closed"));
-        self.crew.get_mut(worker).sets.remove(&set);
-        self.crew.get_mut(worker).rechecks.remove(&set);
-        let of = |key: &KeeperKey| key.worker == worker && key.set == set;
-        let ended: Vec<KeeperKey> = self.keepers.keys().copied().filter(of).collect();
+    pub(crate) fn close_pool(&mut self, worker: usize, pool: u16) {
+        self.tell(format_args!("pool {pool} is closed"));
+        self.workers.get_mut(worker).pools.remove(&pool);
+        self.workers.get_mut(worker).rechecks.remove(&pool);
+        let of = |key: &KeeperKey| key.worker == worker && key.pool == pool;
+        let ended: Vec<KeeperKey> = self.refillers.keys().copied().filter(of).collect();
         for key in ended {
             self.end_keeper(key);
         }
-        self.close_lanes(|lane| lane.worker == worker && lane.set == set);
+        self.close_lanes(|lane| lane.worker == worker && lane.pool == pool);
     }
 
-    /// Starts the keepers that are missing for the nodes that get lanes, and ends the others.
+    /// Starts the refillers that are missing for the nodes that get lanes, and ends the others.
     /// Returns those: whether their lanes are closed too is not theirs to say.
     pub(crate) fn start_keepers(&mut self, worker: usize) -> Vec<KeeperKey> {
-        let nodes = self.crew.get(worker).nodes();
+        let nodes = self.workers.get(worker).nodes();
         let of = |key: &KeeperKey| key.worker == worker && !nodes.contains(&key.node);
-        let ended: Vec<KeeperKey> = self.keepers.keys().copied().filter(of).collect();
+        let ended: Vec<KeeperKey> = self.refillers.keys().copied().filter(of).collect();
         for key in &ended {
             self.end_keeper(*key);
         }
-        let sets = self.crew.get(worker).sets.clone();
-        for (set, of) in sets {
+        let pools = self.workers.get(worker).pools.clone();
+        for (pool, of) in pools {
             for node in nodes.iter().copied() {
-                let key = KeeperKey { worker, set, node };
-                if !self.keepers.contains_key(&key) {
+                let key = KeeperKey { worker, pool, node };
+                if !self.refillers.contains_key(&key) {
                     let seed = self.chance.bits();
                     let each = of.keyspace.is_none();
                     let wanted = match each {
@@ -88,7 +88,7 @@ impl World {
                         true => Wanted::EachShard,
                         false => Wanted::One,
                     };
-                    self.keepers.insert(key, Keeper::new(wanted, seed));
+                    self.refillers.insert(key, Refiller::new(wanted, seed));
                     self.on_keeper_wakes(key);
                 }
             }
@@ -97,15 +97,15 @@ impl World {
     }
 
     fn end_keeper(&mut self, key: KeeperKey) {
-        let Some(keeper) = self.keepers.remove(&key) else { return };
-        for connection in keeper.excess {
+        let Some(refiller) = self.refillers.remove(&key) else { return };
+        for connection in refiller.excess {
             self.cluster.close(connection);
         }
     }
 
-    /// Closes the lanes of keepers.
-    pub(crate) fn close_lanes_of(&mut self, keepers: &[KeeperKey]) {
-        self.close_lanes(|lane| keepers.contains(&lane.keeper()));
+    /// Closes the lanes of refillers.
+    pub(crate) fn close_lanes_of(&mut self, refillers: &[KeeperKey]) {
+        self.close_lanes(|lane| refillers.contains(&lane.refiller()));
     }
 
     fn close_lanes(&mut self, of: impl Fn(&LaneEnd) -> bool) {
@@ -120,22 +120,22 @@ impl World {
         }
     }
 
-    /// A keeper looks what to do.
+    /// A refiller looks what to do.
     pub(crate) fn on_keeper_wakes(&mut self, key: KeeperKey) {
         let now = self.now_us;
-        if let Some(keeper) = self.keepers.get_mut(&key)
-            && keeper.wakes_us.is_some_and(|at| at <= now)
+        if let Some(refiller) = self.refillers.get_mut(&key)
+            && refiller.wakes_us.is_some_and(|at| at <= now)
         {
-            keeper.wakes_us = None;
+            refiller.wakes_us = None;
         }
-        while let Some(keeper) = self.keepers.get_mut(&key) {
-            match keeper.course.next(keeper.is_port_open(now), now / 1000) {
+        while let Some(refiller) = self.refillers.get_mut(&key) {
+            match refiller.schedule.next(refiller.is_port_open(now), now / 1000) {
                 Next::Rest => return,
                 Next::Wait(ms) => {
                     let at = now + 1000 * ms;
-                    if keeper.wakes_us.is_none_or(|planned| planned > at) {
-                        keeper.wakes_us = Some(at);
-                        self.agenda.plan(at, Event::KeeperWakes { keeper: key });
+                    if refiller.wakes_us.is_none_or(|planned| planned > at) {
+                        refiller.wakes_us = Some(at);
+                        self.agenda.plan(at, Event::KeeperWakes { refiller: key });
                     }
                     return;
                 }
@@ -151,24 +151,24 @@ impl World {
         let silent = self.mood(key.node).is_cut_off(self.now_us);
         let latency = self.scenario.latency_us;
         let time = if silent { CONNECT_US } else { latency * 6 + self.chance.below(latency + 1) };
-        self.agenda.plan(self.now_us + time, Event::Dialled { keeper: key, dial });
+        self.agenda.plan(self.now_us + time, Event::Dialled { refiller: key, dial });
     }
 
     /// A try to open a lane ends.
     pub(crate) fn on_dialled(&mut self, key: KeeperKey, dial: Dial) {
         let now = self.now_us;
-        let Some(keeper) = self.keepers.get_mut(&key) else { return };
-        let sharder = keeper.course.plan().sharder();
+        let Some(refiller) = self.refillers.get_mut(&key) else { return };
+        let sharder = refiller.schedule.plan().sharder();
         let silent = self.mood(key.node).is_cut_off(now);
         let greeted = if silent { Err(Refused::Silent) } else { self.greet(key, (dial, sharder)) };
         match greeted {
             Ok(greeted) => self.on_greeted(key, dial, greeted),
             Err(refused) => {
-                self.tell(format_args!("no lane to node {} for set {}", key.node, key.set));
-                if let Some(keeper) = self.keepers.get_mut(&key) {
+                self.tell(format_args!("no lane to node {} for set {}", key.node, key.pool));
+                if let Some(refiller) = self.refillers.get_mut(&key) {
                     let silent = matches!(refused, Refused::Silent);
                     let failure = if silent { Failure::Broken } else { Failure::Refused };
-                    keeper.course.on_failed(dial, failure, now / 1000);
+                    refiller.schedule.on_failed(dial, failure, now / 1000);
                 }
                 self.on_lane_refused(key, refused);
             }
@@ -176,20 +176,20 @@ impl World {
         self.on_keeper_wakes(key);
     }
 
-    /// The set of a lane that no node lets in.
-    fn on_lane_refused(&mut self, KeeperKey { worker, set, .. }: KeeperKey, refused: Refused) {
-        let home = self.crew.get(worker).engine.home_of_set(SetId(set));
+    /// The pool of a lane that no node lets in.
+    fn on_lane_refused(&mut self, KeeperKey { worker, pool, .. }: KeeperKey, refused: Refused) {
+        let home = self.workers.get(worker).engine.home_of_set(PoolId(pool));
         match refused {
             Refused::Silent => {}
             Refused::Login(_) => {
-                if let Some(due) = self.crew.get_mut(worker).rechecks.get_mut(&home.0) {
+                if let Some(due) = self.workers.get_mut(worker).rechecks.get_mut(&home.0) {
                     *due = 0;
                 }
             }
-            Refused::Said(_) if home.0 == set => {}
+            Refused::Said(_) if home.0 == pool => {}
             Refused::Said(refusal) => {
                 let bytes = refusal.bytes();
-                self.input(worker, |engine| engine.on_set_failed(SetId(set), Some(&bytes)));
+                self.input(worker, |engine| engine.on_set_failed(PoolId(pool), Some(&bytes)));
                 self.flush(worker);
             }
         }
@@ -197,29 +197,29 @@ impl World {
 
     fn on_greeted(&mut self, key: KeeperKey, dial: Dial, greeted: Greeted) {
         let now = self.now_us;
-        let Some(keeper) = self.keepers.get_mut(&key) else { return };
-        let before = keeper.course.plan().sharder();
+        let Some(refiller) = self.refillers.get_mut(&key) else { return };
+        let before = refiller.schedule.plan().sharder();
         let astray = matches!(dial, Dial::Shard(shard) if shard.0 != greeted.shard);
         let shard = ShardId(greeted.shard);
-        let opened = keeper.course.on_opened(dial, shard, greeted.sharder, now / 1000);
+        let opened = refiller.schedule.on_opened(dial, shard, greeted.sharder, now / 1000);
         if opened.is_port_at_fault || (astray && before == greeted.sharder) {
-            keeper.block_port(now);
+            refiller.block_port(now);
         }
         if opened.is_resharded {
-            keeper.called_for.clear();
-            keeper.asked_for.clear();
+            refiller.called_for.clear();
+            refiller.asked_for.clear();
             self.tell(format_args!("node {} has other shards", key.node));
             self.close_lanes_of(&[key]);
         }
         match opened.arrival {
             Arrival::Lane(serial) => {
                 self.note_called_for(key, greeted.shard);
-                let KeeperKey { worker, set, node } = key;
-                let of = self.crew.get(worker).sets.get(&set).cloned().unwrap_or_default();
+                let KeeperKey { worker, pool, node } = key;
+                let of = self.workers.get(worker).pools.get(&pool).cloned().unwrap_or_default();
                 let lane = LaneEnd {
                     key: None,
                     worker,
-                    set,
+                    pool,
                     node,
                     shard: greeted.shard,
                     serial,
@@ -243,13 +243,13 @@ impl World {
                 self.on_lane_open(lane, greeted);
             }
             Arrival::Excess => {
-                if let Some(keeper) = self.keepers.get_mut(&key) {
-                    keeper.excess.push(greeted.connection);
+                if let Some(refiller) = self.refillers.get_mut(&key) {
+                    refiller.excess.push(greeted.connection);
                 }
             }
         }
-        let keeper = self.keepers.get_mut(&key).filter(|_| opened.releases_excess);
-        let needless = keeper.map(|keeper| std::mem::take(&mut keeper.excess));
+        let refiller = self.refillers.get_mut(&key).filter(|_| opened.releases_excess);
+        let needless = refiller.map(|refiller| std::mem::take(&mut refiller.excess));
         for connection in needless.into_iter().flatten() {
             self.cluster.close(connection);
         }
@@ -260,7 +260,7 @@ impl World {
         let route = LaneRoute {
             node: Self::node_id(node),
             shard: ShardId(greeted.shard),
-            set: SetId(lane.set),
+            pool: PoolId(lane.pool),
             lwt_mask: greeted.lwt_mask,
             metadata_ids: greeted.metadata_ids,
             compression: lane.compression,
@@ -273,9 +273,9 @@ impl World {
         let id = self.new_link(End::Lane(Box::new(lane)));
         self.tell(format_args!(
             "lane {id} to node {node} shard {} set {}",
-            greeted.shard, route.set.0
+            greeted.shard, route.pool.0
         ));
-        self.crew.get_mut(worker).lane_links.insert(key, id);
+        self.workers.get_mut(worker).lane_links.insert(key, id);
         self.node_links.insert(greeted.connection, id);
         self.check_lane_may_open(id);
         self.fail_back(worker);
@@ -298,20 +298,20 @@ impl World {
         let at = link.up.last_us.max(now + link.latency_us);
         let Some(lane) = link.lane() else { return };
         let Some(key) = lane.key.take() else { return };
-        let (keeper, serial, node_gone) = (lane.keeper(), lane.serial, lane.node_gone);
+        let (refiller, serial, node_gone) = (lane.refiller(), lane.serial, lane.node_gone);
         self.counted.large_lost += u64::from(!lane.hostile && is_large(&lane.given));
-        self.crew.get_mut(keeper.worker).lane_links.remove(&key);
+        self.workers.get_mut(refiller.worker).lane_links.remove(&key);
         if node_gone {
             self.links.remove(&id);
         } else {
             self.agenda.plan(at, Event::NodeClosed { link: id });
         }
-        if let Some(keeper) = self.keepers.get_mut(&keeper) {
-            keeper.course.on_lane_down(serial, now / 1000);
+        if let Some(refiller) = self.refillers.get_mut(&refiller) {
+            refiller.schedule.on_lane_down(serial, now / 1000);
         }
-        self.input(keeper.worker, |engine| engine.on_lane_down(key));
-        self.fail_back(keeper.worker);
-        self.on_keeper_wakes(keeper);
+        self.input(refiller.worker, |engine| engine.on_lane_down(key));
+        self.fail_back(refiller.worker);
+        self.on_keeper_wakes(refiller);
     }
 
     /// The proxy learns that a lane is gone: it reads what had come before, then lets go.

@@ -1,16 +1,16 @@
-//! Stands in for the login desk: asks the cluster about clients' tokens, and again about those
+//! Stands in for the login service: asks the cluster about clients' tokens, and again about those
 //! that have lanes.
 
 use crate::agenda::Event;
 use crate::model::credentials::Credential;
 use crate::model::frames::Frame;
-use crate::proxy::crew::LaneSet;
 use crate::proxy::greeting::Refused;
+use crate::proxy::workers::PoolKey;
 use crate::world::World;
 use cql::response::error::ErrorCode;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::homes::login::Verdict;
-use shardlane::upstream::lane::SetId;
+use shardlane::upstream::lane::PoolId;
 
 /// How often the cluster is asked about a credential that has lanes.
 pub(crate) const RECHECK_US: u64 = 1_500_000;
@@ -26,7 +26,7 @@ impl World {
         self.counted.login_runs += 1;
         let run = self.counted.login_runs;
         // Its login before was given up.
-        self.crew.get_mut(worker).logins.insert(client, run);
+        self.workers.get_mut(worker).logins.insert(client, run);
         let at = self.now_us + self.handshake_us();
         self.agenda.plan(at, Event::LoginEnds { worker, client, run, token: token.to_vec() });
     }
@@ -43,10 +43,10 @@ impl World {
         run: u64,
         token: &[u8],
     ) {
-        if self.crew.get(worker).logins.get(&client) != Some(&run) {
+        if self.workers.get(worker).logins.get(&client) != Some(&run) {
             return;
         }
-        self.crew.get_mut(worker).logins.remove(&client);
+        self.workers.get_mut(worker).logins.remove(&client);
         let known = Credential::of_token(token);
         match (self.ask_about(worker, token), known) {
             (Ok(success), Some(credential)) => self.grant((worker, client), credential, &success),
@@ -67,7 +67,7 @@ impl World {
 
     /// Asks some of the nodes that a worker knows, until one answers.
     fn ask_about(&mut self, worker: usize, token: &[u8]) -> Result<Frame, Refused> {
-        let nodes = self.crew.get(worker).nodes();
+        let nodes = self.workers.get(worker).nodes();
         let first = self.chance.index(nodes.len().max(1));
         let asked = nodes.iter().copied().cycle().skip(first).take(nodes.len().min(NODES_MAX));
         for node in asked {
@@ -85,11 +85,11 @@ impl World {
 
     /// The lanes of a credential, if it has some.
     fn home_of(&self, worker: usize, credential: Credential) -> Option<u16> {
-        let worker = self.crew.get(worker);
-        let mut homes = worker.sets.iter().filter(|(number, set)| {
-            set.keyspace.is_none()
-                && set.credential == Some(credential)
-                && worker.engine.is_home_open(SetId(**number))
+        let worker = self.workers.get(worker);
+        let mut homes = worker.pools.iter().filter(|(number, pool)| {
+            pool.keyspace.is_none()
+                && pool.credential == Some(credential)
+                && worker.engine.is_home_open(PoolId(**number))
         });
         homes.next().map(|(number, _)| *number)
     }
@@ -102,7 +102,7 @@ impl World {
         said: &Frame,
     ) {
         let known = self.home_of(number, credential);
-        let home = known.map(SetId).or_else(|| self.open_home(number, credential));
+        let home = known.map(PoolId).or_else(|| self.open_home(number, credential));
         let verdict = match home {
             Some(home) => Verdict::Granted { home, success: &said.body },
             None => Verdict::Unknown(ErrorCode::OVERLOADED, "there are too many credentials"),
@@ -110,12 +110,12 @@ impl World {
         self.verdict((number, client), verdict);
     }
 
-    fn open_home(&mut self, number: usize, credential: Credential) -> Option<SetId> {
+    fn open_home(&mut self, number: usize, credential: Credential) -> Option<PoolId> {
         let home = self.input(number, |engine| engine.open_home())?;
         self.tell(format_args!("worker {number} opens home {} for {credential:?}", home.0));
         let now = self.now_us;
-        let worker = self.crew.get_mut(number);
-        worker.sets.insert(home.0, LaneSet { keyspace: None, credential: Some(credential) });
+        let worker = self.workers.get_mut(number);
+        worker.pools.insert(home.0, PoolKey { keyspace: None, credential: Some(credential) });
         worker.rechecks.insert(home.0, now + RECHECK_US);
         self.start_keepers(number);
         Some(home)
@@ -124,12 +124,12 @@ impl World {
     /// Asks the cluster about the credentials whose time has come.
     pub(crate) fn recheck_credentials(&mut self, number: usize) {
         let now = self.now_us;
-        let worker = self.crew.get_mut(number);
+        let worker = self.workers.get_mut(number);
         let mut due = Vec::new();
         for (home, at) in worker.rechecks.iter_mut().filter(|(_, at)| **at <= now) {
             // Until it has been asked.
             *at = u64::MAX;
-            due.extend(worker.sets.get(home).and_then(|set| Some((*home, set.credential?))));
+            due.extend(worker.pools.get(home).and_then(|pool| Some((*home, pool.credential?))));
         }
         for (home, credential) in due {
             let at = now + self.handshake_us();
@@ -142,8 +142,8 @@ impl World {
         let now = self.now_us;
         let early = self.chance.below(RECHECK_US / 4 + 1);
         let said = self.ask_about(number, &credential.token());
-        let worker = self.crew.get_mut(number);
-        let own = worker.sets.get(&home).is_some_and(|set| set.credential == Some(credential));
+        let worker = self.workers.get_mut(number);
+        let own = worker.pools.get(&home).is_some_and(|pool| pool.credential == Some(credential));
         let Some(due) = worker.rechecks.get_mut(&home).filter(|_| own) else { return };
         *due = now + RECHECK_US - early;
         match said {
@@ -157,7 +157,7 @@ impl World {
     /// The cluster takes a credential no longer.
     fn revoke(&mut self, number: usize, home: u16) {
         self.tell(format_args!("home {home} of worker {number} is revoked"));
-        self.crew.get_mut(number).rechecks.remove(&home);
-        self.input(number, |engine| engine.on_home_revoked(SetId(home)));
+        self.workers.get_mut(number).rechecks.remove(&home);
+        self.input(number, |engine| engine.on_home_revoked(PoolId(home)));
     }
 }

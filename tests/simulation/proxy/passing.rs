@@ -5,7 +5,7 @@
 
 use crate::model::frames::Cutter;
 use crate::network::link::LinkId;
-use crate::proxy::crew::Worker;
+use crate::proxy::workers::Worker;
 use crate::world::World;
 use shardlane::engine::pending::LaneKey;
 
@@ -22,7 +22,7 @@ impl World {
     pub(crate) fn give_lane_bytes(&mut self, (number, lane): (usize, LaneKey), mut bytes: Vec<u8>) {
         let mut passed = Vec::new();
         let links = &mut self.links;
-        let Worker { engine, client_links, .. } = self.crew.get_mut(number);
+        let Worker { engine, client_links, .. } = self.workers.get_mut(number);
         engine.on_time(self.now_us);
         engine.on_lane_bytes(lane, &mut bytes, |client, frame| {
             let Some(id) = client_links.get(&client) else { return 0 };

@@ -7,9 +7,9 @@ use crate::agenda::Event;
 use crate::network::link::{End, Link, LinkId};
 use crate::proxy::lanes::KeeperKey;
 use crate::world::World;
+use shardlane::engine::action::{Action, PeerMessage};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
-use shardlane::engine::order::{News, Order};
 
 /// How long a client that was told that it is closed may take to read that.
 const LINGER_US: u64 = 3_000_000;
@@ -28,7 +28,7 @@ impl World {
     /// A connection of the proxy has something to read.
     pub(crate) fn proxy_is_wanted(&mut self, id: LinkId) {
         let Some(number) = self.links.get(&id).map(Link::worker) else { return };
-        let worker = self.crew.get_mut(number);
+        let worker = self.workers.get_mut(number);
         if !worker.ready.contains(&id) {
             worker.ready.push(id);
         }
@@ -41,14 +41,14 @@ impl World {
 
     /// Gives an engine an input.
     pub(crate) fn input<T>(&mut self, worker: usize, feed: impl FnOnce(&mut Engine) -> T) -> T {
-        let engine = &mut self.crew.get_mut(worker).engine;
+        let engine = &mut self.workers.get_mut(worker).engine;
         engine.on_time(self.now_us);
         feed(engine)
     }
 
     /// Reads every connection that is ready, then writes.
     pub(crate) fn on_proxy_turn(&mut self, number: usize) {
-        let worker = self.crew.get_mut(number);
+        let worker = self.workers.get_mut(number);
         worker.turn_planned = false;
         for id in std::mem::take(&mut worker.ready) {
             match self.links.get(&id).map(|link| &link.end) {
@@ -64,7 +64,7 @@ impl World {
         let client = self.links.get_mut(&id).and_then(|link| link.client());
         let known = client.and_then(|client| Some((client.worker, client.key?)));
         let Some((worker, key)) = known else { return };
-        if !self.crew.get(worker).engine.may_read(key) {
+        if !self.workers.get(worker).engine.may_read(key) {
             self.counted.held_up += 1;
             return;
         }
@@ -100,10 +100,10 @@ impl World {
     pub(crate) fn flush(&mut self, worker: usize) {
         let (mut lanes, mut clients) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS_MAX {
-            while let Some(order) = self.crew.get_mut(worker).engine.take_order() {
+            while let Some(order) = self.workers.get_mut(worker).engine.take_action() {
                 self.carry_out(worker, order);
             }
-            let engine = &mut self.crew.get_mut(worker).engine;
+            let engine = &mut self.workers.get_mut(worker).engine;
             engine.take_touched_lanes(&mut lanes);
             engine.take_touched_clients(&mut clients);
             if lanes.is_empty() && clients.is_empty() {
@@ -112,12 +112,12 @@ impl World {
                 return self.arm_deadline(worker);
             }
             for key in lanes.drain(..) {
-                if let Some(id) = self.crew.get(worker).lane_links.get(&key).copied() {
+                if let Some(id) = self.workers.get(worker).lane_links.get(&key).copied() {
                     self.write_link(id);
                 }
             }
             for key in clients.drain(..) {
-                if let Some(id) = self.crew.get(worker).client_links.get(&key).copied() {
+                if let Some(id) = self.workers.get(worker).client_links.get(&key).copied() {
                     self.write_link(id);
                 }
             }
@@ -132,7 +132,7 @@ impl World {
             End::Client(client) => {
                 let (worker, Some(key)) = (client.worker, client.key) else { return };
                 let room = link.down.room();
-                let output = self.crew.get(worker).engine.client_output(key);
+                let output = self.workers.get(worker).engine.client_output(key);
                 let Some(bytes) = output.map(|output| offered(output, room)) else { return };
                 let count = self.transmit(id, false, &bytes);
                 let sent = bytes.get(..count).unwrap_or_default();
@@ -145,7 +145,7 @@ impl World {
             End::Lane(lane) => {
                 let (worker, Some(key)) = (lane.worker, lane.key) else { return };
                 let room = link.up.room();
-                let output = self.crew.get(worker).engine.lane_output(key);
+                let output = self.workers.get(worker).engine.lane_output(key);
                 let Some(bytes) = output.map(|output| offered(output, room)) else { return };
                 let count = self.transmit(id, true, &bytes);
                 let sent = bytes.get(..count).unwrap_or_default();
@@ -165,54 +165,56 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, worker: usize, order: Order) {
+    fn carry_out(&mut self, worker: usize, order: Action) {
         match order {
-            Order::OpenSet { set, keyspace } => self.open_set(worker, set, keyspace),
-            Order::CloseSet(set) => self.close_set(worker, set.0),
-            Order::CloseUnused(lane) => self.close_unused(worker, lane),
-            Order::OpenLane { set, node, shard } => {
+            Action::OpenPool { pool, keyspace } => self.open_pool(worker, pool, keyspace),
+            Action::ClosePool(pool) => self.close_pool(worker, pool.0),
+            Action::CloseUnused(lane) => self.close_unused(worker, lane),
+            Action::OpenLane { pool, node, shard } => {
                 let node = usize::from(node.0);
-                self.on_asked_for(KeeperKey { worker, set: set.0, node }, shard);
+                self.on_asked_for(KeeperKey { worker, pool: pool.0, node }, shard);
             }
-            Order::CloseLane(lane) => {
-                if let Some(id) = self.crew.get(worker).lane_links.get(&lane).copied() {
+            Action::CloseLane(lane) => {
+                if let Some(id) = self.workers.get(worker).lane_links.get(&lane).copied() {
                     self.tell(format_args!("the engine closes lane {id}"));
                     self.close_lane(id);
                 }
             }
-            Order::CloseClient(client) => self.on_close_client(worker, client),
-            Order::ResumeClient(client) => {
-                if let Some(id) = self.crew.get(worker).client_links.get(&client).copied() {
+            Action::CloseClient(client) => self.on_close_client(worker, client),
+            Action::ResumeClient(client) => {
+                if let Some(id) = self.workers.get(worker).client_links.get(&client).copied() {
                     self.proxy_is_wanted(id);
                 }
             }
-            Order::Tell(news) => self.pass_on(worker, &news),
-            Order::RefreshTopology => self.refresh_topology(),
-            Order::LogIn { client, token } => self.on_log_in(worker, client, token.reveal()),
+            Action::Tell(news) => self.pass_on(worker, &news),
+            Action::RefreshTopology => self.refresh_topology(),
+            Action::LogIn { client, token } => self.on_log_in(worker, client, token.reveal()),
         }
     }
 
     /// Passes on to the other worker what one has learned, unless the message finds no room: then
     /// it hears of statements that there was one, and of tablets nothing.
-    fn pass_on(&mut self, from: usize, news: &News) {
+    fn pass_on(&mut self, from: usize, news: &PeerMessage) {
         let lost_in = self.scenario.news_lost_in;
         let lost = lost_in > 0 && self.chance.one_in(lost_in);
         let news = match (lost, news) {
             (false, news) => news,
-            (true, News::Tablet(_)) => return,
-            (true, News::Statement(_) | News::StatementsMissed) => &News::StatementsMissed,
+            (true, PeerMessage::Tablet(_)) => return,
+            (true, PeerMessage::Statement(_) | PeerMessage::StatementsMissed) => {
+                &PeerMessage::StatementsMissed
+            }
         };
-        for to in self.crew.numbers().filter(|to| *to != from) {
-            let worker = self.crew.get_mut(to);
+        for to in self.workers.numbers().filter(|to| *to != from) {
+            let worker = self.workers.get_mut(to);
             let at = worker.news_us.max(self.now_us + self.chance.below(NEWS_US));
             worker.news_us = at;
             self.counted.told += 1;
-            self.agenda.plan(at, Event::News { worker: to, news: news.clone() });
+            self.agenda.plan(at, Event::PeerMessage { worker: to, news: news.clone() });
         }
     }
 
     /// A worker hears what the other has learned.
-    pub(crate) fn on_news(&mut self, worker: usize, news: News) {
+    pub(crate) fn on_news(&mut self, worker: usize, news: PeerMessage) {
         self.input(worker, |engine| engine.on_news(news));
         self.flush(worker);
     }
@@ -222,15 +224,15 @@ impl World {
         if !self.links.contains_key(&id) {
             return;
         }
-        let worker = self.crew.deal();
+        let worker = self.workers.deal();
         let open = |engine: &mut Engine| engine.on_client_open(SocketAddr::from(PROXY));
         let Some(key) = self.input(worker, open) else {
             self.tell(format_args!("client link {id} is refused"));
             let latency = self.links.get(&id).map_or(0, |link| link.latency_us);
-            self.agenda.plan(self.now_us + latency, Event::AskerClosed { link: id });
+            self.agenda.plan(self.now_us + latency, Event::DriverClosed { link: id });
             return;
         };
-        self.crew.get_mut(worker).client_links.insert(key, id);
+        self.workers.get_mut(worker).client_links.insert(key, id);
         if let Some(client) = self.links.get_mut(&id).and_then(|link| link.client()) {
             (client.worker, client.key) = (worker, Some(key));
         }
@@ -251,7 +253,7 @@ impl World {
 
     /// The engine wants a client closed, once it was sent what waits for it.
     fn on_close_client(&mut self, worker: usize, key: ClientKey) {
-        let Some(id) = self.crew.get(worker).client_links.get(&key).copied() else { return };
+        let Some(id) = self.workers.get(worker).client_links.get(&key).copied() else { return };
         self.check_may_close(id);
         if let Some(client) = self.links.get_mut(&id).and_then(|link| link.client()) {
             client.closing = true;
@@ -270,12 +272,12 @@ impl World {
         self.tell(format_args!("the proxy closes client link {id}"));
         self.note_large_left(id);
         self.forget_client(worker, key);
-        self.agenda.plan(at, Event::AskerClosed { link: id });
+        self.agenda.plan(at, Event::DriverClosed { link: id });
     }
 
     fn forget_client(&mut self, number: usize, key: ClientKey) {
         self.input(number, |engine| engine.on_client_closed(key));
-        let worker = self.crew.get_mut(number);
+        let worker = self.workers.get_mut(number);
         worker.client_links.remove(&key);
         worker.logins.remove(&key);
     }
@@ -283,7 +285,7 @@ impl World {
     /// Plans the next wake-up of an engine.
     pub(crate) fn arm_deadline(&mut self, number: usize) {
         let now = self.now_us;
-        let worker = self.crew.get_mut(number);
+        let worker = self.workers.get_mut(number);
         let at = worker.engine.next_deadline_us().clamp(now + 1, now + TICK_US_MAX);
         if at < worker.deadline_us {
             worker.deadline_us = at;
@@ -293,7 +295,7 @@ impl World {
 
     /// An engine's time is there.
     pub(crate) fn on_deadline(&mut self, number: usize) {
-        let worker = self.crew.get_mut(number);
+        let worker = self.workers.get_mut(number);
         if self.now_us < worker.deadline_us {
             return;
         }

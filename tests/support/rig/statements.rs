@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cql::opcode::Opcode;
+use shardlane::engine::action::{LearnedTablet, PeerMessage};
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::order::{LearnedTablet, News};
 
 use super::{Rig, host};
 use crate::support::frames;
@@ -46,6 +46,6 @@ impl Rig {
             last: i64::MAX,
             replicas: replicas.iter().map(|(node, shard)| (host(*node), *shard)).collect(),
         };
-        self.input(|engine| engine.on_news(News::Tablet(Arc::new(tablet))));
+        self.input(|engine| engine.on_news(PeerMessage::Tablet(Arc::new(tablet))));
     }
 }

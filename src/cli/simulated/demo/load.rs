@@ -15,7 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::cli::simulated::demo::client::{Answer, Client};
 use crate::cli::simulated::demo::probe::{Probe, ProbeReport};
 use crate::cli::simulated::demo::stage::{KEYSPACE, TABLE};
-use crate::net::clock;
+use crate::platform::clock;
 use cql::cell;
 use cql::opcode::Opcode;
 use cql::response::rows::Rows;

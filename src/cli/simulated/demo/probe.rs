@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::cli::simulated::demo::client::Client;
-use crate::flow::histogram::Histogram;
-use crate::net::clock;
+use crate::collections::histogram::Histogram;
+use crate::platform::clock;
 
 /// Pause after each pair of requests.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -13,7 +13,7 @@ use crate::cli::simulated::demo::sample::{Sample, Window};
 use crate::cli::simulated::demo::screen::{SECOND_US, Screen};
 use crate::cli::simulated::demo::stage::Stage;
 use crate::cli::simulated::demo::summary::{Findings, Summary};
-use crate::net::clock;
+use crate::platform::clock;
 
 /// How often everybody is asked for numbers.
 const FRAME: Duration = Duration::from_millis(100);

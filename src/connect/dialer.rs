@@ -1,0 +1,370 @@
+//! From an address to a lane: source port, TCP, handshake, and the shard it came to.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_stats::{DialStats, PortVerdict};
+use crate::connect::extensions::{Extensions, host, sharding};
+use crate::connect::handshake::{Login, ask_options, start_up};
+use crate::connect::handshake_budget::NodeGate;
+use crate::connect::node_tls::NodeTls;
+use crate::connect::pool_key::PoolKey;
+use crate::connect::proxy_protocol;
+use crate::connect::tls_hint::explain;
+use crate::platform::clock::now_ms;
+use crate::pool::lane_slots::Wanted;
+use crate::pool::node_target::{NodeTarget, ShardPort};
+use crate::sockets::transport::Transport;
+use crate::topology::id::NodeId;
+use cql::compression::Compression;
+use cql::response::supported::Supported;
+use cql::token::shard::{ShardId, Sharder};
+use cql::token::source_port::SourcePorts;
+
+/// How nodes are dialled.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DialSettings {
+    /// Longest TCP connect at the first try; it doubles with failures, up to eightfold, since a
+    /// node that drowns in handshakes never gets out when everybody hangs up early.
+    pub connect_timeout_ms: u64,
+    /// Longest handshake at the first try, from OPTIONS to ready; it grows alike.
+    pub handshake_timeout_ms: u64,
+    /// Which lanes a node gets.
+    pub lanes: Wanted,
+    /// Whether shards are dialled by source port at all.
+    pub shard_aware: bool,
+    /// Shard-aware port of nodes that do not tell theirs: they listen there by default.
+    pub shard_aware_port_default: Option<u16>,
+    /// Port of the nodes where a PROXY protocol header names the source port
+    /// (`native_shard_aware_transport_port_proxy_protocol`, since 2026.1); shards are dialled there
+    /// instead of at the shard-aware port. For where something rewrites source ports.
+    pub proxy_protocol_port: Option<u16>,
+    /// Source ports that may be taken. The default is the dynamic range of RFC 6335, away from
+    /// the servers' own ports.
+    pub source_ports: RangeInclusive<u16>,
+    /// Source ports tried before the shard-aware port is given up for a while.
+    pub source_port_tries: usize,
+    /// How long a shard-aware port that did not work is left alone.
+    pub port_block_ms: u64,
+    /// How bodies on lanes are compressed, where the node offers it.
+    pub compression: Option<Compression>,
+    /// Idle time before the kernel asks whether the node is still there; 0 is never.
+    pub keepalive_s: u64,
+}
+
+impl Default for DialSettings {
+    fn default() -> Self {
+        Self {
+            connect_timeout_ms: 5_000,
+            handshake_timeout_ms: 5_000,
+            lanes: Wanted::EachShard,
+            shard_aware: true,
+            shard_aware_port_default: Some(19_042),
+            proxy_protocol_port: None,
+            source_ports: 49_152..=65_535,
+            source_port_tries: 16,
+            port_block_ms: 300_000,
+            compression: None,
+            keepalive_s: 30,
+        }
+    }
+}
+
+/// Which lane of a node to open.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Aim {
+    /// Whatever shard the node picks, by its plain port.
+    Any,
+    /// A shard, by the shard-aware port.
+    Shard {
+        /// The shard.
+        shard: ShardId,
+        /// How the node divided its data when last asked.
+        sharder: Sharder,
+        /// The shard-aware port.
+        port: u16,
+        /// Picks the first source port.
+        start: u32,
+    },
+}
+
+/// A connection ready for requests. Nothing has been read from it past the handshake.
+#[derive(Debug)]
+pub struct OpenedLane {
+    /// The connection.
+    pub stream: Transport,
+    /// The node at the other end.
+    pub node: NodeId,
+    /// The shard that SUPPORTED named, whatever was aimed at; 0 on a node without shards.
+    pub shard: ShardId,
+    /// How the node divides its data; `None` on a node without shards.
+    pub sharder: Option<Sharder>,
+    /// What was negotiated.
+    pub extensions: Extensions,
+    /// The shard-aware port that the node tells for connections such as this one.
+    pub shard_aware_port: Option<u16>,
+    /// How it logged in; `None` when the node wanted no login.
+    pub login: Option<Login>,
+}
+
+impl DialSettings {
+    /// The port where the shards of `target` are dialled, when it tells `told`; `None` when they
+    /// cannot be.
+    #[must_use]
+    pub fn shard_port(&self, target: &NodeTarget, told: Option<u16>) -> Option<u16> {
+        match target.shard_port {
+            ShardPort::AsTold => self.proxy_protocol_port.or(told),
+            ShardPort::At(port) => Some(port),
+            ShardPort::Nowhere => None,
+        }
+        .filter(|_| self.shard_aware)
+    }
+}
+
+/// Dials nodes.
+#[derive(Clone, Debug, Default)]
+pub struct Dialer {
+    settings: DialSettings,
+    tls: Option<Arc<NodeTls>>,
+}
+
+impl Dialer {
+    /// Dials as `settings` say.
+    #[must_use]
+    pub fn new(settings: DialSettings) -> Self {
+        Self { settings, tls: None }
+    }
+
+    /// The same by TLS, if there is any.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Arc<NodeTls>>) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &DialSettings {
+        &self.settings
+    }
+
+    /// Waits for the node's gate, then opens one lane of `set`. `failures` are those just before;
+    /// they make it more patient. The lane's shard may differ from the one aimed at.
+    pub async fn open(
+        &self,
+        target: &NodeTarget,
+        gate: &NodeGate,
+        pool: &PoolKey,
+        (aim, failures): (Aim, u32),
+    ) -> Result<OpenedLane, DialError> {
+        let _turn = gate.enter().await;
+        let opened = self.try_open(target, &gate.stats, pool, (aim, failures)).await;
+        let now_ms = now_ms();
+        let until_ms = now_ms.saturating_add(self.settings.port_block_ms);
+        match &opened {
+            Ok(lane) => judge_port(aim, lane, gate, (now_ms, until_ms)),
+            Err(error) => gate.stats.on_failed(error),
+        }
+        if let Err(DialError::SourcePorts { .. }) = &opened {
+            gate.block_port(PortVerdict::NoSourcePort, until_ms);
+        }
+        opened
+    }
+
+    async fn try_open(
+        &self,
+        target: &NodeTarget,
+        stats: &DialStats,
+        pool: &PoolKey,
+        (aim, failures): (Aim, u32),
+    ) -> Result<OpenedLane, DialError> {
+        let patience = 1 << failures.min(3);
+        let timeout_ms = self.settings.connect_timeout_ms.saturating_mul(patience);
+        let (stream, address) = match aim {
+            Aim::Any => (connect(target.address, timeout_ms).await?, target.address),
+            Aim::Shard { shard, sharder, port, start } => {
+                let nr_shards = sharder.nr_shards();
+                let range = self.settings.source_ports.clone();
+                let mut ports = SourcePorts::new(range, shard, nr_shards, start)
+                    .take(self.settings.source_port_tries);
+                let port = self.settings.shard_port(target, Some(port)).unwrap_or(port);
+                let address = SocketAddr::new(target.address.ip(), port);
+                let stream = if self.settings.proxy_protocol_port.is_some() {
+                    proxy_protocol::connect(address, (shard, ports.next()), timeout_ms).await?
+                } else {
+                    connect_from(ports, (shard, address), timeout_ms, stats).await?
+                };
+                (stream, address)
+            }
+        };
+        self.set_options(&stream, address)?;
+        let timeout_ms = self.settings.handshake_timeout_ms.saturating_mul(patience);
+        let tls = self.tls.as_deref();
+        let mut stream = secure(tls, stream, address, timeout_ms).await?;
+        let asked = (pool, self.settings.compression);
+        let greeted = greet(&mut stream, target, asked, timeout_ms).await;
+        let (supported, login) = greeted.map_err(|error| explained(tls, error, address))?;
+        let (shard, sharder) = sharding(&supported).unzip();
+        Ok(OpenedLane {
+            stream,
+            node: target.node,
+            shard: shard.unwrap_or(ShardId(0)),
+            sharder,
+            extensions: Extensions::offered(&supported).compressed(&supported, asked.1),
+            shard_aware_port: shard_aware_port(tls.is_some(), &supported),
+            login,
+        })
+    }
+
+    fn set_options(&self, stream: &TcpStream, address: SocketAddr) -> Result<(), DialError> {
+        let failed = |source: io::Error| DialError::Connect { address, source };
+        stream.set_nodelay(true).map_err(failed)?;
+        if self.settings.keepalive_s > 0 {
+            let idle = Duration::from_secs(self.settings.keepalive_s);
+            let keepalive = TcpKeepalive::new().with_time(idle).with_interval(idle / 3);
+            SockRef::from(stream).set_tcp_keepalive(&keepalive).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a connection fit for secrets, if `tls` is there to do it.
+pub async fn secure(
+    tls: Option<&NodeTls>,
+    stream: TcpStream,
+    address: SocketAddr,
+    timeout_ms: u64,
+) -> Result<Transport, DialError> {
+    match tls {
+        Some(tls) => tls.secure(stream, address, timeout_ms).await,
+        None => Ok(Transport::Plain(stream)),
+    }
+}
+
+/// Says what a connection to `address` failed on, if it is a matter of TLS.
+#[must_use]
+pub fn explained(tls: Option<&NodeTls>, error: DialError, address: SocketAddr) -> DialError {
+    match tls {
+        Some(tls) => tls.explain(error, address),
+        None => explain(error, address, None),
+    }
+}
+
+/// The port for connections that name their shard. A node whose settings name no second port for
+/// TLS speaks it at the first one, and tells that one only.
+fn shard_aware_port(tls: bool, supported: &Supported) -> Option<u16> {
+    let of_tls = supported.shard_aware_port_ssl.filter(|_| tls);
+    of_tls.or(supported.shard_aware_port)
+}
+
+/// Connects from any source port.
+pub async fn connect(address: SocketAddr, timeout_ms: u64) -> Result<TcpStream, DialError> {
+    let limit = Duration::from_millis(timeout_ms);
+    match timeout(limit, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(source)) => Err(DialError::Connect { address, source }),
+        Err(_) => Err(DialError::Timeout { step: Step::Connect, timeout_ms }),
+    }
+}
+
+/// Connects from the first of `ports` that is free. A port may be refused when it is bound, or
+/// only when it connects: the kernel still remembers a connection of the same four numbers.
+async fn connect_from(
+    ports: impl Iterator<Item = u16>,
+    (shard, address): (ShardId, SocketAddr),
+    timeout_ms: u64,
+    stats: &DialStats,
+) -> Result<TcpStream, DialError> {
+    let limit = Duration::from_millis(timeout_ms);
+    let mut tried = 0;
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for port in ports {
+        tried += 1;
+        let attempt = async { bind(address, port)?.connect(address).await };
+        match timeout(limit, attempt).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) if is_port_taken(&error) => {
+                stats.on_bind_error();
+                last = error;
+            }
+            Ok(Err(source)) => return Err(DialError::Connect { address, source }),
+            Err(_) => return Err(DialError::Timeout { step: Step::Connect, timeout_ms }),
+        }
+    }
+    Err(DialError::SourcePorts { shard, tried, source: last })
+}
+
+fn bind(address: SocketAddr, port: u16) -> io::Result<TcpSocket> {
+    let (socket, any) = match address {
+        SocketAddr::V4(_) => (TcpSocket::new_v4()?, IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        SocketAddr::V6(_) => (TcpSocket::new_v6()?, IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+    };
+    // One port may serve connections to several nodes, and a port in TIME_WAIT may serve again.
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::new(any, port))?;
+    Ok(socket)
+}
+
+/// Whether another source port may do better. EACCES is among them: security modules and
+/// reserved ranges refuse single ports.
+fn is_port_taken(error: &io::Error) -> bool {
+    let kind = error.kind();
+    kind == io::ErrorKind::AddrInUse
+        || kind == io::ErrorKind::AddrNotAvailable
+        || kind == io::ErrorKind::PermissionDenied
+}
+
+async fn greet(
+    stream: &mut Transport,
+    target: &NodeTarget,
+    (pool, compression): (&PoolKey, Option<Compression>),
+    timeout_ms: u64,
+) -> Result<(Supported, Option<Login>), DialError> {
+    let mut step = Step::Options;
+    let steps = async {
+        let supported = ask_options(stream, pool.version).await?;
+        if let (Some(expected), Some(found)) = (target.host, host(&supported))
+            && expected != found
+        {
+            return Err(DialError::OtherHost { address: target.address, expected, found });
+        }
+        step = Step::Startup;
+        let extensions = Extensions::offered(&supported).compressed(&supported, compression);
+        let login = start_up(stream, extensions, pool).await?;
+        Ok((supported, login))
+    };
+    match timeout(Duration::from_millis(timeout_ms), steps).await {
+        Ok(greeted) => greeted,
+        Err(_) => Err(DialError::Timeout { step, timeout_ms }),
+    }
+}
+
+/// Judges from evidence alone: a node that says the same number of shards as when the source port
+/// was chosen, and names another shard, has not seen that port.
+fn judge_port(aim: Aim, lane: &OpenedLane, gate: &NodeGate, (now_ms, until_ms): (u64, u64)) {
+    gate.stats.on_opened();
+    let Aim::Shard { shard, sharder, .. } = aim else { return };
+    let nr_shards = sharder.nr_shards();
+    if nr_shards.get() == 1 || lane.sharder.map(Sharder::nr_shards) != Some(nr_shards) {
+        return;
+    }
+    if lane.shard == shard {
+        // Chance may be right once. After a mismatch it takes a try in a later period.
+        if gate.is_port_open(now_ms) {
+            gate.stats.set_verdict(PortVerdict::Direct);
+        }
+    } else {
+        gate.stats.on_mismatch();
+        gate.block_port(PortVerdict::Rewritten, until_ms);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! Greeting a node: OPTIONS, STARTUP, login, USE.
+//!
+//! Straight `async fn` over any stream, so that a test can be the node. A lane never REGISTERs:
+//! newer servers class a connection that does as a control connection.
+
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+
+use crate::connect::credential::Credential;
+use crate::connect::dial_error::{DialError, Step};
+use crate::connect::exchange::{Reply, exchange};
+use crate::connect::extensions::Extensions;
+use crate::connect::pool_key::PoolKey;
+use cql::notation::{Reader, put_bytes, put_long_string, put_short, put_string_map};
+use cql::opcode::Opcode;
+use cql::request::startup::{CQL_VERSION, DRIVER_NAME, DRIVER_VERSION};
+use cql::response::result::ResultKind;
+use cql::response::supported::Supported;
+
+/// Longest answer to a greeting; a real SUPPORTED has some 500 bytes.
+const BODY_LEN_MAX: u32 = 64 * 1024;
+const CONSISTENCY_ONE: u16 = 1;
+
+/// Asks what the node offers. It may be asked at any time but in the middle of a login.
+pub async fn ask_options<S>(stream: &mut S, version: u8) -> Result<Supported, DialError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let step = Step::Options;
+    let reply = exchange(stream, (version, Opcode::Options), step, BODY_LEN_MAX, |_| {}).await?;
+    expect(&reply, Opcode::Supported, step)?;
+    Supported::read(&reply.message).map_err(|source| DialError::Malformed { step, source })
+}
+
+/// How a connection logged in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Login {
+    /// Class of the node's authenticator, as AUTHENTICATE names it.
+    pub authenticator: String,
+    /// The message of AUTH_SUCCESS.
+    pub success: Vec<u8>,
+}
+
+/// Starts the connection up as a lane of `set`: what stays is a connection ready for requests.
+/// `None` when the node wanted no login.
+pub async fn start_up<S>(
+    stream: &mut S,
+    extensions: Extensions,
+    pool: &PoolKey,
+) -> Result<Option<Login>, DialError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut options = vec![
+        (CQL_VERSION, "3.0.0"),
+        (DRIVER_NAME, env!("CARGO_PKG_NAME")),
+        (DRIVER_VERSION, env!("CARGO_PKG_VERSION")),
+    ];
+    options.extend(extensions.options());
+    let step = Step::Startup;
+    let frame = (pool.version, Opcode::Startup);
+    let reply =
+        exchange(stream, frame, step, BODY_LEN_MAX, |out| put_string_map(out, &options)).await?;
+    let login = if reply.opcode == Opcode::Authenticate {
+        Some(log_in(stream, pool.version, &reply.message, pool.credential.as_deref()).await?)
+    } else {
+        expect(&reply, Opcode::Ready, step)?;
+        None
+    };
+    if let Some(keyspace) = &pool.keyspace {
+        use_keyspace(stream, pool.version, keyspace).await?;
+    }
+    Ok(login)
+}
+
+async fn log_in<S>(
+    stream: &mut S,
+    version: u8,
+    authenticate: &[u8],
+    credential: Option<&Credential>,
+) -> Result<Login, DialError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let step = Step::Login;
+    let malformed = |source| DialError::Malformed { step, source };
+    let authenticator = Reader::new(authenticate).string().map_err(malformed)?.to_owned();
+    let Some(credential) = credential else {
+        return Err(DialError::CredentialMissing { authenticator });
+    };
+    let frame = (version, Opcode::AuthResponse);
+    let mut token = credential.token();
+    loop {
+        let put_token = |out: &mut Vec<u8>| put_bytes(out, Some(token.reveal()));
+        let reply = exchange(stream, frame, step, BODY_LEN_MAX, put_token).await?;
+        if reply.opcode == Opcode::AuthChallenge {
+            let challenge = Reader::new(&reply.message).bytes().map_err(malformed)?;
+            let answer = credential.answer(challenge.unwrap_or_default()).await;
+            let nobody = || DialError::Unexpected { step, opcode: reply.opcode.byte() };
+            token = answer.ok_or_else(nobody)?;
+            continue;
+        }
+        expect(&reply, Opcode::AuthSuccess, step)?;
+        return Ok(Login { authenticator, success: reply.message });
+    }
+}
+
+async fn use_keyspace<S>(stream: &mut S, version: u8, keyspace: &str) -> Result<(), DialError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let step = Step::Use;
+    let text = format!("USE {}", quoted(keyspace));
+    let body = |out: &mut Vec<u8>| put_query(out, &text);
+    let reply = exchange(stream, (version, Opcode::Query), step, BODY_LEN_MAX, body).await?;
+    expect(&reply, Opcode::Result, step)?;
+    match ResultKind::read(&reply.message) {
+        Ok(ResultKind::SetKeyspace) => Ok(()),
+        Ok(
+            ResultKind::Void | ResultKind::Rows | ResultKind::Prepared | ResultKind::SchemaChange,
+        ) => Err(DialError::Unexpected { step, opcode: reply.opcode.byte() }),
+        Err(source) => Err(DialError::Malformed { step, source }),
+    }
+}
+
+/// Appends the body of a QUERY without values, at consistency ONE.
+pub fn put_query(out: &mut Vec<u8>, text: &str) {
+    put_long_string(out, text);
+    put_short(out, CONSISTENCY_ONE);
+    out.push(0);
+}
+
+/// `name` as a quoted identifier, which keeps its case and cannot end early.
+#[must_use]
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn expect(reply: &Reply, opcode: Opcode, step: Step) -> Result<(), DialError> {
+    if reply.opcode == opcode {
+        Ok(())
+    } else {
+        Err(DialError::Unexpected { step, opcode: reply.opcode.byte() })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! Spellings that drivers send and servers accept.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::facade::system_select::{Marker, Purpose, Relation, Selector, Source, Term};
+use cql::response::error::ErrorCode;
+
+fn local(text: &str) -> SystemSelect {
+    let StatementText::Local(select) = classify(text, None) else { panic!("{text} is not local") };
+    *select
+}
+
+fn used(text: &str) -> Option<String> {
+    match classify(text, None) {
+        StatementText::Use(name) => Some(name),
+        StatementText::Refused(why) if why == Refusal::more_than_use() => None,
+        other @ (StatementText::Local(_) | StatementText::Refused(_) | StatementText::Other) => {
+            panic!("{text} is not USE: {other:?}")
+        }
+    }
+}
+
+#[test]
+fn every_spelling_of_use_is_found() {
+    for text in [
+        "USE ks",
+        "use KS",
+        "UsE\tks;",
+        "USE ks ; ;",
+        "\r\n  USE\nks\n",
+        "USE \"ks\"",
+        "USE\"ks\"",
+        "USE/**/ks",
+        "/* a */ -- b\n // c\r USE ks",
+        "--\nUSE ks;",
+        "USE ks --",
+        "USE ks // no line end",
+        "USE ks; /* end */",
+        "\u{feff}USE ks",
+    ] {
+        assert_eq!(used(text).as_deref(), Some("ks"), "{text}");
+    }
+}
+
+#[test]
+fn a_quoted_keyspace_keeps_its_case() {
+    assert_eq!(used("USE \"MyKs\"").unwrap(), "MyKs");
+    assert_eq!(used("USE MyKs").unwrap(), "myks");
+    assert_eq!(used("USE \"a\"\"b\"").unwrap(), "a\"b");
+    assert_eq!(quote("a\"b"), "\"a\"\"b\"");
+}
+
+#[test]
+fn a_use_without_just_a_name_is_still_use() {
+    for text in ["USE", "USE ;", "USE ?", "USE 'ks'", "USE a.b", "USE ks x", "USE 1ks", "USE \"\""]
+    {
+        assert_eq!(used(text), None, "{text}");
+    }
+}
+
+#[test]
+fn a_selection_without_an_end_is_not_looked_through() {
+    let select = |words: usize| format!("SELECT {} FROM system.local", "a ".repeat(words));
+    let refused = StatementText::Refused(Refusal::no_table());
+    assert_eq!(classify(&select(SELECTION_WORDS_MAX), None), refused);
+    assert_ne!(classify(&select(SELECTION_WORDS_MAX - 1), None), refused);
+    let unfinished = "a ".repeat(SELECTION_WORDS_MAX);
+    assert_eq!(classify(&format!("SELECT {unfinished}"), None), StatementText::Other);
+    assert_eq!(classify(&format!("SELECT {unfinished};"), None), refused);
+}
+
+#[test]
+fn no_text_shows_a_node_because_it_is_not_understood() {
+    for text in [
+        "SELECT * FROM system.local.x",
+        "SELECT * FROM system.local LIMIT 0",
+        "SELECT rpc_address, now() FROM system.local",
+        "SELECT cast(\"host_id\" AS text) FROM system.local",
+        "SELECT count(*), tokens, 1 FROM system.local",
+        "SELECT JSON *, 1 FROM system.peers",
+        "SELECT key, 0 AS x, PEER FROM system.peers",
+    ] {
+        let StatementText::Refused(why) = classify(text, None) else { panic!("{text}") };
+        assert_eq!(why.code, ErrorCode::INVALID);
+    }
+    assert_eq!(classify("SELECT count(*), now() FROM system.local", None), StatementText::Other);
+}
+
+#[test]
+fn other_statements_go_to_a_node() {
+    for text in [
+        "",
+        ";",
+        "users",
+        "USED ks",
+        "INSERT INTO system.local (key) VALUES ('x')",
+        "UPDATE t SET a = 'USE ks' WHERE k = 1",
+        "SELECT",
+        "SELECT * FROM t",
+        "SELECT * FROM local",
+        "SELECT * FROM ks.local WHERE a = 'system.local'",
+        "SELECT \"from\" FROM ks.t WHERE a = 'x FROM system.local'",
+        "SELECT 'x FROM system.local' FROM ks.t",
+        "SELECT * FROM \"SYSTEM\".local",
+        "SELECT * FROM system.\"LOCAL\"",
+        "SELECT * FROM system.size_estimates",
+        "SELECT * FROM system_schema.tables",
+        "SELECT now() FROM system.local",
+        "SELECT 1 FROM system.local",
+        "SELECT key, FROM system.local",
+        "SELECT key FROM system.local LIMIT 0",
+        "SELECT key FROM system.local USING TIMEOUT 2",
+        "SELECT key FROM system.local WHERE rack = 'r' ALLOW FILTERING",
+        "SELECT key FROM system.local WHERE token(key) > 1",
+        "SELECT key FROM system.local; SELECT key FROM system.local",
+        "SELECT key FROM system.local ORDER BY key",
+        "/* SELECT * FROM system.local",
+        "DESCRIBE CLUSTER",
+    ] {
+        assert_eq!(classify(text, None), StatementText::Other, "{text}");
+    }
+}
+
+#[test]
+fn what_drivers_send_at_start_is_local() {
+    for (text, table) in [
+        ("SELECT * FROM system.local WHERE key='local'", SystemTable::Local),
+        ("SELECT * FROM system.local", SystemTable::Local),
+        ("SELECT * FROM system.peers", SystemTable::Peers),
+        ("SELECT * FROM system.peers_v2", SystemTable::PeersV2),
+        ("SELECT * FROM system.peers WHERE peer='127.0.0.2'", SystemTable::Peers),
+        ("select cluster_name from system.local where key = 'local'", SystemTable::Local),
+        ("select KEY from SYSTEM.LOCAL", SystemTable::Local),
+        ("SELECT key FROM \"system\".\"local\"", SystemTable::Local),
+        ("SELECT key from system.local", SystemTable::Local),
+        ("SELECT cluster_name, release_version FROM system.local LIMIT 1;", SystemTable::Local),
+        ("SELECT key FROM system.local USING TIMEOUT 2000ms", SystemTable::Local),
+        ("SELECT key FROM system.local WHERE key='local' USING TIMEOUT 2s", SystemTable::Local),
+        ("SELECT schema_version, host_id FROM system.local;", SystemTable::Local),
+        ("SELECT peer, host_id, rpc_address, schema_version FROM system.peers", SystemTable::Peers),
+        ("SELECT schema_version FROM system.peers", SystemTable::Peers),
+        ("SELECT * FROM system.peers WHERE peer = :address", SystemTable::Peers),
+        ("SELECT * FROM system.peers_v2 WHERE peer = :a and peer_port = :p", SystemTable::PeersV2),
+        ("SELECT key FROM system . local BYPASS CACHE", SystemTable::Local),
+        ("SELECT/**/key/**/FROM/**/system.local--\n;", SystemTable::Local),
+        ("SELECT DISTINCT key FROM system.local PER PARTITION LIMIT 1", SystemTable::Local),
+        ("SELECT * FROM system.peers WHERE rack = 'r' ALLOW FILTERING", SystemTable::Peers),
+    ] {
+        assert_eq!(local(text).table, table, "{text}");
+    }
+}
+
+#[test]
+fn an_unqualified_table_is_of_the_keyspace_in_use() {
+    assert!(matches!(
+        classify("SELECT * FROM local", Some("system")),
+        StatementText::Local(select) if select.table == SystemTable::Local
+    ));
+    assert_eq!(classify("SELECT * FROM local", Some("ks")), StatementText::Other);
+}
+
+#[test]
+fn selectors_are_read() {
+    let select = local("SELECT key, \"key\" AS K2, toJson(tokens), count(*) FROM system.local");
+    let column = |name: &str| Source::Column(name.to_owned());
+    let plain = |source| Selector { source, alias: None };
+    assert_eq!(
+        select.selectors,
+        [
+            plain(column("key")),
+            Selector { source: column("key"), alias: Some("k2".to_owned()) },
+            plain(Source::ToJson("tokens".to_owned())),
+            plain(Source::Count),
+        ],
+    );
+}
+
+#[test]
+fn json_is_a_modifier_only_before_a_selection() {
+    assert!(local("SELECT JSON key FROM system.local").is_json);
+    assert!(local("SELECT json * FROM system.local").is_json);
+    let column = local("SELECT json FROM system.local");
+    assert_eq!(column.selectors[0].source, Source::Column("json".to_owned()));
+    assert!(!local("SELECT json, key FROM system.local").is_json);
+}
+
+#[test]
+fn markers_are_counted_once_a_name() {
+    let select = local(
+        "SELECT key FROM system.local WHERE key = :k AND key IN (:k, ?, 'local') LIMIT ? \
+         USING TIMEOUT :t",
+    );
+    let relation = |terms| Relation { column: "key".to_owned(), terms };
+    assert_eq!(
+        select.relations,
+        [
+            relation(vec![Term::Marker(0)]),
+            relation(vec![Term::Marker(0), Term::Marker(1), Term::Text("local".to_owned())]),
+        ],
+    );
+    let marker = |name: &str, purpose| Marker { name: name.to_owned(), purpose };
+    let key = || Purpose::Column("key".to_owned());
+    assert_eq!(
+        select.markers,
+        [
+            marker("k", key()),
+            marker("key", key()),
+            marker("[limit]", Purpose::Limit),
+            marker("t", Purpose::Timeout),
+        ],
+    );
+    let list = local("SELECT key FROM system.local WHERE key IN ?");
+    assert_eq!(list.markers, [marker("in(key)", Purpose::ListOf("key".to_owned()))]);
+}
+
+#[test]
+fn only_select_is_read_twice() {
+    assert!(is_select(" /* c */ select * FROM t"));
+    assert!(!is_select("SELECTED") && !is_select("INSERT INTO t") && !is_select(""));
+}
+
+proptest! {
+    #[test]
+    fn only_a_select_is_ever_local(text in ".{0,80}") {
+        let is_local = matches!(classify(&text, Some("system")), StatementText::Local(_));
+        prop_assert!(is_select(&text) || !is_local);
+    }
+
+    #[test]
+    fn no_mix_of_words_makes_it_panic(
+        words in prop::collection::vec(
+            prop::sample::select(vec![
+                "SELECT", "JSON", "*", "key", ",", "FROM", "system", ".", "local", "peers", "WHERE",
+                "=", "IN", "(", ")", "?", ":", "'local'", "\"key\"", "LIMIT", "1", "USING",
+                "TIMEOUT", "2ms", "--", "\n", "/*", "*/", ";", "'", "\"", "AS", "count",
+            ]),
+            0..20,
+        ),
+    ) {
+        let text = format!("SELECT {}", words.join(" "));
+        prop_assert!(!matches!(classify(&text, Some("system")), StatementText::Use(_)));
+    }
+
+    #[test]
+    fn use_is_found_behind_any_blanks(blanks in "([ \t\r\n]|--[a-z ]*\n|//[a-z ]*\r|/\\*[a-z -]*\\*/){0,6}") {
+        let text = format!("{blanks}uSe{blanks} ks{blanks};{blanks}");
+        prop_assert_eq!(classify(&text, None), StatementText::Use("ks".to_owned()));
+    }
+}

@@ -1,0 +1,227 @@
+//! What a driver is told about the one node it may see.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::*;
+use crate::facade::statement_text::{StatementText, classify};
+use cql::notation::{Reader, put_bytes, put_short, put_string};
+use cql::response::error::ErrorCode;
+use cql::response::prepared::Prepared;
+use cql::response::rows::Rows;
+
+const SEEN_AT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)), 9142);
+const HOST_ID: [u8; 16] = [7; 16];
+
+fn facade() -> Facade {
+    let text = |name: &str, value: &str| (name.to_owned(), ColumnType::Varchar, value.into());
+    let address = vec![127, 0, 0, 9];
+    let columns: Vec<(String, ColumnType, Vec<u8>)> = vec![
+        text("key", "local"),
+        ("broadcast_address".to_owned(), ColumnType::Inet, address.clone()),
+        text("cluster_name", "lab"),
+        ("host_id".to_owned(), ColumnType::Uuid, vec![1; 16]),
+        ("listen_address".to_owned(), ColumnType::Inet, address.clone()),
+        text("rack", "rack1"),
+        ("rpc_address".to_owned(), ColumnType::Inet, address),
+        ("rpc_port".to_owned(), ColumnType::Int, vec![0, 0, 0, 1]),
+        ("tokens".to_owned(), ColumnType::set_of_text(), cell::from_text_list(&["1", "2"])),
+    ];
+    let mut local: Vec<_> = columns
+        .into_iter()
+        .map(|(name, kind, cell)| LocalColumn { name, kind, cell: Some(cell) })
+        .collect();
+    let kind = ColumnType::Map(Box::new(ColumnType::Uuid), Box::new(ColumnType::Blob));
+    local.push(LocalColumn { name: "truncated_at".to_owned(), kind, cell: None });
+    Facade {
+        host_id: HOST_ID,
+        style: MetadataStyle::PerColumn,
+        local,
+        peers: vec![
+            ("peer".to_owned(), ColumnType::Inet),
+            ("rpc_address".to_owned(), ColumnType::Inet),
+        ],
+        peers_v2: vec![("native_port".to_owned(), ColumnType::Int)],
+    }
+}
+
+fn parse(text: &str) -> SystemSelect {
+    let StatementText::Local(select) = classify(text, None) else { panic!("{text} is not local") };
+    *select
+}
+
+/// Values as they lie in a request: names or none, then `bytes`.
+fn values(sent: &[(Option<&str>, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, bytes) in sent {
+        if let Some(name) = name {
+            put_string(&mut out, name);
+        }
+        put_bytes(&mut out, Some(bytes));
+    }
+    out
+}
+
+fn ask_with(text: &str, sent: &[(Option<&str>, &[u8])]) -> Result<Vec<u8>, Refusal> {
+    let bytes = values(sent);
+    let named = sent.iter().any(|(name, _)| name.is_some());
+    let values = Values::new(u16::try_from(sent.len()).unwrap(), named, &bytes);
+    facade().answer(&parse(text), &values, SEEN_AT)
+}
+
+fn ask(text: &str) -> Vec<u8> {
+    ask_with(text, &[]).unwrap()
+}
+
+fn cells(message: &[u8]) -> Vec<Vec<Option<Vec<u8>>>> {
+    let rows = Rows::read(message).unwrap();
+    let owned = |cell: &Option<&[u8]>| cell.map(<[u8]>::to_vec);
+    rows.rows().map(|row| row.unwrap().cells.iter().map(owned).collect()).collect()
+}
+
+fn names(message: &[u8]) -> Vec<String> {
+    let rows = Rows::read(message).unwrap();
+    rows.metadata.columns.iter().map(|column| column.name.to_owned()).collect()
+}
+
+#[test]
+fn the_local_row_is_the_nodes_own_but_for_who_and_where_we_are() {
+    let message = ask("SELECT * FROM system.local WHERE key='local'");
+    let rows = Rows::read(&message).unwrap();
+    let row = rows.rows().next().unwrap().unwrap();
+
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows.metadata.style, MetadataStyle::PerColumn);
+    for name in ["rpc_address", "broadcast_address", "listen_address"] {
+        assert_eq!(row.read(name, cell::inet), Ok(Some(SEEN_AT.ip())), "{name}");
+    }
+    assert_eq!(row.read("rpc_port", cell::int), Ok(Some(9142)));
+    assert_eq!(row.read("host_id", cell::uuid), Ok(Some(HOST_ID)));
+    assert_eq!(row.read("tokens", cell::text_list).unwrap().unwrap(), ["0"]);
+    assert_eq!(row.read("cluster_name", cell::text), Ok(Some("lab")));
+    assert_eq!(row.get("truncated_at"), None);
+    assert_eq!(rows.metadata.columns.len(), facade().local.len());
+}
+
+#[test]
+fn a_client_over_ipv6_is_given_an_ipv6_address() {
+    let seen_at = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 9042);
+    let select = parse("SELECT rpc_address FROM system.local");
+    let message = facade().answer(&select, &Values::new(0, false, &[]), seen_at).unwrap();
+    assert_eq!(cells(&message), [[Some(cell::from_inet(seen_at.ip()))]]);
+}
+
+#[test]
+fn another_key_finds_no_row() {
+    assert_eq!(cells(&ask("SELECT * FROM system.local WHERE key='nope'")).len(), 0);
+    assert_eq!(cells(&ask("SELECT key FROM system.local WHERE key IN ()")).len(), 0);
+    assert_eq!(cells(&ask("SELECT key FROM system.local WHERE key IN ('x', 'local')")).len(), 1);
+}
+
+#[test]
+fn bound_keys_are_compared() {
+    let by_place = |key: &[u8]| {
+        ask_with("SELECT key FROM system.local WHERE key = ?", &[(None, key)]).unwrap()
+    };
+    assert_eq!(cells(&by_place(b"local")).len(), 1);
+    assert_eq!(cells(&by_place(b"nope")).len(), 0);
+    let text = "SELECT key FROM system.local WHERE key = :k LIMIT ?";
+    let sent: [(Option<&str>, &[u8]); 2] = [(Some("[limit]"), &[0; 4]), (Some("k"), b"local")];
+    assert_eq!(cells(&ask_with(text, &sent).unwrap()).len(), 1);
+    let list = cell::from_text_list(&["a", "local"]);
+    let text = "SELECT key FROM system.local WHERE key IN ?";
+    assert_eq!(cells(&ask_with(text, &[(None, &list)]).unwrap()).len(), 1);
+}
+
+#[test]
+fn missing_and_extra_values_are_refused_as_the_server_does() {
+    let text = "SELECT key FROM system.local WHERE key = :k";
+    let refusal = ask_with(text, &[(Some("x"), b"local")]).unwrap_err();
+    assert_eq!(refusal.text, "Missing value for bind marker with name: k");
+    let refusal = ask_with(text, &[(None, b"local"), (None, b"local")]).unwrap_err();
+    assert_eq!(refusal.text, "Invalid amount of bind variables: expected 1 received 2");
+    assert_eq!(ask_with(text, &[]).unwrap_err().code, ErrorCode::INVALID);
+}
+
+#[test]
+fn there_are_no_peers() {
+    let message = ask("SELECT * FROM system.peers");
+    assert_eq!((names(&message), cells(&message).len()), (named_peers(), 0));
+    let text = "SELECT * FROM system.peers WHERE peer = :address";
+    let message = ask_with(text, &[(Some("address"), &[127, 0, 0, 2])]).unwrap();
+    assert_eq!(cells(&message).len(), 0);
+}
+
+fn named_peers() -> Vec<String> {
+    facade().peers.into_iter().map(|(name, _)| name).collect()
+}
+
+#[test]
+fn peers_v2_names_nobody_either() {
+    let message = ask("SELECT * FROM system.peers_v2");
+    assert_eq!((names(&message), cells(&message).len()), (vec!["native_port".to_owned()], 0));
+}
+
+#[test]
+fn an_unknown_column_is_refused_as_the_server_does() {
+    for text in ["SELECT nope FROM system.local", "SELECT peer FROM system.peers WHERE nope = 1"] {
+        let refusal = ask_with(text, &[]).unwrap_err();
+        assert_eq!(refusal, Refusal::unrecognized_name("nope"));
+        assert_eq!(refusal.text, "Unrecognized name nope");
+    }
+}
+
+#[test]
+fn aliases_counts_and_json_are_shown_as_the_server_does() {
+    let message = ask("SELECT key, key AS k2, toJson(tokens), count(*) FROM system.local");
+    assert_eq!(names(&message), ["key", "k2", "system.tojson(tokens)", "count"]);
+    let local = Some(b"local".to_vec());
+    let tokens = Some(b"[\"0\"]".to_vec());
+    let one = Some(1_i64.to_be_bytes().to_vec());
+    assert_eq!(cells(&message), [[local.clone(), local, tokens, one]]);
+
+    let message = ask("SELECT JSON key FROM system.local");
+    assert_eq!(names(&message), ["[json]"]);
+    assert_eq!(cells(&message), [[Some(b"{\"key\": \"local\"}".to_vec())]]);
+
+    let message = ask("SELECT count(*), peer FROM system.peers");
+    assert_eq!(cells(&message), [[Some(vec![0; 8]), None]]);
+}
+
+#[test]
+fn a_prepared_statement_tells_its_markers_and_columns() {
+    let text = "SELECT key, tokens FROM system.local WHERE key = ? LIMIT ?";
+    let id = facade_id(None, text);
+    for (version, pk_indexes) in [(3, vec![]), (4, vec![0])] {
+        let message = facade().prepare(&parse(text), &id, version).unwrap();
+        let prepared = Prepared::read(version, &message).unwrap();
+        assert_eq!(prepared.id, id);
+        assert_eq!(prepared.table, Some(("system", "local")));
+        assert_eq!(prepared.names, ["key", "[limit]"]);
+        assert_eq!(prepared.pk_indexes, pk_indexes);
+        let metadata = Metadata::read(&mut Reader::new(prepared.result_metadata)).unwrap();
+        assert_eq!(metadata.columns[1].kind, ColumnType::set_of_text());
+    }
+    let refusal = facade().prepare(&parse("SELECT nope FROM system.local"), &id, 4).unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::INVALID);
+}
+
+#[test]
+fn an_id_is_ours_and_stays_the_same() {
+    let text = "SELECT * FROM system.local";
+    let id = facade_id(None, text);
+
+    assert!(is_facade_id(&id));
+    assert_eq!(id, facade_id(None, text));
+    assert_ne!(id, facade_id(Some("ks"), text));
+    assert_ne!(id, facade_id(None, "select * from system.local"));
+    assert!(!is_facade_id(&[0xbb; 16]) && !is_facade_id(&id[..15]));
+}
+
+#[test]
+fn broken_values_are_refused() {
+    let mut broken = Vec::new();
+    put_short(&mut broken, 1);
+    let select = parse("SELECT key FROM system.local WHERE key = ?");
+    let refusal = facade().answer(&select, &Values::new(1, false, &broken), SEEN_AT).unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::PROTOCOL_ERROR);
+}

@@ -1,0 +1,164 @@
+//! TLS towards clients.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustls::Error;
+use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
+use rustls::sign::SingleCertAndKey;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsStream};
+
+use crate::connect::tls_hint::library_error;
+use crate::sockets::transport::{Transport, below_tls};
+use crate::tls::error::{Fault, Part, TlsError};
+use crate::tls::files::{Material, TlsFiles, provider};
+use crate::tls::rotated::Rotated;
+
+/// How clients are spoken to by TLS. Without a certificate they are not.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientTlsSettings {
+    /// Our certificate and its key; CAs make certificates of clients a duty.
+    pub files: TlsFiles,
+    /// Longest handshake.
+    pub handshake_timeout_ms: u64,
+    /// Handshakes that may run at once: they cost CPU, and a client that has not shown who it is
+    /// may be anybody.
+    pub handshakes_max: usize,
+}
+
+impl Default for ClientTlsSettings {
+    fn default() -> Self {
+        Self { files: TlsFiles::default(), handshake_timeout_ms: 5_000, handshakes_max: 512 }
+    }
+}
+
+/// Makes TLS connections of what clients open. All workers share it.
+#[derive(Debug)]
+pub struct ClientTls {
+    /// The newest good files.
+    pub rotated: Rotated<ServerConfig>,
+    /// What became of handshakes.
+    pub stats: ClientTlsStats,
+    handshake_timeout_ms: u64,
+    permits: Arc<Semaphore>,
+}
+
+/// Counts handshakes by how they ended. Any thread may count and read.
+#[derive(Debug, Default)]
+pub struct ClientTlsStats {
+    done: AtomicU64,
+    plain: AtomicU64,
+    failed: AtomicU64,
+    timed_out: AtomicU64,
+    too_many: AtomicU64,
+}
+
+impl ClientTlsStats {
+    /// Counts by result.
+    #[must_use]
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        vec![
+            ("done", read(&self.done)),
+            ("plain_cql", read(&self.plain)),
+            ("failed", read(&self.failed)),
+            ("timed_out", read(&self.timed_out)),
+            ("too_many", read(&self.too_many)),
+        ]
+    }
+}
+
+impl ClientTls {
+    /// Reads the files; `None` when TLS is not wanted.
+    pub fn load(settings: &ClientTlsSettings) -> Result<Option<Self>, TlsError> {
+        if settings.files.cert.is_none() {
+            return Ok(None);
+        }
+        let rotated = Rotated::load(settings.files.clone(), Box::new(server_config))?;
+        Ok(Some(Self {
+            rotated,
+            stats: ClientTlsStats::default(),
+            handshake_timeout_ms: settings.handshake_timeout_ms,
+            permits: Arc::new(Semaphore::new(settings.handshakes_max)),
+        }))
+    }
+
+    /// Leave to start a handshake; `None` when too many run. Hold it until the handshake is over.
+    #[must_use]
+    pub fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok();
+        if permit.is_none() {
+            count(&self.stats.too_many);
+        }
+        permit
+    }
+
+    /// The TLS handshake with a client; `None` when nothing came of it, which is counted and told
+    /// in the log: anybody can fail here, as often as they like.
+    pub async fn accept(&self, stream: TcpStream) -> Option<Transport> {
+        let handshake = TlsAcceptor::from(self.rotated.get()).accept(below_tls(stream));
+        let limit = Duration::from_millis(self.handshake_timeout_ms);
+        match timeout(limit, handshake).await {
+            Ok(Ok(stream)) => {
+                count(&self.stats.done);
+                Some(Transport::Tls(Box::new(TlsStream::Server(stream))))
+            }
+            Ok(Err(error)) => {
+                self.on_failed(&error);
+                None
+            }
+            Err(_) => {
+                count(&self.stats.timed_out);
+                tracing::debug!("a client did not finish its TLS handshake in time");
+                None
+            }
+        }
+    }
+
+    fn on_failed(&self, error: &io::Error) {
+        if let Some(Error::InvalidMessage(_)) = library_error(error) {
+            count(&self.stats.plain);
+            tracing::debug!(
+                "a client spoke plain CQL to the TLS listener; turn TLS on in its driver"
+            );
+        } else {
+            count(&self.stats.failed);
+            tracing::debug!(%error, "a client's TLS handshake failed");
+        }
+    }
+}
+
+/// What a server that has these files goes by. Clients need a certificate if there is a CA for it.
+pub fn server_config(material: &Material) -> Result<(ServerConfig, Option<i64>), TlsError> {
+    let fail = |part, text: String| material.fail(part, Fault::Malformed(text));
+    let absent = || material.fail(Part::Key, Fault::Absent("private key"));
+    let (identity, expires_s) = material.identity()?.ok_or_else(absent)?;
+    let builder = ServerConfig::builder_with_provider(provider());
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| fail(Part::Certificate, error.to_string()))?;
+    let builder = match material.roots()? {
+        Some(roots) => {
+            let roots = Arc::new(roots);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider()).build();
+            builder.with_client_cert_verifier(
+                verifier.map_err(|error| fail(Part::Ca, error.to_string()))?,
+            )
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let resolver = Arc::new(SingleCertAndKey::from(identity));
+    Ok((builder.with_cert_resolver(resolver), Some(expires_s)))
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! Accepts clients: TCP and Unix listeners, and TLS towards clients.
+
+pub mod client_tls;
+pub mod listener;
+pub mod unix_listener;

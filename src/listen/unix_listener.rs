@@ -1,0 +1,138 @@
+//! A Unix domain socket: its file is made, guarded by its mode, and taken away again.
+
+use std::fs;
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::net::UnixListener;
+
+use crate::listen::listener::BACKLOG;
+
+/// Listens at a path; the file goes when this is dropped.
+#[derive(Debug)]
+pub struct UnixSocket {
+    listener: UnixListener,
+    path: PathBuf,
+    /// Device and inode of the file that we made; a successor's file is left alone.
+    file: (u64, u64),
+}
+
+impl UnixSocket {
+    /// Makes the socket's file, with permissions `mode`. One that a process left behind is
+    /// removed first, but only if nobody listens at it. Called within a runtime.
+    pub fn bind(path: &Path, mode: u32) -> io::Result<Self> {
+        remove_stale(path)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&SockAddr::unix(path)?)?;
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
+        // Nobody can connect before this, so the file's mode always holds.
+        socket.listen(BACKLOG)?;
+        let listener = UnixListener::from_std(socket.into())?;
+        let made = fs::symlink_metadata(path)?;
+        Ok(Self { listener, path: path.to_owned(), file: (made.dev(), made.ino()) })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The next client.
+    pub(crate) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<UnixStream>> {
+        self.listener.poll_accept(context).map(|accepted| accepted?.0.into_std())
+    }
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        let is_ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == self.file);
+        if is_ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "the socket's file stays");
+        }
+    }
+}
+
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !found.file_type().is_socket() {
+        let what = "a file is there that is no socket; remove it, or give another path";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) => Err(error),
+        Ok(_) => {
+            let what = "another process listens there; stop it, or give another path";
+            Err(io::Error::new(io::ErrorKind::AddrInUse, what))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::process;
+
+    use super::*;
+
+    fn path(name: &str) -> PathBuf {
+        env::temp_dir().join(format!("shardlane-{}-{name}.sock", process::id()))
+    }
+
+    #[tokio::test]
+    async fn the_file_has_its_mode_and_goes_with_the_listener() {
+        let path = path("mode");
+        let door = UnixSocket::bind(&path, 0o600).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert!(UnixStream::connect(door.path()).is_ok());
+        drop(door);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_left_behind_is_replaced_and_a_live_one_is_not() {
+        let path = path("stale");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let door = UnixSocket::bind(&path, 0o660).unwrap();
+        let error = UnixSocket::bind(&path, 0o660).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains("another process listens"), "{error}");
+        assert!(UnixStream::connect(&path).is_ok(), "the first one still listens");
+        drop(door);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_is_left_alone() {
+        let path = path("file");
+        fs::write(&path, "mine").unwrap();
+        let error = UnixSocket::bind(&path, 0o660).unwrap_err();
+        let kept = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(kept, "mine");
+        assert!(error.to_string().contains("no socket"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_file_of_a_successor_stays() {
+        let path = path("successor");
+        let door = UnixSocket::bind(&path, 0o660).unwrap();
+        fs::remove_file(&path).unwrap();
+        let successor = UnixSocket::bind(&path, 0o660).unwrap();
+        drop(door);
+        assert!(path.exists());
+        drop(successor);
+    }
+}

@@ -1,0 +1,5 @@
+//! What the machine provides: the clock, small files, and a limit on log lines that repeat.
+
+pub mod bounded_file;
+pub mod clock;
+pub mod log_throttle;

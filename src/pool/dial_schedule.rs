@@ -1,0 +1,235 @@
+//! When a pool refiller dials what, and when it rests: arithmetic of time and counts, without a socket.
+//!
+//! The refiller does what this says. So does the test of many proxies at one cluster, which runs
+//! thousands of courses under a clock of its own.
+
+use crate::pool::backoff::{Backoff, BackoffSettings};
+use crate::pool::lane_slots::{Arrival, Dial, LaneSerial, LaneSlots, Wanted};
+use cql::token::shard::{ShardId, Sharder};
+
+/// Handshakes that may run at once with one node.
+pub const HANDSHAKES_PER_NODE: usize = 2;
+/// Connections of shards that have their lane, held for each shard of the node while others are
+/// looked for on the plain port: the server gives the next connection to the shard with fewest,
+/// so to close one at once would bring the same shard again.
+pub(crate) const EXCESS_PER_SHARD: usize = 3;
+/// How long a refiller rests after a search on the plain port that did not find every shard.
+const HUNT_REST_MS: u64 = 60_000;
+/// Shortest wait after a node answered with an ERROR: a wrong password or a missing keyspace will
+/// not be right a moment later, and each login costs the node a hash.
+const REFUSED_REST_MS: u64 = 1_000;
+/// No node is restarted with other shards so soon again: nodes of several kinds share the address,
+/// and dialling goes on slowly.
+const RESHARD_GAP_MS: u64 = 10_000;
+/// A node that is said to be up is dialled within this time, not by all proxies at once.
+const NODE_UP_SPREAD_MS: u64 = 500;
+/// How soon a refiller that rests looks again, at the earliest.
+const REST_LEAST_MS: u64 = 1_000;
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Next {
+    /// Start a try; its end is to be told.
+    Dial(Dial),
+    /// Ask again in so many milliseconds.
+    Wait(u64),
+    /// Ask again after the next news.
+    Rest,
+}
+
+/// What a try that failed says of the node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Failure {
+    /// The node answered with an ERROR.
+    Refused,
+    /// No source port was free; the node was not asked.
+    NoSourcePort,
+    /// Anything else: no answer, a closed port, bytes that are no CQL.
+    Broken,
+}
+
+/// What a new connection came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Opened {
+    /// The node divides its data otherwise now; lanes of before are forgotten.
+    pub is_resharded: bool,
+    /// The plain port works and the shard-aware one did not: leave that one alone for a while.
+    pub is_port_at_fault: bool,
+    /// What the connection is good for.
+    pub arrival: Arrival,
+    /// Whether connections kept in excess, this one too, may go.
+    pub releases_excess: bool,
+}
+
+/// The course of one refiller.
+#[derive(Debug)]
+pub struct DialSchedule {
+    plan: LaneSlots,
+    backoff: Backoff,
+    lanes: Wanted,
+    running: usize,
+    excess: usize,
+    /// The shard-aware port failed; whether that is the port's fault tells the plain port.
+    is_suspect: bool,
+    is_failing: bool,
+    not_before_ms: u64,
+    hunt_after_ms: u64,
+    resharded_ms: Option<u64>,
+}
+
+impl DialSchedule {
+    /// Without lanes. The waits are drawn from `seed`.
+    #[must_use]
+    pub fn new(lanes: Wanted, settings: BackoffSettings, seed: u64) -> Self {
+        let mut backoff = Backoff::new(settings, seed);
+        Self {
+            plan: LaneSlots::new(lanes, backoff.jitter().word()),
+            backoff,
+            lanes,
+            running: 0,
+            excess: 0,
+            is_suspect: false,
+            is_failing: false,
+            not_before_ms: 0,
+            hunt_after_ms: 0,
+            resharded_ms: None,
+        }
+    }
+
+    /// Picks what to do. `port` tells whether the shard-aware port is known and may be used.
+    pub fn next(&mut self, port: bool, now: u64) -> Next {
+        // A node that just failed gets one careful try at a time.
+        let limit = if self.is_failing { 1 } else { HANDSHAKES_PER_NODE };
+        if self.running >= limit {
+            return Next::Rest;
+        }
+        if now < self.not_before_ms {
+            return Next::Wait(self.not_before_ms - now);
+        }
+        let aware = port && self.plan.sharder().is_some() && !self.is_suspect;
+        if let Some(dial) = self.plan.next(aware, now >= self.hunt_after_ms) {
+            self.running += 1;
+            return Next::Dial(dial);
+        }
+        if self.plan.is_complete() || self.running > 0 {
+            return Next::Rest;
+        }
+        Next::Wait(self.hunt_after_ms.saturating_sub(now).max(REST_LEAST_MS))
+    }
+
+    /// Takes in that a try brought a connection to `shard` of a node that divides its data by
+    /// `sharder`.
+    pub fn on_opened(
+        &mut self,
+        dial: Dial,
+        shard: ShardId,
+        sharder: Option<Sharder>,
+        now: u64,
+    ) -> Opened {
+        self.running = self.running.saturating_sub(1);
+        self.is_failing = false;
+        let is_port_at_fault = dial == Dial::Any && self.is_suspect;
+        if is_port_at_fault {
+            self.is_suspect = false;
+        }
+        let is_resharded = self.plan.on_sharder(sharder);
+        if is_resharded {
+            self.excess = 0;
+            if self.resharded_ms.is_some_and(|at| now - at < RESHARD_GAP_MS) {
+                self.wait_after_failure(now);
+            }
+            self.resharded_ms = Some(now);
+        }
+        let arrival = self.plan.on_opened(dial, shard);
+        if arrival == Arrival::Excess {
+            self.excess += 1;
+        }
+        let is_full = self.excess >= EXCESS_PER_SHARD * self.plan.wanted();
+        if is_full {
+            let spread = self.backoff.jitter().below(HUNT_REST_MS / 2);
+            self.hunt_after_ms = now + HUNT_REST_MS + spread;
+        }
+        let releases_excess = is_full || self.plan.is_complete();
+        if releases_excess {
+            self.excess = 0;
+        }
+        Opened { is_resharded, is_port_at_fault, arrival, releases_excess }
+    }
+
+    /// Takes in that a try failed; in how many milliseconds the next one starts, at the earliest.
+    pub fn on_failed(&mut self, dial: Dial, failure: Failure, now: u64) -> u64 {
+        self.running = self.running.saturating_sub(1);
+        self.plan.on_failed(dial);
+        match (dial, failure) {
+            // The port was blocked when this was found; the plain port comes next, at once.
+            (Dial::Shard(_), Failure::NoSourcePort) => {}
+            (Dial::Shard(_), Failure::Refused | Failure::Broken) => {
+                self.is_suspect = failure == Failure::Broken;
+                self.wait_after_failure(now);
+            }
+            (Dial::Any, _) => {
+                self.is_suspect = false;
+                self.wait_after_failure(now);
+            }
+        }
+        if failure == Failure::Refused {
+            self.not_before_ms = self.not_before_ms.max(now + REFUSED_REST_MS);
+        }
+        self.not_before_ms.saturating_sub(now)
+    }
+
+    /// Takes in that a try ended without any news, which no try should: all starts over.
+    pub fn on_vanished(&mut self, now: u64) {
+        self.running = self.running.saturating_sub(1);
+        self.plan = LaneSlots::new(self.lanes, self.backoff.jitter().word());
+        self.wait_after_failure(now);
+    }
+
+    /// Takes in that a lane is gone.
+    pub fn on_lane_down(&mut self, serial: LaneSerial, now: u64) {
+        if self.plan.on_down(serial) {
+            self.wait_after_failure(now);
+        }
+    }
+
+    /// Takes in that a request asked for a shard.
+    pub fn on_asked_for(&mut self, shard: ShardId) {
+        self.plan.on_asked_for(shard);
+    }
+
+    /// Takes in that a lane was closed since nobody used it.
+    pub fn on_unused(&mut self, serial: LaneSerial) {
+        self.plan.on_unused(serial);
+    }
+
+    /// Takes in that the node is said to be up: no long wait any more.
+    pub fn on_node_up(&mut self, now: u64) {
+        let soon = now + self.backoff.jitter().below(NODE_UP_SPREAD_MS);
+        self.not_before_ms = self.not_before_ms.min(soon);
+    }
+
+    /// Tries that failed in a row, for time-outs that grow with them.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        if self.is_failing { self.backoff.failures() } else { 0 }
+    }
+
+    /// Which lanes are there.
+    #[must_use]
+    pub fn plan(&self) -> &LaneSlots {
+        &self.plan
+    }
+
+    /// A random number for other uses of the same owner.
+    pub fn word(&mut self) -> u32 {
+        self.backoff.jitter().word()
+    }
+
+    /// Lanes of a node fall together; all that fall before the next try are one failure.
+    fn wait_after_failure(&mut self, now: u64) {
+        if now >= self.not_before_ms {
+            self.not_before_ms = now + self.backoff.on_failure(now);
+        }
+        self.is_failing = true;
+    }
+}

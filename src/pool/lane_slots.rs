@@ -1,0 +1,351 @@
+//! Which lanes of one node and set are there, and which one to dial next.
+//!
+//! Only bookkeeping: the pool refiller dials, and tells what came of it.
+
+use cql::token::shard::{ShardId, Sharder};
+
+/// Number of a lane, unique in its refiller. A shard's next lane has another one, so that late news
+/// of a lane is not taken for news of its successor.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct LaneSerial(pub u64);
+
+/// Which lanes of a node are wanted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Wanted {
+    /// One, to any shard.
+    One,
+    /// One to each shard.
+    #[default]
+    EachShard,
+    /// One to any shard, and one to each shard that a request asked for, as long as it is used.
+    ShardsInUse,
+}
+
+/// What to dial.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Dial {
+    /// The plain port, and see which shard it is.
+    Any,
+    /// A shard, by the shard-aware port.
+    Shard(ShardId),
+}
+
+/// What a new connection is good for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Arrival {
+    /// It is the lane of its shard.
+    Lane(LaneSerial),
+    /// Its shard has a lane.
+    Excess,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Slot {
+    /// No request asked for it.
+    Unwanted,
+    Down,
+    Dialling,
+    Up(LaneSerial),
+}
+
+/// The lanes of one node and set.
+#[derive(Debug)]
+pub struct LaneSlots {
+    lanes: Wanted,
+    /// What the node said last; `None` before it was first asked.
+    sharder: Option<Option<Sharder>>,
+    slots: Vec<Slot>,
+    /// Where among the shards to begin, modulo their number.
+    start: u32,
+    /// Connections to the plain port that are being opened.
+    hunting: usize,
+    serials: u64,
+}
+
+impl LaneSlots {
+    /// How many shards there are tells the first lane. Shards are dialled in turn, from the one that `start` leads to: if all proxies began at
+    /// shard 0, they would queue there together, then at shard 1.
+    #[must_use]
+    pub fn new(lanes: Wanted, start: u32) -> Self {
+        Self { lanes, sharder: None, slots: vec![Slot::Down], start, hunting: 0, serials: 0 }
+    }
+
+    /// Which lanes are wanted.
+    #[must_use]
+    pub fn lanes(&self) -> Wanted {
+        self.lanes
+    }
+
+    /// How the node divides its data, once it is known.
+    #[must_use]
+    pub fn sharder(&self) -> Option<Sharder> {
+        self.sharder.flatten()
+    }
+
+    /// Counts the lanes that are wanted: one at least.
+    #[must_use]
+    pub fn wanted(&self) -> usize {
+        let wanted = self.slots.iter().filter(|slot| **slot != Slot::Unwanted).count();
+        wanted.max(1)
+    }
+
+    /// Counts the lanes that are up.
+    #[must_use]
+    pub fn up(&self) -> usize {
+        self.slots.iter().filter(|slot| matches!(slot, Slot::Up(_))).count()
+    }
+
+    /// Whether every lane is up.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.up() == self.wanted()
+    }
+
+    /// Picks what to dial next, and takes it as being dialled. Without any lane the plain port
+    /// comes first, one connection alone: the node may have been restarted with other shards.
+    /// `aware` tells whether shards can be dialled one by one, `hunt` whether to look for them on
+    /// the plain port otherwise.
+    pub fn next(&mut self, aware: bool, hunt: bool) -> Option<Dial> {
+        if self.up() == 0 {
+            let busy = self.hunting > 0 || self.slots.contains(&Slot::Dialling);
+            return (!busy).then(|| self.hunt());
+        }
+        let at = self.first_down()?;
+        if aware {
+            let shard = u16::try_from(at).ok()?;
+            *self.slots.get_mut(at)? = Slot::Dialling;
+            return Some(Dial::Shard(ShardId(shard)));
+        }
+        let missing = self.slots.iter().filter(|slot| **slot == Slot::Down).count();
+        (hunt && self.hunting < missing).then(|| self.hunt())
+    }
+
+    /// Takes in a new connection, which came to `shard`.
+    pub fn on_opened(&mut self, dial: Dial, shard: ShardId) -> Arrival {
+        self.on_ended(dial);
+        let at = if self.lanes == Wanted::One { 0 } else { usize::from(shard.0) };
+        match self.slots.get_mut(at) {
+            Some(slot @ (Slot::Unwanted | Slot::Down | Slot::Dialling)) => {
+                let serial = LaneSerial(self.serials);
+                self.serials += 1;
+                *slot = Slot::Up(serial);
+                Arrival::Lane(serial)
+            }
+            Some(Slot::Up(_)) | None => Arrival::Excess,
+        }
+    }
+
+    /// Takes in what the node said about its shards, to be called before [`Self::on_opened`].
+    /// Whether it is news: then lanes of before are forgotten, for the node was restarted.
+    pub fn on_sharder(&mut self, sharder: Option<Sharder>) -> bool {
+        if self.sharder == Some(sharder) {
+            return false;
+        }
+        let is_change = self.sharder.replace(sharder).is_some();
+        let nr_shards = sharder.map_or(1, |sharder| usize::from(sharder.nr_shards().get()));
+        self.slots = match self.lanes {
+            Wanted::One => vec![Slot::Down],
+            Wanted::EachShard => vec![Slot::Down; nr_shards],
+            Wanted::ShardsInUse => vec![Slot::Unwanted; nr_shards],
+        };
+        is_change
+    }
+
+    /// Takes in that a try failed.
+    pub fn on_failed(&mut self, dial: Dial) {
+        self.on_ended(dial);
+    }
+
+    /// Takes in that a lane is gone; whether it was one of ours.
+    pub fn on_down(&mut self, serial: LaneSerial) -> bool {
+        match self.slots.iter_mut().find(|slot| **slot == Slot::Up(serial)) {
+            Some(slot) => {
+                *slot = Slot::Down;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes in that a request asked for a shard.
+    pub fn on_asked_for(&mut self, shard: ShardId) {
+        if self.lanes == Wanted::ShardsInUse
+            && let Some(slot @ Slot::Unwanted) = self.slots.get_mut(usize::from(shard.0))
+        {
+            *slot = Slot::Down;
+        }
+    }
+
+    /// Takes in that a lane was closed since nobody used it.
+    pub fn on_unused(&mut self, serial: LaneSerial) {
+        let mut slots = self.slots.iter_mut();
+        if let Some(slot) = slots.find(|slot| **slot == Slot::Up(serial)) {
+            *slot = if self.lanes == Wanted::ShardsInUse { Slot::Unwanted } else { Slot::Down };
+        }
+    }
+
+    fn first_down(&self) -> Option<usize> {
+        let start = usize::try_from(self.start).ok()?.checked_rem(self.slots.len())?;
+        let (before, from) = self.slots.split_at_checked(start)?;
+        let down = |slots: &[Slot]| slots.iter().position(|slot| *slot == Slot::Down);
+        down(from).map(|at| start + at).or_else(|| down(before))
+    }
+
+    fn hunt(&mut self) -> Dial {
+        self.hunting += 1;
+        Dial::Any
+    }
+
+    fn on_ended(&mut self, dial: Dial) {
+        match dial {
+            Dial::Any => self.hunting = self.hunting.saturating_sub(1),
+            Dial::Shard(shard) => {
+                if let Some(slot) = self.slots.get_mut(usize::from(shard.0))
+                    && *slot == Slot::Dialling
+                {
+                    *slot = Slot::Down;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_lane_comes_alone_and_by_the_plain_port() {
+        let mut plan = LaneSlots::new(Wanted::EachShard, 0);
+        assert_eq!(plan.next(true, true), Some(Dial::Any));
+        assert_eq!(plan.next(true, true), None);
+
+        plan.on_failed(Dial::Any);
+        assert_eq!(plan.next(true, true), Some(Dial::Any));
+    }
+
+    #[test]
+    fn each_missing_shard_is_dialled_once() {
+        let mut plan = plan_with(3, 1);
+        assert_eq!(plan.next(true, true), Some(Dial::Shard(ShardId(0))));
+        assert_eq!(plan.next(true, true), Some(Dial::Shard(ShardId(2))));
+        assert_eq!(plan.next(true, true), None);
+
+        plan.on_failed(Dial::Shard(ShardId(0)));
+        assert_eq!(plan.next(true, true), Some(Dial::Shard(ShardId(0))));
+        assert!(matches!(plan.on_opened(Dial::Shard(ShardId(0)), ShardId(0)), Arrival::Lane(_)));
+        assert!(matches!(plan.on_opened(Dial::Shard(ShardId(2)), ShardId(2)), Arrival::Lane(_)));
+        assert!(plan.is_complete());
+    }
+
+    #[test]
+    fn plans_begin_at_shards_of_their_own_and_go_round() {
+        let mut plan = LaneSlots::new(Wanted::EachShard, 7);
+        let dial = plan.next(true, true).unwrap();
+        assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
+        assert_eq!(plan.on_opened(dial, ShardId(0)), Arrival::Lane(LaneSerial(0)));
+        let dials: Vec<_> = std::iter::from_fn(|| plan.next(true, true)).collect();
+        assert_eq!(dials, [3, 1, 2].map(|shard| Dial::Shard(ShardId(shard))));
+    }
+
+    #[test]
+    fn a_connection_that_came_elsewhere_is_kept_where_it_is_useful() {
+        let mut plan = plan_with(3, 1);
+        let (zero, two) = (plan.next(true, true).unwrap(), plan.next(true, true).unwrap());
+        assert!(matches!(plan.on_opened(zero, ShardId(2)), Arrival::Lane(_)));
+        assert_eq!(plan.on_opened(two, ShardId(2)), Arrival::Excess);
+        assert_eq!((plan.up(), plan.next(true, true)), (2, Some(zero)));
+    }
+
+    #[test]
+    fn hunting_opens_no_more_than_are_missing() {
+        let mut plan = plan_with(3, 1);
+        assert_eq!(plan.next(false, false), None);
+        assert_eq!(plan.next(false, true), Some(Dial::Any));
+        assert_eq!(plan.next(false, true), Some(Dial::Any));
+        assert_eq!(plan.next(false, true), None);
+        assert_eq!(plan.on_opened(Dial::Any, ShardId(1)), Arrival::Excess);
+        assert_eq!(plan.next(false, true), Some(Dial::Any));
+    }
+
+    #[test]
+    fn late_news_of_a_lane_does_not_hit_its_successor() {
+        let mut plan = plan_with(1, 0);
+        assert!(plan.on_down(LaneSerial(0)));
+        assert_eq!(plan.next(true, true), Some(Dial::Any));
+        assert_eq!(plan.on_opened(Dial::Any, ShardId(0)), Arrival::Lane(LaneSerial(1)));
+        assert!(!plan.on_down(LaneSerial(0)));
+        assert!(plan.is_complete());
+    }
+
+    #[test]
+    fn other_shards_mean_all_lanes_anew() {
+        let mut plan = plan_with(2, 0);
+        assert!(!plan.on_sharder(Sharder::new(2, 12).ok()));
+        assert!(plan.on_sharder(Sharder::new(4, 12).ok()));
+        assert_eq!((plan.up(), plan.wanted()), (0, 4));
+    }
+
+    #[test]
+    fn a_set_with_a_keyspace_has_one_lane_on_any_shard() {
+        let mut plan = LaneSlots::new(Wanted::One, 0);
+        let dial = plan.next(true, true).unwrap();
+        assert!(!plan.on_sharder(Sharder::new(8, 12).ok()));
+        assert!(matches!(plan.on_opened(dial, ShardId(5)), Arrival::Lane(_)));
+        assert!(plan.is_complete());
+        assert_eq!(plan.next(true, true), None);
+    }
+
+    #[test]
+    fn shards_that_nobody_asks_for_have_no_lane() {
+        let mut plan = LaneSlots::new(Wanted::ShardsInUse, 0);
+        let first = plan.next(true, true).unwrap();
+        assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
+        assert_eq!(plan.on_opened(first, ShardId(3)), Arrival::Lane(LaneSerial(0)));
+        assert_eq!((plan.next(true, true), plan.is_complete()), (None, true));
+
+        plan.on_asked_for(ShardId(1));
+        plan.on_asked_for(ShardId(3));
+        plan.on_asked_for(ShardId(99));
+        let second = plan.next(true, true).unwrap();
+        assert_eq!(second, Dial::Shard(ShardId(1)));
+        assert_eq!(plan.on_opened(second, ShardId(1)), Arrival::Lane(LaneSerial(1)));
+        assert_eq!((plan.up(), plan.wanted()), (2, 2));
+    }
+
+    #[test]
+    fn a_lane_that_nobody_used_stays_closed_and_a_lost_one_does_not() {
+        let mut plan = LaneSlots::new(Wanted::ShardsInUse, 0);
+        let first = plan.next(true, true).unwrap();
+        assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
+        plan.on_opened(first, ShardId(0));
+        for shard in [1, 2] {
+            plan.on_asked_for(ShardId(shard));
+            let dial = plan.next(true, true).unwrap();
+            plan.on_opened(dial, ShardId(shard));
+        }
+        plan.on_unused(LaneSerial(1));
+        assert_eq!(plan.next(true, true), None);
+        assert!(plan.on_down(LaneSerial(2)));
+        assert_eq!(plan.next(true, true), Some(Dial::Shard(ShardId(2))));
+    }
+
+    #[test]
+    fn a_node_that_lost_all_its_lanes_gets_one_again_though_nobody_asked() {
+        let mut plan = LaneSlots::new(Wanted::ShardsInUse, 0);
+        let first = plan.next(true, true).unwrap();
+        assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
+        plan.on_opened(first, ShardId(2));
+        plan.on_unused(LaneSerial(0));
+        assert!(!plan.is_complete());
+        assert_eq!(plan.next(true, true), Some(Dial::Any));
+    }
+
+    fn plan_with(nr_shards: u16, first: u16) -> LaneSlots {
+        let mut plan = LaneSlots::new(Wanted::EachShard, 0);
+        let dial = plan.next(true, true).unwrap();
+        assert!(!plan.on_sharder(Sharder::new(nr_shards, 12).ok()));
+        assert_eq!(plan.on_opened(dial, ShardId(first)), Arrival::Lane(LaneSerial(0)));
+        plan
+    }
+}

@@ -1,0 +1,30 @@
+//! Where a node is dialled.
+
+use std::net::SocketAddr;
+
+use crate::topology::id::{HostId, NodeId};
+
+/// Whom to dial.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NodeTarget {
+    /// Our number of the node.
+    pub node: NodeId,
+    /// Its own id, compared when the node tells it; `None` takes whoever answers.
+    pub host: Option<HostId>,
+    /// Address and plain CQL port.
+    pub address: SocketAddr,
+    /// Where its shards are dialled.
+    pub shard_port: ShardPort,
+}
+
+/// Where the shards of a node are dialled one by one.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ShardPort {
+    /// At the port that the settings or the node tell.
+    #[default]
+    AsTold,
+    /// At this port, which leads to that one.
+    At(u16),
+    /// No port that is known leads there: connections are opened until each shard has one.
+    Nowhere,
+}

@@ -1,0 +1,124 @@
+//! From what the operator set to what each part goes by.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::auth::credential_book::CredentialBook;
+use crate::auth::login_service::LoginSettings;
+use crate::config::secret::Secret;
+use crate::config::settings::Settings;
+use crate::connect::credential::{Credential, plain_token};
+use crate::connect::dialer::Dialer;
+use crate::connect::handshake_budget::HandshakeBudget;
+use crate::control::control::ControlSettings;
+use crate::control::reaching::reach::ReachSettings;
+use crate::control::tables::routes::RouteSettings;
+use crate::engine::engine::EngineSettings;
+use crate::server::rotation::Tls;
+use crate::session::sasl::SaslToken;
+use crate::worker::pool_manager::PoolSettings;
+
+/// Where nodes that do not tell have their shard-aware port for TLS.
+const SHARD_AWARE_PORT_OF_TLS: u16 = 19_142;
+
+/// The proxy's own credential, if it has one; its file is read now.
+pub fn credential(settings: &Settings) -> io::Result<Option<Arc<Credential>>> {
+    let token = secret_token(settings)?;
+    Ok(token.map(|token| Arc::new(Credential::from_token(token))))
+}
+
+/// What the proxy's own role proves itself with, as its file says now.
+pub fn secret_token(settings: &Settings) -> io::Result<Option<SaslToken>> {
+    let (Some(user), Some(file)) = (&settings.username, &settings.password_file) else {
+        return Ok(None);
+    };
+    let secret = Secret::read(file)?;
+    let password = str::from_utf8(secret.reveal())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the password is not UTF-8"))?;
+    Ok(Some(plain_token(user, password)))
+}
+
+/// What clients' own logins go by.
+#[must_use]
+pub fn logins(settings: &Settings, tls: &Tls) -> LoginSettings {
+    LoginSettings {
+        dialer: Arc::new(Dialer::new(settings.dial.clone()).with_tls(tls.nodes.clone())),
+        budget: Arc::new(HandshakeBudget::default()),
+        book: Arc::new(CredentialBook::new(settings.limits.credentials_max)),
+        recheck_ms: settings.auth_recheck_s.saturating_mul(1000),
+    }
+}
+
+/// What the control connection goes by.
+#[must_use]
+pub fn control(
+    settings: &Settings,
+    credential: Option<Arc<Credential>>,
+    tls: &Tls,
+    seed: u64,
+) -> ControlSettings {
+    let routes = RouteSettings {
+        translations: settings.translate.clone(),
+        connection_ids: settings.client_routes.clone(),
+        tls: tls.nodes.is_some(),
+        timeout_ms: settings.dial.connect_timeout_ms,
+    };
+    let reach = ReachSettings {
+        client_routes: !settings.client_routes.is_empty(),
+        contact_points: settings.contact_points.clone(),
+        port: settings.port,
+        credential,
+        tls: tls.nodes.clone(),
+        connect_timeout_ms: settings.dial.connect_timeout_ms,
+        ..ReachSettings::default()
+    };
+    ControlSettings {
+        reach,
+        routes,
+        data_center: settings.data_center.clone(),
+        backoff: settings.backoff,
+        seed,
+        ..ControlSettings::default()
+    }
+}
+
+/// What each engine goes by.
+#[must_use]
+pub fn engine(settings: &Settings) -> EngineSettings {
+    EngineSettings {
+        limits: settings.limits,
+        rack: settings.rack.as_deref().map(Arc::from),
+        some_nodes: settings.failover.local_nodes_max > 0,
+        has_peers: settings.workers > 1,
+        compression_told: settings.compression_told.clone(),
+    }
+}
+
+/// What dials the nodes.
+#[must_use]
+pub fn dialer(settings: &Settings, tls: &Tls) -> Dialer {
+    let mut dial = settings.dial.clone();
+    if tls.nodes.is_some() {
+        dial.shard_aware_port_default = Some(SHARD_AWARE_PORT_OF_TLS);
+    }
+    Dialer::new(dial).with_tls(tls.nodes.clone())
+}
+
+/// What the lanes of each worker go by.
+#[must_use]
+pub fn pool_manager(
+    settings: &Settings,
+    credential: Option<Arc<Credential>>,
+    (tls, budget, logins): (&Tls, &Arc<HandshakeBudget>, &LoginSettings),
+    seed: u64,
+) -> PoolSettings {
+    PoolSettings {
+        dialer: Arc::new(dialer(settings, tls)),
+        budget: Arc::clone(budget),
+        credential,
+        backoff: settings.backoff,
+        failover: settings.failover,
+        seed,
+        logins: logins.clone(),
+    }
+}

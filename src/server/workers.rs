@@ -1,0 +1,224 @@
+//! The workers as the rest of the process sees them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::Sender;
+
+use crate::control::error::ControlError;
+use crate::control::tables::publication::Publication;
+use crate::control::watch::ControlReport;
+use crate::engine::action::PeerMessage;
+use crate::listen::client_tls::ClientTls;
+use crate::listen::listener::{Accepted, Bind};
+use crate::pool::node_choice::NodeChoice;
+use crate::pool::node_target::NodeTarget;
+use crate::server::facade;
+use crate::topology::node::Node;
+use crate::worker::accept::Arrival;
+use crate::worker::command::Command;
+use crate::worker::worker::Worker;
+
+/// All workers.
+#[derive(Debug)]
+pub struct Workers {
+    workers: Vec<Worker>,
+    /// Where clients connect; the first place of several.
+    bind: Bind,
+    /// The handshake that TCP clients have to pass.
+    tls: Option<Arc<ClientTls>>,
+    choice: NodeChoice,
+    /// Who gets the next client.
+    next: usize,
+}
+
+impl Workers {
+    /// A crew of these workers, for clients that connect to `bind`, by `tls` if there is any.
+    #[must_use]
+    pub fn new(
+        workers: Vec<Worker>,
+        bind: Bind,
+        tls: Option<Arc<ClientTls>>,
+        choice: NodeChoice,
+    ) -> Self {
+        Self { workers, bind, tls, choice, next: 0 }
+    }
+
+    /// How to reach each of them.
+    #[must_use]
+    pub fn commands(&self) -> Vec<Sender<Command>> {
+        self.workers.iter().map(|worker| worker.commands.clone()).collect()
+    }
+
+    /// Gives a client to the next worker.
+    pub async fn hand_out(&mut self, stream: Accepted) {
+        let arrival = Arrival { stream, tls: self.tls.clone() };
+        self.next = (self.next + 1) % self.workers.len().max(1);
+        if let Some(worker) = self.workers.get(self.next)
+            && worker.commands.send(Command::Client(arrival)).await.is_err()
+        {
+            tracing::error!(worker = self.next, "a worker is gone");
+        }
+    }
+
+    /// Tells every worker.
+    pub async fn tell_all(&self, command: impl Fn() -> Command) {
+        for worker in &self.workers {
+            // A worker that has ended needs to know nothing.
+            worker.commands.send(command()).await.ok();
+        }
+    }
+
+    /// Passes on what the control connection tells; hands back why it cannot be gone on.
+    pub async fn on_control(&self, report: ControlReport) -> Option<ControlError> {
+        match report {
+            ControlReport::Published(publication) => self.on_publication(&publication).await,
+            ControlReport::SchemaChange(body) => {
+                let body: Arc<[u8]> = body.into();
+                self.tell_all(|| Command::Event(Arc::clone(&body))).await;
+            }
+            ControlReport::NodeUp(node) => self.tell_all(|| Command::NodeUp(node)).await,
+            ControlReport::Authenticator { class, contacts } => {
+                let told =
+                    || Command::Authenticator { class: class.clone(), contacts: contacts.clone() };
+                self.tell_all(told).await;
+            }
+            ControlReport::Failed(error) => tracing::debug!(%error, "not watching the cluster"),
+            ControlReport::Refused(error) => return Some(error),
+        }
+        None
+    }
+
+    async fn on_publication(&self, publication: &Publication) {
+        let facade = Arc::new(facade::of(&publication.tables, &self.bind));
+        self.tell_all(|| Command::Facade(Arc::clone(&facade))).await;
+        let snapshot = &publication.snapshot;
+        let targets = local_targets(publication, &self.choice);
+        if targets.is_empty() {
+            tracing::error!("{}", no_local_node(publication));
+        }
+        let remote = remote_targets(publication, &self.choice);
+        let snapshot_to = || Command::Snapshot {
+            snapshot: Arc::clone(snapshot),
+            targets: targets.clone(),
+            remote: remote.clone(),
+        };
+        self.tell_all(snapshot_to).await;
+        if publication.events_lost {
+            // Another node is watched than before, so some were away, and nobody tells us who is
+            // back: all are dialled now, rather than when their waits are over.
+            for target in &targets {
+                self.tell_all(|| Command::NodeUp(target.node)).await;
+            }
+        }
+    }
+
+    /// Passes on what one worker learned. Who has no room for a tablet learns it by a miss;
+    /// statements wait for room, for a worker must know which columns clients hold.
+    pub async fn pass_on(&self, from: usize, news: &PeerMessage) {
+        let others = self.workers.iter().enumerate().filter(|(number, _)| *number != from);
+        for (number, worker) in others {
+            if !tell(&worker.commands, news).await {
+                tracing::debug!(worker = number, "no room for news");
+            }
+        }
+    }
+
+    /// Waits until all workers have ended.
+    pub async fn ended(&self) {
+        for worker in &self.workers {
+            worker.commands.closed().await;
+        }
+    }
+}
+
+/// Tells one worker; `false` when what may be lost is lost.
+async fn tell(to: &Sender<Command>, news: &PeerMessage) -> bool {
+    let command = Command::PeerMessage(news.clone());
+    if news.may_be_lost() {
+        return to.try_send(command).is_ok();
+    }
+    // A worker that has ended needs to know nothing.
+    to.send(command).await.ok();
+    true
+}
+
+/// What is wrong when no node is in the data center that is to be used.
+#[must_use]
+pub fn no_local_node(publication: &Publication) -> String {
+    let nodes = publication.snapshot.nodes().iter();
+    let known: BTreeSet<&str> = nodes.map(|node| &*node.data_center).collect();
+    let wanted = &publication.data_center;
+    format!("no node is in data center `{wanted}`; the cluster has {known:?}")
+}
+
+/// Nodes of the local data center that store data, those that `choice` prefers first.
+#[must_use]
+pub fn local_targets(publication: &Publication, choice: &NodeChoice) -> Vec<NodeTarget> {
+    let nodes = publication.snapshot.nodes().iter();
+    let local =
+        nodes.filter(|node| node.stores_data() && node.data_center == publication.data_center);
+    let mut local: Vec<&Arc<Node>> = local.collect();
+    choice.order(&mut local);
+    local.into_iter().map(|node| target(publication, node)).collect()
+}
+
+/// Nodes of other data centers that stand in for the local one, so many of each.
+#[must_use]
+pub fn remote_targets(publication: &Publication, choice: &NodeChoice) -> Vec<NodeTarget> {
+    let (count, start) = (choice.remote_nodes_max, choice.seed);
+    let mut centers: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
+    let nodes = publication.snapshot.nodes().iter();
+    for node in nodes.filter(|node| node.stores_data()) {
+        if node.data_center != publication.data_center {
+            centers.entry(&*node.data_center).or_default().push(node);
+        }
+    }
+    let mut targets = Vec::new();
+    for nodes in centers.into_values() {
+        let len = u64::try_from(nodes.len()).unwrap_or(u64::MAX);
+        let skipped = usize::try_from(start.checked_rem(len).unwrap_or(0)).unwrap_or(0);
+        let chosen = nodes.iter().cycle().skip(skipped).take(count.min(nodes.len()));
+        targets.extend(chosen.map(|node| target(publication, node)));
+    }
+    targets
+}
+
+fn target(publication: &Publication, node: &Node) -> NodeTarget {
+    NodeTarget {
+        node: node.id,
+        host: Some(node.host),
+        address: SocketAddr::new(node.address, node.port),
+        shard_port: publication.shard_ports.get(&node.id).copied().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::engine::action::LearnedTablet;
+
+    #[test]
+    fn a_statement_waits_for_room_and_a_tablet_does_not() {
+        let table = ("ks".into(), "t".into());
+        let tablet = LearnedTablet { table, first: 0, last: 1, replicas: Vec::new() };
+        let tablet = PeerMessage::Tablet(Arc::new(tablet));
+        let runtime = Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (to, mut commands) = mpsc::channel(1);
+            assert!(tell(&to, &tablet).await);
+            assert!(!tell(&to, &tablet).await);
+            let news = PeerMessage::Statement(Arc::default());
+            let (told, first) = tokio::join!(tell(&to, &news), commands.recv());
+            assert!(told && matches!(first, Some(Command::PeerMessage(PeerMessage::Tablet(_)))));
+            assert!(matches!(
+                commands.recv().await,
+                Some(Command::PeerMessage(PeerMessage::Statement(_)))
+            ));
+        });
+    }
+}

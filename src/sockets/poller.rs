@@ -1,0 +1,70 @@
+//! What a worker sleeps on: all of its sockets, and a bell that other threads ring.
+//!
+//! Readiness is told at its edges: once when something comes, not as long as something is there.
+
+use std::io;
+use std::os::unix::net;
+use std::time::Duration;
+
+use mio::event::{Event, Source};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::sockets::polled::{Polled, Stream};
+
+/// Sockets that one sleep can tell of; the next one tells of the others.
+const EVENTS_MAX: usize = 1024;
+/// What the bell is called; no slot has this number.
+const BELL: Token = Token(usize::MAX);
+
+/// One poll set.
+#[derive(Debug)]
+pub struct Poller {
+    poll: Poll,
+    events: Events,
+}
+
+impl Poller {
+    /// An empty set.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { poll: Poll::new()?, events: Events::with_capacity(EVENTS_MAX) })
+    }
+
+    /// The bell that ends a sleep from another thread.
+    pub fn bell(&self) -> io::Result<Waker> {
+        Waker::new(self.poll.registry(), BELL)
+    }
+
+    /// Watches a TCP connection, in both directions, as long as it is open.
+    pub fn watch_tcp(&self, slot: usize, stream: std::net::TcpStream) -> io::Result<Polled> {
+        let mut stream = mio::net::TcpStream::from_std(stream);
+        self.watch(slot, &mut stream)?;
+        Ok(Polled::new(Stream::Tcp(stream)))
+    }
+
+    /// Watches a Unix domain socket, in both directions, as long as it is open.
+    pub fn watch_unix(&self, slot: usize, stream: net::UnixStream) -> io::Result<Polled> {
+        let mut stream = mio::net::UnixStream::from_std(stream);
+        self.watch(slot, &mut stream)?;
+        Ok(Polled::new(Stream::Unix(stream)))
+    }
+
+    fn watch(&self, slot: usize, stream: &mut impl Source) -> io::Result<()> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(stream, Token(slot), both)
+    }
+
+    /// Sleeps until a socket is ready, the bell rings, or so much time has passed.
+    pub fn sleep(&mut self, at_most: Duration) {
+        if let Err(error) = self.poll.poll(&mut self.events, Some(at_most))
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            tracing::error!(%error, "a worker cannot wait for its sockets");
+        }
+    }
+
+    /// The sockets that the last sleep told of, by slot.
+    pub fn ready(&self) -> impl Iterator<Item = (usize, &Event)> {
+        let events = self.events.iter().filter(|event| event.token() != BELL);
+        events.map(|event| (event.token().0, event))
+    }
+}

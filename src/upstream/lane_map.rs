@@ -1,0 +1,181 @@
+//! Which lane leads to which shard of which node.
+
+use crate::topology::id::NodeId;
+use cql::token::shard::ShardId;
+use cql::token::shard::Sharder;
+
+/// The lanes of one kind by node and shard; `K` names a lane.
+#[derive(Debug)]
+pub struct LaneMap<K> {
+    nodes: Vec<NodeLanes<K>>,
+    /// Every lane, for requests that any shard may take.
+    live: Vec<(NodeId, K)>,
+}
+
+/// The lanes to one node.
+#[derive(Debug)]
+pub struct NodeLanes<K> {
+    /// How the node deals tokens to shards; `None` for a server without shards.
+    pub sharder: Option<Sharder>,
+    shards: Vec<Option<K>>,
+    /// Of each shard without a lane: when a request last asked for one, and when it was opened.
+    asked: Vec<Asked>,
+    live: u16,
+}
+
+/// How a shard without a lane was asked for, µs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    last_us: Option<u64>,
+    opened_us: Option<u64>,
+}
+
+impl<K: Copy + Eq> LaneMap<K> {
+    /// Adds a lane. One that stands at the same place already is handed back: it is one too many.
+    pub fn insert(
+        &mut self,
+        (node, shard): (NodeId, ShardId),
+        sharder: Option<Sharder>,
+        lane: K,
+    ) -> Option<K> {
+        let at = usize::from(node.0);
+        if self.nodes.len() <= at {
+            self.nodes.resize_with(at + 1, NodeLanes::default);
+        }
+        let lanes = self.nodes.get_mut(at)?;
+        lanes.sharder = sharder;
+        let place = usize::from(shard.0);
+        if lanes.shards.len() <= place {
+            lanes.shards.resize(place + 1, None);
+        }
+        let before = lanes.shards.get_mut(place)?.replace(lane);
+        self.live.push((node, lane));
+        match before {
+            Some(before) => self.live.retain(|(_, live)| *live != before),
+            None => lanes.live += 1,
+        }
+        before
+    }
+
+    /// Forgets a lane; `false` when it was not here.
+    pub fn remove(&mut self, node: NodeId, lane: K) -> bool {
+        let lanes = self.nodes.get_mut(usize::from(node.0));
+        let Some(lanes) = lanes else { return false };
+        let Some(place) = lanes.shards.iter_mut().find(|place| **place == Some(lane)) else {
+            return false;
+        };
+        *place = None;
+        lanes.live -= 1;
+        self.live.retain(|(_, live)| *live != lane);
+        true
+    }
+
+    /// A request asks for a lane to a shard, which is not there. Whether to open it: the node is
+    /// known, somebody asked within `window_us` before, so that lanes are not opened for one request
+    /// each, and it was not opened within `again_us`.
+    pub fn ask_for(
+        &mut self,
+        (node, shard): (NodeId, ShardId),
+        now_us: u64,
+        (window_us, again_us): (u64, u64),
+    ) -> bool {
+        let Some(lanes) = self.nodes.get_mut(usize::from(node.0)) else { return false };
+        let (place, count) = (usize::from(shard.0), lanes.sharder.map(|all| all.nr_shards().get()));
+        let is_there = lanes.shards.get(place).is_some_and(Option::is_some);
+        if is_there || place >= count.map_or(0, usize::from) {
+            return false;
+        }
+        if lanes.asked.len() <= place {
+            lanes.asked.resize(place + 1, Asked::default());
+        }
+        let Some(asked) = lanes.asked.get_mut(place) else { return false };
+        let within = |at: Option<u64>, us| at.is_some_and(|at| now_us.saturating_sub(at) < us);
+        let opens = within(asked.last_us, window_us) && !within(asked.opened_us, again_us);
+        asked.last_us = Some(now_us);
+        if opens {
+            asked.opened_us = Some(now_us);
+        }
+        opens
+    }
+
+    /// The lane to a shard of a node.
+    #[inline]
+    #[must_use]
+    pub fn lane(&self, node: NodeId, shard: ShardId) -> Option<K> {
+        *self.nodes.get(usize::from(node.0))?.shards.get(usize::from(shard.0))?
+    }
+
+    /// What is known of a node; `None` before its first lane.
+    #[inline]
+    #[must_use]
+    pub fn node(&self, node: NodeId) -> Option<&NodeLanes<K>> {
+        self.nodes.get(usize::from(node.0))
+    }
+
+    /// The lanes to one node.
+    pub fn lanes_of(&self, node: NodeId) -> impl Iterator<Item = K> {
+        let lanes = self.nodes.get(usize::from(node.0));
+        lanes.into_iter().flat_map(|lanes| lanes.shards.iter().copied().flatten())
+    }
+
+    /// Every lane with its node.
+    #[must_use]
+    pub fn live(&self) -> &[(NodeId, K)] {
+        &self.live
+    }
+
+    /// The nodes that have a lane.
+    pub fn live_nodes(&self) -> impl Iterator<Item = NodeId> {
+        let numbers = self.nodes.iter().zip(0u16..);
+        numbers.filter(|(lanes, _)| lanes.live > 0).map(|(_, number)| NodeId(number))
+    }
+}
+
+impl<K> Default for LaneMap<K> {
+    fn default() -> Self {
+        Self { nodes: Vec::new(), live: Vec::new() }
+    }
+}
+
+impl<K> Default for NodeLanes<K> {
+    fn default() -> Self {
+        Self { sharder: None, shards: Vec::new(), asked: Vec::new(), live: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_lane_to_a_shard_hands_the_first_back() {
+        let mut lane_map = LaneMap::default();
+        let place = (NodeId(2), ShardId(3));
+        assert_eq!(lane_map.insert(place, None, 'a'), None);
+        assert_eq!(lane_map.insert(place, None, 'b'), Some('a'));
+        assert_eq!(lane_map.lane(place.0, place.1), Some('b'));
+        assert_eq!(lane_map.live(), [(NodeId(2), 'b')]);
+
+        assert!(!lane_map.remove(place.0, 'a'));
+        assert!(lane_map.remove(place.0, 'b'));
+        assert_eq!(lane_map.live_nodes().count(), 0);
+        assert_eq!(lane_map.lane(place.0, place.1), None);
+    }
+
+    #[test]
+    fn a_lane_is_opened_when_it_is_asked_for_twice_and_again_after_a_while() {
+        let mut lane_map = LaneMap::default();
+        let (place, times) = ((NodeId(2), ShardId(3)), (1_000, 100));
+        assert!(!lane_map.ask_for(place, 10, times), "nobody knows the node yet");
+        lane_map.insert((NodeId(2), ShardId(0)), Sharder::new(4, 12).ok(), 'a');
+        assert!(!lane_map.ask_for(place, 10, times));
+        assert!(lane_map.ask_for(place, 1_009, times));
+        assert!(!lane_map.ask_for(place, 1_108, times));
+        assert!(lane_map.ask_for(place, 1_109, times));
+        assert!(!lane_map.ask_for(place, 2_109, times), "the one before is too long ago");
+        assert!(!lane_map.ask_for((NodeId(2), ShardId(4)), 2_109, times), "there is no such shard");
+        for now_us in [2_200, 2_300] {
+            assert!(!lane_map.ask_for((NodeId(2), ShardId(0)), now_us, times), "it has its lane");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! How clients come in: at once, or past a TLS handshake.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::listen::client_tls::ClientTls;
+use crate::listen::listener::Accepted;
+use crate::sockets::transport::Transport;
+use crate::worker::housekeeping::MESSAGES_IN_A_ROW;
+use crate::worker::reactor::{GREETED, Reactor};
+use crate::worker::socket::Who;
+
+/// The address at which clients of a Unix socket see the one node: they need some address in
+/// `system.local`, and have none of ours.
+const ADDRESS_OF_UNIX: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9042);
+
+/// A client that has connected.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Its socket, non-blocking.
+    pub stream: Accepted,
+    /// The handshake that a TCP client has to pass first.
+    pub tls: Option<Arc<ClientTls>>,
+}
+
+/// A client past its handshake.
+#[derive(Debug)]
+pub struct Greeted {
+    stream: Transport,
+    local: SocketAddr,
+}
+
+impl Reactor {
+    pub(crate) fn on_client(&mut self, arrival: Arrival) {
+        match arrival.stream {
+            Accepted::Tcp(stream) => {
+                let Ok(local) = stream.local_addr() else { return };
+                let Ok(stream) = TcpStream::from_std(stream) else { return };
+                match arrival.tls {
+                    None => self.serve(Transport::Plain(stream), local),
+                    Some(tls) => self.greet(tls, stream, local),
+                }
+            }
+            Accepted::Unix(stream) => {
+                let Ok(stream) = UnixStream::from_std(stream) else { return };
+                self.serve(Transport::Unix(stream), ADDRESS_OF_UNIX);
+            }
+        }
+    }
+
+    /// Starts a handshake. It is a task of its own: it waits for the client, again and again, and
+    /// the worker's loop has no place to wait.
+    fn greet(&self, tls: Arc<ClientTls>, stream: TcpStream, local: SocketAddr) {
+        let Some(turn) = tls.enter() else { return };
+        let (sender, _) = &self.greeted;
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            if let Some(stream) = tls.accept(stream).await {
+                // Nobody takes it when the worker has ended.
+                sender.send(Greeted { stream, local }).await.ok();
+            }
+            drop(turn);
+        });
+    }
+
+    pub(crate) fn take_greeted(&mut self) {
+        let waker = self.waker(GREETED);
+        let mut context = Context::from_waker(&waker);
+        for _ in 0..MESSAGES_IN_A_ROW {
+            match self.greeted.1.poll_recv(&mut context) {
+                Poll::Ready(Some(Greeted { stream, local })) => self.serve(stream, local),
+                Poll::Ready(None) | Poll::Pending => return,
+            }
+        }
+        self.look_again(GREETED);
+    }
+
+    fn serve(&mut self, stream: Transport, local: SocketAddr) {
+        let Some(client) = self.engine.on_client_open(local) else { return };
+        match self.add_socket(Who::Client(client), stream) {
+            Some(slot) => {
+                self.client_slots.insert(client, slot);
+            }
+            None => self.engine.on_client_closed(client),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What a worker is told by the rest of the process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::engine::action::PeerMessage;
+use crate::engine::gauges::Gauges;
+use crate::engine::tally::Tally;
+use crate::facade::system_tables::Facade;
+use crate::pool::node_target::NodeTarget;
+use crate::topology::id::NodeId;
+use crate::topology::snapshot::Snapshot;
+use crate::worker::accept::Arrival;
+
+/// A message to a worker.
+#[derive(Debug)]
+pub enum Command {
+    /// Serve this client.
+    Client(Arrival),
+    /// There is a new picture of the cluster; lanes go to these nodes of it.
+    Snapshot {
+        /// The picture.
+        snapshot: Arc<Snapshot>,
+        /// Nodes that want lanes.
+        targets: Vec<NodeTarget>,
+        /// Nodes of other data centers, to be used when none of those can be reached.
+        remote: Vec<NodeTarget>,
+    },
+    /// The node that clients see looks like this.
+    Facade(Arc<Facade>),
+    /// The control connection received an EVENT with this body.
+    Event(Arc<[u8]>),
+    /// Whether clients log in themselves: then the class of the cluster's authenticator, and
+    /// where to ask while no node is known.
+    Authenticator {
+        /// As AUTHENTICATE names it; `None` when everybody is served.
+        class: Option<Arc<str>>,
+        /// Nodes that answered.
+        contacts: Vec<SocketAddr>,
+    },
+    /// A node is said to be up.
+    NodeUp(NodeId),
+    /// Another worker learned something.
+    PeerMessage(PeerMessage),
+    /// Tell the numbers.
+    Report(oneshot::Sender<(Tally, Gauges)>),
+    /// Finish what runs, and end. What is not finished by then is cut off.
+    Drain {
+        /// On the worker's clock.
+        until_us: u64,
+    },
+}
+
+/// A message from a worker.
+#[derive(Debug)]
+pub enum WorkerEvent {
+    /// It has a lane, or has lost the last one; it is this worker.
+    PoolLanes(usize, bool),
+    /// It learned something that the others want to know; it is this worker.
+    PeerMessage(usize, PeerMessage),
+    /// A host was named that nobody knows.
+    RefreshTopology,
+    /// A client logged in with a credential that had no lanes.
+    LoggedIn,
+}

@@ -1,0 +1,374 @@
+//! A worker's loop: read every ready socket, let the engine decide, then write what it produced.
+//!
+//! All sockets of a worker are served by one thread. Every socket that is ready is read before
+//! anything is written, so that many requests leave in few writes without any timer.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::{Receiver, Sender};
+
+use crate::auth::login_service::{LoginReport, LoginService};
+use crate::connect::pool_refiller::LaneReport;
+use crate::engine::client::{Client, ClientKey};
+use crate::engine::engine::Engine;
+use crate::engine::pending::{LaneKey, Pending};
+use crate::platform::clock;
+use crate::pool::failover::Failover;
+use crate::sockets::poller::Poller;
+use crate::sockets::transport::Transport;
+use crate::upstream::lane::Lane;
+use crate::worker::accept::Greeted;
+use crate::worker::announcer::Announcer;
+use crate::worker::command::{Command, WorkerEvent};
+use crate::worker::pool_manager::PoolManager;
+use crate::worker::ready_list::{ReadyList, SLOTS_MAX};
+use crate::worker::slot_table::SlotTable;
+use crate::worker::socket::{Read, Socket, Who};
+
+/// Bytes read at once; all sockets share the buffer.
+const READ_BYTES: usize = 128 << 10;
+/// Full buffers read from one socket before others have their turn.
+const READS_IN_A_ROW: usize = 4;
+/// Slots that are no sockets.
+pub(super) const COMMANDS: usize = 0;
+pub(super) const REPORTS: usize = 1;
+pub(super) const GREETED: usize = 2;
+pub(super) const LOGINS: usize = 3;
+const FIRST_SOCKET: usize = 4;
+/// Clients past their TLS handshake that may wait to be served.
+const GREETED_MAX: usize = 64;
+/// It never sleeps longer, so that time goes on for a quiet engine as well.
+const TICK_US_MAX: u64 = 100_000;
+
+/// Who keeps lanes and who looks at logins, and where they report.
+pub(super) type Desks =
+    ((PoolManager, Receiver<LaneReport>), (LoginService, Receiver<LoginReport>));
+
+/// One worker.
+#[derive(Debug)]
+pub struct Reactor {
+    pub(super) engine: Engine,
+    pub(super) pool_manager: PoolManager,
+    pub(super) announcer: Announcer,
+    pub(super) failover: Failover,
+    pub(super) drain_until_us: Option<u64>,
+    pub(super) lane_slots: SlotTable<Lane<Pending>>,
+    pub(super) client_slots: SlotTable<Client>,
+    pub(super) commands: Receiver<Command>,
+    pub(super) reports: Receiver<LaneReport>,
+    pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
+    pub(super) logins: LoginService,
+    pub(super) login_reports: Receiver<LoginReport>,
+    sockets: Vec<Option<Socket>>,
+    free: Vec<usize>,
+    ready: Arc<ReadyList>,
+    wakers: [Waker; FIRST_SOCKET],
+    poller: Poller,
+    /// When the last round began, and when time itself is to be looked at.
+    round_us: u64,
+    timer_at_us: u64,
+    buffer: Vec<u8>,
+    slots: Vec<usize>,
+    touched_clients: Vec<ClientKey>,
+    touched_lanes: Vec<LaneKey>,
+}
+
+impl Reactor {
+    /// A worker without sockets. Called within its runtime.
+    pub(super) fn new(
+        number: usize,
+        engine: Engine,
+        ((pool_manager, reports), (logins, login_reports)): Desks,
+        (commands, events): (Receiver<Command>, Sender<WorkerEvent>),
+        (poller, bell): (Poller, mio::Waker),
+    ) -> Self {
+        let ready = Arc::new(ReadyList::default());
+        ready.set_bell(bell);
+        let wakers = [COMMANDS, REPORTS, GREETED, LOGINS].map(|slot| ready.waker(slot));
+        for slot in [COMMANDS, REPORTS, GREETED, LOGINS] {
+            ready.set(slot);
+        }
+        let failover = Failover::new(pool_manager.failover(), clock::now_us());
+        Self {
+            engine,
+            pool_manager,
+            announcer: Announcer::new(number, events),
+            failover,
+            drain_until_us: None,
+            lane_slots: SlotTable::default(),
+            client_slots: SlotTable::default(),
+            commands,
+            reports,
+            greeted: mpsc::channel(GREETED_MAX),
+            logins,
+            login_reports,
+            sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
+            free: Vec::new(),
+            ready,
+            wakers,
+            poller,
+            round_us: 0,
+            timer_at_us: 0,
+            buffer: vec![0; READ_BYTES],
+            slots: Vec::new(),
+            touched_clients: Vec::new(),
+            touched_lanes: Vec::new(),
+        }
+    }
+
+    /// Serves until it has drained.
+    pub(super) fn run(mut self) {
+        while !self.round() {
+            self.sleep();
+        }
+    }
+
+    /// One round; `true` when the worker has drained.
+    fn round(&mut self) -> bool {
+        let began_us = clock::now_us();
+        self.engine.on_time(began_us);
+        self.round_us = began_us;
+        let mut slots = std::mem::take(&mut self.slots);
+        let answers_before = self.engine.tally().latency.count();
+        for slot in slots.drain(..) {
+            match slot {
+                COMMANDS => self.take_commands(),
+                REPORTS => self.take_reports(),
+                GREETED => self.take_greeted(),
+                LOGINS => self.take_logins(),
+                _ => self.on_socket_ready(slot),
+            }
+        }
+        self.slots = slots;
+        if self.timer_at_us <= began_us {
+            self.on_timer(began_us);
+        }
+        self.write_out();
+        let ended_us = clock::now_us();
+        if self.engine.tally().latency.count() > answers_before {
+            self.engine.tally_mut().own_time.record(ended_us.saturating_sub(began_us));
+        }
+        self.timer_at_us = self.engine.next_deadline_us().clamp(began_us, began_us + TICK_US_MAX);
+        self.drain_until_us.is_some() && self.client_slots.is_empty()
+    }
+
+    /// Waits until there is something to do, and notes what.
+    fn sleep(&mut self) {
+        let may_sleep = self.ready.may_sleep();
+        let rest_us = if may_sleep { self.timer_at_us.saturating_sub(self.round_us) } else { 0 };
+        self.poller.sleep(Duration::from_micros(rest_us));
+        self.ready.on_awake();
+        for (slot, event) in self.poller.ready() {
+            if let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) {
+                socket.on_event(event);
+                self.slots.push(slot);
+            }
+        }
+        self.ready.take(&mut self.slots);
+    }
+
+    /// The waker of one of the slots that are no sockets.
+    pub(super) fn waker(&self, slot: usize) -> Waker {
+        self.wakers.get(slot).map_or_else(|| self.ready.waker(slot), Waker::clone)
+    }
+
+    /// Looks at a slot again in the next round.
+    pub(super) fn look_again(&self, slot: usize) {
+        self.ready.set(slot);
+    }
+
+    /// Starts to serve a socket; `None` when there are too many.
+    pub(super) fn add_socket(&mut self, who: Who, stream: Transport) -> Option<usize> {
+        let slot = self.free.pop().or_else(|| {
+            let slot = self.sockets.len();
+            (slot < SLOTS_MAX).then(|| {
+                self.sockets.push(None);
+                slot
+            })
+        })?;
+        match stream.adopt(&self.poller, slot) {
+            Ok(stream) => *self.sockets.get_mut(slot)? = Some(Socket::new(who, stream)),
+            Err(error) => {
+                tracing::warn!(%error, "a socket cannot be watched");
+                self.free.push(slot);
+                return None;
+            }
+        }
+        self.look_again(slot);
+        Some(slot)
+    }
+
+    /// Ends a socket at once.
+    pub(super) fn drop_socket(&mut self, slot: usize) {
+        if let Some(socket) = self.sockets.get_mut(slot)
+            && socket.take().is_some()
+        {
+            self.free.push(slot);
+        }
+    }
+
+    pub(super) fn who_at(&self, slot: usize) -> Option<Who> {
+        self.sockets.get(slot)?.as_ref().map(|socket| socket.who)
+    }
+
+    pub(super) fn socket(&mut self, slot: usize) -> Option<&mut Socket> {
+        self.sockets.get_mut(slot)?.as_mut()
+    }
+
+    /// Sockets whose time is over.
+    fn overdue(&self, now_us: u64) -> Vec<(usize, Who)> {
+        let numbered = self.sockets.iter().enumerate();
+        let sockets = numbered.filter_map(|(slot, socket)| Some((slot, socket.as_ref()?)));
+        let over = sockets.filter(|(_, socket)| socket.close_by_us.is_some_and(|by| by <= now_us));
+        over.map(|(slot, socket)| (slot, socket.who)).collect()
+    }
+
+    fn on_socket_ready(&mut self, slot: usize) {
+        let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
+        let who = socket.who;
+        if socket.finishing {
+            socket.finish();
+        }
+        if socket.blocked {
+            self.write_to(slot);
+        }
+        match who {
+            Who::Client(client) => self.read_client(slot, client),
+            Who::Lane { lane, .. } => self.read_lane(slot, lane),
+            Who::Lingering => self.read_out(slot),
+        }
+    }
+
+    fn read_client(&mut self, slot: usize, client: ClientKey) {
+        for _ in 0..READS_IN_A_ROW {
+            if self.drain_until_us.is_some() || !self.engine.may_read(client) {
+                return;
+            }
+            let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
+            if socket.ended {
+                return;
+            }
+            match socket.read(&mut self.buffer) {
+                Read::Bytes(count) => {
+                    let chunk = self.buffer.get_mut(..count).unwrap_or_default();
+                    self.engine.on_client_bytes(client, chunk);
+                }
+                Read::Later => return,
+                Read::End => return self.on_client_done(slot, client),
+                Read::Lost => return self.on_client_end(slot, client),
+            }
+        }
+        self.look_again(slot);
+    }
+
+    fn read_lane(&mut self, slot: usize, lane: LaneKey) {
+        for _ in 0..READS_IN_A_ROW {
+            let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
+            match socket.read(&mut self.buffer) {
+                Read::Bytes(count) => {
+                    let chunk = self.buffer.get_mut(..count).unwrap_or_default();
+                    let (sockets, slots) = (&mut self.sockets, &self.client_slots);
+                    let pass = |client: ClientKey, frame: &[u8]| {
+                        let slot = slots.get(client).and_then(|slot| sockets.get_mut(slot));
+                        let socket = slot.and_then(Option::as_mut).filter(|it| !it.blocked);
+                        // What a broken socket did not take is written again, and fails again.
+                        socket.map_or(0, |socket| socket.write(frame).unwrap_or(0))
+                    };
+                    self.engine.on_lane_bytes(lane, chunk, pass);
+                }
+                Read::Later => return,
+                Read::End | Read::Lost => return self.close_lane(lane),
+            }
+        }
+        self.look_again(slot);
+    }
+
+    /// Reads what somebody still sends who was told that it is over.
+    fn read_out(&mut self, slot: usize) {
+        for _ in 0..READS_IN_A_ROW {
+            let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
+            match socket.read(&mut self.buffer) {
+                Read::Bytes(_) => {}
+                Read::Later => return,
+                Read::End | Read::Lost => return self.drop_socket(slot),
+            }
+        }
+        self.look_again(slot);
+    }
+
+    /// Does what the engine ordered and writes what it produced, until there is no more of either.
+    fn write_out(&mut self) {
+        loop {
+            while let Some(order) = self.engine.take_action() {
+                self.carry_out(order);
+            }
+            let mut lanes = std::mem::take(&mut self.touched_lanes);
+            let mut clients = std::mem::take(&mut self.touched_clients);
+            self.engine.take_touched_lanes(&mut lanes);
+            self.engine.take_touched_clients(&mut clients);
+            if lanes.is_empty() && clients.is_empty() {
+                self.touched_lanes = lanes;
+                self.touched_clients = clients;
+                return;
+            }
+            for lane in lanes.drain(..) {
+                if let Some(slot) = self.lane_slots.get(lane) {
+                    self.write_to(slot);
+                }
+            }
+            for client in clients.drain(..) {
+                if let Some(slot) = self.client_slots.get(client) {
+                    self.write_to(slot);
+                }
+            }
+            self.touched_lanes = lanes;
+            self.touched_clients = clients;
+        }
+    }
+
+    /// Writes what waits for a socket.
+    pub(super) fn write_to(&mut self, slot: usize) {
+        let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
+        let who = socket.who;
+        let output = match who {
+            Who::Client(client) => self.engine.client_output(client),
+            Who::Lane { lane, .. } => self.engine.lane_output(lane),
+            Who::Lingering => None,
+        };
+        let Some(output) = output else { return };
+        let written = socket.write(output);
+        let all = written.as_ref().is_ok_and(|count| *count == output.len()) && !socket.blocked;
+        match (written, who) {
+            (Ok(count), Who::Client(client)) => {
+                self.engine.on_client_sent(client, count);
+                if all {
+                    self.after_client_flush(slot, client);
+                }
+            }
+            (Ok(count), Who::Lane { lane, .. }) => self.engine.on_lane_sent(lane, count),
+            (Err(_), Who::Client(client)) => self.on_client_end(slot, client),
+            (Err(_), Who::Lane { lane, .. }) => self.close_lane(lane),
+            (_, Who::Lingering) => {}
+        }
+    }
+
+    fn on_timer(&mut self, now_us: u64) {
+        self.engine.on_deadline();
+        self.logins.recheck(clock::now_ms());
+        for (slot, who) in self.overdue(now_us) {
+            match who {
+                Who::Client(client) => self.on_client_end(slot, client),
+                Who::Lane { lane, .. } => self.close_lane(lane),
+                Who::Lingering => self.drop_socket(slot),
+            }
+        }
+        self.drain_step(now_us);
+        self.failover_step(now_us);
+        self.pool_manager.on_time(now_us);
+        self.announcer.lanes(!self.lane_slots.is_empty());
+        self.announcer.make_up();
+    }
+}

@@ -1,0 +1,129 @@
+//! One modelled client: what it is like, what it holds, what it waits for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::chance::Chance;
+use crate::model::credentials::Credential;
+use crate::model::frames::Cutter;
+use crate::model::statements::Handle;
+use crate::network::link::LinkId;
+use cql::compression::Compression;
+
+/// Roles are dealt out to clients from so many, and again from the first.
+const ROLES_MAX: usize = 6;
+
+/// How a client behaves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Temper {
+    /// As drivers do.
+    Honest,
+    /// Reads now and then.
+    Slow,
+    /// Never reads again.
+    Deaf,
+    /// Sends what no driver sends.
+    Hostile,
+}
+
+/// A statement as the client holds it.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    /// What EXECUTE names.
+    pub(crate) id: Vec<u8>,
+    /// Names of its columns.
+    pub(crate) columns: Arc<[String]>,
+}
+
+/// One client.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    /// How it behaves.
+    pub(crate) temper: Temper,
+    /// Protocol version.
+    pub(crate) version: u8,
+    /// What STARTUP asks for.
+    pub(crate) compression: Option<Compression>,
+    /// Whether it tells nodes to leave the columns out of results.
+    pub(crate) skip_metadata: bool,
+    /// Its connection.
+    pub(crate) link: Option<LinkId>,
+    /// Bytes that found no room yet.
+    pub(crate) outbox: Vec<u8>,
+    /// Answers, put together.
+    pub(crate) heard: Cutter,
+    /// Its requests by stream id.
+    pub(crate) waiting: BTreeMap<i16, u64>,
+    /// Set by READY.
+    pub(crate) ready: bool,
+    /// The keyspace that it is in.
+    pub(crate) keyspace: Option<usize>,
+    /// Which role it is, where clients log in.
+    pub(crate) role: usize,
+    /// As whom it has logged in.
+    pub(crate) credential: Option<Credential>,
+    /// What it has prepared.
+    pub(crate) held: BTreeMap<Handle, Held>,
+    /// Whether it asks nothing more.
+    pub(crate) stopped: bool,
+}
+
+impl Driver {
+    /// A client that has not connected.
+    pub(crate) fn draw(chance: &mut Chance) -> Self {
+        let compression = match chance.below(4) {
+            0 => Some(Compression::Lz4),
+            1 => Some(Compression::Snappy),
+            _ => None,
+        };
+        Self {
+            temper: Temper::Honest,
+            version: if chance.one_in(4) { 3 } else { 4 },
+            compression,
+            skip_metadata: chance.one_in(2),
+            link: None,
+            outbox: Vec::new(),
+            heard: Cutter::default(),
+            waiting: BTreeMap::new(),
+            ready: false,
+            keyspace: None,
+            role: chance.index(ROLES_MAX),
+            credential: None,
+            held: BTreeMap::new(),
+            stopped: false,
+        }
+    }
+
+    /// Whether it reads what arrives when it arrives.
+    pub(crate) fn reads_at_once(&self) -> bool {
+        matches!(self.temper, Temper::Honest | Temper::Hostile)
+    }
+
+    /// Whether it deserves every answer.
+    pub(crate) fn is_honest(&self) -> bool {
+        self.temper == Temper::Honest
+    }
+
+    /// Forgets a connection; returns the requests that it will have no answer to.
+    pub(crate) fn hang_up(&mut self) -> Vec<u64> {
+        self.link = None;
+        self.outbox.clear();
+        self.heard = Cutter::default();
+        self.ready = false;
+        self.keyspace = None;
+        self.credential = None;
+        std::mem::take(&mut self.waiting).into_values().collect()
+    }
+
+    /// A stream id that no request waits on.
+    pub(crate) fn free_stream(&self, chance: &mut Chance) -> i16 {
+        let mut stream = i16::try_from(chance.below(1 << 15)).unwrap_or(0);
+        if chance.one_in(2) {
+            stream %= 64;
+        }
+        while self.waiting.contains_key(&stream) {
+            stream = stream.wrapping_add(1) & i16::MAX;
+        }
+        stream
+    }
+}

@@ -1,0 +1,70 @@
+//! What the engine ordered, taken one kind at a time.
+
+use std::sync::Arc;
+
+use shardlane::engine::action::{Action, PeerMessage};
+use shardlane::engine::client::ClientKey;
+use shardlane::engine::pending::LaneKey;
+use shardlane::upstream::lane::PoolId;
+
+use super::Rig;
+
+impl Rig {
+    /// The next keyspace whose lanes are to be opened.
+    pub(crate) fn opened(&mut self) -> Option<(PoolId, Arc<str>)> {
+        let is_open = |order: &Action| matches!(order, Action::OpenPool { .. });
+        let at = self.actions.iter().position(is_open)?;
+        match self.actions.remove(at)? {
+            Action::OpenPool { pool, keyspace } => Some((pool, keyspace)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn lanes_to_close(&mut self) -> Vec<LaneKey> {
+        let mut lanes = Vec::new();
+        self.actions.retain(|order| match order {
+            Action::CloseLane(lane) => {
+                lanes.push(*lane);
+                false
+            }
+            _ => true,
+        });
+        lanes
+    }
+
+    pub(crate) fn clients_to_close(&mut self) -> Vec<ClientKey> {
+        let mut clients = Vec::new();
+        self.actions.retain(|order| match order {
+            Action::CloseClient(client) => {
+                clients.push(*client);
+                false
+            }
+            _ => true,
+        });
+        clients
+    }
+
+    pub(crate) fn clients_to_resume(&mut self) -> Vec<ClientKey> {
+        let mut clients = Vec::new();
+        self.actions.retain(|order| match order {
+            Action::ResumeClient(client) => {
+                clients.push(*client);
+                false
+            }
+            _ => true,
+        });
+        clients
+    }
+
+    pub(crate) fn news(&mut self) -> Vec<PeerMessage> {
+        let mut news = Vec::new();
+        self.actions.retain(|order| match order {
+            Action::Tell(told) => {
+                news.push(told.clone());
+                false
+            }
+            _ => true,
+        });
+        news
+    }
+}
