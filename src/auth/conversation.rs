@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::auth::login_service::LoginReport;
-use crate::connect::credential::{Challenge, ChallengeAnswer};
+use crate::pool::credential::{Challenge, ChallengeAnswer};
 use crate::session::sasl::SaslToken;
 
 /// Carries challenges to a client, and its answers back.

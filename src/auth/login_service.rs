@@ -10,13 +10,13 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::auth::conversation::Conversation;
-use crate::auth::credential_book::CredentialBook;
 use crate::auth::verification::{Verification, verify};
-use crate::connect::credential::Credential;
 use crate::connect::dialer::Dialer;
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::engine::client::ClientKey;
 use crate::pool::backoff::Jitter;
+use crate::pool::credential::Credential;
+use crate::pool::credential_book::CredentialBook;
 use crate::pool::node_target::{NodeTarget, ShardPort};
 use crate::session::sasl::SaslToken;
 use crate::topology::id::NodeId;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::connect::credential::Credential;
 use crate::connect::dial_error::{DialError, ServerError, Step};
 use crate::connect::dialer::{Aim, Dialer, OpenedLane};
 use crate::connect::handshake_budget::HandshakeBudget;
-use crate::connect::pool_key::PoolKey;
+use crate::pool::credential::Credential;
 use crate::pool::node_target::NodeTarget;
+use crate::pool::pool_key::PoolKey;
 use cql::response::error::ErrorCode;
 
 /// Nodes that are asked before we give up; a client waits.

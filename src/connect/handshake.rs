@@ -6,11 +6,11 @@
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 
-use crate::connect::credential::Credential;
 use crate::connect::dial_error::{DialError, Step};
 use crate::connect::exchange::{Reply, exchange};
 use crate::connect::extensions::Extensions;
-use crate::connect::pool_key::PoolKey;
+use crate::pool::credential::Credential;
+use crate::pool::pool_key::PoolKey;
 use cql::notation::{Reader, put_bytes, put_long_string, put_short, put_string_map};
 use cql::opcode::Opcode;
 use cql::request::startup::{CQL_VERSION, DRIVER_NAME, DRIVER_VERSION};

@@ -1,6 +1,5 @@
 //! Opens one connection to a node: TCP, TLS, handshake, login.
 
-pub mod credential;
 pub mod dial_error;
 pub mod dial_stats;
 pub mod dialer;
@@ -13,7 +12,6 @@ pub mod handshake_budget;
 pub mod hint;
 pub mod node_tls;
 pub mod node_verifier;
-pub mod pool_key;
 pub mod pool_refiller;
 pub mod proxy_protocol;
 pub mod tls_hint;

@@ -14,12 +14,12 @@ use crate::connect::dial_error::DialError;
 use crate::connect::dial_stats::PortVerdict;
 use crate::connect::dialer::{Aim, Dialer, OpenedLane};
 use crate::connect::handshake_budget::NodeGate;
-use crate::connect::pool_key::PoolKey;
 use crate::platform::clock::now_ms;
 use crate::pool::backoff::BackoffSettings;
 use crate::pool::dial_schedule::{DialSchedule, Failure, Next};
 use crate::pool::lane_slots::{Arrival, Dial, LaneSerial, Wanted};
 use crate::pool::node_target::NodeTarget;
+use crate::pool::pool_key::PoolKey;
 use crate::topology::id::NodeId;
 use cql::token::shard::{ShardId, Sharder};
 

@@ -3,17 +3,17 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::auth::credential_book::CredentialBook;
 use crate::auth::login_service::LoginSettings;
 use crate::config::secret::Secret;
 use crate::config::settings::Settings;
-use crate::connect::credential::{Credential, plain_token};
 use crate::connect::dialer::Dialer;
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::control::ControlSettings;
 use crate::control::reaching::reach::ReachSettings;
 use crate::control::tables::routes::RouteSettings;
 use crate::engine::engine::EngineSettings;
+use crate::pool::credential::{Credential, plain_token};
+use crate::pool::credential_book::CredentialBook;
 use crate::server::rotation::Tls;
 use crate::session::sasl::SaslToken;
 use crate::worker::pool_manager::PoolSettings;

@@ -8,7 +8,6 @@ pub mod logins;
 pub mod pool_manager;
 pub mod reactor;
 mod ready_list;
-mod slot_table;
 mod socket;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod worker;

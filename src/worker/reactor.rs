@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::auth::login_service::{LoginReport, LoginService};
+use crate::collections::key_table::KeyTable;
 use crate::connect::pool_refiller::LaneReport;
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
@@ -25,7 +26,6 @@ use crate::worker::announcer::Announcer;
 use crate::worker::command::{Command, WorkerEvent};
 use crate::worker::pool_manager::PoolManager;
 use crate::worker::ready_list::{ReadyList, SLOTS_MAX};
-use crate::worker::slot_table::SlotTable;
 use crate::worker::socket::{Read, Socket, Who};
 
 /// Bytes read at once; all sockets share the buffer.
@@ -55,8 +55,8 @@ pub struct Reactor {
     pub(super) announcer: Announcer,
     pub(super) failover: Failover,
     pub(super) drain_until_us: Option<u64>,
-    pub(super) lane_slots: SlotTable<Lane<Pending>>,
-    pub(super) client_slots: SlotTable<Client>,
+    pub(super) lane_slots: KeyTable<Lane<Pending>, usize>,
+    pub(super) client_slots: KeyTable<Client, usize>,
     pub(super) commands: Receiver<Command>,
     pub(super) reports: Receiver<LaneReport>,
     pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
@@ -98,8 +98,8 @@ impl Reactor {
             announcer: Announcer::new(number, events),
             failover,
             drain_until_us: None,
-            lane_slots: SlotTable::default(),
-            client_slots: SlotTable::default(),
+            lane_slots: KeyTable::default(),
+            client_slots: KeyTable::default(),
             commands,
             reports,
             greeted: mpsc::channel(GREETED_MAX),

@@ -6,20 +6,20 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio::runtime::Builder;
 
-use crate::auth::credential_book::CredentialBook;
 use crate::cli::args::DoctorArgs;
 use crate::cli::doctor::finding::{Findings, Level};
 use crate::cli::doctor::{cluster, nodes, points};
 use crate::config::load;
 use crate::config::overrides::Environment;
 use crate::config::settings::{AuthMode, Settings};
-use crate::connect::pool_key::PoolKey;
 use crate::control::error::chain;
 use crate::control::reaching::hint;
 use crate::control::tables::metadata::Metadata;
 use crate::control::tables::publication::Publisher;
 use crate::control::tables::routes::{Route, RouteSettings, Routes};
+use crate::pool::credential_book::CredentialBook;
 use crate::pool::node_choice::NodeChoice;
+use crate::pool::pool_key::PoolKey;
 use crate::server::rotation::Tls;
 use crate::server::{assemble, workers};
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::connect::credential::Credential;
 use crate::connect::fake_node::FakeNode;
+use crate::pool::credential::Credential;
 use crate::topology::id::HostId;
 use cql::response::error::ErrorCode;
 

@@ -11,16 +11,16 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::connect::credential::Credential;
 use crate::connect::dial_stats::PortVerdict;
 use crate::connect::dialer::Dialer;
 use crate::connect::handshake_budget::HandshakeBudget;
-use crate::connect::pool_key::PoolKey;
 use crate::connect::pool_refiller::{LaneReport, PoolRefiller, keep};
 use crate::control::error::ControlError;
 use crate::control::tables::fake_tables::{Cells, FakeTables, node_row};
 use crate::control::tables::publication::Publication;
+use crate::pool::credential::Credential;
 use crate::pool::node_target::{NodeTarget, ShardPort};
+use crate::pool::pool_key::PoolKey;
 use crate::topology::id::HostId;
 use crate::topology::snapshot::Snapshot;
 use sim::cluster::options::ClusterOptions;
