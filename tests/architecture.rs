@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["platform", "telemetry"],
     &["sockets", "tls"],
     &["connect"],
-    &["auth", "listen"],
+    &["listen"],
     &["admin", "control", "worker"],
     &["config"],
     &["server"],
@@ -28,7 +28,6 @@ const FLOORS: &[&[&str]] = &[
 /// Folders that may touch sockets, clocks, files or randomness; every other one is pure.
 const SHELL: &[&str] = &[
     "admin",
-    "auth",
     "cli",
     "config",
     "connect",

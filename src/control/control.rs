@@ -191,7 +191,7 @@ async fn watch(watcher: &mut Watcher, reached: Reached, looks: Option<Looks<'_>>
 fn known_addresses(publisher: &Publisher) -> Vec<SocketAddr> {
     let Some(last) = publisher.last() else { return Vec::new() };
     let mut nodes: Vec<_> = last.snapshot.nodes().iter().collect();
-    nodes.sort_by_key(|node| last.down.contains(&node.id));
+    nodes.sort_by_key(|node| publisher.is_down(node.id));
     nodes.iter().map(|node| SocketAddr::new(node.address, node.port)).collect()
 }
 

@@ -52,16 +52,3 @@ pub enum Command {
         until_us: u64,
     },
 }
-
-/// A message from a worker.
-#[derive(Debug)]
-pub enum WorkerEvent {
-    /// It has a lane, or has lost the last one; it is this worker.
-    PoolLanes(usize, bool),
-    /// It learned something that the others want to know; it is this worker.
-    PeerMessage(usize, PeerMessage),
-    /// A host was named that nobody knows.
-    RefreshTopology,
-    /// A client logged in with a credential that had no lanes.
-    LoggedIn,
-}

@@ -1,11 +1,9 @@
 //! One worker: a thread with its sockets, its engine and its pools of lanes.
 
 pub mod accept;
-mod announcer;
 pub mod command;
 mod housekeeping;
-pub mod logins;
-pub mod pool_manager;
+mod pools;
 pub mod reactor;
 mod ready_list;
 mod socket;

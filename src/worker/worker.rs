@@ -1,7 +1,6 @@
 //! A worker: one thread, one engine, and no lock on the road.
 
 use std::io;
-use std::sync::Arc;
 use std::thread;
 use std::thread::JoinHandle;
 
@@ -9,12 +8,12 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::Sender;
 
-use crate::auth::login_service::LoginService;
-use crate::engine::engine::{Engine, EngineSettings};
+use crate::connect::dialing::DialingSettings;
+use crate::engine::engine::EngineSettings;
+use crate::pool::announcer::WorkerEvent;
+use crate::pool::manager::{PoolSettings, PoolShared};
 use crate::sockets::poller::Poller;
-use crate::topology::snapshot::Snapshot;
-use crate::worker::command::{Command, WorkerEvent};
-use crate::worker::pool_manager::{PoolManager, PoolSettings};
+use crate::worker::command::Command;
 use crate::worker::reactor::Reactor;
 
 /// Messages to a worker that may wait.
@@ -28,26 +27,34 @@ pub struct Worker {
     thread: JoinHandle<()>,
 }
 
+/// What a worker starts with.
+#[derive(Debug)]
+pub struct WorkerSetup {
+    /// Its number.
+    pub number: usize,
+    /// What its engine goes by.
+    pub engine: EngineSettings,
+    /// What its pools go by.
+    pub pools: PoolSettings,
+    /// What the pools of all workers share.
+    pub shared: PoolShared,
+    /// What opens its connections.
+    pub dialing: DialingSettings,
+    /// Where its random numbers start.
+    pub seed: u64,
+}
+
 impl Worker {
-    /// Starts worker `number`. Called within a runtime, which runs what is no frame's business:
-    /// the refillers of the lanes.
-    pub fn start(
-        number: usize,
-        settings: EngineSettings,
-        pool_manager: PoolSettings,
-        snapshot: Arc<Snapshot>,
-        events: Sender<WorkerEvent>,
-    ) -> io::Result<Self> {
+    /// Starts a worker. Called within a runtime, which dials.
+    pub fn start(setup: WorkerSetup, events: Sender<WorkerEvent>) -> io::Result<Self> {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let runtime = Handle::current();
         let poller = Poller::new()?;
         let bell = poller.bell()?;
-        let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        let name = format!("worker-{}", setup.number);
+        let thread = thread::Builder::new().name(name).spawn(move || {
             let _within = runtime.enter();
-            let engine = Engine::new(settings, snapshot);
-            let logins = LoginService::new(pool_manager.logins.clone(), pool_manager.seed);
-            let desks = (PoolManager::new(pool_manager), logins);
-            Reactor::new(number, engine, desks, (inbox, events), (poller, bell)).run();
+            Reactor::new(setup, (inbox, events), (poller, bell)).run();
         })?;
         Ok(Self { commands, thread })
     }

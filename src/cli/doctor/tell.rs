@@ -91,7 +91,7 @@ async fn examine(given: &Settings, findings: &mut Findings) {
     let data_center = &publication.data_center;
     routes_of(&control.routes, &reached.metadata, findings);
     cluster::examine((given, &tls), &mut reached, data_center, findings).await;
-    let mut targets = workers::local_targets(&publication, &NodeChoice::default());
+    let mut targets = NodeChoice::default().local_targets(workers::candidates(&publication));
     targets.sort_by_key(|target| target.address);
     let agreement_ms = given.limits.agreement_timeout_us / 1_000;
     let set = PoolKey::plain(credential);

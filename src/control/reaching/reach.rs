@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::connect::dial_error::{DialError, Step};
 use crate::connect::dialer::{connect, explained, secure};
 use crate::connect::extensions::Extensions;
-use crate::connect::handshake::{Login, ask_options, start_up};
+use crate::connect::handshake::{Login, VERSION, ask_options, start_up};
 use crate::connect::node_tls::NodeTls;
 use crate::control::agenda::EVENTS;
 use crate::control::error::ControlError;
@@ -158,7 +158,7 @@ pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Gree
     let (tls, timeout_ms) = (settings.tls.as_deref(), settings.query_timeout_ms);
     let mut stream = secure(tls, stream, address, timeout_ms).await?;
     let greeting = async {
-        let supported = ask_options(&mut stream, set.version).await?;
+        let supported = ask_options(&mut stream, VERSION).await?;
         if supported.shardlane.is_some() {
             return Ok((supported, None));
         }
@@ -167,7 +167,8 @@ pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Gree
     };
     let greeted = timeout(Duration::from_millis(timeout_ms), greeting).await;
     let step = Step::Startup;
-    let greeted = greeted.map_err(|_| DialError::Timeout { step, timeout_ms })?;
+    let greeted =
+        greeted.map_err(|_| DialError::Timeout { address: Some(address), step, timeout_ms })?;
     let (supported, login) = match greeted {
         Err(DialError::CredentialMissing { authenticator }) if settings.book.is_some() => {
             return Err(ControlError::LoginWanted { authenticator, address });
@@ -177,7 +178,7 @@ pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Gree
     if let Some(version) = supported.shardlane {
         return Err(ControlError::Shardlane { address, version });
     }
-    let connection = Connection::new(stream, set.version, timeout_ms);
+    let connection = Connection::new(stream, VERSION, timeout_ms);
     Ok(Greeted { address, connection, supported, login })
 }
 

@@ -67,6 +67,8 @@ impl Engine {
     /// Routes an EXECUTE by its key and sends it.
     pub(in crate::engine) fn route_execute(&mut self, mut outgoing: Outgoing, frame: &mut [u8]) {
         if self.pools.is_dedicated(outgoing.home) {
+            // Nothing is known here of what its client holds: rows come with their columns.
+            execute::ask_for_metadata(frame.get_mut(HEADER_LEN..).unwrap_or_default());
             return self.send_anywhere(outgoing.home, Reason::Dedicated, outgoing, frame);
         }
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();

@@ -1,41 +1,30 @@
 //! A login of more than one step: carries the challenges of a node to a client, and its answers back.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender};
 
-use crate::auth::login_service::LoginReport;
+use crate::connect::dialing::DialReport;
+use crate::pool::connection::DialId;
 use crate::pool::credential::{Challenge, ChallengeAnswer};
 use crate::session::sasl::SaslToken;
 
 /// Carries challenges to a client, and its answers back.
 #[derive(Debug)]
 pub struct Conversation {
-    run: u64,
-    reports: Sender<LoginReport>,
+    id: DialId,
+    reports: Sender<DialReport>,
     answers: Mutex<Receiver<SaslToken>>,
-    /// Set at the first challenge.
-    asked_on: Arc<AtomicBool>,
 }
 
 impl Conversation {
-    /// A conversation for the login that the login service knows as `run`. Sets `asked_on` at the first
-    /// challenge.
+    /// A conversation on the connection `id`.
     #[must_use]
-    pub fn new(
-        run: u64,
-        reports: Sender<LoginReport>,
-        answers: Receiver<SaslToken>,
-        asked_on: Arc<AtomicBool>,
-    ) -> Self {
-        Self { run, reports, answers: Mutex::new(answers), asked_on }
+    pub fn new(id: DialId, reports: Sender<DialReport>, answers: Receiver<SaslToken>) -> Self {
+        Self { id, reports, answers: Mutex::new(answers) }
     }
 
     async fn ask_client(&self, challenge: &[u8]) -> Option<SaslToken> {
-        self.asked_on.store(true, Ordering::Relaxed);
-        let report = LoginReport::Challenged { run: self.run, challenge: challenge.to_vec() };
+        let report = DialReport::Challenged(self.id, challenge.to_vec());
         self.reports.send(report).await.ok()?;
         self.answers.lock().await.recv().await
     }
