@@ -25,7 +25,7 @@ sim:
 mutants:
 	tests/mutants/run
 
-# Coverage-guided fuzzing of every target, for so many minutes in all; tests/corpora.rs runs again what it kept.
+# Coverage-guided fuzzing of every target, for so many minutes in all; tests/machine/corpora.rs runs again what it kept.
 MINUTES ?= 10
 fuzz:
 	fuzz/run.py --minutes $(MINUTES) --only '$(ONLY)'
