@@ -7,6 +7,8 @@
 )]
 
 mod architecture;
+mod circles;
 mod lessons;
 mod locks;
 mod mutants;
+mod sources;
