@@ -1,9 +1,15 @@
 # The commands of this project; .ci/run is what continuous integration calls.
-.PHONY: demo test bench lint drivers sim mutants fuzz soak image
+.PHONY: demo check test bench lint drivers sim mutants fuzz soak image
 
 # A simulated cluster, the proxy and a load in one process.
 demo:
 	cargo run --profile demo --locked -- demo
+
+# What to run before each commit: format, lints, unit tests, and the rules of tests/style.
+check:
+	cargo fmt --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --locked --lib --test style
 
 # Installs what is missing, then format, lints, Rust tests, then real drivers against the simulated cluster and real Cassandra.
 # The last line counts them.
@@ -25,7 +31,7 @@ sim:
 mutants:
 	tests/mutants/run
 
-# Coverage-guided fuzzing of every target, for so many minutes in all; tests/corpora.rs runs again what it kept.
+# Coverage-guided fuzzing of every target, for so many minutes in all; tests/machine/corpora.rs runs again what it kept.
 MINUTES ?= 10
 fuzz:
 	fuzz/run.py --minutes $(MINUTES) --only '$(ONLY)'

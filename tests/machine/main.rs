@@ -14,12 +14,16 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[allow(dead_code, reason = "the fuzzer uses the rest")]
+#[path = "../../fuzz/targets/mod.rs"]
+mod targets;
 
 mod agreement;
 mod answers;
 mod bounds;
 mod chaos;
 mod compressed_lanes;
+mod corpora;
 mod demand;
 mod failover;
 mod framing;
@@ -36,4 +40,5 @@ mod passing;
 mod prepared;
 mod repeats;
 mod routing;
+mod scale;
 mod stalls;

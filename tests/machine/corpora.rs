@@ -2,27 +2,11 @@
 //!
 //! `make fuzz` finds new ones; a crash that was mended leaves its input there.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::wildcard_enum_match_arm,
-    reason = "a target that meets what it does not expect fails"
-)]
-
-use std::collections::BTreeSet;
 use std::fs;
 use std::panic;
 use std::path::Path;
 
-#[path = "support/mod.rs"]
-mod support;
-#[path = "../fuzz/targets/mod.rs"]
-mod targets;
+use crate::targets;
 
 /// Bytes of all inputs together; more would make a clone of the project slow.
 const CORPORA_BYTES_MAX: u64 = 2 << 20;
@@ -65,34 +49,6 @@ fn inputs_that_are_cut_or_bent_break_nothing() {
                 run(&bent);
                 run(&data[..at]);
             }
-        }
-    }
-}
-
-/// `make fuzz` builds with a lock file of its own, which must keep up: in `fuzz`, run
-/// `cargo update --workspace`.
-#[test]
-fn the_fuzzer_is_locked_to_the_same_crates() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: &str| -> toml::Table {
-        fs::read_to_string(root.join(path)).unwrap().parse().unwrap()
-    };
-    let versions = |path: &str| -> BTreeSet<(String, String)> {
-        let lock = read(path);
-        let packages = lock["package"].as_array().unwrap();
-        let text = |package: &toml::Value, key: &str| package[key].as_str().unwrap().to_owned();
-        packages.iter().map(|package| (text(package, "name"), text(package, "version"))).collect()
-    };
-    let (ours, fuzzers) = (versions("Cargo.lock"), versions("fuzz/Cargo.lock"));
-    for (key, wanted) in read("Cargo.toml")["dependencies"].as_table().unwrap() {
-        let name = wanted.get("package").and_then(toml::Value::as_str).unwrap_or(key);
-        let of = |versions: &BTreeSet<(String, String)>| -> Vec<String> {
-            let named = versions.iter().filter(|(known, _)| known == name);
-            named.map(|(_, version)| version.clone()).collect()
-        };
-        assert!(!of(&fuzzers).is_empty(), "fuzz/Cargo.lock lacks {name}");
-        for version in of(&fuzzers) {
-            assert!(of(&ours).contains(&version), "fuzz/Cargo.lock has {name} {version}");
         }
     }
 }

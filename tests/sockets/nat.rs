@@ -1,9 +1,6 @@
 //! Nodes behind something that rewrites source ports: every shard is reached by PROXY headers, and
 //! none for certain without.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot run should fail loudly")]
-#![allow(clippy::indexing_slicing, reason = "a test that cannot run should fail loudly")]
-
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};

@@ -1,45 +1,39 @@
-//! The rules of ARCHITECTURE.md that a machine can hold.
+//! The layers of ARCHITECTURE.md: what a folder may import, and which folders are pure.
 //!
-//! They stand here, not in a script, so that `cargo test` alone tells whether the house is tidy.
+//! These rules are a test, not a script, so that `cargo test` alone checks them.
 
-#![allow(clippy::unwrap_used, reason = "a check that cannot run should fail loudly")]
-
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Folders of `src/`, ground floor first. A folder imports only from floors below its own.
-const FLOORS: &[&[&str]] = &[
-    &["collections"],
-    &["session", "topology"],
-    &["facade"],
-    &["routing", "upstream"],
-    &["engine"],
-    &["pool"],
-    &["platform", "telemetry"],
-    &["sockets", "tls"],
-    &["connect"],
-    &["auth", "listen"],
-    &["admin", "control", "worker"],
-    &["config"],
-    &["server"],
-    &["cli"],
-];
+use crate::sources::{product, sources};
 
-/// Folders that may touch sockets, clocks, files or randomness; every other one is pure.
-const SHELL: &[&str] = &[
-    "admin",
-    "auth",
-    "cli",
-    "config",
-    "connect",
-    "control",
-    "listen",
-    "platform",
-    "server",
-    "sockets",
-    "telemetry",
-    "tls",
-    "worker",
+/// What a folder may touch.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Kind {
+    /// No sockets, files, clocks or randomness.
+    Pure,
+    /// Everything.
+    Shell,
+}
+use Kind::{Pure, Shell};
+
+/// Folders of `src/`, lowest layer first. A folder imports only from layers below its own.
+const LAYERS: &[(Kind, &[&str])] = &[
+    (Pure, &["collections"]),
+    (Pure, &["session", "topology"]),
+    (Pure, &["facade"]),
+    (Pure, &["routing", "upstream"]),
+    (Pure, &["engine"]),
+    (Pure, &["pool"]),
+    (Shell, &["platform", "telemetry"]),
+    (Shell, &["sockets", "tls"]),
+    (Shell, &["connect"]),
+    (Shell, &["auth", "listen"]),
+    (Shell, &["admin", "control", "worker"]),
+    (Shell, &["config"]),
+    (Shell, &["server"]),
+    (Shell, &["cli"]),
 ];
 
 /// The parts of the simulated cluster that put its nodes on real sockets.
@@ -57,26 +51,44 @@ const CODE: &[&str] = &["src", "crates", "tests", "benches", "fuzz/src", "fuzz/t
 const LINES_MAX: usize = 400;
 
 #[test]
-fn folders_import_only_from_floors_below() {
+fn each_folder_of_src_is_in_one_layer() {
+    let mut in_layers = BTreeSet::new();
+    for folder in LAYERS.iter().flat_map(|(_, folders)| *folders) {
+        assert!(in_layers.insert((*folder).to_owned()), "{folder} is in two layers");
+    }
+    let entries = fs::read_dir("src").unwrap().map(|entry| entry.unwrap());
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    let found: BTreeSet<_> =
+        folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    assert_eq!(found, in_layers, "folders of src/, and those of LAYERS");
+}
+
+#[test]
+fn folders_import_only_from_layers_below() {
     let name_end = |c: char| !c.is_alphanumeric() && c != '_';
-    check("src", |folder, _, line| {
-        let home = floor(folder)?;
+    check("src", |folder, line| {
+        let home = layer(folder)?;
         let mut names =
             line.split("crate::").skip(1).filter_map(|path| path.split(name_end).next());
-        let above = names.find(|name| *name != folder && floor(name) >= Some(home))?;
+        let above = names.find(|name| *name != folder && layer(name) >= Some(home))?;
         Some(format!("{folder}/ imports {above}/, which is not below it"))
     });
 }
 
 #[test]
 fn pure_folders_do_no_io() {
+    let shell: Vec<&str> = LAYERS
+        .iter()
+        .filter(|(kind, _)| *kind == Shell)
+        .flat_map(|(_, folders)| folders.iter().copied())
+        .collect();
     let impure = |folder: &str, shell: &[&str], line: &str| {
         let word = IMPURE.iter().find(|word| !shell.contains(&folder) && says(line, word))?;
         Some(format!("{folder}/ is pure, yet says `{word}`"))
     };
-    check("src", |folder, _, line| impure(folder, SHELL, line));
-    check("crates/cql/src", |folder, _, line| impure(folder, &[], line));
-    check("crates/sim/src", |folder, _, line| impure(folder, SIM_SHELL, line));
+    check("src", |folder, line| impure(folder, &shell, line));
+    check("crates/cql/src", |folder, line| impure(folder, &[], line));
+    check("crates/sim/src", |folder, line| impure(folder, SIM_SHELL, line));
 }
 
 #[test]
@@ -108,41 +120,29 @@ fn every_file_is_short_and_says_what_it_is() {
     assert!(long.is_empty(), "\n{}", long.join("\n"));
 }
 
-/// Runs `rule` on every line of code below `root` outside tests, and fails with all that it found.
-fn check(root: &str, rule: impl Fn(&str, &Path, &str) -> Option<String>) {
+/// Runs `rule` on the folder and text of every line of code below `root` outside tests, and fails with all that it found.
+fn check(root: &str, rule: impl Fn(&str, &str) -> Option<String>) {
     let mut found = Vec::new();
     for path in sources(Path::new(root)).into_iter().filter(|path| !path.ends_with("tests.rs")) {
         let inside = path.strip_prefix(root).unwrap();
         let folder = inside.components().next().unwrap().as_os_str().to_str().unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        let product = text.split("#[cfg(test)]\nmod ").next().unwrap();
-        let code = |line: &str| !line.trim_start().starts_with("//");
-        for (number, line) in product.lines().enumerate().filter(|(_, line)| code(line)) {
-            if let Some(fault) = rule(folder, &path, line) {
-                found.push(format!("{}:{}: {fault}", path.display(), number + 1));
+        for (number, line) in product(&text) {
+            if let Some(fault) = rule(folder, line) {
+                found.push(format!("{}:{number}: {fault}", path.display()));
             }
         }
     }
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
-/// Whether `line` says `word`, and not a longer word that ends with it (`InternalRequest::` is no `rand::`).
+/// Whether `line` says `word`, and not a longer word that ends with it (`operand::` is no `rand::`).
 fn says(line: &str, word: &str) -> bool {
     let is_whole =
         |at: usize| word.starts_with(':') || !line[..at].ends_with(char::is_alphanumeric);
     line.match_indices(word).any(|(at, _)| is_whole(at))
 }
 
-fn floor(folder: &str) -> Option<usize> {
-    FLOORS.iter().position(|floor| floor.contains(&folder))
-}
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let is_built = |path: &PathBuf| path.ends_with("target");
-    entries
-        .filter(|path| !is_built(path))
-        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
-        .filter(|path| path.extension().is_some_and(|ending| ending == "rs"))
-        .collect()
+fn layer(folder: &str) -> Option<usize> {
+    LAYERS.iter().position(|(_, folders)| folders.contains(&folder))
 }

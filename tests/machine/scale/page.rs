@@ -3,9 +3,9 @@
 use std::env;
 use std::fs;
 
-use crate::demand;
-use crate::demand::Scene;
-use crate::restart;
+use super::demand;
+use super::demand::Scene;
+use super::restart;
 
 const PAGE: &str = "docs/scale.md";
 

@@ -1,9 +1,6 @@
 //! `shardlane doctor` against simulated clusters in good and bad states: what it finds, and how to
 //! mend it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot run should fail loudly")]
-#![allow(clippy::indexing_slicing, reason = "a test that cannot run should fail loudly")]
-
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -23,8 +23,8 @@ use shardlane::topology::replication::Replication;
 use shardlane::topology::snapshot::SnapshotBuilder;
 use shardlane::upstream::lane::{LaneRoute, PoolId};
 
-use crate::frames;
-use crate::frames::Frame;
+use crate::support::frames;
+use crate::support::frames::Frame;
 
 const SECOND_US: u64 = 1_000_000;
 const STATEMENT: [u8; 16] = [8; 16];

@@ -1,8 +1,5 @@
 //! `shardlane explain` against a simulated cluster, whose own layout is the judge.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot run should fail loudly")]
-#![allow(clippy::indexing_slicing, reason = "a test that cannot run should fail loudly")]
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Output};
 

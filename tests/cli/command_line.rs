@@ -1,11 +1,9 @@
 //! The program as a shell sees it: exit codes, and which stream says what.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot run should fail loudly")]
-
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::process::{self, Child, Command, Output, Stdio};
 
 fn shardlane(args: &[&str]) -> Output {
@@ -80,6 +78,7 @@ impl Drop for Served {
     }
 }
 
+#[cfg(feature = "demo")]
 #[test]
 fn the_simulated_cluster_says_when_it_listens_and_ends_on_sigterm() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
@@ -89,7 +88,7 @@ fn the_simulated_cluster_says_when_it_listens_and_ends_on_sigterm() {
     let lines = BufReader::new(sim.0.stdout.take().unwrap()).lines();
     let lines = lines.map(Result::unwrap).take_while(|line| line != "ready").collect::<Vec<_>>();
     let nodes = lines.iter().map(|line| line.strip_prefix("node ").unwrap());
-    let nodes = nodes.map(|node| node.parse::<SocketAddr>().unwrap()).collect::<Vec<_>>();
+    let nodes = nodes.map(|node| node.parse::<std::net::SocketAddr>().unwrap()).collect::<Vec<_>>();
     let addresses = nodes.iter().map(|node| node.ip().to_string()).collect::<Vec<_>>();
     assert_eq!(addresses, ["127.0.63.20", "127.0.63.21"]);
     for node in nodes {
@@ -98,6 +97,7 @@ fn the_simulated_cluster_says_when_it_listens_and_ends_on_sigterm() {
     assert_eq!(sim.terminate(), Some(0));
 }
 
+#[cfg(feature = "demo")]
 #[test]
 fn a_port_that_is_taken_is_code_1() {
     let taken = TcpListener::bind("127.0.63.30:0").unwrap();

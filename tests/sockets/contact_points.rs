@@ -1,8 +1,5 @@
 //! Contact points that cannot be meant so, as real processes find them: two clusters, proxies.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot run should fail loudly")]
-#![allow(clippy::indexing_slicing, reason = "a test that cannot run should fail loudly")]
-
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};

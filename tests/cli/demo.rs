@@ -1,7 +1,5 @@
 //! The demo as a program sees it: one line of JSON, and numbers that the nodes vouch for.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot run should fail loudly")]
-
 use std::process::{Command, Output};
 
 use serde_json::Value;

@@ -1,7 +1,5 @@
 //! `docs/lessons.md` names tests; each of them must exist, and no complaint may stand there without one or a reason.
 
-#![allow(clippy::unwrap_used, reason = "a check that cannot run should fail loudly")]
-
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
