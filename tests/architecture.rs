@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a check that cannot run should fail loudly")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -64,12 +65,52 @@ fn pure_folders_do_no_io() {
 fn crates_know_only_the_crates_below_them() {
     for (name, below) in CRATES {
         let manifest = fs::read_to_string(Path::new(name).join("Cargo.toml")).unwrap();
-        let ours = manifest.lines().filter_map(|line| line.split_once(" = { package = \"shardlane"));
+        let ours =
+            manifest.lines().filter_map(|line| line.split_once(" = { package = \"shardlane"));
         for (found, _) in ours {
             assert!(below.contains(&found), "{name} depends on {found}");
         }
         assert!(!manifest.contains("path = \"../..\""), "{name} depends on the product");
     }
+}
+
+/// A file in a circle can be neither understood nor moved alone.
+#[test]
+fn files_of_the_protocol_crate_import_each_other_in_no_circle() {
+    let root = Path::new("crates/cql/src");
+    let files = sources(root);
+    let module = |path: &Path| {
+        let inside = path.strip_prefix(root).unwrap().with_extension("");
+        inside.to_str().unwrap().trim_end_matches("/mod").replace('/', "::")
+    };
+    let modules: BTreeSet<String> = files.iter().map(|path| module(path)).collect();
+    let imports_of = |path: &PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let paths = code.flat_map(|line| line.split("crate::").skip(1));
+        let target = |path: &str| {
+            let names = |name: &&String| path.strip_prefix(name.as_str()).is_some_and(ends_name);
+            modules.iter().filter(names).max_by_key(|name| name.len()).cloned()
+        };
+        let own = module(path);
+        let targets: BTreeSet<_> = paths.filter_map(target).filter(|name| *name != own).collect();
+        (own, targets)
+    };
+    let mut left: BTreeMap<String, BTreeSet<String>> = files.iter().map(imports_of).collect();
+    assert!(left.values().flatten().count() > files.len(), "imports are not found");
+    // A file that imports none of those that are left is in no circle.
+    let is_free =
+        |left: &BTreeMap<_, _>, names: &BTreeSet<_>| !names.iter().any(|n| left.contains_key(n));
+    while let Some(free) = left.iter().find(|(_, names)| is_free(&left, names)) {
+        let free = free.0.clone();
+        left.remove(&free);
+    }
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+/// Whether `rest`, what follows a name in a path, shows that the name ends there.
+fn ends_name(rest: &str) -> bool {
+    !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
 }
 
 #[test]

@@ -23,8 +23,8 @@ use crate::net::lanes::lane_set::LaneSet;
 use crate::net::logins::credential_book::CredentialBook;
 use crate::net::sockets::transport::Transport;
 use crate::net::tls::node_tls::NodeTls;
+use cql::error_code::ErrorCode;
 use cql::request::register::EventKind;
-use cql::response::error::ErrorCode;
 use cql::response::supported::Supported;
 
 /// How a node is reached.

@@ -17,7 +17,7 @@ use crate::net::logins::verification::Verification;
 use crate::net::reactor::{LOGINS, Reactor};
 use crate::session::sasl::SaslToken;
 use crate::upstream::lane::SetId;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 
 /// Reports taken in one round.
 const REPORTS_IN_A_ROW: usize = 64;

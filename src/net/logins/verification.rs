@@ -7,7 +7,7 @@ use crate::net::lanes::dialling::dial::{Aim, Dialer, NodeTarget, OpenedLane};
 use crate::net::lanes::dialling::dial_error::{DialError, ServerError, Step};
 use crate::net::lanes::keeping::handshake_budget::HandshakeBudget;
 use crate::net::lanes::lane_set::LaneSet;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 
 /// Nodes that are asked before we give up; a client waits.
 const NODES_MAX: usize = 3;

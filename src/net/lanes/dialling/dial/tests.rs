@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::*;
 use crate::net::lanes::credential::Credential;
 use crate::net::lanes::dialling::fake_node::FakeNode;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 
 #[tokio::test]
 async fn a_source_port_leads_to_its_shard() {
