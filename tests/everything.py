@@ -61,6 +61,7 @@ def main():
         counted(r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored", "cargo", "test", "--workspace", "--locked",
                 "--no-fail-fast"),
         counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "benches/road-gate"),
+        counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/image.py"),
         check("cargo", "build", "--locked"),
         counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/drivers/run.py"),
     ]
