@@ -90,7 +90,9 @@ fn a_path_is_read_with_its_groups() {
 
 /// Circles as they stand in KNOWN.
 fn listed<'a>(circles: impl Iterator<Item = &'a Vec<String>>) -> String {
-    circles.map(|files| format!("    &{files:#?},\n").replace('\n', "\n    ")).collect()
+    circles
+        .map(|files| format!("    &{},\n", format!("{files:#?}").replace('\n', "\n    ")))
+        .collect()
 }
 
 /// The circles among the files of one crate; each sorted.
