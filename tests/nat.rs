@@ -19,9 +19,7 @@ use shardlane::net::lanes::keeping::handshake_budget::NodeGate;
 use shardlane::net::lanes::keeping::lane_keeper::{LaneKeeper, LaneReport, keep};
 use shardlane::net::lanes::lane_set::LaneSet;
 use shardlane::topology::id::NodeId;
-use sim::cluster::options::ClusterOptions;
-use sim::listen::handle::SimHandle;
-use sim::listen::options::SimOptions;
+use sim::{ClusterOptions, SimHandle, SimOptions};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 

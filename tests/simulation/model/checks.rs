@@ -11,7 +11,7 @@ use crate::world::World;
 use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN};
 use cql::opcode::Opcode;
 use cql::response::error::ErrorCode;
-use sim::cluster::seed::mix;
+use sim::mix;
 
 /// How long an answer that was given twice may mislead.
 const DOUBLED_US: u64 = 1_000_000;

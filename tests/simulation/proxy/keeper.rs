@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use shardlane::net::lanes::keeping::backoff::BackoffSettings;
 use shardlane::net::lanes::keeping::lane_course::LaneCourse;
 use shardlane::net::lanes::keeping::lane_plan::Wanted;
-use sim::cluster::connections::ConnectionId;
+use sim::ConnectionId;
 
 /// How long the shard-aware port is left alone after it led to a wrong shard.
 const PORT_BLOCK_US: u64 = 300_000_000;

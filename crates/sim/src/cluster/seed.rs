@@ -13,7 +13,7 @@ pub fn mix(seed: u64, index: u64) -> u64 {
 
 /// A uuid of `version` (1 or 4) for the `index`-th thing that needs one.
 #[must_use]
-pub fn uuid(seed: u64, index: u64, version: u8) -> [u8; 16] {
+pub(crate) fn uuid(seed: u64, index: u64, version: u8) -> [u8; 16] {
     let high = mix(seed, index.wrapping_mul(2));
     let low = mix(seed, index.wrapping_mul(2).wrapping_add(1));
     let mut bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
@@ -28,7 +28,7 @@ pub fn uuid(seed: u64, index: u64, version: u8) -> [u8; 16] {
 
 /// A uuid in its usual spelling.
 #[must_use]
-pub fn uuid_text(uuid: &[u8; 16]) -> String {
+pub(crate) fn uuid_text(uuid: &[u8; 16]) -> String {
     let hex = format!("{:032x}", u128::from_be_bytes(*uuid));
     let part = |from, to| hex.get(from..to).unwrap_or_default();
     format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
@@ -36,7 +36,7 @@ pub fn uuid_text(uuid: &[u8; 16]) -> String {
 
 /// `address` with `offset` added to its last octet.
 #[must_use]
-pub fn address_after(address: IpAddr, offset: u8) -> Option<IpAddr> {
+pub(crate) fn address_after(address: IpAddr, offset: u8) -> Option<IpAddr> {
     match address {
         IpAddr::V4(v4) => {
             let [a, b, c, d] = v4.octets();

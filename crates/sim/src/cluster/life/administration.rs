@@ -6,6 +6,7 @@ use crate::cluster::cluster::Cluster;
 use crate::cluster::error::ClusterError;
 use crate::cluster::life::member::{Member, State};
 use crate::cluster::life::timeline::Due;
+use crate::cluster::replicas::ring::Ring;
 use crate::cluster::replicas::tablets::{Replica, Tablets};
 use crate::cluster::seed::uuid_text;
 use crate::node::frames::event::Event;
@@ -132,6 +133,15 @@ impl Cluster {
         found.ok_or_else(|| ClusterError::UnknownHost(host_id.to_owned()))
     }
 
+    /// Gives a node other tokens on the ring.
+    pub fn set_tokens(&mut self, node: usize, mut tokens: Vec<i64>) -> Result<(), ClusterError> {
+        let member = self.members.get_mut(node).ok_or(ClusterError::UnknownNode(node))?;
+        tokens.sort_unstable();
+        member.tokens = tokens;
+        self.ring = Ring::new(&self.members);
+        Ok(())
+    }
+
     fn resize(
         &mut self,
         keyspace: &str,
@@ -152,7 +162,12 @@ impl Cluster {
         Ok(count)
     }
 
-    fn tablets_mut(&mut self, keyspace: &str, table: &str) -> Result<&mut Tablets, ClusterError> {
+    /// The tablets of a table, to change their ranges or replicas.
+    pub fn tablets_mut(
+        &mut self,
+        keyspace: &str,
+        table: &str,
+    ) -> Result<&mut Tablets, ClusterError> {
         let layout = self.layout.table_mut(keyspace, table);
         layout.and_then(|table| table.tablets.as_mut()).ok_or_else(|| ClusterError::NoTablets {
             keyspace: keyspace.to_owned(),

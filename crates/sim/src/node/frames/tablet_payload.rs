@@ -7,7 +7,11 @@ use cql::notation::{put_bytes, put_int};
 /// The value of the payload: `tuple<bigint, bigint, list<tuple<uuid, int>>>`, range `(first, last]`
 /// (protocol-extensions.md of ScyllaDB).
 #[must_use]
-pub fn value((first, last): (i64, i64), replicas: &[Replica], members: &[Member]) -> Vec<u8> {
+pub(crate) fn value(
+    (first, last): (i64, i64),
+    replicas: &[Replica],
+    members: &[Member],
+) -> Vec<u8> {
     let mut list = Vec::with_capacity(4 + replicas.len() * 32);
     put_int(&mut list, i32::try_from(replicas.len()).unwrap_or(i32::MAX));
     for (node, shard) in replicas {
