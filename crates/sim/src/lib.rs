@@ -1,4 +1,5 @@
 //! A simulated ScyllaDB cluster: nodes, shards, tablets, CQL and sockets in one process.
+#![doc = include_str!("../README.md")]
 
 mod cluster; // nodes, tablets, ring, counters: the cluster as one value
 mod cql; // the language: text → statements, literals → bytes
