@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use foldhash::HashMap;
 use md5::{Digest, Md5};
+use uuid::Version;
 
 use crate::cluster::client_routes::ClientRoutes;
 use crate::cluster::connections::{ConnectionId, Connections, Mail};
@@ -122,7 +123,7 @@ impl Cluster {
     /// An id for a trace.
     pub(crate) fn trace_id(&mut self) -> [u8; 16] {
         self.chance += 1;
-        uuid(self.options.seed ^ CHANCE_OF_TRACES, self.chance, 1)
+        uuid(self.options.seed ^ CHANCE_OF_TRACES, self.chance, Version::Mac)
     }
 
     /// The wall-clock time in µs since 1970.
@@ -332,7 +333,7 @@ impl Cluster {
 /// The version of the schema that a node tells which has heard of `seen` changes.
 #[must_use]
 pub(crate) fn schema_version(seed: u64, seen: u64) -> [u8; 16] {
-    uuid(seed ^ CHANCE_OF_VERSIONS, seen, 1)
+    uuid(seed ^ CHANCE_OF_VERSIONS, seen, Version::Mac)
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::cluster::cluster::Cluster;
 use crate::cluster::error::ClusterError;
 use crate::cluster::life::member::{Member, State};
 use crate::cluster::life::timeline::Due;
 use crate::cluster::replicas::ring::Ring;
 use crate::cluster::replicas::tablets::{Replica, Tablets};
-use crate::cluster::seed::uuid_text;
 use crate::node::frames::event::Event;
 
 impl Cluster {
@@ -128,9 +129,10 @@ impl Cluster {
 
     /// The number of the node with this host id.
     pub fn node_of_host(&self, host_id: &str) -> Result<usize, ClusterError> {
-        let is = |member: &Member| uuid_text(&member.host_id).eq_ignore_ascii_case(host_id);
-        let found = self.members.iter().position(|member| member.belongs() && is(member));
-        found.ok_or_else(|| ClusterError::UnknownHost(host_id.to_owned()))
+        let unknown = || ClusterError::UnknownHost(host_id.to_owned());
+        let wanted = Uuid::try_parse(host_id).map_err(|_| unknown())?.into_bytes();
+        let is = |member: &Member| member.belongs() && member.host_id == wanted;
+        self.members.iter().position(is).ok_or_else(unknown)
     }
 
     /// Gives a node other tokens on the ring.

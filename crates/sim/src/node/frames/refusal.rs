@@ -93,7 +93,7 @@ impl Refusal {
     /// 0x2500: nobody prepared this here.
     #[must_use]
     pub(crate) fn unprepared(id: &[u8]) -> Self {
-        let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(id);
         let mut extras = Vec::new();
         put_short_bytes(&mut extras, id);
         Self { extras, ..Self::new(0x2500, format!("No prepared statement with ID {hex} found.")) }
@@ -130,17 +130,15 @@ fn count(number: usize) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use hex::encode as hex;
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
+    use super::*;
 
     #[test]
     fn errors_have_the_layouts_of_the_real_server() {
-        assert_eq!(hex(&Refusal::unavailable(1, 1, 0).extras), "00010000000100000000");
+        assert_eq!(hex(Refusal::unavailable(1, 1, 0).extras), "00010000000100000000");
         let write = Refusal::timeout(Operation::Write("SIMPLE"), ("ks", "t"), 5, (0, 3));
-        assert_eq!(hex(&write.extras), "00050000000000000003000653494d504c45");
+        assert_eq!(hex(write.extras), "00050000000000000003000653494d504c45");
         let read = Refusal::timeout(Operation::Read, ("ks", "t"), 4, (1, 2));
         assert_eq!(
             read.message,
@@ -148,6 +146,6 @@ mod tests {
         );
         let unprepared = Refusal::unprepared(&[0]);
         assert_eq!(unprepared.message, "No prepared statement with ID 00 found.");
-        assert_eq!(hex(&unprepared.extras), "000100");
+        assert_eq!(hex(unprepared.extras), "000100");
     }
 }

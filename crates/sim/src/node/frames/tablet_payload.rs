@@ -43,7 +43,7 @@ mod tests {
         };
         let members = [member(1), member(2), member(3)];
         let value = value((i64::MIN, -1), &[(0, 3), (1, 0), (2, 7)], &members);
-        let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(value);
         let replica = |host, shard| format!("0000001c00000010{host:032x}00000004{shard:08x}");
         let head = "00000008800000000000000000000008ffffffffffffffff0000006400000003";
         assert_eq!(hex, [head.into(), replica(1, 3), replica(2, 0), replica(3, 7)].concat());
