@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shardlane::platform::clock::now_ms;
-use sim::cluster::options::ClusterOptions;
-use sim::listen::handle::SimHandle;
-use sim::listen::options::SimOptions;
+use sim::{ClusterOptions, SimHandle, SimOptions};
 
 /// A cluster of one node at 127.92.2.`last`, and where it is.
 fn cluster(last: u8, change: impl FnOnce(&mut ClusterOptions)) -> (SimHandle, SocketAddr) {

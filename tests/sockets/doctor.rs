@@ -10,9 +10,7 @@ use std::process::{self, Command, Stdio};
 
 use serde_json::Value;
 use shardlane::cli::simulated::demo::client::Client;
-use sim::cluster::options::ClusterOptions;
-use sim::listen::handle::SimHandle;
-use sim::listen::options::SimOptions;
+use sim::{ClusterOptions, SimHandle, SimOptions};
 
 /// A cluster of three nodes with four shards, from 127.0.64.`first` on.
 fn cluster(first: u8, change: impl FnOnce(&mut ClusterOptions)) -> SimHandle {

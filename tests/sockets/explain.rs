@@ -4,9 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Output};
 
 use shardlane::cli::simulated::demo::client::Client;
-use sim::cluster::options::ClusterOptions;
-use sim::listen::handle::SimHandle;
-use sim::listen::options::SimOptions;
+use sim::{ClusterOptions, SimHandle, SimOptions};
 
 const STATEMENTS: [&str; 7] = [
     "CREATE KEYSPACE t WITH replication = {'class': 'NetworkTopologyStrategy', \
@@ -65,12 +63,11 @@ fn judge(
     (keyspace, table): (&'static str, &'static str),
     token: i64,
 ) -> Vec<String> {
-    let locate = move |cluster: &mut sim::cluster::cluster::Cluster, _| {
-        let (ring, members) = (&cluster.ring, &cluster.members);
-        let located = cluster.layout.locate((keyspace, table), token, ring, members).unwrap();
+    let locate = move |cluster: &mut sim::Cluster, _| {
+        let located = cluster.locate((keyspace, table), token).unwrap();
         let port = cluster.options.port;
         let place = |(node, shard): &(usize, u16)| {
-            format!("{} shard {shard}", SocketAddr::new(members[*node].address, port))
+            format!("{} shard {shard}", SocketAddr::new(cluster.members[*node].address, port))
         };
         located.replicas.iter().map(place).collect()
     };

@@ -17,9 +17,7 @@ use shardlane::connect::pool_refiller::{LaneReport, PoolRefiller, keep};
 use shardlane::pool::backoff::BackoffSettings;
 use shardlane::pool::node_target::{NodeTarget, ShardPort};
 use shardlane::topology::id::NodeId;
-use sim::cluster::options::ClusterOptions;
-use sim::listen::handle::SimHandle;
-use sim::listen::options::SimOptions;
+use sim::{ClusterOptions, SimHandle, SimOptions};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 

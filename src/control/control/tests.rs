@@ -23,9 +23,7 @@ use crate::control::tables::publication::Publication;
 use crate::pool::node_target::{NodeTarget, ShardPort};
 use crate::topology::id::HostId;
 use crate::topology::snapshot::Snapshot;
-use sim::cluster::options::ClusterOptions;
-use sim::listen::handle::SimHandle;
-use sim::listen::options::SimOptions;
+use sim::{ClusterOptions, SimHandle, SimOptions};
 
 #[tokio::test]
 async fn another_node_is_watched_when_the_first_goes_away() {

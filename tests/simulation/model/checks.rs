@@ -11,7 +11,7 @@ use crate::world::World;
 use cql::error_code::ErrorCode;
 use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN};
 use cql::opcode::Opcode;
-use sim::cluster::seed::mix;
+use sim::mix;
 
 /// How long an answer that was given twice may mislead.
 const DOUBLED_US: u64 = 1_000_000;

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::statements::{KEYSPACES, own_table};
-use sim::cluster::cluster::Cluster;
-use sim::cluster::roles::Right;
+use sim::{Cluster, Right};
 
 /// The role that fills the cluster, and that the control connection has.
 pub(crate) const ROOT: (&str, &str) = ("root", "root");

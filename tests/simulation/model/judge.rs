@@ -247,8 +247,8 @@ impl World {
         // A PREPARE behind a `USE` waits for it, and is then in its keyspace.
         let known = [asked_in.0, asked_in.1].into_iter().any(|of| {
             let of = of.and_then(|of| KEYSPACES.get(of)).copied();
-            let known = self.cluster.statement(&handle.text(), of);
-            known.is_ok_and(|known| prepared.id == known.id)
+            let known = self.cluster.statement_id(&handle.text(), of);
+            known.is_some_and(|known| prepared.id == known)
         });
         if !known {
             return Err(format!("an id that no node gave: {:02x?}", prepared.id));

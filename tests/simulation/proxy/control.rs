@@ -17,8 +17,7 @@ use shardlane::topology::id::HostId;
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
 use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};
-use sim::cluster::connections::ConnectionId;
-use sim::cluster::replicas::layout::is_system;
+use sim::{ConnectionId, is_system};
 
 /// A control connection that was lost dials again within this time.
 const REDIAL_US: u64 = 800_000;
@@ -216,7 +215,7 @@ impl World {
             tokens: member.tokens.iter().map(|token| Token::new(*token)).collect(),
         });
         let mut builder = SnapshotBuilder::new(version, nodes.collect());
-        for (name, keyspace) in &self.cluster.database.schema().keyspaces {
+        for (name, keyspace) in &self.cluster.schema().keyspaces {
             if is_system(name) {
                 continue;
             }

@@ -10,8 +10,7 @@ use cql::opcode::Opcode;
 use cql::response::supported::Supported;
 use cql::token::shard::Sharder;
 use shardlane::pool::lane_slots::Dial;
-use sim::cluster::cluster::Door;
-use sim::cluster::connections::ConnectionId;
+use sim::{ConnectionId, Door};
 
 /// First source port of lanes.
 const PORT_FIRST: u64 = 49_152;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use shardlane::pool::backoff::BackoffSettings;
 use shardlane::pool::dial_schedule::DialSchedule;
 use shardlane::pool::lane_slots::Wanted;
-use sim::cluster::connections::ConnectionId;
+use sim::ConnectionId;
 
 /// How long the shard-aware port is left alone after it led to a wrong shard.
 const PORT_BLOCK_US: u64 = 300_000_000;

@@ -18,7 +18,7 @@ use cql::request::batch::{Batch, ChildStatement};
 use cql::request::parameters::Options;
 
 /// Answers BATCH; an unknown id refuses all of it, with the first such id.
-pub fn batch(
+pub(crate) fn batch(
     cluster: &mut Cluster,
     connection: &mut Connection,
     body: &[u8],
