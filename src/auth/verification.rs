@@ -8,7 +8,7 @@ use crate::connect::dialer::{Aim, Dialer, OpenedLane};
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::connect::pool_key::PoolKey;
 use crate::pool::node_target::NodeTarget;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 
 /// Nodes that are asked before we give up; a client waits.
 const NODES_MAX: usize = 3;

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::topology::id::HostId;
 use cql::error::WireError;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 use cql::token::shard::ShardId;
 
 /// A try to connect that failed. None of them holds or shows a credential.

@@ -1,7 +1,7 @@
 //! Refusals of local answers, worded as ScyllaDB words them.
 
 use cql::error::WireError;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 
 /// Why a statement gets an ERROR instead of a result.
 #[derive(Clone, Debug, Eq, PartialEq)]

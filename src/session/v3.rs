@@ -5,11 +5,12 @@
 //! (v4 section 10 lists the changes).
 
 use cql::error::WireError;
+use cql::error_code::ErrorCode;
 use cql::header::{FLAG_PAYLOAD, FLAG_TRACING, FLAG_WARNING, HEADER_LEN, Header, RESPONSE};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
 use cql::request::parameters::{NAMES, VALUES};
-use cql::response::error::{ErrorCode, ErrorMessage, write_error, write_error_with};
+use cql::response::error::{ErrorMessage, write_error, write_error_with};
 use cql::response::event::Event;
 use cql::response::prefix::Prefix;
 use cql::response::prepared::Prepared;

@@ -17,7 +17,7 @@ use crate::upstream::lane::PoolId;
 use crate::worker::command::WorkerEvent;
 use crate::worker::housekeeping::route_of;
 use crate::worker::reactor::{LOGINS, Reactor};
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 
 /// Reports taken in one round.
 const REPORTS_IN_A_ROW: usize = 64;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
-use cql::response::error::{ErrorCode, Extras};
+use cql::response::error::Extras;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::catalog::Catalog;

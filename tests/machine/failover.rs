@@ -1,7 +1,8 @@
 //! No node of the local data center is up: those of another one, for requests that may go there.
 
+use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
-use cql::response::error::{ErrorCode, Extras};
+use cql::response::error::Extras;
 use shardlane::topology::id::NodeId;
 
 use crate::support::frames::{batch, execute_at, prepare, query, query_at, void};

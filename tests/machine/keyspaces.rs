@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use cql::error_code::ErrorCode;
 use cql::notation::{put_int, put_string};
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;

@@ -1,7 +1,8 @@
 //! A lane is lost: what never left goes elsewhere, reads go elsewhere, writes are told as unknown.
 
+use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
-use cql::response::error::{ErrorCode, Extras};
+use cql::response::error::Extras;
 
 use crate::support::frames::{
     LWT_MASK, batch, error, execute, execute_at, prepare, prepared, query, query_at, rows, void,

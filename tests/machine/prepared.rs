@@ -1,7 +1,8 @@
 //! Statements that a node forgot are prepared there again, while that is safe.
 
+use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
-use cql::response::error::{ErrorCode, Extras};
+use cql::response::error::Extras;
 use shardlane::engine::pending::LaneKey;
 
 use crate::support::frames::{

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 use shardlane::engine::action::{LearnedTablet, PeerMessage};
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;

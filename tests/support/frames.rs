@@ -1,5 +1,6 @@
 //! Frames as tests write and read them.
 
+use cql::error_code::ErrorCode;
 use cql::frame::write_frame;
 use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
 use cql::notation::{
@@ -8,7 +9,7 @@ use cql::notation::{
 };
 use cql::opcode::Opcode;
 use cql::payload::TABLETS_V1;
-use cql::response::error::{ErrorCode, ErrorMessage};
+use cql::response::error::ErrorMessage;
 
 /// A bind metadata flag that marks light-weight transactions in these tests.
 pub(crate) const LWT_MASK: u32 = 0x8000_0000;

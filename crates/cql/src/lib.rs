@@ -5,6 +5,7 @@ pub mod column_type;
 pub mod compression;
 pub mod decoder;
 pub mod error;
+pub mod error_code;
 pub mod frame;
 pub mod header;
 pub mod notation;

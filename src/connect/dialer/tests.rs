@@ -7,7 +7,7 @@ use super::*;
 use crate::connect::credential::Credential;
 use crate::connect::fake_node::FakeNode;
 use crate::topology::id::HostId;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 
 #[tokio::test]
 async fn a_source_port_leads_to_its_shard() {

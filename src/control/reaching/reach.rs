@@ -23,8 +23,8 @@ use crate::control::reaching::race::Race;
 use crate::control::tables::metadata;
 use crate::control::tables::metadata::{Identity, Metadata};
 use crate::sockets::transport::Transport;
+use cql::error_code::ErrorCode;
 use cql::request::register::EventKind;
-use cql::response::error::ErrorCode;
 use cql::response::supported::Supported;
 
 /// How a node is reached.

@@ -15,11 +15,11 @@ use crate::session::v3;
 use crate::upstream::lane::LaneRoute;
 use crate::upstream::stream_ids::{Answer, StreamId};
 use cql::decoder::FrameCutter;
+use cql::error_code::ErrorCode;
 use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
 use cql::response::error;
-use cql::response::error::ErrorCode;
 use cql::response::prefix::Prefix;
 use cql::response::result::ResultKind;
 

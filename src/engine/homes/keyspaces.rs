@@ -17,11 +17,11 @@ use crate::routing::decision::Reason;
 use crate::session::session::Phase;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::{Lane, LaneRoute, PoolId};
+use cql::error_code::ErrorCode;
 use cql::frame;
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 use cql::token::shard::Sharder;
 
 /// The lanes of a keyspace, or of a credential, that nobody uses for this long are closed.

@@ -11,6 +11,7 @@ use crate::routing::catalog::StatementKey;
 use crate::routing::decision::{Decision, Reason};
 use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
+use cql::error_code::ErrorCode;
 use cql::frame;
 use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN};
 use cql::notation::Reader;
@@ -19,7 +20,6 @@ use cql::request::batch::Batch;
 use cql::request::execute;
 use cql::request::execute::Execute;
 use cql::request::parameters::Parameters;
-use cql::response::error::ErrorCode;
 
 /// Longest frame that is kept for sending again.
 const KEPT_BYTES_MAX: usize = 256 << 10;

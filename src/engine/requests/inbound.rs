@@ -12,11 +12,11 @@ use crate::session::session::Phase;
 use crate::session::v3;
 use cql::decoder::FrameCutter;
 use cql::error::WireError;
+use cql::error_code::ErrorCode;
 use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
 use cql::opcode::Opcode;
 use cql::refusal;
 use cql::response::error;
-use cql::response::error::ErrorCode;
 use cql::response::prefix;
 
 /// Longest body that is passed over, bytes: the protocol's own limit (v4 section 2.5). An announced

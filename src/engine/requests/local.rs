@@ -11,6 +11,7 @@ use crate::facade::statement_text::StatementText;
 use crate::facade::system_select::SystemSelect;
 use crate::facade::system_tables;
 use crate::session::session::Phase;
+use cql::error_code::ErrorCode;
 use cql::frame::write_frame;
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::{
@@ -24,7 +25,7 @@ use cql::request::query::Query;
 use cql::request::register::{EventKind, EventKinds};
 use cql::request::startup::Startup;
 use cql::response::error;
-use cql::response::error::{ErrorCode, Extras};
+use cql::response::error::Extras;
 use cql::response::result::ResultKind;
 use cql::response::supported;
 

@@ -6,13 +6,14 @@ use crate::engine::requests::forward::Outgoing;
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::routing::decision::Reason;
 use crate::upstream::lane::PoolId;
+use cql::error_code::ErrorCode;
 use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
 use cql::request::batch::Batch;
 use cql::request::execute::Execute;
 use cql::request::query::Query;
 use cql::response::error;
-use cql::response::error::{ErrorCode, Extras};
+use cql::response::error::Extras;
 
 /// How often a request is sent again at most.
 pub(in crate::engine) const RESENT_MAX: u8 = 2;

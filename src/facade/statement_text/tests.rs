@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::facade::system_select::{Marker, Purpose, Relation, Selector, Source, Term};
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 
 fn local(text: &str) -> SystemSelect {
     let StatementText::Local(select) = classify(text, None) else { panic!("{text} is not local") };

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::*;
 use crate::facade::statement_text::{StatementText, classify};
+use cql::error_code::ErrorCode;
 use cql::notation::{Reader, put_bytes, put_short, put_string};
-use cql::response::error::ErrorCode;
 use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 

@@ -9,7 +9,7 @@ use crate::proxy::logins::RECHECK_US;
 use crate::proxy::worker::PROXY;
 use crate::scenario::OUR_CENTER;
 use crate::world::World;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 use cql::response::rows::Rows;
 
 /// Beside the time between two questions about a credential: a handshake, the close of a client

@@ -7,7 +7,7 @@ use crate::model::frames::Frame;
 use crate::proxy::greeting::Refused;
 use crate::proxy::workers::PoolKey;
 use crate::world::World;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::homes::login::Verdict;
 use shardlane::upstream::lane::PoolId;
