@@ -37,11 +37,6 @@ impl FrameCutter {
         Self { partial, handed_out: false, used: false, passing, body_len_max, versions }
     }
 
-    /// From now on accepts one version byte only: a connection keeps the version it began with.
-    pub fn expect_version(&mut self, version: u8) {
-        self.versions = [version; 2];
-    }
-
     /// From now on accepts bodies up to another limit.
     pub fn allow(&mut self, body_len_max: u32) {
         self.body_len_max = body_len_max;
@@ -107,17 +102,6 @@ impl FrameCutter {
         let (_, rest) = mem::take(chunk).split_at_mut(count);
         *chunk = rest;
         self.passing -= count;
-    }
-
-    /// Bytes that the frame which has begun still needs; those of its header while that is cut.
-    #[must_use]
-    pub fn missing(&self) -> usize {
-        if self.handed_out || self.partial.is_empty() {
-            return 0;
-        }
-        let body_len = Header::peek(&self.partial).map_or(0, |header| header.body_len);
-        let len = HEADER_LEN.saturating_add(usize::try_from(body_len).unwrap_or(usize::MAX));
-        len.saturating_sub(self.partial.len())
     }
 
     /// Bytes of memory that are held for a frame which has begun.
