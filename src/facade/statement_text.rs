@@ -5,7 +5,7 @@
 
 use crate::facade::lexer::Lexer;
 use crate::facade::refusal::Refusal;
-use crate::facade::system_select::{SystemSelect, SystemTable, shows_nodes};
+use crate::facade::select::{Select, SystemTable, shows_nodes};
 
 /// Words of a selection that are looked through for its FROM, in some 15 ms at worst. No table has
 /// so many columns: their number has two bytes.
@@ -15,7 +15,7 @@ const SELECTION_WORDS_MAX: usize = 1 << 20;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum StatementText {
     /// The session, as the one node that the driver may see.
-    Local(Box<SystemSelect>),
+    Local(Box<Select>),
     /// `USE`: the session switches to this keyspace once a node has confirmed that it exists.
     Use(String),
     /// Nobody: it must not reach a node.
@@ -72,7 +72,7 @@ fn classify_select(selection: Lexer<'_>, keyspace: Option<&str>) -> StatementTex
     let Some(table) = table.as_deref().and_then(SystemTable::from_name) else {
         return StatementText::Other;
     };
-    match SystemSelect::parse(table, selection, words) {
+    match Select::parse(table, selection, words) {
         Some(select) => StatementText::Local(Box::new(select)),
         None if shows_nodes(selection) => {
             StatementText::Refused(Refusal::shows_nodes(table.name()))

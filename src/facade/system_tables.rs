@@ -7,12 +7,10 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
+use crate::facade::bound_values::BoundValues;
 use crate::facade::json;
-use crate::facade::local_values::BoundValues;
 use crate::facade::refusal::Refusal;
-use crate::facade::system_select::{
-    Purpose, Relation, Selector, Source, SystemSelect, SystemTable, Term,
-};
+use crate::facade::select::{Purpose, Relation, Select, Selector, Source, SystemTable, Term};
 use cql::cell;
 use cql::column_type::ColumnType;
 use cql::notation::{put_int, put_short_bytes};
@@ -72,7 +70,7 @@ impl Facade {
     /// The message of the RESULT that answers `select`, for a client which reached us at `seen_at`.
     pub fn answer(
         &self,
-        select: &SystemSelect,
+        select: &Select,
         values: &Values<'_>,
         seen_at: SocketAddr,
     ) -> Result<Vec<u8>, Refusal> {
@@ -101,12 +99,7 @@ impl Facade {
     }
 
     /// The message of the RESULT Prepared of `select` under `id`, for protocol `version`.
-    pub fn prepare(
-        &self,
-        select: &SystemSelect,
-        id: &[u8; 16],
-        version: u8,
-    ) -> Result<Vec<u8>, Refusal> {
+    pub fn prepare(&self, select: &Select, id: &[u8; 16], version: u8) -> Result<Vec<u8>, Refusal> {
         let outputs = self.outputs(select)?;
         let columns = self.columns(select.table);
         let kind_of = |name: &str| {
@@ -137,7 +130,7 @@ impl Facade {
     }
 
     /// The columns of the result, before they become one JSON text.
-    fn outputs<'a>(&'a self, select: &'a SystemSelect) -> Result<Vec<Output<'a>>, Refusal> {
+    fn outputs<'a>(&'a self, select: &'a Select) -> Result<Vec<Output<'a>>, Refusal> {
         let columns = self.columns(select.table);
         let find = |name: &str| {
             let column = columns.iter().find(|(column, _)| *column == name);
@@ -250,7 +243,7 @@ fn is_local(relation: &Relation, values: &BoundValues<'_>) -> bool {
 }
 
 /// Where the marker of the partition key stands, when the key is one marker.
-fn pk_indexes(select: &SystemSelect) -> Vec<u16> {
+fn pk_indexes(select: &Select) -> Vec<u16> {
     let key = match select.table {
         SystemTable::Local => "key",
         SystemTable::Peers | SystemTable::PeersV2 => "peer",
@@ -262,7 +255,7 @@ fn pk_indexes(select: &SystemSelect) -> Vec<u16> {
     }
 }
 
-fn specs<'a>(select: &SystemSelect, outputs: &'a [Output<'_>]) -> Vec<ColumnSpec<'a>> {
+fn specs<'a>(select: &Select, outputs: &'a [Output<'_>]) -> Vec<ColumnSpec<'a>> {
     let table = select.table.name();
     let spec = |name, kind| ColumnSpec { keyspace: KEYSPACE, table, name, kind };
     if select.is_json {

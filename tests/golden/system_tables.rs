@@ -6,8 +6,8 @@ use cql::request::parameters::Values;
 use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 use shardlane::control::tables::server_tables::ServerTables;
+use shardlane::facade::select::Select;
 use shardlane::facade::statement_text::{StatementText, classify};
-use shardlane::facade::system_select::SystemSelect;
 use shardlane::facade::system_tables::Facade;
 use shardlane::listen::listener::Bind;
 use shardlane::server::facade;
@@ -23,7 +23,7 @@ fn facade_of(local: &str, peers: &str) -> Facade {
     facade::of(&ServerTables::read(&local, &peers).unwrap(), &bind)
 }
 
-fn select(text: &str) -> SystemSelect {
+fn select(text: &str) -> Select {
     let StatementText::Local(select) = classify(text, None) else { panic!("{text} is not local") };
     *select
 }

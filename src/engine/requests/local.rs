@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
 use crate::engine::tally::{Outcome, RequestKind};
+use crate::facade::select::Select;
 use crate::facade::statement_text;
 use crate::facade::statement_text::StatementText;
-use crate::facade::system_select::SystemSelect;
 use crate::facade::system_tables;
 use crate::session::session::Phase;
 use cql::error_code::ErrorCode;
@@ -48,7 +48,7 @@ pub struct LocalStatements {
 
 #[derive(Debug)]
 enum LocalStatement {
-    Select(Box<SystemSelect>),
+    Select(Box<Select>),
     Use(String),
 }
 
@@ -294,7 +294,7 @@ impl Engine {
         &mut self,
         ask: RequestKind,
         (client, stream): (ClientKey, i16),
-        select: &SystemSelect,
+        select: &Select,
         values: &Values<'_>,
     ) {
         let Some(seen_at) = self.clients.get(client).map(|client| client.local_address) else {

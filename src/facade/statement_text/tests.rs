@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::facade::system_select::{Marker, Purpose, Relation, Selector, Source, Term};
+use crate::facade::select::{Marker, Purpose, Relation, Selector, Source, Term};
 use cql::error_code::ErrorCode;
 
-fn local(text: &str) -> SystemSelect {
+fn local(text: &str) -> Select {
     let StatementText::Local(select) = classify(text, None) else { panic!("{text} is not local") };
     *select
 }

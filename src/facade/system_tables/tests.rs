@@ -44,7 +44,7 @@ fn facade() -> Facade {
     }
 }
 
-fn parse(text: &str) -> SystemSelect {
+fn parse(text: &str) -> Select {
     let StatementText::Local(select) = classify(text, None) else { panic!("{text} is not local") };
     *select
 }

@@ -1,7 +1,7 @@
 //! The values that a client bound to a local statement, by the place of their markers.
 
 use crate::facade::refusal::Refusal;
-use crate::facade::system_select::SystemSelect;
+use crate::facade::select::Select;
 use cql::notation::Value;
 use cql::request::parameters::Values;
 
@@ -11,7 +11,7 @@ pub struct BoundValues<'a>(Vec<Option<&'a [u8]>>);
 
 impl<'a> BoundValues<'a> {
     /// Reads values, in the order of the markers or by name.
-    pub fn read(select: &SystemSelect, values: &Values<'a>) -> Result<Self, Refusal> {
+    pub fn read(select: &Select, values: &Values<'a>) -> Result<Self, Refusal> {
         let mut sent = Vec::new();
         for value in values.iter() {
             let (name, value) = value.map_err(|error| Refusal::broken(&error))?;
@@ -41,7 +41,7 @@ impl<'a> BoundValues<'a> {
         self.0.get(place).copied().flatten()
     }
 
-    fn check_count(select: &SystemSelect, received: usize) -> Result<(), Refusal> {
+    fn check_count(select: &Select, received: usize) -> Result<(), Refusal> {
         let expected = select.markers.len();
         if expected == received { Ok(()) } else { Err(Refusal::value_count(expected, received)) }
     }

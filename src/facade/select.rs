@@ -37,7 +37,7 @@ impl SystemTable {
 
 /// What a SELECT wants.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SystemSelect {
+pub struct Select {
     /// Of which table.
     pub table: SystemTable,
     /// Whether each row comes as one JSON text.
@@ -114,7 +114,7 @@ pub enum Purpose {
     Timeout,
 }
 
-impl SystemSelect {
+impl Select {
     /// Parses what stands after SELECT (`selection`) and after the table's name (`tail`); `None`
     /// when it is not understood.
     #[must_use]
