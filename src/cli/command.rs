@@ -11,7 +11,7 @@ use crate::cli::explain::tell;
 #[cfg(feature = "demo")]
 use crate::cli::simulated::{demo::show, sim};
 use crate::cli::{check, outcome, run};
-use crate::config::overrides::{process_environment, process_variables};
+use crate::config::variables::{process_environment, process_variables};
 
 /// Runs the command that the process's arguments name. Help and version are no failure; wrong usage is code 2.
 #[must_use]

@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{self, Child, Command, Output, Stdio};
 
 fn shardlane(args: &[&str]) -> Output {
@@ -45,7 +46,13 @@ fn a_faulty_configuration_is_code_2_with_every_fault() {
     for output in outputs {
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{told}");
-        for part in ["3 faults", "port = \"0\"", "bind = \"here\"", "line 2, column 11"] {
+        for part in [
+            "4 faults",
+            "port = \"0\"",
+            "bind = \"here\"",
+            "line 2, column 11",
+            "contact_points is not set",
+        ] {
             assert!(told.contains(part), "lacks {part}: {told}");
         }
     }
@@ -212,6 +219,30 @@ fn a_password_file_with_more_than_the_password_is_a_fault() {
     let told = text(&output.stderr);
     assert!(told.contains("the file has more than one line; give the path of a"), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn a_password_file_that_all_users_may_read_is_a_warning_and_one_with_nul_a_fault() {
+    let path = env::temp_dir().join(format!("shardlane-open-password-{}", process::id()));
+    let file = path.to_str().unwrap();
+    let check = |bytes: &[u8], mode| {
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        shardlane(&["check", "-c", "db", "--username", "bob", "--password-file", file])
+    };
+    let (open, closed) = (check(b"hunter2\n", 0o644), check(b"hunter2\n", 0o400));
+    fs::remove_file(&path).unwrap();
+    let nul = check(b"hunter2\0x\n", 0o600);
+    fs::remove_file(&path).unwrap();
+    let warning = "all users of the machine may read the password, by mode 0644; take that from";
+    assert_eq!((open.status.code(), closed.status.code()), (Some(0), Some(0)));
+    assert!(text(&open.stdout).contains(warning), "{}", text(&open.stdout));
+    assert!(!text(&closed.stdout).contains("may read"), "{}", text(&closed.stdout));
+    assert_eq!(nul.status.code(), Some(2));
+    assert!(text(&nul.stderr).contains("has a NUL character in it"), "{}", text(&nul.stderr));
+    for output in [open, closed, nul] {
+        assert!(!text(&[output.stdout, output.stderr].concat()).contains("hunter2"));
+    }
 }
 
 #[test]

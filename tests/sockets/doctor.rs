@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 
@@ -253,11 +254,15 @@ fn a_login_that_fails_is_told_without_the_password() {
         ],
     );
     assert!(!said.contains("s3cret"), "{said}");
+    fs::set_permissions(&right, fs::Permissions::from_mode(0o644)).unwrap();
     let (code, said) = login(&right);
     assert_eq!(code, Some(0), "{said}");
     says(
         &said,
         &[
+            "warn  login      password_file = ",
+            "all users of the machine may read the password, by mode 0644",
+            "-> fix     take that from the file (chmod 0400)",
             "ok    login      as 'cassandra', which the cluster accepts (PasswordAuthenticator)",
             "warn  rights     'cassandra' is a superuser: so is every client of this proxy",
         ],
