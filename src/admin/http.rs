@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs::File;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -73,7 +74,7 @@ async fn serve_within<S: Source>(
                 let is_last = kept.is_none();
                 let displaced = places.add(from.ip(), |id, is_asking| {
                     connections.spawn(async move {
-                        let serving = serve_one(stream, source, is_asking);
+                        let serving = serve_one(stream, from.ip(), source, is_asking);
                         if let Ok(Err(error)) = timeout(connection_timeout, serving).await {
                             tracing::debug!(%error, "admin connection broke");
                         }
@@ -106,13 +107,14 @@ async fn serve_within<S: Source>(
 /// kept connection is dropped sees a failed scrape.
 async fn serve_one<S: Source>(
     stream: TcpStream,
+    from: IpAddr,
     source: Arc<S>,
     is_asking: Arc<AtomicBool>,
 ) -> hyper::Result<()> {
     let service = service_fn(move |request| {
         is_asking.store(true, Ordering::Relaxed);
         let source = Arc::clone(&source);
-        async move { Ok::<_, Infallible>(respond(&request, source.as_ref()).await) }
+        async move { Ok::<_, Infallible>(respond(&request, from, source.as_ref()).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -123,9 +125,19 @@ async fn serve_one<S: Source>(
         .await
 }
 
-async fn respond<S: Source>(request: &Request<Incoming>, source: &S) -> Response<Full<Bytes>> {
+async fn respond<S: Source>(
+    request: &Request<Incoming>,
+    from: IpAddr,
+    source: &S,
+) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    if *request.method() == Method::POST
+        && let Some(page) = page::answer_post(path, from.to_canonical().is_loopback(), source)
+    {
+        return to_response(page);
+    }
     if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return to_response(page::answer(request.uri().path(), source).await);
+        return to_response(page::answer(path, source).await);
     }
     let mut response = to_response(Page::text(405, "only GET and HEAD"));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));

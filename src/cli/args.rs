@@ -52,6 +52,12 @@ pub enum Command {
     /// Show where a row lives: key, token, tablet or ring, nodes and shards
     #[command(after_help = LAYERS)]
     Explain(ExplainArgs),
+    /// Wait until a shardlane that runs here serves clients: for the entrypoint of an application
+    #[command(after_help = LAYERS)]
+    Wait(WaitArgs),
+    /// Stop a shardlane that runs here, as SIGTERM does, without its delays
+    #[command(after_help = LAYERS)]
+    Shutdown(SettingsArgs),
 }
 
 /// Flags that are settings. They stay text here: the settings' own rules judge them, together with
@@ -73,7 +79,10 @@ impl Args for SettingsArgs {
             .help("Configuration file, TOML");
         let mut defaults = Settings::default();
         let flags = table::all().filter_map(|setting| flag(setting, &mut defaults));
-        command.arg(config).args(flags)
+        // Command lines of other sidecars have it. The exit code after SIGTERM is 0 in any case.
+        let exit_zero = Arg::new("exit-zero-on-sigterm").long("exit-zero-on-sigterm");
+        let exit_zero = exit_zero.action(ArgAction::SetTrue).hide(true);
+        command.arg(config).arg(exit_zero).args(flags)
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
@@ -124,6 +133,17 @@ pub struct DoctorArgs {
     #[arg(long)]
     pub json: bool,
     /// The settings to try.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+/// Flags of `wait`.
+#[derive(Args, Clone, Debug)]
+pub struct WaitArgs {
+    /// How long to wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub timeout: u64,
+    /// The settings that the other process runs with; only `admin` matters.
     #[command(flatten)]
     pub settings: SettingsArgs,
 }

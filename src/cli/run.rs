@@ -1,4 +1,4 @@
-//! `shardlane run`: serves until it is told to stop.
+//! `shardlane run`: serves until a signal, or a request to the admin address, stops it.
 
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -84,7 +84,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     tokio::spawn(async move {
         loop {
             let signal = signals.next().await;
-            tracing::info!(?signal, "told to stop");
+            tracing::info!(?signal, "received signal, stopping");
             if stop.send(()).await.is_err() {
                 return;
             }

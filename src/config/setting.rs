@@ -18,7 +18,7 @@ const VARIABLE_PREFIX: &str = "SHARDLANE_";
 pub struct Setting {
     /// Its name in the file: `table.name`, or `name` alone before all tables.
     pub key: &'static str,
-    /// Its flag, if it has one. The flag's name is the key with dashes.
+    /// Its flag, if it has one. The flag's name is the key with dashes, unless [`Flag::named`].
     pub flag: Option<Flag>,
     /// What it takes, and the field that holds it. The field's own default is the setting's.
     pub kind: Kind,
@@ -41,19 +41,27 @@ pub struct Flag {
     pub value_name: &'static str,
     /// Whether it may be given several times; the values are then joined by commas.
     pub repeats: bool,
+    /// Its name, where another one than the key is known from other sidecars.
+    pub name: Option<&'static str>,
 }
 
 impl Flag {
     /// A flag that is given once.
     #[must_use]
     pub const fn once(value_name: &'static str) -> Self {
-        Self { short: None, value_name, repeats: false }
+        Self { short: None, value_name, repeats: false, name: None }
     }
 
     /// A flag that may be given several times.
     #[must_use]
     pub const fn repeated(value_name: &'static str) -> Self {
-        Self { short: None, value_name, repeats: true }
+        Self { short: None, value_name, repeats: true, name: None }
+    }
+
+    /// The same under a name that other sidecars use.
+    #[must_use]
+    pub const fn named(self, name: &'static str) -> Self {
+        Self { name: Some(name), ..self }
     }
 
     /// The same with a short form.
@@ -226,6 +234,9 @@ impl Setting {
     /// The long name that its flag has, or would have: `bind_tls.cert` has `bind-tls-cert`.
     #[must_use]
     pub fn flag_name(&self) -> String {
+        if let Some(name) = self.flag.and_then(|flag| flag.name) {
+            return name.to_owned();
+        }
         self.key.replace(['_', '.'], "-")
     }
 

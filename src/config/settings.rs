@@ -57,6 +57,17 @@ impl Settings {
     }
 }
 
+/// How much time each step of the process's end has.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct DrainSettings {
+    /// Time after SIGTERM in which clients are served as before, in any case, seconds.
+    pub min_sigterm_delay_s: u64,
+    /// Time after SIGTERM in which clients are served as before while any is connected, seconds.
+    pub max_sigterm_delay_s: u64,
+    /// Time for requests in flight after that, milliseconds.
+    pub drain_ms: u64,
+}
+
 /// Everything that an operator can set. [`crate::config::table`] says what each setting is for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
@@ -98,8 +109,10 @@ pub struct Settings {
     pub backoff: BackoffSettings,
     /// Whether nodes of other data centers are used, and when.
     pub failover: FailoverSettings,
-    /// Time for requests in flight to finish after SIGTERM, milliseconds.
-    pub drain_ms: u64,
+    /// How the process ends.
+    pub drain: DrainSettings,
+    /// Whether the startup probe passes before the first node was reached.
+    pub startup_without_cluster: bool,
     /// TLS with the nodes.
     pub node_tls: NodeTlsSettings,
     /// TLS with clients.
@@ -132,7 +145,8 @@ impl Default for Settings {
             compression_told: Vec::new(),
             backoff: BackoffSettings::default(),
             failover: FailoverSettings::default(),
-            drain_ms: 10_000,
+            drain: DrainSettings { drain_ms: 10_000, ..DrainSettings::default() },
+            startup_without_cluster: false,
             node_tls: NodeTlsSettings::default(),
             client_tls: ClientTlsSettings::default(),
             file_poll_ms: 5_000,

@@ -75,7 +75,8 @@ impl Reactor {
                 let _unwanted = to.send((self.engine.tally().clone(), self.engine.gauges()));
             }
             Command::Drain { until_us } => {
-                self.drain_until_us = Some(until_us);
+                let sooner = self.drain_until_us.map_or(until_us, |before| before.min(until_us));
+                self.drain_until_us = Some(sooner);
                 self.drain_step(clock::now_us());
             }
         }

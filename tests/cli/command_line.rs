@@ -264,3 +264,53 @@ fn a_variable_that_names_no_setting_is_told_and_what_kubernetes_sets_is_not() {
     ];
     assert_eq!(told, expected);
 }
+
+/// A server without a cluster that serves at once, and the addresses of its clients and of its pages.
+fn serve_without_cluster(bind: &str, more: &[&str]) -> (Served, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
+    command.env("SHARDLANE_LOG_FORMAT", "json").env("SHARDLANE_STARTUP", "at-once");
+    // Nothing listens at the discard port of this address.
+    command.args(["run", "-c", "127.0.63.32:9", "--bind", bind, "--admin", bind]).args(more);
+    let mut server = Served(command.stderr(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains("\"admin\"")).unwrap();
+    let line = serde_json::from_str::<serde_json::Value>(&line).unwrap();
+    let place = |key: &str| line[key].as_str().unwrap().to_owned();
+    let places = (place("clients"), place("admin"));
+    // The pipe is read to its end, so that the log never blocks.
+    std::thread::spawn(move || lines.for_each(drop));
+    (server, places.0, places.1)
+}
+
+#[test]
+fn wait_ends_when_clients_are_served_and_shutdown_stops_the_server() {
+    let absent = shardlane(&["wait", "--admin", "127.0.63.33:9", "--timeout", "0"]);
+    assert_eq!(absent.status.code(), Some(1));
+    let said = text(&absent.stderr);
+    assert!(said.contains("no answer from 127.0.63.33:9 (admin)"), "{said}");
+
+    let (mut server, _, admin) = serve_without_cluster("127.0.63.34:0", &[]);
+    let waited = shardlane(&["wait", "--admin", &admin, "--timeout", "60"]);
+    assert_eq!(waited.status.code(), Some(0), "{}", text(&waited.stderr));
+    let stopped = shardlane(&["shutdown", "--admin", &admin]);
+    assert_eq!(stopped.status.code(), Some(0), "{}", text(&stopped.stderr));
+    assert_eq!(server.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn after_sigterm_clients_are_served_for_the_shortest_delay() {
+    let flags = ["--min-sigterm-delay", "600", "--exit-zero-on-sigterm"];
+    let (mut server, clients, admin) = serve_without_cluster("127.0.63.35:0", &flags);
+    let terminate = || Command::new("kill").args(["-TERM", &server.0.id().to_string()]).status();
+    assert!(get(&admin, "/startup").starts_with("HTTP/1.1 200 "));
+    assert!(terminate().unwrap().success());
+    while !get(&admin, "/readyz").contains("\"draining\"") {}
+    let mut client = TcpStream::connect(&clients).unwrap();
+    // OPTIONS of protocol v4, which is answered by the proxy itself.
+    client.write_all(&[4, 0, 0, 0, 5, 0, 0, 0, 0]).unwrap();
+    let mut header = [0; 9];
+    client.read_exact(&mut header).unwrap();
+    assert_eq!((header[0], header[4]), (0x84, 6), "SUPPORTED");
+    assert!(terminate().unwrap().success());
+    assert_eq!(server.0.wait().unwrap().code(), Some(0), "the second one ends the delay");
+}

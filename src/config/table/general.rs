@@ -182,6 +182,58 @@ pub(super) const GENERAL: Group = Group {
             ..Setting::PLAIN
         },
         Setting {
+            key: "startup",
+            kind: Kind::Text {
+                form: Form::Words(&["lane", "at-once"]),
+                takes: "lane or at-once",
+                read: |text, settings| {
+                    settings.startup_without_cluster = match text {
+                        "lane" => false,
+                        "at-once" => true,
+                        _ => return Err(vec!["neither lane nor at-once".to_owned()]),
+                    };
+                    Ok(())
+                },
+                show: |settings| {
+                    let name = if settings.startup_without_cluster { "at-once" } else { "lane" };
+                    name.to_owned()
+                },
+            },
+            what: "When clients are served and the startup probe passes: at the first lane to a \
+                   node, or at-once",
+            why: "Kubernetes starts the application when the startup probe of a native sidecar \
+                  passes. `lane` keeps the application from meeting a proxy that cannot serve it yet; \
+                  `at-once` starts it even if the cluster is down, and its requests then get errors.",
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: "min_sigterm_delay_s",
+            flag: Some(Flag::once("SECONDS").named("min-sigterm-delay")),
+            kind: Kind::Number {
+                min: 0,
+                max: 86_400,
+                field: |settings| Number::U64(&mut settings.drain.min_sigterm_delay_s),
+            },
+            what: "Time after SIGTERM in which clients are served as before, new ones included",
+            why: "Where the application is stopped at the same time as the proxy (compose, ECS, pods \
+                  without native sidecars), it may need the cluster for its last work. The readiness \
+                  probe fails from SIGTERM on. A second SIGTERM ends the delay.",
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: "max_sigterm_delay_s",
+            flag: Some(Flag::once("SECONDS").named("max-sigterm-delay")),
+            kind: Kind::Number {
+                min: 0,
+                max: 86_400,
+                field: |settings| Number::U64(&mut settings.drain.max_sigterm_delay_s),
+            },
+            what: "Time after SIGTERM in which clients are served as before while any is connected",
+            why: "The delay ends as soon as the last client leaves. Requests that are in flight after \
+                  it have `timeouts.drain_ms` to finish.",
+            ..Setting::PLAIN
+        },
+        Setting {
             key: "workers",
             flag: Some(Flag::once("COUNT")),
             kind: Kind::Number {

@@ -113,10 +113,10 @@ pub(super) const TIMEOUTS: Group = Group {
             kind: Kind::Number {
                 min: 0,
                 max: DAY_MS,
-                field: |settings| Number::U64(&mut settings.drain_ms),
+                field: |settings| Number::U64(&mut settings.drain.drain_ms),
             },
             reload: Reload::AtOnce,
-            what: "Time that requests in flight have to finish after SIGTERM",
+            what: "Time that requests in flight have to finish before the process ends",
             why: "Kubernetes kills a pod after 30 s by default, and stops a sidecar only after the \
                   application.",
             ..Setting::PLAIN

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
 use crate::cli::simulated::args::DemoArgs;
-use crate::config::settings::Settings;
+use crate::config::settings::{DrainSettings, Settings};
 use crate::control::reaching::contact_point::ContactPoint;
 use crate::engine::gauges::Gauges;
 use crate::engine::tally::Tally;
@@ -188,7 +188,7 @@ fn settings(nodes: &[SocketAddr]) -> Settings {
         contact_points: nodes.iter().map(point).collect(),
         bind: vec![Bind::Tcp(any)],
         admin: any,
-        drain_ms: DRAIN_MS,
+        drain: DrainSettings { drain_ms: DRAIN_MS, ..DrainSettings::default() },
         ..Settings::default()
     }
 }
