@@ -172,6 +172,12 @@ impl Engine {
         self.facade = Some(facade);
     }
 
+    /// The bounds that it keeps.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
     /// A client connected to `local_address`; `None` when there are too many.
     pub fn on_client_open(&mut self, local_address: SocketAddr) -> Option<ClientKey> {
         if self.clients.len() >= self.settings.limits.clients_max {

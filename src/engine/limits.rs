@@ -1,6 +1,6 @@
 //! Every bound of the road: its default, its reason, and the key of the setting that changes it.
 
-/// Writes [`Limits`], its defaults, and [`LimitKeys`] from one line for each bound.
+/// Writes [`Limits`], its defaults, and the keys of its settings from one line for each bound.
 macro_rules! limits {
     ($($(#[doc = $doc:literal])+ $key:literal => $field:ident: $kind:ty = $default:expr;)+) => {
         /// The bounds that the engine keeps. Bytes unless the name says otherwise.
@@ -12,6 +12,13 @@ macro_rules! limits {
         impl Default for Limits {
             fn default() -> Self {
                 Self { $($field: $default,)+ }
+            }
+        }
+
+        impl Limits {
+            /// Each bound with the key of its setting, in the field's own unit.
+            pub fn by_key(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$(($key, u64::try_from(self.$field).unwrap_or(u64::MAX)),)+].into_iter()
             }
         }
 

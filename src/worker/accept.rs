@@ -6,8 +6,10 @@ use std::task::{Context, Poll};
 
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::engine::limits::KEYS;
 use crate::listen::client_tls::ClientTls;
 use crate::listen::listener::Accepted;
+use crate::platform::clock;
 use crate::sockets::transport::Transport;
 use crate::worker::housekeeping::MESSAGES_IN_A_ROW;
 use crate::worker::reactor::{GREETED, Reactor};
@@ -80,7 +82,13 @@ impl Reactor {
     }
 
     fn serve(&mut self, stream: Transport, local: SocketAddr) {
-        let Some(client) = self.engine.on_client_open(local) else { return };
+        let Some(client) = self.engine.on_client_open(local) else {
+            if let Some(left_out) = self.refusals.next(clock::now_us()) {
+                let (setting, value) = (KEYS.clients_max, self.engine.limits().clients_max);
+                tracing::warn!(setting, value, left_out, "a client was closed: there are too many");
+            }
+            return;
+        };
         match self.add_socket(Who::Client(client), stream) {
             Some(slot) => {
                 self.client_slots.insert(client, slot);

@@ -10,6 +10,7 @@ use crate::connect::dial_error::DialError;
 use crate::connect::dialer::OpenedLane;
 use crate::engine::client::ClientKey;
 use crate::engine::homes::login::Verdict;
+use crate::engine::limits::KEYS;
 use crate::platform::clock;
 use crate::pool::lane_slots::LaneSerial;
 use crate::session::sasl::SaslToken;
@@ -112,10 +113,8 @@ impl Reactor {
             return Ok(home);
         }
         let full = || {
-            let max = self.logins.book().max();
-            format!(
-                "shardlane holds connections for {max} credentials, its limit; see limits.credentials_max"
-            )
+            let (key, max) = (KEYS.credentials_max, self.logins.book().max());
+            format!("shardlane has connections for {max} credentials, which is {key}")
         };
         let credential = self.logins.book().admit(token).ok_or_else(full)?;
         let home = self.engine.open_home().ok_or_else(full)?;

@@ -16,6 +16,7 @@ use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::platform::clock;
+use crate::platform::log_throttle::LogThrottle;
 use crate::pool::failover::Failover;
 use crate::sockets::poller::Poller;
 use crate::sockets::transport::Transport;
@@ -62,6 +63,8 @@ pub struct Reactor {
     pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
     pub(super) logins: LoginService,
     pub(super) login_reports: Receiver<LoginReport>,
+    /// Log lines about clients beyond the bound.
+    pub(super) refusals: LogThrottle,
     sockets: Vec<Option<Socket>>,
     free: Vec<usize>,
     ready: Arc<ReadyList>,
@@ -105,6 +108,7 @@ impl Reactor {
             greeted: mpsc::channel(GREETED_MAX),
             logins,
             login_reports,
+            refusals: LogThrottle::default(),
             sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
             free: Vec::new(),
             ready,

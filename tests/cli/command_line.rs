@@ -147,6 +147,25 @@ fn without_a_cluster_the_server_is_alive_but_not_ready() {
 }
 
 #[test]
+fn a_client_beyond_the_bound_is_logged_with_the_setting_and_its_value() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
+    command.env("SHARDLANE_LOG_FORMAT", "json").env("SHARDLANE_LIMITS_CLIENTS_MAX", "1");
+    // Without a cluster, clients are let in when this time is over.
+    command.env("SHARDLANE_TIMEOUTS_REQUEST_MS", "50");
+    command.args(["run", "-c", "127.0.63.34:9", "--bind", "127.0.63.33:0"]);
+    command.args(["--admin", "127.0.63.33:0"]).stderr(Stdio::piped());
+    let mut server = Served(command.spawn().unwrap());
+    let lines = BufReader::new(server.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut lines = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line).unwrap());
+    let address = lines.next().unwrap()["clients"].as_str().unwrap().to_owned();
+    let clients = [(); 3].map(|()| TcpStream::connect(&address).unwrap());
+    let line = lines.find(|line| line["setting"] == "limits.clients_max").unwrap();
+    assert_eq!((&line["level"], &line["value"]), (&"WARN".into(), &1.into()));
+    drop(clients);
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
 fn files_of_tls_are_judged_without_a_network() {
     let folder = env::temp_dir().join(format!("shardlane-tls-files-{}", process::id()));
     fs::create_dir_all(&folder).unwrap();

@@ -84,8 +84,10 @@ fn requests_beyond_the_stream_ids_of_all_lanes_are_refused() {
     }
     let asked = rig.all_requests();
     assert_eq!(asked.len(), 6);
-    let refused: Vec<_> = rig.answers(client).iter().map(|a| (a.stream(), a.code())).collect();
+    let answers = rig.answers(client);
+    let refused: Vec<_> = answers.iter().map(|a| (a.stream(), a.code())).collect();
     assert_eq!(refused, [(6, ErrorCode::OVERLOADED), (7, ErrorCode::OVERLOADED)]);
+    assert!(answers[0].error().text.contains("full (3 requests, see limits.lane_streams_max)"));
 
     let (lane, request) = &asked[0];
     rig.result(*lane, request.stream(), &void());

@@ -62,7 +62,7 @@ fn contact_points_are_a_list_wherever_they_are_written() {
 }
 
 #[test]
-fn all_faults_are_told_at_once_with_key_value_source_and_what_is_right() {
+fn all_faults_are_reported_at_once_with_key_value_source_and_what_is_right() {
     let environment = [("SHARDLANE_BIND", "unix:"), ("SHARDLANE_LOG_LEVEL", "loud")];
     let text = "port = 70000\nusername = 'u'\nprot = 1\n[limits]\noutbox_low_bytes = 2000000\n\
                 clients_max = true\n[lanes]\nsource_port_low = 65500\nbackoff_first_ms = 99999\n";

@@ -11,7 +11,7 @@ const GIB: u64 = 1 << 30;
 pub(super) const LIMITS: Group = Group {
     table: "limits",
     about: "Bounds of memory and of work. Where a bound refuses something, the error that the \
-            client gets names the setting.",
+            client gets, or the log, names the setting and its value.",
     settings: &[
         Setting {
             key: KEYS.frame_body_bytes_max,
@@ -128,8 +128,8 @@ pub(super) const LIMITS: Group = Group {
             },
             reload: Reload::AtOnce,
             what: "Clients of one worker at the same time",
-            why: "The next one is closed at once, and counted, rather than served badly. Each needs \
-                  a file descriptor.",
+            why: "The next one is closed at once, logged and counted, rather than served badly. Each \
+                  needs a file descriptor.",
             ..Setting::PLAIN
         },
         Setting {
