@@ -51,6 +51,7 @@ def main():
                 "--no-fail-fast"),
         counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "benches/road-gate"),
         check("cargo", "build", "--locked"),
+        counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/deploy/run.py"),
         counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/drivers/run.py"),
     ]
     passed, failed, skipped = (sum(column) for column in zip(*totals))
