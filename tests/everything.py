@@ -63,6 +63,7 @@ def main():
         counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "benches/road-gate"),
         counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/image.py"),
         check("cargo", "build", "--locked"),
+        counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/deploy/run.py"),
         counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/drivers/run.py"),
     ]
     passed, failed, skipped = (sum(column) for column in zip(*totals))

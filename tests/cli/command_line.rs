@@ -294,7 +294,7 @@ fn serve_without_cluster(bind: &str, more: &[&str]) -> (Served, String, String) 
     let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let line = lines.find(|line| line.contains("\"admin\"")).unwrap();
     let line = serde_json::from_str::<serde_json::Value>(&line).unwrap();
-    let place = |key: &str| line[key].as_str().unwrap().to_owned();
+    let place = |key: &str| line.get(key).unwrap().as_str().unwrap().to_owned();
     let places = (place("clients"), place("admin"));
     // The pipe is read to its end, so that the log never blocks.
     std::thread::spawn(move || lines.for_each(drop));
