@@ -46,7 +46,8 @@ const CRATES: &[(&str, &[&str])] = &[("crates/cql", &[]), ("crates/sim", &["cql"
 const IMPURE: &[&str] = &["tokio::", "std::net::Tcp", "std::fs", "std::env", "::now()", "rand::"];
 
 /// Where there is code, with what tests and measures the product.
-const CODE: &[&str] = &["src", "crates", "tests", "benches", "fuzz/src", "fuzz/targets"];
+const CODE: &[&str] =
+    &["src", "crates", "examples", "tests", "benches", "fuzz/src", "fuzz/targets"];
 
 const LINES_MAX: usize = 400;
 
