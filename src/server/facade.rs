@@ -1,7 +1,7 @@
 //! The one node that clients see, made of the node that we watch.
 
 use crate::control::tables::server_tables::ServerTables;
-use crate::facade::system_tables::{Facade, LocalColumn};
+use crate::facade::system_tables::{LocalColumn, OneNode};
 use crate::listen::listener::Bind;
 use cql::column_type::ColumnType;
 
@@ -22,7 +22,7 @@ const PEERS_V2: [(&str, ColumnType); 11] = [
 
 /// The facade of the proxy that clients reach at `bind`.
 #[must_use]
-pub fn of(tables: &ServerTables, bind: &Bind) -> Facade {
+pub fn of(tables: &ServerTables, bind: &Bind) -> OneNode {
     let cells = tables.local_row.iter().cloned().chain(std::iter::repeat(None));
     let local: Vec<LocalColumn> = tables
         .local
@@ -35,7 +35,7 @@ pub fn of(tables: &ServerTables, bind: &Bind) -> Facade {
         })
         .collect();
     let peers = tables.peers.iter().map(|column| (column.name.clone(), column.kind.clone()));
-    Facade {
+    OneNode {
         host_id: host_id(&local, bind),
         style: tables.style,
         peers: peers.collect(),
@@ -81,7 +81,7 @@ mod tests {
         assert!(names.contains(&"native_address") && names.contains(&"tokens"), "{names:?}");
     }
 
-    fn at(bind: &str) -> Facade {
+    fn at(bind: &str) -> OneNode {
         of(&ServerTables::default(), &Bind::Tcp(bind.parse().unwrap()))
     }
 

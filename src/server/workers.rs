@@ -91,7 +91,7 @@ impl Workers {
     }
 
     async fn on_publication(&self, publication: &Publication) {
-        let facade = Arc::new(facade::of(&publication.tables, &self.bind));
+        let facade = Arc::new(facade::of(&publication.tables, &self.bind).facade());
         self.tell_all(|| Command::Facade(Arc::clone(&facade))).await;
         let snapshot = &publication.snapshot;
         let targets = local_targets(publication, &self.choice);
