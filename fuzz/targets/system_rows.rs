@@ -19,7 +19,7 @@ use shardlane::facade::statement_text::{self, NAME_BYTES_MAX, StatementText};
 use shardlane::facade::table_name;
 use shardlane::facade::virtual_table::{Asked, LiveState};
 use shardlane::listen::listener::Bind;
-use shardlane::server::facade;
+use shardlane::server::facade::{self, Place};
 
 const LOCAL: &str = include_str!("../../tests/data/frames/rows_local_2026.txt");
 const PEERS: &str = include_str!("../../tests/data/frames/rows_peers_2026.txt");
@@ -46,7 +46,7 @@ pub(crate) fn real_facade() -> Facade {
 /// As the proxy makes it.
 fn facade_of(local: &Rows<'_>, peers: &Rows<'_>) -> Result<Facade, WireError> {
     let bind = Bind::Tcp(SocketAddr::from(([127, 0, 0, 1], 9042)));
-    Ok(facade::of(&ServerTables::read(local, peers)?, &bind).facade())
+    Ok(facade::of(&ServerTables::read(local, peers)?, Place::default(), &bind).facade())
 }
 
 /// A statement, a zero byte, then its parameters; or a zero byte, then a node's rows.
