@@ -180,7 +180,9 @@ impl Engine {
         }
         self.tally.clients_opened += 1;
         let body_max = self.settings.limits.frame_body_bytes_max;
-        Some(self.clients.insert(Client::new(local_address, body_max)))
+        // At `[::]` clients over IPv4 come to `::ffff:…`, which drivers take for another host.
+        let seen_at = SocketAddr::new(local_address.ip().to_canonical(), local_address.port());
+        Some(self.clients.insert(Client::new(seen_at, body_max)))
     }
 
     /// A client is gone. Answers that are still to come for it are dropped when they come.

@@ -82,6 +82,35 @@ fn a_client_is_answered_from_the_cluster_s_own_row() {
 }
 
 #[test]
+fn a_client_over_ipv4_of_a_listener_at_all_addresses_is_shown_ipv4() {
+    let mut rig = Rig::with_all_lanes();
+    show(&mut rig, 1);
+    let address = "[::ffff:10.1.2.3]:9042".parse().unwrap();
+    let client = rig.client_at(address);
+    rig.send(client, &query(1, "SELECT rpc_address FROM system.local"));
+    let address = cell_of(&rig.answer(client)).unwrap();
+    assert_eq!(cell::inet(&address).unwrap().to_string(), "10.1.2.3");
+    rig.finish();
+}
+
+#[test]
+fn supported_names_the_clusters_own_version_of_cql() {
+    let mut rig = Rig::new();
+    let client = rig.client();
+    let version = |rig: &mut Rig| {
+        rig.send(client, &frame((4, 0, 2), Opcode::Options, |_| {}));
+        let answer = rig.answer(client);
+        let keys = Reader::new(&answer.body).string_multimap().unwrap();
+        let (_, versions) = keys.iter().find(|(key, _)| *key == "CQL_VERSION").unwrap();
+        versions.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>()
+    };
+    // A driver asks for some version even while the cluster's is not known.
+    assert_eq!(version(&mut rig).len(), 1);
+    show(&mut rig, 1);
+    assert_eq!(version(&mut rig), ["3.4.7"]);
+}
+
+#[test]
 fn answers_that_a_client_leaves_unread_are_bounded_whoever_gives_them() {
     let backlog_max = 4 << 20;
     let mut rig = Rig::with_limits(|limits| limits.client_backlog_bytes_max = backlog_max);

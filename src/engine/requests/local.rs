@@ -28,8 +28,9 @@ use cql::response::error::Extras;
 use cql::response::result::ResultKind;
 use cql::response::supported;
 
-/// CQL version that ScyllaDB names, told to clients before the cluster's own is known.
-const CQL_VERSION: &str = "3.3.1";
+/// CQL version in SUPPORTED as long as the cluster's own is not known, and nothing is served: drivers
+/// fail without any. It is the oldest that nodes with protocol 4 have.
+const CQL_VERSION_MIN: &str = "3.3.1";
 
 /// Told to clients that ask for nodes before the cluster's own tables were read.
 const UNREACHED: &str = "shardlane has not reached the cluster yet";
@@ -70,12 +71,14 @@ impl Engine {
     fn answer_options(&mut self, client: ClientKey, stream: i16) {
         let told = self.settings.compression_told.iter().map(|one| one.name());
         let told: Vec<&str> = told.collect();
+        let known = self.facade.as_ref().and_then(|facade| facade.facts().cql_version.clone());
+        let cql_version = known.unwrap_or_else(|| CQL_VERSION_MIN.to_owned());
         self.answer(client, (Opcode::Supported, stream), |out| {
             put_short(out, 3);
             put_string(out, supported::COMPRESSION);
             put_string_list(out, &told);
             put_string(out, supported::CQL_VERSION);
-            put_string_list(out, &[CQL_VERSION]);
+            put_string_list(out, &[&cql_version]);
             put_string(out, supported::SHARDLANE);
             put_string_list(out, &[env!("CARGO_PKG_VERSION")]);
         });
