@@ -19,7 +19,7 @@ use cql::opcode::Opcode;
 use shardlane::engine::action::{Action, LearnedTablet, PeerMessage};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
-use shardlane::facade::system_tables::Facade;
+use shardlane::facade::facade::Facade;
 use shardlane::upstream::lane::PoolId;
 
 use self::clients::Origin;

@@ -102,7 +102,7 @@ fn rows_came(answer: &Frame, class: &StatementText) {
             assert!(told.is_empty(), "a driver would see a real node: {told:?}");
         }
         StatementText::Local(select) => {
-            let name = select.table.name();
+            let name = select.table.table;
             assert!(rows.metadata.columns.iter().all(|column| column.table == name));
         }
     }

@@ -1,45 +1,24 @@
-//! A SELECT from a table that the session answers: `system.local`, `system.peers`, `peers_v2`.
+//! A SELECT from a table that is answered here, parsed.
 //!
 //! Only what drivers and people ask of these tables is understood. Anything else (functions,
-//! GROUP BY, filters by other columns) goes to a node, which also words the errors, unless its
-//! answer could name a node.
+//! GROUP BY, ORDER BY) goes to a node where nodes have the table, which also words the errors,
+//! unless its answer could name a node.
 
 use crate::facade::lexer::{Lexer, Word};
+use crate::facade::literal::Literal;
+use crate::facade::table_name::TableName;
 
-/// A table that the session answers.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum SystemTable {
-    /// `system.local`: the node that the driver is connected to.
-    Local,
-    /// `system.peers`: all others, of which there are none.
-    Peers,
-    /// `system.peers_v2`: the same since Cassandra 4; ScyllaDB has no such table.
-    PeersV2,
-}
-
-impl SystemTable {
-    /// Its name in the keyspace `system`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Peers => "peers",
-            Self::PeersV2 => "peers_v2",
-        }
-    }
-
-    /// Finds a table by its name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Local, Self::Peers, Self::PeersV2].into_iter().find(|table| table.name() == name)
-    }
-}
+/// Bytes of a text that is looked at, at most. What drivers and people send is a hundredth of it.
+const TEXT_BYTES_MAX: usize = 64 << 10;
+/// Selectors, and values to compare with, that one statement may have. Their number bounds what an
+/// answer costs; the tables have a tenth as many columns.
+const ITEMS_MAX: usize = 1024;
 
 /// What a SELECT wants.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Select {
     /// Of which table.
-    pub table: SystemTable,
+    pub table: TableName,
     /// Whether each row comes as one JSON text.
     pub is_json: bool,
     /// Which columns; empty: all (`*`).
@@ -48,6 +27,21 @@ pub struct Select {
     pub relations: Vec<Relation>,
     /// Bind markers in the order of the text, those of one name once.
     pub markers: Vec<Marker>,
+    /// How many rows at most.
+    pub limit: Option<Limit>,
+    /// Whether a number of rows of each partition is given, too.
+    pub limits_partitions: bool,
+    /// Whether rows may be looked for by columns that are no key.
+    pub allows_filtering: bool,
+}
+
+/// How many rows a client wants at most.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Limit {
+    /// So many.
+    Rows(u32),
+    /// As a bound value says, by its place in `markers`.
+    Marker(usize),
 }
 
 /// One item of a selection.
@@ -66,8 +60,10 @@ pub enum Source {
     Column(String),
     /// `toJson(column)`.
     ToJson(String),
-    /// `count(*)`.
+    /// `count(*)`: rows.
     Count,
+    /// `count(column)`: rows in which the column is not null.
+    CountOf(String),
 }
 
 /// `column = term` or `column IN terms`.
@@ -82,10 +78,8 @@ pub struct Relation {
 /// What a column is compared with.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Term {
-    /// A text literal.
-    Text(String),
-    /// A literal that is not a text.
-    Other,
+    /// A literal.
+    Literal(Literal),
     /// A bound value, by its place in `markers`.
     Marker(usize),
     /// A bound list, by its place in `markers`.
@@ -118,19 +112,49 @@ impl Select {
     /// Parses what stands after SELECT (`selection`) and after the table's name (`tail`); `None`
     /// when it is not understood.
     #[must_use]
-    pub fn parse(table: SystemTable, selection: Lexer<'_>, tail: Lexer<'_>) -> Option<Self> {
+    pub fn parse(table: TableName, selection: Lexer<'_>, tail: Lexer<'_>) -> Option<Self> {
+        if selection.rest_len() > TEXT_BYTES_MAX {
+            return None;
+        }
         let mut select = Self {
             table,
             is_json: false,
             selectors: Vec::new(),
             relations: Vec::new(),
             markers: Vec::new(),
+            limit: None,
+            limits_partitions: false,
+            allows_filtering: false,
         };
         select.parse_selection(selection)?;
         select.parse_tail(tail)?;
-        let by_key = |relation: &Relation| relation.column == "key";
-        let is_known = table != SystemTable::Local || select.relations.iter().all(by_key);
-        is_known.then_some(select)
+        let terms: usize = select.relations.iter().map(|relation| relation.terms.len()).sum();
+        (select.selectors.len() <= ITEMS_MAX && terms <= ITEMS_MAX).then_some(select)
+    }
+
+    /// Bytes that it takes in memory, roughly.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let of_selector = |selector: &Selector| {
+            let source = match &selector.source {
+                Source::Column(name) | Source::ToJson(name) | Source::CountOf(name) => name.len(),
+                Source::Count => 0,
+            };
+            size_of::<Selector>() + source + selector.alias.as_ref().map_or(0, String::len)
+        };
+        let of_relation = |relation: &Relation| {
+            let of_term = |term: &Term| match term {
+                Term::Literal(literal) => size_of::<Term>() + literal.heap_bytes(),
+                Term::Marker(_) | Term::ListMarker(_) => size_of::<Term>(),
+            };
+            let terms: usize = relation.terms.iter().map(of_term).sum();
+            size_of::<Relation>() + relation.column.len() + terms
+        };
+        let of_marker = |marker: &Marker| size_of::<Marker>() + 2 * marker.name.len();
+        let selectors: usize = self.selectors.iter().map(of_selector).sum();
+        let relations: usize = self.relations.iter().map(of_relation).sum();
+        let markers: usize = self.markers.iter().map(of_marker).sum();
+        size_of::<Self>() + selectors + relations + markers
     }
 
     fn parse_selection(&mut self, mut words: Lexer<'_>) -> Option<()> {
@@ -164,10 +188,12 @@ impl Select {
             if word.is("PER") {
                 let is_limit = words.take_keyword("PARTITION") && words.take_keyword("LIMIT");
                 is_limit.then(|| self.parse_limit(&mut words))??;
+                self.limits_partitions = true;
             } else if word.is("LIMIT") {
-                self.parse_limit(&mut words)?;
+                self.limit = Some(self.parse_limit(&mut words)?);
             } else if word.is("ALLOW") {
                 words.take_keyword("FILTERING").then_some(())?;
+                self.allows_filtering = true;
             } else if word.is("BYPASS") {
                 words.take_keyword("CACHE").then_some(())?;
             } else if word.is("USING") {
@@ -213,23 +239,33 @@ impl Select {
     }
 
     fn parse_term(&mut self, words: &mut Lexer<'_>, column: &str) -> Option<Term> {
-        match words.peek()? {
-            literal @ Word::Text(_) => {
-                words.next();
-                literal.text().map(Term::Text)
-            }
-            Word::Bare(_) => {
-                words.next();
-                // A call, or the first part of a uuid: not understood.
-                let is_whole = !matches!(words.peek(), Some(Word::Sign('(' | '-' | '.')));
-                is_whole.then_some(Term::Other)
-            }
+        if let Some(uuid) = words.take_uuid() {
+            return Some(Term::Literal(Literal::Uuid(uuid)));
+        }
+        let literal = match words.peek()? {
             Word::Sign('?' | ':') => {
                 let purpose = Purpose::Column(column.to_owned());
-                self.parse_marker(words, column, purpose).map(Term::Marker)
+                return self.parse_marker(words, column, purpose).map(Term::Marker);
             }
-            Word::Quoted(_) | Word::Sign(_) => None,
-        }
+            word @ Word::Text(_) => Literal::Text(word.text()?),
+            Word::Sign('-') => {
+                words.next();
+                Literal::Integer(format!("-{}", digits(words.peek()?)?))
+            }
+            word @ (Word::Bare(_) | Word::Quoted(_) | Word::Sign(_)) => {
+                if word.is("true") || word.is("false") {
+                    Literal::Boolean(word.is("true"))
+                } else if word.is("null") {
+                    Literal::Null
+                } else {
+                    Literal::Integer(digits(word)?.to_owned())
+                }
+            }
+        };
+        words.next();
+        // A call, or a number that is not whole: not understood.
+        let is_whole = !matches!(words.peek(), Some(Word::Sign('(' | '-' | '.')));
+        is_whole.then_some(Term::Literal(literal))
     }
 
     /// Takes `?` or `:name`; its place among the markers.
@@ -252,13 +288,13 @@ impl Select {
         }))
     }
 
-    fn parse_limit(&mut self, words: &mut Lexer<'_>) -> Option<()> {
+    fn parse_limit(&mut self, words: &mut Lexer<'_>) -> Option<Limit> {
         if let Some(Word::Bare(number)) = words.peek() {
             words.next();
-            // A node refuses 0; with one row at most, any other limit changes nothing.
-            return number.parse::<u32>().is_ok_and(|limit| limit > 0).then_some(());
+            // A node refuses 0.
+            return number.parse().ok().filter(|limit| *limit > 0).map(Limit::Rows);
         }
-        self.parse_marker(words, "[limit]", Purpose::Limit).map(|_| ())
+        self.parse_marker(words, "[limit]", Purpose::Limit).map(Limit::Marker)
     }
 
     fn parse_timeout(&mut self, words: &mut Lexer<'_>) -> Option<()> {
@@ -292,16 +328,27 @@ const OF_NODES: [&str; 14] = [
 
 /// Whether a selection, up to its FROM, has anything by which a node may be found.
 pub(in crate::facade) fn shows_nodes(mut selection: Lexer<'_>) -> bool {
-    let mut before = None;
-    while let Some(word) = selection.next().filter(|word| !word.is("FROM")) {
-        let all = word == Word::Sign('*') && before != Some(Word::Sign('('));
-        let column = word.name().is_some_and(|name| OF_NODES.contains(&name.as_str()));
-        if all || column {
-            return true;
-        }
-        before = Some(word);
+    if is_all(selection) {
+        return true;
     }
-    false
+    // Beside other words `*` selects nothing: as `a, *` no server takes it, as `a * b` it multiplies.
+    let column = |word: Word<'_>| word.name().is_some_and(|name| OF_NODES.contains(&name.as_str()));
+    selection.by_ref().take_while(|word| !word.is("FROM")).any(column)
+}
+
+/// Whether a selection is `*` alone.
+fn is_all(mut words: Lexer<'_>) -> bool {
+    take_modifier(&mut words, "JSON");
+    take_modifier(&mut words, "DISTINCT");
+    words.take_sign('*') && words.take_keyword("FROM")
+}
+
+/// The digits of a whole number, if the word is one.
+fn digits(word: Word<'_>) -> Option<&str> {
+    match word {
+        Word::Bare(word) => word.bytes().all(|byte| byte.is_ascii_digit()).then_some(word),
+        Word::Quoted(_) | Word::Text(_) | Word::Sign(_) => None,
+    }
 }
 
 /// Takes a modifier of the selection, unless the word is the name of a column or a function.
@@ -325,10 +372,8 @@ fn parse_source(words: &mut Lexer<'_>) -> Option<Source> {
         return is_whole.then_some(Source::Column(name));
     }
     let source = match name.as_str() {
-        "count" => {
-            let is_all = words.take_sign('*') || words.next() == Some(Word::Bare("1"));
-            is_all.then_some(Source::Count)?
-        }
+        "count" if words.take_sign('*') || words.take_keyword("1") => Source::Count,
+        "count" => Source::CountOf(words.take_name()?),
         "tojson" => Source::ToJson(words.take_name()?),
         _ => return None,
     };

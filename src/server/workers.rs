@@ -15,6 +15,7 @@ use crate::listen::listener::{Accepted, Bind};
 use crate::pool::node_choice::NodeChoice;
 use crate::pool::node_target::NodeTarget;
 use crate::server::facade;
+use crate::server::facade::Place;
 use crate::topology::node::Node;
 use crate::worker::accept::Arrival;
 use crate::worker::command::Command;
@@ -91,7 +92,8 @@ impl Workers {
     }
 
     async fn on_publication(&self, publication: &Publication) {
-        let facade = Arc::new(facade::of(&publication.tables, &self.bind));
+        let place = Place { data_center: &publication.data_center, rack: &publication.rack };
+        let facade = Arc::new(facade::of(&publication.tables, place, &self.bind).facade());
         self.tell_all(|| Command::Facade(Arc::clone(&facade))).await;
         let snapshot = &publication.snapshot;
         let targets = local_targets(publication, &self.choice);

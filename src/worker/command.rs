@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::engine::action::PeerMessage;
 use crate::engine::gauges::Gauges;
 use crate::engine::tally::Tally;
-use crate::facade::system_tables::Facade;
+use crate::facade::facade::Facade;
 use crate::pool::node_target::NodeTarget;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;

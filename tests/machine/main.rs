@@ -25,6 +25,7 @@ mod chaos;
 mod compressed_lanes;
 mod corpora;
 mod demand;
+mod facade;
 mod failover;
 mod framing;
 mod heartbeat;

@@ -12,7 +12,7 @@ use cql::response::event::Event as NodeEvent;
 use cql::response::metadata::ColumnSpec;
 use cql::response::rows::Rows;
 use cql::token::token::Token;
-use shardlane::facade::system_tables::{Facade, LocalColumn};
+use shardlane::facade::system_tables::{LocalColumn, OneNode};
 use shardlane::topology::id::HostId;
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
@@ -150,7 +150,7 @@ impl World {
         let cells = row.cells.iter().map(|cell| cell.map(<[u8]>::to_vec));
         let own = local.metadata.columns.iter().zip(cells);
         let named = |of: &ColumnSpec<'_>| (of.name.to_owned(), of.kind.clone());
-        let facade = Arc::new(Facade {
+        let node = OneNode {
             host_id: FACADE_ID,
             style: local.metadata.style,
             local: own
@@ -162,7 +162,8 @@ impl World {
                 .collect(),
             peers: peers.metadata.columns.iter().map(named).collect(),
             peers_v2: Vec::new(),
-        });
+        };
+        let facade = Arc::new(node.facade());
         for number in self.workers.numbers() {
             let facade = Arc::clone(&facade);
             self.input(number, |engine| engine.on_facade(facade));
