@@ -18,10 +18,17 @@ RUN mkdir -p /image/etc/ssl/certs \
     && if [ -f /etc/ssl/certs/ca-certificates.crt ]; then cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/; fi
 
 FROM scratch
+# `make image` gives the commit; what is not given stays empty.
+ARG REVISION=""
+LABEL org.opencontainers.image.title="shardlane" \
+      org.opencontainers.image.description="A sidecar proxy that sends every CQL request to the ScyllaDB shard that owns its row" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /image /
-# A number, so that Kubernetes can tell without a passwd file that it is not root.
+# A number, so that Kubernetes knows without a passwd file that it is not root.
 USER 65532:65532
-# Both are on the loopback unless told otherwise: beside an application in its pod or network namespace that is right,
+# Both are on the loopback by default: beside an application in its pod or network namespace that is right,
 # elsewhere set SHARDLANE_BIND and SHARDLANE_ADMIN.
 EXPOSE 9042 9380
 # No HEALTHCHECK, which would need a program to ask with: orchestrators probe /startup, /readyz and /livez on 9380.

@@ -1,9 +1,15 @@
 # The commands of this project; .ci/run is what continuous integration calls.
-.PHONY: demo test bench lint drivers sim mutants fuzz soak image
+.PHONY: demo check test bench lint drivers sim mutants fuzz soak image sbom deb deploy
 
 # A simulated cluster, the proxy and a load in one process.
 demo:
 	cargo run --profile demo --locked -- demo
+
+# What to run before each commit: format, lints, unit tests, and the rules of tests/style.
+check:
+	cargo fmt --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --locked --lib --test style
 
 # Installs what is missing, then format, lints, Rust tests, then real drivers against the simulated cluster and real Cassandra.
 # The last line counts them.
@@ -25,7 +31,7 @@ sim:
 mutants:
 	tests/mutants/run
 
-# Coverage-guided fuzzing of every target, for so many minutes in all; tests/corpora.rs runs again what it kept.
+# Coverage-guided fuzzing of every target, for so many minutes in all; tests/machine/corpora.rs runs again what it kept.
 MINUTES ?= 10
 fuzz:
 	fuzz/run.py --minutes $(MINUTES) --only '$(ONLY)'
@@ -38,12 +44,28 @@ soak:
 bench:
 	benches/run
 
-# What needs no tests to tell; hadolint only where it is installed.
+# Checks that run no test; hadolint only where it is installed.
 lint:
 	cargo fmt --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	@if command -v hadolint > /dev/null; then hadolint Dockerfile; else echo 'hadolint is not installed: Dockerfile not checked'; fi
 
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 image:
-	docker build -t shardlane .
+	docker build --build-arg REVISION="$$(git rev-parse HEAD)" -t shardlane:$(VERSION) .
+
+# What is in the image's program: CycloneDX, in target/sbom.json.
+sbom:
+	@mkdir -p target && deploy/image/sbom > target/sbom.json && echo target/sbom.json
+
+# A Debian package in target/debian, of a release build without the simulated cluster.
+deb:
+	cargo build --release --locked --no-default-features --bin shardlane
+	deploy/debian/build $${CARGO_TARGET_DIR:-target}/release/shardlane target/debian
+
+# Manifests, charts, alerts, dashboard, image and package; ONLY=pattern chooses some tests.
+deploy:
+	cargo build --locked
+	TEST_BINARY=$${CARGO_TARGET_DIR:-target}/debug/shardlane python3 tests/deploy/run.py --only '$(ONLY)'
+

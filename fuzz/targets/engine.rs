@@ -13,13 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
+use cql::error_code::ErrorCode;
 use cql::header::{HEADER_LEN, Header};
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 use shardlane::engine::action::{Action, LearnedTablet, PeerMessage};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
-use shardlane::facade::system_tables::Facade;
+use shardlane::facade::facade::Facade;
 use shardlane::upstream::lane::PoolId;
 
 use self::clients::Origin;

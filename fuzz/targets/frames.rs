@@ -1,6 +1,6 @@
-//! The frame cutter: however a stream is cut into reads, the same frames come out.
+//! The frame decoder: however a stream is cut into reads, the same frames come out.
 
-use cql::decoder::FrameCutter;
+use cql::decoder::FrameDecoder;
 use cql::error::WireError;
 use cql::header::{HEADER_LEN, Header};
 
@@ -16,21 +16,21 @@ pub(crate) fn run(data: &[u8]) {
 }
 
 fn cut(stream: &[u8], read_len: usize) -> (Vec<Vec<u8>>, Option<WireError>) {
-    let mut cutter = FrameCutter::new(VERSIONS, BODY_LEN_MAX);
+    let mut decoder = FrameDecoder::new(VERSIONS, BODY_LEN_MAX);
     let mut frames = Vec::new();
     for read in stream.chunks(read_len) {
         let mut read = read.to_vec();
         let mut rest = read.as_mut_slice();
         loop {
-            match cutter.next_frame(&mut rest) {
+            match decoder.next_frame(&mut rest) {
                 Ok(Some(frame)) => frames.push(frame.to_vec()),
                 Ok(None) => break,
                 Err(error) => return (frames, Some(error)),
             }
         }
-        assert!(cutter.memory_len() <= 8 * (HEADER_LEN + BODY_LEN_MAX as usize));
+        assert!(decoder.memory_len() <= 8 * (HEADER_LEN + BODY_LEN_MAX as usize));
         if read_len.is_multiple_of(5) {
-            cutter.relax();
+            decoder.shrink_if_idle();
         }
     }
     (frames, None)

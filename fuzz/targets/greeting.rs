@@ -12,7 +12,7 @@ use cql::opcode::Opcode;
 use cql::request::auth_response::{self, Plain};
 use shardlane::connect::conversation::Conversation;
 use shardlane::connect::dial_error::DialError;
-use shardlane::connect::dialing::DialReport;
+use shardlane::connect::dial_report::DialReport;
 use shardlane::connect::extensions::Extensions;
 use shardlane::connect::handshake::{Login, start_up};
 use shardlane::pool::connection::DialId;

@@ -1,6 +1,6 @@
 //! What is fuzzed: each target takes any bytes, and panics when a promise is broken.
 //!
-//! `make fuzz` lets libFuzzer find new inputs; `tests/corpora.rs` runs those that were found.
+//! `make fuzz` lets libFuzzer find new inputs; `tests/machine/corpora.rs` runs those that were found.
 
 mod compression;
 mod config;

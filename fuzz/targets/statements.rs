@@ -14,9 +14,7 @@ use cql::response::result::ResultKind;
 use cql::response::rows::Rows;
 use shardlane::facade::lexer::Lexer;
 use shardlane::facade::statement_text::{StatementText, classify, is_select};
-use sim::cluster::cluster::{Cluster, Door};
-use sim::cluster::connections::ConnectionId;
-use sim::cluster::options::ClusterOptions;
+use sim::{Cluster, ClusterOptions, ConnectionId, Door};
 
 use crate::support::frames;
 use crate::support::frames::Frame;
@@ -104,7 +102,7 @@ fn rows_came(answer: &Frame, class: &StatementText) {
             assert!(told.is_empty(), "a driver would see a real node: {told:?}");
         }
         StatementText::Local(select) => {
-            let name = select.table.name();
+            let name = select.table.table;
             assert!(rows.metadata.columns.iter().all(|column| column.table == name));
         }
     }
@@ -159,8 +157,7 @@ impl Server {
     }
 
     fn keyspace(&self) -> Option<String> {
-        let mut clients = self.cluster.connections.iter();
-        clients.find(|client| client.id == self.client)?.keyspace.clone()
+        self.cluster.keyspace_in_use(self.client).map(str::to_owned)
     }
 
     /// What a server runs without values it prepares as well, unless the schema is another now.

@@ -1,7 +1,7 @@
 //! The one node that a driver sees: any statement about it gets rows that can be read, and no row
 //! tells an address of a real node.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use cql::cell;
 use cql::column_type::ColumnType;
@@ -12,11 +12,14 @@ use cql::request::parameters::Parameters;
 use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 use shardlane::control::tables::server_tables::ServerTables;
-use shardlane::facade::statement_text::{self, StatementText};
-use shardlane::facade::system_select::SystemTable;
-use shardlane::facade::system_tables::{self, Facade};
+use shardlane::facade::facade::Facade;
+use shardlane::facade::select::Select;
+use shardlane::facade::statement_id::{facade_id, is_facade_id};
+use shardlane::facade::statement_text::{self, NAME_BYTES_MAX, StatementText};
+use shardlane::facade::table_name;
+use shardlane::facade::virtual_table::{Asked, LiveState};
 use shardlane::listen::listener::Bind;
-use shardlane::server::facade;
+use shardlane::server::facade::{self, Place};
 
 const LOCAL: &str = include_str!("../../tests/data/frames/rows_local_2026.txt");
 const PEERS: &str = include_str!("../../tests/data/frames/rows_peers_2026.txt");
@@ -43,7 +46,7 @@ pub(crate) fn real_facade() -> Facade {
 /// As the proxy makes it.
 fn facade_of(local: &Rows<'_>, peers: &Rows<'_>) -> Result<Facade, WireError> {
     let bind = Bind::Tcp(SocketAddr::from(([127, 0, 0, 1], 9042)));
-    Ok(facade::of(&ServerTables::read(local, peers)?, &bind))
+    Ok(facade::of(&ServerTables::read(local, peers)?, Place::default(), &bind).facade())
 }
 
 /// A statement, a zero byte, then its parameters; or a zero byte, then a node's rows.
@@ -59,15 +62,40 @@ pub(crate) fn run(data: &[u8]) {
     for keyspace in [None, Some("system")] {
         ask(&facade, text, keyspace, rest);
     }
+    if text.len() > NAME_BYTES_MAX {
+        return;
+    }
     let quoted = statement_text::quote(text);
     let back = statement_text::classify(&format!("USE {quoted}"), None);
     assert_eq!(back, StatementText::Use(text.to_owned()));
 }
 
+/// Where the client finds us.
+const SEEN_AT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 1, 2, 3)), 4567);
+
+/// A process of which nothing is known.
+struct Nothing;
+
+impl LiveState for Nothing {
+    fn schema_version(&self) -> Option<[u8; 16]> {
+        None
+    }
+}
+
+/// An answer, if there is one, is as long as it says.
+fn answer(facade: &Facade, select: &Select, parameters: &Parameters<'_>) -> Option<Vec<u8>> {
+    let asked = Asked { seen_at: SEEN_AT, live: &Nothing };
+    let answer = facade.answer(select, parameters, &asked).ok()?;
+    let mut out = Vec::new();
+    answer.put(&mut out);
+    assert_eq!(out.len(), answer.len());
+    Some(out)
+}
+
 fn ask(facade: &Facade, text: &str, keyspace: Option<&str>, parameters: &[u8]) {
     let StatementText::Local(select) = statement_text::classify(text, keyspace) else { return };
-    let id = system_tables::facade_id(keyspace, text);
-    assert!(system_tables::is_facade_id(&id));
+    let id = facade_id(keyspace, text);
+    assert!(is_facade_id(&id));
     for version in [3, 4] {
         match facade.prepare(&select, &id, version) {
             Ok(message) => {
@@ -78,15 +106,14 @@ fn ask(facade: &Facade, text: &str, keyspace: Option<&str>, parameters: &[u8]) {
         }
     }
     let Ok(parameters) = Parameters::read(&mut Reader::new(parameters)) else { return };
-    let seen_at = SocketAddr::from(([127, 1, 2, 3], 4567));
-    let Ok(message) = facade.answer(&select, &parameters.values, seen_at) else { return };
+    let Some(message) = answer(facade, &select, &parameters) else { return };
     let rows = Rows::read(&message).expect("our own message");
-    assert!(rows.len() <= u32::from(select.table == SystemTable::Local));
+    assert!(rows.len() <= u32::from(select.table == table_name::LOCAL));
     for row in rows.rows() {
         let row = row.expect("our own message");
         for (spec, cell) in rows.metadata.columns.iter().zip(&row.cells) {
             let Some(cell) = cell.filter(|_| spec.kind == ColumnType::Inet) else { continue };
-            assert_eq!(cell::inet(cell), Ok(seen_at.ip()), "{}", spec.name);
+            assert_eq!(cell::inet(cell), Ok(SEEN_AT.ip()), "{}", spec.name);
         }
     }
 }
@@ -103,8 +130,7 @@ fn made_of_any_rows(message: &[u8]) {
             };
             let mut reader = Reader::new(&[0, 1, 0]);
             let parameters = Parameters::read(&mut reader).expect("consistency and no flag");
-            let seen_at = SocketAddr::from(([127, 1, 2, 3], 4567));
-            if let Ok(message) = facade.answer(&select, &parameters.values, seen_at) {
+            if let Some(message) = answer(&facade, &select, &parameters) {
                 let rows = Rows::read(&message).expect("our own message");
                 assert!(rows.rows().all(|row| row.is_ok()));
             }

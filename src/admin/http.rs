@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 use std::fs::File;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,32 +16,30 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::admin::page::{self, Page, Source};
+use crate::admin::places::Places;
 use crate::platform::clock;
 use crate::platform::log_throttle::LogThrottle;
 
-/// Connections at one time: a scraper, a kubelet and some curious people. More wait in the backlog.
+/// Connections at one time: a scraper, a kubelet and a few people. One more displaces one that has not asked for anything.
 const CONNECTIONS_MAX: usize = 128;
 
-/// Time for a request's head. Whoever connects and asks nothing shall not keep a probe waiting.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Time for one connection, from accept to the last byte of its answer. It frees the places that
-/// slow or silent clients hold.
+/// Time for one connection, from accept to the last byte of its answer. It frees the places of slow clients.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest head of a request, bytes.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
-/// Pause after a failed accept: out of descriptors, the next one would fail as fast.
+/// Pause after a failed accept: without a free descriptor, the next one would fail as fast.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Holds a descriptor, to be let go when there is no other: who looks whether we live shall see it
-/// when clients have taken all.
+/// Opens a descriptor that is closed when there is no other, so that a probe can be answered when clients have taken all.
 fn spare() -> Option<File> {
     File::open("/dev/null").ok()
 }
@@ -54,49 +54,67 @@ async fn serve_within<S: Source>(
     source: Arc<S>,
     connection_timeout: Duration,
 ) -> Infallible {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut places = Places::<AbortHandle>::new(CONNECTIONS_MAX);
     let mut connections = JoinSet::new();
     let (mut kept, mut failures) = (spare(), LogThrottle::default());
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            unreachable!("nobody closes the semaphore");
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(ended) = connections.join_next() => {
+                if let Ok((id, spare)) = ended {
+                    places.remove(id);
+                    kept = kept.or(spare);
+                }
+                continue;
+            }
         };
-        let accepted = listener.accept().await;
-        while let Some(ended) = connections.try_join_next() {
-            kept = kept.or_else(|| ended.ok().flatten());
-        }
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, from)) => {
                 let source = Arc::clone(&source);
                 let is_last = kept.is_none();
-                connections.spawn(async move {
-                    let served = timeout(connection_timeout, serve_one(stream, source)).await;
-                    if let Ok(Err(error)) = served {
-                        tracing::debug!(%error, "admin connection broke");
-                    }
-                    drop(place);
-                    // Before anybody else takes the descriptor that has just become free.
-                    if is_last { spare() } else { None }
+                let displaced = places.add(from.ip(), |id, is_asking| {
+                    connections.spawn(async move {
+                        let serving = serve_one(stream, from.ip(), source, is_asking);
+                        if let Ok(Err(error)) = timeout(connection_timeout, serving).await {
+                            tracing::debug!(%error, "admin connection broke");
+                        }
+                        // Taken here, before the descriptor that has just been closed is taken by a client.
+                        (id, if is_last { spare() } else { None })
+                    })
                 });
+                if let Some(displaced) = displaced {
+                    displaced.abort();
+                }
             }
             Err(error) => {
-                if kept.take().is_none() {
-                    if let Some(left_out) = failures.next(clock::now_us()) {
-                        tracing::warn!(%error, left_out, "admin page cannot accept");
-                    }
-                    sleep(ACCEPT_PAUSE).await;
+                // Either frees a descriptor for the next accept.
+                if kept.take().is_some() {
+                    continue;
                 }
+                if let Some(idlest) = places.take_idlest() {
+                    idlest.abort();
+                }
+                if let Some(suppressed) = failures.next(clock::now_us()) {
+                    tracing::warn!(%error, suppressed, "the admin listener cannot accept a connection");
+                }
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-/// Serves one request. Connections are not kept: a scrape every few seconds gains nothing by it, and
-/// a client whose kept connection we drop sees a failed scrape.
-async fn serve_one<S: Source>(stream: TcpStream, source: Arc<S>) -> hyper::Result<()> {
+/// Serves one request. Connections are not kept open: a scrape every few seconds gains nothing by it, and a client whose
+/// kept connection is dropped sees a failed scrape.
+async fn serve_one<S: Source>(
+    stream: TcpStream,
+    from: IpAddr,
+    source: Arc<S>,
+    is_asking: Arc<AtomicBool>,
+) -> hyper::Result<()> {
     let service = service_fn(move |request| {
+        is_asking.store(true, Ordering::Relaxed);
         let source = Arc::clone(&source);
-        async move { Ok::<_, Infallible>(respond(&request, source.as_ref()).await) }
+        async move { Ok::<_, Infallible>(respond(&request, from, source.as_ref()).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -107,9 +125,19 @@ async fn serve_one<S: Source>(stream: TcpStream, source: Arc<S>) -> hyper::Resul
         .await
 }
 
-async fn respond<S: Source>(request: &Request<Incoming>, source: &S) -> Response<Full<Bytes>> {
+async fn respond<S: Source>(
+    request: &Request<Incoming>,
+    from: IpAddr,
+    source: &S,
+) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    if *request.method() == Method::POST
+        && let Some(page) = page::answer_post(path, from.to_canonical().is_loopback(), source)
+    {
+        return to_response(page);
+    }
     if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return to_response(page::answer(request.uri().path(), source).await);
+        return to_response(page::answer(path, source).await);
     }
     let mut response = to_response(Page::text(405, "only GET and HEAD"));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));

@@ -2,4 +2,5 @@
 
 pub mod http;
 pub mod page;
+mod places;
 pub mod readiness;

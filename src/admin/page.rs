@@ -22,6 +22,8 @@ const INDEX: &str = "shardlane
 /startup                        200 once it listens to clients
 /live   /livez   /liveness      200 while this page can be served
 /ready  /readyz  /readiness     200 while clients should come; else 503 and the reasons
+
+POST /quitquitquit  /shutdown   stops the process as SIGTERM does, without its delays (from the loopback only)
 ";
 
 /// Where the pages' contents come from.
@@ -31,6 +33,9 @@ pub trait Source: Send + Sync + 'static {
 
     /// Whether clients should come.
     fn readiness(&self) -> Readiness;
+
+    /// Stops the process, as SIGTERM does, without its delays.
+    fn quit(&self);
 }
 
 /// An answer, before it is HTTP.
@@ -55,6 +60,20 @@ impl Page {
         let status = if is_good { 200 } else { 503 };
         let json = serde_json::to_string(readiness).unwrap_or_default();
         Self { status, content_type: JSON_TYPE, body: format!("{json}\n") }
+    }
+}
+
+/// Answers a POST of `path`; `is_local` says whether it came from the loopback. `None` where the path takes no POST.
+pub fn answer_post<S: Source>(path: &str, is_local: bool, source: &S) -> Option<Page> {
+    match path {
+        "/quitquitquit" | "/shutdown" if is_local => {
+            source.quit();
+            Some(Page::text(200, "stopping"))
+        }
+        "/quitquitquit" | "/shutdown" => {
+            Some(Page::text(403, "only from the loopback: ask from within the pod or the machine"))
+        }
+        _ => None,
     }
 }
 

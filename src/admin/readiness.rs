@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn draining_has_started() {
-        assert!(Readiness::because(State::Draining, "told to stop").is_started());
+        assert!(Readiness::because(State::Draining, "stopping").is_started());
         assert!(!Readiness::default().is_started());
     }
 }

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, value_parser};
 
 #[cfg(feature = "demo")]
 use crate::cli::simulated::args::{DemoArgs, MEASURES, SimArgs};
+use crate::config::setting::Setting;
+use crate::config::settings::Settings;
+use crate::config::table;
 
 /// Sends every CQL request to the ScyllaDB shard that owns its row
 ///
@@ -24,8 +27,8 @@ const CODES: &str = "Exit codes: 0 it worked, 1 it failed, 2 wrong usage or conf
 
 const LAYERS: &str = "Each flag has a variable (--data-center: SHARDLANE_DATA_CENTER) and a key in \
 the file (data_center). A flag beats the environment, which beats the file, which beats the default. \
-Limits, timeouts, retries, lanes, compression and logs are set in the file, or by variables such as \
-SHARDLANE_LOG_LEVEL.";
+Flags that take several values, separated by commas, may be given several times. Settings without a flag, such as limits and timeouts, are set in the file, or by variables such as \
+SHARDLANE_LOG_LEVEL; docs/configuration.md lists them all.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -40,125 +43,87 @@ pub enum Command {
     /// Run a simulated cluster alone, for tests; prints `ready` when it listens
     #[cfg(feature = "demo")]
     Sim(SimArgs),
-    /// Tell whether `run` would work well here, and what to mend if not; serves nobody
+    /// Check whether `run` would work well here, and say what to correct if not; serves no client
     #[command(after_help = LAYERS)]
     Doctor(DoctorArgs),
-    /// Print every setting and where it came from, and every fault; touches no network
+    /// Print every setting and where it comes from, and every fault; uses no network
     #[command(after_help = LAYERS)]
     Check(SettingsArgs),
-    /// Tell where a row lives: key, token, tablet or ring, nodes and shards
+    /// Show where a row lives: key, token, tablet or ring, nodes and shards
     #[command(after_help = LAYERS)]
     Explain(ExplainArgs),
+    /// Wait until a shardlane that runs here serves clients: for the entrypoint of an application
+    #[command(after_help = LAYERS)]
+    Wait(WaitArgs),
+    /// Stop a shardlane that runs here, as SIGTERM does, without its delays
+    #[command(after_help = LAYERS)]
+    Shutdown(SettingsArgs),
 }
 
 /// Flags that are settings. They stay text here: the settings' own rules judge them, together with
-/// the file and the environment, so that all faults are told at once.
-#[derive(Args, Clone, Debug, Default)]
+/// the file and the environment, so that all faults are reported at once.
+#[derive(Clone, Debug, Default)]
 pub struct SettingsArgs {
-    /// Configuration file, TOML
-    #[arg(long, value_name = "FILE")]
+    /// Configuration file, TOML.
     pub config: Option<PathBuf>,
-    /// Nodes asked first for the cluster's members, separated by commas
-    #[arg(short, long, value_name = "HOST[:PORT],...")]
-    pub contact_points: Option<String>,
-    /// CQL port of the nodes [default: 9042]
-    #[arg(long, value_name = "PORT")]
-    pub port: Option<String>,
-    /// Where clients connect; may be given several times [default: 127.0.0.1:9042]
-    #[arg(long, value_name = "ADDRESS:PORT|unix:PATH")]
-    pub bind: Vec<String>,
-    /// Permissions of the file of a Unix socket [default: 0660]
-    #[arg(long, value_name = "MODE")]
-    pub bind_mode: Option<String>,
-    /// Serve TCP clients by TLS with this certificate, PEM
-    #[arg(long, value_name = "FILE")]
-    pub bind_tls_cert: Option<String>,
-    /// Key of that certificate
-    #[arg(long, value_name = "FILE")]
-    pub bind_tls_key: Option<String>,
-    /// Ask clients for a certificate of one of these CAs
-    #[arg(long, value_name = "FILE")]
-    pub bind_tls_client_ca: Option<String>,
-    /// Nodes of this data centre are preferred
-    #[arg(long, value_name = "NAME")]
-    pub data_center: Option<String>,
-    /// Nodes of this rack are preferred within the data centre
-    #[arg(long, value_name = "NAME")]
-    pub rack: Option<String>,
-    /// Compression that drivers are told of, lz4 or snappy or both [default: none]
-    #[arg(long, value_name = "NAME,...")]
-    pub compression_clients: Option<String>,
-    /// Whose rights clients have: their own (pass-through) or the proxy's (service) [default: the
-    /// proxy's if it has a role]
-    #[arg(long, value_name = "MODE")]
-    pub auth_mode: Option<String>,
-    /// The proxy's own role, for a cluster that asks for credentials
-    #[arg(long, value_name = "ROLE")]
-    pub username: Option<String>,
-    /// File that holds that role's password
-    #[arg(long, value_name = "FILE")]
-    pub password_file: Option<String>,
-    /// Speak TLS with the nodes, whose certificates come from one of these CAs, PEM
-    #[arg(long, value_name = "FILE")]
-    pub tls_ca: Option<String>,
-    /// Certificate for nodes that ask for one
-    #[arg(long, value_name = "FILE")]
-    pub tls_cert: Option<String>,
-    /// Key of that certificate
-    #[arg(long, value_name = "FILE")]
-    pub tls_key: Option<String>,
-    /// Name that the nodes' certificates bear, if not their address
-    #[arg(long, value_name = "NAME")]
-    pub tls_server_name: Option<String>,
-    /// Whether the nodes' certificates must bear their name [default: true]
-    #[arg(long, value_name = "BOOL")]
-    pub tls_verify_name: Option<String>,
-    /// Where nodes are dialled instead of at the addresses that they tell
-    #[arg(long, value_name = "FROM=HOST[:PORT],...")]
-    pub translate: Option<String>,
-    /// Connection ids whose rows of `system.client_routes` say where nodes are
-    #[arg(long, value_name = "ID,...")]
-    pub client_routes: Option<String>,
-    /// Where metrics and probes are served [default: 127.0.0.1:9380]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub admin: Option<String>,
-    /// Worker threads [default: 1]
-    #[arg(long, value_name = "COUNT")]
-    pub workers: Option<String>,
+    /// The flags that were given, by the key of their setting.
+    pub by_key: BTreeMap<&'static str, String>,
 }
 
-impl SettingsArgs {
-    /// The flags that were given, by the key of their setting.
-    #[must_use]
-    pub fn by_key(&self) -> BTreeMap<&'static str, String> {
-        let bind = (!self.bind.is_empty()).then(|| self.bind.join(","));
-        let flags = [
-            ("contact_points", &self.contact_points),
-            ("port", &self.port),
-            ("bind", &bind),
-            ("bind_mode", &self.bind_mode),
-            ("bind_tls.cert", &self.bind_tls_cert),
-            ("bind_tls.key", &self.bind_tls_key),
-            ("bind_tls.client_ca", &self.bind_tls_client_ca),
-            ("tls.ca", &self.tls_ca),
-            ("tls.cert", &self.tls_cert),
-            ("tls.key", &self.tls_key),
-            ("tls.server_name", &self.tls_server_name),
-            ("tls.verify_name", &self.tls_verify_name),
-            ("data_center", &self.data_center),
-            ("rack", &self.rack),
-            ("translate", &self.translate),
-            ("client_routes", &self.client_routes),
-            ("compression.clients", &self.compression_clients),
-            ("auth.mode", &self.auth_mode),
-            ("username", &self.username),
-            ("password_file", &self.password_file),
-            ("admin", &self.admin),
-            ("workers", &self.workers),
-        ];
-        let given = |(key, value): (&'static str, &Option<String>)| Some((key, value.clone()?));
-        flags.into_iter().filter_map(given).collect()
+impl Args for SettingsArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let config = Arg::new(CONFIG)
+            .long(CONFIG)
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("Configuration file, TOML");
+        let mut defaults = Settings::default();
+        let flags = table::all().filter_map(|setting| flag(setting, &mut defaults));
+        // Command lines of other sidecars have it. The exit code after SIGTERM is 0 in any case.
+        let exit_zero = Arg::new("exit-zero-on-sigterm").long("exit-zero-on-sigterm");
+        let exit_zero = exit_zero.action(ArgAction::SetTrue).hide(true);
+        command.arg(config).arg(exit_zero).args(flags)
     }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingsArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |setting: &Setting| {
+            let values = matches.try_get_many::<String>(setting.key).ok().flatten()?;
+            Some((setting.key, values.cloned().collect::<Vec<_>>().join(",")))
+        };
+        let by_key = table::all().filter_map(given).collect();
+        Ok(Self { config: matches.get_one::<PathBuf>(CONFIG).cloned(), by_key })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+const CONFIG: &str = "config";
+
+/// The flag of a setting, if it has one.
+fn flag(setting: &Setting, defaults: &mut Settings) -> Option<Arg> {
+    let flag = setting.flag?;
+    let default = match setting.show(defaults).as_str() {
+        "" => String::new(),
+        value => format!(" [default: {value}]"),
+    };
+    let flag = Arg::new(setting.key)
+        .long(setting.flag_name())
+        .value_name(flag.value_name)
+        .action(if flag.repeats { ArgAction::Append } else { ArgAction::Set })
+        .help(format!("{}{default}", setting.what));
+    Some(match setting.flag.and_then(|flag| flag.short) {
+        Some(short) => flag.short(short),
+        None => flag,
+    })
 }
 
 /// Flags of `doctor`.
@@ -168,6 +133,17 @@ pub struct DoctorArgs {
     #[arg(long)]
     pub json: bool,
     /// The settings to try.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+/// Flags of `wait`.
+#[derive(Args, Clone, Debug)]
+pub struct WaitArgs {
+    /// How long to wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub timeout: u64,
+    /// The settings that the other process runs with; only `admin` matters.
     #[command(flatten)]
     pub settings: SettingsArgs,
 }

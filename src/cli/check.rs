@@ -1,4 +1,4 @@
-//! `shardlane check`: every setting, where it came from, and every fault.
+//! `shardlane check`: every setting, where it comes from, and every fault.
 
 use std::io::{self, Write};
 
@@ -6,21 +6,22 @@ use anyhow::Context;
 
 use crate::cli::args::SettingsArgs;
 use crate::config::load;
-use crate::config::overrides::Environment;
+use crate::config::origin::Environment;
 use crate::config::reader::Entry;
+use crate::config::variables;
 
 /// Prints the settings to `out`, then fails with all faults. `variables` are all names of the
-/// environment, to find misspelt ones. Reads files; touches no network.
+/// environment, to find misspelt ones. It reads files, and uses no network.
 pub fn check(
     args: &SettingsArgs,
     environment: Environment<'_>,
     variables: Vec<String>,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let loaded = load::load(args.by_key(), args.config.clone(), environment);
-    let unknown = loaded.unknown_variables(variables);
+    let loaded = load::load(args.by_key.clone(), args.config.clone(), environment);
+    let unknown = variables::unknown(variables);
     let mut doubts: Vec<String> = unknown.iter().map(ToString::to_string).collect();
-    doubts.extend(loaded.doubts.clone());
+    doubts.extend(loaded.doubts.iter().map(ToString::to_string));
     print(&loaded.entries, &doubts, out).context("cannot print the settings")?;
     loaded.accept()?;
     Ok(())
@@ -45,15 +46,15 @@ fn print(entries: &[Entry], doubts: &[String], out: &mut dyn Write) -> io::Resul
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::config::error::Faults;
 
     fn run(contact_points: Option<&str>, workers: &str) -> (String, anyhow::Result<()>) {
-        let args = SettingsArgs {
-            contact_points: contact_points.map(ToOwned::to_owned),
-            workers: Some(workers.to_owned()),
-            ..SettingsArgs::default()
-        };
+        let mut by_key = BTreeMap::from([("workers", workers.to_owned())]);
+        by_key.extend(contact_points.map(|points| ("contact_points", points.to_owned())));
+        let args = SettingsArgs { by_key, config: None };
         let environment = |name: &str| (name == "SHARDLANE_LOG_FORMAT").then(|| "json".to_owned());
         let mut out = Vec::new();
         let variables = vec!["SHARDLANE_WORKER".to_owned()];
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_told_after_the_settings() {
+    fn faults_are_reported_after_the_settings() {
         let (out, result) = run(None, "0");
         let error = result.unwrap_err();
         assert!(out.contains("workers"));

@@ -10,8 +10,8 @@ use crate::cli::doctor;
 use crate::cli::explain::tell;
 #[cfg(feature = "demo")]
 use crate::cli::simulated::{demo::show, sim};
-use crate::cli::{check, outcome, run};
-use crate::config::overrides::{process_environment, process_variables};
+use crate::cli::{check, outcome, run, wait};
+use crate::config::variables::{process_environment, process_variables};
 
 /// Runs the command that the process's arguments name. Help and version are no failure; wrong usage is code 2.
 #[must_use]
@@ -38,6 +38,8 @@ pub fn main() -> ExitCode {
             let out = &mut io::stdout().lock();
             doctor::tell::doctor(args, environment, process_variables(), out)
         }
+        Command::Wait(args) => wait::wait(args, environment),
+        Command::Shutdown(args) => wait::shutdown(args, environment),
         Command::Explain(args) => tell::explain(args, environment, &mut io::stdout().lock()),
     })
 }

@@ -1,5 +1,6 @@
 //! Words for people: the command line.
 
+mod admin_request;
 pub mod args;
 pub mod check;
 pub mod command;
@@ -9,3 +10,4 @@ pub mod outcome;
 pub mod run;
 #[cfg(feature = "demo")]
 pub mod simulated;
+pub mod wait;

@@ -1,4 +1,4 @@
-//! `shardlane run`: serves until it is told to stop.
+//! `shardlane run`: serves until a signal, or a request to the admin address, stops it.
 
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -7,8 +7,9 @@ use tokio::sync::mpsc;
 
 use crate::cli::args::SettingsArgs;
 use crate::config::load;
-use crate::config::overrides::{Environment, Unknown, process_variables};
+use crate::config::origin::Environment;
 use crate::config::settings::Settings;
+use crate::config::variables::{self, UnknownVariable, process_variables};
 use crate::listen::listener::Bind;
 use crate::server::server::Server;
 use crate::server::signals::Signals;
@@ -20,16 +21,15 @@ const OTHER_DESCRIPTORS: u64 = 256;
 /// Reads the settings, starts the server, and stops it on SIGTERM or SIGINT.
 pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
     let args = args.clone();
-    let loaded = load::load(args.by_key(), args.config, environment);
-    let unknown = loaded.unknown_variables(process_variables());
+    let loaded = load::load(args.by_key, args.config, environment);
     let doubts = loaded.doubts.clone();
     let settings = loaded.accept()?;
     let _log = logging::start(&settings.log).map_err(anyhow::Error::msg)?;
-    for Unknown { name, meant } in unknown {
+    for UnknownVariable { name, meant } in variables::unknown(process_variables()) {
         tracing::warn!(name, meant, "variable is set, but there is no such setting");
     }
     for doubt in doubts {
-        tracing::warn!(doubt, "a setting is hardly meant so");
+        tracing::warn!(setting = doubt.key, fix = doubt.fix, "{}", doubt.text);
     }
     raise_descriptor_limit(u64::try_from(settings.limits.clients_max).unwrap_or(u64::MAX));
     let runtime = runtime::Builder::new_current_thread()
@@ -84,7 +84,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     tokio::spawn(async move {
         loop {
             let signal = signals.next().await;
-            tracing::info!(?signal, "told to stop");
+            tracing::info!(?signal, "received signal, stopping");
             if stop.send(()).await.is_err() {
                 return;
             }

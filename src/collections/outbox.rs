@@ -18,7 +18,7 @@ pub struct Outbox {
     left: usize,
     /// Bytes that left since the beginning.
     left_total: u64,
-    /// Whether anything was appended since [`Outbox::relax`] was last called.
+    /// Whether anything was appended since [`Outbox::shrink_if_idle`] was last called.
     used: bool,
 }
 
@@ -70,7 +70,7 @@ impl Outbox {
 
     /// Gives memory back if nothing was appended since the last call. Called now and then: to give
     /// it back after each large frame would cost more than the frame.
-    pub fn relax(&mut self) {
+    pub fn shrink_if_idle(&mut self) {
         if !self.used && self.bytes.is_empty() {
             self.bytes.shrink_to(IDLE_BYTES);
         }
@@ -100,9 +100,9 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.end().extend_from_slice(&vec![7; 100 << 10]);
         outbox.on_sent(100 << 10);
-        outbox.relax();
+        outbox.shrink_if_idle();
         assert!(outbox.bytes.capacity() >= 100 << 10, "it was used a moment ago");
-        outbox.relax();
+        outbox.shrink_if_idle();
         assert!(outbox.bytes.capacity() <= IDLE_BYTES);
     }
 

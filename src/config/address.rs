@@ -9,8 +9,8 @@ use crate::listen::listener::Bind;
 /// Longest path of a Unix socket: 108 bytes of `sockaddr_un` with the zero at the end.
 const UNIX_PATH_MAX: usize = 107;
 
-/// Reads one contact point. An address with a slip in it would pass for a name, and only fail when
-/// it is looked up.
+/// Reads one contact point. A mistyped address would pass for a name, and only fail when it is looked
+/// up; so it is refused here.
 pub fn parse_contact_point(text: &str) -> Result<ContactPoint, String> {
     let point = text.parse::<ContactPoint>();
     let point = point.map_err(|_| format!("`{text}` is neither a host nor an address"))?;
@@ -21,12 +21,8 @@ pub fn parse_contact_point(text: &str) -> Result<ContactPoint, String> {
     Ok(point)
 }
 
-/// Reads the places where clients connect.
-pub fn parse_binds(text: &str) -> Result<Vec<Bind>, String> {
-    text.split(',').map(|bind| parse_bind(bind.trim())).collect()
-}
-
-fn parse_bind(text: &str) -> Result<Bind, String> {
+/// Reads a place where clients connect: an address with a port, or the path of a Unix socket.
+pub fn parse_bind(text: &str) -> Result<Bind, String> {
     let Some(path) = text.strip_prefix("unix:") else {
         return parse_listen(text).map(Bind::Tcp);
     };
@@ -46,7 +42,7 @@ pub fn parse_mode(text: &str) -> Result<u32, String> {
     }
 }
 
-/// Reads an address to listen on. Names are refused: which of its addresses would be meant?
+/// Reads an address to listen on. Names are refused, because a name may have several addresses.
 pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     if text.starts_with("unix:") {
         return Err("a Unix socket is for clients only".to_owned());
@@ -69,16 +65,16 @@ mod tests {
     }
 
     #[test]
-    fn clients_may_connect_in_several_places() {
-        let binds = parse_binds("127.0.0.1:9042, unix:/run/shardlane.sock,[::1]:9142").unwrap();
+    fn clients_connect_over_tcp_or_a_unix_socket() {
+        let binds = ["127.0.0.1:9042", "unix:/run/shardlane.sock", "[::1]:9142"];
         let expected = [
             Bind::Tcp("127.0.0.1:9042".parse().unwrap()),
             Bind::Unix(PathBuf::from("/run/shardlane.sock")),
             Bind::Tcp("[::1]:9142".parse().unwrap()),
         ];
-        assert_eq!(binds, expected);
+        assert_eq!(binds.map(|text| parse_bind(text).unwrap()), expected);
         for text in ["", "unix:", "127.0.0.1:1,", "localhost:9042", &format!("unix:/{:0107}", 0)] {
-            assert!(parse_binds(text).is_err(), "{text} was taken");
+            assert!(parse_bind(text).is_err(), "{text} was taken");
         }
         assert!(parse_listen("unix:/run/x").unwrap_err().contains("for clients only"));
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration, all of it told at once.
+//! What can be wrong with a configuration; all of it is reported at once.
 
 use std::fmt;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::config::overrides::Origin;
+use crate::config::origin::{Origin, Place};
 
 /// One fault. Each says what was given, where, why it cannot be, and what would be right.
 #[derive(Debug, Error)]
@@ -16,15 +16,15 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         source: io::Error,
     },
-    /// A file that is not TOML, names a setting that does not exist, or gives one a wrong type.
-    #[error("{}: {detail}", path.display())]
-    Toml {
-        /// The file.
-        path: PathBuf,
-        /// The parser's own words, with line, column and key.
+    /// A line of the file that is no TOML, or that names a setting that does not exist.
+    #[error("{place}: {detail}")]
+    File {
+        /// Where it is.
+        place: Place,
+        /// What is wrong.
         detail: String,
     },
     /// A value that its setting cannot take.
@@ -34,7 +34,7 @@ pub enum ConfigError {
         key: &'static str,
         /// What was given.
         value: String,
-        /// Who gave it.
+        /// Where it was given.
         origin: Origin,
         /// Why it cannot be.
         reason: String,
@@ -51,7 +51,7 @@ pub enum ConfigError {
     },
 }
 
-/// Every fault of one configuration: an operator mends them in one go, not one restart for each.
+/// Every fault of one configuration: an operator corrects them in one go, not one restart for each.
 #[derive(Debug, Error)]
 pub struct Faults(pub Vec<ConfigError>);
 
@@ -64,5 +64,22 @@ impl fmt::Display for Faults {
             write!(f, "\n  - {}", text.trim_end().replace('\n', "\n    "))?;
         }
         Ok(())
+    }
+}
+
+/// Something that is no fault, but most likely a mistake.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Doubt {
+    /// The setting.
+    pub key: &'static str,
+    /// What was found, with the setting and its value.
+    pub text: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.text, self.fix)
     }
 }

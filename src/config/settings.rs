@@ -1,4 +1,4 @@
-//! The settings as meant: typed, in range, and in agreement with each other.
+//! The settings as the program uses them: typed, in range, and in agreement with each other.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -32,7 +32,18 @@ impl FromStr for AuthMode {
         match text {
             "service" => Ok(Self::Service),
             "pass-through" => Ok(Self::PassThrough),
-            _ => Err("no such mode".to_owned()),
+            _ => Err("neither service nor pass-through".to_owned()),
+        }
+    }
+}
+
+impl AuthMode {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::PassThrough => "pass-through",
         }
     }
 }
@@ -46,7 +57,18 @@ impl Settings {
     }
 }
 
-/// Everything an operator can set. What each is for is told in `config/shardlane.toml`.
+/// How much time each step of the process's end has.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct DrainSettings {
+    /// Time after SIGTERM in which clients are served as before, in any case, seconds.
+    pub min_sigterm_delay_s: u64,
+    /// Time after SIGTERM in which clients are served as before while any is connected, seconds.
+    pub max_sigterm_delay_s: u64,
+    /// Time for requests in flight after that, milliseconds.
+    pub drain_ms: u64,
+}
+
+/// Everything that an operator can set. [`crate::config::table`] says what each setting is for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
     /// Nodes asked first for the cluster's members; the rest is discovered.
@@ -57,17 +79,17 @@ pub struct Settings {
     pub bind: Vec<Bind>,
     /// Permissions of the files of Unix sockets among them.
     pub bind_mode: u32,
-    /// Nodes of this data centre are preferred.
+    /// Nodes of this data center are preferred.
     pub data_center: Option<String>,
-    /// Nodes of this rack are preferred within the data centre.
+    /// Nodes of this rack are preferred within the data center.
     pub rack: Option<String>,
-    /// Where nodes are dialled instead of at the addresses that they tell.
+    /// Where nodes are dialled instead of at the addresses that they report.
     pub translate: Vec<Translation>,
     /// Connection ids whose rows of `system.client_routes` are followed.
     pub client_routes: Vec<String>,
     /// Whose rights clients have; none leaves it to the other settings and the cluster.
     pub auth_mode: Option<AuthMode>,
-    /// How often the cluster is asked about a client's login that is in use, seconds.
+    /// How often the cluster is asked again about a credential in use, seconds.
     pub auth_recheck_s: u64,
     /// The proxy's own user, for a cluster that asks for credentials.
     pub username: Option<String>,
@@ -77,21 +99,23 @@ pub struct Settings {
     pub admin: SocketAddr,
     /// Worker threads.
     pub workers: usize,
-    /// The engine's bounds, and its two deadlines.
+    /// The engine's bounds and time limits.
     pub limits: Limits,
     /// How nodes are dialled.
     pub dial: DialSettings,
-    /// Algorithms that clients are told of.
+    /// Algorithms that clients are offered.
     pub compression_told: Vec<Compression>,
-    /// Waits between tries to dial a node.
+    /// Waits between attempts to dial a node.
     pub backoff: BackoffSettings,
     /// Whether nodes of other data centers are used, and when.
     pub failover: FailoverSettings,
-    /// Time for what runs to finish after SIGTERM, milliseconds.
-    pub drain_ms: u64,
-    /// TLS towards the nodes.
+    /// How the process ends.
+    pub drain: DrainSettings,
+    /// Whether the startup probe passes before the first node was reached.
+    pub startup_without_cluster: bool,
+    /// TLS with the nodes.
     pub node_tls: NodeTlsSettings,
-    /// TLS towards clients.
+    /// TLS with clients.
     pub client_tls: ClientTlsSettings,
     /// How often files that may be replaced are looked at, milliseconds.
     pub file_poll_ms: u64,
@@ -121,7 +145,8 @@ impl Default for Settings {
             compression_told: Vec::new(),
             backoff: BackoffSettings::default(),
             failover: FailoverSettings::default(),
-            drain_ms: 10_000,
+            drain: DrainSettings { drain_ms: 10_000, ..DrainSettings::default() },
+            startup_without_cluster: false,
             node_tls: NodeTlsSettings::default(),
             client_tls: ClientTlsSettings::default(),
             file_poll_ms: 5_000,

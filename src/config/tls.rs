@@ -1,18 +1,12 @@
-//! Settings of TLS: read, and their files looked into.
+//! Settings of TLS that contradict each other, and files of TLS that cannot be used.
 
-use std::path::PathBuf;
-
-use rustls::pki_types::ServerName;
-
+use crate::config::error::Doubt;
 use crate::config::reader::Reader;
 use crate::config::settings::Settings;
-use crate::connect::node_tls::{NodeTls, NodeTlsSettings};
-use crate::control::reaching::contact_point::ContactPoint;
-use crate::listen::client_tls::{ClientTls, ClientTlsSettings};
+use crate::connect::node_tls::NodeTls;
+use crate::listen::client_tls::ClientTls;
 use crate::tls::error::{Part, TlsError};
 use crate::tls::files::TlsFiles;
-
-const FILE: &str = "give the path of a PEM file";
 
 /// Keys of one side: CA, certificate, key.
 type Keys = [&'static str; 3];
@@ -20,42 +14,10 @@ type Keys = [&'static str; 3];
 const NODES: Keys = ["tls.ca", "tls.cert", "tls.key"];
 const CLIENTS: Keys = ["bind_tls.client_ca", "bind_tls.cert", "bind_tls.key"];
 
-/// Reads how nodes are spoken to.
-pub fn read_node_tls(reader: &mut Reader<'_>, contact_points: &[ContactPoint]) -> NodeTlsSettings {
-    let files = read_files(reader, NODES);
-    let right = "give a host name or an address that the nodes' certificates bear";
-    let server_name = reader.read("tls.server_name", (None, String::new()), right, |text| {
-        let is_name = ServerName::try_from(text).is_ok();
-        is_name.then(|| Some(text.to_owned())).ok_or_else(|| "no host name".to_owned())
-    });
-    NodeTlsSettings {
-        files,
-        server_name,
-        verify_name: reader.switch("tls.verify_name", true),
-        known_names: contact_points.iter().map(|point| point.host.clone()).collect(),
-    }
-}
-
-/// Reads how clients are spoken to.
-pub fn read_client_tls(reader: &mut Reader<'_>, default: &ClientTlsSettings) -> ClientTlsSettings {
-    let mut settings = ClientTlsSettings { files: read_files(reader, CLIENTS), ..default.clone() };
-    reader.set("bind_tls.handshake_ms", &mut settings.handshake_timeout_ms, &(10..=600_000));
-    reader.set("bind_tls.handshakes_max", &mut settings.handshakes_max, &(1..=100_000));
-    settings
-}
-
-fn read_files(reader: &mut Reader<'_>, [ca, cert, key]: Keys) -> TlsFiles {
-    TlsFiles {
-        ca: reader.text(ca, FILE).map(PathBuf::from),
-        cert: reader.text(cert, FILE).map(PathBuf::from),
-        key: reader.text(key, FILE).map(PathBuf::from),
-    }
-}
-
-/// Finds what no setting shows alone: settings without those that they need, and files that cannot
-/// be used. It reads them, so that nobody learns of a torn key at the next restart.
-pub fn check(reader: &mut Reader<'_>, settings: &Settings) {
-    let (nodes, clients) = (&settings.node_tls, &settings.client_tls);
+/// Adds a fault for each setting without those that it needs, and for each file that cannot be used.
+/// The files are read, so that a broken key is found now and not at the next restart.
+pub fn check(reader: &mut Reader) {
+    let (nodes, clients) = (&reader.settings.node_tls.clone(), &reader.settings.client_tls.clone());
     let unused = [
         (nodes.files.cert.is_some(), "tls.cert"),
         (nodes.files.key.is_some(), "tls.key"),
@@ -79,21 +41,22 @@ pub fn check(reader: &mut Reader<'_>, settings: &Settings) {
     }
 }
 
-/// What about the files is no fault, and will be noticed: CAs whose time is over, or has not come.
-/// Chains that end in them are still believed, by us; other programs may see it otherwise.
+/// CAs whose time is over, or has not come. That is no fault: chains that end in them are still
+/// accepted here. Other programs may not accept them.
 #[must_use]
-pub fn doubts(settings: &Settings) -> Vec<String> {
+pub fn doubts(settings: &Settings) -> Vec<Doubt> {
     let sides = [(&settings.node_tls.files, NODES), (&settings.client_tls.files, CLIENTS)];
-    let doubts = sides.into_iter().filter_map(|(files, [ca, ..])| {
+    let doubts = sides.into_iter().filter_map(|(files, [key, ..])| {
         let path = files.ca.as_ref()?;
         let fault = files.read().ok()?.ca_fault()?;
-        Some(format!("{ca} = \"{}\": {fault}; {}", path.display(), fault.fix()))
+        let text = format!("{key} = \"{}\": {fault}", path.display());
+        Some(Doubt { key, text, fix: fault.fix().to_owned() })
     });
     doubts.collect()
 }
 
 /// Whether a certificate has its key, and a key its certificate.
-fn check_pair(reader: &mut Reader<'_>, files: &TlsFiles, [_, cert, key]: Keys) -> bool {
+fn check_pair(reader: &mut Reader, files: &TlsFiles, [_, cert, key]: Keys) -> bool {
     match (&files.cert, &files.key) {
         (Some(_), None) => refuse(reader, cert, "it has no key", &format!("set {key} too")),
         (None, Some(_)) => {
@@ -104,7 +67,7 @@ fn check_pair(reader: &mut Reader<'_>, files: &TlsFiles, [_, cert, key]: Keys) -
     false
 }
 
-fn check_files(reader: &mut Reader<'_>, error: Option<TlsError>, [ca, cert, key]: Keys) {
+fn check_files(reader: &mut Reader, error: Option<TlsError>, [ca, cert, key]: Keys) {
     let Some(TlsError { part, fault, .. }) = error else { return };
     let setting = match part {
         Part::Ca => ca,
@@ -114,7 +77,7 @@ fn check_files(reader: &mut Reader<'_>, error: Option<TlsError>, [ca, cert, key]
     reader.refuse(setting, &fault.to_string(), fault.fix());
 }
 
-fn refuse(reader: &mut Reader<'_>, key: &'static str, reason: &str, right: &str) {
+fn refuse(reader: &mut Reader, key: &'static str, reason: &str, right: &str) {
     if !reader.is_faulty(key) {
         reader.refuse(key, reason, right);
     }

@@ -3,7 +3,7 @@
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender};
 
-use crate::connect::dialing::DialReport;
+use crate::connect::dial_report::DialReport;
 use crate::pool::connection::DialId;
 use crate::pool::credential::{Challenge, ChallengeAnswer};
 use crate::session::sasl::SaslToken;

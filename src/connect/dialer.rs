@@ -228,7 +228,7 @@ pub async fn secure(
 pub fn explained(tls: Option<&NodeTls>, error: DialError, address: SocketAddr) -> DialError {
     match tls {
         Some(tls) => tls.explain(error, address),
-        None => explain(error, address, None),
+        None => explain(error, address, false),
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::connect::conversation::Conversation;
 use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_report::DialReport;
 use crate::connect::dialer::{Dialer, OpenedLane};
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::connect::hint;
@@ -34,17 +35,6 @@ pub struct DialingSettings {
     /// Logins that may run at once with one node, for the whole process. Not those of lanes: a
     /// client does not wait until all lanes of others are open.
     pub logins: Arc<HandshakeBudget>,
-}
-
-/// What a task reports.
-#[derive(Debug)]
-pub enum DialReport {
-    /// A connection is ready, or will never be.
-    Ended(DialId, Result<OpenedLane, DialError>),
-    /// A node sent a challenge to a client's login.
-    Challenged(DialId, Vec<u8>),
-    /// The task is gone without a word, which no task should be.
-    Vanished(DialId),
 }
 
 /// The connections of one worker that are no lanes yet.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
+use crate::connect::dial_report::DialReport;
 use crate::connect::dialer::{DialSettings, Dialer};
-use crate::connect::dialing::{DialReport, Dialing, DialingSettings};
+use crate::connect::dialing::{Dialing, DialingSettings};
 use crate::connect::handshake::{put_query, quoted};
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::engine::engine::{Engine, EngineSettings};

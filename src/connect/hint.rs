@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use crate::connect::dial_error::{DialError, Step};
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 
 /// What to do about a connection that did not come about.
 #[must_use]

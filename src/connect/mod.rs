@@ -2,6 +2,7 @@
 
 pub mod conversation;
 pub mod dial_error;
+pub mod dial_report;
 pub mod dial_stats;
 pub mod dialer;
 pub mod dialing;

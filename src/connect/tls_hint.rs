@@ -1,23 +1,24 @@
-//! From the TLS library's words to what an operator can do.
+//! Explains an error of the TLS library, and what an operator can do about it.
+//!
+//! The texts name settings, not files: they are shown by the probes, too, which anybody on the loopback can read.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
 use crate::connect::dial_error::{DialError, Step};
 
 /// Says what a connection to `address` failed on, if it is a matter of TLS; any other error stays
-/// as it is. `ca` is the CA file, if TLS is on.
+/// as it is. `has_tls` says whether TLS is on.
 #[must_use]
-pub fn explain(error: DialError, address: SocketAddr, ca: Option<&Path>) -> DialError {
-    let found = match (&error, ca) {
-        (DialError::TlsAlert { .. }, None) => Some((
+pub fn explain(error: DialError, address: SocketAddr, has_tls: bool) -> DialError {
+    let found = match (&error, has_tls) {
+        (DialError::TlsAlert { .. }, false) => Some((
             "the node expects TLS at this port".to_owned(),
             "set tls.ca to the file with its CA, or give the port for plain CQL (9042, mostly)",
         )),
-        (DialError::Broken { source, step }, Some(ca)) => match library_error(source) {
-            Some(error) => Some(words(error, ca)),
+        (DialError::Broken { source, step }, true) => match library_error(source) {
+            Some(error) => Some(words(error)),
             None if *step == Step::Tls => Some((
                 format!("the connection broke in the handshake ({source})"),
                 "give the port that the node has for TLS (native_transport_port_ssl, 9142 mostly)",
@@ -39,24 +40,24 @@ pub fn library_error(error: &std::io::Error) -> Option<&Error> {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library may add some at any time")]
-fn words(error: &Error, ca: &Path) -> (String, &'static str) {
+fn words(error: &Error) -> (String, &'static str) {
     match error {
         Error::InvalidMessage(_) => (
             "the node speaks plain CQL at this port".to_owned(),
             "give the port that it has for TLS (native_transport_port_ssl, 9142 mostly), or remove \
              tls.ca",
         ),
-        Error::InvalidCertificate(fault) => of_certificate(fault, ca),
+        Error::InvalidCertificate(fault) => of_certificate(fault),
         Error::AlertReceived(alert) => of_alert(*alert),
         other => (other.to_string(), "compare the versions and ciphers that both sides allow"),
     }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library may add some at any time")]
-fn of_certificate(fault: &CertificateError, ca: &Path) -> (String, &'static str) {
+fn of_certificate(fault: &CertificateError) -> (String, &'static str) {
     match fault {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => (
-            format!("no CA in {} signed the node's certificate", ca.display()),
+            "no CA in tls.ca signed the node's certificate".to_owned(),
             "give the CA of the nodes as tls.ca; several may stand in one file",
         ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
@@ -68,7 +69,7 @@ fn of_certificate(fault: &CertificateError, ca: &Path) -> (String, &'static str)
             "set this machine's clock, or the one that made the certificate",
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
-            format!("the node's certificate is for somebody else ({fault})"),
+            format!("the node's certificate bears another name ({fault})"),
             "set tls.server_name to a name that it bears, or tls.verify_name to false",
         ),
         other => {

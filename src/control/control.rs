@@ -15,6 +15,7 @@ use tracing::warn;
 use crate::control::agenda::AgendaSettings;
 use crate::control::error::{ControlError, chain};
 use crate::control::reaching::hint;
+use crate::control::reaching::race::KnownNode;
 use crate::control::reaching::reach::{ReachSettings, Reached, reach};
 use crate::control::reaching::unlisted;
 use crate::control::reaching::unlisted::KnownCluster;
@@ -23,6 +24,7 @@ use crate::control::tables::routes::{RouteSettings, Routes};
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
 use crate::platform::clock::now_ms;
 use crate::pool::backoff::{Backoff, BackoffSettings};
+use crate::topology::node::Node;
 
 /// No wait between rounds is longer: this is one connection a process, which may try more often
 /// than lanes do, and nothing goes right before it is there.
@@ -35,6 +37,8 @@ pub struct ControlSettings {
     pub reach: ReachSettings,
     /// The data center where requests should stay; none takes that of the first node that answers.
     pub data_center: Option<String>,
+    /// The rack where we run; none takes that of the first node found in the data center.
+    pub rack: Option<String>,
     /// Where nodes are dialled when their own addresses do not lead to them.
     pub routes: RouteSettings,
     /// When to do what.
@@ -56,12 +60,13 @@ pub async fn run(
     let rests = BackoffSettings { max_ms, ..settings.backoff };
     let mut backoff = Backoff::new(rests, settings.seed);
     let publisher = Publisher::new(settings.data_center.as_deref());
+    let publisher = publisher.in_rack(settings.rack.as_deref());
     let routes = Routes::new(settings.routes.clone());
     let mut watcher = Watcher { publisher, agenda: settings.agenda, routes, requests, reports };
     let mut home = None;
     let mut strangers = JoinSet::new();
     for round in 0.. {
-        let known = known_addresses(&watcher.publisher);
+        let known = known_nodes(&watcher.publisher);
         let reached = Box::pin(reach(&settings.reach, &known, round)).await;
         let end = match reached.and_then(|reached| of_one_cluster(reached, &mut home)) {
             Ok(reached) => {
@@ -187,12 +192,17 @@ async fn watch(watcher: &mut Watcher, reached: Reached, looks: Option<Looks<'_>>
     watcher.watch(&mut connection, address).await
 }
 
-/// Nodes of the last snapshot, those that are said to be down at the end.
-fn known_addresses(publisher: &Publisher) -> Vec<SocketAddr> {
+/// Nodes of the last snapshot: local ones first, and of these those that are said to be down last.
+fn known_nodes(publisher: &Publisher) -> Vec<KnownNode> {
     let Some(last) = publisher.last() else { return Vec::new() };
     let mut nodes: Vec<_> = last.snapshot.nodes().iter().collect();
-    nodes.sort_by_key(|node| publisher.is_down(node.id));
-    nodes.iter().map(|node| SocketAddr::new(node.address, node.port)).collect()
+    let is_remote = |node: &Node| node.data_center != last.data_center;
+    nodes.sort_by_key(|node| (is_remote(node), publisher.is_down(node.id)));
+    let known = nodes.iter().map(|node| KnownNode {
+        address: SocketAddr::new(node.address, node.port),
+        is_remote: is_remote(node),
+    });
+    known.collect()
 }
 
 #[cfg(test)]

@@ -23,13 +23,13 @@ use crate::engine::homes::remote::Remote;
 use crate::engine::limits::Limits;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::engine::pool_lanes::PoolLanes;
-use crate::engine::requests::local::LocalStatements;
 use crate::engine::requests::pages::Pages;
 use crate::engine::tally::Tally;
 use crate::engine::trouble::retry_budget::RetryBudget;
 use crate::engine::trouble::speculate::Speculation;
 use crate::engine::trouble::stall::Stalls;
-use crate::facade::system_tables::Facade;
+use crate::facade::facade::Facade;
+use crate::facade::statements::LocalStatements;
 use crate::routing::catalog::Catalog;
 use crate::routing::router::Router;
 use crate::session::session::Phase;
@@ -172,6 +172,12 @@ impl Engine {
         self.facade = Some(facade);
     }
 
+    /// The bounds that it keeps.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
     /// A client connected to `local_address`; `None` when there are too many.
     pub fn on_client_open(&mut self, local_address: SocketAddr) -> Option<ClientKey> {
         if self.clients.len() >= self.settings.limits.clients_max {
@@ -180,7 +186,9 @@ impl Engine {
         }
         self.tally.clients_opened += 1;
         let body_max = self.settings.limits.frame_body_bytes_max;
-        Some(self.clients.insert(Client::new(local_address, body_max)))
+        // At `[::]` clients over IPv4 come to `::ffff:…`, which drivers take for another host.
+        let seen_at = SocketAddr::new(local_address.ip().to_canonical(), local_address.port());
+        Some(self.clients.insert(Client::new(seen_at, body_max)))
     }
 
     /// A client is gone. Answers that are still to come for it are dropped when they come.

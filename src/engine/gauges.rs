@@ -30,9 +30,9 @@ pub struct Gauges {
     pub orphans: u64,
     /// Lanes by node.
     pub lanes: BTreeMap<NodeId, LaneGauges>,
-    /// Prepared statements in the catalog.
+    /// Prepared statements in the catalog, with those that are answered here.
     pub catalog_entries: u64,
-    /// Bytes of the catalog.
+    /// Bytes that they take.
     pub catalog_bytes: u64,
     /// Tablets whose replicas are known.
     pub tablets: u64,
@@ -47,8 +47,8 @@ impl Engine {
         let mut gauges = Gauges {
             clients: wide(self.clients.len()),
             credentials: wide(self.credentials()),
-            catalog_entries: wide(self.router.catalog.len()),
-            catalog_bytes: wide(self.router.catalog.bytes()),
+            catalog_entries: wide(self.router.catalog.len() + self.local_statements.len()),
+            catalog_bytes: wide(self.router.catalog.bytes() + self.local_statements.bytes()),
             ..Gauges::default()
         };
         for (_, lane) in self.lanes.iter() {

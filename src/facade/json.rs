@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use crate::facade::literal::uuid_text;
 use cql::cell;
 use cql::column_type::ColumnType;
 use cql::error::WireError;
@@ -115,12 +116,6 @@ fn put_number(out: &mut String, number: std::fmt::Arguments<'_>) {
 
 fn inet_text(address: IpAddr) -> String {
     address.to_string()
-}
-
-fn uuid_text(uuid: [u8; 16]) -> String {
-    let hex = format!("{:032x}", u128::from_be_bytes(uuid));
-    let part = |range| hex.get(range).unwrap_or_default();
-    [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
 }
 
 #[cfg(test)]

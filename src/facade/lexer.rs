@@ -3,6 +3,11 @@
 //! Takes what ScyllaDB and Cassandra take, and a little more: a text that no server accepts may
 //! come out as words all the same, for the server will refuse it.
 
+use crate::facade::literal::uuid_at_front;
+
+/// Bytes of a uuid in a text.
+const UUID_LEN: usize = 36;
+
 /// A word of a text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Word<'a> {
@@ -91,6 +96,23 @@ impl<'a> Lexer<'a> {
         let name = ahead.next()?.name()?;
         *self = ahead;
         Some(name)
+    }
+
+    /// Takes a uuid, which is several words.
+    pub fn take_uuid(&mut self) -> Option<[u8; 16]> {
+        let mut ahead = *self;
+        ahead.skip_blank();
+        let uuid = uuid_at_front(ahead.rest)?;
+        ahead.rest = ahead.rest.get(UUID_LEN..).unwrap_or_default();
+        let is_over = !ahead.rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        is_over.then(|| *self = ahead)?;
+        Some(uuid)
+    }
+
+    /// Bytes that are left.
+    #[must_use]
+    pub fn rest_len(&self) -> usize {
+        self.rest.len()
     }
 
     /// Takes closing semicolons; whether nothing follows them.
@@ -209,6 +231,15 @@ mod tests {
         assert_eq!(words("KeyS")[0].name().unwrap(), "keys");
         assert_eq!(words("\"KeyS\"")[0].name().unwrap(), "KeyS");
         assert_eq!(words("2000ms")[0].name(), None);
+    }
+
+    #[test]
+    fn a_uuid_is_one_word_where_one_is_wanted() {
+        let mut words = Lexer::new(" 7a60342e-8245-4738-b4b8-2e7c168bd01b,x");
+        assert_eq!(words.take_uuid().map(|uuid| uuid[0]), Some(0x7a));
+        assert_eq!(words.next(), Some(Word::Sign(',')));
+        let mut longer = Lexer::new("7a60342e-8245-4738-b4b8-2e7c168bd01b7");
+        assert_eq!((longer.take_uuid(), longer.next()), (None, Some(Word::Bare("7a60342e"))));
     }
 
     proptest! {

@@ -1,9 +1,21 @@
 //! The one node that clients see: which statements are answered here, and with what.
+//!
+//! `statement_text` says whether a text is ours and `select` what it wants; `facade` finds the table
+//! and `answer` its rows.
 
+pub mod answer;
+pub mod bound_values;
+#[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
+pub mod facade;
 pub mod json;
 pub mod lexer;
-pub mod local_values;
+pub mod literal;
+mod outputs;
 pub mod refusal;
+pub mod select;
+pub mod statement_id;
 pub mod statement_text;
-pub mod system_select;
+pub mod statements;
 pub mod system_tables;
+pub mod table_name;
+pub mod virtual_table;

@@ -1,7 +1,7 @@
 //! Refusals of local answers, worded as ScyllaDB words them.
 
 use cql::error::WireError;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 
 /// Why a statement gets an ERROR instead of a result.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,6 +19,20 @@ impl Refusal {
     pub fn more_than_use() -> Self {
         let text = "USE takes the name of a keyspace and nothing else".to_owned();
         Self { code: ErrorCode::SYNTAX_ERROR, text }
+    }
+
+    /// `USE ?`.
+    #[must_use]
+    pub fn keyspace_marker() -> Self {
+        let text = "Bind variables cannot be used for keyspace names".to_owned();
+        Self { code: ErrorCode::SYNTAX_ERROR, text }
+    }
+
+    /// A `USE` of what is too long for the name of a keyspace: it would be kept with each client.
+    #[must_use]
+    pub fn name_too_long(len_max: usize) -> Self {
+        let text = format!("the name of a keyspace has at most {len_max} bytes");
+        Self { code: ErrorCode::INVALID, text }
     }
 
     /// A SELECT whose table stands too far behind to be looked for: others wait meanwhile.
@@ -42,6 +56,67 @@ impl Refusal {
     #[must_use]
     pub fn unrecognized_name(name: &str) -> Self {
         Self { code: ErrorCode::INVALID, text: format!("Unrecognized name {name}") }
+    }
+
+    /// A table that is not there.
+    #[must_use]
+    pub fn no_such_table(table: &str) -> Self {
+        Self { code: ErrorCode::INVALID, text: format!("unconfigured table {table}") }
+    }
+
+    /// Rows are to be found by a column that is no key.
+    #[must_use]
+    pub fn needs_filtering() -> Self {
+        let text =
+            "Cannot execute this query as it might involve data filtering and thus may have \
+                    unpredictable performance. If you want to execute this query despite the \
+                    performance unpredictability, use ALLOW FILTERING"
+                .to_owned();
+        Self { code: ErrorCode::INVALID, text }
+    }
+
+    /// A literal that is not of its column's type.
+    #[must_use]
+    pub fn constant(kind: &str, literal: &str, column: &str, of: &str) -> Self {
+        let text = format!("Invalid {kind} constant ({literal}) for \"{column}\" of type {of}");
+        Self { code: ErrorCode::INVALID, text }
+    }
+
+    /// A text that is no address.
+    #[must_use]
+    pub fn no_address(text: &str) -> Self {
+        let text = format!("marshaling error: unable to make inet from '{text}'");
+        Self { code: ErrorCode::INVALID, text }
+    }
+
+    /// A limit below 1.
+    #[must_use]
+    pub fn limit() -> Self {
+        Self { code: ErrorCode::INVALID, text: "LIMIT must be strictly positive".to_owned() }
+    }
+
+    /// A limit for each partition, which the tables here do not keep.
+    #[must_use]
+    pub fn partition_limit() -> Self {
+        let text = "shardlane knows no PER PARTITION LIMIT on this table".to_owned();
+        Self { code: ErrorCode::INVALID, text }
+    }
+
+    /// A paging state that is none of ours.
+    #[must_use]
+    pub fn paging_state() -> Self {
+        let text = "Invalid value for the paging state".to_owned();
+        Self { code: ErrorCode::PROTOCOL_ERROR, text }
+    }
+
+    /// An answer that would be too large.
+    #[must_use]
+    pub fn too_large(bytes_max: usize) -> Self {
+        let text = format!(
+            "shardlane answers with at most {bytes_max} bytes at once: select fewer columns, or \
+             turn paging on"
+        );
+        Self { code: ErrorCode::INVALID, text }
     }
 
     /// More or fewer values than bind markers.

@@ -5,17 +5,21 @@
 
 use crate::facade::lexer::Lexer;
 use crate::facade::refusal::Refusal;
-use crate::facade::system_select::{SystemSelect, SystemTable, shows_nodes};
+use crate::facade::select::{Select, shows_nodes};
+use crate::facade::table_name::{KEYSPACES, TableName};
 
 /// Words of a selection that are looked through for its FROM, in some 15 ms at worst. No table has
 /// so many columns: their number has two bytes.
 const SELECTION_WORDS_MAX: usize = 1 << 20;
 
+/// Longest name of a keyspace, bytes; servers take 48 or 192.
+pub const NAME_BYTES_MAX: usize = 1024;
+
 /// A statement, by who answers it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum StatementText {
     /// The session, as the one node that the driver may see.
-    Local(Box<SystemSelect>),
+    Local(Box<Select>),
     /// `USE`: the session switches to this keyspace once a node has confirmed that it exists.
     Use(String),
     /// Nobody: it must not reach a node.
@@ -30,13 +34,7 @@ pub fn classify(text: &str, keyspace: Option<&str>) -> StatementText {
     let mut words = Lexer::new(text);
     match words.next() {
         Some(verb) if verb.is("SELECT") => classify_select(words, keyspace),
-        Some(verb) if verb.is("USE") => {
-            let name = words.take_name();
-            match name.filter(|_| words.take_end()) {
-                Some(name) => StatementText::Use(name),
-                None => StatementText::Refused(Refusal::more_than_use()),
-            }
-        }
+        Some(verb) if verb.is("USE") => classify_use(words),
         Some(_) | None => StatementText::Other,
     }
 }
@@ -53,6 +51,20 @@ pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+fn classify_use(mut words: Lexer<'_>) -> StatementText {
+    let is_marker = words.take_sign('?');
+    let name = words.take_name();
+    let is_whole = words.take_end();
+    match name.filter(|_| is_whole && !is_marker) {
+        Some(name) if name.len() > NAME_BYTES_MAX => {
+            StatementText::Refused(Refusal::name_too_long(NAME_BYTES_MAX))
+        }
+        Some(name) => StatementText::Use(name),
+        None if is_marker => StatementText::Refused(Refusal::keyspace_marker()),
+        None => StatementText::Refused(Refusal::more_than_use()),
+    }
+}
+
 fn classify_select(selection: Lexer<'_>, keyspace: Option<&str>) -> StatementText {
     let mut words = selection;
     // FROM is reserved: unquoted, it ends the selection wherever it stands.
@@ -63,20 +75,18 @@ fn classify_select(selection: Lexer<'_>, keyspace: Option<&str>) -> StatementTex
         };
     }
     let Some(first) = words.next() else { return StatementText::Other };
-    let qualified = words.take_sign('.');
-    let of_system = if qualified { first.names("system") } else { keyspace == Some("system") };
-    if !of_system {
-        return StatementText::Other;
-    }
-    let table = if qualified { words.take_name() } else { first.name() };
-    let Some(table) = table.as_deref().and_then(SystemTable::from_name) else {
-        return StatementText::Other;
+    let found = if words.take_sign('.') {
+        // Most statements end here: no keyspace of theirs has tables of ours.
+        let keyspace = KEYSPACES.into_iter().find(|keyspace| first.names(keyspace));
+        keyspace.and_then(|keyspace| TableName::find(keyspace, &words.take_name()?))
+    } else {
+        let keyspace = keyspace.filter(|keyspace| KEYSPACES.contains(keyspace));
+        keyspace.and_then(|keyspace| TableName::find(keyspace, &first.name()?))
     };
-    match SystemSelect::parse(table, selection, words) {
+    let Some(table) = found else { return StatementText::Other };
+    match Select::parse(table, selection, words) {
         Some(select) => StatementText::Local(Box::new(select)),
-        None if shows_nodes(selection) => {
-            StatementText::Refused(Refusal::shows_nodes(table.name()))
-        }
+        None if shows_nodes(selection) => StatementText::Refused(Refusal::shows_nodes(table.table)),
         None => StatementText::Other,
     }
 }

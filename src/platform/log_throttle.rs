@@ -1,24 +1,24 @@
-//! What would be told again and again: once is enough for a while.
+//! Rate-limits a log line that repeats.
 
-/// It is told once in so long, µs.
+/// Shortest time between two lines, µs.
 const PAUSE_US: u64 = 10_000_000;
 
-/// Tells when something that repeats itself may be told.
+/// Lets a repeating line be logged once in ten seconds, and counts the occurrences in between.
 #[derive(Debug, Default)]
 pub struct LogThrottle {
-    told_us: Option<u64>,
-    left_out: u64,
+    logged_us: Option<u64>,
+    suppressed: u64,
 }
 
 impl LogThrottle {
-    /// Whether it is told now: then how often it was left out since the last time.
+    /// Returns the number of suppressed occurrences if the line may be logged now.
     pub fn next(&mut self, now_us: u64) -> Option<u64> {
-        if self.told_us.is_some_and(|told_us| now_us.saturating_sub(told_us) < PAUSE_US) {
-            self.left_out += 1;
+        if self.logged_us.is_some_and(|logged_us| now_us.saturating_sub(logged_us) < PAUSE_US) {
+            self.suppressed += 1;
             return None;
         }
-        self.told_us = Some(now_us);
-        Some(std::mem::take(&mut self.left_out))
+        self.logged_us = Some(now_us);
+        Some(std::mem::take(&mut self.suppressed))
     }
 }
 
@@ -27,10 +27,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_repeats_itself_is_told_every_ten_seconds() {
+    fn a_repeating_line_is_logged_once_in_ten_seconds() {
         let mut throttle = LogThrottle::default();
-        let told = (0..25).map(|second| (second, throttle.next(second * 1_000_000)));
-        let told: Vec<_> = told.filter_map(|(second, left)| Some((second, left?))).collect();
-        assert_eq!(told, [(0, 0), (10, 9), (20, 9)]);
+        let logged = (0..25).map(|second| (second, throttle.next(second * 1_000_000)));
+        let logged: Vec<_> = logged.filter_map(|(second, left)| Some((second, left?))).collect();
+        assert_eq!(logged, [(0, 0), (10, 9), (20, 9)]);
     }
 }

@@ -6,6 +6,7 @@ use crate::engine::pending::LaneKey;
 use crate::pool::connection::{DialId, Hello};
 use crate::pool::lane_slots::Dial;
 use crate::pool::node_target::NodeTarget;
+use crate::pool::refiller::RefillerKey;
 use crate::session::sasl::SaslToken;
 use crate::upstream::lane::PoolId;
 
@@ -114,21 +115,25 @@ pub enum PoolNotice {
     LoginUnknown(String),
 }
 
+/// Whose connection it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Owner {
+    /// One that opens lanes.
+    Refiller(RefillerKey),
+    /// A run of the logins.
+    Login(u64),
+}
+
 /// Orders on their way to the shell, and whose each connection is.
-#[derive(Debug)]
-pub(crate) struct Orders<T> {
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
     actions: VecDeque<PoolAction>,
-    owners: BTreeMap<DialId, T>,
+    owners: BTreeMap<DialId, Owner>,
     last: u64,
 }
 
-impl<T> Default for Orders<T> {
-    fn default() -> Self {
-        Self { actions: VecDeque::new(), owners: BTreeMap::new(), last: 0 }
-    }
-}
 
-impl<T> Orders<T> {
+impl Orders {
     /// Orders something.
     pub(crate) fn push(&mut self, action: PoolAction) {
         self.actions.push_back(action);
@@ -142,7 +147,7 @@ impl<T> Orders<T> {
     /// Orders a connection for `owner`; its name.
     pub(crate) fn dial(
         &mut self,
-        owner: T,
+        owner: Owner,
         target: NodeTarget,
         (dial, failures): (Dial, u32),
         hello: Hello,
@@ -168,12 +173,12 @@ impl<T> Orders<T> {
     }
 
     /// Whose connection it is; `None` once it was given up.
-    pub(crate) fn owner(&self, id: DialId) -> Option<&T> {
+    pub(crate) fn owner(&self, id: DialId) -> Option<&Owner> {
         self.owners.get(&id)
     }
 
     /// Gives a connection to another owner.
-    pub(crate) fn pass_to(&mut self, id: DialId, owner: T) {
+    pub(crate) fn pass_to(&mut self, id: DialId, owner: Owner) {
         self.owners.insert(id, owner);
     }
 

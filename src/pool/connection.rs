@@ -7,7 +7,7 @@ use crate::session::sasl::SaslToken;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
 use cql::compression::Compression;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 use cql::token::shard::{ShardId, Sharder};
 
 /// Names a connection from the order to dial it until it is a lane, or gone. Never given twice.

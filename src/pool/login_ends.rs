@@ -4,15 +4,17 @@
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
 use crate::engine::homes::login::Verdict;
-use crate::pool::action::{PoolAction, PoolNotice};
+use crate::engine::limits::KEYS;
+use crate::pool::action::{Owner, PoolAction, PoolNotice};
 use crate::pool::connection::{Connection, DialFailure, DialId};
 use crate::pool::lane_slots::LaneSerial;
 use crate::pool::logins::{LoginEnd, UNNUMBERED};
-use crate::pool::manager::{LaneOwner, OpenPool, Owner, PoolManager, RefillerKey, route_of};
+use crate::pool::manager::{LaneOwner, OpenPool, PoolManager, route_of};
 use crate::pool::pool_key::PoolKey;
+use crate::pool::refiller::RefillerKey;
 use crate::session::sasl::SaslToken;
 use crate::upstream::lane::PoolId;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 
 /// The message of AUTH_SUCCESS from a node that wanted no login: an empty token.
 const NO_TOKEN: [u8; 4] = [0; 4];
@@ -105,10 +107,8 @@ impl PoolManager {
             return Ok(home);
         }
         let full = || {
-            let max = self.shared.book.max();
-            format!(
-                "shardlane holds connections for {max} credentials, its limit; see limits.credentials_max"
-            )
+            let (key, max) = (KEYS.credentials_max, self.shared.book.max());
+            format!("shardlane has connections for {max} credentials, which is {key}")
         };
         let credential = self.shared.book.admit(token).ok_or_else(full)?;
         let home = engine.open_home().ok_or_else(full)?;

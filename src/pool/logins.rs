@@ -9,13 +9,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use crate::engine::client::ClientKey;
-use crate::pool::action::{Orders, PoolAction};
+use crate::pool::action::{Orders, Owner, PoolAction};
 use crate::pool::backoff::Jitter;
 use crate::pool::connection::{Connection, DialFailure, DialId, Hello};
 use crate::pool::lane_slots::Dial;
-use crate::pool::manager::Owner;
 use crate::pool::node_target::{NodeTarget, ShardPort};
-use crate::pool::rechecks::Watched;
+use crate::pool::pool_key::PoolKey;
 use crate::session::sasl::SaslToken;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
@@ -94,6 +93,18 @@ pub(super) enum What {
     Recheck(PoolId),
 }
 
+/// A credential that has lanes.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) pool: PoolKey,
+    pub(super) due_ms: u64,
+    pub(super) running: bool,
+    /// The node that refused it; another is asked before that is believed.
+    pub(super) refused_by: Option<NodeId>,
+    /// How often that was asked in vain.
+    pub(super) lone_refusals: u32,
+}
+
 impl Logins {
     pub(crate) fn new(settings: LoginSettings, seed: u64) -> Self {
         Self {
@@ -133,12 +144,7 @@ impl Logins {
     }
 
     /// A client sent a token: the first of its login, or its answer to a node that asked on.
-    pub(crate) fn on_token(
-        &mut self,
-        client: ClientKey,
-        token: SaslToken,
-        orders: &mut Orders<Owner>,
-    ) {
+    pub(crate) fn on_token(&mut self, client: ClientKey, token: SaslToken, orders: &mut Orders) {
         let asks = |run: &&Run| match &run.what {
             What::Login { clients, challenged, .. } => {
                 *challenged && clients.first() == Some(&client)
@@ -159,7 +165,7 @@ impl Logins {
     }
 
     /// A client is gone, or gave its login up.
-    pub(crate) fn on_client_closed(&mut self, client: ClientKey, orders: &mut Orders<Owner>) {
+    pub(crate) fn on_client_closed(&mut self, client: ClientKey, orders: &mut Orders) {
         if self.queued.is_empty() && self.runs.is_empty() {
             return;
         }
@@ -181,11 +187,7 @@ impl Logins {
     }
 
     /// A node asks on: the client that has to answer. Others with the same token start anew.
-    pub(crate) fn on_challenged(
-        &mut self,
-        run: u64,
-        orders: &mut Orders<Owner>,
-    ) -> Option<ClientKey> {
+    pub(crate) fn on_challenged(&mut self, run: u64, orders: &mut Orders) -> Option<ClientKey> {
         self.alone = true;
         let what = self.runs.get_mut(&run).map(|run| &mut run.what);
         let Some(What::Login { token, clients, challenged }) = what else { return None };
@@ -202,7 +204,7 @@ impl Logins {
         &mut self,
         run: u64,
         result: Result<(DialId, Box<Connection>), DialFailure>,
-        (now_ms, orders): (u64, &mut Orders<Owner>),
+        (now_ms, orders): (u64, &mut Orders),
     ) {
         let Some(mut entry) = self.runs.remove(&run) else { return };
         let failure = match result {
@@ -242,7 +244,7 @@ impl Logins {
         &mut self,
         entry: Run,
         (id, connection): (DialId, Box<Connection>),
-        (now_ms, orders): (u64, &mut Orders<Owner>),
+        (now_ms, orders): (u64, &mut Orders),
     ) {
         if let What::Recheck(home) = entry.what {
             orders.drop(id);
@@ -279,7 +281,7 @@ impl Logins {
         run: u64,
         mut entry: Run,
         target: NodeTarget,
-        orders: &mut Orders<Owner>,
+        orders: &mut Orders,
     ) {
         let hello = match &entry.what {
             What::Login { token, .. } => Hello::Login(token.clone()),
@@ -294,7 +296,7 @@ impl Logins {
     }
 
     /// Starts the logins that may run. Those that find no node end at once.
-    fn pump(&mut self, orders: &mut Orders<Owner>) {
+    fn pump(&mut self, orders: &mut Orders) {
         loop {
             let logins = self.runs.values().filter(|run| matches!(run.what, What::Login { .. }));
             if logins.count() >= self.settings.runs_max {

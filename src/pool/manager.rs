@@ -14,7 +14,7 @@ use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
 use crate::engine::homes::login::Verdict;
 use crate::engine::pending::{LaneKey, Pending};
-use crate::pool::action::{Orders, PoolAction, PoolNotice};
+use crate::pool::action::{Orders, Owner, PoolAction, PoolNotice};
 use crate::pool::backoff::{BackoffSettings, Jitter};
 use crate::pool::connection::{Connection, DialFailure, DialId};
 use crate::pool::credential::Credential;
@@ -25,8 +25,7 @@ use crate::pool::logins::{LoginSettings, Logins};
 use crate::pool::node_state::{NodeStates, Outage};
 use crate::pool::node_target::NodeTarget;
 use crate::pool::pool_key::PoolKey;
-use crate::pool::refiller::{PoolRefiller, ShardPortSettings};
-use crate::topology::id::NodeId;
+use crate::pool::refiller::{PoolRefiller, RefillerKey, ShardPortSettings};
 use crate::upstream::lane::{Lane, LaneRoute, PoolId};
 
 /// What the pools of a worker go by.
@@ -53,24 +52,6 @@ pub struct PoolShared {
     pub book: Arc<CredentialBook>,
     /// Whose rights the lanes have that every client may take.
     pub credential: Option<Arc<Credential>>,
-}
-
-/// The lanes of one pool to one node.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct RefillerKey {
-    /// Number of the pool.
-    pub pool: u16,
-    /// The node.
-    pub node: NodeId,
-}
-
-/// Whose connection it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Owner {
-    /// One that opens lanes.
-    Refiller(RefillerKey),
-    /// A run of the logins.
-    Login(u64),
 }
 
 /// A lane, as who opened it knows it.
@@ -104,7 +85,7 @@ pub struct PoolManager {
     /// Nodes that get lanes.
     pub(super) targets: Vec<NodeTarget>,
     pub(super) logins: Logins,
-    pub(super) orders: Orders<Owner>,
+    pub(super) orders: Orders,
 }
 
 impl PoolManager {

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::engine::engine::Engine;
+use crate::pool::action::Owner;
 use crate::pool::connection::Hello;
 use crate::pool::dial_schedule::Next;
 use crate::pool::lane_slots::Wanted;
-use crate::pool::manager::{OpenPool, Owner, PoolManager, RefillerKey};
+use crate::pool::manager::{OpenPool, PoolManager};
 use crate::pool::pool_key::PoolKey;
-use crate::pool::refiller::PoolRefiller;
+use crate::pool::refiller::{PoolRefiller, RefillerKey};
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
 

@@ -5,26 +5,13 @@
 
 use crate::pool::action::Orders;
 use crate::pool::connection::DialId;
-use crate::pool::logins::{LoginEnd, Logins, Run, What};
-use crate::pool::manager::Owner;
+use crate::pool::logins::{LoginEnd, Logins, Run, Watched, What};
 use crate::pool::pool_key::PoolKey;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
 
 /// Times in a row that one node refuses a credential while no other can be asked, until it is believed.
 const LONE_REFUSALS: u32 = 2;
-
-/// A credential that has lanes.
-#[derive(Debug)]
-pub(super) struct Watched {
-    pub(super) pool: PoolKey,
-    pub(super) due_ms: u64,
-    pub(super) running: bool,
-    /// The node that refused it; another is asked before that is believed.
-    pub(super) refused_by: Option<NodeId>,
-    /// How often that was asked in vain.
-    pub(super) lone_refusals: u32,
-}
 
 impl Logins {
     /// From now on the cluster is asked about a credential that has lanes.
@@ -35,7 +22,7 @@ impl Logins {
     }
 
     /// A credential has no lanes any more; hands it back if it was asked about.
-    pub(crate) fn unwatch(&mut self, home: PoolId, orders: &mut Orders<Owner>) -> Option<PoolKey> {
+    pub(crate) fn unwatch(&mut self, home: PoolId, orders: &mut Orders) -> Option<PoolKey> {
         self.runs.retain(|_, run| {
             let is_over = matches!(run.what, What::Recheck(of) if of == home);
             if is_over {
@@ -65,7 +52,7 @@ impl Logins {
     }
 
     /// Asks the cluster about the credentials whose time has come.
-    pub(crate) fn recheck(&mut self, now_ms: u64, orders: &mut Orders<Owner>) {
+    pub(crate) fn recheck(&mut self, now_ms: u64, orders: &mut Orders) {
         let due = |watched: &Watched| !watched.running && watched.due_ms <= now_ms;
         let homes = self.watched.iter().filter(|(_, watched)| due(watched));
         let homes: Vec<PoolId> = homes.map(|(home, _)| PoolId(*home)).collect();

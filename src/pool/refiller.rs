@@ -10,6 +10,7 @@ use crate::pool::dial_schedule::{DialSchedule, Failure, Next};
 use crate::pool::lane_slots::{Arrival, Dial, LaneSerial, Wanted};
 use crate::pool::node_state::{NodeState, PortEvidence};
 use crate::pool::node_target::{NodeTarget, ShardPort};
+use crate::topology::id::NodeId;
 use cql::token::shard::ShardId;
 
 /// Where the shards of nodes are dialled.
@@ -37,6 +38,15 @@ impl ShardPortSettings {
         }
         .filter(|_| self.shard_aware)
     }
+}
+
+/// The lanes of one pool to one node.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct RefillerKey {
+    /// Number of the pool.
+    pub pool: u16,
+    /// The node.
+    pub node: NodeId,
 }
 
 /// What a new connection came to.

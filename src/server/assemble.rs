@@ -67,6 +67,7 @@ pub fn control(
         reach,
         routes,
         data_center: settings.data_center.clone(),
+        rack: settings.rack.clone(),
         backoff: settings.backoff,
         seed,
         ..ControlSettings::default()

@@ -1,39 +1,45 @@
 //! How the process ends: step by step, and in bounded time.
 
+use crate::config::settings::DrainSettings;
+
 /// Steps to the end; none is taken back.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Phase {
     /// Clients come and go.
     Serving,
-    /// No new clients; idle ones are closed, and what runs is finished.
+    /// SIGTERM came, and clients still come and go: the application may be stopped at the same time, and need the cluster
+    /// for its last work.
+    Lingering,
+    /// No new clients; idle ones are closed, and requests in flight are finished.
     Draining,
-    /// Nothing runs, or it took too long: every connection is closed.
+    /// Nothing is in flight, or it took too long: every connection is closed.
     Closing,
     /// Nothing is left.
     Stopped,
 }
 
-/// Where the process is on its way to the end. It does no I/O: the server tells what happened, and
+/// Where the process is on its way to the end. It does no I/O: the server reports what happened, and
 /// does what the phase says.
 #[derive(Debug)]
 pub struct Drain {
     phase: Phase,
-    drain_us: u64,
+    settings: DrainSettings,
     deadline_us: Option<u64>,
+    /// While lingering, when the process may go on if no client is connected.
+    min_until_us: u64,
 }
 
 impl Drain {
     /// Time for the last bytes to leave, and for threads to end.
     const CLOSING_US: u64 = 1_000_000;
 
-    /// Serving, and with `drain_ms` for what runs once told to stop.
+    /// Serving.
     #[must_use]
-    pub fn new(drain_ms: u64) -> Self {
-        let drain_us = drain_ms.saturating_mul(1000);
-        Self { phase: Phase::Serving, drain_us, deadline_us: None }
+    pub fn new(settings: DrainSettings) -> Self {
+        Self { phase: Phase::Serving, settings, deadline_us: None, min_until_us: 0 }
     }
 
-    /// Where we are.
+    /// The current phase.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.phase
@@ -45,17 +51,38 @@ impl Drain {
         self.deadline_us
     }
 
-    /// A signal came. A second one ends the patience.
+    /// SIGTERM or SIGINT came. Each further one skips a phase.
     pub fn on_signal(&mut self, now_us: u64) {
+        let DrainSettings { min_sigterm_delay_s, max_sigterm_delay_s, .. } = self.settings;
+        let longest_s = min_sigterm_delay_s.max(max_sigterm_delay_s);
         match self.phase {
-            Phase::Serving => self.enter(Phase::Draining, now_us.saturating_add(self.drain_us)),
+            Phase::Serving if longest_s > 0 => {
+                let after = |seconds: u64| now_us.saturating_add(seconds.saturating_mul(1_000_000));
+                self.min_until_us = after(min_sigterm_delay_s);
+                self.enter(Phase::Lingering, after(longest_s));
+            }
+            Phase::Serving | Phase::Lingering => self.drain(now_us),
             Phase::Draining => self.close(now_us),
             Phase::Closing => self.stop(),
             Phase::Stopped => {}
         }
     }
 
-    /// Nothing runs any more: no client waits for an answer.
+    /// The application said that it needs the proxy no longer.
+    pub fn on_quit(&mut self, now_us: u64) {
+        if self.phase < Phase::Draining {
+            self.drain(now_us);
+        }
+    }
+
+    /// So many clients are connected.
+    pub fn on_clients(&mut self, count: u64, now_us: u64) {
+        if self.phase == Phase::Lingering && count == 0 && now_us >= self.min_until_us {
+            self.drain(now_us);
+        }
+    }
+
+    /// Nothing is in flight: no client waits for an answer.
     pub fn on_idle(&mut self, now_us: u64) {
         if self.phase == Phase::Draining {
             self.close(now_us);
@@ -75,10 +102,16 @@ impl Drain {
             return;
         }
         match self.phase {
+            Phase::Lingering => self.drain(now_us),
             Phase::Draining => self.close(now_us),
             Phase::Closing => self.stop(),
             Phase::Serving | Phase::Stopped => {}
         }
+    }
+
+    fn drain(&mut self, now_us: u64) {
+        let drain_us = self.settings.drain_ms.saturating_mul(1_000);
+        self.enter(Phase::Draining, now_us.saturating_add(drain_us));
     }
 
     fn close(&mut self, now_us: u64) {
@@ -103,9 +136,54 @@ mod tests {
 
     use super::*;
 
+    fn draining_for(drain_ms: u64) -> Drain {
+        Drain::new(DrainSettings { drain_ms, ..DrainSettings::default() })
+    }
+
+    fn lingering(min_sigterm_delay_s: u64, max_sigterm_delay_s: u64) -> Drain {
+        let settings = DrainSettings { min_sigterm_delay_s, max_sigterm_delay_s, drain_ms: 0 };
+        let mut drain = Drain::new(settings);
+        drain.on_signal(0);
+        drain
+    }
+
+    #[test]
+    fn clients_are_served_for_the_shortest_delay_even_if_none_is_connected() {
+        let mut drain = lingering(2, 0);
+        drain.on_clients(0, 1_999_999);
+        assert_eq!(drain.phase(), Phase::Lingering);
+        drain.on_clients(0, 2_000_000);
+        assert_eq!(drain.phase(), Phase::Draining);
+    }
+
+    #[test]
+    fn a_connected_client_is_served_until_the_longest_delay() {
+        let mut drain = lingering(0, 30);
+        drain.on_clients(1, 29_000_000);
+        assert_eq!((drain.phase(), drain.deadline_us()), (Phase::Lingering, Some(30_000_000)));
+        drain.on_time(30_000_000);
+        assert_eq!(drain.phase(), Phase::Draining);
+    }
+
+    #[test]
+    fn the_last_client_that_leaves_ends_the_delay() {
+        let mut drain = lingering(0, 30);
+        drain.on_clients(0, 1);
+        assert_eq!(drain.phase(), Phase::Draining);
+    }
+
+    #[test]
+    fn an_application_that_quits_ends_every_delay() {
+        let mut drain = lingering(10, 30);
+        drain.on_quit(1);
+        assert_eq!(drain.phase(), Phase::Draining);
+        drain.on_quit(2);
+        assert_eq!(drain.phase(), Phase::Draining, "a second one skips nothing");
+    }
+
     #[test]
     fn an_idle_process_ends_without_waiting() {
-        let mut drain = Drain::new(10_000);
+        let mut drain = draining_for(10_000);
         drain.on_idle(5);
         assert_eq!(drain.phase(), Phase::Serving, "being idle is no reason to end");
         drain.on_signal(7);
@@ -118,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_runs_has_until_the_deadline() {
-        let mut drain = Drain::new(2);
+        let mut drain = draining_for(2);
         drain.on_signal(0);
         drain.on_time(1_999);
         assert_eq!(drain.phase(), Phase::Draining);
@@ -130,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_second_signal_ends_the_patience() {
-        let mut drain = Drain::new(10_000);
+        let mut drain = draining_for(10_000);
         drain.on_signal(0);
         drain.on_signal(1);
         assert_eq!(drain.phase(), Phase::Closing);
@@ -139,9 +217,14 @@ mod tests {
     proptest! {
         #[test]
         fn no_step_is_taken_back_and_each_but_the_first_and_last_ends(
-            events in prop::collection::vec((0_u8..4, 0_u64..20_000_000), 0..40),
+            max_s in 0_u64..20,
+            events in prop::collection::vec((0_u8..6, 0_u64..20_000_000), 0..40),
         ) {
-            let mut drain = Drain::new(10_000);
+            let mut drain = Drain::new(DrainSettings {
+                min_sigterm_delay_s: max_s / 2,
+                max_sigterm_delay_s: max_s,
+                drain_ms: 10_000,
+            });
             let mut now_us = 0;
             for (event, later_us) in events {
                 let before = drain.phase();
@@ -150,10 +233,13 @@ mod tests {
                     0 => drain.on_signal(now_us),
                     1 => drain.on_idle(now_us),
                     2 => drain.on_closed(),
+                    3 => drain.on_quit(now_us),
+                    4 => drain.on_clients(later_us % 2, now_us),
                     _ => drain.on_time(now_us),
                 }
                 prop_assert!(drain.phase() >= before);
-                let ends = matches!(drain.phase(), Phase::Draining | Phase::Closing);
+                let lasting = [Phase::Serving, Phase::Stopped];
+                let ends = !lasting.contains(&drain.phase());
                 prop_assert_eq!(drain.deadline_us().is_some(), ends);
             }
         }

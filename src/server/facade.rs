@@ -1,7 +1,7 @@
 //! The one node that clients see, made of the node that we watch.
 
 use crate::control::tables::server_tables::ServerTables;
-use crate::facade::system_tables::{Facade, LocalColumn};
+use crate::facade::system_tables::{LocalColumn, OneNode};
 use crate::listen::listener::Bind;
 use cql::column_type::ColumnType;
 
@@ -20,9 +20,22 @@ const PEERS_V2: [(&str, ColumnType); 11] = [
     ("schema_version", ColumnType::Uuid),
 ];
 
-/// The facade of the proxy that clients reach at `bind`.
+/// The newest protocol version that is spoken here.
+const PROTOCOL_MAX: u8 = 4;
+
+/// Where the proxy is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place<'a> {
+    /// Its data center; empty leaves that of the node that is watched.
+    pub data_center: &'a str,
+    /// Its rack, likewise.
+    pub rack: &'a str,
+}
+
+/// The facade of the proxy that clients reach at `bind`. It is at its own place, whichever node is
+/// watched: a driver that keeps to a data center would turn away from one that moved.
 #[must_use]
-pub fn of(tables: &ServerTables, bind: &Bind) -> Facade {
+pub fn of(tables: &ServerTables, place: Place<'_>, bind: &Bind) -> OneNode {
     let cells = tables.local_row.iter().cloned().chain(std::iter::repeat(None));
     let local: Vec<LocalColumn> = tables
         .local
@@ -31,16 +44,35 @@ pub fn of(tables: &ServerTables, bind: &Bind) -> Facade {
         .map(|(column, cell)| LocalColumn {
             name: column.name.clone(),
             kind: column.kind.clone(),
-            cell,
+            cell: own_cell(&column.name, place).or(cell).map(|cell| as_spoken(&column.name, cell)),
         })
         .collect();
     let peers = tables.peers.iter().map(|column| (column.name.clone(), column.kind.clone()));
-    Facade {
+    OneNode {
         host_id: host_id(&local, bind),
         style: tables.style,
         peers: peers.collect(),
         peers_v2: peers_v2(),
         local,
+    }
+}
+
+/// What a column says of the proxy's own place.
+fn own_cell(column: &str, place: Place<'_>) -> Option<Vec<u8>> {
+    let own = match column {
+        "data_center" => place.data_center,
+        "rack" => place.rack,
+        _ => return None,
+    };
+    (!own.is_empty()).then(|| own.into())
+}
+
+/// A node may speak newer versions of the protocol than we do.
+fn as_spoken(column: &str, cell: Vec<u8>) -> Vec<u8> {
+    let version = std::str::from_utf8(&cell).ok().and_then(|text| text.parse::<u8>().ok());
+    match version.filter(|_| column == "native_protocol_version") {
+        Some(version) if version > PROTOCOL_MAX => PROTOCOL_MAX.to_string().into_bytes(),
+        Some(_) | None => cell,
     }
 }
 
@@ -81,8 +113,8 @@ mod tests {
         assert!(names.contains(&"native_address") && names.contains(&"tokens"), "{names:?}");
     }
 
-    fn at(bind: &str) -> Facade {
-        of(&ServerTables::default(), &Bind::Tcp(bind.parse().unwrap()))
+    fn at(bind: &str) -> OneNode {
+        of(&ServerTables::default(), Place::default(), &Bind::Tcp(bind.parse().unwrap()))
     }
 
     #[test]
@@ -94,12 +126,33 @@ mod tests {
             peers: vec![column("peer")],
             style: MetadataStyle::PerColumn,
         };
-        let facade = of(&tables, &Bind::Tcp("127.0.0.1:9042".parse().unwrap()));
+        let bind = Bind::Tcp("127.0.0.1:9042".parse().unwrap());
+        let facade = of(&tables, Place::default(), &bind);
         let cells = facade.local.iter().map(|column| (&*column.name, column.cell.as_deref()));
         let expected = [("key", Some(&b"local"[..])), ("rack", None), ("late", None)];
         assert!(cells.eq(expected), "{facade:?}");
         assert_eq!(facade.style, MetadataStyle::PerColumn);
         assert_eq!(facade.peers, [("peer".to_owned(), ColumnType::Varchar)]);
+    }
+
+    #[test]
+    fn it_is_at_the_proxy_s_own_place_and_speaks_what_the_proxy_speaks() {
+        let names = ["data_center", "rack", "native_protocol_version"];
+        let local =
+            names.map(|name| ServerColumn { name: name.to_owned(), kind: ColumnType::Varchar });
+        let cells = |place, protocol: &str| {
+            let tables = ServerTables {
+                local: local.to_vec(),
+                local_row: ["dc2", "rack9", protocol].map(|cell| Some(cell.into())).to_vec(),
+                ..ServerTables::default()
+            };
+            let bind = Bind::Tcp("127.0.0.1:9042".parse().unwrap());
+            let text = |column: LocalColumn| String::from_utf8(column.cell.unwrap()).unwrap();
+            of(&tables, place, &bind).local.into_iter().map(text).collect::<Vec<_>>()
+        };
+        let own = Place { data_center: "dc1", rack: "rack1" };
+        assert_eq!(cells(own, "5"), ["dc1", "rack1", "4"]);
+        assert_eq!(cells(Place::default(), "3"), ["dc2", "rack9", "3"]);
     }
 
     #[test]

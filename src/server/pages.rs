@@ -37,6 +37,7 @@ pub struct Pages {
     /// Whether clients log in themselves: there are no lanes before the first has.
     on_demand: AtomicBool,
     snapshot: RwLock<Arc<Snapshot>>,
+    quit: Sender<()>,
 }
 
 impl Pages {
@@ -47,6 +48,7 @@ impl Pages {
         budget: Arc<HandshakeBudget>,
         limits: Limits,
         tls: Tls,
+        quit: Sender<()>,
     ) -> Self {
         let reason = "no node of the cluster was reached yet";
         Self {
@@ -58,7 +60,14 @@ impl Pages {
             tls,
             readiness: RwLock::new(Readiness::because(State::Starting, reason)),
             snapshot: RwLock::default(),
+            quit,
         }
+    }
+
+    /// Clients are served from now on, whether or not there is a lane.
+    pub fn on_open(&self) {
+        let reason = "no connection to any node of the cluster";
+        self.set_serving(Readiness::because(State::Serving, reason));
     }
 
     /// A worker has its first lane, or has lost its last. From the first one on clients are
@@ -81,9 +90,9 @@ impl Pages {
         };
     }
 
-    /// The process was told to stop.
+    /// The process is about to stop.
     pub fn on_draining(&self) {
-        let reason = Readiness::because(State::Draining, "told to stop");
+        let reason = Readiness::because(State::Draining, "stopping");
         *self.readiness.write().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
@@ -165,5 +174,26 @@ impl Source for Pages {
 
     fn readiness(&self) -> Readiness {
         self.readiness.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn quit(&self) {
+        // A full queue means that it was asked for already.
+        self.quit.try_send(()).ok();
+    }
+}
+
+impl Pages {
+    /// How many clients are connected, by the workers' own count.
+    pub async fn clients(&self) -> u64 {
+        let mut clients = 0;
+        for worker in &self.workers {
+            let (answer, report) = oneshot::channel();
+            if worker.send(Command::Report(answer)).await.is_ok()
+                && let Ok((_, gauges)) = report.await
+            {
+                clients += gauges.clients;
+            }
+        }
+        clients
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::sleep;
 
 use crate::admin::http;
-use crate::config::settings::{AuthMode, Settings};
+use crate::config::settings::{AuthMode, DrainSettings, Settings};
 use crate::control::control;
 use crate::control::error::{ControlError, chain};
 use crate::control::reaching::hint;
@@ -33,7 +33,8 @@ use crate::server::secrets;
 use crate::server::workers::Workers;
 use crate::tls::error::TlsError;
 use crate::worker::command::Command;
-use crate::worker::worker::{Worker, WorkerSetup};
+use crate::worker::setup::WorkerSetup;
+use crate::worker::worker::Worker;
 
 /// Messages of the control connection, and of workers, that may wait.
 const MESSAGES: usize = 1024;
@@ -70,6 +71,9 @@ pub enum ServerError {
     Worker(io::Error),
 }
 
+/// How often clients are counted while the process lingers after SIGTERM.
+const CLIENTS_POLL: Duration = Duration::from_millis(250);
+
 /// A server that is bound and has its workers, and serves nobody yet.
 #[derive(Debug)]
 pub struct Server {
@@ -81,7 +85,10 @@ pub struct Server {
     control: (Sender<ControlRequest>, Receiver<ControlReport>),
     events: Receiver<WorkerEvent>,
     file_poll_ms: u64,
-    drain_ms: u64,
+    drain: DrainSettings,
+    /// Asks for the end, by the admin address.
+    quit: Receiver<()>,
+    startup_without_cluster: bool,
     /// How long clients wait for the first lane; after that they are served errors.
     patience_us: u64,
 }
@@ -126,8 +133,12 @@ impl Server {
         let choice = NodeChoice { rack: settings.rack.clone(), remote_nodes_max, seed };
         let bind = settings.bind.first().cloned().unwrap_or(Bind::Tcp(settings.admin));
         let workers = Workers::new(workers, bind, tls.clients.clone(), choice);
-        let pages = Pages::new(workers.commands(), budget, settings.limits, tls.clone());
+        let (quit, quits) = mpsc::channel(1);
+        let pages = Pages::new(workers.commands(), budget, settings.limits, tls.clone(), quit);
         let pages = Arc::new(pages);
+        if settings.startup_without_cluster {
+            pages.on_open();
+        }
         let (ask, requests) = mpsc::channel(MESSAGES);
         let (tell, reports) = mpsc::channel(MESSAGES);
         let mut control = assemble::control(settings, credential, &tls, seed);
@@ -143,7 +154,9 @@ impl Server {
             control: (ask, reports),
             events,
             file_poll_ms: settings.file_poll_ms,
-            drain_ms: settings.drain_ms,
+            drain: settings.drain,
+            quit: quits,
+            startup_without_cluster: settings.startup_without_cluster,
             patience_us: settings.limits.request_timeout_us,
         })
     }
@@ -171,9 +184,9 @@ impl Server {
         self.workers.commands()
     }
 
-    /// Serves until `stop` hands out its first message, then drains; a second one ends that. It
-    /// stops by itself, and fails, when contact points turn out to lead to several clusters, or to
-    /// nothing but proxies.
+    /// Serves until `stop` hands out its first message, then ends in the phases of [`Drain`]; each further message skips
+    /// one. It stops by itself, and fails, when contact points turn out to lead to several clusters, or to nothing but
+    /// proxies.
     pub async fn serve(self, mut stop: Receiver<()>) -> Result<(), ServerError> {
         let Self { mut workers, doors, admin, pages, control, mut events, patience_us, .. } = self;
         let mut doors = Some(doors);
@@ -181,19 +194,32 @@ impl Server {
         let probes = tokio::spawn(http::serve(admin, Arc::clone(&pages)));
         let rotation =
             self.tls.is_used().then(|| tokio::spawn(self.tls.look_after(self.file_poll_ms)));
-        let mut drain = Drain::new(self.drain_ms);
-        let mut open = false;
+        let (mut drain, mut quit) = (Drain::new(self.drain), self.quit);
+        let mut open = self.startup_without_cluster;
+        let mut phase = drain.phase();
         let mut refused = None;
         let mut patience = Box::pin(sleep(Duration::from_micros(patience_us)));
         while drain.phase() != Phase::Stopped {
-            let serving = drain.phase() == Phase::Serving;
+            if phase != drain.phase() {
+                phase = drain.phase();
+                enter(&drain, &pages, &workers).await;
+            }
+            let serving = phase < Phase::Draining;
             if !serving {
-                // Who comes now is told so at once, and does not wait in the kernel for the end.
+                // New clients are refused at once, instead of waiting in the kernel for the end.
                 doors = None;
             }
             let rest = drain.deadline_us().map(|at| at.saturating_sub(clock::now_us()));
             tokio::select! {
-                _ = stop.recv() => end(&mut drain, &pages, &workers).await,
+                _ = stop.recv() => drain.on_signal(clock::now_us()),
+                _ = quit.recv() => {
+                    tracing::info!("asked to stop by the admin address");
+                    drain.on_quit(clock::now_us());
+                }
+                () = sleep(CLIENTS_POLL), if phase == Phase::Lingering => {
+                    let clients = pages.clients().await;
+                    drain.on_clients(clients, clock::now_us());
+                }
                 client = next_client(&mut doors), if serving && open => {
                     workers.hand_out(client).await;
                 }
@@ -204,9 +230,7 @@ impl Server {
                         let fix = hint::of_control(&error);
                         tracing::error!(error = chain(&error), fix, "stopping: see contact_points");
                         refused = Some(error);
-                        if serving {
-                            end(&mut drain, &pages, &workers).await;
-                        }
+                        drain.on_quit(clock::now_us());
                     }
                 }
                 Some(event) = events.recv() => match event {
@@ -215,13 +239,9 @@ impl Server {
                         pages.on_lanes(worker, up);
                     }
                     WorkerEvent::PeerMessage(from, news) => workers.pass_on(from, &news).await,
-                    WorkerEvent::RefreshTopology => {
-                        // A full queue means that it will look again anyway.
-                        ask.try_send(ControlRequest::Refresh).ok();
-                    }
-                    WorkerEvent::LoggedIn => {
-                        ask.try_send(ControlRequest::Reach).ok();
-                    }
+                    // A full queue means that the control connection will look again anyway.
+                    WorkerEvent::RefreshTopology => drop(ask.try_send(ControlRequest::Refresh)),
+                    WorkerEvent::LoggedIn => drop(ask.try_send(ControlRequest::Reach)),
                 },
                 () = &mut patience, if !open => open = true,
                 () = workers.ended(), if !serving => {
@@ -241,20 +261,20 @@ impl Server {
     }
 }
 
+/// Makes probes and workers follow a new phase.
+async fn enter(drain: &Drain, pages: &Pages, workers: &Workers) {
+    pages.on_draining();
+    if let Some(until_us) = drain.deadline_us().filter(|_| drain.phase() >= Phase::Draining) {
+        tracing::info!(clients = pages.clients().await, "draining");
+        workers.tell_all(|| Command::Drain { until_us }).await;
+    }
+}
+
 /// The next client; nobody comes through doors that are gone.
 async fn next_client(doors: &mut Option<Listeners>) -> Accepted {
     match doors {
         Some(doors) => doors.accept().await,
         None => pending().await,
-    }
-}
-
-/// Takes a step to the end.
-async fn end(drain: &mut Drain, pages: &Pages, workers: &Workers) {
-    drain.on_signal(clock::now_us());
-    pages.on_draining();
-    if let Some(until_us) = drain.deadline_us() {
-        workers.tell_all(|| Command::Drain { until_us }).await;
     }
 }
 

@@ -1,10 +1,10 @@
-//! Signals that end the process, and one that does not.
+//! Signals: two end the process, the others do not.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Who told us to stop.
+/// The signal that asks the process to stop.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stop {
     /// SIGTERM: Kubernetes, systemd.
@@ -14,12 +14,15 @@ pub enum Stop {
 }
 
 /// Listens to SIGTERM and SIGINT. The first drains; the next ends at once, for impatient people.
-/// SIGHUP, by which other servers are told to read their files again, ends nothing.
+/// SIGHUP, SIGUSR1, SIGUSR2 and SIGALRM are ignored: by default each would end the process, and tools send them to servers
+/// to have files read again or logs rotated.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// Kept only so that the system's own reaction does not come back.
+    _ignored: [Signal; 3],
 }
 
 impl Signals {
@@ -28,7 +31,11 @@ impl Signals {
     pub fn listen() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self { terminate, interrupt, hang_up: signal(SignalKind::hangup())? })
+        let hang_up = signal(SignalKind::hangup())?;
+        let others =
+            [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::alarm()];
+        let [one, two, alarm] = others.map(signal);
+        Ok(Self { terminate, interrupt, hang_up, _ignored: [one?, two?, alarm?] })
     }
 
     /// Waits for the next signal. No signal is lost when the future is dropped.
@@ -57,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_signals_are_heard_and_a_hang_up_ends_nothing() {
+    fn two_signals_stop_the_process_and_the_others_are_ignored() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut signals = Signals::listen().unwrap();
@@ -66,7 +73,9 @@ mod tests {
                 assert!(kill.args([flag, &process::id().to_string()]).status().unwrap().success());
             };
             for (flag, expected) in [("-TERM", Stop::Terminate), ("-INT", Stop::Interrupt)] {
-                kill("-HUP");
+                for ignored in ["-HUP", "-USR1", "-USR2", "-ALRM"] {
+                    kill(ignored);
+                }
                 kill(flag);
                 let heard = timeout(Duration::from_secs(20), signals.next()).await.unwrap();
                 assert_eq!(heard, expected);

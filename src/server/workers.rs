@@ -13,7 +13,8 @@ use crate::listen::client_tls::ClientTls;
 use crate::listen::listener::{Accepted, Bind};
 use crate::pool::node_choice::{Candidates, NodeChoice};
 use crate::server::facade;
-use crate::worker::accept::Arrival;
+use crate::server::facade::Place;
+use crate::worker::arrival::Arrival;
 use crate::worker::command::Command;
 use crate::worker::worker::Worker;
 
@@ -88,7 +89,8 @@ impl Workers {
     }
 
     async fn on_publication(&self, publication: &Publication) {
-        let facade = Arc::new(facade::of(&publication.tables, &self.bind));
+        let place = Place { data_center: &publication.data_center, rack: &publication.rack };
+        let facade = Arc::new(facade::of(&publication.tables, place, &self.bind).facade());
         self.tell_all(|| Command::Facade(Arc::clone(&facade))).await;
         let snapshot = &publication.snapshot;
         let targets = self.choice.local_targets(candidates(publication));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::collections::outbox::Outbox;
 use cql::compression::Compression;
-use cql::decoder::FrameCutter;
+use cql::decoder::FrameDecoder;
 
 /// Longest body of a client that is not served yet, if longer ones are accepted at all: STARTUP
 /// and a login are short, and nobody shall fill our memory without one.
@@ -44,13 +44,13 @@ pub struct Session {
     /// Events it asked for.
     pub subscription: Subscription,
     /// What it sent, cut into frames.
-    pub cutter: FrameCutter,
+    pub decoder: FrameDecoder,
     /// What is on the way to it.
     pub outbox: Outbox,
 }
 
 impl Session {
-    /// A client that has said nothing yet; its cutter is to allow longer bodies once it is served.
+    /// A client that has said nothing yet; its decoder is to allow longer bodies once it is served.
     #[must_use]
     pub fn new(body_len_max: u32) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Session {
             compression: None,
             keyspace: None,
             subscription: Subscription::default(),
-            cutter: FrameCutter::new([3, 4], body_len_max.min(BODY_BYTES_BEFORE_LOGIN_MAX)),
+            decoder: FrameDecoder::new([3, 4], body_len_max.min(BODY_BYTES_BEFORE_LOGIN_MAX)),
             outbox: Outbox::default(),
         }
     }

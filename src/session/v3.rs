@@ -5,11 +5,12 @@
 //! (v4 section 10 lists the changes).
 
 use cql::error::WireError;
+use cql::error_code::ErrorCode;
 use cql::header::{FLAG_PAYLOAD, FLAG_TRACING, FLAG_WARNING, HEADER_LEN, Header, RESPONSE};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
 use cql::request::parameters::{NAMES, VALUES};
-use cql::response::error::{ErrorCode, ErrorMessage, write_error, write_error_with};
+use cql::response::error::{ErrorMessage, write_error, write_error_with};
 use cql::response::event::Event;
 use cql::response::prefix::Prefix;
 use cql::response::prepared::Prepared;
@@ -142,6 +143,7 @@ fn prepared(message: &[u8], out: &mut Vec<u8>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cql::consistency::Consistency;
     use cql::frame::write_frame;
     use cql::notation::{put_int, put_long_string, put_short, put_short_bytes, put_string};
     use cql::response::error::Extras;
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn a_write_failure_becomes_a_timeout() {
         let extras = Extras::WriteFailure {
-            consistency: 1,
+            consistency: Consistency::One,
             received: 0,
             block_for: 1,
             failures: 1,

@@ -187,21 +187,10 @@ fn add_agreement(families: &mut Families, workers: &[WorkerReport]) {
 }
 
 fn add_limits(families: &mut Families, limits: &Limits) {
-    let limits = [
-        ("frame_body_bytes_max", u64::from(limits.frame_body_bytes_max)),
-        ("client_in_flight_max", u64::from(limits.client_in_flight_max)),
-        ("outbox_high_bytes", wide(limits.outbox_high_bytes)),
-        ("client_backlog_bytes_max", wide(limits.client_backlog_bytes_max)),
-        ("lane_streams_max", u64::from(limits.lane_streams_max)),
-        ("lane_orphans_max", u64::from(limits.lane_orphans_max)),
-        ("lane_retained_bytes_max", wide(limits.lane_retained_bytes_max)),
-        ("clients_max", wide(limits.clients_max)),
-        ("catalog_bytes_max", wide(limits.catalog_bytes_max)),
-        ("tablets_max", wide(limits.tablets_max)),
-        ("keyspaces_max", wide(limits.keyspaces_max)),
-        ("credentials_max", wide(limits.credentials_max)),
-    ];
-    let limits = limits.map(|(setting, limit)| (vec![setting.to_owned()], limit));
+    let limits = limits.by_key().filter_map(|(key, limit)| {
+        let setting = key.strip_prefix("limits.")?;
+        Some((vec![setting.to_owned()], limit))
+    });
     families.numbers(&names::LIMITS, limits);
 }
 

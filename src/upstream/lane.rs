@@ -4,7 +4,7 @@ use crate::collections::outbox::Outbox;
 use crate::topology::id::NodeId;
 use crate::upstream::stream_ids::StreamIds;
 use cql::compression::Compression;
-use cql::decoder::FrameCutter;
+use cql::decoder::FrameDecoder;
 use cql::token::shard::ShardId;
 
 /// Lanes of one kind: those without a keyspace, or those that said `USE` of one.
@@ -51,7 +51,7 @@ pub struct Lane<W> {
     /// Bytes on their way to the shard.
     pub outbox: Outbox,
     /// Answers, cut into frames.
-    pub cutter: FrameCutter,
+    pub decoder: FrameDecoder,
     /// Bytes of requests that are kept for sending again.
     pub retained_bytes: usize,
     /// Whether it is on the list of lanes with something to send.
@@ -81,7 +81,7 @@ impl<W> Lane<W> {
             home: PoolId::NOWHERE,
             ids: StreamIds::new(streams_max),
             outbox: Outbox::default(),
-            cutter: FrameCutter::new([0x84; 2], RESPONSE_BODY_BYTES_MAX),
+            decoder: FrameDecoder::new([0x84; 2], RESPONSE_BODY_BYTES_MAX),
             retained_bytes: 0,
             touched: false,
             full: false,

@@ -3,16 +3,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
 use crate::engine::action::PeerMessage;
 use crate::engine::gauges::Gauges;
 use crate::engine::tally::Tally;
-use crate::facade::system_tables::Facade;
+use crate::facade::facade::Facade;
+use crate::pool::announcer::WorkerEvent;
 use crate::pool::node_target::NodeTarget;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
-use crate::worker::accept::Arrival;
+use crate::worker::arrival::Arrival;
 
 /// A message to a worker.
 #[derive(Debug)]
@@ -51,4 +53,13 @@ pub enum Command {
         /// On the worker's clock.
         until_us: u64,
     },
+}
+
+/// Reports something that may be lost; `false` when it is.
+pub(super) fn report(events: &Sender<WorkerEvent>, event: WorkerEvent) -> bool {
+    let sent = events.try_send(event);
+    if let Err(error) = &sent {
+        tracing::debug!(%error, "a worker's message was lost");
+    }
+    sent.is_ok()
 }

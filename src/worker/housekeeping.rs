@@ -6,13 +6,11 @@ use crate::engine::action::Action;
 use crate::engine::client::ClientKey;
 use crate::platform::clock;
 use crate::pool::announcer::WorkerEvent;
-use crate::worker::command::Command;
-use crate::worker::pools::report;
-use crate::worker::reactor::{COMMANDS, Reactor};
+use crate::worker::command::{Command, report};
+use crate::worker::reactor::Reactor;
+use crate::worker::slots::{COMMANDS, MESSAGES_IN_A_ROW};
 use crate::worker::socket::Who;
 
-/// Messages taken in one round.
-pub(super) const MESSAGES_IN_A_ROW: usize = 64;
 /// How long a client that was told why it is closed may go on reading and sending.
 const LINGER_US: u64 = 3_000_000;
 
@@ -52,7 +50,8 @@ impl Reactor {
                 let _unwanted = to.send((self.engine.tally().clone(), self.engine.gauges()));
             }
             Command::Drain { until_us } => {
-                self.drain_until_us = Some(until_us);
+                let sooner = self.drain_until_us.map_or(until_us, |before| before.min(until_us));
+                self.drain_until_us = Some(sooner);
                 self.drain_step(clock::now_us());
             }
         }

@@ -1,11 +1,14 @@
 //! One worker: a thread with its sockets, its engine and its pools of lanes.
 
-pub mod accept;
+mod accept;
+pub mod arrival;
 pub mod command;
 mod housekeeping;
 mod pools;
 pub mod reactor;
 mod ready_list;
+pub mod setup;
+mod slots;
 mod socket;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod worker;

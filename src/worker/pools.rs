@@ -2,25 +2,15 @@
 
 use std::task::{Context, Poll};
 
-use tokio::sync::mpsc::Sender;
-
-use crate::connect::dialing::DialReport;
+use crate::connect::dial_report::DialReport;
 use crate::engine::pending::LaneKey;
 use crate::pool::action::{PoolAction, PoolNotice};
 use crate::pool::announcer::WorkerEvent;
 use crate::pool::connection::DialId;
-use crate::worker::housekeeping::MESSAGES_IN_A_ROW;
-use crate::worker::reactor::{REPORTS, Reactor};
+use crate::worker::command::report;
+use crate::worker::reactor::Reactor;
+use crate::worker::slots::{MESSAGES_IN_A_ROW, REPORTS};
 use crate::worker::socket::Who;
-
-/// Reports something that may be lost; `false` when it is.
-pub(super) fn report(events: &Sender<WorkerEvent>, event: WorkerEvent) -> bool {
-    let sent = events.try_send(event);
-    if let Err(error) = &sent {
-        tracing::debug!(%error, "a worker's message was lost");
-    }
-    sent.is_ok()
-}
 
 impl Reactor {
     /// Does what the engine and the pools want done, until there is nothing more.

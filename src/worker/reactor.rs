@@ -11,33 +11,30 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::collections::key_table::KeyTable;
-use crate::connect::dialing::{DialReport, Dialing};
+use crate::connect::dial_report::DialReport;
+use crate::connect::dialing::Dialing;
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::platform::clock;
+use crate::platform::log_throttle::LogThrottle;
 use crate::pool::announcer::{Announcer, WorkerEvent};
 use crate::pool::manager::PoolManager;
 use crate::sockets::poller::Poller;
 use crate::sockets::transport::Transport;
 use crate::topology::snapshot::Snapshot;
 use crate::upstream::lane::Lane;
-use crate::worker::accept::Greeted;
-use crate::worker::command::Command;
-use crate::worker::pools::report;
+use crate::worker::arrival::Greeted;
+use crate::worker::command::{Command, report};
 use crate::worker::ready_list::ReadyList;
+use crate::worker::setup::WorkerSetup;
+use crate::worker::slots::{COMMANDS, FIRST_SOCKET, GREETED, REPORTS};
 use crate::worker::socket::{Read, Socket, Who};
-use crate::worker::worker::WorkerSetup;
 
 /// Bytes read at once; all sockets share the buffer.
 const READ_BYTES: usize = 128 << 10;
 /// Full buffers read from one socket before others have their turn.
 const READS_IN_A_ROW: usize = 4;
-/// Slots that are no sockets.
-pub(super) const COMMANDS: usize = 0;
-pub(super) const REPORTS: usize = 1;
-pub(super) const GREETED: usize = 2;
-const FIRST_SOCKET: usize = 3;
 /// Clients past their TLS handshake that may wait to be served.
 const GREETED_MAX: usize = 64;
 /// It never sleeps longer, so that time goes on for a quiet engine as well.
@@ -57,6 +54,8 @@ pub struct Reactor {
     pub(super) commands: Receiver<Command>,
     pub(super) reports: Receiver<DialReport>,
     pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
+    /// Log lines about clients beyond the bound.
+    pub(super) refusals: LogThrottle,
     sockets: Vec<Option<Socket>>,
     free: Vec<usize>,
     ready: Arc<ReadyList>,
@@ -99,6 +98,7 @@ impl Reactor {
             commands,
             reports,
             greeted: mpsc::channel(GREETED_MAX),
+            refusals: LogThrottle::default(),
             sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
             free: Vec::new(),
             ready,

@@ -8,13 +8,11 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::Sender;
 
-use crate::connect::dialing::DialingSettings;
-use crate::engine::engine::EngineSettings;
 use crate::pool::announcer::WorkerEvent;
-use crate::pool::manager::{PoolSettings, PoolShared};
 use crate::sockets::poller::Poller;
 use crate::worker::command::Command;
 use crate::worker::reactor::Reactor;
+use crate::worker::setup::WorkerSetup;
 
 /// Messages to a worker that may wait.
 const COMMANDS: usize = 1024;
@@ -25,23 +23,6 @@ pub struct Worker {
     /// Tells it what to do.
     pub commands: Sender<Command>,
     thread: JoinHandle<()>,
-}
-
-/// What a worker starts with.
-#[derive(Debug)]
-pub struct WorkerSetup {
-    /// Its number.
-    pub number: usize,
-    /// What its engine goes by.
-    pub engine: EngineSettings,
-    /// What its pools go by.
-    pub pools: PoolSettings,
-    /// What the pools of all workers share.
-    pub shared: PoolShared,
-    /// What opens its connections.
-    pub dialing: DialingSettings,
-    /// Where its random numbers start.
-    pub seed: u64,
 }
 
 impl Worker {

@@ -16,7 +16,7 @@ mod system_tables;
 
 use std::path::PathBuf;
 
-use cql::decoder::FrameCutter;
+use cql::decoder::FrameDecoder;
 use cql::frame::write_frame;
 use cql::header::{HEADER_LEN, Header};
 use cql::opcode::Opcode;
@@ -64,11 +64,11 @@ fn all_frames_in_one_stream_are_cut_apart() {
     for versions in [[0x03, 0x04], [0x83, 0x84]] {
         let expected: Vec<_> = frames.iter().filter(|frame| versions.contains(&frame[0])).collect();
         let mut stream: Vec<u8> = expected.iter().flat_map(|frame| frame.iter().copied()).collect();
-        let mut cutter = FrameCutter::new(versions, LEN_MAX);
+        let mut decoder = FrameDecoder::new(versions, LEN_MAX);
         let mut seen = Vec::new();
         for read in stream.chunks_mut(1000) {
             let mut chunk = read;
-            while let Some(frame) = cutter.next_frame(&mut chunk).unwrap() {
+            while let Some(frame) = decoder.next_frame(&mut chunk).unwrap() {
                 seen.push(frame.to_vec());
             }
         }

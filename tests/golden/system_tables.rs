@@ -2,15 +2,18 @@
 
 use std::net::SocketAddr;
 
-use cql::request::parameters::Values;
+use cql::notation::Reader;
+use cql::request::parameters::Parameters;
 use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 use shardlane::control::tables::server_tables::ServerTables;
+use shardlane::facade::facade::Facade;
+use shardlane::facade::select::Select;
 use shardlane::facade::statement_text::{StatementText, classify};
-use shardlane::facade::system_select::SystemSelect;
-use shardlane::facade::system_tables::Facade;
+use shardlane::facade::virtual_table::{Asked, LiveState};
 use shardlane::listen::listener::Bind;
 use shardlane::server::facade;
+use shardlane::server::facade::Place;
 
 use crate::{frame, rewrite, split};
 
@@ -20,10 +23,28 @@ fn facade_of(local: &str, peers: &str) -> Facade {
     let read = |frame| Rows::read(split(frame).1).unwrap();
     let (local, peers) = (read(&local), read(&peers));
     let bind = Bind::Tcp(SocketAddr::from(([127, 0, 0, 1], 9042)));
-    facade::of(&ServerTables::read(&local, &peers).unwrap(), &bind)
+    facade::of(&ServerTables::read(&local, &peers).unwrap(), Place::default(), &bind).facade()
 }
 
-fn select(text: &str) -> SystemSelect {
+/// A process of which nothing is known.
+struct Nothing;
+
+impl LiveState for Nothing {
+    fn schema_version(&self) -> Option<[u8; 16]> {
+        None
+    }
+}
+
+/// The answer to a statement without values, asked at `seen_at`.
+fn answer(facade: &Facade, text: &str, seen_at: SocketAddr) -> Vec<u8> {
+    let parameters = Parameters::read(&mut Reader::new(&[0, 1, 0])).unwrap();
+    let mut out = Vec::new();
+    let asked = Asked { seen_at, live: &Nothing };
+    facade.answer(&select(text), &parameters, &asked).unwrap().put(&mut out);
+    out
+}
+
+fn select(text: &str) -> Select {
     let StatementText::Local(select) = classify(text, None) else { panic!("{text} is not local") };
     *select
 }
@@ -36,9 +57,7 @@ fn system_tables_are_answered_as_the_node_would() {
         ("rows_peers_2026", ("rows_local_2026", "rows_peers_2026"), "SELECT * FROM system.peers"),
     ] {
         let golden = frame(name);
-        let answer = facade_of(local, peers)
-            .answer(&select(text), &Values::new(0, false, &[]), seen_at)
-            .unwrap();
+        let answer = answer(&facade_of(local, peers), text, seen_at);
         assert_eq!(rewrite(&golden, |out| out.extend(answer)), golden, "{name}");
     }
 }
@@ -64,9 +83,7 @@ fn the_local_row_differs_from_the_nodes_only_where_it_must() {
         let real = Rows::read(split(&golden).1).unwrap();
         let seen_at = SocketAddr::from(([10, 9, 8, 7], 9042));
         let text = "SELECT * FROM system.local WHERE key='local'";
-        let answer = facade_of(local, peers)
-            .answer(&select(text), &Values::new(0, false, &[]), seen_at)
-            .unwrap();
+        let answer = answer(&facade_of(local, peers), text, seen_at);
         let ours = Rows::read(&answer).unwrap();
 
         assert_eq!(ours.metadata, real.metadata);

@@ -1,8 +1,8 @@
 //! The answer to a schema change, and its event, wait until all nodes have the same schema.
 
+use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
 use cql::request::register::{EventKind, write_register};
-use cql::response::error::ErrorCode;
 use shardlane::engine::pending::LaneKey;
 
 use crate::support::frames::{

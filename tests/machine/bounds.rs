@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use cql::consistency::Consistency;
+use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
-use cql::response::error::{ErrorCode, Extras};
+use cql::response::error::Extras;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::catalog::Catalog;
@@ -19,7 +21,10 @@ fn a_request_without_an_answer_gets_one_and_the_late_one_is_dropped() {
     let mut rig = Rig::new();
     let lane = rig.lane(0, 0);
     let client = rig.client();
-    rig.send(client, &[query(1, "SELECT"), query_at(2, "INSERT", 4), prepare(3, "x")].concat());
+    rig.send(
+        client,
+        &[query(1, "SELECT"), query_at(2, "INSERT", Consistency::Quorum), prepare(3, "x")].concat(),
+    );
     let asked = rig.requests(lane);
     rig.pass_time(TIMEOUT_US - 1);
     assert!(rig.answers(client).is_empty());
@@ -29,8 +34,12 @@ fn a_request_without_an_answer_gets_one_and_the_late_one_is_dropped() {
     let expected =
         [(1, ErrorCode::READ_TIMEOUT), (2, ErrorCode::WRITE_TIMEOUT), (3, ErrorCode::OVERLOADED)];
     assert_eq!(told, expected);
-    let extras =
-        Extras::WriteTimeout { consistency: 4, received: 0, block_for: 1, write_type: "SIMPLE" };
+    let extras = Extras::WriteTimeout {
+        consistency: Consistency::Quorum,
+        received: 0,
+        block_for: 1,
+        write_type: "SIMPLE",
+    };
     assert_eq!(answers[1].error().extras, extras);
     assert_eq!(rig.engine.gauges().orphans, 3);
 
@@ -75,8 +84,10 @@ fn requests_beyond_the_stream_ids_of_all_lanes_are_refused() {
     }
     let asked = rig.all_requests();
     assert_eq!(asked.len(), 6);
-    let refused: Vec<_> = rig.answers(client).iter().map(|a| (a.stream(), a.code())).collect();
+    let answers = rig.answers(client);
+    let refused: Vec<_> = answers.iter().map(|a| (a.stream(), a.code())).collect();
     assert_eq!(refused, [(6, ErrorCode::OVERLOADED), (7, ErrorCode::OVERLOADED)]);
+    assert!(answers[0].error().text.contains("full (3 requests, see limits.lane_streams_max)"));
 
     let (lane, request) = &asked[0];
     rig.result(*lane, request.stream(), &void());

@@ -5,10 +5,10 @@ mod lengths;
 use proptest::prelude::*;
 
 use cql::compression::Compression;
+use cql::error_code::ErrorCode;
 use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN, Header};
 use cql::notation::{put_bytes, put_short, put_string};
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 
 use crate::support::frames::{
     cut, execute, frame, is_compressed, of_version, prepare, prepared, query, rows, startup, void,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use cql::error_code::ErrorCode;
 use cql::notation::{put_int, put_string};
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
@@ -153,7 +153,9 @@ fn a_keyspace_that_nobody_uses_any_more_makes_room() {
     use_keyspace(&mut rig, second, "two");
     let third = rig.client();
     rig.send(third, &query(1, "USE three"));
-    assert_eq!(rig.answer(third).code(), ErrorCode::OVERLOADED, "both are in use");
+    let refusal = rig.answer(third);
+    assert_eq!(refusal.code(), ErrorCode::OVERLOADED, "both are in use");
+    assert!(refusal.error().text.ends_with("2 are in use, which is limits.keyspaces_max"));
     assert!(rig.engine.may_read(third));
 
     rig.leave(first);

@@ -1,9 +1,10 @@
 //! What the engine answers itself, so that drivers see one node.
 
 use cql::compression::Compression;
+use cql::error_code::ErrorCode;
 use cql::notation::{Reader, put_int, put_short, put_short_bytes, put_string};
 use cql::opcode::Opcode;
-use cql::response::error::{ErrorCode, Extras};
+use cql::response::error::Extras;
 use shardlane::engine::action::Action;
 
 use crate::support::frames::{Frame, frame, of_version, prepare, query, startup};

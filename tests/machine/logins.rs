@@ -4,9 +4,9 @@ mod lanes;
 
 use std::sync::Arc;
 
+use cql::error_code::ErrorCode;
 use cql::notation::{Reader, put_bytes, put_int};
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::homes::login::Verdict;

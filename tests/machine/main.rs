@@ -14,13 +14,18 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[allow(dead_code, reason = "the fuzzer uses the rest")]
+#[path = "../../fuzz/targets/mod.rs"]
+mod targets;
 
 mod agreement;
 mod answers;
 mod bounds;
 mod chaos;
 mod compressed_lanes;
+mod corpora;
 mod demand;
+mod facade;
 mod failover;
 mod framing;
 mod heartbeat;
@@ -36,4 +41,5 @@ mod passing;
 mod prepared;
 mod repeats;
 mod routing;
+mod scale;
 mod stalls;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 use cql::token::shard::ShardId;
 use shardlane::engine::action::{LearnedTablet, PeerMessage};
 use shardlane::engine::client::ClientKey;

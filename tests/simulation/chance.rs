@@ -1,6 +1,6 @@
 //! Numbers that look random: the same for the same seed.
 
-use sim::cluster::seed::mix;
+use sim::mix;
 
 /// A sequence of numbers.
 #[derive(Clone, Debug)]

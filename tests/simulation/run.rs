@@ -16,8 +16,7 @@ use cql::token::partitioner::Partitioner;
 use shardlane::engine::tally::Tally;
 use shardlane::pool::refiller::PoolRefiller;
 use shardlane::routing::decision::Reason;
-use sim::cluster::connections::ConnectionId;
-use sim::cluster::replicas::ring::Ring;
+use sim::ConnectionId;
 
 /// The first lanes must be there within this time.
 const BEGUN_US: u64 = 120_000_000;
@@ -218,8 +217,7 @@ impl World {
     fn put_rows_on_borders(&mut self) {
         let mut tokens: Vec<i64> = (0..ROWS).map(token_of_row).collect();
         tokens.sort_unstable();
-        let layout = self.cluster.layout.table_mut("tab", "t");
-        if let Some(tablets) = layout.and_then(|table| table.tablets.as_mut()) {
+        if let Ok(tablets) = self.cluster.tablets_mut("tab", "t") {
             let mut first = i64::MIN;
             for tablet in tablets.all_mut().filter(|tablet| tablet.last != i64::MAX) {
                 let inside =
@@ -228,13 +226,14 @@ impl World {
                 first = tablet.last;
             }
         }
-        for (member, token) in self.cluster.members.iter_mut().zip(tokens) {
-            if let Some(first) = member.tokens.first_mut() {
+        for (node, token) in tokens.into_iter().enumerate().take(self.cluster.members.len()) {
+            let own = self.cluster.members.get(node).map(|member| member.tokens.clone());
+            let mut own = own.unwrap_or_default();
+            if let Some(first) = own.first_mut() {
                 *first = token;
             }
-            member.tokens.sort_unstable();
+            let _known = self.cluster.set_tokens(node, own);
         }
-        self.cluster.ring = Ring::new(&self.cluster.members);
     }
 
     /// Gives a table the rows that `handle` reads.

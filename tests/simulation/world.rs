@@ -23,11 +23,7 @@ use crate::scenario::{CENTERS, Scenario};
 use crate::story::Story;
 use shardlane::engine::engine::EngineSettings;
 use shardlane::pool::handshake_turns::HandshakeTurns;
-use sim::cluster::cluster::Cluster;
-use sim::cluster::connections::{ConnectionId, Mail};
-use sim::cluster::error::ClusterError;
-use sim::cluster::options::ClusterOptions;
-use sim::like::Like;
+use sim::{Cluster, ClusterError, ClusterOptions, ConnectionId, Like, Mail};
 
 /// The engine, the cluster, the network between, the clients, and the model that judges.
 #[derive(Debug)]

@@ -158,7 +158,10 @@ impl Rig {
 
     /// A client that has connected and said nothing.
     pub(crate) fn silent_client(&mut self) -> ClientKey {
-        let address = SocketAddr::from(([127, 0, 0, 1], 9042));
+        self.open(SocketAddr::from(([127, 0, 0, 1], 9042)))
+    }
+
+    fn open(&mut self, address: SocketAddr) -> ClientKey {
         let client = self.input(|engine| engine.on_client_open(address)).expect("room");
         self.clients.push(client);
         client
@@ -170,11 +173,22 @@ impl Rig {
 
     pub(crate) fn client_of(&mut self, version: u8, compression: Option<&str>) -> ClientKey {
         let client = self.silent_client();
+        self.start(client, version, compression);
+        client
+    }
+
+    /// A client of protocol v4 that has come to `address`.
+    pub(crate) fn client_at(&mut self, address: SocketAddr) -> ClientKey {
+        let client = self.open(address);
+        self.start(client, 4, None);
+        client
+    }
+
+    fn start(&mut self, client: ClientKey, version: u8, compression: Option<&str>) {
         self.send(client, &frames::startup(version, compression));
         let answers = self.answers(client);
         assert_eq!(answers.len(), 1);
         assert_eq!(answers[0].opcode(), Opcode::Ready);
-        client
     }
 
     /// Gives the engine an input, then takes what it says about outputs.

@@ -185,3 +185,39 @@ impl ColumnType {
         }
     }
 }
+
+/// Walks past a type option without keeping it, refused as [`ColumnType::read`] refuses.
+pub(crate) fn skip(reader: &mut Reader<'_>) -> Result<(), WireError> {
+    skip_nested(reader, DEPTH_MAX)
+}
+
+fn skip_nested(reader: &mut Reader<'_>, depth: usize) -> Result<(), WireError> {
+    let option = reader.short()?;
+    let Some(depth) = depth.checked_sub(1) else { return Err(WireError::TypeOption(option)) };
+    match option {
+        0x00 => {
+            reader.string()?;
+        }
+        0x01..=0x15 => {}
+        0x20 | 0x22 => skip_nested(reader, depth)?,
+        0x21 => {
+            skip_nested(reader, depth)?;
+            skip_nested(reader, depth)?;
+        }
+        0x30 => {
+            reader.string()?;
+            reader.string()?;
+            for _ in 0..reader.short()? {
+                reader.string()?;
+                skip_nested(reader, depth)?;
+            }
+        }
+        0x31 => {
+            for _ in 0..reader.short()? {
+                skip_nested(reader, depth)?;
+            }
+        }
+        option => return Err(WireError::TypeOption(option)),
+    }
+    Ok(())
+}

@@ -16,12 +16,12 @@ const IDLE_LEN: usize = 4 * 1024;
 
 /// The frames of one direction of one connection.
 #[derive(Debug)]
-pub struct FrameCutter {
+pub struct FrameDecoder {
     /// The front of a frame whose rest has not been read yet.
     partial: Vec<u8>,
     /// `partial` is a whole frame that was handed out, to be cleared.
     handed_out: bool,
-    /// A frame was cut since [`FrameCutter::relax`] was last called.
+    /// A frame was cut since [`FrameDecoder::shrink_if_idle`] was last called.
     used: bool,
     /// Bytes still to come of a frame that is passed over.
     passing: usize,
@@ -29,17 +29,12 @@ pub struct FrameCutter {
     versions: [u8; 2],
 }
 
-impl FrameCutter {
+impl FrameDecoder {
     /// Accepts frames of two version bytes, such as 0x03 and 0x04, with bodies up to a limit.
     #[must_use]
     pub fn new(versions: [u8; 2], body_len_max: u32) -> Self {
         let (partial, passing) = (Vec::new(), 0);
         Self { partial, handed_out: false, used: false, passing, body_len_max, versions }
-    }
-
-    /// From now on accepts one version byte only: a connection keeps the version it began with.
-    pub fn expect_version(&mut self, version: u8) {
-        self.versions = [version; 2];
     }
 
     /// From now on accepts bodies up to another limit.
@@ -109,17 +104,6 @@ impl FrameCutter {
         self.passing -= count;
     }
 
-    /// Bytes that the frame which has begun still needs; those of its header while that is cut.
-    #[must_use]
-    pub fn missing(&self) -> usize {
-        if self.handed_out || self.partial.is_empty() {
-            return 0;
-        }
-        let body_len = Header::peek(&self.partial).map_or(0, |header| header.body_len);
-        let len = HEADER_LEN.saturating_add(usize::try_from(body_len).unwrap_or(usize::MAX));
-        len.saturating_sub(self.partial.len())
-    }
-
     /// Bytes of memory that are held for a frame which has begun.
     #[must_use]
     pub fn memory_len(&self) -> usize {
@@ -128,7 +112,7 @@ impl FrameCutter {
 
     /// Gives memory back if no frame was cut since the last call. Called now and then: to give it
     /// back after each large frame would cost more than the frame.
-    pub fn relax(&mut self) {
+    pub fn shrink_if_idle(&mut self) {
         if self.handed_out {
             self.handed_out = false;
             self.partial.clear();

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::response::error::ErrorCode;
+use crate::error_code::ErrorCode;
 
 /// A frame or body that breaks the native protocol.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]

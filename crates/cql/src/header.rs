@@ -4,8 +4,6 @@ use crate::error::WireError;
 
 /// Bytes of a header.
 pub const HEADER_LEN: usize = 9;
-/// Offset of the two bytes of the stream id.
-pub const STREAM_AT: usize = 2;
 /// Set in the version byte of every response.
 pub const RESPONSE: u8 = 0x80;
 

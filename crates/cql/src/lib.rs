@@ -3,8 +3,10 @@
 pub mod cell;
 pub mod column_type;
 pub mod compression;
+pub mod consistency;
 pub mod decoder;
 pub mod error;
+pub mod error_code;
 pub mod frame;
 pub mod header;
 pub mod notation;

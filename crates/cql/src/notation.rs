@@ -229,7 +229,7 @@ pub fn put_string_map(out: &mut Vec<u8>, map: &[(&str, &str)]) {
 }
 
 /// Appends a `string multimap`.
-pub fn put_string_multimap<S: AsRef<str>>(out: &mut Vec<u8>, map: &[(&str, Vec<S>)]) {
+pub(crate) fn put_string_multimap<S: AsRef<str>>(out: &mut Vec<u8>, map: &[(&str, Vec<S>)]) {
     put_short(out, u16::try_from(map.len()).unwrap_or(u16::MAX));
     for (key, values) in map.iter().take(usize::from(u16::MAX)) {
         put_string(out, key);

@@ -3,8 +3,9 @@
 //! Drivers step down by these: Java and Python look at the text, Node, C# and gocql at the version
 //! and the stream of the header.
 
+use crate::error_code::ErrorCode;
 use crate::header::RESPONSE;
-use crate::response::error::{ErrorCode, write_error};
+use crate::response::error::write_error;
 
 /// The newest version that is spoken, which the header of a refusal offers.
 const VERSION_MAX: u8 = 4;

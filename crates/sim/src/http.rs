@@ -272,8 +272,7 @@ struct Query {
 
 impl Query {
     fn read(text: &str) -> Self {
-        let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-        Self { pairs: pairs.map(|(key, value)| (key.to_owned(), unescape(value))).collect() }
+        Self { pairs: form_urlencoded::parse(text.as_bytes()).into_owned().collect() }
     }
 
     fn text(&self, key: &str) -> Result<String, (StatusCode, String)> {
@@ -291,24 +290,6 @@ impl Query {
     fn maybe<T: FromStr>(&self, key: &str) -> Result<Option<T>, (StatusCode, String)> {
         self.pairs.get(key).map(|text| number(text, key)).transpose()
     }
-}
-
-/// Undoes `%41` and `+`.
-fn unescape(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let digits: Vec<u8> = rest.by_ref().take(2).collect();
-                let hex = std::str::from_utf8(&digits).ok();
-                bytes.extend(hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()));
-            }
-            byte => bytes.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -1,10 +1,31 @@
-//! A simulated ScyllaDB cluster, for the demo, the tests and anybody's drivers.
+//! A simulated ScyllaDB cluster: nodes, shards, tablets, CQL and sockets in one process.
+#![doc = include_str!("../README.md")]
 
-pub mod cluster; // nodes, tablets, ring, counters: the cluster as one value
-pub mod cql; // the language: text → statements, literals → bytes
-pub mod http; // the page of control
+mod cluster; // nodes, tablets, ring, counters: the cluster as one value
+mod cql; // the language: text → statements, literals → bytes
+mod http; // the HTTP API
 mod http_roles; // its part about roles
-pub mod like; // which server is imitated
-pub mod listen; // the cluster on real sockets
-pub mod node; // one node's side of a connection: frames in, frames out
-pub mod store; // one logical database: schema, rows, execution
+mod like; // which server is imitated
+mod listen; // the cluster on real sockets
+mod node; // one node's side of a connection: frames in, frames out
+mod store; // one logical database: schema, rows, execution
+
+pub use cluster::cluster::{Cluster, Door};
+pub use cluster::connections::{ConnectionId, Mail};
+pub use cluster::error::ClusterError;
+pub use cluster::life::member::{Member, State, Strain};
+pub use cluster::options::ClusterOptions;
+pub use cluster::replicas::layout::{Located, is_system};
+pub use cluster::replicas::tablets::{Replica, Tablet, Tablets};
+pub use cluster::requests::{Arrivals, Requests};
+pub use cluster::roles::{Right, Role, Roles};
+pub use cluster::seed::mix;
+pub use like::Like;
+pub use listen::error::SimError;
+pub use listen::handle::SimHandle;
+pub use listen::options::SimOptions;
+pub use listen::serve::{Started, serve};
+pub use listen::tls::SimTls;
+pub use node::frames::receive::Received;
+pub use node::messages::auth::answer_to;
+pub use store::definitions::schema::{Keyspace, Schema};

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use cql::error_code::ErrorCode;
 use cql::notation::put_bytes;
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::homes::login::Verdict;

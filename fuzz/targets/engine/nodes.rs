@@ -1,10 +1,10 @@
 //! Nodes: what reaches them, and what they answer, well, badly or against the protocol.
 
+use cql::error_code::ErrorCode;
 use cql::header::{Header, RESPONSE};
 use cql::notation::{put_int, put_string};
 use cql::opcode::Opcode;
 use cql::request::execute::Execute;
-use cql::response::error::ErrorCode;
 use shardlane::engine::pending::LaneKey;
 use shardlane::upstream::lane::PoolId;
 

@@ -1,6 +1,7 @@
 //! The pages over a real socket.
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
@@ -9,18 +10,23 @@ use tokio::sync::watch;
 use super::*;
 use crate::admin::readiness::{Readiness, State};
 
-struct Desk {
+struct Pages {
     readiness: watch::Receiver<Readiness>,
     metrics: Result<String, String>,
+    quits: Arc<AtomicU64>,
 }
 
-impl Source for Desk {
+impl Source for Pages {
     async fn metrics(&self) -> Result<String, String> {
         self.metrics.clone()
     }
 
     fn readiness(&self) -> Readiness {
         self.readiness.borrow().clone()
+    }
+
+    fn quit(&self) {
+        self.quits.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -39,7 +45,11 @@ async fn start(patience: Duration) -> (SocketAddr, watch::Sender<Readiness>) {
     let address = listener.local_addr().unwrap();
     let (sender, readiness) = watch::channel(Readiness::default());
     let metrics = Ok("# TYPE a counter\na 1\n".to_owned());
-    tokio::spawn(serve_within(listener, Arc::new(Desk { readiness, metrics }), patience));
+    tokio::spawn(serve_within(
+        listener,
+        Arc::new(Pages { readiness, metrics, quits: Arc::default() }),
+        patience,
+    ));
     (address, sender)
 }
 
@@ -73,7 +83,7 @@ fn probes_follow_the_life_of_the_process_under_all_their_names() {
             (Readiness::default(), [503, 503]),
             (Readiness::because(State::Serving, "no lane to any node"), [200, 503]),
             (Readiness::serving(), [200, 200]),
-            (Readiness::because(State::Draining, "told to stop"), [200, 503]),
+            (Readiness::because(State::Draining, "stopping"), [200, 503]),
         ];
         for (readiness, [startup, ready]) in lives {
             sender.send(readiness.clone()).unwrap();
@@ -112,6 +122,7 @@ fn other_paths_and_methods_are_refused() {
             ("GET /metricz", 404),
             ("POST /nothing", 405),
             ("POST /metrics", 405),
+            ("GET /quitquitquit", 404),
             ("DELETE /", 405),
             ("HEAD /metrics", 200),
             ("GET /", 200),
@@ -125,22 +136,33 @@ fn other_paths_and_methods_are_refused() {
 }
 
 #[test]
-fn silent_clients_lose_their_places() {
+fn a_silent_client_is_closed_after_a_time() {
     runtime().block_on(async {
         let (address, _readiness) = start(Duration::from_millis(200)).await;
-        let mut silent = Vec::new();
-        for _ in 0..2 * CONNECTIONS_MAX {
-            silent.push(TcpStream::connect(address).await.unwrap());
-        }
-        let answer = ask(address, "GET /livez").await;
-        assert_eq!(answer.status, 200);
-        let mut byte = [0];
-        assert_eq!(silent[0].read(&mut byte).await.unwrap(), 0, "the first was not closed");
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let (mut byte, patience) = ([0], Duration::from_secs(20));
+        assert_eq!(timeout(patience, silent.read(&mut byte)).await.unwrap().unwrap(), 0);
     });
 }
 
 #[test]
-fn who_asks_nothing_keeps_no_place_for_as_long_as_an_answer_may_take() {
+fn a_probe_does_not_wait_behind_silent_clients() {
+    runtime().block_on(async {
+        let (address, _readiness) = start(Duration::from_secs(60)).await;
+        let mut silent = Vec::new();
+        for _ in 0..3 * CONNECTIONS_MAX {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        // The places of silent clients end after a second at the earliest: in time means without waiting for that.
+        let answer = timeout(HEAD_TIMEOUT / 2, ask(address, "GET /livez")).await;
+        assert_eq!(answer.expect("no answer in time").status, 200);
+        let mut byte = [0];
+        assert!(matches!(silent[0].read(&mut byte).await, Ok(0) | Err(_)), "the oldest gave way");
+    });
+}
+
+#[test]
+fn a_client_without_a_request_is_closed_before_the_time_for_an_answer_ends() {
     runtime().block_on(async {
         let (address, _readiness) = start(Duration::from_secs(60)).await;
         let mut silent = TcpStream::connect(address).await.unwrap();
@@ -154,9 +176,22 @@ fn who_asks_nothing_keeps_no_place_for_as_long_as_an_answer_may_take() {
 fn metrics_that_cannot_be_rendered_are_an_error_of_ours() {
     runtime().block_on(async {
         let (_, readiness) = watch::channel(Readiness::default());
-        let pool_manager = Desk { readiness, metrics: Err("two of a name".to_owned()) };
-        let page = page::answer("/metrics", &pool_manager).await;
+        let pages =
+            Pages { readiness, metrics: Err("two of a name".to_owned()), quits: Arc::default() };
+        let page = page::answer("/metrics", &pages).await;
         assert_eq!(page.status, 500);
         assert!(page.body.contains("two of a name"));
     });
+}
+
+#[test]
+fn only_the_loopback_may_stop_the_process() {
+    let (_, readiness) = watch::channel(Readiness::default());
+    let quits = Arc::new(AtomicU64::new(0));
+    let pages = Pages { readiness, metrics: Ok(String::new()), quits: Arc::clone(&quits) };
+    let post = |path, is_local| page::answer_post(path, is_local, &pages).map(|page| page.status);
+    assert_eq!(post("/shutdown", false), Some(403));
+    assert_eq!(quits.load(Ordering::Relaxed), 0);
+    assert_eq!((post("/shutdown", true), post("/quitquitquit", true)), (Some(200), Some(200)));
+    assert_eq!((quits.load(Ordering::Relaxed), post("/metrics", true)), (2, None));
 }

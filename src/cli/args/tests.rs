@@ -21,10 +21,13 @@ fn compare(name: &str, text: &str) {
     assert_eq!(golden, text, "{} is stale: SHARDLANE_GOLDEN=write writes it anew", path.display());
 }
 
-#[cfg(feature = "demo")]
 #[test]
 fn the_help_is_what_was_agreed() {
-    for name in ["", "run", "demo", "sim", "check", "doctor", "explain"] {
+    let mut names = vec!["run", "check", "doctor", "explain", "wait", "shutdown"];
+    if cfg!(feature = "demo") {
+        names.extend(["", "demo", "sim"]);
+    }
+    for name in names {
         let line = ["shardlane", name, "--help"].into_iter().filter(|part| !part.is_empty());
         let shown = Cli::command().term_width(100).try_get_matches_from(line).unwrap_err();
         compare(if name.is_empty() { "shardlane" } else { name }, &shown.to_string());
@@ -37,18 +40,34 @@ fn the_definitions_contradict_nothing() {
 }
 
 #[test]
-fn every_settings_flag_reaches_its_setting() {
-    let line = "shardlane run -c a --port b --bind c --data-center d --rack e --username f \
-                --password-file g --admin h --workers i --config j --translate k --client-routes l";
-    let Command::Run(args) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else {
+fn every_flag_of_a_setting_reaches_it_by_its_key() {
+    let flags: Vec<_> = table::all().filter(|setting| setting.flag.is_some()).collect();
+    let words = flags.iter().flat_map(|setting| {
+        [format!("--{}", setting.flag_name()), format!("value of {}", setting.key)]
+    });
+    let line = ["shardlane", "run", "--config", "j"].map(str::to_owned).into_iter().chain(words);
+    let Command::Run(args) = Cli::try_parse_from(line).unwrap().command else {
         panic!("not run");
     };
-    let given = args.by_key();
-    let pairs = given.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>();
-    let expected = "admin=h bind=c client_routes=l contact_points=a data_center=d password_file=g \
-                    port=b rack=e translate=k username=f workers=i";
-    assert_eq!(pairs.join(" "), expected);
     assert_eq!(args.config, Some(PathBuf::from("j")));
+    assert_eq!(args.by_key.len(), flags.len());
+    for setting in flags {
+        assert_eq!(args.by_key[setting.key], format!("value of {}", setting.key));
+    }
+}
+
+#[test]
+fn a_flag_of_a_list_may_be_given_again() {
+    let line = ["shardlane", "run", "-c", "a", "--bind", "b", "-c", "c,d", "--bind", "e"];
+    let Command::Run(args) = Cli::try_parse_from(line).unwrap().command else {
+        panic!("not run");
+    };
+    assert_eq!(
+        args.by_key,
+        BTreeMap::from([("bind", "b,e".into()), ("contact_points", "a,c,d".into())])
+    );
+    let twice = ["shardlane", "run", "--port", "1", "--port", "2"];
+    assert_eq!(Cli::try_parse_from(twice).unwrap_err().exit_code(), 2);
 }
 
 #[cfg(feature = "demo")]

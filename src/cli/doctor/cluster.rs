@@ -18,7 +18,7 @@ use crate::server::rotation::Tls;
 use crate::sockets::transport::Transport;
 use crate::topology::replication::Replication;
 use cql::cell;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 use cql::response::rows::Rows;
 
 /// Protocol versions that drivers speak; 4 is the one of lanes.

@@ -10,8 +10,9 @@ use crate::cli::args::DoctorArgs;
 use crate::cli::doctor::finding::{Findings, Level};
 use crate::cli::doctor::{cluster, nodes, points};
 use crate::config::load;
-use crate::config::overrides::Environment;
+use crate::config::origin::Environment;
 use crate::config::settings::{AuthMode, Settings};
+use crate::config::variables;
 use crate::control::error::chain;
 use crate::control::reaching::hint;
 use crate::control::tables::metadata::Metadata;
@@ -32,18 +33,17 @@ pub fn doctor(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let given = args.settings.clone();
-    let loaded = load::load(given.by_key(), given.config, environment);
-    let unknown = loaded.unknown_variables(variables);
+    let loaded = load::load(given.by_key, given.config, environment);
     let doubts = loaded.doubts.clone();
     let settings = loaded.accept()?;
     let mut findings = Findings::default();
-    for unknown in unknown {
+    for unknown in variables::unknown(variables) {
         let fix = "correct its name, or remove it; `shardlane check` lists all settings";
         findings.warn("settings", unknown.to_string(), fix);
     }
     for doubt in doubts {
-        let (text, fix) = doubt.rsplit_once("; ").unwrap_or((&doubt, "renew it"));
-        findings.warn("tls", text, fix);
+        let topic = if doubt.key == "password_file" { "login" } else { "tls" };
+        findings.warn(topic, doubt.text, doubt.fix);
     }
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;

@@ -9,8 +9,8 @@ use crate::sockets::transport::Transport;
 use crate::topology::id::HostId;
 use cql::cell;
 use cql::error::WireError;
+use cql::error_code::ErrorCode;
 use cql::notation::Reader;
-use cql::response::error::ErrorCode;
 use cql::response::rows::Rows;
 use cql::token::token::Token;
 

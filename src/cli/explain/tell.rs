@@ -11,7 +11,7 @@ use crate::cli::args::{ExplainArgs, TableName};
 use crate::cli::explain::key;
 use crate::cli::explain::tables::{KeyColumn, key_columns, tablet};
 use crate::config::load;
-use crate::config::overrides::Environment;
+use crate::config::origin::Environment;
 use crate::connect::dialer::{connect, secure};
 use crate::connect::handshake::ask_options;
 use crate::connect::node_tls::NodeTls;
@@ -40,7 +40,7 @@ pub fn explain(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let given = args.settings.clone();
-    let settings = load::load(given.by_key(), given.config, environment).accept()?;
+    let settings = load::load(given.by_key, given.config, environment).accept()?;
     let credential = assemble::credential(&settings).context("cannot read the password file")?;
     let tls = Tls::load(&settings)?;
     let control = assemble::control(&settings, credential, &tls, 0);

@@ -13,11 +13,7 @@ use crate::platform::clock;
 use crate::server::signals::Signals;
 use crate::tls::files::TlsFiles;
 use crate::tls::rotated::Rotated;
-use sim::cluster::options::ClusterOptions;
-use sim::like::Like as ImitatedVersion;
-use sim::listen::options::SimOptions;
-use sim::listen::serve::{Started, serve};
-use sim::listen::tls::SimTls;
+use sim::{ClusterOptions, Like as ImitatedVersion, SimOptions, SimTls, Started, serve};
 
 /// Serves the cluster until a signal comes. Says where its nodes listen, then `ready`.
 pub fn sim(args: &SimArgs) -> anyhow::Result<()> {

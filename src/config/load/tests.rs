@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use super::*;
-use crate::config::overrides::{Origin, variable};
+use crate::config::origin::{Origin, Place};
+use crate::listen::listener::Bind;
 
 fn read(flags: &[(&'static str, &str)], environment: &[(&str, &str)], text: &str) -> Loaded {
     let look_up = |name: &str| {
@@ -14,10 +15,9 @@ fn read(flags: &[(&'static str, &str)], environment: &[(&str, &str)], text: &str
     let layers = Layers {
         flags: flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect(),
         environment: &look_up,
-        path: Some(PathBuf::from("test.toml")),
         file: BTreeMap::new(),
     };
-    load_text(layers, Some(text), Vec::new())
+    load_text(layers, text, Path::new("test.toml"))
 }
 
 fn shipped(name: &str) -> String {
@@ -46,7 +46,8 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
     assert_eq!(loaded.settings.limits.tablets_max, 1_000_000);
     assert_eq!(*origin(&loaded, "workers"), Origin::Flag("workers".to_owned()));
     assert_eq!(*origin(&loaded, "port"), Origin::Environment("SHARDLANE_PORT".to_owned()));
-    assert_eq!(*origin(&loaded, "rack"), Origin::File(PathBuf::from("test.toml")));
+    let place = Place { path: PathBuf::from("test.toml"), line: 4, column: 8 };
+    assert_eq!(*origin(&loaded, "rack"), Origin::File(place));
     assert_eq!(*origin(&loaded, "limits.tablets_max"), Origin::Default);
     assert!(loaded.accept().is_ok());
 }
@@ -61,7 +62,7 @@ fn contact_points_are_a_list_wherever_they_are_written() {
 }
 
 #[test]
-fn all_faults_are_told_at_once_with_key_value_source_and_what_is_right() {
+fn all_faults_are_reported_at_once_with_key_value_source_and_what_is_right() {
     let environment = [("SHARDLANE_BIND", "unix:"), ("SHARDLANE_LOG_LEVEL", "loud")];
     let text = "port = 70000\nusername = 'u'\nprot = 1\n[limits]\noutbox_low_bytes = 2000000\n\
                 clients_max = true\n[lanes]\nsource_port_low = 65500\nbackoff_first_ms = 99999\n";
@@ -71,13 +72,14 @@ fn all_faults_are_told_at_once_with_key_value_source_and_what_is_right() {
         "workers = \"many\" (flag --workers): not a whole number; give a whole number from 1 to 256",
         "bind = \"unix:\" (environment SHARDLANE_BIND): it has no path; give addresses with ports",
         "log.level = \"loud\" (environment SHARDLANE_LOG_LEVEL): `loud` is not a level",
-        "port = \"70000\" (file test.toml): out of range; give a whole number from 1 to 65535",
-        "username = \"u\" (file test.toml): it has no password; set password_file too",
-        "unknown field `prot`",
-        "invalid type: boolean `true`",
-        "limits.outbox_low_bytes = \"2000000\" (file test.toml): not below",
+        "port = \"70000\" (file test.toml, line 1, column 8): out of range; give a whole number from 1 \
+         to 65535",
+        "username = \"u\" (file test.toml, line 2, column 12): it has no password; set password_file too",
+        "test.toml, line 3, column 1: there is no setting `prot`; is `port` meant?",
+        "limits.clients_max = \"true\" (file test.toml, line 6, column 15): not a whole number",
+        "limits.outbox_low_bytes = \"2000000\" (file test.toml, line 5, column 20): not below",
         "lanes.source_port_high = \"65535\" (default): too close to lanes.source_port_low, 65500",
-        "lanes.backoff_first_ms = \"99999\" (file test.toml): above lanes.backoff_max_ms",
+        "lanes.backoff_first_ms = \"99999\" (file test.toml, line 9, column 20): above lanes.backoff_max_ms",
         "10 faults in the configuration",
     ] {
         assert!(told.contains(part), "lacks: {part}\n{told}");
@@ -111,12 +113,16 @@ fn an_unknown_table_hides_no_other_fault() {
     let text = "port = 'a'\n[limits]\nclients_max = 'x'\n[limits2]\nclients_max = 'y'\n[log]\n\
                 level = 'loud'\n";
     let told = Faults(read(&[], &[], text).faults).to_string();
-    let parts =
-        ["string \"a\"", "string \"x\"", "unknown field `limits2`", "`loud` is not a level"];
+    let parts = [
+        "port = \"a\"",
+        "limits.clients_max = \"x\"",
+        "no setting `limits2`; is `limits` meant?",
+        "`loud` is not a level",
+    ];
     for part in parts {
         assert!(told.contains(part), "lacks: {part}\n{told}");
     }
-    assert!(!told.contains("string \"y\""), "its keys are told with it\n{told}");
+    assert!(!told.contains("\"y\""), "its keys are reported with it\n{told}");
 }
 
 #[test]
@@ -148,21 +154,34 @@ fn an_unreadable_file_or_secret_is_named() {
 }
 
 #[test]
-fn the_shipped_file_says_every_setting_at_its_default() {
-    let text = shipped("shardlane.toml");
-    let loaded = read(&[], &[], &text);
+fn the_shipped_file_sets_every_setting_that_has_a_default_to_it() {
+    let loaded = read(&[], &[], &shipped("shardlane.toml"));
     assert_eq!(loaded.settings, Settings::default());
     assert_eq!(loaded.faults.len(), 1, "only contact_points has to be set: {:#?}", loaded.faults);
     for entry in &loaded.entries {
-        let name = entry.key.rsplit('.').next().unwrap();
-        let written =
-            |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(" ="));
-        let bare = |line: &str| line.strip_prefix("# ").is_some_and(written);
-        let has_default = !entry.value.is_empty();
-        let found = text.lines().any(|line| if has_default { written(line) } else { bare(line) });
-        assert!(found, "{} is not written", entry.key);
-        assert!(!has_default || entry.origin != Origin::Default, "{} is commented out", entry.key);
+        assert_eq!(entry.value.is_empty(), entry.origin == Origin::Default, "{}", entry.key);
     }
+}
+
+#[test]
+fn a_secret_in_place_of_its_file_is_not_shown() {
+    let text = "contact_points = ['a']\nusername = 'u'\npassword_file = 'hunter2'\n";
+    let loaded = read(&[], &[], text);
+    assert!(loaded.entries.iter().all(|entry| !entry.value.contains("hunter2")));
+    let told = loaded.accept().unwrap_err().to_string();
+    assert!(
+        told.contains("password_file = \"…\" (file test.toml, line 3, column 17): No such"),
+        "{told}"
+    );
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn a_misspelt_contact_points_is_reported_alone() {
+    let told = read(&[], &[], "contact_point = ['a']").accept().unwrap_err().to_string();
+    assert!(told.ends_with("no setting `contact_point`; is `contact_points` meant?"), "{told}");
+    let told = read(&[], &[], "contact_points = []").accept().unwrap_err().to_string();
+    assert!(told.contains("contact_points is not set"), "{told}");
 }
 
 #[test]
@@ -171,11 +190,6 @@ fn the_pods_file_runs_as_it_is() {
     assert!(loaded.faults.is_empty(), "{:#?}", loaded.faults);
     let bind = Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)));
     assert_eq!(loaded.settings.bind, [bind]);
-}
-
-#[test]
-fn a_variable_is_the_key_in_capitals() {
-    assert_eq!(variable("limits.clients_max"), "SHARDLANE_LIMITS_CLIENTS_MAX");
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn both_sides_are_looked_into() {
 }
 
 #[test]
-fn a_ca_whose_time_is_over_or_has_not_come_is_told_though_it_is_no_fault() {
+fn a_ca_whose_time_is_over_or_has_not_come_is_a_doubt_and_no_fault() {
     let folder = Folder::new();
     let old = Authority::new_for("old", (2001, 2002)).pem();
     let coming = Authority::new_for("coming", (2080, 2090)).pem();
@@ -82,7 +82,7 @@ fn a_ca_whose_time_is_over_or_has_not_come_is_told_though_it_is_no_fault() {
         let flags = [("contact_points", "db.example.com".to_owned()), ("tls.ca", path.clone())];
         let loaded = load(BTreeMap::from(flags), None, &|_| None);
         assert!(loaded.faults.is_empty(), "{:#?}", loaded.faults);
-        loaded.doubts.iter().map(|doubt| doubt.replace(&path, "CA")).collect::<Vec<_>>()
+        loaded.doubts.iter().map(|doubt| doubt.to_string().replace(&path, "CA")).collect::<Vec<_>>()
     };
     let expired = "tls.ca = \"CA\": the certificate expired at 2002-01-01 00:00:00 UTC; renew the \
                    certificate";

@@ -8,7 +8,7 @@ use crate::connect::fake_node::FakeNode;
 use crate::pool::credential::Credential;
 use crate::pool::node_target::ShardPort;
 use crate::topology::id::{HostId, NodeId};
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 
 #[tokio::test]
 async fn a_source_port_leads_to_its_shard() {

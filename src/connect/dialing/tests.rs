@@ -15,9 +15,9 @@ use crate::pool::lane_slots::Wanted;
 use crate::pool::node_state::PortVerdict;
 use crate::pool::node_target::{NodeTarget, ShardPort};
 use crate::topology::id::NodeId;
-use sim::cluster::options::ClusterOptions;
-use sim::listen::handle::SimHandle;
-use sim::listen::options::SimOptions;
+use sim::ClusterOptions;
+use sim::SimHandle;
+use sim::SimOptions;
 
 const QUICK: BackoffSettings = BackoffSettings { first_ms: 5, max_ms: 40, quiet_ms: 60_000 };
 

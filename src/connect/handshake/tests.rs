@@ -10,10 +10,11 @@ use super::*;
 use crate::connect::fake_node::{read_frame, write_error};
 use cql::compression::Compression;
 use cql::error::WireError;
+use cql::error_code::ErrorCode;
 use cql::frame::write_frame;
 use cql::header::FLAG_COMPRESSED;
+use cql::notation::put_short;
 use cql::notation::{put_int, put_string, put_string_list};
-use cql::response::error::ErrorCode;
 use cql::response::supported::{LWT_MARK, TABLETS_V1, USE_METADATA_ID};
 
 const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";

@@ -21,9 +21,7 @@ use crate::pool::node_choice::{Candidates, NodeChoice};
 use crate::pool::node_state::PortVerdict;
 use crate::topology::id::HostId;
 use crate::topology::snapshot::Snapshot;
-use sim::cluster::options::ClusterOptions;
-use sim::listen::handle::SimHandle;
-use sim::listen::options::SimOptions;
+use sim::{ClusterOptions, SimHandle, SimOptions};
 
 #[tokio::test]
 async fn another_node_is_watched_when_the_first_goes_away() {
@@ -43,6 +41,34 @@ async fn another_node_is_watched_when_the_first_goes_away() {
     let ControlReport::NodeUp(node) = running.report().await else { panic!() };
     assert_eq!(news.snapshot.node(node).unwrap().host, HostId([42; 16]));
     second.stop().await;
+}
+
+#[tokio::test]
+async fn a_local_node_is_watched_before_a_far_one_that_is_a_contact_point() {
+    let (ips, port, nodes) = three_of_two_data_centers().await;
+    // After the first contact point it is the turn of the second, which is far.
+    let points = [format!("{}:{port}", ips[0]), format!("{}:{port}", ips[1])];
+    let mut running = start(&[&points[0], &points[1]]);
+    let news = running.published().await;
+    assert_eq!((&*news.data_center, news.snapshot.nodes().len()), ("dc1", 3));
+    let [first, far, local] = nodes;
+    first.stop().await;
+    let node = loop {
+        if let ControlReport::NodeUp(node) = running.report().await {
+            break news.snapshot.node(node).unwrap();
+        }
+    };
+    assert_eq!(node.address.to_string(), ips[2], "it answers, and is in our data center");
+
+    // When there is no other, the far one will do.
+    local.stop().await;
+    let node = loop {
+        if let ControlReport::NodeUp(node) = running.report().await {
+            break news.snapshot.node(node).unwrap();
+        }
+    };
+    assert_eq!(node.address.to_string(), ips[1]);
+    far.stop().await;
 }
 
 #[tokio::test]
@@ -257,6 +283,26 @@ async fn pair(first: &str, second: &str) -> (FakeCluster, FakeCluster) {
         let nodes = (tables(first, second), tables(second, first));
         return (serve(one, port, nodes.0), serve(two, port, nodes.1));
     }
+}
+
+/// Three nodes on one port, the second of them in `dc2`.
+async fn three_of_two_data_centers() -> ([&'static str; 3], u16, [FakeCluster; 3]) {
+    let ips = ["127.92.1.21", "127.92.1.22", "127.92.1.23"];
+    let row = |number: usize| {
+        let ip: &str = ips[number];
+        let mut row = node_row(u8::try_from(number).unwrap() + 1, Some(ip.parse().unwrap()));
+        row[0] = Some(if number == 1 { "dc2" } else { "dc1" }.into());
+        row
+    };
+    let port = TcpListener::bind((ips[0], 0)).await.unwrap().local_addr().unwrap().port();
+    let mut nodes = Vec::new();
+    for (own, ip) in ips.into_iter().enumerate() {
+        let others = (0..3).filter(|other| *other != own).map(row).collect();
+        let listener = TcpListener::bind((ip, port)).await.unwrap();
+        nodes.push(serve(listener, port, FakeTables::scylla(row(own), others)));
+    }
+    let Ok(nodes) = nodes.try_into() else { panic!("three nodes") };
+    (ips, port, nodes)
 }
 
 fn serve(listener: TcpListener, port: u16, tables: FakeTables) -> FakeCluster {

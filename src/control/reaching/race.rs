@@ -15,6 +15,15 @@ use crate::control::reaching::reach::{Greeted, ReachSettings, greet};
 /// How long a candidate is alone before the next one is started as well.
 const STAGGER: Duration = Duration::from_millis(500);
 
+/// A node that is known from before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct KnownNode {
+    /// Its address for clients.
+    pub address: SocketAddr,
+    /// Whether it is in another data center than ours.
+    pub is_remote: bool,
+}
+
 /// Something to be tried.
 #[derive(Debug)]
 enum Candidate {
@@ -38,6 +47,8 @@ enum Outcome {
 pub struct Race {
     settings: Arc<ReachSettings>,
     waiting: VecDeque<Candidate>,
+    /// Nodes of other data centers, which wait until all others were tried.
+    remote: Vec<SocketAddr>,
     tried: Vec<SocketAddr>,
     running: JoinSet<(String, Result<Outcome, ControlError>)>,
     /// Candidates that failed, and why.
@@ -45,14 +56,19 @@ pub struct Race {
 }
 
 impl Race {
-    /// Contact points from the one on that `round` falls on, then `known` nodes.
+    /// Contact points from the one on that `round` falls on, then `known` nodes. Among both, those
+    /// of other data centers come last.
     #[must_use]
-    pub fn new(settings: &ReachSettings, known: &[SocketAddr], round: usize) -> Self {
+    pub fn new(settings: &ReachSettings, known: &[KnownNode], round: usize) -> Self {
         let points = &settings.contact_points;
         let start = round.checked_rem(points.len()).unwrap_or(0);
         let points = points.iter().cycle().skip(start).take(points.len()).cloned();
-        let known = known.iter().map(|address| Candidate::Node(address.to_string(), *address));
+        let remote = known.iter().filter(|node| node.is_remote).map(|node| node.address);
+        let remote = remote.collect();
+        let known = known.iter().map(|node| node.address);
+        let known = known.map(|address| Candidate::Node(address.to_string(), address));
         Self {
+            remote,
             waiting: points.map(Candidate::Point).chain(known).collect(),
             settings: Arc::new(settings.clone()),
             tried: Vec::new(),
@@ -66,23 +82,30 @@ impl Race {
         loop {
             self.start_next();
             tokio::select! {
-                ended = self.running.join_next() => match ended {
-                    Some(Ok((place, Ok(Outcome::Greeted(greeted))))) => {
-                        return Some((place, *greeted));
-                    }
-                    Some(Ok((_, Ok(Outcome::Resolved(addresses))))) => {
-                        for address in addresses.into_iter().rev() {
-                            self.waiting.push_front(address);
+                            ended = self.running.join_next() => match ended {
+                                Some(Ok((place, Ok(Outcome::Greeted(greeted))))) => {
+                                    return Some((place, *greeted));
+                                }
+                                Some(Ok((_, Ok(Outcome::Resolved(addresses))))) => {
+                                    for candidate in addresses.into_iter().rev() {
+                                        match candidate {
+                                            Candidate::Node(place, address) if self.remote.contains(&address) => {
+                                                self.waiting.push_back(Candidate::Node(place, address));
+                                            }
+                                            found @ (Candidate::Point(_) | Candidate::Node(..)) => {
+             self.waiting.push_front(found);
+            },
+                                        }
+                                    }
+                                }
+                                Some(Ok((place, Err(error)))) => self.failures.push((place, error)),
+                                // Nobody aborts candidates, and they do not panic.
+                                Some(Err(_)) => {}
+                                None if self.waiting.is_empty() => return None,
+                                None => {}
+                            },
+                            () = sleep(STAGGER), if !self.waiting.is_empty() => {}
                         }
-                    }
-                    Some(Ok((place, Err(error)))) => self.failures.push((place, error)),
-                    // Nobody aborts candidates, and they do not panic.
-                    Some(Err(_)) => {}
-                    None if self.waiting.is_empty() => return None,
-                    None => {}
-                },
-                () = sleep(STAGGER), if !self.waiting.is_empty() => {}
-            }
         }
     }
 

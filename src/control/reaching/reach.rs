@@ -16,15 +16,15 @@ use crate::control::agenda::EVENTS;
 use crate::control::error::ControlError;
 use crate::control::reaching::connection::Connection;
 use crate::control::reaching::contact_point::{ContactPoint, PORT_DEFAULT};
-use crate::control::reaching::race::Race;
+use crate::control::reaching::race::{KnownNode, Race};
 use crate::control::tables::metadata;
 use crate::control::tables::metadata::{Identity, Metadata};
 use crate::pool::credential::Credential;
 use crate::pool::credential_book::CredentialBook;
 use crate::pool::pool_key::PoolKey;
 use crate::sockets::transport::Transport;
+use cql::error_code::ErrorCode;
 use cql::request::register::EventKind;
-use cql::response::error::ErrorCode;
 use cql::response::supported::Supported;
 
 /// How a node is reached.
@@ -84,13 +84,14 @@ pub struct Reached {
     pub login: Option<Login>,
 }
 
-/// Tries the contact points, starting with the one that `round` falls on, then `known` nodes. One
+/// Tries the contact points, starting with the one that `round` falls on, then `known` nodes; those
+/// that are known to be in another data center come last, however they are named. One
 /// that says nothing for half a second gets company by the next, and the first that answers wins.
 /// Names are resolved each time, for a cluster may have moved. If none answers, the error names
 /// all that were tried, and what became of each.
 pub async fn reach(
     settings: &ReachSettings,
-    known: &[SocketAddr],
+    known: &[KnownNode],
     round: usize,
 ) -> Result<Reached, ControlError> {
     let borrowed = lent(settings, round);

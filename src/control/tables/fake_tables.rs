@@ -12,11 +12,12 @@ use tokio::sync::watch;
 
 use cql::cell::{from_inet, from_text_list, from_text_map};
 use cql::column_type::ColumnType;
+use cql::error_code::ErrorCode;
 use cql::frame::write_frame;
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
-use cql::response::error::{ErrorCode, write_error};
+use cql::response::error::write_error;
 use cql::response::event::{Event, write_event};
 use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
 use cql::response::rows::put_rows;

@@ -18,7 +18,7 @@ use crate::control::tables::server_tables::ServerTables;
 use crate::topology::id::HostId;
 use cql::cell;
 use cql::error::WireError;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 use cql::response::rows::{Row, Rows};
 use cql::token::partitioner::Partitioner;
 use cql::token::token::Token;

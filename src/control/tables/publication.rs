@@ -23,8 +23,11 @@ pub struct Publication {
     pub snapshot: Arc<Snapshot>,
     /// The connected node's own words, for the facade.
     pub tables: Arc<ServerTables>,
-    /// The data center where requests should stay.
+    /// The data center where requests should stay: the same for as long as the process lives.
     pub data_center: Arc<str>,
+    /// Our own rack, in the same way. While no node of our data center is known, it is the rack of
+    /// the node that is watched.
+    pub rack: Arc<str>,
     /// Nodes whose shards are dialled elsewhere than they tell.
     pub shard_ports: Arc<BTreeMap<NodeId, ShardPort>>,
     /// All nodes are to be dialled now, rather than when their waits are over: events may have been
@@ -39,6 +42,8 @@ pub struct Publisher {
     version: u64,
     /// The data center that was set, or else that of the first node that answered.
     data_center: Option<Arc<str>>,
+    /// The rack that was set, or else that of the first node found in the data center.
+    rack: Option<Arc<str>>,
     last: Option<(Metadata, Publication)>,
     /// Nodes that the cluster said are down, and has not said are up. They stay in the snapshot.
     down: BTreeSet<NodeId>,
@@ -49,6 +54,12 @@ impl Publisher {
     #[must_use]
     pub fn new(data_center: Option<&str>) -> Self {
         Self { data_center: data_center.map(Arc::from), ..Self::default() }
+    }
+
+    /// The rack where it runs; without one it takes that of the first node in its data center.
+    #[must_use]
+    pub fn in_rack(self, rack: Option<&str>) -> Self {
+        Self { rack: rack.map(Arc::from), ..self }
     }
 
     /// What was last published.
@@ -70,6 +81,7 @@ impl Publisher {
             .data_center
             .get_or_insert_with(|| own.map_or("", |own| own.data_center.as_str()).into());
         let data_center = Arc::clone(data_center);
+        let rack = self.rack(&metadata, &data_center);
         let before = self.last.take();
         let nodes = self.nodes(&metadata, contact);
         let is_same = |(old, publication): &(Metadata, Publication)| {
@@ -97,9 +109,24 @@ impl Publisher {
             if *tables == metadata.tables { tables } else { Arc::new(metadata.tables.clone()) };
         let shard_ports = Arc::new(shard_ports(&metadata, &snapshot));
         let dial_all_now = events_lost;
-        let publication = Publication { snapshot, tables, data_center, shard_ports, dial_all_now };
+        let publication =
+            Publication { snapshot, tables, data_center, rack, shard_ports, dial_all_now };
         self.last = Some((metadata, publication.clone()));
         Some(publication)
+    }
+
+    /// Our own rack. It is settled with the first node of our data center, and stays.
+    fn rack(&mut self, metadata: &Metadata, data_center: &str) -> Arc<str> {
+        if let Some(rack) = &self.rack {
+            return Arc::clone(rack);
+        }
+        let mut hosts = metadata.hosts.iter();
+        if let Some(local) = hosts.find(|host| host.data_center == data_center) {
+            let rack: Arc<str> = local.rack.as_str().into();
+            self.rack = Some(Arc::clone(&rack));
+            return rack;
+        }
+        metadata.hosts.first().map_or("", |watched| watched.rack.as_str()).into()
     }
 
     /// Our number for a host that is in the cluster.

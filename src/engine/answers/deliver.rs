@@ -14,12 +14,12 @@ use crate::engine::tally::Outcome;
 use crate::session::v3;
 use crate::upstream::lane::LaneRoute;
 use crate::upstream::stream_ids::{Answer, StreamId};
-use cql::decoder::FrameCutter;
+use cql::decoder::FrameDecoder;
+use cql::error_code::ErrorCode;
 use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
 use cql::response::error;
-use cql::response::error::ErrorCode;
 use cql::response::prefix::Prefix;
 use cql::response::result::ResultKind;
 
@@ -76,11 +76,11 @@ impl Engine {
         let now = self.now_us;
         let Some(lane) = self.lanes.get_mut(key).filter(|lane| !lane.broken) else { return };
         lane.heard_us = now;
-        let none = FrameCutter::new([0; 2], 0);
-        let mut cutter = mem::replace(&mut lane.cutter, none);
+        let none = FrameDecoder::new([0; 2], 0);
+        let mut decoder = mem::replace(&mut lane.decoder, none);
         let mut rest = chunk;
         let outcome = loop {
-            match cutter.next_frame(&mut rest) {
+            match decoder.next_frame(&mut rest) {
                 Ok(Some(frame)) => {
                     let is_large = frame.len() >= LARGE_BYTES;
                     if is_large {
@@ -100,7 +100,7 @@ impl Engine {
             }
         };
         if let Some(lane) = self.lanes.get_mut(key) {
-            lane.cutter = cutter;
+            lane.decoder = decoder;
             lane.broken = outcome.is_err();
             lane.draining |= outcome.is_err();
         }

@@ -10,6 +10,7 @@ use crate::engine::action::Action;
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
 use crate::engine::homes::pools::{Pool, Waiting};
+use crate::engine::limits::KEYS;
 use crate::engine::pending::{LaneKey, Origin, Pending, Purpose};
 use crate::engine::requests::forward::Outgoing;
 use crate::engine::tally::{Outcome, RequestKind};
@@ -17,11 +18,11 @@ use crate::routing::decision::Reason;
 use crate::session::session::Phase;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::{Lane, LaneRoute, PoolId};
+use cql::error_code::ErrorCode;
 use cql::frame;
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 use cql::token::shard::Sharder;
 
 /// The lanes of a keyspace, or of a credential, that nobody uses for this long are closed.
@@ -112,7 +113,10 @@ impl Engine {
         let pool = self.pools.of_keyspace(home, Some(keyspace));
         let pool = pool.or_else(|| self.open_pool(home, keyspace));
         let Some(pool) = pool else {
-            let text = format!("shardlane cannot use keyspace '{keyspace}': too many are in use");
+            let (key, max) = (KEYS.keyspaces_max, self.settings.limits.keyspaces_max);
+            let text = format!(
+                "shardlane cannot use keyspace '{keyspace}': {max} are in use, which is {key}"
+            );
             self.leave(client);
             self.refuse((client, stream), RequestKind::Query, ErrorCode::OVERLOADED, &text);
             return self.on_use_ended(client);

@@ -14,11 +14,11 @@ use crate::session::sasl::SaslToken;
 use crate::session::session::Phase;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
+use cql::error_code::ErrorCode;
 use cql::frame::write_frame;
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::{Reader, put_bytes};
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 
 /// Longest token that is taken. Tickets of directory services may have some tens of kilobytes.
 const TOKEN_BYTES_MAX: usize = 64 << 10;

@@ -1,8 +1,11 @@
 //! The way up: a client's request onto a lane.
 
+use std::borrow::Cow;
+
 use crate::engine::answers::metadata_ids;
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
+use crate::engine::limits::KEYS;
 use crate::engine::pending::{LaneKey, Origin, Pending, Purpose};
 use crate::engine::requests::lane_compression::pack;
 use crate::engine::tally::{Outcome, RequestKind};
@@ -11,6 +14,7 @@ use crate::routing::catalog::StatementKey;
 use crate::routing::decision::{Decision, Reason};
 use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
+use cql::error_code::ErrorCode;
 use cql::frame;
 use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN};
 use cql::notation::Reader;
@@ -19,7 +23,6 @@ use cql::request::batch::Batch;
 use cql::request::execute;
 use cql::request::execute::Execute;
 use cql::request::parameters::Parameters;
-use cql::response::error::ErrorCode;
 
 /// Longest frame that is kept for sending again.
 const KEPT_BYTES_MAX: usize = 256 << 10;
@@ -192,20 +195,26 @@ impl Engine {
 
     fn no_lane(&mut self, outgoing: Outgoing) {
         let Origin::Client { client, stream, purpose } = outgoing.origin else { return };
-        let text = if self.pools.lane_map(outgoing.home).live().is_empty() {
-            "shardlane has no connection to any node of the cluster"
+        let text: Cow<'_, str> = if self.pools.lane_map(outgoing.home).live().is_empty() {
+            "shardlane has no connection to any node of the cluster".into()
         } else if !self.stalls.nodes.is_empty() {
             "every connection of shardlane that could take this is stalled, full or closing: nodes \
              take no bytes and say nothing"
+                .into()
         } else {
-            "every connection of shardlane to the cluster is full or closing"
+            let (key, max) = (KEYS.lane_streams_max, self.settings.limits.lane_streams_max);
+            format!(
+                "every connection of shardlane to the cluster is full ({max} requests, see {key}) or \
+                 closing"
+            )
+            .into()
         };
         self.leave(client);
         self.refuse(
             (client, stream),
             RequestKind::of(outgoing.opcode),
             ErrorCode::OVERLOADED,
-            text,
+            &text,
         );
         if let Purpose::Use(_) = purpose {
             self.on_use_ended(client);

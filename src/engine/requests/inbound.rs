@@ -10,13 +10,13 @@ use crate::engine::engine::Engine;
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
 use crate::session::v3;
-use cql::decoder::FrameCutter;
+use cql::decoder::FrameDecoder;
 use cql::error::WireError;
+use cql::error_code::ErrorCode;
 use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
 use cql::opcode::Opcode;
 use cql::refusal;
 use cql::response::error;
-use cql::response::error::ErrorCode;
 use cql::response::prefix;
 
 /// Longest body that is passed over, bytes: the protocol's own limit (v4 section 2.5). An announced
@@ -41,16 +41,16 @@ impl Engine {
             }
             entry.session.version = Some(*first);
         }
-        let none = FrameCutter::new([0; 2], 0);
-        let mut cutter = mem::replace(&mut entry.session.cutter, none);
+        let none = FrameDecoder::new([0; 2], 0);
+        let mut decoder = mem::replace(&mut entry.session.decoder, none);
         let mut rest = chunk;
         let outcome = loop {
-            match cutter.next_frame(&mut rest) {
+            match decoder.next_frame(&mut rest) {
                 Ok(Some(frame)) => self.on_client_frame(client, frame),
                 Ok(None) => break Ok(()),
                 Err(error) => {
-                    if !self.allows_more(client, &mut cutter, &error)
-                        && !self.passes_over(client, (&mut cutter, &mut rest), &error)
+                    if !self.allows_more(client, &mut decoder, &error)
+                        && !self.passes_over(client, (&mut decoder, &mut rest), &error)
                     {
                         break Err(error);
                     }
@@ -62,7 +62,7 @@ impl Engine {
             }
         };
         if let Some(entry) = self.clients.get_mut(client) {
-            entry.session.cutter = cutter;
+            entry.session.decoder = decoder;
         }
         match outcome {
             Ok(()) => {}
@@ -270,14 +270,19 @@ impl Engine {
     /// The first request of a client that is longer than what a stranger may send: from now on it
     /// may send more. `false` when it may not.
     #[cold]
-    fn allows_more(&self, client: ClientKey, cutter: &mut FrameCutter, error: &WireError) -> bool {
+    fn allows_more(
+        &self,
+        client: ClientKey,
+        decoder: &mut FrameDecoder,
+        error: &WireError,
+    ) -> bool {
         let &WireError::BodyTooLong { len_max, .. } = error else { return false };
         let all = self.settings.limits.frame_body_bytes_max;
         let served = |entry: &Client| entry.session.phase == Phase::Ready;
         if len_max >= all || !self.clients.get(client).is_some_and(served) {
             return false;
         }
-        cutter.allow(all);
+        decoder.allow(all);
         true
     }
 
@@ -298,7 +303,7 @@ impl Engine {
     fn passes_over(
         &mut self,
         client: ClientKey,
-        (cutter, rest): (&mut FrameCutter, &mut &mut [u8]),
+        (decoder, rest): (&mut FrameDecoder, &mut &mut [u8]),
         error: &WireError,
     ) -> bool {
         let &WireError::BodyTooLong { len, .. } = error else { return false };
@@ -306,7 +311,7 @@ impl Engine {
         if entry.session.phase != Phase::Ready || len > PASSED_BYTES_MAX {
             return false;
         }
-        let Some(header) = cutter.pass_over(rest) else { return false };
+        let Some(header) = decoder.pass_over(rest) else { return false };
         entry.passing_until_us = Some(self.now_us + PASSING_US_MAX);
         let ask = Opcode::from_byte(header.opcode).map_or(RequestKind::Session, RequestKind::of);
         self.tally.on_received(ask);
@@ -318,7 +323,7 @@ impl Engine {
     pub(in crate::engine) fn expire_passing(&mut self, client: ClientKey) {
         let now_us = self.now_us;
         let Some(entry) = self.clients.get_mut(client) else { return };
-        if entry.session.cutter.passing() == 0 {
+        if entry.session.decoder.passing() == 0 {
             entry.passing_until_us = None;
         } else if entry.passing_until_us.is_some_and(|until_us| until_us <= now_us) {
             entry.passing_until_us = None;

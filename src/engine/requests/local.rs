@@ -1,16 +1,16 @@
 //! What the engine answers itself: the driver must see one node, and that is us.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
 use crate::engine::tally::{Outcome, RequestKind};
+use crate::facade::select::Select;
+use crate::facade::statement_id::{ID_LEN, facade_id, is_facade_id};
 use crate::facade::statement_text;
 use crate::facade::statement_text::StatementText;
-use crate::facade::system_select::SystemSelect;
-use crate::facade::system_tables;
+use crate::facade::statements::LocalStatement;
+use crate::facade::virtual_table::{Asked, LiveState};
 use crate::session::session::Phase;
+use cql::error_code::ErrorCode;
 use cql::frame::write_frame;
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::{
@@ -18,37 +18,32 @@ use cql::notation::{
 };
 use cql::opcode::Opcode;
 use cql::request::execute::Execute;
-use cql::request::parameters::Values;
+use cql::request::parameters::Parameters;
 use cql::request::prepare;
 use cql::request::query::Query;
 use cql::request::register::{EventKind, EventKinds};
 use cql::request::startup::Startup;
 use cql::response::error;
-use cql::response::error::{ErrorCode, Extras};
+use cql::response::error::Extras;
 use cql::response::result::ResultKind;
 use cql::response::supported;
 
-/// CQL version that ScyllaDB names, told to clients before the cluster's own is known.
-const CQL_VERSION: &str = "3.3.1";
+/// CQL version in SUPPORTED as long as the cluster's own is not known, and nothing is served: drivers
+/// fail without any. It is the oldest that nodes with protocol 4 have.
+const CQL_VERSION_MIN: &str = "3.3.1";
 
 /// Told to clients that ask for nodes before the cluster's own tables were read.
 const UNREACHED: &str = "shardlane has not reached the cluster yet";
 
-/// Bytes of an id.
-const ID_LEN: usize = 16;
-/// Local statements that are kept; drivers prepare a handful.
-const LOCAL_STATEMENTS_MAX: usize = 4096;
-
-/// Statements that are answered without the cluster, by id.
-#[derive(Debug, Default)]
-pub struct LocalStatements {
-    by_id: HashMap<[u8; ID_LEN], Arc<LocalStatement>>,
+/// What our tables show of the engine.
+struct Live {
+    schema_version: Option<[u8; 16]>,
 }
 
-#[derive(Debug)]
-enum LocalStatement {
-    Select(Box<SystemSelect>),
-    Use(String),
+impl LiveState for Live {
+    fn schema_version(&self) -> Option<[u8; 16]> {
+        self.schema_version
+    }
 }
 
 impl Engine {
@@ -76,12 +71,14 @@ impl Engine {
     fn answer_options(&mut self, client: ClientKey, stream: i16) {
         let told = self.settings.compression_told.iter().map(|one| one.name());
         let told: Vec<&str> = told.collect();
+        let known = self.facade.as_ref().and_then(|facade| facade.facts().cql_version.clone());
+        let cql_version = known.unwrap_or_else(|| CQL_VERSION_MIN.to_owned());
         self.answer(client, (Opcode::Supported, stream), |out| {
             put_short(out, 3);
             put_string(out, supported::COMPRESSION);
             put_string_list(out, &told);
             put_string(out, supported::CQL_VERSION);
-            put_string_list(out, &[CQL_VERSION]);
+            put_string_list(out, &[&cql_version]);
             put_string(out, supported::SHARDLANE);
             put_string_list(out, &[env!("CARGO_PKG_VERSION")]);
         });
@@ -184,7 +181,7 @@ impl Engine {
         match self.classify(client, query.text) {
             StatementText::Other => return false,
             StatementText::Local(select) => {
-                self.answer_select(RequestKind::Query, asked, &select, &query.parameters.values);
+                self.answer_select(RequestKind::Query, asked, &select, &query.parameters);
             }
             StatementText::Use(keyspace) => self.on_use(client, &keyspace, frame),
             StatementText::Refused(why) => {
@@ -201,7 +198,7 @@ impl Engine {
         let Ok(text) = prepare::read(body) else { return false };
         let Some(entry) = self.clients.get(client) else { return false };
         let version = entry.session.version.unwrap_or(4);
-        let id = system_tables::facade_id(entry.session.keyspace.as_deref(), text);
+        let id = facade_id(entry.session.keyspace.as_deref(), text);
         let (statement, message) = match self.classify(client, text) {
             StatementText::Other => return false,
             StatementText::Refused(why) => {
@@ -232,10 +229,7 @@ impl Engine {
                 }
             }
         };
-        if self.local_statements.by_id.len() >= LOCAL_STATEMENTS_MAX {
-            self.local_statements.by_id.clear();
-        }
-        self.local_statements.by_id.insert(id, Arc::new(statement));
+        self.local_statements.insert(id, statement);
         let answer = (Opcode::Result, stream);
         self.answer_as(RequestKind::Prepare, client, answer, |out| out.extend_from_slice(&message));
         true
@@ -245,7 +239,7 @@ impl Engine {
     #[inline]
     pub(in crate::engine) fn is_local_execute(frame: &[u8]) -> bool {
         let id = frame.get(HEADER_LEN + 2..HEADER_LEN + 2 + ID_LEN);
-        id.is_some_and(system_tables::is_facade_id)
+        id.is_some_and(is_facade_id)
     }
 
     /// Answers an EXECUTE that only concerns us.
@@ -257,11 +251,9 @@ impl Engine {
             let text = "malformed EXECUTE";
             return self.refuse(asked, RequestKind::Execute, ErrorCode::PROTOCOL_ERROR, text);
         };
-        let known = <[u8; ID_LEN]>::try_from(execute.id).ok();
-        let statement = known.and_then(|id| self.local_statements.by_id.get(&id).cloned());
-        match statement.as_deref() {
+        match self.local_statements.get(execute.id).as_deref() {
             Some(LocalStatement::Select(select)) => {
-                self.answer_select(RequestKind::Execute, asked, select, &execute.parameters.values);
+                self.answer_select(RequestKind::Execute, asked, select, &execute.parameters);
             }
             Some(LocalStatement::Use(keyspace)) => {
                 let mut query = Vec::new();
@@ -293,19 +285,24 @@ impl Engine {
         &mut self,
         ask: RequestKind,
         (client, stream): (ClientKey, i16),
-        select: &SystemSelect,
-        values: &Values<'_>,
+        select: &Select,
+        parameters: &Parameters<'_>,
     ) {
         let Some(seen_at) = self.clients.get(client).map(|client| client.local_address) else {
             return;
         };
+        // Who reads nothing gets no more of these than of other answers.
+        if self.disconnects_if_unread(client) {
+            return self.tally.on_ended(ask, Outcome::Abandoned);
+        }
         let Some(facade) = self.facade.clone() else {
             return self.refuse((client, stream), ask, ErrorCode::OVERLOADED, UNREACHED);
         };
-        match facade.answer(select, values, seen_at) {
-            Ok(message) => {
-                let answer = (Opcode::Result, stream);
-                self.answer_as(ask, client, answer, |out| out.extend_from_slice(&message));
+        let live = Live { schema_version: None };
+        let asked = Asked { seen_at, live: &live };
+        match facade.answer(select, parameters, &asked) {
+            Ok(answer) => {
+                self.answer_as(ask, client, (Opcode::Result, stream), |out| answer.put(out));
             }
             Err(refusal) => self.refuse((client, stream), ask, refusal.code, &refusal.text),
         }

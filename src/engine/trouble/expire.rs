@@ -35,16 +35,16 @@ impl Engine {
             self.expire_lane(key);
             self.expire_silent(key);
             if let Some(lane) = self.lanes.get_mut(key) {
-                lane.outbox.relax();
-                lane.cutter.relax();
+                lane.outbox.shrink_if_idle();
+                lane.decoder.shrink_if_idle();
             }
         }
         self.close_unused();
         for key in self.clients.keys() {
             self.expire_passing(key);
             if let Some(client) = self.clients.get_mut(key) {
-                client.session.outbox.relax();
-                client.session.cutter.relax();
+                client.session.outbox.shrink_if_idle();
+                client.session.decoder.shrink_if_idle();
             }
         }
         if self.authenticator.is_some() {

@@ -6,13 +6,15 @@ use crate::engine::requests::forward::Outgoing;
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::routing::decision::Reason;
 use crate::upstream::lane::PoolId;
+use cql::consistency::Consistency;
+use cql::error_code::ErrorCode;
 use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
 use cql::request::batch::Batch;
 use cql::request::execute::Execute;
 use cql::request::query::Query;
 use cql::response::error;
-use cql::response::error::{ErrorCode, Extras};
+use cql::response::error::Extras;
 
 /// How often a request is sent again at most.
 pub(in crate::engine) const RESENT_MAX: u8 = 2;
@@ -161,8 +163,7 @@ impl Engine {
 }
 
 /// The consistency of a request; ONE when it has none.
-pub(in crate::engine) fn consistency_of(opcode: Opcode, body: &[u8]) -> u16 {
-    const ONE: u16 = 1;
+pub(in crate::engine) fn consistency_of(opcode: Opcode, body: &[u8]) -> Consistency {
     let consistency = if opcode == Opcode::Execute {
         Execute::read(body).map(|execute| execute.parameters.consistency)
     } else if opcode == Opcode::Query {
@@ -170,7 +171,7 @@ pub(in crate::engine) fn consistency_of(opcode: Opcode, body: &[u8]) -> u16 {
     } else if opcode == Opcode::Batch {
         Batch::read(body).and_then(|batch| batch.tail()).map(|tail| tail.consistency)
     } else {
-        Ok(ONE)
+        Ok(Consistency::One)
     };
-    consistency.unwrap_or(ONE)
+    consistency.unwrap_or(Consistency::One)
 }

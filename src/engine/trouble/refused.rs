@@ -7,7 +7,8 @@ use crate::engine::engine::Engine;
 use crate::engine::pending::{Origin, Pending, Purpose};
 use crate::engine::trouble::lost::RESENT_MAX;
 use crate::upstream::lane::LaneRoute;
-use cql::response::error::{ErrorCode, ErrorMessage};
+use cql::error_code::ErrorCode;
+use cql::response::error::ErrorMessage;
 
 /// What Cassandra says while it drains; its connections are about to close.
 const SHUTTING_DOWN: &str = "Server is shutting down";

@@ -3,10 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::facade::system_select::{Marker, Purpose, Relation, Selector, Source, Term};
-use cql::response::error::ErrorCode;
+use crate::facade::literal::Literal;
+use crate::facade::select::{Limit, Marker, Purpose, Relation, Selector, Source, Term};
+use crate::facade::table_name::{LOCAL, PEERS, PEERS_V2};
+use cql::error_code::ErrorCode;
 
-fn local(text: &str) -> SystemSelect {
+fn local(text: &str) -> Select {
     let StatementText::Local(select) = classify(text, None) else { panic!("{text} is not local") };
     *select
 }
@@ -14,7 +16,11 @@ fn local(text: &str) -> SystemSelect {
 fn used(text: &str) -> Option<String> {
     match classify(text, None) {
         StatementText::Use(name) => Some(name),
-        StatementText::Refused(why) if why == Refusal::more_than_use() => None,
+        StatementText::Refused(why)
+            if why == Refusal::more_than_use() || why == Refusal::keyspace_marker() =>
+        {
+            None
+        }
         other @ (StatementText::Local(_) | StatementText::Refused(_) | StatementText::Other) => {
             panic!("{text} is not USE: {other:?}")
         }
@@ -60,6 +66,49 @@ fn a_use_without_just_a_name_is_still_use() {
 }
 
 #[test]
+fn a_marker_for_a_keyspace_is_refused_in_the_servers_words() {
+    let StatementText::Refused(why) = classify("USE ?;", None) else { panic!() };
+    assert_eq!(why.code, ErrorCode::SYNTAX_ERROR);
+    assert_eq!(why.text, "Bind variables cannot be used for keyspace names");
+}
+
+#[test]
+fn a_name_that_no_keyspace_has_is_not_kept() {
+    let named = |len: usize| classify(&format!("USE \"{}\"", "k".repeat(len)), None);
+    assert_eq!(named(NAME_BYTES_MAX), StatementText::Use("k".repeat(NAME_BYTES_MAX)));
+    let refused = StatementText::Refused(Refusal::name_too_long(NAME_BYTES_MAX));
+    assert_eq!(named(NAME_BYTES_MAX + 1), refused);
+}
+
+#[test]
+fn a_statement_of_more_columns_than_any_table_has_is_not_answered_here() {
+    let select = |count| format!("SELECT {} FROM system.local", vec!["key"; count].join(","));
+    assert_eq!(local(&select(1024)).selectors.len(), 1024);
+    assert_eq!(classify(&select(1025), None), StatementText::Other);
+    let keys = |count| {
+        let keys = vec!["'x'"; count].join(",");
+        format!("SELECT key FROM system.local WHERE key IN ({keys})")
+    };
+    assert_eq!(local(&keys(1024)).relations[0].terms.len(), 1024);
+    assert_eq!(classify(&keys(1025), None), StatementText::Other);
+    let long = format!("SELECT key FROM system.local WHERE key = '{}'", "x".repeat(64 << 10));
+    assert_eq!(classify(&long, None), StatementText::Other);
+}
+
+#[test]
+fn what_is_kept_of_a_statement_is_a_few_times_its_text() {
+    for text in [
+        format!("SELECT {} FROM system.local", vec!["a"; 1024].join(",")),
+        format!("SELECT key FROM system.local WHERE key IN ({})", vec!["''"; 1024].join(",")),
+        format!("SELECT key AS {} FROM system.local", "a".repeat(60_000)),
+        format!("SELECT key FROM system.local WHERE key IN ({})", vec![":a"; 1024].join(",")),
+    ] {
+        let weight = local(&text).weight();
+        assert!((500..150_000).contains(&weight), "{weight} for {} bytes", text.len());
+    }
+}
+
+#[test]
 fn a_selection_without_an_end_is_not_looked_through() {
     let select = |words: usize| format!("SELECT {} FROM system.local", "a ".repeat(words));
     let refused = StatementText::Refused(Refusal::no_table());
@@ -78,7 +127,6 @@ fn no_text_shows_a_node_because_it_is_not_understood() {
         "SELECT rpc_address, now() FROM system.local",
         "SELECT cast(\"host_id\" AS text) FROM system.local",
         "SELECT count(*), tokens, 1 FROM system.local",
-        "SELECT JSON *, 1 FROM system.peers",
         "SELECT key, 0 AS x, PEER FROM system.peers",
     ] {
         let StatementText::Refused(why) = classify(text, None) else { panic!("{text}") };
@@ -111,7 +159,10 @@ fn other_statements_go_to_a_node() {
         "SELECT key, FROM system.local",
         "SELECT key FROM system.local LIMIT 0",
         "SELECT key FROM system.local USING TIMEOUT 2",
-        "SELECT key FROM system.local WHERE rack = 'r' ALLOW FILTERING",
+        "SELECT JSON *, 1 FROM system.peers",
+        "SELECT key AS k, * FROM system.local",
+        "SELECT key FROM system.local WHERE key = local",
+        "SELECT key FROM system.local WHERE key = 1.5",
         "SELECT key FROM system.local WHERE token(key) > 1",
         "SELECT key FROM system.local; SELECT key FROM system.local",
         "SELECT key FROM system.local ORDER BY key",
@@ -125,27 +176,29 @@ fn other_statements_go_to_a_node() {
 #[test]
 fn what_drivers_send_at_start_is_local() {
     for (text, table) in [
-        ("SELECT * FROM system.local WHERE key='local'", SystemTable::Local),
-        ("SELECT * FROM system.local", SystemTable::Local),
-        ("SELECT * FROM system.peers", SystemTable::Peers),
-        ("SELECT * FROM system.peers_v2", SystemTable::PeersV2),
-        ("SELECT * FROM system.peers WHERE peer='127.0.0.2'", SystemTable::Peers),
-        ("select cluster_name from system.local where key = 'local'", SystemTable::Local),
-        ("select KEY from SYSTEM.LOCAL", SystemTable::Local),
-        ("SELECT key FROM \"system\".\"local\"", SystemTable::Local),
-        ("SELECT key from system.local", SystemTable::Local),
-        ("SELECT cluster_name, release_version FROM system.local LIMIT 1;", SystemTable::Local),
-        ("SELECT key FROM system.local USING TIMEOUT 2000ms", SystemTable::Local),
-        ("SELECT key FROM system.local WHERE key='local' USING TIMEOUT 2s", SystemTable::Local),
-        ("SELECT schema_version, host_id FROM system.local;", SystemTable::Local),
-        ("SELECT peer, host_id, rpc_address, schema_version FROM system.peers", SystemTable::Peers),
-        ("SELECT schema_version FROM system.peers", SystemTable::Peers),
-        ("SELECT * FROM system.peers WHERE peer = :address", SystemTable::Peers),
-        ("SELECT * FROM system.peers_v2 WHERE peer = :a and peer_port = :p", SystemTable::PeersV2),
-        ("SELECT key FROM system . local BYPASS CACHE", SystemTable::Local),
-        ("SELECT/**/key/**/FROM/**/system.local--\n;", SystemTable::Local),
-        ("SELECT DISTINCT key FROM system.local PER PARTITION LIMIT 1", SystemTable::Local),
-        ("SELECT * FROM system.peers WHERE rack = 'r' ALLOW FILTERING", SystemTable::Peers),
+        ("SELECT * FROM system.local WHERE key='local'", LOCAL),
+        ("SELECT * FROM system.local", LOCAL),
+        ("SELECT * FROM system.peers", PEERS),
+        ("SELECT * FROM system.peers_v2", PEERS_V2),
+        ("SELECT * FROM system.peers WHERE peer='127.0.0.2'", PEERS),
+        ("select cluster_name from system.local where key = 'local'", LOCAL),
+        ("select KEY from SYSTEM.LOCAL", LOCAL),
+        ("SELECT key FROM \"system\".\"local\"", LOCAL),
+        ("SELECT key from system.local", LOCAL),
+        ("SELECT cluster_name, release_version FROM system.local LIMIT 1;", LOCAL),
+        ("SELECT key FROM system.local USING TIMEOUT 2000ms", LOCAL),
+        ("SELECT key FROM system.local WHERE key='local' USING TIMEOUT 2s", LOCAL),
+        ("SELECT schema_version, host_id FROM system.local;", LOCAL),
+        ("SELECT peer, host_id, rpc_address, schema_version FROM system.peers", PEERS),
+        ("SELECT schema_version FROM system.peers", PEERS),
+        ("SELECT * FROM system.peers WHERE peer = :address", PEERS),
+        ("SELECT * FROM system.peers_v2 WHERE peer = :a and peer_port = :p", PEERS_V2),
+        ("SELECT key FROM system . local BYPASS CACHE", LOCAL),
+        ("SELECT/**/key/**/FROM/**/system.local--\n;", LOCAL),
+        ("SELECT DISTINCT key FROM system.local PER PARTITION LIMIT 1", LOCAL),
+        ("SELECT * FROM system.peers WHERE rack = 'r' ALLOW FILTERING", PEERS),
+        ("SELECT key FROM system.local WHERE rack = 'r' ALLOW FILTERING", LOCAL),
+        ("SELECT count(peer) FROM system.peers", PEERS),
     ] {
         assert_eq!(local(text).table, table, "{text}");
     }
@@ -155,14 +208,15 @@ fn what_drivers_send_at_start_is_local() {
 fn an_unqualified_table_is_of_the_keyspace_in_use() {
     assert!(matches!(
         classify("SELECT * FROM local", Some("system")),
-        StatementText::Local(select) if select.table == SystemTable::Local
+        StatementText::Local(select) if select.table == LOCAL
     ));
     assert_eq!(classify("SELECT * FROM local", Some("ks")), StatementText::Other);
 }
 
 #[test]
 fn selectors_are_read() {
-    let select = local("SELECT key, \"key\" AS K2, toJson(tokens), count(*) FROM system.local");
+    let text = "SELECT key, \"key\" AS K2, toJson(tokens), count(*), count(1), COUNT(Rack) FROM system.local";
+    let select = local(text);
     let column = |name: &str| Source::Column(name.to_owned());
     let plain = |source| Selector { source, alias: None };
     assert_eq!(
@@ -172,6 +226,8 @@ fn selectors_are_read() {
             Selector { source: column("key"), alias: Some("k2".to_owned()) },
             plain(Source::ToJson("tokens".to_owned())),
             plain(Source::Count),
+            plain(Source::Count),
+            plain(Source::CountOf("rack".to_owned())),
         ],
     );
 }
@@ -192,13 +248,15 @@ fn markers_are_counted_once_a_name() {
          USING TIMEOUT :t",
     );
     let relation = |terms| Relation { column: "key".to_owned(), terms };
+    let local_key = Term::Literal(Literal::Text("local".to_owned()));
     assert_eq!(
         select.relations,
         [
             relation(vec![Term::Marker(0)]),
-            relation(vec![Term::Marker(0), Term::Marker(1), Term::Text("local".to_owned())]),
+            relation(vec![Term::Marker(0), Term::Marker(1), local_key]),
         ],
     );
+    assert_eq!(select.limit, Some(Limit::Marker(2)));
     let marker = |name: &str, purpose| Marker { name: name.to_owned(), purpose };
     let key = || Purpose::Column("key".to_owned());
     assert_eq!(
@@ -212,6 +270,28 @@ fn markers_are_counted_once_a_name() {
     );
     let list = local("SELECT key FROM system.local WHERE key IN ?");
     assert_eq!(list.markers, [marker("in(key)", Purpose::ListOf("key".to_owned()))]);
+}
+
+#[test]
+fn literals_are_read() {
+    let text = "SELECT key FROM system.local WHERE key IN ('a', -7, true, null, \
+                7a60342e-8245-4738-b4b8-2e7c168bd01b) LIMIT 3";
+    let select = local(text);
+    let [relation] = select.relations.as_slice() else { panic!("{select:?}") };
+    let literals = relation.terms.iter().map(|term| match term {
+        Term::Literal(literal) => literal,
+        Term::Marker(_) | Term::ListMarker(_) => panic!("{term:?}"),
+    });
+    let literals: Vec<_> = literals.collect();
+    let expected = [
+        Literal::Text("a".to_owned()),
+        Literal::Integer("-7".to_owned()),
+        Literal::Boolean(true),
+        Literal::Null,
+    ];
+    assert!(literals.iter().copied().take(4).eq(&expected), "{literals:?}");
+    assert!(matches!(literals.as_slice(), [.., Literal::Uuid(_)]), "{literals:?}");
+    assert_eq!(select.limit, Some(Limit::Rows(3)));
 }
 
 #[test]

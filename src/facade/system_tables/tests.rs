@@ -1,18 +1,36 @@
 //! What a driver is told about the one node it may see.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::*;
+use crate::facade::refusal::Refusal;
+use crate::facade::select::Select;
 use crate::facade::statement_text::{StatementText, classify};
+use crate::facade::virtual_table::LiveState;
+use cql::error_code::ErrorCode;
 use cql::notation::{Reader, put_bytes, put_short, put_string};
-use cql::response::error::ErrorCode;
+use cql::request::parameters::{NAMES, Parameters, VALUES};
+use cql::response::metadata::Metadata;
 use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 
 const SEEN_AT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)), 9142);
 const HOST_ID: [u8; 16] = [7; 16];
 
+/// A process of which nothing is known.
+struct Nothing;
+
+impl LiveState for Nothing {
+    fn schema_version(&self) -> Option<[u8; 16]> {
+        None
+    }
+}
+
 fn facade() -> Facade {
+    node().facade()
+}
+
+fn node() -> OneNode {
     let text = |name: &str, value: &str| (name.to_owned(), ColumnType::Varchar, value.into());
     let address = vec![127, 0, 0, 9];
     let columns: Vec<(String, ColumnType, Vec<u8>)> = vec![
@@ -32,7 +50,7 @@ fn facade() -> Facade {
         .collect();
     let kind = ColumnType::Map(Box::new(ColumnType::Uuid), Box::new(ColumnType::Blob));
     local.push(LocalColumn { name: "truncated_at".to_owned(), kind, cell: None });
-    Facade {
+    OneNode {
         host_id: HOST_ID,
         style: MetadataStyle::PerColumn,
         local,
@@ -44,14 +62,16 @@ fn facade() -> Facade {
     }
 }
 
-fn parse(text: &str) -> SystemSelect {
+fn parse(text: &str) -> Select {
     let StatementText::Local(select) = classify(text, None) else { panic!("{text} is not local") };
     *select
 }
 
-/// Values as they lie in a request: names or none, then `bytes`.
-fn values(sent: &[(Option<&str>, &[u8])]) -> Vec<u8> {
-    let mut out = Vec::new();
+/// Parameters as they lie in a request: names or none, then bytes.
+fn parameters(sent: &[(Option<&str>, &[u8])]) -> Vec<u8> {
+    let named = sent.iter().any(|(name, _)| name.is_some());
+    let mut out = vec![0, 1, VALUES | if named { NAMES } else { 0 }];
+    put_short(&mut out, u16::try_from(sent.len()).unwrap());
     for (name, bytes) in sent {
         if let Some(name) = name {
             put_string(&mut out, name);
@@ -61,11 +81,19 @@ fn values(sent: &[(Option<&str>, &[u8])]) -> Vec<u8> {
     out
 }
 
+fn ask_at(seen_at: SocketAddr, text: &str, parameters: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let parameters = Parameters::read(&mut Reader::new(parameters)).unwrap();
+    let asked = Asked { seen_at, live: &Nothing };
+    let (facade, select) = (facade(), parse(text));
+    let answer = facade.answer(&select, &parameters, &asked)?;
+    let mut out = Vec::new();
+    answer.put(&mut out);
+    assert_eq!(out.len(), answer.len(), "the size is known before");
+    Ok(out)
+}
+
 fn ask_with(text: &str, sent: &[(Option<&str>, &[u8])]) -> Result<Vec<u8>, Refusal> {
-    let bytes = values(sent);
-    let named = sent.iter().any(|(name, _)| name.is_some());
-    let values = Values::new(u16::try_from(sent.len()).unwrap(), named, &bytes);
-    facade().answer(&parse(text), &values, SEEN_AT)
+    ask_at(SEEN_AT, text, &parameters(sent))
 }
 
 fn ask(text: &str) -> Vec<u8> {
@@ -99,14 +127,14 @@ fn the_local_row_is_the_nodes_own_but_for_who_and_where_we_are() {
     assert_eq!(row.read("tokens", cell::text_list).unwrap().unwrap(), ["0"]);
     assert_eq!(row.read("cluster_name", cell::text), Ok(Some("lab")));
     assert_eq!(row.get("truncated_at"), None);
-    assert_eq!(rows.metadata.columns.len(), facade().local.len());
+    assert_eq!(rows.metadata.columns.len(), node().local.len());
 }
 
 #[test]
 fn a_client_over_ipv6_is_given_an_ipv6_address() {
     let seen_at = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 9042);
-    let select = parse("SELECT rpc_address FROM system.local");
-    let message = facade().answer(&select, &Values::new(0, false, &[]), seen_at).unwrap();
+    let text = "SELECT rpc_address FROM system.local";
+    let message = ask_at(seen_at, text, &parameters(&[])).unwrap();
     assert_eq!(cells(&message), [[Some(cell::from_inet(seen_at.ip()))]]);
 }
 
@@ -125,7 +153,7 @@ fn bound_keys_are_compared() {
     assert_eq!(cells(&by_place(b"local")).len(), 1);
     assert_eq!(cells(&by_place(b"nope")).len(), 0);
     let text = "SELECT key FROM system.local WHERE key = :k LIMIT ?";
-    let sent: [(Option<&str>, &[u8]); 2] = [(Some("[limit]"), &[0; 4]), (Some("k"), b"local")];
+    let sent: [(Option<&str>, &[u8]); 2] = [(Some("[limit]"), &[1; 4]), (Some("k"), b"local")];
     assert_eq!(cells(&ask_with(text, &sent).unwrap()).len(), 1);
     let list = cell::from_text_list(&["a", "local"]);
     let text = "SELECT key FROM system.local WHERE key IN ?";
@@ -143,6 +171,26 @@ fn missing_and_extra_values_are_refused_as_the_server_does() {
 }
 
 #[test]
+fn a_row_is_found_by_other_columns_where_that_is_allowed() {
+    let text = "SELECT key FROM system.local WHERE rack = 'rack1'";
+    assert_eq!(ask_with(text, &[]).unwrap_err(), Refusal::needs_filtering());
+    assert_eq!(cells(&ask(&format!("{text} ALLOW FILTERING"))).len(), 1);
+    let text = "SELECT key FROM system.local WHERE rack = 'r9' AND key = 'local' ALLOW FILTERING";
+    assert_eq!(cells(&ask(text)).len(), 0);
+    let refusal = ask_with("SELECT peer FROM system.peers WHERE rpc_address = '::1'", &[]);
+    assert_eq!(refusal.unwrap_err(), Refusal::needs_filtering());
+}
+
+#[test]
+fn a_value_of_another_type_is_refused_as_the_server_does() {
+    let refusal = ask_with("SELECT key FROM system.local WHERE key = 1", &[]).unwrap_err();
+    assert_eq!(refusal.text, "Invalid INTEGER constant (1) for \"key\" of type text");
+    let text = "SELECT key FROM system.local LIMIT ?";
+    let refusal = ask_with(text, &[(None, &[0; 4])]).unwrap_err();
+    assert_eq!(refusal.text, "LIMIT must be strictly positive");
+}
+
+#[test]
 fn there_are_no_peers() {
     let message = ask("SELECT * FROM system.peers");
     assert_eq!((names(&message), cells(&message).len()), (named_peers(), 0));
@@ -152,7 +200,7 @@ fn there_are_no_peers() {
 }
 
 fn named_peers() -> Vec<String> {
-    facade().peers.into_iter().map(|(name, _)| name).collect()
+    node().peers.into_iter().map(|(name, _)| name).collect()
 }
 
 #[test]
@@ -183,6 +231,10 @@ fn aliases_counts_and_json_are_shown_as_the_server_does() {
     assert_eq!(names(&message), ["[json]"]);
     assert_eq!(cells(&message), [[Some(b"{\"key\": \"local\"}".to_vec())]]);
 
+    let message = ask("SELECT count(peer), count(rpc_address) AS n FROM system.peers");
+    assert_eq!(names(&message), ["system.count(peer)", "n"]);
+    assert_eq!(cells(&message), [[Some(vec![0; 8]), Some(vec![0; 8])]]);
+
     let message = ask("SELECT count(*), peer FROM system.peers");
     assert_eq!(cells(&message), [[Some(vec![0; 8]), None]]);
 }
@@ -190,7 +242,7 @@ fn aliases_counts_and_json_are_shown_as_the_server_does() {
 #[test]
 fn a_prepared_statement_tells_its_markers_and_columns() {
     let text = "SELECT key, tokens FROM system.local WHERE key = ? LIMIT ?";
-    let id = facade_id(None, text);
+    let id = [5; 16];
     for (version, pk_indexes) in [(3, vec![]), (4, vec![0])] {
         let message = facade().prepare(&parse(text), &id, version).unwrap();
         let prepared = Prepared::read(version, &message).unwrap();
@@ -206,22 +258,10 @@ fn a_prepared_statement_tells_its_markers_and_columns() {
 }
 
 #[test]
-fn an_id_is_ours_and_stays_the_same() {
-    let text = "SELECT * FROM system.local";
-    let id = facade_id(None, text);
-
-    assert!(is_facade_id(&id));
-    assert_eq!(id, facade_id(None, text));
-    assert_ne!(id, facade_id(Some("ks"), text));
-    assert_ne!(id, facade_id(None, "select * from system.local"));
-    assert!(!is_facade_id(&[0xbb; 16]) && !is_facade_id(&id[..15]));
-}
-
-#[test]
 fn broken_values_are_refused() {
-    let mut broken = Vec::new();
-    put_short(&mut broken, 1);
-    let select = parse("SELECT key FROM system.local WHERE key = ?");
-    let refusal = facade().answer(&select, &Values::new(1, false, &broken), SEEN_AT).unwrap_err();
+    // One value is announced, and its length is cut.
+    let broken = [0, 1, VALUES, 0, 1, 0, 1];
+    let text = "SELECT key FROM system.local WHERE key = ?";
+    let refusal = ask_at(SEEN_AT, text, &broken).unwrap_err();
     assert_eq!(refusal.code, ErrorCode::PROTOCOL_ERROR);
 }

@@ -97,6 +97,7 @@ fn workers_are_added_up() {
         ("shardlane_tablet_map_entries", 64.0),
         ("shardlane_client_connections", 4.0),
         ("shardlane_limit{setting=\"clients_max\"}", 10_000.0),
+        ("shardlane_limit{setting=\"outbox_low_bytes\"}", 262_144.0),
     ] {
         assert!((sample(&page, name) - value).abs() < f64::EPSILON, "{name}");
     }

@@ -27,5 +27,5 @@ def doctor_tells_what_is_wrong_with_tls(stage):
     finds(0, (*node, "--tls-ca", ours.ca), "ok    tls        on", "2 of 2 shards reached", "0 to mend")
     finds(1, node, "BAD   contact", "the node expects TLS at this port", "set tls.ca to the file with its CA")
     finds(1, (*node, "--tls-ca", theirs.ca), "BAD   contact", "signed the node's certificate", "give the CA of the nodes")
-    finds(1, (*node, "--tls-ca", ours.ca, "--tls-server-name", "elsewhere.invalid"), "is for somebody else",
+    finds(1, (*node, "--tls-ca", ours.ca, "--tls-server-name", "elsewhere.invalid"), "bears another name",
           "set tls.server_name to a name that it bears")

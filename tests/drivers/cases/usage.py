@@ -1,5 +1,7 @@
 """Wrong flags and wrong files: exit code 2, every fault named at once, and not one secret."""
+import json
 import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -54,3 +56,25 @@ def the_shipped_settings_pass_the_check(stage):
         code, said = shardlane("check", "--config", file, "--password-file", password)
         assert code == 0, "deploy/kubernetes/sidecar.yaml: %s" % said[:600]
         assert "not-to-be-seen" not in said, "check shows the password"
+
+
+@case(deadline=60, python="python-schema")
+def the_shipped_settings_satisfy_their_schema(stage):
+    import jsonschema
+    import tomli
+
+    schema = json.loads((ROOT / "config/shardlane.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    judge = jsonschema.Draft202012Validator(schema)
+    shipped = (ROOT / "config/shardlane.toml").read_text()
+    # The settings that are unset by default stand there as comments.
+    uncommented = re.sub(r"^# (\w+ = )", r"\1", shipped, flags=re.MULTILINE)
+    assert uncommented != shipped
+    for name, text in [("shardlane.toml", shipped), ("shardlane.toml, all of it", uncommented),
+                       ("sidecar.toml", (ROOT / "config/sidecar.toml").read_text())]:
+        faults = [error.message for error in judge.iter_errors(tomli.loads(text))]
+        log("%s: %d faults" % (name, len(faults)))
+        assert not faults, "%s: %s" % (name, faults)
+    for wrong in ({"prot": 1}, {"port": 0}, {"port": "9042"}, {"limits": {"clients": 1}}, {"lanes": {"per": "core"}},
+                  {"contact_points": "a"}, {"translate": [{"from": "10.0.0.1"}]}, {"tls": {"verify_name": "no"}}):
+        assert not judge.is_valid(wrong), "the schema takes %s" % wrong

@@ -1,9 +1,9 @@
 //! Bodies that are longer than allowed, or than they can be.
 
 use cql::compression::Compression;
+use cql::error_code::ErrorCode;
 use cql::header::Header;
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 
 use crate::support::frames::{query, rows};
 use crate::support::rig::Rig;

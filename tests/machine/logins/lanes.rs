@@ -1,8 +1,8 @@
 //! Each credential has lanes of its own.
 
+use cql::error_code::ErrorCode;
 use cql::notation::{Reader, put_int, put_string};
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 use shardlane::engine::homes::login::Verdict;
 use shardlane::routing::decision::Reason;
 

@@ -176,8 +176,8 @@ impl World {
         let token = self.chance.bits().cast_signed();
         let tables = ["t", "c"];
         let table = self.chance.pick(&tables).copied().unwrap_or("t");
-        let layout = self.cluster.layout.table("tab", table);
-        let tablet = layout.and_then(|it| it.tablets.as_ref()?.locate(token).map(|(_, it)| it));
+        let tablets = self.cluster.tablets("tab", table);
+        let tablet = tablets.and_then(|tablets| Some(tablets.locate(token)?.1));
         let Some(replicas) = tablet.map(|tablet| tablet.replicas.clone()) else { return };
         let Some(from) = self.chance.pick(&replicas).copied() else { return };
         let node = self.chance.index(self.cluster.members.len());
@@ -189,12 +189,8 @@ impl World {
     }
 
     fn resize(&mut self) {
-        let count = self
-            .cluster
-            .layout
-            .table("tab", "t")
-            .and_then(|table| table.tablets.as_ref().map(|tablets| tablets.all().len()));
-        let merge = count.unwrap_or(0) > 24 || self.chance.one_in(2);
+        let count = self.cluster.tablets("tab", "t").map_or(0, |tablets| tablets.all().len());
+        let merge = count > 24 || self.chance.one_in(2);
         let _refused = match merge {
             true => self.cluster.merge_tablets("tab", "t"),
             false => self.cluster.split_tablets("tab", "t"),

@@ -188,16 +188,15 @@ impl World {
     /// Requests that arrived where they do not belong.
     fn misses(&self, keyspace: usize) -> u64 {
         let name = KEYSPACES.get(keyspace).copied().unwrap_or_default();
-        let table = self.cluster.layout.table(name, "t");
-        let arrivals = table.map(|table| table.requests.routable).unwrap_or_default();
+        let requests = self.cluster.requests(name, "t").unwrap_or_default();
+        let arrivals = requests.routable;
         arrivals.wrong_shard + arrivals.non_replica
     }
 
     /// Every row with the last token of its tablet; on the ring each row is one of its own.
     fn rows_with_tablets(&self, keyspace: usize) -> Vec<(u64, i64)> {
         let name = KEYSPACES.get(keyspace).copied().unwrap_or_default();
-        let table = self.cluster.layout.table(name, "t");
-        let tablets = table.and_then(|table| table.tablets.as_ref());
+        let tablets = self.cluster.tablets(name, "t");
         let rows = (0..ROWS).map(|key| {
             let token = token_of_row(key);
             let tablet = tablets.and_then(|tablets| tablets.locate(token));

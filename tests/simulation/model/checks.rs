@@ -8,10 +8,10 @@ use crate::model::statements::{KEYSPACES, LARGE_BYTES_MAX, RequestKind};
 use crate::network::link::{End, LinkId};
 use crate::proxy::workers::Worker;
 use crate::world::World;
+use cql::error_code::ErrorCode;
 use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN};
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
-use sim::cluster::seed::mix;
+use sim::mix;
 
 /// How long an answer that was given twice may mislead.
 const DOUBLED_US: u64 = 1_000_000;

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::statements::{KEYSPACES, own_table};
-use sim::cluster::cluster::Cluster;
-use sim::cluster::roles::Right;
-use sim::node::messages::auth;
+use sim::{Cluster, Right, answer_to};
 
 /// The role that fills the cluster, and that the control connection has.
 pub(crate) const ROOT: (&str, &str) = ("root", "root");
@@ -47,7 +45,7 @@ impl Credential {
 
     /// What it answers.
     pub(crate) fn answer_to(self, challenge: &[u8]) -> Vec<u8> {
-        auth::answer_to(challenge, self.password().as_bytes())
+        answer_to(challenge, self.password().as_bytes())
     }
 
     /// Whose token this is.

@@ -11,10 +11,10 @@ use crate::model::ledger::Record;
 use crate::model::statements::{Handle, KEYSPACES, RequestKind, Shape};
 use crate::network::node::describe;
 use crate::world::World;
+use cql::error_code::ErrorCode;
 use cql::header::{FLAG_COMPRESSED, Header, RESPONSE};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 use cql::response::metadata::Metadata;
 use cql::response::prepared::Prepared;
 use cql::response::result::ResultKind;
@@ -261,8 +261,8 @@ impl World {
         // A PREPARE behind a `USE` waits for it, and is then in its keyspace.
         let known = [asked_in.0, asked_in.1].into_iter().any(|of| {
             let of = of.and_then(|of| KEYSPACES.get(of)).copied();
-            let known = self.cluster.statement(&handle.text(), of);
-            known.is_ok_and(|known| prepared.id == known.id)
+            let known = self.cluster.statement_id(&handle.text(), of);
+            known.is_some_and(|known| prepared.id == known)
         });
         if !known {
             return Err(format!("an id that no node gave: {:02x?}", prepared.id));

@@ -9,7 +9,7 @@ use crate::proxy::control::FACADE_ID;
 use crate::proxy::worker::PROXY;
 use crate::scenario::OUR_CENTER;
 use crate::world::World;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 use cql::response::rows::Rows;
 
 /// How often the cluster is asked about a credential that has lanes.

@@ -2,7 +2,7 @@
 
 use crate::model::credentials::Credential;
 use crate::scenario::{CENTERS, ROWS, Scenario};
-use sim::cluster::seed::mix;
+use sim::mix;
 
 /// The keyspaces: one with tablets, one on the ring.
 pub(crate) const KEYSPACES: [&str; 2] = ["tab", "ring"];

@@ -9,7 +9,7 @@ use cql::compression::Compression;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 use shardlane::pool::lane_slots::LaneSerial;
-use sim::cluster::connections::ConnectionId;
+use sim::ConnectionId;
 
 /// Names a connection; never given again.
 pub(crate) type LinkId = u64;

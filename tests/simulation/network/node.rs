@@ -9,10 +9,10 @@ use crate::network::link::LinkId;
 use crate::proxy::lanes::KEEPALIVE_US;
 use crate::proxy::passing::LARGE_BYTES;
 use crate::world::World;
+use cql::error_code::ErrorCode;
 use cql::frame::write_frame;
 use cql::notation::{put_int, put_string};
 use cql::opcode::Opcode;
-use cql::response::error::ErrorCode;
 
 /// Longest work on one request.
 const WORK_US: u64 = 400;

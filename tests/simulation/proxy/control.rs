@@ -12,14 +12,13 @@ use cql::response::event::Event as NodeEvent;
 use cql::response::metadata::ColumnSpec;
 use cql::response::rows::Rows;
 use cql::token::token::Token;
-use shardlane::facade::system_tables::{Facade, LocalColumn};
+use shardlane::facade::system_tables::{LocalColumn, OneNode};
 use shardlane::pool::node_choice::{Candidates, NodeChoice};
 use shardlane::topology::id::HostId;
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
 use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};
-use sim::cluster::connections::ConnectionId;
-use sim::cluster::replicas::layout::is_system;
+use sim::{ConnectionId, is_system};
 
 /// A control connection that was lost dials again within this time.
 const REDIAL_US: u64 = 800_000;
@@ -154,7 +153,7 @@ impl World {
         let cells = row.cells.iter().map(|cell| cell.map(<[u8]>::to_vec));
         let own = local.metadata.columns.iter().zip(cells);
         let named = |of: &ColumnSpec<'_>| (of.name.to_owned(), of.kind.clone());
-        let facade = Arc::new(Facade {
+        let node = OneNode {
             host_id: FACADE_ID,
             style: local.metadata.style,
             local: own
@@ -166,7 +165,8 @@ impl World {
                 .collect(),
             peers: peers.metadata.columns.iter().map(named).collect(),
             peers_v2: Vec::new(),
-        });
+        };
+        let facade = Arc::new(node.facade());
         for number in self.workers.numbers() {
             let facade = Arc::clone(&facade);
             self.input(number, |engine| engine.on_facade(facade));
@@ -241,7 +241,7 @@ impl World {
             tokens: member.tokens.iter().map(|token| Token::new(*token)).collect(),
         });
         let mut builder = SnapshotBuilder::new(version, nodes.collect());
-        for (name, keyspace) in &self.cluster.database.schema().keyspaces {
+        for (name, keyspace) in &self.cluster.schema().keyspaces {
             if is_system(name) {
                 continue;
             }

@@ -7,7 +7,7 @@ use crate::network::link::{End, LaneEnd};
 use crate::proxy::greeting::{Greeted, Refused};
 use crate::proxy::lanes::KeeperKey;
 use crate::world::World;
-use cql::response::error::ErrorCode;
+use cql::error_code::ErrorCode;
 use shardlane::engine::pending::LaneKey;
 use shardlane::pool::action::DialOrder;
 use shardlane::pool::connection::{

@@ -12,8 +12,7 @@ use cql::token::shard::Sharder;
 use shardlane::pool::action::DialOrder;
 use shardlane::pool::connection::Hello;
 use shardlane::pool::lane_slots::Dial;
-use sim::cluster::cluster::Door;
-use sim::cluster::connections::ConnectionId;
+use sim::{ConnectionId, Door};
 
 /// First source port of lanes.
 const PORT_FIRST: u64 = 49_152;

@@ -15,7 +15,7 @@ use shardlane::pool::credential_book::CredentialBook;
 use shardlane::pool::manager::{PoolManager, PoolShared};
 use shardlane::pool::node_state::NodeStates;
 use shardlane::topology::snapshot::SnapshotBuilder;
-use sim::cluster::seed::mix;
+use sim::mix;
 
 /// One worker.
 #[derive(Debug)]

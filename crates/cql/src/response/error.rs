@@ -1,53 +1,14 @@
 //! ERROR: a code, a text, and what some codes add (v4 section 9).
 
 use std::borrow::Cow;
-use std::fmt;
 
+use crate::consistency::Consistency;
 use crate::error::WireError;
+use crate::error_code::ErrorCode;
 use crate::frame::write_frame;
 use crate::header::RESPONSE;
-use crate::notation::{Reader, put_int, put_short, put_short_bytes, put_string, put_string_list};
+use crate::notation::{Reader, put_int, put_short_bytes, put_string, put_string_list};
 use crate::opcode::Opcode;
-
-/// What went wrong, as a number. Codes that nobody knows yet are kept as they came.
-#[derive(Clone, Copy, Eq, Hash, PartialEq)]
-pub struct ErrorCode(pub i32);
-
-#[expect(missing_docs, reason = "the names are the specification's own")]
-impl ErrorCode {
-    pub const SERVER_ERROR: Self = Self(0x0000);
-    pub const PROTOCOL_ERROR: Self = Self(0x000a);
-    pub const BAD_CREDENTIALS: Self = Self(0x0100);
-    pub const UNAVAILABLE: Self = Self(0x1000);
-    pub const OVERLOADED: Self = Self(0x1001);
-    pub const BOOTSTRAPPING: Self = Self(0x1002);
-    pub const TRUNCATE_ERROR: Self = Self(0x1003);
-    pub const WRITE_TIMEOUT: Self = Self(0x1100);
-    pub const READ_TIMEOUT: Self = Self(0x1200);
-    pub const READ_FAILURE: Self = Self(0x1300);
-    pub const FUNCTION_FAILURE: Self = Self(0x1400);
-    pub const WRITE_FAILURE: Self = Self(0x1500);
-    pub const SYNTAX_ERROR: Self = Self(0x2000);
-    pub const UNAUTHORIZED: Self = Self(0x2100);
-    pub const INVALID: Self = Self(0x2200);
-    pub const CONFIG_ERROR: Self = Self(0x2300);
-    pub const ALREADY_EXISTS: Self = Self(0x2400);
-    pub const UNPREPARED: Self = Self(0x2500);
-    /// ScyllaDB's per-partition rate limit; SUPPORTED names the code, STARTUP asks for it.
-    pub const RATE_LIMIT: Self = Self(0xf000);
-}
-
-impl fmt::Debug for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ErrorCode(0x{:04x})", self.0)
-    }
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "0x{:04x}", self.0)
-    }
-}
 
 /// What a code adds to its text.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -56,14 +17,14 @@ pub enum Extras<'a> {
     /// Nothing, or nothing that can be read.
     None,
     /// Too few replicas are alive.
-    Unavailable { consistency: u16, required: i32, alive: i32 },
+    Unavailable { consistency: Consistency, required: i32, alive: i32 },
     /// Too few replicas answered a write in time.
-    WriteTimeout { consistency: u16, received: i32, block_for: i32, write_type: &'a str },
+    WriteTimeout { consistency: Consistency, received: i32, block_for: i32, write_type: &'a str },
     /// Too few replicas answered a read in time.
-    ReadTimeout { consistency: u16, received: i32, block_for: i32, data_present: bool },
+    ReadTimeout { consistency: Consistency, received: i32, block_for: i32, data_present: bool },
     /// Replicas failed a read (v4).
     ReadFailure {
-        consistency: u16,
+        consistency: Consistency,
         received: i32,
         block_for: i32,
         failures: i32,
@@ -73,7 +34,7 @@ pub enum Extras<'a> {
     FunctionFailure { keyspace: &'a str, function: &'a str, arguments: Vec<&'a str> },
     /// Replicas failed a write (v4).
     WriteFailure {
-        consistency: u16,
+        consistency: Consistency,
         received: i32,
         block_for: i32,
         failures: i32,
@@ -117,24 +78,24 @@ impl<'a> Extras<'a> {
     fn read(code: ErrorCode, reader: &mut Reader<'a>) -> Result<Self, WireError> {
         Ok(match code {
             ErrorCode::UNAVAILABLE => Self::Unavailable {
-                consistency: reader.short()?,
+                consistency: Consistency::read(reader)?,
                 required: reader.int()?,
                 alive: reader.int()?,
             },
             ErrorCode::WRITE_TIMEOUT => Self::WriteTimeout {
-                consistency: reader.short()?,
+                consistency: Consistency::read(reader)?,
                 received: reader.int()?,
                 block_for: reader.int()?,
                 write_type: reader.string()?,
             },
             ErrorCode::READ_TIMEOUT => Self::ReadTimeout {
-                consistency: reader.short()?,
+                consistency: Consistency::read(reader)?,
                 received: reader.int()?,
                 block_for: reader.int()?,
                 data_present: reader.byte()? != 0,
             },
             ErrorCode::READ_FAILURE => Self::ReadFailure {
-                consistency: reader.short()?,
+                consistency: Consistency::read(reader)?,
                 received: reader.int()?,
                 block_for: reader.int()?,
                 failures: reader.int()?,
@@ -146,7 +107,7 @@ impl<'a> Extras<'a> {
                 arguments: reader.string_list()?,
             },
             ErrorCode::WRITE_FAILURE => Self::WriteFailure {
-                consistency: reader.short()?,
+                consistency: Consistency::read(reader)?,
                 received: reader.int()?,
                 block_for: reader.int()?,
                 failures: reader.int()?,
@@ -185,8 +146,8 @@ impl<'a> Extras<'a> {
 
     fn put(&self, out: &mut Vec<u8>, version: u8) {
         let v4 = version & !RESPONSE >= 4;
-        let put_counts = |out: &mut Vec<u8>, consistency, received, block_for| {
-            put_short(out, consistency);
+        let put_counts = |out: &mut Vec<u8>, consistency: Consistency, received, block_for| {
+            consistency.put(out);
             put_int(out, received);
             put_int(out, block_for);
         };

@@ -60,12 +60,6 @@ impl<'a> Metadata<'a> {
         Self { columns_count, columns, style, ..Self::default() }
     }
 
-    /// Leaves the columns out, as for a client that asked so.
-    #[must_use]
-    pub fn without_columns(self) -> Self {
-        Self { columns: Vec::new(), ..self }
-    }
-
     /// Reads metadata of rows.
     pub fn read(reader: &mut Reader<'a>) -> Result<Self, WireError> {
         let flags = u32::from_be_bytes(reader.int()?.to_be_bytes());

@@ -1,11 +1,9 @@
 //! RESULT Prepared: a statement's id, its bind markers and the columns it will return.
 
+use crate::column_type;
 use crate::error::WireError;
 use crate::notation::Reader;
-
-const GLOBAL_TABLES_SPEC: u32 = 0x0001;
-/// How deep types may nest; a server's own limit is far below.
-const TYPE_DEPTH_MAX: usize = 32;
+use crate::response::metadata::GLOBAL_TABLES_SPEC;
 
 /// The message of RESULT Prepared without a result metadata id.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,7 +52,7 @@ impl<'a> Prepared<'a> {
                 table = if index == 0 || table == Some(own) { Some(own) } else { None };
             }
             names.push(reader.string()?);
-            skip_type(&mut reader, TYPE_DEPTH_MAX)?;
+            column_type::skip(&mut reader)?;
         }
         Ok(Self { id, flags, flags_at, pk_indexes, table, names, result_metadata: reader.rest() })
     }
@@ -62,35 +60,4 @@ impl<'a> Prepared<'a> {
 
 fn count(number: i32) -> Result<u32, WireError> {
     u32::try_from(number).map_err(|_| WireError::Length(number))
-}
-
-fn skip_type(reader: &mut Reader<'_>, depth: usize) -> Result<(), WireError> {
-    let option = reader.short()?;
-    let Some(depth) = depth.checked_sub(1) else { return Err(WireError::TypeOption(option)) };
-    match option {
-        0x00 => {
-            reader.string()?;
-        }
-        0x01..=0x15 => {}
-        0x20 | 0x22 => skip_type(reader, depth)?,
-        0x21 => {
-            skip_type(reader, depth)?;
-            skip_type(reader, depth)?;
-        }
-        0x30 => {
-            reader.string()?;
-            reader.string()?;
-            for _ in 0..reader.short()? {
-                reader.string()?;
-                skip_type(reader, depth)?;
-            }
-        }
-        0x31 => {
-            for _ in 0..reader.short()? {
-                skip_type(reader, depth)?;
-            }
-        }
-        option => return Err(WireError::TypeOption(option)),
-    }
-    Ok(())
 }

@@ -13,44 +13,44 @@ pub const COMPRESSION: &str = "COMPRESSION";
 /// Key: version of CQL.
 pub const CQL_VERSION: &str = "CQL_VERSION";
 /// Key: the client may describe itself in STARTUP (2026.1).
-pub const CLIENT_OPTIONS: &str = "CLIENT_OPTIONS";
+const CLIENT_OPTIONS: &str = "CLIENT_OPTIONS";
 /// Key: the node's host id as text (2026.3).
-pub const HOST_ID: &str = "SCYLLA_HOST_ID";
+const HOST_ID: &str = "SCYLLA_HOST_ID";
 /// Key: bit in a statement's bind metadata that marks a light-weight transaction.
 pub const LWT_MARK: &str = "SCYLLA_LWT_ADD_METADATA_MARK";
 /// Key: shards of the node.
-pub const NR_SHARDS: &str = "SCYLLA_NR_SHARDS";
+const NR_SHARDS: &str = "SCYLLA_NR_SHARDS";
 /// Key: class of the partitioner.
 pub const PARTITIONER: &str = "SCYLLA_PARTITIONER";
 /// Key: code of errors about too many requests for one partition.
-pub const RATE_LIMIT_ERROR: &str = "SCYLLA_RATE_LIMIT_ERROR";
+const RATE_LIMIT_ERROR: &str = "SCYLLA_RATE_LIMIT_ERROR";
 /// Key: shard that the connection reached.
-pub const SHARD: &str = "SCYLLA_SHARD";
+const SHARD: &str = "SCYLLA_SHARD";
 /// Key: how tokens map to shards.
-pub const SHARDING_ALGORITHM: &str = "SCYLLA_SHARDING_ALGORITHM";
+const SHARDING_ALGORITHM: &str = "SCYLLA_SHARDING_ALGORITHM";
 /// Key: most significant bits of a token that play no part.
-pub const SHARDING_IGNORE_MSB: &str = "SCYLLA_SHARDING_IGNORE_MSB";
+const SHARDING_IGNORE_MSB: &str = "SCYLLA_SHARDING_IGNORE_MSB";
 /// Key: port where the source port chooses the shard.
-pub const SHARD_AWARE_PORT: &str = "SCYLLA_SHARD_AWARE_PORT";
+const SHARD_AWARE_PORT: &str = "SCYLLA_SHARD_AWARE_PORT";
 /// Key: the same with TLS.
-pub const SHARD_AWARE_PORT_SSL: &str = "SCYLLA_SHARD_AWARE_PORT_SSL";
+const SHARD_AWARE_PORT_SSL: &str = "SCYLLA_SHARD_AWARE_PORT_SSL";
 /// Key: ids of result metadata (2025.3).
 pub const USE_METADATA_ID: &str = "SCYLLA_USE_METADATA_ID";
 /// Key: misrouted requests are answered with their tablet.
 pub const TABLETS_V1: &str = "TABLETS_ROUTING_V1";
 /// Key: the same with versions, experimental in 2026.3.
-pub const TABLETS_V2: &str = "TABLETS_ROUTING_V2_EXPERIMENTAL";
+const TABLETS_V2: &str = "TABLETS_ROUTING_V2_EXPERIMENTAL";
 /// Key of Cassandra: versions such as `4/v4`.
-pub const PROTOCOL_VERSIONS: &str = "PROTOCOL_VERSIONS";
+const PROTOCOL_VERSIONS: &str = "PROTOCOL_VERSIONS";
 
 /// Key of shardlane itself, with its version: so that it is never taken for a node by another, or
 /// by itself. Drivers look for the keys that they know.
 pub const SHARDLANE: &str = "SHARDLANE_VERSION";
 
 /// The only partitioner whose tokens are computed here.
-pub const MURMUR3: &str = "org.apache.cassandra.dht.Murmur3Partitioner";
+const MURMUR3: &str = "org.apache.cassandra.dht.Murmur3Partitioner";
 /// The only algorithm by which ScyllaDB divides tokens among shards.
-pub const BIASED: &str = "biased-token-round-robin";
+const BIASED: &str = "biased-token-round-robin";
 
 const MASK: &str = "LWT_OPTIMIZATION_META_BIT_MASK=";
 const CODE: &str = "ERROR_CODE=";

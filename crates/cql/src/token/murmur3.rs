@@ -15,7 +15,7 @@ const SIGNS: u64 = 0x8080_8080_8080_8080;
 /// Both come from one body, so that a test against the published hash proves all but the signs.
 #[inline]
 #[must_use]
-pub fn hash<const SIGNED: bool>(key: &[u8]) -> i64 {
+pub(crate) fn hash<const SIGNED: bool>(key: &[u8]) -> i64 {
     let (mut h1, mut h2) = (0_u64, 0_u64);
     let (blocks, tail) = key.as_chunks::<16>();
     for block in blocks {

@@ -9,7 +9,7 @@ use crate::node::frames::event::Event;
 
 /// Address and port by connection id and host id. The port stands in both columns: whether it is
 /// for TLS is up to whatever listens there.
-pub type ClientRoutes = BTreeMap<(String, [u8; 16]), (String, u16)>;
+pub(crate) type ClientRoutes = BTreeMap<(String, [u8; 16]), (String, u16)>;
 
 impl Cluster {
     /// Sets where a node is for the clients of a connection, and tells them.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use foldhash::HashMap;
 use md5::{Digest, Md5};
+use uuid::Version;
 
 use crate::cluster::client_routes::ClientRoutes;
 use crate::cluster::connections::{ConnectionId, Connections, Mail};
@@ -14,8 +15,10 @@ use crate::cluster::life::member::{Member, State};
 use crate::cluster::life::schema_lag::History;
 use crate::cluster::life::timeline::{Due, Timeline};
 use crate::cluster::options::ClusterOptions;
-use crate::cluster::replicas::layout::Layout;
+use crate::cluster::replicas::layout::{Layout, Located};
 use crate::cluster::replicas::ring::Ring;
+use crate::cluster::replicas::tablets::Tablets;
+use crate::cluster::requests::Requests;
 use crate::cluster::roles::Roles;
 use crate::cluster::seed::{mix, uuid};
 use crate::cluster::statements::{Statement, StatementId};
@@ -25,6 +28,7 @@ use crate::node::connection::Connection;
 use crate::node::frames::event::Event;
 use crate::node::frames::metadata::metadata_id;
 use crate::store::database::Database;
+use crate::store::definitions::schema::Schema;
 use crate::store::execution::outcome::SchemaChange;
 
 /// Texts of QUERY that are remembered, so that each is parsed once.
@@ -56,21 +60,21 @@ pub struct Cluster {
     /// Its nodes; a node's number is its place here, also when it has left.
     pub members: Vec<Member>,
     /// The ring of the nodes that there are.
-    pub ring: Ring,
+    pub(crate) ring: Ring,
     /// Where rows lie.
-    pub layout: Layout,
+    pub(crate) layout: Layout,
     /// The rows and the schema.
-    pub database: Database,
+    pub(crate) database: Database,
     /// Its clients.
-    pub connections: Connections,
+    pub(crate) connections: Connections,
     /// What is due later.
-    pub timeline: Timeline,
+    pub(crate) timeline: Timeline,
     /// Schema changes on their way.
-    pub history: History,
+    pub(crate) history: History,
     /// Columns of the system tables.
-    pub columns: Columns,
+    pub(crate) columns: Columns,
     /// Where nodes are for clients behind private endpoints.
-    pub client_routes: ClientRoutes,
+    pub(crate) client_routes: ClientRoutes,
     /// Who may log in, and what each may do.
     pub roles: Roles,
     texts: HashMap<StatementId, Arc<Statement>>,
@@ -111,20 +115,20 @@ impl Cluster {
     }
 
     /// A number that looks random.
-    pub fn chance(&mut self) -> u64 {
+    pub(crate) fn chance(&mut self) -> u64 {
         self.chance += 1;
         mix(self.options.seed, self.chance)
     }
 
     /// An id for a trace.
-    pub fn trace_id(&mut self) -> [u8; 16] {
+    pub(crate) fn trace_id(&mut self) -> [u8; 16] {
         self.chance += 1;
-        uuid(self.options.seed ^ CHANCE_OF_TRACES, self.chance, 1)
+        uuid(self.options.seed ^ CHANCE_OF_TRACES, self.chance, Version::Mac)
     }
 
     /// The wall-clock time in µs since 1970.
     #[must_use]
-    pub fn wall_micros(&self, now: Duration) -> i64 {
+    pub(crate) fn wall_micros(&self, now: Duration) -> i64 {
         let micros = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
         self.options.epoch_micros.saturating_add(micros)
     }
@@ -160,6 +164,37 @@ impl Cluster {
         }
     }
 
+    /// The keyspaces, tables and types that there are.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        self.database.schema()
+    }
+
+    /// The tablets of a table; `None` when there is no such table, or it has none.
+    #[must_use]
+    pub fn tablets(&self, keyspace: &str, table: &str) -> Option<&Tablets> {
+        self.layout.table(keyspace, table)?.tablets.as_ref()
+    }
+
+    /// Where the requests for a table arrived; `None` when there is no such table.
+    #[must_use]
+    pub fn requests(&self, keyspace: &str, table: &str) -> Option<Requests> {
+        Some(self.layout.table(keyspace, table)?.requests)
+    }
+
+    /// The replicas of the partition with this token; `None` for tables that do not exist or are not
+    /// replicated.
+    #[must_use]
+    pub fn locate(&self, table: (&str, &str), token: i64) -> Option<Located> {
+        self.layout.locate(table, token, &self.ring, &self.members)
+    }
+
+    /// The keyspace that a client chose with `USE`.
+    #[must_use]
+    pub fn keyspace_in_use(&self, client: ConnectionId) -> Option<&str> {
+        self.connections.get(client)?.keyspace.as_deref()
+    }
+
     /// What connections are to be given, other than answers to what they just sent.
     pub fn take_mail(&mut self) -> Vec<Mail> {
         std::mem::take(&mut self.connections.mail)
@@ -190,8 +225,14 @@ impl Cluster {
         }
     }
 
+    /// The id that PREPARE of this text returns on a connection whose `USE` chose `keyspace`; `None`
+    /// when PREPARE is refused.
+    pub fn statement_id(&mut self, text: &str, keyspace: Option<&str>) -> Option<[u8; 16]> {
+        self.statement(text, keyspace).ok().map(|statement| statement.id)
+    }
+
     /// The statement with this text, parsed now or remembered.
-    pub fn statement(
+    pub(crate) fn statement(
         &mut self,
         text: &str,
         keyspace: Option<&str>,
@@ -216,7 +257,7 @@ impl Cluster {
 
     /// The schema was changed through `node` by the client of `asking`, which is told by its own
     /// answer's way; everybody else hears by event, now or later.
-    pub fn on_schema_changed(
+    pub(crate) fn on_schema_changed(
         &mut self,
         (node, asking): (usize, ConnectionId),
         changes: Vec<SchemaChange>,
@@ -238,7 +279,12 @@ impl Cluster {
     }
 
     /// Tells the registered clients of `node` about an event, `except` one.
-    pub fn announce(&mut self, node: usize, event: &Event<'_>, except: Option<ConnectionId>) {
+    pub(crate) fn announce(
+        &mut self,
+        node: usize,
+        event: &Event<'_>,
+        except: Option<ConnectionId>,
+    ) {
         let registered = self.connections.iter().filter(|connection| {
             connection.node == node && Some(connection.id) != except && event.is_for(connection)
         });
@@ -286,8 +332,8 @@ impl Cluster {
 
 /// The version of the schema that a node tells which has heard of `seen` changes.
 #[must_use]
-pub fn schema_version(seed: u64, seen: u64) -> [u8; 16] {
-    uuid(seed ^ CHANCE_OF_VERSIONS, seen, 1)
+pub(crate) fn schema_version(seed: u64, seen: u64) -> [u8; 16] {
+    uuid(seed ^ CHANCE_OF_VERSIONS, seen, Version::Mac)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub enum Mail {
 
 /// All open connections.
 #[derive(Debug, Default)]
-pub struct Connections {
+pub(crate) struct Connections {
     open: BTreeMap<ConnectionId, Box<Connection>>,
     opened: u64,
     /// Mail that the shell has not fetched.
@@ -28,28 +28,34 @@ pub struct Connections {
 
 impl Connections {
     /// A number for a new connection.
-    pub fn next_id(&mut self) -> ConnectionId {
+    pub(crate) fn next_id(&mut self) -> ConnectionId {
         self.opened += 1;
         ConnectionId(self.opened)
     }
 
     /// Takes a connection out, to work on it beside the cluster.
-    pub fn take(&mut self, id: ConnectionId) -> Option<Box<Connection>> {
+    pub(crate) fn take(&mut self, id: ConnectionId) -> Option<Box<Connection>> {
         self.open.remove(&id)
     }
 
+    /// A connection that is open.
+    #[must_use]
+    pub(crate) fn get(&self, id: ConnectionId) -> Option<&Connection> {
+        self.open.get(&id).map(Box::as_ref)
+    }
+
     /// Puts a connection in.
-    pub fn put(&mut self, connection: Box<Connection>) {
+    pub(crate) fn put(&mut self, connection: Box<Connection>) {
         self.open.insert(connection.id, connection);
     }
 
     /// All connections, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Connection> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Connection> {
         self.open.values().map(Box::as_ref)
     }
 
     /// Closes every connection of a node.
-    pub fn close_node(&mut self, node: usize) {
+    pub(crate) fn close_node(&mut self, node: usize) {
         let open = std::mem::take(&mut self.open);
         for (id, connection) in open {
             if connection.node == node {

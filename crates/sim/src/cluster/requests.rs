@@ -4,7 +4,7 @@ use crate::cluster::replicas::tablets::Replica;
 
 /// What kind of request named a partition.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Source {
+pub(crate) enum Source {
     /// EXECUTE of a statement whose partition key is all bound: whoever sent it could have known
     /// where it belongs.
     Routable,
@@ -14,7 +14,7 @@ pub enum Source {
 
 /// Where a request arrived.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Arrival {
+pub(crate) enum Arrival {
     /// At a replica, on the shard that has the row.
     RightShard,
     /// At a replica, on another shard.
@@ -26,7 +26,7 @@ pub enum Arrival {
 impl Arrival {
     /// Judges an arrival at `node` on `shard`.
     #[must_use]
-    pub fn judge(replicas: &[Replica], node: usize, shard: u16) -> Self {
+    pub(crate) fn judge(replicas: &[Replica], node: usize, shard: u16) -> Self {
         match replicas.iter().find(|replica| replica.0 == node) {
             Some((_, right)) if *right == shard => Self::RightShard,
             Some(_) => Self::WrongShard,
@@ -38,11 +38,11 @@ impl Arrival {
 /// Arrivals of one kind of request.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Arrivals {
-    /// See [`Arrival::RightShard`].
+    /// At a replica, on the shard that has the row.
     pub right_shard: u64,
-    /// See [`Arrival::WrongShard`].
+    /// At a replica, on another shard.
     pub wrong_shard: u64,
-    /// See [`Arrival::NonReplica`].
+    /// At a node that has no replica.
     pub non_replica: u64,
     /// Answers that told the client where the tablet is.
     pub payloads: u64,
@@ -61,7 +61,7 @@ pub struct Requests {
 
 impl Requests {
     /// Counts one arrival.
-    pub fn count(&mut self, source: Source, arrival: Arrival, payload: bool) {
+    pub(crate) fn count(&mut self, source: Source, arrival: Arrival, payload: bool) {
         let arrivals = match source {
             Source::Routable => &mut self.routable,
             Source::Other => &mut self.other,

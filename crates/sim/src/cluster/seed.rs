@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use uuid::{Builder, Uuid, Variant, Version};
+
 /// Mixes `seed` and `index` into a number (SplitMix64).
 #[must_use]
 pub fn mix(seed: u64, index: u64) -> u64 {
@@ -13,30 +15,22 @@ pub fn mix(seed: u64, index: u64) -> u64 {
 
 /// A uuid of `version` (1 or 4) for the `index`-th thing that needs one.
 #[must_use]
-pub fn uuid(seed: u64, index: u64, version: u8) -> [u8; 16] {
+pub(crate) fn uuid(seed: u64, index: u64, version: Version) -> [u8; 16] {
     let high = mix(seed, index.wrapping_mul(2));
     let low = mix(seed, index.wrapping_mul(2).wrapping_add(1));
-    let mut bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
-    if let Some(byte) = bytes.get_mut(6) {
-        *byte = (*byte & 0x0f) | (version << 4);
-    }
-    if let Some(byte) = bytes.get_mut(8) {
-        *byte = (*byte & 0x3f) | 0x80;
-    }
-    bytes
+    let bits = Builder::from_u128(u128::from(high) << 64 | u128::from(low));
+    bits.with_version(version).with_variant(Variant::RFC4122).into_uuid().into_bytes()
 }
 
-/// A uuid in its usual spelling.
+/// A uuid in its usual spelling, `8-4-4-4-12` digits.
 #[must_use]
-pub fn uuid_text(uuid: &[u8; 16]) -> String {
-    let hex = format!("{:032x}", u128::from_be_bytes(*uuid));
-    let part = |from, to| hex.get(from..to).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+pub(crate) fn uuid_text(uuid: &[u8; 16]) -> String {
+    Uuid::from_bytes(*uuid).to_string()
 }
 
 /// `address` with `offset` added to its last octet.
 #[must_use]
-pub fn address_after(address: IpAddr, offset: u8) -> Option<IpAddr> {
+pub(crate) fn address_after(address: IpAddr, offset: u8) -> Option<IpAddr> {
     match address {
         IpAddr::V4(v4) => {
             let [a, b, c, d] = v4.octets();
@@ -52,11 +46,11 @@ mod tests {
 
     #[test]
     fn a_uuid_tells_its_version_and_is_the_same_again() {
-        let text = uuid_text(&uuid(7, 3, 4));
+        let text = uuid_text(&uuid(7, 3, Version::Random));
         assert_eq!(text.len(), 36);
         assert_eq!(text.as_bytes()[14], b'4');
-        assert_eq!(uuid(7, 3, 4), uuid(7, 3, 4));
-        assert_ne!(uuid(7, 3, 4), uuid(8, 3, 4));
+        assert_eq!(uuid(7, 3, Version::Random), uuid(7, 3, Version::Random));
+        assert_ne!(uuid(7, 3, Version::Random), uuid(8, 3, Version::Random));
     }
 
     #[test]

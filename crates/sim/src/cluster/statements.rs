@@ -7,14 +7,14 @@ use foldhash::HashMap;
 use crate::store::plans::prepared::Prepared;
 
 /// MD5 of the keyspace in `USE` and the text.
-pub type StatementId = [u8; 16];
+pub(crate) type StatementId = [u8; 16];
 
 /// Statements that one shard keeps at most; the real server's bound is in bytes of memory.
 const STATEMENTS_MAX: usize = 65_536;
 
 /// A prepared statement with its ids.
 #[derive(Debug)]
-pub struct Statement {
+pub(crate) struct Statement {
     /// What EXECUTE names.
     pub id: StatementId,
     /// The statement.
@@ -25,19 +25,19 @@ pub struct Statement {
 
 /// The statements of one shard.
 #[derive(Clone, Debug, Default)]
-pub struct Cache {
+pub(crate) struct Cache {
     statements: HashMap<StatementId, Arc<Statement>>,
 }
 
 impl Cache {
     /// The statement with this id, which may be any bytes.
     #[must_use]
-    pub fn get(&self, id: &[u8]) -> Option<&Arc<Statement>> {
+    pub(crate) fn get(&self, id: &[u8]) -> Option<&Arc<Statement>> {
         self.statements.get(id)
     }
 
     /// Keeps `statement`. A full cache forgets everything: clients prepare again.
-    pub fn insert(&mut self, statement: &Arc<Statement>) {
+    pub(crate) fn insert(&mut self, statement: &Arc<Statement>) {
         if self.statements.len() >= STATEMENTS_MAX {
             self.statements.clear();
         }
@@ -45,12 +45,12 @@ impl Cache {
     }
 
     /// Forgets one statement.
-    pub fn remove(&mut self, id: &StatementId) {
+    pub(crate) fn remove(&mut self, id: &StatementId) {
         self.statements.remove(id);
     }
 
     /// Forgets all statements; returns how many there were.
-    pub fn clear(&mut self) -> usize {
+    pub(crate) fn clear(&mut self) -> usize {
         let count = self.statements.len();
         self.statements.clear();
         count

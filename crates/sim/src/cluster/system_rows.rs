@@ -24,14 +24,14 @@ type Cell = Option<Vec<u8>>;
 
 /// The columns of the system tables, in the order that rows want them.
 #[derive(Clone, Debug, Default)]
-pub struct Columns {
+pub(crate) struct Columns {
     tables: BTreeMap<String, Vec<String>>,
 }
 
 impl Columns {
     /// Reads them from the schema.
     #[must_use]
-    pub fn read(schema: &Schema) -> Self {
+    pub(crate) fn read(schema: &Schema) -> Self {
         let system = schema.keyspaces.get("system");
         let tables = system.iter().flat_map(|keyspace| &keyspace.tables);
         let names =
@@ -49,7 +49,7 @@ impl Columns {
 
 /// What one node sees while it runs one request.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+pub(crate) struct View<'a> {
     /// The nodes.
     pub members: &'a [Member],
     /// Where rows lie.

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// Why a statement is refused; `Display` is the text of the ERROR frame.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-pub enum CqlError {
+pub(crate) enum CqlError {
     /// 0x2000: the text is no CQL.
     #[error("{0}")]
     Syntax(String),
@@ -20,9 +20,6 @@ pub enum CqlError {
     /// 0x2100: not permitted.
     #[error("{0}")]
     Unauthorized(String),
-    /// 0x0000: the server cannot do it.
-    #[error("{0}")]
-    Server(String),
     /// 0x2400: a keyspace (`table` empty) or table of that name exists.
     #[error("{message}")]
     AlreadyExists {
@@ -38,9 +35,8 @@ pub enum CqlError {
 impl CqlError {
     /// The error code of the native protocol (v4 section 9).
     #[must_use]
-    pub fn code(&self) -> i32 {
+    pub(crate) fn code(&self) -> i32 {
         match self {
-            Self::Server(_) => 0x0000,
             Self::Protocol(_) => 0x000A,
             Self::Syntax(_) => 0x2000,
             Self::Unauthorized(_) => 0x2100,

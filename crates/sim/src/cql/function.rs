@@ -2,6 +2,9 @@
 
 use std::cell::Cell;
 
+use uuid::{Builder, Variant, Version};
+
+use crate::cluster::seed::mix;
 use crate::cql::type_name;
 use crate::cql::values::constant;
 use crate::cql::values::elements;
@@ -27,35 +30,26 @@ impl Moment {
         let serial = self.serial.get();
         self.serial.set(serial.wrapping_add(1));
         let steps = u64::try_from(self.now_micros).unwrap_or(0).wrapping_mul(10);
-        time_uuid(steps.wrapping_add(serial % 10), mix(serial) | 1 << 40)
+        time_uuid(steps.wrapping_add(serial % 10), mix(serial, 0) | 1 << 40)
     }
 
     fn random_uuid(&self) -> [u8; 16] {
         let serial = self.serial.get();
         self.serial.set(serial.wrapping_add(1));
-        let high = mix(serial ^ 0x5eed) & !0xf000 | 0x4000;
-        let low = mix(serial.wrapping_add(0x1234_5678)) & (u64::MAX >> 2) | 1 << 63;
-        join(high, low)
+        let (high, low) = (mix(serial ^ 0x5eed, 0), mix(serial.wrapping_add(0x1234_5678), 0));
+        let bits = Builder::from_u128(u128::from(high) << 64 | u128::from(low));
+        bits.with_version(Version::Random).with_variant(Variant::RFC4122).into_uuid().into_bytes()
     }
-}
-
-/// Spreads a counter over 64 bits (the finalizer of splitmix64).
-fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ value >> 31
-}
-
-fn join(high: u64, low: u64) -> [u8; 16] {
-    (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
 }
 
 /// A version 1 uuid of `steps` of 100 ns since 1970.
 pub(crate) fn time_uuid(steps: u64, low: u64) -> [u8; 16] {
     let time = steps.wrapping_add(UUID_EPOCH);
     let high = time << 32 | (time >> 16 & 0xffff_0000) | 0x1000 | (time >> 48 & 0x0fff);
-    join(high, low & (u64::MAX >> 2) | 1 << 63)
+    Builder::from_u128(u128::from(high) << 64 | u128::from(low))
+        .with_variant(Variant::RFC4122)
+        .into_uuid()
+        .into_bytes()
 }
 
 /// Milliseconds since 1970 of a version 1 uuid.

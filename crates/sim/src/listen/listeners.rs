@@ -34,7 +34,7 @@ type Gate = (Door, bool);
 
 /// The accepting tasks of each node that listens, by number.
 #[derive(Debug, Default)]
-pub struct Listeners {
+pub(crate) struct Listeners {
     accepting: Vec<Option<Vec<AbortHandle>>>,
     ready: Vec<Sockets>,
     gates: Vec<Gate>,
@@ -42,7 +42,7 @@ pub struct Listeners {
 
 impl Listeners {
     /// Binds all sockets of a cluster that is to be, and writes ports that were 0 into `options`.
-    pub fn bind(options: &mut SimOptions) -> Result<Self, SimError> {
+    pub(crate) fn bind(options: &mut SimOptions) -> Result<Self, SimError> {
         let addresses = addresses(options)?;
         let is_tls_only = options.tls.as_ref().is_some_and(|tls| tls.only);
         let mut gates = vec![(Door::Plain, is_tls_only), (Door::ShardAware, is_tls_only)];
@@ -80,7 +80,7 @@ impl Listeners {
     /// Opens the listeners of nodes that run, and closes those of nodes that do not.
     ///
     /// A node that cannot listen (its address was taken meanwhile) is tried again the next time.
-    pub fn follow(world: &Rc<World>) {
+    pub(crate) fn follow(world: &Rc<World>) {
         let (nodes, ports) = world.with(|cluster, _| {
             let nodes = cluster.members.iter().map(|it| it.answers().then_some(it.address));
             (nodes.collect::<Vec<_>>(), ports(&cluster.options))

@@ -16,7 +16,7 @@ use crate::listen::options::SimOptions;
 use crate::listen::world::World;
 
 /// Something to be done with the cluster, on its thread.
-pub type Command = Box<dyn FnOnce(&mut Cluster, Duration) + Send>;
+pub(crate) type Command = Box<dyn FnOnce(&mut Cluster, Duration) + Send>;
 
 /// Where a cluster listens.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -18,7 +18,7 @@ const MAIL_MAX: usize = 16 << 20;
 
 /// What waits for one client's task.
 #[derive(Debug, Default)]
-pub struct Mailbox {
+pub(crate) struct Mailbox {
     bytes: RefCell<Vec<u8>>,
     closed: Cell<bool>,
     /// Wakes the task for bytes.
@@ -29,13 +29,13 @@ pub struct Mailbox {
 
 impl Mailbox {
     /// Moves what waits to the end of `out`.
-    pub fn take(&self, out: &mut Vec<u8>) {
+    pub(crate) fn take(&self, out: &mut Vec<u8>) {
         out.append(&mut self.bytes.borrow_mut());
     }
 
     /// Whether the connection is to end.
     #[must_use]
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed.get()
     }
 
@@ -58,7 +58,7 @@ impl Mailbox {
 
 /// Everything that the tasks of one simulated cluster share. They run on one thread.
 #[derive(Debug)]
-pub struct World {
+pub(crate) struct World {
     cluster: RefCell<Cluster>,
     started: Instant,
     mailboxes: RefCell<BTreeMap<ConnectionId, Rc<Mailbox>>>,
@@ -73,7 +73,7 @@ pub struct World {
 impl World {
     /// Puts `cluster` under the machine's clock.
     #[must_use]
-    pub fn new(cluster: Cluster, listeners: Listeners, tls: Option<SimTls>) -> Self {
+    pub(crate) fn new(cluster: Cluster, listeners: Listeners, tls: Option<SimTls>) -> Self {
         Self {
             cluster: RefCell::new(cluster),
             started: Instant::now(),
@@ -85,7 +85,7 @@ impl World {
     }
 
     /// Does something with the cluster, then delivers the mail that came of it.
-    pub fn with<T>(&self, what: impl FnOnce(&mut Cluster, Duration) -> T) -> T {
+    pub(crate) fn with<T>(&self, what: impl FnOnce(&mut Cluster, Duration) -> T) -> T {
         let now = self.started.elapsed();
         let mut cluster = self.cluster.borrow_mut();
         let due = cluster.next_due();
@@ -102,7 +102,10 @@ impl World {
     }
 
     /// Does something that may start or stop nodes, then opens and closes their listeners.
-    pub fn administer<T>(self: &Rc<Self>, what: impl FnOnce(&mut Cluster, Duration) -> T) -> T {
+    pub(crate) fn administer<T>(
+        self: &Rc<Self>,
+        what: impl FnOnce(&mut Cluster, Duration) -> T,
+    ) -> T {
         let result = self.with(what);
         Listeners::follow(self);
         result
@@ -110,19 +113,19 @@ impl World {
 
     /// When the next thing is due.
     #[must_use]
-    pub fn next_due(&self) -> Option<Instant> {
+    pub(crate) fn next_due(&self) -> Option<Instant> {
         Some(self.started + self.cluster.borrow().next_due()?)
     }
 
     /// The mailbox of a new client.
-    pub fn open_mailbox(&self, id: ConnectionId) -> Rc<Mailbox> {
+    pub(crate) fn open_mailbox(&self, id: ConnectionId) -> Rc<Mailbox> {
         let mailbox = Rc::<Mailbox>::default();
         self.mailboxes.borrow_mut().insert(id, Rc::clone(&mailbox));
         mailbox
     }
 
     /// A client has left.
-    pub fn close_mailbox(&self, id: ConnectionId) {
+    pub(crate) fn close_mailbox(&self, id: ConnectionId) {
         self.mailboxes.borrow_mut().remove(&id);
     }
 

@@ -8,7 +8,7 @@ use cql::compression::Compression;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// No STARTUP yet.
     Fresh,
     /// AUTHENTICATE was sent.
@@ -20,7 +20,7 @@ pub enum Phase {
 impl Phase {
     /// The word in `system.clients.connection_stage`.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Fresh => "ESTABLISHED",
             Self::Authenticating => "AUTHENTICATING",
@@ -31,20 +31,18 @@ impl Phase {
 
 /// Which of the server's extensions STARTUP named; only presence counts.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Extensions {
+pub(crate) struct Extensions {
     /// TABLETS_ROUTING_V1: tell me where tablets are.
     pub tablets_v1: bool,
     /// SCYLLA_LWT_ADD_METADATA_MARK: mark conditional statements.
     pub lwt_mark: bool,
-    /// SCYLLA_RATE_LIMIT_ERROR: I know error 0xF000.
-    pub rate_limit_error: bool,
     /// SCYLLA_USE_METADATA_ID: prepared ids come with an id of their result metadata.
     pub metadata_id: bool,
 }
 
 /// What the client registered for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Registered {
+pub(crate) struct Registered {
     /// TOPOLOGY_CHANGE.
     pub topology: bool,
     /// STATUS_CHANGE.
@@ -57,7 +55,7 @@ pub struct Registered {
 
 /// One client connection.
 #[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     /// Its number.
     pub id: ConnectionId,
     /// The node it came to.
@@ -93,7 +91,7 @@ pub struct Connection {
 impl Connection {
     /// A connection that has not said anything.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         id: ConnectionId,
         (node, shard): (usize, u16),
         door: Door,
@@ -120,7 +118,7 @@ impl Connection {
 
     /// The version byte of answers.
     #[must_use]
-    pub fn answer_version(&self) -> u8 {
+    pub(crate) fn answer_version(&self) -> u8 {
         0x80 | self.version.unwrap_or(4)
     }
 }

@@ -16,7 +16,7 @@ use cql::token::partitioner::Partitioner;
 
 /// How a statement came.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Form {
+pub(crate) enum Form {
     /// By QUERY.
     Text,
     /// By EXECUTE.
@@ -28,7 +28,7 @@ pub enum Form {
 /// Judges one statement. The result is the payload of its answer, when it is to have one: the
 /// client asked for the extension, the table has tablets, the partition key is all bind variables,
 /// and the request came to a shard that is no replica of the tablet.
-pub fn check(
+pub(crate) fn check(
     cluster: &mut Cluster,
     connection: &Connection,
     (prepared, form): (&Prepared, Form),

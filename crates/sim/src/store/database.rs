@@ -31,7 +31,7 @@ use cql::notation::Value;
 
 /// Schema and rows of the whole cluster.
 #[derive(Debug)]
-pub struct Database {
+pub(crate) struct Database {
     pub(crate) like: Like,
     pub(crate) schema: Schema,
     /// By table id.
@@ -47,7 +47,7 @@ pub struct Database {
 impl Database {
     /// A database with the system tables of the imitated server, and nothing else.
     #[must_use]
-    pub fn new(like: Like) -> Self {
+    pub(crate) fn new(like: Like) -> Self {
         Self {
             like,
             schema: system_tables::schema(like),
@@ -60,20 +60,20 @@ impl Database {
 
     /// Names the data centres, which `replication_factor` stands for.
     #[must_use]
-    pub fn with_datacenters(mut self, datacenters: Vec<String>) -> Self {
+    pub(crate) fn with_datacenters(mut self, datacenters: Vec<String>) -> Self {
         self.datacenters = datacenters;
         self
     }
 
     /// The schema.
     #[must_use]
-    pub fn schema(&self) -> &Schema {
+    pub(crate) fn schema(&self) -> &Schema {
         &self.schema
     }
 
     /// Whether `prepared` still fits the schema; a node answers UNPREPARED (0x2500) when not.
     #[must_use]
-    pub fn is_current(&self, prepared: &Prepared) -> bool {
+    pub(crate) fn is_current(&self, prepared: &Prepared) -> bool {
         prepared.tables().into_iter().all(|table| {
             let now = self.schema.table(&table.keyspace, &table.name);
             now.is_some_and(|now| (now.id, now.version) == (table.id, table.version))
@@ -81,7 +81,11 @@ impl Database {
     }
 
     /// Parses `text` and checks it against the schema; `keyspace` is the one in `USE`.
-    pub fn prepare(&self, text: &str, keyspace: Option<&str>) -> Result<Arc<Prepared>, CqlError> {
+    pub(crate) fn prepare(
+        &self,
+        text: &str,
+        keyspace: Option<&str>,
+    ) -> Result<Arc<Prepared>, CqlError> {
         let parsed = statement::parse(text)?;
         let mut binder = Binder::new(&self.schema, &parsed.markers);
         let mut table = None;
@@ -177,7 +181,7 @@ impl Database {
     /// Runs a statement; `values` stand in the order of `prepared.bind`.
     ///
     /// A statement that no longer fits the schema is prepared anew from its text first.
-    pub fn execute(
+    pub(crate) fn execute(
         &mut self,
         prepared: &Prepared,
         values: &[Value<'_>],
@@ -204,7 +208,7 @@ impl Database {
     }
 
     /// Runs the children of a BATCH together, or none of them.
-    pub fn execute_batch(
+    pub(crate) fn execute_batch(
         &mut self,
         children: &[(Arc<Prepared>, Vec<Value<'_>>)],
         request: &Request<'_>,

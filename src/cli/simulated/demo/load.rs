@@ -19,6 +19,7 @@ use crate::platform::clock;
 use cql::cell;
 use cql::opcode::Opcode;
 use cql::response::rows::Rows;
+use sim::mix;
 
 /// Connections, as many as old drivers open to a node.
 const CONNECTIONS: u64 = 4;
@@ -160,7 +161,7 @@ async fn set_up(
             client,
             insert,
             select,
-            dice: Dice(number),
+            dice: Dice { seed: number, drawn: 0 },
             waiting: vec![None; usize::try_from(IN_FLIGHT_MAX).unwrap_or(0)],
             free: (0..IN_FLIGHT_MAX).collect(),
             known: Vec::new(),
@@ -333,16 +334,18 @@ fn read_value(answer: &Answer) -> Option<i64> {
     cell::bigint(row.get("v")?).ok()
 }
 
-/// Numbers that look random, the same for every run (SplitMix64 of Steele, Lea and Flood).
+/// Numbers that look random, the same for every run.
 #[derive(Debug)]
-struct Dice(u64);
+struct Dice {
+    seed: u64,
+    drawn: u64,
+}
 
 impl Dice {
     fn number(&mut self) -> i64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)).cast_signed()
+        let number = mix(self.seed, self.drawn);
+        self.drawn += 1;
+        number.cast_signed()
     }
 
     /// A number below `bound`; 0 when there is none.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
 use crate::cli::simulated::args::DemoArgs;
-use crate::config::settings::Settings;
+use crate::config::settings::{DrainSettings, Settings};
 use crate::control::reaching::contact_point::ContactPoint;
 use crate::engine::gauges::Gauges;
 use crate::engine::tally::Tally;
@@ -20,14 +20,9 @@ use crate::listen::listener::Bind;
 use crate::platform::clock;
 use crate::server::server::Server;
 use crate::worker::command::Command;
-use sim::cluster::cluster::Cluster;
-use sim::cluster::error::ClusterError;
-use sim::cluster::options::ClusterOptions;
-use sim::cluster::replicas::tablets::Replica;
-use sim::cluster::requests::Requests;
-use sim::listen::error::SimError;
-use sim::listen::handle::SimHandle;
-use sim::listen::options::SimOptions;
+use sim::{
+    Cluster, ClusterError, ClusterOptions, Replica, Requests, SimError, SimHandle, SimOptions,
+};
 
 /// The keyspace of the load; it has tablets.
 pub const KEYSPACE: &str = "demo";
@@ -94,10 +89,9 @@ impl Stage {
     /// Asks the nodes for the load's table; nothing before it is there.
     pub fn table(&self) -> anyhow::Result<TableView> {
         let view = |cluster: &mut Cluster, _| {
-            let table = cluster.layout.table(KEYSPACE, TABLE);
-            table.map(|table| TableView {
-                requests: table.requests,
-                tablets: table.tablets.as_ref().map_or(0, |tablets| tablets.all().len()),
+            cluster.requests(KEYSPACE, TABLE).map(|requests| TableView {
+                requests,
+                tablets: cluster.tablets(KEYSPACE, TABLE).map_or(0, |tablets| tablets.all().len()),
             })
         };
         Ok(self.sim.with(view)?.unwrap_or_default())
@@ -194,7 +188,7 @@ fn settings(nodes: &[SocketAddr]) -> Settings {
         contact_points: nodes.iter().map(point).collect(),
         bind: vec![Bind::Tcp(any)],
         admin: any,
-        drain_ms: DRAIN_MS,
+        drain: DrainSettings { drain_ms: DRAIN_MS, ..DrainSettings::default() },
         ..Settings::default()
     }
 }
@@ -202,8 +196,7 @@ fn settings(nodes: &[SocketAddr]) -> Settings {
 /// Moves one of some tablets to the next node, or to the next shard where there is one node only.
 fn migrate(cluster: &mut Cluster) -> Result<usize, ClusterError> {
     let (nodes, shards) = (cluster.members.len(), cluster.options.shards);
-    let table = cluster.layout.table(KEYSPACE, TABLE);
-    let tablets = table.and_then(|table| table.tablets.as_ref());
+    let tablets = cluster.tablets(KEYSPACE, TABLE);
     let tablets = tablets.into_iter().flat_map(|tablets| tablets.all()).step_by(MOVED_ONE_OF);
     let chosen: Vec<(i64, Replica)> =
         tablets.filter_map(|tablet| Some((tablet.last, *tablet.replicas.first()?))).collect();

@@ -20,6 +20,33 @@ fn the_first_node_gives_the_data_center_unless_one_is_set() {
 }
 
 #[test]
+fn data_center_and_rack_stay_when_a_node_of_another_data_center_is_watched() {
+    let far = || {
+        let mut far = metadata(&[3, 1]);
+        (far.hosts[0].data_center, far.hosts[0].rack) = ("dc2".into(), "far".into());
+        far
+    };
+    let place = |news: &Publication| (news.data_center.to_string(), news.rack.to_string());
+    let mut publisher = Publisher::new(None);
+    let first = place(&publish(&mut publisher, &metadata(&[1, 2])));
+    let moved = publish(&mut publisher, &far());
+    assert_eq!(place(&moved), first);
+
+    // Where the data center is set, a far node that answers first gives no rack to it.
+    let mut publisher = Publisher::new(Some("dc1"));
+    let news = publish(&mut publisher, &far());
+    assert_eq!(place(&news), first);
+    let mut alone = far();
+    alone.hosts.truncate(1);
+    let mut publisher = Publisher::new(Some("dc1"));
+    assert_eq!(&*publish(&mut publisher, &alone).rack, "far");
+    assert_eq!(place(&publish(&mut publisher, &metadata(&[1]))), first, "found later");
+
+    let mut publisher = Publisher::new(None).in_rack(Some("mine"));
+    assert_eq!(&*publish(&mut publisher, &metadata(&[1])).rack, "mine");
+}
+
+#[test]
 fn what_has_not_changed_is_not_published() {
     let mut publisher = Publisher::new(None);
     let first = publish(&mut publisher, &metadata(&[1, 2]));

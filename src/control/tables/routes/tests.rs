@@ -13,9 +13,7 @@ use crate::control::tables::publication::Publication;
 use crate::control::watch::ControlReport;
 use crate::topology::id::NodeId;
 use crate::topology::node::Node;
-use sim::cluster::options::ClusterOptions;
-use sim::listen::handle::SimHandle;
-use sim::listen::options::SimOptions;
+use sim::{ClusterOptions, SimHandle, SimOptions};
 
 #[test]
 fn an_entry_names_a_node_and_where_it_is_dialled() {
@@ -137,7 +135,7 @@ async fn the_table_of_routes_is_followed_and_its_event_heard() {
     let first = dialled(&news, watched.host(1));
     assert_eq!(first, ("127.0.74.3:9001".to_owned(), ShardPort::Nowhere));
 
-    let moved = |cluster: &mut sim::cluster::cluster::Cluster, _| {
+    let moved = |cluster: &mut sim::Cluster, _| {
         cluster.set_client_route(("link-1", 1), ("127.0.74.3", 9_011)).unwrap();
     };
     watched.sim.with(moved).unwrap();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
+use crate::cluster::seed::uuid_text;
 use crate::node::probe::{Probe, cluster, create_table};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
@@ -111,6 +112,35 @@ fn the_same_options_give_the_same_cluster() {
         (tablets, cluster.members[2].host_id, cluster.members[2].tokens.clone())
     };
     assert_eq!(build(), build());
+}
+
+#[test]
+fn a_seed_gives_the_same_cluster_in_every_release() {
+    let mut cluster = cluster(|options| options.vnodes = 2);
+    create_table(&mut cluster, 1, 4);
+    let member = |node: usize| {
+        let it = &cluster.members[node];
+        (uuid_text(&it.host_id), it.tokens.clone())
+    };
+    let golden = [
+        (
+            "a59e20c0-d1dd-4264-ad86-b8346493ca19".to_owned(),
+            vec![678_711_068_760_806_486, 7_388_393_187_011_544_133],
+        ),
+        (
+            "7a60342e-8245-4738-b4b8-2e7c168bd01b".to_owned(),
+            vec![-9_017_359_320_825_260_104, 6_134_729_374_533_662_922],
+        ),
+        (
+            "77f97236-e6e1-4b30-a791-e245fa00e2e1".to_owned(),
+            vec![-4_938_440_208_805_871_236, 6_003_649_340_801_801_341],
+        ),
+    ];
+    assert_eq!([0, 1, 2].map(member), golden);
+    let tablets = cluster.tablets("ks", "t").unwrap();
+    let replicas: Vec<_> = tablets.all().iter().map(|tablet| tablet.replicas[0]).collect();
+    assert_eq!(replicas, [(0, 0), (2, 0), (1, 1), (1, 0)]);
+    assert_eq!(uuid_text(&tablets.table_id), "04afc002-833b-11ee-9758-35de1c9756ce");
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::cluster::cluster::Cluster;
 use crate::cluster::error::ClusterError;
 use crate::cluster::life::member::{Member, State};
 use crate::cluster::life::timeline::Due;
+use crate::cluster::replicas::ring::Ring;
 use crate::cluster::replicas::tablets::{Replica, Tablets};
-use crate::cluster::seed::uuid_text;
 use crate::node::frames::event::Event;
 
 impl Cluster {
@@ -127,9 +129,19 @@ impl Cluster {
 
     /// The number of the node with this host id.
     pub fn node_of_host(&self, host_id: &str) -> Result<usize, ClusterError> {
-        let is = |member: &Member| uuid_text(&member.host_id).eq_ignore_ascii_case(host_id);
-        let found = self.members.iter().position(|member| member.belongs() && is(member));
-        found.ok_or_else(|| ClusterError::UnknownHost(host_id.to_owned()))
+        let unknown = || ClusterError::UnknownHost(host_id.to_owned());
+        let wanted = Uuid::try_parse(host_id).map_err(|_| unknown())?.into_bytes();
+        let is = |member: &Member| member.belongs() && member.host_id == wanted;
+        self.members.iter().position(is).ok_or_else(unknown)
+    }
+
+    /// Gives a node other tokens on the ring.
+    pub fn set_tokens(&mut self, node: usize, mut tokens: Vec<i64>) -> Result<(), ClusterError> {
+        let member = self.members.get_mut(node).ok_or(ClusterError::UnknownNode(node))?;
+        tokens.sort_unstable();
+        member.tokens = tokens;
+        self.ring = Ring::new(&self.members);
+        Ok(())
     }
 
     fn resize(
@@ -152,7 +164,12 @@ impl Cluster {
         Ok(count)
     }
 
-    fn tablets_mut(&mut self, keyspace: &str, table: &str) -> Result<&mut Tablets, ClusterError> {
+    /// The tablets of a table, to change their ranges or replicas.
+    pub fn tablets_mut(
+        &mut self,
+        keyspace: &str,
+        table: &str,
+    ) -> Result<&mut Tablets, ClusterError> {
         let layout = self.layout.table_mut(keyspace, table);
         layout.and_then(|table| table.tablets.as_mut()).ok_or_else(|| ClusterError::NoTablets {
             keyspace: keyspace.to_owned(),

@@ -1,5 +1,7 @@
 //! Nodes come and go.
 
+use uuid::Version;
+
 use crate::cluster::cluster::Cluster;
 use crate::cluster::error::ClusterError;
 use crate::cluster::life::member::{Member, State};
@@ -108,7 +110,7 @@ impl Cluster {
         };
         let mut tokens: Vec<i64> = (0..options.vnodes).map(token).collect();
         tokens.sort_unstable();
-        let host_id = uuid(options.seed ^ CHANCE_OF_HOSTS, serial, 4);
+        let host_id = uuid(options.seed ^ CHANCE_OF_HOSTS, serial, Version::Random);
         let mut member = Member::new(host_id, address, home, tokens, shards);
         member.schema_seen = self.history.len();
         if !self.database.datacenters.contains(&member.data_center) {

@@ -9,7 +9,7 @@ use cql::token::shard::{ShardId, Sharder};
 use cql::token::token::Token;
 
 /// Bits of a token that the shard formula ignores; the real server's default.
-pub const IGNORE_MSB: u8 = 12;
+pub(crate) const IGNORE_MSB: u8 = 12;
 
 /// How a node is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,11 +52,11 @@ pub struct Member {
     /// How it is.
     pub state: State,
     /// Goes up with each change of state, so that an old plan can be told from a new one.
-    pub epoch: u64,
+    pub(crate) epoch: u64,
     /// Its tokens on the ring, sorted.
     pub tokens: Vec<i64>,
     /// Schema changes it has heard of.
-    pub schema_seen: u64,
+    pub(crate) schema_seen: u64,
     /// What makes it worse than the others.
     pub strain: Strain,
     nr_shards: u16,
@@ -67,7 +67,7 @@ pub struct Member {
 impl Member {
     /// A new node that runs.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         host_id: [u8; 16],
         address: IpAddr,
         (data_center, rack): (String, String),
@@ -93,7 +93,7 @@ impl Member {
     }
 
     /// Forgets what a process forgets when it ends.
-    pub fn restart(&mut self, nr_shards: u16) {
+    pub(crate) fn restart(&mut self, nr_shards: u16) {
         self.nr_shards = nr_shards.max(1);
         let shards = usize::from(self.nr_shards);
         self.statements = vec![Cache::default(); shards];
@@ -114,7 +114,7 @@ impl Member {
 
     /// Whether the other nodes take it for alive.
     #[must_use]
-    pub fn seems_alive(&self) -> bool {
+    pub(crate) fn seems_alive(&self) -> bool {
         matches!(self.state, State::Up | State::Silent)
     }
 
@@ -126,27 +126,27 @@ impl Member {
 
     /// The shard that owns a token of a table without tablets.
     #[must_use]
-    pub fn shard_of(&self, token: i64) -> ShardId {
+    pub(crate) fn shard_of(&self, token: i64) -> ShardId {
         let sharder = Sharder::new(self.nr_shards, IGNORE_MSB);
         sharder.map_or(ShardId(0), |sharder| sharder.shard_of(Token::new(token)))
     }
 
     /// The shard with the fewest connections that came through the plain port; the first of many.
     #[must_use]
-    pub fn idlest_shard(&self) -> u16 {
+    pub(crate) fn idlest_shard(&self) -> u16 {
         let shards = (0..self.nr_shards).zip(&self.landed);
         shards.min_by_key(|(_, landed)| **landed).map_or(0, |(shard, _)| shard)
     }
 
     /// Counts a connection through the plain port.
-    pub fn land(&mut self, shard: u16) {
+    pub(crate) fn land(&mut self, shard: u16) {
         if let Some(landed) = self.landed.get_mut(usize::from(shard)) {
             *landed += 1;
         }
     }
 
     /// Counts the end of a connection through the plain port.
-    pub fn leave(&mut self, shard: u16) {
+    pub(crate) fn leave(&mut self, shard: u16) {
         if let Some(landed) = self.landed.get_mut(usize::from(shard)) {
             *landed = landed.saturating_sub(1);
         }
@@ -154,19 +154,19 @@ impl Member {
 
     /// A statement that was prepared here, if `shard` still has it.
     #[must_use]
-    pub fn statement(&self, shard: u16, id: &[u8]) -> Option<&Arc<Statement>> {
+    pub(crate) fn statement(&self, shard: u16, id: &[u8]) -> Option<&Arc<Statement>> {
         self.statements.get(usize::from(shard))?.get(id)
     }
 
     /// Keeps a statement on every shard, as the real PREPARE does.
-    pub fn keep(&mut self, statement: &Arc<Statement>) {
+    pub(crate) fn keep(&mut self, statement: &Arc<Statement>) {
         for cache in &mut self.statements {
             cache.insert(statement);
         }
     }
 
     /// Forgets one statement on one shard, or everywhere.
-    pub fn forget(&mut self, shard: Option<u16>, id: &StatementId) {
+    pub(crate) fn forget(&mut self, shard: Option<u16>, id: &StatementId) {
         for (number, cache) in (0_u16..).zip(&mut self.statements) {
             if shard.is_none_or(|shard| shard == number) {
                 cache.remove(id);
@@ -175,7 +175,7 @@ impl Member {
     }
 
     /// Forgets all statements of one shard, or of all; returns how many there were.
-    pub fn forget_all(&mut self, shard: Option<u16>) -> usize {
+    pub(crate) fn forget_all(&mut self, shard: Option<u16>) -> usize {
         let caches = (0_u16..).zip(&mut self.statements);
         let caches = caches.filter(|(number, _)| shard.is_none_or(|shard| shard == *number));
         caches.map(|(_, cache)| cache.clear()).sum()

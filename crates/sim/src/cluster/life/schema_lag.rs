@@ -10,7 +10,7 @@ use crate::store::execution::outcome::{Change, SchemaChange, Target};
 
 /// The schema changes that some node may not have heard of.
 #[derive(Debug, Default)]
-pub struct History {
+pub(crate) struct History {
     /// One entry for each schema statement.
     recent: VecDeque<Vec<SchemaChange>>,
     /// How many entries were dropped from the front.
@@ -20,31 +20,25 @@ pub struct History {
 impl History {
     /// How many schema statements there were.
     #[must_use]
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.forgotten + u64::try_from(self.recent.len()).unwrap_or(u64::MAX)
     }
 
-    /// Whether there was no schema statement yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Adds what one statement changed.
-    pub fn push(&mut self, changes: Vec<SchemaChange>) {
+    pub(crate) fn push(&mut self, changes: Vec<SchemaChange>) {
         self.recent.push_back(changes);
     }
 
     /// The changes that a node which heard of `seen` statements hears of with the next ones, up to
     /// `until`.
-    pub fn between(&self, seen: u64, until: u64) -> impl Iterator<Item = &SchemaChange> {
+    pub(crate) fn between(&self, seen: u64, until: u64) -> impl Iterator<Item = &SchemaChange> {
         let skip = usize::try_from(seen.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
         let count = usize::try_from(until.saturating_sub(seen)).unwrap_or(usize::MAX);
         self.recent.iter().skip(skip).take(count).flatten()
     }
 
     /// Forgets what every node has heard of.
-    pub fn forget(&mut self, seen_by_all: u64) {
+    pub(crate) fn forget(&mut self, seen_by_all: u64) {
         while self.forgotten < seen_by_all && self.recent.pop_front().is_some() {
             self.forgotten += 1;
         }
@@ -52,7 +46,7 @@ impl History {
 
     /// Why a node that heard of `seen` statements does not know a table, if it does not.
     #[must_use]
-    pub fn hides(&self, seen: u64, keyspace: &str, table: &str) -> Option<String> {
+    pub(crate) fn hides(&self, seen: u64, keyspace: &str, table: &str) -> Option<String> {
         if seen >= self.len() {
             return None;
         }

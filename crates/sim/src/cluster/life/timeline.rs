@@ -7,7 +7,7 @@ use crate::cluster::connections::ConnectionId;
 
 /// Something that is due.
 #[derive(Debug, Eq, PartialEq)]
-pub enum Due {
+pub(crate) enum Due {
     /// An answer is to be sent.
     Answer {
         /// On which connection.
@@ -33,26 +33,26 @@ pub enum Due {
 
 /// Everything that is due later, by the cluster's own time.
 #[derive(Debug, Default)]
-pub struct Timeline {
+pub(crate) struct Timeline {
     due: BTreeMap<(Duration, u64), Due>,
     serial: u64,
 }
 
 impl Timeline {
     /// Plans something for `at`; what is planned for one moment comes in the order it was planned.
-    pub fn plan(&mut self, at: Duration, due: Due) {
+    pub(crate) fn plan(&mut self, at: Duration, due: Due) {
         self.serial += 1;
         self.due.insert((at, self.serial), due);
     }
 
     /// When the next thing is due.
     #[must_use]
-    pub fn next(&self) -> Option<Duration> {
+    pub(crate) fn next(&self) -> Option<Duration> {
         self.due.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// The next thing that is due at `now`, if there is one.
-    pub fn pop(&mut self, now: Duration) -> Option<Due> {
+    pub(crate) fn pop(&mut self, now: Duration) -> Option<Due> {
         if self.next()? > now {
             return None;
         }

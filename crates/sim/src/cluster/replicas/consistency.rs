@@ -5,8 +5,7 @@ use crate::cluster::replicas::tablets::Replica;
 
 /// A consistency level as the wire numbers it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(missing_docs, reason = "the names are the specification's own")]
-pub enum Consistency {
+pub(crate) enum Consistency {
     Any,
     One,
     Two,
@@ -23,7 +22,7 @@ pub enum Consistency {
 impl Consistency {
     /// Reads a code.
     #[must_use]
-    pub fn from_code(code: u16) -> Option<Self> {
+    pub(crate) fn from_code(code: u16) -> Option<Self> {
         Some(match code {
             0 => Self::Any,
             1 => Self::One,
@@ -42,7 +41,7 @@ impl Consistency {
 
     /// The name in error texts.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Any => "ANY",
             Self::One => "ONE",
@@ -92,7 +91,7 @@ impl Consistency {
 
 /// Whether a request can be answered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Yes.
     Enough,
     /// No, and the coordinator knows: UNAVAILABLE at once.
@@ -114,7 +113,7 @@ pub enum Verdict {
 /// Judges whether enough `replicas` live for a request with `consistency` to a node in
 /// `data_center`.
 #[must_use]
-pub fn judge(
+pub(crate) fn judge(
     consistency: Consistency,
     replicas: &[Replica],
     data_center: &str,

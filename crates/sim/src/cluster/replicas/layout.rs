@@ -22,7 +22,7 @@ pub struct Located {
 
 /// One table.
 #[derive(Debug, Default)]
-pub struct TableLayout {
+pub(crate) struct TableLayout {
     /// Its tablets; without them it is spread over the ring.
     pub tablets: Option<Tablets>,
     /// What arrived for it.
@@ -31,7 +31,7 @@ pub struct TableLayout {
 
 /// One keyspace that is replicated.
 #[derive(Debug)]
-pub struct KeyspaceLayout {
+pub(crate) struct KeyspaceLayout {
     /// What it asks for.
     pub replication: Replication,
     /// Its tables and views.
@@ -40,7 +40,7 @@ pub struct KeyspaceLayout {
 
 /// All keyspaces that are replicated.
 #[derive(Debug)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// By name.
     pub keyspaces: BTreeMap<String, KeyspaceLayout>,
     /// How full each shard is.
@@ -52,13 +52,13 @@ pub struct Layout {
 impl Layout {
     /// Nothing yet. New tables have `tablets` tablets, unless their keyspace says another number.
     #[must_use]
-    pub fn new(like: Like, tablets: u32, seed: u64) -> Self {
+    pub(crate) fn new(like: Like, tablets: u32, seed: u64) -> Self {
         Self { keyspaces: BTreeMap::new(), loads: Loads::new(seed), like, tablets }
     }
 
     /// Follows a change of the schema: new tables get tablets, dropped ones lose them, and a
     /// keyspace that wants another number of replicas gets it.
-    pub fn follow(&mut self, schema: &Schema, members: &[Member]) {
+    pub(crate) fn follow(&mut self, schema: &Schema, members: &[Member]) {
         for keyspace in self.keyspaces.values_mut() {
             keyspace.tables.retain(|_, table| match &table.tablets {
                 Some(tablets) => keeps(schema, tablets, &mut self.loads),
@@ -94,7 +94,7 @@ impl Layout {
     }
 
     /// Gives every tablet the replicas that its keyspace wants, from the nodes that there are.
-    pub fn fit(&mut self, members: &[Member]) {
+    pub(crate) fn fit(&mut self, members: &[Member]) {
         for keyspace in self.keyspaces.values_mut() {
             for tablets in keyspace.tables.values_mut().filter_map(|table| table.tablets.as_mut()) {
                 for tablet in tablets.all_mut() {
@@ -107,7 +107,7 @@ impl Layout {
     /// The tablet of a partition, or its part of the ring; `None` for tables that are not
     /// replicated.
     #[must_use]
-    pub fn locate(
+    pub(crate) fn locate(
         &self,
         (keyspace, table): (&str, &str),
         token: i64,
@@ -130,17 +130,17 @@ impl Layout {
 
     /// One table.
     #[must_use]
-    pub fn table(&self, keyspace: &str, table: &str) -> Option<&TableLayout> {
+    pub(crate) fn table(&self, keyspace: &str, table: &str) -> Option<&TableLayout> {
         self.keyspaces.get(keyspace)?.tables.get(table)
     }
 
     /// One table, to change it.
-    pub fn table_mut(&mut self, keyspace: &str, table: &str) -> Option<&mut TableLayout> {
+    pub(crate) fn table_mut(&mut self, keyspace: &str, table: &str) -> Option<&mut TableLayout> {
         self.keyspaces.get_mut(keyspace)?.tables.get_mut(table)
     }
 
     /// Every table with its keyspace and name.
-    pub fn tables(&self) -> impl Iterator<Item = (&str, &str, &TableLayout)> {
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (&str, &str, &TableLayout)> {
         self.keyspaces.iter().flat_map(|(keyspace, layout)| {
             let tables = layout.tables.iter();
             tables.map(|(name, table)| (keyspace.as_str(), name.as_str(), table))
@@ -148,14 +148,14 @@ impl Layout {
     }
 
     /// Every tablet of every table, to change its replicas, and how full each shard is.
-    pub fn tablets_mut(&mut self) -> (impl Iterator<Item = &mut Tablet>, &mut Loads) {
+    pub(crate) fn tablets_mut(&mut self) -> (impl Iterator<Item = &mut Tablet>, &mut Loads) {
         let tables = self.keyspaces.values_mut().flat_map(|keyspace| keyspace.tables.values_mut());
         let tablets = tables.filter_map(|table| table.tablets.as_mut());
         (tablets.flat_map(Tablets::all_mut), &mut self.loads)
     }
 
     /// Forgets all counts of requests.
-    pub fn reset_requests(&mut self) {
+    pub(crate) fn reset_requests(&mut self) {
         let keyspaces = self.keyspaces.values_mut();
         for table in keyspaces.flat_map(|keyspace| keyspace.tables.values_mut()) {
             table.requests = Requests::default();

@@ -9,7 +9,7 @@ use crate::cluster::seed::mix;
 
 /// How many tablets each shard of each node has.
 #[derive(Clone, Debug, Default)]
-pub struct Loads {
+pub(crate) struct Loads {
     by_shard: HashMap<Replica, usize>,
     by_node: HashMap<usize, usize>,
     /// Breaks ties, and counts up so that each tie is broken in another way.
@@ -19,18 +19,18 @@ pub struct Loads {
 impl Loads {
     /// No tablet anywhere.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { chance: seed, ..Self::default() }
     }
 
     /// Counts a replica.
-    pub fn add(&mut self, replica: Replica) {
+    pub(crate) fn add(&mut self, replica: Replica) {
         *self.by_shard.entry(replica).or_default() += 1;
         *self.by_node.entry(replica.0).or_default() += 1;
     }
 
     /// Counts a replica no longer.
-    pub fn remove(&mut self, replica: Replica) {
+    pub(crate) fn remove(&mut self, replica: Replica) {
         if let Some(load) = self.by_shard.get_mut(&replica) {
             *load = load.saturating_sub(1);
         }
@@ -41,19 +41,19 @@ impl Loads {
 
     /// How many replicas a node has.
     #[must_use]
-    pub fn of_node(&self, node: usize) -> usize {
+    pub(crate) fn of_node(&self, node: usize) -> usize {
         self.by_node.get(&node).copied().unwrap_or(0)
     }
 
     /// The highest shard of a node that has a tablet.
     #[must_use]
-    pub fn highest_shard(&self, node: usize) -> Option<u16> {
+    pub(crate) fn highest_shard(&self, node: usize) -> Option<u16> {
         let used = self.by_shard.iter().filter(|((at, _), load)| *at == node && **load > 0);
         used.map(|((_, shard), _)| *shard).max()
     }
 
     /// The shard of `node` with the fewest tablets.
-    pub fn shard_for(&mut self, node: usize, member: &Member) -> u16 {
+    pub(crate) fn shard_for(&mut self, node: usize, member: &Member) -> u16 {
         self.chance = self.chance.wrapping_add(1);
         let load = |shard| self.by_shard.get(&(node, shard)).copied().unwrap_or(0);
         let shards = 0..member.nr_shards();
@@ -61,7 +61,12 @@ impl Loads {
     }
 
     /// Gives `tablet` as many replicas as `replication` wants, changing as few as can be.
-    pub fn fit(&mut self, tablet: &mut Tablet, replication: &Replication, members: &[Member]) {
+    pub(crate) fn fit(
+        &mut self,
+        tablet: &mut Tablet,
+        replication: &Replication,
+        members: &[Member],
+    ) {
         let gone = |replica: &Replica| !members.get(replica.0).is_some_and(Member::belongs);
         let mut kept: Vec<Replica> = Vec::new();
         for (center, factor) in replication.groups(members) {

@@ -6,7 +6,7 @@ use crate::cluster::life::member::Member;
 
 /// The replication of a keyspace.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Replication {
+pub(crate) enum Replication {
     /// Each node has its own rows: `system` and the like.
     Local,
     /// So many replicas, wherever.
@@ -18,7 +18,7 @@ pub enum Replication {
 impl Replication {
     /// Reads the options of `WITH replication`.
     #[must_use]
-    pub fn read(options: &BTreeMap<String, String>) -> Self {
+    pub(crate) fn read(options: &BTreeMap<String, String>) -> Self {
         let class = options.get("class").map_or("", String::as_str);
         let factor = |text: &String| text.parse().unwrap_or(0);
         let default = options.get("replication_factor").map_or(0, factor);
@@ -36,7 +36,7 @@ impl Replication {
 
     /// How many replicas `data_center` is to have; `None` when data centers don't matter.
     #[must_use]
-    pub fn factor_in(&self, data_center: &str) -> Option<usize> {
+    pub(crate) fn factor_in(&self, data_center: &str) -> Option<usize> {
         match self {
             Self::Local => Some(0),
             Self::Simple(_) => None,
@@ -49,7 +49,7 @@ impl Replication {
 
     /// The groups that replicas are chosen in: name of the data center (`None`: all), and how many.
     #[must_use]
-    pub fn groups(&self, members: &[Member]) -> Vec<(Option<String>, usize)> {
+    pub(crate) fn groups(&self, members: &[Member]) -> Vec<(Option<String>, usize)> {
         match self {
             Self::Local => Vec::new(),
             Self::Simple(factor) => vec![(None, *factor)],

@@ -6,14 +6,14 @@ use crate::cluster::replicas::tablets::Replica;
 
 /// Tokens of all nodes, sorted.
 #[derive(Clone, Debug, Default)]
-pub struct Ring {
+pub(crate) struct Ring {
     tokens: Vec<(i64, usize)>,
 }
 
 impl Ring {
     /// The ring of those members that belong to the cluster.
     #[must_use]
-    pub fn new(members: &[Member]) -> Self {
+    pub(crate) fn new(members: &[Member]) -> Self {
         let present = members.iter().enumerate().filter(|(_, member)| member.belongs());
         let mut tokens: Vec<(i64, usize)> = present
             .flat_map(|(node, member)| member.tokens.iter().map(move |token| (*token, node)))
@@ -25,7 +25,7 @@ impl Ring {
     /// Replicas of a token: the nodes met on the way round from the first token that is not
     /// smaller, as many as the keyspace wants; in each data center other racks first.
     #[must_use]
-    pub fn replicas(
+    pub(crate) fn replicas(
         &self,
         token: i64,
         replication: &Replication,

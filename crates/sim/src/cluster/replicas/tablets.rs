@@ -22,7 +22,7 @@ pub struct Tablets {
 
 impl Tablets {
     /// Divides the ring into `count` tablets; `replicas` chooses for each.
-    pub fn new(
+    pub(crate) fn new(
         table_id: [u8; 16],
         count: u32,
         mut replicas: impl FnMut(usize) -> Vec<Replica>,
@@ -53,7 +53,7 @@ impl Tablets {
     }
 
     /// The tablet of a token, to change its replicas.
-    pub fn locate_mut(&mut self, token: i64) -> Option<&mut Tablet> {
+    pub(crate) fn locate_mut(&mut self, token: i64) -> Option<&mut Tablet> {
         let index = self.tablets.partition_point(|tablet| tablet.last < token);
         self.tablets.get_mut(index)
     }
@@ -64,7 +64,7 @@ impl Tablets {
     }
 
     /// Halves every tablet; both halves stay where the whole one was.
-    pub fn split(&mut self) {
+    pub(crate) fn split(&mut self) {
         let mut halves = Vec::with_capacity(self.tablets.len() * 2);
         for (first, tablet) in self.ranges() {
             let middle = midpoint(first, tablet.last);
@@ -76,7 +76,7 @@ impl Tablets {
 
     /// Joins neighbours in pairs; of an odd number the first is left alone (2026.3 does so).
     /// Replicas of the left one of a pair win: the server moves both together before it merges.
-    pub fn merge(&mut self) {
+    pub(crate) fn merge(&mut self) {
         let (alone, pairs) = self.tablets.split_at(self.tablets.len() % 2);
         let mut merged = alone.to_vec();
         for pair in pairs.chunks_exact(2) {

@@ -1,32 +1,10 @@
 //! Dates and times, written and read, on the proleptic Gregorian calendar.
 
+use time::{Date, Month, Time};
+
 const MILLIS_A_DAY: i64 = 86_400_000;
-
-/// Days since 1970-01-01 of a date.
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || year.abs() > 5_000_000 {
-        return None;
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let shifted = if month > 2 { month - 3 } else { month + 9 };
-    let of_year = (153 * shifted + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
-}
-
-/// Year, month, day of days since 1970-01-01.
-fn date(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
-}
+/// 1970-01-01 as the calendar counts days.
+const EPOCH: i32 = 2_440_588;
 
 /// Days since 1970-01-01 of `YYYY-MM-DD`.
 pub(crate) fn parse_date(text: &str) -> Option<i64> {
@@ -35,31 +13,39 @@ pub(crate) fn parse_date(text: &str) -> Option<i64> {
         None => (1, text),
     };
     let mut parts = rest.splitn(3, '-').map(str::parse::<i64>);
-    let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    days(sign * year, month, day)
+    let year = i32::try_from(sign * parts.next()?.ok()?).ok()?;
+    let month = Month::try_from(u8::try_from(parts.next()?.ok()?).ok()?).ok()?;
+    let day = u8::try_from(parts.next()?.ok()?).ok()?;
+    let date = Date::from_calendar_date(year, month, day).ok()?;
+    Some(i64::from(date.to_julian_day() - EPOCH))
 }
 
-/// `YYYY-MM-DD`.
+/// `YYYY-MM-DD`; the number of days when the year has more than six digits.
 pub(crate) fn date_text(days: i64) -> String {
-    let (year, month, day) = date(days);
-    format!("{year:04}-{month:02}-{day:02}")
+    let julian = days.checked_add(i64::from(EPOCH)).and_then(|days| i32::try_from(days).ok());
+    match julian.and_then(|julian| Date::from_julian_day(julian).ok()) {
+        Some(date) => {
+            let (year, month, day) = date.to_calendar_date();
+            format!("{year:04}-{:02}-{day:02}", u8::from(month))
+        }
+        None => days.to_string(),
+    }
 }
 
 /// Nanoseconds since midnight of `hh:mm[:ss[.fffffffff]]`.
 pub(crate) fn parse_time(text: &str) -> Option<i64> {
     let (clock, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let mut parts = clock.split(':').map(str::parse::<i64>);
+    let mut parts = clock.split(':').map(str::parse::<u8>);
     let hours = parts.next()?.ok()?;
     let minutes = parts.next()?.ok()?;
     let seconds = parts.next().unwrap_or(Ok(0)).ok()?;
-    let valid = (0..24).contains(&hours)
-        && (0..60).contains(&minutes)
-        && (0..60).contains(&seconds)
-        && parts.next().is_none()
-        && fraction.len() <= 9
-        && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    let nanos = format!("{fraction:0<9}").parse::<i64>().ok()?;
-    valid.then_some(((hours * 60 + minutes) * 60 + seconds) * 1_000_000_000 + nanos)
+    let is_fraction = fraction.len() <= 9 && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    if parts.next().is_some() || !is_fraction {
+        return None;
+    }
+    let nanos = format!("{fraction:0<9}").parse::<u32>().ok()?;
+    let time = Time::from_hms_nano(hours, minutes, seconds, nanos).ok()?;
+    i64::try_from(time.duration_since(Time::MIDNIGHT).whole_nanoseconds()).ok()
 }
 
 /// `hh:mm:ss.nnnnnnnnn`.
@@ -121,7 +107,12 @@ mod tests {
             assert_eq!(parse_date(text), Some(days));
             assert_eq!(date_text(days), text);
         }
-        assert_eq!(parse_date("2000-13-01"), None);
+        for wrong in ["2000-13-01", "2001-02-29", "2000-01", "2000-01-32", ""] {
+            assert_eq!(parse_date(wrong), None, "{wrong}");
+        }
+        assert_eq!(parse_date("-0044-03-15"), Some(-735_525));
+        assert_eq!(date_text(-735_525), "-044-03-15");
+        assert_eq!(date_text(1 << 31), "2147483648");
     }
 
     #[test]

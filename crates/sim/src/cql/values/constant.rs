@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use uuid::Uuid;
+
 use crate::cql::ast::Term;
 use crate::cql::error::CqlError;
 use crate::cql::type_name;
@@ -109,12 +111,12 @@ pub(crate) fn scalar(text: &str, column_type: &ColumnType) -> Option<Vec<u8>> {
         ColumnType::Double => text.parse::<f64>().ok()?.to_be_bytes().to_vec(),
         ColumnType::Float => text.parse::<f32>().ok()?.to_be_bytes().to_vec(),
         ColumnType::Boolean => vec![u8::from(text.eq_ignore_ascii_case("true"))],
-        ColumnType::Blob => hex(text.get(2..)?)?,
+        ColumnType::Blob => hex::decode(text.get(2..)?).ok()?,
         ColumnType::Uuid | ColumnType::Timeuuid => {
-            let bytes = hex(&text.replace('-', ""))?;
-            let is_time = bytes.get(6).is_some_and(|byte| byte >> 4 == 1);
-            let fits = bytes.len() == 16 && (is_time || *column_type == ColumnType::Uuid);
-            fits.then_some(bytes)?
+            let uuid = Uuid::try_parse(text).ok()?;
+            let is_time = uuid.get_version_num() == 1;
+            let fits = is_time || *column_type == ColumnType::Uuid;
+            fits.then(|| uuid.into_bytes().to_vec())?
         }
         ColumnType::Inet => match text.parse::<IpAddr>().ok()? {
             IpAddr::V4(v4) => v4.octets().to_vec(),
@@ -139,17 +141,4 @@ pub(crate) fn scalar(text: &str, column_type: &ColumnType) -> Option<Vec<u8>> {
         | ColumnType::Udt { .. }
         | ColumnType::Tuple(_) => return None,
     })
-}
-
-/// The bytes of pairs of hexadecimal digits.
-pub(crate) fn hex(digits: &str) -> Option<Vec<u8>> {
-    let digits = digits.as_bytes();
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    let nibble = |digit: &u8| char::from(*digit).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    digits
-        .chunks_exact(2)
-        .map(|pair| Some(nibble(pair.first()?)? << 4 | nibble(pair.last()?)?))
-        .collect()
 }

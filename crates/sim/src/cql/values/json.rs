@@ -1,6 +1,7 @@
 //! Values as JSON, for `toJson()` and `SELECT JSON`; JSON as terms, for `INSERT JSON`.
 
 use serde_json::Value as Json;
+use uuid::Uuid;
 
 use crate::cql::ast::Term;
 use crate::cql::values::calendar;
@@ -99,8 +100,10 @@ pub(crate) fn plain(column_type: &ColumnType, value: &[u8]) -> String {
             float.to_string()
         }
         ColumnType::Boolean => (value.first() == Some(&1)).to_string(),
-        ColumnType::Blob => format!("0x{}", hex(value)),
-        ColumnType::Uuid | ColumnType::Timeuuid => uuid_text(value),
+        ColumnType::Blob => format!("0x{}", hex::encode(value)),
+        ColumnType::Uuid | ColumnType::Timeuuid => {
+            Uuid::from_slice(value).map(|uuid| uuid.to_string()).unwrap_or_default()
+        }
         ColumnType::Inet => match (<[u8; 4]>::try_from(value), <[u8; 16]>::try_from(value)) {
             (Ok(v4), _) => std::net::Ipv4Addr::from(v4).to_string(),
             (_, Ok(v6)) => std::net::Ipv6Addr::from(v6).to_string(),
@@ -119,18 +122,6 @@ pub(crate) fn plain(column_type: &ColumnType, value: &[u8]) -> String {
         | ColumnType::Udt { .. }
         | ColumnType::Tuple(_) => text(column_type, Some(value)),
     }
-}
-
-/// `8-4-4-4-12`.
-pub(crate) fn uuid_text(value: &[u8]) -> String {
-    let digits = hex(value);
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    let parts = [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)];
-    parts.join("-")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A JSON string.

@@ -1,78 +1,19 @@
-//! Integers without a limit: decimal digits ↔ two's complement, and decimals built on them.
+//! Integers of any size as two's complement, and decimals built on them.
 
-/// The shortest two's complement of a decimal integer.
+use num_bigint::BigInt;
+
+/// The shortest two's complement of a decimal integer; `None` when `digits` is none.
 pub(crate) fn encode(digits: &str) -> Option<Vec<u8>> {
-    let (negative, digits) = match digits.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, digits.strip_prefix('+').unwrap_or(digits)),
-    };
-    if digits.is_empty() {
-        return None;
-    }
-    // Least significant byte first while it grows.
-    let mut magnitude: Vec<u8> = vec![0];
-    for digit in digits.chars() {
-        let mut carry = digit.to_digit(10)?;
-        for byte in &mut magnitude {
-            let value = u32::from(*byte) * 10 + carry;
-            *byte = value.to_le_bytes()[0];
-            carry = value >> 8;
-        }
-        if carry > 0 {
-            magnitude.push(carry.to_le_bytes()[0]);
-        }
-    }
-    if negative {
-        negate(&mut magnitude);
-        if magnitude.last().is_some_and(|top| *top < 0x80) && magnitude.iter().any(|b| *b != 0) {
-            magnitude.push(0xff);
-        }
-    } else if magnitude.last().is_some_and(|top| *top >= 0x80) {
-        magnitude.push(0);
-    }
-    while let [.., below, top] = magnitude.as_slice()
-        && ((*top == 0 && *below < 0x80) || (*top == 0xff && *below >= 0x80))
-    {
-        magnitude.pop();
-    }
-    magnitude.reverse();
-    Some(magnitude)
-}
-
-/// Two's complement negation, least significant byte first.
-fn negate(bytes: &mut [u8]) {
-    let mut carry = true;
-    for byte in bytes {
-        let (value, over) = (!*byte).overflowing_add(u8::from(carry));
-        *byte = value;
-        carry = over;
-    }
+    let unsigned = digits.strip_prefix(['-', '+']).unwrap_or(digits);
+    // `BigInt` also reads `1_000`, which is no CQL.
+    let is_number = !unsigned.is_empty() && unsigned.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits.parse::<BigInt>().ok().filter(|_| is_number)?;
+    Some(number.to_signed_bytes_be())
 }
 
 /// The decimal digits of a two's complement integer.
 pub(crate) fn decode(bytes: &[u8]) -> String {
-    let negative = bytes.first().is_some_and(|top| *top >= 0x80);
-    let mut magnitude: Vec<u8> = bytes.iter().rev().copied().collect();
-    if negative {
-        negate(&mut magnitude);
-    }
-    magnitude.reverse();
-    // Most significant digit last while it grows.
-    let mut digits: Vec<u8> = vec![0];
-    for byte in magnitude {
-        let mut carry = u32::from(byte);
-        for digit in &mut digits {
-            let value = u32::from(*digit) * 256 + carry;
-            *digit = u8::try_from(value % 10).unwrap_or(0);
-            carry = value / 10;
-        }
-        while carry > 0 {
-            digits.push(u8::try_from(carry % 10).unwrap_or(0));
-            carry /= 10;
-        }
-    }
-    let text: String = digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect();
-    if negative { format!("-{text}") } else { text }
+    BigInt::from_signed_bytes_be(bytes).to_string()
 }
 
 /// A decimal: int scale, then the unscaled varint.

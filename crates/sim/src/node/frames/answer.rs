@@ -10,11 +10,11 @@ use cql::notation::{put_bytes, put_short, put_string};
 use cql::opcode::Opcode;
 
 /// The key of the custom payload that says where a tablet is.
-pub const TABLETS_KEY: &str = "tablets-routing-v1";
+pub(crate) const TABLETS_KEY: &str = "tablets-routing-v1";
 
 /// An answer to be sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// What it is.
     pub opcode: Opcode,
     /// The message.
@@ -28,14 +28,14 @@ pub struct Answer {
 impl Answer {
     /// An answer without payload.
     #[must_use]
-    pub fn new(opcode: Opcode, body: Vec<u8>) -> Self {
+    pub(crate) fn new(opcode: Opcode, body: Vec<u8>) -> Self {
         Self { opcode, body, tablet: None, before: Vec::new() }
     }
 }
 
 /// A request's part in its answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// Its stream id.
     pub stream: i16,
     /// The id of its trace, when it asked for one.
@@ -43,7 +43,7 @@ pub struct Asked {
 }
 
 /// The answer as a frame, and how long it must wait.
-pub fn write(
+pub(crate) fn write(
     connection: &Connection,
     asked: Asked,
     answer: &Result<Answer, Refusal>,
@@ -84,6 +84,6 @@ pub fn write(
 }
 
 /// An ERROR that is never compressed, after which the connection is closed.
-pub fn write_fatal(version: u8, stream: i16, refusal: &Refusal, out: &mut Vec<u8>) {
+pub(crate) fn write_fatal(version: u8, stream: i16, refusal: &Refusal, out: &mut Vec<u8>) {
     write_frame(out, (version, 0, stream), Opcode::Error, |out| refusal.write(out));
 }

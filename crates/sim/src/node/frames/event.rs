@@ -13,7 +13,7 @@ const EVENT_STREAM: i16 = -1;
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
+pub(crate) enum Event<'a> {
     /// NEW_NODE or REMOVED_NODE.
     Topology {
         /// Whether it joined.
@@ -42,7 +42,7 @@ pub enum Event<'a> {
 impl Event<'_> {
     /// Whether the client registered for it.
     #[must_use]
-    pub fn is_for(&self, connection: &Connection) -> bool {
+    pub(crate) fn is_for(&self, connection: &Connection) -> bool {
         match self {
             Self::Topology { .. } => connection.registered.topology,
             Self::Status { .. } => connection.registered.status,
@@ -53,7 +53,7 @@ impl Event<'_> {
 
     /// The frame for one client: its version, the port it came to, never compressed.
     #[must_use]
-    pub fn frame_for(&self, connection: &Connection) -> Vec<u8> {
+    pub(crate) fn frame_for(&self, connection: &Connection) -> Vec<u8> {
         let mut out = Vec::new();
         let head = (connection.answer_version(), 0, EVENT_STREAM);
         let port = i32::from(connection.port);
@@ -84,7 +84,7 @@ impl Event<'_> {
 }
 
 /// The part that RESULT Schema_change and EVENT SCHEMA_CHANGE share.
-pub fn write_schema_change(change: &SchemaChange, out: &mut Vec<u8>) {
+pub(crate) fn write_schema_change(change: &SchemaChange, out: &mut Vec<u8>) {
     put_string(out, change.change.word());
     put_string(out, change.target.word());
     put_string(out, &change.keyspace);

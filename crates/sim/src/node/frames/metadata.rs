@@ -8,13 +8,13 @@ use cql::notation::put_string;
 
 /// Whether all columns are of one table, which can then be named once.
 #[must_use]
-pub fn one_table(columns: &[ColumnSpec]) -> bool {
+pub(crate) fn one_table(columns: &[ColumnSpec]) -> bool {
     let Some((first, others)) = columns.split_first() else { return false };
     others.iter().all(|it| it.table == first.table && it.keyspace == first.keyspace)
 }
 
 /// Writes columns; `global` when their table is to be named once, in front.
-pub fn write_columns(columns: &[ColumnSpec], global: bool, out: &mut Vec<u8>) {
+pub(crate) fn write_columns(columns: &[ColumnSpec], global: bool, out: &mut Vec<u8>) {
     if let Some(first) = columns.first().filter(|_| global) {
         put_string(out, &first.keyspace);
         put_string(out, &first.table);
@@ -32,7 +32,7 @@ pub fn write_columns(columns: &[ColumnSpec], global: bool, out: &mut Vec<u8>) {
 /// The id of result metadata, as the real server makes it: half of the SHA-256 of each column's name
 /// and class, each behind its length. To clients it is opaque.
 #[must_use]
-pub fn metadata_id(columns: &[ColumnSpec]) -> [u8; 16] {
+pub(crate) fn metadata_id(columns: &[ColumnSpec]) -> [u8; 16] {
     let mut hash = Sha256::new();
     for column in columns {
         for text in [&column.name, &class_name(&column.column_type)] {

@@ -1,9 +1,9 @@
 //! Bytes in, bytes out.
 
-pub mod answer; // frames out
-pub mod event; // EVENT
-pub mod metadata; // columns and types on the wire
-pub mod receive; // bytes → frames
-pub mod refusal; // ERROR
-pub mod result; // RESULT
-pub mod tablet_payload; // tablets-routing-v1
+pub(crate) mod answer; // frames out
+pub(crate) mod event; // EVENT
+pub(crate) mod metadata; // columns and types on the wire
+pub(crate) mod receive; // bytes → frames
+pub(crate) mod refusal; // ERROR
+pub(crate) mod result; // RESULT
+pub(crate) mod tablet_payload; // tablets-routing-v1

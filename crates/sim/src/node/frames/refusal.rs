@@ -8,19 +8,19 @@ use cql::error::WireError;
 use cql::notation::{put_int, put_short, put_short_bytes, put_string};
 
 /// 0x0000: the server is wrong.
-pub const SERVER: i32 = 0x0000;
+pub(crate) const SERVER: i32 = 0x0000;
 /// 0x000A: the client broke the protocol.
-pub const PROTOCOL: i32 = 0x000A;
+pub(crate) const PROTOCOL: i32 = 0x000A;
 /// 0x0100: not logged in.
-pub const CREDENTIALS: i32 = 0x0100;
+pub(crate) const CREDENTIALS: i32 = 0x0100;
 /// 0x1001: the node has too much to do.
-pub const OVERLOADED: i32 = 0x1001;
+pub(crate) const OVERLOADED: i32 = 0x1001;
 /// 0x2200: not possible.
-pub const INVALID: i32 = 0x2200;
+pub(crate) const INVALID: i32 = 0x2200;
 
 /// An ERROR to be sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// The code (v4 section 9).
     pub code: i32,
     /// The text.
@@ -33,7 +33,7 @@ pub struct Refusal {
 
 /// What an operation that timed out was.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Operation {
+pub(crate) enum Operation {
     /// A read.
     Read,
     /// A write, with its type (`SIMPLE`, `BATCH`, `CAS`, …).
@@ -43,13 +43,13 @@ pub enum Operation {
 impl Refusal {
     /// An error without extras.
     #[must_use]
-    pub fn new(code: i32, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), extras: Vec::new(), wait: Duration::ZERO }
     }
 
     /// 0x1000: too few replicas are alive.
     #[must_use]
-    pub fn unavailable(consistency: u16, required: usize, alive: usize) -> Self {
+    pub(crate) fn unavailable(consistency: u16, required: usize, alive: usize) -> Self {
         let name = Consistency::from_code(consistency).map_or("", Consistency::name);
         let message = format!(
             "Cannot achieve consistency level for cl {name}. Requires {required}, alive {alive}"
@@ -63,7 +63,7 @@ impl Refusal {
 
     /// 0x1100 or 0x1200: too few replicas answered in time.
     #[must_use]
-    pub fn timeout(
+    pub(crate) fn timeout(
         operation: Operation,
         (keyspace, table): (&str, &str),
         consistency: u16,
@@ -92,26 +92,15 @@ impl Refusal {
 
     /// 0x2500: nobody prepared this here.
     #[must_use]
-    pub fn unprepared(id: &[u8]) -> Self {
-        let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    pub(crate) fn unprepared(id: &[u8]) -> Self {
+        let hex = hex::encode(id);
         let mut extras = Vec::new();
         put_short_bytes(&mut extras, id);
         Self { extras, ..Self::new(0x2500, format!("No prepared statement with ID {hex} found.")) }
     }
 
-    /// 0xF000 for a client that knows it, 0x2300 for others: too many requests for a partition.
-    #[must_use]
-    pub fn rate_limit(known: bool, write: bool, by_coordinator: bool, message: String) -> Self {
-        if known {
-            let extras = vec![u8::from(write), u8::from(by_coordinator)];
-            Self { extras, ..Self::new(0xF000, message) }
-        } else {
-            Self::new(0x2300, message)
-        }
-    }
-
     /// The body of the ERROR.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         put_int(out, self.code);
         put_string(out, &self.message);
         out.extend_from_slice(&self.extras);
@@ -141,17 +130,15 @@ fn count(number: usize) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use hex::encode as hex;
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
+    use super::*;
 
     #[test]
     fn errors_have_the_layouts_of_the_real_server() {
-        assert_eq!(hex(&Refusal::unavailable(1, 1, 0).extras), "00010000000100000000");
+        assert_eq!(hex(Refusal::unavailable(1, 1, 0).extras), "00010000000100000000");
         let write = Refusal::timeout(Operation::Write("SIMPLE"), ("ks", "t"), 5, (0, 3));
-        assert_eq!(hex(&write.extras), "00050000000000000003000653494d504c45");
+        assert_eq!(hex(write.extras), "00050000000000000003000653494d504c45");
         let read = Refusal::timeout(Operation::Read, ("ks", "t"), 4, (1, 2));
         assert_eq!(
             read.message,
@@ -159,14 +146,6 @@ mod tests {
         );
         let unprepared = Refusal::unprepared(&[0]);
         assert_eq!(unprepared.message, "No prepared statement with ID 00 found.");
-        assert_eq!(hex(&unprepared.extras), "000100");
-    }
-
-    #[test]
-    fn a_rate_limit_is_told_by_its_own_code_only_to_clients_that_know_it() {
-        let known = Refusal::rate_limit(true, true, false, String::new());
-        assert_eq!((known.code, known.extras), (0xF000, vec![1, 0]));
-        let unknown = Refusal::rate_limit(false, true, false, String::new());
-        assert_eq!((unknown.code, unknown.extras), (0x2300, Vec::new()));
+        assert_eq!(hex(unprepared.extras), "000100");
     }
 }

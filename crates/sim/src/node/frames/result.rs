@@ -15,7 +15,7 @@ const LWT_MARK: u32 = 1 << 31;
 
 /// How the rows of an answer are described.
 #[derive(Clone, Copy, Debug)]
-pub struct Description {
+pub(crate) struct Description {
     /// The imitated server.
     pub like: Like,
     /// Whether the client knows the columns.
@@ -26,13 +26,13 @@ pub struct Description {
 
 /// RESULT Void.
 #[must_use]
-pub fn void() -> Vec<u8> {
+pub(crate) fn void() -> Vec<u8> {
     begin(ResultKind::Void)
 }
 
 /// RESULT Set_keyspace.
 #[must_use]
-pub fn set_keyspace(keyspace: &str) -> Vec<u8> {
+pub(crate) fn set_keyspace(keyspace: &str) -> Vec<u8> {
     let mut out = begin(ResultKind::SetKeyspace);
     put_string(&mut out, keyspace);
     out
@@ -40,7 +40,7 @@ pub fn set_keyspace(keyspace: &str) -> Vec<u8> {
 
 /// RESULT Schema_change.
 #[must_use]
-pub fn schema_change(change: &SchemaChange) -> Vec<u8> {
+pub(crate) fn schema_change(change: &SchemaChange) -> Vec<u8> {
     let mut out = begin(ResultKind::SchemaChange);
     write_schema_change(change, &mut out);
     out
@@ -48,7 +48,7 @@ pub fn schema_change(change: &SchemaChange) -> Vec<u8> {
 
 /// RESULT Rows.
 #[must_use]
-pub fn rows(rows: &Rows, how: Description) -> Vec<u8> {
+pub(crate) fn rows(rows: &Rows, how: Description) -> Vec<u8> {
     let mut out = begin(ResultKind::Rows);
     let skip = how.skip && how.changed.is_none();
     let global = has_global(how.like) && one_table(&rows.columns);
@@ -77,7 +77,7 @@ pub fn rows(rows: &Rows, how: Description) -> Vec<u8> {
 
 /// RESULT Prepared.
 #[must_use]
-pub fn prepared(statement: &Statement, connection: &Connection, like: Like) -> Vec<u8> {
+pub(crate) fn prepared(statement: &Statement, connection: &Connection, like: Like) -> Vec<u8> {
     let it = &statement.prepared;
     let mut out = begin(ResultKind::Prepared);
     put_short_bytes(&mut out, &statement.id);

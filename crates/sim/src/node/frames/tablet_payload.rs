@@ -7,7 +7,11 @@ use cql::notation::{put_bytes, put_int};
 /// The value of the payload: `tuple<bigint, bigint, list<tuple<uuid, int>>>`, range `(first, last]`
 /// (protocol-extensions.md of ScyllaDB).
 #[must_use]
-pub fn value((first, last): (i64, i64), replicas: &[Replica], members: &[Member]) -> Vec<u8> {
+pub(crate) fn value(
+    (first, last): (i64, i64),
+    replicas: &[Replica],
+    members: &[Member],
+) -> Vec<u8> {
     let mut list = Vec::with_capacity(4 + replicas.len() * 32);
     put_int(&mut list, i32::try_from(replicas.len()).unwrap_or(i32::MAX));
     for (node, shard) in replicas {
@@ -39,7 +43,7 @@ mod tests {
         };
         let members = [member(1), member(2), member(3)];
         let value = value((i64::MIN, -1), &[(0, 3), (1, 0), (2, 7)], &members);
-        let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(value);
         let replica = |host, shard| format!("0000001c00000010{host:032x}00000004{shard:08x}");
         let head = "00000008800000000000000000000008ffffffffffffffff0000006400000003";
         assert_eq!(hex, [head.into(), replica(1, 3), replica(2, 0), replica(3, 7)].concat());

@@ -10,7 +10,7 @@ use cql::notation::{Reader, put_bytes};
 use cql::opcode::Opcode;
 
 /// Answers AUTH_RESPONSE. After a wrong password the client may try again.
-pub fn respond(
+pub(crate) fn respond(
     cluster: &mut Cluster,
     connection: &mut Connection,
     body: &[u8],

@@ -18,7 +18,7 @@ use cql::request::batch::{Batch, ChildStatement};
 use cql::request::parameters::Options;
 
 /// Answers BATCH; an unknown id refuses all of it, with the first such id.
-pub fn batch(
+pub(crate) fn batch(
     cluster: &mut Cluster,
     connection: &mut Connection,
     body: &[u8],
@@ -41,7 +41,7 @@ pub fn batch(
     }
     for (prepared, values) in &statements {
         let what = (&**prepared, Form::Child(batch.kind));
-        check(cluster, connection, what, values, tail.consistency)?;
+        check(cluster, connection, what, values, tail.consistency.code())?;
     }
     let options = Options { timestamp_micros: tail.timestamp_micros, ..Options::default() };
     let outcome = on_database(cluster, connection, (&options, false), now, |database, request| {

@@ -16,7 +16,7 @@ use cql::notation::Reader;
 use cql::opcode::Opcode;
 
 /// Answers one frame. A refusal here leaves the connection open, as on the real server.
-pub fn dispatch(
+pub(crate) fn dispatch(
     cluster: &mut Cluster,
     connection: &mut Connection,
     header: Header,

@@ -27,7 +27,7 @@ use cql::request::query::Query;
 const UNKNOWN_FLAG: u8 = 0x80;
 
 /// Answers QUERY.
-pub fn query(
+pub(crate) fn query(
     cluster: &mut Cluster,
     connection: &mut Connection,
     body: &[u8],
@@ -39,7 +39,7 @@ pub fn query(
 }
 
 /// Answers PREPARE: the statement is then prepared on every shard of the node, on no other node.
-pub fn prepare(
+pub(crate) fn prepare(
     cluster: &mut Cluster,
     connection: &Connection,
     body: &[u8],
@@ -54,7 +54,7 @@ pub fn prepare(
 }
 
 /// Answers EXECUTE.
-pub fn execute(
+pub(crate) fn execute(
     cluster: &mut Cluster,
     connection: &mut Connection,
     body: &[u8],
@@ -121,8 +121,9 @@ fn run(
     let prepared = &statement.prepared;
     let values = bind(prepared, parameters.values, connection)?;
     rights::check(cluster, connection, prepared)?;
-    let tablet = check(cluster, connection, (prepared, form), &values, parameters.consistency)?;
-    let serial = parameters.is_serial();
+    let tablet =
+        check(cluster, connection, (prepared, form), &values, parameters.consistency.code())?;
+    let serial = parameters.consistency.is_serial();
     let outcome =
         on_database(cluster, connection, (&options, serial), now, |database, request| {
             database.execute(prepared, &values, request)

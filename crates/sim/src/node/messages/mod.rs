@@ -1,9 +1,9 @@
 //! What clients ask, and who may.
 
-pub mod auth; // SASL
-pub mod batch; // BATCH
-pub mod dispatch; // which message is allowed when
-pub mod execute; // QUERY, PREPARE, EXECUTE
-pub mod rights; // what a role may do
-pub mod startup; // OPTIONS, STARTUP, REGISTER
-pub mod supported; // SUPPORTED
+pub(crate) mod auth; // SASL
+pub(crate) mod batch; // BATCH
+pub(crate) mod dispatch; // which message is allowed when
+pub(crate) mod execute; // QUERY, PREPARE, EXECUTE
+pub(crate) mod rights; // what a role may do
+pub(crate) mod startup; // OPTIONS, STARTUP, REGISTER
+pub(crate) mod supported; // SUPPORTED

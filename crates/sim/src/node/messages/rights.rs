@@ -12,7 +12,7 @@ const UNAUTHORIZED: i32 = 0x2100;
 const READABLE: [&str; 2] = ["local", "peers"];
 
 /// Refuses a statement that the connection's role may not run, in the words of the real server.
-pub fn check(
+pub(crate) fn check(
     cluster: &Cluster,
     connection: &Connection,
     prepared: &Prepared,

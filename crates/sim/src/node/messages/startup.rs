@@ -17,7 +17,7 @@ const CHALLENGER: &str = "org.example.ChallengeAuthenticator";
 
 /// Answers OPTIONS.
 #[must_use]
-pub fn options(cluster: &Cluster, connection: &Connection) -> Answer {
+pub(crate) fn options(cluster: &Cluster, connection: &Connection) -> Answer {
     let member = cluster.members.get(connection.node);
     let of_tls = cluster.options.tls_ports.map(|(_, aware)| aware);
     let ports = (cluster.options.shard_aware_port, of_tls);
@@ -28,7 +28,7 @@ pub fn options(cluster: &Cluster, connection: &Connection) -> Answer {
 }
 
 /// Answers STARTUP: only the presence of an extension's key counts, not its value.
-pub fn startup(
+pub(crate) fn startup(
     cluster: &Cluster,
     connection: &mut Connection,
     body: &[u8],
@@ -46,7 +46,6 @@ pub fn startup(
     connection.extensions = Extensions {
         tablets_v1: value("TABLETS_ROUTING_V1").is_some(),
         lwt_mark: value("SCYLLA_LWT_ADD_METADATA_MARK").is_some(),
-        rate_limit_error: value("SCYLLA_RATE_LIMIT_ERROR").is_some(),
         metadata_id: new && value("SCYLLA_USE_METADATA_ID").is_some(),
     };
     let owned = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -64,7 +63,11 @@ pub fn startup(
 }
 
 /// Answers REGISTER.
-pub fn register(like: Like, connection: &mut Connection, body: &[u8]) -> Result<Answer, Refusal> {
+pub(crate) fn register(
+    like: Like,
+    connection: &mut Connection,
+    body: &[u8],
+) -> Result<Answer, Refusal> {
     let mut registered = connection.registered;
     for name in Reader::new(body).string_list()? {
         match name {

@@ -7,7 +7,7 @@ use cql::notation::{put_short, put_string, put_string_list};
 
 /// The message of SUPPORTED, in the order of the real server.
 #[must_use]
-pub fn body(
+pub(crate) fn body(
     like: Like,
     member: &Member,
     shard: u16,

@@ -168,8 +168,7 @@ fn ids_are_the_md5_of_keyspace_and_text() {
     probe.query(&mut cluster, "CREATE KEYSPACE tr1 WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 1}").ok();
     probe.query(&mut cluster, "CREATE TABLE tr1.t (pk int PRIMARY KEY, v text)").ok();
     let text = "SELECT v FROM tr1.t WHERE pk = ?";
-    let hex = |id: Vec<u8>| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    assert_eq!(hex(probe.prepare(&mut cluster, text)), "8ef5f8b4119b6eea896ed983f5871f5d");
+    assert_eq!(hex::encode(probe.prepare(&mut cluster, text)), "8ef5f8b4119b6eea896ed983f5871f5d");
     probe.query(&mut cluster, "USE tr1").ok();
-    assert_eq!(hex(probe.prepare(&mut cluster, text)), "9f874e38b6986b52a884538baebda4a0");
+    assert_eq!(hex::encode(probe.prepare(&mut cluster, text)), "9f874e38b6986b52a884538baebda4a0");
 }

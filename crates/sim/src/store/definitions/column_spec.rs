@@ -4,7 +4,7 @@ use cql::column_type::ColumnType;
 
 /// One column of bind or result metadata; the wire's own borrows what this one owns.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ColumnSpec {
+pub(crate) struct ColumnSpec {
     /// Keyspace of the table.
     pub keyspace: String,
     /// The table.

@@ -1,9 +1,9 @@
 //! What there is: keyspaces, tables, types, and the statements that change them.
 
-pub mod column_spec; // columns of metadata
+pub(crate) mod column_spec; // columns of metadata
 pub(crate) mod definition; // CREATE, ALTER, DROP
 pub(crate) mod options; // what WITH says
-pub mod schema; // keyspaces, tables, types
+pub(crate) mod schema; // keyspaces, tables, types
 pub(crate) mod system_schema; // the schema as rows
 pub(crate) mod system_tables; // the server's own tables
 pub(crate) mod table_definition; // CREATE, ALTER, DROP TABLE

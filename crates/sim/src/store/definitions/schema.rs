@@ -15,7 +15,7 @@ pub struct Schema {
     /// By name; also the system ones.
     pub keyspaces: BTreeMap<String, Keyspace>,
     /// Goes up by one with every change.
-    pub generation: u64,
+    pub(crate) generation: u64,
 }
 
 /// One keyspace.
@@ -30,14 +30,14 @@ pub struct Keyspace {
     /// Some(initial count, 0 = the server chooses) when its tables are divided into tablets.
     pub tablets: Option<u32>,
     /// Tables and views by name.
-    pub tables: BTreeMap<String, Arc<Table>>,
+    pub(crate) tables: BTreeMap<String, Arc<Table>>,
     /// User-defined types by name: fields in order.
     pub types: BTreeMap<String, Vec<(String, ColumnType)>>,
 }
 
 /// One table or view.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub(crate) struct Table {
     /// Its id; a table created again under the same name has another.
     pub id: [u8; 16],
     /// The keyspace.
@@ -66,7 +66,7 @@ pub struct Table {
 
 /// The value of a table option.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Property {
+pub(crate) enum Property {
     /// A word, text or number, as written.
     Text(String),
     /// A map of texts.
@@ -75,7 +75,7 @@ pub enum Property {
 
 /// How a materialized view follows its base table.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct View {
+pub(crate) struct View {
     /// Name of the base table.
     pub base: String,
     /// Id of the base table.
@@ -88,7 +88,7 @@ pub struct View {
 
 /// What part a column plays.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum ColumnKind {
+pub(crate) enum ColumnKind {
     /// Part of the partition key.
     PartitionKey,
     /// Part of the clustering key.
@@ -101,7 +101,7 @@ pub enum ColumnKind {
 
 /// One column.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Column {
+pub(crate) struct Column {
     /// Stays the same when other columns come and go.
     pub id: u32,
     /// Its name.
@@ -133,32 +133,32 @@ impl Column {
 impl Table {
     /// The index of a column by name.
     #[must_use]
-    pub fn position(&self, name: &str) -> Option<usize> {
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
 
     /// The columns of the partition key.
     #[must_use]
-    pub fn partition_key(&self) -> &[Column] {
+    pub(crate) fn partition_key(&self) -> &[Column] {
         self.columns.get(..self.partition_len).unwrap_or_default()
     }
 
     /// The clustering columns.
     #[must_use]
-    pub fn clustering(&self) -> &[Column] {
+    pub(crate) fn clustering(&self) -> &[Column] {
         let end = self.partition_len + self.clustering_len;
         self.columns.get(self.partition_len..end).unwrap_or_default()
     }
 
     /// Whether its cells are counters.
     #[must_use]
-    pub fn is_counter(&self) -> bool {
+    pub(crate) fn is_counter(&self) -> bool {
         self.columns.iter().any(|column| column.column_type == ColumnType::Counter)
     }
 
     /// A text option.
     #[must_use]
-    pub fn text_option(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text_option(&self, name: &str) -> Option<&str> {
         match self.options.get(name)? {
             Property::Text(text) => Some(text),
             Property::Map(_) => None,
@@ -167,7 +167,7 @@ impl Table {
 
     /// A map option.
     #[must_use]
-    pub fn map_option(&self, name: &str) -> Option<&BTreeMap<String, String>> {
+    pub(crate) fn map_option(&self, name: &str) -> Option<&BTreeMap<String, String>> {
         match self.options.get(name)? {
             Property::Map(map) => Some(map),
             Property::Text(_) => None,
@@ -185,14 +185,14 @@ impl Table {
 
 /// Whether it is a keyspace of the server itself.
 #[must_use]
-pub fn is_system(keyspace: &str) -> bool {
+pub(crate) fn is_system(keyspace: &str) -> bool {
     keyspace == "system" || keyspace.starts_with("system_")
 }
 
 impl Schema {
     /// A table or view.
     #[must_use]
-    pub fn table(&self, keyspace: &str, table: &str) -> Option<&Arc<Table>> {
+    pub(crate) fn table(&self, keyspace: &str, table: &str) -> Option<&Arc<Table>> {
         self.keyspaces.get(keyspace)?.tables.get(table)
     }
 

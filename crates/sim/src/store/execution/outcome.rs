@@ -4,7 +4,7 @@ use crate::store::definitions::column_spec::ColumnSpec;
 
 /// The answer to one request.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// RESULT Void.
     Void,
     /// RESULT Rows.
@@ -19,7 +19,7 @@ pub enum Outcome {
 
 /// One page of rows.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Rows {
+pub(crate) struct Rows {
     /// The columns, in order.
     pub columns: Vec<ColumnSpec>,
     /// The rows; `None` is null.
@@ -30,7 +30,7 @@ pub struct Rows {
 
 /// One SCHEMA_CHANGE (protocol v4 section 4.2.6).
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SchemaChange {
+pub(crate) struct SchemaChange {
     /// What happened.
     pub change: Change,
     /// To what kind of thing.
@@ -43,7 +43,7 @@ pub struct SchemaChange {
 
 /// What happened to a schema object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Change {
+pub(crate) enum Change {
     /// `CREATED`.
     Created,
     /// `UPDATED`.
@@ -55,7 +55,7 @@ pub enum Change {
 impl Change {
     /// The word on the wire.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Created => "CREATED",
             Self::Updated => "UPDATED",
@@ -66,7 +66,7 @@ impl Change {
 
 /// What kind of schema object changed; views count as tables, as the server reports them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Target {
+pub(crate) enum Target {
     /// `KEYSPACE`.
     Keyspace,
     /// `TABLE`.
@@ -78,7 +78,7 @@ pub enum Target {
 impl Target {
     /// The word on the wire.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Keyspace => "KEYSPACE",
             Self::Table => "TABLE",

@@ -16,7 +16,7 @@ use cql::notation::Value;
 
 /// What a statement does, as far as a node must tell kinds apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum StatementKind {
+pub(crate) enum StatementKind {
     /// SELECT.
     Select,
     /// INSERT, UPDATE, DELETE.
@@ -53,7 +53,7 @@ pub(crate) struct BatchPlan {
 
 /// A statement that was parsed and checked against the schema.
 #[derive(Debug)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// The text as sent.
     pub text: String,
     /// The keyspace that was in `USE` when it was prepared.
@@ -77,7 +77,7 @@ impl Prepared {
     /// The serialized partition key, when the statement names exactly one partition, whether by
     /// bind variables or by literals.
     #[must_use]
-    pub fn partition_key(&self, values: &[Value<'_>]) -> Option<Vec<u8>> {
+    pub(crate) fn partition_key(&self, values: &[Value<'_>]) -> Option<Vec<u8>> {
         match &self.plan {
             Plan::Select(plan) => one_key(&plan.restrictions, &plan.table, values),
             Plan::Modify(plan) => one_key(&plan.restrictions, &plan.table, values),
@@ -94,7 +94,7 @@ impl Prepared {
     /// Whether its answer may carry the tablet of its partition: all components of the partition
     /// key are bound, and it names one partition.
     #[must_use]
-    pub fn may_report_tablet(&self) -> bool {
+    pub(crate) fn may_report_tablet(&self) -> bool {
         match self.kind {
             StatementKind::Select | StatementKind::Modification => !self.pk_indexes.is_empty(),
             StatementKind::Batch

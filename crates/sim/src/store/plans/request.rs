@@ -2,7 +2,7 @@
 
 /// The parameters of one run.
 #[derive(Clone, Copy)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// The keyspace that `USE` chose on the connection.
     pub keyspace: Option<&'a str>,
     /// Rows a page; zero, negative or absent: unpaged.
@@ -20,19 +20,21 @@ pub struct Request<'a> {
 }
 
 /// One row: a cell for each column of the table, in the order of `Table::columns`.
-pub type SystemRow = Vec<Option<Vec<u8>>>;
+pub(crate) type SystemRow = Vec<Option<Vec<u8>>>;
 
 /// Rows that only a node knows: `system.local`, `system.peers`, `system.tablets` and the like.
-pub trait SystemRows {
+pub(crate) trait SystemRows {
     /// All rows of a table, or `None` when the node has nothing to say about it, and what was
     /// written with CQL is shown. `system_schema` is never asked for.
     fn rows(&self, keyspace: &str, table: &str) -> Option<Vec<SystemRow>>;
 }
 
-/// A node that knows nothing: every system table is as it was written.
+/// A node that knows nothing, for tests: every system table is as it was written.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, Default)]
-pub struct NoSystemRows;
+pub(crate) struct NoSystemRows;
 
+#[cfg(test)]
 impl SystemRows for NoSystemRows {
     fn rows(&self, _keyspace: &str, _table: &str) -> Option<Vec<SystemRow>> {
         None

@@ -7,10 +7,6 @@ use cql::frame::write_frame;
 use cql::notation::{Reader, put_bytes};
 use cql::opcode::Opcode;
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[test]
 fn one_byte_of_an_unknown_version_is_answered_with_the_bytes_of_the_real_server() {
     let mut cluster = cluster(|_| {});
@@ -19,7 +15,7 @@ fn one_byte_of_an_unknown_version_is_answered_with_the_bytes_of_the_real_server(
     let received = cluster.receive(probe.id, &[5], probe.now, &mut out);
     assert!(received.close);
     assert_eq!(
-        hex(&out),
+        hex::encode(&out),
         "8400000000000000300000000a002a496e76616c6964206f7220756e737570706f727465642070726f746f636f6c2076657273696f6e3a2035"
     );
 }

@@ -181,3 +181,14 @@ fn functions_make_values() {
     let at = "\"2023-11-14 22:13:20.000Z\"";
     assert_eq!(rows, format!("{at} {at} 5 -4069959284402364209"));
 }
+
+#[test]
+fn generated_uuids_are_the_same_in_every_release() {
+    let mut bench = bench();
+    bench.ok("CREATE TABLE t (pk int PRIMARY KEY, a timeuuid, b uuid)");
+    bench.ok("INSERT INTO t (pk, a, b) VALUES (1, now(), uuid())");
+    assert_eq!(
+        bench.rows("SELECT a, b FROM t"),
+        "\"04afc004-833b-11ee-ae73-e372e2338aca\" \"84fa19b3-842c-4472-97ba-aa114ab6c150\""
+    );
+}

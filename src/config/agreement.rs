@@ -1,0 +1,100 @@
+//! Settings that contradict each other, though each is right by itself.
+
+use crate::config::error::Doubt;
+use crate::config::reader::Reader;
+use crate::config::secret::{self, Secret};
+use crate::config::settings::AuthMode;
+use crate::config::tls;
+use crate::listen::listener::Bind;
+
+/// A shard is chosen by `port % nr_shards`: 256 ports reach every shard of the largest machines.
+const SOURCE_PORTS_MIN: u32 = 256;
+
+/// Adds a fault for each contradiction. A pair with a faulty setting in it is left out: one of the
+/// two values that would be compared is then the default.
+pub fn check(reader: &mut Reader) {
+    check_bounds(reader);
+    check_places(reader);
+    check_credentials(reader);
+    tls::check(reader);
+}
+
+/// What is no fault, but most likely a mistake.
+#[must_use]
+pub fn doubts(reader: &Reader) -> Vec<Doubt> {
+    let mut doubts = tls::doubts(&reader.settings);
+    doubts.extend(secret::doubt(reader.settings.password_file.as_deref()));
+    doubts
+}
+
+fn sound(reader: &Reader, one: &str, other: &str) -> bool {
+    !reader.is_faulty(one) && !reader.is_faulty(other)
+}
+
+fn check_bounds(reader: &mut Reader) {
+    let (low, high) = ("limits.outbox_low_bytes", "limits.outbox_high_bytes");
+    let limits = reader.settings.limits;
+    if limits.outbox_low_bytes >= limits.outbox_high_bytes && sound(reader, low, high) {
+        let right = format!("give less than {}", limits.outbox_high_bytes);
+        reader.refuse(low, &format!("not below {high}"), &right);
+    }
+    let (first, max) = ("lanes.backoff_first_ms", "lanes.backoff_max_ms");
+    let backoff = reader.settings.backoff;
+    if backoff.first_ms > backoff.max_ms && sound(reader, first, max) {
+        let right = format!("give at most {}", backoff.max_ms);
+        reader.refuse(first, &format!("above {max}"), &right);
+    }
+    let (low, high) = ("lanes.source_port_low", "lanes.source_port_high");
+    let ports =
+        (*reader.settings.dial.source_ports.start(), *reader.settings.dial.source_ports.end());
+    let is_narrow = u32::from(ports.1) + 1 < u32::from(ports.0) + SOURCE_PORTS_MIN;
+    if is_narrow && sound(reader, low, high) {
+        let right = "leave at least 256 ports, so that every shard of a node has some";
+        reader.refuse(high, &format!("too close to {low}, {}", ports.0), right);
+    }
+}
+
+fn check_places(reader: &mut Reader) {
+    let settings = &reader.settings;
+    // Port 0 is another one each time.
+    let admin = Bind::Tcp(settings.admin);
+    let is_same = settings.bind.contains(&admin) && settings.admin.port() != 0;
+    let twice = |at: &Bind| settings.bind.iter().filter(|bind| *bind == at).count() > 1;
+    let is_twice = settings.bind.iter().any(twice);
+    let lacks_data_center = settings.rack.is_some() && settings.data_center.is_none();
+    if is_same && sound(reader, "bind", "admin") {
+        reader.refuse("admin", "the same as bind", "give another port");
+    }
+    if is_twice && sound(reader, "bind", "bind") {
+        reader.refuse("bind", "the same place twice", "give each once");
+    }
+    if lacks_data_center && sound(reader, "rack", "data_center") {
+        reader.refuse("rack", "a rack is preferred within a data center", "set data_center too");
+    }
+}
+
+fn check_credentials(reader: &mut Reader) {
+    let settings = &reader.settings;
+    let (username, path) = (settings.username.clone(), settings.password_file.clone());
+    let is_service = settings.auth_mode == Some(AuthMode::Service);
+    if is_service && username.is_none() && !reader.is_faulty("username") {
+        let reason = "clients would have the rights of the proxy's own role, and it has none";
+        reader.refuse("auth.mode", reason, "set username and password_file too");
+    }
+    match (username, path) {
+        (Some(_), None) if !reader.is_faulty("password_file") => {
+            reader.refuse("username", "it has no password", "set password_file too");
+        }
+        (None, Some(_)) if !reader.is_faulty("username") => {
+            let right = "set username too, or remove it";
+            reader.refuse("password_file", "there is no username that it belongs to", right);
+        }
+        (_, Some(path)) => {
+            if let Err(error) = Secret::read(&path) {
+                let right = "give the path of a readable file that holds the password alone";
+                reader.refuse("password_file", &error.to_string(), right);
+            }
+        }
+        (_, None) => {}
+    }
+}

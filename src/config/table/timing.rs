@@ -1,0 +1,174 @@
+//! Settings of [timeouts] and [retries]: how long is waited, and what is tried again.
+
+use crate::config::setting::{Kind, Number, Reload, Setting};
+use crate::config::table::group::Group;
+use crate::engine::limits::KEYS;
+
+/// Longest time that makes sense: a day.
+const DAY_MS: u64 = 86_400_000;
+
+/// `[timeouts]`
+pub(super) const TIMEOUTS: Group = Group {
+    table: "timeouts",
+    about: "",
+    settings: &[
+        Setting {
+            key: "timeouts.connect_ms",
+            kind: Kind::Number {
+                min: 1,
+                max: DAY_MS,
+                field: |settings| Number::U64(&mut settings.dial.connect_timeout_ms),
+            },
+            reload: Reload::Connections,
+            what: "Longest TCP connect to a node",
+            why: "It doubles with each failure, up to eightfold: a node that is overwhelmed by \
+                  handshakes never recovers if all its peers hang up early and come again.",
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: "timeouts.handshake_ms",
+            kind: Kind::Number {
+                min: 1,
+                max: DAY_MS,
+                field: |settings| Number::U64(&mut settings.dial.handshake_timeout_ms),
+            },
+            reload: Reload::Connections,
+            what: "Longest handshake with a node, from the new connection to READY",
+            why: "Password hashing takes a node some time. It doubles with each failure, as \
+                  `timeouts.connect_ms` does.",
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: KEYS.request_timeout_us,
+            kind: Kind::Number {
+                min: 1,
+                max: DAY_MS,
+                field: |settings| Number::MillisAsMicros(&mut settings.limits.request_timeout_us),
+            },
+            reload: Reload::AtOnce,
+            what: "Longest wait for the answer to a request",
+            why: "The client then gets an error from the proxy. The default is longer than the \
+                  servers' own time limits (2 s for writes, 5 s for reads, 10 s for range reads), so \
+                  that the server decides what became of a write. Raise it above 60 s if TRUNCATE of \
+                  large tables matters.",
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: KEYS.heartbeat_timeout_us,
+            kind: Kind::Number {
+                min: 1,
+                max: DAY_MS,
+                field: |settings| Number::MillisAsMicros(&mut settings.limits.heartbeat_timeout_us),
+            },
+            reload: Reload::AtOnce,
+            what: "Longest wait for a sign of life on a lane, after the node was asked for one",
+            why: "The lane is then replaced. Together with a tenth of `lanes.heartbeat_s` it should \
+                  be less than `timeouts.request_ms`, so that few requests wait that long.",
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: KEYS.lane_stall_us,
+            kind: Kind::Number {
+                min: 1,
+                max: DAY_MS,
+                field: |settings| Number::MillisAsMicros(&mut settings.limits.lane_stall_us),
+            },
+            reload: Reload::AtOnce,
+            what: "Time after which a full lane, whose node neither takes nor sends a byte, is \
+                   stalled",
+            why: "A lane is full when `limits.outbox_high_bytes` wait for it. Clients no longer wait \
+                  for a stalled lane, and requests go elsewhere until it drains; those that nothing \
+                  else can take are refused with OVERLOADED. The default is longer than the nodes' \
+                  pauses to collect garbage.",
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: KEYS.agreement_timeout_us,
+            kind: Kind::Number {
+                min: 1,
+                max: DAY_MS,
+                field: |settings| Number::MillisAsMicros(&mut settings.limits.agreement_timeout_us),
+            },
+            reload: Reload::AtOnce,
+            what: "Longest wait for all nodes to agree on the schema after a change",
+            why: "The answer to the change is held back meanwhile. Drivers wait as long; afterwards \
+                  the answer is sent anyway.",
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: "timeouts.file_poll_ms",
+            kind: Kind::Number {
+                min: 100,
+                max: DAY_MS,
+                field: |settings| Number::U64(&mut settings.file_poll_ms),
+            },
+            reload: Reload::AtOnce,
+            what: "How often files that may be replaced are looked at: certificates, keys, CAs and \
+                   the password",
+            why: "If a new file cannot be used, the log says why, and the old one stays in use.",
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: "timeouts.drain_ms",
+            kind: Kind::Number {
+                min: 0,
+                max: DAY_MS,
+                field: |settings| Number::U64(&mut settings.drain.drain_ms),
+            },
+            reload: Reload::AtOnce,
+            what: "Time that requests in flight have to finish before the process ends",
+            why: "Kubernetes kills a pod after 30 s by default, and stops a sidecar only after the \
+                  application.",
+            ..Setting::PLAIN
+        },
+    ],
+};
+
+/// `[retries]`
+pub(super) const RETRIES: Group = Group {
+    table: "retries",
+    about: "Reads that lost their node, and requests that a busy node refused, are sent again within \
+            this budget. Twice the load does not help a cluster in trouble: requests beyond the \
+            budget get the error that an unmodified driver expects.",
+    settings: &[
+        Setting {
+            key: KEYS.retry_percent,
+            kind: Kind::Number {
+                min: 0,
+                max: 100,
+                field: |settings| Number::U32(&mut settings.limits.retry_percent),
+            },
+            reload: Reload::AtOnce,
+            what: "Share of the requests that may be sent again",
+            why: "It counts together with `retries.floor_per_s`.",
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: KEYS.retry_floor_per_s,
+            kind: Kind::Number {
+                min: 0,
+                max: 1_000_000,
+                field: |settings| Number::U32(&mut settings.limits.retry_floor_per_s),
+            },
+            reload: Reload::AtOnce,
+            what: "Requests that may be sent again besides, each second",
+            why: "It serves applications that send so few requests that a share of them is less than \
+                  one.",
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: KEYS.speculative_delay_us,
+            kind: Kind::Number {
+                min: 0,
+                max: 60_000,
+                field: |settings| Number::MillisAsMicros(&mut settings.limits.speculative_delay_us),
+            },
+            reload: Reload::AtOnce,
+            what: "Time after which a prepared SELECT without an answer is sent to a second replica",
+            why: "The first answer wins. 0 means never. It counts as sent again, so that the same \
+                  budget bounds it. The p99 latency of a healthy cluster is a good value: one read \
+                  of a hundred is then sent twice.",
+            ..Setting::PLAIN
+        },
+    ],
+};

@@ -1,0 +1,110 @@
+//! Statements that were prepared here, by id: soft state, bounded by bytes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::facade::select::Select;
+use crate::facade::statement_id::ID_LEN;
+
+/// Bytes of all statements at most. Drivers prepare a handful, of 100 bytes each.
+const BYTES_MAX: usize = 1 << 20;
+/// Bytes that an entry takes besides its statement.
+const ENTRY_BYTES: usize = 64;
+
+/// A statement that was prepared here.
+#[derive(Debug)]
+pub enum LocalStatement {
+    /// A SELECT from a table that is answered here.
+    Select(Box<Select>),
+    /// A `USE` of this keyspace.
+    Use(String),
+}
+
+/// Statements that were prepared here.
+#[derive(Debug, Default)]
+pub struct LocalStatements {
+    by_id: HashMap<[u8; ID_LEN], Arc<LocalStatement>>,
+    bytes: usize,
+}
+
+impl LocalStatement {
+    /// Bytes that it takes, roughly.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let own = match self {
+            Self::Select(select) => select.weight(),
+            Self::Use(keyspace) => keyspace.len(),
+        };
+        own + ENTRY_BYTES
+    }
+}
+
+impl LocalStatements {
+    /// Keeps a statement. When there is no room all others are forgotten: their drivers prepare
+    /// them again when they are told UNPREPARED.
+    pub fn insert(&mut self, id: [u8; ID_LEN], statement: LocalStatement) {
+        let weight = statement.weight();
+        if self.bytes + weight > BYTES_MAX {
+            self.by_id.clear();
+            self.bytes = 0;
+        }
+        self.bytes += weight;
+        if let Some(before) = self.by_id.insert(id, Arc::new(statement)) {
+            self.bytes -= before.weight();
+        }
+    }
+
+    /// The statement of an id.
+    #[must_use]
+    pub fn get(&self, id: &[u8]) -> Option<Arc<LocalStatement>> {
+        self.by_id.get(id).cloned()
+    }
+
+    /// The number of statements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is no statement.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Bytes that they take, roughly.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keyspace(len: usize) -> LocalStatement {
+        LocalStatement::Use("k".repeat(len))
+    }
+
+    #[test]
+    fn many_large_statements_take_no_more_than_the_bound() {
+        let mut statements = LocalStatements::default();
+        for number in 0..100_u8 {
+            statements.insert([number; ID_LEN], keyspace(60_000));
+            assert!(statements.bytes() <= BYTES_MAX);
+            assert!(statements.get(&[number; ID_LEN]).is_some(), "the newest is kept");
+        }
+        assert!((1..100).contains(&statements.len()));
+    }
+
+    #[test]
+    fn a_statement_that_is_prepared_again_counts_once() {
+        let mut statements = LocalStatements::default();
+        statements.insert([1; ID_LEN], keyspace(10));
+        let once = statements.bytes();
+        statements.insert([1; ID_LEN], keyspace(10));
+        assert_eq!((statements.bytes(), statements.len()), (once, 1));
+        assert!(statements.get(&[2; ID_LEN]).is_none() && statements.get(&[1; 3]).is_none());
+    }
+}

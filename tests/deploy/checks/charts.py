@@ -1,0 +1,196 @@
+"""The Helm charts: lint, their own tests, valid objects for every version of Kubernetes, and clear refusals."""
+import contextlib
+import copy
+import functools
+import json
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import yaml
+
+import tools
+from checks import DEPLOY, documents, read, refused, run, test
+from checks.kubernetes import examine, faults, refusal, settings_of, shardlanes
+
+NEWEST = "1.37.0"
+
+
+@functools.lru_cache
+def copied():
+    folder = tools.FOLDER / "charts"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(DEPLOY / "helm", folder / "helm")
+    for name in ("shardlane", "example"):
+        run(tools.helm(), "dependency", "build", folder / "helm" / name)
+    return folder / "helm"
+
+
+def charts():
+    """A copy of the charts with their dependency, which `helm dependency build` puts there."""
+    with tools.LOCKS["charts"]:
+        return copied()
+
+
+def words(chart, *more):
+    return [tools.helm(), "template", "cql", charts() / chart, "--namespace", "data", "--kube-version", NEWEST, *more]
+
+
+def rendered(chart, *more):
+    return documents(run(*words(chart, *more)))
+
+
+def with_values(values):
+    """Arguments that give values as a file; a file's numbers keep their type."""
+    file = tempfile.NamedTemporaryFile("w", suffix=".yaml", dir=charts().parent, delete=False)
+    with file:
+        yaml.safe_dump(values, file)
+    return ["-f", file.name]
+
+
+def ci_values(name):
+    return DEPLOY / "helm/shardlane/ci" / (name + "-values.yaml")
+
+
+@test
+def the_charts_pass_the_lint():
+    for name in ("daemonset", "deployment"):
+        run(tools.helm(), "lint", "--strict", "--kube-version", NEWEST, charts() / "shardlane", "-f", ci_values(name))
+    run(tools.helm(), "lint", "--strict", "--kube-version", NEWEST, charts() / "example")
+    run(tools.helm(), "lint", "--strict", "--kube-version", NEWEST, charts() / "shardlane-sidecar", *with_values({"contactPoints": ["a"]}))
+
+
+@test
+def the_charts_own_tests_pass():
+    said = run(tools.helm("helm-unittest"), "--strict", charts() / "shardlane")
+    assert re.search(r"Tests:\s+\d+ passed, \d+ total", said), said
+
+
+@test
+def what_the_charts_make_is_valid_and_restricted():
+    for chart, more in [("example", []), *(("shardlane", ["-f", ci_values(n)]) for n in ("daemonset", "deployment"))]:
+        objects = rendered(chart, *more)
+        # `helm test`'s pod is not shardlane's container.
+        assert not examine(objects), (chart, more, examine(objects))
+
+
+@test
+def everything_can_be_turned_on():
+    kinds = {o["kind"] for o in rendered("shardlane", "-f", ci_values("deployment"))}
+    assert kinds == {"ConfigMap", "Deployment", "NetworkPolicy", "Pod", "PodDisruptionBudget", "PodMonitor", "PrometheusRule",
+                     "Service", "ServiceAccount"}, kinds
+
+
+@test
+def the_settings_that_the_charts_make_pass_the_check():
+    for chart, more in [("example", []), *(("shardlane", ["-f", ci_values(n)]) for n in ("daemonset", "deployment"))]:
+        settings, = settings_of(rendered(chart, *more))
+        assert not refusal(settings), "%s\n%s" % (refusal(settings), settings)
+    socket = {"shardlane": {"bind": "unix:/run/cql/proxy.sock"}}
+    objects = rendered("example", *with_values(socket))
+    assert not refusal(settings_of(objects)[0]) and not examine(objects), examine(objects)
+    (container, _), = shardlanes(objects)
+    assert {"name": "shardlane-socket", "mountPath": "/run/cql"} in container["volumeMounts"]
+
+
+@test
+def every_mounted_volume_is_there():
+    for chart, more in [("example", []), *(("shardlane", ["-f", ci_values(n)]) for n in ("daemonset", "deployment"))]:
+        for container, pod in shardlanes(rendered(chart, *more)):
+            mounted = {m["name"] for m in container["volumeMounts"]}
+            assert mounted <= {v["name"] for v in pod["volumes"]}, mounted
+
+
+@test
+def the_sidecar_of_the_library_is_that_of_the_plain_manifest():
+    plain, _ = shardlanes(documents(read("deploy/kubernetes/sidecar.yaml")))[0]
+    made, _ = shardlanes(rendered("example"))[0]
+    for key in ("image", "args", "ports", "startupProbe", "livenessProbe", "resources", "restartPolicy", "volumeMounts"):
+        assert made.get(key) == plain.get(key), (key, made.get(key), plain.get(key))
+
+
+@test
+def the_rule_and_the_dashboard_in_the_chart_are_whole():
+    objects = {o["kind"]: o for o in rendered("shardlane", "-f", ci_values("deployment")) if o["metadata"]["name"] != "cql-shardlane"}
+    rules = yaml.safe_load(read("deploy/prometheus/alerts.yaml"))["groups"]
+    text = json.dumps(objects["PrometheusRule"]["spec"]["groups"])
+    assert json.loads(text.replace("https://git.example.com/shardlane/blob/main/", "")) == rules
+    board = json.loads(objects["ConfigMap"]["data"]["shardlane.json"])
+    assert board == json.loads(read("deploy/grafana/shardlane.json"))
+
+
+@test
+def wrong_values_fail_with_a_clear_message():
+    good = {"shardlane": {"contactPoints": ["10.0.0.1"]}}
+    for change, wanted in [
+            ({"shardlane": {"contactPoints": []}}, "contactPoints.*minItems"),
+            ({"shardlane": {"contactPoints": "10.0.0.1"}}, "contactPoints.*want array"),
+            ({"shardlane": {"contactPoints": ["a b"]}}, "contactPoints/0.*does not match"),
+            ({"shardlane": {"image": {"tagg": "1"}}}, "'tagg' not allowed"),
+            ({"shardlane": {"imge": {}}}, "'imge' not allowed"),
+            ({"shardlane": {"image": {"digest": "1234"}}}, "digest.*does not match"),
+            ({"shardlane": {"port": 70000}}, "port.*maximum"),
+            ({"shardlane": {"bind": "127.0.0.1:9042"}}, "bind.*does not match"),
+            ({"shardlane": {"bind": "unix:/run/cql.sock"}}, "bind.*does not match"),
+            ({"shardlane": {"probes": {"liveness": {"timeoutSeconds": 0}}}}, "timeoutSeconds.*minimum"),
+            ({"shardlane": {"credentials": {"username": "app"}}}, "secretName must name the secret"),
+            ({"shardlane": {"credentials": {"secretName": "app"}}}, "credentials.username must be, too"),
+            ({"shardlane": {"credentials": {"password": "x"}}}, "'password' not allowed"),
+            ({"shardlane": {"rack": "r1"}}, "dataCenter must be, too"),
+            ({"shardlane": {"tls": {"secretName": "x"}, "settings": "[tls]\nca = \"/x\"\n"}}, r"has a table \[tls\]"),
+            ({"shardlane": {"clientTls": {"secretName": "x"}, "settings": "[bind_tls]\n"}}, r"has a table \[bind_tls\]"),
+            ({"kind": "StatefulSet"}, "kind.*'DaemonSet', 'Deployment'"),
+            ({"replicas": 0}, "replicas.*minimum"),
+            ({"replicaCount": 2}, "'replicaCount' not allowed"),
+            ({"networkPolicy": {"nodePorts": []}}, "nodePorts.*minItems"),
+            ({"podMonitor": {"interval": "often"}}, "interval.*does not match"),
+            ({"prometheusRule": {"runbookBase": "docs"}}, "runbookBase.*does not match"),
+            ({"kind": "Deployment", "podDisruptionBudget": {"minAvailable": 1}}, "exactly one of maxUnavailable and minAvailable"),
+    ]:
+        values = copy.deepcopy(good)
+        for key, value in change.items():
+            values[key] = dict(values[key], **value) if isinstance(values.get(key), dict) else value
+        said = refused(*words("shardlane", *with_values(values)))
+        assert re.search(wanted, said), "%s: %s" % (change, said)
+    assert rendered("shardlane", *with_values(good)), "the values that were changed are good"
+
+
+@test
+def a_dependency_without_its_alias_is_explained():
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        shutil.copytree(charts() / "example", folder / "example")
+        chart = folder / "example/Chart.yaml"
+        chart.write_text(chart.read_text().replace("    alias: shardlane\n", ""))
+        (folder / "example/values.yaml").write_text("shardlane-sidecar: {contactPoints: [a]}\n")
+        said = refused(tools.helm(), "template", "x", folder / "example", "--kube-version", NEWEST)
+        assert "alias: shardlane" in said, said
+
+
+@test
+def older_clusters_are_refused():
+    said = refused(tools.helm(), "template", "x", charts() / "shardlane", "-f", ci_values("daemonset"), "--kube-version", "1.28.0")
+    assert "kubeVersion" in said, said
+
+
+@test
+def the_versions_are_those_of_the_program():
+    version, = re.findall(r'^version = "(.+)"', read("Cargo.toml"), re.MULTILINE)[:1]
+    for chart in ("shardlane", "shardlane-sidecar"):
+        about = yaml.safe_load(read("deploy/helm/%s/Chart.yaml" % chart))
+        assert (about["version"], about["appVersion"]) == (version, version), chart
+        for dependency in about.get("dependencies", []):
+            assert dependency["version"] == version
+    for name in ("kubernetes/sidecar.yaml", "kubernetes/kustomize/sidecar/sidecar.yaml"):
+        assert "image: shardlane:%s\n" % version in read(DEPLOY / name), name
+    assert 'default "%s"' % version in read(DEPLOY / "helm/shardlane-sidecar/templates/_sidecar.tpl")
+
+
+@test
+def the_doctor_of_helm_test_is_not_behind_the_service():
+    objects = rendered("shardlane", "-f", ci_values("daemonset"))
+    pod, = [o for o in objects if o["kind"] == "Pod"]
+    service, = [o for o in objects if o["kind"] == "Service"]
+    assert not service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    assert not faults(pod) and pod["spec"]["containers"][0]["args"][0] == "doctor"

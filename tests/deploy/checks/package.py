@@ -1,0 +1,120 @@
+"""The Debian package: made of the debug build, installed, run, upgraded and removed on a copy of this machine's root."""
+import functools
+import re
+import shutil
+import subprocess
+
+import rooms
+import tools
+from checks import DEPLOY, Skip, folder, run, test
+
+UNIT = DEPLOY / "debian/shardlane.service"
+
+
+@functools.lru_cache
+def built():
+    """Two packages, the second one newer."""
+    for name in ("dpkg-deb", "objdump", "strip"):
+        if not shutil.which(name):
+            raise tools.Missing("%s is not on this machine" % name)
+    place = tools.FOLDER / "debian"
+    shutil.rmtree(place, ignore_errors=True)
+    build = DEPLOY / "debian/build"
+    old = run(build, tools.binary(), place, seconds=300).strip()
+    return old, run(build, tools.binary(), place, "--version", "0.1.1~test", seconds=300).strip()
+
+
+def packages():
+    with tools.LOCKS["packages"]:
+        return built()
+
+
+@test
+def the_package_holds_program_unit_settings_and_pages():
+    old, _ = packages()
+    listed = {line.split()[-1]: line.split() for line in run("dpkg-deb", "--contents", old).splitlines()}
+    for path, mode in {"./usr/bin/shardlane": "-rwxr-xr-x", "./lib/systemd/system/shardlane.service": "-rw-r--r--",
+                       "./etc/shardlane/shardlane.toml": "-rw-r--r--", "./usr/share/doc/shardlane/copyright": "-rw-r--r--"}.items():
+        assert path in listed and listed[path][:2] == [mode, "root/root"], (path, listed.get(path))
+    control = run("dpkg-deb", "--field", old)
+    assert re.search(r"^Depends: libc6 \(>= \d\.\d+\), libgcc-s1, passwd$", control, re.MULTILINE), control
+    assert run("dpkg-deb", "--info", old, "conffiles").strip() == "/etc/shardlane/shardlane.toml"
+
+
+@test
+def the_unit_is_sound_and_confined():
+    if not shutil.which("systemd-analyze"):
+        raise Skip("systemd-analyze is not on this machine")
+    with folder() as path:
+        # Its program is not installed on this machine.
+        unit = path / "shardlane.service"
+        unit.write_text(UNIT.read_text().replace("/usr/bin/shardlane", str(tools.binary())))
+        done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=60)
+        ours = [line for line in (done.stdout + done.stderr).splitlines() if "shardlane.service" in line]
+        assert not ours, ours
+        unit.write_text(unit.read_text() + "\n[Service]\nNoSuchKey=1\n")
+        done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=60)
+        assert "NoSuchKey" in done.stdout + done.stderr, "a misspelt key passed"
+    said = run("systemd-analyze", "security", "--offline=true", UNIT)
+    exposure, = re.findall(r"exposure level for shardlane.service: ([\d.]+)", said)
+    assert float(exposure) < 2, said[-400:]
+
+
+SCRIPT = r"""
+export DEBIAN_FRONTEND=noninteractive
+fail() { echo "FAILED: $*"; exit 1; }
+dpkg --force-depends --install @OLD@ 2>&1
+getent passwd shardlane > /dev/null || fail "no user"
+[ "$(stat -c '%U:%G %a' /etc/shardlane)" = "root:shardlane 750" ] || fail "rights of /etc/shardlane"
+[ "$(stat -c '%U:%G %a' /etc/shardlane/shardlane.toml)" = "root:shardlane 640" ] || fail "rights of the settings"
+if shardlane check --config /etc/shardlane/shardlane.toml > /dev/null 2>&1; then fail "no contact point is set, and that passed"; fi
+echo 'contact_points = ["@NODE@"]' | cat - /etc/shardlane/shardlane.toml > /tmp/edited
+cat /tmp/edited > /etc/shardlane/shardlane.toml
+as="setpriv --reuid shardlane --regid shardlane --clear-groups --no-new-privs"
+$as cat /etc/shardlane/shardlane.toml > /dev/null || fail "the service cannot read its settings"
+if $as sh -c 'echo >> /etc/shardlane/shardlane.toml' 2> /dev/null; then fail "the service can change its settings"; fi
+sed -n 's/^ExecStart=//p' /lib/systemd/system/shardlane.service > /tmp/start
+mkdir -p /run/shardlane && chown shardlane /run/shardlane
+SHARDLANE_BIND=@ADDRESS@:9042,unix:/run/shardlane/cql.sock SHARDLANE_ADMIN=@ADDRESS@:9380 $as $(cat /tmp/start) 2> /tmp/log &
+pid=$!
+for i in $(seq 100); do
+    if python3 -c 'import urllib.request; urllib.request.urlopen("http://@ADDRESS@:9380/readyz", timeout=1)' 2> /dev/null; then break; fi
+    kill -0 $pid 2> /dev/null || fail "it ended: $(cat /tmp/log)"
+    sleep 0.2
+done
+[ $i -lt 100 ] || fail "it is not ready: $(cat /tmp/log)"
+[ -S /run/shardlane/cql.sock ] || fail "no Unix socket"
+kill -TERM $pid
+wait $pid || fail "it ended with $?: $(cat /tmp/log)"
+dpkg --force-depends --install @NEW@ 2>&1
+[ "$(dpkg-query -W -f '${Version}' shardlane)" = "0.1.1~test" ] || fail "not upgraded"
+grep -q '^contact_points' /etc/shardlane/shardlane.toml || fail "the upgrade took the settings away"
+[ "$(stat -c '%U:%G %a' /etc/shardlane/shardlane.toml)" = "root:shardlane 640" ] || fail "rights after the upgrade"
+dpkg --remove shardlane 2>&1
+[ ! -e /usr/bin/shardlane ] || fail "the program stays"
+[ -e /etc/shardlane/shardlane.toml ] || fail "removing took the settings away"
+dpkg --purge shardlane 2>&1
+[ ! -e /etc/shardlane ] || fail "purging leaves settings"
+if getent passwd shardlane > /dev/null; then fail "purging leaves the user"; fi
+echo "all done"
+"""
+
+
+@test(alone=True)
+def the_package_is_installed_run_upgraded_and_removed():
+    from stage import Stage
+    rooms.allowed()
+    old, new = packages()
+    with folder() as path, Stage() as stage:
+        sim = stage.sim(1, 2, 16)
+        script = SCRIPT
+        for name, value in {"OLD": old, "NEW": new, "NODE": sim.hosts[0], "ADDRESS": stage.address(9)}.items():
+            script = script.replace("@%s@" % name, value)
+        room = path / "room"
+        room.mkdir()
+        words = rooms.on_a_copy(room, script)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=180)
+        if "overlay" in done.stderr and done.returncode == 32:
+            raise Skip("no overlay file system: %s" % done.stderr.strip()[-200:])
+        assert done.returncode == 0 and done.stdout.endswith("all done\n"), done.stdout[-1500:] + done.stderr[-800:]
+        assert subprocess.run(["dpkg-query", "-W", "shardlane"], capture_output=True).returncode, "it reached this machine"
