@@ -132,7 +132,6 @@ pub(crate) struct Orders {
     last: u64,
 }
 
-
 impl Orders {
     /// Orders something.
     pub(crate) fn push(&mut self, action: PoolAction) {

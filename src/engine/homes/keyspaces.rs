@@ -38,6 +38,7 @@ impl Engine {
         let first = !self.pools.reaches(route.node, self.pools.keyspace(route.pool).as_deref());
         let pool = self.pools.get_mut(route.pool).filter(|pool| !pool.gone)?;
         lane.home = pool.home;
+        pool.refusal = None;
         let key = self.lanes.insert(lane);
         if let Some(before) = pool.lane_map.insert((route.node, route.shard), sharder, key) {
             self.retire_lane(before);
@@ -59,20 +60,26 @@ impl Engine {
         }
     }
 
-    /// No lane of a pool could be opened; `refusal` is the node's ERROR frame, if it sent one.
+    /// No lane of a pool could be opened; `refusal` is the node's ERROR frame that says that there is
+    /// no such keyspace. That is a verdict for clients that want to use it. Clients that are in it
+    /// stay there: they get the node's words while it is gone, and go on once it is back.
     pub fn on_set_failed(&mut self, id: PoolId, refusal: Option<&[u8]>) {
         let Some(pool) = self.pools.get_mut(id) else { return };
         if !pool.lane_map.live().is_empty() || id == PoolId::PLAIN {
             return;
         }
         let waiting = std::mem::take(&mut pool.waiting);
-        if refusal.is_some() {
-            self.retire_pool(id);
+        if let Some(refusal) = refusal {
+            pool.refusal = Some(refusal.into());
+            let is_used = self.clients.iter().any(|(_, client)| client.pool == id);
+            if !is_used {
+                self.retire_pool(id);
+            }
         }
         for waiting in waiting {
             let (client, stream) = (waiting.client, waiting.stream());
             match refusal {
-                Some(refusal) => self.pass_refusal(client, stream, refusal),
+                Some(refusal) => self.pass_refusal((client, stream), Opcode::Query, refusal),
                 None => self.refuse_waiting(client, stream),
             }
             self.on_use_ended(client);
@@ -88,13 +95,24 @@ impl Engine {
         self.refuse((client, stream), RequestKind::Query, ErrorCode::OVERLOADED, text);
     }
 
-    fn pass_refusal(&mut self, client: ClientKey, stream: i16, refusal: &[u8]) {
+    /// The refusal of a keyspace that a client is in, which is gone.
+    pub(in crate::engine) fn keyspace_refusal(&self, client: ClientKey) -> Option<Arc<[u8]>> {
+        let client = self.clients.get(client).filter(|client| client.pool != client.home)?;
+        self.pools.pools.get(usize::from(client.pool.0))?.refusal.clone()
+    }
+
+    pub(in crate::engine) fn pass_refusal(
+        &mut self,
+        (client, stream): (ClientKey, i16),
+        opcode: Opcode,
+        refusal: &[u8],
+    ) {
         let mut answer = refusal.to_vec();
         frame::patch_stream(&mut answer, stream);
         if let (Some(entry), Some(version)) = (self.clients.get(client), answer.first_mut()) {
             *version = entry.session.response_version();
         }
-        self.deliver_frame(client, (Opcode::Query, self.now_us), Outcome::Failed, &answer);
+        self.deliver_frame(client, (opcode, self.now_us), Outcome::Failed, &answer);
     }
 
     /// A client says `USE`. What it sends after that waits until the answer is there.

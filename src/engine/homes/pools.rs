@@ -34,6 +34,8 @@ pub(in crate::engine) struct Pool {
     pub(in crate::engine) lane_map: LaneMap<LaneKey>,
     /// `USE` requests that wait for the first lane.
     pub(in crate::engine) waiting: Vec<Waiting>,
+    /// A node's ERROR frame that says that there is no such keyspace, while clients are in it.
+    pub(in crate::engine) refusal: Option<Arc<[u8]>>,
     /// Since when no client uses it, as far as was looked.
     pub(in crate::engine) idle_since_us: Option<u64>,
     /// Set once the keyspace turned out not to exist, the credential is no longer taken, or nobody
@@ -65,6 +67,7 @@ impl Pool {
             arrivals: Vec::new(),
             lane_map: LaneMap::default(),
             waiting: Vec::new(),
+            refusal: None,
             idle_since_us: None,
             gone: false,
         }

@@ -195,6 +195,12 @@ impl Engine {
 
     fn no_lane(&mut self, outgoing: Outgoing) {
         let Origin::Client { client, stream, purpose } = outgoing.origin else { return };
+        if matches!(outgoing.opcode, Opcode::Query | Opcode::Prepare)
+            && purpose == Purpose::Forward
+            && let Some(refusal) = self.keyspace_refusal(client)
+        {
+            return self.pass_refusal((client, stream), outgoing.opcode, &refusal);
+        }
         let text: Cow<'_, str> = if self.pools.lane_map(outgoing.home).live().is_empty() {
             "shardlane has no connection to any node of the cluster".into()
         } else if !self.stalls.nodes.is_empty() {
