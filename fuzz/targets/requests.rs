@@ -46,7 +46,7 @@ fn parameters(parameters: &Parameters<'_>, body: &[u8]) {
     let whole = parameters.options().is_ok();
     let all = parameters.values.iter().all(|value| value.is_ok());
     assert!(all || !whole, "options were found behind values that cannot be read");
-    let _serial = parameters.is_serial();
+    let _serial = parameters.consistency.is_serial();
 }
 
 fn values(values: &Values<'_>, body: &[u8]) {

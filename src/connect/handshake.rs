@@ -11,7 +11,8 @@ use crate::connect::dial_error::{DialError, Step};
 use crate::connect::exchange::{Reply, exchange};
 use crate::connect::extensions::Extensions;
 use crate::connect::pool_key::PoolKey;
-use cql::notation::{Reader, put_bytes, put_long_string, put_short, put_string_map};
+use cql::consistency::Consistency;
+use cql::notation::{Reader, put_bytes, put_long_string, put_string_map};
 use cql::opcode::Opcode;
 use cql::request::startup::{CQL_VERSION, DRIVER_NAME, DRIVER_VERSION};
 use cql::response::result::ResultKind;
@@ -19,7 +20,6 @@ use cql::response::supported::Supported;
 
 /// Longest answer to a greeting; a real SUPPORTED has some 500 bytes.
 const BODY_LEN_MAX: u32 = 64 * 1024;
-const CONSISTENCY_ONE: u16 = 1;
 
 /// Asks what the node offers. It may be asked at any time but in the middle of a login.
 pub async fn ask_options<S>(stream: &mut S, version: u8) -> Result<Supported, DialError>
@@ -126,7 +126,7 @@ where
 /// Appends the body of a QUERY without values, at consistency ONE.
 pub fn put_query(out: &mut Vec<u8>, text: &str) {
     put_long_string(out, text);
-    put_short(out, CONSISTENCY_ONE);
+    Consistency::One.put(out);
     out.push(0);
 }
 

@@ -110,7 +110,7 @@ impl Router {
         };
         let (ask_for_metadata, is_read, lwt) = (entry.changed, !entry.writes, entry.statement.lwt);
         let table = entry.table;
-        let serial = execute.parameters.is_serial();
+        let serial = execute.parameters.consistency.is_serial();
         let place = locate(
             entry,
             execute.parameters.values,

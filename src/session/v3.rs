@@ -143,6 +143,7 @@ fn prepared(message: &[u8], out: &mut Vec<u8>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cql::consistency::Consistency;
     use cql::frame::write_frame;
     use cql::notation::{put_int, put_long_string, put_short, put_short_bytes, put_string};
     use cql::response::error::Extras;
@@ -175,7 +176,7 @@ mod tests {
     #[test]
     fn a_write_failure_becomes_a_timeout() {
         let extras = Extras::WriteFailure {
-            consistency: 1,
+            consistency: Consistency::One,
             received: 0,
             block_for: 1,
             failures: 1,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
 use cql::response::error::Extras;
@@ -20,7 +21,10 @@ fn a_request_without_an_answer_gets_one_and_the_late_one_is_dropped() {
     let mut rig = Rig::new();
     let lane = rig.lane(0, 0);
     let client = rig.client();
-    rig.send(client, &[query(1, "SELECT"), query_at(2, "INSERT", 4), prepare(3, "x")].concat());
+    rig.send(
+        client,
+        &[query(1, "SELECT"), query_at(2, "INSERT", Consistency::Quorum), prepare(3, "x")].concat(),
+    );
     let asked = rig.requests(lane);
     rig.pass_time(TIMEOUT_US - 1);
     assert!(rig.answers(client).is_empty());
@@ -30,8 +34,12 @@ fn a_request_without_an_answer_gets_one_and_the_late_one_is_dropped() {
     let expected =
         [(1, ErrorCode::READ_TIMEOUT), (2, ErrorCode::WRITE_TIMEOUT), (3, ErrorCode::OVERLOADED)];
     assert_eq!(told, expected);
-    let extras =
-        Extras::WriteTimeout { consistency: 4, received: 0, block_for: 1, write_type: "SIMPLE" };
+    let extras = Extras::WriteTimeout {
+        consistency: Consistency::Quorum,
+        received: 0,
+        block_for: 1,
+        write_type: "SIMPLE",
+    };
     assert_eq!(answers[1].error().extras, extras);
     assert_eq!(rig.engine.gauges().orphans, 3);
 

@@ -1,5 +1,6 @@
 //! No node of the local data center is up: those of another one, for requests that may go there.
 
+use cql::consistency::Consistency::{LocalOne, LocalQuorum, LocalSerial, Quorum};
 use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
 use cql::response::error::Extras;
@@ -7,11 +8,6 @@ use shardlane::topology::id::NodeId;
 
 use crate::support::frames::{batch, execute_at, prepare, query, query_at, void};
 use crate::support::rig::Rig;
-
-const QUORUM: u16 = 4;
-const LOCAL_QUORUM: u16 = 6;
-const LOCAL_SERIAL: u16 = 9;
-const LOCAL_ONE: u16 = 10;
 
 /// One lane to node 2, which is far away.
 fn far_away(local_consistency: bool) -> Rig {
@@ -27,12 +23,12 @@ fn what_names_the_local_data_center_stays_and_the_rest_goes() {
     let client = rig.client();
     let child: (&[u8], &[u8]) = (&[9; 16], b"k");
     for (bytes, consistency) in [
-        (query_at(1, "SELECT", LOCAL_QUORUM), LOCAL_QUORUM),
-        (query_at(1, "SELECT", LOCAL_ONE), LOCAL_ONE),
-        (query_at(1, "SELECT", LOCAL_SERIAL), LOCAL_SERIAL),
-        (execute_at(1, &[9; 16], b"k", (LOCAL_ONE, 0)), LOCAL_ONE),
+        (query_at(1, "SELECT", LocalQuorum), LocalQuorum),
+        (query_at(1, "SELECT", LocalOne), LocalOne),
+        (query_at(1, "SELECT", LocalSerial), LocalSerial),
+        (execute_at(1, &[9; 16], b"k", (LocalOne, 0)), LocalOne),
         // The batches of these tests say LOCAL_QUORUM.
-        (batch(1, 0, &[child]), LOCAL_QUORUM),
+        (batch(1, 0, &[child]), LocalQuorum),
     ] {
         rig.send(client, &bytes);
         let answer = rig.answer(client);
@@ -42,9 +38,9 @@ fn what_names_the_local_data_center_stays_and_the_rest_goes() {
         assert!(rig.all_requests().is_empty(), "it must not leave");
     }
     for bytes in [
-        query_at(2, "SELECT", QUORUM),
+        query_at(2, "SELECT", Quorum),
         query(2, "SELECT"),
-        execute_at(2, &[9; 16], b"k", (QUORUM, 0)),
+        execute_at(2, &[9; 16], b"k", (Quorum, 0)),
         prepare(2, "SELECT"),
     ] {
         rig.send(client, &bytes);
@@ -59,7 +55,7 @@ fn what_names_the_local_data_center_stays_and_the_rest_goes() {
 fn what_names_the_local_data_center_goes_too_if_that_is_allowed() {
     let mut rig = far_away(true);
     let client = rig.client();
-    rig.send(client, &query_at(1, "SELECT", LOCAL_QUORUM));
+    rig.send(client, &query_at(1, "SELECT", LocalQuorum));
     let (lane, request) = rig.request();
     rig.result(lane, request.stream(), &void());
     assert_eq!(rig.answer(client).opcode(), Opcode::Result);
@@ -70,12 +66,12 @@ fn what_names_the_local_data_center_goes_too_if_that_is_allowed() {
 fn once_a_local_lane_is_up_the_far_ones_finish_and_take_nothing_new() {
     let mut rig = far_away(false);
     let client = rig.client();
-    rig.send(client, &query_at(1, "SELECT 1", QUORUM));
+    rig.send(client, &query_at(1, "SELECT 1", Quorum));
     let (far, waiting) = rig.request();
     let near = rig.lane(0, 0);
     rig.input(|engine| engine.on_remote_nodes(Vec::new(), false));
     assert!(rig.lanes_to_close().is_empty(), "it still owes an answer");
-    for consistency in [QUORUM, LOCAL_QUORUM] {
+    for consistency in [Quorum, LocalQuorum] {
         rig.send(client, &query_at(2, "SELECT 2", consistency));
         let (lane, request) = rig.request();
         assert_eq!(lane, near);

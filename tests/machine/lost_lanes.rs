@@ -1,5 +1,6 @@
 //! A lane is lost: what never left goes elsewhere, reads go elsewhere, writes are told as unknown.
 
+use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
 use cql::response::error::Extras;
@@ -8,8 +9,6 @@ use crate::support::frames::{
     LWT_MASK, batch, error, execute, execute_at, prepare, prepared, query, query_at, rows, void,
 };
 use crate::support::rig::Rig;
-
-const QUORUM: u16 = 4;
 
 #[test]
 fn what_never_left_is_sent_elsewhere_be_it_a_write() {
@@ -46,7 +45,7 @@ fn what_left_by_half_never_ran_and_is_sent_elsewhere() {
 fn a_read_that_left_is_sent_elsewhere_and_in_the_end_told_as_timed_out() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
-    rig.send(client, &query_at(1, "SELECT", QUORUM));
+    rig.send(client, &query_at(1, "SELECT", Consistency::Quorum));
     let (mut lane, mut request) = rig.request();
     let mut sent = 0;
     let answer = loop {
@@ -59,8 +58,12 @@ fn a_read_that_left_is_sent_elsewhere_and_in_the_end_told_as_timed_out() {
         (lane, request) = rig.request();
     };
     assert!((2..=3).contains(&sent), "{sent}");
-    let extras =
-        Extras::ReadTimeout { consistency: QUORUM, received: 0, block_for: 1, data_present: false };
+    let extras = Extras::ReadTimeout {
+        consistency: Consistency::Quorum,
+        received: 0,
+        block_for: 1,
+        data_present: false,
+    };
     assert_eq!(answer.error().extras, extras);
     rig.finish();
 }
@@ -110,12 +113,12 @@ fn a_write_that_left_is_told_as_unknown_with_its_kind_and_consistency() {
     let child: (&[u8], &[u8]) = (&[9; 16], b"k");
     // The batches of these tests say LOCAL_QUORUM.
     for (bytes, consistency, write_type) in [
-        (query_at(4, "INSERT", QUORUM), QUORUM, "SIMPLE"),
-        (execute_at(4, &[9; 16], b"k", (QUORUM, 0)), QUORUM, "SIMPLE"),
-        (execute_at(4, &[8; 16], b"k", (QUORUM, 0)), QUORUM, "CAS"),
-        (batch(4, 0, &[child]), 6, "BATCH"),
-        (batch(4, 1, &[child]), 6, "UNLOGGED_BATCH"),
-        (batch(4, 2, &[child]), 6, "COUNTER"),
+        (query_at(4, "INSERT", Consistency::Quorum), Consistency::Quorum, "SIMPLE"),
+        (execute_at(4, &[9; 16], b"k", (Consistency::Quorum, 0)), Consistency::Quorum, "SIMPLE"),
+        (execute_at(4, &[8; 16], b"k", (Consistency::Quorum, 0)), Consistency::Quorum, "CAS"),
+        (batch(4, 0, &[child]), Consistency::LocalQuorum, "BATCH"),
+        (batch(4, 1, &[child]), Consistency::LocalQuorum, "UNLOGGED_BATCH"),
+        (batch(4, 2, &[child]), Consistency::LocalQuorum, "COUNTER"),
     ] {
         rig.send(client, &bytes);
         let (lane, _) = rig.request();

@@ -1,5 +1,6 @@
 //! Statements that a node forgot are prepared there again, while that is safe.
 
+use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
 use cql::response::error::Extras;
@@ -130,7 +131,7 @@ fn other_columns_of_one_answer_are_asked_for_by_the_next_request() {
     assert_eq!(rig.answer(first).code(), ErrorCode::UNPREPARED);
 
     // The node knows the statement again, with columns that this client does not hold.
-    rig.send(second, &execute_at(5, &ID, b"key ", (1, SKIP_METADATA)));
+    rig.send(second, &execute_at(5, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
     let (lane, request) = rig.request();
     assert_eq!(request.body[2 + 16 + 2] & SKIP_METADATA, 0);
     rig.result(lane, request.stream(), &rows(b"row"));
@@ -237,11 +238,11 @@ fn after_a_table_changed_rows_come_with_their_columns() {
     let mut rig = rig();
     let client = rig.clients[0];
     let flags = |frame: &Frame| frame.body[2 + 16 + 2];
-    rig.send(client, &execute_at(4, &ID, b"key ", (1, SKIP_METADATA)));
+    rig.send(client, &execute_at(4, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
     assert_eq!(flags(&rig.request().1), SKIP_METADATA | 1);
     rig.input(|engine| engine.on_event(&schema_event("UPDATED", "tab", Some("t"))));
     let _questions = rig.all_requests();
-    rig.send(client, &execute_at(5, &ID, b"key ", (1, SKIP_METADATA)));
+    rig.send(client, &execute_at(5, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
     assert_eq!(flags(&rig.request().1), 1);
     rig.finish();
 }
@@ -250,7 +251,7 @@ fn after_a_table_changed_rows_come_with_their_columns() {
 fn a_request_from_before_a_change_asks_for_its_columns_when_it_is_repeated() {
     let mut rig = rig();
     let (old, new) = (rig.clients[0], rig.client());
-    rig.send(old, &execute_at(4, &ID, b"key ", (1, SKIP_METADATA)));
+    rig.send(old, &execute_at(4, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
     let (lane, request) = rig.request();
     // Meanwhile the table changes, and another client prepares the statement as it is now.
     let now = prepared(&ID, 0, ("tab", "t"), b"more columns");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
 use shardlane::engine::action::{LearnedTablet, PeerMessage};
 use shardlane::engine::pending::LaneKey;
@@ -175,14 +176,13 @@ fn only_reads_of_known_replicas_that_still_wait_are_copied() {
     rig.send(client, &execute(1, &ID, b"key "));
     let (lane, request) = rig.request();
     rig.result(lane, request.stream(), &void());
-    let serial = 8;
     rig.send(
         client,
         &[
             execute(2, &[7; 16], b"a write"),
             query(3, "SELECT by text"),
             execute(4, &[1; 16], b"an id that nobody knows"),
-            execute_at(5, &ID, b"key ", (serial, 0)),
+            execute_at(5, &ID, b"key ", (Consistency::Serial, 0)),
         ]
         .concat(),
     );

@@ -1,5 +1,6 @@
 //! EXECUTE and BATCH go to the shard that owns the row, as far as it is known.
 
+use cql::consistency::Consistency;
 use cql::opcode::Opcode;
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::NodeId;
@@ -8,9 +9,6 @@ use crate::support::frames::{
     LWT_MASK, SKIP_METADATA, batch, execute, execute_at, prepare, prepared, query, void,
 };
 use crate::support::rig::{Rig, shard_of, snapshot};
-
-/// Serial consistency of a read.
-const SERIAL: u16 = 8;
 
 #[test]
 fn a_known_tablet_leads_to_its_replica_shard() {
@@ -71,8 +69,8 @@ fn what_is_not_known_goes_anywhere_untouched() {
     assert_eq!(rig.request().1.body, execute(1, &[1; 16], b"k")[9..]);
     assert_eq!(rig.decisions(Reason::UnknownStatement), 1);
     // But for one wish: nobody knows which columns the client holds.
-    rig.send(client, &execute_at(4, &[1; 16], b"k", (1, SKIP_METADATA)));
-    let told = execute_at(4, &[1; 16], b"k", (1, 0));
+    rig.send(client, &execute_at(4, &[1; 16], b"k", (Consistency::One, SKIP_METADATA)));
+    let told = execute_at(4, &[1; 16], b"k", (Consistency::One, 0));
     assert_eq!(rig.request().1.body, told[9..]);
 
     rig.prepare_select(client, "tab", 9);
@@ -135,7 +133,7 @@ fn serial_reads_go_to_the_first_replica() {
     rig.prepare_select(client, "tab", 9);
     rig.know_tablet(&[(2, 1), (0, 0), (1, 0)]);
     for stream in 0..9 {
-        rig.send(client, &execute_at(stream, &[9; 16], b"k", (SERIAL, 0)));
+        rig.send(client, &execute_at(stream, &[9; 16], b"k", (Consistency::Serial, 0)));
     }
     assert_eq!(rig.requests(rig.lanes[5]).len(), 9);
     rig.finish();

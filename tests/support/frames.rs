@@ -1,5 +1,6 @@
 //! Frames as tests write and read them.
 
+use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
 use cql::frame::write_frame;
 use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
@@ -91,13 +92,13 @@ pub(crate) fn startup(version: u8, compression: Option<&str>) -> Vec<u8> {
 }
 
 pub(crate) fn query(stream: i16, text: &str) -> Vec<u8> {
-    query_at(stream, text, 1)
+    query_at(stream, text, Consistency::One)
 }
 
-pub(crate) fn query_at(stream: i16, text: &str, consistency: u16) -> Vec<u8> {
+pub(crate) fn query_at(stream: i16, text: &str, consistency: Consistency) -> Vec<u8> {
     frame((4, 0, stream), Opcode::Query, |out| {
         put_long_string(out, text);
-        put_short(out, consistency);
+        consistency.put(out);
         out.push(0);
     })
 }
@@ -108,18 +109,18 @@ pub(crate) fn prepare(stream: i16, text: &str) -> Vec<u8> {
 
 /// EXECUTE with one bound value.
 pub(crate) fn execute(stream: i16, id: &[u8], key: &[u8]) -> Vec<u8> {
-    execute_at(stream, id, key, (1, 0))
+    execute_at(stream, id, key, (Consistency::One, 0))
 }
 
 pub(crate) fn execute_at(
     stream: i16,
     id: &[u8],
     key: &[u8],
-    (consistency, flags): (u16, u8),
+    (consistency, flags): (Consistency, u8),
 ) -> Vec<u8> {
     frame((4, 0, stream), Opcode::Execute, |out| {
         put_short_bytes(out, id);
-        put_short(out, consistency);
+        consistency.put(out);
         out.push(flags | 1);
         put_short(out, 1);
         put_bytes(out, Some(key));
@@ -137,7 +138,7 @@ pub(crate) fn batch(stream: i16, kind: u8, children: &[(&[u8], &[u8])]) -> Vec<u
             put_short(out, 1);
             put_bytes(out, Some(key));
         }
-        put_short(out, 6);
+        Consistency::LocalQuorum.put(out);
         out.push(0);
     })
 }

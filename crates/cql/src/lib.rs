@@ -3,6 +3,7 @@
 pub mod cell;
 pub mod column_type;
 pub mod compression;
+pub mod consistency;
 pub mod decoder;
 pub mod error;
 pub mod error_code;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cql::consistency::Consistency;
 use cql::header::{HEADER_LEN, Header, RESPONSE};
 use cql::notation::put_string;
 use cql::opcode::Opcode;
@@ -86,7 +87,7 @@ impl World {
                 out.extend_from_slice(&[0, 1]);
                 put_string(out, "SCHEMA_CHANGE");
             }),
-            _ => frames::execute_at(stream, &READ_ID, &key, (8, text & 0x02)),
+            _ => frames::execute_at(stream, &READ_ID, &key, (Consistency::Serial, text & 0x02)),
         };
         self.feed(at, &frames::of_version(version, request));
     }

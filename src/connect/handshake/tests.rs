@@ -13,6 +13,7 @@ use cql::error::WireError;
 use cql::error_code::ErrorCode;
 use cql::frame::write_frame;
 use cql::header::FLAG_COMPRESSED;
+use cql::notation::put_short;
 use cql::notation::{put_int, put_string, put_string_list};
 use cql::response::supported::{LWT_MARK, TABLETS_V1, USE_METADATA_ID};
 

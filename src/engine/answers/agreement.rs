@@ -15,15 +15,15 @@ use crate::routing::policy::LaneView;
 use crate::session::v3;
 use crate::topology::id::NodeId;
 use cql::cell;
+use cql::consistency::Consistency;
 use cql::frame::write_frame;
-use cql::notation::{put_long_string, put_short};
+use cql::notation::put_long_string;
 use cql::opcode::Opcode;
 use cql::response::event::Event;
 use cql::response::rows::Rows;
 use cql::response::schema_change::{SchemaChange, SchemaTarget};
 
 const VERSION_QUERY: &str = "SELECT schema_version FROM system.local WHERE key='local'";
-const CONSISTENCY_ONE: u16 = 1;
 /// Between two rounds of asking.
 const ROUND_PAUSE_US: u64 = 20_000;
 /// When a node has not answered by then, all are asked again.
@@ -125,7 +125,7 @@ impl Engine {
         let mut frame = Vec::new();
         write_frame(&mut frame, (4, 0, 0), Opcode::Query, |out| {
             put_long_string(out, VERSION_QUERY);
-            put_short(out, CONSISTENCY_ONE);
+            Consistency::One.put(out);
             out.push(0);
         });
         let nodes = self.one_pool_per_node();

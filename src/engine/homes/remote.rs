@@ -8,18 +8,14 @@ use crate::engine::requests::forward::Outgoing;
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::engine::trouble::lost::consistency_of;
 use crate::topology::id::NodeId;
+use cql::consistency::Consistency;
 use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
 use cql::request::batch::Batch;
 use cql::request::execute::Execute;
-use cql::request::parameters::LOCAL_SERIAL;
 use cql::request::query::Query;
 use cql::response::error;
 use cql::response::error::Extras;
-
-/// Consistencies that name the local data center (v4 section 3).
-const LOCAL_QUORUM: u16 = 6;
-const LOCAL_ONE: u16 = 10;
 
 /// Nodes of other data centers.
 #[derive(Debug, Default)]
@@ -108,7 +104,6 @@ fn names_local(opcode: Opcode, body: &[u8]) -> bool {
     } else {
         return false;
     };
-    let serial = serial.ok().flatten();
-    matches!(consistency_of(opcode, body), LOCAL_QUORUM | LOCAL_ONE | LOCAL_SERIAL)
-        || serial == Some(LOCAL_SERIAL)
+    consistency_of(opcode, body).is_local()
+        || serial.ok().flatten().is_some_and(Consistency::is_local)
 }

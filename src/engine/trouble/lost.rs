@@ -6,6 +6,7 @@ use crate::engine::requests::forward::Outgoing;
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::routing::decision::Reason;
 use crate::upstream::lane::PoolId;
+use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
 use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
@@ -162,8 +163,7 @@ impl Engine {
 }
 
 /// The consistency of a request; ONE when it has none.
-pub(in crate::engine) fn consistency_of(opcode: Opcode, body: &[u8]) -> u16 {
-    const ONE: u16 = 1;
+pub(in crate::engine) fn consistency_of(opcode: Opcode, body: &[u8]) -> Consistency {
     let consistency = if opcode == Opcode::Execute {
         Execute::read(body).map(|execute| execute.parameters.consistency)
     } else if opcode == Opcode::Query {
@@ -171,7 +171,7 @@ pub(in crate::engine) fn consistency_of(opcode: Opcode, body: &[u8]) -> u16 {
     } else if opcode == Opcode::Batch {
         Batch::read(body).and_then(|batch| batch.tail()).map(|tail| tail.consistency)
     } else {
-        Ok(ONE)
+        Ok(Consistency::One)
     };
-    consistency.unwrap_or(ONE)
+    consistency.unwrap_or(Consistency::One)
 }

@@ -7,13 +7,14 @@ use crate::clients::driver::{Driver, Temper};
 use crate::faults::fault_kind::FaultKind;
 use crate::faults::hostile;
 use crate::model::credentials::Credential;
-use crate::model::frames::{Hand, LOCAL_ONE, ONE};
+use crate::model::frames::Hand;
 use crate::model::ledger::Record;
 use crate::model::statements::{
     Handle, KEYSPACES, RequestKind, SECOND_ROW, SYSTEM, Shape, keyspace,
 };
 use crate::network::link::{ClientEnd, End, LinkId};
 use crate::world::World;
+use cql::consistency::Consistency;
 use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
 
 /// A slow client reads so often.
@@ -251,7 +252,7 @@ impl World {
         };
         let stream = driver.free_stream(&mut self.chance);
         let local = self.scenario.centers > 1 && self.chance.one_in(3);
-        let consistency = if local { LOCAL_ONE } else { ONE };
+        let consistency = if local { Consistency::LocalOne } else { Consistency::One };
         let record = Record {
             driver: number,
             link,

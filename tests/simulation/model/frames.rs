@@ -4,6 +4,7 @@
 //! wherever it passes.
 
 use cql::compression::Compression;
+use cql::consistency::Consistency;
 use cql::frame::write_frame;
 use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
 use cql::notation::{
@@ -22,10 +23,6 @@ const VALUES: u8 = 0x01;
 const TIMESTAMP: u8 = 0x20;
 /// Longest plain body of a frame.
 const PLAIN_MAX: u32 = 16 << 20;
-/// Any replica.
-pub(crate) const ONE: u16 = 1;
-/// Any replica of the coordinator's data center.
-pub(crate) const LOCAL_ONE: u16 = 10;
 /// The type of a batch of counter updates.
 const COUNTER_BATCH: u8 = 2;
 
@@ -158,12 +155,13 @@ pub(crate) struct Hand {
     /// Number of the request.
     pub(crate) number: u64,
     /// The consistency that is asked for.
-    pub(crate) consistency: u16,
+    pub(crate) consistency: Consistency,
 }
 
 impl Hand {
     /// The hand of the world itself.
-    pub(crate) const OWN: Self = Self { version: 4, stream: 0, number: 0, consistency: ONE };
+    pub(crate) const OWN: Self =
+        Self { version: 4, stream: 0, number: 0, consistency: Consistency::One };
 
     fn frame(self, opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::new();
@@ -200,7 +198,7 @@ impl Hand {
     pub(crate) fn query(self, text: &str) -> Vec<u8> {
         self.frame(Opcode::Query, |out| {
             put_long_string(out, text);
-            put_short(out, self.consistency);
+            self.consistency.put(out);
             out.push(TIMESTAMP);
             self.stamp(out);
         })
@@ -222,7 +220,7 @@ impl Hand {
     pub(crate) fn execute_cells(self, id: &[u8], cells: &[&[u8]], skip_metadata: bool) -> Vec<u8> {
         self.frame(Opcode::Execute, |out| {
             put_short_bytes(out, id);
-            put_short(out, self.consistency);
+            self.consistency.put(out);
             let skip = if skip_metadata { SKIP_METADATA } else { 0 };
             out.push(VALUES | TIMESTAMP | skip);
             put_values(out, cells);
@@ -240,7 +238,7 @@ impl Hand {
                 put_short_bytes(out, id);
                 put_values(out, &[&key.to_be_bytes()]);
             }
-            put_short(out, self.consistency);
+            self.consistency.put(out);
             out.push(TIMESTAMP);
             self.stamp(out);
         })

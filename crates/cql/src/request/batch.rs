@@ -1,5 +1,6 @@
 //! BATCH: several statements, by text or prepared id (v4 section 4.1.7).
 
+use crate::consistency::Consistency;
 use crate::error::WireError;
 use crate::notation::Reader;
 use crate::request::parameters::{SERIAL_CONSISTENCY, TIMESTAMP, Values};
@@ -33,12 +34,12 @@ pub enum ChildStatement<'a> {
 }
 
 /// What stands after the children.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct BatchTail {
-    /// Consistency code.
-    pub consistency: u16,
+    /// How many replicas must answer.
+    pub consistency: Consistency,
     /// Consistency of the Paxos phase.
-    pub serial_consistency: Option<u16>,
+    pub serial_consistency: Option<Consistency>,
     /// Microseconds since 1970, given by the client.
     pub timestamp_micros: Option<i64>,
 }
@@ -72,11 +73,11 @@ impl<'a> Batch<'a> {
         for _ in 0..self.count {
             read_child(&mut reader)?;
         }
-        let consistency = reader.short()?;
+        let consistency = Consistency::read(&mut reader)?;
         let flags = reader.byte()?;
-        let mut tail = BatchTail { consistency, ..BatchTail::default() };
+        let mut tail = BatchTail { consistency, serial_consistency: None, timestamp_micros: None };
         if flags & SERIAL_CONSISTENCY != 0 {
-            tail.serial_consistency = Some(reader.short()?);
+            tail.serial_consistency = Some(Consistency::read(&mut reader)?);
         }
         if flags & TIMESTAMP != 0 {
             tail.timestamp_micros = Some(reader.long()?);

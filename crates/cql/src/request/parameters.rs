@@ -1,5 +1,6 @@
 //! `query_parameters`: consistency, bound values and options (v4 section 4.1.4).
 
+use crate::consistency::Consistency;
 use crate::error::WireError;
 use crate::notation::{Reader, Value};
 
@@ -18,16 +19,11 @@ pub const TIMESTAMP: u8 = 0x20;
 /// Values carry names.
 pub const NAMES: u8 = 0x40;
 
-/// Consistency SERIAL: a read through Paxos.
-pub const SERIAL: u16 = 8;
-/// Consistency LOCAL_SERIAL: a read through Paxos in the local data center.
-pub const LOCAL_SERIAL: u16 = 9;
-
 /// The parameters of QUERY and EXECUTE, read up to their first value.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameters<'a> {
-    /// Consistency code (v4 section 3).
-    pub consistency: u16,
+    /// How many replicas must answer.
+    pub consistency: Consistency,
     /// Option bits, the constants of this module.
     pub flags: u8,
     /// The bound values, unread; none when there is no value.
@@ -42,7 +38,7 @@ pub struct Options<'a> {
     /// Where the last page ended, opaque.
     pub paging_state: Option<&'a [u8]>,
     /// Consistency of the Paxos phase.
-    pub serial_consistency: Option<u16>,
+    pub serial_consistency: Option<Consistency>,
     /// Microseconds since 1970, given by the client.
     pub timestamp_micros: Option<i64>,
 }
@@ -51,7 +47,7 @@ impl<'a> Parameters<'a> {
     /// Reads consistency, flags and the number of values.
     #[inline]
     pub fn read(reader: &mut Reader<'a>) -> Result<Self, WireError> {
-        let consistency = reader.short()?;
+        let consistency = Consistency::read(reader)?;
         let flags = reader.byte()?;
         let count = if flags & VALUES != 0 { reader.short()? } else { 0 };
         let values = Values { count, named: flags & NAMES != 0, bytes: reader.rest() };
@@ -70,18 +66,12 @@ impl<'a> Parameters<'a> {
             options.paging_state = reader.bytes()?;
         }
         if self.flags & SERIAL_CONSISTENCY != 0 {
-            options.serial_consistency = Some(reader.short()?);
+            options.serial_consistency = Some(Consistency::read(&mut reader)?);
         }
         if self.flags & TIMESTAMP != 0 {
             options.timestamp_micros = Some(reader.long()?);
         }
         Ok(options)
-    }
-
-    /// Whether this is a read that goes through Paxos.
-    #[must_use]
-    pub fn is_serial(&self) -> bool {
-        matches!(self.consistency, SERIAL | LOCAL_SERIAL)
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use crate::consistency::Consistency;
 use crate::error::WireError;
 use crate::error_code::ErrorCode;
 use crate::frame::write_frame;
 use crate::header::RESPONSE;
-use crate::notation::{Reader, put_int, put_short, put_short_bytes, put_string, put_string_list};
+use crate::notation::{Reader, put_int, put_short_bytes, put_string, put_string_list};
 use crate::opcode::Opcode;
 
 /// What a code adds to its text.
@@ -16,14 +17,14 @@ pub enum Extras<'a> {
     /// Nothing, or nothing that can be read.
     None,
     /// Too few replicas are alive.
-    Unavailable { consistency: u16, required: i32, alive: i32 },
+    Unavailable { consistency: Consistency, required: i32, alive: i32 },
     /// Too few replicas answered a write in time.
-    WriteTimeout { consistency: u16, received: i32, block_for: i32, write_type: &'a str },
+    WriteTimeout { consistency: Consistency, received: i32, block_for: i32, write_type: &'a str },
     /// Too few replicas answered a read in time.
-    ReadTimeout { consistency: u16, received: i32, block_for: i32, data_present: bool },
+    ReadTimeout { consistency: Consistency, received: i32, block_for: i32, data_present: bool },
     /// Replicas failed a read (v4).
     ReadFailure {
-        consistency: u16,
+        consistency: Consistency,
         received: i32,
         block_for: i32,
         failures: i32,
@@ -33,7 +34,7 @@ pub enum Extras<'a> {
     FunctionFailure { keyspace: &'a str, function: &'a str, arguments: Vec<&'a str> },
     /// Replicas failed a write (v4).
     WriteFailure {
-        consistency: u16,
+        consistency: Consistency,
         received: i32,
         block_for: i32,
         failures: i32,
@@ -77,24 +78,24 @@ impl<'a> Extras<'a> {
     fn read(code: ErrorCode, reader: &mut Reader<'a>) -> Result<Self, WireError> {
         Ok(match code {
             ErrorCode::UNAVAILABLE => Self::Unavailable {
-                consistency: reader.short()?,
+                consistency: Consistency::read(reader)?,
                 required: reader.int()?,
                 alive: reader.int()?,
             },
             ErrorCode::WRITE_TIMEOUT => Self::WriteTimeout {
-                consistency: reader.short()?,
+                consistency: Consistency::read(reader)?,
                 received: reader.int()?,
                 block_for: reader.int()?,
                 write_type: reader.string()?,
             },
             ErrorCode::READ_TIMEOUT => Self::ReadTimeout {
-                consistency: reader.short()?,
+                consistency: Consistency::read(reader)?,
                 received: reader.int()?,
                 block_for: reader.int()?,
                 data_present: reader.byte()? != 0,
             },
             ErrorCode::READ_FAILURE => Self::ReadFailure {
-                consistency: reader.short()?,
+                consistency: Consistency::read(reader)?,
                 received: reader.int()?,
                 block_for: reader.int()?,
                 failures: reader.int()?,
@@ -106,7 +107,7 @@ impl<'a> Extras<'a> {
                 arguments: reader.string_list()?,
             },
             ErrorCode::WRITE_FAILURE => Self::WriteFailure {
-                consistency: reader.short()?,
+                consistency: Consistency::read(reader)?,
                 received: reader.int()?,
                 block_for: reader.int()?,
                 failures: reader.int()?,
@@ -145,8 +146,8 @@ impl<'a> Extras<'a> {
 
     fn put(&self, out: &mut Vec<u8>, version: u8) {
         let v4 = version & !RESPONSE >= 4;
-        let put_counts = |out: &mut Vec<u8>, consistency, received, block_for| {
-            put_short(out, consistency);
+        let put_counts = |out: &mut Vec<u8>, consistency: Consistency, received, block_for| {
+            consistency.put(out);
             put_int(out, received);
             put_int(out, block_for);
         };

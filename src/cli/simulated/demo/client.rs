@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use cql::consistency::Consistency;
 use cql::frame::write_frame;
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::{put_bytes, put_long_string, put_short, put_short_bytes, put_string_map};
@@ -22,8 +23,6 @@ use cql::response::prepared::Prepared;
 
 /// The protocol that it speaks.
 const VERSION: u8 = 4;
-/// Consistency ONE.
-const ONE: u16 = 1;
 /// Stream of requests that are sent one at a time.
 const ALONE: i16 = 0;
 /// Longest answer that is read.
@@ -84,7 +83,7 @@ impl Client {
     pub async fn query(&mut self, text: &str) -> anyhow::Result<Answer> {
         let body = |out: &mut Vec<u8>| {
             put_long_string(out, text);
-            put_short(out, ONE);
+            Consistency::One.put(out);
             out.push(0);
         };
         self.ask(Opcode::Query, body).await.with_context(|| text.to_owned())
@@ -101,7 +100,7 @@ impl Client {
     pub fn put_execute(&mut self, stream: i16, id: &[u8], values: &[i64]) {
         write_frame(&mut self.outbox, (VERSION, 0, stream), Opcode::Execute, |out| {
             put_short_bytes(out, id);
-            put_short(out, ONE);
+            Consistency::One.put(out);
             out.push(VALUES);
             put_short(out, u16::try_from(values.len()).unwrap_or(u16::MAX));
             values.iter().for_each(|value| put_bytes(out, Some(&value.to_be_bytes())));

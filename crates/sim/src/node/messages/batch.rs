@@ -41,7 +41,7 @@ pub(crate) fn batch(
     }
     for (prepared, values) in &statements {
         let what = (&**prepared, Form::Child(batch.kind));
-        check(cluster, connection, what, values, tail.consistency)?;
+        check(cluster, connection, what, values, tail.consistency.code())?;
     }
     let options = Options { timestamp_micros: tail.timestamp_micros, ..Options::default() };
     let outcome = on_database(cluster, connection, (&options, false), now, |database, request| {

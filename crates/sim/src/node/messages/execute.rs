@@ -121,8 +121,9 @@ fn run(
     let prepared = &statement.prepared;
     let values = bind(prepared, parameters.values, connection)?;
     rights::check(cluster, connection, prepared)?;
-    let tablet = check(cluster, connection, (prepared, form), &values, parameters.consistency)?;
-    let serial = parameters.is_serial();
+    let tablet =
+        check(cluster, connection, (prepared, form), &values, parameters.consistency.code())?;
+    let serial = parameters.consistency.is_serial();
     let outcome =
         on_database(cluster, connection, (&options, serial), now, |database, request| {
             database.execute(prepared, &values, request)
