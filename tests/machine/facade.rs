@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use cql::cell;
 use cql::column_type::ColumnType;
+use cql::error_code::ErrorCode;
 use cql::notation::{Reader, put_short, put_short_bytes};
 use cql::opcode::Opcode;
-use cql::error_code::ErrorCode;
 use cql::response::metadata::MetadataStyle;
 use cql::response::rows::Rows;
 use shardlane::engine::action::Action;

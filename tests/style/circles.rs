@@ -48,7 +48,6 @@ const KNOWN: &[&[&str]] = &[
         "src/engine/homes/remote.rs",
         "src/engine/requests/forward.rs",
         "src/engine/requests/lane_compression.rs",
-        "src/engine/requests/local.rs",
         "src/engine/requests/pages.rs",
         "src/engine/trouble/lost.rs",
         "src/engine/trouble/speculate.rs",

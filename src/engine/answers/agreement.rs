@@ -12,7 +12,6 @@ use crate::engine::engine::Engine;
 use crate::engine::pending::{InternalRequest, Origin};
 use crate::engine::tally::Outcome;
 use crate::routing::policy::LaneView;
-use crate::session::v3;
 use crate::topology::id::NodeId;
 use cql::cell;
 use cql::consistency::Consistency;
@@ -22,6 +21,7 @@ use cql::opcode::Opcode;
 use cql::response::event::Event;
 use cql::response::rows::Rows;
 use cql::response::schema_change::{SchemaChange, SchemaTarget};
+use cql::v3;
 
 const VERSION_QUERY: &str = "SELECT schema_version FROM system.local WHERE key='local'";
 /// Between two rounds of asking.

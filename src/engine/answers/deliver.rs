@@ -11,7 +11,6 @@ use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Origin, Pending, Purpose};
 use crate::engine::tally::Outcome;
-use crate::session::v3;
 use crate::upstream::lane::LaneRoute;
 use crate::upstream::stream_ids::{Answer, StreamId};
 use cql::decoder::FrameDecoder;
@@ -22,6 +21,7 @@ use cql::opcode::Opcode;
 use cql::response::error;
 use cql::response::prefix::Prefix;
 use cql::response::result::ResultKind;
+use cql::v3;
 
 /// Version byte of every frame on a lane.
 const LANE_RESPONSE: u8 = 0x84;

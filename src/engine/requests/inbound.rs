@@ -9,7 +9,6 @@ use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
-use crate::session::v3;
 use cql::decoder::FrameDecoder;
 use cql::error::WireError;
 use cql::error_code::ErrorCode;
@@ -18,6 +17,7 @@ use cql::opcode::Opcode;
 use cql::refusal;
 use cql::response::error;
 use cql::response::prefix;
+use cql::v3;
 
 /// Longest body that is passed over, bytes: the protocol's own limit (v4 section 2.5). An announced
 /// length beyond it is no length at all.

@@ -19,7 +19,7 @@ use cql::notation::{
 use cql::opcode::Opcode;
 use cql::request::execute::Execute;
 use cql::request::parameters::Parameters;
-use cql::request::prepare;
+use cql::request::prepare::Prepare;
 use cql::request::query::Query;
 use cql::request::register::{EventKind, EventKinds};
 use cql::request::startup::Startup;
@@ -195,7 +195,7 @@ impl Engine {
     pub(in crate::engine) fn prepare_locally(&mut self, client: ClientKey, frame: &[u8]) -> bool {
         let stream = Header::peek(frame).map_or(0, |header| header.stream);
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
-        let Ok(text) = prepare::read(body) else { return false };
+        let Ok(Prepare { text }) = Prepare::read(body) else { return false };
         let Some(entry) = self.clients.get(client) else { return false };
         let version = entry.session.version.unwrap_or(4);
         let id = facade_id(entry.session.keyspace.as_deref(), text);

@@ -12,7 +12,7 @@ use crate::routing::statement::Statement;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::{LaneRoute, PoolId};
 use cql::header::HEADER_LEN;
-use cql::request::prepare;
+use cql::request::prepare::Prepare;
 use cql::response::prepared::Prepared;
 
 /// Statements prepared on a node that has just come up, most recently used first.
@@ -28,7 +28,7 @@ impl Engine {
         response: &Response<'_>,
     ) {
         let body = pending.frame.get(HEADER_LEN..).unwrap_or_default();
-        let Ok(text) = prepare::read(body) else { return };
+        let Ok(Prepare { text }) = Prepare::read(body) else { return };
         let Ok(prepared) = Prepared::read(4, response.message()) else { return };
         // The lane's, not the client's: it may have said USE while this was on its way.
         let keyspace = self.pools.keyspace(route.pool);

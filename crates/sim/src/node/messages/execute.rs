@@ -44,7 +44,7 @@ pub(crate) fn prepare(
     connection: &Connection,
     body: &[u8],
 ) -> Result<Answer, Refusal> {
-    let text = wire_prepare::read(body)?;
+    let text = wire_prepare::Prepare::read(body)?.text;
     let statement = find(cluster, connection, text)?;
     if let Some(member) = cluster.members.get_mut(connection.node) {
         member.keep(&statement);

@@ -4,17 +4,17 @@
 //! reads, writes and functions, no schema events of functions and aggregates, and no unset values
 //! (v4 section 10 lists the changes).
 
-use cql::error::WireError;
-use cql::error_code::ErrorCode;
-use cql::header::{FLAG_PAYLOAD, FLAG_TRACING, FLAG_WARNING, HEADER_LEN, Header, RESPONSE};
-use cql::notation::Reader;
-use cql::opcode::Opcode;
-use cql::request::parameters::{NAMES, VALUES};
-use cql::response::error::{ErrorMessage, write_error, write_error_with};
-use cql::response::event::Event;
-use cql::response::prefix::Prefix;
-use cql::response::prepared::Prepared;
-use cql::response::result::ResultKind;
+use crate::error::WireError;
+use crate::error_code::ErrorCode;
+use crate::header::{FLAG_PAYLOAD, FLAG_TRACING, FLAG_WARNING, HEADER_LEN, Header, RESPONSE};
+use crate::notation::Reader;
+use crate::opcode::Opcode;
+use crate::request::parameters::{NAMES, VALUES};
+use crate::response::error::{ErrorMessage, write_error, write_error_with};
+use crate::response::event::Event;
+use crate::response::prefix::Prefix;
+use crate::response::prepared::Prepared;
+use crate::response::result::ResultKind;
 
 const VERSION: u8 = RESPONSE | 3;
 /// Length of a value that is null.
@@ -143,10 +143,10 @@ fn prepared(message: &[u8], out: &mut Vec<u8>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cql::consistency::Consistency;
-    use cql::frame::write_frame;
-    use cql::notation::{put_int, put_long_string, put_short, put_short_bytes, put_string};
-    use cql::response::error::Extras;
+    use crate::consistency::Consistency;
+    use crate::frame::write_frame;
+    use crate::notation::{put_int, put_long_string, put_short, put_short_bytes, put_string};
+    use crate::response::error::Extras;
 
     #[test]
     fn prepared_loses_its_key_markers() {
