@@ -241,6 +241,7 @@ fn requests(cluster: &Cluster) -> Value {
             "table": name,
             "tablets": table.tablets.is_some(),
             "routable": arrivals(&table.requests.routable),
+            "text": arrivals(&table.requests.text),
             "other": arrivals(&table.requests.other),
             "unkeyed": table.requests.unkeyed,
         })

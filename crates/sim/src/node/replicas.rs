@@ -67,7 +67,8 @@ pub(crate) fn check(
     let verdict = judge(level, &place.replicas, center, members);
     let source = match form {
         Form::Prepared if bound => Source::Routable,
-        Form::Prepared | Form::Text | Form::Child(_) => Source::Other,
+        Form::Text => Source::Text,
+        Form::Prepared | Form::Child(_) => Source::Other,
     };
     let told = payload.is_some() && verdict == Verdict::Enough;
     if let Some(layout) = cluster.layout.table_mut(keyspace, table) {

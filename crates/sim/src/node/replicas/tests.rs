@@ -78,8 +78,14 @@ fn literals_and_batches_tell_nothing_but_query_with_values_does() {
     body.extend_from_slice(&[0, 2, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 1, 0, 1, 0]);
     assert!(!probe.send(&mut cluster, Opcode::Batch, &body).ok().tells_tablet());
     let requests = cluster.layout.table("ks", "t").unwrap().requests;
-    assert_eq!(requests.other.wrong_shard, 3);
+    assert_eq!((requests.text.wrong_shard, requests.text.payloads), (2, 1));
+    assert_eq!(requests.other.wrong_shard, 1);
     assert_eq!(requests.routable.wrong_shard, 0);
+
+    let right = Probe::ready(&mut cluster, node, shard);
+    right.query(&mut cluster, "SELECT v FROM ks.t WHERE pk = 1").ok();
+    right.query_with(&mut cluster, SELECT, &[&ONE]).ok();
+    assert_eq!(cluster.requests("ks", "t").unwrap().text.right_shard, 2);
 }
 
 #[test]
