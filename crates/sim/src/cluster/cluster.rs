@@ -23,6 +23,7 @@ use crate::cluster::roles::Roles;
 use crate::cluster::seed::{mix, uuid};
 use crate::cluster::statements::{Statement, StatementId};
 use crate::cluster::system_rows::Columns;
+use crate::cluster::traces::Traces;
 use crate::cql::error::CqlError;
 use crate::node::connection::Connection;
 use crate::node::frames::event::Event;
@@ -77,6 +78,7 @@ pub struct Cluster {
     pub(crate) client_routes: ClientRoutes,
     /// Who may log in, and what each may do.
     pub roles: Roles,
+    pub(crate) traces: Traces,
     texts: HashMap<StatementId, Arc<Statement>>,
     chance: u64,
 }
@@ -102,6 +104,7 @@ impl Cluster {
             timeline: Timeline::default(),
             history: History::default(),
             client_routes: ClientRoutes::default(),
+            traces: Traces::default(),
             texts: HashMap::default(),
             chance: 0,
             options,

@@ -13,3 +13,5 @@ pub(crate) mod roles; // who may log in, and what each may do
 pub(crate) mod seed; // numbers that look random and never change
 pub(crate) mod statements; // prepared statements
 pub(crate) mod system_rows; // what a node's own tables say
+pub(crate) mod trace_rows; // traces as rows of system_traces
+pub(crate) mod traces; // what happened to requests that asked for a trace

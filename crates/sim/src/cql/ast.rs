@@ -1,4 +1,6 @@
-//! What a text says, before anybody looks at the schema.
+//! What a text says, before it is checked against the schema.
+
+use crate::cluster::roles::Right as Permission;
 
 /// A table, with or without its keyspace.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -274,6 +276,70 @@ pub(crate) enum Ddl {
     Drop { object: Object, name: Name, if_exists: bool },
 }
 
+/// What kind of element DESCRIBE names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum DescribedKind {
+    Table,
+    View,
+    Index,
+    Type,
+    Function,
+    Aggregate,
+}
+
+impl DescribedKind {
+    /// The word in the column `type` of the answer.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::View => "view",
+            Self::Index => "index",
+            Self::Type => "type",
+            Self::Function => "function",
+            Self::Aggregate => "aggregate",
+        }
+    }
+}
+
+/// What DESCRIBE is about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Element {
+    Cluster,
+    Schema {
+        /// Also the server's own keyspaces.
+        full: bool,
+    },
+    Keyspaces,
+    Keyspace {
+        /// `None`: the keyspace in `USE`.
+        name: Option<String>,
+        /// Without what is in it.
+        only: bool,
+    },
+    /// The names of all elements of a kind.
+    List(DescribedKind),
+    One(DescribedKind, Name),
+    /// Whatever has this name.
+    Any(Name),
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Describe {
+    pub(crate) element: Element,
+    /// `WITH INTERNALS`.
+    pub(crate) internals: bool,
+}
+
+/// `GRANT SELECT ON ks.t TO role`, or REVOKE.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Grant {
+    /// GRANT, not REVOKE.
+    pub(crate) is_given: bool,
+    pub(crate) rights: Vec<Permission>,
+    pub(crate) table: Name,
+    pub(crate) role: String,
+}
+
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Statement {
     Select(Select),
@@ -282,6 +348,8 @@ pub(crate) enum Statement {
     Ddl(Box<Ddl>),
     Truncate(Name),
     Use(String),
+    Describe(Describe),
+    Grant(Grant),
 }
 
 /// A parsed text: what it says, and the names of its bind variables (`None` for `?`).

@@ -5,6 +5,9 @@ use thiserror::Error;
 /// Why a statement is refused; `Display` is the text of the ERROR frame.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub(crate) enum CqlError {
+    /// 0x0000: the server failed.
+    #[error("{0}")]
+    Server(String),
     /// 0x2000: the text is no CQL.
     #[error("{0}")]
     Syntax(String),
@@ -37,6 +40,7 @@ impl CqlError {
     #[must_use]
     pub(crate) fn code(&self) -> i32 {
         match self {
+            Self::Server(_) => 0x0000,
             Self::Protocol(_) => 0x000A,
             Self::Syntax(_) => 0x2000,
             Self::Unauthorized(_) => 0x2100,

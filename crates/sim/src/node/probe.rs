@@ -9,7 +9,7 @@ use crate::cluster::options::ClusterOptions;
 use cql::frame::write_frame;
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::{
-    Reader, put_long_string, put_short, put_short_bytes, put_string_list, put_string_map,
+    Reader, put_bytes, put_long_string, put_short, put_short_bytes, put_string_list, put_string_map,
 };
 use cql::opcode::Opcode;
 
@@ -79,6 +79,16 @@ impl Probe {
     pub(crate) fn ready(cluster: &mut Cluster, node: usize, shard: u16) -> Self {
         let probe = Self::connect(cluster, node, shard);
         probe.startup(cluster, &[("TABLETS_ROUTING_V1", "")]);
+        probe
+    }
+
+    /// Connects to node 0 and logs in.
+    pub(crate) fn log_in(cluster: &mut Cluster, user: &str, password: &str) -> Self {
+        let probe = Self::connect(cluster, 0, 0);
+        assert_eq!(probe.startup(cluster, &[]).opcode(), Opcode::Authenticate);
+        let mut body = Vec::new();
+        put_bytes(&mut body, Some(format!("\0{user}\0{password}").as_bytes()));
+        assert_eq!(probe.send(cluster, Opcode::AuthResponse, &body).opcode(), Opcode::AuthSuccess);
         probe
     }
 

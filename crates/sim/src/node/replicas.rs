@@ -10,6 +10,7 @@ use crate::cluster::requests::{Arrival, Source};
 use crate::node::connection::Connection;
 use crate::node::frames::refusal::{Operation, PROTOCOL, Refusal};
 use crate::node::frames::tablet_payload;
+use crate::node::trace_notes;
 use crate::store::plans::prepared::{Prepared, StatementKind};
 use cql::notation::Value;
 use cql::token::partitioner::Partitioner;
@@ -70,6 +71,19 @@ pub(crate) fn check(
         Form::Text => Source::Text,
         Form::Prepared | Form::Child(_) => Source::Other,
     };
+    if cluster.traces.is_open() {
+        cluster.traces.parameter("consistency_level", level.name());
+        let reached = (place.replicas.as_slice(), token);
+        match (verdict, operation(prepared, form)) {
+            (Verdict::Enough, Operation::Read) => {
+                trace_notes::read(cluster, connection, reached, level);
+            }
+            (Verdict::Enough, Operation::Write(_)) => {
+                trace_notes::write(cluster, connection, reached);
+            }
+            (Verdict::Unavailable { .. } | Verdict::TimesOut { .. }, _) => {}
+        }
+    }
     let told = payload.is_some() && verdict == Verdict::Enough;
     if let Some(layout) = cluster.layout.table_mut(keyspace, table) {
         layout.requests.count(source, arrival, told);
@@ -96,7 +110,11 @@ pub(crate) fn check(
 fn is_data(kind: StatementKind) -> bool {
     match kind {
         StatementKind::Select | StatementKind::Modification | StatementKind::Batch => true,
-        StatementKind::Schema | StatementKind::Truncate | StatementKind::Use => false,
+        StatementKind::Schema
+        | StatementKind::Truncate
+        | StatementKind::Use
+        | StatementKind::Describe
+        | StatementKind::Grant => false,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::cluster::replicas::replication::Replication;
 use crate::cluster::replicas::ring::Ring;
 use crate::cluster::seed::{address_after, mix, uuid};
 use crate::node::frames::event::Event;
+use crate::store::definitions::definition::Racks;
 
 const CHANCE_OF_HOSTS: u64 = 0x686f_7300;
 const CHANCE_OF_TOKENS: u64 = 0x746f_6b00;
@@ -72,6 +73,7 @@ impl Cluster {
             let address = member.address;
             self.ring = Ring::new(&self.members);
             self.layout.fit(&self.members);
+            self.count_racks();
             self.connections.close_node(node);
             self.announce_everywhere(node, &Event::Status { up: false, address });
             self.announce_everywhere(node, &Event::Topology { joined: false, address });
@@ -117,7 +119,18 @@ impl Cluster {
             self.database.datacenters.push(member.data_center.clone());
         }
         self.members.push(member);
+        self.count_racks();
         Ok(node)
+    }
+
+    /// Lists the racks of each data center for checks of replication factors.
+    fn count_racks(&mut self) {
+        let mut racks = Racks::new();
+        for member in self.members.iter().filter(|member| member.belongs()) {
+            let names = racks.entry(member.data_center.clone()).or_default();
+            names.insert(member.rack.clone());
+        }
+        self.database.racks = racks;
     }
 
     /// Moves tablets of the fullest nodes of the same data center to `node`, until it has its

@@ -73,7 +73,7 @@ impl Consistency {
     }
 
     /// How many of `replicas` replicas must answer.
-    fn required(self, replicas: usize) -> usize {
+    pub(crate) fn required(self, replicas: usize) -> usize {
         match self {
             Self::Any => 0,
             Self::One | Self::LocalOne => 1,

@@ -9,6 +9,7 @@ use crate::cluster::replicas::ring::Ring;
 use crate::cluster::replicas::tablets::{Replica, Tablet, Tablets};
 use crate::cluster::requests::Requests;
 use crate::like::Like;
+use crate::store::definitions::paxos_table;
 use crate::store::definitions::schema::Schema;
 
 /// Where the rows of one partition are.
@@ -27,6 +28,8 @@ pub(crate) struct TableLayout {
     pub tablets: Option<Tablets>,
     /// What arrived for it.
     pub requests: Requests,
+    /// Name and id of the table for its light-weight transactions, whose tablets are the same.
+    pub co_located: Option<(String, [u8; 16])>,
 }
 
 /// One keyspace that is replicated.
@@ -76,8 +79,12 @@ impl Layout {
             let layout = self.keyspaces.entry(name.clone()).or_insert_with(empty);
             layout.tables.retain(|table, _| keyspace.tables.contains_key(table));
             layout.replication = replication;
-            for (table_name, table) in &keyspace.tables {
+            let own = keyspace.tables.iter().filter(|(name, _)| !paxos_table::is_paxos(name));
+            for (table_name, table) in own {
                 let home = layout.tables.entry(table_name.clone()).or_default();
+                let paxos = paxos_table::name_of(table_name);
+                let paxos = keyspace.tables.get(&paxos);
+                home.co_located = paxos.map(|paxos| (paxos.name.clone(), paxos.id));
                 let Some(initial) = keyspace.tablets else { continue };
                 let count = match (initial, self.like) {
                     (0, _) => self.tablets,

@@ -7,7 +7,7 @@ use crate::cql::lexer::Kind;
 use crate::cql::lexer::Token;
 
 /// Words that a bare name cannot be (the reserved words of CQL 3.3.1).
-const RESERVED: &[&str] = &[
+pub(crate) const RESERVED: &[&str] = &[
     "add",
     "allow",
     "alter",

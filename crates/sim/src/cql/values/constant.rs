@@ -41,6 +41,10 @@ pub(crate) fn encode(
             return Err(literal("scalar", column_type, name));
         }
     };
+    if kind == "HEX" && !text.len().is_multiple_of(2) {
+        let text = "A hex string representing bytes must have an even length";
+        return Err(CqlError::Server(text.to_owned()));
+    }
     if !is_assignable(kind, column_type) {
         return Err(CqlError::invalid(format!(
             "Invalid {kind} constant ({text}) for \"{name}\" of type {}",

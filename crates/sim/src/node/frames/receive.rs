@@ -11,6 +11,7 @@ use crate::node::connection::Connection;
 use crate::node::frames::answer::{Answer, Asked, write, write_fatal};
 use crate::node::frames::refusal::{INVALID, OVERLOADED, PROTOCOL, Refusal, SERVER};
 use crate::node::messages::dispatch::dispatch;
+use crate::node::trace_notes;
 use cql::error::WireError;
 use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN, Header};
 use cql::opcode::Opcode;
@@ -89,7 +90,13 @@ impl Cluster {
             Opcode::from_byte(header.opcode),
             Some(Opcode::Query | Opcode::Prepare | Opcode::Execute | Opcode::Batch)
         );
-        let trace = (data && header.flags & FLAG_TRACING != 0).then(|| self.trace_id());
+        let traced = Opcode::from_byte(header.opcode).filter(|_| data);
+        let traced = traced.filter(|_| header.flags & FLAG_TRACING != 0);
+        let trace = traced.map(|opcode| {
+            let (id, started) = (self.trace_id(), self.wall_micros(now));
+            trace_notes::begin(self, connection, (id, opcode), (body.len(), started));
+            id
+        });
         let is_execute = header.opcode == Opcode::Execute.byte();
         let strain = self.members.get_mut(connection.node).map(|member| &mut member.strain);
         let (slow, shed) = strain.filter(|_| is_execute).map_or_else(Default::default, strained);
@@ -103,6 +110,7 @@ impl Cluster {
         let start = out.len();
         let asked = Asked { stream: header.stream, trace };
         let mut wait = write(connection, asked, &answer, out) + slow;
+        self.traces.end(out.len().saturating_sub(start + HEADER_LEN));
         if data && !self.options.delay_max.is_zero() {
             let max = u64::try_from(self.options.delay_max.as_nanos()).unwrap_or(u64::MAX);
             wait += Duration::from_nanos(self.chance() % max.max(1));

@@ -15,6 +15,8 @@ pub(crate) const PROTOCOL: i32 = 0x000A;
 pub(crate) const CREDENTIALS: i32 = 0x0100;
 /// 0x1001: the node has too much to do.
 pub(crate) const OVERLOADED: i32 = 0x1001;
+/// 0x2100: no right to do that.
+pub(crate) const UNAUTHORIZED: i32 = 0x2100;
 /// 0x2200: not possible.
 pub(crate) const INVALID: i32 = 0x2200;
 

@@ -3,6 +3,7 @@
 use crate::cluster::cluster::Cluster;
 use crate::like::Like;
 use crate::node::probe::{Probe, Reply, cluster, create_table};
+use cql::notation::{Reader, put_long_string};
 use cql::opcode::Opcode;
 
 const INSERT: &str = "INSERT INTO ks.t (pk, v) VALUES (?, ?)";
@@ -177,4 +178,24 @@ fn ids_are_the_md5_of_keyspace_and_text() {
     assert_eq!(hex::encode(probe.prepare(&mut cluster, text)), "8ef5f8b4119b6eea896ed983f5871f5d");
     probe.query(&mut cluster, "USE tr1").ok();
     assert_eq!(hex::encode(probe.prepare(&mut cluster, text)), "9f874e38b6986b52a884538baebda4a0");
+}
+
+/// The first transaction on a table makes the server create another one, and says so.
+#[test]
+fn the_event_of_a_transaction_table_comes_before_the_result() {
+    let (mut cluster, (node, shard)) = one_tablet();
+    let probe = Probe::ready(&mut cluster, node, shard);
+    probe.register(&mut cluster);
+    let mut body = Vec::new();
+    put_long_string(&mut body, "INSERT INTO ks.t (pk, v) VALUES (1, 1) IF NOT EXISTS");
+    body.extend_from_slice(&[0, 1, 0]);
+    let opcodes = |replies: &[Reply]| replies.iter().map(Reply::opcode).collect::<Vec<_>>();
+    let replies = probe.send_flagged(&mut cluster, Opcode::Query, 0, &body);
+    assert_eq!(opcodes(&replies), [Opcode::Event, Opcode::Result]);
+    let mut reader = Reader::new(&replies[0].body);
+    let words: Vec<&str> = (0..5).map(|_| reader.string().unwrap()).collect();
+    assert_eq!(words, ["SCHEMA_CHANGE", "CREATED", "TABLE", "ks", "t$paxos"]);
+    let replies = probe.send_flagged(&mut cluster, Opcode::Query, 0, &body);
+    assert_eq!(opcodes(&replies), [Opcode::Result]);
+    assert!(cluster.tablets("ks", "t$paxos").is_none(), "it has the tablets of its base");
 }

@@ -6,6 +6,7 @@ use crate::store::plans::request::NoSystemRows;
 
 mod conditions;
 mod definitions;
+mod describe;
 mod errors;
 mod selection;
 mod values;

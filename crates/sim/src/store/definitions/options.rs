@@ -229,9 +229,7 @@ fn replication(
     let known =
         ["SimpleStrategy", "NetworkTopologyStrategy", "LocalStrategy", "EverywhereStrategy"];
     if !known.contains(&short) {
-        return Err(CqlError::Configuration(format!(
-            "Unable to find replication strategy class '{LOCATOR}{short}'"
-        )));
+        return Err(CqlError::Configuration(format!("unable to find class '{short}'")));
     }
     let mut out = map_of(&[("class", &format!("{LOCATOR}{short}"))]);
     for (name, factor) in map.iter().filter(|(name, _)| *name != "class") {

@@ -231,7 +231,7 @@ impl<'a> Binder<'a> {
         }
         let inner = arguments.first().and_then(|term| self.type_of(term));
         let (function, parameters, returned) = function::find(&lower, inner.as_ref())
-            .ok_or_else(|| CqlError::invalid(format!("Unknown function '{lower}'")))?;
+            .ok_or_else(|| CqlError::invalid(format!("Unknown function {lower} called")))?;
         if parameters.len() != arguments.len() {
             return Err(CqlError::invalid(format!(
                 "Invalid number of arguments in call to function system.{lower}: {} required but \

@@ -27,6 +27,9 @@ pub(crate) trait SystemRows {
     /// All rows of a table, or `None` when the node has nothing to say about it, and what was
     /// written with CQL is shown. `system_schema` is never asked for.
     fn rows(&self, keyspace: &str, table: &str) -> Option<Vec<SystemRow>>;
+
+    /// The name of the cluster.
+    fn cluster_name(&self) -> &str;
 }
 
 /// A node that knows nothing, for tests: every system table is as it was written.
@@ -38,5 +41,9 @@ pub(crate) struct NoSystemRows;
 impl SystemRows for NoSystemRows {
     fn rows(&self, _keyspace: &str, _table: &str) -> Option<Vec<SystemRow>> {
         None
+    }
+
+    fn cluster_name(&self) -> &str {
+        "simulated"
     }
 }

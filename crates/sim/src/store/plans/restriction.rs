@@ -85,6 +85,7 @@ impl Restrictions {
         relations: &[Relation],
         like: Like,
     ) -> Result<Self, CqlError> {
+        check_mixed(table, relations)?;
         let relations = relations.iter().flat_map(by_column);
         let tests = relations.map(|relation| test(binder, table, &relation, like));
         Ok(Self { tests: tests.collect::<Result<_, _>>()? })
@@ -170,6 +171,23 @@ impl Restrictions {
             Subject::Columns(_) | Subject::Token => false,
         })
     }
+}
+
+/// Refuses `(c) > (1) AND c <= 3`.
+fn check_mixed(table: &Table, relations: &[Relation]) -> Result<(), CqlError> {
+    let joint = relations.iter().any(|relation| matches!(relation.left, Left::Columns(_)));
+    let is_clustering = |name: &String| table.clustering().iter().any(|it| it.name == *name);
+    let single = relations.iter().any(|relation| match &relation.left {
+        Left::Column(name) => is_clustering(name),
+        Left::Element(..) | Left::Columns(_) | Left::Token(_) => false,
+    });
+    if joint && single {
+        return Err(CqlError::invalid(
+            "Mixing single column relations and multi column relations on clustering columns is \
+             not allowed",
+        ));
+    }
+    Ok(())
 }
 
 /// `(a, b) = (1, 2)` as one relation for each column; everything else as it is.

@@ -70,6 +70,37 @@ fn a_conditional_batch_answers_a_row_for_each_statement() {
 }
 
 #[test]
+fn the_first_transaction_on_a_table_with_tablets_creates_a_table_for_them() {
+    let mut bench = bench();
+    bench.ok("CREATE TABLE t (pk int PRIMARY KEY, v int)");
+    let tables = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'ks'";
+    bench.ok("INSERT INTO t (pk, v) VALUES (1, 1)");
+    assert_eq!(bench.rows(tables), "\"t\"");
+    for _ in 0..2 {
+        bench.ok("UPDATE t SET v = 2 WHERE pk = 1 IF v = 1");
+        assert_eq!(bench.rows(tables), "\"t\" | \"t$paxos\"");
+    }
+    let names = |changes: Vec<SchemaChange>| -> Vec<String> {
+        changes.into_iter().map(|it| format!("{} {}", it.change.word(), it.name)).collect()
+    };
+    assert_eq!(names(bench.database.take_side_changes()), ["CREATED t$paxos"]);
+    assert_eq!(bench.rows("DESCRIBE TABLES"), "\"ks\" \"table\" \"t\"");
+    let Outcome::SchemaChange(changes) = bench.ok("DROP TABLE t") else { panic!("no change") };
+    assert_eq!(names(changes), ["DROPPED t", "DROPPED t$paxos"]);
+    assert_eq!(bench.rows(tables), "");
+}
+
+#[test]
+fn transactions_without_tablets_create_no_table() {
+    let mut bench = bench();
+    bench.ok("CREATE KEYSPACE v WITH tablets = {'enabled': false} AND replication = {'class': \
+         'NetworkTopologyStrategy', 'replication_factor': 1}");
+    bench.ok("CREATE TABLE v.t (pk int PRIMARY KEY)");
+    bench.ok("INSERT INTO v.t (pk) VALUES (1) IF NOT EXISTS");
+    assert!(bench.database.take_side_changes().is_empty());
+}
+
+#[test]
 fn version_6_2_has_no_conditions_on_tablets() {
     let mut bench = Bench { database: Database::new(Like::V6_2), now_micros: 1 };
     bench.ok("CREATE KEYSPACE ks WITH replication = {'class': 'NetworkTopologyStrategy', \
