@@ -25,7 +25,7 @@ pub(crate) enum Arrival {
 }
 
 impl Arrival {
-    /// Judges an arrival at `node` on `shard`.
+    /// Compares the `node` and `shard` that got a request with the replicas.
     #[must_use]
     pub(crate) fn judge(replicas: &[Replica], node: usize, shard: u16) -> Self {
         match replicas.iter().find(|replica| replica.0 == node) {
@@ -45,7 +45,7 @@ pub struct Arrivals {
     pub wrong_shard: u64,
     /// At a node that has no replica.
     pub non_replica: u64,
-    /// Answers that told the client where the tablet is.
+    /// Answers that carried the replicas of the tablet.
     pub payloads: u64,
 }
 

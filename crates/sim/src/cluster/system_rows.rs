@@ -1,4 +1,4 @@
-//! What a node's own tables say: `system.local`, `peers`, `tablets`, `clients`.
+//! The rows of the virtual system tables: `system.local`, `peers`, `tablets`, `clients`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use crate::store::definitions::schema::{Schema, Table};
 use crate::store::plans::request::{SystemRow, SystemRows};
 use cql::notation::{put_bytes, put_int};
 
-/// What every ScyllaDB says of itself, so that drivers take it for Cassandra 3.
+/// The version that every ScyllaDB reports, so that drivers treat it as Cassandra 3.
 const RELEASE_VERSION: &str = "3.0.8";
 const PARTITIONER: &str = "org.apache.cassandra.dht.Murmur3Partitioner";
 /// Some of the features that a real node lists; drivers don't look.
@@ -49,7 +49,7 @@ impl Columns {
     }
 }
 
-/// What one node sees while it runs one request.
+/// The state that one node reads while it runs one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
     /// The nodes.

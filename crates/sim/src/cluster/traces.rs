@@ -1,4 +1,4 @@
-//! Traces: what happened, on which node and shard, to requests that asked to be traced.
+//! Traces of requests: each step with its node and shard.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -15,11 +15,11 @@ const STEP_MICROS: i32 = 10;
 /// One step of a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct TraceEvent {
-    /// What was done.
+    /// Text of the step.
     pub activity: String,
-    /// The address of the node that did it.
+    /// Address of the node.
     pub source: IpAddr,
-    /// The shard that did it.
+    /// Shard of the node.
     pub shard: u16,
     /// µs since the request began.
     pub elapsed_micros: i32,

@@ -1,4 +1,4 @@
-//! What a text says, before it is checked against the schema.
+//! Parsed statements, before they are checked against the schema.
 
 use crate::cluster::roles::Right as Permission;
 
@@ -78,7 +78,7 @@ impl Operator {
     }
 }
 
-/// What stands left of an operator.
+/// The left side of an operator.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Left {
     Column(String),
@@ -87,7 +87,7 @@ pub(crate) enum Left {
     Token(Vec<String>),
 }
 
-/// What stands right of an operator.
+/// The right side of an operator.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Right {
     One(Term),
@@ -188,7 +188,7 @@ pub(crate) enum Action {
         default_unset: bool,
     },
     Update(Vec<Assignment>),
-    /// What to delete; nothing named: rows.
+    /// Columns or elements to delete; empty: whole rows.
     Delete(Vec<(String, Place)>),
 }
 
@@ -352,7 +352,7 @@ pub(crate) enum Statement {
     Grant(Grant),
 }
 
-/// A parsed text: what it says, and the names of its bind variables (`None` for `?`).
+/// A parsed text: the statement, and the names of its bind variables (`None` for `?`).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Parsed {
     pub(crate) statement: Statement,

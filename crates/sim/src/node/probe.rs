@@ -53,12 +53,12 @@ impl Reply {
     }
 
     /// Whether it says where a tablet is.
-    pub(crate) fn tells_tablet(&self) -> bool {
+    pub(crate) fn has_tablet(&self) -> bool {
         self.header.flags & 0x04 != 0
     }
 }
 
-/// A client of a cluster; all clients of one cluster share it by turns.
+/// A client of a cluster. Tests pass the cluster to each call.
 pub(crate) struct Probe {
     pub(crate) id: ConnectionId,
     pub(crate) version: u8,
@@ -163,7 +163,7 @@ impl Probe {
         self.send(cluster, Opcode::Execute, &body)
     }
 
-    /// What waits for it.
+    /// The frames that wait for it.
     pub(crate) fn mail(&self, cluster: &mut Cluster) -> Vec<Reply> {
         let letters = cluster.take_mail();
         let mine = letters.into_iter().filter_map(|letter| match letter {

@@ -1,5 +1,5 @@
-//! Judges a request by the replicas of its partition: counts it, refuses it, or lets its answer
-//! tell where the tablet is.
+//! Compares a request with the replicas of its partition: counts it, refuses it if too few are up,
+//! or adds the tablet to its answer.
 
 use std::time::Duration;
 
@@ -26,9 +26,9 @@ pub(crate) enum Form {
     Child(u8),
 }
 
-/// Judges one statement. The result is the payload of its answer, when it is to have one: the
-/// client asked for the extension, the table has tablets, the partition key is all bind variables,
-/// and the request came to a shard that is no replica of the tablet.
+/// Checks one statement. Returns the payload of its answer if the client negotiated the extension,
+/// the table has tablets, the whole partition key is bound, and the request came to a shard that is
+/// no replica of the tablet.
 pub(crate) fn check(
     cluster: &mut Cluster,
     connection: &Connection,
@@ -84,9 +84,9 @@ pub(crate) fn check(
             (Verdict::Unavailable { .. } | Verdict::TimesOut { .. }, _) => {}
         }
     }
-    let told = payload.is_some() && verdict == Verdict::Enough;
+    let has_payload = payload.is_some() && verdict == Verdict::Enough;
     if let Some(layout) = cluster.layout.table_mut(keyspace, table) {
-        layout.requests.count(source, arrival, told);
+        layout.requests.count(source, arrival, has_payload);
     }
     let operation = operation(prepared, form);
     match verdict {

@@ -1,4 +1,4 @@
-//! What a trace says about a request: which node and shard did what, in the server's words.
+//! The events of a trace: which node and shard did what, in the server's words.
 
 use std::net::{IpAddr, Ipv4Addr};
 

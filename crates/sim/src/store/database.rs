@@ -70,7 +70,7 @@ impl Database {
         }
     }
 
-    /// Names the data centres, which `replication_factor` stands for.
+    /// Sets the data centers, which `replication_factor` stands for.
     #[must_use]
     pub(crate) fn with_datacenters(mut self, datacenters: Vec<String>) -> Self {
         self.datacenters = datacenters;
@@ -293,7 +293,7 @@ impl Database {
         std::mem::take(&mut self.side_changes)
     }
 
-    /// Forgets the rows of tables that are no more.
+    /// Deletes the rows of tables that were dropped.
     pub(crate) fn forget_dropped(&mut self) {
         let tables = self.schema.keyspaces.values().flat_map(|keyspace| keyspace.tables.values());
         let ids: HashSet<[u8; 16]> = tables.map(|table| table.id).collect();

@@ -1,4 +1,4 @@
-//! Where the rows of every table lie: its tablets, or its keyspace's part of the ring.
+//! Where the rows of each table are stored: in tablets, or on the ring.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub struct Located {
 pub(crate) struct TableLayout {
     /// Its tablets; without them it is spread over the ring.
     pub tablets: Option<Tablets>,
-    /// What arrived for it.
+    /// Counts of its requests.
     pub requests: Requests,
     /// Name and id of the table for its light-weight transactions, whose tablets are the same.
     pub co_located: Option<(String, [u8; 16])>,
@@ -35,7 +35,7 @@ pub(crate) struct TableLayout {
 /// One keyspace that is replicated.
 #[derive(Debug)]
 pub(crate) struct KeyspaceLayout {
-    /// What it asks for.
+    /// Its replication.
     pub replication: Replication,
     /// Its tables and views.
     pub tables: BTreeMap<String, TableLayout>,
@@ -53,14 +53,14 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Nothing yet. New tables have `tablets` tablets, unless their keyspace says another number.
+    /// No tables yet. A new table gets `tablets` tablets, unless its keyspace sets another number.
     #[must_use]
     pub(crate) fn new(like: Like, tablets: u32, seed: u64) -> Self {
         Self { keyspaces: BTreeMap::new(), loads: Loads::new(seed), like, tablets }
     }
 
-    /// Follows a change of the schema: new tables get tablets, dropped ones lose them, and a
-    /// keyspace that wants another number of replicas gets it.
+    /// Applies a change of the schema: new tables get tablets, dropped ones lose them, and a keyspace
+    /// with another replication factor gets or loses replicas.
     pub(crate) fn follow(&mut self, schema: &Schema, members: &[Member]) {
         for keyspace in self.keyspaces.values_mut() {
             keyspace.tables.retain(|_, table| match &table.tablets {
@@ -100,7 +100,7 @@ impl Layout {
         self.fit(members);
     }
 
-    /// Gives every tablet the replicas that its keyspace wants, from the nodes that there are.
+    /// Gives every tablet the replicas that its keyspace wants, from the nodes of the cluster.
     pub(crate) fn fit(&mut self, members: &[Member]) {
         for keyspace in self.keyspaces.values_mut() {
             for tablets in keyspace.tables.values_mut().filter_map(|table| table.tablets.as_mut()) {
@@ -170,7 +170,7 @@ impl Layout {
     }
 }
 
-/// Whether the table of `tablets` still exists; if not its load is gone too.
+/// Whether the table of `tablets` still exists. If not, its tablets are taken out of `loads`.
 fn keeps(schema: &Schema, tablets: &Tablets, loads: &mut Loads) -> bool {
     let mut tables = schema.keyspaces.values().flat_map(|keyspace| keyspace.tables.values());
     if tables.any(|table| table.id == tablets.table_id) {
@@ -182,7 +182,7 @@ fn keeps(schema: &Schema, tablets: &Tablets, loads: &mut Loads) -> bool {
     false
 }
 
-/// Whether a keyspace is the server's own; every node answers for it alone here.
+/// Whether a keyspace is the server's own. Each node answers requests for it alone.
 #[must_use]
 pub fn is_system(keyspace: &str) -> bool {
     keyspace == "system" || keyspace.starts_with("system_")

@@ -1,4 +1,4 @@
-//! Text → what it says.
+//! Parses tokens into statements.
 
 pub(crate) mod cursor; // one token after the other
 pub(crate) mod definition; // CREATE, ALTER, DROP

@@ -17,8 +17,7 @@ const DATE_EPOCH: i64 = 1 << 31;
 
 /// The bytes of a scalar literal for a column called `name`.
 ///
-/// Terms that are no scalar literal are refused as well: collections come here only when the
-/// column is none.
+/// Other terms are refused: a collection literal comes here only if the column is no collection.
 pub(crate) fn encode(
     term: &Term,
     column_type: &ColumnType,

@@ -148,7 +148,7 @@ fn run(
     Ok(answer)
 }
 
-/// Calls the database with what the node knows.
+/// Calls the database with the parameters of a request and the state of the node.
 pub(crate) fn on_database<T>(
     cluster: &mut Cluster,
     connection: &Connection,
@@ -181,7 +181,7 @@ pub(crate) fn on_database<T>(
     call(&mut cluster.database, &request)
 }
 
-/// Turns what the database said into an answer, and does what follows from it.
+/// Turns the database's outcome into an answer, and applies its effects on connection and cluster.
 pub(crate) fn conclude(
     cluster: &mut Cluster,
     connection: &mut Connection,

@@ -1,4 +1,4 @@
-//! Whether a role may do what it asks for, checked when a statement runs, never when it is prepared.
+//! Permissions of roles, checked when a statement runs, not when it is prepared.
 
 use crate::cluster::cluster::Cluster;
 use crate::cluster::roles::{Right, Role};
@@ -6,10 +6,10 @@ use crate::node::connection::Connection;
 use crate::node::frames::refusal::{INVALID, Refusal, UNAUTHORIZED};
 use crate::store::plans::prepared::{Prepared, StatementKind};
 
-/// What everybody may read who is logged in.
+/// Tables of `system` that every role may read.
 const READABLE: [&str; 2] = ["local", "peers"];
 
-/// Refuses a statement that the connection's role may not run, in the words of the real server.
+/// Refuses a statement that the connection's role may not run, with the server's text.
 pub(crate) fn check(
     cluster: &Cluster,
     connection: &Connection,

@@ -11,7 +11,7 @@ mod errors;
 mod selection;
 mod values;
 
-/// A database with a keyspace `ks` in use, and a clock that stands still unless told.
+/// A database with a keyspace `ks` in use, and a clock that tests set.
 struct Bench {
     database: Database,
     now_micros: i64,

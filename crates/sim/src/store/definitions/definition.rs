@@ -42,7 +42,7 @@ pub(crate) struct Setting<'a> {
 /// The names of the racks of each data center.
 pub(crate) type Racks = BTreeMap<String, BTreeSet<String>>;
 
-/// What changed; nothing when nothing did.
+/// The changes of a statement; empty if it changed nothing.
 pub(crate) type Changes = Result<Vec<SchemaChange>, CqlError>;
 
 /// One change of `name` in `keyspace`.
@@ -239,7 +239,7 @@ fn alter_type(schema: &mut Schema, name: &Name, alter: &Alter, setting: Setting<
     Ok(vec![change(Change::Updated, Target::Type, &home, &name.name)])
 }
 
-/// Puts new fields into a type wherever it is nested; tells whether it was.
+/// Replaces the fields of a type wherever it is nested; returns whether it was found.
 fn replace(within: &mut ColumnType, name: &str, with: &[(String, ColumnType)]) -> bool {
     match within {
         ColumnType::Udt { name: own, fields, .. } => {

@@ -118,7 +118,7 @@ fn primary_key(table: &Table) -> String {
     format!("({})", parts.join(", "))
 }
 
-/// What stands behind WITH.
+/// The part after WITH.
 fn options(table: &Table, internals: bool) -> String {
     let mut parts = Vec::new();
     if internals {

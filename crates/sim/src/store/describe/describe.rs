@@ -1,4 +1,4 @@
-//! Which elements a DESCRIBE is about, and the rows of its answer.
+//! Runs DESCRIBE: finds the elements and makes the rows of the answer.
 
 use std::sync::Arc;
 
@@ -140,7 +140,7 @@ fn listed(keyspace: &Keyspace, kind: DescribedKind) -> Box<dyn Iterator<Item = &
     }
 }
 
-/// Tables that users made; views, and tables that the server keeps beside others, are left out.
+/// Tables of users, without views and without tables for light-weight transactions.
 fn tables(keyspace: &Keyspace) -> impl Iterator<Item = &Arc<Table>> {
     let tables = keyspace.tables.values();
     tables.filter(|table| table.view.is_none() && !paxos_table::is_paxos(&table.name))
@@ -215,7 +215,7 @@ fn push_view(rows: &mut Vec<Row>, keyspace: &Keyspace, name: &str, internals: bo
     true
 }
 
-/// Pushes one element; whether there is one of this kind and name.
+/// Pushes one element; returns whether it exists.
 fn push_element(
     rows: &mut Vec<Row>,
     keyspace: &Keyspace,
@@ -240,7 +240,7 @@ fn push_element(
     })
 }
 
-/// The first of what has this name in a keyspace: table, view, index, type.
+/// Pushes the element with this name: a table, else a view, an index, a type.
 fn push_any(rows: &mut Vec<Row>, keyspace: &Keyspace, name: &str, internals: bool) -> Answer<()> {
     let is_table = keyspace.tables.get(name).is_some_and(|table| table.view.is_none());
     let found = (is_table

@@ -1,4 +1,4 @@
-//! Plans meet rows.
+//! Runs each kind of prepared statement.
 
 use std::borrow::Cow;
 
@@ -123,7 +123,7 @@ impl Database {
         Ok(())
     }
 
-    /// The rows that a SELECT reads: stored ones, or those of views and system tables, made now.
+    /// The rows that a SELECT reads: stored ones, or computed ones of views and system tables.
     fn rows_of<'a>(&'a self, plan: &SelectPlan, request: &Request<'_>) -> Cow<'a, TableRows> {
         let table = &plan.table;
         if let Some(view) = &table.view {
@@ -207,7 +207,7 @@ impl Database {
         Ok(answer)
     }
 
-    /// Judges all conditions over the one partition that they may be about.
+    /// Evaluates all conditions, which must be about one partition.
     fn judge(
         &self,
         plans: &[&ModifyPlan],

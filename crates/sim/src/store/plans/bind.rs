@@ -1,4 +1,4 @@
-//! Terms meet types: bind variables get their specs, literals their bytes.
+//! Binds terms to types: bind variables get their specs, literals their bytes.
 
 use crate::cql::ast::RawType;
 use crate::cql::ast::Term;
@@ -248,7 +248,7 @@ impl<'a> Binder<'a> {
         Ok(Expr::Call(function, bound.collect::<Result<_, _>>()?))
     }
 
-    /// The type of a term that says it itself.
+    /// The type of a term that states it: a cast or a call.
     fn type_of(&self, term: &Term) -> Option<ColumnType> {
         if let Term::Cast(raw, _) = term {
             return self.resolve(raw).ok();

@@ -1,4 +1,4 @@
-//! What stands between SELECT and FROM: one output column each.
+//! The selectors between SELECT and FROM: one output column each.
 
 use crate::cql::ast::Select;
 use crate::cql::ast::Selector;
@@ -146,7 +146,7 @@ fn output(binder: &mut Binder<'_>, table: &Table, selector: &Selector) -> Result
     }
 }
 
-/// A literal, which says its type itself.
+/// A literal, whose type follows from its form.
 fn value(binder: &mut Binder<'_>, term: &Term) -> Result<Output, CqlError> {
     let (column_type, name) = match term {
         Term::Cast(raw, _) => (binder.resolve(raw)?, "value".to_owned()),

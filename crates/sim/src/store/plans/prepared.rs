@@ -16,7 +16,7 @@ use crate::store::plans::restriction::Restrictions;
 use crate::store::plans::select::SelectPlan;
 use cql::notation::Value;
 
-/// What a statement does, as far as a node must tell kinds apart.
+/// Kinds of statements that a node treats differently.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum StatementKind {
     /// SELECT.

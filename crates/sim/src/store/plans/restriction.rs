@@ -102,7 +102,7 @@ impl Restrictions {
         (0..table.partition_len).all(|position| self.fixing(position).is_some())
     }
 
-    /// Whether anything is said about a column.
+    /// Whether a column is restricted.
     pub(crate) fn mentions(&self, position: usize) -> bool {
         self.tests.iter().any(|test| test.is_on(position))
     }
@@ -122,7 +122,7 @@ impl Restrictions {
         indexes.unwrap_or_default()
     }
 
-    /// Whether rows must be looked at one by one and thrown away: the server wants ALLOW FILTERING.
+    /// Whether rows must be read and filtered one by one, so that the server wants ALLOW FILTERING.
     pub(crate) fn needs_filtering(&self, table: &Table) -> bool {
         let by_token = self.tests.iter().any(|test| test.subject == Subject::Token);
         let partition = (0..table.partition_len).filter(|at| self.mentions(*at)).count();
@@ -307,7 +307,7 @@ fn bind_right(
     Ok(Expr::Call(crate::cql::function::Function::Token, components))
 }
 
-/// What stands right of an operator on a whole column.
+/// The receiver of the right side of an operator on a whole column.
 fn column_receiver(column: &Column, operator: Operator) -> Result<Receiver, CqlError> {
     let name = &column.name;
     match (operator, &column.column_type) {

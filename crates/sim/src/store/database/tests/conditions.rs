@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_old_row_is_told_also_when_applied() {
+fn a_conditional_write_returns_the_old_row_even_if_applied() {
     let mut bench = bench();
     bench.ok("CREATE TABLE t (pk int PRIMARY KEY, v int)");
     let insert = "INSERT INTO t (pk, v) VALUES (1, 5) IF NOT EXISTS";

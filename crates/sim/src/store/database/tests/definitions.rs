@@ -14,7 +14,7 @@ fn changes(outcome: &Outcome) -> String {
 }
 
 #[test]
-fn schema_statements_tell_what_changed() {
+fn schema_statements_return_their_changes() {
     let mut bench = bench();
     let cases = [
         (
