@@ -13,7 +13,7 @@ use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::control::ControlSettings;
 use crate::control::reaching::reach::ReachSettings;
 use crate::control::tables::routes::RouteSettings;
-use crate::engine::engine::EngineSettings;
+use crate::engine::settings::EngineSettings;
 use crate::server::rotation::Tls;
 use crate::session::sasl::SaslToken;
 use crate::worker::pool_manager::PoolSettings;

@@ -9,8 +9,8 @@ use crate::auth::verification::Verification;
 use crate::connect::dial_error::DialError;
 use crate::connect::dialer::OpenedLane;
 use crate::engine::client::ClientKey;
-use crate::engine::homes::login::Verdict;
 use crate::engine::limits::KEYS;
+use crate::engine::verdict::Verdict;
 use crate::platform::clock;
 use crate::pool::lane_slots::LaneSerial;
 use crate::session::sasl::SaslToken;
@@ -98,7 +98,9 @@ impl Reactor {
             self.open_home(token, lane)
         };
         match home {
-            Ok(home) => self.tell_verdict(clients, Verdict::Granted { home, success: &success }),
+            Ok(base) => {
+                self.tell_verdict(clients, Verdict::Granted { base, success: &success });
+            }
             Err(text) => {
                 tracing::warn!(reason = text, "a login could not be served");
                 self.tell_verdict(clients, Verdict::Unknown(ErrorCode::OVERLOADED, &text));

@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::Sender;
 
 use crate::auth::login_service::LoginService;
-use crate::engine::engine::{Engine, EngineSettings};
+use crate::engine::engine::Engine;
+use crate::engine::settings::EngineSettings;
 use crate::sockets::poller::Poller;
 use crate::topology::snapshot::Snapshot;
 use crate::worker::command::{Command, WorkerEvent};

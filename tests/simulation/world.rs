@@ -19,7 +19,7 @@ use crate::proxy::refiller::Refiller;
 use crate::proxy::workers::Workers;
 use crate::scenario::{CENTERS, Scenario};
 use crate::story::Story;
-use shardlane::engine::engine::EngineSettings;
+use shardlane::engine::settings::EngineSettings;
 use sim::{Cluster, ClusterError, ClusterOptions, ConnectionId, Like, Mail};
 
 /// The engine, the cluster, the network between, the clients, and the model that judges.

@@ -9,7 +9,7 @@ use crate::proxy::workers::PoolKey;
 use crate::world::World;
 use cql::error_code::ErrorCode;
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::homes::login::Verdict;
+use shardlane::engine::verdict::Verdict;
 use shardlane::upstream::lane::PoolId;
 
 /// How often the cluster is asked about a credential that has lanes.
@@ -104,7 +104,7 @@ impl World {
         let known = self.home_of(number, credential);
         let home = known.map(PoolId).or_else(|| self.open_home(number, credential));
         let verdict = match home {
-            Some(home) => Verdict::Granted { home, success: &said.body },
+            Some(home) => Verdict::Granted { base: home, success: &said.body },
             None => Verdict::Unknown(ErrorCode::OVERLOADED, "there are too many credentials"),
         };
         self.verdict((number, client), verdict);

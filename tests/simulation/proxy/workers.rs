@@ -8,8 +8,9 @@ use crate::model::credentials::Credential;
 use crate::network::link::LinkId;
 use crate::world::World;
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::engine::{Engine, EngineSettings};
+use shardlane::engine::engine::Engine;
 use shardlane::engine::pending::LaneKey;
+use shardlane::engine::settings::EngineSettings;
 use shardlane::pool::failover::{Failover, FailoverSettings};
 use shardlane::topology::snapshot::SnapshotBuilder;
 
