@@ -1,16 +1,18 @@
 //! The readers of requests: whatever a client sends is read or refused, and what was read is there.
 
 use cql::error::WireError;
-use cql::header::{HEADER_LEN, Header};
+use cql::frame::Frame;
+use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
 use cql::notation::Value;
 use cql::opcode::Opcode;
 use cql::request::auth_response::{self, Plain, write_auth_response};
 use cql::request::batch::{Batch, ChildStatement};
 use cql::request::execute::{self, Execute};
 use cql::request::parameters::{Parameters, SKIP_METADATA, Values};
-use cql::request::prepare;
+use cql::request::prepare::Prepare;
 use cql::request::query::Query;
 use cql::request::register::{EventKind, EventKinds, write_register};
+use cql::request::request::{Request, RequestBody};
 use cql::request::startup::{Startup, write_startup};
 use cql::response::prefix;
 
@@ -21,6 +23,7 @@ pub(crate) fn run(data: &[u8]) {
     if let Ok(len) = prefix::request_payload_len(body) {
         assert!(len <= body.len());
     }
+    carried(data, body);
     match Opcode::from_byte(header.opcode) {
         Some(Opcode::Query) => {
             let Ok(query) = Query::read(body) else { return };
@@ -30,14 +33,48 @@ pub(crate) fn run(data: &[u8]) {
         Some(Opcode::Execute) => on_execute(body),
         Some(Opcode::Batch) => batch(body),
         Some(Opcode::Prepare) => {
-            if let Ok(text) = prepare::read(body) {
-                assert!(body[4..].starts_with(text.as_bytes()));
+            if let Ok(prepare) = Prepare::read(body) {
+                assert!(body[4..].starts_with(prepare.text.as_bytes()));
             }
         }
         Some(Opcode::Register) => register(body),
         Some(Opcode::AuthResponse) => token(body),
         Some(Opcode::Startup) => run_startup(body),
         _ => {}
+    }
+}
+
+/// What is carried along as a request is what the reader of its opcode finds in its body.
+fn carried(data: &[u8], body: &[u8]) {
+    let mut bytes = data.to_vec();
+    bytes[1] &= !(FLAG_COMPRESSED | FLAG_PAYLOAD);
+    bytes[5..HEADER_LEN].copy_from_slice(&u32::try_from(body.len()).unwrap().to_be_bytes());
+    let frame = Frame::read(&bytes).expect("a whole frame");
+    assert_eq!(frame.bytes(), bytes);
+    let Some(request) = Request::read(frame) else { return };
+    let levels = request.levels();
+    match request.body() {
+        RequestBody::Query(query) => {
+            assert_eq!(request.text(), Some(query.text));
+            assert_eq!(levels.map(|it| it.consistency), Some(query.parameters.consistency));
+        }
+        RequestBody::Execute(execute) => {
+            assert_eq!(Execute::read(body).expect("it was read").id, execute.id);
+            assert_eq!(levels.map(|it| it.consistency), Some(execute.parameters.consistency));
+        }
+        RequestBody::Batch(batch) => assert_eq!(levels.is_some(), batch.tail().is_ok()),
+        RequestBody::Prepare(prepare) => assert_eq!(request.text(), Some(prepare.text)),
+        RequestBody::Session => assert_eq!(levels, None),
+        RequestBody::Unreadable => {
+            let readable = match request.opcode() {
+                Opcode::Query => Query::read(body).is_ok(),
+                Opcode::Prepare => Prepare::read(body).is_ok(),
+                Opcode::Execute => Execute::read(body).is_ok(),
+                Opcode::Batch => Batch::read(body).is_ok(),
+                _ => true,
+            };
+            assert!(!readable, "{:?}", request.opcode());
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use cql::response::result::ResultKind;
 use cql::response::rows::{Rows, put_rows};
 use cql::response::schema_change::SchemaChange;
 use cql::response::supported::Supported;
-use shardlane::session::v3;
+use cql::v3;
 
 /// Rows are walked that far: a lie about their number must not make a target slow.
 const ROWS_MAX: usize = 1000;

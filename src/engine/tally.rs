@@ -197,6 +197,12 @@ impl Tally {
         }
     }
 
+    /// Counts a request that ended, by its opcode.
+    #[inline]
+    pub fn on_request_ended(&mut self, opcode: Opcode, outcome: Outcome) {
+        self.on_ended(RequestKind::of(opcode), outcome);
+    }
+
     /// Counts a STARTUP that was agreed to.
     pub fn on_started(&mut self, version: Option<u8>, compression: Option<Compression>) {
         let row = usize::from(version != Some(3));

@@ -3,8 +3,8 @@
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
-use crate::engine::homes::login::Verdict;
 use crate::engine::limits::KEYS;
+use crate::engine::verdict::Verdict;
 use crate::pool::action::{Owner, PoolAction, PoolNotice};
 use crate::pool::connection::{Connection, DialFailure, DialId};
 use crate::pool::lane_slots::LaneSerial;
@@ -52,7 +52,7 @@ impl PoolManager {
         };
         let success = connection.success.as_deref().unwrap_or(&NO_TOKEN);
         match home {
-            Ok(home) => tell(engine, clients, Verdict::Granted { home, success }),
+            Ok(home) => tell(engine, clients, Verdict::Granted { base: home, success }),
             Err(text) => {
                 tell(engine, clients, Verdict::Unknown(ErrorCode::OVERLOADED, &text));
                 self.orders.push(PoolAction::Log(PoolNotice::LoginNotServed(text)));

@@ -11,7 +11,7 @@ use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::control::ControlSettings;
 use crate::control::reaching::reach::ReachSettings;
 use crate::control::tables::routes::RouteSettings;
-use crate::engine::engine::EngineSettings;
+use crate::engine::settings::EngineSettings;
 use crate::pool::credential::{Credential, plain_token};
 use crate::pool::credential_book::CredentialBook;
 use crate::pool::logins::LoginSettings;

@@ -44,8 +44,8 @@ pub struct LaneRoute {
 pub struct Lane<W> {
     /// Where it leads.
     pub route: LaneRoute,
-    /// The plain lanes with the same rights: only clients with this home may send on it.
-    pub home: PoolId,
+    /// The plain lanes with the same rights: only clients with this base pool may send on it.
+    pub base: PoolId,
     /// Requests in flight.
     pub ids: StreamIds<W>,
     /// Bytes on their way to the shard.
@@ -78,7 +78,7 @@ impl<W> Lane<W> {
     pub fn new(route: LaneRoute, streams_max: u16) -> Self {
         Self {
             route,
-            home: PoolId::NOWHERE,
+            base: PoolId::NOWHERE,
             ids: StreamIds::new(streams_max),
             outbox: Outbox::default(),
             decoder: FrameDecoder::new([0x84; 2], RESPONSE_BODY_BYTES_MAX),

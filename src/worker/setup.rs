@@ -1,7 +1,7 @@
 //! What a worker starts with.
 
 use crate::connect::dialing::DialingSettings;
-use crate::engine::engine::EngineSettings;
+use crate::engine::settings::EngineSettings;
 use crate::pool::manager::{PoolSettings, PoolShared};
 
 /// Everything that tells a worker from others, and what it goes by.

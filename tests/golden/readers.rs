@@ -12,7 +12,7 @@ use cql::payload::TabletReport;
 use cql::request::auth_response::{self, Plain};
 use cql::request::batch::Batch;
 use cql::request::execute::Execute;
-use cql::request::prepare;
+use cql::request::prepare::Prepare;
 use cql::request::query::Query;
 use cql::request::register::EventKinds;
 use cql::request::startup::Startup;
@@ -34,7 +34,7 @@ fn read_by_all(body: &[u8]) -> usize {
     note(Startup::read(body).is_ok_and(|startup| startup.compression().is_ok()));
     note(EventKinds::read(body).is_ok());
     note(auth_response::read(body).is_ok_and(|token| token.and_then(Plain::read).is_some()));
-    note(prepare::read(body).is_ok());
+    note(Prepare::read(body).is_ok());
     note(Query::read(body).is_ok_and(|query| query.parameters.options().is_ok()));
     note(Execute::read(body).is_ok_and(|execute| execute.parameters.options().is_ok()));
     note(Batch::read(body).is_ok_and(|batch| batch.tail().is_ok()));

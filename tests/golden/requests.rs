@@ -4,10 +4,11 @@ use cql::notation::put_string;
 use cql::request::auth_response::{self, Plain, write_auth_response};
 use cql::request::batch::{Batch, ChildStatement};
 use cql::request::execute::Execute;
+use cql::request::parameters;
+use cql::request::prepare::Prepare;
 use cql::request::query::Query;
 use cql::request::register::{EventKind, EventKinds, write_register};
 use cql::request::startup::{Startup, write_startup};
-use cql::request::{parameters, prepare};
 use cql::response::error::{ErrorMessage, write_error};
 
 use crate::{frame, split};
@@ -81,7 +82,7 @@ fn statements_are_found_in_requests() {
     let (name, _) = named.parameters.values.iter().next().unwrap().unwrap();
     assert_eq!(name, Some("address"));
     let text = frame("prepare_insert");
-    let text = prepare::read(split(&text).1).unwrap();
+    let text = Prepare::read(split(&text).1).unwrap().text;
     assert_eq!(text, "INSERT INTO tk.t (pk, ck, v) VALUES (?, ?, ?)");
     let execute = frame("execute_insert");
     let execute = Execute::read(split(&execute).1).unwrap();

@@ -21,7 +21,7 @@ use crate::proxy::lanes::KeeperKey;
 use crate::proxy::workers::Workers;
 use crate::scenario::{CENTERS, Scenario};
 use crate::story::Story;
-use shardlane::engine::engine::EngineSettings;
+use shardlane::engine::settings::EngineSettings;
 use shardlane::pool::handshake_turns::HandshakeTurns;
 use sim::{Cluster, ClusterError, ClusterOptions, ConnectionId, Like, Mail};
 

@@ -17,3 +17,4 @@ pub mod refusal;
 pub mod request;
 pub mod response;
 pub mod token; // partition key → token → shard: arithmetic only
+pub mod v3;

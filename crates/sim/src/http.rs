@@ -1,4 +1,4 @@
-//! The page of control of a simulated cluster: moves, splits, deaths, and counters as JSON.
+//! The HTTP API of a simulated cluster: administrative operations, and counters as JSON.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -27,13 +27,13 @@ use crate::cluster::seed::uuid_text;
 use crate::http_roles;
 use crate::listen::world::World;
 
-/// How long an accept that failed is waited for.
+/// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// What a request to the page comes to.
+/// The answer to a request: JSON, or a status and a message.
 type Page = Result<Value, (StatusCode, String)>;
 
-/// Serves the page.
+/// Serves the API.
 pub(crate) async fn serve(world: Rc<World>, listener: TcpListener) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -46,7 +46,7 @@ pub(crate) async fn serve(world: Rc<World>, listener: TcpListener) {
             async move { Ok::<_, Infallible>(response) }
         });
         spawn_local(async move {
-            // A client of the page that hangs up early has no one to be told.
+            // A client that disconnects early needs no answer.
             http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
         });
     }
@@ -136,7 +136,7 @@ fn move_tablet(cluster: &mut Cluster, query: &Query) -> Page {
     let (keyspace, table) = query.table()?;
     let node = |key| {
         let text = query.text(key)?;
-        // A small number is a node's number, anything else its host id.
+        // A number is the number of a node, anything else a host id.
         let found = text.parse().map_or_else(|_| cluster.node_of_host(&text), Ok);
         found.map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
     };
@@ -146,7 +146,7 @@ fn move_tablet(cluster: &mut Cluster, query: &Query) -> Page {
     done(cluster.move_tablet((&keyspace, &table), token, from, to).map(|()| json!({})))
 }
 
-/// Makes a node slow or overloaded, or neither; counting begins anew.
+/// Makes a node slow, overloaded, or normal again, and resets its counts.
 fn strain(
     cluster: &mut Cluster,
     node: usize,
@@ -241,6 +241,7 @@ fn requests(cluster: &Cluster) -> Value {
             "table": name,
             "tablets": table.tablets.is_some(),
             "routable": arrivals(&table.requests.routable),
+            "text": arrivals(&table.requests.text),
             "other": arrivals(&table.requests.other),
             "unkeyed": table.requests.unkeyed,
         })
@@ -257,14 +258,14 @@ fn bad(message: impl Into<String>) -> (StatusCode, String) {
 }
 
 fn unknown(path: &str) -> (StatusCode, String) {
-    (StatusCode::NOT_FOUND, format!("there is no {path}, or not with this method"))
+    (StatusCode::NOT_FOUND, format!("unknown path or method: {path}"))
 }
 
 fn number<T: FromStr>(text: &str, name: &str) -> Result<T, (StatusCode, String)> {
-    text.parse().map_err(|_| bad(format!("{name} cannot be '{text}'")))
+    text.parse().map_err(|_| bad(format!("invalid value '{text}' for {name}")))
 }
 
-/// The part of an address behind the question mark.
+/// The query string.
 #[derive(Debug, Default)]
 struct Query {
     pairs: BTreeMap<String, String>,

@@ -1,8 +1,8 @@
-//! Roles on the page of control: what CQL would say with CREATE, ALTER, DROP, GRANT and REVOKE.
+//! Roles in the HTTP API: what CREATE, ALTER, DROP ROLE, GRANT and REVOKE do.
 
 use crate::cluster::roles::{Right, Roles};
 
-/// Does `action` to the role `name`; `value` finds a parameter. The error tells what is wrong.
+/// Applies `action` to the role `name`; `value` looks up a parameter. The error is a message.
 pub(crate) fn change(
     roles: &mut Roles,
     (name, action): (&str, &str),

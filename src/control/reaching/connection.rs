@@ -15,8 +15,8 @@ use crate::connect::dial_error::{DialError, Step};
 use crate::connect::exchange::{Reply, read_reply};
 use crate::connect::handshake::put_query;
 use cql::error::WireError;
-use cql::frame::write_frame;
-use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header, RESPONSE};
+use cql::frame::{Frame, write_frame};
+use cql::header::{FLAG_COMPRESSED, Header, RESPONSE};
 use cql::notation::put_string_list;
 use cql::opcode::Opcode;
 use cql::request::register::EventKind;
@@ -161,7 +161,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let len = header.frame_len(BODY_LEN_MAX).map_err(malformed)?;
                 if self.inbox.len() >= len {
                     let frame = self.inbox.split_to(len);
-                    return Ok((header, frame.get(HEADER_LEN..).unwrap_or_default().to_vec()));
+                    let body = Frame::read(&frame).map(|frame| frame.body().to_vec());
+                    return Ok((header, body.unwrap_or_default()));
                 }
             }
             let broken = |source: io::Error| DialError::Broken { step, source };

@@ -27,10 +27,9 @@ class Smoke:
         self.keyspace = "smoke_" + name
         dash = self.driver.dash
         center = "datacenter1" if place == SIM else "dc1"
-        more = [dash + "skip", "tracing"] if place == SIM and name == "cqlsh" else []
         self.child = stage.driver(
             self.driver.install, *self.driver.words, dash + "host", host, dash + "keyspace", self.keyspace,
-            dash + "data-center", center, *run.flags(dash), *more, label=way)
+            dash + "data-center", center, *run.flags(dash), label=way)
         self.before = self.size()
 
     def size(self):

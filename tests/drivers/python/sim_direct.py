@@ -125,6 +125,18 @@ check(
     f"then every request arrives on the right shard: {counts}",
 )
 
+by_address = {node["address"]: node["node"] for node in nodes}
+places = {
+    (it["replicas"][0]["node"], "shard %d" % it["replicas"][0]["shard"])
+    for it in call("GET", "/sim/tablets?ks=direct&table=t")["tablets"]
+}
+served = set()
+for key in list(KEYS)[:50]:
+    trace = session.execute(select, (key,), trace=True).get_query_trace(max_wait_sec=5)
+    assert trace.duration is not None and trace.request_type == "Execute CQL3 prepared query", trace
+    served |= {(by_address[event.source], event.thread_name) for event in trace.events}
+check(served and served <= places, f"traces show which shards served: {sorted(served)}")
+
 tablets = call("GET", "/sim/tablets?ks=direct&table=t")["tablets"]
 source = tablets[3]["replicas"][0]
 target = (source["node"] + 1) % len(nodes)

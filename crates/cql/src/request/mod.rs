@@ -7,4 +7,6 @@ pub mod parameters;
 pub mod prepare;
 pub mod query;
 pub mod register;
+#[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
+pub mod request;
 pub mod startup;

@@ -3,7 +3,16 @@
 use crate::error::WireError;
 use crate::notation::Reader;
 
-/// Reads the text of a PREPARE body.
-pub fn read(body: &[u8]) -> Result<&str, WireError> {
-    Reader::new(body).long_string()
+/// A PREPARE body.
+#[derive(Clone, Copy, Debug)]
+pub struct Prepare<'a> {
+    /// The statement.
+    pub text: &'a str,
+}
+
+impl<'a> Prepare<'a> {
+    /// Reads a body.
+    pub fn read(body: &'a [u8]) -> Result<Self, WireError> {
+        Ok(Self { text: Reader::new(body).long_string()? })
+    }
 }

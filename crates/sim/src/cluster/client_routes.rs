@@ -7,12 +7,12 @@ use crate::cluster::error::ClusterError;
 use crate::cluster::seed::uuid_text;
 use crate::node::frames::event::Event;
 
-/// Address and port by connection id and host id. The port stands in both columns: whether it is
-/// for TLS is up to whatever listens there.
+/// Address and port by connection id and host id. Both port columns show the same port, since the
+/// simulated cluster does not know whether the listener there speaks TLS.
 pub(crate) type ClientRoutes = BTreeMap<(String, [u8; 16]), (String, u16)>;
 
 impl Cluster {
-    /// Sets where a node is for the clients of a connection, and tells them.
+    /// Sets the address of a node for the clients of a connection, and sends the event.
     pub fn set_client_route(
         &mut self,
         (connection_id, node): (&str, usize),
@@ -24,8 +24,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Forgets where a node is for the clients of a connection, and tells them. The real server
-    /// tells them also when there was nothing to forget.
+    /// Deletes the address of a node for the clients of a connection, and sends the event. The real
+    /// server sends it even if there was no such row.
     pub fn drop_client_route(
         &mut self,
         connection_id: &str,

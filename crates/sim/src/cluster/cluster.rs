@@ -1,4 +1,4 @@
-//! The whole simulated cluster: what the shell, under real or virtual time, talks to.
+//! The whole simulated cluster as one value, for real sockets and for virtual time alike.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use crate::cluster::roles::Roles;
 use crate::cluster::seed::{mix, uuid};
 use crate::cluster::statements::{Statement, StatementId};
 use crate::cluster::system_rows::Columns;
+use crate::cluster::traces::Traces;
 use crate::cql::error::CqlError;
 use crate::node::connection::Connection;
 use crate::node::frames::event::Event;
@@ -34,7 +35,7 @@ use crate::store::execution::outcome::SchemaChange;
 /// Texts of QUERY that are remembered, so that each is parsed once.
 const TEXTS_MAX: usize = 16_384;
 
-/// Separates the seeds of things that must differ.
+/// Each use of the seed gets a constant of its own, so that their numbers are independent.
 const CHANCE_OF_NAT: u64 = 0x6e61_7400;
 const CHANCE_OF_VERSIONS: u64 = 0x7665_7200;
 const CHANCE_OF_TRACES: u64 = 0x7472_6300;
@@ -55,34 +56,35 @@ pub enum Door {
 /// It does no I/O and reads no clock: `now` is an argument, the time since its beginning.
 #[derive(Debug)]
 pub struct Cluster {
-    /// What it was made of.
+    /// The options that it was created with.
     pub options: ClusterOptions,
-    /// Its nodes; a node's number is its place here, also when it has left.
+    /// Its nodes. A node's number is its index here; a node that left keeps its index.
     pub members: Vec<Member>,
-    /// The ring of the nodes that there are.
+    /// The ring of all nodes that belong to the cluster.
     pub(crate) ring: Ring,
-    /// Where rows lie.
+    /// Tablets and request counts of each table.
     pub(crate) layout: Layout,
     /// The rows and the schema.
     pub(crate) database: Database,
     /// Its clients.
     pub(crate) connections: Connections,
-    /// What is due later.
+    /// Answers and events that are due later.
     pub(crate) timeline: Timeline,
-    /// Schema changes on their way.
+    /// Schema changes that some node has not heard of yet.
     pub(crate) history: History,
     /// Columns of the system tables.
     pub(crate) columns: Columns,
-    /// Where nodes are for clients behind private endpoints.
+    /// Addresses of nodes for clients behind private endpoints.
     pub(crate) client_routes: ClientRoutes,
-    /// Who may log in, and what each may do.
+    /// The roles, with their passwords and grants.
     pub roles: Roles,
+    pub(crate) traces: Traces,
     texts: HashMap<StatementId, Arc<Statement>>,
     chance: u64,
 }
 
 impl Cluster {
-    /// A cluster whose nodes run, without tables.
+    /// A cluster of running nodes, without tables.
     pub fn new(options: ClusterOptions) -> Result<Self, ClusterError> {
         if options.nodes == 0 {
             return Err(ClusterError::NoNodes);
@@ -102,6 +104,7 @@ impl Cluster {
             timeline: Timeline::default(),
             history: History::default(),
             client_routes: ClientRoutes::default(),
+            traces: Traces::default(),
             texts: HashMap::default(),
             chance: 0,
             options,
@@ -114,7 +117,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// A number that looks random.
+    /// The next pseudo-random number.
     pub(crate) fn chance(&mut self) -> u64 {
         self.chance += 1;
         mix(self.options.seed, self.chance)
@@ -164,7 +167,7 @@ impl Cluster {
         }
     }
 
-    /// The keyspaces, tables and types that there are.
+    /// All keyspaces, tables and types.
     #[must_use]
     pub fn schema(&self) -> &Schema {
         self.database.schema()
@@ -195,7 +198,7 @@ impl Cluster {
         self.connections.get(client)?.keyspace.as_deref()
     }
 
-    /// What connections are to be given, other than answers to what they just sent.
+    /// Takes all frames that wait for connections, other than answers to the bytes just received.
     pub fn take_mail(&mut self) -> Vec<Mail> {
         std::mem::take(&mut self.connections.mail)
     }
@@ -206,13 +209,13 @@ impl Cluster {
         !self.connections.mail.is_empty()
     }
 
-    /// When [`Cluster::on_time`] wants to be called next.
+    /// The time at which [`Cluster::on_time`] must be called next, since the start of the cluster.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
         self.timeline.next()
     }
 
-    /// Does what is due at `now`.
+    /// Does everything that is due at `now`, the time since the start of the cluster.
     pub fn on_time(&mut self, now: Duration) {
         while let Some(due) = self.timeline.pop(now) {
             match due {
@@ -231,7 +234,7 @@ impl Cluster {
         self.statement(text, keyspace).ok().map(|statement| statement.id)
     }
 
-    /// The statement with this text, parsed now or remembered.
+    /// The statement with this text, from the cache or parsed now.
     pub(crate) fn statement(
         &mut self,
         text: &str,
@@ -255,8 +258,8 @@ impl Cluster {
         Ok(statement)
     }
 
-    /// The schema was changed through `node` by the client of `asking`, which is told by its own
-    /// answer's way; everybody else hears by event, now or later.
+    /// The client of `asking` changed the schema through `node`. Its own event goes before its
+    /// answer; all other registered clients get theirs now, or after the schema lag.
     pub(crate) fn on_schema_changed(
         &mut self,
         (node, asking): (usize, ConnectionId),
@@ -278,7 +281,7 @@ impl Cluster {
         }
     }
 
-    /// Tells the registered clients of `node` about an event, `except` one.
+    /// Sends an event to the registered clients of `node`, except to `except`.
     pub(crate) fn announce(
         &mut self,
         node: usize,
@@ -294,7 +297,7 @@ impl Cluster {
         self.connections.mail.extend(mail);
     }
 
-    /// `node` hears of schema changes, up to `seen` in all.
+    /// Lets `node` see schema changes, up to number `seen`.
     pub(crate) fn hear(&mut self, node: usize, seen: u64, except: Option<ConnectionId>) {
         let Some(member) = self.members.get_mut(node) else { return };
         let before = member.schema_seen;
@@ -312,7 +315,7 @@ impl Cluster {
         self.history.forget(known.map(|member| member.schema_seen).min().unwrap_or(seen));
     }
 
-    /// The others notice that a node is dead, unless it was started again since `epoch`.
+    /// Marks a node as down, unless it was started again since `epoch`.
     fn notice_death(&mut self, node: usize, epoch: u64) {
         let Some(member) = self.members.get_mut(node) else { return };
         if member.epoch == epoch && member.state == State::Silent {
@@ -322,7 +325,7 @@ impl Cluster {
         }
     }
 
-    /// Tells the registered clients of all nodes but `about`.
+    /// Sends an event to the registered clients of all nodes but `about`.
     pub(crate) fn announce_everywhere(&mut self, about: usize, event: &Event<'_>) {
         for node in (0..self.members.len()).filter(|node| *node != about) {
             self.announce(node, event, None);
@@ -330,7 +333,7 @@ impl Cluster {
     }
 }
 
-/// The version of the schema that a node tells which has heard of `seen` changes.
+/// The schema version of a node that has seen `seen` changes.
 #[must_use]
 pub(crate) fn schema_version(seed: u64, seen: u64) -> [u8; 16] {
     uuid(seed ^ CHANCE_OF_VERSIONS, seen, Version::Mac)

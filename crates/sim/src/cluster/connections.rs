@@ -1,19 +1,19 @@
-//! The clients' connections, and the bytes that wait for them.
+//! The connections of the clients, and the frames that wait for them.
 
 use std::collections::BTreeMap;
 
 use crate::node::connection::Connection;
 
-/// A connection; numbers are never given again.
+/// The number of a connection; numbers are not reused.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ConnectionId(pub u64);
 
-/// What a connection is to be given, other than the answers to what it just sent.
+/// Something for a connection, other than an answer to the bytes just received.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Mail {
     /// Whole frames.
     Bytes(ConnectionId, Vec<u8>),
-    /// Its end.
+    /// The connection must be closed.
     Close(ConnectionId),
 }
 
@@ -22,7 +22,7 @@ pub enum Mail {
 pub(crate) struct Connections {
     open: BTreeMap<ConnectionId, Box<Connection>>,
     opened: u64,
-    /// Mail that the shell has not fetched.
+    /// Mail that was not taken yet.
     pub mail: Vec<Mail>,
 }
 
@@ -33,7 +33,7 @@ impl Connections {
         ConnectionId(self.opened)
     }
 
-    /// Takes a connection out, to work on it beside the cluster.
+    /// Takes a connection out, so that it and the cluster can both be borrowed.
     pub(crate) fn take(&mut self, id: ConnectionId) -> Option<Box<Connection>> {
         self.open.remove(&id)
     }

@@ -1,8 +1,8 @@
-//! Why the cluster refuses an administrator's wish.
+//! Errors of administrative operations.
 
 use thiserror::Error;
 
-/// A wish that cannot be met, or a cluster that cannot be.
+/// An operation that is not possible, or options that make no cluster.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum ClusterError {
     /// No node has this number.
@@ -53,7 +53,7 @@ pub enum ClusterError {
     /// One tablet cannot be merged.
     #[error("a table with one tablet cannot be merged")]
     NothingToMerge,
-    /// A node is running, or not running, and should not be.
+    /// A node is running and must not be, or the other way round.
     #[error("node {node} is {state}")]
     Running {
         /// Number of the node.
@@ -61,7 +61,7 @@ pub enum ClusterError {
         /// What it is.
         state: &'static str,
     },
-    /// Fewer nodes would be left than some keyspace has replicas.
+    /// A keyspace would have more replicas than nodes.
     #[error("node {0} cannot leave: too few nodes would be left for {1}")]
     TooFewNodes(usize, String),
     /// Every node needs at least one shard.
@@ -70,12 +70,12 @@ pub enum ClusterError {
     /// A cluster needs at least one node.
     #[error("a cluster needs at least one node")]
     NoNodes,
-    /// Addresses of nodes count up in the last octet, which has no room for so many.
-    #[error("no room for {count} nodes behind {base}")]
+    /// Addresses of nodes count up in the last octet, and would pass 255.
+    #[error("{count} nodes do not fit into the addresses from {base} on")]
     NoAddress {
         /// How many nodes were asked for.
         count: usize,
-        /// Where they should begin.
+        /// The address of the first one.
         base: String,
     },
 }

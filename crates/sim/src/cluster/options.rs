@@ -1,17 +1,17 @@
-//! What a cluster is made of.
+//! The options of a simulated cluster.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::like::Like;
 
-/// Everything that can be chosen about a simulated cluster. The same options give the same
-/// cluster, to the last host id and token.
+/// Options of a simulated cluster. The same options give the same cluster, down to the last host
+/// id and token.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
     /// The imitated server.
     pub like: Like,
-    /// Its name, which every node tells.
+    /// The name of the cluster, as in `system.local`.
     pub name: String,
     /// Number of nodes.
     pub nodes: usize,
@@ -23,8 +23,8 @@ pub struct ClusterOptions {
     pub port: u16,
     /// The port whose connections land on the shard of their source port.
     pub shard_aware_port: u16,
-    /// The port whose connections land on the shard that their PROXY protocol header names; without
-    /// one nobody listens. 2026.3 has it.
+    /// The port whose connections land on the shard that their PROXY protocol header names; `None`:
+    /// no such listener. 2026.3 has it.
     pub proxy_port: Option<u16>,
     /// The same two ports with TLS.
     pub tls_ports: Option<(u16, u16)>,
@@ -32,27 +32,27 @@ pub struct ClusterOptions {
     pub data_centers: Vec<String>,
     /// Names of the racks of each data center; its nodes are dealt out to them in turn.
     pub racks: Vec<String>,
-    /// Tablets of a new table whose keyspace does not say how many.
+    /// Tablets of a new table whose keyspace sets no number.
     pub tablets: u32,
     /// Ring tokens of each node.
     pub vnodes: u64,
-    /// Users who may do everything, with their passwords; without any no login is asked for.
+    /// Superusers with their passwords. If empty, no login is required.
     pub users: Vec<(String, String)>,
-    /// Whether a login may also take two steps, of which the second answers a challenge.
+    /// Whether a login may also have two steps, where the second one answers a challenge.
     pub challenge: bool,
-    /// How long other nodes don't know of a schema change. The real server: up to 111 ms.
+    /// The time until other nodes see a schema change. On a real cluster up to 111 ms.
     pub schema_lag: Duration,
-    /// How long other nodes take a killed node for alive. The real server: 21 s.
+    /// The time until other nodes see that a killed node is down. On a real cluster 21 s.
     pub down_after: Duration,
-    /// How long a request waits for a dead replica that is taken for alive: reads, then writes.
+    /// Timeouts of requests that wait for a killed replica: of reads, of writes.
     pub timeouts: (Duration, Duration),
-    /// Each answer waits for a time up to this one, so answers change their order.
+    /// The longest random delay of an answer. Delays change the order of answers.
     pub delay_max: Duration,
-    /// Whether the shard-aware port is behind something that changes source ports.
+    /// Whether the shard-aware port is behind address translation that changes source ports.
     pub nat: bool,
-    /// Where all chance comes from.
+    /// The seed of all pseudo-random numbers.
     pub seed: u64,
-    /// The wall-clock time at the beginning of the cluster's own time, in µs since 1970.
+    /// The wall-clock time at the start of the cluster, in µs since 1970.
     pub epoch_micros: i64,
 }
 

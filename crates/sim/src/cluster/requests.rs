@@ -1,14 +1,15 @@
-//! Counts where the requests for each table arrived: the judge of whoever routes them.
+//! Counts where the requests for each table arrived, to judge their routing.
 
 use crate::cluster::replicas::tablets::Replica;
 
 /// What kind of request named a partition.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Source {
-    /// EXECUTE of a statement whose partition key is all bound: whoever sent it could have known
-    /// where it belongs.
+    /// EXECUTE of a statement whose partition key is all bound: the sender can know where it belongs.
     Routable,
-    /// Anything else: literals, text, batches, and what names no partition.
+    /// QUERY, whether its partition key is bound or written: the sender has to read the text.
+    Text,
+    /// BATCH, and EXECUTE of a statement with a partition key that is written.
     Other,
 }
 
@@ -24,7 +25,7 @@ pub(crate) enum Arrival {
 }
 
 impl Arrival {
-    /// Judges an arrival at `node` on `shard`.
+    /// Compares the `node` and `shard` that got a request with the replicas.
     #[must_use]
     pub(crate) fn judge(replicas: &[Replica], node: usize, shard: u16) -> Self {
         match replicas.iter().find(|replica| replica.0 == node) {
@@ -44,16 +45,18 @@ pub struct Arrivals {
     pub wrong_shard: u64,
     /// At a node that has no replica.
     pub non_replica: u64,
-    /// Answers that told the client where the tablet is.
+    /// Answers that carried the replicas of the tablet.
     pub payloads: u64,
 }
 
 /// The counters of one table.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Requests {
-    /// Of requests that could be routed.
+    /// EXECUTE of a statement whose partition key is all bound.
     pub routable: Arrivals,
-    /// Of others that named one partition.
+    /// QUERY of one partition, with values or literals.
+    pub text: Arrivals,
+    /// All other requests for one partition.
     pub other: Arrivals,
     /// Requests that named no partition, or many.
     pub unkeyed: u64,
@@ -64,6 +67,7 @@ impl Requests {
     pub(crate) fn count(&mut self, source: Source, arrival: Arrival, payload: bool) {
         let arrivals = match source {
             Source::Routable => &mut self.routable,
+            Source::Text => &mut self.text,
             Source::Other => &mut self.other,
         };
         match arrival {

@@ -1,4 +1,4 @@
-//! Who may log in to a simulated cluster, and what each role may do.
+//! Roles, passwords and grants of a simulated cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,13 +29,13 @@ pub struct Role {
     pub password: String,
     /// Whether it may log in.
     pub may_log_in: bool,
-    /// Whether it may do everything.
+    /// Whether it is a superuser.
     pub is_superuser: bool,
     /// Right, keyspace and table of each grant.
     pub grants: BTreeSet<(Right, String, String)>,
 }
 
-/// All roles. Without any, nobody logs in and everybody may do everything.
+/// All roles. If there were none at the start, no login is required and everything is permitted.
 #[derive(Clone, Debug, Default)]
 pub struct Roles {
     enabled: bool,
@@ -43,7 +43,7 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// Roles that may do everything, by name and password; without any, no login is asked for.
+    /// Superusers by name and password. If empty, no login is required.
     #[must_use]
     pub fn new(users: &[(String, String)]) -> Self {
         let mut roles = Self { enabled: !users.is_empty(), roles: BTreeMap::new() };
@@ -81,12 +81,12 @@ impl Roles {
         self.roles.insert(name.to_owned(), role);
     }
 
-    /// DROP ROLE; whether there was one.
+    /// DROP ROLE; returns whether the role existed.
     pub fn drop_role(&mut self, name: &str) -> bool {
         self.roles.remove(name).is_some()
     }
 
-    /// Judges a name and a password, in the words of the real server.
+    /// Checks a name and a password; the error is the server's text.
     pub fn log_in(&self, name: &str, password: &[u8]) -> Result<(), String> {
         let role = self.get(name).filter(|role| role.password.as_bytes() == password);
         match role {

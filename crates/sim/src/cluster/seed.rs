@@ -1,4 +1,4 @@
-//! Numbers that look random, and are the same for the same seed.
+//! Pseudo-random numbers and ids: the same for the same seed.
 
 use std::net::IpAddr;
 
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uuid_tells_its_version_and_is_the_same_again() {
+    fn a_uuid_has_its_version_and_is_the_same_for_the_same_seed() {
         let text = uuid_text(&uuid(7, 3, Version::Random));
         assert_eq!(text.len(), 36);
         assert_eq!(text.as_bytes()[14], b'4');

@@ -1,4 +1,4 @@
-//! What a node's own tables say: `system.local`, `peers`, `tablets`, `clients`.
+//! The rows of the virtual system tables: `system.local`, `peers`, `tablets`, `clients`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,19 +8,20 @@ use crate::cluster::cluster::schema_version;
 use crate::cluster::connections::Connections;
 use crate::cluster::life::member::Member;
 use crate::cluster::replicas::layout::Layout;
+use crate::cluster::traces::Traces;
 use crate::like::Like;
 use crate::node::connection::Connection;
 use crate::store::definitions::schema::{Schema, Table};
 use crate::store::plans::request::{SystemRow, SystemRows};
 use cql::notation::{put_bytes, put_int};
 
-/// What every ScyllaDB says of itself, so that drivers take it for Cassandra 3.
+/// The version that every ScyllaDB reports, so that drivers treat it as Cassandra 3.
 const RELEASE_VERSION: &str = "3.0.8";
 const PARTITIONER: &str = "org.apache.cassandra.dht.Murmur3Partitioner";
 /// Some of the features that a real node lists; drivers don't look.
 const FEATURES: &str = "CDC,COMPUTED_COLUMNS,LWT,TABLETS,VIEW_VIRTUAL_COLUMNS";
 
-type Cell = Option<Vec<u8>>;
+pub(crate) type Cell = Option<Vec<u8>>;
 
 /// The columns of the system tables, in the order that rows want them.
 #[derive(Clone, Debug, Default)]
@@ -32,22 +33,23 @@ impl Columns {
     /// Reads them from the schema.
     #[must_use]
     pub(crate) fn read(schema: &Schema) -> Self {
-        let system = schema.keyspaces.get("system");
-        let tables = system.iter().flat_map(|keyspace| &keyspace.tables);
+        let homes = ["system", "system_traces"].into_iter();
+        let homes = homes.filter_map(|name| schema.keyspaces.get(name));
+        let tables = homes.flat_map(|keyspace| &keyspace.tables);
         let names =
             |table: &Table| table.columns.iter().map(|column| column.name.clone()).collect();
         Self { tables: tables.map(|(name, table)| (name.clone(), names(table))).collect() }
     }
 
     /// Puts `cells` in order; columns that are not among them are null.
-    fn row(&self, table: &str, cells: Vec<(&str, Cell)>) -> SystemRow {
+    pub(crate) fn row(&self, table: &str, cells: Vec<(&str, Cell)>) -> SystemRow {
         let mut cells: BTreeMap<&str, Cell> = cells.into_iter().collect();
         let columns = self.tables.get(table).map(Vec::as_slice).unwrap_or_default();
         columns.iter().map(|column| cells.remove(column.as_str()).flatten()).collect()
     }
 }
 
-/// What one node sees while it runs one request.
+/// The state that one node reads while it runs one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
     /// The nodes.
@@ -64,6 +66,8 @@ pub(crate) struct View<'a> {
     pub name: &'a str,
     /// The imitated server.
     pub like: Like,
+    /// Traces of requests that asked for one.
+    pub traces: &'a Traces,
     /// Seed of the schema versions.
     pub seed: u64,
     /// The client that asks.
@@ -71,7 +75,14 @@ pub(crate) struct View<'a> {
 }
 
 impl SystemRows for View<'_> {
+    fn cluster_name(&self) -> &str {
+        self.name
+    }
+
     fn rows(&self, keyspace: &str, table: &str) -> Option<Vec<SystemRow>> {
+        if keyspace == "system_traces" {
+            return self.trace_rows(table);
+        }
         if keyspace != "system" {
             return None;
         }
@@ -166,6 +177,16 @@ impl View<'_> {
                     ("resize_type", text("none")),
                     ("resize_seq_number", Some(0_i64.to_be_bytes().to_vec())),
                     ("replicas", Some(self.replicas(&tablet.replicas))),
+                    ("sstables_repaired_at", Some(0_i64.to_be_bytes().to_vec())),
+                ];
+                rows.push(self.columns.row("tablets", cells));
+            }
+            if let Some((name, id)) = &table.co_located {
+                let cells = vec![
+                    ("table_id", Some(id.to_vec())),
+                    ("base_table", Some(tablets.table_id.to_vec())),
+                    ("keyspace_name", text(keyspace)),
+                    ("table_name", text(name)),
                 ];
                 rows.push(self.columns.row("tablets", cells));
             }
@@ -234,17 +255,17 @@ fn client(it: &Connection) -> Vec<(&'static str, Cell)> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a cell may be null, these are not")]
-fn text(text: &str) -> Cell {
+pub(crate) fn text(text: &str) -> Cell {
     Some(text.as_bytes().to_vec())
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a cell may be null, these are not")]
-fn int(number: i32) -> Cell {
+pub(crate) fn int(number: i32) -> Cell {
     Some(number.to_be_bytes().to_vec())
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a cell may be null, these are not")]
-fn inet(address: IpAddr) -> Cell {
+pub(crate) fn inet(address: IpAddr) -> Cell {
     Some(match address {
         IpAddr::V4(v4) => v4.octets().to_vec(),
         IpAddr::V6(v6) => v6.octets().to_vec(),
@@ -263,3 +284,6 @@ fn tokens(tokens: &[i64]) -> Cell {
     }
     Some(set)
 }
+
+#[cfg(test)]
+mod tests;

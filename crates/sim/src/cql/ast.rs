@@ -1,4 +1,6 @@
-//! What a text says, before anybody looks at the schema.
+//! Parsed statements, before they are checked against the schema.
+
+use crate::cluster::roles::Right as Permission;
 
 /// A table, with or without its keyspace.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -76,7 +78,7 @@ impl Operator {
     }
 }
 
-/// What stands left of an operator.
+/// The left side of an operator.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Left {
     Column(String),
@@ -85,7 +87,7 @@ pub(crate) enum Left {
     Token(Vec<String>),
 }
 
-/// What stands right of an operator.
+/// The right side of an operator.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Right {
     One(Term),
@@ -186,7 +188,7 @@ pub(crate) enum Action {
         default_unset: bool,
     },
     Update(Vec<Assignment>),
-    /// What to delete; nothing named: rows.
+    /// Columns or elements to delete; empty: whole rows.
     Delete(Vec<(String, Place)>),
 }
 
@@ -274,6 +276,70 @@ pub(crate) enum Ddl {
     Drop { object: Object, name: Name, if_exists: bool },
 }
 
+/// What kind of element DESCRIBE names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum DescribedKind {
+    Table,
+    View,
+    Index,
+    Type,
+    Function,
+    Aggregate,
+}
+
+impl DescribedKind {
+    /// The word in the column `type` of the answer.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::View => "view",
+            Self::Index => "index",
+            Self::Type => "type",
+            Self::Function => "function",
+            Self::Aggregate => "aggregate",
+        }
+    }
+}
+
+/// What DESCRIBE is about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Element {
+    Cluster,
+    Schema {
+        /// Also the server's own keyspaces.
+        full: bool,
+    },
+    Keyspaces,
+    Keyspace {
+        /// `None`: the keyspace in `USE`.
+        name: Option<String>,
+        /// Without what is in it.
+        only: bool,
+    },
+    /// The names of all elements of a kind.
+    List(DescribedKind),
+    One(DescribedKind, Name),
+    /// Whatever has this name.
+    Any(Name),
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Describe {
+    pub(crate) element: Element,
+    /// `WITH INTERNALS`.
+    pub(crate) internals: bool,
+}
+
+/// `GRANT SELECT ON ks.t TO role`, or REVOKE.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Grant {
+    /// GRANT, not REVOKE.
+    pub(crate) is_given: bool,
+    pub(crate) rights: Vec<Permission>,
+    pub(crate) table: Name,
+    pub(crate) role: String,
+}
+
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Statement {
     Select(Select),
@@ -282,9 +348,11 @@ pub(crate) enum Statement {
     Ddl(Box<Ddl>),
     Truncate(Name),
     Use(String),
+    Describe(Describe),
+    Grant(Grant),
 }
 
-/// A parsed text: what it says, and the names of its bind variables (`None` for `?`).
+/// A parsed text: the statement, and the names of its bind variables (`None` for `?`).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Parsed {
     pub(crate) statement: Statement,

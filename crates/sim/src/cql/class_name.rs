@@ -4,8 +4,8 @@ use cql::column_type::ColumnType;
 
 const PACKAGE: &str = "org.apache.cassandra.db.marshal.";
 
-/// The full name of the class of a type. Frozen types inside others are not told apart, since a
-/// column's type does not say.
+/// The full name of the class of a type. Frozen types inside others are not distinguished, since a
+/// column's type does not contain that.
 pub(crate) fn class_name(column_type: &ColumnType) -> String {
     let of = |name: &str, parts: &[&ColumnType]| {
         let parts: Vec<String> = parts.iter().map(|part| class_name(part)).collect();

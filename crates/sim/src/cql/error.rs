@@ -1,17 +1,20 @@
-//! Refusals, with the codes and words of the real server.
+//! Errors of statements, with the codes and texts of the real server.
 
 use thiserror::Error;
 
 /// Why a statement is refused; `Display` is the text of the ERROR frame.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub(crate) enum CqlError {
-    /// 0x2000: the text is no CQL.
+    /// 0x0000: the server failed.
+    #[error("{0}")]
+    Server(String),
+    /// 0x2000: the text is not CQL.
     #[error("{0}")]
     Syntax(String),
     /// 0x2200: CQL, but it cannot be run.
     #[error("{0}")]
     Invalid(String),
-    /// 0x2300: a schema statement that asks for what cannot be.
+    /// 0x2300: a schema statement that is not possible.
     #[error("{0}")]
     Configuration(String),
     /// 0x000A: something in the request breaks the protocol.
@@ -37,6 +40,7 @@ impl CqlError {
     #[must_use]
     pub(crate) fn code(&self) -> i32 {
         match self {
+            Self::Server(_) => 0x0000,
             Self::Protocol(_) => 0x000A,
             Self::Syntax(_) => 0x2000,
             Self::Unauthorized(_) => 0x2100,

@@ -1,4 +1,4 @@
-//! `now()`, `blobAsInt()` and their kin.
+//! `now()`, `blobAsInt()` and the other functions.
 
 use std::cell::Cell;
 
@@ -225,7 +225,7 @@ fn cast(from: &ColumnType, to: &ColumnType, value: &[u8]) -> Option<Vec<u8>> {
     constant::scalar(&text, to)
 }
 
-/// Whether CAST knows the way.
+/// Whether CAST can convert between the types.
 pub(crate) fn is_castable(from: &ColumnType, to: &ColumnType) -> bool {
     let is_number = |number: &ColumnType| {
         matches!(

@@ -32,7 +32,7 @@ pub(crate) fn simple(name: &str) -> Option<ColumnType> {
     SIMPLE.iter().find(|(word, _)| *word == name).map(|(_, simple)| simple.clone())
 }
 
-/// Whether a value of the type can be stored cell by cell, so that `frozen` means something.
+/// Whether a value of the type can be stored cell by cell, so that `frozen` matters.
 pub(crate) fn is_composite(column_type: &ColumnType) -> bool {
     matches!(
         column_type,

@@ -1,4 +1,4 @@
-//! The page's addresses and refusals, without a socket.
+//! Paths and errors of the HTTP API, without a socket.
 
 use super::*;
 use crate::node::probe::{cluster, create_table};
@@ -31,7 +31,7 @@ fn a_tablet_moves_by_host_id_or_by_number() {
 }
 
 #[test]
-fn what_is_missing_or_unknown_is_said() {
+fn errors_name_the_missing_parameter_or_unknown_path() {
     let mut cluster = table();
     let refusal = |cluster: &mut Cluster, method: Method, address: &str| {
         let (status, message) = ask(cluster, &method, address).unwrap_err();
@@ -48,7 +48,7 @@ fn what_is_missing_or_unknown_is_said() {
 }
 
 #[test]
-fn nodes_tell_their_state() {
+fn nodes_report_their_state() {
     let mut cluster = table();
     ask(&mut cluster, &Method::POST, "/sim/nodes/1/kill").unwrap();
     let nodes = ask(&mut cluster, &Method::GET, "/sim/nodes").unwrap();
@@ -64,7 +64,7 @@ fn escapes_are_undone() {
 }
 
 #[test]
-fn a_node_is_strained_and_relieved() {
+fn a_node_is_made_slow_and_normal_again() {
     let mut cluster = table();
     let post = |cluster: &mut Cluster, address: &str| ask(cluster, &Method::POST, address);
     post(&mut cluster, "/sim/nodes/1/strain?slow_ms=250&overloaded=true").unwrap();

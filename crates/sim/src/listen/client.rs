@@ -1,4 +1,4 @@
-//! One client's socket: bytes in, bytes out, until either side has enough.
+//! The task of one client socket.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,24 +14,24 @@ use tokio_rustls::TlsAcceptor;
 use crate::cluster::cluster::Door;
 use crate::listen::world::{Mailbox, World};
 
-/// What is read at once.
+/// Bytes read at once.
 const READ_LEN: usize = 64 << 10;
 /// Bytes of an unfinished frame that are kept; the cluster refuses longer ones, but for those
 /// whose estimate wraps.
 const INPUT_MAX: usize = 32 << 20;
-/// How long a client that was told of a fatal error may take to hang up.
+/// Time for a client to close the connection after a fatal error.
 const LINGER: Duration = Duration::from_secs(2);
-/// How long a client may take for its TLS handshake.
+/// Time for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Serves one client of `node`, which comes from `peer`; `tls` tells whether the port is for TLS.
+/// Serves one client of `node` from `peer`; `tls`: whether the port speaks TLS.
 pub(crate) async fn serve(
     world: Rc<World>,
     (stream, peer): (TcpStream, SocketAddr),
     node: usize,
     (door, tls): (Door, bool),
 ) {
-    // A missing TCP_NODELAY makes answers late, not wrong.
+    // Without TCP_NODELAY answers are late, but correct.
     stream.set_nodelay(true).ok();
     let Some(tls) = world.tls.clone().filter(|_| tls) else {
         return talk(world, stream, node, (door, peer)).await;

@@ -1,4 +1,4 @@
-//! What can go wrong when a simulated cluster is put on sockets.
+//! Errors of a simulated cluster on sockets.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,21 +10,21 @@ use crate::cluster::error::ClusterError;
 /// Why the cluster does not listen.
 #[derive(Debug, Error)]
 pub enum SimError {
-    /// There can be no such cluster.
+    /// The options make no cluster.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// An address is taken, or not ours.
+    /// An address is in use, or not of this machine.
     #[error("cannot listen on {address}")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// What the machine says.
+        /// The operating system's error.
         source: io::Error,
     },
     /// No port is free on all addresses.
     #[error("found no port that is free on every node's address")]
     NoPort,
-    /// The machine gives no thread or no runtime.
+    /// A thread or a runtime cannot be created.
     #[error("cannot start the cluster's thread")]
     Thread(#[source] io::Error),
     /// The cluster's thread has ended.

@@ -28,18 +28,18 @@ impl SimHandle {
     /// Starts a cluster, and waits until it listens.
     pub fn spawn(options: SimOptions) -> Result<Self, SimError> {
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
-        let (tell, told) = std_mpsc::sync_channel(1);
+        let (sender, answer) = std_mpsc::sync_channel(1);
         let run = move || {
             let runtime = Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(SimError::Thread)?;
             runtime.block_on(serve_commands(options, receiver, |started| {
-                // Nobody waits for it when the spawning thread is gone.
-                tell.send(started.clone()).ok();
+                // The receiver is gone if the spawning thread has ended.
+                sender.send(started.clone()).ok();
             }))
         };
         let thread = thread::Builder::new().name("sim".to_owned()).spawn(run);
         let thread = thread.map_err(SimError::Thread)?;
-        match told.recv() {
+        match answer.recv() {
             Ok(started) => Ok(Self { started, commands: Some(commands), thread: Some(thread) }),
             Err(_) => Err(join(thread).err().unwrap_or(SimError::Ended)),
         }
@@ -51,25 +51,25 @@ impl SimHandle {
         &self.started.contact_points
     }
 
-    /// Where the page of control listens.
+    /// Address of the HTTP API.
     #[must_use]
     pub fn api(&self) -> Option<SocketAddr> {
         self.started.api
     }
 
-    /// Does something with the cluster on its thread, and waits for the result.
+    /// Runs `what` with the cluster on its thread and returns its result.
     pub fn with<T: Send + 'static>(
         &self,
         what: impl FnOnce(&mut Cluster, Duration) -> T + Send + 'static,
     ) -> Result<T, SimError> {
-        let (tell, told) = std_mpsc::sync_channel(1);
+        let (sender, answer) = std_mpsc::sync_channel(1);
         let command: Command = Box::new(move |cluster, now| {
-            // Nobody waits for it when the asking thread is gone.
-            tell.send(what(cluster, now)).ok();
+            // The receiver is gone if the calling thread has ended.
+            sender.send(what(cluster, now)).ok();
         });
         let commands = self.commands.as_ref().ok_or(SimError::Ended)?;
         commands.try_send(command).map_err(|_| SimError::Ended)?;
-        told.recv().map_err(|_| SimError::Ended)
+        answer.recv().map_err(|_| SimError::Ended)
     }
 
     /// Ends the cluster and waits for its end.
@@ -83,7 +83,7 @@ impl Drop for SimHandle {
     fn drop(&mut self) {
         drop(self.commands.take());
         if let Some(thread) = self.thread.take() {
-            // What it says of its end was for `stop` to hear.
+            // Only `stop` returns the result of the thread.
             join(thread).ok();
         }
     }

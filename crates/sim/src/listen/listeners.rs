@@ -1,4 +1,4 @@
-//! Who listens where: each running node on its ports.
+//! The listening sockets: each running node on its ports.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -21,9 +21,9 @@ use crate::listen::world::World;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
-/// How often a free port is looked for.
+/// Attempts to find a free port.
 const PORT_TRIES: usize = 32;
-/// How long an accept that failed (no descriptors left) is waited for.
+/// Pause after a failed accept, for example when no descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// The listening sockets of one node, each with where it leads and whether by TLS.
@@ -41,7 +41,7 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    /// Binds all sockets of a cluster that is to be, and writes ports that were 0 into `options`.
+    /// Binds all sockets before the cluster exists, and writes the ports that were 0 into `options`.
     pub(crate) fn bind(options: &mut SimOptions) -> Result<Self, SimError> {
         let addresses = addresses(options)?;
         let is_tls_only = options.tls.as_ref().is_some_and(|tls| tls.only);
@@ -79,7 +79,7 @@ impl Listeners {
 
     /// Opens the listeners of nodes that run, and closes those of nodes that do not.
     ///
-    /// A node that cannot listen (its address was taken meanwhile) is tried again the next time.
+    /// A node that cannot listen, because its address is in use, is tried again the next time.
     pub(crate) fn follow(world: &Rc<World>) {
         let (nodes, ports) = world.with(|cluster, _| {
             let nodes = cluster.members.iter().map(|it| it.answers().then_some(it.address));

@@ -1,11 +1,11 @@
 //! The simulated cluster on real sockets.
 
 pub(crate) mod client; // one client's socket
-pub(crate) mod error; // what can go wrong with sockets
+pub(crate) mod error; // errors
 pub(crate) mod handle; // a cluster on a thread of its own
-pub(crate) mod listeners; // who listens where
-pub(crate) mod options; // what is asked for
+pub(crate) mod listeners; // listening sockets
+pub(crate) mod options; // options
 pub(crate) mod proxied; // headers of the PROXY protocol
-pub(crate) mod serve; // everything put together
+pub(crate) mod serve; // runs a cluster on sockets
 pub(crate) mod tls; // TLS of the nodes
-pub(crate) mod world; // the cluster, the clock and the mail
+pub(crate) mod world; // shared state of all tasks

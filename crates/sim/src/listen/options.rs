@@ -1,4 +1,4 @@
-//! What is asked for: the cluster, and where its page of control listens.
+//! Options of a cluster on sockets.
 
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
@@ -6,14 +6,14 @@ use std::ops::{Deref, DerefMut};
 use crate::cluster::options::ClusterOptions;
 use crate::listen::tls::SimTls;
 
-/// A cluster on sockets. Port 0 means: one that is free on every node's address.
+/// Options of a cluster on sockets. Port 0 means a port that is free on the addresses of all nodes.
 #[derive(Clone, Debug, Default)]
 pub struct SimOptions {
-    /// The cluster itself; its fields can be reached without naming it.
+    /// Options of the cluster. `SimOptions` derefs to them.
     pub cluster: ClusterOptions,
-    /// Where the page of control listens; nowhere when absent.
+    /// Address of the HTTP API; `None`: no API.
     pub api: Option<SocketAddr>,
-    /// TLS, which the nodes speak besides or instead of plain CQL.
+    /// TLS of the nodes, in addition to plain CQL or instead of it.
     pub tls: Option<SimTls>,
 }
 

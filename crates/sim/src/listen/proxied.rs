@@ -1,4 +1,4 @@
-//! What comes in front of a client's bytes at the PROXY protocol port.
+//! The header of a client at the PROXY protocol port.
 
 use std::net::SocketAddr;
 
@@ -7,9 +7,8 @@ use tokio::net::TcpStream;
 
 use cql::proxy_header::{FIXED_LEN, ProxyHeader, ProxyPrefix};
 
-/// Reads the header; `None` for a client that the real server would hang up on. As there, the
-/// fixed part has to come in one read and the rest in the next, and a client that says nothing
-/// holds up all that come after it.
+/// Reads the header; `None` for a client that the real server disconnects. As there, the fixed part
+/// must arrive in one read and the rest in the next, and a silent client blocks all later ones.
 pub(crate) async fn peer(stream: &mut TcpStream) -> Option<SocketAddr> {
     let mut fixed = [0; FIXED_LEN];
     let read = stream.read(&mut fixed).await.ok()?;

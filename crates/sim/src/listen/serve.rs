@@ -1,4 +1,4 @@
-//! Everything put together: a cluster on sockets, until nobody wants it any more.
+//! Runs a cluster on sockets until it is no longer needed.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use crate::listen::listeners::{Listeners, listen};
 use crate::listen::options::SimOptions;
 use crate::listen::world::World;
 
-/// Something to be done with the cluster, on its thread.
+/// A function to run with the cluster on its thread.
 pub(crate) type Command = Box<dyn FnOnce(&mut Cluster, Duration) + Send>;
 
 /// Where a cluster listens.
@@ -23,11 +23,11 @@ pub(crate) type Command = Box<dyn FnOnce(&mut Cluster, Duration) + Send>;
 pub struct Started {
     /// Plain port of each node.
     pub contact_points: Vec<SocketAddr>,
-    /// The page of control.
+    /// The HTTP API.
     pub api: Option<SocketAddr>,
 }
 
-/// Runs a cluster for as long as the future lives, on the thread that polls it; says `ready` when
+/// Runs a cluster for as long as the future lives, on the thread that polls it; calls `ready` once
 /// it listens.
 pub async fn serve(options: SimOptions, ready: impl FnOnce(&Started)) -> Result<(), SimError> {
     LocalSet::new()
@@ -61,7 +61,10 @@ pub(crate) async fn serve_commands(
 }
 
 fn start(mut options: SimOptions) -> Result<(Rc<World>, Started), SimError> {
-    #[expect(clippy::disallowed_methods, reason = "the shell tells the cluster what day it is")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the clock of the cluster starts at the wall-clock time"
+    )]
     let today = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     options.cluster.epoch_micros = i64::try_from(today.as_micros()).unwrap_or_default();
     let listeners = Listeners::bind(&mut options)?;
@@ -81,7 +84,7 @@ fn start(mut options: SimOptions) -> Result<(Rc<World>, Started), SimError> {
     Ok((world, Started { contact_points, api }))
 }
 
-/// Does what is due when it is due.
+/// Calls the cluster whenever something is due.
 async fn keep_time(world: &World) -> Result<(), SimError> {
     // Nothing due: any time will do.
     const IDLE: Duration = Duration::from_secs(3600);

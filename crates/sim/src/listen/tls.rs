@@ -8,10 +8,10 @@ use rustls::ServerConfig;
 /// How the nodes speak TLS. All show the same certificate.
 #[derive(Clone)]
 pub struct SimTls {
-    /// What the next connection goes by: files may be replaced at any time.
+    /// The configuration for the next connection: certificate files may change at any time.
     pub config: Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>,
-    /// Whether the two usual ports speak it, instead of two more. SUPPORTED then tells of no port
-    /// for TLS, as the real server does whose settings name none.
+    /// Whether the two usual ports speak TLS, instead of two more. SUPPORTED then names no port for
+    /// TLS, like a real server without such ports in its settings.
     pub only: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The cluster, the clock and the mail: what all tasks of the thread share.
+//! The state that all tasks of the thread share: cluster, clock, mailboxes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -13,22 +13,22 @@ use crate::cluster::connections::{ConnectionId, Mail};
 use crate::listen::listeners::Listeners;
 use crate::listen::tls::SimTls;
 
-/// Bytes that may wait for one client; one that reads so slowly is disconnected.
+/// Bytes that may wait for one client. A client with more is disconnected.
 const MAIL_MAX: usize = 16 << 20;
 
-/// What waits for one client's task.
+/// Bytes and signals for the task of one client.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
     bytes: RefCell<Vec<u8>>,
     closed: Cell<bool>,
     /// Wakes the task for bytes.
     pub filled: Notify,
-    /// Wakes the task for its end, also while it writes.
+    /// Wakes the task so that it ends, even while it writes.
     pub ended: Notify,
 }
 
 impl Mailbox {
-    /// Moves what waits to the end of `out`.
+    /// Moves the waiting bytes to the end of `out`.
     pub(crate) fn take(&self, out: &mut Vec<u8>) {
         out.append(&mut self.bytes.borrow_mut());
     }
@@ -64,7 +64,7 @@ pub(crate) struct World {
     mailboxes: RefCell<BTreeMap<ConnectionId, Rc<Mailbox>>>,
     /// Wakes the timer when something earlier became due.
     pub sooner: Notify,
-    /// Who listens.
+    /// The listeners of the nodes.
     pub listeners: RefCell<Listeners>,
     /// TLS of the nodes.
     pub tls: Option<SimTls>,
@@ -84,7 +84,7 @@ impl World {
         }
     }
 
-    /// Does something with the cluster, then delivers the mail that came of it.
+    /// Runs `what` with the cluster, then delivers the resulting mail.
     pub(crate) fn with<T>(&self, what: impl FnOnce(&mut Cluster, Duration) -> T) -> T {
         let now = self.started.elapsed();
         let mut cluster = self.cluster.borrow_mut();
@@ -101,7 +101,7 @@ impl World {
         result
     }
 
-    /// Does something that may start or stop nodes, then opens and closes their listeners.
+    /// Runs `what`, which may start or stop nodes, then opens and closes their listeners.
     pub(crate) fn administer<T>(
         self: &Rc<Self>,
         what: impl FnOnce(&mut Cluster, Duration) -> T,

@@ -6,7 +6,7 @@ use crate::cluster::cluster::Door;
 use crate::cluster::connections::ConnectionId;
 use cql::compression::Compression;
 
-/// How far a connection has come.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Phase {
     /// No STARTUP yet.
@@ -32,15 +32,15 @@ impl Phase {
 /// Which of the server's extensions STARTUP named; only presence counts.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Extensions {
-    /// TABLETS_ROUTING_V1: tell me where tablets are.
+    /// TABLETS_ROUTING_V1: answers from a wrong shard carry the tablet.
     pub tablets_v1: bool,
-    /// SCYLLA_LWT_ADD_METADATA_MARK: mark conditional statements.
+    /// SCYLLA_LWT_ADD_METADATA_MARK: Prepared marks conditional statements.
     pub lwt_mark: bool,
     /// SCYLLA_USE_METADATA_ID: prepared ids come with an id of their result metadata.
     pub metadata_id: bool,
 }
 
-/// What the client registered for.
+/// Events that the client registered for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Registered {
     /// TOPOLOGY_CHANGE.
@@ -58,7 +58,7 @@ pub(crate) struct Registered {
 pub(crate) struct Connection {
     /// Its number.
     pub id: ConnectionId,
-    /// The node it came to.
+    /// The node that it is connected to.
     pub node: usize,
     /// The shard it landed on; it stays there.
     pub shard: u16,
@@ -70,26 +70,26 @@ pub(crate) struct Connection {
     pub peer: SocketAddr,
     /// 3 or 4, once a frame came.
     pub version: Option<u8>,
-    /// How far it has come.
+    /// Its phase.
     pub phase: Phase,
     /// The compression of answers.
     pub compression: Option<Compression>,
-    /// What STARTUP asked for.
+    /// Extensions in STARTUP.
     pub extensions: Extensions,
-    /// What REGISTER asked for.
+    /// Events in REGISTER.
     pub registered: Registered,
     /// The keyspace in `USE`.
     pub keyspace: Option<String>,
-    /// Who logged in.
+    /// The role that logged in.
     pub user: Option<String>,
-    /// Who is to answer which number, in the midst of a login of two steps.
+    /// Role and number of a challenge that is not answered yet.
     pub challenge: Option<(String, u64)>,
     /// All pairs of STARTUP.
     pub startup: Vec<(String, String)>,
 }
 
 impl Connection {
-    /// A connection that has not said anything.
+    /// A new connection, before its first frame.
     #[must_use]
     pub(crate) fn new(
         id: ConnectionId,

@@ -9,7 +9,7 @@ use crate::cluster::options::ClusterOptions;
 use cql::frame::write_frame;
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::{
-    Reader, put_long_string, put_short, put_short_bytes, put_string_list, put_string_map,
+    Reader, put_bytes, put_long_string, put_short, put_short_bytes, put_string_list, put_string_map,
 };
 use cql::opcode::Opcode;
 
@@ -53,12 +53,12 @@ impl Reply {
     }
 
     /// Whether it says where a tablet is.
-    pub(crate) fn tells_tablet(&self) -> bool {
+    pub(crate) fn has_tablet(&self) -> bool {
         self.header.flags & 0x04 != 0
     }
 }
 
-/// A client of a cluster; all clients of one cluster share it by turns.
+/// A client of a cluster. Tests pass the cluster to each call.
 pub(crate) struct Probe {
     pub(crate) id: ConnectionId,
     pub(crate) version: u8,
@@ -79,6 +79,16 @@ impl Probe {
     pub(crate) fn ready(cluster: &mut Cluster, node: usize, shard: u16) -> Self {
         let probe = Self::connect(cluster, node, shard);
         probe.startup(cluster, &[("TABLETS_ROUTING_V1", "")]);
+        probe
+    }
+
+    /// Connects to node 0 and logs in.
+    pub(crate) fn log_in(cluster: &mut Cluster, user: &str, password: &str) -> Self {
+        let probe = Self::connect(cluster, 0, 0);
+        assert_eq!(probe.startup(cluster, &[]).opcode(), Opcode::Authenticate);
+        let mut body = Vec::new();
+        put_bytes(&mut body, Some(format!("\0{user}\0{password}").as_bytes()));
+        assert_eq!(probe.send(cluster, Opcode::AuthResponse, &body).opcode(), Opcode::AuthSuccess);
         probe
     }
 
@@ -153,7 +163,7 @@ impl Probe {
         self.send(cluster, Opcode::Execute, &body)
     }
 
-    /// What waits for it.
+    /// The frames that wait for it.
     pub(crate) fn mail(&self, cluster: &mut Cluster) -> Vec<Reply> {
         let letters = cluster.take_mail();
         let mine = letters.into_iter().filter_map(|letter| match letter {

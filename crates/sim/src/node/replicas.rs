@@ -1,5 +1,5 @@
-//! Judges a request by the replicas of its partition: counts it, refuses it, or lets its answer
-//! tell where the tablet is.
+//! Compares a request with the replicas of its partition: counts it, refuses it if too few are up,
+//! or adds the tablet to its answer.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use crate::cluster::requests::{Arrival, Source};
 use crate::node::connection::Connection;
 use crate::node::frames::refusal::{Operation, PROTOCOL, Refusal};
 use crate::node::frames::tablet_payload;
+use crate::node::trace_notes;
 use crate::store::plans::prepared::{Prepared, StatementKind};
 use cql::notation::Value;
 use cql::token::partitioner::Partitioner;
@@ -25,9 +26,9 @@ pub(crate) enum Form {
     Child(u8),
 }
 
-/// Judges one statement. The result is the payload of its answer, when it is to have one: the
-/// client asked for the extension, the table has tablets, the partition key is all bind variables,
-/// and the request came to a shard that is no replica of the tablet.
+/// Checks one statement. Returns the payload of its answer if the client negotiated the extension,
+/// the table has tablets, the whole partition key is bound, and the request came to a shard that is
+/// no replica of the tablet.
 pub(crate) fn check(
     cluster: &mut Cluster,
     connection: &Connection,
@@ -67,11 +68,25 @@ pub(crate) fn check(
     let verdict = judge(level, &place.replicas, center, members);
     let source = match form {
         Form::Prepared if bound => Source::Routable,
-        Form::Prepared | Form::Text | Form::Child(_) => Source::Other,
+        Form::Text => Source::Text,
+        Form::Prepared | Form::Child(_) => Source::Other,
     };
-    let told = payload.is_some() && verdict == Verdict::Enough;
+    if cluster.traces.is_open() {
+        cluster.traces.parameter("consistency_level", level.name());
+        let reached = (place.replicas.as_slice(), token);
+        match (verdict, operation(prepared, form)) {
+            (Verdict::Enough, Operation::Read) => {
+                trace_notes::read(cluster, connection, reached, level);
+            }
+            (Verdict::Enough, Operation::Write(_)) => {
+                trace_notes::write(cluster, connection, reached);
+            }
+            (Verdict::Unavailable { .. } | Verdict::TimesOut { .. }, _) => {}
+        }
+    }
+    let has_payload = payload.is_some() && verdict == Verdict::Enough;
     if let Some(layout) = cluster.layout.table_mut(keyspace, table) {
-        layout.requests.count(source, arrival, told);
+        layout.requests.count(source, arrival, has_payload);
     }
     let operation = operation(prepared, form);
     match verdict {
@@ -95,7 +110,11 @@ pub(crate) fn check(
 fn is_data(kind: StatementKind) -> bool {
     match kind {
         StatementKind::Select | StatementKind::Modification | StatementKind::Batch => true,
-        StatementKind::Schema | StatementKind::Truncate | StatementKind::Use => false,
+        StatementKind::Schema
+        | StatementKind::Truncate
+        | StatementKind::Use
+        | StatementKind::Describe
+        | StatementKind::Grant => false,
     }
 }
 

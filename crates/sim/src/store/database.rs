@@ -12,10 +12,16 @@ use crate::cql::function::Moment;
 use crate::cql::parser::statement;
 use crate::like::Like;
 use crate::store::data::rows::TableRows;
+use crate::store::definitions::definition;
+use crate::store::definitions::definition::Racks;
+use crate::store::definitions::definition::Setting;
+use crate::store::definitions::paxos_table;
 use crate::store::definitions::schema::Schema;
 use crate::store::definitions::schema::Table;
 use crate::store::definitions::system_tables;
+use crate::store::describe::describe;
 use crate::store::execution::outcome::Outcome;
+use crate::store::execution::outcome::SchemaChange;
 use crate::store::execution::run;
 use crate::store::plans::bind::Binder;
 use crate::store::plans::modify::Condition;
@@ -38,6 +44,10 @@ pub(crate) struct Database {
     pub(crate) rows: HashMap<[u8; 16], TableRows>,
     /// What `replication_factor` stands for.
     pub(crate) datacenters: Vec<String>,
+    /// The racks of each data center; empty when they are unknown.
+    pub(crate) racks: Racks,
+    /// Changes of the schema that statements other than schema statements caused.
+    side_changes: Vec<SchemaChange>,
     /// Counts uuids and list elements.
     serial: u64,
     /// The last timestamp that the server chose itself.
@@ -53,12 +63,14 @@ impl Database {
             schema: system_tables::schema(like),
             rows: HashMap::new(),
             datacenters: vec!["datacenter1".to_owned()],
+            racks: Racks::new(),
+            side_changes: Vec::new(),
             serial: 1,
             last_timestamp: 0,
         }
     }
 
-    /// Names the data centres, which `replication_factor` stands for.
+    /// Sets the data centers, which `replication_factor` stands for.
     #[must_use]
     pub(crate) fn with_datacenters(mut self, datacenters: Vec<String>) -> Self {
         self.datacenters = datacenters;
@@ -128,6 +140,11 @@ impl Database {
                 (StatementKind::Truncate, Plan::Truncate(on))
             }
             Statement::Use(name) => (StatementKind::Use, Plan::Use(name)),
+            Statement::Describe(describe) => {
+                result = describe::columns(&describe);
+                (StatementKind::Describe, Plan::Describe(describe))
+            }
+            Statement::Grant(grant) => (StatementKind::Grant, Plan::Grant(grant)),
         };
         Ok(Arc::new(Prepared {
             text: text.to_owned(),
@@ -247,7 +264,36 @@ impl Database {
         self.last_timestamp
     }
 
-    /// Forgets the rows of tables that are no more.
+    /// The first light-weight transaction on a table with tablets creates the table for them.
+    pub(crate) fn ensure_paxos(&mut self, table: &Table, moment: &Moment) -> Result<(), CqlError> {
+        let keyspace = self.schema.keyspaces.get(&table.keyspace);
+        let has_tablets = keyspace.is_some_and(|keyspace| keyspace.tablets.is_some());
+        let name = paxos_table::name_of(&table.name);
+        if !has_tablets || self.schema.table(&table.keyspace, &name).is_some() {
+            return Ok(());
+        }
+        let setting = Setting {
+            like: self.like,
+            used: None,
+            id: moment.time_uuid(),
+            now_micros: moment.now_micros,
+            datacenters: &self.datacenters,
+            racks: &self.racks,
+            internal: true,
+        };
+        let parsed = statement::parse(&paxos_table::create_statement(table))?;
+        if let Statement::Ddl(ddl) = parsed.statement {
+            self.side_changes.extend(definition::run(&mut self.schema, &ddl, setting)?);
+        }
+        Ok(())
+    }
+
+    /// Changes of the schema that the last statements caused beside their results.
+    pub(crate) fn take_side_changes(&mut self) -> Vec<SchemaChange> {
+        std::mem::take(&mut self.side_changes)
+    }
+
+    /// Deletes the rows of tables that were dropped.
     pub(crate) fn forget_dropped(&mut self) {
         let tables = self.schema.keyspaces.values().flat_map(|keyspace| keyspace.tables.values());
         let ids: HashSet<[u8; 16]> = tables.map(|table| table.id).collect();

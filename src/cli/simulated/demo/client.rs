@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use cql::consistency::Consistency;
-use cql::frame::write_frame;
-use cql::header::{HEADER_LEN, Header};
+use cql::frame::{Frame, write_frame};
+use cql::header::Header;
 use cql::notation::{put_bytes, put_long_string, put_short, put_short_bytes, put_string_map};
 use cql::opcode::Opcode;
 use cql::request::parameters::VALUES;
@@ -156,7 +156,7 @@ impl Client {
             return Ok(None);
         }
         let frame = self.inbox.split_to(len);
-        let body = frame.get(HEADER_LEN..).unwrap_or_default();
+        let body = Frame::read(&frame).map(|frame| frame.body()).unwrap_or_default();
         let at = Prefix::read(header.flags, body)?.message_at;
         let opcode = Opcode::from_byte(header.opcode);
         let opcode = opcode.with_context(|| format!("unknown opcode {}", header.opcode))?;

@@ -51,7 +51,7 @@ fn behind_nat_the_shard_aware_port_lands_anywhere() {
 }
 
 #[test]
-fn other_nodes_hear_of_a_table_later() {
+fn other_nodes_see_a_table_later() {
     let mut cluster = cluster(|options| options.schema_lag = LAG);
     let here = Probe::ready(&mut cluster, 0, 0);
     let mut there = Probe::ready(&mut cluster, 1, 0);
@@ -90,7 +90,7 @@ fn the_event_of_a_change_comes_before_its_result() {
 }
 
 #[test]
-fn a_stop_is_told_at_once_with_the_port_that_the_listener_used() {
+fn a_stop_is_announced_at_once_with_the_port_of_the_listener() {
     let mut cluster = cluster(|_| {});
     let probe = Probe::ready(&mut cluster, 0, 0);
     probe.register(&mut cluster);

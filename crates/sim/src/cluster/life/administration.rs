@@ -1,4 +1,4 @@
-//! What an administrator does: stop, start, kill, reshard, move, split, merge, forget.
+//! Administrative operations: stop, start, kill, reshard, move, split, merge, forget.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::cluster::replicas::tablets::{Replica, Tablets};
 use crate::node::frames::event::Event;
 
 impl Cluster {
-    /// A node ends in good order: the others know at once, its clients are disconnected.
+    /// Shuts a node down: its clients are disconnected, and the other nodes send DOWN at once.
     pub fn stop_node(&mut self, node: usize) -> Result<(), ClusterError> {
         let member = self.running(node, true)?;
         member.state = State::Down;
@@ -24,7 +24,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// A node dies: its clients are disconnected, and the others notice it some time later.
+    /// Kills a node: its clients are disconnected, and the other nodes notice it later.
     pub fn kill_node(&mut self, node: usize, now: Duration) -> Result<(), ClusterError> {
         let member = self.running(node, true)?;
         member.state = State::Silent;
@@ -35,7 +35,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// A node starts again, with nothing prepared, and everybody is told.
+    /// Starts a node again, with nothing prepared; the other nodes send UP.
     pub fn start_node(&mut self, node: usize) -> Result<(), ClusterError> {
         let seen = self.history.len();
         let member = self.running(node, false)?;
@@ -48,8 +48,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// A node is started again with another number of shards. Its tablets stay where they are,
-    /// then the new shards get their part, as the real server balances them.
+    /// Restarts a node with another number of shards. Its tablets are then spread over all shards,
+    /// as the real server balances them.
     pub fn reshard_node(&mut self, node: usize, shards: u16) -> Result<(), ClusterError> {
         if shards == 0 {
             return Err(ClusterError::NoShards);

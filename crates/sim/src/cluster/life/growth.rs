@@ -1,4 +1,4 @@
-//! Nodes come and go.
+//! Nodes join and leave.
 
 use uuid::Version;
 
@@ -10,13 +10,15 @@ use crate::cluster::replicas::replication::Replication;
 use crate::cluster::replicas::ring::Ring;
 use crate::cluster::seed::{address_after, mix, uuid};
 use crate::node::frames::event::Event;
+use crate::store::definitions::definition::Racks;
 
 const CHANCE_OF_HOSTS: u64 = 0x686f_7300;
 const CHANCE_OF_TOKENS: u64 = 0x746f_6b00;
 
 impl Cluster {
-    /// A node joins, takes its share of the tablets and of the ring, and everybody is told.
-    /// `home` is its data center and rack; without it the next in turn. Returns its number.
+    /// Adds a node, which takes its share of the tablets and of the ring; the other nodes send
+    /// NEW_NODE and UP. `home` is its data center and rack; `None`: the next in turn. Returns its
+    /// number.
     pub fn add_node(
         &mut self,
         shards: u16,
@@ -38,8 +40,8 @@ impl Cluster {
         Ok(node)
     }
 
-    /// A node leaves for ever: its tablets go to others, its clients are disconnected, and
-    /// everybody is told.
+    /// Removes a node for good: its tablets go to other nodes, its clients are disconnected, and the
+    /// other nodes send DOWN and REMOVED_NODE.
     pub fn remove_node(&mut self, node: usize) -> Result<(), ClusterError> {
         let member = self.members.get(node).filter(|member| member.belongs());
         let center = member.ok_or(ClusterError::UnknownNode(node))?.data_center.clone();
@@ -72,6 +74,7 @@ impl Cluster {
             let address = member.address;
             self.ring = Ring::new(&self.members);
             self.layout.fit(&self.members);
+            self.count_racks();
             self.connections.close_node(node);
             self.announce_everywhere(node, &Event::Status { up: false, address });
             self.announce_everywhere(node, &Event::Topology { joined: false, address });
@@ -79,7 +82,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Adds a member that runs, and tells nobody.
+    /// Adds a running member without an event.
     pub(crate) fn found(
         &mut self,
         shards: u16,
@@ -117,7 +120,18 @@ impl Cluster {
             self.database.datacenters.push(member.data_center.clone());
         }
         self.members.push(member);
+        self.count_racks();
         Ok(node)
+    }
+
+    /// Lists the racks of each data center for checks of replication factors.
+    fn count_racks(&mut self) {
+        let mut racks = Racks::new();
+        for member in self.members.iter().filter(|member| member.belongs()) {
+            let names = racks.entry(member.data_center.clone()).or_default();
+            names.insert(member.rack.clone());
+        }
+        self.database.racks = racks;
     }
 
     /// Moves tablets of the fullest nodes of the same data center to `node`, until it has its

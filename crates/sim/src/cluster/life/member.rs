@@ -1,4 +1,4 @@
-//! One node of the cluster: who it is, how it is, what it has prepared.
+//! One node of the cluster: its identity, its state, its prepared statements.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,53 +11,53 @@ use cql::token::token::Token;
 /// Bits of a token that the shard formula ignores; the real server's default.
 pub(crate) const IGNORE_MSB: u8 = 12;
 
-/// How a node is.
+/// The state of a node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum State {
-    /// It runs, and everybody knows.
+    /// It runs.
     Up,
-    /// It was killed, and the others have not noticed yet.
+    /// It was killed, and the other nodes have not noticed yet.
     Silent,
-    /// It does not run, and everybody knows.
+    /// It does not run, and the other nodes know it.
     Down,
-    /// It left the cluster for ever; its number is not given again.
+    /// It left the cluster for good; its number is not reused.
     Gone,
 }
 
-/// What makes a node worse than the others, and what came to it meanwhile. Only EXECUTEs are meant:
-/// drivers and proxies ask their own questions by QUERY, and go on.
+/// An artificial slowness or overload of a node, and counts since it was set. It applies to EXECUTE
+/// only, so that the QUERYs by which drivers and proxies watch the cluster still work.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Strain {
-    /// How long each answer waits.
+    /// Delay of each answer.
     pub slow: Duration,
-    /// Whether it runs none, and answers OVERLOADED at once.
+    /// Whether requests are answered with OVERLOADED at once, and not run.
     pub is_overloaded: bool,
-    /// How many came.
+    /// EXECUTEs received.
     pub executes: u64,
-    /// How many of these were answered with OVERLOADED.
+    /// EXECUTEs answered with OVERLOADED.
     pub refused: u64,
 }
 
 /// One node.
 #[derive(Debug)]
 pub struct Member {
-    /// Its id, which stays when everything else changes.
+    /// Its host id, which never changes.
     pub host_id: [u8; 16],
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: IpAddr,
     /// Its data center.
     pub data_center: String,
     /// Its rack.
     pub rack: String,
-    /// How it is.
+    /// Its state.
     pub state: State,
-    /// Goes up with each change of state, so that an old plan can be told from a new one.
+    /// Goes up with each change of state, so that outdated entries of the timeline are recognised.
     pub(crate) epoch: u64,
     /// Its tokens on the ring, sorted.
     pub tokens: Vec<i64>,
-    /// Schema changes it has heard of.
+    /// Number of schema changes that it has seen.
     pub(crate) schema_seen: u64,
-    /// What makes it worse than the others.
+    /// Its artificial slowness or overload.
     pub strain: Strain,
     nr_shards: u16,
     statements: Vec<Cache>,
@@ -92,7 +92,7 @@ impl Member {
         member
     }
 
-    /// Forgets what a process forgets when it ends.
+    /// Drops all state of the process: prepared statements and counts of connections.
     pub(crate) fn restart(&mut self, nr_shards: u16) {
         self.nr_shards = nr_shards.max(1);
         let shards = usize::from(self.nr_shards);
@@ -112,7 +112,7 @@ impl Member {
         self.state == State::Up
     }
 
-    /// Whether the other nodes take it for alive.
+    /// Whether the other nodes believe that it is up.
     #[must_use]
     pub(crate) fn seems_alive(&self) -> bool {
         matches!(self.state, State::Up | State::Silent)
@@ -131,7 +131,7 @@ impl Member {
         sharder.map_or(ShardId(0), |sharder| sharder.shard_of(Token::new(token)))
     }
 
-    /// The shard with the fewest connections that came through the plain port; the first of many.
+    /// The shard with the fewest connections through the plain port; of several, the lowest.
     #[must_use]
     pub(crate) fn idlest_shard(&self) -> u16 {
         let shards = (0..self.nr_shards).zip(&self.landed);
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_lands_where_there_are_fewest_and_ties_go_to_the_low_shard() {
+    fn a_connection_lands_on_the_shard_with_the_fewest_and_ties_go_to_the_low_shard() {
         let names = ("dc".to_owned(), "rack".to_owned());
         let mut member = Member::new([1; 16], IpAddr::from([127, 0, 0, 1]), names, Vec::new(), 3);
         let mut landings = Vec::new();

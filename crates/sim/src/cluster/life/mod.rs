@@ -1,7 +1,7 @@
-//! What happens to nodes, and when.
+//! Changes of nodes, and things that are due later.
 
 pub(crate) mod administration; // stop, start, kill, reshard, move, split, merge
-pub(crate) mod growth; // nodes come and go
+pub(crate) mod growth; // nodes join and leave
 pub(crate) mod member; // one node's state
-pub(crate) mod schema_lag; // when each node hears of a change
-pub(crate) mod timeline; // what is due later
+pub(crate) mod schema_lag; // schema changes not seen by all nodes
+pub(crate) mod timeline; // things that are due later

@@ -1,14 +1,13 @@
-//! When each node hears of a schema change.
+//! Schema changes and the nodes that have not seen them yet.
 //!
-//! There is one logical database, so a change is there for everybody at once. What a node has not
-//! heard of it hides: a table that it does not know is `unconfigured`, and its `schema_version` is
-//! an older one.
+//! All nodes share one database, so a change is there at once. A node hides the changes that it has
+//! not seen: a table created since is `unconfigured`, and its `schema_version` is an older one.
 
 use std::collections::VecDeque;
 
 use crate::store::execution::outcome::{Change, SchemaChange, Target};
 
-/// The schema changes that some node may not have heard of.
+/// The schema changes that some node may not have seen.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     /// One entry for each schema statement.
@@ -29,22 +28,21 @@ impl History {
         self.recent.push_back(changes);
     }
 
-    /// The changes that a node which heard of `seen` statements hears of with the next ones, up to
-    /// `until`.
+    /// The changes of statements after number `seen`, up to number `until`.
     pub(crate) fn between(&self, seen: u64, until: u64) -> impl Iterator<Item = &SchemaChange> {
         let skip = usize::try_from(seen.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
         let count = usize::try_from(until.saturating_sub(seen)).unwrap_or(usize::MAX);
         self.recent.iter().skip(skip).take(count).flatten()
     }
 
-    /// Forgets what every node has heard of.
+    /// Drops the changes that every node has seen.
     pub(crate) fn forget(&mut self, seen_by_all: u64) {
         while self.forgotten < seen_by_all && self.recent.pop_front().is_some() {
             self.forgotten += 1;
         }
     }
 
-    /// Why a node that heard of `seen` statements does not know a table, if it does not.
+    /// The error text of a node that has seen `seen` statements for a table created later; else `None`.
     #[must_use]
     pub(crate) fn hides(&self, seen: u64, keyspace: &str, table: &str) -> Option<String> {
         if seen >= self.len() {
@@ -75,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_does_not_know_what_it_has_not_heard_of() {
+    fn a_node_does_not_know_changes_that_it_has_not_seen() {
         let mut history = History::default();
         history.push(created(Target::Keyspace, ""));
         history.push(created(Target::Table, "t"));
@@ -86,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_all_have_heard_of_is_forgotten_and_still_counted() {
+    fn changes_that_all_nodes_have_seen_are_dropped_and_still_counted() {
         let mut history = History::default();
         history.push(created(Target::Keyspace, ""));
         history.push(created(Target::Table, "t"));

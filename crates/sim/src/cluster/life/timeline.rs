@@ -1,4 +1,4 @@
-//! What is due later: delayed answers, news that travels, deaths that are noticed.
+//! Things that are due later: delayed answers, schema changes, nodes that are seen down.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,23 +15,23 @@ pub(crate) enum Due {
         /// The whole frame.
         bytes: Vec<u8>,
     },
-    /// A node hears of schema changes.
+    /// A node sees schema changes.
     SchemaSeen {
         /// Which node.
         node: usize,
-        /// Of how many changes in all it has heard then.
+        /// The number of changes that it has seen then.
         seen: u64,
     },
-    /// The others notice that a node is dead.
+    /// The other nodes notice that a node is down.
     SeenDown {
         /// Which node.
         node: usize,
-        /// Its epoch when it died; when it is another now, it was started again.
+        /// Its epoch when it was killed. Another epoch now means that it was started again.
         epoch: u64,
     },
 }
 
-/// Everything that is due later, by the cluster's own time.
+/// Everything that is due later, by the time since the start of the cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     due: BTreeMap<(Duration, u64), Due>,
@@ -39,7 +39,7 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    /// Plans something for `at`; what is planned for one moment comes in the order it was planned.
+    /// Schedules something for `at`. Items for the same time keep their order.
     pub(crate) fn plan(&mut self, at: Duration, due: Due) {
         self.serial += 1;
         self.due.insert((at, self.serial), due);

@@ -3,7 +3,7 @@
 use crate::cluster::life::member::Member;
 use crate::cluster::replicas::tablets::Replica;
 
-/// A consistency level as the wire numbers it.
+/// A consistency level.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Consistency {
     Any,
@@ -73,7 +73,7 @@ impl Consistency {
     }
 
     /// How many of `replicas` replicas must answer.
-    fn required(self, replicas: usize) -> usize {
+    pub(crate) fn required(self, replicas: usize) -> usize {
         match self {
             Self::Any => 0,
             Self::One | Self::LocalOne => 1,
@@ -89,7 +89,7 @@ impl Consistency {
     }
 }
 
-/// Whether a request can be answered.
+/// Whether enough replicas can answer a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     /// Yes.
@@ -110,7 +110,7 @@ pub(crate) enum Verdict {
     },
 }
 
-/// Judges whether enough `replicas` live for a request with `consistency` to a node in
+/// Decides whether enough `replicas` are up for a request with `consistency` to a coordinator in
 /// `data_center`.
 #[must_use]
 pub(crate) fn judge(
@@ -169,7 +169,7 @@ mod tests {
     const ALL: [Replica; 3] = [(0, 0), (1, 0), (2, 0)];
 
     #[test]
-    fn a_dead_node_that_everybody_knows_of_makes_all_unavailable() {
+    fn a_node_that_is_known_to_be_down_makes_all_unavailable() {
         let members = members(&[("a", State::Up), ("a", State::Down), ("a", State::Up)]);
         let of = |consistency| judge(consistency, &ALL, "a", &members);
         assert_eq!(of(Consistency::Quorum), Verdict::Enough);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_node_that_nobody_knows_of_makes_requests_wait() {
+    fn a_killed_node_that_seems_up_makes_requests_wait() {
         let members = members(&[("a", State::Up), ("a", State::Silent), ("a", State::Up)]);
         let verdict = judge(Consistency::All, &ALL, "a", &members);
         assert_eq!(verdict, Verdict::TimesOut { required: 3, answering: 2 });

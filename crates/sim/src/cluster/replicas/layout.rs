@@ -1,4 +1,4 @@
-//! Where the rows of every table lie: its tablets, or its keyspace's part of the ring.
+//! Where the rows of each table are stored: in tablets, or on the ring.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use crate::cluster::replicas::ring::Ring;
 use crate::cluster::replicas::tablets::{Replica, Tablet, Tablets};
 use crate::cluster::requests::Requests;
 use crate::like::Like;
+use crate::store::definitions::paxos_table;
 use crate::store::definitions::schema::Schema;
 
 /// Where the rows of one partition are.
@@ -25,14 +26,16 @@ pub struct Located {
 pub(crate) struct TableLayout {
     /// Its tablets; without them it is spread over the ring.
     pub tablets: Option<Tablets>,
-    /// What arrived for it.
+    /// Counts of its requests.
     pub requests: Requests,
+    /// Name and id of the table for its light-weight transactions, whose tablets are the same.
+    pub co_located: Option<(String, [u8; 16])>,
 }
 
 /// One keyspace that is replicated.
 #[derive(Debug)]
 pub(crate) struct KeyspaceLayout {
-    /// What it asks for.
+    /// Its replication.
     pub replication: Replication,
     /// Its tables and views.
     pub tables: BTreeMap<String, TableLayout>,
@@ -50,14 +53,14 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Nothing yet. New tables have `tablets` tablets, unless their keyspace says another number.
+    /// No tables yet. A new table gets `tablets` tablets, unless its keyspace sets another number.
     #[must_use]
     pub(crate) fn new(like: Like, tablets: u32, seed: u64) -> Self {
         Self { keyspaces: BTreeMap::new(), loads: Loads::new(seed), like, tablets }
     }
 
-    /// Follows a change of the schema: new tables get tablets, dropped ones lose them, and a
-    /// keyspace that wants another number of replicas gets it.
+    /// Applies a change of the schema: new tables get tablets, dropped ones lose them, and a keyspace
+    /// with another replication factor gets or loses replicas.
     pub(crate) fn follow(&mut self, schema: &Schema, members: &[Member]) {
         for keyspace in self.keyspaces.values_mut() {
             keyspace.tables.retain(|_, table| match &table.tablets {
@@ -76,8 +79,12 @@ impl Layout {
             let layout = self.keyspaces.entry(name.clone()).or_insert_with(empty);
             layout.tables.retain(|table, _| keyspace.tables.contains_key(table));
             layout.replication = replication;
-            for (table_name, table) in &keyspace.tables {
+            let own = keyspace.tables.iter().filter(|(name, _)| !paxos_table::is_paxos(name));
+            for (table_name, table) in own {
                 let home = layout.tables.entry(table_name.clone()).or_default();
+                let paxos = paxos_table::name_of(table_name);
+                let paxos = keyspace.tables.get(&paxos);
+                home.co_located = paxos.map(|paxos| (paxos.name.clone(), paxos.id));
                 let Some(initial) = keyspace.tablets else { continue };
                 let count = match (initial, self.like) {
                     (0, _) => self.tablets,
@@ -93,7 +100,7 @@ impl Layout {
         self.fit(members);
     }
 
-    /// Gives every tablet the replicas that its keyspace wants, from the nodes that there are.
+    /// Gives every tablet the replicas that its keyspace wants, from the nodes of the cluster.
     pub(crate) fn fit(&mut self, members: &[Member]) {
         for keyspace in self.keyspaces.values_mut() {
             for tablets in keyspace.tables.values_mut().filter_map(|table| table.tablets.as_mut()) {
@@ -163,7 +170,7 @@ impl Layout {
     }
 }
 
-/// Whether the table of `tablets` still exists; if not its load is gone too.
+/// Whether the table of `tablets` still exists. If not, its tablets are taken out of `loads`.
 fn keeps(schema: &Schema, tablets: &Tablets, loads: &mut Loads) -> bool {
     let mut tables = schema.keyspaces.values().flat_map(|keyspace| keyspace.tables.values());
     if tables.any(|table| table.id == tablets.table_id) {
@@ -175,7 +182,7 @@ fn keeps(schema: &Schema, tablets: &Tablets, loads: &mut Loads) -> bool {
     false
 }
 
-/// Whether a keyspace is the server's own; every node answers for it alone here.
+/// Whether a keyspace is the server's own. Each node answers requests for it alone.
 #[must_use]
 pub fn is_system(keyspace: &str) -> bool {
     keyspace == "system" || keyspace.starts_with("system_")

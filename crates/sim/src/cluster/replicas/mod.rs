@@ -1,8 +1,8 @@
-//! Which nodes and shards have which rows.
+//! Replicas of rows: ring, tablets, placement.
 
 pub(crate) mod consistency; // how many replicas must answer
-pub(crate) mod layout; // where the rows of every table lie
-pub(crate) mod placement; // where tablets go
-pub(crate) mod replication; // what a keyspace asks for
+pub(crate) mod layout; // tablets or ring of each table
+pub(crate) mod placement; // placement of tablets
+pub(crate) mod replication; // replication of a keyspace
 pub(crate) mod ring; // vnodes
 pub(crate) mod tablets; // tablets of one table

@@ -1,4 +1,4 @@
-//! Where tablets go: evenly over nodes and shards, in different racks where there are some.
+//! Placement of tablets: evenly over nodes and shards, and in different racks if there are several.
 
 use foldhash::HashMap;
 
@@ -12,12 +12,12 @@ use crate::cluster::seed::mix;
 pub(crate) struct Loads {
     by_shard: HashMap<Replica, usize>,
     by_node: HashMap<usize, usize>,
-    /// Breaks ties, and counts up so that each tie is broken in another way.
+    /// Breaks ties; counts up so that each tie is broken differently.
     chance: u64,
 }
 
 impl Loads {
-    /// No tablet anywhere.
+    /// No tablets yet.
     #[must_use]
     pub(crate) fn new(seed: u64) -> Self {
         Self { chance: seed, ..Self::default() }
@@ -29,7 +29,7 @@ impl Loads {
         *self.by_node.entry(replica.0).or_default() += 1;
     }
 
-    /// Counts a replica no longer.
+    /// Stops counting a replica.
     pub(crate) fn remove(&mut self, replica: Replica) {
         if let Some(load) = self.by_shard.get_mut(&replica) {
             *load = load.saturating_sub(1);
@@ -60,7 +60,7 @@ impl Loads {
         shards.min_by_key(|shard| (load(*shard), mix(self.chance, u64::from(*shard)))).unwrap_or(0)
     }
 
-    /// Gives `tablet` as many replicas as `replication` wants, changing as few as can be.
+    /// Gives `tablet` as many replicas as `replication` wants, with as few changes as possible.
     pub(crate) fn fit(
         &mut self,
         tablet: &mut Tablet,
@@ -91,7 +91,7 @@ impl Loads {
         tablet.replicas = kept;
     }
 
-    /// The best node for one more replica beside those of `group`.
+    /// The best node for one more replica in `group`.
     fn next(
         &mut self,
         group: &[Replica],

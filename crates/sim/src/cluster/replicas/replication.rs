@@ -1,4 +1,4 @@
-//! What a keyspace asks for: how many replicas, and where.
+//! The replication of a keyspace: how many replicas, and in which data centers.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use crate::cluster::life::member::Member;
 pub(crate) enum Replication {
     /// Each node has its own rows: `system` and the like.
     Local,
-    /// So many replicas, wherever.
+    /// This many replicas on any nodes.
     Simple(usize),
-    /// So many replicas in each data center; data centers not named have the last number.
+    /// This many replicas in each named data center; the last number is for all others.
     Network(Vec<(String, usize)>, usize),
 }
 
@@ -34,7 +34,7 @@ impl Replication {
         }
     }
 
-    /// How many replicas `data_center` is to have; `None` when data centers don't matter.
+    /// The number of replicas in `data_center`; `None` if replicas ignore data centers.
     #[must_use]
     pub(crate) fn factor_in(&self, data_center: &str) -> Option<usize> {
         match self {

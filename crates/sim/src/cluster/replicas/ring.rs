@@ -22,8 +22,8 @@ impl Ring {
         Self { tokens }
     }
 
-    /// Replicas of a token: the nodes met on the way round from the first token that is not
-    /// smaller, as many as the keyspace wants; in each data center other racks first.
+    /// Replicas of a token: the next nodes on the ring from the first token that is not smaller, as
+    /// many as the keyspace wants. In each data center, new racks come first.
     #[must_use]
     pub(crate) fn replicas(
         &self,
@@ -36,7 +36,7 @@ impl Ring {
         for (center, factor) in replication.groups(members) {
             chosen.extend(choose(&walk, members, center.as_deref(), factor));
         }
-        // Ring order, whatever the data center: the order in which drivers know them.
+        // Ring order across data centers, as drivers compute it.
         let in_order = walk.iter().filter(|node| chosen.contains(node));
         let member = |node: usize| members.get(node);
         let shard = |node| member(node).map_or(0, |member| member.shard_of(token).0);
@@ -60,8 +60,8 @@ impl Ring {
     }
 }
 
-/// The first `factor` nodes of `center` on the walk, of which those in a rack that was met before
-/// come only when there are no other racks left.
+/// The first `factor` nodes of `center` on the walk. A second node of a rack is taken only when no
+/// unused rack is left.
 fn choose(walk: &[usize], members: &[Member], center: Option<&str>, factor: usize) -> Vec<usize> {
     let rack_of = |node: usize| members.get(node).map_or("", |member| member.rack.as_str());
     let here = |node: &&usize| {

@@ -1,21 +1,21 @@
 //! The tablets of one table: ranges, replicas, split, merge.
 
-/// A replica: number of the node, and its shard.
+/// A replica: number of the node, and shard.
 pub type Replica = (usize, u16);
 
-/// A range of tokens with its replicas. The range begins behind the tablet before.
+/// A range of tokens with its replicas. The range begins after the last token of the tablet before.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tablet {
     /// The last token of the range, inclusive.
     pub last: i64,
-    /// Who holds it.
+    /// Nodes and shards that store it.
     pub replicas: Vec<Replica>,
 }
 
 /// All tablets of one table, sorted by token, without gaps.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tablets {
-    /// Id of the table they were made for; a table created again has another.
+    /// Id of the table; a table that is created again has another id.
     pub table_id: [u8; 16],
     tablets: Vec<Tablet>,
 }
@@ -63,7 +63,7 @@ impl Tablets {
         self.tablets.iter_mut()
     }
 
-    /// Halves every tablet; both halves stay where the whole one was.
+    /// Halves every tablet; both halves keep the replicas.
     pub(crate) fn split(&mut self) {
         let mut halves = Vec::with_capacity(self.tablets.len() * 2);
         for (first, tablet) in self.ranges() {

@@ -7,7 +7,7 @@ use crate::cql::lexer::Kind;
 use crate::cql::lexer::Token;
 
 /// Words that a bare name cannot be (the reserved words of CQL 3.3.1).
-const RESERVED: &[&str] = &[
+pub(crate) const RESERVED: &[&str] = &[
     "add",
     "allow",
     "alter",
@@ -67,10 +67,10 @@ const RESERVED: &[&str] = &[
     "with",
 ];
 
-/// How deep terms and types may nest: the server's stack is its own, ours is guarded here.
+/// How deep terms and types may nest, so that a text cannot overflow the stack.
 const DEPTH_MAX: usize = 64;
 
-/// Where a parser stands in its text.
+/// A parser's position in its text.
 pub(crate) struct Cursor {
     tokens: Vec<Token>,
     at: usize,
@@ -100,7 +100,7 @@ impl Cursor {
         token
     }
 
-    /// The refusal of the token that stands next.
+    /// The syntax error for the next token.
     pub(crate) fn refuse<T>(&self) -> Result<T, CqlError> {
         let token = self.peek();
         let at = match token.kind == Kind::End {
@@ -133,7 +133,7 @@ impl Cursor {
         words.split(' ').enumerate().all(|(ahead, word)| self.is_word_at(ahead, word))
     }
 
-    /// Takes the words if they stand next.
+    /// Takes the words if they come next.
     pub(crate) fn take_words(&mut self, words: &str) -> bool {
         let found = self.is_words(words);
         if found {
@@ -219,7 +219,7 @@ impl Cursor {
         Ok(parts)
     }
 
-    /// The index of the bind variable that stands next; the same `:name` is the same variable.
+    /// Takes a bind variable if it comes next, and returns its index; the same `:name` is the same variable.
     pub(crate) fn take_marker(&mut self) -> Result<Option<usize>, CqlError> {
         if self.take_symbol("?") {
             self.markers.push(None);

@@ -6,6 +6,8 @@ use crate::cql::error::CqlError;
 use crate::cql::lexer::Kind;
 use crate::cql::parser::cursor::Cursor;
 use crate::cql::parser::definition;
+use crate::cql::parser::describe;
+use crate::cql::parser::grant;
 use crate::cql::parser::modify;
 use crate::cql::parser::select;
 use crate::cql::parser::term;
@@ -31,11 +33,11 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, CqlError> {
     Ok(Parsed { statement, markers })
 }
 
-/// Statements about roles and grants, which nobody may run here.
+/// Statements about roles that are not supported: `shardlane sim` changes roles by its HTTP API.
 fn is_about_roles(cursor: &Cursor) -> bool {
     let object = cursor.is_word_at(1, "role") || cursor.is_word_at(1, "user");
     let verb = ["create", "alter", "drop"].into_iter().any(|verb| cursor.is_words(verb));
-    (object && verb) || ["list", "grant", "revoke"].into_iter().any(|verb| cursor.is_words(verb))
+    (object && verb) || cursor.is_words("list")
 }
 
 fn statement(cursor: &mut Cursor) -> Result<Statement, CqlError> {
@@ -56,6 +58,12 @@ fn statement(cursor: &mut Cursor) -> Result<Statement, CqlError> {
         }
         return Ok(Statement::Truncate(table));
     }
+    if cursor.take_words("describe") || cursor.take_words("desc") {
+        return Ok(Statement::Describe(describe::describe(cursor)?));
+    }
+    if let Some(grant) = grant::grant(cursor)? {
+        return Ok(Statement::Grant(grant));
+    }
     if is_about_roles(cursor) {
         return Err(CqlError::Unauthorized(
             "You have to be logged in and not anonymous to perform this request".to_owned(),
@@ -63,6 +71,12 @@ fn statement(cursor: &mut Cursor) -> Result<Statement, CqlError> {
     }
     if let Some(modification) = modify::modification(cursor)? {
         return Ok(Statement::Modify(modification));
+    }
+    if cursor.is_words("create function") || cursor.is_words("create or replace function") {
+        return Err(CqlError::invalid(
+            "User defined functions are disabled. Set enable_user_defined_functions and \
+             experimental_features:udf to enable them",
+        ));
     }
     if let Some(ddl) = definition::definition(cursor)? {
         return Ok(Statement::Ddl(Box::new(ddl)));

@@ -17,8 +17,7 @@ const DATE_EPOCH: i64 = 1 << 31;
 
 /// The bytes of a scalar literal for a column called `name`.
 ///
-/// Terms that are no scalar literal are refused as well: collections come here only when the
-/// column is none.
+/// Other terms are refused: a collection literal comes here only if the column is no collection.
 pub(crate) fn encode(
     term: &Term,
     column_type: &ColumnType,
@@ -41,6 +40,10 @@ pub(crate) fn encode(
             return Err(literal("scalar", column_type, name));
         }
     };
+    if kind == "HEX" && !text.len().is_multiple_of(2) {
+        let text = "A hex string representing bytes must have an even length";
+        return Err(CqlError::Server(text.to_owned()));
+    }
     if !is_assignable(kind, column_type) {
         return Err(CqlError::invalid(format!(
             "Invalid {kind} constant ({text}) for \"{name}\" of type {}",

@@ -1,8 +1,8 @@
 //! Values as bytes that sort like the values.
 //!
-//! Rows, sets and maps lie in ordered trees keyed by these bytes, so that neither lookups nor
-//! slices need to know types. Each key tells where it ends, hence keys can be joined, and the
-//! complement of a key sorts the other way round.
+//! Rows, sets and maps are stored in ordered trees keyed by these bytes, so that lookups and slices
+//! need not know types. Each key marks its own end, hence keys can be joined, and the complement of
+//! a key sorts in reverse.
 
 use crate::cql::values::elements;
 use crate::cql::values::varint;

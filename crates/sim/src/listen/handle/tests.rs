@@ -1,4 +1,4 @@
-//! The cluster on real sockets: landing shards, stop and start, the page of control.
+//! The cluster on real sockets: landing shards, stop and start, the HTTP API.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -47,7 +47,7 @@ fn shard(stream: &mut TcpStream) -> u16 {
     values[0].parse().unwrap()
 }
 
-/// Tries until `done`, or fails when patience ends.
+/// Retries until `done`, or fails at the deadline.
 #[expect(clippy::disallowed_methods, reason = "a deadline in a test of real sockets")]
 fn until(mut done: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
@@ -113,7 +113,7 @@ fn a_client_that_leaves_is_forgotten() {
 }
 
 #[test]
-fn the_page_of_control_speaks_http() {
+fn the_api_speaks_http() {
     let sim = start(140);
     let mut stream = connect(sim.api().unwrap());
     let request = "GET /sim/nodes HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n";

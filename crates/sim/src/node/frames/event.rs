@@ -1,4 +1,4 @@
-//! EVENT: what a node tells clients that registered (v4 section 4.2.6).
+//! EVENT messages for clients that registered (v4 section 4.2.6).
 
 use std::net::IpAddr;
 
@@ -51,7 +51,7 @@ impl Event<'_> {
         }
     }
 
-    /// The frame for one client: its version, the port it came to, never compressed.
+    /// The frame for one client: in its version, with the port of its listener, never compressed.
     #[must_use]
     pub(crate) fn frame_for(&self, connection: &Connection) -> Vec<u8> {
         let mut out = Vec::new();

@@ -29,8 +29,8 @@ pub(crate) fn write_columns(columns: &[ColumnSpec], global: bool, out: &mut Vec<
     }
 }
 
-/// The id of result metadata, as the real server makes it: half of the SHA-256 of each column's name
-/// and class, each behind its length. To clients it is opaque.
+/// The id of result metadata, as the real server computes it: the first 16 bytes of the SHA-256 over
+/// name and class of each column, each preceded by its length. It is opaque to clients.
 #[must_use]
 pub(crate) fn metadata_id(columns: &[ColumnSpec]) -> [u8; 16] {
     let mut hash = Sha256::new();

@@ -1,4 +1,4 @@
-//! Bytes from a client → frames → answers.
+//! Cuts the bytes of a client into frames and answers them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,36 +11,37 @@ use crate::node::connection::Connection;
 use crate::node::frames::answer::{Answer, Asked, write, write_fatal};
 use crate::node::frames::refusal::{INVALID, OVERLOADED, PROTOCOL, Refusal, SERVER};
 use crate::node::messages::dispatch::dispatch;
+use crate::node::trace_notes;
 use cql::error::WireError;
 use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN, Header};
 use cql::opcode::Opcode;
 
-/// The first frame of a connection may have a body of so many bytes.
+/// Longest body of the first frame of a connection, bytes.
 const FIRST_BODY_MAX: u32 = 100_000;
-/// What one request may need, by the server's own estimate of twice its body and a bit: what a
-/// real shard with 350 MB of memory allows.
+/// Memory that one request may need, bytes. The server estimates twice the body plus 8,000; a shard
+/// with 350 MB of memory allows this much.
 const REQUEST_MEMORY: u32 = 31_457_280;
 
-/// Bytes of answers at which the next requests wait until these are written: who reads nothing shall
-/// not fill our memory.
+/// Bytes of answers after which further requests wait until the answers are written, so that a
+/// client that reads nothing cannot fill the memory.
 const ANSWERS_BYTES_MAX: usize = 16 << 20;
 
-/// A compressed body may announce at most so many plain bytes: the limit of the protocol.
+/// Longest uncompressed body that a compressed one may announce, bytes: the limit of the protocol.
 const PLAIN_LEN_MAX: u32 = 256 << 20;
 
-/// What became of received bytes.
+/// The outcome of received bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Received {
-    /// How many were used up; the others are to be given again, with more behind them.
+    /// How many bytes were consumed. The others must be passed again, followed by more.
     pub consumed: usize,
-    /// Whether the connection is to be closed once its answers are sent.
+    /// Whether the connection must be closed after its answers are sent.
     pub close: bool,
-    /// Whether whole requests may be left, since the answers so far are long.
+    /// Whether complete requests may be left because the answers so far are long.
     pub full: bool,
 }
 
 impl Cluster {
-    /// Takes what a client sent; appends to `out` what it is answered at once.
+    /// Takes the bytes of a client and appends the immediate answers to `out`.
     pub fn receive(
         &mut self,
         id: ConnectionId,
@@ -89,7 +90,13 @@ impl Cluster {
             Opcode::from_byte(header.opcode),
             Some(Opcode::Query | Opcode::Prepare | Opcode::Execute | Opcode::Batch)
         );
-        let trace = (data && header.flags & FLAG_TRACING != 0).then(|| self.trace_id());
+        let traced = Opcode::from_byte(header.opcode).filter(|_| data);
+        let traced = traced.filter(|_| header.flags & FLAG_TRACING != 0);
+        let trace = traced.map(|opcode| {
+            let (id, started) = (self.trace_id(), self.wall_micros(now));
+            trace_notes::begin(self, connection, (id, opcode), (body.len(), started));
+            id
+        });
         let is_execute = header.opcode == Opcode::Execute.byte();
         let strain = self.members.get_mut(connection.node).map(|member| &mut member.strain);
         let (slow, shed) = strain.filter(|_| is_execute).map_or_else(Default::default, strained);
@@ -103,6 +110,7 @@ impl Cluster {
         let start = out.len();
         let asked = Asked { stream: header.stream, trace };
         let mut wait = write(connection, asked, &answer, out) + slow;
+        self.traces.end(out.len().saturating_sub(start + HEADER_LEN));
         if data && !self.options.delay_max.is_zero() {
             let max = u64::try_from(self.options.delay_max.as_nanos()).unwrap_or(u64::MAX);
             wait += Duration::from_nanos(self.chance() % max.max(1));
@@ -114,7 +122,7 @@ impl Cluster {
     }
 }
 
-/// Counts an EXECUTE at a node: how long its answer waits, and what it is if it is not run.
+/// Counts an EXECUTE at a node; returns the delay of its answer, and the error if it is not run.
 fn strained(strain: &mut Strain) -> (Duration, Option<Refusal>) {
     strain.executes += 1;
     let shed = strain.is_overloaded.then(|| {
@@ -124,13 +132,13 @@ fn strained(strain: &mut Strain) -> (Duration, Option<Refusal>) {
     (strain.slow, shed)
 }
 
-/// What stands at the front of the bytes of a client.
+/// The first item in the bytes of a client.
 enum Cut<'a> {
-    /// Not all of a frame.
+    /// An incomplete frame.
     Wait,
-    /// A frame: header, plain body, length of the whole on the wire.
+    /// A frame: header, uncompressed body, length on the wire.
     Frame(Header, Cow<'a, [u8]>, usize),
-    /// Something after which there is no going on: version byte and stream of the ERROR.
+    /// A fatal error: version byte and stream of the ERROR.
     Fatal(u8, i16, Refusal),
 }
 
@@ -140,7 +148,7 @@ fn cut<'a>(connection: &Connection, bytes: &'a [u8]) -> Cut<'a> {
         |code, text: String| Cut::Fatal(connection.answer_version(), 0, Refusal::new(code, text));
     match connection.version {
         None if !matches!(first, 3 | 4) => {
-            // The real server looks no further than this one byte.
+            // The real server answers after this one byte.
             let text = format!("Invalid or unsupported protocol version: {first}");
             return refuse(PROTOCOL, text);
         }
@@ -160,7 +168,7 @@ fn cut<'a>(connection: &Connection, bytes: &'a [u8]) -> Cut<'a> {
         let text = format!("Initial message size too large ({len}), rejecting as invalid");
         return Cut::Fatal(0x80 | first, 0, Refusal::new(PROTOCOL, text));
     }
-    // 32 bits, and it wraps, on the real server too.
+    // The real server computes with 32 bits too, and wraps.
     let estimate = len.wrapping_mul(2).wrapping_add(8000);
     if estimate > REQUEST_MEMORY {
         let text = format!(

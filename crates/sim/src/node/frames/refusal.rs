@@ -1,4 +1,4 @@
-//! ERROR answers: code, text, and what each code has besides.
+//! ERROR answers: code, text, and the fields that some codes add.
 
 use std::time::Duration;
 
@@ -7,15 +7,17 @@ use crate::cql::error::CqlError;
 use cql::error::WireError;
 use cql::notation::{put_int, put_short, put_short_bytes, put_string};
 
-/// 0x0000: the server is wrong.
+/// 0x0000: the server failed.
 pub(crate) const SERVER: i32 = 0x0000;
 /// 0x000A: the client broke the protocol.
 pub(crate) const PROTOCOL: i32 = 0x000A;
 /// 0x0100: not logged in.
 pub(crate) const CREDENTIALS: i32 = 0x0100;
-/// 0x1001: the node has too much to do.
+/// 0x1001: the node is overloaded.
 pub(crate) const OVERLOADED: i32 = 0x1001;
-/// 0x2200: not possible.
+/// 0x2100: the role lacks a permission.
+pub(crate) const UNAUTHORIZED: i32 = 0x2100;
+/// 0x2200: the request is invalid.
 pub(crate) const INVALID: i32 = 0x2200;
 
 /// An ERROR to be sent.
@@ -25,13 +27,13 @@ pub(crate) struct Refusal {
     pub code: i32,
     /// The text.
     pub message: String,
-    /// What stands behind the text.
+    /// The fields after the text.
     pub extras: Vec<u8>,
-    /// How long the client must wait for it.
+    /// Delay of the answer.
     pub wait: Duration,
 }
 
-/// What an operation that timed out was.
+/// The kind of an operation that timed out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Operation {
     /// A read.
@@ -90,7 +92,7 @@ impl Refusal {
         Self { extras, ..Self::new(code, message) }
     }
 
-    /// 0x2500: nobody prepared this here.
+    /// 0x2500: the statement is not prepared on this shard.
     #[must_use]
     pub(crate) fn unprepared(id: &[u8]) -> Self {
         let hex = hex::encode(id);

@@ -1,4 +1,4 @@
-//! `tablets-routing-v1`: the server tells a client where a tablet is.
+//! `tablets-routing-v1`: the payload that names the replicas of a tablet.
 
 use crate::cluster::life::member::Member;
 use crate::cluster::replicas::tablets::Replica;

@@ -40,8 +40,8 @@ fn let_in(connection: &mut Connection, user: String) -> Answer {
     Answer::new(Opcode::AuthSuccess, out)
 }
 
-/// A mechanism of two steps: the client sends its name alone, is sent a number, and answers with
-/// the MD5 of number and password. `None` for a name with a password, which is taken as well.
+/// A login of two steps: the client sends its name alone, gets a number, and answers with the MD5 of
+/// number and password. Returns `None` for a name with a password, which is accepted as well.
 fn challenge(
     cluster: &mut Cluster,
     connection: &mut Connection,
@@ -78,8 +78,8 @@ pub fn answer_to(challenge: &[u8], password: &[u8]) -> Vec<u8> {
     hash.finalize().to_vec()
 }
 
-/// User and password of a SASL PLAIN token. As the real server it does not read the length in
-/// front of the token, it splits the whole body at zero bytes, from its end.
+/// User and password of a SASL PLAIN token. Like the real server it ignores the length before the
+/// token and splits the whole body at zero bytes, from its end.
 fn read(body: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut parts = body.rsplitn(3, |byte| *byte == 0);
     let password = parts.next()?;
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_from_its_end_whatever_its_length_says() {
+    fn a_token_is_read_from_its_end_and_its_length_ignored() {
         let token = b"\0\0\0\x08\0bob\0pwd";
         assert_eq!(read(token), Some((&b"bob"[..], &b"pwd"[..])));
         assert_eq!(read(b"\0bob\0pwd"), Some((&b"bob"[..], &b"pwd"[..])));

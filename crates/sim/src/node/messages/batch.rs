@@ -17,7 +17,7 @@ use cql::notation::Value;
 use cql::request::batch::{Batch, ChildStatement};
 use cql::request::parameters::Options;
 
-/// Answers BATCH; an unknown id refuses all of it, with the first such id.
+/// Answers BATCH. If an id is unknown, the whole batch is refused with the first such id.
 pub(crate) fn batch(
     cluster: &mut Cluster,
     connection: &mut Connection,

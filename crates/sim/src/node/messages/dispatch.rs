@@ -1,4 +1,4 @@
-//! Which message is allowed when, and who answers it.
+//! Checks which message is allowed in which phase, and passes it to its function.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub(crate) fn dispatch(
     }
 }
 
-/// Refuses what may not come in this phase.
+/// Refuses a message that is not allowed in this phase.
 fn expect(phase: Phase, opcode: Option<Opcode>, byte: u8) -> Result<(), Refusal> {
     let unexpected = |wanted: &str| {
         Refusal::new(PROTOCOL, format!("Unexpected message {byte}, expecting {wanted}"))
@@ -68,8 +68,8 @@ fn expect(phase: Phase, opcode: Option<Opcode>, byte: u8) -> Result<(), Refusal>
     }
 }
 
-/// Skips the custom payload of a request. Older servers, and newer ones on v3, don't know of it
-/// and take it for the message.
+/// Skips the custom payload of a request. Older servers, and newer ones on v3, do not support it and
+/// read it as the message.
 fn without_payload(like: Like, header: Header, body: &[u8]) -> Result<&[u8], Refusal> {
     if header.flags & FLAG_PAYLOAD == 0 || header.version < 4 {
         return Ok(body);

@@ -12,9 +12,10 @@ use crate::node::frames::event::Event;
 use crate::node::frames::refusal::{INVALID, Refusal, SERVER};
 use crate::node::frames::result;
 use crate::node::frames::result::Description;
+use crate::node::messages::grant;
 use crate::node::messages::rights;
 use crate::node::replicas::{Form, check};
-use crate::store::execution::outcome::Outcome;
+use crate::store::execution::outcome::{Outcome, SchemaChange};
 use crate::store::plans::prepared::Prepared;
 use crate::store::plans::request::Request;
 use cql::notation::{Reader, Value};
@@ -44,7 +45,7 @@ pub(crate) fn prepare(
     connection: &Connection,
     body: &[u8],
 ) -> Result<Answer, Refusal> {
-    let text = wire_prepare::read(body)?;
+    let text = wire_prepare::Prepare::read(body)?.text;
     let statement = find(cluster, connection, text)?;
     if let Some(member) = cluster.members.get_mut(connection.node) {
         member.keep(&statement);
@@ -78,6 +79,8 @@ pub(crate) fn find(
     connection: &Connection,
     text: &str,
 ) -> Result<Arc<Statement>, Refusal> {
+    cluster.traces.parameter("query", text);
+    cluster.traces.note("Parsing a statement");
     let statement = cluster.statement(text, connection.keyspace.as_deref())?;
     if let (Some((keyspace, table)), Some(member)) =
         (&statement.prepared.table, cluster.members.get(connection.node))
@@ -100,6 +103,7 @@ pub(crate) fn recall(
         return Err(Refusal::unprepared(id));
     };
     let statement = Arc::clone(statement);
+    cluster.traces.parameter("query", &statement.prepared.text);
     if !cluster.database.is_current(&statement.prepared) {
         member.forget(None, &statement.id);
         return Err(Refusal::unprepared(id));
@@ -120,6 +124,10 @@ fn run(
     let options = parameters.options()?;
     let prepared = &statement.prepared;
     let values = bind(prepared, parameters.values, connection)?;
+    cluster.traces.note("Processing a statement");
+    if let Some(grant) = prepared.grant() {
+        return grant::run(cluster, connection, grant);
+    }
     rights::check(cluster, connection, prepared)?;
     let tablet =
         check(cluster, connection, (prepared, form), &values, parameters.consistency.code())?;
@@ -135,11 +143,12 @@ fn run(
         changed: changed.map(|_| statement.metadata_id),
     };
     let mut answer = conclude(cluster, connection, outcome, how, now);
+    cluster.traces.note("Done processing - preparing a result");
     answer.tablet = tablet;
     Ok(answer)
 }
 
-/// Calls the database with what the node knows.
+/// Calls the database with the parameters of a request and the state of the node.
 pub(crate) fn on_database<T>(
     cluster: &mut Cluster,
     connection: &Connection,
@@ -154,6 +163,7 @@ pub(crate) fn on_database<T>(
         connections: &cluster.connections,
         columns: &cluster.columns,
         client_routes: &cluster.client_routes,
+        traces: &cluster.traces,
         like: cluster.options.like,
         name: &cluster.options.name,
         seed: cluster.options.seed,
@@ -171,7 +181,7 @@ pub(crate) fn on_database<T>(
     call(&mut cluster.database, &request)
 }
 
-/// Turns what the database said into an answer, and does what follows from it.
+/// Turns the database's outcome into an answer, and applies its effects on connection and cluster.
 pub(crate) fn conclude(
     cluster: &mut Cluster,
     connection: &mut Connection,
@@ -191,16 +201,31 @@ pub(crate) fn conclude(
         Outcome::SchemaChange(changes) => {
             let body = changes.first().map_or_else(result::void, result::schema_change);
             // The real server sends the event before the result, on the connection that asked.
-            for event in changes.iter().map(Event::Schema) {
-                if event.is_for(connection) {
-                    before.extend(event.frame_for(connection));
-                }
-            }
-            cluster.on_schema_changed((connection.node, connection.id), changes, now);
+            announce(cluster, connection, (changes, now), &mut before);
             body
         }
     };
+    let side = cluster.database.take_side_changes();
+    if !side.is_empty() {
+        announce(cluster, connection, (side, now), &mut before);
+    }
     Answer { before, ..Answer::new(Opcode::Result, body) }
+}
+
+/// Sends events of schema changes to all clients that registered; those for this connection go to
+/// `before`.
+fn announce(
+    cluster: &mut Cluster,
+    connection: &Connection,
+    (changes, now): (Vec<SchemaChange>, Duration),
+    before: &mut Vec<u8>,
+) {
+    for event in changes.iter().map(Event::Schema) {
+        if event.is_for(connection) {
+            before.extend(event.frame_for(connection));
+        }
+    }
+    cluster.on_schema_changed((connection.node, connection.id), changes, now);
 }
 
 /// Puts values in the order of the bind variables.

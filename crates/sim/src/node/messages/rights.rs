@@ -1,23 +1,30 @@
-//! Whether a role may do what it asks for, checked when a statement runs, never when it is prepared.
+//! Permissions of roles, checked when a statement runs, not when it is prepared.
 
 use crate::cluster::cluster::Cluster;
 use crate::cluster::roles::{Right, Role};
 use crate::node::connection::Connection;
-use crate::node::frames::refusal::{INVALID, Refusal};
+use crate::node::frames::refusal::{INVALID, Refusal, UNAUTHORIZED};
 use crate::store::plans::prepared::{Prepared, StatementKind};
 
-/// 0x2100: no right to do that.
-const UNAUTHORIZED: i32 = 0x2100;
-/// What everybody may read who is logged in.
+/// Tables of `system` that every role may read.
 const READABLE: [&str; 2] = ["local", "peers"];
 
-/// Refuses a statement that the connection's role may not run, in the words of the real server.
+/// Refuses a statement that the connection's role may not run, with the server's text.
 pub(crate) fn check(
     cluster: &Cluster,
     connection: &Connection,
     prepared: &Prepared,
 ) -> Result<(), Refusal> {
-    if !cluster.roles.is_enabled() || prepared.kind == StatementKind::Use {
+    let is_free = match prepared.kind {
+        StatementKind::Use | StatementKind::Describe => true,
+        StatementKind::Select
+        | StatementKind::Modification
+        | StatementKind::Batch
+        | StatementKind::Schema
+        | StatementKind::Truncate
+        | StatementKind::Grant => false,
+    };
+    if !cluster.roles.is_enabled() || is_free {
         return Ok(());
     }
     let user = connection.user.as_deref().unwrap_or("anonymous");
@@ -26,7 +33,10 @@ pub(crate) fn check(
         StatementKind::Modification | StatementKind::Batch | StatementKind::Truncate => {
             Some(Right::Modify)
         }
-        StatementKind::Schema | StatementKind::Use => None,
+        StatementKind::Schema
+        | StatementKind::Use
+        | StatementKind::Describe
+        | StatementKind::Grant => None,
     };
     let tables = prepared.tables();
     let open = |keyspace: &str, name: &str| {
@@ -71,17 +81,7 @@ mod tests {
     use super::*;
     use crate::cluster::options::ClusterOptions;
     use crate::node::probe::Probe;
-    use cql::notation::put_bytes;
     use cql::opcode::Opcode;
-
-    fn login(cluster: &mut Cluster, token: &[u8]) -> Probe {
-        let probe = Probe::connect(cluster, 0, 0);
-        assert_eq!(probe.startup(cluster, &[]).opcode(), Opcode::Authenticate);
-        let mut body = Vec::new();
-        put_bytes(&mut body, Some(token));
-        assert_eq!(probe.send(cluster, Opcode::AuthResponse, &body).opcode(), Opcode::AuthSuccess);
-        probe
-    }
 
     #[test]
     fn a_role_may_do_what_it_was_granted_and_nothing_else() {
@@ -89,7 +89,7 @@ mod tests {
         let options =
             ClusterOptions { users, schema_lag: Default::default(), ..Default::default() };
         let mut cluster = Cluster::new(options).unwrap();
-        let root = login(&mut cluster, b"\0root\0pw");
+        let root = Probe::log_in(&mut cluster, "root", "pw");
         for text in [
             "CREATE KEYSPACE k WITH replication = {'class': 'NetworkTopologyStrategy', 'replication_factor': 1}",
             "CREATE TABLE k.t (k int PRIMARY KEY)",
@@ -97,7 +97,7 @@ mod tests {
             assert_eq!(root.query(&mut cluster, text).opcode(), Opcode::Result, "{text}");
         }
         cluster.roles.create("bob", "pw", false);
-        let bob = login(&mut cluster, b"\0bob\0pw");
+        let bob = Probe::log_in(&mut cluster, "bob", "pw");
         let read = |cluster: &mut Cluster| bob.query(cluster, "SELECT * FROM k.t");
         let text = "User bob has no SELECT permission on <table k.t> or any of its parents";
         assert_eq!(read(&mut cluster).error(), (0x2100, text.to_owned()));

@@ -12,7 +12,7 @@ use cql::opcode::Opcode;
 
 /// The class that clients look at; ScyllaDB keeps Cassandra's name.
 const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
-/// The class when logins may take two steps; clients that do not know it send their name and password.
+/// The class if logins may have two steps. Clients that do not know it send name and password.
 const CHALLENGER: &str = "org.example.ChallengeAuthenticator";
 
 /// Answers OPTIONS.

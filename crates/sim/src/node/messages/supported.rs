@@ -1,4 +1,4 @@
-//! SUPPORTED: what a shard of a node says of itself.
+//! The SUPPORTED message of a shard.
 
 use crate::cluster::life::member::{IGNORE_MSB, Member};
 use crate::cluster::seed::uuid_text;

@@ -1,8 +1,9 @@
-//! When an answer tells where a tablet is, and what is counted.
+//! When an answer carries a tablet, and how requests are counted.
 
 use crate::cluster::cluster::Cluster;
 use crate::like::Like;
 use crate::node::probe::{Probe, Reply, cluster, create_table};
+use cql::notation::{Reader, put_long_string};
 use cql::opcode::Opcode;
 
 const INSERT: &str = "INSERT INTO ks.t (pk, v) VALUES (?, ?)";
@@ -24,7 +25,7 @@ fn execute(cluster: &mut Cluster, probe: &Probe, text: &str, values: &[&[u8]]) -
 }
 
 #[test]
-fn every_shard_but_the_replica_tells_where_the_tablet_is() {
+fn every_shard_but_the_replica_reports_the_tablet() {
     let (mut cluster, replica) = one_tablet();
     for node in 0..3 {
         for shard in 0..2 {
@@ -32,7 +33,7 @@ fn every_shard_but_the_replica_tells_where_the_tablet_is() {
             let write = execute(&mut cluster, &probe, INSERT, &[&ONE, &ONE]);
             let read = execute(&mut cluster, &probe, SELECT, &[&ONE]);
             let wrong = (node, shard) != replica;
-            assert_eq!((write.tells_tablet(), read.tells_tablet()), (wrong, wrong));
+            assert_eq!((write.has_tablet(), read.has_tablet()), (wrong, wrong));
         }
     }
     let requests = cluster.layout.table("ks", "t").unwrap().requests;
@@ -42,7 +43,7 @@ fn every_shard_but_the_replica_tells_where_the_tablet_is() {
 }
 
 #[test]
-fn the_payload_stands_before_the_message_also_on_v3() {
+fn the_payload_precedes_the_message_on_v3_too() {
     let (mut cluster, (node, shard)) = one_tablet();
     let mut probe = Probe::connect(&mut cluster, node, 1 - shard);
     probe.version = 3;
@@ -57,41 +58,47 @@ fn the_payload_stands_before_the_message_also_on_v3() {
 }
 
 #[test]
-fn clients_that_did_not_ask_are_told_nothing() {
+fn clients_without_the_extension_get_no_payload() {
     let (mut cluster, (node, shard)) = one_tablet();
     let probe = Probe::connect(&mut cluster, node, 1 - shard);
     probe.startup(&mut cluster, &[]);
-    assert!(!execute(&mut cluster, &probe, SELECT, &[&ONE]).tells_tablet());
+    assert!(!execute(&mut cluster, &probe, SELECT, &[&ONE]).has_tablet());
 }
 
 #[test]
-fn literals_and_batches_tell_nothing_but_query_with_values_does() {
+fn literals_and_batches_report_no_tablet_but_query_with_values_does() {
     let (mut cluster, (node, shard)) = one_tablet();
     let probe = Probe::ready(&mut cluster, node, 1 - shard);
     let literal = probe.query(&mut cluster, "SELECT v FROM ks.t WHERE pk = 1").ok();
-    assert!(!literal.tells_tablet());
-    assert!(probe.query_with(&mut cluster, SELECT, &[&ONE]).ok().tells_tablet());
+    assert!(!literal.has_tablet());
+    assert!(probe.query_with(&mut cluster, SELECT, &[&ONE]).ok().has_tablet());
 
     let id = probe.prepare(&mut cluster, INSERT);
     let mut body = vec![0, 0, 1, 1, 0, 16];
     body.extend_from_slice(&id);
     body.extend_from_slice(&[0, 2, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 1, 0, 1, 0]);
-    assert!(!probe.send(&mut cluster, Opcode::Batch, &body).ok().tells_tablet());
+    assert!(!probe.send(&mut cluster, Opcode::Batch, &body).ok().has_tablet());
     let requests = cluster.layout.table("ks", "t").unwrap().requests;
-    assert_eq!(requests.other.wrong_shard, 3);
+    assert_eq!((requests.text.wrong_shard, requests.text.payloads), (2, 1));
+    assert_eq!(requests.other.wrong_shard, 1);
     assert_eq!(requests.routable.wrong_shard, 0);
+
+    let right = Probe::ready(&mut cluster, node, shard);
+    right.query(&mut cluster, "SELECT v FROM ks.t WHERE pk = 1").ok();
+    right.query_with(&mut cluster, SELECT, &[&ONE]).ok();
+    assert_eq!(cluster.requests("ks", "t").unwrap().text.right_shard, 2);
 }
 
 #[test]
-fn a_conditional_write_tells_where_the_tablet_is_on_new_servers() {
+fn a_conditional_write_reports_the_tablet_on_new_servers() {
     let (mut cluster, (node, shard)) = one_tablet();
     let probe = Probe::ready(&mut cluster, node, 1 - shard);
     let text = "INSERT INTO ks.t (pk, v) VALUES (?, ?) IF NOT EXISTS";
-    assert!(execute(&mut cluster, &probe, text, &[&ONE, &ONE]).tells_tablet());
+    assert!(execute(&mut cluster, &probe, text, &[&ONE, &ONE]).has_tablet());
 }
 
 #[test]
-fn tables_without_tablets_tell_nothing() {
+fn tables_without_tablets_get_no_payload() {
     let mut cluster = cluster(|_| {});
     let probe = Probe::ready(&mut cluster, 0, 0);
     let keyspace = "CREATE KEYSPACE v WITH replication = {'class': 'NetworkTopologyStrategy', \
@@ -102,7 +109,7 @@ fn tables_without_tablets_tell_nothing() {
         for shard in 0..2 {
             let probe = Probe::ready(&mut cluster, node, shard);
             let reply = execute(&mut cluster, &probe, "SELECT v FROM v.t WHERE pk = ?", &[&ONE]);
-            assert!(!reply.tells_tablet());
+            assert!(!reply.has_tablet());
         }
     }
     let routable = cluster.layout.table("v", "t").unwrap().requests.routable;
@@ -110,7 +117,7 @@ fn tables_without_tablets_tell_nothing() {
 }
 
 #[test]
-fn an_error_tells_nothing() {
+fn an_error_has_no_payload() {
     let (mut cluster, (node, _)) = one_tablet();
     let other = (node + 1) % 3;
     let probe = Probe::ready(&mut cluster, other, 0);
@@ -119,7 +126,7 @@ fn an_error_tells_nothing() {
     let reply = probe.execute(&mut cluster, &id, &[&ONE]);
     let text = "Cannot achieve consistency level for cl ONE. Requires 1, alive 0";
     assert_eq!(reply.error(), (0x1000, text.to_owned()));
-    assert!(!reply.tells_tablet());
+    assert!(!reply.has_tablet());
 }
 
 #[test]
@@ -171,4 +178,24 @@ fn ids_are_the_md5_of_keyspace_and_text() {
     assert_eq!(hex::encode(probe.prepare(&mut cluster, text)), "8ef5f8b4119b6eea896ed983f5871f5d");
     probe.query(&mut cluster, "USE tr1").ok();
     assert_eq!(hex::encode(probe.prepare(&mut cluster, text)), "9f874e38b6986b52a884538baebda4a0");
+}
+
+/// The first transaction on a table creates another table, with an event.
+#[test]
+fn the_event_of_a_transaction_table_comes_before_the_result() {
+    let (mut cluster, (node, shard)) = one_tablet();
+    let probe = Probe::ready(&mut cluster, node, shard);
+    probe.register(&mut cluster);
+    let mut body = Vec::new();
+    put_long_string(&mut body, "INSERT INTO ks.t (pk, v) VALUES (1, 1) IF NOT EXISTS");
+    body.extend_from_slice(&[0, 1, 0]);
+    let opcodes = |replies: &[Reply]| replies.iter().map(Reply::opcode).collect::<Vec<_>>();
+    let replies = probe.send_flagged(&mut cluster, Opcode::Query, 0, &body);
+    assert_eq!(opcodes(&replies), [Opcode::Event, Opcode::Result]);
+    let mut reader = Reader::new(&replies[0].body);
+    let words: Vec<&str> = (0..5).map(|_| reader.string().unwrap()).collect();
+    assert_eq!(words, ["SCHEMA_CHANGE", "CREATED", "TABLE", "ks", "t$paxos"]);
+    let replies = probe.send_flagged(&mut cluster, Opcode::Query, 0, &body);
+    assert_eq!(opcodes(&replies), [Opcode::Result]);
+    assert!(cluster.tablets("ks", "t$paxos").is_none(), "it has the tablets of its base");
 }

@@ -10,7 +10,7 @@ use cql::token::partitioner::Partitioner;
 /// Keys are counted in 16 bits.
 const KEY_LEN_MAX: usize = 65_535;
 
-/// The place of a partition among all; refuses keys that the server refuses.
+/// Token and bytes of a partition key; refuses keys that the server refuses.
 pub(crate) fn partition(table: &Table, components: &[Vec<u8>]) -> Result<PartitionKey, CqlError> {
     let key = elements::join_key(components);
     if key.is_empty() {

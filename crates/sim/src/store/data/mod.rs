@@ -1,4 +1,4 @@
-//! What is stored.
+//! Cells, rows and keys.
 
 pub(crate) mod cell; // values with timestamps
 pub(crate) mod key; // keys, tokens, order

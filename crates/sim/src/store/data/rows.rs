@@ -14,7 +14,7 @@ pub(crate) type PartitionKey = (i64, Vec<u8>);
 /// A partition's place among all, and the components of its key.
 pub(crate) type NamedPartition = (PartitionKey, Vec<Vec<u8>>);
 
-/// How many range deletions a partition remembers; beyond, the oldest are forgotten.
+/// Range deletions that a partition keeps; older ones are dropped.
 const RANGES_MAX: usize = 1024;
 
 /// The rows of one table.
@@ -75,7 +75,7 @@ pub(crate) struct Row {
     /// The clustering values.
     pub(crate) clustering: Vec<Vec<u8>>,
     deleted_at: i64,
-    /// Set by INSERT: a row without cells is a row nevertheless.
+    /// Set by INSERT, so that a row without cells exists.
     marker: Option<Cell>,
     /// Regular cells.
     pub(crate) cells: Cells,
@@ -118,7 +118,7 @@ impl Partition {
         }
     }
 
-    /// Whether a write of the partition's static cells at `timestamp` comes too late.
+    /// Whether the partition was deleted at or after `timestamp`.
     pub(crate) fn is_deleted_at(&self, timestamp: i64) -> bool {
         timestamp <= self.deleted_at
     }

@@ -6,11 +6,12 @@ use crate::store::plans::request::NoSystemRows;
 
 mod conditions;
 mod definitions;
+mod describe;
 mod errors;
 mod selection;
 mod values;
 
-/// A database with a keyspace `ks` in use, and a clock that stands still unless told.
+/// A database with a keyspace `ks` in use, and a clock that tests set.
 struct Bench {
     database: Database,
     now_micros: i64,

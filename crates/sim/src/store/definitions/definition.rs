@@ -1,5 +1,6 @@
 //! CREATE, ALTER and DROP of keyspaces and types; the way to those of tables.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cql::ast::Alter;
@@ -32,11 +33,16 @@ pub(crate) struct Setting<'a> {
     pub(crate) id: [u8; 16],
     pub(crate) now_micros: i64,
     pub(crate) datacenters: &'a [String],
+    /// Racks of each data center; empty when they are unknown, and not checked then.
+    pub(crate) racks: &'a Racks,
     /// Whether the server itself defines its tables.
     pub(crate) internal: bool,
 }
 
-/// What changed; nothing when nothing did.
+/// The names of the racks of each data center.
+pub(crate) type Racks = BTreeMap<String, BTreeSet<String>>;
+
+/// The changes of a statement; empty if it changed nothing.
 pub(crate) type Changes = Result<Vec<SchemaChange>, CqlError>;
 
 /// One change of `name` in `keyspace`.
@@ -57,6 +63,7 @@ pub(crate) fn run(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>) -> Chang
             };
             let mut altered = keyspace.clone();
             options::set_keyspace(&mut altered, properties, setting.datacenters)?;
+            check_racks(&altered, setting)?;
             *keyspace = altered;
             vec![change(Change::Updated, Target::Keyspace, name, "")]
         }
@@ -84,6 +91,27 @@ pub(crate) fn run(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>) -> Chang
     };
     schema.generation += u64::from(!changes.is_empty());
     Ok(changes)
+}
+
+/// A keyspace with tablets and a view must have one replica, or one in each rack.
+fn check_racks(keyspace: &Keyspace, setting: Setting<'_>) -> Result<(), CqlError> {
+    let has_view = keyspace.tables.values().any(|table| table.view.is_some());
+    if setting.like < Like::V2026_3 || keyspace.tablets.is_none() || !has_view {
+        return Ok(());
+    }
+    for (datacenter, racks) in setting.racks {
+        let factor = keyspace.replication.get(datacenter);
+        let factor = factor.and_then(|factor| factor.parse::<usize>().ok()).unwrap_or(0);
+        if factor > 1 && factor != racks.len() {
+            return Err(CqlError::invalid(format!(
+                "The keyspace '{}' is required to be RF-rack-valid. That condition is violated for \
+                 DC '{datacenter}': RF={factor} vs. rack count={}.",
+                keyspace.name,
+                racks.len()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses changes of the server's own keyspaces.
@@ -211,7 +239,7 @@ fn alter_type(schema: &mut Schema, name: &Name, alter: &Alter, setting: Setting<
     Ok(vec![change(Change::Updated, Target::Type, &home, &name.name)])
 }
 
-/// Puts new fields into a type wherever it is nested; tells whether it was.
+/// Replaces the fields of a type wherever it is nested; returns whether it was found.
 fn replace(within: &mut ColumnType, name: &str, with: &[(String, ColumnType)]) -> bool {
     match within {
         ColumnType::Udt { name: own, fields, .. } => {
@@ -250,6 +278,11 @@ fn replace(within: &mut ColumnType, name: &str, with: &[(String, ColumnType)]) -
     }
 }
 
+/// Whether a type is the user-defined type `name`, or has it nested.
+pub(crate) fn mentions(within: &ColumnType, name: &str) -> bool {
+    replace(&mut within.clone(), name, &[])
+}
+
 fn exists(schema: &Schema, object: &Object, name: &Name, setting: Setting<'_>) -> bool {
     let home = name.keyspace.as_deref().or(setting.used).unwrap_or_default();
     match object {
@@ -283,8 +316,7 @@ fn drop(schema: &mut Schema, object: &Object, name: &Name, setting: Setting<'_>)
             let keyspace = keyspace_mut(schema, name, setting)?;
             let home = keyspace.name.clone();
             let uses = |table: &Arc<Table>| {
-                let mut columns = table.columns.iter().map(|column| column.column_type.clone());
-                columns.any(|mut held| replace(&mut held, &name.name, &[]))
+                table.columns.iter().any(|column| mentions(&column.column_type, &name.name))
             };
             if let Some(table) = keyspace.tables.values().find(|table| uses(table)) {
                 return Err(CqlError::invalid(format!(

@@ -1,8 +1,9 @@
-//! What there is: keyspaces, tables, types, and the statements that change them.
+//! Keyspaces, tables and types, and the statements that change them.
 
 pub(crate) mod column_spec; // columns of metadata
 pub(crate) mod definition; // CREATE, ALTER, DROP
-pub(crate) mod options; // what WITH says
+pub(crate) mod options; // options in WITH
+pub(crate) mod paxos_table; // tables for light-weight transactions
 pub(crate) mod schema; // keyspaces, tables, types
 pub(crate) mod system_schema; // the schema as rows
 pub(crate) mod system_tables; // the server's own tables

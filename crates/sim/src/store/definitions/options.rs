@@ -1,4 +1,4 @@
-//! What WITH says: options of keyspaces and tables.
+//! The options in WITH, of keyspaces and tables.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::cql::error::CqlError;
 use crate::store::definitions::schema::Keyspace;
 use crate::store::definitions::schema::Property;
 
-/// Table options with text values, and what they are when nobody says.
+/// Table options with text values, and their defaults.
 const TEXTS: &[(&str, Option<&str>)] = &[
     ("bloom_filter_fp_chance", Some("0.01")),
     ("comment", Some("")),
@@ -47,7 +47,7 @@ fn map_of(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-/// The options of a table of which nothing is said.
+/// The options of a table without WITH.
 pub(crate) fn table_defaults() -> BTreeMap<String, Property> {
     let texts = TEXTS.iter().filter_map(|(name, value)| {
         Some(((*name).to_owned(), Property::Text((*value)?.to_owned())))
@@ -229,9 +229,7 @@ fn replication(
     let known =
         ["SimpleStrategy", "NetworkTopologyStrategy", "LocalStrategy", "EverywhereStrategy"];
     if !known.contains(&short) {
-        return Err(CqlError::Configuration(format!(
-            "Unable to find replication strategy class '{LOCATOR}{short}'"
-        )));
+        return Err(CqlError::Configuration(format!("unable to find class '{short}'")));
     }
     let mut out = map_of(&[("class", &format!("{LOCATOR}{short}"))]);
     for (name, factor) in map.iter().filter(|(name, _)| *name != "class") {

@@ -54,7 +54,7 @@ pub(crate) struct Table {
     pub clustering_len: usize,
     /// Goes up by one with every change: statements prepared against an older one are invalid.
     pub version: u64,
-    /// What WITH says; also the defaults.
+    /// The options in WITH, or their defaults.
     pub options: BTreeMap<String, Property>,
     /// Secondary indexes by name.
     pub indexes: BTreeMap<String, String>,

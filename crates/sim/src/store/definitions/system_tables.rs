@@ -7,7 +7,7 @@ use crate::cql::ast::Statement;
 use crate::cql::parser::statement;
 use crate::like::Like;
 use crate::store::definitions::definition;
-use crate::store::definitions::definition::Setting;
+use crate::store::definitions::definition::{Racks, Setting};
 use crate::store::definitions::schema::Schema;
 
 /// All tables of 6.2.
@@ -33,6 +33,7 @@ fn define(schema: &mut Schema, texts: &str, like: Like) {
         id: [0; 16],
         now_micros: 0,
         datacenters: &[],
+        racks: &Racks::new(),
         internal: true,
     };
     for text in texts.lines().filter(|line| line.starts_with("CREATE")) {

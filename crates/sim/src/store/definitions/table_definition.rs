@@ -15,6 +15,7 @@ use crate::store::definitions::definition;
 use crate::store::definitions::definition::Changes;
 use crate::store::definitions::definition::Setting;
 use crate::store::definitions::options;
+use crate::store::definitions::paxos_table;
 use crate::store::definitions::schema;
 use crate::store::definitions::schema::Column;
 use crate::store::definitions::schema::ColumnKind;
@@ -27,6 +28,10 @@ use cql::column_type::ColumnType;
 
 /// CREATE TABLE.
 pub(crate) fn create(schema: &mut Schema, create: &CreateTable, setting: Setting<'_>) -> Changes {
+    let home = create.table.keyspace.as_deref().or(setting.used);
+    if let Some(home) = home.filter(|home| !schema.keyspaces.contains_key(*home)) {
+        return Err(CqlError::invalid(format!("Can't find a keyspace {home}")));
+    }
     let keyspace = definition::keyspace_mut(schema, &create.table, setting)?;
     let (home, name) = (keyspace.name.clone(), create.table.name.clone());
     if keyspace.tables.contains_key(&name) {
@@ -79,10 +84,11 @@ fn check_counters(table: &Table, refused: bool) -> Result<(), CqlError> {
         )));
     }
     let mut others = table.columns.iter().filter(|column| !column.is_key());
-    if others.any(|column| column.column_type != ColumnType::Counter) {
-        return Err(CqlError::invalid(
-            "Cannot mix counter and non counter columns in the same table",
-        ));
+    if let Some(other) = others.find(|column| column.column_type != ColumnType::Counter) {
+        return Err(CqlError::Configuration(format!(
+            "Cannot add a non counter column ({}) in a counter column family",
+            other.name
+        )));
     }
     Ok(())
 }
@@ -90,7 +96,7 @@ fn check_counters(table: &Table, refused: bool) -> Result<(), CqlError> {
 /// The columns, key first.
 fn columns(schema: &Schema, create: &CreateTable, home: &str) -> Result<Vec<Column>, CqlError> {
     if create.partition_key.is_empty() {
-        return Err(CqlError::invalid("No PRIMARY KEY specifed (exactly one required)"));
+        return Err(CqlError::invalid("No PRIMARY KEY specified (exactly one required)"));
     }
     let mut columns = Vec::new();
     for (at, (name, raw, is_static)) in create.columns.iter().enumerate() {
@@ -208,9 +214,7 @@ pub(crate) fn alter(
                 rename(&mut altered, from, to)?;
             }
         }
-        Alter::Retype(name, _) => {
-            return Err(CqlError::invalid(format!("Cannot change the type of column {name}")));
-        }
+        Alter::Retype(name, raw) => retype(schema, &mut altered, name, raw)?,
         Alter::With(properties) => options::set_table(&mut altered.options, properties)?,
     }
     altered.sort_columns();
@@ -267,6 +271,35 @@ fn add(
     Ok(())
 }
 
+/// Gives a column another type whose values have the same bytes.
+fn retype(schema: &Schema, table: &mut Table, name: &str, raw: &RawType) -> Result<(), CqlError> {
+    let (wanted, _) = schema.resolve(raw, &table.keyspace)?;
+    let shown = table.name.clone();
+    let Some(column) = table.columns.iter_mut().find(|column| column.name == *name) else {
+        return Err(CqlError::invalid(format!("Column {name} was not found in table {shown}")));
+    };
+    let present = &column.column_type;
+    let fits = *present == wanted
+        || (wanted == ColumnType::Blob && !type_name::is_composite(present))
+        || matches!(
+            (present, &wanted),
+            (ColumnType::Ascii, ColumnType::Varchar)
+                | (ColumnType::Timeuuid, ColumnType::Uuid)
+                | (ColumnType::Int | ColumnType::Bigint, ColumnType::Varint)
+                | (ColumnType::Timestamp, ColumnType::Bigint)
+                | (ColumnType::Bigint, ColumnType::Timestamp)
+        );
+    if !fits {
+        return Err(CqlError::Configuration(format!(
+            "Cannot change {name} from type {} to type {}: types are incompatible.",
+            type_name::cql_name(present, column.frozen),
+            type_name::cql_name(&wanted, false)
+        )));
+    }
+    column.column_type = wanted;
+    Ok(())
+}
+
 fn remove(table: &mut Table, name: &str, now_micros: i64) -> Result<(), CqlError> {
     let Some(at) = table.position(name) else {
         return Err(CqlError::invalid(format!(
@@ -310,7 +343,7 @@ pub(crate) fn drop(schema: &mut Schema, name: &Name, setting: Setting<'_>) -> Ch
     let keyspace = definition::keyspace_mut(schema, name, setting)?;
     let home = keyspace.name.clone();
     let Some(table) = keyspace.tables.get(&name.name) else {
-        return Err(CqlError::Configuration(format!(
+        return Err(CqlError::invalid(format!(
             "Cannot drop non existing table '{}' in keyspace '{home}'.",
             name.name
         )));
@@ -335,6 +368,10 @@ pub(crate) fn drop(schema: &mut Schema, name: &Name, setting: Setting<'_>) -> Ch
         if keyspace.tables.remove(&index).is_some() {
             changes.push(definition::change(Change::Dropped, Target::Table, &home, &index));
         }
+    }
+    let paxos = paxos_table::name_of(&name.name);
+    if keyspace.tables.remove(&paxos).is_some() {
+        changes.push(definition::change(Change::Dropped, Target::Table, &home, &paxos));
     }
     Ok(changes)
 }

@@ -8,6 +8,7 @@ use crate::cql::ast::Ddl;
 use crate::cql::ast::Left;
 use crate::cql::ast::Name;
 use crate::cql::error::CqlError;
+use crate::cql::identifier::maybe_quoted;
 use crate::store::data::cell::Cell;
 use crate::store::data::key;
 use crate::store::data::rows::Partition;
@@ -45,25 +46,8 @@ pub(crate) fn create(schema: &mut Schema, create: &CreateView, setting: Setting<
             table: name.clone(),
         });
     }
-    let base_len = base.partition_len + base.clustering_len;
     let keys: Vec<&String> = create.partition_key.iter().chain(&create.clustering).collect();
-    for column in base.columns.iter().take(base_len) {
-        if !keys.contains(&&column.name) {
-            return Err(CqlError::invalid(format!(
-                "Cannot create Materialized View {name} without primary key columns from base {} \
-                 ({})",
-                base.name, column.name
-            )));
-        }
-    }
-    for key in &keys {
-        let named = create.relations.iter().any(|r| r.left == Left::Column((*key).clone()));
-        if !named {
-            return Err(CqlError::invalid(format!(
-                "Primary key column '{key}' is required to be filtered by 'IS NOT NULL'"
-            )));
-        }
-    }
+    check(&base, create, &keys)?;
     let mut columns = Vec::new();
     for (at, key) in keys.iter().enumerate() {
         let mut column = base_column(&base, key)?.clone();
@@ -78,10 +62,8 @@ pub(crate) fn create(schema: &mut Schema, create: &CreateView, setting: Setting<
             columns.push(column.clone());
         }
     }
-    if let Some(unknown) = create.selection.iter().find(|name| base.position(name).is_none()) {
-        return Err(CqlError::invalid(format!("Unrecognized name {unknown}")));
-    }
-    let shown: Vec<String> = keys.iter().map(|key| format!("{key} IS NOT null")).collect();
+    let shown: Vec<String> =
+        keys.iter().map(|key| format!("{} IS NOT null", maybe_quoted(key))).collect();
     let mut view = derive(&base, name, columns, setting);
     view.partition_len = create.partition_key.len();
     view.clustering_len = create.clustering.len();
@@ -99,6 +81,41 @@ pub(crate) fn create(schema: &mut Schema, create: &CreateView, setting: Setting<
         definition::change(Change::Created, Target::Table, &home, name),
         definition::change(Change::Updated, Target::Table, &home, &base.name),
     ])
+}
+
+/// Refuses a view that the server refuses for its key or its selection.
+fn check(base: &Table, create: &CreateView, keys: &[&String]) -> Result<(), CqlError> {
+    let name = &create.view.name;
+    let base_len = base.partition_len + base.clustering_len;
+    for column in base.columns.iter().take(base_len) {
+        if !keys.contains(&&column.name) {
+            return Err(CqlError::invalid(format!(
+                "Cannot create Materialized View {name} without primary key columns from base {} \
+                 ({})",
+                base.name, column.name
+            )));
+        }
+    }
+    for key in keys {
+        let named = create.relations.iter().any(|r| r.left == Left::Column((*key).clone()));
+        if !named {
+            return Err(CqlError::invalid(format!(
+                "Primary key column '{key}' is required to be filtered by 'IS NOT NULL'"
+            )));
+        }
+    }
+    let statics = base.columns.iter().find(|column| column.kind == ColumnKind::Static);
+    if let Some(column) = statics.filter(|_| create.selection.is_empty()) {
+        return Err(CqlError::invalid(format!(
+            "Unable to include static column '{}' which would be included by Materialized View \
+             SELECT * statement",
+            column.name
+        )));
+    }
+    if let Some(unknown) = create.selection.iter().find(|name| base.position(name).is_none()) {
+        return Err(CqlError::invalid(format!("Unrecognized name {unknown}")));
+    }
+    Ok(())
 }
 
 fn base_column<'t>(base: &'t Table, name: &str) -> Result<&'t Column, CqlError> {
@@ -154,15 +171,28 @@ pub(crate) fn create_index(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>)
             "Cannot create secondary index on partition key column {column}"
         )));
     }
-    let name = name.clone().unwrap_or_else(|| format!("{}_{column}_idx", base.name));
-    let taken = schema.keyspaces.get(&base.keyspace).is_some_and(|keyspace| {
-        keyspace.tables.values().any(|table| table.indexes.contains_key(&name))
-    });
-    if taken || base.indexes.values().any(|indexed| indexed == column) {
-        if *if_not_exists {
-            return Ok(Vec::new());
-        }
+    let is_taken = |name: &str| {
+        let keyspace = schema.keyspaces.get(&base.keyspace);
+        let mut tables = keyspace.into_iter().flat_map(|keyspace| keyspace.tables.values());
+        tables.any(|table| table.indexes.contains_key(name))
+    };
+    let generated = || {
+        let plain = format!("{}_{column}_idx", base.name);
+        let mut numbered = (1..).map(|number| format!("{plain}_{number}"));
+        if is_taken(&plain) { numbered.find(|name| !is_taken(name)) } else { None }.unwrap_or(plain)
+    };
+    let duplicate = base.indexes.iter().find(|(_, indexed)| *indexed == column);
+    if *if_not_exists && (duplicate.is_some() || name.as_deref().is_some_and(is_taken)) {
+        return Ok(Vec::new());
+    }
+    let name = name.clone().unwrap_or_else(generated);
+    if is_taken(&name) {
         return Err(CqlError::invalid(format!("Index {name} already exists")));
+    }
+    if let Some((other, _)) = duplicate {
+        return Err(CqlError::invalid(format!(
+            "Index {name} is a duplicate of existing index {other}"
+        )));
     }
     let view_name = format!("{name}_index");
     let key =
@@ -252,17 +282,23 @@ pub(crate) fn rows(view: &Table, base: &Table, base_rows: &TableRows, now: i64) 
     out
 }
 
-/// Puts one row of cells in the order of the table's columns; a row without its key is left out.
+/// Puts one row of cells in the order of the table's columns; a row without
+/// its partition key is left out, and of one without its clustering key only the static cells stay.
 pub(crate) fn put(rows: &mut TableRows, table: &Table, cells: &[Option<Vec<u8>>]) {
     let key_len = table.partition_len + table.clustering_len;
-    let key: Option<Vec<Vec<u8>>> = cells.iter().take(key_len).cloned().collect();
-    let Some(mut components) = key.filter(|key| key.len() == key_len) else {
+    let (partition, clustering) = cells.split_at_checked(table.partition_len).unwrap_or_default();
+    let components: Option<Vec<Vec<u8>>> = partition.iter().cloned().collect();
+    let Some(components) = components.filter(|it| it.len() == table.partition_len) else {
         return;
     };
-    let clustering = components.split_off(table.partition_len);
+    let clustering: Option<Vec<Vec<u8>>> =
+        clustering.iter().take(table.clustering_len).cloned().collect();
     let Ok(key) = key::partition(table, &components) else {
         return;
     };
+    if clustering.is_none() && table.view.is_some() {
+        return;
+    }
     let cell = |value: &[u8]| Cell { value: Some(value.to_vec()), timestamp: 0, expiry: None };
     let partition = rows.partitions.entry(key).or_insert_with(|| Partition::new(components));
     let others = table.columns.iter().zip(cells).skip(key_len);
@@ -271,6 +307,9 @@ pub(crate) fn put(rows: &mut TableRows, table: &Table, cells: &[Option<Vec<u8>>]
             partition.statics.put(column, cell(value));
         }
     }
+    let Some(clustering) = clustering else {
+        return;
+    };
     let sort = key::clustering(table, &clustering);
     let Some(row) = partition.row_mut(&sort, &clustering, 0) else {
         return;

@@ -6,7 +6,7 @@ use crate::cql::values::sort_key;
 use crate::store::plans::pick::Aggregate;
 use cql::column_type::ColumnType;
 
-/// What one output column has seen so far.
+/// The state of one output column over the rows so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     count: i64,

@@ -1,4 +1,4 @@
-//! What is added to collections and counters, and what is taken from them.
+//! Additions to collections and counters, and removals.
 
 use crate::cql::values::elements;
 use crate::cql::values::sort_key;
@@ -37,7 +37,7 @@ pub(crate) fn count(
     let before = cells.cell(column).and_then(|cell| cell.live(stamp.now)).map_or(0, long);
     let change = if subtract { long(bytes).wrapping_neg() } else { long(bytes) };
     let after = before.wrapping_add(change).to_be_bytes().to_vec();
-    // Counters add up whatever their timestamps say.
+    // Counters add up regardless of timestamps.
     let newest = cells.cell(column).map_or(stamp.timestamp, |c| c.timestamp.max(stamp.timestamp));
     let stamp = Stamp { timestamp: newest.saturating_add(1), ..stamp };
     cells.put(column, stamp.cell(Some(after)));

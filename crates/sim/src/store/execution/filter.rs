@@ -1,4 +1,4 @@
-//! WHERE and IF at run time: values compared with rows.
+//! Evaluates WHERE and IF on rows.
 
 use crate::cql::ast::Operator;
 use crate::cql::error::CqlError;
@@ -27,7 +27,7 @@ pub(crate) struct Computed<'a> {
     pub(crate) test: &'a Test,
     /// The key of a map or list element.
     element: Option<Vec<u8>>,
-    /// What the row's value is compared with; `None` is null.
+    /// Values that the row's value is compared with; `None` is null.
     pub(crate) values: Vec<Option<Vec<u8>>>,
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn partitions(
     Ok(Some(keyed))
 }
 
-/// Every prefix with every value behind it; nulls lead nowhere.
+/// Every prefix extended by every value; nulls are left out.
 pub(crate) fn extend(
     prefixes: &[Vec<Vec<u8>>],
     values: &[Option<Vec<u8>>],

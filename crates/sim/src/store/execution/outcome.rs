@@ -1,4 +1,4 @@
-//! What a run answers.
+//! Results of statements.
 
 use crate::store::definitions::column_spec::ColumnSpec;
 
@@ -13,7 +13,7 @@ pub(crate) enum Outcome {
     SetKeyspace(String),
     /// RESULT Schema_change: the first is the answer, all of them are events.
     ///
-    /// Nothing that changed nothing (`IF NOT EXISTS`) comes here: that is `Void`.
+    /// A statement that changed nothing (`IF NOT EXISTS`) returns `Void`.
     SchemaChange(Vec<SchemaChange>),
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Rows {
     pub columns: Vec<ColumnSpec>,
     /// The rows; `None` is null.
     pub rows: Vec<Vec<Option<Vec<u8>>>>,
-    /// Where to go on; `None` on the last page.
+    /// State for the next page; `None` on the last page.
     pub paging_state: Option<Vec<u8>>,
 }
 

@@ -65,7 +65,7 @@ impl PagingState {
     }
 }
 
-/// FNV-1a: enough to tell our states from garbage.
+/// FNV-1a, to recognise bytes that are no state of ours.
 fn checksum(bytes: &[u8]) -> i32 {
     let hash = bytes
         .iter()
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn states_round_trip_and_garbage_is_refused() {
+    fn paging_states_round_trip_and_garbage_is_refused() {
         let state = PagingState {
             partition: (-5, vec![1, 2]),
             row: Some(vec![]),

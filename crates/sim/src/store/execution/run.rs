@@ -1,4 +1,4 @@
-//! Plans meet rows.
+//! Runs each kind of prepared statement.
 
 use std::borrow::Cow;
 
@@ -18,6 +18,7 @@ use crate::store::definitions::schema;
 use crate::store::definitions::schema::Table;
 use crate::store::definitions::system_schema;
 use crate::store::definitions::view_definition;
+use crate::store::describe::describe;
 use crate::store::execution::apply;
 use crate::store::execution::apply::Ready;
 use crate::store::execution::outcome::Outcome;
@@ -46,6 +47,9 @@ impl Database {
         match &prepared.plan {
             Plan::Select(plan) => {
                 self.refuse_lwt(&plan.table, request.serial)?;
+                if request.serial {
+                    self.ensure_paxos(&plan.table, moment)?;
+                }
                 let rows = self.rows_of(plan, request);
                 let page = Page { size: request.page_size, state: request.paging_state };
                 plan.run(&rows, Inputs { values, moment }, page).map(Outcome::Rows)
@@ -64,6 +68,7 @@ impl Database {
                     id: moment.time_uuid(),
                     now_micros: request.now_micros,
                     datacenters: &self.datacenters,
+                    racks: &self.racks,
                     internal: false,
                 };
                 let changes = definition::run(&mut self.schema, ddl, setting)?;
@@ -89,6 +94,18 @@ impl Database {
                 }
                 Ok(Outcome::SetKeyspace(name.clone()))
             }
+            Plan::Describe(describe) => {
+                let setting = describe::Setting {
+                    like: self.like,
+                    used: request.keyspace,
+                    cluster: request.system.cluster_name(),
+                };
+                describe::run(&self.schema, describe, setting).map(Outcome::Rows)
+            }
+            // The node runs these: roles are not the database's.
+            Plan::Grant(_) => Err(CqlError::Unauthorized(
+                "You have to be logged in and not anonymous to perform this request".to_owned(),
+            )),
         }
     }
 
@@ -106,7 +123,7 @@ impl Database {
         Ok(())
     }
 
-    /// The rows that a SELECT reads: stored ones, or those of views and system tables, made now.
+    /// The rows that a SELECT reads: stored ones, or computed ones of views and system tables.
     fn rows_of<'a>(&'a self, plan: &SelectPlan, request: &Request<'_>) -> Cow<'a, TableRows> {
         let table = &plan.table;
         if let Some(view) = &table.view {
@@ -173,6 +190,9 @@ impl Database {
         let mut answer = Outcome::Void;
         if conditional {
             let plans: Vec<&ModifyPlan> = plans.iter().map(|(plan, _)| plan.as_ref()).collect();
+            for plan in &plans {
+                self.ensure_paxos(&plan.table, moment)?;
+            }
             let (applied, rows) = self.judge(&plans, &ready)?;
             answer = Outcome::Rows(rows);
             if !applied {
@@ -187,7 +207,7 @@ impl Database {
         Ok(answer)
     }
 
-    /// Judges all conditions over the one partition that they may be about.
+    /// Evaluates all conditions, which must be about one partition.
     fn judge(
         &self,
         plans: &[&ModifyPlan],

@@ -49,7 +49,7 @@ enum Step {
     LimitReached,
 }
 
-/// Visits the matching rows of one page; tells where it ended when there is another.
+/// Visits the matching rows of one page; returns where it ended if there is another.
 pub(crate) fn scan(
     plan: &SelectPlan,
     rows: &TableRows,

@@ -1,4 +1,4 @@
-//! Terms meet types: bind variables get their specs, literals their bytes.
+//! Binds terms to types: bind variables get their specs, literals their bytes.
 
 use crate::cql::ast::RawType;
 use crate::cql::ast::Term;
@@ -231,7 +231,7 @@ impl<'a> Binder<'a> {
         }
         let inner = arguments.first().and_then(|term| self.type_of(term));
         let (function, parameters, returned) = function::find(&lower, inner.as_ref())
-            .ok_or_else(|| CqlError::invalid(format!("Unknown function '{lower}'")))?;
+            .ok_or_else(|| CqlError::invalid(format!("Unknown function {lower} called")))?;
         if parameters.len() != arguments.len() {
             return Err(CqlError::invalid(format!(
                 "Invalid number of arguments in call to function system.{lower}: {} required but \
@@ -248,7 +248,7 @@ impl<'a> Binder<'a> {
         Ok(Expr::Call(function, bound.collect::<Result<_, _>>()?))
     }
 
-    /// The type of a term that says it itself.
+    /// The type of a term that states it: a cast or a call.
     fn type_of(&self, term: &Term) -> Option<ColumnType> {
         if let Term::Cast(raw, _) = term {
             return self.resolve(raw).ok();

@@ -150,7 +150,7 @@ impl ModifyPlan {
         let table = Arc::clone(&self.table);
         if table.is_counter() {
             return Err(CqlError::invalid(
-                "INSERT statements are not allowed on counter tables, use UPDATE instead",
+                "INSERT statement are not allowed on counter tables, use UPDATE instead",
             ));
         }
         if columns.len() != values.len() {

@@ -1,8 +1,9 @@
-//! What stands between SELECT and FROM: one output column each.
+//! The selectors between SELECT and FROM: one output column each.
 
 use crate::cql::ast::Select;
 use crate::cql::ast::Selector;
 use crate::cql::ast::Term;
+use crate::cql::class_name::class_name;
 use crate::cql::error::CqlError;
 use crate::cql::expression::Expr;
 use crate::cql::expression::Inputs;
@@ -100,8 +101,8 @@ fn output(binder: &mut Binder<'_>, table: &Table, selector: &Selector) -> Result
             let to = binder.resolve(raw)?;
             let to_name = type_name::cql_name(&to, false);
             if !function::is_castable(&inner.column_type, &to) {
-                let from = type_name::cql_name(&inner.column_type, false);
-                return Err(CqlError::invalid(format!("{from} cannot be cast to {to_name}")));
+                let (from, to) = (class_name(&inner.column_type), class_name(&to));
+                return Err(CqlError::invalid(format!("{from} cannot be cast to {to}")));
             }
             let cast = Function::Cast(inner.column_type, to.clone());
             let name = format!("cast({} as {to_name})", inner.name);
@@ -145,7 +146,7 @@ fn output(binder: &mut Binder<'_>, table: &Table, selector: &Selector) -> Result
     }
 }
 
-/// A literal, which says its type itself.
+/// A literal, whose type follows from its form.
 fn value(binder: &mut Binder<'_>, term: &Term) -> Result<Output, CqlError> {
     let (column_type, name) = match term {
         Term::Cast(raw, _) => (binder.resolve(raw)?, "value".to_owned()),
@@ -208,7 +209,7 @@ fn call(
     }
     let first = inner.first().map(|output| &output.column_type);
     let Some((function, parameters, column_type)) = function::find(name, first) else {
-        return Err(CqlError::invalid(format!("Unknown function '{name}'")));
+        return Err(CqlError::invalid(format!("Unknown function {name} called")));
     };
     if parameters.len() != inner.len() {
         return Err(CqlError::invalid(format!(

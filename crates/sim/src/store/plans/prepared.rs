@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::cql::ast::Ddl;
+use crate::cql::ast::Describe;
+use crate::cql::ast::Grant;
 use crate::cql::expression::Inputs;
 use crate::cql::function::Moment;
 use crate::store::definitions::column_spec::ColumnSpec;
@@ -14,7 +16,7 @@ use crate::store::plans::restriction::Restrictions;
 use crate::store::plans::select::SelectPlan;
 use cql::notation::Value;
 
-/// What a statement does, as far as a node must tell kinds apart.
+/// Kinds of statements that a node treats differently.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum StatementKind {
     /// SELECT.
@@ -29,6 +31,10 @@ pub(crate) enum StatementKind {
     Truncate,
     /// USE.
     Use,
+    /// DESCRIBE.
+    Describe,
+    /// GRANT, REVOKE.
+    Grant,
 }
 
 /// How a statement is run.
@@ -40,6 +46,8 @@ pub(crate) enum Plan {
     Ddl(Box<Ddl>),
     Truncate(Arc<Table>),
     Use(String),
+    Describe(Describe),
+    Grant(Grant),
 }
 
 /// A batch given as text.
@@ -87,7 +95,11 @@ impl Prepared {
                 let first = keys.next()??;
                 keys.all(|key| key.as_ref() == Some(&first)).then_some(first)
             }
-            Plan::Ddl(_) | Plan::Truncate(_) | Plan::Use(_) => None,
+            Plan::Ddl(_)
+            | Plan::Truncate(_)
+            | Plan::Use(_)
+            | Plan::Describe(_)
+            | Plan::Grant(_) => None,
         }
     }
 
@@ -100,7 +112,9 @@ impl Prepared {
             StatementKind::Batch
             | StatementKind::Schema
             | StatementKind::Truncate
-            | StatementKind::Use => false,
+            | StatementKind::Use
+            | StatementKind::Describe
+            | StatementKind::Grant => false,
         }
     }
 
@@ -111,8 +125,13 @@ impl Prepared {
             Plan::Modify(plan) => vec![&plan.table],
             Plan::Batch(batch) => batch.children.iter().map(|child| &child.table).collect(),
             Plan::Truncate(table) => vec![table],
-            Plan::Ddl(_) | Plan::Use(_) => Vec::new(),
+            Plan::Ddl(_) | Plan::Use(_) | Plan::Describe(_) | Plan::Grant(_) => Vec::new(),
         }
+    }
+
+    /// The GRANT or REVOKE that it is.
+    pub(crate) fn grant(&self) -> Option<&Grant> {
+        if let Plan::Grant(grant) = &self.plan { Some(grant) } else { None }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What comes with a statement beside its text and values.
+//! The parameters of a statement besides its text and values.
 
 /// The parameters of one run.
 #[derive(Clone, Copy)]
@@ -24,12 +24,15 @@ pub(crate) type SystemRow = Vec<Option<Vec<u8>>>;
 
 /// Rows that only a node knows: `system.local`, `system.peers`, `system.tablets` and the like.
 pub(crate) trait SystemRows {
-    /// All rows of a table, or `None` when the node has nothing to say about it, and what was
-    /// written with CQL is shown. `system_schema` is never asked for.
+    /// All rows of a table; `None`: the rows that were written with CQL are shown. It is not called
+    /// for `system_schema`.
     fn rows(&self, keyspace: &str, table: &str) -> Option<Vec<SystemRow>>;
+
+    /// The name of the cluster.
+    fn cluster_name(&self) -> &str;
 }
 
-/// A node that knows nothing, for tests: every system table is as it was written.
+/// A node without rows of its own, for tests.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct NoSystemRows;
@@ -38,5 +41,9 @@ pub(crate) struct NoSystemRows;
 impl SystemRows for NoSystemRows {
     fn rows(&self, _keyspace: &str, _table: &str) -> Option<Vec<SystemRow>> {
         None
+    }
+
+    fn cluster_name(&self) -> &str {
+        "simulated"
     }
 }

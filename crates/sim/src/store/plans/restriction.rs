@@ -85,6 +85,7 @@ impl Restrictions {
         relations: &[Relation],
         like: Like,
     ) -> Result<Self, CqlError> {
+        check_mixed(table, relations)?;
         let relations = relations.iter().flat_map(by_column);
         let tests = relations.map(|relation| test(binder, table, &relation, like));
         Ok(Self { tests: tests.collect::<Result<_, _>>()? })
@@ -101,7 +102,7 @@ impl Restrictions {
         (0..table.partition_len).all(|position| self.fixing(position).is_some())
     }
 
-    /// Whether anything is said about a column.
+    /// Whether a column is restricted.
     pub(crate) fn mentions(&self, position: usize) -> bool {
         self.tests.iter().any(|test| test.is_on(position))
     }
@@ -121,7 +122,7 @@ impl Restrictions {
         indexes.unwrap_or_default()
     }
 
-    /// Whether rows must be looked at one by one and thrown away: the server wants ALLOW FILTERING.
+    /// Whether rows must be read and filtered one by one, so that the server wants ALLOW FILTERING.
     pub(crate) fn needs_filtering(&self, table: &Table) -> bool {
         let by_token = self.tests.iter().any(|test| test.subject == Subject::Token);
         let partition = (0..table.partition_len).filter(|at| self.mentions(*at)).count();
@@ -170,6 +171,23 @@ impl Restrictions {
             Subject::Columns(_) | Subject::Token => false,
         })
     }
+}
+
+/// Refuses `(c) > (1) AND c <= 3`.
+fn check_mixed(table: &Table, relations: &[Relation]) -> Result<(), CqlError> {
+    let joint = relations.iter().any(|relation| matches!(relation.left, Left::Columns(_)));
+    let is_clustering = |name: &String| table.clustering().iter().any(|it| it.name == *name);
+    let single = relations.iter().any(|relation| match &relation.left {
+        Left::Column(name) => is_clustering(name),
+        Left::Element(..) | Left::Columns(_) | Left::Token(_) => false,
+    });
+    if joint && single {
+        return Err(CqlError::invalid(
+            "Mixing single column relations and multi column relations on clustering columns is \
+             not allowed",
+        ));
+    }
+    Ok(())
 }
 
 /// `(a, b) = (1, 2)` as one relation for each column; everything else as it is.
@@ -289,7 +307,7 @@ fn bind_right(
     Ok(Expr::Call(crate::cql::function::Function::Token, components))
 }
 
-/// What stands right of an operator on a whole column.
+/// The receiver of the right side of an operator on a whole column.
 fn column_receiver(column: &Column, operator: Operator) -> Result<Receiver, CqlError> {
     let name = &column.name;
     match (operator, &column.column_type) {

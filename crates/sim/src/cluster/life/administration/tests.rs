@@ -24,7 +24,7 @@ fn counts_are_powers_of_two_on_6_2_and_anything_on_2026_3() {
 }
 
 #[test]
-fn a_moved_tablet_is_where_it_was_moved_to() {
+fn a_moved_tablet_has_its_new_replica() {
     let mut cluster = cluster(|_| {});
     create_table(&mut cluster, 1, 4);
     let from = nodes_of(&cluster, 0)[0];

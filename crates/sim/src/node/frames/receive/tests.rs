@@ -162,7 +162,7 @@ fn several_frames_in_one_read_are_all_answered() {
 }
 
 #[test]
-fn who_asks_for_much_at_once_is_answered_in_parts() {
+fn a_client_with_many_requests_at_once_is_answered_in_parts() {
     let mut cluster = cluster(|_| {});
     let probe = Probe::connect(&mut cluster, 0, 0);
     let mut input = Vec::new();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_old_row_is_told_also_when_applied() {
+fn a_conditional_write_returns_the_old_row_even_if_applied() {
     let mut bench = bench();
     bench.ok("CREATE TABLE t (pk int PRIMARY KEY, v int)");
     let insert = "INSERT INTO t (pk, v) VALUES (1, 5) IF NOT EXISTS";
@@ -67,6 +67,37 @@ fn a_conditional_batch_answers_a_row_for_each_statement() {
                     INSERT INTO t (pk, ck, v) VALUES (2, 2, 2); APPLY BATCH";
     let refusal = bench.refusal(spanning);
     assert_eq!(refusal, "2200 BATCH with conditions cannot span multiple partitions");
+}
+
+#[test]
+fn the_first_transaction_on_a_table_with_tablets_creates_a_table_for_them() {
+    let mut bench = bench();
+    bench.ok("CREATE TABLE t (pk int PRIMARY KEY, v int)");
+    let tables = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'ks'";
+    bench.ok("INSERT INTO t (pk, v) VALUES (1, 1)");
+    assert_eq!(bench.rows(tables), "\"t\"");
+    for _ in 0..2 {
+        bench.ok("UPDATE t SET v = 2 WHERE pk = 1 IF v = 1");
+        assert_eq!(bench.rows(tables), "\"t\" | \"t$paxos\"");
+    }
+    let names = |changes: Vec<SchemaChange>| -> Vec<String> {
+        changes.into_iter().map(|it| format!("{} {}", it.change.word(), it.name)).collect()
+    };
+    assert_eq!(names(bench.database.take_side_changes()), ["CREATED t$paxos"]);
+    assert_eq!(bench.rows("DESCRIBE TABLES"), "\"ks\" \"table\" \"t\"");
+    let Outcome::SchemaChange(changes) = bench.ok("DROP TABLE t") else { panic!("no change") };
+    assert_eq!(names(changes), ["DROPPED t", "DROPPED t$paxos"]);
+    assert_eq!(bench.rows(tables), "");
+}
+
+#[test]
+fn transactions_without_tablets_create_no_table() {
+    let mut bench = bench();
+    bench.ok("CREATE KEYSPACE v WITH tablets = {'enabled': false} AND replication = {'class': \
+         'NetworkTopologyStrategy', 'replication_factor': 1}");
+    bench.ok("CREATE TABLE v.t (pk int PRIMARY KEY)");
+    bench.ok("INSERT INTO v.t (pk) VALUES (1) IF NOT EXISTS");
+    assert!(bench.database.take_side_changes().is_empty());
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn user_types_and_tuples_hold_their_fields() {
 }
 
 #[test]
-fn the_newest_timestamp_wins_whatever_the_order() {
+fn the_newest_timestamp_wins_in_any_order() {
     let mut bench = bench();
     bench.ok("CREATE TABLE t (pk int PRIMARY KEY, v int)");
     bench.ok("INSERT INTO t (pk, v) VALUES (1, 1) USING TIMESTAMP 100");
@@ -79,7 +79,7 @@ fn the_newest_timestamp_wins_whatever_the_order() {
 }
 
 #[test]
-fn what_has_a_time_to_live_expires() {
+fn cells_with_a_time_to_live_expire() {
     let mut bench = bench();
     bench.ok("CREATE TABLE t (pk int PRIMARY KEY, v int)");
     bench.ok("INSERT INTO t (pk, v) VALUES (1, 1) USING TTL 10");
@@ -102,7 +102,7 @@ fn updates_that_leave_nothing_leave_no_row() {
 }
 
 #[test]
-fn unset_keeps_and_null_deletes() {
+fn unset_keeps_a_value_and_null_deletes_it() {
     let mut bench = bench();
     bench.ok("CREATE TABLE t (pk int PRIMARY KEY, v int, w int)");
     bench.ok("INSERT INTO t (pk, v, w) VALUES (1, 1, 1)");
