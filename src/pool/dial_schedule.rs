@@ -1,7 +1,7 @@
-//! When a pool refiller dials what, and when it rests: arithmetic of time and counts, without a socket.
+//! When the lanes of one node and pool are dialled, and when nothing is: arithmetic of time and counts.
 //!
 //! The refiller does what this says. So does the test of many proxies at one cluster, which runs
-//! thousands of courses under a clock of its own.
+//! thousands of schedules under a clock of its own.
 
 use crate::pool::backoff::{Backoff, BackoffSettings};
 use crate::pool::lane_slots::{Arrival, Dial, LaneSerial, LaneSlots, Wanted};
@@ -29,7 +29,7 @@ const REST_LEAST_MS: u64 = 1_000;
 /// What to do now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Next {
-    /// Start a try; its end is to be told.
+    /// Start a try; its end is an input.
     Dial(Dial),
     /// Ask again in so many milliseconds.
     Wait(u64),
@@ -37,7 +37,7 @@ pub enum Next {
     Rest,
 }
 
-/// What a try that failed says of the node.
+/// How a try failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Failure {
     /// The node answered with an ERROR.
@@ -53,7 +53,7 @@ pub enum Failure {
 pub struct Opened {
     /// The node divides its data otherwise now; lanes of before are forgotten.
     pub is_resharded: bool,
-    /// The plain port works and the shard-aware one did not: leave that one alone for a while.
+    /// The plain port works and the shard-aware one did not.
     pub is_port_at_fault: bool,
     /// What the connection is good for.
     pub arrival: Arrival,
@@ -61,12 +61,11 @@ pub struct Opened {
     pub releases_excess: bool,
 }
 
-/// The course of one refiller.
+/// The schedule of one refiller.
 #[derive(Debug)]
 pub struct DialSchedule {
     plan: LaneSlots,
     backoff: Backoff,
-    lanes: Wanted,
     running: usize,
     excess: usize,
     /// The shard-aware port failed; whether that is the port's fault tells the plain port.
@@ -85,7 +84,6 @@ impl DialSchedule {
         Self {
             plan: LaneSlots::new(lanes, backoff.jitter().word()),
             backoff,
-            lanes,
             running: 0,
             excess: 0,
             is_suspect: false,
@@ -96,8 +94,9 @@ impl DialSchedule {
         }
     }
 
-    /// Picks what to do. `port` tells whether the shard-aware port is known and may be used.
-    pub fn next(&mut self, port: bool, now: u64) -> Next {
+    /// Picks what to do at `now`, milliseconds. `port` is the shard-aware port, if it is known and
+    /// may be used.
+    pub fn next(&mut self, port: Option<u16>, now: u64) -> Next {
         // A node that just failed gets one careful try at a time.
         let limit = if self.is_failing { 1 } else { HANDSHAKES_PER_NODE };
         if self.running >= limit {
@@ -106,8 +105,9 @@ impl DialSchedule {
         if now < self.not_before_ms {
             return Next::Wait(self.not_before_ms - now);
         }
-        let aware = port && self.plan.sharder().is_some() && !self.is_suspect;
-        if let Some(dial) = self.plan.next(aware, now >= self.hunt_after_ms) {
+        let port = port.filter(|_| !self.is_suspect);
+        let start = self.backoff.jitter().word();
+        if let Some(dial) = self.plan.next(port, now >= self.hunt_after_ms, start) {
             self.running += 1;
             return Next::Dial(dial);
         }
@@ -162,8 +162,8 @@ impl DialSchedule {
         self.plan.on_failed(dial);
         match (dial, failure) {
             // The port was blocked when this was found; the plain port comes next, at once.
-            (Dial::Shard(_), Failure::NoSourcePort) => {}
-            (Dial::Shard(_), Failure::Refused | Failure::Broken) => {
+            (Dial::Shard { .. }, Failure::NoSourcePort) => {}
+            (Dial::Shard { .. }, Failure::Refused | Failure::Broken) => {
                 self.is_suspect = failure == Failure::Broken;
                 self.wait_after_failure(now);
             }
@@ -176,13 +176,6 @@ impl DialSchedule {
             self.not_before_ms = self.not_before_ms.max(now + REFUSED_REST_MS);
         }
         self.not_before_ms.saturating_sub(now)
-    }
-
-    /// Takes in that a try ended without any news, which no try should: all starts over.
-    pub fn on_vanished(&mut self, now: u64) {
-        self.running = self.running.saturating_sub(1);
-        self.plan = LaneSlots::new(self.lanes, self.backoff.jitter().word());
-        self.wait_after_failure(now);
     }
 
     /// Takes in that a lane is gone.
@@ -218,11 +211,6 @@ impl DialSchedule {
     #[must_use]
     pub fn plan(&self) -> &LaneSlots {
         &self.plan
-    }
-
-    /// A random number for other uses of the same owner.
-    pub fn word(&mut self) -> u32 {
-        self.backoff.jitter().word()
     }
 
     /// Lanes of a node fall together; all that fall before the next try are one failure.

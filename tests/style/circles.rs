@@ -37,15 +37,7 @@ const KNOWN: &[&[&str]] = &[
     &["crates/sim/src/store/execution/scan.rs", "crates/sim/src/store/plans/select.rs"],
     &["src/control/reaching/race.rs", "src/control/reaching/reach.rs"],
     &["src/control/tables/metadata.rs", "src/control/tables/routes.rs"],
-    &["src/auth/conversation.rs", "src/auth/login_service.rs"],
     &["src/listen/listener.rs", "src/listen/unix_listener.rs"],
-    &[
-        "src/worker/accept.rs",
-        "src/worker/announcer.rs",
-        "src/worker/command.rs",
-        "src/worker/housekeeping.rs",
-        "src/worker/reactor.rs",
-    ],
 ];
 
 #[test]

@@ -156,6 +156,8 @@ fn execute(
 ) {
     let base = outgoing.base;
     if core.pools.is_dedicated(base) {
+        // What the client holds is not known here, so rows come with their columns.
+        execute::ask_for_metadata(frame.get_mut(HEADER_LEN..).unwrap_or_default());
         let at = Anywhere { pool: base, reason: Reason::Dedicated, avoided };
         return anywhere(core, features, at, &outgoing, Read::of(Opcode::Execute, frame));
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::agenda::Event;
-use crate::clients::driver::Held;
+use crate::clients::driver::{Held, WayIn};
 use crate::faults::fault_kind::FaultKind;
 use crate::model::frames::Frame;
 use crate::model::ledger::Record;
@@ -132,6 +132,12 @@ impl World {
         if let RequestKind::Startup = record.ask {
             return self.blame(format_args!("client {number} is refused: {text}"));
         }
+        if let RequestKind::UseNowhere = record.ask
+            && ErrorCode(code) == ErrorCode::INVALID
+        {
+            self.counted.keyspaces_refused += 1;
+            return;
+        }
         if !liars && !self.may_fail(record, ErrorCode(code)) {
             let ask = &record.ask;
             self.blame(format_args!(
@@ -182,6 +188,13 @@ impl World {
             Opcode::Supported
         } else if matches!(record.ask, RequestKind::Startup) && self.scenario.roles > 0 {
             Opcode::Authenticate
+        } else if let RequestKind::LogIn(_) = record.ask
+            && plain.opcode() == Some(Opcode::AuthChallenge)
+            && self.drivers.get(number).is_some_and(|it| it.way_in == WayIn::Challenged)
+        {
+            let challenge = Reader::new(&plain.body).bytes().map_err(|error| error.to_string())?;
+            self.answer_challenge_of(number, challenge.unwrap_or_default());
+            return Ok(());
         } else if matches!(record.ask, RequestKind::LogIn(_)) {
             Opcode::AuthSuccess
         } else if matches!(record.ask, RequestKind::Startup | RequestKind::Register) {
@@ -217,6 +230,7 @@ impl World {
             }
             RequestKind::Batch(..) => expect_kind(&plain.body, ResultKind::Void),
             RequestKind::Use(keyspace) => self.judge_use(number, *keyspace, &plain.body),
+            RequestKind::UseNowhere => Err("a keyspace that is not there was used".to_owned()),
             RequestKind::Schema => expect_kind(&plain.body, ResultKind::SchemaChange),
         }
     }

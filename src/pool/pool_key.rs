@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::connect::credential::Credential;
+use crate::pool::credential::Credential;
 
 /// What all lanes of a pool have in common; a request may take any lane of its pool.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct PoolKey {
-    /// Protocol version, 3 or 4: a node refuses frames of another than a connection's first.
-    pub version: u8,
     /// The keyspace that the connection is in, its name as stored, without quotes. A pool with one
     /// has a single lane a node, a pool without has one a shard.
     pub keyspace: Option<Arc<str>>,
@@ -17,9 +15,9 @@ pub struct PoolKey {
 }
 
 impl PoolKey {
-    /// Lanes of protocol v4 in no keyspace.
+    /// Lanes in no keyspace.
     #[must_use]
     pub fn plain(credential: Option<Arc<Credential>>) -> Self {
-        Self { version: 4, keyspace: None, credential }
+        Self { keyspace: None, credential }
     }
 }

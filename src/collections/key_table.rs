@@ -1,58 +1,58 @@
-//! Which slot the socket of a client or a lane is in: found by index, without hashing.
+//! What is kept beside the entries of a slab, under their keys: found by index, without hashing.
 
 use crate::collections::slab::Key;
 
-/// Slots by key.
+/// Values by key.
 #[derive(Debug)]
-pub(crate) struct SlotTable<T> {
-    by_index: Vec<Option<(Key<T>, usize)>>,
+pub struct KeyTable<T, V> {
+    by_index: Vec<Option<(Key<T>, V)>>,
     len: usize,
 }
 
-impl<T> SlotTable<T> {
-    /// Puts a key's slot.
-    pub(crate) fn insert(&mut self, key: Key<T>, slot: usize) {
+impl<T, V: Copy> KeyTable<T, V> {
+    /// Puts a key's value.
+    pub fn insert(&mut self, key: Key<T>, value: V) {
         let index = key.index();
         if self.by_index.len() <= index {
             self.by_index.resize_with(index + 1, || None);
         }
         if let Some(place) = self.by_index.get_mut(index)
-            && place.replace((key, slot)).is_none()
+            && place.replace((key, value)).is_none()
         {
             self.len += 1;
         }
     }
 
-    /// The slot of a key.
+    /// The value of a key.
     #[inline]
     #[must_use]
-    pub(crate) fn get(&self, key: Key<T>) -> Option<usize> {
-        let (known, slot) = (*self.by_index.get(key.index())?)?;
-        (known == key).then_some(slot)
+    pub fn get(&self, key: Key<T>) -> Option<V> {
+        let (known, value) = (*self.by_index.get(key.index())?)?;
+        (known == key).then_some(value)
     }
 
     /// Takes a key out.
-    pub(crate) fn remove(&mut self, key: Key<T>) -> Option<usize> {
-        let slot = self.get(key)?;
+    pub fn remove(&mut self, key: Key<T>) -> Option<V> {
+        let value = self.get(key)?;
         *self.by_index.get_mut(key.index())? = None;
         self.len -= 1;
-        Some(slot)
+        Some(value)
     }
 
-    /// All keys with their slots.
+    /// All keys with their values.
     #[must_use]
-    pub(crate) fn all(&self) -> Vec<(Key<T>, usize)> {
+    pub fn all(&self) -> Vec<(Key<T>, V)> {
         self.by_index.iter().copied().flatten().collect()
     }
 
     /// Whether there is no key.
     #[must_use]
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 }
 
-impl<T> Default for SlotTable<T> {
+impl<T, V> Default for KeyTable<T, V> {
     fn default() -> Self {
         Self { by_index: Vec::new(), len: 0 }
     }
@@ -64,9 +64,9 @@ mod tests {
     use crate::collections::slab::Slab;
 
     #[test]
-    fn a_key_that_comes_after_another_does_not_find_its_slot() {
+    fn a_key_that_comes_after_another_does_not_find_its_value() {
         let mut slab = Slab::default();
-        let mut table = SlotTable::default();
+        let mut table = KeyTable::default();
         let first = slab.insert('a');
         table.insert(first, 7);
         slab.remove(first);

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::Weak;
 
-use crate::connect::credential::Credential;
+use crate::pool::credential::Credential;
 use crate::session::sasl::SaslToken;
 
 /// The credentials in use. It keeps none alive: when the last lanes of one are closed, its token
