@@ -57,7 +57,7 @@ def once(name):
     return wrap
 
 
-PINS = {"venv": [HERE / "requirements.txt"], "prometheus": [], "helm": [GO / "go.mod", GO / "go.sum"]}
+PINS = {"venv": [HERE / "requirements.txt"], "prometheus": [], "busybox": [], "helm": [GO / "go.mod", GO / "go.sum"]}
 
 
 @once("venv")
@@ -77,14 +77,31 @@ def program(name):
     return path
 
 
-@once("prometheus")
-def unpacked_prometheus():
-    """Debian's package, unpacked and not installed: its services should not start here."""
-    folder = FOLDER / "prometheus"
+def unpack(package, folder):
+    """Unpacks a package of Debian, which is not installed: its services should not start here."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    run(["apt-get", "download", "-qq", "prometheus"], cwd=folder)
+    try:
+        run(["apt-get", "download", "-qq", package], cwd=folder)
+    except Missing:
+        # The lists of packages may be missing or old, as on a new machine.
+        run(["apt-get", "update", "-qq"])
+        run(["apt-get", "download", "-qq", package], cwd=folder)
     run(["dpkg-deb", "-x", *folder.glob("*.deb"), folder])
+
+
+@once("prometheus")
+def unpacked_prometheus():
+    unpack("prometheus", FOLDER / "prometheus")
+
+
+@once("busybox")
+def unpacked_busybox():
+    unpack("busybox-static", FOLDER / "busybox")
+
+
+def busybox():
+    return shutil.which("busybox") or unpacked_busybox() / "bin/busybox"
 
 
 def prometheus(name):

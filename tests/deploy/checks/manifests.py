@@ -1,6 +1,8 @@
 """The plain manifests and the kustomize components."""
 import copy
+import http.server
 import shutil
+import threading
 
 import yaml
 
@@ -48,16 +50,7 @@ def the_classic_sidecar_stays_until_the_application_has_ended():
 
 @test
 def the_hook_of_the_classic_sidecar_waits_for_the_listener():
-    """The command of the manifest itself, by a real busybox if there is one."""
-    import http.server
-    import threading
-    busybox = shutil.which("busybox")
-    if not busybox:
-        with folder() as path:
-            tools.run(["apt-get", "download", "-qq", "busybox-static"], cwd=path)
-            tools.run(["dpkg-deb", "-x", *path.glob("*.deb"), path])
-            shutil.copy(path / "bin/busybox", tools.FOLDER / "busybox")
-        busybox = tools.FOLDER / "busybox"
+    """The command of the manifest itself, by a real busybox."""
     (container, _), = shardlanes(documents(read(FOLDER / "sidecar-classic.yaml")))
     asked = []
 
@@ -71,7 +64,7 @@ def the_hook_of_the_classic_sidecar_waits_for_the_listener():
             pass
     with http.server.HTTPServer(("127.0.0.1", 0), Startup) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        command = [w.replace("/tools/busybox", str(busybox)).replace("127.0.0.1:9380", "127.0.0.1:%d" % server.server_port)
+        command = [w.replace("/tools/busybox", str(tools.busybox())).replace("127.0.0.1:9380", "127.0.0.1:%d" % server.server_port)
                    for w in container["lifecycle"]["postStart"]["exec"]["command"]]
         run(*command, seconds=30)
         server.shutdown()
@@ -129,7 +122,9 @@ def the_component_serves_jobs_and_stateful_sets():
         job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "load"}, "spec": {"template": {"spec": pod}}}
         (example / "deployment.yaml").write_text(yaml.safe_dump(job))
         objects = kustomized(example)
-        assert len(shardlanes(objects)) == 1 and not [f for o in objects for f in faults(o)]
+        (container, _), = shardlanes(objects)
+        assert container.get("restartPolicy") == "Always" and not unfit(container), container
+        assert not [f for o in objects for f in faults(o)]
 
 
 @test
