@@ -57,7 +57,7 @@ def once(name):
     return wrap
 
 
-PINS = {"venv": [HERE / "requirements.txt"], "prometheus": [], "busybox": [], "helm": [GO / "go.mod", GO / "go.sum"]}
+PINS = {"venv": [HERE / "requirements.txt"], "prometheus": [], "helm": [GO / "go.mod", GO / "go.sum"]}
 
 
 @once("venv")
@@ -93,15 +93,6 @@ def unpack(package, folder):
 @once("prometheus")
 def unpacked_prometheus():
     unpack("prometheus", FOLDER / "prometheus")
-
-
-@once("busybox")
-def unpacked_busybox():
-    unpack("busybox-static", FOLDER / "busybox")
-
-
-def busybox():
-    return shutil.which("busybox") or unpacked_busybox() / "bin/busybox"
 
 
 def prometheus(name):
