@@ -126,10 +126,8 @@ def crds():
 
 
 def binary():
-    """The program under test: TEST_BINARY, else the newer of the release and the debug build."""
-    if os.environ.get("TEST_BINARY"):
-        return Path(os.environ["TEST_BINARY"])
-    built = [p for p in (TARGET / "release/shardlane", TARGET / "debug/shardlane") if p.exists()]
-    if not built:
-        raise Missing("shardlane is not built")
-    return max(built, key=lambda p: p.stat().st_mtime)
+    """The program under test: TEST_BINARY, else the debug build, which has the simulated cluster."""
+    path = Path(os.environ.get("TEST_BINARY") or TARGET / "debug/shardlane")
+    if not path.exists():
+        raise Missing("shardlane is not built: cargo build --locked")
+    return path.resolve()
