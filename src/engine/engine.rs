@@ -12,7 +12,7 @@
 //!   2. [`Engine::take_touched_lanes`] and [`Engine::take_touched_clients`]: who has something to
 //!      send. The shell writes [`Engine::lane_output`] or [`Engine::client_output`] and reports how
 //!      much the socket took by [`Engine::on_lane_sent`] or [`Engine::on_client_sent`], which are
-//!      inputs. Whoever has something left is not named again until the engine adds to it: the
+//!      inputs. A connection with bytes left is not named again until the engine adds to it: the
 //!      shell writes on when the socket is ready.
 //!
 //!   [`Engine::next_deadline_us`] says when [`Engine::on_deadline`] is due if nothing else happens.
