@@ -23,6 +23,10 @@ const REFUSED_REST_MS: u64 = 1_000;
 const RESHARD_GAP_MS: u64 = 10_000;
 /// A node that is said to be up is dialled within this time, not by all proxies at once.
 const NODE_UP_SPREAD_MS: u64 = 500;
+/// Lanes that opened well and are gone are dialled again at once: so many of them, and then one each
+/// time that so many milliseconds have passed. What goes beyond that waits as after a failure.
+const REDIALS_MAX: u64 = 16;
+const REDIAL_EARNED_MS: u64 = 250;
 /// How soon a refiller that rests looks again, at the earliest.
 const REST_LEAST_MS: u64 = 1_000;
 
@@ -42,6 +46,8 @@ pub enum Next {
 pub enum Failure {
     /// The node answered with an ERROR.
     Refused,
+    /// The node let us in, and does not take the keyspace.
+    RefusedUse,
     /// No source port was free; the node was not asked.
     NoSourcePort,
     /// Anything else: no answer, a closed port, bytes that are no CQL.
@@ -74,6 +80,8 @@ pub struct DialSchedule {
     not_before_ms: u64,
     hunt_after_ms: u64,
     resharded_ms: Option<u64>,
+    /// When all lost lanes were paid for, as if each had cost [`REDIAL_EARNED_MS`].
+    redials_paid_ms: u64,
 }
 
 impl DialSchedule {
@@ -91,6 +99,7 @@ impl DialSchedule {
             not_before_ms: 0,
             hunt_after_ms: 0,
             resharded_ms: None,
+            redials_paid_ms: 0,
         }
     }
 
@@ -163,6 +172,12 @@ impl DialSchedule {
         match (dial, failure) {
             // The port was blocked when this was found; the plain port comes next, at once.
             (Dial::Shard { .. }, Failure::NoSourcePort) => {}
+            (_, Failure::RefusedUse) => {
+                // Clients may be in the keyspace, and it may be there again a moment later.
+                self.is_suspect = false;
+                let rest_ms = REFUSED_REST_MS + self.backoff.jitter().below(REFUSED_REST_MS);
+                self.not_before_ms = self.not_before_ms.max(now + rest_ms);
+            }
             (Dial::Shard { .. }, Failure::Refused | Failure::Broken) => {
                 self.is_suspect = failure == Failure::Broken;
                 self.wait_after_failure(now);
@@ -178,11 +193,21 @@ impl DialSchedule {
         self.not_before_ms.saturating_sub(now)
     }
 
-    /// Takes in that a lane is gone.
+    /// Takes in that a lane is gone. Waits are for handshakes that fail; a node that has let us in is
+    /// dialled again at once, within a budget.
     pub fn on_lane_down(&mut self, serial: LaneSerial, now: u64) {
-        if self.plan.on_down(serial) {
+        if self.plan.on_down(serial) && !self.spends_redial(now) {
             self.wait_after_failure(now);
         }
+    }
+
+    fn spends_redial(&mut self, now: u64) -> bool {
+        let paid_ms = self.redials_paid_ms.max(now) + REDIAL_EARNED_MS;
+        let is_within = paid_ms <= now + REDIALS_MAX * REDIAL_EARNED_MS;
+        if is_within {
+            self.redials_paid_ms = paid_ms;
+        }
+        is_within
     }
 
     /// Takes in that a request asked for a shard.
@@ -219,5 +244,51 @@ impl DialSchedule {
             self.not_before_ms = now + self.backoff.on_failure(now);
         }
         self.is_failing = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A schedule whose one lane is up.
+    fn with_lane() -> (DialSchedule, Dial) {
+        let mut schedule = DialSchedule::new(Wanted::One, BackoffSettings::default(), 1);
+        let Next::Dial(dial) = schedule.next(None, 0) else { panic!("nothing is dialled") };
+        let opened = schedule.on_opened(dial, ShardId(0), None, 0);
+        assert!(matches!(opened.arrival, Arrival::Lane(_)));
+        (schedule, dial)
+    }
+
+    #[test]
+    fn a_lane_that_opened_well_is_dialled_again_at_once_within_a_budget() {
+        let (mut schedule, dial) = with_lane();
+        for serial in 0..REDIALS_MAX {
+            schedule.on_lane_down(LaneSerial(serial), 1_000);
+            assert_eq!(schedule.next(None, 1_000), Next::Dial(dial), "death {serial}");
+            schedule.on_opened(dial, ShardId(0), None, 1_000);
+        }
+        schedule.on_lane_down(LaneSerial(REDIALS_MAX), 1_000);
+        assert!(matches!(schedule.next(None, 1_000), Next::Wait(_)), "the budget is spent");
+        let (mut schedule, dial) = with_lane();
+        for serial in 0..4 * REDIALS_MAX {
+            let now = serial * REDIAL_EARNED_MS;
+            schedule.on_lane_down(LaneSerial(serial), now);
+            assert_eq!(schedule.next(None, now), Next::Dial(dial), "each is earned in time");
+            schedule.on_opened(dial, ShardId(0), None, now);
+        }
+    }
+
+    #[test]
+    fn a_keyspace_that_is_refused_is_asked_for_again_within_two_seconds_for_ever() {
+        let (mut schedule, dial) = with_lane();
+        schedule.on_lane_down(LaneSerial(0), 0);
+        let mut now = 0;
+        for _ in 0..50 {
+            assert_eq!(schedule.next(None, now), Next::Dial(dial));
+            let rest_ms = schedule.on_failed(dial, Failure::RefusedUse, now);
+            assert!((REFUSED_REST_MS..2 * REFUSED_REST_MS).contains(&rest_ms), "{rest_ms}");
+            now += rest_ms;
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::pool::manager::PoolManager;
 use crate::pool::node_state::Outage;
 use crate::pool::refiller::RefillerKey;
 use crate::upstream::lane::PoolId;
+use cql::error_code::ErrorCode;
 use cql::frame::write_frame;
 use cql::opcode::Opcode;
 
@@ -46,14 +47,16 @@ impl PoolManager {
         self.pump(key);
     }
 
-    /// A keyspace that the node refuses is refused to whoever waits for it, in the node's words.
+    /// A keyspace that is not there is refused to clients that wait for it, in the node's words.
     fn on_lane_refused(&mut self, engine: &mut Engine, key: RefillerKey, failure: &DialFailure) {
         let pool = PoolId(key.pool);
         let home = engine.home_of_set(pool);
         let FailureKind::Refused(what, error) = &failure.kind else {
             return self.believe(pool);
         };
-        if *what != Refused::Use {
+        // Any other ERROR is a matter of this node, or of this moment.
+        let is_verdict = *what == Refused::Use && error.code == ErrorCode::INVALID;
+        if !is_verdict {
             self.believe(pool);
         }
         if pool == PoolId::PLAIN {
@@ -62,7 +65,7 @@ impl PoolManager {
         if *what == Refused::Login {
             return self.logins.on_refused(home, key.node);
         }
-        if pool != home {
+        if pool != home && is_verdict {
             engine.on_set_failed(pool, Some(&error_frame(error)));
         }
     }

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::pool::backoff::BackoffSettings;
-use crate::pool::connection::{Connection, DialFailure, DialId, FailureKind};
+use crate::pool::connection::{Connection, DialFailure, DialId, FailureKind, Refused};
 use crate::pool::dial_schedule::{DialSchedule, Failure, Next};
 use crate::pool::lane_slots::{Arrival, Dial, LaneSerial, Wanted};
 use crate::pool::node_state::{NodeState, PortEvidence};
@@ -161,7 +161,8 @@ impl PoolRefiller {
                 self.judge_port(PortEvidence::NoSourcePort, now_ms);
                 Failure::NoSourcePort
             }
-            FailureKind::Refused(..) => Failure::Refused,
+            FailureKind::Refused(Refused::Use, _) => Failure::RefusedUse,
+            FailureKind::Refused(Refused::Login | Refused::Other, _) => Failure::Refused,
             FailureKind::Broken => Failure::Broken,
         };
         self.schedule.on_failed(dial, failure, now_ms);
@@ -194,6 +195,7 @@ impl PoolRefiller {
 
     /// It ends: the connections that are no lanes, and are to be given up.
     pub(crate) fn end(mut self) -> impl Iterator<Item = DialId> {
-        mem::take(&mut self.running).into_keys().chain(self.excess)
+        let open = mem::take(&mut self.excess);
+        mem::take(&mut self.running).into_keys().chain(open)
     }
 }

@@ -139,6 +139,8 @@ impl World {
             ("handshakes that waited", self.counted.dials_waited),
             ("keyspaces that are not there", self.counted.keyspaces_refused),
             ("challenges", self.counted.challenges),
+            ("logins refused by stale roles", self.counted.stale_roles),
+            ("keyspaces refused for a moment", self.counted.uses_refused),
             ("connections of single clients", self.counted.dedicated),
             (
                 "logins merged",

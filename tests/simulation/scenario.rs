@@ -206,6 +206,23 @@ impl Scenario {
             self.logins_max = usize::try_from(chance.number(&[1, 1, 2, 8])).unwrap_or(1);
             self.odd_logins = chance.one_in(2);
         }
+        let harsh = self.seed % 8 > 1;
+        if harsh && chance.one_in(4) {
+            self.faults.push(FaultKind::RefuseUse);
+        }
+        if harsh && self.roles > 0 && self.nodes > 2 && self.centers == 1 && chance.one_in(2) {
+            // The others must be there to be asked.
+            self.faults.retain(|kind| kind.leaves_nodes_in_reach());
+            self.faults.push(FaultKind::StaleRoles);
+        }
+        if harsh && !self.large && chance.one_in(5) {
+            // Lanes that are soon full, and then go silent.
+            self.faults.push(FaultKind::HalfOpen);
+            self.pipe_bytes = 300;
+            self.limits.outbox_high_bytes = 300;
+            self.limits.outbox_low_bytes = 75;
+            self.limits.lane_stall_us = 60_000;
+        }
         self
     }
 

@@ -49,6 +49,12 @@ pub(super) struct World {
     pub(super) called: BTreeMap<KeeperKey, Called>,
     /// Keyspaces that no node has taken yet, by worker and pool.
     pub(super) probes: BTreeMap<(usize, u16), Probe>,
+    /// When a lane was last lost that no dial has followed.
+    pub(super) lost_us: BTreeMap<KeeperKey, u64>,
+    /// When lanes were lost of late, each loss by itself.
+    pub(super) losses_us: BTreeMap<KeeperKey, Vec<u64>>,
+    /// When a dial of a node last failed.
+    pub(super) failed_us: BTreeMap<usize, u64>,
     /// When the shard-aware port of a node last led astray.
     pub(super) ports_lied_us: BTreeMap<usize, u64>,
     pub(super) control: Control,
@@ -115,6 +121,9 @@ impl World {
             called: BTreeMap::new(),
             probes: BTreeMap::new(),
             ports_lied_us: BTreeMap::new(),
+            lost_us: BTreeMap::new(),
+            losses_us: BTreeMap::new(),
+            failed_us: BTreeMap::new(),
             control: Control::default(),
             drivers: Vec::new(),
             ledger: Ledger::default(),

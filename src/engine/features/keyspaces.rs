@@ -5,6 +5,7 @@
 //! is what the client gets. An EXECUTE never needs them: its id fixes the table.
 
 use std::mem;
+use std::sync::Arc;
 
 use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::core::core::Core;
@@ -123,32 +124,44 @@ pub(crate) fn on_keyspace_set(core: &mut Core, client: ClientKey, pool: PoolId, 
     }
 }
 
-/// No lane of a pool could be opened; `refusal` is the node's ERROR frame, if it sent one.
+/// No lane of a pool could be opened; `refusal` is the node's ERROR frame that says that there is no
+/// such keyspace. That is a verdict for clients that want to use it. Clients that are in it stay
+/// there: they get the node's words while it is gone, and go on once it is back.
 pub(crate) fn on_pool_failed(core: &mut Core, id: PoolId, refusal: Option<&[u8]>) {
     let Some(pool) = core.pools.get_mut(id) else { return };
     if !pool.lane_map.live().is_empty() || id == PoolId::PLAIN {
         return;
     }
     let waiting = mem::take(&mut pool.waiting);
-    if refusal.is_some() {
-        core.close_pool(id);
+    if let Some(refusal) = refusal {
+        pool.refusal = Some(refusal.into());
+        if !core.clients.iter().any(|(_, client)| client.pool == id) {
+            core.close_pool(id);
+        }
     }
     for waiting in waiting {
         match refusal {
-            Some(refusal) => pass_refusal(core, waiting.from, refusal),
+            Some(refusal) => pass_refusal(core, waiting.from, Opcode::Query, refusal),
             None => core.refuse_waiting(id, &waiting),
         }
         core.end_use(waiting.from.client, Purpose::Use(id));
     }
 }
 
-fn pass_refusal(core: &mut Core, to: ClientStream, refusal: &[u8]) {
+/// The refusal of the keyspace that a client is in, which is gone.
+pub(crate) fn refusal_of(core: &Core, client: ClientKey) -> Option<Arc<[u8]>> {
+    let client = core.clients.get(client).filter(|client| client.pool != client.base)?;
+    core.pools.get(client.pool)?.refusal.clone()
+}
+
+/// Answers a request with the node's refusal of its client's keyspace.
+pub(crate) fn pass_refusal(core: &mut Core, to: ClientStream, opcode: Opcode, refusal: &[u8]) {
     let mut answer = refusal.to_vec();
     frame::patch_stream(&mut answer, to.stream);
     if let (Some(entry), Some(version)) = (core.clients.get(to.client), answer.first_mut()) {
         *version = entry.session.response_version();
     }
-    let (opcode, outcome) = (Opcode::Query, Outcome::Failed);
+    let outcome = Outcome::Failed;
     core.deliver_frame(to.client, Ended { opcode, arrived_us: core.now_us, outcome }, &answer);
 }
 

@@ -12,7 +12,7 @@ use crate::engine::features::hedging::Copy;
 use crate::engine::features::local::{Local, LocalAnswers};
 use crate::engine::features::{keyspaces, metadata_ids, remote};
 use crate::engine::limits::KEYS;
-use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending};
+use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose};
 use crate::engine::tally::RequestKind;
 use crate::facade::statement_text;
 use crate::routing::decision::{Decision, Reason};
@@ -157,7 +157,8 @@ fn execute(
     let base = outgoing.base;
     if core.pools.is_dedicated(base) {
         // What the client holds is not known here, so rows come with their columns.
-        execute::ask_for_metadata(frame.get_mut(HEADER_LEN..).unwrap_or_default());
+        let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
+        execute::ask_for_metadata(body);
         let at = Anywhere { pool: base, reason: Reason::Dedicated, avoided };
         return anywhere(core, features, at, &outgoing, Read::of(Opcode::Execute, frame));
     }
@@ -267,6 +268,12 @@ fn send(
 #[cold]
 fn no_lane(core: &mut Core, outgoing: &Outgoing) {
     let Origin::Client { to, purpose } = outgoing.origin else { return };
+    if matches!(outgoing.opcode, Opcode::Query | Opcode::Prepare)
+        && purpose == Purpose::Forward
+        && let Some(refusal) = keyspaces::refusal_of(core, to.client)
+    {
+        return keyspaces::pass_refusal(core, to, outgoing.opcode, &refusal);
+    }
     let text: Cow<'_, str> = if core.pools.lane_map(outgoing.base).live().is_empty() {
         "shardlane has no connection to any node of the cluster".into()
     } else if !core.stalled_nodes.is_empty() {

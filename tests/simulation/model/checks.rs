@@ -47,6 +47,10 @@ pub(crate) struct Counted {
     pub(crate) dials_waited: u64,
     /// Times that a client said `USE` of a keyspace that is not there, and heard so.
     pub(crate) keyspaces_refused: u64,
+    /// Logins that a node with stale roles refused.
+    pub(crate) stale_roles: u64,
+    /// Keyspaces that a node refused for a moment.
+    pub(crate) uses_refused: u64,
     /// Challenges of nodes.
     pub(crate) challenges: u64,
     /// Lanes of single clients.
@@ -288,6 +292,7 @@ impl World {
         self.check_lanes();
         self.check_withdrawn();
         self.check_dials();
+        self.check_redials();
         let limits = self.scenario.limits;
         for worker in self.workers.numbers() {
             let gauges = self.workers.get(worker).engine.gauges();

@@ -10,6 +10,7 @@ use crate::model::frames::Frame;
 use crate::model::ledger::Record;
 use crate::model::statements::{Handle, KEYSPACES, RequestKind, Shape};
 use crate::network::node::describe;
+use crate::proxy::greeting::GONE;
 use crate::world::World;
 use cql::error_code::ErrorCode;
 use cql::header::{FLAG_COMPRESSED, Header, RESPONSE};
@@ -136,6 +137,14 @@ impl World {
             && ErrorCode(code) == ErrorCode::INVALID
         {
             self.counted.keyspaces_refused += 1;
+            return;
+        }
+        // A keyspace that is there was refused: to clients in it in the node's own words.
+        let asks = matches!(
+            record.ask,
+            RequestKind::Use(_) | RequestKind::Text(..) | RequestKind::Prepare(_)
+        );
+        if self.scenario.has(FaultKind::RefuseUse) && asks && text == GONE {
             return;
         }
         if !liars && !self.may_fail(record, ErrorCode(code)) {

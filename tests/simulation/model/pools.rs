@@ -1,6 +1,7 @@
 //! What pools must keep to, seen from the nodes: few handshakes at once, ports that lie are left alone,
 //! one node is asked for a keyspace that may not exist, and no connection is held for nothing.
 
+use crate::faults::fault_kind::FaultKind;
 use crate::network::link::End;
 use crate::proxy::dialing::DialKey;
 use crate::proxy::greeting::Greeted;
@@ -15,6 +16,13 @@ use shardlane::topology::id::NodeId;
 const HANDSHAKES_MAX: usize = 2;
 /// How long a shard-aware port that lied is left alone.
 pub(crate) const PORT_BLOCK_US: u64 = 300_000_000;
+/// A lane that is gone is dialled again within this.
+const REDIAL_US: u64 = 500_000;
+/// So many losses within so long may use up the budget of dials that do not wait.
+const LOSSES_MAX: usize = 16;
+const LOSSES_US: u64 = 4_000_000;
+/// Failures that are older make no wait any more.
+const FORGIVEN_US: u64 = 100_000_000;
 /// A keyspace is asked of one node alone for so long, unless that answers.
 const DOUBT_US: u64 = 200_000;
 
@@ -99,6 +107,40 @@ impl World {
         if let Some((key, refiller)) = self.dials.iter().find_map(left) {
             self.blame(format_args!("connection {key:?} is held for {refiller:?}, which is gone"));
         }
+    }
+
+    /// A lane is gone: it has to be dialled again soon, unless so many were lost of late that the
+    /// budget for that may be spent.
+    pub(crate) fn note_lost(&mut self, key: KeeperKey) {
+        let now = self.now_us;
+        let losses = self.losses_us.entry(key).or_default();
+        losses.retain(|at| now < at + LOSSES_US);
+        losses.push(now);
+        if losses.len() < LOSSES_MAX {
+            self.lost_us.insert(key, now);
+        } else {
+            self.lost_us.remove(&key);
+        }
+    }
+
+    /// A lane that opened well and is gone is dialled again at once, unless dialling its node failed
+    /// of late.
+    pub(crate) fn check_redials(&mut self) {
+        let now = self.now_us;
+        if self.scenario.has(FaultKind::Reshard) || !self.ports_lied_us.is_empty() {
+            return;
+        }
+        let lost = std::mem::take(&mut self.lost_us);
+        for (key, at) in &lost {
+            let failed_us = self.failed_us.get(&key.node).copied();
+            let failed = failed_us.is_some_and(|at| now < at + FORGIVEN_US);
+            let wants = self.refiller(*key).is_some_and(|it| !it.schedule().plan().is_complete());
+            let dials = self.dials.values().any(|dial| dial.node == key.node);
+            if wants && !dials && !failed && now > at + REDIAL_US {
+                self.blame(format_args!("a lane of {key:?} is gone, and nothing is dialled"));
+            }
+        }
+        self.lost_us = lost;
     }
 
     /// Lanes to nodes of our own data center that say no `USE`.

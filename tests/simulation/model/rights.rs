@@ -1,6 +1,7 @@
 //! Rights are never mixed: no client sees what its own role may not, or what is behind the proxy.
 
 use crate::clients::driver::{Driver, WayIn};
+use crate::faults::fault_kind::FaultKind;
 use crate::model::credentials::Credential;
 use crate::model::ledger::Record;
 use crate::model::statements::{RequestKind, SYSTEM, Shape};
@@ -58,7 +59,11 @@ impl World {
         (code, text): (ErrorCode, &str),
     ) {
         let explained = match code {
-            ErrorCode::BAD_CREDENTIALS => self.is_withdrawn(Some(credential)),
+            ErrorCode::BAD_CREDENTIALS => {
+                // A refusal of one node counts for the login that it answers.
+                let is_stale = self.scenario.has(FaultKind::StaleRoles);
+                is_stale || self.is_withdrawn(Some(credential))
+            }
             ErrorCode::OVERLOADED => self.trouble_was_harsh(),
             _ => false,
         };

@@ -76,6 +76,7 @@ impl World {
         let node = node.unwrap_or(usize::MAX);
         if let Hello::Lane { pool, key } = &order.hello {
             let refiller = KeeperKey { worker, pool: pool.0, node };
+            self.lost_us.remove(&refiller);
             self.check_called_for(refiller, order.dial);
             self.check_port_may_be_dialled(refiller, order.dial);
             if key.keyspace.is_some() {
@@ -209,9 +210,15 @@ impl World {
         self.end_turn(dial.node, dial.is_login());
         match &dial.order.hello {
             Hello::Lane { pool, .. } => {
+                self.failed_us.insert(dial.node, self.now_us);
                 self.tell(format_args!("no lane to node {} for pool {}", dial.node, pool.0));
-                let is_use = matches!(refused, Refused::Said(_));
-                self.note_probe((key.0, pool.0), !is_use);
+                let code = match &refused {
+                    Refused::Said(frame) => frame.error().map(|(code, _)| ErrorCode(code)),
+                    Refused::Silent | Refused::Login(_) => None,
+                };
+                // Any other word than this is none about the keyspace.
+                let is_verdict = code == Some(ErrorCode::INVALID);
+                self.note_probe((key.0, pool.0), !is_verdict);
             }
             Hello::Recheck(_) if matches!(refused, Refused::Silent) => {
                 self.workers.get_mut(key.0).unknown_us = self.now_us;

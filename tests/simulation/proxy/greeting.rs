@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::model::credentials::ROOT;
 use crate::model::frames::{Cutter, Frame, Hand};
 use crate::world::World;
+use cql::error_code::ErrorCode;
 use cql::notation::Reader;
 use cql::opcode::Opcode;
 use cql::response::supported::Supported;
@@ -17,6 +18,9 @@ use sim::{ConnectionId, Door};
 /// First source port of lanes.
 const PORT_FIRST: u64 = 49_152;
 const PORTS: u64 = 16_384;
+
+/// How a node refuses a keyspace that is there.
+pub(crate) const GONE: &str = "this keyspace is not there for a moment";
 
 /// What a handshake told.
 #[derive(Clone, Debug)]
@@ -78,6 +82,12 @@ impl World {
             }
             Hello::Login(token) => (None, Some(token.clone())),
         };
+        if token.is_some() && self.now_us < self.mood(node).stale_roles_until_us {
+            self.cluster.close(connection);
+            self.counted.stale_roles += 1;
+            let text = "Username and/or password are incorrect";
+            return Err(Refused::Login(Hand::error(ErrorCode::BAD_CREDENTIALS, text)));
+        }
         let said = self.start(connection, &options, token.as_ref().map(|token| token.reveal()))?;
         let sharding = supported.sharding;
         let mut greeted = Greeted {
@@ -94,6 +104,16 @@ impl World {
             return Ok((greeted, Some(challenge.unwrap_or_default().to_vec())));
         }
         greeted.success = (said.opcode() == Some(Opcode::AuthSuccess)).then_some(said.body);
+        if keyspace.is_some() && self.now_us < self.mood(node).refuses_use_until_us {
+            self.cluster.close(connection);
+            self.counted.uses_refused += 1;
+            let error = if self.chance.one_in(2) {
+                Hand::error(ErrorCode::OVERLOADED, "not now")
+            } else {
+                Hand::error(ErrorCode::INVALID, GONE)
+            };
+            return Err(Refused::Said(error));
+        }
         if let Some(keyspace) = keyspace {
             let text = format!("USE \"{keyspace}\"");
             let said = self.ask_node(connection, &Hand::OWN.query(&text)).ok_or(Refused::Silent)?;

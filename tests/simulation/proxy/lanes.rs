@@ -142,8 +142,9 @@ impl World {
         let at = link.up.last_us.max(now + link.latency_us);
         let Some(lane) = link.lane() else { return };
         lane.key = None;
-        let node_gone = lane.node_gone;
+        let (node_gone, refiller) = (lane.node_gone, lane.refiller());
         self.counted.large_lost += u64::from(!lane.hostile && is_large(&lane.given));
+        self.note_lost(refiller);
         if node_gone {
             self.links.remove(&id);
         } else {
