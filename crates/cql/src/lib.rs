@@ -9,6 +9,7 @@ pub mod error;
 pub mod error_code;
 pub mod frame;
 pub mod header;
+pub mod json;
 pub mod notation;
 pub mod opcode;
 pub mod payload;
