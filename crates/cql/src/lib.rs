@@ -17,5 +17,6 @@ pub mod proxy_header;
 pub mod refusal;
 pub mod request;
 pub mod response;
+pub mod scalar;
 pub mod token; // partition key → token → shard: arithmetic only
 pub mod v3;
