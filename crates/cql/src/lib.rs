@@ -10,6 +10,7 @@ pub mod error_code;
 pub mod frame;
 pub mod header;
 pub mod json;
+pub mod literal;
 pub mod notation;
 pub mod opcode;
 pub mod payload;
@@ -18,5 +19,6 @@ pub mod refusal;
 pub mod request;
 pub mod response;
 pub mod scalar;
+pub mod statement;
 pub mod token; // partition key → token → shard: arithmetic only
 pub mod v3;
