@@ -131,7 +131,7 @@ fn put_map(
         out.push_str(if index > 0 { ", " } else { "" });
         let mut name = String::new();
         put_nested(&mut name, key, reader.bytes()?, depth);
-        // Keys are strings in JSON, whatever their type.
+        // Keys of every type are strings in JSON.
         if name.starts_with('"') {
             out.push_str(&name);
         } else {
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_its_type_is_null() {
+    fn bytes_that_do_not_fit_their_type_are_null() {
         assert_eq!(json(&ColumnType::Int, None), "null");
         assert_eq!(json(&ColumnType::Int, Some(&[1])), "null");
         assert_eq!(json(&ColumnType::set_of_text(), Some(&[0, 0, 0, 9, 0])), "null");

@@ -138,7 +138,7 @@ impl<'a> Literal<'a> {
             (Self::List(group), ColumnType::List(element)) => {
                 put_elements(group, element, out, depth).map(|_| ())
             }
-            // More elements stand in the order of their type, whatever order they are written in.
+            // Servers sort elements by their type; more than one may be written in another order.
             (Self::Braces(group), ColumnType::Set(element)) => {
                 let count = put_elements(group, element, out, depth)?;
                 (count <= 1).then_some(()).ok_or(Uncertain)
@@ -228,7 +228,7 @@ fn put_elements(
     Ok(count)
 }
 
-/// Appends a map of one entry or none: more stand in the order of their keys' type.
+/// Appends a map of one entry or none: servers sort entries by their keys.
 fn put_entry(
     group: &str,
     (key, value): (&ColumnType, &ColumnType),

@@ -225,7 +225,7 @@ mod tests {
                 }
                 put_int(out, *number);
             }
-            // The bytes of a value are nobody's length.
+            // The bytes of a value are no length.
             put_int(out, -2);
         };
         let body = |opcode: Opcode, negative: &[i32], names: bool| {

@@ -54,7 +54,7 @@ fn numbers_may_be_negative_where_the_sign_touches_them() {
 }
 
 #[test]
-fn what_is_no_literal_is_none() {
+fn calls_markers_and_null_are_no_literals() {
     for text in ["null", "now()", "?", ":a", "NaN", "-infinity", "(1", "{", "", "\"a\""] {
         assert_eq!(Literal::take(&mut Lexer::new(text)), None, "{text}");
     }

@@ -1,4 +1,4 @@
-//! REGISTER: the events that a connection wants to hear of (v4 section 4.1.8).
+//! REGISTER: the events that are to be sent to a connection (v4 section 4.1.8).
 
 use crate::error::WireError;
 use crate::frame::write_frame;
@@ -47,7 +47,7 @@ impl EventKind {
 pub struct EventKinds(u8);
 
 impl EventKinds {
-    /// Reads a body; a type that nobody knows is an error, none at all is not.
+    /// Reads a body; an unknown type is an error, none at all is not.
     pub fn read(body: &[u8]) -> Result<Self, WireError> {
         let mut kinds = Self::default();
         for name in Reader::new(body).string_list()? {

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_carried_all_the_same() {
+    fn an_unreadable_body_is_carried_all_the_same() {
         for (flags, opcode) in [
             (0, Opcode::Query),
             (0, Opcode::Prepare),

@@ -1,5 +1,5 @@
-//! EVENT: what a server tells unasked (v4 section 4.2.6). Its stream is -1, and it is never
-//! compressed.
+//! EVENT: a message that a server sends without a request (v4 section 4.2.6). Its stream is -1, and
+//! it is never compressed.
 
 use std::net::IpAddr;
 
@@ -32,7 +32,7 @@ pub enum Event<'a> {
         /// Nodes that it concerns, as texts; empty: all.
         host_ids: Vec<&'a str>,
     },
-    /// A type, or something in a known type, that nobody knows.
+    /// An unknown type, or an unknown change of a known type.
     Unknown {
         /// The type.
         kind: &'a str,
@@ -73,7 +73,7 @@ impl<'a> Event<'a> {
         })
     }
 
-    /// Its type; `None` when nobody knows it.
+    /// Its type; `None` when it is unknown.
     #[must_use]
     pub fn kind(&self) -> Option<EventKind> {
         match self {

@@ -142,7 +142,7 @@ fn a_timestamp_without_a_zone_is_uncertain() {
 }
 
 #[test]
-fn what_is_no_scalar_is_uncertain() {
+fn types_that_are_no_scalar_are_uncertain() {
     uncertain(&ColumnType::Duration, &["1h"]);
     uncertain(&ColumnType::Counter, &["1"]);
     uncertain(&ColumnType::Custom("x".to_owned()), &["1"]);

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_none() {
+    fn other_tokens_are_no_names() {
         for text in ["_a", "'a'", "1", "\"\"", ".", ""] {
             assert!(name(text).is_none(), "{text}");
         }

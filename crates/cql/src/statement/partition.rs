@@ -18,7 +18,7 @@ pub struct Target<'a> {
     pub may_count: bool,
 }
 
-/// The partition of a statement, as far as its text tells.
+/// The partition of a statement, as far as its text says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Partition<'a> {
     /// One.

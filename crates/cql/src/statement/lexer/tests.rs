@@ -33,7 +33,7 @@ fn constants_are_told_apart() {
 }
 
 #[test]
-fn what_is_no_token_ends_the_text() {
+fn a_broken_token_ends_the_text() {
     for text in ["'open", "\"open", "$$open", "/* open", "-- open", "1h", "0xfg", "é", "\u{feff}k"]
     {
         assert_eq!(tokens(text), [Token::Broken], "{text}");
