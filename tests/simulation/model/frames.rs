@@ -5,7 +5,7 @@
 
 use cql::compression::Compression;
 use cql::consistency::Consistency;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
 use cql::notation::{
     Reader, put_bytes, put_long, put_long_string, put_short, put_short_bytes, put_string_list,
@@ -165,7 +165,12 @@ impl Hand {
 
     fn frame(self, opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::new();
-        write_frame(&mut out, (self.version, 0, self.stream), opcode, body);
+        write_frame(
+            &mut out,
+            FrameHead { version: self.version, flags: 0, stream: self.stream },
+            opcode,
+            body,
+        );
         out
     }
 

@@ -1,7 +1,7 @@
 //! REGISTER: the events that are to be sent to a connection (v4 section 4.1.8).
 
 use crate::error::WireError;
-use crate::frame::write_frame;
+use crate::frame::{FrameHead, write_frame};
 use crate::notation::{Reader, put_string_list};
 use crate::opcode::Opcode;
 
@@ -83,5 +83,7 @@ impl EventKinds {
 /// Appends a REGISTER frame.
 pub fn write_register(out: &mut Vec<u8>, version: u8, stream: i16, kinds: &[EventKind]) {
     let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
-    write_frame(out, (version, 0, stream), Opcode::Register, |out| put_string_list(out, &names));
+    write_frame(out, FrameHead { version, flags: 0, stream }, Opcode::Register, |out| {
+        put_string_list(out, &names);
+    });
 }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::error::WireError;
-use crate::frame::write_frame;
+use crate::frame::{FrameHead, write_frame};
 use crate::header::RESPONSE;
 use crate::notation::{Reader, put_inet, put_string, put_string_list};
 use crate::opcode::Opcode;
@@ -121,6 +121,6 @@ impl<'a> NodeEvent<'a> {
 
 /// Appends an EVENT frame.
 pub fn write_event(out: &mut Vec<u8>, version: u8, event: &Event<'_>) {
-    let head = (version | RESPONSE, 0, EVENT_STREAM);
+    let head = FrameHead { version: version | RESPONSE, flags: 0, stream: EVENT_STREAM };
     write_frame(out, head, Opcode::Event, |out| event.put(out));
 }
