@@ -9,7 +9,7 @@ use crate::pool::node_state::Outage;
 use crate::pool::refiller::RefillerKey;
 use crate::upstream::lane::PoolId;
 use cql::error_code::ErrorCode;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::opcode::Opcode;
 
 impl PoolManager {
@@ -73,8 +73,13 @@ impl PoolManager {
 
 fn error_frame(error: &ServerError) -> Vec<u8> {
     let mut frame = Vec::new();
-    write_frame(&mut frame, (0x84, 0, 0), Opcode::Error, |out| {
-        out.extend_from_slice(&error.body);
-    });
+    write_frame(
+        &mut frame,
+        FrameHead { version: 0x84, flags: 0, stream: 0 },
+        Opcode::Error,
+        |out| {
+            out.extend_from_slice(&error.body);
+        },
+    );
     frame
 }

@@ -230,7 +230,7 @@ fn number_of(frame: &Frame) -> Option<u64> {
         Opcode::Query => frame.text().strip_prefix("SELECT ")?.parse().ok(),
         Opcode::Execute => {
             let execute = Execute::read(&frame.body).unwrap();
-            match execute.parameters.values.iter().next().unwrap().unwrap().1 {
+            match execute.parameters.values.iter().next().unwrap().unwrap().value {
                 Value::Bytes(bytes) => Some(u64::from_be_bytes(bytes.try_into().unwrap())),
                 other => panic!("{other:?}"),
             }
