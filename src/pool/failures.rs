@@ -50,7 +50,7 @@ impl PoolManager {
     /// A keyspace that is not there is refused to clients that wait for it, in the node's words.
     fn on_lane_refused(&mut self, engine: &mut Engine, key: RefillerKey, failure: &DialFailure) {
         let pool = PoolId(key.pool);
-        let home = engine.home_of_set(pool);
+        let home = engine.base_of(pool);
         let FailureKind::Refused(what, error) = &failure.kind else {
             return self.believe(pool);
         };
@@ -66,7 +66,7 @@ impl PoolManager {
             return self.logins.on_refused(home, key.node);
         }
         if pool != home && is_verdict {
-            engine.on_set_failed(pool, Some(&error_frame(error)));
+            engine.on_pool_failed(pool, Some(&error_frame(error)));
         }
     }
 }
