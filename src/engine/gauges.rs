@@ -12,7 +12,7 @@ use crate::topology::table::TableId;
 pub struct LaneGauges {
     /// Those that take requests.
     pub open: u64,
-    /// Those whose node takes nothing and says nothing while much waits for it.
+    /// Full ones whose node takes nothing and sends nothing.
     pub stalled: u64,
     /// Those that only wait for their last answers.
     pub draining: u64,
@@ -27,7 +27,7 @@ pub struct Gauges {
     pub credentials: u64,
     /// Requests that wait for a node's answer, orphans included.
     pub in_flight: u64,
-    /// Of those, the ones for which nobody waits any more.
+    /// Of those, the ones whose clients were answered or have left.
     pub orphans: u64,
     /// Lanes by node.
     pub lanes: BTreeMap<NodeId, LaneGauges>,

@@ -7,7 +7,7 @@ use cql::compression::Compression;
 use cql::decoder::FrameDecoder;
 
 /// Longest body of a client that is not served yet, if longer ones are accepted at all: STARTUP
-/// and a login are short, and nobody shall fill our memory without one.
+/// and a login are short, and an unauthenticated client must not be able to exhaust memory.
 pub const BODY_BYTES_BEFORE_LOGIN_MAX: u32 = 128 << 10;
 
 /// How far a client has come.

@@ -109,7 +109,7 @@ impl World {
             ("prepared ahead", sum(|tally| tally.spread)),
             ("timeouts", sum(|tally| tally.timeouts)),
             ("late answers", sum(|tally| tally.late_answers)),
-            ("lanes mute", sum(|tally| tally.lanes_mute)),
+            ("heartbeat timeouts", sum(|tally| tally.heartbeat_timeouts)),
             ("lanes stalled", sum(|tally| tally.lanes_stalled)),
             ("passed a stalled lane", sum(passed)),
             ("lanes broken", sum(|tally| tally.lanes_broken)),

@@ -51,6 +51,8 @@ pub(super) struct World {
     pub(super) probes: BTreeMap<(usize, u16), Probe>,
     /// When a lane was last lost that no dial has followed.
     pub(super) lost_us: BTreeMap<KeeperKey, u64>,
+    /// When lanes were lost of late, each loss by itself.
+    pub(super) losses_us: BTreeMap<KeeperKey, Vec<u64>>,
     /// When a dial of a node last failed.
     pub(super) failed_us: BTreeMap<usize, u64>,
     /// When the shard-aware port of a node last led astray.
@@ -120,6 +122,7 @@ impl World {
             probes: BTreeMap::new(),
             ports_lied_us: BTreeMap::new(),
             lost_us: BTreeMap::new(),
+            losses_us: BTreeMap::new(),
             failed_us: BTreeMap::new(),
             control: Control::default(),
             drivers: Vec::new(),

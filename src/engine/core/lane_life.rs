@@ -15,6 +15,7 @@ use crate::engine::tally::{Outcome, RequestKind};
 use crate::topology::id::NodeId;
 use crate::topology::tablet::Replica;
 use crate::upstream::lane::{Lane, LaneRoute, PoolId};
+use crate::upstream::lane_map::AskTimes;
 use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
 use cql::token::shard::Sharder;
@@ -55,7 +56,7 @@ impl Core {
         lane.base = pool.base;
         pool.refusal = None;
         let key = self.lanes.insert(lane);
-        if let Some(before) = pool.lane_map.insert((route.node, route.shard), sharder, key) {
+        if let Some(before) = pool.lane_map.insert(route.place(), sharder, key) {
             self.retire_lane(before);
         }
         Some(LaneUp { lane: key, is_first })
@@ -104,10 +105,12 @@ impl Core {
     }
 
     #[cold]
-    fn ask_for_missing(&mut self, base: PoolId, Replica { node, shard }: Replica) {
-        let (now, times) = (self.now_us, (self.settings.limits.lane_unused_us, ASK_AGAIN_US));
+    fn ask_for_missing(&mut self, base: PoolId, missing: Replica) {
+        let Replica { node, shard } = missing;
+        let (now, window_us) = (self.now_us, self.settings.limits.lane_unused_us);
+        let times = AskTimes { window_us, again_us: ASK_AGAIN_US };
         let Some(pool) = self.pools.open_mut(base) else { return };
-        if pool.lane_map.ask_for((node, shard), now, times) {
+        if pool.lane_map.ask_for(missing, now, times) {
             self.actions.push_back(Action::OpenLane { pool: base, node, shard });
         }
     }

@@ -11,7 +11,7 @@ use crate::engine::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
 use crate::upstream::lane::PoolId;
 use cql::error_code::ErrorCode;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::opcode::Opcode;
 use cql::response::error;
 use cql::response::error::Extras;
@@ -140,7 +140,12 @@ impl Core {
     ) -> bool {
         let Some(entry) = self.clients.get_mut(to.client) else { return false };
         let mut frame = Vec::new();
-        write_frame(&mut frame, (entry.session.response_version(), 0, to.stream), opcode, body);
+        write_frame(
+            &mut frame,
+            FrameHead { version: entry.session.response_version(), flags: 0, stream: to.stream },
+            opcode,
+            body,
+        );
         entry.session.send(&frame);
         self.touch_client(to.client);
         true

@@ -1,4 +1,4 @@
-//! A node's response with the parts of its body told apart.
+//! A node's response with the parts of its body separated.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use cql::header::{FLAG_PAYLOAD, HEADER_LEN, Header};
 #[derive(Debug)]
 pub(crate) struct Broken;
 
-/// A response with the parts of its body told apart.
+/// A response with the parts of its body separated.
 #[derive(Clone, Debug)]
 pub(crate) struct Response<'a> {
     pub(crate) header: Header,

@@ -24,7 +24,7 @@ pub(crate) fn check(core: &mut Core, key: LaneKey) {
         let moves = lane.full && !lane.stalled;
         let late = now.saturating_sub(asked_us) >= limits.heartbeat_timeout_us;
         if late && !moves && !lane.broken {
-            core.tally.lanes_mute += 1;
+            core.tally.heartbeat_timeouts += 1;
             core.break_lane(key);
         }
         return;

@@ -135,8 +135,7 @@ pub(crate) fn on_pool_failed(core: &mut Core, id: PoolId, refusal: Option<&[u8]>
     let waiting = mem::take(&mut pool.waiting);
     if let Some(refusal) = refusal {
         pool.refusal = Some(refusal.into());
-        let is_used = core.clients.iter().any(|(_, client)| client.pool == id);
-        if !is_used {
+        if !core.clients.iter().any(|(_, client)| client.pool == id) {
             core.close_pool(id);
         }
     }
@@ -149,13 +148,13 @@ pub(crate) fn on_pool_failed(core: &mut Core, id: PoolId, refusal: Option<&[u8]>
     }
 }
 
-/// The refusal of a keyspace that a client is in, which is gone.
+/// The refusal of the keyspace that a client is in, which is gone.
 pub(crate) fn refusal_of(core: &Core, client: ClientKey) -> Option<Arc<[u8]>> {
     let client = core.clients.get(client).filter(|client| client.pool != client.base)?;
     core.pools.get(client.pool)?.refusal.clone()
 }
 
-/// Answers a request by a node's ERROR frame.
+/// Answers a request with the node's refusal of its client's keyspace.
 pub(crate) fn pass_refusal(core: &mut Core, to: ClientStream, opcode: Opcode, refusal: &[u8]) {
     let mut answer = refusal.to_vec();
     frame::patch_stream(&mut answer, to.stream);

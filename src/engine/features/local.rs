@@ -15,7 +15,7 @@ use crate::facade::statements::{LocalStatement, LocalStatements};
 use crate::facade::virtual_table::{Asked, LiveState};
 use crate::session::session::Phase;
 use cql::error_code::ErrorCode;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::header::HEADER_LEN;
 use cql::notation::{
     put_int, put_long_string, put_short, put_short_bytes, put_string, put_string_list,
@@ -157,11 +157,16 @@ impl LocalAnswers {
             }
             Some(LocalStatement::Use(keyspace)) => {
                 let mut query = Vec::new();
-                write_frame(&mut query, (4, 0, from.stream), Opcode::Query, |out| {
-                    put_long_string(out, &format!("USE {}", statement_text::quote(keyspace)));
-                    put_short(out, 1);
-                    out.push(0);
-                });
+                write_frame(
+                    &mut query,
+                    FrameHead { version: 4, flags: 0, stream: from.stream },
+                    Opcode::Query,
+                    |out| {
+                        put_long_string(out, &format!("USE {}", statement_text::quote(keyspace)));
+                        put_short(out, 1);
+                        out.push(0);
+                    },
+                );
                 return Local::Use(keyspace.clone(), query);
             }
             None => {

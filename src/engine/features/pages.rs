@@ -53,7 +53,7 @@ impl Pages {
     #[inline]
     pub(crate) fn on_rows(&mut self, route: LaneRoute, message: &[u8]) {
         if let Some(state) = rows::next_page(message) {
-            self.remember(state, Replica { node: route.node, shard: route.shard });
+            self.remember(state, route.place());
         }
     }
 

@@ -18,6 +18,9 @@ const HANDSHAKES_MAX: usize = 2;
 pub(crate) const PORT_BLOCK_US: u64 = 300_000_000;
 /// A lane that is gone is dialled again within this.
 const REDIAL_US: u64 = 500_000;
+/// So many losses within so long may use up the budget of dials that do not wait.
+const LOSSES_MAX: usize = 16;
+const LOSSES_US: u64 = 4_000_000;
 /// Failures that are older make no wait any more.
 const FORGIVEN_US: u64 = 100_000_000;
 /// A keyspace is asked of one node alone for so long, unless that answers.
@@ -103,6 +106,20 @@ impl World {
         };
         if let Some((key, refiller)) = self.dials.iter().find_map(left) {
             self.blame(format_args!("connection {key:?} is held for {refiller:?}, which is gone"));
+        }
+    }
+
+    /// A lane is gone: it has to be dialled again soon, unless so many were lost of late that the
+    /// budget for that may be spent.
+    pub(crate) fn note_lost(&mut self, key: KeeperKey) {
+        let now = self.now_us;
+        let losses = self.losses_us.entry(key).or_default();
+        losses.retain(|at| now < at + LOSSES_US);
+        losses.push(now);
+        if losses.len() < LOSSES_MAX {
+            self.lost_us.insert(key, now);
+        } else {
+            self.lost_us.remove(&key);
         }
     }
 

@@ -144,7 +144,7 @@ impl World {
         lane.key = None;
         let (node_gone, refiller) = (lane.node_gone, lane.refiller());
         self.counted.large_lost += u64::from(!lane.hostile && is_large(&lane.given));
-        self.lost_us.insert(refiller, now);
+        self.note_lost(refiller);
         if node_gone {
             self.links.remove(&id);
         } else {
