@@ -205,6 +205,11 @@ impl Scenario {
         if self.roles > 0 {
             self.logins_max = usize::try_from(chance.number(&[1, 1, 2, 8])).unwrap_or(1);
             self.odd_logins = chance.one_in(2);
+            if self.logins_max == 1 {
+                // So many that equal logins wait for each other.
+                self.clients = self.clients.max(6);
+                self.latency_us = self.latency_us.max(2_000);
+            }
         }
         let harsh = self.seed % 8 > 1;
         if harsh && chance.one_in(4) {

@@ -127,7 +127,9 @@ impl World {
     /// of late.
     pub(crate) fn check_redials(&mut self) {
         let now = self.now_us;
-        if self.scenario.has(FaultKind::Reshard) || !self.ports_lied_us.is_empty() {
+        // A node that breaks the protocol all the time spends the budget.
+        let spends = [FaultKind::Reshard, FaultKind::HostileNode];
+        if spends.iter().any(|kind| self.scenario.has(*kind)) || !self.ports_lied_us.is_empty() {
             return;
         }
         let lost = std::mem::take(&mut self.lost_us);
