@@ -23,6 +23,7 @@ use crate::engine::homes::remote::Remote;
 use crate::engine::limits::Limits;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::engine::pool_lanes::PoolLanes;
+use crate::engine::requests::local_traces::LocalTraces;
 use crate::engine::requests::pages::Pages;
 use crate::engine::tally::Tally;
 use crate::engine::trouble::retry_budget::RetryBudget;
@@ -74,6 +75,7 @@ pub struct Engine {
     /// What the cluster calls its authenticator, while clients must log in.
     pub(super) authenticator: Option<Arc<str>>,
     pub(super) local_statements: LocalStatements,
+    pub(super) local_traces: LocalTraces,
     pub(super) agreement: Agreement,
     pub(super) pages: Pages,
     pub(super) large: Large,
@@ -115,6 +117,7 @@ impl Engine {
             facade: None,
             authenticator: None,
             local_statements: LocalStatements::default(),
+            local_traces: LocalTraces::default(),
             agreement: Agreement::default(),
             pages: Pages::default(),
             large: Large::No,
@@ -169,7 +172,9 @@ impl Engine {
 
     /// Takes what system.local and system.peers look like.
     pub fn on_facade(&mut self, facade: Arc<Facade>) {
+        let version = facade.facts().schema_version;
         self.facade = Some(facade);
+        self.on_schema_read(version);
     }
 
     /// The bounds that it keeps.

@@ -64,6 +64,8 @@ pub enum InternalRequest {
     Reprepare(u64),
     /// A sign of life.
     Heartbeat,
+    /// A trace for the request of this number, which is answered here.
+    LocalTrace(u64),
     /// Prepare a statement before it is needed.
     Spread,
     /// The node's schema version, in this round of asking.

@@ -11,6 +11,7 @@ use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
 use crate::engine::pending::{InternalRequest, Origin};
 use crate::engine::tally::Outcome;
+use crate::facade::schema_version::SchemaVersion;
 use crate::routing::policy::LaneView;
 use crate::topology::id::NodeId;
 use cql::cell;
@@ -41,6 +42,8 @@ pub struct Agreement {
     started_us: u64,
     next_round_us: Option<u64>,
     held: Vec<Held>,
+    /// What clients are shown.
+    pub(in crate::engine) shown: SchemaVersion,
 }
 
 #[derive(Debug)]
@@ -53,8 +56,15 @@ struct Held {
 
 #[derive(Debug)]
 enum What {
-    Answer { client: ClientKey, opcode: Opcode, arrived_us: u64, frame: Vec<u8> },
+    Answer {
+        client: ClientKey,
+        opcode: Opcode,
+        arrived_us: u64,
+        frame: Vec<u8>,
+    },
     Event(Vec<u8>),
+    /// The watched node's tables, which name another version than is shown.
+    Reading,
 }
 
 impl Engine {
@@ -105,6 +115,14 @@ impl Engine {
     ) {
         self.tally.agreements += 1;
         self.hold(What::Answer { client, opcode, arrived_us, frame });
+    }
+
+    /// The watched node's tables were read. They may be older than what the nodes agreed on since,
+    /// or show a change of which no event came: the nodes are asked.
+    pub(in crate::engine) fn on_schema_read(&mut self, version: Option<[u8; 16]>) {
+        if self.agreement.shown.on_read(version) {
+            self.hold(What::Reading);
+        }
     }
 
     fn hold(&mut self, what: What) {
@@ -186,6 +204,9 @@ impl Engine {
             return;
         }
         let round = self.agreement.round;
+        if let Some(version) = self.agreement.versions.first() {
+            self.agreement.shown.on_agreed(*version);
+        }
         let (ready, later) =
             mem::take(&mut self.agreement.held).into_iter().partition(|held| held.round <= round);
         self.agreement.held = later;
@@ -202,6 +223,7 @@ impl Engine {
                     self.deliver_frame(client, (opcode, arrived_us), Outcome::Answered, &frame);
                 }
                 What::Event(body) => self.emit(&body),
+                What::Reading => {}
             }
         }
     }
@@ -235,7 +257,11 @@ impl Engine {
             let (ready, later) = mem::take(&mut self.agreement.held).into_iter().partition(old);
             self.agreement.held = later;
             let ready: Vec<Held> = ready;
-            self.tally.agreement_timeouts += u64::try_from(ready.len()).unwrap_or(0);
+            let answers = ready.iter().filter(|held| matches!(held.what, What::Answer { .. }));
+            self.tally.agreement_timeouts += u64::try_from(answers.count()).unwrap_or(0);
+            if ready.iter().any(|held| matches!(held.what, What::Reading)) {
+                self.agreement.shown.on_disagreement();
+            }
             self.release(ready);
         }
         if self.agreement.held.is_empty() {

@@ -245,6 +245,7 @@ impl Engine {
         self.compare_columns(response);
         match internal {
             InternalRequest::Reprepare(number) => self.on_reprepared(number, response),
+            InternalRequest::LocalTrace(number) => self.on_trace_answer(number, response),
             InternalRequest::Spread | InternalRequest::Heartbeat => {}
             InternalRequest::SchemaVersion { round, node } => {
                 debug_assert_eq!(route.node, node, "a lane stays at its node");

@@ -8,6 +8,7 @@ use crate::engine::engine::Engine;
 use crate::engine::limits::KEYS;
 use crate::engine::pending::{LaneKey, Origin, Pending, Purpose};
 use crate::engine::requests::lane_compression::pack;
+use crate::engine::requests::local_traces::Asker;
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::facade::statement_text;
 use crate::routing::catalog::StatementKey;
@@ -61,7 +62,10 @@ impl Engine {
     /// EXECUTE: always on the plain lanes, since its id fixes the table.
     pub(in crate::engine) fn on_execute(&mut self, client: ClientKey, frame: &mut [u8]) {
         if Self::is_local_execute(frame) {
-            return self.execute_locally(client, frame);
+            if !self.waits_for_trace(client, Opcode::Execute, frame) {
+                self.execute_locally(Asker::of(client, frame), frame);
+            }
+            return;
         }
         let origin = self.client_origin(client, frame);
         self.route_execute(self.outgoing(origin, Opcode::Execute), frame);
@@ -97,7 +101,9 @@ impl Engine {
 
     /// QUERY: answered here, or to the least busy lane of the client's keyspace.
     pub(in crate::engine) fn on_query(&mut self, client: ClientKey, frame: &[u8]) {
-        if self.query_locally(client, frame) {
+        if self.waits_for_trace(client, Opcode::Query, frame)
+            || self.query_locally(Asker::of(client, frame), frame)
+        {
             return;
         }
         let origin = self.client_origin(client, frame);
@@ -109,7 +115,9 @@ impl Engine {
 
     /// PREPARE: answered here, or to one node; the others follow when its answer is there.
     pub(in crate::engine) fn on_prepare(&mut self, client: ClientKey, frame: &[u8]) {
-        if self.prepare_locally(client, frame) {
+        if self.waits_for_trace(client, Opcode::Prepare, frame)
+            || self.prepare_locally(Asker::of(client, frame), frame)
+        {
             return;
         }
         let origin = self.client_origin(client, frame);

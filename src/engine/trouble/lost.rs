@@ -154,6 +154,7 @@ impl Engine {
     pub(in crate::engine) fn on_errand_lost(&mut self, internal: InternalRequest) {
         match internal {
             InternalRequest::Reprepare(number) => self.on_reprepare_lost(number),
+            InternalRequest::LocalTrace(number) => self.on_trace(number, None),
             InternalRequest::Spread | InternalRequest::Heartbeat => {}
             InternalRequest::SchemaVersion { round, node } => {
                 self.on_schema_version(round, node, None);
