@@ -25,7 +25,6 @@ pub mod tls; // certificates
 
 pub mod connect; // opens one connection to a node
 
-pub mod auth; // logins of clients, as the cluster judges them
 pub mod listen; // accepts clients
 
 pub mod admin; // the operator's pages

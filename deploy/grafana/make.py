@@ -81,7 +81,7 @@ ROWS = [
          "table", [(total(of("shardlane_shard_aware_port"), "node, verdict"), "{{node}} {{verdict}}")]),
         ("Connections lost or passed over", "Without a sign of life, by broken protocol, stalled; opened in excess at the plain "
          "port; to another shard than the source port names.", "ops", "graph",
-         [(total(rate("shardlane_lanes_mute_total")), "no sign of life"),
+         [(total(rate("shardlane_heartbeat_timeouts_total")), "no sign of life"),
           (total(rate("shardlane_lanes_broken_total")), "broke the protocol"),
           (total(rate("shardlane_lanes_stalled_total")), "stalled"),
           (total(rate("shardlane_lanes_excess_total")), "in excess"),

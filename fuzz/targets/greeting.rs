@@ -10,13 +10,14 @@ use cql::header::{HEADER_LEN, Header};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
 use cql::request::auth_response::{self, Plain};
-use shardlane::auth::conversation::Conversation;
-use shardlane::auth::login_service::LoginReport;
-use shardlane::connect::credential::Credential;
+use shardlane::connect::conversation::Conversation;
 use shardlane::connect::dial_error::DialError;
+use shardlane::connect::dial_report::DialReport;
 use shardlane::connect::extensions::Extensions;
 use shardlane::connect::handshake::{Login, start_up};
-use shardlane::connect::pool_key::PoolKey;
+use shardlane::pool::connection::DialId;
+use shardlane::pool::credential::Credential;
+use shardlane::pool::pool_key::PoolKey;
 use shardlane::session::sasl::SaslToken;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
@@ -142,10 +143,9 @@ fn judge(schedule: &Course, replies: &[(Header, &[u8])], answers: usize) {
 fn greet(kind: u8, from_node: &[u8]) -> Course {
     let (answers, receiver) = mpsc::channel(1);
     let (reports, mut told) = mpsc::channel(1);
-    let conversation = Conversation::new(7, reports, receiver, Arc::default());
+    let conversation = Conversation::new(DialId(7), reports, receiver);
     let credential = Credential::with_challenge(SaslToken::new(TOKEN), Box::new(conversation));
     let pool = PoolKey {
-        version: 3 + (kind >> 1 & 1),
         keyspace: (kind & 4 != 0).then(|| "k\"s".into()),
         credential: (kind & 1 != 0).then(|| Arc::new(credential)),
     };
@@ -160,7 +160,7 @@ fn greet(kind: u8, from_node: &[u8]) -> Course {
             if let Poll::Ready(outcome) = greeting.as_mut().poll(&mut context) {
                 break outcome;
             }
-            let Ok(LoginReport::Challenged { run: 7, challenge }) = told.try_recv() else {
+            let Ok(DialReport::Challenged(DialId(7), challenge)) = told.try_recv() else {
                 panic!("it waits for nobody");
             };
             let token = SaslToken::new(&answer(challenges.len()));

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
+use crate::pool::connection::ServerError;
 use crate::topology::id::HostId;
 use cql::error::WireError;
-use cql::error_code::ErrorCode;
 use cql::token::shard::ShardId;
 
 /// A try to connect that failed. None of them holds or shows a credential.
@@ -33,8 +33,10 @@ pub enum DialError {
         source: io::Error,
     },
     /// No answer in time.
-    #[error("no answer within {timeout_ms} ms during {step}")]
+    #[error("no answer{} within {timeout_ms} ms during {step}", of(*address))]
     Timeout {
+        /// Of whom, where one address was asked.
+        address: Option<SocketAddr>,
         /// What was being done.
         step: Step,
         /// The limit that passed.
@@ -105,24 +107,16 @@ pub enum DialError {
     },
 }
 
+fn of(address: Option<SocketAddr>) -> String {
+    address.map_or_else(String::new, |address| format!(" of {address}"))
+}
+
 impl DialError {
     /// What the server itself said, to be passed to a client as it is.
     #[must_use]
     pub fn server_error(&self) -> Option<&ServerError> {
         if let Self::Refused(error, _) = self { Some(error) } else { None }
     }
-}
-
-/// An ERROR of the server.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error("server error {code}: {message}")]
-pub struct ServerError {
-    /// Code (v4 section 9).
-    pub code: ErrorCode,
-    /// The server's words.
-    pub message: String,
-    /// The whole message of the ERROR frame, code included, without tracing id and warnings.
-    pub body: Box<[u8]>,
 }
 
 /// Steps of greeting a node.

@@ -11,17 +11,17 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::connect::dial_error::{DialError, Step};
-use crate::connect::dial_stats::{DialStats, PortVerdict};
+use crate::connect::dial_stats::DialStats;
 use crate::connect::extensions::{Extensions, host, sharding};
-use crate::connect::handshake::{Login, ask_options, start_up};
+use crate::connect::handshake::{Login, VERSION, ask_options, start_up};
 use crate::connect::handshake_budget::NodeGate;
 use crate::connect::node_tls::NodeTls;
-use crate::connect::pool_key::PoolKey;
 use crate::connect::proxy_protocol;
 use crate::connect::tls_hint::explain;
-use crate::platform::clock::now_ms;
-use crate::pool::lane_slots::Wanted;
-use crate::pool::node_target::{NodeTarget, ShardPort};
+use crate::pool::lane_slots::{Dial, Wanted};
+use crate::pool::node_target::NodeTarget;
+use crate::pool::pool_key::PoolKey;
+use crate::pool::refiller::ShardPortSettings;
 use crate::sockets::transport::Transport;
 use crate::topology::id::NodeId;
 use cql::compression::Compression;
@@ -78,24 +78,6 @@ impl Default for DialSettings {
     }
 }
 
-/// Which lane of a node to open.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Aim {
-    /// Whatever shard the node picks, by its plain port.
-    Any,
-    /// A shard, by the shard-aware port.
-    Shard {
-        /// The shard.
-        shard: ShardId,
-        /// How the node divided its data when last asked.
-        sharder: Sharder,
-        /// The shard-aware port.
-        port: u16,
-        /// Picks the first source port.
-        start: u32,
-    },
-}
-
 /// A connection ready for requests. Nothing has been read from it past the handshake.
 #[derive(Debug)]
 pub struct OpenedLane {
@@ -103,7 +85,7 @@ pub struct OpenedLane {
     pub stream: Transport,
     /// The node at the other end.
     pub node: NodeId,
-    /// The shard that SUPPORTED named, whatever was aimed at; 0 on a node without shards.
+    /// The shard that SUPPORTED named, whatever was dialled; 0 on a node without shards.
     pub shard: ShardId,
     /// How the node divides its data; `None` on a node without shards.
     pub sharder: Option<Sharder>,
@@ -116,16 +98,15 @@ pub struct OpenedLane {
 }
 
 impl DialSettings {
-    /// The port where the shards of `target` are dialled, when it tells `told`; `None` when they
-    /// cannot be.
+    /// Where shards are dialled.
     #[must_use]
-    pub fn shard_port(&self, target: &NodeTarget, told: Option<u16>) -> Option<u16> {
-        match target.shard_port {
-            ShardPort::AsTold => self.proxy_protocol_port.or(told),
-            ShardPort::At(port) => Some(port),
-            ShardPort::Nowhere => None,
+    pub fn shard_ports(&self) -> ShardPortSettings {
+        ShardPortSettings {
+            shard_aware: self.shard_aware,
+            default: self.shard_aware_port_default,
+            proxy_protocol: self.proxy_protocol_port,
+            block_ms: self.port_block_ms,
         }
-        .filter(|_| self.shard_aware)
     }
 }
 
@@ -155,25 +136,20 @@ impl Dialer {
         &self.settings
     }
 
-    /// Waits for the node's gate, then opens one lane of `set`. `failures` are those just before;
-    /// they make it more patient. The lane's shard may differ from the one aimed at.
+    /// Waits for the node's gate, then opens one lane of `pool`. `failures` are those just before;
+    /// they make it more patient. The lane's shard may differ from the one that was dialled.
     pub async fn open(
         &self,
         target: &NodeTarget,
         gate: &NodeGate,
         pool: &PoolKey,
-        (aim, failures): (Aim, u32),
+        (dial, failures): (Dial, u32),
     ) -> Result<OpenedLane, DialError> {
         let _turn = gate.enter().await;
-        let opened = self.try_open(target, &gate.stats, pool, (aim, failures)).await;
-        let now_ms = now_ms();
-        let until_ms = now_ms.saturating_add(self.settings.port_block_ms);
+        let opened = self.try_open(target, &gate.stats, pool, (dial, failures)).await;
         match &opened {
-            Ok(lane) => judge_port(aim, lane, gate, (now_ms, until_ms)),
+            Ok(_) => gate.stats.on_opened(),
             Err(error) => gate.stats.on_failed(error),
-        }
-        if let Err(DialError::SourcePorts { .. }) = &opened {
-            gate.block_port(PortVerdict::NoSourcePort, until_ms);
         }
         opened
     }
@@ -183,18 +159,17 @@ impl Dialer {
         target: &NodeTarget,
         stats: &DialStats,
         pool: &PoolKey,
-        (aim, failures): (Aim, u32),
+        (dial, failures): (Dial, u32),
     ) -> Result<OpenedLane, DialError> {
         let patience = 1 << failures.min(3);
         let timeout_ms = self.settings.connect_timeout_ms.saturating_mul(patience);
-        let (stream, address) = match aim {
-            Aim::Any => (connect(target.address, timeout_ms).await?, target.address),
-            Aim::Shard { shard, sharder, port, start } => {
+        let (stream, address) = match dial {
+            Dial::Any => (connect(target.address, timeout_ms).await?, target.address),
+            Dial::Shard { shard, sharder, port, start } => {
                 let nr_shards = sharder.nr_shards();
                 let range = self.settings.source_ports.clone();
                 let mut ports = SourcePorts::new(range, shard, nr_shards, start)
                     .take(self.settings.source_port_tries);
-                let port = self.settings.shard_port(target, Some(port)).unwrap_or(port);
                 let address = SocketAddr::new(target.address.ip(), port);
                 let stream = if self.settings.proxy_protocol_port.is_some() {
                     proxy_protocol::connect(address, (shard, ports.next()), timeout_ms).await?
@@ -270,7 +245,9 @@ pub async fn connect(address: SocketAddr, timeout_ms: u64) -> Result<TcpStream, 
     match timeout(limit, TcpStream::connect(address)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(source)) => Err(DialError::Connect { address, source }),
-        Err(_) => Err(DialError::Timeout { step: Step::Connect, timeout_ms }),
+        Err(_) => {
+            Err(DialError::Timeout { address: Some(address), step: Step::Connect, timeout_ms })
+        }
     }
 }
 
@@ -295,7 +272,13 @@ async fn connect_from(
                 last = error;
             }
             Ok(Err(source)) => return Err(DialError::Connect { address, source }),
-            Err(_) => return Err(DialError::Timeout { step: Step::Connect, timeout_ms }),
+            Err(_) => {
+                return Err(DialError::Timeout {
+                    address: Some(address),
+                    step: Step::Connect,
+                    timeout_ms,
+                });
+            }
         }
     }
     Err(DialError::SourcePorts { shard, tried, source: last })
@@ -329,7 +312,7 @@ async fn greet(
 ) -> Result<(Supported, Option<Login>), DialError> {
     let mut step = Step::Options;
     let steps = async {
-        let supported = ask_options(stream, pool.version).await?;
+        let supported = ask_options(stream, VERSION).await?;
         if let (Some(expected), Some(found)) = (target.host, host(&supported))
             && expected != found
         {
@@ -342,27 +325,7 @@ async fn greet(
     };
     match timeout(Duration::from_millis(timeout_ms), steps).await {
         Ok(greeted) => greeted,
-        Err(_) => Err(DialError::Timeout { step, timeout_ms }),
-    }
-}
-
-/// Judges from evidence alone: a node that says the same number of shards as when the source port
-/// was chosen, and names another shard, has not seen that port.
-fn judge_port(aim: Aim, lane: &OpenedLane, gate: &NodeGate, (now_ms, until_ms): (u64, u64)) {
-    gate.stats.on_opened();
-    let Aim::Shard { shard, sharder, .. } = aim else { return };
-    let nr_shards = sharder.nr_shards();
-    if nr_shards.get() == 1 || lane.sharder.map(Sharder::nr_shards) != Some(nr_shards) {
-        return;
-    }
-    if lane.shard == shard {
-        // Chance may be right once. After a mismatch it takes a try in a later period.
-        if gate.is_port_open(now_ms) {
-            gate.stats.set_verdict(PortVerdict::Direct);
-        }
-    } else {
-        gate.stats.on_mismatch();
-        gate.block_port(PortVerdict::Rewritten, until_ms);
+        Err(_) => Err(DialError::Timeout { address: Some(target.address), step, timeout_ms }),
     }
 }
 

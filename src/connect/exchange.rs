@@ -8,7 +8,8 @@ use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use zeroize::Zeroize;
 
-use crate::connect::dial_error::{DialError, ServerError, Step};
+use crate::connect::dial_error::{DialError, Step};
+use crate::pool::connection::ServerError;
 use cql::compression::Compression;
 use cql::error::WireError;
 use cql::frame::write_frame;

@@ -6,11 +6,11 @@
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 
-use crate::connect::credential::Credential;
 use crate::connect::dial_error::{DialError, Step};
 use crate::connect::exchange::{Reply, exchange};
 use crate::connect::extensions::Extensions;
-use crate::connect::pool_key::PoolKey;
+use crate::pool::credential::Credential;
+use crate::pool::pool_key::PoolKey;
 use cql::consistency::Consistency;
 use cql::notation::{Reader, put_bytes, put_long_string, put_string_map};
 use cql::opcode::Opcode;
@@ -20,6 +20,8 @@ use cql::response::supported::Supported;
 
 /// Longest answer to a greeting; a real SUPPORTED has some 500 bytes.
 const BODY_LEN_MAX: u32 = 64 * 1024;
+/// The protocol version of our connections to nodes.
+pub const VERSION: u8 = 4;
 
 /// Asks what the node offers. It may be asked at any time but in the middle of a login.
 pub async fn ask_options<S>(stream: &mut S, version: u8) -> Result<Supported, DialError>
@@ -58,24 +60,23 @@ where
     ];
     options.extend(extensions.options());
     let step = Step::Startup;
-    let frame = (pool.version, Opcode::Startup);
+    let frame = (VERSION, Opcode::Startup);
     let reply =
         exchange(stream, frame, step, BODY_LEN_MAX, |out| put_string_map(out, &options)).await?;
     let login = if reply.opcode == Opcode::Authenticate {
-        Some(log_in(stream, pool.version, &reply.message, pool.credential.as_deref()).await?)
+        Some(log_in(stream, &reply.message, pool.credential.as_deref()).await?)
     } else {
         expect(&reply, Opcode::Ready, step)?;
         None
     };
     if let Some(keyspace) = &pool.keyspace {
-        use_keyspace(stream, pool.version, keyspace).await?;
+        use_keyspace(stream, keyspace).await?;
     }
     Ok(login)
 }
 
 async fn log_in<S>(
     stream: &mut S,
-    version: u8,
     authenticate: &[u8],
     credential: Option<&Credential>,
 ) -> Result<Login, DialError>
@@ -88,7 +89,7 @@ where
     let Some(credential) = credential else {
         return Err(DialError::CredentialMissing { authenticator });
     };
-    let frame = (version, Opcode::AuthResponse);
+    let frame = (VERSION, Opcode::AuthResponse);
     let mut token = credential.token();
     loop {
         let put_token = |out: &mut Vec<u8>| put_bytes(out, Some(token.reveal()));
@@ -105,14 +106,14 @@ where
     }
 }
 
-async fn use_keyspace<S>(stream: &mut S, version: u8, keyspace: &str) -> Result<(), DialError>
+async fn use_keyspace<S>(stream: &mut S, keyspace: &str) -> Result<(), DialError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let step = Step::Use;
     let text = format!("USE {}", quoted(keyspace));
     let body = |out: &mut Vec<u8>| put_query(out, &text);
-    let reply = exchange(stream, (version, Opcode::Query), step, BODY_LEN_MAX, body).await?;
+    let reply = exchange(stream, (VERSION, Opcode::Query), step, BODY_LEN_MAX, body).await?;
     expect(&reply, Opcode::Result, step)?;
     match ResultKind::read(&reply.message) {
         Ok(ResultKind::SetKeyspace) => Ok(()),

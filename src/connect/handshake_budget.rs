@@ -1,28 +1,31 @@
-//! How many handshakes may run at once: few for each node, whatever the number of workers.
-//!
-//! A node lets few connections per shard be in their handshake and makes all others wait, those
-//! of other proxies too. A burst of ours would lock them out.
+//! Handshakes that may run at once with each node, whatever the number of workers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
-use crate::connect::dial_stats::{DialStats, PortVerdict};
-use crate::pool::dial_schedule::HANDSHAKES_PER_NODE;
+use crate::connect::dial_stats::DialStats;
+use crate::pool::handshake_turns::HandshakeTurns;
+use crate::pool::node_state::{NodeState, NodeStates};
 use crate::topology::id::NodeId;
 
 /// The gates of all nodes; one for the whole process. It grows with the nodes ever seen.
 #[derive(Debug, Default)]
 pub struct HandshakeBudget {
+    nodes: Arc<NodeStates>,
     gates: RwLock<BTreeMap<NodeId, Arc<NodeGate>>>,
 }
 
 impl HandshakeBudget {
+    /// A budget beside what is known of each node.
+    #[must_use]
+    pub fn new(nodes: Arc<NodeStates>) -> Self {
+        Self { nodes, gates: RwLock::default() }
+    }
+
     /// The gate of `node`, the same for all that dial it.
     #[must_use]
     pub fn gate(&self, node: NodeId) -> Arc<NodeGate> {
@@ -30,7 +33,9 @@ impl HandshakeBudget {
             return Arc::clone(gate);
         }
         let mut gates = self.gates.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(gates.entry(node).or_default())
+        let state = self.nodes.of(node);
+        let gate = gates.entry(node).or_insert_with(|| Arc::new(NodeGate::new(state)));
+        Arc::clone(gate)
     }
 
     /// The gates of all nodes that were dialled so far, by node.
@@ -41,43 +46,51 @@ impl HandshakeBudget {
     }
 }
 
-/// What all dialers of one node share: permits, counters, and whether its shard-aware port works.
-#[derive(Debug)]
+/// What all dialers of one node share: turns, counters, and what is known of the node.
+#[derive(Debug, Default)]
 pub struct NodeGate {
-    permits: Arc<Semaphore>,
-    /// The shard-aware port is left alone until then.
-    blocked_until_ms: AtomicU64,
+    turns: Arc<RwLock<HandshakeTurns<oneshot::Sender<Turn>>>>,
     /// Counters of this node.
     pub stats: DialStats,
+    /// What is known of it.
+    pub state: Arc<NodeState>,
 }
 
-impl Default for NodeGate {
-    fn default() -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(HANDSHAKES_PER_NODE)),
-            blocked_until_ms: AtomicU64::new(0),
-            stats: DialStats::default(),
+/// A turn to shake hands. It is over when this is dropped.
+#[derive(Debug)]
+pub struct Turn(Option<Arc<RwLock<HandshakeTurns<oneshot::Sender<Self>>>>>);
+
+impl NodeGate {
+    /// A gate of a node in this state.
+    #[must_use]
+    pub fn new(state: Arc<NodeState>) -> Self {
+        Self { turns: Arc::default(), stats: DialStats::default(), state }
+    }
+
+    /// Waits for a turn; they come in the order of asking. Hold it until the connection is ready.
+    pub async fn enter(&self) -> Option<Turn> {
+        let (waiter, turn) = oneshot::channel();
+        let now = self.turns.write().unwrap_or_else(PoisonError::into_inner).ask(waiter);
+        match now {
+            Some(_) => Some(Turn(Some(Arc::clone(&self.turns)))),
+            // Its sender waits among the turns, and is not dropped before it has sent one.
+            None => turn.await.ok(),
         }
     }
 }
 
-impl NodeGate {
-    /// Waits for a turn; whoever asked first goes first. Hold it until the connection is ready.
-    pub async fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        // The semaphore is never closed, so this is never `None`.
-        Arc::clone(&self.permits).acquire_owned().await.ok()
-    }
-
-    /// Whether the shard-aware port may be tried.
-    #[must_use]
-    pub fn is_port_open(&self, now_ms: u64) -> bool {
-        now_ms >= self.blocked_until_ms.load(Ordering::Relaxed)
-    }
-
-    /// Leaves the shard-aware port alone until `until_ms`, because of `verdict`.
-    pub fn block_port(&self, verdict: PortVerdict, until_ms: u64) {
-        self.blocked_until_ms.store(until_ms, Ordering::Relaxed);
-        self.stats.set_verdict(verdict);
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Some(turns) = self.0.take() else { return };
+        loop {
+            let next = turns.write().unwrap_or_else(PoisonError::into_inner).on_ended();
+            let Some(next) = next else { return };
+            match next.send(Self(Some(Arc::clone(&turns)))) {
+                Ok(()) => return,
+                // It has given up: the turn is the next one's.
+                Err(mut unused) => unused.0 = None,
+            }
+        }
     }
 }
 
@@ -106,12 +119,16 @@ mod tests {
         drop(second);
     }
 
-    #[test]
-    fn a_blocked_port_opens_again() {
+    #[tokio::test]
+    async fn a_turn_of_one_that_has_given_up_is_the_next_ones() {
         let gate = NodeGate::default();
-        assert!(gate.is_port_open(0));
-        gate.block_port(PortVerdict::Rewritten, 500);
-        assert!(!gate.is_port_open(499));
-        assert!(gate.is_port_open(500));
+        let (first, _second) = (gate.enter().await, gate.enter().await);
+        let mut third = Box::pin(gate.enter());
+        let mut fourth = Box::pin(gate.enter());
+        assert!(tokio::select! { biased; _ = &mut third => false, () = async {} => true });
+        assert!(tokio::select! { biased; _ = &mut fourth => false, () = async {} => true });
+        drop(third);
+        drop(first);
+        assert!(fourth.await.is_some());
     }
 }

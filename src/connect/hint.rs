@@ -40,7 +40,7 @@ pub fn of_dial(error: &DialError) -> String {
                 .to_owned()
         }
         DialError::CredentialMissing { .. } => {
-            "pool username and password_file to a role of the cluster; where clients log in \
+            "set username and password_file to a role of the cluster; where clients log in \
              themselves, `run` waits for the first of them and borrows its login"
                 .to_owned()
         }
@@ -59,7 +59,7 @@ pub fn of_dial(error: &DialError) -> String {
         }
         DialError::Refused(..) => "look at the node's log".to_owned(),
         DialError::OtherHost { .. } => {
-            "let each node have an address of its own; behind address translation pool `translate` \
+            "let each node have an address of its own; behind address translation set `translate` \
              by host id"
                 .to_owned()
         }

@@ -1,19 +1,21 @@
 //! Opens one connection to a node: TCP, TLS, handshake, login.
 
-pub mod credential;
+pub mod conversation;
 pub mod dial_error;
+pub mod dial_report;
 pub mod dial_stats;
 pub mod dialer;
+pub mod dialing;
 pub mod exchange;
 pub mod extensions;
 #[cfg(test)]
 pub(crate) mod fake_node;
+#[cfg(test)]
+pub(crate) mod fake_worker;
 pub mod handshake;
 pub mod handshake_budget;
 pub mod hint;
 pub mod node_tls;
 pub mod node_verifier;
-pub mod pool_key;
-pub mod pool_refiller;
 pub mod proxy_protocol;
 pub mod tls_hint;

@@ -86,7 +86,9 @@ impl NodeTls {
             Ok(Err(source)) => {
                 Err(self.explain(DialError::Broken { step: Step::Tls, source }, address))
             }
-            Err(_) => Err(DialError::Timeout { step: Step::Tls, timeout_ms }),
+            Err(_) => {
+                Err(DialError::Timeout { address: Some(address), step: Step::Tls, timeout_ms })
+            }
         }
     }
 

@@ -33,6 +33,8 @@ pub async fn connect(
     match timeout(Duration::from_millis(timeout_ms), connected).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(source)) => Err(DialError::Connect { address, source }),
-        Err(_) => Err(DialError::Timeout { step: Step::Connect, timeout_ms }),
+        Err(_) => {
+            Err(DialError::Timeout { address: Some(address), step: Step::Connect, timeout_ms })
+        }
     }
 }

@@ -197,7 +197,7 @@ fn known_nodes(publisher: &Publisher) -> Vec<KnownNode> {
     let Some(last) = publisher.last() else { return Vec::new() };
     let mut nodes: Vec<_> = last.snapshot.nodes().iter().collect();
     let is_remote = |node: &Node| node.data_center != last.data_center;
-    nodes.sort_by_key(|node| (is_remote(node), last.down.contains(&node.id)));
+    nodes.sort_by_key(|node| (is_remote(node), publisher.is_down(node.id)));
     let known = nodes.iter().map(|node| KnownNode {
         address: SocketAddr::new(node.address, node.port),
         is_remote: is_remote(node),

@@ -147,9 +147,7 @@ impl Watcher {
             Event::Schema(_) => self.report(ControlReport::SchemaChange(message)).await,
             Event::Status(status) => {
                 let is_up = status.change == "UP";
-                if let Some(news) = self.publisher.on_status(status.address, is_up) {
-                    self.report(ControlReport::Published(news)).await?;
-                }
+                self.publisher.on_status(status.address, is_up);
                 match self.publisher.node_at(status.address) {
                     Some(node) if is_up => self.report(ControlReport::NodeUp(node)).await,
                     Some(_) | None => Ok(()),

@@ -15,27 +15,27 @@ use cql::token::shard::ShardId;
 pub enum Action {
     /// Open lanes that say `USE` of this keyspace, one to each node.
     OpenPool {
-        /// The number that the lanes go by.
+        /// The id of the pool.
         pool: PoolId,
         /// The keyspace, as the server spells it.
         keyspace: Arc<str>,
     },
-    /// Close the lanes of a keyspace, or of a credential, that nobody uses any more.
+    /// Close the lanes of a keyspace, or of a credential, that is not used any more.
     ClosePool(PoolId),
-    /// Ask the cluster whether it takes a client's login, and tell by `on_verdict`.
+    /// Ask the cluster whether it accepts a client's login, and report by `on_verdict`.
     LogIn {
-        /// Who.
+        /// The client.
         client: ClientKey,
         /// What it sent.
         token: SaslToken,
     },
     /// Close a lane and open another in its place.
     CloseLane(LaneKey),
-    /// Close a lane that nobody used for long, and open no other before a request asks for it.
+    /// Close a lane that was not used for long, and open no other before a request asks for it.
     CloseUnused(LaneKey),
     /// Open a lane that a request asked for, where lanes are opened on demand.
     OpenLane {
-        /// Whose lane.
+        /// The pool of the lane.
         pool: PoolId,
         /// To which node.
         node: NodeId,
@@ -44,22 +44,22 @@ pub enum Action {
     },
     /// Close a client once its outbox is empty.
     CloseClient(ClientKey),
-    /// Read a client again that was told to wait.
+    /// Read a client again that was not to be read for a while.
     ResumeClient(ClientKey),
-    /// Tell the other workers.
+    /// Send the other workers what was learned.
     Tell(PeerMessage),
-    /// Look at the topology again: a host was named that nobody knows.
+    /// Read the topology again: a host was named that is not known.
     RefreshTopology,
 }
 
-/// What one worker learned and the others want to know.
+/// What one worker learned, for the others.
 #[derive(Clone, Debug)]
 pub enum PeerMessage {
     /// A tablet, as the server reported it. If that is lost it costs one extra hop.
     Tablet(Arc<LearnedTablet>),
     /// A statement that a client prepared.
     Statement(Arc<Statement>),
-    /// Some statement that could not be told: clients may hold columns that are not known here.
+    /// A statement that could not be passed on: clients may hold columns that are not known here.
     StatementsMissed,
 }
 

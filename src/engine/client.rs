@@ -1,14 +1,23 @@
-//! A client as the engine sees it: its session, and what holds it up.
+//! A client as the engine sees it: its session, and what keeps it from being read.
 
 use std::net::SocketAddr;
 
 use crate::collections::slab::Key;
-use crate::engine::pending::LaneKey;
+use crate::engine::limits::Limits;
 use crate::session::session::Session;
 use crate::upstream::lane::PoolId;
 
 /// Names a client.
 pub type ClientKey = Key<Client>;
+
+/// A request of a client, by the stream id that the client gave it: where the answer goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ClientStream {
+    /// The client.
+    pub client: ClientKey,
+    /// Its stream id.
+    pub stream: i16,
+}
 
 /// A client connection with what the engine keeps about it.
 #[derive(Debug)]
@@ -18,25 +27,38 @@ pub struct Client {
     /// The address under which it reached us: the one node that it sees.
     pub local_address: SocketAddr,
     /// The plain lanes with its own rights; they never change once it has logged in.
-    pub home: PoolId,
+    pub base: PoolId,
     /// The lanes of its keyspace, with the same rights.
     pub pool: PoolId,
-    /// Set while the cluster looks at its login.
+    /// Set while the cluster judges its login.
     pub login: Option<Box<PendingLogin>>,
     /// Its requests without an answer.
     pub in_flight: u32,
     /// Whether it is on the list of clients with something to send.
     pub touched: bool,
-    /// Whether the shell was told not to read it.
+    /// Whether the shell must not read it.
     pub paused: bool,
-    /// Lanes whose full outbox holds it up; hardly ever more than one.
-    pub held_by: Vec<LaneKey>,
-    /// Set while a `USE` is on its way: frames after it wait here, whole.
+    /// Full lanes that it waits for; hardly ever more than one.
+    pub full_lanes: u32,
+    /// Set while a `USE` is on its way: whole frames that came after it.
     pub switching: Option<Vec<u8>>,
-    /// Set while a request that is too long is passed over: until when its bytes must have come.
-    pub passing_until_us: Option<u64>,
+    /// Set while a request that is too long is skipped: until when its bytes must have come.
+    pub skipping_until_us: Option<u64>,
     /// Set once it left too much unread: it gets nothing more, not even the rest of a frame.
     pub disconnected: bool,
+}
+
+/// Why a client must not be read for now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Blocked {
+    /// It has as many requests in flight as it may have.
+    InFlight,
+    /// It filled a lane, which has to drain first.
+    FullLane,
+    /// The answer to its `USE` decides where the next request goes.
+    SwitchesKeyspace,
+    /// It does not read its answers as fast as they come.
+    Unread,
 }
 
 /// A login on its way.
@@ -46,7 +68,7 @@ pub struct PendingLogin {
     pub stream: i16,
     /// When that came, µs.
     pub since_us: u64,
-    /// What AUTH_SUCCESS says, once the cluster said yes: then only a lane is waited for.
+    /// What AUTH_SUCCESS says, once the cluster said yes: then only a lane is missing.
     pub success: Option<Vec<u8>>,
 }
 
@@ -57,16 +79,36 @@ impl Client {
         Self {
             session: Session::new(body_len_max),
             local_address,
-            home: PoolId::PLAIN,
+            base: PoolId::PLAIN,
             pool: PoolId::PLAIN,
             login: None,
             in_flight: 0,
             touched: false,
             paused: false,
-            held_by: Vec::new(),
+            full_lanes: 0,
             switching: None,
-            passing_until_us: None,
+            skipping_until_us: None,
             disconnected: false,
+        }
+    }
+
+    /// What keeps the client from being read. Once it is paused its outbox has to drain to the low
+    /// mark; until then the high mark counts.
+    #[inline]
+    #[must_use]
+    pub fn blocked_by(&self, limits: &Limits) -> Option<Blocked> {
+        let unread_max =
+            if self.paused { limits.outbox_low_bytes } else { limits.outbox_high_bytes };
+        if self.in_flight >= limits.client_in_flight_max {
+            Some(Blocked::InFlight)
+        } else if self.full_lanes > 0 {
+            Some(Blocked::FullLane)
+        } else if self.switching.is_some() {
+            Some(Blocked::SwitchesKeyspace)
+        } else if self.session.unsent_len() > unread_max {
+            Some(Blocked::Unread)
+        } else {
+            None
         }
     }
 }

@@ -1,248 +1,310 @@
-//! The engine of one worker: every session and lane, and what passes between them.
+//! The engine of one worker: it owns the client sessions and the lanes, and moves frames between
+//! them. It does no I/O, reads no clock and draws no random numbers.
 //!
-//! Inputs are called `on_*`, outputs `take_*` or `*_output`. The shell gives an input, then takes
-//! all outputs, then gives the next. Nothing here does I/O or reads a clock: the shell says what
-//! time it is before it gives inputs.
+//! # The contract
+//!
+//! There are three kinds of methods.
+//!
+//! - **Inputs** are called `on_*` (and `open_*`). Before a batch of them, [`Engine::on_time`] gives
+//!   the time. An input is complete when it returns: nothing is left to be done inside.
+//! - **Outputs** are taken after each batch of inputs, until there is no more of any:
+//!   1. [`Engine::take_action`]: what else the shell has to do, oldest first;
+//!   2. [`Engine::take_touched_lanes`] and [`Engine::take_touched_clients`]: who has something to
+//!      send. The shell writes [`Engine::lane_output`] or [`Engine::client_output`] and reports how
+//!      much the socket took by [`Engine::on_lane_sent`] or [`Engine::on_client_sent`], which are
+//!      inputs. A connection with bytes left is not named again until the engine adds to it: the
+//!      shell writes on when the socket is ready.
+//!
+//!   [`Engine::next_deadline_us`] says when [`Engine::on_deadline`] is due if nothing else happens.
+//! - **Questions** change nothing: [`Engine::may_read`], [`Engine::tally`], [`Engine::gauges`] and
+//!   others.
+//!
+//! Inputs of one connection keep their order. A client of whom `may_read` is false is not read
+//! until `Action::ResumeClient` names it. Closing is the shell's: `Action::CloseLane` and
+//! `Action::CloseClient` ask for it, [`Engine::on_lane_down`] and [`Engine::on_client_closed`]
+//! confirm it, and no input names the connection after that (one that does is ignored).
+//!
+//! # The inside
+//!
+//! [`Core`] is what all parts work on; [`Features`] are its neighbours, which know the core and not
+//! each other. `requests` is the way up, `answers` the way down. What must be routed or served
+//! again waits on the core's to-do queue, which is emptied here before the next frame is read: no
+//! part calls back the way it came.
 
-use std::cell::Cell;
-use std::collections::HashMap;
-use std::collections::VecDeque;
-use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::collections::slab::Slab;
-use crate::engine::action::Action;
-use crate::engine::answers::agreement::Agreement;
-use crate::engine::answers::learn::Unresolved;
-use crate::engine::answers::passing::Large;
-use crate::engine::answers::reprepare::Parked;
+use crate::engine::action::{Action, PeerMessage};
+use crate::engine::answers::{dispatch, lost};
 use crate::engine::client::{Client, ClientKey};
-use crate::engine::homes::pools::Pools;
-use crate::engine::homes::remote::Remote;
+use crate::engine::core::core::Core;
+use crate::engine::core::todo::Todo;
+use crate::engine::features::features::Features;
+use crate::engine::features::{keyspaces, logins, prepared_statements};
+use crate::engine::gauges::Gauges;
 use crate::engine::limits::Limits;
-use crate::engine::pending::{LaneKey, Pending};
-use crate::engine::pool_lanes::PoolLanes;
-use crate::engine::requests::local_traces::LocalTraces;
-use crate::engine::requests::pages::Pages;
+use crate::engine::pending::LaneKey;
+use crate::engine::requests::{inbound, route};
+use crate::engine::settings::EngineSettings;
 use crate::engine::tally::Tally;
-use crate::engine::trouble::retry_budget::RetryBudget;
-use crate::engine::trouble::speculate::Speculation;
-use crate::engine::trouble::stall::Stalls;
+use crate::engine::timers::{Timer, Timers};
+use crate::engine::verdict::Verdict;
 use crate::facade::facade::Facade;
-use crate::facade::statements::LocalStatements;
-use crate::routing::catalog::Catalog;
-use crate::routing::router::Router;
 use crate::session::session::Phase;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
-use crate::topology::tablet_map::TabletMap;
-use crate::upstream::lane::{Lane, PoolId};
-use cql::compression::Compression;
-use cql::token::shard::ShardId;
+use crate::upstream::lane::{LaneRoute, PoolId};
+use cql::token::shard::Sharder;
 
-/// Buffers of answered requests that are kept for the next ones.
-const SPARE_MAX: usize = 256;
-/// Capacity of a buffer that is worth keeping; more is given back.
-const SPARE_BYTES_MAX: usize = 4 << 10;
-
-/// What tells engines apart, and what they go by.
-#[derive(Clone, Debug)]
-pub struct EngineSettings {
-    /// The bounds.
-    pub limits: Limits,
-    /// Our own rack; its replicas come first.
-    pub rack: Option<Arc<str>>,
-    /// Whether only some nodes of the data center are used.
-    pub some_nodes: bool,
-    /// Whether other workers want to know what this one learns.
-    pub has_peers: bool,
-    /// Algorithms that clients are told of. One that asks for another gets it all the same.
-    pub compression_told: Vec<Compression>,
-}
-
-/// Sessions on one side, lanes on the other.
+/// Client sessions on one side, lanes to shards on the other.
 #[derive(Debug)]
 pub struct Engine {
-    pub(super) settings: EngineSettings,
-    pub(super) clients: Slab<Client>,
-    pub(super) lanes: Slab<Lane<Pending>>,
-    pub(super) pools: Pools,
-    pub(super) local_rack: Vec<bool>,
-    pub(super) remote: Remote,
-    pub(super) router: Router,
-    pub(super) facade: Option<Arc<Facade>>,
-    /// What the cluster calls its authenticator, while clients must log in.
-    pub(super) authenticator: Option<Arc<str>>,
-    pub(super) local_statements: LocalStatements,
-    pub(super) local_traces: LocalTraces,
-    pub(super) agreement: Agreement,
-    pub(super) pages: Pages,
-    pub(super) large: Large,
-    pub(super) retry_budget: RetryBudget,
-    /// The node that has just refused the request which is routed anew.
-    pub(super) avoided: Option<NodeId>,
-    pub(super) speculation: Speculation,
-    /// A replica that the last decision passed over for want of a lane.
-    pub(super) missing: Cell<Option<(NodeId, ShardId)>>,
-    /// By the number of the PREPARE that they wait for.
-    pub(super) parked: HashMap<u64, Vec<Parked>>,
-    pub(super) unresolved: VecDeque<Unresolved>,
-    pub(super) stalls: Stalls,
-    pub(super) actions: VecDeque<Action>,
-    pub(super) tally: Tally,
-    pub(super) now_us: u64,
-    pub(super) numbers: u64,
-    pub(super) swept_us: u64,
-    touched_clients: Vec<ClientKey>,
-    touched_lanes: Vec<LaneKey>,
-    spare: Vec<Vec<u8>>,
+    core: Core,
+    features: Features,
+    timers: Timers,
 }
 
+/// Inputs: time, the cluster and other workers.
 impl Engine {
     /// An engine without clients or lanes.
     #[must_use]
     pub fn new(settings: EngineSettings, snapshot: Arc<Snapshot>) -> Self {
-        let limits = settings.limits;
-        let catalog = Catalog::new(limits.catalog_bytes_max);
-        let tablets = TabletMap::new(limits.tablets_max);
-        let mut engine = Self {
-            settings,
-            clients: Slab::default(),
-            lanes: Slab::default(),
-            pools: Pools::default(),
-            local_rack: Vec::new(),
-            remote: Remote::default(),
-            router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
-            facade: None,
-            authenticator: None,
-            local_statements: LocalStatements::default(),
-            local_traces: LocalTraces::default(),
-            agreement: Agreement::default(),
-            pages: Pages::default(),
-            large: Large::No,
-            retry_budget: RetryBudget::default(),
-            avoided: None,
-            speculation: Speculation::default(),
-            missing: Cell::new(None),
-            parked: HashMap::new(),
-            unresolved: VecDeque::new(),
-            stalls: Stalls::default(),
-            actions: VecDeque::new(),
-            tally: Tally::default(),
-            now_us: 0,
-            numbers: 0,
-            swept_us: 0,
-            touched_clients: Vec::new(),
-            touched_lanes: Vec::new(),
-            spare: Vec::new(),
-        };
-        engine.on_snapshot(snapshot);
-        engine
+        let core = Core::new(settings, snapshot);
+        Self { core, features: Features::default(), timers: Timers::default() }
     }
 
-    /// Tells the time, µs since any moment; never goes back. Given before inputs.
+    /// The time, µs since any moment; never goes back. Given before inputs.
     pub fn on_time(&mut self, now_us: u64) {
-        debug_assert!(now_us >= self.now_us, "time goes on");
-        self.now_us = now_us;
+        debug_assert!(now_us >= self.core.now_us, "time goes on");
+        self.core.now_us = now_us;
     }
 
-    /// Takes a new picture of the cluster.
+    /// A timer is due.
+    pub fn on_deadline(&mut self) {
+        for timer in Timer::ALL {
+            self.timers.fire_if_due(timer, &mut self.core, &mut self.features);
+            self.settle();
+        }
+    }
+
+    /// The cluster has changed: routes by this picture of it.
     pub fn on_snapshot(&mut self, snapshot: Arc<Snapshot>) {
-        let before = Arc::clone(self.router.snapshot());
-        for node in before.nodes() {
-            if snapshot.node(node.id).is_none() {
-                self.router.tablets.forget_node(node.id);
-            }
-        }
-        let rack = self.settings.rack.clone();
-        self.local_rack.clear();
-        for node in snapshot.nodes() {
-            let at = usize::from(node.id.0);
-            if self.local_rack.len() <= at {
-                self.local_rack.resize(at + 1, false);
-            }
-            if let Some(local) = self.local_rack.get_mut(at) {
-                *local = rack.as_ref().is_some_and(|rack| *rack == node.rack);
-            }
-        }
-        self.router.set_snapshot(snapshot);
-        self.resolve_tablets();
+        self.core.set_snapshot(snapshot);
+        self.features.tablet_reports.resolve(&mut self.core);
     }
 
-    /// Takes what system.local and system.peers look like.
+    /// What system.local and system.peers look like from now on.
     pub fn on_facade(&mut self, facade: Arc<Facade>) {
         let version = facade.facts().schema_version;
-        self.facade = Some(facade);
-        self.on_schema_read(version);
+        self.features.local.set_facade(facade);
+        self.features.agreement.on_schema_read(&mut self.core, version);
+        self.settle();
     }
 
-    /// The bounds that it keeps.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.settings.limits
+    /// Whether clients must log in: the class of the cluster's authenticator, if it has one.
+    /// Clients that came before that was known are closed.
+    pub fn on_authenticator(&mut self, class: Option<Arc<str>>) {
+        self.features.logins.set_authenticator(&mut self.core, class);
+        self.settle();
     }
 
+    /// The control connection received an EVENT with this body.
+    pub fn on_event(&mut self, body: &[u8]) {
+        self.features.agreement.on_event(&mut self.core, body);
+        self.settle();
+    }
+
+    /// Another worker learned something.
+    pub fn on_news(&mut self, news: PeerMessage) {
+        let core = &mut self.core;
+        match news {
+            PeerMessage::Tablet(tablet) => self.features.tablet_reports.on_peer(core, &tablet),
+            PeerMessage::Statement(statement) => prepared_statements::record(core, statement),
+            PeerMessage::StatementsMissed => core.router.catalog.on_missed(),
+        }
+    }
+}
+
+/// Inputs: clients.
+impl Engine {
     /// A client connected to `local_address`; `None` when there are too many.
     pub fn on_client_open(&mut self, local_address: SocketAddr) -> Option<ClientKey> {
-        if self.clients.len() >= self.settings.limits.clients_max {
-            self.tally.clients_refused += 1;
+        let limits = &self.core.settings.limits;
+        if self.core.clients.len() >= limits.clients_max {
+            self.core.tally.clients_refused += 1;
             return None;
         }
-        self.tally.clients_opened += 1;
-        let body_max = self.settings.limits.frame_body_bytes_max;
+        self.core.tally.clients_opened += 1;
         // At `[::]` clients over IPv4 come to `::ffff:…`, which drivers take for another host.
         let seen_at = SocketAddr::new(local_address.ip().to_canonical(), local_address.port());
-        Some(self.clients.insert(Client::new(seen_at, body_max)))
+        let client = Client::new(seen_at, limits.frame_body_bytes_max);
+        Some(self.core.clients.insert(client))
+    }
+
+    /// A client sent `chunk`.
+    pub fn on_client_bytes(&mut self, client: ClientKey, chunk: &mut [u8]) {
+        let Some(mut chunk) = inbound::begin(&mut self.core, client, chunk) else { return };
+        while inbound::next(&mut self.core, &mut self.features, &mut chunk) {
+            self.settle();
+        }
+        self.settle();
+        inbound::end(&mut self.core, chunk);
+    }
+
+    /// A client's socket took `count` bytes of its output.
+    pub fn on_client_sent(&mut self, client: ClientKey, count: usize) {
+        if let Some(entry) = self.core.clients.get_mut(client) {
+            entry.session.on_sent(count);
+            if entry.paused {
+                self.core.resume_if_possible(client);
+            }
+        }
     }
 
     /// A client is gone. Answers that are still to come for it are dropped when they come.
     pub fn on_client_closed(&mut self, client: ClientKey) {
-        let gone = self.clients.remove(client);
-        let Some(gone) = gone else { return };
-        if !gone.held_by.is_empty() {
-            self.forget_held(client);
+        let Some(gone) = self.core.clients.remove(client) else { return };
+        if gone.full_lanes > 0 {
+            self.features.stalls.on_client_closed(client);
         }
-        if gone.login.is_some() || gone.home != PoolId::PLAIN {
-            self.on_login_left(&gone);
+        logins::on_client_closed(&mut self.core, &gone);
+        self.settle();
+    }
+
+    /// The cluster's word on a client's login. `false` when the client has left or its pool was
+    /// closed meanwhile; a pool that was opened for it must be closed then.
+    pub fn on_verdict(&mut self, client: ClientKey, verdict: Verdict<'_>) -> bool {
+        let is_there = logins::on_verdict(&mut self.core, client, verdict);
+        self.settle();
+        is_there
+    }
+}
+
+/// Inputs: lanes and their pools.
+impl Engine {
+    /// A lane is open. It is used from now on; `None` when its pool is closed.
+    pub fn on_lane_up(&mut self, route: LaneRoute, sharder: Option<Sharder>) -> Option<LaneKey> {
+        let up = self.core.add_lane(route, sharder)?;
+        if up.is_first {
+            prepared_statements::warm(&mut self.core, up.lane, route.pool);
         }
+        keyspaces::send_waiting(&mut self.core, route.pool);
+        logins::welcome(&mut self.core, route.pool);
+        self.settle();
+        Some(up.lane)
+    }
+
+    /// A lane received `chunk`. `write` is given large frames, to write to a client for whom
+    /// nothing else waits; it returns how many bytes the socket took.
+    pub fn on_lane_bytes(
+        &mut self,
+        lane: LaneKey,
+        chunk: &mut [u8],
+        mut write: impl FnMut(ClientKey, &[u8]) -> usize,
+    ) {
+        let Some(mut chunk) = dispatch::begin(&mut self.core, lane, chunk) else { return };
+        while dispatch::next(&mut self.core, &mut self.features, &mut chunk, &mut write) {
+            self.settle();
+        }
+        self.settle();
+        dispatch::end(&mut self.core, chunk);
+    }
+
+    /// A lane's socket took `count` bytes of its output.
+    pub fn on_lane_sent(&mut self, lane: LaneKey, count: usize) {
+        let Some(entry) = self.core.lanes.get_mut(lane) else { return };
+        entry.outbox.on_sent(count);
+        let low_bytes = self.core.settings.limits.outbox_low_bytes;
+        if entry.full && entry.outbox.waiting_len() <= low_bytes {
+            self.features.stalls.on_drained(&mut self.core, lane);
+        }
+    }
+
+    /// A lane is gone. What waited on it is sent elsewhere if it can do no harm, and gets an
+    /// answer of ours if it might.
+    pub fn on_lane_down(&mut self, lane: LaneKey) {
+        for request in lost::on_lane_down(&mut self.core, &mut self.features, lane) {
+            lost::on_lost(&mut self.core, &mut self.features, request);
+            self.settle();
+        }
+        self.settle();
+    }
+
+    /// No lane of a pool could be opened; `refusal` is the node's ERROR frame, if it sent one.
+    pub fn on_set_failed(&mut self, pool: PoolId, refusal: Option<&[u8]>) {
+        keyspaces::on_pool_failed(&mut self.core, pool, refusal);
+        self.settle();
+    }
+
+    /// Opens the plain pool of a credential; `None` when there are too many.
+    pub fn open_home(&mut self) -> Option<PoolId> {
+        self.core.pools.add_base(false)
+    }
+
+    /// Opens the pool of one client's own connection, which is its only lane.
+    pub fn open_dedicated(&mut self) -> Option<PoolId> {
+        self.core.pools.add_base(true)
+    }
+
+    /// The cluster does not accept a credential any more: its lanes are closed, and its clients.
+    pub fn on_home_revoked(&mut self, base: PoolId) {
+        logins::revoke(&mut self.core, base);
+        self.settle();
+    }
+
+    /// Nodes of other data centers stand in for the local one from now on; none as a rule.
+    /// `local_consistency` is whether requests that name the local data center go there too.
+    pub fn on_remote_nodes(&mut self, nodes: Vec<NodeId>, local_consistency: bool) {
+        self.features.remote.set(&mut self.core, nodes, local_consistency);
+    }
+
+    /// A node is not used any more: its lanes accept no new requests and close once nothing is in
+    /// flight.
+    pub fn retire_node(&mut self, node: NodeId) {
+        self.core.retire_lanes_to(|of| of == node);
+    }
+}
+
+/// Outputs and questions.
+impl Engine {
+    /// Hands out the next thing for the shell to do.
+    pub fn take_action(&mut self) -> Option<Action> {
+        self.core.actions.pop_front()
+    }
+
+    /// Hands out the clients that have something to send since the last call, into `into`.
+    pub fn take_touched_clients(&mut self, into: &mut Vec<ClientKey>) {
+        self.core.take_touched_clients(into);
+    }
+
+    /// Hands out the lanes that have something to send since the last call, into `into`.
+    pub fn take_touched_lanes(&mut self, into: &mut Vec<LaneKey>) {
+        self.core.take_touched_lanes(into);
     }
 
     /// What is to be sent to a client; `None` when it is gone.
     #[must_use]
     pub fn client_output(&self, client: ClientKey) -> Option<&[u8]> {
-        self.clients.get(client).map(|client| client.session.outbox.waiting())
+        self.core.clients.get(client).map(|client| client.session.unsent())
     }
 
     /// What is to be sent on a lane; `None` when it is gone.
     #[must_use]
     pub fn lane_output(&self, lane: LaneKey) -> Option<&[u8]> {
-        self.lanes.get(lane).map(|lane| lane.outbox.waiting())
+        self.core.lanes.get(lane).map(|lane| lane.outbox.waiting())
     }
 
-    /// A client's socket took `count` bytes of its output.
-    pub fn on_client_sent(&mut self, client: ClientKey, count: usize) {
-        if let Some(entry) = self.clients.get_mut(client) {
-            entry.session.outbox.on_sent(count);
-            if entry.paused {
-                self.resume_if_possible(client);
-            }
-        }
-    }
-
-    /// A lane's socket took `count` bytes of its output.
-    pub fn on_lane_sent(&mut self, lane: LaneKey, count: usize) {
-        let Some(entry) = self.lanes.get_mut(lane) else { return };
-        entry.outbox.on_sent(count);
-        if entry.full && entry.outbox.waiting_len() <= self.settings.limits.outbox_low_bytes {
-            self.on_lane_drained(lane);
-        }
+    /// When [`Engine::on_deadline`] is due, in the engine's own µs.
+    #[must_use]
+    pub fn next_deadline_us(&self) -> u64 {
+        self.timers.next_us(&self.core, &self.features)
     }
 
     /// Whether the shell may read a client now.
     #[must_use]
     pub fn may_read(&self, client: ClientKey) -> bool {
-        self.clients
+        self.core
+            .clients
             .get(client)
             .is_some_and(|client| !client.paused && client.session.phase != Phase::Closing)
     }
@@ -250,146 +312,76 @@ impl Engine {
     /// A client's requests without an answer; `None` when it is gone.
     #[must_use]
     pub fn client_in_flight(&self, client: ClientKey) -> Option<u32> {
-        self.clients.get(client).map(|client| client.in_flight)
+        self.core.clients.get(client).map(|client| client.in_flight)
     }
 
-    /// Hands out the clients that have something to send since the last call, into `into`.
-    pub fn take_touched_clients(&mut self, into: &mut Vec<ClientKey>) {
-        into.append(&mut self.touched_clients);
-        for client in into.iter() {
-            if let Some(client) = self.clients.get_mut(*client) {
-                client.touched = false;
-            }
-        }
+    /// The clients that wait for a full lane, to be judged from outside: none does so for long.
+    #[must_use]
+    pub fn held_clients(&self) -> &[(LaneKey, ClientKey)] {
+        self.features.stalls.held()
     }
 
-    /// Hands out the lanes that have something to send since the last call, into `into`.
-    pub fn take_touched_lanes(&mut self, into: &mut Vec<LaneKey>) {
-        into.append(&mut self.touched_lanes);
-        for lane in into.iter() {
-            if let Some(lane) = self.lanes.get_mut(*lane) {
-                lane.touched = false;
-            }
-        }
+    /// Whether clients may still be given the lanes of a pool.
+    #[must_use]
+    pub fn is_home_open(&self, base: PoolId) -> bool {
+        self.core.pools.is_open(base)
     }
 
-    /// Hands out the next thing for the shell to do.
-    pub fn take_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+    /// The plain lanes with the rights of a pool.
+    #[must_use]
+    pub fn home_of_set(&self, pool: PoolId) -> PoolId {
+        self.core.pools.base(pool)
+    }
+
+    /// The bounds that it keeps.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.core.settings.limits
     }
 
     /// The numbers so far.
     #[must_use]
     pub fn tally(&self) -> &Tally {
-        &self.tally
+        &self.core.tally
     }
 
-    /// The numbers so far, for what only the shell can measure.
+    /// The numbers so far, for those that only the shell can measure.
     pub fn tally_mut(&mut self) -> &mut Tally {
-        &mut self.tally
+        &mut self.core.tally
     }
 
-    pub(super) fn touch_client(&mut self, client: ClientKey) {
-        let Some(entry) = self.clients.get_mut(client) else { return };
-        if entry.disconnected {
-            entry.session.outbox.on_sent(usize::MAX);
-        } else if !mem::replace(&mut entry.touched, true) {
-            self.touched_clients.push(client);
-        }
+    /// Counts what there is at this moment. It walks all lanes and tables: for a scrape only.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        Gauges::of(&self.core, self.features.local.statements())
     }
+}
 
-    pub(super) fn touch_lane(&mut self, lane: LaneKey) {
-        if let Some(entry) = self.lanes.get_mut(lane)
-            && !mem::replace(&mut entry.touched, true)
-        {
-            self.touched_lanes.push(lane);
-        }
-    }
-
-    /// The lanes of a pool as the routing policy sees them, beside the router itself.
+/// What is done before an input ends.
+impl Engine {
+    /// Does what the input left to be done.
     #[inline]
-    pub(super) fn field(&mut self, pool: PoolId) -> (&mut Router, PoolLanes<'_>) {
-        let lane_map = self.pools.lane_map(pool);
-        let (lanes, local_rack) = (&self.lanes, &*self.local_rack);
-        let missing = (self.settings.limits.lane_unused_us > 0).then_some(&self.missing);
-        let some_nodes = self.settings.some_nodes;
-        let (sticky, avoided) = (None, self.avoided);
-        let stalled = &*self.stalls.nodes;
-        let lanes = PoolLanes {
-            lane_map,
-            lanes,
-            local_rack,
-            stalled,
-            sticky,
-            avoided,
-            some_nodes,
-            missing,
-        };
-        (&mut self.router, lanes)
-    }
-
-    /// A number that was never given before.
-    pub(super) fn next_number(&mut self) -> u64 {
-        self.numbers += 1;
-        self.numbers
-    }
-
-    /// A buffer with a copy of `frame`.
-    #[inline]
-    pub(super) fn keep(&mut self, frame: &[u8]) -> Vec<u8> {
-        let mut kept = self.spare.pop().unwrap_or_default();
-        kept.extend_from_slice(frame);
-        kept
-    }
-
-    /// Takes a buffer back for the next request.
-    #[inline]
-    pub(super) fn give_back(&mut self, mut kept: Vec<u8>) {
-        if self.spare.len() < SPARE_MAX && kept.capacity() <= SPARE_BYTES_MAX {
-            kept.clear();
-            self.spare.push(kept);
+    fn settle(&mut self) {
+        while let Some(todo) = self.core.todo.pop_front() {
+            self.carry_out(todo);
         }
     }
 
-    /// Lets a client be read again once nothing holds it up any more.
-    pub(super) fn resume_if_possible(&mut self, client: ClientKey) {
-        let limits = self.settings.limits;
-        let Some(entry) = self.clients.get_mut(client) else { return };
-        let free = entry.in_flight < limits.client_in_flight_max
-            && entry.held_by.is_empty()
-            && entry.switching.is_none()
-            && entry.session.outbox.waiting_len() <= limits.outbox_low_bytes;
-        if entry.paused && free {
-            entry.paused = false;
-            self.actions.push_back(Action::ResumeClient(client));
+    #[cold]
+    fn carry_out(&mut self, todo: Todo) {
+        let (core, features) = (&mut self.core, &mut self.features);
+        match todo {
+            Todo::RouteAgain { pool, pending, avoided } => {
+                route::again(core, features, pool, pending, avoided);
+            }
+            Todo::SendAgain { lane, pending } => route::again_on(core, features, lane, pending),
+            Todo::SendUse(request) => route::send_use(core, features, request),
+            Todo::Resume { client, mut frames } => {
+                inbound::resume(core, features, client, &mut frames);
+            }
+            Todo::ServeTraced(request) => inbound::serve_traced(core, features, request),
+            Todo::LaneFull { lane, client } => features.stalls.on_full(core, lane, client),
+            Todo::PoolClosed { pool, instead } => features.reprepare.on_pool_closed(pool, instead),
         }
-    }
-
-    /// Stops reading a client that has too much under way; [`Self::reconsider`] lets it go on.
-    pub(super) fn pause_if_needed(&mut self, client: ClientKey) {
-        let limits = self.settings.limits;
-        let Some(entry) = self.clients.get_mut(client) else { return };
-        entry.paused |= entry.in_flight >= limits.client_in_flight_max
-            || !entry.held_by.is_empty()
-            || entry.switching.is_some()
-            || entry.session.outbox.waiting_len() > limits.outbox_high_bytes;
-    }
-
-    /// Whether a client left so much unread that it gets nothing more and is closed.
-    ///
-    /// Asked before an answer is added: one answer may be longer than the bound.
-    #[inline]
-    pub(super) fn disconnects_if_unread(&mut self, client: ClientKey) -> bool {
-        let backlog_max = self.settings.limits.client_backlog_bytes_max;
-        let Some(entry) = self.clients.get_mut(client) else { return false };
-        if !entry.disconnected && entry.session.outbox.waiting_len() > backlog_max {
-            entry.disconnected = true;
-            entry.session.phase = Phase::Closing;
-            // What follows must not be taken for the rest of a frame that left by half.
-            entry.session.outbox.on_sent(usize::MAX);
-            self.tally.clients_cut_off += 1;
-            self.actions.push_back(Action::CloseClient(client));
-        }
-        self.clients.get(client).is_some_and(|entry| entry.disconnected)
     }
 }

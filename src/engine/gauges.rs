@@ -1,8 +1,9 @@
-//! What an engine holds at one moment, counted when somebody asks.
+//! What an engine holds at one moment, counted on request.
 
 use std::collections::BTreeMap;
 
-use crate::engine::engine::Engine;
+use crate::engine::core::core::Core;
+use crate::facade::statements::LocalStatements;
 use crate::topology::id::NodeId;
 use crate::topology::table::TableId;
 
@@ -11,7 +12,7 @@ use crate::topology::table::TableId;
 pub struct LaneGauges {
     /// Those that take requests.
     pub open: u64,
-    /// Those whose node takes nothing and says nothing while much waits for it.
+    /// Full ones whose node takes nothing and sends nothing.
     pub stalled: u64,
     /// Those that only wait for their last answers.
     pub draining: u64,
@@ -26,7 +27,7 @@ pub struct Gauges {
     pub credentials: u64,
     /// Requests that wait for a node's answer, orphans included.
     pub in_flight: u64,
-    /// Of those, the ones for which nobody waits any more.
+    /// Of those, the ones whose clients were answered or have left.
     pub orphans: u64,
     /// Lanes by node.
     pub lanes: BTreeMap<NodeId, LaneGauges>,
@@ -40,18 +41,17 @@ pub struct Gauges {
     pub table_names: Vec<String>,
 }
 
-impl Engine {
-    /// Counts what is there. It walks all lanes and tables: for a scrape, not for the road.
-    #[must_use]
-    pub fn gauges(&self) -> Gauges {
-        let mut gauges = Gauges {
-            clients: wide(self.clients.len()),
-            credentials: wide(self.credentials()),
-            catalog_entries: wide(self.router.catalog.len() + self.local_statements.len()),
-            catalog_bytes: wide(self.router.catalog.bytes() + self.local_statements.bytes()),
-            ..Gauges::default()
+impl Gauges {
+    /// Counts what there is. It walks all lanes and tables.
+    pub(crate) fn of(core: &Core, local: &LocalStatements) -> Self {
+        let mut gauges = Self {
+            clients: wide(core.clients.len()),
+            credentials: wide(core.pools.credentials()),
+            catalog_entries: wide(core.router.catalog.len() + local.len()),
+            catalog_bytes: wide(core.router.catalog.bytes() + local.bytes()),
+            ..Self::default()
         };
-        for (_, lane) in self.lanes.iter() {
+        for (_, lane) in core.lanes.iter() {
             gauges.in_flight += wide(lane.ids.in_flight());
             gauges.orphans += wide(lane.ids.orphaned());
             let of_node = gauges.lanes.entry(lane.route.node).or_default();
@@ -64,10 +64,10 @@ impl Engine {
             }
         }
         let tables = (0_u32..).map(TableId);
-        let named = tables.map_while(|table| Some((table, self.router.tables.name(table)?)));
+        let named = tables.map_while(|table| Some((table, core.router.tables.name(table)?)));
         for (table, (keyspace, name)) in named {
             gauges.table_names.push(format!("{keyspace}.{name}"));
-            gauges.tablets += wide(self.router.tablets.table_len(table));
+            gauges.tablets += wide(core.router.tablets.table_len(table));
         }
         gauges
     }

@@ -1,15 +1,17 @@
-//! Sessions on one side, lanes on the other.
+//! The engine of one worker: client sessions on one side, lanes to shards on the other.
 
 pub mod action;
-pub mod answers;
+mod answers;
 pub mod client;
+mod core;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod engine;
+mod features;
 pub mod gauges;
-pub mod homes;
 pub mod limits;
 pub mod pending;
-pub mod pool_lanes;
-pub mod requests;
+mod requests;
+pub mod settings;
 pub mod tally;
-pub mod trouble;
+mod timers;
+pub mod verdict;

@@ -1,15 +1,19 @@
-//! Requests in flight on a lane: who asked, and what is needed to ask again.
+//! Requests on their way to a lane, and in flight on one: who asked, and what is needed to ask again.
 
 use crate::collections::slab::Key;
-use crate::engine::client::ClientKey;
+use crate::engine::client::ClientStream;
 use crate::routing::catalog::StatementKey;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::Lane;
 use crate::upstream::lane::PoolId;
+use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
 
 /// Names a lane.
 pub type LaneKey = Key<Lane<Pending>>;
+
+/// How often a request is sent again at most.
+pub(crate) const RESENT_MAX: u8 = 2;
 
 /// A request that waits for its answer.
 #[derive(Debug)]
@@ -32,20 +36,73 @@ pub struct Pending {
     pub frame: Vec<u8>,
 }
 
+impl Pending {
+    /// The kept body; empty when the frame was too long to keep.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.frame.get(HEADER_LEN..).unwrap_or_default()
+    }
+
+    /// The kept body, to be changed.
+    #[must_use]
+    pub fn body_mut(&mut self) -> &mut [u8] {
+        self.frame.get_mut(HEADER_LEN..).unwrap_or_default()
+    }
+}
+
+/// A request on its way to a lane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) origin: Origin,
+    /// The plain lanes of who asks: the request never leaves those with the same rights.
+    pub(crate) base: PoolId,
+    pub(crate) opcode: Opcode,
+    pub(crate) is_read: bool,
+    pub(crate) resent: u8,
+    pub(crate) arrived_us: u64,
+    pub(crate) statement: Option<StatementKey>,
+}
+
+impl Outgoing {
+    /// A request of our own, which needs no rights of a client.
+    pub(crate) fn internal(request: InternalRequest, opcode: Opcode, now_us: u64) -> Self {
+        Self {
+            origin: Origin::Internal(request),
+            base: PoolId::NOWHERE,
+            opcode,
+            is_read: false,
+            resent: 0,
+            arrived_us: now_us,
+            statement: None,
+        }
+    }
+
+    /// The same request once more, for the same origin, whose plain lanes are `base`.
+    pub(crate) fn again(pending: &Pending, base: PoolId) -> Self {
+        Self {
+            origin: pending.origin,
+            base,
+            opcode: pending.opcode,
+            is_read: pending.is_read,
+            resent: pending.resent + 1,
+            arrived_us: pending.arrived_us,
+            statement: pending.statement,
+        }
+    }
+}
+
 /// Who waits for an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Origin {
     /// A client, by its own stream id.
     Client {
-        /// Who.
-        client: ClientKey,
-        /// Its stream id.
-        stream: i16,
+        /// Which request of which client.
+        to: ClientStream,
         /// What the answer is looked at for.
         purpose: Purpose,
     },
     /// We ourselves.
-    InternalRequest(InternalRequest),
+    Internal(InternalRequest),
 }
 
 /// What the answer to a client's request is looked at for, besides delivery.
@@ -60,19 +117,19 @@ pub enum Purpose {
 /// What we ask a node for ourselves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum InternalRequest {
-    /// Prepare a statement that the node forgot; the parked request of this number goes on then.
+    /// Prepare a statement that the node forgot; the parked requests of this number go on then.
     Reprepare(u64),
-    /// A sign of life.
-    Heartbeat,
     /// A trace for the request of this number, which is answered here.
     LocalTrace(u64),
+    /// Any answer, to see whether the connection is alive.
+    Heartbeat,
     /// Prepare a statement before it is needed.
     Spread,
     /// The node's schema version, in this round of asking.
     SchemaVersion {
         /// Round of asking.
         round: u64,
-        /// Whose.
+        /// The node that is asked.
         node: NodeId,
     },
 }

@@ -1,4 +1,4 @@
-//! Numbers of one engine: plain integers, written by one thread, folded when somebody asks.
+//! Numbers of one engine: plain integers, written by one thread, added up on request.
 
 use crate::collections::histogram::Histogram;
 use crate::routing::decision::Reason;
@@ -97,12 +97,12 @@ impl RequestKind {
     }
 }
 
-/// What the server's answers said of our routing to one tablet table.
+/// What the server's answers report of our routing to one tablet table.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Feedback {
-    /// Answers that would have told of a miss and did not.
+    /// Answers that would have reported a miss and did not.
     pub hits: u64,
-    /// Answers that told which tablet we missed.
+    /// Answers that reported which tablet we missed.
     pub misses: u64,
 }
 
@@ -115,9 +115,9 @@ pub struct Tally {
     pub ended: [[u64; Outcome::ALL.len()]; RequestKind::ALL.len()],
     /// Decisions by reason.
     pub routing: [u64; Reason::ALL.len()],
-    /// The server's word on tablet tables, by table number.
+    /// The server's reports on tablet tables, by table number.
     pub feedback: Vec<Feedback>,
-    /// Older reports of a tablet that were not believed.
+    /// Tablet reports ignored because a newer one had just replaced them.
     pub stale_tablets: u64,
     /// From a request's arrival to its answer's departure, µs.
     pub latency: Histogram,
@@ -129,25 +129,25 @@ pub struct Tally {
     pub started: [[u64; 3]; 2],
     /// Clients refused for being too many.
     pub clients_refused: u64,
-    /// Clients closed since they never read their answers.
+    /// Clients closed because they never read their answers.
     pub clients_cut_off: u64,
-    /// Clients closed since they broke the protocol.
+    /// Clients closed because they broke the protocol.
     pub clients_broken: u64,
-    /// Connections closed since they began with a newer version than is spoken: drivers step down.
+    /// Connections closed because they began with a newer version than is spoken: drivers step down.
     pub clients_newer: u64,
-    /// Clients closed since the cluster takes their login no longer.
+    /// Clients closed because the cluster does not accept their login any more.
     pub clients_revoked: u64,
-    /// Logins that the cluster took.
+    /// Logins that the cluster accepted.
     pub logins_granted: u64,
     /// Logins that the cluster refused.
     pub logins_refused: u64,
-    /// Logins that nobody could judge: no node, no lane or no room.
+    /// Logins that could not be judged: no node, no lane or no room.
     pub logins_unknown: u64,
-    /// Lanes closed since the server broke the protocol.
+    /// Lanes closed because the node broke the protocol.
     pub lanes_broken: u64,
-    /// Lanes closed since the server gave no sign of life.
-    pub lanes_mute: u64,
-    /// Full lanes found stalled: their node took nothing and said nothing.
+    /// Lanes closed because the node did not answer a heartbeat.
+    pub heartbeat_timeouts: u64,
+    /// Full lanes found stalled: their node took nothing and sent nothing.
     pub lanes_stalled: u64,
     /// Answers that came after their request was given up.
     pub late_answers: u64,
@@ -155,11 +155,11 @@ pub struct Tally {
     pub timeouts: u64,
     /// Requests sent again.
     pub resent: u64,
-    /// Requests not sent again since the budget for that was used up.
+    /// Requests not sent again because the budget for that was used up.
     pub retries_refused: u64,
-    /// Statements prepared again since a node had forgotten them.
+    /// Statements prepared again because a node had forgotten them.
     pub reprepared: u64,
-    /// Statements prepared on other nodes ahead of need.
+    /// Statements prepared on other nodes before they were needed there.
     pub spread: u64,
     /// Prepared ids found in the catalog.
     pub catalog_hits: u64,
@@ -195,6 +195,12 @@ impl Tally {
         if let Some(cell) = row.and_then(|row| row.get_mut(usize::from(outcome as u8))) {
             *cell += 1;
         }
+    }
+
+    /// Counts a request that ended, by its opcode.
+    #[inline]
+    pub fn on_request_ended(&mut self, opcode: Opcode, outcome: Outcome) {
+        self.on_ended(RequestKind::of(opcode), outcome);
     }
 
     /// Counts a STARTUP that was agreed to.

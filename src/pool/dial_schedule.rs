@@ -1,7 +1,7 @@
-//! When a pool refiller dials what, and when it rests: arithmetic of time and counts, without a socket.
+//! When the lanes of one node and pool are dialled, and when nothing is: arithmetic of time and counts.
 //!
 //! The refiller does what this says. So does the test of many proxies at one cluster, which runs
-//! thousands of courses under a clock of its own.
+//! thousands of schedules under a clock of its own.
 
 use crate::pool::backoff::{Backoff, BackoffSettings};
 use crate::pool::lane_slots::{Arrival, Dial, LaneSerial, LaneSlots, Wanted};
@@ -23,13 +23,17 @@ const REFUSED_REST_MS: u64 = 1_000;
 const RESHARD_GAP_MS: u64 = 10_000;
 /// A node that is said to be up is dialled within this time, not by all proxies at once.
 const NODE_UP_SPREAD_MS: u64 = 500;
+/// Lanes that opened well and are gone are dialled again at once: so many of them, and then one each
+/// time that so many milliseconds have passed. What goes beyond that waits as after a failure.
+const REDIALS_MAX: u64 = 16;
+const REDIAL_EARNED_MS: u64 = 250;
 /// How soon a refiller that rests looks again, at the earliest.
 const REST_LEAST_MS: u64 = 1_000;
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Next {
-    /// Start a try; its end is to be told.
+    /// Start a try; its end is an input.
     Dial(Dial),
     /// Ask again in so many milliseconds.
     Wait(u64),
@@ -37,11 +41,13 @@ pub enum Next {
     Rest,
 }
 
-/// What a try that failed says of the node.
+/// How a try failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Failure {
     /// The node answered with an ERROR.
     Refused,
+    /// The node let us in, and does not take the keyspace.
+    RefusedUse,
     /// No source port was free; the node was not asked.
     NoSourcePort,
     /// Anything else: no answer, a closed port, bytes that are no CQL.
@@ -53,7 +59,7 @@ pub enum Failure {
 pub struct Opened {
     /// The node divides its data otherwise now; lanes of before are forgotten.
     pub is_resharded: bool,
-    /// The plain port works and the shard-aware one did not: leave that one alone for a while.
+    /// The plain port works and the shard-aware one did not.
     pub is_port_at_fault: bool,
     /// What the connection is good for.
     pub arrival: Arrival,
@@ -61,12 +67,11 @@ pub struct Opened {
     pub releases_excess: bool,
 }
 
-/// The course of one refiller.
+/// The schedule of one refiller.
 #[derive(Debug)]
 pub struct DialSchedule {
     plan: LaneSlots,
     backoff: Backoff,
-    lanes: Wanted,
     running: usize,
     excess: usize,
     /// The shard-aware port failed; whether that is the port's fault tells the plain port.
@@ -75,6 +80,8 @@ pub struct DialSchedule {
     not_before_ms: u64,
     hunt_after_ms: u64,
     resharded_ms: Option<u64>,
+    /// When all lost lanes were paid for, as if each had cost [`REDIAL_EARNED_MS`].
+    redials_paid_ms: u64,
 }
 
 impl DialSchedule {
@@ -85,7 +92,6 @@ impl DialSchedule {
         Self {
             plan: LaneSlots::new(lanes, backoff.jitter().word()),
             backoff,
-            lanes,
             running: 0,
             excess: 0,
             is_suspect: false,
@@ -93,11 +99,13 @@ impl DialSchedule {
             not_before_ms: 0,
             hunt_after_ms: 0,
             resharded_ms: None,
+            redials_paid_ms: 0,
         }
     }
 
-    /// Picks what to do. `port` tells whether the shard-aware port is known and may be used.
-    pub fn next(&mut self, port: bool, now: u64) -> Next {
+    /// Picks what to do at `now`, milliseconds. `port` is the shard-aware port, if it is known and
+    /// may be used.
+    pub fn next(&mut self, port: Option<u16>, now: u64) -> Next {
         // A node that just failed gets one careful try at a time.
         let limit = if self.is_failing { 1 } else { HANDSHAKES_PER_NODE };
         if self.running >= limit {
@@ -106,8 +114,9 @@ impl DialSchedule {
         if now < self.not_before_ms {
             return Next::Wait(self.not_before_ms - now);
         }
-        let aware = port && self.plan.sharder().is_some() && !self.is_suspect;
-        if let Some(dial) = self.plan.next(aware, now >= self.hunt_after_ms) {
+        let port = port.filter(|_| !self.is_suspect);
+        let start = self.backoff.jitter().word();
+        if let Some(dial) = self.plan.next(port, now >= self.hunt_after_ms, start) {
             self.running += 1;
             return Next::Dial(dial);
         }
@@ -162,8 +171,14 @@ impl DialSchedule {
         self.plan.on_failed(dial);
         match (dial, failure) {
             // The port was blocked when this was found; the plain port comes next, at once.
-            (Dial::Shard(_), Failure::NoSourcePort) => {}
-            (Dial::Shard(_), Failure::Refused | Failure::Broken) => {
+            (Dial::Shard { .. }, Failure::NoSourcePort) => {}
+            (_, Failure::RefusedUse) => {
+                // Clients may be in the keyspace, and it may be there again a moment later.
+                self.is_suspect = false;
+                let rest_ms = REFUSED_REST_MS + self.backoff.jitter().below(REFUSED_REST_MS);
+                self.not_before_ms = self.not_before_ms.max(now + rest_ms);
+            }
+            (Dial::Shard { .. }, Failure::Refused | Failure::Broken) => {
                 self.is_suspect = failure == Failure::Broken;
                 self.wait_after_failure(now);
             }
@@ -178,18 +193,21 @@ impl DialSchedule {
         self.not_before_ms.saturating_sub(now)
     }
 
-    /// Takes in that a try ended without any news, which no try should: all starts over.
-    pub fn on_vanished(&mut self, now: u64) {
-        self.running = self.running.saturating_sub(1);
-        self.plan = LaneSlots::new(self.lanes, self.backoff.jitter().word());
-        self.wait_after_failure(now);
-    }
-
-    /// Takes in that a lane is gone.
+    /// Takes in that a lane is gone. Waits are for handshakes that fail; a node that has let us in is
+    /// dialled again at once, within a budget.
     pub fn on_lane_down(&mut self, serial: LaneSerial, now: u64) {
-        if self.plan.on_down(serial) {
+        if self.plan.on_down(serial) && !self.spends_redial(now) {
             self.wait_after_failure(now);
         }
+    }
+
+    fn spends_redial(&mut self, now: u64) -> bool {
+        let paid_ms = self.redials_paid_ms.max(now) + REDIAL_EARNED_MS;
+        let is_within = paid_ms <= now + REDIALS_MAX * REDIAL_EARNED_MS;
+        if is_within {
+            self.redials_paid_ms = paid_ms;
+        }
+        is_within
     }
 
     /// Takes in that a request asked for a shard.
@@ -220,16 +238,57 @@ impl DialSchedule {
         &self.plan
     }
 
-    /// A random number for other uses of the same owner.
-    pub fn word(&mut self) -> u32 {
-        self.backoff.jitter().word()
-    }
-
     /// Lanes of a node fall together; all that fall before the next try are one failure.
     fn wait_after_failure(&mut self, now: u64) {
         if now >= self.not_before_ms {
             self.not_before_ms = now + self.backoff.on_failure(now);
         }
         self.is_failing = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A schedule whose one lane is up.
+    fn with_lane() -> (DialSchedule, Dial) {
+        let mut schedule = DialSchedule::new(Wanted::One, BackoffSettings::default(), 1);
+        let Next::Dial(dial) = schedule.next(None, 0) else { panic!("nothing is dialled") };
+        let opened = schedule.on_opened(dial, ShardId(0), None, 0);
+        assert!(matches!(opened.arrival, Arrival::Lane(_)));
+        (schedule, dial)
+    }
+
+    #[test]
+    fn a_lane_that_opened_well_is_dialled_again_at_once_within_a_budget() {
+        let (mut schedule, dial) = with_lane();
+        for serial in 0..REDIALS_MAX {
+            schedule.on_lane_down(LaneSerial(serial), 1_000);
+            assert_eq!(schedule.next(None, 1_000), Next::Dial(dial), "death {serial}");
+            schedule.on_opened(dial, ShardId(0), None, 1_000);
+        }
+        schedule.on_lane_down(LaneSerial(REDIALS_MAX), 1_000);
+        assert!(matches!(schedule.next(None, 1_000), Next::Wait(_)), "the budget is spent");
+        let (mut schedule, dial) = with_lane();
+        for serial in 0..4 * REDIALS_MAX {
+            let now = serial * REDIAL_EARNED_MS;
+            schedule.on_lane_down(LaneSerial(serial), now);
+            assert_eq!(schedule.next(None, now), Next::Dial(dial), "each is earned in time");
+            schedule.on_opened(dial, ShardId(0), None, now);
+        }
+    }
+
+    #[test]
+    fn a_keyspace_that_is_refused_is_asked_for_again_within_two_seconds_for_ever() {
+        let (mut schedule, dial) = with_lane();
+        schedule.on_lane_down(LaneSerial(0), 0);
+        let mut now = 0;
+        for _ in 0..50 {
+            assert_eq!(schedule.next(None, now), Next::Dial(dial));
+            let rest_ms = schedule.on_failed(dial, Failure::RefusedUse, now);
+            assert!((REFUSED_REST_MS..2 * REFUSED_REST_MS).contains(&rest_ms), "{rest_ms}");
+            now += rest_ms;
+        }
     }
 }

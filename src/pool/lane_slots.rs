@@ -1,6 +1,6 @@
-//! Which lanes of one node and set are there, and which one to dial next.
+//! Which lanes of one node and pool are there, and which one to dial next.
 //!
-//! Only bookkeeping: the pool refiller dials, and tells what came of it.
+//! Only bookkeeping: what came of each try is an input.
 
 use cql::token::shard::{ShardId, Sharder};
 
@@ -24,10 +24,30 @@ pub enum Wanted {
 /// What to dial.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Dial {
-    /// The plain port, and see which shard it is.
+    /// Whatever shard the node picks, by its plain port.
     Any,
     /// A shard, by the shard-aware port.
-    Shard(ShardId),
+    Shard {
+        /// The shard.
+        shard: ShardId,
+        /// How the node divided its data when last asked.
+        sharder: Sharder,
+        /// The shard-aware port.
+        port: u16,
+        /// Picks the first source port.
+        start: u32,
+    },
+}
+
+impl Dial {
+    /// The shard that is dialled, if it is a certain one.
+    #[must_use]
+    pub fn shard(self) -> Option<ShardId> {
+        match self {
+            Self::Any => None,
+            Self::Shard { shard, .. } => Some(shard),
+        }
+    }
 }
 
 /// What a new connection is good for.
@@ -103,18 +123,18 @@ impl LaneSlots {
 
     /// Picks what to dial next, and takes it as being dialled. Without any lane the plain port
     /// comes first, one connection alone: the node may have been restarted with other shards.
-    /// `aware` tells whether shards can be dialled one by one, `hunt` whether to look for them on
-    /// the plain port otherwise.
-    pub fn next(&mut self, aware: bool, hunt: bool) -> Option<Dial> {
+    /// `port` is where shards can be dialled one by one, `hunt` is whether to look for them on the
+    /// plain port otherwise, and `start` picks the first source port.
+    pub fn next(&mut self, port: Option<u16>, hunt: bool, start: u32) -> Option<Dial> {
         if self.up() == 0 {
             let busy = self.hunting > 0 || self.slots.contains(&Slot::Dialling);
             return (!busy).then(|| self.hunt());
         }
         let at = self.first_down()?;
-        if aware {
-            let shard = u16::try_from(at).ok()?;
+        if let (Some(port), Some(sharder)) = (port, self.sharder()) {
+            let shard = ShardId(u16::try_from(at).ok()?);
             *self.slots.get_mut(at)? = Slot::Dialling;
-            return Some(Dial::Shard(ShardId(shard)));
+            return Some(Dial::Shard { shard, sharder, port, start });
         }
         let missing = self.slots.iter().filter(|slot| **slot == Slot::Down).count();
         (hunt && self.hunting < missing).then(|| self.hunt())
@@ -199,7 +219,7 @@ impl LaneSlots {
     fn on_ended(&mut self, dial: Dial) {
         match dial {
             Dial::Any => self.hunting = self.hunting.saturating_sub(1),
-            Dial::Shard(shard) => {
+            Dial::Shard { shard, .. } => {
                 if let Some(slot) = self.slots.get_mut(usize::from(shard.0))
                     && *slot == Slot::Dialling
                 {
@@ -214,65 +234,77 @@ impl LaneSlots {
 mod tests {
     use super::*;
 
+    const PORT: u16 = 19_042;
+
+    fn next(plan: &mut LaneSlots) -> Option<Dial> {
+        plan.next(Some(PORT), true, 0)
+    }
+
+    /// A shard of a node with so many shards.
+    fn shard(of: u16, shards: u16) -> Dial {
+        let (shard, sharder) = (ShardId(of), Sharder::new(shards, 12).unwrap());
+        Dial::Shard { shard, sharder, port: PORT, start: 0 }
+    }
+
     #[test]
     fn the_first_lane_comes_alone_and_by_the_plain_port() {
         let mut plan = LaneSlots::new(Wanted::EachShard, 0);
-        assert_eq!(plan.next(true, true), Some(Dial::Any));
-        assert_eq!(plan.next(true, true), None);
+        assert_eq!(next(&mut plan), Some(Dial::Any));
+        assert_eq!(next(&mut plan), None);
 
         plan.on_failed(Dial::Any);
-        assert_eq!(plan.next(true, true), Some(Dial::Any));
+        assert_eq!(next(&mut plan), Some(Dial::Any));
     }
 
     #[test]
     fn each_missing_shard_is_dialled_once() {
         let mut plan = plan_with(3, 1);
-        assert_eq!(plan.next(true, true), Some(Dial::Shard(ShardId(0))));
-        assert_eq!(plan.next(true, true), Some(Dial::Shard(ShardId(2))));
-        assert_eq!(plan.next(true, true), None);
+        assert_eq!(next(&mut plan), Some(shard(0, 3)));
+        assert_eq!(next(&mut plan), Some(shard(2, 3)));
+        assert_eq!(next(&mut plan), None);
 
-        plan.on_failed(Dial::Shard(ShardId(0)));
-        assert_eq!(plan.next(true, true), Some(Dial::Shard(ShardId(0))));
-        assert!(matches!(plan.on_opened(Dial::Shard(ShardId(0)), ShardId(0)), Arrival::Lane(_)));
-        assert!(matches!(plan.on_opened(Dial::Shard(ShardId(2)), ShardId(2)), Arrival::Lane(_)));
+        plan.on_failed(shard(0, 3));
+        assert_eq!(next(&mut plan), Some(shard(0, 3)));
+        assert!(matches!(plan.on_opened(shard(0, 3), ShardId(0)), Arrival::Lane(_)));
+        assert!(matches!(plan.on_opened(shard(2, 3), ShardId(2)), Arrival::Lane(_)));
         assert!(plan.is_complete());
     }
 
     #[test]
     fn plans_begin_at_shards_of_their_own_and_go_round() {
         let mut plan = LaneSlots::new(Wanted::EachShard, 7);
-        let dial = plan.next(true, true).unwrap();
+        let dial = next(&mut plan).unwrap();
         assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
         assert_eq!(plan.on_opened(dial, ShardId(0)), Arrival::Lane(LaneSerial(0)));
-        let dials: Vec<_> = std::iter::from_fn(|| plan.next(true, true)).collect();
-        assert_eq!(dials, [3, 1, 2].map(|shard| Dial::Shard(ShardId(shard))));
+        let dials: Vec<_> = std::iter::from_fn(|| next(&mut plan)).collect();
+        assert_eq!(dials, [3, 1, 2].map(|of| shard(of, 4)));
     }
 
     #[test]
     fn a_connection_that_came_elsewhere_is_kept_where_it_is_useful() {
         let mut plan = plan_with(3, 1);
-        let (zero, two) = (plan.next(true, true).unwrap(), plan.next(true, true).unwrap());
+        let (zero, two) = (next(&mut plan).unwrap(), next(&mut plan).unwrap());
         assert!(matches!(plan.on_opened(zero, ShardId(2)), Arrival::Lane(_)));
         assert_eq!(plan.on_opened(two, ShardId(2)), Arrival::Excess);
-        assert_eq!((plan.up(), plan.next(true, true)), (2, Some(zero)));
+        assert_eq!((plan.up(), next(&mut plan)), (2, Some(zero)));
     }
 
     #[test]
     fn hunting_opens_no_more_than_are_missing() {
         let mut plan = plan_with(3, 1);
-        assert_eq!(plan.next(false, false), None);
-        assert_eq!(plan.next(false, true), Some(Dial::Any));
-        assert_eq!(plan.next(false, true), Some(Dial::Any));
-        assert_eq!(plan.next(false, true), None);
+        assert_eq!(plan.next(None, false, 0), None);
+        assert_eq!(plan.next(None, true, 0), Some(Dial::Any));
+        assert_eq!(plan.next(None, true, 0), Some(Dial::Any));
+        assert_eq!(plan.next(None, true, 0), None);
         assert_eq!(plan.on_opened(Dial::Any, ShardId(1)), Arrival::Excess);
-        assert_eq!(plan.next(false, true), Some(Dial::Any));
+        assert_eq!(plan.next(None, true, 0), Some(Dial::Any));
     }
 
     #[test]
     fn late_news_of_a_lane_does_not_hit_its_successor() {
         let mut plan = plan_with(1, 0);
         assert!(plan.on_down(LaneSerial(0)));
-        assert_eq!(plan.next(true, true), Some(Dial::Any));
+        assert_eq!(next(&mut plan), Some(Dial::Any));
         assert_eq!(plan.on_opened(Dial::Any, ShardId(0)), Arrival::Lane(LaneSerial(1)));
         assert!(!plan.on_down(LaneSerial(0)));
         assert!(plan.is_complete());
@@ -289,26 +321,26 @@ mod tests {
     #[test]
     fn a_set_with_a_keyspace_has_one_lane_on_any_shard() {
         let mut plan = LaneSlots::new(Wanted::One, 0);
-        let dial = plan.next(true, true).unwrap();
+        let dial = next(&mut plan).unwrap();
         assert!(!plan.on_sharder(Sharder::new(8, 12).ok()));
         assert!(matches!(plan.on_opened(dial, ShardId(5)), Arrival::Lane(_)));
         assert!(plan.is_complete());
-        assert_eq!(plan.next(true, true), None);
+        assert_eq!(next(&mut plan), None);
     }
 
     #[test]
     fn shards_that_nobody_asks_for_have_no_lane() {
         let mut plan = LaneSlots::new(Wanted::ShardsInUse, 0);
-        let first = plan.next(true, true).unwrap();
+        let first = next(&mut plan).unwrap();
         assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
         assert_eq!(plan.on_opened(first, ShardId(3)), Arrival::Lane(LaneSerial(0)));
-        assert_eq!((plan.next(true, true), plan.is_complete()), (None, true));
+        assert_eq!((next(&mut plan), plan.is_complete()), (None, true));
 
         plan.on_asked_for(ShardId(1));
         plan.on_asked_for(ShardId(3));
         plan.on_asked_for(ShardId(99));
-        let second = plan.next(true, true).unwrap();
-        assert_eq!(second, Dial::Shard(ShardId(1)));
+        let second = next(&mut plan).unwrap();
+        assert_eq!(second, shard(1, 4));
         assert_eq!(plan.on_opened(second, ShardId(1)), Arrival::Lane(LaneSerial(1)));
         assert_eq!((plan.up(), plan.wanted()), (2, 2));
     }
@@ -316,34 +348,34 @@ mod tests {
     #[test]
     fn a_lane_that_nobody_used_stays_closed_and_a_lost_one_does_not() {
         let mut plan = LaneSlots::new(Wanted::ShardsInUse, 0);
-        let first = plan.next(true, true).unwrap();
+        let first = next(&mut plan).unwrap();
         assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
         plan.on_opened(first, ShardId(0));
         for shard in [1, 2] {
             plan.on_asked_for(ShardId(shard));
-            let dial = plan.next(true, true).unwrap();
+            let dial = next(&mut plan).unwrap();
             plan.on_opened(dial, ShardId(shard));
         }
         plan.on_unused(LaneSerial(1));
-        assert_eq!(plan.next(true, true), None);
+        assert_eq!(next(&mut plan), None);
         assert!(plan.on_down(LaneSerial(2)));
-        assert_eq!(plan.next(true, true), Some(Dial::Shard(ShardId(2))));
+        assert_eq!(next(&mut plan), Some(shard(2, 4)));
     }
 
     #[test]
     fn a_node_that_lost_all_its_lanes_gets_one_again_though_nobody_asked() {
         let mut plan = LaneSlots::new(Wanted::ShardsInUse, 0);
-        let first = plan.next(true, true).unwrap();
+        let first = next(&mut plan).unwrap();
         assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
         plan.on_opened(first, ShardId(2));
         plan.on_unused(LaneSerial(0));
         assert!(!plan.is_complete());
-        assert_eq!(plan.next(true, true), Some(Dial::Any));
+        assert_eq!(next(&mut plan), Some(Dial::Any));
     }
 
     fn plan_with(nr_shards: u16, first: u16) -> LaneSlots {
         let mut plan = LaneSlots::new(Wanted::EachShard, 0);
-        let dial = plan.next(true, true).unwrap();
+        let dial = next(&mut plan).unwrap();
         assert!(!plan.on_sharder(Sharder::new(nr_shards, 12).ok()));
         assert_eq!(plan.on_opened(dial, ShardId(first)), Arrival::Lane(LaneSerial(0)));
         plan

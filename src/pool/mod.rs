@@ -1,8 +1,24 @@
-//! Which lanes a pool should have, and when each is dialled: decisions only, without a socket or a clock.
+//! Which connections a worker's pools have: decisions only, without a socket or a clock.
 
+pub mod action; // what is to be done outside
+pub mod announcer; // what a worker reports, which may find no room
 pub mod backoff; // how long to wait after a failure
+pub mod connection; // what came of dialling a node
+pub mod credential; // what a lane proves its rights with
+pub mod credential_book; // every credential that has lanes
 pub mod dial_schedule; // when to dial which lane
 pub mod failover; // which nodes get lanes
+mod failures; // what a try that failed means
+pub mod handshake_turns; // whose turn it is to shake hands with a node
 pub mod lane_slots; // which lanes one node should have, and which it has
+mod login_ends; // what a granted or refused login does
+pub mod logins; // clients' logins on their way to the cluster
+pub mod manager; // all pools of one worker
 pub mod node_choice; // which nodes come first where not all are used
+pub mod node_state; // what all that dial a node share about it
 pub mod node_target; // where a node is dialled
+mod open_pools; // pools that open and close
+pub mod pool_key; // what the lanes of a pool have in common
+mod rechecks; // whether credentials that have lanes are still taken
+pub mod refiller; // the lanes of one node and pool
+mod targets; // which nodes the pools follow

@@ -1,9 +1,25 @@
-//! Which nodes come first where not all are used.
+//! Which nodes of a cluster lanes may go to, and which of them come first where not all are used.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::pool::node_target::{NodeTarget, ShardPort};
+use crate::topology::id::NodeId;
 use crate::topology::node::Node;
+use crate::topology::snapshot::Snapshot;
 use cql::token::partitioner::Partitioner;
+
+/// The cluster as far as the choice of nodes goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidates<'a> {
+    /// The cluster.
+    pub snapshot: &'a Snapshot,
+    /// The data center where requests should stay.
+    pub data_center: &'a str,
+    /// Nodes whose shards are dialled elsewhere than they tell.
+    pub shard_ports: &'a BTreeMap<NodeId, ShardPort>,
+}
 
 /// Which nodes are preferred among equals.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +33,38 @@ pub struct NodeChoice {
 }
 
 impl NodeChoice {
+    /// Nodes of the local data center that store data, the preferred ones first.
+    #[must_use]
+    pub fn local_targets(&self, candidates: Candidates<'_>) -> Vec<NodeTarget> {
+        let nodes = candidates.snapshot.nodes().iter();
+        let local =
+            nodes.filter(|node| node.stores_data() && *node.data_center == *candidates.data_center);
+        let mut local: Vec<&Arc<Node>> = local.collect();
+        self.order(&mut local);
+        local.into_iter().map(|node| candidates.target(node)).collect()
+    }
+
+    /// Nodes of other data centers that stand in for the local one, so many of each.
+    #[must_use]
+    pub fn remote_targets(&self, candidates: Candidates<'_>) -> Vec<NodeTarget> {
+        let mut centers: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
+        let nodes = candidates.snapshot.nodes().iter();
+        for node in nodes.filter(|node| node.stores_data()) {
+            if *node.data_center != *candidates.data_center {
+                centers.entry(&*node.data_center).or_default().push(node);
+            }
+        }
+        let mut targets = Vec::new();
+        for nodes in centers.into_values() {
+            let len = u64::try_from(nodes.len()).unwrap_or(u64::MAX);
+            let skipped = usize::try_from(self.seed.checked_rem(len).unwrap_or(0)).unwrap_or(0);
+            let count = self.remote_nodes_max.min(nodes.len());
+            let chosen = nodes.iter().cycle().skip(skipped).take(count);
+            targets.extend(chosen.map(|node| candidates.target(node)));
+        }
+        targets
+    }
+
     /// Puts nodes of our own rack first. Else chance decides: of two nodes the same comes first
     /// however many others come and go.
     pub fn order(&self, nodes: &mut [&Arc<Node>]) {
@@ -26,6 +74,17 @@ impl NodeChoice {
             drawn.extend_from_slice(&node.host.0);
             (is_elsewhere, Partitioner::Murmur3.token(&drawn).value())
         });
+    }
+}
+
+impl Candidates<'_> {
+    fn target(&self, node: &Node) -> NodeTarget {
+        NodeTarget {
+            node: node.id,
+            host: Some(node.host),
+            address: SocketAddr::new(node.address, node.port),
+            shard_port: self.shard_ports.get(&node.id).copied().unwrap_or_default(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where a node is dialled.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use crate::topology::id::{HostId, NodeId};
@@ -27,4 +28,15 @@ pub enum ShardPort {
     At(u16),
     /// No port that is known leads there: connections are opened until each shard has one.
     Nowhere,
+}
+
+impl fmt::Display for NodeTarget {
+    /// Address and host, as logs name a node.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address)?;
+        match self.host {
+            Some(host) => write!(f, " (host {host})"),
+            None => Ok(()),
+        }
+    }
 }

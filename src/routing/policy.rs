@@ -2,9 +2,10 @@
 
 use crate::routing::decision::{Decision, Reason};
 use crate::topology::id::NodeId;
+use crate::topology::tablet::Replica;
 use cql::token::shard::{ShardId, Sharder};
 
-/// What the policy asks about lanes; only lanes of the local data center are in the field.
+/// What the policy asks about lanes; only lanes of the local data center are seen.
 pub trait LaneView {
     /// Names a lane.
     type Lane: Copy;
@@ -12,8 +13,10 @@ pub trait LaneView {
     /// The lane to a shard and its requests in flight; `None` when there is none that takes more.
     fn lane(&self, node: NodeId, shard: ShardId) -> Option<(Self::Lane, usize)>;
 
-    /// A replica was passed over, since it has no lane that takes more.
-    fn on_passed_over(&self, _node: NodeId, _shard: ShardId) {}
+    /// Whether a shard has no lane at all and should get one when requests ask for it.
+    fn is_missing(&self, _node: NodeId, _shard: ShardId) -> bool {
+        false
+    }
 
     /// Whether lanes are opened when requests ask for them.
     fn opens_on_demand(&self) -> bool {
@@ -38,7 +41,7 @@ pub trait LaneView {
         false
     }
 
-    /// The least busy lane of all; `turn` tells where to start looking.
+    /// The least busy lane of all; the search starts at `turn`.
     fn any_lane(&self, turn: usize) -> Option<Self::Lane>;
 
     /// How a node deals tokens to shards; `None` when it has no shards or no lane yet.
@@ -60,70 +63,98 @@ pub enum Order {
     Fixed,
 }
 
-/// Chooses a lane among `replicas`; `None` when there is no lane at all.
+/// What was chosen, and what could not be.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<L> {
+    /// Lane and reason; `None` when there is no lane at all.
+    pub decision: Option<Decision<L>>,
+    /// A replica that was passed over because no lane leads to it, where lanes are opened on demand.
+    pub missing: Option<Replica>,
+}
+
+impl<L> Choice<L> {
+    /// A choice without replicas to pass over.
+    #[must_use]
+    pub fn of(decision: Option<Decision<L>>) -> Self {
+        Self { decision, missing: None }
+    }
+}
+
+/// Chooses a lane among `replicas`.
 pub fn choose<F: LaneView>(
-    field: &F,
-    replicas: &(impl Iterator<Item = (NodeId, ShardId)> + Clone),
+    view: &F,
+    replicas: &(impl Iterator<Item = Replica> + Clone),
     order: Order,
     reason: Reason,
-) -> Option<Decision<F::Lane>> {
+) -> Choice<F::Lane> {
+    let mut missing = None;
     let on_shard = match order {
         Order::Fixed => {
-            let mut lanes = replicas.clone().map(|(node, shard)| lane_of(field, node, shard));
+            let mut lanes = replicas.clone().map(|replica| lane_of(view, replica, &mut missing));
             lanes.find_map(|lane| lane).map(|(lane, _)| (lane, Reason::LwtPrimary))
         }
         Order::LeastBusy { turn } => {
-            least_busy(field, replicas.clone(), turn).map(|lane| (lane, reason))
+            least_busy(view, replicas.clone(), turn, &mut missing).map(|lane| (lane, reason))
         }
     };
     if let Some((lane, reason)) = on_shard {
-        return Some(Decision { lane, reason });
+        return Choice { decision: Some(Decision { lane, reason }), missing };
     }
-    // It is the node that fell silent: what goes to another of its shards waits as well.
+    Choice { decision: beside(view, replicas, order), missing }
+}
+
+/// Chooses another shard of a replica's node, or else any lane.
+fn beside<F: LaneView>(
+    view: &F,
+    replicas: &(impl Iterator<Item = Replica> + Clone),
+    order: Order,
+) -> Option<Decision<F::Lane>> {
+    // It is the node that is silent: a request to another of its shards would wait as well.
     let mut stalled = false;
-    let mut beside = replicas.clone().filter_map(|(node, _)| match field.is_stalled(node) {
+    let mut beside = replicas.clone().filter_map(|replica| match view.is_stalled(replica.node) {
         true => {
             stalled = true;
             None
         }
-        false => field.lane_of_node(node),
+        false => view.lane_of_node(replica.node),
     });
     if let Some(lane) = beside.next() {
-        let asked_for = field.opens_on_demand();
+        let asked_for = view.opens_on_demand();
         let reason = if asked_for { Reason::ShardNotOpen } else { Reason::ShardDown };
         return Some(Decision { lane, reason });
     }
     let reason = if stalled {
         Reason::ReplicaStalled
-    } else if field.uses_some_nodes() {
+    } else if view.uses_some_nodes() {
         Reason::ReplicaNotUsed
     } else {
         Reason::ReplicaDown
     };
-    any(field, order, reason)
+    any(view, order, reason)
 }
 
 /// Chooses the least busy lane of all.
-pub fn any<F: LaneView>(field: &F, order: Order, reason: Reason) -> Option<Decision<F::Lane>> {
+pub fn any<F: LaneView>(view: &F, order: Order, reason: Reason) -> Option<Decision<F::Lane>> {
     let turn = match order {
         Order::LeastBusy { turn } => turn,
         Order::Fixed => 0,
     };
-    field.any_lane(turn).map(|lane| Decision { lane, reason })
+    view.any_lane(turn).map(|lane| Decision { lane, reason })
 }
 
 #[inline]
 fn least_busy<F: LaneView>(
-    field: &F,
-    replicas: impl Iterator<Item = (NodeId, ShardId)> + Clone,
+    view: &F,
+    replicas: impl Iterator<Item = Replica> + Clone,
     turn: usize,
+    missing: &mut Option<Replica>,
 ) -> Option<F::Lane> {
     let count = replicas.clone().count().max(1);
     let mut rotated = turn % count;
     let mut best: Option<(u64, F::Lane)> = None;
-    for (node, shard) in replicas {
-        if let Some((lane, load)) = lane_of(field, node, shard) {
-            let elsewhere = (!field.is_sticky(lane), !field.in_local_rack(node));
+    for replica in replicas {
+        if let Some((lane, load)) = lane_of(view, replica, missing) {
+            let elsewhere = (!view.is_sticky(lane), !view.in_local_rack(replica.node));
             let rank = rank(elsewhere, load, rotated);
             if best.is_none_or(|(least, _)| rank < least) {
                 best = Some((rank, lane));
@@ -137,11 +168,17 @@ fn least_busy<F: LaneView>(
     best.map(|(_, lane)| lane)
 }
 
+/// The lane to a replica and its load; notes the replica when no lane leads to it.
 #[inline]
-fn lane_of<F: LaneView>(field: &F, node: NodeId, shard: ShardId) -> Option<(F::Lane, usize)> {
-    let lane = field.lane(node, shard);
-    if lane.is_none() {
-        field.on_passed_over(node, shard);
+fn lane_of<F: LaneView>(
+    view: &F,
+    replica: Replica,
+    missing: &mut Option<Replica>,
+) -> Option<(F::Lane, usize)> {
+    let Replica { node, shard } = replica;
+    let lane = view.lane(node, shard);
+    if lane.is_none() && view.is_missing(node, shard) {
+        *missing = Some(replica);
     }
     lane
 }
@@ -190,8 +227,10 @@ mod tests {
     }
 
     fn pick(lanes: &PoolLanes, replicas: &[(u16, u16)], order: Order) -> Option<(u16, Reason)> {
-        let replicas = replicas.iter().map(|(node, shard)| (NodeId(*node), ShardId(*shard)));
-        let decision = choose(lanes, &replicas, order, Reason::TabletReplica)?;
+        let replica =
+            |(node, shard): &(u16, u16)| Replica { node: NodeId(*node), shard: ShardId(*shard) };
+        let replicas = replicas.iter().map(replica);
+        let decision = choose(lanes, &replicas, order, Reason::TabletReplica).decision?;
         Some((decision.lane, decision.reason))
     }
 

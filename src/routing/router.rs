@@ -7,11 +7,13 @@ use crate::routing::catalog::Catalog;
 use crate::routing::catalog::StatementKey;
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::policy;
-use crate::routing::policy::{LaneView, Order};
+use crate::routing::policy::{Choice, LaneView, Order};
 use crate::routing::statement::Entry;
 use crate::routing::table_routes::{Finder, TableRoutes};
+use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::{TableId, Tables};
+use crate::topology::tablet::Replica;
 use crate::topology::tablet_map::TabletMap;
 use cql::notation::Value;
 use cql::request::batch::{Batch, ChildStatement};
@@ -50,6 +52,8 @@ pub struct Routed<L> {
     pub ask_for_metadata: bool,
     /// Whether it only reads.
     pub is_read: bool,
+    /// A replica that was passed over because no lane leads to it.
+    pub missing: Option<Replica>,
 }
 
 /// What the children of a BATCH tell of where it may go.
@@ -98,14 +102,15 @@ impl Router {
     }
 
     /// Routes an EXECUTE.
-    pub fn execute<F: LaneView>(&mut self, execute: &Execute<'_>, field: &F) -> Routed<F::Lane> {
+    pub fn execute<F: LaneView>(&mut self, execute: &Execute<'_>, view: &F) -> Routed<F::Lane> {
         let Some((key, entry)) = self.catalog.find(execute.id) else {
             return Routed {
-                decision: self.anywhere(field, Reason::UnknownStatement),
+                decision: self.anywhere(view, Reason::UnknownStatement),
                 statement: None,
                 // Its columns may have changed since it was forgotten here, or before we started.
                 ask_for_metadata: true,
                 is_read: false,
+                missing: None,
             };
         };
         let (ask_for_metadata, is_read, lwt) = (entry.changed, !entry.writes, entry.statement.lwt);
@@ -118,8 +123,8 @@ impl Router {
             &mut self.scratch,
         );
         debug_assert!(table.is_some() || matches!(place, Place::Nowhere(_)));
-        let decision = self.decide(&place, lwt || serial, field);
-        Routed { decision, statement: Some(key), ask_for_metadata, is_read }
+        let Choice { decision, missing } = self.decide(&place, lwt || serial, view);
+        Routed { decision, statement: Some(key), ask_for_metadata, is_read, missing }
     }
 
     /// Looks through the children of a BATCH, once: the lanes that it may take depend on them, too.
@@ -156,25 +161,17 @@ impl Router {
     }
 
     /// Routes a BATCH by its first child that names one partition.
-    pub fn batch<F: LaneView>(
-        &mut self,
-        place: &BatchPlace,
-        field: &F,
-    ) -> Option<Decision<F::Lane>> {
+    pub fn batch<F: LaneView>(&mut self, place: &BatchPlace, view: &F) -> Choice<F::Lane> {
         match &place.found {
-            Some(found) => self.decide(found, place.lwt, field),
-            None => self.anywhere(field, Reason::UnroutableBatch),
+            Some(found) => self.decide(found, place.lwt, view),
+            None => Choice::of(self.anywhere(view, Reason::UnroutableBatch)),
         }
     }
 
     /// Sends a request to the least busy lane, for `reason`.
-    pub fn anywhere<F: LaneView>(
-        &mut self,
-        field: &F,
-        reason: Reason,
-    ) -> Option<Decision<F::Lane>> {
+    pub fn anywhere<F: LaneView>(&mut self, view: &F, reason: Reason) -> Option<Decision<F::Lane>> {
         let order = self.next_turn();
-        policy::any(field, order, reason)
+        policy::any(view, order, reason)
     }
 
     /// Whether a table's rows are found by its tablets.
@@ -199,39 +196,34 @@ impl Router {
         }
     }
 
-    fn decide<F: LaneView>(
-        &mut self,
-        place: &Place,
-        fixed: bool,
-        field: &F,
-    ) -> Option<Decision<F::Lane>> {
+    fn decide<F: LaneView>(&mut self, place: &Place, fixed: bool, view: &F) -> Choice<F::Lane> {
         let turn = self.next_turn();
         let order = if fixed { Order::Fixed } else { turn };
         let (table, token) = match place {
             Place::At(table, token) => (*table, *token),
-            Place::Nowhere(reason) => return policy::any(field, turn, *reason),
+            Place::Nowhere(reason) => return Choice::of(policy::any(view, turn, *reason)),
         };
         let tables = &self.tables;
         let route = self.routes.route(&self.snapshot, table, || tables.name(table));
         let finder = route.map(|route| &route.finder);
         if let Some(Finder::Ring(ring)) = finder {
-            let shard = |node| field.sharder(node).map_or(ShardId(0), |s| s.shard_of(token));
-            let replicas = ring.replicas(token).iter().map(|node| (*node, shard(*node)));
+            let shard = |node| view.sharder(node).map_or(ShardId(0), |s| s.shard_of(token));
+            let replica = |node: &NodeId| Replica { node: *node, shard: shard(*node) };
+            let replicas = ring.replicas(token).iter().map(replica);
             if replicas.len() == 0 {
-                return policy::any(field, turn, Reason::UnknownKeyspace);
+                return Choice::of(policy::any(view, turn, Reason::UnknownKeyspace));
             }
-            return policy::choose(field, &replicas, order, Reason::RingReplica);
+            return policy::choose(view, &replicas, order, Reason::RingReplica);
         }
         if let Some(replicas) = self.tablets.locate(table, token) {
-            let replicas = replicas.iter().map(|replica| (replica.node, replica.shard));
-            return policy::choose(field, &replicas, order, Reason::TabletReplica);
+            return policy::choose(view, &replicas.iter(), order, Reason::TabletReplica);
         }
         let reason = match finder {
             Some(Finder::Tablets) => Reason::UnknownTablet,
             Some(Finder::EachNode) => Reason::LocalTable,
             Some(Finder::Ring(_) | Finder::Unknown) | None => Reason::UnknownKeyspace,
         };
-        policy::any(field, turn, reason)
+        Choice::of(policy::any(view, turn, reason))
     }
 
     fn next_turn(&mut self) -> Order {

@@ -3,20 +3,22 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::auth::credential_book::CredentialBook;
-use crate::auth::login_service::LoginSettings;
 use crate::config::secret::Secret;
 use crate::config::settings::Settings;
-use crate::connect::credential::{Credential, plain_token};
-use crate::connect::dialer::Dialer;
+use crate::connect::dialer::{DialSettings, Dialer};
+use crate::connect::dialing::DialingSettings;
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::control::ControlSettings;
 use crate::control::reaching::reach::ReachSettings;
 use crate::control::tables::routes::RouteSettings;
-use crate::engine::engine::EngineSettings;
+use crate::engine::settings::EngineSettings;
+use crate::pool::credential::{Credential, plain_token};
+use crate::pool::credential_book::CredentialBook;
+use crate::pool::logins::LoginSettings;
+use crate::pool::manager::{PoolSettings, PoolShared};
+use crate::pool::node_state::NodeStates;
 use crate::server::rotation::Tls;
 use crate::session::sasl::SaslToken;
-use crate::worker::pool_manager::PoolSettings;
 
 /// Where nodes that do not tell have their shard-aware port for TLS.
 const SHARD_AWARE_PORT_OF_TLS: u16 = 19_142;
@@ -36,17 +38,6 @@ pub fn secret_token(settings: &Settings) -> io::Result<Option<SaslToken>> {
     let password = str::from_utf8(secret.reveal())
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the password is not UTF-8"))?;
     Ok(Some(plain_token(user, password)))
-}
-
-/// What clients' own logins go by.
-#[must_use]
-pub fn logins(settings: &Settings, tls: &Tls) -> LoginSettings {
-    LoginSettings {
-        dialer: Arc::new(Dialer::new(settings.dial.clone()).with_tls(tls.nodes.clone())),
-        budget: Arc::new(HandshakeBudget::default()),
-        book: Arc::new(CredentialBook::new(settings.limits.credentials_max)),
-        recheck_ms: settings.auth_recheck_s.saturating_mul(1000),
-    }
 }
 
 /// What the control connection goes by.
@@ -105,21 +96,34 @@ pub fn dialer(settings: &Settings, tls: &Tls) -> Dialer {
     Dialer::new(dial).with_tls(tls.nodes.clone())
 }
 
-/// What the lanes of each worker go by.
+/// What the pools of each worker go by.
 #[must_use]
-pub fn pool_manager(
-    settings: &Settings,
-    credential: Option<Arc<Credential>>,
-    (tls, budget, logins): (&Tls, &Arc<HandshakeBudget>, &LoginSettings),
-    seed: u64,
-) -> PoolSettings {
+pub fn pools(settings: &Settings, dial: &DialSettings) -> PoolSettings {
     PoolSettings {
-        dialer: Arc::new(dialer(settings, tls)),
-        budget: Arc::clone(budget),
-        credential,
+        lanes: dial.lanes,
+        ports: dial.shard_ports(),
         backoff: settings.backoff,
         failover: settings.failover,
-        seed,
-        logins: logins.clone(),
+        logins: LoginSettings {
+            recheck_ms: settings.auth_recheck_s.saturating_mul(1000),
+            ..LoginSettings::default()
+        },
     }
+}
+
+/// What opens the connections of all workers, and what their pools share.
+#[must_use]
+pub fn connecting(
+    settings: &Settings,
+    credential: Option<Arc<Credential>>,
+    tls: &Tls,
+) -> (DialingSettings, PoolShared) {
+    let nodes = Arc::new(NodeStates::default());
+    let dialing = DialingSettings {
+        dialer: Arc::new(dialer(settings, tls)),
+        lanes: Arc::new(HandshakeBudget::new(Arc::clone(&nodes))),
+        logins: Arc::new(HandshakeBudget::new(Arc::clone(&nodes))),
+    };
+    let book = Arc::new(CredentialBook::new(settings.limits.credentials_max));
+    (dialing, PoolShared { nodes, book, credential })
 }

@@ -1,17 +1,18 @@
 //! From the dialler's counters to what telemetry tells of them.
 
-use crate::connect::dial_stats::{DialCounts, PortVerdict};
-use crate::connect::handshake_budget::HandshakeBudget;
+use crate::connect::handshake_budget::{HandshakeBudget, NodeGate};
+use crate::pool::node_state::PortVerdict;
 use crate::telemetry::report::DialReport;
 use crate::topology::id::NodeId;
 
 /// Reports on every node that was dialled so far.
 #[must_use]
 pub fn report(budget: &HandshakeBudget) -> Vec<DialReport> {
-    budget.gates().into_iter().map(|(node, gate)| report_one(node, &gate.stats.counts())).collect()
+    budget.gates().into_iter().map(|(node, gate)| report_one(node, &gate)).collect()
 }
 
-fn report_one(node: NodeId, counts: &DialCounts) -> DialReport {
+fn report_one(node: NodeId, gate: &NodeGate) -> DialReport {
+    let counts = gate.stats.counts();
     let results = vec![
         ("opened", counts.opened),
         ("unreachable", counts.unreachable),
@@ -20,7 +21,7 @@ fn report_one(node: NodeId, counts: &DialCounts) -> DialReport {
         ("tls_failed", counts.tls_failed),
         ("broken", counts.broken),
     ];
-    let port_verdict = match counts.verdict {
+    let port_verdict = match gate.state.verdict() {
         PortVerdict::Unknown => "unknown",
         PortVerdict::Direct => "direct",
         PortVerdict::Rewritten => "rewritten",
@@ -30,9 +31,9 @@ fn report_one(node: NodeId, counts: &DialCounts) -> DialReport {
     DialReport {
         node,
         results,
-        excess: counts.excess,
+        excess: gate.state.excess(),
         ports_taken: counts.bind_errors,
-        mismatches: counts.mismatches,
+        mismatches: gate.state.mismatches(),
         port_verdict,
     }
 }

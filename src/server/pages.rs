@@ -103,12 +103,9 @@ impl Pages {
                 let mut snapshot = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
                 *snapshot = Arc::clone(&publication.snapshot);
                 drop(snapshot);
-                self.not_started_since(&if workers::local_targets(
-                    publication,
-                    &NodeChoice::default(),
-                )
-                .is_empty()
-                {
+                let candidates = workers::candidates(publication);
+                let local = NodeChoice::default().local_targets(candidates);
+                self.not_started_since(&if local.is_empty() {
                     workers::no_local_node(publication)
                 } else {
                     "no connection to a node is ready yet".to_owned()

@@ -16,7 +16,6 @@ use tokio::time::sleep;
 
 use crate::admin::http;
 use crate::config::settings::{AuthMode, DrainSettings, Settings};
-use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::control;
 use crate::control::error::{ControlError, chain};
 use crate::control::reaching::hint;
@@ -24,6 +23,7 @@ use crate::control::watch::{ControlReport, ControlRequest};
 use crate::listen::listener;
 use crate::listen::listener::{Accepted, Bind, Listeners};
 use crate::platform::clock;
+use crate::pool::announcer::WorkerEvent;
 use crate::pool::node_choice::NodeChoice;
 use crate::server::assemble;
 use crate::server::drain::{Drain, Phase};
@@ -32,8 +32,8 @@ use crate::server::rotation::Tls;
 use crate::server::secrets;
 use crate::server::workers::Workers;
 use crate::tls::error::TlsError;
-use crate::topology::snapshot::Snapshot;
-use crate::worker::command::{Command, WorkerEvent};
+use crate::worker::command::Command;
+use crate::worker::setup::WorkerSetup;
 use crate::worker::worker::Worker;
 
 /// Messages of the control connection, and of workers, that may wait.
@@ -108,21 +108,25 @@ impl Server {
         })?;
         let is_service = settings.auth_mode() == AuthMode::Service;
         let seed = RandomState::new().build_hasher().finish();
-        let budget = Arc::new(HandshakeBudget::default());
-        let logins = assemble::logins(settings, &tls);
+        let rights = credential.clone().filter(|_| is_service);
+        let (dialing, shared) = assemble::connecting(settings, rights, &tls);
+        let budget = Arc::clone(&dialing.lanes);
+        let book = Arc::clone(&shared.book);
         if let Some(credential) = &credential {
             tokio::spawn(secrets::follow(settings.clone(), Arc::clone(credential)));
         }
         let (to_server, events) = mpsc::channel(MESSAGES);
         let mut workers = Vec::new();
         for number in 0..settings.workers {
-            let own_seed = seed.wrapping_add(1 + u64::try_from(number).unwrap_or(0));
-            let rights = credential.clone().filter(|_| is_service);
-            let pool_manager =
-                assemble::pool_manager(settings, rights, (&tls, &budget, &logins), own_seed);
-            let engine = assemble::engine(settings);
-            let snapshot = Arc::new(Snapshot::default());
-            let worker = Worker::start(number, engine, pool_manager, snapshot, to_server.clone());
+            let setup = WorkerSetup {
+                number,
+                engine: assemble::engine(settings),
+                pools: assemble::pools(settings, dialing.dialer.settings()),
+                shared: shared.clone(),
+                dialing: dialing.clone(),
+                seed: seed.wrapping_add(1 + u64::try_from(number).unwrap_or(0)),
+            };
+            let worker = Worker::start(setup, to_server.clone());
             workers.push(worker.map_err(ServerError::Worker)?);
         }
         let remote_nodes_max = settings.failover.remote_nodes_max;
@@ -139,7 +143,7 @@ impl Server {
         let (tell, reports) = mpsc::channel(MESSAGES);
         let mut control = assemble::control(settings, credential, &tls, seed);
         control.reach.own = tcp_addresses(&doors.binds()).collect();
-        control.reach.book = (!is_service).then(|| Arc::clone(&logins.book));
+        control.reach.book = (!is_service).then_some(book);
         tokio::spawn(control::run(control, requests, tell));
         Ok(Self {
             workers,

@@ -1,7 +1,6 @@
 //! The workers as the rest of the process sees them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
@@ -12,12 +11,10 @@ use crate::control::watch::ControlReport;
 use crate::engine::action::PeerMessage;
 use crate::listen::client_tls::ClientTls;
 use crate::listen::listener::{Accepted, Bind};
-use crate::pool::node_choice::NodeChoice;
-use crate::pool::node_target::NodeTarget;
+use crate::pool::node_choice::{Candidates, NodeChoice};
 use crate::server::facade;
 use crate::server::facade::Place;
-use crate::topology::node::Node;
-use crate::worker::accept::Arrival;
+use crate::worker::arrival::Arrival;
 use crate::worker::command::Command;
 use crate::worker::worker::Worker;
 
@@ -96,20 +93,18 @@ impl Workers {
         let facade = Arc::new(facade::of(&publication.tables, place, &self.bind).facade());
         self.tell_all(|| Command::Facade(Arc::clone(&facade))).await;
         let snapshot = &publication.snapshot;
-        let targets = local_targets(publication, &self.choice);
+        let targets = self.choice.local_targets(candidates(publication));
         if targets.is_empty() {
             tracing::error!("{}", no_local_node(publication));
         }
-        let remote = remote_targets(publication, &self.choice);
+        let remote = self.choice.remote_targets(candidates(publication));
         let snapshot_to = || Command::Snapshot {
             snapshot: Arc::clone(snapshot),
             targets: targets.clone(),
             remote: remote.clone(),
         };
         self.tell_all(snapshot_to).await;
-        if publication.events_lost {
-            // Another node is watched than before, so some were away, and nobody tells us who is
-            // back: all are dialled now, rather than when their waits are over.
+        if publication.dial_all_now {
             for target in &targets {
                 self.tell_all(|| Command::NodeUp(target.node)).await;
             }
@@ -155,44 +150,13 @@ pub fn no_local_node(publication: &Publication) -> String {
     format!("no node is in data center `{wanted}`; the cluster has {known:?}")
 }
 
-/// Nodes of the local data center that store data, those that `choice` prefers first.
+/// The cluster as far as the choice of nodes goes.
 #[must_use]
-pub fn local_targets(publication: &Publication, choice: &NodeChoice) -> Vec<NodeTarget> {
-    let nodes = publication.snapshot.nodes().iter();
-    let local =
-        nodes.filter(|node| node.stores_data() && node.data_center == publication.data_center);
-    let mut local: Vec<&Arc<Node>> = local.collect();
-    choice.order(&mut local);
-    local.into_iter().map(|node| target(publication, node)).collect()
-}
-
-/// Nodes of other data centers that stand in for the local one, so many of each.
-#[must_use]
-pub fn remote_targets(publication: &Publication, choice: &NodeChoice) -> Vec<NodeTarget> {
-    let (count, start) = (choice.remote_nodes_max, choice.seed);
-    let mut centers: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
-    let nodes = publication.snapshot.nodes().iter();
-    for node in nodes.filter(|node| node.stores_data()) {
-        if node.data_center != publication.data_center {
-            centers.entry(&*node.data_center).or_default().push(node);
-        }
-    }
-    let mut targets = Vec::new();
-    for nodes in centers.into_values() {
-        let len = u64::try_from(nodes.len()).unwrap_or(u64::MAX);
-        let skipped = usize::try_from(start.checked_rem(len).unwrap_or(0)).unwrap_or(0);
-        let chosen = nodes.iter().cycle().skip(skipped).take(count.min(nodes.len()));
-        targets.extend(chosen.map(|node| target(publication, node)));
-    }
-    targets
-}
-
-fn target(publication: &Publication, node: &Node) -> NodeTarget {
-    NodeTarget {
-        node: node.id,
-        host: Some(node.host),
-        address: SocketAddr::new(node.address, node.port),
-        shard_port: publication.shard_ports.get(&node.id).copied().unwrap_or_default(),
+pub fn candidates(publication: &Publication) -> Candidates<'_> {
+    Candidates {
+        snapshot: &publication.snapshot,
+        data_center: &publication.data_center,
+        shard_ports: &publication.shard_ports,
     }
 }
 

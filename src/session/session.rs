@@ -7,7 +7,7 @@ use cql::compression::Compression;
 use cql::decoder::FrameDecoder;
 
 /// Longest body of a client that is not served yet, if longer ones are accepted at all: STARTUP
-/// and a login are short, and nobody shall fill our memory without one.
+/// and a login are short, and an unauthenticated client must not be able to exhaust memory.
 pub const BODY_BYTES_BEFORE_LOGIN_MAX: u32 = 128 << 10;
 
 /// How far a client has come.
@@ -45,8 +45,8 @@ pub struct Session {
     pub subscription: Subscription,
     /// What it sent, cut into frames.
     pub decoder: FrameDecoder,
-    /// What is on the way to it.
-    pub outbox: Outbox,
+    /// What is on the way to it. Every byte for the client passes `Session::append`.
+    outbox: Outbox,
 }
 
 impl Session {
@@ -71,18 +71,73 @@ impl Session {
         0x80 | self.version.unwrap_or(4)
     }
 
+    /// Whether the client takes a v4 frame as a node wrote it: neither compressed nor in an older
+    /// form.
+    #[inline]
+    #[must_use]
+    pub fn takes_node_frames(&self) -> bool {
+        self.version == Some(4) && self.compression.is_none()
+    }
+
     /// Appends a whole response frame, compressed if the client asked for that.
     ///
-    /// A frame that cannot be compressed goes out as it is, which the flag in its header tells.
+    /// A frame that cannot be compressed goes out as it is; the flag in its header says so.
     pub fn send(&mut self, frame: &[u8]) {
-        let out = self.outbox.end();
-        let start = out.len();
-        let compressed = self
-            .compression
-            .is_some_and(|compression| compression.compress_frame(frame, out).is_ok());
-        if !compressed {
-            out.truncate(start);
-            out.extend_from_slice(frame);
-        }
+        let compression = self.compression;
+        self.append(|out| {
+            let start = out.len();
+            let compressed = compression
+                .is_some_and(|compression| compression.compress_frame(frame, out).is_ok());
+            if !compressed {
+                out.truncate(start);
+                out.extend_from_slice(frame);
+            }
+        });
+    }
+
+    /// Appends a whole response frame that `write` writes, never compressed.
+    #[inline]
+    pub fn send_plain(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.append(write);
+    }
+
+    /// Appends the rest of a frame whose beginning the client's socket has taken already.
+    pub fn send_rest(&mut self, rest: &[u8]) {
+        self.append(|out| out.extend_from_slice(rest));
+    }
+
+    /// The only way into the outbox.
+    #[inline]
+    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(self.outbox.end());
+    }
+
+    /// What has not been sent yet.
+    #[must_use]
+    pub fn unsent(&self) -> &[u8] {
+        self.outbox.waiting()
+    }
+
+    /// Number of bytes that have not been sent yet.
+    #[inline]
+    #[must_use]
+    pub fn unsent_len(&self) -> usize {
+        self.outbox.waiting_len()
+    }
+
+    /// Takes note that the socket accepted the first `count` unsent bytes.
+    pub fn on_sent(&mut self, count: usize) {
+        self.outbox.on_sent(count);
+    }
+
+    /// Drops what has not been sent yet.
+    pub fn discard_unsent(&mut self) {
+        self.outbox.on_sent(usize::MAX);
+    }
+
+    /// Gives memory back if the client was idle since the last call.
+    pub fn shrink_if_idle(&mut self) {
+        self.outbox.shrink_if_idle();
+        self.decoder.shrink_if_idle();
     }
 }

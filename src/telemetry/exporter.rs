@@ -103,7 +103,7 @@ fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &Cluste
     });
     families.numbers(&names::LANES, lanes);
     families.number(&names::LANES_BROKEN, total(workers, |tally| tally.lanes_broken));
-    families.number(&names::LANES_MUTE, total(workers, |tally| tally.lanes_mute));
+    families.number(&names::HEARTBEAT_TIMEOUTS, total(workers, |tally| tally.heartbeat_timeouts));
     families.number(&names::LANES_STALLED, total(workers, |tally| tally.lanes_stalled));
     families.number(&names::UPSTREAM_IN_FLIGHT, held(workers, |gauges| gauges.in_flight));
     families.number(&names::ORPHANS, held(workers, |gauges| gauges.orphans));

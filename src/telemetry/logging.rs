@@ -57,7 +57,7 @@ impl fmt::Display for LogFormat {
 pub struct LogSettings {
     /// How a line looks.
     pub format: LogFormat,
-    /// A level, then exceptions for single modules: `info,shardlane::net=debug`.
+    /// A level, then exceptions for single modules: `info,shardlane::worker=debug`.
     pub level: String,
 }
 
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_level_is_a_fault() {
-        for good in ["info", "off", "warn,shardlane::net=debug", "info, hyper=off"] {
+        for good in ["info", "off", "warn,shardlane::worker=debug", "info, hyper=off"] {
             assert_eq!(check_level(good), Ok(()), "{good}");
         }
         for bad in ["", "verbose", "INFO", "a=info", "info,debug", "info,a=loud", "info,=debug"] {

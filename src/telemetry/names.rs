@@ -76,15 +76,15 @@ pub const ROUTING: Metric = counter(
 pub const TABLET_FEEDBACK: Metric = counter(
     "shardlane_tablet_feedback_total",
     &["table"],
-    "Answers by which the server told that a request came to the wrong shard, and which would \
-     be right. The honest measure of routing; tables beyond the first 100 are `other`.",
+    "Answers in which the server reported that a request came to the wrong shard, and the right \
+     one. The honest measure of routing; tables beyond the first 100 are `other`.",
 );
 
 /// `shardlane_tablet_hits_total`
 pub const TABLET_HITS: Metric = counter(
     "shardlane_tablet_hits_total",
     &["table"],
-    "Answers by which the server would have told of a wrong shard, and did not.",
+    "Answers in which the server would have reported a wrong shard, and did not.",
 );
 
 /// `shardlane_tablet_map_entries`
@@ -98,19 +98,18 @@ pub const TABLET_ENTRIES: Metric = gauge(
 pub const TABLET_STALE: Metric = counter(
     "shardlane_tablet_stale_total",
     &[],
-    "Tellings of a tablet that were older than what was known, and not believed.",
+    "Tablet reports ignored because a newer one had just replaced them.",
 );
 
 /// `shardlane_nodes`
-pub const NODES: Metric =
-    gauge("shardlane_nodes", &[], "Nodes of the cluster, as far as it tells.");
+pub const NODES: Metric = gauge("shardlane_nodes", &[], "Nodes of the cluster, by its own tables.");
 
 /// `shardlane_lanes`
 pub const LANES: Metric = gauge(
     "shardlane_lanes",
     &["node", "state"],
     "Upstream connections by node and state (open, stalled, draining). A node with fewer open \
-     lanes than shards is not reached in full; a stalled one takes no bytes and says none.",
+     lanes than shards is not reached in full; a stalled one takes no bytes and sends none.",
 );
 
 /// `shardlane_lanes_broken_total`
@@ -120,19 +119,19 @@ pub const LANES_BROKEN: Metric = counter(
     "Lanes closed because the node broke the protocol.",
 );
 
-/// `shardlane_lanes_mute_total`
-pub const LANES_MUTE: Metric = counter(
-    "shardlane_lanes_mute_total",
+/// `shardlane_heartbeat_timeouts_total`
+pub const HEARTBEAT_TIMEOUTS: Metric = counter(
+    "shardlane_heartbeat_timeouts_total",
     &[],
-    "Lanes closed because the node gave no sign of life, as when a firewall forgot the connection.",
+    "Lanes closed because the node did not answer a heartbeat, as when a firewall forgot the connection.",
 );
 
 /// `shardlane_lanes_stalled_total`
 pub const LANES_STALLED: Metric = counter(
     "shardlane_lanes_stalled_total",
     &[],
-    "Times that a lane was passed over because much waited for it, and its node took and said \
-     nothing for timeouts.lane_stall_ms.",
+    "Times that a full lane was passed over because its node took and sent nothing for \
+     timeouts.lane_stall_ms.",
 );
 
 /// `shardlane_upstream_in_flight`
@@ -143,7 +142,7 @@ pub const UPSTREAM_IN_FLIGHT: Metric =
 pub const ORPHANS: Metric = gauge(
     "shardlane_orphans",
     &[],
-    "Requests that wait for a node's answer, and for which nobody waits any more.",
+    "Requests that wait for a node's answer although their clients were answered or have left.",
 );
 
 /// `shardlane_handshakes_total`
@@ -214,7 +213,7 @@ pub const PREPARED_REPREPARES: Metric = counter(
 pub const PREPARED_SPREAD: Metric = counter(
     "shardlane_prepared_cache_spread_total",
     &[],
-    "Statements prepared on more nodes ahead of need.",
+    "Statements prepared on more nodes before they were needed there.",
 );
 
 /// `shardlane_client_connections`
@@ -326,7 +325,7 @@ pub const ALL: &[Metric] = &[
     NODES,
     LANES,
     LANES_BROKEN,
-    LANES_MUTE,
+    HEARTBEAT_TIMEOUTS,
     LANES_STALLED,
     UPSTREAM_IN_FLIGHT,
     ORPHANS,

@@ -2,6 +2,7 @@
 
 use crate::collections::outbox::Outbox;
 use crate::topology::id::NodeId;
+use crate::topology::tablet::Replica;
 use crate::upstream::stream_ids::StreamIds;
 use cql::compression::Compression;
 use cql::decoder::FrameDecoder;
@@ -12,9 +13,9 @@ use cql::token::shard::ShardId;
 pub struct PoolId(pub u16);
 
 impl PoolId {
-    /// The lanes that never said `USE`, and that every client may take.
+    /// The lanes that never said `USE`, and that every client may use.
     pub const PLAIN: Self = Self(0);
-    /// No lanes at all: where a client stands that has no rights.
+    /// The empty pool, for clients without a valid login.
     pub const NOWHERE: Self = Self(u16::MAX);
 }
 
@@ -35,8 +36,16 @@ pub struct LaneRoute {
     pub lwt_mask: u32,
     /// Whether prepared statements and rows name their result metadata by an id.
     pub metadata_ids: bool,
-    /// How bodies are compressed; each frame's flag tells whether its own is.
+    /// How bodies are compressed; each frame's flag says whether its own is.
     pub compression: Option<Compression>,
+}
+
+impl LaneRoute {
+    /// The shard to which it leads.
+    #[must_use]
+    pub fn place(&self) -> Replica {
+        Replica { node: self.node, shard: self.shard }
+    }
 }
 
 /// A connection to one shard; `W` is who waits for an answer.
@@ -44,8 +53,8 @@ pub struct LaneRoute {
 pub struct Lane<W> {
     /// Where it leads.
     pub route: LaneRoute,
-    /// The plain lanes with the same rights: only clients with this home may send on it.
-    pub home: PoolId,
+    /// The plain lanes with the same rights: only clients with this base pool may send on it.
+    pub base: PoolId,
     /// Requests in flight.
     pub ids: StreamIds<W>,
     /// Bytes on their way to the shard.
@@ -78,7 +87,7 @@ impl<W> Lane<W> {
     pub fn new(route: LaneRoute, streams_max: u16) -> Self {
         Self {
             route,
-            home: PoolId::NOWHERE,
+            base: PoolId::NOWHERE,
             ids: StreamIds::new(streams_max),
             outbox: Outbox::default(),
             decoder: FrameDecoder::new([0x84; 2], RESPONSE_BODY_BYTES_MAX),
@@ -94,7 +103,7 @@ impl<W> Lane<W> {
         }
     }
 
-    /// Whether somebody still waits for an answer on it.
+    /// Whether a request still waits for an answer on it.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
         self.ids.in_flight() > self.ids.orphaned()

@@ -1,6 +1,7 @@
 //! Which lane leads to which shard of which node.
 
 use crate::topology::id::NodeId;
+use crate::topology::tablet::Replica;
 use cql::token::shard::ShardId;
 use cql::token::shard::Sharder;
 
@@ -30,19 +31,24 @@ struct Asked {
     opened_us: Option<u64>,
 }
 
+/// When a missing lane is opened, µs.
+#[derive(Clone, Copy, Debug)]
+pub struct AskTimes {
+    /// Two requests within this time open it.
+    pub window_us: u64,
+    /// It is not opened again within this time.
+    pub again_us: u64,
+}
+
 impl<K: Copy + Eq> LaneMap<K> {
     /// Adds a lane. One that stands at the same place already is handed back: it is one too many.
-    pub fn insert(
-        &mut self,
-        (node, shard): (NodeId, ShardId),
-        sharder: Option<Sharder>,
-        lane: K,
-    ) -> Option<K> {
-        let at = usize::from(node.0);
-        if self.nodes.len() <= at {
-            self.nodes.resize_with(at + 1, NodeLanes::default);
+    pub fn insert(&mut self, at: Replica, sharder: Option<Sharder>, lane: K) -> Option<K> {
+        let Replica { node, shard } = at;
+        let number = usize::from(node.0);
+        if self.nodes.len() <= number {
+            self.nodes.resize_with(number + 1, NodeLanes::default);
         }
-        let lanes = self.nodes.get_mut(at)?;
+        let lanes = self.nodes.get_mut(number)?;
         lanes.sharder = sharder;
         let place = usize::from(shard.0);
         if lanes.shards.len() <= place {
@@ -71,14 +77,10 @@ impl<K: Copy + Eq> LaneMap<K> {
     }
 
     /// A request asks for a lane to a shard, which is not there. Whether to open it: the node is
-    /// known, somebody asked within `window_us` before, so that lanes are not opened for one request
-    /// each, and it was not opened within `again_us`.
-    pub fn ask_for(
-        &mut self,
-        (node, shard): (NodeId, ShardId),
-        now_us: u64,
-        (window_us, again_us): (u64, u64),
-    ) -> bool {
+    /// known, another request asked within `window_us` before, so that lanes are not opened for one
+    /// request each, and it was not opened within `again_us`.
+    pub fn ask_for(&mut self, at: Replica, now_us: u64, times: AskTimes) -> bool {
+        let Replica { node, shard } = at;
         let Some(lanes) = self.nodes.get_mut(usize::from(node.0)) else { return false };
         let (place, count) = (usize::from(shard.0), lanes.sharder.map(|all| all.nr_shards().get()));
         let is_there = lanes.shards.get(place).is_some_and(Option::is_some);
@@ -90,7 +92,8 @@ impl<K: Copy + Eq> LaneMap<K> {
         }
         let Some(asked) = lanes.asked.get_mut(place) else { return false };
         let within = |at: Option<u64>, us| at.is_some_and(|at| now_us.saturating_sub(at) < us);
-        let opens = within(asked.last_us, window_us) && !within(asked.opened_us, again_us);
+        let opens =
+            within(asked.last_us, times.window_us) && !within(asked.opened_us, times.again_us);
         asked.last_us = Some(now_us);
         if opens {
             asked.opened_us = Some(now_us);
@@ -150,32 +153,33 @@ mod tests {
     #[test]
     fn a_second_lane_to_a_shard_hands_the_first_back() {
         let mut lane_map = LaneMap::default();
-        let place = (NodeId(2), ShardId(3));
+        let place = Replica { node: NodeId(2), shard: ShardId(3) };
         assert_eq!(lane_map.insert(place, None, 'a'), None);
         assert_eq!(lane_map.insert(place, None, 'b'), Some('a'));
-        assert_eq!(lane_map.lane(place.0, place.1), Some('b'));
+        assert_eq!(lane_map.lane(place.node, place.shard), Some('b'));
         assert_eq!(lane_map.live(), [(NodeId(2), 'b')]);
 
-        assert!(!lane_map.remove(place.0, 'a'));
-        assert!(lane_map.remove(place.0, 'b'));
+        assert!(!lane_map.remove(place.node, 'a'));
+        assert!(lane_map.remove(place.node, 'b'));
         assert_eq!(lane_map.live_nodes().count(), 0);
-        assert_eq!(lane_map.lane(place.0, place.1), None);
+        assert_eq!(lane_map.lane(place.node, place.shard), None);
     }
 
     #[test]
     fn a_lane_is_opened_when_it_is_asked_for_twice_and_again_after_a_while() {
         let mut lane_map = LaneMap::default();
-        let (place, times) = ((NodeId(2), ShardId(3)), (1_000, 100));
-        assert!(!lane_map.ask_for(place, 10, times), "nobody knows the node yet");
-        lane_map.insert((NodeId(2), ShardId(0)), Sharder::new(4, 12).ok(), 'a');
+        let at = |shard| Replica { node: NodeId(2), shard: ShardId(shard) };
+        let (place, times) = (at(3), AskTimes { window_us: 1_000, again_us: 100 });
+        assert!(!lane_map.ask_for(place, 10, times), "the node is not known yet");
+        lane_map.insert(at(0), Sharder::new(4, 12).ok(), 'a');
         assert!(!lane_map.ask_for(place, 10, times));
         assert!(lane_map.ask_for(place, 1_009, times));
         assert!(!lane_map.ask_for(place, 1_108, times));
         assert!(lane_map.ask_for(place, 1_109, times));
         assert!(!lane_map.ask_for(place, 2_109, times), "the one before is too long ago");
-        assert!(!lane_map.ask_for((NodeId(2), ShardId(4)), 2_109, times), "there is no such shard");
+        assert!(!lane_map.ask_for(at(4), 2_109, times), "there is no such shard");
         for now_us in [2_200, 2_300] {
-            assert!(!lane_map.ask_for((NodeId(2), ShardId(0)), now_us, times), "it has its lane");
+            assert!(!lane_map.ask_for(at(0), now_us, times), "it has its lane");
         }
     }
 }

@@ -11,30 +11,15 @@ use crate::listen::client_tls::ClientTls;
 use crate::listen::listener::Accepted;
 use crate::platform::clock;
 use crate::sockets::transport::Transport;
-use crate::worker::housekeeping::MESSAGES_IN_A_ROW;
-use crate::worker::reactor::{GREETED, Reactor};
+use crate::worker::arrival::{Arrival, Greeted};
+use crate::worker::reactor::Reactor;
+use crate::worker::slots::{GREETED, MESSAGES_IN_A_ROW};
 use crate::worker::socket::Who;
 
 /// The address at which clients of a Unix socket see the one node: they need some address in
 /// `system.local`, and have none of ours.
 const ADDRESS_OF_UNIX: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9042);
-
-/// A client that has connected.
-#[derive(Debug)]
-pub struct Arrival {
-    /// Its socket, non-blocking.
-    pub stream: Accepted,
-    /// The handshake that a TCP client has to pass first.
-    pub tls: Option<Arc<ClientTls>>,
-}
-
-/// A client past its handshake.
-#[derive(Debug)]
-pub struct Greeted {
-    stream: Transport,
-    local: SocketAddr,
-}
 
 impl Reactor {
     pub(crate) fn on_client(&mut self, arrival: Arrival) {

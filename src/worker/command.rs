@@ -3,16 +3,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
 use crate::engine::action::PeerMessage;
 use crate::engine::gauges::Gauges;
 use crate::engine::tally::Tally;
 use crate::facade::facade::Facade;
+use crate::pool::announcer::WorkerEvent;
 use crate::pool::node_target::NodeTarget;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
-use crate::worker::accept::Arrival;
+use crate::worker::arrival::Arrival;
 
 /// A message to a worker.
 #[derive(Debug)]
@@ -53,15 +55,11 @@ pub enum Command {
     },
 }
 
-/// A message from a worker.
-#[derive(Debug)]
-pub enum WorkerEvent {
-    /// It has a lane, or has lost the last one; it is this worker.
-    PoolLanes(usize, bool),
-    /// It learned something that the others want to know; it is this worker.
-    PeerMessage(usize, PeerMessage),
-    /// A host was named that nobody knows.
-    RefreshTopology,
-    /// A client logged in with a credential that had no lanes.
-    LoggedIn,
+/// Reports something that may be lost; `false` when it is.
+pub(super) fn report(events: &Sender<WorkerEvent>, event: WorkerEvent) -> bool {
+    let sent = events.try_send(event);
+    if let Err(error) = &sent {
+        tracing::debug!(%error, "a worker's message was lost");
+    }
+    sent.is_ok()
 }

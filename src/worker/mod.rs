@@ -1,14 +1,14 @@
 //! One worker: a thread with its sockets, its engine and its pools of lanes.
 
-pub mod accept;
-mod announcer;
+mod accept;
+pub mod arrival;
 pub mod command;
 mod housekeeping;
-pub mod logins;
-pub mod pool_manager;
+mod pools;
 pub mod reactor;
 mod ready_list;
-mod slot_table;
+pub mod setup;
+mod slots;
 mod socket;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod worker;

@@ -10,59 +10,50 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 
-use crate::auth::login_service::{LoginReport, LoginService};
-use crate::connect::pool_refiller::LaneReport;
+use crate::collections::key_table::KeyTable;
+use crate::connect::dial_report::DialReport;
+use crate::connect::dialing::Dialing;
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::platform::clock;
 use crate::platform::log_throttle::LogThrottle;
-use crate::pool::failover::Failover;
+use crate::pool::announcer::{Announcer, WorkerEvent};
+use crate::pool::manager::PoolManager;
 use crate::sockets::poller::Poller;
 use crate::sockets::transport::Transport;
+use crate::topology::snapshot::Snapshot;
 use crate::upstream::lane::Lane;
-use crate::worker::accept::Greeted;
-use crate::worker::announcer::Announcer;
-use crate::worker::command::{Command, WorkerEvent};
-use crate::worker::pool_manager::PoolManager;
-use crate::worker::ready_list::{ReadyList, SLOTS_MAX};
-use crate::worker::slot_table::SlotTable;
+use crate::worker::arrival::Greeted;
+use crate::worker::command::{Command, report};
+use crate::worker::ready_list::ReadyList;
+use crate::worker::setup::WorkerSetup;
+use crate::worker::slots::{COMMANDS, FIRST_SOCKET, GREETED, REPORTS};
 use crate::worker::socket::{Read, Socket, Who};
 
 /// Bytes read at once; all sockets share the buffer.
 const READ_BYTES: usize = 128 << 10;
 /// Full buffers read from one socket before others have their turn.
 const READS_IN_A_ROW: usize = 4;
-/// Slots that are no sockets.
-pub(super) const COMMANDS: usize = 0;
-pub(super) const REPORTS: usize = 1;
-pub(super) const GREETED: usize = 2;
-pub(super) const LOGINS: usize = 3;
-const FIRST_SOCKET: usize = 4;
 /// Clients past their TLS handshake that may wait to be served.
 const GREETED_MAX: usize = 64;
 /// It never sleeps longer, so that time goes on for a quiet engine as well.
 const TICK_US_MAX: u64 = 100_000;
 
-/// Who keeps lanes and who looks at logins, and where they report.
-pub(super) type Desks =
-    ((PoolManager, Receiver<LaneReport>), (LoginService, Receiver<LoginReport>));
-
 /// One worker.
 #[derive(Debug)]
 pub struct Reactor {
     pub(super) engine: Engine,
-    pub(super) pool_manager: PoolManager,
+    pub(super) pools: PoolManager,
+    pub(super) dialing: Dialing,
     pub(super) announcer: Announcer,
-    pub(super) failover: Failover,
+    pub(super) events: Sender<WorkerEvent>,
     pub(super) drain_until_us: Option<u64>,
-    pub(super) lane_slots: SlotTable<Lane<Pending>>,
-    pub(super) client_slots: SlotTable<Client>,
+    pub(super) lane_slots: KeyTable<Lane<Pending>, usize>,
+    pub(super) client_slots: KeyTable<Client, usize>,
     pub(super) commands: Receiver<Command>,
-    pub(super) reports: Receiver<LaneReport>,
+    pub(super) reports: Receiver<DialReport>,
     pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
-    pub(super) logins: LoginService,
-    pub(super) login_reports: Receiver<LoginReport>,
     /// Log lines about clients beyond the bound.
     pub(super) refusals: LogThrottle,
     sockets: Vec<Option<Socket>>,
@@ -75,6 +66,8 @@ pub struct Reactor {
     timer_at_us: u64,
     buffer: Vec<u8>,
     slots: Vec<usize>,
+    /// Sockets that are looked at again in the next round.
+    again: Vec<usize>,
     touched_clients: Vec<ClientKey>,
     touched_lanes: Vec<LaneKey>,
 }
@@ -82,32 +75,29 @@ pub struct Reactor {
 impl Reactor {
     /// A worker without sockets. Called within its runtime.
     pub(super) fn new(
-        number: usize,
-        engine: Engine,
-        ((pool_manager, reports), (logins, login_reports)): Desks,
+        setup: WorkerSetup,
         (commands, events): (Receiver<Command>, Sender<WorkerEvent>),
         (poller, bell): (Poller, mio::Waker),
     ) -> Self {
         let ready = Arc::new(ReadyList::default());
         ready.set_bell(bell);
-        let wakers = [COMMANDS, REPORTS, GREETED, LOGINS].map(|slot| ready.waker(slot));
-        for slot in [COMMANDS, REPORTS, GREETED, LOGINS] {
+        let wakers = [COMMANDS, REPORTS, GREETED].map(|slot| ready.waker(slot));
+        for slot in [COMMANDS, REPORTS, GREETED] {
             ready.set(slot);
         }
-        let failover = Failover::new(pool_manager.failover(), clock::now_us());
+        let (dialing, reports) = Dialing::new(setup.dialing);
         Self {
-            engine,
-            pool_manager,
-            announcer: Announcer::new(number, events),
-            failover,
+            engine: Engine::new(setup.engine, Arc::new(Snapshot::default())),
+            pools: PoolManager::new(setup.pools, setup.shared, setup.seed, clock::now_us()),
+            dialing,
+            announcer: Announcer::new(setup.number),
+            events,
             drain_until_us: None,
-            lane_slots: SlotTable::default(),
-            client_slots: SlotTable::default(),
+            lane_slots: KeyTable::default(),
+            client_slots: KeyTable::default(),
             commands,
             reports,
             greeted: mpsc::channel(GREETED_MAX),
-            logins,
-            login_reports,
             refusals: LogThrottle::default(),
             sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
             free: Vec::new(),
@@ -118,6 +108,7 @@ impl Reactor {
             timer_at_us: 0,
             buffer: vec![0; READ_BYTES],
             slots: Vec::new(),
+            again: Vec::new(),
             touched_clients: Vec::new(),
             touched_lanes: Vec::new(),
         }
@@ -134,6 +125,7 @@ impl Reactor {
     fn round(&mut self) -> bool {
         let began_us = clock::now_us();
         self.engine.on_time(began_us);
+        self.pools.on_time(began_us);
         self.round_us = began_us;
         let mut slots = std::mem::take(&mut self.slots);
         let answers_before = self.engine.tally().latency.count();
@@ -142,7 +134,6 @@ impl Reactor {
                 COMMANDS => self.take_commands(),
                 REPORTS => self.take_reports(),
                 GREETED => self.take_greeted(),
-                LOGINS => self.take_logins(),
                 _ => self.on_socket_ready(slot),
             }
         }
@@ -155,19 +146,26 @@ impl Reactor {
         if self.engine.tally().latency.count() > answers_before {
             self.engine.tally_mut().own_time.record(ended_us.saturating_sub(began_us));
         }
-        self.timer_at_us = self.engine.next_deadline_us().clamp(began_us, began_us + TICK_US_MAX);
+        let due_us = self.engine.next_deadline_us().min(self.pools.next_deadline_us());
+        self.timer_at_us = due_us.clamp(began_us, began_us + TICK_US_MAX);
         self.drain_until_us.is_some() && self.client_slots.is_empty()
     }
 
     /// Waits until there is something to do, and notes what.
     fn sleep(&mut self) {
-        let may_sleep = self.ready.may_sleep();
+        let may_sleep = self.ready.may_sleep() && self.again.is_empty();
         let rest_us = if may_sleep { self.timer_at_us.saturating_sub(self.round_us) } else { 0 };
         self.poller.sleep(Duration::from_micros(rest_us));
         self.ready.on_awake();
         for (slot, event) in self.poller.ready() {
             if let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) {
                 socket.on_event(event);
+                self.slots.push(slot);
+            }
+        }
+        for slot in self.again.drain(..) {
+            if let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) {
+                socket.again = false;
                 self.slots.push(slot);
             }
         }
@@ -180,19 +178,22 @@ impl Reactor {
     }
 
     /// Looks at a slot again in the next round.
-    pub(super) fn look_again(&self, slot: usize) {
-        self.ready.set(slot);
+    pub(super) fn look_again(&mut self, slot: usize) {
+        if slot < FIRST_SOCKET {
+            self.ready.set(slot);
+        } else if let Some(socket) = self.socket(slot)
+            && !std::mem::replace(&mut socket.again, true)
+        {
+            self.again.push(slot);
+        }
     }
 
-    /// Starts to serve a socket; `None` when there are too many.
+    /// Starts to serve a socket; `None` when it cannot be watched.
     pub(super) fn add_socket(&mut self, who: Who, stream: Transport) -> Option<usize> {
-        let slot = self.free.pop().or_else(|| {
-            let slot = self.sockets.len();
-            (slot < SLOTS_MAX).then(|| {
-                self.sockets.push(None);
-                slot
-            })
-        })?;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.sockets.push(None);
+            self.sockets.len() - 1
+        });
         match stream.adopt(&self.poller, slot) {
             Ok(stream) => *self.sockets.get_mut(slot)? = Some(Socket::new(who, stream)),
             Err(error) => {
@@ -212,10 +213,6 @@ impl Reactor {
         {
             self.free.push(slot);
         }
-    }
-
-    pub(super) fn who_at(&self, slot: usize) -> Option<Who> {
-        self.sockets.get(slot)?.as_ref().map(|socket| socket.who)
     }
 
     pub(super) fn socket(&mut self, slot: usize) -> Option<&mut Socket> {
@@ -241,7 +238,7 @@ impl Reactor {
         }
         match who {
             Who::Client(client) => self.read_client(slot, client),
-            Who::Lane { lane, .. } => self.read_lane(slot, lane),
+            Who::Lane(lane) => self.read_lane(slot, lane),
             Who::Lingering => self.read_out(slot),
         }
     }
@@ -306,9 +303,7 @@ impl Reactor {
     /// Does what the engine ordered and writes what it produced, until there is no more of either.
     fn write_out(&mut self) {
         loop {
-            while let Some(order) = self.engine.take_action() {
-                self.carry_out(order);
-            }
+            self.carry_out_all();
             let mut lanes = std::mem::take(&mut self.touched_lanes);
             let mut clients = std::mem::take(&mut self.touched_clients);
             self.engine.take_touched_lanes(&mut lanes);
@@ -339,7 +334,7 @@ impl Reactor {
         let who = socket.who;
         let output = match who {
             Who::Client(client) => self.engine.client_output(client),
-            Who::Lane { lane, .. } => self.engine.lane_output(lane),
+            Who::Lane(lane) => self.engine.lane_output(lane),
             Who::Lingering => None,
         };
         let Some(output) = output else { return };
@@ -352,27 +347,26 @@ impl Reactor {
                     self.after_client_flush(slot, client);
                 }
             }
-            (Ok(count), Who::Lane { lane, .. }) => self.engine.on_lane_sent(lane, count),
+            (Ok(count), Who::Lane(lane)) => self.engine.on_lane_sent(lane, count),
             (Err(_), Who::Client(client)) => self.on_client_end(slot, client),
-            (Err(_), Who::Lane { lane, .. }) => self.close_lane(lane),
+            (Err(_), Who::Lane(lane)) => self.close_lane(lane),
             (_, Who::Lingering) => {}
         }
     }
 
     fn on_timer(&mut self, now_us: u64) {
         self.engine.on_deadline();
-        self.logins.recheck(clock::now_ms());
+        self.pools.on_deadline(&mut self.engine);
         for (slot, who) in self.overdue(now_us) {
             match who {
                 Who::Client(client) => self.on_client_end(slot, client),
-                Who::Lane { lane, .. } => self.close_lane(lane),
+                Who::Lane(lane) => self.close_lane(lane),
                 Who::Lingering => self.drop_socket(slot),
             }
         }
         self.drain_step(now_us);
-        self.failover_step(now_us);
-        self.pool_manager.on_time(now_us);
-        self.announcer.lanes(!self.lane_slots.is_empty());
-        self.announcer.make_up();
+        let events = &self.events;
+        self.announcer.lanes(self.pools.has_lanes(), |event| report(events, event));
+        self.announcer.make_up(|event| report(events, event));
     }
 }

@@ -9,26 +9,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::engine::client::ClientKey;
 use crate::engine::pending::LaneKey;
-use crate::pool::lane_slots::LaneSerial;
 use crate::sockets::transport::Transport;
-use crate::topology::id::NodeId;
-use crate::upstream::lane::PoolId;
 
 /// Whose socket it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Who {
     /// A client's.
     Client(ClientKey),
-    /// A lane's; its refiller knows it by serial.
-    Lane {
-        /// The lane.
-        lane: LaneKey,
-        /// The refiller that opened it: its pool and node.
-        refiller: (PoolId, NodeId),
-        /// The refiller's name for it.
-        serial: LaneSerial,
-    },
-    /// Nobody's: it was told why it is closed, and gets the time to read that.
+    /// A lane's.
+    Lane(LaneKey),
+    /// Of a client that is closed: it was sent the reason, and gets the time to read that.
     Lingering,
 }
 
@@ -47,6 +37,8 @@ pub(crate) struct Socket {
     pub(crate) ended: bool,
     /// Whether we said that we send nothing more, and the saying itself has not left yet.
     pub(crate) finishing: bool,
+    /// Whether it is looked at again in the next round.
+    pub(crate) again: bool,
     stream: Transport,
 }
 
@@ -74,6 +66,7 @@ impl Socket {
             close_by_us: None,
             ended: false,
             finishing: false,
+            again: false,
             stream,
         }
     }

@@ -91,6 +91,7 @@ def main():
     story = open(LOGS / "deploy.log", "w", encoding="utf-8", buffering=1)
     stage.log = lambda *words: print(time.strftime("%H:%M:%S"), *words, file=story)
     os.environ.update(TEST_NET=net, TEST_LOG=str(LOGS / "deploy"))
+    os.environ.setdefault("TEST_BINARY", str(tools.TARGET / "debug/shardlane"))
     for old in LOGS.glob("deploy.*.log"):
         old.unlink()
     counts = {"ok": 0, "FAILED": 0, "skipped": 0}

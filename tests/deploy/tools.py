@@ -77,14 +77,22 @@ def program(name):
     return path
 
 
-@once("prometheus")
-def unpacked_prometheus():
-    """Debian's package, unpacked and not installed: its services should not start here."""
-    folder = FOLDER / "prometheus"
+def unpack(package, folder):
+    """Unpacks a package of Debian, which is not installed: its services should not start here."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    run(["apt-get", "download", "-qq", "prometheus"], cwd=folder)
+    try:
+        run(["apt-get", "download", "-qq", package], cwd=folder)
+    except Missing:
+        # The lists of packages may be missing or old, as on a new machine.
+        run(["apt-get", "update", "-qq"])
+        run(["apt-get", "download", "-qq", package], cwd=folder)
     run(["dpkg-deb", "-x", *folder.glob("*.deb"), folder])
+
+
+@once("prometheus")
+def unpacked_prometheus():
+    unpack("prometheus", FOLDER / "prometheus")
 
 
 def prometheus(name):
@@ -118,10 +126,8 @@ def crds():
 
 
 def binary():
-    """The program under test: TEST_BINARY, else the newer of the release and the debug build."""
-    if os.environ.get("TEST_BINARY"):
-        return Path(os.environ["TEST_BINARY"])
-    built = [p for p in (TARGET / "release/shardlane", TARGET / "debug/shardlane") if p.exists()]
-    if not built:
-        raise Missing("shardlane is not built")
-    return max(built, key=lambda p: p.stat().st_mtime)
+    """The program under test: TEST_BINARY, else the debug build, which has the simulated cluster."""
+    path = Path(os.environ.get("TEST_BINARY") or TARGET / "debug/shardlane")
+    if not path.exists():
+        raise Missing("shardlane is not built: cargo build --locked")
+    return path.resolve()

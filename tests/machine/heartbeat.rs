@@ -27,7 +27,7 @@ fn an_idle_lane_is_asked_after_half_a_minute_and_stays_when_it_answers() {
     assert!(rig.lanes_to_close().is_empty());
     rig.pass_time(11 * SECOND);
     assert_eq!(rig.requests(lane).len(), 1, "and it is asked again after the next silence");
-    assert_eq!(rig.engine.tally().lanes_mute, 0);
+    assert_eq!(rig.engine.tally().heartbeat_timeouts, 0);
     rig.finish();
 }
 
@@ -41,7 +41,7 @@ fn a_lane_that_gives_no_sign_of_life_is_replaced() {
     assert!(rig.lanes_to_close().is_empty());
     rig.pass_time(SECOND);
     assert_eq!(rig.lanes_to_close(), [lane]);
-    assert_eq!(rig.engine.tally().lanes_mute, 1);
+    assert_eq!(rig.engine.tally().heartbeat_timeouts, 1);
     rig.pass_time(SECOND);
     assert!(rig.lanes_to_close().is_empty(), "it is told once");
     rig.finish();

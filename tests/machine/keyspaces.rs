@@ -126,6 +126,29 @@ fn a_keyspace_that_does_not_exist_is_refused_in_the_nodes_words() {
 }
 
 #[test]
+fn a_client_in_a_keyspace_that_is_refused_for_a_moment_stays_in_it() {
+    let mut rig = Rig::with_all_lanes();
+    let (client, other) = (rig.client(), rig.client());
+    let (pool, lane) = use_keyspace(&mut rig, client, "ks");
+    rig.lose(lane);
+    let body = error(ErrorCode::INVALID, "Keyspace 'ks' does not exist");
+    let put = |out: &mut Vec<u8>| out.extend_from_slice(&body);
+    let refusal = frame((0x84, 0, 0), Opcode::Error, put);
+    rig.send(other, &query(1, "USE ks"));
+    rig.input(|engine| engine.on_set_failed(pool, Some(&refusal)));
+    assert_eq!(rig.answer(other).code(), ErrorCode::INVALID, "a verdict for one that is not in it");
+    assert!(!rig.actions.iter().any(|action| matches!(action, Action::ClosePool(_))));
+    // While it is gone: the server's words, and never another keyspace or none.
+    rig.send(client, &[query(1, "SELECT"), prepare(2, "SELECT")].concat());
+    let answers = rig.answers(client);
+    assert_eq!(answers.iter().map(|it| it.code()).collect::<Vec<_>>(), [ErrorCode::INVALID; 2]);
+    let lane = rig.lane_of(pool, 1, 0).unwrap();
+    rig.send(client, &query(3, "SELECT"));
+    assert_eq!(rig.requests(lane)[0].text(), "SELECT");
+    rig.finish();
+}
+
+#[test]
 fn keyspaces_that_do_not_exist_never_use_up_the_numbers() {
     let mut rig = Rig::new();
     let client = rig.client();

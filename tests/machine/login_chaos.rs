@@ -10,8 +10,8 @@ use cql::opcode::Opcode;
 use cql::request::execute::Execute;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::homes::login::Verdict;
 use shardlane::engine::pending::LaneKey;
+use shardlane::engine::verdict::Verdict;
 use shardlane::upstream::lane::PoolId;
 
 use crate::support::frames;
@@ -138,7 +138,7 @@ impl World {
             self.pools.push((home, user));
             home
         });
-        let verdict = Verdict::Granted { home, success: &[0; 4] };
+        let verdict = Verdict::Granted { base: home, success: &[0; 4] };
         self.rig.input(|engine| engine.on_verdict(client, verdict));
         self.clients.push((client, user));
     }

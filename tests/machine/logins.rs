@@ -9,8 +9,8 @@ use cql::notation::{Reader, put_bytes, put_int};
 use cql::opcode::Opcode;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::homes::login::Verdict;
 use shardlane::engine::pending::LaneKey;
+use shardlane::engine::verdict::Verdict;
 use shardlane::session::sasl::SaslToken;
 use shardlane::upstream::lane::PoolId;
 
@@ -51,7 +51,7 @@ fn token(rig: &mut Rig) -> (ClientKey, SaslToken) {
 }
 
 fn grant(rig: &mut Rig, client: ClientKey, home: PoolId) {
-    let verdict = Verdict::Granted { home, success: &SUCCESS };
+    let verdict = Verdict::Granted { base: home, success: &SUCCESS };
     assert!(rig.input(|engine| engine.on_verdict(client, verdict)));
 }
 
@@ -182,7 +182,7 @@ fn a_verdict_that_comes_too_late_lets_nobody_in() {
     token(&mut rig);
     rig.send(client, b"no protocol");
     let (annas, _) = home(&mut rig);
-    let verdict = Verdict::Granted { home: annas, success: &SUCCESS };
+    let verdict = Verdict::Granted { base: annas, success: &SUCCESS };
     assert!(!rig.input(|engine| engine.on_verdict(client, verdict)), "it is being closed");
     assert!(!rig.engine.may_read(client));
     rig.finish();

@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::faults::outbreak::Mending;
-use crate::model::credentials::Credential;
 use crate::network::link::LinkId;
-use crate::proxy::lanes::KeeperKey;
 use shardlane::engine::action::PeerMessage;
-use shardlane::engine::client::ClientKey;
-use shardlane::pool::lane_slots::Dial;
+use shardlane::pool::connection::DialId;
 use shardlane::topology::snapshot::Snapshot;
 
 /// Something that happens.
@@ -47,10 +44,10 @@ pub(super) enum Event {
     DriverReads { driver: usize },
     /// A client dials.
     DriverDials { driver: usize },
-    /// A try to open a lane ends.
-    Dialled { refiller: KeeperKey, dial: Dial },
-    /// A refiller looks at its lanes again.
-    KeeperWakes { refiller: KeeperKey },
+    /// A handshake with a node ends.
+    Dialled { worker: usize, id: DialId },
+    /// A client had so long to answer a challenge.
+    ChallengeEnds { worker: usize, id: DialId },
     /// The control connection dials.
     ControlDials,
     /// A worker is told of an event that the control connection heard.
@@ -58,13 +55,11 @@ pub(super) enum Event {
     /// The control connection has read the system tables.
     ControlReads,
     /// An engine gets a new picture of the cluster.
-    Picture { worker: usize, snapshot: Arc<Snapshot> },
+    Picture { worker: usize, snapshot: Arc<Snapshot>, dial_all_now: bool },
+    /// The server takes what a worker reports.
+    ServerListens { worker: usize },
     /// A worker hears what the other has learned.
     PeerMessage { worker: usize, news: PeerMessage },
-    /// The cluster has been asked about a client's login.
-    LoginEnds { worker: usize, client: ClientKey, run: u64, token: Vec<u8> },
-    /// The cluster has been asked about the credential of a home again.
-    Rechecked { worker: usize, home: u16, credential: Credential },
     /// Something goes wrong.
     Fault,
     /// Something that went wrong is mended.

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use crate::agenda::Event;
-use crate::clients::driver::Driver;
+use crate::clients::driver::{Driver, WayIn};
 use crate::model::credentials::Credentials;
 use crate::model::frames::{Frame, Hand};
 use crate::model::statements::{Handle, KEYSPACES, Shape, schema};
-use crate::proxy::refiller::Refiller;
 use crate::scenario::{ROWS, Scenario};
 use crate::world::World;
 use cql::opcode::Opcode;
@@ -15,6 +14,7 @@ use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 use cql::token::partitioner::Partitioner;
 use shardlane::engine::tally::Tally;
+use shardlane::pool::refiller::PoolRefiller;
 use shardlane::routing::decision::Reason;
 use sim::ConnectionId;
 
@@ -109,7 +109,7 @@ impl World {
             ("prepared ahead", sum(|tally| tally.spread)),
             ("timeouts", sum(|tally| tally.timeouts)),
             ("late answers", sum(|tally| tally.late_answers)),
-            ("lanes mute", sum(|tally| tally.lanes_mute)),
+            ("heartbeat timeouts", sum(|tally| tally.heartbeat_timeouts)),
             ("lanes stalled", sum(|tally| tally.lanes_stalled)),
             ("passed a stalled lane", sum(passed)),
             ("lanes broken", sum(|tally| tally.lanes_broken)),
@@ -135,6 +135,18 @@ impl World {
             ("failovers", self.counted.failed_over),
             ("other nodes used", self.counted.widened),
             ("requests far away", self.counted.far),
+            ("messages without room", self.counted.reports_lost),
+            ("handshakes that waited", self.counted.dials_waited),
+            ("keyspaces that are not there", self.counted.keyspaces_refused),
+            ("challenges", self.counted.challenges),
+            ("logins refused by stale roles", self.counted.stale_roles),
+            ("keyspaces refused for a moment", self.counted.uses_refused),
+            ("connections of single clients", self.counted.dedicated),
+            (
+                "logins merged",
+                sum(|tally| tally.logins_granted).saturating_sub(self.counted.logins_taken),
+            ),
+            ("credentials revoked", self.counted.revoked),
         ]
     }
 
@@ -146,21 +158,25 @@ impl World {
         }
         let until = self.now_us + BEGUN_US;
         let begun = |world: &mut Self| {
-            let whole = |it: &Refiller| {
-                it.schedule.plan().is_complete() && it.schedule.plan().sharder().is_some()
+            let whole = |it: &PoolRefiller| {
+                it.schedule().plan().is_complete() && it.schedule().plan().sharder().is_some()
             };
             // Where clients log in, there are no lanes before.
             let wanted = world.scenario.roles == 0;
             world.workers.all().all(|worker| worker.picture.1 > 0)
-                && world.refillers.is_empty() != wanted
-                && world.refillers.values().all(whole)
+                && world.refillers().next().is_some() == wanted
+                && world.refillers().all(|(_, refiller)| whole(refiller))
         };
         // Behind changed source ports it takes minutes; clients need not wait for all lanes then.
         if !self.run(until, begun) && !self.scenario.nat {
             return self.blame(format_args!("the first lanes do not come up"));
         }
         for number in 0..self.scenario.clients {
-            let driver = Driver::draw(&mut self.chance);
+            let mut driver = Driver::draw(&mut self.chance);
+            if self.scenario.odd_logins {
+                let ways = [WayIn::Plain, WayIn::Odd, WayIn::Challenged];
+                driver.way_in = self.chance.pick(&ways).copied().unwrap_or(WayIn::Plain);
+            }
             self.drivers.push(driver);
             let at = self.now_us + self.chance.below(50_000);
             self.agenda.plan(at, Event::DriverDials { driver: number });

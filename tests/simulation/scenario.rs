@@ -2,13 +2,23 @@
 
 use crate::chance::Chance;
 use crate::faults::fault_kind::FaultKind;
+use crate::model::pools::PORT_BLOCK_US;
+use crate::model::rights::RECHECK_US;
 use crate::model::statements::LARGE_BYTES_MAX;
 use cql::compression::Compression;
 use shardlane::engine::limits::Limits;
+use shardlane::pool::backoff::BackoffSettings;
 use shardlane::pool::failover::FailoverSettings;
+use shardlane::pool::lane_slots::Wanted;
+use shardlane::pool::logins::LoginSettings;
+use shardlane::pool::manager::PoolSettings;
+use shardlane::pool::refiller::ShardPortSettings;
 
 /// Rows of each table that clients read.
 pub(crate) const ROWS: u64 = 32;
+
+/// Messages of a worker that may wait, where none is lost.
+const REPORT_ROOM: usize = 1_024;
 
 /// Data centers by name.
 pub(super) const CENTERS: [&str; 2] = ["datacenter1", "datacenter2"];
@@ -50,8 +60,13 @@ pub(crate) struct Scenario {
     pub metadata_ids: bool,
     /// Workers: one, or two that tell each other what they learn.
     pub workers: usize,
-    /// One in so many messages between workers is lost; none if 0.
-    pub news_lost_in: u64,
+    /// Messages of a worker to the server that may wait; few of them mean that some are lost.
+    pub report_room: usize,
+    /// Logins of clients that run at once, for one worker.
+    pub logins_max: usize,
+    /// Whether some clients log in by other means than name and password: over several steps, or
+    /// with a token that is like no other.
+    pub odd_logins: bool,
     /// Roles that clients log in as; none if 0: then everybody is let in.
     pub roles: usize,
     /// How lanes are compressed.
@@ -97,7 +112,9 @@ impl Scenario {
         let scenario = Self {
             seed,
             workers: 1,
-            news_lost_in: 0,
+            report_room: REPORT_ROOM,
+            logins_max: 8,
+            odd_logins: false,
             roles: 0,
             lane_compression: None,
             large: false,
@@ -128,7 +145,8 @@ impl Scenario {
         let harsh = self.seed % 8 > 1;
         if chance.one_in(3) {
             self.workers = 2;
-            self.news_lost_in = if harsh { chance.number(&[0, 2, 8]) } else { 0 };
+            let loses = harsh && chance.number(&[0, 2, 8]) > 0;
+            self.report_room = if loses { 1 } else { REPORT_ROOM };
         }
         if chance.one_in(3) {
             self.roles = usize::try_from(chance.between(2, 3)).unwrap_or(2);
@@ -178,7 +196,50 @@ impl Scenario {
                 self.failover.after_ms = chance.between(100, 1_000);
             }
         }
+        let seed = self.seed;
+        self.with_odd_clients(&mut Chance::new(seed, 4))
+    }
+
+    /// Clients that log in as few do.
+    fn with_odd_clients(mut self, chance: &mut Chance) -> Self {
+        if self.roles > 0 {
+            self.logins_max = usize::try_from(chance.number(&[1, 1, 2, 8])).unwrap_or(1);
+            self.odd_logins = chance.one_in(2);
+        }
+        let harsh = self.seed % 8 > 1;
+        if harsh && chance.one_in(4) {
+            self.faults.push(FaultKind::RefuseUse);
+        }
+        if harsh && self.roles > 0 && self.nodes > 2 && self.centers == 1 && chance.one_in(2) {
+            // The others must be there to be asked.
+            self.faults.retain(|kind| kind.leaves_nodes_in_reach());
+            self.faults.push(FaultKind::StaleRoles);
+        }
+        if harsh && !self.large && chance.one_in(5) {
+            // Lanes that are soon full, and then go silent.
+            self.faults.push(FaultKind::HalfOpen);
+            self.pipe_bytes = 300;
+            self.limits.outbox_high_bytes = 300;
+            self.limits.outbox_low_bytes = 75;
+            self.limits.lane_stall_us = 60_000;
+        }
         self
+    }
+
+    /// What the pools of a worker go by.
+    pub(crate) fn pools(&self) -> PoolSettings {
+        PoolSettings {
+            lanes: if self.on_demand() { Wanted::ShardsInUse } else { Wanted::EachShard },
+            ports: ShardPortSettings {
+                shard_aware: true,
+                default: Some(19_042),
+                proxy_protocol: None,
+                block_ms: PORT_BLOCK_US / 1_000,
+            },
+            backoff: BackoffSettings::default(),
+            failover: self.failover,
+            logins: LoginSettings { runs_max: self.logins_max, recheck_ms: RECHECK_US / 1_000 },
+        }
     }
 
     /// Whether lanes lead to some nodes of our data center only.
@@ -220,7 +281,7 @@ impl Scenario {
     pub(crate) fn summary(&self) -> String {
         format!(
             "{} nodes × {} shards, RF {}, {} tablets, {} clients × {} requests, {} µs one way, \
-             {} B pipes, {} workers, {} roles, lanes {:?}, large rows: {}, lanes idle {} µs, {} nodes \
+             {} B pipes, {} workers with room for {} reports, {} roles, {} logins at once, odd: {}, lanes {:?}, large rows: {}, lanes idle {} µs, {} nodes \
              chosen, {} data centers, faults {:?}",
             self.nodes,
             self.shards,
@@ -231,7 +292,10 @@ impl Scenario {
             self.latency_us,
             self.pipe_bytes,
             self.workers,
+            self.report_room,
             self.roles,
+            self.logins_max,
+            self.odd_logins,
             self.lane_compression,
             self.large,
             self.limits.lane_unused_us,

@@ -11,15 +11,18 @@ use crate::model::checks::Counted;
 use crate::model::credentials::{Credentials, ROOT};
 use crate::model::held::Held;
 use crate::model::ledger::Ledger;
+use crate::model::pools::Probe;
 use crate::network::link::{Link, LinkId};
 use crate::network::node::Mood;
 use crate::proxy::control::Control;
+use crate::proxy::demand::Called;
+use crate::proxy::dialing::{DialKey, SimDial};
 use crate::proxy::lanes::KeeperKey;
-use crate::proxy::refiller::Refiller;
 use crate::proxy::workers::Workers;
 use crate::scenario::{CENTERS, Scenario};
 use crate::story::Story;
-use shardlane::engine::engine::EngineSettings;
+use shardlane::engine::settings::EngineSettings;
+use shardlane::pool::handshake_turns::HandshakeTurns;
 use sim::{Cluster, ClusterError, ClusterOptions, ConnectionId, Like, Mail};
 
 /// The engine, the cluster, the network between, the clients, and the model that judges.
@@ -38,7 +41,22 @@ pub(super) struct World {
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) links_made: LinkId,
     pub(super) node_links: BTreeMap<ConnectionId, LinkId>,
-    pub(super) refillers: BTreeMap<KeeperKey, Refiller>,
+    /// Connections that are no lanes yet.
+    pub(super) dials: BTreeMap<DialKey, SimDial>,
+    /// Whose turn it is to shake hands, by node, of lanes and of logins.
+    pub(super) turns: BTreeMap<(usize, bool), HandshakeTurns<DialKey>>,
+    /// Shards that may have lanes, where those are opened on demand.
+    pub(super) called: BTreeMap<KeeperKey, Called>,
+    /// Keyspaces that no node has taken yet, by worker and pool.
+    pub(super) probes: BTreeMap<(usize, u16), Probe>,
+    /// When a lane was last lost that no dial has followed.
+    pub(super) lost_us: BTreeMap<KeeperKey, u64>,
+    /// When lanes were lost of late, each loss by itself.
+    pub(super) losses_us: BTreeMap<KeeperKey, Vec<u64>>,
+    /// When a dial of a node last failed.
+    pub(super) failed_us: BTreeMap<usize, u64>,
+    /// When the shard-aware port of a node last led astray.
+    pub(super) ports_lied_us: BTreeMap<usize, u64>,
     pub(super) control: Control,
     pub(super) drivers: Vec<Driver>,
     pub(super) ledger: Ledger,
@@ -72,6 +90,7 @@ impl World {
             data_centers: CENTERS.into_iter().take(scenario.centers).map(str::to_owned).collect(),
             users: users.into_iter().take(scenario.roles.min(1)).collect(),
             racks: vec!["r1".to_owned(), "r2".to_owned()],
+            challenge: scenario.odd_logins,
             schema_lag: Duration::from_millis(40),
             down_after: Duration::from_secs(3),
             timeouts: (Duration::from_millis(700), Duration::from_millis(400)),
@@ -92,12 +111,19 @@ impl World {
             moods: Vec::new(),
             cluster,
             cluster_due_us: u64::MAX,
-            workers: Workers::new(scenario.workers, &settings, scenario.failover),
+            workers: Workers::new(&scenario, &settings),
             credentials: Credentials::default(),
             links: BTreeMap::new(),
             links_made: 0,
             node_links: BTreeMap::new(),
-            refillers: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            turns: BTreeMap::new(),
+            called: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            ports_lied_us: BTreeMap::new(),
+            lost_us: BTreeMap::new(),
+            losses_us: BTreeMap::new(),
+            failed_us: BTreeMap::new(),
             control: Control::default(),
             drivers: Vec::new(),
             ledger: Ledger::default(),
@@ -165,19 +191,16 @@ impl World {
             Event::DriverActs { driver } => self.on_driver_acts(driver),
             Event::DriverReads { driver } => self.on_slow_read(driver),
             Event::DriverDials { driver } => self.on_driver_dials(driver),
-            Event::Dialled { refiller, dial } => self.on_dialled(refiller, dial),
-            Event::KeeperWakes { refiller } => self.on_keeper_wakes(refiller),
+            Event::Dialled { worker, id } => self.on_dialled((worker, id)),
+            Event::ChallengeEnds { worker, id } => self.on_challenge_ends((worker, id)),
             Event::ControlDials => self.on_control_dials(),
             Event::ControlHears { worker, body } => self.on_control_hears(worker, &body),
             Event::ControlReads => self.on_control_reads(),
-            Event::Picture { worker, snapshot } => self.on_picture(worker, &snapshot),
+            Event::Picture { worker, snapshot, dial_all_now } => {
+                self.on_picture(worker, &snapshot, dial_all_now);
+            }
+            Event::ServerListens { worker } => self.on_server_listens(worker),
             Event::PeerMessage { worker, news } => self.on_news(worker, news),
-            Event::LoginEnds { worker, client, run, token } => {
-                self.on_login_ends((worker, client), run, &token);
-            }
-            Event::Rechecked { worker, home, credential } => {
-                self.on_rechecked(worker, (home, credential));
-            }
             Event::Fault => self.on_fault(),
             Event::Mend(mending) => self.on_mend(mending),
             Event::Audit => self.on_audit(),

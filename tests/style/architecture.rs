@@ -29,7 +29,7 @@ const LAYERS: &[(Kind, &[&str])] = &[
     (Shell, &["platform", "telemetry"]),
     (Shell, &["sockets", "tls"]),
     (Shell, &["connect"]),
-    (Shell, &["auth", "listen"]),
+    (Shell, &["listen"]),
     (Shell, &["admin", "control", "worker"]),
     (Shell, &["config"]),
     (Shell, &["server"]),

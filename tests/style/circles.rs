@@ -37,32 +37,7 @@ const KNOWN: &[&[&str]] = &[
     &["crates/sim/src/store/execution/scan.rs", "crates/sim/src/store/plans/select.rs"],
     &["src/control/reaching/race.rs", "src/control/reaching/reach.rs"],
     &["src/control/tables/metadata.rs", "src/control/tables/routes.rs"],
-    &[
-        "src/engine/answers/agreement.rs",
-        "src/engine/answers/deliver.rs",
-        "src/engine/answers/learn.rs",
-        "src/engine/answers/metadata_ids.rs",
-        "src/engine/answers/passing.rs",
-        "src/engine/answers/reprepare.rs",
-        "src/engine/engine.rs",
-        "src/engine/homes/remote.rs",
-        "src/engine/requests/forward.rs",
-        "src/engine/requests/lane_compression.rs",
-        "src/engine/requests/pages.rs",
-        "src/engine/trouble/lost.rs",
-        "src/engine/trouble/speculate.rs",
-        "src/engine/trouble/stall.rs",
-    ],
-    &["src/engine/client.rs", "src/engine/pending.rs"],
-    &["src/auth/conversation.rs", "src/auth/login_service.rs"],
     &["src/listen/listener.rs", "src/listen/unix_listener.rs"],
-    &[
-        "src/worker/accept.rs",
-        "src/worker/announcer.rs",
-        "src/worker/command.rs",
-        "src/worker/housekeeping.rs",
-        "src/worker/reactor.rs",
-    ],
 ];
 
 #[test]

@@ -27,4 +27,5 @@ pub use listen::options::SimOptions;
 pub use listen::serve::{Started, serve};
 pub use listen::tls::SimTls;
 pub use node::frames::receive::Received;
+pub use node::messages::auth::answer_to;
 pub use store::definitions::schema::{Keyspace, Schema};

@@ -7,7 +7,7 @@ use cql::notation::put_bytes;
 use cql::opcode::Opcode;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::homes::login::Verdict;
+use shardlane::engine::verdict::Verdict;
 use shardlane::session::sasl::SaslToken;
 use shardlane::upstream::lane::PoolId;
 
@@ -142,7 +142,7 @@ impl World {
         // Rights are there before the client can use them.
         let logins = self.logins.as_mut().expect("guarded");
         let before = logins.rights.insert(client, user);
-        let verdict = Verdict::Granted { home, success: &[0xff; 4] };
+        let verdict = Verdict::Granted { base: home, success: &[0xff; 4] };
         let granted = self.rig.input(|engine| engine.on_verdict(client, verdict));
         let logins = self.logins.as_mut().expect("guarded");
         match before {

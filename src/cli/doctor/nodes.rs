@@ -9,14 +9,16 @@ use tokio::time::sleep;
 use crate::cli::doctor::cluster::first_cell;
 use crate::cli::doctor::finding::Findings;
 use crate::connect::dial_error::DialError;
-use crate::connect::dialer::{Aim, Dialer, OpenedLane};
+use crate::connect::dialer::{Dialer, OpenedLane};
+use crate::connect::handshake::VERSION;
 use crate::connect::handshake_budget::NodeGate;
 use crate::connect::hint;
-use crate::connect::pool_key::PoolKey;
 use crate::control::error::chain;
 use crate::control::reaching::connection::Connection;
 use crate::platform::clock;
+use crate::pool::lane_slots::Dial;
 use crate::pool::node_target::NodeTarget;
+use crate::pool::pool_key::PoolKey;
 use crate::sockets::transport::Transport;
 use cql::cell;
 use cql::token::shard::{ShardId, Sharder};
@@ -67,7 +69,7 @@ pub async fn examine(
 async fn check_up(dialer: &Dialer, set: &PoolKey, target: &NodeTarget) -> Checkup {
     let mut checkup = Checkup::default();
     let gate = NodeGate::default();
-    let lane = match dialer.open(target, &gate, set, (Aim::Any, 0)).await {
+    let lane = match dialer.open(target, &gate, set, (Dial::Any, 0)).await {
         Ok(lane) => lane,
         Err(error) => {
             let text = format!("{} cannot be used: {}", target.address, chain(&error));
@@ -81,7 +83,7 @@ async fn check_up(dialer: &Dialer, set: &PoolKey, target: &NodeTarget) -> Checku
         }
         None => checkup.findings.ok("node", format!("{} answers, without shards", target.address)),
     }
-    let mut connection = Connection::new(lane.stream, set.version, QUERY_TIMEOUT_MS);
+    let mut connection = Connection::new(lane.stream, VERSION, QUERY_TIMEOUT_MS);
     clock_skew(&mut connection, target, &mut checkup.findings).await;
     checkup.connection = Some(connection);
     checkup
@@ -101,7 +103,7 @@ async fn shards(
         Some(_) => PROXY_HEADER,
         None => "source port",
     };
-    let Some(port) = settings.shard_port(target, told) else {
+    let Some(port) = settings.shard_ports().port_of(target, told) else {
         let why = if settings.shard_aware {
             "its route leads to no other port"
         } else {
@@ -119,8 +121,8 @@ async fn shards(
     for shard in (0..nr_shards.get()).map(ShardId) {
         // Another run soon after takes other ports than those that the kernel still remembers.
         let start = std::process::id();
-        let aim = Aim::Shard { shard, sharder, port, start };
-        match dialer.open(target, &gate, set, (aim, 0)).await {
+        let dial = Dial::Shard { shard, sharder, port, start };
+        match dialer.open(target, &gate, set, (dial, 0)).await {
             Ok(lane) => {
                 reached.insert(lane.shard.0);
                 if lane.shard != shard {

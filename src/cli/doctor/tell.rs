@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio::runtime::Builder;
 
-use crate::auth::credential_book::CredentialBook;
 use crate::cli::args::DoctorArgs;
 use crate::cli::doctor::finding::{Findings, Level};
 use crate::cli::doctor::{cluster, nodes, points};
@@ -14,13 +13,14 @@ use crate::config::load;
 use crate::config::origin::Environment;
 use crate::config::settings::{AuthMode, Settings};
 use crate::config::variables;
-use crate::connect::pool_key::PoolKey;
 use crate::control::error::chain;
 use crate::control::reaching::hint;
 use crate::control::tables::metadata::Metadata;
 use crate::control::tables::publication::Publisher;
 use crate::control::tables::routes::{Route, RouteSettings, Routes};
+use crate::pool::credential_book::CredentialBook;
 use crate::pool::node_choice::NodeChoice;
+use crate::pool::pool_key::PoolKey;
 use crate::server::rotation::Tls;
 use crate::server::{assemble, workers};
 
@@ -91,7 +91,7 @@ async fn examine(given: &Settings, findings: &mut Findings) {
     let data_center = &publication.data_center;
     routes_of(&control.routes, &reached.metadata, findings);
     cluster::examine((given, &tls), &mut reached, data_center, findings).await;
-    let mut targets = workers::local_targets(&publication, &NodeChoice::default());
+    let mut targets = NodeChoice::default().local_targets(workers::candidates(&publication));
     targets.sort_by_key(|target| target.address);
     let agreement_ms = given.limits.agreement_timeout_us / 1_000;
     let set = PoolKey::plain(credential);

@@ -33,7 +33,7 @@ pub(super) const LOG: Group = Group {
                 show: |settings| settings.log.level.clone(),
             },
             reload: Reload::AtOnce,
-            what: "Least level that is logged, then exceptions, as `info,shardlane::net=debug`",
+            what: "Least level that is logged, then exceptions, as `info,shardlane::worker=debug`",
             why: "Statements and values are never logged above debug, credentials never.",
             ..Setting::PLAIN
         },

@@ -164,7 +164,7 @@ async fn play(
     let (mut near, far) = duplex(4_096);
     let node = tokio::spawn(follow(far, script));
     let answer = async {
-        let offer = ask_options(&mut near, pool.version).await?;
+        let offer = ask_options(&mut near, VERSION).await?;
         start_up(&mut near, Extensions::offered(&offer), pool).await?;
         Ok(offer)
     };

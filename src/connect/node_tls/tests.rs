@@ -8,11 +8,12 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::connect::dialer::{Aim, Dialer};
+use crate::connect::dialer::Dialer;
 use crate::connect::handshake_budget::NodeGate;
-use crate::connect::pool_key::PoolKey;
 use crate::listen::client_tls::server_config;
+use crate::pool::lane_slots::Dial;
 use crate::pool::node_target::{NodeTarget, ShardPort};
+use crate::pool::pool_key::PoolKey;
 use crate::tls::test_certificates::{Authority, Folder, Pair, files};
 use crate::topology::id::NodeId;
 use cql::frame::write_frame;
@@ -88,7 +89,7 @@ async fn open(address: SocketAddr, settings: Option<NodeTlsSettings>) -> Result<
     let target = NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold };
     let dialer = Dialer::default().with_tls(tls);
     let pool = PoolKey::plain(None);
-    let opened = dialer.open(&target, &NodeGate::default(), &pool, (Aim::Any, 0)).await;
+    let opened = dialer.open(&target, &NodeGate::default(), &pool, (Dial::Any, 0)).await;
     Ok(opened?.shard_aware_port.unwrap())
 }
 

@@ -11,16 +11,14 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::connect::credential::Credential;
-use crate::connect::dial_stats::PortVerdict;
-use crate::connect::dialer::Dialer;
-use crate::connect::handshake_budget::HandshakeBudget;
-use crate::connect::pool_key::PoolKey;
-use crate::connect::pool_refiller::{LaneReport, PoolRefiller, keep};
+use crate::connect::dialer::DialSettings;
+use crate::connect::fake_worker::FakeWorker;
 use crate::control::error::ControlError;
 use crate::control::tables::fake_tables::{Cells, FakeTables, node_row};
 use crate::control::tables::publication::Publication;
-use crate::pool::node_target::{NodeTarget, ShardPort};
+use crate::pool::credential::Credential;
+use crate::pool::node_choice::{Candidates, NodeChoice};
+use crate::pool::node_state::PortVerdict;
 use crate::topology::id::HostId;
 use crate::topology::snapshot::Snapshot;
 use sim::{ClusterOptions, SimHandle, SimOptions};
@@ -31,14 +29,14 @@ async fn another_node_is_watched_when_the_first_goes_away() {
     // The only contact point is gone afterwards; the other is known from the tables.
     let mut running = start(&[&format!("127.0.62.41:{}", first.port)]);
     let news = running.published().await;
-    assert_eq!((news.snapshot.nodes().len(), news.events_lost), (2, false));
+    assert_eq!((news.snapshot.nodes().len(), news.dial_all_now), (2, false));
     assert_eq!(news.snapshot.nodes()[0].host, HostId([41; 16]));
 
     first.stop().await;
     let report = running.report().await;
     assert!(matches!(report, ControlReport::Failed(ControlError::Dial(_))), "{report:?}");
     let news = running.published().await;
-    assert!(news.events_lost);
+    assert!(news.dial_all_now);
     assert_eq!(news.snapshot.nodes().len(), 2);
     let ControlReport::NodeUp(node) = running.report().await else { panic!() };
     assert_eq!(news.snapshot.node(node).unwrap().host, HostId([42; 16]));
@@ -222,38 +220,23 @@ async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
     let news = running.published().await;
     assert_eq!(news.snapshot.nodes().len(), 2);
 
-    let budget = HandshakeBudget::default();
-    let (tell, mut reports) = mpsc::channel(1);
-    let mut keepers = Vec::new();
-    for node in news.snapshot.nodes() {
-        let (inputs, keeper_inputs) = mpsc::channel(8);
-        let address = SocketAddr::new(node.address, node.port);
-        let keeper = PoolRefiller {
-            dialer: Arc::new(Dialer::default()),
-            target: NodeTarget {
-                node: node.id,
-                host: Some(node.host),
-                address,
-                shard_port: ShardPort::AsTold,
-            },
-            gate: budget.gate(node.id),
-            pool: PoolKey::plain(credential.clone()),
-            backoff: (BackoffSettings::default(), 1),
-            first: None,
-        };
-        tokio::spawn(keep(keeper, keeper_inputs, tell.clone()));
-        keepers.push(inputs);
-    }
+    let mut worker =
+        FakeWorker::new(DialSettings::default(), BackoffSettings::default(), credential);
+    let no_ports = std::collections::BTreeMap::new();
+    let candidates = Candidates {
+        snapshot: &news.snapshot,
+        data_center: &news.data_center,
+        shard_ports: &no_ports,
+    };
+    worker.use_nodes(NodeChoice::default().local_targets(candidates));
+    worker.run_until("lanes", |worker| worker.lanes.len() == 6).await;
     let mut shards = BTreeSet::new();
-    while shards.len() < 6 {
-        let report = timeout(Duration::from_secs(20), reports.recv()).await.unwrap().unwrap();
-        let LaneReport::Up { lane, .. } = report else { panic!("{report:?}") };
-        assert!(lane.extensions.tablets_v1 && lane.extensions.lwt_mask != 0);
-        assert!(shards.insert((lane.node, lane.shard)));
+    for (_, connection, _) in worker.lanes.values() {
+        assert_ne!(connection.lwt_mask, 0);
+        assert!(shards.insert((connection.node, connection.shard)));
     }
-    for (_, gate) in budget.gates() {
-        let counts = gate.stats.counts();
-        assert_eq!((counts.opened, counts.verdict), (3, PortVerdict::Direct));
+    for node in news.snapshot.nodes() {
+        assert_eq!(worker.nodes.of(node.id).verdict(), PortVerdict::Direct);
     }
 }
 

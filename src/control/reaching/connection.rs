@@ -132,7 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         match timeout(Duration::from_millis(timeout_ms), answer).await {
             Ok(reply) => reply,
-            Err(_) => Err(DialError::Timeout { step, timeout_ms }),
+            Err(_) => Err(DialError::Timeout { address: None, step, timeout_ms }),
         }
     }
 

@@ -52,7 +52,9 @@ impl ContactPoint {
                 Ok(addresses)
             }
             Ok(Err(source)) => Err(ControlError::Resolve { name: name(), source }),
-            Err(_) => Err(DialError::Timeout { step: Step::Resolve, timeout_ms }.into()),
+            Err(_) => {
+                Err(DialError::Timeout { address: None, step: Step::Resolve, timeout_ms }.into())
+            }
         }
     }
 }

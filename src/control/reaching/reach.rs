@@ -7,14 +7,11 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::auth::credential_book::CredentialBook;
-use crate::connect::credential::Credential;
 use crate::connect::dial_error::{DialError, Step};
 use crate::connect::dialer::{connect, explained, secure};
 use crate::connect::extensions::Extensions;
-use crate::connect::handshake::{Login, ask_options, start_up};
+use crate::connect::handshake::{Login, VERSION, ask_options, start_up};
 use crate::connect::node_tls::NodeTls;
-use crate::connect::pool_key::PoolKey;
 use crate::control::agenda::EVENTS;
 use crate::control::error::ControlError;
 use crate::control::reaching::connection::Connection;
@@ -22,6 +19,9 @@ use crate::control::reaching::contact_point::{ContactPoint, PORT_DEFAULT};
 use crate::control::reaching::race::{KnownNode, Race};
 use crate::control::tables::metadata;
 use crate::control::tables::metadata::{Identity, Metadata};
+use crate::pool::credential::Credential;
+use crate::pool::credential_book::CredentialBook;
+use crate::pool::pool_key::PoolKey;
 use crate::sockets::transport::Transport;
 use cql::error_code::ErrorCode;
 use cql::request::register::EventKind;
@@ -159,7 +159,7 @@ pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Gree
     let (tls, timeout_ms) = (settings.tls.as_deref(), settings.query_timeout_ms);
     let mut stream = secure(tls, stream, address, timeout_ms).await?;
     let greeting = async {
-        let supported = ask_options(&mut stream, set.version).await?;
+        let supported = ask_options(&mut stream, VERSION).await?;
         if supported.shardlane.is_some() {
             return Ok((supported, None));
         }
@@ -168,7 +168,8 @@ pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Gree
     };
     let greeted = timeout(Duration::from_millis(timeout_ms), greeting).await;
     let step = Step::Startup;
-    let greeted = greeted.map_err(|_| DialError::Timeout { step, timeout_ms })?;
+    let greeted =
+        greeted.map_err(|_| DialError::Timeout { address: Some(address), step, timeout_ms })?;
     let (supported, login) = match greeted {
         Err(DialError::CredentialMissing { authenticator }) if settings.book.is_some() => {
             return Err(ControlError::LoginWanted { authenticator, address });
@@ -178,7 +179,7 @@ pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Gree
     if let Some(version) = supported.shardlane {
         return Err(ControlError::Shardlane { address, version });
     }
-    let connection = Connection::new(stream, set.version, timeout_ms);
+    let connection = Connection::new(stream, VERSION, timeout_ms);
     Ok(Greeted { address, connection, supported, login })
 }
 

@@ -28,13 +28,11 @@ pub struct Publication {
     /// Our own rack, in the same way. While no node of our data center is known, it is the rack of
     /// the node that is watched.
     pub rack: Arc<str>,
-    /// Nodes that the cluster said are down, and has not said are up. They stay in the snapshot.
-    pub down: Arc<BTreeSet<NodeId>>,
     /// Nodes whose shards are dialled elsewhere than they tell.
     pub shard_ports: Arc<BTreeMap<NodeId, ShardPort>>,
-    /// Schema events may have been lost since the publication before: another node is watched
-    /// now. What depends on them should be looked at afresh.
-    pub events_lost: bool,
+    /// All nodes are to be dialled now, rather than when their waits are over: events may have been
+    /// lost since the publication before, and which nodes are back is not known from them.
+    pub dial_all_now: bool,
 }
 
 /// Turns system tables into publications, sharing what has not changed.
@@ -47,6 +45,8 @@ pub struct Publisher {
     /// The rack that was set, or else that of the first node found in the data center.
     rack: Option<Arc<str>>,
     last: Option<(Metadata, Publication)>,
+    /// Nodes that the cluster said are down, and has not said are up. They stay in the snapshot.
+    down: BTreeSet<NodeId>,
 }
 
 impl Publisher {
@@ -90,27 +90,27 @@ impl Publisher {
                 && old.keyspaces == metadata.keyspaces
                 && same_routes(old, &metadata)
         };
-        let (snapshot, tables, down) = match before {
+        let (snapshot, tables) = match before {
             Some(last) if is_same(&last) => {
                 if last.0.tables == metadata.tables && !events_lost {
                     self.last = Some(last);
                     return None;
                 }
-                (last.1.snapshot, last.1.tables, last.1.down)
+                (last.1.snapshot, last.1.tables)
             }
             Some((_, publication)) => {
                 let snapshot = self.snapshot(&metadata, nodes);
-                let mut down = (*publication.down).clone();
-                down.retain(|node| snapshot.node(*node).is_some());
-                (snapshot, publication.tables, Arc::new(down))
+                self.down.retain(|node| snapshot.node(*node).is_some());
+                (snapshot, publication.tables)
             }
-            None => (self.snapshot(&metadata, nodes), Arc::default(), Arc::default()),
+            None => (self.snapshot(&metadata, nodes), Arc::default()),
         };
         let tables =
             if *tables == metadata.tables { tables } else { Arc::new(metadata.tables.clone()) };
         let shard_ports = Arc::new(shard_ports(&metadata, &snapshot));
+        let dial_all_now = events_lost;
         let publication =
-            Publication { snapshot, tables, data_center, rack, down, shard_ports, events_lost };
+            Publication { snapshot, tables, data_center, rack, shard_ports, dial_all_now };
         self.last = Some((metadata, publication.clone()));
         Some(publication)
     }
@@ -148,25 +148,26 @@ impl Publisher {
         nodes.iter().find(|node| node.address == address).map(|node| node.id)
     }
 
-    /// Takes in that the node at `address` is up or down; `None` when that is nothing new, or of
-    /// a node that is not known.
-    pub fn on_status(&mut self, address: IpAddr, is_up: bool) -> Option<Publication> {
-        let node = self.node_at(address)?;
-        let (_, publication) = self.last.as_mut()?;
-        let mut down = (*publication.down).clone();
-        let is_news = if is_up { down.remove(&node) } else { down.insert(node) };
-        is_news.then(|| {
-            publication.down = Arc::new(down);
-            publication.events_lost = false;
-            publication.clone()
-        })
+    /// Takes in that the node at `address` is up or down. It changes in which order nodes are asked
+    /// next time, and no publication: lanes show by themselves which nodes answer.
+    pub fn on_status(&mut self, address: IpAddr, is_up: bool) {
+        let Some(node) = self.node_at(address) else { return };
+        if is_up {
+            self.down.remove(&node);
+        } else {
+            self.down.insert(node);
+        }
+    }
+
+    /// Whether the cluster said last that a node is down.
+    #[must_use]
+    pub fn is_down(&self, node: NodeId) -> bool {
+        self.down.contains(&node)
     }
 
     /// Forgets which nodes are down, as another node is watched that has told of none yet.
     pub fn forget_down(&mut self) {
-        if let Some((_, publication)) = &mut self.last {
-            publication.down = Arc::default();
-        }
+        self.down.clear();
     }
 
     /// The nodes in the order of their numbers, as a snapshot has them.

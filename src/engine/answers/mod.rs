@@ -1,8 +1,5 @@
-//! The way down: from a lane to a client.
+//! The way down: a lane's bytes are cut into responses, matched with their requests and delivered.
 
-pub mod agreement;
-pub mod deliver;
-pub mod learn;
-pub mod metadata_ids;
-pub mod passing;
-pub mod reprepare;
+pub(crate) mod dispatch;
+pub(crate) mod in_place;
+pub(crate) mod lost;

@@ -1,12 +1,15 @@
-//! Bytes from a client: cut into frames, checked, and dealt to who answers them.
+//! Bytes from a client: cut into frames, checked, and handed on as requests.
 
 use std::mem;
 
-use zeroize::Zeroize;
-
-use crate::engine::action::Action;
-use crate::engine::client::{Client, ClientKey};
-use crate::engine::engine::Engine;
+use crate::engine::client::{Client, ClientKey, ClientStream};
+use crate::engine::core::core::Core;
+use crate::engine::core::message::Request;
+use crate::engine::core::todo::TracedRequest;
+use crate::engine::features::features::Features;
+use crate::engine::features::{local_traces, logins};
+use crate::engine::limits::KEYS;
+use crate::engine::requests::route;
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
 use cql::decoder::FrameDecoder;
@@ -18,318 +21,332 @@ use cql::refusal;
 use cql::response::error;
 use cql::response::prefix;
 use cql::v3;
+use zeroize::Zeroize;
 
-/// Longest body that is passed over, bytes: the protocol's own limit (v4 section 2.5). An announced
+/// Longest body that is skipped, bytes: the protocol's own limit (v4 section 2.5). An announced
 /// length beyond it is no length at all.
-const PASSED_BYTES_MAX: u32 = 256 << 20;
-/// How long that may take.
-const PASSING_US_MAX: u64 = 60_000_000;
+const SKIPPED_BYTES_MAX: u32 = 256 << 20;
+/// How long that may take, µs.
+const SKIPPING_US_MAX: u64 = 60_000_000;
 
-impl Engine {
-    /// A client sent `chunk`.
-    pub fn on_client_bytes(&mut self, client: ClientKey, chunk: &mut [u8]) {
-        let Some(entry) = self.clients.get_mut(client) else { return };
-        if entry.session.phase == Phase::Closing {
-            return;
+/// The bytes of one read: what is left of them, and the decoder that holds what came before.
+#[derive(Debug)]
+pub(crate) struct Chunk<'a> {
+    client: ClientKey,
+    decoder: FrameDecoder,
+    rest: &'a mut [u8],
+}
+
+/// Begins to read what a client sent; `None` when it is not read any more.
+#[inline]
+pub(crate) fn begin<'a>(
+    core: &mut Core,
+    client: ClientKey,
+    chunk: &'a mut [u8],
+) -> Option<Chunk<'a>> {
+    let entry = core.clients.get_mut(client)?;
+    if entry.session.phase == Phase::Closing {
+        return None;
+    }
+    if entry.session.version.is_none()
+        && let Some(first) = chunk.first().copied()
+    {
+        if !matches!(first, 3 | 4) {
+            refuse_version(core, client, first);
+            return None;
         }
-        if entry.session.version.is_none()
-            && let Some(first) = chunk.first()
-        {
-            if !matches!(first, 3 | 4) {
-                let first = *first;
-                return self.refuse_version(client, first);
-            }
-            entry.session.version = Some(*first);
-        }
-        let none = FrameDecoder::new([0; 2], 0);
-        let mut decoder = mem::replace(&mut entry.session.decoder, none);
-        let mut rest = chunk;
-        let outcome = loop {
-            match decoder.next_frame(&mut rest) {
-                Ok(Some(frame)) => self.on_client_frame(client, frame),
-                Ok(None) => break Ok(()),
-                Err(error) => {
-                    if !self.allows_more(client, &mut decoder, &error)
-                        && !self.passes_over(client, (&mut decoder, &mut rest), &error)
-                    {
-                        break Err(error);
-                    }
+        entry.session.version = Some(first);
+    }
+    let none = FrameDecoder::new([0; 2], 0);
+    let decoder = mem::replace(&mut entry.session.decoder, none);
+    Some(Chunk { client, decoder, rest: chunk })
+}
+
+/// Reads the next frame of a chunk and acts on it; `false` when there is no more.
+#[inline]
+pub(crate) fn next(core: &mut Core, features: &mut Features, chunk: &mut Chunk<'_>) -> bool {
+    let client = chunk.client;
+    match chunk.decoder.next_frame(&mut chunk.rest) {
+        Ok(Some(frame)) => on_frame(core, features, client, frame),
+        Ok(None) => return false,
+        Err(error) => {
+            if !allows_more(core, chunk, &error) && !skips(core, chunk, &error) {
+                if let WireError::Version(byte) = error {
+                    refuse_version_change(core, client, byte);
+                } else {
+                    break_off(core, client, &error);
                 }
-            }
-            let open = self.clients.get(client);
-            if open.is_none_or(|open| open.session.phase == Phase::Closing) {
-                break Ok(());
-            }
-        };
-        if let Some(entry) = self.clients.get_mut(client) {
-            entry.session.decoder = decoder;
-        }
-        match outcome {
-            Ok(()) => {}
-            Err(WireError::Version(byte)) => self.refuse_version_change(client, byte),
-            Err(error) => self.break_off(client, &error),
-        }
-        self.pause_if_needed(client);
-    }
-
-    /// One whole frame of a client.
-    pub(in crate::engine) fn on_client_frame(&mut self, client: ClientKey, frame: &mut [u8]) {
-        let Some(header) = Header::peek(frame) else { return };
-        let Some(entry) = self.clients.get_mut(client) else { return };
-        if entry.session.version.is_some_and(|version| version != header.version) {
-            return self.refuse_version_change(client, header.version);
-        }
-        if let Some(waiting) = &mut entry.switching {
-            waiting.extend_from_slice(frame);
-            return;
-        }
-        let Some(opcode) = self.admit(client, header) else { return };
-        if header.flags & (FLAG_COMPRESSED | FLAG_PAYLOAD) == 0 {
-            return self.dispatch(client, opcode, frame);
-        }
-        match self.plain_frame(client, header, frame) {
-            Ok(mut plain) => self.dispatch(client, opcode, &mut plain),
-            Err(error) => {
-                let ask = RequestKind::of(opcode);
-                // Here the frame's end is known: what is too long is what it holds.
-                if !error.is_fatal() || matches!(error, WireError::BodyTooLong { .. }) {
-                    let asked = (client, header.stream);
-                    return self.refuse(asked, ask, error.code(), &self.told(&error));
-                }
-                self.tally.on_ended(ask, Outcome::Refused);
-                self.break_off(client, &error);
+                return false;
             }
         }
     }
+    core.clients.get(client).is_some_and(|open| open.session.phase != Phase::Closing)
+}
 
-    /// Counts a request and answers those that this phase does not allow.
-    fn admit(&mut self, client: ClientKey, header: Header) -> Option<Opcode> {
-        let phase = self.clients.get(client)?.session.phase;
-        let opcode = Opcode::from_byte(header.opcode);
-        let ask = opcode.map_or(RequestKind::Session, RequestKind::of);
-        self.tally.on_received(ask);
-        let allowed = match (phase, opcode) {
-            (Phase::Fresh, opcode) => matches!(opcode, Some(Opcode::Startup | Opcode::Options)),
-            (Phase::Authenticating, opcode) => {
-                opcode == Some(Opcode::AuthResponse) && !self.is_logging_in(client)
+/// Ends a chunk: the decoder keeps the beginning of the next frame.
+#[inline]
+pub(crate) fn end(core: &mut Core, chunk: Chunk<'_>) {
+    if let Some(entry) = core.clients.get_mut(chunk.client) {
+        entry.session.decoder = chunk.decoder;
+    }
+    core.pause_if_needed(chunk.client);
+}
+
+/// One whole frame of a client.
+fn on_frame(core: &mut Core, features: &mut Features, client: ClientKey, frame: &mut [u8]) {
+    let Some(header) = Header::peek(frame) else { return };
+    let Some(entry) = core.clients.get_mut(client) else { return };
+    if entry.session.version.is_some_and(|version| version != header.version) {
+        return refuse_version_change(core, client, header.version);
+    }
+    if let Some(waiting) = &mut entry.switching {
+        waiting.extend_from_slice(frame);
+        return;
+    }
+    let from = ClientStream { client, stream: header.stream };
+    let Some(opcode) = admit(core, from, header.opcode) else { return };
+    if header.flags & (FLAG_COMPRESSED | FLAG_PAYLOAD) == 0 {
+        return dispatch(core, features, Request { from, opcode, frame, trace: None });
+    }
+    match plain_frame(core, client, header, frame) {
+        Ok(mut frame) => {
+            let frame = &mut frame;
+            dispatch(core, features, Request { from, opcode, frame, trace: None });
+        }
+        Err(error) => {
+            let kind = RequestKind::of(opcode);
+            // Here the frame's end is known: it is its contents that are too long.
+            if !error.is_fatal() || matches!(error, WireError::BodyTooLong { .. }) {
+                return core.refuse(from, kind, error.code(), &explained(core, &error));
             }
-            (Phase::Ready | Phase::Closing, opcode) => opcode.is_some_and(|opcode| {
-                matches!(
-                    opcode,
-                    Opcode::Query
-                        | Opcode::Prepare
-                        | Opcode::Execute
-                        | Opcode::Batch
-                        | Opcode::Options
-                        | Opcode::Register
-                        | Opcode::Startup
-                        | Opcode::AuthResponse
-                )
-            }),
-        };
-        if allowed {
-            return opcode;
-        }
-        let text = match phase {
-            Phase::Fresh => {
-                format!("Unexpected message {}, expecting STARTUP or OPTIONS", header.opcode)
-            }
-            Phase::Authenticating => {
-                format!("Unexpected message {}, expecting SASL_RESPONSE", header.opcode)
-            }
-            Phase::Ready | Phase::Closing => format!("Unknown opcode {}", header.opcode),
-        };
-        self.refuse((client, header.stream), ask, ErrorCode::PROTOCOL_ERROR, &text);
-        None
-    }
-
-    fn dispatch(&mut self, client: ClientKey, opcode: Opcode, frame: &mut [u8]) {
-        if frame.first() == Some(&3) {
-            v3::upgrade(opcode, frame.get_mut(HEADER_LEN..).unwrap_or_default());
-        }
-        match opcode {
-            Opcode::Execute => self.on_execute(client, frame),
-            Opcode::Query => self.on_query(client, frame),
-            Opcode::Prepare => self.on_prepare(client, frame),
-            Opcode::Batch => self.on_batch(client, frame),
-            Opcode::AuthResponse => {
-                self.on_auth_response(client, frame);
-                // It holds a password, and the buffer lives on.
-                frame.zeroize();
-            }
-            Opcode::Options
-            | Opcode::Startup
-            | Opcode::Register
-            | Opcode::Error
-            | Opcode::Ready
-            | Opcode::Authenticate
-            | Opcode::Supported
-            | Opcode::Result
-            | Opcode::Event
-            | Opcode::AuthChallenge
-            | Opcode::AuthSuccess => self.on_session_message(client, opcode, frame),
+            core.tally.on_ended(kind, Outcome::Refused);
+            break_off(core, client, &error);
         }
     }
+}
 
-    /// Undoes compression and cuts a request's custom payload, which older servers misread.
-    fn plain_frame(
-        &self,
-        client: ClientKey,
-        header: Header,
-        frame: &[u8],
-    ) -> Result<Vec<u8>, WireError> {
-        let raw = frame.get(HEADER_LEN..).unwrap_or_default();
-        let mut body = Vec::new();
-        if header.flags & FLAG_COMPRESSED != 0 {
-            let agreed = self.clients.get(client).and_then(|entry| entry.session.compression);
-            let agreed = agreed.ok_or(WireError::CompressionUnasked)?;
-            agreed.decompress(raw, self.settings.limits.frame_body_bytes_max, &mut body)?;
-        } else {
-            body.extend_from_slice(raw);
-        }
-        if header.flags & FLAG_PAYLOAD != 0 {
-            let len = prefix::request_payload_len(&body)?;
-            body.drain(..len);
-        }
-        let body_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
-        let plain = Header { flags: header.flags & FLAG_TRACING, body_len, ..header };
-        let mut whole = plain.to_bytes().to_vec();
-        whole.append(&mut body);
-        Ok(whole)
+/// Counts a request and refuses those that this phase does not allow.
+fn admit(core: &mut Core, from: ClientStream, byte: u8) -> Option<Opcode> {
+    let client = core.clients.get(from.client)?;
+    let (phase, is_logging_in) = (client.session.phase, client.login.is_some());
+    let opcode = Opcode::from_byte(byte);
+    let kind = opcode.map_or(RequestKind::Session, RequestKind::of);
+    core.tally.on_received(kind);
+    let allowed = match (phase, opcode) {
+        (Phase::Fresh, opcode) => matches!(opcode, Some(Opcode::Startup | Opcode::Options)),
+        (Phase::Authenticating, opcode) => opcode == Some(Opcode::AuthResponse) && !is_logging_in,
+        (Phase::Ready | Phase::Closing, opcode) => opcode.is_some_and(|opcode| {
+            matches!(
+                opcode,
+                Opcode::Query
+                    | Opcode::Prepare
+                    | Opcode::Execute
+                    | Opcode::Batch
+                    | Opcode::Options
+                    | Opcode::Register
+                    | Opcode::Startup
+                    | Opcode::AuthResponse
+            )
+        }),
+    };
+    if allowed {
+        return opcode;
     }
+    let text = match phase {
+        Phase::Fresh => format!("Unexpected message {byte}, expecting STARTUP or OPTIONS"),
+        Phase::Authenticating => format!("Unexpected message {byte}, expecting SASL_RESPONSE"),
+        Phase::Ready | Phase::Closing => format!("Unknown opcode {byte}"),
+    };
+    core.refuse(from, kind, ErrorCode::PROTOCOL_ERROR, &text);
+    None
+}
 
-    /// Answers a request with an ERROR of our own.
-    pub(in crate::engine) fn refuse(
-        &mut self,
-        (client, stream): (ClientKey, i16),
-        ask: RequestKind,
-        code: ErrorCode,
-        text: &str,
-    ) {
-        self.tally.on_ended(ask, Outcome::Refused);
-        self.send_error((client, stream), code, text);
+fn dispatch(core: &mut Core, features: &mut Features, mut request: Request<'_>) {
+    if request.frame.first() == Some(&3) {
+        let opcode = request.opcode;
+        v3::upgrade(opcode, request.body_mut());
     }
-
-    /// Sends an ERROR of our own; who counts it is the caller's business.
-    pub(in crate::engine) fn send_error(
-        &mut self,
-        (client, stream): (ClientKey, i16),
-        code: ErrorCode,
-        text: &str,
-    ) {
-        let Some(entry) = self.clients.get_mut(client) else { return };
-        let mut frame = Vec::new();
-        error::write_error(&mut frame, entry.session.response_version(), stream, code, text);
-        entry.session.send(&frame);
-        self.touch_client(client);
+    let waits = local_traces::is_wanted(&request)
+        && features.local.answers(core, &request)
+        && features.local_traces.ask(core, &request);
+    if !waits {
+        serve(core, features, request);
     }
+}
 
-    fn refuse_version(&mut self, client: ClientKey, version: u8) {
-        if is_newer(version) {
-            self.tally.clients_newer += 1;
-        } else {
-            self.tally.clients_broken += 1;
+/// Serves the frames that a client sent behind its `USE`.
+pub(crate) fn resume(
+    core: &mut Core,
+    features: &mut Features,
+    client: ClientKey,
+    frames: &mut [u8],
+) {
+    let mut rest = frames;
+    while let Some(header) = Header::peek(rest) {
+        let open = core.clients.get(client);
+        if open.is_none_or(|open| open.session.phase == Phase::Closing) {
+            break;
         }
-        if let Some(entry) = self.clients.get_mut(client) {
-            refusal::write_version_refusal(entry.session.outbox.end(), version);
-        }
-        self.close_after_flush(client);
+        let len = HEADER_LEN + usize::try_from(header.body_len).unwrap_or(usize::MAX);
+        let Some((frame, behind)) = rest.split_at_mut_checked(len) else { break };
+        on_frame(core, features, client, frame);
+        rest = behind;
     }
+    core.resume_if_possible(client);
+}
 
-    fn refuse_version_change(&mut self, client: ClientKey, version: u8) {
-        self.tally.clients_broken += 1;
-        if let Some(entry) = self.clients.get_mut(client) {
-            let own = entry.session.version.unwrap_or(4);
-            refusal::write_version_change(entry.session.outbox.end(), own, version);
-        }
-        self.close_after_flush(client);
+/// Serves a request that has waited for a trace.
+pub(crate) fn serve_traced(core: &mut Core, features: &mut Features, request: TracedRequest) {
+    let TracedRequest { from, opcode, mut frame, trace } = request;
+    if core.clients.get(from.client).is_none() {
+        return core.tally.on_request_ended(opcode, Outcome::Abandoned);
     }
+    core.leave(from.client);
+    // A `USE` that was answered meanwhile can make an unqualified table the cluster's.
+    serve(core, features, Request { from, opcode, frame: &mut frame, trace });
+}
 
-    /// Tells a client what is wrong with its bytes, and closes it. As from ScyllaDB, the ERROR
-    /// stands on stream 0 and is not compressed.
-    fn break_off(&mut self, client: ClientKey, error: &WireError) {
-        self.tally.clients_broken += 1;
-        let text = self.told(error);
-        if let Some(entry) = self.clients.get_mut(client) {
-            let version = entry.session.response_version();
-            let out = entry.session.outbox.end();
-            error::write_error(out, version, 0, error.code(), &text);
+fn serve(core: &mut Core, features: &mut Features, mut request: Request<'_>) {
+    match request.opcode {
+        Opcode::Execute => route::on_execute(core, features, &mut request),
+        Opcode::Query => route::on_query(core, features, &request),
+        Opcode::Prepare => route::on_prepare(core, features, &request),
+        Opcode::Batch => route::on_batch(core, features, &request),
+        Opcode::AuthResponse => {
+            logins::on_auth_response(core, &request);
+            // It holds a password, and the buffer lives on.
+            request.frame.zeroize();
         }
-        self.close_after_flush(client);
-    }
-
-    /// Closes a client once it has been sent what is on the way to it.
-    pub(in crate::engine) fn close_after_flush(&mut self, client: ClientKey) {
-        self.touch_client(client);
-        if let Some(entry) = self.clients.get_mut(client) {
-            entry.session.phase = Phase::Closing;
-            self.actions.push_back(Action::CloseClient(client));
-        }
-    }
-
-    /// The first request of a client that is longer than what a stranger may send: from now on it
-    /// may send more. `false` when it may not.
-    #[cold]
-    fn allows_more(
-        &self,
-        client: ClientKey,
-        decoder: &mut FrameDecoder,
-        error: &WireError,
-    ) -> bool {
-        let &WireError::BodyTooLong { len_max, .. } = error else { return false };
-        let all = self.settings.limits.frame_body_bytes_max;
-        let served = |entry: &Client| entry.session.phase == Phase::Ready;
-        if len_max >= all || !self.clients.get(client).is_some_and(served) {
-            return false;
-        }
-        decoder.allow(all);
-        true
-    }
-
-    /// What a client is told that is wrong with its bytes. Whoever reads it shall know which
-    /// server set the limit, and where.
-    fn told(&self, error: &WireError) -> String {
-        let &WireError::BodyTooLong { len_max, .. } = error else { return error.to_string() };
-        if len_max < self.settings.limits.frame_body_bytes_max {
-            format!("{error} for clients that have not logged in to shardlane")
-        } else {
-            format!("{error}, which is limits.frame_body_bytes_max of shardlane")
+        Opcode::Options
+        | Opcode::Startup
+        | Opcode::Register
+        | Opcode::Error
+        | Opcode::Ready
+        | Opcode::Authenticate
+        | Opcode::Supported
+        | Opcode::Result
+        | Opcode::Event
+        | Opcode::AuthChallenge
+        | Opcode::AuthSuccess => {
+            let class = features.logins.authenticator().map(|class| &**class);
+            features.local.on_session_message(core, &request, class);
         }
     }
+}
 
-    /// A client sent more than fits: refuses a request that is too long on its own stream, and
-    /// passes over its bytes, so that the client's other requests go on. `false` when the client
-    /// has to be closed.
-    fn passes_over(
-        &mut self,
-        client: ClientKey,
-        (decoder, rest): (&mut FrameDecoder, &mut &mut [u8]),
-        error: &WireError,
-    ) -> bool {
-        let &WireError::BodyTooLong { len, .. } = error else { return false };
-        let Some(entry) = self.clients.get_mut(client) else { return false };
-        if entry.session.phase != Phase::Ready || len > PASSED_BYTES_MAX {
-            return false;
-        }
-        let Some(header) = decoder.pass_over(rest) else { return false };
-        entry.passing_until_us = Some(self.now_us + PASSING_US_MAX);
-        let ask = Opcode::from_byte(header.opcode).map_or(RequestKind::Session, RequestKind::of);
-        self.tally.on_received(ask);
-        self.refuse((client, header.stream), ask, error.code(), &self.told(error));
-        true
+/// Undoes compression and cuts a request's custom payload, which older servers misread.
+fn plain_frame(
+    core: &Core,
+    client: ClientKey,
+    header: Header,
+    frame: &[u8],
+) -> Result<Vec<u8>, WireError> {
+    let raw = frame.get(HEADER_LEN..).unwrap_or_default();
+    let mut body = Vec::new();
+    if header.flags & FLAG_COMPRESSED != 0 {
+        let agreed = core.clients.get(client).and_then(|entry| entry.session.compression);
+        let agreed = agreed.ok_or(WireError::CompressionUnasked)?;
+        agreed.decompress(raw, core.settings.limits.frame_body_bytes_max, &mut body)?;
+    } else {
+        body.extend_from_slice(raw);
     }
+    if header.flags & FLAG_PAYLOAD != 0 {
+        let len = prefix::request_payload_len(&body)?;
+        body.drain(..len);
+    }
+    let body_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    let plain = Header { flags: header.flags & FLAG_TRACING, body_len, ..header };
+    let mut whole = plain.to_bytes().to_vec();
+    whole.append(&mut body);
+    Ok(whole)
+}
 
-    /// Closes a client that takes too long over a request that is passed over.
-    pub(in crate::engine) fn expire_passing(&mut self, client: ClientKey) {
-        let now_us = self.now_us;
-        let Some(entry) = self.clients.get_mut(client) else { return };
-        if entry.session.decoder.passing() == 0 {
-            entry.passing_until_us = None;
-        } else if entry.passing_until_us.is_some_and(|until_us| until_us <= now_us) {
-            entry.passing_until_us = None;
-            self.tally.clients_broken += 1;
-            self.close_after_flush(client);
-        }
+fn refuse_version(core: &mut Core, client: ClientKey, version: u8) {
+    if is_newer(version) {
+        core.tally.clients_newer += 1;
+    } else {
+        core.tally.clients_broken += 1;
+    }
+    if let Some(entry) = core.clients.get_mut(client) {
+        entry.session.send_plain(|out| refusal::write_version_refusal(out, version));
+    }
+    core.close_after_flush(client);
+}
+
+fn refuse_version_change(core: &mut Core, client: ClientKey, version: u8) {
+    core.tally.clients_broken += 1;
+    if let Some(entry) = core.clients.get_mut(client) {
+        let own = entry.session.version.unwrap_or(4);
+        entry.session.send_plain(|out| refusal::write_version_change(out, own, version));
+    }
+    core.close_after_flush(client);
+}
+
+/// Sends a client what is wrong with its bytes, and closes it. As from ScyllaDB, the ERROR
+/// has stream 0 and is not compressed.
+fn break_off(core: &mut Core, client: ClientKey, error: &WireError) {
+    core.tally.clients_broken += 1;
+    let text = explained(core, error);
+    if let Some(entry) = core.clients.get_mut(client) {
+        let version = entry.session.response_version();
+        entry.session.send_plain(|out| error::write_error(out, version, 0, error.code(), &text));
+    }
+    core.close_after_flush(client);
+}
+
+/// Raises the limit of a frame's length when an authenticated client sends its first large one;
+/// `false` when it may not be raised.
+#[cold]
+fn allows_more(core: &Core, chunk: &mut Chunk<'_>, error: &WireError) -> bool {
+    let &WireError::BodyTooLong { len_max, .. } = error else { return false };
+    let all = core.settings.limits.frame_body_bytes_max;
+    let served = |entry: &Client| entry.session.phase == Phase::Ready;
+    if len_max >= all || !core.clients.get(chunk.client).is_some_and(served) {
+        return false;
+    }
+    chunk.decoder.allow(all);
+    true
+}
+
+/// The text of an ERROR about a client's bytes. It names the server that set the limit, and the
+/// setting.
+fn explained(core: &Core, error: &WireError) -> String {
+    let &WireError::BodyTooLong { len_max, .. } = error else { return error.to_string() };
+    if len_max < core.settings.limits.frame_body_bytes_max {
+        format!("{error} for clients that have not logged in to shardlane")
+    } else {
+        format!("{error}, which is {} of shardlane", KEYS.frame_body_bytes_max)
+    }
+}
+
+/// Refuses a request that is too long on its own stream and skips its bytes, so that the client's
+/// other requests go on. `false` when the client has to be closed.
+fn skips(core: &mut Core, chunk: &mut Chunk<'_>, error: &WireError) -> bool {
+    let &WireError::BodyTooLong { len, .. } = error else { return false };
+    let client = chunk.client;
+    let Some(entry) = core.clients.get_mut(client) else { return false };
+    if entry.session.phase != Phase::Ready || len > SKIPPED_BYTES_MAX {
+        return false;
+    }
+    let Some(header) = chunk.decoder.pass_over(&mut chunk.rest) else { return false };
+    entry.skipping_until_us = Some(core.now_us + SKIPPING_US_MAX);
+    let kind = Opcode::from_byte(header.opcode).map_or(RequestKind::Session, RequestKind::of);
+    core.tally.on_received(kind);
+    let from = ClientStream { client, stream: header.stream };
+    core.refuse(from, kind, error.code(), &explained(core, error));
+    true
+}
+
+/// Closes a client that takes too long over a request that is skipped.
+pub(crate) fn expire_skipping(core: &mut Core, client: ClientKey) {
+    let now_us = core.now_us;
+    let Some(entry) = core.clients.get_mut(client) else { return };
+    if entry.session.decoder.passing() == 0 {
+        entry.skipping_until_us = None;
+    } else if entry.skipping_until_us.is_some_and(|until_us| until_us <= now_us) {
+        entry.skipping_until_us = None;
+        core.tally.clients_broken += 1;
+        core.close_after_flush(client);
     }
 }
 

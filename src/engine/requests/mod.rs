@@ -1,9 +1,4 @@
-//! The way up: from a client to a lane.
+//! The way up: a client's bytes are cut into requests, classified and routed onto a lane.
 
-pub mod forward;
-pub mod inbound;
-pub mod lane_compression;
-pub mod local;
-pub mod local_traces;
-pub mod pages;
-pub mod spread;
+pub(crate) mod inbound;
+pub(crate) mod route;

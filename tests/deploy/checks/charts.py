@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import tempfile
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -92,6 +93,26 @@ def the_settings_that_the_charts_make_pass_the_check():
     assert not refusal(settings_of(objects)[0]) and not examine(objects), examine(objects)
     (container, _), = shardlanes(objects)
     assert {"name": "shardlane-socket", "mountPath": "/run/cql"} in container["volumeMounts"]
+
+
+@test
+def a_change_of_settings_replaces_the_pods():
+    for chart, more in [("example", []), ("shardlane", ["-f", ci_values("daemonset")])]:
+        seen = set()
+        for settings in ("workers = 1\n", "workers = 2\n", "workers = 2\n"):
+            objects = rendered(chart, *more, *with_values({"shardlane": {"settings": settings}}))
+            workload, = [o for o in objects if shardlanes([o])]
+            seen.add(workload["spec"]["template"]["metadata"]["annotations"]["checksum/shardlane"])
+        assert len(seen) == 2, (chart, seen)
+
+
+@test
+def a_proxy_behind_a_service_outlives_its_endpoints():
+    objects = rendered("shardlane", "-f", ci_values("daemonset"))
+    settings = tomllib.loads(settings_of(objects)[0])
+    (_, pod), = shardlanes(objects)
+    assert settings["min_sigterm_delay_s"] > 0
+    assert settings["min_sigterm_delay_s"] + settings["timeouts"]["drain_ms"] / 1000 < pod["terminationGracePeriodSeconds"]
 
 
 @test

@@ -1,6 +1,8 @@
 """The plain manifests and the kustomize components."""
 import copy
 import shutil
+import time
+import tomllib
 
 import yaml
 
@@ -41,41 +43,28 @@ def the_classic_sidecar_stays_until_the_application_has_ended():
     (container, pod), = shardlanes(objects)
     assert pod["containers"][0] is container, "the kubelet starts it first"
     assert "restartPolicy" not in container
-    seconds = int(container["lifecycle"]["preStop"]["exec"]["command"][-1])
-    drain, = [line for line in settings_of(objects)[0].splitlines() if line.startswith("drain_ms")]
-    assert seconds + int(drain.split("=")[1]) / 1000 < pod["terminationGracePeriodSeconds"]
+    settings = tomllib.loads(settings_of(objects)[0])
+    longest = max(settings["min_sigterm_delay_s"], settings["max_sigterm_delay_s"]) + settings["timeouts"]["drain_ms"] / 1000
+    assert 0 < settings["max_sigterm_delay_s"] and longest < pod["terminationGracePeriodSeconds"], longest
 
 
-@test
-def the_hook_of_the_classic_sidecar_waits_for_the_listener():
-    """The command of the manifest itself, by a real busybox if there is one."""
-    import http.server
-    import threading
-    busybox = shutil.which("busybox")
-    if not busybox:
-        with folder() as path:
-            tools.run(["apt-get", "download", "-qq", "busybox-static"], cwd=path)
-            tools.run(["dpkg-deb", "-x", *path.glob("*.deb"), path])
-            shutil.copy(path / "bin/busybox", tools.FOLDER / "busybox")
-        busybox = tools.FOLDER / "busybox"
+@test(alone=True)
+def the_hook_of_the_classic_sidecar_waits_until_clients_are_served():
+    """The command of the manifest itself, beside a proxy whose cluster comes late."""
+    from stage import Stage
     (container, _), = shardlanes(documents(read(FOLDER / "sidecar-classic.yaml")))
-    asked = []
-
-    class Startup(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            self.send_response(200 if len(asked) > 1 else 503)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-    with http.server.HTTPServer(("127.0.0.1", 0), Startup) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        command = [w.replace("/tools/busybox", str(busybox)).replace("127.0.0.1:9380", "127.0.0.1:%d" % server.server_port)
-                   for w in container["lifecycle"]["postStart"]["exec"]["command"]]
-        run(*command, seconds=30)
-        server.shutdown()
-    assert asked == ["/startup", "/startup"], asked
+    program, *words = container["lifecycle"]["postStart"]["exec"]["command"]
+    assert program == "/shardlane" and words[-2:] == ["--config", "/etc/shardlane/shardlane.toml"], words
+    with Stage() as stage:
+        admin = stage.address(9) + ":9380"
+        settings = stage.file("shardlane.toml", 'contact_points = ["%s"]\nbind = "%s:9042"\nadmin = "%s"\n' % (
+            stage.address(1), stage.address(9), admin))
+        stage.start([tools.binary(), "run", "--config", settings], "proxy")
+        hook = stage.start([tools.binary(), *words[:-1], settings], "hook")
+        time.sleep(1)
+        assert hook.process.poll() is None, "the hook does not wait: %s" % hook.last_errors()
+        stage.sim(1, 2, 16)
+        assert hook.wait(30) == 0, hook.last_errors()
 
 
 @test
@@ -129,7 +118,9 @@ def the_component_serves_jobs_and_stateful_sets():
         job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "load"}, "spec": {"template": {"spec": pod}}}
         (example / "deployment.yaml").write_text(yaml.safe_dump(job))
         objects = kustomized(example)
-        assert len(shardlanes(objects)) == 1 and not [f for o in objects for f in faults(o)]
+        (container, _), = shardlanes(objects)
+        assert container.get("restartPolicy") == "Always" and not unfit(container), container
+        assert not [f for o in objects for f in faults(o)]
 
 
 @test

@@ -138,6 +138,12 @@ def every_flag_that_stands_for_one_of_cql_proxy_exists():
     assert last and all(flag in help_text for line in last for flag in re.findall(r"--[a-z-]+", line)), last
 
 
+@test
+def every_module_whose_log_level_the_pages_set_exists():
+    found = [(page, module) for page in (*PAGES, "docs/tls.md") for module in re.findall(r"shardlane::(\w+)=", read(page))]
+    assert found and not [(p, m) for p, m in found if not (SOURCE / m).is_dir() and not (SOURCE / (m + ".rs")).exists()], found
+
+
 def anchors(text):
     """Of GitHub's headings."""
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}

@@ -3,7 +3,7 @@
 use cql::error_code::ErrorCode;
 use cql::notation::{Reader, put_int, put_string};
 use cql::opcode::Opcode;
-use shardlane::engine::homes::login::Verdict;
+use shardlane::engine::verdict::Verdict;
 use shardlane::routing::decision::Reason;
 
 use super::{asked, auth_response, closed_sets, grant, guarded, home, logged_in, token};

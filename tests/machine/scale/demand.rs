@@ -10,9 +10,10 @@ use cql::token::shard::{ShardId, Sharder};
 use cql::token::token::Token;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::engine::{Engine, EngineSettings};
+use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
+use shardlane::engine::settings::EngineSettings;
 use shardlane::pool::backoff::{BackoffSettings, Jitter};
 use shardlane::pool::dial_schedule::{DialSchedule, Next};
 use shardlane::pool::lane_slots::{Arrival, Dial, LaneSerial, Wanted};
@@ -186,9 +187,9 @@ impl Proxy {
     fn dial(&mut self, node: u16) {
         let now_ms = self.now_us / 1_000;
         let sharder = Sharder::new(self.scene.shards, 12).ok();
-        while let Next::Dial(dial) = self.courses[usize::from(node)].next(true, now_ms) {
+        while let Next::Dial(dial) = self.courses[usize::from(node)].next(Some(19_042), now_ms) {
             let shard = match dial {
-                Dial::Shard(shard) => shard,
+                Dial::Shard { shard, .. } => shard,
                 Dial::Any => {
                     ShardId(u16::try_from(self.chance.below(u64::from(self.scene.shards))).unwrap())
                 }

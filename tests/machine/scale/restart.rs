@@ -13,6 +13,8 @@ use shardlane::pool::lane_slots::{Dial, LaneSerial, Wanted};
 
 /// Nobody is served before this, milliseconds: the nodes are away.
 const RETURN_MS: u64 = 60_000;
+/// Where shards are dialled.
+const PORT: u16 = 19_042;
 /// The first look at a connection's way, there and back.
 const ROUND_TRIP_MS: u64 = 1;
 /// Time for one try at its first, as the product's default; it doubles with failures up to eightfold.
@@ -111,19 +113,23 @@ impl World {
         }
     }
 
+    fn sharder(&self) -> Option<Sharder> {
+        Sharder::new(self.scene.shards, 12).ok()
+    }
+
     /// All proxies are connected; the whole cluster goes away at once and comes back after a minute.
     fn restart(mut self) -> Outcome {
-        let sharder = Sharder::new(self.scene.shards, 12).ok();
+        let sharder = self.sharder();
         let wanted = match self.scene.lanes {
             Wanted::One => 1,
             Wanted::EachShard => self.scene.shards,
             Wanted::ShardsInUse => self.scene.in_use,
         };
         for (number, schedule) in (0_u16..).zip(&mut self.courses) {
-            let _first = schedule.next(true, 0);
+            let _first = schedule.next(Some(PORT), 0);
             let shards = self.scene.shards;
             for shard in 0..wanted {
-                let dial = if shard == 0 { Dial::Any } else { Dial::Shard(ShardId(shard)) };
+                let dial = dial_of((shard > 0).then_some(shard), sharder);
                 // Each proxy uses shards of its own.
                 let shard = ShardId((number % 1_009 * wanted + shard) % shards);
                 let _opened = schedule.on_opened(dial, shard, sharder, 0);
@@ -175,16 +181,13 @@ impl World {
     fn look(&mut self, refiller: usize) {
         loop {
             let now = self.now_ms();
-            match self.courses[refiller].next(true, now) {
+            match self.courses[refiller].next(Some(PORT), now) {
                 Next::Rest => return,
                 Next::Wait(ms) => {
                     return self.at(self.now_us + 1_000 * ms, Event::Look { refiller });
                 }
                 Next::Dial(dial) => {
-                    let shard = match dial {
-                        Dial::Any => None,
-                        Dial::Shard(shard) => Some(shard.0),
-                    };
+                    let shard = dial.shard().map(|shard| shard.0);
                     let limit_ms = TIME_OUT_MS << self.courses[refiller].failures().min(3);
                     let event = if now < RETURN_MS {
                         let (node, second) =
@@ -208,7 +211,9 @@ impl World {
                 self.courses[refiller].on_node_up(now);
                 self.look(refiller);
             }
-            Event::Refused { refiller, shard } => self.failed(refiller, dial_of(shard)),
+            Event::Refused { refiller, shard } => {
+                self.failed(refiller, dial_of(shard, self.sharder()));
+            }
             Event::Arrive { refiller, shard, limit_ms } => self.arrive(refiller, shard, limit_ms),
             Event::Greeted { shard } => self.greeted(shard),
         }
@@ -228,7 +233,8 @@ impl World {
         let shortest = || (first..first + of_node).min_by_key(|at| self.queues[*at].len()).unwrap();
         let at = shard.map_or_else(shortest, |shard| first + usize::from(shard));
         let until_us = self.now_us + 1_000 * limit_ms;
-        self.queues[at].push_back(Waiting { refiller, dial: dial_of(shard), until_us });
+        let dial = dial_of(shard, self.sharder());
+        self.queues[at].push_back(Waiting { refiller, dial, until_us });
         self.outcome.queue_peak = self.outcome.queue_peak.max(self.queues[at].len());
         if self.queues[at].len() == 1 {
             self.at(self.now_us + self.scene.greeting_us, Event::Greeted { shard: at });
@@ -256,8 +262,11 @@ impl World {
     }
 }
 
-fn dial_of(shard: Option<u16>) -> Dial {
-    shard.map_or(Dial::Any, |shard| Dial::Shard(ShardId(shard)))
+fn dial_of(shard: Option<u16>, sharder: Option<Sharder>) -> Dial {
+    match (shard.map(ShardId), sharder) {
+        (Some(shard), Some(sharder)) => Dial::Shard { shard, sharder, port: PORT, start: 0 },
+        (None, _) | (Some(_), None) => Dial::Any,
+    }
 }
 
 const BASE: Scene = Scene {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::agenda::Event;
-use crate::clients::driver::{Driver, Temper};
+use crate::clients::driver::{Driver, Temper, WayIn};
 use crate::faults::fault_kind::FaultKind;
 use crate::faults::hostile;
 use crate::model::credentials::Credential;
@@ -122,6 +122,9 @@ impl World {
                 let text = format!("USE {}", keyspace(of));
                 self.ask(number, RequestKind::Use(of), |hand| hand.query(&text));
             }
+            5 if !switching && self.chance.one_in(3) => {
+                self.ask(number, RequestKind::UseNowhere, |hand| hand.query("USE nowhere"));
+            }
             5 => self.ask_register(number),
             6 if self.scenario.has(FaultKind::Schema) => self.ask_schema_change(number),
             7..=14 => self.ask_by_text(number, handle, row),
@@ -223,9 +226,20 @@ impl World {
         let edition = if wrong { last.edition.saturating_sub(1) } else { last.edition };
         let credential = Credential { edition, ..last };
         driver.credential = Some(credential);
-        self.ask(number, RequestKind::LogIn(credential), |hand| {
-            hand.auth_response(&credential.token())
-        });
+        let token = match driver.way_in {
+            WayIn::Plain => credential.token(),
+            WayIn::Odd => credential.odd_token(),
+            WayIn::Challenged => credential.name_alone(),
+        };
+        self.ask(number, RequestKind::LogIn(credential), |hand| hand.auth_response(&token));
+    }
+
+    /// A client answers a challenge.
+    pub(crate) fn answer_challenge_of(&mut self, number: usize, challenge: &[u8]) {
+        let credential = self.drivers.get(number).and_then(|driver| driver.credential);
+        let Some(credential) = credential else { return };
+        let answer = credential.answer_to(challenge);
+        self.ask(number, RequestKind::LogIn(credential), |hand| hand.auth_response(&answer));
     }
 
     /// The keyspace of a client's `USE` that has no answer yet.

@@ -26,6 +26,17 @@ pub(crate) enum Temper {
     Hostile,
 }
 
+/// How a client proves itself, where clients log in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum WayIn {
+    /// By name and password.
+    Plain,
+    /// By a token that is like no other.
+    Odd,
+    /// By its name, and the answer to a challenge.
+    Challenged,
+}
+
 /// A statement as the client holds it.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
@@ -60,6 +71,8 @@ pub(crate) struct Driver {
     pub(crate) keyspace: Option<usize>,
     /// Which role it is, where clients log in.
     pub(crate) role: usize,
+    /// How it proves itself.
+    pub(crate) way_in: WayIn,
     /// As whom it has logged in.
     pub(crate) credential: Option<Credential>,
     /// What it has prepared.
@@ -88,6 +101,7 @@ impl Driver {
             ready: false,
             keyspace: None,
             role: chance.index(ROLES_MAX),
+            way_in: WayIn::Plain,
             credential: None,
             held: BTreeMap::new(),
             stopped: false,

@@ -49,6 +49,10 @@ pub(crate) enum FaultKind {
     Withdraw,
     /// All nodes of our data center die.
     LocalDown,
+    /// A node refuses `USE`.
+    RefuseUse,
+    /// A node has stale roles: it takes no login.
+    StaleRoles,
 }
 
 impl FaultKind {
@@ -76,6 +80,20 @@ impl FaultKind {
         Self::DeafClient,
         Self::HostileClient,
     ];
+
+    /// Whether every node can be dialled meanwhile.
+    pub(crate) fn leaves_nodes_in_reach(self) -> bool {
+        !matches!(
+            self,
+            Self::Kill
+                | Self::Stop
+                | Self::Replace
+                | Self::Reshard
+                | Self::Partition
+                | Self::HostileNode
+                | Self::LocalDown
+        )
+    }
 
     /// Whether no honest client may be told of it.
     pub(crate) fn is_benign(self) -> bool {

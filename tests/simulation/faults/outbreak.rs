@@ -78,6 +78,24 @@ impl World {
             FaultKind::HostileClient => self.add_hostile(),
             FaultKind::Withdraw => self.withdraw(until),
             FaultKind::LocalDown => self.end_local_nodes(until),
+            FaultKind::RefuseUse => {
+                if let Some(mood) = self.mood_mut(node) {
+                    mood.refuses_use_until_us = until;
+                }
+                // Lanes of keyspaces are lost, so that others are wanted.
+                for id in self.lanes_of_node(node) {
+                    let lane = self.links.get_mut(&id).and_then(|link| link.lane());
+                    if lane.is_some_and(|lane| lane.keyspace.is_some() && !lane.dedicated) {
+                        self.cut_this_lane(id);
+                    }
+                }
+            }
+            FaultKind::StaleRoles => {
+                // Always the same node: two of them would agree.
+                if let Some(mood) = self.mood_mut(0) {
+                    mood.stale_roles_until_us = until;
+                }
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::clients::driver::Driver;
+use crate::clients::driver::{Driver, WayIn};
 use crate::model::frames::Hand;
 use crate::model::statements::{Handle, KEYSPACES, RequestKind, SECOND_ROW, Shape};
 use crate::network::link::End;
@@ -47,16 +47,20 @@ impl World {
     }
 
     fn is_whole(&mut self) -> bool {
-        let silent = self.refillers.iter().all(|(key, refiller)| {
-            let dialled = refiller.schedule.plan().sharder().is_some() || key.pool != 0;
-            dialled && refiller.schedule.plan().is_complete()
+        let silent = self.refillers().all(|(key, refiller)| {
+            let plan = refiller.schedule().plan();
+            let dialled = plan.sharder().is_some() || key.pool != 0;
+            dialled && plan.is_complete()
         });
         let lost =
             |end: &End| matches!(end, End::Lane(lane) if lane.key.is_some() && lane.node_gone);
         let nodes = self.cluster.members.iter().filter(|member| member.belongs()).count();
         silent
+            && self.pools_cover_nodes()
             && self.workers.all().all(|worker| {
-                worker.picture.1 == nodes && !worker.failover.is_active() && !worker.is_wide()
+                worker.picture.1 == nodes
+                    && !worker.pools.failover().is_active()
+                    && !worker.is_wide()
             })
             && !self.links.values().any(|link| lost(&link.end))
             && self.ledger.waiting().next().is_none()
@@ -65,17 +69,14 @@ impl World {
 
     fn what_is_missing(&mut self) -> String {
         let waiting = self.ledger.waiting().next().map(|(number, it)| format!("{number} {it:?}"));
-        let plans =
-            self.refillers.iter().filter(|(_, refiller)| !refiller.schedule.plan().is_complete());
+        let plans = self.refillers().map(|(key, refiller)| (key, refiller.schedule().plan()));
         let lanes: Vec<String> = plans
-            .map(|(key, refiller)| {
-                let (up, wanted) =
-                    (refiller.schedule.plan().up(), refiller.schedule.plan().wanted());
-                format!("{key:?}: {up} of {wanted} lanes")
-            })
+            .filter(|(_, plan)| !plan.is_complete())
+            .map(|(key, plan)| format!("{key:?}: {} of {} lanes", plan.up(), plan.wanted()))
             .collect();
         let known: Vec<usize> = self.workers.all().map(|worker| worker.picture.1).collect();
-        format!("waiting: {waiting:?}, {lanes:?}, {known:?} nodes known")
+        let covered = self.pools_cover_nodes();
+        format!("waiting: {waiting:?}, {lanes:?}, {known:?} nodes known, all dialled: {covered}")
     }
 
     /// A client that holds nothing yet reads every tablet, one request at a time.
@@ -88,6 +89,7 @@ impl World {
         let number = self.drivers.len();
         let mut driver = Driver::draw(&mut self.chance);
         driver.stopped = true;
+        driver.way_in = WayIn::Plain;
         self.drivers.push(driver);
         self.on_driver_dials(number);
         if !self.settle() {
@@ -162,7 +164,7 @@ impl World {
 
     /// What one worker has learned, the other need not learn again, unless the message was lost.
     fn compare_misses(&mut self, missed: &Misses) {
-        if self.scenario.news_lost_in > 0 || !self.scenario.is_benign() || self.misses_anyway() {
+        if self.scenario.report_room < 2 || !self.scenario.is_benign() || self.misses_anyway() {
             return;
         }
         if let Some(((_, last), count)) = missed.iter().find(|(_, count)| **count > 1) {

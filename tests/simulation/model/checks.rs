@@ -1,7 +1,7 @@
 //! What must hold after each step, whatever happens.
 
 use crate::agenda::Event;
-use crate::clients::driver::Driver;
+use crate::clients::driver::{Driver, WayIn};
 use crate::model::frames::Frame;
 use crate::model::ledger::Record;
 use crate::model::statements::{KEYSPACES, LARGE_BYTES_MAX, RequestKind};
@@ -41,8 +41,24 @@ pub(crate) struct Counted {
     pub(crate) sent: u64,
     /// Messages between workers.
     pub(crate) told: u64,
-    /// Logins that the cluster was asked about.
-    pub(crate) login_runs: u64,
+    /// Messages of workers that found no room.
+    pub(crate) reports_lost: u64,
+    /// Handshakes that began while others waited.
+    pub(crate) dials_waited: u64,
+    /// Times that a client said `USE` of a keyspace that is not there, and heard so.
+    pub(crate) keyspaces_refused: u64,
+    /// Logins that a node with stale roles refused.
+    pub(crate) stale_roles: u64,
+    /// Keyspaces that a node refused for a moment.
+    pub(crate) uses_refused: u64,
+    /// Challenges of nodes.
+    pub(crate) challenges: u64,
+    /// Lanes of single clients.
+    pub(crate) dedicated: u64,
+    /// Logins of clients that the cluster took.
+    pub(crate) logins_taken: u64,
+    /// Credentials that the cluster took no longer.
+    pub(crate) revoked: u64,
     /// Logins that were refused.
     pub(crate) login_refusals: u64,
     /// Answers about the one node that clients see.
@@ -151,6 +167,9 @@ impl World {
         let Some(number) = frame.number_on_lane(lane.metadata_ids) else { return };
         self.count_arrival(number);
         self.check_rights(id, number);
+        if self.note_own_lane(id, number) {
+            return;
+        }
         let Some(record) = self.ledger.get(number) else { return };
         let expected = if let RequestKind::Use(to) = &record.ask {
             KEYSPACES.get(*to)
@@ -168,7 +187,7 @@ impl World {
     /// A request may be sent again so often, and no more.
     fn count_arrival(&mut self, number: u64) {
         let Some(record) = self.ledger.get_mut(number) else { return };
-        if matches!(record.ask, RequestKind::Use(_)) {
+        if matches!(record.ask, RequestKind::Use(_) | RequestKind::UseNowhere) {
             // It runs nowhere else, and tries every lane of its keyspace until it times out.
             return;
         }
@@ -253,6 +272,11 @@ impl World {
         if self.is_withdrawn(who.and_then(|driver| driver.credential)) {
             return;
         }
+        // Its own connection may have been lost, and with it its login.
+        let is_odd = who.is_some_and(|driver| driver.way_in != WayIn::Plain);
+        if is_odd && !self.scenario.is_benign() {
+            return;
+        }
         let honest = driver
             .and_then(|driver| self.drivers.get(driver))
             .is_some_and(|driver| driver.is_honest() && driver.link == Some(id));
@@ -267,6 +291,8 @@ impl World {
         self.check_waiting();
         self.check_lanes();
         self.check_withdrawn();
+        self.check_dials();
+        self.check_redials();
         let limits = self.scenario.limits;
         for worker in self.workers.numbers() {
             let gauges = self.workers.get(worker).engine.gauges();
@@ -318,7 +344,8 @@ impl World {
                 continue;
             }
             // The lanes of another data center that is left finish what they owe.
-            if lane.sealed.is_none() && !self.refillers.contains_key(&lane.refiller()) {
+            let is_wanted = lane.dedicated || self.refiller(lane.refiller()).is_some();
+            if lane.sealed.is_none() && !is_wanted {
                 broken = Some(format!("lane {id} is nobody's"));
             }
             let name = (lane.refiller(), lane.serial.0, lane.sealed.map(|_| *id));

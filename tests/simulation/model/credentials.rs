@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::statements::{KEYSPACES, own_table};
-use sim::{Cluster, Right};
+use sim::{Cluster, Right, answer_to};
 
 /// The role that fills the cluster, and that the control connection has.
 pub(crate) const ROOT: (&str, &str) = ("root", "root");
@@ -33,9 +33,25 @@ impl Credential {
         format!("\0{}\0{}", self.name(), self.password()).into_bytes()
     }
 
+    /// The same in a form that is no SASL PLAIN message, and that nodes take all the same.
+    pub(crate) fn odd_token(self) -> Vec<u8> {
+        [b"x\0".to_vec(), self.token()].concat()
+    }
+
+    /// What a client says that wants to be challenged.
+    pub(crate) fn name_alone(self) -> Vec<u8> {
+        self.name().into_bytes()
+    }
+
+    /// What it answers.
+    pub(crate) fn answer_to(self, challenge: &[u8]) -> Vec<u8> {
+        answer_to(challenge, self.password().as_bytes())
+    }
+
     /// Whose token this is.
     pub(crate) fn of_token(token: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(token).ok()?;
+        let text = text.strip_prefix("x\0").unwrap_or(text);
         let (role, edition) = text.strip_prefix("\0r")?.split_once("\0pw")?;
         Some(Self { role: role.parse().ok()?, edition: edition.parse().ok()? })
     }
@@ -80,6 +96,19 @@ impl Credentials {
     pub(crate) fn last(&self, role: usize) -> Option<Credential> {
         let edition = *self.editions.get(role)?;
         Some(Credential { role, edition })
+    }
+
+    /// Whose answer to a challenge this is.
+    pub(crate) fn of_answer(
+        &self,
+        name: &str,
+        challenge: &[u8],
+        answer: &[u8],
+    ) -> Option<Credential> {
+        let role = name.strip_prefix('r')?.parse().ok()?;
+        let last = *self.editions.get(role)?;
+        let mut all = (0..=last).map(|edition| Credential { role, edition });
+        all.find(|credential| credential.answer_to(challenge) == answer)
     }
 
     /// Since when the cluster does not take it.

@@ -4,10 +4,9 @@
 use crate::faults::fault_kind::FaultKind;
 use crate::model::statements::Handle;
 use crate::proxy::lanes::KeeperKey;
-use crate::proxy::refiller::Refiller;
 use crate::scenario::ROWS;
 use crate::world::World;
-use shardlane::pool::lane_slots::LaneSlots;
+use shardlane::pool::refiller::PoolRefiller;
 
 /// A shard that is asked for all the time has its lane within this: the engine asks for none again
 /// before 5 s, and who could not be dialled is not dialled again at once.
@@ -49,11 +48,12 @@ impl World {
         }
         let until = self.now_us + self.scenario.limits.lane_unused_us + SWEPT_US;
         self.run(until, |_| false);
-        let left = |(key, refiller): (&KeeperKey, &Refiller)| {
-            let up = LaneSlots::up(refiller.schedule.plan());
+        let left = |(key, refiller): (KeeperKey, &PoolRefiller)| {
+            let up = refiller.schedule().plan().up();
             (up != 1).then(|| format!("{key:?} has {up} lanes, and nobody asks for anything"))
         };
-        if let Some(left) = self.refillers.iter().find_map(left) {
+        let left = self.refillers().find_map(left);
+        if let Some(left) = left {
             self.blame(format_args!("{left}"));
         }
     }

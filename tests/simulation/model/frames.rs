@@ -5,11 +5,12 @@
 
 use cql::compression::Compression;
 use cql::consistency::Consistency;
+use cql::error_code::ErrorCode;
 use cql::frame::write_frame;
 use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
 use cql::notation::{
-    Reader, put_bytes, put_long, put_long_string, put_short, put_short_bytes, put_string_list,
-    put_string_map,
+    Reader, put_bytes, put_int, put_long, put_long_string, put_short, put_short_bytes, put_string,
+    put_string_list, put_string_map,
 };
 use cql::opcode::Opcode;
 use cql::request::batch::Batch;
@@ -159,6 +160,16 @@ pub(crate) struct Hand {
 }
 
 impl Hand {
+    /// An ERROR of a node.
+    pub(crate) fn error(code: ErrorCode, text: &str) -> Frame {
+        let mut bytes = Vec::new();
+        write_frame(&mut bytes, (0x84, 0, 0), Opcode::Error, |out| {
+            put_int(out, code.0);
+            put_string(out, text);
+        });
+        Cutter::default().push(&bytes).pop().expect("one whole frame was pushed")
+    }
+
     /// The hand of the world itself.
     pub(crate) const OWN: Self =
         Self { version: 4, stream: 0, number: 0, consistency: Consistency::One };

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use crate::agenda::Event;
-use crate::clients::driver::Held;
+use crate::clients::driver::{Held, WayIn};
 use crate::faults::fault_kind::FaultKind;
 use crate::model::frames::Frame;
 use crate::model::ledger::Record;
 use crate::model::statements::{Handle, KEYSPACES, RequestKind, Shape};
 use crate::network::node::describe;
+use crate::proxy::greeting::GONE;
 use crate::world::World;
 use cql::error_code::ErrorCode;
 use cql::header::{FLAG_COMPRESSED, Header, RESPONSE};
@@ -132,6 +133,20 @@ impl World {
         if let RequestKind::Startup = record.ask {
             return self.blame(format_args!("client {number} is refused: {text}"));
         }
+        if let RequestKind::UseNowhere = record.ask
+            && ErrorCode(code) == ErrorCode::INVALID
+        {
+            self.counted.keyspaces_refused += 1;
+            return;
+        }
+        // A keyspace that is there was refused: to clients in it in the node's own words.
+        let asks = matches!(
+            record.ask,
+            RequestKind::Use(_) | RequestKind::Text(..) | RequestKind::Prepare(_)
+        );
+        if self.scenario.has(FaultKind::RefuseUse) && asks && text == GONE {
+            return;
+        }
         if !liars && !self.may_fail(record, ErrorCode(code)) {
             let ask = &record.ask;
             self.blame(format_args!(
@@ -182,6 +197,13 @@ impl World {
             Opcode::Supported
         } else if matches!(record.ask, RequestKind::Startup) && self.scenario.roles > 0 {
             Opcode::Authenticate
+        } else if let RequestKind::LogIn(_) = record.ask
+            && plain.opcode() == Some(Opcode::AuthChallenge)
+            && self.drivers.get(number).is_some_and(|it| it.way_in == WayIn::Challenged)
+        {
+            let challenge = Reader::new(&plain.body).bytes().map_err(|error| error.to_string())?;
+            self.answer_challenge_of(number, challenge.unwrap_or_default());
+            return Ok(());
         } else if matches!(record.ask, RequestKind::LogIn(_)) {
             Opcode::AuthSuccess
         } else if matches!(record.ask, RequestKind::Startup | RequestKind::Register) {
@@ -217,6 +239,7 @@ impl World {
             }
             RequestKind::Batch(..) => expect_kind(&plain.body, ResultKind::Void),
             RequestKind::Use(keyspace) => self.judge_use(number, *keyspace, &plain.body),
+            RequestKind::UseNowhere => Err("a keyspace that is not there was used".to_owned()),
             RequestKind::Schema => expect_kind(&plain.body, ResultKind::SchemaChange),
         }
     }

@@ -8,5 +8,6 @@ pub(crate) mod frames; // requests as clients write them, frames as the model re
 pub(crate) mod held; // nobody waits for long for a silent lane
 mod judge; // is this the answer that was asked for
 pub(crate) mod ledger; // every request: who asked, how often it ran, who was answered
-mod rights; // no client sees what its own role may not
+pub(crate) mod pools; // few handshakes, no port that lies, no connection for nothing
+pub(crate) mod rights; // no client sees what its own role may not
 pub(crate) mod statements; // what clients ask

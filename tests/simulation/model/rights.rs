@@ -1,17 +1,20 @@
 //! Rights are never mixed: no client sees what its own role may not, or what is behind the proxy.
 
+use crate::clients::driver::{Driver, WayIn};
+use crate::faults::fault_kind::FaultKind;
 use crate::model::credentials::Credential;
 use crate::model::ledger::Record;
 use crate::model::statements::{RequestKind, SYSTEM, Shape};
 use crate::network::link::{End, LinkId};
 use crate::proxy::control::FACADE_ID;
-use crate::proxy::logins::RECHECK_US;
 use crate::proxy::worker::PROXY;
 use crate::scenario::OUR_CENTER;
 use crate::world::World;
 use cql::error_code::ErrorCode;
 use cql::response::rows::Rows;
 
+/// How often the cluster is asked about a credential that has lanes.
+pub(crate) const RECHECK_US: u64 = 1_500_000;
 /// Beside the time between two questions about a credential: a handshake, the close of a client
 /// that does not read, and the engine's own pace.
 const CLOSED_US: u64 = RECHECK_US + 4_000_000;
@@ -56,7 +59,11 @@ impl World {
         (code, text): (ErrorCode, &str),
     ) {
         let explained = match code {
-            ErrorCode::BAD_CREDENTIALS => self.is_withdrawn(Some(credential)),
+            ErrorCode::BAD_CREDENTIALS => {
+                // A refusal of one node counts for the login that it answers.
+                let is_stale = self.scenario.has(FaultKind::StaleRoles);
+                is_stale || self.is_withdrawn(Some(credential))
+            }
             ErrorCode::OVERLOADED => self.trouble_was_harsh(),
             _ => false,
         };
@@ -121,6 +128,29 @@ impl World {
         }
     }
 
+    /// A request reached a node: whether it came on a connection that is one client's own. No other
+    /// client's may come on it, and none of that client's elsewhere.
+    pub(crate) fn note_own_lane(&mut self, id: LinkId, number: u64) -> bool {
+        let Some(record) = self.ledger.get(number) else { return false };
+        let (asked_on, who, to) = (record.link, record.driver, record.ask.keyspace_used());
+        let is_odd = self.drivers.get(who).is_some_and(|driver| driver.way_in != WayIn::Plain);
+        let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return false };
+        if !lane.dedicated {
+            if is_odd {
+                self.blame(format_args!("request {number} is not on its client's own connection"));
+            }
+            return false;
+        }
+        if let Some(to) = to {
+            lane.keyspace = Some(to.to_owned());
+        }
+        let only_of = *lane.only_of.get_or_insert(asked_on);
+        if only_of != asked_on {
+            self.blame(format_args!("request {number} is on the own connection of link {only_of}"));
+        }
+        true
+    }
+
     fn is_far(&self, node: usize) -> bool {
         let member = self.cluster.members.get(node);
         member.is_some_and(|member| member.data_center != OUR_CENTER)
@@ -133,7 +163,7 @@ impl World {
         if self.is_far(node) && self.local_home_lanes(worker) > 0 {
             self.blame(format_args!("lane {id} to node {node} is opened beside local ones"));
         }
-        let is_chosen = self.workers.get(worker).failover.is_chosen(Self::node_id(node));
+        let is_chosen = self.workers.get(worker).pools.failover().is_chosen(Self::node_id(node));
         if !is_chosen && self.chosen_home_lanes(worker) > 0 {
             self.blame(format_args!("lane {id} to node {node} is opened beside chosen ones"));
         }
@@ -165,11 +195,14 @@ impl World {
         };
         self.links.iter().find_map(|(id, link)| match &link.end {
             End::Lane(lane) if lane.key.is_some() => {
-                Some((*id, late(lane.credential, lane.worker)?))
+                // The cluster itself has taken the connection of a single client, and keeps it.
+                let credential = lane.credential.filter(|_| !lane.dedicated);
+                Some((*id, late(credential, lane.worker)?))
             }
             End::Client(client) if client.key.is_some() => {
                 let driver = self.drivers.get(client.driver);
-                let driver = driver.filter(|driver| driver.link == Some(*id) && driver.ready)?;
+                let shares = |driver: &&Driver| driver.way_in == WayIn::Plain && driver.ready;
+                let driver = driver.filter(|driver| driver.link == Some(*id)).filter(shares)?;
                 Some((*id, late(driver.credential, client.worker)?))
             }
             End::Lane(_) | End::Client(_) => None,

@@ -66,6 +66,8 @@ pub(crate) enum RequestKind {
     Batch(Handle, u64),
     /// `USE`.
     Use(usize),
+    /// `USE` of a keyspace that is not there.
+    UseNowhere,
     /// A change of the schema.
     Schema,
 }
@@ -85,8 +87,15 @@ impl RequestKind {
             | Self::Register
             | Self::Prepare(_)
             | Self::Use(_)
+            | Self::UseNowhere
             | Self::Schema => false,
         }
+    }
+
+    /// The keyspace that it uses from now on.
+    pub(crate) fn keyspace_used(&self) -> Option<&'static str> {
+        let Self::Use(to) = self else { return None };
+        KEYSPACES.get(*to).copied()
     }
 
     /// The keyspace that the lane must be in: what it is in matters to texts that name none.

@@ -126,7 +126,7 @@ pub(crate) struct LaneEnd {
     pub(crate) key: Option<LaneKey>,
     /// Whose it is.
     pub(crate) worker: usize,
-    /// Its set.
+    /// Its pool.
     pub(crate) pool: u16,
     /// Its node.
     pub(crate) node: usize,
@@ -140,6 +140,10 @@ pub(crate) struct LaneEnd {
     pub(crate) keyspace: Option<String>,
     /// Whose rights it has.
     pub(crate) credential: Option<Credential>,
+    /// Whether it is one client's own.
+    pub(crate) dedicated: bool,
+    /// The client's connection whose requests came on it, if it is one client's own.
+    pub(crate) only_of: Option<LinkId>,
     /// How bodies on it are compressed.
     pub(crate) compression: Option<Compression>,
     /// Set once a local lane is back: no request may be added to what the lane of another data
@@ -167,6 +171,42 @@ pub(crate) struct LaneEnd {
     pub(crate) opened_us: u64,
     /// The node has closed its side.
     pub(crate) node_gone: bool,
+}
+
+impl LaneEnd {
+    /// A lane of a worker, pool and node, on which nothing was sent yet.
+    pub(crate) fn new(
+        (worker, pool, node): (usize, u16, usize),
+        shard: u16,
+        connection: ConnectionId,
+    ) -> Self {
+        Self {
+            key: None,
+            worker,
+            pool,
+            node,
+            shard,
+            serial: LaneSerial(0),
+            connection,
+            keyspace: None,
+            credential: None,
+            dedicated: false,
+            only_of: None,
+            compression: None,
+            sealed: None,
+            sent: Cutter::default(),
+            given: Cutter::default(),
+            taken: BTreeMap::new(),
+            input: Cutter::default(),
+            output: Vec::new(),
+            hostile: false,
+            metadata_ids: false,
+            moved_us: 0,
+            used_us: 0,
+            opened_us: 0,
+            node_gone: false,
+        }
+    }
 }
 
 /// Who is connected.

@@ -37,6 +37,10 @@ pub(crate) struct Mood {
     pub(crate) hostile_until_us: u64,
     /// It forgets each statement at once until then.
     pub(crate) forgets_until_us: u64,
+    /// It refuses `USE` until then.
+    pub(crate) refuses_use_until_us: u64,
+    /// It takes no login until then.
+    pub(crate) stale_roles_until_us: u64,
     /// Nothing gets to it until then.
     pub(crate) cut_off_until_us: u64,
 }

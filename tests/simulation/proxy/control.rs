@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::agenda::Event;
 use crate::model::frames::{Cutter, Hand};
-use crate::proxy::lanes::KeeperKey;
+use crate::scenario::OUR_CENTER;
 use crate::world::World;
 use cql::opcode::Opcode;
 use cql::response::event::Event as NodeEvent;
@@ -13,6 +13,7 @@ use cql::response::metadata::ColumnSpec;
 use cql::response::rows::Rows;
 use cql::token::token::Token;
 use shardlane::facade::system_tables::{LocalColumn, OneNode};
+use shardlane::pool::node_choice::{Candidates, NodeChoice};
 use shardlane::topology::id::HostId;
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
@@ -36,6 +37,10 @@ const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
 pub(crate) struct Control {
     connection: Option<ConnectionId>,
     heard: Cutter,
+    /// Set once a node was watched.
+    was_there: bool,
+    /// Another node is watched than before: which nodes are back is not known from events.
+    dial_all_now: bool,
 }
 
 impl World {
@@ -47,9 +52,10 @@ impl World {
         let node = self.chance.index(self.cluster.members.len());
         match self.own_connection(node, 40_000) {
             Some(connection) => {
-                self.tell_of_logins();
+                self.tell_of_logins(node);
                 self.read_facade(connection);
                 self.ask_node(connection, &Hand::OWN.register());
+                self.control.dial_all_now = std::mem::replace(&mut self.control.was_there, true);
                 self.control.connection = Some(connection);
                 self.control.heard = Cutter::default();
                 self.tell(format_args!("control connection to node {node}"));
@@ -70,9 +76,6 @@ impl World {
             self.tell(format_args!("the control connection is lost"));
             self.control.connection = None;
             self.redial_control();
-        }
-        for refiller in self.refillers.values_mut() {
-            refiller.excess.retain(|excess| *excess != id);
         }
     }
 
@@ -100,15 +103,12 @@ impl World {
                 self.input(worker, |engine| engine.on_event(body));
                 self.flush(worker);
             }
-            Ok(NodeEvent::Status(_)) => {
-                let now_ms = self.now_us / 1000;
-                let own = |key: &KeeperKey| key.worker == worker;
-                let keys: Vec<KeeperKey> = self.refillers.keys().copied().filter(own).collect();
-                for key in keys {
-                    if let Some(refiller) = self.refillers.get_mut(&key) {
-                        refiller.schedule.on_node_up(now_ms);
-                    }
-                    self.on_keeper_wakes(key);
+            Ok(NodeEvent::Status(status)) => {
+                let mut members = self.cluster.members.iter();
+                let node = members.position(|member| member.address == status.address);
+                if let Some(node) = node.filter(|_| status.change == "UP") {
+                    self.pools_input(worker, |pools, _| pools.on_node_up(Self::node_id(node)));
+                    self.flush(worker);
                 }
             }
             Ok(
@@ -122,16 +122,19 @@ impl World {
     }
 
     /// Where clients log in, there are no lanes that all of them may take.
-    fn tell_of_logins(&mut self) {
+    fn tell_of_logins(&mut self, node: usize) {
         if self.scenario.roles == 0 {
             return;
         }
+        let address = self.cluster.members.get(node).map(|member| member.address);
+        let port = self.cluster.options.port;
+        let contacts: Vec<_> = address.map(|address| (address, port).into()).into_iter().collect();
         for number in self.workers.numbers() {
-            if self.workers.get(number).pools.get(&0).is_some_and(|pool| pool.credential.is_none())
-            {
-                self.close_pool(number, 0);
-                self.input(number, |engine| engine.on_authenticator(Some(AUTHENTICATOR.into())));
-            }
+            let class = Some(AUTHENTICATOR.into());
+            self.pools_input(number, |pools, engine| {
+                pools.on_authenticator(engine, class, &contacts);
+            });
+            self.flush(number);
         }
     }
 
@@ -182,14 +185,21 @@ impl World {
             return;
         }
         let snapshot = Arc::new(self.picture());
+        let dial_all_now = std::mem::take(&mut self.control.dial_all_now);
         for worker in self.workers.numbers() {
             let at = self.now_us + 1 + self.chance.below(READ_US);
-            self.agenda.plan(at, Event::Picture { worker, snapshot: Arc::clone(&snapshot) });
+            let snapshot = Arc::clone(&snapshot);
+            self.agenda.plan(at, Event::Picture { worker, snapshot, dial_all_now });
         }
     }
 
     /// An engine gets a picture, unless it has a later one.
-    pub(crate) fn on_picture(&mut self, number: usize, snapshot: &Arc<Snapshot>) {
+    pub(crate) fn on_picture(
+        &mut self,
+        number: usize,
+        snapshot: &Arc<Snapshot>,
+        dial_all_now: bool,
+    ) {
         let (version, nodes) = (snapshot.version(), snapshot.nodes().len());
         let worker = self.workers.get_mut(number);
         if version <= worker.picture.0 {
@@ -198,7 +208,22 @@ impl World {
         worker.picture = (version, nodes);
         self.tell(format_args!("picture {version} for worker {number}: {nodes} nodes"));
         self.input(number, |engine| engine.on_snapshot(Arc::clone(snapshot)));
-        self.take_targets(number, snapshot);
+        let choice = NodeChoice {
+            rack: None,
+            remote_nodes_max: self.scenario.failover.remote_nodes_max,
+            seed: self.scenario.seed,
+        };
+        let shard_ports = BTreeMap::new();
+        let candidates =
+            Candidates { snapshot, data_center: OUR_CENTER, shard_ports: &shard_ports };
+        let (local, remote) = (choice.local_targets(candidates), choice.remote_targets(candidates));
+        let nodes: Vec<_> = local.iter().map(|target| target.node).collect();
+        self.pools_input(number, |pools, engine| {
+            pools.on_nodes(engine, local, remote);
+            for node in nodes.into_iter().filter(|_| dial_all_now) {
+                pools.on_node_up(node);
+            }
+        });
         self.flush(number);
     }
 

@@ -1,12 +1,24 @@
 //! Lanes on demand: what the engine asks for is dialled, and what it does not use is closed; neither
 //! without a cause.
 
+use std::collections::BTreeSet;
+
 use crate::network::link::{End, LaneEnd, LinkId};
 use crate::proxy::lanes::KeeperKey;
 use crate::world::World;
 use cql::token::shard::ShardId;
 use shardlane::engine::pending::LaneKey;
 use shardlane::pool::lane_slots::{Dial, Wanted};
+
+/// Shards of one node and pool that may have lanes.
+#[derive(Debug, Default)]
+pub(crate) struct Called {
+    /// Shards that a request has asked for, or that had a lane, until it was closed for want of
+    /// requests.
+    called_for: BTreeSet<u16>,
+    /// Those of them that a request has asked for, and that have had no lane since.
+    asked_for: BTreeSet<u16>,
+}
 
 impl World {
     /// A request asked for a shard that has no lane.
@@ -22,48 +34,48 @@ impl World {
                 .blame(format_args!("{shard:?} of {key:?} is asked for, and has lane {id}"));
         }
         self.tell(format_args!("{shard:?} of {key:?} is asked for"));
-        if let Some(refiller) = self.refillers.get_mut(&key) {
-            refiller.called_for.insert(shard.0);
-            refiller.asked_for.insert(shard.0);
-            refiller.schedule.on_asked_for(shard);
-            self.on_keeper_wakes(key);
+        if self.refiller(key).is_some() {
+            let called = self.called.entry(key).or_default();
+            called.called_for.insert(shard.0);
+            called.asked_for.insert(shard.0);
         }
     }
 
     /// A lane is there: if it is lost, another is wanted.
     pub(crate) fn note_called_for(&mut self, key: KeeperKey, shard: u16) {
-        if let Some(refiller) = self.refillers.get_mut(&key) {
-            refiller.called_for.insert(shard);
-            let asked_for = refiller.asked_for.remove(&shard);
-            self.counted.opened_on_demand += u64::from(asked_for);
-        }
+        let called = self.called.entry(key).or_default();
+        called.called_for.insert(shard);
+        let asked_for = called.asked_for.remove(&shard);
+        self.counted.opened_on_demand += u64::from(asked_for);
     }
 
     /// What a refiller dials: a first lane, or one that somebody has called for.
     pub(crate) fn check_called_for(&mut self, key: KeeperKey, dial: Dial) {
-        let Some(refiller) = self.refillers.get(&key) else { return };
-        let plan = refiller.schedule.plan();
+        let Some(refiller) = self.refiller(key) else { return };
+        let plan = refiller.schedule().plan();
         if plan.lanes() != Wanted::ShardsInUse || plan.up() == 0 {
             return;
         }
-        let called_for = match dial {
-            Dial::Shard(shard) => refiller.called_for.contains(&shard.0),
-            Dial::Any => refiller.called_for.len() > plan.up(),
+        let none = Called::default();
+        let called = self.called.get(&key).unwrap_or(&none);
+        let is_called_for = match dial {
+            Dial::Shard { shard, .. } => called.called_for.contains(&shard.0),
+            Dial::Any => called.called_for.len() > plan.up(),
         };
-        if !called_for {
+        if !is_called_for {
             self.blame(format_args!("{key:?} dials {dial:?}, which nobody called for"));
         }
     }
 
     /// The engine closes a lane for want of requests: nobody may wait for anything on it, and its
     /// node must have another.
-    pub(crate) fn close_unused(&mut self, number: usize, lane: LaneKey) {
+    pub(crate) fn check_unused(&mut self, number: usize, lane: LaneKey) {
         let worker = self.workers.get(number);
         let Some(id) = worker.lane_links.get(&lane).copied() else { return };
         let unsent = worker.engine.lane_output(lane).map_or(0, <[u8]>::len);
         let (now, idle_us) = (self.now_us, self.scenario.limits.lane_unused_us);
         let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
-        let (key, shard, serial) = (lane.refiller(), lane.shard, lane.serial);
+        let (key, shard) = (lane.refiller(), lane.shard);
         let (owed, used_us) = (lane.taken.len(), now - lane.used_us);
         let is_owed = unsent > 0 || (owed > 0 && !lane.hostile);
         if is_owed || used_us < idle_us || idle_us == 0 {
@@ -77,11 +89,7 @@ impl World {
         }
         self.tell(format_args!("lane {id} is closed, since nobody uses it"));
         self.counted.closed_unused += 1;
-        if let Some(refiller) = self.refillers.get_mut(&key) {
-            refiller.called_for.remove(&shard);
-            refiller.schedule.on_unused(serial);
-        }
-        self.close_lane(id);
+        self.called.entry(key).or_default().called_for.remove(&shard);
     }
 
     fn lanes_of_keeper(&self, key: KeeperKey) -> impl Iterator<Item = (LinkId, &LaneEnd)> {

@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 
 use crate::model::credentials::ROOT;
 use crate::model::frames::{Cutter, Frame, Hand};
-use crate::proxy::lanes::KeeperKey;
 use crate::world::World;
+use cql::error_code::ErrorCode;
+use cql::notation::Reader;
 use cql::opcode::Opcode;
 use cql::response::supported::Supported;
 use cql::token::shard::Sharder;
+use shardlane::pool::action::DialOrder;
+use shardlane::pool::connection::Hello;
 use shardlane::pool::lane_slots::Dial;
 use sim::{ConnectionId, Door};
 
@@ -16,17 +19,22 @@ use sim::{ConnectionId, Door};
 const PORT_FIRST: u64 = 49_152;
 const PORTS: u64 = 16_384;
 
+/// How a node refuses a keyspace that is there.
+pub(crate) const GONE: &str = "this keyspace is not there for a moment";
+
 /// What a handshake told.
-#[derive(Clone, Copy)]
+#[derive(Clone, Debug)]
 pub(crate) struct Greeted {
     pub(crate) connection: ConnectionId,
     pub(crate) shard: u16,
     pub(crate) sharder: Option<Sharder>,
     pub(crate) lwt_mask: u32,
     pub(crate) metadata_ids: bool,
+    pub(crate) shard_aware_port: Option<u16>,
+    pub(crate) success: Option<Vec<u8>>,
 }
 
-/// Why there is no lane.
+/// Why there is no connection.
 #[derive(Debug)]
 pub(crate) enum Refused {
     /// The node does not answer.
@@ -38,23 +46,24 @@ pub(crate) enum Refused {
 }
 
 impl World {
-    /// Opens a connection to a node and says what a lane says.
+    /// Opens a connection to a node and says what it has to say. With a challenge of the node, if
+    /// it asks on.
     pub(crate) fn greet(
         &mut self,
-        key: KeeperKey,
-        (dial, sharder): (Dial, Option<Sharder>),
-    ) -> Result<Greeted, Refused> {
-        let (door, port) = match (dial, sharder) {
-            (Dial::Shard(shard), Some(sharder)) => {
+        node: usize,
+        order: &DialOrder,
+    ) -> Result<(Greeted, Option<Vec<u8>>), Refused> {
+        let (door, port) = match order.dial {
+            Dial::Shard { shard, sharder, .. } => {
                 let shards = u64::from(sharder.nr_shards().get());
                 let port = PORT_FIRST + self.chance.below(PORTS) / shards * shards;
                 let port = port - port % shards + u64::from(shard.0);
                 (Door::ShardAware, port)
             }
-            (Dial::Any | Dial::Shard(_), _) => (Door::Plain, PORT_FIRST + self.chance.below(PORTS)),
+            Dial::Any => (Door::Plain, PORT_FIRST + self.chance.below(PORTS)),
         };
         let peer = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap_or(u16::MAX)));
-        let connection = self.cluster.open(key.node, door, peer).ok_or(Refused::Silent)?;
+        let connection = self.cluster.open(node, door, peer).ok_or(Refused::Silent)?;
         let supported = self.ask_node(connection, &Hand::OWN.options()).ok_or(Refused::Silent)?;
         let supported = Supported::read(&supported.body).map_err(|_| Refused::Silent)?;
         let metadata_ids = supported.metadata_id && self.scenario.metadata_ids;
@@ -66,10 +75,46 @@ impl World {
         options.extend(metadata_ids.then_some(("SCYLLA_USE_METADATA_ID", "")));
         let compression = self.scenario.lane_compression;
         options.extend(compression.map(|algorithm| ("COMPRESSION", algorithm.name())));
-        let of = self.workers.get(key.worker).pools.get(&key.pool).cloned().unwrap_or_default();
-        let token = of.credential.map(|credential| credential.token());
-        self.start(connection, &options, token.as_deref())?;
-        if let Some(keyspace) = of.keyspace {
+        let (keyspace, token) = match &order.hello {
+            Hello::Lane { key, .. } | Hello::Recheck(key) => {
+                let token = key.credential.as_ref().map(|credential| credential.token());
+                (key.keyspace.clone(), token)
+            }
+            Hello::Login(token) => (None, Some(token.clone())),
+        };
+        if token.is_some() && self.now_us < self.mood(node).stale_roles_until_us {
+            self.cluster.close(connection);
+            self.counted.stale_roles += 1;
+            let text = "Username and/or password are incorrect";
+            return Err(Refused::Login(Hand::error(ErrorCode::BAD_CREDENTIALS, text)));
+        }
+        let said = self.start(connection, &options, token.as_ref().map(|token| token.reveal()))?;
+        let sharding = supported.sharding;
+        let mut greeted = Greeted {
+            connection,
+            shard: sharding.map_or(0, |sharding| sharding.shard),
+            sharder: sharding.and_then(|s| Sharder::new(s.nr_shards, s.ignore_msb).ok()),
+            lwt_mask: supported.lwt_mask.unwrap_or(0),
+            metadata_ids,
+            shard_aware_port: supported.shard_aware_port,
+            success: None,
+        };
+        if said.opcode() == Some(Opcode::AuthChallenge) {
+            let challenge = Reader::new(&said.body).bytes().ok().flatten();
+            return Ok((greeted, Some(challenge.unwrap_or_default().to_vec())));
+        }
+        greeted.success = (said.opcode() == Some(Opcode::AuthSuccess)).then_some(said.body);
+        if keyspace.is_some() && self.now_us < self.mood(node).refuses_use_until_us {
+            self.cluster.close(connection);
+            self.counted.uses_refused += 1;
+            let error = if self.chance.one_in(2) {
+                Hand::error(ErrorCode::OVERLOADED, "not now")
+            } else {
+                Hand::error(ErrorCode::INVALID, GONE)
+            };
+            return Err(Refused::Said(error));
+        }
+        if let Some(keyspace) = keyspace {
             let text = format!("USE \"{keyspace}\"");
             let said = self.ask_node(connection, &Hand::OWN.query(&text)).ok_or(Refused::Silent)?;
             if said.opcode() == Some(Opcode::Error) {
@@ -77,14 +122,7 @@ impl World {
                 return Err(Refused::Said(said.plain(compression).unwrap_or(said)));
             }
         }
-        let sharding = supported.sharding;
-        Ok(Greeted {
-            connection,
-            shard: sharding.map_or(0, |sharding| sharding.shard),
-            sharder: sharding.and_then(|s| Sharder::new(s.nr_shards, s.ignore_msb).ok()),
-            lwt_mask: supported.lwt_mask.unwrap_or(0),
-            metadata_ids,
-        })
+        Ok((greeted, None))
     }
 
     /// STARTUP, and the login if the node wants one. Returns the node's last word.
@@ -98,25 +136,28 @@ impl World {
         if said.opcode() != Some(Opcode::Authenticate) {
             return Ok(said);
         }
-        let response = Hand::OWN.auth_response(token.unwrap_or_default());
+        self.send_token(connection, token.unwrap_or_default())
+    }
+
+    fn send_token(&mut self, connection: ConnectionId, token: &[u8]) -> Result<Frame, Refused> {
+        let response = Hand::OWN.auth_response(token);
         let said = self.ask_node(connection, &response).ok_or(Refused::Silent)?;
-        if said.opcode() == Some(Opcode::AuthSuccess) {
+        let said = said.plain(self.scenario.lane_compression).unwrap_or(said);
+        if matches!(said.opcode(), Some(Opcode::AuthSuccess | Opcode::AuthChallenge)) {
             return Ok(said);
         }
         self.cluster.close(connection);
         Err(Refused::Login(said))
     }
 
-    /// Whether a node takes a token: its AUTH_SUCCESS, or why not. Nothing stays open.
-    pub(crate) fn try_token(&mut self, node: usize, token: &[u8]) -> Result<Frame, Refused> {
-        if self.mood(node).is_cut_off(self.now_us) {
-            return Err(Refused::Silent);
-        }
-        let peer = SocketAddr::from(([127, 0, 0, 1], 40_002));
-        let connection = self.cluster.open(node, Door::Plain, peer).ok_or(Refused::Silent)?;
-        let said = self.start(connection, &[("CQL_VERSION", "3.0.0")], Some(token))?;
-        self.cluster.close(connection);
-        Ok(said)
+    /// A client's answer to a challenge goes to the node that sent it.
+    pub(crate) fn answer_challenge(
+        &mut self,
+        greeted: &Greeted,
+        token: &[u8],
+    ) -> Result<Greeted, Refused> {
+        let said = self.send_token(greeted.connection, token)?;
+        Ok(Greeted { success: Some(said.body), ..greeted.clone() })
     }
 
     /// A connection that may do everything, for the world's own questions.

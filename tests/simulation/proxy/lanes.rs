@@ -1,26 +1,20 @@
-//! Dialling lanes, and their end.
-
-use std::sync::Arc;
+//! Lanes' connections: who wants them, and how they end.
 
 use crate::agenda::Event;
-use crate::model::frames::Cutter;
 use crate::network::link::{Cut, End, LaneEnd, Link, LinkId};
-use crate::proxy::greeting::{Greeted, Refused};
 use crate::proxy::passing::is_large;
-use crate::proxy::refiller::Refiller;
-use crate::proxy::workers::PoolKey;
 use crate::world::World;
-use cql::token::shard::ShardId;
-use shardlane::pool::dial_schedule::{Failure, Next};
-use shardlane::pool::lane_slots::{Arrival, Dial, Wanted};
+use shardlane::engine::engine::Engine;
+use shardlane::engine::pending::LaneKey;
+use shardlane::pool::action::{PoolAction, PoolNotice};
+use shardlane::pool::manager::PoolManager;
+use shardlane::pool::refiller::{PoolRefiller, RefillerKey};
 use shardlane::topology::id::NodeId;
-use shardlane::upstream::lane::{LaneRoute, PoolId};
 
-/// A connection to a silent node is given up after this.
-const CONNECT_US: u64 = 5_000_000;
 /// The kernel's own watch finds a half-open connection after this.
 pub(crate) const KEEPALIVE_US: u64 = 20_000_000;
-/// Which refiller.
+
+/// The lanes of one node and pool of a worker.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct KeeperKey {
     /// Number of the worker.
@@ -29,6 +23,12 @@ pub(crate) struct KeeperKey {
     pub(crate) pool: u16,
     /// Number of the node.
     pub(crate) node: usize,
+}
+
+impl KeeperKey {
+    pub(crate) fn new(worker: usize, key: RefillerKey) -> Self {
+        Self { worker, pool: key.pool, node: usize::from(key.node.0) }
+    }
 }
 
 impl LaneEnd {
@@ -44,242 +44,84 @@ impl World {
         NodeId(u16::try_from(node).unwrap_or(u16::MAX))
     }
 
-    /// Clients want lanes of a keyspace, with the rights that they have.
-    pub(crate) fn open_pool(&mut self, number: usize, pool: PoolId, keyspace: Arc<str>) {
-        self.tell(format_args!("lanes for keyspace {keyspace} are wanted (set {})", pool.0));
+    /// All that keep lanes open.
+    pub(crate) fn refillers(&self) -> impl Iterator<Item = (KeeperKey, &PoolRefiller)> {
+        self.workers.numbers().flat_map(|worker| {
+            let refillers = self.workers.get(worker).pools.refillers();
+            refillers.map(move |(key, refiller)| (KeeperKey::new(worker, key), refiller))
+        })
+    }
+
+    /// What keeps the lanes of one node and pool open.
+    pub(crate) fn refiller(&self, key: KeeperKey) -> Option<&PoolRefiller> {
+        let wanted = RefillerKey { pool: key.pool, node: Self::node_id(key.node) };
+        let mut refillers = self.workers.get(key.worker).pools.refillers();
+        refillers.find(|(key, _)| *key == wanted).map(|(_, refiller)| refiller)
+    }
+
+    /// Gives the pools of a worker an input, with its engine.
+    pub(crate) fn pools_input<T>(
+        &mut self,
+        number: usize,
+        feed: impl FnOnce(&mut PoolManager, &mut Engine) -> T,
+    ) -> T {
+        let now = self.now_us;
         let worker = self.workers.get_mut(number);
-        let home = worker.engine.home_of_set(pool);
-        let Some(plain) = worker.pools.get(&home.0).cloned() else { return };
-        worker.pools.insert(pool.0, PoolKey { keyspace: Some(keyspace), ..plain });
-        self.start_keepers(number);
+        worker.engine.on_time(now);
+        worker.pools.on_time(now);
+        let fed = feed(&mut worker.pools, &mut worker.engine);
+        self.seal_lanes(number);
+        fed
     }
 
-    /// Nobody uses a keyspace, or a credential, any more.
-    pub(crate) fn close_pool(&mut self, worker: usize, pool: u16) {
-        self.tell(format_args!("pool {pool} is closed"));
-        self.workers.get_mut(worker).pools.remove(&pool);
-        self.workers.get_mut(worker).rechecks.remove(&pool);
-        let of = |key: &KeeperKey| key.worker == worker && key.pool == pool;
-        let ended: Vec<KeeperKey> = self.refillers.keys().copied().filter(of).collect();
-        for key in ended {
-            self.end_keeper(key);
+    /// Lanes of nodes that are left finish what they owe.
+    fn seal_lanes(&mut self, number: usize) {
+        let used = self.workers.get(number).nodes();
+        if std::mem::replace(&mut self.workers.get_mut(number).used, used.clone()) == used {
+            return;
         }
-        self.close_lanes(|lane| lane.worker == worker && lane.pool == pool);
-    }
-
-    /// Starts the refillers that are missing for the nodes that get lanes, and ends the others.
-    /// Returns those: whether their lanes are closed too is not theirs to say.
-    pub(crate) fn start_keepers(&mut self, worker: usize) -> Vec<KeeperKey> {
-        let nodes = self.workers.get(worker).nodes();
-        let of = |key: &KeeperKey| key.worker == worker && !nodes.contains(&key.node);
-        let ended: Vec<KeeperKey> = self.refillers.keys().copied().filter(of).collect();
-        for key in &ended {
-            self.end_keeper(*key);
-        }
-        let pools = self.workers.get(worker).pools.clone();
-        for (pool, of) in pools {
-            for node in nodes.iter().copied() {
-                let key = KeeperKey { worker, pool, node };
-                if !self.refillers.contains_key(&key) {
-                    let seed = self.chance.bits();
-                    let each = of.keyspace.is_none();
-                    let wanted = match each {
-                        true if self.scenario.on_demand() => Wanted::ShardsInUse,
-                        true => Wanted::EachShard,
-                        false => Wanted::One,
-                    };
-                    self.refillers.insert(key, Refiller::new(wanted, seed));
-                    self.on_keeper_wakes(key);
-                }
-            }
-        }
-        ended
-    }
-
-    fn end_keeper(&mut self, key: KeeperKey) {
-        let Some(refiller) = self.refillers.remove(&key) else { return };
-        for connection in refiller.excess {
-            self.cluster.close(connection);
-        }
-    }
-
-    /// Closes the lanes of refillers.
-    pub(crate) fn close_lanes_of(&mut self, refillers: &[KeeperKey]) {
-        self.close_lanes(|lane| refillers.contains(&lane.refiller()));
-    }
-
-    fn close_lanes(&mut self, of: impl Fn(&LaneEnd) -> bool) {
-        let is = |link: &Link| match &link.end {
-            End::Lane(lane) => lane.key.is_some() && of(lane),
-            End::Client(_) => false,
-        };
-        let ids: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| is(link)).map(|(id, _)| *id).collect();
-        for id in ids {
-            self.close_lane(id);
-        }
-    }
-
-    /// A refiller looks what to do.
-    pub(crate) fn on_keeper_wakes(&mut self, key: KeeperKey) {
-        let now = self.now_us;
-        if let Some(refiller) = self.refillers.get_mut(&key)
-            && refiller.wakes_us.is_some_and(|at| at <= now)
-        {
-            refiller.wakes_us = None;
-        }
-        while let Some(refiller) = self.refillers.get_mut(&key) {
-            match refiller.schedule.next(refiller.is_port_open(now), now / 1000) {
-                Next::Rest => return,
-                Next::Wait(ms) => {
-                    let at = now + 1000 * ms;
-                    if refiller.wakes_us.is_none_or(|planned| planned > at) {
-                        refiller.wakes_us = Some(at);
-                        self.agenda.plan(at, Event::KeeperWakes { refiller: key });
-                    }
-                    return;
-                }
-                Next::Dial(dial) => {
-                    self.check_called_for(key, dial);
-                    self.dial(key, dial);
-                }
+        self.called.retain(|key, _| key.worker != number || used.contains(&key.node));
+        let engine = &self.workers.get(number).engine;
+        for link in self.links.values_mut() {
+            let End::Lane(lane) = &mut link.end else { continue };
+            let Some(key) = lane.key.filter(|_| lane.worker == number) else { continue };
+            if !used.contains(&lane.node) && lane.sealed.is_none() && !lane.dedicated {
+                lane.sealed = Some(engine.lane_output(key).map_or(0, <[u8]>::len));
             }
         }
     }
 
-    fn dial(&mut self, key: KeeperKey, dial: Dial) {
-        let silent = self.mood(key.node).is_cut_off(self.now_us);
-        let latency = self.scenario.latency_us;
-        let time = if silent { CONNECT_US } else { latency * 6 + self.chance.below(latency + 1) };
-        self.agenda.plan(self.now_us + time, Event::Dialled { refiller: key, dial });
-    }
-
-    /// A try to open a lane ends.
-    pub(crate) fn on_dialled(&mut self, key: KeeperKey, dial: Dial) {
-        let now = self.now_us;
-        let Some(refiller) = self.refillers.get_mut(&key) else { return };
-        let sharder = refiller.schedule.plan().sharder();
-        let silent = self.mood(key.node).is_cut_off(now);
-        let greeted = if silent { Err(Refused::Silent) } else { self.greet(key, (dial, sharder)) };
-        match greeted {
-            Ok(greeted) => self.on_greeted(key, dial, greeted),
-            Err(refused) => {
-                self.tell(format_args!("no lane to node {} for set {}", key.node, key.pool));
-                if let Some(refiller) = self.refillers.get_mut(&key) {
-                    let silent = matches!(refused, Refused::Silent);
-                    let failure = if silent { Failure::Broken } else { Failure::Refused };
-                    refiller.schedule.on_failed(dial, failure, now / 1000);
-                }
-                self.on_lane_refused(key, refused);
-            }
-        }
-        self.on_keeper_wakes(key);
-    }
-
-    /// The pool of a lane that no node lets in.
-    fn on_lane_refused(&mut self, KeeperKey { worker, pool, .. }: KeeperKey, refused: Refused) {
-        let home = self.workers.get(worker).engine.home_of_set(PoolId(pool));
-        match refused {
-            Refused::Silent => {}
-            Refused::Login(_) => {
-                if let Some(due) = self.workers.get_mut(worker).rechecks.get_mut(&home.0) {
-                    *due = 0;
-                }
-            }
-            Refused::Said(_) if home.0 == pool => {}
-            Refused::Said(refusal) => {
-                let bytes = refusal.bytes();
-                self.input(worker, |engine| engine.on_set_failed(PoolId(pool), Some(&bytes)));
-                self.flush(worker);
-            }
+    /// Does what the pools of a worker want done.
+    pub(crate) fn carry_out_for_pools(&mut self, worker: usize, action: PoolAction) {
+        match action {
+            PoolAction::Dial(order) => self.on_dial_order(worker, order),
+            PoolAction::Drop(id) => self.drop_dial((worker, id)),
+            PoolAction::Serve { id, lane } => self.serve_lane((worker, id), lane),
+            PoolAction::Close(lane) => self.close_lane(worker, lane),
+            PoolAction::Answer { id, token } => self.on_challenge_answered((worker, id), &token),
+            PoolAction::Log(notice) => self.on_notice(worker, &notice),
+            PoolAction::LoggedIn => {}
         }
     }
 
-    fn on_greeted(&mut self, key: KeeperKey, dial: Dial, greeted: Greeted) {
-        let now = self.now_us;
-        let Some(refiller) = self.refillers.get_mut(&key) else { return };
-        let before = refiller.schedule.plan().sharder();
-        let astray = matches!(dial, Dial::Shard(shard) if shard.0 != greeted.shard);
-        let shard = ShardId(greeted.shard);
-        let opened = refiller.schedule.on_opened(dial, shard, greeted.sharder, now / 1000);
-        if opened.is_port_at_fault || (astray && before == greeted.sharder) {
-            refiller.block_port(now);
-        }
-        if opened.is_resharded {
-            refiller.called_for.clear();
-            refiller.asked_for.clear();
-            self.tell(format_args!("node {} has other shards", key.node));
-            self.close_lanes_of(&[key]);
-        }
-        match opened.arrival {
-            Arrival::Lane(serial) => {
-                self.note_called_for(key, greeted.shard);
-                let KeeperKey { worker, pool, node } = key;
-                let of = self.workers.get(worker).pools.get(&pool).cloned().unwrap_or_default();
-                let lane = LaneEnd {
-                    key: None,
-                    worker,
-                    pool,
-                    node,
-                    shard: greeted.shard,
-                    serial,
-                    connection: greeted.connection,
-                    keyspace: of.keyspace.map(|name| name.to_string()),
-                    credential: of.credential,
-                    compression: self.scenario.lane_compression,
-                    sealed: None,
-                    sent: Cutter::default(),
-                    given: Cutter::default(),
-                    taken: std::collections::BTreeMap::new(),
-                    input: Cutter::default(),
-                    output: Vec::new(),
-                    hostile: false,
-                    metadata_ids: greeted.metadata_ids,
-                    moved_us: now,
-                    used_us: now,
-                    opened_us: now,
-                    node_gone: false,
-                };
-                self.on_lane_open(lane, greeted);
+    fn on_notice(&mut self, worker: usize, notice: &PoolNotice) {
+        self.tell(format_args!("worker {worker} logs {notice:?}"));
+        match notice {
+            PoolNotice::RemoteUsed(_) => self.counted.failed_over += 1,
+            PoolNotice::AllLocalUsed => self.counted.widened += 1,
+            PoolNotice::LoginRevoked { .. } => self.counted.revoked += 1,
+            PoolNotice::Resharded { target, pool } => {
+                let node = usize::from(target.node.0);
+                self.called.remove(&KeeperKey { worker, pool: pool.0, node });
             }
-            Arrival::Excess => {
-                if let Some(refiller) = self.refillers.get_mut(&key) {
-                    refiller.excess.push(greeted.connection);
-                }
-            }
+            PoolNotice::NodeLost { .. }
+            | PoolNotice::NodeAway { .. }
+            | PoolNotice::NodeBack { .. }
+            | PoolNotice::NoLane { .. }
+            | PoolNotice::StandInsLeft
+            | PoolNotice::LoginNotServed(_)
+            | PoolNotice::LoginUnknown(_) => {}
         }
-        let refiller = self.refillers.get_mut(&key).filter(|_| opened.releases_excess);
-        let needless = refiller.map(|refiller| std::mem::take(&mut refiller.excess));
-        for connection in needless.into_iter().flatten() {
-            self.cluster.close(connection);
-        }
-    }
-
-    fn on_lane_open(&mut self, mut lane: LaneEnd, greeted: Greeted) {
-        let (worker, node) = (lane.worker, lane.node);
-        let route = LaneRoute {
-            node: Self::node_id(node),
-            shard: ShardId(greeted.shard),
-            pool: PoolId(lane.pool),
-            lwt_mask: greeted.lwt_mask,
-            metadata_ids: greeted.metadata_ids,
-            compression: lane.compression,
-        };
-        let Some(key) = self.input(worker, |engine| engine.on_lane_up(route, greeted.sharder))
-        else {
-            return self.cluster.close(greeted.connection);
-        };
-        lane.key = Some(key);
-        let id = self.new_link(End::Lane(Box::new(lane)));
-        self.tell(format_args!(
-            "lane {id} to node {node} shard {} set {}",
-            greeted.shard, route.pool.0
-        ));
-        self.workers.get_mut(worker).lane_links.insert(key, id);
-        self.node_links.insert(greeted.connection, id);
-        self.check_lane_may_open(id);
-        self.fail_back(worker);
-        self.flush(worker);
     }
 
     /// A new connection.
@@ -292,26 +134,22 @@ impl World {
     }
 
     /// The proxy closes a lane. What it had sent may still reach the node.
-    pub(crate) fn close_lane(&mut self, id: LinkId) {
+    fn close_lane(&mut self, worker: usize, key: LaneKey) {
+        let Some(id) = self.workers.get_mut(worker).lane_links.remove(&key) else { return };
+        self.tell(format_args!("lane {id} is closed"));
         let now = self.now_us;
         let Some(link) = self.links.get_mut(&id) else { return };
         let at = link.up.last_us.max(now + link.latency_us);
         let Some(lane) = link.lane() else { return };
-        let Some(key) = lane.key.take() else { return };
-        let (refiller, serial, node_gone) = (lane.refiller(), lane.serial, lane.node_gone);
+        lane.key = None;
+        let (node_gone, refiller) = (lane.node_gone, lane.refiller());
         self.counted.large_lost += u64::from(!lane.hostile && is_large(&lane.given));
-        self.workers.get_mut(refiller.worker).lane_links.remove(&key);
+        self.note_lost(refiller);
         if node_gone {
             self.links.remove(&id);
         } else {
             self.agenda.plan(at, Event::NodeClosed { link: id });
         }
-        if let Some(refiller) = self.refillers.get_mut(&refiller) {
-            refiller.schedule.on_lane_down(serial, now / 1000);
-        }
-        self.input(refiller.worker, |engine| engine.on_lane_down(key));
-        self.fail_back(refiller.worker);
-        self.on_keeper_wakes(refiller);
     }
 
     /// The proxy learns that a lane is gone: it reads what had come before, then lets go.
@@ -326,7 +164,7 @@ impl World {
             self.give_lane_bytes((worker, key), rest);
         }
         self.tell(format_args!("lane {id} is gone"));
-        self.close_lane(id);
+        self.pools_input(worker, |pools, engine| pools.on_lane_lost(engine, key));
         self.flush(worker);
     }
 

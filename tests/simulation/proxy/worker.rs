@@ -1,4 +1,4 @@
-//! The shell around the engine, as `net` is it: reads all that is ready, does what is ordered,
+//! The shell around the engine, as the worker is it: reads all that is ready, does what is ordered,
 //! writes what was touched.
 
 use std::net::SocketAddr;
@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use crate::agenda::Event;
 use crate::network::link::{End, Link, LinkId};
 use crate::proxy::lanes::KeeperKey;
+use crate::proxy::workers::Worker;
 use crate::world::World;
 use shardlane::engine::action::{Action, PeerMessage};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
+use shardlane::pool::announcer::{Announcer, WorkerEvent};
 
 /// How long a client that was told that it is closed may take to read that.
 const LINGER_US: u64 = 3_000_000;
@@ -100,9 +102,7 @@ impl World {
     pub(crate) fn flush(&mut self, worker: usize) {
         let (mut lanes, mut clients) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS_MAX {
-            while let Some(order) = self.workers.get_mut(worker).engine.take_action() {
-                self.carry_out(worker, order);
-            }
+            self.carry_out_all(worker);
             let engine = &mut self.workers.get_mut(worker).engine;
             engine.take_touched_lanes(&mut lanes);
             engine.take_touched_clients(&mut clients);
@@ -123,6 +123,51 @@ impl World {
             }
         }
         self.blame(format_args!("the engine has something to do for ever"));
+    }
+
+    /// Does what an engine and its pools want done.
+    fn carry_out_all(&mut self, worker: usize) {
+        for _ in 0..ROUNDS_MAX {
+            if let Some(action) = self.workers.get_mut(worker).pools.take_action() {
+                self.carry_out_for_pools(worker, action);
+            } else if let Some(action) = self.workers.get_mut(worker).engine.take_action() {
+                self.check_action(worker, &action);
+                let rest = self
+                    .pools_input(worker, |pools, engine| pools.on_engine_action(engine, action));
+                if let Some(action) = rest {
+                    self.carry_out(worker, action);
+                }
+            } else {
+                return;
+            }
+        }
+        self.blame(format_args!("the pools have something to do for ever"));
+    }
+
+    fn check_action(&mut self, worker: usize, action: &Action) {
+        match action {
+            Action::OpenPool { pool, keyspace } => {
+                self.tell(format_args!(
+                    "lanes for keyspace {keyspace} are wanted: pool {}",
+                    pool.0
+                ));
+            }
+            Action::ClosePool(pool) => self.tell(format_args!("pool {} is closed", pool.0)),
+            Action::CloseUnused(lane) => self.check_unused(worker, *lane),
+            Action::OpenLane { pool, node, shard } => {
+                let node = usize::from(node.0);
+                self.on_asked_for(KeeperKey { worker, pool: pool.0, node }, *shard);
+            }
+            Action::LogIn { client, .. } if self.scenario.roles == 0 => {
+                self.blame(format_args!("{client:?} is to log in, which nobody asked for"));
+            }
+            Action::CloseLane(_)
+            | Action::LogIn { .. }
+            | Action::CloseClient(_)
+            | Action::ResumeClient(_)
+            | Action::Tell(_)
+            | Action::RefreshTopology => {}
+        }
     }
 
     /// Writes what waits for a connection; what finds no room waits for it.
@@ -165,45 +210,68 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, worker: usize, order: Action) {
-        match order {
-            Action::OpenPool { pool, keyspace } => self.open_pool(worker, pool, keyspace),
-            Action::ClosePool(pool) => self.close_pool(worker, pool.0),
-            Action::CloseUnused(lane) => self.close_unused(worker, lane),
-            Action::OpenLane { pool, node, shard } => {
-                let node = usize::from(node.0);
-                self.on_asked_for(KeeperKey { worker, pool: pool.0, node }, shard);
-            }
-            Action::CloseLane(lane) => {
-                if let Some(id) = self.workers.get(worker).lane_links.get(&lane).copied() {
-                    self.tell(format_args!("the engine closes lane {id}"));
-                    self.close_lane(id);
-                }
-            }
+    fn carry_out(&mut self, worker: usize, action: Action) {
+        match action {
             Action::CloseClient(client) => self.on_close_client(worker, client),
             Action::ResumeClient(client) => {
                 if let Some(id) = self.workers.get(worker).client_links.get(&client).copied() {
                     self.proxy_is_wanted(id);
                 }
             }
-            Action::Tell(news) => self.pass_on(worker, &news),
-            Action::RefreshTopology => self.refresh_topology(),
-            Action::LogIn { client, token } => self.on_log_in(worker, client, token.reveal()),
+            Action::Tell(news) => {
+                self.report(worker, |announcer, send| announcer.news(news, send));
+            }
+            Action::RefreshTopology => self.report(worker, |_, send| {
+                send(WorkerEvent::RefreshTopology);
+            }),
+            Action::OpenPool { .. }
+            | Action::ClosePool(_)
+            | Action::CloseUnused(_)
+            | Action::OpenLane { .. }
+            | Action::CloseLane(_)
+            | Action::LogIn { .. } => self.blame(format_args!("{action:?} is about pools")),
         }
     }
 
-    /// Passes on to the other worker what one has learned, unless the message finds no room: then
-    /// it hears of statements that there was one, and of tablets nothing.
-    fn pass_on(&mut self, from: usize, news: &PeerMessage) {
-        let lost_in = self.scenario.news_lost_in;
-        let lost = lost_in > 0 && self.chance.one_in(lost_in);
-        let news = match (lost, news) {
-            (false, news) => news,
-            (true, PeerMessage::Tablet(_)) => return,
-            (true, PeerMessage::Statement(_) | PeerMessage::StatementsMissed) => {
-                &PeerMessage::StatementsMissed
+    /// A worker reports something, if there is room.
+    fn report(
+        &mut self,
+        number: usize,
+        say: impl FnOnce(&mut Announcer, &mut dyn FnMut(WorkerEvent) -> bool),
+    ) {
+        let room = self.scenario.report_room;
+        let Worker { announcer, reported, .. } = self.workers.get_mut(number);
+        let (before, mut lost) = (reported.len(), 0);
+        say(announcer, &mut |event| {
+            let is_free = reported.len() < room;
+            if is_free {
+                reported.push_back(event);
+            } else {
+                lost += 1;
             }
-        };
+            is_free
+        });
+        let is_first = before == 0 && !reported.is_empty();
+        self.counted.reports_lost += lost;
+        if is_first {
+            let at = self.now_us + self.chance.below(NEWS_US);
+            self.agenda.plan(at, Event::ServerListens { worker: number });
+        }
+    }
+
+    /// The server takes what a worker has reported, and passes on to the other what it has learned.
+    pub(crate) fn on_server_listens(&mut self, from: usize) {
+        let reported = std::mem::take(&mut self.workers.get_mut(from).reported);
+        for event in reported {
+            match event {
+                WorkerEvent::PeerMessage(_, news) => self.pass_on(from, &news),
+                WorkerEvent::RefreshTopology => self.refresh_topology(),
+                WorkerEvent::PoolLanes(..) | WorkerEvent::LoggedIn => {}
+            }
+        }
+    }
+
+    fn pass_on(&mut self, from: usize, news: &PeerMessage) {
         for to in self.workers.numbers().filter(|to| *to != from) {
             let worker = self.workers.get_mut(to);
             let at = worker.news_us.max(self.now_us + self.chance.below(NEWS_US));
@@ -277,16 +345,16 @@ impl World {
 
     fn forget_client(&mut self, number: usize, key: ClientKey) {
         self.input(number, |engine| engine.on_client_closed(key));
-        let worker = self.workers.get_mut(number);
-        worker.client_links.remove(&key);
-        worker.logins.remove(&key);
+        self.pools_input(number, |pools, engine| pools.on_client_closed(engine, key));
+        self.workers.get_mut(number).client_links.remove(&key);
     }
 
     /// Plans the next wake-up of an engine.
     pub(crate) fn arm_deadline(&mut self, number: usize) {
         let now = self.now_us;
         let worker = self.workers.get_mut(number);
-        let at = worker.engine.next_deadline_us().clamp(now + 1, now + TICK_US_MAX);
+        let due = worker.engine.next_deadline_us().min(worker.pools.next_deadline_us());
+        let at = due.clamp(now + 1, now + TICK_US_MAX);
         if at < worker.deadline_us {
             worker.deadline_us = at;
             self.agenda.plan(at, Event::Deadline { worker: number });
@@ -301,8 +369,12 @@ impl World {
         }
         worker.deadline_us = u64::MAX;
         self.input(number, Engine::on_deadline);
-        self.recheck_credentials(number);
-        self.failover_step(number);
+        self.pools_input(number, |pools, engine| pools.on_deadline(engine));
+        let has_lanes = self.workers.get(number).pools.has_lanes();
+        self.report(number, |announcer, send| {
+            announcer.lanes(has_lanes, &mut *send);
+            announcer.make_up(send);
+        });
         self.flush(number);
     }
 }

@@ -1,26 +1,22 @@
-//! The workers of a world: engines, and what their shells keep beside them.
+//! The workers of a world: engines and pools, and what their shells keep beside them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::credentials::Credential;
 use crate::network::link::LinkId;
+use crate::scenario::Scenario;
 use crate::world::World;
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::engine::{Engine, EngineSettings};
+use shardlane::engine::engine::Engine;
 use shardlane::engine::pending::LaneKey;
-use shardlane::pool::failover::{Failover, FailoverSettings};
+use shardlane::engine::settings::EngineSettings;
+use shardlane::pool::announcer::{Announcer, WorkerEvent};
+use shardlane::pool::credential_book::CredentialBook;
+use shardlane::pool::manager::{PoolManager, PoolShared};
+use shardlane::pool::node_state::NodeStates;
 use shardlane::topology::snapshot::SnapshotBuilder;
-
-/// Which lanes belong together.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct PoolKey {
-    /// What they say `USE` of.
-    pub(crate) keyspace: Option<Arc<str>>,
-    /// Whose rights they have, where clients log in.
-    pub(crate) credential: Option<Credential>,
-}
+use sim::mix;
 
 /// One worker.
 #[derive(Debug)]
@@ -32,24 +28,29 @@ pub(crate) struct Worker {
     /// Connections with something to read.
     pub(crate) ready: Vec<LinkId>,
     pub(crate) turn_planned: bool,
-    pub(crate) pools: BTreeMap<u16, PoolKey>,
-    /// Which nodes get lanes.
-    pub(crate) failover: Failover,
+    pub(crate) pools: PoolManager,
+    pub(crate) announcer: Announcer,
+    /// What it has reported, and the server has not taken.
+    pub(crate) reported: VecDeque<WorkerEvent>,
+    /// Nodes that got lanes when that was last looked at.
+    pub(crate) used: Vec<usize>,
     /// Of its picture of the cluster: the version, and how many nodes there are.
     pub(crate) picture: (u64, usize),
     /// When the last message of the other worker arrives: they keep their order.
     pub(crate) news_us: u64,
-    /// The login of each client that the cluster is asked about.
-    pub(crate) logins: HashMap<ClientKey, u64>,
-    /// When the cluster is asked again about each home's credential.
-    pub(crate) rechecks: BTreeMap<u16, u64>,
-    /// When nobody could say whether a credential is still taken, the last time.
+    /// When a node could not be asked whether a credential is still taken, the last time.
     pub(crate) unknown_us: u64,
 }
 
 impl Worker {
-    fn new(settings: EngineSettings, failover: FailoverSettings) -> Self {
+    fn new(
+        number: usize,
+        scenario: &Scenario,
+        settings: EngineSettings,
+        shared: PoolShared,
+    ) -> Self {
         let nothing = Arc::new(SnapshotBuilder::new(0, Vec::new()).build());
+        let seed = mix(scenario.seed, 77 + u64::try_from(number).unwrap_or(0));
         Self {
             engine: Engine::new(settings, nothing),
             deadline_us: u64::MAX,
@@ -57,25 +58,26 @@ impl Worker {
             client_links: HashMap::new(),
             ready: Vec::new(),
             turn_planned: false,
-            pools: BTreeMap::from([(0, PoolKey::default())]),
-            failover: Failover::new(failover, 0),
+            pools: PoolManager::new(scenario.pools(), shared, seed, 0),
+            announcer: Announcer::new(number),
+            reported: VecDeque::new(),
+            used: Vec::new(),
             picture: (0, 0),
             news_us: 0,
-            logins: HashMap::new(),
-            rechecks: BTreeMap::new(),
             unknown_us: 0,
         }
     }
 
     /// Whether nodes that were not chosen get lanes.
     pub(crate) fn is_wide(&self) -> bool {
-        let chosen = |node: usize| self.failover.is_chosen(World::node_id(node));
-        !self.failover.is_active() && !self.nodes().into_iter().all(chosen)
+        let failover = self.pools.failover();
+        let chosen = |node: usize| failover.is_chosen(World::node_id(node));
+        !failover.is_active() && !self.nodes().into_iter().all(chosen)
     }
 
     /// Numbers of the nodes that get lanes.
     pub(crate) fn nodes(&self) -> Vec<usize> {
-        self.failover.targets().iter().map(|target| usize::from(target.node.0)).collect()
+        self.pools.failover().targets().iter().map(|target| usize::from(target.node.0)).collect()
     }
 }
 
@@ -90,14 +92,15 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// A crew of `count` workers.
-    pub(crate) fn new(count: usize, settings: &EngineSettings, failover: FailoverSettings) -> Self {
-        Self {
-            count,
-            first: Worker::new(settings.clone(), failover),
-            second: Worker::new(settings.clone(), failover),
-            dealt: 0,
-        }
+    /// The workers of a scenario.
+    pub(crate) fn new(scenario: &Scenario, settings: &EngineSettings) -> Self {
+        let shared = PoolShared {
+            nodes: Arc::new(NodeStates::default()),
+            book: Arc::new(CredentialBook::new(scenario.limits.credentials_max)),
+            credential: None,
+        };
+        let worker = |number| Worker::new(number, scenario, settings.clone(), shared.clone());
+        Self { count: scenario.workers, first: worker(0), second: worker(1), dealt: 0 }
     }
 
     /// Numbers of the workers.

@@ -53,7 +53,7 @@ fn what_has_not_changed_is_not_published() {
     assert!(publisher.on_metadata(metadata(&[1, 2]), contact(), false).is_none());
 
     let again = publisher.on_metadata(metadata(&[1, 2]), contact(), true).unwrap();
-    assert!(again.events_lost);
+    assert!(again.dial_all_now);
     assert!(Arc::ptr_eq(&again.snapshot, &first.snapshot));
 
     let mut other_words = metadata(&[1, 2]);
@@ -107,16 +107,14 @@ fn a_node_that_tells_no_address_is_dialled_where_it_answered() {
 fn nodes_that_are_down_are_marked_and_kept() {
     let mut publisher = Publisher::new(None);
     publish(&mut publisher, &metadata(&[1, 2]));
-    let down = publisher.on_status(ip(2), false).unwrap();
-    assert_eq!(down.down.iter().copied().collect::<Vec<_>>(), [NodeId(1)]);
-    assert_eq!(down.snapshot.nodes().len(), 2);
-    assert!(publisher.on_status(ip(2), false).is_none());
-    assert!(publisher.on_status(ip(9), false).is_none());
-
+    publisher.on_status(ip(2), false);
+    publisher.on_status(ip(9), false);
+    let is_down = |publisher: &Publisher| [0, 1, 2].map(|node| publisher.is_down(NodeId(node)));
+    assert_eq!(is_down(&publisher), [false, true, false]);
     let grown = publish(&mut publisher, &metadata(&[1, 2, 3]));
-    assert_eq!(grown.down.len(), 1);
-    let up = publisher.on_status(ip(2), true).unwrap();
-    assert!(up.down.is_empty());
+    assert_eq!((grown.snapshot.nodes().len(), is_down(&publisher)), (3, [false, true, false]));
+    publisher.on_status(ip(2), true);
+    assert_eq!(is_down(&publisher), [false; 3]);
 }
 
 #[test]

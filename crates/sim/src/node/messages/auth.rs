@@ -51,10 +51,7 @@ fn challenge(
     if let Some((user, number)) = connection.challenge.take() {
         let role = cluster.roles.get(&user).filter(|role| role.may_log_in);
         let right = role.is_some_and(|role| {
-            let mut hash = Md5::new();
-            hash.update(number.to_be_bytes());
-            hash.update(role.password.as_bytes());
-            hash.finalize().as_slice() == token
+            answer_to(&number.to_be_bytes(), role.password.as_bytes()) == token
         });
         if !right {
             let text = "Username and/or password are incorrect";
@@ -70,6 +67,15 @@ fn challenge(
     let mut out = Vec::new();
     put_bytes(&mut out, Some(&number.to_be_bytes()));
     Ok(Some(Answer::new(Opcode::AuthChallenge, out)))
+}
+
+/// What a client that knows the password answers to a challenge.
+#[must_use]
+pub fn answer_to(challenge: &[u8], password: &[u8]) -> Vec<u8> {
+    let mut hash = Md5::new();
+    hash.update(challenge);
+    hash.update(password);
+    hash.finalize().to_vec()
 }
 
 /// User and password of a SASL PLAIN token. Like the real server it ignores the length before the

@@ -1,6 +1,0 @@
-//! Logins of clients, as the cluster judges them.
-
-pub mod conversation;
-pub mod credential_book;
-pub mod login_service;
-pub mod verification;

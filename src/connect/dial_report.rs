@@ -1,0 +1,16 @@
+//! What becomes of a connection that pools ordered, on its way from a task to the worker.
+
+use crate::connect::dial_error::DialError;
+use crate::connect::dialer::OpenedLane;
+use crate::pool::connection::DialId;
+
+/// A report of the task that opens a connection.
+#[derive(Debug)]
+pub enum DialReport {
+    /// A connection is ready, or will never be.
+    Ended(DialId, Result<OpenedLane, DialError>),
+    /// A node sent a challenge to a client's login.
+    Challenged(DialId, Vec<u8>),
+    /// The task is gone without a word, which no task should be.
+    Vanished(DialId),
+}

@@ -1,0 +1,356 @@
+//! A node's answers: matched with their requests, learned from, and handed to those who asked.
+
+use std::mem;
+
+use crate::engine::action::Action;
+use crate::engine::answers::in_place;
+use crate::engine::answers::in_place::InPlace;
+use crate::engine::client::ClientKey;
+use crate::engine::core::core::Core;
+use crate::engine::core::response::{Broken, Response};
+use crate::engine::core::todo::Todo;
+use crate::engine::features::features::Features;
+use crate::engine::features::hedging::Copy;
+use crate::engine::features::metadata_ids::CutId;
+use crate::engine::features::refusals::Refusal;
+use crate::engine::features::{agreement, keyspaces, metadata_ids, prepared_statements, refusals};
+use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending, Purpose};
+use crate::engine::tally::Outcome;
+use crate::upstream::lane::{LaneRoute, RESPONSE_BODY_BYTES_MAX};
+use crate::upstream::stream_ids::{Answer, StreamId};
+use cql::decoder::FrameDecoder;
+use cql::error_code::ErrorCode;
+use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
+use cql::notation::Reader;
+use cql::opcode::Opcode;
+use cql::response::prefix::Prefix;
+use cql::response::result::ResultKind;
+
+/// Version byte of every frame on a lane.
+const LANE_RESPONSE: u8 = 0x84;
+
+/// The bytes of one read: what is left of them, and the decoder that holds what came before.
+#[derive(Debug)]
+pub(crate) struct Chunk<'a> {
+    lane: LaneKey,
+    decoder: FrameDecoder,
+    rest: &'a mut [u8],
+    is_broken: bool,
+}
+
+/// What became of one frame.
+#[derive(Debug)]
+enum Answered {
+    /// It was dealt with.
+    Done,
+    /// It is to be written to its client where it lies.
+    InPlace(InPlace),
+    /// The node broke the protocol.
+    Broken,
+}
+
+/// The lane on which a response came, and the response's header.
+#[derive(Clone, Copy, Debug)]
+struct Incoming {
+    route: LaneRoute,
+    header: Header,
+    /// Whether the frame is so long that it should not be copied.
+    is_large: bool,
+}
+
+/// Begins to read what a lane received; `None` when it is not read any more.
+#[inline]
+pub(crate) fn begin<'a>(core: &mut Core, lane: LaneKey, rest: &'a mut [u8]) -> Option<Chunk<'a>> {
+    let now = core.now_us;
+    let entry = core.lanes.get_mut(lane).filter(|lane| !lane.broken)?;
+    entry.heard_us = now;
+    let decoder = mem::replace(&mut entry.decoder, FrameDecoder::new([0; 2], 0));
+    Some(Chunk { lane, decoder, rest, is_broken: false })
+}
+
+/// Reads the next frame of a chunk and acts on it; `false` when there is no more.
+#[inline]
+pub(crate) fn next(
+    core: &mut Core,
+    features: &mut Features,
+    chunk: &mut Chunk<'_>,
+    write: &mut impl FnMut(ClientKey, &[u8]) -> usize,
+) -> bool {
+    match chunk.decoder.next_frame(&mut chunk.rest) {
+        Ok(Some(frame)) => {
+            let is_large = in_place::is_large(frame);
+            match on_frame(core, features, chunk.lane, frame, is_large) {
+                Answered::Done => {}
+                Answered::InPlace(answer) => in_place::forward(core, answer, frame, write),
+                Answered::Broken => chunk.is_broken = true,
+            }
+        }
+        Ok(None) => return false,
+        Err(_) => chunk.is_broken = true,
+    }
+    !chunk.is_broken
+}
+
+/// Ends a chunk: the decoder keeps the beginning of the next frame, and a broken lane is closed.
+#[inline]
+pub(crate) fn end(core: &mut Core, chunk: Chunk<'_>) {
+    if let Some(lane) = core.lanes.get_mut(chunk.lane) {
+        lane.decoder = chunk.decoder;
+    }
+    if chunk.is_broken {
+        core.tally.lanes_broken += 1;
+        core.break_lane(chunk.lane);
+    }
+}
+
+fn on_frame(
+    core: &mut Core,
+    features: &mut Features,
+    key: LaneKey,
+    frame: &mut [u8],
+    is_large: bool,
+) -> Answered {
+    let Some(header) = Header::peek(frame) else { return Answered::Broken };
+    if header.version != LANE_RESPONSE {
+        return Answered::Broken;
+    }
+    if header.flags & FLAG_COMPRESSED != 0 {
+        return on_compressed(core, features, key, frame);
+    }
+    if header.stream < 0 {
+        return Answered::Done;
+    }
+    let Some(lane) = core.lanes.get_mut(key) else { return Answered::Broken };
+    let route = lane.route;
+    let pending = match lane.ids.answer(StreamId(header.stream)) {
+        Answer::Deliver(pending) => pending,
+        Answer::Discard => {
+            core.tally.late_answers += 1;
+            return Answered::Done;
+        }
+        Answer::Reject => return Answered::Broken,
+    };
+    lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
+    let drained = lane.draining && !lane.is_awaited();
+    let failed = header.opcode == Opcode::Error.byte();
+    let copy = Copy { lane: key, stream: header.stream };
+    let answered = if features.hedging.leaves_it_to_twin(core, copy, failed) {
+        core.give_back(pending.frame);
+        Answered::Done
+    } else {
+        let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
+        on_response(core, features, Incoming { route, header, is_large }, pending, body)
+    };
+    if drained {
+        core.actions.push_back(Action::CloseLane(key));
+    }
+    answered
+}
+
+/// A frame whose body is compressed.
+fn on_compressed(core: &mut Core, features: &mut Features, key: LaneKey, frame: &[u8]) -> Answered {
+    let compression = core.lanes.get(key).and_then(|lane| lane.route.compression);
+    let Some(compression) = compression else { return Answered::Broken };
+    let mut plain = core.keep(&[]);
+    let unpacked = compression.decompress_frame(frame, RESPONSE_BODY_BYTES_MAX, &mut plain);
+    let answered = match unpacked {
+        Ok(()) => on_frame(core, features, key, &mut plain, false),
+        Err(_) => Answered::Broken,
+    };
+    core.give_back(plain);
+    answered
+}
+
+fn on_response(
+    core: &mut Core,
+    features: &mut Features,
+    incoming: Incoming,
+    pending: Pending,
+    body: &mut [u8],
+) -> Answered {
+    let Incoming { route, header, .. } = incoming;
+    let Ok(Prefix { payload, message_at }) = Prefix::read(header.flags, body) else {
+        return malformed(core, features, pending);
+    };
+    let mut lwt = false;
+    let mut cut = CutId::default();
+    if header.opcode == Opcode::Result.byte() {
+        let report = body.get(payload.clone()).unwrap_or_default();
+        features.tablet_reports.learn(core, &pending, report);
+        match metadata_ids::cut(route, body.get_mut(message_at..).unwrap_or_default()) {
+            Ok(found) => cut = found,
+            Err(Broken) => return malformed(core, features, pending),
+        }
+        // Only the answers to PREPARE carry the mark.
+        if pending.opcode == Opcode::Prepare {
+            let message = body.get_mut(message_at + cut.later..);
+            lwt = clear_lwt_mark(route, message.unwrap_or_default());
+        }
+    }
+    let message_at = message_at + cut.later;
+    let payload = payload.start..payload.end + cut.later;
+    let response = Response { header, body, payload, message_at, lwt, metadata_id: cut.id };
+    match pending.origin {
+        Origin::Client { .. } => answer_client(core, features, incoming, pending, &response),
+        Origin::Internal(request) => {
+            on_internal(core, features, request, &response);
+            core.give_back(pending.frame);
+            Answered::Done
+        }
+    }
+}
+
+/// A client's request was answered.
+fn answer_client(
+    core: &mut Core,
+    features: &mut Features,
+    Incoming { route, is_large, .. }: Incoming,
+    mut pending: Pending,
+    response: &Response<'_>,
+) -> Answered {
+    let Origin::Client { to, purpose } = pending.origin else { return Answered::Done };
+    let mut outcome = Outcome::Answered;
+    let mut is_held = false;
+    let mut answered = Answered::Done;
+    match Opcode::from_byte(response.header.opcode) {
+        Some(Opcode::Result) => match ResultKind::read(response.message()) {
+            Ok(ResultKind::Void) => {}
+            Ok(ResultKind::Rows) => {
+                if metadata_ids::would_mislead(core, route, &pending, response.message()) {
+                    metadata_ids::ask_again(core, route, pending);
+                    return Answered::Done;
+                }
+                features.pages.on_rows(route, response.message());
+            }
+            Ok(ResultKind::Prepared) => {
+                prepared_statements::on_prepared(core, route, &pending, response);
+            }
+            Ok(ResultKind::SetKeyspace) => match purpose {
+                Purpose::Use(pool) => {
+                    keyspaces::on_keyspace_set(core, to.client, pool, response.message());
+                }
+                // A plain lane is in a keyspace now.
+                Purpose::Forward => answered = Answered::Broken,
+            },
+            Ok(ResultKind::SchemaChange) => {
+                agreement::forget_changed_by(core, response.message());
+                is_held = true;
+            }
+            Err(_) => return malformed(core, features, pending),
+        },
+        Some(Opcode::Error) => match on_error(core, features, route, pending, response) {
+            Some(back) => {
+                pending = back;
+                outcome = Outcome::Failed;
+            }
+            None => return Answered::Done,
+        },
+        _ => return malformed(core, features, pending),
+    }
+    if is_held {
+        let frame = core.frame_for(to, response);
+        features.agreement.on_schema_changed(core, to.client, &pending, frame);
+    } else if is_large
+        && matches!(answered, Answered::Done)
+        && let Some(answer) = in_place::plan(core, &pending, outcome, response)
+    {
+        answered = Answered::InPlace(answer);
+    } else {
+        core.deliver(to, &pending, outcome, response);
+    }
+    core.give_back(pending.frame);
+    core.end_use(to.client, purpose);
+    answered
+}
+
+/// A node answered a client's request with an ERROR. Hands the request back if the client is to
+/// get that answer.
+fn on_error(
+    core: &mut Core,
+    features: &mut Features,
+    route: LaneRoute,
+    pending: Pending,
+    response: &Response<'_>,
+) -> Option<Pending> {
+    if matches!(pending.opcode, Opcode::Execute | Opcode::Batch)
+        && Reader::new(response.message()).int() == Ok(ErrorCode::UNPREPARED.0)
+    {
+        return features.reprepare.on_unprepared(core, route, pending, response);
+    }
+    match refusals::judge(core, &pending, response.message()) {
+        Refusal::Final => return Some(pending),
+        Refusal::Retry if !features.retry_budget.pay(core) => return Some(pending),
+        Refusal::Retry | Refusal::RetryFree => {}
+        Refusal::NodeLeaves => {
+            let lanes = core.pools.lane_map(route.pool);
+            if let Some(lane) = lanes.lane(route.node, route.shard) {
+                core.retire_lane(lane);
+            }
+        }
+    }
+    // Its node would be the least busy of all, because it refuses at once.
+    let (pool, avoided) = (route.pool, Some(route.node));
+    core.todo.push_back(Todo::RouteAgain { pool, pending, avoided });
+    None
+}
+
+/// A request of our own was answered.
+fn on_internal(
+    core: &mut Core,
+    features: &mut Features,
+    request: InternalRequest,
+    response: &Response<'_>,
+) {
+    prepared_statements::compare_columns(core, response);
+    match request {
+        InternalRequest::Reprepare(number) => {
+            features.reprepare.on_answer(core, number, response);
+        }
+        InternalRequest::LocalTrace(number) => {
+            features.local_traces.on_answer(core, number, response);
+        }
+        InternalRequest::Spread | InternalRequest::Heartbeat => {}
+        InternalRequest::SchemaVersion { round, .. } => {
+            features.agreement.on_answer(core, round, response);
+        }
+    }
+}
+
+/// A request of our own will not be answered.
+pub(crate) fn on_internal_lost(core: &mut Core, features: &mut Features, request: InternalRequest) {
+    match request {
+        InternalRequest::Reprepare(number) => features.reprepare.on_lost(core, number),
+        InternalRequest::LocalTrace(number) => features.local_traces.on_trace(core, number, None),
+        InternalRequest::Spread | InternalRequest::Heartbeat => {}
+        InternalRequest::SchemaVersion { round, .. } => {
+            features.agreement.on_version(core, round, None);
+        }
+    }
+}
+
+fn malformed(core: &mut Core, features: &mut Features, pending: Pending) -> Answered {
+    match pending.origin {
+        Origin::Client { .. } => {
+            core.give_up(pending, ErrorCode::SERVER_ERROR, "the node's answer is malformed");
+        }
+        Origin::Internal(request) => on_internal_lost(core, features, request),
+    }
+    Answered::Broken
+}
+
+/// Clears the mark of light-weight transactions, which the client did not ask for, and returns
+/// whether it was set.
+fn clear_lwt_mark(route: LaneRoute, message: &mut [u8]) -> bool {
+    if route.lwt_mask == 0 || ResultKind::read(message) != Ok(ResultKind::Prepared) {
+        return false;
+    }
+    let Ok(id_len) = Reader::new(message.get(4..).unwrap_or_default()).short() else {
+        return false;
+    };
+    let at = 6 + usize::from(id_len);
+    let Some(flags) = message.get_mut(at..at + 4) else { return false };
+    let Ok(bytes) = <[u8; 4]>::try_from(&*flags) else { return false };
+    let before = u32::from_be_bytes(bytes);
+    flags.copy_from_slice(&(before & !route.lwt_mask).to_be_bytes());
+    before & route.lwt_mask != 0
+}

@@ -1,0 +1,213 @@
+//! The core of an engine: clients, lanes, pools, router, counters, outputs and what is still to do.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+
+use crate::collections::slab::Slab;
+use crate::engine::action::Action;
+use crate::engine::client::{Client, ClientKey, ClientStream};
+use crate::engine::core::pool_lanes::{PoolLanes, Preference};
+use crate::engine::core::pools::Pools;
+use crate::engine::core::todo::Todo;
+use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose};
+use crate::engine::settings::EngineSettings;
+use crate::engine::tally::Tally;
+use crate::routing::catalog::Catalog;
+use crate::routing::router::Router;
+use crate::topology::id::NodeId;
+use crate::topology::snapshot::Snapshot;
+use crate::topology::tablet_map::TabletMap;
+use crate::upstream::lane::{Lane, PoolId};
+use cql::opcode::Opcode;
+
+/// Buffers of answered requests that are kept for the next ones.
+const SPARE_MAX: usize = 256;
+/// Capacity of a buffer that is worth keeping, bytes; more is given back.
+const SPARE_BYTES_MAX: usize = 4 << 10;
+
+/// What every part of the engine may touch.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) settings: EngineSettings,
+    pub(crate) clients: Slab<Client>,
+    pub(crate) lanes: Slab<Lane<Pending>>,
+    pub(crate) pools: Pools,
+    /// Nodes that have a stalled lane, each once; none as a rule.
+    pub(crate) stalled_nodes: Vec<NodeId>,
+    pub(crate) router: Router,
+    pub(crate) tally: Tally,
+    pub(crate) now_us: u64,
+    /// What the shell is to do, oldest first.
+    pub(crate) actions: VecDeque<Action>,
+    /// What has to be routed or served again before this input ends, oldest first.
+    pub(crate) todo: VecDeque<Todo>,
+    /// Nodes in our own rack, by number.
+    local_rack: Vec<bool>,
+    touched_clients: Vec<ClientKey>,
+    touched_lanes: Vec<LaneKey>,
+    spare: Vec<Vec<u8>>,
+}
+
+impl Core {
+    /// No clients and no lanes.
+    pub(crate) fn new(settings: EngineSettings, snapshot: Arc<Snapshot>) -> Self {
+        let limits = settings.limits;
+        let catalog = Catalog::new(limits.catalog_bytes_max);
+        let tablets = TabletMap::new(limits.tablets_max);
+        let mut core = Self {
+            settings,
+            clients: Slab::default(),
+            lanes: Slab::default(),
+            pools: Pools::default(),
+            stalled_nodes: Vec::new(),
+            router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
+            tally: Tally::default(),
+            now_us: 0,
+            actions: VecDeque::new(),
+            todo: VecDeque::new(),
+            local_rack: Vec::new(),
+            touched_clients: Vec::new(),
+            touched_lanes: Vec::new(),
+            spare: Vec::new(),
+        };
+        core.set_snapshot(snapshot);
+        core
+    }
+
+    /// Routes by a new picture of the cluster from now on.
+    pub(crate) fn set_snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        let before = Arc::clone(self.router.snapshot());
+        for node in before.nodes() {
+            if snapshot.node(node.id).is_none() {
+                self.router.tablets.forget_node(node.id);
+            }
+        }
+        let rack = self.settings.rack.clone();
+        self.local_rack.clear();
+        for node in snapshot.nodes() {
+            let at = usize::from(node.id.0);
+            if self.local_rack.len() <= at {
+                self.local_rack.resize(at + 1, false);
+            }
+            if let Some(local) = self.local_rack.get_mut(at) {
+                *local = rack.as_ref().is_some_and(|rack| *rack == node.rack);
+            }
+        }
+        self.router.set_snapshot(snapshot);
+    }
+
+    /// The lanes of a pool as the routing policy sees them, and the router.
+    #[inline]
+    pub(crate) fn routing(
+        &mut self,
+        pool: PoolId,
+        preference: Preference,
+    ) -> (&mut Router, PoolLanes<'_>) {
+        let lanes = PoolLanes {
+            lane_map: self.pools.lane_map(pool),
+            lanes: &self.lanes,
+            local_rack: &self.local_rack,
+            stalled: &self.stalled_nodes,
+            preference,
+            some_nodes: self.settings.some_nodes,
+            on_demand: self.settings.limits.lane_unused_us > 0,
+        };
+        (&mut self.router, lanes)
+    }
+
+    /// The lanes of a pool as the routing policy sees them.
+    pub(crate) fn lanes_of(&mut self, pool: PoolId) -> PoolLanes<'_> {
+        self.routing(pool, Preference::default()).1
+    }
+
+    /// A client's request on its way to a lane, arrived now; counts it as in flight.
+    #[inline]
+    pub(crate) fn begin(&mut self, to: ClientStream, opcode: Opcode) -> Outgoing {
+        let base = match self.clients.get_mut(to.client) {
+            Some(client) => {
+                client.in_flight += 1;
+                client.base
+            }
+            None => PoolId::NOWHERE,
+        };
+        Outgoing {
+            origin: Origin::Client { to, purpose: Purpose::Forward },
+            base,
+            opcode,
+            is_read: false,
+            resent: 0,
+            arrived_us: self.now_us,
+            statement: None,
+        }
+    }
+
+    /// The plain lanes with the rights of who asks; what we ask ourselves needs none.
+    #[inline]
+    pub(crate) fn base_of(&self, origin: Origin) -> PoolId {
+        match origin {
+            Origin::Client { to, .. } => {
+                self.clients.get(to.client).map_or(PoolId::NOWHERE, |client| client.base)
+            }
+            Origin::Internal(_) => PoolId::NOWHERE,
+        }
+    }
+
+    /// Notes that a client has something to send.
+    #[inline]
+    pub(crate) fn touch_client(&mut self, client: ClientKey) {
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        if entry.disconnected {
+            entry.session.discard_unsent();
+        } else if !mem::replace(&mut entry.touched, true) {
+            self.touched_clients.push(client);
+        }
+    }
+
+    /// Notes that a lane has something to send.
+    #[inline]
+    pub(crate) fn touch_lane(&mut self, lane: LaneKey) {
+        if let Some(entry) = self.lanes.get_mut(lane)
+            && !mem::replace(&mut entry.touched, true)
+        {
+            self.touched_lanes.push(lane);
+        }
+    }
+
+    /// Appends the clients that were touched since the last call to `into`.
+    pub(crate) fn take_touched_clients(&mut self, into: &mut Vec<ClientKey>) {
+        into.append(&mut self.touched_clients);
+        for client in into.iter() {
+            if let Some(client) = self.clients.get_mut(*client) {
+                client.touched = false;
+            }
+        }
+    }
+
+    /// Appends the lanes that were touched since the last call to `into`.
+    pub(crate) fn take_touched_lanes(&mut self, into: &mut Vec<LaneKey>) {
+        into.append(&mut self.touched_lanes);
+        for lane in into.iter() {
+            if let Some(lane) = self.lanes.get_mut(*lane) {
+                lane.touched = false;
+            }
+        }
+    }
+
+    /// A buffer with a copy of `frame`.
+    #[inline]
+    pub(crate) fn keep(&mut self, frame: &[u8]) -> Vec<u8> {
+        let mut kept = self.spare.pop().unwrap_or_default();
+        kept.extend_from_slice(frame);
+        kept
+    }
+
+    /// Takes a buffer back for the next request.
+    #[inline]
+    pub(crate) fn give_back(&mut self, mut kept: Vec<u8>) {
+        if self.spare.len() < SPARE_MAX && kept.capacity() <= SPARE_BYTES_MAX {
+            kept.clear();
+            self.spare.push(kept);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Requests as a lane carries them: with an id of result metadata and compressed, where the node
+//! agreed to that.
+
+use crate::engine::pending::Outgoing;
+use crate::routing::catalog::Catalog;
+use crate::routing::statement::Entry;
+use crate::upstream::lane::LaneRoute;
+use cql::compression::Compression;
+use cql::header::{HEADER_LEN, Header};
+use cql::notation::{Reader, put_short_bytes};
+use cql::opcode::Opcode;
+
+/// Shortest body that is worth compressing, bytes: a shorter one fits a packet anyway.
+const COMPRESSED_BYTES_MIN: usize = 512;
+
+/// The id that an EXECUTE has to name on a lane; `None` where it names none.
+///
+/// An empty id matches no columns, so that rows come with theirs: for statements that are not in
+/// the catalog, or of which clients hold different columns.
+#[inline]
+pub(crate) fn held_id<'c>(
+    catalog: &'c Catalog,
+    route: LaneRoute,
+    outgoing: &Outgoing,
+) -> Option<&'c [u8]> {
+    if !route.metadata_ids || outgoing.opcode != Opcode::Execute {
+        return None;
+    }
+    let entry = outgoing.statement.and_then(|key| catalog.get(key));
+    Some(entry.map_or(&[], Entry::held_metadata_id))
+}
+
+/// Appends an EXECUTE frame with a metadata id after its statement's id.
+pub(crate) fn write_with_id(out: &mut Vec<u8>, request: &[u8], id: &[u8]) {
+    let body = request.get(HEADER_LEN..).unwrap_or_default();
+    let mut reader = Reader::new(body);
+    // The node refuses a request without a statement id.
+    let rest = reader.short_bytes().map_or(&[][..], |_| reader.rest());
+    let head_len = request.len() - rest.len();
+    let start = out.len();
+    out.extend_from_slice(request.get(..head_len).unwrap_or_default());
+    put_short_bytes(out, id);
+    out.extend_from_slice(rest);
+    let body_len = u32::try_from(out.len() - start - HEADER_LEN).unwrap_or(u32::MAX);
+    if let Some(header) = Header::peek(request)
+        && let Some(at) = out.get_mut(start..start + HEADER_LEN)
+    {
+        at.copy_from_slice(&Header { body_len, ..header }.to_bytes());
+    }
+}
+
+/// A request as a lane carries it that agreed on `compression`.
+pub(crate) fn pack(
+    request: &[u8],
+    metadata_id: Option<&[u8]>,
+    compression: Compression,
+) -> Vec<u8> {
+    let mut plain = Vec::new();
+    match metadata_id {
+        Some(id) => write_with_id(&mut plain, request, id),
+        None => plain.extend_from_slice(request),
+    }
+    if plain.len() < HEADER_LEN + COMPRESSED_BYTES_MIN {
+        return plain;
+    }
+    let mut packed = Vec::new();
+    match compression.compress_frame(&plain, &mut packed) {
+        Ok(()) => packed,
+        // A body that cannot be compressed is sent as it is; the frame's flag says so.
+        Err(_) => plain,
+    }
+}

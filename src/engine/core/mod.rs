@@ -1,0 +1,13 @@
+//! What every part of the engine works on, and the few things that may be done with it.
+
+#[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
+pub(crate) mod core;
+pub(crate) mod lane_frame;
+pub(crate) mod lane_life;
+pub(crate) mod message;
+pub(crate) mod pool_lanes;
+pub(crate) mod pools;
+pub(crate) mod reply;
+pub(crate) mod response;
+pub(crate) mod send;
+pub(crate) mod todo;

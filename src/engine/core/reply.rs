@@ -1,0 +1,289 @@
+//! What clients get: a node's answers, answers and errors of ours, and the end of the connection.
+
+use crate::engine::action::Action;
+use crate::engine::client::{Client, ClientKey, ClientStream};
+use crate::engine::core::core::Core;
+use crate::engine::core::message::Message;
+use crate::engine::core::response::Response;
+use crate::engine::core::todo::Todo;
+use crate::engine::pending::{Origin, Pending, Purpose};
+use crate::engine::tally::{Outcome, RequestKind};
+use crate::session::session::Phase;
+use crate::upstream::lane::PoolId;
+use cql::error_code::ErrorCode;
+use cql::frame::write_frame;
+use cql::opcode::Opcode;
+use cql::response::error;
+use cql::response::error::Extras;
+use cql::v3;
+
+/// A request that ends with a frame for its client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    pub(crate) opcode: Opcode,
+    pub(crate) arrived_us: u64,
+    pub(crate) outcome: Outcome,
+}
+
+impl Core {
+    /// Hands a node's response to a client, and counts its request as ended.
+    pub(crate) fn deliver(
+        &mut self,
+        to: ClientStream,
+        pending: &Pending,
+        outcome: Outcome,
+        response: &Response<'_>,
+    ) {
+        if self.is_gone_or_unread(to.client) {
+            return self.tally.on_request_ended(pending.opcode, Outcome::Abandoned);
+        }
+        let Some(entry) = self.clients.get_mut(to.client) else { return };
+        self.tally.latency.record(self.now_us.saturating_sub(pending.arrived_us));
+        if entry.session.takes_node_frames() {
+            entry.session.send_plain(|out| response.write(to.stream, out));
+        } else {
+            let frame = self.frame_for(to, response);
+            if let Some(entry) = self.clients.get_mut(to.client) {
+                entry.session.send(&frame);
+            }
+        }
+        self.finish(to.client, pending.opcode, outcome);
+    }
+
+    /// Hands a whole frame to a client, and counts its request as ended.
+    pub(crate) fn deliver_frame(&mut self, client: ClientKey, ended: Ended, frame: &[u8]) {
+        if self.is_gone_or_unread(client) {
+            return self.tally.on_request_ended(ended.opcode, Outcome::Abandoned);
+        }
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        self.tally.latency.record(self.now_us.saturating_sub(ended.arrived_us));
+        entry.session.send(frame);
+        self.finish(client, ended.opcode, ended.outcome);
+    }
+
+    /// Whether a client has left, or is disconnected because it never reads.
+    #[inline]
+    fn is_gone_or_unread(&mut self, client: ClientKey) -> bool {
+        let backlog_max = self.settings.limits.client_backlog_bytes_max;
+        let reads =
+            |entry: &Client| !entry.disconnected && entry.session.unsent_len() <= backlog_max;
+        if self.clients.get(client).is_some_and(reads) {
+            return false;
+        }
+        let is_lost = self.clients.get(client).is_none() || self.disconnects_if_unread(client);
+        if is_lost {
+            self.leave(client);
+        }
+        is_lost
+    }
+
+    /// Counts a request as ended whose answer has just been appended to its client's outbox.
+    pub(crate) fn finish(&mut self, client: ClientKey, opcode: Opcode, outcome: Outcome) {
+        self.touch_client(client);
+        self.tally.on_request_ended(opcode, outcome);
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        entry.in_flight = entry.in_flight.saturating_sub(1);
+        let full = entry.session.unsent_len() > self.settings.limits.outbox_high_bytes;
+        if entry.paused {
+            self.resume_if_possible(client);
+        }
+        if full {
+            self.pause_if_needed(client);
+        }
+    }
+
+    /// One request of a client is no longer in flight.
+    #[inline]
+    pub(crate) fn leave(&mut self, client: ClientKey) {
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        entry.in_flight = entry.in_flight.saturating_sub(1);
+        if entry.paused {
+            self.resume_if_possible(client);
+        }
+    }
+
+    /// A response as a client's protocol version has it, uncompressed.
+    pub(crate) fn frame_for(&self, to: ClientStream, response: &Response<'_>) -> Vec<u8> {
+        let mut frame = Vec::new();
+        response.write(to.stream, &mut frame);
+        let version = self.clients.get(to.client).and_then(|entry| entry.session.version);
+        match version {
+            Some(3) => v3::downgrade(&frame).unwrap_or_else(|| {
+                let mut refusal = Vec::new();
+                let text = "the node's answer has no form in protocol v3";
+                error::write_error(&mut refusal, 3, to.stream, ErrorCode::SERVER_ERROR, text);
+                refusal
+            }),
+            _ => frame,
+        }
+    }
+
+    /// Answers a request of kind `kind` ourselves.
+    pub(crate) fn answer(
+        &mut self,
+        to: ClientStream,
+        kind: RequestKind,
+        opcode: Opcode,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) {
+        if self.send_response(to, opcode, body) {
+            self.tally.on_ended(kind, Outcome::Local);
+        }
+    }
+
+    /// Sends a response of ours and counts nothing; `false` when the client has left.
+    pub(crate) fn send_response(
+        &mut self,
+        to: ClientStream,
+        opcode: Opcode,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
+        self.send_frame(to.client, |out, version| {
+            write_frame(out, (version, 0, to.stream), opcode, body);
+        })
+    }
+
+    /// Sends a frame of ours, which `write` writes for the given version byte, and counts nothing;
+    /// `false` when the client has left.
+    pub(crate) fn send_frame(
+        &mut self,
+        client: ClientKey,
+        write: impl FnOnce(&mut Vec<u8>, u8),
+    ) -> bool {
+        let Some(entry) = self.clients.get_mut(client) else { return false };
+        let mut frame = Vec::new();
+        write(&mut frame, entry.session.response_version());
+        entry.session.send(&frame);
+        self.touch_client(client);
+        true
+    }
+
+    /// Answers a request of kind `kind` with an ERROR of ours.
+    pub(crate) fn refuse(
+        &mut self,
+        to: ClientStream,
+        kind: RequestKind,
+        code: ErrorCode,
+        text: &str,
+    ) {
+        self.tally.on_ended(kind, Outcome::Refused);
+        self.send_frame(to.client, |out, version| {
+            error::write_error(out, version, to.stream, code, text);
+        });
+    }
+
+    /// Answers a request of kind `kind` with an ERROR of ours that carries more than a text.
+    pub(crate) fn refuse_with(
+        &mut self,
+        to: ClientStream,
+        kind: RequestKind,
+        text: &str,
+        extras: &Extras<'_>,
+    ) {
+        self.tally.on_ended(kind, Outcome::Refused);
+        self.send_frame(to.client, |out, version| {
+            error::write_error_with(out, version, to.stream, text, extras);
+        });
+    }
+
+    /// Answers a client's request that will get no other answer with an ERROR of ours.
+    pub(crate) fn give_up(&mut self, pending: Pending, code: ErrorCode, text: &str) {
+        let Origin::Client { to, purpose } = pending.origin else { return };
+        self.leave(to.client);
+        self.refuse(to, RequestKind::of(pending.opcode), code, text);
+        self.give_back(pending.frame);
+        self.end_use(to.client, purpose);
+    }
+
+    /// Answers a client's request whose fate is unknown: a read timed out, a write may have run.
+    pub(crate) fn give_up_sent(&mut self, pending: Pending) {
+        let Origin::Client { to, purpose } = pending.origin else { return };
+        let message = Message::read(pending.opcode, pending.body());
+        let consistency = message.consistency();
+        let entry = pending.statement.and_then(|key| self.router.catalog.get(key));
+        let lwt = entry.is_some_and(|entry| entry.statement.lwt);
+        let write_type = message.write_type(pending.opcode, lwt);
+        let kind = RequestKind::of(pending.opcode);
+        let text = "shardlane got no answer from the coordinator";
+        let (received, block_for) = (0, 1);
+        if pending.opcode == Opcode::Prepare {
+            self.refuse(to, kind, ErrorCode::OVERLOADED, text);
+        } else {
+            let extras = if pending.is_read {
+                let data_present = false;
+                Extras::ReadTimeout { consistency, received, block_for, data_present }
+            } else {
+                Extras::WriteTimeout { consistency, received, block_for, write_type }
+            };
+            self.refuse_with(to, kind, text, &extras);
+        }
+        self.leave(to.client);
+        self.give_back(pending.frame);
+        self.end_use(to.client, purpose);
+    }
+
+    /// A request of this purpose has its answer. If it was a `USE`, the frames that came after it
+    /// are served at the end of this input.
+    pub(crate) fn end_use(&mut self, client: ClientKey, purpose: Purpose) {
+        if let Purpose::Use(_) = purpose
+            && let Some(entry) = self.clients.get_mut(client)
+            && let Some(frames) = entry.switching.take()
+        {
+            self.todo.push_back(Todo::Resume { client, frames });
+        }
+    }
+
+    /// Closes a client once it has been sent what is on the way to it.
+    pub(crate) fn close_after_flush(&mut self, client: ClientKey) {
+        self.touch_client(client);
+        if let Some(entry) = self.clients.get_mut(client) {
+            entry.session.phase = Phase::Closing;
+            self.actions.push_back(Action::CloseClient(client));
+        }
+    }
+
+    /// Whether a client left so much unread that it gets nothing more and is closed.
+    ///
+    /// Asked before an answer is added: one answer may be longer than the bound.
+    #[inline]
+    pub(crate) fn disconnects_if_unread(&mut self, client: ClientKey) -> bool {
+        let backlog_max = self.settings.limits.client_backlog_bytes_max;
+        let Some(entry) = self.clients.get_mut(client) else { return false };
+        if !entry.disconnected && entry.session.unsent_len() > backlog_max {
+            entry.disconnected = true;
+            entry.session.phase = Phase::Closing;
+            // What follows must not be taken for the rest of a frame of which only a part was sent.
+            entry.session.discard_unsent();
+            self.tally.clients_cut_off += 1;
+            self.actions.push_back(Action::CloseClient(client));
+        }
+        self.clients.get(client).is_some_and(|entry| entry.disconnected)
+    }
+
+    /// Closes a client whose credential is not accepted any more; nothing it still sends is served.
+    pub(crate) fn evict(&mut self, client: ClientKey) {
+        self.tally.clients_revoked += 1;
+        if let Some(entry) = self.clients.get_mut(client) {
+            entry.base = PoolId::NOWHERE;
+            entry.pool = PoolId::NOWHERE;
+        }
+        self.close_after_flush(client);
+    }
+
+    /// Stops reading a client that has too much under way.
+    pub(crate) fn pause_if_needed(&mut self, client: ClientKey) {
+        let limits = &self.settings.limits;
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        entry.paused = entry.paused || entry.blocked_by(limits).is_some();
+    }
+
+    /// Lets a client be read again once nothing blocks it any more.
+    pub(crate) fn resume_if_possible(&mut self, client: ClientKey) {
+        let limits = &self.settings.limits;
+        let Some(entry) = self.clients.get_mut(client) else { return };
+        if entry.paused && entry.blocked_by(limits).is_none() {
+            entry.paused = false;
+            self.actions.push_back(Action::ResumeClient(client));
+        }
+    }
+}

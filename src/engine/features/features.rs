@@ -1,0 +1,29 @@
+//! All features of an engine, for those who let them act one after the other.
+
+use crate::engine::features::agreement::Agreement;
+use crate::engine::features::hedging::Hedging;
+use crate::engine::features::local::LocalAnswers;
+use crate::engine::features::local_traces::LocalTraces;
+use crate::engine::features::logins::Logins;
+use crate::engine::features::pages::Pages;
+use crate::engine::features::remote::Remote;
+use crate::engine::features::reprepare::Reprepare;
+use crate::engine::features::retry_budget::RetryBudget;
+use crate::engine::features::stalls::Stalls;
+use crate::engine::features::tablet_reports::TabletReports;
+
+/// The features that have state.
+#[derive(Debug, Default)]
+pub(crate) struct Features {
+    pub(crate) agreement: Agreement,
+    pub(crate) hedging: Hedging,
+    pub(crate) local: LocalAnswers,
+    pub(crate) local_traces: LocalTraces,
+    pub(crate) logins: Logins,
+    pub(crate) pages: Pages,
+    pub(crate) remote: Remote,
+    pub(crate) reprepare: Reprepare,
+    pub(crate) retry_budget: RetryBudget,
+    pub(crate) stalls: Stalls,
+    pub(crate) tablet_reports: TabletReports,
+}

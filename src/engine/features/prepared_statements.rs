@@ -1,0 +1,97 @@
+//! Statements that clients prepared: recorded, and prepared on the other nodes before they are
+//! needed there.
+
+use std::sync::Arc;
+
+use crate::engine::action::{Action, PeerMessage};
+use crate::engine::core::core::Core;
+use crate::engine::core::response::Response;
+use crate::engine::pending::{InternalRequest, LaneKey, Pending};
+use crate::facade::statement_text;
+use crate::routing::policy::LaneView;
+use crate::routing::statement::Statement;
+use crate::upstream::lane::{LaneRoute, PoolId};
+use cql::opcode::Opcode;
+use cql::request::prepare::Prepare;
+use cql::response::prepared::Prepared;
+use cql::response::result::ResultKind;
+
+/// Statements prepared on a node that has just come up, most recently used first.
+const WARMED_MAX: usize = 1000;
+
+/// A node prepared a client's statement: its answer is recorded, and the other nodes are asked to
+/// prepare the statement as well.
+pub(crate) fn on_prepared(
+    core: &mut Core,
+    route: LaneRoute,
+    pending: &Pending,
+    response: &Response<'_>,
+) {
+    let Ok(Prepare { text }) = Prepare::read(pending.body()) else { return };
+    let Ok(prepared) = Prepared::read(4, response.message()) else { return };
+    // The lane's, not the client's: it may have said USE while this was on its way.
+    let keyspace = core.pools.keyspace(route.pool);
+    let statement = Arc::new(Statement {
+        id: prepared.id.into(),
+        text: text.into(),
+        keyspace,
+        table: prepared.table.map(|(keyspace, table)| (keyspace.into(), table.into())),
+        pk_indexes: prepared.pk_indexes.clone(),
+        names: prepared.names.iter().map(|name| Box::from(*name)).collect(),
+        lwt: response.lwt,
+        is_read: statement_text::is_select(text),
+        result_metadata: prepared.result_metadata.into(),
+        metadata_id: response.metadata_id.clone(),
+    });
+    record(core, Arc::clone(&statement));
+    if core.settings.has_peers {
+        core.actions.push_back(Action::Tell(PeerMessage::Statement(Arc::clone(&statement))));
+    }
+    let nodes = core.pools.nodes(route.pool);
+    for node in nodes.into_iter().filter(|node| *node != route.node) {
+        let lane = core.lanes_of(route.pool).lane_of_node(node);
+        if lane.is_some_and(|lane| spread(core, lane, &statement)) {
+            core.tally.spread += 1;
+        }
+    }
+}
+
+/// Puts a statement into the catalog.
+pub(crate) fn record(core: &mut Core, statement: Arc<Statement>) {
+    let table = statement
+        .table
+        .as_ref()
+        .and_then(|(keyspace, table)| core.router.tables.intern(keyspace, table));
+    core.router.catalog.record(statement, table);
+}
+
+/// The first lane to a node is up: prepares statements there before they are needed.
+/// Half of its streams stay free, because it may be the only lane that clients have.
+pub(crate) fn warm(core: &mut Core, lane: LaneKey, pool: PoolId) {
+    let room = usize::from(core.settings.limits.lane_streams_max) / 2;
+    let keyspace = core.pools.keyspace(pool);
+    let recent = core.router.catalog.recent();
+    let of_keyspace = recent.into_iter().filter(|statement| statement.keyspace == keyspace);
+    for statement in of_keyspace.take(WARMED_MAX.min(room)) {
+        if !spread(core, lane, &statement) {
+            break;
+        }
+        core.tally.spread += 1;
+    }
+}
+
+fn spread(core: &mut Core, lane: LaneKey, statement: &Statement) -> bool {
+    core.send_prepare(lane, &statement.text, InternalRequest::Spread)
+}
+
+/// A node answered a request of our own. One that prepared a statement with other columns than are
+/// recorded answers every client with those.
+pub(crate) fn compare_columns(core: &mut Core, response: &Response<'_>) {
+    let message = response.message();
+    if response.header.opcode == Opcode::Result.byte()
+        && ResultKind::read(message) == Ok(ResultKind::Prepared)
+        && let Ok(prepared) = Prepared::read(4, message)
+    {
+        core.router.catalog.compare(prepared.id, prepared.result_metadata);
+    }
+}

@@ -1,0 +1,120 @@
+//! Tablets that servers report in their answers: which one a request missed.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+
+use crate::engine::action::{Action, LearnedTablet, PeerMessage};
+use crate::engine::core::core::Core;
+use crate::engine::pending::Pending;
+use crate::topology::id::HostId;
+use crate::topology::table::TableId;
+use crate::topology::tablet::{Replica, Replicas, Tablet};
+use crate::topology::tablet_map::{Learned, REPLICAS_MAX};
+use cql::payload::TabletReport;
+use cql::token::shard::ShardId;
+
+/// Reports that name a host that is not known yet, kept until the topology is read again.
+const UNRESOLVED_MAX: usize = 1024;
+
+/// Reports that could not be used yet.
+#[derive(Debug, Default)]
+pub(crate) struct TabletReports {
+    /// Oldest first.
+    unresolved: VecDeque<Unresolved>,
+}
+
+/// A report that names a host that is not in the snapshot.
+#[derive(Debug)]
+struct Unresolved {
+    table: TableId,
+    tablet: Arc<LearnedTablet>,
+}
+
+impl TabletReports {
+    /// Learns from an answer where its request should have gone.
+    ///
+    /// No payload on the answer to a routable statement says something too: it hit a replica's shard.
+    pub(crate) fn learn(&mut self, core: &mut Core, pending: &Pending, payload: &[u8]) {
+        let table = pending.statement.and_then(|key| core.router.catalog.get(key)?.table);
+        let Some(table) = table else { return };
+        if payload.is_empty() {
+            if core.router.is_tablet_table(table) {
+                core.tally.feedback_of(table).hits += 1;
+            }
+            return;
+        }
+        let Ok(Some(report)) = TabletReport::find(payload) else { return };
+        core.tally.feedback_of(table).misses += 1;
+        if report.replicas().len() > REPLICAS_MAX {
+            return;
+        }
+        let Some((keyspace, name)) = core.router.tables.name(table) else { return };
+        let replicas = report
+            .replicas()
+            .map(|(host, shard)| (HostId(host), u16::try_from(shard).unwrap_or(u16::MAX)));
+        let tablet = Arc::new(LearnedTablet {
+            table: (keyspace.into(), name.into()),
+            first: report.first,
+            last: report.last,
+            replicas: replicas.collect(),
+        });
+        if self.insert(core, table, &tablet) && core.settings.has_peers {
+            core.actions.push_back(Action::Tell(PeerMessage::Tablet(tablet)));
+        }
+    }
+
+    /// Another worker learned of a tablet.
+    pub(crate) fn on_peer(&mut self, core: &mut Core, tablet: &Arc<LearnedTablet>) {
+        let (keyspace, name) = &tablet.table;
+        if let Some(table) = core.router.tables.get(keyspace, name) {
+            self.insert(core, table, tablet);
+        }
+    }
+
+    /// Puts a tablet into the map; `false` when that changed nothing.
+    fn insert(&mut self, core: &mut Core, table: TableId, learned: &Arc<LearnedTablet>) -> bool {
+        let snapshot = Arc::clone(core.router.snapshot());
+        let replicas: Option<Vec<Replica>> = learned
+            .replicas
+            .iter()
+            .map(|(host, shard)| {
+                let node = snapshot.number_of(*host)?;
+                Some(Replica { node, shard: ShardId(*shard) })
+            })
+            .collect();
+        let Some(replicas) = replicas else {
+            if self.unresolved.len() >= UNRESOLVED_MAX {
+                self.unresolved.pop_front();
+            }
+            self.unresolved.push_back(Unresolved { table, tablet: Arc::clone(learned) });
+            core.actions.push_back(Action::RefreshTopology);
+            return true;
+        };
+        let tablet = Tablet {
+            first: learned.first,
+            last: learned.last,
+            replicas: Replicas::from_iter(replicas),
+        };
+        match core.router.tablets.learn(table, tablet, core.now_us / 1000) {
+            Learned::New | Learned::Changed => true,
+            Learned::Stale => {
+                core.tally.stale_tablets += 1;
+                false
+            }
+            Learned::Same | Learned::Refused => false,
+        }
+    }
+
+    /// Tries the reports again that named unknown hosts: the snapshot is new.
+    pub(crate) fn resolve(&mut self, core: &mut Core) {
+        for unresolved in mem::take(&mut self.unresolved) {
+            let known = |host| core.router.snapshot().number_of(host).is_some();
+            if unresolved.tablet.replicas.iter().all(|(host, _)| known(*host)) {
+                self.insert(core, unresolved.table, &unresolved.tablet);
+            } else if self.unresolved.len() < UNRESOLVED_MAX {
+                self.unresolved.push_back(unresolved);
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! A client's request to a lane: by its key, by its batch's keys, or to any lane of its keyspace.
+
+use std::borrow::Cow;
+
+use crate::engine::client::{ClientKey, ClientStream};
+use crate::engine::core::core::Core;
+use crate::engine::core::message::{Message, Request};
+use crate::engine::core::pool_lanes::Preference;
+use crate::engine::core::todo::UseRequest;
+use crate::engine::features::features::Features;
+use crate::engine::features::hedging::Copy;
+use crate::engine::features::local::{Local, LocalAnswers};
+use crate::engine::features::{keyspaces, metadata_ids, remote};
+use crate::engine::limits::KEYS;
+use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose};
+use crate::engine::tally::RequestKind;
+use crate::facade::statement_text;
+use crate::routing::decision::{Decision, Reason};
+use crate::routing::policy::Choice;
+use crate::topology::id::NodeId;
+use crate::upstream::lane::PoolId;
+use crate::upstream::stream_ids::StreamId;
+use cql::error_code::ErrorCode;
+use cql::header::HEADER_LEN;
+use cql::opcode::Opcode;
+use cql::request::execute;
+use cql::request::execute::Execute;
+
+/// A request's frame, and its body as it was read.
+#[derive(Clone, Copy, Debug)]
+struct Read<'a> {
+    message: Message<'a>,
+    frame: &'a [u8],
+}
+
+impl<'a> Read<'a> {
+    fn of(opcode: Opcode, frame: &'a [u8]) -> Self {
+        Self { message: Message::read(opcode, body_of(frame)), frame }
+    }
+}
+
+/// Where a request goes that is not routed by a key.
+#[derive(Clone, Copy, Debug)]
+struct Anywhere {
+    pool: PoolId,
+    reason: Reason,
+    avoided: Option<NodeId>,
+}
+
+/// EXECUTE: always on the plain lanes, because its id fixes the table.
+pub(crate) fn on_execute(core: &mut Core, features: &mut Features, request: &mut Request<'_>) {
+    if LocalAnswers::owns(request) {
+        let local = features.local.on_execute(core, request, features.agreement.shown());
+        return on_local(core, request.from, local);
+    }
+    let outgoing = core.begin(request.from, Opcode::Execute);
+    execute(core, features, outgoing, request.frame, None);
+}
+
+/// QUERY: answered here, or by the least busy lane of the client's keyspace.
+pub(crate) fn on_query(core: &mut Core, features: &Features, request: &Request<'_>) {
+    let read = Read::of(Opcode::Query, request.frame);
+    let mut is_read = false;
+    if let Message::Query(query) = &read.message {
+        let local = features.local.on_query(core, request, query, features.agreement.shown());
+        if !matches!(local, Local::No) {
+            return on_local(core, request.from, local);
+        }
+        is_read = statement_text::is_select(query.text);
+    }
+    let outgoing = Outgoing { is_read, ..core.begin(request.from, Opcode::Query) };
+    let pool = pool_of(core, request.from.client);
+    let at = Anywhere { pool, reason: Reason::Text, avoided: None };
+    anywhere(core, features, at, &outgoing, read);
+}
+
+/// PREPARE: answered here, or by one node; the others follow when its answer is there.
+pub(crate) fn on_prepare(core: &mut Core, features: &mut Features, request: &Request<'_>) {
+    if features.local.on_prepare(core, request) {
+        return;
+    }
+    let outgoing = Outgoing { is_read: true, ..core.begin(request.from, Opcode::Prepare) };
+    let pool = pool_of(core, request.from.client);
+    let at = Anywhere { pool, reason: Reason::Prepare, avoided: None };
+    let read = Read { message: Message::Other, frame: request.frame };
+    anywhere(core, features, at, &outgoing, read);
+}
+
+/// BATCH: by its first routable child; text children need the client's keyspace.
+pub(crate) fn on_batch(core: &mut Core, features: &Features, request: &Request<'_>) {
+    let outgoing = core.begin(request.from, Opcode::Batch);
+    let pool = pool_of(core, request.from.client);
+    batch(core, features, pool, &outgoing, request.frame);
+}
+
+fn on_local(core: &mut Core, from: ClientStream, local: Local) {
+    match local {
+        Local::Use(keyspace, frame) => keyspaces::on_use(core, from, &keyspace, frame),
+        Local::Answered | Local::No => {}
+    }
+}
+
+fn pool_of(core: &Core, client: ClientKey) -> PoolId {
+    core.clients.get(client).map_or(PoolId::NOWHERE, |client| client.pool)
+}
+
+/// Routes a request anew, among the lanes that it was on.
+pub(crate) fn again(
+    core: &mut Core,
+    features: &mut Features,
+    pool: PoolId,
+    pending: Pending,
+    avoided: Option<NodeId>,
+) {
+    core.tally.resent += 1;
+    let outgoing = Outgoing::again(&pending, core.base_of(pending.origin));
+    let mut frame = pending.frame;
+    if outgoing.opcode == Opcode::Execute {
+        execute(core, features, outgoing, &mut frame, avoided);
+    } else if outgoing.opcode == Opcode::Batch {
+        batch(core, features, pool, &outgoing, &frame);
+    } else {
+        let at = Anywhere { pool, reason: Reason::LaneLost, avoided };
+        anywhere(core, features, at, &outgoing, Read::of(outgoing.opcode, &frame));
+    }
+    core.give_back(frame);
+}
+
+/// Sends a request once more on the lane where its statement was prepared again.
+pub(crate) fn again_on(core: &mut Core, features: &Features, lane: LaneKey, pending: Pending) {
+    let outgoing = Outgoing::again(&pending, core.base_of(pending.origin));
+    let frame = pending.frame;
+    let decision = Some(Decision { lane, reason: Reason::Reprepared });
+    send_allowed(core, features, decision, &outgoing, Read::of(outgoing.opcode, &frame));
+    core.give_back(frame);
+}
+
+/// Sends a client's `USE` on a lane of `pool`.
+pub(crate) fn send_use(core: &mut Core, features: &Features, request: UseRequest) {
+    let UseRequest { pool, reason, outgoing, frame } = request;
+    let at = Anywhere { pool, reason, avoided: None };
+    anywhere(core, features, at, &outgoing, Read::of(Opcode::Query, &frame));
+}
+
+fn body_of(frame: &[u8]) -> &[u8] {
+    frame.get(HEADER_LEN..).unwrap_or_default()
+}
+
+/// Routes an EXECUTE by its key and sends it.
+fn execute(
+    core: &mut Core,
+    features: &mut Features,
+    mut outgoing: Outgoing,
+    frame: &mut [u8],
+    avoided: Option<NodeId>,
+) {
+    let base = outgoing.base;
+    if core.pools.is_dedicated(base) {
+        // What the client holds is not known here, so rows come with their columns.
+        let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
+        execute::ask_for_metadata(body);
+        let at = Anywhere { pool: base, reason: Reason::Dedicated, avoided };
+        return anywhere(core, features, at, &outgoing, Read::of(Opcode::Execute, frame));
+    }
+    let Ok(request) = Execute::read(body_of(frame)) else {
+        let at = Anywhere { pool: base, reason: Reason::UnknownStatement, avoided };
+        return anywhere(core, features, at, &outgoing, Read { message: Message::Other, frame });
+    };
+    let sticky = features.pages.lane_of_page(core, base, &request.parameters);
+    let (router, lanes) = core.routing(base, Preference { sticky, avoided });
+    let routed = router.execute(&request, &lanes);
+    core.ask_for(base, routed.missing);
+    outgoing.statement = routed.statement;
+    outgoing.is_read = routed.is_read;
+    match routed.statement {
+        Some(_) => core.tally.catalog_hits += 1,
+        None => core.tally.catalog_misses += 1,
+    }
+    if features.remote.is_in_use()
+        && let message = Message::Execute(request)
+        && let Some(too_far) = features.remote.forbids(core, routed.decision, &message)
+    {
+        return remote::refuse(core, &outgoing, too_far);
+    }
+    if routed.ask_for_metadata && !metadata_ids::describes_new_columns(core, routed.decision) {
+        execute::ask_for_metadata(frame.get_mut(HEADER_LEN..).unwrap_or_default());
+    }
+    let sent = send(core, routed.decision, &outgoing, frame);
+    if core.settings.limits.speculative_delay_us > 0
+        && let (Some(id), Some(decision)) = (sent, routed.decision)
+    {
+        let copy = Copy { lane: decision.lane, stream: id.0 };
+        features.hedging.watch(core, copy, &outgoing);
+    }
+}
+
+/// Routes a BATCH and sends it.
+fn batch(core: &mut Core, features: &Features, pool: PoolId, outgoing: &Outgoing, frame: &[u8]) {
+    let read = Read::of(Opcode::Batch, frame);
+    let Choice { decision, missing } = match &read.message {
+        Message::Batch(batch) => {
+            let place = core.router.look_through(batch);
+            let pool = if place.has_text { pool } else { outgoing.base };
+            let (router, lanes) = core.routing(pool, Preference::default());
+            router.batch(&place, &lanes)
+        }
+        Message::Execute(_) | Message::Query(_) | Message::Other => {
+            let (router, lanes) = core.routing(pool, Preference::default());
+            Choice::of(router.anywhere(&lanes, Reason::UnroutableBatch))
+        }
+    };
+    core.ask_for(outgoing.base, missing);
+    send_allowed(core, features, decision, outgoing, read);
+}
+
+/// Sends a request to the least busy lane of a pool.
+fn anywhere(
+    core: &mut Core,
+    features: &Features,
+    at: Anywhere,
+    outgoing: &Outgoing,
+    read: Read<'_>,
+) {
+    let Anywhere { pool, reason, avoided } = at;
+    let sticky = match &read.message {
+        Message::Query(query) => features.pages.lane_of_page(core, pool, &query.parameters),
+        Message::Execute(_) | Message::Batch(_) | Message::Other => None,
+    };
+    let (router, lanes) = core.routing(pool, Preference { sticky, avoided });
+    let decision = router.anywhere(&lanes, reason);
+    send_allowed(core, features, decision, outgoing, read);
+}
+
+/// Sends a request where `decision` says, unless it must not go there.
+fn send_allowed(
+    core: &mut Core,
+    features: &Features,
+    decision: Option<Decision<LaneKey>>,
+    outgoing: &Outgoing,
+    read: Read<'_>,
+) {
+    if features.remote.is_in_use()
+        && let Some(too_far) = features.remote.forbids(core, decision, &read.message)
+    {
+        return remote::refuse(core, outgoing, too_far);
+    }
+    send(core, decision, outgoing, read.frame);
+}
+
+/// Sends a request where `decision` says; without one its client gets an ERROR.
+#[inline]
+fn send(
+    core: &mut Core,
+    decision: Option<Decision<LaneKey>>,
+    outgoing: &Outgoing,
+    frame: &[u8],
+) -> Option<StreamId> {
+    let sent = decision.and_then(|decision| {
+        core.tally.on_decision(decision.reason);
+        core.send(decision.lane, outgoing, frame)
+    });
+    if sent.is_none() {
+        no_lane(core, outgoing);
+    }
+    sent
+}
+
+#[cold]
+fn no_lane(core: &mut Core, outgoing: &Outgoing) {
+    let Origin::Client { to, purpose } = outgoing.origin else { return };
+    if matches!(outgoing.opcode, Opcode::Query | Opcode::Prepare)
+        && purpose == Purpose::Forward
+        && let Some(refusal) = keyspaces::refusal_of(core, to.client)
+    {
+        return keyspaces::pass_refusal(core, to, outgoing.opcode, &refusal);
+    }
+    let text: Cow<'_, str> = if core.pools.lane_map(outgoing.base).live().is_empty() {
+        "shardlane has no connection to any node of the cluster".into()
+    } else if !core.stalled_nodes.is_empty() {
+        "every connection of shardlane that could take this is stalled, full or closing: nodes \
+         take no bytes and say nothing"
+            .into()
+    } else {
+        let (key, max) = (KEYS.lane_streams_max, core.settings.limits.lane_streams_max);
+        format!(
+            "every connection of shardlane to the cluster is full ({max} requests, see {key}) or \
+             closing"
+        )
+        .into()
+    };
+    core.leave(to.client);
+    core.refuse(to, RequestKind::of(outgoing.opcode), ErrorCode::OVERLOADED, &text);
+    core.end_use(to.client, purpose);
+}

@@ -1,0 +1,21 @@
+//! Settings of one engine.
+
+use std::sync::Arc;
+
+use crate::engine::limits::Limits;
+use cql::compression::Compression;
+
+/// Settings of one engine.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// The bounds.
+    pub limits: Limits,
+    /// Our own rack; its replicas come first.
+    pub rack: Option<Arc<str>>,
+    /// Whether only some nodes of the data center are used.
+    pub some_nodes: bool,
+    /// Whether other workers want to know what this one learns.
+    pub has_peers: bool,
+    /// Algorithms that SUPPORTED lists. A client that asks for another one gets it all the same.
+    pub compression_told: Vec<Compression>,
+}

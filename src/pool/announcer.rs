@@ -1,0 +1,147 @@
+//! What a worker reports to the rest of the process, which may have no room for it.
+//!
+//! A worker never waits for room. What may be lost is lost; what others rely on is reported again.
+
+use crate::engine::action::PeerMessage;
+
+/// A message from a worker.
+#[derive(Debug)]
+pub enum WorkerEvent {
+    /// It has a lane, or has lost the last one; it is this worker.
+    PoolLanes(usize, bool),
+    /// It learned something that the others want to know; it is this worker.
+    PeerMessage(usize, PeerMessage),
+    /// A host was named that is not known.
+    RefreshTopology,
+    /// A client logged in with a credential that had no lanes.
+    LoggedIn,
+}
+
+/// Reports what a worker has to say. Each `send` returns whether the message found room.
+#[derive(Debug)]
+pub struct Announcer {
+    number: usize,
+    /// Whether it has a lane, as was reported.
+    has_lane: bool,
+    /// Set while the others do not know that they have missed a statement.
+    statements_missed: bool,
+}
+
+impl Announcer {
+    /// Of worker `number`, which has no lane yet.
+    #[must_use]
+    pub fn new(number: usize) -> Self {
+        Self { number, has_lane: false, statements_missed: false }
+    }
+
+    /// Reports what was learned. A lost tablet costs a hop; of a lost statement the others hear
+    /// that there was one.
+    pub fn news(&mut self, news: PeerMessage, send: impl FnOnce(WorkerEvent) -> bool) {
+        let may_be_lost = news.may_be_lost();
+        let sent = send(WorkerEvent::PeerMessage(self.number, news));
+        self.statements_missed |= !sent && !may_be_lost;
+    }
+
+    /// Reports whether there is a lane, when that is new. Called again and again.
+    pub fn lanes(&mut self, has_lane: bool, send: impl FnOnce(WorkerEvent) -> bool) {
+        if self.has_lane != has_lane && send(WorkerEvent::PoolLanes(self.number, has_lane)) {
+            self.has_lane = has_lane;
+        }
+    }
+
+    /// Makes up for statements that the others have missed. Called again and again.
+    pub fn make_up(&mut self, send: impl FnOnce(WorkerEvent) -> bool) {
+        if self.statements_missed {
+            let missed = WorkerEvent::PeerMessage(self.number, PeerMessage::StatementsMissed);
+            self.statements_missed = !send(missed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::action::LearnedTablet;
+    use crate::routing::statement::Statement;
+
+    fn tablet() -> PeerMessage {
+        let table = ("ks".into(), "t".into());
+        PeerMessage::Tablet(Arc::new(LearnedTablet {
+            table,
+            first: 0,
+            last: 1,
+            replicas: Vec::new(),
+        }))
+    }
+
+    fn statement() -> PeerMessage {
+        PeerMessage::Statement(Arc::new(Statement {
+            id: Box::new([1; 16]),
+            ..Statement::default()
+        }))
+    }
+
+    /// A channel with room for one message.
+    #[derive(Default)]
+    struct Channel(Option<WorkerEvent>);
+
+    impl Channel {
+        fn send(&mut self, event: WorkerEvent) -> bool {
+            let is_free = self.0.is_none();
+            if is_free {
+                self.0 = Some(event);
+            }
+            is_free
+        }
+
+        fn take(&mut self) -> String {
+            match self.0.take() {
+                Some(WorkerEvent::PoolLanes(_, up)) => format!("lanes {up}"),
+                Some(WorkerEvent::PeerMessage(_, PeerMessage::Tablet(_))) => "tablet".into(),
+                Some(WorkerEvent::PeerMessage(_, PeerMessage::Statement(_))) => "statement".into(),
+                Some(WorkerEvent::PeerMessage(_, PeerMessage::StatementsMissed)) => "missed".into(),
+                Some(WorkerEvent::RefreshTopology | WorkerEvent::LoggedIn) => "other".into(),
+                None => "nothing".into(),
+            }
+        }
+    }
+
+    #[test]
+    fn a_statement_that_found_no_room_is_reported_as_missed_once() {
+        let (mut channel, mut announcer) = (Channel::default(), Announcer::new(0));
+        announcer.news(statement(), |event| channel.send(event));
+        announcer.news(statement(), |event| channel.send(event));
+        announcer.make_up(|event| channel.send(event));
+        assert_eq!((channel.take(), channel.take()), ("statement".into(), "nothing".into()));
+        announcer.make_up(|event| channel.send(event));
+        announcer.make_up(|event| channel.send(event));
+        assert_eq!((channel.take(), channel.take()), ("missed".into(), "nothing".into()));
+        announcer.make_up(|event| channel.send(event));
+        assert_eq!(channel.take(), "nothing");
+    }
+
+    #[test]
+    fn a_tablet_that_found_no_room_is_learned_by_a_miss() {
+        let (mut channel, mut announcer) = (Channel::default(), Announcer::new(0));
+        announcer.news(statement(), |event| channel.send(event));
+        announcer.news(tablet(), |event| channel.send(event));
+        assert_eq!(channel.take(), "statement");
+        announcer.make_up(|event| channel.send(event));
+        assert_eq!(channel.take(), "nothing");
+    }
+
+    #[test]
+    fn the_first_lane_is_reported_until_there_is_room_for_it() {
+        let (mut channel, mut announcer) = (Channel::default(), Announcer::new(0));
+        announcer.news(tablet(), |event| channel.send(event));
+        announcer.lanes(true, |event| channel.send(event));
+        assert_eq!(channel.take(), "tablet");
+        announcer.lanes(true, |event| channel.send(event));
+        announcer.lanes(true, |event| channel.send(event));
+        assert_eq!((channel.take(), channel.take()), ("lanes true".into(), "nothing".into()));
+        announcer.lanes(false, |event| channel.send(event));
+        assert_eq!(channel.take(), "lanes false");
+    }
+}

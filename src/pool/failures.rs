@@ -1,0 +1,80 @@
+//! What a try that failed means: for its node, for the log, and for clients that wait for its pool.
+
+use crate::engine::engine::Engine;
+use crate::pool::action::{PoolAction, PoolNotice};
+use crate::pool::connection::{DialFailure, DialId, FailureKind, Refused, ServerError};
+use crate::pool::lane_slots::Dial;
+use crate::pool::manager::PoolManager;
+use crate::pool::node_state::Outage;
+use crate::pool::refiller::RefillerKey;
+use crate::upstream::lane::PoolId;
+use cql::error_code::ErrorCode;
+use cql::frame::write_frame;
+use cql::opcode::Opcode;
+
+impl PoolManager {
+    pub(super) fn on_failed(
+        &mut self,
+        engine: &mut Engine,
+        (key, id): (RefillerKey, DialId),
+        failure: &DialFailure,
+    ) {
+        self.orders.forget(id);
+        let now_ms = self.now_ms();
+        let Some(refiller) = self.refillers.get_mut(&key) else { return };
+        let dial = refiller.on_failed(id, failure, now_ms);
+        let target = *refiller.target();
+        let (reason, fix) = (failure.reason.clone(), failure.fix.clone());
+        let notice = match (&failure.kind, dial) {
+            // Its client hears that in the node's own words.
+            (FailureKind::Refused(Refused::Use, _), _) => None,
+            (FailureKind::Broken, Dial::Any) => match refiller.node().on_unreachable(now_ms) {
+                Some(Outage::Lost) => Some(PoolNotice::NodeLost { target, reason, fix }),
+                Some(Outage::StillAway { away_ms }) => {
+                    Some(PoolNotice::NodeAway { target, reason, away_s: away_ms / 1_000 })
+                }
+                Some(Outage::Back { .. }) | None => None,
+            },
+            (FailureKind::Broken | FailureKind::NoSourcePort | FailureKind::Refused(..), _) => {
+                let is_logged = refiller.node().is_refusal_logged(now_ms);
+                is_logged.then_some(PoolNotice::NoLane { target, reason, fix })
+            }
+        };
+        if let Some(notice) = notice {
+            self.orders.push(PoolAction::Log(notice));
+        }
+        self.on_lane_refused(engine, key, failure);
+        self.pump(key);
+    }
+
+    /// A keyspace that is not there is refused to clients that wait for it, in the node's words.
+    fn on_lane_refused(&mut self, engine: &mut Engine, key: RefillerKey, failure: &DialFailure) {
+        let pool = PoolId(key.pool);
+        let home = engine.home_of_set(pool);
+        let FailureKind::Refused(what, error) = &failure.kind else {
+            return self.believe(pool);
+        };
+        // Any other ERROR is a matter of this node, or of this moment.
+        let is_verdict = *what == Refused::Use && error.code == ErrorCode::INVALID;
+        if !is_verdict {
+            self.believe(pool);
+        }
+        if pool == PoolId::PLAIN {
+            return;
+        }
+        if *what == Refused::Login {
+            return self.logins.on_refused(home, key.node);
+        }
+        if pool != home && is_verdict {
+            engine.on_set_failed(pool, Some(&error_frame(error)));
+        }
+    }
+}
+
+fn error_frame(error: &ServerError) -> Vec<u8> {
+    let mut frame = Vec::new();
+    write_frame(&mut frame, (0x84, 0, 0), Opcode::Error, |out| {
+        out.extend_from_slice(&error.body);
+    });
+    frame
+}

@@ -1,0 +1,326 @@
+//! Clients' logins on their way to the cluster, and credentials that are asked about again while they
+//! have lanes.
+//!
+//! A login is asked of one node after another until one can say. Equal tokens that wait become one
+//! login. A refusal counts for the login that it answers; a credential that has lanes is taken for
+//! withdrawn only once a second node says so, or none but the first can be asked.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use crate::engine::client::ClientKey;
+use crate::pool::action::{Orders, Owner, PoolAction};
+use crate::pool::backoff::Jitter;
+use crate::pool::connection::{Connection, DialFailure, DialId, Hello};
+use crate::pool::lane_slots::Dial;
+use crate::pool::node_target::{NodeTarget, ShardPort};
+use crate::pool::pool_key::PoolKey;
+use crate::session::sasl::SaslToken;
+use crate::topology::id::NodeId;
+use crate::upstream::lane::PoolId;
+
+/// Nodes that are asked about one login before it is given up; a client waits.
+const NODES_MAX: usize = 3;
+/// Stands for a node that is asked by its address, before the cluster has told its nodes.
+pub const UNNUMBERED: NodeId = NodeId(u16::MAX);
+
+/// What logins go by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LoginSettings {
+    /// Logins of clients that run at once, for one worker; those with equal tokens that wait behind
+    /// them become one.
+    pub runs_max: usize,
+    /// How often the cluster is asked about a credential that has lanes, milliseconds.
+    pub recheck_ms: u64,
+}
+
+impl Default for LoginSettings {
+    fn default() -> Self {
+        Self { runs_max: 8, recheck_ms: 60_000 }
+    }
+}
+
+/// The end of a run.
+#[derive(Debug)]
+pub(crate) enum LoginEnd {
+    /// A client's login, or that of several with one token.
+    Login {
+        /// Who waits for it.
+        clients: Vec<ClientKey>,
+        /// What they sent.
+        token: SaslToken,
+        /// Whether it took more than one step.
+        asked_on: bool,
+        /// The connection on which the cluster took it, or why not: what the last node said.
+        word: Result<(DialId, Box<Connection>), Option<DialFailure>>,
+    },
+    /// The cluster takes the credential of this home no longer.
+    Revoked(PoolId),
+}
+
+/// The logins of one worker.
+#[derive(Debug)]
+pub(crate) struct Logins {
+    pub(super) settings: LoginSettings,
+    pub(super) jitter: Jitter,
+    /// Nodes to ask; before they are known, addresses to ask.
+    targets: Vec<NodeTarget>,
+    contacts: Vec<NodeTarget>,
+    /// Which of them is asked first next time.
+    turn: usize,
+    queued: VecDeque<(SaslToken, Vec<ClientKey>)>,
+    pub(super) runs: BTreeMap<u64, Run>,
+    pub(super) next_run: u64,
+    /// Set once a node has asked on: then equal tokens do not make equal logins.
+    alone: bool,
+    pub(super) watched: BTreeMap<u16, Watched>,
+    pub(super) ended: VecDeque<LoginEnd>,
+}
+
+/// A question to the cluster.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) what: What,
+    pub(super) dial: DialId,
+    pub(super) node: NodeId,
+    /// Nodes to be asked if this one cannot say.
+    pub(super) rest: VecDeque<NodeTarget>,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    Login { token: SaslToken, clients: Vec<ClientKey>, challenged: bool },
+    Recheck(PoolId),
+}
+
+/// A credential that has lanes.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) pool: PoolKey,
+    pub(super) due_ms: u64,
+    pub(super) running: bool,
+    /// The node that refused it; another is asked before that is believed.
+    pub(super) refused_by: Option<NodeId>,
+    /// How often that was asked in vain.
+    pub(super) lone_refusals: u32,
+}
+
+impl Logins {
+    pub(crate) fn new(settings: LoginSettings, seed: u64) -> Self {
+        Self {
+            settings,
+            jitter: Jitter::new(seed),
+            targets: Vec::new(),
+            contacts: Vec::new(),
+            turn: 0,
+            queued: VecDeque::new(),
+            runs: BTreeMap::new(),
+            next_run: 0,
+            alone: false,
+            watched: BTreeMap::new(),
+            ended: VecDeque::new(),
+        }
+    }
+
+    /// Takes the nodes to ask.
+    pub(crate) fn set_nodes(&mut self, targets: &[NodeTarget]) {
+        self.targets = targets.to_vec();
+    }
+
+    /// Takes the addresses to ask as long as no node is known.
+    pub(crate) fn set_contacts(&mut self, contacts: &[SocketAddr]) {
+        let target = |address: &SocketAddr| NodeTarget {
+            node: UNNUMBERED,
+            host: None,
+            address: *address,
+            shard_port: ShardPort::AsTold,
+        };
+        self.contacts = contacts.iter().map(target).collect();
+    }
+
+    /// A run that has ended since the last call.
+    pub(crate) fn take_end(&mut self) -> Option<LoginEnd> {
+        self.ended.pop_front()
+    }
+
+    /// A client sent a token: the first of its login, or its answer to a node that asked on.
+    pub(crate) fn on_token(&mut self, client: ClientKey, token: SaslToken, orders: &mut Orders) {
+        let asks = |run: &&Run| match &run.what {
+            What::Login { clients, challenged, .. } => {
+                *challenged && clients.first() == Some(&client)
+            }
+            What::Recheck(_) => false,
+        };
+        if let Some(run) = self.runs.values().find(asks) {
+            return orders.push(PoolAction::Answer { id: run.dial, token });
+        }
+        // Its login before was given up.
+        self.on_client_closed(client, orders);
+        let same = self.queued.iter_mut().find(|(queued, _)| *queued == token);
+        match same.filter(|(token, _)| !self.alone && token.is_plain()) {
+            Some((_, clients)) => clients.push(client),
+            None => self.queued.push_back((token, vec![client])),
+        }
+        self.pump(orders);
+    }
+
+    /// A client is gone, or gave its login up.
+    pub(crate) fn on_client_closed(&mut self, client: ClientKey, orders: &mut Orders) {
+        if self.queued.is_empty() && self.runs.is_empty() {
+            return;
+        }
+        for (_, clients) in &mut self.queued {
+            clients.retain(|known| *known != client);
+        }
+        self.queued.retain(|(_, clients)| !clients.is_empty());
+        self.runs.retain(|_, run| {
+            let What::Login { clients, challenged, .. } = &mut run.what else { return true };
+            clients.retain(|known| *known != client);
+            // With no client left to answer a challenge the conversation ends.
+            let stays = !*challenged || !clients.is_empty();
+            if !stays {
+                orders.drop(run.dial);
+            }
+            stays
+        });
+        self.pump(orders);
+    }
+
+    /// A node asks on: the client that has to answer. Others with the same token start anew.
+    pub(crate) fn on_challenged(&mut self, run: u64, orders: &mut Orders) -> Option<ClientKey> {
+        self.alone = true;
+        let what = self.runs.get_mut(&run).map(|run| &mut run.what);
+        let Some(What::Login { token, clients, challenged }) = what else { return None };
+        *challenged = true;
+        let rest = clients.split_off(1.min(clients.len()));
+        let (first, token) = (clients.first().copied(), token.clone());
+        self.queued.extend(rest.into_iter().map(|client| (token.clone(), vec![client])));
+        self.pump(orders);
+        first
+    }
+
+    /// A node has answered, or cannot be asked.
+    pub(crate) fn on_dialled(
+        &mut self,
+        run: u64,
+        result: Result<(DialId, Box<Connection>), DialFailure>,
+        (now_ms, orders): (u64, &mut Orders),
+    ) {
+        let Some(mut entry) = self.runs.remove(&run) else { return };
+        let failure = match result {
+            Ok(opened) => return self.on_granted(entry, opened, (now_ms, orders)),
+            Err(failure) => failure,
+        };
+        match &entry.what {
+            What::Login { challenged, .. } => {
+                let is_over = failure.refused_login().is_some() || *challenged;
+                if !is_over && let Some(next) = entry.rest.pop_front() {
+                    return self.ask(run, entry, next, orders);
+                }
+                if failure.refused_login().is_some()
+                    && let Some(home) = self.home_of(&entry.what)
+                {
+                    // Clients that came with this very token before may have to go as well.
+                    self.on_refused(home, entry.node);
+                }
+            }
+            What::Recheck(home) => {
+                let home = *home;
+                let is_refused = failure.refused_login().is_some();
+                if is_refused && self.is_agreed(home, entry.node) {
+                    return self.ended.push_back(LoginEnd::Revoked(home));
+                }
+                if let Some(next) = entry.rest.pop_front() {
+                    return self.ask(run, entry, next, orders);
+                }
+                return self.on_recheck_unknown(home, now_ms);
+            }
+        }
+        self.ended.extend(login_end(entry.what, Err(Some(failure))));
+        self.pump(orders);
+    }
+
+    fn on_granted(
+        &mut self,
+        entry: Run,
+        (id, connection): (DialId, Box<Connection>),
+        (now_ms, orders): (u64, &mut Orders),
+    ) {
+        if let What::Recheck(home) = entry.what {
+            orders.drop(id);
+            let due_ms = self.due_ms(now_ms);
+            if let Some(watched) = self.watched.get_mut(&home.0) {
+                *watched = Watched {
+                    pool: watched.pool.clone(),
+                    due_ms,
+                    running: false,
+                    refused_by: None,
+                    lone_refusals: 0,
+                };
+            }
+            return;
+        }
+        self.ended.extend(login_end(entry.what, Ok((id, connection))));
+        self.pump(orders);
+    }
+
+    pub(super) fn known(&self) -> &[NodeTarget] {
+        if self.targets.is_empty() { &self.contacts } else { &self.targets }
+    }
+
+    /// The nodes for one login, another one first each time.
+    pub(super) fn next_targets(&mut self) -> VecDeque<NodeTarget> {
+        self.turn = self.turn.wrapping_add(1);
+        let known = self.known();
+        let start = self.turn.checked_rem(known.len()).unwrap_or(0);
+        known.iter().cycle().skip(start).take(known.len().min(NODES_MAX)).copied().collect()
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        run: u64,
+        mut entry: Run,
+        target: NodeTarget,
+        orders: &mut Orders,
+    ) {
+        let hello = match &entry.what {
+            What::Login { token, .. } => Hello::Login(token.clone()),
+            What::Recheck(home) => match self.watched.get(&home.0) {
+                Some(watched) => Hello::Recheck(watched.pool.clone()),
+                None => return,
+            },
+        };
+        entry.node = target.node;
+        entry.dial = orders.dial(Owner::Login(run), target, (Dial::Any, 0), hello);
+        self.runs.insert(run, entry);
+    }
+
+    /// Starts the logins that may run. Those that find no node end at once.
+    fn pump(&mut self, orders: &mut Orders) {
+        loop {
+            let logins = self.runs.values().filter(|run| matches!(run.what, What::Login { .. }));
+            if logins.count() >= self.settings.runs_max {
+                return;
+            }
+            let Some((token, clients)) = self.queued.pop_front() else { return };
+            let mut rest = self.next_targets();
+            let what = What::Login { token, clients, challenged: false };
+            match rest.pop_front() {
+                Some(first) => {
+                    self.next_run += 1;
+                    let entry = Run { what, dial: DialId(0), node: first.node, rest };
+                    self.ask(self.next_run, entry, first, orders);
+                }
+                None => self.ended.extend(login_end(what, Err(None))),
+            }
+        }
+    }
+}
+
+fn login_end(
+    what: What,
+    word: Result<(DialId, Box<Connection>), Option<DialFailure>>,
+) -> Option<LoginEnd> {
+    let What::Login { token, clients, challenged: asked_on } = what else { return None };
+    Some(LoginEnd::Login { clients, token, asked_on, word })
+}

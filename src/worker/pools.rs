@@ -1,0 +1,140 @@
+//! Carries out what engine and pools decide: connections, lanes, lines of the log.
+
+use std::task::{Context, Poll};
+
+use crate::connect::dial_report::DialReport;
+use crate::engine::pending::LaneKey;
+use crate::pool::action::{PoolAction, PoolNotice};
+use crate::pool::announcer::WorkerEvent;
+use crate::pool::connection::DialId;
+use crate::worker::command::report;
+use crate::worker::reactor::Reactor;
+use crate::worker::slots::{MESSAGES_IN_A_ROW, REPORTS};
+use crate::worker::socket::Who;
+
+impl Reactor {
+    /// Does what the engine and the pools want done, until there is nothing more.
+    pub(super) fn carry_out_all(&mut self) {
+        loop {
+            if let Some(action) = self.pools.take_action() {
+                self.carry_out_for_pools(action);
+            } else if let Some(action) = self.engine.take_action() {
+                if let Some(action) = self.pools.on_engine_action(&mut self.engine, action) {
+                    self.carry_out(action);
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn carry_out_for_pools(&mut self, action: PoolAction) {
+        match action {
+            PoolAction::Dial(order) => self.dialing.start(order),
+            PoolAction::Drop(id) => self.dialing.drop(id),
+            PoolAction::Serve { id, lane } => self.serve_lane(id, lane),
+            PoolAction::Close(lane) => {
+                if let Some(slot) = self.lane_slots.remove(lane) {
+                    self.drop_socket(slot);
+                }
+                self.report_lanes();
+            }
+            PoolAction::Answer { id, token } => self.dialing.answer(id, token),
+            PoolAction::Log(notice) => log(&notice),
+            PoolAction::LoggedIn => {
+                report(&self.events, WorkerEvent::LoggedIn);
+            }
+        }
+    }
+
+    fn serve_lane(&mut self, id: DialId, lane: LaneKey) {
+        let stream = self.dialing.take(id);
+        let slot = stream.and_then(|stream| self.add_socket(Who::Lane(lane), stream));
+        match slot {
+            Some(slot) => self.lane_slots.insert(lane, slot),
+            None => self.pools.on_lane_lost(&mut self.engine, lane),
+        }
+        self.report_lanes();
+    }
+
+    /// The socket of a lane is of no use any more.
+    pub(super) fn close_lane(&mut self, lane: LaneKey) {
+        if let Some(slot) = self.lane_slots.remove(lane) {
+            self.drop_socket(slot);
+        }
+        self.pools.on_lane_lost(&mut self.engine, lane);
+    }
+
+    /// Reports the first lane that is up, and the last one that is down.
+    fn report_lanes(&mut self) {
+        let events = &self.events;
+        self.announcer.lanes(self.pools.has_lanes(), |event| report(events, event));
+    }
+
+    pub(super) fn take_reports(&mut self) {
+        let waker = self.waker(REPORTS);
+        let mut context = Context::from_waker(&waker);
+        for _ in 0..MESSAGES_IN_A_ROW {
+            match self.reports.poll_recv(&mut context) {
+                Poll::Ready(Some(report)) => self.on_report(report),
+                Poll::Ready(None) | Poll::Pending => return,
+            }
+        }
+        self.look_again(REPORTS);
+    }
+
+    fn on_report(&mut self, report: DialReport) {
+        match report {
+            DialReport::Ended(id, result) => {
+                let result = self.dialing.on_ended(id, result);
+                self.pools.on_dialled(&mut self.engine, id, result);
+            }
+            DialReport::Challenged(id, challenge) => {
+                self.pools.on_challenged(&mut self.engine, id, &challenge);
+            }
+            DialReport::Vanished(id) => {
+                let failure = self.dialing.on_vanished(id);
+                self.pools.on_dialled(&mut self.engine, id, Err(failure));
+            }
+        }
+    }
+}
+
+fn log(notice: &PoolNotice) {
+    match notice {
+        PoolNotice::NodeLost { target, reason, fix } => {
+            tracing::warn!(node = %target, reason, fix, "a node cannot be reached");
+        }
+        PoolNotice::NodeAway { target, reason, away_s } => {
+            tracing::warn!(node = %target, reason, away_s, "a node still cannot be reached");
+        }
+        PoolNotice::NodeBack { target, away_s } => {
+            tracing::warn!(node = %target, away_s, "a node is reached again");
+        }
+        PoolNotice::NoLane { target, reason, fix } => {
+            tracing::warn!(node = %target, reason, fix, "a node answers, and a lane did not open");
+        }
+        PoolNotice::Resharded { target, .. } => {
+            tracing::info!(node = %target, "the node has another number of shards");
+        }
+        PoolNotice::RemoteUsed(nodes) => {
+            tracing::warn!(nodes, "no local node can be reached: other data centers are used");
+        }
+        PoolNotice::AllLocalUsed => {
+            tracing::warn!("no chosen node can be reached: all of the data center are used");
+        }
+        PoolNotice::StandInsLeft => {
+            tracing::info!("nodes are back: those that stood in for them are left");
+        }
+        PoolNotice::LoginRevoked { role } => {
+            let role = role.as_deref().unwrap_or("unknown");
+            tracing::warn!(role, "the cluster takes a login no longer: its clients are closed");
+        }
+        PoolNotice::LoginNotServed(reason) => {
+            tracing::warn!(reason, "a login could not be served");
+        }
+        PoolNotice::LoginUnknown(reason) => {
+            tracing::warn!(reason, "the cluster could not be asked about a login");
+        }
+    }
+}
