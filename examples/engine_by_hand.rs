@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::notation::{put_int, put_long_string, put_short, put_string_map};
 use cql::opcode::Opcode;
 use cql::token::shard::{ShardId, Sharder};
@@ -95,6 +95,6 @@ fn take_outputs(engine: &mut Engine) {
 /// A frame of a version byte and a stream.
 fn frame((version, stream): (u8, i16), opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
-    write_frame(&mut out, (version, 0, stream), opcode, body);
+    write_frame(&mut out, FrameHead { version, flags: 0, stream }, opcode, body);
     out
 }

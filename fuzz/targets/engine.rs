@@ -238,7 +238,7 @@ impl World {
                     out.extend_from_slice(&frames::error(ErrorCode::INVALID, "no keyspace"));
                 });
                 let refusal = (input.byte() & 1 == 0).then_some(refusal.as_slice());
-                self.rig.input(|engine| engine.on_set_failed(pool, refusal));
+                self.rig.input(|engine| engine.on_pool_failed(pool, refusal));
             }
             4 => {
                 let (first, last) = (i64::from(input.short()), i64::from(input.short()));

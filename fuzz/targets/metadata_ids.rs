@@ -4,7 +4,7 @@
 use cql::header::HEADER_LEN;
 use cql::notation::{Reader, put_short_bytes};
 use cql::opcode::Opcode;
-use cql::response::metadata_id::{cut_from_prepared, cut_from_rows};
+use cql::response::metadata_id::{CutMetadataId, cut_from_prepared, cut_from_rows};
 use cql::response::rows::Rows;
 
 use crate::support::frames;
@@ -82,7 +82,7 @@ fn rows_that_get_one(message: &[u8], id: &[u8]) {
 
 fn prepared(before: &[u8]) {
     let mut message = before.to_vec();
-    let Ok((later, id)) = cut_from_prepared(&mut message) else {
+    let Ok(CutMetadataId { later, id }) = cut_from_prepared(&mut message) else {
         return assert_eq!(message, before, "refused, and changed all the same");
     };
     assert_eq!(later, 2 + id.len());

@@ -7,7 +7,10 @@ mod config;
 mod engine;
 mod frames;
 mod greeting;
+pub(crate) mod keys;
+mod literals;
 mod metadata_ids;
+mod node;
 mod proxy_header;
 mod requests;
 mod responses;
@@ -26,6 +29,8 @@ pub(crate) const ALL: &[(&str, Target)] = &[
     ("engine_logins", engine::run_logins),
     ("frames", frames::run),
     ("greeting", greeting::run),
+    ("keys", keys::run),
+    ("literals", literals::run),
     ("metadata_ids", metadata_ids::run),
     ("prepared", responses::run_prepared),
     ("proxy_header", proxy_header::run),

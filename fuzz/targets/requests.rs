@@ -8,6 +8,7 @@ use cql::opcode::Opcode;
 use cql::request::auth_response::{self, Plain, write_auth_response};
 use cql::request::batch::{Batch, ChildStatement};
 use cql::request::execute::{self, Execute};
+use cql::request::parameters::BoundValue;
 use cql::request::parameters::{Parameters, SKIP_METADATA, Values};
 use cql::request::prepare::Prepare;
 use cql::request::query::Query;
@@ -92,7 +93,7 @@ fn values(values: &Values<'_>, body: &[u8]) {
     for value in values.iter() {
         assert!(!failed, "reading goes on after an error");
         match value {
-            Ok((name, value)) => {
+            Ok(BoundValue { name, value }) => {
                 read += 1;
                 assert_eq!(name.is_some(), values.named());
                 if let Value::Bytes(bytes) = value {

@@ -116,10 +116,11 @@ pub(crate) fn run_prepared(message: &[u8]) {
         assert!(message[6..].starts_with(prepared.id));
         assert!(message.ends_with(prepared.result_metadata));
         let mut reader = Reader::new(&message[prepared.flags_at..]);
-        if let Ok((flags, pk_indexes, markers)) = read_bind_metadata(&mut reader, version) {
-            assert_eq!(flags, prepared.flags);
-            assert_eq!(pk_indexes, prepared.pk_indexes);
-            assert!(markers.iter().map(|marker| marker.name).eq(prepared.names.iter().copied()));
+        if let Ok(bind) = read_bind_metadata(&mut reader, version) {
+            assert_eq!(bind.flags, prepared.flags);
+            assert_eq!(bind.pk_indexes, prepared.pk_indexes);
+            let names = bind.markers.iter().map(|marker| marker.name);
+            assert!(names.eq(prepared.names.iter().copied()));
             assert_eq!(reader.rest(), prepared.result_metadata);
         }
         let _metadata = Metadata::read(&mut Reader::new(prepared.result_metadata));

@@ -2,8 +2,6 @@
 //! `USE` here, what we would repeat only reads, and what we answer ourselves has its columns.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
-use std::time::Duration;
 
 use cql::column_type::ColumnType;
 use cql::notation::Reader;
@@ -14,14 +12,17 @@ use cql::response::result::ResultKind;
 use cql::response::rows::Rows;
 use shardlane::facade::lexer::Lexer;
 use shardlane::facade::statement_text::{StatementText, classify, is_select};
-use sim::{Cluster, ClusterOptions, ConnectionId, Door};
 
 use crate::support::frames;
 use crate::support::frames::Frame;
+use crate::targets::node::Server;
 
 const TEXT_MAX: usize = 2000;
 /// Texts that one node is asked at most: it remembers what it prepared.
 const TEXTS_OF_ONE: usize = 256;
+/// One table with one row.
+const SCHEMA: &[&str] =
+    &["CREATE TABLE k.t (k int PRIMARY KEY, v text)", "INSERT INTO k.t (k, v) VALUES (1, 'one')"];
 
 thread_local! {
     /// A node as it was made, but for what it prepared: to make one takes 6 ms.
@@ -37,7 +38,7 @@ pub(crate) fn run(data: &[u8]) {
     assert!(Lexer::new(text).count() <= text.len());
     blank_changes_nothing(text);
     let kept = UNTOUCHED.with_borrow_mut(Option::take);
-    let mut server = kept.unwrap_or_else(Server::new);
+    let mut server = kept.unwrap_or_else(|| Server::new(SCHEMA));
     let class = classify(text, None);
     let answer = server.ask(text);
     let switched = server.keyspace();
@@ -64,7 +65,7 @@ pub(crate) fn run(data: &[u8]) {
     if switched.is_some() {
         assert!(matches!(class, StatementText::Use(_)), "a shared lane would be switched");
     }
-    server.prepare_alike(text, &answer);
+    prepare_alike(&mut server, text, &answer);
     let ran = ResultKind::read(&answer.body);
     let touched = answer.opcode() == Opcode::Result && !matches!(ran, Ok(ResultKind::Rows));
     server.texts += 1;
@@ -108,66 +109,13 @@ fn rows_came(answer: &Frame, class: &StatementText) {
     }
 }
 
-/// A node with one table.
-struct Server {
-    cluster: Cluster,
-    client: ConnectionId,
-    texts: usize,
-}
-
-impl Server {
-    fn new() -> Self {
-        let options = ClusterOptions {
-            nodes: 1,
-            shards: 1,
-            tablets: 1,
-            vnodes: 1,
-            schema_lag: Duration::ZERO,
-            ..ClusterOptions::default()
-        };
-        let mut cluster = Cluster::new(options).expect("a cluster");
-        let peer = SocketAddr::from(([127, 0, 0, 9], 50_000));
-        let client = cluster.open(0, Door::ShardAware, peer).expect("the node is up");
-        let mut server = Self { cluster, client, texts: 0 };
-        assert_eq!(server.send(&frames::startup(4, None)).opcode(), Opcode::Ready);
-        for text in [
-            "CREATE KEYSPACE k WITH replication = \
-             {'class': 'NetworkTopologyStrategy', 'replication_factor': 1}",
-            "CREATE TABLE k.t (k int PRIMARY KEY, v text)",
-            "INSERT INTO k.t (k, v) VALUES (1, 'one')",
-        ] {
-            assert_eq!(server.ask(text).opcode(), Opcode::Result, "{text}");
-        }
-        server
-    }
-
-    fn ask(&mut self, text: &str) -> Frame {
-        self.send(&frames::query(1, text))
-    }
-
-    fn send(&mut self, frame: &[u8]) -> Frame {
-        let mut out = Vec::new();
-        let received = self.cluster.receive(self.client, frame, Duration::ZERO, &mut out);
-        assert_eq!(received.consumed, frame.len());
-        // Events of what it did follow, if it did something.
-        let mut answers = frames::cut(&out);
-        answers.retain(|answer| answer.opcode() != Opcode::Event);
-        assert_eq!(answers.len(), 1, "one answer to each request");
-        answers.remove(0)
-    }
-
-    fn keyspace(&self) -> Option<String> {
-        self.cluster.keyspace_in_use(self.client).map(str::to_owned)
-    }
-
-    /// What a server runs without values it prepares as well, unless the schema is another now.
-    fn prepare_alike(&mut self, text: &str, answer: &Frame) {
-        let prepared = self.send(&frames::prepare(2, text));
-        let ran = ResultKind::read(&answer.body);
-        let same_schema = matches!(ran, Ok(ResultKind::Rows | ResultKind::Void));
-        if answer.opcode() == Opcode::Result && same_schema {
-            let told = String::from_utf8_lossy(&prepared.body);
-            assert_eq!(prepared.opcode(), Opcode::Result, "{told}");
-        }
+/// What a server runs without values it prepares as well, unless the schema is another now.
+fn prepare_alike(server: &mut Server, text: &str, answer: &Frame) {
+    let prepared = server.send(&frames::prepare(2, text));
+    let ran = ResultKind::read(&answer.body);
+    let same_schema = matches!(ran, Ok(ResultKind::Rows | ResultKind::Void));
+    if answer.opcode() == Opcode::Result && same_schema {
+        let told = String::from_utf8_lossy(&prepared.body);
+        assert_eq!(prepared.opcode(), Opcode::Result, "{told}");
     }
 }

@@ -35,9 +35,9 @@ pub(crate) fn run(mut data: &[u8]) {
 fn learn(map: &mut TabletMap, table: TableId, report: &TabletReport<'_>, now_ms: u64) {
     let replicas: Replicas = report
         .replicas()
-        .map(|(host, shard)| Replica {
-            node: NodeId(u16::from(host[15] & 0x3)),
-            shard: ShardId(u16::try_from(shard).unwrap_or(u16::MAX)),
+        .map(|it| Replica {
+            node: NodeId(u16::from(it.host_id[15] & 0x3)),
+            shard: ShardId(u16::try_from(it.shard).unwrap_or(u16::MAX)),
         })
         .collect();
     assert_eq!(replicas.list().len(), report.replicas().len());

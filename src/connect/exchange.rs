@@ -12,7 +12,7 @@ use crate::connect::dial_error::{DialError, Step};
 use crate::pool::connection::ServerError;
 use cql::compression::Compression;
 use cql::error::WireError;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header, RESPONSE};
 use cql::opcode::Opcode;
 use cql::response::error::ErrorMessage;
@@ -44,7 +44,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut request = Vec::new();
-    write_frame(&mut request, (version, 0, 0), opcode, body);
+    write_frame(&mut request, FrameHead { version, flags: 0, stream: 0 }, opcode, body);
     let broken = |source: io::Error| DialError::Broken { step, source };
     stream.write_all(&request).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;

@@ -64,9 +64,7 @@ pub fn sharding(supported: &Supported) -> Option<(ShardId, Sharder)> {
 /// The node's id, if it tells (`SCYLLA_HOST_ID`, since 2026.3).
 #[must_use]
 pub fn host(supported: &Supported) -> Option<HostId> {
-    let digits: String = supported.host_id.as_ref()?.chars().filter(|c| *c != '-').collect();
-    let number = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32)?;
-    Some(HostId(number.to_be_bytes()))
+    HostId::from_text(supported.host_id.as_ref()?)
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use crate::pool::node_state::NodeStates;
 use crate::pool::node_target::NodeTarget;
 use crate::sockets::transport::Transport;
 use crate::topology::snapshot::Snapshot;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::notation::put_string_map;
 use cql::opcode::Opcode;
 
@@ -102,12 +102,22 @@ impl FakeWorker {
         self.tick();
         let client = self.engine.on_client_open(([127, 0, 0, 1], 9042).into()).unwrap();
         let mut bytes = Vec::new();
-        write_frame(&mut bytes, (4, 0, 0), Opcode::Startup, |out| {
-            put_string_map(out, &[("CQL_VERSION", "3.0.0")]);
-        });
-        write_frame(&mut bytes, (4, 0, 1), Opcode::Query, |out| {
-            put_query(out, &format!("USE {}", quoted(keyspace)));
-        });
+        write_frame(
+            &mut bytes,
+            FrameHead { version: 4, flags: 0, stream: 0 },
+            Opcode::Startup,
+            |out| {
+                put_string_map(out, &[("CQL_VERSION", "3.0.0")]);
+            },
+        );
+        write_frame(
+            &mut bytes,
+            FrameHead { version: 4, flags: 0, stream: 1 },
+            Opcode::Query,
+            |out| {
+                put_query(out, &format!("USE {}", quoted(keyspace)));
+            },
+        );
         self.engine.on_client_bytes(client, &mut bytes);
         self.carry_out();
     }

@@ -231,13 +231,13 @@ impl Engine {
     }
 
     /// No lane of a pool could be opened; `refusal` is the node's ERROR frame, if it sent one.
-    pub fn on_set_failed(&mut self, pool: PoolId, refusal: Option<&[u8]>) {
+    pub fn on_pool_failed(&mut self, pool: PoolId, refusal: Option<&[u8]>) {
         keyspaces::on_pool_failed(&mut self.core, pool, refusal);
         self.settle();
     }
 
     /// Opens the plain pool of a credential; `None` when there are too many.
-    pub fn open_home(&mut self) -> Option<PoolId> {
+    pub fn open_base(&mut self) -> Option<PoolId> {
         self.core.pools.add_base(false)
     }
 
@@ -247,7 +247,7 @@ impl Engine {
     }
 
     /// The cluster does not accept a credential any more: its lanes are closed, and its clients.
-    pub fn on_home_revoked(&mut self, base: PoolId) {
+    pub fn on_credential_revoked(&mut self, base: PoolId) {
         logins::revoke(&mut self.core, base);
         self.settle();
     }
@@ -323,13 +323,13 @@ impl Engine {
 
     /// Whether clients may still be given the lanes of a pool.
     #[must_use]
-    pub fn is_home_open(&self, base: PoolId) -> bool {
+    pub fn is_pool_open(&self, base: PoolId) -> bool {
         self.core.pools.is_open(base)
     }
 
     /// The plain lanes with the rights of a pool.
     #[must_use]
-    pub fn home_of_set(&self, pool: PoolId) -> PoolId {
+    pub fn base_of(&self, pool: PoolId) -> PoolId {
         self.core.pools.base(pool)
     }
 

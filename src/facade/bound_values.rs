@@ -3,6 +3,7 @@
 use crate::facade::refusal::Refusal;
 use crate::facade::select::Select;
 use cql::notation::Value;
+use cql::request::parameters::BoundValue;
 use cql::request::parameters::Values;
 
 /// One value for each marker; `None` is null or unset.
@@ -14,7 +15,7 @@ impl<'a> BoundValues<'a> {
     pub fn read(select: &Select, values: &Values<'a>) -> Result<Self, Refusal> {
         let mut sent = Vec::new();
         for value in values.iter() {
-            let (name, value) = value.map_err(|error| Refusal::broken(&error))?;
+            let BoundValue { name, value } = value.map_err(|error| Refusal::broken(&error))?;
             let bytes = match value {
                 Value::Bytes(bytes) => Some(bytes),
                 Value::Null | Value::Unset => None,

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use uuid::Uuid;
+
 use crate::facade::refusal::Refusal;
 use crate::facade::virtual_table::Column;
 use cql::cell;
@@ -72,21 +74,14 @@ impl Literal {
 /// A uuid as texts have it.
 #[must_use]
 pub fn uuid_text(uuid: [u8; 16]) -> String {
-    let hex = format!("{:032x}", u128::from_be_bytes(uuid));
-    let part = |range| hex.get(range).unwrap_or_default();
-    [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
+    Uuid::from_bytes(uuid).to_string()
 }
 
 /// The uuid that the first 36 bytes of `text` are, if they are one.
 #[must_use]
 pub fn uuid_at_front(text: &str) -> Option<[u8; 16]> {
-    let text = text.get(..36)?;
-    let is_uuid = text.bytes().enumerate().all(|(at, byte)| match at {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    });
-    let digits = text.replace('-', "");
-    is_uuid.then(|| u128::from_str_radix(&digits, 16).ok()).flatten().map(u128::to_be_bytes)
+    // Of 36 characters, only the form with hyphens is one.
+    Uuid::try_parse(text.get(..36)?).ok().map(Uuid::into_bytes)
 }
 
 /// A type as a CREATE TABLE has it.

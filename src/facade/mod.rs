@@ -7,7 +7,6 @@ pub mod answer;
 pub mod bound_values;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod facade;
-pub mod json;
 pub mod lexer;
 pub mod literal;
 mod outputs;

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use crate::facade::refusal::Refusal;
+use crate::facade::select;
 use crate::facade::select::{Purpose, Select, Selector, Source, Term};
 use crate::facade::virtual_table::{Cell, Column, ColumnRole, VirtualTable};
-use crate::facade::{json, select};
 use cql::column_type::ColumnType;
+use cql::json;
 use cql::notation::{put_int, put_short_bytes};
 use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle, put_bind_metadata};
 use cql::response::result::ResultKind;

@@ -9,7 +9,7 @@ use crate::pool::node_state::Outage;
 use crate::pool::refiller::RefillerKey;
 use crate::upstream::lane::PoolId;
 use cql::error_code::ErrorCode;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::opcode::Opcode;
 
 impl PoolManager {
@@ -50,7 +50,7 @@ impl PoolManager {
     /// A keyspace that is not there is refused to clients that wait for it, in the node's words.
     fn on_lane_refused(&mut self, engine: &mut Engine, key: RefillerKey, failure: &DialFailure) {
         let pool = PoolId(key.pool);
-        let home = engine.home_of_set(pool);
+        let home = engine.base_of(pool);
         let FailureKind::Refused(what, error) = &failure.kind else {
             return self.believe(pool);
         };
@@ -66,15 +66,20 @@ impl PoolManager {
             return self.logins.on_refused(home, key.node);
         }
         if pool != home && is_verdict {
-            engine.on_set_failed(pool, Some(&error_frame(error)));
+            engine.on_pool_failed(pool, Some(&error_frame(error)));
         }
     }
 }
 
 fn error_frame(error: &ServerError) -> Vec<u8> {
     let mut frame = Vec::new();
-    write_frame(&mut frame, (0x84, 0, 0), Opcode::Error, |out| {
-        out.extend_from_slice(&error.body);
-    });
+    write_frame(
+        &mut frame,
+        FrameHead { version: 0x84, flags: 0, stream: 0 },
+        Opcode::Error,
+        |out| {
+            out.extend_from_slice(&error.body);
+        },
+    );
     frame
 }

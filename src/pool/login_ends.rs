@@ -103,7 +103,7 @@ impl PoolManager {
         token: &SaslToken,
         (id, connection): (DialId, &Connection),
     ) -> Result<PoolId, String> {
-        if let Some(home) = self.home_of(token).filter(|home| engine.is_home_open(*home)) {
+        if let Some(home) = self.home_of(token).filter(|home| engine.is_pool_open(*home)) {
             return Ok(home);
         }
         let full = || {
@@ -111,7 +111,7 @@ impl PoolManager {
             format!("shardlane has connections for {max} credentials, which is {key}")
         };
         let credential = self.shared.book.admit(token).ok_or_else(full)?;
-        let home = engine.open_home().ok_or_else(full)?;
+        let home = engine.open_base().ok_or_else(full)?;
         let key = PoolKey::plain(Some(credential));
         let now_ms = self.now_ms();
         self.logins.watch(home, key.clone(), now_ms);
@@ -162,7 +162,7 @@ impl PoolManager {
         let token = key.and_then(|key| key.credential).map(|credential| credential.token());
         let role = token.as_ref().and_then(|token| token.user()).map(str::to_owned);
         self.orders.push(PoolAction::Log(PoolNotice::LoginRevoked { role }));
-        engine.on_home_revoked(home);
+        engine.on_credential_revoked(home);
     }
 }
 

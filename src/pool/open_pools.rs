@@ -39,7 +39,7 @@ impl PoolManager {
 
     /// Opens lanes of a keyspace, with the rights of its home: to one node until that has taken it.
     pub(super) fn open_keyspace(&mut self, engine: &Engine, pool: PoolId, keyspace: Arc<str>) {
-        let home = engine.home_of_set(pool);
+        let home = engine.base_of(pool);
         let Some(plain) = self.pools.get(&home.0).map(|home| home.key.clone()) else { return };
         let key = PoolKey { keyspace: Some(keyspace), ..plain };
         self.open(pool, key, Some(self.now_us));

@@ -104,7 +104,7 @@ impl PoolManager {
         let idle = self.pools.is_empty();
         let mut reached = Reached { chosen: idle, local: idle };
         for (_, LaneOwner { key, .. }) in self.lanes.all() {
-            if engine.home_of_set(PoolId(key.pool)) == PoolId(key.pool) {
+            if engine.base_of(PoolId(key.pool)) == PoolId(key.pool) {
                 reached.local |= self.failover.is_local(key.node);
                 reached.chosen |= self.failover.is_chosen(key.node);
                 // The chosen ones are local, and nearly always the first to be found.

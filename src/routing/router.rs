@@ -18,6 +18,7 @@ use crate::topology::tablet_map::TabletMap;
 use cql::notation::Value;
 use cql::request::batch::{Batch, ChildStatement};
 use cql::request::execute::Execute;
+use cql::request::parameters::BoundValue;
 use cql::request::parameters::Values;
 use cql::token::partition_key;
 use cql::token::shard::ShardId;
@@ -251,7 +252,7 @@ fn locate(
     {
         // Nearly every key: one column, found by its place.
         let place = values.iter().nth(usize::from(*index));
-        let Some(Ok((_, Value::Bytes(key)))) = place else {
+        let Some(Ok(BoundValue { value: Value::Bytes(key), .. })) = place else {
             return Place::Nowhere(Reason::NullKey);
         };
         let token = partition_key::token_of(partitioner, iter::once(key), scratch);
@@ -288,7 +289,7 @@ fn find_components<'a>(
 ) -> bool {
     let mut missing = indexes.len();
     for (position, value) in values.iter().enumerate() {
-        let Ok((name, value)) = value else { return false };
+        let Ok(BoundValue { name, value }) = value else { return false };
         for (index, component) in indexes.iter().zip(components.iter_mut()) {
             let index = usize::from(*index);
             let same = match name {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use uuid::Uuid;
+
 /// A node's own id (`host_id`), the same for as long as the node lives.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct HostId(pub [u8; 16]);
@@ -10,15 +12,18 @@ pub struct HostId(pub [u8; 16]);
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct NodeId(pub u16);
 
+impl HostId {
+    /// Reads an id in groups of 8-4-4-4-12 hexadecimal digits.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let uuid = Uuid::try_parse(text).ok().filter(|_| text.len() == 36)?;
+        Some(Self(uuid.into_bytes()))
+    }
+}
+
 impl fmt::Display for HostId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, byte) in self.0.iter().enumerate() {
-            if matches!(index, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        Uuid::from_bytes(self.0).fmt(f)
     }
 }
 

@@ -17,7 +17,7 @@ mod system_tables;
 use std::path::PathBuf;
 
 use cql::decoder::FrameDecoder;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::header::{HEADER_LEN, Header};
 use cql::opcode::Opcode;
 
@@ -54,7 +54,12 @@ fn rewrite(like: &[u8], body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let header = Header::peek(like).unwrap();
     let mut out = Vec::new();
     let opcode = Opcode::from_byte(header.opcode).unwrap();
-    write_frame(&mut out, (header.version, header.flags, header.stream), opcode, body);
+    write_frame(
+        &mut out,
+        FrameHead { version: header.version, flags: header.flags, stream: header.stream },
+        opcode,
+        body,
+    );
     out
 }
 

@@ -79,7 +79,7 @@ fn statements_are_found_in_requests() {
     let named = frame("query_named_value");
     let named = Query::read(split(&named).1).unwrap();
     assert_eq!(named.parameters.flags, parameters::NAMES | parameters::VALUES);
-    let (name, _) = named.parameters.values.iter().next().unwrap().unwrap();
+    let name = named.parameters.values.iter().next().unwrap().unwrap().name;
     assert_eq!(name, Some("address"));
     let text = frame("prepare_insert");
     let text = Prepare::read(split(&text).1).unwrap().text;

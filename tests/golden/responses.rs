@@ -191,14 +191,14 @@ fn prepared_is_read_and_written() {
         assert_eq!(prepared.flags & 0x8000_0000, marks, "{name}");
 
         let mut reader = Reader::new(&body[prepared.flags_at..]);
-        let (flags, indexes, markers) = read_bind_metadata(&mut reader, version).unwrap();
+        let bind = read_bind_metadata(&mut reader, version).unwrap();
         let result = Metadata::read(&mut reader).unwrap();
         assert!(reader.rest().is_empty(), "{name}");
-        assert_eq!((flags, &indexes), (prepared.flags, &pk_indexes), "{name}");
+        assert_eq!((bind.flags, &bind.pk_indexes), (prepared.flags, &pk_indexes), "{name}");
         let again = rewrite(&golden, |out| {
             put_int(out, ResultKind::Prepared.code());
             put_short_bytes(out, prepared.id);
-            put_bind_metadata(out, version, marks, &indexes, &markers);
+            put_bind_metadata(out, version, marks, &bind.pk_indexes, &bind.markers);
             result.put(out);
         });
         assert_eq!(again, golden, "{name}");
@@ -209,7 +209,8 @@ fn prepared_is_read_and_written() {
 fn a_metadata_id_is_cut_out_and_what_is_left_is_as_without_the_extension() {
     let (mut with, without) =
         (frame("prepared_with_metadata_id"), frame("prepared_without_metadata_id"));
-    let (later, id) = metadata_id::cut_from_prepared(&mut with[HEADER_LEN..]).unwrap();
+    let metadata_id::CutMetadataId { later, id } =
+        metadata_id::cut_from_prepared(&mut with[HEADER_LEN..]).unwrap();
     assert_eq!(with[HEADER_LEN + later..], without[HEADER_LEN..]);
 
     let (mut changed, same) = (frame("rows_metadata_changed"), frame("rows_metadata_same"));

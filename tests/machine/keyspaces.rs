@@ -111,7 +111,7 @@ fn a_keyspace_that_does_not_exist_is_refused_in_the_nodes_words() {
         let body = error(ErrorCode::INVALID, "Keyspace 'nope' does not exist");
         let put = |out: &mut Vec<u8>| out.extend_from_slice(&body);
         let refusal = frame((0x84, 0, 0), Opcode::Error, put);
-        rig.input(|engine| engine.on_set_failed(pool, Some(&refusal)));
+        rig.input(|engine| engine.on_pool_failed(pool, Some(&refusal)));
         let answer = rig.answer(client);
         assert_eq!((answer.stream(), answer.header.version), (1, 0x80 | version));
         assert_eq!(answer.code(), ErrorCode::INVALID);
@@ -135,7 +135,7 @@ fn a_client_in_a_keyspace_that_is_refused_for_a_moment_stays_in_it() {
     let put = |out: &mut Vec<u8>| out.extend_from_slice(&body);
     let refusal = frame((0x84, 0, 0), Opcode::Error, put);
     rig.send(other, &query(1, "USE ks"));
-    rig.input(|engine| engine.on_set_failed(pool, Some(&refusal)));
+    rig.input(|engine| engine.on_pool_failed(pool, Some(&refusal)));
     assert_eq!(rig.answer(other).code(), ErrorCode::INVALID, "a verdict for one that is not in it");
     assert!(!rig.actions.iter().any(|action| matches!(action, Action::ClosePool(_))));
     // While it is gone: the server's words, and never another keyspace or none.
@@ -157,7 +157,7 @@ fn keyspaces_that_do_not_exist_never_use_up_the_numbers() {
         let (pool, _) = opened(&mut rig);
         assert!(pool.0 < 4096);
         let refusal = frame((0x84, 0, 0), Opcode::Error, |out| put_int(out, 0x2200));
-        rig.input(|engine| engine.on_set_failed(pool, Some(&refusal)));
+        rig.input(|engine| engine.on_pool_failed(pool, Some(&refusal)));
         let _refused = rig.raw_answers(client);
         rig.actions.clear();
     }

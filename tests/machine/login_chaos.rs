@@ -119,7 +119,7 @@ impl World {
             Op::Answer { how } => self.answer(how),
             Op::Revoke { user } => {
                 if let Some(home) = self.homes[user % USERS] {
-                    self.rig.input(|engine| engine.on_home_revoked(home));
+                    self.rig.input(|engine| engine.on_credential_revoked(home));
                 }
             }
             Op::Time { us } => self.rig.pass_time(us),
@@ -134,7 +134,7 @@ impl World {
         let token = |out: &mut Vec<u8>| put_bytes(out, Some(&[user as u8]));
         self.rig.send(client, &frames::frame((4, 0, 0), Opcode::AuthResponse, token));
         let home = *self.homes[user].get_or_insert_with(|| {
-            let home = self.rig.input(|engine| engine.open_home()).unwrap();
+            let home = self.rig.input(|engine| engine.open_base()).unwrap();
             self.pools.push((home, user));
             home
         });
@@ -164,7 +164,7 @@ impl World {
         while let Some(order) = self.rig.actions.pop_front() {
             match order {
                 Action::OpenPool { pool, .. } => {
-                    let home = self.rig.engine.home_of_set(pool);
+                    let home = self.rig.engine.base_of(pool);
                     let user = self.homes.iter().position(|known| *known == Some(home)).unwrap();
                     self.pools.push((pool, user));
                 }
@@ -230,7 +230,7 @@ fn number_of(frame: &Frame) -> Option<u64> {
         Opcode::Query => frame.text().strip_prefix("SELECT ")?.parse().ok(),
         Opcode::Execute => {
             let execute = Execute::read(&frame.body).unwrap();
-            match execute.parameters.values.iter().next().unwrap().unwrap().1 {
+            match execute.parameters.values.iter().next().unwrap().unwrap().value {
                 Value::Bytes(bytes) => Some(u64::from_be_bytes(bytes.try_into().unwrap())),
                 other => panic!("{other:?}"),
             }

@@ -69,7 +69,7 @@ fn logged_in(rig: &mut Rig, home: PoolId) -> ClientKey {
 
 /// A credential with one lane to each node.
 fn home(rig: &mut Rig) -> (PoolId, Vec<LaneKey>) {
-    let home = rig.input(|engine| engine.open_home()).unwrap();
+    let home = rig.input(|engine| engine.open_base()).unwrap();
     let lanes = (0..3).map(|node| rig.lane_of(home, node, 0).unwrap()).collect();
     (home, lanes)
 }
@@ -138,7 +138,7 @@ fn the_clusters_refusal_is_passed_on_byte_by_byte_and_another_try_may_follow() {
 #[test]
 fn a_client_is_told_that_it_is_in_once_there_is_a_lane_for_it() {
     let mut rig = guarded();
-    let home = rig.input(|engine| engine.open_home()).unwrap();
+    let home = rig.input(|engine| engine.open_base()).unwrap();
     let (early, late) = (asked(&mut rig, 4), asked(&mut rig, 4));
     for client in [early, late] {
         rig.send(client, &auth_response(1, b"\0bob\0pw"));
@@ -155,7 +155,7 @@ fn a_client_is_told_that_it_is_in_once_there_is_a_lane_for_it() {
 #[test]
 fn a_login_without_a_lane_is_refused_in_time_and_may_be_tried_again() {
     let mut rig = guarded();
-    let home = rig.input(|engine| engine.open_home()).unwrap();
+    let home = rig.input(|engine| engine.open_base()).unwrap();
     let client = asked(&mut rig, 4);
     rig.send(client, &auth_response(1, b"\0bob\0pw"));
     token(&mut rig);
@@ -174,7 +174,7 @@ fn a_verdict_that_comes_too_late_lets_nobody_in() {
     let client = asked(&mut rig, 4);
     rig.send(client, &auth_response(1, b"\0bob\0pw"));
     token(&mut rig);
-    rig.input(|engine| engine.on_home_revoked(bobs));
+    rig.input(|engine| engine.on_credential_revoked(bobs));
     grant(&mut rig, client, bobs);
     assert_eq!(rig.answer(client).code(), ErrorCode::OVERLOADED);
 

@@ -29,6 +29,7 @@ mod facade;
 mod failover;
 mod framing;
 mod heartbeat;
+mod keys;
 mod keyspaces;
 mod learning;
 mod local;

@@ -8,7 +8,9 @@ use shardlane::engine::action::{LearnedTablet, PeerMessage};
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;
 
-use crate::support::frames::{Frame, error, execute, execute_at, query, rows, unprepared, void};
+use crate::support::frames::{
+    Frame, batch, error, execute, execute_at, query, rows, unprepared, void,
+};
 use crate::support::rig::{Rig, host};
 
 const ID: [u8; 16] = [9; 16];
@@ -72,6 +74,33 @@ fn a_busy_cluster_is_believed_once_the_budget_is_used_up_but_a_node_that_leaves_
     let (lane, again) = rig.request();
     rig.result(lane, again.stream(), &rows(b"rows"));
     assert_eq!(rig.answer(client).mark(), b"rows");
+    rig.finish();
+}
+
+#[test]
+fn a_refused_batch_goes_to_another_node_though_the_refusing_one_is_idle() {
+    let mut rig = Rig::new();
+    let idle = rig.lane(0, 0);
+    let client = rig.client();
+    let busy = rig.lane(1, 0);
+    for stream in [1, 2, 3, 4] {
+        rig.send(client, &query(stream, "SELECT"));
+    }
+    for (lane, request) in rig.all_requests() {
+        if lane == idle {
+            rig.result(lane, request.stream(), &rows(b"rows"));
+        }
+    }
+    let _read = rig.answers(client);
+
+    rig.send(client, &batch(9, 0, &[(&ID, b"key ")]));
+    let (lane, request) = rig.request();
+    assert_eq!(lane, idle);
+    rig.error(lane, request.stream(), &error(ErrorCode::BOOTSTRAPPING, "not yet"));
+    let (lane, again) = rig.request();
+    assert_eq!(lane, busy);
+    rig.result(lane, again.stream(), &void());
+    assert_eq!(rig.answer(client).stream(), 9);
     rig.finish();
 }
 

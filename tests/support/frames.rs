@@ -2,7 +2,7 @@
 
 use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
 use cql::notation::{
     Reader, put_bytes, put_int, put_long, put_long_string, put_short, put_short_bytes, put_string,
@@ -73,7 +73,7 @@ pub(crate) fn frame(
     body: impl FnOnce(&mut Vec<u8>),
 ) -> Vec<u8> {
     let mut out = Vec::new();
-    write_frame(&mut out, (version, flags, stream), opcode, body);
+    write_frame(&mut out, FrameHead { version, flags, stream }, opcode, body);
     out
 }
 

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_told_by_its_length() {
+    fn addresses_of_both_families_are_read_by_their_length() {
         for address in ["127.0.0.1", "::1"] {
             let address: IpAddr = address.parse().unwrap();
             assert_eq!(inet(&from_inet(address)), Ok(address));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_lies_is_an_error() {
+    fn a_count_without_its_elements_is_an_error() {
         assert!(list(&[0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]).is_err());
         assert_eq!(text_map(&[0xff; 4]), Err(WireError::Length(-1)));
     }

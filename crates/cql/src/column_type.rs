@@ -56,6 +56,34 @@ impl ColumnType {
         Self::Set(Box::new(Self::Varchar))
     }
 
+    /// Finds a type without parameters by its name in CQL, as `system_schema` writes it.
+    #[must_use]
+    pub fn from_simple_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "ascii" => Self::Ascii,
+            "bigint" => Self::Bigint,
+            "blob" => Self::Blob,
+            "boolean" => Self::Boolean,
+            "counter" => Self::Counter,
+            "date" => Self::Date,
+            "decimal" => Self::Decimal,
+            "double" => Self::Double,
+            "duration" => Self::Duration,
+            "float" => Self::Float,
+            "inet" => Self::Inet,
+            "int" => Self::Int,
+            "smallint" => Self::Smallint,
+            "text" | "varchar" => Self::Varchar,
+            "time" => Self::Time,
+            "timestamp" => Self::Timestamp,
+            "timeuuid" => Self::Timeuuid,
+            "tinyint" => Self::Tinyint,
+            "uuid" => Self::Uuid,
+            "varint" => Self::Varint,
+            _ => return None,
+        })
+    }
+
     fn read_nested(reader: &mut Reader<'_>, depth: usize) -> Result<Self, WireError> {
         let option = reader.short()?;
         let Some(depth) = depth.checked_sub(1) else { return Err(WireError::TypeOption(option)) };

@@ -45,7 +45,7 @@ impl FrameDecoder {
     /// The next whole frame, header included, or `None` when `chunk` is used up.
     ///
     /// `chunk` is what was read last; each call takes the front off it. After an error the
-    /// connection is of no use: nobody knows where the next frame begins. Only a frame that is too
+    /// connection is of no use: where the next frame begins is not known. Only a frame that is too
     /// long may be [allowed](Self::allow) or [passed over](Self::pass_over).
     pub fn next_frame<'s, 'c: 's>(
         &'s mut self,
@@ -78,7 +78,7 @@ impl FrameDecoder {
     }
 
     /// Passes over the frame that [`Self::next_frame`] has just found too long, as its bytes come,
-    /// and tells its header; none of them is kept. `None` when no frame has begun.
+    /// and returns its header; none of them is kept. `None` when no frame has begun.
     pub fn pass_over(&mut self, chunk: &mut &mut [u8]) -> Option<Header> {
         let header = match self.partial.is_empty() {
             true => Header::peek(chunk)?,

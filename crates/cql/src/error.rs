@@ -59,10 +59,10 @@ pub enum WireError {
     /// A compressed frame on a connection that negotiated no compression.
     #[error("Unknown compression algorithm")]
     CompressionUnasked,
-    /// A compression that STARTUP names and nobody knows.
+    /// An unknown compression in STARTUP.
     #[error("Unknown compression algorithm: {0}")]
     CompressionName(Box<str>),
-    /// An event type that REGISTER names and nobody knows.
+    /// An unknown event type in REGISTER.
     #[error("Invalid value '{0}' for Event.Type")]
     EventType(Box<str>),
     /// A custom payload entry of a known key that breaks its layout.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What went wrong, as a number. Codes that nobody knows yet are kept as they came.
+/// What went wrong, as a number. Unknown codes are kept as they came.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct ErrorCode(pub i32);
 

@@ -60,12 +60,21 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// What a header says besides its opcode and length.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FrameHead {
+    /// The whole version byte: 0x04 for a request, 0x84 for a response.
+    pub version: u8,
+    /// `FLAG_*` bits of [`crate::header`].
+    pub flags: u8,
+    /// The stream id.
+    pub stream: i16,
+}
+
 /// Appends one frame to `out`; `body` writes what follows the header.
-///
-/// `version` is the whole version byte: 0x04 for a request, 0x84 for a response.
 pub fn write_frame(
     out: &mut Vec<u8>,
-    (version, flags, stream): (u8, u8, i16),
+    FrameHead { version, flags, stream }: FrameHead,
     opcode: Opcode,
     body: impl FnOnce(&mut Vec<u8>),
 ) {
@@ -92,7 +101,9 @@ mod tests {
 
     fn options(stream: i16, body: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        write_frame(&mut out, (4, 0, stream), Opcode::Options, |out| out.extend_from_slice(body));
+        write_frame(&mut out, FrameHead { version: 4, flags: 0, stream }, Opcode::Options, |out| {
+            out.extend_from_slice(body);
+        });
         out
     }
 

@@ -16,7 +16,7 @@ pub const FLAG_PAYLOAD: u8 = 0x04;
 /// Response body carries warnings.
 pub const FLAG_WARNING: u8 = 0x08;
 
-/// A frame header as it stands on the wire; `opcode` may be one that nobody knows.
+/// A frame header as it stands on the wire; `opcode` may be unknown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Header {
     /// Version byte, with [`RESPONSE`] set in responses.

@@ -9,6 +9,8 @@ pub mod error;
 pub mod error_code;
 pub mod frame;
 pub mod header;
+pub mod json;
+pub mod literal;
 pub mod notation;
 pub mod opcode;
 pub mod payload;
@@ -16,5 +18,7 @@ pub mod proxy_header;
 pub mod refusal;
 pub mod request;
 pub mod response;
+pub mod scalar;
+pub mod statement;
 pub mod token; // partition key → token → shard: arithmetic only
 pub mod v3;

@@ -1,4 +1,4 @@
-//! The custom payload `tablets-routing-v1`: the server tells which tablet a misrouted request hit.
+//! The custom payload `tablets-routing-v1`: the tablet that a misrouted request hit.
 //!
 //! Its value is a serialized `tuple<bigint, bigint, list<tuple<uuid, int>>>`: the token range
 //! `(first, last]` and its replicas as (host id, shard).
@@ -20,6 +20,15 @@ pub struct TabletReport<'a> {
     /// Last token of the range: inclusive.
     pub last: i64,
     replicas: &'a [u8],
+}
+
+/// Where a replica of a tablet is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TabletReplica {
+    /// Its node.
+    pub host_id: [u8; 16],
+    /// Its shard of that node, below 2^31.
+    pub shard: u32,
 }
 
 impl<'a> TabletReport<'a> {
@@ -56,12 +65,15 @@ impl<'a> TabletReport<'a> {
         Ok(Self { first, last, replicas })
     }
 
-    /// Host id and shard of each replica, in the order sent.
-    pub fn replicas(&self) -> impl ExactSizeIterator<Item = ([u8; 16], u32)> {
+    /// The replicas, in the order sent.
+    pub fn replicas(&self) -> impl ExactSizeIterator<Item = TabletReplica> {
         self.replicas.chunks_exact(REPLICA_LEN).map(|replica| {
             let host = replica.get(8..24).and_then(|host| host.try_into().ok());
             let shard = replica.get(28..32).and_then(|shard| shard.try_into().ok());
-            (host.unwrap_or_default(), u32::from_be_bytes(shard.unwrap_or_default()))
+            TabletReplica {
+                host_id: host.unwrap_or_default(),
+                shard: u32::from_be_bytes(shard.unwrap_or_default()),
+            }
         })
     }
 }
@@ -95,7 +107,7 @@ mod tests {
         let report = TabletReport::find(&payload).unwrap().unwrap();
 
         assert_eq!((report.first, report.last), (i64::MIN, -1));
-        let shards: Vec<_> = report.replicas().map(|(host, shard)| (host[15], shard)).collect();
+        let shards: Vec<_> = report.replicas().map(|it| (it.host_id[15], it.shard)).collect();
         assert_eq!(shards, [(1, 3), (2, 0), (3, 7)]);
     }
 

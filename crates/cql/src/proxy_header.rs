@@ -1,7 +1,7 @@
-//! PROXY protocol v2: the header by which a connection tells where it comes from.
+//! PROXY protocol v2: the header that names the address a connection comes from.
 //!
 //! ScyllaDB 2026.1 and later reads it at `native_shard_aware_transport_port_proxy_protocol` and
-//! takes the shard from the source port in it, whatever port the connection really has. It closes
+//! takes the shard from the source port in it, not from the port of the connection. It closes
 //! without an answer on anything but TCP over IPv4 or IPv6, on a LOCAL header with addresses, and
 //! unless the 16 fixed bytes come in one read and all others in the next: write all of it at once.
 
@@ -33,7 +33,7 @@ pub enum ProxyHeader {
     },
 }
 
-/// The fixed part of a header, which tells how much follows.
+/// The fixed part of a header, which says how much follows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ProxyPrefix {
     command: u8,
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_closes_on_is_no_header() {
+    fn headers_that_a_server_closes_on_are_none() {
         let sound = header("10.0.0.1:1", "10.0.0.2:2").to_bytes();
         let changed = |at: usize, byte: u8| {
             let mut bytes = sound.clone();

@@ -12,8 +12,8 @@ const VERSION_MAX: u8 = 4;
 
 /// Appends the answer to a connection's first byte when that is not a version spoken here.
 ///
-/// `byte` is the raw first byte, whatever it is: a TLS greeting reads as version 22. The stream is
-/// 0 whatever the client used. The connection closes after it.
+/// `byte` is the raw first byte: a TLS greeting reads as version 22. The stream is 0, not that of the
+/// client's frame. The connection closes after it.
 pub fn write_version_refusal(out: &mut Vec<u8>, byte: u8) {
     let text = format!("Invalid or unsupported protocol version: {byte}");
     write_error(out, VERSION_MAX, 0, ErrorCode::PROTOCOL_ERROR, &text);

@@ -144,7 +144,7 @@ fn prepared(message: &[u8], out: &mut Vec<u8>) -> Option<()> {
 mod tests {
     use super::*;
     use crate::consistency::Consistency;
-    use crate::frame::write_frame;
+    use crate::frame::{FrameHead, write_frame};
     use crate::notation::{put_int, put_long_string, put_short, put_short_bytes, put_string};
     use crate::response::error::Extras;
 
@@ -168,8 +168,18 @@ mod tests {
             put_int(out, 4);
             put_int(out, 0);
         };
-        write_frame(&mut v4, (0x84, 0, 5), Opcode::Result, |out| message(out, true));
-        write_frame(&mut v3, (0x83, 0, 5), Opcode::Result, |out| message(out, false));
+        write_frame(
+            &mut v4,
+            FrameHead { version: 0x84, flags: 0, stream: 5 },
+            Opcode::Result,
+            |out| message(out, true),
+        );
+        write_frame(
+            &mut v3,
+            FrameHead { version: 0x83, flags: 0, stream: 5 },
+            Opcode::Result,
+            |out| message(out, false),
+        );
         assert_eq!(downgrade(&v4), Some(v3));
     }
 
@@ -192,17 +202,27 @@ mod tests {
     #[test]
     fn warnings_are_cut_and_the_tracing_id_stays() {
         let mut v4 = Vec::new();
-        write_frame(&mut v4, (0x84, FLAG_TRACING | FLAG_WARNING, 1), Opcode::Result, |out| {
-            out.extend_from_slice(&[9; 16]);
-            put_short(out, 1);
-            put_string(out, "w");
-            put_int(out, 1);
-        });
+        write_frame(
+            &mut v4,
+            FrameHead { version: 0x84, flags: FLAG_TRACING | FLAG_WARNING, stream: 1 },
+            Opcode::Result,
+            |out| {
+                out.extend_from_slice(&[9; 16]);
+                put_short(out, 1);
+                put_string(out, "w");
+                put_int(out, 1);
+            },
+        );
         let mut v3 = Vec::new();
-        write_frame(&mut v3, (0x83, FLAG_TRACING, 1), Opcode::Result, |out| {
-            out.extend_from_slice(&[9; 16]);
-            put_int(out, 1);
-        });
+        write_frame(
+            &mut v3,
+            FrameHead { version: 0x83, flags: FLAG_TRACING, stream: 1 },
+            Opcode::Result,
+            |out| {
+                out.extend_from_slice(&[9; 16]);
+                put_int(out, 1);
+            },
+        );
         assert_eq!(downgrade(&v4), Some(v3));
     }
 
@@ -225,7 +245,7 @@ mod tests {
                 }
                 put_int(out, *number);
             }
-            // The bytes of a value are nobody's length.
+            // The bytes of a value are no length.
             put_int(out, -2);
         };
         let body = |opcode: Opcode, negative: &[i32], names: bool| {

@@ -71,7 +71,7 @@ impl World {
                 let Some((home, _)) = homes.get(input.below(homes.len())).copied() else {
                     return true;
                 };
-                self.rig.input(|engine| engine.on_home_revoked(home));
+                self.rig.input(|engine| engine.on_credential_revoked(home));
             }
             _ => self.open_home_lane(input),
         }
@@ -128,10 +128,10 @@ impl World {
     fn let_in(&mut self, client: ClientKey, user: usize) {
         let logins = self.logins.as_mut().expect("guarded");
         let known = logins.homes.iter().find(|(_, of)| *of == user).map(|(home, _)| *home);
-        let known = known.filter(|home| self.rig.engine.is_home_open(*home));
+        let known = known.filter(|home| self.rig.engine.is_pool_open(*home));
         let opened = |world: &mut Self| {
             let home = world.rig.input(|engine| match user {
-                0..USERS => engine.open_home(),
+                0..USERS => engine.open_base(),
                 _ => engine.open_dedicated(),
             })?;
             world.logins.as_mut().expect("guarded").homes.push((home, user));
@@ -161,7 +161,7 @@ impl World {
 
     /// Whose rights lanes of a pool have; `None` for nobody's.
     pub(super) fn user_of(&self, pool: PoolId) -> Option<usize> {
-        let home = self.rig.engine.home_of_set(pool);
+        let home = self.rig.engine.base_of(pool);
         let homes = &self.logins.as_ref()?.homes;
         homes.iter().find(|(known, _)| *known == home).map(|(_, user)| *user)
     }

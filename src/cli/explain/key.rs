@@ -1,14 +1,13 @@
 //! Values as people write them, turned into the bytes of their column's type (v4 section 6).
 
-use std::net::IpAddr;
-
 use thiserror::Error;
 
-use cql::cell;
+use cql::column_type::ColumnType;
+use cql::scalar::put_scalar;
 
-/// What is understood; told when something is not.
-const KNOWN: &str = "tinyint, smallint, int, bigint, varint, float, double, boolean, text, ascii, \
-                     blob, uuid, timeuuid, inet and timestamp";
+/// What is understood, for the error when something is not.
+const KNOWN: &str = "tinyint, smallint, int, bigint, varint, decimal, float, double, boolean, text, \
+                     ascii, blob, uuid, timeuuid, inet, date, time and timestamp";
 
 /// A value that cannot be turned into bytes.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
@@ -30,68 +29,51 @@ pub enum KeyError {
 
 /// The cell of `text` in a column of type `kind`, as the schema names it.
 pub fn cell(kind: &str, text: &str) -> Result<Vec<u8>, KeyError> {
-    let read = match kind {
-        "tinyint" => (text.parse().ok().map(|value: i8| value.to_be_bytes().to_vec()), NUMBER),
-        "smallint" => (text.parse().ok().map(|value: i16| value.to_be_bytes().to_vec()), NUMBER),
-        "int" => (text.parse().ok().map(|value: i32| value.to_be_bytes().to_vec()), NUMBER),
-        "bigint" => (text.parse().ok().map(|value: i64| value.to_be_bytes().to_vec()), NUMBER),
-        "varint" => (text.parse().ok().map(varint), "a whole number of at most 128 bits"),
-        "timestamp" => {
-            let millis = text.parse().ok().map(|value: i64| value.to_be_bytes().to_vec());
-            (millis, "milliseconds since 1970")
-        }
-        "float" => (text.parse().ok().map(|value: f32| value.to_be_bytes().to_vec()), "a number"),
-        "double" => (text.parse().ok().map(|value: f64| value.to_be_bytes().to_vec()), "a number"),
-        "boolean" => (text.parse().ok().map(|value: bool| vec![u8::from(value)]), "true or false"),
-        "text" | "varchar" => (Some(text.as_bytes().to_vec()), "any text"),
-        "ascii" => (text.is_ascii().then(|| text.as_bytes().to_vec()), "ASCII text"),
-        "blob" => (text.strip_prefix("0x").and_then(bytes), "0x and pairs of hexadecimal digits"),
-        "uuid" | "timeuuid" => (uuid(text), "32 hexadecimal digits in groups of 8-4-4-4-12"),
-        "inet" => (
-            text.parse().ok().map(|value: IpAddr| cell::from_inet(value)),
-            "an IPv4 or IPv6 address",
-        ),
-        _ => return Err(KeyError::Type(kind.to_owned())),
-    };
-    let (value, form) = read;
-    let error = || KeyError::Value { text: text.to_owned(), kind: kind.to_owned(), form };
-    value.ok_or_else(error)
+    let unknown = || KeyError::Type(kind.to_owned());
+    let column_type = ColumnType::from_simple_name(kind).ok_or_else(unknown)?;
+    let form = form(&column_type).ok_or_else(unknown)?;
+    let mut cell = Vec::new();
+    match put_scalar(text, &column_type, &mut cell) {
+        Ok(()) => Ok(cell),
+        Err(_) => Err(KeyError::Value { text: text.to_owned(), kind: kind.to_owned(), form }),
+    }
 }
 
-const NUMBER: &str = "a whole number within the type's range";
+/// How values of a type are written; `None` when they cannot be.
+fn form(column_type: &ColumnType) -> Option<&'static str> {
+    Some(match column_type {
+        ColumnType::Tinyint | ColumnType::Smallint | ColumnType::Int | ColumnType::Bigint => {
+            "a whole number within the type's range"
+        }
+        ColumnType::Varint => "a whole number",
+        ColumnType::Decimal | ColumnType::Float | ColumnType::Double => "a number",
+        ColumnType::Boolean => "true or false",
+        ColumnType::Varchar => "any text",
+        ColumnType::Ascii => "ASCII text",
+        ColumnType::Blob => "0x and pairs of hexadecimal digits",
+        ColumnType::Uuid => "32 hexadecimal digits in groups of 8-4-4-4-12",
+        ColumnType::Timeuuid => "a uuid of version 1, in groups of 8-4-4-4-12",
+        ColumnType::Inet => "an IPv4 or IPv6 address",
+        ColumnType::Date => "yyyy-mm-dd",
+        ColumnType::Time => "hh:mm:ss, perhaps with a fraction",
+        ColumnType::Timestamp => {
+            "milliseconds since 1970, or a date, perhaps a time, and a zone: 2024-01-31T12:00:00Z"
+        }
+        ColumnType::Custom(_)
+        | ColumnType::Counter
+        | ColumnType::Duration
+        | ColumnType::List(_)
+        | ColumnType::Map(..)
+        | ColumnType::Set(_)
+        | ColumnType::Udt { .. }
+        | ColumnType::Tuple(_) => return None,
+    })
+}
 
 /// Bytes as `0x…`.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("0x{digits}")
-}
-
-/// Two's complement without the leading bytes that only repeat the sign.
-fn varint(value: i128) -> Vec<u8> {
-    let bytes = value.to_be_bytes();
-    let sign = if value < 0 { 0xff } else { 0 };
-    let repeats =
-        |pair: &&[u8]| matches!(pair, [first, next] if *first == sign && (next ^ sign) < 0x80);
-    let spare = bytes.windows(2).take_while(repeats).count();
-    bytes.get(spare..).unwrap_or_default().to_vec()
-}
-
-fn bytes(digits: &str) -> Option<Vec<u8>> {
-    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    let pair = |pair: &[u8]| match pair {
-        [_, _] => u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok(),
-        _ => None,
-    };
-    digits.as_bytes().chunks(2).map(pair).collect()
-}
-
-fn uuid(text: &str) -> Option<Vec<u8>> {
-    let groups: Vec<&str> = text.split('-').collect();
-    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-    (lengths == [8, 4, 4, 4, 12]).then(|| bytes(&groups.concat())).flatten()
+    format!("0x{}", hex::encode(bytes))
 }
 
 #[cfg(test)]
@@ -100,7 +82,7 @@ mod tests {
 
     #[test]
     fn values_become_the_bytes_of_their_type() {
-        let cases: [(&str, &str, &[u8]); 17] = [
+        let cases: [(&str, &str, &[u8]); 19] = [
             ("tinyint", "-1", &[0xff]),
             ("smallint", "258", &[1, 2]),
             ("int", "1", &[0, 0, 0, 1]),
@@ -118,6 +100,8 @@ mod tests {
             ("blob", "0xCAfe", &[0xca, 0xfe]),
             ("blob", "0x", &[]),
             ("inet", "10.0.0.1", &[10, 0, 0, 1]),
+            ("decimal", "1.5", &[0, 0, 0, 1, 15]),
+            ("timestamp", "1970-01-01T00:00:01Z", &[0, 0, 0, 0, 0, 0, 3, 0xe8]),
         ];
         for (kind, text, expected) in cases {
             assert_eq!(cell(kind, text).as_deref(), Ok(expected), "{kind} {text}");
@@ -145,7 +129,9 @@ mod tests {
             let error = cell(kind, text).unwrap_err();
             assert!(matches!(error, KeyError::Value { .. }), "{kind} {text}");
         }
-        assert_eq!(cell("decimal", "1"), Err(KeyError::Type("decimal".to_owned())));
+        assert_eq!(cell("duration", "1h"), Err(KeyError::Type("duration".to_owned())));
+        let list = "frozen<list<int>>";
+        assert_eq!(cell(list, "[1]"), Err(KeyError::Type(list.to_owned())));
         let told = cell("boolean", "yes").unwrap_err().to_string();
         assert_eq!(told, "'yes' is no boolean: write true or false");
     }

@@ -11,7 +11,7 @@ use crate::connect::fake_node::{read_frame, write_error};
 use cql::compression::Compression;
 use cql::error::WireError;
 use cql::error_code::ErrorCode;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::header::FLAG_COMPRESSED;
 use cql::notation::put_short;
 use cql::notation::{put_int, put_string, put_string_list};
@@ -204,6 +204,6 @@ fn answer(opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 fn answer_with(flags: u8, opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
-    write_frame(&mut out, (0x84, flags, 0), opcode, body);
+    write_frame(&mut out, FrameHead { version: 0x84, flags, stream: 0 }, opcode, body);
     out
 }

@@ -16,7 +16,7 @@ use crate::pool::node_target::{NodeTarget, ShardPort};
 use crate::pool::pool_key::PoolKey;
 use crate::tls::test_certificates::{Authority, Folder, Pair, files};
 use crate::topology::id::NodeId;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::opcode::Opcode;
 use cql::response::supported::Supported;
 
@@ -50,12 +50,20 @@ async fn node(ip: &str, answers: Answers) -> SocketAddr {
                     let mut rest = vec![0; usize::from(bytes[8])];
                     stream.read_exact(&mut rest).await.unwrap();
                     let mut out = Vec::new();
-                    write_frame(&mut out, (0x84, 0, 0), opcode, |out| {
-                        if opcode == Opcode::Supported {
-                            Supported { shard_aware_port: Some(19_042), ..Supported::default() }
+                    write_frame(
+                        &mut out,
+                        FrameHead { version: 0x84, flags: 0, stream: 0 },
+                        opcode,
+                        |out| {
+                            if opcode == Opcode::Supported {
+                                Supported {
+                                    shard_aware_port: Some(19_042),
+                                    ..Supported::default()
+                                }
                                 .put(out);
-                        }
-                    });
+                            }
+                        },
+                    );
                     stream.write_all(&out).await.unwrap();
                     stream.flush().await.unwrap();
                 }

@@ -15,7 +15,7 @@ use crate::connect::dial_error::{DialError, Step};
 use crate::connect::exchange::{Reply, read_reply};
 use crate::connect::handshake::put_query;
 use cql::error::WireError;
-use cql::frame::{Frame, write_frame};
+use cql::frame::{Frame, FrameHead, write_frame};
 use cql::header::{FLAG_COMPRESSED, Header, RESPONSE};
 use cql::notation::put_string_list;
 use cql::opcode::Opcode;
@@ -111,7 +111,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let timeout_ms = self.timeout_ms;
         let mut request = Vec::new();
         self.last = self.last.checked_add(1).unwrap_or(0);
-        write_frame(&mut request, (self.version, 0, self.last), opcode, body);
+        write_frame(
+            &mut request,
+            FrameHead { version: self.version, flags: 0, stream: self.last },
+            opcode,
+            body,
+        );
         let answer = async {
             let broken = |source: io::Error| DialError::Broken { step, source };
             self.stream.write_all(&request).await.map_err(broken)?;

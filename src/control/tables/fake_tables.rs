@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use cql::cell::{from_inet, from_text_list, from_text_map};
 use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
@@ -105,7 +105,7 @@ impl FakeTables {
     }
 
     fn answer(&self, out: &mut Vec<u8>, header: Header, body: &[u8]) {
-        let head = (0x84, 0, header.stream);
+        let head = FrameHead { version: 0x84, flags: 0, stream: header.stream };
         #[expect(clippy::wildcard_enum_match_arm, reason = "the rest fails the test")]
         match Opcode::from_byte(header.opcode).unwrap() {
             Opcode::Options => {

@@ -206,13 +206,8 @@ impl FromStr for NodeName {
         if let Ok(address) = text.parse() {
             return Ok(Self::Address(address));
         }
-        let digits: String = text.chars().filter(|c| *c != '-').collect();
-        match u128::from_str_radix(&digits, 16) {
-            Ok(number) if digits.len() == 32 && text.len() == 36 => {
-                Ok(Self::Host(HostId(number.to_be_bytes())))
-            }
-            Ok(_) | Err(_) => Err(format!("`{text}` is neither an address nor a host id")),
-        }
+        let unknown = || format!("`{text}` is neither an address nor a host id");
+        HostId::from_text(text).map(Self::Host).ok_or_else(unknown)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::engine::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
 use crate::upstream::lane::PoolId;
 use cql::error_code::ErrorCode;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::opcode::Opcode;
 use cql::response::error;
 use cql::response::error::Extras;
@@ -139,7 +139,7 @@ impl Core {
         body: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
         self.send_frame(to.client, |out, version| {
-            write_frame(out, (version, 0, to.stream), opcode, body);
+            write_frame(out, FrameHead { version, flags: 0, stream: to.stream }, opcode, body);
         })
     }
 

@@ -7,7 +7,7 @@ use crate::engine::pending::{InternalRequest, LaneKey, Origin, Outgoing, Pending
 use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
 use cql::frame;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::header::{FLAG_COMPRESSED, FLAG_TRACING};
 use cql::notation::put_long_string;
 use cql::opcode::Opcode;
@@ -97,7 +97,12 @@ impl Core {
         body: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
         let mut frame = Vec::new();
-        write_frame(&mut frame, (LANE_VERSION, 0, 0), opcode, body);
+        write_frame(
+            &mut frame,
+            FrameHead { version: LANE_VERSION, flags: 0, stream: 0 },
+            opcode,
+            body,
+        );
         self.send(lane, &Outgoing::internal(request, opcode, self.now_us), &frame).is_some()
     }
 

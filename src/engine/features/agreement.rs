@@ -17,7 +17,7 @@ use crate::facade::schema_version::SchemaVersion;
 use crate::routing::policy::LaneView;
 use cql::cell;
 use cql::consistency::Consistency;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::notation::put_long_string;
 use cql::opcode::Opcode;
 use cql::response::event::Event;
@@ -264,7 +264,12 @@ fn forget_changed(core: &mut Core, change: &SchemaChange<'_>) {
 /// Sends a schema event to every client that asked for them.
 fn emit(core: &mut Core, body: &[u8]) {
     let mut frame = Vec::new();
-    write_frame(&mut frame, (0x84, 0, -1), Opcode::Event, |out| out.extend_from_slice(body));
+    write_frame(
+        &mut frame,
+        FrameHead { version: 0x84, flags: 0, stream: -1 },
+        Opcode::Event,
+        |out| out.extend_from_slice(body),
+    );
     for client in core.clients.keys() {
         let asked = core.clients.get(client).is_some_and(|c| c.session.subscription.schema);
         if !asked || core.disconnects_if_unread(client) {

@@ -17,7 +17,7 @@ use crate::facade::statements::{LocalStatement, LocalStatements, prepared_use};
 use crate::facade::virtual_table::Asked;
 use crate::session::session::Phase;
 use cql::error_code::ErrorCode;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::header::{FLAG_TRACING, HEADER_LEN, Header};
 use cql::notation::{Reader, put_long_string, put_short, put_string, put_string_list};
 use cql::opcode::Opcode;
@@ -165,8 +165,9 @@ impl LocalAnswers {
             }
             Some(LocalStatement::Use(keyspace)) => {
                 let flags = Header::peek(request.frame).map_or(0, |head| head.flags & FLAG_TRACING);
+                let head = FrameHead { version: 4, flags, stream: request.from.stream };
                 let mut query = Vec::new();
-                write_frame(&mut query, (4, flags, request.from.stream), Opcode::Query, |out| {
+                write_frame(&mut query, head, Opcode::Query, |out| {
                     put_long_string(out, &format!("USE {}", statement_text::quote(keyspace)));
                     put_short(out, 1);
                     out.push(0);
@@ -250,7 +251,8 @@ impl Answered {
 
     fn result(self, core: &mut Core, body: impl FnOnce(&mut Vec<u8>)) {
         self.send(core, Outcome::Local, |out, version| {
-            write_frame(out, (version, 0, self.from.stream), Opcode::Result, body);
+            let head = FrameHead { version, flags: 0, stream: self.from.stream };
+            write_frame(out, head, Opcode::Result, body);
         });
     }
 

@@ -12,7 +12,7 @@ use crate::engine::core::todo::{Todo, TracedRequest};
 use crate::engine::pending::{InternalRequest, Outgoing};
 use crate::routing::decision::Reason;
 use cql::consistency::Consistency;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::header::{FLAG_TRACING, Header};
 use cql::notation::{Reader, put_long_string};
 use cql::opcode::Opcode;
@@ -86,8 +86,9 @@ impl LocalTraces {
 
 /// The frame of a QUERY that makes a trace.
 fn traced_query() -> Vec<u8> {
+    let head = FrameHead { version: 4, flags: FLAG_TRACING, stream: 0 };
     let mut query = Vec::new();
-    write_frame(&mut query, (4, FLAG_TRACING, 0), Opcode::Query, |out| {
+    write_frame(&mut query, head, Opcode::Query, |out| {
         put_long_string(out, TRACED_QUERY);
         Consistency::One.put(out);
         out.push(0);

@@ -37,8 +37,8 @@ pub(crate) fn cut(route: LaneRoute, message: &mut [u8]) -> Result<CutId, Broken>
             Ok(CutId { later, ..CutId::default() })
         }
         Ok(ResultKind::Prepared) => {
-            let (later, id) = metadata_id::cut_from_prepared(message).map_err(|_| Broken)?;
-            Ok(CutId { later, id })
+            let cut = metadata_id::cut_from_prepared(message).map_err(|_| Broken)?;
+            Ok(CutId { later: cut.later, id: cut.id })
         }
         // A malformed message is found by the next reader.
         Ok(ResultKind::Void | ResultKind::SetKeyspace | ResultKind::SchemaChange) | Err(_) => {

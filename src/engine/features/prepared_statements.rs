@@ -35,7 +35,7 @@ pub(crate) fn on_prepared(
         id: prepared.id.into(),
         text: text.into(),
         keyspace,
-        table: prepared.table.map(|(keyspace, table)| (keyspace.into(), table.into())),
+        table: prepared.table.map(|it| (it.keyspace.into(), it.table.into())),
         pk_indexes: prepared.pk_indexes.clone(),
         names: prepared.names.iter().map(|name| Box::from(*name)).collect(),
         lwt: response.lwt,

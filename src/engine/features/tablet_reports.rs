@@ -52,7 +52,7 @@ impl TabletReports {
         let Some((keyspace, name)) = core.router.tables.name(table) else { return };
         let replicas = report
             .replicas()
-            .map(|(host, shard)| (HostId(host), u16::try_from(shard).unwrap_or(u16::MAX)));
+            .map(|it| (HostId(it.host_id), u16::try_from(it.shard).unwrap_or(u16::MAX)));
         let tablet = Arc::new(LearnedTablet {
             table: (keyspace.into(), name.into()),
             first: report.first,

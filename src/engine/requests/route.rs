@@ -90,7 +90,8 @@ pub(crate) fn on_prepare(core: &mut Core, features: &mut Features, request: &Req
 pub(crate) fn on_batch(core: &mut Core, features: &Features, request: &Request<'_>) {
     let outgoing = core.begin(request.from, Opcode::Batch);
     let pool = pool_of(core, request.from.client);
-    batch(core, features, pool, &outgoing, request.frame);
+    let at = Anywhere { pool, reason: Reason::UnroutableBatch, avoided: None };
+    batch(core, features, at, &outgoing, request.frame);
 }
 
 fn on_local(core: &mut Core, from: ClientStream, local: Local) {
@@ -118,7 +119,8 @@ pub(crate) fn again(
     if outgoing.opcode == Opcode::Execute {
         execute(core, features, outgoing, &mut frame, avoided);
     } else if outgoing.opcode == Opcode::Batch {
-        batch(core, features, pool, &outgoing, &frame);
+        let at = Anywhere { pool, reason: Reason::UnroutableBatch, avoided };
+        batch(core, features, at, &outgoing, &frame);
     } else {
         let at = Anywhere { pool, reason: Reason::LaneLost, avoided };
         anywhere(core, features, at, &outgoing, Read::of(outgoing.opcode, &frame));
@@ -194,19 +196,20 @@ fn execute(
     }
 }
 
-/// Routes a BATCH and sends it.
-fn batch(core: &mut Core, features: &Features, pool: PoolId, outgoing: &Outgoing, frame: &[u8]) {
+/// Routes a BATCH and sends it; `at` is where it goes if no child can be routed.
+fn batch(core: &mut Core, features: &Features, at: Anywhere, outgoing: &Outgoing, frame: &[u8]) {
     let read = Read::of(Opcode::Batch, frame);
+    let preference = Preference { avoided: at.avoided, ..Preference::default() };
     let Choice { decision, missing } = match &read.message {
         Message::Batch(batch) => {
             let place = core.router.look_through(batch);
-            let pool = if place.has_text { pool } else { outgoing.base };
-            let (router, lanes) = core.routing(pool, Preference::default());
+            let pool = if place.has_text { at.pool } else { outgoing.base };
+            let (router, lanes) = core.routing(pool, preference);
             router.batch(&place, &lanes)
         }
         Message::Execute(_) | Message::Query(_) | Message::Other => {
-            let (router, lanes) = core.routing(pool, Preference::default());
-            Choice::of(router.anywhere(&lanes, Reason::UnroutableBatch))
+            let (router, lanes) = core.routing(at.pool, preference);
+            Choice::of(router.anywhere(&lanes, at.reason))
         }
     };
     core.ask_for(outgoing.base, missing);

@@ -12,6 +12,7 @@ use cql::notation::{Reader, put_bytes, put_short, put_string};
 use cql::request::parameters::{NAMES, Parameters, VALUES};
 use cql::response::metadata::Metadata;
 use cql::response::prepared::Prepared;
+use cql::response::prepared::PreparedTable;
 use cql::response::rows::Rows;
 
 const SEEN_AT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)), 9142);
@@ -247,7 +248,8 @@ fn a_prepared_statement_tells_its_markers_and_columns() {
         let message = facade().prepare(&parse(text), &id, version).unwrap();
         let prepared = Prepared::read(version, &message).unwrap();
         assert_eq!(prepared.id, id);
-        assert_eq!(prepared.table, Some(("system", "local")));
+        let table = PreparedTable { keyspace: "system", table: "local" };
+        assert_eq!(prepared.table, Some(table));
         assert_eq!(prepared.names, ["key", "[limit]"]);
         assert_eq!(prepared.pk_indexes, pk_indexes);
         let metadata = Metadata::read(&mut Reader::new(prepared.result_metadata)).unwrap();

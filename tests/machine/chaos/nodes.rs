@@ -16,8 +16,7 @@ pub(super) fn number_of(frame: &Frame) -> u64 {
         Opcode::Query => frame.text().rsplit(' ').next().unwrap().parse().unwrap(),
         Opcode::Execute => {
             let execute = Execute::read(&frame.body).unwrap();
-            let (_, value) = execute.parameters.values.iter().next().unwrap().unwrap();
-            match value {
+            match execute.parameters.values.iter().next().unwrap().unwrap().value {
                 Value::Bytes(bytes) => key(bytes),
                 other => panic!("{other:?}"),
             }
@@ -25,7 +24,7 @@ pub(super) fn number_of(frame: &Frame) -> u64 {
         Opcode::Batch => {
             let batch = Batch::read(&frame.body).unwrap();
             let child = batch.children().next().unwrap().unwrap();
-            match child.values.iter().next().unwrap().unwrap().1 {
+            match child.values.iter().next().unwrap().unwrap().value {
                 Value::Bytes(bytes) => key(bytes),
                 other => panic!("{other:?}"),
             }

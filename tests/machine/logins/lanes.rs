@@ -44,7 +44,7 @@ fn each_credential_has_its_own_lanes_of_a_keyspace() {
     for (client, home) in [(bob, bobs), (anna, annas)] {
         rig.send(client, &query(1, "USE ks"));
         let (pool, _) = rig.opened().unwrap();
-        assert_eq!(rig.engine.home_of_set(pool), home);
+        assert_eq!(rig.engine.base_of(pool), home);
         let lane = rig.lane_of(pool, 0, 0).unwrap();
         let request = rig.requests(lane).remove(0);
         let mut answer = Vec::new();
@@ -94,7 +94,7 @@ fn a_login_that_is_withdrawn_closes_its_clients_and_its_lanes_alone() {
     let (bob, anna) = (logged_in(&mut rig, bobs.0), logged_in(&mut rig, annas.0));
     rig.send(bob, &query(1, "SELECT slow"));
     assert_eq!(rig.all_requests().len(), 1);
-    rig.input(|engine| engine.on_home_revoked(bobs.0));
+    rig.input(|engine| engine.on_credential_revoked(bobs.0));
     assert_eq!(rig.clients_to_close(), [bob]);
     assert_eq!(closed_sets(&rig), [bobs.0]);
     rig.send(bob, &query(2, "SELECT more"));
@@ -118,7 +118,7 @@ fn a_use_that_waits_for_a_lane_of_a_withdrawn_login_has_its_answer_at_once() {
         rig.send(bob, &query(1, "USE ks"));
         let (pool, _) = rig.opened().unwrap();
         let lane = is_sent.then(|| rig.lane_of(pool, 0, 0).unwrap());
-        rig.input(|engine| engine.on_home_revoked(bobs));
+        rig.input(|engine| engine.on_credential_revoked(bobs));
         if let Some(lane) = lane {
             assert_eq!(rig.requests(lane).len(), 1);
             rig.lose(lane);
@@ -143,7 +143,7 @@ fn a_credential_that_nobody_uses_is_forgotten_after_a_minute() {
     assert_eq!(rig.engine.gauges().credentials, 1);
     rig.pass_time(1_000_000);
     assert_eq!(closed_sets(&rig), [bobs]);
-    assert!(!rig.engine.is_home_open(bobs));
+    assert!(!rig.engine.is_pool_open(bobs));
     assert_eq!(rig.engine.gauges().credentials, 0);
 }
 

@@ -6,7 +6,7 @@
 use cql::compression::Compression;
 use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
 use cql::notation::{
     Reader, put_bytes, put_int, put_long, put_long_string, put_short, put_short_bytes, put_string,
@@ -163,10 +163,15 @@ impl Hand {
     /// An ERROR of a node.
     pub(crate) fn error(code: ErrorCode, text: &str) -> Frame {
         let mut bytes = Vec::new();
-        write_frame(&mut bytes, (0x84, 0, 0), Opcode::Error, |out| {
-            put_int(out, code.0);
-            put_string(out, text);
-        });
+        write_frame(
+            &mut bytes,
+            FrameHead { version: 0x84, flags: 0, stream: 0 },
+            Opcode::Error,
+            |out| {
+                put_int(out, code.0);
+                put_string(out, text);
+            },
+        );
         Cutter::default().push(&bytes).pop().expect("one whole frame was pushed")
     }
 
@@ -176,7 +181,12 @@ impl Hand {
 
     fn frame(self, opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::new();
-        write_frame(&mut out, (self.version, 0, self.stream), opcode, body);
+        write_frame(
+            &mut out,
+            FrameHead { version: self.version, flags: 0, stream: self.stream },
+            opcode,
+            body,
+        );
         out
     }
 

@@ -276,7 +276,7 @@ impl World {
         if !known {
             return Err(format!("an id that no node gave: {:02x?}", prepared.id));
         }
-        if prepared.table.map(|(keyspace, _)| keyspace) != keyspace {
+        if prepared.table.map(|table| table.keyspace) != keyspace {
             return Err(format!("table {:?}", prepared.table));
         }
         if prepared.flags & !1 != 0 {

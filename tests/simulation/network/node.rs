@@ -10,7 +10,7 @@ use crate::proxy::lanes::KEEPALIVE_US;
 use crate::proxy::passing::LARGE_BYTES;
 use crate::world::World;
 use cql::error_code::ErrorCode;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::notation::{put_int, put_string};
 use cql::opcode::Opcode;
 
@@ -130,10 +130,15 @@ impl World {
             self.note_run(number, None);
         }
         let mut bytes = Vec::new();
-        write_frame(&mut bytes, (0x84, 0, frame.header.stream), Opcode::Error, |out| {
-            put_int(out, code.0);
-            put_string(out, text);
-        });
+        write_frame(
+            &mut bytes,
+            FrameHead { version: 0x84, flags: 0, stream: frame.header.stream },
+            Opcode::Error,
+            |out| {
+                put_int(out, code.0);
+                put_string(out, text);
+            },
+        );
         self.tell(format_args!("lane {id} refuses {}: {text}", frame.header.stream));
         for answer in Cutter::default().push(&bytes) {
             self.node_answers(id, &answer);

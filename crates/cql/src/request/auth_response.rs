@@ -1,7 +1,7 @@
 //! AUTH_RESPONSE: a SASL token (v4 section 4.1.2). Tokens are secrets: nothing here is `Debug`.
 
 use crate::error::WireError;
-use crate::frame::write_frame;
+use crate::frame::{FrameHead, write_frame};
 use crate::notation::{Reader, put_bytes};
 use crate::opcode::Opcode;
 
@@ -42,5 +42,7 @@ impl<'a> Plain<'a> {
 
 /// Appends an AUTH_RESPONSE frame.
 pub fn write_auth_response(out: &mut Vec<u8>, version: u8, stream: i16, token: Option<&[u8]>) {
-    write_frame(out, (version, 0, stream), Opcode::AuthResponse, |out| put_bytes(out, token));
+    write_frame(out, FrameHead { version, flags: 0, stream }, Opcode::AuthResponse, |out| {
+        put_bytes(out, token);
+    });
 }

@@ -75,6 +75,15 @@ impl<'a> Parameters<'a> {
     }
 }
 
+/// A value that is bound to a marker.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BoundValue<'a> {
+    /// The marker's name, where values carry names.
+    pub name: Option<&'a str>,
+    /// The value.
+    pub value: Value<'a>,
+}
+
 /// Bound values as they lie in the body; each walk checks every length again.
 #[derive(Clone, Copy, Debug)]
 pub struct Values<'a> {
@@ -104,7 +113,7 @@ impl<'a> Values<'a> {
 
     /// The values in the order sent; stops after the first error.
     #[inline]
-    pub fn iter(&self) -> impl Iterator<Item = Result<(Option<&'a str>, Value<'a>), WireError>> {
+    pub fn iter(&self) -> impl Iterator<Item = Result<BoundValue<'a>, WireError>> {
         let mut reader = Reader::new(self.bytes);
         let named = self.named;
         let mut failed = false;
@@ -129,10 +138,7 @@ impl<'a> Values<'a> {
 }
 
 #[inline]
-fn read_one<'a>(
-    reader: &mut Reader<'a>,
-    named: bool,
-) -> Result<(Option<&'a str>, Value<'a>), WireError> {
+fn read_one<'a>(reader: &mut Reader<'a>, named: bool) -> Result<BoundValue<'a>, WireError> {
     let name = if named { Some(reader.string()?) } else { None };
-    Ok((name, reader.value()?))
+    Ok(BoundValue { name, value: reader.value()? })
 }

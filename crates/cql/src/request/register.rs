@@ -1,7 +1,7 @@
-//! REGISTER: the events that a connection wants to hear of (v4 section 4.1.8).
+//! REGISTER: the events that are to be sent to a connection (v4 section 4.1.8).
 
 use crate::error::WireError;
-use crate::frame::write_frame;
+use crate::frame::{FrameHead, write_frame};
 use crate::notation::{Reader, put_string_list};
 use crate::opcode::Opcode;
 
@@ -47,7 +47,7 @@ impl EventKind {
 pub struct EventKinds(u8);
 
 impl EventKinds {
-    /// Reads a body; a type that nobody knows is an error, none at all is not.
+    /// Reads a body; an unknown type is an error, none at all is not.
     pub fn read(body: &[u8]) -> Result<Self, WireError> {
         let mut kinds = Self::default();
         for name in Reader::new(body).string_list()? {
@@ -83,5 +83,7 @@ impl EventKinds {
 /// Appends a REGISTER frame.
 pub fn write_register(out: &mut Vec<u8>, version: u8, stream: i16, kinds: &[EventKind]) {
     let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
-    write_frame(out, (version, 0, stream), Opcode::Register, |out| put_string_list(out, &names));
+    write_frame(out, FrameHead { version, flags: 0, stream }, Opcode::Register, |out| {
+        put_string_list(out, &names);
+    });
 }

@@ -173,14 +173,14 @@ fn plain_body(frame: Frame<'_>) -> Result<&[u8], WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::write_frame;
+    use crate::frame::{FrameHead, write_frame};
     use crate::header::FLAG_TRACING;
     use crate::notation::{put_bytes, put_long_string, put_short, put_short_bytes};
     use crate::request::parameters::{SERIAL_CONSISTENCY, VALUES};
 
     fn frame(flags: u8, opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::new();
-        write_frame(&mut out, (4, flags, 9), opcode, body);
+        write_frame(&mut out, FrameHead { version: 4, flags, stream: 9 }, opcode, body);
         out
     }
 
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_carried_all_the_same() {
+    fn an_unreadable_body_is_carried_all_the_same() {
         for (flags, opcode) in [
             (0, Opcode::Query),
             (0, Opcode::Prepare),

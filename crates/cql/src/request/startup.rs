@@ -2,7 +2,7 @@
 
 use crate::compression::Compression;
 use crate::error::WireError;
-use crate::frame::write_frame;
+use crate::frame::{FrameHead, write_frame};
 use crate::notation::{Reader, put_string_map};
 use crate::opcode::Opcode;
 
@@ -44,5 +44,7 @@ impl<'a> Startup<'a> {
 
 /// Appends a STARTUP frame.
 pub fn write_startup(out: &mut Vec<u8>, version: u8, stream: i16, options: &[(&str, &str)]) {
-    write_frame(out, (version, 0, stream), Opcode::Startup, |out| put_string_map(out, options));
+    write_frame(out, FrameHead { version, flags: 0, stream }, Opcode::Startup, |out| {
+        put_string_map(out, options);
+    });
 }

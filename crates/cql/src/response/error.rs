@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::consistency::Consistency;
 use crate::error::WireError;
 use crate::error_code::ErrorCode;
-use crate::frame::write_frame;
+use crate::frame::{FrameHead, write_frame};
 use crate::header::RESPONSE;
 use crate::notation::{Reader, put_int, put_short_bytes, put_string, put_string_list};
 use crate::opcode::Opcode;
@@ -197,10 +197,15 @@ impl<'a> Extras<'a> {
 
 /// Appends an ERROR frame of a code that adds nothing to its text.
 pub fn write_error(out: &mut Vec<u8>, version: u8, stream: i16, code: ErrorCode, text: &str) {
-    write_frame(out, (version | RESPONSE, 0, stream), Opcode::Error, |out| {
-        put_int(out, code.0);
-        put_string(out, text);
-    });
+    write_frame(
+        out,
+        FrameHead { version: version | RESPONSE, flags: 0, stream },
+        Opcode::Error,
+        |out| {
+            put_int(out, code.0);
+            put_string(out, text);
+        },
+    );
 }
 
 /// Appends an ERROR frame of the code that `extras` belong to, laid out for `version`.
@@ -212,9 +217,14 @@ pub fn write_error_with(
     extras: &Extras<'_>,
 ) {
     let code = extras.code(version).unwrap_or(ErrorCode::SERVER_ERROR);
-    write_frame(out, (version | RESPONSE, 0, stream), Opcode::Error, |out| {
-        put_int(out, code.0);
-        put_string(out, text);
-        extras.put(out, version);
-    });
+    write_frame(
+        out,
+        FrameHead { version: version | RESPONSE, flags: 0, stream },
+        Opcode::Error,
+        |out| {
+            put_int(out, code.0);
+            put_string(out, text);
+            extras.put(out, version);
+        },
+    );
 }

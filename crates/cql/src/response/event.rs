@@ -1,10 +1,10 @@
-//! EVENT: what a server tells unasked (v4 section 4.2.6). Its stream is -1, and it is never
-//! compressed.
+//! EVENT: a message that a server sends without a request (v4 section 4.2.6). Its stream is -1, and
+//! it is never compressed.
 
 use std::net::IpAddr;
 
 use crate::error::WireError;
-use crate::frame::write_frame;
+use crate::frame::{FrameHead, write_frame};
 use crate::header::RESPONSE;
 use crate::notation::{Reader, put_inet, put_string, put_string_list};
 use crate::opcode::Opcode;
@@ -32,7 +32,7 @@ pub enum Event<'a> {
         /// Nodes that it concerns, as texts; empty: all.
         host_ids: Vec<&'a str>,
     },
-    /// A type, or something in a known type, that nobody knows.
+    /// An unknown type, or an unknown change of a known type.
     Unknown {
         /// The type.
         kind: &'a str,
@@ -73,7 +73,7 @@ impl<'a> Event<'a> {
         })
     }
 
-    /// Its type; `None` when nobody knows it.
+    /// Its type; `None` when it is unknown.
     #[must_use]
     pub fn kind(&self) -> Option<EventKind> {
         match self {
@@ -121,6 +121,6 @@ impl<'a> NodeEvent<'a> {
 
 /// Appends an EVENT frame.
 pub fn write_event(out: &mut Vec<u8>, version: u8, event: &Event<'_>) {
-    let head = (version | RESPONSE, 0, EVENT_STREAM);
+    let head = FrameHead { version: version | RESPONSE, flags: 0, stream: EVENT_STREAM };
     write_frame(out, head, Opcode::Event, |out| event.put(out));
 }

@@ -107,6 +107,17 @@ impl<'a> Metadata<'a> {
     }
 }
 
+/// What a PREPARED message says of a statement's markers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BindMetadata<'a> {
+    /// Where the table stands, and marks such as that of a light-weight transaction.
+    pub flags: u32,
+    /// Position of the marker of each column of the partition key; always empty on v3.
+    pub pk_indexes: Vec<u16>,
+    /// The markers.
+    pub markers: Vec<ColumnSpec<'a>>,
+}
+
 /// Appends the bind metadata of a PREPARED message: `marks` are flags beside the table's, such as
 /// the mark of a light-weight transaction. Its table stands once, as all servers do it, unless
 /// there are several. v3 has no `pk_indexes`.
@@ -128,11 +139,11 @@ pub fn put_bind_metadata(
     put_columns(out, markers, global);
 }
 
-/// Reads bind metadata: its flags, the positions of the partition key's markers, the markers.
+/// Reads the bind metadata of a PREPARED message.
 pub fn read_bind_metadata<'a>(
     reader: &mut Reader<'a>,
     version: u8,
-) -> Result<(u32, Vec<u16>, Vec<ColumnSpec<'a>>), WireError> {
+) -> Result<BindMetadata<'a>, WireError> {
     let flags = u32::from_be_bytes(reader.int()?.to_be_bytes());
     let columns_count = count(reader)?;
     let mut pk_indexes = Vec::new();
@@ -142,7 +153,7 @@ pub fn read_bind_metadata<'a>(
         }
     }
     let markers = read_columns(reader, columns_count, flags & GLOBAL_TABLES_SPEC != 0)?;
-    Ok((flags, pk_indexes, markers))
+    Ok(BindMetadata { flags, pk_indexes, markers })
 }
 
 fn count(reader: &mut Reader<'_>) -> Result<u32, WireError> {

@@ -13,19 +13,27 @@ use crate::response::metadata::{HAS_MORE_PAGES, METADATA_CHANGED};
 /// Offset of the flags in a RESULT Rows message, after its kind.
 const FLAGS_AT: usize = 4;
 
-/// Takes the id out of a RESULT Prepared message. Returns by how many bytes the message begins
-/// later, and the id, which may be empty.
-pub fn cut_from_prepared(message: &mut [u8]) -> Result<(usize, Box<[u8]>), WireError> {
+/// An id that was cut out of a message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CutMetadataId {
+    /// By how many bytes the message begins later.
+    pub later: usize,
+    /// The id, which may be empty.
+    pub id: Box<[u8]>,
+}
+
+/// Takes the id out of a RESULT Prepared message.
+pub fn cut_from_prepared(message: &mut [u8]) -> Result<CutMetadataId, WireError> {
     let mut reader = Reader::new(message);
     reader.int()?;
     reader.short_bytes()?;
     let start = message.len() - reader.rest().len();
     let id = Box::from(reader.short_bytes()?);
     let end = message.len() - reader.rest().len();
-    Ok((close_gap(message, start..end), id))
+    Ok(CutMetadataId { later: close_gap(message, start..end), id })
 }
 
-/// Takes the id out of a RESULT Rows message, if it tells one. Returns by how many bytes the
+/// Takes the id out of a RESULT Rows message, if there is one. Returns by how many bytes the
 /// message begins later.
 ///
 /// Rows with an id always describe their columns, and a client reads them by that description.
@@ -76,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_lose_the_id_and_nothing_else() {
+    fn an_id_is_cut_out_of_rows_and_nothing_else() {
         let mut message = rows(Some(&[7; 16]));
         let later = cut_from_rows(&mut message).unwrap();
         assert_eq!(message[later..], rows(None));
@@ -87,20 +95,20 @@ mod tests {
     }
 
     #[test]
-    fn prepared_loses_the_id_and_tells_it() {
+    fn an_id_is_cut_out_of_prepared_and_returned() {
         for id in [&[7; 16][..], b""] {
             let mut message = 4i32.to_be_bytes().to_vec();
             put_short_bytes(&mut message, b"statement");
             let plain = [&message, &b"metadata"[..]].concat();
             put_short_bytes(&mut message, id);
             message.extend_from_slice(b"metadata");
-            let (later, found) = cut_from_prepared(&mut message).unwrap();
-            assert_eq!((&message[later..], &*found), (&plain[..], id));
+            let cut = cut_from_prepared(&mut message).unwrap();
+            assert_eq!((&message[cut.later..], &*cut.id), (&plain[..], id));
         }
     }
 
     #[test]
-    fn what_ends_early_is_refused() {
+    fn a_message_that_ends_early_is_refused() {
         let message = rows(Some(&[7; 16]));
         for len in 0..12 + 4 + 20 + 2 + 16 {
             assert!(cut_from_rows(&mut message[..len].to_vec()).is_err(), "{len}");

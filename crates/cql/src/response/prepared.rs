@@ -18,11 +18,26 @@ pub struct Prepared<'a> {
     /// key is not all markers, and always on v3.
     pub pk_indexes: Vec<u16>,
     /// Keyspace and table, when all markers share one.
-    pub table: Option<(&'a str, &'a str)>,
+    pub table: Option<PreparedTable<'a>>,
     /// Names of the markers.
     pub names: Vec<&'a str>,
     /// The result metadata as sent.
     pub result_metadata: &'a [u8],
+}
+
+/// The table that a statement's markers belong to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PreparedTable<'a> {
+    /// Its keyspace.
+    pub keyspace: &'a str,
+    /// Its name.
+    pub table: &'a str,
+}
+
+impl<'a> PreparedTable<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, WireError> {
+        Ok(Self { keyspace: reader.string()?, table: reader.string()? })
+    }
 }
 
 impl<'a> Prepared<'a> {
@@ -43,12 +58,12 @@ impl<'a> Prepared<'a> {
         let global = flags & GLOBAL_TABLES_SPEC != 0;
         let mut table = None;
         if global {
-            table = Some((reader.string()?, reader.string()?));
+            table = Some(PreparedTable::read(&mut reader)?);
         }
         let mut names = Vec::new();
         for index in 0..columns {
             if !global {
-                let own = (reader.string()?, reader.string()?);
+                let own = PreparedTable::read(&mut reader)?;
                 table = if index == 0 || table == Some(own) { Some(own) } else { None };
             }
             names.push(reader.string()?);

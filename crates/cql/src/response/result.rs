@@ -6,7 +6,7 @@ use crate::notation::Reader;
 /// Kinds of RESULT (v4 section 4.2.5).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ResultKind {
-    /// Done, nothing to tell.
+    /// Done; there is no result.
     Void,
     /// Rows.
     Rows,

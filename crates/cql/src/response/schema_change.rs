@@ -32,7 +32,7 @@ pub enum SchemaTarget<'a> {
 }
 
 impl<'a> SchemaChange<'a> {
-    /// Reads a change; `None` when its target is of a kind that nobody knows.
+    /// Reads a change; `None` when its target is of an unknown kind.
     pub fn read(reader: &mut Reader<'a>) -> Result<Option<Self>, WireError> {
         let change = reader.string()?;
         let kind = reader.string()?;

@@ -43,8 +43,8 @@ const TABLETS_V2: &str = "TABLETS_ROUTING_V2_EXPERIMENTAL";
 /// Key of Cassandra: versions such as `4/v4`.
 const PROTOCOL_VERSIONS: &str = "PROTOCOL_VERSIONS";
 
-/// Key of shardlane itself, with its version: so that it is never taken for a node by another, or
-/// by itself. Drivers look for the keys that they know.
+/// Key of shardlane itself, with its version: so that no shardlane takes it for a node.
+/// Drivers look for the keys that they know.
 pub const SHARDLANE: &str = "SHARDLANE_VERSION";
 
 /// The only partitioner whose tokens are computed here.

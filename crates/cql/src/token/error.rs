@@ -8,7 +8,7 @@ pub enum TokenError {
     /// The statement has no partition key at all.
     #[error("a partition key has at least one component")]
     KeyEmpty,
-    /// The server refuses longer keys, so nobody owns such a row.
+    /// The server refuses longer keys, so no shard owns such a row.
     #[error("partition key of {len} bytes is longer than 65535")]
     KeyTooLong {
         /// Bytes of the key, the lengths of a composite's components included.

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_scratch_held_before_is_forgotten() {
+    fn former_contents_of_scratch_are_no_part_of_the_key() {
         let mut scratch = b"rest of another key".to_vec();
         let key: [&[u8]; 2] = [b"", b""];
         token_of(Partitioner::Murmur3, key.into_iter(), &mut scratch).unwrap();

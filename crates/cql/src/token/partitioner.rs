@@ -17,8 +17,8 @@ pub enum Partitioner {
 const STREAM_ID_LEN: usize = 16;
 
 impl Partitioner {
-    /// Finds the partitioner of a class name, with or without its package. None for one that we
-    /// don't know: then nothing can be said about where the rows of its table lie.
+    /// Finds the partitioner of a class name, with or without its package. `None` for an unknown
+    /// one: then nothing can be said about where the rows of its table lie.
     #[must_use]
     pub fn from_class(name: &str) -> Option<Self> {
         match name.rsplit('.').next() {

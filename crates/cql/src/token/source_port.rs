@@ -1,8 +1,8 @@
 //! Source ports that lead to one shard.
 //!
-//! The shard-aware listener gives a connection to shard `source port % nr_shards`. Whoever dials
-//! takes these ports one after another until one can be bound: others may hold a port, or the
-//! kernel keeps it in TIME_WAIT.
+//! The shard-aware listener gives a connection to shard `source port % nr_shards`. The
+//! dialer tries these ports one after another until one can be bound: another socket may hold a
+//! port, or the kernel keeps it in TIME_WAIT.
 
 use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_that_the_node_has_not_has_no_ports() {
+    fn ports_of_a_shard_beyond_the_nodes_number_are_none() {
         assert!(ports(1..=100, 4, 4, 0).is_empty());
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cluster::cluster::{Cluster, Door};
 use crate::cluster::connections::{ConnectionId, Mail};
 use crate::cluster::options::ClusterOptions;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::{
     Reader, put_bytes, put_long_string, put_short, put_short_bytes, put_string_list, put_string_map,
@@ -118,7 +118,7 @@ impl Probe {
         body: &[u8],
     ) -> Vec<Reply> {
         let mut frame = Vec::new();
-        let head = (self.version, flags, 7);
+        let head = FrameHead { version: self.version, flags, stream: 7 };
         write_frame(&mut frame, head, opcode, |out| out.extend_from_slice(body));
         let mut out = Vec::new();
         let received = cluster.receive(self.id, &frame, self.now, &mut out);

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use cql::consistency::Consistency;
-use cql::frame::{Frame, write_frame};
+use cql::frame::{Frame, FrameHead, write_frame};
 use cql::header::Header;
 use cql::notation::{put_bytes, put_long_string, put_short, put_short_bytes, put_string_map};
 use cql::opcode::Opcode;
@@ -98,13 +98,18 @@ impl Client {
 
     /// Puts an EXECUTE to what [`Self::flush`] will send.
     pub fn put_execute(&mut self, stream: i16, id: &[u8], values: &[i64]) {
-        write_frame(&mut self.outbox, (VERSION, 0, stream), Opcode::Execute, |out| {
-            put_short_bytes(out, id);
-            Consistency::One.put(out);
-            out.push(VALUES);
-            put_short(out, u16::try_from(values.len()).unwrap_or(u16::MAX));
-            values.iter().for_each(|value| put_bytes(out, Some(&value.to_be_bytes())));
-        });
+        write_frame(
+            &mut self.outbox,
+            FrameHead { version: VERSION, flags: 0, stream },
+            Opcode::Execute,
+            |out| {
+                put_short_bytes(out, id);
+                Consistency::One.put(out);
+                out.push(VALUES);
+                put_short(out, u16::try_from(values.len()).unwrap_or(u16::MAX));
+                values.iter().for_each(|value| put_bytes(out, Some(&value.to_be_bytes())));
+            },
+        );
     }
 
     /// Sends what was put.
@@ -144,7 +149,12 @@ impl Client {
         opcode: Opcode,
         body: impl FnOnce(&mut Vec<u8>),
     ) -> anyhow::Result<Answer> {
-        write_frame(&mut self.outbox, (VERSION, 0, ALONE), opcode, body);
+        write_frame(
+            &mut self.outbox,
+            FrameHead { version: VERSION, flags: 0, stream: ALONE },
+            opcode,
+            body,
+        );
         self.alone().await
     }
 

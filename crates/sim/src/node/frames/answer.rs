@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::node::connection::Connection;
 use crate::node::frames::refusal::Refusal;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING};
 use cql::notation::{put_bytes, put_short, put_string};
 use cql::opcode::Opcode;
@@ -78,12 +78,14 @@ pub(crate) fn write(
             body = compressed;
         }
     }
-    let head = (connection.answer_version(), flags, asked.stream);
+    let head = FrameHead { version: connection.answer_version(), flags, stream: asked.stream };
     write_frame(out, head, opcode, |out| out.extend_from_slice(&body));
     wait
 }
 
 /// An ERROR that is never compressed, after which the connection is closed.
 pub(crate) fn write_fatal(version: u8, stream: i16, refusal: &Refusal, out: &mut Vec<u8>) {
-    write_frame(out, (version, 0, stream), Opcode::Error, |out| refusal.write(out));
+    write_frame(out, FrameHead { version, flags: 0, stream }, Opcode::Error, |out| {
+        refusal.write(out);
+    });
 }

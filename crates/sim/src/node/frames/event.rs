@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::node::connection::Connection;
 use crate::store::execution::outcome::{SchemaChange, Target};
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::notation::{put_inet, put_string, put_string_list};
 use cql::opcode::Opcode;
 
@@ -55,7 +55,8 @@ impl Event<'_> {
     #[must_use]
     pub(crate) fn frame_for(&self, connection: &Connection) -> Vec<u8> {
         let mut out = Vec::new();
-        let head = (connection.answer_version(), 0, EVENT_STREAM);
+        let head =
+            FrameHead { version: connection.answer_version(), flags: 0, stream: EVENT_STREAM };
         let port = i32::from(connection.port);
         write_frame(&mut out, head, Opcode::Event, |out| match self {
             Self::Topology { joined, address } => {

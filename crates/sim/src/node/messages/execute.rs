@@ -249,15 +249,15 @@ pub(crate) fn bind<'a>(
         Value::Null | Value::Unset | Value::Bytes(_) => value,
     };
     if !values.named() {
-        return values.iter().map(|item| Ok(read(item?.1))).collect();
+        return values.iter().map(|item| Ok(read(item?.value))).collect();
     }
     let mut given = Vec::with_capacity(received);
     for item in values.iter() {
         given.push(item?);
     }
-    let of = |name: &str| given.iter().find(|(given, _)| *given == Some(name));
+    let of = |name: &str| given.iter().find(|given| given.name == Some(name));
     let bound = prepared.bind.iter().map(|column| match of(&column.name) {
-        Some((_, value)) => Ok(read(*value)),
+        Some(given) => Ok(read(given.value)),
         None => {
             let name = &column.name;
             Err(Refusal::new(INVALID, format!("Missing value for bind marker with name: {name}")))
@@ -274,7 +274,7 @@ pub(crate) fn bind<'a>(
 
 /// The refusal's text for the first variable without a value.
 fn missing(prepared: &Prepared, values: Values<'_>) -> Option<String> {
-    let given: Vec<&str> = values.iter().filter_map(|item| item.ok()?.0).collect();
+    let given: Vec<&str> = values.iter().filter_map(|item| item.ok()?.name).collect();
     let missing = prepared.bind.iter().find(|column| !given.contains(&column.name.as_str()))?;
     Some(format!("Missing value for bind marker with name: {}", missing.name))
 }

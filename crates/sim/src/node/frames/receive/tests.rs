@@ -3,7 +3,7 @@
 use crate::like::Like;
 use crate::node::probe::{Probe, Reply, cluster};
 use cql::compression::Compression;
-use cql::frame::write_frame;
+use cql::frame::{FrameHead, write_frame};
 use cql::notation::{Reader, put_bytes};
 use cql::opcode::Opcode;
 
@@ -152,7 +152,12 @@ fn several_frames_in_one_read_are_all_answered() {
     let probe = Probe::connect(&mut cluster, 0, 0);
     let mut input = Vec::new();
     for stream in 0..3 {
-        write_frame(&mut input, (4, 0, stream), Opcode::Options, |_| {});
+        write_frame(
+            &mut input,
+            FrameHead { version: 4, flags: 0, stream },
+            Opcode::Options,
+            |_| {},
+        );
     }
     let mut out = Vec::new();
     let received = cluster.receive(probe.id, &input, probe.now, &mut out);
@@ -167,7 +172,12 @@ fn a_client_with_many_requests_at_once_is_answered_in_parts() {
     let probe = Probe::connect(&mut cluster, 0, 0);
     let mut input = Vec::new();
     for stream in 0..3_000 {
-        write_frame(&mut input, (4, 0, stream), Opcode::Options, |_| {});
+        write_frame(
+            &mut input,
+            FrameHead { version: 4, flags: 0, stream },
+            Opcode::Options,
+            |_| {},
+        );
     }
     let (mut at, mut bytes, mut parts) = (0, 0, 0);
     loop {

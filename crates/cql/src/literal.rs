@@ -1,0 +1,329 @@
+//! Literals of CQL turned into the bytes of their column's type, as the servers do it.
+//!
+//! ScyllaDB is the judge, and where Apache Cassandra differs, or a server's own settings decide,
+//! nothing is certain: [`Uncertain`] is an answer of its own, and better than bytes that may be
+//! others. What a server refuses is uncertain as well.
+
+use crate::column_type::ColumnType;
+use crate::notation::{put_bytes, put_int};
+use crate::scalar::{Uncertain, put_scalar};
+use crate::statement::lexer::{Lexer, Token};
+use crate::statement::name::Name;
+
+/// How deep literals of collections may nest.
+const DEPTH_MAX: usize = 8;
+
+/// A constant as a text writes it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Literal<'a> {
+    /// What stands between `'`, doubled ones not undone.
+    Text(&'a str),
+    /// What stands between `$$`.
+    Dollars(&'a str),
+    /// Digits, perhaps behind `-`.
+    Integer(&'a str),
+    /// Digits with a point or an exponent, perhaps behind `-`.
+    Float(&'a str),
+    /// `true` or `false`.
+    Boolean(bool),
+    /// `0x` and hexadecimal digits.
+    Hex(&'a str),
+    /// A uuid.
+    Uuid(&'a str),
+    /// `[…]`, unread: a list.
+    List(&'a str),
+    /// `{…}`, unread: a set, a map or a user-defined type.
+    Braces(&'a str),
+    /// `(…)`, unread: a tuple.
+    Tuple(&'a str),
+}
+
+impl<'a> Literal<'a> {
+    /// Takes a literal. `None` when another thing comes; the lexer may then stand anywhere.
+    pub(crate) fn take(lexer: &mut Lexer<'a>) -> Option<Self> {
+        match lexer.next()? {
+            Token::Text(inside) => Some(Self::Text(inside)),
+            Token::Dollars(inside) => Some(Self::Dollars(inside)),
+            Token::Integer(digits) => Some(Self::Integer(digits)),
+            Token::Float(digits) => Some(Self::Float(digits)),
+            Token::Hex(digits) => Some(Self::Hex(digits)),
+            Token::Uuid(digits) => Some(Self::Uuid(digits)),
+            Token::Word(word) if word.eq_ignore_ascii_case("true") => Some(Self::Boolean(true)),
+            Token::Word(word) if word.eq_ignore_ascii_case("false") => Some(Self::Boolean(false)),
+            Token::Sign(b'-') => Self::take_negative(lexer),
+            Token::Sign(b'[') => Self::take_group(lexer).map(Self::List),
+            Token::Sign(b'{') => Self::take_group(lexer).map(Self::Braces),
+            Token::Sign(b'(') => Self::take_group(lexer).map(Self::Tuple),
+            Token::Word(_) | Token::Quoted(_) | Token::Sign(_) | Token::Broken => None,
+        }
+    }
+
+    /// Takes digits that follow a `-` at once.
+    fn take_negative(lexer: &mut Lexer<'a>) -> Option<Self> {
+        let start = lexer.at().checked_sub(1)?;
+        let (literal, len): (fn(&'a str) -> Self, usize) = match lexer.next()? {
+            Token::Integer(digits) => (Self::Integer, digits.len()),
+            Token::Float(digits) => (Self::Float, digits.len()),
+            Token::Word(_)
+            | Token::Quoted(_)
+            | Token::Text(_)
+            | Token::Dollars(_)
+            | Token::Hex(_)
+            | Token::Uuid(_)
+            | Token::Sign(_)
+            | Token::Broken => return None,
+        };
+        let signed = lexer.since(start);
+        (signed.len() == 1 + len).then(|| literal(signed))
+    }
+
+    /// Takes the rest of a group whose opening bracket was taken.
+    fn take_group(lexer: &mut Lexer<'a>) -> Option<&'a str> {
+        let start = lexer.at().checked_sub(1)?;
+        lexer.skip_group().then(|| lexer.since(start))
+    }
+
+    /// Appends the bytes of a value of type `kind`; appends nothing when they are not certain.
+    pub fn put(&self, kind: &ColumnType, out: &mut Vec<u8>) -> Result<(), Uncertain> {
+        let start = out.len();
+        let put = self.put_nested(kind, out, DEPTH_MAX);
+        if put.is_err() {
+            out.truncate(start);
+        }
+        put
+    }
+
+    fn put_nested(
+        &self,
+        kind: &ColumnType,
+        out: &mut Vec<u8>,
+        depth: usize,
+    ) -> Result<(), Uncertain> {
+        let depth = depth.checked_sub(1).ok_or(Uncertain)?;
+        match (*self, kind) {
+            (Self::Text(inside), ColumnType::Varchar | ColumnType::Ascii) => {
+                put_undoubled(inside, kind, out)
+            }
+            (
+                Self::Text(inside) | Self::Dollars(inside),
+                ColumnType::Varchar
+                | ColumnType::Ascii
+                | ColumnType::Inet
+                | ColumnType::Timestamp
+                | ColumnType::Date
+                | ColumnType::Time,
+            ) => put_scalar(inside, kind, out),
+            (
+                Self::Integer(digits),
+                ColumnType::Tinyint
+                | ColumnType::Smallint
+                | ColumnType::Int
+                | ColumnType::Bigint
+                | ColumnType::Varint
+                | ColumnType::Decimal
+                | ColumnType::Float
+                | ColumnType::Double
+                | ColumnType::Timestamp
+                | ColumnType::Date,
+            )
+            | (Self::Float(digits), ColumnType::Decimal | ColumnType::Float | ColumnType::Double)
+            | (Self::Hex(digits), ColumnType::Blob)
+            | (Self::Uuid(digits), ColumnType::Uuid | ColumnType::Timeuuid) => {
+                put_scalar(digits, kind, out)
+            }
+            (Self::Boolean(value), ColumnType::Boolean) => {
+                out.push(u8::from(value));
+                Ok(())
+            }
+            (Self::List(group), ColumnType::List(element)) => {
+                put_elements(group, element, out, depth).map(|_| ())
+            }
+            // Servers sort elements by their type; more than one may be written in another order.
+            (Self::Braces(group), ColumnType::Set(element)) => {
+                let count = put_elements(group, element, out, depth)?;
+                (count <= 1).then_some(()).ok_or(Uncertain)
+            }
+            (Self::Braces(group), ColumnType::Map(key, value)) => {
+                put_entry(group, (key, value), out, depth)
+            }
+            (Self::Braces(group), ColumnType::Udt { fields, .. }) => {
+                put_fields(group, fields, out, depth)
+            }
+            (Self::Tuple(group), ColumnType::Tuple(kinds)) => put_parts(group, kinds, out, depth),
+            (
+                Self::Text(_)
+                | Self::Dollars(_)
+                | Self::Integer(_)
+                | Self::Float(_)
+                | Self::Boolean(_)
+                | Self::Hex(_)
+                | Self::Uuid(_)
+                | Self::List(_)
+                | Self::Braces(_)
+                | Self::Tuple(_),
+                _,
+            ) => Err(Uncertain),
+        }
+    }
+}
+
+/// Appends a text in which each `''` stands for one `'`.
+fn put_undoubled(inside: &str, kind: &ColumnType, out: &mut Vec<u8>) -> Result<(), Uncertain> {
+    for (index, part) in inside.split("''").enumerate() {
+        if index > 0 {
+            out.push(b'\'');
+        }
+        put_scalar(part, kind, out)?;
+    }
+    Ok(())
+}
+
+/// A lexer behind the opening bracket of a group.
+fn inside(group: &str) -> Lexer<'_> {
+    let mut lexer = Lexer::new(group);
+    lexer.next();
+    lexer
+}
+
+/// Appends one element of a collection or part of a tuple, with its length before it.
+fn put_part(
+    lexer: &mut Lexer<'_>,
+    kind: &ColumnType,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), Uncertain> {
+    let literal = Literal::take(lexer).ok_or(Uncertain)?;
+    let at = out.len();
+    put_int(out, 0);
+    literal.put_nested(kind, out, depth)?;
+    let len = out.len() - at - 4;
+    set_int(out, at, len)
+}
+
+fn set_int(out: &mut [u8], at: usize, value: usize) -> Result<(), Uncertain> {
+    let value = i32::try_from(value).map_err(|_| Uncertain)?;
+    let place = out.get_mut(at..at + 4).ok_or(Uncertain)?;
+    place.copy_from_slice(&value.to_be_bytes());
+    Ok(())
+}
+
+/// Appends the elements of a list or set, their number before them, and returns it.
+fn put_elements(
+    group: &str,
+    kind: &ColumnType,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<usize, Uncertain> {
+    let mut lexer = inside(group);
+    let (at, mut count) = (out.len(), 0);
+    put_int(out, 0);
+    while !lexer.take_sign(b']') && !lexer.take_sign(b'}') {
+        if count > 0 && !lexer.take_sign(b',') {
+            return Err(Uncertain);
+        }
+        put_part(&mut lexer, kind, out, depth)?;
+        count += 1;
+    }
+    set_int(out, at, count)?;
+    Ok(count)
+}
+
+/// Appends a map of one entry or none: servers sort entries by their keys.
+fn put_entry(
+    group: &str,
+    (key, value): (&ColumnType, &ColumnType),
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), Uncertain> {
+    let mut lexer = inside(group);
+    if lexer.take_sign(b'}') {
+        put_int(out, 0);
+        return Ok(());
+    }
+    put_int(out, 1);
+    put_part(&mut lexer, key, out, depth)?;
+    if !lexer.take_sign(b':') {
+        return Err(Uncertain);
+    }
+    put_part(&mut lexer, value, out, depth)?;
+    lexer.take_sign(b'}').then_some(()).ok_or(Uncertain)
+}
+
+/// Appends a tuple of as many parts as its type has.
+fn put_parts(
+    group: &str,
+    kinds: &[ColumnType],
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), Uncertain> {
+    let mut lexer = inside(group);
+    for (index, kind) in kinds.iter().enumerate() {
+        if index > 0 && !lexer.take_sign(b',') {
+            return Err(Uncertain);
+        }
+        put_part(&mut lexer, kind, out, depth)?;
+    }
+    lexer.take_sign(b')').then_some(()).ok_or(Uncertain)
+}
+
+/// Appends a user-defined type: its fields in the order of the type, null where one is missing.
+fn put_fields(
+    group: &str,
+    fields: &[(String, ColumnType)],
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), Uncertain> {
+    let mut written = 0;
+    for (name, kind) in fields {
+        match field(group, name)? {
+            Some(mut lexer) => {
+                put_part(&mut lexer, kind, out, depth)?;
+                written += 1;
+            }
+            None => put_bytes(out, None),
+        }
+    }
+    // A field that the type has not, or none at all, is nothing that servers agree on.
+    (written > 0 && written == count_fields(group)?).then_some(()).ok_or(Uncertain)
+}
+
+/// Where the value of a field begins; `None` when it is not given.
+fn field<'a>(group: &'a str, wanted: &str) -> Result<Option<Lexer<'a>>, Uncertain> {
+    let mut found = None;
+    walk_fields(group, |name, lexer| {
+        if name.is(wanted) {
+            found = Some(lexer);
+        }
+    })?;
+    Ok(found)
+}
+
+fn count_fields(group: &str) -> Result<usize, Uncertain> {
+    let mut count = 0;
+    walk_fields(group, |_, _| count += 1)?;
+    Ok(count)
+}
+
+fn walk_fields<'a>(
+    group: &'a str,
+    mut visit: impl FnMut(Name<'a>, Lexer<'a>),
+) -> Result<(), Uncertain> {
+    let mut lexer = inside(group);
+    loop {
+        let name = Name::take(&mut lexer).ok_or(Uncertain)?;
+        if !lexer.take_sign(b':') {
+            return Err(Uncertain);
+        }
+        visit(name, lexer);
+        Literal::take(&mut lexer).ok_or(Uncertain)?;
+        if lexer.take_sign(b'}') {
+            return Ok(());
+        }
+        if !lexer.take_sign(b',') {
+            return Err(Uncertain);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,297 @@
+//! Tokens of a text, as slices of it.
+
+/// How far into a text is read. What lies behind is not understood: a text of any length costs at
+/// most some 200 µs.
+pub const READ_BYTES_MAX: usize = 256 << 10;
+
+/// One token; white space and comments are none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Token<'a> {
+    /// An unquoted name or keyword.
+    Word(&'a str),
+    /// What stands between `"`, doubled ones not undone.
+    Quoted(&'a str),
+    /// What stands between `'`, doubled ones not undone.
+    Text(&'a str),
+    /// What stands between `$$`.
+    Dollars(&'a str),
+    /// Digits.
+    Integer(&'a str),
+    /// Digits with a point or an exponent.
+    Float(&'a str),
+    /// `0x` and hexadecimal digits, as written.
+    Hex(&'a str),
+    /// A uuid, as written.
+    Uuid(&'a str),
+    /// Any other character of ASCII.
+    Sign(u8),
+    /// No token of CQL: an open quote or comment, digits that run into letters, another character,
+    /// or the bound of what is read. It is the last token: nothing can be said about what follows.
+    Broken,
+}
+
+impl Token<'_> {
+    /// Whether this is a keyword, in any case; `keyword` is in capitals.
+    #[must_use]
+    pub fn is(self, keyword: &str) -> bool {
+        matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
+    }
+}
+
+/// Cuts a text into tokens, and counts its positional markers. A copy is a place to come back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Lexer<'a> {
+    text: &'a str,
+    /// Offset of what comes next.
+    at: usize,
+    /// Offset behind what is read.
+    end: usize,
+    /// How many `?` stand before `at`.
+    markers: u16,
+    /// A token was broken: it was the last.
+    is_broken: bool,
+}
+
+impl<'a> Lexer<'a> {
+    /// Starts at the front of `text`.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        Self { text, at: 0, end: text.len().min(READ_BYTES_MAX), markers: 0, is_broken: false }
+    }
+
+    /// The offset of what comes next, before white space.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// How many `?` came so far.
+    #[must_use]
+    pub fn markers(&self) -> u16 {
+        self.markers
+    }
+
+    /// The same place in a text that ends at offset `end`.
+    #[must_use]
+    pub fn until(self, end: usize) -> Self {
+        Self { text: self.text.get(..end).unwrap_or(self.text), end: self.end.min(end), ..self }
+    }
+
+    /// The text from offset `start` to where this stands.
+    #[must_use]
+    pub fn since(&self, start: usize) -> &'a str {
+        self.slice(start, self.at)
+    }
+
+    /// The next token without taking it; `None` at the end.
+    #[must_use]
+    pub fn peek(&self) -> Option<Token<'a>> {
+        let mut ahead = *self;
+        ahead.next()
+    }
+
+    /// Takes the next token when it is this keyword, given in capitals.
+    pub fn take_word(&mut self, keyword: &str) -> bool {
+        self.take_if(|token| token.is(keyword))
+    }
+
+    /// Takes the next token when it is this sign.
+    pub fn take_sign(&mut self, sign: u8) -> bool {
+        self.take_if(|token| token == Token::Sign(sign))
+    }
+
+    /// Takes closing semicolons; whether nothing follows them.
+    pub fn take_end(&mut self) -> bool {
+        while self.take_sign(b';') {}
+        self.peek().is_none()
+    }
+
+    /// Takes the rest of a group whose opening bracket was taken; `false` when it does not end.
+    pub fn skip_group(&mut self) -> bool {
+        let mut depth: usize = 1;
+        for token in self.by_ref() {
+            match token {
+                Token::Sign(b'(' | b'[' | b'{') => depth += 1,
+                Token::Sign(b')' | b']' | b'}') => depth -= 1,
+                Token::Broken => return false,
+                Token::Word(_)
+                | Token::Quoted(_)
+                | Token::Text(_)
+                | Token::Dollars(_)
+                | Token::Integer(_)
+                | Token::Float(_)
+                | Token::Hex(_)
+                | Token::Uuid(_)
+                | Token::Sign(_) => {}
+            }
+            if depth == 0 {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn take_if(&mut self, is_wanted: impl FnOnce(Token<'a>) -> bool) -> bool {
+        let mut ahead = *self;
+        let taken = ahead.next().is_some_and(is_wanted);
+        if taken {
+            *self = ahead;
+        }
+        taken
+    }
+
+    fn slice(&self, start: usize, end: usize) -> &'a str {
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    fn byte(&self, at: usize) -> u8 {
+        self.rest(at).first().copied().unwrap_or(0)
+    }
+
+    fn rest(&self, at: usize) -> &'a [u8] {
+        self.text.as_bytes().get(at..self.end).unwrap_or_default()
+    }
+
+    /// Steps over white space and comments; `false` when a comment does not end.
+    fn skip_blank(&mut self) -> bool {
+        loop {
+            let rest = self.rest(self.at);
+            let blank = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            self.at += blank;
+            let (first, second) = (self.byte(self.at), self.byte(self.at + 1));
+            let skipped = match (first, second) {
+                (b'-', b'-') | (b'/', b'/') => {
+                    // A line comment that the text ends is none for ScyllaDB.
+                    self.rest(self.at).iter().position(|byte| matches!(byte, b'\n' | b'\r'))
+                }
+                (b'/', b'*') => {
+                    let inside = self.rest(self.at + 2);
+                    inside.windows(2).position(|pair| pair == b"*/").map(|at| at + 4)
+                }
+                _ => return true,
+            };
+            let Some(len) = skipped else { return false };
+            self.at += len;
+        }
+    }
+
+    /// Takes what stands up to the closing `mark`, where a doubled one does not close.
+    fn take_quoted(&mut self, mark: u8) -> Option<&'a str> {
+        let start = self.at + 1;
+        let mut at = start;
+        loop {
+            at += self.rest(at).iter().position(|byte| *byte == mark)?;
+            if self.byte(at + 1) != mark {
+                self.at = at + 1;
+                return Some(self.slice(start, at));
+            }
+            at += 2;
+        }
+    }
+
+    fn take_dollars(&mut self) -> Option<&'a str> {
+        let start = self.at + 2;
+        let len = self.rest(start).windows(2).position(|pair| pair == b"$$")?;
+        self.at = start + len + 2;
+        Some(self.slice(start, start + len))
+    }
+
+    fn take(&mut self, len: usize) -> &'a str {
+        let start = self.at;
+        self.at += len;
+        self.slice(start, self.at)
+    }
+
+    fn take_number(&mut self) -> Token<'a> {
+        let digits = |at: usize| self.rest(at).iter().take_while(|b| b.is_ascii_digit()).count();
+        let start = self.at;
+        if self.byte(start) == b'0' && matches!(self.byte(start + 1), b'x' | b'X') {
+            let hex = self.rest(start + 2).iter().take_while(|b| b.is_ascii_hexdigit()).count();
+            return self.unless_joined(2 + hex, Token::Hex);
+        }
+        let mut end = start + digits(start);
+        let mut is_float = false;
+        if self.byte(end) == b'.' {
+            is_float = true;
+            end += 1 + digits(end + 1);
+        }
+        if matches!(self.byte(end), b'e' | b'E') {
+            let sign = usize::from(matches!(self.byte(end + 1), b'+' | b'-'));
+            let exponent = digits(end + 1 + sign);
+            if exponent > 0 {
+                is_float = true;
+                end += 1 + sign + exponent;
+            }
+        }
+        self.unless_joined(end - start, if is_float { Token::Float } else { Token::Integer })
+    }
+
+    /// Takes `len` bytes, which no letter or digit may follow.
+    fn unless_joined(&mut self, len: usize, token: fn(&'a str) -> Token<'a>) -> Token<'a> {
+        if is_word_byte(self.byte(self.at + len)) {
+            return self.break_off();
+        }
+        token(self.take(len))
+    }
+
+    fn break_off(&mut self) -> Token<'a> {
+        self.is_broken = true;
+        Token::Broken
+    }
+}
+
+impl<'a> Iterator for Lexer<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        if self.is_broken {
+            return None;
+        }
+        if !self.skip_blank() {
+            return Some(self.break_off());
+        }
+        let rest = self.rest(self.at);
+        let Some(&first) = rest.first() else {
+            let is_whole = self.end == self.text.len();
+            return (!is_whole).then(|| self.break_off());
+        };
+        if first.is_ascii_hexdigit()
+            && let Some(uuid) = rest.get(..36)
+            && is_uuid(uuid)
+        {
+            return Some(self.unless_joined(36, Token::Uuid));
+        }
+        let token = match first {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
+                let len = rest.iter().take_while(|byte| is_word_byte(**byte)).count();
+                Some(Token::Word(self.take(len)))
+            }
+            b'0'..=b'9' => Some(self.take_number()),
+            b'"' => self.take_quoted(b'"').map(Token::Quoted),
+            b'\'' => self.take_quoted(b'\'').map(Token::Text),
+            b'$' if rest.starts_with(b"$$") => self.take_dollars().map(Token::Dollars),
+            sign if sign.is_ascii_graphic() => {
+                self.at += 1;
+                self.markers = self.markers.saturating_add(u16::from(sign == b'?'));
+                Some(Token::Sign(sign))
+            }
+            _ => None,
+        };
+        Some(token.unwrap_or_else(|| self.break_off()))
+    }
+}
+
+/// Letters beyond ASCII are no part of names, but do not end a word either.
+fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+fn is_uuid(bytes: &[u8]) -> bool {
+    bytes.iter().enumerate().all(|(at, byte)| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Which tokens a text is cut into.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn tokens(text: &str) -> Vec<Token<'_>> {
+    Lexer::new(text).collect()
+}
+
+#[test]
+fn comments_and_blanks_are_no_tokens() {
+    let text = "--c\n//c\r/* c -- */ \tSELECT/**/k";
+    assert_eq!(tokens(text), [Token::Word("SELECT"), Token::Word("k")]);
+}
+
+#[test]
+fn constants_are_told_apart() {
+    let uuid = "f47ac10b-58cc-4372-a567-0e02b2c3d479";
+    let text = format!("12 1.5 1e3 2.E-1 0xCAFE {uuid} 'it''s' $$it's$$ \"a\"\"b\"");
+    let expected = [
+        Token::Integer("12"),
+        Token::Float("1.5"),
+        Token::Float("1e3"),
+        Token::Float("2.E-1"),
+        Token::Hex("0xCAFE"),
+        Token::Uuid(uuid),
+        Token::Text("it''s"),
+        Token::Dollars("it's"),
+        Token::Quoted("a\"\"b"),
+    ];
+    assert_eq!(tokens(&text), expected);
+}
+
+#[test]
+fn a_broken_token_ends_the_text() {
+    for text in ["'open", "\"open", "$$open", "/* open", "-- open", "1h", "0xfg", "é", "\u{feff}k"]
+    {
+        assert_eq!(tokens(text), [Token::Broken], "{text}");
+    }
+    assert_eq!(tokens("a é b"), [Token::Word("a"), Token::Broken]);
+    assert_eq!(tokens("f47ac10b-58cc-4372-a567-0e02b2c3d479a").last(), Some(&Token::Broken));
+}
+
+#[test]
+fn a_long_text_is_read_up_to_a_bound() {
+    let text = format!("a '{}' b", "x".repeat(READ_BYTES_MAX));
+    assert_eq!(tokens(&text), [Token::Word("a"), Token::Broken]);
+    let text = format!("a{}b", " ".repeat(READ_BYTES_MAX));
+    assert_eq!(tokens(&text), [Token::Word("a"), Token::Broken]);
+    let fits = format!("'{}'", "x".repeat(READ_BYTES_MAX - 2));
+    assert_eq!(tokens(&fits).len(), 1);
+    assert!(matches!(tokens(&fits)[..], [Token::Text(_)]));
+}
+
+#[test]
+fn markers_are_counted_but_in_quotes() {
+    let mut lexer = Lexer::new("? '?' \"?\" ?");
+    while lexer.next().is_some() {}
+    assert_eq!(lexer.markers(), 2);
+}
+
+#[test]
+fn a_group_ends_with_its_own_bracket() {
+    let mut lexer = Lexer::new("(a, ')', [b]) c");
+    assert!(lexer.take_sign(b'(') && lexer.skip_group());
+    assert_eq!(lexer.next(), Some(Token::Word("c")));
+    assert!(!Lexer::new("a (b)").skip_group(), "it never ends");
+}
+
+proptest! {
+    #[test]
+    fn every_text_comes_to_an_end(text in ".{0,60}") {
+        prop_assert!(tokens(&text).len() <= text.len());
+    }
+
+    #[test]
+    fn every_text_of_signs_comes_to_an_end(text in "[-/*'\"$;a0x\n ?]{0,40}") {
+        let found = tokens(&text);
+        prop_assert!(found.len() <= text.len());
+        let broken = found.iter().position(|token| *token == Token::Broken);
+        prop_assert!(broken.is_none_or(|at| at + 1 == found.len()));
+    }
+}

@@ -1,0 +1,63 @@
+//! Terms: the values of columns as a text writes them.
+
+use crate::literal::Literal;
+use crate::statement::lexer::{Lexer, Token};
+use crate::statement::name::Name;
+
+/// What stands for the value of a partition-key column.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Term<'a> {
+    /// A constant.
+    Literal(Literal<'a>),
+    /// `?`, the number of those before it in the whole text.
+    Marker(u16),
+    /// `:name`. The same name stands for one value wherever it stands.
+    NamedMarker(Name<'a>),
+}
+
+impl<'a> Term<'a> {
+    /// Takes a term. `None` for a call, a cast, `null`, or what is not understood; the lexer may
+    /// then stand anywhere.
+    pub(crate) fn take(lexer: &mut Lexer<'a>) -> Option<Self> {
+        let index = lexer.markers();
+        if lexer.take_sign(b'?') {
+            return Some(Self::Marker(index));
+        }
+        if lexer.take_sign(b':') {
+            return Name::take(lexer).map(Self::NamedMarker);
+        }
+        Literal::take(lexer).map(Self::Literal)
+    }
+
+    /// Steps over one term of a list, up to a `,` or `)` of that list, which stays. `false` when
+    /// there is none.
+    pub(crate) fn skip_in_list(lexer: &mut Lexer<'a>) -> bool {
+        let mut taken = false;
+        loop {
+            match lexer.peek() {
+                None | Some(Token::Broken | Token::Sign(b']' | b'}' | b';')) => return false,
+                Some(Token::Sign(b',' | b')')) => return taken,
+                Some(Token::Sign(b'(' | b'[' | b'{')) => {
+                    lexer.next();
+                    if !lexer.skip_group() {
+                        return false;
+                    }
+                }
+                Some(
+                    Token::Word(_)
+                    | Token::Quoted(_)
+                    | Token::Text(_)
+                    | Token::Dollars(_)
+                    | Token::Integer(_)
+                    | Token::Float(_)
+                    | Token::Hex(_)
+                    | Token::Uuid(_)
+                    | Token::Sign(_),
+                ) => {
+                    lexer.next();
+                }
+            }
+            taken = true;
+        }
+    }
+}

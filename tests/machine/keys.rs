@@ -1,0 +1,55 @@
+//! Keys of texts that applications might send, compared with those that the simulated node reads.
+
+use proptest::prelude::*;
+
+use crate::targets::keys::{Checked, check};
+
+/// A term of an `int` or of a `text` column.
+fn term(is_text: bool) -> impl Strategy<Value = String> {
+    let number = any::<i32>().prop_map(|number| number.to_string());
+    let text = "[a-z'?;: ]{0,8}".prop_map(|text| format!("'{}'", text.replace('\'', "''")));
+    let dollars = "[a-z'?; ]{1,8}".prop_map(|text| format!("$${text}$$"));
+    let literal = if is_text { text.boxed() } else { number.boxed() };
+    let other = if is_text { dollars.boxed() } else { Just("0".to_owned()).boxed() };
+    prop_oneof![4 => Just("?".to_owned()), 3 => literal, 1 => other]
+}
+
+fn blank() -> impl Strategy<Value = &'static str> {
+    prop_oneof![4 => Just(" "), 1 => Just("\n\t"), 1 => Just(" /* ? ' */ "), 1 => Just(" -- ?\n")]
+}
+
+/// Relations that give the whole key.
+fn relations() -> impl Strategy<Value = String> {
+    let terms = (term(false), term(true), term(false), any::<bool>());
+    terms.prop_map(|(a, b, c, is_turned)| match is_turned {
+        true => format!("\"B\" = {b} AND c = {c} AND A = {a}"),
+        false => format!("a = {a} AND \"B\" IN ({b}) AND c = {c}"),
+    })
+}
+
+/// A statement about `k.t` that gives its whole key, with its words apart by any blank.
+fn statement() -> impl Strategy<Value = String> {
+    let values = (term(false), term(true), term(false), term(true));
+    let insert = values.prop_map(|(a, b, c, v)| {
+        format!("INSERT INTO k.t (v, a, c, \"B\") VALUES ({v}, {a}, {c}, {b})")
+    });
+    let select = (relations(), prop_oneof![Just(""), Just(" LIMIT 5"), Just(" ALLOW FILTERING")])
+        .prop_map(|(key, end)| format!("SELECT v, writetime(v) FROM k.t WHERE {key}{end}"));
+    let update = (term(true), relations(), prop_oneof![Just(""), Just(" IF v = 'x'")])
+        .prop_map(|(v, key, end)| format!("UPDATE k.t SET v = {v}, m['?'] = 1 WHERE {key}{end}"));
+    let delete =
+        relations().prop_map(|key| format!("DELETE v FROM k.t USING TIMESTAMP 1 WHERE {key};"));
+    prop_oneof![insert, select, update, delete]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_text_that_gives_its_key_is_read_as_a_node_reads_it(
+        text in statement(),
+        before in blank(),
+    ) {
+        prop_assert_eq!(check(&format!("{before}{text}")), Checked::Agreed, "{}", text);
+    }
+}
