@@ -87,17 +87,26 @@ async fn serve_within<S: Source>(
                 }
             }
             Err(error) => {
-                // Either frees a descriptor for the next accept.
+                // This frees a descriptor for the next accept.
                 if kept.take().is_some() {
                     continue;
-                }
-                if let Some(idlest) = places.take_idlest() {
-                    idlest.abort();
                 }
                 if let Some(suppressed) = failures.next(clock::now_us()) {
                     tracing::warn!(%error, suppressed, "the admin listener cannot accept a connection");
                 }
+                // In this time a connection that asks for something is answered. One that does not gives way.
                 sleep(ACCEPT_PAUSE).await;
+                while let Some(ended) = connections.try_join_next() {
+                    if let Ok((id, spare)) = ended {
+                        places.remove(id);
+                        kept = kept.or(spare);
+                    }
+                }
+                if kept.is_none()
+                    && let Some(idle) = places.take_idle()
+                {
+                    idle.abort();
+                }
             }
         }
     }

@@ -38,7 +38,11 @@ impl<H> Places<H> {
         source: IpAddr,
         spawn: impl FnOnce(u64, Arc<AtomicBool>) -> H,
     ) -> Option<H> {
-        let displaced = if self.open.len() < self.places_max { None } else { self.take_idlest() };
+        let displaced = if self.open.len() < self.places_max {
+            None
+        } else {
+            self.take_idle().or_else(|| self.open.pop_first().map(|(_, oldest)| oldest.handle))
+        };
         let is_asking = Arc::new(AtomicBool::new(false));
         let id = self.next_id;
         self.next_id += 1;
@@ -52,9 +56,8 @@ impl<H> Places<H> {
         self.open.remove(&id);
     }
 
-    /// Takes out the connection that gives way: the oldest that has not asked for anything, of the source that has most of
-    /// those; where each has asked, the oldest of all.
-    pub(crate) fn take_idlest(&mut self) -> Option<H> {
+    /// Takes out the oldest connection that has not asked for anything, of the source that has most of those.
+    pub(crate) fn take_idle(&mut self) -> Option<H> {
         let idle = |place: &&Place<H>| !place.is_asking.load(Ordering::Relaxed);
         let mut counts = BTreeMap::<IpAddr, usize>::new();
         for place in self.open.values().filter(idle) {
@@ -62,8 +65,7 @@ impl<H> Places<H> {
         }
         let most = counts.iter().max_by_key(|(_, count)| **count).map(|(source, _)| *source);
         let mut idle_ones = self.open.iter().filter(|(_, place)| idle(place));
-        let oldest = idle_ones.find(|(_, place)| Some(place.source) == most).map(|(id, _)| *id);
-        let id = oldest.or_else(|| self.open.keys().next().copied())?;
+        let id = idle_ones.find(|(_, place)| Some(place.source) == most).map(|(id, _)| *id)?;
         self.open.remove(&id).map(|place| place.handle)
     }
 }

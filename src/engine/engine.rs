@@ -54,7 +54,6 @@ use crate::session::session::Phase;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::upstream::lane::{LaneRoute, PoolId};
-use cql::header::{HEADER_LEN, Header};
 use cql::token::shard::Sharder;
 
 /// Client sessions on one side, lanes to shards on the other.
@@ -96,7 +95,10 @@ impl Engine {
 
     /// What system.local and system.peers look like from now on.
     pub fn on_facade(&mut self, facade: Arc<Facade>) {
+        let version = facade.facts().schema_version;
         self.features.local.set_facade(facade);
+        self.features.agreement.on_schema_read(&mut self.core, version);
+        self.settle();
     }
 
     /// Whether clients must log in: the class of the cluster's authenticator, if it has one.
@@ -374,25 +376,12 @@ impl Engine {
             }
             Todo::SendAgain { lane, pending } => route::again_on(core, features, lane, pending),
             Todo::SendUse(request) => route::send_use(core, features, request),
-            Todo::Resume { client, mut frames } => self.resume(client, &mut frames),
+            Todo::Resume { client, mut frames } => {
+                inbound::resume(core, features, client, &mut frames);
+            }
+            Todo::ServeTraced(request) => inbound::serve_traced(core, features, request),
             Todo::LaneFull { lane, client } => features.stalls.on_full(core, lane, client),
             Todo::PoolClosed { pool, instead } => features.reprepare.on_pool_closed(pool, instead),
         }
-    }
-
-    /// Serves the frames that a client sent behind its `USE`.
-    fn resume(&mut self, client: ClientKey, frames: &mut [u8]) {
-        let mut rest = frames;
-        while let Some(header) = Header::peek(rest) {
-            let open = self.core.clients.get(client);
-            if open.is_none_or(|open| open.session.phase == Phase::Closing) {
-                break;
-            }
-            let len = HEADER_LEN + usize::try_from(header.body_len).unwrap_or(usize::MAX);
-            let Some((frame, behind)) = rest.split_at_mut_checked(len) else { break };
-            inbound::on_frame(&mut self.core, &mut self.features, client, frame);
-            rest = behind;
-        }
-        self.core.resume_if_possible(client);
     }
 }

@@ -119,6 +119,8 @@ pub enum Purpose {
 pub enum InternalRequest {
     /// Prepare a statement that the node forgot; the parked requests of this number go on then.
     Reprepare(u64),
+    /// A trace for the request of this number, which is answered here.
+    LocalTrace(u64),
     /// Any answer, to see whether the connection is alive.
     Heartbeat,
     /// Prepare a statement before it is needed.

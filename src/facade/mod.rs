@@ -11,6 +11,7 @@ pub mod lexer;
 pub mod literal;
 mod outputs;
 pub mod refusal;
+pub mod schema_version;
 pub mod select;
 pub mod statement_id;
 pub mod statement_text;

@@ -13,6 +13,13 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// A question about nodes before the cluster's own tables were read.
+    #[must_use]
+    pub fn unreached() -> Self {
+        let text = "shardlane has not reached the cluster yet".to_owned();
+        Self { code: ErrorCode::OVERLOADED, text }
+    }
+
     /// A `USE` that is more than a name. A server that takes it would switch a lane that others
     /// share.
     #[must_use]

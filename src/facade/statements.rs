@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::facade::select::Select;
 use crate::facade::statement_id::ID_LEN;
+use cql::notation::{put_int, put_short_bytes};
+use cql::response::result::ResultKind;
 
 /// Bytes of all statements at most. Drivers prepare a handful, of 100 bytes each.
 const BYTES_MAX: usize = 1 << 20;
@@ -77,6 +79,21 @@ impl LocalStatements {
     pub fn bytes(&self) -> usize {
         self.bytes
     }
+}
+
+/// The message of RESULT Prepared for a `USE`: no markers, no columns.
+#[must_use]
+pub fn prepared_use(id: &[u8; ID_LEN], version: u8) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_int(&mut out, ResultKind::Prepared.code());
+    put_short_bytes(&mut out, id);
+    let counts = if version >= 4 { 3 } else { 2 };
+    for _ in 0..counts {
+        put_int(&mut out, 0);
+    }
+    put_int(&mut out, 4);
+    put_int(&mut out, 0);
+    out
 }
 
 #[cfg(test)]

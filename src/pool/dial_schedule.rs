@@ -76,6 +76,9 @@ pub struct DialSchedule {
     excess: usize,
     /// The shard-aware port failed; whether that is the port's fault tells the plain port.
     is_suspect: bool,
+    /// The plain port worked after the shard-aware one had failed. That may be the port's fault, or the
+    /// node came back in between: the shard-aware port gets one more try.
+    was_suspect: bool,
     is_failing: bool,
     not_before_ms: u64,
     hunt_after_ms: u64,
@@ -95,6 +98,7 @@ impl DialSchedule {
             running: 0,
             excess: 0,
             is_suspect: false,
+            was_suspect: false,
             is_failing: false,
             not_before_ms: 0,
             hunt_after_ms: 0,
@@ -137,9 +141,13 @@ impl DialSchedule {
     ) -> Opened {
         self.running = self.running.saturating_sub(1);
         self.is_failing = false;
-        let is_port_at_fault = dial == Dial::Any && self.is_suspect;
-        if is_port_at_fault {
+        let is_suspected = dial == Dial::Any && self.is_suspect;
+        let is_port_at_fault = is_suspected && self.was_suspect;
+        if is_suspected {
             self.is_suspect = false;
+            self.was_suspect = !is_port_at_fault;
+        } else if dial != Dial::Any {
+            self.was_suspect = false;
         }
         let is_resharded = self.plan.on_sharder(sharder);
         if is_resharded {
@@ -258,6 +266,26 @@ mod tests {
         let opened = schedule.on_opened(dial, ShardId(0), None, 0);
         assert!(matches!(opened.arrival, Arrival::Lane(_)));
         (schedule, dial)
+    }
+
+    #[test]
+    fn a_port_is_at_fault_only_if_it_fails_twice_while_the_plain_one_works() {
+        let sharder = Sharder::new(2, 12).ok();
+        let mut schedule = DialSchedule::new(Wanted::EachShard, BackoffSettings::default(), 1);
+        assert!(matches!(schedule.next(None, 0), Next::Dial(Dial::Any)));
+        schedule.on_opened(Dial::Any, ShardId(0), sharder, 0);
+        let mut now = 0;
+        let mut fault = |schedule: &mut DialSchedule| {
+            now += 100_000;
+            let Next::Dial(dial) = schedule.next(Some(19_042), now) else { panic!("no dial") };
+            assert!(matches!(dial, Dial::Shard { .. }), "{dial:?}");
+            schedule.on_failed(dial, Failure::Broken, now);
+            now += 100_000;
+            assert_eq!(schedule.next(Some(19_042), now), Next::Dial(Dial::Any));
+            schedule.on_opened(Dial::Any, ShardId(0), sharder, now).is_port_at_fault
+        };
+        assert!(!fault(&mut schedule), "the node may have come back in between");
+        assert!(fault(&mut schedule));
     }
 
     #[test]

@@ -13,12 +13,12 @@ pub mod handshake_turns; // whose turn it is to shake hands with a node
 pub mod lane_slots; // which lanes one node should have, and which it has
 mod login_ends; // what a granted or refused login does
 pub mod logins; // clients' logins on their way to the cluster
-pub mod manager; // all pools of one worker
 pub mod node_choice; // which nodes come first where not all are used
 pub mod node_state; // what all that dial a node share about it
 pub mod node_target; // where a node is dialled
 mod open_pools; // pools that open and close
 pub mod pool_key; // what the lanes of a pool have in common
+pub mod pool_manager; // all pools of one worker
 mod rechecks; // whether credentials that have lanes are still taken
 pub mod refiller; // the lanes of one node and pool
 mod targets; // which nodes the pools follow

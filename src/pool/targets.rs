@@ -3,8 +3,8 @@
 use crate::engine::engine::Engine;
 use crate::pool::action::{PoolAction, PoolNotice};
 use crate::pool::failover::Reached;
-use crate::pool::manager::{LaneOwner, PoolManager};
 use crate::pool::node_target::NodeTarget;
+use crate::pool::pool_manager::{LaneOwner, PoolManager};
 use crate::pool::refiller::{PoolRefiller, RefillerKey};
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;

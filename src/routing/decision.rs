@@ -24,6 +24,8 @@ pub enum Reason {
     UnknownTablet,
     /// To any node: the keyspace is not known yet, or its replication is not one that we compute.
     UnknownKeyspace,
+    /// To any node: each has its own rows of the table, as in `system`.
+    LocalTable,
     /// To any node: we never saw this prepared id.
     UnknownStatement,
     /// To any node: the statement does not bind its whole partition key.
@@ -48,7 +50,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::TabletReplica,
         Self::RingReplica,
         Self::LwtPrimary,
@@ -59,6 +61,7 @@ impl Reason {
         Self::ReplicaStalled,
         Self::UnknownTablet,
         Self::UnknownKeyspace,
+        Self::LocalTable,
         Self::UnknownStatement,
         Self::NoKey,
         Self::NullKey,
@@ -85,6 +88,7 @@ impl Reason {
             Self::ReplicaStalled => "replica_stalled",
             Self::UnknownTablet => "unknown_tablet",
             Self::UnknownKeyspace => "unknown_keyspace",
+            Self::LocalTable => "local_table",
             Self::UnknownStatement => "unknown_statement",
             Self::NoKey => "no_key",
             Self::NullKey => "null_key",

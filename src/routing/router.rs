@@ -221,6 +221,7 @@ impl Router {
         }
         let reason = match finder {
             Some(Finder::Tablets) => Reason::UnknownTablet,
+            Some(Finder::EachNode) => Reason::LocalTable,
             Some(Finder::Ring(_) | Finder::Unknown) | None => Reason::UnknownKeyspace,
         };
         Choice::of(policy::any(view, turn, reason))

@@ -7,6 +7,11 @@ use crate::topology::snapshot::Snapshot;
 use crate::topology::table::TableId;
 use cql::token::partitioner::Partitioner;
 
+/// Keyspaces of which each node has its own rows, on every server; the last two, of Cassandra, stand in
+/// no schema table.
+const OF_EACH_NODE: [&str; 4] =
+    ["system", "system_schema", "system_views", "system_virtual_schema"];
+
 /// How a table's replicas are found.
 #[derive(Clone, Debug)]
 pub enum Finder {
@@ -14,6 +19,8 @@ pub enum Finder {
     Tablets,
     /// By the ring.
     Ring(Arc<RingReplicas>),
+    /// Nowhere: each node has its own rows.
+    EachNode,
     /// Its keyspace is not known yet: by tablets, should the server report one.
     Unknown,
 }
@@ -70,10 +77,19 @@ impl TableRoutes {
 }
 
 fn work_out(snapshot: &Snapshot, keyspace: &str, table: &str) -> TableRoute {
+    let partitioner = Some(Partitioner::Murmur3);
+    if OF_EACH_NODE.contains(&keyspace) {
+        return TableRoute { finder: Finder::EachNode, partitioner };
+    }
     let Some(keyspace) = snapshot.keyspace(keyspace) else {
-        return TableRoute { finder: Finder::Unknown, partitioner: Some(Partitioner::Murmur3) };
+        return TableRoute { finder: Finder::Unknown, partitioner };
     };
-    let finder =
-        if keyspace.tablets { Finder::Tablets } else { Finder::Ring(Arc::clone(&keyspace.ring)) };
+    let finder = if keyspace.tablets {
+        Finder::Tablets
+    } else if keyspace.is_local {
+        Finder::EachNode
+    } else {
+        Finder::Ring(Arc::clone(&keyspace.ring))
+    };
     TableRoute { finder, partitioner: keyspace.partitioner(table) }
 }

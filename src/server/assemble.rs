@@ -15,8 +15,8 @@ use crate::engine::settings::EngineSettings;
 use crate::pool::credential::{Credential, plain_token};
 use crate::pool::credential_book::CredentialBook;
 use crate::pool::logins::LoginSettings;
-use crate::pool::manager::{PoolSettings, PoolShared};
 use crate::pool::node_state::NodeStates;
+use crate::pool::pool_manager::{PoolSettings, PoolShared};
 use crate::server::rotation::Tls;
 use crate::session::sasl::SaslToken;
 

@@ -28,6 +28,8 @@ pub struct Snapshot {
 pub struct Keyspace {
     /// Its tables have tablets (`scylla_keyspaces.initial_tablets` is not null, be it 0).
     pub tablets: bool,
+    /// Each node has its own rows of its tables (`LocalStrategy`).
+    pub is_local: bool,
     /// Replicas of its tables. Empty if they have tablets: until a tablet is learned nothing is
     /// known of its replicas, and the ring would send most requests astray.
     pub ring: Arc<RingReplicas>,
@@ -128,7 +130,7 @@ impl SnapshotBuilder {
         partitioners: BTreeMap<Box<str>, Option<Partitioner>>,
     ) -> Self {
         let ring = Arc::clone(&self.no_ring);
-        self.add(name, Keyspace { tablets: true, ring, partitioners })
+        self.add(name, Keyspace { tablets: true, is_local: false, ring, partitioners })
     }
 
     /// Adds a keyspace whose tables lie on the ring. Keyspaces with equal replication share one.
@@ -140,10 +142,11 @@ impl SnapshotBuilder {
         partitioners: BTreeMap<Box<str>, Option<Partitioner>>,
     ) -> Self {
         let nodes = &self.snapshot.nodes;
+        let is_local = replication == Replication::Local;
         let ring = self.rings.entry(replication);
         let ring = ring.or_insert_with_key(|key| Arc::new(RingReplicas::new(nodes, key)));
         let ring = Arc::clone(ring);
-        self.add(name, Keyspace { tablets: false, ring, partitioners })
+        self.add(name, Keyspace { tablets: false, is_local, ring, partitioners })
     }
 
     /// Ends it.

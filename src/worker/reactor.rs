@@ -19,7 +19,7 @@ use crate::engine::pending::{LaneKey, Pending};
 use crate::platform::clock;
 use crate::platform::log_throttle::LogThrottle;
 use crate::pool::announcer::{Announcer, WorkerEvent};
-use crate::pool::manager::PoolManager;
+use crate::pool::pool_manager::PoolManager;
 use crate::sockets::poller::Poller;
 use crate::sockets::transport::Transport;
 use crate::topology::snapshot::Snapshot;

@@ -2,7 +2,7 @@
 
 use crate::connect::dialing::DialingSettings;
 use crate::engine::settings::EngineSettings;
-use crate::pool::manager::{PoolSettings, PoolShared};
+use crate::pool::pool_manager::{PoolSettings, PoolShared};
 
 /// Everything that tells a worker from others, and what it goes by.
 #[derive(Debug)]

@@ -82,6 +82,14 @@ fn what_is_not_known_goes_anywhere_untouched() {
     rig.send(client, &execute(3, &[8; 16], b"k"));
     assert_eq!(rig.all_requests().len(), 1);
     assert_eq!(rig.decisions(Reason::UnknownKeyspace), 1);
+
+    for (id, keyspace) in [(7, "system_schema"), (6, "own"), (5, "system_views")] {
+        rig.prepare_select(client, keyspace, id);
+        rig.send(client, &execute(4, &[id; 16], b"k"));
+        assert_eq!(rig.all_requests().len(), 1);
+    }
+    assert_eq!(rig.decisions(Reason::LocalTable), 3, "each node has its own rows");
+    assert_eq!(rig.decisions(Reason::UnknownKeyspace), 1);
     rig.finish();
 }
 

@@ -11,7 +11,7 @@ use shardlane::pool::backoff::BackoffSettings;
 use shardlane::pool::failover::FailoverSettings;
 use shardlane::pool::lane_slots::Wanted;
 use shardlane::pool::logins::LoginSettings;
-use shardlane::pool::manager::PoolSettings;
+use shardlane::pool::pool_manager::PoolSettings;
 use shardlane::pool::refiller::ShardPortSettings;
 
 /// Rows of each table that clients read.

@@ -115,7 +115,7 @@ fn keys_that_fit_no_table_are_errors_that_tell_why() {
             "the partition key of t.pairs is (b text, a int): give 2 values, not 1",
         ),
         (&["t.numbers", "one"], "column k: 'one' is no int: write a whole number"),
-        (&["t.money", "1.0"], "a key of type decimal cannot be written here"),
+        (&["t.money", "much"], "column k: 'much' is no decimal: write "),
         (&["t.missing", "1"], "there is no table t.missing"),
         (&["t.it's", "1"], "there is no table t.it's"),
         (&["missing.t", "1"], "there is no keyspace missing"),

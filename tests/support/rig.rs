@@ -57,7 +57,7 @@ pub(crate) fn host(node: u16) -> HostId {
 }
 
 /// Nodes 0, 1, … each with a rack of its own, a tablet keyspace `tab` and a ring keyspace `ring`
-/// with one copy of each row.
+/// with one copy of each row, and a keyspace `own` of which each node has its own rows.
 pub(crate) fn snapshot(version: u64, nodes: u16) -> Arc<Snapshot> {
     let node = |number: u16| Node {
         id: NodeId(number),
@@ -70,7 +70,8 @@ pub(crate) fn snapshot(version: u64, nodes: u16) -> Arc<Snapshot> {
     };
     let builder = SnapshotBuilder::new(version, (0..nodes).map(node).collect())
         .tablet_keyspace("tab", BTreeMap::new())
-        .ring_keyspace("ring", Replication::Simple { factor: 1 }, BTreeMap::new());
+        .ring_keyspace("ring", Replication::Simple { factor: 1 }, BTreeMap::new())
+        .ring_keyspace("own", Replication::Local, BTreeMap::new());
     Arc::new(builder.build())
 }
 

@@ -306,6 +306,9 @@ fn on_internal(
         InternalRequest::Reprepare(number) => {
             features.reprepare.on_answer(core, number, response);
         }
+        InternalRequest::LocalTrace(number) => {
+            features.local_traces.on_answer(core, number, response);
+        }
         InternalRequest::Spread | InternalRequest::Heartbeat => {}
         InternalRequest::SchemaVersion { round, .. } => {
             features.agreement.on_answer(core, round, response);
@@ -317,6 +320,7 @@ fn on_internal(
 pub(crate) fn on_internal_lost(core: &mut Core, features: &mut Features, request: InternalRequest) {
     match request {
         InternalRequest::Reprepare(number) => features.reprepare.on_lost(core, number),
+        InternalRequest::LocalTrace(number) => features.local_traces.on_trace(core, number, None),
         InternalRequest::Spread | InternalRequest::Heartbeat => {}
         InternalRequest::SchemaVersion { round, .. } => {
             features.agreement.on_version(core, round, None);

@@ -8,6 +8,9 @@ use cql::request::batch::Batch;
 use cql::request::execute::Execute;
 use cql::request::query::Query;
 
+/// The id of a trace in `system_traces`.
+pub(crate) type TraceId = [u8; 16];
+
 /// A client's request: neither compressed nor with a custom payload any more.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
@@ -16,6 +19,8 @@ pub(crate) struct Request<'a> {
     pub(crate) opcode: Opcode,
     /// The whole frame.
     pub(crate) frame: &'a mut [u8],
+    /// The trace that a node made for an answer of ours, when the client asked for one.
+    pub(crate) trace: Option<TraceId>,
 }
 
 impl Request<'_> {

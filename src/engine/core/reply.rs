@@ -138,16 +138,23 @@ impl Core {
         opcode: Opcode,
         body: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
-        let Some(entry) = self.clients.get_mut(to.client) else { return false };
+        self.send_frame(to.client, |out, version| {
+            write_frame(out, FrameHead { version, flags: 0, stream: to.stream }, opcode, body);
+        })
+    }
+
+    /// Sends a frame of ours, which `write` writes for the given version byte, and counts nothing;
+    /// `false` when the client has left.
+    pub(crate) fn send_frame(
+        &mut self,
+        client: ClientKey,
+        write: impl FnOnce(&mut Vec<u8>, u8),
+    ) -> bool {
+        let Some(entry) = self.clients.get_mut(client) else { return false };
         let mut frame = Vec::new();
-        write_frame(
-            &mut frame,
-            FrameHead { version: entry.session.response_version(), flags: 0, stream: to.stream },
-            opcode,
-            body,
-        );
+        write(&mut frame, entry.session.response_version());
         entry.session.send(&frame);
-        self.touch_client(to.client);
+        self.touch_client(client);
         true
     }
 
@@ -160,11 +167,9 @@ impl Core {
         text: &str,
     ) {
         self.tally.on_ended(kind, Outcome::Refused);
-        let Some(entry) = self.clients.get_mut(to.client) else { return };
-        let mut frame = Vec::new();
-        error::write_error(&mut frame, entry.session.response_version(), to.stream, code, text);
-        entry.session.send(&frame);
-        self.touch_client(to.client);
+        self.send_frame(to.client, |out, version| {
+            error::write_error(out, version, to.stream, code, text);
+        });
     }
 
     /// Answers a request of kind `kind` with an ERROR of ours that carries more than a text.
@@ -176,12 +181,9 @@ impl Core {
         extras: &Extras<'_>,
     ) {
         self.tally.on_ended(kind, Outcome::Refused);
-        let Some(entry) = self.clients.get_mut(to.client) else { return };
-        let mut frame = Vec::new();
-        let version = entry.session.response_version();
-        error::write_error_with(&mut frame, version, to.stream, text, extras);
-        entry.session.send(&frame);
-        self.touch_client(to.client);
+        self.send_frame(to.client, |out, version| {
+            error::write_error_with(out, version, to.stream, text, extras);
+        });
     }
 
     /// Answers a client's request that will get no other answer with an ERROR of ours.

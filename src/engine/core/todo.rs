@@ -1,10 +1,12 @@
 //! What an input leaves to be done before it ends: nothing in the engine calls back the way it came.
 
-use crate::engine::client::ClientKey;
+use crate::engine::client::{ClientKey, ClientStream};
+use crate::engine::core::message::TraceId;
 use crate::engine::pending::{LaneKey, Outgoing, Pending};
 use crate::routing::decision::Reason;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
+use cql::opcode::Opcode;
 
 /// Something that is done at the end of the input, in the order in which it was found.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub(crate) enum Todo {
         /// Whole frames.
         frames: Vec<u8>,
     },
+    /// Serve a request that has waited for a trace.
+    ServeTraced(TracedRequest),
     /// The outbox of a lane has passed its high mark because of a client.
     LaneFull {
         /// The lane.
@@ -61,4 +65,17 @@ pub(crate) struct UseRequest {
     pub(crate) outgoing: Outgoing,
     /// Its frame.
     pub(crate) frame: Vec<u8>,
+}
+
+/// A request that has waited for a trace, and still counts as in flight.
+#[derive(Debug)]
+pub(crate) struct TracedRequest {
+    /// Who asks.
+    pub(crate) from: ClientStream,
+    /// What it asks.
+    pub(crate) opcode: Opcode,
+    /// Its frame, with its body as in protocol v4.
+    pub(crate) frame: Vec<u8>,
+    /// The trace; `None` when no node made one.
+    pub(crate) trace: Option<TraceId>,
 }

@@ -13,6 +13,7 @@ use crate::engine::core::reply::Ended;
 use crate::engine::core::response::Response;
 use crate::engine::pending::{InternalRequest, Pending};
 use crate::engine::tally::Outcome;
+use crate::facade::schema_version::SchemaVersion;
 use crate::routing::policy::LaneView;
 use cql::cell;
 use cql::consistency::Consistency;
@@ -43,6 +44,8 @@ pub(crate) struct Agreement {
     next_round_us: Option<u64>,
     /// Oldest first.
     held: Vec<Held>,
+    /// What clients are shown.
+    shown: SchemaVersion,
 }
 
 #[derive(Debug)]
@@ -55,11 +58,22 @@ struct Held {
 
 #[derive(Debug)]
 enum What {
-    Answer { client: ClientKey, ended: Ended, frame: Vec<u8> },
+    Answer {
+        client: ClientKey,
+        ended: Ended,
+        frame: Vec<u8>,
+    },
     Event(Vec<u8>),
+    /// The watched node's tables, which name another version than is shown.
+    Reading,
 }
 
 impl Agreement {
+    /// The schema version that clients are shown.
+    pub(crate) fn shown(&self) -> SchemaVersion {
+        self.shown
+    }
+
     /// A node answered one of our clients that it changed the schema. The answer, as the client is
     /// to get it, waits until the nodes agree.
     pub(crate) fn on_schema_changed(
@@ -80,6 +94,14 @@ impl Agreement {
         let Ok(Event::Schema(change)) = Event::read(body) else { return };
         forget_changed(core, &change);
         self.hold(core, What::Event(body.to_vec()));
+    }
+
+    /// The watched node's tables were read. They may be older than what the nodes agreed on since,
+    /// or show a change of which no event came: the nodes are asked.
+    pub(crate) fn on_schema_read(&mut self, core: &mut Core, version: Option<[u8; 16]>) {
+        if self.shown.on_read(version) {
+            self.hold(core, What::Reading);
+        }
     }
 
     fn hold(&mut self, core: &mut Core, what: What) {
@@ -146,34 +168,37 @@ impl Agreement {
             self.next_round_us = Some(core.now_us + ROUND_PAUSE_US);
             return;
         }
+        if let Some(version) = self.versions.first() {
+            self.shown.on_agreed(*version);
+        }
         let round = self.round;
-        self.release(core, |held| held.round <= round);
+        let ready = self.take_held(|held| held.round <= round);
+        deliver(core, ready);
         if !self.held.is_empty() && self.awaited == 0 {
             self.ask(core);
         }
     }
 
-    /// Delivers what is ready, and returns how many answers and events that were.
-    fn release(&mut self, core: &mut Core, is_ready: impl Fn(&Held) -> bool) -> u64 {
-        let (ready, later): (Vec<Held>, Vec<Held>) =
-            mem::take(&mut self.held).into_iter().partition(is_ready);
+    /// Takes out what is ready, oldest first.
+    fn take_held(&mut self, is_ready: impl Fn(&Held) -> bool) -> Vec<Held> {
+        let (ready, later) = mem::take(&mut self.held).into_iter().partition(is_ready);
         self.held = later;
-        let count = ready.len();
-        for held in ready {
-            match held.what {
-                What::Answer { client, ended, frame } => core.deliver_frame(client, ended, &frame),
-                What::Event(body) => emit(core, &body),
-            }
-        }
-        u64::try_from(count).unwrap_or(u64::MAX)
+        ready
     }
 
     /// Goes on asking, and gives up on what waited too long.
     pub(crate) fn on_timer(&mut self, core: &mut Core) {
         let timeout = core.settings.limits.agreement_timeout_us;
         let now = core.now_us;
-        let late = self.release(core, |held| now.saturating_sub(held.since_us) >= timeout);
-        core.tally.agreement_timeouts += late;
+        let late = self.take_held(|held| now.saturating_sub(held.since_us) >= timeout);
+        for held in &late {
+            match held.what {
+                What::Answer { .. } => core.tally.agreement_timeouts += 1,
+                What::Event(_) => {}
+                What::Reading => self.shown.on_disagreement(),
+            }
+        }
+        deliver(core, late);
         if self.held.is_empty() {
             self.next_round_us = None;
         }
@@ -192,6 +217,17 @@ impl Agreement {
         let stuck = (self.awaited > 0).then_some(self.started_us + ROUND_US_MAX);
         let oldest = self.held.first().map(|held| held.since_us.saturating_add(timeout_us));
         [self.next_round_us, stuck, oldest].into_iter().flatten().min()
+    }
+}
+
+/// Gives clients what they have waited for.
+fn deliver(core: &mut Core, ready: Vec<Held>) {
+    for held in ready {
+        match held.what {
+            What::Answer { client, ended, frame } => core.deliver_frame(client, ended, &frame),
+            What::Event(body) => emit(core, &body),
+            What::Reading => {}
+        }
     }
 }
 

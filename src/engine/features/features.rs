@@ -3,6 +3,7 @@
 use crate::engine::features::agreement::Agreement;
 use crate::engine::features::hedging::Hedging;
 use crate::engine::features::local::LocalAnswers;
+use crate::engine::features::local_traces::LocalTraces;
 use crate::engine::features::logins::Logins;
 use crate::engine::features::pages::Pages;
 use crate::engine::features::remote::Remote;
@@ -17,6 +18,7 @@ pub(crate) struct Features {
     pub(crate) agreement: Agreement,
     pub(crate) hedging: Hedging,
     pub(crate) local: LocalAnswers,
+    pub(crate) local_traces: LocalTraces,
     pub(crate) logins: Logins,
     pub(crate) pages: Pages,
     pub(crate) remote: Remote,

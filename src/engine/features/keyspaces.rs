@@ -135,7 +135,8 @@ pub(crate) fn on_pool_failed(core: &mut Core, id: PoolId, refusal: Option<&[u8]>
     let waiting = mem::take(&mut pool.waiting);
     if let Some(refusal) = refusal {
         pool.refusal = Some(refusal.into());
-        if !core.clients.iter().any(|(_, client)| client.pool == id) {
+        let is_used = core.clients.iter().any(|(_, client)| client.pool == id);
+        if !is_used {
             core.close_pool(id);
         }
     }
@@ -154,7 +155,7 @@ pub(crate) fn refusal_of(core: &Core, client: ClientKey) -> Option<Arc<[u8]>> {
     core.pools.get(client.pool)?.refusal.clone()
 }
 
-/// Answers a request with the node's refusal of its client's keyspace.
+/// Answers a request by a node's ERROR frame.
 pub(crate) fn pass_refusal(core: &mut Core, to: ClientStream, opcode: Opcode, refusal: &[u8]) {
     let mut answer = refusal.to_vec();
     frame::patch_stream(&mut answer, to.stream);

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::core::core::Core;
-use crate::engine::core::message::Request;
+use crate::engine::core::message::{Request, TraceId};
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::facade::facade::Facade;
+use crate::facade::refusal::Refusal;
+use crate::facade::schema_version::SchemaVersion;
 use crate::facade::select::Select;
 use crate::facade::statement_id::{ID_LEN, facade_id, is_facade_id};
 use crate::facade::statement_text;
 use crate::facade::statement_text::StatementText;
-use crate::facade::statements::{LocalStatement, LocalStatements};
-use crate::facade::virtual_table::{Asked, LiveState};
+use crate::facade::statements::{LocalStatement, LocalStatements, prepared_use};
+use crate::facade::virtual_table::Asked;
 use crate::session::session::Phase;
 use cql::error_code::ErrorCode;
 use cql::frame::{FrameHead, write_frame};
-use cql::header::HEADER_LEN;
-use cql::notation::{
-    put_int, put_long_string, put_short, put_short_bytes, put_string, put_string_list,
-};
+use cql::header::{FLAG_TRACING, HEADER_LEN, Header};
+use cql::notation::{Reader, put_long_string, put_short, put_string, put_string_list};
 use cql::opcode::Opcode;
 use cql::request::execute::Execute;
 use cql::request::parameters::Parameters;
@@ -27,27 +27,13 @@ use cql::request::prepare::Prepare;
 use cql::request::query::Query;
 use cql::request::register::{EventKind, EventKinds};
 use cql::request::startup::Startup;
+use cql::response::error;
 use cql::response::error::Extras;
-use cql::response::result::ResultKind;
 use cql::response::supported;
 
 /// CQL version in SUPPORTED as long as the cluster's own is not known, and nothing is served: drivers
 /// fail without any. It is the oldest that nodes with protocol 4 have.
 const CQL_VERSION_MIN: &str = "3.3.1";
-
-/// The error of clients that ask for nodes before the cluster's own tables were read.
-const UNREACHED: &str = "shardlane has not reached the cluster yet";
-
-/// What our tables show of the engine.
-struct Live {
-    schema_version: Option<[u8; 16]>,
-}
-
-impl LiveState for Live {
-    fn schema_version(&self) -> Option<[u8; 16]> {
-        self.schema_version
-    }
-}
 
 /// What the engine answers itself, and the statements that it prepared.
 #[derive(Debug, Default)]
@@ -79,24 +65,43 @@ impl LocalAnswers {
         &self.statements
     }
 
-    /// Answers a QUERY that is not for the cluster.
+    /// Whether a request gets its answer here, without any node.
+    pub(crate) fn answers(&self, core: &Core, request: &Request<'_>) -> bool {
+        if request.opcode == Opcode::Execute {
+            let statement = Execute::read(request.body()).ok();
+            let statement = statement.and_then(|execute| self.statements.get(execute.id));
+            let is_use = matches!(statement.as_deref(), Some(LocalStatement::Use(_)));
+            return Self::owns(request) && !is_use;
+        }
+        if request.opcode != Opcode::Query && request.opcode != Opcode::Prepare {
+            return false;
+        }
+        let Ok(text) = Reader::new(request.body()).long_string() else { return false };
+        match classify(core, request.from.client, text) {
+            StatementText::Local(_) | StatementText::Refused(_) => true,
+            StatementText::Use(_) => request.opcode == Opcode::Prepare,
+            StatementText::Other => false,
+        }
+    }
+
+    /// Answers a QUERY that is not for the cluster. `shown` is the schema version that clients are
+    /// shown.
     pub(crate) fn on_query(
         &self,
         core: &mut Core,
         request: &Request<'_>,
         query: &Query<'_>,
+        shown: SchemaVersion,
     ) -> Local {
-        let from = request.from;
-        match classify(core, from.client, query.text) {
+        let answered = Answered::of(request);
+        match classify(core, request.from.client, query.text) {
             StatementText::Other => return Local::No,
             StatementText::Local(select) => {
-                let answered = Answered { from, kind: RequestKind::Query };
-                self.answer_select(core, answered, &select, &query.parameters);
+                let asked = Selected { select: &select, parameters: &query.parameters };
+                self.answer_select(core, answered, asked, shown);
             }
             StatementText::Use(keyspace) => return Local::Use(keyspace, request.frame.to_vec()),
-            StatementText::Refused(why) => {
-                core.refuse(from, RequestKind::Query, why.code, &why.text);
-            }
+            StatementText::Refused(why) => answered.refuse(core, &why),
         }
         Local::Answered
     }
@@ -104,7 +109,7 @@ impl LocalAnswers {
     /// Prepares a statement that is not for the cluster; `false` when it is.
     pub(crate) fn on_prepare(&mut self, core: &mut Core, request: &Request<'_>) -> bool {
         let Ok(Prepare { text }) = Prepare::read(request.body()) else { return false };
-        let from = request.from;
+        let (from, answered) = (request.from, Answered::of(request));
         let Some(entry) = core.clients.get(from.client) else { return false };
         let version = entry.session.version.unwrap_or(4);
         let id = facade_id(entry.session.keyspace.as_deref(), text);
@@ -114,24 +119,20 @@ impl LocalAnswers {
             StatementText::Use(keyspace) => {
                 Ok((LocalStatement::Use(keyspace), prepared_use(&id, version)))
             }
-            StatementText::Local(select) => {
-                // A node's own answer would show the client the nodes behind us.
-                let Some(facade) = &self.facade else {
-                    core.refuse(from, RequestKind::Prepare, ErrorCode::OVERLOADED, UNREACHED);
-                    return true;
-                };
-                let message = facade.prepare(&select, &id, version);
-                message.map(|message| (LocalStatement::Select(select), message))
-            }
+            // A node's own answer would show the client the nodes behind us.
+            StatementText::Local(select) => match &self.facade {
+                None => Err(Refusal::unreached()),
+                Some(facade) => facade
+                    .prepare(&select, &id, version)
+                    .map(|message| (LocalStatement::Select(select), message)),
+            },
         };
         match prepared {
             Ok((statement, message)) => {
                 self.statements.insert(id, statement);
-                core.answer(from, RequestKind::Prepare, Opcode::Result, |out| {
-                    out.extend_from_slice(&message);
-                });
+                answered.result(core, |out| out.extend_from_slice(&message));
             }
-            Err(refusal) => core.refuse(from, RequestKind::Prepare, refusal.code, &refusal.text),
+            Err(refusal) => answered.refuse(core, &refusal),
         }
         true
     }
@@ -143,36 +144,43 @@ impl LocalAnswers {
         id.is_some_and(is_facade_id)
     }
 
-    /// Answers an EXECUTE of a statement that we own.
-    pub(crate) fn on_execute(&self, core: &mut Core, request: &Request<'_>) -> Local {
-        let (from, kind) = (request.from, RequestKind::Execute);
+    /// Answers an EXECUTE of a statement that we own. `shown` is the schema version that clients
+    /// are shown.
+    pub(crate) fn on_execute(
+        &self,
+        core: &mut Core,
+        request: &Request<'_>,
+        shown: SchemaVersion,
+    ) -> Local {
+        let answered = Answered::of(request);
         let Ok(execute) = Execute::read(request.body()) else {
-            core.refuse(from, kind, ErrorCode::PROTOCOL_ERROR, "malformed EXECUTE");
+            let text = "malformed EXECUTE".to_owned();
+            answered.refuse(core, &Refusal { code: ErrorCode::PROTOCOL_ERROR, text });
             return Local::Answered;
         };
         match self.statements.get(execute.id).as_deref() {
             Some(LocalStatement::Select(select)) => {
-                let answered = Answered { from, kind };
-                self.answer_select(core, answered, select, &execute.parameters);
+                let asked = Selected { select, parameters: &execute.parameters };
+                self.answer_select(core, answered, asked, shown);
             }
             Some(LocalStatement::Use(keyspace)) => {
+                let flags = Header::peek(request.frame).map_or(0, |head| head.flags & FLAG_TRACING);
+                let head = FrameHead { version: 4, flags, stream: request.from.stream };
                 let mut query = Vec::new();
-                write_frame(
-                    &mut query,
-                    FrameHead { version: 4, flags: 0, stream: from.stream },
-                    Opcode::Query,
-                    |out| {
-                        put_long_string(out, &format!("USE {}", statement_text::quote(keyspace)));
-                        put_short(out, 1);
-                        out.push(0);
-                    },
-                );
+                write_frame(&mut query, head, Opcode::Query, |out| {
+                    put_long_string(out, &format!("USE {}", statement_text::quote(keyspace)));
+                    put_short(out, 1);
+                    out.push(0);
+                });
                 return Local::Use(keyspace.clone(), query);
             }
             None => {
                 // The driver prepares it again, and then it is known.
                 let text = "No prepared statement with this ID found.";
-                core.refuse_with(from, kind, text, &Extras::Unprepared { id: Some(execute.id) });
+                let extras = Extras::Unprepared { id: Some(execute.id) };
+                answered.send(core, Outcome::Refused, |out, version| {
+                    error::write_error_with(out, version, answered.from.stream, text, &extras);
+                });
             }
         }
         Local::Answered
@@ -200,25 +208,31 @@ impl LocalAnswers {
     fn answer_select(
         &self,
         core: &mut Core,
-        Answered { from, kind }: Answered,
-        select: &Select,
-        parameters: &Parameters<'_>,
+        answered: Answered,
+        Selected { select, parameters }: Selected<'_>,
+        shown: SchemaVersion,
     ) {
-        let Some(client) = core.clients.get(from.client) else { return };
+        let Some(client) = core.clients.get(answered.from.client) else { return };
         let seen_at = client.local_address;
         // A client that reads nothing gets no more of these than of other answers.
-        if core.disconnects_if_unread(from.client) {
-            return core.tally.on_ended(kind, Outcome::Abandoned);
+        if core.disconnects_if_unread(answered.from.client) {
+            return core.tally.on_ended(answered.kind, Outcome::Abandoned);
         }
         let Some(facade) = &self.facade else {
-            return core.refuse(from, kind, ErrorCode::OVERLOADED, UNREACHED);
+            return answered.refuse(core, &Refusal::unreached());
         };
-        let live = Live { schema_version: None };
-        match facade.answer(select, parameters, &Asked { seen_at, live: &live }) {
-            Ok(answer) => core.answer(from, kind, Opcode::Result, |out| answer.put(out)),
-            Err(refusal) => core.refuse(from, kind, refusal.code, &refusal.text),
+        match facade.answer(select, parameters, &Asked { seen_at, live: &shown }) {
+            Ok(answer) => answered.result(core, |out| answer.put(out)),
+            Err(refusal) => answered.refuse(core, &refusal),
         }
     }
+}
+
+/// A SELECT from a table of ours.
+#[derive(Clone, Copy, Debug)]
+struct Selected<'a> {
+    select: &'a Select,
+    parameters: &'a Parameters<'a>,
 }
 
 /// A request that is answered here.
@@ -226,6 +240,46 @@ impl LocalAnswers {
 struct Answered {
     from: ClientStream,
     kind: RequestKind,
+    trace: Option<TraceId>,
+}
+
+impl Answered {
+    fn of(request: &Request<'_>) -> Self {
+        let kind = RequestKind::of(request.opcode);
+        Self { from: request.from, kind, trace: request.trace }
+    }
+
+    fn result(self, core: &mut Core, body: impl FnOnce(&mut Vec<u8>)) {
+        self.send(core, Outcome::Local, |out, version| {
+            let head = FrameHead { version, flags: 0, stream: self.from.stream };
+            write_frame(out, head, Opcode::Result, body);
+        });
+    }
+
+    fn refuse(self, core: &mut Core, why: &Refusal) {
+        self.send(core, Outcome::Refused, |out, version| {
+            error::write_error(out, version, self.from.stream, why.code, &why.text);
+        });
+    }
+
+    /// Sends the frame that `write` writes for a version byte, with the trace if there is one.
+    fn send(self, core: &mut Core, outcome: Outcome, write: impl FnOnce(&mut Vec<u8>, u8)) {
+        core.tally.on_ended(self.kind, outcome);
+        core.send_frame(self.from.client, |out, version| {
+            write(out, version);
+            if let Some(id) = self.trace {
+                add_trace(out, id);
+            }
+        });
+    }
+}
+
+/// Puts the id of a trace before the body of a frame.
+fn add_trace(frame: &mut Vec<u8>, id: TraceId) {
+    let Some(header) = Header::peek(frame) else { return };
+    let body_len = header.body_len + 16;
+    let header = Header { flags: header.flags | FLAG_TRACING, body_len, ..header };
+    frame.splice(..HEADER_LEN, header.to_bytes().into_iter().chain(id));
 }
 
 /// No `SCYLLA_*` key: a shard-aware driver would look for shards behind us and find none.
@@ -293,18 +347,4 @@ fn answer_register(core: &mut Core, request: &Request<'_>) {
 fn classify(core: &Core, client: ClientKey, text: &str) -> StatementText {
     let keyspace = core.clients.get(client).and_then(|entry| entry.session.keyspace.as_deref());
     statement_text::classify(text, keyspace)
-}
-
-/// The message of RESULT Prepared for a `USE`: no markers, no columns.
-fn prepared_use(id: &[u8; ID_LEN], version: u8) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_int(&mut out, ResultKind::Prepared.code());
-    put_short_bytes(&mut out, id);
-    let counts = if version >= 4 { 3 } else { 2 };
-    for _ in 0..counts {
-        put_int(&mut out, 0);
-    }
-    put_int(&mut out, 4);
-    put_int(&mut out, 0);
-    out
 }

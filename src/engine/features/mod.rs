@@ -10,6 +10,7 @@ pub(crate) mod heartbeats;
 pub(crate) mod hedging;
 pub(crate) mod keyspaces;
 pub(crate) mod local;
+pub(crate) mod local_traces;
 pub(crate) mod logins;
 pub(crate) mod metadata_ids;
 pub(crate) mod pages;

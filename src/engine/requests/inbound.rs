@@ -5,8 +5,9 @@ use std::mem;
 use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::core::Core;
 use crate::engine::core::message::Request;
+use crate::engine::core::todo::TracedRequest;
 use crate::engine::features::features::Features;
-use crate::engine::features::logins;
+use crate::engine::features::{local_traces, logins};
 use crate::engine::limits::KEYS;
 use crate::engine::requests::route;
 use crate::engine::tally::{Outcome, RequestKind};
@@ -92,12 +93,7 @@ pub(crate) fn end(core: &mut Core, chunk: Chunk<'_>) {
 }
 
 /// One whole frame of a client.
-pub(crate) fn on_frame(
-    core: &mut Core,
-    features: &mut Features,
-    client: ClientKey,
-    frame: &mut [u8],
-) {
+fn on_frame(core: &mut Core, features: &mut Features, client: ClientKey, frame: &mut [u8]) {
     let Some(header) = Header::peek(frame) else { return };
     let Some(entry) = core.clients.get_mut(client) else { return };
     if entry.session.version.is_some_and(|version| version != header.version) {
@@ -110,10 +106,13 @@ pub(crate) fn on_frame(
     let from = ClientStream { client, stream: header.stream };
     let Some(opcode) = admit(core, from, header.opcode) else { return };
     if header.flags & (FLAG_COMPRESSED | FLAG_PAYLOAD) == 0 {
-        return dispatch(core, features, Request { from, opcode, frame });
+        return dispatch(core, features, Request { from, opcode, frame, trace: None });
     }
     match plain_frame(core, client, header, frame) {
-        Ok(mut frame) => dispatch(core, features, Request { from, opcode, frame: &mut frame }),
+        Ok(mut frame) => {
+            let frame = &mut frame;
+            dispatch(core, features, Request { from, opcode, frame, trace: None });
+        }
         Err(error) => {
             let kind = RequestKind::of(opcode);
             // Here the frame's end is known: it is its contents that are too long.
@@ -167,6 +166,47 @@ fn dispatch(core: &mut Core, features: &mut Features, mut request: Request<'_>) 
         let opcode = request.opcode;
         v3::upgrade(opcode, request.body_mut());
     }
+    let waits = local_traces::is_wanted(&request)
+        && features.local.answers(core, &request)
+        && features.local_traces.ask(core, &request);
+    if !waits {
+        serve(core, features, request);
+    }
+}
+
+/// Serves the frames that a client sent behind its `USE`.
+pub(crate) fn resume(
+    core: &mut Core,
+    features: &mut Features,
+    client: ClientKey,
+    frames: &mut [u8],
+) {
+    let mut rest = frames;
+    while let Some(header) = Header::peek(rest) {
+        let open = core.clients.get(client);
+        if open.is_none_or(|open| open.session.phase == Phase::Closing) {
+            break;
+        }
+        let len = HEADER_LEN + usize::try_from(header.body_len).unwrap_or(usize::MAX);
+        let Some((frame, behind)) = rest.split_at_mut_checked(len) else { break };
+        on_frame(core, features, client, frame);
+        rest = behind;
+    }
+    core.resume_if_possible(client);
+}
+
+/// Serves a request that has waited for a trace.
+pub(crate) fn serve_traced(core: &mut Core, features: &mut Features, request: TracedRequest) {
+    let TracedRequest { from, opcode, mut frame, trace } = request;
+    if core.clients.get(from.client).is_none() {
+        return core.tally.on_request_ended(opcode, Outcome::Abandoned);
+    }
+    core.leave(from.client);
+    // A `USE` that was answered meanwhile can make an unqualified table the cluster's.
+    serve(core, features, Request { from, opcode, frame: &mut frame, trace });
+}
+
+fn serve(core: &mut Core, features: &mut Features, mut request: Request<'_>) {
     match request.opcode {
         Opcode::Execute => route::on_execute(core, features, &mut request),
         Opcode::Query => route::on_query(core, features, &request),

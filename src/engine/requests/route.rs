@@ -50,7 +50,7 @@ struct Anywhere {
 /// EXECUTE: always on the plain lanes, because its id fixes the table.
 pub(crate) fn on_execute(core: &mut Core, features: &mut Features, request: &mut Request<'_>) {
     if LocalAnswers::owns(request) {
-        let local = features.local.on_execute(core, request);
+        let local = features.local.on_execute(core, request, features.agreement.shown());
         return on_local(core, request.from, local);
     }
     let outgoing = core.begin(request.from, Opcode::Execute);
@@ -62,7 +62,7 @@ pub(crate) fn on_query(core: &mut Core, features: &Features, request: &Request<'
     let read = Read::of(Opcode::Query, request.frame);
     let mut is_read = false;
     if let Message::Query(query) = &read.message {
-        let local = features.local.on_query(core, request, query);
+        let local = features.local.on_query(core, request, query, features.agreement.shown());
         if !matches!(local, Local::No) {
             return on_local(core, request.from, local);
         }

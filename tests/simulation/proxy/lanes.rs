@@ -7,7 +7,7 @@ use crate::world::World;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::pending::LaneKey;
 use shardlane::pool::action::{PoolAction, PoolNotice};
-use shardlane::pool::manager::PoolManager;
+use shardlane::pool::pool_manager::PoolManager;
 use shardlane::pool::refiller::{PoolRefiller, RefillerKey};
 use shardlane::topology::id::NodeId;
 

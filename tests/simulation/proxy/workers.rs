@@ -13,8 +13,8 @@ use shardlane::engine::pending::LaneKey;
 use shardlane::engine::settings::EngineSettings;
 use shardlane::pool::announcer::{Announcer, WorkerEvent};
 use shardlane::pool::credential_book::CredentialBook;
-use shardlane::pool::manager::{PoolManager, PoolShared};
 use shardlane::pool::node_state::NodeStates;
+use shardlane::pool::pool_manager::{PoolManager, PoolShared};
 use shardlane::topology::snapshot::SnapshotBuilder;
 use sim::mix;
 

@@ -1,0 +1,38 @@
+//! The schema version that clients are shown: the one on which all nodes last agreed.
+//!
+//! The tables of the watched node are read a while after a change, and a reading that was under way
+//! meanwhile shows the version before. Tools that change the schema wait for a version to stay.
+
+use crate::facade::virtual_table::LiveState;
+
+/// The schema version that clients are shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SchemaVersion {
+    /// What all nodes last said.
+    agreed: Option<[u8; 16]>,
+}
+
+impl SchemaVersion {
+    /// All nodes say this version.
+    pub fn on_agreed(&mut self, version: [u8; 16]) {
+        self.agreed = Some(version);
+    }
+
+    /// The watched node's tables were read, and name `version`. Returns whether the nodes have to be
+    /// asked: it may be older than what is known, or newer.
+    #[must_use]
+    pub fn on_read(&self, version: Option<[u8; 16]>) -> bool {
+        self.agreed.is_some() && self.agreed != version
+    }
+
+    /// The nodes were asked and did not agree in time: what was read of one counts again.
+    pub fn on_disagreement(&mut self) {
+        self.agreed = None;
+    }
+}
+
+impl LiveState for SchemaVersion {
+    fn schema_version(&self) -> Option<[u8; 16]> {
+        self.agreed
+    }
+}
