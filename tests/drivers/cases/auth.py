@@ -85,7 +85,18 @@ class CqlRoles:
         self.session.execute("CREATE ROLE %s WITH PASSWORD = '%s' AND LOGIN = true" % (name, password))
 
     def password(self, name, password):
-        self.session.execute("ALTER ROLE %s WITH PASSWORD = '%s'" % (name, password))
+        until("Cassandra accepts a new password for %s" % name, lambda: self.change(name, password), 20, 1)
+
+    def change(self, name, password):
+        """Whether the password is changed: Cassandra changes one at most every five seconds, creation included."""
+        from cassandra.cluster import NoHostAvailable
+        try:
+            self.session.execute("ALTER ROLE %s WITH PASSWORD = '%s'" % (name, password))
+        except NoHostAvailable as error:  # it answers "overloaded", and there is no other node
+            if "can only be changed every" not in str(error):
+                raise
+            return False
+        return True
 
     def drop(self, name):
         self.session.execute("DROP ROLE %s" % name)
