@@ -119,9 +119,11 @@ impl Hedging {
     /// twin goes on alone.
     #[inline]
     pub(crate) fn leaves_it_to_twin(&mut self, core: &mut Core, copy: Copy, failed: bool) -> bool {
-        if self.twins.is_empty() {
-            return false;
-        }
+        !self.twins.is_empty() && self.leaves_to_twin(core, copy, failed)
+    }
+
+    #[cold]
+    fn leaves_to_twin(&mut self, core: &mut Core, copy: Copy, failed: bool) -> bool {
         let Some(twin) = self.part(copy) else { return false };
         if !failed {
             orphan(core, twin);

@@ -33,6 +33,7 @@ struct Slot {
 }
 
 impl Pages {
+    #[cold]
     fn remember(&mut self, state: &[u8], from: Replica) {
         if self.slots.is_empty() {
             self.slots.resize(SLOTS, None);
@@ -68,6 +69,16 @@ impl Pages {
         if parameters.flags & PAGING_STATE == 0 {
             return None;
         }
+        self.lane_after(core, pool, parameters)
+    }
+
+    #[cold]
+    fn lane_after(
+        &self,
+        core: &Core,
+        pool: PoolId,
+        parameters: &Parameters<'_>,
+    ) -> Option<LaneKey> {
         let Replica { node, shard } = self.recall(parameters.options().ok()?.paging_state?)?;
         core.pools.lane_map(pool).lane(node, shard)
     }
