@@ -12,6 +12,7 @@ use cql::frame::{FrameHead, write_frame};
 use cql::notation::{put_int, put_long_string, put_short, put_string_map};
 use cql::opcode::Opcode;
 use cql::token::shard::{ShardId, Sharder};
+use shardlane::engine::action::Output;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::settings::EngineSettings;
@@ -74,21 +75,20 @@ fn main() {
 
 /// After each input: writes what waits for lanes and clients, then does what is left to do.
 fn take_outputs(engine: &mut Engine) {
-    let (mut lanes, mut clients) = (Vec::new(), Vec::new());
-    engine.take_touched_lanes(&mut lanes);
-    for lane in lanes {
-        let sent = engine.lane_output(lane).unwrap_or_default().to_vec();
-        println!("to the node:   {sent:02x?}");
-        engine.on_lane_sent(lane, sent.len());
-    }
-    engine.take_touched_clients(&mut clients);
-    for client in clients {
-        let sent = engine.client_output(client).unwrap_or_default().to_vec();
-        println!("to the client: {sent:02x?}");
-        engine.on_client_sent(client, sent.len());
-    }
-    while let Some(action) = engine.take_action() {
-        println!("to do:         {action:?}");
+    while let Some(output) = engine.take_output() {
+        match output {
+            Output::Action(action) => println!("to do:         {action:?}"),
+            Output::LaneBytes(lane) => {
+                let sent = engine.lane_output(lane).unwrap_or_default().to_vec();
+                println!("to the node:   {sent:02x?}");
+                engine.on_lane_sent(lane, sent.len());
+            }
+            Output::ClientBytes(client) => {
+                let sent = engine.client_output(client).unwrap_or_default().to_vec();
+                println!("to the client: {sent:02x?}");
+                engine.on_client_sent(client, sent.len());
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use cql::header::{FLAG_PAYLOAD, HEADER_LEN, Header};
 use cql::opcode::Opcode;
 use cql::token::partitioner::Partitioner;
 use cql::token::shard::{ShardId, Sharder};
+use shardlane::engine::action::Output;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
@@ -52,12 +53,15 @@ pub(crate) struct Rig {
     request: Vec<u8>,
     answer: Vec<u8>,
     buffer: Vec<u8>,
-    to_answer: Vec<(LaneKey, Vec<u8>)>,
-    lanes: Vec<LaneKey>,
-    touched_clients: Vec<ClientKey>,
+    /// Answers on their way to the engine, by lane.
+    answers: Vec<(LaneKey, Vec<u8>)>,
+    /// Empty buffers for answers.
+    spare: Vec<Vec<u8>>,
     answered: u64,
-    /// Bytes of answers that were too large to be copied.
-    passed: usize,
+    /// Bytes that clients took.
+    taken: usize,
+    /// Actions that the engine wanted.
+    actions: usize,
 }
 
 impl Rig {
@@ -84,11 +88,11 @@ impl Rig {
             request: frames::execute(0, &SELECT, &[0; 8]),
             answer: Vec::new(),
             buffer: vec![0; READ_BYTES],
-            to_answer: Vec::new(),
-            lanes: Vec::new(),
-            touched_clients: Vec::new(),
+            answers: Vec::new(),
+            spare: Vec::new(),
             answered: 0,
-            passed: 0,
+            taken: 0,
+            actions: 0,
         };
         std::mem::swap(&mut rig.answer, &mut answer);
         for (node, shard) in (0..NODES).flat_map(|node| (0..SHARDS).map(move |s| (node, s))) {
@@ -101,8 +105,8 @@ impl Rig {
                 metadata_ids: false,
                 compression: None,
             };
-            let lane = rig.engine.on_lane_up(route, Sharder::new(SHARDS, MSB).ok()).unwrap();
-            rig.to_answer.push((lane, Vec::new()));
+            rig.engine.on_lane_up(route, Sharder::new(SHARDS, MSB).ok()).unwrap();
+            rig.spare.push(Vec::new());
         }
         for _ in 0..variant.shape().0 {
             rig.greet();
@@ -173,25 +177,13 @@ impl Rig {
         self.buffer = buffer;
     }
 
-    /// The nodes answer what reached them.
+    /// The engine's outputs are taken; the nodes answer what reached them.
     fn answer_all(&mut self) {
-        let mut lanes = std::mem::take(&mut self.lanes);
-        self.run(|engine| engine.take_touched_lanes(&mut lanes));
+        self.take_outputs();
+        let mut answers = std::mem::take(&mut self.answers);
         let mut buffer = std::mem::take(&mut self.buffer);
-        for lane in lanes.drain(..) {
-            let (_, mut answers) = self.to_answer.swap_remove(0);
-            answers.clear();
-            let sent = self.engine.lane_output(lane).unwrap();
-            let mut rest = sent;
-            while let Some(header) = Header::peek(rest) {
-                let at = answers.len();
-                answers.extend_from_slice(&self.answer);
-                answers[at + 2..at + 4].copy_from_slice(&header.stream.to_be_bytes());
-                rest = &rest[HEADER_LEN + header.body_len as usize..];
-            }
-            let sent = sent.len();
-            self.run(|engine| engine.on_lane_sent(lane, sent));
-            for read in answers.chunks(READ_BYTES) {
+        for (lane, mut bytes) in answers.drain(..) {
+            for read in bytes.chunks(READ_BYTES) {
                 let chunk = &mut buffer[..read.len()];
                 chunk.copy_from_slice(read);
                 let mut passed = 0;
@@ -200,27 +192,50 @@ impl Rig {
                     frame.len()
                 };
                 self.run(|engine| engine.on_lane_bytes(lane, chunk, pass));
-                self.passed += passed;
+                self.taken += passed;
             }
-            self.to_answer.push((lane, answers));
+            bytes.clear();
+            self.spare.push(bytes);
         }
         self.buffer = buffer;
-        self.lanes = lanes;
+        self.answers = answers;
+    }
+
+    /// Lanes and clients take what the engine has for them; the nodes prepare their answers.
+    fn take_outputs(&mut self) {
+        loop {
+            match self.run(Engine::take_output) {
+                None => return,
+                Some(Output::Action(_)) => self.actions += 1,
+                Some(Output::LaneBytes(lane)) => {
+                    let mut answers = self.spare.pop().unwrap();
+                    let sent = self.engine.lane_output(lane).unwrap();
+                    let mut rest = sent;
+                    while let Some(header) = Header::peek(rest) {
+                        let at = answers.len();
+                        answers.extend_from_slice(&self.answer);
+                        answers[at + 2..at + 4].copy_from_slice(&header.stream.to_be_bytes());
+                        rest = &rest[HEADER_LEN + header.body_len as usize..];
+                    }
+                    let sent = sent.len();
+                    self.run(|engine| engine.on_lane_sent(lane, sent));
+                    self.answers.push((lane, answers));
+                }
+                Some(Output::ClientBytes(client)) => {
+                    let len = self.engine.client_output(client).unwrap().len();
+                    self.run(|engine| engine.on_client_sent(client, len));
+                    self.taken += len;
+                }
+            }
+        }
     }
 
     /// The clients take `count` answers.
     fn take_answers(&mut self, count: usize) {
-        let mut clients = std::mem::take(&mut self.touched_clients);
-        self.run(|engine| engine.take_touched_clients(&mut clients));
-        let mut bytes = std::mem::take(&mut self.passed);
-        for client in clients.drain(..) {
-            let len = self.engine.client_output(client).unwrap().len();
-            self.run(|engine| engine.on_client_sent(client, len));
-            bytes += len;
-        }
-        assert_eq!(bytes, count * self.answer.len(), "each request is answered, whole");
-        assert!(self.engine.take_action().is_none());
-        self.touched_clients = clients;
+        self.take_outputs();
+        let taken = std::mem::take(&mut self.taken);
+        assert_eq!(taken, count * self.answer.len(), "each request is answered, whole");
+        assert_eq!(self.actions, 0, "nothing else is to be done");
         self.answered += count as u64;
     }
 
@@ -241,14 +256,11 @@ impl Rig {
             out.extend_from_slice(&prepared);
         });
         let usual = std::mem::replace(&mut self.answer, usual);
-        loop {
+        self.answer_all();
+        self.take_outputs();
+        while !self.answers.is_empty() {
             self.answer_all();
-            let more = self.to_answer.iter().any(|(lane, _)| {
-                self.engine.lane_output(*lane).is_some_and(|output| !output.is_empty())
-            });
-            if !more {
-                break;
-            }
+            self.take_outputs();
         }
         self.answer = usual;
         self.forget_answers();
@@ -274,23 +286,19 @@ impl Rig {
     }
 
     fn forget_answers(&mut self) {
-        self.engine.take_touched_clients(&mut self.touched_clients);
-        for client in self.touched_clients.drain(..) {
-            let len = self.engine.client_output(client).unwrap().len();
-            self.engine.on_client_sent(client, len);
-        }
-        while self.engine.take_action().is_some() {}
+        self.take_outputs();
+        (self.taken, self.actions) = (0, 0);
     }
 
-    fn run(&mut self, act: impl FnOnce(&mut Engine)) {
+    fn run<T>(&mut self, act: impl FnOnce(&mut Engine) -> T) -> T {
         if self.counting { counted(&mut self.engine, act) } else { act(&mut self.engine) }
     }
 }
 
 /// What the engine does here is what a measurement counts, by this function's name.
 #[inline(never)]
-fn counted(engine: &mut Engine, act: impl FnOnce(&mut Engine)) {
-    act(engine);
+fn counted<T>(engine: &mut Engine, act: impl FnOnce(&mut Engine) -> T) -> T {
+    act(engine)
 }
 
 fn host(node: u16) -> HostId {

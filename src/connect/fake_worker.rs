@@ -12,6 +12,7 @@ use crate::connect::dialer::{DialSettings, Dialer};
 use crate::connect::dialing::{Dialing, DialingSettings};
 use crate::connect::handshake::{put_query, quoted};
 use crate::connect::handshake_budget::HandshakeBudget;
+use crate::engine::action::Output;
 use crate::engine::engine::Engine;
 use crate::engine::limits::Limits;
 use crate::engine::pending::LaneKey;
@@ -172,8 +173,10 @@ impl FakeWorker {
 
     fn carry_out(&mut self) {
         loop {
-            if let Some(action) = self.engine.take_action() {
-                self.pools.on_engine_action(&mut self.engine, action);
+            if let Some(output) = self.engine.take_output() {
+                if let Output::Action(action) = output {
+                    self.pools.on_engine_action(&mut self.engine, action);
+                }
                 continue;
             }
             let Some(action) = self.pools.take_action() else { return };

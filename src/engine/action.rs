@@ -10,6 +10,21 @@ use crate::topology::id::{HostId, NodeId};
 use crate::upstream::lane::PoolId;
 use cql::token::shard::ShardId;
 
+/// One thing that the engine wants next.
+#[derive(Debug)]
+pub enum Output {
+    /// Something else than bytes.
+    Action(Action),
+    /// A lane has something to send: [`Engine::lane_output`].
+    ///
+    /// [`Engine::lane_output`]: crate::engine::engine::Engine::lane_output
+    LaneBytes(LaneKey),
+    /// A client has something to be sent: [`Engine::client_output`].
+    ///
+    /// [`Engine::client_output`]: crate::engine::engine::Engine::client_output
+    ClientBytes(ClientKey),
+}
+
 /// Something for the shell to do.
 #[derive(Debug)]
 pub enum Action {

@@ -7,13 +7,13 @@
 //!
 //! - **Inputs** are called `on_*` (and `open_*`). Before a batch of them, [`Engine::on_time`] gives
 //!   the time. An input is complete when it returns: nothing is left to be done inside.
-//! - **Outputs** are taken after each batch of inputs, until there is no more of any:
-//!   1. [`Engine::take_action`]: what else the shell has to do, oldest first;
-//!   2. [`Engine::take_touched_lanes`] and [`Engine::take_touched_clients`]: who has something to
-//!      send. The shell writes [`Engine::lane_output`] or [`Engine::client_output`] and reports how
-//!      much the socket took by [`Engine::on_lane_sent`] or [`Engine::on_client_sent`], which are
-//!      inputs. A connection with bytes left is not named again until the engine adds to it: the
-//!      shell writes on when the socket is ready.
+//! - **Outputs** come from [`Engine::take_output`], which is called after each batch of inputs
+//!   until it has no more. An [`Output`] is an action, or names a lane or a client that has
+//!   something to send; actions come first, oldest first, then lanes, then clients. The shell writes
+//!   [`Engine::lane_output`] or [`Engine::client_output`] and reports how much the socket took by
+//!   [`Engine::on_lane_sent`] or [`Engine::on_client_sent`], which are inputs. A connection with
+//!   bytes left is not named again until the engine adds to it: the shell writes on when the socket
+//!   is ready.
 //!
 //!   [`Engine::next_deadline_us`] says when [`Engine::on_deadline`] is due if nothing else happens.
 //! - **Questions** change nothing: [`Engine::may_read`], [`Engine::tally`], [`Engine::gauges`] and
@@ -34,7 +34,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::engine::action::{Action, PeerMessage};
+use crate::engine::action::{Output, PeerMessage};
 use crate::engine::answers::{dispatch, lost};
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::core::core::Core;
@@ -267,19 +267,10 @@ impl Engine {
 
 /// Outputs and questions.
 impl Engine {
-    /// Hands out the next thing for the shell to do.
-    pub fn take_action(&mut self) -> Option<Action> {
-        self.core.actions.pop_front()
-    }
-
-    /// Hands out the clients that have something to send since the last call, into `into`.
-    pub fn take_touched_clients(&mut self, into: &mut Vec<ClientKey>) {
-        self.core.take_touched_clients(into);
-    }
-
-    /// Hands out the lanes that have something to send since the last call, into `into`.
-    pub fn take_touched_lanes(&mut self, into: &mut Vec<LaneKey>) {
-        self.core.take_touched_lanes(into);
+    /// Hands out the next thing for the shell; `None` when there is no more for now.
+    #[inline]
+    pub fn take_output(&mut self) -> Option<Output> {
+        self.core.take_output()
     }
 
     /// What is to be sent to a client; `None` when it is gone.

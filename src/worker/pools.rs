@@ -1,4 +1,4 @@
-//! Carries out what engine and pools decide: connections, lanes, lines of the log.
+//! Carries out what the pools decide: connections, lanes, lines of the log.
 
 use std::task::{Context, Poll};
 
@@ -13,22 +13,8 @@ use crate::worker::slots::{MESSAGES_IN_A_ROW, REPORTS};
 use crate::worker::socket::Who;
 
 impl Reactor {
-    /// Does what the engine and the pools want done, until there is nothing more.
-    pub(super) fn carry_out_all(&mut self) {
-        loop {
-            if let Some(action) = self.pools.take_action() {
-                self.carry_out_for_pools(action);
-            } else if let Some(action) = self.engine.take_action() {
-                if let Some(action) = self.pools.on_engine_action(&mut self.engine, action) {
-                    self.carry_out(action);
-                }
-            } else {
-                return;
-            }
-        }
-    }
-
-    fn carry_out_for_pools(&mut self, action: PoolAction) {
+    /// Does what the pools want done.
+    pub(super) fn carry_out_for_pools(&mut self, action: PoolAction) {
         match action {
             PoolAction::Dial(order) => self.dialing.start(order),
             PoolAction::Drop(id) => self.dialing.drop(id),

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use crate::collections::key_table::KeyTable;
 use crate::connect::dial_report::DialReport;
 use crate::connect::dialing::Dialing;
+use crate::engine::action::Output;
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
@@ -68,8 +69,6 @@ pub struct Reactor {
     slots: Vec<usize>,
     /// Sockets that are looked at again in the next round.
     again: Vec<usize>,
-    touched_clients: Vec<ClientKey>,
-    touched_lanes: Vec<LaneKey>,
 }
 
 impl Reactor {
@@ -109,8 +108,6 @@ impl Reactor {
             buffer: vec![0; READ_BYTES],
             slots: Vec::new(),
             again: Vec::new(),
-            touched_clients: Vec::new(),
-            touched_lanes: Vec::new(),
         }
     }
 
@@ -300,31 +297,27 @@ impl Reactor {
         self.look_again(slot);
     }
 
-    /// Does what the engine ordered and writes what it produced, until there is no more of either.
+    /// Does what the pools and the engine want done and writes what waits, until there is no more.
     fn write_out(&mut self) {
         loop {
-            self.carry_out_all();
-            let mut lanes = std::mem::take(&mut self.touched_lanes);
-            let mut clients = std::mem::take(&mut self.touched_clients);
-            self.engine.take_touched_lanes(&mut lanes);
-            self.engine.take_touched_clients(&mut clients);
-            if lanes.is_empty() && clients.is_empty() {
-                self.touched_lanes = lanes;
-                self.touched_clients = clients;
-                return;
+            if let Some(action) = self.pools.take_action() {
+                self.carry_out_for_pools(action);
+                continue;
             }
-            for lane in lanes.drain(..) {
-                if let Some(slot) = self.lane_slots.get(lane) {
-                    self.write_to(slot);
+            let slot = match self.engine.take_output() {
+                Some(Output::Action(action)) => {
+                    if let Some(action) = self.pools.on_engine_action(&mut self.engine, action) {
+                        self.carry_out(action);
+                    }
+                    continue;
                 }
+                Some(Output::LaneBytes(lane)) => self.lane_slots.get(lane),
+                Some(Output::ClientBytes(client)) => self.client_slots.get(client),
+                None => return,
+            };
+            if let Some(slot) = slot {
+                self.write_to(slot);
             }
-            for client in clients.drain(..) {
-                if let Some(slot) = self.client_slots.get(client) {
-                    self.write_to(slot);
-                }
-            }
-            self.touched_lanes = lanes;
-            self.touched_clients = clients;
         }
     }
 

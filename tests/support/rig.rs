@@ -13,7 +13,7 @@ use cql::opcode::Opcode;
 use cql::token::partitioner::Partitioner;
 use cql::token::shard::{ShardId, Sharder};
 use cql::token::token::Token;
-use shardlane::engine::action::Action;
+use shardlane::engine::action::{Action, Output};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
@@ -45,8 +45,8 @@ pub(crate) struct Rig {
     pub(crate) room: usize,
     /// What sockets took of large frames, and nobody has read yet.
     pub(crate) passed: Vec<(ClientKey, Vec<u8>)>,
-    told_lanes: HashSet<LaneKey>,
-    told_clients: HashSet<ClientKey>,
+    named_lanes: HashSet<LaneKey>,
+    named_clients: HashSet<ClientKey>,
     closing: HashSet<ClientKey>,
     pub(crate) lanes: Vec<LaneKey>,
     pub(crate) clients: Vec<ClientKey>,
@@ -116,8 +116,8 @@ impl Rig {
             actions: VecDeque::new(),
             room: 0,
             passed: Vec::new(),
-            told_lanes: HashSet::new(),
-            told_clients: HashSet::new(),
+            named_lanes: HashSet::new(),
+            named_clients: HashSet::new(),
             closing: HashSet::new(),
             lanes: Vec::new(),
             clients: Vec::new(),
@@ -202,24 +202,35 @@ impl Rig {
     }
 
     fn take_outputs(&mut self) {
-        let (mut lanes, mut clients) = (Vec::new(), Vec::new());
-        self.engine.take_touched_lanes(&mut lanes);
-        self.engine.take_touched_clients(&mut clients);
-        self.told_lanes.extend(lanes);
-        self.told_clients.extend(clients);
-        while let Some(order) = self.engine.take_action() {
-            if let Action::CloseClient(client) = order {
-                self.closing.insert(client);
+        while let Some(output) = self.engine.take_output() {
+            match output {
+                Output::LaneBytes(lane) => {
+                    self.named_lanes.insert(lane);
+                }
+                Output::ClientBytes(client) => {
+                    self.named_clients.insert(client);
+                }
+                Output::Action(action) => {
+                    if let Action::CloseClient(client) = action {
+                        self.closing.insert(client);
+                    }
+                    self.actions.push_back(action);
+                }
             }
-            self.actions.push_back(order);
         }
         for lane in &self.lanes {
             let waits = self.engine.lane_output(*lane).is_some_and(|out| !out.is_empty());
-            assert!(!waits || self.told_lanes.contains(lane), "nobody was told of {lane:?}");
+            assert!(
+                !waits || self.named_lanes.contains(lane),
+                "{lane:?} has bytes and was not named"
+            );
         }
         for client in &self.clients {
             let waits = self.engine.client_output(*client).is_some_and(|out| !out.is_empty());
-            assert!(!waits || self.told_clients.contains(client), "nobody was told of {client:?}");
+            assert!(
+                !waits || self.named_clients.contains(client),
+                "{client:?} has bytes and was not named"
+            );
         }
     }
 
@@ -237,7 +248,7 @@ impl Rig {
         let Some(bytes) = self.engine.client_output(client).map(<[u8]>::to_vec) else {
             return Vec::new();
         };
-        self.told_clients.remove(&client);
+        self.named_clients.remove(&client);
         self.input(|engine| engine.on_client_sent(client, bytes.len()));
         let mut taken = Vec::new();
         self.passed.retain(|(of, passed)| {
@@ -266,7 +277,7 @@ impl Rig {
         let Some(bytes) = self.engine.lane_output(lane).map(<[u8]>::to_vec) else {
             return Vec::new();
         };
-        self.told_lanes.remove(&lane);
+        self.named_lanes.remove(&lane);
         self.input(|engine| engine.on_lane_sent(lane, bytes.len()));
         let frames = cut(&bytes);
         for frame in &frames {
@@ -329,7 +340,7 @@ impl Rig {
     pub(crate) fn lose(&mut self, lane: LaneKey) {
         self.input(|engine| engine.on_lane_down(lane));
         self.lanes.retain(|known| *known != lane);
-        self.told_lanes.remove(&lane);
+        self.named_lanes.remove(&lane);
     }
 
     pub(crate) fn pass_time(&mut self, us: u64) {

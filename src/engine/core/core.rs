@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::collections::slab::Slab;
-use crate::engine::action::Action;
+use crate::engine::action::{Action, Output};
 use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::pool_lanes::{PoolLanes, Preference};
 use crate::engine::core::pools::Pools;
@@ -44,8 +44,10 @@ pub(crate) struct Core {
     pub(crate) todo: VecDeque<Todo>,
     /// Nodes in our own rack, by number.
     local_rack: Vec<bool>,
-    touched_clients: Vec<ClientKey>,
-    touched_lanes: Vec<LaneKey>,
+    /// Clients with something to be sent, each once.
+    touched_clients: VecDeque<ClientKey>,
+    /// Lanes with something to send, each once.
+    touched_lanes: VecDeque<LaneKey>,
     spare: Vec<Vec<u8>>,
 }
 
@@ -67,8 +69,8 @@ impl Core {
             actions: VecDeque::new(),
             todo: VecDeque::new(),
             local_rack: Vec::new(),
-            touched_clients: Vec::new(),
-            touched_lanes: Vec::new(),
+            touched_clients: VecDeque::new(),
+            touched_lanes: VecDeque::new(),
             spare: Vec::new(),
         };
         core.set_snapshot(snapshot);
@@ -160,7 +162,7 @@ impl Core {
         if entry.disconnected {
             entry.session.discard_unsent();
         } else if !mem::replace(&mut entry.touched, true) {
-            self.touched_clients.push(client);
+            self.touched_clients.push_back(client);
         }
     }
 
@@ -170,28 +172,27 @@ impl Core {
         if let Some(entry) = self.lanes.get_mut(lane)
             && !mem::replace(&mut entry.touched, true)
         {
-            self.touched_lanes.push(lane);
+            self.touched_lanes.push_back(lane);
         }
     }
 
-    /// Appends the clients that were touched since the last call to `into`.
-    pub(crate) fn take_touched_clients(&mut self, into: &mut Vec<ClientKey>) {
-        into.append(&mut self.touched_clients);
-        for client in into.iter() {
-            if let Some(client) = self.clients.get_mut(*client) {
-                client.touched = false;
-            }
+    /// The next thing for the shell: actions first, then lanes, then clients.
+    #[inline]
+    pub(crate) fn take_output(&mut self) -> Option<Output> {
+        if let Some(action) = self.actions.pop_front() {
+            return Some(Output::Action(action));
         }
-    }
-
-    /// Appends the lanes that were touched since the last call to `into`.
-    pub(crate) fn take_touched_lanes(&mut self, into: &mut Vec<LaneKey>) {
-        into.append(&mut self.touched_lanes);
-        for lane in into.iter() {
-            if let Some(lane) = self.lanes.get_mut(*lane) {
+        if let Some(key) = self.touched_lanes.pop_front() {
+            if let Some(lane) = self.lanes.get_mut(key) {
                 lane.touched = false;
             }
+            return Some(Output::LaneBytes(key));
         }
+        let key = self.touched_clients.pop_front()?;
+        if let Some(client) = self.clients.get_mut(key) {
+            client.touched = false;
+        }
+        Some(Output::ClientBytes(key))
     }
 
     /// A buffer with a copy of `frame`.

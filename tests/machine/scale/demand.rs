@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cql::opcode::Opcode;
 use cql::token::shard::{ShardId, Sharder};
 use cql::token::token::Token;
-use shardlane::engine::action::Action;
+use shardlane::engine::action::{Action, Output};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
@@ -131,7 +131,8 @@ impl Proxy {
                 self.say(&frames::execute(1, &STATEMENT, &key));
             }
             self.engine.on_deadline();
-            self.obey();
+            let answers = self.take_outputs();
+            assert!(answers.is_empty(), "nothing was asked");
             lanes += u64::try_from(self.lanes.len()).unwrap();
         }
         lanes
@@ -141,47 +142,44 @@ impl Proxy {
         self.engine.tally().routing[Reason::RingReplica as usize]
     }
 
-    /// A client says something; the nodes answer at once.
+    /// A client sends something; the nodes answer at once.
     fn say(&mut self, frame: &[u8]) {
         self.engine.on_client_bytes(self.client, &mut frame.to_vec());
-        self.obey();
-        let mut lanes = Vec::new();
-        loop {
-            self.engine.take_touched_lanes(&mut lanes);
-            if lanes.is_empty() {
-                break;
-            }
-            for lane in lanes.drain(..) {
-                let bytes = self.engine.lane_output(lane).unwrap().to_vec();
-                self.engine.on_lane_sent(lane, bytes.len());
-                for asked in frames::cut(&bytes) {
-                    self.engine.on_lane_bytes(lane, &mut answer(&asked), |_, _| 0);
-                }
-            }
-        }
-        let got = self.engine.client_output(self.client).unwrap();
-        assert_eq!(frames::cut(got).len(), 1, "one answer");
-        let len = got.len();
-        self.engine.on_client_sent(self.client, len);
-        self.engine.take_touched_clients(&mut Vec::new());
+        assert_eq!(frames::cut(&self.take_outputs()).len(), 1, "one answer");
     }
 
-    fn obey(&mut self) {
-        while let Some(order) = self.engine.take_action() {
-            match order {
-                Action::OpenLane { node, shard, .. } => {
+    /// Does what the engine wants done; the nodes answer at once. What the client is sent by then.
+    fn take_outputs(&mut self) -> Vec<u8> {
+        let mut answers = Vec::new();
+        while let Some(output) = self.engine.take_output() {
+            match output {
+                Output::Action(Action::OpenLane { node, shard, .. }) => {
                     self.courses[usize::from(node.0)].on_asked_for(shard);
                     self.dial(node.0);
                 }
-                Action::CloseUnused(lane) => {
+                Output::Action(Action::CloseUnused(lane)) => {
                     let place = *self.lanes.iter().find(|(_, key)| **key == lane).unwrap().0;
                     self.lanes.remove(&place);
                     self.courses[usize::from(place.0)].on_unused(LaneSerial(place.1));
                     self.engine.on_lane_down(lane);
                 }
-                other => panic!("{other:?} has no cause"),
+                Output::Action(other) => panic!("{other:?} has no cause"),
+                Output::LaneBytes(lane) => {
+                    let bytes = self.engine.lane_output(lane).unwrap().to_vec();
+                    self.engine.on_lane_sent(lane, bytes.len());
+                    for asked in frames::cut(&bytes) {
+                        self.engine.on_lane_bytes(lane, &mut answer(&asked), |_, _| 0);
+                    }
+                }
+                Output::ClientBytes(client) => {
+                    let got = self.engine.client_output(client).unwrap();
+                    answers.extend_from_slice(got);
+                    let len = got.len();
+                    self.engine.on_client_sent(client, len);
+                }
             }
         }
+        answers
     }
 
     fn dial(&mut self, node: u16) {

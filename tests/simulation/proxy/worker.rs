@@ -8,7 +8,7 @@ use crate::network::link::{End, Link, LinkId};
 use crate::proxy::lanes::KeeperKey;
 use crate::proxy::workers::Worker;
 use crate::world::World;
-use shardlane::engine::action::{Action, PeerMessage};
+use shardlane::engine::action::{Action, Output, PeerMessage};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::pool::announcer::{Announcer, WorkerEvent};
@@ -23,8 +23,8 @@ const TURN_US_MAX: u64 = 150;
 const NEWS_US: u64 = 3_000;
 /// Where clients reach the proxy: the only address that they may be shown.
 pub(crate) const PROXY: ([u8; 4], u16) = ([10, 9, 8, 7], 9142);
-/// Rounds of orders and writes after one input; more would be a loop without end.
-const ROUNDS_MAX: usize = 10_000;
+/// Outputs after one input; more would be a loop without end.
+const OUTPUTS_MAX: usize = 100_000;
 
 impl World {
     /// A connection of the proxy has something to read.
@@ -98,50 +98,44 @@ impl World {
         }
     }
 
-    /// Does what the engine ordered and writes what it touched, until there is no more of either.
+    /// Does what the pools and the engine want done and writes what waits, until there is no more.
     pub(crate) fn flush(&mut self, worker: usize) {
-        let (mut lanes, mut clients) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS_MAX {
-            self.carry_out_all(worker);
-            let engine = &mut self.workers.get_mut(worker).engine;
-            engine.take_touched_lanes(&mut lanes);
-            engine.take_touched_clients(&mut clients);
-            if lanes.is_empty() && clients.is_empty() {
-                self.check_bounds(worker);
-                self.check_held();
-                return self.arm_deadline(worker);
+        for _ in 0..OUTPUTS_MAX {
+            if let Some(action) = self.workers.get_mut(worker).pools.take_action() {
+                self.carry_out_for_pools(worker, action);
+                continue;
             }
-            for key in lanes.drain(..) {
-                if let Some(id) = self.workers.get(worker).lane_links.get(&key).copied() {
-                    self.write_link(id);
+            let link = match self.workers.get_mut(worker).engine.take_output() {
+                Some(Output::Action(action)) => {
+                    self.on_engine_action(worker, action);
+                    continue;
                 }
-            }
-            for key in clients.drain(..) {
-                if let Some(id) = self.workers.get(worker).client_links.get(&key).copied() {
-                    self.write_link(id);
+                Some(Output::LaneBytes(key)) => {
+                    self.workers.get(worker).lane_links.get(&key).copied()
                 }
+                Some(Output::ClientBytes(key)) => {
+                    self.workers.get(worker).client_links.get(&key).copied()
+                }
+                None => {
+                    self.check_bounds(worker);
+                    self.check_held();
+                    return self.arm_deadline(worker);
+                }
+            };
+            if let Some(id) = link {
+                self.write_link(id);
             }
         }
         self.blame(format_args!("the engine has something to do for ever"));
     }
 
-    /// Does what an engine and its pools want done.
-    fn carry_out_all(&mut self, worker: usize) {
-        for _ in 0..ROUNDS_MAX {
-            if let Some(action) = self.workers.get_mut(worker).pools.take_action() {
-                self.carry_out_for_pools(worker, action);
-            } else if let Some(action) = self.workers.get_mut(worker).engine.take_action() {
-                self.check_action(worker, &action);
-                let rest = self
-                    .pools_input(worker, |pools, engine| pools.on_engine_action(engine, action));
-                if let Some(action) = rest {
-                    self.carry_out(worker, action);
-                }
-            } else {
-                return;
-            }
+    /// Does what an engine wants done, its pools first.
+    fn on_engine_action(&mut self, worker: usize, action: Action) {
+        self.check_action(worker, &action);
+        let rest = self.pools_input(worker, |pools, engine| pools.on_engine_action(engine, action));
+        if let Some(action) = rest {
+            self.carry_out(worker, action);
         }
-        self.blame(format_args!("the pools have something to do for ever"));
     }
 
     fn check_action(&mut self, worker: usize, action: &Action) {
