@@ -298,7 +298,8 @@ impl World {
                 | Action::OpenLane { .. }
                 | Action::ResumeClient(_)
                 | Action::Tell(_)
-                | Action::RefreshTopology => {}
+                | Action::RefreshTopology
+                | Action::ReadTable(_) => {}
             }
         }
         if self.askers.is_empty() {

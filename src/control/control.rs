@@ -21,6 +21,7 @@ use crate::control::reaching::unlisted;
 use crate::control::reaching::unlisted::KnownCluster;
 use crate::control::tables::publication::Publisher;
 use crate::control::tables::routes::{RouteSettings, Routes};
+use crate::control::tables::table_reads::TableReads;
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
 use crate::platform::clock::now_ms;
 use crate::pool::backoff::{Backoff, BackoffSettings};
@@ -62,7 +63,9 @@ pub async fn run(
     let publisher = Publisher::new(settings.data_center.as_deref());
     let publisher = publisher.in_rack(settings.rack.as_deref());
     let routes = Routes::new(settings.routes.clone());
-    let mut watcher = Watcher { publisher, agenda: settings.agenda, routes, requests, reports };
+    let reads = TableReads::default();
+    let mut watcher =
+        Watcher { publisher, agenda: settings.agenda, routes, reads, requests, reports };
     let mut home = None;
     let mut strangers = JoinSet::new();
     for round in 0.. {
@@ -114,8 +117,8 @@ pub async fn run(
             tokio::select! {
                 () = &mut rest => break,
                 request = watcher.requests.recv() => match request {
-                    // The tables are read as soon as a node answers.
-                    Some(ControlRequest::Refresh) => {}
+                    // The tables are read as soon as a node answers; workers ask again for others.
+                    Some(ControlRequest::Refresh | ControlRequest::ReadTable(_)) => {}
                     Some(ControlRequest::Reach) => break,
                     None => return,
                 },
@@ -164,6 +167,9 @@ async fn watch(watcher: &mut Watcher, reached: Reached, looks: Option<Looks<'_>>
     }
     let host = metadata.hosts.first().map(|row| row.host);
     let is_first = watcher.publisher.last().is_none();
+    if !is_first && watcher.reports.send(ControlReport::EventsMissed).await.is_err() {
+        return End::Closed;
+    }
     watcher.publisher.forget_down();
     if let Some(news) = watcher.publisher.on_metadata(metadata, address, !is_first) {
         let nodes = news.snapshot.nodes().len();

@@ -17,17 +17,24 @@ use crate::control::reaching::connection::Connection;
 use crate::control::tables::metadata;
 use crate::control::tables::publication::{Publication, Publisher};
 use crate::control::tables::routes::Routes;
+use crate::control::tables::table_reads::{TableReads, TableReport};
+use crate::engine::action::TableRequest;
 use crate::platform::clock::now_ms;
 use crate::topology::id::NodeId;
+use crate::topology::table_key::TableKey;
+use cql::error_code::ErrorCode;
 use cql::response::event::Event;
 
 /// What is asked of the watching connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ControlRequest {
     /// Read the system tables soon: a tablet names a host that nobody knows.
     Refresh,
     /// Look for a node now: there is a login that can be borrowed.
     Reach,
+    /// Read something of one table, when there is nothing more urgent. It is dropped where there is
+    /// no connection or no room.
+    ReadTable(TableRequest),
 }
 
 /// What the watching connection tells, in the order in which it became known.
@@ -37,6 +44,10 @@ pub enum ControlReport {
     Published(Publication),
     /// The message of an EVENT about the schema, once for each change.
     SchemaChange(Vec<u8>),
+    /// The partition key of a table was read, as a worker had asked.
+    TableKey(TableKey),
+    /// Events about the schema may have been missed: another node is watched, or too many came.
+    EventsMissed,
     /// A node is said to be up; whoever waits to dial it need not.
     NodeUp(NodeId),
     /// Whether clients have to log in, where they do it themselves.
@@ -77,6 +88,8 @@ pub struct Watcher {
     pub agenda: AgendaSettings,
     /// Where nodes are dialled when their own addresses do not lead to them.
     pub routes: Routes,
+    /// What workers want to know of single tables.
+    pub reads: TableReads,
     /// What is asked. Closed, it ends the watching.
     pub requests: Receiver<ControlRequest>,
     /// What is told. Closed, it ends the watching.
@@ -104,15 +117,21 @@ impl Watcher {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut agenda = Agenda::new(self.agenda, now_ms());
+        // What the node before was asked may never be answered.
+        self.reads.clear();
         loop {
-            while let Some(message) = connection.take_event() {
-                self.on_event(message, &mut agenda).await?;
+            self.take_events(connection, &mut agenda).await?;
+            while let Ok(request) = self.requests.try_recv() {
+                self.on_request(request, &mut agenda);
             }
             match agenda.due(now_ms()) {
                 Some(Due::Refresh) => {
                     let mut metadata = metadata::read(connection).await?;
                     self.routes.apply(connection, &mut metadata).await?;
                     let lost = connection.events_lost();
+                    if lost {
+                        self.report(ControlReport::EventsMissed).await?;
+                    }
                     if let Some(news) = self.publisher.on_metadata(metadata, contact, lost) {
                         self.report(ControlReport::Published(news)).await?;
                     }
@@ -126,12 +145,21 @@ impl Watcher {
                 }
                 None => {}
             }
+            if let Some(text) = self.reads.next_question() {
+                let answer = ask_or_refused(connection, &text).await?;
+                agenda.on_word(now_ms());
+                self.take_events(connection, &mut agenda).await?;
+                let answer = answer.as_deref().map_err(|code| *code);
+                if let Some(TableReport::Key(key)) = self.reads.on_answer(answer) {
+                    self.report(ControlReport::TableKey(key)).await?;
+                }
+                continue;
+            }
             let rest = Duration::from_millis(agenda.wait_ms(now_ms()));
             tokio::select! {
                 event = connection.wait_event() => event?,
                 request = self.requests.recv() => match request {
-                    Some(ControlRequest::Refresh) => agenda.on_request(now_ms()),
-                    Some(ControlRequest::Reach) => {}
+                    Some(request) => self.on_request(request, &mut agenda),
                     None => return Ok(()),
                 },
                 () = sleep(rest) => {}
@@ -139,10 +167,37 @@ impl Watcher {
         }
     }
 
+    fn on_request(&mut self, request: ControlRequest, agenda: &mut Agenda) {
+        match request {
+            ControlRequest::Refresh => agenda.on_request(now_ms()),
+            ControlRequest::Reach => {}
+            ControlRequest::ReadTable(request) => {
+                if !self.reads.on_request(request) {
+                    tracing::debug!("no room for a question about a table");
+                }
+            }
+        }
+    }
+
+    async fn take_events<S>(
+        &mut self,
+        connection: &mut Connection<S>,
+        agenda: &mut Agenda,
+    ) -> Result<(), End>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        while let Some(message) = connection.take_event() {
+            self.on_event(message, agenda).await?;
+        }
+        Ok(())
+    }
+
     async fn on_event(&mut self, message: Vec<u8>, agenda: &mut Agenda) -> Result<(), End> {
         let malformed = |source| DialError::Malformed { step: Step::Event, source };
         let event = Event::read(&message).map_err(malformed)?;
         agenda.on_event(&event, now_ms());
+        self.reads.on_event(&event);
         match event {
             Event::Schema(_) => self.report(ControlReport::SchemaChange(message)).await,
             Event::Status(status) => {
@@ -159,6 +214,21 @@ impl Watcher {
 
     async fn report(&self, report: ControlReport) -> Result<(), End> {
         self.reports.send(report).await.map_err(|_| End::Closed)
+    }
+}
+
+/// Asks about a table; `Ok(Err)` is the code of the ERROR that the node answers with.
+async fn ask_or_refused<S>(
+    connection: &mut Connection<S>,
+    text: &str,
+) -> Result<Result<Vec<u8>, ErrorCode>, End>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match connection.query(text).await {
+        Ok(message) => Ok(Ok(message)),
+        Err(DialError::Refused(error, _)) => Ok(Err(error.code)),
+        Err(error) => Err(error.into()),
     }
 }
 

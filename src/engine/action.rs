@@ -65,6 +65,27 @@ pub enum Action {
     Tell(PeerMessage),
     /// Read the topology again: a host was named that is not known.
     RefreshTopology,
+    /// Read what the cluster's own tables say of one table. A request that is lost is made again by
+    /// the engine, later.
+    ReadTable(TableRequest),
+}
+
+/// What is to be read of one table.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct TableRequest {
+    /// The table's keyspace.
+    pub keyspace: Arc<str>,
+    /// The table or view.
+    pub table: Arc<str>,
+    /// What is wanted of it.
+    pub wanted: TableFact,
+}
+
+/// What the cluster's own tables say of a table.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum TableFact {
+    /// Its partition key, reported by `on_table_key`.
+    Key,
 }
 
 /// What one worker learned, for the others.

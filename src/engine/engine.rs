@@ -53,6 +53,7 @@ use crate::facade::facade::Facade;
 use crate::session::session::Phase;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
+use crate::topology::table_key::TableKey;
 use crate::upstream::lane::{LaneRoute, PoolId};
 use cql::token::shard::Sharder;
 
@@ -112,6 +113,16 @@ impl Engine {
     pub fn on_event(&mut self, body: &[u8]) {
         self.features.agreement.on_event(&mut self.core, body);
         self.settle();
+    }
+
+    /// The control connection may have missed events: what they would have changed is not known.
+    pub fn on_events_missed(&mut self) {
+        self.core.router.keys.clear();
+    }
+
+    /// The partition key of a table was read: for this worker, or for another one.
+    pub fn on_table_key(&mut self, key: Arc<TableKey>) {
+        self.core.router.learn_key(key);
     }
 
     /// Another worker learned something.

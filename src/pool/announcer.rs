@@ -2,7 +2,7 @@
 //!
 //! A worker never waits for room. What may be lost is lost; what others rely on is reported again.
 
-use crate::engine::action::PeerMessage;
+use crate::engine::action::{PeerMessage, TableRequest};
 
 /// A message from a worker.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub enum WorkerEvent {
     PeerMessage(usize, PeerMessage),
     /// A host was named that is not known.
     RefreshTopology,
+    /// It wants to know something of a table.
+    ReadTable(TableRequest),
     /// A client logged in with a credential that had no lanes.
     LoggedIn,
 }
@@ -102,7 +104,11 @@ mod tests {
                 Some(WorkerEvent::PeerMessage(_, PeerMessage::Tablet(_))) => "tablet".into(),
                 Some(WorkerEvent::PeerMessage(_, PeerMessage::Statement(_))) => "statement".into(),
                 Some(WorkerEvent::PeerMessage(_, PeerMessage::StatementsMissed)) => "missed".into(),
-                Some(WorkerEvent::RefreshTopology | WorkerEvent::LoggedIn) => "other".into(),
+                Some(
+                    WorkerEvent::RefreshTopology
+                    | WorkerEvent::ReadTable(_)
+                    | WorkerEvent::LoggedIn,
+                ) => "other".into(),
                 None => "nothing".into(),
             }
         }

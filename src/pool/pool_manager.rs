@@ -206,7 +206,8 @@ impl PoolManager {
             other @ (Action::CloseClient(_)
             | Action::ResumeClient(_)
             | Action::Tell(_)
-            | Action::RefreshTopology) => return Some(other),
+            | Action::RefreshTopology
+            | Action::ReadTable(_)) => return Some(other),
         }
         None
     }

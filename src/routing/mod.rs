@@ -5,4 +5,5 @@ pub mod decision;
 pub mod policy;
 pub mod router;
 pub mod statement;
+pub mod table_keys;
 pub mod table_routes;

@@ -9,10 +9,12 @@ use crate::routing::decision::{Decision, Reason};
 use crate::routing::policy;
 use crate::routing::policy::{Choice, LaneView, Order};
 use crate::routing::statement::Entry;
+use crate::routing::table_keys::TableKeys;
 use crate::routing::table_routes::{Finder, TableRoutes};
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::{TableId, Tables};
+use crate::topology::table_key::TableKey;
 use crate::topology::tablet::Replica;
 use crate::topology::tablet_map::TabletMap;
 use cql::notation::Value;
@@ -36,6 +38,8 @@ pub struct Router {
     pub tablets: TabletMap,
     /// Numbers of tables.
     pub tables: Tables,
+    /// Partition keys of tables that statements by text have named.
+    pub keys: TableKeys,
     snapshot: Arc<Snapshot>,
     routes: TableRoutes,
     scratch: Vec<u8>,
@@ -83,6 +87,7 @@ impl Router {
             catalog,
             tablets,
             tables: Tables::default(),
+            keys: TableKeys::default(),
             snapshot,
             routes: TableRoutes::default(),
             scratch: Vec::new(),
@@ -195,6 +200,14 @@ impl Router {
         for table in self.tables.of_keyspace(keyspace) {
             self.tablets.forget_table(table);
         }
+    }
+
+    /// Takes the partition key of a table. A table that is there gets a number, and no other does: its
+    /// name may be anything that a client wrote.
+    pub fn learn_key(&mut self, key: Arc<TableKey>) {
+        let is_there = key.columns.is_some();
+        let id = is_there.then(|| self.tables.intern(&key.keyspace, &key.table)).flatten();
+        self.keys.learn(key, id);
     }
 
     fn decide<F: LaneView>(&mut self, place: &Place, fixed: bool, view: &F) -> Choice<F::Lane> {

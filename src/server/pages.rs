@@ -118,7 +118,10 @@ impl Pages {
                 }
             }
             ControlReport::Failed(error) | ControlReport::Refused(error) => self.on_failed(error),
-            ControlReport::SchemaChange(_) | ControlReport::NodeUp(_) => {}
+            ControlReport::SchemaChange(_)
+            | ControlReport::TableKey(_)
+            | ControlReport::EventsMissed
+            | ControlReport::NodeUp(_) => {}
         }
     }
 

@@ -233,16 +233,10 @@ impl Server {
                         drain.on_quit(clock::now_us());
                     }
                 }
-                Some(event) = events.recv() => match event {
-                    WorkerEvent::PoolLanes(worker, up) => {
-                        open |= up;
-                        pages.on_lanes(worker, up);
-                    }
-                    WorkerEvent::PeerMessage(from, news) => workers.pass_on(from, &news).await,
-                    // A full queue means that the control connection will look again anyway.
-                    WorkerEvent::RefreshTopology => drop(ask.try_send(ControlRequest::Refresh)),
-                    WorkerEvent::LoggedIn => drop(ask.try_send(ControlRequest::Reach)),
-                },
+                Some(event) = events.recv() => {
+                    open |= matches!(event, WorkerEvent::PoolLanes(_, true));
+                    on_event(event, &workers, &pages, &ask).await;
+                }
                 () = &mut patience, if !open => open = true,
                 () = workers.ended(), if !serving => {
                     drain.on_idle(clock::now_us());
@@ -258,6 +252,30 @@ impl Server {
             rotation.abort();
         }
         refused.map_or(Ok(()), |error| Err(ServerError::ContactPoints(error)))
+    }
+}
+
+/// Does what a worker's report asks for.
+async fn on_event(
+    event: WorkerEvent,
+    workers: &Workers,
+    pages: &Pages,
+    ask: &Sender<ControlRequest>,
+) {
+    match event {
+        WorkerEvent::PoolLanes(worker, up) => pages.on_lanes(worker, up),
+        WorkerEvent::PeerMessage(from, news) => workers.pass_on(from, &news).await,
+        WorkerEvent::RefreshTopology => want(ask, ControlRequest::Refresh),
+        WorkerEvent::ReadTable(request) => want(ask, ControlRequest::ReadTable(request)),
+        WorkerEvent::LoggedIn => want(ask, ControlRequest::Reach),
+    }
+}
+
+/// Asks something of the control connection. One whose queue is full looks at the cluster again
+/// anyway, and workers ask again for tables.
+fn want(ask: &Sender<ControlRequest>, request: ControlRequest) {
+    if let Err(error) = ask.try_send(request) {
+        tracing::debug!(%error, "a request for the control connection was lost");
     }
 }
 

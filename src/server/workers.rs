@@ -76,11 +76,16 @@ impl Workers {
                 let body: Arc<[u8]> = body.into();
                 self.tell_all(|| Command::Event(Arc::clone(&body))).await;
             }
+            ControlReport::EventsMissed => self.tell_all(|| Command::EventsMissed).await,
             ControlReport::NodeUp(node) => self.tell_all(|| Command::NodeUp(node)).await,
             ControlReport::Authenticator { class, contacts } => {
                 let told =
                     || Command::Authenticator { class: class.clone(), contacts: contacts.clone() };
                 self.tell_all(told).await;
+            }
+            ControlReport::TableKey(key) => {
+                let key = Arc::new(key);
+                self.tell_all(|| Command::TableKey(Arc::clone(&key))).await;
             }
             ControlReport::Failed(error) => tracing::debug!(%error, "not watching the cluster"),
             ControlReport::Refused(error) => return Some(error),

@@ -7,5 +7,6 @@ pub mod replication;
 pub mod ring;
 pub mod snapshot;
 pub mod table;
+pub mod table_key;
 pub mod tablet;
 pub mod tablet_map;

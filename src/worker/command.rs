@@ -14,6 +14,7 @@ use crate::pool::announcer::WorkerEvent;
 use crate::pool::node_target::NodeTarget;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
+use crate::topology::table_key::TableKey;
 use crate::worker::arrival::Arrival;
 
 /// A message to a worker.
@@ -34,6 +35,8 @@ pub enum Command {
     Facade(Arc<Facade>),
     /// The control connection received an EVENT with this body.
     Event(Arc<[u8]>),
+    /// Events about the schema may have been missed.
+    EventsMissed,
     /// Whether clients log in themselves: then the class of the cluster's authenticator, and
     /// where to ask while no node is known.
     Authenticator {
@@ -46,6 +49,8 @@ pub enum Command {
     NodeUp(NodeId),
     /// Another worker learned something.
     PeerMessage(PeerMessage),
+    /// A table's partition key was read.
+    TableKey(Arc<TableKey>),
     /// Tell the numbers.
     Report(oneshot::Sender<(Tally, Gauges)>),
     /// Finish what runs, and end. What is not finished by then is cut off.

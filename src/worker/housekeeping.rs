@@ -43,8 +43,10 @@ impl Reactor {
                 self.pools.on_authenticator(&mut self.engine, class, &contacts);
             }
             Command::Event(body) => self.engine.on_event(&body),
+            Command::EventsMissed => self.engine.on_events_missed(),
             Command::NodeUp(node) => self.pools.on_node_up(node),
             Command::PeerMessage(news) => self.engine.on_news(news),
+            Command::TableKey(key) => self.engine.on_table_key(key),
             Command::Report(to) => {
                 // Whoever asked may have given up meanwhile.
                 let _unwanted = to.send((self.engine.tally().clone(), self.engine.gauges()));
@@ -120,6 +122,9 @@ impl Reactor {
             }
             Action::RefreshTopology => {
                 report(&self.events, WorkerEvent::RefreshTopology);
+            }
+            Action::ReadTable(request) => {
+                report(&self.events, WorkerEvent::ReadTable(request));
             }
             Action::OpenPool { .. }
             | Action::ClosePool(_)

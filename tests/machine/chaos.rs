@@ -296,6 +296,7 @@ impl World {
                 Action::ResumeClient(_)
                 | Action::Tell(_)
                 | Action::RefreshTopology
+                | Action::ReadTable(_)
                 | Action::LogIn { .. } => {}
             }
         }

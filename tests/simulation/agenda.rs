@@ -8,6 +8,7 @@ use crate::network::link::LinkId;
 use shardlane::engine::action::PeerMessage;
 use shardlane::pool::connection::DialId;
 use shardlane::topology::snapshot::Snapshot;
+use shardlane::topology::table_key::TableKey;
 
 /// Something that happens.
 #[derive(Debug)]
@@ -56,6 +57,12 @@ pub(super) enum Event {
     ControlReads,
     /// An engine gets a new picture of the cluster.
     Picture { worker: usize, snapshot: Arc<Snapshot>, dial_all_now: bool },
+    /// The control connection reads what workers want to know of single tables.
+    ControlReadsTables,
+    /// A worker is told a table's partition key.
+    TableKey { worker: usize, key: Arc<TableKey> },
+    /// The control connection may have missed events, and a worker is told so.
+    EventsMissed { worker: usize },
     /// The server takes what a worker reports.
     ServerListens { worker: usize },
     /// A worker hears what the other has learned.

@@ -199,6 +199,9 @@ impl World {
             Event::Picture { worker, snapshot, dial_all_now } => {
                 self.on_picture(worker, &snapshot, dial_all_now);
             }
+            Event::ControlReadsTables => self.on_control_reads_tables(),
+            Event::TableKey { worker, key } => self.on_table_key(worker, key),
+            Event::EventsMissed { worker } => self.on_events_missed(worker),
             Event::ServerListens { worker } => self.on_server_listens(worker),
             Event::PeerMessage { worker, news } => self.on_news(worker, news),
             Event::Fault => self.on_fault(),

@@ -84,6 +84,34 @@ impl ColumnType {
         })
     }
 
+    /// Finds a type by its name in CQL, as `system_schema` writes it; `frozen` makes no difference.
+    /// `None` for a user-defined type, of which the name alone says nothing, and for vectors.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::from_nested_name(name, DEPTH_MAX)
+    }
+
+    fn from_nested_name(name: &str, depth: usize) -> Option<Self> {
+        let (name, depth) = (name.trim(), depth.checked_sub(1)?);
+        let Some((outer, inner)) = name.strip_suffix('>').and_then(|name| name.split_once('<'))
+        else {
+            return Self::from_simple_name(name);
+        };
+        let parts = split_top(inner).map(|part| Self::from_nested_name(part, depth));
+        let mut parts = parts.collect::<Option<Vec<_>>>()?.into_iter();
+        Some(match (outer.trim(), parts.next()?, parts.next(), parts.next()) {
+            ("frozen", kind, None, None) => kind,
+            ("list", element, None, None) => Self::List(Box::new(element)),
+            ("set", element, None, None) => Self::Set(Box::new(element)),
+            ("map", key, Some(value), None) => Self::Map(Box::new(key), Box::new(value)),
+            ("tuple", first, second, third) => {
+                let first = [Some(first), second, third].into_iter().flatten();
+                Self::Tuple(first.chain(parts).collect())
+            }
+            _ => return None,
+        })
+    }
+
     fn read_nested(reader: &mut Reader<'_>, depth: usize) -> Result<Self, WireError> {
         let option = reader.short()?;
         let Some(depth) = depth.checked_sub(1) else { return Err(WireError::TypeOption(option)) };
@@ -214,6 +242,19 @@ impl ColumnType {
     }
 }
 
+/// Splits the parameters of a type's name at the commas that stand in no further brackets.
+fn split_top(inner: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_usize;
+    inner.split(move |letter| {
+        match letter {
+            '<' => depth += 1,
+            '>' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        letter == ',' && depth == 0
+    })
+}
+
 /// Walks past a type option without keeping it, refused as [`ColumnType::read`] refuses.
 pub(crate) fn skip(reader: &mut Reader<'_>) -> Result<(), WireError> {
     skip_nested(reader, DEPTH_MAX)
@@ -248,4 +289,46 @@ fn skip_nested(reader: &mut Reader<'_>, depth: usize) -> Result<(), WireError> {
         option => return Err(WireError::TypeOption(option)),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_schema_are_read() {
+        use ColumnType::{Int, List, Map, Set, Tuple, Varchar};
+        let list = List(Box::new(Int));
+        let map = Map(Box::new(Varchar), Box::new(list.clone()));
+        let tuple = Tuple(vec![Int, map.clone(), Varchar, Set(Box::new(Int))]);
+        for (name, kind) in [
+            ("int", Int),
+            ("text", Varchar),
+            ("frozen<list<int>>", list),
+            ("map<text, frozen<list<int>>>", map),
+            ("frozen<tuple<int,map<text,list<int>>, text, frozen<set<int>>>>", tuple),
+        ] {
+            assert_eq!(ColumnType::from_name(name), Some(kind), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_type_of_the_language_is_not_guessed() {
+        let deep = format!("{}int{}", "list<".repeat(200), ">".repeat(200));
+        for name in [
+            "address",
+            "frozen<address>",
+            "list<address>",
+            "vector<float, 3>",
+            "map<int>",
+            "list<>",
+            "list<int, int>",
+            "list<int",
+            "'org.apache.cassandra.db.marshal.Int32Type'",
+            "",
+            &deep,
+        ] {
+            assert_eq!(ColumnType::from_name(name), None, "{name}");
+        }
+    }
 }

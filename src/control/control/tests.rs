@@ -35,6 +35,8 @@ async fn another_node_is_watched_when_the_first_goes_away() {
     first.stop().await;
     let report = running.report().await;
     assert!(matches!(report, ControlReport::Failed(ControlError::Dial(_))), "{report:?}");
+    let report = running.report().await;
+    assert!(matches!(report, ControlReport::EventsMissed), "{report:?}");
     let news = running.published().await;
     assert!(news.dial_all_now);
     assert_eq!(news.snapshot.nodes().len(), 2);

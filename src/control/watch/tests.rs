@@ -12,7 +12,10 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::control::tables::fake_tables::{FakeTables, event_frame, node_row};
+use crate::engine::action::TableFact;
 use crate::topology::id::NodeId;
+use crate::topology::table_key::KeyColumn;
+use cql::column_type::ColumnType;
 use cql::response::event::NodeEvent;
 use cql::response::schema_change::{SchemaChange, SchemaTarget};
 
@@ -81,6 +84,22 @@ async fn watching_ends_with_the_requests() {
     assert!(ended.unwrap().is_ok());
 }
 
+#[tokio::test]
+async fn a_table_s_key_is_read_when_a_worker_asks_for_it() {
+    let mut watched = Watched::start(QUICK).await;
+    watched.tables.send_modify(|tables| {
+        let columns = ["column_name", "kind", "position", "type"].to_vec();
+        let row = ["k", "partition_key", "\0\0\0\0", "int"].map(|cell| Some(cell.into()));
+        tables.tables.insert("system_schema.columns", (columns, vec![row.to_vec()]));
+    });
+    let (keyspace, table) = ("ks".into(), "t".into());
+    let request = TableRequest { keyspace, table, wanted: TableFact::Key };
+    watched.requests.send(ControlRequest::ReadTable(request)).await.unwrap();
+    let ControlReport::TableKey(key) = watched.report().await else { panic!() };
+    let columns = vec![KeyColumn { name: "k".into(), kind: ColumnType::Int }];
+    assert_eq!(key.columns, Some(columns.into_boxed_slice()));
+}
+
 struct Watched {
     tables: shared::Sender<FakeTables>,
     events: broadcast::Sender<Vec<u8>>,
@@ -104,6 +123,7 @@ impl Watched {
             routes: Routes::default(),
             publisher: Publisher::new(None),
             agenda,
+            reads: TableReads::default(),
             requests: watcher_requests,
             reports: watcher_reports,
         };

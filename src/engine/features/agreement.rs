@@ -245,6 +245,7 @@ fn forget_changed(core: &mut Core, change: &SchemaChange<'_>) {
     let gone = change.change != "UPDATED";
     match &change.target {
         SchemaTarget::Table(table) => {
+            router.keys.forget(keyspace, Some(table));
             router.catalog.on_schema_change(keyspace, Some(table));
             if gone {
                 router.forget_table(keyspace, table);
@@ -252,11 +253,15 @@ fn forget_changed(core: &mut Core, change: &SchemaChange<'_>) {
         }
         SchemaTarget::Keyspace => {
             if gone {
+                router.keys.forget(keyspace, None);
                 router.catalog.on_schema_change(keyspace, None);
                 router.forget_keyspace(keyspace);
             }
         }
-        SchemaTarget::Type(_) => router.catalog.on_schema_change(keyspace, None),
+        SchemaTarget::Type(_) => {
+            router.keys.forget(keyspace, None);
+            router.catalog.on_schema_change(keyspace, None);
+        }
         SchemaTarget::Function(..) | SchemaTarget::Aggregate(..) => {}
     }
 }

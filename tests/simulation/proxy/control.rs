@@ -12,6 +12,7 @@ use cql::response::event::Event as NodeEvent;
 use cql::response::metadata::ColumnSpec;
 use cql::response::rows::Rows;
 use cql::token::token::Token;
+use shardlane::control::tables::table_reads::TableReads;
 use shardlane::facade::system_tables::{LocalColumn, OneNode};
 use shardlane::pool::node_choice::{Candidates, NodeChoice};
 use shardlane::topology::id::HostId;
@@ -39,8 +40,17 @@ pub(crate) struct Control {
     heard: Cutter,
     /// Set once a node was watched.
     was_there: bool,
+    /// What workers want to know of single tables.
+    pub(crate) reads: TableReads,
     /// Another node is watched than before: which nodes are back is not known from events.
     dial_all_now: bool,
+}
+
+impl Control {
+    /// The connection, while there is one.
+    pub(crate) fn connection(&self) -> Option<ConnectionId> {
+        self.connection
+    }
 }
 
 impl World {
@@ -57,7 +67,11 @@ impl World {
                 self.ask_node(connection, &Hand::OWN.register());
                 self.control.dial_all_now = std::mem::replace(&mut self.control.was_there, true);
                 self.control.connection = Some(connection);
+                if self.control.dial_all_now {
+                    self.tell_of_missed_events();
+                }
                 self.control.heard = Cutter::default();
+                self.control.reads.clear();
                 self.tell(format_args!("control connection to node {node}"));
                 self.refresh_topology();
             }
@@ -89,7 +103,9 @@ impl World {
                 continue;
             }
             for worker in self.workers.numbers() {
-                let at = self.now_us + self.chance.below(HEARD_US);
+                // What was read before the event is known before it.
+                let read_us = self.workers.get(worker).read_us;
+                let at = read_us.max(self.now_us + self.chance.below(HEARD_US));
                 let body = frame.body.clone();
                 self.agenda.plan(at, Event::ControlHears { worker, body });
             }

@@ -160,7 +160,8 @@ impl World {
             | Action::CloseClient(_)
             | Action::ResumeClient(_)
             | Action::Tell(_)
-            | Action::RefreshTopology => {}
+            | Action::RefreshTopology
+            | Action::ReadTable(_) => {}
         }
     }
 
@@ -218,6 +219,9 @@ impl World {
             Action::RefreshTopology => self.report(worker, |_, send| {
                 send(WorkerEvent::RefreshTopology);
             }),
+            Action::ReadTable(request) => self.report(worker, |_, send| {
+                send(WorkerEvent::ReadTable(request));
+            }),
             Action::OpenPool { .. }
             | Action::ClosePool(_)
             | Action::CloseUnused(_)
@@ -260,6 +264,7 @@ impl World {
             match event {
                 WorkerEvent::PeerMessage(_, news) => self.pass_on(from, &news),
                 WorkerEvent::RefreshTopology => self.refresh_topology(),
+                WorkerEvent::ReadTable(request) => self.read_table_soon(request),
                 WorkerEvent::PoolLanes(..) | WorkerEvent::LoggedIn => {}
             }
         }

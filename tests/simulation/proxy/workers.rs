@@ -38,6 +38,8 @@ pub(crate) struct Worker {
     pub(crate) picture: (u64, usize),
     /// When the last message of the other worker arrives: they keep their order.
     pub(crate) news_us: u64,
+    /// When the last thing arrives that the control connection read of a table.
+    pub(crate) read_us: u64,
     /// When a node could not be asked whether a credential is still taken, the last time.
     pub(crate) unknown_us: u64,
 }
@@ -64,6 +66,7 @@ impl Worker {
             used: Vec::new(),
             picture: (0, 0),
             news_us: 0,
+            read_us: 0,
             unknown_us: 0,
         }
     }

@@ -1,0 +1,114 @@
+//! The partition key of one table, as `system_schema.columns` has it.
+
+use crate::engine::action::TableRequest;
+use crate::topology::table_key::KeyColumn;
+use cql::cell;
+use cql::column_type::ColumnType;
+use cql::error::WireError;
+use cql::response::rows::Rows;
+
+/// The CQL text that asks for the columns of a table or view.
+#[must_use]
+pub fn question(of: &TableRequest) -> String {
+    format!(
+        "SELECT column_name, kind, position, type FROM system_schema.columns \
+         WHERE keyspace_name = {} AND table_name = {}",
+        literal(&of.keyspace),
+        literal(&of.table)
+    )
+}
+
+/// Reads the message of the RESULT; `None` when there is no such table.
+pub fn read(message: &[u8]) -> Result<Option<Box<[KeyColumn]>>, WireError> {
+    let mut columns = Vec::new();
+    for row in Rows::read(message)?.rows() {
+        let row = row?;
+        let text = |column| row.read(column, cell::text).map(Option::unwrap_or_default);
+        if text("kind")? == "partition_key" {
+            let position = row.read("position", cell::int)?.unwrap_or_default();
+            let (name, kind) = (text("column_name")?.into(), text("type")?);
+            let kind =
+                ColumnType::from_name(kind).unwrap_or_else(|| ColumnType::Custom(kind.to_owned()));
+            columns.push((position, KeyColumn { name, kind }));
+        }
+    }
+    columns.sort_by_key(|(position, _)| *position);
+    let is_whole = columns.iter().zip(0..).all(|((position, _), place)| *position == place);
+    let columns: Box<[KeyColumn]> = columns.into_iter().map(|(_, column)| column).collect();
+    Ok(Some(columns).filter(|columns| is_whole && !columns.is_empty()))
+}
+
+/// A text as CQL writes it.
+#[must_use]
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::action::TableFact;
+    use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
+    use cql::response::rows::put_rows;
+
+    type Row<'a> = (&'a str, &'a str, i32, &'a str);
+
+    fn answer(rows: &[Row<'_>]) -> Vec<u8> {
+        let kinds =
+            [ColumnType::Varchar, ColumnType::Varchar, ColumnType::Int, ColumnType::Varchar];
+        let names = ["column_name", "kind", "position", "type"].into_iter().zip(kinds);
+        let specs = names.map(|(name, kind)| ColumnSpec {
+            keyspace: "system_schema",
+            table: "columns",
+            name,
+            kind,
+        });
+        let cells = |row: &Row<'_>| {
+            let position = row.2.to_be_bytes().to_vec();
+            vec![Some(row.0.into()), Some(row.1.into()), Some(position), Some(row.3.into())]
+        };
+        let rows: Vec<Vec<Option<Vec<u8>>>> = rows.iter().map(cells).collect();
+        let mut out = Vec::new();
+        put_rows(&mut out, &Metadata::new(MetadataStyle::PerColumn, specs.collect()), &rows);
+        out
+    }
+
+    #[test]
+    fn the_key_s_columns_come_in_its_order_with_their_types() {
+        let message = answer(&[
+            ("a", "partition_key", 1, "frozen<tuple<int, text>>"),
+            ("B", "partition_key", 0, "bigint"),
+            ("c", "clustering", 0, "int"),
+            ("u", "partition_key", 2, "frozen<address>"),
+            ("v", "regular", -1, "text"),
+        ]);
+        let columns = read(&message).unwrap().unwrap();
+        let tuple = ColumnType::Tuple(vec![ColumnType::Int, ColumnType::Varchar]);
+        let expected = [
+            ("B", ColumnType::Bigint),
+            ("a", tuple),
+            ("u", ColumnType::Custom("frozen<address>".to_owned())),
+        ];
+        let found = columns.iter().map(|column| (&*column.name, column.kind.clone()));
+        assert!(found.eq(expected), "{columns:?}");
+    }
+
+    #[test]
+    fn what_is_no_whole_key_is_none() {
+        assert_eq!(read(&answer(&[])), Ok(None));
+        assert_eq!(read(&answer(&[("v", "regular", -1, "text")])), Ok(None));
+        let gap = [("a", "partition_key", 0, "int"), ("b", "partition_key", 2, "int")];
+        assert_eq!(read(&answer(&gap)), Ok(None));
+    }
+
+    #[test]
+    fn a_name_cannot_end_its_literal() {
+        let of = TableRequest {
+            keyspace: "it's".into(),
+            table: "t' OR '".into(),
+            wanted: TableFact::Key,
+        };
+        let text = question(&of);
+        assert!(text.ends_with("keyspace_name = 'it''s' AND table_name = 't'' OR '''"), "{text}");
+    }
+}

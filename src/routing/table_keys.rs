@@ -1,0 +1,267 @@
+//! The partition keys of tables that statements by text have named: soft state, bounded.
+//!
+//! A key is read when a statement first names its table, and forgotten with the table's schema
+//! events. Until it is here, and where there is no room for it, statements by text of that table are
+//! routed without a key.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::topology::table::TableId;
+use crate::topology::table_key::{KeyColumn, TableKey};
+
+/// Tables whose keys are kept. Beyond that, those that have been here for longest make room.
+const TABLES_MAX: usize = 16_384;
+
+/// Heap that they may take together, in bytes.
+const BYTES_MAX: usize = 4 << 20;
+
+/// Keys that are asked for and not here yet. Further ones are asked for later.
+const ASKED_MAX: usize = 64;
+
+/// Time after which a key is asked for again: the first question may be lost.
+const ASK_AGAIN_US: u64 = 2_000_000;
+
+/// Longest name of a keyspace or table that is asked for, in bytes: no server has longer ones.
+const NAME_LEN_MAX: usize = 255;
+
+type Names = (Arc<str>, Arc<str>);
+
+/// The keys of tables, by keyspace and table.
+#[derive(Debug, Default)]
+pub struct TableKeys {
+    by_keyspace: HashMap<Arc<str>, HashMap<Arc<str>, KnownTable, Hasher>, Hasher>,
+    /// Every table that is known, oldest first, with some that were forgotten meanwhile.
+    order: VecDeque<(Names, u64)>,
+    asked: VecDeque<Asked>,
+    len: usize,
+    bytes: usize,
+    /// Counts what was learned, so that entries of `order` can be told from later ones of the same
+    /// table.
+    serial: u64,
+}
+
+type Hasher = foldhash::fast::RandomState;
+
+/// What is known of a table that was asked for.
+#[derive(Clone, Debug)]
+pub struct KnownTable {
+    /// Its number; `None` when there is no such table, or no number left.
+    pub id: Option<TableId>,
+    key: Arc<TableKey>,
+    serial: u64,
+}
+
+#[derive(Debug)]
+struct Asked {
+    names: Names,
+    at_us: u64,
+}
+
+impl KnownTable {
+    /// The columns of its partition key, in the key's order; `None` when there is no such table.
+    #[must_use]
+    pub fn columns(&self) -> Option<&[KeyColumn]> {
+        self.key.columns.as_deref()
+    }
+}
+
+impl TableKeys {
+    /// Finds a table; `None` when it was not read yet, or was forgotten.
+    #[must_use]
+    pub fn find(&self, keyspace: &str, table: &str) -> Option<&KnownTable> {
+        self.by_keyspace.get(keyspace)?.get(table)
+    }
+
+    /// Whether to ask for a key now, and takes note that it is asked for; `now_us` is of a clock
+    /// that never goes back.
+    #[must_use]
+    pub fn ask(
+        &mut self,
+        keyspace: &str,
+        table: &str,
+        now_us: u64,
+    ) -> Option<(Arc<str>, Arc<str>)> {
+        let is_over = |asked: &Asked| now_us.saturating_sub(asked.at_us) >= ASK_AGAIN_US;
+        while self.asked.front().is_some_and(is_over) {
+            self.asked.pop_front();
+        }
+        let is_it = |asked: &Asked| is_named(&asked.names, keyspace, table);
+        let is_long = keyspace.len().max(table.len()) > NAME_LEN_MAX;
+        if is_long || self.asked.len() >= ASKED_MAX || self.asked.iter().any(is_it) {
+            return None;
+        }
+        let names: Names = (keyspace.into(), table.into());
+        self.asked.push_back(Asked { names: names.clone(), at_us: now_us });
+        Some(names)
+    }
+
+    /// Takes a key that was read, with the table's number.
+    pub fn learn(&mut self, key: Arc<TableKey>, id: Option<TableId>) {
+        let names = (Arc::clone(&key.keyspace), Arc::clone(&key.table));
+        self.asked.retain(|asked| asked.names != names);
+        self.remove(&names.0, &names.1);
+        self.serial += 1;
+        self.len += 1;
+        self.bytes += key.weight();
+        let known = KnownTable { id, key, serial: self.serial };
+        self.by_keyspace
+            .entry(Arc::clone(&names.0))
+            .or_default()
+            .insert(Arc::clone(&names.1), known);
+        self.order.push_back((names, self.serial));
+        self.make_room();
+    }
+
+    /// Forgets a table of `keyspace`, or all of it: its schema has changed.
+    pub fn forget(&mut self, keyspace: &str, table: Option<&str>) {
+        match table {
+            Some(table) => self.remove(keyspace, table),
+            None => {
+                let gone = self.by_keyspace.remove(keyspace).unwrap_or_default();
+                for known in gone.values() {
+                    self.len -= 1;
+                    self.bytes -= known.key.weight();
+                }
+            }
+        }
+    }
+
+    /// Forgets everything: schema events may have been missed.
+    pub fn clear(&mut self) {
+        *self = Self { serial: self.serial, ..Self::default() };
+    }
+
+    /// Counts the tables that are known.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no table is known.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Estimates the heap that the keys take, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn remove(&mut self, keyspace: &str, table: &str) {
+        let Some(tables) = self.by_keyspace.get_mut(keyspace) else { return };
+        if let Some(known) = tables.remove(table) {
+            self.len -= 1;
+            self.bytes -= known.key.weight();
+        }
+        if tables.is_empty() {
+            self.by_keyspace.remove(keyspace);
+        }
+    }
+
+    fn make_room(&mut self) {
+        while self.len > TABLES_MAX || self.bytes > BYTES_MAX {
+            let Some(((keyspace, table), serial)) = self.order.pop_front() else { return };
+            if self.find(&keyspace, &table).is_some_and(|known| known.serial == serial) {
+                self.remove(&keyspace, &table);
+            }
+        }
+        // Tables that come and go leave entries behind, which are cleared away now and then.
+        if self.order.len() > 2 * self.len + ASKED_MAX {
+            let mut order = std::mem::take(&mut self.order);
+            order.retain(|((keyspace, table), serial)| {
+                self.find(keyspace, table).is_some_and(|known| known.serial == *serial)
+            });
+            self.order = order;
+        }
+    }
+}
+
+fn is_named(names: &Names, keyspace: &str, table: &str) -> bool {
+    &*names.0 == keyspace && &*names.1 == table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cql::column_type::ColumnType;
+
+    fn key(keyspace: &str, table: &str, name: &str) -> Arc<TableKey> {
+        let column = KeyColumn { name: name.into(), kind: ColumnType::Int };
+        let columns = Some(vec![column].into_boxed_slice());
+        Arc::new(TableKey { keyspace: keyspace.into(), table: table.into(), columns })
+    }
+
+    #[test]
+    fn a_key_is_known_until_its_table_changes() {
+        let mut keys = TableKeys::default();
+        keys.learn(key("ks", "t", "k"), Some(TableId(3)));
+        keys.learn(key("ks", "u", "k"), Some(TableId(4)));
+        let known = keys.find("ks", "t").unwrap();
+        assert_eq!((known.id, &*known.columns().unwrap()[0].name), (Some(TableId(3)), "k"));
+        keys.forget("ks", Some("t"));
+        assert!(keys.find("ks", "t").is_none() && keys.find("ks", "u").is_some());
+        keys.forget("ks", None);
+        assert!(keys.is_empty());
+        assert_eq!(keys.bytes(), 0);
+    }
+
+    #[test]
+    fn a_table_that_is_not_there_is_known_not_to_be() {
+        let mut keys = TableKeys::default();
+        let absent = TableKey { keyspace: "ks".into(), table: "t".into(), columns: None };
+        keys.learn(Arc::new(absent), None);
+        assert_eq!(keys.find("ks", "t").unwrap().columns(), None);
+    }
+
+    #[test]
+    fn a_key_is_asked_for_once_and_again_when_no_answer_came() {
+        let mut keys = TableKeys::default();
+        assert!(keys.ask("ks", "t", 0).is_some());
+        assert!(keys.ask("ks", "t", ASK_AGAIN_US - 1).is_none());
+        assert!(keys.ask("ks", "t", ASK_AGAIN_US).is_some());
+        keys.learn(key("ks", "t", "k"), None);
+        keys.forget("ks", Some("t"));
+        assert!(keys.ask("ks", "t", ASK_AGAIN_US + 1).is_some());
+    }
+
+    #[test]
+    fn few_keys_are_asked_for_at_the_same_time() {
+        let mut keys = TableKeys::default();
+        let asked = (0..200).filter(|table| keys.ask("ks", &table.to_string(), 7).is_some());
+        assert_eq!(asked.count(), ASKED_MAX);
+        assert!(keys.ask("ks", "199", ASK_AGAIN_US + 7).is_some());
+    }
+
+    #[test]
+    fn no_key_is_asked_for_by_a_name_that_no_table_has() {
+        let mut keys = TableKeys::default();
+        assert!(keys.ask("ks", &"t".repeat(256), 0).is_none());
+        assert!(keys.ask(&"k".repeat(256), "t", 0).is_none());
+        assert!(keys.ask("ks", &"t".repeat(255), 0).is_some());
+    }
+
+    #[test]
+    fn the_oldest_keys_make_room() {
+        let mut keys = TableKeys::default();
+        let long = "k".repeat(BYTES_MAX / 4);
+        for table in ["a", "b", "c", "d", "e"] {
+            keys.learn(key("ks", table, &long), None);
+        }
+        assert!(keys.bytes() <= BYTES_MAX && keys.find("ks", "a").is_none());
+        assert!(keys.find("ks", "e").is_some());
+    }
+
+    #[test]
+    fn a_key_that_is_learned_again_and_again_takes_its_room_once() {
+        let mut keys = TableKeys::default();
+        for _ in 0..10_000 {
+            keys.learn(key("ks", "t", "k"), None);
+        }
+        assert_eq!((keys.len(), keys.bytes()), (1, key("ks", "t", "k").weight()));
+        assert!(keys.order.len() < 1_000, "{}", keys.order.len());
+    }
+}
