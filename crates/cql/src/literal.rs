@@ -51,9 +51,9 @@ impl<'a> Literal<'a> {
             Token::Word(word) if word.eq_ignore_ascii_case("true") => Some(Self::Boolean(true)),
             Token::Word(word) if word.eq_ignore_ascii_case("false") => Some(Self::Boolean(false)),
             Token::Sign(b'-') => Self::take_negative(lexer),
-            Token::Sign(b'[') => Self::take_group(lexer).map(Self::List),
-            Token::Sign(b'{') => Self::take_group(lexer).map(Self::Braces),
-            Token::Sign(b'(') => Self::take_group(lexer).map(Self::Tuple),
+            Token::Sign(b'[') => Self::take_group(lexer, b'[').map(Self::List),
+            Token::Sign(b'{') => Self::take_group(lexer, b'{').map(Self::Braces),
+            Token::Sign(b'(') => Self::take_group(lexer, b'(').map(Self::Tuple),
             Token::Word(_) | Token::Quoted(_) | Token::Sign(_) | Token::Broken => None,
         }
     }
@@ -78,9 +78,9 @@ impl<'a> Literal<'a> {
     }
 
     /// Takes the rest of a group whose opening bracket was taken.
-    fn take_group(lexer: &mut Lexer<'a>) -> Option<&'a str> {
+    fn take_group(lexer: &mut Lexer<'a>, open: u8) -> Option<&'a str> {
         let start = lexer.at().checked_sub(1)?;
-        lexer.skip_group().then(|| lexer.since(start))
+        lexer.skip_group(open).then(|| lexer.since(start))
     }
 
     /// Appends the bytes of a value of type `kind`; appends nothing when they are not certain.

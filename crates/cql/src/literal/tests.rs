@@ -55,7 +55,9 @@ fn numbers_may_be_negative_where_the_sign_touches_them() {
 
 #[test]
 fn calls_markers_and_null_are_no_literals() {
-    for text in ["null", "now()", "?", ":a", "NaN", "-infinity", "(1", "{", "", "\"a\""] {
+    for text in
+        ["null", "now()", "?", ":a", "NaN", "-infinity", "(1", "{", "{0]", "[(0])", "", "\"a\""]
+    {
         assert_eq!(Literal::take(&mut Lexer::new(text)), None, "{text}");
     }
 }

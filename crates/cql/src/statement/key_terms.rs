@@ -79,7 +79,7 @@ fn insert_columns<'a>(
     wanted: &mut Wanted<'_, 'a>,
 ) -> Result<(), NotUnderstood> {
     let mut names = *lexer;
-    let is_list = names.take_sign(b'(') && lexer.take_sign(b'(') && lexer.skip_group();
+    let is_list = names.take_sign(b'(') && lexer.take_sign(b'(') && lexer.skip_group(b'(');
     if !is_list || !lexer.take_word("VALUES") || !lexer.take_sign(b'(') {
         return Err(NotUnderstood::Text);
     }

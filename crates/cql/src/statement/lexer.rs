@@ -4,6 +4,9 @@
 /// most some 200 µs.
 pub const READ_BYTES_MAX: usize = 256 << 10;
 
+/// How deep brackets may nest.
+const GROUP_DEPTH_MAX: usize = 64;
+
 /// One token; white space and comments are none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Token<'a> {
@@ -106,13 +109,22 @@ impl<'a> Lexer<'a> {
         self.peek().is_none()
     }
 
-    /// Takes the rest of a group whose opening bracket was taken; `false` when it does not end.
-    pub fn skip_group(&mut self) -> bool {
-        let mut depth: usize = 1;
-        for token in self.by_ref() {
+    /// Takes the rest of a group whose opening bracket `open` was taken; `false` when it does not end
+    /// with a bracket of the same kind, or nests too deep.
+    pub fn skip_group(&mut self, open: u8) -> bool {
+        self.skip_nested(closing(open), GROUP_DEPTH_MAX)
+    }
+
+    fn skip_nested(&mut self, close: u8, depth: usize) -> bool {
+        let Some(depth) = depth.checked_sub(1) else { return false };
+        while let Some(token) = self.next() {
             match token {
-                Token::Sign(b'(' | b'[' | b'{') => depth += 1,
-                Token::Sign(b')' | b']' | b'}') => depth -= 1,
+                Token::Sign(open @ (b'(' | b'[' | b'{')) => {
+                    if !self.skip_nested(closing(open), depth) {
+                        return false;
+                    }
+                }
+                Token::Sign(sign @ (b')' | b']' | b'}')) => return sign == close,
                 Token::Broken => return false,
                 Token::Word(_)
                 | Token::Quoted(_)
@@ -123,9 +135,6 @@ impl<'a> Lexer<'a> {
                 | Token::Hex(_)
                 | Token::Uuid(_)
                 | Token::Sign(_) => {}
-            }
-            if depth == 0 {
-                return true;
             }
         }
         false
@@ -161,8 +170,11 @@ impl<'a> Lexer<'a> {
             let (first, second) = (self.byte(self.at), self.byte(self.at + 1));
             let skipped = match (first, second) {
                 (b'-', b'-') | (b'/', b'/') => {
-                    // A line comment that the text ends is none for ScyllaDB.
-                    self.rest(self.at).iter().position(|byte| matches!(byte, b'\n' | b'\r'))
+                    // A line comment that the text ends is none for ScyllaDB. Whether a carriage
+                    // return alone ends one is not certain.
+                    let rest = self.rest(self.at);
+                    let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+                    end.filter(|end| rest.get(*end..).is_some_and(starts_line))
                 }
                 (b'/', b'*') => {
                     let inside = self.rest(self.at + 2);
@@ -279,6 +291,20 @@ impl<'a> Iterator for Lexer<'a> {
         };
         Some(token.unwrap_or_else(|| self.break_off()))
     }
+}
+
+/// The bracket that closes what `open` opens.
+fn closing(open: u8) -> u8 {
+    match open {
+        b'(' => b')',
+        b'[' => b']',
+        _ => b'}',
+    }
+}
+
+/// Whether a newline comes, perhaps behind a carriage return.
+fn starts_line(rest: &[u8]) -> bool {
+    rest.starts_with(b"\n") || rest.starts_with(b"\r\n")
 }
 
 /// Letters beyond ASCII are no part of names, but do not end a word either.

@@ -81,7 +81,7 @@ pub(crate) fn verb_of(token: Token<'_>) -> Option<Verb> {
 pub(crate) fn skip_to_word(lexer: &mut Lexer<'_>, word: &str) -> bool {
     while let Some(token) = lexer.next() {
         let goes_on = match token {
-            Token::Sign(b'(' | b'[' | b'{') => lexer.skip_group(),
+            Token::Sign(open @ (b'(' | b'[' | b'{')) => lexer.skip_group(open),
             Token::Sign(b';' | b')' | b']' | b'}') | Token::Broken => false,
             Token::Word(_) if token.is(word) => return true,
             Token::Word(_)

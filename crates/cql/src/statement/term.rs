@@ -37,9 +37,9 @@ impl<'a> Term<'a> {
             match lexer.peek() {
                 None | Some(Token::Broken | Token::Sign(b']' | b'}' | b';')) => return false,
                 Some(Token::Sign(b',' | b')')) => return taken,
-                Some(Token::Sign(b'(' | b'[' | b'{')) => {
+                Some(Token::Sign(open @ (b'(' | b'[' | b'{'))) => {
                     lexer.next();
-                    if !lexer.skip_group() {
+                    if !lexer.skip_group(open) {
                         return false;
                     }
                 }

@@ -102,7 +102,7 @@ fn relation<'a>(
 /// A relation of columns that are none of the key.
 fn skip_relation(lexer: &mut Lexer<'_>) -> Result<(), NotUnderstood> {
     // An element of a collection.
-    if lexer.take_sign(b'[') && !lexer.skip_group() {
+    if lexer.take_sign(b'[') && !lexer.skip_group(b'[') {
         return Err(NotUnderstood::Text);
     }
     if !lexer.take_word("IN") {
@@ -220,7 +220,7 @@ fn skip_term(lexer: &mut Lexer<'_>) -> Result<(), NotUnderstood> {
     if lexer.take_sign(b'.') {
         Name::take(lexer).ok_or(NotUnderstood::Text)?;
     }
-    if lexer.take_sign(b'(') && !lexer.skip_group() {
+    if lexer.take_sign(b'(') && !lexer.skip_group(b'(') {
         return Err(NotUnderstood::Text);
     }
     Ok(())

@@ -10,7 +10,7 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
 
 #[test]
 fn comments_and_blanks_are_no_tokens() {
-    let text = "--c\n//c\r/* c -- */ \tSELECT/**/k";
+    let text = "--c\n//c\r\n/* c -- */ \tSELECT/**/k";
     assert_eq!(tokens(text), [Token::Word("SELECT"), Token::Word("k")]);
 }
 
@@ -34,8 +34,18 @@ fn constants_are_told_apart() {
 
 #[test]
 fn a_broken_token_ends_the_text() {
-    for text in ["'open", "\"open", "$$open", "/* open", "-- open", "1h", "0xfg", "é", "\u{feff}k"]
-    {
+    for text in [
+        "'open",
+        "\"open",
+        "$$open",
+        "/* open",
+        "-- open",
+        "-- a\rb\n",
+        "1h",
+        "0xfg",
+        "é",
+        "\u{feff}k",
+    ] {
         assert_eq!(tokens(text), [Token::Broken], "{text}");
     }
     assert_eq!(tokens("a é b"), [Token::Word("a"), Token::Broken]);
@@ -63,9 +73,14 @@ fn markers_are_counted_but_in_quotes() {
 #[test]
 fn a_group_ends_with_its_own_bracket() {
     let mut lexer = Lexer::new("(a, ')', [b]) c");
-    assert!(lexer.take_sign(b'(') && lexer.skip_group());
+    assert!(lexer.take_sign(b'(') && lexer.skip_group(b'('));
     assert_eq!(lexer.next(), Some(Token::Word("c")));
-    assert!(!Lexer::new("a (b)").skip_group(), "it never ends");
+    for wrong in ["a (b)", "a]", "[)", "{a)", "'", ";"] {
+        assert!(!Lexer::new(wrong).skip_group(b'('), "{wrong}");
+    }
+    let deep = "(".repeat(GROUP_DEPTH_MAX) + &")".repeat(GROUP_DEPTH_MAX);
+    assert!(Lexer::new(&deep[1..]).skip_group(b'('));
+    assert!(!Lexer::new(&format!("{deep})")).skip_group(b'('));
 }
 
 proptest! {
