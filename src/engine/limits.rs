@@ -64,9 +64,11 @@ limits! {
     "limits.keyspaces_max" => keyspaces_max: usize = 64;
     /// Credentials that have lanes at the same time, in the whole process.
     "limits.credentials_max" => credentials_max: usize = 128;
-    /// A request without an answer for this long gets one from us.
-    "timeouts.request_ms" => request_timeout_us: u64 = 15_000_000;
-    /// An idle lane that hears nothing for this long is asked for a sign of life; 0 is never.
+    /// A request without an answer for this long gets one from us; 0 is never: a node that gives
+    /// signs of life decides itself how long it takes.
+    "timeouts.request_ms" => request_timeout_us: u64 = 0;
+    /// An idle lane that hears nothing for this long is asked for a sign of life; 0 is never. One
+    /// with requests in flight is asked much sooner, and always.
     "lanes.heartbeat_s" => heartbeat_us: u64 = 30_000_000;
     /// A lane that was asked and still hears nothing for this long is closed.
     "timeouts.heartbeat_ms" => heartbeat_timeout_us: u64 = 10_000_000;
@@ -85,4 +87,12 @@ limits! {
     "retries.floor_per_s" => retry_floor_per_s: u32 = 10;
     /// A prepared read without an answer for this long is sent to a second replica; 0 is never.
     "retries.speculative_ms" => speculative_delay_us: u64 = 0;
+}
+
+impl Limits {
+    /// The longest wait of a client's request, µs; `None` while it has no bound.
+    #[must_use]
+    pub fn request_us_max(&self) -> Option<u64> {
+        (self.request_timeout_us > 0).then_some(self.request_timeout_us)
+    }
 }

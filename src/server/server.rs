@@ -73,6 +73,8 @@ pub enum ServerError {
 
 /// How often clients are counted while the process lingers after SIGTERM.
 const CLIENTS_POLL: Duration = Duration::from_millis(250);
+/// How long clients wait for the first lane; after that they are served errors.
+const FIRST_LANE: Duration = Duration::from_secs(15);
 
 /// A server that is bound and has its workers, and serves nobody yet.
 #[derive(Debug)]
@@ -89,8 +91,6 @@ pub struct Server {
     /// Asks for the end, by the admin address.
     quit: Receiver<()>,
     startup_without_cluster: bool,
-    /// How long clients wait for the first lane; after that they are served errors.
-    patience_us: u64,
 }
 
 impl Server {
@@ -157,7 +157,6 @@ impl Server {
             drain: settings.drain,
             quit: quits,
             startup_without_cluster: settings.startup_without_cluster,
-            patience_us: settings.limits.request_timeout_us,
         })
     }
 
@@ -188,7 +187,7 @@ impl Server {
     /// one. It stops by itself, and fails, when contact points turn out to lead to several clusters, or to nothing but
     /// proxies.
     pub async fn serve(self, mut stop: Receiver<()>) -> Result<(), ServerError> {
-        let Self { mut workers, doors, admin, pages, control, mut events, patience_us, .. } = self;
+        let Self { mut workers, doors, admin, pages, control, mut events, .. } = self;
         let mut doors = Some(doors);
         let (ask, mut reports) = control;
         let probes = tokio::spawn(http::serve(admin, Arc::clone(&pages)));
@@ -198,7 +197,7 @@ impl Server {
         let mut open = self.startup_without_cluster;
         let mut phase = drain.phase();
         let mut refused = None;
-        let mut patience = Box::pin(sleep(Duration::from_micros(patience_us)));
+        let mut patience = Box::pin(sleep(FIRST_LANE));
         while drain.phase() != Phase::Stopped {
             if phase != drain.phase() {
                 phase = drain.phase();

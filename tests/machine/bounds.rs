@@ -12,9 +12,7 @@ use shardlane::routing::catalog::Catalog;
 use shardlane::routing::statement::Statement;
 
 use crate::support::frames::{prepare, query, query_at, rows, void};
-use crate::support::rig::Rig;
-
-const TIMEOUT_US: u64 = 15_000_000;
+use crate::support::rig::{REQUEST_US_MAX, Rig};
 
 #[test]
 fn a_request_without_an_answer_gets_one_and_the_late_one_is_dropped() {
@@ -26,7 +24,7 @@ fn a_request_without_an_answer_gets_one_and_the_late_one_is_dropped() {
         &[query(1, "SELECT"), query_at(2, "INSERT", Consistency::Quorum), prepare(3, "x")].concat(),
     );
     let asked = rig.requests(lane);
-    rig.pass_time(TIMEOUT_US - 1);
+    rig.pass_time(REQUEST_US_MAX - 1);
     assert!(rig.answers(client).is_empty());
     rig.pass_time(300_000);
     let answers = rig.answers(client);
@@ -41,6 +39,8 @@ fn a_request_without_an_answer_gets_one_and_the_late_one_is_dropped() {
         write_type: "SIMPLE",
     };
     assert_eq!(answers[1].error().extras, extras);
+    let text = &answers[1].error().text;
+    assert!(text.contains("within 15000 ms, which is timeouts.request_ms"), "{text}");
     assert_eq!(rig.engine.gauges().orphans, 3);
 
     // The same stream is asked again; what comes late for the first is not taken for its answer.
@@ -65,7 +65,7 @@ fn a_lane_that_owes_too_many_answers_is_replaced() {
         rig.send(client, &query(stream, "INSERT"));
     }
     let _owed = rig.requests(lane);
-    rig.pass_time(TIMEOUT_US);
+    rig.pass_time(REQUEST_US_MAX);
     assert_eq!(rig.lanes_to_close(), [lane]);
     assert_eq!(rig.answers(client).len(), 4);
     rig.send(client, &query(9, "INSERT"));

@@ -168,6 +168,22 @@ fn a_login_without_a_lane_is_refused_in_time_and_may_be_tried_again() {
 }
 
 #[test]
+fn a_login_waits_as_long_as_its_client_does() {
+    let mut rig = Rig::with_limits(|limits| limits.request_timeout_us = 0);
+    rig.input(|engine| engine.on_authenticator(Some(CLASS.into())));
+    let home = rig.input(|engine| engine.open_base()).unwrap();
+    let client = asked(&mut rig, 4);
+    rig.send(client, &auth_response(1, b"\0bob\0pw"));
+    token(&mut rig);
+    grant(&mut rig, client, home);
+    rig.pass_time(600_000_000);
+    assert!(rig.answers(client).is_empty());
+    rig.lane_of(home, 0, 0).unwrap();
+    assert_eq!(rig.answer(client).opcode(), Opcode::AuthSuccess);
+    rig.finish();
+}
+
+#[test]
 fn a_verdict_that_comes_too_late_lets_nobody_in() {
     let mut rig = guarded();
     let (bobs, _) = home(&mut rig);

@@ -228,6 +228,15 @@ impl Scenario {
             self.limits.outbox_low_bytes = 75;
             self.limits.lane_stall_us = 60_000;
         }
+        let seed = self.seed;
+        self.with_few_bounds(&mut Chance::new(seed, 5))
+    }
+
+    /// Requests that wait as long as their node gives signs of life.
+    fn with_few_bounds(mut self, chance: &mut Chance) -> Self {
+        if chance.one_in(3) {
+            self.limits.request_timeout_us = 0;
+        }
         self
     }
 

@@ -75,9 +75,13 @@ pub(crate) fn snapshot(version: u64, nodes: u16) -> Arc<Snapshot> {
     Arc::new(builder.build())
 }
 
+/// How long requests wait for an answer, unless a test says otherwise.
+pub(crate) const REQUEST_US_MAX: u64 = 15_000_000;
+
 pub(crate) fn settings() -> EngineSettings {
     // Nobody here answers OPTIONS unasked; the tests of heartbeats turn them on.
-    let limits = Limits { heartbeat_us: 0, ..Limits::default() };
+    let limits =
+        Limits { heartbeat_us: u64::MAX, request_timeout_us: REQUEST_US_MAX, ..Limits::default() };
     EngineSettings {
         limits,
         rack: None,

@@ -137,8 +137,8 @@ pub(super) const LANES: Group = Group {
             reload: Reload::AtOnce,
             what: "Silence on a lane after which the node is asked for a sign of life (OPTIONS); 0 \
                    means never",
-            why: "A lane that has requests in flight is asked after a tenth of it. `timeouts.heartbeat_ms` \
-                  bounds the wait for the answer.",
+            why: "A lane that has requests in flight is asked after a tenth of it, and after 3 s if \
+                  idle ones are never asked. `timeouts.heartbeat_ms` bounds the wait for the answer.",
             ..Setting::PLAIN
         },
         Setting {

@@ -41,16 +41,18 @@ pub(super) const TIMEOUTS: Group = Group {
         Setting {
             key: KEYS.request_timeout_us,
             kind: Kind::Number {
-                min: 1,
+                min: 0,
                 max: DAY_MS,
                 field: |settings| Number::MillisAsMicros(&mut settings.limits.request_timeout_us),
             },
             reload: Reload::AtOnce,
-            what: "Longest wait for the answer to a request",
-            why: "The client then gets an error from the proxy. The default is longer than the \
-                  servers' own time limits (2 s for writes, 5 s for reads, 10 s for range reads), so \
-                  that the server decides what became of a write. Raise it above 60 s if TRUNCATE of \
-                  large tables matters.",
+            what: "Longest wait for the answer to a request; 0 means no bound",
+            why: "Without a bound a request waits as long as its node gives signs of life: the server \
+                  decides what became of it, and the driver how long it waits. With one the client \
+                  then gets an error that names this setting. Give more than the servers' own time \
+                  limits, and remember those that take longer by design: `USING TIMEOUT`, TRUNCATE, \
+                  a schema change on a busy cluster. A client that waits for its login has no other \
+                  bound either; a `USE` waits 15 s for a connection.",
             ..Setting::PLAIN
         },
         Setting {
@@ -62,8 +64,8 @@ pub(super) const TIMEOUTS: Group = Group {
             },
             reload: Reload::AtOnce,
             what: "Longest wait for a sign of life on a lane, after the node was asked for one",
-            why: "The lane is then replaced. Together with a tenth of `lanes.heartbeat_s` it should \
-                  be less than `timeouts.request_ms`, so that few requests wait that long.",
+            why: "The lane is then replaced. Together with a tenth of `lanes.heartbeat_s` it is the \
+                  longest that a request waits for a node that is gone without a word.",
             ..Setting::PLAIN
         },
         Setting {

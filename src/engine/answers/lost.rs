@@ -7,11 +7,16 @@ use crate::engine::core::todo::Todo;
 use crate::engine::features::features::Features;
 use crate::engine::features::hedging::Copy;
 use crate::engine::features::{keyspaces, logins};
+use crate::engine::limits::KEYS;
 use crate::engine::pending::{LaneKey, Origin, Pending, Purpose, RESENT_MAX};
 use crate::engine::tally::Outcome;
 use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
 use cql::error_code::ErrorCode;
+
+/// A request of our own, or of a client that has left, is forgotten after this, µs: nothing waits
+/// for its answer, and a lane that owes many of them is replaced.
+const FORGOTTEN_US: u64 = 15_000_000;
 
 /// A request that lost its lane.
 #[derive(Debug)]
@@ -70,7 +75,7 @@ pub(crate) fn on_lost(core: &mut Core, features: &mut Features, lost: Lost) {
         let text = "shardlane lost the connection before it had sent the request";
         core.give_up(pending, ErrorCode::OVERLOADED, text);
     } else {
-        core.give_up_sent(pending);
+        core.give_up_sent(pending, "shardlane lost the connection to the coordinator");
     }
 }
 
@@ -79,13 +84,18 @@ pub(crate) fn expire_lane(core: &mut Core, features: &mut Features, key: LaneKey
     let limits = core.settings.limits;
     let now = core.now_us;
     let Some(lane) = core.lanes.get_mut(key) else { return };
-    let old = |arrived_us: u64| now.saturating_sub(arrived_us) >= limits.request_timeout_us;
-    let late: Vec<StreamId> = lane
-        .ids
-        .waiting()
-        .filter(|(_, pending)| old(pending.arrived_us))
-        .map(|(id, _)| id)
-        .collect();
+    let request_us_max = limits.request_us_max().unwrap_or(u64::MAX);
+    let clients = &core.clients;
+    let is_late = |pending: &Pending| {
+        let waited_us = now.saturating_sub(pending.arrived_us);
+        let is_forgotten = || match pending.origin {
+            Origin::Client { to, .. } => clients.get(to.client).is_none(),
+            Origin::Internal(_) => true,
+        };
+        waited_us >= request_us_max || (waited_us >= FORGOTTEN_US && is_forgotten())
+    };
+    let late: Vec<StreamId> =
+        lane.ids.waiting().filter(|(_, pending)| is_late(pending)).map(|(id, _)| id).collect();
     let take = |id| Some((id, lane.ids.take_waiter(id)?));
     let taken: Vec<(StreamId, Pending)> = late.into_iter().filter_map(take).collect();
     lane.retained_bytes -= taken.iter().map(|(_, p)| p.frame.len()).sum::<usize>();
@@ -102,7 +112,13 @@ pub(crate) fn expire_lane(core: &mut Core, features: &mut Features, key: LaneKey
             Origin::Client { to, .. } if core.clients.get(to.client).is_none() => {
                 core.tally.on_request_ended(late.opcode, Outcome::Abandoned);
             }
-            Origin::Client { .. } => core.give_up_sent(late),
+            Origin::Client { .. } => {
+                let (key, ms) = (KEYS.request_timeout_us, limits.request_timeout_us / 1000);
+                let text = format!(
+                    "shardlane got no answer from the coordinator within {ms} ms, which is {key}"
+                );
+                core.give_up_sent(late, &text);
+            }
         }
     }
 }

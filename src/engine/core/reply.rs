@@ -196,7 +196,8 @@ impl Core {
     }
 
     /// Answers a client's request whose fate is unknown: a read timed out, a write may have run.
-    pub(crate) fn give_up_sent(&mut self, pending: Pending) {
+    /// `text` says why.
+    pub(crate) fn give_up_sent(&mut self, pending: Pending, text: &str) {
         let Origin::Client { to, purpose } = pending.origin else { return };
         let message = Message::read(pending.opcode, pending.body());
         let consistency = message.consistency();
@@ -204,7 +205,6 @@ impl Core {
         let lwt = entry.is_some_and(|entry| entry.statement.lwt);
         let write_type = message.write_type(pending.opcode, lwt);
         let kind = RequestKind::of(pending.opcode);
-        let text = "shardlane got no answer from the coordinator";
         let (received, block_for) = (0, 1);
         if pending.opcode == Opcode::Prepare {
             self.refuse(to, kind, ErrorCode::OVERLOADED, text);

@@ -56,7 +56,11 @@ impl Core {
             statement: outgoing.statement,
             frame: kept,
         };
-        let id = match lane.ids.claim(pending) {
+        let claimed = match outgoing.origin {
+            Origin::Internal(InternalRequest::Heartbeat) => lane.ids.claim_one_more(pending),
+            Origin::Internal(_) | Origin::Client { .. } => lane.ids.claim(pending),
+        };
+        let id = match claimed {
             Ok(id) => id,
             Err(refused) => {
                 self.give_back(refused.frame);

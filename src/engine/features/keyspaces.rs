@@ -25,6 +25,9 @@ use cql::opcode::Opcode;
 
 /// The lanes of a keyspace, or of a credential, that no client uses for this long are closed, µs.
 const IDLE_US_MAX: u64 = 60_000_000;
+/// How long a `USE` waits for a lane where requests have no bound, µs: there is no node yet whose
+/// signs of life could be looked at.
+const WAIT_US_MAX: u64 = 15_000_000;
 
 /// A client says `USE`, by this frame of a QUERY. What it sends after that waits until the answer
 /// is there.
@@ -168,7 +171,7 @@ pub(crate) fn pass_refusal(core: &mut Core, to: ClientStream, opcode: Opcode, re
 
 /// Gives up on `USE` requests that found no lane in time.
 pub(crate) fn expire_waiting(core: &mut Core) {
-    let timeout = core.settings.limits.request_timeout_us;
+    let timeout = core.settings.limits.request_us_max().unwrap_or(WAIT_US_MAX);
     let now = core.now_us;
     let old = |waiting: &WaitingUse| now.saturating_sub(waiting.since_us) >= timeout;
     for id in core.pools.ids() {

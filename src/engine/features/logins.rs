@@ -11,6 +11,7 @@ use crate::engine::action::Action;
 use crate::engine::client::{Client, ClientKey, ClientStream, PendingLogin};
 use crate::engine::core::core::Core;
 use crate::engine::core::message::Request;
+use crate::engine::limits::KEYS;
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::engine::verdict::Verdict;
 use crate::session::sasl::SaslToken;
@@ -52,12 +53,13 @@ impl Logins {
         }
     }
 
-    /// Gives up on logins that found no node, or no lane, in time.
+    /// Gives up on logins that found no node, or no lane, in time, where requests have a bound.
+    /// Otherwise it is for the client to say how long it waits.
     pub(crate) fn expire(&self, core: &mut Core) {
         if self.authenticator.is_none() {
             return;
         }
-        let timeout = core.settings.limits.request_timeout_us;
+        let Some(timeout) = core.settings.limits.request_us_max() else { return };
         let now = core.now_us;
         for key in core.clients.keys() {
             let Some(entry) = core.clients.get_mut(key) else { continue };
@@ -70,8 +72,12 @@ impl Logins {
             if let Some(pool) = core.pools.open_mut(base) {
                 pool.logged_in.retain(|client| *client != key);
             }
-            let text = "shardlane could not open a connection with this login in time";
-            on_verdict(core, key, Verdict::Unknown(ErrorCode::OVERLOADED, text));
+            let text = format!(
+                "shardlane could not open a connection with this login within {} ms, which is {}",
+                timeout / 1000,
+                KEYS.request_timeout_us
+            );
+            on_verdict(core, key, Verdict::Unknown(ErrorCode::OVERLOADED, &text));
         }
     }
 }

@@ -23,6 +23,8 @@ const AUDIT_US: u64 = 1_000_000;
 const ERRANDS_BYTES: usize = 64 << 10;
 /// The shortest request that a client waits for, compressed.
 const REQUEST_BYTES_MIN: usize = 25;
+/// How long a `USE` waits for a lane where requests have no bound.
+const USE_US_MAX: u64 = 15_000_000;
 /// Bytes that the last request of a read may be longer than the read.
 const FRAME_BYTES: usize = 4 << 10;
 
@@ -139,7 +141,8 @@ impl World {
                 broken = Some(format!("stream {stream} of lane {id} is used again unanswered"));
             }
             self.counted.full_lanes += u64::from(lane.taken.len() == streams_max);
-            if lane.taken.len() > streams_max && !lane.hostile {
+            // One more is for the question whether the node lives.
+            if lane.taken.len() > streams_max + 1 && !lane.hostile {
                 broken = Some(format!("lane {id} has {} streams", lane.taken.len()));
             }
         }
@@ -311,7 +314,10 @@ impl World {
     /// among those of its client.
     fn patience_us(&self) -> u64 {
         let limits = self.scenario.limits;
-        let once = limits.request_timeout_us * 3 + limits.agreement_timeout_us + 4_000_000;
+        let silence_us = limits.heartbeat_us.max(30_000_000) / 10 + limits.heartbeat_timeout_us;
+        // Without a bound a lane that is silent ends the wait, or the `USE` before it does.
+        let request_us = limits.request_us_max().unwrap_or_else(|| silence_us.max(USE_US_MAX));
+        let once = request_us * 3 + limits.agreement_timeout_us + 4_000_000;
         let turns = self.scenario.window.div_ceil(u64::from(limits.client_in_flight_max.max(1)));
         // Whoever filled a lane that went silent is not read until that is found out.
         let lanes = self.workers.all().map(|worker| worker.lane_links.len()).sum::<usize>();
