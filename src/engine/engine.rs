@@ -54,7 +54,7 @@ use crate::session::session::Phase;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
-use crate::upstream::lane::{LaneRoute, PoolId};
+use crate::upstream::lane::{Backlog, LaneRoute, PoolId};
 use cql::token::shard::Sharder;
 
 /// Client sessions on one side, lanes to shards on the other.
@@ -226,7 +226,7 @@ impl Engine {
         let Some(entry) = self.core.lanes.get_mut(lane) else { return };
         entry.outbox.on_sent(count);
         let low_bytes = self.core.settings.limits.outbox_low_bytes;
-        if entry.full && entry.outbox.waiting_len() <= low_bytes {
+        if entry.backlog != Backlog::Usual && entry.outbox.waiting_len() <= low_bytes {
             self.features.stalls.on_drained(&mut self.core, lane);
         }
     }

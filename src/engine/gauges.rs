@@ -6,6 +6,7 @@ use crate::engine::core::core::Core;
 use crate::facade::statements::LocalStatements;
 use crate::topology::id::NodeId;
 use crate::topology::table::TableId;
+use crate::upstream::lane::{Backlog, LaneLife};
 
 /// Lanes to one node.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -55,12 +56,10 @@ impl Gauges {
             gauges.in_flight += wide(lane.ids.in_flight());
             gauges.orphans += wide(lane.ids.orphaned());
             let of_node = gauges.lanes.entry(lane.route.node).or_default();
-            if lane.draining {
-                of_node.draining += 1;
-            } else if lane.stalled {
-                of_node.stalled += 1;
-            } else {
-                of_node.open += 1;
+            match (lane.life, lane.backlog) {
+                (LaneLife::Draining | LaneLife::Broken, _) => of_node.draining += 1,
+                (LaneLife::Open, Backlog::Stalled) => of_node.stalled += 1,
+                (LaneLife::Open, Backlog::Usual | Backlog::Full) => of_node.open += 1,
             }
         }
         let tables = (0_u32..).map(TableId);

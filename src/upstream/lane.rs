@@ -48,6 +48,28 @@ impl LaneRoute {
     }
 }
 
+/// How long a lane still lives.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LaneLife {
+    /// It takes requests.
+    Open,
+    /// It takes nothing new, and closes when its last answer is there.
+    Draining,
+    /// Its server broke the protocol: nothing that still comes is believed, and it closes at once.
+    Broken,
+}
+
+/// How much waits on a lane for its socket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Backlog {
+    /// Less than the high mark.
+    Usual,
+    /// More than the high mark; until it is down to the low one.
+    Full,
+    /// It is full, and its node neither takes nor sends anything: requests pass it over.
+    Stalled,
+}
+
 /// A connection to one shard; `W` is who waits for an answer.
 #[derive(Debug)]
 pub struct Lane<W> {
@@ -65,20 +87,16 @@ pub struct Lane<W> {
     pub retained_bytes: usize,
     /// Whether it is on the list of lanes with something to send.
     pub touched: bool,
-    /// Set while its outbox drains from the high mark to the low one.
-    pub full: bool,
-    /// Set while it is full and its node neither takes nor says anything: requests pass it over.
-    pub stalled: bool,
-    /// Set once nothing new may be sent; it closes when its last answer is there.
-    pub draining: bool,
+    /// How long it still lives.
+    pub life: LaneLife,
+    /// How much waits in its outbox.
+    pub backlog: Backlog,
     /// When a client's request was last sent on it, µs.
     pub used_us: u64,
     /// When anything was last heard on it, µs.
     pub heard_us: u64,
     /// When it was last asked for a sign of life, µs.
     pub asked_us: Option<u64>,
-    /// Set once its server broke the protocol: nothing that still comes is believed.
-    pub broken: bool,
 }
 
 impl<W> Lane<W> {
@@ -93,14 +111,19 @@ impl<W> Lane<W> {
             decoder: FrameDecoder::new([0x84; 2], RESPONSE_BODY_BYTES_MAX),
             retained_bytes: 0,
             touched: false,
-            full: false,
-            stalled: false,
-            draining: false,
+            life: LaneLife::Open,
+            backlog: Backlog::Usual,
             used_us: 0,
             heard_us: 0,
             asked_us: None,
-            broken: false,
         }
+    }
+
+    /// Whether it takes nothing new and all its answers are there: it is to be closed.
+    #[inline]
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.life != LaneLife::Open && !self.is_awaited()
     }
 
     /// Whether a request still waits for an answer on it.
@@ -113,7 +136,7 @@ impl<W> Lane<W> {
     #[inline]
     #[must_use]
     pub fn load(&self) -> Option<usize> {
-        let closed = self.draining | self.stalled;
-        if closed || self.ids.is_full() { None } else { Some(self.ids.in_flight()) }
+        let passed_over = self.life != LaneLife::Open || self.backlog == Backlog::Stalled;
+        if passed_over || self.ids.is_full() { None } else { Some(self.ids.in_flight()) }
     }
 }

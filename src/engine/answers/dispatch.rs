@@ -16,7 +16,7 @@ use crate::engine::features::refusals::Refusal;
 use crate::engine::features::{agreement, keyspaces, metadata_ids, prepared_statements, refusals};
 use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending, Purpose};
 use crate::engine::tally::Outcome;
-use crate::upstream::lane::{LaneRoute, RESPONSE_BODY_BYTES_MAX};
+use crate::upstream::lane::{LaneLife, LaneRoute, RESPONSE_BODY_BYTES_MAX};
 use crate::upstream::stream_ids::{Answer, StreamId};
 use cql::decoder::FrameDecoder;
 use cql::error_code::ErrorCode;
@@ -62,7 +62,7 @@ struct Incoming {
 #[inline]
 pub(crate) fn begin<'a>(core: &mut Core, lane: LaneKey, rest: &'a mut [u8]) -> Option<Chunk<'a>> {
     let now = core.now_us;
-    let entry = core.lanes.get_mut(lane).filter(|lane| !lane.broken)?;
+    let entry = core.lanes.get_mut(lane).filter(|lane| lane.life != LaneLife::Broken)?;
     entry.heard_us = now;
     let decoder = mem::replace(&mut entry.decoder, FrameDecoder::new([0; 2], 0));
     Some(Chunk { lane, decoder, rest, is_broken: false })
@@ -131,7 +131,7 @@ fn on_frame(
         Answer::Reject => return Answered::Broken,
     };
     lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
-    let drained = lane.draining && !lane.is_awaited();
+    let drained = lane.is_done();
     let failed = header.opcode == Opcode::Error.byte();
     let copy = Copy { lane: key, stream: header.stream };
     let answered = if features.hedging.leaves_it_to_twin(core, copy, failed) {

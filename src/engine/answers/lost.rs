@@ -10,7 +10,7 @@ use crate::engine::features::{keyspaces, logins};
 use crate::engine::limits::KEYS;
 use crate::engine::pending::{LaneKey, Origin, Pending, Purpose, RESENT_MAX};
 use crate::engine::tally::Outcome;
-use crate::upstream::lane::PoolId;
+use crate::upstream::lane::{Backlog, LaneLife, PoolId};
 use crate::upstream::stream_ids::StreamId;
 use cql::error_code::ErrorCode;
 
@@ -32,7 +32,7 @@ pub(crate) struct Lost {
 pub(crate) fn on_lane_down(core: &mut Core, features: &mut Features, key: LaneKey) -> Vec<Lost> {
     let Some(down) = core.remove_lane(key) else { return Vec::new() };
     let mut lane = down.lane;
-    if lane.full {
+    if lane.backlog != Backlog::Usual {
         features.stalls.on_lane_down(core, key);
     }
     if down.was_used && core.pools.is_dedicated(lane.base) {
@@ -100,8 +100,10 @@ pub(crate) fn expire_lane(core: &mut Core, features: &mut Features, key: LaneKey
     let taken: Vec<(StreamId, Pending)> = late.into_iter().filter_map(take).collect();
     lane.retained_bytes -= taken.iter().map(|(_, p)| p.frame.len()).sum::<usize>();
     let has_too_many = lane.ids.orphaned() > usize::try_from(limits.lane_orphans_max).unwrap_or(0);
-    lane.draining |= has_too_many;
-    if lane.draining && !lane.is_awaited() {
+    if has_too_many && lane.life == LaneLife::Open {
+        lane.life = LaneLife::Draining;
+    }
+    if lane.is_done() {
         core.actions.push_back(Action::CloseLane(key));
     }
     for (id, late) in taken {

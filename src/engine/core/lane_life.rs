@@ -14,7 +14,7 @@ use crate::engine::pending::{LaneKey, Pending, Purpose};
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::topology::id::NodeId;
 use crate::topology::tablet::Replica;
-use crate::upstream::lane::{Lane, LaneRoute, PoolId};
+use crate::upstream::lane::{Lane, LaneLife, LaneRoute, PoolId};
 use crate::upstream::lane_map::AskTimes;
 use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
@@ -72,7 +72,9 @@ impl Core {
     /// Lets a lane finish what is in flight; it takes nothing new.
     pub(crate) fn retire_lane(&mut self, key: LaneKey) {
         let Some(lane) = self.lanes.get_mut(key) else { return };
-        lane.draining = true;
+        if lane.life == LaneLife::Open {
+            lane.life = LaneLife::Draining;
+        }
         if !lane.is_awaited() {
             self.actions.push_back(Action::CloseLane(key));
         }
@@ -90,8 +92,7 @@ impl Core {
     /// Closes a lane at once: nothing that still comes on it is read.
     pub(crate) fn break_lane(&mut self, key: LaneKey) {
         if let Some(lane) = self.lanes.get_mut(key) {
-            lane.broken = true;
-            lane.draining = true;
+            lane.life = LaneLife::Broken;
             self.actions.push_back(Action::CloseLane(key));
         }
     }
@@ -124,7 +125,7 @@ impl Core {
         for key in self.lanes.keys() {
             if closed < CLOSED_IN_A_SWEEP && self.is_unused(key) {
                 if let Some(lane) = self.lanes.get_mut(key) {
-                    lane.draining = true;
+                    lane.life = LaneLife::Draining;
                 }
                 self.actions.push_back(Action::CloseUnused(key));
                 closed += 1;
@@ -137,9 +138,9 @@ impl Core {
         let (node, pool) = (lane.route.node, lane.route.pool);
         let since_us = self.now_us.saturating_sub(lane.used_us);
         let takes_requests =
-            |key: &LaneKey| self.lanes.get(*key).is_some_and(|lane| !lane.draining);
+            |key: &LaneKey| self.lanes.get(*key).is_some_and(|lane| lane.life == LaneLife::Open);
         since_us >= self.settings.limits.lane_unused_us
-            && !lane.draining
+            && lane.life == LaneLife::Open
             && lane.ids.in_flight() == 0
             && lane.outbox.waiting_len() == 0
             && pool == lane.base

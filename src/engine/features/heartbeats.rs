@@ -5,6 +5,7 @@
 
 use crate::engine::core::core::Core;
 use crate::engine::pending::{InternalRequest, LaneKey};
+use crate::upstream::lane::{Backlog, LaneLife};
 use cql::opcode::Opcode;
 
 /// A lane with requests in flight is asked after this part of the time that an idle one may be
@@ -21,9 +22,9 @@ pub(crate) fn check(core: &mut Core, key: LaneKey) {
     let Some(lane) = core.lanes.get_mut(key) else { return };
     if let Some(asked_us) = lane.asked_us.filter(|asked_us| lane.heard_us < *asked_us) {
         // A full lane that has not stalled moves: the question may be far behind on a slow network.
-        let moves = lane.full && !lane.stalled;
+        let moves = lane.backlog == Backlog::Full;
         let late = now.saturating_sub(asked_us) >= limits.heartbeat_timeout_us;
-        if late && !moves && !lane.broken {
+        if late && !moves && lane.life != LaneLife::Broken {
             core.tally.heartbeat_timeouts += 1;
             core.break_lane(key);
         }

@@ -9,6 +9,7 @@ use std::mem;
 use crate::engine::client::ClientKey;
 use crate::engine::core::core::Core;
 use crate::engine::pending::LaneKey;
+use crate::upstream::lane::Backlog;
 
 /// Looks at full lanes within the time after which one is stalled.
 const LOOKS: u64 = 4;
@@ -48,7 +49,7 @@ impl Stalls {
     /// A lane is full because of `client`, which waits until it has drained.
     pub(crate) fn on_full(&mut self, core: &mut Core, key: LaneKey, client: ClientKey) {
         self.on_lane_full(core, key);
-        if core.lanes.get(key).is_none_or(|lane| lane.stalled) {
+        if core.lanes.get(key).is_none_or(|lane| lane.backlog == Backlog::Stalled) {
             return;
         }
         if let Some(entry) = core.clients.get_mut(client)
@@ -62,8 +63,11 @@ impl Stalls {
 
     fn on_lane_full(&mut self, core: &mut Core, key: LaneKey) {
         let (now, stall_us) = (core.now_us, core.settings.limits.lane_stall_us);
-        let Some(lane) = core.lanes.get_mut(key).filter(|lane| !lane.full) else { return };
-        lane.full = true;
+        let Some(lane) = core.lanes.get_mut(key) else { return };
+        if lane.backlog != Backlog::Usual {
+            return;
+        }
+        lane.backlog = Backlog::Full;
         // A client that waited for one lane of a silent node need not wait for each of the others.
         let silent = now.saturating_sub(lane.heard_us) >= stall_us;
         if silent && core.stalled_nodes.contains(&lane.route.node) {
@@ -101,7 +105,7 @@ impl Stalls {
 
     fn stall(&mut self, core: &mut Core, key: LaneKey) {
         if let Some(lane) = core.lanes.get_mut(key) {
-            lane.stalled = true;
+            lane.backlog = Backlog::Stalled;
             core.tally.lanes_stalled += 1;
         }
         self.release(core, key);
@@ -111,8 +115,7 @@ impl Stalls {
     #[cold]
     pub(crate) fn on_drained(&mut self, core: &mut Core, key: LaneKey) {
         if let Some(lane) = core.lanes.get_mut(key) {
-            lane.full = false;
-            lane.stalled = false;
+            lane.backlog = Backlog::Usual;
         }
         self.release(core, key);
     }
@@ -130,7 +133,7 @@ impl Stalls {
     /// No client waits for a lane any more: it has drained, stalled, or is gone.
     fn release(&mut self, core: &mut Core, key: LaneKey) {
         self.full.retain(|full| full.key != key);
-        let lanes = core.lanes.iter().filter(|(_, lane)| lane.stalled);
+        let lanes = core.lanes.iter().filter(|(_, lane)| lane.backlog == Backlog::Stalled);
         core.stalled_nodes = lanes.map(|(_, lane)| lane.route.node).collect();
         core.stalled_nodes.sort_unstable();
         core.stalled_nodes.dedup();
