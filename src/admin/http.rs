@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::admin::page::{self, Page, Source};
+use crate::admin::page::{self, Deed, Page, Source};
 use crate::admin::places::Places;
 use crate::platform::clock;
 use crate::platform::log_throttle::LogThrottle;
@@ -35,6 +35,9 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest head of a request, bytes.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// Longest body of a request, bytes: a level of the log.
+const BODY_BYTES_MAX: usize = 4 << 10;
 
 /// Pause after a failed accept: without a free descriptor, the next one would fail as fast.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -123,7 +126,7 @@ async fn serve_one<S: Source>(
     let service = service_fn(move |request| {
         is_asking.store(true, Ordering::Relaxed);
         let source = Arc::clone(&source);
-        async move { Ok::<_, Infallible>(respond(&request, from, source.as_ref()).await) }
+        async move { Ok::<_, Infallible>(respond(request, from, source.as_ref()).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -135,15 +138,18 @@ async fn serve_one<S: Source>(
 }
 
 async fn respond<S: Source>(
-    request: &Request<Incoming>,
+    request: Request<Incoming>,
     from: IpAddr,
     source: &S,
 ) -> Response<Full<Bytes>> {
     let path = request.uri().path();
-    if *request.method() == Method::POST
-        && let Some(page) = page::answer_post(path, from.to_canonical().is_loopback(), source)
-    {
-        return to_response(page);
+    if let Some(deed) = Deed::of(request.method().as_str(), path) {
+        let is_local = from.to_canonical().is_loopback();
+        let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
+        let Ok(body) = body else { return to_response(Page::text(413, "the body is too long")) };
+        let body = body.to_bytes();
+        let body = String::from_utf8_lossy(&body);
+        return to_response(page::act(deed, is_local, &body, source).await);
     }
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return to_response(page::answer(path, source).await);

@@ -102,6 +102,12 @@ impl Engine {
         self.settle();
     }
 
+    /// The operator changed settings: goes by these from now on. `rack`, `some_nodes` and
+    /// `has_peers` stay as they were, and so does the room for tablets.
+    pub fn on_settings(&mut self, settings: EngineSettings) {
+        self.core.set_settings(settings);
+    }
+
     /// Whether clients must log in: the class of the cluster's authenticator, if it has one.
     /// Clients that came before that was known are closed.
     pub fn on_authenticator(&mut self, class: Option<Arc<str>>) {

@@ -5,6 +5,7 @@ pub mod dials;
 pub mod drain;
 pub mod facade;
 pub mod pages;
+pub mod reload;
 pub mod rotation;
 pub mod secrets;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]

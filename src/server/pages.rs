@@ -16,6 +16,7 @@ use crate::control::watch::ControlReport;
 use crate::engine::limits::Limits;
 use crate::pool::node_choice::NodeChoice;
 use crate::server::dials;
+use crate::server::reload::{ReloadRequest, ReloadStats};
 use crate::server::rotation::Tls;
 use crate::server::workers;
 use crate::telemetry::exporter;
@@ -29,7 +30,7 @@ use crate::worker::command::Command;
 pub struct Pages {
     workers: Vec<Sender<Command>>,
     budget: Arc<HandshakeBudget>,
-    limits: Limits,
+    limits: RwLock<Limits>,
     tls: Tls,
     readiness: RwLock<Readiness>,
     /// Which workers have a lane.
@@ -37,7 +38,18 @@ pub struct Pages {
     /// Whether clients log in themselves: there are no lanes before the first has.
     on_demand: AtomicBool,
     snapshot: RwLock<Arc<Snapshot>>,
-    quit: Sender<()>,
+    control: PageControl,
+}
+
+/// What pages may ask of the process.
+#[derive(Clone, Debug)]
+pub struct PageControl {
+    /// Ends it.
+    pub quit: Sender<()>,
+    /// Has its settings read again.
+    pub reload: Sender<ReloadRequest>,
+    /// What became of that.
+    pub reload_stats: Arc<ReloadStats>,
 }
 
 impl Pages {
@@ -48,7 +60,7 @@ impl Pages {
         budget: Arc<HandshakeBudget>,
         limits: Limits,
         tls: Tls,
-        quit: Sender<()>,
+        control: PageControl,
     ) -> Self {
         let reason = "no node of the cluster was reached yet";
         Self {
@@ -56,12 +68,17 @@ impl Pages {
             on_demand: AtomicBool::new(false),
             workers,
             budget,
-            limits,
+            limits: RwLock::new(limits),
             tls,
             readiness: RwLock::new(Readiness::because(State::Starting, reason)),
             snapshot: RwLock::default(),
-            quit,
+            control,
         }
+    }
+
+    /// These bounds are in force from now on.
+    pub fn on_limits(&self, limits: Limits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
     /// Clients are served from now on, whether or not there is a lane.
@@ -167,10 +184,11 @@ impl Source for Pages {
         let dials = dials::report(&self.budget);
         let cluster = ClusterReport {
             snapshot,
-            limits: self.limits,
+            limits: *self.limits.read().unwrap_or_else(PoisonError::into_inner),
             dials,
             tls: self.tls.report(),
             log_lines_lost: logging::lines_lost(),
+            reload: self.control.reload_stats.report(),
         };
         exporter::render(&reports, &cluster)
     }
@@ -181,7 +199,24 @@ impl Source for Pages {
 
     fn quit(&self) {
         // A full queue means that it was asked for already.
-        self.quit.try_send(()).ok();
+        self.control.quit.try_send(()).ok();
+    }
+
+    async fn reload(&self) -> Result<String, String> {
+        let (answer, outcome) = oneshot::channel();
+        let request = ReloadRequest { cause: "admin", answer: Some(answer) };
+        let asked = self.control.reload.send(request).await;
+        let unasked = "the settings of this process cannot be read again";
+        asked.map_err(|_| unasked.to_owned())?;
+        outcome.await.unwrap_or_else(|_| Err(unasked.to_owned()))
+    }
+
+    fn log_level(&self) -> String {
+        logging::level()
+    }
+
+    fn set_log_level(&self, level: &str) -> Result<(), String> {
+        logging::set_level(level)
     }
 }
 

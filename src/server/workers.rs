@@ -16,6 +16,7 @@ use crate::server::facade;
 use crate::server::facade::Place;
 use crate::worker::arrival::Arrival;
 use crate::worker::command::Command;
+use crate::worker::setup::WorkerSettings;
 use crate::worker::worker::Worker;
 
 /// All workers.
@@ -66,6 +67,12 @@ impl Workers {
             // A worker that has ended needs to know nothing.
             worker.commands.send(command()).await.ok();
         }
+    }
+
+    /// Has every worker go by new settings, and the choice of nodes at the next look at the cluster.
+    pub async fn on_settings(&mut self, settings: &WorkerSettings, remote_nodes_max: usize) {
+        self.choice.remote_nodes_max = remote_nodes_max;
+        self.tell_all(|| Command::Settings(Box::new(settings.clone()))).await;
     }
 
     /// Passes on what the control connection tells; hands back why it cannot be gone on.

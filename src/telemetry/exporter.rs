@@ -40,6 +40,11 @@ pub fn render(workers: &[WorkerReport], cluster: &ClusterReport) -> Result<Strin
     add_agreement(&mut families, workers);
     add_limits(&mut families, &cluster.limits);
     families.number(&names::LOG_LINES_LOST, cluster.log_lines_lost);
+    let reload = &cluster.reload;
+    families.number(&names::CONFIG_GENERATION, reload.generation);
+    families.number(&names::CONFIG_RELOAD_FAILURES, reload.failures);
+    families.number(&names::CONFIG_LAST_RELOAD_SUCCESSFUL, u64::from(reload.last_succeeded));
+    families.number(&names::CONFIG_LAST_RELOAD_SUCCESS, reload.succeeded_s);
     families.extend(ProcessCollector::for_self().collect());
     families.encode()
 }

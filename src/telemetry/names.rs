@@ -291,6 +291,34 @@ pub const CREDENTIALS: Metric = gauge(
      own.",
 );
 
+/// `shardlane_config_generation`
+pub const CONFIG_GENERATION: Metric = gauge(
+    "shardlane_config_generation",
+    &[],
+    "How often settings came into force: 1 since the start, one more with each reload.",
+);
+
+/// `shardlane_config_reload_failures_total`
+pub const CONFIG_RELOAD_FAILURES: Metric = counter(
+    "shardlane_config_reload_failures_total",
+    &[],
+    "Reloads of the settings that failed; the settings before stayed in force.",
+);
+
+/// `shardlane_config_last_reload_successful`
+pub const CONFIG_LAST_RELOAD_SUCCESSFUL: Metric = gauge(
+    "shardlane_config_last_reload_successful",
+    &[],
+    "1 when the last reload of the settings succeeded, or there was none; else 0.",
+);
+
+/// `shardlane_config_last_reload_success_timestamp_seconds`
+pub const CONFIG_LAST_RELOAD_SUCCESS: Metric = gauge(
+    "shardlane_config_last_reload_success_timestamp_seconds",
+    &[],
+    "When settings came into force last, seconds since 1970.",
+);
+
 /// `shardlane_log_lines_lost_total`
 pub const LOG_LINES_LOST: Metric = counter(
     "shardlane_log_lines_lost_total",
@@ -353,6 +381,10 @@ pub const ALL: &[Metric] = &[
     AGREEMENT_TIMEOUTS,
     LIMITS,
     LOG_LINES_LOST,
+    CONFIG_GENERATION,
+    CONFIG_RELOAD_FAILURES,
+    CONFIG_LAST_RELOAD_SUCCESSFUL,
+    CONFIG_LAST_RELOAD_SUCCESS,
 ];
 
 #[cfg(test)]

@@ -31,6 +31,21 @@ pub struct ClusterReport {
     pub tls: TlsReport,
     /// Log lines that nobody took.
     pub log_lines_lost: u64,
+    /// What became of reloads of the settings.
+    pub reload: ReloadReport,
+}
+
+/// Reloads of the settings.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ReloadReport {
+    /// How often settings came into force: 1 since the start.
+    pub generation: u64,
+    /// Reloads that failed.
+    pub failures: u64,
+    /// Whether the last one did not fail.
+    pub last_succeeded: bool,
+    /// When settings came into force last, seconds since 1970.
+    pub succeeded_s: u64,
 }
 
 /// TLS on both sides.

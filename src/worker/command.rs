@@ -16,6 +16,7 @@ use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
 use crate::worker::arrival::Arrival;
+use crate::worker::setup::WorkerSettings;
 
 /// A message to a worker.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub enum Command {
     PeerMessage(PeerMessage),
     /// A table's partition key was read.
     TableKey(Arc<TableKey>),
+    /// The operator changed settings.
+    Settings(Box<WorkerSettings>),
     /// Tell the numbers.
     Report(oneshot::Sender<(Tally, Gauges)>),
     /// Finish what runs, and end. What is not finished by then is cut off.

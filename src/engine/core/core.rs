@@ -99,6 +99,12 @@ impl Core {
         self.router.set_snapshot(snapshot);
     }
 
+    /// Goes by other settings from now on. Connections that are open keep what was agreed for them.
+    pub(crate) fn set_settings(&mut self, settings: EngineSettings) {
+        self.router.catalog.set_bytes_max(settings.limits.catalog_bytes_max);
+        self.settings = settings;
+    }
+
     /// The lanes of a pool as the routing policy sees them, and the router.
     #[inline]
     pub(crate) fn routing(
