@@ -77,6 +77,7 @@ impl FakeWorker {
             some_nodes: false,
             has_peers: false,
             compression_told: Vec::new(),
+            prefetch_tablets: true,
         };
         Self {
             pools: PoolManager::new(settings, shared, 7, clock::now_us()),

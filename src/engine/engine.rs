@@ -40,7 +40,7 @@ use crate::engine::client::{Client, ClientKey};
 use crate::engine::core::core::Core;
 use crate::engine::core::todo::Todo;
 use crate::engine::features::features::Features;
-use crate::engine::features::{keyspaces, logins, prepared_statements};
+use crate::engine::features::{keyspaces, logins, prepared_statements, tablet_reads};
 use crate::engine::gauges::Gauges;
 use crate::engine::limits::Limits;
 use crate::engine::pending::LaneKey;
@@ -50,10 +50,12 @@ use crate::engine::tally::Tally;
 use crate::engine::timers::{Timer, Timers};
 use crate::engine::verdict::Verdict;
 use crate::facade::facade::Facade;
+use crate::routing::read_times::Want;
 use crate::session::session::Phase;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
+use crate::topology::tablet_page::TabletPage;
 use crate::upstream::lane::{Backlog, LaneRoute, PoolId};
 use cql::token::shard::Sharder;
 
@@ -122,7 +124,14 @@ impl Engine {
 
     /// The partition key of a table was read: for this worker, or for another one.
     pub fn on_table_key(&mut self, key: Arc<TableKey>) {
-        self.core.router.learn_key(key);
+        if let Some(table) = self.core.router.learn_key(key) {
+            self.core.want_tablets(table, Want::Named);
+        }
+    }
+
+    /// Some of a table's tablets were read: for this worker, or for another one.
+    pub fn on_tablets_read(&mut self, page: &TabletPage) {
+        tablet_reads::on_page(&mut self.core, page);
     }
 
     /// Another worker learned something.
@@ -130,7 +139,9 @@ impl Engine {
         let core = &mut self.core;
         match news {
             PeerMessage::Tablet(tablet) => self.features.tablet_reports.on_peer(core, &tablet),
-            PeerMessage::Statement(statement) => prepared_statements::record(core, statement),
+            PeerMessage::Statement(statement) => {
+                prepared_statements::record(core, statement);
+            }
             PeerMessage::StatementsMissed => core.router.catalog.on_missed(),
         }
     }

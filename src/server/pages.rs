@@ -20,7 +20,7 @@ use crate::server::rotation::Tls;
 use crate::server::workers;
 use crate::telemetry::exporter;
 use crate::telemetry::logging;
-use crate::telemetry::report::{ClusterReport, WorkerReport};
+use crate::telemetry::report::{ClusterReport, TabletReadReport, WorkerReport};
 use crate::topology::snapshot::Snapshot;
 use crate::worker::command::Command;
 
@@ -37,6 +37,7 @@ pub struct Pages {
     /// Whether clients log in themselves: there are no lanes before the first has.
     on_demand: AtomicBool,
     snapshot: RwLock<Arc<Snapshot>>,
+    tablet_reads: RwLock<TabletReadReport>,
     quit: Sender<()>,
 }
 
@@ -60,6 +61,7 @@ impl Pages {
             tls,
             readiness: RwLock::new(Readiness::because(State::Starting, reason)),
             snapshot: RwLock::default(),
+            tablet_reads: RwLock::default(),
             quit,
         }
     }
@@ -118,6 +120,10 @@ impl Pages {
                 }
             }
             ControlReport::Failed(error) | ControlReport::Refused(error) => self.on_failed(error),
+            ControlReport::Tablets(page) => {
+                let mut reads = self.tablet_reads.write().unwrap_or_else(PoisonError::into_inner);
+                reads.add(page);
+            }
             ControlReport::SchemaChange(_)
             | ControlReport::TableKey(_)
             | ControlReport::EventsMissed
@@ -170,6 +176,7 @@ impl Source for Pages {
             limits: self.limits,
             dials,
             tls: self.tls.report(),
+            tablet_reads: *self.tablet_reads.read().unwrap_or_else(PoisonError::into_inner),
             log_lines_lost: logging::lines_lost(),
         };
         exporter::render(&reports, &cluster)

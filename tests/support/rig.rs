@@ -88,6 +88,7 @@ pub(crate) fn settings() -> EngineSettings {
         some_nodes: false,
         has_peers: true,
         compression_told: Vec::new(),
+        prefetch_tablets: true,
     }
 }
 
