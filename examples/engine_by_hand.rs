@@ -35,6 +35,7 @@ fn main() {
         rack,
         some_nodes: false,
         prefetch_tablets: false,
+        tablets_reread_us: 0,
         has_peers: false,
         compression_told,
     };

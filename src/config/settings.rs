@@ -74,13 +74,15 @@ pub struct DrainSettings {
 pub struct TabletSettings {
     /// Whether all tablets of a table are read when a request first names it.
     pub prefetch: bool,
+    /// After how long those of a table in use are read again, microseconds; 0 is never.
+    pub reread_us: u64,
     /// How fast.
     pub reads: TableReadSettings,
 }
 
 impl Default for TabletSettings {
     fn default() -> Self {
-        Self { prefetch: true, reads: TableReadSettings::default() }
+        Self { prefetch: true, reread_us: 600_000_000, reads: TableReadSettings::default() }
     }
 }
 

@@ -50,7 +50,6 @@ use crate::engine::tally::Tally;
 use crate::engine::timers::{Timer, Timers};
 use crate::engine::verdict::Verdict;
 use crate::facade::facade::Facade;
-use crate::routing::read_times::Want;
 use crate::session::session::Phase;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
@@ -92,7 +91,7 @@ impl Engine {
 
     /// The cluster has changed: routes by this picture of it.
     pub fn on_snapshot(&mut self, snapshot: Arc<Snapshot>) {
-        self.core.set_snapshot(snapshot);
+        tablet_reads::on_snapshot(&mut self.core, snapshot);
         self.features.tablet_reports.resolve(&mut self.core);
     }
 
@@ -120,13 +119,12 @@ impl Engine {
     /// The control connection may have missed events: what they would have changed is not known.
     pub fn on_events_missed(&mut self) {
         self.core.router.keys.clear();
+        tablet_reads::on_topology(&mut self.core);
     }
 
     /// The partition key of a table was read: for this worker, or for another one.
     pub fn on_table_key(&mut self, key: Arc<TableKey>) {
-        if let Some(table) = self.core.router.learn_key(key) {
-            self.core.want_tablets(table, Want::Named);
-        }
+        tablet_reads::on_key(&mut self.core, key);
     }
 
     /// Some of a table's tablets were read: for this worker, or for another one.

@@ -83,6 +83,7 @@ pub fn engine(settings: &Settings) -> EngineSettings {
         rack: settings.rack.as_deref().map(Arc::from),
         some_nodes: settings.failover.local_nodes_max > 0,
         prefetch_tablets: settings.tablets.prefetch,
+        tablets_reread_us: settings.tablets.reread_us,
         has_peers: settings.workers > 1,
         compression_told: settings.compression_told.clone(),
     }

@@ -80,6 +80,8 @@ pub(crate) struct Scenario {
     pub failover: FailoverSettings,
     /// Whether all tablets of a table are read when a request first names it.
     pub prefetch: bool,
+    /// After how long they are read again while the table is in use, µs; 0 is never.
+    pub reread_us: u64,
     /// How they are read.
     pub reads: TableReadSettings,
     /// What may go wrong.
@@ -142,6 +144,7 @@ impl Scenario {
             nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),
             faults,
             prefetch: false,
+            reread_us: 0,
             reads: TableReadSettings::default(),
         };
         scenario.with_more(&mut Chance::new(seed, 3))
@@ -252,6 +255,7 @@ impl Scenario {
     fn with_reads(mut self, chance: &mut Chance) -> Self {
         self.prefetch = chance.one_in(2);
         let page_rows = u32::try_from(chance.number(&[1, 3, 500])).unwrap_or(1);
+        self.reread_us = chance.number(&[0, 500_000, 2_000_000]);
         self.reads = TableReadSettings { page_rows, ..TableReadSettings::default() };
         self
     }

@@ -103,6 +103,7 @@ impl World {
             has_peers: true,
             compression_told: Vec::new(),
             prefetch_tablets: scenario.prefetch,
+            tablets_reread_us: scenario.reread_us,
         };
         let mut world = Self {
             chance: Chance::new(scenario.seed, 2),

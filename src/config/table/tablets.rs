@@ -18,6 +18,19 @@ pub(super) const TABLETS: Group = Group {
             ..Setting::PLAIN
         },
         Setting {
+            key: "tablets.reread_s",
+            kind: Kind::Number {
+                min: 0,
+                max: 86_400,
+                field: |settings| Number::SecondsAsMicros(&mut settings.tablets.reread_us),
+            },
+            what: "Time after which the tablets of a table in use are read again; 0 is never",
+            why: "Nodes report a tablet only to a request that reached no replica of it, and say \
+                  nothing of replicas that were added. After a change of replication or of the \
+                  nodes tables in use are read again in any case.",
+            ..Setting::PLAIN
+        },
+        Setting {
             key: "tablets.rows_per_s",
             kind: Kind::Number {
                 min: 100,

@@ -273,13 +273,11 @@ impl World {
                 continue;
             }
             let partitioners = BTreeMap::new();
+            let entries = keyspace.replication.iter();
+            let pairs = entries.map(|(key, value)| (key.as_str(), value.as_str()));
             builder = match keyspace.tablets {
-                Some(_) => builder.tablet_keyspace(name, partitioners),
-                None => {
-                    let entries = keyspace.replication.iter();
-                    let pairs = entries.map(|(key, value)| (key.as_str(), value.as_str()));
-                    builder.ring_keyspace(name, Replication::parse(pairs), partitioners)
-                }
+                Some(_) => builder.tablet_keyspace(name, partitioners).replicated(name, pairs),
+                None => builder.ring_keyspace(name, Replication::parse(pairs), partitioners),
             };
         }
         builder.build()
