@@ -73,6 +73,8 @@ impl Rig {
             some_nodes: false,
             has_peers: false,
             compression_told: Vec::new(),
+            prefetch_tablets: true,
+            tablets_reread_us: 600_000_000,
         };
         let mut answer = frames::frame((0x84, 0, 0), Opcode::Result, |out| {
             out.extend_from_slice(&frames::rows(&[7; 100]));

@@ -8,6 +8,7 @@ use crate::connect::dialer::DialSettings;
 use crate::connect::node_tls::NodeTlsSettings;
 use crate::control::reaching::contact_point::ContactPoint;
 use crate::control::tables::routes::Translation;
+use crate::control::tables::table_reads::TableReadSettings;
 use crate::engine::limits::Limits;
 use crate::listen::client_tls::ClientTlsSettings;
 use crate::listen::listener::Bind;
@@ -68,6 +69,23 @@ pub struct DrainSettings {
     pub drain_ms: u64,
 }
 
+/// How tablets are read from the cluster's own tables.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TabletSettings {
+    /// Whether all tablets of a table are read when a request first names it.
+    pub prefetch: bool,
+    /// After how long those of a table in use are read again, microseconds; 0 is never.
+    pub reread_us: u64,
+    /// How fast.
+    pub reads: TableReadSettings,
+}
+
+impl Default for TabletSettings {
+    fn default() -> Self {
+        Self { prefetch: true, reread_us: 600_000_000, reads: TableReadSettings::default() }
+    }
+}
+
 /// Everything that an operator can set. [`crate::config::table`] says what each setting is for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
@@ -109,6 +127,8 @@ pub struct Settings {
     pub backoff: BackoffSettings,
     /// Whether nodes of other data centers are used, and when.
     pub failover: FailoverSettings,
+    /// How tablets are read from the cluster's own tables.
+    pub tablets: TabletSettings,
     /// How the process ends.
     pub drain: DrainSettings,
     /// Whether the startup probe passes before the first node was reached.
@@ -145,6 +165,7 @@ impl Default for Settings {
             compression_told: Vec::new(),
             backoff: BackoffSettings::default(),
             failover: FailoverSettings::default(),
+            tablets: TabletSettings::default(),
             drain: DrainSettings { drain_ms: 10_000, ..DrainSettings::default() },
             startup_without_cluster: false,
             node_tls: NodeTlsSettings::default(),

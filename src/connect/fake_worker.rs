@@ -77,6 +77,8 @@ impl FakeWorker {
             some_nodes: false,
             has_peers: false,
             compression_told: Vec::new(),
+            prefetch_tablets: true,
+            tablets_reread_us: 600_000_000,
         };
         Self {
             pools: PoolManager::new(settings, shared, 7, clock::now_us()),

@@ -40,7 +40,7 @@ use crate::engine::client::{Client, ClientKey};
 use crate::engine::core::core::Core;
 use crate::engine::core::todo::Todo;
 use crate::engine::features::features::Features;
-use crate::engine::features::{keyspaces, logins, prepared_statements};
+use crate::engine::features::{keyspaces, logins, prepared_statements, tablet_reads};
 use crate::engine::gauges::Gauges;
 use crate::engine::limits::Limits;
 use crate::engine::pending::LaneKey;
@@ -54,6 +54,7 @@ use crate::session::session::Phase;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
+use crate::topology::tablet_page::TabletPage;
 use crate::upstream::lane::{Backlog, LaneRoute, PoolId};
 use cql::token::shard::Sharder;
 
@@ -90,7 +91,7 @@ impl Engine {
 
     /// The cluster has changed: routes by this picture of it.
     pub fn on_snapshot(&mut self, snapshot: Arc<Snapshot>) {
-        self.core.set_snapshot(snapshot);
+        tablet_reads::on_snapshot(&mut self.core, snapshot);
         self.features.tablet_reports.resolve(&mut self.core);
     }
 
@@ -124,11 +125,17 @@ impl Engine {
     /// The control connection may have missed events: what they would have changed is not known.
     pub fn on_events_missed(&mut self) {
         self.core.router.keys.clear();
+        tablet_reads::on_topology(&mut self.core);
     }
 
     /// The partition key of a table was read: for this worker, or for another one.
     pub fn on_table_key(&mut self, key: Arc<TableKey>) {
-        self.core.router.learn_key(key);
+        tablet_reads::on_key(&mut self.core, key);
+    }
+
+    /// Some of a table's tablets were read: for this worker, or for another one.
+    pub fn on_tablets_read(&mut self, page: &TabletPage) {
+        tablet_reads::on_page(&mut self.core, page);
     }
 
     /// Another worker learned something.
@@ -136,7 +143,9 @@ impl Engine {
         let core = &mut self.core;
         match news {
             PeerMessage::Tablet(tablet) => self.features.tablet_reports.on_peer(core, &tablet),
-            PeerMessage::Statement(statement) => prepared_statements::record(core, statement),
+            PeerMessage::Statement(statement) => {
+                prepared_statements::record(core, statement);
+            }
             PeerMessage::StatementsMissed => core.router.catalog.on_missed(),
         }
     }

@@ -119,6 +119,10 @@ pub struct Tally {
     pub feedback: Vec<Feedback>,
     /// Tablet reports ignored because a newer one had just replaced them.
     pub stale_tablets: u64,
+    /// Tablets that were read from the cluster's own tables and were new here.
+    pub tablets_filled: u64,
+    /// Tablets that were read and not taken, since a server had reported their range meanwhile.
+    pub tablets_outdated: u64,
     /// From a request's arrival to its answer's departure, µs.
     pub latency: Histogram,
     /// Of that, the time spent here, µs.

@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod decision;
 pub mod policy;
+pub mod read_times;
 pub mod router;
 pub mod statement;
 pub mod table_keys;

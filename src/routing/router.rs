@@ -8,6 +8,7 @@ use crate::routing::catalog::StatementKey;
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::policy;
 use crate::routing::policy::{Choice, LaneView, Order};
+use crate::routing::read_times::ReadTimes;
 use crate::routing::statement::Entry;
 use crate::routing::table_keys::TableKeys;
 use crate::routing::table_routes::{Finder, TableRoutes};
@@ -40,6 +41,8 @@ pub struct Router {
     pub tables: Tables,
     /// Partition keys of tables that statements by text have named.
     pub keys: TableKeys,
+    /// When the tablets of which table are asked for.
+    pub read_times: ReadTimes,
     snapshot: Arc<Snapshot>,
     routes: TableRoutes,
     scratch: Vec<u8>,
@@ -88,6 +91,7 @@ impl Router {
             tablets,
             tables: Tables::default(),
             keys: TableKeys::default(),
+            read_times: ReadTimes::default(),
             snapshot,
             routes: TableRoutes::default(),
             scratch: Vec::new(),
@@ -192,6 +196,7 @@ impl Router {
     pub fn forget_table(&mut self, keyspace: &str, table: &str) {
         if let Some(table) = self.tables.get(keyspace, table) {
             self.tablets.forget_table(table);
+            self.read_times.forget(table);
         }
     }
 
@@ -199,15 +204,17 @@ impl Router {
     pub fn forget_keyspace(&mut self, keyspace: &str) {
         for table in self.tables.of_keyspace(keyspace) {
             self.tablets.forget_table(table);
+            self.read_times.forget(table);
         }
     }
 
     /// Takes the partition key of a table. A table that is there gets a number, and no other does: its
-    /// name may be anything that a client wrote.
-    pub fn learn_key(&mut self, key: Arc<TableKey>) {
+    /// name may be anything that a client wrote. Returns the number.
+    pub fn learn_key(&mut self, key: Arc<TableKey>) -> Option<TableId> {
         let is_there = key.columns.is_some();
         let id = is_there.then(|| self.tables.intern(&key.keyspace, &key.table)).flatten();
         self.keys.learn(key, id);
+        id
     }
 
     fn decide<F: LaneView>(&mut self, place: &Place, fixed: bool, view: &F) -> Choice<F::Lane> {
@@ -233,7 +240,10 @@ impl Router {
             return policy::choose(view, &replicas.iter(), order, Reason::TabletReplica);
         }
         let reason = match finder {
-            Some(Finder::Tablets) => Reason::UnknownTablet,
+            Some(Finder::Tablets) => {
+                self.read_times.on_unknown(table);
+                Reason::UnknownTablet
+            }
             Some(Finder::EachNode) => Reason::LocalTable,
             Some(Finder::Ring(_) | Finder::Unknown) | None => Reason::UnknownKeyspace,
         };

@@ -68,6 +68,7 @@ pub fn control(
         routes,
         data_center: settings.data_center.clone(),
         rack: settings.rack.clone(),
+        table_reads: settings.tablets.reads,
         backoff: settings.backoff,
         seed,
         ..ControlSettings::default()
@@ -81,6 +82,8 @@ pub fn engine(settings: &Settings) -> EngineSettings {
         limits: settings.limits,
         rack: settings.rack.as_deref().map(Arc::from),
         some_nodes: settings.failover.local_nodes_max > 0,
+        prefetch_tablets: settings.tablets.prefetch,
+        tablets_reread_us: settings.tablets.reread_us,
         has_peers: settings.workers > 1,
         compression_told: settings.compression_told.clone(),
     }

@@ -21,7 +21,7 @@ use crate::server::rotation::Tls;
 use crate::server::workers;
 use crate::telemetry::exporter;
 use crate::telemetry::logging;
-use crate::telemetry::report::{ClusterReport, WorkerReport};
+use crate::telemetry::report::{ClusterReport, TabletReadReport, WorkerReport};
 use crate::topology::snapshot::Snapshot;
 use crate::worker::command::Command;
 
@@ -38,6 +38,7 @@ pub struct Pages {
     /// Whether clients log in themselves: there are no lanes before the first has.
     on_demand: AtomicBool,
     snapshot: RwLock<Arc<Snapshot>>,
+    tablet_reads: RwLock<TabletReadReport>,
     control: PageControl,
 }
 
@@ -72,6 +73,7 @@ impl Pages {
             tls,
             readiness: RwLock::new(Readiness::because(State::Starting, reason)),
             snapshot: RwLock::default(),
+            tablet_reads: RwLock::default(),
             control,
         }
     }
@@ -135,6 +137,10 @@ impl Pages {
                 }
             }
             ControlReport::Failed(error) | ControlReport::Refused(error) => self.on_failed(error),
+            ControlReport::Tablets(page) => {
+                let mut reads = self.tablet_reads.write().unwrap_or_else(PoisonError::into_inner);
+                reads.add(page);
+            }
             ControlReport::SchemaChange(_)
             | ControlReport::TableKey(_)
             | ControlReport::EventsMissed
@@ -187,6 +193,7 @@ impl Source for Pages {
             limits: *self.limits.read().unwrap_or_else(PoisonError::into_inner),
             dials,
             tls: self.tls.report(),
+            tablet_reads: *self.tablet_reads.read().unwrap_or_else(PoisonError::into_inner),
             log_lines_lost: logging::lines_lost(),
             reload: self.control.reload_stats.report(),
         };

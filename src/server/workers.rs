@@ -83,6 +83,10 @@ impl Workers {
                 let body: Arc<[u8]> = body.into();
                 self.tell_all(|| Command::Event(Arc::clone(&body))).await;
             }
+            ControlReport::Tablets(page) => {
+                let page = Arc::new(page);
+                self.tell_all(|| Command::Tablets(Arc::clone(&page))).await;
+            }
             ControlReport::EventsMissed => self.tell_all(|| Command::EventsMissed).await,
             ControlReport::NodeUp(node) => self.tell_all(|| Command::NodeUp(node)).await,
             ControlReport::Authenticator { class, contacts } => {

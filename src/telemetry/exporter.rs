@@ -12,7 +12,9 @@ use crate::engine::tally::{Feedback, Outcome, RequestKind, Tally};
 use crate::routing::decision::Reason;
 use crate::telemetry::family::{Buckets, Families};
 use crate::telemetry::names;
-use crate::telemetry::report::{ClusterReport, DialReport, TlsReport, WorkerReport};
+use crate::telemetry::report::{
+    ClusterReport, DialReport, TabletReadReport, TlsReport, WorkerReport,
+};
 use crate::topology::id::NodeId;
 
 /// Tables with a label of their own. The rest share `other`: a cluster may have thousands.
@@ -33,6 +35,7 @@ pub fn render(workers: &[WorkerReport], cluster: &ClusterReport) -> Result<Strin
     families.numbers(&names::BUILD_INFO, [(vec![version], 1)]);
     add_requests(&mut families, workers);
     add_routing(&mut families, workers);
+    add_tablet_reads(&mut families, workers, &cluster.tablet_reads);
     add_lanes(&mut families, workers, cluster);
     add_prepared(&mut families, workers);
     add_clients(&mut families, workers);
@@ -87,6 +90,15 @@ fn add_routing(families: &mut Families, workers: &[WorkerReport]) {
     families.numbers(&names::TABLET_HITS, hits);
     families.number(&names::TABLET_ENTRIES, held(workers, |gauges| gauges.tablets));
     families.number(&names::TABLET_STALE, total(workers, |tally| tally.stale_tablets));
+}
+
+fn add_tablet_reads(families: &mut Families, workers: &[WorkerReport], reads: &TabletReadReport) {
+    let results =
+        [("complete", reads.complete), ("refused", reads.refused), ("failed", reads.failed)];
+    let results = results.map(|(result, count)| (vec![result.to_owned()], count));
+    families.numbers(&names::TABLET_READS, results);
+    families.number(&names::TABLETS_READ, reads.tablets);
+    families.number(&names::TABLETS_OUTDATED, total(workers, |tally| tally.tablets_outdated));
 }
 
 fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &ClusterReport) {

@@ -101,6 +101,28 @@ pub const TABLET_STALE: Metric = counter(
     "Tablet reports ignored because a newer one had just replaced them.",
 );
 
+/// `shardlane_tablet_reads_total`
+pub const TABLET_READS: Metric = counter(
+    "shardlane_tablet_reads_total",
+    &["result"],
+    "Tables whose tablets were asked for at once: `complete`, `refused` (the role lacks SELECT on \
+     system.tablets) or `failed`.",
+);
+
+/// `shardlane_tablets_read_total`
+pub const TABLETS_READ: Metric = counter(
+    "shardlane_tablets_read_total",
+    &[],
+    "Tablets that were read from system.tablets, instead of being learned by a misrouted request.",
+);
+
+/// `shardlane_tablets_outdated_total`
+pub const TABLETS_OUTDATED: Metric = counter(
+    "shardlane_tablets_outdated_total",
+    &[],
+    "Tablets that were read and not used, since a server reported something newer meanwhile.",
+);
+
 /// `shardlane_nodes`
 pub const NODES: Metric = gauge("shardlane_nodes", &[], "Nodes of the cluster, by its own tables.");
 
@@ -350,6 +372,9 @@ pub const ALL: &[Metric] = &[
     TABLET_HITS,
     TABLET_ENTRIES,
     TABLET_STALE,
+    TABLET_READS,
+    TABLETS_READ,
+    TABLETS_OUTDATED,
     NODES,
     LANES,
     LANES_BROKEN,

@@ -15,6 +15,7 @@ use crate::pool::node_target::NodeTarget;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
+use crate::topology::tablet_page::TabletPage;
 use crate::worker::arrival::Arrival;
 use crate::worker::setup::WorkerSettings;
 
@@ -50,6 +51,8 @@ pub enum Command {
     NodeUp(NodeId),
     /// Another worker learned something.
     PeerMessage(PeerMessage),
+    /// Some of a table's tablets were read.
+    Tablets(Arc<TabletPage>),
     /// A table's partition key was read.
     TableKey(Arc<TableKey>),
     /// The operator changed settings.

@@ -47,6 +47,7 @@ impl Reactor {
             Command::EventsMissed => self.engine.on_events_missed(),
             Command::NodeUp(node) => self.pools.on_node_up(node),
             Command::PeerMessage(news) => self.engine.on_news(news),
+            Command::Tablets(page) => self.engine.on_tablets_read(&page),
             Command::TableKey(key) => self.engine.on_table_key(key),
             Command::Settings(settings) => {
                 let WorkerSettings { engine, pools, dialer } = *settings;

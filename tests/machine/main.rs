@@ -40,6 +40,7 @@ mod metadata_ids;
 mod pages;
 mod passing;
 mod prepared;
+mod reading;
 mod repeats;
 mod routing;
 mod scale;

@@ -102,6 +102,8 @@ impl World {
             rack: scenario.seed.is_multiple_of(3).then(|| "r1".into()),
             has_peers: true,
             compression_told: Vec::new(),
+            prefetch_tablets: scenario.prefetch,
+            tablets_reread_us: scenario.reread_us,
         };
         let mut world = Self {
             chance: Chance::new(scenario.seed, 2),
@@ -124,7 +126,7 @@ impl World {
             lost_us: BTreeMap::new(),
             losses_us: BTreeMap::new(),
             failed_us: BTreeMap::new(),
-            control: Control::default(),
+            control: Control::new(&scenario),
             drivers: Vec::new(),
             ledger: Ledger::default(),
             counted: Counted::default(),
@@ -201,6 +203,7 @@ impl World {
             }
             Event::ControlReadsTables => self.on_control_reads_tables(),
             Event::TableKey { worker, key } => self.on_table_key(worker, key),
+            Event::Tablets { worker, page } => self.on_tablets(worker, &page),
             Event::EventsMissed { worker } => self.on_events_missed(worker),
             Event::ServerListens { worker } => self.on_server_listens(worker),
             Event::PeerMessage { worker, news } => self.on_news(worker, news),

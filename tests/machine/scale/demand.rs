@@ -102,6 +102,8 @@ impl Proxy {
             some_nodes: false,
             has_peers: false,
             compression_told: Vec::new(),
+            prefetch_tablets: true,
+            tablets_reread_us: 600_000_000,
         };
         let mut engine = Engine::new(settings, Arc::new(snapshot));
         let client = engine.on_client_open(SocketAddr::from(([127, 0, 0, 1], 9042))).unwrap();
