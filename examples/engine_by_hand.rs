@@ -30,8 +30,14 @@ fn main() {
     let snapshot = SnapshotBuilder::new(1, vec![node]).tablet_keyspace("shop", BTreeMap::new());
     let limits = Limits::default();
     let (rack, compression_told) = (None, Vec::new());
-    let settings =
-        EngineSettings { limits, rack, some_nodes: false, has_peers: false, compression_told };
+    let settings = EngineSettings {
+        limits,
+        rack,
+        some_nodes: false,
+        routes_texts: true,
+        has_peers: false,
+        compression_told,
+    };
     let mut engine = Engine::new(settings, Arc::new(snapshot.build()));
     let route = LaneRoute {
         node: id,

@@ -14,6 +14,8 @@ pub struct EngineSettings {
     pub rack: Option<Arc<str>>,
     /// Whether only some nodes of the data center are used.
     pub some_nodes: bool,
+    /// Whether statements by text are routed by their partition key.
+    pub routes_texts: bool,
     /// Whether other workers want to know what this one learns.
     pub has_peers: bool,
     /// Algorithms that SUPPORTED lists. A client that asks for another one gets it all the same.

@@ -44,3 +44,4 @@ mod repeats;
 mod routing;
 mod scale;
 mod stalls;
+mod texts;

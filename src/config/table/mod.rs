@@ -8,13 +8,14 @@ pub mod group;
 mod lanes;
 mod limits;
 mod log;
+mod text;
 mod timing;
 
 use crate::config::setting::Setting;
 use crate::config::table::group::Group;
 
 /// All settings, in the order of the file.
-pub static GROUPS: [Group; 11] = [
+pub static GROUPS: [Group; 12] = [
     general::GENERAL,
     access::AUTH,
     access::TLS,
@@ -25,6 +26,7 @@ pub static GROUPS: [Group; 11] = [
     lanes::LANES,
     lanes::FAILOVER,
     lanes::COMPRESSION,
+    text::TEXT,
     log::LOG,
 ];
 
