@@ -36,6 +36,7 @@ fn main() {
         some_nodes: false,
         prefetch_tablets: false,
         tablets_reread_us: 0,
+        routes_texts: true,
         has_peers: false,
         compression_told,
     };

@@ -71,6 +71,7 @@ impl Rig {
             limits: Limits::default(),
             rack: None,
             some_nodes: false,
+            routes_texts: true,
             has_peers: false,
             compression_told: Vec::new(),
             prefetch_tablets: true,

@@ -49,6 +49,38 @@ impl AuthMode {
     }
 }
 
+/// What becomes of statements by text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TextMode {
+    /// They are read, and go to the shard that owns their row.
+    Route,
+    /// They are not read, and go to any node.
+    Off,
+}
+
+impl FromStr for TextMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "route" => Ok(Self::Route),
+            "off" => Ok(Self::Off),
+            _ => Err("neither route nor off".to_owned()),
+        }
+    }
+}
+
+impl TextMode {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::Off => "off",
+        }
+    }
+}
+
 impl Settings {
     /// Whose rights clients have: their own, unless the proxy has a role for them.
     #[must_use]
@@ -139,6 +171,8 @@ pub struct Settings {
     pub client_tls: ClientTlsSettings,
     /// How often files that may be replaced are looked at, milliseconds.
     pub file_poll_ms: u64,
+    /// What becomes of statements by text.
+    pub text_mode: TextMode,
     /// Logs.
     pub log: LogSettings,
 }
@@ -171,6 +205,7 @@ impl Default for Settings {
             node_tls: NodeTlsSettings::default(),
             client_tls: ClientTlsSettings::default(),
             file_poll_ms: 5_000,
+            text_mode: TextMode::Route,
             log: LogSettings::default(),
         }
     }

@@ -75,6 +75,7 @@ impl FakeWorker {
             limits: Limits::default(),
             rack: None,
             some_nodes: false,
+            routes_texts: true,
             has_peers: false,
             compression_told: Vec::new(),
             prefetch_tablets: true,

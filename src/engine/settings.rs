@@ -18,6 +18,8 @@ pub struct EngineSettings {
     pub prefetch_tablets: bool,
     /// After how long the tablets of a table in use are read again, µs; 0 is never.
     pub tablets_reread_us: u64,
+    /// Whether statements by text are routed by their partition key.
+    pub routes_texts: bool,
     /// Whether other workers want to know what this one learns.
     pub has_peers: bool,
     /// Algorithms that SUPPORTED lists. A client that asks for another one gets it all the same.

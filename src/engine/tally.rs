@@ -104,6 +104,10 @@ pub struct Feedback {
     pub hits: u64,
     /// Answers that reported which tablet we missed.
     pub misses: u64,
+    /// The same of texts with bound keys: answers that reported no miss.
+    pub text_hits: u64,
+    /// And those that did.
+    pub text_misses: u64,
 }
 
 /// The numbers of one engine.

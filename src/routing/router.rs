@@ -6,12 +6,14 @@ use std::sync::Arc;
 use crate::routing::catalog::Catalog;
 use crate::routing::catalog::StatementKey;
 use crate::routing::decision::{Decision, Reason};
+use crate::routing::place::Place;
 use crate::routing::policy;
 use crate::routing::policy::{Choice, LaneView, Order};
 use crate::routing::read_times::ReadTimes;
 use crate::routing::statement::Entry;
 use crate::routing::table_keys::TableKeys;
 use crate::routing::table_routes::{Finder, TableRoutes};
+use crate::routing::text::{Asked, Schema, TextPlace, TextReader};
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::{TableId, Tables};
@@ -25,10 +27,15 @@ use cql::request::parameters::BoundValue;
 use cql::request::parameters::Values;
 use cql::token::partition_key;
 use cql::token::shard::ShardId;
-use cql::token::token::Token;
 
 /// Components of a partition key that are looked up without an allocation.
 const COMPONENTS_INLINE: usize = 8;
+
+/// How much of the texts of one BATCH is read, bytes. What follows is taken to need its client's
+/// keyspace.
+const BATCH_READ_BYTES_MAX: usize = 64 << 10;
+/// What a child costs besides, in the same unit.
+const CHILD_BYTES: usize = 64;
 
 /// Routes requests; one for each worker.
 #[derive(Debug)]
@@ -45,6 +52,7 @@ pub struct Router {
     pub read_times: ReadTimes,
     snapshot: Arc<Snapshot>,
     routes: TableRoutes,
+    texts: TextReader,
     scratch: Vec<u8>,
     turn: usize,
 }
@@ -71,15 +79,12 @@ pub struct BatchPlace {
     found: Option<Place>,
     /// Whether any child has a condition.
     lwt: bool,
-    /// Whether any child is a statement by text, which needs its client's keyspace.
-    pub has_text: bool,
-}
-
-/// Where a statement's rows are, as far as its values tell.
-#[derive(Debug)]
-enum Place {
-    At(TableId, Token),
-    Nowhere(Reason),
+    /// Whether any child is a statement by text that may need its client's keyspace.
+    pub needs_keyspace: bool,
+    /// Keyspace and name of a table whose partition key is to be read.
+    pub unread: Option<(Arc<str>, Arc<str>)>,
+    /// What was read of texts.
+    read_bytes: usize,
 }
 
 impl Router {
@@ -94,6 +99,7 @@ impl Router {
             read_times: ReadTimes::default(),
             snapshot,
             routes: TableRoutes::default(),
+            texts: TextReader::default(),
             scratch: Vec::new(),
             turn: 0,
         }
@@ -137,15 +143,63 @@ impl Router {
         Routed { decision, statement: Some(key), ask_for_metadata, is_read, missing }
     }
 
+    /// Reads where a statement by text may go.
+    pub fn read_text(&mut self, asked: &Asked<'_>) -> TextPlace {
+        let mut schema = Schema {
+            keys: &mut self.keys,
+            routes: &mut self.routes,
+            snapshot: &self.snapshot,
+            tables: &self.tables,
+        };
+        self.texts.read(&mut schema, asked)
+    }
+
+    /// Routes a statement by text; `is_serial` is what its consistency says.
+    pub fn text<F: LaneView>(
+        &mut self,
+        place: &TextPlace,
+        is_serial: bool,
+        view: &F,
+    ) -> Choice<F::Lane> {
+        let mut choice = self.decide(&place.place, place.is_fixed || is_serial, view);
+        if let Some(decision) = &mut choice.decision
+            && matches!(decision.reason, Reason::TabletReplica | Reason::RingReplica)
+        {
+            decision.reason = place.reason;
+        }
+        choice
+    }
+
     /// Looks through the children of a BATCH, once: the lanes that it may take depend on them, too.
-    pub fn look_through(&mut self, batch: &Batch<'_>) -> BatchPlace {
-        let mut place = BatchPlace { found: None, lwt: false, has_text: false };
+    /// `texts` is the keyspace of its client, if it has one; `None` when no text is to be read.
+    pub fn look_through(
+        &mut self,
+        batch: &Batch<'_>,
+        texts: Option<Option<&str>>,
+        now_us: u64,
+    ) -> BatchPlace {
+        let mut place = BatchPlace {
+            found: None,
+            lwt: false,
+            needs_keyspace: false,
+            unread: None,
+            read_bytes: 0,
+        };
         let mut seen: Option<&[u8]> = None;
         for child in batch.children() {
             let Ok(child) = child else { break };
-            let ChildStatement::Prepared(id) = child.statement else {
-                place.has_text = true;
-                continue;
+            let id = match child.statement {
+                ChildStatement::Prepared(id) => id,
+                ChildStatement::Text(text) => {
+                    let asked = texts.map(|keyspace| Asked {
+                        text,
+                        values: child.values,
+                        keyspace,
+                        now_us,
+                    });
+                    self.look_at_text(&mut place, asked.as_ref());
+                    continue;
+                }
             };
             if place.found.is_some() && seen == Some(id) {
                 continue;
@@ -168,6 +222,26 @@ impl Router {
             }
         }
         place
+    }
+
+    /// Looks at a child by text, unless too much was read already.
+    #[cold]
+    fn look_at_text(&mut self, place: &mut BatchPlace, asked: Option<&Asked<'_>>) {
+        let asked = asked.filter(|asked| {
+            place.read_bytes += CHILD_BYTES + asked.text.len();
+            place.read_bytes <= BATCH_READ_BYTES_MAX
+        });
+        let Some(asked) = asked else {
+            place.needs_keyspace = true;
+            return;
+        };
+        let child = self.read_text(asked);
+        place.needs_keyspace |= !child.is_qualified;
+        place.lwt |= child.is_fixed;
+        place.unread = place.unread.take().or(child.unread);
+        if place.found.is_none() && matches!(child.place, Place::At(..)) {
+            place.found = Some(child.place);
+        }
     }
 
     /// Routes a BATCH by its first child that names one partition.

@@ -88,6 +88,10 @@ fn add_routing(families: &mut Families, workers: &[WorkerReport]) {
     families.numbers(&names::TABLET_FEEDBACK, misses);
     let hits = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.hits));
     families.numbers(&names::TABLET_HITS, hits);
+    let misses = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.text_misses));
+    families.numbers(&names::TEXT_TABLET_FEEDBACK, misses);
+    let hits = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.text_hits));
+    families.numbers(&names::TEXT_TABLET_HITS, hits);
     families.number(&names::TABLET_ENTRIES, held(workers, |gauges| gauges.tablets));
     families.number(&names::TABLET_STALE, total(workers, |tally| tally.stale_tablets));
 }
@@ -261,6 +265,8 @@ fn fold_tables(workers: &[WorkerReport]) -> Vec<(String, Feedback)> {
         if let Some((_, sum)) = tables.get_mut(place) {
             sum.hits += feedback.hits;
             sum.misses += feedback.misses;
+            sum.text_hits += feedback.text_hits;
+            sum.text_misses += feedback.text_misses;
         }
     }
     tables

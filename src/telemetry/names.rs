@@ -68,8 +68,8 @@ pub const RETRIES_REFUSED: Metric = counter(
 pub const ROUTING: Metric = counter(
     "shardlane_routing_total",
     &["reason"],
-    "Routing decisions by reason. tablet_replica, ring_replica and lwt_primary went to a \
-     replica shard, as far as we know.",
+    "Routing decisions by reason. tablet_replica, ring_replica, lwt_primary, text_literal, \
+     text_bound, text_in and token_range went to a replica shard, as far as we know.",
 );
 
 /// `shardlane_tablet_feedback_total`
@@ -85,6 +85,21 @@ pub const TABLET_HITS: Metric = counter(
     "shardlane_tablet_hits_total",
     &["table"],
     "Answers in which the server would have reported a wrong shard, and did not.",
+);
+
+/// `shardlane_text_tablet_feedback_total`
+pub const TEXT_TABLET_FEEDBACK: Metric = counter(
+    "shardlane_text_tablet_feedback_total",
+    &["table"],
+    "The same as shardlane_tablet_feedback_total for statements by text whose key was bound. Of \
+     constants the server says nothing.",
+);
+
+/// `shardlane_text_tablet_hits_total`
+pub const TEXT_TABLET_HITS: Metric = counter(
+    "shardlane_text_tablet_hits_total",
+    &["table"],
+    "The same as shardlane_tablet_hits_total for statements by text whose key was bound.",
 );
 
 /// `shardlane_tablet_map_entries`
@@ -370,6 +385,8 @@ pub const ALL: &[Metric] = &[
     ROUTING,
     TABLET_FEEDBACK,
     TABLET_HITS,
+    TEXT_TABLET_FEEDBACK,
+    TEXT_TABLET_HITS,
     TABLET_ENTRIES,
     TABLET_STALE,
     TABLET_READS,

@@ -45,3 +45,4 @@ mod repeats;
 mod routing;
 mod scale;
 mod stalls;
+mod texts;

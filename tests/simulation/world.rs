@@ -100,6 +100,7 @@ impl World {
             limits: scenario.limits,
             some_nodes: scenario.some_nodes(),
             rack: scenario.seed.is_multiple_of(3).then(|| "r1".into()),
+            routes_texts: true,
             has_peers: true,
             compression_told: Vec::new(),
             prefetch_tablets: scenario.prefetch,

@@ -92,6 +92,7 @@ pub(crate) fn settings() -> EngineSettings {
         limits,
         rack: None,
         some_nodes: false,
+        routes_texts: true,
         has_peers: true,
         compression_told: Vec::new(),
         prefetch_tablets: true,

@@ -9,13 +9,14 @@ mod lanes;
 mod limits;
 mod log;
 mod tablets;
+mod text;
 mod timing;
 
 use crate::config::setting::Setting;
 use crate::config::table::group::Group;
 
 /// All settings, in the order of the file.
-pub static GROUPS: [Group; 12] = [
+pub static GROUPS: [Group; 13] = [
     general::GENERAL,
     access::AUTH,
     access::TLS,
@@ -27,6 +28,7 @@ pub static GROUPS: [Group; 12] = [
     lanes::FAILOVER,
     lanes::COMPRESSION,
     tablets::TABLETS,
+    text::TEXT,
     log::LOG,
 ];
 

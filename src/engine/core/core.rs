@@ -5,12 +5,12 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::collections::slab::Slab;
-use crate::engine::action::{Action, Output};
+use crate::engine::action::{Action, Output, TableFact, TableRequest};
 use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::pool_lanes::{PoolLanes, Preference};
 use crate::engine::core::pools::Pools;
 use crate::engine::core::todo::Todo;
-use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose};
+use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
 use crate::engine::settings::EngineSettings;
 use crate::engine::tally::Tally;
 use crate::routing::catalog::Catalog;
@@ -129,6 +129,15 @@ impl Core {
         self.routing(pool, Preference::default()).1
     }
 
+    /// Asks the shell to read the partition key of a table, if there is one to be read.
+    #[inline]
+    pub(crate) fn read_table(&mut self, names: Option<(Arc<str>, Arc<str>)>) {
+        if let Some((keyspace, table)) = names {
+            let wanted = TableFact::Key;
+            self.actions.push_back(Action::ReadTable(TableRequest { keyspace, table, wanted }));
+        }
+    }
+
     /// A client's request on its way to a lane, arrived now; counts it as in flight.
     #[inline]
     pub(crate) fn begin(&mut self, to: ClientStream, opcode: Opcode) -> Outgoing {
@@ -146,7 +155,7 @@ impl Core {
             is_read: false,
             resent: 0,
             arrived_us: self.now_us,
-            statement: None,
+            subject: Subject::Unknown,
         }
     }
 

@@ -100,6 +100,7 @@ impl Proxy {
             limits,
             rack: None,
             some_nodes: false,
+            routes_texts: true,
             has_peers: false,
             compression_told: Vec::new(),
             prefetch_tablets: true,
