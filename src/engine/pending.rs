@@ -6,8 +6,10 @@ use crate::routing::catalog::StatementKey;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::Lane;
 use crate::upstream::lane::PoolId;
+use cql::consistency::Consistency;
 use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
+use cql::statement::write_type::WriteType;
 
 /// Names a lane.
 pub type LaneKey = Key<Lane<Pending>>;
@@ -32,6 +34,11 @@ pub struct Pending {
     pub sent_at: u64,
     /// The statement that an EXECUTE runs.
     pub statement: Option<StatementKey>,
+    /// What WRITE_TIMEOUT calls it, as far as its prepared statements say.
+    pub write_type: WriteType,
+    /// What an ERROR has to say of it when its answer is lost; `None` while the frame is kept, of
+    /// which it can be read.
+    pub loss: Option<Loss>,
     /// The frame, to send it again; empty when it was too long to keep.
     pub frame: Vec<u8>,
 }
@@ -50,6 +57,15 @@ impl Pending {
     }
 }
 
+/// What an ERROR says of a request whose answer is lost. Drivers' policies go by it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Loss {
+    /// How many replicas had to answer.
+    pub consistency: Consistency,
+    /// What WRITE_TIMEOUT calls it.
+    pub write_type: WriteType,
+}
+
 /// A request on its way to a lane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outgoing {
@@ -61,6 +77,8 @@ pub(crate) struct Outgoing {
     pub(crate) resent: u8,
     pub(crate) arrived_us: u64,
     pub(crate) statement: Option<StatementKey>,
+    /// What WRITE_TIMEOUT calls it, as far as its prepared statements say.
+    pub(crate) write_type: WriteType,
 }
 
 impl Outgoing {
@@ -74,6 +92,7 @@ impl Outgoing {
             resent: 0,
             arrived_us: now_us,
             statement: None,
+            write_type: WriteType::Unknown,
         }
     }
 
@@ -87,6 +106,7 @@ impl Outgoing {
             resent: pending.resent + 1,
             arrived_us: pending.arrived_us,
             statement: pending.statement,
+            write_type: pending.write_type,
         }
     }
 }

@@ -23,6 +23,7 @@ use cql::request::batch::{Batch, ChildStatement};
 use cql::request::execute::Execute;
 use cql::request::parameters::BoundValue;
 use cql::request::parameters::Values;
+use cql::statement::write_type::WriteType;
 use cql::token::partition_key;
 use cql::token::shard::ShardId;
 use cql::token::token::Token;
@@ -60,6 +61,8 @@ pub struct Routed<L> {
     pub ask_for_metadata: bool,
     /// Whether it only reads.
     pub is_read: bool,
+    /// What WRITE_TIMEOUT calls it.
+    pub write_type: WriteType,
     /// A replica that was passed over because no lane leads to it.
     pub missing: Option<Replica>,
 }
@@ -73,6 +76,8 @@ pub struct BatchPlace {
     lwt: bool,
     /// Whether any child is a statement by text, which needs its client's keyspace.
     pub has_text: bool,
+    /// What WRITE_TIMEOUT calls it, its statements by text unread.
+    pub write_type: WriteType,
 }
 
 /// Where a statement's rows are, as far as its values tell.
@@ -120,10 +125,12 @@ impl Router {
                 // Its columns may have changed since it was forgotten here, or before we started.
                 ask_for_metadata: true,
                 is_read: false,
+                write_type: WriteType::Unknown,
                 missing: None,
             };
         };
         let (ask_for_metadata, is_read, lwt) = (entry.changed, !entry.writes, entry.statement.lwt);
+        let write_type = entry.statement.write_type;
         let table = entry.table;
         let serial = execute.parameters.consistency.is_serial();
         let place = locate(
@@ -134,15 +141,19 @@ impl Router {
         );
         debug_assert!(table.is_some() || matches!(place, Place::Nowhere(_)));
         let Choice { decision, missing } = self.decide(&place, lwt || serial, view);
-        Routed { decision, statement: Some(key), ask_for_metadata, is_read, missing }
+        Routed { decision, statement: Some(key), ask_for_metadata, is_read, write_type, missing }
     }
 
     /// Looks through the children of a BATCH, once: the lanes that it may take depend on them, too.
     pub fn look_through(&mut self, batch: &Batch<'_>) -> BatchPlace {
-        let mut place = BatchPlace { found: None, lwt: false, has_text: false };
+        let write_type = WriteType::of_batch(batch.kind);
+        let mut place = BatchPlace { found: None, lwt: false, has_text: false, write_type };
         let mut seen: Option<&[u8]> = None;
         for child in batch.children() {
-            let Ok(child) = child else { break };
+            let Ok(child) = child else {
+                place.write_type = WriteType::Unknown;
+                break;
+            };
             let ChildStatement::Prepared(id) = child.statement else {
                 place.has_text = true;
                 continue;
@@ -151,7 +162,11 @@ impl Router {
                 continue;
             }
             seen = Some(id);
-            let Some((_, entry)) = self.catalog.find(id) else { continue };
+            let Some((_, entry)) = self.catalog.find(id) else {
+                place.write_type = place.write_type.with_child(WriteType::Unknown);
+                continue;
+            };
+            place.write_type = place.write_type.with_child(entry.statement.write_type);
             // One condition makes the whole batch a light-weight transaction.
             place.lwt |= entry.statement.lwt;
             if place.found.is_some() {

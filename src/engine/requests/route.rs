@@ -25,6 +25,7 @@ use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
 use cql::request::execute;
 use cql::request::execute::Execute;
+use cql::statement::write_type::WriteType;
 
 /// A request's frame, and its body as it was read.
 #[derive(Clone, Copy, Debug)]
@@ -161,6 +162,8 @@ fn execute(
         // What the client holds is not known here, so rows come with their columns.
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
         execute::ask_for_metadata(body);
+        let known = Execute::read(body).ok().and_then(|read| core.router.catalog.find(read.id));
+        outgoing.write_type = known.map_or(WriteType::Unknown, |(_, it)| it.statement.write_type);
         let at = Anywhere { pool: base, reason: Reason::Dedicated, avoided };
         return anywhere(core, features, at, &outgoing, Read::of(Opcode::Execute, frame));
     }
@@ -174,6 +177,7 @@ fn execute(
     core.ask_for(base, routed.missing);
     outgoing.statement = routed.statement;
     outgoing.is_read = routed.is_read;
+    outgoing.write_type = routed.write_type;
     match routed.statement {
         Some(_) => core.tally.catalog_hits += 1,
         None => core.tally.catalog_misses += 1,
@@ -198,11 +202,13 @@ fn execute(
 
 /// Routes a BATCH and sends it; `at` is where it goes if no child can be routed.
 fn batch(core: &mut Core, features: &Features, at: Anywhere, outgoing: &Outgoing, frame: &[u8]) {
+    let mut outgoing = *outgoing;
     let read = Read::of(Opcode::Batch, frame);
     let preference = Preference { avoided: at.avoided, ..Preference::default() };
     let Choice { decision, missing } = match &read.message {
         Message::Batch(batch) => {
             let place = core.router.look_through(batch);
+            outgoing.write_type = place.write_type;
             let pool = if place.has_text { at.pool } else { outgoing.base };
             let (router, lanes) = core.routing(pool, preference);
             router.batch(&place, &lanes)
@@ -213,7 +219,7 @@ fn batch(core: &mut Core, features: &Features, at: Anywhere, outgoing: &Outgoing
         }
     };
     core.ask_for(outgoing.base, missing);
-    send_allowed(core, features, decision, outgoing, read);
+    send_allowed(core, features, decision, &outgoing, read);
 }
 
 /// Sends a request to the least busy lane of a pool.

@@ -13,3 +13,4 @@ pub mod partition;
 pub mod statement;
 pub mod term;
 mod where_clause;
+pub mod write_type;
