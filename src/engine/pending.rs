@@ -145,10 +145,10 @@ pub enum InternalRequest {
     Heartbeat,
     /// Prepare a statement before it is needed.
     Spread,
-    /// The node's schema version, in this round of asking.
+    /// The node's schema version.
     SchemaVersion {
-        /// Round of asking.
-        round: u64,
+        /// Number of the question.
+        question: u64,
         /// The node that is asked.
         node: NodeId,
     },

@@ -146,30 +146,30 @@ impl Router {
 
     /// Looks through the children of a BATCH, once: the lanes that it may take depend on them, too.
     pub fn look_through(&mut self, batch: &Batch<'_>) -> BatchPlace {
-        let write_type = WriteType::of_batch(batch.kind);
-        let mut place = BatchPlace { found: None, lwt: false, has_text: false, write_type };
+        let mut write_type = WriteType::of_batch(batch.kind);
+        let (mut found, mut lwt, mut has_text) = (None, false, false);
         let mut seen: Option<&[u8]> = None;
         for child in batch.children() {
             let Ok(child) = child else {
-                place.write_type = WriteType::Unknown;
+                write_type = WriteType::Unknown;
                 break;
             };
             let ChildStatement::Prepared(id) = child.statement else {
-                place.has_text = true;
+                has_text = true;
                 continue;
             };
-            if place.found.is_some() && seen == Some(id) {
+            if found.is_some() && seen == Some(id) {
                 continue;
             }
             seen = Some(id);
             let Some((_, entry)) = self.catalog.find(id) else {
-                place.write_type = place.write_type.with_child(WriteType::Unknown);
+                write_type = write_type.with_child(WriteType::Unknown);
                 continue;
             };
-            place.write_type = place.write_type.with_child(entry.statement.write_type);
+            write_type = write_type.with_child(entry.statement.write_type);
             // One condition makes the whole batch a light-weight transaction.
-            place.lwt |= entry.statement.lwt;
-            if place.found.is_some() {
+            lwt |= entry.statement.lwt;
+            if found.is_some() {
                 continue;
             }
             let at = locate(
@@ -179,10 +179,10 @@ impl Router {
                 &mut self.scratch,
             );
             if let Place::At(..) = at {
-                place.found = Some(at);
+                found = Some(at);
             }
         }
-        place
+        BatchPlace { found, lwt, has_text, write_type }
     }
 
     /// Routes a BATCH by its first child that names one partition.

@@ -93,8 +93,8 @@ pub(super) const TIMEOUTS: Group = Group {
             },
             reload: Reload::AtOnce,
             what: "Longest wait for all nodes to agree on the schema after a change",
-            why: "The answer to the change is held back meanwhile. Drivers wait as long; afterwards \
-                  the answer is sent anyway.",
+            why: "The answer to the change is held back meanwhile. Afterwards it is sent with a warning \
+                  (protocol 4), which drivers log.",
             ..Setting::PLAIN
         },
         Setting {

@@ -5,7 +5,7 @@ use crate::engine::pending::{Loss, Outgoing, Pending};
 use cql::consistency::Consistency;
 use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
-use cql::request::batch::{Batch, Child, ChildStatement};
+use cql::request::batch::Batch;
 use cql::request::execute::Execute;
 use cql::request::query::Query;
 use cql::statement::write_type::WriteType;
@@ -101,13 +101,7 @@ impl<'a> Message<'a> {
         let write_type = match self {
             // The types of its markers are not known here.
             Self::Query(query) => WriteType::of_text(query.text, None),
-            Self::Batch(batch) => batch.children().fold(prepared, |whole, child| match child {
-                Ok(Child { statement: ChildStatement::Text(text), .. }) => {
-                    whole.with_child(WriteType::of_text(text, None))
-                }
-                Ok(Child { statement: ChildStatement::Prepared(_), .. }) => whole,
-                Err(_) => WriteType::Unknown,
-            }),
+            Self::Batch(batch) => batch.write_type(prepared),
             Self::Execute(_) | Self::Other => prepared,
         };
         Loss { consistency: self.consistency(), write_type }

@@ -89,10 +89,10 @@ pub(crate) fn on_prepare(core: &mut Core, features: &mut Features, request: &Req
 
 /// BATCH: by its first routable child; text children need the client's keyspace.
 pub(crate) fn on_batch(core: &mut Core, features: &Features, request: &Request<'_>) {
-    let outgoing = core.begin(request.from, Opcode::Batch);
+    let mut outgoing = core.begin(request.from, Opcode::Batch);
     let pool = pool_of(core, request.from.client);
     let at = Anywhere { pool, reason: Reason::UnroutableBatch, avoided: None };
-    batch(core, features, at, &outgoing, request.frame);
+    batch(core, features, at, &mut outgoing, request.frame);
 }
 
 fn on_local(core: &mut Core, from: ClientStream, local: Local) {
@@ -115,13 +115,13 @@ pub(crate) fn again(
     avoided: Option<NodeId>,
 ) {
     core.tally.resent += 1;
-    let outgoing = Outgoing::again(&pending, core.base_of(pending.origin));
+    let mut outgoing = Outgoing::again(&pending, core.base_of(pending.origin));
     let mut frame = pending.frame;
     if outgoing.opcode == Opcode::Execute {
         execute(core, features, outgoing, &mut frame, avoided);
     } else if outgoing.opcode == Opcode::Batch {
         let at = Anywhere { pool, reason: Reason::UnroutableBatch, avoided };
-        batch(core, features, at, &outgoing, &frame);
+        batch(core, features, at, &mut outgoing, &frame);
     } else {
         let at = Anywhere { pool, reason: Reason::LaneLost, avoided };
         anywhere(core, features, at, &outgoing, Read::of(outgoing.opcode, &frame));
@@ -201,8 +201,13 @@ fn execute(
 }
 
 /// Routes a BATCH and sends it; `at` is where it goes if no child can be routed.
-fn batch(core: &mut Core, features: &Features, at: Anywhere, outgoing: &Outgoing, frame: &[u8]) {
-    let mut outgoing = *outgoing;
+fn batch(
+    core: &mut Core,
+    features: &Features,
+    at: Anywhere,
+    outgoing: &mut Outgoing,
+    frame: &[u8],
+) {
     let read = Read::of(Opcode::Batch, frame);
     let preference = Preference { avoided: at.avoided, ..Preference::default() };
     let Choice { decision, missing } = match &read.message {
@@ -219,7 +224,7 @@ fn batch(core: &mut Core, features: &Features, at: Anywhere, outgoing: &Outgoing
         }
     };
     core.ask_for(outgoing.base, missing);
-    send_allowed(core, features, decision, &outgoing, read);
+    send_allowed(core, features, decision, outgoing, read);
 }
 
 /// Sends a request to the least busy lane of a pool.

@@ -5,6 +5,7 @@
 //! for a node to judge. It reads at most [`lexer::READ_BYTES_MAX`] bytes and allocates nothing.
 
 pub mod batch;
+pub mod definition;
 mod key_terms;
 pub mod lexer;
 pub mod name;

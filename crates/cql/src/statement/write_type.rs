@@ -39,6 +39,7 @@ impl WriteType {
     }
 
     /// The type of a BATCH message with this kind, as long as its children do not change it.
+    #[inline]
     #[must_use]
     pub fn of_batch(kind: u8) -> Self {
         match kind {
@@ -50,8 +51,13 @@ impl WriteType {
     }
 
     /// The type of a batch of this type that has also a child of type `child`.
+    #[inline]
     #[must_use]
     pub fn with_child(self, child: Self) -> Self {
+        if child == Self::Simple { self } else { self.with_other(child) }
+    }
+
+    fn with_other(self, child: Self) -> Self {
         match (self, child) {
             (Self::Cas, _) | (_, Self::Cas) => Self::Cas,
             (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
