@@ -55,6 +55,9 @@ limits! {
     "limits.lane_retained_bytes_max" => lane_retained_bytes_max: usize = 16 << 20;
     /// Clients of one worker.
     "limits.clients_max" => clients_max: usize = 10_000;
+    /// A client that does not finish STARTUP and login within this is closed; time in which the
+    /// cluster judges a login does not count.
+    "timeouts.login_ms" => login_timeout_us: u64 = 30_000_000;
     /// Texts and metadata of prepared statements.
     "limits.catalog_bytes_max" => catalog_bytes_max: usize = 64 << 20;
     /// Tablets that the map holds.
