@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use cql::column_type::ColumnType;
 use cql::header::{FLAG_PAYLOAD, HEADER_LEN, Header};
 use cql::opcode::Opcode;
 use cql::token::partitioner::Partitioner;
@@ -22,6 +23,7 @@ use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
 use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};
+use shardlane::topology::table_key::{KeyColumn, TableKey};
 use shardlane::upstream::lane::{LaneRoute, PoolId};
 
 use crate::frames;
@@ -117,6 +119,7 @@ impl Rig {
         rig.prepare("tab", &SELECT);
         rig.prepare("ring", &[8; 16]);
         rig.learn();
+        rig.learn_key();
         rig.request = variant.request();
         rig.answer = frames::frame((0x84, 0, 0), Opcode::Result, |out| {
             out.extend_from_slice(&frames::rows(&vec![7; variant.answer_bytes()]));
@@ -143,7 +146,7 @@ impl Rig {
                 Reason::TabletReplica
             }
             Variant::Ring => Reason::RingReplica,
-            Variant::Query => Reason::Text,
+            Variant::Query => Reason::TextLiteral,
         };
         assert_eq!(self.engine.tally().routing[meant as usize], requests, "{meant:?}");
     }
@@ -286,6 +289,14 @@ impl Rig {
             self.forget_answers();
         }
         self.answer = usual;
+    }
+
+    /// The schema is read: the partition key of the table is known, for statements by text.
+    fn learn_key(&mut self) {
+        let kind = ColumnType::Bigint;
+        let columns = Some(vec![KeyColumn { name: "k".into(), kind }].into_boxed_slice());
+        let key = TableKey { keyspace: "tab".into(), table: "t".into(), columns };
+        self.engine.on_table_key(Arc::new(key));
     }
 
     fn forget_answers(&mut self) {

@@ -187,7 +187,12 @@ impl World {
                     self.control(input);
                 }
             }
-            _ => self.obey(),
+            _ => {
+                self.obey();
+                if self.askers.is_empty() {
+                    self.join(4, None);
+                }
+            }
         }
     }
 
@@ -306,9 +311,6 @@ impl World {
                 | Action::RefreshTopology => {}
             }
         }
-        if self.askers.is_empty() {
-            self.join(4, None);
-        }
     }
 
     fn check(&self) {
@@ -334,10 +336,11 @@ impl World {
         }
         for _ in 0..8 {
             self.rig.pass_time(16_000_000);
+            // Before what they were sent as a farewell is read.
+            self.look_at_orders();
             for at in 0..self.askers.len() {
                 self.take_answers(at, usize::MAX);
             }
-            self.look_at_orders();
             self.obey();
         }
         for origin in &self.askers {

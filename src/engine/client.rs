@@ -30,6 +30,8 @@ pub struct Client {
     pub base: PoolId,
     /// The lanes of its keyspace, with the same rights.
     pub pool: PoolId,
+    /// Since when it owes us the next message of STARTUP and login, µs.
+    pub since_us: u64,
     /// Set while the cluster judges its login.
     pub login: Option<Box<PendingLogin>>,
     /// Its requests without an answer.
@@ -81,6 +83,7 @@ impl Client {
             local_address,
             base: PoolId::PLAIN,
             pool: PoolId::PLAIN,
+            since_us: 0,
             login: None,
             in_flight: 0,
             touched: false,

@@ -153,18 +153,15 @@ impl Engine {
 
 /// Inputs: clients.
 impl Engine {
-    /// A client connected to `local_address`; `None` when there are too many.
+    /// A client connected to `local_address`. Beyond the bound of clients some are let in to be refused
+    /// with an ERROR; `None` when there are too many for that.
     pub fn on_client_open(&mut self, local_address: SocketAddr) -> Option<ClientKey> {
         let limits = &self.core.settings.limits;
-        if self.core.clients.len() >= limits.clients_max {
-            self.core.tally.clients_refused += 1;
-            return None;
-        }
         self.core.tally.clients_opened += 1;
         // At `[::]` clients over IPv4 come to `::ffff:…`, which drivers take for another host.
         let seen_at = SocketAddr::new(local_address.ip().to_canonical(), local_address.port());
         let client = Client::new(seen_at, limits.frame_body_bytes_max);
-        Some(self.core.clients.insert(client))
+        self.features.newcomers.let_in(&mut self.core, client)
     }
 
     /// A client sent `chunk`.

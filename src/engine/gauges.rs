@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::core::core::Core;
+use crate::engine::features::newcomers::is_new;
 use crate::facade::statements::LocalStatements;
 use crate::topology::id::NodeId;
 use crate::topology::table::TableId;
@@ -24,6 +25,8 @@ pub struct LaneGauges {
 pub struct Gauges {
     /// Clients that are connected.
     pub clients: u64,
+    /// Of those, the ones that have not finished STARTUP and login.
+    pub newcomers: u64,
     /// Credentials that have lanes.
     pub credentials: u64,
     /// Requests that wait for a node's answer, orphans included.
@@ -47,6 +50,7 @@ impl Gauges {
     pub(crate) fn of(core: &Core, local: &LocalStatements) -> Self {
         let mut gauges = Self {
             clients: wide(core.clients.len()),
+            newcomers: wide(core.clients.iter().filter(|(_, client)| is_new(client)).count()),
             credentials: wide(core.pools.credentials()),
             catalog_entries: wide(core.router.catalog.len() + local.len()),
             catalog_bytes: wide(core.router.catalog.bytes() + local.bytes()),

@@ -55,6 +55,9 @@ limits! {
     "limits.lane_retained_bytes_max" => lane_retained_bytes_max: usize = 16 << 20;
     /// Clients of one worker.
     "limits.clients_max" => clients_max: usize = 10_000;
+    /// A client that does not finish STARTUP and login within this is closed; time in which the
+    /// cluster judges a login does not count.
+    "timeouts.login_ms" => login_timeout_us: u64 = 30_000_000;
     /// Texts and metadata of prepared statements.
     "limits.catalog_bytes_max" => catalog_bytes_max: usize = 64 << 20;
     /// Tablets that the map holds.
@@ -79,8 +82,8 @@ limits! {
     /// and clients no longer wait for it. Longer than most pauses to collect garbage; much less
     /// than drivers wait before they give a connection up.
     "timeouts.lane_stall_ms" => lane_stall_us: u64 = 500_000;
-    /// How long the answer to a schema change waits for the nodes to agree.
-    "timeouts.schema_agreement_ms" => agreement_timeout_us: u64 = 10_000_000;
+    /// How long the answer to a schema change waits for the nodes to agree; drivers wait as long.
+    "timeouts.schema_agreement_ms" => agreement_timeout_us: u64 = 60_000_000;
     /// Requests that may be sent again, of 100.
     "retries.percent" => retry_percent: u32 = 20;
     /// Requests that may be sent again besides, each second.

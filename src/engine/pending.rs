@@ -7,8 +7,10 @@ use crate::topology::id::NodeId;
 use crate::topology::table::TableId;
 use crate::upstream::lane::Lane;
 use crate::upstream::lane::PoolId;
+use cql::consistency::Consistency;
 use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
+use cql::statement::write_type::WriteType;
 
 /// Names a lane.
 pub type LaneKey = Key<Lane<Pending>>;
@@ -33,6 +35,11 @@ pub struct Pending {
     pub sent_at: u64,
     /// What it is about.
     pub subject: Subject,
+    /// What WRITE_TIMEOUT calls it, as far as its prepared statements say.
+    pub write_type: WriteType,
+    /// What an ERROR has to say of it when its answer is lost; `None` while the frame is kept, of
+    /// which it can be read.
+    pub loss: Option<Loss>,
     /// The frame, to send it again; empty when it was too long to keep.
     pub frame: Vec<u8>,
 }
@@ -74,6 +81,15 @@ impl Subject {
     }
 }
 
+/// What an ERROR says of a request whose answer is lost. Drivers' policies go by it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Loss {
+    /// How many replicas had to answer.
+    pub consistency: Consistency,
+    /// What WRITE_TIMEOUT calls it.
+    pub write_type: WriteType,
+}
+
 /// A request on its way to a lane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outgoing {
@@ -85,6 +101,8 @@ pub(crate) struct Outgoing {
     pub(crate) resent: u8,
     pub(crate) arrived_us: u64,
     pub(crate) subject: Subject,
+    /// What WRITE_TIMEOUT calls it, as far as its prepared statements say.
+    pub(crate) write_type: WriteType,
 }
 
 impl Outgoing {
@@ -98,6 +116,7 @@ impl Outgoing {
             resent: 0,
             arrived_us: now_us,
             subject: Subject::Unknown,
+            write_type: WriteType::Unknown,
         }
     }
 
@@ -111,6 +130,7 @@ impl Outgoing {
             resent: pending.resent + 1,
             arrived_us: pending.arrived_us,
             subject: pending.subject,
+            write_type: pending.write_type,
         }
     }
 }
@@ -149,10 +169,10 @@ pub enum InternalRequest {
     Heartbeat,
     /// Prepare a statement before it is needed.
     Spread,
-    /// The node's schema version, in this round of asking.
+    /// The node's schema version.
     SchemaVersion {
-        /// Round of asking.
-        round: u64,
+        /// Number of the question.
+        question: u64,
         /// The node that is asked.
         node: NodeId,
     },

@@ -137,6 +137,9 @@ pub struct Tally {
     pub started: [[u64; 3]; 2],
     /// Clients refused for being too many.
     pub clients_refused: u64,
+    /// Clients closed because they did not finish STARTUP and login: in time, or before others needed
+    /// their place.
+    pub clients_silent: u64,
     /// Clients closed because they never read their answers.
     pub clients_cut_off: u64,
     /// Clients closed because they broke the protocol.

@@ -106,5 +106,6 @@ fn sweep(core: &mut Core, features: &mut Features) {
             client.session.shrink_if_idle();
         }
     }
+    features.newcomers.expire(core);
     features.logins.expire(core);
 }

@@ -194,6 +194,7 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cql::statement::write_type::WriteType;
 
     fn statement(id: u8, columns: &[u8]) -> Arc<Statement> {
         Arc::new(Statement {
@@ -205,6 +206,7 @@ mod tests {
             names: vec!["k".into()],
             lwt: false,
             is_read: true,
+            write_type: WriteType::Unknown,
             result_metadata: columns.into(),
             metadata_id: columns.into(),
         })

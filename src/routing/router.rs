@@ -1,8 +1,8 @@
 //! From a request to a decision: statement, key, token, replicas, lane.
 
-use std::iter;
 use std::sync::Arc;
 
+use crate::routing::bound_key::locate;
 use crate::routing::catalog::Catalog;
 use crate::routing::catalog::StatementKey;
 use crate::routing::decision::{Decision, Reason};
@@ -10,7 +10,6 @@ use crate::routing::place::Place;
 use crate::routing::policy;
 use crate::routing::policy::{Choice, LaneView, Order};
 use crate::routing::read_times::ReadTimes;
-use crate::routing::statement::Entry;
 use crate::routing::table_keys::TableKeys;
 use crate::routing::table_routes::{Finder, TableRoutes};
 use crate::routing::text::{Asked, Schema, TextPlace, TextReader};
@@ -20,16 +19,10 @@ use crate::topology::table::{TableId, Tables};
 use crate::topology::table_key::TableKey;
 use crate::topology::tablet::Replica;
 use crate::topology::tablet_map::TabletMap;
-use cql::notation::Value;
 use cql::request::batch::{Batch, ChildStatement};
 use cql::request::execute::Execute;
-use cql::request::parameters::BoundValue;
-use cql::request::parameters::Values;
-use cql::token::partition_key;
+use cql::statement::write_type::WriteType;
 use cql::token::shard::ShardId;
-
-/// Components of a partition key that are looked up without an allocation.
-const COMPONENTS_INLINE: usize = 8;
 
 /// How much of the texts of one BATCH is read, bytes. What follows is taken to need its client's
 /// keyspace.
@@ -68,6 +61,8 @@ pub struct Routed<L> {
     pub ask_for_metadata: bool,
     /// Whether it only reads.
     pub is_read: bool,
+    /// What WRITE_TIMEOUT calls it.
+    pub write_type: WriteType,
     /// A replica that was passed over because no lane leads to it.
     pub missing: Option<Replica>,
 }
@@ -85,6 +80,8 @@ pub struct BatchPlace {
     pub unread: Option<(Arc<str>, Arc<str>)>,
     /// What was read of texts.
     read_bytes: usize,
+    /// What WRITE_TIMEOUT calls it, its statements by text unread.
+    pub write_type: WriteType,
 }
 
 impl Router {
@@ -126,21 +123,28 @@ impl Router {
                 // Its columns may have changed since it was forgotten here, or before we started.
                 ask_for_metadata: true,
                 is_read: false,
+                write_type: WriteType::Unknown,
                 missing: None,
             };
         };
         let (ask_for_metadata, is_read, lwt) = (entry.changed, !entry.writes, entry.statement.lwt);
+        let write_type = entry.statement.write_type;
         let table = entry.table;
         let serial = execute.parameters.consistency.is_serial();
         let place = locate(
             entry,
             execute.parameters.values,
-            (&mut self.routes, &self.snapshot, &self.tables),
+            &mut Schema {
+                keys: &mut self.keys,
+                routes: &mut self.routes,
+                snapshot: &self.snapshot,
+                tables: &self.tables,
+            },
             &mut self.scratch,
         );
         debug_assert!(table.is_some() || matches!(place, Place::Nowhere(_)));
         let Choice { decision, missing } = self.decide(&place, lwt || serial, view);
-        Routed { decision, statement: Some(key), ask_for_metadata, is_read, missing }
+        Routed { decision, statement: Some(key), ask_for_metadata, is_read, write_type, missing }
     }
 
     /// Reads where a statement by text may go.
@@ -184,10 +188,14 @@ impl Router {
             needs_keyspace: false,
             unread: None,
             read_bytes: 0,
+            write_type: WriteType::of_batch(batch.kind),
         };
         let mut seen: Option<&[u8]> = None;
         for child in batch.children() {
-            let Ok(child) = child else { break };
+            let Ok(child) = child else {
+                place.write_type = WriteType::Unknown;
+                break;
+            };
             let id = match child.statement {
                 ChildStatement::Prepared(id) => id,
                 ChildStatement::Text(text) => {
@@ -205,7 +213,11 @@ impl Router {
                 continue;
             }
             seen = Some(id);
-            let Some((_, entry)) = self.catalog.find(id) else { continue };
+            let Some((_, entry)) = self.catalog.find(id) else {
+                place.write_type = place.write_type.with_child(WriteType::Unknown);
+                continue;
+            };
+            place.write_type = place.write_type.with_child(entry.statement.write_type);
             // One condition makes the whole batch a light-weight transaction.
             place.lwt |= entry.statement.lwt;
             if place.found.is_some() {
@@ -214,7 +226,12 @@ impl Router {
             let at = locate(
                 entry,
                 child.values,
-                (&mut self.routes, &self.snapshot, &self.tables),
+                &mut Schema {
+                    keys: &mut self.keys,
+                    routes: &mut self.routes,
+                    snapshot: &self.snapshot,
+                    tables: &self.tables,
+                },
                 &mut self.scratch,
             );
             if let Place::At(..) = at {
@@ -328,81 +345,4 @@ impl Router {
         self.turn = self.turn.wrapping_add(1);
         Order::LeastBusy { turn: self.turn }
     }
-}
-
-/// Works out the token of the partition that `values` name for a statement.
-fn locate(
-    entry: &Entry,
-    values: Values<'_>,
-    (routes, snapshot, tables): (&mut TableRoutes, &Snapshot, &Tables),
-    scratch: &mut Vec<u8>,
-) -> Place {
-    let statement = &*entry.statement;
-    let Some(table) = entry.table else { return Place::Nowhere(Reason::NoKey) };
-    let indexes = statement.pk_indexes.as_slice();
-    let Some(route) = routes.route(snapshot, table, || tables.name(table)) else {
-        return Place::Nowhere(Reason::UnknownKeyspace);
-    };
-    if let [index] = indexes
-        && !values.named()
-        && let Some(partitioner) = route.partitioner
-    {
-        // Nearly every key: one column, found by its place.
-        let place = values.iter().nth(usize::from(*index));
-        let Some(Ok(BoundValue { value: Value::Bytes(key), .. })) = place else {
-            return Place::Nowhere(Reason::NullKey);
-        };
-        let token = partition_key::token_of(partitioner, iter::once(key), scratch);
-        return token.map_or(Place::Nowhere(Reason::NullKey), |token| Place::At(table, token));
-    }
-    let mut inline: [&[u8]; COMPONENTS_INLINE] = [&[]; COMPONENTS_INLINE];
-    let mut spilled = Vec::new();
-    let components = if let Some(inline) = inline.get_mut(..indexes.len()) {
-        inline
-    } else {
-        spilled.resize(indexes.len(), &[][..]);
-        spilled.as_mut_slice()
-    };
-    if components.is_empty() {
-        return Place::Nowhere(Reason::NoKey);
-    }
-    if !find_components(statement.names.as_slice(), indexes, values, components) {
-        return Place::Nowhere(Reason::NullKey);
-    }
-    let Some(partitioner) = route.partitioner else { return Place::Nowhere(Reason::NoKey) };
-    match partition_key::token_of(partitioner, components.iter().copied(), scratch) {
-        Ok(token) => Place::At(table, token),
-        Err(_) => Place::Nowhere(Reason::NullKey),
-    }
-}
-
-/// Fills `components` with the value of each key component; `false` when one is not there.
-#[inline]
-fn find_components<'a>(
-    names: &[Box<str>],
-    indexes: &[u16],
-    values: Values<'a>,
-    components: &mut [&'a [u8]],
-) -> bool {
-    let mut missing = indexes.len();
-    for (position, value) in values.iter().enumerate() {
-        let Ok(BoundValue { name, value }) = value else { return false };
-        for (index, component) in indexes.iter().zip(components.iter_mut()) {
-            let index = usize::from(*index);
-            let same = match name {
-                None => index == position,
-                Some(name) => names.get(index).is_some_and(|marker| &**marker == name),
-            };
-            if !same {
-                continue;
-            }
-            let Value::Bytes(bytes) = value else { return false };
-            *component = bytes;
-            missing = missing.saturating_sub(1);
-        }
-        if missing == 0 {
-            return true;
-        }
-    }
-    false
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::topology::table::TableId;
+use cql::statement::write_type::WriteType;
 
 /// A prepared statement, as the server described it when a client prepared it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Statement {
     pub lwt: bool,
     /// Whether it only reads, and may be sent again.
     pub is_read: bool,
+    /// What WRITE_TIMEOUT calls it.
+    pub write_type: WriteType,
     /// The result metadata that the client holds, as sent.
     pub result_metadata: Box<[u8]>,
     /// The node's id of that metadata; empty when it told none.

@@ -15,6 +15,8 @@ pub const BODY_BYTES_BEFORE_LOGIN_MAX: u32 = 128 << 10;
 pub enum Phase {
     /// Before STARTUP.
     Fresh,
+    /// Beyond the bound of clients: it is answered by an ERROR whatever it says.
+    Refused,
     /// After AUTHENTICATE: nothing is served before the cluster has taken its login.
     Authenticating,
     /// Requests are served.

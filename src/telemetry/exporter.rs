@@ -156,6 +156,7 @@ fn add_prepared(families: &mut Families, workers: &[WorkerReport]) {
 
 fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::CLIENTS, held(workers, |gauges| gauges.clients));
+    families.number(&names::NEWCOMERS, held(workers, |gauges| gauges.newcomers));
     families.number(&names::CLIENTS_OPENED, total(workers, |tally| tally.clients_opened));
     let started = [3, 4].into_iter().enumerate().flat_map(|(row, version)| {
         ["none", "lz4", "snappy"].into_iter().enumerate().map(move |(column, compression)| {
@@ -168,6 +169,7 @@ fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
     families.numbers(&names::CLIENTS_STARTED, started);
     let rejected = [
         ("too_many", total(workers, |tally| tally.clients_refused)),
+        ("silent", total(workers, |tally| tally.clients_silent)),
         ("unread_answers", total(workers, |tally| tally.clients_cut_off)),
         ("broken_protocol", total(workers, |tally| tally.clients_broken)),
         ("newer_version", total(workers, |tally| tally.clients_newer)),

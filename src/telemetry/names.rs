@@ -257,6 +257,13 @@ pub const PREPARED_SPREAD: Metric = counter(
 pub const CLIENTS: Metric =
     gauge("shardlane_client_connections", &[], "Clients that are connected.");
 
+/// `shardlane_clients_logging_in`
+pub const NEWCOMERS: Metric = gauge(
+    "shardlane_clients_logging_in",
+    &[],
+    "Connected clients that have not finished STARTUP and login.",
+);
+
 /// `shardlane_clients_opened_total`
 pub const CLIENTS_OPENED: Metric =
     counter("shardlane_clients_opened_total", &[], "Clients that connected.");
@@ -272,7 +279,7 @@ pub const CLIENTS_STARTED: Metric = counter(
 pub const CLIENTS_REJECTED: Metric = counter(
     "shardlane_clients_rejected_total",
     &["reason"],
-    "Clients that were turned away or cut off: too_many, unread_answers, login_withdrawn, broken_protocol, or newer_version, after which drivers step down to a version that is spoken here, on another connection.",
+    "Clients that were turned away or cut off: too_many, silent (STARTUP and login not finished in time), unread_answers, login_withdrawn, broken_protocol, or newer_version, after which drivers step down to a version that is spoken here, on another connection.",
 );
 
 /// `shardlane_client_tls_handshakes_total`
@@ -411,6 +418,7 @@ pub const ALL: &[Metric] = &[
     PREPARED_REPREPARES,
     PREPARED_SPREAD,
     CLIENTS,
+    NEWCOMERS,
     CLIENTS_OPENED,
     CLIENTS_STARTED,
     CLIENTS_REJECTED,

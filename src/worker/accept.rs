@@ -67,13 +67,15 @@ impl Reactor {
     }
 
     fn serve(&mut self, stream: Transport, local: SocketAddr) {
-        let Some(client) = self.engine.on_client_open(local) else {
-            if let Some(left_out) = self.refusals.next(clock::now_us()) {
-                let (setting, value) = (KEYS.clients_max, self.engine.limits().clients_max);
-                tracing::warn!(setting, value, left_out, "a client was closed: there are too many");
-            }
-            return;
-        };
+        let refused = self.engine.tally().clients_refused;
+        let client = self.engine.on_client_open(local);
+        if self.engine.tally().clients_refused > refused
+            && let Some(left_out) = self.refusals.next(clock::now_us())
+        {
+            let (setting, value) = (KEYS.clients_max, self.engine.limits().clients_max);
+            tracing::warn!(setting, value, left_out, "a client was closed: there are too many");
+        }
+        let Some(client) = client else { return };
         match self.add_socket(Who::Client(client), stream) {
             Some(slot) => {
                 self.client_slots.insert(client, slot);

@@ -11,7 +11,7 @@ use shardlane::engine::pending::LaneKey;
 use shardlane::routing::catalog::Catalog;
 use shardlane::routing::statement::Statement;
 
-use crate::support::frames::{prepare, query, query_at, rows, void};
+use crate::support::frames::{prepare, query, query_at, rows, startup, void};
 use crate::support::rig::{REQUEST_US_MAX, Rig};
 
 #[test]
@@ -255,12 +255,58 @@ fn clients_beyond_the_bound_are_not_let_in() {
     let mut rig = Rig::with_limits(|limits| limits.clients_max = 2);
     let first = rig.client();
     let _second = rig.client();
-    let address = ([127, 0, 0, 1], 9042).into();
-    assert!(rig.input(|engine| engine.on_client_open(address)).is_none());
-    assert_eq!(rig.engine.tally().clients_refused, 1);
+    let refused = rig.silent_client();
+    rig.send(refused, &startup(4, None));
+    let answer = rig.answer(refused);
+    assert_eq!((answer.stream(), answer.code()), (0, ErrorCode::OVERLOADED));
+    assert_eq!(answer.error().text, "shardlane serves 2 clients, which is limits.clients_max");
+    assert_eq!((rig.clients_to_close(), rig.engine.tally().clients_refused), (vec![refused], 1));
+    rig.leave(refused);
     rig.leave(first);
     let third = rig.client();
     assert_eq!(rig.engine.client_in_flight(third), Some(0));
+}
+
+#[test]
+fn clients_far_beyond_the_bound_are_closed_and_no_refused_one_stays() {
+    let mut rig = Rig::with_limits(|limits| limits.clients_max = 1);
+    let _served = rig.client();
+    for _ in 0..256 {
+        rig.silent_client();
+    }
+    let address = ([127, 0, 0, 1], 9042).into();
+    assert!(rig.input(|engine| engine.on_client_open(address)).is_none());
+    rig.pass_time(2_000_000);
+    assert_eq!(rig.clients_to_close().len(), 256);
+    assert_eq!((rig.engine.tally().clients_refused, rig.engine.tally().clients_silent), (257, 0));
+}
+
+#[test]
+fn a_client_that_says_nothing_is_closed_with_an_error() {
+    let mut rig = Rig::with_limits(|limits| limits.login_timeout_us = 30_000_000);
+    let silent = rig.silent_client();
+    let served = rig.client();
+    rig.pass_time(29_000_000);
+    assert!(rig.clients_to_close().is_empty() && rig.engine.gauges().newcomers == 1);
+    rig.pass_time(1_000_000);
+    let answer = rig.answer(silent);
+    let text = answer.error().text;
+    assert!(text.contains("within 30000 ms, which is timeouts.login_ms"), "{text}");
+    assert_eq!((rig.clients_to_close(), rig.engine.tally().clients_silent), (vec![silent], 1));
+    assert!(rig.engine.may_read(served));
+    rig.finish();
+}
+
+#[test]
+fn silent_clients_give_way_to_others() {
+    let mut rig = Rig::with_limits(|limits| limits.clients_max = 8);
+    let silent: Vec<_> = (0..4).map(|_| rig.silent_client()).collect();
+    let served: Vec<_> = (0..4).map(|_| rig.client()).collect();
+    assert_eq!(rig.clients_to_close(), silent, "half of the places are for them, and no more");
+    assert!(served.iter().all(|client| rig.engine.may_read(*client)));
+    assert_eq!(rig.engine.tally().clients_refused, 0);
+    assert!(rig.answer(silent[0]).error().text.contains("has not finished STARTUP and login"));
+    rig.finish();
 }
 
 #[test]

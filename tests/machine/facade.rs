@@ -175,12 +175,13 @@ fn a_schema_version_that_no_event_came_of_is_shown_once_the_nodes_confirm_it() {
 
     // Where they never agree, the watched node's word is all there is.
     show(&mut rig, 5);
-    for version in 100..=255 {
+    let of_first = [rig.lane_to(0, ShardId(0)), rig.lane_to(0, ShardId(1))];
+    for _ in 0..130 {
         for (lane, question) in rig.all_requests() {
-            let own = version - u8::from(rig.lane_to(0, ShardId(0)) == lane);
+            let own = 100 + u8::from(of_first.contains(&lane));
             rig.result(lane, question.stream(), &schema_version(own));
         }
-        rig.pass_time(100_000);
+        rig.pass_time(500_000);
     }
     assert_eq!(shown_version(&mut rig, client), 5);
     assert_eq!(rig.engine.tally().agreement_timeouts, 0, "no answer waited for it");

@@ -184,6 +184,23 @@ fn a_login_waits_as_long_as_its_client_does() {
 }
 
 #[test]
+fn a_client_that_never_answers_a_challenge_is_closed() {
+    let mut rig = guarded();
+    let client = asked(&mut rig, 4);
+    rig.pass_time(29_000_000);
+    rig.send(client, &auth_response(1, b"ticket"));
+    token(&mut rig);
+    rig.pass_time(14_000_000);
+    assert!(rig.clients_to_close().is_empty(), "the cluster's time is not the client's");
+    rig.input(|engine| engine.on_verdict(client, Verdict::Challenged(b"prove it")));
+    assert_eq!(rig.answer(client).opcode(), Opcode::AuthChallenge);
+    rig.pass_time(30_000_000);
+    assert_eq!(rig.clients_to_close(), [client]);
+    assert_eq!(rig.answer(client).code(), ErrorCode::OVERLOADED);
+    rig.finish();
+}
+
+#[test]
 fn a_verdict_that_comes_too_late_lets_nobody_in() {
     let mut rig = guarded();
     let (bobs, _) = home(&mut rig);

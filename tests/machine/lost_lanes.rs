@@ -3,7 +3,8 @@
 use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
-use cql::response::error::Extras;
+use cql::response::error::{ErrorMessage, Extras};
+use shardlane::engine::client::ClientKey;
 
 use crate::support::frames::{
     LWT_MASK, batch, error, execute, execute_at, prepare, prepared, query, query_at, rows, void,
@@ -103,7 +104,7 @@ fn a_write_that_left_is_told_as_unknown_with_its_kind_and_consistency() {
     let client = rig.client();
     rig.prepare_insert(client, "tab", 9);
     let lwt = prepared(&[8; 16], LWT_MASK, ("tab", "t"), b"");
-    rig.send(client, &prepare(1, "INSERT IF NOT EXISTS"));
+    rig.send(client, &prepare(1, "INSERT INTO t (k) VALUES (?) IF NOT EXISTS"));
     let (lane, request) = rig.request();
     rig.result(lane, request.stream(), &lwt);
     for (lane, request) in rig.all_requests() {
@@ -131,6 +132,97 @@ fn a_write_that_left_is_told_as_unknown_with_its_kind_and_consistency() {
         rig.open_all_lanes();
         let _warmed = rig.all_requests();
     }
+    rig.finish();
+}
+
+/// The type by which a write is reported whose lane is lost.
+fn type_of(rig: &mut Rig, client: ClientKey, bytes: &[u8]) -> (Consistency, String) {
+    rig.send(client, bytes);
+    let (lane, _) = rig.request();
+    rig.lose(lane);
+    let answer = rig.answer(client);
+    let ErrorMessage { extras, .. } = answer.error();
+    let Extras::WriteTimeout { consistency, write_type, .. } = extras else {
+        panic!("{extras:?}");
+    };
+    rig.open_all_lanes();
+    let _warmed = rig.all_requests();
+    (consistency, write_type.to_owned())
+}
+
+#[test]
+fn a_text_s_own_words_say_what_kind_of_write_was_lost() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    let cas = "CAS".to_owned();
+    for (text, write_type) in [
+        ("INSERT INTO t (k) VALUES (1) IF NOT EXISTS", "CAS"),
+        ("UPDATE t SET c = c + 1 WHERE k = 1", "COUNTER"),
+        ("BEGIN BATCH INSERT INTO t (k) VALUES (1) APPLY BATCH", "BATCH"),
+        ("BEGIN UNLOGGED BATCH UPDATE t SET c = c + 1 WHERE k = 1 APPLY BATCH", "COUNTER"),
+        ("BEGIN BATCH DELETE FROM t WHERE k = 1 IF EXISTS APPLY BATCH", "CAS"),
+        // No policy repeats these, which may have run.
+        ("ALTER TABLE t ADD v int", "CAS"),
+        ("GRANT SELECT ON t TO r", "CAS"),
+    ] {
+        let found = type_of(&mut rig, client, &query_at(4, text, Consistency::Quorum));
+        assert_eq!(found, (Consistency::Quorum, write_type.to_owned()), "{text}");
+    }
+    // Whether the marker is for a counter or a list is not known here.
+    let marked = query_at(4, "UPDATE t SET c = c + ? WHERE k = 1", Consistency::One);
+    assert_eq!(type_of(&mut rig, client, &marked).1, cas);
+    let unknown = execute_at(4, &[7; 16], b"k", (Consistency::Two, 0));
+    assert_eq!(type_of(&mut rig, client, &unknown), (Consistency::Two, cas));
+    rig.finish();
+}
+
+#[test]
+fn a_batch_is_a_transaction_or_counts_when_one_of_its_statements_does() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_insert(client, "tab", 9);
+    for (id, text) in [
+        (8, "INSERT INTO t (k) VALUES (?) IF NOT EXISTS"),
+        (6, "UPDATE t SET c = c + 1 WHERE k = ?"),
+    ] {
+        rig.send(client, &prepare(1, text));
+        let answer = prepared(&[id; 16], 0, ("tab", "t"), b"");
+        for (lane, request) in rig.all_requests() {
+            rig.result(lane, request.stream(), &answer);
+        }
+        let _spread = rig.all_requests();
+        assert_eq!(rig.answers(client).len(), 1);
+    }
+    let child = |id: u8| -> (Vec<u8>, Vec<u8>) { (vec![id; 16], b"k".to_vec()) };
+    for (kind, ids, write_type) in [
+        (0, vec![9, 9], "BATCH"),
+        (0, vec![9, 8], "CAS"),
+        (1, vec![9, 6], "COUNTER"),
+        (1, vec![9, 5], "CAS"),
+    ] {
+        let children: Vec<_> = ids.iter().map(|id| child(*id)).collect();
+        let children: Vec<(&[u8], &[u8])> =
+            children.iter().map(|(id, key)| (&id[..], &key[..])).collect();
+        let found = type_of(&mut rig, client, &batch(4, kind, &children));
+        assert_eq!(found, (Consistency::LocalQuorum, write_type.to_owned()), "{kind} {ids:?}");
+    }
+    rig.finish();
+}
+
+#[test]
+fn a_write_too_long_to_keep_is_reported_with_its_kind_and_consistency_all_the_same() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_insert(client, "tab", 9);
+    let long = vec![7; 300 << 10];
+    let child: (&[u8], &[u8]) = (&[9; 16], &long);
+    for (kind, write_type) in [(0, "BATCH"), (2, "COUNTER")] {
+        let found = type_of(&mut rig, client, &batch(4, kind, &[child]));
+        assert_eq!(found, (Consistency::LocalQuorum, write_type.to_owned()));
+    }
+    let execute = execute_at(4, &[9; 16], &long, (Consistency::Quorum, 0));
+    let found = type_of(&mut rig, client, &execute);
+    assert_eq!(found, (Consistency::Quorum, "SIMPLE".to_owned()));
     rig.finish();
 }
 

@@ -24,6 +24,9 @@ use crate::pool::pool_key::PoolKey;
 use crate::server::rotation::Tls;
 use crate::server::{assemble, workers};
 
+/// How long nodes have to agree on the schema at most, milliseconds: a person waits for the report.
+const AGREEMENT_MS_MAX: u64 = 10_000;
+
 /// Looks at everything that `run` depends on, and prints it to `out`; fails when something has to
 /// be mended. `variables` are all names of the environment, to find misspelt ones.
 pub fn doctor(
@@ -93,7 +96,7 @@ async fn examine(given: &Settings, findings: &mut Findings) {
     cluster::examine((given, &tls), &mut reached, data_center, findings).await;
     let mut targets = NodeChoice::default().local_targets(workers::candidates(&publication));
     targets.sort_by_key(|target| target.address);
-    let agreement_ms = given.limits.agreement_timeout_us / 1_000;
+    let agreement_ms = (given.limits.agreement_timeout_us / 1_000).min(AGREEMENT_MS_MAX);
     let set = PoolKey::plain(credential);
     let dialer = assemble::dialer(given, &tls);
     nodes::examine(&dialer, &set, (&targets, agreement_ms), findings).await;

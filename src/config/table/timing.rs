@@ -39,6 +39,21 @@ pub(super) const TIMEOUTS: Group = Group {
             ..Setting::PLAIN
         },
         Setting {
+            key: KEYS.login_timeout_us,
+            kind: Kind::Number {
+                min: 100,
+                max: DAY_MS,
+                field: |settings| Number::MillisAsMicros(&mut settings.limits.login_timeout_us),
+            },
+            reload: Reload::AtOnce,
+            what: "Time in which a client has to finish STARTUP and login",
+            why: "It is closed with an error then: connections that say nothing would hold places of \
+                  `limits.clients_max`. They hold half of them at most; the one that has been silent \
+                  for longest gives way to another client. Time in which the cluster judges a login \
+                  does not count.",
+            ..Setting::PLAIN
+        },
+        Setting {
             key: KEYS.request_timeout_us,
             kind: Kind::Number {
                 min: 0,
@@ -93,8 +108,8 @@ pub(super) const TIMEOUTS: Group = Group {
             },
             reload: Reload::AtOnce,
             what: "Longest wait for all nodes to agree on the schema after a change",
-            why: "The answer to the change is held back meanwhile. Drivers wait as long; afterwards \
-                  the answer is sent anyway.",
+            why: "The answer to the change is held back meanwhile. Afterwards it is sent with a warning \
+                  (protocol 4), which drivers log.",
             ..Setting::PLAIN
         },
         Setting {

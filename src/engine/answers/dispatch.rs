@@ -214,7 +214,7 @@ fn answer_client(
     let mut answered = Answered::Done;
     match Opcode::from_byte(response.header.opcode) {
         Some(Opcode::Result) => match ResultKind::read(response.message()) {
-            Ok(ResultKind::Void) => {}
+            Ok(ResultKind::Void) => is_held = agreement::is_no_op(core, &pending),
             Ok(ResultKind::Rows) => {
                 if metadata_ids::would_mislead(core, route, &pending, response.message()) {
                     metadata_ids::ask_again(core, route, pending);
@@ -310,8 +310,8 @@ fn on_internal(
             features.local_traces.on_answer(core, number, response);
         }
         InternalRequest::Spread | InternalRequest::Heartbeat => {}
-        InternalRequest::SchemaVersion { round, .. } => {
-            features.agreement.on_answer(core, round, response);
+        InternalRequest::SchemaVersion { question, node } => {
+            features.agreement.on_answer(core, (node, question), response);
         }
     }
 }
@@ -322,8 +322,8 @@ pub(crate) fn on_internal_lost(core: &mut Core, features: &mut Features, request
         InternalRequest::Reprepare(number) => features.reprepare.on_lost(core, number),
         InternalRequest::LocalTrace(number) => features.local_traces.on_trace(core, number, None),
         InternalRequest::Spread | InternalRequest::Heartbeat => {}
-        InternalRequest::SchemaVersion { round, .. } => {
-            features.agreement.on_version(core, round, None);
+        InternalRequest::SchemaVersion { question, node } => {
+            features.agreement.on_version(core, (node, question), None);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::features::features::Features;
 use crate::engine::features::hedging::Copy;
 use crate::engine::features::{keyspaces, logins};
 use crate::engine::limits::KEYS;
-use crate::engine::pending::{LaneKey, Origin, Pending, Purpose, RESENT_MAX};
+use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending, Purpose, RESENT_MAX};
 use crate::engine::tally::Outcome;
 use crate::upstream::lane::{Backlog, LaneLife, PoolId};
 use crate::upstream::stream_ids::StreamId;
@@ -92,7 +92,11 @@ pub(crate) fn expire_lane(core: &mut Core, features: &mut Features, key: LaneKey
             Origin::Client { to, .. } => clients.get(to.client).is_none(),
             Origin::Internal(_) => true,
         };
-        waited_us >= request_us_max || (waited_us >= FORGOTTEN_US && is_forgotten())
+        // What a slow node says of its schema counts however late it is.
+        let is_awaited =
+            || matches!(pending.origin, Origin::Internal(InternalRequest::SchemaVersion { .. }));
+        (waited_us >= request_us_max && !is_awaited())
+            || (waited_us >= FORGOTTEN_US && is_forgotten())
     };
     let late: Vec<StreamId> =
         lane.ids.waiting().filter(|(_, pending)| is_late(pending)).map(|(id, _)| id).collect();

@@ -20,6 +20,7 @@ use crate::topology::snapshot::Snapshot;
 use crate::topology::tablet_map::TabletMap;
 use crate::upstream::lane::{Lane, PoolId};
 use cql::opcode::Opcode;
+use cql::statement::write_type::WriteType;
 
 /// Buffers of answered requests that are kept for the next ones.
 const SPARE_MAX: usize = 256;
@@ -156,6 +157,7 @@ impl Core {
             resent: 0,
             arrived_us: self.now_us,
             subject: Subject::Unknown,
+            write_type: WriteType::Unknown,
         }
     }
 

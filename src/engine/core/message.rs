@@ -1,12 +1,14 @@
 //! Requests: a client's frame with its header read, and its body read once.
 
 use crate::engine::client::ClientStream;
+use crate::engine::pending::{Loss, Outgoing, Pending};
 use cql::consistency::Consistency;
 use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
 use cql::request::batch::Batch;
 use cql::request::execute::Execute;
 use cql::request::query::Query;
+use cql::statement::write_type::WriteType;
 
 /// The id of a trace in `system_traces`.
 pub(crate) type TraceId = [u8; 16];
@@ -93,21 +95,30 @@ impl<'a> Message<'a> {
             || self.serial_consistency().is_some_and(Consistency::is_local)
     }
 
-    /// What WRITE_TIMEOUT calls a request of this opcode (v4 section 9); `lwt` is whether its
-    /// statement has a condition.
-    pub(crate) fn write_type(&self, opcode: Opcode, lwt: bool) -> &'static str {
-        if opcode == Opcode::Batch {
-            match self {
-                Self::Batch(Batch { kind: 0, .. }) => "BATCH",
-                Self::Batch(Batch { kind: 2, .. }) => "COUNTER",
-                Self::Batch(_) | Self::Execute(_) | Self::Query(_) | Self::Other => {
-                    "UNLOGGED_BATCH"
-                }
-            }
-        } else if lwt {
-            "CAS"
-        } else {
-            "SIMPLE"
-        }
+    /// What an ERROR says of it when its answer is lost; `prepared` is what its prepared statements
+    /// make it.
+    fn loss(&self, prepared: WriteType) -> Loss {
+        let write_type = match self {
+            // The types of its markers are not known here.
+            Self::Query(query) => WriteType::of_text(query.text, None),
+            Self::Batch(batch) => batch.write_type(prepared),
+            Self::Execute(_) | Self::Other => prepared,
+        };
+        Loss { consistency: self.consistency(), write_type }
+    }
+}
+
+impl Loss {
+    /// Of a request that is about to be sent.
+    #[cold]
+    pub(crate) fn of(outgoing: &Outgoing, frame: &[u8]) -> Self {
+        let body = frame.get(HEADER_LEN..).unwrap_or_default();
+        Message::read(outgoing.opcode, body).loss(outgoing.write_type)
+    }
+
+    /// Of a request whose answer is lost.
+    pub(crate) fn of_pending(pending: &Pending) -> Self {
+        let read = || Message::read(pending.opcode, pending.body()).loss(pending.write_type);
+        pending.loss.unwrap_or_else(read)
     }
 }

@@ -3,10 +3,9 @@
 use crate::engine::action::Action;
 use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::core::Core;
-use crate::engine::core::message::Message;
 use crate::engine::core::response::Response;
 use crate::engine::core::todo::Todo;
-use crate::engine::pending::{Origin, Pending, Purpose};
+use crate::engine::pending::{Loss, Origin, Pending, Purpose};
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
 use crate::upstream::lane::PoolId;
@@ -199,11 +198,8 @@ impl Core {
     /// `text` says why.
     pub(crate) fn give_up_sent(&mut self, pending: Pending, text: &str) {
         let Origin::Client { to, purpose } = pending.origin else { return };
-        let message = Message::read(pending.opcode, pending.body());
-        let consistency = message.consistency();
-        let entry = pending.subject.statement().and_then(|key| self.router.catalog.get(key));
-        let lwt = entry.is_some_and(|entry| entry.statement.lwt);
-        let write_type = message.write_type(pending.opcode, lwt);
+        let Loss { consistency, write_type } = Loss::of_pending(&pending);
+        let write_type = write_type.name();
         let kind = RequestKind::of(pending.opcode);
         let (received, block_for) = (0, 1);
         if pending.opcode == Opcode::Prepare {

@@ -3,7 +3,7 @@
 use crate::engine::core::core::Core;
 use crate::engine::core::lane_frame;
 use crate::engine::core::todo::Todo;
-use crate::engine::pending::{InternalRequest, LaneKey, Origin, Outgoing, Pending};
+use crate::engine::pending::{InternalRequest, LaneKey, Loss, Origin, Outgoing, Pending};
 use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
 use cql::frame;
@@ -36,6 +36,7 @@ impl Core {
         }
         let keep = request.len() <= KEPT_BYTES_MAX
             && retained + request.len() <= limits.lane_retained_bytes_max;
+        let loss = if keep { None } else { Some(Loss::of(outgoing, request)) };
         let kept = self.keep(if keep { request } else { &[] });
         let lane = self.lanes.get_mut(key)?;
         let kept_len = kept.len();
@@ -54,6 +55,8 @@ impl Core {
             arrived_us: outgoing.arrived_us,
             sent_at: lane.outbox.appended_total() + request_len,
             subject: outgoing.subject,
+            write_type: outgoing.write_type,
+            loss,
             frame: kept,
         };
         let claimed = match outgoing.origin {

@@ -11,49 +11,67 @@ use crate::engine::client::ClientKey;
 use crate::engine::core::core::Core;
 use crate::engine::core::reply::Ended;
 use crate::engine::core::response::Response;
+use crate::engine::limits::KEYS;
 use crate::engine::pending::{InternalRequest, Pending};
 use crate::engine::tally::Outcome;
 use crate::facade::schema_version::SchemaVersion;
 use crate::routing::policy::LaneView;
+use crate::topology::id::NodeId;
+use crate::upstream::lane::PoolId;
 use cql::cell;
 use cql::consistency::Consistency;
 use cql::frame::{FrameHead, write_frame};
 use cql::notation::put_long_string;
 use cql::opcode::Opcode;
+use cql::request::query::Query;
 use cql::response::event::Event;
+use cql::response::prefix;
 use cql::response::rows::Rows;
 use cql::response::schema_change::{SchemaChange, SchemaTarget};
+use cql::statement::definition;
+use cql::statement::write_type::WriteType;
 use cql::v3;
 
 const VERSION_QUERY: &str = "SELECT schema_version FROM system.local WHERE key='local'";
-/// Between two rounds of asking, µs.
-const ROUND_PAUSE_US: u64 = 20_000;
-/// A round in which a node has not answered by then is given up, and all are asked again.
-const ROUND_US_MAX: u64 = 1_000_000;
+/// Between an answer of a node and the next question to it, µs.
+const PAUSE_US: u64 = 20_000;
+/// A node that has not answered by then is asked once more, over another lane if need be, µs. What
+/// it still says counts: a slow node may be the very one that lacks the change.
+const SILENT_US: u64 = 1_000_000;
 
 /// What waits for the nodes to agree on the schema.
 #[derive(Debug, Default)]
 pub(crate) struct Agreement {
-    round: u64,
-    /// Nodes whose answer is still to come.
-    awaited: usize,
-    /// Nodes that were asked.
-    asked: usize,
-    versions: Vec<[u8; 16]>,
-    started_us: u64,
-    next_round_us: Option<u64>,
+    /// The last number given: changes and questions share one count, which says what came first.
+    count: u64,
+    /// The nodes that are asked; none while nothing waits.
+    nodes: Vec<Asked>,
     /// Oldest first.
     held: Vec<Held>,
     /// What clients are shown.
     shown: SchemaVersion,
 }
 
+/// A node that is asked for its schema version.
+#[derive(Debug)]
+struct Asked {
+    node: NodeId,
+    /// Lanes to it.
+    pool: PoolId,
+    /// The last question to it.
+    question: u64,
+    /// The last question that it answered, and what it said.
+    heard: Option<(u64, [u8; 16])>,
+    /// When it is asked next, if it has to be.
+    next_us: u64,
+}
+
 #[derive(Debug)]
 struct Held {
     what: What,
     since_us: u64,
-    /// The first round of asking that began after the change.
-    round: u64,
+    /// The number of the change: only answers to later questions count.
+    number: u64,
 }
 
 #[derive(Debug)]
@@ -74,8 +92,8 @@ impl Agreement {
         self.shown
     }
 
-    /// A node answered one of our clients that it changed the schema. The answer, as the client is
-    /// to get it, waits until the nodes agree.
+    /// A node answered one of our clients that it changed the schema, or had nothing to change. The
+    /// answer, as the client is to get it, waits until the nodes agree.
     pub(crate) fn on_schema_changed(
         &mut self,
         core: &mut Core,
@@ -105,77 +123,133 @@ impl Agreement {
     }
 
     fn hold(&mut self, core: &mut Core, what: What) {
-        let idle = self.awaited == 0 && self.next_round_us.is_none();
-        let round = self.round + 1;
-        self.held.push(Held { what, since_us: core.now_us, round });
-        if idle {
-            self.ask(core);
+        self.count += 1;
+        self.held.push(Held { what, since_us: core.now_us, number: self.count });
+        for asked in &mut self.nodes {
+            if !asked.is_awaited() {
+                asked.next_us = core.now_us;
+            }
+        }
+        self.go_on(core);
+    }
+
+    /// Hands out what the nodes agree on, and asks those that have to be asked.
+    fn go_on(&mut self, core: &mut Core) {
+        self.find_nodes(core);
+        self.deliver_agreed(core);
+        let now = core.now_us;
+        let wanted: Vec<NodeId> =
+            self.to_ask().filter(|asked| asked.next_us <= now).map(|asked| asked.node).collect();
+        for node in wanted {
+            self.ask(core, node);
         }
     }
 
-    /// Begins a round: asks each node for its schema version.
-    fn ask(&mut self, core: &mut Core) {
-        self.round += 1;
-        self.next_round_us = None;
-        self.versions.clear();
-        self.started_us = core.now_us;
-        let nodes = core.pools.one_per_node();
-        self.awaited = nodes.len();
-        self.asked = nodes.len();
-        for (node, pool) in nodes {
-            let request = InternalRequest::SchemaVersion { round: self.round, node };
-            let lane = core.lanes_of(pool).lane_of_node(node);
-            let query = |out: &mut Vec<u8>| {
-                put_long_string(out, VERSION_QUERY);
-                Consistency::One.put(out);
-                out.push(0);
-            };
-            if !lane.is_some_and(|lane| core.send_internal(lane, request, Opcode::Query, query)) {
-                self.awaited = self.awaited.saturating_sub(1);
+    /// Keeps to the nodes that lanes lead to.
+    fn find_nodes(&mut self, core: &Core) {
+        let reached = core.pools.one_per_node();
+        self.nodes.retain(|asked| reached.iter().any(|(node, _)| *node == asked.node));
+        for (node, pool) in reached {
+            match self.nodes.iter_mut().find(|asked| asked.node == node) {
+                Some(asked) => asked.pool = pool,
+                None => {
+                    self.nodes.push(Asked { node, pool, question: 0, heard: None, next_us: 0 });
+                }
             }
         }
-        if self.awaited == 0 {
-            self.conclude_round(core);
+    }
+
+    /// The nodes that have to say something before what waits may go on.
+    fn to_ask(&self) -> impl Iterator<Item = &Asked> {
+        let last = self.held.last().map_or(0, |held| held.number);
+        let mut versions = self.nodes.iter().filter_map(|asked| Some(asked.heard?.1));
+        let first = versions.next();
+        let differ = versions.any(|version| Some(version) != first);
+        self.nodes
+            .iter()
+            .filter(move |asked| differ || asked.heard.is_none_or(|(question, _)| question < last))
+    }
+
+    /// The version that every node named last; `None` when they differ, or one has said nothing.
+    fn agreed(&self) -> Option<[u8; 16]> {
+        let (_, first) = self.nodes.first()?.heard?;
+        let same = |asked: &Asked| asked.heard.is_some_and(|(_, version)| version == first);
+        self.nodes.iter().all(same).then_some(first)
+    }
+
+    /// Asks a node for its schema version.
+    fn ask(&mut self, core: &mut Core, node: NodeId) {
+        self.count += 1;
+        let question = self.count;
+        let Some(asked) = self.nodes.iter_mut().find(|asked| asked.node == node) else { return };
+        let request = InternalRequest::SchemaVersion { question, node };
+        let lane = core.lanes_of(asked.pool).lane_of_node(node);
+        let query = |out: &mut Vec<u8>| {
+            put_long_string(out, VERSION_QUERY);
+            Consistency::One.put(out);
+            out.push(0);
+        };
+        if lane.is_some_and(|lane| core.send_internal(lane, request, Opcode::Query, query)) {
+            asked.question = question;
+            asked.next_us = core.now_us + SILENT_US;
+        } else {
+            asked.next_us = core.now_us + PAUSE_US;
         }
     }
 
     /// A node answered with its schema version.
-    pub(crate) fn on_answer(&mut self, core: &mut Core, round: u64, response: &Response<'_>) {
+    pub(crate) fn on_answer(
+        &mut self,
+        core: &mut Core,
+        (node, question): (NodeId, u64),
+        response: &Response<'_>,
+    ) {
         let rows = Rows::read(response.message()).ok();
         let version = rows.and_then(|rows| {
             let row = rows.rows().next()?.ok()?;
             row.read("schema_version", cell::uuid).ok()?
         });
-        self.on_version(core, round, version);
+        self.on_version(core, (node, question), version);
     }
 
     /// A node's schema version has come, or will not come.
-    pub(crate) fn on_version(&mut self, core: &mut Core, round: u64, version: Option<[u8; 16]>) {
-        if round != self.round || self.awaited == 0 {
-            return;
+    pub(crate) fn on_version(
+        &mut self,
+        core: &mut Core,
+        (node, question): (NodeId, u64),
+        version: Option<[u8; 16]>,
+    ) {
+        let last = self.held.last().map_or(0, |held| held.number);
+        let Some(asked) = self.nodes.iter_mut().find(|asked| asked.node == node) else { return };
+        if let Some(version) = version
+            && asked.heard.is_none_or(|(known, _)| known < question)
+        {
+            asked.heard = Some((question, version));
         }
-        self.versions.extend(version);
-        self.awaited -= 1;
-        if self.awaited == 0 {
-            self.conclude_round(core);
+        if question == asked.question {
+            // What it said of the time before the last change is no reason to wait.
+            let is_old = version.is_some() && question < last;
+            asked.next_us = core.now_us + if is_old { 0 } else { PAUSE_US };
         }
+        self.go_on(core);
     }
 
-    fn conclude_round(&mut self, core: &mut Core) {
-        let heard = !self.versions.is_empty() || self.asked == 0;
-        let agreed = heard && self.versions.windows(2).all(|pair| pair.first() == pair.last());
-        if !agreed {
-            self.next_round_us = Some(core.now_us + ROUND_PAUSE_US);
-            return;
-        }
-        if let Some(version) = self.versions.first() {
-            self.shown.on_agreed(*version);
-        }
-        let round = self.round;
-        let ready = self.take_held(|held| held.round <= round);
+    fn deliver_agreed(&mut self, core: &mut Core) {
+        let since = if self.nodes.is_empty() {
+            u64::MAX
+        } else {
+            let Some(version) = self.agreed() else { return };
+            let heard = self.nodes.iter().filter_map(|asked| Some(asked.heard?.0));
+            let since = heard.min().unwrap_or(0);
+            if self.held.first().is_some_and(|held| held.number < since) {
+                self.shown.on_agreed(version);
+            }
+            since
+        };
+        let ready = self.take_held(|held| held.number < since);
         deliver(core, ready);
-        if !self.held.is_empty() && self.awaited == 0 {
-            self.ask(core);
+        if self.held.is_empty() {
+            self.nodes.clear();
         }
     }
 
@@ -190,33 +264,42 @@ impl Agreement {
     pub(crate) fn on_timer(&mut self, core: &mut Core) {
         let timeout = core.settings.limits.agreement_timeout_us;
         let now = core.now_us;
-        let late = self.take_held(|held| now.saturating_sub(held.since_us) >= timeout);
-        for held in &late {
-            match held.what {
-                What::Answer { .. } => core.tally.agreement_timeouts += 1,
+        let mut late = self.take_held(|held| now.saturating_sub(held.since_us) >= timeout);
+        for held in &mut late {
+            match &mut held.what {
+                What::Answer { frame, .. } => {
+                    core.tally.agreement_timeouts += 1;
+                    let (ms, key) = (timeout / 1000, KEYS.agreement_timeout_us);
+                    let text = format!(
+                        "shardlane: the nodes did not agree on the schema within {ms} ms, which is \
+                         {key}; some may not know this change yet"
+                    );
+                    prefix::add_warning(frame, &text);
+                }
                 What::Event(_) => {}
                 What::Reading => self.shown.on_disagreement(),
             }
         }
         deliver(core, late);
         if self.held.is_empty() {
-            self.next_round_us = None;
-        }
-        if self.next_round_us.is_some_and(|at| at <= now) {
-            self.ask(core);
-        }
-        if self.awaited > 0 && now.saturating_sub(self.started_us) >= ROUND_US_MAX {
-            // A slow node may be the very one that lacks the change: silence is no agreement.
-            self.awaited = 0;
-            self.next_round_us = Some(now + ROUND_PAUSE_US);
+            self.nodes.clear();
+        } else {
+            self.go_on(core);
         }
     }
 
-    /// When the next round of asking is due, or this one or an answer is given up.
+    /// When a node has to be asked next, or an answer is given up.
     pub(crate) fn due_us(&self, timeout_us: u64) -> Option<u64> {
-        let stuck = (self.awaited > 0).then_some(self.started_us + ROUND_US_MAX);
-        let oldest = self.held.first().map(|held| held.since_us.saturating_add(timeout_us));
-        [self.next_round_us, stuck, oldest].into_iter().flatten().min()
+        let oldest = self.held.first()?.since_us.saturating_add(timeout_us);
+        let next = self.to_ask().map(|asked| asked.next_us).min();
+        Some(next.map_or(oldest, |next| next.min(oldest)))
+    }
+}
+
+impl Asked {
+    /// Whether its answer to the last question is still to come.
+    fn is_awaited(&self) -> bool {
+        self.question > self.heard.map_or(0, |(question, _)| question)
     }
 }
 
@@ -229,6 +312,24 @@ fn deliver(core: &mut Core, ready: Vec<Held>) {
             What::Reading => {}
         }
     }
+}
+
+/// Whether a request that a node answered by nothing is a change of the schema that was there
+/// already: other nodes may not have heard of it yet.
+#[inline]
+pub(crate) fn is_no_op(core: &Core, pending: &Pending) -> bool {
+    // Writes of rows, nearly all, have a type that is known.
+    pending.write_type == WriteType::Unknown
+        && matches!(pending.opcode, Opcode::Query | Opcode::Execute)
+        && changes_schema(core, pending)
+}
+
+fn changes_schema(core: &Core, pending: &Pending) -> bool {
+    if pending.opcode == Opcode::Execute {
+        let entry = pending.subject.statement().and_then(|key| core.router.catalog.get(key));
+        return entry.is_some_and(|entry| definition::changes_schema(&entry.statement.text));
+    }
+    Query::read(pending.body()).is_ok_and(|query| definition::changes_schema(query.text))
 }
 
 /// A node answered a client with this message of a RESULT: forgets what no longer holds.

@@ -5,6 +5,7 @@ use crate::engine::features::hedging::Hedging;
 use crate::engine::features::local::LocalAnswers;
 use crate::engine::features::local_traces::LocalTraces;
 use crate::engine::features::logins::Logins;
+use crate::engine::features::newcomers::Newcomers;
 use crate::engine::features::pages::Pages;
 use crate::engine::features::remote::Remote;
 use crate::engine::features::reprepare::Reprepare;
@@ -20,6 +21,7 @@ pub(crate) struct Features {
     pub(crate) local: LocalAnswers,
     pub(crate) local_traces: LocalTraces,
     pub(crate) logins: Logins,
+    pub(crate) newcomers: Newcomers,
     pub(crate) pages: Pages,
     pub(crate) remote: Remote,
     pub(crate) reprepare: Reprepare,

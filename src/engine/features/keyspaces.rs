@@ -22,6 +22,7 @@ use cql::error_code::ErrorCode;
 use cql::frame;
 use cql::notation::Reader;
 use cql::opcode::Opcode;
+use cql::statement::write_type::WriteType;
 
 /// The lanes of a keyspace, or of a credential, that no client uses for this long are closed, µs.
 const IDLE_US_MAX: u64 = 60_000_000;
@@ -95,6 +96,7 @@ pub(crate) fn send_waiting(core: &mut Core, id: PoolId) {
             resent: 0,
             arrived_us: since_us,
             subject: Subject::Unknown,
+            write_type: WriteType::Unknown,
         };
         let request = UseRequest { pool: id, reason: Reason::Text, outgoing, frame };
         core.todo.push_back(Todo::SendUse(request));

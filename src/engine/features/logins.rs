@@ -133,8 +133,10 @@ pub(crate) fn on_verdict(core: &mut Core, client: ClientKey, verdict: Verdict<'_
 }
 
 fn on_unknown(core: &mut Core, to: ClientStream, code: ErrorCode, text: &str) {
+    let now_us = core.now_us;
     if let Some(entry) = core.clients.get_mut(to.client) {
         entry.login = None;
+        entry.since_us = now_us;
     }
     core.tally.logins_unknown += 1;
     core.refuse(to, RequestKind::Session, code, text);
@@ -180,8 +182,10 @@ pub(crate) fn welcome(core: &mut Core, base: PoolId) {
 
 /// Answers a client's AUTH_RESPONSE. Unless that was the end of it, it may send another.
 fn end_login(core: &mut Core, client: ClientKey, opcode: Opcode, outcome: Outcome, body: &[u8]) {
+    let now_us = core.now_us;
     let Some(entry) = core.clients.get_mut(client) else { return };
     let Some(login) = entry.login.take() else { return };
+    entry.since_us = now_us;
     let to = ClientStream { client, stream: login.stream };
     core.send_response(to, opcode, |out| out.extend_from_slice(body));
     core.tally.on_ended(RequestKind::Session, outcome);

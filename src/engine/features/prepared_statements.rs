@@ -17,6 +17,7 @@ use cql::opcode::Opcode;
 use cql::request::prepare::Prepare;
 use cql::response::prepared::Prepared;
 use cql::response::result::ResultKind;
+use cql::statement::write_type::WriteType;
 
 /// Statements prepared on a node that has just come up, most recently used first.
 const WARMED_MAX: usize = 1000;
@@ -42,6 +43,10 @@ pub(crate) fn on_prepared(
         names: prepared.names.iter().map(|name| Box::from(*name)).collect(),
         lwt: response.lwt,
         is_read: statement_text::is_select(text),
+        write_type: match response.lwt {
+            true => WriteType::Cas,
+            false => WriteType::of_text(text, Some(prepared.has_counter)),
+        },
         result_metadata: prepared.result_metadata.into(),
         metadata_id: response.metadata_id.clone(),
     });

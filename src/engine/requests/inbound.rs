@@ -7,7 +7,7 @@ use crate::engine::core::core::Core;
 use crate::engine::core::message::Request;
 use crate::engine::core::todo::TracedRequest;
 use crate::engine::features::features::Features;
-use crate::engine::features::{local_traces, logins};
+use crate::engine::features::{local_traces, logins, newcomers};
 use crate::engine::limits::KEYS;
 use crate::engine::requests::route;
 use crate::engine::tally::{Outcome, RequestKind};
@@ -133,6 +133,7 @@ fn admit(core: &mut Core, from: ClientStream, byte: u8) -> Option<Opcode> {
     let kind = opcode.map_or(RequestKind::Session, RequestKind::of);
     core.tally.on_received(kind);
     let allowed = match (phase, opcode) {
+        (Phase::Refused, _) => false,
         (Phase::Fresh, opcode) => matches!(opcode, Some(Opcode::Startup | Opcode::Options)),
         (Phase::Authenticating, opcode) => opcode == Some(Opcode::AuthResponse) && !is_logging_in,
         (Phase::Ready | Phase::Closing, opcode) => opcode.is_some_and(|opcode| {
@@ -153,6 +154,12 @@ fn admit(core: &mut Core, from: ClientStream, byte: u8) -> Option<Opcode> {
         return opcode;
     }
     let text = match phase {
+        Phase::Refused => {
+            let text = newcomers::refusal(core);
+            core.refuse(from, kind, ErrorCode::OVERLOADED, &text);
+            core.close_after_flush(from.client);
+            return None;
+        }
         Phase::Fresh => format!("Unexpected message {byte}, expecting STARTUP or OPTIONS"),
         Phase::Authenticating => format!("Unexpected message {byte}, expecting SASL_RESPONSE"),
         Phase::Ready | Phase::Closing => format!("Unknown opcode {byte}"),

@@ -26,6 +26,7 @@ use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
 use cql::request::execute;
 use cql::request::execute::Execute;
+use cql::statement::write_type::WriteType;
 
 /// A request's frame, and its body as it was read.
 #[derive(Clone, Copy, Debug)]
@@ -89,10 +90,10 @@ pub(crate) fn on_prepare(core: &mut Core, features: &mut Features, request: &Req
 
 /// BATCH: by its first routable child; text children need the client's keyspace.
 pub(crate) fn on_batch(core: &mut Core, features: &Features, request: &Request<'_>) {
-    let outgoing = core.begin(request.from, Opcode::Batch);
+    let mut outgoing = core.begin(request.from, Opcode::Batch);
     let pool = pool_of(core, request.from.client);
     let at = Anywhere { pool, reason: Reason::UnroutableBatch, avoided: None };
-    batch(core, features, at, &outgoing, request.frame);
+    batch(core, features, at, &mut outgoing, request.frame);
 }
 
 fn on_local(core: &mut Core, from: ClientStream, local: Local) {
@@ -115,13 +116,13 @@ pub(crate) fn again(
     avoided: Option<NodeId>,
 ) {
     core.tally.resent += 1;
-    let outgoing = Outgoing::again(&pending, core.base_of(pending.origin));
+    let mut outgoing = Outgoing::again(&pending, core.base_of(pending.origin));
     let mut frame = pending.frame;
     if outgoing.opcode == Opcode::Execute {
         execute(core, features, outgoing, &mut frame, avoided);
     } else if outgoing.opcode == Opcode::Batch {
         let at = Anywhere { pool, reason: Reason::UnroutableBatch, avoided };
-        batch(core, features, at, &outgoing, &frame);
+        batch(core, features, at, &mut outgoing, &frame);
     } else {
         let at = Anywhere { pool, reason: Reason::LaneLost, avoided };
         query(core, features, at, outgoing, Read::of(outgoing.opcode, &frame));
@@ -162,6 +163,8 @@ fn execute(
         // What the client holds is not known here, so rows come with their columns.
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
         execute::ask_for_metadata(body);
+        let known = Execute::read(body).ok().and_then(|read| core.router.catalog.find(read.id));
+        outgoing.write_type = known.map_or(WriteType::Unknown, |(_, it)| it.statement.write_type);
         let at = Anywhere { pool: base, reason: Reason::Dedicated, avoided };
         return anywhere(core, features, at, &outgoing, Read::of(Opcode::Execute, frame));
     }
@@ -175,6 +178,7 @@ fn execute(
     core.ask_for(base, routed.missing);
     outgoing.subject = routed.statement.map_or(Subject::Unknown, Subject::Statement);
     outgoing.is_read = routed.is_read;
+    outgoing.write_type = routed.write_type;
     match routed.statement {
         Some(_) => core.tally.catalog_hits += 1,
         None => core.tally.catalog_misses += 1,
@@ -232,7 +236,13 @@ fn query(
 }
 
 /// Routes a BATCH and sends it; `at` is where it goes if no child can be routed.
-fn batch(core: &mut Core, features: &Features, at: Anywhere, outgoing: &Outgoing, frame: &[u8]) {
+fn batch(
+    core: &mut Core,
+    features: &Features,
+    at: Anywhere,
+    outgoing: &mut Outgoing,
+    frame: &[u8],
+) {
     let read = Read::of(Opcode::Batch, frame);
     let preference = Preference { avoided: at.avoided, ..Preference::default() };
     let mut pool = at.pool;
@@ -241,6 +251,7 @@ fn batch(core: &mut Core, features: &Features, at: Anywhere, outgoing: &Outgoing
             let keyspace = core.pools.keyspace(at.pool);
             let texts = core.settings.routes_texts.then_some(keyspace.as_deref());
             let place = core.router.look_through(batch, texts, core.now_us);
+            outgoing.write_type = place.write_type;
             if !place.needs_keyspace {
                 pool = outgoing.base;
             }

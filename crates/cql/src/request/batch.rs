@@ -4,6 +4,7 @@ use crate::consistency::Consistency;
 use crate::error::WireError;
 use crate::notation::Reader;
 use crate::request::parameters::{SERIAL_CONSISTENCY, TIMESTAMP, Values};
+use crate::statement::write_type::WriteType;
 
 /// A BATCH body, its children unread.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +66,24 @@ impl<'a> Batch<'a> {
             failed = child.is_err();
             Some(child)
         })
+    }
+
+    /// What WRITE_TIMEOUT calls it; `prepared` is what its kind and its prepared children make it.
+    #[must_use]
+    pub fn write_type(&self, prepared: WriteType) -> WriteType {
+        let mut reader = Reader::new(self.children);
+        let mut whole = prepared;
+        for _ in 0..self.count {
+            whole = match read_child(&mut reader) {
+                Ok(Child { statement: ChildStatement::Text(text), .. }) => {
+                    // The types of its markers are not known here.
+                    whole.with_child(WriteType::of_text(text, None))
+                }
+                Ok(Child { statement: ChildStatement::Prepared(_), .. }) => whole,
+                Err(_) => return WriteType::Unknown,
+            };
+        }
+        whole
     }
 
     /// Reads what stands after the children.

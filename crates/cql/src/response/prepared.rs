@@ -5,6 +5,9 @@ use crate::error::WireError;
 use crate::notation::Reader;
 use crate::response::metadata::GLOBAL_TABLES_SPEC;
 
+/// The type option of a counter.
+const COUNTER: [u8; 2] = [0, 5];
+
 /// The message of RESULT Prepared without a result metadata id.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Prepared<'a> {
@@ -21,6 +24,8 @@ pub struct Prepared<'a> {
     pub table: Option<PreparedTable<'a>>,
     /// Names of the markers.
     pub names: Vec<&'a str>,
+    /// Whether a marker is for a counter.
+    pub has_counter: bool,
     /// The result metadata as sent.
     pub result_metadata: &'a [u8],
 }
@@ -61,15 +66,18 @@ impl<'a> Prepared<'a> {
             table = Some(PreparedTable::read(&mut reader)?);
         }
         let mut names = Vec::new();
+        let mut has_counter = false;
         for index in 0..columns {
             if !global {
                 let own = PreparedTable::read(&mut reader)?;
                 table = if index == 0 || table == Some(own) { Some(own) } else { None };
             }
             names.push(reader.string()?);
+            has_counter |= reader.rest().starts_with(&COUNTER);
             column_type::skip(&mut reader)?;
         }
-        Ok(Self { id, flags, flags_at, pk_indexes, table, names, result_metadata: reader.rest() })
+        let result_metadata = reader.rest();
+        Ok(Self { id, flags, flags_at, pk_indexes, table, names, has_counter, result_metadata })
     }
 }
 

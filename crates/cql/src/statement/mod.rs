@@ -5,6 +5,7 @@
 //! for a node to judge. It reads at most [`lexer::READ_BYTES_MAX`] bytes and allocates nothing.
 
 pub mod batch;
+pub mod definition;
 mod key_terms;
 pub mod lexer;
 pub mod name;
@@ -13,3 +14,4 @@ pub mod partition;
 pub mod statement;
 pub mod term;
 mod where_clause;
+pub mod write_type;

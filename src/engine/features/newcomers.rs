@@ -1,0 +1,131 @@
+//! Clients that have not finished STARTUP and login: they hold a place for a time, and some of the
+//! places, so that silent ones keep no others out.
+
+use std::collections::VecDeque;
+
+use crate::engine::client::{Client, ClientKey};
+use crate::engine::core::core::Core;
+use crate::engine::limits::KEYS;
+use crate::session::session::Phase;
+use cql::error_code::ErrorCode;
+use cql::response::error;
+
+/// Clients beyond `clients_max` that may be connected for as long as it takes to read why they are
+/// refused; more are closed without a word.
+const REFUSED_MAX: usize = 256;
+/// How long one of those may take, µs.
+const REFUSED_US_MAX: u64 = 2_000_000;
+/// Newcomers that are looked at to find one that gives way: nearly always the first is it.
+const LOOKED_AT_MAX: usize = 64;
+
+/// Clients that have not finished STARTUP and login.
+#[derive(Debug, Default)]
+pub(crate) struct Newcomers {
+    /// Oldest first; some have finished, or are gone, since the last sweep.
+    waiting: VecDeque<ClientKey>,
+}
+
+impl Newcomers {
+    /// Lets a client in; `None` when there are so many that it gets not even an ERROR.
+    pub(crate) fn let_in(&mut self, core: &mut Core, mut client: Client) -> Option<ClientKey> {
+        let max = core.settings.limits.clients_max;
+        let is_full = core.clients.len() >= max;
+        if is_full || self.waiting.len() >= max.div_ceil(2) {
+            let gives_way = self.oldest(core);
+            if let Some(oldest) = gives_way {
+                let text = "shardlane needs the place of a client that has not finished STARTUP and \
+                            login for others";
+                core.tally.clients_silent += 1;
+                send_error(core, oldest, text);
+            }
+            if is_full && gives_way.is_none() {
+                core.tally.clients_refused += 1;
+                if core.clients.len() >= max + REFUSED_MAX {
+                    return None;
+                }
+                client.session.phase = Phase::Refused;
+            }
+        }
+        client.since_us = core.now_us;
+        let key = core.clients.insert(client);
+        self.waiting.push_back(key);
+        Some(key)
+    }
+
+    /// Takes out the client that has owed us a message for longest; one whose login is being judged
+    /// owes none.
+    fn oldest(&mut self, core: &Core) -> Option<ClientKey> {
+        for _ in 0..self.waiting.len().min(LOOKED_AT_MAX) {
+            let key = self.waiting.pop_front()?;
+            let Some(client) = core.clients.get(key).filter(|client| is_new(client)) else {
+                continue;
+            };
+            if client.login.is_none() && client.session.phase != Phase::Refused {
+                return Some(key);
+            }
+            self.waiting.push_back(key);
+        }
+        None
+    }
+
+    /// Closes clients that take too long.
+    pub(crate) fn expire(&mut self, core: &mut Core) {
+        let (now, timeout) = (core.now_us, core.settings.limits.login_timeout_us);
+        let mut late = Vec::new();
+        self.waiting.retain(|key| {
+            let Some(client) = core.clients.get(*key).filter(|client| is_new(client)) else {
+                return false;
+            };
+            let waited_us = now.saturating_sub(client.since_us);
+            let is_late = match client.session.phase {
+                Phase::Refused => waited_us >= REFUSED_US_MAX,
+                Phase::Fresh | Phase::Authenticating | Phase::Ready | Phase::Closing => {
+                    client.login.is_none() && waited_us >= timeout
+                }
+            };
+            if is_late {
+                late.push(*key);
+            }
+            !is_late
+        });
+        for key in late {
+            let is_refused = |client: &Client| client.session.phase == Phase::Refused;
+            if core.clients.get(key).is_some_and(is_refused) {
+                let text = refusal(core);
+                send_error(core, key, &text);
+                continue;
+            }
+            let (ms, key_of_it) = (timeout / 1000, KEYS.login_timeout_us);
+            let text = format!(
+                "shardlane closes clients that do not finish STARTUP and login within {ms} ms, which \
+                 is {key_of_it}"
+            );
+            core.tally.clients_silent += 1;
+            send_error(core, key, &text);
+        }
+    }
+}
+
+/// Whether a client has not finished STARTUP and login.
+pub(crate) fn is_new(client: &Client) -> bool {
+    match client.session.phase {
+        Phase::Fresh | Phase::Authenticating | Phase::Refused => true,
+        Phase::Ready | Phase::Closing => false,
+    }
+}
+
+/// The text of the ERROR for clients beyond the bound.
+pub(crate) fn refusal(core: &Core) -> String {
+    let (max, key) = (core.settings.limits.clients_max, KEYS.clients_max);
+    format!("shardlane serves {max} clients, which is {key}")
+}
+
+/// Closes a client with an ERROR that it has not asked for.
+fn send_error(core: &mut Core, key: ClientKey, text: &str) {
+    if let Some(client) = core.clients.get_mut(key) {
+        let version = client.session.response_version();
+        let code = ErrorCode::OVERLOADED;
+        client.session.send_plain(|out| error::write_error(out, version, 0, code, text));
+    }
+    core.close_after_flush(key);
+}
