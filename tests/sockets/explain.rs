@@ -64,7 +64,7 @@ fn judge(
     token: i64,
 ) -> Vec<String> {
     let locate = move |cluster: &mut sim::Cluster, _| {
-        let located = cluster.locate((keyspace, table), token).unwrap();
+        let located = cluster.locate(keyspace, table, token).unwrap();
         let port = cluster.options.port;
         let place = |(node, shard): &(usize, u16)| {
             format!("{} shard {shard}", SocketAddr::new(cluster.members[*node].address, port))

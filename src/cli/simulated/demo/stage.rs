@@ -208,7 +208,7 @@ fn migrate(cluster: &mut Cluster) -> Result<usize, ClusterError> {
             (node, (shard + 1) % shards.max(1))
         };
         if to != (node, shard) {
-            cluster.move_tablet((KEYSPACE, TABLE), token, (node, shard), to)?;
+            cluster.move_tablet(KEYSPACE, TABLE, token, (node, shard), to)?;
             moved += 1;
         }
     }

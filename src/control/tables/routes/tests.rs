@@ -122,9 +122,9 @@ async fn the_table_of_routes_is_followed_and_its_event_heard() {
     let ids = || vec!["link-1".to_owned(), "link-2".to_owned()];
     let mut watched = Watched::start(141, |sim| {
         sim.with(|cluster, _| {
-            cluster.set_client_route(("link-2", 1), ("127.0.74.4", 9_002)).unwrap();
-            cluster.set_client_route(("link-1", 1), ("127.0.74.3", 9_001)).unwrap();
-            cluster.set_client_route(("of-others", 0), ("127.0.74.5", 9_003)).unwrap();
+            cluster.set_client_route("link-2", 1, "127.0.74.4", 9_002).unwrap();
+            cluster.set_client_route("link-1", 1, "127.0.74.3", 9_001).unwrap();
+            cluster.set_client_route("of-others", 0, "127.0.74.5", 9_003).unwrap();
         })
         .unwrap();
         RouteSettings { connection_ids: ids(), ..RouteSettings::default() }
@@ -136,7 +136,7 @@ async fn the_table_of_routes_is_followed_and_its_event_heard() {
     assert_eq!(first, ("127.0.74.3:9001".to_owned(), ShardPort::Nowhere));
 
     let moved = |cluster: &mut sim::Cluster, _| {
-        cluster.set_client_route(("link-1", 1), ("127.0.74.3", 9_011)).unwrap();
+        cluster.set_client_route("link-1", 1, "127.0.74.3", 9_011).unwrap();
     };
     watched.sim.with(moved).unwrap();
     let news = watched.published().await;

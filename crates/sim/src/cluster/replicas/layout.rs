@@ -116,7 +116,8 @@ impl Layout {
     #[must_use]
     pub(crate) fn locate(
         &self,
-        (keyspace, table): (&str, &str),
+        keyspace: &str,
+        table: &str,
         token: i64,
         ring: &Ring,
         members: &[Member],

@@ -54,7 +54,7 @@ pub(crate) fn change(change: Change, target: Target, keyspace: &str, name: &str)
 pub(crate) fn run(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>) -> Changes {
     let changes = match ddl {
         Ddl::CreateKeyspace { name, if_not_exists, properties } => {
-            create_keyspace(schema, name, (*if_not_exists, properties), setting)?
+            create_keyspace(schema, name, *if_not_exists, properties, setting)?
         }
         Ddl::AlterKeyspace { name, properties } => {
             guard(name, setting)?;
@@ -69,10 +69,10 @@ pub(crate) fn run(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>) -> Chang
         }
         Ddl::CreateTable(create) => table_definition::create(schema, create, setting)?,
         Ddl::AlterTable { table, view, alter } => {
-            table_definition::alter(schema, table, (*view, alter), setting)?
+            table_definition::alter(schema, table, *view, alter, setting)?
         }
         Ddl::CreateType { name, if_not_exists, fields } => {
-            create_type(schema, name, (*if_not_exists, fields), setting)?
+            create_type(schema, name, *if_not_exists, fields, setting)?
         }
         Ddl::AlterType { name, alter } => alter_type(schema, name, alter, setting)?,
         Ddl::CreateIndex { .. } => view_definition::create_index(schema, ddl, setting)?,
@@ -137,7 +137,8 @@ pub(crate) fn keyspace_mut<'s>(
 fn create_keyspace(
     schema: &mut Schema,
     name: &str,
-    (if_not_exists, properties): (bool, &Properties),
+    if_not_exists: bool,
+    properties: &Properties,
     setting: Setting<'_>,
 ) -> Changes {
     guard(name, setting)?;
@@ -164,7 +165,8 @@ fn create_keyspace(
 fn create_type(
     schema: &mut Schema,
     name: &Name,
-    (if_not_exists, fields): (bool, &[(String, RawType)]),
+    if_not_exists: bool,
+    fields: &[(String, RawType)],
     setting: Setting<'_>,
 ) -> Changes {
     let home = keyspace_mut(schema, name, setting)?.name.clone();

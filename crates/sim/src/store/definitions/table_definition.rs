@@ -105,7 +105,7 @@ fn columns(schema: &Schema, create: &CreateTable, home: &str) -> Result<Vec<Colu
         }
         let kind = if *is_static { ColumnKind::Static } else { ColumnKind::Regular };
         let id = u32::try_from(at).unwrap_or(u32::MAX);
-        columns.push(column(schema, home, (name, raw), (kind, id))?);
+        columns.push(column(schema, home, name, raw, kind, id)?);
     }
     let mut ordered = Vec::new();
     let keys = create.partition_key.iter().map(|name| (name, ColumnKind::PartitionKey));
@@ -174,8 +174,10 @@ fn check_key_column(column: &Column) -> Result<(), CqlError> {
 fn column(
     schema: &Schema,
     home: &str,
-    (name, raw): (&str, &RawType),
-    (kind, id): (ColumnKind, u32),
+    name: &str,
+    raw: &RawType,
+    kind: ColumnKind,
+    id: u32,
 ) -> Result<Column, CqlError> {
     let (column_type, frozen) = schema.resolve(raw, home)?;
     Ok(Column { id, name: name.to_owned(), kind, column_type, frozen, descending: false })
@@ -185,7 +187,8 @@ fn column(
 pub(crate) fn alter(
     schema: &mut Schema,
     name: &Name,
-    (view, alter): (bool, &Alter),
+    view: bool,
+    alter: &Alter,
     setting: Setting<'_>,
 ) -> Changes {
     let home = schema.keyspace_of(name, setting.used)?.to_owned();
@@ -201,7 +204,7 @@ pub(crate) fn alter(
     match alter {
         Alter::Add(columns) => {
             for (name, raw, is_static) in columns {
-                add(schema, &mut altered, (name, raw), *is_static)?;
+                add(schema, &mut altered, name, raw, *is_static)?;
             }
         }
         Alter::Drop(names) => {
@@ -248,7 +251,8 @@ fn follow(view: &mut Arc<Table>, base: &Table, alter: &Alter) {
 fn add(
     schema: &Schema,
     table: &mut Table,
-    (name, raw): (&str, &RawType),
+    name: &str,
+    raw: &RawType,
     is_static: bool,
 ) -> Result<(), CqlError> {
     if table.position(name).is_some() {
@@ -266,7 +270,7 @@ fn add(
     // Ids of dropped columns are not used again: their cells stay hidden.
     let id = table.next_column_id;
     table.next_column_id += 1;
-    let column = column(schema, &table.keyspace, (name, raw), (kind, id))?;
+    let column = column(schema, &table.keyspace, name, raw, kind, id)?;
     table.columns.push(column);
     Ok(())
 }
