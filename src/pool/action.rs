@@ -143,12 +143,13 @@ impl Orders {
         self.actions.pop_front()
     }
 
-    /// Orders a connection for `owner`; its name.
+    /// Orders a connection for `owner`, after so many failed tries; returns its name.
     pub(crate) fn dial(
         &mut self,
         owner: Owner,
         target: NodeTarget,
-        (dial, failures): (Dial, u32),
+        dial: Dial,
+        failures: u32,
         hello: Hello,
     ) -> DialId {
         self.last += 1;

@@ -51,6 +51,13 @@ pub struct Connection {
     pub success: Option<Vec<u8>>,
 }
 
+/// A connection that is ready for requests, and its name.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) id: DialId,
+    pub(crate) connection: Connection,
+}
+
 /// An ERROR of the server.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[error("server error {code}: {message}")]

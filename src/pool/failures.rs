@@ -16,7 +16,8 @@ impl PoolManager {
     pub(super) fn on_failed(
         &mut self,
         engine: &mut Engine,
-        (key, id): (RefillerKey, DialId),
+        key: RefillerKey,
+        id: DialId,
         failure: &DialFailure,
     ) {
         self.orders.forget(id);

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use crate::engine::client::ClientKey;
 use crate::pool::action::{Orders, Owner, PoolAction};
 use crate::pool::backoff::Jitter;
-use crate::pool::connection::{Connection, DialFailure, DialId, Hello};
+use crate::pool::connection::{DialFailure, DialId, Hello, Opened};
 use crate::pool::lane_slots::Dial;
 use crate::pool::node_target::{NodeTarget, ShardPort};
 use crate::pool::pool_key::PoolKey;
@@ -50,9 +50,9 @@ pub(crate) enum LoginEnd {
         /// What they sent.
         token: SaslToken,
         /// Whether it took more than one step.
-        asked_on: bool,
+        challenged: bool,
         /// The connection on which the cluster took it, or why not: what the last node said.
-        word: Result<(DialId, Box<Connection>), Option<DialFailure>>,
+        result: Result<Box<Opened>, Option<DialFailure>>,
     },
     /// The cluster takes the credential of this home no longer.
     Revoked(PoolId),
@@ -203,12 +203,13 @@ impl Logins {
     pub(crate) fn on_dialled(
         &mut self,
         run: u64,
-        result: Result<(DialId, Box<Connection>), DialFailure>,
-        (now_ms, orders): (u64, &mut Orders),
+        result: Result<Opened, DialFailure>,
+        now_ms: u64,
+        orders: &mut Orders,
     ) {
         let Some(mut entry) = self.runs.remove(&run) else { return };
         let failure = match result {
-            Ok(opened) => return self.on_granted(entry, opened, (now_ms, orders)),
+            Ok(opened) => return self.on_granted(entry, opened, now_ms, orders),
             Err(failure) => failure,
         };
         match &entry.what {
@@ -240,14 +241,9 @@ impl Logins {
         self.pump(orders);
     }
 
-    fn on_granted(
-        &mut self,
-        entry: Run,
-        (id, connection): (DialId, Box<Connection>),
-        (now_ms, orders): (u64, &mut Orders),
-    ) {
+    fn on_granted(&mut self, entry: Run, opened: Opened, now_ms: u64, orders: &mut Orders) {
         if let What::Recheck(home) = entry.what {
-            orders.drop(id);
+            orders.drop(opened.id);
             let due_ms = self.due_ms(now_ms);
             if let Some(watched) = self.watched.get_mut(&home.0) {
                 *watched = Watched {
@@ -260,7 +256,7 @@ impl Logins {
             }
             return;
         }
-        self.ended.extend(login_end(entry.what, Ok((id, connection))));
+        self.ended.extend(login_end(entry.what, Ok(Box::new(opened))));
         self.pump(orders);
     }
 
@@ -291,7 +287,7 @@ impl Logins {
             },
         };
         entry.node = target.node;
-        entry.dial = orders.dial(Owner::Login(run), target, (Dial::Any, 0), hello);
+        entry.dial = orders.dial(Owner::Login(run), target, Dial::Any, 0, hello);
         self.runs.insert(run, entry);
     }
 
@@ -317,10 +313,7 @@ impl Logins {
     }
 }
 
-fn login_end(
-    what: What,
-    word: Result<(DialId, Box<Connection>), Option<DialFailure>>,
-) -> Option<LoginEnd> {
-    let What::Login { token, clients, challenged: asked_on } = what else { return None };
-    Some(LoginEnd::Login { clients, token, asked_on, word })
+fn login_end(what: What, result: Result<Box<Opened>, Option<DialFailure>>) -> Option<LoginEnd> {
+    let What::Login { token, clients, challenged } = what else { return None };
+    Some(LoginEnd::Login { clients, token, challenged, result })
 }

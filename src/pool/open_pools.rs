@@ -87,8 +87,9 @@ impl PoolManager {
                 continue;
             }
             let node = self.shared.nodes.of(target.node);
-            let backoff = (self.settings.backoff, self.jitter.bits());
-            let refiller = PoolRefiller::new((target, node), lanes, self.settings.ports, backoff);
+            let (backoff, seed) = (self.settings.backoff, self.jitter.bits());
+            let ports = self.settings.ports;
+            let refiller = PoolRefiller::new(target, node, lanes, ports, backoff, seed);
             self.refillers.insert(key, refiller);
             if first != Some(target.node) {
                 self.pump(key);
@@ -124,10 +125,10 @@ impl PoolManager {
             match refiller.next(now_ms) {
                 Next::Dial(dial) => {
                     let Some(pool) = self.pools.get(&key.pool) else { return };
-                    let what = (dial, refiller.schedule().failures());
+                    let failures = refiller.schedule().failures();
                     let hello = Hello::Lane { pool: PoolId(key.pool), key: pool.key.clone() };
                     let owner = Owner::Refiller(key);
-                    let id = self.orders.dial(owner, *refiller.target(), what, hello);
+                    let id = self.orders.dial(owner, *refiller.target(), dial, failures, hello);
                     refiller.on_started(id, dial);
                 }
                 Next::Wait(rest_ms) => {

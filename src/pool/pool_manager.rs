@@ -16,7 +16,7 @@ use crate::engine::pending::{LaneKey, Pending};
 use crate::engine::verdict::Verdict;
 use crate::pool::action::{Orders, Owner, PoolAction, PoolNotice};
 use crate::pool::backoff::{BackoffSettings, Jitter};
-use crate::pool::connection::{Connection, DialFailure, DialId};
+use crate::pool::connection::{Connection, DialFailure, DialId, Opened};
 use crate::pool::credential::Credential;
 use crate::pool::credential_book::CredentialBook;
 use crate::pool::failover::{Failover, FailoverSettings};
@@ -261,18 +261,18 @@ impl PoolManager {
         id: DialId,
         result: Result<Connection, DialFailure>,
     ) {
+        let result = result.map(|connection| Opened { id, connection });
         match self.orders.owner(id).copied() {
             Some(Owner::Refiller(key)) => match result {
-                Ok(connection) => self.on_opened(engine, (key, id), &connection),
-                Err(failure) => self.on_failed(engine, (key, id), &failure),
+                Ok(opened) => self.on_opened(engine, key, &opened),
+                Err(failure) => self.on_failed(engine, key, id, &failure),
             },
             Some(Owner::Login(run)) => {
                 if result.is_err() {
                     self.orders.forget(id);
                 }
-                let result = result.map(|connection| (id, Box::new(connection)));
                 let now_ms = self.now_ms();
-                self.logins.on_dialled(run, result, (now_ms, &mut self.orders));
+                self.logins.on_dialled(run, result, now_ms, &mut self.orders);
                 self.settle_logins(engine);
             }
             // It was given up meanwhile.
@@ -280,20 +280,16 @@ impl PoolManager {
         }
     }
 
-    pub(super) fn on_opened(
-        &mut self,
-        engine: &mut Engine,
-        (key, id): (RefillerKey, DialId),
-        connection: &Connection,
-    ) {
+    pub(super) fn on_opened(&mut self, engine: &mut Engine, key: RefillerKey, opened: &Opened) {
+        let Opened { id, connection } = opened;
         let now_ms = self.now_ms();
-        let Some(refiller) = self.refillers.get_mut(&key) else { return self.orders.drop(id) };
+        let Some(refiller) = self.refillers.get_mut(&key) else { return self.orders.drop(*id) };
         let target = *refiller.target();
         if let Some(Outage::Back { away_ms }) = refiller.node().on_reached(now_ms) {
             let away_s = away_ms / 1_000;
             self.orders.push(PoolAction::Log(PoolNotice::NodeBack { target, away_s }));
         }
-        let arrived = refiller.on_opened(id, connection, now_ms);
+        let arrived = refiller.on_opened(*id, connection, now_ms);
         for id in arrived.released {
             self.orders.drop(id);
         }
@@ -306,9 +302,9 @@ impl PoolManager {
         if let Some(serial) = arrived.serial {
             let route = route_of(PoolId(key.pool), connection);
             match engine.on_lane_up(route, connection.sharder) {
-                Some(lane) => self.serve(engine, id, (lane, LaneOwner { key, serial })),
+                Some(lane) => self.serve(engine, *id, lane, LaneOwner { key, serial }),
                 None => {
-                    self.orders.drop(id);
+                    self.orders.drop(*id);
                     if let Some(refiller) = self.refillers.get_mut(&key) {
                         refiller.on_lane_down(serial, now_ms);
                     }
@@ -322,7 +318,8 @@ impl PoolManager {
         &mut self,
         engine: &mut Engine,
         id: DialId,
-        (lane, owner): (LaneKey, LaneOwner),
+        lane: LaneKey,
+        owner: LaneOwner,
     ) {
         self.lanes.insert(lane, owner);
         self.orders.serve(id, lane);

@@ -78,10 +78,12 @@ pub struct PoolRefiller {
 impl PoolRefiller {
     /// A refiller without lanes. The waits are drawn from `seed`.
     pub(crate) fn new(
-        (target, node): (NodeTarget, Arc<NodeState>),
+        target: NodeTarget,
+        node: Arc<NodeState>,
         lanes: Wanted,
         ports: ShardPortSettings,
-        (backoff, seed): (BackoffSettings, u64),
+        backoff: BackoffSettings,
+        seed: u64,
     ) -> Self {
         Self {
             target,
