@@ -143,10 +143,11 @@ impl Dialer {
         target: &NodeTarget,
         gate: &NodeGate,
         pool: &PoolKey,
-        (dial, failures): (Dial, u32),
+        dial: Dial,
+        failures: u32,
     ) -> Result<OpenedLane, DialError> {
         let _turn = gate.enter().await;
-        let opened = self.try_open(target, &gate.stats, pool, (dial, failures)).await;
+        let opened = self.try_open(target, &gate.stats, pool, dial, failures).await;
         match &opened {
             Ok(_) => gate.stats.on_opened(),
             Err(error) => gate.stats.on_failed(error),
@@ -159,7 +160,8 @@ impl Dialer {
         target: &NodeTarget,
         stats: &DialStats,
         pool: &PoolKey,
-        (dial, failures): (Dial, u32),
+        dial: Dial,
+        failures: u32,
     ) -> Result<OpenedLane, DialError> {
         let patience = 1 << failures.min(3);
         let timeout_ms = self.settings.connect_timeout_ms.saturating_mul(patience);
@@ -172,9 +174,9 @@ impl Dialer {
                     .take(self.settings.source_port_tries);
                 let address = SocketAddr::new(target.address.ip(), port);
                 let stream = if self.settings.proxy_protocol_port.is_some() {
-                    proxy_protocol::connect(address, (shard, ports.next()), timeout_ms).await?
+                    proxy_protocol::connect(address, shard, ports.next(), timeout_ms).await?
                 } else {
-                    connect_from(ports, (shard, address), timeout_ms, stats).await?
+                    connect_from(ports, shard, address, timeout_ms, stats).await?
                 };
                 (stream, address)
             }
@@ -183,8 +185,8 @@ impl Dialer {
         let timeout_ms = self.settings.handshake_timeout_ms.saturating_mul(patience);
         let tls = self.tls.as_deref();
         let mut stream = secure(tls, stream, address, timeout_ms).await?;
-        let asked = (pool, self.settings.compression);
-        let greeted = greet(&mut stream, target, asked, timeout_ms).await;
+        let compression = self.settings.compression;
+        let greeted = greet(&mut stream, target, pool, compression, timeout_ms).await;
         let (supported, login) = greeted.map_err(|error| explained(tls, error, address))?;
         let (shard, sharder) = sharding(&supported).unzip();
         Ok(OpenedLane {
@@ -192,7 +194,7 @@ impl Dialer {
             node: target.node,
             shard: shard.unwrap_or(ShardId(0)),
             sharder,
-            extensions: Extensions::offered(&supported).compressed(&supported, asked.1),
+            extensions: Extensions::offered(&supported).compressed(&supported, compression),
             shard_aware_port: shard_aware_port(tls.is_some(), &supported),
             login,
         })
@@ -255,7 +257,8 @@ pub async fn connect(address: SocketAddr, timeout_ms: u64) -> Result<TcpStream, 
 /// only when it connects: the kernel still remembers a connection of the same four numbers.
 async fn connect_from(
     ports: impl Iterator<Item = u16>,
-    (shard, address): (ShardId, SocketAddr),
+    shard: ShardId,
+    address: SocketAddr,
     timeout_ms: u64,
     stats: &DialStats,
 ) -> Result<TcpStream, DialError> {
@@ -307,7 +310,8 @@ fn is_port_taken(error: &io::Error) -> bool {
 async fn greet(
     stream: &mut Transport,
     target: &NodeTarget,
-    (pool, compression): (&PoolKey, Option<Compression>),
+    pool: &PoolKey,
+    compression: Option<Compression>,
     timeout_ms: u64,
 ) -> Result<(Supported, Option<Login>), DialError> {
     let mut step = Step::Options;

@@ -86,8 +86,7 @@ impl Dialing {
         };
         let task = tokio::spawn(async move {
             let mut attempt = JoinSet::new();
-            attempt
-                .spawn(async move { dialer.open(&target, &gate, &pool, (dial, failures)).await });
+            attempt.spawn(async move { dialer.open(&target, &gate, &pool, dial, failures).await });
             let report = match attempt.join_next().await {
                 Some(Ok(result)) => DialReport::Ended(id, result),
                 Some(Err(_)) | None => DialReport::Vanished(id),

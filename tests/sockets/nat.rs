@@ -43,14 +43,14 @@ fn dialer(proxy_protocol_port: Option<u16>) -> Dialer {
 /// The shard that each dialled shard came to.
 async fn dial_all(dialer: &Dialer, target: &NodeTarget, gate: &NodeGate) -> Vec<u16> {
     let set = PoolKey::plain(None);
-    let first = dialer.open(target, gate, &set, (Dial::Any, 0)).await.unwrap();
+    let first = dialer.open(target, gate, &set, Dial::Any, 0).await.unwrap();
     let sharder = first.sharder.unwrap();
     let ports = dialer.settings().shard_ports();
     let port = ports.port_of(target, first.shard_aware_port).unwrap();
     let mut found = Vec::new();
     for shard in (0..SHARDS).map(ShardId) {
         let dial = Dial::Shard { shard, sharder, port, start: 77 };
-        found.push(dialer.open(target, gate, &set, (dial, 0)).await.unwrap().shard.0);
+        found.push(dialer.open(target, gate, &set, dial, 0).await.unwrap().shard.0);
     }
     found
 }

@@ -30,15 +30,16 @@ const OWN_KEYSPACES: &str = "system";
 
 /// Looks at everything that a single node can tell. `data_center` is the local one.
 pub async fn examine(
-    (settings, tls): (&Settings, &Tls),
+    settings: &Settings,
+    tls: &Tls,
     reached: &mut Reached,
     data_center: &str,
     findings: &mut Findings,
 ) {
     version(reached, findings).await;
     protocol(tls, reached, findings).await;
-    encryption((settings, tls), reached, findings);
-    login((settings, tls), reached, findings).await;
+    encryption(settings, tls, reached, findings);
+    login(settings, tls, reached, findings).await;
     permissions(settings, &mut reached.connection, findings).await;
     if settings.tablets.prefetch && reached.metadata.keyspaces.values().any(|it| it.tablets) {
         tablet_rights(settings, &mut reached.connection, findings).await;
@@ -98,7 +99,7 @@ async fn protocol(tls: &Tls, reached: &Reached, findings: &mut Findings) {
 }
 
 /// Whether bytes are encrypted between us and the nodes.
-fn encryption((settings, tls): (&Settings, &Tls), reached: &Reached, findings: &mut Findings) {
+fn encryption(settings: &Settings, tls: &Tls, reached: &Reached, findings: &mut Findings) {
     if tls.nodes.is_some() && !settings.node_tls.verify_name {
         let text = "on; the nodes' certificates may bear any name";
         let fix = "set tls.server_name to a name that they bear, and remove tls.verify_name";
@@ -122,7 +123,7 @@ async fn open(tls: &Tls, address: SocketAddr) -> Result<Transport, DialError> {
 }
 
 /// Whether the cluster asks who we are, and whether we should have said.
-async fn login((settings, tls): (&Settings, &Tls), reached: &Reached, findings: &mut Findings) {
+async fn login(settings: &Settings, tls: &Tls, reached: &Reached, findings: &mut Findings) {
     let anonymous = async {
         let mut stream = open(tls, reached.address).await?;
         start_up(&mut stream, Extensions::default(), &PoolKey::plain(None)).await

@@ -36,8 +36,8 @@ pub async fn examine(settings: &ReachSettings, findings: &mut Findings) -> Optio
     });
     for tried in &tried {
         match &tried.outcome {
-            Ok(reached) => compare(first, (&tried.place, reached), findings),
-            Err(error) => failed(first, (tried, error), findings),
+            Ok(reached) => compare(first, &tried.place, reached, findings),
+            Err(error) => failed(first, tried, error, findings),
         }
     }
     tried.into_iter().find_map(|tried| tried.outcome.ok())
@@ -45,7 +45,7 @@ pub async fn examine(settings: &ReachSettings, findings: &mut Findings) -> Optio
 
 /// Tells of a contact point that is of no use. What asks for a login, or refuses ours, cannot be
 /// compared: it is of another cluster if nobody lists it.
-fn failed(first: First<'_>, (tried, error): (&Tried, &ControlError), findings: &mut Findings) {
+fn failed(first: First<'_>, tried: &Tried, error: &ControlError, findings: &mut Findings) {
     let place = &tried.place;
     let stranger = first.filter(|(_, first)| !lists(first, tried.address));
     match (error, first, stranger) {
@@ -125,7 +125,7 @@ fn place(point: &ContactPoint, address: SocketAddr) -> String {
 }
 
 /// Whether a contact point is of the same cluster as the first.
-fn compare(first: First<'_>, (place, reached): (&str, &Reached), findings: &mut Findings) {
+fn compare(first: First<'_>, place: &str, reached: &Reached, findings: &mut Findings) {
     let metadata = &reached.metadata;
     let name = metadata.cluster_name.as_deref().unwrap_or_default();
     let own = metadata.hosts.first();

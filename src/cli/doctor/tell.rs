@@ -90,13 +90,13 @@ async fn examine(given: &Settings, findings: &mut Findings) {
     let Some(publication) = publication else { return };
     let data_center = &publication.data_center;
     routes_of(&control.routes, &reached.metadata, findings);
-    cluster::examine((given, &tls), &mut reached, data_center, findings).await;
+    cluster::examine(given, &tls, &mut reached, data_center, findings).await;
     let mut targets = NodeChoice::default().local_targets(workers::candidates(&publication));
     targets.sort_by_key(|target| target.address);
     let agreement_ms = given.limits.agreement_timeout_us / 1_000;
-    let set = PoolKey::plain(credential);
+    let pool = PoolKey::plain(credential);
     let dialer = assemble::dialer(given, &tls);
-    nodes::examine(&dialer, &set, (&targets, agreement_ms), findings).await;
+    nodes::examine(&dialer, &pool, &targets, agreement_ms, findings).await;
 }
 
 /// Where nodes are dialled instead of at their own addresses.

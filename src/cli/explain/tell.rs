@@ -83,9 +83,9 @@ async fn tell(
     writeln!(out, "bytes    {}", key::hex(bytes))?;
     writeln!(out, "token    {}", token.value())?;
     if keyspace.tablets {
-        tell_tablet(&mut connection, (&snapshot, name, token), out).await
+        tell_tablet(&mut connection, &snapshot, name, token, out).await
     } else {
-        tell_ring((&snapshot, keyspace, token), tls, out).await
+        tell_ring(&snapshot, keyspace, token, tls, out).await
     }
 }
 
@@ -115,7 +115,9 @@ fn cells(
 
 async fn tell_tablet(
     connection: &mut Connection<Transport>,
-    (snapshot, name, token): (&Snapshot, &TableName, Token),
+    snapshot: &Snapshot,
+    name: &TableName,
+    token: Token,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let found = match tablet(connection, name, token).await? {
@@ -147,7 +149,9 @@ async fn tell_tablet(
 }
 
 async fn tell_ring(
-    (snapshot, keyspace, token): (&Snapshot, &Keyspace, Token),
+    snapshot: &Snapshot,
+    keyspace: &Keyspace,
+    token: Token,
     tls: Option<&NodeTls>,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {

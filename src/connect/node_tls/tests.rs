@@ -97,7 +97,7 @@ async fn open(address: SocketAddr, settings: Option<NodeTlsSettings>) -> Result<
     let target = NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold };
     let dialer = Dialer::default().with_tls(tls);
     let pool = PoolKey::plain(None);
-    let opened = dialer.open(&target, &NodeGate::default(), &pool, (Dial::Any, 0)).await;
+    let opened = dialer.open(&target, &NodeGate::default(), &pool, Dial::Any, 0).await;
     Ok(opened?.shard_aware_port.unwrap())
 }
 
@@ -203,7 +203,7 @@ async fn each_failure_names_the_address_the_reason_and_the_fix() {
 #[tokio::test]
 async fn an_expired_certificate_is_told_as_such() {
     let (folder, ca) = (Folder::new(), Authority::new("a"));
-    let old = ca.sign_for("127.0.62.44", (2001, 2002));
+    let old = ca.sign_for("127.0.62.44", 2001..=2002);
     let chain = CertificateDer::pem_slice_iter(old.cert.as_bytes());
     let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_slice(old.key.as_bytes()).unwrap();
@@ -221,7 +221,7 @@ async fn an_expired_certificate_is_told_as_such() {
 
 #[tokio::test]
 async fn a_chain_to_a_ca_whose_time_is_over_is_believed() {
-    let (folder, ca) = (Folder::new(), Authority::new_for("a", (2001, 2002)));
+    let (folder, ca) = (Folder::new(), Authority::new_for("a", 2001..=2002));
     let good = ca.sign("127.0.62.45");
     let address = node("127.0.62.45", speaks(&good, None)).await;
     assert!(open(address, Some(trusting(&folder, &ca, None))).await.is_ok());

@@ -32,9 +32,9 @@ pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         args.shards,
         stage.proxy(),
     ));
-    let load = Load::start(stage.proxy(), node, (plan, args.tablets))?;
+    let load = Load::start(stage.proxy(), node, plan, args.tablets)?;
     let last_us = (plan.duration_us() / 4).min(LAST_US_MAX);
-    let (window, moved) = watch(&stage, &load, &mut screen, (plan, last_us))?;
+    let (window, moved) = watch(&stage, &load, &mut screen, plan, last_us)?;
     screen.end();
     let counters = Arc::clone(&load.counters);
     let report = load.end()?;
@@ -53,12 +53,14 @@ pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     summary.verdict()
 }
 
-/// Watches the load to its end, and moves tablets at half time; how many.
+/// Watches the load to its end, and moves tablets at half time. Returns the numbers of its last
+/// `last_us` µs, and how many tablets were moved.
 fn watch(
     stage: &Stage,
     load: &Load,
     screen: &mut Screen,
-    (plan, last_us): (Plan, u64),
+    plan: Plan,
+    last_us: u64,
 ) -> anyhow::Result<(Window, usize)> {
     let began_us = clock::now_us();
     let mut window = Window::new(last_us.max(SECOND_US));
