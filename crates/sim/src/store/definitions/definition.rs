@@ -169,9 +169,9 @@ fn create_type(
     fields: &[(String, RawType)],
     setting: Setting<'_>,
 ) -> Changes {
-    let home = keyspace_mut(schema, name, setting)?.name.clone();
+    let keyspace_name = keyspace_mut(schema, name, setting)?.name.clone();
     let resolved = fields.iter().map(|(field, raw)| {
-        let (field_type, _) = schema.resolve(raw, &home)?;
+        let (field_type, _) = schema.resolve(raw, &keyspace_name)?;
         Ok((field.clone(), field_type))
     });
     let resolved = resolved.collect::<Result<Vec<_>, CqlError>>()?;
@@ -181,20 +181,20 @@ fn create_type(
             return Ok(Vec::new());
         }
         return Err(CqlError::invalid(format!(
-            "A user type of name {home}.{} already exists",
+            "A user type of name {keyspace_name}.{} already exists",
             name.name
         )));
     }
     keyspace.types.insert(name.name.clone(), resolved);
-    Ok(vec![change(Change::Created, Target::Type, &home, &name.name)])
+    Ok(vec![change(Change::Created, Target::Type, &keyspace_name, &name.name)])
 }
 
 fn alter_type(schema: &mut Schema, name: &Name, alter: &Alter, setting: Setting<'_>) -> Changes {
-    let home = keyspace_mut(schema, name, setting)?.name.clone();
+    let keyspace_name = keyspace_mut(schema, name, setting)?.name.clone();
     let added = match alter {
         Alter::Add(columns) => columns
             .iter()
-            .map(|(field, raw, _)| Ok((field.clone(), schema.resolve(raw, &home)?.0)))
+            .map(|(field, raw, _)| Ok((field.clone(), schema.resolve(raw, &keyspace_name)?.0)))
             .collect::<Result<Vec<_>, CqlError>>()?,
         Alter::Rename(_) | Alter::Drop(_) | Alter::Retype(..) | Alter::With(_) => Vec::new(),
     };
@@ -205,8 +205,8 @@ fn alter_type(schema: &mut Schema, name: &Name, alter: &Alter, setting: Setting<
     for (field, field_type) in added {
         if fields.iter().any(|(present, _)| *present == field) {
             return Err(CqlError::invalid(format!(
-                "Cannot add new field {field} to type {home}.{}: a field of the same name already \
-                 exists",
+                "Cannot add new field {field} to type {keyspace_name}.{}: a field of the same name \
+                 already exists",
                 name.name
             )));
         }
@@ -216,7 +216,7 @@ fn alter_type(schema: &mut Schema, name: &Name, alter: &Alter, setting: Setting<
         for (from, to) in renames {
             let Some((field, _)) = fields.iter_mut().find(|(present, _)| present == from) else {
                 return Err(CqlError::invalid(format!(
-                    "Unknown field {from} in type {home}.{}",
+                    "Unknown field {from} in type {keyspace_name}.{}",
                     name.name
                 )));
             };
@@ -238,7 +238,7 @@ fn alter_type(schema: &mut Schema, name: &Name, alter: &Alter, setting: Setting<
             *table = Arc::new(altered);
         }
     }
-    Ok(vec![change(Change::Updated, Target::Type, &home, &name.name)])
+    Ok(vec![change(Change::Updated, Target::Type, &keyspace_name, &name.name)])
 }
 
 /// Replaces the fields of a type wherever it is nested; returns whether it was found.
@@ -286,14 +286,14 @@ pub(crate) fn mentions(within: &ColumnType, name: &str) -> bool {
 }
 
 fn exists(schema: &Schema, object: &Object, name: &Name, setting: Setting<'_>) -> bool {
-    let home = name.keyspace.as_deref().or(setting.used).unwrap_or_default();
+    let keyspace_name = name.keyspace.as_deref().or(setting.used).unwrap_or_default();
     match object {
         Object::Keyspace => schema.keyspaces.contains_key(&name.name),
-        Object::Table | Object::View => schema.table(home, &name.name).is_some(),
+        Object::Table | Object::View => schema.table(keyspace_name, &name.name).is_some(),
         Object::Type => {
-            schema.keyspaces.get(home).is_some_and(|k| k.types.contains_key(&name.name))
+            schema.keyspaces.get(keyspace_name).is_some_and(|k| k.types.contains_key(&name.name))
         }
-        Object::Index => schema.keyspaces.get(home).is_some_and(|keyspace| {
+        Object::Index => schema.keyspaces.get(keyspace_name).is_some_and(|keyspace| {
             keyspace.tables.values().any(|table| table.indexes.contains_key(&name.name))
         }),
     }
@@ -316,20 +316,20 @@ fn drop(schema: &mut Schema, object: &Object, name: &Name, setting: Setting<'_>)
         Object::Index => view_definition::drop_index(schema, name, setting),
         Object::Type => {
             let keyspace = keyspace_mut(schema, name, setting)?;
-            let home = keyspace.name.clone();
+            let keyspace_name = keyspace.name.clone();
             let uses = |table: &Arc<Table>| {
                 table.columns.iter().any(|column| mentions(&column.column_type, &name.name))
             };
             if let Some(table) = keyspace.tables.values().find(|table| uses(table)) {
                 return Err(CqlError::invalid(format!(
-                    "Cannot drop user type {home}.{} as it is still used by table {home}.{}",
+                    "Cannot drop user type {keyspace_name}.{} as it is still used by table {keyspace_name}.{}",
                     name.name, table.name
                 )));
             }
             if keyspace.types.remove(&name.name).is_none() {
                 return Err(CqlError::invalid(format!("No user type named {} exists.", name.name)));
             }
-            Ok(vec![change(Change::Dropped, Target::Type, &home, &name.name)])
+            Ok(vec![change(Change::Dropped, Target::Type, &keyspace_name, &name.name)])
         }
     }
 }
