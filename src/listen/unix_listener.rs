@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_socket_is_left_alone() {
+    async fn a_file_that_is_no_socket_is_left_alone() {
         let path = path("file");
         fs::write(&path, "mine").unwrap();
         let error = UnixSocket::bind(&path, 0o660).unwrap_err();

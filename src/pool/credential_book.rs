@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_token_is_one_credential_until_nobody_uses_it() {
+    fn one_token_is_one_credential_as_long_as_it_is_used() {
         let book = CredentialBook::new(2);
         let (bob, ann) = (SaslToken::new(b"\0bob\0pw"), SaslToken::new(b"\0ann\0pw"));
         assert!(book.lend(0).is_none());

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_stands_in_for_a_data_center_that_is_not_there() {
+    fn no_node_stands_in_for_a_data_center_that_does_not_exist() {
         let mut failover = Failover::new(FailoverSettings::default(), 0);
         failover.set_nodes(Vec::new(), vec![target(7)], 0);
         assert!(!failover.on_time(60_000_000));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_stands_in_and_is_chosen_then_ends_it() {
+    fn a_stand_in_that_is_chosen_then_ends_the_failover() {
         let settings = FailoverSettings { local_nodes_max: 1, ..FailoverSettings::default() };
         let mut failover = Failover::new(settings, 0);
         failover.set_nodes(vec![target(1), target(2)], Vec::new(), 0);

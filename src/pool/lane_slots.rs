@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_that_nobody_asks_for_have_no_lane() {
+    fn shards_without_requests_have_no_lane() {
         let mut plan = LaneSlots::new(Wanted::ShardsInUse, 0);
         let first = next(&mut plan).unwrap();
         assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_that_nobody_used_stays_closed_and_a_lost_one_does_not() {
+    fn a_lane_closed_as_unused_stays_closed_and_a_lost_one_does_not() {
         let mut plan = LaneSlots::new(Wanted::ShardsInUse, 0);
         let first = next(&mut plan).unwrap();
         assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_lost_all_its_lanes_gets_one_again_though_nobody_asked() {
+    fn a_node_that_lost_all_its_lanes_gets_one_again_without_a_request() {
         let mut plan = LaneSlots::new(Wanted::ShardsInUse, 0);
         let first = next(&mut plan).unwrap();
         assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));

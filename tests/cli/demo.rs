@@ -32,7 +32,7 @@ fn the_summary_is_one_line_of_json_with_a_hit_rate_of_nearly_one() {
 }
 
 #[test]
-fn people_are_told_of_progress_of_the_migration_and_of_the_end() {
+fn the_output_for_people_shows_progress_migration_and_end() {
     let output = demo(&["--nodes", "1", "--shards", "3", "--tablets", "8", "--seconds", "2"]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{told}");

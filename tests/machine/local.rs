@@ -118,7 +118,7 @@ fn a_driver_sees_no_shards_behind_us() {
 }
 
 #[test]
-fn compression_is_told_of_only_where_it_is_set_and_given_to_whoever_asks() {
+fn compression_is_offered_only_where_it_is_set_and_used_for_clients_that_ask() {
     for told in [vec![], vec![Compression::Lz4, Compression::Snappy]] {
         let mut rig = Rig::with_settings(|settings| settings.compression_told.clone_from(&told));
         let client = rig.silent_client();

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_written_as_its_type_is_an_error_that_tells_how() {
+    fn a_value_that_is_not_written_as_its_type_is_an_error_that_says_how() {
         let cases = [
             ("int", "2147483648"),
             ("int", "1.0"),

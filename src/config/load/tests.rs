@@ -87,7 +87,7 @@ fn all_faults_are_reported_at_once_with_key_value_source_and_what_is_right() {
 }
 
 #[test]
-fn without_contact_points_there_is_nothing_to_run() {
+fn contact_points_are_required() {
     let told = read(&[], &[], "").accept().unwrap_err().to_string();
     assert_eq!(
         told,

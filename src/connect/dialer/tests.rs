@@ -36,7 +36,7 @@ async fn a_connection_whose_source_port_was_rewritten_is_kept() {
 }
 
 #[tokio::test]
-async fn another_number_of_shards_than_before_is_told_by_the_connection() {
+async fn a_connection_brings_another_number_of_shards_than_before() {
     let node = FakeNode::start("127.0.62.13", 7).await;
     let gate = NodeGate::default();
     let lane = open(&node, &gate, aim(&node, 1, 2)).await.unwrap();

@@ -63,7 +63,7 @@ async fn a_shard_aware_port_that_does_not_answer_is_left_alone() {
 }
 
 #[tokio::test]
-async fn without_a_free_source_port_the_shard_aware_port_is_left_alone() {
+async fn the_shard_aware_port_is_left_alone_when_no_source_port_is_free() {
     let node = FakeNode::start("127.0.62.30", 2).await;
     let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port();

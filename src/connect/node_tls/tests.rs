@@ -201,7 +201,7 @@ async fn each_failure_names_the_address_the_reason_and_the_fix() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_is_told_as_such() {
+async fn an_expired_certificate_is_reported_as_such() {
     let (folder, ca) = (Folder::new(), Authority::new("a"));
     let old = ca.sign_for("127.0.62.44", 2001..=2002);
     let chain = CertificateDer::pem_slice_iter(old.cert.as_bytes());

@@ -31,7 +31,7 @@ fn a_turned_link_is_noticed_once() {
 }
 
 #[test]
-fn a_bad_file_keeps_the_one_before_and_is_told_once() {
+fn a_bad_file_keeps_the_one_before_and_is_reported_once() {
     let (folder, ca) = (Folder::new(), Authority::new("a"));
     let pair = ca.sign("localhost");
     let files = files(&folder, Some(&ca), Some(&pair));

@@ -294,7 +294,7 @@ fn a_restart_of_the_whole_cluster_is_no_storm() {
 }
 
 #[test]
-fn without_growing_waits_a_node_would_be_knocked_at_without_pause() {
+fn a_node_would_be_dialled_without_pause_if_waits_did_not_grow() {
     let few = Scene { proxies: 100, ..BASE };
     let eager = BackoffSettings { first_ms: 100, max_ms: 100, quiet_ms: 60_000 };
     let eager = World::new(Scene { backoff: eager, ..few }).restart();

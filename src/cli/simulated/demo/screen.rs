@@ -96,7 +96,7 @@ mod tests {
     use crate::cli::simulated::demo::sample::Sample;
 
     #[test]
-    fn a_line_tells_the_last_second_and_the_whole() {
+    fn a_line_shows_the_last_second_and_the_whole() {
         let mut window = Window::new(SECOND_US);
         window.push(Sample { at_us: 1_000_000, hits: 3, misses: 5, learned: 5, tablets: 64 });
         window.push(Sample { at_us: 2_000_000, hits: 90, misses: 8, learned: 8, tablets: 64 });

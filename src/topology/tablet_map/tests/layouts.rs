@@ -48,7 +48,7 @@ fn no_other_token_is_found_than_those_of_known_tablets() {
 }
 
 #[test]
-fn as_many_replicas_as_a_tablet_may_have_are_found_again() {
+fn every_number_of_replicas_is_found_again() {
     let borders = even(16);
     for count in 1..=REPLICAS_MAX {
         let mut map = TabletMap::new(10_000);
@@ -223,7 +223,7 @@ proptest! {
     }
 
     #[test]
-    fn a_map_with_bounds_knows_nothing_that_was_not_told(
+    fn a_map_with_bounds_knows_nothing_that_was_not_learned(
         steps in collection::vec(step(), 1..60),
         entries_max in 1_usize..200,
     ) {
