@@ -53,8 +53,8 @@ impl CredentialBook {
         Some(credential)
     }
 
-    /// Lends one credential to the connection that watches the cluster: another each `turn`, for
-    /// the cluster may take one no longer. `None` while no client is logged in.
+    /// Lends one credential to the connection that watches the cluster: another each `turn`,
+    /// since the cluster may have withdrawn one. `None` while no client is logged in.
     #[must_use]
     pub fn lend(&self, turn: usize) -> Option<Arc<Credential>> {
         let credentials = self.credentials.read().unwrap_or_else(PoisonError::into_inner);

@@ -1,12 +1,12 @@
 //! What a granted or refused login does: lanes with its rights, the client's answer, the end of a
-//! credential that is taken no longer.
+//! credential that was withdrawn.
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
 use crate::engine::limits::KEYS;
 use crate::engine::verdict::Verdict;
 use crate::pool::action::{Owner, PoolAction, PoolNotice};
-use crate::pool::connection::{DialFailure, Opened};
+use crate::pool::connection::{DialFailure, Dialled};
 use crate::pool::lane_slots::LaneSerial;
 use crate::pool::logins::{LoginEnd, UNNUMBERED};
 use crate::pool::pool_key::PoolKey;
@@ -32,7 +32,7 @@ impl PoolManager {
                 LoginEnd::Login { clients, result: Err(failure), .. } => {
                     self.on_not_granted(engine, &clients, failure.as_ref());
                 }
-                LoginEnd::Revoked(home) => self.revoke(engine, home),
+                LoginEnd::Revoked(base) => self.revoke(engine, base),
             }
         }
     }
@@ -44,7 +44,7 @@ impl PoolManager {
         clients: &[ClientKey],
         token: &SaslToken,
         lasts: bool,
-        opened: &Opened,
+        opened: &Dialled,
     ) {
         let base = if lasts {
             self.open_base(engine, token, opened)
@@ -102,7 +102,7 @@ impl PoolManager {
         &mut self,
         engine: &mut Engine,
         token: &SaslToken,
-        opened: &Opened,
+        opened: &Dialled,
     ) -> Result<PoolId, String> {
         if let Some(base) = self.base_of(token).filter(|base| engine.is_pool_open(*base)) {
             return Ok(base);
@@ -116,7 +116,7 @@ impl PoolManager {
         let key = PoolKey::plain(Some(credential));
         let now_ms = self.now_ms();
         self.logins.watch(base, key.clone(), now_ms);
-        self.pools.insert(base.0, OpenPool { key, doubted_us: None });
+        self.pools.insert(base.0, OpenPool { key, probed_since_us: None });
         let node = opened.connection.node;
         self.start(base, Some(node));
         let key = RefillerKey { pool: base.0, node };
@@ -133,7 +133,7 @@ impl PoolManager {
         &mut self,
         engine: &mut Engine,
         clients: &[ClientKey],
-        opened: &Opened,
+        opened: &Dialled,
     ) -> Result<PoolId, String> {
         let connection = &opened.connection;
         let [_] = clients else {
@@ -158,13 +158,13 @@ impl PoolManager {
         Ok(base)
     }
 
-    /// The cluster takes a credential no longer.
-    fn revoke(&mut self, engine: &mut Engine, home: PoolId) {
-        let key = self.logins.unwatch(home, &mut self.orders);
+    /// The cluster no longer takes a credential.
+    fn revoke(&mut self, engine: &mut Engine, base: PoolId) {
+        let key = self.logins.unwatch(base, &mut self.orders);
         let token = key.and_then(|key| key.credential).map(|credential| credential.token());
         let role = token.as_ref().and_then(|token| token.user()).map(str::to_owned);
         self.orders.push(PoolAction::Log(PoolNotice::LoginRevoked { role }));
-        engine.on_credential_revoked(home);
+        engine.on_credential_revoked(base);
     }
 }
 

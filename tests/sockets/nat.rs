@@ -33,7 +33,11 @@ fn node(last: u8) -> (SimHandle, NodeTarget, u16) {
     let sim = SimHandle::spawn(SimOptions { cluster, api: None, tls: None }).unwrap();
     let address = sim.contact_points()[0];
     let port = sim.with(|cluster, _| cluster.options.proxy_port).unwrap().unwrap();
-    (sim, NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold }, port)
+    (
+        sim,
+        NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsAdvertised },
+        port,
+    )
 }
 
 fn dialer(proxy_protocol_port: Option<u16>) -> Dialer {

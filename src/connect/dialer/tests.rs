@@ -119,7 +119,8 @@ async fn a_silent_node_is_given_up_in_time() {
     let listener = tokio::net::TcpListener::bind("127.0.62.17:0").await.unwrap();
     let settings = DialSettings { handshake_timeout_ms: 20, ..DialSettings::default() };
     let address = listener.local_addr().unwrap();
-    let target = NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold };
+    let target =
+        NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsAdvertised };
     let gate = NodeGate::default();
     let plain = PoolKey::plain(None);
     let error = Dialer::new(settings).open(&target, &gate, &plain, Dial::Any, 1).await;
@@ -135,7 +136,8 @@ async fn a_closed_port_is_named() {
     let listener = std::net::TcpListener::bind("127.0.62.18:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let target = NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold };
+    let target =
+        NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsAdvertised };
     let gate = NodeGate::default();
     let error = Dialer::default().open(&target, &gate, &PoolKey::plain(None), Dial::Any, 0).await;
     assert_eq!(error.unwrap_err().to_string(), format!("cannot connect to {address}"));
@@ -153,5 +155,10 @@ fn aim(node: &FakeNode, shard: u16, nr_shards: u16) -> Dial {
 }
 
 fn target(node: &FakeNode) -> NodeTarget {
-    NodeTarget { node: NodeId(0), host: None, address: node.plain, shard_port: ShardPort::AsTold }
+    NodeTarget {
+        node: NodeId(0),
+        host: None,
+        address: node.plain,
+        shard_port: ShardPort::AsAdvertised,
+    }
 }

@@ -183,7 +183,7 @@ fn at_node(node: &FakeNode) -> FakeWorker {
 
 fn worker_at(address: SocketAddr, settings: DialSettings) -> FakeWorker {
     let mut worker = FakeWorker::new(settings, QUICK, None);
-    let shard_port = ShardPort::AsTold;
+    let shard_port = ShardPort::AsAdvertised;
     worker.use_nodes(vec![NodeTarget { node: NodeId(0), host: None, address, shard_port }]);
     worker
 }

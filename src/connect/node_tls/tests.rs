@@ -94,7 +94,8 @@ fn speaks(pair: &Pair, client_ca: Option<&Authority>) -> Answers {
 
 async fn open(address: SocketAddr, settings: Option<NodeTlsSettings>) -> Result<u16, DialError> {
     let tls = settings.map(|settings| Arc::new(NodeTls::load(&settings).unwrap().unwrap()));
-    let target = NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold };
+    let target =
+        NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsAdvertised };
     let dialer = Dialer::default().with_tls(tls);
     let pool = PoolKey::plain(None);
     let opened = dialer.open(&target, &NodeGate::default(), &pool, Dial::Any, 0).await;
