@@ -33,15 +33,15 @@ use cql::token::source_port::SourcePorts;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DialSettings {
     /// Longest TCP connect at the first try; it doubles with failures, up to eightfold, since a
-    /// node that drowns in handshakes never gets out when everybody hangs up early.
+    /// node with too many handshakes never recovers if all its clients give up early.
     pub connect_timeout_ms: u64,
-    /// Longest handshake at the first try, from OPTIONS to ready; it grows alike.
+    /// Longest handshake at the first try, from OPTIONS to ready; it grows in the same way.
     pub handshake_timeout_ms: u64,
     /// Which lanes a node gets.
     pub lanes: Wanted,
     /// Whether shards are dialled by source port at all.
     pub shard_aware: bool,
-    /// Shard-aware port of nodes that do not tell theirs: they listen there by default.
+    /// Shard-aware port of nodes that do not advertise theirs: they listen there by default.
     pub shard_aware_port_default: Option<u16>,
     /// Port of the nodes where a PROXY protocol header names the source port
     /// (`native_shard_aware_transport_port_proxy_protocol`, since 2026.1); shards are dialled there
@@ -91,7 +91,7 @@ pub struct OpenedLane {
     pub sharder: Option<Sharder>,
     /// What was negotiated.
     pub extensions: Extensions,
-    /// The shard-aware port that the node tells for connections such as this one.
+    /// The shard-aware port that the node advertises for connections such as this one.
     pub shard_aware_port: Option<u16>,
     /// How it logged in; `None` when the node wanted no login.
     pub login: Option<Login>,
@@ -212,7 +212,7 @@ impl Dialer {
     }
 }
 
-/// Makes a connection fit for secrets, if `tls` is there to do it.
+/// Encrypts a connection, if `tls` is given.
 pub async fn secure(
     tls: Option<&NodeTls>,
     stream: TcpStream,
@@ -225,7 +225,7 @@ pub async fn secure(
     }
 }
 
-/// Says what a connection to `address` failed on, if it is a matter of TLS.
+/// The error of a connection to `address`, explained if TLS is its cause.
 #[must_use]
 pub fn explained(tls: Option<&NodeTls>, error: DialError, address: SocketAddr) -> DialError {
     match tls {
@@ -235,7 +235,7 @@ pub fn explained(tls: Option<&NodeTls>, error: DialError, address: SocketAddr) -
 }
 
 /// The port for connections that name their shard. A node whose settings name no second port for
-/// TLS speaks it at the first one, and tells that one only.
+/// TLS speaks it at the first one, and advertises that one only.
 fn shard_aware_port(tls: bool, supported: &Supported) -> Option<u16> {
     let of_tls = supported.shard_aware_port_ssl.filter(|_| tls);
     of_tls.or(supported.shard_aware_port)

@@ -1,4 +1,4 @@
-//! Greeting a node: OPTIONS, STARTUP, login, USE.
+//! The handshake with a node: OPTIONS, STARTUP, login, USE.
 //!
 //! Straight `async fn` over any stream, so that a test can be the node. A lane never REGISTERs:
 //! newer servers class a connection that does as a control connection.
@@ -19,7 +19,7 @@ use cql::request::startup::{CQL_VERSION, DRIVER_NAME, DRIVER_VERSION};
 use cql::response::result::ResultKind;
 use cql::response::supported::Supported;
 
-/// Longest answer to a greeting; a real SUPPORTED has some 500 bytes.
+/// Longest answer in a handshake; a real SUPPORTED has some 500 bytes.
 const BODY_LEN_MAX: u32 = 64 * 1024;
 /// The protocol version of our connections to nodes.
 pub const VERSION: u8 = 4;
@@ -131,8 +131,9 @@ pub fn put_query(out: &mut Vec<u8>, text: &str) {
     out.push(0);
 }
 
-/// Appends a QUERY for one page of its rows: most rows, and where the page before ended.
-pub fn put_page_query(out: &mut Vec<u8>, text: &str, (rows, state): (u32, Option<&[u8]>)) {
+/// Appends a QUERY for one page of at most `rows` rows; `state` is the paging state of the page
+/// before.
+pub fn put_page_query(out: &mut Vec<u8>, text: &str, rows: u32, state: Option<&[u8]>) {
     put_long_string(out, text);
     Consistency::One.put(out);
     out.push(PAGE_SIZE | if state.is_some() { PAGING_STATE } else { 0 });

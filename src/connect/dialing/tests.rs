@@ -97,7 +97,7 @@ async fn a_node_restarted_with_more_shards_gets_all_its_lanes_anew() {
     node.kick.notify_waiters();
     let lost: Vec<_> = worker.lanes.values().map(|(lane, ..)| *lane).collect();
     worker.lose(lost[0]);
-    // The other is told of by the new number of shards alone.
+    // The other one is known by the new number of shards alone.
     assert_eq!(shards(&mut worker, 5).await, (0..5).collect());
     let resharded = |notice: &&PoolNotice| matches!(notice, PoolNotice::Resharded { .. });
     assert_eq!(worker.notices.iter().filter(resharded).count(), 1);

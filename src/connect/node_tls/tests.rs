@@ -142,23 +142,23 @@ async fn a_certificate_that_signed_itself_is_trusted_when_it_is_given_as_it_is()
 
 #[tokio::test]
 async fn each_failure_names_the_address_the_reason_and_the_fix() {
-    let (folder, ca, stranger) = (Folder::new(), Authority::new("a"), Authority::new("b"));
+    let (folder, ca, other_ca) = (Folder::new(), Authority::new("a"), Authority::new("b"));
     let good = || ca.sign("127.0.62.43");
     let by_ca = trusting(&folder, &ca, None);
     let exactly =
         |name: &str| NodeTlsSettings { server_name: Some(name.to_owned()), ..by_ca.clone() };
     let loose = NodeTlsSettings { verify_name: false, ..by_ca.clone() };
     let own = Folder::new();
-    let with_pair = trusting(&own, &ca, Some(&stranger.sign("client")));
+    let with_pair = trusting(&own, &ca, Some(&other_ca.sign("client")));
     let plain = None::<NodeTlsSettings>;
     let cases = [
         (
-            speaks(&stranger.sign("127.0.62.43"), None),
+            speaks(&other_ca.sign("127.0.62.43"), None),
             Some(by_ca.clone()),
             "no CA in tls.ca",
             "tls.ca",
         ),
-        (speaks(&stranger.sign("x"), None), Some(loose), "no CA in tls.ca", "tls.ca"),
+        (speaks(&other_ca.sign("x"), None), Some(loose), "no CA in tls.ca", "tls.ca"),
         (
             speaks(&ca.sign("b.example"), None),
             Some(by_ca.clone()),

@@ -58,7 +58,7 @@ impl Ranges {
         (span.first < token).then(|| span.replicas.list())
     }
 
-    /// Tells whether exactly this tablet is known.
+    /// Whether exactly this tablet is known.
     pub(super) fn holds(&self, tablet: &Tablet) -> bool {
         let find = || {
             let chunk = self.chunks.get(self.tops.partition_point(|top| *top < tablet.last))?;

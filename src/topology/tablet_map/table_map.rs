@@ -68,7 +68,7 @@ impl TableMap {
         }
     }
 
-    /// Tells whether exactly this tablet is known.
+    /// Whether exactly this tablet is known.
     pub(super) fn holds(&self, arena: &Arena, tablet: &Tablet) -> bool {
         self.grid.holds(arena, tablet)
             || self

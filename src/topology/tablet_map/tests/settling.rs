@@ -127,7 +127,7 @@ proptest! {
     }
 }
 
-/// Tells the map what nodes say while the layout changes, and checks that no token goes back.
+/// Feeds the map with what nodes report while the layout changes, and checks that no token goes back.
 fn hear(
     map: &mut TabletMap,
     old: &Layout,
@@ -138,8 +138,8 @@ fn hear(
     let mut renewed = BTreeSet::new();
     for (after_ms, token, lag_ms) in words {
         let layout = if after_ms < lag_ms { old } else { new };
-        let told = tablet_of(layout, *token);
-        let learned = map.learn(T, told.clone(), change_ms + after_ms);
+        let reported = tablet_of(layout, *token);
+        let learned = map.learn(T, reported.clone(), change_ms + after_ms);
         prop_assert!(layout == old || learned != Learned::Stale, "news was taken for stale");
         if layout == new {
             renewed.insert(*token);
