@@ -29,7 +29,7 @@ fn main() {
     let node = Node { id, host, address, port: 9042, data_center, rack, tokens: Vec::new() };
     let snapshot = SnapshotBuilder::new(1, vec![node]).tablet_keyspace("shop", BTreeMap::new());
     let limits = Limits::default();
-    let (rack, compression_told) = (None, Vec::new());
+    let (rack, compression_offered) = (None, Vec::new());
     let settings = EngineSettings {
         limits,
         rack,
@@ -38,7 +38,7 @@ fn main() {
         tablets_reread_us: 0,
         routes_texts: true,
         has_peers: false,
-        compression_told,
+        compression_offered,
     };
     let mut engine = Engine::new(settings, Arc::new(snapshot.build()));
     let route = LaneRoute {

@@ -277,8 +277,8 @@ fn a_variable_that_names_no_setting_is_reported_and_those_of_kubernetes_are_not(
     let told: Vec<_> = told.lines().filter(|line| line.starts_with("SHARDLANE_")).collect();
     let expected = [
         "SHARDLANE_ADMIN_PORT is set, but there is no such setting",
-        "SHARDLANE_LIMITS_CLIENT_MAX is set, but there is no such setting; is \
-         SHARDLANE_LIMITS_CLIENTS_MAX meant?",
+        "SHARDLANE_LIMITS_CLIENT_MAX is set, but there is no such setting; did you \
+         mean SHARDLANE_LIMITS_CLIENTS_MAX?",
         "SHARDLANE_TYPO is set, but there is no such setting",
     ];
     assert_eq!(told, expected);

@@ -84,7 +84,7 @@ fn a_sound_cluster_has_nothing_to_mend() {
         &[
             "ok    contact    127.0.64.11:",
             "answers: cluster 'simulated', data center datacenter1, rack rack1",
-            "ok    version    ScyllaDB 2026.3.0, which tells drivers 3.0.8",
+            "ok    version    ScyllaDB 2026.3.0, shown to drivers as 3.0.8",
             "ok    protocol   v3, v4 offered, lanes speak v4; compression offered: lz4, snappy; \
              extensions taken: TABLETS_ROUTING_V1, SCYLLA_LWT_ADD_METADATA_MARK",
             "ok    tls        off",
@@ -275,7 +275,7 @@ fn a_login_that_fails_is_reported_without_the_password() {
     let file = right.to_str().unwrap();
     let (code, said) = doctor(&node, &["--username", "bob", "--password-file", file], &[]);
     assert_eq!(code, Some(0), "{said}");
-    says(&said, &["warn  login      the cluster asks nobody who they are; 'bob' is not needed"]);
+    says(&said, &["warn  login      the cluster asks for no login; 'bob' is not needed"]);
     open.stop().unwrap();
     for file in [wrong, right] {
         fs::remove_file(file).unwrap();

@@ -110,12 +110,12 @@ async fn shards(
 ) {
     let settings = dialer.settings();
     let (address, nr_shards) = (target.address, sharder.nr_shards());
-    let told = first.shard_aware_port.or(settings.shard_aware_port_default);
+    let advertised = first.shard_aware_port.or(settings.shard_aware_port_default);
     let how = match settings.proxy_protocol_port {
         Some(_) => PROXY_HEADER,
         None => "source port",
     };
-    let Some(port) = settings.shard_ports().port_of(target, told) else {
+    let Some(port) = settings.shard_ports().port_of(target, advertised) else {
         let why = if settings.shard_aware {
             "its route leads to no other port"
         } else {

@@ -113,7 +113,7 @@ fn routes_of(settings: &RouteSettings, metadata: &Metadata, findings: &mut Findi
             None => {
                 let text = format!("{own} ({}) has no route, and is dialled there", row.host);
                 let fix = "add it to translate, or to the rows of system.client_routes under an id \
-                           of client_routes; the log tells of names that do not resolve";
+                           of client_routes; the log names those that do not resolve";
                 findings.warn("routes", text, fix);
             }
         }

@@ -75,7 +75,7 @@ fn all_faults_are_reported_at_once_with_key_value_source_and_what_is_right() {
         "port = \"70000\" (file test.toml, line 1, column 8): out of range; give a whole number from 1 \
          to 65535",
         "username = \"u\" (file test.toml, line 2, column 12): it has no password; set password_file too",
-        "test.toml, line 3, column 1: there is no setting `prot`; is `port` meant?",
+        "test.toml, line 3, column 1: there is no setting `prot`; did you mean `port`?",
         "limits.clients_max = \"true\" (file test.toml, line 6, column 15): not a whole number",
         "limits.outbox_low_bytes = \"2000000\" (file test.toml, line 5, column 20): not below",
         "lanes.source_port_high = \"65535\" (default): too close to lanes.source_port_low, 65500",
@@ -116,7 +116,7 @@ fn an_unknown_table_hides_no_other_fault() {
     let parts = [
         "port = \"a\"",
         "limits.clients_max = \"x\"",
-        "no setting `limits2`; is `limits` meant?",
+        "no setting `limits2`; did you mean `limits`?",
         "`loud` is not a level",
     ];
     for part in parts {
@@ -182,7 +182,10 @@ fn a_secret_in_place_of_its_file_is_not_shown() {
 #[test]
 fn a_misspelt_contact_points_is_reported_alone() {
     let report = read(&[], &[], "contact_point = ['a']").accept().unwrap_err().to_string();
-    assert!(report.ends_with("no setting `contact_point`; is `contact_points` meant?"), "{report}");
+    assert!(
+        report.ends_with("no setting `contact_point`; did you mean `contact_points`?"),
+        "{report}"
+    );
     let report = read(&[], &[], "contact_points = []").accept().unwrap_err().to_string();
     assert!(report.contains("contact_points is not set"), "{report}");
 }

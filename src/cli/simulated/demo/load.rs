@@ -211,7 +211,7 @@ struct Talk {
     waiting: Vec<Option<Asked>>,
     /// Streams that wait for nothing.
     free: Vec<i16>,
-    /// Rows that were written, and that nobody writes again.
+    /// Rows that were written, and are not written again.
     known: Vec<(i64, i64)>,
     sent: u64,
     counters: Arc<Counters>,

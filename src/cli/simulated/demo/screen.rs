@@ -50,8 +50,8 @@ impl Screen {
         }
     }
 
-    /// Tells of an event, above the bar.
-    pub fn tell(&self, text: &str) {
+    /// Prints a line about an event, above the bar.
+    pub fn announce(&self, text: &str) {
         match self.style {
             Style::Silent => {}
             Style::Bar => write(&format!("\r\x1b[2K{text}\n")),
@@ -84,7 +84,7 @@ impl Screen {
     }
 }
 
-/// A closed pipe does not end the demo: its exit code tells whether it went well.
+/// A closed pipe does not end the demo: its exit code says whether it went well.
 fn write(text: &str) {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
