@@ -29,7 +29,7 @@ fn main() {
     let node = Node { id, host, address, port: 9042, data_center, rack, tokens: Vec::new() };
     let snapshot = SnapshotBuilder::new(1, vec![node]).tablet_keyspace("shop", BTreeMap::new());
     let limits = Limits::default();
-    let (rack, compression_told) = (None, Vec::new());
+    let (rack, compression_offered) = (None, Vec::new());
     let settings = EngineSettings {
         limits,
         rack,
@@ -38,7 +38,7 @@ fn main() {
         tablets_reread_us: 0,
         routes_texts: true,
         has_peers: false,
-        compression_told,
+        compression_offered,
     };
     let mut engine = Engine::new(settings, Arc::new(snapshot.build()));
     let route = LaneRoute {
@@ -55,14 +55,14 @@ fn main() {
     // A client connects. Its STARTUP is answered by the engine itself, with READY.
     let local = SocketAddr::from(([127, 0, 0, 1], 9042));
     let Some(client) = engine.on_client_open(local) else { return };
-    let mut startup = frame((4, 0), Opcode::Startup, |body| {
+    let mut startup = frame(4, 0, Opcode::Startup, |body| {
         put_string_map(body, &[("CQL_VERSION", "3.0.0")]);
     });
     engine.on_client_bytes(client, &mut startup);
     take_outputs(&mut engine);
 
     // Its QUERY on stream 77 goes to the lane, on a stream id of the lane's own.
-    let mut query = frame((4, 77), Opcode::Query, |body| {
+    let mut query = frame(4, 77, Opcode::Query, |body| {
         put_long_string(body, "SELECT v FROM shop.carts WHERE k = 1");
         put_short(body, 1); // consistency ONE
         body.push(0); // no flags
@@ -71,7 +71,7 @@ fn main() {
     take_outputs(&mut engine);
 
     // The node's RESULT on that id goes to the client, on stream 77 again.
-    let mut result = frame((0x84, 0), Opcode::Result, |body| put_int(body, 1));
+    let mut result = frame(0x84, 0, Opcode::Result, |body| put_int(body, 1));
     engine.on_lane_bytes(lane, &mut result, |_client, _large_frame| 0);
     take_outputs(&mut engine);
     for (reason, count) in Reason::ALL.into_iter().zip(engine.tally().routing) {
@@ -101,7 +101,7 @@ fn take_outputs(engine: &mut Engine) {
 }
 
 /// A frame of a version byte and a stream.
-fn frame((version, stream): (u8, i16), opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+fn frame(version: u8, stream: i16, opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
     write_frame(&mut out, FrameHead { version, flags: 0, stream }, opcode, body);
     out

@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(line("log.format"), "json environment SHARDLANE_LOG_FORMAT");
         assert_eq!(line("limits.clients_max"), "10000 default");
         assert_eq!(line("rack"), "- default");
-        let doubt = "is set, but there is no such setting; is SHARDLANE_WORKERS meant?";
+        let doubt = "is set, but there is no such setting; did you mean SHARDLANE_WORKERS?";
         assert_eq!(line("SHARDLANE_WORKER"), doubt);
     }
 

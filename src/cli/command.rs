@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::doctor;
-use crate::cli::explain::tell;
+use crate::cli::explain::report;
 #[cfg(feature = "demo")]
 use crate::cli::simulated::{demo::show, sim};
 use crate::cli::{check, outcome, run, wait};
@@ -19,7 +19,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // A closed pipe behind `--help | head` is nobody's fault.
+            // A closed pipe behind `--help | head` is no fault.
             error.print().ok();
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
@@ -36,11 +36,11 @@ pub fn main() -> ExitCode {
         }
         Command::Doctor(args) => {
             let out = &mut io::stdout().lock();
-            doctor::tell::doctor(args, environment, process_variables(), out)
+            doctor::report::doctor(args, environment, process_variables(), out)
         }
         Command::Wait(args) => wait::wait(args, environment),
         Command::Shutdown(args) => wait::shutdown(args, environment),
         Command::Reload(args) => wait::reload(args, environment, &mut io::stdout().lock()),
-        Command::Explain(args) => tell::explain(args, environment, &mut io::stdout().lock()),
+        Command::Explain(args) => report::explain(args, environment, &mut io::stdout().lock()),
     })
 }

@@ -8,13 +8,13 @@ use crate::config::error::Faults;
 /// Wrong usage or configuration: trying again without a change is useless.
 const USAGE: u8 = 2;
 
-/// The exit code of a command; what went wrong is told on stderr.
+/// The exit code of a command; what went wrong is printed on stderr.
 #[must_use]
 pub fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::SUCCESS;
     };
-    // Nobody is left to be told when stderr itself fails.
+    // Nothing can be reported when stderr itself fails.
     writeln!(io::stderr(), "shardlane: {error:#}").ok();
     if error.is::<Faults>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
 }

@@ -28,8 +28,8 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
     let running = Running::new(loaded)?;
     let settings = running.settings.clone();
     let _log = logging::start(&settings.log).map_err(anyhow::Error::msg)?;
-    for UnknownVariable { name, meant } in variables::unknown(process_variables()) {
-        tracing::warn!(name, meant, "variable is set, but there is no such setting");
+    for UnknownVariable { name, suggestion } in variables::unknown(process_variables()) {
+        tracing::warn!(name, suggestion, "variable is set, but there is no such setting");
     }
     for doubt in doubts {
         tracing::warn!(setting = doubt.key, fix = doubt.fix, "{}", doubt.text);
@@ -40,7 +40,7 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
         .build()
         .context("cannot start the runtime")?;
     let served = runtime.block_on(serve(&settings, (sources, running)));
-    // Nobody waits for a file system that hangs.
+    // A file system that hangs must not keep the process alive.
     runtime.shutdown_background();
     served
 }
@@ -79,9 +79,7 @@ async fn serve(settings: &Settings, sources: (Sources, Running)) -> anyhow::Resu
         "starting"
     );
     if settings.node_tls.files.ca.is_some() && !settings.node_tls.verify_name {
-        tracing::warn!(
-            "tls.verify_name is false: whoever has any certificate of the CA can pose as a node"
-        );
+        tracing::warn!("tls.verify_name is false: any certificate of the CA passes for a node's");
     }
     let (stop, stopped) = mpsc::channel(2);
     let reloads = server.reloads();

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_sent_is_not_sent_again() {
+    fn bytes_that_were_sent_are_not_sent_again() {
         let mut outbox = Outbox::default();
         outbox.end().extend_from_slice(b"onetwo");
         outbox.on_sent(3);

@@ -99,9 +99,9 @@ impl Walk<'_> {
                     ),
                 ),
                 (None, value_of) => {
-                    let meant = suggest::key(&path, matches!(value_of, DeValue::Table(_)));
+                    let suggestion = suggest::key(&path, matches!(value_of, DeValue::Table(_)));
                     self.is_whole = false;
-                    self.add(key.span().start, suggest::unknown(&path, meant.as_deref()));
+                    self.add(key.span().start, suggest::unknown(&path, suggestion.as_deref()));
                 }
             }
         }

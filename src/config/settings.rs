@@ -154,7 +154,7 @@ pub struct Settings {
     /// How nodes are dialled.
     pub dial: DialSettings,
     /// Algorithms that clients are offered.
-    pub compression_told: Vec<Compression>,
+    pub compression_offered: Vec<Compression>,
     /// Waits between attempts to dial a node.
     pub backoff: BackoffSettings,
     /// Whether nodes of other data centers are used, and when.
@@ -196,7 +196,7 @@ impl Default for Settings {
             workers: 1,
             limits: Limits::default(),
             dial: DialSettings::default(),
-            compression_told: Vec::new(),
+            compression_offered: Vec::new(),
             backoff: BackoffSettings::default(),
             failover: FailoverSettings::default(),
             tablets: TabletSettings::default(),

@@ -32,9 +32,9 @@ pub fn variable(name: &str) -> Option<String> {
 
 /// The sentence about a name that is no setting, and about the one that it resembles.
 #[must_use]
-pub fn unknown(name: &str, meant: Option<&str>) -> String {
-    match meant {
-        Some(meant) => format!("there is no setting `{name}`; is `{meant}` meant?"),
+pub fn unknown(name: &str, suggestion: Option<&str>) -> String {
+    match suggestion {
+        Some(suggestion) => format!("there is no setting `{name}`; did you mean `{suggestion}`?"),
         None => format!("there is no setting `{name}`; `shardlane check` lists all settings"),
     }
 }
@@ -75,8 +75,8 @@ mod tests {
             ("password", false, None),
             ("auth.password", false, None),
         ];
-        for (path, is_table, meant) in cases {
-            assert_eq!(key(path, is_table).as_deref(), meant, "{path}");
+        for (path, is_table, suggestion) in cases {
+            assert_eq!(key(path, is_table).as_deref(), suggestion, "{path}");
         }
     }
 }

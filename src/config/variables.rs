@@ -51,14 +51,14 @@ pub struct UnknownVariable {
     /// Its name.
     pub name: String,
     /// The variable that it resembles, if there is one.
-    pub meant: Option<String>,
+    pub suggestion: Option<String>,
 }
 
 impl fmt::Display for UnknownVariable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is set, but there is no such setting", self.name)?;
-        match &self.meant {
-            Some(meant) => write!(f, "; is {meant} meant?"),
+        match &self.suggestion {
+            Some(suggestion) => write!(f, "; did you mean {suggestion}?"),
             None => Ok(()),
         }
     }
@@ -73,7 +73,7 @@ pub fn unknown(mut names: Vec<String>) -> Vec<UnknownVariable> {
         is_ours && name != CONFIG_VARIABLE && !known.contains(name)
     });
     names.sort();
-    let unknown = |name: String| UnknownVariable { meant: suggest::variable(&name), name };
+    let unknown = |name: String| UnknownVariable { suggestion: suggest::variable(&name), name };
     names.into_iter().map(unknown).collect()
 }
 
@@ -97,15 +97,16 @@ mod tests {
         let unknown = unknown(names.map(str::to_owned).to_vec());
         let shown: Vec<_> = unknown.iter().map(ToString::to_string).collect();
         let expected = [
-            ("SHARDLANE_BINDS", "; is SHARDLANE_BIND meant?"),
-            ("SHARDLANE_LIMITS_CLIENT_MAX", "; is SHARDLANE_LIMITS_CLIENTS_MAX meant?"),
+            ("SHARDLANE_BINDS", "; did you mean SHARDLANE_BIND?"),
+            ("SHARDLANE_LIMITS_CLIENT_MAX", "; did you mean SHARDLANE_LIMITS_CLIENTS_MAX?"),
             ("SHARDLANE_TYPO", ""),
-            ("SHARDLANE_WORKRES", "; is SHARDLANE_WORKERS meant?"),
-            ("SHARD_LANE_BIND", "; is SHARDLANE_BIND meant?"),
-            ("shardlane_bind", "; is SHARDLANE_BIND meant?"),
+            ("SHARDLANE_WORKRES", "; did you mean SHARDLANE_WORKERS?"),
+            ("SHARD_LANE_BIND", "; did you mean SHARDLANE_BIND?"),
+            ("shardlane_bind", "; did you mean SHARDLANE_BIND?"),
         ];
-        let expected = expected
-            .map(|(name, meant)| format!("{name} is set, but there is no such setting{meant}"));
+        let expected = expected.map(|(name, suggestion)| {
+            format!("{name} is set, but there is no such setting{suggestion}")
+        });
         assert_eq!(shown, expected);
     }
 

@@ -1,4 +1,4 @@
-//! Why a connection to a node did not come about.
+//! Why a connection to a node could not be opened.
 
 use std::fmt;
 use std::io;
@@ -23,7 +23,7 @@ pub enum DialError {
         #[source]
         source: io::Error,
     },
-    /// The connection broke while it was greeted.
+    /// The connection broke during the handshake.
     #[error("connection broke during {step}")]
     Broken {
         /// What was being done.
@@ -35,7 +35,7 @@ pub enum DialError {
     /// No answer in time.
     #[error("no answer{} within {timeout_ms} ms during {step}", of(*address))]
     Timeout {
-        /// Of whom, where one address was asked.
+        /// Of which address, where one was asked.
         address: Option<SocketAddr>,
         /// What was being done.
         step: Step,
@@ -53,7 +53,7 @@ pub enum DialError {
         #[source]
         source: io::Error,
     },
-    /// The node answers what is not the protocol.
+    /// The answer of the node is not the protocol.
     #[error("malformed answer during {step}")]
     Malformed {
         /// What was being done.
@@ -79,7 +79,7 @@ pub enum DialError {
     /// The node answers with an ERROR.
     #[error("{0} (during {1})")]
     Refused(ServerError, Step),
-    /// TLS did not come about, for a reason that is known.
+    /// TLS could not be set up, for a reason that is known.
     #[error("TLS with {address} failed: {reason}; {fix}")]
     Tls {
         /// Where to.
@@ -119,7 +119,7 @@ impl DialError {
     }
 }
 
-/// Steps of greeting a node.
+/// Steps of a handshake with a node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
     /// Name → addresses.

@@ -1,4 +1,4 @@
-//! What becomes of a connection that pools ordered, on its way from a task to the worker.
+//! Reports about a connection that pools ordered, on their way from its task to the worker.
 
 use crate::connect::dial_error::DialError;
 use crate::connect::dialer::OpenedLane;
@@ -11,6 +11,6 @@ pub enum DialReport {
     Ended(DialId, Result<OpenedLane, DialError>),
     /// A node sent a challenge to a client's login.
     Challenged(DialId, Vec<u8>),
-    /// The task is gone without a word, which no task should be.
+    /// The task ended without a report, which no task should.
     Vanished(DialId),
 }

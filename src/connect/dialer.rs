@@ -33,15 +33,15 @@ use cql::token::source_port::SourcePorts;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DialSettings {
     /// Longest TCP connect at the first try; it doubles with failures, up to eightfold, since a
-    /// node that drowns in handshakes never gets out when everybody hangs up early.
+    /// node with too many handshakes never recovers if all its clients give up early.
     pub connect_timeout_ms: u64,
-    /// Longest handshake at the first try, from OPTIONS to ready; it grows alike.
+    /// Longest handshake at the first try, from OPTIONS to ready; it grows in the same way.
     pub handshake_timeout_ms: u64,
     /// Which lanes a node gets.
     pub lanes: Wanted,
     /// Whether shards are dialled by source port at all.
     pub shard_aware: bool,
-    /// Shard-aware port of nodes that do not tell theirs: they listen there by default.
+    /// Shard-aware port of nodes that do not advertise theirs: they listen there by default.
     pub shard_aware_port_default: Option<u16>,
     /// Port of the nodes where a PROXY protocol header names the source port
     /// (`native_shard_aware_transport_port_proxy_protocol`, since 2026.1); shards are dialled there
@@ -91,7 +91,7 @@ pub struct OpenedLane {
     pub sharder: Option<Sharder>,
     /// What was negotiated.
     pub extensions: Extensions,
-    /// The shard-aware port that the node tells for connections such as this one.
+    /// The shard-aware port that the node advertises for connections such as this one.
     pub shard_aware_port: Option<u16>,
     /// How it logged in; `None` when the node wanted no login.
     pub login: Option<Login>,
@@ -143,10 +143,11 @@ impl Dialer {
         target: &NodeTarget,
         gate: &NodeGate,
         pool: &PoolKey,
-        (dial, failures): (Dial, u32),
+        dial: Dial,
+        failures: u32,
     ) -> Result<OpenedLane, DialError> {
         let _turn = gate.enter().await;
-        let opened = self.try_open(target, &gate.stats, pool, (dial, failures)).await;
+        let opened = self.try_open(target, &gate.stats, pool, dial, failures).await;
         match &opened {
             Ok(_) => gate.stats.on_opened(),
             Err(error) => gate.stats.on_failed(error),
@@ -159,7 +160,8 @@ impl Dialer {
         target: &NodeTarget,
         stats: &DialStats,
         pool: &PoolKey,
-        (dial, failures): (Dial, u32),
+        dial: Dial,
+        failures: u32,
     ) -> Result<OpenedLane, DialError> {
         let patience = 1 << failures.min(3);
         let timeout_ms = self.settings.connect_timeout_ms.saturating_mul(patience);
@@ -172,9 +174,9 @@ impl Dialer {
                     .take(self.settings.source_port_tries);
                 let address = SocketAddr::new(target.address.ip(), port);
                 let stream = if self.settings.proxy_protocol_port.is_some() {
-                    proxy_protocol::connect(address, (shard, ports.next()), timeout_ms).await?
+                    proxy_protocol::connect(address, shard, ports.next(), timeout_ms).await?
                 } else {
-                    connect_from(ports, (shard, address), timeout_ms, stats).await?
+                    connect_from(ports, shard, address, timeout_ms, stats).await?
                 };
                 (stream, address)
             }
@@ -183,8 +185,8 @@ impl Dialer {
         let timeout_ms = self.settings.handshake_timeout_ms.saturating_mul(patience);
         let tls = self.tls.as_deref();
         let mut stream = secure(tls, stream, address, timeout_ms).await?;
-        let asked = (pool, self.settings.compression);
-        let greeted = greet(&mut stream, target, asked, timeout_ms).await;
+        let compression = self.settings.compression;
+        let greeted = greet(&mut stream, target, pool, compression, timeout_ms).await;
         let (supported, login) = greeted.map_err(|error| explained(tls, error, address))?;
         let (shard, sharder) = sharding(&supported).unzip();
         Ok(OpenedLane {
@@ -192,7 +194,7 @@ impl Dialer {
             node: target.node,
             shard: shard.unwrap_or(ShardId(0)),
             sharder,
-            extensions: Extensions::offered(&supported).compressed(&supported, asked.1),
+            extensions: Extensions::offered(&supported).compressed(&supported, compression),
             shard_aware_port: shard_aware_port(tls.is_some(), &supported),
             login,
         })
@@ -210,7 +212,7 @@ impl Dialer {
     }
 }
 
-/// Makes a connection fit for secrets, if `tls` is there to do it.
+/// Encrypts a connection, if `tls` is given.
 pub async fn secure(
     tls: Option<&NodeTls>,
     stream: TcpStream,
@@ -223,7 +225,7 @@ pub async fn secure(
     }
 }
 
-/// Says what a connection to `address` failed on, if it is a matter of TLS.
+/// The error of a connection to `address`, explained if TLS is its cause.
 #[must_use]
 pub fn explained(tls: Option<&NodeTls>, error: DialError, address: SocketAddr) -> DialError {
     match tls {
@@ -233,7 +235,7 @@ pub fn explained(tls: Option<&NodeTls>, error: DialError, address: SocketAddr) -
 }
 
 /// The port for connections that name their shard. A node whose settings name no second port for
-/// TLS speaks it at the first one, and tells that one only.
+/// TLS speaks it at the first one, and advertises that one only.
 fn shard_aware_port(tls: bool, supported: &Supported) -> Option<u16> {
     let of_tls = supported.shard_aware_port_ssl.filter(|_| tls);
     of_tls.or(supported.shard_aware_port)
@@ -255,7 +257,8 @@ pub async fn connect(address: SocketAddr, timeout_ms: u64) -> Result<TcpStream, 
 /// only when it connects: the kernel still remembers a connection of the same four numbers.
 async fn connect_from(
     ports: impl Iterator<Item = u16>,
-    (shard, address): (ShardId, SocketAddr),
+    shard: ShardId,
+    address: SocketAddr,
     timeout_ms: u64,
     stats: &DialStats,
 ) -> Result<TcpStream, DialError> {
@@ -307,7 +310,8 @@ fn is_port_taken(error: &io::Error) -> bool {
 async fn greet(
     stream: &mut Transport,
     target: &NodeTarget,
-    (pool, compression): (&PoolKey, Option<Compression>),
+    pool: &PoolKey,
+    compression: Option<Compression>,
     timeout_ms: u64,
 ) -> Result<(Supported, Option<Login>), DialError> {
     let mut step = Step::Options;

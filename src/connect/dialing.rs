@@ -25,7 +25,7 @@ use crate::sockets::transport::Transport;
 /// Reports that may wait; a task that finds no room waits itself, with its connection.
 const REPORTS: usize = 64;
 
-/// What opens the connections of one worker.
+/// Settings of what opens the connections of one worker.
 #[derive(Clone, Debug)]
 pub struct DialingSettings {
     /// Opens connections.
@@ -86,8 +86,7 @@ impl Dialing {
         };
         let task = tokio::spawn(async move {
             let mut attempt = JoinSet::new();
-            attempt
-                .spawn(async move { dialer.open(&target, &gate, &pool, (dial, failures)).await });
+            attempt.spawn(async move { dialer.open(&target, &gate, &pool, dial, failures).await });
             let report = match attempt.join_next().await {
                 Some(Ok(result)) => DialReport::Ended(id, result),
                 Some(Err(_)) | None => DialReport::Vanished(id),
@@ -98,7 +97,7 @@ impl Dialing {
         self.running.insert(id, Running { task: task.abort_handle(), answers });
     }
 
-    /// Takes a report in; what pools make of it. The socket of a connection stays here.
+    /// Takes a report, and returns it as pools want it. The socket of a connection stays here.
     pub fn on_ended(
         &mut self,
         id: DialId,
@@ -119,7 +118,7 @@ impl Dialing {
         })
     }
 
-    /// A task is gone without a word.
+    /// A task ended without a report.
     pub fn on_vanished(&mut self, id: DialId) -> DialFailure {
         self.running.remove(&id);
         let (reason, fix) = ("the task that dialled is gone".to_owned(), "report this".to_owned());
@@ -157,7 +156,7 @@ impl Drop for Dialing {
     }
 }
 
-/// What pools and people make of an error.
+/// An error as pools decide by it, with its text and its hint.
 #[must_use]
 pub fn failure_of(error: &DialError) -> DialFailure {
     let kind = match error {

@@ -35,7 +35,8 @@ pub struct Reply {
 /// Answers with a body longer than `body_len_max` are refused before they are read.
 pub async fn exchange<S>(
     stream: &mut S,
-    (version, opcode): (u8, Opcode),
+    version: u8,
+    opcode: Opcode,
     step: Step,
     body_len_max: u32,
     body: impl FnOnce(&mut Vec<u8>),

@@ -1,4 +1,4 @@
-//! What of a node's SUPPORTED matters for lanes: its shards, and the extensions that we take.
+//! The parts of a node's SUPPORTED that matter for lanes: its shards, and the extensions that we take.
 
 use crate::topology::id::HostId;
 use cql::compression::Compression;
@@ -15,7 +15,7 @@ pub struct Extensions {
     /// light-weight transaction; 0 when not offered.
     pub lwt_mask: u32,
     /// `SCYLLA_USE_METADATA_ID`: an id stands for the columns that a client holds, so that the
-    /// node tells when rows have others.
+    /// node says when rows have others.
     pub metadata_ids: bool,
     /// How bodies are compressed.
     pub compression: Option<Compression>,
@@ -61,7 +61,7 @@ pub fn sharding(supported: &Supported) -> Option<(ShardId, Sharder)> {
     Some((ShardId(sharding.shard), sharder))
 }
 
-/// The node's id, if it tells (`SCYLLA_HOST_ID`, since 2026.3).
+/// The node's id, if it is advertised (`SCYLLA_HOST_ID`, since 2026.3).
 #[must_use]
 pub fn host(supported: &Supported) -> Option<HostId> {
     HostId::from_text(supported.host_id.as_ref()?)

@@ -33,7 +33,7 @@ pub(crate) struct FakeNode {
     pub(crate) aware_broken: AtomicBool,
     /// Asks for a login and takes the password `right`.
     pub(crate) auth: AtomicBool,
-    /// Hangs up on everybody.
+    /// Closes each connection at once.
     pub(crate) kick: Notify,
     /// Connections that were ever accepted.
     pub(crate) accepted: AtomicUsize,

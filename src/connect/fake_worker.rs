@@ -77,7 +77,7 @@ impl FakeWorker {
             some_nodes: false,
             routes_texts: true,
             has_peers: false,
-            compression_told: Vec::new(),
+            compression_offered: Vec::new(),
             prefetch_tablets: true,
             tablets_reread_us: 600_000_000,
         };

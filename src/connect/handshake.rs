@@ -1,4 +1,4 @@
-//! Greeting a node: OPTIONS, STARTUP, login, USE.
+//! The handshake with a node: OPTIONS, STARTUP, login, USE.
 //!
 //! Straight `async fn` over any stream, so that a test can be the node. A lane never REGISTERs:
 //! newer servers class a connection that does as a control connection.
@@ -19,7 +19,7 @@ use cql::request::startup::{CQL_VERSION, DRIVER_NAME, DRIVER_VERSION};
 use cql::response::result::ResultKind;
 use cql::response::supported::Supported;
 
-/// Longest answer to a greeting; a real SUPPORTED has some 500 bytes.
+/// Longest answer in a handshake; a real SUPPORTED has some 500 bytes.
 const BODY_LEN_MAX: u32 = 64 * 1024;
 /// The protocol version of our connections to nodes.
 pub const VERSION: u8 = 4;
@@ -30,7 +30,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let step = Step::Options;
-    let reply = exchange(stream, (version, Opcode::Options), step, BODY_LEN_MAX, |_| {}).await?;
+    let reply = exchange(stream, version, Opcode::Options, step, BODY_LEN_MAX, |_| {}).await?;
     expect(&reply, Opcode::Supported, step)?;
     Supported::read(&reply.message).map_err(|source| DialError::Malformed { step, source })
 }
@@ -44,7 +44,7 @@ pub struct Login {
     pub success: Vec<u8>,
 }
 
-/// Starts the connection up as a lane of `set`: what stays is a connection ready for requests.
+/// Starts the connection up as a lane of `pool`: afterwards it is ready for requests. Returns
 /// `None` when the node wanted no login.
 pub async fn start_up<S>(
     stream: &mut S,
@@ -61,9 +61,8 @@ where
     ];
     options.extend(extensions.options());
     let step = Step::Startup;
-    let frame = (VERSION, Opcode::Startup);
-    let reply =
-        exchange(stream, frame, step, BODY_LEN_MAX, |out| put_string_map(out, &options)).await?;
+    let body = |out: &mut Vec<u8>| put_string_map(out, &options);
+    let reply = exchange(stream, VERSION, Opcode::Startup, step, BODY_LEN_MAX, body).await?;
     let login = if reply.opcode == Opcode::Authenticate {
         Some(log_in(stream, &reply.message, pool.credential.as_deref()).await?)
     } else {
@@ -90,16 +89,16 @@ where
     let Some(credential) = credential else {
         return Err(DialError::CredentialMissing { authenticator });
     };
-    let frame = (VERSION, Opcode::AuthResponse);
+    let opcode = Opcode::AuthResponse;
     let mut token = credential.token();
     loop {
         let put_token = |out: &mut Vec<u8>| put_bytes(out, Some(token.reveal()));
-        let reply = exchange(stream, frame, step, BODY_LEN_MAX, put_token).await?;
+        let reply = exchange(stream, VERSION, opcode, step, BODY_LEN_MAX, put_token).await?;
         if reply.opcode == Opcode::AuthChallenge {
             let challenge = Reader::new(&reply.message).bytes().map_err(malformed)?;
             let answer = credential.answer(challenge.unwrap_or_default()).await;
-            let nobody = || DialError::Unexpected { step, opcode: reply.opcode.byte() };
-            token = answer.ok_or_else(nobody)?;
+            let unexpected = || DialError::Unexpected { step, opcode: reply.opcode.byte() };
+            token = answer.ok_or_else(unexpected)?;
             continue;
         }
         expect(&reply, Opcode::AuthSuccess, step)?;
@@ -114,7 +113,7 @@ where
     let step = Step::Use;
     let text = format!("USE {}", quoted(keyspace));
     let body = |out: &mut Vec<u8>| put_query(out, &text);
-    let reply = exchange(stream, (VERSION, Opcode::Query), step, BODY_LEN_MAX, body).await?;
+    let reply = exchange(stream, VERSION, Opcode::Query, step, BODY_LEN_MAX, body).await?;
     expect(&reply, Opcode::Result, step)?;
     match ResultKind::read(&reply.message) {
         Ok(ResultKind::SetKeyspace) => Ok(()),
@@ -132,8 +131,9 @@ pub fn put_query(out: &mut Vec<u8>, text: &str) {
     out.push(0);
 }
 
-/// Appends a QUERY for one page of its rows: most rows, and where the page before ended.
-pub fn put_page_query(out: &mut Vec<u8>, text: &str, (rows, state): (u32, Option<&[u8]>)) {
+/// Appends a QUERY for one page of at most `rows` rows; `state` is the paging state of the page
+/// before.
+pub fn put_page_query(out: &mut Vec<u8>, text: &str, rows: u32, state: Option<&[u8]>) {
     put_long_string(out, text);
     Consistency::One.put(out);
     out.push(PAGE_SIZE | if state.is_some() { PAGING_STATE } else { 0 });

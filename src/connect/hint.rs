@@ -1,4 +1,4 @@
-//! From a connection that did not come about to what somebody can do about it.
+//! What an operator can do about a connection that could not be opened.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use crate::connect::dial_error::{DialError, Step};
 use cql::error_code::ErrorCode;
 
-/// What to do about a connection that did not come about.
+/// What to do about a connection that could not be opened.
 #[must_use]
 pub fn of_dial(error: &DialError) -> String {
     match error {
         DialError::Connect { address, source } => of_connect(*address, source.kind()),
         DialError::Timeout { step: Step::Connect | Step::Resolve, .. } => blocked().to_owned(),
         DialError::Timeout { .. } => {
-            "somebody accepts and does not answer: a node that is overloaded or stuck, a load \
+            "the port is open and does not answer: a node that is overloaded or stuck, a load \
              balancer without nodes, or a port that waits for TLS or a PROXY header; give the \
              plain CQL port, and look at the node's log"
                 .to_owned()
@@ -45,7 +45,7 @@ pub fn of_dial(error: &DialError) -> String {
                 .to_owned()
         }
         DialError::Refused(error, Step::Login) if error.code == ErrorCode::BAD_CREDENTIALS => {
-            "correct username, or the password in password_file; cqlsh -u tells whether they are \
+            "correct username, or the password in password_file; cqlsh -u shows whether they are \
              right"
                 .to_owned()
         }

@@ -19,7 +19,7 @@ use crate::tls::error::{Fault, Part, TlsError};
 use crate::tls::files::{Material, TlsFiles, provider};
 use crate::tls::rotated::Rotated;
 
-/// How nodes are spoken to by TLS. Without a CA file they are not.
+/// TLS towards the nodes; it is off without a CA file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NodeTlsSettings {
     /// CAs of the nodes; a certificate and a key for nodes that ask for one.
@@ -61,7 +61,7 @@ impl NodeTls {
         let name = |text: &String| ServerName::try_from(text.clone()).ok();
         let server_name = settings.server_name.as_ref().and_then(name);
         let rule = match &server_name {
-            _ if !settings.verify_name => NameRule::Anybody,
+            _ if !settings.verify_name => NameRule::AnyName,
             Some(name) => NameRule::Exactly(name.clone()),
             None => NameRule::DialledOr(settings.known_names.iter().filter_map(name).collect()),
         };
@@ -92,7 +92,7 @@ impl NodeTls {
         }
     }
 
-    /// Says what a connection to `address` failed on, if TLS is what it failed on.
+    /// The error of a connection to `address`, explained if TLS is its cause.
     #[must_use]
     pub fn explain(&self, error: DialError, address: SocketAddr) -> DialError {
         explain(error, address, true)

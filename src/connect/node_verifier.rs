@@ -9,16 +9,16 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 
 use crate::tls::validity::Validity;
 
-/// For whom a certificate has to be made out.
+/// The names that a certificate may have been made out for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum NameRule {
     /// The address that was dialled, or one of these names: those under which the operator knows
-    /// the cluster. Nodes tell each other's addresses, and certificates often name hosts only.
+    /// the cluster. Nodes are found by addresses, and certificates often name hosts only.
     DialledOr(Vec<ServerName<'static>>),
     /// This name alone.
     Exactly(ServerName<'static>),
-    /// Anybody who has one of the CA's.
-    Anybody,
+    /// Any name: the CA alone counts.
+    AnyName,
 }
 
 /// Verifies the certificates of nodes.
@@ -29,7 +29,7 @@ pub struct NodeVerifier {
     /// Certificates that are trusted as they are: a cluster may use a single one that signed
     /// itself, which no CA is behind.
     pub trusted: Vec<CertificateDer<'static>>,
-    /// Whose certificate it has to be.
+    /// Which name the certificate has to bear.
     pub rule: NameRule,
     /// Signatures that are understood.
     pub algorithms: WebPkiSupportedAlgorithms,
@@ -80,7 +80,7 @@ impl ServerCertVerifier for NodeVerifier {
         self.verify_chain(end_entity, intermediates, now)?;
         let certificate = ParsedCertificate::try_from(end_entity)?;
         match &self.rule {
-            NameRule::Anybody => {}
+            NameRule::AnyName => {}
             NameRule::Exactly(name) => verify_server_name(&certificate, name)?,
             NameRule::DialledOr(names) => {
                 if let Err(error) = verify_server_name(&certificate, server_name)

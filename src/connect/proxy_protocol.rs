@@ -13,10 +13,11 @@ use cql::proxy_header::ProxyHeader;
 use cql::token::shard::ShardId;
 
 /// Connects from any port, and at once says in one write that it is `source_port`. A node reads
-/// headers one after another: a connection that waits holds up everybody who dials that port.
+/// headers one after another: a connection that waits blocks all others at that port.
 pub async fn connect(
     address: SocketAddr,
-    (shard, source_port): (ShardId, Option<u16>),
+    shard: ShardId,
+    source_port: Option<u16>,
     timeout_ms: u64,
 ) -> Result<TcpStream, DialError> {
     let Some(source_port) = source_port else {

@@ -1,6 +1,6 @@
-//! Explains an error of the TLS library, and what an operator can do about it.
+//! Errors of the TLS library explained, with what an operator can do about them.
 //!
-//! The texts name settings, not files: they are shown by the probes, too, which anybody on the loopback can read.
+//! The texts name settings, not files: they are shown by the probes, too, which any process of this machine can read.
 
 use std::net::SocketAddr;
 
@@ -8,8 +8,8 @@ use rustls::{AlertDescription, CertificateError, Error};
 
 use crate::connect::dial_error::{DialError, Step};
 
-/// Says what a connection to `address` failed on, if it is a matter of TLS; any other error stays
-/// as it is. `has_tls` says whether TLS is on.
+/// Explains the error of a connection to `address` if TLS is its cause; any other error stays as it
+/// is. `has_tls` says whether TLS is on.
 #[must_use]
 pub fn explain(error: DialError, address: SocketAddr, has_tls: bool) -> DialError {
     let found = match (&error, has_tls) {

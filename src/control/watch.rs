@@ -249,9 +249,7 @@ where
 {
     let answer = match &question.page {
         None => connection.query(&question.text).await,
-        Some((rows, state)) => {
-            connection.query_page(&question.text, (*rows, state.as_deref())).await
-        }
+        Some((rows, state)) => connection.query_page(&question.text, *rows, state.as_deref()).await,
     };
     match answer {
         Ok(message) => Ok(Ok(message)),

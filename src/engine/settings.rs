@@ -23,5 +23,5 @@ pub struct EngineSettings {
     /// Whether other workers want to know what this one learns.
     pub has_peers: bool,
     /// Algorithms that SUPPORTED lists. A client that asks for another one gets it all the same.
-    pub compression_told: Vec<Compression>,
+    pub compression_offered: Vec<Compression>,
 }

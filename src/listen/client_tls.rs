@@ -20,15 +20,15 @@ use crate::tls::error::{Fault, Part, TlsError};
 use crate::tls::files::{Material, TlsFiles, provider};
 use crate::tls::rotated::Rotated;
 
-/// How clients are spoken to by TLS. Without a certificate they are not.
+/// TLS towards clients; it is off without a certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ClientTlsSettings {
     /// Our certificate and its key; CAs make certificates of clients a duty.
     pub files: TlsFiles,
     /// Longest handshake.
     pub handshake_timeout_ms: u64,
-    /// Handshakes that may run at once: they cost CPU, and a client that has not shown who it is
-    /// may be anybody.
+    /// Handshakes that may run at once: they cost CPU, and the client has not
+    /// logged in yet.
     pub handshakes_max: usize,
 }
 
@@ -43,7 +43,7 @@ impl Default for ClientTlsSettings {
 pub struct ClientTls {
     /// The newest good files.
     pub rotated: Rotated<ServerConfig>,
-    /// What became of handshakes.
+    /// How handshakes ended.
     pub stats: ClientTlsStats,
     handshake_timeout_ms: u64,
     permits: Arc<Semaphore>,
@@ -89,7 +89,7 @@ impl ClientTls {
         }))
     }
 
-    /// Leave to start a handshake; `None` when too many run. Hold it until the handshake is over.
+    /// The right to start a handshake; `None` when too many run. Hold it until the handshake is over.
     #[must_use]
     pub fn enter(&self) -> Option<OwnedSemaphorePermit> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok();
@@ -99,8 +99,8 @@ impl ClientTls {
         permit
     }
 
-    /// The TLS handshake with a client; `None` when nothing came of it, which is counted and told
-    /// in the log: anybody can fail here, as often as they like.
+    /// The TLS handshake with a client; `None` when it failed. That is counted, and logged at level
+    /// debug alone: any client can fail here, as often as it likes.
     pub async fn accept(&self, stream: TcpStream) -> Option<Transport> {
         let handshake = TlsAcceptor::from(self.rotated.get()).accept(below_tls(stream));
         let limit = Duration::from_millis(self.handshake_timeout_ms);
@@ -134,7 +134,7 @@ impl ClientTls {
     }
 }
 
-/// What a server that has these files goes by. Clients need a certificate if there is a CA for it.
+/// The TLS library's settings for these files. Clients need a certificate if there is a CA for it.
 pub fn server_config(material: &Material) -> Result<(ServerConfig, Option<i64>), TlsError> {
     let fail = |part, text: String| material.fail(part, Fault::Malformed(text));
     let absent = || material.fail(Part::Key, Fault::Absent("private key"));

@@ -59,7 +59,7 @@ enum Door {
 #[derive(Debug)]
 pub struct Listeners {
     doors: Vec<Door>,
-    /// Who is asked first; one that has much to do does not keep the others waiting.
+    /// Which one is asked first; one with many clients does not keep the others waiting.
     first: usize,
     failures: LogThrottle,
 }
@@ -89,8 +89,7 @@ impl Listeners {
         binds.collect()
     }
 
-    /// The next client. A failed accept is told in the log and tried again: it never ends the
-    /// process.
+    /// The next client. A failed accept is logged and tried again: it never ends the process.
     pub async fn accept(&mut self) -> Accepted {
         loop {
             match poll_fn(|context| self.poll_accept(context)).await {
@@ -133,7 +132,7 @@ impl Door {
     }
 }
 
-/// What to do about a place that cannot be listened at.
+/// What to do about an address or path that cannot be bound.
 #[must_use]
 pub fn fix(place: &Bind, error: &io::Error) -> &'static str {
     let is_path = matches!(place, Bind::Unix(_));

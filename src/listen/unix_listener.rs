@@ -24,14 +24,14 @@ pub struct UnixSocket {
 
 impl UnixSocket {
     /// Makes the socket's file, with permissions `mode`. One that a process left behind is
-    /// removed first, but only if nobody listens at it. Called within a runtime.
+    /// removed first, but only if no process listens at it. Called within a runtime.
     pub fn bind(path: &Path, mode: u32) -> io::Result<Self> {
         remove_stale(path)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.bind(&SockAddr::unix(path)?)?;
         fs::set_permissions(path, Permissions::from_mode(mode))?;
-        // Nobody can connect before this, so the file's mode always holds.
+        // No client can connect before this, so the file's mode always holds.
         socket.listen(BACKLOG)?;
         let listener = UnixListener::from_std(socket.into())?;
         let made = fs::symlink_metadata(path)?;
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_socket_is_left_alone() {
+    async fn a_file_that_is_no_socket_is_left_alone() {
         let path = path("file");
         fs::write(&path, "mine").unwrap();
         let error = UnixSocket::bind(&path, 0o660).unwrap_err();

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_never_ends_is_not_read() {
+    fn a_file_that_never_ends_is_not_read() {
         let told = |path: &Path| read(path).unwrap_err().to_string();
         assert!(told(Path::new("/dev/zero")).contains("not a regular file"));
         assert!(told(&env::temp_dir()).contains("not a regular file"));

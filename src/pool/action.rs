@@ -102,14 +102,14 @@ pub enum PoolNotice {
     RemoteUsed(usize),
     /// No chosen node can be reached: all of the data center are used.
     AllLocalUsed,
-    /// Nodes are back: those that stood in for them are left.
+    /// Nodes are back: their stand-ins are no longer used.
     StandInsLeft,
-    /// The cluster takes a login no longer: its clients are closed.
+    /// The cluster no longer takes a login: its clients are closed.
     LoginRevoked {
         /// The role, where the token names it.
         role: Option<String>,
     },
-    /// A login was taken, and cannot be served.
+    /// A login was accepted, and cannot be served.
     LoginNotServed(String),
     /// No node could judge a login.
     LoginUnknown(String),
@@ -143,12 +143,13 @@ impl Orders {
         self.actions.pop_front()
     }
 
-    /// Orders a connection for `owner`; its name.
+    /// Orders a connection for `owner`, after so many failed tries; returns its name.
     pub(crate) fn dial(
         &mut self,
         owner: Owner,
         target: NodeTarget,
-        (dial, failures): (Dial, u32),
+        dial: Dial,
+        failures: u32,
         hello: Hello,
     ) -> DialId {
         self.last += 1;

@@ -36,8 +36,8 @@ impl Announcer {
         Self { number, has_lane: false, statements_missed: false }
     }
 
-    /// Reports what was learned. A lost tablet costs a hop; of a lost statement the others hear
-    /// that there was one.
+    /// Reports what was learned. A lost tablet costs a hop; of a lost statement the others
+    /// learn that there was one.
     pub fn news(&mut self, news: PeerMessage, send: impl FnOnce(WorkerEvent) -> bool) {
         let may_be_lost = news.may_be_lost();
         let sent = send(WorkerEvent::PeerMessage(self.number, news));

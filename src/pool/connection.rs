@@ -45,10 +45,17 @@ pub struct Connection {
     pub metadata_ids: bool,
     /// How bodies are compressed.
     pub compression: Option<Compression>,
-    /// The shard-aware port that the node tells for connections such as this one.
+    /// The shard-aware port that the node advertises for connections such as this one.
     pub shard_aware_port: Option<u16>,
     /// The message of AUTH_SUCCESS; `None` when the node wanted no login.
     pub success: Option<Vec<u8>>,
+}
+
+/// A connection that is ready for requests, and its name.
+#[derive(Debug)]
+pub(crate) struct Dialled {
+    pub(crate) id: DialId,
+    pub(crate) connection: Connection,
 }
 
 /// An ERROR of the server.

@@ -53,8 +53,8 @@ impl CredentialBook {
         Some(credential)
     }
 
-    /// Lends one credential to the connection that watches the cluster: another each `turn`, for
-    /// the cluster may take one no longer. `None` while no client is logged in.
+    /// Lends one credential to the connection that watches the cluster: another each `turn`,
+    /// since the cluster may have withdrawn one. `None` while no client is logged in.
     #[must_use]
     pub fn lend(&self, turn: usize) -> Option<Arc<Credential>> {
         let credentials = self.credentials.read().unwrap_or_else(PoisonError::into_inner);
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_token_is_one_credential_until_nobody_uses_it() {
+    fn one_token_is_one_credential_as_long_as_it_is_used() {
         let book = CredentialBook::new(2);
         let (bob, ann) = (SaslToken::new(b"\0bob\0pw"), SaslToken::new(b"\0ann\0pw"));
         assert!(book.lend(0).is_none());

@@ -1,4 +1,4 @@
-//! When the lanes of one node and pool are dialled, and when nothing is: arithmetic of time and counts.
+//! When the lanes of one node and pool are dialled: arithmetic of time and counts.
 //!
 //! The refiller does what this says. So does the test of many proxies at one cluster, which runs
 //! thousands of schedules under a clock of its own.
@@ -46,7 +46,7 @@ pub enum Next {
 pub enum Failure {
     /// The node answered with an ERROR.
     Refused,
-    /// The node let us in, and does not take the keyspace.
+    /// The node took the login, and refused the keyspace.
     RefusedUse,
     /// No source port was free; the node was not asked.
     NoSourcePort,
@@ -70,11 +70,11 @@ pub struct Opened {
 /// The schedule of one refiller.
 #[derive(Debug)]
 pub struct DialSchedule {
-    plan: LaneSlots,
+    slots: LaneSlots,
     backoff: Backoff,
     running: usize,
     excess: usize,
-    /// The shard-aware port failed; whether that is the port's fault tells the plain port.
+    /// The shard-aware port failed; the plain port shows whether that is the port's fault.
     is_suspect: bool,
     /// The plain port worked after the shard-aware one had failed. That may be the port's fault, or the
     /// node came back in between: the shard-aware port gets one more try.
@@ -93,7 +93,7 @@ impl DialSchedule {
     pub fn new(lanes: Wanted, settings: BackoffSettings, seed: u64) -> Self {
         let mut backoff = Backoff::new(settings, seed);
         Self {
-            plan: LaneSlots::new(lanes, backoff.jitter().word()),
+            slots: LaneSlots::new(lanes, backoff.jitter().word()),
             backoff,
             running: 0,
             excess: 0,
@@ -125,17 +125,17 @@ impl DialSchedule {
         }
         let port = port.filter(|_| !self.is_suspect);
         let start = self.backoff.jitter().word();
-        if let Some(dial) = self.plan.next(port, now >= self.hunt_after_ms, start) {
+        if let Some(dial) = self.slots.next(port, now >= self.hunt_after_ms, start) {
             self.running += 1;
             return Next::Dial(dial);
         }
-        if self.plan.is_complete() || self.running > 0 {
+        if self.slots.is_complete() || self.running > 0 {
             return Next::Rest;
         }
         Next::Wait(self.hunt_after_ms.saturating_sub(now).max(REST_LEAST_MS))
     }
 
-    /// Takes in that a try brought a connection to `shard` of a node that divides its data by
+    /// Records that a try brought a connection to `shard` of a node that divides its data by
     /// `sharder`.
     pub fn on_opened(
         &mut self,
@@ -154,7 +154,7 @@ impl DialSchedule {
         } else if dial != Dial::Any {
             self.was_suspect = false;
         }
-        let is_resharded = self.plan.on_sharder(sharder);
+        let is_resharded = self.slots.on_sharder(sharder);
         if is_resharded {
             self.excess = 0;
             if self.resharded_ms.is_some_and(|at| now - at < RESHARD_GAP_MS) {
@@ -162,26 +162,27 @@ impl DialSchedule {
             }
             self.resharded_ms = Some(now);
         }
-        let arrival = self.plan.on_opened(dial, shard);
+        let arrival = self.slots.on_opened(dial, shard);
         if arrival == Arrival::Excess {
             self.excess += 1;
         }
-        let is_full = self.excess >= EXCESS_PER_SHARD * self.plan.wanted();
+        let is_full = self.excess >= EXCESS_PER_SHARD * self.slots.wanted();
         if is_full {
             let spread = self.backoff.jitter().below(HUNT_REST_MS / 2);
             self.hunt_after_ms = now + HUNT_REST_MS + spread;
         }
-        let releases_excess = is_full || self.plan.is_complete();
+        let releases_excess = is_full || self.slots.is_complete();
         if releases_excess {
             self.excess = 0;
         }
         Opened { is_resharded, is_port_at_fault, arrival, releases_excess }
     }
 
-    /// Takes in that a try failed; in how many milliseconds the next one starts, at the earliest.
+    /// Records that a try failed. Returns in how many milliseconds the next one starts, at the
+    /// earliest.
     pub fn on_failed(&mut self, dial: Dial, failure: Failure, now: u64) -> u64 {
         self.running = self.running.saturating_sub(1);
-        self.plan.on_failed(dial);
+        self.slots.on_failed(dial);
         match (dial, failure) {
             // The port was blocked when this was found; the plain port comes next, at once.
             (Dial::Shard { .. }, Failure::NoSourcePort) => {}
@@ -206,10 +207,10 @@ impl DialSchedule {
         self.not_before_ms.saturating_sub(now)
     }
 
-    /// Takes in that a lane is gone. Waits are for handshakes that fail; a node that has let us in is
-    /// dialled again at once, within a budget.
+    /// Records that a lane is gone. Waits are for handshakes that fail; a node that has opened a lane
+    /// is dialled again at once, within a budget.
     pub fn on_lane_down(&mut self, serial: LaneSerial, now: u64) {
-        if self.plan.on_down(serial) && !self.spends_redial(now) {
+        if self.slots.on_down(serial) && !self.spends_redial(now) {
             self.wait_after_failure(now);
         }
     }
@@ -223,17 +224,17 @@ impl DialSchedule {
         is_within
     }
 
-    /// Takes in that a request asked for a shard.
+    /// Records that a request asked for a shard.
     pub fn on_asked_for(&mut self, shard: ShardId) {
-        self.plan.on_asked_for(shard);
+        self.slots.on_asked_for(shard);
     }
 
-    /// Takes in that a lane was closed since nobody used it.
+    /// Records that a lane was closed as unused.
     pub fn on_unused(&mut self, serial: LaneSerial) {
-        self.plan.on_unused(serial);
+        self.slots.on_unused(serial);
     }
 
-    /// Takes in that the node is said to be up: no long wait any more.
+    /// Records that the node is said to be up: no long wait any more.
     pub fn on_node_up(&mut self, now: u64) {
         let soon = now + self.backoff.jitter().below(NODE_UP_SPREAD_MS);
         self.not_before_ms = self.not_before_ms.min(soon);
@@ -247,8 +248,8 @@ impl DialSchedule {
 
     /// Which lanes are there.
     #[must_use]
-    pub fn plan(&self) -> &LaneSlots {
-        &self.plan
+    pub fn slots(&self) -> &LaneSlots {
+        &self.slots
     }
 
     /// Lanes of a node fall together; all that fall before the next try are one failure.

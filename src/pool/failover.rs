@@ -1,7 +1,7 @@
 //! Which nodes get lanes: the chosen ones of the local data center, the others while no chosen one
 //! can be reached, and other data centers while no local node can, if the operator allows.
 //!
-//! It decides and does nothing: the worker tells it what happened, and dials whom it names.
+//! It decides and does nothing: the worker reports what happened, and dials the nodes that it names.
 
 use std::mem;
 
@@ -82,7 +82,8 @@ impl Failover {
     }
 
     /// Takes the nodes of the local data center, those that are preferred first, and those to be
-    /// used in their stead. The first ones have all their time: nobody could dial them before.
+    /// used in their stead. The time until failover begins with the first nodes: before, none could be
+    /// dialled.
     pub fn set_nodes(&mut self, local: Vec<NodeTarget>, remote: Vec<NodeTarget>, now_us: u64) {
         if self.local.is_empty() {
             self.without_since_us = self.without_since_us.map(|_| now_us);
@@ -92,7 +93,7 @@ impl Failover {
         self.remote = remote;
     }
 
-    /// Who wants lanes now.
+    /// The nodes that get lanes now.
     #[must_use]
     pub fn targets(&self) -> Vec<NodeTarget> {
         let remote = self.remote.iter().filter(|_| self.is_active);
@@ -124,17 +125,17 @@ impl Failover {
         self.local.iter().any(|target| target.node == node)
     }
 
-    /// Takes in which nodes have a lane. Whether targets are others now.
+    /// Records which nodes have a lane. Returns whether the targets have changed.
     pub fn on_lanes(&mut self, reached: Reached, now_us: u64) -> bool {
-        let narrows = hears(&mut self.unchosen_since_us, reached.chosen, now_us)
+        let narrows = note_reached(&mut self.unchosen_since_us, reached.chosen, now_us)
             && mem::replace(&mut self.is_wide, false);
-        let leaves_others = hears(&mut self.without_since_us, reached.local, now_us)
+        let leaves_others = note_reached(&mut self.without_since_us, reached.local, now_us)
             && mem::replace(&mut self.is_active, false);
         narrows || leaves_others
     }
 
-    /// Time has passed. Whether targets are others now. A data center without any node is a
-    /// wrong setting, and nobody stands in for it.
+    /// Time has passed. Returns whether the targets have changed. A data center without any node is
+    /// a wrong setting, and no other stands in for it.
     pub fn on_time(&mut self, now_us: u64) -> bool {
         let after_us = self.settings.after_ms.saturating_mul(1_000);
         let is_due = |since: Option<u64>| {
@@ -145,7 +146,7 @@ impl Failover {
             && self.chosen().len() < self.local.len();
         if widens {
             self.is_wide = true;
-            // The others have all their time as well.
+            // The time until other data centers are used begins anew.
             self.without_since_us = self.without_since_us.map(|_| now_us);
             return true;
         }
@@ -167,8 +168,8 @@ impl Failover {
     }
 }
 
-/// Notes since when somebody is out of reach; `true` when nobody is.
-fn hears(since_us: &mut Option<u64>, is_reached: bool, now_us: u64) -> bool {
+/// Notes since when no node is reached. Returns `is_reached`.
+fn note_reached(since_us: &mut Option<u64>, is_reached: bool, now_us: u64) -> bool {
     if is_reached {
         *since_us = None;
     } else {
@@ -189,7 +190,7 @@ mod tests {
 
     fn target(node: u16) -> NodeTarget {
         let address = SocketAddr::from(([10, 0, 0, 1], 9042));
-        NodeTarget { node: NodeId(node), host: None, address, shard_port: ShardPort::AsTold }
+        NodeTarget { node: NodeId(node), host: None, address, shard_port: ShardPort::AsAdvertised }
     }
 
     fn failover() -> Failover {
@@ -219,19 +220,19 @@ mod tests {
     fn the_first_local_lane_ends_it() {
         let mut failover = failover();
         assert!(!failover.on_time(3_499_999), "the nodes are known for less than that");
-        assert!(failover.on_time(3_500_000), "nobody was reached since the beginning");
+        assert!(failover.on_time(3_500_000), "no node was reached since the beginning");
         assert!(failover.on_lanes(ALL, 4_000_000));
         assert_eq!((nodes(&failover), failover.remote_nodes()), (vec![1, 2], Vec::new()));
         assert!(!failover.on_lanes(ALL, 5_000_000));
     }
 
     #[test]
-    fn nobody_stands_in_for_a_data_center_that_is_not_there() {
+    fn no_node_stands_in_for_a_data_center_that_does_not_exist() {
         let mut failover = Failover::new(FailoverSettings::default(), 0);
         failover.set_nodes(Vec::new(), vec![target(7)], 0);
         assert!(!failover.on_time(60_000_000));
         failover.set_nodes(vec![target(1)], Vec::new(), 60_000_000);
-        assert!(!failover.on_time(90_000_000), "and without others there is nobody to");
+        assert!(!failover.on_time(90_000_000), "and there are no other nodes");
     }
 
     #[test]
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_stands_in_and_is_chosen_then_ends_it() {
+    fn a_stand_in_that_is_chosen_then_ends_the_failover() {
         let settings = FailoverSettings { local_nodes_max: 1, ..FailoverSettings::default() };
         let mut failover = Failover::new(settings, 0);
         failover.set_nodes(vec![target(1), target(2)], Vec::new(), 0);

@@ -16,7 +16,8 @@ impl PoolManager {
     pub(super) fn on_failed(
         &mut self,
         engine: &mut Engine,
-        (key, id): (RefillerKey, DialId),
+        key: RefillerKey,
+        id: DialId,
         failure: &DialFailure,
     ) {
         self.orders.forget(id);
@@ -26,7 +27,7 @@ impl PoolManager {
         let target = *refiller.target();
         let (reason, fix) = (failure.reason.clone(), failure.fix.clone());
         let notice = match (&failure.kind, dial) {
-            // Its client hears that in the node's own words.
+            // Its client gets the node's own ERROR.
             (FailureKind::Refused(Refused::Use, _), _) => None,
             (FailureKind::Broken, Dial::Any) => match refiller.node().on_unreachable(now_ms) {
                 Some(Outage::Lost) => Some(PoolNotice::NodeLost { target, reason, fix }),
@@ -47,25 +48,25 @@ impl PoolManager {
         self.pump(key);
     }
 
-    /// A keyspace that is not there is refused to clients that wait for it, in the node's words.
+    /// Clients that wait for a keyspace that does not exist get the node's ERROR.
     fn on_lane_refused(&mut self, engine: &mut Engine, key: RefillerKey, failure: &DialFailure) {
         let pool = PoolId(key.pool);
-        let home = engine.base_of(pool);
+        let base = engine.base_of(pool);
         let FailureKind::Refused(what, error) = &failure.kind else {
-            return self.believe(pool);
+            return self.confirm_keyspace(pool);
         };
         // Any other ERROR is a matter of this node, or of this moment.
         let is_verdict = *what == Refused::Use && error.code == ErrorCode::INVALID;
         if !is_verdict {
-            self.believe(pool);
+            self.confirm_keyspace(pool);
         }
         if pool == PoolId::PLAIN {
             return;
         }
         if *what == Refused::Login {
-            return self.logins.on_refused(home, key.node);
+            return self.logins.on_refused(base, key.node);
         }
-        if pool != home && is_verdict {
+        if pool != base && is_verdict {
             engine.on_pool_failed(pool, Some(&error_frame(error)));
         }
     }

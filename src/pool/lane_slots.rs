@@ -1,6 +1,6 @@
 //! Which lanes of one node and pool are there, and which one to dial next.
 //!
-//! Only bookkeeping: what came of each try is an input.
+//! Bookkeeping alone: the outcome of each try is an input.
 
 use cql::token::shard::{ShardId, Sharder};
 
@@ -68,7 +68,7 @@ enum Slot {
     Up(LaneSerial),
 }
 
-/// The lanes of one node and set.
+/// The lanes of one node and pool.
 #[derive(Debug)]
 pub struct LaneSlots {
     lanes: Wanted,
@@ -83,8 +83,9 @@ pub struct LaneSlots {
 }
 
 impl LaneSlots {
-    /// How many shards there are tells the first lane. Shards are dialled in turn, from the one that `start` leads to: if all proxies began at
-    /// shard 0, they would queue there together, then at shard 1.
+    /// No lanes. The first one brings the number of shards. They are dialled in turn, from the one
+    /// that `start` leads to: if all proxies began at shard 0, they would queue there together, then
+    /// at shard 1.
     #[must_use]
     pub fn new(lanes: Wanted, start: u32) -> Self {
         Self { lanes, sharder: None, slots: vec![Slot::Down], start, hunting: 0, serials: 0 }
@@ -140,7 +141,7 @@ impl LaneSlots {
         (hunt && self.hunting < missing).then(|| self.hunt())
     }
 
-    /// Takes in a new connection, which came to `shard`.
+    /// Records a new connection, which came to `shard`.
     pub fn on_opened(&mut self, dial: Dial, shard: ShardId) -> Arrival {
         self.on_ended(dial);
         let at = if self.lanes == Wanted::One { 0 } else { usize::from(shard.0) };
@@ -155,8 +156,8 @@ impl LaneSlots {
         }
     }
 
-    /// Takes in what the node said about its shards, to be called before [`Self::on_opened`].
-    /// Whether it is news: then lanes of before are forgotten, for the node was restarted.
+    /// Records what the node said about its shards, to be called before [`Self::on_opened`].
+    /// Returns whether that is new: then earlier lanes are forgotten, for the node was restarted.
     pub fn on_sharder(&mut self, sharder: Option<Sharder>) -> bool {
         if self.sharder == Some(sharder) {
             return false;
@@ -171,12 +172,12 @@ impl LaneSlots {
         is_change
     }
 
-    /// Takes in that a try failed.
+    /// Records that a try failed.
     pub fn on_failed(&mut self, dial: Dial) {
         self.on_ended(dial);
     }
 
-    /// Takes in that a lane is gone; whether it was one of ours.
+    /// Records that a lane is gone; whether it was one of ours.
     pub fn on_down(&mut self, serial: LaneSerial) -> bool {
         match self.slots.iter_mut().find(|slot| **slot == Slot::Up(serial)) {
             Some(slot) => {
@@ -187,7 +188,7 @@ impl LaneSlots {
         }
     }
 
-    /// Takes in that a request asked for a shard.
+    /// Records that a request asked for a shard.
     pub fn on_asked_for(&mut self, shard: ShardId) {
         if self.lanes == Wanted::ShardsInUse
             && let Some(slot @ Slot::Unwanted) = self.slots.get_mut(usize::from(shard.0))
@@ -196,7 +197,7 @@ impl LaneSlots {
         }
     }
 
-    /// Takes in that a lane was closed since nobody used it.
+    /// Records that a lane was closed as unused.
     pub fn on_unused(&mut self, serial: LaneSerial) {
         let mut slots = self.slots.iter_mut();
         if let Some(slot) = slots.find(|slot| **slot == Slot::Up(serial)) {
@@ -236,8 +237,8 @@ mod tests {
 
     const PORT: u16 = 19_042;
 
-    fn next(plan: &mut LaneSlots) -> Option<Dial> {
-        plan.next(Some(PORT), true, 0)
+    fn next(slots: &mut LaneSlots) -> Option<Dial> {
+        slots.next(Some(PORT), true, 0)
     }
 
     /// A shard of a node with so many shards.
@@ -248,136 +249,136 @@ mod tests {
 
     #[test]
     fn the_first_lane_comes_alone_and_by_the_plain_port() {
-        let mut plan = LaneSlots::new(Wanted::EachShard, 0);
-        assert_eq!(next(&mut plan), Some(Dial::Any));
-        assert_eq!(next(&mut plan), None);
+        let mut slots = LaneSlots::new(Wanted::EachShard, 0);
+        assert_eq!(next(&mut slots), Some(Dial::Any));
+        assert_eq!(next(&mut slots), None);
 
-        plan.on_failed(Dial::Any);
-        assert_eq!(next(&mut plan), Some(Dial::Any));
+        slots.on_failed(Dial::Any);
+        assert_eq!(next(&mut slots), Some(Dial::Any));
     }
 
     #[test]
     fn each_missing_shard_is_dialled_once() {
-        let mut plan = plan_with(3, 1);
-        assert_eq!(next(&mut plan), Some(shard(0, 3)));
-        assert_eq!(next(&mut plan), Some(shard(2, 3)));
-        assert_eq!(next(&mut plan), None);
+        let mut slots = slots_with(3, 1);
+        assert_eq!(next(&mut slots), Some(shard(0, 3)));
+        assert_eq!(next(&mut slots), Some(shard(2, 3)));
+        assert_eq!(next(&mut slots), None);
 
-        plan.on_failed(shard(0, 3));
-        assert_eq!(next(&mut plan), Some(shard(0, 3)));
-        assert!(matches!(plan.on_opened(shard(0, 3), ShardId(0)), Arrival::Lane(_)));
-        assert!(matches!(plan.on_opened(shard(2, 3), ShardId(2)), Arrival::Lane(_)));
-        assert!(plan.is_complete());
+        slots.on_failed(shard(0, 3));
+        assert_eq!(next(&mut slots), Some(shard(0, 3)));
+        assert!(matches!(slots.on_opened(shard(0, 3), ShardId(0)), Arrival::Lane(_)));
+        assert!(matches!(slots.on_opened(shard(2, 3), ShardId(2)), Arrival::Lane(_)));
+        assert!(slots.is_complete());
     }
 
     #[test]
     fn plans_begin_at_shards_of_their_own_and_go_round() {
-        let mut plan = LaneSlots::new(Wanted::EachShard, 7);
-        let dial = next(&mut plan).unwrap();
-        assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
-        assert_eq!(plan.on_opened(dial, ShardId(0)), Arrival::Lane(LaneSerial(0)));
-        let dials: Vec<_> = std::iter::from_fn(|| next(&mut plan)).collect();
+        let mut slots = LaneSlots::new(Wanted::EachShard, 7);
+        let dial = next(&mut slots).unwrap();
+        assert!(!slots.on_sharder(Sharder::new(4, 12).ok()));
+        assert_eq!(slots.on_opened(dial, ShardId(0)), Arrival::Lane(LaneSerial(0)));
+        let dials: Vec<_> = std::iter::from_fn(|| next(&mut slots)).collect();
         assert_eq!(dials, [3, 1, 2].map(|of| shard(of, 4)));
     }
 
     #[test]
     fn a_connection_that_came_elsewhere_is_kept_where_it_is_useful() {
-        let mut plan = plan_with(3, 1);
-        let (zero, two) = (next(&mut plan).unwrap(), next(&mut plan).unwrap());
-        assert!(matches!(plan.on_opened(zero, ShardId(2)), Arrival::Lane(_)));
-        assert_eq!(plan.on_opened(two, ShardId(2)), Arrival::Excess);
-        assert_eq!((plan.up(), next(&mut plan)), (2, Some(zero)));
+        let mut slots = slots_with(3, 1);
+        let (zero, two) = (next(&mut slots).unwrap(), next(&mut slots).unwrap());
+        assert!(matches!(slots.on_opened(zero, ShardId(2)), Arrival::Lane(_)));
+        assert_eq!(slots.on_opened(two, ShardId(2)), Arrival::Excess);
+        assert_eq!((slots.up(), next(&mut slots)), (2, Some(zero)));
     }
 
     #[test]
     fn hunting_opens_no_more_than_are_missing() {
-        let mut plan = plan_with(3, 1);
-        assert_eq!(plan.next(None, false, 0), None);
-        assert_eq!(plan.next(None, true, 0), Some(Dial::Any));
-        assert_eq!(plan.next(None, true, 0), Some(Dial::Any));
-        assert_eq!(plan.next(None, true, 0), None);
-        assert_eq!(plan.on_opened(Dial::Any, ShardId(1)), Arrival::Excess);
-        assert_eq!(plan.next(None, true, 0), Some(Dial::Any));
+        let mut slots = slots_with(3, 1);
+        assert_eq!(slots.next(None, false, 0), None);
+        assert_eq!(slots.next(None, true, 0), Some(Dial::Any));
+        assert_eq!(slots.next(None, true, 0), Some(Dial::Any));
+        assert_eq!(slots.next(None, true, 0), None);
+        assert_eq!(slots.on_opened(Dial::Any, ShardId(1)), Arrival::Excess);
+        assert_eq!(slots.next(None, true, 0), Some(Dial::Any));
     }
 
     #[test]
     fn late_news_of_a_lane_does_not_hit_its_successor() {
-        let mut plan = plan_with(1, 0);
-        assert!(plan.on_down(LaneSerial(0)));
-        assert_eq!(next(&mut plan), Some(Dial::Any));
-        assert_eq!(plan.on_opened(Dial::Any, ShardId(0)), Arrival::Lane(LaneSerial(1)));
-        assert!(!plan.on_down(LaneSerial(0)));
-        assert!(plan.is_complete());
+        let mut slots = slots_with(1, 0);
+        assert!(slots.on_down(LaneSerial(0)));
+        assert_eq!(next(&mut slots), Some(Dial::Any));
+        assert_eq!(slots.on_opened(Dial::Any, ShardId(0)), Arrival::Lane(LaneSerial(1)));
+        assert!(!slots.on_down(LaneSerial(0)));
+        assert!(slots.is_complete());
     }
 
     #[test]
     fn other_shards_mean_all_lanes_anew() {
-        let mut plan = plan_with(2, 0);
-        assert!(!plan.on_sharder(Sharder::new(2, 12).ok()));
-        assert!(plan.on_sharder(Sharder::new(4, 12).ok()));
-        assert_eq!((plan.up(), plan.wanted()), (0, 4));
+        let mut slots = slots_with(2, 0);
+        assert!(!slots.on_sharder(Sharder::new(2, 12).ok()));
+        assert!(slots.on_sharder(Sharder::new(4, 12).ok()));
+        assert_eq!((slots.up(), slots.wanted()), (0, 4));
     }
 
     #[test]
     fn a_set_with_a_keyspace_has_one_lane_on_any_shard() {
-        let mut plan = LaneSlots::new(Wanted::One, 0);
-        let dial = next(&mut plan).unwrap();
-        assert!(!plan.on_sharder(Sharder::new(8, 12).ok()));
-        assert!(matches!(plan.on_opened(dial, ShardId(5)), Arrival::Lane(_)));
-        assert!(plan.is_complete());
-        assert_eq!(next(&mut plan), None);
+        let mut slots = LaneSlots::new(Wanted::One, 0);
+        let dial = next(&mut slots).unwrap();
+        assert!(!slots.on_sharder(Sharder::new(8, 12).ok()));
+        assert!(matches!(slots.on_opened(dial, ShardId(5)), Arrival::Lane(_)));
+        assert!(slots.is_complete());
+        assert_eq!(next(&mut slots), None);
     }
 
     #[test]
-    fn shards_that_nobody_asks_for_have_no_lane() {
-        let mut plan = LaneSlots::new(Wanted::ShardsInUse, 0);
-        let first = next(&mut plan).unwrap();
-        assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
-        assert_eq!(plan.on_opened(first, ShardId(3)), Arrival::Lane(LaneSerial(0)));
-        assert_eq!((next(&mut plan), plan.is_complete()), (None, true));
+    fn shards_without_requests_have_no_lane() {
+        let mut slots = LaneSlots::new(Wanted::ShardsInUse, 0);
+        let first = next(&mut slots).unwrap();
+        assert!(!slots.on_sharder(Sharder::new(4, 12).ok()));
+        assert_eq!(slots.on_opened(first, ShardId(3)), Arrival::Lane(LaneSerial(0)));
+        assert_eq!((next(&mut slots), slots.is_complete()), (None, true));
 
-        plan.on_asked_for(ShardId(1));
-        plan.on_asked_for(ShardId(3));
-        plan.on_asked_for(ShardId(99));
-        let second = next(&mut plan).unwrap();
+        slots.on_asked_for(ShardId(1));
+        slots.on_asked_for(ShardId(3));
+        slots.on_asked_for(ShardId(99));
+        let second = next(&mut slots).unwrap();
         assert_eq!(second, shard(1, 4));
-        assert_eq!(plan.on_opened(second, ShardId(1)), Arrival::Lane(LaneSerial(1)));
-        assert_eq!((plan.up(), plan.wanted()), (2, 2));
+        assert_eq!(slots.on_opened(second, ShardId(1)), Arrival::Lane(LaneSerial(1)));
+        assert_eq!((slots.up(), slots.wanted()), (2, 2));
     }
 
     #[test]
-    fn a_lane_that_nobody_used_stays_closed_and_a_lost_one_does_not() {
-        let mut plan = LaneSlots::new(Wanted::ShardsInUse, 0);
-        let first = next(&mut plan).unwrap();
-        assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
-        plan.on_opened(first, ShardId(0));
+    fn a_lane_closed_as_unused_stays_closed_and_a_lost_one_does_not() {
+        let mut slots = LaneSlots::new(Wanted::ShardsInUse, 0);
+        let first = next(&mut slots).unwrap();
+        assert!(!slots.on_sharder(Sharder::new(4, 12).ok()));
+        slots.on_opened(first, ShardId(0));
         for shard in [1, 2] {
-            plan.on_asked_for(ShardId(shard));
-            let dial = next(&mut plan).unwrap();
-            plan.on_opened(dial, ShardId(shard));
+            slots.on_asked_for(ShardId(shard));
+            let dial = next(&mut slots).unwrap();
+            slots.on_opened(dial, ShardId(shard));
         }
-        plan.on_unused(LaneSerial(1));
-        assert_eq!(next(&mut plan), None);
-        assert!(plan.on_down(LaneSerial(2)));
-        assert_eq!(next(&mut plan), Some(shard(2, 4)));
+        slots.on_unused(LaneSerial(1));
+        assert_eq!(next(&mut slots), None);
+        assert!(slots.on_down(LaneSerial(2)));
+        assert_eq!(next(&mut slots), Some(shard(2, 4)));
     }
 
     #[test]
-    fn a_node_that_lost_all_its_lanes_gets_one_again_though_nobody_asked() {
-        let mut plan = LaneSlots::new(Wanted::ShardsInUse, 0);
-        let first = next(&mut plan).unwrap();
-        assert!(!plan.on_sharder(Sharder::new(4, 12).ok()));
-        plan.on_opened(first, ShardId(2));
-        plan.on_unused(LaneSerial(0));
-        assert!(!plan.is_complete());
-        assert_eq!(next(&mut plan), Some(Dial::Any));
+    fn a_node_that_lost_all_its_lanes_gets_one_again_without_a_request() {
+        let mut slots = LaneSlots::new(Wanted::ShardsInUse, 0);
+        let first = next(&mut slots).unwrap();
+        assert!(!slots.on_sharder(Sharder::new(4, 12).ok()));
+        slots.on_opened(first, ShardId(2));
+        slots.on_unused(LaneSerial(0));
+        assert!(!slots.is_complete());
+        assert_eq!(next(&mut slots), Some(Dial::Any));
     }
 
-    fn plan_with(nr_shards: u16, first: u16) -> LaneSlots {
-        let mut plan = LaneSlots::new(Wanted::EachShard, 0);
-        let dial = next(&mut plan).unwrap();
-        assert!(!plan.on_sharder(Sharder::new(nr_shards, 12).ok()));
-        assert_eq!(plan.on_opened(dial, ShardId(first)), Arrival::Lane(LaneSerial(0)));
-        plan
+    fn slots_with(nr_shards: u16, first: u16) -> LaneSlots {
+        let mut slots = LaneSlots::new(Wanted::EachShard, 0);
+        let dial = next(&mut slots).unwrap();
+        assert!(!slots.on_sharder(Sharder::new(nr_shards, 12).ok()));
+        assert_eq!(slots.on_opened(dial, ShardId(first)), Arrival::Lane(LaneSerial(0)));
+        slots
     }
 }

@@ -1,12 +1,12 @@
 //! What a granted or refused login does: lanes with its rights, the client's answer, the end of a
-//! credential that is taken no longer.
+//! credential that was withdrawn.
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
 use crate::engine::limits::KEYS;
 use crate::engine::verdict::Verdict;
 use crate::pool::action::{Owner, PoolAction, PoolNotice};
-use crate::pool::connection::{Connection, DialFailure, DialId};
+use crate::pool::connection::{DialFailure, Dialled};
 use crate::pool::lane_slots::LaneSerial;
 use crate::pool::logins::{LoginEnd, UNNUMBERED};
 use crate::pool::pool_key::PoolKey;
@@ -24,15 +24,15 @@ impl PoolManager {
     pub(super) fn settle_logins(&mut self, engine: &mut Engine) {
         while let Some(end) = self.logins.take_end() {
             match end {
-                LoginEnd::Login { clients, token, asked_on, word: Ok((id, connection)) } => {
+                LoginEnd::Login { clients, token, challenged, result: Ok(opened) } => {
                     // What took several steps, or is no name and password, may not work a second time.
-                    let lasts = !asked_on && token.is_plain();
-                    self.on_granted(engine, &clients, (token, lasts), (id, &connection));
+                    let lasts = !challenged && token.is_plain();
+                    self.on_granted(engine, &clients, &token, lasts, &opened);
                 }
-                LoginEnd::Login { clients, word: Err(failure), .. } => {
+                LoginEnd::Login { clients, result: Err(failure), .. } => {
                     self.on_not_granted(engine, &clients, failure.as_ref());
                 }
-                LoginEnd::Revoked(home) => self.revoke(engine, home),
+                LoginEnd::Revoked(base) => self.revoke(engine, base),
             }
         }
     }
@@ -42,25 +42,26 @@ impl PoolManager {
         &mut self,
         engine: &mut Engine,
         clients: &[ClientKey],
-        (token, lasts): (SaslToken, bool),
-        (id, connection): (DialId, &Connection),
+        token: &SaslToken,
+        lasts: bool,
+        opened: &Dialled,
     ) {
-        let home = if lasts {
-            self.open_home(engine, &token, (id, connection))
+        let base = if lasts {
+            self.open_base(engine, token, opened)
         } else {
-            self.open_dedicated(engine, clients, (id, connection))
+            self.open_dedicated(engine, clients, opened)
         };
-        let success = connection.success.as_deref().unwrap_or(&NO_TOKEN);
-        match home {
-            Ok(home) => tell(engine, clients, Verdict::Granted { base: home, success }),
+        let success = opened.connection.success.as_deref().unwrap_or(&NO_TOKEN);
+        match base {
+            Ok(base) => answer(engine, clients, Verdict::Granted { base, success }),
             Err(text) => {
-                tell(engine, clients, Verdict::Unknown(ErrorCode::OVERLOADED, &text));
+                answer(engine, clients, Verdict::Unknown(ErrorCode::OVERLOADED, &text));
                 self.orders.push(PoolAction::Log(PoolNotice::LoginNotServed(text)));
             }
         }
         // Unless it is a lane by now.
-        if matches!(self.orders.owner(id), Some(Owner::Login(_))) {
-            self.orders.drop(id);
+        if matches!(self.orders.owner(opened.id), Some(Owner::Login(_))) {
+            self.orders.drop(opened.id);
         }
     }
 
@@ -74,7 +75,7 @@ impl PoolManager {
         if let Some(failure) = failure
             && let Some(error) = failure.server_error()
         {
-            return tell(engine, clients, Verdict::Refused(&error.body));
+            return answer(engine, clients, Verdict::Refused(&error.body));
         }
         let text = match failure {
             Some(failure) => {
@@ -83,12 +84,12 @@ impl PoolManager {
             }
             None => "shardlane knows no node that it could ask about this login".to_owned(),
         };
-        tell(engine, clients, Verdict::Unknown(ErrorCode::OVERLOADED, &text));
+        answer(engine, clients, Verdict::Unknown(ErrorCode::OVERLOADED, &text));
         self.orders.push(PoolAction::Log(PoolNotice::LoginUnknown(text)));
     }
 
-    /// The home of the credential with this token.
-    fn home_of(&self, token: &SaslToken) -> Option<PoolId> {
+    /// The base pool of the credential with this token.
+    fn base_of(&self, token: &SaslToken) -> Option<PoolId> {
         let has = |pool: &OpenPool| {
             let credential = pool.key.credential.as_ref();
             pool.key.keyspace.is_none() && credential.is_some_and(|known| known.token() == *token)
@@ -96,35 +97,35 @@ impl PoolManager {
         self.pools.iter().find(|(_, pool)| has(pool)).map(|(number, _)| PoolId(*number))
     }
 
-    /// The lanes of a credential, opened now unless it has some.
-    fn open_home(
+    /// The base pool of a credential, opened now unless it is open; `opened` becomes its first lane.
+    fn open_base(
         &mut self,
         engine: &mut Engine,
         token: &SaslToken,
-        (id, connection): (DialId, &Connection),
+        opened: &Dialled,
     ) -> Result<PoolId, String> {
-        if let Some(home) = self.home_of(token).filter(|home| engine.is_pool_open(*home)) {
-            return Ok(home);
+        if let Some(base) = self.base_of(token).filter(|base| engine.is_pool_open(*base)) {
+            return Ok(base);
         }
         let full = || {
             let (key, max) = (KEYS.credentials_max, self.shared.book.max());
             format!("shardlane has connections for {max} credentials, which is {key}")
         };
         let credential = self.shared.book.admit(token).ok_or_else(full)?;
-        let home = engine.open_base().ok_or_else(full)?;
+        let base = engine.open_base().ok_or_else(full)?;
         let key = PoolKey::plain(Some(credential));
         let now_ms = self.now_ms();
-        self.logins.watch(home, key.clone(), now_ms);
-        self.pools.insert(home.0, OpenPool { key, doubted_us: None });
-        self.start(home, Some(connection.node));
-        // The connection that is there already becomes the first lane.
-        let key = RefillerKey { pool: home.0, node: connection.node };
+        self.logins.watch(base, key.clone(), now_ms);
+        self.pools.insert(base.0, OpenPool { key, probed_since_us: None });
+        let node = opened.connection.node;
+        self.start(base, Some(node));
+        let key = RefillerKey { pool: base.0, node };
         if self.refillers.contains_key(&key) {
-            self.orders.pass_to(id, Owner::Refiller(key));
-            self.on_opened(engine, (key, id), connection);
+            self.orders.pass_to(opened.id, Owner::Refiller(key));
+            self.on_opened(engine, key, opened);
         }
         self.orders.push(PoolAction::LoggedIn);
-        Ok(home)
+        Ok(base)
     }
 
     /// The connection on which one client logged in becomes its own.
@@ -132,8 +133,9 @@ impl PoolManager {
         &mut self,
         engine: &mut Engine,
         clients: &[ClientKey],
-        (id, connection): (DialId, &Connection),
+        opened: &Dialled,
     ) -> Result<PoolId, String> {
+        let connection = &opened.connection;
         let [_] = clients else {
             return Err("this login works once only; log in again".to_owned());
         };
@@ -147,26 +149,26 @@ impl PoolManager {
                 "the node that took this login is not used any more; log in again".to_owned()
             );
         }
-        let home = engine.open_dedicated();
-        let home = home.ok_or("shardlane has too many connections of single clients")?;
-        let lane = engine.on_lane_up(route_of(home, connection), connection.sharder);
+        let base = engine.open_dedicated();
+        let base = base.ok_or("shardlane has too many connections of single clients")?;
+        let lane = engine.on_lane_up(route_of(base, connection), connection.sharder);
         let lane = lane.ok_or("the login was withdrawn while it was looked at")?;
-        let key = RefillerKey { pool: home.0, node: connection.node };
-        self.serve(engine, id, (lane, LaneOwner { key, serial: LaneSerial(0) }));
-        Ok(home)
+        let key = RefillerKey { pool: base.0, node: connection.node };
+        self.serve(engine, opened.id, lane, LaneOwner { key, serial: LaneSerial(0) });
+        Ok(base)
     }
 
-    /// The cluster takes a credential no longer.
-    fn revoke(&mut self, engine: &mut Engine, home: PoolId) {
-        let key = self.logins.unwatch(home, &mut self.orders);
+    /// The cluster no longer takes a credential.
+    fn revoke(&mut self, engine: &mut Engine, base: PoolId) {
+        let key = self.logins.unwatch(base, &mut self.orders);
         let token = key.and_then(|key| key.credential).map(|credential| credential.token());
         let role = token.as_ref().and_then(|token| token.user()).map(str::to_owned);
         self.orders.push(PoolAction::Log(PoolNotice::LoginRevoked { role }));
-        engine.on_credential_revoked(home);
+        engine.on_credential_revoked(base);
     }
 }
 
-fn tell(engine: &mut Engine, clients: &[ClientKey], verdict: Verdict<'_>) {
+fn answer(engine: &mut Engine, clients: &[ClientKey], verdict: Verdict<'_>) {
     for client in clients {
         engine.on_verdict(*client, verdict);
     }

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use crate::engine::client::ClientKey;
 use crate::pool::action::{Orders, Owner, PoolAction};
 use crate::pool::backoff::Jitter;
-use crate::pool::connection::{Connection, DialFailure, DialId, Hello};
+use crate::pool::connection::{DialFailure, DialId, Dialled, Hello};
 use crate::pool::lane_slots::Dial;
 use crate::pool::node_target::{NodeTarget, ShardPort};
 use crate::pool::pool_key::PoolKey;
@@ -21,10 +21,10 @@ use crate::upstream::lane::PoolId;
 
 /// Nodes that are asked about one login before it is given up; a client waits.
 const NODES_MAX: usize = 3;
-/// Stands for a node that is asked by its address, before the cluster has told its nodes.
+/// Stands for a node that is asked by its address, before the nodes of the cluster are known.
 pub const UNNUMBERED: NodeId = NodeId(u16::MAX);
 
-/// What logins go by.
+/// Settings of logins.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LoginSettings {
     /// Logins of clients that run at once, for one worker; those with equal tokens that wait behind
@@ -40,21 +40,21 @@ impl Default for LoginSettings {
     }
 }
 
-/// The end of a run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) enum LoginEnd {
     /// A client's login, or that of several with one token.
     Login {
-        /// Who waits for it.
+        /// The clients that wait for it.
         clients: Vec<ClientKey>,
         /// What they sent.
         token: SaslToken,
         /// Whether it took more than one step.
-        asked_on: bool,
+        challenged: bool,
         /// The connection on which the cluster took it, or why not: what the last node said.
-        word: Result<(DialId, Box<Connection>), Option<DialFailure>>,
+        result: Result<Box<Dialled>, Option<DialFailure>>,
     },
-    /// The cluster takes the credential of this home no longer.
+    /// The cluster no longer takes the credential of this base pool.
     Revoked(PoolId),
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Logins {
     queued: VecDeque<(SaslToken, Vec<ClientKey>)>,
     pub(super) runs: BTreeMap<u64, Run>,
     pub(super) next_run: u64,
-    /// Set once a node has asked on: then equal tokens do not make equal logins.
+    /// Set once a node has sent a challenge: then equal tokens do not make equal logins.
     alone: bool,
     pub(super) watched: BTreeMap<u16, Watched>,
     pub(super) ended: VecDeque<LoginEnd>,
@@ -133,7 +133,7 @@ impl Logins {
             node: UNNUMBERED,
             host: None,
             address: *address,
-            shard_port: ShardPort::AsTold,
+            shard_port: ShardPort::AsAdvertised,
         };
         self.contacts = contacts.iter().map(target).collect();
     }
@@ -143,7 +143,7 @@ impl Logins {
         self.ended.pop_front()
     }
 
-    /// A client sent a token: the first of its login, or its answer to a node that asked on.
+    /// A client sent a token: the first of its login, or its answer to a challenge.
     pub(crate) fn on_token(&mut self, client: ClientKey, token: SaslToken, orders: &mut Orders) {
         let asks = |run: &&Run| match &run.what {
             What::Login { clients, challenged, .. } => {
@@ -186,7 +186,8 @@ impl Logins {
         self.pump(orders);
     }
 
-    /// A node asks on: the client that has to answer. Others with the same token start anew.
+    /// A node sent a challenge. Returns the client that has to answer; others with the same token
+    /// start anew.
     pub(crate) fn on_challenged(&mut self, run: u64, orders: &mut Orders) -> Option<ClientKey> {
         self.alone = true;
         let what = self.runs.get_mut(&run).map(|run| &mut run.what);
@@ -203,12 +204,13 @@ impl Logins {
     pub(crate) fn on_dialled(
         &mut self,
         run: u64,
-        result: Result<(DialId, Box<Connection>), DialFailure>,
-        (now_ms, orders): (u64, &mut Orders),
+        result: Result<Dialled, DialFailure>,
+        now_ms: u64,
+        orders: &mut Orders,
     ) {
         let Some(mut entry) = self.runs.remove(&run) else { return };
         let failure = match result {
-            Ok(opened) => return self.on_granted(entry, opened, (now_ms, orders)),
+            Ok(opened) => return self.on_granted(entry, opened, now_ms, orders),
             Err(failure) => failure,
         };
         match &entry.what {
@@ -218,38 +220,33 @@ impl Logins {
                     return self.ask(run, entry, next, orders);
                 }
                 if failure.refused_login().is_some()
-                    && let Some(home) = self.home_of(&entry.what)
+                    && let Some(base) = self.base_of(&entry.what)
                 {
                     // Clients that came with this very token before may have to go as well.
-                    self.on_refused(home, entry.node);
+                    self.on_refused(base, entry.node);
                 }
             }
-            What::Recheck(home) => {
-                let home = *home;
+            What::Recheck(base) => {
+                let base = *base;
                 let is_refused = failure.refused_login().is_some();
-                if is_refused && self.is_agreed(home, entry.node) {
-                    return self.ended.push_back(LoginEnd::Revoked(home));
+                if is_refused && self.is_agreed(base, entry.node) {
+                    return self.ended.push_back(LoginEnd::Revoked(base));
                 }
                 if let Some(next) = entry.rest.pop_front() {
                     return self.ask(run, entry, next, orders);
                 }
-                return self.on_recheck_unknown(home, now_ms);
+                return self.on_recheck_unknown(base, now_ms);
             }
         }
         self.ended.extend(login_end(entry.what, Err(Some(failure))));
         self.pump(orders);
     }
 
-    fn on_granted(
-        &mut self,
-        entry: Run,
-        (id, connection): (DialId, Box<Connection>),
-        (now_ms, orders): (u64, &mut Orders),
-    ) {
-        if let What::Recheck(home) = entry.what {
-            orders.drop(id);
+    fn on_granted(&mut self, entry: Run, opened: Dialled, now_ms: u64, orders: &mut Orders) {
+        if let What::Recheck(base) = entry.what {
+            orders.drop(opened.id);
             let due_ms = self.due_ms(now_ms);
-            if let Some(watched) = self.watched.get_mut(&home.0) {
+            if let Some(watched) = self.watched.get_mut(&base.0) {
                 *watched = Watched {
                     pool: watched.pool.clone(),
                     due_ms,
@@ -260,7 +257,7 @@ impl Logins {
             }
             return;
         }
-        self.ended.extend(login_end(entry.what, Ok((id, connection))));
+        self.ended.extend(login_end(entry.what, Ok(Box::new(opened))));
         self.pump(orders);
     }
 
@@ -285,13 +282,13 @@ impl Logins {
     ) {
         let hello = match &entry.what {
             What::Login { token, .. } => Hello::Login(token.clone()),
-            What::Recheck(home) => match self.watched.get(&home.0) {
+            What::Recheck(base) => match self.watched.get(&base.0) {
                 Some(watched) => Hello::Recheck(watched.pool.clone()),
                 None => return,
             },
         };
         entry.node = target.node;
-        entry.dial = orders.dial(Owner::Login(run), target, (Dial::Any, 0), hello);
+        entry.dial = orders.dial(Owner::Login(run), target, Dial::Any, 0, hello);
         self.runs.insert(run, entry);
     }
 
@@ -317,10 +314,7 @@ impl Logins {
     }
 }
 
-fn login_end(
-    what: What,
-    word: Result<(DialId, Box<Connection>), Option<DialFailure>>,
-) -> Option<LoginEnd> {
-    let What::Login { token, clients, challenged: asked_on } = what else { return None };
-    Some(LoginEnd::Login { clients, token, asked_on, word })
+fn login_end(what: What, result: Result<Box<Dialled>, Option<DialFailure>>) -> Option<LoginEnd> {
+    let What::Login { token, clients, challenged } = what else { return None };
+    Some(LoginEnd::Login { clients, token, challenged, result })
 }

@@ -17,7 +17,7 @@ pub struct Candidates<'a> {
     pub snapshot: &'a Snapshot,
     /// The data center where requests should stay.
     pub data_center: &'a str,
-    /// Nodes whose shards are dialled elsewhere than they tell.
+    /// Nodes whose shards are dialled elsewhere than they advertise.
     pub shard_ports: &'a BTreeMap<NodeId, ShardPort>,
 }
 

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 
 use crate::topology::id::{HostId, NodeId};
 
-/// Whom to dial.
+/// Which node to dial.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NodeTarget {
     /// Our number of the node.
     pub node: NodeId,
-    /// Its own id, compared when the node tells it; `None` takes whoever answers.
+    /// Its own id, compared with the one that the node names; `None` takes any node that answers.
     pub host: Option<HostId>,
     /// Address and plain CQL port.
     pub address: SocketAddr,
@@ -21,9 +21,9 @@ pub struct NodeTarget {
 /// Where the shards of a node are dialled one by one.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum ShardPort {
-    /// At the port that the settings or the node tell.
+    /// At the port of the settings, or else the one that the node advertises.
     #[default]
-    AsTold,
+    AsAdvertised,
     /// At this port, which leads to that one.
     At(u16),
     /// No port that is known leads there: connections are opened until each shard has one.

@@ -15,8 +15,8 @@ use crate::pool::refiller::{PoolRefiller, RefillerKey};
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
 
-/// A keyspace that no node has taken, nor refused, within this time is asked of all of them, µs.
-const DOUBT_US: u64 = 200_000;
+/// How long one node is probed for a keyspace before lanes are opened to all nodes, µs.
+const PROBE_US: u64 = 200_000;
 
 impl PoolManager {
     /// Learns whether clients log in themselves: then the class of the cluster's authenticator, and
@@ -37,36 +37,37 @@ impl PoolManager {
         engine.on_authenticator(class);
     }
 
-    /// Opens lanes of a keyspace, with the rights of its home: to one node until that has taken it.
+    /// Opens lanes of a keyspace, with the rights of its base pool: to one node at first, to probe
+    /// whether the keyspace exists.
     pub(super) fn open_keyspace(&mut self, engine: &Engine, pool: PoolId, keyspace: Arc<str>) {
-        let home = engine.base_of(pool);
-        let Some(plain) = self.pools.get(&home.0).map(|home| home.key.clone()) else { return };
+        let base = engine.base_of(pool);
+        let Some(plain) = self.pools.get(&base.0).map(|base| base.key.clone()) else { return };
         let key = PoolKey { keyspace: Some(keyspace), ..plain };
         self.open(pool, key, Some(self.now_us));
     }
 
-    pub(super) fn open(&mut self, pool: PoolId, key: PoolKey, doubted_us: Option<u64>) {
-        self.pools.insert(pool.0, OpenPool { key, doubted_us });
+    pub(super) fn open(&mut self, pool: PoolId, key: PoolKey, probed_since_us: Option<u64>) {
+        self.pools.insert(pool.0, OpenPool { key, probed_since_us });
         self.start(pool, None);
     }
 
-    /// There is such a keyspace, or the node that was asked cannot say: lanes go to all nodes.
-    pub(super) fn believe(&mut self, pool: PoolId) {
-        let doubted = self.pools.get_mut(&pool.0).and_then(|pool| pool.doubted_us.take());
-        if doubted.is_some() {
+    /// The keyspace exists, or the node that was probed cannot say: lanes go to all nodes.
+    pub(super) fn confirm_keyspace(&mut self, pool: PoolId) {
+        let probed = self.pools.get_mut(&pool.0).and_then(|pool| pool.probed_since_us.take());
+        if probed.is_some() {
             self.start(pool, None);
         }
     }
 
-    /// No client waits for one node alone for long.
-    pub(super) fn end_doubts(&mut self) {
+    /// Ends probes that have taken too long: clients wait for them.
+    pub(super) fn end_probes(&mut self) {
         let now_us = self.now_us;
         let is_old = |pool: &OpenPool| {
-            pool.doubted_us.is_some_and(|since_us| now_us.saturating_sub(since_us) >= DOUBT_US)
+            pool.probed_since_us.is_some_and(|since_us| now_us.saturating_sub(since_us) >= PROBE_US)
         };
         let old = self.pools.iter().filter(|(_, pool)| is_old(pool)).map(|(pool, _)| PoolId(*pool));
         for pool in old.collect::<Vec<_>>() {
-            self.believe(pool);
+            self.confirm_keyspace(pool);
         }
     }
 
@@ -76,10 +77,10 @@ impl PoolManager {
         let Some(pool) = self.pools.get(&number.0) else { return };
         let count = self.targets.len().max(1);
         let is_asked = self.refillers.keys().any(|key| key.pool == number.0);
-        if pool.doubted_us.is_some() && is_asked {
+        if pool.probed_since_us.is_some() && is_asked {
             return;
         }
-        let only = pool.doubted_us.map(|_| usize::from(number.0) % count);
+        let only = pool.probed_since_us.map(|_| usize::from(number.0) % count);
         let lanes = if pool.key.keyspace.is_some() { Wanted::One } else { self.settings.lanes };
         for (at, target) in self.targets.clone().into_iter().enumerate() {
             let key = RefillerKey { pool: number.0, node: target.node };
@@ -87,8 +88,9 @@ impl PoolManager {
                 continue;
             }
             let node = self.shared.nodes.of(target.node);
-            let backoff = (self.settings.backoff, self.jitter.bits());
-            let refiller = PoolRefiller::new((target, node), lanes, self.settings.ports, backoff);
+            let (backoff, seed) = (self.settings.backoff, self.jitter.bits());
+            let ports = self.settings.ports;
+            let refiller = PoolRefiller::new(target, node, lanes, ports, backoff, seed);
             self.refillers.insert(key, refiller);
             if first != Some(target.node) {
                 self.pump(key);
@@ -124,10 +126,10 @@ impl PoolManager {
             match refiller.next(now_ms) {
                 Next::Dial(dial) => {
                     let Some(pool) = self.pools.get(&key.pool) else { return };
-                    let what = (dial, refiller.schedule().failures());
+                    let failures = refiller.schedule().failures();
                     let hello = Hello::Lane { pool: PoolId(key.pool), key: pool.key.clone() };
                     let owner = Owner::Refiller(key);
-                    let id = self.orders.dial(owner, *refiller.target(), what, hello);
+                    let id = self.orders.dial(owner, *refiller.target(), dial, failures, hello);
                     refiller.on_started(id, dial);
                 }
                 Next::Wait(rest_ms) => {

@@ -16,7 +16,7 @@ use crate::engine::pending::{LaneKey, Pending};
 use crate::engine::verdict::Verdict;
 use crate::pool::action::{Orders, Owner, PoolAction, PoolNotice};
 use crate::pool::backoff::{BackoffSettings, Jitter};
-use crate::pool::connection::{Connection, DialFailure, DialId};
+use crate::pool::connection::{Connection, DialFailure, DialId, Dialled};
 use crate::pool::credential::Credential;
 use crate::pool::credential_book::CredentialBook;
 use crate::pool::failover::{Failover, FailoverSettings};
@@ -65,8 +65,8 @@ pub(super) struct LaneOwner {
 #[derive(Debug)]
 pub(super) struct OpenPool {
     pub(super) key: PoolKey,
-    /// Since when one node alone is asked for the keyspace, µs: clients misspell them.
-    pub(super) doubted_us: Option<u64>,
+    /// Since when one node alone is probed for the keyspace, µs: clients misspell them.
+    pub(super) probed_since_us: Option<u64>,
 }
 
 /// The pools of one worker.
@@ -93,7 +93,7 @@ impl PoolManager {
     #[must_use]
     pub fn new(settings: PoolSettings, shared: PoolShared, seed: u64, now_us: u64) -> Self {
         let plain = PoolKey::plain(shared.credential.clone());
-        let plain = OpenPool { key: plain, doubted_us: None };
+        let plain = OpenPool { key: plain, probed_since_us: None };
         Self {
             settings,
             shared,
@@ -125,7 +125,7 @@ impl PoolManager {
         }
         self.settings.failover = settings.failover;
         self.failover.set_settings(settings.failover);
-        self.tell_engine_of_remote(engine);
+        self.set_remote_nodes(engine);
         self.settings.logins = settings.logins;
         self.logins.settings = settings.logins;
     }
@@ -178,7 +178,7 @@ impl PoolManager {
 
     /// Time has passed.
     pub fn on_deadline(&mut self, engine: &mut Engine) {
-        self.end_doubts();
+        self.end_probes();
         self.failover_step(engine);
         self.logins.recheck(self.now_ms(), &mut self.orders);
         self.settle_logins(engine);
@@ -261,18 +261,18 @@ impl PoolManager {
         id: DialId,
         result: Result<Connection, DialFailure>,
     ) {
+        let result = result.map(|connection| Dialled { id, connection });
         match self.orders.owner(id).copied() {
             Some(Owner::Refiller(key)) => match result {
-                Ok(connection) => self.on_opened(engine, (key, id), &connection),
-                Err(failure) => self.on_failed(engine, (key, id), &failure),
+                Ok(opened) => self.on_opened(engine, key, &opened),
+                Err(failure) => self.on_failed(engine, key, id, &failure),
             },
             Some(Owner::Login(run)) => {
                 if result.is_err() {
                     self.orders.forget(id);
                 }
-                let result = result.map(|connection| (id, Box::new(connection)));
                 let now_ms = self.now_ms();
-                self.logins.on_dialled(run, result, (now_ms, &mut self.orders));
+                self.logins.on_dialled(run, result, now_ms, &mut self.orders);
                 self.settle_logins(engine);
             }
             // It was given up meanwhile.
@@ -280,20 +280,16 @@ impl PoolManager {
         }
     }
 
-    pub(super) fn on_opened(
-        &mut self,
-        engine: &mut Engine,
-        (key, id): (RefillerKey, DialId),
-        connection: &Connection,
-    ) {
+    pub(super) fn on_opened(&mut self, engine: &mut Engine, key: RefillerKey, opened: &Dialled) {
+        let Dialled { id, connection } = opened;
         let now_ms = self.now_ms();
-        let Some(refiller) = self.refillers.get_mut(&key) else { return self.orders.drop(id) };
+        let Some(refiller) = self.refillers.get_mut(&key) else { return self.orders.drop(*id) };
         let target = *refiller.target();
         if let Some(Outage::Back { away_ms }) = refiller.node().on_reached(now_ms) {
             let away_s = away_ms / 1_000;
             self.orders.push(PoolAction::Log(PoolNotice::NodeBack { target, away_s }));
         }
-        let arrived = refiller.on_opened(id, connection, now_ms);
+        let arrived = refiller.on_opened(*id, connection, now_ms);
         for id in arrived.released {
             self.orders.drop(id);
         }
@@ -302,13 +298,13 @@ impl PoolManager {
                 .push(PoolAction::Log(PoolNotice::Resharded { target, pool: PoolId(key.pool) }));
             self.close_lanes_of(engine, |of| *of == key);
         }
-        self.believe(PoolId(key.pool));
+        self.confirm_keyspace(PoolId(key.pool));
         if let Some(serial) = arrived.serial {
             let route = route_of(PoolId(key.pool), connection);
             match engine.on_lane_up(route, connection.sharder) {
-                Some(lane) => self.serve(engine, id, (lane, LaneOwner { key, serial })),
+                Some(lane) => self.serve(engine, *id, lane, LaneOwner { key, serial }),
                 None => {
-                    self.orders.drop(id);
+                    self.orders.drop(*id);
                     if let Some(refiller) = self.refillers.get_mut(&key) {
                         refiller.on_lane_down(serial, now_ms);
                     }
@@ -322,7 +318,8 @@ impl PoolManager {
         &mut self,
         engine: &mut Engine,
         id: DialId,
-        (lane, owner): (LaneKey, LaneOwner),
+        lane: LaneKey,
+        owner: LaneOwner,
     ) {
         self.lanes.insert(lane, owner);
         self.orders.serve(id, lane);

@@ -1,4 +1,4 @@
-//! Whether the cluster still takes the credentials that have lanes: asked now and then, and at once when a
+//! Whether the cluster still takes the credentials that have lanes: asked regularly, and at once when a
 //! node has refused one.
 //!
 //! One node may have stale roles. A credential is withdrawn once a second node says so, or there is none.
@@ -15,37 +15,37 @@ const LONE_REFUSALS: u32 = 2;
 
 impl Logins {
     /// From now on the cluster is asked about a credential that has lanes.
-    pub(crate) fn watch(&mut self, home: PoolId, pool: PoolKey, now_ms: u64) {
+    pub(crate) fn watch(&mut self, base: PoolId, pool: PoolKey, now_ms: u64) {
         let due_ms = self.due_ms(now_ms);
         let watched = Watched { pool, due_ms, running: false, refused_by: None, lone_refusals: 0 };
-        self.watched.insert(home.0, watched);
+        self.watched.insert(base.0, watched);
     }
 
     /// A credential has no lanes any more; hands it back if it was asked about.
-    pub(crate) fn unwatch(&mut self, home: PoolId, orders: &mut Orders) -> Option<PoolKey> {
+    pub(crate) fn unwatch(&mut self, base: PoolId, orders: &mut Orders) -> Option<PoolKey> {
         self.runs.retain(|_, run| {
-            let is_over = matches!(run.what, What::Recheck(of) if of == home);
+            let is_over = matches!(run.what, What::Recheck(of) if of == base);
             if is_over {
                 orders.drop(run.dial);
             }
             !is_over
         });
-        self.watched.remove(&home.0).map(|watched| watched.pool)
+        self.watched.remove(&base.0).map(|watched| watched.pool)
     }
 
-    /// The home whose credential a login names.
-    pub(super) fn home_of(&self, what: &What) -> Option<PoolId> {
+    /// The base pool whose credential a login names.
+    pub(super) fn base_of(&self, what: &What) -> Option<PoolId> {
         let What::Login { token, .. } = what else { return None };
         let has = |watched: &Watched| {
             watched.pool.credential.as_ref().is_some_and(|known| known.token() == *token)
         };
-        self.watched.iter().find(|(_, watched)| has(watched)).map(|(home, _)| PoolId(*home))
+        self.watched.iter().find(|(_, watched)| has(watched)).map(|(base, _)| PoolId(*base))
     }
 
     /// A node refused a credential that has lanes, to a lane or to a client with the same token:
     /// another node is asked at once.
-    pub(crate) fn on_refused(&mut self, home: PoolId, node: NodeId) {
-        if let Some(watched) = self.watched.get_mut(&home.0) {
+    pub(crate) fn on_refused(&mut self, base: PoolId, node: NodeId) {
+        if let Some(watched) = self.watched.get_mut(&base.0) {
             watched.refused_by.get_or_insert(node);
             watched.due_ms = 0;
         }
@@ -53,50 +53,50 @@ impl Logins {
 
     /// Asks the cluster about the credentials whose time has come.
     pub(crate) fn recheck(&mut self, now_ms: u64, orders: &mut Orders) {
-        let due = |watched: &Watched| !watched.running && watched.due_ms <= now_ms;
-        let homes = self.watched.iter().filter(|(_, watched)| due(watched));
-        let homes: Vec<PoolId> = homes.map(|(home, _)| PoolId(*home)).collect();
-        for home in homes {
+        let is_due = |watched: &Watched| !watched.running && watched.due_ms <= now_ms;
+        let all_due = self.watched.iter().filter(|(_, watched)| is_due(watched));
+        let all_due: Vec<PoolId> = all_due.map(|(base, _)| PoolId(*base)).collect();
+        for base in all_due {
             let mut rest = self.next_targets();
-            let Some(watched) = self.watched.get_mut(&home.0) else { continue };
+            let Some(watched) = self.watched.get_mut(&base.0) else { continue };
             watched.running = true;
             if let Some(refused_by) = watched.refused_by {
-                // Its word is known: the others come first.
+                // Its answer is known: the others come first.
                 rest.make_contiguous().sort_by_key(|target| target.node == refused_by);
             }
             match rest.pop_front() {
                 Some(first) => {
                     self.next_run += 1;
-                    let what = What::Recheck(home);
+                    let what = What::Recheck(base);
                     let entry = Run { what, dial: DialId(0), node: first.node, rest };
                     self.ask(self.next_run, entry, first, orders);
                 }
-                None => self.on_recheck_unknown(home, now_ms),
+                None => self.on_recheck_unknown(base, now_ms),
             }
         }
     }
 
-    /// A node refused a credential that has lanes: whether it is withdrawn, since another node had
-    /// said so, or there is no other.
-    pub(super) fn is_agreed(&mut self, home: PoolId, node: NodeId) -> bool {
+    /// A node refused a credential that has lanes. Returns whether it is withdrawn: another node has
+    /// refused it before, or there is no other.
+    pub(super) fn is_agreed(&mut self, base: PoolId, node: NodeId) -> bool {
         let is_only = self.known().iter().all(|target| target.node == node);
-        let Some(watched) = self.watched.get_mut(&home.0) else { return false };
+        let Some(watched) = self.watched.get_mut(&base.0) else { return false };
         let first = *watched.refused_by.get_or_insert(node);
         first != node || is_only
     }
 
     /// All nodes that were asked about a credential again could not say, or it was the one that
     /// had refused it already.
-    pub(super) fn on_recheck_unknown(&mut self, home: PoolId, now_ms: u64) {
+    pub(super) fn on_recheck_unknown(&mut self, base: PoolId, now_ms: u64) {
         let (regular, soon) = (self.due_ms(now_ms), now_ms + self.settings.recheck_ms / 4);
-        let Some(watched) = self.watched.get_mut(&home.0) else { return };
+        let Some(watched) = self.watched.get_mut(&base.0) else { return };
         watched.running = false;
         watched.due_ms = regular;
         if watched.refused_by.is_some() {
             watched.due_ms = soon;
             watched.lone_refusals += 1;
             if watched.lone_refusals >= LONE_REFUSALS {
-                self.ended.push_back(LoginEnd::Revoked(home));
+                self.ended.push_back(LoginEnd::Revoked(base));
             }
         }
     }

@@ -18,7 +18,7 @@ use cql::token::shard::ShardId;
 pub struct ShardPortSettings {
     /// Whether shards are dialled one by one at all.
     pub shard_aware: bool,
-    /// Shard-aware port of nodes that do not tell theirs.
+    /// Shard-aware port of nodes that do not advertise theirs.
     pub default: Option<u16>,
     /// Port where a PROXY protocol header names the source port; it stands for the shard-aware one.
     pub proxy_protocol: Option<u16>,
@@ -27,12 +27,12 @@ pub struct ShardPortSettings {
 }
 
 impl ShardPortSettings {
-    /// The port where the shards of `target` are dialled, when it tells `told`; `None` when they
-    /// cannot be.
+    /// The port where the shards of `target`, which advertises `advertised`, are dialled; `None` when
+    /// they cannot be.
     #[must_use]
-    pub fn port_of(&self, target: &NodeTarget, told: Option<u16>) -> Option<u16> {
+    pub fn port_of(&self, target: &NodeTarget, advertised: Option<u16>) -> Option<u16> {
         match target.shard_port {
-            ShardPort::AsTold => self.proxy_protocol.or(told),
+            ShardPort::AsAdvertised => self.proxy_protocol.or(advertised),
             ShardPort::At(port) => Some(port),
             ShardPort::Nowhere => None,
         }
@@ -78,10 +78,12 @@ pub struct PoolRefiller {
 impl PoolRefiller {
     /// A refiller without lanes. The waits are drawn from `seed`.
     pub(crate) fn new(
-        (target, node): (NodeTarget, Arc<NodeState>),
+        target: NodeTarget,
+        node: Arc<NodeState>,
         lanes: Wanted,
         ports: ShardPortSettings,
-        (backoff, seed): (BackoffSettings, u64),
+        backoff: BackoffSettings,
+        seed: u64,
     ) -> Self {
         Self {
             target,

@@ -31,7 +31,7 @@ impl PoolManager {
                 self.close_lanes_of(engine, |of| *of == key);
             }
         }
-        self.tell_engine_of_remote(engine);
+        self.set_remote_nodes(engine);
     }
 
     /// A node is said to be up: no long wait any more.
@@ -63,7 +63,7 @@ impl PoolManager {
         ended
     }
 
-    pub(super) fn tell_engine_of_remote(&self, engine: &mut Engine) {
+    pub(super) fn set_remote_nodes(&self, engine: &mut Engine) {
         let settings = self.failover.settings();
         engine.on_remote_nodes(self.failover.remote_nodes(), settings.local_consistency);
     }
@@ -82,7 +82,7 @@ impl PoolManager {
         } else {
             PoolNotice::AllLocalUsed
         }));
-        self.tell_engine_of_remote(engine);
+        self.set_remote_nodes(engine);
         self.follow_targets();
     }
 
@@ -92,13 +92,13 @@ impl PoolManager {
             return;
         }
         self.orders.push(PoolAction::Log(PoolNotice::StandInsLeft));
-        self.tell_engine_of_remote(engine);
+        self.set_remote_nodes(engine);
         for key in self.follow_targets() {
             engine.retire_node(key.node);
         }
     }
 
-    /// Where home lanes lead to now.
+    /// Where the lanes of base pools lead to now.
     pub(super) fn reached(&self, engine: &Engine) -> Reached {
         // Without a client that has logged in no lanes are wanted.
         let idle = self.pools.is_empty();

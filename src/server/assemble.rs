@@ -86,7 +86,7 @@ pub fn engine(settings: &Settings) -> EngineSettings {
         tablets_reread_us: settings.tablets.reread_us,
         routes_texts: settings.text_mode == TextMode::Route,
         has_peers: settings.workers > 1,
-        compression_told: settings.compression_told.clone(),
+        compression_offered: settings.compression_offered.clone(),
     }
 }
 

@@ -40,7 +40,7 @@ pub enum Fault {
     /// What it holds is broken.
     #[error("holds what cannot be understood: {0}")]
     Malformed(String),
-    /// Its key asks for a passphrase, which nobody could type.
+    /// Its key asks for a passphrase, which a service cannot type.
     #[error("holds an encrypted key")]
     EncryptedKey,
     /// Certificate and key are of two pairs.
@@ -68,7 +68,9 @@ impl Fault {
                 "write the file anew, whole; keys are RSA of 2048 bits or more, ECDSA on P-256 or \
                  P-384, or Ed25519"
             }
-            Self::EncryptedKey => "decrypt it with `openssl pkey`, and let nobody else read it",
+            Self::EncryptedKey => {
+                "decrypt it with `openssl pkey`, and make it readable for this user alone"
+            }
             Self::KeyMismatch(_) => "give a certificate and its own key",
             Self::Expired(_) => "renew the certificate",
             Self::NotYetValid(_) => "set this machine's clock, or wait",

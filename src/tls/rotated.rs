@@ -11,7 +11,7 @@ use crate::tls::files::{Material, TlsFiles};
 /// is one.
 pub type Build<C> = dyn Fn(&Material) -> Result<(C, Option<i64>), TlsError> + Send + Sync;
 
-/// The newest good state of some files. Whoever has taken one keeps it: a connection is not ended
+/// The newest good state of some files. A user of an older one keeps it: a connection is not ended
 /// because its certificate has a successor.
 pub struct Rotated<C> {
     files: TlsFiles,
@@ -69,7 +69,7 @@ impl<C> Rotated<C> {
     }
 
     /// Looks whether the files changed. The bytes are compared, not the times: a mounted secret is
-    /// replaced by turning a symbolic link. A fault is told once for each change.
+    /// replaced by turning a symbolic link. A fault is reported once for each change.
     pub fn look(&self) -> Look {
         let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
         let built = match self.files.read() {
@@ -79,7 +79,7 @@ impl<C> Rotated<C> {
                 (self.build)(&material)
             }
             Err(error) => {
-                // Any number that no files have, so that the same fault is told once.
+                // Any number that no files have, so that the same fault is reported once.
                 let unreadable = u128::MAX;
                 if std::mem::replace(&mut *seen, unreadable) == unreadable {
                     return Look::Same;

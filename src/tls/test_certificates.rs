@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,14 +55,14 @@ pub(crate) struct Pair {
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
-        Self::new_for(name, (2000, 2090))
+        Self::new_for(name, 2000..=2090)
     }
 
-    /// A CA that is valid for the years from `from` to `to`.
-    pub(crate) fn new_for(name: &str, (from, to): (i32, i32)) -> Self {
+    /// A CA that is valid from the first of these years to the beginning of the last.
+    pub(crate) fn new_for(name: &str, years: RangeInclusive<i32>) -> Self {
         let mut params = CertificateParams::default();
-        params.not_before = date_time_ymd(from, 1, 1);
-        params.not_after = date_time_ymd(to, 1, 1);
+        params.not_before = date_time_ymd(*years.start(), 1, 1);
+        params.not_after = date_time_ymd(*years.end(), 1, 1);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
@@ -71,11 +72,11 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A certificate for `name`, valid for the years from `from` to `to`.
-    pub(crate) fn sign_for(&self, name: &str, (from, to): (i32, i32)) -> Pair {
+    /// A certificate for `name`, valid from the first of these years to the beginning of the last.
+    pub(crate) fn sign_for(&self, name: &str, years: RangeInclusive<i32>) -> Pair {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        params.not_before = date_time_ymd(from, 1, 1);
-        params.not_after = date_time_ymd(to, 1, 1);
+        params.not_before = date_time_ymd(*years.start(), 1, 1);
+        params.not_after = date_time_ymd(*years.end(), 1, 1);
         let both = [ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.extended_key_usages = both.to_vec();
         let key = KeyPair::generate().unwrap();
@@ -85,7 +86,7 @@ impl Authority {
 
     /// One that is good today.
     pub(crate) fn sign(&self, name: &str) -> Pair {
-        self.sign_for(name, (2000, 2090))
+        self.sign_for(name, 2000..=2090)
     }
 }
 

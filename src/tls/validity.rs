@@ -1,7 +1,7 @@
 //! From when until when a certificate is valid: the one field that is read out of its DER.
 //!
-//! The library that verifies certificates keeps these dates to itself; an operator wants to hear of
-//! an expired one before any node or client does.
+//! The library that verifies certificates keeps these dates to itself; an operator wants to know of
+//! an expired one before a node or client refuses it.
 
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;

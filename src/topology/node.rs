@@ -28,7 +28,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Tells whether the node stores data at all.
+    /// Whether the node stores data at all.
     #[must_use]
     pub fn stores_data(&self) -> bool {
         !self.tokens.is_empty()

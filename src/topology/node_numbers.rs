@@ -33,7 +33,7 @@ impl NodeNumbers {
         self.numbers.len()
     }
 
-    /// Tells whether no number was given yet.
+    /// Whether no number was given yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_unknown_or_left_out() {
+    fn replication_that_makes_no_sense_is_unknown_or_left_out() {
         assert_eq!(Replication::parse([]), Replication::Unknown);
         assert_eq!(Replication::parse([("class", "com.example.Mine")]), Replication::Unknown);
         let simple = ("class", "SimpleStrategy");

@@ -103,7 +103,7 @@ impl RingReplicas {
         self.replicas.get(begin.unwrap_or_default()..end).unwrap_or_default()
     }
 
-    /// Tells whether no token has replicas.
+    /// Whether no token has replicas.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.replicas.is_empty()

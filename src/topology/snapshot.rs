@@ -48,7 +48,7 @@ pub struct SnapshotBuilder {
 }
 
 impl Snapshot {
-    /// Tells which snapshot it is; each is later than the one before.
+    /// The number of the snapshot; each is later than the one before.
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
@@ -79,7 +79,7 @@ impl Snapshot {
         self.node(self.number_of(host)?)
     }
 
-    /// Finds a keyspace. Whoever keeps the result keeps the version with it.
+    /// Finds a keyspace. A caller that keeps the result keeps that version of it.
     #[must_use]
     pub fn keyspace(&self, name: &str) -> Option<&Arc<Keyspace>> {
         self.keyspaces.get(name)
@@ -92,7 +92,7 @@ impl Snapshot {
 }
 
 impl Keyspace {
-    /// Tells how a table's keys become tokens. None if we don't know: then its requests cannot be
+    /// How a table's keys become tokens. None if we don't know: then its requests cannot be
     /// routed by key.
     #[must_use]
     pub fn partitioner(&self, table: &str) -> Option<Partitioner> {

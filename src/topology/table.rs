@@ -60,7 +60,7 @@ impl Tables {
         self.names.len()
     }
 
-    /// Tells whether no number was given yet.
+    /// Whether no number was given yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.names.is_empty()

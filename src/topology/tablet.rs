@@ -92,14 +92,14 @@ impl<'a> ReplicaList<'a> {
         self.0.len()
     }
 
-    /// Tells whether there is none.
+    /// Whether there is none.
     #[inline]
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
-    /// Tells whether `node` is one of them.
+    /// Whether `node` is one of them.
     #[must_use]
     pub fn names(self, node: NodeId) -> bool {
         self.iter().any(|replica| replica.node == node)

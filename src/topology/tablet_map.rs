@@ -56,7 +56,7 @@ pub struct TabletMap {
     evicted_count: u64,
 }
 
-/// What became of a tablet that a node told us.
+/// What became of a tablet that a node reported.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Learned {
     /// Nothing was known of its range.
@@ -97,12 +97,12 @@ impl TabletMap {
         }
     }
 
-    /// Takes a tablet that a node told us at `now_ms` (of a clock that never goes back).
+    /// Learns a tablet that a node reported at `now_ms` (of a clock that never goes back).
     ///
     /// It replaces every tablet that it overlaps, wholly or partly: tablets of a table never
     /// overlap, so each of those is gone. When there is no room, some hundred tablets of one table
-    /// are dropped, each table in its turn: whoever is used is soon learned again, and a table that
-    /// nobody uses any more gives its room to others.
+    /// are dropped, each table in its turn: tablets in use are soon learned again, and a table that
+    /// is no longer used gives its room to others.
     pub fn learn(&mut self, table: TableId, tablet: Tablet, now_ms: u64) -> Learned {
         let Some(index) = table_index(table).filter(|_| makes_sense(&tablet)) else {
             return Learned::Refused;
@@ -133,7 +133,8 @@ impl TabletMap {
         &mut self,
         table: TableId,
         tablets: impl IntoIterator<Item = Tablet>,
-        (began_ms, now_ms): (u64, u64),
+        began_ms: u64,
+        now_ms: u64,
     ) -> Filled {
         let mut filled = Filled::default();
         let Some(index) = table_index(table).filter(|_| self.entries_max > 0) else {
@@ -145,8 +146,7 @@ impl TabletMap {
             if self.holds(index, &tablet) {
                 continue;
             }
-            let range = (tablet.first, tablet.last);
-            if heard.overlaps(range) || self.recent.holds(table, &tablet) {
+            if heard.overlaps(tablet.first, tablet.last) || self.recent.holds(table, &tablet) {
                 filled.outdated += 1;
             } else if self.put(index, tablet).is_some() {
                 filled.taken += 1;
@@ -185,7 +185,7 @@ impl TabletMap {
         self.len
     }
 
-    /// Tells whether nothing was learned yet.
+    /// Whether nothing was learned yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
@@ -218,7 +218,7 @@ impl TabletMap {
         tables + known + self.arena.memory_bytes() + memory
     }
 
-    /// Tells whether exactly this tablet is known.
+    /// Whether exactly this tablet is known.
     fn holds(&self, index: usize, tablet: &Tablet) -> bool {
         self.tables.get(index).is_some_and(|known| known.holds(&self.arena, tablet))
     }

@@ -75,8 +75,10 @@ impl Reactor {
     /// A worker without sockets. Called within its runtime.
     pub(super) fn new(
         setup: WorkerSetup,
-        (commands, events): (Receiver<Command>, Sender<WorkerEvent>),
-        (poller, bell): (Poller, mio::Waker),
+        commands: Receiver<Command>,
+        events: Sender<WorkerEvent>,
+        poller: Poller,
+        bell: mio::Waker,
     ) -> Self {
         let ready = Arc::new(ReadyList::default());
         ready.set_bell(bell);

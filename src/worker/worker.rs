@@ -35,7 +35,7 @@ impl Worker {
         let name = format!("worker-{}", setup.number);
         let thread = thread::Builder::new().name(name).spawn(move || {
             let _within = runtime.enter();
-            Reactor::new(setup, (inbox, events), (poller, bell)).run();
+            Reactor::new(setup, inbox, events, poller, bell).run();
         })?;
         Ok(Self { commands, thread })
     }

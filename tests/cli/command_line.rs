@@ -125,7 +125,7 @@ fn get(address: &str, path: &str) -> String {
 }
 
 #[test]
-fn without_a_cluster_the_server_is_alive_but_not_ready() {
+fn the_server_is_alive_but_not_ready_without_a_cluster() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
     command.env("SHARDLANE_LOG_FORMAT", "json").env("SHARDLANE_WORKER", "2");
     // Nothing listens at the discard port of this address.
@@ -202,7 +202,7 @@ fn files_of_tls_are_judged_without_a_network() {
 }
 
 #[test]
-fn an_address_that_cannot_be_listened_at_is_told_with_its_setting_and_what_to_do() {
+fn an_address_that_cannot_be_bound_is_reported_with_its_setting_and_a_fix() {
     let holder = TcpListener::bind("127.92.3.1:0").unwrap();
     let taken = holder.local_addr().unwrap().to_string();
     let nowhere = env::temp_dir().join("no-such-folder/cql.sock");
@@ -265,7 +265,7 @@ fn a_password_file_that_all_users_may_read_is_a_warning_and_one_with_nul_a_fault
 }
 
 #[test]
-fn a_variable_that_names_no_setting_is_told_and_what_kubernetes_sets_is_not() {
+fn a_variable_that_names_no_setting_is_reported_and_those_of_kubernetes_are_not() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
     command.env_clear().args(["check", "-c", "db"]);
     command.env("SHARDLANE_TYPO", "1").env("SHARDLANE_LIMITS_CLIENT_MAX", "5");
@@ -277,8 +277,8 @@ fn a_variable_that_names_no_setting_is_told_and_what_kubernetes_sets_is_not() {
     let told: Vec<_> = told.lines().filter(|line| line.starts_with("SHARDLANE_")).collect();
     let expected = [
         "SHARDLANE_ADMIN_PORT is set, but there is no such setting",
-        "SHARDLANE_LIMITS_CLIENT_MAX is set, but there is no such setting; is \
-         SHARDLANE_LIMITS_CLIENTS_MAX meant?",
+        "SHARDLANE_LIMITS_CLIENT_MAX is set, but there is no such setting; did you \
+         mean SHARDLANE_LIMITS_CLIENTS_MAX?",
         "SHARDLANE_TYPO is set, but there is no such setting",
     ];
     assert_eq!(told, expected);
@@ -317,7 +317,7 @@ fn wait_ends_when_clients_are_served_and_shutdown_stops_the_server() {
 }
 
 #[test]
-fn after_sigterm_clients_are_served_for_the_shortest_delay() {
+fn clients_are_served_for_the_shortest_delay_after_sigterm() {
     let flags = ["--min-sigterm-delay", "600", "--exit-zero-on-sigterm"];
     let (mut server, clients, admin) = serve_without_cluster("127.0.63.35:0", &flags);
     let terminate = || Command::new("kill").args(["-TERM", &server.0.id().to_string()]).status();

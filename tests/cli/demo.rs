@@ -14,8 +14,8 @@ fn demo(args: &[&str]) -> Output {
 #[test]
 fn the_summary_is_one_line_of_json_with_a_hit_rate_of_nearly_one() {
     let output = demo(&["--json", "--seconds", "6"]);
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{errors}");
     let out = String::from_utf8(output.stdout).unwrap();
     assert_eq!(out.lines().count(), 1, "{out}");
     let summary: Value = serde_json::from_str(&out).unwrap();
@@ -23,19 +23,19 @@ fn the_summary_is_one_line_of_json_with_a_hit_rate_of_nearly_one() {
     assert_eq!(number("tablets_learned"), TABLETS, "{out}");
     assert_eq!(number("lanes"), 6, "{out}");
     assert!(summary["hit_rate_last"].as_f64().unwrap() >= 0.99, "{out}");
-    // Each tablet is learned by a miss, unless chance meets its shard; one of four moves, and
-    // several requests may be on their way to a tablet before the first answer tells of it.
-    assert!((TABLETS / 2..TABLETS * 4).contains(&number("misses")), "{out}");
+    // One tablet of four moves, and each of those is learned by a miss, unless chance meets its new
+    // shard. All of them are read when the statement is first named; before, requests miss as well.
+    assert!((TABLETS / 8..TABLETS * 4).contains(&number("misses")), "{out}");
     assert!(number("requests") > TABLETS * 4, "{out}");
     assert!(number("added_p99_us") >= number("added_p50_us"), "{out}");
     assert!(number("rss_mib") > 0, "{out}");
 }
 
 #[test]
-fn people_are_told_of_progress_of_the_migration_and_of_the_end() {
+fn the_output_for_people_shows_progress_migration_and_end() {
     let output = demo(&["--nodes", "1", "--shards", "3", "--tablets", "8", "--seconds", "2"]);
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{errors}");
     let out = String::from_utf8(output.stdout).unwrap();
     let line = |start: &str| out.lines().position(|line| line.starts_with(start));
     let order = ["simulated", "2 tablets migrate", " 2/2 s", "hit rate", "added latency"].map(line);

@@ -90,7 +90,7 @@ fn errors_are_read_and_written() {
 }
 
 #[test]
-fn v3_hears_of_failures_as_timeouts() {
+fn clients_of_v3_get_failures_as_timeouts() {
     for (v4, v3) in [
         ("error_read_failure", "error_read_failure_v3"),
         ("error_write_failure", "error_write_failure_v3"),
@@ -272,7 +272,7 @@ fn cells_of_system_local_are_read() {
 }
 
 #[test]
-fn rows_tell_of_changed_metadata() {
+fn rows_carry_changed_metadata_and_its_id() {
     let golden = frame("rows_metadata_changed");
     let rows = Rows::read(split(&golden).1).unwrap();
     assert_eq!(rows.metadata.metadata_id.unwrap().len(), 16);

@@ -164,7 +164,7 @@ fn a_silent_node_is_asked_again_since_it_may_be_the_one_that_lags() {
 }
 
 #[test]
-fn nodes_that_tell_nothing_are_asked_again() {
+fn nodes_that_do_not_say_their_schema_version_are_asked_again() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     for (lane, question) in change(&mut rig) {
@@ -256,7 +256,7 @@ fn a_refused_change_is_answered_at_once() {
 }
 
 #[test]
-fn an_event_reaches_those_who_registered_once_after_the_nodes_agree() {
+fn an_event_reaches_registered_clients_once_after_the_nodes_agree() {
     let mut rig = Rig::with_all_lanes();
     let plain = rig.client();
     let v4 = register(&mut rig, 4, None);
@@ -284,7 +284,7 @@ fn an_event_reaches_those_who_registered_once_after_the_nodes_agree() {
 }
 
 #[test]
-fn events_of_nodes_are_told_to_nobody() {
+fn events_of_nodes_reach_no_client() {
     let mut rig = Rig::with_all_lanes();
     let client = register(&mut rig, 4, None);
     let mut body = Vec::new();
@@ -298,7 +298,7 @@ fn events_of_nodes_are_told_to_nobody() {
 }
 
 #[test]
-fn without_any_lane_an_event_is_told_at_once() {
+fn an_event_is_passed_on_at_once_where_there_is_no_lane() {
     let mut rig = Rig::new();
     let client = register(&mut rig, 4, None);
     let event = schema_event("DROPPED", "tab", None);

@@ -64,7 +64,7 @@ fn negative_and_doubled_stream_ids_are_echoed() {
 }
 
 #[test]
-fn nobody_gets_the_answer_of_a_client_that_left() {
+fn the_answer_of_a_client_that_left_reaches_no_other() {
     let mut rig = Rig::with_limits(|limits| limits.lane_streams_max = 4);
     let lane = rig.lane(0, 0);
     let gone = rig.client();
@@ -94,7 +94,7 @@ fn nobody_gets_the_answer_of_a_client_that_left() {
 }
 
 #[test]
-fn an_answer_that_nobody_asked_for_closes_the_lane() {
+fn an_answer_without_a_request_closes_the_lane() {
     let mut rig = Rig::new();
     let lane = rig.lane(0, 0);
     rig.result(lane, 9, &void());

@@ -98,7 +98,7 @@ fn requests_beyond_the_stream_ids_of_all_lanes_are_refused() {
 }
 
 #[test]
-fn what_a_node_prepares_ahead_of_need_leaves_room_for_clients() {
+fn preparing_ahead_of_need_leaves_room_for_clients() {
     let mut rig = Rig::with_limits(|limits| limits.lane_streams_max = 4);
     let lane = rig.lane(0, 0);
     let client = rig.client();
@@ -205,7 +205,7 @@ fn an_answer_longer_than_a_request_may_be_passes() {
 }
 
 #[test]
-fn a_full_lane_holds_up_who_fills_it_until_it_drained() {
+fn a_full_lane_pauses_the_client_that_fills_it_until_it_has_drained() {
     let mut rig = Rig::new();
     let lane = rig.lane(0, 0);
     let (filler, other) = (rig.client(), rig.client());
@@ -224,7 +224,7 @@ fn a_full_lane_holds_up_who_fills_it_until_it_drained() {
 }
 
 #[test]
-fn a_full_lane_that_is_lost_lets_go_of_who_filled_it() {
+fn a_full_lane_that_is_lost_resumes_the_client_that_filled_it() {
     let mut rig = Rig::new();
     let lane = rig.lane(0, 0);
     let client = rig.client();

@@ -351,7 +351,7 @@ proptest! {
     })]
 
     #[test]
-    fn whatever_happens_each_request_is_answered_once_to_who_asked(
+    fn each_request_is_answered_once_to_its_client_whatever_happens(
         on_demand in any::<bool>(),
         ops in proptest::collection::vec(op(), 0..200),
     ) {

@@ -94,7 +94,7 @@ fn a_request_goes_on_to_a_node_without_compression_as_it_came() {
 }
 
 #[test]
-fn what_left_by_half_is_told_by_its_length_on_the_wire() {
+fn a_frame_that_left_by_half_is_measured_by_its_length_on_the_wire() {
     let mut rig = Rig::new();
     rig.lane_compression = Some(LZ4);
     let first = rig.lane(0, 0);
@@ -111,7 +111,7 @@ fn what_left_by_half_is_told_by_its_length_on_the_wire() {
 }
 
 #[test]
-fn a_lie_about_the_length_or_a_compression_that_nobody_asked_for_closes_the_lane() {
+fn a_wrong_length_or_a_compression_without_request_closes_the_lane() {
     let body_of = |announced: u32| [&announced.to_be_bytes()[..], b"\x10x"].concat();
     let lies = [
         (Some(LZ4), body_of(RESPONSE_BODY_BYTES_MAX + 1)),

@@ -79,7 +79,7 @@ fn each_replica_of_what_is_used_gets_a_lane_in_the_end() {
 }
 
 #[test]
-fn what_was_asked_for_and_never_came_is_asked_for_again_after_a_while() {
+fn a_lane_that_never_came_is_asked_for_again_after_a_while() {
     let mut rig = Rig::with_limits(minute);
     let _beside = rig.lane(1, 0);
     let client = rig.client();
@@ -140,7 +140,7 @@ fn a_lane_that_owes_an_answer_is_not_unused() {
 }
 
 #[test]
-fn without_the_setting_nothing_is_asked_for_and_nothing_closed() {
+fn no_lane_is_asked_for_or_closed_without_the_setting() {
     let mut rig = Rig::new();
     let (_beside, _idle) = (rig.lane(1, 0), rig.lane(2, 0));
     let client = rig.client();

@@ -315,7 +315,7 @@ fn a_prepared_use_is_traced_by_the_node_that_it_is_said_to() {
 }
 
 #[test]
-fn answers_that_a_client_leaves_unread_are_bounded_whoever_gives_them() {
+fn answers_that_a_client_leaves_unread_are_bounded_local_ones_too() {
     let backlog_max = 4 << 20;
     let mut rig = Rig::with_limits(|limits| limits.client_backlog_bytes_max = backlog_max);
     show(&mut rig, 1);

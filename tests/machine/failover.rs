@@ -18,7 +18,7 @@ fn far_away(local_consistency: bool) -> Rig {
 }
 
 #[test]
-fn what_names_the_local_data_center_stays_and_the_rest_goes() {
+fn local_requests_stay_and_the_others_go_to_far_nodes() {
     let mut rig = far_away(false);
     let client = rig.client();
     let child: (&[u8], &[u8]) = (&[9; 16], b"k");
@@ -52,7 +52,7 @@ fn what_names_the_local_data_center_stays_and_the_rest_goes() {
 }
 
 #[test]
-fn what_names_the_local_data_center_goes_too_if_that_is_allowed() {
+fn local_requests_go_to_far_nodes_too_if_that_is_allowed() {
     let mut rig = far_away(true);
     let client = rig.client();
     rig.send(client, &query_at(1, "SELECT", LocalQuorum));
@@ -63,7 +63,7 @@ fn what_names_the_local_data_center_goes_too_if_that_is_allowed() {
 }
 
 #[test]
-fn once_a_local_lane_is_up_the_far_ones_finish_and_take_nothing_new() {
+fn far_lanes_finish_and_take_nothing_new_once_a_local_one_is_up() {
     let mut rig = far_away(false);
     let client = rig.client();
     rig.send(client, &query_at(1, "SELECT 1", Quorum));

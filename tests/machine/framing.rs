@@ -117,7 +117,7 @@ fn unknown_opcodes_and_responses_are_refused_and_the_client_goes_on() {
 }
 
 #[test]
-fn before_startup_nothing_but_startup_and_options_is_served() {
+fn only_startup_and_options_are_served_before_startup() {
     let mut rig = Rig::new();
     let lane = rig.lane(0, 0);
     let client = rig.silent_client();

@@ -92,7 +92,7 @@ fn traffic_is_sign_of_life_enough() {
 }
 
 #[test]
-fn without_a_heartbeat_no_idle_lane_is_asked() {
+fn no_idle_lane_is_asked_without_a_heartbeat() {
     let mut rig = Rig::with_limits(never);
     let lane = rig.lane(0, 0);
     rig.pass_time(600 * SECOND);
@@ -166,7 +166,7 @@ fn a_lane_that_takes_no_more_requests_is_asked_as_well() {
 }
 
 #[test]
-fn what_a_client_left_behind_is_forgotten() {
+fn orphaned_streams_are_forgotten_with_their_client() {
     let mut rig = Rig::with_limits(|limits| {
         heartbeat(limits);
         limits.lane_orphans_max = 1;

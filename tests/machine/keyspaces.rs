@@ -64,7 +64,7 @@ fn texts_go_to_the_lanes_of_the_keyspace_and_executes_to_the_plain_ones() {
 }
 
 #[test]
-fn what_follows_a_use_waits_for_its_answer_and_then_goes_on_in_order() {
+fn requests_behind_a_use_wait_for_its_answer_and_then_go_on_in_order() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     let sent =
@@ -168,7 +168,7 @@ fn keyspaces_that_do_not_exist_never_use_up_the_numbers() {
 }
 
 #[test]
-fn a_keyspace_that_nobody_uses_any_more_makes_room() {
+fn a_keyspace_that_is_no_longer_used_makes_room() {
     let mut rig = Rig::with_limits(|limits| limits.keyspaces_max = 2);
     rig.open_all_lanes();
     let (first, second) = (rig.client(), rig.client());
@@ -287,7 +287,7 @@ fn a_client_that_leaves_while_it_switches_is_forgotten() {
 }
 
 #[test]
-fn a_read_sent_before_a_use_is_repeated_in_the_keyspace_it_was_meant_for() {
+fn a_read_sent_before_a_use_is_repeated_in_its_own_keyspace() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     let (one, first) = use_keyspace(&mut rig, client, "one");
@@ -327,7 +327,7 @@ fn a_statement_prepared_before_a_use_belongs_to_no_keyspace() {
 }
 
 #[test]
-fn a_lane_whose_keyspace_somebody_switched_is_closed() {
+fn a_lane_whose_keyspace_was_switched_is_closed() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.send(client, &execute(1, &[9; 16], b"k"));
@@ -343,7 +343,7 @@ fn a_lane_whose_keyspace_somebody_switched_is_closed() {
 }
 
 #[test]
-fn the_lanes_of_a_keyspace_that_nobody_uses_are_closed_after_a_minute() {
+fn the_lanes_of_an_unused_keyspace_are_closed_after_a_minute() {
     let mut rig = Rig::with_all_lanes();
     let (one, other) = (rig.client(), rig.client());
     let (pool, _) = use_keyspace(&mut rig, one, "ks");

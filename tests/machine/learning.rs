@@ -71,7 +71,7 @@ fn hits_and_misses_are_counted_by_table() {
 }
 
 #[test]
-fn other_workers_are_told_and_learn_the_same() {
+fn other_workers_learn_what_one_has_learned() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
@@ -157,7 +157,7 @@ fn a_broken_report_is_cut_and_teaches_nothing() {
 }
 
 #[test]
-fn a_body_whose_payload_is_cut_off_closes_the_lane_and_the_client_hears() {
+fn a_body_whose_payload_is_cut_off_closes_the_lane_and_the_client_gets_an_error() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.send(client, &execute(4, &[9; 16], b"key "));

@@ -118,9 +118,10 @@ fn a_driver_sees_no_shards_behind_us() {
 }
 
 #[test]
-fn compression_is_told_of_only_where_it_is_set_and_given_to_whoever_asks() {
-    for told in [vec![], vec![Compression::Lz4, Compression::Snappy]] {
-        let mut rig = Rig::with_settings(|settings| settings.compression_told.clone_from(&told));
+fn compression_is_offered_only_where_it_is_set_and_used_for_clients_that_ask() {
+    for offered in [vec![], vec![Compression::Lz4, Compression::Snappy]] {
+        let mut rig =
+            Rig::with_settings(|settings| settings.compression_offered.clone_from(&offered));
         let client = rig.silent_client();
         rig.send(client, &frame((4, 0, 2), Opcode::Options, |_| {}));
         let answer = rig.answer(client);
@@ -128,7 +129,7 @@ fn compression_is_told_of_only_where_it_is_set_and_given_to_whoever_asks() {
         let version = keys.iter().find(|(key, _)| *key == "SHARDLANE_VERSION").unwrap();
         assert_eq!(version.1, [env!("CARGO_PKG_VERSION")], "other proxies must know us");
         let listed = keys.iter().find(|(key, _)| *key == "COMPRESSION").unwrap();
-        assert_eq!(listed.1, told.iter().map(|one| one.name()).collect::<Vec<_>>());
+        assert_eq!(listed.1, offered.iter().map(|one| one.name()).collect::<Vec<_>>());
         for (compression, column) in [(None, 0), (Some("lz4"), 1), (Some("snappy"), 2)] {
             rig.client_of(3, compression);
             assert_eq!(rig.engine.tally().started[0][column], 1, "{compression:?}");

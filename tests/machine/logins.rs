@@ -136,7 +136,7 @@ fn the_clusters_refusal_is_passed_on_byte_by_byte_and_another_try_may_follow() {
 }
 
 #[test]
-fn a_client_is_told_that_it_is_in_once_there_is_a_lane_for_it() {
+fn a_login_is_answered_once_there_is_a_lane_for_it() {
     let mut rig = guarded();
     let home = rig.input(|engine| engine.open_base()).unwrap();
     let (early, late) = (asked(&mut rig, 4), asked(&mut rig, 4));
@@ -201,7 +201,7 @@ fn a_client_that_never_answers_a_challenge_is_closed() {
 }
 
 #[test]
-fn a_verdict_that_comes_too_late_lets_nobody_in() {
+fn a_verdict_that_comes_too_late_lets_no_client_in() {
     let mut rig = guarded();
     let (bobs, _) = home(&mut rig);
     let client = asked(&mut rig, 4);
@@ -222,7 +222,7 @@ fn a_verdict_that_comes_too_late_lets_nobody_in() {
 }
 
 #[test]
-fn who_came_in_before_the_cluster_asked_for_logins_must_come_again() {
+fn a_client_from_before_the_cluster_asked_for_logins_must_connect_again() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.input(|engine| engine.on_authenticator(Some(CLASS.into())));

@@ -12,7 +12,7 @@ use crate::support::frames::{
 use crate::support::rig::Rig;
 
 #[test]
-fn what_never_left_is_sent_elsewhere_be_it_a_write() {
+fn a_request_that_never_left_is_sent_elsewhere_even_a_write() {
     let mut rig = Rig::new();
     let first = rig.lane(0, 0);
     let client = rig.client();
@@ -27,7 +27,7 @@ fn what_never_left_is_sent_elsewhere_be_it_a_write() {
 }
 
 #[test]
-fn what_left_by_half_never_ran_and_is_sent_elsewhere() {
+fn a_frame_that_left_by_half_never_ran_and_is_sent_elsewhere() {
     let mut rig = Rig::new();
     let first = rig.lane(0, 0);
     let client = rig.client();
@@ -43,7 +43,7 @@ fn what_left_by_half_never_ran_and_is_sent_elsewhere() {
 }
 
 #[test]
-fn a_read_that_left_is_sent_elsewhere_and_in_the_end_told_as_timed_out() {
+fn a_read_that_left_is_sent_elsewhere_and_in_the_end_answered_as_timed_out() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.send(client, &query_at(1, "SELECT", Consistency::Quorum));
@@ -99,7 +99,7 @@ fn a_write_whose_id_a_node_also_gave_to_a_read_is_not_sent_again() {
 }
 
 #[test]
-fn a_write_that_left_is_told_as_unknown_with_its_kind_and_consistency() {
+fn a_write_that_left_is_answered_as_unknown_with_its_kind_and_consistency() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_insert(client, "tab", 9);
@@ -261,7 +261,7 @@ fn the_last_lane_answers_everything_as_it_goes() {
 }
 
 #[test]
-fn a_write_too_long_to_keep_that_never_left_is_refused_and_not_told_as_unknown() {
+fn a_write_too_long_to_keep_that_never_left_is_refused_and_not_unknown() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.send(client, &query(1, &format!("INSERT {}", "x".repeat(300 << 10))));
@@ -352,7 +352,7 @@ fn a_refused_request_goes_to_another_node_though_that_is_no_replica() {
 }
 
 #[test]
-fn where_there_is_one_node_it_is_asked_again() {
+fn a_single_node_is_asked_again() {
     let mut rig = Rig::new();
     let lane = rig.lane(0, 0);
     let client = rig.client();
@@ -367,7 +367,7 @@ fn where_there_is_one_node_it_is_asked_again() {
 }
 
 #[test]
-fn a_refused_read_is_tried_twice_more_and_then_told() {
+fn a_refused_read_is_tried_twice_more_and_then_answered() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_select(client, "tab", 1);

@@ -114,7 +114,7 @@ fn rows_with_other_columns_reach_the_client_with_their_columns_and_without_the_i
 }
 
 #[test]
-fn once_clients_hold_different_columns_rows_always_come_with_theirs() {
+fn rows_always_come_with_their_columns_once_clients_hold_different_ones() {
     let mut rig = rig();
     let (old, new) = (rig.clients[0], rig.client());
     rig.prepare(new, TEXT, &prepared_with(&NEW, b"three columns"));
@@ -140,7 +140,7 @@ fn a_table_that_changed_otherwise_does_not_cost_the_columns_in_each_answer() {
 }
 
 #[test]
-fn a_statement_that_nobody_prepared_here_names_no_columns() {
+fn a_statement_that_was_not_prepared_here_names_no_columns() {
     let mut rig = Rig::new();
     rig.metadata_ids = true;
     rig.open_all_lanes();
@@ -151,7 +151,7 @@ fn a_statement_that_nobody_prepared_here_names_no_columns() {
 }
 
 #[test]
-fn each_node_hears_what_it_agreed_to() {
+fn each_node_gets_the_frame_that_it_agreed_to() {
     let mut rig = Rig::new();
     rig.metadata_ids = true;
     let new = rig.lane(0, 0);

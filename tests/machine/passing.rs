@@ -39,7 +39,7 @@ fn a_large_answer_is_whole_however_much_the_socket_takes() {
 }
 
 #[test]
-fn what_waits_for_a_client_leaves_before_a_large_answer() {
+fn bytes_that_wait_for_a_client_leave_before_a_large_answer() {
     for room in [0, 100, usize::MAX] {
         let mut rig = Rig::new();
         rig.room = room;
@@ -71,7 +71,7 @@ fn one_after_the_other_goes_straight_through_and_each_is_counted() {
 }
 
 #[test]
-fn what_has_to_be_changed_is_copied() {
+fn answers_that_have_to_be_changed_are_copied() {
     let mut rig = Rig::new();
     rig.room = usize::MAX;
     let lane = rig.lane(0, 0);

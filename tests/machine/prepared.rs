@@ -140,7 +140,7 @@ fn other_columns_of_one_answer_are_asked_for_by_the_next_request() {
 }
 
 #[test]
-fn a_statement_that_cannot_be_prepared_any_more_is_for_the_client_to_hear() {
+fn a_statement_that_cannot_be_prepared_any_more_is_unprepared_for_its_client() {
     let mut rig = rig();
     let client = rig.clients[0];
     rig.send(client, &execute(4, &ID, b"key "));
@@ -234,7 +234,7 @@ fn a_client_that_left_while_its_statement_is_prepared_gets_nothing_run() {
 }
 
 #[test]
-fn after_a_table_changed_rows_come_with_their_columns() {
+fn rows_come_with_their_columns_after_the_table_changed() {
     let mut rig = rig();
     let client = rig.clients[0];
     let flags = |frame: &Frame| frame.body[2 + 16 + 2];

@@ -39,7 +39,7 @@ fn reads_of_a_lost_lane_go_elsewhere_as_far_as_the_budget_goes() {
 }
 
 #[test]
-fn what_never_left_costs_no_budget() {
+fn a_request_that_never_left_costs_no_budget() {
     let mut rig = Rig::with_limits(|limits| {
         (limits.retry_percent, limits.retry_floor_per_s) = (0, 0);
     });

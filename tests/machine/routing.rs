@@ -62,7 +62,7 @@ fn the_ring_and_the_hash_lead_to_node_and_shard() {
 }
 
 #[test]
-fn what_is_not_known_goes_anywhere_untouched() {
+fn an_unknown_statement_goes_anywhere_untouched() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.send(client, &execute(1, &[1; 16], b"k"));
@@ -163,7 +163,7 @@ fn a_batch_follows_its_first_child_that_is_known() {
 }
 
 #[test]
-fn a_cluster_without_lanes_is_told_at_once() {
+fn requests_are_refused_at_once_where_there_is_no_lane() {
     let mut rig = Rig::new();
     let client = rig.client();
     rig.send(client, &[query(1, "SELECT"), prepare(2, "SELECT"), execute(3, b"id", b"k")].concat());

@@ -61,7 +61,7 @@ fn let_time_pass(rig: &mut Rig, us: u64) {
 }
 
 #[test]
-fn who_filled_the_lane_of_a_silent_node_is_read_on_after_the_bound() {
+fn a_client_that_filled_the_lane_of_a_silent_node_is_read_again_after_the_bound() {
     let (mut rig, client, lane) = filled(&[(1, 1)]);
     let_time_pass(&mut rig, STALL_US - 50_000);
     assert!(!rig.engine.may_read(client));
@@ -102,7 +102,7 @@ fn another_replica_takes_what_a_stalled_lane_does_not() {
 }
 
 #[test]
-fn what_has_no_other_replica_goes_to_another_node_and_not_to_another_shard_of_the_silent_one() {
+fn a_read_without_another_replica_goes_to_another_node_and_not_to_the_silent_one() {
     let (mut rig, client, _) = filled(&[(1, 1)]);
     let_time_pass(&mut rig, 2 * STALL_US);
     for stream in 3..9 {
@@ -188,7 +188,7 @@ fn a_node_that_answers_is_not_silent_though_its_socket_takes_nothing() {
 }
 
 #[test]
-fn the_next_lanes_of_a_silent_node_hold_nobody() {
+fn the_next_lanes_of_a_silent_node_pause_no_client() {
     let (mut rig, client, _) = filled(&[(1, 1)]);
     let_time_pass(&mut rig, 2 * STALL_US);
     know_tablet(&mut rig, &[(1, 0)]);
@@ -203,7 +203,7 @@ fn the_next_lanes_of_a_silent_node_hold_nobody() {
 }
 
 #[test]
-fn a_lane_that_was_just_heard_has_its_own_time_beside_a_stalled_one() {
+fn a_lane_whose_node_has_just_answered_has_its_own_time_beside_a_stalled_one() {
     let (mut rig, client, _) = filled(&[(1, 1)]);
     let_time_pass(&mut rig, 2 * STALL_US);
     know_tablet(&mut rig, &[(1, 0)]);

@@ -161,7 +161,7 @@ impl World {
         let until = self.now_us + BEGUN_US;
         let begun = |world: &mut Self| {
             let whole = |it: &PoolRefiller| {
-                it.schedule().plan().is_complete() && it.schedule().plan().sharder().is_some()
+                it.schedule().slots().is_complete() && it.schedule().slots().sharder().is_some()
             };
             // Where clients log in, there are no lanes before.
             let wanted = world.scenario.roles == 0;

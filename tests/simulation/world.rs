@@ -102,7 +102,7 @@ impl World {
             rack: scenario.seed.is_multiple_of(3).then(|| "r1".into()),
             routes_texts: true,
             has_peers: true,
-            compression_told: Vec::new(),
+            compression_offered: Vec::new(),
             prefetch_tablets: scenario.prefetch,
             tablets_reread_us: scenario.reread_us,
         };

@@ -110,7 +110,7 @@ fn run_stops_when_its_contact_points_are_of_two_clusters() {
 }
 
 #[test]
-fn run_goes_on_where_one_cluster_of_several_nodes_and_names_is_meant() {
+fn run_goes_on_with_several_nodes_and_names_of_one_cluster() {
     let (one, one_at) = cluster(11, |options| options.nodes = 2);
     let points = format!("{one_at},127.92.2.12:{},name.invalid", one_at.port());
     let mut proxy = Proxy::start(&points, ("127.92.2.13:0", "127.92.2.13:0"));
@@ -158,7 +158,7 @@ fn run_stops_when_it_would_talk_to_itself_or_to_another_proxy() {
 }
 
 #[test]
-fn doctor_tells_clusters_apart_though_one_wants_a_login() {
+fn doctor_distinguishes_clusters_though_one_wants_a_login() {
     let user = ("cassandra".to_owned(), "hunter2".to_owned());
     let (closed, closed_at) = cluster(31, |options| options.users = vec![user]);
     let (open, open_at) = cluster(32, |options| options.name = "other".to_owned());

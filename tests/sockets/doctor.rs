@@ -84,7 +84,7 @@ fn a_sound_cluster_has_nothing_to_mend() {
         &[
             "ok    contact    127.0.64.11:",
             "answers: cluster 'simulated', data center datacenter1, rack rack1",
-            "ok    version    ScyllaDB 2026.3.0, which tells drivers 3.0.8",
+            "ok    version    ScyllaDB 2026.3.0, shown to drivers as 3.0.8",
             "ok    protocol   v3, v4 offered, lanes speak v4; compression offered: lz4, snappy; \
              extensions taken: TABLETS_ROUTING_V1, SCYLLA_LWT_ADD_METADATA_MARK",
             "ok    tls        off",
@@ -129,7 +129,7 @@ fn rewritten_source_ports_are_found_and_three_ways_out_named() {
 }
 
 #[test]
-fn with_proxy_headers_rewritten_source_ports_do_not_matter() {
+fn rewritten_source_ports_do_not_matter_with_proxy_headers() {
     let sim = cluster(25, |options| {
         options.nat = true;
         options.proxy_port = Some(0);
@@ -176,7 +176,7 @@ fn a_node_that_is_down_is_named_with_its_address() {
 }
 
 #[test]
-fn nodes_that_do_not_agree_on_the_schema_are_told() {
+fn nodes_that_do_not_agree_on_the_schema_are_reported() {
     let lag = std::time::Duration::from_secs(60);
     let sim = cluster(35, |options| options.schema_lag = lag);
     let node = sim.contact_points()[0];
@@ -193,7 +193,7 @@ fn nodes_that_do_not_agree_on_the_schema_are_told() {
 }
 
 #[test]
-fn a_data_center_or_rack_that_is_not_there_is_told_with_those_that_are() {
+fn a_data_center_or_rack_that_does_not_exist_is_reported_with_those_that_do() {
     let sim = cluster(41, |options| options.data_centers = vec!["east".into(), "west".into()]);
     let node = sim.contact_points()[0];
     create(
@@ -227,7 +227,7 @@ fn a_data_center_or_rack_that_is_not_there_is_told_with_those_that_are() {
 }
 
 #[test]
-fn a_login_that_fails_is_told_without_the_password() {
+fn a_login_that_fails_is_reported_without_the_password() {
     let user = ("cassandra".to_owned(), "hunter2".to_owned());
     let sim = cluster(51, |options| options.users = vec![user]);
     let node = sim.contact_points()[0].to_string();
@@ -275,7 +275,7 @@ fn a_login_that_fails_is_told_without_the_password() {
     let file = right.to_str().unwrap();
     let (code, said) = doctor(&node, &["--username", "bob", "--password-file", file], &[]);
     assert_eq!(code, Some(0), "{said}");
-    says(&said, &["warn  login      the cluster asks nobody who they are; 'bob' is not needed"]);
+    says(&said, &["warn  login      the cluster asks for no login; 'bob' is not needed"]);
     open.stop().unwrap();
     for file in [wrong, right] {
         fs::remove_file(file).unwrap();
@@ -343,7 +343,7 @@ fn contact_points_that_lead_nowhere_are_named_one_by_one() {
 }
 
 #[test]
-fn contact_points_of_two_clusters_are_told_apart() {
+fn contact_points_of_two_clusters_are_reported() {
     let (one, other) = (cluster(71, |_| {}), cluster(75, |options| options.seed = 2));
     let points = format!("{},{}", one.contact_points()[0], other.contact_points()[0]);
     let (code, said) = doctor(&points, &[], &[]);
@@ -359,7 +359,7 @@ fn contact_points_of_two_clusters_are_told_apart() {
 }
 
 #[test]
-fn a_port_that_speaks_something_else_is_told_so() {
+fn a_port_that_speaks_something_else_is_reported() {
     let other = TcpListener::bind("127.0.64.81:0").unwrap();
     let address = other.local_addr().unwrap().to_string();
     // Takes what comes and hangs up, as a server does that waits for TLS.

@@ -64,7 +64,7 @@ fn judge(
     token: i64,
 ) -> Vec<String> {
     let locate = move |cluster: &mut sim::Cluster, _| {
-        let located = cluster.locate((keyspace, table), token).unwrap();
+        let located = cluster.locate(keyspace, table, token).unwrap();
         let port = cluster.options.port;
         let place = |(node, shard): &(usize, u16)| {
             format!("{} shard {shard}", SocketAddr::new(cluster.members[*node].address, port))
@@ -75,7 +75,7 @@ fn judge(
 }
 
 #[test]
-fn keys_of_many_types_are_told_with_token_and_replicas() {
+fn keys_of_many_types_are_shown_with_token_and_replicas() {
     let sim = cluster(101);
     let node = sim.contact_points()[0];
     let id = "00112233-4455-6677-8899-aabbccddeeff";
@@ -106,7 +106,7 @@ fn keys_of_many_types_are_told_with_token_and_replicas() {
 }
 
 #[test]
-fn keys_that_fit_no_table_are_errors_that_tell_why() {
+fn keys_that_fit_no_table_are_errors_with_a_reason() {
     let sim = cluster(102);
     let node = sim.contact_points()[0];
     let cases: [(&[&str], &str); 6] = [

@@ -33,7 +33,11 @@ fn node(last: u8) -> (SimHandle, NodeTarget, u16) {
     let sim = SimHandle::spawn(SimOptions { cluster, api: None, tls: None }).unwrap();
     let address = sim.contact_points()[0];
     let port = sim.with(|cluster, _| cluster.options.proxy_port).unwrap().unwrap();
-    (sim, NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold }, port)
+    (
+        sim,
+        NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsAdvertised },
+        port,
+    )
 }
 
 fn dialer(proxy_protocol_port: Option<u16>) -> Dialer {
@@ -43,14 +47,14 @@ fn dialer(proxy_protocol_port: Option<u16>) -> Dialer {
 /// The shard that each dialled shard came to.
 async fn dial_all(dialer: &Dialer, target: &NodeTarget, gate: &NodeGate) -> Vec<u16> {
     let set = PoolKey::plain(None);
-    let first = dialer.open(target, gate, &set, (Dial::Any, 0)).await.unwrap();
+    let first = dialer.open(target, gate, &set, Dial::Any, 0).await.unwrap();
     let sharder = first.sharder.unwrap();
     let ports = dialer.settings().shard_ports();
     let port = ports.port_of(target, first.shard_aware_port).unwrap();
     let mut found = Vec::new();
     for shard in (0..SHARDS).map(ShardId) {
         let dial = Dial::Shard { shard, sharder, port, start: 77 };
-        found.push(dialer.open(target, gate, &set, (dial, 0)).await.unwrap().shard.0);
+        found.push(dialer.open(target, gate, &set, dial, 0).await.unwrap().shard.0);
     }
     found
 }

@@ -94,7 +94,7 @@ pub(crate) fn settings() -> EngineSettings {
         some_nodes: false,
         routes_texts: true,
         has_peers: true,
-        compression_told: Vec::new(),
+        compression_offered: Vec::new(),
         prefetch_tablets: true,
         tablets_reread_us: 600_000_000,
     }

@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_type_of_the_language_is_not_guessed() {
+    fn a_name_that_is_no_type_of_the_language_is_not_guessed() {
         let deep = format!("{}int{}", "list<".repeat(200), ">".repeat(200));
         for name in [
             "address",

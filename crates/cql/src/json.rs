@@ -77,7 +77,7 @@ fn put(out: &mut String, kind: &ColumnType, bytes: &[u8], depth: usize) -> Resul
             let elements = cell::list(bytes)?;
             put_array(out, elements.into_iter().map(|part| (&**element, part)), depth);
         }
-        ColumnType::Map(key, value) => put_map(out, (key, value), bytes, depth)?,
+        ColumnType::Map(key, value) => put_map(out, key, value, bytes, depth)?,
         ColumnType::Tuple(kinds) => {
             let mut reader = Reader::new(bytes);
             let parts: Result<Vec<_>, _> =
@@ -121,7 +121,8 @@ fn put_array<'k, 'a>(
 
 fn put_map(
     out: &mut String,
-    (key, value): (&ColumnType, &ColumnType),
+    key: &ColumnType,
+    value: &ColumnType,
     bytes: &[u8],
     depth: usize,
 ) -> Result<(), WireError> {

@@ -144,7 +144,7 @@ impl<'a> Literal<'a> {
                 (count <= 1).then_some(()).ok_or(Uncertain)
             }
             (Self::Braces(group), ColumnType::Map(key, value)) => {
-                put_entry(group, (key, value), out, depth)
+                put_entry(group, key, value, out, depth)
             }
             (Self::Braces(group), ColumnType::Udt { fields, .. }) => {
                 put_fields(group, fields, out, depth)
@@ -231,7 +231,8 @@ fn put_elements(
 /// Appends a map of one entry or none: servers sort entries by their keys.
 fn put_entry(
     group: &str,
-    (key, value): (&ColumnType, &ColumnType),
+    key: &ColumnType,
+    value: &ColumnType,
     out: &mut Vec<u8>,
     depth: usize,
 ) -> Result<(), Uncertain> {

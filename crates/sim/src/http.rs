@@ -20,7 +20,7 @@ use tokio::task::spawn_local;
 
 use crate::cluster::cluster::Cluster;
 use crate::cluster::error::ClusterError;
-use crate::cluster::life::member::{Member, State, Strain};
+use crate::cluster::life::member::{Member, RackName, State, Strain};
 use crate::cluster::replicas::tablets::Tablet;
 use crate::cluster::requests::Arrivals;
 use crate::cluster::seed::uuid_text;
@@ -55,8 +55,7 @@ pub(crate) async fn serve(world: Rc<World>, listener: TcpListener) {
 fn respond(world: &Rc<World>, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let query = Query::read(request.uri().query().unwrap_or_default());
     let path = request.uri().path().trim_end_matches('/');
-    let page =
-        world.administer(|cluster, now| route(cluster, now, (request.method(), path), &query));
+    let page = world.administer(|cluster, now| route(cluster, now, request.method(), path, &query));
     let (status, body) = match page {
         Ok(body) => (StatusCode::OK, body),
         Err((status, message)) => (status, json!({ "error": message })),
@@ -68,12 +67,7 @@ fn respond(world: &Rc<World>, request: &Request<Incoming>) -> Response<Full<Byte
     response
 }
 
-fn route(
-    cluster: &mut Cluster,
-    now: Duration,
-    (method, path): (&Method, &str),
-    query: &Query,
-) -> Page {
+fn route(cluster: &mut Cluster, now: Duration, method: &Method, path: &str, query: &Query) -> Page {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let post = method == Method::POST;
     match (post, parts.as_slice()) {
@@ -106,8 +100,8 @@ fn route(
             let (id, node) = (query.text("connection_id")?, query.number("node")?);
             let done_to = match *action {
                 "set" => {
-                    let to = (query.text("address")?, query.number("port")?);
-                    cluster.set_client_route((&id, node), (&to.0, to.1))
+                    let (address, port) = (query.text("address")?, query.number("port")?);
+                    cluster.set_client_route(&id, node, &address, port)
                 }
                 "drop" => cluster.drop_client_route(&id, node),
                 _ => return Err(unknown(path)),
@@ -120,7 +114,7 @@ fn route(
         }
         (true, ["sim", "roles", name, action]) => {
             let value = |key: &str| query.pairs.get(key).cloned();
-            let changed = http_roles::change(&mut cluster.roles, (name, action), value);
+            let changed = http_roles::change(&mut cluster.roles, name, action, value);
             changed.map(|()| json!({ "role": name })).map_err(bad)
         }
         (false, ["sim", "requests"]) => Ok(requests(cluster)),
@@ -143,7 +137,7 @@ fn move_tablet(cluster: &mut Cluster, query: &Query) -> Page {
     let from = (node("src_host")?, query.number("src_shard")?);
     let to = (node("dst_host")?, query.number("dst_shard")?);
     let token = query.number("token")?;
-    done(cluster.move_tablet((&keyspace, &table), token, from, to).map(|()| json!({})))
+    done(cluster.move_tablet(&keyspace, &table, token, from, to).map(|()| json!({})))
 }
 
 /// Makes a node slow, overloaded, or normal again, and resets its counts.
@@ -163,13 +157,13 @@ fn strain(
 
 fn add(cluster: &mut Cluster, query: &Query) -> Page {
     let shards = query.maybe("shards")?.unwrap_or(cluster.options.shards);
-    let home = match (query.pairs.get("dc"), query.pairs.get("rack")) {
-        (Some(center), Some(rack)) => Some((center.clone(), rack.clone())),
-        (Some(center), None) => Some((center.clone(), "rack1".to_owned())),
+    let rack = match (query.pairs.get("dc"), query.pairs.get("rack")) {
+        (Some(center), Some(rack)) => Some(RackName::new(center, rack)),
+        (Some(center), None) => Some(RackName::new(center, "rack1")),
         (None, Some(_)) => return Err(bad("a rack needs a dc")),
         (None, None) => None,
     };
-    done(cluster.add_node(shards, home).map(|node| json!({ "node": node })))
+    done(cluster.add_node(shards, rack).map(|node| json!({ "node": node })))
 }
 
 fn tablets(cluster: &Cluster, query: &Query) -> Page {

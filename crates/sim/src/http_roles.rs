@@ -5,7 +5,8 @@ use crate::cluster::roles::{Right, Roles};
 /// Applies `action` to the role `name`; `value` looks up a parameter. The error is a message.
 pub(crate) fn change(
     roles: &mut Roles,
-    (name, action): (&str, &str),
+    name: &str,
+    action: &str,
     value: impl Fn(&str) -> Option<String>,
 ) -> Result<(), String> {
     let wanted = |key: &str| value(key).ok_or_else(|| format!("parameter {key} is missing"));
@@ -51,14 +52,14 @@ mod tests {
             "table" => Some("t".to_owned()),
             _ => None,
         };
-        assert!(change(&mut roles, ("bob", "grant"), values).is_err());
-        change(&mut roles, ("bob", "create"), values).unwrap();
-        change(&mut roles, ("bob", "grant"), values).unwrap();
+        assert!(change(&mut roles, "bob", "grant", values).is_err());
+        change(&mut roles, "bob", "create", values).unwrap();
+        change(&mut roles, "bob", "grant", values).unwrap();
         assert_eq!(roles.get("bob").unwrap().grants.len(), 2);
-        change(&mut roles, ("bob", "login"), values).unwrap();
+        change(&mut roles, "bob", "login", values).unwrap();
         let refused = roles.log_in("bob", b"secret").unwrap_err();
         assert_eq!(refused, "bob is not permitted to log in");
-        change(&mut roles, ("bob", "drop"), values).unwrap();
-        assert!(change(&mut roles, ("bob", "drop"), values).is_err());
+        change(&mut roles, "bob", "drop", values).unwrap();
+        assert!(change(&mut roles, "bob", "drop", values).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! What one node tells of the cluster: version, protocol, login, role, places, keyspaces.
+//! What one node shows of the cluster: version, protocol, login, role, places, keyspaces.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -28,17 +28,18 @@ const CONNECT_TIMEOUT_MS: u64 = 5_000;
 /// Keyspaces of the server itself begin so.
 const OWN_KEYSPACES: &str = "system";
 
-/// Looks at everything that a single node can tell. `data_center` is the local one.
+/// Looks at everything that a single node can show. `data_center` is the local one.
 pub async fn examine(
-    (settings, tls): (&Settings, &Tls),
+    settings: &Settings,
+    tls: &Tls,
     reached: &mut Reached,
     data_center: &str,
     findings: &mut Findings,
 ) {
     version(reached, findings).await;
     protocol(tls, reached, findings).await;
-    encryption((settings, tls), reached, findings);
-    login((settings, tls), reached, findings).await;
+    encryption(settings, tls, reached, findings);
+    login(settings, tls, reached, findings).await;
     permissions(settings, &mut reached.connection, findings).await;
     if settings.tablets.prefetch && reached.metadata.keyspaces.values().any(|it| it.tablets) {
         tablet_rights(settings, &mut reached.connection, findings).await;
@@ -62,8 +63,8 @@ async fn version(reached: &mut Reached, findings: &mut Findings) {
     let query = "SELECT version FROM system.versions WHERE key = 'local'";
     let scylla = first_text(&mut reached.connection, query).await;
     let text = match (scylla, reached.supported.sharding) {
-        (Ok(Some(version)), _) => format!("ScyllaDB {version}, which tells drivers {release}"),
-        (_, Some(_)) => format!("ScyllaDB of an unknown version, which tells drivers {release}"),
+        (Ok(Some(version)), _) => format!("ScyllaDB {version}, shown to drivers as {release}"),
+        (_, Some(_)) => format!("ScyllaDB of an unknown version, shown to drivers as {release}"),
         (_, None) => {
             format!("{release}, without shards and tablets: requests go to the nodes of the ring")
         }
@@ -98,7 +99,7 @@ async fn protocol(tls: &Tls, reached: &Reached, findings: &mut Findings) {
 }
 
 /// Whether bytes are encrypted between us and the nodes.
-fn encryption((settings, tls): (&Settings, &Tls), reached: &Reached, findings: &mut Findings) {
+fn encryption(settings: &Settings, tls: &Tls, reached: &Reached, findings: &mut Findings) {
     if tls.nodes.is_some() && !settings.node_tls.verify_name {
         let text = "on; the nodes' certificates may bear any name";
         let fix = "set tls.server_name to a name that they bear, and remove tls.verify_name";
@@ -121,8 +122,8 @@ async fn open(tls: &Tls, address: SocketAddr) -> Result<Transport, DialError> {
     secure(tls.nodes.as_deref(), stream, address, CONNECT_TIMEOUT_MS).await
 }
 
-/// Whether the cluster asks who we are, and whether we should have said.
-async fn login((settings, tls): (&Settings, &Tls), reached: &Reached, findings: &mut Findings) {
+/// Whether the cluster asks for a login, and whether the settings hold one.
+async fn login(settings: &Settings, tls: &Tls, reached: &Reached, findings: &mut Findings) {
     let anonymous = async {
         let mut stream = open(tls, reached.address).await?;
         start_up(&mut stream, Extensions::default(), &PoolKey::plain(None)).await
@@ -130,7 +131,7 @@ async fn login((settings, tls): (&Settings, &Tls), reached: &Reached, findings: 
     match (anonymous.await, &settings.username) {
         (Ok(_), None) => findings.ok("login", "none, and the cluster asks for none"),
         (Ok(_), Some(user)) => {
-            let text = format!("the cluster asks nobody who they are; '{user}' is not needed");
+            let text = format!("the cluster asks for no login; '{user}' is not needed");
             let fix = "remove username and password_file, or turn authentication on at the nodes";
             findings.warn("login", text, fix);
         }

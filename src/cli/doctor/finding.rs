@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fix_is_told_once() {
+    fn a_fix_is_printed_once() {
         let mut findings = Findings::default();
         findings.bad("tls", "expired; renew it", "renew it");
         assert_eq!(findings.0[0].text, "expired");

@@ -42,19 +42,29 @@ struct Checkup {
     connection: Option<Connection<Transport>>,
 }
 
+/// A connection that came to another shard than its source port names.
+#[derive(Debug)]
+struct Stray {
+    source_port: u16,
+    wanted: ShardId,
+    found: ShardId,
+}
+
 /// Looks at every node of `targets`. Nodes that know different schemas have `agreement_ms` to agree.
 pub async fn examine(
     dialer: &Dialer,
-    set: &PoolKey,
-    (targets, agreement_ms): (&[NodeTarget], u64),
+    pool: &PoolKey,
+    targets: &[NodeTarget],
+    agreement_ms: u64,
     findings: &mut Findings,
 ) {
     let mut nodes = Vec::new();
     for some in targets.chunks(NODES_AT_ONCE) {
         let mut running = JoinSet::new();
         for (index, target) in some.iter().enumerate() {
-            let (dialer, set, target) = (dialer.clone(), set.clone(), *target);
-            running.spawn(async move { (index, Box::pin(check_up(&dialer, &set, &target)).await) });
+            let (dialer, pool, target) = (dialer.clone(), pool.clone(), *target);
+            running
+                .spawn(async move { (index, Box::pin(check_up(&dialer, &pool, &target)).await) });
         }
         let mut checkups = running.join_all().await;
         checkups.sort_by_key(|(index, _)| *index);
@@ -66,10 +76,10 @@ pub async fn examine(
     Box::pin(agreement(nodes, agreement_ms, findings)).await;
 }
 
-async fn check_up(dialer: &Dialer, set: &PoolKey, target: &NodeTarget) -> Checkup {
+async fn check_up(dialer: &Dialer, pool: &PoolKey, target: &NodeTarget) -> Checkup {
     let mut checkup = Checkup::default();
     let gate = NodeGate::default();
-    let lane = match dialer.open(target, &gate, set, (Dial::Any, 0)).await {
+    let lane = match dialer.open(target, &gate, pool, Dial::Any, 0).await {
         Ok(lane) => lane,
         Err(error) => {
             let text = format!("{} cannot be used: {}", target.address, chain(&error));
@@ -79,7 +89,7 @@ async fn check_up(dialer: &Dialer, set: &PoolKey, target: &NodeTarget) -> Checku
     };
     match lane.sharder {
         Some(sharder) => {
-            shards(dialer, (target, set), (&lane, sharder), &mut checkup.findings).await;
+            shards(dialer, target, pool, &lane, sharder, &mut checkup.findings).await;
         }
         None => checkup.findings.ok("node", format!("{} answers, without shards", target.address)),
     }
@@ -92,18 +102,20 @@ async fn check_up(dialer: &Dialer, set: &PoolKey, target: &NodeTarget) -> Checku
 /// Dials each shard from a source port that names it, and compares with what SUPPORTED says.
 async fn shards(
     dialer: &Dialer,
-    (target, set): (&NodeTarget, &PoolKey),
-    (first, sharder): (&OpenedLane, Sharder),
+    target: &NodeTarget,
+    pool: &PoolKey,
+    first: &OpenedLane,
+    sharder: Sharder,
     findings: &mut Findings,
 ) {
     let settings = dialer.settings();
     let (address, nr_shards) = (target.address, sharder.nr_shards());
-    let told = first.shard_aware_port.or(settings.shard_aware_port_default);
+    let advertised = first.shard_aware_port.or(settings.shard_aware_port_default);
     let how = match settings.proxy_protocol_port {
         Some(_) => PROXY_HEADER,
         None => "source port",
     };
-    let Some(port) = settings.shard_ports().port_of(target, told) else {
+    let Some(port) = settings.shard_ports().port_of(target, advertised) else {
         let why = if settings.shard_aware {
             "its route leads to no other port"
         } else {
@@ -122,19 +134,23 @@ async fn shards(
         // Another run soon after takes other ports than those that the kernel still remembers.
         let start = std::process::id();
         let dial = Dial::Shard { shard, sharder, port, start };
-        match dialer.open(target, &gate, set, (dial, 0)).await {
+        match dialer.open(target, &gate, pool, dial, 0).await {
             Ok(lane) => {
                 reached.insert(lane.shard.0);
                 if lane.shard != shard {
-                    strays.push((source_port(&lane), shard.0, lane.shard.0));
+                    strays.push(Stray {
+                        source_port: source_port(&lane),
+                        wanted: shard,
+                        found: lane.shard,
+                    });
                 }
                 lanes.push(lane);
             }
-            Err(error) => return closed(target, (how, port, &error), findings),
+            Err(error) => return closed(target, how, port, &error, findings),
         }
     }
-    if let Some((from, wanted, found)) = strays.first() {
-        return rewritten(target, (how, *from, *wanted, *found), strays.len(), findings);
+    if let Some(first) = strays.first() {
+        return rewritten(target, how, first, strays.len(), findings);
     }
     let text = format!(
         "{address} answers, {} of {nr_shards} shards reached by {how} at port {port}",
@@ -153,13 +169,10 @@ fn source_port(lane: &OpenedLane) -> u16 {
     local.map_or(0, |address| address.port())
 }
 
-fn rewritten(
-    target: &NodeTarget,
-    (how, from, wanted, found): (&str, u16, u16, u16),
-    count: usize,
-    findings: &mut Findings,
-) {
+/// Reports that `count` connections, `stray` the first, came to other shards than they named.
+fn rewritten(target: &NodeTarget, how: &str, stray: &Stray, count: usize, findings: &mut Findings) {
     let address = target.address;
+    let (from, wanted, found) = (stray.source_port, stray.wanted.0, stray.found.0);
     findings.ok("node", format!("{address} answers"));
     let text = format!(
         "{address}: {how} {from} came to shard {found} instead of {wanted} ({count} such): \
@@ -171,11 +184,8 @@ fn rewritten(
     findings.bad("nat", text, fix);
 }
 
-fn closed(
-    target: &NodeTarget,
-    (how, port, error): (&str, u16, &DialError),
-    findings: &mut Findings,
-) {
+/// Reports that the port for connections that name their shard takes none.
+fn closed(target: &NodeTarget, how: &str, port: u16, error: &DialError, findings: &mut Findings) {
     let address = target.address;
     let why = chain(error);
     let text =

@@ -36,23 +36,23 @@ pub async fn examine(settings: &ReachSettings, findings: &mut Findings) -> Optio
     });
     for tried in &tried {
         match &tried.outcome {
-            Ok(reached) => compare(first, (&tried.place, reached), findings),
-            Err(error) => failed(first, (tried, error), findings),
+            Ok(reached) => compare(first, &tried.place, reached, findings),
+            Err(error) => failed(first, tried, error, findings),
         }
     }
     tried.into_iter().find_map(|tried| tried.outcome.ok())
 }
 
-/// Tells of a contact point that is of no use. What asks for a login, or refuses ours, cannot be
-/// compared: it is of another cluster if nobody lists it.
-fn failed(first: First<'_>, (tried, error): (&Tried, &ControlError), findings: &mut Findings) {
+/// Reports a contact point that cannot be used. One that asks for a login, or refuses ours, cannot be
+/// compared: it is of another cluster if `first` does not list it.
+fn failed(first: First<'_>, tried: &Tried, error: &ControlError, findings: &mut Findings) {
     let place = &tried.place;
-    let stranger = first.filter(|(_, first)| !lists(first, tried.address));
-    match (error, first, stranger) {
+    let unlisted = first.filter(|(_, first)| !lists(first, tried.address));
+    match (error, first, unlisted) {
         (ControlError::LoginWanted { authenticator, .. }, Some((other, _)), _) => {
             let authenticator = class_name(authenticator);
             let text = format!("{place} wants a login ({authenticator}), {other} wants none");
-            if stranger.is_some() {
+            if unlisted.is_some() {
                 let text = format!("{text} and does not list it in its cluster");
                 return findings.bad(TOPIC, text, ONE_CLUSTER);
             }
@@ -125,7 +125,7 @@ fn place(point: &ContactPoint, address: SocketAddr) -> String {
 }
 
 /// Whether a contact point is of the same cluster as the first.
-fn compare(first: First<'_>, (place, reached): (&str, &Reached), findings: &mut Findings) {
+fn compare(first: First<'_>, place: &str, reached: &Reached, findings: &mut Findings) {
     let metadata = &reached.metadata;
     let name = metadata.cluster_name.as_deref().unwrap_or_default();
     let own = metadata.hosts.first();
@@ -155,6 +155,7 @@ fn compare(first: First<'_>, (place, reached): (&str, &Reached), findings: &mut 
             return findings.bad(TOPIC, text, fix);
         }
     }
-    let home = own.map(|own| format!(", data center {}, rack {}", own.data_center, own.rack));
-    findings.ok(TOPIC, format!("{place} answers: cluster '{name}'{}", home.unwrap_or_default()));
+    let place_of = own.map(|own| format!(", data center {}, rack {}", own.data_center, own.rack));
+    findings
+        .ok(TOPIC, format!("{place} answers: cluster '{name}'{}", place_of.unwrap_or_default()));
 }

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_written_as_its_type_is_an_error_that_tells_how() {
+    fn a_value_that_is_not_written_as_its_type_is_an_error_that_says_how() {
         let cases = [
             ("int", "2147483648"),
             ("int", "1.0"),
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(cell("duration", "1h"), Err(KeyError::Type("duration".to_owned())));
         let list = "frozen<list<int>>";
         assert_eq!(cell(list, "[1]"), Err(KeyError::Type(list.to_owned())));
-        let told = cell("boolean", "yes").unwrap_err().to_string();
-        assert_eq!(told, "'yes' is no boolean: write true or false");
+        let error = cell("boolean", "yes").unwrap_err().to_string();
+        assert_eq!(error, "'yes' is no boolean: write true or false");
     }
 }

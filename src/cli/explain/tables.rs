@@ -1,4 +1,4 @@
-//! What the cluster's own tables tell of one table: its key, and the tablet of a token.
+//! What the cluster's own tables say of one table: its key, and the tablet of a token.
 
 use anyhow::{Context, bail};
 
@@ -23,7 +23,7 @@ pub struct KeyColumn {
     pub kind: String,
 }
 
-/// A tablet as `system.tablets` tells.
+/// A row of `system.tablets`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TabletRow {
     /// Last token of its range.
@@ -60,14 +60,14 @@ pub async fn key_columns(
     Ok(columns.into_iter().map(|(_, column)| column).collect())
 }
 
-/// Finds the tablet of a token; `Err` tells why the server does not say.
+/// Finds the tablet of a token; the inner `Err` says why the server does not show it.
 pub async fn tablet(
     connection: &mut Connection<Transport>,
     table: &TableName,
     token: Token,
 ) -> anyhow::Result<Result<TabletRow, String>> {
     let Some(id) = table_id(connection, table).await? else {
-        return Ok(Err("the schema does not tell the table's id".to_owned()));
+        return Ok(Err("the schema does not hold the table's id".to_owned()));
     };
     let mut id = HostId(id);
     // A table may lie where another one lies, whose tablets it shares.

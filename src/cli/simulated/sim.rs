@@ -23,7 +23,7 @@ pub fn sim(args: &SimArgs) -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut signals = Signals::listen().context("cannot listen to signals")?;
         let announced = |started: &Started| {
-            // The cluster serves whether or not somebody reads this.
+            // The cluster serves whether or not this is read.
             announce(started, &mut io::stdout().lock()).ok();
         };
         tokio::select! {

@@ -39,7 +39,7 @@ fn every_wrong_type_and_unknown_key_is_reported_with_its_place() {
         [
             "port = \"x\" (file test.toml, line 1, column 8): not a whole number; give a whole number \
              from 1 to 65535, without quotes",
-            "test.toml, line 2, column 1: there is no setting `prot`; is `port` meant?",
+            "test.toml, line 2, column 1: there is no setting `prot`; did you mean `port`?",
             "limits.clients_max = \"true\" (file test.toml, line 5, column 15): not a whole number; \
              give a whole number from 1 to 1000000, without quotes",
         ]
@@ -143,7 +143,7 @@ fn a_key_given_twice_and_an_unknown_table_are_one_fault_each() {
         assert_eq!(faults.len(), 1, "{text}: {faults:#?}");
     }
     let (_, faults) = parse("[limts]\nclients_max = 5\n");
-    assert!(faults[0].ends_with("no setting `limts`; is `limits` meant?"), "{faults:#?}");
+    assert!(faults[0].ends_with("no setting `limts`; did you mean `limits`?"), "{faults:#?}");
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn all_faults_are_reported_at_once_with_key_value_source_and_what_is_right() {
     let text = "port = 70000\nusername = 'u'\nprot = 1\n[limits]\noutbox_low_bytes = 2000000\n\
                 clients_max = true\n[lanes]\nsource_port_low = 65500\nbackoff_first_ms = 99999\n";
     let loaded = read(&[("workers", "many")], &environment, text);
-    let told = Faults(loaded.faults).to_string();
+    let report = Faults(loaded.faults).to_string();
     for part in [
         "workers = \"many\" (flag --workers): not a whole number; give a whole number from 1 to 256",
         "bind = \"unix:\" (environment SHARDLANE_BIND): it has no path; give addresses with ports",
@@ -75,22 +75,22 @@ fn all_faults_are_reported_at_once_with_key_value_source_and_what_is_right() {
         "port = \"70000\" (file test.toml, line 1, column 8): out of range; give a whole number from 1 \
          to 65535",
         "username = \"u\" (file test.toml, line 2, column 12): it has no password; set password_file too",
-        "test.toml, line 3, column 1: there is no setting `prot`; is `port` meant?",
+        "test.toml, line 3, column 1: there is no setting `prot`; did you mean `port`?",
         "limits.clients_max = \"true\" (file test.toml, line 6, column 15): not a whole number",
         "limits.outbox_low_bytes = \"2000000\" (file test.toml, line 5, column 20): not below",
         "lanes.source_port_high = \"65535\" (default): too close to lanes.source_port_low, 65500",
         "lanes.backoff_first_ms = \"99999\" (file test.toml, line 9, column 20): above lanes.backoff_max_ms",
         "10 faults in the configuration",
     ] {
-        assert!(told.contains(part), "lacks: {part}\n{told}");
+        assert!(report.contains(part), "lacks: {part}\n{report}");
     }
 }
 
 #[test]
-fn without_contact_points_there_is_nothing_to_run() {
-    let told = read(&[], &[], "").accept().unwrap_err().to_string();
+fn contact_points_are_required() {
+    let report = read(&[], &[], "").accept().unwrap_err().to_string();
     assert_eq!(
-        told,
+        report,
         "1 fault in the configuration\n  - contact_points is not set; \
          give at least one node of the cluster, as host or host:port"
     );
@@ -112,17 +112,17 @@ fn clients_and_operators_need_a_port_each() {
 fn an_unknown_table_hides_no_other_fault() {
     let text = "port = 'a'\n[limits]\nclients_max = 'x'\n[limits2]\nclients_max = 'y'\n[log]\n\
                 level = 'loud'\n";
-    let told = Faults(read(&[], &[], text).faults).to_string();
+    let report = Faults(read(&[], &[], text).faults).to_string();
     let parts = [
         "port = \"a\"",
         "limits.clients_max = \"x\"",
-        "no setting `limits2`; is `limits` meant?",
+        "no setting `limits2`; did you mean `limits`?",
         "`loud` is not a level",
     ];
     for part in parts {
-        assert!(told.contains(part), "lacks: {part}\n{told}");
+        assert!(report.contains(part), "lacks: {part}\n{report}");
     }
-    assert!(!told.contains("\"y\""), "its keys are reported with it\n{told}");
+    assert!(!report.contains("\"y\""), "its keys are reported with it\n{report}");
 }
 
 #[test]
@@ -147,10 +147,13 @@ fn an_unreadable_file_or_secret_is_named() {
         "SHARDLANE_PASSWORD_FILE" => Some("/nonexistent/password".to_owned()),
         _ => None,
     };
-    let told = load(BTreeMap::new(), None, &environment).accept().unwrap_err().to_string();
-    assert!(told.starts_with("2 faults"), "{told}");
-    assert!(told.contains("/nonexistent/shardlane.toml: cannot be read: No such file"), "{told}");
-    assert!(told.contains("password_file = \"/nonexistent/password\""), "{told}");
+    let report = load(BTreeMap::new(), None, &environment).accept().unwrap_err().to_string();
+    assert!(report.starts_with("2 faults"), "{report}");
+    assert!(
+        report.contains("/nonexistent/shardlane.toml: cannot be read: No such file"),
+        "{report}"
+    );
+    assert!(report.contains("password_file = \"/nonexistent/password\""), "{report}");
 }
 
 #[test]
@@ -168,20 +171,23 @@ fn a_secret_in_place_of_its_file_is_not_shown() {
     let text = "contact_points = ['a']\nusername = 'u'\npassword_file = 'hunter2'\n";
     let loaded = read(&[], &[], text);
     assert!(loaded.entries.iter().all(|entry| !entry.value.contains("hunter2")));
-    let told = loaded.accept().unwrap_err().to_string();
+    let report = loaded.accept().unwrap_err().to_string();
     assert!(
-        told.contains("password_file = \"…\" (file test.toml, line 3, column 17): No such"),
-        "{told}"
+        report.contains("password_file = \"…\" (file test.toml, line 3, column 17): No such"),
+        "{report}"
     );
-    assert!(!told.contains("hunter2"), "{told}");
+    assert!(!report.contains("hunter2"), "{report}");
 }
 
 #[test]
 fn a_misspelt_contact_points_is_reported_alone() {
-    let told = read(&[], &[], "contact_point = ['a']").accept().unwrap_err().to_string();
-    assert!(told.ends_with("no setting `contact_point`; is `contact_points` meant?"), "{told}");
-    let told = read(&[], &[], "contact_points = []").accept().unwrap_err().to_string();
-    assert!(told.contains("contact_points is not set"), "{told}");
+    let report = read(&[], &[], "contact_point = ['a']").accept().unwrap_err().to_string();
+    assert!(
+        report.ends_with("no setting `contact_point`; did you mean `contact_points`?"),
+        "{report}"
+    );
+    let report = read(&[], &[], "contact_points = []").accept().unwrap_err().to_string();
+    assert!(report.contains("contact_points is not set"), "{report}");
 }
 
 #[test]

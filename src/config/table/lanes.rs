@@ -249,13 +249,13 @@ pub(super) const COMPRESSION: Group = Group {
                 form: Form::WordList(&["lz4", "snappy"]),
                 takes: "lz4 and snappy, either, or nothing",
                 read: |text, settings| {
-                    keep_each(text, &mut settings.compression_told, |name| {
+                    keep_each(text, &mut settings.compression_offered, |name| {
                         let known = Compression::from_name(name);
                         known.ok_or_else(|| format!("`{name}` is not an algorithm"))
                     })
                 },
                 show: |settings| {
-                    let names = settings.compression_told.iter().map(|known| known.name());
+                    let names = settings.compression_offered.iter().map(|known| known.name());
                     joined(&names.collect::<Vec<_>>())
                 },
             },

@@ -50,7 +50,7 @@ fn settings_that_lack_each_other_are_refused() {
 fn both_sides_are_looked_into() {
     let (nodes, clients, ca) = (Folder::new(), Folder::new(), Authority::new("a"));
     let good = files(&nodes, Some(&ca), Some(&ca.sign("client")));
-    let old = files(&clients, None, Some(&ca.sign_for("proxy", (2001, 2002))));
+    let old = files(&clients, None, Some(&ca.sign_for("proxy", 2001..=2002)));
     let text = |path: Option<std::path::PathBuf>| path.unwrap().to_str().unwrap().to_owned();
     let [ca, cert, key] = [good.ca, good.cert, good.key].map(text);
     let [old_cert, old_key] = [old.cert, old.key].map(text);
@@ -74,8 +74,8 @@ fn both_sides_are_looked_into() {
 #[test]
 fn a_ca_whose_time_is_over_or_has_not_come_is_a_doubt_and_no_fault() {
     let folder = Folder::new();
-    let old = Authority::new_for("old", (2001, 2002)).pem();
-    let coming = Authority::new_for("coming", (2080, 2090)).pem();
+    let old = Authority::new_for("old", 2001..=2002).pem();
+    let coming = Authority::new_for("coming", 2080..=2090).pem();
     let good = Authority::new("good").pem();
     let doubts = |text: &str| {
         let path = folder.write("ca", text).to_str().unwrap().to_owned();

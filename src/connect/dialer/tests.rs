@@ -36,7 +36,7 @@ async fn a_connection_whose_source_port_was_rewritten_is_kept() {
 }
 
 #[tokio::test]
-async fn another_number_of_shards_than_before_is_told_by_the_connection() {
+async fn a_connection_brings_another_number_of_shards_than_before() {
     let node = FakeNode::start("127.0.62.13", 7).await;
     let gate = NodeGate::default();
     let lane = open(&node, &gate, aim(&node, 1, 2)).await.unwrap();
@@ -60,12 +60,12 @@ async fn a_taken_source_port_is_passed_over() {
     };
     let plain = PoolKey::plain(None);
     let dialer = Dialer::new(settings.clone());
-    let error = dialer.open(&target(&node), &gate, &plain, (aim, 0)).await.unwrap_err();
+    let error = dialer.open(&target(&node), &gate, &plain, aim, 0).await.unwrap_err();
     assert!(matches!(error, DialError::SourcePorts { tried: 1, .. }), "{error:?}");
 
     settings.source_ports = port..=port.saturating_add(40);
     let dialer = Dialer::new(settings);
-    let lane = dialer.open(&target(&node), &gate, &plain, (aim, 0)).await.unwrap();
+    let lane = dialer.open(&target(&node), &gate, &plain, aim, 0).await.unwrap();
     assert_eq!(lane.shard, ShardId(port % 2));
     assert!(gate.stats.counts().bind_errors >= 2);
 }
@@ -84,11 +84,11 @@ async fn an_address_that_another_host_took_over_is_refused() {
     let mut moved = target(&node);
     moved.host = Some(found);
     let (gate, plain) = (NodeGate::default(), PoolKey::plain(None));
-    assert!(Dialer::default().open(&moved, &gate, &plain, (Dial::Any, 0)).await.is_ok());
+    assert!(Dialer::default().open(&moved, &gate, &plain, Dial::Any, 0).await.is_ok());
 
     let expected = HostId([1; 16]);
     moved.host = Some(expected);
-    let error = Dialer::default().open(&moved, &gate, &plain, (Dial::Any, 0)).await.unwrap_err();
+    let error = Dialer::default().open(&moved, &gate, &plain, Dial::Any, 0).await.unwrap_err();
     let address = node.plain;
     let text = format!("host {found} answers at {address}, expected {expected}");
     assert_eq!(error.to_string(), text);
@@ -102,14 +102,14 @@ async fn a_lane_is_bound_to_credential_and_keyspace() {
     let dialer = Dialer::default();
     let mut pool = PoolKey::plain(Some(Arc::new(Credential::plain("bob", "right"))));
     pool.keyspace = Some("Shop \"1\"".into());
-    assert!(dialer.open(&target(&node), &gate, &pool, (Dial::Any, 0)).await.is_ok());
+    assert!(dialer.open(&target(&node), &gate, &pool, Dial::Any, 0).await.is_ok());
 
     pool.keyspace = Some("nope".into());
-    let error = dialer.open(&target(&node), &gate, &pool, (Dial::Any, 0)).await.unwrap_err();
+    let error = dialer.open(&target(&node), &gate, &pool, Dial::Any, 0).await.unwrap_err();
     assert_eq!(error.server_error().unwrap().code, ErrorCode::INVALID);
 
     pool.credential = Some(Arc::new(Credential::plain("bob", "wrong")));
-    let error = dialer.open(&target(&node), &gate, &pool, (Dial::Any, 0)).await.unwrap_err();
+    let error = dialer.open(&target(&node), &gate, &pool, Dial::Any, 0).await.unwrap_err();
     assert_eq!(error.server_error().unwrap().code, ErrorCode::BAD_CREDENTIALS);
     assert_eq!(gate.stats.counts().refused, 2);
 }
@@ -119,10 +119,11 @@ async fn a_silent_node_is_given_up_in_time() {
     let listener = tokio::net::TcpListener::bind("127.0.62.17:0").await.unwrap();
     let settings = DialSettings { handshake_timeout_ms: 20, ..DialSettings::default() };
     let address = listener.local_addr().unwrap();
-    let target = NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold };
+    let target =
+        NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsAdvertised };
     let gate = NodeGate::default();
     let plain = PoolKey::plain(None);
-    let error = Dialer::new(settings).open(&target, &gate, &plain, (Dial::Any, 1)).await;
+    let error = Dialer::new(settings).open(&target, &gate, &plain, Dial::Any, 1).await;
 
     let error = error.unwrap_err();
     let expected = format!("no answer of {address} within 40 ms during OPTIONS");
@@ -135,15 +136,16 @@ async fn a_closed_port_is_named() {
     let listener = std::net::TcpListener::bind("127.0.62.18:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let target = NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold };
+    let target =
+        NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsAdvertised };
     let gate = NodeGate::default();
-    let error = Dialer::default().open(&target, &gate, &PoolKey::plain(None), (Dial::Any, 0)).await;
+    let error = Dialer::default().open(&target, &gate, &PoolKey::plain(None), Dial::Any, 0).await;
     assert_eq!(error.unwrap_err().to_string(), format!("cannot connect to {address}"));
     assert_eq!(gate.stats.counts().unreachable, 1);
 }
 
 async fn open(node: &FakeNode, gate: &NodeGate, aim: Dial) -> Result<OpenedLane, DialError> {
-    Dialer::default().open(&target(node), gate, &PoolKey::plain(None), (aim, 0)).await
+    Dialer::default().open(&target(node), gate, &PoolKey::plain(None), aim, 0).await
 }
 
 fn aim(node: &FakeNode, shard: u16, nr_shards: u16) -> Dial {
@@ -153,5 +155,10 @@ fn aim(node: &FakeNode, shard: u16, nr_shards: u16) -> Dial {
 }
 
 fn target(node: &FakeNode) -> NodeTarget {
-    NodeTarget { node: NodeId(0), host: None, address: node.plain, shard_port: ShardPort::AsTold }
+    NodeTarget {
+        node: NodeId(0),
+        host: None,
+        address: node.plain,
+        shard_port: ShardPort::AsAdvertised,
+    }
 }

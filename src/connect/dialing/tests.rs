@@ -63,7 +63,7 @@ async fn a_shard_aware_port_that_does_not_answer_is_left_alone() {
 }
 
 #[tokio::test]
-async fn without_a_free_source_port_the_shard_aware_port_is_left_alone() {
+async fn the_shard_aware_port_is_left_alone_when_no_source_port_is_free() {
     let node = FakeNode::start("127.0.62.30", 2).await;
     let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port();
@@ -97,7 +97,7 @@ async fn a_node_restarted_with_more_shards_gets_all_its_lanes_anew() {
     node.kick.notify_waiters();
     let lost: Vec<_> = worker.lanes.values().map(|(lane, ..)| *lane).collect();
     worker.lose(lost[0]);
-    // The other is told of by the new number of shards alone.
+    // The other one is known by the new number of shards alone.
     assert_eq!(shards(&mut worker, 5).await, (0..5).collect());
     let resharded = |notice: &&PoolNotice| matches!(notice, PoolNotice::Resharded { .. });
     assert_eq!(worker.notices.iter().filter(resharded).count(), 1);
@@ -183,7 +183,7 @@ fn at_node(node: &FakeNode) -> FakeWorker {
 
 fn worker_at(address: SocketAddr, settings: DialSettings) -> FakeWorker {
     let mut worker = FakeWorker::new(settings, QUICK, None);
-    let shard_port = ShardPort::AsTold;
+    let shard_port = ShardPort::AsAdvertised;
     worker.use_nodes(vec![NodeTarget { node: NodeId(0), host: None, address, shard_port }]);
     worker
 }

@@ -101,7 +101,7 @@ async fn the_servers_error_is_kept_whole() {
 }
 
 #[tokio::test]
-async fn a_node_that_wants_a_login_is_told_apart() {
+async fn a_node_that_wants_a_login_has_an_error_of_its_own() {
     let script = vec![
         (Opcode::Options, supported(&[])),
         (Opcode::Startup, answer(Opcode::Authenticate, |out| put_string(out, AUTHENTICATOR))),
@@ -124,7 +124,7 @@ async fn a_refused_version_is_read_in_whatever_version_it_comes() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_protocol_is_refused() {
+async fn bytes_that_are_not_the_protocol_are_refused() {
     let too_long = [0x84, 0, 0, 0, 0x06, 0x7f, 0, 0, 0].to_vec();
     let cases: [(&[u8], WireError); 3] = [
         (b"HTTP/1.1 400 Bad", WireError::Version(b'H')),

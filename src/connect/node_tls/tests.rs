@@ -94,10 +94,11 @@ fn speaks(pair: &Pair, client_ca: Option<&Authority>) -> Answers {
 
 async fn open(address: SocketAddr, settings: Option<NodeTlsSettings>) -> Result<u16, DialError> {
     let tls = settings.map(|settings| Arc::new(NodeTls::load(&settings).unwrap().unwrap()));
-    let target = NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsTold };
+    let target =
+        NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsAdvertised };
     let dialer = Dialer::default().with_tls(tls);
     let pool = PoolKey::plain(None);
-    let opened = dialer.open(&target, &NodeGate::default(), &pool, (Dial::Any, 0)).await;
+    let opened = dialer.open(&target, &NodeGate::default(), &pool, Dial::Any, 0).await;
     Ok(opened?.shard_aware_port.unwrap())
 }
 
@@ -141,23 +142,23 @@ async fn a_certificate_that_signed_itself_is_trusted_when_it_is_given_as_it_is()
 
 #[tokio::test]
 async fn each_failure_names_the_address_the_reason_and_the_fix() {
-    let (folder, ca, stranger) = (Folder::new(), Authority::new("a"), Authority::new("b"));
+    let (folder, ca, other_ca) = (Folder::new(), Authority::new("a"), Authority::new("b"));
     let good = || ca.sign("127.0.62.43");
     let by_ca = trusting(&folder, &ca, None);
     let exactly =
         |name: &str| NodeTlsSettings { server_name: Some(name.to_owned()), ..by_ca.clone() };
     let loose = NodeTlsSettings { verify_name: false, ..by_ca.clone() };
     let own = Folder::new();
-    let with_pair = trusting(&own, &ca, Some(&stranger.sign("client")));
+    let with_pair = trusting(&own, &ca, Some(&other_ca.sign("client")));
     let plain = None::<NodeTlsSettings>;
     let cases = [
         (
-            speaks(&stranger.sign("127.0.62.43"), None),
+            speaks(&other_ca.sign("127.0.62.43"), None),
             Some(by_ca.clone()),
             "no CA in tls.ca",
             "tls.ca",
         ),
-        (speaks(&stranger.sign("x"), None), Some(loose), "no CA in tls.ca", "tls.ca"),
+        (speaks(&other_ca.sign("x"), None), Some(loose), "no CA in tls.ca", "tls.ca"),
         (
             speaks(&ca.sign("b.example"), None),
             Some(by_ca.clone()),
@@ -201,9 +202,9 @@ async fn each_failure_names_the_address_the_reason_and_the_fix() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_is_told_as_such() {
+async fn an_expired_certificate_is_reported_as_such() {
     let (folder, ca) = (Folder::new(), Authority::new("a"));
-    let old = ca.sign_for("127.0.62.44", (2001, 2002));
+    let old = ca.sign_for("127.0.62.44", 2001..=2002);
     let chain = CertificateDer::pem_slice_iter(old.cert.as_bytes());
     let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_slice(old.key.as_bytes()).unwrap();
@@ -221,7 +222,7 @@ async fn an_expired_certificate_is_told_as_such() {
 
 #[tokio::test]
 async fn a_chain_to_a_ca_whose_time_is_over_is_believed() {
-    let (folder, ca) = (Folder::new(), Authority::new_for("a", (2001, 2002)));
+    let (folder, ca) = (Folder::new(), Authority::new_for("a", 2001..=2002));
     let good = ca.sign("127.0.62.45");
     let address = node("127.0.62.45", speaks(&good, None)).await;
     assert!(open(address, Some(trusting(&folder, &ca, None))).await.is_ok());

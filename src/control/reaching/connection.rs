@@ -71,14 +71,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(reply.message)
     }
 
-    /// Asks for one page of a table's rows: most rows, and where the page before ended.
+    /// Asks for one page of at most `rows` rows; `state` is the paging state of the page before.
     pub async fn query_page(
         &mut self,
         text: &str,
-        page: (u32, Option<&[u8]>),
+        rows: u32,
+        state: Option<&[u8]>,
     ) -> Result<Vec<u8>, DialError> {
         let step = Step::Query;
-        let reply = self.ask(Opcode::Query, step, |out| put_page_query(out, text, page)).await?;
+        let reply =
+            self.ask(Opcode::Query, step, |out| put_page_query(out, text, rows, state)).await?;
         expect(&reply, Opcode::Result, step)?;
         Ok(reply.message)
     }

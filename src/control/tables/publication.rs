@@ -221,7 +221,7 @@ fn same_routes(one: &Metadata, other: &Metadata) -> bool {
 fn shard_ports(metadata: &Metadata, snapshot: &Snapshot) -> BTreeMap<NodeId, ShardPort> {
     let ports = metadata.hosts.iter().filter_map(|row| {
         let port = row.route.map(|route| route.shard_port)?;
-        (port != ShardPort::AsTold).then_some((snapshot.number_of(row.host)?, port))
+        (port != ShardPort::AsAdvertised).then_some((snapshot.number_of(row.host)?, port))
     });
     ports.collect()
 }

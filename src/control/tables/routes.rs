@@ -122,7 +122,7 @@ impl Routes {
             let shard_port = match (found.shard_aware_port, found.to.port) {
                 (Some(port), _) => ShardPort::At(port),
                 (None, Some(_)) => ShardPort::Nowhere,
-                (None, None) => ShardPort::AsTold,
+                (None, None) => ShardPort::AsAdvertised,
             };
             return Some((found.to.clone(), shard_port));
         }

@@ -286,7 +286,7 @@ fn add_trace(frame: &mut Vec<u8>, id: TraceId) {
 /// Compressions that are not listed are spoken all the same, if a driver asks for them.
 /// [`supported::SHARDLANE`] is for other proxies, which must not take us for a node.
 fn answer_options(core: &mut Core, from: ClientStream, cql_version: &str) {
-    let listed = core.settings.compression_told.iter().map(|one| one.name());
+    let listed = core.settings.compression_offered.iter().map(|one| one.name());
     let listed: Vec<&str> = listed.collect();
     core.answer(from, RequestKind::Session, Opcode::Supported, |out| {
         put_short(out, 3);

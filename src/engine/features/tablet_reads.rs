@@ -91,8 +91,8 @@ pub(crate) fn on_page(core: &mut Core, page: &TabletPage) {
         // The rest is learned from answers, once its hosts are known.
         core.actions.push_back(Action::RefreshTopology);
     }
-    let times_ms = (page.began_us / 1_000, core.now_us / 1_000);
-    let filled = core.router.tablets.fill(table, tablets, times_ms);
+    let (began_ms, now_ms) = (page.began_us / 1_000, core.now_us / 1_000);
+    let filled = core.router.tablets.fill(table, tablets, began_ms, now_ms);
     core.tally.tablets_filled += u64::try_from(filled.taken).unwrap_or(u64::MAX);
     core.tally.tablets_outdated += u64::try_from(filled.outdated).unwrap_or(u64::MAX);
     if let Some(end) = page.end {

@@ -73,14 +73,14 @@ async fn until(mut done: impl FnMut() -> bool) {
 
 #[tokio::test]
 async fn a_client_of_the_right_ca_comes_in_and_others_do_not() {
-    let (folder, ca, stranger) = (Folder::new(), Authority::new("a"), Authority::new("b"));
+    let (folder, ca, other_ca) = (Folder::new(), Authority::new("a"), Authority::new("b"));
     let tls = tls(&folder, &ca, Some(&ca), 5_000);
     let address = door("127.0.62.51", &tls).await;
     come(address, &ca, Some(&ca.sign("client"))).await.unwrap();
     let address = door("127.0.62.51", &tls).await;
     come(address, &ca, None).await.unwrap_err();
     let address = door("127.0.62.51", &tls).await;
-    come(address, &ca, Some(&stranger.sign("client"))).await.unwrap_err();
+    come(address, &ca, Some(&other_ca.sign("client"))).await.unwrap_err();
     until(|| counted(&tls, "failed") == 2).await;
     assert_eq!(counted(&tls, "done"), 1);
 }

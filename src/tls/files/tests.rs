@@ -28,8 +28,8 @@ fn each_fault_names_its_file_and_its_fix() {
     let (folder, ca) = (Folder::new(), Authority::new("a"));
     let good = files(&folder, Some(&ca), Some(&ca.sign("localhost")));
     let other = ca.sign("localhost");
-    let old = ca.sign_for("localhost", (2001, 2002));
-    let new = ca.sign_for("localhost", (2089, 2090));
+    let old = ca.sign_for("localhost", 2001..=2002);
+    let new = ca.sign_for("localhost", 2089..=2090);
     let sealed =
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let file = |name: &str, text: &str| Some(folder.write(name, text));

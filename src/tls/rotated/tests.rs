@@ -31,7 +31,7 @@ fn a_turned_link_is_noticed_once() {
 }
 
 #[test]
-fn a_bad_file_keeps_the_one_before_and_is_told_once() {
+fn a_bad_file_keeps_the_one_before_and_is_reported_once() {
     let (folder, ca) = (Folder::new(), Authority::new("a"));
     let pair = ca.sign("localhost");
     let files = files(&folder, Some(&ca), Some(&pair));
@@ -39,7 +39,7 @@ fn a_bad_file_keeps_the_one_before_and_is_told_once() {
     let rotated = Rotated::load(files, Box::new(build)).unwrap();
 
     fs::write(&key, ca.sign("localhost").key).unwrap();
-    let Look::Failed(error) = rotated.look() else { panic!("a stranger's key was taken") };
+    let Look::Failed(error) = rotated.look() else { panic!("another's key was taken") };
     assert!(error.to_string().contains("is not the key of the certificate"), "{error}");
     assert!(matches!(rotated.look(), Look::Same));
     fs::remove_file(&key).unwrap();

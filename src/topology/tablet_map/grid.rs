@@ -167,12 +167,7 @@ impl Grid {
     }
 
     /// Takes out every tablet that overlaps `(first, last]`. Equal borders don't overlap.
-    pub(super) fn cut(
-        &mut self,
-        arena: &mut Arena,
-        (first, last): (i64, i64),
-        out: &mut Vec<Tablet>,
-    ) {
+    pub(super) fn cut(&mut self, arena: &mut Arena, first: i64, last: i64, out: &mut Vec<Tablet>) {
         if self.len == 0 {
             return;
         }

@@ -69,7 +69,7 @@ impl Heard {
 
 impl Since {
     /// Whether a node may have reported anything of `(first, last]`. Equal borders don't overlap.
-    pub(super) fn overlaps(&self, (first, last): (i64, i64)) -> bool {
+    pub(super) fn overlaps(&self, first: i64, last: i64) -> bool {
         let is_in = |heard: &(i64, i64)| heard.0 < last && heard.1 > first;
         self.ranges.as_ref().is_none_or(|ranges| ranges.iter().any(is_in))
     }
@@ -86,9 +86,9 @@ mod tests {
         let mut heard = Heard::default();
         heard.note(T, (0, 10), 5);
         heard.note(TableId(1), (20, 30), 5);
-        assert!(heard.since(T, 5).overlaps((9, 20)));
-        assert!(!heard.since(T, 5).overlaps((10, 30)));
-        assert!(!heard.since(T, 6).overlaps((0, 10)));
+        assert!(heard.since(T, 5).overlaps(9, 20));
+        assert!(!heard.since(T, 5).overlaps(10, 30));
+        assert!(!heard.since(T, 6).overlaps(0, 10));
     }
 
     #[test]
@@ -97,8 +97,8 @@ mod tests {
         for at in 0..=HEARD_MAX as u64 {
             heard.note(T, (0, 10), 7 + at);
         }
-        assert!(heard.since(T, 7).overlaps((50, 60)));
-        assert!(!heard.since(T, 8).overlaps((50, 60)));
+        assert!(heard.since(T, 7).overlaps(50, 60));
+        assert!(!heard.since(T, 8).overlaps(50, 60));
         assert!(heard.reports.len() <= HEARD_MAX);
     }
 }

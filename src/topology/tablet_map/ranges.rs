@@ -49,19 +49,16 @@ impl Ranges {
     }
 
     pub(super) fn locate(&self, token: i64) -> Option<ReplicaList<'_>> {
-        let index = seek(&self.tops, (i64::MIN, i64::MAX), token);
+        let index = seek(&self.tops, i64::MIN, i64::MAX, token);
         let chunk = self.chunks.get(index)?;
         let below = index.checked_sub(1).and_then(|index| self.tops.get(index));
         let top = self.tops.get(index)?;
-        let span = chunk.spans.get(seek(
-            &chunk.lasts,
-            (below.copied().unwrap_or(i64::MIN), *top),
-            token,
-        ))?;
+        let span =
+            chunk.spans.get(seek(&chunk.lasts, below.copied().unwrap_or(i64::MIN), *top, token))?;
         (span.first < token).then(|| span.replicas.list())
     }
 
-    /// Tells whether exactly this tablet is known.
+    /// Whether exactly this tablet is known.
     pub(super) fn holds(&self, tablet: &Tablet) -> bool {
         let find = || {
             let chunk = self.chunks.get(self.tops.partition_point(|top| *top < tablet.last))?;
@@ -235,11 +232,11 @@ fn tablet((last, Span { first, replicas }): (i64, Span)) -> Tablet {
 
 /// The first of `lasts` that is not below `token`, as an index; they divide `(low, high]`.
 #[inline]
-fn seek(lasts: &[i64], (low, high): (i64, i64), token: i64) -> usize {
+fn seek(lasts: &[i64], low: i64, high: i64, token: i64) -> usize {
     let is_below = |index: usize| lasts.get(index).is_some_and(|last| *last < token);
     let (mut from, mut to, mut step) = (0, lasts.len(), 1);
     if lasts.len() >= GUESSED_LEN_MIN {
-        let guess = guess(lasts.len(), (low, high), token);
+        let guess = guess(lasts.len(), low, high, token);
         if is_below(guess) {
             (from, to) = (guess + 1, guess + 1);
             while is_below(to) {
@@ -265,7 +262,7 @@ fn seek(lasts: &[i64], (low, high): (i64, i64), token: i64) -> usize {
 
 /// Where `token` would stand among `len` tablets of the same length that divide `(low, high]`.
 #[inline]
-fn guess(len: usize, (low, high): (i64, i64), token: i64) -> usize {
+fn guess(len: usize, low: i64, high: i64, token: i64) -> usize {
     let width = high.wrapping_sub(low).cast_unsigned();
     let above = token.wrapping_sub(low).cast_unsigned();
     // 32 bits are more than enough to guess with, and a product of two does not overflow.

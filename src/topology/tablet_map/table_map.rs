@@ -68,7 +68,7 @@ impl TableMap {
         }
     }
 
-    /// Tells whether exactly this tablet is known.
+    /// Whether exactly this tablet is known.
     pub(super) fn holds(&self, arena: &Arena, tablet: &Tablet) -> bool {
         self.grid.holds(arena, tablet)
             || self
@@ -80,9 +80,9 @@ impl TableMap {
     /// Takes out every tablet that overlaps `(first, last]`. Equal borders don't overlap.
     pub(super) fn cut(&mut self, arena: &mut Arena, first: i64, last: i64) -> Vec<Tablet> {
         let mut out = Vec::new();
-        self.grid.cut(arena, (first, last), &mut out);
+        self.grid.cut(arena, first, last, &mut out);
         if let Some(rest) = &mut self.rest {
-            rest.old.cut(arena, (first, last), &mut out);
+            rest.old.cut(arena, first, last, &mut out);
             rest.ranges.cut(first, last, &mut out);
         }
         out.sort_unstable_by_key(|tablet| tablet.last);

@@ -52,7 +52,7 @@ fn ranges_that_only_touch_live_side_by_side() {
 }
 
 #[test]
-fn what_is_known_already_changes_nothing() {
+fn a_tablet_that_is_known_already_changes_nothing() {
     let mut map = TabletMap::new(10);
     map.learn(T, tablet(0, 10, 1), 0);
     assert_eq!(map.learn(T, tablet(0, 10, 1), 0), Learned::Same);

@@ -55,7 +55,7 @@ fn a_request_that_is_too_long_and_does_not_come_ends_the_connection() {
 }
 
 #[test]
-fn a_length_that_cannot_be_meant_ends_the_connection() {
+fn an_impossible_length_ends_the_connection() {
     for (ready, body_len) in [(true, (256 << 20) + 1), (true, u32::MAX), (false, 1001)] {
         let mut rig = Rig::with_limits(|limits| limits.frame_body_bytes_max = 1000);
         rig.lane(0, 0);
@@ -103,7 +103,7 @@ fn an_announced_length_is_never_taken_for_memory() {
 }
 
 #[test]
-fn who_has_not_logged_in_cannot_fill_our_memory() {
+fn a_client_that_has_not_logged_in_cannot_fill_our_memory() {
     let mut rig = Rig::new();
     rig.lane(0, 0);
     let client = rig.silent_client();
@@ -117,7 +117,7 @@ fn who_has_not_logged_in_cannot_fill_our_memory() {
 }
 
 #[test]
-fn who_is_served_sends_long_requests_whole_or_in_pieces() {
+fn a_client_that_has_logged_in_sends_long_requests_whole_or_in_pieces() {
     let long = query(5, &"x".repeat(200 << 10));
     for piece in [1, 9, 100 << 10, 1 << 20] {
         let mut rig = Rig::new();

@@ -61,7 +61,7 @@ fn each_credential_has_its_own_lanes_of_a_keyspace() {
 }
 
 #[test]
-fn a_forgotten_statement_is_prepared_again_with_the_rights_of_who_asked() {
+fn a_forgotten_statement_is_prepared_again_with_the_rights_of_its_client() {
     let mut rig = guarded();
     let (bobs, annas) = (home(&mut rig), home(&mut rig));
     let (bob, anna) = (logged_in(&mut rig, bobs.0), logged_in(&mut rig, annas.0));
@@ -130,7 +130,7 @@ fn a_use_that_waits_for_a_lane_of_a_withdrawn_login_has_its_answer_at_once() {
 }
 
 #[test]
-fn a_credential_that_nobody_uses_is_forgotten_after_a_minute() {
+fn an_unused_credential_is_forgotten_after_a_minute() {
     let mut rig = guarded();
     let (bobs, _) = home(&mut rig);
     let bob = logged_in(&mut rig, bobs);

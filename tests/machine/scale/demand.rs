@@ -57,7 +57,7 @@ struct Proxy {
     engine: Engine,
     now_us: u64,
     chance: Jitter,
-    courses: Vec<DialSchedule>,
+    schedules: Vec<DialSchedule>,
     lanes: BTreeMap<(u16, u64), LaneKey>,
     opened: u64,
     client: ClientKey,
@@ -102,7 +102,7 @@ impl Proxy {
             some_nodes: false,
             routes_texts: true,
             has_peers: false,
-            compression_told: Vec::new(),
+            compression_offered: Vec::new(),
             prefetch_tablets: true,
             tablets_reread_us: 600_000_000,
         };
@@ -111,10 +111,10 @@ impl Proxy {
         let schedule = |node| {
             DialSchedule::new(Wanted::ShardsInUse, BackoffSettings::default(), u64::from(node))
         };
-        let courses = (0..scene.nodes).map(schedule).collect();
+        let schedules = (0..scene.nodes).map(schedule).collect();
         let lanes = BTreeMap::new();
         let mut proxy =
-            Self { scene, engine, now_us: 0, chance, courses, lanes, opened: 0, client };
+            Self { scene, engine, now_us: 0, chance, schedules, lanes, opened: 0, client };
         for node in 0..scene.nodes {
             proxy.dial(node);
         }
@@ -157,13 +157,13 @@ impl Proxy {
         while let Some(output) = self.engine.take_output() {
             match output {
                 Output::Action(Action::OpenLane { node, shard, .. }) => {
-                    self.courses[usize::from(node.0)].on_asked_for(shard);
+                    self.schedules[usize::from(node.0)].on_asked_for(shard);
                     self.dial(node.0);
                 }
                 Output::Action(Action::CloseUnused(lane)) => {
                     let place = *self.lanes.iter().find(|(_, key)| **key == lane).unwrap().0;
                     self.lanes.remove(&place);
-                    self.courses[usize::from(place.0)].on_unused(LaneSerial(place.1));
+                    self.schedules[usize::from(place.0)].on_unused(LaneSerial(place.1));
                     self.engine.on_lane_down(lane);
                 }
                 Output::Action(other) => panic!("{other:?} has no cause"),
@@ -188,14 +188,14 @@ impl Proxy {
     fn dial(&mut self, node: u16) {
         let now_ms = self.now_us / 1_000;
         let sharder = Sharder::new(self.scene.shards, 12).ok();
-        while let Next::Dial(dial) = self.courses[usize::from(node)].next(Some(19_042), now_ms) {
+        while let Next::Dial(dial) = self.schedules[usize::from(node)].next(Some(19_042), now_ms) {
             let shard = match dial {
                 Dial::Shard { shard, .. } => shard,
                 Dial::Any => {
                     ShardId(u16::try_from(self.chance.below(u64::from(self.scene.shards))).unwrap())
                 }
             };
-            let opened = self.courses[usize::from(node)].on_opened(dial, shard, sharder, now_ms);
+            let opened = self.schedules[usize::from(node)].on_opened(dial, shard, sharder, now_ms);
             let Arrival::Lane(serial) = opened.arrival else { panic!("{opened:?} is in excess") };
             let (lwt_mask, metadata_ids, compression) = (0, false, None);
             let (node, pool) = (NodeId(node), PoolId::PLAIN);

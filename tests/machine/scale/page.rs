@@ -43,7 +43,7 @@ fn demand_table() -> String {
 }
 
 #[test]
-fn the_page_tells_what_is_measured() {
+fn the_page_shows_what_is_measured() {
     let page = fs::read_to_string(PAGE).unwrap();
     let (restarts, demands) = (restart::table(), demand_table());
     let fresh = insert(&insert(&page, "measured", &restarts), "demand", &demands);

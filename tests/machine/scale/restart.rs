@@ -1,6 +1,6 @@
 //! Many proxies at one cluster: what a restart of the whole cluster costs its nodes.
 //!
-//! Each proxy runs the real courses of its pool refillers. The nodes are a model: a shard greets one connection
+//! Each proxy runs the real dial schedules of its pool refillers. The nodes are a model: a shard greets one connection
 //! after another, each for a while of its CPU, and hangs up on nobody; who waits too long hangs up himself.
 
 use std::cmp::Reverse;
@@ -85,7 +85,7 @@ struct World {
     now_us: u64,
     events: BinaryHeap<Reverse<(u64, u64, Event)>>,
     serial: u64,
-    courses: Vec<DialSchedule>,
+    schedules: Vec<DialSchedule>,
     queues: Vec<VecDeque<Waiting>>,
     refused: Vec<Vec<usize>>,
     arrivals_us: Vec<u64>,
@@ -105,7 +105,7 @@ impl World {
             now_us: 0,
             events: BinaryHeap::new(),
             serial: 0,
-            courses: (0..refillers).map(schedule).collect(),
+            schedules: (0..refillers).map(schedule).collect(),
             queues: vec![VecDeque::new(); scene.nodes * usize::from(scene.shards)],
             refused: vec![vec![0; seconds]; scene.nodes],
             arrivals_us: Vec::new(),
@@ -125,7 +125,7 @@ impl World {
             Wanted::EachShard => self.scene.shards,
             Wanted::ShardsInUse => self.scene.in_use,
         };
-        for (number, schedule) in (0_u16..).zip(&mut self.courses) {
+        for (number, schedule) in (0_u16..).zip(&mut self.schedules) {
             let _first = schedule.next(Some(PORT), 0);
             let shards = self.scene.shards;
             for shard in 0..wanted {
@@ -134,13 +134,13 @@ impl World {
                 let shard = ShardId((number % 1_009 * wanted + shard) % shards);
                 let _opened = schedule.on_opened(dial, shard, sharder, 0);
             }
-            assert_eq!(schedule.plan().up(), usize::from(wanted));
+            assert_eq!(schedule.slots().up(), usize::from(wanted));
             for serial in 0..wanted {
                 schedule.on_lane_down(LaneSerial(u64::from(serial)), 0);
             }
         }
         let mut jitter = Jitter::new(1);
-        for refiller in 0..self.courses.len() {
+        for refiller in 0..self.schedules.len() {
             self.look(refiller);
             let up_ms = RETURN_MS + jitter.below(self.scene.told_within_ms);
             self.at(1_000 * up_ms, Event::Up { refiller });
@@ -149,14 +149,14 @@ impl World {
             self.now_us = at_us;
             self.on(event);
         }
-        let lanes = self.courses.len() * usize::from(wanted);
+        let lanes = self.schedules.len() * usize::from(wanted);
         self.end(lanes)
     }
 
     fn end(mut self, lanes: usize) -> Outcome {
-        self.outcome.lanes = self.courses.iter().map(|schedule| schedule.plan().up()).sum();
+        self.outcome.lanes = self.schedules.iter().map(|schedule| schedule.slots().up()).sum();
         // On demand, the first connection to a node may come to a shard that nobody uses.
-        let spare = if self.scene.lanes == Wanted::ShardsInUse { self.courses.len() } else { 0 };
+        let spare = if self.scene.lanes == Wanted::ShardsInUse { self.schedules.len() } else { 0 };
         let wanted = lanes..=lanes + spare;
         assert!(wanted.contains(&self.outcome.lanes), "lanes are missing in the end");
         let lanes = self.outcome.lanes;
@@ -181,14 +181,14 @@ impl World {
     fn look(&mut self, refiller: usize) {
         loop {
             let now = self.now_ms();
-            match self.courses[refiller].next(Some(PORT), now) {
+            match self.schedules[refiller].next(Some(PORT), now) {
                 Next::Rest => return,
                 Next::Wait(ms) => {
                     return self.at(self.now_us + 1_000 * ms, Event::Look { refiller });
                 }
                 Next::Dial(dial) => {
                     let shard = dial.shard().map(|shard| shard.0);
-                    let limit_ms = TIME_OUT_MS << self.courses[refiller].failures().min(3);
+                    let limit_ms = TIME_OUT_MS << self.schedules[refiller].failures().min(3);
                     let event = if now < RETURN_MS {
                         let (node, second) =
                             (refiller % self.scene.nodes, usize::try_from(now / 1_000).unwrap());
@@ -208,7 +208,7 @@ impl World {
             Event::Look { refiller } => self.look(refiller),
             Event::Up { refiller } => {
                 let now = self.now_ms();
-                self.courses[refiller].on_node_up(now);
+                self.schedules[refiller].on_node_up(now);
                 self.look(refiller);
             }
             Event::Refused { refiller, shard } => {
@@ -221,7 +221,7 @@ impl World {
 
     fn failed(&mut self, refiller: usize, dial: Dial) {
         let now = self.now_ms();
-        self.courses[refiller].on_failed(dial, Failure::Broken, now);
+        self.schedules[refiller].on_failed(dial, Failure::Broken, now);
         self.look(refiller);
     }
 
@@ -253,9 +253,9 @@ impl World {
         }
         let shard = ShardId(u16::try_from(at % usize::from(self.scene.shards)).unwrap());
         let sharder = Sharder::new(self.scene.shards, 12).ok();
-        let (now, before) = (self.now_ms(), self.courses[refiller].plan().up());
-        let _opened = self.courses[refiller].on_opened(dial, shard, sharder, now);
-        if self.courses[refiller].plan().up() > before {
+        let (now, before) = (self.now_ms(), self.schedules[refiller].slots().up());
+        let _opened = self.schedules[refiller].on_opened(dial, shard, sharder, now);
+        if self.schedules[refiller].slots().up() > before {
             self.arrivals_us.push(self.now_us);
         }
         self.look(refiller);
@@ -294,7 +294,7 @@ fn a_restart_of_the_whole_cluster_is_no_storm() {
 }
 
 #[test]
-fn without_growing_waits_a_node_would_be_knocked_at_without_pause() {
+fn a_node_would_be_dialled_without_pause_if_waits_did_not_grow() {
     let few = Scene { proxies: 100, ..BASE };
     let eager = BackoffSettings { first_ms: 100, max_ms: 100, quiet_ms: 60_000 };
     let eager = World::new(Scene { backoff: eager, ..few }).restart();

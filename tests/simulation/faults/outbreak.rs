@@ -203,7 +203,7 @@ impl World {
             return;
         };
         let shard = u16::try_from(self.chance.below(u64::from(shards))).unwrap_or(0);
-        let _refused = self.cluster.move_tablet(("tab", table), token, from, (node, shard));
+        let _refused = self.cluster.move_tablet("tab", table, token, from, (node, shard));
     }
 
     fn resize(&mut self) {

@@ -48,7 +48,7 @@ impl World {
 
     fn is_whole(&mut self) -> bool {
         let silent = self.refillers().all(|(key, refiller)| {
-            let plan = refiller.schedule().plan();
+            let plan = refiller.schedule().slots();
             let dialled = plan.sharder().is_some() || key.pool != 0;
             dialled && plan.is_complete()
         });
@@ -69,7 +69,7 @@ impl World {
 
     fn what_is_missing(&mut self) -> String {
         let waiting = self.ledger.waiting().next().map(|(number, it)| format!("{number} {it:?}"));
-        let plans = self.refillers().map(|(key, refiller)| (key, refiller.schedule().plan()));
+        let plans = self.refillers().map(|(key, refiller)| (key, refiller.schedule().slots()));
         let lanes: Vec<String> = plans
             .filter(|(_, plan)| !plan.is_complete())
             .map(|(key, plan)| format!("{key:?}: {} of {} lanes", plan.up(), plan.wanted()))

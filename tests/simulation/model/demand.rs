@@ -49,7 +49,7 @@ impl World {
         let until = self.now_us + self.scenario.limits.lane_unused_us + SWEPT_US;
         self.run(until, |_| false);
         let left = |(key, refiller): (KeeperKey, &PoolRefiller)| {
-            let up = refiller.schedule().plan().up();
+            let up = refiller.schedule().slots().up();
             (up != 1).then(|| format!("{key:?} has {up} lanes, and nobody asks for anything"))
         };
         let left = self.refillers().find_map(left);

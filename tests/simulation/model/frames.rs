@@ -226,9 +226,9 @@ impl Hand {
         })
     }
 
-    /// QUERY for one page of the rows: most rows, and where the page before ended.
-    pub(crate) fn query_page(self, text: &str, page: (u32, Option<&[u8]>)) -> Vec<u8> {
-        self.frame(Opcode::Query, |out| put_page_query(out, text, page))
+    /// QUERY for one page of at most `rows` rows; `state` is the paging state of the page before.
+    pub(crate) fn query_page(self, text: &str, rows: u32, state: Option<&[u8]>) -> Vec<u8> {
+        self.frame(Opcode::Query, |out| put_page_query(out, text, rows, state))
     }
 
     /// PREPARE.

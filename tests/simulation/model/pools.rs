@@ -136,7 +136,7 @@ impl World {
         for (key, at) in &lost {
             let failed_us = self.failed_us.get(&key.node).copied();
             let failed = failed_us.is_some_and(|at| now < at + FORGIVEN_US);
-            let wants = self.refiller(*key).is_some_and(|it| !it.schedule().plan().is_complete());
+            let wants = self.refiller(*key).is_some_and(|it| !it.schedule().slots().is_complete());
             let dials = self.dials.values().any(|dial| dial.node == key.node);
             if wants && !dials && !failed && now > at + REDIAL_US {
                 self.blame(format_args!("a lane of {key:?} is gone, and nothing is dialled"));

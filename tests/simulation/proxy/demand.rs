@@ -52,7 +52,7 @@ impl World {
     /// What a refiller dials: a first lane, or one that somebody has called for.
     pub(crate) fn check_called_for(&mut self, key: KeeperKey, dial: Dial) {
         let Some(refiller) = self.refiller(key) else { return };
-        let plan = refiller.schedule().plan();
+        let plan = refiller.schedule().slots();
         if plan.lanes() != Wanted::ShardsInUse || plan.up() == 0 {
             return;
         }

@@ -35,7 +35,7 @@ impl World {
         let Some(question) = self.control.reads.next_question(self.now_us) else { return };
         let query = match &question.page {
             None => Hand::OWN.query(&question.text),
-            Some((rows, state)) => Hand::OWN.query_page(&question.text, (*rows, state.as_deref())),
+            Some((rows, state)) => Hand::OWN.query_page(&question.text, *rows, state.as_deref()),
         };
         let Some(answer) = self.ask_node(connection, &query) else { return };
         let answer = match answer.opcode() {

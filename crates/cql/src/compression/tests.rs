@@ -37,7 +37,7 @@ fn a_frame_without_body_is_never_flagged() {
 }
 
 #[test]
-fn broken_bodies_are_told_in_the_words_of_the_server() {
+fn broken_bodies_are_refused_in_the_words_of_the_server() {
     let words = |compression, body: &[u8]| decompress(compression, body).unwrap_err().to_string();
     let lz4 = |body: &[u8]| words(Compression::Lz4, body);
 
@@ -92,7 +92,7 @@ fn a_broken_frame_leaves_nothing_behind() {
 
 proptest! {
     #[test]
-    fn what_is_compressed_comes_back(body in prop::collection::vec(0_u8..4, 1..3000)) {
+    fn a_compressed_body_comes_back(body in prop::collection::vec(0_u8..4, 1..3000)) {
         let mut plain = vec![4, 0, 0, 9, 7];
         plain.extend_from_slice(&u32::try_from(body.len()).unwrap().to_be_bytes());
         plain.extend_from_slice(&body);

@@ -15,8 +15,10 @@ impl Cluster {
     /// Sets the address of a node for the clients of a connection, and sends the event.
     pub fn set_client_route(
         &mut self,
-        (connection_id, node): (&str, usize),
-        (address, port): (&str, u16),
+        connection_id: &str,
+        node: usize,
+        address: &str,
+        port: u16,
     ) -> Result<(), ClusterError> {
         let host_id = self.host_id(node)?;
         self.client_routes.insert((connection_id.to_owned(), host_id), (address.to_owned(), port));

@@ -154,7 +154,7 @@ impl Cluster {
             member.land(shard);
         }
         let id = self.connections.next_id();
-        self.connections.put(Box::new(Connection::new(id, (node, shard), door, (port, peer))));
+        self.connections.put(Box::new(Connection::new(id, node, shard, door, port, peer)));
         Some(id)
     }
 
@@ -188,8 +188,8 @@ impl Cluster {
     /// The replicas of the partition with this token; `None` for tables that do not exist or are not
     /// replicated.
     #[must_use]
-    pub fn locate(&self, table: (&str, &str), token: i64) -> Option<Located> {
-        self.layout.locate(table, token, &self.ring, &self.members)
+    pub fn locate(&self, keyspace: &str, table: &str, token: i64) -> Option<Located> {
+        self.layout.locate(keyspace, table, token, &self.ring, &self.members)
     }
 
     /// The keyspace that a client chose with `USE`.
@@ -258,11 +258,12 @@ impl Cluster {
         Ok(statement)
     }
 
-    /// The client of `asking` changed the schema through `node`. Its own event goes before its
+    /// The client `asking` changed the schema through `node`. Its own event goes before its
     /// answer; all other registered clients get theirs now, or after the schema lag.
     pub(crate) fn on_schema_changed(
         &mut self,
-        (node, asking): (usize, ConnectionId),
+        node: usize,
+        asking: ConnectionId,
         changes: Vec<SchemaChange>,
         now: Duration,
     ) {

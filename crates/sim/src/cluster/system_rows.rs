@@ -33,9 +33,9 @@ impl Columns {
     /// Reads them from the schema.
     #[must_use]
     pub(crate) fn read(schema: &Schema) -> Self {
-        let homes = ["system", "system_traces"].into_iter();
-        let homes = homes.filter_map(|name| schema.keyspaces.get(name));
-        let tables = homes.flat_map(|keyspace| &keyspace.tables);
+        let keyspaces = ["system", "system_traces"].into_iter();
+        let keyspaces = keyspaces.filter_map(|name| schema.keyspaces.get(name));
+        let tables = keyspaces.flat_map(|keyspace| &keyspace.tables);
         let names =
             |table: &Table| table.columns.iter().map(|column| column.name.clone()).collect();
         Self { tables: tables.map(|(name, table)| (name.clone(), names(table))).collect() }

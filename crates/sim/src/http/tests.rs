@@ -5,7 +5,7 @@ use crate::node::probe::{cluster, create_table};
 
 fn ask(cluster: &mut Cluster, method: &Method, address: &str) -> Page {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
-    route(cluster, Duration::ZERO, (method, path), &Query::read(query))
+    route(cluster, Duration::ZERO, method, path, &Query::read(query))
 }
 
 fn table() -> Cluster {

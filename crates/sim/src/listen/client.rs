@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::cluster::cluster::Door;
+use crate::listen::listeners::Gate;
 use crate::listen::world::{Mailbox, World};
 
 /// Bytes read at once.
@@ -24,29 +25,31 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Time for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Serves one client of `node` from `peer`; `tls`: whether the port speaks TLS.
+/// Serves one client of `node`, which came from `peer` through `gate`.
 pub(crate) async fn serve(
     world: Rc<World>,
-    (stream, peer): (TcpStream, SocketAddr),
+    stream: TcpStream,
+    peer: SocketAddr,
     node: usize,
-    (door, tls): (Door, bool),
+    gate: Gate,
 ) {
     // Without TCP_NODELAY answers are late, but correct.
     stream.set_nodelay(true).ok();
-    let Some(tls) = world.tls.clone().filter(|_| tls) else {
-        return talk(world, stream, node, (door, peer)).await;
+    let Some(tls) = world.tls.clone().filter(|_| gate.is_tls) else {
+        return talk(world, stream, peer, node, gate.door).await;
     };
     let handshake = TlsAcceptor::from((tls.config)()).accept(stream);
     if let Ok(Ok(stream)) = timeout(HANDSHAKE, handshake).await {
-        talk(world, stream, node, (door, peer)).await;
+        talk(world, stream, peer, node, gate.door).await;
     }
 }
 
 async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     world: Rc<World>,
     mut stream: S,
+    peer: SocketAddr,
     node: usize,
-    (door, peer): (Door, SocketAddr),
+    door: Door,
 ) {
     let Some(id) = world.with(|cluster, _| cluster.open(node, door, peer)) else { return };
     let mailbox = world.open_mailbox(id);

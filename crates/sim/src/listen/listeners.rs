@@ -26,11 +26,17 @@ const PORT_TRIES: usize = 32;
 /// Pause after a failed accept, for example when no descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// The listening sockets of one node, each with where it leads and whether by TLS.
+/// The listening sockets of one node, each with what its port is.
 type Sockets = Vec<(TcpListener, Gate)>;
 
-/// Where a port leads, and whether by TLS.
-type Gate = (Door, bool);
+/// What one of a node's ports is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gate {
+    /// The listener that it is.
+    pub door: Door,
+    /// Whether its clients speak TLS.
+    pub is_tls: bool,
+}
 
 /// The accepting tasks of each node that listens, by number.
 #[derive(Debug, Default)]
@@ -45,12 +51,13 @@ impl Listeners {
     pub(crate) fn bind(options: &mut SimOptions) -> Result<Self, SimError> {
         let addresses = addresses(options)?;
         let is_tls_only = options.tls.as_ref().is_some_and(|tls| tls.only);
-        let mut gates = vec![(Door::Plain, is_tls_only), (Door::ShardAware, is_tls_only)];
-        if options.proxy_port.is_some() {
-            gates.push((Door::Proxied, is_tls_only));
-        }
+        let mut doors = vec![Door::Plain, Door::ShardAware];
+        doors.extend(options.proxy_port.map(|_| Door::Proxied));
+        let mut gates: Vec<Gate> =
+            doors.into_iter().map(|door| Gate { door, is_tls: is_tls_only }).collect();
         if options.tls_ports.is_some() {
-            gates.extend([(Door::Plain, true), (Door::ShardAware, true)]);
+            let of_tls = [Door::Plain, Door::ShardAware];
+            gates.extend(of_tls.map(|door| Gate { door, is_tls: true }));
         }
         for _ in 0..PORT_TRIES {
             let mut ports = ports(options);
@@ -110,12 +117,12 @@ async fn accept(world: Rc<World>, listener: TcpListener, node: usize, gate: Gate
     loop {
         match listener.accept().await {
             Ok((mut stream, peer)) => {
-                let peer = match gate.0 {
+                let peer = match gate.door {
                     Door::Plain | Door::ShardAware => Some(peer),
                     Door::Proxied => proxied::peer(&mut stream).await,
                 };
                 if let Some(peer) = peer {
-                    spawn_local(client::serve(Rc::clone(&world), (stream, peer), node, gate));
+                    spawn_local(client::serve(Rc::clone(&world), stream, peer, node, gate));
                 }
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -142,8 +149,8 @@ fn ports(options: &ClusterOptions) -> Vec<u16> {
 
 fn set_ports(options: &mut ClusterOptions, ports: &[u16], gates: &[Gate]) {
     let mut of_tls = (0, 0);
-    for (at, (port, (door, tls))) in ports.iter().zip(gates).enumerate() {
-        match (door, *tls && at > 1) {
+    for (at, (port, gate)) in ports.iter().zip(gates).enumerate() {
+        match (gate.door, gate.is_tls && at > 1) {
             (Door::Plain, false) => options.port = *port,
             (Door::ShardAware, false) => options.shard_aware_port = *port,
             (Door::Proxied, _) => options.proxy_port = Some(*port),

@@ -93,9 +93,11 @@ impl Connection {
     #[must_use]
     pub(crate) fn new(
         id: ConnectionId,
-        (node, shard): (usize, u16),
+        node: usize,
+        shard: u16,
         door: Door,
-        (port, peer): (u16, SocketAddr),
+        port: u16,
+        peer: SocketAddr,
     ) -> Self {
         Self {
             id,

@@ -32,7 +32,8 @@ pub(crate) enum Form {
 pub(crate) fn check(
     cluster: &mut Cluster,
     connection: &Connection,
-    (prepared, form): (&Prepared, Form),
+    prepared: &Prepared,
+    form: Form,
     values: &[Value<'_>],
     consistency: u16,
 ) -> Result<Option<Vec<u8>>, Refusal> {
@@ -52,15 +53,15 @@ pub(crate) fn check(
     };
     let token = Partitioner::Murmur3.token(&key).value();
     let (ring, members) = (&cluster.ring, &cluster.members);
-    let Some(place) = cluster.layout.locate((keyspace, table), token, ring, members) else {
+    let Some(place) = cluster.layout.locate(keyspace, table, token, ring, members) else {
         return Ok(None);
     };
     let arrival = Arrival::judge(&place.replicas, connection.node, connection.shard);
     let bound = prepared.may_report_tablet();
     let asks = connection.extensions.tablets_v1 && bound && !matches!(form, Form::Child(_));
     let payload = match (place.tablet, arrival) {
-        (Some(range), Arrival::WrongShard | Arrival::NonReplica) if asks => {
-            Some(tablet_payload::value(range, &place.replicas, members))
+        (Some((first, last)), Arrival::WrongShard | Arrival::NonReplica) if asks => {
+            Some(tablet_payload::value(first, last, &place.replicas, members))
         }
         (Some(_) | None, _) => None,
     };
@@ -73,13 +74,12 @@ pub(crate) fn check(
     };
     if cluster.traces.is_open() {
         cluster.traces.parameter("consistency_level", level.name());
-        let reached = (place.replicas.as_slice(), token);
         match (verdict, operation(prepared, form)) {
             (Verdict::Enough, Operation::Read) => {
-                trace_notes::read(cluster, connection, reached, level);
+                trace_notes::read(cluster, connection, &place.replicas, token, level);
             }
             (Verdict::Enough, Operation::Write(_)) => {
-                trace_notes::write(cluster, connection, reached);
+                trace_notes::write(cluster, connection, &place.replicas, token);
             }
             (Verdict::Unavailable { .. } | Verdict::TimesOut { .. }, _) => {}
         }
@@ -99,9 +99,10 @@ pub(crate) fn check(
                 Operation::Read => cluster.options.timeouts.0,
                 Operation::Write(_) => cluster.options.timeouts.1,
             };
-            let counts = (answering, required);
-            let refusal = Refusal::timeout(operation, (keyspace, table), consistency, counts);
-            Err(Refusal { wait: wait.max(Duration::from_nanos(1)), ..refusal })
+            let wait = wait.max(Duration::from_nanos(1));
+            let refusal =
+                Refusal::timeout(operation, keyspace, table, consistency, answering, required);
+            Err(Refusal { wait, ..refusal })
         }
     }
 }

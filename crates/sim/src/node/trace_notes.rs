@@ -10,12 +10,15 @@ use crate::cluster::traces::Trace;
 use crate::node::connection::Connection;
 use cql::opcode::Opcode;
 
-/// Opens the trace of a request with a body of `request_size` bytes.
+/// Opens the trace `id` of a request whose body has `request_size` bytes, and which came
+/// `started_micros` µs after 1970.
 pub(crate) fn begin(
     cluster: &mut Cluster,
     connection: &Connection,
-    (id, opcode): ([u8; 16], Opcode),
-    (request_size, started_micros): (usize, i64),
+    id: [u8; 16],
+    opcode: Opcode,
+    request_size: usize,
+    started_micros: i64,
 ) {
     let coordinator = address(&cluster.members, connection.node);
     let request = match opcode {
@@ -56,7 +59,8 @@ pub(crate) fn begin(
 pub(crate) fn read(
     cluster: &mut Cluster,
     connection: &Connection,
-    (replicas, token): (&[Replica], i64),
+    replicas: &[Replica],
+    token: i64,
     level: Consistency,
 ) {
     let coordinator = address(&cluster.members, connection.node);
@@ -93,7 +97,8 @@ pub(crate) fn read(
 pub(crate) fn write(
     cluster: &mut Cluster,
     connection: &Connection,
-    (replicas, token): (&[Replica], i64),
+    replicas: &[Replica],
+    token: i64,
 ) {
     let coordinator = address(&cluster.members, connection.node);
     let all = addresses(&cluster.members, replicas);

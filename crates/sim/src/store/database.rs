@@ -219,7 +219,7 @@ impl Database {
     ) -> Result<Outcome, CqlError> {
         check_count(prepared, values)?;
         let moment = self.moment(request);
-        let outcome = self.run(prepared, values, (request, &moment));
+        let outcome = self.run(prepared, values, request, &moment);
         self.serial = moment.serial.get();
         outcome
     }
@@ -249,7 +249,7 @@ impl Database {
             plans.push((plan.as_ref(), values.as_slice()));
         }
         let moment = self.moment(request);
-        let outcome = self.run_batch(&plans, None, (request, &moment));
+        let outcome = self.run_batch(&plans, None, request, &moment);
         self.serial = moment.serial.get();
         outcome
     }

@@ -45,11 +45,11 @@ impl Answer {
     /// What the server refuses, if this is an ERROR.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
-        let told = || match ErrorMessage::read(&self.message) {
+        let refusal = || match ErrorMessage::read(&self.message) {
             Ok(error) => format!("{}: {}", error.code, error.text),
             Err(error) => format!("an ERROR that is malformed: {error}"),
         };
-        (self.opcode == Opcode::Error).then(told)
+        (self.opcode == Opcode::Error).then(refusal)
     }
 }
 

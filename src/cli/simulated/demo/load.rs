@@ -98,28 +98,29 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts it, and waits until the tables are there.
+    /// Starts it, and waits until its table exists, with at least `tablets` tablets.
     pub fn start(
         proxy: SocketAddr,
         node: SocketAddr,
-        (plan, tablets): (Plan, u32),
+        plan: Plan,
+        tablets: u32,
     ) -> anyhow::Result<Self> {
         let counters = Arc::<Counters>::default();
-        let (tell, told) = std_mpsc::sync_channel(1);
+        let (ready, is_ready) = std_mpsc::sync_channel(1);
         let shared = Arc::clone(&counters);
         let run = move || {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
-                let (talks, probe) = Box::pin(set_up((proxy, node), tablets, &shared)).await?;
-                // Nobody waits for it when the starting thread is gone.
-                tell.send(()).ok();
-                drop(tell);
+                let (talks, probe) = Box::pin(set_up(proxy, node, tablets, &shared)).await?;
+                // It fails only if the thread that waits for it has ended.
+                ready.send(()).ok();
+                drop(ready);
                 Box::pin(run(talks, probe, plan)).await
             })
         };
         let thread = thread::Builder::new().name("load".to_owned()).spawn(run);
         let load = Self { counters, thread: thread.context("cannot start the load's thread")? };
-        match told.recv() {
+        match is_ready.recv() {
             Ok(()) => Ok(load),
             Err(_) => Err(load.end().err().unwrap_or_else(|| anyhow!("the load has ended"))),
         }
@@ -138,7 +139,8 @@ impl Load {
 }
 
 async fn set_up(
-    (proxy, node): (SocketAddr, SocketAddr),
+    proxy: SocketAddr,
+    node: SocketAddr,
     tablets: u32,
     counters: &Arc<Counters>,
 ) -> anyhow::Result<(Vec<Talk>, Probe)> {
@@ -209,7 +211,7 @@ struct Talk {
     waiting: Vec<Option<Asked>>,
     /// Streams that wait for nothing.
     free: Vec<i16>,
-    /// Rows that were written, and that nobody writes again.
+    /// Rows that were written, and are not written again.
     known: Vec<(i64, i64)>,
     sent: u64,
     counters: Arc<Counters>,

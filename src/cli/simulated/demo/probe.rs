@@ -71,7 +71,7 @@ impl Probe {
             let direct_us = self.direct.measure().await?;
             report.on_pair(through_us, direct_us);
             sleep(PAUSE).await;
-            // Who goes second may find caches warm: both get their turn.
+            // The second read may find caches warm: both ways go second in turn.
             let direct_us = self.direct.measure().await?;
             let through_us = self.through.measure().await?;
             report.on_pair(through_us, direct_us);

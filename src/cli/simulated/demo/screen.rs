@@ -50,8 +50,8 @@ impl Screen {
         }
     }
 
-    /// Tells of an event, above the bar.
-    pub fn tell(&self, text: &str) {
+    /// Prints a line about an event, above the bar.
+    pub fn announce(&self, text: &str) {
         match self.style {
             Style::Silent => {}
             Style::Bar => write(&format!("\r\x1b[2K{text}\n")),
@@ -84,7 +84,7 @@ impl Screen {
     }
 }
 
-/// A closed pipe does not end the demo: its exit code tells whether it went well.
+/// A closed pipe does not end the demo: its exit code says whether it went well.
 fn write(text: &str) {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
@@ -96,7 +96,7 @@ mod tests {
     use crate::cli::simulated::demo::sample::Sample;
 
     #[test]
-    fn a_line_tells_the_last_second_and_the_whole() {
+    fn a_line_shows_the_last_second_and_the_whole() {
         let mut window = Window::new(SECOND_US);
         window.push(Sample { at_us: 1_000_000, hits: 3, misses: 5, learned: 5, tablets: 64 });
         window.push(Sample { at_us: 2_000_000, hits: 90, misses: 8, learned: 8, tablets: 64 });

@@ -1,4 +1,4 @@
-//! The demo from curtain to curtain.
+//! The demo from its start to its summary.
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::cli::simulated::demo::stage::Stage;
 use crate::cli::simulated::demo::summary::{Findings, Summary};
 use crate::platform::clock;
 
-/// How often everybody is asked for numbers.
+/// How often nodes, proxy and load are asked for numbers.
 const FRAME: Duration = Duration::from_millis(100);
 /// The end of the load that the last hit rate is of: its last quarter, and no more than this.
 const LAST_US_MAX: u64 = 5 * SECOND_US;
@@ -26,15 +26,15 @@ pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let mut screen = Screen::new(args.json, plan.duration_us());
     let stage = Stage::set(args)?;
     let node = stage.nodes().first().copied().context("the cluster has no node")?;
-    screen.tell(&format!(
+    screen.announce(&format!(
         "simulated cluster: {} nodes with {} shards at {node} and on; proxy: {}",
         args.nodes,
         args.shards,
         stage.proxy(),
     ));
-    let load = Load::start(stage.proxy(), node, (plan, args.tablets))?;
+    let load = Load::start(stage.proxy(), node, plan, args.tablets)?;
     let last_us = (plan.duration_us() / 4).min(LAST_US_MAX);
-    let (window, moved) = watch(&stage, &load, &mut screen, (plan, last_us))?;
+    let (window, moved) = watch(&stage, &load, &mut screen, plan, last_us)?;
     screen.end();
     let counters = Arc::clone(&load.counters);
     let report = load.end()?;
@@ -53,12 +53,14 @@ pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     summary.verdict()
 }
 
-/// Watches the load to its end, and moves tablets at half time; how many.
+/// Watches the load to its end, and moves tablets at half time. Returns the numbers of its last
+/// `last_us` µs, and how many tablets were moved.
 fn watch(
     stage: &Stage,
     load: &Load,
     screen: &mut Screen,
-    (plan, last_us): (Plan, u64),
+    plan: Plan,
+    last_us: u64,
 ) -> anyhow::Result<(Window, usize)> {
     let began_us = clock::now_us();
     let mut window = Window::new(last_us.max(SECOND_US));
@@ -73,8 +75,9 @@ fn watch(
         }
         if moved.is_none() && at_us >= plan.duration_us() / 2 {
             let count = stage.migrate()?;
-            let text = format!("{count} tablets migrate to other shards; nobody tells the proxy");
-            screen.tell(&text);
+            let text =
+                format!("{count} tablets migrate to other shards, without notice to the proxy");
+            screen.announce(&text);
             moved = Some(count);
         }
         thread::sleep(FRAME);

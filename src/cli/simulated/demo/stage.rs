@@ -120,14 +120,14 @@ impl Stage {
 
 impl Proxy {
     fn start(settings: Settings) -> anyhow::Result<Self> {
-        let (tell, told) = std_mpsc::sync_channel(1);
+        let (report, reports) = std_mpsc::sync_channel(1);
         let (stop, stopped) = mpsc::channel(1);
         let serve = move || {
             let runtime = match Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
                 Err(error) => {
-                    // Nobody waits for it when the starting thread is gone.
-                    tell.send(Err(error.into())).ok();
+                    // It fails only if the thread that waits for it has ended.
+                    report.send(Err(error.into())).ok();
                     return;
                 }
             };
@@ -137,12 +137,11 @@ impl Proxy {
                     let worker = server.workers().into_iter().next().context("no worker")?;
                     Ok((server.address()?, worker, server))
                 });
-                let (told, server) = match started {
+                let (outcome, server) = match started {
                     Ok((address, worker, server)) => (Ok((address, worker)), Some(server)),
                     Err(error) => (Err(error), None),
                 };
-                // Nobody waits for it when the starting thread is gone.
-                tell.send(told).ok();
+                report.send(outcome).ok();
                 if let Some(server) = server {
                     // Its cluster is the only one that there is.
                     Box::pin(server.serve(stopped, None)).await.ok();
@@ -151,12 +150,12 @@ impl Proxy {
         };
         let thread = thread::Builder::new().name("proxy".to_owned()).spawn(serve);
         let thread = thread.context("cannot start the proxy's thread")?;
-        let (address, worker) = told.recv().context("the proxy's thread has ended")??;
+        let (address, worker) = reports.recv().context("the proxy's thread has ended")??;
         Ok(Self { address, worker, stop, thread })
     }
 
     fn end(self) -> anyhow::Result<()> {
-        // A proxy that has ended needs no word.
+        // It fails only if the proxy has ended.
         self.stop.blocking_send(()).ok();
         drop(self.worker);
         self.thread.join().map_err(|_| anyhow!("the proxy has panicked"))
@@ -208,7 +207,7 @@ fn migrate(cluster: &mut Cluster) -> Result<usize, ClusterError> {
             (node, (shard + 1) % shards.max(1))
         };
         if to != (node, shard) {
-            cluster.move_tablet((KEYSPACE, TABLE), token, (node, shard), to)?;
+            cluster.move_tablet(KEYSPACE, TABLE, token, (node, shard), to)?;
             moved += 1;
         }
     }

@@ -16,7 +16,7 @@ use crate::routing::decision::Reason;
 /// The median, and the 99th percentile, of 1000.
 const QUANTILES: (u64, u64) = (500, 990);
 
-/// What programs are told. The names are a promise.
+/// What is printed for programs. The names are a promise.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// Requests of the load that were answered.
@@ -34,13 +34,13 @@ pub struct Summary {
     /// Latency that the proxy adds, µs: the 99th percentile of pairs.
     pub added_p99_us: u64,
     /// Resident memory of the process, the simulated cluster included; absent where the system
-    /// does not tell.
+    /// does not say.
     pub rss_mib: Option<u64>,
     #[serde(skip)]
     rest: Rest,
 }
 
-/// What only people are told, and what decides the verdict.
+/// What is printed for people alone, and what decides the verdict.
 #[derive(Clone, Debug, Default)]
 struct Rest {
     wrong: u64,
@@ -58,7 +58,7 @@ struct Rest {
     faults: Vec<String>,
 }
 
-/// Everything that there is to tell.
+/// Everything that the summary is made of.
 #[derive(Debug)]
 pub struct Findings<'a> {
     /// The last seconds, as the nodes counted.
@@ -184,7 +184,7 @@ impl Summary {
     }
 }
 
-/// Resident memory of this process, as Linux tells it.
+/// Resident memory of this process, as Linux reports it.
 fn resident_mib() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

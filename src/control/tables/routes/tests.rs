@@ -93,7 +93,7 @@ fn node(news: &Publication, host: HostId) -> &Node {
 fn dialled(news: &Publication, host: HostId) -> (String, ShardPort) {
     let node = node(news, host);
     let address = SocketAddr::new(node.address, node.port).to_string();
-    (address, news.shard_ports.get(&node.id).copied().unwrap_or(ShardPort::AsTold))
+    (address, news.shard_ports.get(&node.id).copied().unwrap_or(ShardPort::AsAdvertised))
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn nodes_are_dialled_where_the_map_says() {
     let news = watched.published().await;
     let port = watched.sim.contact_points()[0].port();
     let first = dialled(&news, watched.host(0));
-    assert_eq!(first, (format!("127.0.74.1:{port}"), ShardPort::AsTold));
+    assert_eq!(first, (format!("127.0.74.1:{port}"), ShardPort::AsAdvertised));
     let second = dialled(&news, watched.host(1));
     assert_eq!(second, ("127.0.74.2:9001".to_owned(), ShardPort::At(9_101)));
     // Events name the nodes by their own addresses.
@@ -122,21 +122,21 @@ async fn the_table_of_routes_is_followed_and_its_event_heard() {
     let ids = || vec!["link-1".to_owned(), "link-2".to_owned()];
     let mut watched = Watched::start(141, |sim| {
         sim.with(|cluster, _| {
-            cluster.set_client_route(("link-2", 1), ("127.0.74.4", 9_002)).unwrap();
-            cluster.set_client_route(("link-1", 1), ("127.0.74.3", 9_001)).unwrap();
-            cluster.set_client_route(("of-others", 0), ("127.0.74.5", 9_003)).unwrap();
+            cluster.set_client_route("link-2", 1, "127.0.74.4", 9_002).unwrap();
+            cluster.set_client_route("link-1", 1, "127.0.74.3", 9_001).unwrap();
+            cluster.set_client_route("of-others", 0, "127.0.74.5", 9_003).unwrap();
         })
         .unwrap();
         RouteSettings { connection_ids: ids(), ..RouteSettings::default() }
     });
     let news = watched.published().await;
     let own = watched.sim.contact_points()[0].to_string();
-    assert_eq!(dialled(&news, watched.host(0)), (own, ShardPort::AsTold));
+    assert_eq!(dialled(&news, watched.host(0)), (own, ShardPort::AsAdvertised));
     let first = dialled(&news, watched.host(1));
     assert_eq!(first, ("127.0.74.3:9001".to_owned(), ShardPort::Nowhere));
 
     let moved = |cluster: &mut sim::Cluster, _| {
-        cluster.set_client_route(("link-1", 1), ("127.0.74.3", 9_011)).unwrap();
+        cluster.set_client_route("link-1", 1, "127.0.74.3", 9_011).unwrap();
     };
     watched.sim.with(moved).unwrap();
     let news = watched.published().await;

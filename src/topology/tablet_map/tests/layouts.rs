@@ -48,16 +48,16 @@ fn no_other_token_is_found_than_those_of_known_tablets() {
 }
 
 #[test]
-fn as_many_replicas_as_a_tablet_may_have_are_found_again() {
+fn every_number_of_replicas_is_found_again() {
     let borders = even(16);
     for count in 1..=REPLICAS_MAX {
         let mut map = TabletMap::new(10_000);
         for ends in borders.windows(2) {
             let replicas = (0..u16::try_from(count).unwrap()).rev().map(replica).collect();
-            let told = Tablet { first: ends[0], last: ends[1], replicas };
-            assert_eq!(map.learn(T, told.clone(), 0), Learned::New);
-            assert_eq!(map.learn(T, told.clone(), 0), Learned::Same);
-            assert_eq!(map.locate(T, Token::new(ends[1])), Some(told.replicas.list()));
+            let reported = Tablet { first: ends[0], last: ends[1], replicas };
+            assert_eq!(map.learn(T, reported.clone(), 0), Learned::New);
+            assert_eq!(map.learn(T, reported.clone(), 0), Learned::Same);
+            assert_eq!(map.locate(T, Token::new(ends[1])), Some(reported.replicas.list()));
         }
         assert_eq!(map.len(), 16);
     }
@@ -69,9 +69,9 @@ fn the_last_shard_of_the_last_node_is_a_replica_as_any_other() {
     let last = Replica { node: NodeId(u16::MAX), shard: ShardId(u16::MAX) };
     for ends in even(4).windows(2) {
         let replicas = [replica(1), last, replica(2)].into_iter().collect();
-        let told = Tablet { first: ends[0], last: ends[1], replicas };
-        map.learn(T, told.clone(), 0);
-        assert_eq!(map.locate(T, Token::new(ends[1])), Some(told.replicas.list()));
+        let reported = Tablet { first: ends[0], last: ends[1], replicas };
+        map.learn(T, reported.clone(), 0);
+        assert_eq!(map.locate(T, Token::new(ends[1])), Some(reported.replicas.list()));
     }
 }
 
@@ -202,8 +202,8 @@ proptest! {
         let mut now_ms = 0;
         for step in steps {
             now_ms += SETTLE_MS;
-            for told in told(&step) {
-                learn(&mut map, &mut model, told, now_ms)?;
+            for reported in reported(&step) {
+                learn(&mut map, &mut model, reported, now_ms)?;
             }
             match step {
                 Step::Learn { .. } | Step::LearnAny { .. } | Step::LearnAll { .. } => {}
@@ -223,7 +223,7 @@ proptest! {
     }
 
     #[test]
-    fn a_map_with_bounds_knows_nothing_that_was_not_told(
+    fn a_map_with_bounds_knows_nothing_that_was_not_learned(
         steps in collection::vec(step(), 1..60),
         entries_max in 1_usize..200,
     ) {
@@ -232,7 +232,7 @@ proptest! {
         let mut now_ms = 0;
         for step in steps {
             now_ms += SETTLE_MS;
-            for tablet in told(&step) {
+            for tablet in reported(&step) {
                 let expected = Some(tablet.replicas.list());
                 map.learn(T, tablet.clone(), now_ms);
                 unbounded.learn(T, tablet.clone(), now_ms);
@@ -248,8 +248,8 @@ proptest! {
     }
 }
 
-/// The tablets that a step tells.
-fn told(step: &Step) -> Vec<Tablet> {
+/// The tablets that a step reports.
+fn reported(step: &Step) -> Vec<Tablet> {
     match *step {
         Step::Learn { count, of, off: [low, high], node } => {
             let borders = even(count);
@@ -271,11 +271,11 @@ fn told(step: &Step) -> Vec<Tablet> {
 fn learn(
     map: &mut TabletMap,
     model: &mut Model,
-    told: Tablet,
+    reported: Tablet,
     now_ms: u64,
 ) -> Result<(), TestCaseError> {
-    let (first, last) = (told.first, told.last);
-    let node = told.replicas.list().iter().next().unwrap().node.0;
+    let (first, last) = (reported.first, reported.last);
+    let node = reported.replicas.list().iter().next().unwrap().node.0;
     let is_known = model.get(&last) == Some(&(first, node));
     let over = model.range(first.saturating_add(1)..).take_while(|(_, known)| known.0 < last);
     let over: Vec<i64> = over.map(|(last, _)| *last).collect();
@@ -284,8 +284,8 @@ fn learn(
         () if over.is_empty() => Learned::New,
         () => Learned::Changed,
     };
-    // What one step told a moment ago may be told again by it, never the other way round.
-    let learned = map.learn(T, told, now_ms);
+    // What one step reported a moment ago may be reported again by it, never the other way round.
+    let learned = map.learn(T, reported, now_ms);
     prop_assert_eq!(learned, expected);
     for last in over {
         model.remove(&last);

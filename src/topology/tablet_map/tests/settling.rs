@@ -68,7 +68,7 @@ fn the_halves_of_before_a_merge_do_not_cut_the_big_range() {
 }
 
 #[test]
-fn what_lags_in_one_table_is_news_in_another() {
+fn a_stale_tablet_of_one_table_is_new_in_another() {
     let mut map = TabletMap::new(10);
     map.learn(T, tablet(0, 10, 1), 0);
     map.learn(T, tablet(0, 10, 2), 0);
@@ -76,7 +76,7 @@ fn what_lags_in_one_table_is_news_in_another() {
 }
 
 #[test]
-fn an_old_word_that_was_never_heard_before_is_put_right_after_settling() {
+fn a_new_report_of_an_old_tablet_is_believed_after_settling() {
     let mut map = TabletMap::new(10);
     map.learn(T, tablet(0, 10, 2), 0);
     assert_eq!(map.learn(T, tablet(0, 10, 1), 10), Learned::Changed);
@@ -86,7 +86,7 @@ fn an_old_word_that_was_never_heard_before_is_put_right_after_settling() {
 }
 
 #[test]
-fn of_very_many_replaced_tablets_the_oldest_are_believed_again() {
+fn the_oldest_of_very_many_replaced_tablets_are_believed_again() {
     let mut map = TabletMap::new(10_000);
     let of = |index: i64, node| tablet(index * 10, index * 10 + 10, node);
     for node in [1, 2] {
@@ -107,7 +107,7 @@ type Word = (u64, i64, u64);
 
 proptest! {
     #[test]
-    fn nobody_falls_back_behind_a_change_that_was_learned(
+    fn no_token_falls_back_behind_a_change_that_was_learned(
         layouts in collection::vec(layout(), 2..6),
         words in collection::vec((0_u64..900, -99_i64..=100, 0_u64..300), 1..60),
     ) {
@@ -127,7 +127,7 @@ proptest! {
     }
 }
 
-/// Tells the map what nodes say while the layout changes, and checks that no token goes back.
+/// Feeds the map with what nodes report while the layout changes, and checks that no token goes back.
 fn hear(
     map: &mut TabletMap,
     old: &Layout,
@@ -138,8 +138,8 @@ fn hear(
     let mut renewed = BTreeSet::new();
     for (after_ms, token, lag_ms) in words {
         let layout = if after_ms < lag_ms { old } else { new };
-        let told = tablet_of(layout, *token);
-        let learned = map.learn(T, told.clone(), change_ms + after_ms);
+        let reported = tablet_of(layout, *token);
+        let learned = map.learn(T, reported.clone(), change_ms + after_ms);
         prop_assert!(layout == old || learned != Learned::Stale, "news was taken for stale");
         if layout == new {
             renewed.insert(*token);

@@ -15,7 +15,7 @@ fn comments_and_blanks_are_no_tokens() {
 }
 
 #[test]
-fn constants_are_told_apart() {
+fn constants_of_different_kinds_are_distinguished() {
     let uuid = "f47ac10b-58cc-4372-a567-0e02b2c3d479";
     let text = format!("12 1.5 1e3 2.E-1 0xCAFE {uuid} 'it''s' $$it's$$ \"a\"\"b\"");
     let expected = [

@@ -61,7 +61,7 @@ fn keys_hash_to_the_tokens_of_real_servers() {
 }
 
 #[test]
-fn without_signs_the_hash_is_another_one_where_it_should_be() {
+fn the_hash_without_signs_differs_where_it_should() {
     for (name, key, token, unsigned) in VECTORS {
         let hashed = Token::new(hash::<false>(&unhex(key))).value();
         assert_eq!(hashed, unsigned.unwrap_or(*token), "{name}");
@@ -70,7 +70,7 @@ fn without_signs_the_hash_is_another_one_where_it_should_be() {
 
 proptest! {
     #[test]
-    fn without_signs_it_is_the_published_hash(key in collection::vec(any::<u8>(), 0..80)) {
+    fn the_hash_without_signs_is_the_published_one(key in collection::vec(any::<u8>(), 0..80)) {
         prop_assert_eq!(hash::<false>(&key), published(&key));
     }
 

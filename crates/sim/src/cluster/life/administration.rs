@@ -74,7 +74,8 @@ impl Cluster {
     /// Moves one replica of the tablet of `token` from one shard to another.
     pub fn move_tablet(
         &mut self,
-        (keyspace, table): (&str, &str),
+        keyspace: &str,
+        table: &str,
         token: i64,
         from: Replica,
         to: Replica,

@@ -4,7 +4,7 @@ use uuid::Version;
 
 use crate::cluster::cluster::Cluster;
 use crate::cluster::error::ClusterError;
-use crate::cluster::life::member::{Member, State};
+use crate::cluster::life::member::{Member, RackName, State};
 use crate::cluster::replicas::placement::Loads;
 use crate::cluster::replicas::replication::Replication;
 use crate::cluster::replicas::ring::Ring;
@@ -17,14 +17,9 @@ const CHANCE_OF_TOKENS: u64 = 0x746f_6b00;
 
 impl Cluster {
     /// Adds a node, which takes its share of the tablets and of the ring; the other nodes send
-    /// NEW_NODE and UP. `home` is its data center and rack; `None`: the next in turn. Returns its
-    /// number.
-    pub fn add_node(
-        &mut self,
-        shards: u16,
-        home: Option<(String, String)>,
-    ) -> Result<usize, ClusterError> {
-        let node = self.found(shards, home)?;
+    /// NEW_NODE and UP. Without a `rack` it gets the next in turn. Returns its number.
+    pub fn add_node(&mut self, shards: u16, rack: Option<RackName>) -> Result<usize, ClusterError> {
+        let node = self.found(shards, rack)?;
         self.ring = Ring::new(&self.members);
         if let Some(member) = self.members.get(node) {
             let center = member.data_center.clone();
@@ -86,7 +81,7 @@ impl Cluster {
     pub(crate) fn found(
         &mut self,
         shards: u16,
-        home: Option<(String, String)>,
+        rack: Option<RackName>,
     ) -> Result<usize, ClusterError> {
         if shards == 0 {
             return Err(ClusterError::NoShards);
@@ -98,14 +93,14 @@ impl Cluster {
         let offset = u8::try_from(node).map_err(|_| no_room())?;
         let address = address_after(options.address, offset).ok_or_else(no_room)?;
         let serial = u64::from(offset);
-        let home = home.unwrap_or_else(|| {
+        let rack = rack.unwrap_or_else(|| {
             let centers = options.data_centers.len().max(1);
             let center = options.data_centers.get(node % centers);
             let rack = options.racks.get((node / centers) % options.racks.len().max(1));
-            let name = |name: Option<&String>, default: &str| {
-                name.map_or_else(|| default.to_owned(), Clone::clone)
-            };
-            (name(center, "datacenter1"), name(rack, "rack1"))
+            RackName::new(
+                center.map_or("datacenter1", String::as_str),
+                rack.map_or("rack1", String::as_str),
+            )
         });
         let token = |index| {
             let number = mix(options.seed ^ CHANCE_OF_TOKENS, serial << 32 | index);
@@ -114,7 +109,7 @@ impl Cluster {
         let mut tokens: Vec<i64> = (0..options.vnodes).map(token).collect();
         tokens.sort_unstable();
         let host_id = uuid(options.seed ^ CHANCE_OF_HOSTS, serial, Version::Random);
-        let mut member = Member::new(host_id, address, home, tokens, shards);
+        let mut member = Member::new(host_id, address, rack, tokens, shards);
         member.schema_seen = self.history.len();
         if !self.database.datacenters.contains(&member.data_center) {
             self.database.datacenters.push(member.data_center.clone());

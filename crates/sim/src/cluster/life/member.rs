@@ -38,6 +38,23 @@ pub struct Strain {
     pub refused: u64,
 }
 
+/// Where a node stands: its rack, and the data center of that.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RackName {
+    /// The data center.
+    pub data_center: String,
+    /// The rack's name, which is unique within the data center alone.
+    pub rack: String,
+}
+
+impl RackName {
+    /// The rack `rack` of the data center `data_center`.
+    #[must_use]
+    pub fn new(data_center: &str, rack: &str) -> Self {
+        Self { data_center: data_center.to_owned(), rack: rack.to_owned() }
+    }
+}
+
 /// One node.
 #[derive(Debug)]
 pub struct Member {
@@ -70,15 +87,15 @@ impl Member {
     pub(crate) fn new(
         host_id: [u8; 16],
         address: IpAddr,
-        (data_center, rack): (String, String),
+        rack: RackName,
         tokens: Vec<i64>,
         nr_shards: u16,
     ) -> Self {
         let mut member = Self {
             host_id,
             address,
-            data_center,
-            rack,
+            data_center: rack.data_center,
+            rack: rack.rack,
             state: State::Up,
             epoch: 0,
             tokens,
@@ -188,8 +205,8 @@ mod tests {
 
     #[test]
     fn a_connection_lands_on_the_shard_with_the_fewest_and_ties_go_to_the_low_shard() {
-        let names = ("dc".to_owned(), "rack".to_owned());
-        let mut member = Member::new([1; 16], IpAddr::from([127, 0, 0, 1]), names, Vec::new(), 3);
+        let rack = RackName::new("dc", "rack");
+        let mut member = Member::new([1; 16], IpAddr::from([127, 0, 0, 1]), rack, Vec::new(), 3);
         let mut landings = Vec::new();
         for _ in 0..4 {
             let shard = member.idlest_shard();

@@ -153,13 +153,13 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::cluster::life::member::State;
+    use crate::cluster::life::member::{RackName, State};
 
     fn members(states: &[(&str, State)]) -> Vec<Member> {
         let address = IpAddr::from([127, 0, 0, 1]);
         let one = |(center, state): &(&str, State)| {
-            let names = ((*center).to_owned(), "rack".to_owned());
-            let mut member = Member::new([0; 16], address, names, Vec::new(), 1);
+            let rack = RackName::new(center, "rack");
+            let mut member = Member::new([0; 16], address, rack, Vec::new(), 1);
             member.state = *state;
             member
         };

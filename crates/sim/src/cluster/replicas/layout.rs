@@ -81,10 +81,10 @@ impl Layout {
             layout.replication = replication;
             let own = keyspace.tables.iter().filter(|(name, _)| !paxos_table::is_paxos(name));
             for (table_name, table) in own {
-                let home = layout.tables.entry(table_name.clone()).or_default();
+                let known = layout.tables.entry(table_name.clone()).or_default();
                 let paxos = paxos_table::name_of(table_name);
                 let paxos = keyspace.tables.get(&paxos);
-                home.co_located = paxos.map(|paxos| (paxos.name.clone(), paxos.id));
+                known.co_located = paxos.map(|paxos| (paxos.name.clone(), paxos.id));
                 let Some(initial) = keyspace.tablets else { continue };
                 let count = match (initial, self.like) {
                     (0, _) => self.tablets,
@@ -94,7 +94,7 @@ impl Layout {
                     Like::V6_2 => count.max(1).next_power_of_two(),
                     Like::V2026_3 => count.max(1),
                 };
-                home.tablets.get_or_insert_with(|| Tablets::new(table.id, count, |_| Vec::new()));
+                known.tablets.get_or_insert_with(|| Tablets::new(table.id, count, |_| Vec::new()));
             }
         }
         self.fit(members);
@@ -116,7 +116,8 @@ impl Layout {
     #[must_use]
     pub(crate) fn locate(
         &self,
-        (keyspace, table): (&str, &str),
+        keyspace: &str,
+        table: &str,
         token: i64,
         ring: &Ring,
         members: &[Member],

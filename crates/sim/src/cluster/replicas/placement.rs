@@ -122,11 +122,12 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
+    use crate::cluster::life::member::RackName;
 
     fn members(count: usize) -> Vec<Member> {
-        let names = || ("dc".to_owned(), "rack".to_owned());
+        let rack = || RackName::new("dc", "rack");
         let address = IpAddr::from([127, 0, 0, 1]);
-        (0..count).map(|_| Member::new([0; 16], address, names(), Vec::new(), 2)).collect()
+        (0..count).map(|_| Member::new([0; 16], address, rack(), Vec::new(), 2)).collect()
     }
 
     fn empty() -> Tablet {

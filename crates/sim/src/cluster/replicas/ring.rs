@@ -104,10 +104,11 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
+    use crate::cluster::life::member::RackName;
 
     fn member(rack: &str, tokens: &[i64]) -> Member {
-        let names = ("dc".to_owned(), rack.to_owned());
-        Member::new([0; 16], IpAddr::from([127, 0, 0, 1]), names, tokens.to_vec(), 1)
+        let rack = RackName::new("dc", rack);
+        Member::new([0; 16], IpAddr::from([127, 0, 0, 1]), rack, tokens.to_vec(), 1)
     }
 
     fn nodes(token: i64, replication: &Replication, members: &[Member]) -> Vec<usize> {

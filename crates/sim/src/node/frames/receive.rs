@@ -65,7 +65,7 @@ impl Cluster {
                 Cut::Frame(header, body, len) => {
                     consumed += len;
                     connection.version = Some(header.version);
-                    self.answer(&mut connection, (header, &body), now, out);
+                    self.answer(&mut connection, header, &body, now, out);
                 }
                 Cut::Fatal(version, stream, refusal) => {
                     write_fatal(version, stream, &refusal, out);
@@ -82,7 +82,8 @@ impl Cluster {
     fn answer(
         &mut self,
         connection: &mut Connection,
-        (header, body): (Header, &[u8]),
+        header: Header,
+        body: &[u8],
         now: Duration,
         out: &mut Vec<u8>,
     ) {
@@ -94,7 +95,7 @@ impl Cluster {
         let traced = traced.filter(|_| header.flags & FLAG_TRACING != 0);
         let trace = traced.map(|opcode| {
             let (id, started) = (self.trace_id(), self.wall_micros(now));
-            trace_notes::begin(self, connection, (id, opcode), (body.len(), started));
+            trace_notes::begin(self, connection, id, opcode, body.len(), started);
             id
         });
         let is_execute = header.opcode == Opcode::Execute.byte();

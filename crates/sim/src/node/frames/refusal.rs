@@ -67,9 +67,11 @@ impl Refusal {
     #[must_use]
     pub(crate) fn timeout(
         operation: Operation,
-        (keyspace, table): (&str, &str),
+        keyspace: &str,
+        table: &str,
         consistency: u16,
-        (received, required): (usize, usize),
+        received: usize,
+        required: usize,
     ) -> Self {
         let name = Consistency::from_code(consistency).map_or("", Consistency::name);
         let message = format!(
@@ -139,9 +141,9 @@ mod tests {
     #[test]
     fn errors_have_the_layouts_of_the_real_server() {
         assert_eq!(hex(Refusal::unavailable(1, 1, 0).extras), "00010000000100000000");
-        let write = Refusal::timeout(Operation::Write("SIMPLE"), ("ks", "t"), 5, (0, 3));
+        let write = Refusal::timeout(Operation::Write("SIMPLE"), "ks", "t", 5, 0, 3);
         assert_eq!(hex(write.extras), "00050000000000000003000653494d504c45");
-        let read = Refusal::timeout(Operation::Read, ("ks", "t"), 4, (1, 2));
+        let read = Refusal::timeout(Operation::Read, "ks", "t", 4, 1, 2);
         assert_eq!(
             read.message,
             "Operation timed out for ks.t - received only 1 responses from 2 CL=QUORUM."

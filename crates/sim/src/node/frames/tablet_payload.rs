@@ -7,11 +7,7 @@ use cql::notation::{put_bytes, put_int};
 /// The value of the payload: `tuple<bigint, bigint, list<tuple<uuid, int>>>`, range `(first, last]`
 /// (protocol-extensions.md of ScyllaDB).
 #[must_use]
-pub(crate) fn value(
-    (first, last): (i64, i64),
-    replicas: &[Replica],
-    members: &[Member],
-) -> Vec<u8> {
+pub(crate) fn value(first: i64, last: i64, replicas: &[Replica], members: &[Member]) -> Vec<u8> {
     let mut list = Vec::with_capacity(4 + replicas.len() * 32);
     put_int(&mut list, i32::try_from(replicas.len()).unwrap_or(i32::MAX));
     for (node, shard) in replicas {
@@ -32,17 +28,18 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
+    use crate::cluster::life::member::RackName;
 
     #[test]
     fn three_replicas_have_the_bytes_of_the_real_server() {
         let member = |number: u8| {
             let mut host_id = [0; 16];
             host_id[15] = number;
-            let names = ("dc".to_owned(), "rack".to_owned());
-            Member::new(host_id, IpAddr::from([127, 0, 0, number]), names, Vec::new(), 8)
+            let rack = RackName::new("dc", "rack");
+            Member::new(host_id, IpAddr::from([127, 0, 0, number]), rack, Vec::new(), 8)
         };
         let members = [member(1), member(2), member(3)];
-        let value = value((i64::MIN, -1), &[(0, 3), (1, 0), (2, 7)], &members);
+        let value = value(i64::MIN, -1, &[(0, 3), (1, 0), (2, 7)], &members);
         let hex = hex::encode(value);
         let replica = |host, shard| format!("0000001c00000010{host:032x}00000004{shard:08x}");
         let head = "00000008800000000000000000000008ffffffffffffffff0000006400000003";

@@ -40,11 +40,11 @@ pub(crate) fn batch(
         rights::check(cluster, connection, prepared)?;
     }
     for (prepared, values) in &statements {
-        let what = (&**prepared, Form::Child(batch.kind));
-        check(cluster, connection, what, values, tail.consistency.code())?;
+        let (form, consistency) = (Form::Child(batch.kind), tail.consistency.code());
+        check(cluster, connection, prepared, form, values, consistency)?;
     }
     let options = Options { timestamp_micros: tail.timestamp_micros, ..Options::default() };
-    let outcome = on_database(cluster, connection, (&options, false), now, |database, request| {
+    let outcome = on_database(cluster, connection, &options, false, now, |database, request| {
         database.execute_batch(&statements, request)
     })?;
     let how = Description { like: cluster.options.like, skip: false, changed: None };

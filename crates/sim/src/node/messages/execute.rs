@@ -36,7 +36,7 @@ pub(crate) fn query(
 ) -> Result<Answer, Refusal> {
     let query = Query::read(body)?;
     let statement = find(cluster, connection, query.text)?;
-    run(cluster, connection, (&statement, Form::Text), (&query.parameters, None), now)
+    run(cluster, connection, &statement, Form::Text, &query.parameters, None, now)
 }
 
 /// Answers PREPARE: the statement is then prepared on every shard of the node, on no other node.
@@ -69,8 +69,7 @@ pub(crate) fn execute(
     };
     let statement = recall(cluster, connection, id)?;
     let parameters = Parameters::read(&mut reader)?;
-    let what = (&*statement, Form::Prepared);
-    run(cluster, connection, what, (&parameters, metadata_id), now)
+    run(cluster, connection, &statement, Form::Prepared, &parameters, metadata_id, now)
 }
 
 /// The statement with this text, unless the node has not heard of its table yet.
@@ -114,8 +113,10 @@ pub(crate) fn recall(
 fn run(
     cluster: &mut Cluster,
     connection: &mut Connection,
-    (statement, form): (&Statement, Form),
-    (parameters, metadata_id): (&Parameters<'_>, Option<&[u8]>),
+    statement: &Statement,
+    form: Form,
+    parameters: &Parameters<'_>,
+    metadata_id: Option<&[u8]>,
     now: Duration,
 ) -> Result<Answer, Refusal> {
     if parameters.flags & UNKNOWN_FLAG != 0 {
@@ -130,12 +131,11 @@ fn run(
     }
     rights::check(cluster, connection, prepared)?;
     let tablet =
-        check(cluster, connection, (prepared, form), &values, parameters.consistency.code())?;
+        check(cluster, connection, prepared, form, &values, parameters.consistency.code())?;
     let serial = parameters.consistency.is_serial();
-    let outcome =
-        on_database(cluster, connection, (&options, serial), now, |database, request| {
-            database.execute(prepared, &values, request)
-        })?;
+    let outcome = on_database(cluster, connection, &options, serial, now, |database, request| {
+        database.execute(prepared, &values, request)
+    })?;
     let changed = metadata_id.filter(|id| **id != statement.metadata_id);
     let how = Description {
         like: cluster.options.like,
@@ -152,7 +152,8 @@ fn run(
 pub(crate) fn on_database<T>(
     cluster: &mut Cluster,
     connection: &Connection,
-    (options, serial): (&Options<'_>, bool),
+    options: &Options<'_>,
+    serial: bool,
     now: Duration,
     call: impl FnOnce(&mut crate::store::database::Database, &Request<'_>) -> T,
 ) -> T {
@@ -201,13 +202,13 @@ pub(crate) fn conclude(
         Outcome::SchemaChange(changes) => {
             let body = changes.first().map_or_else(result::void, result::schema_change);
             // The real server sends the event before the result, on the connection that asked.
-            announce(cluster, connection, (changes, now), &mut before);
+            announce(cluster, connection, changes, now, &mut before);
             body
         }
     };
     let side = cluster.database.take_side_changes();
     if !side.is_empty() {
-        announce(cluster, connection, (side, now), &mut before);
+        announce(cluster, connection, side, now, &mut before);
     }
     Answer { before, ..Answer::new(Opcode::Result, body) }
 }
@@ -217,7 +218,8 @@ pub(crate) fn conclude(
 fn announce(
     cluster: &mut Cluster,
     connection: &Connection,
-    (changes, now): (Vec<SchemaChange>, Duration),
+    changes: Vec<SchemaChange>,
+    now: Duration,
     before: &mut Vec<u8>,
 ) {
     for event in changes.iter().map(Event::Schema) {
@@ -225,7 +227,7 @@ fn announce(
             before.extend(event.frame_for(connection));
         }
     }
-    cluster.on_schema_changed((connection.node, connection.id), changes, now);
+    cluster.on_schema_changed(connection.node, connection.id, changes, now);
 }
 
 /// Puts values in the order of the bind variables.

@@ -19,10 +19,11 @@ const CHALLENGER: &str = "org.example.ChallengeAuthenticator";
 #[must_use]
 pub(crate) fn options(cluster: &Cluster, connection: &Connection) -> Answer {
     let member = cluster.members.get(connection.node);
-    let of_tls = cluster.options.tls_ports.map(|(_, aware)| aware);
-    let ports = (cluster.options.shard_aware_port, of_tls);
+    let options = &cluster.options;
+    let port_of_tls = options.tls_ports.map(|(_, aware)| aware);
     let body = member.map_or_else(Vec::new, |member| {
-        supported::body(cluster.options.like, member, connection.shard, ports)
+        let port = options.shard_aware_port;
+        supported::body(options.like, member, connection.shard, port, port_of_tls)
     });
     Answer::new(Opcode::Supported, body)
 }

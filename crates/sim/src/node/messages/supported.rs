@@ -5,21 +5,24 @@ use crate::cluster::seed::uuid_text;
 use crate::like::Like;
 use cql::notation::{put_short, put_string, put_string_list};
 
-/// The message of SUPPORTED, in the order of the real server.
+/// The message of SUPPORTED, in the order of the real server. `port` is the shard-aware port,
+/// `port_of_tls` the one for clients by TLS, if it is another.
 #[must_use]
 pub(crate) fn body(
     like: Like,
     member: &Member,
     shard: u16,
-    (shard_aware_port, of_tls): (u16, Option<u16>),
+    port: u16,
+    port_of_tls: Option<u16>,
 ) -> Vec<u8> {
     let new = like >= Like::V2026_3;
     let host_id = uuid_text(&member.host_id);
     let nr_shards = member.nr_shards().to_string();
     let shard = shard.to_string();
     let msb = IGNORE_MSB.to_string();
-    let port = shard_aware_port.to_string();
-    let port_of_tls = of_tls.map(|port| port.to_string()).unwrap_or_default();
+    let port = port.to_string();
+    let has_port_of_tls = port_of_tls.is_some();
+    let port_of_tls = port_of_tls.map(|port| port.to_string()).unwrap_or_default();
     let pairs: [(bool, &str, &[&str]); 15] = [
         (new, "CLIENT_OPTIONS", &[""]),
         (true, "COMPRESSION", &["lz4", "snappy"]),
@@ -33,7 +36,7 @@ pub(crate) fn body(
         (true, "SCYLLA_SHARDING_ALGORITHM", &["biased-token-round-robin"]),
         (true, "SCYLLA_SHARDING_IGNORE_MSB", &[&msb]),
         (true, "SCYLLA_SHARD_AWARE_PORT", &[&port]),
-        (of_tls.is_some(), "SCYLLA_SHARD_AWARE_PORT_SSL", &[&port_of_tls]),
+        (has_port_of_tls, "SCYLLA_SHARD_AWARE_PORT_SSL", &[&port_of_tls]),
         (new, "SCYLLA_USE_METADATA_ID", &[""]),
         (true, "TABLETS_ROUTING_V1", &[""]),
     ];

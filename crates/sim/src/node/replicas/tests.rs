@@ -157,8 +157,8 @@ fn a_statement_prepared_on_one_node_is_known_to_its_shards_and_to_no_other_node(
     let id = first.prepare(&mut cluster, SELECT);
     let sibling = Probe::ready(&mut cluster, 0, 1);
     sibling.execute(&mut cluster, &id, &[&ONE]).ok();
-    let stranger = Probe::ready(&mut cluster, 1, 0);
-    let reply = stranger.execute(&mut cluster, &id, &[&ONE]);
+    let without_extensions = Probe::ready(&mut cluster, 1, 0);
+    let reply = without_extensions.execute(&mut cluster, &id, &[&ONE]);
     assert_eq!(reply.error().0, 0x2500);
     assert_eq!(reply.body[reply.body.len() - 16..], id);
 

@@ -54,7 +54,7 @@ pub(crate) fn change(change: Change, target: Target, keyspace: &str, name: &str)
 pub(crate) fn run(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>) -> Changes {
     let changes = match ddl {
         Ddl::CreateKeyspace { name, if_not_exists, properties } => {
-            create_keyspace(schema, name, (*if_not_exists, properties), setting)?
+            create_keyspace(schema, name, *if_not_exists, properties, setting)?
         }
         Ddl::AlterKeyspace { name, properties } => {
             guard(name, setting)?;
@@ -69,10 +69,10 @@ pub(crate) fn run(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>) -> Chang
         }
         Ddl::CreateTable(create) => table_definition::create(schema, create, setting)?,
         Ddl::AlterTable { table, view, alter } => {
-            table_definition::alter(schema, table, (*view, alter), setting)?
+            table_definition::alter(schema, table, *view, alter, setting)?
         }
         Ddl::CreateType { name, if_not_exists, fields } => {
-            create_type(schema, name, (*if_not_exists, fields), setting)?
+            create_type(schema, name, *if_not_exists, fields, setting)?
         }
         Ddl::AlterType { name, alter } => alter_type(schema, name, alter, setting)?,
         Ddl::CreateIndex { .. } => view_definition::create_index(schema, ddl, setting)?,
@@ -137,7 +137,8 @@ pub(crate) fn keyspace_mut<'s>(
 fn create_keyspace(
     schema: &mut Schema,
     name: &str,
-    (if_not_exists, properties): (bool, &Properties),
+    if_not_exists: bool,
+    properties: &Properties,
     setting: Setting<'_>,
 ) -> Changes {
     guard(name, setting)?;
@@ -164,12 +165,13 @@ fn create_keyspace(
 fn create_type(
     schema: &mut Schema,
     name: &Name,
-    (if_not_exists, fields): (bool, &[(String, RawType)]),
+    if_not_exists: bool,
+    fields: &[(String, RawType)],
     setting: Setting<'_>,
 ) -> Changes {
-    let home = keyspace_mut(schema, name, setting)?.name.clone();
+    let keyspace_name = keyspace_mut(schema, name, setting)?.name.clone();
     let resolved = fields.iter().map(|(field, raw)| {
-        let (field_type, _) = schema.resolve(raw, &home)?;
+        let (field_type, _) = schema.resolve(raw, &keyspace_name)?;
         Ok((field.clone(), field_type))
     });
     let resolved = resolved.collect::<Result<Vec<_>, CqlError>>()?;
@@ -179,20 +181,20 @@ fn create_type(
             return Ok(Vec::new());
         }
         return Err(CqlError::invalid(format!(
-            "A user type of name {home}.{} already exists",
+            "A user type of name {keyspace_name}.{} already exists",
             name.name
         )));
     }
     keyspace.types.insert(name.name.clone(), resolved);
-    Ok(vec![change(Change::Created, Target::Type, &home, &name.name)])
+    Ok(vec![change(Change::Created, Target::Type, &keyspace_name, &name.name)])
 }
 
 fn alter_type(schema: &mut Schema, name: &Name, alter: &Alter, setting: Setting<'_>) -> Changes {
-    let home = keyspace_mut(schema, name, setting)?.name.clone();
+    let keyspace_name = keyspace_mut(schema, name, setting)?.name.clone();
     let added = match alter {
         Alter::Add(columns) => columns
             .iter()
-            .map(|(field, raw, _)| Ok((field.clone(), schema.resolve(raw, &home)?.0)))
+            .map(|(field, raw, _)| Ok((field.clone(), schema.resolve(raw, &keyspace_name)?.0)))
             .collect::<Result<Vec<_>, CqlError>>()?,
         Alter::Rename(_) | Alter::Drop(_) | Alter::Retype(..) | Alter::With(_) => Vec::new(),
     };
@@ -203,8 +205,8 @@ fn alter_type(schema: &mut Schema, name: &Name, alter: &Alter, setting: Setting<
     for (field, field_type) in added {
         if fields.iter().any(|(present, _)| *present == field) {
             return Err(CqlError::invalid(format!(
-                "Cannot add new field {field} to type {home}.{}: a field of the same name already \
-                 exists",
+                "Cannot add new field {field} to type {keyspace_name}.{}: a field of the same name \
+                 already exists",
                 name.name
             )));
         }
@@ -214,7 +216,7 @@ fn alter_type(schema: &mut Schema, name: &Name, alter: &Alter, setting: Setting<
         for (from, to) in renames {
             let Some((field, _)) = fields.iter_mut().find(|(present, _)| present == from) else {
                 return Err(CqlError::invalid(format!(
-                    "Unknown field {from} in type {home}.{}",
+                    "Unknown field {from} in type {keyspace_name}.{}",
                     name.name
                 )));
             };
@@ -236,7 +238,7 @@ fn alter_type(schema: &mut Schema, name: &Name, alter: &Alter, setting: Setting<
             *table = Arc::new(altered);
         }
     }
-    Ok(vec![change(Change::Updated, Target::Type, &home, &name.name)])
+    Ok(vec![change(Change::Updated, Target::Type, &keyspace_name, &name.name)])
 }
 
 /// Replaces the fields of a type wherever it is nested; returns whether it was found.
@@ -284,14 +286,14 @@ pub(crate) fn mentions(within: &ColumnType, name: &str) -> bool {
 }
 
 fn exists(schema: &Schema, object: &Object, name: &Name, setting: Setting<'_>) -> bool {
-    let home = name.keyspace.as_deref().or(setting.used).unwrap_or_default();
+    let keyspace_name = name.keyspace.as_deref().or(setting.used).unwrap_or_default();
     match object {
         Object::Keyspace => schema.keyspaces.contains_key(&name.name),
-        Object::Table | Object::View => schema.table(home, &name.name).is_some(),
+        Object::Table | Object::View => schema.table(keyspace_name, &name.name).is_some(),
         Object::Type => {
-            schema.keyspaces.get(home).is_some_and(|k| k.types.contains_key(&name.name))
+            schema.keyspaces.get(keyspace_name).is_some_and(|k| k.types.contains_key(&name.name))
         }
-        Object::Index => schema.keyspaces.get(home).is_some_and(|keyspace| {
+        Object::Index => schema.keyspaces.get(keyspace_name).is_some_and(|keyspace| {
             keyspace.tables.values().any(|table| table.indexes.contains_key(&name.name))
         }),
     }
@@ -314,20 +316,20 @@ fn drop(schema: &mut Schema, object: &Object, name: &Name, setting: Setting<'_>)
         Object::Index => view_definition::drop_index(schema, name, setting),
         Object::Type => {
             let keyspace = keyspace_mut(schema, name, setting)?;
-            let home = keyspace.name.clone();
+            let keyspace_name = keyspace.name.clone();
             let uses = |table: &Arc<Table>| {
                 table.columns.iter().any(|column| mentions(&column.column_type, &name.name))
             };
             if let Some(table) = keyspace.tables.values().find(|table| uses(table)) {
                 return Err(CqlError::invalid(format!(
-                    "Cannot drop user type {home}.{} as it is still used by table {home}.{}",
+                    "Cannot drop user type {keyspace_name}.{} as it is still used by table {keyspace_name}.{}",
                     name.name, table.name
                 )));
             }
             if keyspace.types.remove(&name.name).is_none() {
                 return Err(CqlError::invalid(format!("No user type named {} exists.", name.name)));
             }
-            Ok(vec![change(Change::Dropped, Target::Type, &home, &name.name)])
+            Ok(vec![change(Change::Dropped, Target::Type, &keyspace_name, &name.name)])
         }
     }
 }

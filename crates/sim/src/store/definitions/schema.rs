@@ -270,13 +270,14 @@ impl Schema {
     }
 
     fn user_type(&self, name: &Name, keyspace: &str) -> Result<ColumnType, CqlError> {
-        let home = name.keyspace.as_deref().unwrap_or(keyspace);
-        let fields = self.keyspaces.get(home).and_then(|keyspace| keyspace.types.get(&name.name));
+        let keyspace_name = name.keyspace.as_deref().unwrap_or(keyspace);
+        let fields =
+            self.keyspaces.get(keyspace_name).and_then(|keyspace| keyspace.types.get(&name.name));
         let Some(fields) = fields else {
-            return Err(CqlError::invalid(format!("Unknown type {home}.{}", name.name)));
+            return Err(CqlError::invalid(format!("Unknown type {keyspace_name}.{}", name.name)));
         };
         Ok(ColumnType::Udt {
-            keyspace: home.to_owned(),
+            keyspace: keyspace_name.to_owned(),
             name: name.name.clone(),
             fields: fields.clone(),
         })

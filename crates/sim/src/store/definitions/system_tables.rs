@@ -40,8 +40,8 @@ fn define(schema: &mut Schema, texts: &str, like: Like) {
         let parsed = statement::parse(text).map(|parsed| parsed.statement);
         if let Ok(Statement::Ddl(ddl)) = parsed {
             if let Ddl::CreateTable(create) = ddl.as_ref() {
-                let home = create.table.keyspace.clone().unwrap_or_default();
-                let former = schema.keyspaces.get_mut(&home);
+                let keyspace_name = create.table.keyspace.clone().unwrap_or_default();
+                let former = schema.keyspaces.get_mut(&keyspace_name);
                 let _former: Option<Arc<_>> =
                     former.and_then(|keyspace| keyspace.tables.remove(&create.table.name));
             }

@@ -28,28 +28,30 @@ use cql::column_type::ColumnType;
 
 /// CREATE TABLE.
 pub(crate) fn create(schema: &mut Schema, create: &CreateTable, setting: Setting<'_>) -> Changes {
-    let home = create.table.keyspace.as_deref().or(setting.used);
-    if let Some(home) = home.filter(|home| !schema.keyspaces.contains_key(*home)) {
-        return Err(CqlError::invalid(format!("Can't find a keyspace {home}")));
+    let named = create.table.keyspace.as_deref().or(setting.used);
+    if let Some(unknown) = named.filter(|name| !schema.keyspaces.contains_key(*name)) {
+        return Err(CqlError::invalid(format!("Can't find a keyspace {unknown}")));
     }
     let keyspace = definition::keyspace_mut(schema, &create.table, setting)?;
-    let (home, name) = (keyspace.name.clone(), create.table.name.clone());
+    let (keyspace_name, name) = (keyspace.name.clone(), create.table.name.clone());
     if keyspace.tables.contains_key(&name) {
         if create.if_not_exists {
             return Ok(Vec::new());
         }
         return Err(CqlError::AlreadyExists {
-            message: format!("Cannot add already existing table \"{name}\" to keyspace \"{home}\""),
-            keyspace: home,
+            message: format!(
+                "Cannot add already existing table \"{name}\" to keyspace \"{keyspace_name}\""
+            ),
+            keyspace: keyspace_name,
             table: name,
         });
     }
     let tablets = keyspace.tablets.is_some();
     let mut table = Table {
         id: setting.id,
-        keyspace: home.clone(),
+        keyspace: keyspace_name.clone(),
         name: name.clone(),
-        columns: columns(schema, create, &home)?,
+        columns: columns(schema, create, &keyspace_name)?,
         next_column_id: u32::try_from(create.columns.len()).unwrap_or(u32::MAX),
         partition_len: create.partition_key.len(),
         clustering_len: create.clustering.len(),
@@ -66,10 +68,10 @@ pub(crate) fn create(schema: &mut Schema, create: &CreateTable, setting: Setting
     }
     table.sort_columns();
     check_counters(&table, tablets && setting.like == Like::V6_2)?;
-    if let Some(keyspace) = schema.keyspaces.get_mut(&home) {
+    if let Some(keyspace) = schema.keyspaces.get_mut(&keyspace_name) {
         keyspace.tables.insert(name.clone(), Arc::new(table));
     }
-    Ok(vec![definition::change(Change::Created, Target::Table, &home, &name)])
+    Ok(vec![definition::change(Change::Created, Target::Table, &keyspace_name, &name)])
 }
 
 fn check_counters(table: &Table, refused: bool) -> Result<(), CqlError> {
@@ -94,7 +96,11 @@ fn check_counters(table: &Table, refused: bool) -> Result<(), CqlError> {
 }
 
 /// The columns, key first.
-fn columns(schema: &Schema, create: &CreateTable, home: &str) -> Result<Vec<Column>, CqlError> {
+fn columns(
+    schema: &Schema,
+    create: &CreateTable,
+    keyspace_name: &str,
+) -> Result<Vec<Column>, CqlError> {
     if create.partition_key.is_empty() {
         return Err(CqlError::invalid("No PRIMARY KEY specified (exactly one required)"));
     }
@@ -105,7 +111,7 @@ fn columns(schema: &Schema, create: &CreateTable, home: &str) -> Result<Vec<Colu
         }
         let kind = if *is_static { ColumnKind::Static } else { ColumnKind::Regular };
         let id = u32::try_from(at).unwrap_or(u32::MAX);
-        columns.push(column(schema, home, (name, raw), (kind, id))?);
+        columns.push(column(schema, keyspace_name, name, raw, kind, id)?);
     }
     let mut ordered = Vec::new();
     let keys = create.partition_key.iter().map(|name| (name, ColumnKind::PartitionKey));
@@ -173,11 +179,13 @@ fn check_key_column(column: &Column) -> Result<(), CqlError> {
 
 fn column(
     schema: &Schema,
-    home: &str,
-    (name, raw): (&str, &RawType),
-    (kind, id): (ColumnKind, u32),
+    keyspace_name: &str,
+    name: &str,
+    raw: &RawType,
+    kind: ColumnKind,
+    id: u32,
 ) -> Result<Column, CqlError> {
-    let (column_type, frozen) = schema.resolve(raw, home)?;
+    let (column_type, frozen) = schema.resolve(raw, keyspace_name)?;
     Ok(Column { id, name: name.to_owned(), kind, column_type, frozen, descending: false })
 }
 
@@ -185,11 +193,12 @@ fn column(
 pub(crate) fn alter(
     schema: &mut Schema,
     name: &Name,
-    (view, alter): (bool, &Alter),
+    view: bool,
+    alter: &Alter,
     setting: Setting<'_>,
 ) -> Changes {
-    let home = schema.keyspace_of(name, setting.used)?.to_owned();
-    definition::guard(&home, setting)?;
+    let keyspace_name = schema.keyspace_of(name, setting.used)?.to_owned();
+    definition::guard(&keyspace_name, setting)?;
     let table = schema.find(name, setting.used)?;
     if table.view.is_some() != view {
         return Err(CqlError::invalid(match view {
@@ -201,7 +210,7 @@ pub(crate) fn alter(
     match alter {
         Alter::Add(columns) => {
             for (name, raw, is_static) in columns {
-                add(schema, &mut altered, (name, raw), *is_static)?;
+                add(schema, &mut altered, name, raw, *is_static)?;
             }
         }
         Alter::Drop(names) => {
@@ -219,12 +228,12 @@ pub(crate) fn alter(
     }
     altered.sort_columns();
     altered.version += 1;
-    if let Some(keyspace) = schema.keyspaces.get_mut(&home) {
+    if let Some(keyspace) = schema.keyspaces.get_mut(&keyspace_name) {
         let views = keyspace.tables.values_mut();
         views.for_each(|view| follow(view, &altered, alter));
         keyspace.tables.insert(name.name.clone(), Arc::new(altered));
     }
-    Ok(vec![definition::change(Change::Updated, Target::Table, &home, &name.name)])
+    Ok(vec![definition::change(Change::Updated, Target::Table, &keyspace_name, &name.name)])
 }
 
 /// A view of all columns gets those that its base gets.
@@ -248,7 +257,8 @@ fn follow(view: &mut Arc<Table>, base: &Table, alter: &Alter) {
 fn add(
     schema: &Schema,
     table: &mut Table,
-    (name, raw): (&str, &RawType),
+    name: &str,
+    raw: &RawType,
     is_static: bool,
 ) -> Result<(), CqlError> {
     if table.position(name).is_some() {
@@ -266,7 +276,7 @@ fn add(
     // Ids of dropped columns are not used again: their cells stay hidden.
     let id = table.next_column_id;
     table.next_column_id += 1;
-    let column = column(schema, &table.keyspace, (name, raw), (kind, id))?;
+    let column = column(schema, &table.keyspace, name, raw, kind, id)?;
     table.columns.push(column);
     Ok(())
 }
@@ -341,10 +351,10 @@ fn rename(table: &mut Table, from: &str, to: &str) -> Result<(), CqlError> {
 /// DROP TABLE.
 pub(crate) fn drop(schema: &mut Schema, name: &Name, setting: Setting<'_>) -> Changes {
     let keyspace = definition::keyspace_mut(schema, name, setting)?;
-    let home = keyspace.name.clone();
+    let keyspace_name = keyspace.name.clone();
     let Some(table) = keyspace.tables.get(&name.name) else {
         return Err(CqlError::invalid(format!(
-            "Cannot drop non existing table '{}' in keyspace '{home}'.",
+            "Cannot drop non existing table '{}' in keyspace '{keyspace_name}'.",
             name.name
         )));
     };
@@ -356,22 +366,29 @@ pub(crate) fn drop(schema: &mut Schema, name: &Name, setting: Setting<'_>) -> Ch
     let views: Vec<String> =
         keyspace.tables.values().filter(of_base).map(|view| view.name.clone()).collect();
     if views.iter().any(|view| !indexes.contains(view)) {
-        let shown: Vec<String> = views.iter().map(|view| format!("{home}.{view}")).collect();
+        let shown: Vec<String> =
+            views.iter().map(|view| format!("{keyspace_name}.{view}")).collect();
         return Err(CqlError::invalid(format!(
-            "Cannot drop table when materialized views still depend on it ({home}.{{{}}})",
+            "Cannot drop table when materialized views still depend on it ({keyspace_name}.{{{}}})",
             shown.join(", ")
         )));
     }
     keyspace.tables.remove(&name.name);
-    let mut changes = vec![definition::change(Change::Dropped, Target::Table, &home, &name.name)];
+    let mut changes =
+        vec![definition::change(Change::Dropped, Target::Table, &keyspace_name, &name.name)];
     for index in indexes {
         if keyspace.tables.remove(&index).is_some() {
-            changes.push(definition::change(Change::Dropped, Target::Table, &home, &index));
+            changes.push(definition::change(
+                Change::Dropped,
+                Target::Table,
+                &keyspace_name,
+                &index,
+            ));
         }
     }
     let paxos = paxos_table::name_of(&name.name);
     if keyspace.tables.remove(&paxos).is_some() {
-        changes.push(definition::change(Change::Dropped, Target::Table, &home, &paxos));
+        changes.push(definition::change(Change::Dropped, Target::Table, &keyspace_name, &paxos));
     }
     Ok(changes)
 }

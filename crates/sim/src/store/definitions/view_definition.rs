@@ -34,15 +34,17 @@ const INDEX_TOKEN: &str = "idx_token";
 /// CREATE MATERIALIZED VIEW.
 pub(crate) fn create(schema: &mut Schema, create: &CreateView, setting: Setting<'_>) -> Changes {
     let name = &create.view.name;
-    let home = definition::keyspace_mut(schema, &create.view, setting)?.name.clone();
+    let keyspace_name = definition::keyspace_mut(schema, &create.view, setting)?.name.clone();
     let base = Arc::clone(schema.find(&create.base, setting.used)?);
-    if schema.table(&home, name).is_some() {
+    if schema.table(&keyspace_name, name).is_some() {
         if create.if_not_exists {
             return Ok(Vec::new());
         }
         return Err(CqlError::AlreadyExists {
-            message: format!("Cannot add already existing table \"{name}\" to keyspace \"{home}\""),
-            keyspace: home,
+            message: format!(
+                "Cannot add already existing table \"{name}\" to keyspace \"{keyspace_name}\""
+            ),
+            keyspace: keyspace_name,
             table: name.clone(),
         });
     }
@@ -76,10 +78,10 @@ pub(crate) fn create(schema: &mut Schema, create: &CreateView, setting: Setting<
     options::set_table(&mut view.options, &create.properties)?;
     view.sort_columns();
     touch(schema, &base, None);
-    insert(schema, &home, view);
+    insert(schema, &keyspace_name, view);
     Ok(vec![
-        definition::change(Change::Created, Target::Table, &home, name),
-        definition::change(Change::Updated, Target::Table, &home, &base.name),
+        definition::change(Change::Created, Target::Table, &keyspace_name, name),
+        definition::change(Change::Updated, Target::Table, &keyspace_name, &base.name),
     ])
 }
 
@@ -140,8 +142,8 @@ fn derive(base: &Table, name: &str, columns: Vec<Column>, setting: Setting<'_>) 
     }
 }
 
-fn insert(schema: &mut Schema, home: &str, table: Table) {
-    if let Some(keyspace) = schema.keyspaces.get_mut(home) {
+fn insert(schema: &mut Schema, keyspace_name: &str, table: Table) {
+    if let Some(keyspace) = schema.keyspaces.get_mut(keyspace_name) {
         keyspace.tables.insert(table.name.clone(), Arc::new(table));
     }
 }
@@ -228,10 +230,10 @@ pub(crate) fn create_index(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>)
 /// DROP MATERIALIZED VIEW.
 pub(crate) fn drop(schema: &mut Schema, name: &Name, setting: Setting<'_>) -> Changes {
     let keyspace = definition::keyspace_mut(schema, name, setting)?;
-    let home = keyspace.name.clone();
+    let keyspace_name = keyspace.name.clone();
     let Some(view) = keyspace.tables.get(&name.name) else {
         return Err(CqlError::Configuration(format!(
-            "Cannot drop non existing materialized view '{}' in keyspace '{home}'.",
+            "Cannot drop non existing materialized view '{}' in keyspace '{keyspace_name}'.",
             name.name
         )));
     };
@@ -239,17 +241,17 @@ pub(crate) fn drop(schema: &mut Schema, name: &Name, setting: Setting<'_>) -> Ch
         return Err(CqlError::invalid("Cannot use DROP MATERIALIZED VIEW on Table"));
     }
     keyspace.tables.remove(&name.name);
-    Ok(vec![definition::change(Change::Dropped, Target::Table, &home, &name.name)])
+    Ok(vec![definition::change(Change::Dropped, Target::Table, &keyspace_name, &name.name)])
 }
 
 /// DROP INDEX.
 pub(crate) fn drop_index(schema: &mut Schema, name: &Name, setting: Setting<'_>) -> Changes {
     let keyspace = definition::keyspace_mut(schema, name, setting)?;
-    let home = keyspace.name.clone();
+    let keyspace_name = keyspace.name.clone();
     let has = |table: &&Arc<Table>| table.indexes.contains_key(&name.name);
     let Some(base) = keyspace.tables.values().find(has).cloned() else {
         return Err(CqlError::invalid(format!(
-            "Index '{}' could not be found in any of the tables of keyspace '{home}'",
+            "Index '{}' could not be found in any of the tables of keyspace '{keyspace_name}'",
             name.name
         )));
     };
@@ -260,8 +262,8 @@ pub(crate) fn drop_index(schema: &mut Schema, name: &Name, setting: Setting<'_>)
     altered.indexes.remove(&name.name);
     keyspace.tables.insert(base.name.clone(), Arc::new(altered));
     Ok(vec![
-        definition::change(Change::Updated, Target::Table, &home, &base.name),
-        definition::change(Change::Dropped, Target::Table, &home, &view),
+        definition::change(Change::Updated, Target::Table, &keyspace_name, &base.name),
+        definition::change(Change::Dropped, Target::Table, &keyspace_name, &view),
     ])
 }
 

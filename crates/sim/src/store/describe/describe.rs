@@ -91,7 +91,7 @@ pub(crate) fn run(schema: &Schema, describe: &Describe, setting: Setting<'_>) ->
         }
         Element::One(kind, name) => {
             let keyspace = keyspace_of(schema, name, setting)?;
-            if !push_element(&mut rows, keyspace, (*kind, &name.name), internals)? {
+            if !push_element(&mut rows, keyspace, *kind, &name.name, internals)? {
                 return Err(not_found(*kind, &keyspace.name, &name.name));
             }
         }
@@ -219,7 +219,8 @@ fn push_view(rows: &mut Vec<Row>, keyspace: &Keyspace, name: &str, internals: bo
 fn push_element(
     rows: &mut Vec<Row>,
     keyspace: &Keyspace,
-    (kind, name): (DescribedKind, &str),
+    kind: DescribedKind,
+    name: &str,
     internals: bool,
 ) -> Answer<bool> {
     Ok(match kind {
@@ -243,8 +244,7 @@ fn push_element(
 /// Pushes the element with this name: a table, else a view, an index, a type.
 fn push_any(rows: &mut Vec<Row>, keyspace: &Keyspace, name: &str, internals: bool) -> Answer<()> {
     let is_table = keyspace.tables.get(name).is_some_and(|table| table.view.is_none());
-    let found = (is_table
-        && push_element(rows, keyspace, (DescribedKind::Table, name), internals)?)
+    let found = (is_table && push_element(rows, keyspace, DescribedKind::Table, name, internals)?)
         || push_view(rows, keyspace, name, internals)
         || push_index(rows, keyspace, name)
         || push_type(rows, keyspace, name);

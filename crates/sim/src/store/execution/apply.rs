@@ -201,13 +201,13 @@ impl<'p> Ready<'p> {
                 if let Some(bytes) = expr.evaluate(self.inputs)?.bytes() {
                     if column.column_type == ColumnType::Counter {
                         let subtract = matches!(operation, Operation::Subtract(_));
-                        collect::count(cells, column, &bytes, (subtract, stamp));
+                        collect::count(cells, column, &bytes, subtract, stamp);
                     } else if let Operation::Subtract(_) = operation {
                         collect::remove(cells, column, &bytes, stamp);
                     } else {
                         let prepend = matches!(operation, Operation::Prepend(_));
                         let serial = if prepend { -serial } else { serial };
-                        collect::add(cells, column, &bytes, (serial, stamp));
+                        collect::add(cells, column, &bytes, serial, stamp);
                     }
                 }
             }

@@ -26,12 +26,13 @@ impl Stamp {
     }
 }
 
-/// Adds to a counter, or takes from it.
+/// Adds the bigint in `bytes` to a counter, or subtracts it.
 pub(crate) fn count(
     cells: &mut Cells,
     column: &Column,
     bytes: &[u8],
-    (subtract, stamp): (bool, Stamp),
+    subtract: bool,
+    stamp: Stamp,
 ) {
     let long = |bytes: &[u8]| bytes.first_chunk::<8>().map_or(0, |b| i64::from_be_bytes(*b));
     let before = cells.cell(column).and_then(|cell| cell.live(stamp.now)).map_or(0, long);
@@ -43,8 +44,9 @@ pub(crate) fn count(
     cells.put(column, stamp.cell(Some(after)));
 }
 
-/// Adds the elements of a serialized collection.
-pub(crate) fn add(cells: &mut Cells, column: &Column, bytes: &[u8], (serial, stamp): (i64, Stamp)) {
+/// Adds the elements of a serialized collection. `serial` orders those of lists; a negative one
+/// puts them in front.
+pub(crate) fn add(cells: &mut Cells, column: &Column, bytes: &[u8], serial: i64, stamp: Stamp) {
     let is_map = matches!(column.column_type, ColumnType::Map(..));
     let values = elements::split(bytes, if is_map { 2 } else { 1 }).unwrap_or_default();
     let parts = cells.parts_mut(column);

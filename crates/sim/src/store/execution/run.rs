@@ -33,16 +33,14 @@ use crate::store::plans::select::Page;
 use crate::store::plans::select::SelectPlan;
 use cql::notation::Value;
 
-/// The parameters of a run, and its time.
-pub(crate) type When<'r> = (&'r Request<'r>, &'r Moment);
-
 impl Database {
     /// Runs a statement that fits the schema.
     pub(crate) fn run(
         &mut self,
         prepared: &Prepared,
         values: &[Value<'_>],
-        (request, moment): When<'_>,
+        request: &Request<'_>,
+        moment: &Moment,
     ) -> Result<Outcome, CqlError> {
         match &prepared.plan {
             Plan::Select(plan) => {
@@ -54,12 +52,10 @@ impl Database {
                 let page = Page { size: request.page_size, state: request.paging_state };
                 plan.run(&rows, Inputs { values, moment }, page).map(Outcome::Rows)
             }
-            Plan::Modify(plan) => {
-                self.run_batch(&[(plan.as_ref(), values)], None, (request, moment))
-            }
+            Plan::Modify(plan) => self.run_batch(&[(plan.as_ref(), values)], None, request, moment),
             Plan::Batch(batch) => {
                 let children: Vec<_> = batch.children.iter().map(|child| (child, values)).collect();
-                self.run_batch(&children, batch.timestamp.as_ref(), (request, moment))
+                self.run_batch(&children, batch.timestamp.as_ref(), request, moment)
             }
             Plan::Ddl(ddl) => {
                 let setting = Setting {
@@ -154,7 +150,8 @@ impl Database {
         &mut self,
         children: &[(&ModifyPlan, &[Value<'_>])],
         stamp: Option<&Expr>,
-        (request, moment): When<'_>,
+        request: &Request<'_>,
+        moment: &Moment,
     ) -> Result<Outcome, CqlError> {
         let mut plans = Vec::new();
         for (plan, values) in children {

@@ -49,12 +49,14 @@ enum Step {
     LimitReached,
 }
 
-/// Visits the matching rows of one page; returns where it ended if there is another.
+/// Visits the matching rows of the page that begins at the paging state `state`; returns where it
+/// ended if there is another.
 pub(crate) fn scan(
     plan: &SelectPlan,
     rows: &TableRows,
     inputs: Inputs<'_>,
-    (limits, state): (Limits, Option<&[u8]>),
+    limits: Limits,
+    state: Option<&[u8]>,
     mut visit: impl FnMut(&View<'_>) -> Result<(), CqlError>,
 ) -> Result<Option<PagingState>, CqlError> {
     let resume = state.filter(|state| !state.is_empty()).map(PagingState::decode).transpose()?;
@@ -119,7 +121,7 @@ impl Walk<'_> {
             if !self.tests.iter().all(|test| test.matches(&view, &self.plan.table)) {
                 continue;
             }
-            let step = self.offer(&view, (key, Some(sort)), &mut in_partition, visit)?;
+            let step = self.offer(&view, key, Some(sort), &mut in_partition, visit)?;
             if step != Step::Next {
                 return Ok(step);
             }
@@ -135,7 +137,7 @@ impl Walk<'_> {
             }
             let view = view(None);
             if self.tests.iter().all(|test| test.matches(&view, &self.plan.table)) {
-                return self.offer(&view, (key, None), &mut in_partition, visit);
+                return self.offer(&view, key, None, &mut in_partition, visit);
             }
         }
         Ok(Step::Next)
@@ -150,7 +152,8 @@ impl Walk<'_> {
     fn offer(
         &mut self,
         view: &View<'_>,
-        (key, sort): (&PartitionKey, Option<&[u8]>),
+        key: &PartitionKey,
+        sort: Option<&[u8]>,
         in_partition: &mut i32,
         visit: &mut Visit<'_>,
     ) -> Result<Step, CqlError> {

@@ -137,7 +137,7 @@ impl SelectPlan {
             return self.run_groups(rows, inputs, limits);
         }
         let mut out = Vec::new();
-        let paging_state = scan::scan(self, rows, inputs, (limits, page.state), |view| {
+        let paging_state = scan::scan(self, rows, inputs, limits, page.state, |view| {
             let cells = self.outputs.iter().map(|output| output.pick.of(view, &self.table, inputs));
             out.push(self.shown(cells.collect::<Result<_, _>>()?));
             Ok(())
@@ -173,7 +173,7 @@ impl SelectPlan {
         if self.group_by.is_empty() {
             groups.push((Vec::new(), fresh()));
         }
-        scan::scan(self, rows, inputs, (limits, None), |view| {
+        scan::scan(self, rows, inputs, limits, None, |view| {
             let key = self.group_key(view);
             if groups.last().is_none_or(|(last, _)| *last != key) {
                 groups.push((key, fresh()));

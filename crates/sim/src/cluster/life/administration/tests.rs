@@ -29,9 +29,9 @@ fn a_moved_tablet_has_its_new_replica() {
     create_table(&mut cluster, 1, 4);
     let from = nodes_of(&cluster, 0)[0];
     let to = ((from.0 + 1) % 3, 1);
-    cluster.move_tablet(("ks", "t"), 0, from, to).unwrap();
+    cluster.move_tablet("ks", "t", 0, from, to).unwrap();
     assert_eq!(nodes_of(&cluster, 0), [to]);
-    let again = cluster.move_tablet(("ks", "t"), 0, from, to);
+    let again = cluster.move_tablet("ks", "t", 0, from, to);
     assert_eq!(again, Err(ClusterError::NoReplica { node: from.0, shard: from.1, token: 0 }));
 }
 

@@ -33,7 +33,7 @@ const VERSION: u8 = 4;
 /// Longest connect, and longest wait for what a node offers.
 const NODE_TIMEOUT_MS: u64 = 3_000;
 
-/// Connects as the proxy does, and tells where the row of a key lives.
+/// Connects as the proxy does, and prints where the row of a key lives.
 pub fn explain(
     args: &ExplainArgs,
     environment: Environment<'_>,
@@ -50,11 +50,11 @@ pub fn explain(
         let mut reached = Box::pin(reach(&control.reach, &[], 0)).await?;
         let mut routes = Routes::new(control.routes);
         routes.apply(&mut reached.connection, &mut reached.metadata).await?;
-        Box::pin(tell(args, reached, tls.nodes.as_deref(), out)).await
+        Box::pin(print(args, reached, tls.nodes.as_deref(), out)).await
     })
 }
 
-async fn tell(
+async fn print(
     args: &ExplainArgs,
     reached: Reached,
     tls: Option<&NodeTls>,
@@ -63,7 +63,7 @@ async fn tell(
     let Reached { address, mut connection, metadata, .. } = reached;
     let name = &args.table;
     let publication = Publisher::new(None).on_metadata(metadata, address, false);
-    let snapshot = publication.context("the node tells of no cluster")?.snapshot;
+    let snapshot = publication.context("the node names no cluster")?.snapshot;
     let keyspace = snapshot
         .keyspace(&name.keyspace)
         .with_context(|| format!("there is no keyspace {}", name.keyspace))?;
@@ -83,9 +83,9 @@ async fn tell(
     writeln!(out, "bytes    {}", key::hex(bytes))?;
     writeln!(out, "token    {}", token.value())?;
     if keyspace.tablets {
-        tell_tablet(&mut connection, (&snapshot, name, token), out).await
+        print_tablet(&mut connection, &snapshot, name, token, out).await
     } else {
-        tell_ring((&snapshot, keyspace, token), tls, out).await
+        print_ring(&snapshot, keyspace, token, tls, out).await
     }
 }
 
@@ -113,22 +113,24 @@ fn cells(
     columns.iter().zip(keys).map(cell).collect()
 }
 
-async fn tell_tablet(
+async fn print_tablet(
     connection: &mut Connection<Transport>,
-    (snapshot, name, token): (&Snapshot, &TableName, Token),
+    snapshot: &Snapshot,
+    name: &TableName,
+    token: Token,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let found = match tablet(connection, name, token).await? {
         Ok(found) => found,
         Err(why) => {
-            writeln!(out, "tablet   not told: {why}")?;
+            writeln!(out, "tablet   unknown: {why}")?;
             writeln!(
                 out,
                 "replicas learned by the proxy, not read from here: a request that arrives"
             )?;
             writeln!(
                 out,
-                "         at a wrong shard is answered all the same, and its answer tells"
+                "         at a wrong shard is answered all the same, and its answer names"
             )?;
             writeln!(out, "         tablet, nodes and shards, so that the next ones go there")?;
             return Ok(());
@@ -137,17 +139,19 @@ async fn tell_tablet(
     writeln!(out, "tablet   the one that ends with token {}", found.last)?;
     for (host, shard) in found.replicas {
         match snapshot.node_of(host) {
-            Some(node) => tell_replica(node, &format!("shard {shard}"), out)?,
+            Some(node) => print_replica(node, &format!("shard {shard}"), out)?,
             None => {
-                writeln!(out, "replica  host {host} shard {shard}, which no table tells more of")?;
+                writeln!(out, "replica  host {host} shard {shard}, which no table describes")?;
             }
         }
     }
     Ok(())
 }
 
-async fn tell_ring(
-    (snapshot, keyspace, token): (&Snapshot, &Keyspace, Token),
+async fn print_ring(
+    snapshot: &Snapshot,
+    keyspace: &Keyspace,
+    token: Token,
     tls: Option<&NodeTls>,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
@@ -161,12 +165,12 @@ async fn tell_ring(
     }
     writeln!(out, "ring     replicas in ring order, the primary one first")?;
     for node in replicas.iter().filter_map(|id| snapshot.node(*id)) {
-        tell_replica(node, &shard(node, token, tls).await, out)?;
+        print_replica(node, &shard(node, token, tls).await, out)?;
     }
     Ok(())
 }
 
-fn tell_replica(node: &Node, shard: &str, out: &mut dyn Write) -> std::io::Result<()> {
+fn print_replica(node: &Node, shard: &str, out: &mut dyn Write) -> std::io::Result<()> {
     let address = SocketAddr::new(node.address, node.port);
     let (center, rack, host) = (&node.data_center, &node.rack, node.host);
     writeln!(out, "replica  {address} {shard} dc {center} rack {rack} host {host}")

@@ -93,13 +93,13 @@ async fn examine(given: &Settings, findings: &mut Findings) {
     let Some(publication) = publication else { return };
     let data_center = &publication.data_center;
     routes_of(&control.routes, &reached.metadata, findings);
-    cluster::examine((given, &tls), &mut reached, data_center, findings).await;
+    cluster::examine(given, &tls, &mut reached, data_center, findings).await;
     let mut targets = NodeChoice::default().local_targets(workers::candidates(&publication));
     targets.sort_by_key(|target| target.address);
     let agreement_ms = (given.limits.agreement_timeout_us / 1_000).min(AGREEMENT_MS_MAX);
-    let set = PoolKey::plain(credential);
+    let pool = PoolKey::plain(credential);
     let dialer = assemble::dialer(given, &tls);
-    nodes::examine(&dialer, &set, (&targets, agreement_ms), findings).await;
+    nodes::examine(&dialer, &pool, &targets, agreement_ms, findings).await;
 }
 
 /// Where nodes are dialled instead of at their own addresses.
@@ -116,7 +116,7 @@ fn routes_of(settings: &RouteSettings, metadata: &Metadata, findings: &mut Findi
             None => {
                 let text = format!("{own} ({}) has no route, and is dialled there", row.host);
                 let fix = "add it to translate, or to the rows of system.client_routes under an id \
-                           of client_routes; the log tells of names that do not resolve";
+                           of client_routes; the log names those that do not resolve";
                 findings.warn("routes", text, fix);
             }
         }
