@@ -15,7 +15,7 @@ use cql::token::shard::{ShardId, Sharder};
 use shardlane::engine::action::Output;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
-use shardlane::engine::settings::EngineSettings;
+use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
@@ -30,8 +30,14 @@ fn main() {
     let snapshot = SnapshotBuilder::new(1, vec![node]).tablet_keyspace("shop", BTreeMap::new());
     let limits = Limits::default();
     let (rack, compression_told) = (None, Vec::new());
-    let settings =
-        EngineSettings { limits, rack, some_nodes: false, has_peers: false, compression_told };
+    let settings = EngineSettings {
+        limits,
+        rack,
+        some_nodes: false,
+        has_peers: false,
+        compression_told,
+        console: ConsoleSettings::default(),
+    };
     let mut engine = Engine::new(settings, Arc::new(snapshot.build()));
     let route = LaneRoute {
         node: id,

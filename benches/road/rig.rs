@@ -16,7 +16,7 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::engine::settings::EngineSettings;
+use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
@@ -73,6 +73,7 @@ impl Rig {
             some_nodes: false,
             has_peers: false,
             compression_told: Vec::new(),
+            console: ConsoleSettings::default(),
         };
         let mut answer = frames::frame((0x84, 0, 0), Opcode::Result, |out| {
             out.extend_from_slice(&frames::rows(&[7; 100]));

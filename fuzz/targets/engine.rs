@@ -299,7 +299,8 @@ impl World {
                 | Action::ResumeClient(_)
                 | Action::Tell(_)
                 | Action::RefreshTopology
-                | Action::ReadTable(_) => {}
+                | Action::ReadTable(_)
+                | Action::CollectConsole(_) => {}
             }
         }
         if self.askers.is_empty() {

@@ -8,9 +8,11 @@ use tokio::sync::mpsc;
 use crate::cli::args::SettingsArgs;
 use crate::config::load;
 use crate::config::origin::Environment;
+use crate::config::reader::Entry;
 use crate::config::settings::Settings;
 use crate::config::variables::{self, UnknownVariable, process_variables};
 use crate::listen::listener::Bind;
+use crate::platform::clock;
 use crate::server::server::Server;
 use crate::server::signals::Signals;
 use crate::telemetry::logging;
@@ -23,8 +25,9 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
     let args = args.clone();
     let loaded = load::load(args.by_key, args.config, environment);
     let doubts = loaded.doubts.clone();
+    let entries = loaded.entries.clone();
     let settings = loaded.accept()?;
-    let _log = logging::start(&settings.log).map_err(anyhow::Error::msg)?;
+    let _log = logging::start(&settings.log, clock::unix_us).map_err(anyhow::Error::msg)?;
     for UnknownVariable { name, meant } in variables::unknown(process_variables()) {
         tracing::warn!(name, meant, "variable is set, but there is no such setting");
     }
@@ -36,7 +39,7 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(serve(&settings));
+    let served = runtime.block_on(serve(&settings, entries));
     // Nobody waits for a file system that hangs.
     runtime.shutdown_background();
     served
@@ -65,9 +68,10 @@ fn listed(binds: &[Bind]) -> String {
     binds.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-async fn serve(settings: &Settings) -> anyhow::Result<()> {
+async fn serve(settings: &Settings, entries: Vec<Entry>) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let server = Server::start(settings)?;
+    server.show_settings(entries);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         clients = %listed(&server.binds()),

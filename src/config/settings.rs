@@ -9,6 +9,7 @@ use crate::connect::node_tls::NodeTlsSettings;
 use crate::control::reaching::contact_point::ContactPoint;
 use crate::control::tables::routes::Translation;
 use crate::engine::limits::Limits;
+use crate::engine::settings::ConsoleSettings;
 use crate::listen::client_tls::ClientTlsSettings;
 use crate::listen::listener::Bind;
 use crate::pool::backoff::BackoffSettings;
@@ -119,6 +120,8 @@ pub struct Settings {
     pub client_tls: ClientTlsSettings,
     /// How often files that may be replaced are looked at, milliseconds.
     pub file_poll_ms: u64,
+    /// The console.
+    pub console: ConsoleSettings,
     /// Logs.
     pub log: LogSettings,
 }
@@ -150,6 +153,7 @@ impl Default for Settings {
             node_tls: NodeTlsSettings::default(),
             client_tls: ClientTlsSettings::default(),
             file_poll_ms: 5_000,
+            console: ConsoleSettings::default(),
             log: LogSettings::default(),
         }
     }

@@ -16,7 +16,7 @@ use crate::engine::action::Output;
 use crate::engine::engine::Engine;
 use crate::engine::limits::Limits;
 use crate::engine::pending::LaneKey;
-use crate::engine::settings::EngineSettings;
+use crate::engine::settings::{ConsoleSettings, EngineSettings};
 use crate::platform::clock;
 use crate::pool::action::{PoolAction, PoolNotice};
 use crate::pool::backoff::BackoffSettings;
@@ -77,6 +77,7 @@ impl FakeWorker {
             some_nodes: false,
             has_peers: false,
             compression_told: Vec::new(),
+            console: ConsoleSettings::default(),
         };
         Self {
             pools: PoolManager::new(settings, shared, 7, clock::now_us()),

@@ -8,6 +8,7 @@ mod core;
 pub mod engine;
 mod features;
 pub mod gauges;
+pub mod inspection;
 pub mod limits;
 pub mod pending;
 mod requests;

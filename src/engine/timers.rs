@@ -106,4 +106,5 @@ fn sweep(core: &mut Core, features: &mut Features) {
         }
     }
     features.logins.expire(core);
+    features.console.expire(core);
 }

@@ -69,7 +69,8 @@ impl Catalog {
         // columns.
         let (changed, mixed) = (self.incomplete, self.incomplete);
         let writes = !statement.is_read;
-        let entry = Entry { statement, table, changed, mixed, writes, used: self.uses };
+        let entry =
+            Entry { statement, table, changed, mixed, writes, used: self.uses, requests: 0 };
         let key = self.entries.insert(entry);
         self.by_id.insert(id, key);
         key
@@ -97,6 +98,7 @@ impl Catalog {
         self.uses += 1;
         let entry = self.entries.get_mut(key)?;
         entry.used = self.uses;
+        entry.requests += 1;
         Some((key, entry))
     }
 
@@ -135,6 +137,11 @@ impl Catalog {
                 (entry.changed, entry.mixed) = (true, true);
             }
         }
+    }
+
+    /// Every statement with what was worked out for it, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().map(|(_, entry)| entry)
     }
 
     /// Every statement, most recently used first.

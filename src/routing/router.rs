@@ -10,7 +10,7 @@ use crate::routing::policy;
 use crate::routing::policy::{Choice, LaneView, Order};
 use crate::routing::statement::Entry;
 use crate::routing::table_keys::TableKeys;
-use crate::routing::table_routes::{Finder, TableRoutes};
+use crate::routing::table_routes::{Finder, FoundBy, TableRoutes};
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::{TableId, Tables};
@@ -51,6 +51,8 @@ pub struct Router {
 pub struct Routed<L> {
     /// Lane and reason; `None` when there is no lane.
     pub decision: Option<Decision<L>>,
+    /// Its table, when it is known.
+    pub table: Option<TableId>,
     /// The statement, when it is in the catalog.
     pub statement: Option<StatementKey>,
     /// Whether the rows' metadata must be asked for, against the client's wish.
@@ -77,6 +79,17 @@ pub struct BatchPlace {
 enum Place {
     At(TableId, Token),
     Nowhere(Reason),
+}
+
+impl BatchPlace {
+    /// The table of the first child that names a partition.
+    #[must_use]
+    pub fn table(&self) -> Option<TableId> {
+        match self.found {
+            Some(Place::At(table, _)) => Some(table),
+            Some(Place::Nowhere(_)) | None => None,
+        }
+    }
 }
 
 impl Router {
@@ -112,6 +125,7 @@ impl Router {
         let Some((key, entry)) = self.catalog.find(execute.id) else {
             return Routed {
                 decision: self.anywhere(view, Reason::UnknownStatement),
+                table: None,
                 statement: None,
                 // Its columns may have changed since it was forgotten here, or before we started.
                 ask_for_metadata: true,
@@ -130,7 +144,7 @@ impl Router {
         );
         debug_assert!(table.is_some() || matches!(place, Place::Nowhere(_)));
         let Choice { decision, missing } = self.decide(&place, lwt || serial, view);
-        Routed { decision, statement: Some(key), ask_for_metadata, is_read, missing }
+        Routed { decision, table, statement: Some(key), ask_for_metadata, is_read, missing }
     }
 
     /// Looks through the children of a BATCH, once: the lanes that it may take depend on them, too.
@@ -178,6 +192,13 @@ impl Router {
     pub fn anywhere<F: LaneView>(&mut self, view: &F, reason: Reason) -> Option<Decision<F::Lane>> {
         let order = self.next_turn();
         policy::any(view, order, reason)
+    }
+
+    /// How a table's replicas are found.
+    pub fn found_by(&mut self, table: TableId) -> FoundBy {
+        let tables = &self.tables;
+        let route = self.routes.route(&self.snapshot, table, || tables.name(table));
+        route.map_or(FoundBy::Unknown, |route| FoundBy::of(&route.finder))
     }
 
     /// Whether a table's rows are found by its tablets.

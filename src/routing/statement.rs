@@ -55,6 +55,8 @@ pub struct Entry {
     pub writes: bool,
     /// When it was last used, in the catalog's own count.
     pub used: u64,
+    /// How often a request named it.
+    pub requests: u64,
 }
 
 impl Entry {

@@ -83,6 +83,7 @@ pub fn engine(settings: &Settings) -> EngineSettings {
         some_nodes: settings.failover.local_nodes_max > 0,
         has_peers: settings.workers > 1,
         compression_told: settings.compression_told.clone(),
+        console: settings.console.clone(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Put together, start, drain.
 
 pub mod assemble;
+pub mod console;
+mod console_rows;
 pub mod dials;
 pub mod drain;
 pub mod facade;

@@ -4,25 +4,35 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::admin::page::Source;
 use crate::admin::readiness::{Readiness, State};
+use crate::config::reader::Entry;
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::error::{ControlError, chain};
 use crate::control::watch::ControlReport;
 use crate::engine::limits::Limits;
+use crate::facade::console::table::ConsoleTable;
+use crate::platform::clock;
 use crate::pool::node_choice::NodeChoice;
+use crate::server::console::View;
 use crate::server::dials;
 use crate::server::rotation::Tls;
 use crate::server::workers;
 use crate::telemetry::exporter;
 use crate::telemetry::logging;
+use crate::telemetry::recent;
 use crate::telemetry::report::{ClusterReport, WorkerReport};
 use crate::topology::snapshot::Snapshot;
 use crate::worker::command::Command;
+
+/// How long the workers may take to show themselves.
+const VIEW_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The source of the pages. Its locks are never held across a wait, nor taken on the road.
 #[derive(Debug)]
@@ -37,6 +47,7 @@ pub struct Pages {
     /// Whether clients log in themselves: there are no lanes before the first has.
     on_demand: AtomicBool,
     snapshot: RwLock<Arc<Snapshot>>,
+    settings: RwLock<Vec<Entry>>,
     quit: Sender<()>,
 }
 
@@ -60,6 +71,7 @@ impl Pages {
             tls,
             readiness: RwLock::new(Readiness::because(State::Starting, reason)),
             snapshot: RwLock::default(),
+            settings: RwLock::default(),
             quit,
         }
     }
@@ -186,6 +198,41 @@ impl Source for Pages {
 }
 
 impl Pages {
+    /// Shows these settings from now on.
+    pub fn on_settings(&self, settings: Vec<Entry>) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// Looks at all workers, as far as these tables show them; `None` when one does not answer in time.
+    pub async fn view(&self, wanted: &[ConsoleTable]) -> Option<View> {
+        let wanted: Arc<[ConsoleTable]> = wanted.into();
+        let looks = async {
+            let mut workers = Vec::new();
+            for worker in &self.workers {
+                let (to, inspection) = oneshot::channel();
+                worker.send(Command::Inspect { wanted: Arc::clone(&wanted), to }).await.ok()?;
+                workers.push(inspection.await.ok()?);
+            }
+            Some(workers)
+        };
+        let workers = timeout(VIEW_TIMEOUT, looks).await.ok()??;
+        let snapshot = Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let (dials, lines, unix_us) =
+            (dials::report(&self.budget), recent::lines(), clock::unix_us());
+        Some(View { workers, snapshot, dials, settings, lines, unix_us })
+    }
+
+    /// Collects the rows of a table of the console and hands them to the worker that asked.
+    pub async fn collect_for(&self, worker: usize, table: ConsoleTable) {
+        let view = self.view(&[table]).await;
+        let contents = view.map(|view| Arc::new(view.contents(table)));
+        if let Some(worker) = self.workers.get(worker) {
+            // A worker that has ended asks for nothing more.
+            worker.send(Command::Console { table, contents }).await.ok();
+        }
+    }
+
     /// How many clients are connected, by the workers' own count.
     pub async fn clients(&self) -> u64 {
         let mut clients = 0;

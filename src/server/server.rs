@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::sleep;
 
 use crate::admin::http;
+use crate::config::reader::Entry;
 use crate::config::settings::{AuthMode, DrainSettings, Settings};
 use crate::control::control;
 use crate::control::error::{ControlError, chain};
@@ -160,6 +161,11 @@ impl Server {
         })
     }
 
+    /// Shows these settings in the console, with where they come from.
+    pub fn show_settings(&self, settings: Vec<Entry>) {
+        self.pages.on_settings(settings);
+    }
+
     /// Where clients connect by TCP; the first address of several.
     pub fn address(&self) -> io::Result<SocketAddr> {
         let absent = || io::Error::new(io::ErrorKind::NotFound, "no address to connect to");
@@ -258,7 +264,7 @@ impl Server {
 async fn on_event(
     event: WorkerEvent,
     workers: &Workers,
-    pages: &Pages,
+    pages: &Arc<Pages>,
     ask: &Sender<ControlRequest>,
 ) {
     match event {
@@ -267,6 +273,10 @@ async fn on_event(
         WorkerEvent::RefreshTopology => want(ask, ControlRequest::Refresh),
         WorkerEvent::ReadTable(request) => want(ask, ControlRequest::ReadTable(request)),
         WorkerEvent::LoggedIn => want(ask, ControlRequest::Reach),
+        WorkerEvent::CollectConsole(worker, table) => {
+            let pages = Arc::clone(pages);
+            tokio::spawn(async move { pages.collect_for(worker, table).await });
+        }
     }
 }
 

@@ -11,7 +11,10 @@ use std::sync::OnceLock;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::telemetry::recent::Recent;
 
 /// Lines that may wait to be written.
 const WAITING_LINES_MAX: usize = 4096;
@@ -91,13 +94,19 @@ pub struct Log {
     _writes_on: WorkerGuard,
 }
 
-/// Starts to log to stderr. Stdout stays free for what a command was asked to print.
-pub fn start(settings: &LogSettings) -> Result<Log, String> {
+/// Starts to log to stderr; `now_us` is the time, µs since 1970, for lines that are kept. Stdout stays free for what a command was asked to print.
+pub fn start(settings: &LogSettings, now_us: fn() -> i64) -> Result<Log, String> {
     let (writer, log) = apart(io::stderr());
     LOST.get_or_init(|| writer.error_counter());
     let init = match settings.format {
-        LogFormat::Text => builder(settings, move || OneLine(writer.clone())).finish().try_init(),
-        LogFormat::Json => builder(settings, writer).json().flatten_event(true).finish().try_init(),
+        LogFormat::Text => {
+            let lines = builder(settings, move || OneLine(writer.clone())).finish();
+            lines.with(Recent { now_us }).try_init()
+        }
+        LogFormat::Json => {
+            let lines = builder(settings, writer).json().flatten_event(true).finish();
+            lines.with(Recent { now_us }).try_init()
+        }
     };
     init.map_err(|error| error.to_string())?;
     Ok(log)

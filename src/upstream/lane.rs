@@ -91,6 +91,8 @@ pub struct Lane<W> {
     pub life: LaneLife,
     /// How much waits in its outbox.
     pub backlog: Backlog,
+    /// Requests of clients that it has carried.
+    pub requests: u64,
     /// When a client's request was last sent on it, µs.
     pub used_us: u64,
     /// When anything was last heard on it, µs.
@@ -113,6 +115,7 @@ impl<W> Lane<W> {
             touched: false,
             life: LaneLife::Open,
             backlog: Backlog::Usual,
+            requests: 0,
             used_us: 0,
             heard_us: 0,
             asked_us: None,

@@ -297,6 +297,7 @@ impl World {
                 | Action::Tell(_)
                 | Action::RefreshTopology
                 | Action::ReadTable(_)
+                | Action::CollectConsole(_)
                 | Action::LogIn { .. } => {}
             }
         }

@@ -21,7 +21,7 @@ use crate::proxy::lanes::KeeperKey;
 use crate::proxy::workers::Workers;
 use crate::scenario::{CENTERS, Scenario};
 use crate::story::Story;
-use shardlane::engine::settings::EngineSettings;
+use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::pool::handshake_turns::HandshakeTurns;
 use sim::{Cluster, ClusterError, ClusterOptions, ConnectionId, Like, Mail};
 
@@ -102,6 +102,7 @@ impl World {
             rack: scenario.seed.is_multiple_of(3).then(|| "r1".into()),
             has_peers: true,
             compression_told: Vec::new(),
+            console: ConsoleSettings::default(),
         };
         let mut world = Self {
             chance: Chance::new(scenario.seed, 2),

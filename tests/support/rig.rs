@@ -18,7 +18,7 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::engine::settings::EngineSettings;
+use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
@@ -88,6 +88,7 @@ pub(crate) fn settings() -> EngineSettings {
         some_nodes: false,
         has_peers: true,
         compression_told: Vec::new(),
+        console: ConsoleSettings::default(),
     }
 }
 

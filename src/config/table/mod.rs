@@ -3,6 +3,7 @@
 //! HACKING.md says how to add one.
 
 mod access;
+mod console;
 mod general;
 pub mod group;
 mod lanes;
@@ -14,7 +15,7 @@ use crate::config::setting::Setting;
 use crate::config::table::group::Group;
 
 /// All settings, in the order of the file.
-pub static GROUPS: [Group; 11] = [
+pub static GROUPS: [Group; 12] = [
     general::GENERAL,
     access::AUTH,
     access::TLS,
@@ -25,6 +26,7 @@ pub static GROUPS: [Group; 11] = [
     lanes::LANES,
     lanes::FAILOVER,
     lanes::COMPRESSION,
+    console::CONSOLE,
     log::LOG,
 ];
 

@@ -13,7 +13,9 @@ use crate::engine::features::features::Features;
 use crate::engine::features::hedging::Copy;
 use crate::engine::features::metadata_ids::CutId;
 use crate::engine::features::refusals::Refusal;
-use crate::engine::features::{agreement, keyspaces, metadata_ids, prepared_statements, refusals};
+use crate::engine::features::{
+    agreement, console, keyspaces, metadata_ids, prepared_statements, refusals,
+};
 use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending, Purpose};
 use crate::engine::tally::Outcome;
 use crate::upstream::lane::{LaneLife, LaneRoute, RESPONSE_BODY_BYTES_MAX};
@@ -230,7 +232,7 @@ fn answer_client(
                     keyspaces::on_keyspace_set(core, to.client, pool, response.message());
                 }
                 // A plain lane is in a keyspace now.
-                Purpose::Forward => answered = Answered::Broken,
+                Purpose::Forward | Purpose::Schema => answered = Answered::Broken,
             },
             Ok(ResultKind::SchemaChange) => {
                 agreement::forget_changed_by(core, response.message());
@@ -255,6 +257,12 @@ fn answer_client(
         && let Some(answer) = in_place::plan(core, &pending, outcome, response)
     {
         answered = Answered::InPlace(answer);
+    } else if purpose == Purpose::Schema
+        && let Some(body) = console::with_own_rows(core, to.client, pending.body(), response)
+    {
+        let body_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        let header = Header { body_len, ..response.header };
+        core.deliver(to, &pending, outcome, &Response { header, body: &body, ..response.clone() });
     } else {
         core.deliver(to, &pending, outcome, response);
     }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use crate::collections::slab::Slab;
 use crate::engine::action::{Action, Output};
 use crate::engine::client::{Client, ClientKey, ClientStream};
+use crate::engine::core::collected::Collected;
 use crate::engine::core::pool_lanes::{PoolLanes, Preference};
 use crate::engine::core::pools::Pools;
 use crate::engine::core::todo::Todo;
 use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose};
 use crate::engine::settings::EngineSettings;
 use crate::engine::tally::Tally;
+use crate::facade::console::table;
 use crate::routing::catalog::Catalog;
 use crate::routing::router::Router;
 use crate::topology::id::NodeId;
@@ -38,6 +40,10 @@ pub(crate) struct Core {
     pub(crate) router: Router,
     pub(crate) tally: Tally,
     pub(crate) now_us: u64,
+    /// Whether there is a console: it is on, and the cluster has no keyspace of its name.
+    pub(crate) has_console: bool,
+    /// The rows of the console that were last collected.
+    pub(crate) console: Collected,
     /// What the shell is to do, oldest first.
     pub(crate) actions: VecDeque<Action>,
     /// What has to be routed or served again before this input ends, oldest first.
@@ -66,6 +72,8 @@ impl Core {
             router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
             tally: Tally::default(),
             now_us: 0,
+            has_console: false,
+            console: Collected::default(),
             actions: VecDeque::new(),
             todo: VecDeque::new(),
             local_rack: Vec::new(),
@@ -96,6 +104,8 @@ impl Core {
                 *local = rack.as_ref().is_some_and(|rack| *rack == node.rack);
             }
         }
+        self.has_console =
+            self.settings.console.enabled && snapshot.keyspace(table::KEYSPACE).is_none();
         self.router.set_snapshot(snapshot);
     }
 

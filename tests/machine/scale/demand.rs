@@ -13,7 +13,7 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::engine::settings::EngineSettings;
+use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::pool::backoff::{BackoffSettings, Jitter};
 use shardlane::pool::dial_schedule::{DialSchedule, Next};
 use shardlane::pool::lane_slots::{Arrival, Dial, LaneSerial, Wanted};
@@ -102,6 +102,7 @@ impl Proxy {
             some_nodes: false,
             has_peers: false,
             compression_told: Vec::new(),
+            console: ConsoleSettings::default(),
         };
         let mut engine = Engine::new(settings, Arc::new(snapshot));
         let client = engine.on_client_open(SocketAddr::from(([127, 0, 0, 1], 9042))).unwrap();
