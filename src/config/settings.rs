@@ -58,6 +58,52 @@ impl Settings {
     }
 }
 
+/// To whom the live page of the admin address is shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PageAccess {
+    /// To browsers of the same machine or pod.
+    Loopback,
+    /// To all that reach the admin address.
+    All,
+    /// To none.
+    Off,
+}
+
+impl PageAccess {
+    /// Whether a browser sees it that asks from the loopback, or from elsewhere.
+    #[must_use]
+    pub fn admits(self, is_local: bool) -> bool {
+        match self {
+            Self::Loopback => is_local,
+            Self::All => true,
+            Self::Off => false,
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::All => "all",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl FromStr for PageAccess {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "loopback" => Ok(Self::Loopback),
+            "all" => Ok(Self::All),
+            "off" => Ok(Self::Off),
+            _ => Err("neither loopback, all nor off".to_owned()),
+        }
+    }
+}
+
 /// How much time each step of the process's end has.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct DrainSettings {
@@ -122,6 +168,8 @@ pub struct Settings {
     pub file_poll_ms: u64,
     /// The console.
     pub console: ConsoleSettings,
+    /// To whom the live page is shown.
+    pub page: PageAccess,
     /// Logs.
     pub log: LogSettings,
 }
@@ -154,6 +202,7 @@ impl Default for Settings {
             client_tls: ClientTlsSettings::default(),
             file_poll_ms: 5_000,
             console: ConsoleSettings::default(),
+            page: PageAccess::Loopback,
             log: LogSettings::default(),
         }
     }

@@ -85,6 +85,10 @@ pub struct LaneView {
     pub orphans: usize,
     /// Requests of clients that it has carried.
     pub requests: u64,
+    /// Of those, the ones that were answered.
+    pub answered: u64,
+    /// How long these waited all together, µs.
+    pub waited_us: u64,
     /// Bytes that its socket has not taken yet.
     pub unsent_bytes: usize,
     /// When it last carried a request of a client, µs of the engine; 0 is never.
@@ -143,6 +147,10 @@ pub struct StatementView {
     pub statement: Arc<Statement>,
     /// How often it was executed.
     pub requests: u64,
+    /// How often a node answered it with a result.
+    pub answered: u64,
+    /// How long these requests waited all together, µs.
+    pub waited_us: u64,
     /// How its table's replicas are found; `None` without a table.
     pub found_by: Option<FoundBy>,
 }
@@ -245,6 +253,8 @@ fn lanes(core: &Core) -> Vec<LaneView> {
         in_flight: lane.ids.in_flight(),
         orphans: lane.ids.orphaned(),
         requests: lane.requests,
+        answered: lane.answered,
+        waited_us: lane.waited_us,
         unsent_bytes: lane.outbox.waiting_len(),
         used_us: lane.used_us,
         compression: lane.route.compression,
@@ -271,12 +281,15 @@ fn statements(core: &mut Core) -> Vec<StatementView> {
     let entries: Vec<_> = core.router.catalog.entries().take(ROWS_MAX).collect();
     let entries: Vec<_> = entries
         .into_iter()
-        .map(|entry| (Arc::clone(&entry.statement), entry.requests, entry.table))
+        .map(|entry| {
+            let counts = [entry.requests, entry.answered, entry.waited_us];
+            (Arc::clone(&entry.statement), counts, entry.table)
+        })
         .collect();
-    let view = entries.into_iter().map(|(statement, requests, table)| StatementView {
-        statement,
-        requests,
-        found_by: table.map(|table| core.router.found_by(table)),
+    let view = entries.into_iter().map(|(statement, counts, table)| {
+        let [requests, answered, waited_us] = counts;
+        let found_by = table.map(|table| core.router.found_by(table));
+        StatementView { statement, requests, answered, waited_us, found_by }
     });
     view.collect()
 }

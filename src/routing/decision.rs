@@ -132,7 +132,9 @@ impl Reason {
             }
             Self::NoKey => "give the whole partition key, each column by = and a marker",
             Self::NullKey => "a part of the partition key is null, unset or missing",
-            Self::Text => "prepare the statement: a text without markers is not routed",
+            Self::Text => {
+                "prepare the statement, with a marker for each column of its partition key"
+            }
             Self::UnroutableBatch => "put prepared statements with their whole key into the batch",
             Self::LaneLost => "its lane was lost: see the log",
             Self::Dedicated => "the login of this client cannot be shared",

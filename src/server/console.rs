@@ -56,6 +56,10 @@ pub struct StatementSum {
     pub statement: Arc<Statement>,
     /// How often it was executed.
     pub requests: u64,
+    /// How often a node answered it with a result.
+    pub answered: u64,
+    /// How long these requests waited all together, µs.
+    pub waited_us: u64,
     /// How its table's replicas are found; `None` without a table.
     pub found_by: Option<FoundBy>,
 }
@@ -101,6 +105,12 @@ impl StatementSum {
                 (found_by.name(), None)
             }
         }
+    }
+
+    /// Mean time to its answer, µs; `None` before the first.
+    #[must_use]
+    pub fn mean_us(&self) -> Option<u64> {
+        self.waited_us.checked_div(self.answered)
     }
 
     /// Its text without values, cut to what can be read.
@@ -151,13 +161,17 @@ impl View {
     pub fn statement_sums(&self) -> Vec<StatementSum> {
         let mut sums: BTreeMap<&[u8], StatementSum> = BTreeMap::new();
         for view in self.workers.iter().flat_map(|worker| &worker.statements) {
-            let StatementView { statement, requests, found_by } = view;
+            let StatementView { statement, requests, answered, waited_us, found_by } = view;
             let sum = sums.entry(&statement.id).or_insert_with(|| StatementSum {
                 statement: Arc::clone(statement),
                 requests: 0,
+                answered: 0,
+                waited_us: 0,
                 found_by: *found_by,
             });
             sum.requests += requests;
+            sum.answered += answered;
+            sum.waited_us += waited_us;
             sum.found_by = sum.found_by.or(*found_by);
         }
         let mut sums: Vec<StatementSum> = sums.into_values().collect();

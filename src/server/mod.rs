@@ -6,6 +6,7 @@ mod console_rows;
 pub mod dials;
 pub mod drain;
 pub mod facade;
+mod live;
 pub mod pages;
 pub mod rotation;
 pub mod secrets;

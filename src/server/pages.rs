@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::admin::page::Source;
 use crate::admin::readiness::{Readiness, State};
 use crate::config::reader::Entry;
+use crate::config::settings::PageAccess;
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::error::{ControlError, chain};
 use crate::control::watch::ControlReport;
@@ -22,6 +23,7 @@ use crate::platform::clock;
 use crate::pool::node_choice::NodeChoice;
 use crate::server::console::View;
 use crate::server::dials;
+use crate::server::live;
 use crate::server::rotation::Tls;
 use crate::server::workers;
 use crate::telemetry::exporter;
@@ -33,6 +35,9 @@ use crate::worker::command::Command;
 
 /// How long the workers may take to show themselves.
 const VIEW_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How old a message of the live page may be, µs; another is made each second.
+const LIVE_AGE_US_MAX: u64 = 900_000;
 
 /// The source of the pages. Its locks are never held across a wait, nor taken on the road.
 #[derive(Debug)]
@@ -48,6 +53,12 @@ pub struct Pages {
     on_demand: AtomicBool,
     snapshot: RwLock<Arc<Snapshot>>,
     settings: RwLock<Vec<Entry>>,
+    /// To whom the live page is shown.
+    page_access: PageAccess,
+    /// The last message of the live page, and when it was made, µs: all that look at it share one.
+    kept_live: RwLock<Option<(String, u64)>>,
+    /// When the process began, ms since 1970.
+    started_ms: i64,
     quit: Sender<()>,
 }
 
@@ -57,7 +68,7 @@ impl Pages {
     pub fn new(
         workers: Vec<Sender<Command>>,
         budget: Arc<HandshakeBudget>,
-        limits: Limits,
+        (limits, page_access): (Limits, PageAccess),
         tls: Tls,
         quit: Sender<()>,
     ) -> Self {
@@ -72,6 +83,9 @@ impl Pages {
             readiness: RwLock::new(Readiness::because(State::Starting, reason)),
             snapshot: RwLock::default(),
             settings: RwLock::default(),
+            page_access,
+            kept_live: RwLock::default(),
+            started_ms: clock::unix_us() / 1_000,
             quit,
         }
     }
@@ -167,14 +181,7 @@ impl Pages {
 
 impl Source for Pages {
     async fn metrics(&self) -> Result<String, String> {
-        let mut reports = Vec::new();
-        for worker in &self.workers {
-            let (answer, report) = oneshot::channel();
-            let asked = worker.send(Command::Report(answer)).await;
-            asked.map_err(|_| "a worker has ended".to_owned())?;
-            let (tally, gauges) = report.await.map_err(|_| "a worker has ended".to_owned())?;
-            reports.push(WorkerReport { tally, gauges });
-        }
+        let reports = self.reports().await.ok_or_else(|| "a worker has ended".to_owned())?;
         let snapshot = Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
         let dials = dials::report(&self.budget);
         let cluster = ClusterReport {
@@ -185,6 +192,29 @@ impl Source for Pages {
             log_lines_lost: logging::lines_lost(),
         };
         exporter::render(&reports, &cluster)
+    }
+
+    async fn live(&self) -> Result<String, String> {
+        let now_us = clock::now_us();
+        {
+            let kept = self.kept_live.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some((text, at_us)) = &*kept
+                && now_us.saturating_sub(*at_us) < LIVE_AGE_US_MAX
+            {
+                return Ok(String::clone(text));
+            }
+        }
+        let looked = async { Some((self.view(&live::SHOWN).await?, self.reports().await?)) };
+        let looked = timeout(VIEW_TIMEOUT, looked).await.ok().flatten();
+        let (view, reports) = looked.ok_or_else(|| "a worker did not answer in time".to_owned())?;
+        let text = live::message(&view, &reports, (&self.readiness(), self.started_ms));
+        let kept = Some((text.clone(), now_us));
+        *self.kept_live.write().unwrap_or_else(PoisonError::into_inner) = kept;
+        Ok(text)
+    }
+
+    fn shows_page(&self, is_local: bool) -> bool {
+        self.page_access.admits(is_local)
     }
 
     fn readiness(&self) -> Readiness {
@@ -198,6 +228,18 @@ impl Source for Pages {
 }
 
 impl Pages {
+    /// The numbers of all workers; `None` when one has ended.
+    async fn reports(&self) -> Option<Vec<WorkerReport>> {
+        let mut reports = Vec::new();
+        for worker in &self.workers {
+            let (answer, report) = oneshot::channel();
+            worker.send(Command::Report(answer)).await.ok()?;
+            let (tally, gauges) = report.await.ok()?;
+            reports.push(WorkerReport { tally, gauges });
+        }
+        Some(reports)
+    }
+
     /// Shows these settings from now on.
     pub fn on_settings(&self, settings: Vec<Entry>) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;

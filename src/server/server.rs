@@ -135,7 +135,13 @@ impl Server {
         let bind = settings.bind.first().cloned().unwrap_or(Bind::Tcp(settings.admin));
         let workers = Workers::new(workers, bind, tls.clients.clone(), choice);
         let (quit, quits) = mpsc::channel(1);
-        let pages = Pages::new(workers.commands(), budget, settings.limits, tls.clone(), quit);
+        let pages = Pages::new(
+            workers.commands(),
+            budget,
+            (settings.limits, settings.page),
+            tls.clone(),
+            quit,
+        );
         let pages = Arc::new(pages);
         if settings.startup_without_cluster {
             pages.on_open();

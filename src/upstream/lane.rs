@@ -93,6 +93,10 @@ pub struct Lane<W> {
     pub backlog: Backlog,
     /// Requests of clients that it has carried.
     pub requests: u64,
+    /// Of those, the ones that were answered.
+    pub answered: u64,
+    /// How long these waited, from their arrival here, all together, µs.
+    pub waited_us: u64,
     /// When a client's request was last sent on it, µs.
     pub used_us: u64,
     /// When anything was last heard on it, µs.
@@ -116,6 +120,8 @@ impl<W> Lane<W> {
             life: LaneLife::Open,
             backlog: Backlog::Usual,
             requests: 0,
+            answered: 0,
+            waited_us: 0,
             used_us: 0,
             heard_us: 0,
             asked_us: None,

@@ -1,13 +1,13 @@
 //! Settings of [console].
 
-use crate::config::setting::{Form, Kind, Setting, joined, keep_each};
+use crate::config::setting::{Form, Kind, Setting, joined, keep, keep_each};
 use crate::config::table::group::Group;
 
 /// `[console]`
 pub(super) const CONSOLE: Group = Group {
     table: "console",
-    about: "The keyspace `shardlane`, in which any driver and cqlsh read what the process does. \
-            docs/console.md lists its tables.",
+    about: "The keyspace `shardlane`, in which any driver and cqlsh read what the process does, and the \
+            live page of the admin address. docs/console.md says more.",
     settings: &[
         Setting {
             key: "console.enabled",
@@ -32,6 +32,20 @@ pub(super) const CONSOLE: Group = Group {
             why: "It shows addresses, statements and settings of all clients. By default no role sees \
                   it. If clients need not log in, all of them do.",
             example: r#"["operator"]"#,
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: "console.page",
+            kind: Kind::Text {
+                form: Form::Words(&["loopback", "all", "off"]),
+                takes: "loopback, all or off",
+                read: |text, settings| keep(text.parse(), &mut settings.page),
+                show: |settings| settings.page.name().to_owned(),
+            },
+            what: "To whom the live page at `/` of the admin address is shown",
+            why: "It shows statements without values, and the drivers of clients. With \"loopback\", \
+                  `kubectl port-forward` and `ssh -L` reach it, other machines do not, though they may \
+                  reach metrics and probes.",
             ..Setting::PLAIN
         },
     ],

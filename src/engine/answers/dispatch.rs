@@ -122,6 +122,7 @@ fn on_frame(
     if header.stream < 0 {
         return Answered::Done;
     }
+    let now_us = core.now_us;
     let Some(lane) = core.lanes.get_mut(key) else { return Answered::Broken };
     let route = lane.route;
     let pending = match lane.ids.answer(StreamId(header.stream)) {
@@ -132,6 +133,10 @@ fn on_frame(
         }
         Answer::Reject => return Answered::Broken,
     };
+    if let Origin::Client { .. } = pending.origin {
+        lane.answered += 1;
+        lane.waited_us += now_us.saturating_sub(pending.arrived_us);
+    }
     lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
     let drained = lane.is_done();
     let failed = header.opcode == Opcode::Error.byte();

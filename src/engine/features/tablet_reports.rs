@@ -36,7 +36,9 @@ impl TabletReports {
     ///
     /// No payload on the answer to a routable statement says something too: it hit a replica's shard.
     pub(crate) fn learn(&mut self, core: &mut Core, pending: &Pending, payload: &[u8]) {
-        let table = pending.statement.and_then(|key| core.router.catalog.get(key)?.table);
+        let waited_us = core.now_us.saturating_sub(pending.arrived_us);
+        let catalog = &mut core.router.catalog;
+        let table = pending.statement.and_then(|key| catalog.on_answer(key, waited_us));
         let Some(table) = table else { return };
         if payload.is_empty() {
             if core.router.is_tablet_table(table) {
