@@ -71,9 +71,12 @@ impl Rig {
             limits: Limits::default(),
             rack: None,
             some_nodes: false,
+            routes_texts: true,
             has_peers: false,
             compression_told: Vec::new(),
             console: ConsoleSettings::default(),
+            prefetch_tablets: true,
+            tablets_reread_us: 600_000_000,
         };
         let mut answer = frames::frame((0x84, 0, 0), Opcode::Result, |out| {
             out.extend_from_slice(&frames::rows(&[7; 100]));

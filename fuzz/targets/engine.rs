@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
+use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::header::{HEADER_LEN, Header};
 use cql::opcode::Opcode;
@@ -293,13 +294,16 @@ impl World {
                     }
                     self.rig.leave(client);
                 }
+                // Every table that a text may name has a key of one column.
+                Action::ReadTable(request) => {
+                    self.rig.know_key(&request.keyspace, &request.table, &[("k", ColumnType::Int)]);
+                }
                 Action::LogIn { .. }
                 | Action::CloseUnused(_)
                 | Action::OpenLane { .. }
                 | Action::ResumeClient(_)
                 | Action::Tell(_)
                 | Action::RefreshTopology
-                | Action::ReadTable(_)
                 | Action::CollectConsole(_) => {}
             }
         }

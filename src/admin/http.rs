@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue,
@@ -23,7 +23,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::admin::live::{self, Listeners, Messages};
-use crate::admin::page::{self, Page, Source};
+use crate::admin::page::{self, Deed, Page, Source};
 use crate::admin::places::Places;
 use crate::platform::clock;
 use crate::platform::log_throttle::LogThrottle;
@@ -39,6 +39,9 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest head of a request, bytes.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// Longest body of a request, bytes: a level of the log.
+const BODY_BYTES_MAX: usize = 4 << 10;
 
 /// Pause after a failed accept: without a free descriptor, the next one would fail as fast.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -128,7 +131,7 @@ async fn serve_one<S: Source>(
     let service = service_fn(move |request| {
         is_asking.store(true, Ordering::Relaxed);
         let (source, listeners) = (Arc::clone(&source), listeners.clone());
-        async move { Ok::<_, Infallible>(respond(&request, from, (source, listeners)).await) }
+        async move { Ok::<_, Infallible>(respond(request, from, (source, listeners)).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -143,16 +146,18 @@ async fn serve_one<S: Source>(
 type Answer = Either<Full<Bytes>, Messages>;
 
 async fn respond<S: Source>(
-    request: &Request<Incoming>,
+    request: Request<Incoming>,
     from: IpAddr,
     (source, listeners): (Arc<S>, Listeners),
 ) -> Response<Answer> {
     let path = request.uri().path();
     let is_local = from.to_canonical().is_loopback();
-    if *request.method() == Method::POST
-        && let Some(page) = page::answer_post(path, is_local, source.as_ref())
-    {
-        return to_response(page);
+    if let Some(deed) = Deed::of(request.method().as_str(), path) {
+        let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
+        let Ok(body) = body else { return to_response(Page::text(413, "the body is too long")) };
+        let body = body.to_bytes();
+        let body = String::from_utf8_lossy(&body);
+        return to_response(page::act(deed, is_local, &body, source.as_ref()).await);
     }
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         let is_of_page = path != "/" || wants_html(request.headers());

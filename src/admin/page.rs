@@ -16,6 +16,9 @@ const JSON_TYPE: &str = "application/json";
 /// How long the workers may take to hand in their numbers.
 const METRICS_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the reading of the settings may take: a file system may be slow.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(5);
+
 const INDEX: &str = "shardlane
 
 /                               in a browser: a live page
@@ -24,8 +27,12 @@ const INDEX: &str = "shardlane
 /startup                        200 once it listens to clients
 /live   /livez   /liveness      200 while this page can be served
 /ready  /readyz  /readiness     200 while clients should come; else 503 and the reasons
+/log-level                      what is logged
 
-POST /quitquitquit  /shutdown   stops the process as SIGTERM does, without its delays (from the loopback only)
+From the loopback only:
+POST /quitquitquit  /shutdown   stops the process as SIGTERM does, without its delays
+POST /reload                    reads the settings again, as SIGHUP does
+PUT  /log-level                 logs by the level in the body, such as debug, until the next reload or restart
 ";
 
 /// Where the pages' contents come from.
@@ -44,6 +51,15 @@ pub trait Source: Send + Sync + 'static {
 
     /// Stops the process, as SIGTERM does, without its delays.
     fn quit(&self);
+
+    /// Has the settings read again, as SIGHUP does: what changed, or what is wrong.
+    fn reload(&self) -> impl Future<Output = Result<String, String>> + Send;
+
+    /// What is logged.
+    fn log_level(&self) -> String;
+
+    /// Logs by this level from now on; the error says what is wrong with it.
+    fn set_log_level(&self, level: &str) -> Result<(), String>;
 }
 
 /// An answer, before it is HTTP.
@@ -71,17 +87,54 @@ impl Page {
     }
 }
 
-/// Answers a POST of `path`; `is_local` says whether it came from the loopback. `None` where the path takes no POST.
-pub fn answer_post<S: Source>(path: &str, is_local: bool, source: &S) -> Option<Page> {
-    match path {
-        "/quitquitquit" | "/shutdown" if is_local => {
+/// Something that a request asks the process to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Deed {
+    /// To stop.
+    Quit,
+    /// To read the settings again.
+    Reload,
+    /// To log by another level, which is the request's body.
+    LogLevel,
+}
+
+impl Deed {
+    /// What a request with another method than GET asks for; `None` where its path takes none of that method.
+    #[must_use]
+    pub fn of(method: &str, path: &str) -> Option<Self> {
+        match (method, path) {
+            ("POST", "/quitquitquit" | "/shutdown") => Some(Self::Quit),
+            ("POST", "/reload") => Some(Self::Reload),
+            ("PUT", "/log-level") => Some(Self::LogLevel),
+            _ => None,
+        }
+    }
+}
+
+/// Does what a request asks for; `body` is what it brings. Only the machine itself, or the pod, may
+/// ask: `is_local` says whether it came from the loopback.
+pub async fn act<S: Source>(deed: Deed, is_local: bool, body: &str, source: &S) -> Page {
+    if !is_local {
+        return Page::text(403, "only from the loopback: ask from within the pod or the machine");
+    }
+    match deed {
+        Deed::Quit => {
             source.quit();
-            Some(Page::text(200, "stopping"))
+            Page::text(200, "stopping")
         }
-        "/quitquitquit" | "/shutdown" => {
-            Some(Page::text(403, "only from the loopback: ask from within the pod or the machine"))
-        }
-        _ => None,
+        Deed::Reload => match timeout(RELOAD_TIMEOUT, source.reload()).await {
+            Ok(Ok(changed)) => Page::text(200, &changed),
+            Ok(Err(reason)) => Page::text(422, &reason),
+            Err(_) => Page::text(503, "the settings were not read in time"),
+        },
+        Deed::LogLevel => match source.set_log_level(body.trim()) {
+            Ok(()) => Page::text(200, body.trim()),
+            Err(reason) => {
+                let right =
+                    "give off, error, warn, info, debug or trace, and module=level after it";
+                Page::text(422, &format!("{reason}; {right}"))
+            }
+        },
     }
 }
 
@@ -96,6 +149,7 @@ pub async fn answer<S: Source>(path: &str, source: &S) -> Page {
         },
         // Alive is not connected: a restart mends no cluster.
         "/live" | "/livez" | "/liveness" => Page::text(200, "alive"),
+        "/log-level" => Page::text(200, &source.log_level()),
         "/startup" => {
             let readiness = source.readiness();
             Page::readiness(readiness.is_started(), &readiness)

@@ -58,6 +58,9 @@ pub enum Command {
     /// Stop a shardlane that runs here, as SIGTERM does, without its delays
     #[command(after_help = LAYERS)]
     Shutdown(SettingsArgs),
+    /// Have a shardlane that runs here read its settings again, as SIGHUP does
+    #[command(after_help = LAYERS)]
+    Reload(SettingsArgs),
 }
 
 /// Flags that are settings. They stay text here: the settings' own rules judge them, together with

@@ -40,6 +40,7 @@ pub fn main() -> ExitCode {
         }
         Command::Wait(args) => wait::wait(args, environment),
         Command::Shutdown(args) => wait::shutdown(args, environment),
+        Command::Reload(args) => wait::reload(args, environment, &mut io::stdout().lock()),
         Command::Explain(args) => tell::explain(args, environment, &mut io::stdout().lock()),
     })
 }

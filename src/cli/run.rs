@@ -6,15 +6,15 @@ use tokio::runtime;
 use tokio::sync::mpsc;
 
 use crate::cli::args::SettingsArgs;
-use crate::config::load;
 use crate::config::origin::Environment;
-use crate::config::reader::Entry;
+use crate::config::running::{Running, Sources};
 use crate::config::settings::Settings;
 use crate::config::variables::{self, UnknownVariable, process_variables};
 use crate::listen::listener::Bind;
 use crate::platform::clock;
+use crate::server::reload::ReloadRequest;
 use crate::server::server::Server;
-use crate::server::signals::Signals;
+use crate::server::signals::{Asked, Signals};
 use crate::telemetry::logging;
 
 /// Descriptors besides those of clients: lanes, pages, and what the process itself needs.
@@ -23,10 +23,11 @@ const OTHER_DESCRIPTORS: u64 = 256;
 /// Reads the settings, starts the server, and stops it on SIGTERM or SIGINT.
 pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
     let args = args.clone();
-    let loaded = load::load(args.by_key, args.config, environment);
+    let sources = Sources::new(args.by_key, args.config, environment);
+    let loaded = sources.load();
     let doubts = loaded.doubts.clone();
-    let entries = loaded.entries.clone();
-    let settings = loaded.accept()?;
+    let running = Running::new(loaded)?;
+    let settings = running.settings.clone();
     let _log = logging::start(&settings.log, clock::unix_us).map_err(anyhow::Error::msg)?;
     for UnknownVariable { name, meant } in variables::unknown(process_variables()) {
         tracing::warn!(name, meant, "variable is set, but there is no such setting");
@@ -39,7 +40,7 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(serve(&settings, entries));
+    let served = runtime.block_on(serve(&settings, (sources, running)));
     // Nobody waits for a file system that hangs.
     runtime.shutdown_background();
     served
@@ -68,10 +69,10 @@ fn listed(binds: &[Bind]) -> String {
     binds.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-async fn serve(settings: &Settings, entries: Vec<Entry>) -> anyhow::Result<()> {
+async fn serve(settings: &Settings, sources: (Sources, Running)) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let server = Server::start(settings)?;
-    server.show_settings(entries);
+    server.show_settings(sources.1.entries.clone());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         clients = %listed(&server.binds()),
@@ -85,16 +86,24 @@ async fn serve(settings: &Settings, entries: Vec<Entry>) -> anyhow::Result<()> {
         );
     }
     let (stop, stopped) = mpsc::channel(2);
+    let reloads = server.reloads();
     tokio::spawn(async move {
         loop {
-            let signal = signals.next().await;
-            tracing::info!(?signal, "received signal, stopping");
-            if stop.send(()).await.is_err() {
-                return;
+            match signals.next().await {
+                Asked::Reload => {
+                    // A full queue means that the settings are about to be read.
+                    reloads.try_send(ReloadRequest { cause: "signal", answer: None }).ok();
+                }
+                signal @ (Asked::Terminate | Asked::Interrupt) => {
+                    tracing::info!(?signal, "received signal, stopping");
+                    if stop.send(()).await.is_err() {
+                        return;
+                    }
+                }
             }
         }
     });
-    Box::pin(server.serve(stopped)).await?;
+    Box::pin(server.serve(stopped, Some(sources))).await?;
     tracing::info!("stopped");
     Ok(())
 }

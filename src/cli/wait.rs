@@ -1,6 +1,7 @@
 //! `shardlane wait`: ends when another shardlane serves clients; for the entrypoint of an application.
-//! `shardlane shutdown`: stops another shardlane.
+//! `shardlane shutdown` stops another shardlane, `shardlane reload` has it read its settings again.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -46,6 +47,21 @@ pub fn shutdown(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Re
     if answer.status != 200 {
         bail!("it answers {}: {}", answer.status, answer.text);
     }
+    Ok(())
+}
+
+/// Has the other process read its settings again, and says what changed.
+pub fn reload(
+    args: &SettingsArgs,
+    environment: Environment<'_>,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let admin = admin(args, environment)?;
+    let answer = runtime()?.block_on(ask(admin, Method::POST, "/reload", PATIENCE))?;
+    if answer.status != 200 {
+        bail!("it answers {}: {}", answer.status, answer.text);
+    }
+    writeln!(out, "{}", answer.text)?;
     Ok(())
 }
 

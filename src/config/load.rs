@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::agreement;
 use crate::config::error::{ConfigError, Doubt, Faults};
 use crate::config::file;
-use crate::config::origin::{Environment, Layers};
+use crate::config::origin::{Environment, Layers, Place};
 use crate::config::reader::{Entry, Reader};
 use crate::config::settings::Settings;
 use crate::config::variables::CONFIG_VARIABLE;
@@ -20,6 +20,10 @@ pub struct Loaded {
     pub settings: Settings,
     /// Every setting, its value as written, and where that comes from.
     pub entries: Vec<Entry>,
+    /// The file's values by key, as written.
+    pub file: BTreeMap<&'static str, (String, Place)>,
+    /// The file as it was read; none when there is no file, or it cannot be read.
+    pub text: Option<String>,
     /// Everything that is wrong.
     pub faults: Vec<ConfigError>,
     /// What is not wrong, but most likely a mistake.
@@ -44,12 +48,13 @@ pub fn load(
     let layers = Layers { flags, environment, file: BTreeMap::new() };
     let named = environment(CONFIG_VARIABLE).filter(|path| !path.is_empty());
     let Some(path) = path.or_else(|| named.map(PathBuf::from)) else {
-        return load_layers(&layers, (true, Vec::new()));
+        return load_layers(layers, FileState { is_whole: true, faults: Vec::new() });
     };
     match bounded_file::read_text(&path) {
-        Ok(text) => load_text(layers, &text, &path),
+        Ok(text) => Loaded { text: Some(text.clone()), ..load_text(layers, &text, &path) },
         Err(source) => {
-            load_layers(&layers, (false, vec![ConfigError::Unreadable { path, source }]))
+            let faults = vec![ConfigError::Unreadable { path, source }];
+            load_layers(layers, FileState { is_whole: false, faults })
         }
     }
 }
@@ -57,12 +62,31 @@ pub fn load(
 /// Reads `layers` with the text of the file at `path`.
 fn load_text(layers: Layers<'_>, text: &str, path: &Path) -> Loaded {
     let file = file::read(text, path);
-    load_layers(&Layers { file: file.values, ..layers }, (file.is_whole, file.faults))
+    let state = FileState { is_whole: file.is_whole, faults: file.faults };
+    load_layers(Layers { file: file.values, ..layers }, state)
 }
 
-/// Reads the layers, after a file that was understood as a whole or not, and had these faults.
-fn load_layers(layers: &Layers<'_>, (is_whole, faults): (bool, Vec<ConfigError>)) -> Loaded {
-    let mut reader = Reader::read(layers, faults);
+/// Reads all layers, with these values in place of a file.
+#[must_use]
+pub fn load_values(
+    flags: BTreeMap<&'static str, String>,
+    environment: Environment<'_>,
+    file: BTreeMap<&'static str, (String, Place)>,
+) -> Loaded {
+    let layers = Layers { flags, environment, file };
+    load_layers(layers, FileState { is_whole: true, faults: Vec::new() })
+}
+
+/// How the reading of the file went.
+struct FileState {
+    /// Whether all of it was understood.
+    is_whole: bool,
+    /// What is wrong with it.
+    faults: Vec<ConfigError>,
+}
+
+fn load_layers(layers: Layers<'_>, FileState { is_whole, faults }: FileState) -> Loaded {
+    let mut reader = Reader::read(&layers, faults);
     let has_points = !reader.settings.contact_points.is_empty();
     // Otherwise they may be what was not understood.
     if !has_points && is_whole && !reader.is_faulty("contact_points") {
@@ -72,7 +96,8 @@ fn load_layers(layers: &Layers<'_>, (is_whole, faults): (bool, Vec<ConfigError>)
     settle(&mut reader.settings);
     agreement::check(&mut reader);
     let doubts = agreement::doubts(&reader);
-    Loaded { settings: reader.settings, entries: reader.entries, faults: reader.faults, doubts }
+    let Reader { settings, entries, faults } = reader;
+    Loaded { settings, entries, file: layers.file, text: None, faults, doubts }
 }
 
 /// Fills what follows from several settings.

@@ -9,6 +9,7 @@ mod generated;
 pub mod load;
 pub mod origin;
 pub mod reader;
+pub mod running;
 pub mod secret;
 pub mod setting;
 pub mod settings;

@@ -71,8 +71,7 @@ impl Flag {
     }
 }
 
-/// Where a process that runs could take a new value of a setting. It takes none today: a change
-/// needs a restart.
+/// Where a process that runs takes a new value of a setting.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reload {
     /// The value is looked up at each use.

@@ -8,6 +8,7 @@ use crate::connect::dialer::DialSettings;
 use crate::connect::node_tls::NodeTlsSettings;
 use crate::control::reaching::contact_point::ContactPoint;
 use crate::control::tables::routes::Translation;
+use crate::control::tables::table_reads::TableReadSettings;
 use crate::engine::limits::Limits;
 use crate::engine::settings::ConsoleSettings;
 use crate::listen::client_tls::ClientTlsSettings;
@@ -45,6 +46,38 @@ impl AuthMode {
         match self {
             Self::Service => "service",
             Self::PassThrough => "pass-through",
+        }
+    }
+}
+
+/// What becomes of statements by text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TextMode {
+    /// They are read, and go to the shard that owns their row.
+    Route,
+    /// They are not read, and go to any node.
+    Off,
+}
+
+impl FromStr for TextMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "route" => Ok(Self::Route),
+            "off" => Ok(Self::Off),
+            _ => Err("neither route nor off".to_owned()),
+        }
+    }
+}
+
+impl TextMode {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::Off => "off",
         }
     }
 }
@@ -115,6 +148,23 @@ pub struct DrainSettings {
     pub drain_ms: u64,
 }
 
+/// How tablets are read from the cluster's own tables.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TabletSettings {
+    /// Whether all tablets of a table are read when a request first names it.
+    pub prefetch: bool,
+    /// After how long those of a table in use are read again, microseconds; 0 is never.
+    pub reread_us: u64,
+    /// How fast.
+    pub reads: TableReadSettings,
+}
+
+impl Default for TabletSettings {
+    fn default() -> Self {
+        Self { prefetch: true, reread_us: 600_000_000, reads: TableReadSettings::default() }
+    }
+}
+
 /// Everything that an operator can set. [`crate::config::table`] says what each setting is for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
@@ -156,6 +206,8 @@ pub struct Settings {
     pub backoff: BackoffSettings,
     /// Whether nodes of other data centers are used, and when.
     pub failover: FailoverSettings,
+    /// How tablets are read from the cluster's own tables.
+    pub tablets: TabletSettings,
     /// How the process ends.
     pub drain: DrainSettings,
     /// Whether the startup probe passes before the first node was reached.
@@ -170,6 +222,8 @@ pub struct Settings {
     pub console: ConsoleSettings,
     /// To whom the live page is shown.
     pub page: PageAccess,
+    /// What becomes of statements by text.
+    pub text_mode: TextMode,
     /// Logs.
     pub log: LogSettings,
 }
@@ -196,6 +250,7 @@ impl Default for Settings {
             compression_told: Vec::new(),
             backoff: BackoffSettings::default(),
             failover: FailoverSettings::default(),
+            tablets: TabletSettings::default(),
             drain: DrainSettings { drain_ms: 10_000, ..DrainSettings::default() },
             startup_without_cluster: false,
             node_tls: NodeTlsSettings::default(),
@@ -203,6 +258,7 @@ impl Default for Settings {
             file_poll_ms: 5_000,
             console: ConsoleSettings::default(),
             page: PageAccess::Loopback,
+            text_mode: TextMode::Route,
             log: LogSettings::default(),
         }
     }

@@ -61,6 +61,11 @@ impl Dialing {
         (Self { settings, reports, running, opened }, receiver)
     }
 
+    /// Opens further connections with this dialer.
+    pub fn set_dialer(&mut self, dialer: Arc<Dialer>) {
+        self.settings.dialer = dialer;
+    }
+
     /// Opens a connection. Called within a runtime.
     pub fn start(&mut self, order: DialOrder) {
         let DialOrder { id, target, dial, failures, hello } = order;

@@ -75,9 +75,12 @@ impl FakeWorker {
             limits: Limits::default(),
             rack: None,
             some_nodes: false,
+            routes_texts: true,
             has_peers: false,
             compression_told: Vec::new(),
             console: ConsoleSettings::default(),
+            prefetch_tablets: true,
+            tablets_reread_us: 600_000_000,
         };
         Self {
             pools: PoolManager::new(settings, shared, 7, clock::now_us()),

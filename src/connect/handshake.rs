@@ -12,8 +12,9 @@ use crate::connect::extensions::Extensions;
 use crate::pool::credential::Credential;
 use crate::pool::pool_key::PoolKey;
 use cql::consistency::Consistency;
-use cql::notation::{Reader, put_bytes, put_long_string, put_string_map};
+use cql::notation::{Reader, put_bytes, put_int, put_long_string, put_string_map};
 use cql::opcode::Opcode;
+use cql::request::parameters::{PAGE_SIZE, PAGING_STATE};
 use cql::request::startup::{CQL_VERSION, DRIVER_NAME, DRIVER_VERSION};
 use cql::response::result::ResultKind;
 use cql::response::supported::Supported;
@@ -129,6 +130,17 @@ pub fn put_query(out: &mut Vec<u8>, text: &str) {
     put_long_string(out, text);
     Consistency::One.put(out);
     out.push(0);
+}
+
+/// Appends a QUERY for one page of its rows: most rows, and where the page before ended.
+pub fn put_page_query(out: &mut Vec<u8>, text: &str, (rows, state): (u32, Option<&[u8]>)) {
+    put_long_string(out, text);
+    Consistency::One.put(out);
+    out.push(PAGE_SIZE | if state.is_some() { PAGING_STATE } else { 0 });
+    put_int(out, i32::try_from(rows).unwrap_or(i32::MAX));
+    if state.is_some() {
+        put_bytes(out, state);
+    }
 }
 
 /// `name` as a quoted identifier, which keeps its case and cannot end early.

@@ -21,7 +21,7 @@ use crate::control::reaching::unlisted;
 use crate::control::reaching::unlisted::KnownCluster;
 use crate::control::tables::publication::Publisher;
 use crate::control::tables::routes::{RouteSettings, Routes};
-use crate::control::tables::table_reads::TableReads;
+use crate::control::tables::table_reads::{TableReadSettings, TableReads};
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
 use crate::platform::clock::now_ms;
 use crate::pool::backoff::{Backoff, BackoffSettings};
@@ -42,6 +42,8 @@ pub struct ControlSettings {
     pub rack: Option<String>,
     /// Where nodes are dialled when their own addresses do not lead to them.
     pub routes: RouteSettings,
+    /// How fast single tables are read.
+    pub table_reads: TableReadSettings,
     /// When to do what.
     pub agenda: AgendaSettings,
     /// Waits between rounds in which no node answered; five seconds at most.
@@ -63,7 +65,7 @@ pub async fn run(
     let publisher = Publisher::new(settings.data_center.as_deref());
     let publisher = publisher.in_rack(settings.rack.as_deref());
     let routes = Routes::new(settings.routes.clone());
-    let reads = TableReads::default();
+    let reads = TableReads::new(settings.table_reads);
     let mut watcher =
         Watcher { publisher, agenda: settings.agenda, routes, reads, requests, reports };
     let mut home = None;

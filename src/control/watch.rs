@@ -18,10 +18,12 @@ use crate::control::tables::metadata;
 use crate::control::tables::publication::{Publication, Publisher};
 use crate::control::tables::routes::Routes;
 use crate::control::tables::table_reads::{TableReads, TableReport};
+use crate::control::tables::tablet_rows::Question;
 use crate::engine::action::TableRequest;
-use crate::platform::clock::now_ms;
+use crate::platform::clock::{now_ms, now_us};
 use crate::topology::id::NodeId;
 use crate::topology::table_key::TableKey;
+use crate::topology::tablet_page::{ReadEnd, TabletPage};
 use cql::error_code::ErrorCode;
 use cql::response::event::Event;
 
@@ -46,6 +48,8 @@ pub enum ControlReport {
     SchemaChange(Vec<u8>),
     /// The partition key of a table was read, as a worker had asked.
     TableKey(TableKey),
+    /// Some of a table's tablets were read, as a worker had asked.
+    Tablets(TabletPage),
     /// Events about the schema may have been missed: another node is watched, or too many came.
     EventsMissed,
     /// A node is said to be up; whoever waits to dial it need not.
@@ -145,17 +149,19 @@ impl Watcher {
                 }
                 None => {}
             }
-            if let Some(text) = self.reads.next_question() {
-                let answer = ask_or_refused(connection, &text).await?;
+            if let Some(question) = self.reads.next_question(now_us()) {
+                let answer = ask_or_refused(connection, &question).await?;
                 agenda.on_word(now_ms());
                 self.take_events(connection, &mut agenda).await?;
                 let answer = answer.as_deref().map_err(|code| *code);
-                if let Some(TableReport::Key(key)) = self.reads.on_answer(answer) {
-                    self.report(ControlReport::TableKey(key)).await?;
+                if let Some(report) = self.reads.on_answer(answer, now_us()) {
+                    self.report(of_table(report)).await?;
                 }
                 continue;
             }
             let rest = Duration::from_millis(agenda.wait_ms(now_ms()));
+            let rest =
+                self.reads.wait_us(now_us()).map_or(rest, |us| rest.min(Duration::from_micros(us)));
             tokio::select! {
                 event = connection.wait_event() => event?,
                 request = self.requests.recv() => match request {
@@ -217,15 +223,37 @@ impl Watcher {
     }
 }
 
+fn of_table(report: TableReport) -> ControlReport {
+    match report {
+        TableReport::Key(key) => ControlReport::TableKey(key),
+        TableReport::Tablets(page) => {
+            if page.end == Some(ReadEnd::Refused) {
+                let fix = "GRANT SELECT ON system.tablets TO the role";
+                tracing::info!(
+                    fix,
+                    "the tablets of tables may not be read: they are learned from answers"
+                );
+            }
+            ControlReport::Tablets(page)
+        }
+    }
+}
+
 /// Asks about a table; `Ok(Err)` is the code of the ERROR that the node answers with.
 async fn ask_or_refused<S>(
     connection: &mut Connection<S>,
-    text: &str,
+    question: &Question,
 ) -> Result<Result<Vec<u8>, ErrorCode>, End>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    match connection.query(text).await {
+    let answer = match &question.page {
+        None => connection.query(&question.text).await,
+        Some((rows, state)) => {
+            connection.query_page(&question.text, (*rows, state.as_deref())).await
+        }
+    };
+    match answer {
         Ok(message) => Ok(Ok(message)),
         Err(DialError::Refused(error, _)) => Ok(Err(error.code)),
         Err(error) => Err(error.into()),

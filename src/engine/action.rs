@@ -89,6 +89,8 @@ pub struct TableRequest {
 pub enum TableFact {
     /// Its partition key, reported by `on_table_key`.
     Key,
+    /// Its tablets, reported by `on_tablets_read`.
+    Tablets,
 }
 
 /// What one worker learned, for the others.

@@ -33,14 +33,13 @@ use crate::engine::action::{Output, PeerMessage};
 use crate::engine::answers::{dispatch, lost};
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::core::core::Core;
-use crate::engine::core::todo::Todo;
 use crate::engine::features::features::Features;
-use crate::engine::features::{keyspaces, logins, prepared_statements};
+use crate::engine::features::{keyspaces, logins, prepared_statements, tablet_reads};
 use crate::engine::gauges::Gauges;
 use crate::engine::inspection::Inspection;
 use crate::engine::limits::Limits;
 use crate::engine::pending::LaneKey;
-use crate::engine::requests::{inbound, route};
+use crate::engine::requests::inbound;
 use crate::engine::settings::EngineSettings;
 use crate::engine::tally::Tally;
 use crate::engine::timers::{Timer, Timers};
@@ -51,14 +50,15 @@ use crate::session::session::Phase;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
+use crate::topology::tablet_page::TabletPage;
 use crate::upstream::lane::{Backlog, LaneRoute, PoolId};
 use cql::token::shard::Sharder;
 
 /// Client sessions on one side, lanes to shards on the other.
 #[derive(Debug)]
 pub struct Engine {
-    core: Core,
-    features: Features,
+    pub(super) core: Core,
+    pub(super) features: Features,
     timers: Timers,
 }
 
@@ -87,7 +87,7 @@ impl Engine {
 
     /// The cluster has changed: routes by this picture of it.
     pub fn on_snapshot(&mut self, snapshot: Arc<Snapshot>) {
-        self.core.set_snapshot(snapshot);
+        tablet_reads::on_snapshot(&mut self.core, snapshot);
         self.features.tablet_reports.resolve(&mut self.core);
     }
 
@@ -97,6 +97,12 @@ impl Engine {
         self.features.local.set_facade(facade);
         self.features.agreement.on_schema_read(&mut self.core, version);
         self.settle();
+    }
+
+    /// The operator changed settings: goes by these from now on. `rack`, `some_nodes` and
+    /// `has_peers` stay as they were, and so does the room for tablets.
+    pub fn on_settings(&mut self, settings: EngineSettings) {
+        self.core.set_settings(settings);
     }
 
     /// Whether clients must log in: the class of the cluster's authenticator, if it has one.
@@ -115,11 +121,17 @@ impl Engine {
     /// The control connection may have missed events: what they would have changed is not known.
     pub fn on_events_missed(&mut self) {
         self.core.router.keys.clear();
+        tablet_reads::on_topology(&mut self.core);
     }
 
     /// The partition key of a table was read: for this worker, or for another one.
     pub fn on_table_key(&mut self, key: Arc<TableKey>) {
-        self.core.router.learn_key(key);
+        tablet_reads::on_key(&mut self.core, key);
+    }
+
+    /// Some of a table's tablets were read: for this worker, or for another one.
+    pub fn on_tablets_read(&mut self, page: &TabletPage) {
+        tablet_reads::on_page(&mut self.core, page);
     }
 
     /// The rows of a table of the console were collected, or could not be.
@@ -133,7 +145,9 @@ impl Engine {
         let core = &mut self.core;
         match news {
             PeerMessage::Tablet(tablet) => self.features.tablet_reports.on_peer(core, &tablet),
-            PeerMessage::Statement(statement) => prepared_statements::record(core, statement),
+            PeerMessage::Statement(statement) => {
+                prepared_statements::record(core, statement);
+            }
             PeerMessage::StatementsMissed => core.router.catalog.on_missed(),
         }
     }
@@ -367,34 +381,5 @@ impl Engine {
     #[must_use]
     pub fn gauges(&self) -> Gauges {
         Gauges::of(&self.core, self.features.local.statements())
-    }
-}
-
-/// What is done before an input ends.
-impl Engine {
-    /// Does what the input left to be done.
-    #[inline]
-    fn settle(&mut self) {
-        while let Some(todo) = self.core.todo.pop_front() {
-            self.carry_out(todo);
-        }
-    }
-
-    #[cold]
-    fn carry_out(&mut self, todo: Todo) {
-        let (core, features) = (&mut self.core, &mut self.features);
-        match todo {
-            Todo::RouteAgain { pool, pending, avoided } => {
-                route::again(core, features, pool, pending, avoided);
-            }
-            Todo::SendAgain { lane, pending } => route::again_on(core, features, lane, pending),
-            Todo::SendUse(request) => route::send_use(core, features, request),
-            Todo::Resume { client, mut frames } => {
-                inbound::resume(core, features, client, &mut frames);
-            }
-            Todo::ServeTraced(request) => inbound::serve_traced(core, features, request),
-            Todo::LaneFull { lane, client } => features.stalls.on_full(core, lane, client),
-            Todo::PoolClosed { pool, instead } => features.reprepare.on_pool_closed(pool, instead),
-        }
     }
 }

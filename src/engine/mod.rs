@@ -13,6 +13,7 @@ pub mod limits;
 pub mod pending;
 mod requests;
 pub mod settings;
+mod settle;
 pub mod tally;
 mod timers;
 pub mod verdict;

@@ -4,6 +4,7 @@ use crate::collections::slab::Key;
 use crate::engine::client::ClientStream;
 use crate::routing::catalog::StatementKey;
 use crate::topology::id::NodeId;
+use crate::topology::table::TableId;
 use crate::upstream::lane::Lane;
 use crate::upstream::lane::PoolId;
 use cql::header::HEADER_LEN;
@@ -30,8 +31,8 @@ pub struct Pending {
     pub arrived_us: u64,
     /// Position in the lane's outbox after its last byte.
     pub sent_at: u64,
-    /// The statement that an EXECUTE runs.
-    pub statement: Option<StatementKey>,
+    /// What it is about.
+    pub subject: Subject,
     /// The frame, to send it again; empty when it was too long to keep.
     pub frame: Vec<u8>,
 }
@@ -50,6 +51,29 @@ impl Pending {
     }
 }
 
+/// What a request is about: its answer is read by that.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Subject {
+    /// Nothing that is known.
+    Unknown,
+    /// The statement that an EXECUTE runs.
+    Statement(StatementKey),
+    /// The table whose tablet a node reports when a text with bound values goes astray.
+    Table(TableId),
+}
+
+impl Subject {
+    /// The statement, if it is one.
+    #[inline]
+    #[must_use]
+    pub fn statement(self) -> Option<StatementKey> {
+        match self {
+            Self::Statement(key) => Some(key),
+            Self::Unknown | Self::Table(_) => None,
+        }
+    }
+}
+
 /// A request on its way to a lane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outgoing {
@@ -60,7 +84,7 @@ pub(crate) struct Outgoing {
     pub(crate) is_read: bool,
     pub(crate) resent: u8,
     pub(crate) arrived_us: u64,
-    pub(crate) statement: Option<StatementKey>,
+    pub(crate) subject: Subject,
 }
 
 impl Outgoing {
@@ -73,7 +97,7 @@ impl Outgoing {
             is_read: false,
             resent: 0,
             arrived_us: now_us,
-            statement: None,
+            subject: Subject::Unknown,
         }
     }
 
@@ -86,7 +110,7 @@ impl Outgoing {
             is_read: pending.is_read,
             resent: pending.resent + 1,
             arrived_us: pending.arrived_us,
-            statement: pending.statement,
+            subject: pending.subject,
         }
     }
 }

@@ -14,6 +14,12 @@ pub struct EngineSettings {
     pub rack: Option<Arc<str>>,
     /// Whether only some nodes of the data center are used.
     pub some_nodes: bool,
+    /// Whether all tablets of a table are asked for when a request first names it.
+    pub prefetch_tablets: bool,
+    /// After how long the tablets of a table in use are read again, µs; 0 is never.
+    pub tablets_reread_us: u64,
+    /// Whether statements by text are routed by their partition key.
+    pub routes_texts: bool,
     /// Whether other workers want to know what this one learns.
     pub has_peers: bool,
     /// Algorithms that SUPPORTED lists. A client that asks for another one gets it all the same.

@@ -104,6 +104,20 @@ pub struct Feedback {
     pub hits: u64,
     /// Answers that reported which tablet we missed.
     pub misses: u64,
+    /// The same of texts with bound keys: answers that reported no miss.
+    pub text_hits: u64,
+    /// And those that did.
+    pub text_misses: u64,
+}
+
+impl Feedback {
+    /// Adds what another engine was told.
+    pub fn add(&mut self, other: Self) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.text_hits += other.text_hits;
+        self.text_misses += other.text_misses;
+    }
 }
 
 /// The numbers of one engine.
@@ -121,6 +135,10 @@ pub struct Tally {
     pub feedback: Vec<Feedback>,
     /// Tablet reports ignored because a newer one had just replaced them.
     pub stale_tablets: u64,
+    /// Tablets that were read from the cluster's own tables and were new here.
+    pub tablets_filled: u64,
+    /// Tablets that were read and not taken, since a server had reported their range meanwhile.
+    pub tablets_outdated: u64,
     /// From a request's arrival to its answer's departure, µs.
     pub latency: Histogram,
     /// Of that, the time spent here, µs.

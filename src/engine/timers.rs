@@ -4,7 +4,7 @@ use crate::engine::answers::lost;
 use crate::engine::core::core::Core;
 use crate::engine::features::features::Features;
 use crate::engine::features::hedging::Copy;
-use crate::engine::features::{heartbeats, keyspaces};
+use crate::engine::features::{heartbeats, keyspaces, tablet_reads};
 use crate::engine::requests::inbound;
 use crate::routing::decision::Reason;
 
@@ -99,6 +99,7 @@ fn sweep(core: &mut Core, features: &mut Features) {
         }
     }
     core.close_unused();
+    tablet_reads::sweep(core);
     for key in core.clients.keys() {
         inbound::expire_skipping(core, key);
         if let Some(client) = core.clients.get_mut(key) {

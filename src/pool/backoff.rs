@@ -36,6 +36,11 @@ impl Backoff {
         Self { settings, jitter: Jitter::new(seed), failures: 0, last_failure_ms: 0 }
     }
 
+    /// Draws the next waits by these settings.
+    pub fn set_settings(&mut self, settings: BackoffSettings) {
+        self.settings = settings;
+    }
+
     /// Counts a failure at `now_ms` and draws how many milliseconds to wait.
     pub fn on_failure(&mut self, now_ms: u64) -> u64 {
         if now_ms.saturating_sub(self.last_failure_ms) > self.settings.quiet_ms {

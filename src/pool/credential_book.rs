@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::Weak;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::pool::credential::Credential;
 use crate::session::sasl::SaslToken;
@@ -12,7 +13,7 @@ use crate::session::sasl::SaslToken;
 /// is gone from memory.
 #[derive(Debug)]
 pub struct CredentialBook {
-    max: usize,
+    max: AtomicUsize,
     credentials: RwLock<Vec<Weak<Credential>>>,
 }
 
@@ -20,13 +21,18 @@ impl CredentialBook {
     /// A book with room for `max` credentials.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self { max, credentials: RwLock::default() }
+        Self { max: AtomicUsize::new(max), credentials: RwLock::default() }
     }
 
     /// How many credentials have room.
     #[must_use]
     pub fn max(&self) -> usize {
-        self.max
+        self.max.load(Ordering::Relaxed)
+    }
+
+    /// Has room for `max` credentials from now on; those that are in use stay.
+    pub fn set_max(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
     }
 
     /// The credential with this token, which the cluster has just taken; a new one if it is new.
@@ -39,7 +45,7 @@ impl CredentialBook {
         if let Some(known) = live.find(|known| known.token() == *token) {
             return Some(known);
         }
-        if credentials.len() >= self.max {
+        if credentials.len() >= self.max() {
             return None;
         }
         let credential = Arc::new(Credential::from_token(token.clone()));

@@ -107,6 +107,11 @@ impl DialSchedule {
         }
     }
 
+    /// Draws the next waits by these settings.
+    pub(crate) fn set_backoff(&mut self, settings: BackoffSettings) {
+        self.backoff.set_settings(settings);
+    }
+
     /// Picks what to do at `now`, milliseconds. `port` is the shard-aware port, if it is known and
     /// may be used.
     pub fn next(&mut self, port: Option<u16>, now: u64) -> Next {

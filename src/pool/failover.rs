@@ -70,6 +70,11 @@ impl Failover {
         }
     }
 
+    /// Goes by these settings from now on.
+    pub fn set_settings(&mut self, settings: FailoverSettings) {
+        self.settings = settings;
+    }
+
     /// The settings.
     #[must_use]
     pub fn settings(&self) -> FailoverSettings {

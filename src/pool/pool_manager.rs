@@ -115,6 +115,21 @@ impl PoolManager {
         self.now_us = now_us;
     }
 
+    /// The operator changed settings. Lanes that are open stay; the waits that follow, failover and
+    /// the checks of logins go by the new values. What fixes the shape of pools (`lanes`, `ports`
+    /// and the count of local nodes) stays as it was.
+    pub fn on_settings(&mut self, engine: &mut Engine, settings: PoolSettings) {
+        self.settings.backoff = settings.backoff;
+        for refiller in self.refillers.values_mut() {
+            refiller.set_backoff(settings.backoff);
+        }
+        self.settings.failover = settings.failover;
+        self.failover.set_settings(settings.failover);
+        self.tell_engine_of_remote(engine);
+        self.settings.logins = settings.logins;
+        self.logins.settings = settings.logins;
+    }
+
     /// When [`Self::on_deadline`] wants to be called because of lanes that wait to be dialled. What
     /// else goes by time is looked at whenever it is called: ten times a second, or oftener.
     #[must_use]

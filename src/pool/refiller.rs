@@ -95,6 +95,11 @@ impl PoolRefiller {
         }
     }
 
+    /// Draws the next waits by these settings.
+    pub(crate) fn set_backoff(&mut self, settings: BackoffSettings) {
+        self.schedule.set_backoff(settings);
+    }
+
     /// Where it dials.
     #[must_use]
     pub fn target(&self) -> &NodeTarget {

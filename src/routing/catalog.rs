@@ -47,6 +47,12 @@ impl Catalog {
         }
     }
 
+    /// Takes `bytes_max` at most from now on; what is used least is forgotten at once if need be.
+    pub fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+        self.make_room();
+    }
+
     /// Records a statement as a client now holds it.
     ///
     /// Under a known id only its columns can be new; other clients may hold the old ones.

@@ -32,7 +32,23 @@ pub enum Reason {
     NoKey,
     /// To any node: a part of the partition key is null, unset or missing.
     NullKey,
-    /// To any node: a statement by text.
+    /// To a replica shard: the text of the statement has the whole partition key, a part of it at
+    /// least as constants.
+    TextLiteral,
+    /// To a replica shard: the values of the partition key are bound to markers of a text.
+    TextBound,
+    /// To a replica shard of the first of several partitions that a text names by IN.
+    TextIn,
+    /// To a replica shard of the first token of a range, as scans of whole tables ask for.
+    TokenRange,
+    /// To any node: a text that names no partition, as a scan does.
+    TextScan,
+    /// To any node: a text of a table whose partition key is not read yet, or that is not there.
+    TextUnknownTable,
+    /// To any node: a text whose key is not certain: a call, a constant that servers read
+    /// differently, or grammar that is not known here.
+    TextNotUnderstood,
+    /// To any node: a text that neither reads nor writes rows.
     Text,
     /// To any node: a statement to be prepared.
     Prepare,
@@ -50,7 +66,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 28] = [
         Self::TabletReplica,
         Self::RingReplica,
         Self::LwtPrimary,
@@ -65,6 +81,13 @@ impl Reason {
         Self::UnknownStatement,
         Self::NoKey,
         Self::NullKey,
+        Self::TextLiteral,
+        Self::TextBound,
+        Self::TextIn,
+        Self::TokenRange,
+        Self::TextScan,
+        Self::TextUnknownTable,
+        Self::TextNotUnderstood,
         Self::Text,
         Self::Prepare,
         Self::UnroutableBatch,
@@ -92,6 +115,13 @@ impl Reason {
             Self::UnknownStatement => "unknown_statement",
             Self::NoKey => "no_key",
             Self::NullKey => "null_key",
+            Self::TextLiteral => "text_literal",
+            Self::TextBound => "text_bound",
+            Self::TextIn => "text_in",
+            Self::TokenRange => "token_range",
+            Self::TextScan => "text_scan",
+            Self::TextUnknownTable => "text_unknown_table",
+            Self::TextNotUnderstood => "text_not_understood",
             Self::Text => "text",
             Self::Prepare => "prepare",
             Self::UnroutableBatch => "unroutable_batch",
@@ -110,6 +140,11 @@ impl Reason {
             Self::TabletReplica
             | Self::RingReplica
             | Self::LwtPrimary
+            | Self::TextLiteral
+            | Self::TextBound
+            | Self::TextIn
+            | Self::TokenRange
+            | Self::TextScan
             | Self::UnknownTablet
             | Self::LocalTable
             | Self::Prepare
@@ -132,7 +167,9 @@ impl Reason {
             }
             Self::NoKey => "give the whole partition key, each column by = and a marker",
             Self::NullKey => "a part of the partition key is null, unset or missing",
-            Self::Text => {
+            Self::Text => return None,
+            Self::TextUnknownTable => "the key of the table is read when a text first names it",
+            Self::TextNotUnderstood => {
                 "prepare the statement, with a marker for each column of its partition key"
             }
             Self::UnroutableBatch => "put prepared statements with their whole key into the batch",
@@ -144,7 +181,36 @@ impl Reason {
     /// Whether the request went to a replica shard as far as we know.
     #[must_use]
     pub fn is_routed(self) -> bool {
-        matches!(self, Self::TabletReplica | Self::RingReplica | Self::LwtPrimary)
+        match self {
+            Self::TabletReplica
+            | Self::RingReplica
+            | Self::LwtPrimary
+            | Self::TextLiteral
+            | Self::TextBound
+            | Self::TextIn
+            | Self::TokenRange => true,
+            Self::ShardDown
+            | Self::ShardNotOpen
+            | Self::ReplicaDown
+            | Self::ReplicaNotUsed
+            | Self::ReplicaStalled
+            | Self::UnknownTablet
+            | Self::UnknownKeyspace
+            | Self::LocalTable
+            | Self::UnknownStatement
+            | Self::NoKey
+            | Self::NullKey
+            | Self::TextScan
+            | Self::TextUnknownTable
+            | Self::TextNotUnderstood
+            | Self::Text
+            | Self::Prepare
+            | Self::UnroutableBatch
+            | Self::Reprepared
+            | Self::LaneLost
+            | Self::Dedicated
+            | Self::Speculative => false,
+        }
     }
 }
 

@@ -1,9 +1,13 @@
 //! Where a request goes, and why.
 
+pub mod batch_place;
 pub mod catalog;
 pub mod decision;
+pub mod place;
 pub mod policy;
+pub mod read_times;
 pub mod router;
 pub mod statement;
 pub mod table_keys;
 pub mod table_routes;
+pub mod text;

@@ -3,14 +3,16 @@
 use std::iter;
 use std::sync::Arc;
 
-use crate::routing::catalog::Catalog;
-use crate::routing::catalog::StatementKey;
+use crate::routing::batch_place::BatchPlace;
+use crate::routing::catalog::{Catalog, StatementKey};
 use crate::routing::decision::{Decision, Reason};
-use crate::routing::policy;
-use crate::routing::policy::{Choice, LaneView, Order};
+use crate::routing::place::Place;
+use crate::routing::policy::{self, Choice, LaneView, Order};
+use crate::routing::read_times::ReadTimes;
 use crate::routing::statement::Entry;
 use crate::routing::table_keys::TableKeys;
 use crate::routing::table_routes::{Finder, FoundBy, TableRoutes};
+use crate::routing::text::{Asked, Schema, TextPlace, TextReader};
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::{TableId, Tables};
@@ -20,14 +22,18 @@ use crate::topology::tablet_map::TabletMap;
 use cql::notation::Value;
 use cql::request::batch::{Batch, ChildStatement};
 use cql::request::execute::Execute;
-use cql::request::parameters::BoundValue;
-use cql::request::parameters::Values;
+use cql::request::parameters::{BoundValue, Values};
 use cql::token::partition_key;
 use cql::token::shard::ShardId;
-use cql::token::token::Token;
 
 /// Components of a partition key that are looked up without an allocation.
 const COMPONENTS_INLINE: usize = 8;
+
+/// How much of the texts of one BATCH is read, bytes. What follows is taken to need its client's
+/// keyspace.
+const BATCH_READ_BYTES_MAX: usize = 64 << 10;
+/// What a child costs besides, in the same unit.
+const CHILD_BYTES: usize = 64;
 
 /// Routes requests; one for each worker.
 #[derive(Debug)]
@@ -40,8 +46,11 @@ pub struct Router {
     pub tables: Tables,
     /// Partition keys of tables that statements by text have named.
     pub keys: TableKeys,
+    /// When the tablets of which table are asked for.
+    pub read_times: ReadTimes,
     snapshot: Arc<Snapshot>,
     routes: TableRoutes,
+    texts: TextReader,
     scratch: Vec<u8>,
     turn: usize,
 }
@@ -63,35 +72,6 @@ pub struct Routed<L> {
     pub missing: Option<Replica>,
 }
 
-/// What the children of a BATCH tell of where it may go.
-#[derive(Debug)]
-pub struct BatchPlace {
-    /// The partition of the first child that names one.
-    found: Option<Place>,
-    /// Whether any child has a condition.
-    lwt: bool,
-    /// Whether any child is a statement by text, which needs its client's keyspace.
-    pub has_text: bool,
-}
-
-/// Where a statement's rows are, as far as its values tell.
-#[derive(Debug)]
-enum Place {
-    At(TableId, Token),
-    Nowhere(Reason),
-}
-
-impl BatchPlace {
-    /// The table of the first child that names a partition.
-    #[must_use]
-    pub fn table(&self) -> Option<TableId> {
-        match self.found {
-            Some(Place::At(table, _)) => Some(table),
-            Some(Place::Nowhere(_)) | None => None,
-        }
-    }
-}
-
 impl Router {
     /// A router that knows nothing yet.
     #[must_use]
@@ -101,8 +81,10 @@ impl Router {
             tablets,
             tables: Tables::default(),
             keys: TableKeys::default(),
+            read_times: ReadTimes::default(),
             snapshot,
             routes: TableRoutes::default(),
+            texts: TextReader::default(),
             scratch: Vec::new(),
             turn: 0,
         }
@@ -147,15 +129,63 @@ impl Router {
         Routed { decision, table, statement: Some(key), ask_for_metadata, is_read, missing }
     }
 
+    /// Reads where a statement by text may go.
+    pub fn read_text(&mut self, asked: &Asked<'_>) -> TextPlace {
+        let mut schema = Schema {
+            keys: &mut self.keys,
+            routes: &mut self.routes,
+            snapshot: &self.snapshot,
+            tables: &self.tables,
+        };
+        self.texts.read(&mut schema, asked)
+    }
+
+    /// Routes a statement by text; `is_serial` is what its consistency says.
+    pub fn text<F: LaneView>(
+        &mut self,
+        place: &TextPlace,
+        is_serial: bool,
+        view: &F,
+    ) -> Choice<F::Lane> {
+        let mut choice = self.decide(&place.place, place.is_fixed || is_serial, view);
+        if let Some(decision) = &mut choice.decision
+            && matches!(decision.reason, Reason::TabletReplica | Reason::RingReplica)
+        {
+            decision.reason = place.reason;
+        }
+        choice
+    }
+
     /// Looks through the children of a BATCH, once: the lanes that it may take depend on them, too.
-    pub fn look_through(&mut self, batch: &Batch<'_>) -> BatchPlace {
-        let mut place = BatchPlace { found: None, lwt: false, has_text: false };
+    /// `texts` is the keyspace of its client, if it has one; `None` when no text is to be read.
+    pub fn look_through(
+        &mut self,
+        batch: &Batch<'_>,
+        texts: Option<Option<&str>>,
+        now_us: u64,
+    ) -> BatchPlace {
+        let mut place = BatchPlace {
+            found: None,
+            lwt: false,
+            needs_keyspace: false,
+            unread: None,
+            read_bytes: 0,
+        };
         let mut seen: Option<&[u8]> = None;
         for child in batch.children() {
             let Ok(child) = child else { break };
-            let ChildStatement::Prepared(id) = child.statement else {
-                place.has_text = true;
-                continue;
+            let id = match child.statement {
+                ChildStatement::Prepared(id) => id,
+                ChildStatement::Text(text) => {
+                    let asked = texts.map(|keyspace| Asked {
+                        text,
+                        values: child.values,
+                        keyspace,
+                        now_us,
+                    });
+                    self.look_at_text(&mut place, asked.as_ref());
+                    continue;
+                }
             };
             if place.found.is_some() && seen == Some(id) {
                 continue;
@@ -180,6 +210,26 @@ impl Router {
         place
     }
 
+    /// Looks at a child by text, unless too much was read already.
+    #[cold]
+    fn look_at_text(&mut self, place: &mut BatchPlace, asked: Option<&Asked<'_>>) {
+        let asked = asked.filter(|asked| {
+            place.read_bytes += CHILD_BYTES + asked.text.len();
+            place.read_bytes <= BATCH_READ_BYTES_MAX
+        });
+        let Some(asked) = asked else {
+            place.needs_keyspace = true;
+            return;
+        };
+        let child = self.read_text(asked);
+        place.needs_keyspace |= !child.is_qualified;
+        place.lwt |= child.is_fixed;
+        place.unread = place.unread.take().or(child.unread);
+        if place.found.is_none() && matches!(child.place, Place::At(..)) {
+            place.found = Some(child.place);
+        }
+    }
+
     /// Routes a BATCH by its first child that names one partition.
     pub fn batch<F: LaneView>(&mut self, place: &BatchPlace, view: &F) -> Choice<F::Lane> {
         match &place.found {
@@ -195,6 +245,7 @@ impl Router {
     }
 
     /// How a table's replicas are found.
+    #[inline]
     pub fn found_by(&mut self, table: TableId) -> FoundBy {
         let tables = &self.tables;
         let route = self.routes.route(&self.snapshot, table, || tables.name(table));
@@ -204,15 +255,14 @@ impl Router {
     /// Whether a table's rows are found by its tablets.
     #[inline]
     pub fn is_tablet_table(&mut self, table: TableId) -> bool {
-        let tables = &self.tables;
-        let route = self.routes.route(&self.snapshot, table, || tables.name(table));
-        matches!(route.map(|route| &route.finder), Some(Finder::Tablets))
+        self.found_by(table) == FoundBy::Tablets
     }
 
     /// Forgets the tablets of a table: it is gone, or another of the same name.
     pub fn forget_table(&mut self, keyspace: &str, table: &str) {
         if let Some(table) = self.tables.get(keyspace, table) {
             self.tablets.forget_table(table);
+            self.read_times.forget(table);
         }
     }
 
@@ -220,15 +270,17 @@ impl Router {
     pub fn forget_keyspace(&mut self, keyspace: &str) {
         for table in self.tables.of_keyspace(keyspace) {
             self.tablets.forget_table(table);
+            self.read_times.forget(table);
         }
     }
 
     /// Takes the partition key of a table. A table that is there gets a number, and no other does: its
-    /// name may be anything that a client wrote.
-    pub fn learn_key(&mut self, key: Arc<TableKey>) {
+    /// name may be anything that a client wrote. Returns the number.
+    pub fn learn_key(&mut self, key: Arc<TableKey>) -> Option<TableId> {
         let is_there = key.columns.is_some();
         let id = is_there.then(|| self.tables.intern(&key.keyspace, &key.table)).flatten();
         self.keys.learn(key, id);
+        id
     }
 
     fn decide<F: LaneView>(&mut self, place: &Place, fixed: bool, view: &F) -> Choice<F::Lane> {
@@ -254,7 +306,10 @@ impl Router {
             return policy::choose(view, &replicas.iter(), order, Reason::TabletReplica);
         }
         let reason = match finder {
-            Some(Finder::Tablets) => Reason::UnknownTablet,
+            Some(Finder::Tablets) => {
+                self.read_times.on_unknown(table);
+                Reason::UnknownTablet
+            }
             Some(Finder::EachNode) => Reason::LocalTable,
             Some(Finder::Ring(_) | Finder::Unknown) | None => Reason::UnknownKeyspace,
         };

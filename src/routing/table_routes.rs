@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::routing::decision::Reason;
 use crate::topology::ring::RingReplicas;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::TableId;
@@ -110,6 +111,18 @@ impl TableRoutes {
         }
         *self.by_table.get_mut(at)? = Some(work_out(snapshot, keyspace, table));
         Some(())
+    }
+}
+
+/// Why no key of a table of `keyspace` leads anywhere; `None` when it may.
+pub fn without_key(snapshot: &Snapshot, keyspace: &str) -> Option<Reason> {
+    if OF_EACH_NODE.contains(&keyspace) {
+        return Some(Reason::LocalTable);
+    }
+    match snapshot.keyspace(keyspace) {
+        None => Some(Reason::UnknownKeyspace),
+        Some(keyspace) if keyspace.is_local => Some(Reason::LocalTable),
+        Some(_) => None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::config::secret::Secret;
-use crate::config::settings::Settings;
+use crate::config::settings::{Settings, TextMode};
 use crate::connect::dialer::{DialSettings, Dialer};
 use crate::connect::dialing::DialingSettings;
 use crate::connect::handshake_budget::HandshakeBudget;
@@ -68,6 +68,7 @@ pub fn control(
         routes,
         data_center: settings.data_center.clone(),
         rack: settings.rack.clone(),
+        table_reads: settings.tablets.reads,
         backoff: settings.backoff,
         seed,
         ..ControlSettings::default()
@@ -81,6 +82,9 @@ pub fn engine(settings: &Settings) -> EngineSettings {
         limits: settings.limits,
         rack: settings.rack.as_deref().map(Arc::from),
         some_nodes: settings.failover.local_nodes_max > 0,
+        prefetch_tablets: settings.tablets.prefetch,
+        tablets_reread_us: settings.tablets.reread_us,
+        routes_texts: settings.text_mode == TextMode::Route,
         has_peers: settings.workers > 1,
         compression_told: settings.compression_told.clone(),
         console: settings.console.clone(),

@@ -78,17 +78,25 @@ impl TableSum {
         all.filter(|(reason, _)| reason.is_routed()).map(|(_, count)| count).sum()
     }
 
-    /// What the server said of its requests; `None` of a table without tablets, of which it says nothing.
+    /// Hits and misses of prepared statements and of texts together.
     #[must_use]
-    pub fn judged(&self) -> Option<Feedback> {
+    pub fn judgement(&self) -> (u64, u64) {
+        let it = self.feedback;
+        (it.hits + it.text_hits, it.misses + it.text_misses)
+    }
+
+    /// What the server said of its requests, hits and misses; `None` of a table without tablets, of which
+    /// it says nothing.
+    #[must_use]
+    pub fn judged(&self) -> Option<(u64, u64)> {
         let is_judged = self.found_by == FoundBy::Tablets || self.feedback != Feedback::default();
-        is_judged.then_some(self.feedback)
+        is_judged.then(|| self.judgement())
     }
 
     /// Hits among what the server judged, percent; `None` before the first.
     #[must_use]
     pub fn hit_percent(&self) -> Option<f64> {
-        let Feedback { hits, misses } = self.feedback;
+        let (hits, misses) = self.judgement();
         (hits + misses > 0).then(|| 100.0 * hits as f64 / (hits + misses) as f64)
     }
 }
@@ -138,8 +146,7 @@ impl View {
             for (sum, count) in sum.requests.iter_mut().zip(requests) {
                 *sum += count;
             }
-            sum.feedback.hits += feedback.hits;
-            sum.feedback.misses += feedback.misses;
+            sum.feedback.add(*feedback);
         }
         sums
     }

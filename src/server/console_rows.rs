@@ -8,7 +8,6 @@ use crate::config::setting::Reload;
 use crate::config::table;
 use crate::engine::gauges::LaneGauges;
 use crate::engine::inspection::{ByReason, ClientView, Inspection, LaneState};
-use crate::engine::tally::Feedback;
 use crate::facade::console::contents::{Contents, Row};
 use crate::facade::console::table::ConsoleTable;
 use crate::routing::decision::Reason;
@@ -127,7 +126,7 @@ impl View {
     fn routing(&self) -> Contents {
         let mut contents = Contents::default();
         let mut add =
-            |(keyspace, table): (&str, &str), counts: ByReason, judged: Option<Feedback>| {
+            |(keyspace, table): (&str, &str), counts: ByReason, judged: Option<(u64, u64)>| {
                 for (reason, count) in Reason::ALL.into_iter().zip(counts) {
                     if count == 0 {
                         continue;
@@ -137,8 +136,8 @@ impl View {
                             .text(keyspace)
                             .text(table)
                             .text(reason.label())
-                            .count_or_null(judged.map(|it| it.hits))
-                            .count_or_null(judged.map(|it| it.misses))
+                            .count_or_null(judged.map(|it| it.0))
+                            .count_or_null(judged.map(|it| it.1))
                             .count(count)
                             .boolean(reason.is_routed())
                             .text_or_null(reason.advice()),
@@ -180,8 +179,8 @@ impl View {
                 .count(wide(sum.tablets))
                 .count(sum.total())
                 .count(sum.routed())
-                .count_or_null(judged.map(|it| it.hits))
-                .count_or_null(judged.map(|it| it.misses))
+                .count_or_null(judged.map(|it| it.0))
+                .count_or_null(judged.map(|it| it.1))
                 .double_or_null(sum.hit_percent())
         });
         rows.collect()

@@ -39,6 +39,11 @@ impl Drain {
         Self { phase: Phase::Serving, settings, deadline_us: None, min_until_us: 0 }
     }
 
+    /// Takes these times for phases that begin from now on.
+    pub fn set_settings(&mut self, settings: DrainSettings) {
+        self.settings = settings;
+    }
+
     /// The current phase.
     #[must_use]
     pub fn phase(&self) -> Phase {

@@ -41,9 +41,8 @@ pub(super) fn message(
     };
     let (latency, own_time) = (merged(|tally| &tally.latency), merged(|tally| &tally.own_time));
     let tables = view.table_sums();
-    let judged = tables.values().map(|table| table.feedback);
-    let (hits, misses) =
-        judged.fold((0, 0), |(hits, misses), it| (hits + it.hits, misses + it.misses));
+    let judged = tables.values().map(TableSum::judgement);
+    let (hits, misses) = judged.fold((0, 0), |(hits, misses), it| (hits + it.0, misses + it.1));
     let lanes = || view.all_lanes().map(|(_, _, lane)| lane);
     let nodes: Vec<&Arc<Node>> = sorted(view);
     let open = lanes().filter(|lane| lane.state != LaneState::Draining).count();
@@ -152,8 +151,8 @@ fn table_rows(view: &View) -> Vec<Value> {
             "requests": sum.total(),
             "to_replica": sum.routed(),
             "judged": sum.judged().is_some(),
-            "hits": sum.feedback.hits,
-            "misses": sum.feedback.misses,
+            "hits": sum.judgement().0,
+            "misses": sum.judgement().1,
         })
     };
     tables.into_iter().take(TABLES_MAX).map(row).collect()

@@ -8,6 +8,7 @@ pub mod drain;
 pub mod facade;
 mod live;
 pub mod pages;
+pub mod reload;
 pub mod rotation;
 pub mod secrets;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]

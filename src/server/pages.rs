@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::admin::page::Source;
 use crate::admin::readiness::{Readiness, State};
 use crate::config::reader::Entry;
-use crate::config::settings::PageAccess;
+use crate::config::settings::{PageAccess, Settings};
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::error::{ControlError, chain};
 use crate::control::watch::ControlReport;
@@ -24,12 +24,13 @@ use crate::pool::node_choice::NodeChoice;
 use crate::server::console::View;
 use crate::server::dials;
 use crate::server::live;
+use crate::server::reload::{ReloadRequest, ReloadStats};
 use crate::server::rotation::Tls;
 use crate::server::workers;
 use crate::telemetry::exporter;
 use crate::telemetry::logging;
 use crate::telemetry::recent;
-use crate::telemetry::report::{ClusterReport, WorkerReport};
+use crate::telemetry::report::{ClusterReport, TabletReadReport, WorkerReport};
 use crate::topology::snapshot::Snapshot;
 use crate::worker::command::Command;
 
@@ -44,7 +45,7 @@ const LIVE_AGE_US_MAX: u64 = 900_000;
 pub struct Pages {
     workers: Vec<Sender<Command>>,
     budget: Arc<HandshakeBudget>,
-    limits: Limits,
+    limits: RwLock<Limits>,
     tls: Tls,
     readiness: RwLock<Readiness>,
     /// Which workers have a lane.
@@ -59,7 +60,19 @@ pub struct Pages {
     kept_live: RwLock<Option<(String, u64)>>,
     /// When the process began, ms since 1970.
     started_ms: i64,
-    quit: Sender<()>,
+    tablet_reads: RwLock<TabletReadReport>,
+    control: PageControl,
+}
+
+/// What pages may ask of the process.
+#[derive(Clone, Debug)]
+pub struct PageControl {
+    /// Ends it.
+    pub quit: Sender<()>,
+    /// Has its settings read again.
+    pub reload: Sender<ReloadRequest>,
+    /// What became of that.
+    pub reload_stats: Arc<ReloadStats>,
 }
 
 impl Pages {
@@ -68,9 +81,9 @@ impl Pages {
     pub fn new(
         workers: Vec<Sender<Command>>,
         budget: Arc<HandshakeBudget>,
-        (limits, page_access): (Limits, PageAccess),
+        settings: &Settings,
         tls: Tls,
-        quit: Sender<()>,
+        control: PageControl,
     ) -> Self {
         let reason = "no node of the cluster was reached yet";
         Self {
@@ -78,16 +91,22 @@ impl Pages {
             on_demand: AtomicBool::new(false),
             workers,
             budget,
-            limits,
+            limits: RwLock::new(settings.limits),
             tls,
             readiness: RwLock::new(Readiness::because(State::Starting, reason)),
             snapshot: RwLock::default(),
             settings: RwLock::default(),
-            page_access,
+            page_access: settings.page,
             kept_live: RwLock::default(),
             started_ms: clock::unix_us() / 1_000,
-            quit,
+            tablet_reads: RwLock::default(),
+            control,
         }
+    }
+
+    /// These bounds are in force from now on.
+    pub fn on_limits(&self, limits: Limits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
     /// Clients are served from now on, whether or not there is a lane.
@@ -144,6 +163,10 @@ impl Pages {
                 }
             }
             ControlReport::Failed(error) | ControlReport::Refused(error) => self.on_failed(error),
+            ControlReport::Tablets(page) => {
+                let mut reads = self.tablet_reads.write().unwrap_or_else(PoisonError::into_inner);
+                reads.add(page);
+            }
             ControlReport::SchemaChange(_)
             | ControlReport::TableKey(_)
             | ControlReport::EventsMissed
@@ -186,10 +209,12 @@ impl Source for Pages {
         let dials = dials::report(&self.budget);
         let cluster = ClusterReport {
             snapshot,
-            limits: self.limits,
+            limits: *self.limits.read().unwrap_or_else(PoisonError::into_inner),
             dials,
             tls: self.tls.report(),
+            tablet_reads: *self.tablet_reads.read().unwrap_or_else(PoisonError::into_inner),
             log_lines_lost: logging::lines_lost(),
+            reload: self.control.reload_stats.report(),
         };
         exporter::render(&reports, &cluster)
     }
@@ -223,7 +248,24 @@ impl Source for Pages {
 
     fn quit(&self) {
         // A full queue means that it was asked for already.
-        self.quit.try_send(()).ok();
+        self.control.quit.try_send(()).ok();
+    }
+
+    async fn reload(&self) -> Result<String, String> {
+        let (answer, outcome) = oneshot::channel();
+        let request = ReloadRequest { cause: "admin", answer: Some(answer) };
+        let asked = self.control.reload.send(request).await;
+        let unasked = "the settings of this process cannot be read again";
+        asked.map_err(|_| unasked.to_owned())?;
+        outcome.await.unwrap_or_else(|_| Err(unasked.to_owned()))
+    }
+
+    fn log_level(&self) -> String {
+        logging::level()
+    }
+
+    fn set_log_level(&self, level: &str) -> Result<(), String> {
+        logging::set_level(level)
     }
 }
 

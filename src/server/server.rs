@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 use crate::admin::http;
 use crate::config::reader::Entry;
+use crate::config::running::{Running, Sources};
 use crate::config::settings::{AuthMode, DrainSettings, Settings};
 use crate::control::control;
 use crate::control::error::{ControlError, chain};
@@ -25,20 +26,25 @@ use crate::listen::listener;
 use crate::listen::listener::{Accepted, Bind, Listeners};
 use crate::platform::clock;
 use crate::pool::announcer::WorkerEvent;
+use crate::pool::credential_book::CredentialBook;
 use crate::pool::node_choice::NodeChoice;
 use crate::server::assemble;
 use crate::server::drain::{Drain, Phase};
-use crate::server::pages::Pages;
+use crate::server::pages::{PageControl, Pages};
+use crate::server::reload::{Change, ReloadRequest, ReloadStats, Reloader};
 use crate::server::rotation::Tls;
 use crate::server::secrets;
 use crate::server::workers::Workers;
+use crate::telemetry::logging;
 use crate::tls::error::TlsError;
 use crate::worker::command::Command;
-use crate::worker::setup::WorkerSetup;
+use crate::worker::setup::{WorkerSettings, WorkerSetup};
 use crate::worker::worker::Worker;
 
 /// Messages of the control connection, and of workers, that may wait.
 const MESSAGES: usize = 1024;
+/// Requests for a reload that may wait.
+const RELOADS: usize = 16;
 
 /// Why the server could not start.
 #[derive(Debug, Error)]
@@ -77,6 +83,14 @@ const CLIENTS_POLL: Duration = Duration::from_millis(250);
 /// How long clients wait for the first lane; after that they are served errors.
 const FIRST_LANE: Duration = Duration::from_secs(15);
 
+/// Reloads of the settings, on their way.
+#[derive(Debug)]
+struct Reloads {
+    ask: Sender<ReloadRequest>,
+    requests: Receiver<ReloadRequest>,
+    stats: Arc<ReloadStats>,
+}
+
 /// A server that is bound and has its workers, and serves nobody yet.
 #[derive(Debug)]
 pub struct Server {
@@ -91,6 +105,8 @@ pub struct Server {
     drain: DrainSettings,
     /// Asks for the end, by the admin address.
     quit: Receiver<()>,
+    book: Arc<CredentialBook>,
+    reloads: Reloads,
     startup_without_cluster: bool,
 }
 
@@ -135,13 +151,13 @@ impl Server {
         let bind = settings.bind.first().cloned().unwrap_or(Bind::Tcp(settings.admin));
         let workers = Workers::new(workers, bind, tls.clients.clone(), choice);
         let (quit, quits) = mpsc::channel(1);
-        let pages = Pages::new(
-            workers.commands(),
-            budget,
-            (settings.limits, settings.page),
-            tls.clone(),
-            quit,
-        );
+        let (reload, requests) = mpsc::channel(RELOADS);
+        let stats = Arc::new(ReloadStats::new());
+        let ask = reload.clone();
+        let page_control = PageControl { quit, reload, reload_stats: Arc::clone(&stats) };
+        let reloads = Reloads { ask, requests, stats };
+        let commands = workers.commands();
+        let pages = Pages::new(commands, budget, settings, tls.clone(), page_control);
         let pages = Arc::new(pages);
         if settings.startup_without_cluster {
             pages.on_open();
@@ -150,7 +166,7 @@ impl Server {
         let (tell, reports) = mpsc::channel(MESSAGES);
         let mut control = assemble::control(settings, credential, &tls, seed);
         control.reach.own = tcp_addresses(&doors.binds()).collect();
-        control.reach.book = (!is_service).then_some(book);
+        control.reach.book = (!is_service).then(|| Arc::clone(&book));
         tokio::spawn(control::run(control, requests, tell));
         Ok(Self {
             workers,
@@ -163,6 +179,8 @@ impl Server {
             file_poll_ms: settings.file_poll_ms,
             drain: settings.drain,
             quit: quits,
+            book,
+            reloads,
             startup_without_cluster: settings.startup_without_cluster,
         })
     }
@@ -195,21 +213,31 @@ impl Server {
         self.workers.commands()
     }
 
+    /// Where to ask for a reload of the settings.
+    #[must_use]
+    pub fn reloads(&self) -> Sender<ReloadRequest> {
+        self.reloads.ask.clone()
+    }
+
     /// Serves until `stop` hands out its first message, then ends in the phases of [`Drain`]; each further message skips
     /// one. It stops by itself, and fails, when contact points turn out to lead to several clusters, or to nothing but
-    /// proxies.
-    pub async fn serve(self, mut stop: Receiver<()>) -> Result<(), ServerError> {
+    /// proxies. The settings are read again from `sources`, if there are any.
+    pub async fn serve(
+        self,
+        mut stop: Receiver<()>,
+        sources: Option<(Sources, Running)>,
+    ) -> Result<(), ServerError> {
         let Self { mut workers, doors, admin, pages, control, mut events, .. } = self;
+        let (book, tls) = (self.book, self.tls.clone());
+        let mut changes = reload(self.reloads, sources);
         let mut doors = Some(doors);
         let (ask, mut reports) = control;
         let probes = tokio::spawn(http::serve(admin, Arc::clone(&pages)));
         let rotation =
             self.tls.is_used().then(|| tokio::spawn(self.tls.look_after(self.file_poll_ms)));
         let (mut drain, mut quit) = (Drain::new(self.drain), self.quit);
-        let mut open = self.startup_without_cluster;
-        let mut phase = drain.phase();
-        let mut refused = None;
-        let mut patience = Box::pin(sleep(FIRST_LANE));
+        let (mut open, mut phase) = (self.startup_without_cluster, drain.phase());
+        let (mut refused, mut patience) = (None, Box::pin(sleep(FIRST_LANE)));
         while drain.phase() != Phase::Stopped {
             if phase != drain.phase() {
                 phase = drain.phase();
@@ -248,6 +276,11 @@ impl Server {
                     open |= matches!(event, WorkerEvent::PoolLanes(_, true));
                     on_event(event, &workers, &pages, &ask).await;
                 }
+                Some(change) = changes.recv() => {
+                    put_in_force(&change.settings, &tls, &mut workers, &pages, &book).await;
+                    drain.set_settings(change.settings.drain);
+                    show_changed(change, &pages);
+                }
                 () = &mut patience, if !open => open = true,
                 () = workers.ended(), if !serving => {
                     drain.on_idle(clock::now_us());
@@ -264,6 +297,36 @@ impl Server {
         }
         refused.map_or(Ok(()), |error| Err(ServerError::ContactPoints(error)))
     }
+}
+
+/// Has the settings read again when that is asked for; where the changes arrive.
+fn reload(reloads: Reloads, sources: Option<(Sources, Running)>) -> Receiver<Change> {
+    let (changes, arriving) = mpsc::channel(1);
+    let Reloads { ask, requests, stats } = reloads;
+    drop(ask);
+    if let Some((sources, running)) = sources {
+        tokio::spawn(Reloader { sources, running, requests, changes, stats }.run());
+    }
+    arriving
+}
+
+/// Puts changed settings in force, without touching a connection.
+async fn put_in_force(
+    settings: &Settings,
+    tls: &Tls,
+    workers: &mut Workers,
+    pages: &Pages,
+    book: &CredentialBook,
+) {
+    if let Err(error) = logging::set_level(&settings.log.level) {
+        tracing::warn!(error, "the level of the log stays as it is");
+    }
+    let dialer = Arc::new(assemble::dialer(settings, tls));
+    let pools = assemble::pools(settings, dialer.settings());
+    let of_workers = WorkerSettings { engine: assemble::engine(settings), pools, dialer };
+    workers.on_settings(&of_workers, settings.failover.remote_nodes_max).await;
+    pages.on_limits(settings.limits);
+    book.set_max(settings.limits.credentials_max);
 }
 
 /// Does what a worker's report asks for.
@@ -292,6 +355,13 @@ fn want(ask: &Sender<ControlRequest>, request: ControlRequest) {
     if let Err(error) = ask.try_send(request) {
         tracing::debug!(%error, "a request for the control connection was lost");
     }
+}
+
+/// Shows changed settings, and reports that they are in force.
+fn show_changed(change: Change, pages: &Pages) {
+    pages.on_settings(change.entries);
+    // The one who asked may be gone.
+    change.done.send(()).ok();
 }
 
 /// Makes probes and workers follow a new phase.

@@ -1,21 +1,22 @@
-//! Signals: two end the process, the others do not.
+//! Signals: two end the process, one has the settings read again, the others do nothing.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signal that asks the process to stop.
+/// A signal that asks the process for something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Stop {
-    /// SIGTERM: Kubernetes, systemd.
+pub enum Asked {
+    /// SIGTERM, to stop: Kubernetes, systemd.
     Terminate,
-    /// SIGINT: a person at a terminal.
+    /// SIGINT, to stop: a person at a terminal.
     Interrupt,
+    /// SIGHUP, to read the settings again: `systemctl reload`.
+    Reload,
 }
 
-/// Listens to SIGTERM and SIGINT. The first drains; the next ends at once, for impatient people.
-/// SIGHUP, SIGUSR1, SIGUSR2 and SIGALRM are ignored: by default each would end the process, and tools send them to servers
-/// to have files read again or logs rotated.
+/// Listens to SIGTERM, SIGINT and SIGHUP. SIGUSR1, SIGUSR2 and SIGALRM are ignored: by default each
+/// would end the process, and tools send them to servers to have logs rotated.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
@@ -39,16 +40,11 @@ impl Signals {
     }
 
     /// Waits for the next signal. No signal is lost when the future is dropped.
-    pub async fn next(&mut self) -> Stop {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return Stop::Terminate,
-                _ = self.interrupt.recv() => return Stop::Interrupt,
-                _ = self.hang_up.recv() => tracing::info!(
-                    "SIGHUP: certificates and passwords are read again by themselves; a change of \
-                     settings needs a restart"
-                ),
-            }
+    pub async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Terminate,
+            _ = self.interrupt.recv() => Asked::Interrupt,
+            _ = self.hang_up.recv() => Asked::Reload,
         }
     }
 }
@@ -64,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_signals_stop_the_process_and_the_others_are_ignored() {
+    fn three_signals_ask_for_something_and_the_others_are_ignored() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut signals = Signals::listen().unwrap();
@@ -72,8 +68,10 @@ mod tests {
                 let mut kill = Command::new("kill");
                 assert!(kill.args([flag, &process::id().to_string()]).status().unwrap().success());
             };
-            for (flag, expected) in [("-TERM", Stop::Terminate), ("-INT", Stop::Interrupt)] {
-                for ignored in ["-HUP", "-USR1", "-USR2", "-ALRM"] {
+            let wanted =
+                [("-TERM", Asked::Terminate), ("-INT", Asked::Interrupt), ("-HUP", Asked::Reload)];
+            for (flag, expected) in wanted {
+                for ignored in ["-USR1", "-USR2", "-ALRM"] {
                     kill(ignored);
                 }
                 kill(flag);

@@ -16,6 +16,7 @@ use crate::server::facade;
 use crate::server::facade::Place;
 use crate::worker::arrival::Arrival;
 use crate::worker::command::Command;
+use crate::worker::setup::WorkerSettings;
 use crate::worker::worker::Worker;
 
 /// All workers.
@@ -68,6 +69,12 @@ impl Workers {
         }
     }
 
+    /// Has every worker go by new settings, and the choice of nodes at the next look at the cluster.
+    pub async fn on_settings(&mut self, settings: &WorkerSettings, remote_nodes_max: usize) {
+        self.choice.remote_nodes_max = remote_nodes_max;
+        self.tell_all(|| Command::Settings(Box::new(settings.clone()))).await;
+    }
+
     /// Passes on what the control connection tells; hands back why it cannot be gone on.
     pub async fn on_control(&self, report: ControlReport) -> Option<ControlError> {
         match report {
@@ -75,6 +82,10 @@ impl Workers {
             ControlReport::SchemaChange(body) => {
                 let body: Arc<[u8]> = body.into();
                 self.tell_all(|| Command::Event(Arc::clone(&body))).await;
+            }
+            ControlReport::Tablets(page) => {
+                let page = Arc::new(page);
+                self.tell_all(|| Command::Tablets(Arc::clone(&page))).await;
             }
             ControlReport::EventsMissed => self.tell_all(|| Command::EventsMissed).await,
             ControlReport::NodeUp(node) => self.tell_all(|| Command::NodeUp(node)).await,

@@ -12,7 +12,9 @@ use crate::engine::tally::{Feedback, Outcome, RequestKind, Tally};
 use crate::routing::decision::Reason;
 use crate::telemetry::family::{Buckets, Families};
 use crate::telemetry::names;
-use crate::telemetry::report::{ClusterReport, DialReport, TlsReport, WorkerReport};
+use crate::telemetry::report::{
+    ClusterReport, DialReport, TabletReadReport, TlsReport, WorkerReport,
+};
 use crate::topology::id::NodeId;
 
 /// Tables with a label of their own. The rest share `other`: a cluster may have thousands.
@@ -33,6 +35,7 @@ pub fn render(workers: &[WorkerReport], cluster: &ClusterReport) -> Result<Strin
     families.numbers(&names::BUILD_INFO, [(vec![version], 1)]);
     add_requests(&mut families, workers);
     add_routing(&mut families, workers);
+    add_tablet_reads(&mut families, workers, &cluster.tablet_reads);
     add_lanes(&mut families, workers, cluster);
     add_prepared(&mut families, workers);
     add_clients(&mut families, workers);
@@ -40,6 +43,11 @@ pub fn render(workers: &[WorkerReport], cluster: &ClusterReport) -> Result<Strin
     add_agreement(&mut families, workers);
     add_limits(&mut families, &cluster.limits);
     families.number(&names::LOG_LINES_LOST, cluster.log_lines_lost);
+    let reload = &cluster.reload;
+    families.number(&names::CONFIG_GENERATION, reload.generation);
+    families.number(&names::CONFIG_RELOAD_FAILURES, reload.failures);
+    families.number(&names::CONFIG_LAST_RELOAD_SUCCESSFUL, u64::from(reload.last_succeeded));
+    families.number(&names::CONFIG_LAST_RELOAD_SUCCESS, reload.succeeded_s);
     families.extend(ProcessCollector::for_self().collect());
     families.encode()
 }
@@ -80,8 +88,21 @@ fn add_routing(families: &mut Families, workers: &[WorkerReport]) {
     families.numbers(&names::TABLET_FEEDBACK, misses);
     let hits = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.hits));
     families.numbers(&names::TABLET_HITS, hits);
+    let misses = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.text_misses));
+    families.numbers(&names::TEXT_TABLET_FEEDBACK, misses);
+    let hits = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.text_hits));
+    families.numbers(&names::TEXT_TABLET_HITS, hits);
     families.number(&names::TABLET_ENTRIES, held(workers, |gauges| gauges.tablets));
     families.number(&names::TABLET_STALE, total(workers, |tally| tally.stale_tablets));
+}
+
+fn add_tablet_reads(families: &mut Families, workers: &[WorkerReport], reads: &TabletReadReport) {
+    let results =
+        [("complete", reads.complete), ("refused", reads.refused), ("failed", reads.failed)];
+    let results = results.map(|(result, count)| (vec![result.to_owned()], count));
+    families.numbers(&names::TABLET_READS, results);
+    families.number(&names::TABLETS_READ, reads.tablets);
+    families.number(&names::TABLETS_OUTDATED, total(workers, |tally| tally.tablets_outdated));
 }
 
 fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &ClusterReport) {
@@ -242,8 +263,7 @@ fn fold_tables(workers: &[WorkerReport]) -> Vec<(String, Feedback)> {
             tables.push((name.to_owned(), Feedback::default()));
         }
         if let Some((_, sum)) = tables.get_mut(place) {
-            sum.hits += feedback.hits;
-            sum.misses += feedback.misses;
+            sum.add(feedback);
         }
     }
     tables

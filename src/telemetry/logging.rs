@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io;
 use std::str::FromStr;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
@@ -87,6 +87,31 @@ pub fn check_level(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Replaces the filter of the process's log.
+static LEVEL: OnceLock<Level> = OnceLock::new();
+
+/// The filter in force, and how to replace it.
+struct Level {
+    text: RwLock<String>,
+    replace: Box<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync>,
+}
+
+/// Logs by `level` from now on. The error says what is wrong with it; then nothing changes.
+pub fn set_level(level: &str) -> Result<(), String> {
+    check_level(level)?;
+    let Some(of_process) = LEVEL.get() else { return Err("nothing is logged".to_owned()) };
+    (of_process.replace)(EnvFilter::new(level))?;
+    level.clone_into(&mut of_process.text.write().unwrap_or_else(PoisonError::into_inner));
+    Ok(())
+}
+
+/// What is logged, as [`LogSettings::level`] says it; empty before the log has started.
+#[must_use]
+pub fn level() -> String {
+    let text = LEVEL.get().map(|level| level.text.read().unwrap_or_else(PoisonError::into_inner));
+    text.map(|text| text.clone()).unwrap_or_default()
+}
+
 /// Writes what still waits, for a second at most, when it is dropped.
 #[derive(Debug)]
 #[must_use = "what still waits is written when it is dropped"]
@@ -98,18 +123,40 @@ pub struct Log {
 pub fn start(settings: &LogSettings, now_us: fn() -> i64) -> Result<Log, String> {
     let (writer, log) = apart(io::stderr());
     LOST.get_or_init(|| writer.error_counter());
-    let init = match settings.format {
+    match settings.format {
         LogFormat::Text => {
-            let lines = builder(settings, move || OneLine(writer.clone())).finish();
-            lines.with(Recent { now_us }).try_init()
+            let builder = builder(settings, move || OneLine(writer.clone()));
+            let builder = builder.with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder
+                .finish()
+                .with(Recent { now_us })
+                .try_init()
+                .map_err(|error| error.to_string())?;
+            follow(settings, move |filter| handle.reload(filter).map_err(|e| e.to_string()));
         }
         LogFormat::Json => {
-            let lines = builder(settings, writer).json().flatten_event(true).finish();
-            lines.with(Recent { now_us }).try_init()
+            let builder = builder(settings, writer).json().flatten_event(true);
+            let builder = builder.with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder
+                .finish()
+                .with(Recent { now_us })
+                .try_init()
+                .map_err(|error| error.to_string())?;
+            follow(settings, move |filter| handle.reload(filter).map_err(|e| e.to_string()));
         }
-    };
-    init.map_err(|error| error.to_string())?;
+    }
     Ok(log)
+}
+
+/// Keeps how the level is replaced later.
+fn follow(
+    settings: &LogSettings,
+    replace: impl Fn(EnvFilter) -> Result<(), String> + Send + Sync + 'static,
+) {
+    let text = RwLock::new(settings.level.clone());
+    LEVEL.get_or_init(|| Level { text, replace: Box::new(replace) });
 }
 
 /// Lines that were lost since nobody took them.

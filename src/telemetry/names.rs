@@ -68,8 +68,8 @@ pub const RETRIES_REFUSED: Metric = counter(
 pub const ROUTING: Metric = counter(
     "shardlane_routing_total",
     &["reason"],
-    "Routing decisions by reason. tablet_replica, ring_replica and lwt_primary went to a \
-     replica shard, as far as we know.",
+    "Routing decisions by reason. tablet_replica, ring_replica, lwt_primary, text_literal, \
+     text_bound, text_in and token_range went to a replica shard, as far as we know.",
 );
 
 /// `shardlane_tablet_feedback_total`
@@ -87,6 +87,21 @@ pub const TABLET_HITS: Metric = counter(
     "Answers in which the server would have reported a wrong shard, and did not.",
 );
 
+/// `shardlane_text_tablet_feedback_total`
+pub const TEXT_TABLET_FEEDBACK: Metric = counter(
+    "shardlane_text_tablet_feedback_total",
+    &["table"],
+    "The same as shardlane_tablet_feedback_total for statements by text whose key was bound. Of \
+     constants the server says nothing.",
+);
+
+/// `shardlane_text_tablet_hits_total`
+pub const TEXT_TABLET_HITS: Metric = counter(
+    "shardlane_text_tablet_hits_total",
+    &["table"],
+    "The same as shardlane_tablet_hits_total for statements by text whose key was bound.",
+);
+
 /// `shardlane_tablet_map_entries`
 pub const TABLET_ENTRIES: Metric = gauge(
     "shardlane_tablet_map_entries",
@@ -99,6 +114,28 @@ pub const TABLET_STALE: Metric = counter(
     "shardlane_tablet_stale_total",
     &[],
     "Tablet reports ignored because a newer one had just replaced them.",
+);
+
+/// `shardlane_tablet_reads_total`
+pub const TABLET_READS: Metric = counter(
+    "shardlane_tablet_reads_total",
+    &["result"],
+    "Tables whose tablets were asked for at once: `complete`, `refused` (the role lacks SELECT on \
+     system.tablets) or `failed`.",
+);
+
+/// `shardlane_tablets_read_total`
+pub const TABLETS_READ: Metric = counter(
+    "shardlane_tablets_read_total",
+    &[],
+    "Tablets that were read from system.tablets, instead of being learned by a misrouted request.",
+);
+
+/// `shardlane_tablets_outdated_total`
+pub const TABLETS_OUTDATED: Metric = counter(
+    "shardlane_tablets_outdated_total",
+    &[],
+    "Tablets that were read and not used, since a server reported something newer meanwhile.",
 );
 
 /// `shardlane_nodes`
@@ -291,6 +328,34 @@ pub const CREDENTIALS: Metric = gauge(
      own.",
 );
 
+/// `shardlane_config_generation`
+pub const CONFIG_GENERATION: Metric = gauge(
+    "shardlane_config_generation",
+    &[],
+    "How often settings came into force: 1 since the start, one more with each reload.",
+);
+
+/// `shardlane_config_reload_failures_total`
+pub const CONFIG_RELOAD_FAILURES: Metric = counter(
+    "shardlane_config_reload_failures_total",
+    &[],
+    "Reloads of the settings that failed; the settings before stayed in force.",
+);
+
+/// `shardlane_config_last_reload_successful`
+pub const CONFIG_LAST_RELOAD_SUCCESSFUL: Metric = gauge(
+    "shardlane_config_last_reload_successful",
+    &[],
+    "1 when the last reload of the settings succeeded, or there was none; else 0.",
+);
+
+/// `shardlane_config_last_reload_success_timestamp_seconds`
+pub const CONFIG_LAST_RELOAD_SUCCESS: Metric = gauge(
+    "shardlane_config_last_reload_success_timestamp_seconds",
+    &[],
+    "When settings came into force last, seconds since 1970.",
+);
+
 /// `shardlane_log_lines_lost_total`
 pub const LOG_LINES_LOST: Metric = counter(
     "shardlane_log_lines_lost_total",
@@ -320,8 +385,13 @@ pub const ALL: &[Metric] = &[
     ROUTING,
     TABLET_FEEDBACK,
     TABLET_HITS,
+    TEXT_TABLET_FEEDBACK,
+    TEXT_TABLET_HITS,
     TABLET_ENTRIES,
     TABLET_STALE,
+    TABLET_READS,
+    TABLETS_READ,
+    TABLETS_OUTDATED,
     NODES,
     LANES,
     LANES_BROKEN,
@@ -353,6 +423,10 @@ pub const ALL: &[Metric] = &[
     AGREEMENT_TIMEOUTS,
     LIMITS,
     LOG_LINES_LOST,
+    CONFIG_GENERATION,
+    CONFIG_RELOAD_FAILURES,
+    CONFIG_LAST_RELOAD_SUCCESSFUL,
+    CONFIG_LAST_RELOAD_SUCCESS,
 ];
 
 #[cfg(test)]

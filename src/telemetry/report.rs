@@ -8,6 +8,7 @@ use crate::engine::limits::Limits;
 use crate::engine::tally::Tally;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
+use crate::topology::tablet_page::{ReadEnd, TabletPage};
 
 /// The numbers of one worker.
 #[derive(Clone, Debug, Default)]
@@ -29,8 +30,51 @@ pub struct ClusterReport {
     pub dials: Vec<DialReport>,
     /// What there is to tell about TLS; nothing when it is off.
     pub tls: TlsReport,
+    /// What was read of tablets.
+    pub tablet_reads: TabletReadReport,
     /// Log lines that nobody took.
     pub log_lines_lost: u64,
+    /// What became of reloads of the settings.
+    pub reload: ReloadReport,
+}
+
+/// Reloads of the settings.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ReloadReport {
+    /// How often settings came into force: 1 since the start.
+    pub generation: u64,
+    /// Reloads that failed.
+    pub failures: u64,
+    /// Whether the last one did not fail.
+    pub last_succeeded: bool,
+    /// When settings came into force last, seconds since 1970.
+    pub succeeded_s: u64,
+}
+
+/// What was read from the cluster's own table of tablets.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct TabletReadReport {
+    /// Tablets that were read.
+    pub tablets: u64,
+    /// Tables that were read to the end.
+    pub complete: u64,
+    /// Tables that the role may not read.
+    pub refused: u64,
+    /// Tables that could not be read for another reason.
+    pub failed: u64,
+}
+
+impl TabletReadReport {
+    /// Counts some tablets that were read.
+    pub fn add(&mut self, page: &TabletPage) {
+        self.tablets += u64::try_from(page.tablets.len()).unwrap_or(u64::MAX);
+        match page.end {
+            Some(ReadEnd::Complete { .. }) => self.complete += 1,
+            Some(ReadEnd::Refused) => self.refused += 1,
+            Some(ReadEnd::Failed) => self.failed += 1,
+            None => {}
+        }
+    }
 }
 
 /// TLS on both sides.

@@ -10,3 +10,4 @@ pub mod table;
 pub mod table_key;
 pub mod tablet;
 pub mod tablet_map;
+pub mod tablet_page;

@@ -35,6 +35,8 @@ pub struct Keyspace {
     pub ring: Arc<RingReplicas>,
     /// The tables whose partitioner is not Murmur3; none stands for one that we don't know.
     pub partitioners: BTreeMap<Box<str>, Option<Partitioner>>,
+    /// Its replication in the schema's own words, to be compared with later ones.
+    pub replication: Box<str>,
 }
 
 /// Puts a snapshot together.
@@ -130,7 +132,24 @@ impl SnapshotBuilder {
         partitioners: BTreeMap<Box<str>, Option<Partitioner>>,
     ) -> Self {
         let ring = Arc::clone(&self.no_ring);
-        self.add(name, Keyspace { tablets: true, is_local: false, ring, partitioners })
+        let replication = Box::default();
+        self.add(name, Keyspace { tablets: true, is_local: false, ring, partitioners, replication })
+    }
+
+    /// Says how a keyspace that was added is replicated, in the schema's own words.
+    #[must_use]
+    pub fn replicated<'a>(
+        mut self,
+        name: &str,
+        entries: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        if let Some(keyspace) = self.snapshot.keyspaces.get_mut(name).and_then(Arc::get_mut) {
+            let words = entries.into_iter().map(|(key, value)| format!("{key}={value}"));
+            let mut words: Vec<String> = words.collect();
+            words.sort_unstable();
+            keyspace.replication = words.join(",").into();
+        }
+        self
     }
 
     /// Adds a keyspace whose tables lie on the ring. Keyspaces with equal replication share one.
@@ -146,7 +165,8 @@ impl SnapshotBuilder {
         let ring = self.rings.entry(replication);
         let ring = ring.or_insert_with_key(|key| Arc::new(RingReplicas::new(nodes, key)));
         let ring = Arc::clone(ring);
-        self.add(name, Keyspace { tablets: false, is_local, ring, partitioners })
+        let replication = Box::default();
+        self.add(name, Keyspace { tablets: false, is_local, ring, partitioners, replication })
     }
 
     /// Ends it.

@@ -5,6 +5,9 @@
 //! for the word of a node that lags, and ignored: the map settles instead of flapping. If the
 //! tablet really went back, the same payload is believed once [`SETTLE_MS`] have passed. The price:
 //! an old word about a range whose new one came first, never heard before, holds for that long.
+//!
+//! A table's tablets may also be read from the cluster's own tables. That takes a while, and a node
+//! may report a tablet meanwhile: what was reported since the reading began wins.
 
 use crate::topology::id::NodeId;
 use crate::topology::table::TABLES_MAX;
@@ -12,12 +15,14 @@ use crate::topology::table::TableId;
 use crate::topology::tablet::ReplicaList;
 use crate::topology::tablet::Tablet;
 use crate::topology::tablet_map::arena::Arena;
+use crate::topology::tablet_map::heard::Heard;
 use crate::topology::tablet_map::recent::Recent;
 use crate::topology::tablet_map::table_map::TableMap;
 use cql::token::token::Token;
 
 mod arena;
 mod grid;
+mod heard;
 mod ranges;
 mod recent;
 mod table_map;
@@ -41,6 +46,7 @@ pub struct TabletMap {
     tables: Vec<TableMap>,
     arena: Arena,
     recent: Recent,
+    heard: Heard,
     len: usize,
     /// What the grids of all tables take of the arena, in units.
     weight: usize,
@@ -65,6 +71,15 @@ pub enum Learned {
     Refused,
 }
 
+/// What became of tablets that were read.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Filled {
+    /// Those that were new or replaced others.
+    pub taken: usize,
+    /// Those that were not taken, since a node reported their range after the reading had begun.
+    pub outdated: usize,
+}
+
 impl TabletMap {
     /// Creates a map that holds at most `entries_max` tablets of all tables together.
     #[must_use]
@@ -73,6 +88,7 @@ impl TabletMap {
             tables: Vec::new(),
             arena: Arena::new(units_max(entries_max, entries_max)),
             recent: Recent::default(),
+            heard: Heard::default(),
             len: 0,
             weight: 0,
             entries_max,
@@ -94,30 +110,49 @@ impl TabletMap {
         if self.entries_max == 0 {
             return Learned::Refused;
         }
-        if self.tables.get(index).is_some_and(|known| known.holds(&self.arena, &tablet)) {
-            return Learned::Same;
-        }
+        let is_known = self.holds(index, &tablet);
         self.recent.expire(now_ms, SETTLE_MS);
-        if self.recent.holds(table, &tablet) {
+        if !is_known && self.recent.holds(table, &tablet) {
             return Learned::Stale;
         }
-
-        if self.tables.len() <= index {
-            self.tables.resize_with(index + 1, TableMap::default);
+        self.heard.note(table, (tablet.first, tablet.last), now_ms);
+        if is_known {
+            return Learned::Same;
         }
-        let Some(replaced) =
-            self.change(index, |known, arena| known.cut(arena, tablet.first, tablet.last))
-        else {
-            return Learned::Refused;
-        };
-        self.make_room();
-        let weight_max = self.weight_max(index);
-        self.change(index, |known, arena| known.add(arena, tablet, weight_max));
+        let Some(replaced) = self.put(index, tablet) else { return Learned::Refused };
         let learned = if replaced.is_empty() { Learned::New } else { Learned::Changed };
         for old in replaced {
             self.recent.remember(table, old, now_ms);
         }
         learned
+    }
+
+    /// Takes tablets that were read from the cluster's own tables since `began_ms`. What a node
+    /// reported about a range since then wins, and so does what replaced the same tablet a moment ago.
+    pub fn fill(
+        &mut self,
+        table: TableId,
+        tablets: impl IntoIterator<Item = Tablet>,
+        (began_ms, now_ms): (u64, u64),
+    ) -> Filled {
+        let mut filled = Filled::default();
+        let Some(index) = table_index(table).filter(|_| self.entries_max > 0) else {
+            return filled;
+        };
+        self.recent.expire(now_ms, SETTLE_MS);
+        let heard = self.heard.since(table, began_ms);
+        for tablet in tablets.into_iter().filter(makes_sense) {
+            if self.holds(index, &tablet) {
+                continue;
+            }
+            let range = (tablet.first, tablet.last);
+            if heard.overlaps(range) || self.recent.holds(table, &tablet) {
+                filled.outdated += 1;
+            } else if self.put(index, tablet).is_some() {
+                filled.taken += 1;
+            }
+        }
+        filled
     }
 
     /// Finds the replicas of `token`, if its tablet was learned.
@@ -130,6 +165,7 @@ impl TabletMap {
     /// Drops the tablets of a table that was dropped, or made anew under the same name.
     pub fn forget_table(&mut self, table: TableId) {
         self.recent.forget_table(table);
+        self.heard.forget_table(table);
         if let Some(index) = table_index(table) {
             self.change(index, TableMap::clear);
         }
@@ -178,7 +214,26 @@ impl TabletMap {
     pub fn memory_bytes(&self) -> usize {
         let tables = self.tables.capacity() * size_of::<TableMap>();
         let known: usize = self.tables.iter().map(TableMap::memory_bytes).sum();
-        tables + known + self.arena.memory_bytes() + self.recent.memory_bytes()
+        let memory = self.recent.memory_bytes() + self.heard.memory_bytes();
+        tables + known + self.arena.memory_bytes() + memory
+    }
+
+    /// Tells whether exactly this tablet is known.
+    fn holds(&self, index: usize, tablet: &Tablet) -> bool {
+        self.tables.get(index).is_some_and(|known| known.holds(&self.arena, tablet))
+    }
+
+    /// Puts a tablet in its place; returns those that it replaced.
+    fn put(&mut self, index: usize, tablet: Tablet) -> Option<Vec<Tablet>> {
+        if self.tables.len() <= index {
+            self.tables.resize_with(index + 1, TableMap::default);
+        }
+        let replaced =
+            self.change(index, |known, arena| known.cut(arena, tablet.first, tablet.last))?;
+        self.make_room();
+        let weight_max = self.weight_max(index);
+        self.change(index, |known, arena| known.add(arena, tablet, weight_max));
+        Some(replaced)
     }
 
     /// Drops tablets until there is room for one more.

@@ -18,7 +18,9 @@ use crate::pool::node_target::NodeTarget;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
+use crate::topology::tablet_page::TabletPage;
 use crate::worker::arrival::Arrival;
+use crate::worker::setup::WorkerSettings;
 
 /// A message to a worker.
 #[derive(Debug)]
@@ -52,8 +54,12 @@ pub enum Command {
     NodeUp(NodeId),
     /// Another worker learned something.
     PeerMessage(PeerMessage),
+    /// Some of a table's tablets were read.
+    Tablets(Arc<TabletPage>),
     /// A table's partition key was read.
     TableKey(Arc<TableKey>),
+    /// The operator changed settings.
+    Settings(Box<WorkerSettings>),
     /// Tell the numbers.
     Report(oneshot::Sender<(Tally, Gauges)>),
     /// Report what these tables of the console show.

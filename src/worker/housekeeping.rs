@@ -8,6 +8,7 @@ use crate::platform::clock;
 use crate::pool::announcer::WorkerEvent;
 use crate::worker::command::{Command, report};
 use crate::worker::reactor::Reactor;
+use crate::worker::setup::WorkerSettings;
 use crate::worker::slots::{COMMANDS, MESSAGES_IN_A_ROW};
 use crate::worker::socket::Who;
 
@@ -46,7 +47,14 @@ impl Reactor {
             Command::EventsMissed => self.engine.on_events_missed(),
             Command::NodeUp(node) => self.pools.on_node_up(node),
             Command::PeerMessage(news) => self.engine.on_news(news),
+            Command::Tablets(page) => self.engine.on_tablets_read(&page),
             Command::TableKey(key) => self.engine.on_table_key(key),
+            Command::Settings(settings) => {
+                let WorkerSettings { engine, pools, dialer } = *settings;
+                self.engine.on_settings(engine);
+                self.pools.on_settings(&mut self.engine, pools);
+                self.dialing.set_dialer(dialer);
+            }
             Command::Report(to) => {
                 // Whoever asked may have given up meanwhile.
                 let _unwanted = to.send((self.engine.tally().clone(), self.engine.gauges()));

@@ -1,8 +1,22 @@
 //! What a worker starts with.
 
+use std::sync::Arc;
+
+use crate::connect::dialer::Dialer;
 use crate::connect::dialing::DialingSettings;
 use crate::engine::settings::EngineSettings;
 use crate::pool::pool_manager::{PoolSettings, PoolShared};
+
+/// What a worker goes by, as far as a running one takes new values.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// What its engine goes by.
+    pub engine: EngineSettings,
+    /// What its pools go by.
+    pub pools: PoolSettings,
+    /// What opens connections.
+    pub dialer: Arc<Dialer>,
+}
 
 /// Everything that tells a worker from others, and what it goes by.
 #[derive(Debug)]

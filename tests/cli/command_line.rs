@@ -333,3 +333,68 @@ fn after_sigterm_clients_are_served_for_the_shortest_delay() {
     assert!(terminate().unwrap().success());
     assert_eq!(server.0.wait().unwrap().code(), Some(0), "the second one ends the delay");
 }
+
+#[test]
+fn settings_are_read_again_when_asked_and_when_their_file_changes() {
+    let file = env::temp_dir().join(format!("shardlane-reload-{}.toml", process::id()));
+    let settings = |workers: u32, clients_max: &str| {
+        let table =
+            format!("[limits]\nclients_max = {clients_max}\n[timeouts]\nfile_poll_ms = 3600000\n");
+        fs::write(&file, format!("workers = {workers}\n{table}")).unwrap();
+    };
+    settings(1, "100");
+    let path = file.to_str().unwrap();
+    let (server, clients, admin) = serve_without_cluster("127.0.63.36:0", &["--config", path]);
+    let metric = |name: &str| {
+        let page = get(&admin, "/metrics");
+        let line = page.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{page}")).rsplit(' ').next().unwrap().to_owned()
+    };
+    let limit = || metric("shardlane_limit{setting=\"clients_max\"}");
+    let mut client = TcpStream::connect(&clients).unwrap();
+    let reload = || shardlane(&["reload", "--admin", &admin]);
+
+    // One setting takes effect, another waits; the client that is there goes on.
+    settings(2, "200");
+    let reloaded = reload();
+    assert_eq!(reloaded.status.code(), Some(0), "{}", text(&reloaded.stderr));
+    let changed = "changed: limits.clients_max; waits for a restart: workers\n";
+    assert_eq!((text(&reloaded.stdout), limit()), (changed.to_owned(), "200".to_owned()));
+    client.write_all(&[4, 0, 0, 0, 5, 0, 0, 0, 0]).unwrap();
+    client.read_exact(&mut [0; 9]).unwrap();
+
+    // A faulty file changes nothing, and says why.
+    settings(1, "\"many\"");
+    let refused = reload();
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("the settings before stay in force") && said.contains("many"), "{said}");
+    assert_eq!(limit(), "200");
+    let failed = ("shardlane_config_last_reload_successful", "shardlane_config_generation");
+    assert_eq!((metric(failed.0), metric(failed.1)), ("0".to_owned(), "2".to_owned()));
+
+    // SIGHUP reads them, too.
+    settings(1, "300");
+    let pid = server.0.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    while limit() != "300" {}
+    assert_eq!((metric(failed.0), metric(failed.1)), ("1".to_owned(), "3".to_owned()));
+    fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn a_changed_file_of_settings_is_read_by_itself() {
+    let file = env::temp_dir().join(format!("shardlane-watched-{}.toml", process::id()));
+    let settings = |clients_max: u32| {
+        let text =
+            format!("[limits]\nclients_max = {clients_max}\n[timeouts]\nfile_poll_ms = 100\n");
+        fs::write(&file, text).unwrap();
+    };
+    settings(100);
+    let path = file.to_str().unwrap();
+    let (_server, _, admin) = serve_without_cluster("127.0.63.37:0", &["--config", path]);
+    settings(400);
+    let wanted = "shardlane_limit{setting=\"clients_max\"} 400";
+    while !get(&admin, "/metrics").lines().any(|line| line == wanted) {}
+    fs::remove_file(&file).unwrap();
+}

@@ -12,6 +12,7 @@ use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
 use cql::response::rows::{Rows, put_rows};
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
+use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::engine::verdict::Verdict;
 use shardlane::facade::console::contents::{Contents, Row};
 use shardlane::facade::console::table::ConsoleTable;
@@ -19,7 +20,7 @@ use shardlane::facade::system_tables::OneNode;
 use shardlane::routing::decision::Reason;
 
 use crate::support::frames::{Frame, execute, frame, prepare, query, startup};
-use crate::support::rig::Rig;
+use crate::support::rig::{Rig, settings as support_settings};
 
 /// A rig whose clients are shown a node.
 fn rig() -> Rig {
@@ -185,6 +186,18 @@ fn a_client_that_uses_the_console_needs_no_lane_for_it() {
     rig.result(lane, request.stream(), &[0, 0, 0, 1]);
     assert_eq!(rig.answer(client).stream(), 4);
     rig.finish();
+}
+
+#[test]
+fn a_console_that_is_turned_off_is_gone_at_once() {
+    let mut rig = rig();
+    let client = rig.client();
+    let off = ConsoleSettings { enabled: false, ..ConsoleSettings::default() };
+    rig.input(|engine| engine.on_settings(EngineSettings { console: off, ..support_settings() }));
+    rig.send(client, &query(1, "SELECT * FROM shardlane.lanes"));
+    let (lane, request) = rig.request();
+    rig.result(lane, request.stream(), &keyspaces());
+    assert_eq!(names(&rig.answer(client)), ["ks"], "the cluster has it to answer");
 }
 
 /// RESULT Rows with one row of `ks`.

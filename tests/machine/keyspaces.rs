@@ -32,7 +32,7 @@ fn opened(rig: &mut Rig) -> (PoolId, Arc<str>) {
 }
 
 /// A client says `USE`, for which a lane on node 0 is opened; returns set and lane.
-fn use_keyspace(rig: &mut Rig, client: ClientKey, name: &str) -> (PoolId, LaneKey) {
+pub(crate) fn use_keyspace(rig: &mut Rig, client: ClientKey, name: &str) -> (PoolId, LaneKey) {
     rig.send(client, &query(9, &format!("USE {name}")));
     let (pool, keyspace) = opened(rig);
     assert_eq!(&*keyspace, name);

@@ -9,6 +9,7 @@ use shardlane::engine::action::PeerMessage;
 use shardlane::pool::connection::DialId;
 use shardlane::topology::snapshot::Snapshot;
 use shardlane::topology::table_key::TableKey;
+use shardlane::topology::tablet_page::TabletPage;
 
 /// Something that happens.
 #[derive(Debug)]
@@ -61,6 +62,8 @@ pub(super) enum Event {
     ControlReadsTables,
     /// A worker is told a table's partition key.
     TableKey { worker: usize, key: Arc<TableKey> },
+    /// A worker is told some of a table's tablets.
+    Tablets { worker: usize, page: Arc<TabletPage> },
     /// The control connection may have missed events, and a worker is told so.
     EventsMissed { worker: usize },
     /// The server takes what a worker reports.

@@ -147,6 +147,8 @@ impl World {
                 sum(|tally| tally.logins_granted).saturating_sub(self.counted.logins_taken),
             ),
             ("credentials revoked", self.counted.revoked),
+            ("tablets read", self.counted.tablets_read),
+            ("tablets read and new", sum(|tally| tally.tablets_filled)),
         ]
     }
 

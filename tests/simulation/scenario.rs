@@ -6,6 +6,7 @@ use crate::model::pools::PORT_BLOCK_US;
 use crate::model::rights::RECHECK_US;
 use crate::model::statements::LARGE_BYTES_MAX;
 use cql::compression::Compression;
+use shardlane::control::tables::table_reads::TableReadSettings;
 use shardlane::engine::limits::Limits;
 use shardlane::pool::backoff::BackoffSettings;
 use shardlane::pool::failover::FailoverSettings;
@@ -77,6 +78,12 @@ pub(crate) struct Scenario {
     pub centers: usize,
     /// What is done when no node of ours can be reached.
     pub failover: FailoverSettings,
+    /// Whether all tablets of a table are read when a request first names it.
+    pub prefetch: bool,
+    /// After how long they are read again while the table is in use, µs; 0 is never.
+    pub reread_us: u64,
+    /// How they are read.
+    pub reads: TableReadSettings,
     /// What may go wrong.
     pub(super) faults: Vec<FaultKind>,
     /// Whether the first connections to the shard-aware port come through something that changes
@@ -136,6 +143,9 @@ impl Scenario {
             metadata_ids: chance.one_in(2),
             nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),
             faults,
+            prefetch: false,
+            reread_us: 0,
+            reads: TableReadSettings::default(),
         };
         scenario.with_more(&mut Chance::new(seed, 3))
     }
@@ -237,6 +247,16 @@ impl Scenario {
         if chance.one_in(3) {
             self.limits.request_timeout_us = 0;
         }
+        let seed = self.seed;
+        self.with_reads(&mut Chance::new(seed, 17))
+    }
+
+    /// Tablets that are read from the cluster's own tables, in pages of some.
+    fn with_reads(mut self, chance: &mut Chance) -> Self {
+        self.prefetch = chance.one_in(2);
+        let page_rows = u32::try_from(chance.number(&[1, 3, 500])).unwrap_or(1);
+        self.reread_us = chance.number(&[0, 500_000, 2_000_000]);
+        self.reads = TableReadSettings { page_rows, ..TableReadSettings::default() };
         self
     }
 
@@ -296,7 +316,7 @@ impl Scenario {
         format!(
             "{} nodes × {} shards, RF {}, {} tablets, {} clients × {} requests, {} µs one way, \
              {} B pipes, {} workers with room for {} reports, {} roles, {} logins at once, odd: {}, lanes {:?}, large rows: {}, lanes idle {} µs, {} nodes \
-             chosen, {} data centers, faults {:?}",
+             chosen, {} data centers, tablets read: {} by {}, faults {:?}",
             self.nodes,
             self.shards,
             self.factor,
@@ -315,6 +335,8 @@ impl Scenario {
             self.limits.lane_unused_us,
             self.failover.local_nodes_max,
             self.centers,
+            self.prefetch,
+            self.reads.page_rows,
             self.faults
         )
     }

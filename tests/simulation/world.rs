@@ -100,9 +100,12 @@ impl World {
             limits: scenario.limits,
             some_nodes: scenario.some_nodes(),
             rack: scenario.seed.is_multiple_of(3).then(|| "r1".into()),
+            routes_texts: true,
             has_peers: true,
             compression_told: Vec::new(),
             console: ConsoleSettings::default(),
+            prefetch_tablets: scenario.prefetch,
+            tablets_reread_us: scenario.reread_us,
         };
         let mut world = Self {
             chance: Chance::new(scenario.seed, 2),
@@ -125,7 +128,7 @@ impl World {
             lost_us: BTreeMap::new(),
             losses_us: BTreeMap::new(),
             failed_us: BTreeMap::new(),
-            control: Control::default(),
+            control: Control::new(&scenario),
             drivers: Vec::new(),
             ledger: Ledger::default(),
             counted: Counted::default(),
@@ -202,6 +205,7 @@ impl World {
             }
             Event::ControlReadsTables => self.on_control_reads_tables(),
             Event::TableKey { worker, key } => self.on_table_key(worker, key),
+            Event::Tablets { worker, page } => self.on_tablets(worker, &page),
             Event::EventsMissed { worker } => self.on_events_missed(worker),
             Event::ServerListens { worker } => self.on_server_listens(worker),
             Event::PeerMessage { worker, news } => self.on_news(worker, news),

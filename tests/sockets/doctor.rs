@@ -11,7 +11,7 @@ use std::process::{self, Command, Stdio};
 
 use serde_json::Value;
 use shardlane::cli::simulated::demo::client::Client;
-use sim::{ClusterOptions, SimHandle, SimOptions};
+use sim::{ClusterOptions, Right, Roles, SimHandle, SimOptions};
 
 /// A cluster of three nodes with four shards, from 127.0.64.`first` on.
 fn cluster(first: u8, change: impl FnOnce(&mut ClusterOptions)) -> SimHandle {
@@ -280,6 +280,41 @@ fn a_login_that_fails_is_told_without_the_password() {
     for file in [wrong, right] {
         fs::remove_file(file).unwrap();
     }
+}
+
+#[test]
+fn a_role_that_may_not_read_tablets_is_told_which_right_it_lacks() {
+    let sim = cluster(58, |_| {});
+    let node = sim.contact_points()[0];
+    let keyspace = "CREATE KEYSPACE t WITH replication = {'class': 'NetworkTopologyStrategy', \
+                    'datacenter1': 3} AND tablets = {'enabled': true, 'initial': 16}";
+    create(node, &[keyspace]);
+    sim.with(|cluster, _| {
+        cluster.roles = Roles::new(&[("cassandra".to_owned(), "pw".to_owned())]);
+        cluster.roles.create("bob", "pw", false);
+    })
+    .unwrap();
+    let file = password("bob", "pw");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).unwrap();
+    let bob = ["--username", "bob", "--password-file", file.to_str().unwrap()];
+    let (code, said) = doctor(&node.to_string(), &bob, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    says(
+        &said,
+        &[
+            "warn  rights     'bob' may not read system.tablets: each tablet costs one misrouted",
+            "-> fix     GRANT SELECT ON system.tablets TO bob, or set tablets.prefetch = false",
+        ],
+    );
+    sim.with(|cluster, _| {
+        let grant = (Right::Select, "system".to_owned(), "tablets".to_owned());
+        cluster.roles.get_mut("bob").unwrap().grants.insert(grant)
+    })
+    .unwrap();
+    let (_, said) = doctor(&node.to_string(), &bob, &[]);
+    says(&said, &["ok    rights     system.tablets can be read: no tablet has to be missed"]);
+    fs::remove_file(file).unwrap();
+    sim.stop().unwrap();
 }
 
 #[test]

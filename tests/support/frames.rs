@@ -103,6 +103,39 @@ pub(crate) fn query_at(stream: i16, text: &str, consistency: Consistency) -> Vec
     })
 }
 
+/// A value for a marker, and its name if values are sent by name; `None` is null.
+pub(crate) type Bound<'a> = (Option<&'a str>, Option<&'a [u8]>);
+
+/// QUERY with bound values, all with names or all without.
+pub(crate) fn query_with(stream: i16, text: &str, values: &[Bound<'_>]) -> Vec<u8> {
+    let is_named = values.iter().any(|(name, _)| name.is_some());
+    frame((4, 0, stream), Opcode::Query, |out| {
+        put_long_string(out, text);
+        Consistency::One.put(out);
+        out.push(if is_named { 0x41 } else { 0x01 });
+        put_short(out, values.len() as u16);
+        for (name, value) in values {
+            name.iter().for_each(|name| put_string(out, name));
+            put_bytes(out, *value);
+        }
+    })
+}
+
+/// BATCH of texts without values.
+pub(crate) fn batch_of_texts(stream: i16, texts: &[&str]) -> Vec<u8> {
+    frame((4, 0, stream), Opcode::Batch, |out| {
+        out.push(0);
+        put_short(out, texts.len() as u16);
+        for text in texts {
+            out.push(0);
+            put_long_string(out, text);
+            put_short(out, 0);
+        }
+        Consistency::LocalQuorum.put(out);
+        out.push(0);
+    })
+}
+
 pub(crate) fn prepare(stream: i16, text: &str) -> Vec<u8> {
     frame((4, 0, stream), Opcode::Prepare, |out| put_long_string(out, text))
 }

@@ -59,6 +59,11 @@ pub(crate) fn host(node: u16) -> HostId {
 /// Nodes 0, 1, … each with a rack of its own, a tablet keyspace `tab` and a ring keyspace `ring`
 /// with one copy of each row, and a keyspace `own` of which each node has its own rows.
 pub(crate) fn snapshot(version: u64, nodes: u16) -> Arc<Snapshot> {
+    snapshot_with_copies(version, nodes, "1")
+}
+
+/// The same, with so many copies of each row in `tab`.
+pub(crate) fn snapshot_with_copies(version: u64, nodes: u16, copies: &str) -> Arc<Snapshot> {
     let node = |number: u16| Node {
         id: NodeId(number),
         host: host(number),
@@ -70,6 +75,7 @@ pub(crate) fn snapshot(version: u64, nodes: u16) -> Arc<Snapshot> {
     };
     let builder = SnapshotBuilder::new(version, (0..nodes).map(node).collect())
         .tablet_keyspace("tab", BTreeMap::new())
+        .replicated("tab", [("dc1", copies)])
         .ring_keyspace("ring", Replication::Simple { factor: 1 }, BTreeMap::new())
         .ring_keyspace("own", Replication::Local, BTreeMap::new());
     Arc::new(builder.build())
@@ -86,9 +92,12 @@ pub(crate) fn settings() -> EngineSettings {
         limits,
         rack: None,
         some_nodes: false,
+        routes_texts: true,
         has_peers: true,
         compression_told: Vec::new(),
         console: ConsoleSettings::default(),
+        prefetch_tablets: true,
+        tablets_reread_us: 600_000_000,
     }
 }
 

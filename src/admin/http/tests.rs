@@ -1,6 +1,7 @@
 //! The pages over a real socket.
 
 use std::net::SocketAddr;
+use std::sync::RwLock;
 use std::sync::atomic::AtomicU64;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,7 +14,16 @@ use crate::admin::readiness::{Readiness, State};
 struct Pages {
     readiness: watch::Receiver<Readiness>,
     metrics: Result<String, String>,
-    quits: Arc<AtomicU64>,
+    quits: AtomicU64,
+    reloads: AtomicU64,
+    level: RwLock<String>,
+}
+
+impl Pages {
+    fn new(readiness: watch::Receiver<Readiness>, metrics: Result<String, String>) -> Self {
+        let (quits, reloads) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { readiness, metrics, quits, reloads, level: RwLock::default() }
+    }
 }
 
 impl Source for Pages {
@@ -36,6 +46,23 @@ impl Source for Pages {
     fn quit(&self) {
         self.quits.fetch_add(1, Ordering::Relaxed);
     }
+
+    async fn reload(&self) -> Result<String, String> {
+        self.reloads.fetch_add(1, Ordering::Relaxed);
+        Ok("changed: nothing".to_owned())
+    }
+
+    fn log_level(&self) -> String {
+        self.level.read().unwrap().clone()
+    }
+
+    fn set_log_level(&self, level: &str) -> Result<(), String> {
+        if level != "debug" {
+            return Err(format!("`{level}` is not a level"));
+        }
+        level.clone_into(&mut self.level.write().unwrap());
+        Ok(())
+    }
 }
 
 struct Answer {
@@ -53,11 +80,7 @@ async fn start(patience: Duration) -> (SocketAddr, watch::Sender<Readiness>) {
     let address = listener.local_addr().unwrap();
     let (sender, readiness) = watch::channel(Readiness::default());
     let metrics = Ok("# TYPE a counter\na 1\n".to_owned());
-    tokio::spawn(serve_within(
-        listener,
-        Arc::new(Pages { readiness, metrics, quits: Arc::default() }),
-        patience,
-    ));
+    tokio::spawn(serve_within(listener, Arc::new(Pages::new(readiness, metrics)), patience));
     (address, sender)
 }
 
@@ -211,8 +234,7 @@ fn a_client_without_a_request_is_closed_before_the_time_for_an_answer_ends() {
 fn metrics_that_cannot_be_rendered_are_an_error_of_ours() {
     runtime().block_on(async {
         let (_, readiness) = watch::channel(Readiness::default());
-        let pages =
-            Pages { readiness, metrics: Err("two of a name".to_owned()), quits: Arc::default() };
+        let pages = Pages::new(readiness, Err("two of a name".to_owned()));
         let page = page::answer("/metrics", &pages).await;
         assert_eq!(page.status, 500);
         assert!(page.body.contains("two of a name"));
@@ -220,13 +242,46 @@ fn metrics_that_cannot_be_rendered_are_an_error_of_ours() {
 }
 
 #[test]
-fn only_the_loopback_may_stop_the_process() {
-    let (_, readiness) = watch::channel(Readiness::default());
-    let quits = Arc::new(AtomicU64::new(0));
-    let pages = Pages { readiness, metrics: Ok(String::new()), quits: Arc::clone(&quits) };
-    let post = |path, is_local| page::answer_post(path, is_local, &pages).map(|page| page.status);
-    assert_eq!(post("/shutdown", false), Some(403));
-    assert_eq!(quits.load(Ordering::Relaxed), 0);
-    assert_eq!((post("/shutdown", true), post("/quitquitquit", true)), (Some(200), Some(200)));
-    assert_eq!((quits.load(Ordering::Relaxed), post("/metrics", true)), (2, None));
+fn only_the_loopback_may_ask_the_process_for_something() {
+    runtime().block_on(async {
+        let (_, readiness) = watch::channel(Readiness::default());
+        let pages = Pages::new(readiness, Ok(String::new()));
+        let ask = async |method, path, is_local, body| {
+            let deed = Deed::of(method, path)?;
+            Some(page::act(deed, is_local, body, &pages).await.status)
+        };
+        assert_eq!(ask("POST", "/shutdown", false, "").await, Some(403));
+        assert_eq!(ask("POST", "/reload", false, "").await, Some(403));
+        assert_eq!(ask("PUT", "/log-level", false, "debug").await, Some(403));
+        let counts =
+            || (pages.quits.load(Ordering::Relaxed), pages.reloads.load(Ordering::Relaxed));
+        assert_eq!((counts(), pages.log_level()), ((0, 0), String::new()));
+        for path in ["/shutdown", "/quitquitquit", "/reload"] {
+            assert_eq!(ask("POST", path, true, "").await, Some(200), "{path}");
+        }
+        assert_eq!(ask("PUT", "/log-level", true, " debug\n").await, Some(200));
+        assert_eq!((counts(), pages.log_level()), ((2, 1), "debug".to_owned()));
+        assert_eq!(ask("PUT", "/log-level", true, "loud").await, Some(422));
+        assert_eq!(ask("POST", "/metrics", true, "").await, None);
+        assert_eq!(ask("POST", "/log-level", true, "debug").await, None);
+    });
+}
+
+#[test]
+fn a_body_reaches_the_process_and_a_long_one_is_refused() {
+    runtime().block_on(async {
+        let (address, _readiness) = start(Duration::from_secs(60)).await;
+        let put = async |body: &str| {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let head =
+                format!("PUT /log-level HTTP/1.1\r\nHost: a\r\nContent-Length: {}", body.len());
+            stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).await.ok();
+            text.lines().next().unwrap_or_default().to_owned()
+        };
+        assert_eq!(put("debug").await, "HTTP/1.1 200 OK");
+        assert_eq!(ask(address, "GET /log-level").await.body, "debug\n");
+        assert_eq!(put(&"x".repeat(5_000)).await, "HTTP/1.1 413 Payload Too Large");
+    });
 }

@@ -40,6 +40,9 @@ pub async fn examine(
     encryption((settings, tls), reached, findings);
     login((settings, tls), reached, findings).await;
     permissions(settings, &mut reached.connection, findings).await;
+    if settings.tablets.prefetch && reached.metadata.keyspaces.values().any(|it| it.tablets) {
+        tablet_rights(settings, &mut reached.connection, findings).await;
+    }
     places(settings, &reached.metadata, data_center, findings);
     for row in &reached.metadata.left_out {
         let fix = "wait until the node has joined; if it is gone for good, remove it (nodetool \
@@ -171,6 +174,30 @@ async fn permissions(
         Ok(None) => findings.ok("rights", format!("'{user}' may not read roles, as it should be")),
         Err(error) => {
             findings.warn("rights", format!("roles: {error}"), hint::of_dial(&error));
+        }
+    }
+}
+
+/// Whether all tablets of a table can be read at once.
+async fn tablet_rights(
+    settings: &Settings,
+    connection: &mut Connection<Transport>,
+    findings: &mut Findings,
+) {
+    match connection.query("SELECT table_id FROM system.tablets LIMIT 1").await {
+        Ok(_) => findings.ok("rights", "system.tablets can be read: no tablet has to be missed"),
+        Err(DialError::Refused(error, _)) if error.code == ErrorCode::UNAUTHORIZED => {
+            let user = settings.username.as_deref().unwrap_or("the role");
+            let text = format!(
+                "'{user}' may not read system.tablets: each tablet costs one misrouted request"
+            );
+            let fix = format!(
+                "GRANT SELECT ON system.tablets TO {user}, or set tablets.prefetch = false"
+            );
+            findings.warn("rights", text, fix);
+        }
+        Err(error) => {
+            findings.warn("rights", format!("system.tablets: {error}"), hint::of_dial(&error));
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use crate::cli::simulated::args::{Like, SimArgs};
 use crate::listen::client_tls::server_config;
 use crate::platform::clock;
-use crate::server::signals::Signals;
+use crate::server::signals::{Asked, Signals};
 use crate::tls::files::TlsFiles;
 use crate::tls::rotated::Rotated;
 use sim::{ClusterOptions, Like as ImitatedVersion, SimOptions, SimTls, Started, serve};
@@ -28,9 +28,14 @@ pub fn sim(args: &SimArgs) -> anyhow::Result<()> {
         };
         tokio::select! {
             ended = serve(options, announced) => Ok(ended?),
-            _ = signals.next() => Ok(()),
+            () = stopped(&mut signals) => Ok(()),
         }
     })
+}
+
+/// Waits for a signal to stop; there is nothing to read again.
+async fn stopped(signals: &mut Signals) {
+    while signals.next().await == Asked::Reload {}
 }
 
 fn announce(started: &Started, out: &mut dyn Write) -> io::Result<()> {

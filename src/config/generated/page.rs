@@ -20,9 +20,10 @@ counts as unset. Lists are separated by commas in flags and variables.
 (in a file with line and column), and what would be right. A name that is no setting is a fault in the file and a warning
 in the environment. No setting takes a password itself, and no message shows one.
 
-shardlane reads its settings when it starts; a change needs a restart. Certificates, keys, CAs and the password are the
-exception: their files are read again when they change. The column *could change* says what a running process could take
-over by the way it uses the value: at once, for new connections, or not without a restart.
+shardlane reads its settings when it starts, and its file again when the file changes, at SIGHUP, and when `shardlane reload`
+or `POST /reload` asks for it. No connection is touched by that. The column *takes effect* says when a new value does: at
+once, for connections that are opened from then on, or not before a restart. With any fault in the file the settings before
+stay in force, and the log says what is wrong. Certificates, keys, CAs and the password are read again by themselves.
 ";
 
 #[test]
@@ -38,7 +39,7 @@ fn the_page_of_settings_is_what_the_table_says() {
         if !group.about.is_empty() {
             text.push_str(&format!("{}\n\n", group.about));
         }
-        text.push_str("| key | flag, variable | default | takes | could change | what and why |\n");
+        text.push_str("| key | flag, variable | default | takes | takes effect | what and why |\n");
         text.push_str("|---|---|---|---|---|---|\n");
         for setting in group.settings {
             text.push_str(&row(setting, &mut defaults));

@@ -1,6 +1,6 @@
 //! Settings of [console].
 
-use crate::config::setting::{Form, Kind, Setting, joined, keep, keep_each};
+use crate::config::setting::{Form, Kind, Reload, Setting, joined, keep, keep_each};
 use crate::config::table::group::Group;
 
 /// `[console]`
@@ -12,6 +12,7 @@ pub(super) const CONSOLE: Group = Group {
         Setting {
             key: "console.enabled",
             kind: Kind::Switch { field: |settings| &mut settings.console.enabled },
+            reload: Reload::AtOnce,
             what: "Whether clients see the keyspace `shardlane`",
             why: "It costs nothing while it is not asked. Statements are shown without values, and no \
                   secret is shown. If the cluster itself has a keyspace of that name, clients see that \
@@ -28,6 +29,7 @@ pub(super) const CONSOLE: Group = Group {
                 },
                 show: |settings| joined(&settings.console.roles),
             },
+            reload: Reload::AtOnce,
             what: "Roles that see the console, if clients log in themselves",
             why: "It shows addresses, statements and settings of all clients. By default no role sees \
                   it. If clients need not log in, all of them do.",

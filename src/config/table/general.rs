@@ -20,7 +20,7 @@ pub(super) const GENERAL: Group = Group {
                 },
                 show: |settings| joined(&settings.contact_points),
             },
-            reload: Reload::Connections,
+            reload: Reload::Restart,
             what: "Nodes that are asked first for the cluster's members, separated by commas",
             why: "All other nodes are discovered; two or three are enough. This is the only setting \
                   without a default that must be set. All of them must be nodes of one cluster: `run` \
@@ -36,7 +36,7 @@ pub(super) const GENERAL: Group = Group {
                 max: 65_535,
                 field: |settings| Number::U16(&mut settings.port),
             },
-            reload: Reload::Connections,
+            reload: Reload::Restart,
             what: "CQL port of the nodes",
             why: "It is used for contact points that name no port, and for all nodes that are \
                   discovered, because the system tables list addresses without ports.",
@@ -111,7 +111,7 @@ pub(super) const GENERAL: Group = Group {
                 read: |text, settings| keep_each(text, &mut settings.translate, str::parse),
                 show: |settings| joined(&settings.translate),
             },
-            reload: Reload::Connections,
+            reload: Reload::Restart,
             what: "Where nodes are dialled instead of at the addresses that they report",
             why: "For clusters behind NAT. `from` is the address that the node reports \
                   (rpc_address), or its host id. A `to` without a port stands for all ports of the \
@@ -131,7 +131,7 @@ pub(super) const GENERAL: Group = Group {
                 },
                 show: |settings| joined(&settings.client_routes),
             },
-            reload: Reload::Connections,
+            reload: Reload::Restart,
             what: "Connection ids of private endpoints, whose rows of system.client_routes say \
                    where nodes are dialled",
             why: "For PrivateLink and its like, with ScyllaDB 2026.1 and later. If several ids have \
@@ -160,7 +160,7 @@ pub(super) const GENERAL: Group = Group {
                 is_secret: true,
                 field: |settings| &mut settings.password_file,
             },
-            reload: Reload::Connections,
+            reload: Reload::Restart,
             what: "File that holds the password of that role, and nothing else",
             why: "No flag, variable or key takes the password itself, because all users of a machine \
                   can read arguments. The file is read again when it changes. `check` and `doctor` \
@@ -214,6 +214,7 @@ pub(super) const GENERAL: Group = Group {
                 max: 86_400,
                 field: |settings| Number::U64(&mut settings.drain.min_sigterm_delay_s),
             },
+            reload: Reload::AtOnce,
             what: "Time after SIGTERM in which clients are served as before, new ones included",
             why: "Where the application is stopped at the same time as the proxy (compose, ECS, pods \
                   without native sidecars), it may need the cluster for its last work. The readiness \
@@ -228,6 +229,7 @@ pub(super) const GENERAL: Group = Group {
                 max: 86_400,
                 field: |settings| Number::U64(&mut settings.drain.max_sigterm_delay_s),
             },
+            reload: Reload::AtOnce,
             what: "Time after SIGTERM in which clients are served as before while any is connected",
             why: "The delay ends as soon as the last client leaves. Requests that are in flight after \
                   it have `timeouts.drain_ms` to finish.",

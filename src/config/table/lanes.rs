@@ -69,7 +69,7 @@ pub(super) const LANES: Group = Group {
         Setting {
             key: "lanes.shard_aware_port",
             kind: Kind::Switch { field: |settings| &mut settings.dial.shard_aware },
-            reload: Reload::Connections,
+            reload: Reload::Restart,
             what: "Whether the shard of a new connection is chosen by its source port",
             why: "That works at the nodes' shard-aware port. If false, connections are opened until \
                   each shard has one; turn it off where NAT rewrites source ports. See docs/nat.md.",
@@ -82,7 +82,7 @@ pub(super) const LANES: Group = Group {
                 max: 65_535,
                 field: |settings| Number::Port(&mut settings.dial.proxy_protocol_port),
             },
-            reload: Reload::Connections,
+            reload: Reload::Restart,
             what: "The nodes' native_shard_aware_transport_port_proxy_protocol; 0 if they have none",
             why: "ScyllaDB 2026.1 and later can have that port. Shards are then dialled there, and \
                   named by a PROXY protocol header instead of the source port, so that each is \
@@ -96,7 +96,7 @@ pub(super) const LANES: Group = Group {
                 max: 65_535,
                 field: |settings| Number::First(&mut settings.dial.source_ports),
             },
-            reload: Reload::Connections,
+            reload: Reload::Restart,
             what: "First source port that lanes may use",
             why: "The default is where IANA's range for such uses begins. Shard s of n is reached \
                   from ports with port % n = s.",
@@ -109,7 +109,7 @@ pub(super) const LANES: Group = Group {
                 max: 65_535,
                 field: |settings| Number::Last(&mut settings.dial.source_ports),
             },
-            reload: Reload::Connections,
+            reload: Reload::Restart,
             what: "Last source port that lanes may use",
             why: "At least 256 ports are needed, so that every shard of a node has some.",
             ..Setting::PLAIN

@@ -9,13 +9,15 @@ pub mod group;
 mod lanes;
 mod limits;
 mod log;
+mod tablets;
+mod text;
 mod timing;
 
 use crate::config::setting::Setting;
 use crate::config::table::group::Group;
 
 /// All settings, in the order of the file.
-pub static GROUPS: [Group; 12] = [
+pub static GROUPS: [Group; 14] = [
     general::GENERAL,
     access::AUTH,
     access::TLS,
@@ -26,6 +28,8 @@ pub static GROUPS: [Group; 12] = [
     lanes::LANES,
     lanes::FAILOVER,
     lanes::COMPRESSION,
+    tablets::TABLETS,
+    text::TEXT,
     console::CONSOLE,
     log::LOG,
 ];

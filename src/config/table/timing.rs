@@ -104,7 +104,7 @@ pub(super) const TIMEOUTS: Group = Group {
                 max: DAY_MS,
                 field: |settings| Number::U64(&mut settings.file_poll_ms),
             },
-            reload: Reload::AtOnce,
+            reload: Reload::Restart,
             what: "How often files that may be replaced are looked at: certificates, keys, CAs and \
                    the password",
             why: "If a new file cannot be used, the log says why, and the old one stays in use.",

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::connect::dial_error::{DialError, Step};
 use crate::connect::exchange::{Reply, read_reply};
-use crate::connect::handshake::put_query;
+use crate::connect::handshake::{put_page_query, put_query};
 use cql::error::WireError;
 use cql::frame::{Frame, FrameHead, write_frame};
 use cql::header::{FLAG_COMPRESSED, Header, RESPONSE};
@@ -67,6 +67,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub async fn query(&mut self, text: &str) -> Result<Vec<u8>, DialError> {
         let step = Step::Query;
         let reply = self.ask(Opcode::Query, step, |out| put_query(out, text)).await?;
+        expect(&reply, Opcode::Result, step)?;
+        Ok(reply.message)
+    }
+
+    /// Asks for one page of a table's rows: most rows, and where the page before ended.
+    pub async fn query_page(
+        &mut self,
+        text: &str,
+        page: (u32, Option<&[u8]>),
+    ) -> Result<Vec<u8>, DialError> {
+        let step = Step::Query;
+        let reply = self.ask(Opcode::Query, step, |out| put_page_query(out, text, page)).await?;
         expect(&reply, Opcode::Result, step)?;
         Ok(reply.message)
     }

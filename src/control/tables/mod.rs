@@ -8,3 +8,4 @@ pub mod publication;
 pub mod routes;
 pub mod server_tables;
 pub mod table_reads;
+pub mod tablet_rows;

@@ -198,11 +198,11 @@ impl Publisher {
         let mut builder = SnapshotBuilder::new(self.version, nodes);
         for (name, keyspace) in &metadata.keyspaces {
             let partitioners = keyspace.partitioners.clone();
+            let entries = keyspace.replication.iter();
+            let entries = entries.map(|(key, value)| (key.as_str(), value.as_str()));
             builder = if keyspace.tablets {
-                builder.tablet_keyspace(name, partitioners)
+                builder.tablet_keyspace(name, partitioners).replicated(name, entries)
             } else {
-                let entries = keyspace.replication.iter();
-                let entries = entries.map(|(key, value)| (key.as_str(), value.as_str()));
                 builder.ring_keyspace(name, Replication::parse(entries), partitioners)
             };
         }

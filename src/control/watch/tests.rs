@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::control::tables::fake_tables::{FakeTables, event_frame, node_row};
+use crate::control::tables::table_reads::TableReadSettings;
 use crate::engine::action::TableFact;
 use crate::topology::id::NodeId;
 use crate::topology::table_key::KeyColumn;
@@ -123,7 +124,7 @@ impl Watched {
             routes: Routes::default(),
             publisher: Publisher::new(None),
             agenda,
-            reads: TableReads::default(),
+            reads: TableReads::new(TableReadSettings::default()),
             requests: watcher_requests,
             reports: watcher_reports,
         };

@@ -43,6 +43,12 @@ impl LiveState for Live {
 }
 
 impl Core {
+    /// Works out whether there is a console: it is on, and the cluster has no keyspace of its name.
+    pub(crate) fn look_for_console(&mut self) {
+        let snapshot = self.router.snapshot();
+        self.has_console = self.settings.console.enabled && snapshot.keyspace(KEYSPACE).is_none();
+    }
+
     /// Whether a client sees the console.
     pub(crate) fn console_access(&self, client: ClientKey) -> Access {
         let Some(entry) = self.clients.get(client).filter(|_| self.has_console) else {

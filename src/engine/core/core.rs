@@ -5,16 +5,15 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::collections::slab::Slab;
-use crate::engine::action::{Action, Output};
+use crate::engine::action::{Action, Output, TableFact, TableRequest};
 use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::collected::Collected;
 use crate::engine::core::pool_lanes::{PoolLanes, Preference};
 use crate::engine::core::pools::Pools;
 use crate::engine::core::todo::Todo;
-use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose};
+use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
 use crate::engine::settings::EngineSettings;
 use crate::engine::tally::Tally;
-use crate::facade::console::table;
 use crate::routing::catalog::Catalog;
 use crate::routing::router::Router;
 use crate::topology::id::NodeId;
@@ -104,9 +103,15 @@ impl Core {
                 *local = rack.as_ref().is_some_and(|rack| *rack == node.rack);
             }
         }
-        self.has_console =
-            self.settings.console.enabled && snapshot.keyspace(table::KEYSPACE).is_none();
         self.router.set_snapshot(snapshot);
+        self.look_for_console();
+    }
+
+    /// Goes by other settings from now on. Connections that are open keep what was agreed for them.
+    pub(crate) fn set_settings(&mut self, settings: EngineSettings) {
+        self.router.catalog.set_bytes_max(settings.limits.catalog_bytes_max);
+        self.settings = settings;
+        self.look_for_console();
     }
 
     /// The lanes of a pool as the routing policy sees them, and the router.
@@ -133,6 +138,15 @@ impl Core {
         self.routing(pool, Preference::default()).1
     }
 
+    /// Asks the shell to read the partition key of a table, if there is one to be read.
+    #[inline]
+    pub(crate) fn read_table(&mut self, names: Option<(Arc<str>, Arc<str>)>) {
+        if let Some((keyspace, table)) = names {
+            let wanted = TableFact::Key;
+            self.actions.push_back(Action::ReadTable(TableRequest { keyspace, table, wanted }));
+        }
+    }
+
     /// A client's request on its way to a lane, arrived now; counts it as in flight.
     #[inline]
     pub(crate) fn begin(&mut self, to: ClientStream, opcode: Opcode) -> Outgoing {
@@ -150,7 +164,7 @@ impl Core {
             is_read: false,
             resent: 0,
             arrived_us: self.now_us,
-            statement: None,
+            subject: Subject::Unknown,
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) fn held_id<'c>(
     if !route.metadata_ids || outgoing.opcode != Opcode::Execute {
         return None;
     }
-    let entry = outgoing.statement.and_then(|key| catalog.get(key));
+    let entry = outgoing.subject.statement().and_then(|key| catalog.get(key));
     Some(entry.map_or(&[], Entry::held_metadata_id))
 }
 

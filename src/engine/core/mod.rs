@@ -12,4 +12,5 @@ pub(crate) mod pools;
 pub(crate) mod reply;
 pub(crate) mod response;
 pub(crate) mod send;
+pub(crate) mod table_wants;
 pub(crate) mod todo;

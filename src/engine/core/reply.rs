@@ -201,7 +201,7 @@ impl Core {
         let Origin::Client { to, purpose } = pending.origin else { return };
         let message = Message::read(pending.opcode, pending.body());
         let consistency = message.consistency();
-        let entry = pending.statement.and_then(|key| self.router.catalog.get(key));
+        let entry = pending.subject.statement().and_then(|key| self.router.catalog.get(key));
         let lwt = entry.is_some_and(|entry| entry.statement.lwt);
         let write_type = message.write_type(pending.opcode, lwt);
         let kind = RequestKind::of(pending.opcode);

@@ -53,7 +53,7 @@ impl Core {
             resent: outgoing.resent,
             arrived_us: outgoing.arrived_us,
             sent_at: lane.outbox.appended_total() + request_len,
-            statement: outgoing.statement,
+            subject: outgoing.subject,
             frame: kept,
         };
         let claimed = match outgoing.origin {

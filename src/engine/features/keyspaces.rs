@@ -13,7 +13,7 @@ use crate::engine::core::pools::WaitingUse;
 use crate::engine::core::reply::Ended;
 use crate::engine::core::todo::{Todo, UseRequest};
 use crate::engine::limits::KEYS;
-use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose};
+use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::routing::decision::Reason;
 use crate::topology::id::NodeId;
@@ -94,7 +94,7 @@ pub(crate) fn send_waiting(core: &mut Core, id: PoolId) {
             is_read: false,
             resent: 0,
             arrived_us: since_us,
-            statement: None,
+            subject: Subject::Unknown,
         };
         let request = UseRequest { pool: id, reason: Reason::Text, outgoing, frame };
         core.todo.push_back(Todo::SendUse(request));

@@ -70,7 +70,7 @@ pub(crate) fn would_mislead(
         return false;
     }
     let Some(count) = rows::bare_columns_count(message) else { return false };
-    let Some(key) = pending.statement else { return false };
+    let Some(key) = pending.subject.statement() else { return false };
     // A statement that was forgotten while the request was on its way may have changed as well.
     let changed = core.router.catalog.get(key).is_none_or(|entry| {
         entry.changed || entry.columns_count().is_some_and(|held| held != count)
@@ -80,7 +80,7 @@ pub(crate) fn would_mislead(
 
 /// Sends an EXECUTE again, and asks for the columns of its rows.
 pub(crate) fn ask_again(core: &mut Core, route: LaneRoute, mut pending: Pending) {
-    if let Some(key) = pending.statement {
+    if let Some(key) = pending.subject.statement() {
         core.router.catalog.on_columns_changed(key);
     }
     execute::ask_for_metadata(pending.body_mut());

@@ -21,4 +21,5 @@ pub(crate) mod remote;
 pub(crate) mod reprepare;
 pub(crate) mod retry_budget;
 pub(crate) mod stalls;
+pub(crate) mod tablet_reads;
 pub(crate) mod tablet_reports;

@@ -9,7 +9,9 @@ use crate::engine::core::response::Response;
 use crate::engine::pending::{InternalRequest, LaneKey, Pending};
 use crate::facade::statement_text;
 use crate::routing::policy::LaneView;
+use crate::routing::read_times::Want;
 use crate::routing::statement::Statement;
+use crate::topology::table::TableId;
 use crate::upstream::lane::{LaneRoute, PoolId};
 use cql::opcode::Opcode;
 use cql::request::prepare::Prepare;
@@ -43,7 +45,11 @@ pub(crate) fn on_prepared(
         result_metadata: prepared.result_metadata.into(),
         metadata_id: response.metadata_id.clone(),
     });
-    record(core, Arc::clone(&statement));
+    if let Some(table) = record(core, Arc::clone(&statement))
+        && !statement.pk_indexes.is_empty()
+    {
+        core.want_tablets(table, Want::Named);
+    }
     if core.settings.has_peers {
         core.actions.push_back(Action::Tell(PeerMessage::Statement(Arc::clone(&statement))));
     }
@@ -56,13 +62,14 @@ pub(crate) fn on_prepared(
     }
 }
 
-/// Puts a statement into the catalog.
-pub(crate) fn record(core: &mut Core, statement: Arc<Statement>) {
+/// Puts a statement into the catalog; returns its table.
+pub(crate) fn record(core: &mut Core, statement: Arc<Statement>) -> Option<TableId> {
     let table = statement
         .table
         .as_ref()
         .and_then(|(keyspace, table)| core.router.tables.intern(keyspace, table));
     core.router.catalog.record(statement, table);
+    table
 }
 
 /// The first lane to a node is up: prepares statements there before they are needed.

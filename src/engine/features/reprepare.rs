@@ -185,7 +185,7 @@ fn unpark(core: &mut Core, parked: Parked) {
 
 /// The client of an EXECUTE may hold older columns than those that the node prepared now.
 fn ask_for_new_metadata(core: &Core, pending: &mut Pending) {
-    let entry = pending.statement.and_then(|key| core.router.catalog.get(key));
+    let entry = pending.subject.statement().and_then(|key| core.router.catalog.get(key));
     if pending.opcode == Opcode::Execute && entry.is_none_or(|entry| entry.changed) {
         execute::ask_for_metadata(pending.body_mut());
     }

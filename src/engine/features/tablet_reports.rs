@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::engine::action::{Action, LearnedTablet, PeerMessage};
 use crate::engine::core::core::Core;
-use crate::engine::pending::Pending;
+use crate::engine::pending::{Pending, Subject};
 use crate::topology::id::HostId;
 use crate::topology::table::TableId;
 use crate::topology::tablet::{Replica, Replicas, Tablet};
@@ -36,18 +36,27 @@ impl TabletReports {
     ///
     /// No payload on the answer to a routable statement says something too: it hit a replica's shard.
     pub(crate) fn learn(&mut self, core: &mut Core, pending: &Pending, payload: &[u8]) {
-        let waited_us = core.now_us.saturating_sub(pending.arrived_us);
-        let catalog = &mut core.router.catalog;
-        let table = pending.statement.and_then(|key| catalog.on_answer(key, waited_us));
+        let (table, is_text) = match pending.subject {
+            Subject::Statement(key) => {
+                let waited_us = core.now_us.saturating_sub(pending.arrived_us);
+                (core.router.catalog.on_answer(key, waited_us), false)
+            }
+            Subject::Table(table) => (Some(table), true),
+            Subject::Unknown => return,
+        };
         let Some(table) = table else { return };
         if payload.is_empty() {
             if core.router.is_tablet_table(table) {
-                core.tally.feedback_of(table).hits += 1;
+                let feedback = core.tally.feedback_of(table);
+                let hits = if is_text { &mut feedback.text_hits } else { &mut feedback.hits };
+                *hits += 1;
             }
             return;
         }
         let Ok(Some(report)) = TabletReport::find(payload) else { return };
-        core.tally.feedback_of(table).misses += 1;
+        let feedback = core.tally.feedback_of(table);
+        let misses = if is_text { &mut feedback.text_misses } else { &mut feedback.misses };
+        *misses += 1;
         if report.replicas().len() > REPLICAS_MAX {
             return;
         }

@@ -13,12 +13,13 @@ use crate::engine::features::hedging::Copy;
 use crate::engine::features::local::{Local, LocalAnswers};
 use crate::engine::features::{console, keyspaces, metadata_ids, remote};
 use crate::engine::limits::KEYS;
-use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose};
+use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
 use crate::engine::tally::RequestKind;
 use crate::facade::console::table::KEYSPACE;
 use crate::facade::statement_text;
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::policy::Choice;
+use crate::routing::text::Asked;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
@@ -59,7 +60,7 @@ pub(crate) fn on_execute(core: &mut Core, features: &mut Features, request: &mut
     execute(core, features, outgoing, request.frame, None);
 }
 
-/// QUERY: answered here, or by the least busy lane of the client's keyspace.
+/// QUERY: answered here, or routed by its text.
 pub(crate) fn on_query(core: &mut Core, features: &mut Features, request: &Request<'_>) {
     let read = Read::of(Opcode::Query, request.frame);
     let (mut is_read, mut purpose) = (false, Purpose::Forward);
@@ -78,7 +79,7 @@ pub(crate) fn on_query(core: &mut Core, features: &mut Features, request: &Reque
     outgoing.origin = Origin::Client { to: request.from, purpose };
     let pool = pool_of(core, request.from.client);
     let at = Anywhere { pool, reason: Reason::Text, avoided: None };
-    anywhere(core, features, at, &outgoing, read);
+    query(core, features, at, outgoing, read);
 }
 
 /// PREPARE: answered here, or by one node; the others follow when its answer is there.
@@ -137,7 +138,7 @@ pub(crate) fn again(
         batch(core, features, at, &outgoing, &frame);
     } else {
         let at = Anywhere { pool, reason: Reason::LaneLost, avoided };
-        anywhere(core, features, at, &outgoing, Read::of(outgoing.opcode, &frame));
+        query(core, features, at, outgoing, Read::of(outgoing.opcode, &frame));
     }
     core.give_back(frame);
 }
@@ -186,7 +187,7 @@ fn execute(
     let (router, lanes) = core.routing(base, Preference { sticky, avoided });
     let routed = router.execute(&request, &lanes);
     core.ask_for(base, routed.missing);
-    outgoing.statement = routed.statement;
+    outgoing.subject = routed.statement.map_or(Subject::Unknown, Subject::Statement);
     outgoing.is_read = routed.is_read;
     match routed.statement {
         Some(_) => core.tally.catalog_hits += 1,
@@ -213,25 +214,70 @@ fn execute(
     }
 }
 
+/// Routes a QUERY by its text and sends it; `at` is where another request goes, and one whose text
+/// is not to be read.
+fn query(
+    core: &mut Core,
+    features: &Features,
+    at: Anywhere,
+    mut outgoing: Outgoing,
+    read: Read<'_>,
+) {
+    let is_routed = core.settings.routes_texts && !core.pools.is_dedicated(outgoing.base);
+    let (Message::Query(query), true) = (&read.message, is_routed) else {
+        return anywhere(core, features, at, &outgoing, read);
+    };
+    let keyspace = core.pools.keyspace(at.pool);
+    let parameters = &query.parameters;
+    let place = core.router.read_text(&Asked {
+        text: query.text,
+        values: parameters.values,
+        keyspace: keyspace.as_deref(),
+        now_us: core.now_us,
+    });
+    // No lane in the client's keyspace is needed where the text names another, or the same.
+    let pool = if place.is_qualified { outgoing.base } else { at.pool };
+    let sticky = features.pages.lane_of_page(core, pool, parameters);
+    let (router, lanes) = core.routing(pool, Preference { sticky, avoided: at.avoided });
+    let choice = router.text(&place, parameters.consistency.is_serial(), &lanes);
+    core.ask_for(pool, choice.missing);
+    let table = place.table();
+    core.read_table(place.unread);
+    if let Some(table) = place.reported {
+        outgoing.subject = Subject::Table(table);
+    }
+    let is_allowed = send_allowed(core, features, choice.decision, &outgoing, read);
+    if let (true, Some(decision), Some(table)) = (is_allowed, choice.decision, table) {
+        core.tally.on_decision_for(table, decision.reason);
+    }
+}
+
 /// Routes a BATCH and sends it; `at` is where it goes if no child can be routed.
 fn batch(core: &mut Core, features: &Features, at: Anywhere, outgoing: &Outgoing, frame: &[u8]) {
     let read = Read::of(Opcode::Batch, frame);
     let preference = Preference { avoided: at.avoided, ..Preference::default() };
     let mut table = None;
+    let mut pool = at.pool;
     let Choice { decision, missing } = match &read.message {
         Message::Batch(batch) => {
-            let place = core.router.look_through(batch);
-            let pool = if place.has_text { at.pool } else { outgoing.base };
+            let keyspace = core.pools.keyspace(at.pool);
+            let texts = core.settings.routes_texts.then_some(keyspace.as_deref());
+            let place = core.router.look_through(batch, texts, core.now_us);
+            if !place.needs_keyspace {
+                pool = outgoing.base;
+            }
             let (router, lanes) = core.routing(pool, preference);
             table = place.table();
-            router.batch(&place, &lanes)
+            let choice = router.batch(&place, &lanes);
+            core.read_table(place.unread);
+            choice
         }
         Message::Execute(_) | Message::Query(_) | Message::Other => {
             let (router, lanes) = core.routing(at.pool, preference);
             Choice::of(router.anywhere(&lanes, at.reason))
         }
     };
-    core.ask_for(outgoing.base, missing);
+    core.ask_for(pool, missing);
     let is_allowed = send_allowed(core, features, decision, outgoing, read);
     if let (true, Some(decision), Some(table)) = (is_allowed, decision, table) {
         core.tally.on_decision_for(table, decision.reason);

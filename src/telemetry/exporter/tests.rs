@@ -20,7 +20,10 @@ fn worker() -> WorkerReport {
     tally.on_ended(RequestKind::Execute, Outcome::Answered);
     tally.on_ended(RequestKind::Execute, Outcome::Refused);
     tally.own_time.record(3);
-    tally.feedback = vec![Feedback { hits: 5, misses: 1 }, Feedback { hits: 0, misses: 2 }];
+    tally.feedback = vec![
+        Feedback { hits: 5, misses: 1, ..Feedback::default() },
+        Feedback { misses: 2, ..Feedback::default() },
+    ];
     let gauges = Gauges {
         table_names: vec!["shop.orders".to_owned(), "shop.carts".to_owned()],
         clients: 2,
@@ -141,7 +144,8 @@ fn a_process_without_workers_has_a_page_too() {
 fn tables_beyond_the_cap_share_a_label_and_lose_nothing() {
     let count = TABLES_MAX + 20;
     let mut worker = worker();
-    worker.tally.feedback = vec![Feedback { hits: 1, misses: 3 }; count];
+    worker.tally.feedback =
+        vec![Feedback { hits: 1, misses: 3, text_hits: 2, text_misses: 0 }; count];
     worker.gauges.table_names = (0..count - 1).map(|number| format!("ks.t{number}")).collect();
     let tables = fold_tables(&[worker.clone(), worker]);
     assert_eq!(tables.len(), TABLES_MAX + 1);

@@ -12,6 +12,7 @@ use super::*;
 use crate::topology::tablet::Replica;
 use cql::token::shard::ShardId;
 
+mod filling;
 mod layouts;
 mod settling;
 

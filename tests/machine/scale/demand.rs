@@ -100,9 +100,12 @@ impl Proxy {
             limits,
             rack: None,
             some_nodes: false,
+            routes_texts: true,
             has_peers: false,
             compression_told: Vec::new(),
             console: ConsoleSettings::default(),
+            prefetch_tablets: true,
+            tablets_reread_us: 600_000_000,
         };
         let mut engine = Engine::new(settings, Arc::new(snapshot));
         let client = engine.on_client_open(SocketAddr::from(([127, 0, 0, 1], 9042))).unwrap();

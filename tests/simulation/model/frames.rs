@@ -17,6 +17,7 @@ use cql::request::batch::Batch;
 use cql::request::execute::Execute;
 use cql::request::parameters::{Parameters, SKIP_METADATA};
 use cql::request::query::Query;
+use shardlane::connect::handshake::put_page_query;
 
 /// Longest body that the model waits for; whoever announces more is not listened to any more.
 const BODY_MAX: u32 = 1 << 20;
@@ -223,6 +224,11 @@ impl Hand {
             out.push(TIMESTAMP);
             self.stamp(out);
         })
+    }
+
+    /// QUERY for one page of the rows: most rows, and where the page before ended.
+    pub(crate) fn query_page(self, text: &str, page: (u32, Option<&[u8]>)) -> Vec<u8> {
+        self.frame(Opcode::Query, |out| put_page_query(out, text, page))
     }
 
     /// PREPARE.

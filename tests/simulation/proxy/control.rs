@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::agenda::Event;
 use crate::model::frames::{Cutter, Hand};
-use crate::scenario::OUR_CENTER;
+use crate::scenario::{OUR_CENTER, Scenario};
 use crate::world::World;
 use cql::opcode::Opcode;
 use cql::response::event::Event as NodeEvent;
@@ -34,7 +34,7 @@ pub(crate) const FACADE_ID: [u8; 16] = *b"\xfa\xca\xde\0\0\0\x80\0\x80\0\0\0\0\0
 const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
 
 /// The control connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Control {
     connection: Option<ConnectionId>,
     heard: Cutter,
@@ -47,6 +47,17 @@ pub(crate) struct Control {
 }
 
 impl Control {
+    /// No connection yet.
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        Self {
+            connection: None,
+            heard: Cutter::default(),
+            was_there: false,
+            reads: TableReads::new(scenario.reads),
+            dial_all_now: false,
+        }
+    }
+
     /// The connection, while there is one.
     pub(crate) fn connection(&self) -> Option<ConnectionId> {
         self.connection
@@ -262,13 +273,11 @@ impl World {
                 continue;
             }
             let partitioners = BTreeMap::new();
+            let entries = keyspace.replication.iter();
+            let pairs = entries.map(|(key, value)| (key.as_str(), value.as_str()));
             builder = match keyspace.tablets {
-                Some(_) => builder.tablet_keyspace(name, partitioners),
-                None => {
-                    let entries = keyspace.replication.iter();
-                    let pairs = entries.map(|(key, value)| (key.as_str(), value.as_str()));
-                    builder.ring_keyspace(name, Replication::parse(pairs), partitioners)
-                }
+                Some(_) => builder.tablet_keyspace(name, partitioners).replicated(name, pairs),
+                None => builder.ring_keyspace(name, Replication::parse(pairs), partitioners),
             };
         }
         builder.build()

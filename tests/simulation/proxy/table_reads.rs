@@ -11,6 +11,7 @@ use cql::response::error::ErrorMessage;
 use shardlane::control::tables::table_reads::TableReport;
 use shardlane::engine::action::TableRequest;
 use shardlane::topology::table_key::TableKey;
+use shardlane::topology::tablet_page::TabletPage;
 
 /// A question takes up to this long, and so does the way of what was read to a worker.
 const READ_US: u64 = 30_000;
@@ -23,27 +24,41 @@ impl World {
     }
 
     fn ask_next(&mut self) {
-        let at = self.now_us + 1 + self.chance.below(READ_US);
+        let Some(rest_us) = self.control.reads.wait_us(self.now_us) else { return };
+        let at = self.now_us + rest_us + 1 + self.chance.below(READ_US);
         self.agenda.plan(at, Event::ControlReadsTables);
     }
 
     /// The control connection asks its next question, and is answered.
     pub(crate) fn on_control_reads_tables(&mut self) {
         let Some(connection) = self.control.connection() else { return };
-        let Some(text) = self.control.reads.next_question() else { return };
-        let Some(answer) = self.ask_node(connection, &Hand::OWN.query(&text)) else { return };
+        let Some(question) = self.control.reads.next_question(self.now_us) else { return };
+        let query = match &question.page {
+            None => Hand::OWN.query(&question.text),
+            Some((rows, state)) => Hand::OWN.query_page(&question.text, (*rows, state.as_deref())),
+        };
+        let Some(answer) = self.ask_node(connection, &query) else { return };
         let answer = match answer.opcode() {
             Some(Opcode::Result) => Ok(&*answer.body),
             _ => {
                 Err(ErrorMessage::read(&answer.body).map_or(ErrorCode::SERVER_ERROR, |it| it.code))
             }
         };
-        match self.control.reads.on_answer(answer) {
+        match self.control.reads.on_answer(answer, self.now_us) {
             Some(TableReport::Key(key)) => {
                 let key = Arc::new(key);
                 self.tell(format_args!("the key of {}.{} is read", key.keyspace, key.table));
                 for worker in self.workers.numbers() {
                     self.report_to(worker, Event::TableKey { worker, key: Arc::clone(&key) });
+                }
+            }
+            Some(TableReport::Tablets(page)) => {
+                let page = Arc::new(page);
+                let TabletPage { keyspace, table, tablets, end, .. } = &*page;
+                let count = tablets.len();
+                self.tell(format_args!("{count} tablets of {keyspace}.{table} are read: {end:?}"));
+                for worker in self.workers.numbers() {
+                    self.report_to(worker, Event::Tablets { worker, page: Arc::clone(&page) });
                 }
             }
             None => {}
@@ -70,6 +85,13 @@ impl World {
     /// A worker is told so.
     pub(crate) fn on_events_missed(&mut self, worker: usize) {
         self.input(worker, shardlane::engine::engine::Engine::on_events_missed);
+        self.flush(worker);
+    }
+
+    /// A worker is told some of a table's tablets.
+    pub(crate) fn on_tablets(&mut self, worker: usize, page: &TabletPage) {
+        self.counted.tablets_read += u64::try_from(page.tablets.len()).unwrap_or(0);
+        self.input(worker, |engine| engine.on_tablets_read(page));
         self.flush(worker);
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shardlane::engine::action::{Action, PeerMessage};
+use shardlane::engine::action::{Action, PeerMessage, TableFact, TableRequest};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 use shardlane::upstream::lane::PoolId;
@@ -18,6 +18,19 @@ impl Rig {
             Action::OpenPool { pool, keyspace } => Some((pool, keyspace)),
             _ => None,
         }
+    }
+
+    /// Keyspace and name of the tables whose partition keys are to be read.
+    pub(crate) fn tables_to_read(&mut self) -> Vec<(String, String)> {
+        let mut tables = Vec::new();
+        self.actions.retain(|order| match order {
+            Action::ReadTable(TableRequest { keyspace, table, wanted: TableFact::Key }) => {
+                tables.push((keyspace.to_string(), table.to_string()));
+                false
+            }
+            _ => true,
+        });
+        tables
     }
 
     pub(crate) fn lanes_to_close(&mut self) -> Vec<LaneKey> {

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use cql::column_type::ColumnType;
 use cql::opcode::Opcode;
 use shardlane::engine::action::{LearnedTablet, PeerMessage};
 use shardlane::engine::client::ClientKey;
+use shardlane::topology::table_key::{KeyColumn, TableKey};
 
 use super::{Rig, host};
 use crate::support::frames;
@@ -36,6 +38,23 @@ impl Rig {
         let text = format!("INSERT INTO {keyspace}.t (k) VALUES (?) /* {id} */");
         let answer = frames::prepared(&[id; 16], 0, (keyspace, "t"), b"");
         self.prepare(client, &text, &answer);
+    }
+
+    /// The partition key of a table was read.
+    pub(crate) fn know_key(&mut self, keyspace: &str, table: &str, columns: &[(&str, ColumnType)]) {
+        let column = |(name, kind): &(&str, ColumnType)| KeyColumn {
+            name: (*name).into(),
+            kind: kind.clone(),
+        };
+        let columns = Some(columns.iter().map(column).collect());
+        let key = TableKey { keyspace: keyspace.into(), table: table.into(), columns };
+        self.input(|engine| engine.on_table_key(Arc::new(key)));
+    }
+
+    /// There is no such table.
+    pub(crate) fn know_no_key(&mut self, keyspace: &str, table: &str) {
+        let key = TableKey { keyspace: keyspace.into(), table: table.into(), columns: None };
+        self.input(|engine| engine.on_table_key(Arc::new(key)));
     }
 
     /// All of `tab.t` is one tablet with these replicas, each a node and a shard, the first first.

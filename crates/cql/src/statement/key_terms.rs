@@ -3,7 +3,9 @@
 use crate::statement::lexer::{Lexer, Token};
 use crate::statement::name::Name;
 use crate::statement::partition::{Partition, Target, Wanted};
-use crate::statement::statement::{NotUnderstood, Statement, Verb, skip_to_word};
+use crate::statement::statement::{
+    NotUnderstood, Statement, Verb, skip_to_word, skip_to_word_over,
+};
 use crate::statement::term::Term;
 use crate::statement::where_clause;
 
@@ -40,21 +42,17 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// Steps behind the WHERE of an UPDATE; whether a column is set by a sum.
+/// Steps behind the WHERE of an UPDATE; whether a column is set by a sum. A counter's stands in no
+/// brackets.
 fn skip_assignments(lexer: &mut Lexer<'_>) -> Result<bool, NotUnderstood> {
     if !skip_to_word(lexer, "SET") {
         return Err(NotUnderstood::Text);
     }
     let mut may_count = false;
-    let mut ahead = *lexer;
-    if !skip_to_word(lexer, "WHERE") {
-        return Err(NotUnderstood::Text);
-    }
-    while ahead.at() < lexer.at()
-        && let Some(token) = ahead.next()
-    {
+    let is_there = skip_to_word_over(lexer, "WHERE", |token| {
         may_count |= matches!(token, Token::Sign(b'+' | b'-'));
-    }
+    });
+    is_there.then_some(()).ok_or(NotUnderstood::Text)?;
     Ok(may_count)
 }
 

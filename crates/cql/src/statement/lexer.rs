@@ -1,8 +1,11 @@
 //! Tokens of a text, as slices of it.
 
-/// How far into a text is read. What lies behind is not understood: a text of any length costs at
-/// most some 200 µs.
+/// How far into a text is read. What lies behind is not understood, so that a text of any length
+/// costs a few hundred µs at most.
 pub const READ_BYTES_MAX: usize = 256 << 10;
+
+/// How many tokens are read, for the same reason: short ones take longer than their bytes.
+pub const READ_TOKENS_MAX: u16 = 16_384;
 
 /// How deep brackets may nest.
 const GROUP_DEPTH_MAX: usize = 64;
@@ -51,7 +54,20 @@ pub struct Lexer<'a> {
     end: usize,
     /// How many `?` stand before `at`.
     markers: u16,
+    /// How many more tokens are read.
+    left: u16,
     /// A token was broken: it was the last.
+    is_broken: bool,
+    /// The next token, if it was looked at before.
+    peeked: Option<Peeked<'a>>,
+}
+
+/// A token that was looked at, and where the lexer stands behind it.
+#[derive(Clone, Copy, Debug)]
+struct Peeked<'a> {
+    token: Token<'a>,
+    at: usize,
+    markers: u16,
     is_broken: bool,
 }
 
@@ -59,7 +75,8 @@ impl<'a> Lexer<'a> {
     /// Starts at the front of `text`.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
-        Self { text, at: 0, end: text.len().min(READ_BYTES_MAX), markers: 0, is_broken: false }
+        let end = text.floor_char_boundary(READ_BYTES_MAX);
+        Self { text, at: 0, end, markers: 0, left: READ_TOKENS_MAX, is_broken: false, peeked: None }
     }
 
     /// The offset of what comes next, before white space.
@@ -77,7 +94,8 @@ impl<'a> Lexer<'a> {
     /// The same place in a text that ends at offset `end`.
     #[must_use]
     pub fn until(self, end: usize) -> Self {
-        Self { text: self.text.get(..end).unwrap_or(self.text), end: self.end.min(end), ..self }
+        let text = self.text.get(..end).unwrap_or(self.text);
+        Self { text, end: self.end.min(end), peeked: None, ..self }
     }
 
     /// The text from offset `start` to where this stands.
@@ -88,9 +106,16 @@ impl<'a> Lexer<'a> {
 
     /// The next token without taking it; `None` at the end.
     #[must_use]
-    pub fn peek(&self) -> Option<Token<'a>> {
+    pub fn peek(&mut self) -> Option<Token<'a>> {
+        if let Some(peeked) = &self.peeked {
+            return Some(peeked.token);
+        }
         let mut ahead = *self;
-        ahead.next()
+        let token = ahead.cut()?;
+        self.left = ahead.left;
+        let Self { at, markers, is_broken, .. } = ahead;
+        self.peeked = Some(Peeked { token, at, markers, is_broken });
+        Some(token)
     }
 
     /// Takes the next token when it is this keyword, given in capitals.
@@ -141,12 +166,11 @@ impl<'a> Lexer<'a> {
     }
 
     fn take_if(&mut self, is_wanted: impl FnOnce(Token<'a>) -> bool) -> bool {
-        let mut ahead = *self;
-        let taken = ahead.next().is_some_and(is_wanted);
-        if taken {
-            *self = ahead;
+        let is_next = self.peek().is_some_and(is_wanted);
+        if is_next {
+            self.next();
         }
-        taken
+        is_next
     }
 
     fn slice(&self, start: usize, end: usize) -> &'a str {
@@ -161,12 +185,21 @@ impl<'a> Lexer<'a> {
         self.text.as_bytes().get(at..self.end).unwrap_or_default()
     }
 
+    /// What is read from `at` on, where a character begins.
+    fn ahead(&self, at: usize) -> &'a str {
+        self.slice(at, self.end)
+    }
+
     /// Steps over white space and comments; `false` when a comment does not end.
     fn skip_blank(&mut self) -> bool {
         loop {
             let rest = self.rest(self.at);
             let blank = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
             self.at += blank;
+            let rest = rest.get(blank..).unwrap_or_default();
+            if !matches!(rest.first(), Some(b'-' | b'/')) {
+                return true;
+            }
             let (first, second) = (self.byte(self.at), self.byte(self.at + 1));
             let skipped = match (first, second) {
                 (b'-', b'-') | (b'/', b'/') => {
@@ -176,10 +209,7 @@ impl<'a> Lexer<'a> {
                     let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
                     end.filter(|end| rest.get(*end..).is_some_and(starts_line))
                 }
-                (b'/', b'*') => {
-                    let inside = self.rest(self.at + 2);
-                    inside.windows(2).position(|pair| pair == b"*/").map(|at| at + 4)
-                }
+                (b'/', b'*') => self.ahead(self.at + 2).find("*/").map(|at| at + 4),
                 _ => return true,
             };
             let Some(len) = skipped else { return false };
@@ -192,7 +222,7 @@ impl<'a> Lexer<'a> {
         let start = self.at + 1;
         let mut at = start;
         loop {
-            at += self.rest(at).iter().position(|byte| *byte == mark)?;
+            at += self.ahead(at).find(char::from(mark))?;
             if self.byte(at + 1) != mark {
                 self.at = at + 1;
                 return Some(self.slice(start, at));
@@ -203,7 +233,7 @@ impl<'a> Lexer<'a> {
 
     fn take_dollars(&mut self) -> Option<&'a str> {
         let start = self.at + 2;
-        let len = self.rest(start).windows(2).position(|pair| pair == b"$$")?;
+        let len = self.ahead(start).find("$$")?;
         self.at = start + len + 2;
         Some(self.slice(start, start + len))
     }
@@ -246,16 +276,8 @@ impl<'a> Lexer<'a> {
         token(self.take(len))
     }
 
-    fn break_off(&mut self) -> Token<'a> {
-        self.is_broken = true;
-        Token::Broken
-    }
-}
-
-impl<'a> Iterator for Lexer<'a> {
-    type Item = Token<'a>;
-
-    fn next(&mut self) -> Option<Token<'a>> {
+    /// Cuts the next token off.
+    fn cut(&mut self) -> Option<Token<'a>> {
         if self.is_broken {
             return None;
         }
@@ -267,7 +289,9 @@ impl<'a> Iterator for Lexer<'a> {
             let is_whole = self.end == self.text.len();
             return (!is_whole).then(|| self.break_off());
         };
-        if first.is_ascii_hexdigit()
+        let Some(left) = self.left.checked_sub(1) else { return Some(self.break_off()) };
+        self.left = left;
+        if rest.get(8) == Some(&b'-')
             && let Some(uuid) = rest.get(..36)
             && is_uuid(uuid)
         {
@@ -291,6 +315,26 @@ impl<'a> Iterator for Lexer<'a> {
         };
         Some(token.unwrap_or_else(|| self.break_off()))
     }
+
+    fn break_off(&mut self) -> Token<'a> {
+        self.is_broken = true;
+        Token::Broken
+    }
+}
+
+impl<'a> Iterator for Lexer<'a> {
+    type Item = Token<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Token<'a>> {
+        match self.peeked.take() {
+            Some(Peeked { token, at, markers, is_broken }) => {
+                (self.at, self.markers, self.is_broken) = (at, markers, is_broken);
+                Some(token)
+            }
+            None => self.cut(),
+        }
+    }
 }
 
 /// The bracket that closes what `open` opens.
@@ -308,8 +352,22 @@ fn starts_line(rest: &[u8]) -> bool {
 }
 
 /// Letters beyond ASCII are no part of names, but do not end a word either.
+#[inline]
 fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+    #[expect(clippy::indexing_slicing, reason = "the compiler does it")]
+    const WORD_BYTES: [bool; 256] = {
+        let mut bytes = [false; 256];
+        let mut byte = 0_u8;
+        loop {
+            let is_ascii = byte.is_ascii_alphanumeric() || byte == b'_';
+            bytes[byte as usize] = is_ascii || byte >= 0x80;
+            if byte == u8::MAX {
+                break bytes;
+            }
+            byte += 1;
+        }
+    };
+    WORD_BYTES.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
 fn is_uuid(bytes: &[u8]) -> bool {

@@ -65,13 +65,25 @@ impl<'a> Name<'a> {
         rest.is_empty()
     }
 
+    /// Appends the name as the schema has it.
+    pub fn put(&self, out: &mut String) {
+        if !self.is_quoted {
+            return out.extend(self.raw.chars().map(|letter| letter.to_ascii_lowercase()));
+        }
+        for (index, part) in self.raw.split("\"\"").enumerate() {
+            if index > 0 {
+                out.push('"');
+            }
+            out.push_str(part);
+        }
+    }
+
     /// The name as the schema has it.
     #[must_use]
     pub fn to_name(&self) -> String {
-        match self.is_quoted {
-            true => self.raw.replace("\"\"", "\""),
-            false => self.raw.to_ascii_lowercase(),
-        }
+        let mut name = String::new();
+        self.put(&mut name);
+        name
     }
 }
 

@@ -79,6 +79,15 @@ pub(crate) fn verb_of(token: Token<'_>) -> Option<Verb> {
 
 /// Steps behind a reserved word that stands in no brackets; `false` when none comes.
 pub(crate) fn skip_to_word(lexer: &mut Lexer<'_>, word: &str) -> bool {
+    skip_to_word_over(lexer, word, |_| {})
+}
+
+/// The same, and shows `visit` each token before the word that stands in no brackets.
+pub(crate) fn skip_to_word_over<'a>(
+    lexer: &mut Lexer<'a>,
+    word: &str,
+    mut visit: impl FnMut(Token<'a>),
+) -> bool {
     while let Some(token) = lexer.next() {
         let goes_on = match token {
             Token::Sign(open @ (b'(' | b'[' | b'{')) => lexer.skip_group(open),
@@ -97,6 +106,7 @@ pub(crate) fn skip_to_word(lexer: &mut Lexer<'_>, word: &str) -> bool {
         if !goes_on {
             return false;
         }
+        visit(token);
     }
     false
 }

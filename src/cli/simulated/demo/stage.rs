@@ -152,7 +152,7 @@ impl Proxy {
                 tell.send(told).ok();
                 if let Some(server) = server {
                     // Its cluster is the only one that there is.
-                    Box::pin(server.serve(stopped)).await.ok();
+                    Box::pin(server.serve(stopped, None)).await.ok();
                 }
             });
         };

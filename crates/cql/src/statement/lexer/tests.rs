@@ -64,6 +64,16 @@ fn a_long_text_is_read_up_to_a_bound() {
 }
 
 #[test]
+fn many_short_tokens_are_read_up_to_a_bound() {
+    let max = usize::from(READ_TOKENS_MAX);
+    let fits = tokens(&"1,".repeat(max / 2)).len();
+    assert_eq!(fits, max);
+    let longer = "1,".repeat(max);
+    let read = tokens(&longer);
+    assert_eq!((read.len(), read.last()), (max + 1, Some(&Token::Broken)));
+}
+
+#[test]
 fn markers_are_counted_but_in_quotes() {
     let mut lexer = Lexer::new("? '?' \"?\" ?");
     while lexer.next().is_some() {}

@@ -1,0 +1,24 @@
+//! Settings of [text]: statements that clients did not prepare.
+
+use crate::config::setting::{Form, Kind, Setting, keep};
+use crate::config::table::group::Group;
+
+/// `[text]`
+pub(super) const TEXT: Group = Group {
+    table: "text",
+    about: "Statements that clients send as text, without preparing them.",
+    settings: &[Setting {
+        key: "text.mode",
+        kind: Kind::Text {
+            form: Form::Words(&["route", "off"]),
+            takes: "route or off",
+            read: |text, settings| keep(text.parse(), &mut settings.text_mode),
+            show: |settings| settings.text_mode.name().to_owned(),
+        },
+        what: "Whether a statement by text goes to the shard that owns its row",
+        why: "\"route\" reads the table and the partition key out of each SELECT, INSERT, UPDATE, \
+              DELETE and batch, and sends it to a replica, as it is; what is not understood goes to \
+              any node. With \"off\" no text is read.",
+        ..Setting::PLAIN
+    }],
+};

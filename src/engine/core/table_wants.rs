@@ -1,0 +1,21 @@
+//! What requests want to know of tables, asked of the control connection.
+
+use crate::engine::action::{Action, TableFact, TableRequest};
+use crate::engine::core::core::Core;
+use crate::routing::read_times::Want;
+use crate::topology::table::TableId;
+
+impl Core {
+    /// Has all tablets of a table read, if it has tablets and that was not done of late.
+    pub(crate) fn want_tablets(&mut self, table: TableId, want: Want) {
+        if !self.settings.prefetch_tablets || !self.router.is_tablet_table(table) {
+            return;
+        }
+        let Some((keyspace, name)) = self.router.tables.name(table) else { return };
+        if self.router.read_times.ask(table, want, self.now_us) {
+            let (keyspace, table) = (keyspace.into(), name.into());
+            let request = TableRequest { keyspace, table, wanted: TableFact::Tablets };
+            self.actions.push_back(Action::ReadTable(request));
+        }
+    }
+}

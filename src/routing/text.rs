@@ -1,0 +1,320 @@
+//! Statements by text: from words and bound values to the partition that they name.
+//!
+//! A text is read each time: that costs less than to look for it among those that were read before
+//! ([ADR 10](../../docs/adr/0010-texts-are-read-each-time.md)). What is not fully understood goes to
+//! any node, untouched.
+
+use std::sync::Arc;
+
+use crate::routing::decision::Reason;
+use crate::routing::place::Place;
+use crate::routing::table_keys::TableKeys;
+use crate::routing::table_routes;
+use crate::routing::table_routes::TableRoutes;
+use crate::topology::snapshot::Snapshot;
+use crate::topology::table::{TableId, Tables};
+use crate::topology::table_key::KeyColumn;
+use cql::literal::Literal;
+use cql::notation::Value;
+use cql::request::parameters::{BoundValue, Values};
+use cql::statement::batch::TextBatch;
+use cql::statement::name::TableName;
+use cql::statement::partition::{Bound, KEY_COLUMNS_MAX, Key, Partition, TokenRange};
+use cql::statement::statement::{NotUnderstood, Statement};
+use cql::statement::term::Term;
+use cql::token::partition_key;
+use cql::token::partitioner::Partitioner;
+use cql::token::token::Token;
+
+/// Statements of one batch that are looked at. What follows is taken to need its client's keyspace.
+const CHILDREN_MAX: usize = 256;
+
+/// A statement by text, and what it is to be read with.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The statement.
+    pub text: &'a str,
+    /// The values for its markers.
+    pub values: Values<'a>,
+    /// The keyspace of its client.
+    pub keyspace: Option<&'a str>,
+    /// The time, µs of a clock that never goes back.
+    pub now_us: u64,
+}
+
+/// What is known of tables.
+#[derive(Debug)]
+pub struct Schema<'a> {
+    /// Partition keys.
+    pub keys: &'a mut TableKeys,
+    /// How rows are found.
+    pub routes: &'a mut TableRoutes,
+    /// Keyspaces.
+    pub snapshot: &'a Snapshot,
+    /// Numbers and names.
+    pub tables: &'a Tables,
+}
+
+/// Where a statement by text may go.
+#[derive(Debug)]
+pub struct TextPlace {
+    /// Where its rows are.
+    pub place: Place,
+    /// Why it goes to a replica of them, if it does.
+    pub reason: Reason,
+    /// Whether all clients should go to the same replica: it is a light-weight transaction.
+    pub is_fixed: bool,
+    /// Whether it names the keyspace of every table, so that its client's keyspace does not matter.
+    pub is_qualified: bool,
+    /// The table whose tablet a node reports when this goes astray.
+    pub reported: Option<TableId>,
+    /// Keyspace and name of a table whose partition key is to be read.
+    pub unread: Option<(Arc<str>, Arc<str>)>,
+}
+
+impl TextPlace {
+    /// Its table, if it has a number.
+    #[must_use]
+    pub fn table(&self) -> Option<TableId> {
+        match self.place {
+            Place::At(table, _) => Some(table),
+            Place::Nowhere(_) => self.reported,
+        }
+    }
+}
+
+/// Reads texts; keeps its buffers.
+#[derive(Debug, Default)]
+pub struct TextReader {
+    names: Names,
+    literals: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+/// A keyspace and a table as the schema spells them.
+#[derive(Debug, Default)]
+struct Names {
+    /// One behind the other.
+    text: String,
+    /// Where the table's begins.
+    table_at: usize,
+}
+
+/// The buffers that a key is put together in.
+struct Buffers<'a> {
+    literals: &'a mut Vec<u8>,
+    scratch: &'a mut Vec<u8>,
+}
+
+impl TextPlace {
+    fn nowhere(reason: Reason) -> Self {
+        Self {
+            place: Place::Nowhere(reason),
+            reason,
+            is_fixed: false,
+            is_qualified: false,
+            reported: None,
+            unread: None,
+        }
+    }
+}
+
+impl TextReader {
+    /// Reads a statement, or a batch by text.
+    pub fn read(&mut self, schema: &mut Schema<'_>, asked: &Asked<'_>) -> TextPlace {
+        match Statement::read(asked.text) {
+            Ok(statement) => self.statement(schema, asked, &statement),
+            Err(NotUnderstood::Verb) => match TextBatch::read(asked.text) {
+                Ok(batch) => self.batch(schema, asked, &batch),
+                Err(NotUnderstood::Verb) => TextPlace::nowhere(Reason::Text),
+                Err(NotUnderstood::Text | NotUnderstood::Key | NotUnderstood::KeyColumns) => {
+                    TextPlace::nowhere(Reason::TextNotUnderstood)
+                }
+            },
+            Err(NotUnderstood::Text | NotUnderstood::Key | NotUnderstood::KeyColumns) => {
+                TextPlace::nowhere(Reason::TextNotUnderstood)
+            }
+        }
+    }
+
+    /// A batch goes where its first statement goes that names one partition.
+    fn batch(
+        &mut self,
+        schema: &mut Schema<'_>,
+        asked: &Asked<'_>,
+        batch: &TextBatch<'_>,
+    ) -> TextPlace {
+        let mut whole = TextPlace::nowhere(Reason::UnroutableBatch);
+        let mut is_qualified = true;
+        for (index, child) in batch.children().enumerate() {
+            let Ok(child) = child else { return TextPlace::nowhere(Reason::TextNotUnderstood) };
+            if index >= CHILDREN_MAX {
+                is_qualified = false;
+                break;
+            }
+            let one = self.statement(schema, asked, &child);
+            is_qualified &= one.is_qualified;
+            // One condition makes the whole batch a light-weight transaction.
+            whole.is_fixed |= one.is_fixed;
+            whole.unread = whole.unread.or(one.unread);
+            if matches!((whole.place, one.place), (Place::Nowhere(_), Place::At(..))) {
+                (whole.place, whole.reason) = (one.place, one.reason);
+            }
+        }
+        TextPlace { is_qualified, ..whole }
+    }
+
+    /// One statement, alone or of a batch.
+    fn statement(
+        &mut self,
+        schema: &mut Schema<'_>,
+        asked: &Asked<'_>,
+        statement: &Statement<'_>,
+    ) -> TextPlace {
+        let is_qualified = statement.table.keyspace.is_some();
+        let mut one = TextPlace { is_qualified, ..TextPlace::nowhere(Reason::TextNotUnderstood) };
+        one.place = match self.locate(schema, asked, statement, &mut one) {
+            Ok((table, token)) => Place::At(table, token),
+            Err(reason) => Place::Nowhere(reason),
+        };
+        one
+    }
+
+    /// Finds the partition of a statement; `one` takes what else is found out.
+    fn locate(
+        &mut self,
+        schema: &mut Schema<'_>,
+        asked: &Asked<'_>,
+        statement: &Statement<'_>,
+        one: &mut TextPlace,
+    ) -> Result<(TableId, Token), Reason> {
+        let names = self.names.of(&statement.table, asked.keyspace);
+        let (keyspace, table) = names.ok_or(Reason::TextUnknownTable)?;
+        if let Some(reason) = table_routes::without_key(schema.snapshot, keyspace) {
+            return Err(reason);
+        }
+        let Some(known) = schema.keys.find(keyspace, table) else {
+            one.unread = schema.keys.ask(keyspace, table, asked.now_us);
+            return Err(Reason::TextUnknownTable);
+        };
+        let (Some(id), Some(columns)) = (known.id, known.columns()) else {
+            return Err(Reason::TextUnknownTable);
+        };
+        let tables = schema.tables;
+        let route = schema.routes.route(schema.snapshot, id, || tables.name(id));
+        let partitioner = route.and_then(|route| route.partitioner).ok_or(Reason::NoKey)?;
+        let mut names = [""; KEY_COLUMNS_MAX];
+        let names = names.get_mut(..columns.len()).ok_or(Reason::TextNotUnderstood)?;
+        for (name, column) in names.iter_mut().zip(columns) {
+            *name = &column.name;
+        }
+        let target = statement.target(names).map_err(|_| Reason::TextNotUnderstood)?;
+        one.is_fixed = target.is_conditional;
+        let buffers = Buffers { literals: &mut self.literals, scratch: &mut self.scratch };
+        let token = match &target.partition {
+            Partition::One(key) => {
+                let is_bound = key.terms().iter().all(|term| !matches!(term, Term::Literal(_)));
+                one.reason = if is_bound { Reason::TextBound } else { Reason::TextLiteral };
+                one.reported = is_bound.then_some(id);
+                token_of(partitioner, (columns, key), asked.values, buffers)?
+            }
+            Partition::FirstOfSeveral(key) => {
+                one.reason = Reason::TextIn;
+                token_of(partitioner, (columns, key), asked.values, buffers)?
+            }
+            Partition::TokenRange(range) => {
+                one.reason = Reason::TokenRange;
+                start_of(range, asked.values)?
+            }
+            Partition::All => return Err(Reason::TextScan),
+            Partition::Json(_) => return Err(Reason::TextNotUnderstood),
+        };
+        Ok((id, token))
+    }
+}
+
+impl Names {
+    /// Keyspace and table; `None` when the client has not said in which keyspace.
+    fn of(&mut self, table: &TableName<'_>, keyspace: Option<&str>) -> Option<(&str, &str)> {
+        self.text.clear();
+        match &table.keyspace {
+            Some(name) => name.put(&mut self.text),
+            None => self.text.push_str(keyspace?),
+        }
+        self.table_at = self.text.len();
+        table.table.put(&mut self.text);
+        self.text.split_at_checked(self.table_at)
+    }
+}
+
+/// The token of a key.
+fn token_of(
+    partitioner: Partitioner,
+    (columns, key): (&[KeyColumn], &Key<'_>),
+    values: Values<'_>,
+    buffers: Buffers<'_>,
+) -> Result<Token, Reason> {
+    let Buffers { literals, scratch } = buffers;
+    literals.clear();
+    let mut ends = [0; KEY_COLUMNS_MAX];
+    for ((term, column), end) in key.terms().iter().zip(columns).zip(&mut ends) {
+        if let Term::Literal(literal) = term {
+            literal.put(&column.kind, literals).map_err(|_| Reason::TextNotUnderstood)?;
+        }
+        *end = literals.len();
+    }
+    let mut components: [&[u8]; KEY_COLUMNS_MAX] = [&[]; KEY_COLUMNS_MAX];
+    let mut start = 0;
+    for (((term, column), end), component) in
+        key.terms().iter().zip(columns).zip(ends).zip(&mut components)
+    {
+        *component = match term {
+            Term::Literal(_) => literals.get(start..end).unwrap_or_default(),
+            Term::Marker(_) | Term::NamedMarker(_) => bound(values, term, &column.name)?,
+        };
+        start = end;
+    }
+    let components = components.get(..columns.len()).unwrap_or_default();
+    let token = partition_key::token_of(partitioner, components.iter().copied(), scratch);
+    token.map_err(|_| Reason::NullKey)
+}
+
+/// The first token of a range.
+fn start_of(range: &TokenRange<'_>, values: Values<'_>) -> Result<Token, Reason> {
+    let Some(Bound { token, is_included }) = range.start else { return Ok(Token::FIRST) };
+    let value = match token {
+        Term::Literal(Literal::Integer(digits)) => digits.parse().ok(),
+        Term::Literal(_) => None,
+        // A server calls such a marker by a name of its own.
+        Term::Marker(_) if values.named() => None,
+        Term::Marker(_) | Term::NamedMarker(_) => {
+            bound(values, &token, "")?.try_into().ok().map(i64::from_be_bytes)
+        }
+    };
+    let value = value.ok_or(Reason::TextNotUnderstood)?;
+    Ok(Token::new(if is_included { value } else { value.saturating_add(1) }))
+}
+
+/// The value that is bound to a marker of the column `name`.
+fn bound<'a>(values: Values<'a>, term: &Term<'_>, name: &str) -> Result<&'a [u8], Reason> {
+    let is_it = |value: &BoundValue<'a>| match (term, value.name) {
+        (Term::Marker(_), Some(sent)) => sent == name,
+        (Term::NamedMarker(name), Some(sent)) => name.is(sent),
+        (Term::Literal(_) | Term::Marker(_) | Term::NamedMarker(_), _) => false,
+    };
+    let found = match term {
+        Term::Marker(index) if !values.named() => values.iter().nth(usize::from(*index)),
+        // Which place a server gives to a name that comes twice depends on its settings.
+        Term::NamedMarker(_) if !values.named() => return Err(Reason::TextNotUnderstood),
+        Term::Literal(_) | Term::Marker(_) | Term::NamedMarker(_) => {
+            values.iter().find(|value| value.as_ref().is_ok_and(is_it))
+        }
+    };
+    match found {
+        Some(Ok(BoundValue { value: Value::Bytes(bytes), .. })) => Ok(bytes),
+        Some(_) | None => Err(Reason::NullKey),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Texts, read with one table that is known.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::topology::replication::Replication;
+use crate::topology::snapshot::SnapshotBuilder;
+use crate::topology::table_key::TableKey;
+use cql::column_type::ColumnType;
+use cql::notation::{put_bytes, put_string};
+
+/// What is known of a keyspace `ks` with a table `t`, whose key is an int `k`.
+struct World {
+    keys: TableKeys,
+    routes: TableRoutes,
+    snapshot: Snapshot,
+    tables: Tables,
+    reader: TextReader,
+}
+
+impl World {
+    fn new() -> Self {
+        let snapshot = SnapshotBuilder::new(1, Vec::new())
+            .ring_keyspace("ks", Replication::Simple { factor: 1 }, BTreeMap::new())
+            .build();
+        let (mut keys, mut tables) = (TableKeys::default(), Tables::default());
+        let id = tables.intern("ks", "t");
+        let column = KeyColumn { name: "k".into(), kind: ColumnType::Int };
+        let columns = Some(vec![column].into_boxed_slice());
+        keys.learn(Arc::new(TableKey { keyspace: "ks".into(), table: "t".into(), columns }), id);
+        let (routes, reader) = (TableRoutes::default(), TextReader::default());
+        Self { keys, routes, snapshot, tables, reader }
+    }
+
+    fn read(&mut self, text: &str, values: &[(Option<&str>, &[u8])]) -> TextPlace {
+        let mut bytes = Vec::new();
+        for (name, value) in values {
+            name.iter().for_each(|name| put_string(&mut bytes, name));
+            put_bytes(&mut bytes, Some(value));
+        }
+        let is_named = values.iter().any(|(name, _)| name.is_some());
+        let values = Values::new(u16::try_from(values.len()).unwrap(), is_named, &bytes);
+        let mut schema = Schema {
+            keys: &mut self.keys,
+            routes: &mut self.routes,
+            snapshot: &self.snapshot,
+            tables: &self.tables,
+        };
+        let asked = Asked { text, values, keyspace: Some("ks"), now_us: 0 };
+        self.reader.read(&mut schema, &asked)
+    }
+}
+
+fn token(place: &TextPlace) -> Option<i64> {
+    match place.place {
+        Place::At(_, token) => Some(token.value()),
+        Place::Nowhere(_) => None,
+    }
+}
+
+const ONE: i64 = -4_069_959_284_402_364_209;
+
+#[test]
+fn names_are_those_of_the_client_unless_the_text_has_its_own() {
+    let mut world = World::new();
+    for (text, is_qualified) in
+        [("SELECT * FROM T WHERE k = 1", false), ("SELECT * FROM \"ks\".t WHERE k = 1", true)]
+    {
+        let place = world.read(text, &[]);
+        assert_eq!((token(&place), place.is_qualified), (Some(ONE), is_qualified), "{text}");
+    }
+}
+
+#[test]
+fn a_name_without_a_name_for_its_value_is_not_certain() {
+    let mut world = World::new();
+    let one = 1i32.to_be_bytes();
+    let text = "SELECT * FROM t WHERE k = :k";
+    assert_eq!(token(&world.read(text, &[(Some("k"), &one)])), Some(ONE));
+    let place = world.read(text, &[(None, &one)]);
+    assert_eq!(place.place, Place::Nowhere(Reason::TextNotUnderstood));
+}
+
+#[test]
+fn a_range_begins_at_its_first_token() {
+    let mut world = World::new();
+    let bytes = 41i64.to_be_bytes();
+    for (text, values, first) in [
+        ("token(k) > 41", &[][..], 42),
+        ("token(k) >= -41 AND token(k) < 5", &[], -41),
+        ("token(k) = 7", &[], 7),
+        ("token(k) > ?", &[(None, &bytes[..])], 42),
+        ("token(k) <= 41", &[], Token::FIRST.value()),
+        ("token(k) > -9223372036854775808", &[], Token::FIRST.value()),
+        ("token(k) > 9223372036854775807", &[], i64::MAX),
+    ] {
+        let place = world.read(&format!("SELECT * FROM t WHERE {text}"), values);
+        assert_eq!((token(&place), place.reason), (Some(first), Reason::TokenRange), "{text}");
+    }
+    for (text, values) in [
+        ("token(k) > ?", &[(None, &bytes[..4])][..]),
+        ("token(k) > ?", &[(Some("k"), &bytes[..])]),
+        ("token(k) > '5'", &[]),
+        ("token(k) > 9223372036854775808", &[]),
+    ] {
+        let place = world.read(&format!("SELECT * FROM t WHERE {text}"), values);
+        assert_eq!(token(&place), None, "{text}");
+    }
+}
+
+#[test]
+fn what_follows_many_statements_of_a_batch_is_taken_to_need_a_keyspace() {
+    let mut world = World::new();
+    let batch = |count: usize| {
+        format!("BEGIN BATCH {} APPLY BATCH", "DELETE FROM ks.t WHERE k = 1;".repeat(count))
+    };
+    let place = world.read(&batch(CHILDREN_MAX), &[]);
+    assert_eq!((token(&place), place.is_qualified), (Some(ONE), true));
+    let place = world.read(&batch(CHILDREN_MAX + 1), &[]);
+    assert_eq!((token(&place), place.is_qualified), (Some(ONE), false));
+}
+
+#[test]
+fn a_table_is_asked_for_once() {
+    let mut world = World::new();
+    let unread = world.read("SELECT * FROM u WHERE k = 1", &[]).unread;
+    assert_eq!(unread, Some(("ks".into(), "u".into())));
+    assert_eq!(world.read("SELECT * FROM u WHERE k = 1", &[]).unread, None);
+    assert_eq!(world.read("SELECT * FROM t WHERE k = 1", &[]).unread, None);
+}

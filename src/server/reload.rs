@@ -1,0 +1,190 @@
+//! Reads the settings again while the process runs: when asked, and when their file has changed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use crate::config::error::Faults;
+use crate::config::reader::Entry;
+use crate::config::running::{Reloaded, Running, Sources};
+use crate::config::settings::Settings;
+use crate::platform::{bounded_file, clock};
+use crate::telemetry::report::ReloadReport;
+
+/// A wish to have the settings read again.
+#[derive(Debug)]
+pub struct ReloadRequest {
+    /// What asks, for the log: `signal`, `admin` or `file`.
+    pub cause: &'static str,
+    /// Gets one line about what changed, or all that is wrong.
+    pub answer: Option<oneshot::Sender<Result<String, String>>>,
+}
+
+/// Changed settings, for the server to put in force.
+#[derive(Debug)]
+pub struct Change {
+    /// What is in force from now on.
+    pub settings: Box<Settings>,
+    /// The same as it was written, with where it comes from.
+    pub entries: Vec<Entry>,
+    /// Is sent once they are.
+    pub done: oneshot::Sender<()>,
+}
+
+/// What became of the reloads so far.
+#[derive(Debug)]
+pub struct ReloadStats {
+    generation: AtomicU64,
+    failures: AtomicU64,
+    has_failed: AtomicBool,
+    succeeded_s: AtomicU64,
+}
+
+impl ReloadStats {
+    /// The settings of the start are the first generation.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            generation: AtomicU64::new(1),
+            failures: AtomicU64::new(0),
+            has_failed: AtomicBool::new(false),
+            succeeded_s: AtomicU64::new(unix_s()),
+        }
+    }
+
+    fn on_success(&self) {
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        self.has_failed.store(false, Ordering::Relaxed);
+        self.succeeded_s.store(unix_s(), Ordering::Relaxed);
+    }
+
+    fn on_failure(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.has_failed.store(true, Ordering::Relaxed);
+    }
+
+    /// The numbers for the metrics page.
+    #[must_use]
+    pub fn report(&self) -> ReloadReport {
+        ReloadReport {
+            generation: self.generation.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            last_succeeded: !self.has_failed.load(Ordering::Relaxed),
+            succeeded_s: self.succeeded_s.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Default for ReloadStats {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn unix_s() -> u64 {
+    u64::try_from(clock::unix_us()).unwrap_or(0) / 1_000_000
+}
+
+/// Reads the settings again for each request, and whenever the text of their file is another.
+#[derive(Debug)]
+pub struct Reloader {
+    /// Where the settings are read.
+    pub sources: Sources,
+    /// What is in force.
+    pub running: Running,
+    /// Who asks.
+    pub requests: Receiver<ReloadRequest>,
+    /// Puts changes in force.
+    pub changes: Sender<Change>,
+    /// What became of it.
+    pub stats: Arc<ReloadStats>,
+}
+
+impl Reloader {
+    /// Serves requests until no more can come.
+    pub async fn run(mut self) {
+        let poll = Duration::from_millis(self.running.settings.file_poll_ms);
+        // What was read last, good or not: what is faulty is not read and named again and again.
+        let mut seen = self.running.text.clone();
+        loop {
+            let request = tokio::select! {
+                request = self.requests.recv() => match request {
+                    Some(request) => request,
+                    None => return,
+                },
+                () = sleep(poll), if self.sources.path().is_some() => {
+                    // A file that cannot be read may be on its way: it is read when it is there.
+                    let now = self.file_text().await;
+                    if now.is_none() || now == seen {
+                        continue;
+                    }
+                    ReloadRequest { cause: "file", answer: None }
+                }
+            };
+            seen = self.file_text().await.or(seen);
+            let outcome = self.reload(request.cause).await;
+            if let Some(answer) = request.answer {
+                // Whoever asked may be gone.
+                answer.send(outcome).ok();
+            }
+        }
+    }
+
+    async fn file_text(&self) -> Option<String> {
+        let path = self.sources.path()?.clone();
+        // A file system may be slow, or hang.
+        spawn_blocking(move || bounded_file::read_text(&path)).await.ok()?.ok()
+    }
+
+    async fn reload(&mut self, cause: &'static str) -> Result<String, String> {
+        let (sources, running) = (self.sources.clone(), self.running.clone());
+        let read = spawn_blocking(move || sources.reload(&running)).await;
+        let reloaded = match read.unwrap_or_else(|_| Err(Faults(Vec::new()))) {
+            Ok(reloaded) => reloaded,
+            Err(faults) => {
+                self.stats.on_failure();
+                let error = faults.to_string();
+                tracing::error!(
+                    cause,
+                    error,
+                    "the new settings are not used, those before stay in force"
+                );
+                return Err(format!("the settings before stay in force: {error}"));
+            }
+        };
+        let Reloaded { running, changed, waiting } = reloaded;
+        let (done, is_done) = oneshot::channel();
+        let settings = Box::new(running.settings.clone());
+        let change = Change { settings, entries: running.entries.clone(), done };
+        if self.changes.send(change).await.is_err() || is_done.await.is_err() {
+            return Err("the process is about to end".to_owned());
+        }
+        self.running = running;
+        self.stats.on_success();
+        let (changed, waiting) = (changed.join(", "), waiting.join(", "));
+        tracing::info!(cause, changed, "the settings were read again");
+        if !waiting.is_empty() {
+            tracing::warn!(
+                settings = waiting,
+                "new values of settings wait for a restart of the process"
+            );
+        }
+        Ok(summary(&changed, &waiting))
+    }
+}
+
+/// What one reload came to, as a line.
+fn summary(changed: &str, waiting: &str) -> String {
+    let changed = if changed.is_empty() { "nothing" } else { changed };
+    let restart = if waiting.is_empty() {
+        String::new()
+    } else {
+        format!("; waits for a restart: {waiting}")
+    };
+    format!("changed: {changed}{restart}")
+}
