@@ -3,7 +3,7 @@
 
 # A simulated cluster, the proxy and a load in one process.
 demo:
-	cargo run --profile demo --locked -- demo
+	cargo run --profile demo --locked -- demo $(ARGS)
 
 # What to run before each commit: format, lints, unit tests, and the rules of tests/style.
 check:

@@ -15,7 +15,7 @@ use cql::token::shard::{ShardId, Sharder};
 use shardlane::engine::action::Output;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
-use shardlane::engine::settings::EngineSettings;
+use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
@@ -39,6 +39,7 @@ fn main() {
         routes_texts: true,
         has_peers: false,
         compression_offered,
+        console: ConsoleSettings::default(),
     };
     let mut engine = Engine::new(settings, Arc::new(snapshot.build()));
     let route = LaneRoute {

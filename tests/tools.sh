@@ -15,6 +15,7 @@ command -v npm > /dev/null || wanted+=(nodejs npm)
 command -v go > /dev/null || wanted+=(golang-go)
 command -v mvn > /dev/null || wanted+=(maven)
 compgen -G '/usr/lib/jvm/*-17-*/bin/java' > /dev/null || wanted+=(openjdk-17-jdk-headless)
+command -v chromium > /dev/null || wanted+=(chromium fonts-dejavu-core)
 command -v valgrind > /dev/null || wanted+=(valgrind libc6-dbg)
 if [ "${#wanted[@]}" -gt 0 ]; then
     [ "$(id -u)" -eq 0 ] || root=(sudo -n)

@@ -17,7 +17,7 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::engine::settings::EngineSettings;
+use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
@@ -76,6 +76,7 @@ impl Rig {
             routes_texts: true,
             has_peers: false,
             compression_offered: Vec::new(),
+            console: ConsoleSettings::default(),
             prefetch_tablets: true,
             tablets_reread_us: 600_000_000,
         };

@@ -308,7 +308,8 @@ impl World {
                 | Action::OpenLane { .. }
                 | Action::ResumeClient(_)
                 | Action::Tell(_)
-                | Action::RefreshTopology => {}
+                | Action::RefreshTopology
+                | Action::CollectConsole(_) => {}
             }
         }
     }

@@ -92,6 +92,7 @@ fn rows_came(answer: &Frame, class: &StatementText) {
     let shown: Vec<_> = shown.collect();
     match class {
         StatementText::Use(_) => panic!("a USE has no rows"),
+        StatementText::Described(_) | StatementText::Schema(_) => panic!("there is no console"),
         StatementText::Refused(_) => assert!(!shown.is_empty(), "it shows no node"),
         // Rows of other tables pass, and what tells nothing of where nodes are.
         StatementText::Other => {

@@ -8,9 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -19,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
+use crate::admin::live::{self, Listeners, Messages};
 use crate::admin::page::{self, Deed, Page, Source};
 use crate::admin::places::Places;
 use crate::platform::clock;
@@ -57,6 +61,7 @@ async fn serve_within<S: Source>(
     source: Arc<S>,
     connection_timeout: Duration,
 ) -> Infallible {
+    let listeners = Listeners::default();
     let mut places = Places::<AbortHandle>::new(CONNECTIONS_MAX);
     let mut connections = JoinSet::new();
     let (mut kept, mut failures) = (spare(), LogThrottle::default());
@@ -73,11 +78,11 @@ async fn serve_within<S: Source>(
         };
         match accepted {
             Ok((stream, from)) => {
-                let source = Arc::clone(&source);
+                let (source, listeners) = (Arc::clone(&source), listeners.clone());
                 let is_last = kept.is_none();
                 let displaced = places.add(from.ip(), |id, is_asking| {
                     connections.spawn(async move {
-                        let serving = serve_one(stream, from.ip(), source, is_asking);
+                        let serving = serve_one(stream, from.ip(), (source, listeners), is_asking);
                         if let Ok(Err(error)) = timeout(connection_timeout, serving).await {
                             tracing::debug!(%error, "admin connection broke");
                         }
@@ -120,13 +125,13 @@ async fn serve_within<S: Source>(
 async fn serve_one<S: Source>(
     stream: TcpStream,
     from: IpAddr,
-    source: Arc<S>,
+    (source, listeners): (Arc<S>, Listeners),
     is_asking: Arc<AtomicBool>,
 ) -> hyper::Result<()> {
     let service = service_fn(move |request| {
         is_asking.store(true, Ordering::Relaxed);
-        let source = Arc::clone(&source);
-        async move { Ok::<_, Infallible>(respond(request, from, source.as_ref()).await) }
+        let (source, listeners) = (Arc::clone(&source), listeners.clone());
+        async move { Ok::<_, Infallible>(respond(request, from, (source, listeners)).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -137,30 +142,80 @@ async fn serve_one<S: Source>(
         .await
 }
 
+/// A whole page, or a stream of messages.
+type Answer = Either<Full<Bytes>, Messages>;
+
 async fn respond<S: Source>(
     request: Request<Incoming>,
     from: IpAddr,
-    source: &S,
-) -> Response<Full<Bytes>> {
+    (source, listeners): (Arc<S>, Listeners),
+) -> Response<Answer> {
     let path = request.uri().path();
+    let is_local = from.to_canonical().is_loopback();
     if let Some(deed) = Deed::of(request.method().as_str(), path) {
-        let is_local = from.to_canonical().is_loopback();
         let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
         let Ok(body) = body else { return to_response(Page::text(413, "the body is too long")) };
         let body = body.to_bytes();
         let body = String::from_utf8_lossy(&body);
-        return to_response(page::act(deed, is_local, &body, source).await);
+        return to_response(page::act(deed, is_local, &body, source.as_ref()).await);
     }
     if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return to_response(page::answer(path, source).await);
+        let is_of_page = path != "/" || wants_html(request.headers());
+        if let Some(file) = live::file(path).filter(|_| is_of_page) {
+            let is_shown = source.shows_page(is_local);
+            return if is_shown { guarded(to_response(file)) } else { to_response(hidden()) };
+        }
+        if path == "/events" {
+            return if source.shows_page(is_local) {
+                stream(request.method(), &listeners, source)
+            } else {
+                to_response(hidden())
+            };
+        }
+        return to_response(page::answer(path, source.as_ref()).await);
     }
     let mut response = to_response(Page::text(405, "only GET and HEAD"));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
 }
 
-fn to_response(page: Page) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(page.body)));
+/// Whether it is a browser that asks; others get the list of pages.
+fn wants_html(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
+}
+
+fn hidden() -> Page {
+    let text = "the live page is shown to the loopback only (kubectl port-forward, ssh -L): console.page says to whom";
+    Page::text(403, text)
+}
+
+/// Starts a stream of messages.
+fn stream<S: Source>(method: &Method, listeners: &Listeners, source: Arc<S>) -> Response<Answer> {
+    let response = if *method == Method::HEAD {
+        Response::new(Either::Left(Full::default()))
+    } else if let Some(messages) = listeners.start(source) {
+        Response::new(Either::Right(messages))
+    } else {
+        return to_response(Page::text(503, "the page is open too often"));
+    };
+    let mut response = guarded(response);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response
+}
+
+/// Adds what keeps a page from loading, or being loaded by, anything else.
+fn guarded(mut response: Response<Answer>) -> Response<Answer> {
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(live::POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn to_response(page: Page) -> Response<Answer> {
+    let mut response = Response::new(Either::Left(Full::new(Bytes::from(page.body))));
     let status = StatusCode::from_u16(page.status);
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let content_type = HeaderValue::from_static(page.content_type);

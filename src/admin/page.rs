@@ -21,6 +21,8 @@ const RELOAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 const INDEX: &str = "shardlane
 
+/                               in a browser: a live page
+/events                         what it is drawn from, as server-sent events
 /metrics                        numbers for Prometheus
 /startup                        200 once it listens to clients
 /live   /livez   /liveness      200 while this page can be served
@@ -37,6 +39,12 @@ PUT  /log-level                 logs by the level in the body, such as debug, un
 pub trait Source: Send + Sync + 'static {
     /// The metrics page.
     fn metrics(&self) -> impl Future<Output = Result<String, String>> + Send;
+
+    /// What the live page is drawn from: one line of JSON.
+    fn live(&self) -> impl Future<Output = Result<String, String>> + Send;
+
+    /// Whether the live page is shown to a browser that asks from the loopback, or from elsewhere.
+    fn shows_page(&self, is_local: bool) -> bool;
 
     /// Whether clients should come.
     fn readiness(&self) -> Readiness;

@@ -11,6 +11,7 @@ use crate::config::running::{Running, Sources};
 use crate::config::settings::Settings;
 use crate::config::variables::{self, UnknownVariable, process_variables};
 use crate::listen::listener::Bind;
+use crate::platform::clock;
 use crate::server::reload::ReloadRequest;
 use crate::server::server::Server;
 use crate::server::signals::{Asked, Signals};
@@ -27,7 +28,7 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
     let doubts = loaded.doubts.clone();
     let running = Running::new(loaded)?;
     let settings = running.settings.clone();
-    let _log = logging::start(&settings.log).map_err(anyhow::Error::msg)?;
+    let _log = logging::start(&settings.log, clock::unix_us).map_err(anyhow::Error::msg)?;
     for UnknownVariable { name, suggestion } in variables::unknown(process_variables()) {
         tracing::warn!(name, suggestion, "variable is set, but there is no such setting");
     }
@@ -71,6 +72,7 @@ fn listed(binds: &[Bind]) -> String {
 async fn serve(settings: &Settings, sources: (Sources, Running)) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let server = Server::start(settings)?;
+    server.show_settings(sources.1.entries.clone());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         clients = %listed(&server.binds()),

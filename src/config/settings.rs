@@ -10,6 +10,7 @@ use crate::control::reaching::contact_point::ContactPoint;
 use crate::control::tables::routes::Translation;
 use crate::control::tables::table_reads::TableReadSettings;
 use crate::engine::limits::Limits;
+use crate::engine::settings::ConsoleSettings;
 use crate::listen::client_tls::ClientTlsSettings;
 use crate::listen::listener::Bind;
 use crate::pool::backoff::BackoffSettings;
@@ -87,6 +88,52 @@ impl Settings {
     pub fn auth_mode(&self) -> AuthMode {
         let service = self.username.is_some();
         self.auth_mode.unwrap_or(if service { AuthMode::Service } else { AuthMode::PassThrough })
+    }
+}
+
+/// To whom the live page of the admin address is shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PageAccess {
+    /// To browsers of the same machine or pod.
+    Loopback,
+    /// To all that reach the admin address.
+    All,
+    /// To none.
+    Off,
+}
+
+impl PageAccess {
+    /// Whether a browser sees it that asks from the loopback, or from elsewhere.
+    #[must_use]
+    pub fn admits(self, is_local: bool) -> bool {
+        match self {
+            Self::Loopback => is_local,
+            Self::All => true,
+            Self::Off => false,
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::All => "all",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl FromStr for PageAccess {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "loopback" => Ok(Self::Loopback),
+            "all" => Ok(Self::All),
+            "off" => Ok(Self::Off),
+            _ => Err("neither loopback, all nor off".to_owned()),
+        }
     }
 }
 
@@ -171,6 +218,10 @@ pub struct Settings {
     pub client_tls: ClientTlsSettings,
     /// How often files that may be replaced are looked at, milliseconds.
     pub file_poll_ms: u64,
+    /// The console.
+    pub console: ConsoleSettings,
+    /// To whom the live page is shown.
+    pub page: PageAccess,
     /// What becomes of statements by text.
     pub text_mode: TextMode,
     /// Logs.
@@ -205,6 +256,8 @@ impl Default for Settings {
             node_tls: NodeTlsSettings::default(),
             client_tls: ClientTlsSettings::default(),
             file_poll_ms: 5_000,
+            console: ConsoleSettings::default(),
+            page: PageAccess::Loopback,
             text_mode: TextMode::Route,
             log: LogSettings::default(),
         }

@@ -16,7 +16,7 @@ use crate::engine::action::Output;
 use crate::engine::engine::Engine;
 use crate::engine::limits::Limits;
 use crate::engine::pending::LaneKey;
-use crate::engine::settings::EngineSettings;
+use crate::engine::settings::{ConsoleSettings, EngineSettings};
 use crate::platform::clock;
 use crate::pool::action::{PoolAction, PoolNotice};
 use crate::pool::backoff::BackoffSettings;
@@ -78,6 +78,7 @@ impl FakeWorker {
             routes_texts: true,
             has_peers: false,
             compression_offered: Vec::new(),
+            console: ConsoleSettings::default(),
             prefetch_tablets: true,
             tablets_reread_us: 600_000_000,
         };

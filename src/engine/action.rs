@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::client::ClientKey;
 use crate::engine::pending::LaneKey;
+use crate::facade::console::table::ConsoleTable;
 use crate::routing::statement::Statement;
 use crate::session::sasl::SaslToken;
 use crate::topology::id::{HostId, NodeId};
@@ -68,6 +69,8 @@ pub enum Action {
     /// Read what the cluster's own tables say of one table. A request that is lost is made again by
     /// the engine, later.
     ReadTable(TableRequest),
+    /// Collect the rows of a table of the console from all workers, and report by `on_console`.
+    CollectConsole(ConsoleTable),
 }
 
 /// What is to be read of one table.

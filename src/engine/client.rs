@@ -1,11 +1,17 @@
 //! A client as the engine sees it: its session, and what keeps it from being read.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::collections::slab::Key;
 use crate::engine::limits::Limits;
 use crate::session::session::Session;
 use crate::upstream::lane::PoolId;
+use cql::request::startup;
+use cql::request::startup::Startup;
+
+/// Characters of a driver's name, and of its version, that are kept.
+const DRIVER_CHARS_MAX: usize = 64;
 
 /// Names a client.
 pub type ClientKey = Key<Client>;
@@ -34,6 +40,8 @@ pub struct Client {
     pub since_us: u64,
     /// Set while the cluster judges its login.
     pub login: Option<Box<PendingLogin>>,
+    /// Who it is, for those who look at it.
+    pub about: Box<About>,
     /// Its requests without an answer.
     pub in_flight: u32,
     /// Whether it is on the list of clients with something to send.
@@ -63,6 +71,30 @@ pub enum Blocked {
     Unread,
 }
 
+/// Who a client is, as far as it said so. What it says of itself is believed by nothing.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// Its own address; `None` for a Unix socket.
+    pub peer: Option<SocketAddr>,
+    /// When it connected, µs.
+    pub since_us: u64,
+    /// Its driver's name and version, as its STARTUP has them.
+    pub driver: Option<(String, String)>,
+    /// The role that it last tried to log in with; its own once it is served.
+    pub role: Option<Arc<str>>,
+    /// Whether it said `USE` of the console.
+    pub uses_console: bool,
+}
+
+impl About {
+    /// Takes the driver's name and version, cut to what a name needs.
+    pub(crate) fn set_driver(&mut self, startup: &Startup<'_>) {
+        let cut = |text: &str| text.chars().take(DRIVER_CHARS_MAX).collect::<String>();
+        let version = startup.get(startup::DRIVER_VERSION).unwrap_or_default();
+        self.driver = startup.get(startup::DRIVER_NAME).map(|name| (cut(name), cut(version)));
+    }
+}
+
 /// A login on its way.
 #[derive(Debug)]
 pub struct PendingLogin {
@@ -77,14 +109,16 @@ pub struct PendingLogin {
 impl Client {
     /// A client that has just connected.
     #[must_use]
-    pub fn new(local_address: SocketAddr, body_len_max: u32) -> Self {
+    pub fn new(local_address: SocketAddr, body_len_max: u32, now_us: u64) -> Self {
         Self {
             session: Session::new(body_len_max),
-            local_address,
+            // At `[::]` clients over IPv4 come to `::ffff:…`, which drivers take for another host.
+            local_address: SocketAddr::new(local_address.ip().to_canonical(), local_address.port()),
             base: PoolId::PLAIN,
             pool: PoolId::PLAIN,
             since_us: 0,
             login: None,
+            about: Box::new(About { since_us: now_us, ..About::default() }),
             in_flight: 0,
             touched: false,
             paused: false,

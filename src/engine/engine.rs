@@ -4,32 +4,27 @@
 //! # The contract
 //!
 //! There are three kinds of methods.
-//!
 //! - **Inputs** are called `on_*` (and `open_*`). Before a batch of them, [`Engine::on_time`] gives
 //!   the time. An input is complete when it returns: nothing is left to be done inside.
-//! - **Outputs** come from [`Engine::take_output`], which is called after each batch of inputs
-//!   until it has no more. An [`Output`] is an action, or names a lane or a client that has
-//!   something to send; actions come first, oldest first, then lanes, then clients. The shell writes
-//!   [`Engine::lane_output`] or [`Engine::client_output`] and reports how much the socket took by
-//!   [`Engine::on_lane_sent`] or [`Engine::on_client_sent`], which are inputs. A connection with
-//!   bytes left is not named again until the engine adds to it: the shell writes on when the socket
-//!   is ready.
-//!
+//! - **Outputs** come from [`Engine::take_output`], which is called after each batch of inputs until it has no
+//!   more. An [`Output`] is an action, or names a lane or a client that has something to send; actions come
+//!   first, oldest first, then lanes, then clients. The shell writes [`Engine::lane_output`] or
+//!   [`Engine::client_output`] and reports how much the socket took by [`Engine::on_lane_sent`] or
+//!   [`Engine::on_client_sent`], which are inputs. A connection with bytes left is not named again until the
+//!   engine adds to it: the shell writes on when the socket is ready.
 //!   [`Engine::next_deadline_us`] says when [`Engine::on_deadline`] is due if nothing else happens.
-//! - **Questions** change nothing: [`Engine::may_read`], [`Engine::tally`], [`Engine::gauges`] and
-//!   others.
+//! - **Questions** change nothing: [`Engine::may_read`], [`Engine::tally`], [`Engine::gauges`].
 //!
-//! Inputs of one connection keep their order. A client of whom `may_read` is false is not read
-//! until `Action::ResumeClient` names it. Closing is the shell's: `Action::CloseLane` and
-//! `Action::CloseClient` ask for it, [`Engine::on_lane_down`] and [`Engine::on_client_closed`]
-//! confirm it, and no input names the connection after that (one that does is ignored).
+//! Inputs of one connection keep their order. A client of whom `may_read` is false is not read until
+//! `Action::ResumeClient` names it. Closing is the shell's: `Action::CloseLane` and `Action::CloseClient` ask for
+//! it, [`Engine::on_lane_down`] and [`Engine::on_client_closed`] confirm it, and no input names the connection
+//! after that (one that does is ignored).
 //!
 //! # The inside
 //!
-//! [`Core`] is what all parts work on; [`Features`] are its neighbours, which know the core and not
-//! each other. `requests` is the way up, `answers` the way down. What must be routed or served
-//! again waits on the core's to-do queue, which is emptied here before the next frame is read: no
-//! part calls back the way it came.
+//! [`Core`] is what all parts work on; [`Features`] know the core and not each other. `requests` is the
+//! way up, `answers` the way down. What must be routed or served again waits on the core's to-do queue,
+//! which is emptied here before the next frame is read: no part calls back the way it came.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,17 +33,18 @@ use crate::engine::action::{Output, PeerMessage};
 use crate::engine::answers::{dispatch, lost};
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::core::core::Core;
-use crate::engine::core::todo::Todo;
 use crate::engine::features::features::Features;
 use crate::engine::features::{keyspaces, logins, prepared_statements, tablet_reads};
 use crate::engine::gauges::Gauges;
+use crate::engine::inspection::Inspection;
 use crate::engine::limits::Limits;
 use crate::engine::pending::LaneKey;
-use crate::engine::requests::{inbound, route};
+use crate::engine::requests::inbound;
 use crate::engine::settings::EngineSettings;
 use crate::engine::tally::Tally;
 use crate::engine::timers::{Timer, Timers};
 use crate::engine::verdict::Verdict;
+use crate::facade::console::{contents::Contents, table::ConsoleTable};
 use crate::facade::facade::Facade;
 use crate::session::session::Phase;
 use crate::topology::id::NodeId;
@@ -61,8 +57,8 @@ use cql::token::shard::Sharder;
 /// Client sessions on one side, lanes to shards on the other.
 #[derive(Debug)]
 pub struct Engine {
-    core: Core,
-    features: Features,
+    pub(super) core: Core,
+    pub(super) features: Features,
     timers: Timers,
 }
 
@@ -138,6 +134,12 @@ impl Engine {
         tablet_reads::on_page(&mut self.core, page);
     }
 
+    /// The rows of a table of the console were collected, or could not be.
+    pub fn on_console(&mut self, table: ConsoleTable, contents: Option<Arc<Contents>>) {
+        self.features.console.on_collected(&mut self.core, table, contents);
+        self.settle();
+    }
+
     /// Another worker learned something.
     pub fn on_news(&mut self, news: PeerMessage) {
         let core = &mut self.core;
@@ -158,10 +160,13 @@ impl Engine {
     pub fn on_client_open(&mut self, local_address: SocketAddr) -> Option<ClientKey> {
         let limits = &self.core.settings.limits;
         self.core.tally.clients_opened += 1;
-        // At `[::]` clients over IPv4 come to `::ffff:…`, which drivers take for another host.
-        let seen_at = SocketAddr::new(local_address.ip().to_canonical(), local_address.port());
-        let client = Client::new(seen_at, limits.frame_body_bytes_max);
+        let client = Client::new(local_address, limits.frame_body_bytes_max, self.core.now_us);
         self.features.newcomers.let_in(&mut self.core, client)
+    }
+
+    /// The address of a client that has just connected.
+    pub fn on_client_named(&mut self, client: ClientKey, peer: SocketAddr) {
+        self.core.name_client(client, peer);
     }
 
     /// A client sent `chunk`.
@@ -194,8 +199,8 @@ impl Engine {
         self.settle();
     }
 
-    /// The cluster's word on a client's login. `false` when the client has left or its pool was
-    /// closed meanwhile; a pool that was opened for it must be closed then.
+    /// The cluster's word on a client's login. `false` when the client has left or its pool was closed
+    /// meanwhile; a pool that was opened for it must be closed then.
     pub fn on_verdict(&mut self, client: ClientKey, verdict: Verdict<'_>) -> bool {
         let is_there = logins::on_verdict(&mut self.core, client, verdict);
         self.settle();
@@ -217,8 +222,8 @@ impl Engine {
         Some(up.lane)
     }
 
-    /// A lane received `chunk`. `write` is given large frames, to write to a client for whom
-    /// nothing else waits; it returns how many bytes the socket took.
+    /// A lane received `chunk`. `write` is given large frames, to write to a client for whom nothing else
+    /// waits; it returns how many bytes the socket took.
     pub fn on_lane_bytes(
         &mut self,
         lane: LaneKey,
@@ -275,14 +280,13 @@ impl Engine {
         self.settle();
     }
 
-    /// Nodes of other data centers stand in for the local one from now on; none as a rule.
-    /// `local_consistency` is whether requests that name the local data center go there too.
+    /// Nodes of other data centers stand in for the local one; none as a rule. `local_consistency` is
+    /// whether requests that name the local data center go there too.
     pub fn on_remote_nodes(&mut self, nodes: Vec<NodeId>, local_consistency: bool) {
         self.features.remote.set(&mut self.core, nodes, local_consistency);
     }
 
-    /// A node is not used any more: its lanes accept no new requests and close once nothing is in
-    /// flight.
+    /// A node is not used any more: its lanes take nothing new and close once nothing is in flight.
     pub fn retire_node(&mut self, node: NodeId) {
         self.core.retire_lanes_to(|of| of == node);
     }
@@ -329,7 +333,7 @@ impl Engine {
         self.core.clients.get(client).map(|client| client.in_flight)
     }
 
-    /// The clients that wait for a full lane, to be judged from outside: none does so for long.
+    /// The clients that wait for a full lane.
     #[must_use]
     pub fn held_clients(&self) -> &[(LaneKey, ClientKey)] {
         self.features.stalls.held()
@@ -364,38 +368,15 @@ impl Engine {
         &mut self.core.tally
     }
 
+    /// Copies what these tables of the console show.
+    #[must_use]
+    pub fn inspect(&mut self, wanted: &[ConsoleTable]) -> Inspection {
+        Inspection::of(&mut self.core, wanted)
+    }
+
     /// Counts what there is at this moment. It walks all lanes and tables: for a scrape only.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
         Gauges::of(&self.core, self.features.local.statements())
-    }
-}
-
-/// What is done before an input ends.
-impl Engine {
-    /// Does what the input left to be done.
-    #[inline]
-    fn settle(&mut self) {
-        while let Some(todo) = self.core.todo.pop_front() {
-            self.carry_out(todo);
-        }
-    }
-
-    #[cold]
-    fn carry_out(&mut self, todo: Todo) {
-        let (core, features) = (&mut self.core, &mut self.features);
-        match todo {
-            Todo::RouteAgain { pool, pending, avoided } => {
-                route::again(core, features, pool, pending, avoided);
-            }
-            Todo::SendAgain { lane, pending } => route::again_on(core, features, lane, pending),
-            Todo::SendUse(request) => route::send_use(core, features, request),
-            Todo::Resume { client, mut frames } => {
-                inbound::resume(core, features, client, &mut frames);
-            }
-            Todo::ServeTraced(request) => inbound::serve_traced(core, features, request),
-            Todo::LaneFull { lane, client } => features.stalls.on_full(core, lane, client),
-            Todo::PoolClosed { pool, instead } => features.reprepare.on_pool_closed(pool, instead),
-        }
     }
 }

@@ -154,6 +154,8 @@ pub enum Origin {
 pub enum Purpose {
     /// Nothing special.
     Forward,
+    /// A question about the schema, to which rows of the console belong.
+    Schema,
     /// A `USE`: on success the client's lanes are those of the pool.
     Use(PoolId),
 }

@@ -24,4 +24,21 @@ pub struct EngineSettings {
     pub has_peers: bool,
     /// Algorithms that SUPPORTED lists. A client that asks for another one gets it all the same.
     pub compression_offered: Vec<Compression>,
+    /// The console.
+    pub console: ConsoleSettings,
+}
+
+/// The console: whether there is one, and who sees it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConsoleSettings {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Of the clients that log in themselves, the roles that see it.
+    pub roles: Vec<String>,
+}
+
+impl Default for ConsoleSettings {
+    fn default() -> Self {
+        Self { enabled: true, roles: Vec::new() }
+    }
 }

@@ -110,6 +110,16 @@ pub struct Feedback {
     pub text_misses: u64,
 }
 
+impl Feedback {
+    /// Adds what another engine was told.
+    pub fn add(&mut self, other: Self) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.text_hits += other.text_hits;
+        self.text_misses += other.text_misses;
+    }
+}
+
 /// The numbers of one engine.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
@@ -119,6 +129,8 @@ pub struct Tally {
     pub ended: [[u64; Outcome::ALL.len()]; RequestKind::ALL.len()],
     /// Decisions by reason.
     pub routing: [u64; Reason::ALL.len()],
+    /// Of those, the ones about requests whose table is known, by table number.
+    pub by_table: Vec<[u64; Reason::ALL.len()]>,
     /// The server's reports on tablet tables, by table number.
     pub feedback: Vec<Feedback>,
     /// Tablet reports ignored because a newer one had just replaced them.
@@ -187,6 +199,20 @@ impl Tally {
     #[inline]
     pub fn on_decision(&mut self, reason: Reason) {
         if let Some(cell) = self.routing.get_mut(usize::from(reason as u8)) {
+            *cell += 1;
+        }
+    }
+
+    /// Counts a decision about a request to a table.
+    #[inline]
+    pub fn on_decision_for(&mut self, table: TableId, reason: Reason) {
+        let at = usize::try_from(table.0).unwrap_or(usize::MAX);
+        if self.by_table.len() <= at {
+            // Numbers of tables are bounded.
+            self.by_table.resize(at.saturating_add(1), [0; Reason::ALL.len()]);
+        }
+        let row = self.by_table.get_mut(at);
+        if let Some(cell) = row.and_then(|row| row.get_mut(usize::from(reason as u8))) {
             *cell += 1;
         }
     }

@@ -108,4 +108,5 @@ fn sweep(core: &mut Core, features: &mut Features) {
     }
     features.newcomers.expire(core);
     features.logins.expire(core);
+    features.console.expire(core);
 }

@@ -291,6 +291,7 @@ fn check_keys(table: &dyn VirtualTable, select: &Select) -> Result<(), Refusal> 
     let mut rest = clustering.skip_while(|column| is_asked(column));
     let is_by_key = partition.clone().all(is_asked)
         && !rest.any(is_asked)
+        && !columns.iter().filter(role(ColumnRole::Static)).any(is_asked)
         && !columns.iter().filter(role(ColumnRole::Regular)).any(is_asked);
     if is_by_key { Ok(()) } else { Err(Refusal::needs_filtering()) }
 }

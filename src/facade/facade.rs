@@ -39,6 +39,12 @@ impl Facade {
         &self.facts
     }
 
+    /// How the cluster's nodes write metadata.
+    #[must_use]
+    pub fn style(&self) -> MetadataStyle {
+        self.style
+    }
+
     /// The answer to `select`, whose size is known before it is written.
     pub fn answer<'a>(
         &'a self,

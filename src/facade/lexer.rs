@@ -121,6 +121,34 @@ impl<'a> Lexer<'a> {
         self.peek().is_none()
     }
 
+    /// The text with each literal replaced by `?`, in one line, so that it shows no value.
+    #[must_use]
+    pub fn without_literals(text: &str) -> String {
+        let mut words = Lexer::new(text);
+        let mut shown = String::new();
+        loop {
+            let before = words.rest.len();
+            words.skip_blank();
+            let start = words.rest;
+            let gap = if start.len() < before && !shown.is_empty() { " " } else { "" };
+            let is_uuid = words.take_uuid().is_some();
+            let word = if is_uuid { None } else { words.next() };
+            if !is_uuid && word.is_none() {
+                return shown;
+            }
+            shown.push_str(gap);
+            let is_number = |word: &str| word.starts_with(|first: char| first.is_ascii_digit());
+            match word {
+                Some(Word::Bare(word)) if !is_number(word) => shown.push_str(word),
+                Some(Word::Quoted(_) | Word::Sign(_)) => {
+                    let len = start.len() - words.rest.len();
+                    shown.push_str(start.get(..len).unwrap_or_default());
+                }
+                Some(Word::Bare(_) | Word::Text(_)) | None => shown.push('?'),
+            }
+        }
+    }
+
     fn take_if(&mut self, is_wanted: impl FnOnce(Word<'a>) -> bool) -> bool {
         let mut ahead = *self;
         let taken = ahead.next().is_some_and(is_wanted);
@@ -224,6 +252,21 @@ mod tests {
         assert_eq!(words("$$it's$$ x"), [Word::Text("it's"), Word::Bare("x")]);
         assert_eq!(words("'never closed"), [Word::Text("never closed")]);
         assert_eq!(words("\"\"")[0].name(), None);
+    }
+
+    #[test]
+    fn a_text_is_shown_without_its_values() {
+        for (text, shown) in [
+            ("SELECT v FROM ks.t WHERE k=?", "SELECT v FROM ks.t WHERE k=?"),
+            (
+                "INSERT  INTO t (k, \"V\")\nVALUES ('it''s', -12.5);--secret",
+                "INSERT INTO t (k, \"V\") VALUES (?, -?.?);",
+            ),
+            ("k = a7a60342-8245-4738-b4b8-2e7c168bd01b AND b=0xcafe", "k = ? AND b=?"),
+            ("a = $$pw$$ AND t1 = :name /* 5 */ ", "a = ? AND t1 = :name"),
+        ] {
+            assert_eq!(Lexer::without_literals(text), shown);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod bound_values;
+pub mod console;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod facade;
 pub mod lexer;

@@ -59,6 +59,47 @@ impl Refusal {
         Self { code: ErrorCode::INVALID, text }
     }
 
+    /// A SELECT from a table of the console that is more than is understood.
+    #[must_use]
+    pub fn not_understood(keyspace: &str, table: &str) -> Self {
+        let text = format!(
+            "shardlane answers for {keyspace}.{table} and does not understand this SELECT; ask for *, \
+             columns or count(*), with conditions on columns by = and IN"
+        );
+        Self { code: ErrorCode::INVALID, text }
+    }
+
+    /// A write to a table that cannot be written.
+    #[must_use]
+    pub fn modification(keyspace: &str, table: &str) -> Self {
+        let text = format!("Modification is not supported by table {keyspace}.{table}");
+        Self { code: ErrorCode::INVALID, text }
+    }
+
+    /// A table of the console by a client whose role may not see it.
+    #[must_use]
+    pub fn unauthorized(user: &str, keyspace: &str, setting: &str) -> Self {
+        let text = format!(
+            "User {user} has no SELECT permission on <keyspace {keyspace}> or any of its parents: \
+             {setting} of shardlane names the roles that have"
+        );
+        Self { code: ErrorCode::UNAUTHORIZED, text }
+    }
+
+    /// The console's rows could not be collected.
+    #[must_use]
+    pub fn not_collected() -> Self {
+        let text = "shardlane could not collect its own numbers in time; try again".to_owned();
+        Self { code: ErrorCode::OVERLOADED, text }
+    }
+
+    /// A DESCRIBE of a table that is not there.
+    #[must_use]
+    pub fn not_found(keyspace: &str, table: &str) -> Self {
+        let text = format!("'{table}' not found in keyspace '{keyspace}'");
+        Self { code: ErrorCode::INVALID, text }
+    }
+
     /// A column that the table does not have.
     #[must_use]
     pub fn unrecognized_name(name: &str) -> Self {

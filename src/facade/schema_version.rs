@@ -3,8 +3,6 @@
 //! The tables of the watched node are read a while after a change, and a reading that was under way
 //! meanwhile shows the version before. Tools that change the schema wait for a version to stay.
 
-use crate::facade::virtual_table::LiveState;
-
 /// The schema version that clients are shown.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SchemaVersion {
@@ -29,10 +27,10 @@ impl SchemaVersion {
     pub fn on_disagreement(&mut self) {
         self.agreed = None;
     }
-}
 
-impl LiveState for SchemaVersion {
-    fn schema_version(&self) -> Option<[u8; 16]> {
+    /// What all nodes last said; `None` when that is not known.
+    #[must_use]
+    pub fn agreed(&self) -> Option<[u8; 16]> {
         self.agreed
     }
 }

@@ -3,7 +3,10 @@
 //!
 //! Called for each QUERY and PREPARE: most texts are told apart by their first letters.
 
-use crate::facade::lexer::Lexer;
+use crate::facade::console::describe::{Described, Description};
+use crate::facade::console::schema_rows::{self, SCHEMA, SchemaQuestion};
+use crate::facade::console::table::{ConsoleTable, KEYSPACE};
+use crate::facade::lexer::{Lexer, Word};
 use crate::facade::refusal::Refusal;
 use crate::facade::select::{Select, shows_nodes};
 use crate::facade::table_name::{KEYSPACES, TableName};
@@ -22,21 +25,75 @@ pub enum StatementText {
     Local(Box<Select>),
     /// `USE`: the session switches to this keyspace once a node has confirmed that it exists.
     Use(String),
+    /// A DESCRIBE of the console.
+    Described(Described),
+    /// A node, to whose answer rows of the console may belong.
+    Schema(SchemaQuestion),
     /// Nobody: it must not reach a node.
     Refused(Refusal),
     /// A node.
     Other,
 }
 
-/// Tells what `text` asks, for a client whose keyspace is `keyspace`.
+/// Who asks, as far as it decides who answers.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Asker<'a> {
+    /// The keyspace of the client.
+    pub keyspace: Option<&'a str>,
+    /// Whether the console is there for it.
+    pub sees_console: bool,
+}
+
+/// Tells what `text` asks, for a client whose keyspace is `keyspace`, and who sees no console.
 #[must_use]
 pub fn classify(text: &str, keyspace: Option<&str>) -> StatementText {
+    classify_for(text, Asker { keyspace, sees_console: false })
+}
+
+/// Tells what `text` asks.
+#[must_use]
+pub fn classify_for(text: &str, asker: Asker<'_>) -> StatementText {
     let mut words = Lexer::new(text);
-    match words.next() {
-        Some(verb) if verb.is("SELECT") => classify_select(words, keyspace),
-        Some(verb) if verb.is("USE") => classify_use(words),
-        Some(_) | None => StatementText::Other,
+    let Some(verb) = words.next() else { return StatementText::Other };
+    if verb.is("SELECT") {
+        return classify_select(words, asker);
     }
+    if verb.is("USE") {
+        return classify_use(words);
+    }
+    if !asker.sees_console {
+        return StatementText::Other;
+    }
+    if verb.is("DESCRIBE") || verb.is("DESC") {
+        return match Description::read(words, asker.keyspace) {
+            Description::Own(described) => StatementText::Described(described),
+            Description::Names(listed) => StatementText::Schema(SchemaQuestion::Names(listed)),
+            Description::Missing(why) => StatementText::Refused(why),
+            Description::Other => StatementText::Other,
+        };
+    }
+    match changed_table(verb, words, asker) {
+        Some(table) => StatementText::Refused(Refusal::modification(KEYSPACE, &table)),
+        None => StatementText::Other,
+    }
+}
+
+/// The table of the console that a statement wants to change, if it is one.
+fn changed_table(verb: Word<'_>, mut words: Lexer<'_>, asker: Asker<'_>) -> Option<String> {
+    if verb.is("INSERT") {
+        words.take_keyword("INTO").then_some(())?;
+    } else if verb.is("DELETE") {
+        words.by_ref().take(SELECTION_WORDS_MAX).any(|word| word.is("FROM")).then_some(())?;
+    } else if verb.is("TRUNCATE") || verb.is("ALTER") || verb.is("DROP") {
+        words.take_keyword("TABLE");
+    } else if !verb.is("UPDATE") {
+        return None;
+    }
+    let first = words.next()?;
+    if words.take_sign('.') {
+        return words.take_name().filter(|_| first.names(KEYSPACE));
+    }
+    first.name().filter(|_| asker.keyspace == Some(KEYSPACE))
 }
 
 /// Whether a statement only reads, so that a node may run it a second time.
@@ -65,7 +122,10 @@ fn classify_use(mut words: Lexer<'_>) -> StatementText {
     }
 }
 
-fn classify_select(selection: Lexer<'_>, keyspace: Option<&str>) -> StatementText {
+fn classify_select(
+    selection: Lexer<'_>,
+    Asker { keyspace, sees_console }: Asker<'_>,
+) -> StatementText {
     let mut words = selection;
     // FROM is reserved: unquoted, it ends the selection wherever it stands.
     if !words.by_ref().take(SELECTION_WORDS_MAX).any(|word| word.is("FROM")) {
@@ -75,6 +135,9 @@ fn classify_select(selection: Lexer<'_>, keyspace: Option<&str>) -> StatementTex
         };
     }
     let Some(first) = words.next() else { return StatementText::Other };
+    if sees_console && let Some(of_console) = of_console(selection, words, (first, keyspace)) {
+        return of_console;
+    }
     let found = if words.take_sign('.') {
         // Most statements end here: no keyspace of theirs has tables of ours.
         let keyspace = KEYSPACES.into_iter().find(|keyspace| first.names(keyspace));
@@ -89,6 +152,33 @@ fn classify_select(selection: Lexer<'_>, keyspace: Option<&str>) -> StatementTex
         None if shows_nodes(selection) => StatementText::Refused(Refusal::shows_nodes(table.table)),
         None => StatementText::Other,
     }
+}
+
+/// What a SELECT asks of the console; `None` when it asks nothing of it. `first` is the first word
+/// behind FROM, `words` what follows.
+fn of_console(
+    selection: Lexer<'_>,
+    mut words: Lexer<'_>,
+    (first, keyspace): (Word<'_>, Option<&str>),
+) -> Option<StatementText> {
+    let (keyspace, table) = if words.take_sign('.') {
+        let found = [KEYSPACE, SCHEMA].into_iter().find(|keyspace| first.names(keyspace));
+        (found?, words.take_name()?)
+    } else {
+        let found = [KEYSPACE, SCHEMA].into_iter().find(|one| keyspace == Some(one));
+        (found?, first.name()?)
+    };
+    if keyspace == SCHEMA {
+        let select = Select::parse(schema_rows::find(&table)?, selection, words)?;
+        return SchemaQuestion::of(select).map(StatementText::Schema);
+    }
+    let Some(found) = ConsoleTable::find(&table) else {
+        return Some(StatementText::Refused(Refusal::no_such_table(&table)));
+    };
+    Some(match Select::parse(found.name(), selection, words) {
+        Some(select) => StatementText::Local(Box::new(select)),
+        None => StatementText::Refused(Refusal::not_understood(KEYSPACE, &table)),
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use crate::facade::console::layout;
 use crate::facade::facade::{Facade, Facts};
 use crate::facade::table_name;
 use crate::facade::table_name::TableName;
@@ -55,7 +56,13 @@ impl OneNode {
         let peers = Peers::new(table_name::PEERS, self.peers);
         let peers_v2 = Peers::new(table_name::PEERS_V2, self.peers_v2);
         let local = Local::new(self.host_id, self.local);
-        Facade::new(self.style, facts, vec![Box::new(local), Box::new(peers), Box::new(peers_v2)])
+        let mut tables = layout::tables();
+        tables.extend::<[Box<dyn VirtualTable>; 3]>([
+            Box::new(local),
+            Box::new(peers),
+            Box::new(peers_v2),
+        ]);
+        Facade::new(self.style, facts, tables)
     }
 
     /// The real node's cell of a column.

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::net::SocketAddr;
 
+use crate::facade::console::contents::Contents;
+use crate::facade::console::table::ConsoleTable;
 use crate::facade::table_name::TableName;
 use cql::column_type::ColumnType;
 
@@ -32,6 +34,8 @@ pub enum ColumnRole {
     PartitionKey,
     /// A clustering column, likewise.
     ClusteringKey,
+    /// Neither, and all rows of a partition have the same value.
+    Static,
     /// Neither.
     Regular,
 }
@@ -51,6 +55,11 @@ pub trait LiveState {
     /// The schema version that the nodes last agreed on; `None` while that is not known, and the
     /// version that the watched node reported counts.
     fn schema_version(&self) -> Option<[u8; 16]>;
+
+    /// The rows of a table of the console, as they were last collected; `None` before that.
+    fn console(&self, _: ConsoleTable) -> Option<&Contents> {
+        None
+    }
 }
 
 /// What a question is asked of.

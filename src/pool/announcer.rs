@@ -3,6 +3,7 @@
 //! A worker never waits for room. What may be lost is lost; what others rely on is reported again.
 
 use crate::engine::action::{PeerMessage, TableRequest};
+use crate::facade::console::table::ConsoleTable;
 
 /// A message from a worker.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub enum WorkerEvent {
     ReadTable(TableRequest),
     /// A client logged in with a credential that had no lanes.
     LoggedIn,
+    /// A client asks for a table of the console; it is this worker.
+    CollectConsole(usize, ConsoleTable),
 }
 
 /// Reports what a worker has to say. Each `send` returns whether the message found room.
@@ -36,8 +39,14 @@ impl Announcer {
         Self { number, has_lane: false, statements_missed: false }
     }
 
-    /// Reports what was learned. A lost tablet costs a hop; of a lost statement the others
-    /// learn that there was one.
+    /// The number of its worker.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Reports what was learned. A lost tablet costs a hop; of a lost statement the others hear
+    /// that there was one.
     pub fn news(&mut self, news: PeerMessage, send: impl FnOnce(WorkerEvent) -> bool) {
         let may_be_lost = news.may_be_lost();
         let sent = send(WorkerEvent::PeerMessage(self.number, news));
@@ -107,7 +116,8 @@ mod tests {
                 Some(
                     WorkerEvent::RefreshTopology
                     | WorkerEvent::ReadTable(_)
-                    | WorkerEvent::LoggedIn,
+                    | WorkerEvent::LoggedIn
+                    | WorkerEvent::CollectConsole(..),
                 ) => "other".into(),
                 None => "nothing".into(),
             }

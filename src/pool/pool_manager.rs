@@ -222,7 +222,8 @@ impl PoolManager {
             | Action::ResumeClient(_)
             | Action::Tell(_)
             | Action::RefreshTopology
-            | Action::ReadTable(_)) => return Some(other),
+            | Action::ReadTable(_)
+            | Action::CollectConsole(_)) => return Some(other),
         }
         None
     }

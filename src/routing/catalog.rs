@@ -75,7 +75,17 @@ impl Catalog {
         // columns.
         let (changed, mixed) = (self.incomplete, self.incomplete);
         let writes = !statement.is_read;
-        let entry = Entry { statement, table, changed, mixed, writes, used: self.uses };
+        let entry = Entry {
+            statement,
+            table,
+            changed,
+            mixed,
+            writes,
+            used: self.uses,
+            requests: 0,
+            answered: 0,
+            waited_us: 0,
+        };
         let key = self.entries.insert(entry);
         self.by_id.insert(id, key);
         key
@@ -103,7 +113,17 @@ impl Catalog {
         self.uses += 1;
         let entry = self.entries.get_mut(key)?;
         entry.used = self.uses;
+        entry.requests += 1;
         Some((key, entry))
+    }
+
+    /// A node answered a request for a statement, `waited_us` after it had arrived. Its table, if known.
+    #[inline]
+    pub fn on_answer(&mut self, key: StatementKey, waited_us: u64) -> Option<TableId> {
+        let entry = self.entries.get_mut(key)?;
+        entry.answered += 1;
+        entry.waited_us += waited_us;
+        entry.table
     }
 
     /// The statement of `key`, unless it was forgotten.
@@ -141,6 +161,11 @@ impl Catalog {
                 (entry.changed, entry.mixed) = (true, true);
             }
         }
+    }
+
+    /// Every statement with what was worked out for it, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().map(|(_, entry)| entry)
     }
 
     /// Every statement, most recently used first.

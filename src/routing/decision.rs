@@ -132,6 +132,52 @@ impl Reason {
         }
     }
 
+    /// What an operator can do so that requests no longer go where this reason sends them; `None` where
+    /// nothing is wrong.
+    #[must_use]
+    pub fn advice(self) -> Option<&'static str> {
+        Some(match self {
+            Self::TabletReplica
+            | Self::RingReplica
+            | Self::LwtPrimary
+            | Self::TextLiteral
+            | Self::TextBound
+            | Self::TextIn
+            | Self::TokenRange
+            | Self::TextScan
+            | Self::UnknownTablet
+            | Self::LocalTable
+            | Self::Prepare
+            | Self::Reprepared
+            | Self::Speculative => return None,
+            Self::ShardNotOpen => {
+                "lanes open on demand (lanes.idle_close_s): the next request finds one"
+            }
+            Self::ShardDown => {
+                "the shard has no lane: see shardlane.lanes, and doctor for the port"
+            }
+            Self::ReplicaDown => "no replica has a lane: see shardlane.nodes",
+            Self::ReplicaNotUsed => "lanes.nodes_max leaves replicas out",
+            Self::ReplicaStalled => "the replica takes no bytes: see shardlane.lanes",
+            Self::UnknownKeyspace => {
+                "the keyspace is new, or its replication is not one that is computed"
+            }
+            Self::UnknownStatement => {
+                "the driver prepared it before shardlane started; it prepares it again"
+            }
+            Self::NoKey => "give the whole partition key, each column by = and a marker",
+            Self::NullKey => "a part of the partition key is null, unset or missing",
+            Self::Text => return None,
+            Self::TextUnknownTable => "the key of the table is read when a text first names it",
+            Self::TextNotUnderstood => {
+                "prepare the statement, with a marker for each column of its partition key"
+            }
+            Self::UnroutableBatch => "put prepared statements with their whole key into the batch",
+            Self::LaneLost => "its lane was lost: see the log",
+            Self::Dedicated => "the login of this client cannot be shared",
+        })
+    }
+
     /// Whether the request went to a replica shard as far as we know.
     #[must_use]
     pub fn is_routed(self) -> bool {

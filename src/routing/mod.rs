@@ -1,5 +1,6 @@
 //! Where a request goes, and why.
 
+pub mod batch_place;
 pub mod bound_key;
 pub mod catalog;
 pub mod decision;

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::routing::batch_place::BatchPlace;
 use crate::routing::bound_key::locate;
-use crate::routing::catalog::Catalog;
-use crate::routing::catalog::StatementKey;
+use crate::routing::catalog::{Catalog, StatementKey};
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::place::Place;
-use crate::routing::policy;
-use crate::routing::policy::{Choice, LaneView, Order};
+use crate::routing::policy::{self, Choice, LaneView, Order};
 use crate::routing::read_times::ReadTimes;
 use crate::routing::table_keys::TableKeys;
-use crate::routing::table_routes::{Finder, TableRoutes};
+use crate::routing::table_routes::{Finder, FoundBy, TableRoutes};
 use crate::routing::text::{Asked, Schema, TextPlace, TextReader};
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
@@ -55,6 +54,8 @@ pub struct Router {
 pub struct Routed<L> {
     /// Lane and reason; `None` when there is no lane.
     pub decision: Option<Decision<L>>,
+    /// Its table, when it is known.
+    pub table: Option<TableId>,
     /// The statement, when it is in the catalog.
     pub statement: Option<StatementKey>,
     /// Whether the rows' metadata must be asked for, against the client's wish.
@@ -65,23 +66,6 @@ pub struct Routed<L> {
     pub write_type: WriteType,
     /// A replica that was passed over because no lane leads to it.
     pub missing: Option<Replica>,
-}
-
-/// What the children of a BATCH tell of where it may go.
-#[derive(Debug)]
-pub struct BatchPlace {
-    /// The partition of the first child that names one.
-    found: Option<Place>,
-    /// Whether any child has a condition.
-    lwt: bool,
-    /// Whether any child is a statement by text that may need its client's keyspace.
-    pub needs_keyspace: bool,
-    /// Keyspace and name of a table whose partition key is to be read.
-    pub unread: Option<(Arc<str>, Arc<str>)>,
-    /// What was read of texts.
-    read_bytes: usize,
-    /// What WRITE_TIMEOUT calls it, its statements by text unread.
-    pub write_type: WriteType,
 }
 
 impl Router {
@@ -119,6 +103,7 @@ impl Router {
         let Some((key, entry)) = self.catalog.find(execute.id) else {
             return Routed {
                 decision: self.anywhere(view, Reason::UnknownStatement),
+                table: None,
                 statement: None,
                 // Its columns may have changed since it was forgotten here, or before we started.
                 ask_for_metadata: true,
@@ -144,7 +129,8 @@ impl Router {
         );
         debug_assert!(table.is_some() || matches!(place, Place::Nowhere(_)));
         let Choice { decision, missing } = self.decide(&place, lwt || serial, view);
-        Routed { decision, statement: Some(key), ask_for_metadata, is_read, write_type, missing }
+        let statement = Some(key);
+        Routed { decision, table, statement, ask_for_metadata, is_read, write_type, missing }
     }
 
     /// Reads where a statement by text may go.
@@ -275,12 +261,18 @@ impl Router {
         policy::any(view, order, reason)
     }
 
+    /// How a table's replicas are found.
+    #[inline]
+    pub fn found_by(&mut self, table: TableId) -> FoundBy {
+        let tables = &self.tables;
+        let route = self.routes.route(&self.snapshot, table, || tables.name(table));
+        route.map_or(FoundBy::Unknown, |route| FoundBy::of(&route.finder))
+    }
+
     /// Whether a table's rows are found by its tablets.
     #[inline]
     pub fn is_tablet_table(&mut self, table: TableId) -> bool {
-        let tables = &self.tables;
-        let route = self.routes.route(&self.snapshot, table, || tables.name(table));
-        matches!(route.map(|route| &route.finder), Some(Finder::Tablets))
+        self.found_by(table) == FoundBy::Tablets
     }
 
     /// Forgets the tablets of a table: it is gone, or another of the same name.

@@ -58,6 +58,12 @@ pub struct Entry {
     pub writes: bool,
     /// When it was last used, in the catalog's own count.
     pub used: u64,
+    /// How often a request named it.
+    pub requests: u64,
+    /// How often a node answered it with a result, as its own statement and not in a batch.
+    pub answered: u64,
+    /// How long these requests waited, from their arrival here, all together, µs.
+    pub waited_us: u64,
 }
 
 impl Entry {

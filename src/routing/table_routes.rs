@@ -26,6 +26,43 @@ pub enum Finder {
     Unknown,
 }
 
+/// How a table's replicas are found, in a word.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FoundBy {
+    /// By its tablets.
+    Tablets,
+    /// By the ring.
+    Ring,
+    /// Nowhere: each node has its own rows.
+    EachNode,
+    /// That is not known.
+    Unknown,
+}
+
+impl FoundBy {
+    /// The word of a finder.
+    #[must_use]
+    pub fn of(finder: &Finder) -> Self {
+        match finder {
+            Finder::Tablets => Self::Tablets,
+            Finder::Ring(_) => Self::Ring,
+            Finder::EachNode => Self::EachNode,
+            Finder::Unknown => Self::Unknown,
+        }
+    }
+
+    /// The word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tablets => "tablets",
+            Self::Ring => "ring",
+            Self::EachNode => "each_node",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// A table's finder and the hash of its keys.
 #[derive(Clone, Debug)]
 pub struct TableRoute {

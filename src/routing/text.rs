@@ -72,6 +72,17 @@ pub struct TextPlace {
     pub unread: Option<(Arc<str>, Arc<str>)>,
 }
 
+impl TextPlace {
+    /// Its table, if it has a number.
+    #[must_use]
+    pub fn table(&self) -> Option<TableId> {
+        match self.place {
+            Place::At(table, _) => Some(table),
+            Place::Nowhere(_) => self.reported,
+        }
+    }
+}
+
 /// Reads texts; keeps its buffers.
 #[derive(Debug, Default)]
 pub struct TextReader {

@@ -87,6 +87,7 @@ pub fn engine(settings: &Settings) -> EngineSettings {
         routes_texts: settings.text_mode == TextMode::Route,
         has_peers: settings.workers > 1,
         compression_offered: settings.compression_offered.clone(),
+        console: settings.console.clone(),
     }
 }
 

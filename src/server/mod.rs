@@ -1,9 +1,12 @@
 //! Put together, start, drain.
 
 pub mod assemble;
+pub mod console;
+mod console_rows;
 pub mod dials;
 pub mod drain;
 pub mod facade;
+mod live;
 pub mod pages;
 pub mod reload;
 pub mod rotation;

@@ -4,26 +4,41 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::admin::page::Source;
 use crate::admin::readiness::{Readiness, State};
+use crate::config::reader::Entry;
+use crate::config::settings::{PageAccess, Settings};
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::error::{ControlError, chain};
 use crate::control::watch::ControlReport;
 use crate::engine::limits::Limits;
+use crate::facade::console::table::ConsoleTable;
+use crate::platform::clock;
 use crate::pool::node_choice::NodeChoice;
+use crate::server::console::View;
 use crate::server::dials;
+use crate::server::live;
 use crate::server::reload::{ReloadRequest, ReloadStats};
 use crate::server::rotation::Tls;
 use crate::server::workers;
 use crate::telemetry::exporter;
 use crate::telemetry::logging;
+use crate::telemetry::recent;
 use crate::telemetry::report::{ClusterReport, TabletReadReport, WorkerReport};
 use crate::topology::snapshot::Snapshot;
 use crate::worker::command::Command;
+
+/// How long the workers may take to show themselves.
+const VIEW_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How old a message of the live page may be, µs; another is made each second.
+const LIVE_AGE_US_MAX: u64 = 900_000;
 
 /// The source of the pages. Its locks are never held across a wait, nor taken on the road.
 #[derive(Debug)]
@@ -38,6 +53,13 @@ pub struct Pages {
     /// Whether clients log in themselves: there are no lanes before the first has.
     on_demand: AtomicBool,
     snapshot: RwLock<Arc<Snapshot>>,
+    settings: RwLock<Vec<Entry>>,
+    /// To whom the live page is shown.
+    page_access: PageAccess,
+    /// The last message of the live page, and when it was made, µs: all that look at it share one.
+    kept_live: RwLock<Option<(String, u64)>>,
+    /// When the process began, ms since 1970.
+    started_ms: i64,
     tablet_reads: RwLock<TabletReadReport>,
     control: PageControl,
 }
@@ -59,7 +81,7 @@ impl Pages {
     pub fn new(
         workers: Vec<Sender<Command>>,
         budget: Arc<HandshakeBudget>,
-        limits: Limits,
+        settings: &Settings,
         tls: Tls,
         control: PageControl,
     ) -> Self {
@@ -69,10 +91,14 @@ impl Pages {
             on_demand: AtomicBool::new(false),
             workers,
             budget,
-            limits: RwLock::new(limits),
+            limits: RwLock::new(settings.limits),
             tls,
             readiness: RwLock::new(Readiness::because(State::Starting, reason)),
             snapshot: RwLock::default(),
+            settings: RwLock::default(),
+            page_access: settings.page,
+            kept_live: RwLock::default(),
+            started_ms: clock::unix_us() / 1_000,
             tablet_reads: RwLock::default(),
             control,
         }
@@ -178,14 +204,7 @@ impl Pages {
 
 impl Source for Pages {
     async fn metrics(&self) -> Result<String, String> {
-        let mut reports = Vec::new();
-        for worker in &self.workers {
-            let (answer, report) = oneshot::channel();
-            let asked = worker.send(Command::Report(answer)).await;
-            asked.map_err(|_| "a worker has ended".to_owned())?;
-            let (tally, gauges) = report.await.map_err(|_| "a worker has ended".to_owned())?;
-            reports.push(WorkerReport { tally, gauges });
-        }
+        let reports = self.reports().await.ok_or_else(|| "a worker has ended".to_owned())?;
         let snapshot = Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
         let dials = dials::report(&self.budget);
         let cluster = ClusterReport {
@@ -198,6 +217,29 @@ impl Source for Pages {
             reload: self.control.reload_stats.report(),
         };
         exporter::render(&reports, &cluster)
+    }
+
+    async fn live(&self) -> Result<String, String> {
+        let now_us = clock::now_us();
+        {
+            let kept = self.kept_live.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some((text, at_us)) = &*kept
+                && now_us.saturating_sub(*at_us) < LIVE_AGE_US_MAX
+            {
+                return Ok(String::clone(text));
+            }
+        }
+        let looked = async { Some((self.view(&live::SHOWN).await?, self.reports().await?)) };
+        let looked = timeout(VIEW_TIMEOUT, looked).await.ok().flatten();
+        let (view, reports) = looked.ok_or_else(|| "a worker did not answer in time".to_owned())?;
+        let text = live::message(&view, &reports, (&self.readiness(), self.started_ms));
+        let kept = Some((text.clone(), now_us));
+        *self.kept_live.write().unwrap_or_else(PoisonError::into_inner) = kept;
+        Ok(text)
+    }
+
+    fn shows_page(&self, is_local: bool) -> bool {
+        self.page_access.admits(is_local)
     }
 
     fn readiness(&self) -> Readiness {
@@ -228,6 +270,53 @@ impl Source for Pages {
 }
 
 impl Pages {
+    /// The numbers of all workers; `None` when one has ended.
+    async fn reports(&self) -> Option<Vec<WorkerReport>> {
+        let mut reports = Vec::new();
+        for worker in &self.workers {
+            let (answer, report) = oneshot::channel();
+            worker.send(Command::Report(answer)).await.ok()?;
+            let (tally, gauges) = report.await.ok()?;
+            reports.push(WorkerReport { tally, gauges });
+        }
+        Some(reports)
+    }
+
+    /// Shows these settings from now on.
+    pub fn on_settings(&self, settings: Vec<Entry>) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// Looks at all workers, as far as these tables show them; `None` when one does not answer in time.
+    pub async fn view(&self, wanted: &[ConsoleTable]) -> Option<View> {
+        let wanted: Arc<[ConsoleTable]> = wanted.into();
+        let looks = async {
+            let mut workers = Vec::new();
+            for worker in &self.workers {
+                let (to, inspection) = oneshot::channel();
+                worker.send(Command::Inspect { wanted: Arc::clone(&wanted), to }).await.ok()?;
+                workers.push(inspection.await.ok()?);
+            }
+            Some(workers)
+        };
+        let workers = timeout(VIEW_TIMEOUT, looks).await.ok()??;
+        let snapshot = Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let (dials, lines, unix_us) =
+            (dials::report(&self.budget), recent::lines(), clock::unix_us());
+        Some(View { workers, snapshot, dials, settings, lines, unix_us })
+    }
+
+    /// Collects the rows of a table of the console and hands them to the worker that asked.
+    pub async fn collect_for(&self, worker: usize, table: ConsoleTable) {
+        let view = self.view(&[table]).await;
+        let contents = view.map(|view| Arc::new(view.contents(table)));
+        if let Some(worker) = self.workers.get(worker) {
+            // A worker that has ended asks for nothing more.
+            worker.send(Command::Console { table, contents }).await.ok();
+        }
+    }
+
     /// How many clients are connected, by the workers' own count.
     pub async fn clients(&self) -> u64 {
         let mut clients = 0;

@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::config::error::Faults;
+use crate::config::reader::Entry;
 use crate::config::running::{Reloaded, Running, Sources};
 use crate::config::settings::Settings;
 use crate::platform::{bounded_file, clock};
@@ -29,6 +30,8 @@ pub struct ReloadRequest {
 pub struct Change {
     /// What is in force from now on.
     pub settings: Box<Settings>,
+    /// The same as it was written, with where it comes from.
+    pub entries: Vec<Entry>,
     /// Is sent once they are.
     pub done: oneshot::Sender<()>,
 }
@@ -156,7 +159,8 @@ impl Reloader {
         };
         let Reloaded { running, changed, waiting } = reloaded;
         let (done, is_done) = oneshot::channel();
-        let change = Change { settings: Box::new(running.settings.clone()), done };
+        let settings = Box::new(running.settings.clone());
+        let change = Change { settings, entries: running.entries.clone(), done };
         if self.changes.send(change).await.is_err() || is_done.await.is_err() {
             return Err("the process is about to end".to_owned());
         }

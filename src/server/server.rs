@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::sleep;
 
 use crate::admin::http;
+use crate::config::reader::Entry;
 use crate::config::running::{Running, Sources};
 use crate::config::settings::{AuthMode, DrainSettings, Settings};
 use crate::control::control;
@@ -156,7 +157,7 @@ impl Server {
         let page_control = PageControl { quit, reload, reload_stats: Arc::clone(&stats) };
         let reloads = Reloads { ask, requests, stats };
         let commands = workers.commands();
-        let pages = Pages::new(commands, budget, settings.limits, tls.clone(), page_control);
+        let pages = Pages::new(commands, budget, settings, tls.clone(), page_control);
         let pages = Arc::new(pages);
         if settings.startup_without_cluster {
             pages.on_open();
@@ -182,6 +183,11 @@ impl Server {
             reloads,
             startup_without_cluster: settings.startup_without_cluster,
         })
+    }
+
+    /// Shows these settings in the console, with where they come from.
+    pub fn show_settings(&self, settings: Vec<Entry>) {
+        self.pages.on_settings(settings);
     }
 
     /// Where clients connect by TCP; the first address of several.
@@ -270,11 +276,10 @@ impl Server {
                     open |= matches!(event, WorkerEvent::PoolLanes(_, true));
                     on_event(event, &workers, &pages, &ask).await;
                 }
-                Some(Change { settings, done }) = changes.recv() => {
-                    put_in_force(&settings, &tls, &mut workers, &pages, &book).await;
-                    drain.set_settings(settings.drain);
-                    // The one who asked may be gone.
-                    done.send(()).ok();
+                Some(change) = changes.recv() => {
+                    put_in_force(&change.settings, &tls, &mut workers, &pages, &book).await;
+                    drain.set_settings(change.settings.drain);
+                    show_changed(change, &pages);
                 }
                 () = &mut patience, if !open => open = true,
                 () = workers.ended(), if !serving => {
@@ -328,7 +333,7 @@ async fn put_in_force(
 async fn on_event(
     event: WorkerEvent,
     workers: &Workers,
-    pages: &Pages,
+    pages: &Arc<Pages>,
     ask: &Sender<ControlRequest>,
 ) {
     match event {
@@ -337,6 +342,10 @@ async fn on_event(
         WorkerEvent::RefreshTopology => want(ask, ControlRequest::Refresh),
         WorkerEvent::ReadTable(request) => want(ask, ControlRequest::ReadTable(request)),
         WorkerEvent::LoggedIn => want(ask, ControlRequest::Reach),
+        WorkerEvent::CollectConsole(worker, table) => {
+            let pages = Arc::clone(pages);
+            tokio::spawn(async move { pages.collect_for(worker, table).await });
+        }
     }
 }
 
@@ -346,6 +355,13 @@ fn want(ask: &Sender<ControlRequest>, request: ControlRequest) {
     if let Err(error) = ask.try_send(request) {
         tracing::debug!(%error, "a request for the control connection was lost");
     }
+}
+
+/// Shows changed settings, and reports that they are in force.
+fn show_changed(change: Change, pages: &Pages) {
+    pages.on_settings(change.entries);
+    // The one who asked may be gone.
+    change.done.send(()).ok();
 }
 
 /// Makes probes and workers follow a new phase.

@@ -265,10 +265,7 @@ fn fold_tables(workers: &[WorkerReport]) -> Vec<(String, Feedback)> {
             tables.push((name.to_owned(), Feedback::default()));
         }
         if let Some((_, sum)) = tables.get_mut(place) {
-            sum.hits += feedback.hits;
-            sum.misses += feedback.misses;
-            sum.text_hits += feedback.text_hits;
-            sum.text_misses += feedback.text_misses;
+            sum.add(feedback);
         }
     }
     tables

@@ -11,7 +11,10 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::telemetry::recent::Recent;
 
 /// Lines that may wait to be written.
 const WAITING_LINES_MAX: usize = 4096;
@@ -116,8 +119,8 @@ pub struct Log {
     _writes_on: WorkerGuard,
 }
 
-/// Starts to log to stderr. Stdout stays free for what a command was asked to print.
-pub fn start(settings: &LogSettings) -> Result<Log, String> {
+/// Starts to log to stderr; `now_us` is the time, µs since 1970, for lines that are kept. Stdout stays free for what a command was asked to print.
+pub fn start(settings: &LogSettings, now_us: fn() -> i64) -> Result<Log, String> {
     let (writer, log) = apart(io::stderr());
     LOST.get_or_init(|| writer.error_counter());
     match settings.format {
@@ -125,14 +128,22 @@ pub fn start(settings: &LogSettings) -> Result<Log, String> {
             let builder = builder(settings, move || OneLine(writer.clone()));
             let builder = builder.with_filter_reloading();
             let handle = builder.reload_handle();
-            builder.finish().try_init().map_err(|error| error.to_string())?;
+            builder
+                .finish()
+                .with(Recent { now_us })
+                .try_init()
+                .map_err(|error| error.to_string())?;
             follow(settings, move |filter| handle.reload(filter).map_err(|e| e.to_string()));
         }
         LogFormat::Json => {
             let builder = builder(settings, writer).json().flatten_event(true);
             let builder = builder.with_filter_reloading();
             let handle = builder.reload_handle();
-            builder.finish().try_init().map_err(|error| error.to_string())?;
+            builder
+                .finish()
+                .with(Recent { now_us })
+                .try_init()
+                .map_err(|error| error.to_string())?;
             follow(settings, move |filter| handle.reload(filter).map_err(|e| e.to_string()));
         }
     }

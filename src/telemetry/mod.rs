@@ -5,4 +5,5 @@ pub mod family;
 pub mod logging;
 pub mod metric;
 pub mod names;
+pub mod recent;
 pub mod report;

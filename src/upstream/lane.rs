@@ -91,6 +91,12 @@ pub struct Lane<W> {
     pub life: LaneLife,
     /// How much waits in its outbox.
     pub backlog: Backlog,
+    /// Requests of clients that it has carried.
+    pub requests: u64,
+    /// Of those, the ones that were answered.
+    pub answered: u64,
+    /// How long these waited, from their arrival here, all together, µs.
+    pub waited_us: u64,
     /// When a client's request was last sent on it, µs.
     pub used_us: u64,
     /// When anything was last heard on it, µs.
@@ -113,6 +119,9 @@ impl<W> Lane<W> {
             touched: false,
             life: LaneLife::Open,
             backlog: Backlog::Usual,
+            requests: 0,
+            answered: 0,
+            waited_us: 0,
             used_us: 0,
             heard_us: 0,
             asked_us: None,

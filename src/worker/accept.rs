@@ -26,15 +26,16 @@ impl Reactor {
         match arrival.stream {
             Accepted::Tcp(stream) => {
                 let Ok(local) = stream.local_addr() else { return };
+                let peer = stream.peer_addr().ok();
                 let Ok(stream) = TcpStream::from_std(stream) else { return };
                 match arrival.tls {
-                    None => self.serve(Transport::Plain(stream), local),
+                    None => self.serve(Transport::Plain(stream), local, peer),
                     Some(tls) => self.greet(tls, stream, local),
                 }
             }
             Accepted::Unix(stream) => {
                 let Ok(stream) = UnixStream::from_std(stream) else { return };
-                self.serve(Transport::Unix(stream), ADDRESS_OF_UNIX);
+                self.serve(Transport::Unix(stream), ADDRESS_OF_UNIX, None);
             }
         }
     }
@@ -43,12 +44,13 @@ impl Reactor {
     /// the worker's loop has no place to wait.
     fn greet(&self, tls: Arc<ClientTls>, stream: TcpStream, local: SocketAddr) {
         let Some(turn) = tls.enter() else { return };
+        let peer = stream.peer_addr().ok();
         let (sender, _) = &self.greeted;
         let sender = sender.clone();
         tokio::spawn(async move {
             if let Some(stream) = tls.accept(stream).await {
                 // Nobody takes it when the worker has ended.
-                sender.send(Greeted { stream, local }).await.ok();
+                sender.send(Greeted { stream, local, peer }).await.ok();
             }
             drop(turn);
         });
@@ -59,14 +61,16 @@ impl Reactor {
         let mut context = Context::from_waker(&waker);
         for _ in 0..MESSAGES_IN_A_ROW {
             match self.greeted.1.poll_recv(&mut context) {
-                Poll::Ready(Some(Greeted { stream, local })) => self.serve(stream, local),
+                Poll::Ready(Some(Greeted { stream, local, peer })) => {
+                    self.serve(stream, local, peer);
+                }
                 Poll::Ready(None) | Poll::Pending => return,
             }
         }
         self.look_again(GREETED);
     }
 
-    fn serve(&mut self, stream: Transport, local: SocketAddr) {
+    fn serve(&mut self, stream: Transport, local: SocketAddr, peer: Option<SocketAddr>) {
         let refused = self.engine.tally().clients_refused;
         let client = self.engine.on_client_open(local);
         if self.engine.tally().clients_refused > refused
@@ -76,6 +80,9 @@ impl Reactor {
             tracing::warn!(setting, value, left_out, "a client was closed: there are too many");
         }
         let Some(client) = client else { return };
+        if let Some(peer) = peer {
+            self.engine.on_client_named(client, peer);
+        }
         match self.add_socket(Who::Client(client), stream) {
             Some(slot) => {
                 self.client_slots.insert(client, slot);

@@ -21,4 +21,5 @@ pub struct Arrival {
 pub struct Greeted {
     pub(super) stream: Transport,
     pub(super) local: SocketAddr,
+    pub(super) peer: Option<SocketAddr>,
 }

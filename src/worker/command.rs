@@ -8,7 +8,10 @@ use tokio::sync::oneshot;
 
 use crate::engine::action::PeerMessage;
 use crate::engine::gauges::Gauges;
+use crate::engine::inspection::Inspection;
 use crate::engine::tally::Tally;
+use crate::facade::console::contents::Contents;
+use crate::facade::console::table::ConsoleTable;
 use crate::facade::facade::Facade;
 use crate::pool::announcer::WorkerEvent;
 use crate::pool::node_target::NodeTarget;
@@ -59,6 +62,20 @@ pub enum Command {
     Settings(Box<WorkerSettings>),
     /// Tell the numbers.
     Report(oneshot::Sender<(Tally, Gauges)>),
+    /// Report what these tables of the console show.
+    Inspect {
+        /// The tables.
+        wanted: Arc<[ConsoleTable]>,
+        /// Where to.
+        to: oneshot::Sender<Inspection>,
+    },
+    /// The rows of a table of the console, as all workers together have them.
+    Console {
+        /// The table.
+        table: ConsoleTable,
+        /// Its rows; `None` when they could not be collected.
+        contents: Option<Arc<Contents>>,
+    },
     /// Finish what runs, and end. What is not finished by then is cut off.
     Drain {
         /// On the worker's clock.

@@ -59,6 +59,10 @@ impl Reactor {
                 // Whoever asked may have given up meanwhile.
                 let _unwanted = to.send((self.engine.tally().clone(), self.engine.gauges()));
             }
+            Command::Inspect { wanted, to } => {
+                let _unwanted = to.send(self.engine.inspect(&wanted));
+            }
+            Command::Console { table, contents } => self.engine.on_console(table, contents),
             Command::Drain { until_us } => {
                 let sooner = self.drain_until_us.map_or(until_us, |before| before.min(until_us));
                 self.drain_until_us = Some(sooner);
@@ -133,6 +137,12 @@ impl Reactor {
             }
             Action::ReadTable(request) => {
                 report(&self.events, WorkerEvent::ReadTable(request));
+            }
+            Action::CollectConsole(table) => {
+                let collect = WorkerEvent::CollectConsole(self.announcer.number(), table);
+                if !report(&self.events, collect) {
+                    self.engine.on_console(table, None);
+                }
             }
             Action::OpenPool { .. }
             | Action::ClosePool(_)

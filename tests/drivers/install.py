@@ -149,7 +149,8 @@ def java(name):
 
 EVERYTHING = {"python-cassandra": lambda: python("cassandra"), "python-scylla": lambda: python("scylla"),
               "python-2016": lambda: python("2016", old=True), "python-acsylla": lambda: python("acsylla"),
-              "python-cqlsh": lambda: python("cqlsh"), "python-schema": lambda: python("schema"), "node": node, "gocql": gocql,
+              "python-cqlsh": lambda: python("cqlsh"), "python-scylla-cqlsh": lambda: python("scylla-cqlsh"),
+              "python-schema": lambda: python("schema"), "python-page": lambda: python("page"), "node": node, "gocql": gocql,
               "gocql-scylla": lambda: gocql("scylla"), "gocql-v2": lambda: gocql("v2"),
               "rust": lambda: rust("scylla"), "rust-cdrs": lambda: rust("cdrs"), "java3": lambda: java("java3"),
               "java4": lambda: java("java4")}

@@ -302,6 +302,7 @@ impl World {
                 | Action::Tell(_)
                 | Action::RefreshTopology
                 | Action::ReadTable(_)
+                | Action::CollectConsole(_)
                 | Action::LogIn { .. } => {}
             }
         }

@@ -23,6 +23,7 @@ mod answers;
 mod bounds;
 mod chaos;
 mod compressed_lanes;
+mod console;
 mod corpora;
 mod demand;
 mod facade;

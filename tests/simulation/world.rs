@@ -21,7 +21,7 @@ use crate::proxy::lanes::KeeperKey;
 use crate::proxy::workers::Workers;
 use crate::scenario::{CENTERS, Scenario};
 use crate::story::Story;
-use shardlane::engine::settings::EngineSettings;
+use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::pool::handshake_turns::HandshakeTurns;
 use sim::{Cluster, ClusterError, ClusterOptions, ConnectionId, Like, Mail};
 
@@ -103,6 +103,7 @@ impl World {
             routes_texts: true,
             has_peers: true,
             compression_offered: Vec::new(),
+            console: ConsoleSettings::default(),
             prefetch_tablets: scenario.prefetch,
             tablets_reread_us: scenario.reread_us,
         };

@@ -18,7 +18,7 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::engine::settings::EngineSettings;
+use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
@@ -95,6 +95,7 @@ pub(crate) fn settings() -> EngineSettings {
         routes_texts: true,
         has_peers: true,
         compression_offered: Vec::new(),
+        console: ConsoleSettings::default(),
         prefetch_tablets: true,
         tablets_reread_us: 600_000_000,
     }

@@ -35,6 +35,14 @@ impl Source for Pages {
         self.readiness.borrow().clone()
     }
 
+    async fn live(&self) -> Result<String, String> {
+        Ok("{\"now_ms\":1}".to_owned())
+    }
+
+    fn shows_page(&self, is_local: bool) -> bool {
+        is_local
+    }
+
     fn quit(&self) {
         self.quits.fetch_add(1, Ordering::Relaxed);
     }
@@ -95,6 +103,33 @@ fn metrics_have_exactly_the_type_that_scrapers_expect() {
         assert_eq!((answer.status, answer.body.as_str()), (200, "# TYPE a counter\na 1\n"));
         let types = answer.head.lines().filter(|line| line.starts_with("content-type:"));
         assert_eq!(types.collect::<Vec<_>>(), ["content-type: text/plain; version=0.0.4"]);
+    });
+}
+
+#[test]
+fn a_browser_gets_the_page_and_others_the_list_of_pages() {
+    runtime().block_on(async {
+        let (address, _readiness) = start(CONNECTION_TIMEOUT).await;
+        let list = ask(address, "GET /").await;
+        assert!(list.head.contains("content-type: text/plain") && list.body.contains("/metrics"));
+        for (path, kind) in [("/live.js", "text/javascript"), ("/live.css", "text/css")] {
+            let answer = ask(address, &format!("GET {path}")).await;
+            assert_eq!(answer.status, 200);
+            assert!(answer.head.contains(&format!("content-type: {kind}")), "{}", answer.head);
+            assert!(answer.head.contains("content-security-policy: default-src 'none'"));
+        }
+    });
+}
+
+#[test]
+fn a_stream_has_its_messages_and_ends() {
+    runtime().block_on(async {
+        let (address, _readiness) = start(CONNECTION_TIMEOUT).await;
+        let began = clock::now_us();
+        let answer = ask(address, "GET /events").await;
+        assert!(answer.head.contains("content-type: text/event-stream"), "{}", answer.head);
+        assert_eq!(answer.body.matches("data: {\"now_ms\":1}").count(), 8);
+        assert!(clock::now_us() - began >= 7_000_000, "one message a second");
     });
 }
 

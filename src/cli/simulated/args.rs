@@ -28,6 +28,9 @@ pub struct DemoArgs {
     /// How long the load lasts
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
+    /// Go on with the load after the summary, with the live page open, until Ctrl-C
+    #[arg(long, conflicts_with = "json")]
+    pub keep: bool,
     /// Print the summary as one line of JSON, and nothing else
     #[arg(long)]
     pub json: bool,

@@ -3,6 +3,7 @@
 //! HACKING.md says how to add one.
 
 mod access;
+mod console;
 mod general;
 pub mod group;
 mod lanes;
@@ -16,7 +17,7 @@ use crate::config::setting::Setting;
 use crate::config::table::group::Group;
 
 /// All settings, in the order of the file.
-pub static GROUPS: [Group; 13] = [
+pub static GROUPS: [Group; 14] = [
     general::GENERAL,
     access::AUTH,
     access::TLS,
@@ -29,6 +30,7 @@ pub static GROUPS: [Group; 13] = [
     lanes::COMPRESSION,
     tablets::TABLETS,
     text::TEXT,
+    console::CONSOLE,
     log::LOG,
 ];
 

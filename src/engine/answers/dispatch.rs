@@ -13,7 +13,9 @@ use crate::engine::features::features::Features;
 use crate::engine::features::hedging::Copy;
 use crate::engine::features::metadata_ids::CutId;
 use crate::engine::features::refusals::Refusal;
-use crate::engine::features::{agreement, keyspaces, metadata_ids, prepared_statements, refusals};
+use crate::engine::features::{
+    agreement, console, keyspaces, metadata_ids, prepared_statements, refusals,
+};
 use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending, Purpose};
 use crate::engine::tally::Outcome;
 use crate::upstream::lane::{LaneLife, LaneRoute, RESPONSE_BODY_BYTES_MAX};
@@ -120,6 +122,7 @@ fn on_frame(
     if header.stream < 0 {
         return Answered::Done;
     }
+    let now_us = core.now_us;
     let Some(lane) = core.lanes.get_mut(key) else { return Answered::Broken };
     let route = lane.route;
     let pending = match lane.ids.answer(StreamId(header.stream)) {
@@ -130,6 +133,10 @@ fn on_frame(
         }
         Answer::Reject => return Answered::Broken,
     };
+    if let Origin::Client { .. } = pending.origin {
+        lane.answered += 1;
+        lane.waited_us += now_us.saturating_sub(pending.arrived_us);
+    }
     lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
     let drained = lane.is_done();
     let failed = header.opcode == Opcode::Error.byte();
@@ -230,7 +237,7 @@ fn answer_client(
                     keyspaces::on_keyspace_set(core, to.client, pool, response.message());
                 }
                 // A plain lane is in a keyspace now.
-                Purpose::Forward => answered = Answered::Broken,
+                Purpose::Forward | Purpose::Schema => answered = Answered::Broken,
             },
             Ok(ResultKind::SchemaChange) => {
                 agreement::forget_changed_by(core, response.message());
@@ -255,6 +262,12 @@ fn answer_client(
         && let Some(answer) = in_place::plan(core, &pending, outcome, response)
     {
         answered = Answered::InPlace(answer);
+    } else if purpose == Purpose::Schema
+        && let Some(body) = console::with_own_rows(core, to.client, pending.body(), response)
+    {
+        let body_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        let header = Header { body_len, ..response.header };
+        core.deliver(to, &pending, outcome, &Response { header, body: &body, ..response.clone() });
     } else {
         core.deliver(to, &pending, outcome, response);
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::collections::slab::Slab;
 use crate::engine::action::{Action, Output, TableFact, TableRequest};
 use crate::engine::client::{Client, ClientKey, ClientStream};
+use crate::engine::core::collected::Collected;
 use crate::engine::core::pool_lanes::{PoolLanes, Preference};
 use crate::engine::core::pools::Pools;
 use crate::engine::core::todo::Todo;
@@ -39,6 +40,10 @@ pub(crate) struct Core {
     pub(crate) router: Router,
     pub(crate) tally: Tally,
     pub(crate) now_us: u64,
+    /// Whether there is a console: it is on, and the cluster has no keyspace of its name.
+    pub(crate) has_console: bool,
+    /// The rows of the console that were last collected.
+    pub(crate) console: Collected,
     /// What the shell is to do, oldest first.
     pub(crate) actions: VecDeque<Action>,
     /// What has to be routed or served again before this input ends, oldest first.
@@ -67,6 +72,8 @@ impl Core {
             router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
             tally: Tally::default(),
             now_us: 0,
+            has_console: false,
+            console: Collected::default(),
             actions: VecDeque::new(),
             todo: VecDeque::new(),
             local_rack: Vec::new(),
@@ -98,12 +105,14 @@ impl Core {
             }
         }
         self.router.set_snapshot(snapshot);
+        self.look_for_console();
     }
 
     /// Goes by other settings from now on. Connections that are open keep what was agreed for them.
     pub(crate) fn set_settings(&mut self, settings: EngineSettings) {
         self.router.catalog.set_bytes_max(settings.limits.catalog_bytes_max);
         self.settings = settings;
+        self.look_for_console();
     }
 
     /// The lanes of a pool as the routing policy sees them, and the router.

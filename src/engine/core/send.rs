@@ -73,6 +73,7 @@ impl Core {
         lane.retained_bytes += kept_len;
         if of_client {
             lane.used_us = self.now_us;
+            lane.requests += 1;
         }
         let out = lane.outbox.end();
         let at = out.len();

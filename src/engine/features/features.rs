@@ -1,6 +1,7 @@
 //! All features of an engine, for those who let them act one after the other.
 
 use crate::engine::features::agreement::Agreement;
+use crate::engine::features::console::Console;
 use crate::engine::features::hedging::Hedging;
 use crate::engine::features::local::LocalAnswers;
 use crate::engine::features::local_traces::LocalTraces;
@@ -17,6 +18,7 @@ use crate::engine::features::tablet_reports::TabletReports;
 #[derive(Debug, Default)]
 pub(crate) struct Features {
     pub(crate) agreement: Agreement,
+    pub(crate) console: Console,
     pub(crate) hedging: Hedging,
     pub(crate) local: LocalAnswers,
     pub(crate) local_traces: LocalTraces,

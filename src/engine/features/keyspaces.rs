@@ -124,6 +124,7 @@ pub(crate) fn on_keyspace_set(core: &mut Core, client: ClientKey, pool: PoolId, 
     let name = message.get(4..).and_then(|body| Reader::new(body).string().ok());
     if let (Some(entry), Some(name)) = (core.clients.get_mut(client), name) {
         entry.session.keyspace = Some(name.into());
+        entry.about.uses_console = false;
         entry.pool = pool;
         core.pools.set_keyspace(pool, name);
     }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::engine::client::{ClientKey, ClientStream};
+use crate::engine::client::ClientStream;
+use crate::engine::core::console::{Access, Live};
 use crate::engine::core::core::Core;
 use crate::engine::core::message::{Request, TraceId};
 use crate::engine::tally::{Outcome, RequestKind};
+use crate::facade::console::table::ConsoleTable;
 use crate::facade::facade::Facade;
 use crate::facade::refusal::Refusal;
 use crate::facade::schema_version::SchemaVersion;
@@ -48,8 +50,12 @@ pub(crate) struct LocalAnswers {
 pub(crate) enum Local {
     /// It is the cluster's to answer.
     No,
+    /// It is the cluster's to answer, and rows of the console belong to the answer.
+    Schema,
     /// It is answered.
     Answered,
+    /// The rows of this table have to be collected first.
+    Awaits(ConsoleTable),
     /// It is a `USE` of this keyspace, by this frame of a QUERY.
     Use(String, Vec<u8>),
 }
@@ -77,10 +83,12 @@ impl LocalAnswers {
             return false;
         }
         let Ok(text) = Reader::new(request.body()).long_string() else { return false };
-        match classify(core, request.from.client, text) {
-            StatementText::Local(_) | StatementText::Refused(_) => true,
+        match core.classify(request.from.client, text) {
+            StatementText::Local(_) | StatementText::Described(_) | StatementText::Refused(_) => {
+                true
+            }
             StatementText::Use(_) => request.opcode == Opcode::Prepare,
-            StatementText::Other => false,
+            StatementText::Schema(_) | StatementText::Other => false,
         }
     }
 
@@ -94,11 +102,19 @@ impl LocalAnswers {
         shown: SchemaVersion,
     ) -> Local {
         let answered = Answered::of(request);
-        match classify(core, request.from.client, query.text) {
+        match core.classify(request.from.client, query.text) {
             StatementText::Other => return Local::No,
+            StatementText::Schema(question) => {
+                let is_ours = question.concerns_us(&query.parameters);
+                return if is_ours { Local::Schema } else { Local::No };
+            }
+            StatementText::Described(described) => {
+                let style = self.facade.as_ref().map(|facade| facade.style()).unwrap_or_default();
+                answered.result(core, |out| described.put(out, style));
+            }
             StatementText::Local(select) => {
                 let asked = Selected { select: &select, parameters: &query.parameters };
-                self.answer_select(core, answered, asked, shown);
+                return self.answer_select(core, answered, asked, shown);
             }
             StatementText::Use(keyspace) => return Local::Use(keyspace, request.frame.to_vec()),
             StatementText::Refused(why) => answered.refuse(core, &why),
@@ -113,8 +129,11 @@ impl LocalAnswers {
         let Some(entry) = core.clients.get(from.client) else { return false };
         let version = entry.session.version.unwrap_or(4);
         let id = facade_id(entry.session.keyspace.as_deref(), text);
-        let prepared = match classify(core, from.client, text) {
-            StatementText::Other => return false,
+        let prepared = match core.classify(from.client, text) {
+            // Nobody prepares a DESCRIBE, and an answer about the schema is never added to.
+            StatementText::Described(_) | StatementText::Schema(_) | StatementText::Other => {
+                return false;
+            }
             StatementText::Refused(refusal) => Err(refusal),
             StatementText::Use(keyspace) => {
                 Ok((LocalStatement::Use(keyspace), prepared_use(&id, version)))
@@ -160,8 +179,20 @@ impl LocalAnswers {
         };
         match self.statements.get(execute.id).as_deref() {
             Some(LocalStatement::Select(select)) => {
-                let asked = Selected { select, parameters: &execute.parameters };
-                self.answer_select(core, answered, asked, shown);
+                let is_console = ConsoleTable::of(select.table).is_some();
+                match core.console_access(request.from.client) {
+                    Access::Off if is_console => {
+                        answered.refuse(core, &Refusal::no_such_table(select.table.table));
+                    }
+                    Access::Denied if is_console => {
+                        let why = core.denied(request.from.client);
+                        answered.refuse(core, &why);
+                    }
+                    Access::Off | Access::Denied | Access::Shown => {
+                        let asked = Selected { select, parameters: &execute.parameters };
+                        return self.answer_select(core, answered, asked, shown);
+                    }
+                }
             }
             Some(LocalStatement::Use(keyspace)) => {
                 let flags = Header::peek(request.frame).map_or(0, |head| head.flags & FLAG_TRACING);
@@ -210,21 +241,33 @@ impl LocalAnswers {
         core: &mut Core,
         answered: Answered,
         Selected { select, parameters }: Selected<'_>,
-        shown: SchemaVersion,
-    ) {
-        let Some(client) = core.clients.get(answered.from.client) else { return };
+        schema: SchemaVersion,
+    ) -> Local {
+        let Some(client) = core.clients.get(answered.from.client) else { return Local::Answered };
         let seen_at = client.local_address;
         // A client that reads nothing gets no more of these than of other answers.
         if core.disconnects_if_unread(answered.from.client) {
-            return core.tally.on_ended(answered.kind, Outcome::Abandoned);
+            core.tally.on_ended(answered.kind, Outcome::Abandoned);
+            return Local::Answered;
         }
         let Some(facade) = &self.facade else {
-            return answered.refuse(core, &Refusal::unreached());
+            answered.refuse(core, &Refusal::unreached());
+            return Local::Answered;
         };
-        match facade.answer(select, parameters, &Asked { seen_at, live: &shown }) {
-            Ok(answer) => answered.result(core, |out| answer.put(out)),
-            Err(refusal) => answered.refuse(core, &refusal),
+        let table = ConsoleTable::of(select.table);
+        let is_later_page =
+            parameters.options().is_ok_and(|options| options.paging_state.is_some());
+        let collected = table
+            .and_then(|table| core.console.get(table, is_later_page, core.now_us).map(Arc::clone));
+        let live = Live { schema, collected };
+        let asked = Asked { seen_at, live: &live };
+        let answer = facade.answer(select, parameters, &asked);
+        match (answer, table) {
+            (Err(refusal), _) => answered.refuse(core, &refusal),
+            (Ok(_), Some(table)) if live.collected.is_none() => return Local::Awaits(table),
+            (Ok(answer), _) => answered.result(core, |out| answer.put(out)),
         }
+        Local::Answered
     }
 }
 
@@ -306,7 +349,13 @@ fn answer_startup(core: &mut Core, request: &Request<'_>, authenticator: Option<
         let text = "Unexpected message STARTUP, the connection is already initialized";
         return core.refuse(from, kind, ErrorCode::PROTOCOL_ERROR, text);
     }
-    let compression = Startup::read(request.body()).and_then(|startup| startup.compression());
+    let startup = Startup::read(request.body());
+    if let Ok(startup) = &startup
+        && let Some(entry) = core.clients.get_mut(from.client)
+    {
+        entry.about.set_driver(startup);
+    }
+    let compression = startup.and_then(|startup| startup.compression());
     let compression = match compression {
         Ok(compression) => compression,
         Err(error) => {
@@ -342,9 +391,4 @@ fn answer_register(core: &mut Core, request: &Request<'_>) {
         }
         Err(error) => core.refuse(from, kind, ErrorCode::PROTOCOL_ERROR, &error.to_string()),
     }
-}
-
-fn classify(core: &Core, client: ClientKey, text: &str) -> StatementText {
-    let keyspace = core.clients.get(client).and_then(|entry| entry.session.keyspace.as_deref());
-    statement_text::classify(text, keyspace)
 }

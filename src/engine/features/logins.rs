@@ -96,6 +96,7 @@ pub(crate) fn on_auth_response(core: &mut Core, request: &Request<'_>) {
         Ok(token) if token.is_none_or(|token| token.len() <= TOKEN_BYTES_MAX) => {
             entry.login = Some(Box::new(PendingLogin { stream, since_us, success: None }));
             let token = SaslToken::new(token.unwrap_or_default());
+            entry.about.role = token.user().map(Arc::from);
             return core.actions.push_back(Action::LogIn { client, token });
         }
         Ok(_) => format!("the token is longer than {TOKEN_BYTES_MAX} bytes"),

@@ -33,7 +33,7 @@ pub(crate) enum Refusal {
 
 /// Judges the message of a node's ERROR.
 pub(crate) fn judge(core: &Core, pending: &Pending, message: &[u8]) -> Refusal {
-    let Origin::Client { to, purpose: Purpose::Forward } = pending.origin else {
+    let Origin::Client { to, purpose: Purpose::Forward | Purpose::Schema } = pending.origin else {
         return Refusal::Final;
     };
     let Ok(error) = ErrorMessage::read(message) else { return Refusal::Final };

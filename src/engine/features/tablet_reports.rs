@@ -38,7 +38,8 @@ impl TabletReports {
     pub(crate) fn learn(&mut self, core: &mut Core, pending: &Pending, payload: &[u8]) {
         let (table, is_text) = match pending.subject {
             Subject::Statement(key) => {
-                (core.router.catalog.get(key).and_then(|entry| entry.table), false)
+                let waited_us = core.now_us.saturating_sub(pending.arrived_us);
+                (core.router.catalog.on_answer(key, waited_us), false)
             }
             Subject::Table(table) => (Some(table), true),
             Subject::Unknown => return,

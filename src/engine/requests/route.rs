@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::engine::client::{ClientKey, ClientStream};
+use crate::engine::client::ClientKey;
+use crate::engine::core::console::Access;
 use crate::engine::core::core::Core;
 use crate::engine::core::message::{Message, Request};
 use crate::engine::core::pool_lanes::Preference;
@@ -10,10 +11,11 @@ use crate::engine::core::todo::UseRequest;
 use crate::engine::features::features::Features;
 use crate::engine::features::hedging::Copy;
 use crate::engine::features::local::{Local, LocalAnswers};
-use crate::engine::features::{keyspaces, metadata_ids, remote};
+use crate::engine::features::{console, keyspaces, metadata_ids, remote};
 use crate::engine::limits::KEYS;
 use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
 use crate::engine::tally::RequestKind;
+use crate::facade::console::table::KEYSPACE;
 use crate::facade::statement_text;
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::policy::Choice;
@@ -53,24 +55,29 @@ struct Anywhere {
 pub(crate) fn on_execute(core: &mut Core, features: &mut Features, request: &mut Request<'_>) {
     if LocalAnswers::owns(request) {
         let local = features.local.on_execute(core, request, features.agreement.shown());
-        return on_local(core, request.from, local);
+        return on_local(core, features, request, local);
     }
     let outgoing = core.begin(request.from, Opcode::Execute);
     execute(core, features, outgoing, request.frame, None);
 }
 
 /// QUERY: answered here, or routed by its text.
-pub(crate) fn on_query(core: &mut Core, features: &Features, request: &Request<'_>) {
+pub(crate) fn on_query(core: &mut Core, features: &mut Features, request: &Request<'_>) {
     let read = Read::of(Opcode::Query, request.frame);
-    let mut is_read = false;
+    let (mut is_read, mut purpose) = (false, Purpose::Forward);
     if let Message::Query(query) = &read.message {
         let local = features.local.on_query(core, request, query, features.agreement.shown());
-        if !matches!(local, Local::No) {
-            return on_local(core, request.from, local);
+        match local {
+            Local::No => {}
+            Local::Schema => purpose = Purpose::Schema,
+            Local::Answered | Local::Awaits(_) | Local::Use(..) => {
+                return on_local(core, features, request, local);
+            }
         }
         is_read = statement_text::is_select(query.text);
     }
-    let outgoing = Outgoing { is_read, ..core.begin(request.from, Opcode::Query) };
+    let mut outgoing = Outgoing { is_read, ..core.begin(request.from, Opcode::Query) };
+    outgoing.origin = Origin::Client { to: request.from, purpose };
     let pool = pool_of(core, request.from.client);
     let at = Anywhere { pool, reason: Reason::Text, avoided: None };
     query(core, features, at, outgoing, read);
@@ -96,10 +103,17 @@ pub(crate) fn on_batch(core: &mut Core, features: &Features, request: &Request<'
     batch(core, features, at, &mut outgoing, request.frame);
 }
 
-fn on_local(core: &mut Core, from: ClientStream, local: Local) {
+fn on_local(core: &mut Core, features: &mut Features, request: &Request<'_>, local: Local) {
+    let from = request.from;
     match local {
+        Local::Use(keyspace, _)
+            if keyspace == KEYSPACE && core.console_access(from.client) == Access::Shown =>
+        {
+            console::set_keyspace(core, from);
+        }
         Local::Use(keyspace, frame) => keyspaces::on_use(core, from, &keyspace, frame),
-        Local::Answered | Local::No => {}
+        Local::Awaits(table) => features.console.wait(core, request, table),
+        Local::Answered | Local::Schema | Local::No => {}
     }
 }
 
@@ -192,6 +206,9 @@ fn execute(
     if routed.ask_for_metadata && !metadata_ids::describes_new_columns(core, routed.decision) {
         execute::ask_for_metadata(frame.get_mut(HEADER_LEN..).unwrap_or_default());
     }
+    if let (Some(decision), Some(table)) = (routed.decision, routed.table) {
+        core.tally.on_decision_for(table, decision.reason);
+    }
     let sent = send(core, routed.decision, &outgoing, frame);
     if core.settings.limits.speculative_delay_us > 0
         && let (Some(id), Some(decision)) = (sent, routed.decision)
@@ -228,11 +245,15 @@ fn query(
     let (router, lanes) = core.routing(pool, Preference { sticky, avoided: at.avoided });
     let choice = router.text(&place, parameters.consistency.is_serial(), &lanes);
     core.ask_for(pool, choice.missing);
+    let table = place.table();
     core.read_table(place.unread);
     if let Some(table) = place.reported {
         outgoing.subject = Subject::Table(table);
     }
-    send_allowed(core, features, choice.decision, &outgoing, read);
+    let is_allowed = send_allowed(core, features, choice.decision, &outgoing, read);
+    if let (true, Some(decision), Some(table)) = (is_allowed, choice.decision, table) {
+        core.tally.on_decision_for(table, decision.reason);
+    }
 }
 
 /// Routes a BATCH and sends it; `at` is where it goes if no child can be routed.
@@ -245,6 +266,7 @@ fn batch(
 ) {
     let read = Read::of(Opcode::Batch, frame);
     let preference = Preference { avoided: at.avoided, ..Preference::default() };
+    let mut table = None;
     let mut pool = at.pool;
     let Choice { decision, missing } = match &read.message {
         Message::Batch(batch) => {
@@ -256,6 +278,7 @@ fn batch(
                 pool = outgoing.base;
             }
             let (router, lanes) = core.routing(pool, preference);
+            table = place.table();
             let choice = router.batch(&place, &lanes);
             core.read_table(place.unread);
             choice
@@ -266,7 +289,10 @@ fn batch(
         }
     };
     core.ask_for(pool, missing);
-    send_allowed(core, features, decision, outgoing, read);
+    let is_allowed = send_allowed(core, features, decision, outgoing, read);
+    if let (true, Some(decision), Some(table)) = (is_allowed, decision, table) {
+        core.tally.on_decision_for(table, decision.reason);
+    }
 }
 
 /// Sends a request to the least busy lane of a pool.
@@ -287,20 +313,22 @@ fn anywhere(
     send_allowed(core, features, decision, outgoing, read);
 }
 
-/// Sends a request where `decision` says, unless it must not go there.
+/// Sends a request where `decision` says; `false` when it must not go there.
 fn send_allowed(
     core: &mut Core,
     features: &Features,
     decision: Option<Decision<LaneKey>>,
     outgoing: &Outgoing,
     read: Read<'_>,
-) {
+) -> bool {
     if features.remote.is_in_use()
         && let Some(too_far) = features.remote.forbids(core, decision, &read.message)
     {
-        return remote::refuse(core, outgoing, too_far);
+        remote::refuse(core, outgoing, too_far);
+        return false;
     }
     send(core, decision, outgoing, read.frame);
+    true
 }
 
 /// Sends a request where `decision` says; without one its client gets an ERROR.
@@ -325,7 +353,7 @@ fn send(
 fn no_lane(core: &mut Core, outgoing: &Outgoing) {
     let Origin::Client { to, purpose } = outgoing.origin else { return };
     if matches!(outgoing.opcode, Opcode::Query | Opcode::Prepare)
-        && purpose == Purpose::Forward
+        && !matches!(purpose, Purpose::Use(_))
         && let Some(refusal) = keyspaces::refusal_of(core, to.client)
     {
         return keyspaces::pass_refusal(core, to, outgoing.opcode, &refusal);

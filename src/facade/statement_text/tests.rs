@@ -1,5 +1,7 @@
 //! Spellings that drivers send and servers accept.
 
+mod console;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -21,9 +23,11 @@ fn used(text: &str) -> Option<String> {
         {
             None
         }
-        other @ (StatementText::Local(_) | StatementText::Refused(_) | StatementText::Other) => {
-            panic!("{text} is not USE: {other:?}")
-        }
+        other @ (StatementText::Local(_)
+        | StatementText::Described(_)
+        | StatementText::Schema(_)
+        | StatementText::Refused(_)
+        | StatementText::Other) => panic!("{text} is not USE: {other:?}"),
     }
 }
 

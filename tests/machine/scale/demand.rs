@@ -13,7 +13,7 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::engine::settings::EngineSettings;
+use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::pool::backoff::{BackoffSettings, Jitter};
 use shardlane::pool::dial_schedule::{DialSchedule, Next};
 use shardlane::pool::lane_slots::{Arrival, Dial, LaneSerial, Wanted};
@@ -103,6 +103,7 @@ impl Proxy {
             routes_texts: true,
             has_peers: false,
             compression_offered: Vec::new(),
+            console: ConsoleSettings::default(),
             prefetch_tablets: true,
             tablets_reread_us: 600_000_000,
         };

@@ -161,7 +161,8 @@ impl World {
             | Action::ResumeClient(_)
             | Action::Tell(_)
             | Action::RefreshTopology
-            | Action::ReadTable(_) => {}
+            | Action::ReadTable(_)
+            | Action::CollectConsole(_) => {}
         }
     }
 
@@ -222,6 +223,10 @@ impl World {
             Action::ReadTable(request) => self.report(worker, |_, send| {
                 send(WorkerEvent::ReadTable(request));
             }),
+            // No client asks; one that did would be refused.
+            Action::CollectConsole(table) => {
+                self.workers.get_mut(worker).engine.on_console(table, None);
+            }
             Action::OpenPool { .. }
             | Action::ClosePool(_)
             | Action::CloseUnused(_)
@@ -265,7 +270,9 @@ impl World {
                 WorkerEvent::PeerMessage(_, news) => self.pass_on(from, &news),
                 WorkerEvent::RefreshTopology => self.refresh_topology(),
                 WorkerEvent::ReadTable(request) => self.read_table_soon(request),
-                WorkerEvent::PoolLanes(..) | WorkerEvent::LoggedIn => {}
+                WorkerEvent::PoolLanes(..)
+                | WorkerEvent::LoggedIn
+                | WorkerEvent::CollectConsole(..) => {}
             }
         }
     }

@@ -146,11 +146,12 @@ async fn set_up(
 ) -> anyhow::Result<(Vec<Talk>, Probe)> {
     let mut client = Client::connect(proxy).await?;
     let keyspace = format!(
-        "CREATE KEYSPACE {KEYSPACE} WITH replication = {{'class': 'NetworkTopologyStrategy', \
+        "CREATE KEYSPACE IF NOT EXISTS {KEYSPACE} WITH replication = {{'class': 'NetworkTopologyStrategy', \
          'replication_factor': 1}} AND tablets = {{'enabled': true, 'initial': {tablets}}}"
     );
     client.query(&keyspace).await?;
-    let table = format!("CREATE TABLE {KEYSPACE}.{TABLE} (k bigint PRIMARY KEY, v bigint)");
+    let table =
+        format!("CREATE TABLE IF NOT EXISTS {KEYSPACE}.{TABLE} (k bigint PRIMARY KEY, v bigint)");
     client.query(&table).await?;
     let mut talks = Vec::new();
     for number in 0..CONNECTIONS {

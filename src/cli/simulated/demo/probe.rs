@@ -50,11 +50,11 @@ impl Probe {
     ) -> anyhow::Result<Self> {
         let statements = [
             format!(
-                "CREATE KEYSPACE {KEYSPACE} WITH replication = {{'class': \
+                "CREATE KEYSPACE IF NOT EXISTS {KEYSPACE} WITH replication = {{'class': \
                  'NetworkTopologyStrategy', 'replication_factor': 1}} AND tablets = \
                  {{'enabled': false}}"
             ),
-            format!("CREATE TABLE {KEYSPACE}.kv (k bigint PRIMARY KEY, v bigint)"),
+            format!("CREATE TABLE IF NOT EXISTS {KEYSPACE}.kv (k bigint PRIMARY KEY, v bigint)"),
             format!("INSERT INTO {KEYSPACE}.kv (k, v) VALUES (1, 1)"),
         ];
         for statement in statements {

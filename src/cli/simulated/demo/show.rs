@@ -17,6 +17,8 @@ use crate::platform::clock;
 
 /// How often nodes, proxy and load are asked for numbers.
 const FRAME: Duration = Duration::from_millis(100);
+/// How long the load goes on that is kept, seconds: until people have seen enough.
+const KEPT_S: u64 = 86_400;
 /// The end of the load that the last hit rate is of: its last quarter, and no more than this.
 const LAST_US_MAX: u64 = 5 * SECOND_US;
 
@@ -32,6 +34,7 @@ pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         args.shards,
         stage.proxy(),
     ));
+    screen.announce(&format!("live page: http://{}/", stage.page()));
     let load = Load::start(stage.proxy(), node, plan, args.tablets)?;
     let last_us = (plan.duration_us() / 4).min(LAST_US_MAX);
     let (window, moved) = watch(&stage, &load, &mut screen, plan, last_us)?;
@@ -48,8 +51,13 @@ pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         shards: u64::from(args.nodes) * u64::from(args.shards),
         moved,
     });
-    stage.end()?;
     summary.print(args.json, &mut io::stdout().lock()).context("cannot print the summary")?;
+    if args.keep {
+        let page = stage.page();
+        screen.announce(&format!("the load goes on, to be seen at http://{page}/ until Ctrl-C"));
+        Load::start(stage.proxy(), node, Plan::new(KEPT_S), args.tablets)?.end()?;
+    }
+    stage.end()?;
     summary.verdict()
 }
 

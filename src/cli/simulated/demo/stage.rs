@@ -52,6 +52,7 @@ pub struct Stage {
 #[derive(Debug)]
 struct Proxy {
     address: SocketAddr,
+    page: SocketAddr,
     worker: Sender<Command>,
     stop: Sender<()>,
     thread: JoinHandle<()>,
@@ -78,6 +79,12 @@ impl Stage {
     #[must_use]
     pub fn proxy(&self) -> SocketAddr {
         self.proxy.address
+    }
+
+    /// Where the proxy shows itself.
+    #[must_use]
+    pub fn page(&self) -> SocketAddr {
+        self.proxy.page
     }
 
     /// The nodes.
@@ -135,10 +142,10 @@ impl Proxy {
                 let server = Server::start(&settings).map_err(anyhow::Error::from);
                 let started = server.and_then(|server| {
                     let worker = server.workers().into_iter().next().context("no worker")?;
-                    Ok((server.address()?, worker, server))
+                    Ok(((server.address()?, server.admin_address()?), worker, server))
                 });
                 let (outcome, server) = match started {
-                    Ok((address, worker, server)) => (Ok((address, worker)), Some(server)),
+                    Ok((addresses, worker, server)) => (Ok((addresses, worker)), Some(server)),
                     Err(error) => (Err(error), None),
                 };
                 report.send(outcome).ok();
@@ -150,8 +157,9 @@ impl Proxy {
         };
         let thread = thread::Builder::new().name("proxy".to_owned()).spawn(serve);
         let thread = thread.context("cannot start the proxy's thread")?;
-        let (address, worker) = reports.recv().context("the proxy's thread has ended")??;
-        Ok(Self { address, worker, stop, thread })
+        let ((address, page), worker) =
+            reports.recv().context("the proxy's thread has ended")??;
+        Ok(Self { address, page, worker, stop, thread })
     }
 
     fn end(self) -> anyhow::Result<()> {
