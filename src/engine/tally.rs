@@ -207,10 +207,18 @@ impl Tally {
     #[inline]
     pub fn on_decision_for(&mut self, table: TableId, reason: Reason) {
         let at = usize::try_from(table.0).unwrap_or(usize::MAX);
-        if self.by_table.len() <= at {
-            // Numbers of tables are bounded.
-            self.by_table.resize(at.saturating_add(1), [0; Reason::ALL.len()]);
+        let Some(row) = self.by_table.get_mut(at) else {
+            return self.on_first_decision_for(at, reason);
+        };
+        if let Some(cell) = row.get_mut(usize::from(reason as u8)) {
+            *cell += 1;
         }
+    }
+
+    #[cold]
+    fn on_first_decision_for(&mut self, at: usize, reason: Reason) {
+        // Numbers of tables are bounded.
+        self.by_table.resize(at.saturating_add(1), [0; Reason::ALL.len()]);
         let row = self.by_table.get_mut(at);
         if let Some(cell) = row.and_then(|row| row.get_mut(usize::from(reason as u8))) {
             *cell += 1;
