@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use cql::opcode::Opcode;
-use sim::{Cluster, ClusterOptions, ConnectionId, Door};
+use sim::{Cluster, ClusterOptions, ConnectionId, PortKind};
 
 use crate::support::frames;
 use crate::support::frames::Frame;
@@ -30,7 +30,7 @@ impl Server {
         };
         let mut cluster = Cluster::new(options).expect("a cluster");
         let peer = SocketAddr::from(([127, 0, 0, 9], 50_000));
-        let client = cluster.open(0, Door::ShardAware, peer).expect("the node is up");
+        let client = cluster.open(0, PortKind::ShardAware, peer).expect("the node is up");
         let mut server = Self { cluster, client, texts: 0 };
         assert_eq!(server.send(&frames::startup(4, None)).opcode(), Opcode::Ready);
         let keyspace = "CREATE KEYSPACE k WITH replication = \

@@ -145,8 +145,8 @@ mod tests {
             values.sort_unstable();
             let rank = (values.len() as u64 * per_mille).div_ceil(1000).max(1);
             let truth = values[usize::try_from(rank).unwrap() - 1];
-            let told = histogram.quantile(per_mille);
-            prop_assert!(told >= truth && told <= truth + truth / 16, "{told} for {truth}");
+            let found = histogram.quantile(per_mille);
+            prop_assert!(found >= truth && found <= truth + truth / 16, "{found} for {truth}");
         }
 
         #[test]

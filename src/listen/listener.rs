@@ -50,7 +50,7 @@ pub enum Accepted {
 }
 
 #[derive(Debug)]
-enum Door {
+enum Listener {
     Tcp(TcpListener),
     Unix(UnixSocket),
 }
@@ -58,7 +58,7 @@ enum Door {
 /// All places at which clients connect.
 #[derive(Debug)]
 pub struct Listeners {
-    doors: Vec<Door>,
+    listeners: Vec<Listener>,
     /// Which one is asked first; one with many clients does not keep the others waiting.
     first: usize,
     failures: LogThrottle,
@@ -68,23 +68,23 @@ impl Listeners {
     /// Listens at all of `binds`; the error is that of the first that cannot be. Called within a
     /// runtime. Files of Unix sockets get `mode`.
     pub fn bind(binds: &[Bind], mode: u32) -> Result<Self, (Bind, io::Error)> {
-        let doors = binds.iter().map(|bind| {
-            let door = match bind {
-                Bind::Tcp(address) => self::bind(*address).map(Door::Tcp),
-                Bind::Unix(path) => UnixSocket::bind(path, mode).map(Door::Unix),
+        let listeners = binds.iter().map(|bind| {
+            let listener = match bind {
+                Bind::Tcp(address) => self::bind(*address).map(Listener::Tcp),
+                Bind::Unix(path) => UnixSocket::bind(path, mode).map(Listener::Unix),
             };
-            door.map_err(|error| (bind.clone(), error))
+            listener.map_err(|error| (bind.clone(), error))
         });
-        let doors = doors.collect::<Result<_, _>>()?;
-        Ok(Self { doors, first: 0, failures: LogThrottle::default() })
+        let listeners = listeners.collect::<Result<_, _>>()?;
+        Ok(Self { listeners, first: 0, failures: LogThrottle::default() })
     }
 
     /// Where it listens, with the ports that the kernel chose.
     #[must_use]
     pub fn binds(&self) -> Vec<Bind> {
-        let binds = self.doors.iter().filter_map(|door| match door {
-            Door::Tcp(listener) => listener.local_addr().ok().map(Bind::Tcp),
-            Door::Unix(door) => Some(Bind::Unix(door.path().to_owned())),
+        let binds = self.listeners.iter().filter_map(|listener| match listener {
+            Listener::Tcp(listener) => listener.local_addr().ok().map(Bind::Tcp),
+            Listener::Unix(socket) => Some(Bind::Unix(socket.path().to_owned())),
         });
         binds.collect()
     }
@@ -105,10 +105,10 @@ impl Listeners {
     }
 
     fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
-        let count = self.doors.len();
+        let count = self.listeners.len();
         for at in (0..count).map(|offset| (self.first + offset) % count) {
-            let Some(door) = self.doors.get(at) else { continue };
-            if let Poll::Ready(accepted) = door.poll_accept(context) {
+            let Some(listener) = self.listeners.get(at) else { continue };
+            if let Poll::Ready(accepted) = listener.poll_accept(context) {
                 self.first = (at + 1) % count;
                 return Poll::Ready(accepted);
             }
@@ -117,7 +117,7 @@ impl Listeners {
     }
 }
 
-impl Door {
+impl Listener {
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         match self {
             Self::Tcp(listener) => listener.poll_accept(context).map(|accepted| {
@@ -125,8 +125,8 @@ impl Door {
                 stream.set_nodelay(true)?;
                 Ok(Accepted::Tcp(stream.into_std()?))
             }),
-            Self::Unix(door) => {
-                door.poll_accept(context).map(|accepted| Ok(Accepted::Unix(accepted?)))
+            Self::Unix(socket) => {
+                socket.poll_accept(context).map(|accepted| Ok(Accepted::Unix(accepted?)))
             }
         }
     }

@@ -94,10 +94,10 @@ mod tests {
     #[tokio::test]
     async fn the_file_has_its_mode_and_goes_with_the_listener() {
         let path = path("mode");
-        let door = UnixSocket::bind(&path, 0o600).unwrap();
+        let socket = UnixSocket::bind(&path, 0o600).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert!(UnixStream::connect(door.path()).is_ok());
-        drop(door);
+        assert!(UnixStream::connect(socket.path()).is_ok());
+        drop(socket);
         assert!(!path.exists());
     }
 
@@ -106,12 +106,12 @@ mod tests {
         let path = path("stale");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists());
-        let door = UnixSocket::bind(&path, 0o660).unwrap();
+        let socket = UnixSocket::bind(&path, 0o660).unwrap();
         let error = UnixSocket::bind(&path, 0o660).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(error.to_string().contains("another process listens"), "{error}");
         assert!(UnixStream::connect(&path).is_ok(), "the first one still listens");
-        drop(door);
+        drop(socket);
     }
 
     #[tokio::test]
@@ -128,10 +128,10 @@ mod tests {
     #[tokio::test]
     async fn the_file_of_a_successor_stays() {
         let path = path("successor");
-        let door = UnixSocket::bind(&path, 0o660).unwrap();
+        let socket = UnixSocket::bind(&path, 0o660).unwrap();
         fs::remove_file(&path).unwrap();
         let successor = UnixSocket::bind(&path, 0o660).unwrap();
-        drop(door);
+        drop(socket);
         assert!(path.exists());
         drop(successor);
     }

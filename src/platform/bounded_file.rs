@@ -24,7 +24,7 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 }
 
 fn read_once(path: &Path) -> io::Result<Vec<u8>> {
-    // A password is not moved while it is read: nobody would overwrite the place that it leaves.
+    // A password is not moved while it is read: the place that it leaves would not be overwritten.
     let mut bytes = Vec::with_capacity(USUAL_BYTES);
     File::open(path)?.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
     match u64::try_from(bytes.len()) {
@@ -46,15 +46,15 @@ mod tests {
 
     #[test]
     fn a_file_that_never_ends_is_not_read() {
-        let told = |path: &Path| read(path).unwrap_err().to_string();
-        assert!(told(Path::new("/dev/zero")).contains("not a regular file"));
-        assert!(told(&env::temp_dir()).contains("not a regular file"));
+        let error = |path: &Path| read(path).unwrap_err().to_string();
+        assert!(error(Path::new("/dev/zero")).contains("not a regular file"));
+        assert!(error(&env::temp_dir()).contains("not a regular file"));
         assert!(read_text(Path::new("/dev/zero")).unwrap_err().to_string().contains("1 MiB"));
         let path = env::temp_dir().join(format!("shardlane-long-{}", process::id()));
         fs::write(&path, vec![7; 1 << 20]).unwrap();
         assert_eq!(read(&path).unwrap().len(), 1 << 20);
         File::options().append(true).open(&path).unwrap().set_len(3 << 30).unwrap();
-        let long = told(&path);
+        let long = error(&path);
         fs::remove_file(&path).unwrap();
         assert!(long.contains("1 MiB"), "{long}");
     }

@@ -20,7 +20,7 @@ pub fn now_us() -> u64 {
     u64::try_from(now.saturating_duration_since(start).as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Microseconds since 1970, as CQL writes timestamps. It may jump when somebody sets the clock.
+/// Microseconds since 1970, as CQL writes timestamps. It may jump when the clock is set.
 #[must_use]
 pub fn unix_us() -> i64 {
     #[expect(clippy::disallowed_methods, reason = "this is the file that may ask")]

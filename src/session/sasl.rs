@@ -1,4 +1,4 @@
-//! What a client proves itself with: bytes that nobody else reads, shows or keeps.
+//! What a client proves itself with: bytes that are read, shown and kept nowhere else.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,14 +25,14 @@ impl SaslToken {
 
     /// Whether it is a whole SASL PLAIN message (RFC 4616): an identity to act as, a name and a
     /// password between NULs. The same message proves the same user again on every connection;
-    /// of other tokens nobody knows that.
+    /// of other tokens that is not known.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         self.user().is_some()
     }
 
-    /// The user of a SASL PLAIN message, to be named in logs; `None` of any other, for nobody knows
-    /// what in it is a secret.
+    /// The user of a SASL PLAIN message, to be named in logs; `None` of any other, whose
+    /// secret may be any part of it.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         let mut parts = str::from_utf8(&self.0).ok()?.split('\0');

@@ -28,7 +28,7 @@ pub enum Phase {
 /// Which events a client asked for; others are not sent to it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Subscription {
-    /// SCHEMA_CHANGE. The other kinds tell of nodes that the client must not see.
+    /// SCHEMA_CHANGE. The other kinds name nodes that the client must not see.
     pub schema: bool,
 }
 

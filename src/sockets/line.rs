@@ -16,7 +16,7 @@ use crate::sockets::poller::Poller;
 pub enum Line {
     /// Woken by a runtime.
     Hosted(TcpStream),
-    /// Told of by a poller.
+    /// Watched by a poller.
     Polled(Polled),
     /// It could not be passed from one to the other.
     Lost,

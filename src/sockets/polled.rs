@@ -1,4 +1,4 @@
-//! A stream whose readiness a worker's poller tells, read and written by bare system calls.
+//! A stream whose readiness a worker's poller reports, read and written by bare system calls.
 
 use std::io;
 use std::net::Shutdown;
@@ -26,9 +26,9 @@ pub enum Stream {
 pub struct Polled {
     stream: Stream,
     /// Whether there may be something to read. A read that does not fill its buffer has emptied the
-    /// socket, and the poller tells of what comes later; a second read only to see that is saved.
+    /// socket, and the poller reports what comes later; a second read only to see that is saved.
     readable: bool,
-    /// Whether the end has been told, which is told once: from then on every read counts.
+    /// Whether the end was reported, which happens once: from then on every read counts.
     closed: bool,
 }
 
@@ -39,7 +39,7 @@ impl Polled {
         Self { stream, readable: true, closed: false }
     }
 
-    /// The poller told of it.
+    /// The poller reported an event of it.
     #[inline]
     pub fn on_event(&mut self, event: &Event) {
         self.readable |= event.is_readable();
@@ -154,12 +154,12 @@ mod tests {
         read.map(|read| read.map(|()| buffer.filled().to_vec()).unwrap())
     }
 
-    /// Sleeps until the poller tells of the stream.
+    /// Sleeps until the poller reports the stream.
     fn hear(poller: &mut Poller, stream: &mut Polled) {
         poller.sleep(PATIENCE);
-        let mut told = poller.ready().filter(|(slot, _)| *slot == 7).peekable();
-        assert!(told.peek().is_some(), "nothing was told");
-        told.for_each(|(_, event)| stream.on_event(event));
+        let mut events = poller.ready().filter(|(slot, _)| *slot == 7).peekable();
+        assert!(events.peek().is_some(), "nothing was reported");
+        events.for_each(|(_, event)| stream.on_event(event));
     }
 
     #[test]

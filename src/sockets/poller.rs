@@ -1,6 +1,6 @@
 //! What a worker sleeps on: all of its sockets, and a bell that other threads ring.
 //!
-//! Readiness is told at its edges: once when something comes, not as long as something is there.
+//! Readiness is edge-triggered: reported once when something comes, not as long as it is there.
 
 use std::io;
 use std::os::unix::net;
@@ -11,7 +11,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::sockets::polled::{Polled, Stream};
 
-/// Sockets that one sleep can tell of; the next one tells of the others.
+/// Sockets that one sleep can report; the next one reports the others.
 const EVENTS_MAX: usize = 1024;
 /// What the bell is called; no slot has this number.
 const BELL: Token = Token(usize::MAX);
@@ -62,7 +62,7 @@ impl Poller {
         }
     }
 
-    /// The sockets that the last sleep told of, by slot.
+    /// The sockets that the last sleep reported, by slot.
     pub fn ready(&self) -> impl Iterator<Item = (usize, &Event)> {
         let events = self.events.iter().filter(|event| event.token() != BELL);
         events.map(|event| (event.token().0, event))

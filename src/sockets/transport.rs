@@ -51,7 +51,7 @@ impl Transport {
         })
     }
 
-    /// The poller told of it.
+    /// The poller reported an event of it.
     #[inline]
     pub fn on_event(&mut self, event: &Event) {
         match self {

@@ -77,7 +77,7 @@ fn add_requests(families: &mut Families, workers: &[WorkerReport]) {
 }
 
 fn add_routing(families: &mut Families, workers: &[WorkerReport]) {
-    // Every reason is told from the start, at 0: a rate over a series that begins at 1 loses it.
+    // Every reason is exported from the start, at 0: a rate over a series that begins at 1 loses it.
     let decisions = Reason::ALL.into_iter().enumerate().map(|(reason, label)| {
         let count = total(workers, |tally| tally.routing.get(reason).copied().unwrap_or(0));
         (vec![label.label().to_owned()], count)
@@ -108,7 +108,7 @@ fn add_tablet_reads(families: &mut Families, workers: &[WorkerReport], reads: &T
 fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &ClusterReport) {
     let nodes = cluster.snapshot.nodes();
     families.number(&names::NODES, wide(nodes.len()));
-    // A node without lanes is told, too: its absence would go unnoticed.
+    // A node without lanes is exported, too: its absence would go unnoticed.
     let mut lanes =
         nodes.iter().map(|node| (node.id, LaneGauges::default())).collect::<BTreeMap<_, _>>();
     for (node, gauges) in workers.iter().flat_map(|worker| &worker.gauges.lanes) {

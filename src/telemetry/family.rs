@@ -55,7 +55,7 @@ impl Families {
         }
     }
 
-    /// Adds a histogram of microseconds, told in seconds.
+    /// Adds a histogram of microseconds, exported in seconds.
     pub fn durations(&mut self, metric: &Metric, histogram: &Histogram, buckets: Buckets) {
         debug_assert_eq!(metric.kind, Kind::Histogram, "{}", metric.name);
         let bounds = (buckets.first_bits..=buckets.last_bits).map(|bits| 1_u64 << bits);
@@ -65,12 +65,12 @@ impl Families {
             bucket.set_cumulative_count(histogram.count_below(bound));
             bucket
         });
-        let mut told = proto::Histogram::default();
-        told.set_bucket(buckets.collect());
-        told.set_sample_count(histogram.count());
-        told.set_sample_sum(seconds(histogram.sum()));
+        let mut exported = proto::Histogram::default();
+        exported.set_bucket(buckets.collect());
+        exported.set_sample_count(histogram.count());
+        exported.set_sample_sum(seconds(histogram.sum()));
         let mut sample = proto::Metric::default();
-        sample.set_histogram(told);
+        sample.set_histogram(exported);
         self.add(metric, vec![sample]);
     }
 

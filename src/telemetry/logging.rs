@@ -159,35 +159,35 @@ fn follow(
     LEVEL.get_or_init(|| Level { text, replace: Box::new(replace) });
 }
 
-/// Lines that were lost since nobody took them.
+/// Lines that were lost, since they were not read in time.
 #[must_use]
 pub fn lines_lost() -> u64 {
     let lost = LOST.get().map_or(0, ErrorCounter::dropped_lines);
     u64::try_from(lost).unwrap_or(u64::MAX)
 }
 
-/// Keeps what is told on the line that it is told on. Names that clients send may have line ends in
-/// them, and commands for the terminal of whoever reads.
+/// Keeps each event on one line. Names that clients send may have line ends in them, and commands for
+/// a terminal.
 struct OneLine<W>(W);
 
 impl<W: io::Write> io::Write for OneLine<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         let text = text.strip_suffix('\n').unwrap_or(&text);
-        let mut told = String::with_capacity(text.len() + 1);
+        let mut out = String::with_capacity(text.len() + 1);
         for letter in text.chars() {
-            if told.len() > LINE_BYTES_MAX {
-                told.push('…');
+            if out.len() > LINE_BYTES_MAX {
+                out.push('…');
                 break;
             }
             if letter.is_control() {
-                told.extend(letter.escape_default());
+                out.extend(letter.escape_default());
             } else {
-                told.push(letter);
+                out.push(letter);
             }
         }
-        told.push('\n');
-        self.0.write_all(told.as_bytes())?;
+        out.push('\n');
+        self.0.write_all(out.as_bytes())?;
         Ok(line.len())
     }
 
@@ -262,7 +262,7 @@ mod tests {
             builder(&settings("info"), move || writer.clone()).json().flatten_event(true).finish();
         with_default(subscriber, || {
             tracing::info!(node = 3, "lane up");
-            tracing::debug!("too quiet to be told");
+            tracing::debug!("too quiet to be logged");
         });
         let text = lines.try_iter().flatten().collect::<Vec<_>>();
         let line: serde_json::Value = serde_json::from_slice(&text).unwrap();
@@ -289,14 +289,14 @@ mod tests {
         let (writer, lines) = pipe();
         let subscriber = builder(&settings("info"), move || OneLine(writer.clone())).finish();
         with_default(subscriber, || {
-            tracing::info!(name = %"a\nb\u{1b}[31m", "told");
-            tracing::info!(name = %"ä".repeat(1 << 20), "told");
+            tracing::info!(name = %"a\nb\u{1b}[31m", "named");
+            tracing::info!(name = %"ä".repeat(1 << 20), "named");
         });
-        let told: Vec<String> =
+        let lines: Vec<String> =
             lines.try_iter().map(|line| String::from_utf8(line).unwrap()).collect();
-        assert_eq!(told.len(), 2);
-        assert!(told[0].contains("a\\nb\\u{1b}[31m"), "{}", told[0]);
-        for line in told {
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].contains("a\\nb\\u{1b}[31m"), "{}", lines[0]);
+        for line in lines {
             assert_eq!(line.find(char::is_control), Some(line.len() - 1));
             assert!(line.len() < LINE_BYTES_MAX + 20);
         }
@@ -324,12 +324,12 @@ mod tests {
         let subscriber = builder(&settings("info"), writer).finish();
         with_default(subscriber, || {
             for number in 0..2 * WAITING_LINES_MAX {
-                tracing::info!(number, "nobody reads this");
+                tracing::info!(number, "this is not read");
             }
             assert!(lost.dropped_lines() >= WAITING_LINES_MAX - 1);
             drop(let_go);
             for number in 0..10 {
-                tracing::info!(number, "nobody will");
+                tracing::info!(number, "nor is this");
             }
         });
         drop(log);

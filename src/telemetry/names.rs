@@ -7,7 +7,7 @@ use crate::telemetry::metric::{Metric, counter, gauge, histogram};
 
 /// `shardlane_build_info`
 pub const BUILD_INFO: Metric =
-    gauge("shardlane_build_info", &["version"], "Always 1; the label tells the version.");
+    gauge("shardlane_build_info", &["version"], "Always 1; the label is the version.");
 
 /// `shardlane_requests_received_total`
 pub const REQUESTS_RECEIVED: Metric = counter(
@@ -216,7 +216,7 @@ pub const SHARD_MISMATCHES: Metric = counter(
 pub const PORT_VERDICT: Metric = gauge(
     "shardlane_shard_aware_port",
     &["node", "verdict"],
-    "Always 1; the label tells what is known of a node's shard-aware port.",
+    "Always 1; the label is what is known of a node's shard-aware port.",
 );
 
 /// `shardlane_prepared_cache_entries`
@@ -367,7 +367,7 @@ pub const CONFIG_LAST_RELOAD_SUCCESS: Metric = gauge(
 pub const LOG_LINES_LOST: Metric = counter(
     "shardlane_log_lines_lost_total",
     &[],
-    "Log lines that were not written: whoever reads our stderr did not keep up.",
+    "Log lines that were not written: the reader of stderr did not keep up.",
 );
 
 /// `shardlane_limit`

@@ -1,5 +1,4 @@
-//! What workers and control hand in when somebody asks for the metrics: plain data, copied once a
-//! scrape.
+//! What workers and control hand in when the metrics are asked for: plain data, copied once a scrape.
 
 use std::sync::Arc;
 
@@ -28,11 +27,11 @@ pub struct ClusterReport {
     pub limits: Limits,
     /// What happened when nodes were dialled.
     pub dials: Vec<DialReport>,
-    /// What there is to tell about TLS; nothing when it is off.
+    /// What is known about TLS; nothing when it is off.
     pub tls: TlsReport,
     /// What was read of tablets.
     pub tablet_reads: TabletReadReport,
-    /// Log lines that nobody took.
+    /// Log lines that were lost.
     pub log_lines_lost: u64,
     /// What became of reloads of the settings.
     pub reload: ReloadReport,

@@ -1,10 +1,10 @@
 //! What one worker knows of the tablets: learned from replies, one at a time, updated in place.
 //!
 //! Nodes disagree for some 100 ms after a tablet has moved or was split, and nothing in a payload
-//! tells which is newer. A payload that equals what was replaced a moment ago is therefore taken
+//! says which is newer. A payload that equals what was replaced a moment ago is therefore taken
 //! for the word of a node that lags, and ignored: the map settles instead of flapping. If the
 //! tablet really went back, the same payload is believed once [`SETTLE_MS`] have passed. The price:
-//! an old word about a range whose new one came first, never heard before, holds for that long.
+//! an old report of a range that comes first after the new one holds for that long.
 //!
 //! A table's tablets may also be read from the cluster's own tables. That takes a while, and a node
 //! may report a tablet meanwhile: what was reported since the reading began wins.

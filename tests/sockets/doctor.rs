@@ -11,7 +11,7 @@ use std::process::{self, Command, Stdio};
 
 use serde_json::Value;
 use shardlane::cli::simulated::demo::client::Client;
-use sim::{ClusterOptions, Right, Roles, SimHandle, SimOptions};
+use sim::{ClusterOptions, Permission, Roles, SimHandle, SimOptions};
 
 /// A cluster of three nodes with four shards, from 127.0.64.`first` on.
 fn cluster(first: u8, change: impl FnOnce(&mut ClusterOptions)) -> SimHandle {
@@ -307,7 +307,7 @@ fn a_role_that_may_not_read_tablets_is_told_which_right_it_lacks() {
         ],
     );
     sim.with(|cluster, _| {
-        let grant = (Right::Select, "system".to_owned(), "tablets".to_owned());
+        let grant = (Permission::Select, "system".to_owned(), "tablets".to_owned());
         cluster.roles.get_mut("bob").unwrap().grants.insert(grant)
     })
     .unwrap();

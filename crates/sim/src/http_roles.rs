@@ -1,6 +1,6 @@
 //! Roles in the HTTP API: what CREATE, ALTER, DROP ROLE, GRANT and REVOKE do.
 
-use crate::cluster::roles::{Right, Roles};
+use crate::cluster::roles::{Permission, Roles};
 
 /// Applies `action` to the role `name`; `value` looks up a parameter. The error is a message.
 pub(crate) fn change(
@@ -25,8 +25,8 @@ pub(crate) fn change(
         "login" => role.may_log_in = is_true("on"),
         "grant" | "revoke" => {
             let (keyspace, table) = (wanted("ks")?, wanted("table")?);
-            for right in [Right::Select, Right::Modify] {
-                let grant = (right, keyspace.clone(), table.clone());
+            for permission in [Permission::Select, Permission::Modify] {
+                let grant = (permission, keyspace.clone(), table.clone());
                 if action == "grant" {
                     role.grants.insert(grant);
                 } else {

@@ -10,7 +10,7 @@ mod listen; // the cluster on real sockets
 mod node; // one node's side of a connection: frames in, frames out
 mod store; // one logical database: schema, rows, execution
 
-pub use cluster::cluster::{Cluster, Door};
+pub use cluster::cluster::{Cluster, PortKind};
 pub use cluster::connections::{ConnectionId, Mail};
 pub use cluster::error::ClusterError;
 pub use cluster::life::member::{Member, RackName, State, Strain};
@@ -18,7 +18,7 @@ pub use cluster::options::ClusterOptions;
 pub use cluster::replicas::layout::{Located, is_system};
 pub use cluster::replicas::tablets::{Replica, Tablet, Tablets};
 pub use cluster::requests::{Arrivals, Requests};
-pub use cluster::roles::{Right, Role, Roles};
+pub use cluster::roles::{Permission, Role, Roles};
 pub use cluster::seed::mix;
 pub use like::Like;
 pub use listen::error::SimError;

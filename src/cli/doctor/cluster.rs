@@ -25,7 +25,7 @@ use cql::response::rows::Rows;
 const VERSIONS: [u8; 3] = [3, 4, 5];
 /// Longest connect to a node that has just answered.
 const CONNECT_TIMEOUT_MS: u64 = 5_000;
-/// Keyspaces of the server itself begin so.
+/// Prefix of the keyspaces of the server itself.
 const OWN_KEYSPACES: &str = "system";
 
 /// Looks at everything that a single node can show. `data_center` is the local one.
@@ -171,7 +171,7 @@ async fn permissions(
             findings.warn("rights", text, fix);
         }
         Ok(Some(false)) => findings.ok("rights", format!("'{user}' is no superuser")),
-        // Only superusers, and who was granted it, may read the roles.
+        // Only superusers, and roles with a grant for it, may read the roles.
         Ok(None) => findings.ok("rights", format!("'{user}' may not read roles, as it should be")),
         Err(error) => {
             findings.warn("rights", format!("roles: {error}"), hint::of_dial(&error));
@@ -257,7 +257,7 @@ fn places(settings: &Settings, metadata: &Metadata, data_center: &str, findings:
     }
 }
 
-/// How the rows of a keyspace are found, and whether some are near.
+/// How the rows of a keyspace are found, and whether it has replicas in our data center.
 fn tablets(name: &str, keyspace: &KeyspaceRow, data_center: &str, findings: &mut Findings) {
     let entries = keyspace.replication.iter();
     let replication =

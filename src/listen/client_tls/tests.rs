@@ -1,4 +1,4 @@
-//! Clients of all kinds at the door.
+//! TLS with clients of all kinds.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use crate::connect::node_tls::{NodeTls, NodeTlsSettings};
 use crate::tls::test_certificates::{Authority, Folder, Pair, files};
 
 /// Lets one client in.
-async fn door(ip: &str, tls: &Arc<ClientTls>) -> SocketAddr {
+async fn listen(ip: &str, tls: &Arc<ClientTls>) -> SocketAddr {
     let listener = TcpListener::bind((ip, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let tls = Arc::clone(tls);
@@ -75,11 +75,11 @@ async fn until(mut done: impl FnMut() -> bool) {
 async fn a_client_of_the_right_ca_comes_in_and_others_do_not() {
     let (folder, ca, other_ca) = (Folder::new(), Authority::new("a"), Authority::new("b"));
     let tls = tls(&folder, &ca, Some(&ca), 5_000);
-    let address = door("127.0.62.51", &tls).await;
+    let address = listen("127.0.62.51", &tls).await;
     come(address, &ca, Some(&ca.sign("client"))).await.unwrap();
-    let address = door("127.0.62.51", &tls).await;
+    let address = listen("127.0.62.51", &tls).await;
     come(address, &ca, None).await.unwrap_err();
-    let address = door("127.0.62.51", &tls).await;
+    let address = listen("127.0.62.51", &tls).await;
     come(address, &ca, Some(&other_ca.sign("client"))).await.unwrap_err();
     until(|| counted(&tls, "failed") == 2).await;
     assert_eq!(counted(&tls, "done"), 1);
@@ -89,7 +89,7 @@ async fn a_client_of_the_right_ca_comes_in_and_others_do_not() {
 async fn plain_cql_is_closed_and_counted_as_such() {
     let (folder, ca) = (Folder::new(), Authority::new("a"));
     let tls = tls(&folder, &ca, None, 5_000);
-    let mut client = TcpStream::connect(door("127.0.62.51", &tls).await).await.unwrap();
+    let mut client = TcpStream::connect(listen("127.0.62.51", &tls).await).await.unwrap();
     client.write_all(&[4, 0, 0, 1, 5, 0, 0, 0, 0]).await.unwrap();
     let mut answer = Vec::new();
     // Unread bytes of ours may turn the end into a reset, after the answer.
@@ -102,7 +102,7 @@ async fn plain_cql_is_closed_and_counted_as_such() {
 async fn a_client_that_stays_silent_is_closed() {
     let (folder, ca) = (Folder::new(), Authority::new("a"));
     let tls = tls(&folder, &ca, None, 20);
-    let mut client = TcpStream::connect(door("127.0.62.51", &tls).await).await.unwrap();
+    let mut client = TcpStream::connect(listen("127.0.62.51", &tls).await).await.unwrap();
     assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
     assert_eq!(counted(&tls, "timed_out"), 1);
 }
@@ -111,7 +111,7 @@ async fn a_client_that_stays_silent_is_closed() {
 async fn a_client_that_hangs_up_half_way_is_counted() {
     let (folder, ca) = (Folder::new(), Authority::new("a"));
     let tls = tls(&folder, &ca, None, 5_000);
-    let mut client = TcpStream::connect(door("127.0.62.51", &tls).await).await.unwrap();
+    let mut client = TcpStream::connect(listen("127.0.62.51", &tls).await).await.unwrap();
     client.write_all(&[0x16, 3, 1, 2, 0]).await.unwrap();
     drop(client);
     until(|| counted(&tls, "failed") == 1).await;

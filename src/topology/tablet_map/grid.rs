@@ -1,6 +1,6 @@
 //! The tablets of one table in a grid: a slot for each, found by one multiplication.
 //!
-//! A table's tablets are as good as equal parts of the ring, so the width of one tells how many
+//! A table's tablets are as good as equal parts of the ring, so the width of one says how many
 //! there are, and a token's place among them. A slot holds all that a request needs, borders and
 //! replicas, in half a cache line or a whole one, so that a look-up waits for memory once. Slots
 //! are checked, never believed: a tablet may stand one slot beside its own, and what does not fit,

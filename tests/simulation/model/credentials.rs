@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::statements::{KEYSPACES, own_table};
-use sim::{Cluster, Right, answer_to};
+use sim::{Cluster, Permission, answer_to};
 
 /// The role that fills the cluster, and that the control connection has.
 pub(crate) const ROOT: (&str, &str) = ("root", "root");
@@ -149,10 +149,10 @@ impl Credentials {
                 made.grants.insert((right, keyspace.to_owned(), table.to_owned()));
             };
             for table in COMMON {
-                grant(Right::Select, table);
-                grant(Right::Modify, table);
+                grant(Permission::Select, table);
+                grant(Permission::Modify, table);
             }
-            grant(Right::Select, &own_table(role));
+            grant(Permission::Select, &own_table(role));
         }
     }
 }

@@ -13,7 +13,7 @@ use cql::token::shard::Sharder;
 use shardlane::pool::action::DialOrder;
 use shardlane::pool::connection::Hello;
 use shardlane::pool::lane_slots::Dial;
-use sim::{ConnectionId, Door};
+use sim::{ConnectionId, PortKind};
 
 /// First source port of lanes.
 const PORT_FIRST: u64 = 49_152;
@@ -53,17 +53,17 @@ impl World {
         node: usize,
         order: &DialOrder,
     ) -> Result<(Greeted, Option<Vec<u8>>), Refused> {
-        let (door, port) = match order.dial {
+        let (kind, port) = match order.dial {
             Dial::Shard { shard, sharder, .. } => {
                 let shards = u64::from(sharder.nr_shards().get());
                 let port = PORT_FIRST + self.chance.below(PORTS) / shards * shards;
                 let port = port - port % shards + u64::from(shard.0);
-                (Door::ShardAware, port)
+                (PortKind::ShardAware, port)
             }
-            Dial::Any => (Door::Plain, PORT_FIRST + self.chance.below(PORTS)),
+            Dial::Any => (PortKind::Plain, PORT_FIRST + self.chance.below(PORTS)),
         };
         let peer = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap_or(u16::MAX)));
-        let connection = self.cluster.open(node, door, peer).ok_or(Refused::Silent)?;
+        let connection = self.cluster.open(node, kind, peer).ok_or(Refused::Silent)?;
         let supported = self.ask_node(connection, &Hand::OWN.options()).ok_or(Refused::Silent)?;
         let supported = Supported::read(&supported.body).map_err(|_| Refused::Silent)?;
         let metadata_ids = supported.metadata_id && self.scenario.metadata_ids;
@@ -163,7 +163,7 @@ impl World {
     /// A connection that may do everything, for the world's own questions.
     pub(crate) fn own_connection(&mut self, node: usize, port: u16) -> Option<ConnectionId> {
         let peer = SocketAddr::from(([127, 0, 0, 1], port));
-        let connection = self.cluster.open(node, Door::Plain, peer)?;
+        let connection = self.cluster.open(node, PortKind::Plain, peer)?;
         let (name, password) = ROOT;
         let token = format!("\0{name}\0{password}");
         let options = [("CQL_VERSION", "3.0.0")];

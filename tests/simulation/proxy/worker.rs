@@ -293,7 +293,7 @@ impl World {
         self.flush(worker);
     }
 
-    /// A client of the network stands at the proxy's door.
+    /// A client of the network connects to the proxy.
     pub(crate) fn on_client_arrives(&mut self, id: LinkId) {
         if !self.links.contains_key(&id) {
             return;

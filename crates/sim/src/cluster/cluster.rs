@@ -40,9 +40,9 @@ const CHANCE_OF_NAT: u64 = 0x6e61_7400;
 const CHANCE_OF_VERSIONS: u64 = 0x7665_7200;
 const CHANCE_OF_TRACES: u64 = 0x7472_6300;
 
-/// Which of a node's listeners a connection came through.
+/// Which of a node's ports a connection came through.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Door {
+pub enum PortKind {
     /// 9042: the shard with the fewest connections.
     Plain,
     /// 19042: the shard of the source port.
@@ -137,24 +137,24 @@ impl Cluster {
     }
 
     /// A client connects to `node`; `None` when the node does not run.
-    pub fn open(&mut self, node: usize, door: Door, peer: SocketAddr) -> Option<ConnectionId> {
+    pub fn open(&mut self, node: usize, kind: PortKind, peer: SocketAddr) -> Option<ConnectionId> {
         let chance = mix(self.options.seed ^ CHANCE_OF_NAT, self.connections.next_id().0);
         let (nat, ports) = (self.options.nat, (self.options.port, self.options.shard_aware_port));
         let proxy_port = self.options.proxy_port.unwrap_or_default();
         let member = self.members.get_mut(node).filter(|member| member.answers())?;
         let shard_of =
             |number: u64| u16::try_from(number % u64::from(member.nr_shards())).unwrap_or_default();
-        let (shard, port) = match door {
-            Door::Plain => (member.idlest_shard(), ports.0),
-            Door::ShardAware if nat => (shard_of(chance), ports.1),
-            Door::ShardAware => (shard_of(u64::from(peer.port())), ports.1),
-            Door::Proxied => (shard_of(u64::from(peer.port())), proxy_port),
+        let (shard, port) = match kind {
+            PortKind::Plain => (member.idlest_shard(), ports.0),
+            PortKind::ShardAware if nat => (shard_of(chance), ports.1),
+            PortKind::ShardAware => (shard_of(u64::from(peer.port())), ports.1),
+            PortKind::Proxied => (shard_of(u64::from(peer.port())), proxy_port),
         };
-        if door == Door::Plain {
+        if kind == PortKind::Plain {
             member.land(shard);
         }
         let id = self.connections.next_id();
-        self.connections.put(Box::new(Connection::new(id, node, shard, door, port, peer)));
+        self.connections.put(Box::new(Connection::new(id, node, shard, kind, port, peer)));
         Some(id)
     }
 
@@ -162,7 +162,7 @@ impl Cluster {
     pub fn close(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.take(id) else { return };
         let member = self.members.get_mut(connection.node);
-        if let (Some(member), Door::Plain) = (member, connection.door) {
+        if let (Some(member), PortKind::Plain) = (member, connection.kind) {
             member.leave(connection.shard);
         }
     }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What a grant allows on a table.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Right {
+pub enum Permission {
     /// Reading.
     Select,
     /// Writing.
     Modify,
 }
 
-impl Right {
+impl Permission {
     /// The word in errors and grants.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -31,8 +31,8 @@ pub struct Role {
     pub may_log_in: bool,
     /// Whether it is a superuser.
     pub is_superuser: bool,
-    /// Right, keyspace and table of each grant.
-    pub grants: BTreeSet<(Right, String, String)>,
+    /// Permission, keyspace and table of each grant.
+    pub grants: BTreeSet<(Permission, String, String)>,
 }
 
 /// All roles. If there were none at the start, no login is required and everything is permitted.

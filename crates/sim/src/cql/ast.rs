@@ -1,6 +1,6 @@
 //! Parsed statements, before they are checked against the schema.
 
-use crate::cluster::roles::Right as Permission;
+use crate::cluster::roles::Permission;
 
 /// A table, with or without its keyspace.
 #[derive(Clone, Debug, Eq, PartialEq)]

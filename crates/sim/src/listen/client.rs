@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::cluster::cluster::Door;
-use crate::listen::listeners::Gate;
+use crate::cluster::cluster::PortKind;
+use crate::listen::listeners::PortSpec;
 use crate::listen::world::{Mailbox, World};
 
 /// Bytes read at once.
@@ -25,22 +25,22 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Time for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Serves one client of `node`, which came from `peer` through `gate`.
+/// Serves one client of `node`, which came from `peer` through `spec`.
 pub(crate) async fn serve(
     world: Rc<World>,
     stream: TcpStream,
     peer: SocketAddr,
     node: usize,
-    gate: Gate,
+    spec: PortSpec,
 ) {
     // Without TCP_NODELAY answers are late, but correct.
     stream.set_nodelay(true).ok();
-    let Some(tls) = world.tls.clone().filter(|_| gate.is_tls) else {
-        return talk(world, stream, peer, node, gate.door).await;
+    let Some(tls) = world.tls.clone().filter(|_| spec.is_tls) else {
+        return talk(world, stream, peer, node, spec.kind).await;
     };
     let handshake = TlsAcceptor::from((tls.config)()).accept(stream);
     if let Ok(Ok(stream)) = timeout(HANDSHAKE, handshake).await {
-        talk(world, stream, peer, node, gate.door).await;
+        talk(world, stream, peer, node, spec.kind).await;
     }
 }
 
@@ -49,9 +49,9 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     peer: SocketAddr,
     node: usize,
-    door: Door,
+    kind: PortKind,
 ) {
-    let Some(id) = world.with(|cluster, _| cluster.open(node, door, peer)) else { return };
+    let Some(id) = world.with(|cluster, _| cluster.open(node, kind, peer)) else { return };
     let mailbox = world.open_mailbox(id);
     let mut input = BytesMut::with_capacity(READ_LEN);
     let mut out = Vec::new();

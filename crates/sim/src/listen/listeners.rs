@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, spawn_local};
 
-use crate::cluster::cluster::Door;
+use crate::cluster::cluster::PortKind;
 use crate::cluster::error::ClusterError;
 use crate::cluster::options::ClusterOptions;
 use crate::cluster::seed::address_after;
@@ -27,13 +27,13 @@ const PORT_TRIES: usize = 32;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// The listening sockets of one node, each with what its port is.
-type Sockets = Vec<(TcpListener, Gate)>;
+type Sockets = Vec<(TcpListener, PortSpec)>;
 
 /// What one of a node's ports is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Gate {
-    /// The listener that it is.
-    pub door: Door,
+pub(crate) struct PortSpec {
+    /// Which kind of port it is.
+    pub kind: PortKind,
     /// Whether its clients speak TLS.
     pub is_tls: bool,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Gate {
 pub(crate) struct Listeners {
     accepting: Vec<Option<Vec<AbortHandle>>>,
     ready: Vec<Sockets>,
-    gates: Vec<Gate>,
+    specs: Vec<PortSpec>,
 }
 
 impl Listeners {
@@ -51,20 +51,20 @@ impl Listeners {
     pub(crate) fn bind(options: &mut SimOptions) -> Result<Self, SimError> {
         let addresses = addresses(options)?;
         let is_tls_only = options.tls.as_ref().is_some_and(|tls| tls.only);
-        let mut doors = vec![Door::Plain, Door::ShardAware];
-        doors.extend(options.proxy_port.map(|_| Door::Proxied));
-        let mut gates: Vec<Gate> =
-            doors.into_iter().map(|door| Gate { door, is_tls: is_tls_only }).collect();
+        let mut kinds = vec![PortKind::Plain, PortKind::ShardAware];
+        kinds.extend(options.proxy_port.map(|_| PortKind::Proxied));
+        let mut specs: Vec<PortSpec> =
+            kinds.into_iter().map(|kind| PortSpec { kind, is_tls: is_tls_only }).collect();
         if options.tls_ports.is_some() {
-            let of_tls = [Door::Plain, Door::ShardAware];
-            gates.extend(of_tls.map(|door| Gate { door, is_tls: true }));
+            let of_tls = [PortKind::Plain, PortKind::ShardAware];
+            specs.extend(of_tls.map(|kind| PortSpec { kind, is_tls: true }));
         }
         for _ in 0..PORT_TRIES {
             let mut ports = ports(options);
             let is_any = ports.contains(&0);
             let mut ready = Vec::new();
             for address in &addresses {
-                match bind_all(*address, &ports, &gates) {
+                match bind_all(*address, &ports, &specs) {
                     Ok(sockets) => {
                         let bound = sockets.iter().zip(&ports);
                         ports = bound
@@ -77,8 +77,8 @@ impl Listeners {
                 }
             }
             if ready.len() == addresses.len() {
-                set_ports(options, &ports, &gates);
-                return Ok(Self { accepting: Vec::new(), ready, gates });
+                set_ports(options, &ports, &specs);
+                return Ok(Self { accepting: Vec::new(), ready, specs });
             }
         }
         Err(SimError::NoPort)
@@ -93,16 +93,16 @@ impl Listeners {
             (nodes.collect::<Vec<_>>(), ports(&cluster.options))
         });
         let mut listeners = world.listeners.borrow_mut();
-        let gates = listeners.gates.clone();
+        let specs = listeners.specs.clone();
         let mut ready = std::mem::take(&mut listeners.ready).into_iter();
         listeners.accepting.resize_with(nodes.len(), || None);
         for (node, (address, accepting)) in nodes.iter().zip(&mut listeners.accepting).enumerate() {
             match (address, accepting.take()) {
                 (Some(_), Some(tasks)) => *accepting = Some(tasks),
                 (Some(address), None) => {
-                    let sockets = ready.next().or_else(|| bind_all(*address, &ports, &gates).ok());
-                    let accept = |(listener, gate)| {
-                        spawn_local(accept(Rc::clone(world), listener, node, gate)).abort_handle()
+                    let sockets = ready.next().or_else(|| bind_all(*address, &ports, &specs).ok());
+                    let accept = |(listener, spec)| {
+                        spawn_local(accept(Rc::clone(world), listener, node, spec)).abort_handle()
                     };
                     *accepting = sockets.map(|sockets| sockets.into_iter().map(accept).collect());
                 }
@@ -113,16 +113,16 @@ impl Listeners {
     }
 }
 
-async fn accept(world: Rc<World>, listener: TcpListener, node: usize, gate: Gate) {
+async fn accept(world: Rc<World>, listener: TcpListener, node: usize, spec: PortSpec) {
     loop {
         match listener.accept().await {
             Ok((mut stream, peer)) => {
-                let peer = match gate.door {
-                    Door::Plain | Door::ShardAware => Some(peer),
-                    Door::Proxied => proxied::peer(&mut stream).await,
+                let peer = match spec.kind {
+                    PortKind::Plain | PortKind::ShardAware => Some(peer),
+                    PortKind::Proxied => proxied::peer(&mut stream).await,
                 };
                 if let Some(peer) = peer {
-                    spawn_local(client::serve(Rc::clone(&world), stream, peer, node, gate));
+                    spawn_local(client::serve(Rc::clone(&world), stream, peer, node, spec));
                 }
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -140,34 +140,34 @@ fn addresses(options: &ClusterOptions) -> Result<Vec<IpAddr>, ClusterError> {
     (0..options.nodes).map(address).collect()
 }
 
-/// The ports of every node, in the order of its gates.
+/// The ports of every node, in the order of its specs.
 fn ports(options: &ClusterOptions) -> Vec<u16> {
     let of_tls = options.tls_ports.map(|(plain, aware)| [plain, aware]);
     let usual = [options.port, options.shard_aware_port];
     usual.into_iter().chain(options.proxy_port).chain(of_tls.into_iter().flatten()).collect()
 }
 
-fn set_ports(options: &mut ClusterOptions, ports: &[u16], gates: &[Gate]) {
+fn set_ports(options: &mut ClusterOptions, ports: &[u16], specs: &[PortSpec]) {
     let mut of_tls = (0, 0);
-    for (at, (port, gate)) in ports.iter().zip(gates).enumerate() {
-        match (gate.door, gate.is_tls && at > 1) {
-            (Door::Plain, false) => options.port = *port,
-            (Door::ShardAware, false) => options.shard_aware_port = *port,
-            (Door::Proxied, _) => options.proxy_port = Some(*port),
-            (Door::Plain, true) => of_tls.0 = *port,
-            (Door::ShardAware, true) => of_tls.1 = *port,
+    for (at, (port, spec)) in ports.iter().zip(specs).enumerate() {
+        match (spec.kind, spec.is_tls && at > 1) {
+            (PortKind::Plain, false) => options.port = *port,
+            (PortKind::ShardAware, false) => options.shard_aware_port = *port,
+            (PortKind::Proxied, _) => options.proxy_port = Some(*port),
+            (PortKind::Plain, true) => of_tls.0 = *port,
+            (PortKind::ShardAware, true) => of_tls.1 = *port,
         }
     }
     options.tls_ports = options.tls_ports.map(|_| of_tls);
 }
 
-fn bind_all(address: IpAddr, ports: &[u16], gates: &[Gate]) -> Result<Sockets, SimError> {
-    let bind = |(port, gate): (&u16, &Gate)| {
+fn bind_all(address: IpAddr, ports: &[u16], specs: &[PortSpec]) -> Result<Sockets, SimError> {
+    let bind = |(port, spec): (&u16, &PortSpec)| {
         let address = SocketAddr::new(address, *port);
         let socket = listen(address).map_err(|source| SimError::Bind { address, source })?;
-        Ok((socket, *gate))
+        Ok((socket, *spec))
     };
-    ports.iter().zip(gates).map(bind).collect()
+    ports.iter().zip(specs).map(bind).collect()
 }
 
 /// Listens on one address.

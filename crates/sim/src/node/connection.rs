@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::cluster::cluster::Door;
+use crate::cluster::cluster::PortKind;
 use crate::cluster::connections::ConnectionId;
 use cql::compression::Compression;
 
@@ -63,7 +63,7 @@ pub(crate) struct Connection {
     /// The shard it landed on; it stays there.
     pub shard: u16,
     /// The listener it came through.
-    pub door: Door,
+    pub kind: PortKind,
     /// The port of that listener: events name it.
     pub port: u16,
     /// The client.
@@ -95,7 +95,7 @@ impl Connection {
         id: ConnectionId,
         node: usize,
         shard: u16,
-        door: Door,
+        kind: PortKind,
         port: u16,
         peer: SocketAddr,
     ) -> Self {
@@ -103,7 +103,7 @@ impl Connection {
             id,
             node,
             shard,
-            door,
+            kind,
             port,
             peer,
             version: None,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::cluster::cluster::{Cluster, Door};
+use crate::cluster::cluster::{Cluster, PortKind};
 use crate::cluster::connections::{ConnectionId, Mail};
 use crate::cluster::options::ClusterOptions;
 use cql::frame::{FrameHead, write_frame};
@@ -71,7 +71,7 @@ impl Probe {
         let nr_shards = cluster.members[node].nr_shards();
         let port = 50_000 / nr_shards * nr_shards + shard;
         let peer = SocketAddr::from(([127, 0, 0, 9], port));
-        let id = cluster.open(node, Door::ShardAware, peer).unwrap();
+        let id = cluster.open(node, PortKind::ShardAware, peer).unwrap();
         Self { id, version: 4, now: Duration::ZERO }
     }
 

@@ -26,12 +26,12 @@ fn peer(port: u16) -> SocketAddr {
 fn the_shard_aware_port_takes_the_source_port_and_the_plain_port_does_not() {
     let mut cluster = cluster(|options| options.shards = 3);
     for port in [40_000, 40_001, 40_002] {
-        let id = cluster.open(0, Door::ShardAware, peer(port)).unwrap();
+        let id = cluster.open(0, PortKind::ShardAware, peer(port)).unwrap();
         assert_eq!(shard(&cluster, id), port % 3);
     }
     let plain: Vec<u16> = (0..4)
         .map(|_| {
-            let id = cluster.open(0, Door::Plain, peer(40_001)).unwrap();
+            let id = cluster.open(0, PortKind::Plain, peer(40_001)).unwrap();
             shard(&cluster, id)
         })
         .collect();
@@ -43,7 +43,7 @@ fn behind_nat_the_shard_aware_port_lands_anywhere() {
     let mut cluster = cluster(|options| options.nat = true);
     let landings: Vec<u16> = (0..32)
         .map(|_| {
-            let id = cluster.open(0, Door::ShardAware, peer(40_000)).unwrap();
+            let id = cluster.open(0, PortKind::ShardAware, peer(40_000)).unwrap();
             shard(&cluster, id)
         })
         .collect();

@@ -1,6 +1,6 @@
 //! GRANT and REVOKE on tables.
 
-use crate::cluster::roles::Right;
+use crate::cluster::roles::Permission;
 use crate::cql::ast::Grant;
 use crate::cql::error::CqlError;
 use crate::cql::parser::cursor::Cursor;
@@ -12,12 +12,12 @@ pub(crate) fn grant(cursor: &mut Cursor) -> Result<Option<Grant>, CqlError> {
         return Ok(None);
     }
     let rights = if cursor.take_words("all permissions") || cursor.take_words("all") {
-        vec![Right::Select, Right::Modify]
+        vec![Permission::Select, Permission::Modify]
     } else {
         let right = if cursor.take_words("select") {
-            Right::Select
+            Permission::Select
         } else if cursor.take_words("modify") {
-            Right::Modify
+            Permission::Modify
         } else {
             return cursor.refuse();
         };

@@ -1,7 +1,7 @@
 //! Permissions of roles, checked when a statement runs, not when it is prepared.
 
 use crate::cluster::cluster::Cluster;
-use crate::cluster::roles::{Right, Role};
+use crate::cluster::roles::{Permission, Role};
 use crate::node::connection::Connection;
 use crate::node::frames::refusal::{INVALID, Refusal, UNAUTHORIZED};
 use crate::store::plans::prepared::{Prepared, StatementKind};
@@ -28,10 +28,10 @@ pub(crate) fn check(
         return Ok(());
     }
     let user = connection.user.as_deref().unwrap_or("anonymous");
-    let right = match prepared.kind {
-        StatementKind::Select => Some(Right::Select),
+    let permission = match prepared.kind {
+        StatementKind::Select => Some(Permission::Select),
         StatementKind::Modification | StatementKind::Batch | StatementKind::Truncate => {
-            Some(Right::Modify)
+            Some(Permission::Modify)
         }
         StatementKind::Schema
         | StatementKind::Use
@@ -40,7 +40,7 @@ pub(crate) fn check(
     };
     let tables = prepared.tables();
     let open = |keyspace: &str, name: &str| {
-        right == Some(Right::Select)
+        permission == Some(Permission::Select)
             && (keyspace == "system_schema" || keyspace == "system" && READABLE.contains(&name))
     };
     if !tables.is_empty() && tables.iter().all(|table| open(&table.keyspace, &table.name)) {
@@ -49,19 +49,19 @@ pub(crate) fn check(
     let Some(role) = cluster.roles.get(user) else {
         return Err(Refusal::new(INVALID, format!("Role {user} doesn't exist.")));
     };
-    let Some(right) = right else {
+    let Some(permission) = permission else {
         let text = format!(
             "User {user} has no CREATE permission on <all keyspaces> or any of its parents"
         );
         let refusal = Refusal::new(UNAUTHORIZED, text);
         return if role.is_superuser { Ok(()) } else { Err(refusal) };
     };
-    let forbidden = tables.into_iter().find(|it| !may(role, right, &it.keyspace, &it.name));
+    let forbidden = tables.into_iter().find(|it| !may(role, permission, &it.keyspace, &it.name));
     match forbidden {
         Some(table) => {
             let text = format!(
                 "User {user} has no {} permission on <table {}.{}> or any of its parents",
-                right.word(),
+                permission.word(),
                 table.keyspace,
                 table.name
             );
@@ -71,8 +71,8 @@ pub(crate) fn check(
     }
 }
 
-fn may(role: &Role, right: Right, keyspace: &str, name: &str) -> bool {
-    let granted = || role.grants.contains(&(right, keyspace.to_owned(), name.to_owned()));
+fn may(role: &Role, permission: Permission, keyspace: &str, name: &str) -> bool {
+    let granted = || role.grants.contains(&(permission, keyspace.to_owned(), name.to_owned()));
     role.is_superuser || granted()
 }
 
@@ -101,7 +101,7 @@ mod tests {
         let read = |cluster: &mut Cluster| bob.query(cluster, "SELECT * FROM k.t");
         let text = "User bob has no SELECT permission on <table k.t> or any of its parents";
         assert_eq!(read(&mut cluster).error(), (0x2100, text.to_owned()));
-        let grant = (Right::Select, "k".to_owned(), "t".to_owned());
+        let grant = (Permission::Select, "k".to_owned(), "t".to_owned());
         cluster.roles.get_mut("bob").unwrap().grants.insert(grant);
         assert_eq!(read(&mut cluster).opcode(), Opcode::Result);
         let write = bob.query(&mut cluster, "INSERT INTO k.t (k) VALUES (1)").error();
