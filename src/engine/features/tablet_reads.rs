@@ -98,7 +98,8 @@ pub(crate) fn on_page(core: &mut Core, page: &TabletPage) {
     if let Some(end) = page.end {
         let times_us = (core.now_us, core.settings.tablets_reread_us);
         let is_waited_for = core.router.read_times.is_after_replication(table);
-        core.router.read_times.on_end(table, end, judged(&core.tally, table), times_us);
+        let ended = (page.began_us, end);
+        core.router.read_times.on_end(table, ended, judged(&core.tally, table), times_us);
         if end == ReadEnd::Refused && is_waited_for {
             forget(core, table);
         }

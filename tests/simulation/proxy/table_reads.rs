@@ -25,7 +25,7 @@ impl World {
 
     fn ask_next(&mut self) {
         let Some(rest_us) = self.control.reads.wait_us(self.now_us) else { return };
-        let at = self.now_us + rest_us + 1 + self.chance.below(READ_US);
+        let at = self.now_us + rest_us + 1 + self.control.reads_chance.below(READ_US);
         self.agenda.plan(at, Event::ControlReadsTables);
     }
 
@@ -38,7 +38,10 @@ impl World {
             Some((rows, state)) => Hand::OWN.query_page(&question.text, *rows, state.as_deref()),
         };
         let Some(answer) = self.ask_node(connection, &query) else { return };
+        let is_refused = !self.scenario.may_read && question.text.contains("FROM system.tablets");
+        self.counted.reads_refused += u64::from(is_refused);
         let answer = match answer.opcode() {
+            _ if is_refused => Err(ErrorCode::UNAUTHORIZED),
             Some(Opcode::Result) => Ok(&*answer.body),
             _ => {
                 Err(ErrorMessage::read(&answer.body).map_or(ErrorCode::SERVER_ERROR, |it| it.code))
@@ -68,7 +71,7 @@ impl World {
 
     /// What is reported to a worker keeps its order.
     fn report_to(&mut self, worker: usize, event: Event) {
-        let way_us = 1 + self.chance.below(READ_US);
+        let way_us = 1 + self.control.reads_chance.below(READ_US);
         let read_us = &mut self.workers.get_mut(worker).read_us;
         *read_us = (self.now_us + way_us).max(*read_us);
         self.agenda.plan(*read_us, event);
