@@ -23,6 +23,10 @@ const MOVING_DOUBLED_MAX: u32 = 5;
 /// From a change to the reading, µs: the nodes have to hear of it first.
 const CHANGED_US: u64 = 500_000;
 
+/// A table that may have changed and is not used is looked at again after this, µs: it is read soon
+/// after a request has used it.
+const UNUSED_US: u64 = 1_000_000;
+
 /// After a change that takes a while to settle a table is read once more after this, µs.
 const SETTLED_US: u64 = 60_000_000;
 
@@ -182,7 +186,8 @@ impl ReadTimes {
     }
 
     /// Hands out the tables that are due to be read again, and since what may have changed. `judged`
-    /// counts the answers about a table that nodes have judged: one that is not used waits on.
+    /// counts the answers about a table that nodes have judged: one that is not used waits until it is,
+    /// but for another replication.
     pub fn take_due(
         &mut self,
         (now_us, every_us): (u64, u64),
@@ -200,13 +205,16 @@ impl ReadTimes {
                 continue;
             }
             times.again = None;
-            if change == Change::Time && !times.is_in_use(judged(table)) {
-                let at_us = now_us + every_us.max(1);
-                times.again = Some((at_us, change));
-                self.due_us = self.due_us.min(at_us);
-            } else {
+            if change == Change::Replication || times.is_in_use(judged(table)) {
                 due.push((table, change));
+                continue;
             }
+            let wait_us = match change {
+                Change::Time => every_us.max(1),
+                Change::Topology | Change::Replication => UNUSED_US,
+            };
+            times.again = Some((now_us + wait_us, change));
+            self.due_us = self.due_us.min(now_us + wait_us);
         }
         due
     }
@@ -216,13 +224,6 @@ impl ReadTimes {
         if let Some(times) = self.times(table) {
             times.is_used = true;
         }
-    }
-
-    /// Whether requests used a table since it was last read.
-    #[must_use]
-    pub fn is_in_use(&self, table: TableId, judged: u64) -> bool {
-        let times = usize::try_from(table.0).ok().and_then(|at| self.by_table.get(at));
-        times.map_or(judged > 0, |times| times.is_in_use(judged))
     }
 
     /// Whether a table is read because its replication changed.

@@ -251,7 +251,7 @@ impl Scenario {
             self.limits.request_timeout_us = 0;
         }
         let seed = self.seed;
-        self.with_reads(&mut Chance::new(seed, 17))
+        self.with_reads(&mut Chance::new(seed, 19))
     }
 
     /// Tablets that are read from the cluster's own tables, in pages of some.

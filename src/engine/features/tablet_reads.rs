@@ -65,10 +65,8 @@ pub(crate) fn on_snapshot(core: &mut Core, snapshot: Arc<Snapshot>) {
 /// Nodes came or went, or nobody knows whether they did.
 pub(crate) fn on_topology(core: &mut Core) {
     let tables = (0..).map(TableId);
-    let tables = tables.map_while(|table| core.router.tables.name(table).map(|_| table));
-    let in_use =
-        |table: &TableId| core.router.read_times.is_in_use(*table, judged(&core.tally, *table));
-    let tables: Vec<TableId> = tables.filter(in_use).collect();
+    let known = tables.map_while(|table| core.router.tables.name(table).map(|_| table));
+    let tables: Vec<TableId> = known.collect();
     changed(core, tables, Change::Topology);
 }
 

@@ -55,31 +55,40 @@ fn a_table_in_use_is_read_every_so_often_and_another_is_not() {
 #[test]
 fn a_table_is_in_use_by_answers_that_nodes_judge_and_by_others() {
     let mut times = ReadTimes::default();
-    assert!(!times.is_in_use(T, 0) && times.is_in_use(T, 1));
     times.on_end(T, (0, COMPLETE), 7, (0, EVERY_US));
-    assert!(!times.is_in_use(T, 7) && times.is_in_use(T, 8));
+    assert_eq!(times.due(EVERY_US, 7), []);
     times.on_used(T);
-    assert!(times.is_in_use(T, 7));
-    assert_eq!(times.due(EVERY_US, 7), [(T, Change::Time)]);
+    assert_eq!(times.due(2 * EVERY_US, 7), [(T, Change::Time)]);
     times.on_end(T, (0, COMPLETE), 7, (0, EVERY_US));
-    assert!(!times.is_in_use(T, 7));
+    assert_eq!(times.due(EVERY_US, 7), []);
 }
 
 #[test]
-fn a_table_with_moving_tablets_is_read_again_until_they_have_moved() {
+fn a_table_in_use_with_moving_tablets_is_read_again_until_they_have_moved() {
     let mut times = ReadTimes::default();
     let mut now_us = 5;
     for doubled in [0, 1, 2, 3, 4, 5, 5, 5] {
         times.end(MOVING, now_us);
         let wait_us = MOVING_US << doubled;
-        assert_eq!(times.due(now_us + wait_us - 1, 0), []);
+        assert_eq!(times.due(now_us + wait_us - 1, 1), []);
         now_us += wait_us;
-        assert_eq!(times.due(now_us, 0), [(T, Change::Topology)]);
+        assert_eq!(times.due(now_us, 1), [(T, Change::Topology)]);
         assert!(times.ask(T, Want::Again, now_us));
     }
     times.end(COMPLETE, now_us);
     times.end(MOVING, now_us);
-    assert_eq!(times.due(now_us + MOVING_US, 0), [(T, Change::Topology)]);
+    assert_eq!(times.due(now_us + MOVING_US, 1), [(T, Change::Topology)]);
+}
+
+#[test]
+fn a_table_that_may_have_changed_is_read_soon_after_it_is_used() {
+    let mut times = ReadTimes::default();
+    times.end(COMPLETE, 0);
+    times.on_changed(T, Change::Topology, 5);
+    let at_us = 5 + CHANGED_US;
+    assert_eq!(times.due(at_us, 0), []);
+    assert_eq!(times.due(at_us + UNUSED_US - 1, 1), []);
+    assert_eq!(times.due(at_us + UNUSED_US, 1), [(T, Change::Topology)]);
 }
 
 #[test]
@@ -91,7 +100,7 @@ fn after_another_replication_a_table_is_read_and_once_more_when_it_has_settled()
     assert_eq!(times.due(CHANGED_US, 0), [(T, Change::Replication)]);
     times.end(MOVING, CHANGED_US);
     let moved_us = CHANGED_US + MOVING_US;
-    assert_eq!(times.due(moved_us, 0), [(T, Change::Topology)]);
+    assert_eq!(times.due(moved_us, 1), [(T, Change::Topology)]);
     times.end(COMPLETE, moved_us);
     assert_eq!(times.due(moved_us + SETTLED_US - 1, 9), []);
     assert_eq!(times.due(moved_us + SETTLED_US, 0), [(T, Change::Replication)]);
@@ -104,9 +113,9 @@ fn what_began_to_be_read_before_a_change_is_read_again() {
     let mut times = ReadTimes::default();
     times.on_changed(T, Change::Topology, 10);
     times.on_end(T, (9, COMPLETE), 0, (20, EVERY_US));
-    assert_eq!(times.due(10 + CHANGED_US, 0), [(T, Change::Topology)]);
+    assert_eq!(times.due(10 + CHANGED_US, 1), [(T, Change::Topology)]);
     times.on_end(T, (10 + CHANGED_US, COMPLETE), 0, (20 + CHANGED_US, EVERY_US));
-    assert_eq!(times.due(20 + 2 * CHANGED_US, 0), []);
+    assert_eq!(times.due(20 + 2 * CHANGED_US, 1), []);
 }
 
 #[test]

@@ -19,10 +19,17 @@ impl World {
         if handle.keyspace != 0 || !can_read || self.misses_anyway() {
             return;
         }
+        // They may be read already when they move, and this is told.
+        self.events_missed();
+        let begins_us = self.chance.below(BEGINS_US);
+        self.run(self.now_us + begins_us, |_| false);
         if !self.move_tablets(handle.keyspace) {
             return;
         }
         self.events_missed();
+        if self.read_row(number, handle, 0).is_none() {
+            return;
+        }
         self.run(self.now_us + READ_AGAIN_US, |_| false);
         let Some(missed) = self.misses_by_tablet(number, handle) else { return };
         if let Some((last, _)) = missed.iter().find(|(_, count)| **count > 0) {
@@ -30,9 +37,14 @@ impl World {
                 "the tablet up to {last} was missed, though all were read again since it moved"
             ));
         }
+        // And they may move when they are read, and not told yet.
         self.events_missed();
-        let begins_us = self.chance.below(BEGINS_US);
-        self.run(self.now_us + begins_us, |_| false);
+        if self.read_row(number, handle, 0).is_none() {
+            return;
+        }
+        let read = self.counted.tablets_read;
+        let is_read = |world: &mut Self| world.counted.tablets_read > read;
+        self.run(self.now_us + READ_AGAIN_US, is_read);
         self.move_tablets(handle.keyspace);
         let Some(mut missed) = self.misses_by_tablet(number, handle) else { return };
         self.run(self.now_us + READ_AGAIN_US, |_| false);

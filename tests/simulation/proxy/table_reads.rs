@@ -59,6 +59,7 @@ impl World {
                 let page = Arc::new(page);
                 let TabletPage { keyspace, table, tablets, end, .. } = &*page;
                 let count = tablets.len();
+                self.counted.tablets_read += u64::try_from(count).unwrap_or(0);
                 self.tell(format_args!("{count} tablets of {keyspace}.{table} are read: {end:?}"));
                 for worker in self.workers.numbers() {
                     self.report_to(worker, Event::Tablets { worker, page: Arc::clone(&page) });
@@ -93,7 +94,6 @@ impl World {
 
     /// A worker is told some of a table's tablets.
     pub(crate) fn on_tablets(&mut self, worker: usize, page: &TabletPage) {
-        self.counted.tablets_read += u64::try_from(page.tablets.len()).unwrap_or(0);
         self.input(worker, |engine| engine.on_tablets_read(page));
         self.flush(worker);
     }
