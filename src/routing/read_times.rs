@@ -23,6 +23,10 @@ const MOVING_DOUBLED_MAX: u32 = 5;
 /// From a change to the reading, µs: the nodes have to hear of it first.
 const CHANGED_US: u64 = 500_000;
 
+/// A table that may have changed and is not used is looked at again after this, µs: it is read soon
+/// after a request has used it.
+const UNUSED_US: u64 = 1_000_000;
+
 /// After a change that takes a while to settle a table is read once more after this, µs.
 const SETTLED_US: u64 = 60_000_000;
 
@@ -75,6 +79,8 @@ struct Times {
     again: Option<(u64, Change)>,
     /// Whether it was read, or could not be.
     is_over: bool,
+    /// When it may have changed, as far as is known.
+    changed_us: u64,
     /// Whether it is read once more when all has settled.
     settles: bool,
     /// Times that it was read while tablets moved.
@@ -127,12 +133,12 @@ impl ReadTimes {
         now_us < self.refused_until_us
     }
 
-    /// Takes note of how the reading of a table ended, of how many answers about it the nodes had
-    /// judged by then, and after how long it is read again, µs; 0 is never.
+    /// Takes note of how a reading of a table ended, of how many answers about it the nodes had judged
+    /// by then, and after how long it is read again, µs; 0 is never.
     pub fn on_end(
         &mut self,
         table: TableId,
-        end: ReadEnd,
+        (began_us, end): (u64, ReadEnd),
         judged: u64,
         (now_us, every_us): (u64, u64),
     ) {
@@ -144,6 +150,10 @@ impl ReadTimes {
         times.not_before_us = now_us + UNKNOWN_AGAIN_US;
         times.judged = judged;
         times.is_used = false;
+        if began_us < times.changed_us && end != ReadEnd::Refused {
+            // It may be older than what has changed, and is due again.
+            return;
+        }
         times.again = match end {
             ReadEnd::Complete { moving: true } => {
                 let wait_us = MOVING_US << times.moved.min(MOVING_DOUBLED_MAX);
@@ -171,12 +181,13 @@ impl ReadTimes {
         times.settles |= change == Change::Replication;
         let change = if times.settles { Change::Replication } else { change };
         let again = Some((now_us + CHANGED_US, change));
-        times.again = again;
+        (times.changed_us, times.again) = (now_us, again);
         self.plan(again);
     }
 
     /// Hands out the tables that are due to be read again, and since what may have changed. `judged`
-    /// counts the answers about a table that nodes have judged: one that is not used waits on.
+    /// counts the answers about a table that nodes have judged: one that is not used waits until it is,
+    /// but for another replication.
     pub fn take_due(
         &mut self,
         (now_us, every_us): (u64, u64),
@@ -194,13 +205,16 @@ impl ReadTimes {
                 continue;
             }
             times.again = None;
-            if change == Change::Time && !times.is_in_use(judged(table)) {
-                let at_us = now_us + every_us.max(1);
-                times.again = Some((at_us, change));
-                self.due_us = self.due_us.min(at_us);
-            } else {
+            if change == Change::Replication || times.is_in_use(judged(table)) {
                 due.push((table, change));
+                continue;
             }
+            let wait_us = match change {
+                Change::Time => every_us.max(1),
+                Change::Topology | Change::Replication => UNUSED_US,
+            };
+            times.again = Some((now_us + wait_us, change));
+            self.due_us = self.due_us.min(now_us + wait_us);
         }
         due
     }
@@ -210,13 +224,6 @@ impl ReadTimes {
         if let Some(times) = self.times(table) {
             times.is_used = true;
         }
-    }
-
-    /// Whether requests used a table since it was last read.
-    #[must_use]
-    pub fn is_in_use(&self, table: TableId, judged: u64) -> bool {
-        let times = usize::try_from(table.0).ok().and_then(|at| self.by_table.get(at));
-        times.map_or(judged > 0, |times| times.is_in_use(judged))
     }
 
     /// Whether a table is read because its replication changed.
@@ -260,134 +267,4 @@ impl ReadTimes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const T: TableId = TableId(3);
-    const COMPLETE: ReadEnd = ReadEnd::Complete { moving: false };
-    const MOVING: ReadEnd = ReadEnd::Complete { moving: true };
-    const EVERY_US: u64 = 600_000_000;
-
-    impl ReadTimes {
-        fn end(&mut self, end: ReadEnd, now_us: u64) {
-            self.on_end(T, end, 0, (now_us, EVERY_US));
-        }
-
-        fn due(&mut self, now_us: u64, judged: u64) -> Vec<(TableId, Change)> {
-            self.take_due((now_us, EVERY_US), |_| judged)
-        }
-    }
-
-    #[test]
-    fn a_table_is_asked_for_once_and_again_when_nothing_came() {
-        let mut times = ReadTimes::default();
-        assert!(times.ask(T, Want::Named, 0) && times.ask(TableId(0), Want::Unknown, 0));
-        for want in [Want::Named, Want::Unknown] {
-            assert!(!times.ask(T, want, ASK_AGAIN_US - 1));
-        }
-        assert!(times.ask(T, Want::Named, ASK_AGAIN_US));
-    }
-
-    #[test]
-    fn a_table_that_was_read_rests_until_it_is_made_anew() {
-        let mut times = ReadTimes::default();
-        times.end(COMPLETE, 0);
-        assert!(!times.ask(T, Want::Unknown, UNKNOWN_AGAIN_US - 1));
-        assert!(!times.ask(T, Want::Named, u64::MAX / 2), "it is known");
-        assert!(times.ask(T, Want::Unknown, UNKNOWN_AGAIN_US));
-        times.end(COMPLETE, UNKNOWN_AGAIN_US);
-        times.forget(T);
-        assert!(times.ask(T, Want::Named, UNKNOWN_AGAIN_US));
-    }
-
-    #[test]
-    fn a_table_in_use_is_read_every_so_often_and_another_is_not() {
-        let mut times = ReadTimes::default();
-        times.end(COMPLETE, 5);
-        assert_eq!(times.due(4 + EVERY_US, 1), []);
-        assert_eq!(times.due(5 + EVERY_US, 0), [], "it was not used");
-        assert_eq!(times.due(4 + 2 * EVERY_US, 1), []);
-        assert_eq!(times.due(5 + 2 * EVERY_US, 1), [(T, Change::Time)]);
-        assert_eq!(times.due(u64::MAX / 2, 2), [], "until it was read");
-        times.on_end(T, COMPLETE, 0, (5, 0));
-        assert_eq!(times.due(u64::MAX / 2, 9), [], "0 is never");
-    }
-
-    #[test]
-    fn a_table_is_in_use_by_answers_that_nodes_judge_and_by_others() {
-        let mut times = ReadTimes::default();
-        assert!(!times.is_in_use(T, 0) && times.is_in_use(T, 1));
-        times.on_end(T, COMPLETE, 7, (0, EVERY_US));
-        assert!(!times.is_in_use(T, 7) && times.is_in_use(T, 8));
-        times.on_used(T);
-        assert!(times.is_in_use(T, 7));
-        assert_eq!(times.due(EVERY_US, 7), [(T, Change::Time)]);
-        times.on_end(T, COMPLETE, 7, (0, EVERY_US));
-        assert!(!times.is_in_use(T, 7));
-    }
-
-    #[test]
-    fn a_table_with_moving_tablets_is_read_again_until_they_have_moved() {
-        let mut times = ReadTimes::default();
-        let mut now_us = 5;
-        for doubled in [0, 1, 2, 3, 4, 5, 5, 5] {
-            times.end(MOVING, now_us);
-            let wait_us = MOVING_US << doubled;
-            assert_eq!(times.due(now_us + wait_us - 1, 0), []);
-            now_us += wait_us;
-            assert_eq!(times.due(now_us, 0), [(T, Change::Topology)]);
-            assert!(times.ask(T, Want::Again, now_us));
-        }
-        times.end(COMPLETE, now_us);
-        times.end(MOVING, now_us);
-        assert_eq!(times.due(now_us + MOVING_US, 0), [(T, Change::Topology)]);
-    }
-
-    #[test]
-    fn after_another_replication_a_table_is_read_and_once_more_when_it_has_settled() {
-        let mut times = ReadTimes::default();
-        times.end(COMPLETE, 0);
-        times.on_changed(T, Change::Replication, 0);
-        assert_eq!(times.due(CHANGED_US - 1, 0), []);
-        assert_eq!(times.due(CHANGED_US, 0), [(T, Change::Replication)]);
-        times.end(MOVING, CHANGED_US);
-        let moved_us = CHANGED_US + MOVING_US;
-        assert_eq!(times.due(moved_us, 0), [(T, Change::Topology)]);
-        times.end(COMPLETE, moved_us);
-        assert_eq!(times.due(moved_us + SETTLED_US - 1, 9), []);
-        assert_eq!(times.due(moved_us + SETTLED_US, 0), [(T, Change::Replication)]);
-        times.end(COMPLETE, moved_us + SETTLED_US);
-        assert_eq!(times.due(moved_us + 2 * SETTLED_US, 0), [], "that was all");
-    }
-
-    #[test]
-    fn what_is_forgotten_after_another_replication_is_forgotten_once_more() {
-        let mut times = ReadTimes::default();
-        times.on_changed(T, Change::Replication, 0);
-        assert_eq!(times.due(CHANGED_US, 0), [(T, Change::Replication)]);
-        times.on_forgotten(T, CHANGED_US);
-        assert_eq!(times.due(CHANGED_US + SETTLED_US, 0), [(T, Change::Replication)]);
-        times.on_forgotten(T, CHANGED_US + SETTLED_US);
-        assert_eq!(times.due(u64::MAX / 2, 0), []);
-    }
-
-    #[test]
-    fn without_the_right_to_read_no_table_is_asked_for_in_a_long_time() {
-        let mut times = ReadTimes::default();
-        times.end(ReadEnd::Refused, 0);
-        assert!(!times.ask(TableId(7), Want::Named, REFUSED_US - 1));
-        assert!(!times.ask(TableId(7), Want::Again, REFUSED_US - 1));
-        assert!(times.ask(TableId(7), Want::Named, REFUSED_US));
-        assert!(times.ask(T, Want::Unknown, REFUSED_US));
-    }
-
-    #[test]
-    fn unknown_tablets_are_few_and_each_table_once() {
-        let mut times = ReadTimes::default();
-        for table in (0..200).chain(0..200) {
-            times.on_unknown(TableId(table));
-        }
-        assert_eq!(times.take_unknown().len(), UNKNOWN_MAX);
-        assert!(times.take_unknown().is_empty());
-    }
-}
+mod tests;

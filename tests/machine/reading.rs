@@ -235,6 +235,7 @@ fn after_another_replication_the_added_replicas_get_their_share() {
     assert_eq!(wanted(&mut rig), [request()]);
     let moving = page_on(&rig, &[0], Some(ReadEnd::Complete { moving: true }));
     rig.input(|engine| engine.on_tablets_read(&moving));
+    ask(&mut rig);
     rig.pass_time(11 * SECOND_US);
     assert_eq!(wanted(&mut rig), [request()], "until they are there");
     let there = page_on(&rig, &[0, 1, 2], COMPLETE);
@@ -279,6 +280,7 @@ fn without_the_right_to_read_another_replication_is_learned_anew() {
 fn tables_in_use_are_read_again_when_nodes_come_or_events_were_missed() {
     let mut rig = rig_that_read();
     rig.input(|engine| engine.on_snapshot(snapshot(2, 4)));
+    ask(&mut rig);
     rig.pass_time(SECOND_US);
     assert_eq!(wanted(&mut rig), [request()]);
     let page = page_on(&rig, &[0], COMPLETE);
@@ -288,8 +290,7 @@ fn tables_in_use_are_read_again_when_nodes_come_or_events_were_missed() {
     rig.pass_time(SECOND_US);
     assert_eq!(wanted(&mut rig), [], "it was not used since");
     ask(&mut rig);
-    rig.input(|engine| engine.on_events_missed());
-    rig.pass_time(SECOND_US);
+    rig.pass_time(2 * SECOND_US);
     assert_eq!(wanted(&mut rig), [request()]);
 }
 

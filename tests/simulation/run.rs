@@ -148,6 +148,9 @@ impl World {
             ),
             ("credentials revoked", self.counted.revoked),
             ("tablets read", self.counted.tablets_read),
+            ("tablets read and outdated", sum(|tally| tally.tablets_outdated)),
+            ("tablets read again in the calm", self.counted.read_again),
+            ("reads of tablets refused", self.counted.reads_refused),
             ("tablets read and new", sum(|tally| tally.tablets_filled)),
         ]
     }

@@ -80,6 +80,8 @@ pub(crate) struct Scenario {
     pub failover: FailoverSettings,
     /// Whether all tablets of a table are read when a request first names it.
     pub prefetch: bool,
+    /// Whether the role of the control connection may read them.
+    pub may_read: bool,
     /// After how long they are read again while the table is in use, µs; 0 is never.
     pub reread_us: u64,
     /// How they are read.
@@ -144,6 +146,7 @@ impl Scenario {
             nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),
             faults,
             prefetch: false,
+            may_read: true,
             reread_us: 0,
             reads: TableReadSettings::default(),
         };
@@ -248,13 +251,14 @@ impl Scenario {
             self.limits.request_timeout_us = 0;
         }
         let seed = self.seed;
-        self.with_reads(&mut Chance::new(seed, 17))
+        self.with_reads(&mut Chance::new(seed, 19))
     }
 
     /// Tablets that are read from the cluster's own tables, in pages of some.
     fn with_reads(mut self, chance: &mut Chance) -> Self {
         self.prefetch = chance.one_in(2);
         let page_rows = u32::try_from(chance.number(&[1, 3, 500])).unwrap_or(1);
+        self.may_read = !chance.one_in(5);
         self.reread_us = chance.number(&[0, 500_000, 2_000_000]);
         self.reads = TableReadSettings { page_rows, ..TableReadSettings::default() };
         self
@@ -316,7 +320,7 @@ impl Scenario {
         format!(
             "{} nodes × {} shards, RF {}, {} tablets, {} clients × {} requests, {} µs one way, \
              {} B pipes, {} workers with room for {} reports, {} roles, {} logins at once, odd: {}, lanes {:?}, large rows: {}, lanes idle {} µs, {} nodes \
-             chosen, {} data centers, tablets read: {} by {}, faults {:?}",
+             chosen, {} data centers, tablets read: {} ({}) by {}, faults {:?}",
             self.nodes,
             self.shards,
             self.factor,
@@ -336,6 +340,7 @@ impl Scenario {
             self.failover.local_nodes_max,
             self.centers,
             self.prefetch,
+            self.may_read,
             self.reads.page_rows,
             self.faults
         )

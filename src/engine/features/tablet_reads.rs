@@ -65,10 +65,8 @@ pub(crate) fn on_snapshot(core: &mut Core, snapshot: Arc<Snapshot>) {
 /// Nodes came or went, or nobody knows whether they did.
 pub(crate) fn on_topology(core: &mut Core) {
     let tables = (0..).map(TableId);
-    let tables = tables.map_while(|table| core.router.tables.name(table).map(|_| table));
-    let in_use =
-        |table: &TableId| core.router.read_times.is_in_use(*table, judged(&core.tally, *table));
-    let tables: Vec<TableId> = tables.filter(in_use).collect();
+    let known = tables.map_while(|table| core.router.tables.name(table).map(|_| table));
+    let tables: Vec<TableId> = known.collect();
     changed(core, tables, Change::Topology);
 }
 
@@ -98,7 +96,8 @@ pub(crate) fn on_page(core: &mut Core, page: &TabletPage) {
     if let Some(end) = page.end {
         let times_us = (core.now_us, core.settings.tablets_reread_us);
         let is_waited_for = core.router.read_times.is_after_replication(table);
-        core.router.read_times.on_end(table, end, judged(&core.tally, table), times_us);
+        let ended = (page.began_us, end);
+        core.router.read_times.on_end(table, ended, judged(&core.tally, table), times_us);
         if end == ReadEnd::Refused && is_waited_for {
             forget(core, table);
         }

@@ -110,6 +110,7 @@ impl World {
                 self.read_on_demand(number, handle);
             } else {
                 self.read_tablets(number, handle, all);
+                self.judge_reads(number, handle);
             }
         }
     }
@@ -194,7 +195,7 @@ impl World {
     }
 
     /// Every row with the last token of its tablet; on the ring each row is one of its own.
-    fn rows_with_tablets(&self, keyspace: usize) -> Vec<(u64, i64)> {
+    pub(crate) fn rows_with_tablets(&self, keyspace: usize) -> Vec<(u64, i64)> {
         let name = KEYSPACES.get(keyspace).copied().unwrap_or_default();
         let tablets = self.cluster.tablets(name, "t");
         let rows = (0..ROWS).map(|key| {

@@ -61,8 +61,12 @@ pub(crate) struct Counted {
     pub(crate) logins_taken: u64,
     /// Credentials that the cluster took no longer.
     pub(crate) revoked: u64,
-    /// Tablets that workers were told of, as they were read from the cluster's own table.
+    /// Tablets that were read from the cluster's own table.
     pub(crate) tablets_read: u64,
+    /// Workers for which all tablets were read again in the calm, and moved meanwhile.
+    pub(crate) read_again: u64,
+    /// Times that the control connection was not allowed to read tablets.
+    pub(crate) reads_refused: u64,
     /// Logins that were refused.
     pub(crate) login_refusals: u64,
     /// Answers about the one node that clients see.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::agenda::Event;
+use crate::chance::Chance;
 use crate::model::frames::{Cutter, Hand};
 use crate::scenario::{OUR_CENTER, Scenario};
 use crate::world::World;
@@ -42,6 +43,8 @@ pub(crate) struct Control {
     was_there: bool,
     /// What workers want to know of single tables.
     pub(crate) reads: TableReads,
+    /// Draws how long that takes.
+    pub(crate) reads_chance: Chance,
     /// Another node is watched than before: which nodes are back is not known from events.
     dial_all_now: bool,
 }
@@ -54,6 +57,7 @@ impl Control {
             heard: Cutter::default(),
             was_there: false,
             reads: TableReads::new(scenario.reads),
+            reads_chance: Chance::new(scenario.seed, 18),
             dial_all_now: false,
         }
     }

@@ -25,7 +25,7 @@ impl World {
 
     fn ask_next(&mut self) {
         let Some(rest_us) = self.control.reads.wait_us(self.now_us) else { return };
-        let at = self.now_us + rest_us + 1 + self.chance.below(READ_US);
+        let at = self.now_us + rest_us + 1 + self.control.reads_chance.below(READ_US);
         self.agenda.plan(at, Event::ControlReadsTables);
     }
 
@@ -38,7 +38,10 @@ impl World {
             Some((rows, state)) => Hand::OWN.query_page(&question.text, *rows, state.as_deref()),
         };
         let Some(answer) = self.ask_node(connection, &query) else { return };
+        let is_refused = !self.scenario.may_read && question.text.contains("FROM system.tablets");
+        self.counted.reads_refused += u64::from(is_refused);
         let answer = match answer.opcode() {
+            _ if is_refused => Err(ErrorCode::UNAUTHORIZED),
             Some(Opcode::Result) => Ok(&*answer.body),
             _ => {
                 Err(ErrorMessage::read(&answer.body).map_or(ErrorCode::SERVER_ERROR, |it| it.code))
@@ -56,6 +59,7 @@ impl World {
                 let page = Arc::new(page);
                 let TabletPage { keyspace, table, tablets, end, .. } = &*page;
                 let count = tablets.len();
+                self.counted.tablets_read += u64::try_from(count).unwrap_or(0);
                 self.tell(format_args!("{count} tablets of {keyspace}.{table} are read: {end:?}"));
                 for worker in self.workers.numbers() {
                     self.report_to(worker, Event::Tablets { worker, page: Arc::clone(&page) });
@@ -68,7 +72,7 @@ impl World {
 
     /// What is reported to a worker keeps its order.
     fn report_to(&mut self, worker: usize, event: Event) {
-        let way_us = 1 + self.chance.below(READ_US);
+        let way_us = 1 + self.control.reads_chance.below(READ_US);
         let read_us = &mut self.workers.get_mut(worker).read_us;
         *read_us = (self.now_us + way_us).max(*read_us);
         self.agenda.plan(*read_us, event);
@@ -90,7 +94,6 @@ impl World {
 
     /// A worker is told some of a table's tablets.
     pub(crate) fn on_tablets(&mut self, worker: usize, page: &TabletPage) {
-        self.counted.tablets_read += u64::try_from(page.tablets.len()).unwrap_or(0);
         self.input(worker, |engine| engine.on_tablets_read(page));
         self.flush(worker);
     }

@@ -1,0 +1,94 @@
+//! In the calm: what is read of a table's tablets spares every miss, and never undoes what a node
+//! has reported since.
+
+use std::collections::BTreeMap;
+
+use crate::model::statements::{Handle, KEYSPACES};
+use crate::world::World;
+use shardlane::engine::engine::Engine;
+
+/// A table in use is read again within this time, by pages of one row as well.
+const READ_AGAIN_US: u64 = 4_000_000;
+/// Within this time after a change the reading begins.
+const BEGINS_US: u64 = 1_000_000;
+
+impl World {
+    /// Tablets move; those of the table are read again, before or while a client reads its rows.
+    pub(crate) fn judge_reads(&mut self, number: usize, handle: Handle) {
+        let can_read = self.scenario.prefetch && self.scenario.may_read;
+        if handle.keyspace != 0 || !can_read || self.misses_anyway() {
+            return;
+        }
+        // They may be read already when they move, and this is told.
+        self.events_missed();
+        let begins_us = self.chance.below(BEGINS_US);
+        self.run(self.now_us + begins_us, |_| false);
+        if !self.move_tablets(handle.keyspace) {
+            return;
+        }
+        self.events_missed();
+        if self.read_row(number, handle, 0).is_none() {
+            return;
+        }
+        self.run(self.now_us + READ_AGAIN_US, |_| false);
+        let Some(missed) = self.misses_by_tablet(number, handle) else { return };
+        if let Some((last, _)) = missed.iter().find(|(_, count)| **count > 0) {
+            return self.blame(format_args!(
+                "the tablet up to {last} was missed, though all were read again since it moved"
+            ));
+        }
+        // And they may move when they are read, and not told yet.
+        self.events_missed();
+        if self.read_row(number, handle, 0).is_none() {
+            return;
+        }
+        let read = self.counted.tablets_read;
+        let is_read = |world: &mut Self| world.counted.tablets_read > read;
+        self.run(self.now_us + READ_AGAIN_US, is_read);
+        self.move_tablets(handle.keyspace);
+        let Some(mut missed) = self.misses_by_tablet(number, handle) else { return };
+        self.run(self.now_us + READ_AGAIN_US, |_| false);
+        for (last, count) in self.misses_by_tablet(number, handle).unwrap_or_default() {
+            *missed.entry(last).or_default() += count;
+        }
+        if let Some((last, count)) = missed.iter().find(|(_, count)| **count > 1) {
+            self.blame(format_args!(
+                "the tablet up to {last} moved once while it was read, and was missed {count} times"
+            ));
+        }
+        self.counted.read_again += 1;
+    }
+
+    fn events_missed(&mut self) {
+        for worker in self.workers.numbers() {
+            self.input(worker, Engine::on_events_missed);
+            self.flush(worker);
+        }
+    }
+
+    /// Moves a replica of each tablet to the next shard of its node; `false` when none has another.
+    fn move_tablets(&mut self, keyspace: usize) -> bool {
+        let name = KEYSPACES.get(keyspace).copied().unwrap_or_default();
+        let tablets = self.cluster.tablets(name, "t").map(|it| it.all().to_vec());
+        let mut moved = false;
+        for tablet in tablets.unwrap_or_default() {
+            let Some(from) = tablet.replicas.first().copied() else { continue };
+            let shards = self.cluster.members.get(from.0).map_or(1, |it| it.nr_shards());
+            let to = (from.0, (from.1 + 1) % shards.max(1));
+            if to != from {
+                let done = self.cluster.move_tablet((name, "t"), tablet.last, from, to);
+                moved |= done.is_ok();
+            }
+        }
+        moved
+    }
+
+    /// A client reads every row once; how often each tablet was missed, by its last token.
+    fn misses_by_tablet(&mut self, number: usize, handle: Handle) -> Option<BTreeMap<i64, u64>> {
+        let mut missed = BTreeMap::new();
+        for (key, last) in self.rows_with_tablets(handle.keyspace) {
+            *missed.entry(last).or_default() += self.read_row(number, handle, key)?;
+        }
+        Some(missed)
+    }
+}
