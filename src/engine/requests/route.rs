@@ -250,15 +250,13 @@ fn batch(
         Message::Batch(batch) => {
             let keyspace = core.pools.keyspace(at.pool);
             let texts = core.settings.routes_texts.then_some(keyspace.as_deref());
-            let place = core.router.look_through(batch, texts, core.now_us);
+            let place = core.router.look_through(batch, texts);
             outgoing.write_type = place.write_type;
             if !place.needs_keyspace {
                 pool = outgoing.base;
             }
             let (router, lanes) = core.routing(pool, preference);
-            let choice = router.batch(&place, &lanes);
-            core.read_table(place.unread);
-            choice
+            router.batch(&place, &lanes)
         }
         Message::Execute(_) | Message::Query(_) | Message::Other => {
             let (router, lanes) = core.routing(at.pool, preference);
