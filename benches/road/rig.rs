@@ -74,6 +74,7 @@ impl Rig {
             rack: None,
             some_nodes: false,
             routes_texts: true,
+            asks_to_prepare: true,
             has_peers: false,
             compression_offered: Vec::new(),
             prefetch_tablets: true,

@@ -171,6 +171,8 @@ pub struct Settings {
     pub client_tls: ClientTlsSettings,
     /// How often files that may be replaced are looked at, milliseconds.
     pub file_poll_ms: u64,
+    /// Whether clients are asked to prepare again what was not prepared here.
+    pub asks_to_prepare: bool,
     /// What becomes of statements by text.
     pub text_mode: TextMode,
     /// Logs.
@@ -205,6 +207,7 @@ impl Default for Settings {
             node_tls: NodeTlsSettings::default(),
             client_tls: ClientTlsSettings::default(),
             file_poll_ms: 5_000,
+            asks_to_prepare: true,
             text_mode: TextMode::Route,
             log: LogSettings::default(),
         }

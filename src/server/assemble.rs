@@ -85,6 +85,7 @@ pub fn engine(settings: &Settings) -> EngineSettings {
         prefetch_tablets: settings.tablets.prefetch,
         tablets_reread_us: settings.tablets.reread_us,
         routes_texts: settings.text_mode == TextMode::Route,
+        asks_to_prepare: settings.asks_to_prepare,
         has_peers: settings.workers > 1,
         compression_offered: settings.compression_offered.clone(),
     }

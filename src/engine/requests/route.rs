@@ -181,7 +181,15 @@ fn execute(
     outgoing.write_type = routed.write_type;
     match routed.statement {
         Some(_) => core.tally.catalog_hits += 1,
-        None => core.tally.catalog_misses += 1,
+        None => {
+            core.tally.catalog_misses += 1;
+            if let Origin::Client { to, .. } = outgoing.origin
+                && outgoing.resent == 0
+                && features.unknown_ids.ask(core, to, base, request.id)
+            {
+                return;
+            }
+        }
     }
     if features.remote.is_in_use()
         && let message = Message::Execute(request)
