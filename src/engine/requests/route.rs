@@ -173,7 +173,8 @@ fn execute(
         return anywhere(core, features, at, &outgoing, Read { message: Message::Other, frame });
     };
     let sticky = features.pages.lane_of_page(core, base, &request.parameters);
-    let (router, lanes) = core.routing(base, Preference { sticky, avoided });
+    let (router, lanes) =
+        core.routing(base, Preference { sticky, avoided, ..Preference::default() });
     let routed = router.execute(&request, &lanes);
     core.ask_for(base, routed.missing);
     outgoing.subject = routed.statement.map_or(Subject::Unknown, Subject::Statement);
@@ -233,7 +234,9 @@ fn query(
     // No lane in the client's keyspace is needed where the text names another, or the same.
     let pool = if place.is_qualified { outgoing.base } else { at.pool };
     let sticky = features.pages.lane_of_page(core, pool, parameters);
-    let (router, lanes) = core.routing(pool, Preference { sticky, avoided: at.avoided });
+    let is_in_keyspace = pool != outgoing.base;
+    let preference = Preference { sticky, avoided: at.avoided, is_in_keyspace };
+    let (router, lanes) = core.routing(pool, preference);
     let choice = router.text(&place, parameters.consistency.is_serial(), &lanes);
     core.ask_for(pool, choice.missing);
     core.read_table(place.unread);
@@ -263,6 +266,8 @@ fn batch(
             if !place.needs_keyspace {
                 pool = outgoing.base;
             }
+            let is_in_keyspace = pool != outgoing.base;
+            let preference = Preference { is_in_keyspace, ..preference };
             let (router, lanes) = core.routing(pool, preference);
             router.batch(&place, &lanes)
         }
@@ -288,7 +293,8 @@ fn anywhere(
         Message::Query(query) => features.pages.lane_of_page(core, pool, &query.parameters),
         Message::Execute(_) | Message::Batch(_) | Message::Other => None,
     };
-    let (router, lanes) = core.routing(pool, Preference { sticky, avoided });
+    let (router, lanes) =
+        core.routing(pool, Preference { sticky, avoided, ..Preference::default() });
     let decision = router.anywhere(&lanes, reason);
     send_allowed(core, features, decision, outgoing, read);
 }
