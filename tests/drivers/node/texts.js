@@ -9,7 +9,7 @@ const options = { prepare: false, hints: ['int', 'text'] };
 async function main() {
   const client = new cassandra.Client({
     contactPoints: [host],
-    localDataCenter: 'dc1',
+    localDataCenter: 'datacenter1',
     socketOptions: { connectTimeout: 10000, readTimeout: 20000 },
   });
   await client.connect();
