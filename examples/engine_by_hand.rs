@@ -37,6 +37,7 @@ fn main() {
         prefetch_tablets: false,
         tablets_reread_us: 0,
         routes_texts: true,
+        asks_to_prepare: true,
         has_peers: false,
         compression_offered,
         console: ConsoleSettings::default(),

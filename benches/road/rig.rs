@@ -74,6 +74,7 @@ impl Rig {
             rack: None,
             some_nodes: false,
             routes_texts: true,
+            asks_to_prepare: true,
             has_peers: false,
             compression_offered: Vec::new(),
             console: ConsoleSettings::default(),
@@ -147,7 +148,8 @@ impl Rig {
                 Reason::TabletReplica
             }
             Variant::Ring => Reason::RingReplica,
-            Variant::Query => Reason::TextLiteral,
+            Variant::Query | Variant::QueryLong => Reason::TextLiteral,
+            Variant::QueryBound => Reason::TextBound,
         };
         assert_eq!(self.engine.tally().routing[meant as usize], requests, "{meant:?}");
     }
@@ -176,8 +178,12 @@ impl Rig {
             let frame = &mut buffer[index * len..(index + 1) * len];
             frame.copy_from_slice(&self.request);
             frame[2..4].copy_from_slice(&(index as i16).to_be_bytes());
-            if self.variant != Variant::Query && self.variant != Variant::Batch {
-                frame[KEY_AT..KEY_AT + 8].copy_from_slice(&key);
+            match self.variant {
+                Variant::Pipelined
+                | Variant::OneAtATime
+                | Variant::LargeAnswers
+                | Variant::Ring => frame[KEY_AT..KEY_AT + 8].copy_from_slice(&key),
+                Variant::Batch | Variant::Query | Variant::QueryLong | Variant::QueryBound => {}
             }
         }
         self.run(|engine| engine.on_client_bytes(client, &mut buffer[..count * len]));

@@ -3,6 +3,11 @@
 use crate::frames;
 use crate::rig::SELECT;
 
+/// An INSERT of 200 bytes.
+const LONG_TEXT: &str = "INSERT INTO tab.t (created, customer, note, total, k) VALUES \
+    ('2026-11-29T12:00:00Z', 'Grace Hopper, Arlington', 'it''s paid, and sent by the end of the \
+    week', 129.95, 12345678901) USING TTL 86400 AND TIMESTAMP 1";
+
 /// What is sent again and again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Variant {
@@ -16,18 +21,24 @@ pub(crate) enum Variant {
     Ring,
     /// BATCHes of eight prepared children.
     Batch,
-    /// QUERYs by text.
+    /// QUERYs by a short text with a constant key.
     Query,
+    /// INSERTs by a text of 200 bytes with constants.
+    QueryLong,
+    /// QUERYs by a text with a bound key.
+    QueryBound,
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Pipelined,
         Self::OneAtATime,
         Self::LargeAnswers,
         Self::Ring,
         Self::Batch,
         Self::Query,
+        Self::QueryLong,
+        Self::QueryBound,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -38,13 +49,20 @@ impl Variant {
             Self::Ring => "ring",
             Self::Batch => "batch",
             Self::Query => "query",
+            Self::QueryLong => "query_long",
+            Self::QueryBound => "query_bound",
         }
     }
 
     /// Clients, those of them that send in one turn, and requests of each of those.
     pub(crate) fn shape(self) -> (usize, usize, usize) {
         match self {
-            Self::Pipelined | Self::Ring | Self::Batch | Self::Query => (1, 1, 32),
+            Self::Pipelined
+            | Self::Ring
+            | Self::Batch
+            | Self::Query
+            | Self::QueryLong
+            | Self::QueryBound => (1, 1, 32),
             Self::OneAtATime => (64, 1, 1),
             Self::LargeAnswers => (4, 4, 4),
         }
@@ -62,6 +80,12 @@ impl Variant {
             }
             Self::Batch => frames::batch(0, 0, &[(&SELECT[..], &[0; 8][..]); 8]),
             Self::Query => frames::query(0, "SELECT v FROM tab.t WHERE k = 1"),
+            Self::QueryLong => frames::query(0, LONG_TEXT),
+            Self::QueryBound => {
+                let key = 1i64.to_be_bytes();
+                let text = "SELECT v FROM tab.t WHERE k = ?";
+                frames::query_with(0, text, &[(None, Some(&key[..]))])
+            }
         }
     }
 }

@@ -222,6 +222,8 @@ pub struct Settings {
     pub console: ConsoleSettings,
     /// To whom the live page is shown.
     pub page: PageAccess,
+    /// Whether clients are asked to prepare again what was not prepared here.
+    pub asks_to_prepare: bool,
     /// What becomes of statements by text.
     pub text_mode: TextMode,
     /// Logs.
@@ -258,6 +260,7 @@ impl Default for Settings {
             file_poll_ms: 5_000,
             console: ConsoleSettings::default(),
             page: PageAccess::Loopback,
+            asks_to_prepare: true,
             text_mode: TextMode::Route,
             log: LogSettings::default(),
         }

@@ -24,6 +24,7 @@ use crate::pool::connection::{Connection, DialId};
 use crate::pool::credential::Credential;
 use crate::pool::credential_book::CredentialBook;
 use crate::pool::failover::FailoverSettings;
+use crate::pool::lane_slots::Wanted;
 use crate::pool::logins::LoginSettings;
 use crate::pool::node_state::NodeStates;
 use crate::pool::node_target::NodeTarget;
@@ -59,6 +60,7 @@ impl FakeWorker {
         let nodes = Arc::new(NodeStates::default());
         let settings = PoolSettings {
             lanes: dial.lanes,
+            keyspace_lanes: Wanted::One,
             ports: dial.shard_ports(),
             backoff,
             failover: FailoverSettings::default(),
@@ -76,6 +78,7 @@ impl FakeWorker {
             rack: None,
             some_nodes: false,
             routes_texts: true,
+            asks_to_prepare: true,
             has_peers: false,
             compression_offered: Vec::new(),
             console: ConsoleSettings::default(),

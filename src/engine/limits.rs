@@ -78,6 +78,8 @@ limits! {
     /// A lane that carried no request for this long is closed, and opened again when a request asks
     /// for its shard; 0 is never, and all lanes are opened ahead.
     "lanes.idle_close_s" => lane_unused_us: u64 = 0;
+    /// The same for the lanes of a keyspace, which are one to each node at first; 0 opens no more.
+    "lanes.keyspace_idle_close_s" => keyspace_lane_unused_us: u64 = 60_000_000;
     /// A lane over the high mark whose node takes and sends nothing for this long is passed over,
     /// and clients no longer wait for it. Longer than most pauses to collect garbage; much less
     /// than drivers wait before they give a connection up.

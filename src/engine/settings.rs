@@ -20,6 +20,8 @@ pub struct EngineSettings {
     pub tablets_reread_us: u64,
     /// Whether statements by text are routed by their partition key.
     pub routes_texts: bool,
+    /// Whether clients are asked to prepare again what was not prepared here.
+    pub asks_to_prepare: bool,
     /// Whether other workers want to know what this one learns.
     pub has_peers: bool,
     /// Algorithms that SUPPORTED lists. A client that asks for another one gets it all the same.

@@ -88,6 +88,8 @@ fn copy_slow_reads(core: &mut Core, features: &mut Features) {
 /// Gives up on what has waited too long, and gives back what is not used.
 fn sweep(core: &mut Core, features: &mut Features) {
     features.retry_budget.settle_with(core);
+    let unread = core.router.sweep(core.now_us);
+    core.read_table(unread);
     keyspaces::expire_waiting(core);
     keyspaces::close_idle(core);
     for key in core.lanes.keys() {

@@ -8,9 +8,8 @@ use crate::engine::engine::Engine;
 use crate::pool::action::Owner;
 use crate::pool::connection::Hello;
 use crate::pool::dial_schedule::Next;
-use crate::pool::lane_slots::Wanted;
 use crate::pool::pool_key::PoolKey;
-use crate::pool::pool_manager::{OpenPool, PoolManager};
+use crate::pool::pool_manager::{OpenPool, PoolManager, PoolSettings};
 use crate::pool::refiller::{PoolRefiller, RefillerKey};
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
@@ -81,7 +80,8 @@ impl PoolManager {
             return;
         }
         let only = pool.probed_since_us.map(|_| usize::from(number.0) % count);
-        let lanes = if pool.key.keyspace.is_some() { Wanted::One } else { self.settings.lanes };
+        let PoolSettings { lanes, keyspace_lanes, .. } = self.settings;
+        let lanes = if pool.key.keyspace.is_some() { keyspace_lanes } else { lanes };
         for (at, target) in self.targets.clone().into_iter().enumerate() {
             let key = RefillerKey { pool: number.0, node: target.node };
             if self.refillers.contains_key(&key) || only.is_some_and(|only| only != at) {

@@ -33,6 +33,8 @@ use crate::upstream::lane::{Lane, LaneRoute, PoolId};
 pub struct PoolSettings {
     /// Which lanes a node gets.
     pub lanes: Wanted,
+    /// Which of them in a keyspace.
+    pub keyspace_lanes: Wanted,
     /// Where its shards are dialled.
     pub ports: ShardPortSettings,
     /// Waits after failures.

@@ -1,7 +1,5 @@
 //! What the children of a BATCH say of where it may go.
 
-use std::sync::Arc;
-
 use crate::routing::place::Place;
 use crate::topology::table::TableId;
 use cql::statement::write_type::WriteType;
@@ -15,8 +13,6 @@ pub struct BatchPlace {
     pub(super) lwt: bool,
     /// Whether any child is a statement by text that may need its client's keyspace.
     pub needs_keyspace: bool,
-    /// Keyspace and name of a table whose partition key is to be read.
-    pub unread: Option<(Arc<str>, Arc<str>)>,
     /// What was read of texts.
     pub(super) read_bytes: usize,
     /// What WRITE_TIMEOUT calls it, its statements by text unread.

@@ -6,6 +6,7 @@ use crate::routing::decision::Reason;
 use crate::routing::place::Place;
 use crate::routing::statement::Entry;
 use crate::routing::text::Schema;
+use crate::topology::table::TableId;
 use cql::notation::Value;
 use cql::request::parameters::{BoundValue, Values};
 use cql::token::partition_key;
@@ -17,12 +18,12 @@ const COMPONENTS_INLINE: usize = 8;
 #[inline]
 pub(crate) fn locate(
     entry: &Entry,
+    table: TableId,
     values: Values<'_>,
     schema: &mut Schema<'_>,
     scratch: &mut Vec<u8>,
 ) -> Place {
     let statement = &*entry.statement;
-    let Some(table) = entry.table else { return Place::Nowhere(Reason::NoKey) };
     let indexes = statement.pk_indexes.as_slice();
     let Schema { routes, snapshot, tables, .. } = schema;
     let Some(route) = routes.route(snapshot, table, || tables.name(table)) else {

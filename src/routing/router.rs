@@ -20,6 +20,7 @@ use crate::topology::tablet::Replica;
 use crate::topology::tablet_map::TabletMap;
 use cql::request::batch::{Batch, ChildStatement};
 use cql::request::execute::Execute;
+use cql::request::parameters::Values;
 use cql::statement::write_type::WriteType;
 use cql::token::shard::ShardId;
 
@@ -45,6 +46,11 @@ pub struct Router {
     snapshot: Arc<Snapshot>,
     routes: TableRoutes,
     texts: TextReader,
+    /// Keyspace and name of a table of a prepared statement or of a batch, whose partition key is to be
+    /// read.
+    unread: Option<(Arc<str>, Arc<str>)>,
+    /// The time of the last sweep, µs.
+    now_us: u64,
     scratch: Vec<u8>,
     turn: usize,
 }
@@ -81,6 +87,8 @@ impl Router {
             snapshot,
             routes: TableRoutes::default(),
             texts: TextReader::default(),
+            unread: None,
+            now_us: 0,
             scratch: Vec::new(),
             turn: 0,
         }
@@ -114,10 +122,11 @@ impl Router {
         };
         let (ask_for_metadata, is_read, lwt) = (entry.changed, !entry.writes, entry.statement.lwt);
         let write_type = entry.statement.write_type;
-        let table = entry.table;
+        let Some(table) = entry.table else { return self.execute_by_text(key, execute, view) };
         let serial = execute.parameters.consistency.is_serial();
         let place = locate(
             entry,
+            table,
             execute.parameters.values,
             &mut Schema {
                 keys: &mut self.keys,
@@ -127,10 +136,49 @@ impl Router {
             },
             &mut self.scratch,
         );
-        debug_assert!(table.is_some() || matches!(place, Place::Nowhere(_)));
         let Choice { decision, missing } = self.decide(&place, lwt || serial, view);
-        let statement = Some(key);
+        let (table, statement) = (Some(table), Some(key));
         Routed { decision, table, statement, ask_for_metadata, is_read, write_type, missing }
+    }
+
+    /// Routes an EXECUTE whose values alone name no partition: its text may name one by constants, or
+    /// a range of tokens.
+    #[cold]
+    fn execute_by_text<F: LaneView>(
+        &mut self,
+        key: StatementKey,
+        execute: &Execute<'_>,
+        view: &F,
+    ) -> Routed<F::Lane> {
+        let mut routed = Routed {
+            decision: None,
+            table: None,
+            statement: Some(key),
+            ask_for_metadata: true,
+            is_read: false,
+            write_type: WriteType::Unknown,
+            missing: None,
+        };
+        let Some(entry) = self.catalog.get(key) else { return routed };
+        (routed.ask_for_metadata, routed.is_read) = (entry.changed, !entry.writes);
+        let statement = Arc::clone(&entry.statement);
+        routed.write_type = statement.write_type;
+        let parameters = &execute.parameters;
+        let asked = Asked {
+            text: &statement.text,
+            values: parameters.values,
+            keyspace: statement.keyspace.as_deref(),
+            now_us: self.now_us,
+        };
+        let mut place = self.read_text(&asked);
+        self.unread = place.unread.take().or_else(|| self.unread.take());
+        if let Place::Nowhere(reason) = &mut place.place {
+            *reason = Reason::NoKey;
+        }
+        let is_fixed = statement.lwt || parameters.consistency.is_serial();
+        routed.table = place.table();
+        let Choice { decision, missing } = self.text(&place, is_fixed, view);
+        Routed { decision, missing, ..routed }
     }
 
     /// Reads where a statement by text may go.
@@ -162,17 +210,11 @@ impl Router {
 
     /// Looks through the children of a BATCH, once: the lanes that it may take depend on them, too.
     /// `texts` is the keyspace of its client, if it has one; `None` when no text is to be read.
-    pub fn look_through(
-        &mut self,
-        batch: &Batch<'_>,
-        texts: Option<Option<&str>>,
-        now_us: u64,
-    ) -> BatchPlace {
+    pub fn look_through(&mut self, batch: &Batch<'_>, texts: Option<Option<&str>>) -> BatchPlace {
         let mut place = BatchPlace {
             found: None,
             lwt: false,
             needs_keyspace: false,
-            unread: None,
             read_bytes: 0,
             write_type: WriteType::of_batch(batch.kind),
         };
@@ -185,13 +227,7 @@ impl Router {
             let id = match child.statement {
                 ChildStatement::Prepared(id) => id,
                 ChildStatement::Text(text) => {
-                    let asked = texts.map(|keyspace| Asked {
-                        text,
-                        values: child.values,
-                        keyspace,
-                        now_us,
-                    });
-                    self.look_at_text(&mut place, asked.as_ref());
+                    self.look_at_text(&mut place, (text, child.values), texts);
                     continue;
                 }
             };
@@ -206,11 +242,10 @@ impl Router {
             place.write_type = place.write_type.with_child(entry.statement.write_type);
             // One condition makes the whole batch a light-weight transaction.
             place.lwt |= entry.statement.lwt;
-            if place.found.is_some() {
-                continue;
-            }
+            let Some(table) = entry.table.filter(|_| place.found.is_none()) else { continue };
             let at = locate(
                 entry,
+                table,
                 child.values,
                 &mut Schema {
                     keys: &mut self.keys,
@@ -229,19 +264,21 @@ impl Router {
 
     /// Looks at a child by text, unless too much was read already.
     #[cold]
-    fn look_at_text(&mut self, place: &mut BatchPlace, asked: Option<&Asked<'_>>) {
-        let asked = asked.filter(|asked| {
-            place.read_bytes += CHILD_BYTES + asked.text.len();
-            place.read_bytes <= BATCH_READ_BYTES_MAX
-        });
-        let Some(asked) = asked else {
+    fn look_at_text(
+        &mut self,
+        place: &mut BatchPlace,
+        (text, values): (&str, Values<'_>),
+        texts: Option<Option<&str>>,
+    ) {
+        place.read_bytes += CHILD_BYTES + text.len();
+        let Some(keyspace) = texts.filter(|_| place.read_bytes <= BATCH_READ_BYTES_MAX) else {
             place.needs_keyspace = true;
             return;
         };
-        let child = self.read_text(asked);
+        let child = self.read_text(&Asked { text, values, keyspace, now_us: self.now_us });
+        self.unread = child.unread.or_else(|| self.unread.take());
         place.needs_keyspace |= !child.is_qualified;
         place.lwt |= child.is_fixed;
-        place.unread = place.unread.take().or(child.unread);
         if place.found.is_none() && matches!(child.place, Place::At(..)) {
             place.found = Some(child.place);
         }
@@ -289,6 +326,13 @@ impl Router {
             self.tablets.forget_table(table);
             self.read_times.forget(table);
         }
+    }
+
+    /// Takes the time, and hands out a table whose partition key is to be read for a prepared statement
+    /// or a batch.
+    pub fn sweep(&mut self, now_us: u64) -> Option<(Arc<str>, Arc<str>)> {
+        self.now_us = now_us;
+        self.unread.take()
     }
 
     /// Takes the partition key of a table. A table that is there gets a number, and no other does: its

@@ -47,7 +47,8 @@ impl Statement {
 pub struct Entry {
     /// The statement.
     pub statement: Arc<Statement>,
-    /// Its table's number; `None` when unknown.
+    /// The number of the table whose partition its values name; `None` when they name none, or the
+    /// table is not known.
     pub table: Option<TableId>,
     /// Set once the columns it returns may differ from what some client holds.
     pub changed: bool,

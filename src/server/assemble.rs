@@ -14,6 +14,7 @@ use crate::control::tables::routes::RouteSettings;
 use crate::engine::settings::EngineSettings;
 use crate::pool::credential::{Credential, plain_token};
 use crate::pool::credential_book::CredentialBook;
+use crate::pool::lane_slots::Wanted;
 use crate::pool::logins::LoginSettings;
 use crate::pool::node_state::NodeStates;
 use crate::pool::pool_manager::{PoolSettings, PoolShared};
@@ -78,13 +79,18 @@ pub fn control(
 /// What each engine goes by.
 #[must_use]
 pub fn engine(settings: &Settings) -> EngineSettings {
+    let mut limits = settings.limits;
+    if settings.dial.lanes == Wanted::One {
+        limits.keyspace_lane_unused_us = 0;
+    }
     EngineSettings {
-        limits: settings.limits,
+        limits,
         rack: settings.rack.as_deref().map(Arc::from),
         some_nodes: settings.failover.local_nodes_max > 0,
         prefetch_tablets: settings.tablets.prefetch,
         tablets_reread_us: settings.tablets.reread_us,
         routes_texts: settings.text_mode == TextMode::Route,
+        asks_to_prepare: settings.asks_to_prepare,
         has_peers: settings.workers > 1,
         compression_offered: settings.compression_offered.clone(),
         console: settings.console.clone(),
@@ -104,8 +110,10 @@ pub fn dialer(settings: &Settings, tls: &Tls) -> Dialer {
 /// What the pools of each worker go by.
 #[must_use]
 pub fn pools(settings: &Settings, dial: &DialSettings) -> PoolSettings {
+    let is_on_demand = settings.limits.keyspace_lane_unused_us > 0 && dial.lanes != Wanted::One;
     PoolSettings {
         lanes: dial.lanes,
+        keyspace_lanes: if is_on_demand { Wanted::ShardsInUse } else { Wanted::One },
         ports: dial.shard_ports(),
         backoff: settings.backoff,
         failover: settings.failover,

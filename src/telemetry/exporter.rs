@@ -150,6 +150,7 @@ fn add_prepared(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::PREPARED_BYTES, held(workers, |gauges| gauges.catalog_bytes));
     families.number(&names::PREPARED_HITS, total(workers, |tally| tally.catalog_hits));
     families.number(&names::PREPARED_MISSES, total(workers, |tally| tally.catalog_misses));
+    families.number(&names::PREPARED_ASKED, total(workers, |tally| tally.asked_to_prepare));
     families.number(&names::PREPARED_REPREPARES, total(workers, |tally| tally.reprepared));
     families.number(&names::PREPARED_SPREAD, total(workers, |tally| tally.spread));
 }

@@ -238,6 +238,14 @@ pub const PREPARED_MISSES: Metric = counter(
     "Requests whose prepared id was not known; they were forwarded all the same.",
 );
 
+/// `shardlane_prepared_asked_total`
+pub const PREPARED_ASKED: Metric = counter(
+    "shardlane_prepared_asked_total",
+    &[],
+    "Requests answered by UNPREPARED, once for each client and id, since the id was not prepared \
+     here: the driver prepares again, and is routed.",
+);
+
 /// `shardlane_prepared_cache_reprepares_total`
 pub const PREPARED_REPREPARES: Metric = counter(
     "shardlane_prepared_cache_reprepares_total",
@@ -415,6 +423,7 @@ pub const ALL: &[Metric] = &[
     PREPARED_BYTES,
     PREPARED_HITS,
     PREPARED_MISSES,
+    PREPARED_ASKED,
     PREPARED_REPREPARES,
     PREPARED_SPREAD,
     CLIENTS,

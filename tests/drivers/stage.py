@@ -276,6 +276,10 @@ class Sim:
         """Where the routable requests of each table arrived since the last reset."""
         return {t["table"]: t["routable"] for t in self.get("/sim/requests")["tables"] if t["keyspace"] == keyspace}
 
+    def counted(self, keyspace):
+        """All requests of each table since the last reset, by their kind."""
+        return {t["table"]: t for t in self.get("/sim/requests")["tables"] if t["keyspace"] == keyspace}
+
     def reset(self):
         self.post("/sim/requests/reset")
 

@@ -1,10 +1,12 @@
 //! Lanes on demand: opened when a request asks for a shard, closed when none does for long.
 
+use cql::column_type::ColumnType;
 use shardlane::engine::action::Action;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;
 
+use crate::keyspaces::use_keyspace;
 use crate::support::frames::{batch, execute, query, void};
 use crate::support::rig::Rig;
 
@@ -150,5 +152,38 @@ fn no_lane_is_asked_for_or_closed_without_the_setting() {
     assert_eq!(rig.decisions(Reason::ShardDown), 1);
     rig.pass_time(3_600 * SECOND);
     assert_eq!(demands(&mut rig), (Vec::new(), Vec::new()));
+    rig.finish();
+}
+
+#[test]
+fn a_text_in_a_keyspace_opens_the_lane_of_its_shard() {
+    let mut rig = Rig::with_limits(|limits| limits.keyspace_lane_unused_us = 60 * SECOND);
+    rig.open_all_lanes();
+    rig.know_key("tab", "t", &[("k", ColumnType::Int)]);
+    rig.know_tablet(&[(0, 1)]);
+    let client = rig.client();
+    let (pool, first) = use_keyspace(&mut rig, client, "tab");
+    for stream in 0..3 {
+        rig.send(client, &query(stream, "SELECT v FROM t WHERE k = 1"));
+    }
+    let texts = rig.requests(first);
+    assert_eq!(texts.len(), 3, "none waits");
+    assert_eq!(rig.decisions(Reason::ShardNotOpen), 3);
+    assert_eq!(demands(&mut rig).0, [(0, 1)]);
+
+    let own = rig.lane_of(pool, 0, 1).unwrap();
+    rig.send(client, &query(9, "SELECT v FROM t WHERE k = 1"));
+    let (lane, request) = rig.request();
+    assert_eq!(lane, own);
+    rig.result(own, request.stream(), &void());
+    for text in texts {
+        rig.result(first, text.stream(), &void());
+    }
+
+    // The plain lanes are kept, and one in the keyspace.
+    rig.pass_time(61 * SECOND);
+    let closed = demands(&mut rig).1;
+    assert_eq!(closed.len(), 1);
+    assert!([first, own].contains(&closed[0]));
     rig.finish();
 }

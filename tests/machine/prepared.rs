@@ -5,6 +5,7 @@ use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
 use cql::response::error::Extras;
 use shardlane::engine::pending::LaneKey;
+use shardlane::routing::decision::Reason;
 
 use crate::support::frames::{
     Frame, SKIP_METADATA, batch, error, execute, execute_at, prepared, rows, schema_change,
@@ -272,5 +273,77 @@ fn a_dropped_table_forgets_its_tablets() {
     let (lane, request) = rig.request();
     rig.result(lane, request.stream(), &schema_change("DROPPED", "tab", Some("t")));
     assert_eq!(rig.engine.gauges().tablets, 0);
+    rig.finish();
+}
+
+/// A rig that asks clients to prepare again what was not prepared here.
+fn asking() -> Rig {
+    let mut rig = Rig::with_settings(|settings| settings.asks_to_prepare = true);
+    rig.open_all_lanes();
+    rig
+}
+
+#[test]
+fn an_id_that_was_not_prepared_here_is_asked_for_once() {
+    let mut rig = asking();
+    let (client, other) = (rig.client(), rig.client());
+    rig.send(client, &[execute(1, &[9; 16], b"k"), execute(2, &[9; 16], b"k")].concat());
+    let answer = rig.answer(client);
+    assert_eq!((answer.stream(), answer.code()), (1, ErrorCode::UNPREPARED));
+    assert_eq!(answer.body, unprepared(&[9; 16]));
+    let (_, second) = rig.request();
+    assert_eq!(second.body, execute(2, &[9; 16], b"k")[9..], "it is asked for once");
+    assert_eq!(rig.decisions(Reason::UnknownStatement), 1);
+
+    // Another client has not been asked, and another id neither.
+    rig.send(other, &execute(3, &[9; 16], b"k"));
+    rig.send(client, &execute(4, &[8; 16], b"k"));
+    for (client, id) in [(other, 9), (client, 8)] {
+        assert_eq!(rig.answer(client).body, unprepared(&[id; 16]));
+    }
+    assert_eq!(rig.engine.tally().asked_to_prepare, 3);
+
+    // What is prepared again is routed.
+    rig.prepare_select(client, "tab", 9);
+    rig.know_tablet(&[(1, 1)]);
+    rig.send(client, &execute(5, &[9; 16], b"k"));
+    assert_eq!(rig.requests(rig.lanes[3]).len(), 1);
+    rig.finish();
+}
+
+#[test]
+fn nothing_is_asked_for_that_could_not_be_prepared() {
+    let mut rig = Rig::with_settings(|settings| settings.asks_to_prepare = true);
+    let client = rig.client();
+    rig.send(client, &execute(1, &[9; 16], b"k"));
+    assert_eq!(rig.answer(client).code().0, 0x1001, "there is no lane");
+    rig.open_all_lanes();
+    // A truncated id is none that a driver could look up.
+    rig.send(client, &execute(2, &[9; 5], b"k"));
+    let _forwarded = rig.request();
+    assert_eq!(rig.engine.tally().asked_to_prepare, 0);
+    rig.finish();
+}
+
+#[test]
+fn ids_asked_for_are_bounded_and_forgotten_with_their_client() {
+    let mut rig = asking();
+    let ask = |rig: &mut Rig, client, number: u32| {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        rig.send(client, &execute(1, &id, b"k"));
+        let is_asked = !rig.answers(client).is_empty();
+        for (lane, request) in rig.all_requests() {
+            rig.result(lane, request.stream(), &void());
+        }
+        let _answered = rig.answers(client);
+        is_asked
+    };
+    let client = rig.client();
+    let asked = (0..1_100).filter(|number| ask(&mut rig, client, *number)).count();
+    assert_eq!(asked, 1_024);
+    rig.leave(client);
+    let client = rig.client();
+    assert!(ask(&mut rig, client, 7));
     rig.finish();
 }

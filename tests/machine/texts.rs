@@ -13,7 +13,8 @@ use shardlane::topology::id::NodeId;
 
 use crate::keyspaces::use_keyspace;
 use crate::support::frames::{
-    Bound, batch_of_texts, query, query_at, query_with, rows, schema_event, tablet_payload, void,
+    Bound, batch_of_texts, execute, prepared_without_key, query, query_at, query_with, rows,
+    schema_event, tablet_payload, void,
 };
 use crate::support::rig::{Rig, host, shard_of, snapshot};
 
@@ -204,6 +205,41 @@ fn several_partitions_go_by_the_first_and_ranges_by_their_start() {
 }
 
 #[test]
+fn a_prepared_statement_without_key_markers_is_routed_by_its_text() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    let token = Partitioner::Murmur3.token(&7i32.to_be_bytes()).value();
+    let texts = [
+        "SELECT v FROM ring.t WHERE token(k) > ? AND token(k) <= ?",
+        "UPDATE ring.t SET v = ? WHERE k = 7",
+        "SELECT v FROM ring.t WHERE k IN (7, ?)",
+        "SELECT v FROM ring.t WHERE v = ? ALLOW FILTERING",
+    ];
+    for (id, text) in (1..).zip(texts) {
+        rig.prepare(client, text, &prepared_without_key(&[id; 16], ("ring", "t")));
+    }
+    let own = owner(&rig, &7i32.to_be_bytes());
+    let value = (token - 1).to_be_bytes();
+    rig.send(client, &execute(1, &[1; 16], &value));
+    let _anywhere = rig.request();
+    assert_eq!(rig.decisions(Reason::NoKey), 1);
+    rig.pass_time(300_000);
+    assert_eq!(rig.tables_to_read(), [("ring".to_owned(), "t".to_owned())]);
+    rig.know_key("ring", "t", &[("k", ColumnType::Int)]);
+    for id in 1..4 {
+        rig.send(client, &execute(1, &[id; 16], &value));
+        assert_eq!(rig.request().0, own, "{}", texts[usize::from(id) - 1]);
+    }
+    for reason in [Reason::TokenRange, Reason::TextLiteral, Reason::TextIn] {
+        assert_eq!(rig.decisions(reason), 1);
+    }
+    rig.send(client, &execute(1, &[4; 16], &value));
+    let _anywhere = rig.request();
+    assert_eq!(rig.decisions(Reason::NoKey), 2);
+    rig.finish();
+}
+
+#[test]
 fn a_light_weight_transaction_goes_to_the_first_replica() {
     let mut rig = rig();
     let client = rig.client();
@@ -306,6 +342,7 @@ fn a_batch_of_texts_goes_where_its_first_key_lies() {
     let client = rig.clients[0];
     rig.send(client, &batch_of_texts(1, &["DELETE FROM ring.none WHERE k = 5"]));
     assert_eq!(rig.decisions(Reason::UnroutableBatch), 1);
+    rig.pass_time(300_000);
     assert_eq!(rig.tables_to_read().len(), 1);
     rig.finish();
 }

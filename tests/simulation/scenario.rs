@@ -141,7 +141,11 @@ impl Scenario {
             read_bytes: usize::try_from(chance.number(&[64, 1_000, 16_000])).unwrap_or(64),
             trouble_us: chance.between(3, 9) * 1_000_000,
             fault_every_us: chance.number(&[150_000, 400_000, 1_000_000]),
-            limits: Limits { lane_stall_us, ..limits(&mut chance, (tight, window)) },
+            limits: Limits {
+                lane_stall_us,
+                keyspace_lane_unused_us: 0,
+                ..limits(&mut chance, (tight, window))
+            },
             metadata_ids: chance.one_in(2),
             nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),
             faults,
@@ -197,6 +201,7 @@ impl Scenario {
             // A request and its answer, then a handshake, are done before a lane counts as unused.
             let idle_us = chance.number(&[150_000, 400_000, 1_500_000]);
             self.limits.lane_unused_us = idle_us + self.latency_us * 20;
+            self.limits.keyspace_lane_unused_us = self.limits.lane_unused_us;
         }
         let local = self.nodes.div_ceil(self.centers);
         if chance.one_in(8) && local > 1 {
@@ -268,6 +273,7 @@ impl Scenario {
     pub(crate) fn pools(&self) -> PoolSettings {
         PoolSettings {
             lanes: if self.on_demand() { Wanted::ShardsInUse } else { Wanted::EachShard },
+            keyspace_lanes: if self.on_demand() { Wanted::ShardsInUse } else { Wanted::One },
             ports: ShardPortSettings {
                 shard_aware: true,
                 default: Some(19_042),

@@ -101,6 +101,7 @@ impl World {
             some_nodes: scenario.some_nodes(),
             rack: scenario.seed.is_multiple_of(3).then(|| "r1".into()),
             routes_texts: true,
+            asks_to_prepare: true,
             has_peers: true,
             compression_offered: Vec::new(),
             console: ConsoleSettings::default(),

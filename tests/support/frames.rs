@@ -230,6 +230,21 @@ pub(crate) fn prepared(
     body
 }
 
+/// RESULT Prepared of a statement with one int marker that is no part of the partition key.
+pub(crate) fn prepared_without_key(id: &[u8], (keyspace, table): (&str, &str)) -> Vec<u8> {
+    let mut body = Vec::new();
+    put_int(&mut body, 4);
+    put_short_bytes(&mut body, id);
+    for number in [1, 1, 0] {
+        put_int(&mut body, number);
+    }
+    for name in [keyspace, table, "v"] {
+        put_string(&mut body, name);
+    }
+    put_short(&mut body, 9);
+    body
+}
+
 pub(crate) fn error(code: ErrorCode, text: &str) -> Vec<u8> {
     let mut body = Vec::new();
     put_int(&mut body, code.0);

@@ -93,6 +93,7 @@ pub(crate) fn settings() -> EngineSettings {
         rack: None,
         some_nodes: false,
         routes_texts: true,
+        asks_to_prepare: false,
         has_peers: true,
         compression_offered: Vec::new(),
         console: ConsoleSettings::default(),

@@ -54,6 +54,21 @@ pub(super) const LANES: Group = Group {
             ..Setting::PLAIN
         },
         Setting {
+            key: KEYS.keyspace_lane_unused_us,
+            kind: Kind::Number {
+                min: 0,
+                max: DAY_S,
+                field: |settings| {
+                    Number::SecondsAsMicros(&mut settings.limits.keyspace_lane_unused_us)
+                },
+            },
+            what: "The same for lanes in a keyspace, of which there is one to each node at first",
+            why: "Statements by text of a client that said `USE`, and that do not name the keyspace \
+                  themselves, need lanes in it. Two requests for a shard within this time open \
+                  its lane. With 0 there is one to each node and no more.",
+            ..Setting::PLAIN
+        },
+        Setting {
             key: "lanes.nodes_max",
             kind: Kind::Number {
                 min: 0,

@@ -149,6 +149,16 @@ pub(super) const RETRIES: Group = Group {
             budget get the error that an unmodified driver expects.",
     settings: &[
         Setting {
+            key: "retries.ask_to_prepare",
+            kind: Kind::Switch { field: |settings| &mut settings.asks_to_prepare },
+            what: "Whether a client is asked to prepare again what was not prepared here",
+            why: "After a restart of shardlane clients hold ids of which nothing is known here, and \
+                  their requests could go to any node only. The first EXECUTE of such an id is \
+                  answered by UNPREPARED, once for each client: drivers prepare again by \
+                  themselves, and send it once more. Turn it off for a client that does not.",
+            ..Setting::PLAIN
+        },
+        Setting {
             key: KEYS.retry_percent,
             kind: Kind::Number {
                 min: 0,

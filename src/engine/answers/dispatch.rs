@@ -290,6 +290,10 @@ fn on_error(
     {
         return features.reprepare.on_unprepared(core, route, pending, response);
     }
+    // A client's own connection is its only lane, and may have sent `USE` since.
+    if core.pools.is_dedicated(route.pool) {
+        return Some(pending);
+    }
     match refusals::judge(core, &pending, response.message()) {
         Refusal::Final => return Some(pending),
         Refusal::Retry if !features.retry_budget.pay(core) => return Some(pending),

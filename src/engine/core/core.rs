@@ -129,7 +129,11 @@ impl Core {
             stalled: &self.stalled_nodes,
             preference,
             some_nodes: self.settings.some_nodes,
-            on_demand: self.settings.limits.lane_unused_us > 0,
+            on_demand: if preference.is_in_keyspace {
+                self.settings.limits.keyspace_lane_unused_us > 0
+            } else {
+                self.settings.limits.lane_unused_us > 0
+            },
         };
         (&mut self.router, lanes)
     }

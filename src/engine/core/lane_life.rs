@@ -1,6 +1,6 @@
 //! The life of a lane and of a pool: up, retired, closed, down; and lanes on demand.
 //!
-//! Where lanes are opened on demand, no request waits for one: it goes to another shard of the
+//! Where lanes are opened on demand, as those of keyspaces are, no request waits for one: it goes to another shard of the
 //! node, which hands it on. The second request for a shard within the time after which a lane is
 //! closed opens its lane: a handshake costs the node more than a hop.
 
@@ -97,28 +97,39 @@ impl Core {
         }
     }
 
-    /// Asks for a lane that the last decision among the plain lanes of `base` missed.
+    /// Asks for a lane that the last decision among the lanes of `pool` missed.
     #[inline]
-    pub(crate) fn ask_for(&mut self, base: PoolId, missing: Option<Replica>) {
+    pub(crate) fn ask_for(&mut self, pool: PoolId, missing: Option<Replica>) {
         if let Some(missing) = missing {
-            self.ask_for_missing(base, missing);
+            self.ask_for_missing(pool, missing);
+        }
+    }
+
+    /// For how long a lane of a pool may be unused, µs; 0 is for ever, and none is asked for.
+    fn unused_us_max(&self, pool: PoolId) -> u64 {
+        let limits = &self.settings.limits;
+        match self.pools.base(pool) == pool {
+            true => limits.lane_unused_us,
+            false => limits.keyspace_lane_unused_us,
         }
     }
 
     #[cold]
-    fn ask_for_missing(&mut self, base: PoolId, missing: Replica) {
+    fn ask_for_missing(&mut self, id: PoolId, missing: Replica) {
         let Replica { node, shard } = missing;
-        let (now, window_us) = (self.now_us, self.settings.limits.lane_unused_us);
+        let (now, window_us) = (self.now_us, self.unused_us_max(id));
         let times = AskTimes { window_us, again_us: ASK_AGAIN_US };
-        let Some(pool) = self.pools.open_mut(base) else { return };
+        let Some(pool) = self.pools.open_mut(id) else { return };
         if pool.lane_map.ask_for(missing, now, times) {
-            self.actions.push_back(Action::OpenLane { pool: base, node, shard });
+            self.actions.push_back(Action::OpenLane { pool: id, node, shard });
         }
     }
 
     /// Closes lanes that no request used for long, but never the last one to a node.
     pub(crate) fn close_unused(&mut self) {
-        if self.settings.limits.lane_unused_us == 0 {
+        let limits = &self.settings.limits;
+        let has_keyspaces = self.pools.ids().nth(1).is_some();
+        if limits.lane_unused_us == 0 && !(has_keyspaces && limits.keyspace_lane_unused_us > 0) {
             return;
         }
         let mut closed = 0;
@@ -139,11 +150,12 @@ impl Core {
         let since_us = self.now_us.saturating_sub(lane.used_us);
         let takes_requests =
             |key: &LaneKey| self.lanes.get(*key).is_some_and(|lane| lane.life == LaneLife::Open);
-        since_us >= self.settings.limits.lane_unused_us
+        let unused_us_max = self.unused_us_max(pool);
+        unused_us_max > 0
+            && since_us >= unused_us_max
             && lane.life == LaneLife::Open
             && lane.ids.in_flight() == 0
             && lane.outbox.waiting_len() == 0
-            && pool == lane.base
             && !self.pools.is_dedicated(pool)
             && self.pools.lane_map(pool).lanes_of(node).filter(takes_requests).nth(1).is_some()
     }

@@ -19,6 +19,8 @@ pub(crate) struct Preference {
     /// A node that is passed over while there is another: it has the request already, or has just
     /// refused it.
     pub(crate) avoided: Option<NodeId>,
+    /// Whether the lanes are those of a keyspace, which are opened as they are asked for.
+    pub(crate) is_in_keyspace: bool,
 }
 
 /// The lanes of one pool, with what is in flight on each.

@@ -13,6 +13,7 @@ use crate::engine::features::reprepare::Reprepare;
 use crate::engine::features::retry_budget::RetryBudget;
 use crate::engine::features::stalls::Stalls;
 use crate::engine::features::tablet_reports::TabletReports;
+use crate::engine::features::unknown_ids::UnknownIds;
 
 /// The features that have state.
 #[derive(Debug, Default)]
@@ -30,4 +31,5 @@ pub(crate) struct Features {
     pub(crate) retry_budget: RetryBudget,
     pub(crate) stalls: Stalls,
     pub(crate) tablet_reports: TabletReports,
+    pub(crate) unknown_ids: UnknownIds,
 }

@@ -1,8 +1,9 @@
 //! `USE`: the lanes of each keyspace that a client uses.
 //!
 //! A keyspace belongs to a connection, so statements by text need lanes that said the same `USE`.
-//! They are opened when the first client asks, one to each node; the node's own answer to `USE`
-//! is what the client gets. An EXECUTE never needs them: its id fixes the table.
+//! They are opened when the first client asks, one to each node, and to a shard when requests ask
+//! for it; the node's own answer to `USE` is what the client gets. An EXECUTE never needs them: its
+//! id fixes the table.
 
 use std::mem;
 use std::sync::Arc;

@@ -24,3 +24,4 @@ pub(crate) mod retry_budget;
 pub(crate) mod stalls;
 pub(crate) mod tablet_reads;
 pub(crate) mod tablet_reports;
+pub(crate) mod unknown_ids;

@@ -72,6 +72,7 @@ pub(crate) fn record(core: &mut Core, statement: Arc<Statement>) -> Option<Table
     let table = statement
         .table
         .as_ref()
+        .filter(|_| !statement.pk_indexes.is_empty())
         .and_then(|(keyspace, table)| core.router.tables.intern(keyspace, table));
     core.router.catalog.record(statement, table);
     table

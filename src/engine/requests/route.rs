@@ -187,7 +187,8 @@ fn execute(
         return anywhere(core, features, at, &outgoing, Read { message: Message::Other, frame });
     };
     let sticky = features.pages.lane_of_page(core, base, &request.parameters);
-    let (router, lanes) = core.routing(base, Preference { sticky, avoided });
+    let (router, lanes) =
+        core.routing(base, Preference { sticky, avoided, ..Preference::default() });
     let routed = router.execute(&request, &lanes);
     core.ask_for(base, routed.missing);
     outgoing.subject = routed.statement.map_or(Subject::Unknown, Subject::Statement);
@@ -195,7 +196,15 @@ fn execute(
     outgoing.write_type = routed.write_type;
     match routed.statement {
         Some(_) => core.tally.catalog_hits += 1,
-        None => core.tally.catalog_misses += 1,
+        None => {
+            core.tally.catalog_misses += 1;
+            if let Origin::Client { to, .. } = outgoing.origin
+                && outgoing.resent == 0
+                && features.unknown_ids.ask(core, to, base, request.id)
+            {
+                return;
+            }
+        }
     }
     if features.remote.is_in_use()
         && let message = Message::Execute(request)
@@ -242,7 +251,9 @@ fn query(
     // No lane in the client's keyspace is needed where the text names another, or the same.
     let pool = if place.is_qualified { outgoing.base } else { at.pool };
     let sticky = features.pages.lane_of_page(core, pool, parameters);
-    let (router, lanes) = core.routing(pool, Preference { sticky, avoided: at.avoided });
+    let is_in_keyspace = pool != outgoing.base;
+    let preference = Preference { sticky, avoided: at.avoided, is_in_keyspace };
+    let (router, lanes) = core.routing(pool, preference);
     let choice = router.text(&place, parameters.consistency.is_serial(), &lanes);
     core.ask_for(pool, choice.missing);
     let table = place.table();
@@ -272,16 +283,16 @@ fn batch(
         Message::Batch(batch) => {
             let keyspace = core.pools.keyspace(at.pool);
             let texts = core.settings.routes_texts.then_some(keyspace.as_deref());
-            let place = core.router.look_through(batch, texts, core.now_us);
+            let place = core.router.look_through(batch, texts);
             outgoing.write_type = place.write_type;
             if !place.needs_keyspace {
                 pool = outgoing.base;
             }
+            let is_in_keyspace = pool != outgoing.base;
+            let preference = Preference { is_in_keyspace, ..preference };
             let (router, lanes) = core.routing(pool, preference);
             table = place.table();
-            let choice = router.batch(&place, &lanes);
-            core.read_table(place.unread);
-            choice
+            router.batch(&place, &lanes)
         }
         Message::Execute(_) | Message::Query(_) | Message::Other => {
             let (router, lanes) = core.routing(at.pool, preference);
@@ -308,7 +319,8 @@ fn anywhere(
         Message::Query(query) => features.pages.lane_of_page(core, pool, &query.parameters),
         Message::Execute(_) | Message::Batch(_) | Message::Other => None,
     };
-    let (router, lanes) = core.routing(pool, Preference { sticky, avoided });
+    let (router, lanes) =
+        core.routing(pool, Preference { sticky, avoided, ..Preference::default() });
     let decision = router.anywhere(&lanes, reason);
     send_allowed(core, features, decision, outgoing, read);
 }

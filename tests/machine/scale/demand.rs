@@ -101,6 +101,7 @@ impl Proxy {
             rack: None,
             some_nodes: false,
             routes_texts: true,
+            asks_to_prepare: false,
             has_peers: false,
             compression_offered: Vec::new(),
             console: ConsoleSettings::default(),

@@ -76,7 +76,7 @@ impl World {
             let shards = self.cluster.members.get(from.0).map_or(1, |it| it.nr_shards());
             let to = (from.0, (from.1 + 1) % shards.max(1));
             if to != from {
-                let done = self.cluster.move_tablet((name, "t"), tablet.last, from, to);
+                let done = self.cluster.move_tablet(name, "t", tablet.last, from, to);
                 moved |= done.is_ok();
             }
         }

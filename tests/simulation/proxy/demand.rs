@@ -73,8 +73,12 @@ impl World {
         let worker = self.workers.get(number);
         let Some(id) = worker.lane_links.get(&lane).copied() else { return };
         let unsent = worker.engine.lane_output(lane).map_or(0, <[u8]>::len);
-        let (now, idle_us) = (self.now_us, self.scenario.limits.lane_unused_us);
+        let (now, limits) = (self.now_us, self.scenario.limits);
         let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
+        let idle_us = match lane.keyspace {
+            Some(_) => limits.keyspace_lane_unused_us,
+            None => limits.lane_unused_us,
+        };
         let (key, shard) = (lane.refiller(), lane.shard);
         let (owed, used_us) = (lane.taken.len(), now - lane.used_us);
         let is_owed = unsent > 0 || (owed > 0 && !lane.hostile);

@@ -125,7 +125,7 @@ impl<'a> Lexer<'a> {
 
     /// Takes the next token when it is this sign.
     pub fn take_sign(&mut self, sign: u8) -> bool {
-        self.take_if(|token| token == Token::Sign(sign))
+        self.take_if(|token| matches!(token, Token::Sign(found) if found == sign))
     }
 
     /// Takes closing semicolons; whether nothing follows them.
@@ -177,8 +177,11 @@ impl<'a> Lexer<'a> {
         self.text.get(start..end).unwrap_or_default()
     }
 
+    /// The byte at an offset; 0, which is no part of any token, behind the end.
+    #[inline]
     fn byte(&self, at: usize) -> u8 {
-        self.rest(at).first().copied().unwrap_or(0)
+        let byte = self.text.as_bytes().get(at).copied();
+        byte.filter(|_| at < self.end).unwrap_or(0)
     }
 
     fn rest(&self, at: usize) -> &'a [u8] {
@@ -191,29 +194,35 @@ impl<'a> Lexer<'a> {
     }
 
     /// Steps over white space and comments; `false` when a comment does not end.
+    #[inline]
     fn skip_blank(&mut self) -> bool {
         loop {
-            let rest = self.rest(self.at);
-            let blank = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-            self.at += blank;
-            let rest = rest.get(blank..).unwrap_or_default();
-            if !matches!(rest.first(), Some(b'-' | b'/')) {
+            while self.byte(self.at).is_ascii_whitespace() {
+                self.at += 1;
+            }
+            if !matches!(self.byte(self.at), b'-' | b'/') {
                 return true;
             }
-            let (first, second) = (self.byte(self.at), self.byte(self.at + 1));
-            let skipped = match (first, second) {
-                (b'-', b'-') | (b'/', b'/') => {
-                    // A line comment that the text ends is none for ScyllaDB. Whether a carriage
-                    // return alone ends one is not certain.
-                    let rest = self.rest(self.at);
-                    let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-                    end.filter(|end| rest.get(*end..).is_some_and(starts_line))
-                }
-                (b'/', b'*') => self.ahead(self.at + 2).find("*/").map(|at| at + 4),
-                _ => return true,
-            };
-            let Some(len) = skipped else { return false };
-            self.at += len;
+            match self.comment_len() {
+                Some(0) => return true,
+                Some(len) => self.at += len,
+                None => return false,
+            }
+        }
+    }
+
+    /// The length of the comment that begins here, 0 when none does; `None` when it does not end.
+    fn comment_len(&self) -> Option<usize> {
+        match (self.byte(self.at), self.byte(self.at + 1)) {
+            (b'-', b'-') | (b'/', b'/') => {
+                // A line comment that the text ends is none for ScyllaDB. Whether a carriage
+                // return alone ends one is not certain.
+                let rest = self.rest(self.at);
+                let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+                rest.get(end..).is_some_and(starts_line).then_some(end)
+            }
+            (b'/', b'*') => self.ahead(self.at + 2).find("*/").map(|at| at + 4),
+            _ => Some(0),
         }
     }
 
@@ -245,7 +254,13 @@ impl<'a> Lexer<'a> {
     }
 
     fn take_number(&mut self) -> Token<'a> {
-        let digits = |at: usize| self.rest(at).iter().take_while(|b| b.is_ascii_digit()).count();
+        let digits = |at: usize| {
+            let mut end = at;
+            while self.byte(end).is_ascii_digit() {
+                end += 1;
+            }
+            end - at
+        };
         let start = self.at;
         if self.byte(start) == b'0' && matches!(self.byte(start + 1), b'x' | b'X') {
             let hex = self.rest(start + 2).iter().take_while(|b| b.is_ascii_hexdigit()).count();
@@ -284,28 +299,27 @@ impl<'a> Lexer<'a> {
         if !self.skip_blank() {
             return Some(self.break_off());
         }
-        let rest = self.rest(self.at);
-        let Some(&first) = rest.first() else {
+        if self.at >= self.end {
             let is_whole = self.end == self.text.len();
             return (!is_whole).then(|| self.break_off());
-        };
+        }
         let Some(left) = self.left.checked_sub(1) else { return Some(self.break_off()) };
         self.left = left;
-        if rest.get(8) == Some(&b'-')
-            && let Some(uuid) = rest.get(..36)
-            && is_uuid(uuid)
-        {
+        if self.byte(self.at + 8) == b'-' && self.rest(self.at).get(..36).is_some_and(is_uuid) {
             return Some(self.unless_joined(36, Token::Uuid));
         }
-        let token = match first {
+        let token = match self.byte(self.at) {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
-                let len = rest.iter().take_while(|byte| is_word_byte(**byte)).count();
-                Some(Token::Word(self.take(len)))
+                let start = self.at;
+                while is_word_byte(self.byte(self.at)) {
+                    self.at += 1;
+                }
+                Some(Token::Word(self.slice(start, self.at)))
             }
             b'0'..=b'9' => Some(self.take_number()),
             b'"' => self.take_quoted(b'"').map(Token::Quoted),
             b'\'' => self.take_quoted(b'\'').map(Token::Text),
-            b'$' if rest.starts_with(b"$$") => self.take_dollars().map(Token::Dollars),
+            b'$' if self.byte(self.at + 1) == b'$' => self.take_dollars().map(Token::Dollars),
             sign if sign.is_ascii_graphic() => {
                 self.at += 1;
                 self.markers = self.markers.saturating_add(u16::from(sign == b'?'));

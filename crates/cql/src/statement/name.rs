@@ -53,7 +53,7 @@ impl<'a> Name<'a> {
     pub fn is(&self, name: &str) -> bool {
         if !self.is_quoted {
             let lower = self.raw.bytes().map(|byte| byte.to_ascii_lowercase());
-            return lower.eq(name.bytes());
+            return self.raw.len() == name.len() && lower.eq(name.bytes());
         }
         let mut rest = name;
         for (index, part) in self.raw.split("\"\"").enumerate() {

@@ -1,0 +1,150 @@
+"""Statements that a driver sends as text: each reaches the shard that owns its row, as the nodes count it."""
+import time
+import uuid
+
+import direct
+from cases.through_sim import KEYS, NODES, SHARDS, TABLES, TABLETS, create
+from stage import case, log, misses, until
+
+# Of keyed texts, how many may arrive elsewhere once all is known.
+ASTRAY_MAX = 0.001
+
+
+def judge(sim, keyspace, wanted, kind="text"):
+    """At least `wanted` texts arrived, nearly all of them at the right shard."""
+    tables = {table: counts[kind] for table, counts in sim.counted(keyspace).items()}
+    right = sum(arrivals["right_shard"] for arrivals in tables.values())
+    astray = sum(misses(arrivals) for arrivals in tables.values())
+    log(keyspace, "right", right, "astray", astray)
+    assert right + astray >= wanted, "%d of %d texts were counted: %s" % (right + astray, wanted, tables)
+    assert astray <= ASTRAY_MAX * (right + astray), tables
+
+
+def write_and_read(s, prefix, order):
+    """Writes and reads each key by texts whose constants the driver writes; `order` is that of the key's columns."""
+    for table, (columns, key) in TABLES.items():
+        names = [column.split()[0] for column in columns.split(", ")]
+        names = [names[i] for i in order(range(len(names)))]
+        marks = ", ".join(["%s"] * (len(names) + 2))
+        insert = "INSERT INTO %s%s (v, %s, c1) VALUES (%s)" % (prefix, table, ", ".join(names), marks)
+        where = " AND ".join(name + " = %s" for name in names)
+        for n in range(KEYS // 5):
+            values = key(n)
+            values = [values[i] for i in order(range(len(values)))]
+            s.execute(insert, ["it's %d" % n, *values, 7])
+        for n in range(KEYS // 5):
+            values = key(n)
+            values = [values[i] for i in order(range(len(values)))]
+            rows = list(s.execute("SELECT v FROM %s%s WHERE c1 = 7 AND %s" % (prefix, table, where), values))
+            assert [tuple(row) for row in rows] == [("it's %d" % n,)], (table, n, rows)
+
+
+def learn(s, sim, proxy, keyspace, tablets):
+    """Each table is named once, and then is known."""
+    known = proxy.metrics()["shardlane_tablet_map_entries"] + tablets * len(TABLES)
+    for table, (columns, key) in TABLES.items():
+        where = " AND ".join(column.split()[0] + " = %s" for column in columns.split(", "))
+        s.execute("SELECT v FROM %s.%s WHERE %s" % (keyspace, table, where), list(key(0)))
+    until("every table is read", lambda: proxy.metrics()["shardlane_tablet_map_entries"] >= known, 30)
+    time.sleep(0.5)
+    sim.reset()
+
+
+@case(deadline=240, together=2)
+def texts_of_python_reach_their_shard(stage):
+    sim = stage.sim(NODES, SHARDS, TABLETS)
+    proxy = stage.proxy(sim.hosts[0])
+    for keyspace, factor, more, tablets in (
+        ("vnodes1", 1, " AND tablets = {'enabled': false}", 0),
+        ("vnodes3", 3, " AND tablets = {'enabled': false}", 0),
+        ("tablets1", 1, "", TABLETS),
+        ("tablets3", 3, "", TABLETS),
+    ):
+        with direct.session(proxy.host) as s:
+            create(s, keyspace, factor, more)
+            learn(s, sim, proxy, keyspace, tablets)
+            write_and_read(s, keyspace + ".", list)
+            write_and_read(s, keyspace + ".", lambda columns: list(reversed(columns)))
+            judge(sim, keyspace, 4 * KEYS // 5 * len(TABLES))
+
+
+@case(deadline=240, together=2)
+def texts_of_python_in_a_keyspace_reach_their_shard(stage):
+    """What is not qualified needs lanes in the keyspace: one to each node at first, to a shard when it is asked for."""
+    sim = stage.sim(NODES, SHARDS, TABLETS)
+    proxy = stage.proxy(sim.hosts[0])
+    with direct.session(proxy.host) as s:
+        create(s, "vnodes3", 3, " AND tablets = {'enabled': false}")
+    with direct.session(proxy.host, "vnodes3") as s:
+        learn(s, sim, proxy, "vnodes3", 0)
+        write_and_read(s, "", list)
+        until("lanes are open", lambda: lanes(proxy) >= 2 * NODES * SHARDS, 10)
+        sim.reset()
+        write_and_read(s, "", list)
+        judge(sim, "vnodes3", 2 * KEYS // 5 * len(TABLES))
+
+
+def answers(s):
+    from cassandra.cluster import NoHostAvailable
+    from cassandra.connection import ConnectionException
+    try:
+        return s.execute("SELECT key FROM system.local").one() is not None
+    except (NoHostAvailable, ConnectionException):
+        return False
+
+
+def lanes(proxy):
+    return sum(v for name, v in proxy.metrics().items() if name.startswith("shardlane_lanes{") and '"open"' in name)
+
+
+@case(deadline=180, drivers=("node",))
+def texts_of_node_with_bound_values_reach_their_shard(stage):
+    sim = stage.sim(NODES, SHARDS, TABLETS)
+    proxy = stage.proxy(sim.hosts[0])
+    with direct.session(proxy.host) as s:
+        for keyspace, more in (("vnodes", " AND tablets = {'enabled': false}"), ("tablets", "")):
+            s.execute(direct.CREATE % (keyspace, 3, more))
+            s.execute("CREATE TABLE %s.t (k int PRIMARY KEY, v text)" % keyspace)
+        def is_read():
+            for keyspace in ("vnodes", "tablets"):
+                s.execute("SELECT v FROM %s.t WHERE k = 1" % keyspace)
+            return proxy.metrics()["shardlane_tablet_map_entries"] >= TABLETS
+        until("the tablets are read", is_read, 30)
+    sim.reset()
+    for keyspace in ("vnodes", "tablets"):
+        program = stage.driver("node", "tests/drivers/node/texts.js", proxy.host, keyspace, 500, label="texts-" + keyspace)
+        assert program.wait(120) == 0, program.errors()
+        judge(sim, keyspace, 1000)
+    metrics = proxy.metrics()
+    hits = sum(v for name, v in metrics.items() if name.startswith("shardlane_text_tablet_hits_total"))
+    assert hits >= 1000, "the node judges bound texts: %s" % hits
+
+
+@case(deadline=120)
+def ids_of_before_a_restart_are_prepared_again(stage):
+    """kill -9 and a start on the same port: the session goes on without an error, and its statements are routed again."""
+    from cassandra.policies import ConstantReconnectionPolicy
+    sim = stage.sim(NODES, SHARDS, TABLETS)
+    proxy = stage.proxy(sim.hosts[0])
+    # As drivers of other languages do, this one prepares again when it is told to, not before.
+    with direct.session(proxy.host, reconnection_policy=ConstantReconnectionPolicy(0.2, None), reprepare_on_up=False) as s:
+        direct.create_load_tables(s, "kept", 3, " AND tablets = {'enabled': false}")
+        statements = [s.prepare("SELECT v FROM kept.ints WHERE k = ? AND v >= %d ALLOW FILTERING" % i) for i in range(20)]
+        write = s.prepare("INSERT INTO kept.ints (k, v) VALUES (?, ?)")
+        for k in range(100):
+            s.execute(write, (k, 50))
+        proxy.child.kill()
+        proxy.launch()
+        until("the session is back", lambda: answers(s), 20)
+        until("every lane is open", lambda: lanes(proxy) >= NODES * SHARDS, 20)
+        sim.reset()
+        for statement in statements:
+            for k in range(100):
+                assert s.execute(statement, (k,)).one().v == 50
+        for k in range(100):
+            s.execute(write, (k, 51))
+        asked = proxy.metrics()["shardlane_prepared_asked_total"]
+        arrivals = sim.requests("kept")["ints"]
+        log("asked", asked, arrivals)
+        assert len(statements) < asked <= len(statements) + 1, asked
+        assert misses(arrivals) == 0, arrivals
