@@ -180,6 +180,8 @@ pub struct Tally {
     pub resent: u64,
     /// Requests not sent again because the budget for that was used up.
     pub retries_refused: u64,
+    /// Slow reads not copied because the budget for that was used up.
+    pub copies_refused: u64,
     /// Statements prepared again because a node had forgotten them.
     pub reprepared: u64,
     /// Statements prepared on other nodes before they were needed there.

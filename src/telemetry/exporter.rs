@@ -74,6 +74,7 @@ fn add_requests(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::LATE_ANSWERS, total(workers, |tally| tally.late_answers));
     families.number(&names::RETRIES, total(workers, |tally| tally.resent));
     families.number(&names::RETRIES_REFUSED, total(workers, |tally| tally.retries_refused));
+    families.number(&names::COPIES_REFUSED, total(workers, |tally| tally.copies_refused));
 }
 
 fn add_routing(families: &mut Families, workers: &[WorkerReport]) {

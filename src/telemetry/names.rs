@@ -64,6 +64,13 @@ pub const RETRIES_REFUSED: Metric = counter(
     "Requests not sent again although they could have been: the budget for that was used up.",
 );
 
+/// `shardlane_speculative_refused_total`
+pub const COPIES_REFUSED: Metric = counter(
+    "shardlane_speculative_refused_total",
+    &[],
+    "Slow reads not sent to a second replica: the budget for that was used up.",
+);
+
 /// `shardlane_routing_total`
 pub const ROUTING: Metric = counter(
     "shardlane_routing_total",
@@ -389,6 +396,7 @@ pub const ALL: &[Metric] = &[
     LATE_ANSWERS,
     RETRIES,
     RETRIES_REFUSED,
+    COPIES_REFUSED,
     ROUTING,
     TABLET_FEEDBACK,
     TABLET_HITS,
