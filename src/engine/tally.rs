@@ -255,6 +255,16 @@ impl Tally {
         }
     }
 
+    /// Forgets the feedback of tables that are gone: their labels are for others.
+    pub fn forget_feedback(&mut self, tables: impl IntoIterator<Item = TableId>) {
+        for table in tables {
+            let at = usize::try_from(table.0).unwrap_or(usize::MAX);
+            if let Some(feedback) = self.feedback.get_mut(at) {
+                *feedback = Feedback::default();
+            }
+        }
+    }
+
     /// The cell of a table's feedback.
     #[inline]
     pub fn feedback_of(&mut self, table: TableId) -> &mut Feedback {
