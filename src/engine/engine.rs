@@ -155,8 +155,7 @@ impl Engine {
 
 /// Inputs: clients.
 impl Engine {
-    /// A client connected to `local_address`. Beyond the bound of clients some are let in to be refused
-    /// with an ERROR; `None` when there are too many for that.
+    /// A client connected to `local_address`; `None` when there are too many even to say so.
     pub fn on_client_open(&mut self, local_address: SocketAddr) -> Option<ClientKey> {
         let limits = &self.core.settings.limits;
         self.core.tally.clients_opened += 1;

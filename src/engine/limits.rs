@@ -90,6 +90,8 @@ limits! {
     "retries.percent" => retry_percent: u32 = 20;
     /// Requests that may be sent again besides, each second.
     "retries.floor_per_s" => retry_floor_per_s: u32 = 10;
+    /// Slow reads that may be sent to a second replica, of 100 requests.
+    "retries.speculative_percent" => speculative_percent: u32 = 10;
     /// A prepared read without an answer for this long is sent to a second replica; 0 is never.
     "retries.speculative_ms" => speculative_delay_us: u64 = 0;
 }

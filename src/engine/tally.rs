@@ -180,6 +180,8 @@ pub struct Tally {
     pub resent: u64,
     /// Requests not sent again because the budget for that was used up.
     pub retries_refused: u64,
+    /// Slow reads not copied because the budget for that was used up.
+    pub copies_refused: u64,
     /// Statements prepared again because a node had forgotten them.
     pub reprepared: u64,
     /// Statements prepared on other nodes before they were needed there.
@@ -260,6 +262,16 @@ impl Tally {
         };
         if let Some(cell) = self.started.get_mut(row).and_then(|row| row.get_mut(column)) {
             *cell += 1;
+        }
+    }
+
+    /// Forgets the feedback of tables that are gone: their labels are for others.
+    pub fn forget_feedback(&mut self, tables: impl IntoIterator<Item = TableId>) {
+        for table in tables {
+            let at = usize::try_from(table.0).unwrap_or(usize::MAX);
+            if let Some(feedback) = self.feedback.get_mut(at) {
+                *feedback = Feedback::default();
+            }
         }
     }
 

@@ -75,7 +75,7 @@ impl Timers {
 /// Sends slow reads to a second replica, within the budget of repeated requests.
 fn copy_slow_reads(core: &mut Core, features: &mut Features) {
     while let Some(slow) = features.hedging.next_slow(core) {
-        if !features.retry_budget.pay(core) {
+        if !features.retry_budgets.pay_for_copy(core) {
             continue;
         }
         if let Some(id) = core.send(slow.lane, &slow.outgoing, &slow.frame) {
@@ -87,7 +87,7 @@ fn copy_slow_reads(core: &mut Core, features: &mut Features) {
 
 /// Gives up on what has waited too long, and gives back what is not used.
 fn sweep(core: &mut Core, features: &mut Features) {
-    features.retry_budget.settle_with(core);
+    features.retry_budgets.settle(core);
     let unread = core.router.sweep(core.now_us);
     core.read_table(unread);
     keyspaces::expire_waiting(core);

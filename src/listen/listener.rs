@@ -4,10 +4,12 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
@@ -21,6 +23,9 @@ use crate::platform::log_throttle::LogThrottle;
 pub(crate) const BACKLOG: i32 = 1024;
 /// Pause after a failed accept: out of descriptors, the next one would fail as fast.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Most descriptors that clients leave to lanes, pages and the connection that watches the cluster.
+const RESERVED_MAX: u64 = 4096;
 
 /// A place to listen at.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -62,6 +67,8 @@ pub struct Listeners {
     /// Which one is asked first; one with many clients does not keep the others waiting.
     first: usize,
     failures: LogThrottle,
+    /// Descriptors from this one on are not for clients.
+    descriptors_max: u64,
 }
 
 impl Listeners {
@@ -76,7 +83,9 @@ impl Listeners {
             listener.map_err(|error| (bind.clone(), error))
         });
         let listeners = listeners.collect::<Result<_, _>>()?;
-        Ok(Self { listeners, first: 0, failures: LogThrottle::default() })
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let descriptors_max = for_clients(limit);
+        Ok(Self { listeners, first: 0, failures: LogThrottle::default(), descriptors_max })
     }
 
     /// Where it listens, with the ports that the kernel chose.
@@ -93,7 +102,18 @@ impl Listeners {
     pub async fn accept(&mut self) -> Accepted {
         loop {
             match poll_fn(|context| self.poll_accept(context)).await {
-                Ok(accepted) => return accepted,
+                Ok(accepted) if self.has_room_for(&accepted) => return accepted,
+                Ok(_) => {
+                    if let Some(left_out) = self.failures.next(clock::now_us()) {
+                        let most = self.descriptors_max;
+                        tracing::warn!(
+                            most,
+                            left_out,
+                            "a client was closed: the file descriptors that are left are for lanes \
+                             and pages"
+                        );
+                    }
+                }
                 Err(error) => {
                     if let Some(left_out) = self.failures.next(clock::now_us()) {
                         tracing::warn!(%error, left_out, "a client could not be accepted");
@@ -102,6 +122,17 @@ impl Listeners {
                 }
             }
         }
+    }
+
+    /// The kernel gives the lowest number that is free: one beyond the bound means that all those for
+    /// clients are taken. Otherwise clients that wait would take each descriptor that a lost lane
+    /// frees.
+    fn has_room_for(&self, accepted: &Accepted) -> bool {
+        let descriptor = match accepted {
+            Accepted::Tcp(stream) => stream.as_raw_fd(),
+            Accepted::Unix(stream) => stream.as_raw_fd(),
+        };
+        u64::try_from(descriptor).is_ok_and(|descriptor| descriptor < self.descriptors_max)
     }
 
     fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
@@ -130,6 +161,11 @@ impl Listener {
             }
         }
     }
+}
+
+/// How many of `limit` descriptors clients may take.
+fn for_clients(limit: u64) -> u64 {
+    limit - (limit / 2).min(RESERVED_MAX)
 }
 
 /// What to do about an address or path that cannot be bound.
@@ -162,4 +198,37 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{Ipv4Addr, TcpStream};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn clients_leave_half_of_few_descriptors_and_some_thousands_of_many() {
+        assert_eq!(for_clients(64), 32);
+        assert_eq!(for_clients(1024), 512);
+        assert_eq!(for_clients(1 << 20), (1 << 20) - 4096);
+        assert_eq!(for_clients(u64::MAX), u64::MAX - 4096);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_would_take_a_descriptor_of_the_lanes_is_closed_and_the_next_served() {
+        let bind = Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let mut listeners = Listeners::bind(&[bind], 0o600).unwrap();
+        let Some(Bind::Tcp(address)) = listeners.binds().pop() else { panic!("no address") };
+        listeners.descriptors_max = 0;
+        let mut closed = TcpStream::connect(address).unwrap();
+        closed.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let accepted = tokio::time::timeout(Duration::from_millis(200), listeners.accept()).await;
+        assert!(accepted.is_err(), "it is not handed out");
+        assert_eq!(closed.read(&mut [0]).unwrap(), 0);
+        listeners.descriptors_max = u64::MAX;
+        let _served = TcpStream::connect(address).unwrap();
+        listeners.accept().await;
+    }
 }

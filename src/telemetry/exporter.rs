@@ -74,6 +74,7 @@ fn add_requests(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::LATE_ANSWERS, total(workers, |tally| tally.late_answers));
     families.number(&names::RETRIES, total(workers, |tally| tally.resent));
     families.number(&names::RETRIES_REFUSED, total(workers, |tally| tally.retries_refused));
+    families.number(&names::COPIES_REFUSED, total(workers, |tally| tally.copies_refused));
 }
 
 fn add_routing(families: &mut Families, workers: &[WorkerReport]) {
@@ -117,6 +118,10 @@ fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &Cluste
         sum.stalled += gauges.stalled;
         sum.draining += gauges.draining;
     }
+    // A node that has left takes its series along, once its last lane is closed.
+    let dials = cluster.dials.iter().filter(|dial| lanes.contains_key(&dial.node));
+    let dials: Vec<&DialReport> = dials.collect();
+    let dials = dials.into_iter();
     let lanes = lanes.into_iter().flat_map(|(node, sum)| {
         let states = [("open", sum.open), ("stalled", sum.stalled), ("draining", sum.draining)];
         let name = node_name(cluster, node);
@@ -128,7 +133,6 @@ fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &Cluste
     families.number(&names::LANES_STALLED, total(workers, |tally| tally.lanes_stalled));
     families.number(&names::UPSTREAM_IN_FLIGHT, held(workers, |gauges| gauges.in_flight));
     families.number(&names::ORPHANS, held(workers, |gauges| gauges.orphans));
-    let dials = cluster.dials.iter();
     let results = dials.clone().flat_map(|dial| {
         let labels = |result: &str| vec![node_name(cluster, dial.node), result.to_owned()];
         dial.results.iter().map(move |(result, count)| (labels(result), *count))

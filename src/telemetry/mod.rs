@@ -5,5 +5,6 @@ pub mod family;
 pub mod logging;
 pub mod metric;
 pub mod names;
+pub mod page_order;
 pub mod recent;
 pub mod report;

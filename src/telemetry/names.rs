@@ -64,6 +64,13 @@ pub const RETRIES_REFUSED: Metric = counter(
     "Requests not sent again although they could have been: the budget for that was used up.",
 );
 
+/// `shardlane_speculative_refused_total`
+pub const COPIES_REFUSED: Metric = counter(
+    "shardlane_speculative_refused_total",
+    &[],
+    "Slow reads not sent to a second replica: the budget for that was used up.",
+);
+
 /// `shardlane_routing_total`
 pub const ROUTING: Metric = counter(
     "shardlane_routing_total",
@@ -385,66 +392,6 @@ pub const LIMITS: Metric = gauge(
     "The bounds in force, by the name of their setting: what the other numbers are to be \
      compared with.",
 );
-
-/// Every metric of ours, in the order of the page.
-pub const ALL: &[Metric] = &[
-    BUILD_INFO,
-    REQUESTS_RECEIVED,
-    REQUESTS,
-    REQUEST_DURATION,
-    PROXY_OVERHEAD,
-    REQUEST_TIMEOUTS,
-    LATE_ANSWERS,
-    RETRIES,
-    RETRIES_REFUSED,
-    ROUTING,
-    TABLET_FEEDBACK,
-    TABLET_HITS,
-    TEXT_TABLET_FEEDBACK,
-    TEXT_TABLET_HITS,
-    TABLET_ENTRIES,
-    TABLET_STALE,
-    TABLET_READS,
-    TABLETS_READ,
-    TABLETS_OUTDATED,
-    NODES,
-    LANES,
-    LANES_BROKEN,
-    HEARTBEAT_TIMEOUTS,
-    LANES_STALLED,
-    UPSTREAM_IN_FLIGHT,
-    ORPHANS,
-    HANDSHAKES,
-    LANES_EXCESS,
-    SOURCE_PORTS_TAKEN,
-    SHARD_MISMATCHES,
-    PORT_VERDICT,
-    PREPARED_ENTRIES,
-    PREPARED_BYTES,
-    PREPARED_HITS,
-    PREPARED_MISSES,
-    PREPARED_ASKED,
-    PREPARED_REPREPARES,
-    PREPARED_SPREAD,
-    CLIENTS,
-    NEWCOMERS,
-    CLIENTS_OPENED,
-    CLIENTS_STARTED,
-    CLIENTS_REJECTED,
-    LOGINS,
-    CREDENTIALS,
-    CLIENT_TLS_HANDSHAKES,
-    TLS_RELOADS,
-    TLS_EXPIRY,
-    AGREEMENT_WAITS,
-    AGREEMENT_TIMEOUTS,
-    LIMITS,
-    LOG_LINES_LOST,
-    CONFIG_GENERATION,
-    CONFIG_RELOAD_FAILURES,
-    CONFIG_LAST_RELOAD_SUCCESSFUL,
-    CONFIG_LAST_RELOAD_SUCCESS,
-];
 
 #[cfg(test)]
 mod tests;

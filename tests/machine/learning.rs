@@ -4,9 +4,10 @@ use cql::header::{FLAG_PAYLOAD, FLAG_TRACING, FLAG_WARNING};
 use cql::notation::{put_short, put_string};
 use cql::opcode::Opcode;
 use shardlane::engine::action::{Action, PeerMessage};
+use shardlane::engine::tally::Feedback;
 use shardlane::routing::decision::Reason;
 
-use crate::support::frames::{execute, rows, tablet_payload, void};
+use crate::support::frames::{execute, rows, schema_event, tablet_payload, void};
 use crate::support::rig::{Rig, host, snapshot, token};
 
 /// Sends one EXECUTE and answers it with a tablet on `node`.1 and `before` in front.
@@ -68,6 +69,19 @@ fn hits_and_misses_are_counted_by_table() {
     assert_eq!((feedback.hits, feedback.misses), (3, 1));
     assert_eq!(rig.engine.gauges().tablets, 1);
     rig.finish();
+}
+
+#[test]
+fn a_table_that_is_dropped_takes_its_counts_along() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 9);
+    miss(&mut rig, 0, &[], &void(), 2);
+    assert_eq!(rig.engine.tally().feedback[0].misses, 1);
+    rig.input(|engine| engine.on_event(&schema_event("UPDATED", "tab", Some("t"))));
+    assert_eq!(rig.engine.tally().feedback[0].misses, 1);
+    rig.input(|engine| engine.on_event(&schema_event("DROPPED", "tab", Some("t"))));
+    assert_eq!(rig.engine.tally().feedback[0], Feedback::default());
 }
 
 #[test]

@@ -39,6 +39,36 @@ fn reads_of_a_lost_lane_go_elsewhere_as_far_as_the_budget_goes() {
 }
 
 #[test]
+fn copies_of_slow_reads_take_nothing_from_reads_that_lost_their_lane() {
+    let mut rig = Rig::with_limits(|limits| {
+        limits.speculative_delay_us = DELAY_US;
+        (limits.retry_percent, limits.speculative_percent) = (20, 10);
+        limits.retry_floor_per_s = 0;
+    });
+    rig.open_all_lanes();
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 9);
+    let tablet = LearnedTablet {
+        table: ("tab".into(), "t".into()),
+        first: i64::MIN,
+        last: i64::MAX,
+        replicas: vec![(host(0), 0), (host(1), 1)],
+    };
+    rig.input(|engine| engine.on_news(PeerMessage::Tablet(Arc::new(tablet))));
+    for stream in 0..98 {
+        rig.send(client, &execute(stream, &ID, b"key "));
+    }
+    let (lane, _) = rig.all_requests().remove(0);
+    rig.pass_time(DELAY_US);
+    let copies = rig.all_requests().len();
+    assert!((9..=10).contains(&copies), "{copies} of 100 requests");
+    assert_eq!(rig.engine.tally().copies_refused, 98 - copies as u64);
+    rig.lose(lane);
+    assert!((19..=20).contains(&rig.all_requests().len()), "as if nothing had been copied");
+    rig.finish();
+}
+
+#[test]
 fn a_request_that_never_left_costs_no_budget() {
     let mut rig = Rig::with_limits(|limits| {
         (limits.retry_percent, limits.retry_floor_per_s) = (0, 0);
@@ -225,7 +255,7 @@ fn only_reads_of_known_replicas_that_still_wait_are_copied() {
 fn a_read_is_copied_within_the_budget_alone() {
     let mut rig = Rig::with_limits(|limits| {
         limits.speculative_delay_us = DELAY_US;
-        (limits.retry_percent, limits.retry_floor_per_s) = (10, 0);
+        (limits.speculative_percent, limits.retry_floor_per_s) = (10, 0);
     });
     rig.open_all_lanes();
     let client = rig.client();

@@ -167,7 +167,8 @@ pub(super) const RETRIES: Group = Group {
             },
             reload: Reload::AtOnce,
             what: "Share of the requests that may be sent again",
-            why: "It counts together with `retries.floor_per_s`.",
+            why: "It counts together with `retries.floor_per_s`, for reads that lost their node and for \
+                  requests that a busy node refused, for each of the two.",
             ..Setting::PLAIN
         },
         Setting {
@@ -192,9 +193,22 @@ pub(super) const RETRIES: Group = Group {
             },
             reload: Reload::AtOnce,
             what: "Time after which a prepared SELECT without an answer is sent to a second replica",
-            why: "The first answer wins. 0 means never. It counts as sent again, so that the same \
-                  budget bounds it. The p99 latency of a healthy cluster is a good value: one read \
-                  of a hundred is then sent twice.",
+            why: "The first answer wins. 0 means never. `retries.speculative_percent` bounds it. The \
+                  p99 latency of a healthy cluster is a good value: one read of a hundred is then \
+                  sent twice.",
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: KEYS.speculative_percent,
+            kind: Kind::Number {
+                min: 0,
+                max: 100,
+                field: |settings| Number::U32(&mut settings.limits.speculative_percent),
+            },
+            reload: Reload::AtOnce,
+            what: "Share of the requests of which a second copy may be sent for being slow",
+            why: "It counts together with `retries.floor_per_s`. Copies take nothing from the budget of \
+                  reads that lost their node.",
             ..Setting::PLAIN
         },
     ],

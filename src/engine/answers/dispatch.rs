@@ -296,7 +296,7 @@ fn on_error(
     }
     match refusals::judge(core, &pending, response.message()) {
         Refusal::Final => return Some(pending),
-        Refusal::Retry if !features.retry_budget.pay(core) => return Some(pending),
+        Refusal::Retry if !features.retry_budgets.pay_for_refused(core) => return Some(pending),
         Refusal::Retry | Refusal::RetryFree => {}
         Refusal::NodeLeaves => {
             let lanes = core.pools.lane_map(route.pool);

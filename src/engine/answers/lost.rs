@@ -68,7 +68,9 @@ pub(crate) fn on_lost(core: &mut Core, features: &mut Features, lost: Lost) {
     }
     let may = !pending.frame.is_empty()
         && ((unsent && pending.resent < RESENT_MAX)
-            || (pending.is_read && pending.resent == 0 && features.retry_budget.pay(core)));
+            || (pending.is_read
+                && pending.resent == 0
+                && features.retry_budgets.pay_for_lost(core)));
     if may {
         core.todo.push_back(Todo::RouteAgain { pool, pending, avoided: None });
     } else if unsent {

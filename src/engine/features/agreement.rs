@@ -350,6 +350,7 @@ fn forget_changed(core: &mut Core, change: &SchemaChange<'_>) {
             router.catalog.on_schema_change(keyspace, Some(table));
             if gone {
                 router.forget_table(keyspace, table);
+                core.tally.forget_feedback(router.tables.get(keyspace, table));
             }
         }
         SchemaTarget::Keyspace => {
@@ -357,6 +358,7 @@ fn forget_changed(core: &mut Core, change: &SchemaChange<'_>) {
                 router.keys.forget(keyspace, None);
                 router.catalog.on_schema_change(keyspace, None);
                 router.forget_keyspace(keyspace);
+                core.tally.forget_feedback(router.tables.of_keyspace(keyspace));
             }
         }
         SchemaTarget::Type(_) => {

@@ -10,7 +10,7 @@ use crate::engine::features::newcomers::Newcomers;
 use crate::engine::features::pages::Pages;
 use crate::engine::features::remote::Remote;
 use crate::engine::features::reprepare::Reprepare;
-use crate::engine::features::retry_budget::RetryBudget;
+use crate::engine::features::retry_budget::RetryBudgets;
 use crate::engine::features::stalls::Stalls;
 use crate::engine::features::tablet_reports::TabletReports;
 use crate::engine::features::unknown_ids::UnknownIds;
@@ -28,7 +28,7 @@ pub(crate) struct Features {
     pub(crate) pages: Pages,
     pub(crate) remote: Remote,
     pub(crate) reprepare: Reprepare,
-    pub(crate) retry_budget: RetryBudget,
+    pub(crate) retry_budgets: RetryBudgets,
     pub(crate) stalls: Stalls,
     pub(crate) tablet_reports: TabletReports,
     pub(crate) unknown_ids: UnknownIds,

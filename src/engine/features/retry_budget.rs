@@ -1,7 +1,9 @@
 //! How many requests may be sent twice: a share of those that come in, and a trickle besides.
 //!
 //! A cluster in trouble fails requests; to repeat them all would double its load when it can bear
-//! it least. Credit comes with each request and with time, and fades within seconds.
+//! it least. Credit comes with each request and with time, and fades within seconds. Each reason has
+//! credit of its own: copies of slow reads, which are a convenience, and requests that a busy node
+//! refused take none from the reads that lost their lane.
 
 use crate::engine::core::core::Core;
 
@@ -10,9 +12,9 @@ const ONE: u64 = 1000;
 /// Credit older than this is gone, µs.
 const WINDOW_US: u64 = 10_000_000;
 
-/// The credit of one worker.
+/// Credit of one kind.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct RetryBudget {
+struct RetryBudget {
     credit: u64,
     settled_us: u64,
     settled_requests: u64,
@@ -27,22 +29,53 @@ struct Share {
     floor_per_s: u32,
 }
 
-impl RetryBudget {
+/// The credit of one worker, by the reason to send a request twice.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RetryBudgets {
+    lost: RetryBudget,
+    refused: RetryBudget,
+    copied: RetryBudget,
+}
+
+impl RetryBudgets {
     /// Enters the requests that have come in, and the time.
-    pub(crate) fn settle_with(&mut self, core: &Core) {
+    pub(crate) fn settle(&mut self, core: &Core) {
         let limits = &core.settings.limits;
-        let share = Share { percent: limits.retry_percent, floor_per_s: limits.retry_floor_per_s };
-        self.settle(share, core.tally.received.iter().sum(), core.now_us);
+        let floor_per_s = limits.retry_floor_per_s;
+        let (requests, now) = (core.tally.received.iter().sum(), core.now_us);
+        let repeats = Share { percent: limits.retry_percent, floor_per_s };
+        let copies = Share { percent: limits.speculative_percent, floor_per_s };
+        self.lost.settle(repeats, requests, now);
+        self.refused.settle(repeats, requests, now);
+        self.copied.settle(copies, requests, now);
     }
 
-    /// Pays for a request that the cluster gets twice; `false` when the budget is used up.
-    pub(crate) fn pay(&mut self, core: &mut Core) -> bool {
-        self.settle_with(core);
-        let may = self.take();
+    /// Pays for a read whose lane was lost; `false` when the budget is used up.
+    pub(crate) fn pay_for_lost(&mut self, core: &mut Core) -> bool {
+        self.settle(core);
+        let may = self.lost.take();
         core.tally.retries_refused += u64::from(!may);
         may
     }
 
+    /// Pays for a request that a busy node refused; `false` when the budget is used up.
+    pub(crate) fn pay_for_refused(&mut self, core: &mut Core) -> bool {
+        self.settle(core);
+        let may = self.refused.take();
+        core.tally.retries_refused += u64::from(!may);
+        may
+    }
+
+    /// Pays for the copy of a slow read; `false` when the budget is used up.
+    pub(crate) fn pay_for_copy(&mut self, core: &mut Core) -> bool {
+        self.settle(core);
+        let may = self.copied.take();
+        core.tally.copies_refused += u64::from(!may);
+        may
+    }
+}
+
+impl RetryBudget {
     /// Enters what has come in: requests so far, and time.
     fn settle(&mut self, share: Share, requests: u64, now_us: u64) {
         let Share { percent, floor_per_s } = share;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::telemetry::names::ALL;
+use crate::telemetry::page_order::ALL;
 use crate::telemetry::report::RotationReport;
 use crate::topology::id::HostId;
 use crate::topology::node::Node;
@@ -94,7 +94,6 @@ fn workers_are_added_up() {
         ("shardlane_lanes{node=\"10.0.0.1\",state=\"stalled\"}", 6.0),
         ("shardlane_lanes{node=\"10.0.0.1\",state=\"draining\"}", 2.0),
         ("shardlane_lanes{node=\"10.0.0.2\",state=\"open\"}", 0.0),
-        ("shardlane_handshakes_total{node=\"left_7\",result=\"opened\"}", 2.0),
         ("shardlane_nodes", 2.0),
         ("shardlane_handshakes_total{node=\"10.0.0.1\",result=\"refused\"}", 1.0),
         ("shardlane_tablet_map_entries", 64.0),
@@ -138,6 +137,16 @@ fn a_process_without_workers_has_a_page_too() {
     let page = render(&[], &ClusterReport::default()).unwrap();
     let version = concat!("shardlane_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}");
     assert!((sample(&page, version) - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn a_node_that_left_has_no_series() {
+    let page = |workers: &[WorkerReport]| render(workers, &cluster()).unwrap();
+    assert!(!page(&[worker()]).contains("left_7"), "node 7 was dialled once, and is no more");
+    let mut worker = worker();
+    worker.gauges.lanes.insert(NodeId(7), LaneGauges { draining: 1, ..LaneGauges::default() });
+    let opened = "shardlane_handshakes_total{node=\"left_7\",result=\"opened\"}";
+    assert!(page(&[worker]).contains(opened), "its last lane is not closed yet");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use super::*;
-use crate::telemetry::metric::Kind;
+use crate::telemetry::metric::{Kind, Metric};
+use crate::telemetry::page_order::ALL;
 
 fn page() -> String {
     let mut text = "# Metrics
