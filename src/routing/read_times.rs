@@ -148,12 +148,12 @@ impl ReadTimes {
         let Some(times) = self.times(table) else { return };
         times.is_over = true;
         times.not_before_us = now_us + UNKNOWN_AGAIN_US;
-        times.judged = judged;
-        times.is_used = false;
         if began_us < times.changed_us && end != ReadEnd::Refused {
             // It may be older than what has changed, and is due again.
             return;
         }
+        times.judged = judged;
+        times.is_used = false;
         times.again = match end {
             ReadEnd::Complete { moving: true } => {
                 let wait_us = MOVING_US << times.moved.min(MOVING_DOUBLED_MAX);

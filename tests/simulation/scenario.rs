@@ -261,7 +261,7 @@ impl Scenario {
 
     /// Tablets that are read from the cluster's own tables, in pages of some.
     fn with_reads(mut self, chance: &mut Chance) -> Self {
-        self.prefetch = chance.one_in(2);
+        self.prefetch = chance.one_in(2) && self.roles == 0;
         let page_rows = u32::try_from(chance.number(&[1, 3, 500])).unwrap_or(1);
         self.may_read = !chance.one_in(5);
         self.reread_us = chance.number(&[0, 500_000, 2_000_000]);
