@@ -204,12 +204,13 @@ impl ReadTimes {
                 self.due_us = self.due_us.min(at_us);
                 continue;
             }
-            times.again = None;
-            if change == Change::Replication || times.is_in_use(judged(table)) {
+            let is_read = change == Change::Replication || times.is_in_use(judged(table));
+            if is_read {
                 due.push((table, change));
-                continue;
             }
             let wait_us = match change {
+                // The request for it may be lost: until it was read it is due again.
+                _ if is_read => ASK_AGAIN_US,
                 Change::Time => every_us.max(1),
                 Change::Topology | Change::Replication => UNUSED_US,
             };
@@ -237,11 +238,10 @@ impl ReadTimes {
     /// more when all has settled.
     pub fn on_forgotten(&mut self, table: TableId, now_us: u64) {
         let Some(times) = self.times(table) else { return };
-        if std::mem::take(&mut times.settles) {
-            let again = Some((now_us + SETTLED_US, Change::Replication));
-            times.again = again;
-            self.plan(again);
-        }
+        let settles = std::mem::take(&mut times.settles);
+        let again = settles.then_some((now_us + SETTLED_US, Change::Replication));
+        times.again = again;
+        self.plan(again);
     }
 
     /// A table is gone, or another of the same name: it may be asked for at once.

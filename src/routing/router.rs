@@ -200,6 +200,9 @@ impl Router {
         view: &F,
     ) -> Choice<F::Lane> {
         let mut choice = self.decide(&place.place, place.is_fixed || is_serial, view);
+        if let Some(table) = place.table() {
+            self.read_times.on_used(table);
+        }
         if let Some(decision) = &mut choice.decision
             && matches!(decision.reason, Reason::TabletReplica | Reason::RingReplica)
         {

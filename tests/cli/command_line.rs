@@ -150,18 +150,27 @@ fn the_server_is_alive_but_not_ready_without_a_cluster() {
 fn a_client_beyond_the_bound_is_logged_with_the_setting_and_its_value() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
     command.env("SHARDLANE_LOG_FORMAT", "json").env("SHARDLANE_LIMITS_CLIENTS_MAX", "1");
-    // Without a cluster, clients are let in when this time is over.
-    command.env("SHARDLANE_TIMEOUTS_REQUEST_MS", "50");
+    command.env("SHARDLANE_STARTUP", "at-once");
     command.args(["run", "-c", "127.0.63.34:9", "--bind", "127.0.63.33:0"]);
     command.args(["--admin", "127.0.63.33:0"]).stderr(Stdio::piped());
     let mut server = Served(command.spawn().unwrap());
     let lines = BufReader::new(server.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let mut lines = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line).unwrap());
     let address = lines.next().unwrap()["clients"].as_str().unwrap().to_owned();
-    let clients = [(); 3].map(|()| TcpStream::connect(&address).unwrap());
+    // A client that has not finished STARTUP would give way to the next.
+    let mut first = TcpStream::connect(&address).unwrap();
+    let startup = b"\x04\0\0\0\x01\0\0\0\x16\0\x01\0\x0bCQL_VERSION\0\x053.0.0";
+    first.write_all(startup).unwrap();
+    let mut header = [0; 9];
+    first.read_exact(&mut header).unwrap();
+    assert_eq!((header[0], header[4]), (0x84, 2), "READY");
+    let mut second = TcpStream::connect(&address).unwrap();
+    second.write_all(startup).unwrap();
+    second.read_exact(&mut header).unwrap();
+    assert_eq!((header[0], header[4]), (0x84, 0), "ERROR");
     let line = lines.find(|line| line["setting"] == "limits.clients_max").unwrap();
     assert_eq!((&line["level"], &line["value"]), (&"WARN".into(), &1.into()));
-    drop(clients);
+    drop((first, second));
     assert_eq!(server.terminate(), Some(0));
 }
 

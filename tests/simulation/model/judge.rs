@@ -13,7 +13,7 @@ use crate::network::node::describe;
 use crate::proxy::greeting::GONE;
 use crate::world::World;
 use cql::error_code::ErrorCode;
-use cql::header::{FLAG_COMPRESSED, Header, RESPONSE};
+use cql::header::{FLAG_COMPRESSED, FLAG_WARNING, Header, RESPONSE};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
 use cql::response::metadata::Metadata;
@@ -94,21 +94,31 @@ impl World {
         let (version, agreed) = (driver.version, driver.compression);
         let header = frame.header;
         let compressed = header.flags & FLAG_COMPRESSED != 0;
+        // Protocol v3 has no warnings.
+        let allowed = if version < 4 { FLAG_COMPRESSED } else { FLAG_COMPRESSED | FLAG_WARNING };
         if header.version != RESPONSE | version
-            || header.flags & !FLAG_COMPRESSED != 0
+            || header.flags & !allowed != 0
             || (compressed && agreed.is_none())
         {
             self.blame(format_args!("client {number} got a frame as {header:?}"));
             return None;
         }
-        if !compressed {
-            return Some(frame.clone());
-        }
         let mut body = Vec::new();
-        let read = agreed.map(|it| it.decompress(&frame.body, PLAIN_MAX, &mut body));
-        if !matches!(read, Some(Ok(()))) {
-            self.blame(format_args!("client {number} cannot read {header:?}"));
-            return None;
+        if compressed {
+            let read = agreed.map(|it| it.decompress(&frame.body, PLAIN_MAX, &mut body));
+            if !matches!(read, Some(Ok(()))) {
+                self.blame(format_args!("client {number} cannot read {header:?}"));
+                return None;
+            }
+        } else {
+            body.clone_from(&frame.body);
+        }
+        if header.flags & FLAG_WARNING != 0 {
+            let Some(message_at) = after_disagreement(&body) else {
+                self.blame(format_args!("client {number} got an unknown warning: {body:?}"));
+                return None;
+            };
+            body.drain(..message_at);
         }
         Some(Frame { header: Header { flags: 0, ..header }, body })
     }
@@ -342,4 +352,14 @@ fn judge_result(
         return Err(format!("{got} bytes, of which {same} are right, instead of {all}"));
     }
     Err(format!("row {found:02x?} instead of {wanted:02x?}"))
+}
+
+/// Where the message begins in a body with the one warning that the proxy itself adds: that the nodes
+/// did not agree on the schema. `None` when it has others.
+fn after_disagreement(body: &[u8]) -> Option<usize> {
+    let mut reader = Reader::new(body);
+    let is_one = reader.short().ok()? == 1;
+    let text = reader.string().ok()?;
+    let is_ours = text.starts_with("shardlane: the nodes did not agree on the schema");
+    (is_one && is_ours).then(|| 2 + 2 + text.len())
 }

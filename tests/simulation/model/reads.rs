@@ -7,8 +7,9 @@ use crate::model::statements::{Handle, KEYSPACES};
 use crate::world::World;
 use shardlane::engine::engine::Engine;
 
-/// A table in use is read again within this time, by pages of one row as well.
-const READ_AGAIN_US: u64 = 4_000_000;
+/// A table in use is read again within this time, by pages of one row as well, and when the first
+/// request for it is lost.
+const READ_AGAIN_US: u64 = 10_000_000;
 /// Within this time after a change the reading begins.
 const BEGINS_US: u64 = 1_000_000;
 
