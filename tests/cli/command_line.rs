@@ -7,12 +7,12 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{self, Child, Command, Output, Stdio};
 
-fn shardlane(args: &[&str]) -> Output {
+pub(crate) fn shardlane(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
     command.env_clear().args(args).output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
@@ -67,7 +67,7 @@ fn a_sound_configuration_is_code_0() {
 }
 
 /// A process that serves; killed when dropped, should a test fail.
-struct Served(Child);
+pub(crate) struct Served(pub(crate) Child);
 
 impl Served {
     /// Ends it as Kubernetes does, and hands back its exit code.
@@ -116,7 +116,7 @@ fn a_port_that_is_taken_is_code_1() {
 }
 
 /// The answer to a GET, head and body.
-fn get(address: &str, path: &str) -> String {
+pub(crate) fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -291,119 +291,4 @@ fn a_variable_that_names_no_setting_is_reported_and_those_of_kubernetes_are_not(
         "SHARDLANE_TYPO is set, but there is no such setting",
     ];
     assert_eq!(told, expected);
-}
-
-/// A server without a cluster that serves at once, and the addresses of its clients and of its pages.
-fn serve_without_cluster(bind: &str, more: &[&str]) -> (Served, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
-    command.env("SHARDLANE_LOG_FORMAT", "json").env("SHARDLANE_STARTUP", "at-once");
-    // Nothing listens at the discard port of this address.
-    command.args(["run", "-c", "127.0.63.32:9", "--bind", bind, "--admin", bind]).args(more);
-    let mut server = Served(command.stderr(Stdio::piped()).spawn().unwrap());
-    let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let line = lines.find(|line| line.contains("\"admin\"")).unwrap();
-    let line = serde_json::from_str::<serde_json::Value>(&line).unwrap();
-    let place = |key: &str| line.get(key).unwrap().as_str().unwrap().to_owned();
-    let places = (place("clients"), place("admin"));
-    // The pipe is read to its end, so that the log never blocks.
-    std::thread::spawn(move || lines.for_each(drop));
-    (server, places.0, places.1)
-}
-
-#[test]
-fn wait_ends_when_clients_are_served_and_shutdown_stops_the_server() {
-    let absent = shardlane(&["wait", "--admin", "127.0.63.33:9", "--timeout", "0"]);
-    assert_eq!(absent.status.code(), Some(1));
-    let said = text(&absent.stderr);
-    assert!(said.contains("no answer from 127.0.63.33:9 (admin)"), "{said}");
-
-    let (mut server, _, admin) = serve_without_cluster("127.0.63.34:0", &[]);
-    let waited = shardlane(&["wait", "--admin", &admin, "--timeout", "60"]);
-    assert_eq!(waited.status.code(), Some(0), "{}", text(&waited.stderr));
-    let stopped = shardlane(&["shutdown", "--admin", &admin]);
-    assert_eq!(stopped.status.code(), Some(0), "{}", text(&stopped.stderr));
-    assert_eq!(server.0.wait().unwrap().code(), Some(0));
-}
-
-#[test]
-fn clients_are_served_for_the_shortest_delay_after_sigterm() {
-    let flags = ["--min-sigterm-delay", "600", "--exit-zero-on-sigterm"];
-    let (mut server, clients, admin) = serve_without_cluster("127.0.63.35:0", &flags);
-    let terminate = || Command::new("kill").args(["-TERM", &server.0.id().to_string()]).status();
-    assert!(get(&admin, "/startup").starts_with("HTTP/1.1 200 "));
-    assert!(terminate().unwrap().success());
-    while !get(&admin, "/readyz").contains("\"draining\"") {}
-    let mut client = TcpStream::connect(&clients).unwrap();
-    // OPTIONS of protocol v4, which is answered by the proxy itself.
-    client.write_all(&[4, 0, 0, 0, 5, 0, 0, 0, 0]).unwrap();
-    let mut header = [0; 9];
-    client.read_exact(&mut header).unwrap();
-    assert_eq!((header[0], header[4]), (0x84, 6), "SUPPORTED");
-    assert!(terminate().unwrap().success());
-    assert_eq!(server.0.wait().unwrap().code(), Some(0), "the second one ends the delay");
-}
-
-#[test]
-fn settings_are_read_again_when_asked_and_when_their_file_changes() {
-    let file = env::temp_dir().join(format!("shardlane-reload-{}.toml", process::id()));
-    let settings = |workers: u32, clients_max: &str| {
-        let table =
-            format!("[limits]\nclients_max = {clients_max}\n[timeouts]\nfile_poll_ms = 3600000\n");
-        fs::write(&file, format!("workers = {workers}\n{table}")).unwrap();
-    };
-    settings(1, "100");
-    let path = file.to_str().unwrap();
-    let (server, clients, admin) = serve_without_cluster("127.0.63.36:0", &["--config", path]);
-    let metric = |name: &str| {
-        let page = get(&admin, "/metrics");
-        let line = page.lines().find(|line| line.starts_with(name)).map(str::to_owned);
-        line.unwrap_or_else(|| panic!("{page}")).rsplit(' ').next().unwrap().to_owned()
-    };
-    let limit = || metric("shardlane_limit{setting=\"clients_max\"}");
-    let mut client = TcpStream::connect(&clients).unwrap();
-    let reload = || shardlane(&["reload", "--admin", &admin]);
-
-    // One setting takes effect, another waits; the client that is there goes on.
-    settings(2, "200");
-    let reloaded = reload();
-    assert_eq!(reloaded.status.code(), Some(0), "{}", text(&reloaded.stderr));
-    let changed = "changed: limits.clients_max; waits for a restart: workers\n";
-    assert_eq!((text(&reloaded.stdout), limit()), (changed.to_owned(), "200".to_owned()));
-    client.write_all(&[4, 0, 0, 0, 5, 0, 0, 0, 0]).unwrap();
-    client.read_exact(&mut [0; 9]).unwrap();
-
-    // A faulty file changes nothing, and says why.
-    settings(1, "\"many\"");
-    let refused = reload();
-    let said = text(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(1), "{said}");
-    assert!(said.contains("the settings before stay in force") && said.contains("many"), "{said}");
-    assert_eq!(limit(), "200");
-    let failed = ("shardlane_config_last_reload_successful", "shardlane_config_generation");
-    assert_eq!((metric(failed.0), metric(failed.1)), ("0".to_owned(), "2".to_owned()));
-
-    // SIGHUP reads them, too.
-    settings(1, "300");
-    let pid = server.0.id().to_string();
-    assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
-    while limit() != "300" {}
-    assert_eq!((metric(failed.0), metric(failed.1)), ("1".to_owned(), "3".to_owned()));
-    fs::remove_file(&file).unwrap();
-}
-
-#[test]
-fn a_changed_file_of_settings_is_read_by_itself() {
-    let file = env::temp_dir().join(format!("shardlane-watched-{}.toml", process::id()));
-    let settings = |clients_max: u32| {
-        let text =
-            format!("[limits]\nclients_max = {clients_max}\n[timeouts]\nfile_poll_ms = 100\n");
-        fs::write(&file, text).unwrap();
-    };
-    settings(100);
-    let path = file.to_str().unwrap();
-    let (_server, _, admin) = serve_without_cluster("127.0.63.37:0", &["--config", path]);
-    settings(400);
-    let wanted = "shardlane_limit{setting=\"clients_max\"} 400";
-    while !get(&admin, "/metrics").lines().any(|line| line == wanted) {}
-    fs::remove_file(&file).unwrap();
 }

@@ -5,3 +5,4 @@
 mod command_line;
 #[cfg(feature = "demo")]
 mod demo;
+mod lifecycle;
