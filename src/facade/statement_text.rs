@@ -90,10 +90,11 @@ fn changed_table(verb: Word<'_>, mut words: Lexer<'_>, asker: Asker<'_>) -> Opti
         return None;
     }
     let first = words.next()?;
+    // Nearly every statement ends here: no name is copied before it is known to be ours.
     if words.take_sign('.') {
-        return words.take_name().filter(|_| first.names(KEYSPACE));
+        return if first.names(KEYSPACE) { words.take_name() } else { None };
     }
-    first.name().filter(|_| asker.keyspace == Some(KEYSPACE))
+    if asker.keyspace == Some(KEYSPACE) { first.name() } else { None }
 }
 
 /// Whether a statement only reads, so that a node may run it a second time.
