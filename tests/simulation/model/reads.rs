@@ -23,7 +23,10 @@ impl World {
         // They may be read already when they move, and this is told.
         self.events_missed();
         let begins_us = self.chance.below(BEGINS_US);
-        self.run(self.now_us + begins_us, |_| false);
+        // Often right after the first page: what else comes of that reading is older than the move.
+        let (read, is_reading) = (self.counted.tablets_read, begins_us % 4 != 0);
+        let until_us = self.now_us + if is_reading { BEGINS_US } else { begins_us };
+        self.run(until_us, |world| is_reading && world.counted.tablets_read > read);
         if !self.move_tablets(handle.keyspace) {
             return;
         }
