@@ -17,7 +17,7 @@ const HANDSHAKES_MAX: usize = 2;
 /// How long a shard-aware port that lied is left alone.
 pub(crate) const PORT_BLOCK_US: u64 = 300_000_000;
 /// A lane that is gone is dialled again within this.
-const REDIAL_US: u64 = 500_000;
+const REDIAL_US: u64 = 200_000;
 /// So many losses within so long may use up the budget of dials that do not wait.
 const LOSSES_MAX: usize = 16;
 const LOSSES_US: u64 = 4_000_000;
