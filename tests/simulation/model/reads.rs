@@ -24,7 +24,7 @@ impl World {
         self.events_missed();
         let begins_us = self.chance.below(BEGINS_US);
         // Often right after the first page: what else comes of that reading is older than the move.
-        let (read, is_reading) = (self.counted.tablets_read, begins_us % 4 != 0);
+        let (read, is_reading) = (self.counted.tablets_read, !begins_us.is_multiple_of(4));
         let until_us = self.now_us + if is_reading { BEGINS_US } else { begins_us };
         self.run(until_us, |world| is_reading && world.counted.tablets_read > read);
         if !self.move_tablets(handle.keyspace) {

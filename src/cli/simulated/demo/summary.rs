@@ -131,7 +131,7 @@ impl Summary {
             out,
             "\nrequests       {} answered, {} of them refused, {} read back wrong; {} unanswered\n\
              hit rate       {} of the last {}.{} s, {} of all, as the nodes counted\n\
-             misses         {}: a tablet is learned by a miss, and once more after it has moved",
+             misses         {}: a tablet that moved, or was not read ahead, is learned by one",
             self.requests,
             rest.refused,
             rest.wrong,
