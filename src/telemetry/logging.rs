@@ -8,10 +8,12 @@ use std::io;
 use std::str::FromStr;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
+use tracing::Subscriber;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::telemetry::recent::Recent;
@@ -128,26 +130,26 @@ pub fn start(settings: &LogSettings, now_us: fn() -> i64) -> Result<Log, String>
             let builder = builder(settings, move || OneLine(writer.clone()));
             let builder = builder.with_filter_reloading();
             let handle = builder.reload_handle();
-            builder
-                .finish()
-                .with(Recent { now_us })
-                .try_init()
-                .map_err(|error| error.to_string())?;
+            install(builder.finish(), now_us)?;
             follow(settings, move |filter| handle.reload(filter).map_err(|e| e.to_string()));
         }
         LogFormat::Json => {
             let builder = builder(settings, writer).json().flatten_event(true);
             let builder = builder.with_filter_reloading();
             let handle = builder.reload_handle();
-            builder
-                .finish()
-                .with(Recent { now_us })
-                .try_init()
-                .map_err(|error| error.to_string())?;
+            install(builder.finish(), now_us)?;
             follow(settings, move |filter| handle.reload(filter).map_err(|e| e.to_string()));
         }
     }
     Ok(log)
+}
+
+/// Makes `subscriber` the log of the process, and keeps its last lines as well.
+fn install<S>(subscriber: S, now_us: fn() -> i64) -> Result<(), String>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync + 'static,
+{
+    subscriber.with(Recent { now_us }).try_init().map_err(|error| error.to_string())
 }
 
 /// Keeps how the level is replaced later.
