@@ -45,19 +45,7 @@ fn copies_of_slow_reads_take_nothing_from_reads_that_lost_their_lane() {
         (limits.retry_percent, limits.speculative_percent) = (20, 10);
         limits.retry_floor_per_s = 0;
     });
-    rig.open_all_lanes();
-    let client = rig.client();
-    rig.prepare_select(client, "tab", 9);
-    let tablet = LearnedTablet {
-        table: ("tab".into(), "t".into()),
-        first: i64::MIN,
-        last: i64::MAX,
-        replicas: vec![(host(0), 0), (host(1), 1)],
-    };
-    rig.input(|engine| engine.on_news(PeerMessage::Tablet(Arc::new(tablet))));
-    for stream in 0..98 {
-        rig.send(client, &execute(stream, &ID, b"key "));
-    }
+    send_reads_of_two_replicas(&mut rig);
     let (lane, _) = rig.all_requests().remove(0);
     rig.pass_time(DELAY_US);
     let copies = rig.all_requests().len();
@@ -257,19 +245,7 @@ fn a_read_is_copied_within_the_budget_alone() {
         limits.speculative_delay_us = DELAY_US;
         (limits.speculative_percent, limits.retry_floor_per_s) = (10, 0);
     });
-    rig.open_all_lanes();
-    let client = rig.client();
-    rig.prepare_select(client, "tab", 9);
-    let tablet = LearnedTablet {
-        table: ("tab".into(), "t".into()),
-        first: i64::MIN,
-        last: i64::MAX,
-        replicas: vec![(host(0), 0), (host(1), 1)],
-    };
-    rig.input(|engine| engine.on_news(PeerMessage::Tablet(Arc::new(tablet))));
-    for stream in 0..98 {
-        rig.send(client, &execute(stream, &ID, b"key "));
-    }
+    send_reads_of_two_replicas(&mut rig);
     assert_eq!(rig.all_requests().len(), 98);
     rig.pass_time(DELAY_US);
     let copies = rig.all_requests().len();
@@ -308,4 +284,21 @@ fn a_read_on_a_stream_id_that_was_just_free_waits_its_own_time() {
     rig.pass_time(DELAY_US / 2);
     assert_eq!(rig.all_requests().len(), 2);
     rig.finish();
+}
+
+/// A client sends 98 reads of a tablet with two replicas.
+fn send_reads_of_two_replicas(rig: &mut Rig) {
+    rig.open_all_lanes();
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 9);
+    let tablet = LearnedTablet {
+        table: ("tab".into(), "t".into()),
+        first: i64::MIN,
+        last: i64::MAX,
+        replicas: vec![(host(0), 0), (host(1), 1)],
+    };
+    rig.input(|engine| engine.on_news(PeerMessage::Tablet(Arc::new(tablet))));
+    for stream in 0..98 {
+        rig.send(client, &execute(stream, &ID, b"key "));
+    }
 }
