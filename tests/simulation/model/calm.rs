@@ -170,7 +170,7 @@ impl World {
         }
         if let Some(((_, last), count)) = missed.iter().find(|(_, count)| **count > 1) {
             self.blame(format_args!(
-                "the tablet up to {last} was missed {count} times, though workers tell each other"
+                "the tablet up to {last} was missed {count} times, though workers send each other what they learn"
             ));
         }
     }
