@@ -111,7 +111,7 @@ pub struct Feedback {
 }
 
 impl Feedback {
-    /// Adds what another engine was told.
+    /// Adds what nodes reported to another engine.
     pub fn add(&mut self, other: Self) {
         self.hits += other.hits;
         self.misses += other.misses;

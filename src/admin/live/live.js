@@ -9,7 +9,7 @@ const ms = (us) => (us < 9950 ? (us / 1000).toFixed(2) : (us / 1000).toFixed(us 
 const percent = (part, whole) => (whole > 0 ? (100 * part / whole).toFixed(part === whole ? 0 : 2) + ' %' : '–');
 
 let last = null;      // the newest message
-let before = null;    // the one that rates are told against
+let before = null;    // the one that rates are counted from
 let points = [];      // { at, hits, misses } a message, for 15 minutes
 let mode = 'requests';
 let chosen = null;    // { node, shard } that the readout is about

@@ -1,6 +1,6 @@
 //! The tablets of one table, read from `system.tablets` page by page.
 //!
-//! A table is a partition there, by the table's id, which the schema tells. Columns are fewer in
+//! A table is a partition there, by the table's id, which the schema holds. Columns are fewer in
 //! ScyllaDB 6.2 than in 2026.x. A table may share the tablets of another one (`base_table`). While a
 //! tablet moves, `replicas` are still those that nodes judge requests by; `stage` and `new_replicas`
 //! say that this is about to change.

@@ -62,7 +62,7 @@ pub(crate) fn on_snapshot(core: &mut Core, snapshot: Arc<Snapshot>) {
     }
 }
 
-/// Nodes came or went, or nobody knows whether they did.
+/// Nodes came or went, or it is not known whether they did.
 pub(crate) fn on_topology(core: &mut Core) {
     let tables = (0..).map(TableId);
     let known = tables.map_while(|table| core.router.tables.name(table).map(|_| table));

@@ -66,26 +66,26 @@ fn page(progress: Progress) -> TabletPage {
 fn ranges_go_on_over_pages() {
     let mut reading = reading_pages();
     let first = [row(-5, &[(1, 0)], None), row(0, &[(2, 1)], None)];
-    let told = page(reading.on_answer(Ok(&answer(&COLUMNS, &first, Some(b"next")))));
-    assert_eq!((told.began_us, told.end), (77, None));
-    assert_eq!(told.tablets, [tablet(i64::MIN, -5, 1, 0), tablet(-5, 0, 2, 1)]);
+    let ended = page(reading.on_answer(Ok(&answer(&COLUMNS, &first, Some(b"next")))));
+    assert_eq!((ended.began_us, ended.end), (77, None));
+    assert_eq!(ended.tablets, [tablet(i64::MIN, -5, 1, 0), tablet(-5, 0, 2, 1)]);
     let asked = reading.question();
     assert_eq!(asked.page, Some((500, Some(b"next".to_vec()))));
     assert!(asked.text.contains("table_id = 09090909-"), "{}", asked.text);
 
-    let told =
+    let ended =
         page(reading.on_answer(Ok(&answer(&COLUMNS, &[row(i64::MAX, &[(3, 2)], None)], None))));
-    assert_eq!(told.tablets, [tablet(0, i64::MAX, 3, 2)]);
-    assert_eq!(told.end, Some(ReadEnd::Complete { moving: false }));
+    assert_eq!(ended.tablets, [tablet(0, i64::MAX, 3, 2)]);
+    assert_eq!(ended.end, Some(ReadEnd::Complete { moving: false }));
 }
 
 #[test]
 fn a_tablet_that_moves_has_the_replicas_that_nodes_judge_by() {
     let mut reading = reading_pages();
     let rows = [row(0, &[(1, 0)], Some("streaming")), row(i64::MAX, &[(2, 0)], None)];
-    let told = page(reading.on_answer(Ok(&answer(&COLUMNS, &rows, None))));
-    assert_eq!(told.tablets, [tablet(i64::MIN, 0, 1, 0), tablet(0, i64::MAX, 2, 0)]);
-    assert_eq!(told.end, Some(ReadEnd::Complete { moving: true }));
+    let ended = page(reading.on_answer(Ok(&answer(&COLUMNS, &rows, None))));
+    assert_eq!(ended.tablets, [tablet(i64::MIN, 0, 1, 0), tablet(0, i64::MAX, 2, 0)]);
+    assert_eq!(ended.end, Some(ReadEnd::Complete { moving: true }));
 }
 
 #[test]
@@ -108,14 +108,14 @@ fn damaged_rows_are_left_out_with_what_depends_on_them() {
         row(70, &[(1, 5)], None),
         row(80, &[], None),
     ];
-    let told = page(reading.on_answer(Ok(&answer(&COLUMNS, &rows, None))));
+    let ended = page(reading.on_answer(Ok(&answer(&COLUMNS, &rows, None))));
     let expected = [
         tablet(i64::MIN, 0, 1, 0),
         tablet(10, 20, 1, 1),
         tablet(30, 40, 1, 2),
         tablet(60, 70, 1, 5),
     ];
-    assert_eq!(told.tablets, expected);
+    assert_eq!(ended.tablets, expected);
 }
 
 #[test]
@@ -128,8 +128,8 @@ fn a_table_that_shares_the_tablets_of_another_is_read_there() {
     );
     assert!(reading.question().text.contains("table_id = 07070707-"));
     // No way leads in a circle.
-    let told = page(reading.on_answer(Ok(&answer(&COLUMNS, &[shared], None))));
-    assert_eq!((told.tablets.len(), told.end), (0, Some(ReadEnd::Complete { moving: false })));
+    let ended = page(reading.on_answer(Ok(&answer(&COLUMNS, &[shared], None))));
+    assert_eq!((ended.tablets.len(), ended.end), (0, Some(ReadEnd::Complete { moving: false })));
 }
 
 #[test]
@@ -139,8 +139,8 @@ fn an_older_server_is_asked_for_the_columns_that_it_has() {
     assert_eq!(reading.on_answer(Err(ErrorCode::INVALID)), Progress::More);
     assert!(!reading.question().text.contains("base_table"));
     let rows = [vec![Some(i64::MAX.to_be_bytes().to_vec()), Some(replicas(&[(1, 0)])), None, None]];
-    let told = page(reading.on_answer(Ok(&answer(&COLUMNS[..4], &rows, None))));
-    assert_eq!(told.tablets, [tablet(i64::MIN, i64::MAX, 1, 0)]);
+    let ended = page(reading.on_answer(Ok(&answer(&COLUMNS[..4], &rows, None))));
+    assert_eq!(ended.tablets, [tablet(i64::MIN, i64::MAX, 1, 0)]);
 }
 
 #[test]
@@ -150,17 +150,17 @@ fn a_view_is_found_among_the_views_and_what_is_nowhere_fails() {
     assert!(reading.question().text.contains("system_schema.tables"));
     assert_eq!(reading.on_answer(Ok(&nothing)), Progress::More);
     assert!(reading.question().text.contains("system_schema.views WHERE keyspace_name = 'ks'"));
-    let told = page(reading.on_answer(Ok(&nothing)));
-    assert_eq!(told.end, Some(ReadEnd::Failed));
+    let ended = page(reading.on_answer(Ok(&nothing)));
+    assert_eq!(ended.end, Some(ReadEnd::Failed));
 }
 
 #[test]
 fn refusals_are_told_apart() {
-    let told = page(reading_pages().on_answer(Err(ErrorCode::UNAUTHORIZED)));
-    assert_eq!(told.end, Some(ReadEnd::Refused));
+    let ended = page(reading_pages().on_answer(Err(ErrorCode::UNAUTHORIZED)));
+    assert_eq!(ended.end, Some(ReadEnd::Refused));
     assert_eq!(reading_pages().on_answer(Err(ErrorCode::OVERLOADED)), Progress::Busy);
-    let told = page(reading().on_answer(Err(ErrorCode::INVALID)));
-    assert_eq!(told.end, Some(ReadEnd::Failed));
-    let told = page(reading_pages().on_answer(Ok(b"no rows")));
-    assert_eq!(told.end, Some(ReadEnd::Failed));
+    let ended = page(reading().on_answer(Err(ErrorCode::INVALID)));
+    assert_eq!(ended.end, Some(ReadEnd::Failed));
+    let ended = page(reading_pages().on_answer(Ok(b"no rows")));
+    assert_eq!(ended.end, Some(ReadEnd::Failed));
 }
