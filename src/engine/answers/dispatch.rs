@@ -125,29 +125,33 @@ fn on_frame(
     let now_us = core.now_us;
     let Some(lane) = core.lanes.get_mut(key) else { return Answered::Broken };
     let route = lane.route;
-    let pending = match lane.ids.answer(StreamId(header.stream)) {
-        Answer::Deliver(pending) => pending,
+    let mut pending = match lane.ids.answer(StreamId(header.stream)) {
+        Answer::Deliver(pending) => Some(pending),
         Answer::Discard => {
             core.tally.late_answers += 1;
             return Answered::Done;
         }
         Answer::Reject => return Answered::Broken,
     };
-    if let Origin::Client { .. } = pending.origin {
-        lane.answered += 1;
-        lane.waited_us += now_us.saturating_sub(pending.arrived_us);
+    if let Some(pending) = &pending {
+        if let Origin::Client { .. } = pending.origin {
+            lane.answered += 1;
+            lane.waited_us += now_us.saturating_sub(pending.arrived_us);
+        }
+        lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
     }
-    lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
     let drained = lane.is_done();
     let failed = header.opcode == Opcode::Error.byte();
     let copy = Copy { lane: key, stream: header.stream };
     let answered = if features.hedging.leaves_it_to_twin(core, copy, failed) {
-        core.give_back(pending.frame);
         Answered::Done
     } else {
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
-        on_response(core, features, Incoming { route, header, is_large }, pending, body)
+        on_response(core, features, Incoming { route, header, is_large }, &mut pending, body)
     };
+    if let Some(pending) = pending {
+        core.spare.give_back(pending.frame);
+    }
     if drained {
         core.actions.push_back(Action::CloseLane(key));
     }
@@ -158,35 +162,37 @@ fn on_frame(
 fn on_compressed(core: &mut Core, features: &mut Features, key: LaneKey, frame: &[u8]) -> Answered {
     let compression = core.lanes.get(key).and_then(|lane| lane.route.compression);
     let Some(compression) = compression else { return Answered::Broken };
-    let mut plain = core.keep(&[]);
+    let mut plain = core.spare.keep(&[]);
     let unpacked = compression.decompress_frame(frame, RESPONSE_BODY_BYTES_MAX, &mut plain);
     let answered = match unpacked {
         Ok(()) => on_frame(core, features, key, &mut plain, false),
         Err(_) => Answered::Broken,
     };
-    core.give_back(plain);
+    core.spare.give_back(plain);
     answered
 }
 
+/// A request was answered. What is left in `waiting` is done with.
 fn on_response(
     core: &mut Core,
     features: &mut Features,
     incoming: Incoming,
-    pending: Pending,
+    waiting: &mut Option<Pending>,
     body: &mut [u8],
 ) -> Answered {
     let Incoming { route, header, .. } = incoming;
+    let Some(pending) = waiting else { return Answered::Done };
     let Ok(Prefix { payload, message_at }) = Prefix::read(header.flags, body) else {
-        return malformed(core, features, pending);
+        return malformed(core, features, waiting);
     };
     let mut lwt = false;
     let mut cut = CutId::default();
     if header.opcode == Opcode::Result.byte() {
         let report = body.get(payload.clone()).unwrap_or_default();
-        features.tablet_reports.learn(core, &pending, report);
+        features.tablet_reports.learn(core, pending, report);
         match metadata_ids::cut(route, body.get_mut(message_at..).unwrap_or_default()) {
             Ok(found) => cut = found,
-            Err(Broken) => return malformed(core, features, pending),
+            Err(Broken) => return malformed(core, features, waiting),
         }
         // Only the answers to PREPARE carry the mark.
         if pending.opcode == Opcode::Prepare {
@@ -198,10 +204,9 @@ fn on_response(
     let payload = payload.start..payload.end + cut.later;
     let response = Response { header, body, payload, message_at, lwt, metadata_id: cut.id };
     match pending.origin {
-        Origin::Client { .. } => answer_client(core, features, incoming, pending, &response),
+        Origin::Client { .. } => answer_client(core, features, incoming, waiting, &response),
         Origin::Internal(request) => {
             on_internal(core, features, request, &response);
-            core.give_back(pending.frame);
             Answered::Done
         }
     }
@@ -212,25 +217,28 @@ fn answer_client(
     core: &mut Core,
     features: &mut Features,
     Incoming { route, is_large, .. }: Incoming,
-    mut pending: Pending,
+    waiting: &mut Option<Pending>,
     response: &Response<'_>,
 ) -> Answered {
+    let Some(pending) = waiting else { return Answered::Done };
     let Origin::Client { to, purpose } = pending.origin else { return Answered::Done };
     let mut outcome = Outcome::Answered;
     let mut is_held = false;
     let mut answered = Answered::Done;
     match Opcode::from_byte(response.header.opcode) {
         Some(Opcode::Result) => match ResultKind::read(response.message()) {
-            Ok(ResultKind::Void) => is_held = agreement::is_no_op(core, &pending),
+            Ok(ResultKind::Void) => is_held = agreement::is_no_op(core, pending),
             Ok(ResultKind::Rows) => {
-                if metadata_ids::would_mislead(core, route, &pending, response.message()) {
-                    metadata_ids::ask_again(core, route, pending);
+                if metadata_ids::would_mislead(core, route, pending, response.message()) {
+                    if let Some(pending) = waiting.take() {
+                        metadata_ids::ask_again(core, route, pending);
+                    }
                     return Answered::Done;
                 }
                 features.pages.on_rows(route, response.message());
             }
             Ok(ResultKind::Prepared) => {
-                prepared_statements::on_prepared(core, route, &pending, response);
+                prepared_statements::on_prepared(core, route, pending, response);
             }
             Ok(ResultKind::SetKeyspace) => match purpose {
                 Purpose::Use(pool) => {
@@ -243,23 +251,21 @@ fn answer_client(
                 agreement::forget_changed_by(core, response.message());
                 is_held = true;
             }
-            Err(_) => return malformed(core, features, pending),
+            Err(_) => return malformed(core, features, waiting),
         },
-        Some(Opcode::Error) => match on_error(core, features, route, pending, response) {
-            Some(back) => {
-                pending = back;
-                outcome = Outcome::Failed;
-            }
-            None => return Answered::Done,
-        },
-        _ => return malformed(core, features, pending),
+        Some(Opcode::Error) => {
+            on_error(core, features, route, waiting, response);
+            outcome = Outcome::Failed;
+        }
+        _ => return malformed(core, features, waiting),
     }
+    let Some(pending) = waiting else { return Answered::Done };
     if is_held {
         let frame = core.frame_for(to, response);
-        features.agreement.on_schema_changed(core, to.client, &pending, frame);
+        features.agreement.on_schema_changed(core, to.client, pending, frame);
     } else if is_large
         && matches!(answered, Answered::Done)
-        && let Some(answer) = in_place::plan(core, &pending, outcome, response)
+        && let Some(answer) = in_place::plan(core, pending, outcome, response)
     {
         answered = Answered::InPlace(answer);
     } else if purpose == Purpose::Schema
@@ -267,36 +273,39 @@ fn answer_client(
     {
         let body_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
         let header = Header { body_len, ..response.header };
-        core.deliver(to, &pending, outcome, &Response { header, body: &body, ..response.clone() });
+        core.deliver(to, pending, outcome, &Response { header, body: &body, ..response.clone() });
     } else {
-        core.deliver(to, &pending, outcome, response);
+        core.deliver(to, pending, outcome, response);
     }
-    core.give_back(pending.frame);
     core.end_use(to.client, purpose);
     answered
 }
 
-/// A node answered a client's request with an ERROR. Hands the request back if the client is to
-/// get that answer.
+/// A node answered a client's request with an ERROR. Leaves the request in `waiting` if the client
+/// is to get that answer.
 fn on_error(
     core: &mut Core,
     features: &mut Features,
     route: LaneRoute,
-    pending: Pending,
+    waiting: &mut Option<Pending>,
     response: &Response<'_>,
-) -> Option<Pending> {
+) {
+    let Some(pending) = waiting else { return };
     if matches!(pending.opcode, Opcode::Execute | Opcode::Batch)
         && Reader::new(response.message()).int() == Ok(ErrorCode::UNPREPARED.0)
     {
-        return features.reprepare.on_unprepared(core, route, pending, response);
+        let pending = waiting.take();
+        *waiting = pending
+            .and_then(|pending| features.reprepare.on_unprepared(core, route, pending, response));
+        return;
     }
     // A client's own connection is its only lane, and may have sent `USE` since.
     if core.pools.is_dedicated(route.pool) {
-        return Some(pending);
+        return;
     }
-    match refusals::judge(core, &pending, response.message()) {
-        Refusal::Final => return Some(pending),
-        Refusal::Retry if !features.retry_budgets.pay_for_refused(core) => return Some(pending),
+    match refusals::judge(core, pending, response.message()) {
+        Refusal::Final => return,
+        Refusal::Retry if !features.retry_budgets.pay_for_refused(core) => return,
         Refusal::Retry | Refusal::RetryFree => {}
         Refusal::NodeLeaves => {
             let lanes = core.pools.lane_map(route.pool);
@@ -307,8 +316,9 @@ fn on_error(
     }
     // Its node would be the least busy of all, because it refuses at once.
     let (pool, avoided) = (route.pool, Some(route.node));
-    core.todo.push_back(Todo::RouteAgain { pool, pending, avoided });
-    None
+    if let Some(pending) = waiting.take() {
+        core.todo.push_back(Todo::RouteAgain { pool, pending, avoided });
+    }
 }
 
 /// A request of our own was answered.
@@ -345,12 +355,14 @@ pub(crate) fn on_internal_lost(core: &mut Core, features: &mut Features, request
     }
 }
 
-fn malformed(core: &mut Core, features: &mut Features, pending: Pending) -> Answered {
-    match pending.origin {
-        Origin::Client { .. } => {
-            core.give_up(pending, ErrorCode::SERVER_ERROR, "the node's answer is malformed");
+fn malformed(core: &mut Core, features: &mut Features, waiting: &mut Option<Pending>) -> Answered {
+    if let Some(pending) = waiting.take() {
+        match pending.origin {
+            Origin::Client { .. } => {
+                core.give_up(pending, ErrorCode::SERVER_ERROR, "the node's answer is malformed");
+            }
+            Origin::Internal(request) => on_internal_lost(core, features, request),
         }
-        Origin::Internal(request) => on_internal_lost(core, features, request),
     }
     Answered::Broken
 }
