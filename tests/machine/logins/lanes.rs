@@ -241,6 +241,21 @@ fn a_statement_that_is_another_behind_a_use_is_for_the_client_to_prepare() {
 }
 
 #[test]
+fn requests_behind_a_use_are_counted_when_their_clients_own_connection_is_lost() {
+    let mut rig = guarded();
+    let own = rig.input(|engine| engine.open_dedicated()).unwrap();
+    let lane = rig.lane_of(own, 1, 0).unwrap();
+    let client = logged_in(&mut rig, own);
+    let before = (rig.received(), rig.ended());
+    rig.send(client, &[query(1, "USE ks"), query(2, "SELECT 1"), query(3, "SELECT 2")].concat());
+    assert_eq!(rig.requests(lane).len(), 1);
+    rig.lose(lane);
+    assert_eq!(rig.clients_to_close(), [client]);
+    rig.finish();
+    assert_eq!((rig.received() - before.0, rig.ended() - before.1), (3, 3));
+}
+
+#[test]
 fn a_client_with_a_connection_for_itself_takes_it_along() {
     let mut rig = guarded();
     let own = rig.input(|engine| engine.open_dedicated()).unwrap();
