@@ -50,7 +50,7 @@ impl PoolManager {
     /// those come back, for their lanes are another matter.
     pub(super) fn follow_targets(&mut self) -> Vec<RefillerKey> {
         self.targets = self.failover.targets();
-        self.logins.set_nodes(&self.targets);
+        self.logins.set_nodes(&self.targets, self.failover.local());
         let stays = |refiller: &PoolRefiller| self.targets.contains(refiller.target());
         let ended = self.refillers.iter().filter(|(_, refiller)| !stays(refiller));
         let ended: Vec<RefillerKey> = ended.map(|(key, _)| *key).collect();
