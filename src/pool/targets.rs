@@ -70,8 +70,9 @@ impl PoolManager {
 
     /// Uses other nodes when no lane to a chosen one, or to a local one, was up for a while.
     pub(super) fn failover_step(&mut self, engine: &mut Engine) {
-        if self.lanes.is_empty() {
-            // Whether lanes are wanted may change without one that comes or goes.
+        if self.lanes.is_empty() || self.pools.is_empty() {
+            // Whether lanes are wanted may change without one that comes or goes, and the connection
+            // of a single client is none of them.
             self.fail_back(engine);
         }
         if !self.failover.on_time(self.now_us) {

@@ -10,6 +10,7 @@ use cql::token::shard::ShardId;
 use shardlane::engine::action::{Action, Output};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
+use shardlane::engine::pending::LaneKey;
 use shardlane::pool::action::{DialOrder, PoolAction};
 use shardlane::pool::backoff::BackoffSettings;
 use shardlane::pool::connection::{
@@ -29,6 +30,8 @@ use crate::support::frames::{frame, startup};
 use crate::support::rig::{settings, snapshot};
 
 const PLAIN: &[u8] = b"\0bob\0pw";
+/// No name and password: who logs in by it keeps the connection.
+const ODD: &[u8] = b"ticket";
 const RECHECK_MS: u64 = 60_000;
 
 /// A worker's engine and pools, whose connections are opened by hand.
@@ -37,6 +40,7 @@ struct Shell {
     pools: PoolManager,
     now_us: u64,
     orders: Vec<DialOrder>,
+    lanes: Vec<LaneKey>,
     closed: Vec<ClientKey>,
 }
 
@@ -71,6 +75,7 @@ impl Shell {
             pools: PoolManager::new(settings_of_pools, shared, 7, 1_000_000),
             now_us: 1_000_000,
             orders: Vec::new(),
+            lanes: Vec::new(),
             closed: Vec::new(),
         };
         let (local, remote) = (targets(local), targets(remote));
@@ -89,6 +94,8 @@ impl Shell {
             if let Some(action) = self.pools.take_action() {
                 match action {
                     PoolAction::Dial(order) => self.orders.push(order),
+                    PoolAction::Serve { lane, .. } => self.lanes.push(lane),
+                    PoolAction::Close(lane) => self.lanes.retain(|known| *known != lane),
                     PoolAction::Drop(id) => self.orders.retain(|order| order.id != id),
                     _ => {}
                 }
@@ -150,6 +157,17 @@ impl Shell {
         self.input(|pools, engine| pools.on_dialled(engine, order.id, Err(failure)));
     }
 
+    /// The nodes of our data center answer nothing, node 3 does.
+    fn play_far_away(&mut self) {
+        while let Some(order) = self.orders.pop() {
+            if order.target == target(3) {
+                self.open(&order);
+            } else {
+                self.fail(&order, FailureKind::Broken);
+            }
+        }
+    }
+
     fn refuse(&mut self, order: &DialOrder) {
         let message = "Username and/or password are incorrect".to_owned();
         let error = ServerError { code: ErrorCode::BAD_CREDENTIALS, message, body: [].into() };
@@ -206,4 +224,37 @@ fn a_credential_is_withdrawn_when_no_other_node_can_be_asked() {
     assert_eq!(first.target, target(0));
     shell.refuse(&first);
     assert_eq!(shell.closed, [client]);
+}
+
+#[test]
+fn the_connection_of_a_single_client_to_another_data_center_keeps_no_failover_going() {
+    let failover =
+        FailoverSettings { remote_nodes_max: 1, after_ms: 500, ..FailoverSettings::default() };
+    let mut shell = Shell::new(failover, &[0], &[3]);
+    shell.client(PLAIN);
+    let login = shell.order();
+    shell.open(&login);
+    let lane = shell.lanes.remove(0);
+    shell.input(|pools, engine| pools.on_lane_lost(engine, lane));
+    shell.play_far_away();
+    shell.pass_ms(500);
+    shell.play_far_away();
+    assert!(shell.pools.failover().is_active());
+    shell.client(ODD);
+    shell.play_far_away();
+    assert_eq!(shell.lanes.len(), 2, "one of them is the client's own");
+
+    let shared = shell.lanes.remove(0);
+    shell.input(|pools, engine| pools.on_lane_lost(engine, shared));
+    let base = shell.pools.open_pools().next().unwrap();
+    shell.input(|_, engine| engine.on_credential_revoked(base));
+    assert_eq!(shell.lanes.len(), 1);
+    assert!(shell.orders.is_empty());
+    shell.pass_ms(100);
+    assert!(!shell.pools.failover().is_active(), "no lane is wanted");
+    shell.client(PLAIN);
+    let login = shell.order();
+    assert_eq!(login.target, target(0));
+    shell.fail(&login, FailureKind::Broken);
+    assert!(shell.orders.is_empty(), "the other data center is not asked");
 }
