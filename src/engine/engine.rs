@@ -194,6 +194,7 @@ impl Engine {
         if gone.full_lanes > 0 {
             self.features.stalls.on_client_closed(client);
         }
+        inbound::abandon(&mut self.core, gone.switching.as_deref().unwrap_or_default());
         self.features.unknown_ids.on_client_closed(client);
         logins::on_client_closed(&mut self.core, &gone);
         self.settle();

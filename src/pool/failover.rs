@@ -101,6 +101,12 @@ impl Failover {
         local.iter().chain(remote).copied().collect()
     }
 
+    /// All nodes of the local data center, the chosen ones first.
+    #[must_use]
+    pub fn local(&self) -> &[NodeTarget] {
+        &self.local
+    }
+
     fn chosen(&self) -> &[NodeTarget] {
         let count = self.settings.local_nodes_max;
         if count == 0 { &self.local } else { self.local.get(..count).unwrap_or(&self.local) }

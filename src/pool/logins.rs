@@ -3,7 +3,7 @@
 //!
 //! A login is asked of one node after another until one can say. Equal tokens that wait become one
 //! login. A refusal counts for the login that it answers; a credential that has lanes is taken for
-//! withdrawn only once a second node says so, or none but the first can be asked.
+//! withdrawn only once a second node of the data center says so, or none but the first can be asked.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -65,6 +65,9 @@ pub(crate) struct Logins {
     pub(super) jitter: Jitter,
     /// Nodes to ask; before they are known, addresses to ask.
     targets: Vec<NodeTarget>,
+    /// Nodes that are asked as well when one of those has refused a credential: all of the data
+    /// center, also where lanes lead to some of them only.
+    pub(super) witnesses: Vec<NodeTarget>,
     contacts: Vec<NodeTarget>,
     /// Which of them is asked first next time.
     turn: usize,
@@ -111,6 +114,7 @@ impl Logins {
             settings,
             jitter: Jitter::new(seed),
             targets: Vec::new(),
+            witnesses: Vec::new(),
             contacts: Vec::new(),
             turn: 0,
             queued: VecDeque::new(),
@@ -122,9 +126,11 @@ impl Logins {
         }
     }
 
-    /// Takes the nodes to ask.
-    pub(crate) fn set_nodes(&mut self, targets: &[NodeTarget]) {
+    /// Takes the nodes to ask, and all of the local data center, to be asked for a second opinion.
+    pub(crate) fn set_nodes(&mut self, targets: &[NodeTarget], local: &[NodeTarget]) {
         self.targets = targets.to_vec();
+        let is_other = |node: &&NodeTarget| targets.iter().all(|known| known.node != node.node);
+        self.witnesses = local.iter().filter(is_other).copied().collect();
     }
 
     /// Takes the addresses to ask as long as no node is known.
@@ -261,7 +267,7 @@ impl Logins {
         self.pump(orders);
     }
 
-    pub(super) fn known(&self) -> &[NodeTarget] {
+    fn known(&self) -> &[NodeTarget] {
         if self.targets.is_empty() { &self.contacts } else { &self.targets }
     }
 
@@ -271,6 +277,20 @@ impl Logins {
         let known = self.known();
         let start = self.turn.checked_rem(known.len()).unwrap_or(0);
         known.iter().cycle().skip(start).take(known.len().min(NODES_MAX)).copied().collect()
+    }
+
+    /// The nodes for a second opinion, the one whose opinion is known last.
+    pub(super) fn next_witnesses(&mut self, refused_by: NodeId) -> VecDeque<NodeTarget> {
+        let mut nodes: Vec<NodeTarget> = self.next_targets().into();
+        nodes.extend_from_slice(&self.witnesses);
+        nodes.sort_by_key(|target| target.node == refused_by);
+        nodes.truncate(NODES_MAX);
+        nodes.into()
+    }
+
+    /// Whether there is no other node to ask than this one.
+    pub(super) fn is_only(&self, node: NodeId) -> bool {
+        self.known().iter().chain(&self.witnesses).all(|target| target.node == node)
     }
 
     pub(super) fn ask(

@@ -2,6 +2,7 @@
 //! node has refused one.
 //!
 //! One node may have stale roles. A credential is withdrawn once a second node says so, or there is none.
+//! Where lanes lead to some nodes of the data center only, the others are asked for that as well.
 
 use crate::pool::action::Orders;
 use crate::pool::connection::DialId;
@@ -57,13 +58,12 @@ impl Logins {
         let all_due = self.watched.iter().filter(|(_, watched)| is_due(watched));
         let all_due: Vec<PoolId> = all_due.map(|(base, _)| PoolId(*base)).collect();
         for base in all_due {
-            let mut rest = self.next_targets();
             let Some(watched) = self.watched.get_mut(&base.0) else { continue };
             watched.running = true;
-            if let Some(refused_by) = watched.refused_by {
-                // Its answer is known: the others come first.
-                rest.make_contiguous().sort_by_key(|target| target.node == refused_by);
-            }
+            let mut rest = match watched.refused_by {
+                Some(refused_by) => self.next_witnesses(refused_by),
+                None => self.next_targets(),
+            };
             match rest.pop_front() {
                 Some(first) => {
                     self.next_run += 1;
@@ -79,7 +79,7 @@ impl Logins {
     /// A node refused a credential that has lanes. Returns whether it is withdrawn: another node has
     /// refused it before, or there is no other.
     pub(super) fn is_agreed(&mut self, base: PoolId, node: NodeId) -> bool {
-        let is_only = self.known().iter().all(|target| target.node == node);
+        let is_only = self.is_only(node);
         let Some(watched) = self.watched.get_mut(&base.0) else { return false };
         let first = *watched.refused_by.get_or_insert(node);
         first != node || is_only

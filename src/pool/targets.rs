@@ -50,7 +50,7 @@ impl PoolManager {
     /// those come back, for their lanes are another matter.
     pub(super) fn follow_targets(&mut self) -> Vec<RefillerKey> {
         self.targets = self.failover.targets();
-        self.logins.set_nodes(&self.targets);
+        self.logins.set_nodes(&self.targets, self.failover.local());
         let stays = |refiller: &PoolRefiller| self.targets.contains(refiller.target());
         let ended = self.refillers.iter().filter(|(_, refiller)| !stays(refiller));
         let ended: Vec<RefillerKey> = ended.map(|(key, _)| *key).collect();
@@ -70,8 +70,9 @@ impl PoolManager {
 
     /// Uses other nodes when no lane to a chosen one, or to a local one, was up for a while.
     pub(super) fn failover_step(&mut self, engine: &mut Engine) {
-        if self.lanes.is_empty() {
-            // Whether lanes are wanted may change without one that comes or goes.
+        if self.lanes.is_empty() || self.pools.is_empty() {
+            // Whether lanes are wanted may change without one that comes or goes, and the connection
+            // of a single client is none of them.
             self.fail_back(engine);
         }
         if !self.failover.on_time(self.now_us) {

@@ -287,6 +287,17 @@ fn a_client_that_leaves_while_it_switches_is_forgotten() {
 }
 
 #[test]
+fn requests_behind_a_use_are_counted_when_their_client_leaves() {
+    let mut rig = Rig::with_all_lanes();
+    let gone = rig.client();
+    let before = (rig.received(), rig.ended());
+    rig.send(gone, &[query(1, "USE ks"), query(2, "SELECT"), execute(3, &[1; 16], b"k")].concat());
+    rig.leave(gone);
+    rig.finish();
+    assert_eq!((rig.received() - before.0, rig.ended() - before.1), (3, 3));
+}
+
+#[test]
 fn a_read_sent_before_a_use_is_repeated_in_its_own_keyspace() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();

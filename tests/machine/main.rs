@@ -40,6 +40,7 @@ mod lost_lanes;
 mod metadata_ids;
 mod pages;
 mod passing;
+mod pools;
 mod prepared;
 mod reading;
 mod repeats;

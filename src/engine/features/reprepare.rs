@@ -59,7 +59,12 @@ impl Reprepare {
         let statement = forgotten(core, &pending, response.message());
         let lane = statement.as_ref().and_then(|statement| {
             let base = core.base_of(pending.origin);
-            let pool = core.pools.of_keyspace(base, statement.keyspace.as_deref())?;
+            // A client's own connection is its only lane, and may have said `USE` since: whether the
+            // statement is the same there, its id says.
+            let pool = match core.pools.is_dedicated(base) {
+                true => base,
+                false => core.pools.of_keyspace(base, statement.keyspace.as_deref())?,
+            };
             core.lanes_of(pool).lane_of_node(route.node)
         });
         let open = core.clients.get(to.client).is_some();
@@ -105,14 +110,19 @@ impl Reprepare {
             return;
         };
         let message = response.message();
-        let same = response.header.opcode == Opcode::Result.byte()
-            && ResultKind::read(message) == Ok(ResultKind::Prepared)
-            && Prepared::read(4, message).is_ok_and(|prepared| {
-                prepared.id == &*statement.id
-                    && prepared.result_metadata == &*statement.result_metadata
-            });
+        let is_prepared = response.header.opcode == Opcode::Result.byte()
+            && ResultKind::read(message) == Ok(ResultKind::Prepared);
+        let prepared = Prepared::read(4, message).ok().filter(|_| is_prepared);
+        // In another keyspace the same text is another statement, and says nothing of this one.
+        let is_another = prepared.as_ref().is_some_and(|prepared| prepared.id != &*statement.id);
+        let same = !is_another
+            && prepared
+                .is_some_and(|prepared| prepared.result_metadata == &*statement.result_metadata);
         core.tally.reprepared += u64::from(same);
-        if !same && let Some((key, _)) = core.router.catalog.find(&statement.id) {
+        if !same
+            && !is_another
+            && let Some((key, _)) = core.router.catalog.find(&statement.id)
+        {
             core.router.catalog.on_columns_changed(key);
         }
         for parked in waiting {

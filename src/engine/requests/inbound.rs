@@ -181,7 +181,7 @@ fn dispatch(core: &mut Core, features: &mut Features, mut request: Request<'_>) 
     }
 }
 
-/// Serves the frames that a client sent behind its `USE`.
+/// Serves the frames that a client sent behind its `USE`, unless it is closed meanwhile.
 pub(crate) fn resume(
     core: &mut Core,
     features: &mut Features,
@@ -192,7 +192,7 @@ pub(crate) fn resume(
     while let Some(header) = Header::peek(rest) {
         let open = core.clients.get(client);
         if open.is_none_or(|open| open.session.phase == Phase::Closing) {
-            break;
+            return abandon(core, rest);
         }
         let len = HEADER_LEN + usize::try_from(header.body_len).unwrap_or(usize::MAX);
         let Some((frame, behind)) = rest.split_at_mut_checked(len) else { break };
@@ -200,6 +200,19 @@ pub(crate) fn resume(
         rest = behind;
     }
     core.resume_if_possible(client);
+}
+
+/// Counts the whole frames of a client that is closed before they were served.
+pub(crate) fn abandon(core: &mut Core, frames: &[u8]) {
+    let mut rest = frames;
+    while let Some(header) = Header::peek(rest) {
+        let len = HEADER_LEN + usize::try_from(header.body_len).unwrap_or(usize::MAX);
+        let Some(behind) = rest.get(len..) else { break };
+        let kind = Opcode::from_byte(header.opcode).map_or(RequestKind::Session, RequestKind::of);
+        core.tally.on_received(kind);
+        core.tally.on_ended(kind, Outcome::Abandoned);
+        rest = behind;
+    }
 }
 
 /// Serves a request that has waited for a trace.

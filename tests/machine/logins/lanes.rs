@@ -1,13 +1,18 @@
 //! Each credential has lanes of its own.
 
+use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
 use cql::notation::{Reader, put_int, put_string};
 use cql::opcode::Opcode;
+use cql::request::parameters::SKIP_METADATA;
+use shardlane::engine::client::ClientKey;
+use shardlane::engine::pending::LaneKey;
 use shardlane::engine::verdict::Verdict;
 use shardlane::routing::decision::Reason;
 
 use super::{asked, auth_response, closed_sets, grant, guarded, home, logged_in, token};
-use crate::support::frames::{execute, prepare, prepared, query, unprepared};
+use crate::support::frames::{execute, execute_at, prepare, prepared, query, unprepared};
+use crate::support::rig::Rig;
 
 #[test]
 fn no_client_goes_over_the_lanes_of_another_credential() {
@@ -182,6 +187,72 @@ fn a_login_of_several_steps_keeps_a_connection_for_itself() {
     assert_eq!(rig.clients_to_close(), [client], "its login is gone with its connection");
     assert_eq!(closed_sets(&rig), [own]);
     rig.finish();
+}
+
+/// A client with a connection for itself, on which it prepared a statement and then said `USE ks`.
+fn switched(rig: &mut Rig) -> (ClientKey, LaneKey) {
+    let own = rig.input(|engine| engine.open_dedicated()).unwrap();
+    let lane = rig.lane_of(own, 1, 0).unwrap();
+    let client = logged_in(rig, own);
+    rig.prepare_select(client, "tab", 5);
+    rig.send(client, &query(1, "USE ks"));
+    let request = rig.requests(lane).remove(0);
+    let mut named = Vec::new();
+    put_int(&mut named, 3);
+    put_string(&mut named, "ks");
+    rig.result(lane, request.stream(), &named);
+    assert_eq!(rig.answer(client).opcode(), Opcode::Result);
+    (client, lane)
+}
+
+#[test]
+fn a_forgotten_statement_is_prepared_again_on_a_clients_own_connection_behind_a_use() {
+    let mut rig = guarded();
+    let (client, lane) = switched(&mut rig);
+    rig.send(client, &execute(2, &[5; 16], b"k"));
+    let request = rig.requests(lane).remove(0);
+    rig.error(lane, request.stream(), &unprepared(&[5; 16]));
+    let asked = rig.requests(lane).remove(0);
+    assert_eq!(asked.opcode(), Opcode::Prepare);
+    // The node gives a text that names its keyspace one id in all keyspaces.
+    rig.result(lane, asked.stream(), &prepared(&[5; 16], 0, ("tab", "t"), b"columns"));
+    assert_eq!(rig.requests(lane).remove(0).opcode(), Opcode::Execute);
+    rig.finish();
+}
+
+#[test]
+fn a_statement_that_is_another_behind_a_use_is_for_the_client_to_prepare() {
+    let mut rig = guarded();
+    let (annas, _) = home(&mut rig);
+    let anna = logged_in(&mut rig, annas);
+    let (client, lane) = switched(&mut rig);
+    rig.send(client, &execute(2, &[5; 16], b"k"));
+    let request = rig.requests(lane).remove(0);
+    rig.error(lane, request.stream(), &unprepared(&[5; 16]));
+    let asked = rig.requests(lane).remove(0);
+    rig.result(lane, asked.stream(), &prepared(&[6; 16], 0, ("tab", "t"), b"other columns"));
+    assert_eq!(rig.answer(client).code(), ErrorCode::UNPREPARED);
+
+    // Nothing was learned of the columns of the first.
+    rig.send(anna, &execute_at(3, &[5; 16], b"k", (Consistency::One, SKIP_METADATA)));
+    let (_, request) = rig.request();
+    assert_ne!(request.body[2 + 16 + 2] & SKIP_METADATA, 0);
+    rig.finish();
+}
+
+#[test]
+fn requests_behind_a_use_are_counted_when_their_clients_own_connection_is_lost() {
+    let mut rig = guarded();
+    let own = rig.input(|engine| engine.open_dedicated()).unwrap();
+    let lane = rig.lane_of(own, 1, 0).unwrap();
+    let client = logged_in(&mut rig, own);
+    let before = (rig.received(), rig.ended());
+    rig.send(client, &[query(1, "USE ks"), query(2, "SELECT 1"), query(3, "SELECT 2")].concat());
+    assert_eq!(rig.requests(lane).len(), 1);
+    rig.lose(lane);
+    assert_eq!(rig.clients_to_close(), [client]);
+    rig.finish();
+    assert_eq!((rig.received() - before.0, rig.ended() - before.1), (3, 3));
 }
 
 #[test]

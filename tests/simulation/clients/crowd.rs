@@ -243,7 +243,7 @@ impl World {
     }
 
     /// The keyspace of a client's `USE` that has no answer yet.
-    fn switching(&self, driver: &Driver) -> Option<usize> {
+    pub(crate) fn switching(&self, driver: &Driver) -> Option<usize> {
         driver.waiting.values().find_map(|number| {
             if let RequestKind::Use(to) = self.ledger.get(*number)?.ask { Some(to) } else { None }
         })
@@ -259,11 +259,13 @@ impl World {
         let switching = self.drivers.get(number).and_then(|driver| self.switching(driver));
         let Some(driver) = self.drivers.get_mut(number) else { return };
         let Some(link) = driver.link else { return };
-        let columns = if let RequestKind::Execute(handle, _) = &ask {
-            driver.held.get(handle).map(|held| Arc::clone(&held.columns))
+        let held = if let RequestKind::Execute(handle, _) | RequestKind::Batch(handle, _) = &ask {
+            driver.held.get(handle)
         } else {
             None
         };
+        let columns = held.map(|held| Arc::clone(&held.columns));
+        let statement = held.map(|held| held.id.clone());
         let stream = driver.free_stream(&mut self.chance);
         let local = self.scenario.centers > 1 && self.chance.one_in(3);
         let consistency = if local { Consistency::LocalOne } else { Consistency::One };
@@ -272,6 +274,7 @@ impl World {
             link,
             ask,
             columns,
+            statement,
             keyspace: driver.keyspace,
             switching,
             credential: driver.credential,

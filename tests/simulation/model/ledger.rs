@@ -17,6 +17,8 @@ pub(crate) struct Record {
     pub(crate) ask: RequestKind,
     /// Columns of its statement as its client held them.
     pub(crate) columns: Option<Arc<[String]>>,
+    /// The id that it names, if it names one.
+    pub(crate) statement: Option<Vec<u8>>,
     /// The keyspace that its client was in.
     pub(crate) keyspace: Option<usize>,
     /// The keyspace of a `USE` that had no answer yet.

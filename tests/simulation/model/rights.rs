@@ -171,6 +171,11 @@ impl World {
 
     /// Whoever came with a credential that is taken no longer is closed in time, and its lanes.
     pub(crate) fn check_withdrawn(&mut self) {
+        for worker in self.workers.numbers() {
+            if self.asks_in_vain(worker) {
+                self.workers.get_mut(worker).unknown_us = self.now_us;
+            }
+        }
         let late_us = self.now_us.saturating_sub(CLOSED_US + self.scenario.latency_us * 20);
         let kept = self.kept_though_withdrawn(|worker, withdrawn_us| {
             let known_us = withdrawn_us.max(self.workers.get(worker).unknown_us);

@@ -29,6 +29,8 @@ pub(crate) struct SimDial {
     pub(crate) node: usize,
     pub(crate) order: DialOrder,
     state: State,
+    /// Whether its node said nothing when it began.
+    is_silent: bool,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,11 @@ impl SimDial {
         matches!(self.state, State::Waits) && self.node == node && self.is_login() == login
     }
 
+    /// Whether it holds the turn of a login, and its node says nothing.
+    fn holds_turn_in_vain(&self, node: usize) -> bool {
+        self.is_silent && self.shakes_hands_with(node, true)
+    }
+
     /// Whether it is ready.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, State::Open(..))
@@ -84,7 +91,7 @@ impl World {
             }
         }
         let key = (worker, order.id);
-        let dial = SimDial { node, order, state: State::Waits };
+        let dial = SimDial { node, order, state: State::Waits, is_silent: false };
         let login = dial.is_login();
         self.dials.insert(key, dial);
         let turn = self.turns.entry((node, login)).or_default().ask(key);
@@ -102,9 +109,23 @@ impl World {
         let trips = if login { 8 } else { 6 };
         let greeting = latency * trips + self.chance.below(latency + 1);
         let silent = self.mood(node).is_cut_off(now);
+        if let Some(dial) = self.dials.get_mut(&key) {
+            dial.is_silent = silent;
+        }
         let time = if silent { CONNECT_US << failures.min(3) } else { greeting };
         self.agenda.plan(now + time, Event::Dialled { worker: key.0, id: key.1 });
         self.check_turns(node, login);
+    }
+
+    /// Whether a worker asks a node that says nothing whether a credential is still taken, or waits
+    /// for its turn behind others that ask such a node something.
+    pub(crate) fn asks_in_vain(&self, worker: usize) -> bool {
+        self.dials.iter().any(|(key, dial)| {
+            let asks = key.0 == worker && matches!(dial.order.hello, Hello::Recheck(_));
+            asks && (dial.holds_turn_in_vain(dial.node)
+                || dial.waits_for(dial.node, true)
+                    && self.dials.values().any(|other| other.holds_turn_in_vain(dial.node)))
+        })
     }
 
     /// A handshake is over: another has its turn.
