@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, value_parser};
+use thiserror::Error;
 
 #[cfg(feature = "demo")]
 use crate::cli::simulated::args::{DemoArgs, MEASURES, SimArgs};
@@ -49,7 +50,7 @@ pub enum Command {
     /// Print every setting and where it comes from, and every fault; uses no network
     #[command(after_help = LAYERS)]
     Check(SettingsArgs),
-    /// Show where a row lives: key, token, tablet or ring, nodes and shards
+    /// Show where a row, or a statement, goes: key, token, tablet or ring, nodes and shards
     #[command(after_help = LAYERS)]
     Explain(ExplainArgs),
     /// Wait until a shardlane that runs here serves clients: for the entrypoint of an application
@@ -154,34 +155,68 @@ pub struct WaitArgs {
 /// Flags of `explain`.
 #[derive(Args, Clone, Debug)]
 pub struct ExplainArgs {
-    /// Table, with its keyspace
-    #[arg(value_name = "KEYSPACE.TABLE", value_parser = parse_table)]
-    pub table: TableName,
-    /// Values of the partition key's columns, in their order
-    #[arg(value_name = "KEY", required = true)]
+    /// Table, with its keyspace; or a whole statement, quoted: "SELECT v FROM ks.t WHERE k = 5"
+    #[arg(value_name = "KEYSPACE.TABLE|STATEMENT")]
+    pub what: String,
+    /// Values of the partition key's columns, in their order; none for a statement
+    #[arg(value_name = "KEY")]
     pub keys: Vec<String>,
+    /// Keyspace of a table that is named without one, as the client's USE would set it
+    #[arg(long, value_name = "NAME")]
+    pub keyspace: Option<String>,
+    /// Print what was found as one line of JSON
+    #[arg(long)]
+    pub json: bool,
     /// The cluster to ask.
     #[command(flatten)]
     pub settings: SettingsArgs,
 }
 
-/// A table's full name.
+/// What is to be explained.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct TableName {
-    /// Keyspace.
-    pub keyspace: String,
-    /// Table.
-    pub table: String,
+pub enum Subject {
+    /// The row of a key.
+    Key {
+        /// Keyspace, as the schema spells it.
+        keyspace: String,
+        /// Table, as the schema spells it.
+        table: String,
+        /// The key's values.
+        values: Vec<String>,
+    },
+    /// A statement.
+    Statement(String),
 }
 
-fn parse_table(text: &str) -> Result<TableName, String> {
-    match text.split_once('.') {
-        Some((keyspace, table)) if !keyspace.is_empty() && !table.is_empty() => {
-            Ok(TableName { keyspace: keyspace.to_owned(), table: table.to_owned() })
+impl ExplainArgs {
+    /// What is to be explained. A statement is known by the spaces in it.
+    pub fn subject(&self) -> Result<Subject, WrongUsage> {
+        let what = self.what.trim();
+        if what.contains(char::is_whitespace) {
+            let is_alone = self.keys.is_empty();
+            let too_many = WrongUsage("a statement has its key in its text: give no KEY behind it");
+            return is_alone.then(|| Subject::Statement(what.to_owned())).ok_or(too_many);
         }
-        Some(_) | None => Err("give KEYSPACE.TABLE".to_owned()),
+        let (keyspace, table) = match (what.split_once('.'), &self.keyspace) {
+            (Some(names), _) => names,
+            (None, Some(keyspace)) => (keyspace.as_str(), what),
+            (None, None) => ("", what),
+        };
+        if keyspace.is_empty() || table.is_empty() {
+            return Err(WrongUsage("give KEYSPACE.TABLE and the KEY, or a statement"));
+        }
+        if self.keys.is_empty() {
+            return Err(WrongUsage("give the KEY behind KEYSPACE.TABLE, or a statement"));
+        }
+        let (keyspace, table) = (keyspace.to_owned(), table.to_owned());
+        Ok(Subject::Key { keyspace, table, values: self.keys.clone() })
     }
 }
+
+/// Arguments that do not go together, in a sentence.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("{0}; see --help")]
+pub struct WrongUsage(pub &'static str);
 
 #[cfg(test)]
 mod tests;

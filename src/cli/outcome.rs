@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::cli::args::WrongUsage;
 use crate::config::error::Faults;
 
 /// Wrong usage or configuration: trying again without a change is useless.
@@ -16,5 +17,6 @@ pub fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     };
     // Nothing can be reported when stderr itself fails.
     writeln!(io::stderr(), "shardlane: {error:#}").ok();
-    if error.is::<Faults>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+    let is_usage = error.is::<Faults>() || error.is::<WrongUsage>();
+    if is_usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
 }

@@ -70,6 +70,8 @@ pub struct TextPlace {
     pub reported: Option<TableId>,
     /// Keyspace and name of a table whose partition key is to be read.
     pub unread: Option<(Arc<str>, Arc<str>)>,
+    /// Whether its table's partition key is not known, be it asked for already or not.
+    is_unread: bool,
 }
 
 impl TextPlace {
@@ -115,6 +117,7 @@ impl TextPlace {
             is_qualified: false,
             reported: None,
             unread: None,
+            is_unread: false,
         }
     }
 }
@@ -123,7 +126,13 @@ impl TextReader {
     /// Reads a statement, or a batch by text.
     pub fn read(&mut self, schema: &mut Schema<'_>, asked: &Asked<'_>) -> TextPlace {
         match Statement::read(asked.text) {
-            Ok(statement) => self.statement(schema, asked, &statement),
+            Ok(statement) => {
+                let mut one = self.statement(schema, asked, &statement);
+                if one.is_unread {
+                    one.unread = self.ask(schema, asked, &statement);
+                }
+                one
+            }
             Err(NotUnderstood::Verb) => match TextBatch::read(asked.text) {
                 Ok(batch) => self.batch(schema, asked, &batch),
                 Err(NotUnderstood::Verb) => TextPlace::nowhere(Reason::Text),
@@ -153,10 +162,13 @@ impl TextReader {
                 break;
             }
             let one = self.statement(schema, asked, &child);
+            // What is asked for is noted as asked, and one table is asked for at a time.
+            if one.is_unread && whole.unread.is_none() {
+                whole.unread = self.ask(schema, asked, &child);
+            }
             is_qualified &= one.is_qualified;
             // One condition makes the whole batch a light-weight transaction.
             whole.is_fixed |= one.is_fixed;
-            whole.unread = whole.unread.or(one.unread);
             if matches!((whole.place, one.place), (Place::Nowhere(_), Place::At(..))) {
                 (whole.place, whole.reason) = (one.place, one.reason);
             }
@@ -180,6 +192,18 @@ impl TextReader {
         one
     }
 
+    /// The table of a statement whose key was not read, unless it is asked for already.
+    #[cold]
+    fn ask(
+        &mut self,
+        schema: &mut Schema<'_>,
+        asked: &Asked<'_>,
+        statement: &Statement<'_>,
+    ) -> Option<(Arc<str>, Arc<str>)> {
+        let (keyspace, table) = self.names.of(&statement.table, asked.keyspace)?;
+        schema.keys.ask(keyspace, table, asked.now_us)
+    }
+
     /// Finds the partition of a statement; `one` takes what else is found out.
     fn locate(
         &mut self,
@@ -194,7 +218,7 @@ impl TextReader {
             return Err(reason);
         }
         let Some(known) = schema.keys.find(keyspace, table) else {
-            one.unread = schema.keys.ask(keyspace, table, asked.now_us);
+            one.is_unread = true;
             return Err(Reason::TextUnknownTable);
         };
         let (Some(id), Some(columns)) = (known.id, known.columns()) else {

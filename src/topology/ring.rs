@@ -94,13 +94,27 @@ impl RingReplicas {
     #[inline]
     #[must_use]
     pub fn replicas(&self, token: Token) -> &[NodeId] {
-        let mut at = self.tokens.partition_point(|ring| *ring < token);
-        if at == self.tokens.len() {
-            at = 0;
-        }
+        let at = self.index_of(token);
         let begin = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
         let end = self.ends.get(at).copied().unwrap_or_default();
         self.replicas.get(begin.unwrap_or_default()..end).unwrap_or_default()
+    }
+
+    /// Finds the range of a token: the ring token before it, and that at its end. `None` if the ring
+    /// has no nodes.
+    #[must_use]
+    pub fn range(&self, token: Token) -> Option<(Token, Token)> {
+        let at = self.index_of(token);
+        // The first range wraps: it begins behind the last token.
+        let before = at.checked_sub(1).unwrap_or(self.tokens.len().checked_sub(1)?);
+        Some((*self.tokens.get(before)?, *self.tokens.get(at)?))
+    }
+
+    /// The place of the ring token that a token belongs to.
+    #[inline]
+    fn index_of(&self, token: Token) -> usize {
+        let at = self.tokens.partition_point(|ring| *ring < token);
+        if at == self.tokens.len() { 0 } else { at }
     }
 
     /// Whether no token has replicas.

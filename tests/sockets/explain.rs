@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Output};
 
+use serde_json::{Value, json};
 use shardlane::cli::simulated::demo::client::Client;
 use sim::{ClusterOptions, SimHandle, SimOptions};
 
@@ -39,9 +40,21 @@ fn cluster(third: u8) -> SimHandle {
 }
 
 fn explain(node: SocketAddr, args: &[&str]) -> Output {
+    explain_with(node, &[], args)
+}
+
+fn explain_with(node: SocketAddr, flags: &[&str], args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
     command.env_clear().arg("explain").arg("--contact-points").arg(node.to_string());
-    command.arg("--").args(args).output().unwrap()
+    command.args(flags).arg("--").args(args).output().unwrap()
+}
+
+/// What `explain --json` says of a statement of a client that uses the keyspace `t`.
+fn statement(node: SocketAddr, text: &str) -> Value {
+    let output = explain_with(node, &["--json", "--keyspace", "t"], &[text]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}: {errors}");
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn told(node: SocketAddr, args: &[&str]) -> String {
@@ -127,5 +140,85 @@ fn keys_that_fit_no_table_are_errors_with_a_reason() {
         let errors = String::from_utf8(output.stderr).unwrap();
         assert!(errors.contains(expected), "{args:?}: {errors}");
     }
+    sim.stop().unwrap();
+}
+
+#[test]
+fn statements_are_shown_with_key_token_and_replicas() {
+    let sim = cluster(103);
+    let node = sim.contact_points()[0];
+    let number = (("t", "numbers"), "0x00000001", -4_069_959_284_402_364_209);
+    let pair = (("t", "pairs"), "0x000161000004ffffffff00", 836_068_206_663_644_145);
+    let blob = (("r", "blobs"), "0x00000001", -4_069_959_284_402_364_209);
+    let cases = [
+        (number, "text_literal", "SELECT v FROM t.numbers WHERE k = 1"),
+        (number, "text_literal", "update Numbers set v = 2 where k = 1"),
+        (number, "text_in", "SELECT v FROM numbers WHERE k IN (1, 2)"),
+        (pair, "text_literal", "INSERT INTO pairs (a, b, c, v) VALUES (-1, 'a', 7, 0)"),
+        (pair, "text_literal", "DELETE FROM \"pairs\" WHERE c = 7 AND b = $$a$$ AND a = -1;"),
+        (blob, "text_literal", "SELECT * FROM r.blobs WHERE k = 0x00000001"),
+        (
+            number,
+            "text_literal",
+            "BEGIN BATCH UPDATE t.pairs SET v = 1 WHERE a = uncertain() AND b = 'a' AND c = 1; \
+             INSERT INTO t.numbers (k, v) VALUES (1, 1) APPLY BATCH",
+        ),
+    ];
+    for ((table, bytes, token), reason, text) in cases {
+        let found = statement(node, text);
+        let routed = [&found["routed"], &found["reason"]];
+        assert_eq!(routed, [&json!(true), &json!(reason)], "{text}: {found}");
+        let named = [&found["keyspace"], &found["table"], &found["bytes"]];
+        assert_eq!(named, [&json!(table.0), &json!(table.1), &json!(bytes)], "{text}: {found}");
+        assert_eq!(found["token"], json!(token), "{text}");
+        let replica = |replica: &Value| {
+            format!("{} shard {}", replica["address"].as_str().unwrap(), replica["shard"])
+        };
+        let replicas = found["replicas"].as_array().unwrap();
+        let replicas: Vec<String> = replicas.iter().map(replica).collect();
+        assert_eq!(replicas, judge(&sim, table, token), "{text}");
+        let (after, last) = (&found["range"]["after"], &found["range"]["last"]);
+        assert!(after.as_i64().unwrap_or(i64::MIN) < token, "{found}");
+        assert!(token <= last.as_i64().unwrap(), "{found}");
+    }
+    let text = "UPDATE numbers SET v = 2 WHERE k = 1 IF v = 1";
+    assert_eq!(statement(node, text)["light_weight_transaction"], json!(true));
+    let out = told(node, &["SELECT v FROM t.pairs WHERE a = -1 AND b = 'it''s'"]);
+    assert_eq!(values(&out, "key"), ["text b = it's, int a = -1"], "{out}");
+    assert_eq!(values(&out, "routed").len(), 1, "{out}");
+    sim.stop().unwrap();
+}
+
+#[test]
+fn statements_that_are_not_routed_are_shown_with_a_reason() {
+    let sim = cluster(104);
+    let node = sim.contact_points()[0];
+    let cases = [
+        ("text_scan", "does not fix the whole partition key", "SELECT v FROM pairs WHERE a = 1"),
+        ("text_unknown_table", "no such table", "SELECT v FROM missing WHERE a = 1"),
+        ("unknown_keyspace", "no such keyspace", "SELECT v FROM missing.t WHERE a = 1"),
+        ("local_table", "own rows", "SELECT key FROM system.local WHERE key = 'local'"),
+        ("null_key", "binds the values", "SELECT v FROM numbers WHERE k = ?"),
+        ("text_not_understood", "not given by constants", "DELETE FROM numbers WHERE k = f(1)"),
+        (
+            "text_not_understood",
+            "constant 'x' of column k (int)",
+            "DELETE FROM numbers WHERE k = 'x'",
+        ),
+        ("text_not_understood", "JSON", "INSERT INTO numbers JSON '{\"k\": 1}'"),
+        ("text", "neither reads nor writes", "CREATE TABLE t.more (k int PRIMARY KEY)"),
+    ];
+    for (reason, why, text) in cases {
+        let found = statement(node, text);
+        let routed = [&found["routed"], &found["reason"]];
+        assert_eq!(routed, [&json!(false), &json!(reason)], "{text}: {found}");
+        assert!(found["why"].as_str().unwrap().contains(why), "{text}: {found}");
+        let place = [&found["token"], &found["bytes"], &found["replicas"]];
+        assert_eq!(place, [&Value::Null, &Value::Null, &json!([])], "{text}: {found}");
+    }
+    let out = told(node, &["SELECT v FROM numbers WHERE k = 1"]);
+    assert!(values(&out, "routed")[0].contains("--keyspace"), "{out}");
+    let output = explain(node, &["t.numbers"]);
+    assert_eq!(output.status.code(), Some(2));
     sim.stop().unwrap();
 }

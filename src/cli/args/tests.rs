@@ -84,9 +84,37 @@ fn the_simulated_cluster_takes_its_shape_from_flags() {
     assert_eq!((args.shards, args.tablets, args.port), (2, 64, 9042));
 }
 
+fn subject(line: &[&str]) -> Result<Subject, WrongUsage> {
+    let Command::Explain(args) =
+        Cli::try_parse_from(["shardlane", "explain"].iter().chain(line)).unwrap().command
+    else {
+        panic!("not explain");
+    };
+    args.subject()
+}
+
 #[test]
-fn a_table_without_keyspace_is_wrong_usage() {
-    let error = Cli::try_parse_from(["shardlane", "explain", "t", "1"]).unwrap_err();
-    assert_eq!(error.exit_code(), 2);
-    assert!(error.to_string().contains("give KEYSPACE.TABLE"), "{error}");
+fn a_key_and_a_statement_are_told_apart() {
+    let key = |keyspace: &str, table: &str, value: &str| {
+        let (keyspace, table) = (keyspace.to_owned(), table.to_owned());
+        Ok(Subject::Key { keyspace, table, values: vec![value.to_owned()] })
+    };
+    assert_eq!(subject(&["ks.t", "1"]), key("ks", "t", "1"));
+    assert_eq!(subject(&["--keyspace", "ks", "t", "a b"]), key("ks", "t", "a b"));
+    assert_eq!(subject(&["--keyspace", "ks", "ks2.t", "1"]), key("ks2", "t", "1"));
+    let text = "SELECT v FROM t WHERE k = 5";
+    assert_eq!(subject(&[text]), Ok(Subject::Statement(text.to_owned())));
+}
+
+#[test]
+fn arguments_of_explain_that_do_not_go_together_are_wrong_usage() {
+    for (line, expected) in [
+        (&["t", "1"][..], "give KEYSPACE.TABLE"),
+        (&[".t", "1"], "give KEYSPACE.TABLE"),
+        (&["ks.t"], "give the KEY"),
+        (&["SELECT v FROM t WHERE k = 5", "5"], "give no KEY"),
+    ] {
+        let error = subject(line).unwrap_err().to_string();
+        assert!(error.contains(expected), "{line:?}: {error}");
+    }
 }

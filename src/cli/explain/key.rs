@@ -4,6 +4,10 @@ use thiserror::Error;
 
 use cql::column_type::ColumnType;
 use cql::scalar::put_scalar;
+use cql::token::error::TokenError;
+use cql::token::partition_key::token_of;
+use cql::token::partitioner::Partitioner;
+use cql::token::token::Token;
 
 /// What is understood, for the error when something is not.
 const KNOWN: &str = "tinyint, smallint, int, bigint, varint, decimal, float, double, boolean, text, \
@@ -68,6 +72,13 @@ fn form(column_type: &ColumnType) -> Option<&'static str> {
         | ColumnType::Udt { .. }
         | ColumnType::Tuple(_) => return None,
     })
+}
+
+/// The token of the key with these cells, and its serialized form.
+pub fn locate(partitioner: Partitioner, cells: &[Vec<u8>]) -> Result<(Token, Vec<u8>), TokenError> {
+    let mut composite = Vec::new();
+    let token = token_of(partitioner, cells.iter().map(Vec::as_slice), &mut composite)?;
+    Ok(if let [cell] = cells { (token, cell.clone()) } else { (token, composite) })
 }
 
 /// Bytes as `0x…`.

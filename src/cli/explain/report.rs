@@ -1,4 +1,4 @@
-//! The command: key, token, tablet or ring, nodes and shards, one line each.
+//! The command: key, token, tablet or ring, nodes and shards.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -7,24 +7,26 @@ use anyhow::{Context, bail};
 use tokio::runtime::Builder;
 use tokio::time::{Duration, timeout};
 
-use crate::cli::args::{ExplainArgs, TableName};
-use crate::cli::explain::key;
+use crate::cli::args::{ExplainArgs, Subject};
+use crate::cli::explain::explanation::{Explanation, KeyPart, Placement, Replica, Routing};
 use crate::cli::explain::tables::{KeyColumn, key_columns, tablet};
+use crate::cli::explain::{key, statement};
 use crate::config::load;
 use crate::config::origin::Environment;
+use crate::config::settings::TextMode;
 use crate::connect::dialer::{connect, secure};
 use crate::connect::handshake::ask_options;
 use crate::connect::node_tls::NodeTls;
 use crate::control::reaching::connection::Connection;
-use crate::control::reaching::reach::{Reached, reach};
+use crate::control::reaching::reach::reach;
 use crate::control::tables::publication::Publisher;
 use crate::control::tables::routes::Routes;
+use crate::routing::decision::Reason;
 use crate::server::assemble;
 use crate::server::rotation::Tls;
 use crate::sockets::transport::Transport;
 use crate::topology::node::Node;
 use crate::topology::snapshot::{Keyspace, Snapshot};
-use cql::token::partition_key::token_of;
 use cql::token::shard::Sharder;
 use cql::token::token::Token;
 
@@ -33,12 +35,13 @@ const VERSION: u8 = 4;
 /// Longest connect, and longest wait for what a node offers.
 const NODE_TIMEOUT_MS: u64 = 3_000;
 
-/// Connects as the proxy does, and prints where the row of a key lives.
+/// Connects as the proxy does, and prints where the row of a key or of a statement lives.
 pub fn explain(
     args: &ExplainArgs,
     environment: Environment<'_>,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    let subject = args.subject()?;
     let given = args.settings.clone();
     let settings = load::load(given.by_key, given.config, environment).accept()?;
     let credential = assemble::credential(&settings).context("cannot read the password file")?;
@@ -46,63 +49,93 @@ pub fn explain(
     let control = assemble::control(&settings, credential, &tls, 0);
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
-    runtime.block_on(async {
+    let explanation = runtime.block_on(async {
         let mut reached = Box::pin(reach(&control.reach, &[], 0)).await?;
         let mut routes = Routes::new(control.routes);
         routes.apply(&mut reached.connection, &mut reached.metadata).await?;
-        Box::pin(print(args, reached, tls.nodes.as_deref(), out)).await
-    })
+        let publication =
+            Publisher::new(None).on_metadata(reached.metadata, reached.address, false);
+        let snapshot = publication.context("the node names no cluster")?.snapshot;
+        let connection = &mut reached.connection;
+        let mut explanation = match &subject {
+            Subject::Key { keyspace, table, values } => {
+                of_key(connection, &snapshot, (keyspace, table), values).await?
+            }
+            Subject::Statement(text) => {
+                let keyspace = args.keyspace.as_deref();
+                Box::pin(statement::explain(connection, &snapshot, text, keyspace)).await?
+            }
+        };
+        Box::pin(place(connection, &snapshot, tls.nodes.as_deref(), &mut explanation)).await?;
+        anyhow::Ok(explanation)
+    })?;
+    let explanation = as_configured(explanation, settings.text_mode);
+    if args.json {
+        writeln!(out, "{}", explanation.json())?;
+    } else {
+        explanation.print(out)?;
+    }
+    Ok(())
 }
 
-async fn print(
-    args: &ExplainArgs,
-    reached: Reached,
-    tls: Option<&NodeTls>,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let Reached { address, mut connection, metadata, .. } = reached;
-    let name = &args.table;
-    let publication = Publisher::new(None).on_metadata(metadata, address, false);
-    let snapshot = publication.context("the node names no cluster")?.snapshot;
-    let keyspace = snapshot
-        .keyspace(&name.keyspace)
-        .with_context(|| format!("there is no keyspace {}", name.keyspace))?;
-    let columns = key_columns(&mut connection, name).await?;
-    let cells = cells(name, &columns, &args.keys)?;
-    let partitioner = keyspace.partitioner(&name.table).with_context(|| {
-        format!("{}.{} has a partitioner that is not known here", name.keyspace, name.table)
-    })?;
-    let mut composite = Vec::new();
-    let token = token_of(partitioner, cells.iter().map(Vec::as_slice), &mut composite)?;
-    let bytes = if let [cell] = cells.as_slice() { cell } else { &composite };
-    let named = columns.iter().zip(&args.keys);
-    let named: Vec<String> =
-        named.map(|(column, key)| format!("{} {} = {key}", column.kind, column.name)).collect();
-    writeln!(out, "table    {}.{}", name.keyspace, name.table)?;
-    writeln!(out, "key      {}", named.join(", "))?;
-    writeln!(out, "bytes    {}", key::hex(bytes))?;
-    writeln!(out, "token    {}", token.value())?;
-    if keyspace.tablets {
-        print_tablet(&mut connection, &snapshot, name, token, out).await
-    } else {
-        print_ring(&snapshot, keyspace, token, tls, out).await
-    }
+/// Says that a text is not read, where the settings say so.
+fn as_configured(explanation: Explanation, mode: TextMode) -> Explanation {
+    let off = |routing: Routing| match mode {
+        TextMode::Route => routing,
+        TextMode::Off => Routing {
+            is_routed: false,
+            reason: Reason::Text.label(),
+            why: "any node: text.mode is off".to_owned(),
+            ..routing
+        },
+    };
+    Explanation { routing: explanation.routing.map(off), ..explanation }
+}
+
+/// Explains the key of a table.
+async fn of_key(
+    connection: &mut Connection<Transport>,
+    snapshot: &Snapshot,
+    (keyspace, table): (&str, &str),
+    values: &[String],
+) -> anyhow::Result<Explanation> {
+    let known = snapshot.keyspace(keyspace);
+    let known = known.with_context(|| format!("there is no keyspace {keyspace}"))?;
+    let columns = key_columns(connection, keyspace, table).await?;
+    let cells = cells((keyspace, table), &columns, values)?;
+    let partitioner = known
+        .partitioner(table)
+        .with_context(|| format!("{keyspace}.{table} has a partitioner that is not known here"))?;
+    let (token, bytes) = key::locate(partitioner, &cells)?;
+    let part = |(column, value): (KeyColumn, &String)| KeyPart {
+        column: column.name,
+        kind: column.kind,
+        value: value.clone(),
+    };
+    Ok(Explanation {
+        table: Some((keyspace.to_owned(), table.to_owned())),
+        key: columns.into_iter().zip(values).map(part).collect(),
+        bytes: Some(bytes),
+        token: Some(token),
+        ..Explanation::default()
+    })
 }
 
 /// The key's cells; an error names the columns when their number is another.
 fn cells(
-    table: &TableName,
+    (keyspace, table): (&str, &str),
     columns: &[KeyColumn],
     keys: &[String],
 ) -> anyhow::Result<Vec<Vec<u8>>> {
+    if columns.is_empty() {
+        bail!("there is no table {keyspace}.{table}");
+    }
     if columns.len() != keys.len() {
-        let columns: Vec<String> =
+        let named: Vec<String> =
             columns.iter().map(|column| format!("{} {}", column.name, column.kind)).collect();
         bail!(
-            "the partition key of {}.{} is ({}): give {} values, not {}",
-            table.keyspace,
-            table.table,
-            columns.join(", "),
+            "the partition key of {keyspace}.{table} is ({}): give {} values, not {}",
+            named.join(", "),
             columns.len(),
             keys.len()
         );
@@ -113,71 +146,55 @@ fn cells(
     columns.iter().zip(keys).map(cell).collect()
 }
 
-async fn print_tablet(
+/// Finds the replicas of the explanation's token.
+async fn place(
     connection: &mut Connection<Transport>,
     snapshot: &Snapshot,
-    name: &TableName,
-    token: Token,
-    out: &mut dyn Write,
+    tls: Option<&NodeTls>,
+    explanation: &mut Explanation,
 ) -> anyhow::Result<()> {
-    let found = match tablet(connection, name, token).await? {
-        Ok(found) => found,
-        Err(why) => {
-            writeln!(out, "tablet   unknown: {why}")?;
-            writeln!(
-                out,
-                "replicas learned by the proxy, not read from here: a request that arrives"
-            )?;
-            writeln!(
-                out,
-                "         at a wrong shard is answered all the same, and its answer names"
-            )?;
-            writeln!(out, "         tablet, nodes and shards, so that the next ones go there")?;
-            return Ok(());
-        }
+    let (Some((keyspace, table)), Some(token)) = (&explanation.table, explanation.token) else {
+        return Ok(());
     };
-    writeln!(out, "tablet   the one that ends with token {}", found.last)?;
-    for (host, shard) in found.replicas {
-        match snapshot.node_of(host) {
-            Some(node) => print_replica(node, &format!("shard {shard}"), out)?,
-            None => {
-                writeln!(out, "replica  host {host} shard {shard}, which no table describes")?;
+    let Some(known) = snapshot.keyspace(keyspace) else { return Ok(()) };
+    let (placement, replicas) = if known.tablets {
+        match tablet(connection, (keyspace, table), token).await? {
+            Ok(found) => {
+                let replica = |(host, shard): (_, i32)| {
+                    let shard = u32::try_from(shard).map_err(|_| format!("shard {shard}"));
+                    Replica::of_host(snapshot, host, shard)
+                };
+                let replicas = found.replicas.into_iter().map(replica).collect();
+                (Placement::Tablet { after: found.after, last: found.last }, replicas)
             }
+            Err(why) => (Placement::UnknownTablet(why), Vec::new()),
         }
-    }
+    } else {
+        on_ring(snapshot, known, token, tls).await
+    };
+    explanation.placement = Some(placement);
+    explanation.replicas = replicas;
     Ok(())
 }
 
-async fn print_ring(
+async fn on_ring(
     snapshot: &Snapshot,
     keyspace: &Keyspace,
     token: Token,
     tls: Option<&NodeTls>,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let replicas = keyspace.ring.replicas(token);
-    if replicas.is_empty() {
-        writeln!(
-            out,
-            "ring     no replicas: each node has such a table for itself, or its replication is not known here"
-        )?;
-        return Ok(());
+) -> (Placement, Vec<Replica>) {
+    let nodes = keyspace.ring.replicas(token);
+    let range = keyspace.ring.range(token).filter(|_| !nodes.is_empty());
+    let Some((after, last)) = range else { return (Placement::Nowhere, Vec::new()) };
+    let mut replicas = Vec::new();
+    for node in nodes.iter().filter_map(|id| snapshot.node(*id)) {
+        replicas.push(Replica::of(node, shard(node, token, tls).await));
     }
-    writeln!(out, "ring     replicas in ring order, the primary one first")?;
-    for node in replicas.iter().filter_map(|id| snapshot.node(*id)) {
-        print_replica(node, &shard(node, token, tls).await, out)?;
-    }
-    Ok(())
-}
-
-fn print_replica(node: &Node, shard: &str, out: &mut dyn Write) -> std::io::Result<()> {
-    let address = SocketAddr::new(node.address, node.port);
-    let (center, rack, host) = (&node.data_center, &node.rack, node.host);
-    writeln!(out, "replica  {address} {shard} dc {center} rack {rack} host {host}")
+    (Placement::Ring(after, last), replicas)
 }
 
 /// Which shard of a node owns a token of the ring; each node is asked how many it has.
-async fn shard(node: &Node, token: Token, tls: Option<&NodeTls>) -> String {
+async fn shard(node: &Node, token: Token, tls: Option<&NodeTls>) -> Result<u32, String> {
     let address = SocketAddr::new(node.address, node.port);
     let asking = async {
         let stream = connect(address, NODE_TIMEOUT_MS).await?;
@@ -186,12 +203,12 @@ async fn shard(node: &Node, token: Token, tls: Option<&NodeTls>) -> String {
     };
     let supported = match timeout(Duration::from_millis(NODE_TIMEOUT_MS), asking).await {
         Ok(Ok(supported)) => supported,
-        Ok(Err(error)) => return format!("shard unknown ({error:#})"),
-        Err(_) => return format!("shard unknown (no answer within {NODE_TIMEOUT_MS} ms)"),
+        Ok(Err(error)) => return Err(format!("shard unknown ({error:#})")),
+        Err(_) => return Err(format!("shard unknown (no answer within {NODE_TIMEOUT_MS} ms)")),
     };
-    let Some(sharding) = supported.sharding else { return "without shards".to_owned() };
+    let Some(sharding) = supported.sharding else { return Err("without shards".to_owned()) };
     match Sharder::new(sharding.nr_shards, sharding.ignore_msb) {
-        Ok(sharder) => format!("shard {}", sharder.shard_of(token).0),
-        Err(error) => format!("shard unknown ({error})"),
+        Ok(sharder) => Ok(u32::from(sharder.shard_of(token).0)),
+        Err(error) => Err(format!("shard unknown ({error})")),
     }
 }

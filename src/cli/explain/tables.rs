@@ -1,10 +1,10 @@
 //! What the cluster's own tables say of one table: its key, and the tablet of a token.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
-use crate::cli::args::TableName;
 use crate::connect::dial_error::DialError;
 use crate::control::reaching::connection::Connection;
+use crate::control::tables::key_columns::literal;
 use crate::sockets::transport::Transport;
 use crate::topology::id::HostId;
 use cql::cell;
@@ -26,20 +26,24 @@ pub struct KeyColumn {
 /// A row of `system.tablets`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TabletRow {
+    /// Last token of the tablet before it; `None` for the first tablet, and where it cannot be read.
+    pub after: Option<i64>,
     /// Last token of its range.
     pub last: i64,
     /// Host and shard of each replica.
     pub replicas: Vec<(HostId, i32)>,
 }
 
-/// Reads the columns of the partition key, in its order.
+/// Reads the columns of the partition key, in its order; none when there is no such table.
 pub async fn key_columns(
     connection: &mut Connection<Transport>,
-    table: &TableName,
+    keyspace: &str,
+    table: &str,
 ) -> anyhow::Result<Vec<KeyColumn>> {
+    let (keyspace, table) = (literal(keyspace), literal(table));
     let text = format!(
-        "SELECT column_name, kind, position, type FROM system_schema.columns WHERE {}",
-        named(table)
+        "SELECT column_name, kind, position, type FROM system_schema.columns \
+         WHERE keyspace_name = {keyspace} AND table_name = {table}"
     );
     let message = connection.query(&text).await?;
     let rows = Rows::read(&message)?;
@@ -53,9 +57,6 @@ pub async fn key_columns(
             columns.push((position, KeyColumn { name, kind }));
         }
     }
-    if columns.is_empty() {
-        bail!("there is no table {}.{}", table.keyspace, table.table);
-    }
     columns.sort_by_key(|(position, _)| *position);
     Ok(columns.into_iter().map(|(_, column)| column).collect())
 }
@@ -63,10 +64,10 @@ pub async fn key_columns(
 /// Finds the tablet of a token; the inner `Err` says why the server does not show it.
 pub async fn tablet(
     connection: &mut Connection<Transport>,
-    table: &TableName,
+    (keyspace, table): (&str, &str),
     token: Token,
 ) -> anyhow::Result<Result<TabletRow, String>> {
-    let Some(id) = table_id(connection, table).await? else {
+    let Some(id) = table_id(connection, keyspace, table).await? else {
         return Ok(Err("the schema does not hold the table's id".to_owned()));
     };
     let mut id = HostId(id);
@@ -96,19 +97,42 @@ pub async fn tablet(
     };
     let last = row.read("last_token", cell::bigint)?.context("a tablet without last_token")?;
     let replicas = row.read("replicas", read_replicas)?.unwrap_or_default();
-    Ok(Ok(TabletRow { last, replicas }))
+    let after = last_before(connection, id, token).await?;
+    Ok(Ok(TabletRow { after, last, replicas }))
+}
+
+/// The last token of the tablet before that of `token`.
+async fn last_before(
+    connection: &mut Connection<Transport>,
+    id: HostId,
+    token: Token,
+) -> anyhow::Result<Option<i64>> {
+    let text = format!(
+        "SELECT last_token FROM system.tablets WHERE table_id = {id} AND last_token < {} \
+         ORDER BY last_token DESC LIMIT 1",
+        token.value()
+    );
+    let message = match connection.query(&text).await {
+        Ok(message) => message,
+        Err(DialError::Refused(..)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let rows = Rows::read(&message)?;
+    let Some(row) = rows.rows().next().transpose()? else { return Ok(None) };
+    Ok(row.read("last_token", cell::bigint)?)
 }
 
 async fn table_id(
     connection: &mut Connection<Transport>,
-    table: &TableName,
+    keyspace: &str,
+    table: &str,
 ) -> anyhow::Result<Option<[u8; 16]>> {
     let names = [("tables", "table_name"), ("views", "view_name")];
     for (list, column) in names {
         let text = format!(
             "SELECT id FROM system_schema.{list} WHERE keyspace_name = {} AND {column} = {}",
-            literal(&table.keyspace),
-            literal(&table.table)
+            literal(keyspace),
+            literal(table)
         );
         let message = connection.query(&text).await?;
         let rows = Rows::read(&message)?;
@@ -147,19 +171,6 @@ fn read_replicas(bytes: &[u8]) -> Result<Vec<(HostId, i32)>, WireError> {
     Ok(replicas)
 }
 
-fn named(table: &TableName) -> String {
-    format!(
-        "keyspace_name = {} AND table_name = {}",
-        literal(&table.keyspace),
-        literal(&table.table)
-    )
-}
-
-/// A text as CQL writes it.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,10 +186,5 @@ mod tests {
         put_bytes(&mut list, Some(&tuple));
         assert_eq!(read_replicas(&list), Ok(vec![(HostId([7; 16]), 5)]));
         assert!(read_replicas(&list[..20]).is_err());
-    }
-
-    #[test]
-    fn a_name_cannot_end_its_literal() {
-        assert_eq!(literal("it's"), "'it''s'");
     }
 }

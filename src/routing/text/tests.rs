@@ -128,3 +128,12 @@ fn a_table_is_asked_for_once() {
     assert_eq!(world.read("SELECT * FROM u WHERE k = 1", &[]).unread, None);
     assert_eq!(world.read("SELECT * FROM t WHERE k = 1", &[]).unread, None);
 }
+
+#[test]
+fn a_batch_asks_for_each_of_its_tables_one_after_the_other() {
+    let mut world = World::new();
+    let text = "BEGIN BATCH DELETE FROM u WHERE k = 1; DELETE FROM v WHERE k = 1 APPLY BATCH";
+    assert_eq!(world.read(text, &[]).unread, Some(("ks".into(), "u".into())));
+    assert_eq!(world.read(text, &[]).unread, Some(("ks".into(), "v".into())));
+    assert_eq!(world.read(text, &[]).unread, None);
+}

@@ -33,6 +33,13 @@ fn a_token_belongs_to_the_next_ring_token_and_the_last_range_wraps() {
         assert_eq!(replicas(&ring, token), expected, "{token}");
     }
     assert_eq!(ring.replicas(Token::MINIMUM), [NodeId(0), NodeId(1)]);
+    for (token, after, last) in
+        [(-11, 9, -10), (-10, 9, -10), (-9, -10, 5), (9, 5, 9), (10, 9, -10)]
+    {
+        let range = (Token::new(after), Token::new(last));
+        assert_eq!(ring.range(Token::new(token)), Some(range), "{token}");
+    }
+    assert_eq!(RingReplicas::default().range(Token::FIRST), None);
 }
 
 #[test]
