@@ -49,6 +49,7 @@ fn main() {
         pool: PoolId::PLAIN,
         lwt_mask: 0,
         metadata_ids: false,
+        is_cassandra: false,
         compression: None,
     };
     engine.on_time(1); // µs, given before inputs

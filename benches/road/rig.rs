@@ -110,6 +110,7 @@ impl Rig {
                 pool: PoolId::PLAIN,
                 lwt_mask: frames::LWT_MASK,
                 metadata_ids: false,
+                is_cassandra: false,
                 compression: None,
             };
             rig.engine.on_lane_up(route, Sharder::new(SHARDS, MSB).ok()).unwrap();

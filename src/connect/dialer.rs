@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::connect::dial_error::{DialError, Step};
 use crate::connect::dial_stats::DialStats;
-use crate::connect::extensions::{Extensions, host, sharding};
+use crate::connect::extensions::{Extensions, host, is_cassandra, sharding};
 use crate::connect::handshake::{Login, VERSION, ask_options, start_up};
 use crate::connect::handshake_budget::NodeGate;
 use crate::connect::node_tls::NodeTls;
@@ -89,6 +89,8 @@ pub struct OpenedLane {
     pub shard: ShardId,
     /// How the node divides its data; `None` on a node without shards.
     pub sharder: Option<Sharder>,
+    /// Whether its server is Apache Cassandra.
+    pub is_cassandra: bool,
     /// What was negotiated.
     pub extensions: Extensions,
     /// The shard-aware port that the node advertises for connections such as this one.
@@ -194,6 +196,7 @@ impl Dialer {
             node: target.node,
             shard: shard.unwrap_or(ShardId(0)),
             sharder,
+            is_cassandra: is_cassandra(&supported),
             extensions: Extensions::offered(&supported).compressed(&supported, compression),
             shard_aware_port: shard_aware_port(tls.is_some(), &supported),
             login,

@@ -112,6 +112,7 @@ impl Dialing {
             sharder: lane.sharder,
             lwt_mask: lane.extensions.lwt_mask,
             metadata_ids: lane.extensions.metadata_ids,
+            is_cassandra: lane.is_cassandra,
             compression: lane.extensions.compression,
             shard_aware_port: lane.shard_aware_port,
             success: lane.login.map(|login| login.success),

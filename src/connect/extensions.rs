@@ -61,6 +61,18 @@ pub fn sharding(supported: &Supported) -> Option<(ShardId, Sharder)> {
     Some((ShardId(sharding.shard), sharder))
 }
 
+/// Whether the server is Apache Cassandra: it offers nothing that ScyllaDB alone has.
+#[must_use]
+pub fn is_cassandra(supported: &Supported) -> bool {
+    let Supported { sharding, tablets_v1, lwt_mask, rate_limit_code, metadata_id, .. } = supported;
+    let is_scylla = sharding.is_some()
+        || *tablets_v1
+        || lwt_mask.is_some()
+        || rate_limit_code.is_some()
+        || *metadata_id;
+    !is_scylla
+}
+
 /// The node's id, if it is advertised (`SCYLLA_HOST_ID`, since 2026.3).
 #[must_use]
 pub fn host(supported: &Supported) -> Option<HostId> {
@@ -70,6 +82,14 @@ pub fn host(supported: &Supported) -> Option<HostId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_with_nothing_of_scylladb_is_cassandra() {
+        assert!(is_cassandra(&Supported::default()));
+        // `enable_shard_aware_drivers: false` leaves this much.
+        let hidden = Supported { lwt_mask: Some(1 << 31), ..Supported::default() };
+        assert!(!is_cassandra(&hidden));
+    }
 
     #[test]
     fn a_host_is_read_from_its_text() {

@@ -43,6 +43,8 @@ pub struct Connection {
     pub lwt_mask: u32,
     /// Whether prepared statements and rows name their result metadata by an id.
     pub metadata_ids: bool,
+    /// Whether its server is Apache Cassandra.
+    pub is_cassandra: bool,
     /// How bodies are compressed.
     pub compression: Option<Compression>,
     /// The shard-aware port that the node advertises for connections such as this one.

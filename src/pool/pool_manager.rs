@@ -354,6 +354,7 @@ pub(super) fn route_of(pool: PoolId, connection: &Connection) -> LaneRoute {
         pool,
         lwt_mask: connection.lwt_mask,
         metadata_ids: connection.metadata_ids,
+        is_cassandra: connection.is_cassandra,
         compression: connection.compression,
     }
 }

@@ -106,6 +106,13 @@ impl Catalog {
         }
     }
 
+    /// The statement of an id, without counting it as used.
+    #[must_use]
+    pub fn peek(&self, id: &[u8]) -> Option<&Statement> {
+        let entry = self.entries.get(*self.by_id.get(id)?)?;
+        Some(&entry.statement)
+    }
+
     /// Finds a statement by the id that a client sent.
     #[inline]
     pub fn find(&mut self, id: &[u8]) -> Option<(StatementKey, &Entry)> {

@@ -36,6 +36,9 @@ pub struct LaneRoute {
     pub lwt_mask: u32,
     /// Whether prepared statements and rows name their result metadata by an id.
     pub metadata_ids: bool,
+    /// Whether its server is Apache Cassandra: it cares in which keyspace a statement without one is
+    /// run, and takes custom payloads of requests.
+    pub is_cassandra: bool,
     /// How bodies are compressed; each frame's flag says whether its own is.
     pub compression: Option<Compression>,
 }

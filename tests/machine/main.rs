@@ -31,6 +31,7 @@ mod failover;
 mod framing;
 mod heartbeat;
 mod keys;
+mod keyspace_statements;
 mod keyspaces;
 mod learning;
 mod local;

@@ -24,10 +24,10 @@ use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
 use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};
-use shardlane::upstream::lane::{LaneRoute, PoolId};
+use shardlane::upstream::lane::PoolId;
 
 use crate::support::frames;
-use crate::support::frames::{Frame, LWT_MASK, cut};
+use crate::support::frames::{Frame, cut};
 
 pub(crate) const SHARDS: u16 = 2;
 const MSB: u8 = 12;
@@ -37,6 +37,8 @@ pub(crate) struct Rig {
     pub(crate) now_us: u64,
     /// Whether nodes agree to result metadata ids on lanes that come up.
     pub(crate) metadata_ids: bool,
+    /// Whether they are of Apache Cassandra.
+    pub(crate) is_cassandra: bool,
     /// What they agree to about bodies.
     pub(crate) lane_compression: Option<Compression>,
     /// Orders that no helper has carried out, oldest first.
@@ -127,6 +129,7 @@ impl Rig {
             engine: Engine::new(settings, snapshot(1, 3)),
             now_us: 1_000_000,
             metadata_ids: false,
+            is_cassandra: false,
             lane_compression: None,
             actions: VecDeque::new(),
             room: 0,
@@ -159,10 +162,7 @@ impl Rig {
     }
 
     pub(crate) fn lane_of(&mut self, pool: PoolId, node: u16, shard: u16) -> Option<LaneKey> {
-        let (node, shard) = (NodeId(node), ShardId(shard));
-        let (lwt_mask, metadata_ids) = (LWT_MASK, self.metadata_ids);
-        let compression = self.lane_compression;
-        let route = LaneRoute { node, shard, pool, lwt_mask, metadata_ids, compression };
+        let route = self.route_to(pool, NodeId(node), ShardId(shard));
         let lane = self.input(|engine| engine.on_lane_up(route, Sharder::new(SHARDS, MSB).ok()))?;
         self.lanes.push(lane);
         Some(lane)

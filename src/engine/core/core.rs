@@ -38,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) now_us: u64,
     /// Whether there is a console: it is on, and the cluster has no keyspace of its name.
     pub(crate) has_console: bool,
+    /// Whether the cluster's nodes are of Apache Cassandra.
+    pub(crate) is_cassandra: bool,
     /// The rows of the console that were last collected.
     pub(crate) console: Collected,
     /// What the shell is to do, oldest first.
@@ -69,6 +71,7 @@ impl Core {
             tally: Tally::default(),
             now_us: 0,
             has_console: false,
+            is_cassandra: false,
             console: Collected::default(),
             actions: VecDeque::new(),
             todo: VecDeque::new(),
@@ -132,6 +135,19 @@ impl Core {
             },
         };
         (&mut self.router, lanes)
+    }
+
+    /// The lanes for the EXECUTE of an id. Plain ones as a rule: the id fixes the table. Apache Cassandra
+    /// warns where a statement without a keyspace is run elsewhere than in the one it was prepared in.
+    #[inline]
+    pub(crate) fn pool_of_statement(&self, base: PoolId, id: &[u8]) -> PoolId {
+        if self.is_cassandra { self.keyspace_lanes(base, id).unwrap_or(base) } else { base }
+    }
+
+    #[cold]
+    fn keyspace_lanes(&self, base: PoolId, id: &[u8]) -> Option<PoolId> {
+        let statement = self.router.catalog.peek(id)?;
+        self.pools.live_of_keyspace(base, statement.keyspace.as_deref()?)
     }
 
     /// The lanes of a pool as the routing policy sees them.

@@ -54,6 +54,7 @@ impl Core {
         let is_first = !self.pools.reaches(route.node, self.pools.keyspace(route.pool).as_deref());
         let pool = self.pools.open_mut(route.pool)?;
         lane.base = pool.base;
+        self.is_cassandra = route.is_cassandra;
         pool.refusal = None;
         let key = self.lanes.insert(lane);
         if let Some(before) = pool.lane_map.insert(route.place(), sharder, key) {

@@ -122,6 +122,12 @@ impl Pools {
         found.next().map(|(id, _)| id)
     }
 
+    /// The pool of a keyspace with the rights of `base`, if it has a lane.
+    pub(crate) fn live_of_keyspace(&self, base: PoolId, keyspace: &str) -> Option<PoolId> {
+        let pool = self.of_keyspace(base, Some(keyspace))?;
+        (!self.lane_map(pool).live().is_empty()).then_some(pool)
+    }
+
     /// The plain lanes with the rights of a pool.
     pub(crate) fn base(&self, pool: PoolId) -> PoolId {
         self.get(pool).map_or(PoolId::NOWHERE, |pool| pool.base)

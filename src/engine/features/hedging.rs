@@ -98,10 +98,12 @@ impl Hedging {
         let gone =
             matches!(origin, Origin::Client { to, .. } if core.clients.get(to.client).is_none());
         let request = Execute::read(frame.get(HEADER_LEN..).unwrap_or_default()).ok()?;
-        let preference = Preference { avoided: Some(node), ..Preference::default() };
-        let (router, lanes) = core.routing(base, preference);
+        let pool = core.pool_of_statement(base, request.id);
+        let is_in_keyspace = pool != base;
+        let preference = Preference { avoided: Some(node), is_in_keyspace, sticky: None };
+        let (router, lanes) = core.routing(pool, preference);
         let routed = router.execute(&request, &lanes);
-        core.ask_for(base, routed.missing);
+        core.ask_for(pool, routed.missing);
         let elsewhere = routed.decision.filter(|decision| {
             matches!(decision.reason, Reason::TabletReplica | Reason::RingReplica)
         });

@@ -2,8 +2,8 @@
 //!
 //! A keyspace belongs to a connection, so statements by text need lanes that said the same `USE`.
 //! They are opened when the first client asks, one to each node, and to a shard when requests ask
-//! for it; the node's own answer to `USE` is what the client gets. An EXECUTE never needs them: its
-//! id fixes the table.
+//! for it; the node's own answer to `USE` is what the client gets. An EXECUTE does not need them: its
+//! id fixes the table. Apache Cassandra warns all the same.
 
 use std::mem;
 use std::sync::Arc;

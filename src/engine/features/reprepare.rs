@@ -16,7 +16,7 @@ use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending, RESENT_M
 use crate::engine::tally::Outcome;
 use crate::routing::policy::LaneView;
 use crate::routing::statement::Statement;
-use crate::upstream::lane::{LaneRoute, PoolId};
+use crate::upstream::lane::{Lane, LaneRoute, PoolId};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
 use cql::request::batch::{Batch, ChildStatement};
@@ -56,21 +56,25 @@ impl Reprepare {
         response: &Response<'_>,
     ) -> Option<Pending> {
         let Origin::Client { to, .. } = pending.origin else { return Some(pending) };
-        let statement = forgotten(core, &pending, response.message());
-        let lane = statement.as_ref().and_then(|statement| {
-            let base = core.base_of(pending.origin);
-            // A client's own connection is its only lane, and may have said `USE` since: whether the
-            // statement is the same there, its id says.
-            let pool = match core.pools.is_dedicated(base) {
-                true => base,
-                false => core.pools.of_keyspace(base, statement.keyspace.as_deref())?,
-            };
-            core.lanes_of(pool).lane_of_node(route.node)
-        });
         let open = core.clients.get(to.client).is_some();
         let may = open && pending.resent < RESENT_MAX && !pending.frame.is_empty();
-        let (Some(statement), Some(lane), true) = (statement, lane, may) else {
-            return Some(pending);
+        let statement = forgotten(core, &pending, response.message()).filter(|_| may);
+        let Some(statement) = statement else { return Some(pending) };
+        let base = core.base_of(pending.origin);
+        // A client's own connection is its only lane, and may have said `USE` since: whether the
+        // statement is the same there, its id says.
+        let pool = match core.pools.is_dedicated(base) {
+            true => Some(base),
+            false => core.pools.of_keyspace(base, statement.keyspace.as_deref()),
+        };
+        let lane = pool.and_then(|pool| core.lanes_of(pool).lane_of_node(route.node));
+        let Some(lane) = lane else {
+            let Some(lane) = pool.and_then(|pool| lane_elsewhere(core, route, pool)) else {
+                return Some(pending);
+            };
+            core.tally.resent += 1;
+            core.todo.push_back(Todo::SendAgain { lane, pending });
+            return None;
         };
         let refusal = core.frame_for(to, response);
         let parked = Parked { to, pending, route, statement, refusal };
@@ -177,6 +181,16 @@ fn forgotten(core: &mut Core, pending: &Pending, message: &[u8]) -> Option<Arc<S
     };
     let (_, entry) = core.router.catalog.find(id)?;
     Some(Arc::clone(&entry.statement))
+}
+
+/// The least busy lane to another node, one that has a lane of `pool`, the keyspace of the statement:
+/// there it can be prepared. A node that comes back gets its plain lanes and those of each keyspace
+/// one by one.
+fn lane_elsewhere(core: &mut Core, route: LaneRoute, pool: PoolId) -> Option<LaneKey> {
+    let nodes = core.pools.nodes(pool).into_iter().filter(|node| *node != route.node);
+    let lanes = nodes.filter_map(|node| core.lanes_of(route.pool).lane_of_node(node));
+    let lanes: Vec<LaneKey> = lanes.collect();
+    lanes.into_iter().min_by_key(|lane| core.lanes.get(*lane).and_then(Lane::load))
 }
 
 /// Sends a request again to the shard that asked for its statement.

@@ -19,6 +19,7 @@ use crate::facade::console::table::KEYSPACE;
 use crate::facade::statement_text;
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::policy::Choice;
+use crate::routing::text;
 use crate::routing::text::Asked;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
@@ -28,6 +29,7 @@ use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
 use cql::request::execute;
 use cql::request::execute::Execute;
+use cql::request::prepare::Prepare;
 use cql::statement::write_type::WriteType;
 
 /// A request's frame, and its body as it was read.
@@ -51,7 +53,8 @@ struct Anywhere {
     avoided: Option<NodeId>,
 }
 
-/// EXECUTE: always on the plain lanes, because its id fixes the table.
+/// EXECUTE: on the plain lanes, because its id fixes the table; of Apache Cassandra on those of the
+/// keyspace in which it was prepared.
 pub(crate) fn on_execute(core: &mut Core, features: &mut Features, request: &mut Request<'_>) {
     if LocalAnswers::owns(request) {
         let local = features.local.on_execute(core, request, features.agreement.shown());
@@ -90,6 +93,12 @@ pub(crate) fn on_prepare(core: &mut Core, features: &mut Features, request: &Req
     }
     let outgoing = Outgoing { is_read: true, ..core.begin(request.from, Opcode::Prepare) };
     let pool = pool_of(core, request.from.client);
+    // On plain lanes it is one statement for all clients, and each node with a lane can prepare it.
+    let is_qualified = |read: Prepare<'_>| text::is_qualified(read.text);
+    let is_anyones = pool != outgoing.base
+        && core.settings.routes_texts
+        && Prepare::read(request.body()).is_ok_and(is_qualified);
+    let pool = if is_anyones { outgoing.base } else { pool };
     let at = Anywhere { pool, reason: Reason::Prepare, avoided: None };
     let read = Read { message: Message::Other, frame: request.frame };
     anywhere(core, features, at, &outgoing, read);
@@ -186,11 +195,12 @@ fn execute(
         let at = Anywhere { pool: base, reason: Reason::UnknownStatement, avoided };
         return anywhere(core, features, at, &outgoing, Read { message: Message::Other, frame });
     };
-    let sticky = features.pages.lane_of_page(core, base, &request.parameters);
-    let (router, lanes) =
-        core.routing(base, Preference { sticky, avoided, ..Preference::default() });
+    let pool = core.pool_of_statement(base, request.id);
+    let sticky = features.pages.lane_of_page(core, pool, &request.parameters);
+    let is_in_keyspace = pool != base;
+    let (router, lanes) = core.routing(pool, Preference { sticky, avoided, is_in_keyspace });
     let routed = router.execute(&request, &lanes);
-    core.ask_for(base, routed.missing);
+    core.ask_for(pool, routed.missing);
     outgoing.subject = routed.statement.map_or(Subject::Unknown, Subject::Statement);
     outgoing.is_read = routed.is_read;
     outgoing.write_type = routed.write_type;

@@ -201,7 +201,9 @@ impl Proxy {
             let Arrival::Lane(serial) = opened.arrival else { panic!("{opened:?} is in excess") };
             let (lwt_mask, metadata_ids, compression) = (0, false, None);
             let (node, pool) = (NodeId(node), PoolId::PLAIN);
-            let route = LaneRoute { node, shard, pool, lwt_mask, metadata_ids, compression };
+            let is_cassandra = false;
+            let route =
+                LaneRoute { node, shard, pool, lwt_mask, metadata_ids, is_cassandra, compression };
             let lane = self.engine.on_lane_up(route, sharder).unwrap();
             self.lanes.insert((node.0, serial.0), lane);
             self.opened += 1;

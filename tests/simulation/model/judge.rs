@@ -299,8 +299,9 @@ impl World {
         let Some(driver) = self.drivers.get_mut(number) else { return Ok(()) };
         let prepared = Prepared::read(driver.version, body).map_err(|error| error.to_string())?;
         let keyspace = KEYSPACES.get(handle.keyspace).copied();
-        // A PREPARE behind a `USE` waits for it, and is then in its keyspace.
-        let known = [asked_in.0, asked_in.1].into_iter().any(|of| {
+        // A PREPARE behind a `USE` waits for it, and is then in its keyspace, unless it names its own.
+        let anywhere = handle.qualified.then_some(None);
+        let known = [asked_in.0, asked_in.1].into_iter().chain(anywhere).any(|of| {
             let of = of.and_then(|of| KEYSPACES.get(of)).copied();
             let known = self.cluster.statement_id(&handle.text(), of);
             known.is_some_and(|known| prepared.id == known)

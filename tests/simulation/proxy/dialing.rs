@@ -215,6 +215,7 @@ impl World {
             sharder: greeted.sharder,
             lwt_mask: greeted.lwt_mask,
             metadata_ids: greeted.metadata_ids,
+            is_cassandra: false,
             compression: self.scenario.lane_compression,
             shard_aware_port: greeted.shard_aware_port,
             success: greeted.success,

@@ -2,14 +2,30 @@
 
 use std::sync::Arc;
 
+use cql::token::shard::ShardId;
 use shardlane::engine::action::{Action, PeerMessage, TableFact, TableRequest};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
-use shardlane::upstream::lane::PoolId;
+use shardlane::topology::id::NodeId;
+use shardlane::upstream::lane::{LaneRoute, PoolId};
 
 use super::Rig;
+use crate::support::frames::LWT_MASK;
 
 impl Rig {
+    /// Where a lane leads that comes up now, and what its node agrees to.
+    pub(super) fn route_to(&self, pool: PoolId, node: NodeId, shard: ShardId) -> LaneRoute {
+        LaneRoute {
+            node,
+            shard,
+            pool,
+            lwt_mask: LWT_MASK,
+            metadata_ids: self.metadata_ids,
+            is_cassandra: self.is_cassandra,
+            compression: self.lane_compression,
+        }
+    }
+
     /// The next keyspace whose lanes are to be opened.
     pub(crate) fn opened(&mut self) -> Option<(PoolId, Arc<str>)> {
         let is_open = |order: &Action| matches!(order, Action::OpenPool { .. });

@@ -1,0 +1,50 @@
+"""What real Cassandra gives clients besides rows is the same through the proxy: warnings and custom payloads."""
+import direct
+from stage import ROOT, case, log
+
+NOT_PREPARED_ON = "on a keyspace it was not prepared on"
+CONSISTENCY = "ALL"
+
+
+def node_logs():
+    """All that the nodes have logged so far."""
+    import os
+    run = ROOT / "target/cassandra/run" / os.environ["TEST_LAB"]
+    return "".join(path.read_text(errors="replace") for path in sorted(run.rglob("*.log")))
+
+
+def warnings_of(host):
+    """Each kind of request with the warnings that the driver got for it."""
+    from cassandra.query import BatchStatement
+    found = []
+    with direct.session(host, "as_direct", CONSISTENCY, protocol_version=4) as s:
+        def note(name, statement, values=None):
+            future = s.execute_async(statement, values)
+            future.result()
+            found.append((name, future.warnings))
+        for qualified in ("", "as_direct."):
+            insert = s.prepare("INSERT INTO %st (k, v) VALUES (?, ?)" % qualified)
+            select = s.prepare("SELECT v FROM %st WHERE k = ?" % qualified)
+            for k in range(20):
+                note(qualified + "insert", insert, (k, k))
+                note(qualified + "select", select, (k,))
+            batch = BatchStatement()
+            batch.add(insert, (1, 1))
+            batch.add(insert, (2, 2))
+            note(qualified + "batch", batch)
+            note(qualified + "text", "SELECT v FROM %st WHERE k = 1" % qualified)
+    return found
+
+
+@case(deadline=300, needs=("cassandra",))
+def cassandra_as_direct(stage):
+    proxy = stage.proxy(stage.cassandra_nodes[0])
+    with direct.session(stage.cassandra_nodes[0], consistency=CONSISTENCY) as s:
+        s.execute("DROP KEYSPACE IF EXISTS as_direct")
+        s.execute(direct.CREATE % ("as_direct", 3, ""))
+        s.execute("CREATE TABLE as_direct.t (k int PRIMARY KEY, v int)")
+    before = node_logs().count(NOT_PREPARED_ON)
+    expected, got = warnings_of(stage.cassandra_nodes[0]), warnings_of(proxy.host)
+    log("warnings", [one for one in got if one[1]][:3])
+    assert got == expected, [pair for pair in zip(expected, got) if pair[0] != pair[1]][:3]
+    assert node_logs().count(NOT_PREPARED_ON) == before, "a node logged an ERROR"
