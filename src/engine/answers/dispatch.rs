@@ -142,7 +142,7 @@ fn on_frame(
     let failed = header.opcode == Opcode::Error.byte();
     let copy = Copy { lane: key, stream: header.stream };
     let answered = if features.hedging.leaves_it_to_twin(core, copy, failed) {
-        core.give_back(pending.frame);
+        core.spare.give_back(pending.frame);
         Answered::Done
     } else {
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
@@ -158,13 +158,13 @@ fn on_frame(
 fn on_compressed(core: &mut Core, features: &mut Features, key: LaneKey, frame: &[u8]) -> Answered {
     let compression = core.lanes.get(key).and_then(|lane| lane.route.compression);
     let Some(compression) = compression else { return Answered::Broken };
-    let mut plain = core.keep(&[]);
+    let mut plain = core.spare.keep(&[]);
     let unpacked = compression.decompress_frame(frame, RESPONSE_BODY_BYTES_MAX, &mut plain);
     let answered = match unpacked {
         Ok(()) => on_frame(core, features, key, &mut plain, false),
         Err(_) => Answered::Broken,
     };
-    core.give_back(plain);
+    core.spare.give_back(plain);
     answered
 }
 
@@ -201,7 +201,7 @@ fn on_response(
         Origin::Client { .. } => answer_client(core, features, incoming, pending, &response),
         Origin::Internal(request) => {
             on_internal(core, features, request, &response);
-            core.give_back(pending.frame);
+            core.spare.give_back(pending.frame);
             Answered::Done
         }
     }
@@ -271,7 +271,7 @@ fn answer_client(
     } else {
         core.deliver(to, &pending, outcome, response);
     }
-    core.give_back(pending.frame);
+    core.spare.give_back(pending.frame);
     core.end_use(to.client, purpose);
     answered
 }

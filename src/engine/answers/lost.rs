@@ -56,7 +56,7 @@ pub(crate) fn on_lost(core: &mut Core, features: &mut Features, lost: Lost) {
         Origin::Internal(request) => return dispatch::on_internal_lost(core, features, request),
     };
     if core.clients.get(to.client).is_none() {
-        core.give_back(pending.frame);
+        core.spare.give_back(pending.frame);
         return core.tally.on_request_ended(pending.opcode, Outcome::Abandoned);
     }
     if let Purpose::Use(pool) = purpose {

@@ -10,6 +10,7 @@ use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::collected::Collected;
 use crate::engine::core::pool_lanes::{PoolLanes, Preference};
 use crate::engine::core::pools::Pools;
+use crate::engine::core::spare::Spare;
 use crate::engine::core::todo::Todo;
 use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
 use crate::engine::settings::EngineSettings;
@@ -22,11 +23,6 @@ use crate::topology::tablet_map::TabletMap;
 use crate::upstream::lane::{Lane, PoolId};
 use cql::opcode::Opcode;
 use cql::statement::write_type::WriteType;
-
-/// Buffers of answered requests that are kept for the next ones.
-const SPARE_MAX: usize = 256;
-/// Capacity of a buffer that is worth keeping, bytes; more is given back.
-const SPARE_BYTES_MAX: usize = 4 << 10;
 
 /// What every part of the engine may touch.
 #[derive(Debug)]
@@ -51,10 +47,10 @@ pub(crate) struct Core {
     /// Nodes in our own rack, by number.
     local_rack: Vec<bool>,
     /// Clients with something to be sent, each once.
-    touched_clients: VecDeque<ClientKey>,
+    pub(crate) touched_clients: VecDeque<ClientKey>,
     /// Lanes with something to send, each once.
-    touched_lanes: VecDeque<LaneKey>,
-    spare: Vec<Vec<u8>>,
+    pub(crate) touched_lanes: VecDeque<LaneKey>,
+    pub(crate) spare: Spare,
 }
 
 impl Core {
@@ -79,7 +75,7 @@ impl Core {
             local_rack: Vec::new(),
             touched_clients: VecDeque::new(),
             touched_lanes: VecDeque::new(),
-            spare: Vec::new(),
+            spare: Spare::default(),
         };
         core.set_snapshot(snapshot);
         core
@@ -196,16 +192,6 @@ impl Core {
         }
     }
 
-    /// Notes that a lane has something to send.
-    #[inline]
-    pub(crate) fn touch_lane(&mut self, lane: LaneKey) {
-        if let Some(entry) = self.lanes.get_mut(lane)
-            && !mem::replace(&mut entry.touched, true)
-        {
-            self.touched_lanes.push_back(lane);
-        }
-    }
-
     /// The next thing for the shell: actions first, then lanes, then clients.
     #[inline]
     pub(crate) fn take_output(&mut self) -> Option<Output> {
@@ -223,22 +209,5 @@ impl Core {
             client.touched = false;
         }
         Some(Output::ClientBytes(key))
-    }
-
-    /// A buffer with a copy of `frame`.
-    #[inline]
-    pub(crate) fn keep(&mut self, frame: &[u8]) -> Vec<u8> {
-        let mut kept = self.spare.pop().unwrap_or_default();
-        kept.extend_from_slice(frame);
-        kept
-    }
-
-    /// Takes a buffer back for the next request.
-    #[inline]
-    pub(crate) fn give_back(&mut self, mut kept: Vec<u8>) {
-        if self.spare.len() < SPARE_MAX && kept.capacity() <= SPARE_BYTES_MAX {
-            kept.clear();
-            self.spare.push(kept);
-        }
     }
 }

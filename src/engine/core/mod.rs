@@ -12,5 +12,6 @@ pub(crate) mod pools;
 pub(crate) mod reply;
 pub(crate) mod response;
 pub(crate) mod send;
+pub(crate) mod spare;
 pub(crate) mod table_wants;
 pub(crate) mod todo;

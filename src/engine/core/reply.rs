@@ -1,5 +1,7 @@
 //! What clients get: a node's answers, answers and errors of ours, and the end of the connection.
 
+use std::mem;
+
 use crate::engine::action::Action;
 use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::core::Core;
@@ -33,11 +35,10 @@ impl Core {
         outcome: Outcome,
         response: &Response<'_>,
     ) {
-        if self.is_gone_or_unread(to.client) {
-            return self.tally.on_request_ended(pending.opcode, Outcome::Abandoned);
-        }
-        let Some(entry) = self.clients.get_mut(to.client) else { return };
-        self.tally.latency.record(self.now_us.saturating_sub(pending.arrived_us));
+        let now_us = self.now_us;
+        let Some(entry) = self.reader(to.client) else {
+            return self.abandon(to.client, pending.opcode);
+        };
         if entry.session.takes_node_frames() {
             entry.session.send_plain(|out| response.write(to.stream, out));
         } else {
@@ -46,43 +47,50 @@ impl Core {
                 entry.session.send(&frame);
             }
         }
+        self.tally.latency.record(now_us.saturating_sub(pending.arrived_us));
         self.finish(to.client, pending.opcode, outcome);
     }
 
     /// Hands a whole frame to a client, and counts its request as ended.
     pub(crate) fn deliver_frame(&mut self, client: ClientKey, ended: Ended, frame: &[u8]) {
-        if self.is_gone_or_unread(client) {
-            return self.tally.on_request_ended(ended.opcode, Outcome::Abandoned);
-        }
-        let Some(entry) = self.clients.get_mut(client) else { return };
-        self.tally.latency.record(self.now_us.saturating_sub(ended.arrived_us));
+        let now_us = self.now_us;
+        let Some(entry) = self.reader(client) else {
+            return self.abandon(client, ended.opcode);
+        };
         entry.session.send(frame);
+        self.tally.latency.record(now_us.saturating_sub(ended.arrived_us));
         self.finish(client, ended.opcode, ended.outcome);
     }
 
-    /// Whether a client has left, or is disconnected because it never reads.
+    /// The client that is to get an answer; `None` when it has left, or has left so much unread that
+    /// it gets nothing more.
     #[inline]
-    fn is_gone_or_unread(&mut self, client: ClientKey) -> bool {
+    fn reader(&mut self, client: ClientKey) -> Option<&mut Client> {
         let backlog_max = self.settings.limits.client_backlog_bytes_max;
-        let reads =
-            |entry: &Client| !entry.disconnected && entry.session.unsent_len() <= backlog_max;
-        if self.clients.get(client).is_some_and(reads) {
-            return false;
-        }
-        let is_lost = self.clients.get(client).is_none() || self.disconnects_if_unread(client);
-        if is_lost {
-            self.leave(client);
-        }
-        is_lost
+        let entry = self.clients.get_mut(client)?;
+        if entry.disconnected || entry.session.unsent_len() > backlog_max { None } else { Some(entry) }
+    }
+
+    /// Counts a request as ended whose client is not there to get the answer.
+    #[cold]
+    fn abandon(&mut self, client: ClientKey, opcode: Opcode) {
+        self.disconnects_if_unread(client);
+        self.leave(client);
+        self.tally.on_request_ended(opcode, Outcome::Abandoned);
     }
 
     /// Counts a request as ended whose answer has just been appended to its client's outbox.
     pub(crate) fn finish(&mut self, client: ClientKey, opcode: Opcode, outcome: Outcome) {
-        self.touch_client(client);
         self.tally.on_request_ended(opcode, outcome);
+        let high = self.settings.limits.outbox_high_bytes;
         let Some(entry) = self.clients.get_mut(client) else { return };
+        if entry.disconnected {
+            entry.session.discard_unsent();
+        } else if !mem::replace(&mut entry.touched, true) {
+            self.touched_clients.push_back(client);
+        }
         entry.in_flight = entry.in_flight.saturating_sub(1);
-        let full = entry.session.unsent_len() > self.settings.limits.outbox_high_bytes;
+        let full = entry.session.unsent_len() > high;
         if entry.paused {
             self.resume_if_possible(client);
         }
@@ -190,7 +198,7 @@ impl Core {
         let Origin::Client { to, purpose } = pending.origin else { return };
         self.leave(to.client);
         self.refuse(to, RequestKind::of(pending.opcode), code, text);
-        self.give_back(pending.frame);
+        self.spare.give_back(pending.frame);
         self.end_use(to.client, purpose);
     }
 
@@ -214,7 +222,7 @@ impl Core {
             self.refuse_with(to, kind, text, &extras);
         }
         self.leave(to.client);
-        self.give_back(pending.frame);
+        self.spare.give_back(pending.frame);
         self.end_use(to.client, purpose);
     }
 

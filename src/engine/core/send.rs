@@ -1,12 +1,13 @@
 //! Requests onto lanes.
 
+use std::mem;
+
 use crate::engine::core::core::Core;
 use crate::engine::core::lane_frame;
 use crate::engine::core::todo::Todo;
 use crate::engine::pending::{InternalRequest, LaneKey, Loss, Origin, Outgoing, Pending};
 use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
-use cql::frame;
 use cql::frame::{FrameHead, write_frame};
 use cql::header::{FLAG_COMPRESSED, FLAG_TRACING};
 use cql::notation::put_long_string;
@@ -25,20 +26,18 @@ impl Core {
         outgoing: &Outgoing,
         request: &[u8],
     ) -> Option<StreamId> {
-        let limits = self.settings.limits;
-        let lane = self.lanes.get(key)?;
-        let (base, retained) = (lane.base, lane.retained_bytes);
+        let limits = &self.settings.limits;
+        let lane = self.lanes.get_mut(key)?;
         let of_client = matches!(outgoing.origin, Origin::Client { .. });
-        if of_client && base != outgoing.base {
+        if of_client && lane.base != outgoing.base {
             // A client that has left or was evicted has no base. Otherwise a pool was mistaken.
-            debug_assert_eq!(outgoing.base, PoolId::NOWHERE, "a client on a lane of {base:?}");
+            debug_assert_eq!(outgoing.base, PoolId::NOWHERE, "a client on {:?}", lane.base);
             return None;
         }
         let keep = request.len() <= KEPT_BYTES_MAX
-            && retained + request.len() <= limits.lane_retained_bytes_max;
+            && lane.retained_bytes + request.len() <= limits.lane_retained_bytes_max;
         let loss = if keep { None } else { Some(Loss::of(outgoing, request)) };
-        let kept = self.keep(if keep { request } else { &[] });
-        let lane = self.lanes.get_mut(key)?;
+        let kept = self.spare.keep(if keep { request } else { &[] });
         let kept_len = kept.len();
         let metadata_id = lane_frame::held_id(&self.router.catalog, lane.route, outgoing);
         let packed = lane.route.compression.map(|one| lane_frame::pack(request, metadata_id, one));
@@ -66,7 +65,7 @@ impl Core {
         let id = match claimed {
             Ok(id) => id,
             Err(refused) => {
-                self.give_back(refused.frame);
+                self.spare.give_back(refused.frame);
                 return None;
             }
         };
@@ -83,13 +82,15 @@ impl Core {
             (None, None) => out.extend_from_slice(request),
         }
         let compressed = packed.map_or(0, |_| FLAG_COMPRESSED);
-        if let Some([version, flags, ..]) = out.get_mut(at..) {
+        if let Some([version, flags, high, low, ..]) = out.get_mut(at..) {
             *version = LANE_VERSION;
             *flags &= FLAG_TRACING | compressed;
+            [*high, *low] = id.0.to_be_bytes();
         }
-        frame::patch_stream(out.get_mut(at..).unwrap_or_default(), id.0);
         let full = lane.outbox.waiting_len() > limits.outbox_high_bytes;
-        self.touch_lane(key);
+        if !mem::replace(&mut lane.touched, true) {
+            self.touched_lanes.push_back(key);
+        }
         if full && let Origin::Client { to, .. } = outgoing.origin {
             self.todo.push_back(Todo::LaneFull { lane: key, client: to.client });
         }

@@ -147,7 +147,7 @@ impl Hedging {
     ) -> Option<Pending> {
         match self.part(copy) {
             Some(_) => {
-                core.give_back(pending.frame);
+                core.spare.give_back(pending.frame);
                 None
             }
             None => Some(pending),
@@ -167,5 +167,5 @@ fn orphan(core: &mut Core, copy: Copy) {
     let Some(lane) = core.lanes.get_mut(copy.lane) else { return };
     let Some(pending) = lane.ids.take_waiter(StreamId(copy.stream)) else { return };
     lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
-    core.give_back(pending.frame);
+    core.spare.give_back(pending.frame);
 }

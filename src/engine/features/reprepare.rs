@@ -206,7 +206,7 @@ fn refuse(core: &mut Core, parked: Parked) {
     let (opcode, arrived_us) = (pending.opcode, pending.arrived_us);
     let ended = Ended { opcode, arrived_us, outcome: Outcome::Failed };
     core.deliver_frame(to.client, ended, &refusal);
-    core.give_back(pending.frame);
+    core.spare.give_back(pending.frame);
 }
 
 /// The lane to a shard, or another to its node.

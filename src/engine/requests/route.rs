@@ -141,7 +141,7 @@ pub(crate) fn again(
         let at = Anywhere { pool, reason: Reason::LaneLost, avoided };
         query(core, features, at, outgoing, Read::of(outgoing.opcode, &frame));
     }
-    core.give_back(frame);
+    core.spare.give_back(frame);
 }
 
 /// Sends a request once more on the lane where its statement was prepared again.
@@ -150,7 +150,7 @@ pub(crate) fn again_on(core: &mut Core, features: &Features, lane: LaneKey, pend
     let frame = pending.frame;
     let decision = Some(Decision { lane, reason: Reason::Reprepared });
     send_allowed(core, features, decision, &outgoing, Read::of(outgoing.opcode, &frame));
-    core.give_back(frame);
+    core.spare.give_back(frame);
 }
 
 /// Sends a client's `USE` on a lane of `pool`.
