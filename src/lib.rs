@@ -4,6 +4,7 @@
 //! crate of their own, `shardlane-cql`.
 
 pub mod collections; // data structures of the data path
+pub mod inject; // sidecars put into objects of Kubernetes
 
 pub mod session; // one client connection: its phases and its login
 pub mod topology; // nodes, ring and tablets as one immutable picture

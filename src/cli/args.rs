@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, value_parser};
 use thiserror::Error;
 
+use crate::cli::inject::{ANNOTATIONS, InjectArgs};
 #[cfg(feature = "demo")]
 use crate::cli::simulated::args::{DemoArgs, MEASURES, SimArgs};
 use crate::config::setting::Setting;
@@ -62,6 +63,9 @@ pub enum Command {
     /// Have a shardlane that runs here read its settings again, as SIGHUP does
     #[command(after_help = LAYERS)]
     Reload(SettingsArgs),
+    /// Add shardlane to the pods of Kubernetes manifests; the rest of the text stays as it is
+    #[command(after_help = ANNOTATIONS)]
+    Inject(InjectArgs),
 }
 
 /// Flags that are settings. They stay text here: the settings' own rules judge them, together with

@@ -10,7 +10,7 @@ use crate::cli::doctor;
 use crate::cli::explain::report;
 #[cfg(feature = "demo")]
 use crate::cli::simulated::{demo::show, sim};
-use crate::cli::{check, outcome, run, wait};
+use crate::cli::{check, inject, outcome, run, wait};
 use crate::config::variables::{process_environment, process_variables};
 
 /// Runs the command that the process's arguments name. Help and version are no failure; wrong usage is code 2.
@@ -41,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Wait(args) => wait::wait(args, environment),
         Command::Shutdown(args) => wait::shutdown(args, environment),
         Command::Reload(args) => wait::reload(args, environment, &mut io::stdout().lock()),
+        Command::Inject(args) => inject::inject(args, &mut io::stdout().lock()),
         Command::Explain(args) => report::explain(args, environment, &mut io::stdout().lock()),
     })
 }

@@ -6,6 +6,7 @@ pub mod check;
 pub mod command;
 pub mod doctor;
 pub mod explain;
+pub mod inject;
 pub mod outcome;
 pub mod run;
 #[cfg(feature = "demo")]

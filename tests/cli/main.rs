@@ -5,4 +5,5 @@
 mod command_line;
 #[cfg(feature = "demo")]
 mod demo;
+mod inject;
 mod lifecycle;

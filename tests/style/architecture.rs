@@ -20,7 +20,7 @@ use Kind::{Pure, Shell};
 
 /// Folders of `src/`, lowest layer first. A folder imports only from layers below its own.
 const LAYERS: &[(Kind, &[&str])] = &[
-    (Pure, &["collections"]),
+    (Pure, &["collections", "inject"]),
     (Pure, &["session", "topology"]),
     (Pure, &["facade"]),
     (Pure, &["routing", "upstream"]),

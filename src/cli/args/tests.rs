@@ -23,7 +23,8 @@ fn compare(name: &str, text: &str) {
 
 #[test]
 fn the_help_is_what_was_agreed() {
-    let mut names = vec!["run", "check", "doctor", "explain", "wait", "shutdown", "reload"];
+    let mut names =
+        vec!["run", "check", "doctor", "explain", "wait", "shutdown", "reload", "inject"];
     if cfg!(feature = "demo") {
         names.extend(["", "demo", "sim"]);
     }

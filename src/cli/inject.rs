@@ -1,0 +1,119 @@
+//! `shardlane inject`: manifests in, the same manifests with sidecars out.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Arg, ArgMatches, Args, FromArgMatches};
+
+use crate::inject::choice::{self, Choice};
+use crate::inject::manifest;
+use crate::inject::sidecar::{Mode, Sidecar};
+
+/// Longest text, bytes: what a large chart renders has a few MiB.
+const TEXT_BYTES_MAX: u64 = 16 << 20;
+
+/// What the help says after the flags.
+pub const ANNOTATIONS: &str = "An annotation of a pod's template, or of the object that has it, beats the flag: \
+shardlane.dev/contact-points for --contact-points, and so on. shardlane.dev/inject: disabled leaves a pod as it is. \
+What was done is said on stderr.";
+
+/// Flags of `inject`.
+#[derive(Args, Clone, Debug)]
+pub struct InjectArgs {
+    /// Manifests, YAML or JSON; - for stdin
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: PathBuf,
+    /// The same as --mode classic, for Kubernetes before 1.29
+    #[arg(long, conflicts_with = "mode")]
+    pub classic: bool,
+    /// What all sidecars have unless annotations say otherwise.
+    #[command(flatten)]
+    pub choices: ChoicesArgs,
+}
+
+/// Flags that are choices.
+#[derive(Clone, Debug, Default)]
+pub struct ChoicesArgs {
+    given: Vec<(&'static str, String)>,
+}
+
+impl Args for ChoicesArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.args(choice::ALL.iter().map(flag))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ChoicesArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |choice: &Choice| {
+            let value = matches.try_get_one::<String>(choice.name).ok().flatten()?;
+            Some((choice.name, value.clone()))
+        };
+        Ok(Self { given: choice::ALL.iter().filter_map(given).collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn flag(choice: &'static Choice) -> Arg {
+    let check = |value: &str| {
+        let set = choice.set(&mut Sidecar::default(), value);
+        set.map(|()| value.to_owned())
+    };
+    Arg::new(choice.name)
+        .long(choice.name)
+        .value_name(choice.value_name)
+        .value_parser(check)
+        .help(choice.what)
+}
+
+impl InjectArgs {
+    /// What all sidecars have.
+    fn defaults(&self) -> Sidecar {
+        let mut sidecar = Sidecar::default();
+        for (name, value) in &self.choices.given {
+            if let Ok(choice) = choice::of_annotation(name) {
+                // The flag's value was checked when it was read.
+                choice.set(&mut sidecar, value).ok();
+            }
+        }
+        if self.classic {
+            sidecar.mode = Mode::Classic;
+        }
+        sidecar
+    }
+}
+
+/// Writes the manifests with sidecars to `out`, and what was done to stderr. If any pod cannot get its sidecar, nothing
+/// is written.
+pub fn inject(args: &InjectArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let text =
+        read(&args.filename).with_context(|| format!("cannot read {}", args.filename.display()))?;
+    let injected = manifest::inject(&text, &args.defaults())?;
+    out.write_all(injected.text.as_bytes()).context("cannot write the manifests")?;
+    for line in injected.report {
+        // Nothing can be reported when stderr itself fails.
+        writeln!(io::stderr(), "{line}").ok();
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let source: &mut dyn Read =
+        if path == Path::new("-") { &mut io::stdin().lock() } else { &mut File::open(path)? };
+    source.take(TEXT_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if u64::try_from(text.len()).is_ok_and(|len| len > TEXT_BYTES_MAX) {
+        bail!("it is longer than {} MiB", TEXT_BYTES_MAX >> 20);
+    }
+    Ok(text)
+}

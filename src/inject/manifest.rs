@@ -1,0 +1,102 @@
+//! From a YAML text to the same text with sidecars in its pods.
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::inject::operation::{Operation, Step};
+use crate::inject::plan::{self, Plan, Scope};
+use crate::inject::sidecar::{Mode, Sidecar};
+use crate::inject::workload::{Object, objects};
+use crate::inject::yaml::edit::{Edit, EditError, apply, edit};
+use crate::inject::yaml::node::Node;
+use crate::inject::yaml::read::{ReadError, documents};
+
+/// A text with sidecars, and what was done to each object.
+#[derive(Debug)]
+pub struct Injected {
+    /// The new text.
+    pub text: String,
+    /// One line for each object.
+    pub report: Vec<String>,
+}
+
+/// Why a text is not changed at all.
+#[derive(Debug, Error)]
+pub enum ManifestError {
+    /// It is no YAML.
+    #[error("not YAML: {0}")]
+    Unreadable(#[from] ReadError),
+    /// Objects that may want a sidecar cannot get one.
+    #[error("{}", .0.join("\n  "))]
+    Refused(Vec<String>),
+}
+
+/// Adds a sidecar to the template of each pod that does not refuse it. Documents and objects without pods stay as they
+/// are, byte by byte, and so does all else but the lines that are new.
+pub fn inject(text: &str, defaults: &Sidecar) -> Result<Injected, ManifestError> {
+    let (mut report, mut refused) = (Vec::new(), Vec::new());
+    let (mut edits, mut wanted) = (Vec::new(), Vec::new());
+    for document in documents(text)? {
+        let before = document.to_json();
+        let mut after = before.clone();
+        for object in objects(&before) {
+            let title = object.title();
+            match plan_object(&before, &object, defaults) {
+                Plan::Leave(why) => report.push(format!("{title} skipped: {why}")),
+                Plan::Refuse(why) => refused.push(format!("{title}: {why}")),
+                Plan::Change(operations) => {
+                    match edit_all(text, &document, &operations, &mut after) {
+                        Ok(more) => edits.extend(more),
+                        Err(error) => refused.push(format!("{title}: {error}")),
+                    }
+                    report.push(format!("{title} injected"));
+                    if object.is_job() && defaults.mode == Mode::Classic {
+                        report.push(format!(
+                            "{title} completes only when it stops its sidecar: POST /quitquitquit"
+                        ));
+                    }
+                }
+            }
+        }
+        wanted.push(after);
+    }
+    if !refused.is_empty() {
+        return Err(ManifestError::Refused(refused));
+    }
+    let form = || ManifestError::Refused(vec!["the text cannot be changed in place".to_owned()]);
+    let text = apply(text, edits).ok_or_else(form)?;
+    // What was written must mean what was planned, however strange the text is.
+    let written: Vec<Value> = documents(&text)?.iter().map(Node::to_json).collect();
+    if written == wanted { Ok(Injected { text, report }) } else { Err(form()) }
+}
+
+fn plan_object(document: &Value, object: &Object<'_>, defaults: &Sidecar) -> Plan {
+    let Some(path) = object.template() else { return Plan::Leave("it has no pods") };
+    let template = path.iter().try_fold(document, |at, step| match step {
+        Step::Key(key) => at.get(key),
+        Step::Index(index) => at.get(index),
+    });
+    let annotations = object.value.pointer("/metadata/annotations");
+    match template {
+        Some(pod) => plan::plan(pod, &path, annotations, (Scope::All, defaults)),
+        None => Plan::Refuse("it has no template for its pods".to_owned()),
+    }
+}
+
+/// The edits for `operations`, which are made in `after` as well.
+fn edit_all(
+    text: &str,
+    document: &Node,
+    operations: &[Operation],
+    after: &mut Value,
+) -> Result<Vec<Edit>, EditError> {
+    let change = |operation: &Operation| {
+        let new = edit(text, document, operation)?;
+        operation.apply(after).ok_or_else(|| EditError::Form("a pod".to_owned()))?;
+        Ok(new)
+    };
+    operations.iter().map(change).collect()
+}
+
+#[cfg(test)]
+mod tests;

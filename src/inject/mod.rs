@@ -1,0 +1,9 @@
+//! Puts shardlane into pods: what is changed in an object of Kubernetes, as JSON Patch and as edits of a YAML text.
+
+pub mod choice;
+pub mod manifest;
+pub mod operation;
+pub mod plan;
+pub mod sidecar;
+pub mod workload;
+pub mod yaml;

@@ -1,0 +1,154 @@
+//! One change of an object.
+
+use serde_json::{Map, Value, json};
+
+/// A part of a path into an object.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// The member with this name.
+    Key(String),
+    /// The item at this place.
+    Index(usize),
+}
+
+impl From<&str> for Step {
+    fn from(key: &str) -> Self {
+        Self::Key(key.to_owned())
+    }
+}
+
+impl From<usize> for Step {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+/// What is done at a path.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// The member, or the item that is there, becomes this.
+    Set(Value),
+    /// These come before the items of the list.
+    Prepend(Vec<Value>),
+}
+
+/// One change. Those of one plan are in such an order that each path leads to the same place in the original as in what
+/// the changes before it have made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// From the root of the object.
+    pub path: Vec<Step>,
+    /// What is done there.
+    pub deed: Deed,
+}
+
+/// The changes as a JSON Patch (RFC 6902).
+#[must_use]
+pub fn to_patch(operations: &[Operation]) -> Value {
+    operations.iter().flat_map(Operation::to_patch).collect()
+}
+
+impl Operation {
+    fn to_patch(&self) -> Vec<Value> {
+        let path = pointer(&self.path);
+        match &self.deed {
+            Deed::Set(value) => {
+                // `add` to an object replaces a member; to a list, it would make another item.
+                let is_item = matches!(self.path.last(), Some(Step::Index(_)));
+                let op = if is_item { "replace" } else { "add" };
+                vec![json!({"op": op, "path": path, "value": value})]
+            }
+            Deed::Prepend(values) => {
+                let path = format!("{path}/0");
+                let add = |value| json!({"op": "add", "path": path, "value": value});
+                values.iter().rev().map(add).collect()
+            }
+        }
+    }
+
+    /// Changes `object`; `None` when the path leads nowhere.
+    pub fn apply(&self, object: &mut Value) -> Option<()> {
+        match &self.deed {
+            Deed::Set(value) => {
+                let (last, before) = self.path.split_last()?;
+                match (last, walk(object, before)?) {
+                    (Step::Key(key), Value::Object(members)) => {
+                        members.insert(key.clone(), value.clone());
+                    }
+                    (Step::Index(index), Value::Array(items)) => {
+                        *items.get_mut(*index)? = value.clone();
+                    }
+                    (Step::Key(_) | Step::Index(_), _) => return None,
+                }
+            }
+            Deed::Prepend(values) => {
+                walk(object, &self.path)?.as_array_mut()?.splice(0..0, values.iter().cloned());
+            }
+        }
+        Some(())
+    }
+}
+
+fn walk<'a>(object: &'a mut Value, path: &[Step]) -> Option<&'a mut Value> {
+    path.iter().try_fold(object, |at, step| match step {
+        Step::Key(key) => {
+            at.as_object_mut().and_then(|members: &mut Map<_, _>| members.get_mut(key))
+        }
+        Step::Index(index) => at.as_array_mut()?.get_mut(*index),
+    })
+}
+
+/// A path as JSON Pointer (RFC 6901).
+#[must_use]
+pub fn pointer(path: &[Step]) -> String {
+    let part = |step: &Step| match step {
+        Step::Key(key) => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Step::Index(index) => format!("/{index}"),
+    };
+    path.iter().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_become_a_json_patch() {
+        let labels = vec!["labels".into(), "shardlane.dev/a~b".into()];
+        let items = vec!["items".into()];
+        let operations = [
+            Operation { path: labels, deed: Deed::Set(json!("x")) },
+            Operation { path: vec!["items".into(), 0.into()], deed: Deed::Set(json!(3)) },
+            Operation { path: items, deed: Deed::Prepend(vec![json!(1), json!(2)]) },
+        ];
+        assert_eq!(
+            to_patch(&operations),
+            json!([
+                {"op": "add", "path": "/labels/shardlane.dev~1a~0b", "value": "x"},
+                {"op": "replace", "path": "/items/0", "value": 3},
+                {"op": "add", "path": "/items/0", "value": 2},
+                {"op": "add", "path": "/items/0", "value": 1},
+            ])
+        );
+        let mut object = json!({"labels": {}, "items": [0]});
+        for operation in &operations {
+            operation.apply(&mut object).unwrap();
+        }
+        assert_eq!(object, json!({"labels": {"shardlane.dev/a~b": "x"}, "items": [1, 2, 3]}));
+    }
+
+    #[test]
+    fn a_path_that_leads_nowhere_changes_nothing() {
+        let mut object = json!({"a": [1], "b": 1});
+        let at = |path: Vec<Step>, deed| Operation { path, deed };
+        for operation in [
+            at(vec![], Deed::Set(json!(1))),
+            at(vec!["b".into(), "c".into()], Deed::Set(json!(1))),
+            at(vec!["a".into(), 1.into()], Deed::Set(json!(1))),
+            at(vec!["b".into()], Deed::Prepend(vec![])),
+        ] {
+            assert_eq!(operation.apply(&mut object), None, "{operation:?}");
+        }
+        assert_eq!(object, json!({"a": [1], "b": 1}));
+    }
+}

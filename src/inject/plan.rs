@@ -1,0 +1,254 @@
+//! From a pod to the changes that give it a sidecar.
+
+use serde_json::{Map, Value, json};
+
+use crate::inject::choice::{self, INJECT, PREFIX};
+use crate::inject::operation::{Deed, Operation, Step};
+use crate::inject::sidecar::{CONTAINER, HOST, Mode, PORT, Sidecar, USER};
+
+/// What becomes of a pod.
+#[derive(Debug, PartialEq)]
+pub enum Plan {
+    /// It gets a sidecar by these changes.
+    Change(Vec<Operation>),
+    /// It stays as it is, as it should.
+    Leave(&'static str),
+    /// It stays as it is, though a sidecar may be wanted.
+    Refuse(String),
+}
+
+/// Which pods get a sidecar.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scope {
+    /// All but those that want none.
+    All,
+    /// Those that ask for one.
+    Annotated,
+}
+
+/// The changes of `pod`, which has `metadata` and `spec` and is at `path`. `outer` are annotations of the object that it
+/// is the template of; its own count more.
+#[must_use]
+pub fn plan(
+    pod: &Value,
+    path: &[Step],
+    outer: Option<&Value>,
+    (scope, defaults): (Scope, &Sidecar),
+) -> Plan {
+    let sidecar = match wanted(pod, outer, (scope, defaults)) {
+        Ok(sidecar) => sidecar,
+        Err(plan) => return plan,
+    };
+    let mut changes = Changes { path, operations: Vec::new() };
+    match changes.make(pod, &sidecar) {
+        Ok(()) => Plan::Change(changes.operations),
+        Err(fault) => Plan::Refuse(fault),
+    }
+}
+
+/// The sidecar that a pod should get.
+fn wanted(
+    pod: &Value,
+    outer: Option<&Value>,
+    (scope, defaults): (Scope, &Sidecar),
+) -> Result<Sidecar, Plan> {
+    let annotations = ours(outer).chain(ours(pod.pointer("/metadata/annotations")));
+    let annotations: Map<String, Value> =
+        annotations.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+    let asked = annotations.get(INJECT).map(|value| value.as_str().unwrap_or_default());
+    match (asked, scope) {
+        (Some("enabled" | "true"), _) | (None, Scope::All) => {}
+        (Some("disabled" | "false"), _) => return Err(Plan::Leave("its annotation wants none")),
+        (None, Scope::Annotated) => return Err(Plan::Leave("its annotations ask for none")),
+        (Some(other), _) => {
+            let text = format!("{PREFIX}{INJECT} takes \"enabled\" or \"disabled\", not {other:?}");
+            return Err(Plan::Refuse(text));
+        }
+    }
+    let spec = pod.get("spec").and_then(Value::as_object);
+    let spec = spec.ok_or_else(|| Plan::Refuse("its pod has no spec".to_owned()))?;
+    let lists = ["initContainers", "containers"].map(|key| spec.get(key).and_then(Value::as_array));
+    let mut containers = lists.into_iter().flatten().flatten();
+    if containers.any(|container| name(container) == Some(CONTAINER)) {
+        return Err(Plan::Leave("it has one already"));
+    }
+    if spec.get("hostNetwork") == Some(&json!(true)) {
+        let text = "its pod uses the host's network, whose port 9042 may be taken";
+        return Err(Plan::Refuse(text.to_owned()));
+    }
+    if pod.pointer("/spec/os/name") == Some(&json!("windows")) {
+        return Err(Plan::Refuse("its pod is for Windows".to_owned()));
+    }
+    let mut sidecar = defaults.clone();
+    for (name, value) in annotations.iter().filter(|(name, _)| *name != INJECT) {
+        let Some(value) = value.as_str() else {
+            return Err(Plan::Refuse(format!("{PREFIX}{name} is no text; put it in quotes")));
+        };
+        let set = choice::of_annotation(name).and_then(|choice| choice.set(&mut sidecar, value));
+        set.map_err(|fault| Plan::Refuse(format!("{PREFIX}{name} {fault}")))?;
+    }
+    sidecar.check().map_err(|fault| Plan::Refuse(fault.to_owned()))?;
+    Ok(sidecar)
+}
+
+/// Annotations with our prefix, without it.
+fn ours(annotations: Option<&Value>) -> impl Iterator<Item = (&str, &Value)> {
+    let members = annotations.and_then(Value::as_object).into_iter().flatten();
+    members.filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value)))
+}
+
+fn name(container: &Value) -> Option<&str> {
+    container.get("name").and_then(Value::as_str)
+}
+
+/// Changes as they are made. What is set comes first and what is put before others last, so that no place of an item
+/// moves before it is used.
+struct Changes<'a> {
+    path: &'a [Step],
+    operations: Vec<Operation>,
+}
+
+impl Changes<'_> {
+    fn make(&mut self, pod: &Value, sidecar: &Sidecar) -> Result<(), String> {
+        let mut prepended = Vec::new();
+        for list in ["initContainers", "containers"] {
+            // Before a classic sidecar, init containers would find nothing at its address.
+            if list == "initContainers" && sidecar.mode == Mode::Classic {
+                continue;
+            }
+            let containers = pod.pointer(&format!("/spec/{list}")).unwrap_or(&Value::Null);
+            let containers = items(containers, list)?;
+            for (index, container) in containers.iter().enumerate() {
+                let path = self.at(&["spec", list], Some(index));
+                prepended.extend(self.set_variables(path, container, sidecar)?);
+            }
+        }
+        self.add_label(pod)?;
+        let is_grouped = pod.pointer("/spec/securityContext/fsGroup").is_some_and(|v| !v.is_null());
+        if sidecar.has_secrets() && !is_grouped {
+            // Lets the sidecar's user read the secrets, whose files belong to this group.
+            self.set_member(pod, &["spec", "securityContext"], "fsGroup", json!(USER))?;
+        }
+        let list = match sidecar.mode {
+            Mode::Native => "initContainers",
+            Mode::Classic => "containers",
+        };
+        prepended.extend(self.prepend(pod, &["spec", list], vec![sidecar.container()])?);
+        let volumes = sidecar.volumes();
+        if !volumes.is_empty() {
+            prepended.extend(self.prepend(pod, &["spec", "volumes"], volumes)?);
+        }
+        self.operations.extend(prepended);
+        Ok(())
+    }
+
+    /// The label by which the sidecar is found and scraped.
+    fn add_label(&mut self, pod: &Value) -> Result<(), String> {
+        let (label, value) = (format!("{PREFIX}sidecar"), json!("true"));
+        match pod.get("metadata") {
+            None | Some(Value::Null) => {
+                let path = self.at(&["metadata"], None);
+                let value = json!({"labels": {label: value}});
+                self.operations.push(Operation { path, deed: Deed::Set(value) });
+                Ok(())
+            }
+            Some(_) => self.set_member(pod, &["metadata", "labels"], &label, value),
+        }
+    }
+
+    /// Sets a member of the object at `place`, which is made if it is not there.
+    fn set_member(
+        &mut self,
+        pod: &Value,
+        place: &[&str],
+        key: &str,
+        value: Value,
+    ) -> Result<(), String> {
+        let mut path = self.at(place, None);
+        let deed = match pod.pointer(&format!("/{}", place.join("/"))) {
+            None | Some(Value::Null) => Deed::Set(json!({key: value})),
+            Some(Value::Object(members)) if members.is_empty() => Deed::Set(json!({key: value})),
+            Some(Value::Object(_)) => {
+                path.push(key.into());
+                Deed::Set(value)
+            }
+            Some(Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                return Err(format!("{} is no object", place.join(".")));
+            }
+        };
+        self.operations.push(Operation { path, deed });
+        Ok(())
+    }
+
+    /// Puts `values` before the list at `place`; without one it is made at once.
+    fn prepend(
+        &mut self,
+        pod: &Value,
+        place: &[&str],
+        values: Vec<Value>,
+    ) -> Result<Option<Operation>, String> {
+        let path = self.at(place, None);
+        let found = pod.pointer(&format!("/{}", place.join("/"))).unwrap_or(&Value::Null);
+        if items(found, &place.join("."))?.is_empty() {
+            let deed = Deed::Set(Value::Array(values));
+            self.operations.push(Operation { path, deed });
+            return Ok(None);
+        }
+        Ok(Some(Operation { path, deed: Deed::Prepend(values) }))
+    }
+
+    /// Leads one container to the sidecar; what comes before its other variables is handed back.
+    fn set_variables(
+        &mut self,
+        path: Vec<Step>,
+        container: &Value,
+        sidecar: &Sidecar,
+    ) -> Result<Option<Operation>, String> {
+        let hosts = sidecar.contact_points_env.iter().map(|name| (name, HOST));
+        let wanted = hosts.chain(sidecar.port_env.iter().map(|name| (name, PORT)));
+        let present = items(container.get("env").unwrap_or(&Value::Null), "env")?;
+        let mut path = path;
+        path.push("env".into());
+        let mut added = Vec::new();
+        for (variable, value) in wanted {
+            let new = json!({"name": variable, "value": value});
+            let found = present.iter().enumerate().filter(|(_, old)| name(old) == Some(variable));
+            let mut is_there = false;
+            for (index, old) in found {
+                is_there = true;
+                if *old != new {
+                    let mut path = path.clone();
+                    path.push(index.into());
+                    self.operations.push(Operation { path, deed: Deed::Set(new.clone()) });
+                }
+            }
+            if !is_there {
+                added.push(new);
+            }
+        }
+        if added.is_empty() {
+            return Ok(None);
+        }
+        if present.is_empty() {
+            self.operations.push(Operation { path, deed: Deed::Set(Value::Array(added)) });
+            return Ok(None);
+        }
+        Ok(Some(Operation { path, deed: Deed::Prepend(added) }))
+    }
+
+    fn at(&self, keys: &[&str], index: Option<usize>) -> Vec<Step> {
+        let keys = keys.iter().map(|key| Step::from(*key));
+        self.path.iter().cloned().chain(keys).chain(index.map(Step::Index)).collect()
+    }
+}
+
+/// The items of a list; none where there is no list.
+fn items<'a>(found: &'a Value, what: &str) -> Result<&'a [Value], String> {
+    match found {
+        Value::Null => Ok(&[]),
+        Value::Array(items) => Ok(items),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            Err(format!("{what} is no list"))
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The sidecar of one pod: its container and its volumes.
+
+use serde_json::{Value, json};
+
+/// Name of the container; a pod that has one of this name has a sidecar.
+pub const CONTAINER: &str = "shardlane";
+
+/// User and group of the image.
+pub const USER: u32 = 65_532;
+
+/// Where the application's driver connects.
+pub const HOST: &str = "127.0.0.1";
+
+/// The port there.
+pub const PORT: &str = "9042";
+
+/// Where probes and metrics are. The kubelet and the scraper come from outside of the pod.
+const ADMIN: &str = "0.0.0.0:9380";
+
+/// How the container starts and ends.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Mode {
+    /// An init container with `restartPolicy: Always`: it starts before the application and ends after it.
+    #[default]
+    Native,
+    /// An ordinary container, for Kubernetes before 1.29.
+    Classic,
+}
+
+impl Mode {
+    /// The mode of this name.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "native" => Some(Self::Native),
+            "classic" => Some(Self::Classic),
+            _ => None,
+        }
+    }
+}
+
+/// What is chosen for the sidecar of one pod. Every text was checked by its choice.
+#[derive(Clone, Debug)]
+pub struct Sidecar {
+    /// How it starts and ends.
+    pub mode: Mode,
+    /// Image.
+    pub image: String,
+    /// Hosts, separated by commas.
+    pub contact_points: Option<String>,
+    /// CQL port of the nodes.
+    pub port: Option<String>,
+    /// ConfigMap with `shardlane.toml`.
+    pub config_map: Option<String>,
+    /// Data center.
+    pub data_center: Option<String>,
+    /// Rack.
+    pub rack: Option<String>,
+    /// Role that the sidecar logs in as.
+    pub username: Option<String>,
+    /// Secret with the password of that role.
+    pub password_secret: Option<String>,
+    /// Secret with the CA of the nodes.
+    pub tls_secret: Option<String>,
+    /// Variables of the application that become the sidecar's address.
+    pub contact_points_env: Vec<String>,
+    /// Variables of the application that become the sidecar's port.
+    pub port_env: Vec<String>,
+    /// CPU that is reserved.
+    pub cpu_request: String,
+    /// Memory that is reserved.
+    pub memory_request: String,
+    /// Memory at most.
+    pub memory_limit: String,
+}
+
+impl Default for Sidecar {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            image: concat!("shardlane:", env!("CARGO_PKG_VERSION")).to_owned(),
+            contact_points: None,
+            port: None,
+            config_map: None,
+            data_center: None,
+            rack: None,
+            username: None,
+            password_secret: None,
+            tls_secret: None,
+            contact_points_env: Vec::new(),
+            port_env: Vec::new(),
+            cpu_request: "250m".to_owned(),
+            memory_request: "64Mi".to_owned(),
+            memory_limit: "256Mi".to_owned(),
+        }
+    }
+}
+
+/// A file or folder that the container mounts.
+struct Mount {
+    volume: &'static str,
+    path: &'static str,
+    source: Value,
+}
+
+impl Sidecar {
+    /// What contradicts itself or is missing.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.contact_points.is_none() && self.config_map.is_none() {
+            return Err("neither contact points nor a config map is given: where is the cluster?");
+        }
+        if self.username.is_some() != self.password_secret.is_some() {
+            return Err("username and password-secret belong together");
+        }
+        if self.rack.is_some() && self.data_center.is_none() {
+            return Err("a rack is given without its data center");
+        }
+        Ok(())
+    }
+
+    /// Whether it reads files that only its group may read.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        self.password_secret.is_some() || self.tls_secret.is_some()
+    }
+
+    /// Its container.
+    #[must_use]
+    pub fn container(&self) -> Value {
+        let mounts = self.mounts();
+        let mounted = mounts
+            .iter()
+            .map(|mount| json!({"name": mount.volume, "mountPath": mount.path, "readOnly": true}));
+        let mut container = json!({
+            "name": CONTAINER,
+            "image": self.image,
+            "args": self.args(),
+            "ports": [{"name": "shardlane-admin", "containerPort": 9380}],
+            "startupProbe": probe("/startup", (1, 2, 60)),
+            "livenessProbe": probe("/livez", (10, 5, 6)),
+            "resources": {
+                "requests": {"cpu": self.cpu_request, "memory": self.memory_request},
+                "limits": {"memory": self.memory_limit},
+            },
+            "securityContext": {
+                "runAsNonRoot": true,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                "capabilities": {"drop": ["ALL"]},
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+        });
+        let mut add = |key: &str, value| {
+            if let Some(members) = container.as_object_mut() {
+                members.insert(key.to_owned(), value);
+            }
+        };
+        if self.config_map.is_none() {
+            add("env", json!([{"name": "SHARDLANE_LOG_FORMAT", "value": "json"}]));
+        }
+        if !mounts.is_empty() {
+            add("volumeMounts", mounted.collect());
+        }
+        match self.mode {
+            Mode::Native => add("restartPolicy", json!("Always")),
+            Mode::Classic => {
+                // The kubelet starts the next container only after this hook.
+                let wait = ["/shardlane", "wait", "--timeout", "300", "--admin", ADMIN];
+                add("lifecycle", json!({"postStart": {"exec": {"command": wait}}}));
+            }
+        }
+        container
+    }
+
+    /// Its volumes.
+    #[must_use]
+    pub fn volumes(&self) -> Vec<Value> {
+        let volume = |mount: Mount| {
+            let mut volume = mount.source;
+            if let Some(members) = volume.as_object_mut() {
+                members.insert("name".to_owned(), mount.volume.into());
+            }
+            volume
+        };
+        self.mounts().into_iter().map(volume).collect()
+    }
+
+    fn args(&self) -> Vec<String> {
+        let mut args = vec!["run".to_owned()];
+        let mut flag = |name: &str, value: Option<&str>| {
+            args.extend(value.map(|value| format!("{name}={value}")));
+        };
+        flag("--config", self.config_map.as_ref().map(|_| "/etc/shardlane/shardlane.toml"));
+        flag("--bind", Some(&format!("{HOST}:{PORT}")));
+        flag("--admin", Some(ADMIN));
+        flag("--contact-points", self.contact_points.as_deref());
+        flag("--port", self.port.as_deref());
+        flag("--data-center", self.data_center.as_deref());
+        flag("--rack", self.rack.as_deref());
+        flag("--username", self.username.as_deref());
+        let secret = self.password_secret.as_ref();
+        flag("--password-file", secret.map(|_| "/run/secrets/shardlane/password"));
+        flag("--tls-ca", self.tls_secret.as_ref().map(|_| "/run/secrets/shardlane-tls/ca.crt"));
+        if self.mode == Mode::Classic {
+            // All containers are ended at once: the application's last work still finds the cluster.
+            flag("--min-sigterm-delay", Some("5"));
+            flag("--max-sigterm-delay", Some("15"));
+        }
+        args
+    }
+
+    fn mounts(&self) -> Vec<Mount> {
+        let config = self.config_map.as_ref().map(|name| Mount {
+            volume: "shardlane-config",
+            path: "/etc/shardlane",
+            source: json!({"configMap": {"name": name}}),
+        });
+        let secret = |volume, path, name: &Option<String>, key: &str| {
+            name.as_ref().map(|name| Mount {
+                volume,
+                path,
+                // Read by the owner and the group only.
+                source: json!({"secret": {
+                    "secretName": name,
+                    "defaultMode": 0o440,
+                    "items": [{"key": key, "path": key}],
+                }}),
+            })
+        };
+        let password = secret(
+            "shardlane-password",
+            "/run/secrets/shardlane",
+            &self.password_secret,
+            "password",
+        );
+        let tls = secret("shardlane-tls", "/run/secrets/shardlane-tls", &self.tls_secret, "ca.crt");
+        [config, password, tls].into_iter().flatten().collect()
+    }
+}
+
+/// A probe with its period, time-out and failures.
+fn probe(path: &str, (period, timeout, failures): (u32, u32, u32)) -> Value {
+    json!({
+        "httpGet": {"path": path, "port": "shardlane-admin"},
+        "periodSeconds": period,
+        "timeoutSeconds": timeout,
+        "failureThreshold": failures,
+    })
+}

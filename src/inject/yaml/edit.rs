@@ -1,0 +1,201 @@
+//! From changes of a document to edits of its text.
+
+use std::ops::Range;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::inject::operation::{Deed, Operation, Step, pointer};
+use crate::inject::yaml::node::{Kind, MERGE, Node};
+use crate::inject::yaml::write::{STEP, block, entry, is_short, line, spaced};
+
+/// New text for a range of bytes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Edit {
+    /// What it takes the place of; empty where it is put in between.
+    pub range: Range<usize>,
+    /// What comes there.
+    pub text: String,
+}
+
+/// Why a text cannot be changed in place.
+#[derive(Debug, Error)]
+pub enum EditError {
+    /// The node would change for all that refer to it.
+    #[error("{0} has an anchor, an alias or a merge key: write it out")]
+    Shared(String),
+    /// The text has a form that is not understood.
+    #[error("{0} is written in a way that cannot be changed in place")]
+    Form(String),
+}
+
+/// The edit that makes `operation` of the document `root` of `text`.
+pub fn edit(text: &str, root: &Node, operation: &Operation) -> Result<Edit, EditError> {
+    let path = &operation.path;
+    let form = || EditError::Form(pointer(path));
+    match &operation.deed {
+        Deed::Prepend(values) => {
+            let node = walk(root, path, path)?;
+            let Kind::Sequence { items, is_flow } = &node.kind else { return Err(form()) };
+            prepend(text, node, (items, *is_flow), values).ok_or_else(form)
+        }
+        Deed::Set(value) => {
+            let (last, before) = path.split_last().ok_or_else(form)?;
+            let parent = walk(root, before, path)?;
+            match (last, &parent.kind) {
+                (Step::Key(key), Kind::Mapping { entries, is_flow }) => {
+                    let old = entries.iter().find(|(found, _)| found.text() == Some(key));
+                    match old {
+                        Some((key, old)) => replace(text, key, old, *is_flow, value),
+                        None if *is_flow => add_in_braces(text, parent, entries, key, value),
+                        None => {
+                            let first = entries.first().map(|(first, _)| first).ok_or_else(form)?;
+                            let new = entry(key, value, first.column);
+                            lines(text, first.start, first.column, &new)
+                        }
+                    }
+                    .ok_or_else(form)
+                }
+                (Step::Index(index), Kind::Sequence { items, is_flow }) => {
+                    let item = items.get(*index).ok_or_else(form)?;
+                    let new = if *is_flow { spaced(value) } else { block(value, item.column) };
+                    Ok(Edit { range: item.start..item.end, text: new })
+                }
+                (
+                    Step::Key(_) | Step::Index(_),
+                    Kind::Alias(_)
+                    | Kind::Scalar { .. }
+                    | Kind::Sequence { .. }
+                    | Kind::Mapping { .. },
+                ) => Err(form()),
+            }
+        }
+    }
+}
+
+/// The text with all edits; of those at one place, the first in the list comes first.
+#[must_use]
+pub fn apply(text: &str, mut edits: Vec<Edit>) -> Option<String> {
+    edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let (mut new, mut at) = (String::new(), 0);
+    for edit in edits {
+        new.push_str(text.get(at..edit.range.start)?);
+        new.push_str(&edit.text.replace('\n', end));
+        at = edit.range.end;
+    }
+    new.push_str(text.get(at..)?);
+    Some(new)
+}
+
+/// The node at `path`, if nothing on the way stands for something else or is referred to elsewhere.
+fn walk<'a>(root: &'a Node, path: &[Step], whole: &[Step]) -> Result<&'a Node, EditError> {
+    let form = || EditError::Form(pointer(whole));
+    let own = |node: &'a Node| {
+        let is_shared = match &node.kind {
+            Kind::Alias(_) => true,
+            Kind::Mapping { entries, .. } => {
+                entries.iter().any(|(key, _)| key.text() == Some(MERGE))
+            }
+            Kind::Scalar { .. } | Kind::Sequence { .. } => false,
+        };
+        let error = || EditError::Shared(pointer(whole));
+        if is_shared || node.is_anchored { Err(error()) } else { Ok(node) }
+    };
+    path.iter().try_fold(own(root)?, |node, step| {
+        let next = match (step, &node.kind) {
+            (Step::Key(key), Kind::Mapping { entries, .. }) => {
+                let found = entries.iter().find(|(found, _)| found.text() == Some(key));
+                found.map(|(_, value)| value)
+            }
+            (Step::Index(index), Kind::Sequence { items, .. }) => items.get(*index),
+            (
+                Step::Key(_) | Step::Index(_),
+                Kind::Alias(_) | Kind::Scalar { .. } | Kind::Sequence { .. } | Kind::Mapping { .. },
+            ) => None,
+        };
+        own(next.ok_or_else(form)?)
+    })
+}
+
+/// Another value behind the colon of `key`.
+fn replace(text: &str, key: &Node, old: &Node, is_flow: bool, value: &Value) -> Option<Edit> {
+    let behind = text.get(key.end..)?;
+    let colon = behind.len() - behind.trim_start_matches([' ', '\t']).len();
+    let start = key.end + colon + 1;
+    if text.get(start - 1..start)? != ":" {
+        return None;
+    }
+    let new = if is_flow {
+        format!(" {}", spaced(value))
+    } else if is_short(value) {
+        format!(" {}", line(value))
+    } else {
+        let indent = key.column + STEP;
+        format!("\n{:indent$}{}", "", block(value, indent))
+    };
+    Some(Edit { range: start..old.end.max(start), text: new })
+}
+
+/// Another entry before those in braces.
+fn add_in_braces(
+    text: &str,
+    parent: &Node,
+    entries: &[(Node, Node)],
+    key: &str,
+    value: &Value,
+) -> Option<Edit> {
+    let inside = behind_bracket(text, parent, '{')?;
+    let comma = if entries.is_empty() { "" } else { ", " };
+    let new = format!("{}: {}{comma}", Value::from(key), spaced(value));
+    Some(Edit { range: inside..inside, text: new })
+}
+
+/// More items before those of a list that has some.
+fn prepend(
+    text: &str,
+    node: &Node,
+    (items, is_flow): (&[Node], bool),
+    values: &[Value],
+) -> Option<Edit> {
+    let first = items.first()?;
+    if is_flow {
+        let inside = behind_bracket(text, node, '[')?;
+        let new = values.iter().map(|value| spaced(value) + ", ").collect();
+        return Some(Edit { range: inside..inside, text: new });
+    }
+    // Where its lines are not indented, the list begins behind its first dash.
+    let dash = if node.start < first.start {
+        node.start
+    } else {
+        text.get(..first.start)?.trim_end().strip_suffix('-')?.len()
+    };
+    let line_start = text.get(..dash)?.rfind('\n').map_or(0, |end| end + 1);
+    let column = text.get(line_start..dash)?.chars().count();
+    let item = |value: &Value| format!("- {}", block(value, column + STEP));
+    let new: Vec<String> = values.iter().map(item).collect();
+    lines(text, dash, column, &new.join(&format!("\n{:column$}", "")))
+}
+
+/// New lines before what begins at `at` in `column`, above the comments that stand over it.
+fn lines(text: &str, at: usize, column: usize, new: &str) -> Option<Edit> {
+    let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+    if !text.get(start..at)?.trim().is_empty() {
+        // Behind a dash: what was first follows on a line of its own.
+        return Some(Edit { range: at..at, text: format!("{new}\n{:column$}", "") });
+    }
+    let mut above = start;
+    while let Some(before) = text.get(..above)?.strip_suffix('\n') {
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        let line = before.get(line_start..)?.trim();
+        if !line.is_empty() && !line.starts_with('#') {
+            break;
+        }
+        above = line_start;
+    }
+    Some(Edit { range: above..above, text: format!("{:column$}{new}\n", "") })
+}
+
+fn behind_bracket(text: &str, node: &Node, bracket: char) -> Option<usize> {
+    text.get(node.start..)?.starts_with(bracket).then_some(node.start + 1)
+}

@@ -1,0 +1,91 @@
+//! A document of a YAML text, with the place of each node.
+
+use serde_json::{Map, Value};
+
+/// A node and the bytes that it takes.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// Offset of its first byte.
+    pub start: usize,
+    /// Offset behind its last byte, comments and line ends after it left out.
+    pub end: usize,
+    /// Characters before it on its line.
+    pub column: usize,
+    /// Whether it has an anchor, so that aliases may stand for it elsewhere.
+    pub is_anchored: bool,
+}
+
+/// Kinds of nodes. A collection in flow style is in brackets; another has a line for each item.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Stands for the node with this anchor.
+    Alias(usize),
+    /// Text; one without quotes may also be a number, a truth value, or nothing.
+    Scalar {
+        /// Quotes and escapes undone.
+        text: String,
+        /// Without quotes.
+        is_plain: bool,
+    },
+    /// A list.
+    Sequence {
+        /// Its items.
+        items: Vec<Node>,
+        /// Whether it is in brackets.
+        is_flow: bool,
+    },
+    /// Keys with their values.
+    Mapping {
+        /// Keys and values, in their order.
+        entries: Vec<(Node, Node)>,
+        /// Whether it is in braces.
+        is_flow: bool,
+    },
+}
+
+/// The key that takes over the entries of other mappings.
+pub const MERGE: &str = "<<";
+
+impl Node {
+    /// The text of a scalar.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar { text, .. } => Some(text),
+            Kind::Alias(_) | Kind::Sequence { .. } | Kind::Mapping { .. } => None,
+        }
+    }
+
+    /// What it means. Plain scalars are truth values, whole numbers and null where all versions of YAML agree that they
+    /// are; everything else is text: the text decides what Kubernetes reads, not this. An alias is the text `*N`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match &self.kind {
+            Kind::Alias(anchor) => Value::String(format!("*{anchor}")),
+            Kind::Scalar { text, is_plain: false } => Value::String(text.clone()),
+            Kind::Scalar { text, is_plain: true } => plain(text),
+            Kind::Sequence { items, .. } => items.iter().map(Self::to_json).collect(),
+            Kind::Mapping { entries, .. } => {
+                let entry = |(key, value): &(Self, Self)| {
+                    let key = key.text().map_or_else(|| key.to_json().to_string(), str::to_owned);
+                    (key, value.to_json())
+                };
+                Value::Object(entries.iter().map(entry).collect::<Map<_, _>>())
+            }
+        }
+    }
+}
+
+fn plain(text: &str) -> Value {
+    match text {
+        "" | "~" | "null" => return Value::Null,
+        "true" => return Value::Bool(true),
+        "false" => return Value::Bool(false),
+        _ => {}
+    }
+    // A leading zero is an octal number for some readers, and none for others.
+    let number = text.parse::<i64>().ok().filter(|number| number.to_string() == text);
+    number.map_or_else(|| Value::String(text.to_owned()), Value::from)
+}

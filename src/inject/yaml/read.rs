@@ -1,0 +1,139 @@
+//! From a YAML text to its documents.
+
+use std::mem;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use thiserror::Error;
+
+use crate::inject::yaml::node::{Kind, Node};
+
+/// Levels of nesting; an object of Kubernetes has a quarter of them.
+const DEPTH_MAX: usize = 100;
+
+/// Why a text cannot be read.
+#[derive(Debug, Error)]
+#[error("line {line}: {what}")]
+pub struct ReadError {
+    line: usize,
+    what: String,
+}
+
+/// The documents of a text; one without content is left out.
+pub fn documents(text: &str) -> Result<Vec<Node>, ReadError> {
+    let places = Places::new(text);
+    let (mut documents, mut open) = (Vec::new(), Vec::<Open>::new());
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| ReadError {
+            line: error.marker().line(),
+            what: error.info().to_owned(),
+        })?;
+        if open.len() > DEPTH_MAX {
+            let what = format!("more than {DEPTH_MAX} levels");
+            return Err(ReadError { line: span.start.line(), what });
+        }
+        let node = match event {
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => continue,
+            Event::MappingStart(anchor, _) => {
+                open.push(Open::new(places.node(span, anchor), true));
+                continue;
+            }
+            Event::SequenceStart(anchor, _) => {
+                open.push(Open::new(places.node(span, anchor), false));
+                continue;
+            }
+            Event::MappingEnd | Event::SequenceEnd => {
+                let Some(ended) = open.pop() else { continue };
+                ended.close(span, &places)
+            }
+            Event::Alias(anchor) => Node { kind: Kind::Alias(anchor), ..places.node(span, 0) },
+            Event::Scalar(text, style, anchor, _) => {
+                let is_plain = style == ScalarStyle::Plain;
+                let kind = Kind::Scalar { text: text.into_owned(), is_plain };
+                places.scalar(Node { kind, ..places.node(span, anchor) })
+            }
+        };
+        match open.last_mut() {
+            Some(collection) => collection.nodes.push(node),
+            None if node.text() == Some("") => {}
+            None => documents.push(node),
+        }
+    }
+    Ok(documents)
+}
+
+/// A collection whose end has not been read.
+struct Open {
+    node: Node,
+    is_mapping: bool,
+    /// Items, or keys and values by turns.
+    nodes: Vec<Node>,
+}
+
+impl Open {
+    fn new(node: Node, is_mapping: bool) -> Self {
+        Self { node, is_mapping, nodes: Vec::new() }
+    }
+
+    fn close(mut self, span: Span, places: &Places<'_>) -> Node {
+        // A collection in brackets ends with one; another where something else begins.
+        let is_flow = !span.is_empty();
+        let content = self.nodes.last().map_or(self.node.start, |last| last.end);
+        self.node.end = if is_flow { places.offset(span.end.index()) } else { content };
+        self.node.kind = if self.is_mapping {
+            let mut nodes = mem::take(&mut self.nodes).into_iter();
+            let mut entries = Vec::new();
+            while let (Some(key), Some(value)) = (nodes.next(), nodes.next()) {
+                entries.push((key, value));
+            }
+            Kind::Mapping { entries, is_flow }
+        } else {
+            Kind::Sequence { items: self.nodes, is_flow }
+        };
+        self.node
+    }
+}
+
+/// Bytes by characters: the parser counts characters.
+struct Places<'a> {
+    text: &'a str,
+    /// Offset of each character; `None` where each is one byte.
+    offsets: Option<Vec<usize>>,
+}
+
+impl<'a> Places<'a> {
+    fn new(text: &'a str) -> Self {
+        let all = || text.char_indices().map(|(offset, _)| offset).collect();
+        Self { text, offsets: (!text.is_ascii()).then(all) }
+    }
+
+    fn offset(&self, index: usize) -> usize {
+        let len = self.text.len();
+        match &self.offsets {
+            Some(offsets) => offsets.get(index).copied().unwrap_or(len),
+            None => index.min(len),
+        }
+    }
+
+    /// A node at this place that is nothing yet.
+    fn node(&self, span: Span, anchor: usize) -> Node {
+        Node {
+            kind: Kind::Alias(0),
+            start: self.offset(span.start.index()),
+            end: self.offset(span.end.index()),
+            column: span.start.col(),
+            is_anchored: anchor != 0,
+        }
+    }
+
+    /// A text of several lines reaches to the beginning of the line after it; that end is not its own.
+    fn scalar(&self, mut node: Node) -> Node {
+        if let Some(own) = self.text.get(node.start..node.end) {
+            node.end = node.start + own.trim_end_matches(['\r', '\n']).len();
+        }
+        node
+    }
+}
