@@ -145,6 +145,7 @@ impl Shell {
             sharder: None,
             lwt_mask: 0,
             metadata_ids: false,
+            is_cassandra: false,
             compression: None,
             shard_aware_port: None,
             success: Some(vec![0xff; 4]),
