@@ -14,6 +14,8 @@ pub mod facade; // the one node that clients see
 pub mod routing; // where a request goes, and why
 pub mod upstream; // one connection to one shard
 
+pub mod state; // what a process has learned, as bytes: for the one after it
+
 pub mod engine; // sessions on one side, lanes on the other
 
 pub mod pool; // which lanes there should be, and when each is dialled

@@ -14,6 +14,7 @@ mod node;
 mod proxy_header;
 mod requests;
 mod responses;
+mod state;
 mod statements;
 mod system_rows;
 mod tablets;
@@ -36,6 +37,7 @@ pub(crate) const ALL: &[(&str, Target)] = &[
     ("proxy_header", proxy_header::run),
     ("requests", requests::run),
     ("responses", responses::run),
+    ("state", state::run),
     ("startup", requests::run_startup),
     ("statements", statements::run),
     ("system_rows", system_rows::run),

@@ -86,6 +86,17 @@ impl<T> Slab<T> {
         })
     }
 
+    /// The entries of `count` slots from the one with index `first` on.
+    pub fn part(&self, first: usize, count: usize) -> impl Iterator<Item = &T> {
+        self.slots.iter().skip(first).take(count).filter_map(|slot| slot.entry.as_ref())
+    }
+
+    /// Number of slots, in use or free.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// The keys of all entries.
     #[must_use]
     pub fn keys(&self) -> Vec<Key<T>> {

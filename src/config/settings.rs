@@ -165,6 +165,23 @@ impl Default for TabletSettings {
     }
 }
 
+/// Where what was learned is kept over a restart.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StateSettings {
+    /// The file; without one, nothing is kept.
+    pub file: Option<PathBuf>,
+    /// After how long it is written anew, seconds.
+    pub interval_s: u64,
+    /// Longest file, bytes.
+    pub bytes_max: u64,
+}
+
+impl Default for StateSettings {
+    fn default() -> Self {
+        Self { file: None, interval_s: 60, bytes_max: 64 << 20 }
+    }
+}
+
 /// Everything that an operator can set. [`crate::config::table`] says what each setting is for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
@@ -208,6 +225,8 @@ pub struct Settings {
     pub failover: FailoverSettings,
     /// How tablets are read from the cluster's own tables.
     pub tablets: TabletSettings,
+    /// Where what was learned is kept over a restart.
+    pub state: StateSettings,
     /// How the process ends.
     pub drain: DrainSettings,
     /// Whether the startup probe passes before the first node was reached.
@@ -253,6 +272,7 @@ impl Default for Settings {
             backoff: BackoffSettings::default(),
             failover: FailoverSettings::default(),
             tablets: TabletSettings::default(),
+            state: StateSettings::default(),
             drain: DrainSettings { drain_ms: 10_000, ..DrainSettings::default() },
             startup_without_cluster: false,
             node_tls: NodeTlsSettings::default(),

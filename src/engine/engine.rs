@@ -37,6 +37,7 @@ use crate::engine::features::features::Features;
 use crate::engine::features::{keyspaces, logins, prepared_statements, tablet_reads};
 use crate::engine::gauges::Gauges;
 use crate::engine::inspection::Inspection;
+use crate::engine::learned::{self, Part, Place};
 use crate::engine::limits::Limits;
 use crate::engine::pending::LaneKey;
 use crate::engine::requests::inbound;
@@ -47,6 +48,7 @@ use crate::engine::verdict::Verdict;
 use crate::facade::console::{contents::Contents, table::ConsoleTable};
 use crate::facade::facade::Facade;
 use crate::session::session::Phase;
+use crate::state::record::Record;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
@@ -132,6 +134,11 @@ impl Engine {
     /// Some of a table's tablets were read: for this worker, or for another one.
     pub fn on_tablets_read(&mut self, page: &TabletPage) {
         tablet_reads::on_page(&mut self.core, page);
+    }
+
+    /// The process before this one knew something. Given after the first snapshot, before the first client.
+    pub fn on_restored(&mut self, record: &Record) {
+        learned::restore(&mut self.core, record);
     }
 
     /// The rows of a table of the console were collected, or could not be.
@@ -373,6 +380,12 @@ impl Engine {
     #[must_use]
     pub fn inspect(&mut self, wanted: &[ConsoleTable]) -> Inspection {
         Inspection::of(&mut self.core, wanted)
+    }
+
+    /// Copies a part of what it has learned, in bounded time.
+    #[must_use]
+    pub fn learned(&self, from: Place) -> Part {
+        learned::part(&self.core, from)
     }
 
     /// Counts what there is at this moment. It walks all lanes and tables: for a scrape only.

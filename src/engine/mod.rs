@@ -9,6 +9,7 @@ pub mod engine;
 mod features;
 pub mod gauges;
 pub mod inspection;
+pub mod learned;
 pub mod limits;
 pub mod pending;
 mod requests;

@@ -137,6 +137,10 @@ pub struct Tally {
     pub stale_tablets: u64,
     /// Tablets that were read from the cluster's own tables and were new here.
     pub tablets_filled: u64,
+    /// Tablets that the process before knew, and that were taken from it.
+    pub tablets_restored: u64,
+    /// Statements, likewise.
+    pub statements_restored: u64,
     /// Tablets that were read and not taken, since a server had reported their range meanwhile.
     pub tablets_outdated: u64,
     /// From a request's arrival to its answer's departure, µs.

@@ -18,6 +18,20 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_once(path)
 }
 
+/// Reads a file that a program wrote, of `bytes_max` at most.
+pub fn read_up_to(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() {
+        return Err(fault("not a regular file"));
+    }
+    if found.len() > bytes_max {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "longer than it may be"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0));
+    File::open(path)?.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Reads the text of a file once, which may come through a pipe.
 pub fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(read_once(path)?).map_err(|_| fault("not a text in UTF-8"))

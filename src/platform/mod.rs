@@ -3,3 +3,4 @@
 pub mod bounded_file;
 pub mod clock;
 pub mod log_throttle;
+pub mod replaced_file;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::collections::slab::Key;
 use crate::collections::slab::Slab;
-use crate::routing::statement::{Entry, Statement};
+use crate::routing::statement::{Entry, Restored, Statement};
 use crate::topology::table::TableId;
 
 /// One part in this many is forgotten at a time when there is no room.
@@ -173,6 +173,52 @@ impl Catalog {
     /// Every statement with what was worked out for it, in no order.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().map(|(_, entry)| entry)
+    }
+
+    /// Some statements from place `first` on, and the place to go on at; `None` when there is no more.
+    #[must_use]
+    pub fn part(&self, first: usize, count: usize) -> (Vec<&Entry>, Option<usize>) {
+        let next = first.saturating_add(count);
+        let next = (next < self.entries.slots()).then_some(next);
+        (self.entries.part(first, count).collect(), next)
+    }
+
+    /// Whether clients may hold columns that are not recorded here.
+    #[must_use]
+    pub const fn is_incomplete(&self) -> bool {
+        self.incomplete
+    }
+
+    /// Takes back a statement that an earlier process recorded, with what that knew of the columns that clients
+    /// hold. One that is here already is newer and stays; `false` then.
+    pub fn restore(&mut self, restored: Restored, table: Option<TableId>) -> bool {
+        let Restored { statement, changed, mixed, writes, used } = restored;
+        if self.by_id.contains_key(&statement.id) {
+            return false;
+        }
+        self.uses = self.uses.max(used);
+        self.bytes += statement.weight();
+        self.make_room();
+        let id = statement.id.clone();
+        let entry = Entry {
+            statement,
+            table,
+            changed: changed || self.incomplete,
+            mixed: mixed || self.incomplete,
+            writes,
+            used,
+            requests: 0,
+            answered: 0,
+            waited_us: 0,
+        };
+        let key = self.entries.insert(entry);
+        self.by_id.insert(id, key);
+        true
+    }
+
+    /// Takes note that statements were forgotten before this process began.
+    pub fn set_incomplete(&mut self) {
+        self.incomplete = true;
     }
 
     /// Every statement, most recently used first.

@@ -67,6 +67,21 @@ pub struct Entry {
     pub waited_us: u64,
 }
 
+/// A statement as an earlier process knew it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Restored {
+    /// The statement.
+    pub statement: Arc<Statement>,
+    /// See [`Entry::changed`].
+    pub changed: bool,
+    /// See [`Entry::mixed`].
+    pub mixed: bool,
+    /// See [`Entry::writes`].
+    pub writes: bool,
+    /// See [`Entry::used`].
+    pub used: u64,
+}
+
 impl Entry {
     /// The id of the columns that every client holds; empty when they differ, or when it is not
     /// known.

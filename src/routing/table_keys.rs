@@ -133,6 +133,18 @@ impl TableKeys {
         *self = Self { serial: self.serial, ..Self::default() };
     }
 
+    /// Some keys from place `first` on, oldest first, and the place to go on at; `None` when there is no more.
+    #[must_use]
+    pub fn part(&self, first: usize, count: usize) -> (Vec<Arc<TableKey>>, Option<usize>) {
+        let places = self.order.iter().skip(first).take(count);
+        let known = places.filter_map(|((keyspace, table), serial)| {
+            let known = self.find(keyspace, table)?;
+            (known.serial == *serial).then(|| Arc::clone(&known.key))
+        });
+        let next = first.saturating_add(count);
+        (known.collect(), (next < self.order.len()).then_some(next))
+    }
+
     /// Counts the tables that are known.
     #[must_use]
     pub const fn len(&self) -> usize {

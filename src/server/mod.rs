@@ -5,6 +5,7 @@ pub mod console;
 mod console_rows;
 pub mod dials;
 pub mod drain;
+pub mod error;
 pub mod facade;
 mod live;
 pub mod pages;
@@ -14,4 +15,5 @@ pub mod secrets;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod server;
 pub mod signals;
+pub mod state_file;
 pub mod workers;

@@ -26,6 +26,7 @@ use crate::server::dials;
 use crate::server::live;
 use crate::server::reload::{ReloadRequest, ReloadStats};
 use crate::server::rotation::Tls;
+use crate::server::state_file::StateStats;
 use crate::server::workers;
 use crate::telemetry::exporter;
 use crate::telemetry::logging;
@@ -73,6 +74,8 @@ pub struct PageControl {
     pub reload: Sender<ReloadRequest>,
     /// What became of that.
     pub reload_stats: Arc<ReloadStats>,
+    /// What became of the file that is kept over a restart.
+    pub state_stats: Arc<StateStats>,
 }
 
 impl Pages {
@@ -215,6 +218,7 @@ impl Source for Pages {
             tablet_reads: *self.tablet_reads.read().unwrap_or_else(PoisonError::into_inner),
             log_lines_lost: logging::lines_lost(),
             reload: self.control.reload_stats.report(),
+            state: self.control.state_stats.report(),
         };
         exporter::render(&reports, &cluster)
     }

@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -18,6 +17,7 @@ use crate::admin::http;
 use crate::config::reader::Entry;
 use crate::config::running::{Running, Sources};
 use crate::config::settings::{AuthMode, DrainSettings, Settings};
+use crate::connect::dialing::DialingSettings;
 use crate::control::control;
 use crate::control::error::{ControlError, chain};
 use crate::control::reaching::hint;
@@ -28,15 +28,17 @@ use crate::platform::clock;
 use crate::pool::announcer::WorkerEvent;
 use crate::pool::credential_book::CredentialBook;
 use crate::pool::node_choice::NodeChoice;
+use crate::pool::pool_manager::PoolShared;
 use crate::server::assemble;
 use crate::server::drain::{Drain, Phase};
+use crate::server::error::ServerError;
 use crate::server::pages::{PageControl, Pages};
 use crate::server::reload::{Change, ReloadRequest, ReloadStats, Reloader};
 use crate::server::rotation::Tls;
 use crate::server::secrets;
+use crate::server::state_file::Kept;
 use crate::server::workers::Workers;
 use crate::telemetry::logging;
-use crate::tls::error::TlsError;
 use crate::worker::command::Command;
 use crate::worker::setup::{WorkerSettings, WorkerSetup};
 use crate::worker::worker::Worker;
@@ -45,38 +47,6 @@ use crate::worker::worker::Worker;
 const MESSAGES: usize = 1024;
 /// Requests for a reload that may wait.
 const RELOADS: usize = 16;
-
-/// Why the server could not start.
-#[derive(Debug, Error)]
-pub enum ServerError {
-    /// An address could not be bound.
-    #[error("{setting}: cannot listen at {address}: {error}; {}", listener::fix(address, error))]
-    Bind {
-        /// Where the address is set.
-        setting: &'static str,
-        /// The address, or the path of a Unix socket.
-        address: Bind,
-        /// Why not.
-        error: io::Error,
-    },
-    /// The password file could not be read.
-    #[error("cannot read the password file {file}: {error}")]
-    Password {
-        /// The file.
-        file: String,
-        /// Why not.
-        error: io::Error,
-    },
-    /// A file for TLS could not be used.
-    #[error("TLS is not possible: {0}")]
-    Tls(#[from] TlsError),
-    /// The contact points cannot be meant so.
-    #[error("{}; {}", chain(.0), hint::of_control(.0))]
-    ContactPoints(ControlError),
-    /// A thread could not be started.
-    #[error("cannot start a worker: {0}")]
-    Worker(io::Error),
-}
 
 /// How often clients are counted while the process lingers after SIGTERM.
 const CLIENTS_POLL: Duration = Duration::from_millis(250);
@@ -108,6 +78,7 @@ pub struct Server {
     book: Arc<CredentialBook>,
     reloads: Reloads,
     startup_without_cluster: bool,
+    kept: Kept,
 }
 
 impl Server {
@@ -133,19 +104,7 @@ impl Server {
             tokio::spawn(secrets::follow(settings.clone(), Arc::clone(credential)));
         }
         let (to_server, events) = mpsc::channel(MESSAGES);
-        let mut workers = Vec::new();
-        for number in 0..settings.workers {
-            let setup = WorkerSetup {
-                number,
-                engine: assemble::engine(settings),
-                pools: assemble::pools(settings, dialing.dialer.settings()),
-                shared: shared.clone(),
-                dialing: dialing.clone(),
-                seed: seed.wrapping_add(1 + u64::try_from(number).unwrap_or(0)),
-            };
-            let worker = Worker::start(setup, to_server.clone());
-            workers.push(worker.map_err(ServerError::Worker)?);
-        }
+        let workers = start_workers(settings, (dialing, shared, to_server), seed)?;
         let remote_nodes_max = settings.failover.remote_nodes_max;
         let choice = NodeChoice { rack: settings.rack.clone(), remote_nodes_max, seed };
         let bind = settings.bind.first().cloned().unwrap_or(Bind::Tcp(settings.admin));
@@ -154,7 +113,9 @@ impl Server {
         let (reload, requests) = mpsc::channel(RELOADS);
         let stats = Arc::new(ReloadStats::new());
         let ask = reload.clone();
-        let page_control = PageControl { quit, reload, reload_stats: Arc::clone(&stats) };
+        let kept = Kept::start(&settings.state, workers.commands().into_iter().next());
+        let reload_stats = Arc::clone(&stats);
+        let page_control = PageControl { quit, reload, reload_stats, state_stats: kept.stats() };
         let reloads = Reloads { ask, requests, stats };
         let commands = workers.commands();
         let pages = Pages::new(commands, budget, settings, tls.clone(), page_control);
@@ -182,6 +143,7 @@ impl Server {
             book,
             reloads,
             startup_without_cluster: settings.startup_without_cluster,
+            kept,
         })
     }
 
@@ -228,7 +190,7 @@ impl Server {
         sources: Option<(Sources, Running)>,
     ) -> Result<(), ServerError> {
         let Self { mut workers, doors, admin, pages, control, mut events, .. } = self;
-        let (book, tls) = (self.book, self.tls.clone());
+        let (book, tls, mut kept) = (self.book, self.tls.clone(), self.kept);
         let mut changes = reload(self.reloads, sources);
         let mut doors = Some(doors);
         let (ask, mut reports) = control;
@@ -241,7 +203,7 @@ impl Server {
         while drain.phase() != Phase::Stopped {
             if phase != drain.phase() {
                 phase = drain.phase();
-                enter(&drain, &pages, &workers).await;
+                enter(&drain, &pages, &workers, &mut kept).await;
             }
             let serving = phase < Phase::Draining;
             if !serving {
@@ -263,11 +225,8 @@ impl Server {
                     workers.hand_out(client).await;
                 }
                 Some(report) = reports.recv() => {
-                    pages.on_control(&report);
                     open |= matches!(report, ControlReport::Authenticator { class: Some(_), .. });
-                    if let Some(error) = workers.on_control(report).await {
-                        let fix = hint::of_control(&error);
-                        tracing::error!(error = chain(&error), fix, "stopping: see contact_points");
+                    if let Some(error) = on_report(report, &workers, &pages, &mut kept).await {
                         refused = Some(error);
                         drain.on_quit(clock::now_us());
                     }
@@ -297,6 +256,44 @@ impl Server {
         }
         refused.map_or(Ok(()), |error| Err(ServerError::ContactPoints(error)))
     }
+}
+
+/// Starts the workers, which report to the server.
+fn start_workers(
+    settings: &Settings,
+    (dialing, shared, to_server): (DialingSettings, PoolShared, Sender<WorkerEvent>),
+    seed: u64,
+) -> Result<Vec<Worker>, ServerError> {
+    let start = |number: usize| {
+        let setup = WorkerSetup {
+            number,
+            engine: assemble::engine(settings),
+            pools: assemble::pools(settings, dialing.dialer.settings()),
+            shared: shared.clone(),
+            dialing: dialing.clone(),
+            seed: seed.wrapping_add(1 + u64::try_from(number).unwrap_or(0)),
+        };
+        Worker::start(setup, to_server.clone()).map_err(ServerError::Worker)
+    };
+    (0..settings.workers).map(start).collect()
+}
+
+/// Passes on what the control connection reported; hands back why it cannot be gone on.
+async fn on_report(
+    report: ControlReport,
+    workers: &Workers,
+    pages: &Pages,
+    kept: &mut Kept,
+) -> Option<ControlError> {
+    pages.on_control(&report);
+    kept.on_control(&report);
+    let refused = workers.on_control(report).await;
+    if let Some(error) = &refused {
+        let fix = hint::of_control(error);
+        tracing::error!(error = chain(error), fix, "stopping: see contact_points");
+    }
+    kept.hand_to(workers).await;
+    refused
 }
 
 /// Has the settings read again when that is asked for; where the changes arrive.
@@ -365,8 +362,11 @@ fn show_changed(change: Change, pages: &Pages) {
 }
 
 /// Makes probes and workers follow a new phase.
-async fn enter(drain: &Drain, pages: &Pages, workers: &Workers) {
+async fn enter(drain: &Drain, pages: &Pages, workers: &Workers, kept: &mut Kept) {
     pages.on_draining();
+    if drain.phase() >= Phase::Draining {
+        kept.write_last().await;
+    }
     if let Some(until_us) = drain.deadline_us().filter(|_| drain.phase() >= Phase::Draining) {
         tracing::info!(clients = pages.clients().await, "draining");
         workers.tell_all(|| Command::Drain { until_us }).await;

@@ -11,10 +11,10 @@ use crate::engine::limits::Limits;
 use crate::engine::tally::{Feedback, Outcome, RequestKind, Tally};
 use crate::routing::decision::Reason;
 use crate::telemetry::family::{Buckets, Families};
-use crate::telemetry::names;
 use crate::telemetry::report::{
-    ClusterReport, DialReport, TabletReadReport, TlsReport, WorkerReport,
+    ClusterReport, DialReport, StateReport, TabletReadReport, TlsReport, WorkerReport,
 };
+use crate::telemetry::{names, state_names};
 use crate::topology::id::NodeId;
 
 /// Tables with a label of their own. The rest share `other`: a cluster may have thousands.
@@ -36,6 +36,7 @@ pub fn render(workers: &[WorkerReport], cluster: &ClusterReport) -> Result<Strin
     add_requests(&mut families, workers);
     add_routing(&mut families, workers);
     add_tablet_reads(&mut families, workers, &cluster.tablet_reads);
+    add_state(&mut families, workers, &cluster.state);
     add_lanes(&mut families, workers, cluster);
     add_prepared(&mut families, workers);
     add_clients(&mut families, workers);
@@ -104,6 +105,21 @@ fn add_tablet_reads(families: &mut Families, workers: &[WorkerReport], reads: &T
     families.numbers(&names::TABLET_READS, results);
     families.number(&names::TABLETS_READ, reads.tablets);
     families.number(&names::TABLETS_OUTDATED, total(workers, |tally| tally.tablets_outdated));
+}
+
+fn add_state(families: &mut Families, workers: &[WorkerReport], state: &StateReport) {
+    let restored = [
+        ("tablets", total(workers, |tally| tally.tablets_restored)),
+        ("statements", total(workers, |tally| tally.statements_restored)),
+    ];
+    let restored = restored.map(|(what, count)| (vec![what.to_owned()], count));
+    families.numbers(&state_names::STATE_RESTORED, restored);
+    families.number(&state_names::STATE_RESTORED_AGE, state.restored_age_s);
+    families.number(&state_names::STATE_WRITES, state.writes);
+    families.number(&state_names::STATE_WRITE_FAILURES, state.write_failures);
+    families.number(&state_names::STATE_READ_FAILURES, state.read_failures);
+    families.number(&state_names::STATE_WRITTEN, state.written_s);
+    families.number(&state_names::STATE_BYTES, state.bytes);
 }
 
 fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &ClusterReport) {

@@ -8,3 +8,4 @@ pub mod names;
 pub mod page_order;
 pub mod recent;
 pub mod report;
+pub mod state_names;

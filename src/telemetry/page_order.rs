@@ -1,7 +1,7 @@
 //! Every metric of ours, in the order of the page.
 
 use crate::telemetry::metric::Metric;
-use crate::telemetry::names;
+use crate::telemetry::{names, state_names};
 
 /// Every metric of ours, in the order of the page.
 pub const ALL: &[Metric] = &[
@@ -25,6 +25,13 @@ pub const ALL: &[Metric] = &[
     names::TABLET_READS,
     names::TABLETS_READ,
     names::TABLETS_OUTDATED,
+    state_names::STATE_RESTORED,
+    state_names::STATE_RESTORED_AGE,
+    state_names::STATE_WRITES,
+    state_names::STATE_WRITE_FAILURES,
+    state_names::STATE_READ_FAILURES,
+    state_names::STATE_WRITTEN,
+    state_names::STATE_BYTES,
     names::NODES,
     names::LANES,
     names::LANES_BROKEN,

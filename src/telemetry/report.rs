@@ -35,6 +35,25 @@ pub struct ClusterReport {
     pub log_lines_lost: u64,
     /// What became of reloads of the settings.
     pub reload: ReloadReport,
+    /// What is kept over a restart.
+    pub state: StateReport,
+}
+
+/// What is kept over a restart.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct StateReport {
+    /// How old the state was that the process began with, seconds; 0 without one.
+    pub restored_age_s: u64,
+    /// How often it was written.
+    pub writes: u64,
+    /// How often it could not be written.
+    pub write_failures: u64,
+    /// How often it was there and could not be read, or was not to be used.
+    pub read_failures: u64,
+    /// When it was written last, seconds since 1970; 0 is never.
+    pub written_s: u64,
+    /// Length of what was written last, bytes.
+    pub bytes: u64,
 }
 
 /// Reloads of the settings.

@@ -34,6 +34,9 @@ pub const SETTLE_MS: u64 = 1_000;
 /// Most replicas of a tablet. More would be a broken payload.
 pub const REPLICAS_MAX: usize = 64;
 
+/// Places that are looked at for one part of a table's tablets, see [`TabletMap::part`].
+pub const PART_SLOTS: usize = 256;
+
 /// What the grids of all tables may take before any tablet is known, in units of 32 bytes,
 /// and for each tablet that is known: a table of which little is known takes more than it needs.
 const UNITS_FREE: usize = 1 << 17;
@@ -201,6 +204,14 @@ impl TabletMap {
     pub fn tablets(&self, table: TableId) -> impl Iterator<Item = Tablet> + '_ {
         let known = table_index(table).and_then(|index| self.tables.get(index));
         known.into_iter().flat_map(|known| known.tablets(&self.arena))
+    }
+
+    /// Lists some tablets of one table that end behind `after`, in token order, and the token to go on behind:
+    /// `i64::MAX` when there is no more. It looks at some [`PART_SLOTS`] places, however many the table has.
+    #[must_use]
+    pub fn part(&self, table: TableId, after: i64) -> (Vec<Tablet>, i64) {
+        let known = table_index(table).and_then(|index| self.tables.get(index));
+        known.map_or((Vec::new(), i64::MAX), |known| known.part(&self.arena, after, PART_SLOTS))
     }
 
     /// Counts the tablets that were dropped for lack of room.

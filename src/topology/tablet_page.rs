@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use crate::topology::id::HostId;
+use crate::topology::snapshot::Snapshot;
+use crate::topology::tablet::{Replica, Tablet};
+use cql::token::shard::ShardId;
 
 /// What was read of a table's tablets, a part at a time.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,6 +32,19 @@ pub struct ReadTablet {
     pub last: i64,
     /// Host and shard of each replica, in the server's order.
     pub replicas: Vec<(HostId, u16)>,
+}
+
+impl ReadTablet {
+    /// The tablet by our numbers; `None` when a host is not known yet.
+    #[must_use]
+    pub fn by_number(&self, snapshot: &Snapshot) -> Option<Tablet> {
+        let replica = |(host, shard): &(_, u16)| {
+            let node = snapshot.number_of(*host)?;
+            Some(Replica { node, shard: ShardId(*shard) })
+        };
+        let replicas = self.replicas.iter().map(replica).collect::<Option<_>>()?;
+        Some(Tablet { first: self.first, last: self.last, replicas })
+    }
 }
 
 /// How the reading of a table's tablets ended.

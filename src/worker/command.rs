@@ -9,12 +9,14 @@ use tokio::sync::oneshot;
 use crate::engine::action::PeerMessage;
 use crate::engine::gauges::Gauges;
 use crate::engine::inspection::Inspection;
+use crate::engine::learned::{Part, Place};
 use crate::engine::tally::Tally;
 use crate::facade::console::contents::Contents;
 use crate::facade::console::table::ConsoleTable;
 use crate::facade::facade::Facade;
 use crate::pool::announcer::WorkerEvent;
 use crate::pool::node_target::NodeTarget;
+use crate::state::record::Record;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
@@ -69,6 +71,15 @@ pub enum Command {
         /// Where to.
         to: oneshot::Sender<Inspection>,
     },
+    /// Hand out a part of what was learned.
+    Learned {
+        /// Where it begins.
+        from: Place,
+        /// Where to.
+        to: oneshot::Sender<Part>,
+    },
+    /// The process before this one knew something.
+    Restore(Arc<Record>),
     /// The rows of a table of the console, as all workers together have them.
     Console {
         /// The table.

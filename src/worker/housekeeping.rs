@@ -62,6 +62,10 @@ impl Reactor {
             Command::Inspect { wanted, to } => {
                 let _unwanted = to.send(self.engine.inspect(&wanted));
             }
+            Command::Learned { from, to } => {
+                let _unwanted = to.send(self.engine.learned(from));
+            }
+            Command::Restore(record) => self.engine.on_restored(&record),
             Command::Console { table, contents } => self.engine.on_console(table, contents),
             Command::Drain { until_us } => {
                 let sooner = self.drain_until_us.map_or(until_us, |before| before.min(until_us));

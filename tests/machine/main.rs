@@ -45,6 +45,7 @@ mod pools;
 mod prepared;
 mod reading;
 mod repeats;
+mod restart;
 mod routing;
 mod scale;
 mod stalls;

@@ -24,6 +24,7 @@ const LAYERS: &[(Kind, &[&str])] = &[
     (Pure, &["session", "topology"]),
     (Pure, &["facade"]),
     (Pure, &["routing", "upstream"]),
+    (Pure, &["state"]),
     (Pure, &["engine"]),
     (Pure, &["pool"]),
     (Shell, &["platform", "telemetry"]),

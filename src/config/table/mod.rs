@@ -9,6 +9,7 @@ pub mod group;
 mod lanes;
 mod limits;
 mod log;
+mod state;
 mod tablets;
 mod text;
 mod timing;
@@ -17,7 +18,7 @@ use crate::config::setting::Setting;
 use crate::config::table::group::Group;
 
 /// All settings, in the order of the file.
-pub static GROUPS: [Group; 14] = [
+pub static GROUPS: [Group; 15] = [
     general::GENERAL,
     access::AUTH,
     access::TLS,
@@ -29,6 +30,7 @@ pub static GROUPS: [Group; 14] = [
     lanes::FAILOVER,
     lanes::COMPRESSION,
     tablets::TABLETS,
+    state::STATE,
     text::TEXT,
     console::CONSOLE,
     log::LOG,

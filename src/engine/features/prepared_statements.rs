@@ -69,13 +69,15 @@ pub(crate) fn on_prepared(
 
 /// Puts a statement into the catalog; returns its table.
 pub(crate) fn record(core: &mut Core, statement: Arc<Statement>) -> Option<TableId> {
-    let table = statement
-        .table
-        .as_ref()
-        .filter(|_| !statement.pk_indexes.is_empty())
-        .and_then(|(keyspace, table)| core.router.tables.intern(keyspace, table));
+    let table = table_of(core, &statement);
     core.router.catalog.record(statement, table);
     table
+}
+
+/// The number of the table whose partition a statement's values name.
+pub(crate) fn table_of(core: &mut Core, statement: &Statement) -> Option<TableId> {
+    let named = statement.table.as_ref().filter(|_| !statement.pk_indexes.is_empty());
+    named.and_then(|(keyspace, table)| core.router.tables.intern(keyspace, table))
 }
 
 /// The first lane to a node is up: prepares statements there before they are needed.

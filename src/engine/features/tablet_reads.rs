@@ -12,9 +12,8 @@ use crate::routing::read_times::{Change, Want};
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::TableId;
 use crate::topology::table_key::TableKey;
-use crate::topology::tablet::{Replica, Tablet};
-use crate::topology::tablet_page::{ReadEnd, ReadTablet, TabletPage};
-use cql::token::shard::ShardId;
+use crate::topology::tablet::Tablet;
+use crate::topology::tablet_page::{ReadEnd, TabletPage};
 
 /// Asks for the tablets of which requests met unknown ones, and for those that may have changed.
 pub(crate) fn sweep(core: &mut Core) {
@@ -84,7 +83,7 @@ pub(crate) fn on_page(core: &mut Core, page: &TabletPage) {
     let Some(table) = core.router.tables.get(&page.keyspace, &page.table) else { return };
     let snapshot = Arc::clone(core.router.snapshot());
     let tablets: Vec<Tablet> =
-        page.tablets.iter().filter_map(|read| tablet(&snapshot, read)).collect();
+        page.tablets.iter().filter_map(|read| read.by_number(&snapshot)).collect();
     if tablets.len() < page.tablets.len() {
         // The rest is learned from answers, once its hosts are known.
         core.actions.push_back(Action::RefreshTopology);
@@ -115,14 +114,4 @@ fn forget(core: &mut Core, table: TableId) {
 fn judged(tally: &Tally, table: TableId) -> u64 {
     let at = usize::try_from(table.0).unwrap_or(usize::MAX);
     tally.feedback.get(at).map_or(0, |feedback| feedback.hits + feedback.misses)
-}
-
-/// The tablet by our numbers; `None` when a host is not known yet.
-fn tablet(snapshot: &Snapshot, read: &ReadTablet) -> Option<Tablet> {
-    let replica = |(host, shard): &(_, u16)| {
-        let node = snapshot.number_of(*host)?;
-        Some(Replica { node, shard: ShardId(*shard) })
-    };
-    let replicas = read.replicas.iter().map(replica).collect::<Option<_>>()?;
-    Some(Tablet { first: read.first, last: read.last, replicas })
 }

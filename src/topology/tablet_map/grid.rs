@@ -208,6 +208,31 @@ impl Grid {
         (0..self.slots()).filter_map(|index| self.tablet(arena.bytes(), index))
     }
 
+    /// Lists the tablets that end behind `after`, from the first `slots_max` slots where they may stand (4 at
+    /// least). Returns the token up to which none was left out.
+    pub(super) fn part(
+        &self,
+        arena: &Arena,
+        (after, slots_max): (i64, usize),
+        out: &mut Vec<Tablet>,
+    ) -> i64 {
+        let low = self.home(after.saturating_add(1)).saturating_sub(1);
+        let high = low.saturating_add(slots_max).min(self.slots());
+        // A tablet may stand one slot beside its own: those of the last slot may stand behind it.
+        let up_to = if high == self.slots() { i64::MAX } else { self.before(high - 1) };
+        let tablets = (low..high).filter_map(|index| self.tablet(arena.bytes(), index));
+        out.extend(tablets.filter(|tablet| after < tablet.last && tablet.last <= up_to));
+        up_to
+    }
+
+    /// The last token before those of a slot.
+    fn before(&self, slot: usize) -> i64 {
+        let place = u128::try_from(slot).unwrap_or(u128::MAX) << 64;
+        let along = place.div_ceil(u128::from(self.slots.max(1)));
+        let along = u64::try_from(along).unwrap_or(u64::MAX);
+        (along ^ (1 << 63)).cast_signed().saturating_sub(1)
+    }
+
     /// The slot of the tablet that a token falls in, were they all the same.
     #[inline]
     fn home(&self, token: i64) -> usize {

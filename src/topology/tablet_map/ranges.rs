@@ -178,6 +178,25 @@ impl Ranges {
         })
     }
 
+    /// Lists up to `max` tablets that end behind `after`. Returns the token up to which none was left out.
+    pub(super) fn part(&self, (after, max): (i64, usize), out: &mut Vec<Tablet>) -> i64 {
+        let begin = self.tops.partition_point(|top| *top <= after);
+        let mut room = max;
+        for chunk in self.chunks.iter().skip(begin) {
+            let known = chunk.lasts.partition_point(|last| *last <= after);
+            let pairs = chunk.lasts.iter().zip(&chunk.spans).skip(known);
+            for (last, Span { first, replicas }) in pairs {
+                let (first, last, replicas) = (*first, *last, replicas.clone());
+                out.push(Tablet { first, last, replicas });
+                room = room.saturating_sub(1);
+                if room == 0 {
+                    return last;
+                }
+            }
+        }
+        i64::MAX
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         let own =
             self.tops.capacity() * size_of::<i64>() + self.chunks.capacity() * size_of::<Chunk>();

@@ -285,3 +285,42 @@ fn tablet(first: i64, last: i64, node: u16) -> Tablet {
 fn replica(node: u16) -> Replica {
     Replica { node: NodeId(node), shard: ShardId(node + 1) }
 }
+
+/// A table's tablets, part by part, and how many parts there were.
+fn in_parts(map: &TabletMap, table: TableId) -> (Vec<Tablet>, usize) {
+    let (mut all, mut after, mut parts) = (Vec::new(), i64::MIN, 0);
+    while after < i64::MAX {
+        let (part, up_to) = map.part(table, after);
+        assert!(part.len() <= 3 * PART_SLOTS && up_to > after, "it goes on");
+        all.extend(part);
+        (after, parts) = (up_to, parts + 1);
+    }
+    (all, parts)
+}
+
+#[test]
+fn the_parts_of_a_table_are_bounded_and_together_are_all_of_it() {
+    let mut map = TabletMap::new(200_000);
+    let first = |index: i64| i64::MIN.wrapping_add(index << 48);
+    for index in 0..1 << 15 {
+        map.learn(T, tablet(first(index), first(index + 1), 1), 0);
+    }
+    let (even, parts) = in_parts(&map, T);
+    assert!(even.len() == 1 << 15 && parts > 100, "{parts} parts");
+    // Tablets that were split move into a finer grid, a few at a time.
+    for index in 0..2_000_i64 {
+        let middle = first(3 * index) + (1 << 47);
+        map.learn(T, tablet(first(3 * index), middle, 2), 0);
+        map.learn(T, tablet(middle, first(3 * index + 1), 2), 0);
+        if index % 100 == 0 {
+            assert_eq!(in_parts(&map, T).0, map.tablets(T).collect::<Vec<_>>(), "{index}");
+        }
+    }
+    for index in 0..5_000 {
+        map.learn(U, tablet(index * index, (index + 1) * (index + 1), 1), 0);
+    }
+    let (uneven, parts) = in_parts(&map, U);
+    assert_eq!(uneven, map.tablets(U).collect::<Vec<_>>());
+    assert!(uneven.len() == 5_000 && parts >= 19, "{parts} parts");
+    assert_eq!(in_parts(&map, TableId(9)), (Vec::new(), 1));
+}

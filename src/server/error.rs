@@ -1,0 +1,43 @@
+//! Why the server could not start, or stopped by itself.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::control::error::{ControlError, chain};
+use crate::control::reaching::hint;
+use crate::listen::listener;
+use crate::listen::listener::Bind;
+use crate::tls::error::TlsError;
+
+/// Why the server could not start.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// An address could not be bound.
+    #[error("{setting}: cannot listen at {address}: {error}; {}", listener::fix(address, error))]
+    Bind {
+        /// Where the address is set.
+        setting: &'static str,
+        /// The address, or the path of a Unix socket.
+        address: Bind,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The password file could not be read.
+    #[error("cannot read the password file {file}: {error}")]
+    Password {
+        /// The file.
+        file: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A file for TLS could not be used.
+    #[error("TLS is not possible: {0}")]
+    Tls(#[from] TlsError),
+    /// The contact points cannot be meant so.
+    #[error("{}; {}", chain(.0), hint::of_control(.0))]
+    ContactPoints(ControlError),
+    /// A thread could not be started.
+    #[error("cannot start a worker: {0}")]
+    Worker(io::Error),
+}

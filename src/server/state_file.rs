@@ -1,0 +1,327 @@
+//! What was learned is kept in a file: read when the process starts, written every so often and when it stops.
+//!
+//! A worker hands out what it knows in small parts between its requests; files are touched by a thread of their
+//! own. The first worker speaks for all: they report to each other what they learn.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
+
+use crate::config::settings::StateSettings;
+use crate::control::tables::publication::Publication;
+use crate::control::watch::ControlReport;
+use crate::engine::learned::{Part, Place};
+use crate::platform::bounded_file;
+use crate::platform::clock;
+use crate::platform::replaced_file::ReplacedFile;
+use crate::server::workers::Workers;
+use crate::state::format::{State, Writer};
+use crate::state::record::{About, Record};
+use crate::telemetry::report::StateReport;
+use crate::worker::command::Command;
+
+/// Bytes that are handed to the file at once.
+const CHUNK: usize = 256 << 10;
+/// Room for the last record of a file.
+const END_BYTES: u64 = 64;
+/// Pause of the worker between two parts.
+const PAUSE: Duration = Duration::from_millis(1);
+/// How long the file may take when the process stops.
+const LAST_MAX: Duration = Duration::from_secs(3);
+
+/// What became of the file so far.
+#[derive(Debug, Default)]
+pub struct StateStats {
+    restored_age_s: AtomicU64,
+    writes: AtomicU64,
+    write_failures: AtomicU64,
+    read_failures: AtomicU64,
+    written_s: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl StateStats {
+    /// The numbers for the metrics page.
+    #[must_use]
+    pub fn report(&self) -> StateReport {
+        let get = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        StateReport {
+            restored_age_s: get(&self.restored_age_s),
+            writes: get(&self.writes),
+            write_failures: get(&self.write_failures),
+            read_failures: get(&self.read_failures),
+            written_s: get(&self.written_s),
+            bytes: get(&self.bytes),
+        }
+    }
+}
+
+/// What is kept, as the server sees it.
+#[derive(Debug)]
+pub struct Kept {
+    /// The state of the process before, until the cluster is known.
+    before: Option<Vec<u8>>,
+    about: watch::Sender<Option<About>>,
+    /// Asks for a last writing; `None` when nothing is kept.
+    last: Option<Sender<oneshot::Sender<()>>>,
+    stats: Arc<StateStats>,
+}
+
+impl Kept {
+    /// Reads the file of the process before, and keeps it up to date from now on. Called within a runtime.
+    #[must_use]
+    pub fn start(settings: &StateSettings, worker: Option<Sender<Command>>) -> Self {
+        let stats = Arc::new(StateStats::default());
+        let (about, abouts) = watch::channel(None);
+        let before = settings.file.as_deref().and_then(|path| read(path, settings, &stats));
+        let keeper = settings.file.clone().zip(worker);
+        let last = keeper.map(|(path, worker)| {
+            let (last, asked) = mpsc::channel(1);
+            let (settings, stats) = (settings.clone(), Arc::clone(&stats));
+            let keeper = Keeper { path: path.into(), settings, worker, abouts, stats };
+            tokio::spawn(keeper.run(asked));
+            last
+        });
+        Self { before, about, last, stats }
+    }
+
+    /// What became of the file.
+    #[must_use]
+    pub fn stats(&self) -> Arc<StateStats> {
+        Arc::clone(&self.stats)
+    }
+
+    /// The control connection reported something, perhaps another picture of the cluster.
+    pub fn on_control(&mut self, report: &ControlReport) {
+        if let ControlReport::Published(publication) = report {
+            self.about.send_replace(Some(about(publication)));
+        }
+    }
+
+    /// Hands to the workers what the process before knew, once they have a picture of the cluster.
+    pub async fn hand_to(&mut self, workers: &Workers) {
+        let now = self.about.borrow().clone();
+        if let Some(now) = now
+            && let Some(bytes) = self.before.take()
+        {
+            self.restore(&bytes, &now, workers).await;
+        }
+    }
+
+    async fn restore(&self, bytes: &[u8], now: &About, workers: &Workers) {
+        // It was checked when it was read.
+        let Ok(state) = State::check(bytes) else { return };
+        if let Some(reason) = state.about().differs_from(now) {
+            self.stats.read_failures.fetch_add(1, Ordering::Relaxed);
+            let cluster = &*state.about().cluster;
+            tracing::warn!(reason, cluster, "the state of the process before is not used");
+            return;
+        }
+        let has_schema = state.about().has_schema_of(now);
+        let age_s = now.collected_s.saturating_sub(state.about().collected_s);
+        self.stats.restored_age_s.store(age_s, Ordering::Relaxed);
+        let first = Record::About(state.about().clone());
+        let (mut tablets, mut statements) = (0, 0);
+        for record in std::iter::once(first).chain(state) {
+            let Some(record) = as_of_now(record, has_schema) else { continue };
+            match &record {
+                Record::Statements(some) => statements += some.len(),
+                Record::Tablets(some) => tablets += some.tablets.len(),
+                Record::About(_) | Record::Keys(_) => {}
+            }
+            let record = Arc::new(record);
+            workers.tell_all(|| Command::Restore(Arc::clone(&record))).await;
+        }
+        tracing::info!(tablets, statements, age_s, "began with the state of the process before");
+    }
+
+    /// Writes the file a last time, in bounded time: the workers are about to end.
+    pub async fn write_last(&mut self) {
+        let Some(last) = self.last.take() else { return };
+        let (done, is_done) = oneshot::channel();
+        if last.send(done).await.is_ok() && timeout(LAST_MAX, is_done).await.is_err() {
+            tracing::warn!("the file of state.file took too long and was not written at the end");
+        }
+    }
+}
+
+/// What a state is about that is collected now.
+fn about(publication: &Publication) -> About {
+    let tables = &publication.tables;
+    let cell = |name: &str| {
+        let at = tables.local.iter().position(|column| column.name == name)?;
+        tables.local_row.get(at)?.as_deref()
+    };
+    let cluster = cell("cluster_name").and_then(|cell| str::from_utf8(cell).ok());
+    About {
+        cluster: cluster.unwrap_or_default().into(),
+        schema_version: cell("schema_version").and_then(|cell| cell.try_into().ok()),
+        hosts: publication.snapshot.nodes().iter().map(|node| node.host).collect(),
+        data_center: (&*publication.data_center).into(),
+        rack: (&*publication.rack).into(),
+        incomplete: false,
+        collected_s: unix_s(),
+    }
+}
+
+/// What is still true of a record. After a change of the schema no client's columns are known, and no key is.
+fn as_of_now(record: Record, has_schema: bool) -> Option<Record> {
+    match record {
+        Record::Statements(mut statements) => {
+            for restored in &mut statements {
+                restored.changed |= !has_schema;
+                restored.mixed |= !has_schema;
+            }
+            Some(Record::Statements(statements))
+        }
+        Record::Keys(keys) => has_schema.then_some(Record::Keys(keys)),
+        record @ (Record::About(_) | Record::Tablets(_)) => Some(record),
+    }
+}
+
+/// Reads the file and checks all of its bytes.
+fn read(path: &Path, settings: &StateSettings, stats: &StateStats) -> Option<Vec<u8>> {
+    let refuse = |reason: &str| {
+        stats.read_failures.fetch_add(1, Ordering::Relaxed);
+        let path = path.display();
+        tracing::warn!(%path, reason, "the state of the process before is not used");
+    };
+    match bounded_file::read_up_to(path, settings.bytes_max) {
+        Ok(bytes) => match State::check(&bytes) {
+            Ok(_) => Some(bytes),
+            Err(error) => {
+                refuse(&error.to_string());
+                None
+            }
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            refuse(&error.to_string());
+            None
+        }
+    }
+}
+
+/// Writes the file every so often.
+#[derive(Debug)]
+struct Keeper {
+    path: Arc<Path>,
+    settings: StateSettings,
+    worker: Sender<Command>,
+    abouts: watch::Receiver<Option<About>>,
+    stats: Arc<StateStats>,
+}
+
+impl Keeper {
+    async fn run(self, mut asked: Receiver<oneshot::Sender<()>>) {
+        let mut is_failing = false;
+        loop {
+            let last = tokio::select! {
+                last = asked.recv() => match last {
+                    Some(last) => Some(last),
+                    None => return,
+                },
+                () = sleep(Duration::from_secs(self.settings.interval_s)) => None,
+            };
+            let pause = if last.is_some() { Duration::ZERO } else { PAUSE };
+            // Before the cluster is known there is nothing to write, and the file may be of use later.
+            let about = self.abouts.borrow().clone();
+            if let Some(about) = about {
+                match self.write(About { collected_s: unix_s(), ..about }, pause).await {
+                    Ok(bytes) => self.on_written(bytes, &mut is_failing),
+                    Err(error) => self.on_failed(&error, &mut is_failing),
+                }
+            }
+            if let Some(last) = last {
+                // The server may have waited long enough.
+                last.send(()).ok();
+                return;
+            }
+        }
+    }
+
+    fn on_written(&self, bytes: u64, is_failing: &mut bool) {
+        self.stats.writes.fetch_add(1, Ordering::Relaxed);
+        self.stats.bytes.store(bytes, Ordering::Relaxed);
+        self.stats.written_s.store(unix_s(), Ordering::Relaxed);
+        tracing::debug!(bytes, "the file of state.file was written");
+        if std::mem::take(is_failing) {
+            tracing::info!("the file of state.file can be written again");
+        }
+    }
+
+    fn on_failed(&self, error: &io::Error, is_failing: &mut bool) {
+        self.stats.write_failures.fetch_add(1, Ordering::Relaxed);
+        if !std::mem::replace(is_failing, true) {
+            let (path, fix) = (self.path.display(), "let this user make files in its folder");
+            tracing::warn!(%path, %error, fix, "the file of state.file cannot be written");
+        }
+    }
+
+    /// Writes what the worker knows; returns the length of the file.
+    async fn write(&self, about: About, pause: Duration) -> io::Result<u64> {
+        let path = Arc::clone(&self.path);
+        let mut file = in_background(move || ReplacedFile::begin(&path)).await?;
+        let mut part = self.part(Place::BEGIN).await?;
+        let mut buffer = Vec::new();
+        let about = About { incomplete: part.incomplete, ..about };
+        let mut writer = Writer::begin(&mut buffer, about);
+        let mut written = 0_u64;
+        loop {
+            let mut is_full = false;
+            for record in &part.records {
+                let before = buffer.len();
+                writer.put(&mut buffer, record);
+                let room = self.settings.bytes_max.saturating_sub(written + END_BYTES);
+                if wide(buffer.len()) > room {
+                    writer.take_back(&mut buffer, before);
+                    is_full = true;
+                    break;
+                }
+            }
+            let next = part.next.filter(|_| !is_full);
+            if buffer.len() >= CHUNK || next.is_none() {
+                if next.is_none() {
+                    writer.end(&mut buffer);
+                }
+                written += wide(buffer.len());
+                let chunk = std::mem::take(&mut buffer);
+                file = in_background(move || file.write(&chunk).map(|()| file)).await?;
+            }
+            let Some(next) = next else { break };
+            sleep(pause).await;
+            part = self.part(next).await?;
+        }
+        in_background(move || file.commit()).await?;
+        Ok(written)
+    }
+
+    async fn part(&self, from: Place) -> io::Result<Part> {
+        let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the worker has ended");
+        let (to, part) = oneshot::channel();
+        self.worker.send(Command::Learned { from, to }).await.map_err(|_| gone())?;
+        part.await.map_err(|_| gone())
+    }
+}
+
+/// Touches a file: its system may be slow, or hang.
+async fn in_background<T: Send + 'static>(
+    act: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    spawn_blocking(act).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+fn wide(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+fn unix_s() -> u64 {
+    u64::try_from(clock::unix_us()).unwrap_or(0) / 1_000_000
+}
