@@ -134,10 +134,7 @@ impl Changes<'_> {
             Mode::Classic => "containers",
         };
         prepended.extend(self.prepend(pod, &["spec", list], vec![sidecar.container()])?);
-        let volumes = sidecar.volumes();
-        if !volumes.is_empty() {
-            prepended.extend(self.prepend(pod, &["spec", "volumes"], volumes)?);
-        }
+        prepended.extend(self.prepend(pod, &["spec", "volumes"], sidecar.volumes())?);
         self.operations.extend(prepended);
         Ok(())
     }

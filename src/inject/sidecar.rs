@@ -100,6 +100,7 @@ impl Default for Sidecar {
 struct Mount {
     volume: &'static str,
     path: &'static str,
+    is_written: bool,
     source: Value,
 }
 
@@ -128,9 +129,10 @@ impl Sidecar {
     #[must_use]
     pub fn container(&self) -> Value {
         let mounts = self.mounts();
-        let mounted = mounts
-            .iter()
-            .map(|mount| json!({"name": mount.volume, "mountPath": mount.path, "readOnly": true}));
+        let mounted = mounts.iter().map(|mount| match mount.is_written {
+            true => json!({"name": mount.volume, "mountPath": mount.path}),
+            false => json!({"name": mount.volume, "mountPath": mount.path, "readOnly": true}),
+        });
         let mut container = json!({
             "name": CONTAINER,
             "image": self.image,
@@ -160,9 +162,7 @@ impl Sidecar {
         if self.config_map.is_none() {
             add("env", json!([{"name": "SHARDLANE_LOG_FORMAT", "value": "json"}]));
         }
-        if !mounts.is_empty() {
-            add("volumeMounts", mounted.collect());
-        }
+        add("volumeMounts", mounted.collect());
         match self.mode {
             Mode::Native => add("restartPolicy", json!("Always")),
             Mode::Classic => {
@@ -202,6 +202,7 @@ impl Sidecar {
         flag("--username", self.username.as_deref());
         let secret = self.password_secret.as_ref();
         flag("--password-file", secret.map(|_| "/run/secrets/shardlane/password"));
+        flag("--state-file", Some("/var/lib/shardlane/state"));
         flag("--tls-ca", self.tls_secret.as_ref().map(|_| "/run/secrets/shardlane-tls/ca.crt"));
         if self.mode == Mode::Classic {
             // All containers are ended at once: the application's last work still finds the cluster.
@@ -215,12 +216,21 @@ impl Sidecar {
         let config = self.config_map.as_ref().map(|name| Mount {
             volume: "shardlane-config",
             path: "/etc/shardlane",
+            is_written: false,
             source: json!({"configMap": {"name": name}}),
         });
+        // What it has learned, for a container that is started again in this pod.
+        let state = Mount {
+            volume: "shardlane-state",
+            path: "/var/lib/shardlane",
+            is_written: true,
+            source: json!({"emptyDir": {"sizeLimit": "160Mi"}}),
+        };
         let secret = |volume, path, name: &Option<String>, key: &str| {
             name.as_ref().map(|name| Mount {
                 volume,
                 path,
+                is_written: false,
                 // Read by the owner and the group only.
                 source: json!({"secret": {
                     "secretName": name,
@@ -236,7 +246,7 @@ impl Sidecar {
             "password",
         );
         let tls = secret("shardlane-tls", "/run/secrets/shardlane-tls", &self.tls_secret, "ca.crt");
-        [config, password, tls].into_iter().flatten().collect()
+        [config, Some(state), password, tls].into_iter().flatten().collect()
     }
 }
 

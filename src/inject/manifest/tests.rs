@@ -211,7 +211,7 @@ fn secrets_are_mounted_and_their_group_is_the_pods() {
     };
     let pod = template(&inject(DEPLOYMENT, &sidecar).unwrap().text);
     assert_eq!(pod["spec"]["securityContext"]["fsGroup"], 65_532);
-    let ours = ["shardlane-config", "shardlane-password", "shardlane-tls"];
+    let ours = ["shardlane-config", "shardlane-state", "shardlane-password", "shardlane-tls"];
     assert_eq!(names(&pod, "volumes"), [&ours[..], &["data"]].concat());
     let grouped = DEPLOYMENT
         .replace("      volumes:\n", "      securityContext: {fsGroup: 7}\n      volumes:\n");
@@ -319,7 +319,11 @@ fn texts_in_any_form_are_changed_in_place() {
         let pod = template(&made);
         assert_eq!(names(&pod, "initContainers")[0], "shardlane", "{made}");
         assert_eq!(pod["metadata"]["labels"]["shardlane.dev/sidecar"], "true", "{made}");
-        assert_eq!(names(&pod, "volumes"), ["shardlane-config", "data"], "{made}");
+        assert_eq!(
+            names(&pod, "volumes"),
+            ["shardlane-config", "shardlane-state", "data"],
+            "{made}"
+        );
         assert_eq!(
             made.contains("\r\n"),
             made.matches('\n').count() == made.matches("\r\n").count()

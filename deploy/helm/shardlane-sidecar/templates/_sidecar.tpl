@@ -123,7 +123,11 @@ failureThreshold: {{ .failureThreshold }}
 name: shardlane
 image: {{ include "shardlane.image" . | quote }}
 imagePullPolicy: {{ $v.image.pullPolicy }}
+{{- if $v.state.enabled }}
+args: ["run", "--config", "/etc/shardlane/shardlane.toml", "--state-file", "/var/lib/shardlane/state"]
+{{- else }}
 args: ["run", "--config", "/etc/shardlane/shardlane.toml"]
+{{- end }}
 {{- with $v.extraEnv }}
 env:
   {{- toYaml . | nindent 2 }}
@@ -168,6 +172,10 @@ volumeMounts:
   - name: shardlane-config
     mountPath: /etc/shardlane
     readOnly: true
+{{- if $v.state.enabled }}
+  - name: shardlane-state
+    mountPath: /var/lib/shardlane
+{{- end }}
 {{- if $v.credentials.secretName }}
   - name: shardlane-password
     mountPath: /run/secrets/shardlane
@@ -203,6 +211,11 @@ volumeMounts:
 - name: shardlane-config
   configMap:
     name: {{ include "shardlane.configName" . }}
+{{- if $v.state.enabled }}
+- name: shardlane-state
+  emptyDir:
+    sizeLimit: {{ $v.state.sizeLimit }}
+{{- end }}
 {{- with $v.credentials.secretName }}
 - name: shardlane-password
   secret:
