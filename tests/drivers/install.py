@@ -125,11 +125,16 @@ def rust(name):
     return [str(DRIVERS / "rust/debug" / name)]
 
 
-def java(name):
-    """The program of java3/ or java4/, compiled with the jars that its pom.xml names."""
+def java(name, program="Smoke"):
+    """A program of java3/ or java4/, compiled with the jars that its pom.xml names."""
     source, folder = HERE / name, DRIVERS / name
     homes = sorted(Path("/usr/lib/jvm").glob("*-17-*"))
     java_home = next((home for home in homes if (home / "bin/javac").exists()), None)
+
+    def start(classes):
+        return [str(java_home / "bin/java"), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+                "-Dfile.encoding=UTF-8", "-Duser.timezone=UTC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp",
+                "%s:%s/*" % (classes, folder / "lib"), program]
 
     def make():
         tool("mvn")
@@ -142,9 +147,18 @@ def java(name):
         run([java_home / "bin/javac", "-nowarn", "-encoding", "UTF-8", "-cp", "%s/*" % (folder / "lib"), "-d",
              folder / "classes", source / "Smoke.java"])
     once(name, [source / "pom.xml", source / "Smoke.java"], make)
-    return [str(java_home / "bin/java"), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-            "-Dfile.encoding=UTF-8", "-Duser.timezone=UTC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp",
-            "%s:%s/*" % (folder / "classes", folder / "lib"), "Smoke"]
+    if program == "Smoke":
+        return start(folder / "classes")
+
+    # Beside the smoke and its jars, which stay as they are.
+    classes = DRIVERS / ("%s-%s" % (name, program.lower()))
+
+    def compile():
+        shutil.rmtree(classes, ignore_errors=True)
+        run([java_home / "bin/javac", "-nowarn", "-encoding", "UTF-8", "-cp", "%s/*" % (folder / "lib"), "-d", classes,
+             source / (program + ".java")])
+    once("%s-%s" % (name, program.lower()), [source / "pom.xml", source / (program + ".java")], compile)
+    return start(classes)
 
 
 EVERYTHING = {"python-cassandra": lambda: python("cassandra"), "python-scylla": lambda: python("scylla"),
@@ -153,7 +167,8 @@ EVERYTHING = {"python-cassandra": lambda: python("cassandra"), "python-scylla": 
               "python-schema": lambda: python("schema"), "python-page": lambda: python("page"), "node": node, "gocql": gocql,
               "gocql-scylla": lambda: gocql("scylla"), "gocql-v2": lambda: gocql("v2"),
               "rust": lambda: rust("scylla"), "rust-cdrs": lambda: rust("cdrs"), "java3": lambda: java("java3"),
-              "java4": lambda: java("java4")}
+              "java4": lambda: java("java4"), "java3-texts": lambda: java("java3", "Texts"),
+              "java4-texts": lambda: java("java4", "Texts")}
 
 
 def main():

@@ -3,6 +3,7 @@ import time
 import uuid
 
 import direct
+import install
 from cases.through_sim import KEYS, NODES, SHARDS, TABLES, TABLETS, create
 from stage import case, log, misses, until
 
@@ -82,6 +83,89 @@ def texts_of_python_in_a_keyspace_reach_their_shard(stage):
         sim.reset()
         write_and_read(s, "", list)
         judge(sim, "vnodes3", 2 * KEYS // 5 * len(TABLES))
+
+
+# The tables of the programs of other languages.
+PROGRAM_TABLES = {"t": "k int PRIMARY KEY, v text", "names": "k text PRIMARY KEY, v int",
+                  "pairs": "a text, b int, c int, v text, PRIMARY KEY ((a, b), c)"}
+# Keyspaces by their name: copies, and what their tables are made of.
+KEYSPACES = {"vnodes1": (1, " AND tablets = {'enabled': false}"), "vnodes3": (3, " AND tablets = {'enabled': false}"),
+             "tablets1": (1, ""), "tablets3": (3, "")}
+
+
+def create_for_programs(stage):
+    """The tables in each keyspace, of which all is known: texts name them until it is."""
+    sim = stage.sim(NODES, SHARDS, TABLETS)
+    proxy = stage.proxy(sim.hosts[0])
+    keys = {"t": "k = 1", "names": "k = 'x'", "pairs": "a = 'x' AND b = 1"}
+    with direct.session(proxy.host) as s:
+        for keyspace, (factor, more) in KEYSPACES.items():
+            s.execute(direct.CREATE % (keyspace, factor, more))
+            for table, columns in PROGRAM_TABLES.items():
+                s.execute("CREATE TABLE %s.%s (%s)" % (keyspace, table, columns))
+        known = TABLETS * len(PROGRAM_TABLES) * sum(not more for _, more in KEYSPACES.values())
+
+        def is_read():
+            for keyspace in KEYSPACES:
+                for table, key in keys.items():
+                    s.execute("SELECT v FROM %s.%s WHERE %s" % (keyspace, table, key))
+            return proxy.metrics()["shardlane_tablet_map_entries"] >= known
+        until("every table is read", is_read, 30)
+    time.sleep(0.5)
+    sim.reset()
+    return sim, proxy
+
+
+def run_program(stage, name, *words):
+    program = stage.driver(name, *words, label="texts-" + name)
+    assert program.wait(120) == 0, (program.lines[-3:], program.last_errors())
+
+
+@case(deadline=240, drivers=("gocql",))
+def texts_of_gocql_without_values_reach_their_shard(stage):
+    """It prepares each of them, constants and all; in batches it sends them as they are. The nodes count both alike."""
+    sim, proxy = create_for_programs(stage)
+    for keyspace in KEYSPACES:
+        run_program(stage, "gocql", "-mode", "texts", "-host", proxy.host, "-keyspace", keyspace, "-keys", 500)
+        judge(sim, keyspace, 2500, "other")
+
+
+def texts_of_java(stage, name):
+    sim, proxy = create_for_programs(stage)
+    for keyspace in KEYSPACES:
+        run_program(stage, name, proxy.host, keyspace, 300)
+        judge(sim, keyspace, 1500)
+
+
+for _name in ("java3", "java4"):
+    case(deadline=300, drivers=(_name + "-texts",), name="texts_of_%s_reach_their_shard" % _name)(
+        lambda stage, name=_name + "-texts": texts_of_java(stage, name))
+
+
+@case(deadline=240)
+def texts_of_models_reach_their_shard(stage):
+    sim, proxy = create_for_programs(stage)
+    for keyspace in KEYSPACES:
+        run_program(stage, "python-cassandra", "tests/drivers/python/models.py", "--host", proxy.host, "--keyspace", keyspace,
+                    "--keys", 200)
+        judge(sim, keyspace, 9 * 200)
+
+
+@case(deadline=300, drivers=("python-cqlsh",))
+def rows_that_cqlsh_copies_reach_their_shard(stage):
+    """COPY FROM sends batches, prepared or by text; of one row each, so that each has one right shard."""
+    sim, proxy = create_for_programs(stage)
+    rows = stage.file("rows.csv", "".join("%d,it's %d\n" % (k, k) for k in range(1000)))
+    for keyspace in KEYSPACES:
+        for prepared in ("false", "true"):
+            copy = ("COPY %s.t (k, v) FROM '%s' WITH PREPAREDSTATEMENTS=%s AND NUMPROCESSES=1 AND MAXBATCHSIZE=1"
+                    % (keyspace, rows, prepared))
+            shell = stage.start([install.DRIVERS / "python-cqlsh/bin/cqlsh", proxy.host, "-e", copy],
+                                "cqlsh-%s-%s" % (keyspace, prepared))
+            assert shell.wait(60) == 0, shell.last_errors()
+            assert any(line.startswith("1000 rows imported") for line in shell.lines), shell.lines[-3:]
+            judge(sim, keyspace, 1000, "other")
+            sim.reset()
 
 
 def answers(s):
