@@ -32,6 +32,7 @@ pub mod listen; // accepts clients
 
 pub mod admin; // the operator's pages
 pub mod control; // one watching connection → topology snapshots
+pub mod webhook; // sidecars for new pods, asked for by the API server
 pub mod worker; // one thread: sockets, engine, pools
 
 pub mod config; // file → overrides → settings

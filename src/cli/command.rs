@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
         Command::Wait(args) => wait::wait(args, environment),
         Command::Shutdown(args) => wait::shutdown(args, environment),
         Command::Reload(args) => wait::reload(args, environment, &mut io::stdout().lock()),
-        Command::Inject(args) => inject::inject(args, &mut io::stdout().lock()),
+        Command::Inject(args) => inject::inject(args, environment, &mut io::stdout().lock()),
         Command::Explain(args) => report::explain(args, environment, &mut io::stdout().lock()),
     })
 }

@@ -1,15 +1,26 @@
-//! `shardlane inject`: manifests in, the same manifests with sidecars out.
+//! `shardlane inject`: manifests in, the same manifests with sidecars out; or the webhook that does so with each new pod.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Arg, ArgMatches, Args, FromArgMatches};
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 
+use crate::config::load;
+use crate::config::origin::Environment;
 use crate::inject::choice::{self, Choice};
 use crate::inject::manifest;
 use crate::inject::sidecar::{Mode, Sidecar};
+use crate::platform::clock;
+use crate::server::signals::{Asked, Signals};
+use crate::telemetry::logging;
+use crate::tls::files::TlsFiles;
+use crate::webhook::server::{Ending, Webhook};
 
 /// Longest text, bytes: what a large chart renders has a few MiB.
 const TEXT_BYTES_MAX: u64 = 16 << 20;
@@ -23,8 +34,21 @@ What was done is said on stderr.";
 #[derive(Args, Clone, Debug)]
 pub struct InjectArgs {
     /// Manifests, YAML or JSON; - for stdin
-    #[arg(short, long, value_name = "FILE")]
-    pub filename: PathBuf,
+    #[arg(short, long, value_name = "FILE", required_unless_present = "serve")]
+    pub filename: Option<PathBuf>,
+    /// Serve the mutating admission webhook instead, over HTTPS at /inject: pods annotated shardlane.dev/inject: enabled
+    /// get a sidecar
+    #[arg(long, conflicts_with = "filename", requires_all = ["cert", "key"])]
+    pub serve: bool,
+    /// Where the webhook listens
+    #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:8443")]
+    pub bind: SocketAddr,
+    /// Certificate of the webhook, PEM; read again when it changes
+    #[arg(long, value_name = "FILE", requires = "serve")]
+    pub cert: Option<PathBuf>,
+    /// Private key of that certificate, PEM; read again when it changes
+    #[arg(long, value_name = "FILE", requires = "serve")]
+    pub key: Option<PathBuf>,
     /// The same as --mode classic, for Kubernetes before 1.29
     #[arg(long, conflicts_with = "mode")]
     pub classic: bool,
@@ -94,10 +118,14 @@ impl InjectArgs {
 }
 
 /// Writes the manifests with sidecars to `out`, and what was done to stderr. If any pod cannot get its sidecar, nothing
-/// is written.
-pub fn inject(args: &InjectArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    let text =
-        read(&args.filename).with_context(|| format!("cannot read {}", args.filename.display()))?;
+/// is written. Or serves the webhook until a signal stops it.
+pub fn inject(
+    args: &InjectArgs,
+    environment: Environment<'_>,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let Some(filename) = &args.filename else { return serve(args, environment) };
+    let text = read(filename).with_context(|| format!("cannot read {}", filename.display()))?;
     let injected = manifest::inject(&text, &args.defaults())?;
     out.write_all(injected.text.as_bytes()).context("cannot write the manifests")?;
     for line in injected.report {
@@ -105,6 +133,31 @@ pub fn inject(args: &InjectArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         writeln!(io::stderr(), "{line}").ok();
     }
     Ok(())
+}
+
+fn serve(args: &InjectArgs, environment: Environment<'_>) -> anyhow::Result<()> {
+    // Only the log's settings matter, which come from the environment.
+    let placeholder = BTreeMap::from([("contact_points", "127.0.0.1".to_owned())]);
+    let settings = load::load(placeholder, None, environment).accept()?;
+    let _log = logging::start(&settings.log, clock::unix_us).map_err(anyhow::Error::msg)?;
+    let files = TlsFiles { ca: None, cert: args.cert.clone(), key: args.key.clone() };
+    let certificate = Webhook::load(files)?;
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
+    let served = runtime.block_on(async {
+        let mut signals = Signals::listen().context("cannot listen to signals")?;
+        let listener = TcpListener::bind(args.bind).await;
+        let listener = listener.with_context(|| format!("cannot listen on {}", args.bind))?;
+        let webhook = Webhook::new(listener, certificate, args.defaults());
+        tracing::info!(address = %webhook.address()?, "the webhook listens");
+        let stop = async move { while signals.next().await == Asked::Reload {} };
+        webhook.serve(stop, Ending::default()).await;
+        tracing::info!("stopped");
+        Ok(())
+    });
+    // A file system that hangs must not keep the process alive.
+    runtime.shutdown_background();
+    served
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -11,7 +11,7 @@ use crate::connect::node_tls::NodeTls;
 use crate::listen::client_tls::ClientTls;
 use crate::telemetry::report::{RotationReport, TlsReport};
 use crate::tls::error::TlsError;
-use crate::tls::rotated::{Look, Rotated, RotationCounts};
+use crate::tls::rotated::RotationCounts;
 
 /// TLS on both sides, as far as it is wanted. Cheap to clone: everybody shares one.
 #[derive(Clone, Debug, Default)]
@@ -52,10 +52,10 @@ impl Tls {
 
     fn look(&self) {
         if let Some(nodes) = &self.nodes {
-            look("nodes", &nodes.rotated);
+            nodes.rotated.look_and_log("nodes");
         }
         if let Some(clients) = &self.clients {
-            look("clients", &clients.rotated);
+            clients.rotated.look_and_log("clients");
         }
     }
 
@@ -76,14 +76,4 @@ impl Tls {
 fn rotation(side: &'static str, counts: RotationCounts) -> RotationReport {
     let RotationCounts { loads, failures, expires_s } = counts;
     RotationReport { side, loads, failures, expires_s }
-}
-
-fn look<C>(side: &'static str, rotated: &Rotated<C>) {
-    match rotated.look() {
-        Look::Same => {}
-        Look::Replaced => tracing::info!(side, "new TLS files are in use for new connections"),
-        Look::Failed(error) => {
-            tracing::error!(side, %error, "new TLS files are not used, those before stay in use");
-        }
-    }
 }

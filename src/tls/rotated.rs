@@ -103,6 +103,17 @@ impl<C> Rotated<C> {
         }
     }
 
+    /// Looks whether the files changed, and logs what became of it; `side` says whose they are.
+    pub fn look_and_log(&self, side: &'static str) {
+        match self.look() {
+            Look::Same => {}
+            Look::Replaced => tracing::info!(side, "new TLS files are in use for new connections"),
+            Look::Failed(error) => {
+                tracing::error!(side, %error, "new TLS files are not used, those before stay in use");
+            }
+        }
+    }
+
     /// The counters.
     #[must_use]
     pub fn counts(&self) -> RotationCounts {

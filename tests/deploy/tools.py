@@ -125,6 +125,17 @@ def crds():
     return Path(found["Dir"]) / "example/prometheus-operator-crd"
 
 
+@functools.lru_cache
+def cert_manager_crds():
+    """The folder with the custom resources of cert-manager. No module of ours needs it, so that its sum is pinned here."""
+    if not shutil.which("go"):
+        raise Missing("go is not on this machine")
+    found = json.loads(run(["go", "mod", "download", "-json", "github.com/cert-manager/cert-manager@v1.21.2"], cwd="/"))
+    if found["Sum"] != "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68=":
+        raise AssertionError("cert-manager 1.21.2 is not what it was: %s" % found["Sum"])
+    return Path(found["Dir"]) / "deploy/crds"
+
+
 def binary():
     """The program under test: TEST_BINARY, else the debug build, which has the simulated cluster."""
     path = Path(os.environ.get("TEST_BINARY") or TARGET / "debug/shardlane")

@@ -31,7 +31,7 @@ const LAYERS: &[(Kind, &[&str])] = &[
     (Shell, &["sockets", "tls"]),
     (Shell, &["connect"]),
     (Shell, &["listen"]),
-    (Shell, &["admin", "control", "worker"]),
+    (Shell, &["admin", "control", "webhook", "worker"]),
     (Shell, &["config"]),
     (Shell, &["server"]),
     (Shell, &["cli"]),

@@ -198,7 +198,7 @@ def older_clusters_are_refused():
 @test
 def the_versions_are_those_of_the_program():
     version, = re.findall(r'^version = "(.+)"', read("Cargo.toml"), re.MULTILINE)[:1]
-    for chart in ("shardlane", "shardlane-sidecar"):
+    for chart in ("shardlane", "shardlane-sidecar", "shardlane-injector"):
         about = yaml.safe_load(read("deploy/helm/%s/Chart.yaml" % chart))
         assert (about["version"], about["appVersion"]) == (version, version), chart
         for dependency in about.get("dependencies", []):

@@ -18,11 +18,14 @@ WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet", "Job")
 # Volumes that the "restricted" profile allows.
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 
+# Groups of custom resources, with the folder of their definitions.
+CUSTOM = {"monitoring.coreos.com": tools.crds, "cert-manager.io": tools.cert_manager_crds}
+
 
 @functools.lru_cache
-def custom(kind):
-    """The schema of a custom resource of the Prometheus operator, with unknown fields forbidden as the API server warns."""
-    path = tools.crds() / ("monitoring.coreos.com_%ss.yaml" % kind.lower())
+def custom(group, kind):
+    """The schema of a custom resource, with unknown fields forbidden as the API server warns."""
+    path = CUSTOM[group]() / ("%s_%ss.yaml" % (group, kind.lower()))
     definition, = documents(path.read_text())
     schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
@@ -44,9 +47,9 @@ def custom(kind):
 
 def faults(document, versions=NATIVE):
     """What is wrong with an object in some version of Kubernetes; nothing when it is valid in all."""
-    kind = document.get("kind")
-    if str(document.get("apiVersion")).startswith("monitoring.coreos.com/"):
-        found = jsonschema.Draft7Validator(custom(kind)).iter_errors(document)
+    kind, group = document.get("kind"), str(document.get("apiVersion")).rpartition("/")[0]
+    if group in CUSTOM:
+        found = jsonschema.Draft7Validator(custom(group, kind)).iter_errors(document)
         return ["%s: %s" % (kind, e.message) for e in found]
     problems = []
     for version in versions:

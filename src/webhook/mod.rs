@@ -1,0 +1,4 @@
+//! The admission webhook: the API server asks about each new pod, over HTTPS.
+
+pub mod http;
+pub mod server;

@@ -1,0 +1,251 @@
+"""The admission webhook and its chart: recorded reviews over HTTPS, rotated certificates, bounds, and the end."""
+import base64
+import concurrent.futures
+import copy
+import http.client
+import json
+import re
+import signal
+import socket
+import ssl
+import time
+
+import tools
+from checks import DEPLOY, ROOT, folder, read, refused, run, test
+from checks.charts import NEWEST, charts, rendered, with_values, words
+from checks.kubernetes import CLASSIC, NATIVE, examine, faults, shardlanes
+
+CHART = "shardlane-injector"
+REVIEWS = ROOT / "tests/data/admission"
+
+
+def reviews():
+    return {p.stem: json.loads(p.read_text()) for p in sorted(REVIEWS.glob("*.json")) if not p.stem.endswith(".answer")}
+
+
+def make_certificate(path, name):
+    """A certificate for 127.0.0.0/8's names in `path`, with `name` in it."""
+    tools.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+               path / "new.key", "-out", path / "new.crt", "-days", 2, "-subj", "/CN=%s" % name])
+    # As the kubelet does: both are there before either is used.
+    for part in ("key", "crt"):
+        (path / ("new." + part)).replace(path / ("tls." + part))
+
+
+class Webhook:
+    """A webhook of the built program, and its end."""
+
+    def __init__(self, stage, path, *flags):
+        self.address = stage.address(8), 8443
+        make_certificate(path, "first")
+        self.child = stage.start([tools.binary(), "inject", "--serve", "--bind", "%s:%d" % self.address, "--cert",
+                                  path / "tls.crt", "--key", path / "tls.key", *flags], "webhook")
+        from stage import until
+        until("the webhook answers", self.is_up)
+
+    def is_up(self):
+        try:
+            return self.ask("GET", "/readyz")[0] == 200
+        except OSError:
+            assert self.child.process.poll() is None, self.child.last_errors()
+            return False
+
+    def connect(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return http.client.HTTPSConnection(*self.address, timeout=20, context=context)
+
+    def ask(self, method, path, body=None, connection=None, **headers):
+        own = connection or self.connect()
+        own.request(method, path, body, headers)
+        answer = own.getresponse()
+        said = answer.status, answer.read().decode()
+        if not connection:
+            own.close()
+        return said
+
+    def review(self, question, connection=None):
+        status, text = self.ask("POST", "/inject?timeout=5s", json.dumps(question), connection, **{"Content-Type": "application/json"})
+        assert status == 200, (status, text)
+        return json.loads(text)
+
+    def subject(self):
+        """Who the certificate of a new connection is for."""
+        with folder() as path:
+            (path / "pem").write_text(ssl.get_server_certificate(self.address))
+            return run("openssl", "x509", "-noout", "-subject", "-in", path / "pem").strip().rpartition("=")[2].strip()
+
+
+def patched(obj, patch):
+    """An object after a JSON Patch of additions and replacements."""
+    obj = copy.deepcopy(obj)
+    for step in patch:
+        *way, last = [part.replace("~1", "/").replace("~0", "~") for part in step["path"].split("/")[1:]]
+        at = obj
+        for part in way:
+            at = at[int(part)] if isinstance(at, list) else at[part]
+        if isinstance(at, list) and step["op"] == "add":
+            assert 0 <= int(last) <= len(at), step
+            at.insert(int(last), step["value"])
+        elif isinstance(at, list):
+            at[int(last)] = step["value"]
+        else:
+            assert step["op"] == "add" or last in at, step
+            at[last] = step["value"]
+    return obj
+
+
+@test(alone=True)
+def recorded_reviews_make_valid_pods_over_https():
+    from stage import Stage
+    with Stage() as stage, folder() as path:
+        webhook = Webhook(stage, path, "--contact-points", "scylla-client.scylla.svc")
+        kept, injected = webhook.connect(), 0
+        for name, question in reviews().items():
+            answer = webhook.review(question, kept)
+            response = answer["response"]
+            assert (answer["apiVersion"], answer["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
+            assert response["uid"] == question["request"]["uid"] and response["allowed"] is True, name
+            # The API server makes the name later.
+            named = copy.deepcopy(question["request"]["object"]) or {}
+            named.get("metadata", {}).setdefault("name", "x")
+            golden = json.loads((REVIEWS / (name + ".answer.json")).read_text())
+            if "patch" in response:
+                assert response["patchType"] == "JSONPatch"
+                response["patch"] = json.loads(base64.b64decode(response["patch"], validate=True))
+                pod = patched(named, response["patch"])
+                versions = CLASSIC if "classic" in name else NATIVE
+                before = examine([named], versions)
+                assert not before and not examine([pod], versions), (name, before, examine([pod], versions))
+                (container, spec), = shardlanes([pod])
+                mounted = {m["name"] for m in container.get("volumeMounts", [])}
+                assert mounted <= {v["name"] for v in spec["volumes"]}, name
+                injected += 1
+            assert answer == golden, name
+        assert injected >= 5, injected
+
+
+@test(alone=True)
+def what_is_no_review_or_too_long_is_refused_and_harms_nobody():
+    from stage import Stage
+    with Stage() as stage, folder() as path:
+        webhook = Webhook(stage, path, "--contact-points", "a")
+        for body, status in [("", 400), ("{", 400), ("[" * 100000, 400), ("x" * (4 << 20), 400), ("x" * ((4 << 20) + 1), 413)]:
+            try:
+                assert webhook.ask("POST", "/inject", body)[0] == status, (body[:20], len(body))
+            except OSError:
+                assert status == 413, "closed while it sends what it may"
+        assert webhook.ask("GET", "/inject")[0] == 405
+        assert webhook.ask("GET", "/")[0] == 404
+        chunked = webhook.connect()
+        chunked.request("POST", "/inject", iter([b"{}"]), encode_chunked=True)
+        assert chunked.getresponse().status == 411
+        # Clients that stop in the middle of something: plain bytes, no handshake, no body.
+        idle = [socket.create_connection(webhook.address) for _ in range(20)]
+        idle[0].sendall(b"POST /inject HTTP/1.1\r\n\r\n")
+        slow = webhook.connect()
+        slow.putrequest("POST", "/inject")
+        slow.putheader("Content-Length", "100")
+        slow.endheaders(b"{")
+        good = reviews()["deployment-pod"]
+        assert "patch" in webhook.review(good)["response"]
+        assert slow.getresponse().status == 408, "a body that does not come is waited for"
+        assert "patch" in webhook.review(good)["response"]
+        for s in idle:
+            s.close()
+
+
+@test(alone=True)
+def a_replaced_certificate_is_used_without_a_restart():
+    from stage import Stage, until
+    with Stage() as stage, folder() as path:
+        webhook = Webhook(stage, path, "--contact-points", "a")
+        kept, good = webhook.connect(), reviews()["deployment-pod"]
+        assert webhook.subject() == "first"
+        webhook.review(good, kept)
+        make_certificate(path, "second")
+        until("the new certificate is in use", lambda: webhook.subject() == "second")
+        assert "patch" in webhook.review(good, kept)["response"], "a connection that was there stays"
+        (path / "tls.crt").write_text("nonsense")
+        until("the fault is logged", lambda: "new TLS files are not used" in webhook.child.last_errors())
+        assert webhook.subject() == "second"
+
+
+@test(alone=True)
+def no_review_fails_while_the_webhook_ends():
+    """It serves on after SIGTERM, as the API servers learn late that it is gone; then kept connections are ended."""
+    from stage import Stage
+    with Stage() as stage, folder() as path:
+        webhook = Webhook(stage, path, "--contact-points", "a")
+        good = reviews()["deployment-pod"]
+
+        def ask_for(seconds):
+            until, count = time.monotonic() + seconds, 0
+            while time.monotonic() < until:
+                webhook.review(good)
+                count += 1
+            return count
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            asking = [pool.submit(ask_for, 4) for _ in range(2)]
+            time.sleep(1)
+            webhook.child.process.send_signal(signal.SIGTERM)
+            assert all(a.result() > 10 for a in asking)
+        assert webhook.child.wait(15) == 0, webhook.child.last_errors()
+
+
+def ci_values(name):
+    return ["-f", DEPLOY / "helm" / CHART / "ci" / (name + "-values.yaml")]
+
+
+@test
+def the_chart_passes_the_lint_and_its_own_tests():
+    for name in ("cert-manager", "secret"):
+        run(tools.helm(), "lint", "--strict", "--kube-version", NEWEST, charts() / CHART, *ci_values(name))
+    said = run(tools.helm("helm-unittest"), "--strict", charts() / CHART)
+    assert re.search(r"Tests:\s+\d+ passed, \d+ total", said), said
+
+
+@test
+def what_the_chart_makes_is_valid_and_restricted():
+    kinds = {"Deployment", "MutatingWebhookConfiguration", "NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceAccount"}
+    for name, more in (("cert-manager", {"Certificate", "Issuer"}), ("secret", set())):
+        objects = rendered(CHART, *ci_values(name))
+        assert {o["kind"] for o in objects} == kinds | more, name
+        assert not examine(objects), (name, examine(objects))
+        hook, = [o for o in objects if o["kind"] == "MutatingWebhookConfiguration"]
+        service, = [o for o in objects if o["kind"] == "Service"]
+        client = hook["webhooks"][0]["clientConfig"]["service"]
+        assert (client["name"], client["namespace"], client["path"]) == (service["metadata"]["name"], "data", "/inject")
+        hook["webhooks"][0]["matchCondition"] = hook["webhooks"][0].pop("matchConditions")
+        assert faults(hook), "a misspelt field passed"
+
+
+@test
+def the_program_takes_every_value_of_the_charts_sidecar():
+    """And the chart has every flag of the program that is a choice."""
+    schema = json.loads(read(DEPLOY / "helm" / CHART / "values.schema.json"))["properties"]["sidecar"]["properties"]
+    page = read("docs/kubernetes.md")
+    assert set(schema) == set(re.findall(r"^\| `shardlane\.dev/([a-z-]+)` \| `--", page, re.MULTILINE))
+    deployment, = [o for o in rendered(CHART, *ci_values("secret")) if o["kind"] == "Deployment"]
+    command, *args = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert command == "inject" and len([a for a in args if a[2:].partition("=")[0] in schema]) == len(schema)
+    said = refused(tools.binary(), command, *args)
+    assert "cannot be read" in said or "No such file" in said, "only the certificate is missing: %s" % said
+
+
+@test
+def wrong_values_of_the_injector_fail_with_a_clear_message():
+    good = {"tls": {"certManager": {"enabled": True}}}
+    for change, wanted in [
+            ({"tls": {}}, "where does the certificate come from"),
+            ({"tls": {"secretName": "x"}}, "tls.caBundle must be, too"),
+            ({"tls": {"certManager": {"enabled": True}, "secretName": "x"}}, "give one of them"),
+            ({"sidecar": {"contact-pionts": "a"}}, "'contact-pionts' not allowed"),
+            ({"sidecar": {"contact-points": "a b"}}, "contact-points.*does not match"),
+            ({"sidecar": {"port": 9142}}, "port.*want string"),
+            ({"webhook": {"timeoutSeconds": 60}}, "timeoutSeconds.*maximum"),
+            ({"webhook": {"failurePolicy": "Fail"}}, "'failurePolicy' not allowed"),
+    ]:
+        said = refused(*words(CHART, *with_values(dict(good, **change))))
+        assert re.search(wanted, said), "%s: %s" % (change, said)
+    assert rendered(CHART, *with_values(good))
