@@ -81,7 +81,9 @@ async fn serve(settings: &Settings, sources: (Sources, Running)) -> anyhow::Resu
         "starting"
     );
     if settings.node_tls.files.ca.is_some() && !settings.node_tls.verify_name {
-        tracing::warn!("tls.verify_name is false: any certificate of the CA passes for a node's");
+        tracing::warn!(
+            "tls.verify_name is false: any certificate that the CA signed is accepted as a node's"
+        );
     }
     let (stop, stopped) = mpsc::channel(2);
     let reloads = server.reloads();

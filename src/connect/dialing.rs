@@ -122,7 +122,8 @@ impl Dialing {
     /// A task ended without a report.
     pub fn on_vanished(&mut self, id: DialId) -> DialFailure {
         self.running.remove(&id);
-        let (reason, fix) = ("the task that dialled is gone".to_owned(), "report this".to_owned());
+        let (reason, fix) =
+            ("the dialling task ended without a result".to_owned(), "report this".to_owned());
         DialFailure { kind: FailureKind::Broken, reason, fix }
     }
 

@@ -231,7 +231,7 @@ fn of_table(report: TableReport) -> ControlReport {
                 let fix = "GRANT SELECT ON system.tablets TO the role";
                 tracing::info!(
                     fix,
-                    "the tablets of tables may not be read: they are learned from answers"
+                    "no permission to read system.tablets: tablets are learned from answers instead"
                 );
             }
             ControlReport::Tablets(page)

@@ -12,6 +12,8 @@
 //!   [`Engine::client_output`] and reports how much the socket took by [`Engine::on_lane_sent`] or
 //!   [`Engine::on_client_sent`], which are inputs. A connection with bytes left is not named again until the
 //!   engine adds to it: the shell writes on when the socket is ready.
+//!   There is one exception: [`Engine::on_lane_bytes`] gets a `write`, which it may call during the input, to
+//!   write one large answer from where it was read.
 //!   [`Engine::next_deadline_us`] says when [`Engine::on_deadline`] is due if nothing else happens.
 //! - **Questions** change nothing: [`Engine::may_read`], [`Engine::tally`], [`Engine::gauges`].
 //!
@@ -83,7 +85,7 @@ impl Engine {
     pub fn on_deadline(&mut self) {
         for timer in Timer::ALL {
             self.timers.fire_if_due(timer, &mut self.core, &mut self.features);
-            self.settle();
+            self.do_todo();
         }
     }
 
@@ -98,7 +100,7 @@ impl Engine {
         let version = facade.facts().schema_version;
         self.features.local.set_facade(facade);
         self.features.agreement.on_schema_read(&mut self.core, version);
-        self.settle();
+        self.do_todo();
     }
 
     /// The operator changed settings: goes by these from now on. `rack`, `some_nodes` and
@@ -111,13 +113,13 @@ impl Engine {
     /// Clients that came before that was known are closed.
     pub fn on_authenticator(&mut self, class: Option<Arc<str>>) {
         self.features.logins.set_authenticator(&mut self.core, class);
-        self.settle();
+        self.do_todo();
     }
 
     /// The control connection received an EVENT with this body.
     pub fn on_event(&mut self, body: &[u8]) {
         self.features.agreement.on_event(&mut self.core, body);
-        self.settle();
+        self.do_todo();
     }
 
     /// The control connection may have missed events: what they would have changed is not known.
@@ -144,7 +146,7 @@ impl Engine {
     /// The rows of a table of the console were collected, or could not be.
     pub fn on_console(&mut self, table: ConsoleTable, contents: Option<Arc<Contents>>) {
         self.features.console.on_collected(&mut self.core, table, contents);
-        self.settle();
+        self.do_todo();
     }
 
     /// Another worker learned something.
@@ -179,9 +181,9 @@ impl Engine {
     pub fn on_client_bytes(&mut self, client: ClientKey, chunk: &mut [u8]) {
         let Some(mut chunk) = inbound::begin(&mut self.core, client, chunk) else { return };
         while inbound::next(&mut self.core, &mut self.features, &mut chunk) {
-            self.settle();
+            self.do_todo();
         }
-        self.settle();
+        self.do_todo();
         inbound::end(&mut self.core, chunk);
     }
 
@@ -204,14 +206,14 @@ impl Engine {
         inbound::abandon(&mut self.core, gone.switching.as_deref().unwrap_or_default());
         self.features.unknown_ids.on_client_closed(client);
         logins::on_client_closed(&mut self.core, &gone);
-        self.settle();
+        self.do_todo();
     }
 
     /// The cluster's word on a client's login. `false` when the client has left or its pool was closed
     /// meanwhile; a pool that was opened for it must be closed then.
     pub fn on_verdict(&mut self, client: ClientKey, verdict: Verdict<'_>) -> bool {
         let is_there = logins::on_verdict(&mut self.core, client, verdict);
-        self.settle();
+        self.do_todo();
         is_there
     }
 }
@@ -226,7 +228,7 @@ impl Engine {
         }
         keyspaces::send_waiting(&mut self.core, route.pool);
         logins::welcome(&mut self.core, route.pool);
-        self.settle();
+        self.do_todo();
         Some(up.lane)
     }
 
@@ -240,9 +242,9 @@ impl Engine {
     ) {
         let Some(mut chunk) = dispatch::begin(&mut self.core, lane, chunk) else { return };
         while dispatch::next(&mut self.core, &mut self.features, &mut chunk, &mut write) {
-            self.settle();
+            self.do_todo();
         }
-        self.settle();
+        self.do_todo();
         dispatch::end(&mut self.core, chunk);
     }
 
@@ -261,15 +263,15 @@ impl Engine {
     pub fn on_lane_down(&mut self, lane: LaneKey) {
         for request in lost::on_lane_down(&mut self.core, &mut self.features, lane) {
             lost::on_lost(&mut self.core, &mut self.features, request);
-            self.settle();
+            self.do_todo();
         }
-        self.settle();
+        self.do_todo();
     }
 
     /// No lane of a pool could be opened; `refusal` is the node's ERROR frame, if it sent one.
     pub fn on_pool_failed(&mut self, pool: PoolId, refusal: Option<&[u8]>) {
         keyspaces::on_pool_failed(&mut self.core, pool, refusal);
-        self.settle();
+        self.do_todo();
     }
 
     /// Opens the plain pool of a credential; `None` when there are too many.
@@ -285,7 +287,7 @@ impl Engine {
     /// The cluster does not accept a credential any more: its lanes are closed, and its clients.
     pub fn on_credential_revoked(&mut self, base: PoolId) {
         logins::revoke(&mut self.core, base);
-        self.settle();
+        self.do_todo();
     }
 
     /// Nodes of other data centers stand in for the local one; none as a rule. `local_consistency` is

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::core::core::Core;
 use crate::engine::features::newcomers::is_new;
-use crate::facade::statements::LocalStatements;
+use crate::facade::local_statements::LocalStatements;
 use crate::topology::id::NodeId;
 use crate::topology::table::TableId;
 use crate::upstream::lane::{Backlog, LaneLife};

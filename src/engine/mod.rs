@@ -4,6 +4,7 @@ pub mod action;
 mod answers;
 pub mod client;
 mod core;
+mod do_todo;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod engine;
 mod features;
@@ -14,7 +15,6 @@ pub mod limits;
 pub mod pending;
 mod requests;
 pub mod settings;
-mod settle;
 pub mod tally;
 mod timers;
 pub mod verdict;

@@ -25,6 +25,14 @@ pub fn is_facade_id(id: &[u8]) -> bool {
     id.len() == ID_LEN && id.starts_with(&FACADE_MARK)
 }
 
+/// Whether an EXECUTE, of which this is the body, names a statement that is prepared here.
+#[inline]
+#[must_use]
+pub fn names_facade_statement(body: &[u8]) -> bool {
+    // The id comes first, behind its length.
+    body.get(2..2 + ID_LEN).is_some_and(is_facade_id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -109,8 +109,8 @@ impl Listeners {
                         tracing::warn!(
                             most,
                             left_out,
-                            "a client was closed: the file descriptors that are left are for lanes \
-                             and pages"
+                            "a client was refused: the file descriptors that are left are kept \
+                             for lanes and pages"
                         );
                     }
                 }

@@ -55,7 +55,7 @@ impl Drop for UnixSocket {
         let is_ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == self.file);
         if is_ours && let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "the socket's file stays");
+            tracing::warn!(path = %self.path.display(), %error, "the Unix socket's file cannot be removed");
         }
     }
 }

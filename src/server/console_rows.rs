@@ -11,7 +11,7 @@ use crate::engine::inspection::{ByReason, ClientView, Inspection, LaneState};
 use crate::facade::console::contents::{Contents, Row};
 use crate::facade::console::table::ConsoleTable;
 use crate::routing::decision::Reason;
-use crate::server::console::{StatementSum, View, wide};
+use crate::server::view::{StatementSum, View, wide};
 use crate::telemetry::recent::Line;
 use crate::topology::node::Node;
 use crate::topology::tablet::Tablet;

@@ -12,7 +12,7 @@ use crate::engine::inspection::{LaneState, LaneView};
 use crate::engine::tally::{RequestKind, Tally};
 use crate::facade::console::table::ConsoleTable;
 use crate::routing::decision::Reason;
-use crate::server::console::{StatementSum, TableSum, View, wide};
+use crate::server::view::{StatementSum, TableSum, View, wide};
 use crate::telemetry::report::WorkerReport;
 use crate::topology::node::Node;
 

@@ -1,7 +1,6 @@
 //! Put together, start, drain.
 
 pub mod assemble;
-pub mod console;
 mod console_rows;
 pub mod dials;
 pub mod drain;
@@ -16,4 +15,5 @@ pub mod secrets;
 pub mod server;
 pub mod signals;
 pub mod state_file;
+pub mod view;
 pub mod workers;

@@ -152,9 +152,9 @@ impl Reloader {
                 tracing::error!(
                     cause,
                     error,
-                    "the new settings are not used, those before stay in force"
+                    "the new settings are rejected, the previous ones stay in force"
                 );
-                return Err(format!("the settings before stay in force: {error}"));
+                return Err(format!("the previous settings stay in force: {error}"));
             }
         };
         let Reloaded { running, changed, waiting } = reloaded;

@@ -316,7 +316,7 @@ async fn put_in_force(
     book: &CredentialBook,
 ) {
     if let Err(error) = logging::set_level(&settings.log.level) {
-        tracing::warn!(error, "the level of the log stays as it is");
+        tracing::warn!(error, "log.level cannot be applied: the level of the log is unchanged");
     }
     let dialer = Arc::new(assemble::dialer(settings, tls));
     let pools = assemble::pools(settings, dialer.settings());

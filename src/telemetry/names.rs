@@ -231,8 +231,11 @@ pub const PREPARED_ENTRIES: Metric =
     gauge("shardlane_prepared_cache_entries", &[], "Prepared statements that are remembered.");
 
 /// `shardlane_prepared_cache_bytes`
-pub const PREPARED_BYTES: Metric =
-    gauge("shardlane_prepared_cache_bytes", &[], "Memory that they take.");
+pub const PREPARED_BYTES: Metric = gauge(
+    "shardlane_prepared_cache_bytes",
+    &[],
+    "Bytes used by prepared statements that are remembered.",
+);
 
 /// `shardlane_prepared_cache_hits_total`
 pub const PREPARED_HITS: Metric =
@@ -331,7 +334,7 @@ pub const AGREEMENT_WAITS: Metric = counter(
 pub const AGREEMENT_TIMEOUTS: Metric = counter(
     "shardlane_schema_agreement_timeouts_total",
     &[],
-    "Of those, the ones answered without agreement.",
+    "Schema changes answered before all nodes agreed.",
 );
 
 /// `shardlane_logins_total`

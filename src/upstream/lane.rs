@@ -8,12 +8,12 @@ use cql::compression::Compression;
 use cql::decoder::FrameDecoder;
 use cql::token::shard::ShardId;
 
-/// Lanes of one kind: those without a keyspace, or those that said `USE` of one.
+/// Number of a pool: the lanes of one credential and one keyspace, or of none.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct PoolId(pub u16);
 
 impl PoolId {
-    /// The lanes that never said `USE`, and that every client may use.
+    /// The plain lanes with the proxy's own rights, for clients that need no login.
     pub const PLAIN: Self = Self(0);
     /// The empty pool, for clients without a valid login.
     pub const NOWHERE: Self = Self(u16::MAX);
@@ -30,7 +30,7 @@ pub struct LaneRoute {
     pub node: NodeId,
     /// The shard that its SUPPORTED named.
     pub shard: ShardId,
-    /// Its keyspace.
+    /// Its pool.
     pub pool: PoolId,
     /// Bit of the bind metadata flags that marks a light-weight transaction; 0 when not agreed.
     pub lwt_mask: u32,

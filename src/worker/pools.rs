@@ -98,7 +98,7 @@ fn log(notice: &PoolNotice) {
             tracing::warn!(node = %target, away_s, "a node is reached again");
         }
         PoolNotice::NoLane { target, reason, fix } => {
-            tracing::warn!(node = %target, reason, fix, "a node answers, and a lane did not open");
+            tracing::warn!(node = %target, reason, fix, "a node is up, but a connection to it could not be opened");
         }
         PoolNotice::Resharded { target, .. } => {
             tracing::info!(node = %target, "the node has another number of shards");
@@ -107,14 +107,18 @@ fn log(notice: &PoolNotice) {
             tracing::warn!(nodes, "no local node can be reached: other data centers are used");
         }
         PoolNotice::AllLocalUsed => {
-            tracing::warn!("no chosen node can be reached: all of the data center are used");
+            tracing::warn!(
+                "none of the nodes chosen by lanes.nodes_max can be reached: all nodes of the data center are used"
+            );
         }
         PoolNotice::StandInsLeft => {
-            tracing::info!("nodes are back: those that stood in for them are left");
+            tracing::info!(
+                "nodes are reachable again: the nodes that stood in for them are no longer used"
+            );
         }
         PoolNotice::LoginRevoked { role } => {
             let role = role.as_deref().unwrap_or("unknown");
-            tracing::warn!(role, "the cluster takes a login no longer: its clients are closed");
+            tracing::warn!(role, "the cluster no longer accepts a login: its clients are closed");
         }
         PoolNotice::LoginNotServed(reason) => {
             tracing::warn!(reason, "a login could not be served");

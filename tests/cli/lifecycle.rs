@@ -92,7 +92,10 @@ fn settings_are_read_again_when_asked_and_when_their_file_changes() {
     let refused = reload();
     let said = text(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{said}");
-    assert!(said.contains("the settings before stay in force") && said.contains("many"), "{said}");
+    assert!(
+        said.contains("the previous settings stay in force") && said.contains("many"),
+        "{said}"
+    );
     assert_eq!(limit(), "200");
     let failed = ("shardlane_config_last_reload_successful", "shardlane_config_generation");
     assert_eq!((metric(failed.0), metric(failed.1)), ("0".to_owned(), "2".to_owned()));

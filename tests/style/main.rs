@@ -1,4 +1,4 @@
-//! The rules of the project that a machine can check: layers, documents, lock files, mutants.
+//! The rules of the project that a machine can check: layers, documents, paths, lock files, mutants.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,4 +11,5 @@ mod circles;
 mod lessons;
 mod locks;
 mod mutants;
+mod paths;
 mod sources;

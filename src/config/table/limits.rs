@@ -34,7 +34,7 @@ pub(super) const LIMITS: Group = Group {
                 field: |settings| Number::U32(&mut settings.limits.client_in_flight_max),
             },
             reload: Reload::AtOnce,
-            what: "Requests of one client that are in flight before the proxy stops to read from it",
+            what: "Requests of one client that are in flight before the proxy stops reading from it",
             why: "Drivers use 1024 or 2048 stream ids on a connection. At the bound no request is \
                   refused: TCP holds the rest back until answers have come.",
             ..Setting::PLAIN
@@ -47,8 +47,8 @@ pub(super) const LIMITS: Group = Group {
                 field: |settings| Number::Usize(&mut settings.limits.outbox_high_bytes),
             },
             reload: Reload::AtOnce,
-            what: "Bytes that may wait for one socket before the proxy stops to read from those who \
-                   send more",
+            what: "Bytes that may wait for one socket before the proxy stops reading from the \
+                   clients that send more",
             why: "A slow reader thus slows its own sender down instead of filling memory.",
             ..Setting::PLAIN
         },
@@ -74,7 +74,7 @@ pub(super) const LIMITS: Group = Group {
             },
             reload: Reload::AtOnce,
             what: "Answers that a client may leave unread before it is closed",
-            why: "A client that stops to read still has answers on their way, of requests that it \
+            why: "A client that stops reading still has answers on their way, of requests that it \
                   sent before, and they need room.",
             ..Setting::PLAIN
         },

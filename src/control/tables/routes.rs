@@ -144,7 +144,7 @@ impl Routes {
             }
             Err(error) => {
                 let fix = hint::of_control(&error);
-                tracing::warn!(%to, error = chain(&error), fix, "a route leads nowhere");
+                tracing::warn!(%to, error = chain(&error), fix, "the address of a route cannot be resolved");
                 known
             }
         }

@@ -1,7 +1,7 @@
 //! What every part of the engine works on, and the few things that may be done with it.
 
 pub(crate) mod collected;
-pub(crate) mod console;
+pub(crate) mod console_access;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub(crate) mod core;
 pub(crate) mod lane_frame;

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use crate::engine::client::ClientStream;
-use crate::engine::core::console::{Access, Live};
+use crate::engine::core::console_access::{Access, Live};
 use crate::engine::core::core::Core;
 use crate::engine::core::message::{Request, TraceId};
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::facade::console::table::ConsoleTable;
 use crate::facade::facade::Facade;
+use crate::facade::local_statements::{LocalStatement, LocalStatements, prepared_use};
 use crate::facade::refusal::Refusal;
 use crate::facade::schema_version::SchemaVersion;
 use crate::facade::select::Select;
-use crate::facade::statement_id::{ID_LEN, facade_id, is_facade_id};
+use crate::facade::statement_id::{facade_id, names_facade_statement};
 use crate::facade::statement_text;
 use crate::facade::statement_text::StatementText;
-use crate::facade::statements::{LocalStatement, LocalStatements, prepared_use};
 use crate::facade::virtual_table::Asked;
 use crate::session::session::Phase;
 use cql::error_code::ErrorCode;
@@ -77,7 +77,8 @@ impl LocalAnswers {
             let statement = Execute::read(request.body()).ok();
             let statement = statement.and_then(|execute| self.statements.get(execute.id));
             let is_use = matches!(statement.as_deref(), Some(LocalStatement::Use(_)));
-            return Self::owns(request) && !is_use;
+            return names_facade_statement(request.frame.get(HEADER_LEN..).unwrap_or_default())
+                && !is_use;
         }
         if request.opcode != Opcode::Query && request.opcode != Opcode::Prepare {
             return false;
@@ -154,13 +155,6 @@ impl LocalAnswers {
             Err(refusal) => answered.refuse(core, &refusal),
         }
         true
-    }
-
-    /// Whether an EXECUTE names a statement that we answer.
-    #[inline]
-    pub(crate) fn owns(request: &Request<'_>) -> bool {
-        let id = request.frame.get(HEADER_LEN + 2..HEADER_LEN + 2 + ID_LEN);
-        id.is_some_and(is_facade_id)
     }
 
     /// Answers an EXECUTE of a statement that we own. `shown` is the schema version that clients

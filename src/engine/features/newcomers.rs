@@ -33,8 +33,8 @@ impl Newcomers {
         if is_full || self.waiting.len() >= max.div_ceil(2) {
             let gives_way = self.oldest(core);
             if let Some(oldest) = gives_way {
-                let text = "shardlane needs the place of a client that has not finished STARTUP and \
-                            login for others";
+                let text = "shardlane made room for others: this client had not finished STARTUP and \
+                            login";
                 core.tally.clients_silent += 1;
                 send_error(core, oldest, text);
             }

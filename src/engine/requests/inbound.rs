@@ -106,12 +106,12 @@ fn on_frame(core: &mut Core, features: &mut Features, client: ClientKey, frame: 
     let from = ClientStream { client, stream: header.stream };
     let Some(opcode) = admit(core, from, header.opcode) else { return };
     if header.flags & (FLAG_COMPRESSED | FLAG_PAYLOAD) == 0 {
-        return dispatch(core, features, Request { from, opcode, frame, trace: None });
+        return serve_or_trace(core, features, Request { from, opcode, frame, trace: None });
     }
     match plain_frame(core, client, header, frame) {
         Ok(mut frame) => {
             let frame = &mut frame;
-            dispatch(core, features, Request { from, opcode, frame, trace: None });
+            serve_or_trace(core, features, Request { from, opcode, frame, trace: None });
         }
         Err(error) => {
             let kind = RequestKind::of(opcode);
@@ -168,7 +168,7 @@ fn admit(core: &mut Core, from: ClientStream, byte: u8) -> Option<Opcode> {
     None
 }
 
-fn dispatch(core: &mut Core, features: &mut Features, mut request: Request<'_>) {
+fn serve_or_trace(core: &mut Core, features: &mut Features, mut request: Request<'_>) {
     if request.frame.first() == Some(&3) {
         let opcode = request.opcode;
         v3::upgrade(opcode, request.body_mut());

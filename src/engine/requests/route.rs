@@ -1,21 +1,19 @@
 //! A client's request to a lane: by its key, by its batch's keys, or to any lane of its keyspace.
 
-use std::borrow::Cow;
-
 use crate::engine::client::ClientKey;
-use crate::engine::core::console::Access;
+use crate::engine::core::console_access::Access;
 use crate::engine::core::core::Core;
 use crate::engine::core::message::{Message, Request};
 use crate::engine::core::pool_lanes::Preference;
 use crate::engine::core::todo::UseRequest;
 use crate::engine::features::features::Features;
 use crate::engine::features::hedging::Copy;
-use crate::engine::features::local::{Local, LocalAnswers};
+use crate::engine::features::local::Local;
 use crate::engine::features::{console, keyspaces, metadata_ids, remote};
-use crate::engine::limits::KEYS;
 use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
-use crate::engine::tally::RequestKind;
+use crate::engine::requests::no_lane;
 use crate::facade::console::table::KEYSPACE;
+use crate::facade::statement_id::names_facade_statement;
 use crate::facade::statement_text;
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::policy::Choice;
@@ -24,7 +22,6 @@ use crate::routing::text::Asked;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
-use cql::error_code::ErrorCode;
 use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
 use cql::request::execute;
@@ -56,7 +53,7 @@ struct Anywhere {
 /// EXECUTE: on the plain lanes, because its id fixes the table; of Apache Cassandra on those of the
 /// keyspace in which it was prepared.
 pub(crate) fn on_execute(core: &mut Core, features: &mut Features, request: &mut Request<'_>) {
-    if LocalAnswers::owns(request) {
+    if names_facade_statement(body_of(request.frame)) {
         let local = features.local.on_execute(core, request, features.agreement.shown());
         return on_local(core, features, request, local);
     }
@@ -366,35 +363,7 @@ fn send(
         core.send(decision.lane, outgoing, frame)
     });
     if sent.is_none() {
-        no_lane(core, outgoing);
+        no_lane::answer(core, outgoing);
     }
     sent
-}
-
-#[cold]
-fn no_lane(core: &mut Core, outgoing: &Outgoing) {
-    let Origin::Client { to, purpose } = outgoing.origin else { return };
-    if matches!(outgoing.opcode, Opcode::Query | Opcode::Prepare)
-        && !matches!(purpose, Purpose::Use(_))
-        && let Some(refusal) = keyspaces::refusal_of(core, to.client)
-    {
-        return keyspaces::pass_refusal(core, to, outgoing.opcode, &refusal);
-    }
-    let text: Cow<'_, str> = if core.pools.lane_map(outgoing.base).live().is_empty() {
-        "shardlane has no connection to any node of the cluster".into()
-    } else if !core.stalled_nodes.is_empty() {
-        "every connection of shardlane that could take this is stalled, full or closing: nodes \
-         take no bytes and say nothing"
-            .into()
-    } else {
-        let (key, max) = (KEYS.lane_streams_max, core.settings.limits.lane_streams_max);
-        format!(
-            "every connection of shardlane to the cluster is full ({max} requests, see {key}) or \
-             closing"
-        )
-        .into()
-    };
-    core.leave(to.client);
-    core.refuse(to, RequestKind::of(outgoing.opcode), ErrorCode::OVERLOADED, &text);
-    core.end_use(to.client, purpose);
 }

@@ -262,7 +262,7 @@ def a_unix_socket_serves_drivers_beside_tcp(stage):
             future.result()
         assert [by_tcp.execute(read, (k,)).one().v for k in range(500)] == list(range(500))
     proxy.child.stop(20)
-    assert not path.exists(), "the socket's file stays"
+    assert not path.exists(), "the Unix socket's file cannot be removed"
 
 
 @case(deadline=420)

@@ -7,7 +7,7 @@ use crate::engine::requests::{inbound, route};
 impl Engine {
     /// Does what the input left to be done.
     #[inline]
-    pub(super) fn settle(&mut self) {
+    pub(super) fn do_todo(&mut self) {
         while let Some(todo) = self.core.todo.pop_front() {
             self.carry_out(todo);
         }
