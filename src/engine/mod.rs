@@ -11,6 +11,7 @@ pub mod gauges;
 pub mod inspection;
 pub mod learned;
 pub mod limits;
+mod memory;
 pub mod pending;
 mod requests;
 pub mod settings;

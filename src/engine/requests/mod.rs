@@ -1,4 +1,5 @@
 //! The way up: a client's bytes are cut into requests, classified and routed onto a lane.
 
 pub(crate) mod inbound;
+pub(crate) mod plain;
 pub(crate) mod route;
