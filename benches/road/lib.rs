@@ -16,5 +16,8 @@ pub mod routing;
 #[path = "../../src/upstream/mod.rs"]
 pub mod upstream;
 
+#[path = "../../src/state/mod.rs"]
+pub mod state;
+
 #[path = "../../src/engine/mod.rs"]
 pub mod engine;

@@ -41,6 +41,19 @@ impl Outbox {
         self.bytes.len() - self.left
     }
 
+    /// Bytes of memory that it takes.
+    #[must_use]
+    pub fn memory_len(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Gives back at once what it does not need.
+    pub fn shrink(&mut self) {
+        self.bytes.drain(..self.left);
+        self.left = 0;
+        self.bytes.shrink_to_fit();
+    }
+
     /// Position after all that was ever appended, counted from the beginning.
     #[must_use]
     pub fn appended_total(&self) -> u64 {

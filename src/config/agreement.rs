@@ -10,6 +10,11 @@ use crate::listen::listener::Bind;
 /// A shard is chosen by `port % nr_shards`: 256 ports reach every shard of the largest machines.
 const SOURCE_PORTS_MIN: u32 = 256;
 
+/// Of the memory that may be taken, the longest request may be this part.
+const FRAMES_MIN: usize = 4;
+/// What a process takes besides, bytes.
+const MEMORY_BYTES_MIN: usize = 32 << 20;
+
 /// Adds a fault for each contradiction. A pair with a faulty setting in it is left out: one of the
 /// two values that would be compared is then the default.
 pub fn check(reader: &mut Reader) {
@@ -37,6 +42,16 @@ fn check_bounds(reader: &mut Reader) {
     if limits.outbox_low_bytes >= limits.outbox_high_bytes && sound(reader, low, high) {
         let right = format!("give less than {}", limits.outbox_high_bytes);
         reader.refuse(low, &format!("not below {high}"), &right);
+    }
+    let (memory, frame) = ("limits.memory_bytes_max", "limits.frame_body_bytes_max");
+    let frame_bytes = usize::try_from(limits.frame_body_bytes_max).unwrap_or(usize::MAX);
+    let least = frame_bytes.saturating_mul(FRAMES_MIN).saturating_add(MEMORY_BYTES_MIN);
+    if limits.memory_bytes_max > 0
+        && limits.memory_bytes_max < least
+        && sound(reader, memory, frame)
+    {
+        let right = format!("give at least {least}, or lower {frame}");
+        reader.refuse(memory, "too little for the longest request", &right);
     }
     let (first, max) = ("lanes.backoff_first_ms", "lanes.backoff_max_ms");
     let backoff = reader.settings.backoff;

@@ -48,6 +48,10 @@ pub struct Client {
     pub touched: bool,
     /// Whether the shell must not read it.
     pub paused: bool,
+    /// Set while memory is near its bound and other clients have their turn.
+    pub waits_for_memory: bool,
+    /// Set when it is refused because memory is near its bound, and not because there are too many.
+    pub lacks_memory: bool,
     /// Full lanes that it waits for; hardly ever more than one.
     pub full_lanes: u32,
     /// Set while a `USE` is on its way: whole frames that came after it.
@@ -69,6 +73,8 @@ pub enum Blocked {
     SwitchesKeyspace,
     /// It does not read its answers as fast as they come.
     Unread,
+    /// It holds more than its share while memory is near its bound.
+    Memory,
 }
 
 /// Who a client is, as far as it said so. What it says of itself is believed by nothing.
@@ -102,6 +108,8 @@ pub struct PendingLogin {
     pub stream: i16,
     /// When that came, µs.
     pub since_us: u64,
+    /// Bytes of its token, which waits as well.
+    pub token_len: usize,
     /// What AUTH_SUCCESS says, once the cluster said yes: then only a lane is missing.
     pub success: Option<Vec<u8>>,
 }
@@ -122,6 +130,8 @@ impl Client {
             in_flight: 0,
             touched: false,
             paused: false,
+            waits_for_memory: false,
+            lacks_memory: false,
             full_lanes: 0,
             switching: None,
             skipping_until_us: None,
@@ -144,6 +154,8 @@ impl Client {
             Some(Blocked::SwitchesKeyspace)
         } else if self.session.unsent_len() > unread_max {
             Some(Blocked::Unread)
+        } else if self.waits_for_memory {
+            Some(Blocked::Memory)
         } else {
             None
         }

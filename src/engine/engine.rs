@@ -169,7 +169,9 @@ impl Engine {
         let limits = &self.core.settings.limits;
         self.core.tally.clients_opened += 1;
         let client = Client::new(local_address, limits.frame_body_bytes_max, self.core.now_us);
-        self.features.newcomers.let_in(&mut self.core, client)
+        let key = self.features.newcomers.let_in(&mut self.core, client);
+        self.look_at_memory();
+        key
     }
 
     /// The address of a client that has just connected.
@@ -185,6 +187,7 @@ impl Engine {
         }
         self.do_todo();
         inbound::end(&mut self.core, chunk);
+        self.look_at_memory();
     }
 
     /// A client's socket took `count` bytes of its output.
@@ -246,6 +249,7 @@ impl Engine {
         }
         self.do_todo();
         dispatch::end(&mut self.core, chunk);
+        self.look_at_memory();
     }
 
     /// A lane's socket took `count` bytes of its output.

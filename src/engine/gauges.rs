@@ -39,6 +39,10 @@ pub struct Gauges {
     pub catalog_entries: u64,
     /// Bytes that they take.
     pub catalog_bytes: u64,
+    /// What is held for clients and lanes, bytes.
+    pub memory_held: u64,
+    /// What the process takes besides, bytes; 0 while memory has no bound.
+    pub memory_base: u64,
     /// Tablets whose replicas are known.
     pub tablets: u64,
     /// `keyspace.table` of each table number in the tally.
@@ -54,6 +58,8 @@ impl Gauges {
             credentials: wide(core.pools.credentials()),
             catalog_entries: wide(core.router.catalog.len() + local.len()),
             catalog_bytes: wide(core.router.catalog.bytes() + local.bytes()),
+            memory_held: wide(core.memory_held()),
+            memory_base: wide(core.memory.other.base),
             ..Self::default()
         };
         for (_, lane) in core.lanes.iter() {

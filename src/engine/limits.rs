@@ -53,6 +53,9 @@ limits! {
     "limits.lane_orphans_max" => lane_orphans_max: u32 = 1024;
     /// Copies of requests in flight that one lane keeps for sending again.
     "limits.lane_retained_bytes_max" => lane_retained_bytes_max: usize = 16 << 20;
+    /// What the whole process may take; 0 is no bound. Where it is not set, it is three quarters of the
+    /// cgroup's limit.
+    "limits.memory_bytes_max" => memory_bytes_max: usize = 0;
     /// Clients of one worker.
     "limits.clients_max" => clients_max: usize = 10_000;
     /// A client that does not finish STARTUP and login within this is closed; time in which the
@@ -102,4 +105,15 @@ impl Limits {
     pub fn request_us_max(&self) -> Option<u64> {
         (self.request_timeout_us > 0).then_some(self.request_timeout_us)
     }
+}
+
+/// What the rest of the process takes of `memory_bytes_max`, bytes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct OtherMemory {
+    /// The process without any client.
+    pub base: usize,
+    /// What other workers hold for their clients and lanes.
+    pub workers: usize,
+    /// How many workers there are besides.
+    pub others: usize,
 }

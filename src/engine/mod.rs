@@ -12,6 +12,7 @@ pub mod gauges;
 pub mod inspection;
 pub mod learned;
 pub mod limits;
+mod memory;
 pub mod pending;
 mod requests;
 pub mod settings;

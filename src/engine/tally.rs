@@ -156,6 +156,12 @@ pub struct Tally {
     /// Clients closed because they did not finish STARTUP and login: in time, or before others needed
     /// their place.
     pub clients_silent: u64,
+    /// Clients refused or closed because others needed the memory.
+    pub clients_closed_for_memory: u64,
+    /// Times that a client waited because memory was near its bound.
+    pub memory_waits: u64,
+    /// Requests refused for want of memory.
+    pub memory_refusals: u64,
     /// Clients closed because they never read their answers.
     pub clients_cut_off: u64,
     /// Clients closed because they broke the protocol.

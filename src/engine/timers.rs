@@ -15,6 +15,8 @@ pub(crate) enum Timer {
     Agreement,
     /// When the oldest read without an answer is slow enough to be sent to a second replica.
     SlowRead,
+    /// When to look again at the clients that wait for memory.
+    Memory,
     /// When to look at the full lanes again, to find those that have stalled.
     FullLanes,
     /// When to look for everything else that has waited too long: requests, logins, `USE`, silent
@@ -24,8 +26,8 @@ pub(crate) enum Timer {
 
 impl Timer {
     /// All timers, in the order in which they fire.
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Agreement, Self::SlowRead, Self::FullLanes, Self::Sweep];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Agreement, Self::SlowRead, Self::Memory, Self::FullLanes, Self::Sweep];
 }
 
 /// Time between two sweeps, µs.
@@ -50,6 +52,7 @@ impl Timers {
         match timer {
             Timer::Agreement => features.agreement.due_us(limits.agreement_timeout_us),
             Timer::SlowRead => features.hedging.due_us(),
+            Timer::Memory => features.memory.due_us(),
             Timer::FullLanes => features.stalls.due_us(limits.lane_stall_us),
             Timer::Sweep => Some(self.swept_us + SWEEP_US),
         }
@@ -63,6 +66,7 @@ impl Timers {
         match timer {
             Timer::Agreement => features.agreement.on_timer(core),
             Timer::SlowRead => copy_slow_reads(core, features),
+            Timer::Memory => look_at_memory(core, features),
             Timer::FullLanes => features.stalls.on_timer(core),
             Timer::Sweep => {
                 self.swept_us = core.now_us;
@@ -83,6 +87,12 @@ fn copy_slow_reads(core: &mut Core, features: &mut Features) {
             features.hedging.pair(slow.copy, Copy { lane: slow.lane, stream: id.0 });
         }
     }
+}
+
+/// Measures memory, and decides which clients are read.
+fn look_at_memory(core: &mut Core, features: &mut Features) {
+    let local_bytes = features.local.statements().bytes();
+    features.memory.look(core, local_bytes);
 }
 
 /// Gives up on what has waited too long, and gives back what is not used.
@@ -107,6 +117,9 @@ fn sweep(core: &mut Core, features: &mut Features) {
         if let Some(client) = core.clients.get_mut(key) {
             client.session.shrink_if_idle();
         }
+    }
+    if core.settings.limits.memory_bytes_max > 0 {
+        look_at_memory(core, features);
     }
     features.newcomers.expire(core);
     features.logins.expire(core);

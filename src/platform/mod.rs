@@ -1,6 +1,7 @@
-//! What the machine provides: the clock, small files, and a limit on log lines that repeat.
+//! What the machine provides: the clock, memory, small files, and a limit on log lines that repeat.
 
 pub mod bounded_file;
 pub mod clock;
 pub mod log_throttle;
+pub mod memory;
 pub mod replaced_file;

@@ -11,7 +11,9 @@ use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::control::ControlSettings;
 use crate::control::reaching::reach::ReachSettings;
 use crate::control::tables::routes::RouteSettings;
+use crate::engine::limits::Limits;
 use crate::engine::settings::EngineSettings;
+use crate::platform::memory;
 use crate::pool::credential::{Credential, plain_token};
 use crate::pool::credential_book::CredentialBook;
 use crate::pool::lane_slots::Wanted;
@@ -76,10 +78,20 @@ pub fn control(
     }
 }
 
+/// The bounds, with the memory that the cgroup leaves where none is set.
+#[must_use]
+pub fn limits(settings: &Settings) -> Limits {
+    let mut limits = settings.limits;
+    if limits.memory_bytes_max == 0 {
+        limits.memory_bytes_max = memory::cgroup_limit().map_or(0, |limit| limit / 4 * 3);
+    }
+    limits
+}
+
 /// What each engine goes by.
 #[must_use]
 pub fn engine(settings: &Settings) -> EngineSettings {
-    let mut limits = settings.limits;
+    let mut limits = limits(settings);
     if settings.dial.lanes == Wanted::One {
         limits.keyspace_lane_unused_us = 0;
     }

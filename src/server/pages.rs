@@ -21,6 +21,7 @@ use crate::engine::limits::Limits;
 use crate::facade::console::table::ConsoleTable;
 use crate::platform::clock;
 use crate::pool::node_choice::NodeChoice;
+use crate::server::assemble;
 use crate::server::dials;
 use crate::server::live;
 use crate::server::reload::{ReloadRequest, ReloadStats};
@@ -94,7 +95,7 @@ impl Pages {
             on_demand: AtomicBool::new(false),
             workers,
             budget,
-            limits: RwLock::new(settings.limits),
+            limits: RwLock::new(assemble::limits(settings)),
             tls,
             readiness: RwLock::new(Readiness::because(State::Starting, reason)),
             snapshot: RwLock::default(),

@@ -17,7 +17,6 @@ use crate::admin::http;
 use crate::config::reader::Entry;
 use crate::config::running::{Running, Sources};
 use crate::config::settings::{AuthMode, DrainSettings, Settings};
-use crate::connect::dialing::DialingSettings;
 use crate::control::control;
 use crate::control::error::{ControlError, chain};
 use crate::control::reaching::hint;
@@ -28,7 +27,6 @@ use crate::platform::clock;
 use crate::pool::announcer::WorkerEvent;
 use crate::pool::credential_book::CredentialBook;
 use crate::pool::node_choice::NodeChoice;
-use crate::pool::pool_manager::PoolShared;
 use crate::server::assemble;
 use crate::server::drain::{Drain, Phase};
 use crate::server::error::ServerError;
@@ -37,11 +35,10 @@ use crate::server::reload::{Change, ReloadRequest, ReloadStats, Reloader};
 use crate::server::rotation::Tls;
 use crate::server::secrets;
 use crate::server::state_file::Kept;
-use crate::server::workers::Workers;
+use crate::server::workers::{WorkerStart, Workers, start_workers};
 use crate::telemetry::logging;
 use crate::worker::command::Command;
-use crate::worker::setup::{WorkerSettings, WorkerSetup};
-use crate::worker::worker::Worker;
+use crate::worker::setup::WorkerSettings;
 
 /// Messages of the control connection, and of workers, that may wait.
 const MESSAGES: usize = 1024;
@@ -104,7 +101,8 @@ impl Server {
             tokio::spawn(secrets::follow(settings.clone(), Arc::clone(credential)));
         }
         let (to_server, events) = mpsc::channel(MESSAGES);
-        let workers = start_workers(settings, (dialing, shared, to_server), seed)?;
+        let start = WorkerStart { shared, dialing, to_server, seed };
+        let workers = start_workers(settings, &start).map_err(ServerError::Worker)?;
         let remote_nodes_max = settings.failover.remote_nodes_max;
         let choice = NodeChoice { rack: settings.rack.clone(), remote_nodes_max, seed };
         let bind = settings.bind.first().cloned().unwrap_or(Bind::Tcp(settings.admin));
@@ -258,26 +256,6 @@ impl Server {
     }
 }
 
-/// Starts the workers, which report to the server.
-fn start_workers(
-    settings: &Settings,
-    (dialing, shared, to_server): (DialingSettings, PoolShared, Sender<WorkerEvent>),
-    seed: u64,
-) -> Result<Vec<Worker>, ServerError> {
-    let start = |number: usize| {
-        let setup = WorkerSetup {
-            number,
-            engine: assemble::engine(settings),
-            pools: assemble::pools(settings, dialing.dialer.settings()),
-            shared: shared.clone(),
-            dialing: dialing.clone(),
-            seed: seed.wrapping_add(1 + u64::try_from(number).unwrap_or(0)),
-        };
-        Worker::start(setup, to_server.clone()).map_err(ServerError::Worker)
-    };
-    (0..settings.workers).map(start).collect()
-}
-
 /// Passes on what the control connection reported; hands back why it cannot be gone on.
 async fn on_report(
     report: ControlReport,
@@ -322,7 +300,7 @@ async fn put_in_force(
     let pools = assemble::pools(settings, dialer.settings());
     let of_workers = WorkerSettings { engine: assemble::engine(settings), pools, dialer };
     workers.on_settings(&of_workers, settings.failover.remote_nodes_max).await;
-    pages.on_limits(settings.limits);
+    pages.on_limits(assemble::limits(settings));
     book.set_max(settings.limits.credentials_max);
 }
 

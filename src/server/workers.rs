@@ -1,23 +1,57 @@
 //! The workers as the rest of the process sees them.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
 
+use crate::config::settings::Settings;
+use crate::connect::dialing::DialingSettings;
 use crate::control::error::ControlError;
 use crate::control::tables::publication::Publication;
 use crate::control::watch::ControlReport;
 use crate::engine::action::PeerMessage;
 use crate::listen::client_tls::ClientTls;
 use crate::listen::listener::{Accepted, Bind};
+use crate::platform::memory::MemoryShares;
+use crate::pool::announcer::WorkerEvent;
 use crate::pool::node_choice::{Candidates, NodeChoice};
+use crate::pool::pool_manager::PoolShared;
+use crate::server::assemble;
 use crate::server::facade;
 use crate::server::facade::Place;
 use crate::worker::arrival::Arrival;
 use crate::worker::command::Command;
-use crate::worker::setup::WorkerSettings;
+use crate::worker::setup::{WorkerSettings, WorkerSetup};
 use crate::worker::worker::Worker;
+
+/// What all workers start with.
+#[derive(Debug)]
+pub(super) struct WorkerStart {
+    pub(super) shared: PoolShared,
+    pub(super) dialing: DialingSettings,
+    pub(super) to_server: Sender<WorkerEvent>,
+    pub(super) seed: u64,
+}
+
+/// Starts all workers. Called within a runtime.
+pub(super) fn start_workers(settings: &Settings, start: &WorkerStart) -> io::Result<Vec<Worker>> {
+    let memory = MemoryShares::new(settings.workers);
+    let worker = |number| {
+        let setup = WorkerSetup {
+            number,
+            engine: assemble::engine(settings),
+            pools: assemble::pools(settings, start.dialing.dialer.settings()),
+            shared: start.shared.clone(),
+            dialing: start.dialing.clone(),
+            memory: memory.clone(),
+            seed: start.seed.wrapping_add(1 + u64::try_from(number).unwrap_or(0)),
+        };
+        Worker::start(setup, start.to_server.clone())
+    };
+    (0..settings.workers).map(worker).collect()
+}
 
 /// All workers.
 #[derive(Debug)]

@@ -137,6 +137,24 @@ impl Session {
         self.outbox.on_sent(usize::MAX);
     }
 
+    /// Bytes of memory that are held for what comes from the client and what goes to it.
+    #[must_use]
+    pub fn memory_len(&self) -> usize {
+        self.outbox.memory_len() + self.decoder.memory_len()
+    }
+
+    /// Bytes that the client has taken since the beginning.
+    #[must_use]
+    pub fn sent_total(&self) -> u64 {
+        self.outbox.left_total()
+    }
+
+    /// Gives back at once what is not needed.
+    pub fn shrink(&mut self) {
+        self.outbox.shrink();
+        self.decoder.shrink();
+    }
+
     /// Gives memory back if the client was idle since the last call.
     pub fn shrink_if_idle(&mut self) {
         self.outbox.shrink_if_idle();

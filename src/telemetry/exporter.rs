@@ -14,7 +14,7 @@ use crate::telemetry::family::{Buckets, Families};
 use crate::telemetry::report::{
     ClusterReport, DialReport, StateReport, TabletReadReport, TlsReport, WorkerReport,
 };
-use crate::telemetry::{names, state_names};
+use crate::telemetry::{limit_names, names, state_names};
 use crate::topology::id::NodeId;
 
 /// Tables with a label of their own. The rest share `other`: a cluster may have thousands.
@@ -178,6 +178,10 @@ fn add_prepared(families: &mut Families, workers: &[WorkerReport]) {
 fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::CLIENTS, held(workers, |gauges| gauges.clients));
     families.number(&names::NEWCOMERS, held(workers, |gauges| gauges.newcomers));
+    let base = workers.iter().map(|worker| worker.gauges.memory_base).max().unwrap_or(0);
+    families.number(&limit_names::MEMORY, base + held(workers, |gauges| gauges.memory_held));
+    families.number(&limit_names::MEMORY_WAITS, total(workers, |tally| tally.memory_waits));
+    families.number(&limit_names::MEMORY_REFUSALS, total(workers, |tally| tally.memory_refusals));
     families.number(&names::CLIENTS_OPENED, total(workers, |tally| tally.clients_opened));
     let started = [3, 4].into_iter().enumerate().flat_map(|(row, version)| {
         ["none", "lz4", "snappy"].into_iter().enumerate().map(move |(column, compression)| {
@@ -190,6 +194,7 @@ fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
     families.numbers(&names::CLIENTS_STARTED, started);
     let rejected = [
         ("too_many", total(workers, |tally| tally.clients_refused)),
+        ("memory", total(workers, |tally| tally.clients_closed_for_memory)),
         ("silent", total(workers, |tally| tally.clients_silent)),
         ("unread_answers", total(workers, |tally| tally.clients_cut_off)),
         ("broken_protocol", total(workers, |tally| tally.clients_broken)),
@@ -235,7 +240,7 @@ fn add_limits(families: &mut Families, limits: &Limits) {
         let setting = key.strip_prefix("limits.")?;
         Some((vec![setting.to_owned()], limit))
     });
-    families.numbers(&names::LIMITS, limits);
+    families.numbers(&limit_names::LIMITS, limits);
 }
 
 fn total(workers: &[WorkerReport], count: impl Fn(&Tally) -> u64) -> u64 {

@@ -2,6 +2,7 @@
 
 pub mod exporter;
 pub mod family;
+pub mod limit_names;
 pub mod logging;
 pub mod metric;
 pub mod names;

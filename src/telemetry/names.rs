@@ -297,7 +297,7 @@ pub const CLIENTS_STARTED: Metric = counter(
 pub const CLIENTS_REJECTED: Metric = counter(
     "shardlane_clients_rejected_total",
     &["reason"],
-    "Clients that were turned away or cut off: too_many, silent (STARTUP and login not finished in time), unread_answers, login_withdrawn, broken_protocol, or newer_version, after which drivers step down to a version that is spoken here, on another connection.",
+    "Clients that were turned away or cut off: too_many, memory (refused or closed because memory was near its bound), silent (STARTUP and login not finished in time), unread_answers, login_withdrawn, broken_protocol, or newer_version, after which drivers step down to a version that is spoken here, on another connection.",
 );
 
 /// `shardlane_client_tls_handshakes_total`
@@ -386,14 +386,6 @@ pub const LOG_LINES_LOST: Metric = counter(
     "shardlane_log_lines_lost_total",
     &[],
     "Log lines that were not written: the reader of stderr did not keep up.",
-);
-
-/// `shardlane_limit`
-pub const LIMITS: Metric = gauge(
-    "shardlane_limit",
-    &["setting"],
-    "The bounds in force, by the name of their setting: what the other numbers are to be \
-     compared with.",
 );
 
 #[cfg(test)]

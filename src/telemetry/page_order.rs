@@ -1,5 +1,6 @@
 //! Every metric of ours, in the order of the page.
 
+use crate::telemetry::limit_names;
 use crate::telemetry::metric::Metric;
 use crate::telemetry::{names, state_names};
 
@@ -53,6 +54,9 @@ pub const ALL: &[Metric] = &[
     names::PREPARED_SPREAD,
     names::CLIENTS,
     names::NEWCOMERS,
+    limit_names::MEMORY,
+    limit_names::MEMORY_WAITS,
+    limit_names::MEMORY_REFUSALS,
     names::CLIENTS_OPENED,
     names::CLIENTS_STARTED,
     names::CLIENTS_REJECTED,
@@ -63,7 +67,7 @@ pub const ALL: &[Metric] = &[
     names::TLS_EXPIRY,
     names::AGREEMENT_WAITS,
     names::AGREEMENT_TIMEOUTS,
-    names::LIMITS,
+    limit_names::LIMITS,
     names::LOG_LINES_LOST,
     names::CONFIG_GENERATION,
     names::CONFIG_RELOAD_FAILURES,

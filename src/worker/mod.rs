@@ -4,6 +4,7 @@ mod accept;
 pub mod arrival;
 pub mod command;
 mod housekeeping;
+mod memory_share;
 mod pools;
 pub mod reactor;
 mod ready_list;

@@ -27,6 +27,7 @@ use crate::topology::snapshot::Snapshot;
 use crate::upstream::lane::Lane;
 use crate::worker::arrival::Greeted;
 use crate::worker::command::{Command, report};
+use crate::worker::memory_share::MemoryShare;
 use crate::worker::ready_list::ReadyList;
 use crate::worker::setup::WorkerSetup;
 use crate::worker::slots::{COMMANDS, FIRST_SOCKET, GREETED, REPORTS};
@@ -57,6 +58,7 @@ pub struct Reactor {
     pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
     /// Log lines about clients beyond the bound.
     pub(super) refusals: LogThrottle,
+    memory: MemoryShare,
     sockets: Vec<Option<Socket>>,
     free: Vec<usize>,
     ready: Arc<ReadyList>,
@@ -100,6 +102,7 @@ impl Reactor {
             reports,
             greeted: mpsc::channel(GREETED_MAX),
             refusals: LogThrottle::default(),
+            memory: MemoryShare::new(setup.memory, setup.number),
             sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
             free: Vec::new(),
             ready,
@@ -141,6 +144,7 @@ impl Reactor {
             self.on_timer(began_us);
         }
         self.write_out();
+        self.memory.show(&mut self.engine);
         let ended_us = clock::now_us();
         if self.engine.tally().latency.count() > answers_before {
             self.engine.tally_mut().own_time.record(ended_us.saturating_sub(began_us));
@@ -350,6 +354,7 @@ impl Reactor {
     }
 
     fn on_timer(&mut self, now_us: u64) {
+        self.memory.learn(&mut self.engine, now_us, self.client_slots.is_empty());
         self.engine.on_deadline();
         self.pools.on_deadline(&mut self.engine);
         for (slot, who) in self.overdue(now_us) {

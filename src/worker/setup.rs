@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::connect::dialer::Dialer;
 use crate::connect::dialing::DialingSettings;
 use crate::engine::settings::EngineSettings;
+use crate::platform::memory::MemoryShares;
 use crate::pool::pool_manager::{PoolSettings, PoolShared};
 
 /// What a worker goes by, as far as a running one takes new values.
@@ -31,6 +32,8 @@ pub struct WorkerSetup {
     pub shared: PoolShared,
     /// What opens its connections.
     pub dialing: DialingSettings,
+    /// What all workers hold.
+    pub memory: MemoryShares,
     /// Where its random numbers start.
     pub seed: u64,
 }

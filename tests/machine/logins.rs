@@ -27,7 +27,7 @@ fn guarded() -> Rig {
     rig
 }
 
-fn auth_response(stream: i16, token: &[u8]) -> Vec<u8> {
+pub(crate) fn auth_response(stream: i16, token: &[u8]) -> Vec<u8> {
     frame((4, 0, stream), Opcode::AuthResponse, |out| put_bytes(out, Some(token)))
 }
 

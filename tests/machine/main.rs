@@ -38,6 +38,7 @@ mod local;
 mod login_chaos;
 mod logins;
 mod lost_lanes;
+mod memory;
 mod metadata_ids;
 mod pages;
 mod passing;

@@ -83,6 +83,18 @@ impl Compression {
         }
     }
 
+    /// The length of `body` once it is plain, as its sender announces it; 0 when that cannot be read.
+    #[must_use]
+    pub fn plain_len(self, body: &[u8]) -> usize {
+        match self {
+            Self::Lz4 => {
+                let announced = body.first_chunk::<4>().map(|len| u32::from_be_bytes(*len));
+                announced.and_then(|len| usize::try_from(len).ok()).unwrap_or(0)
+            }
+            Self::Snappy => snap::raw::decompress_len(body).unwrap_or(0),
+        }
+    }
+
     /// Appends a copy of a plain `frame` with its body compressed and the flag set.
     pub fn compress_frame(self, frame: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
         let (header, body) = split(frame)?;

@@ -104,10 +104,35 @@ impl FrameDecoder {
         self.passing -= count;
     }
 
-    /// Bytes of memory that are held for a frame which has begun.
+    /// Bytes of memory that are held for a frame which has begun. What was never written to is not
+    /// taken from the machine, so the room that a long frame has still to grow into does not count.
     #[must_use]
     pub fn memory_len(&self) -> usize {
-        self.partial.capacity()
+        self.partial.capacity().min(self.partial.len().max(KEPT_LEN))
+    }
+
+    /// Bytes that have come of a frame which has begun.
+    #[must_use]
+    pub fn partial_len(&self) -> usize {
+        if self.handed_out { 0 } else { self.partial.len() }
+    }
+
+    /// Bytes still to come of a frame which has begun; 0 while its header is cut.
+    #[must_use]
+    pub fn missing_len(&self) -> usize {
+        match self.frame_len(&self.partial) {
+            Ok(Some(len)) if !self.handed_out => len.saturating_sub(self.partial.len()),
+            Ok(_) | Err(_) => 0,
+        }
+    }
+
+    /// Gives back at once what is not needed.
+    pub fn shrink(&mut self) {
+        if self.handed_out {
+            self.handed_out = false;
+            self.partial.clear();
+        }
+        self.partial.shrink_to_fit();
     }
 
     /// Gives memory back if no frame was cut since the last call. Called now and then: to give it
@@ -143,6 +168,12 @@ impl FrameDecoder {
     fn take(&mut self, chunk: &mut &mut [u8], len: usize) {
         let wanted = len.saturating_sub(self.partial.len()).min(chunk.len());
         let (front, rest) = mem::take(chunk).split_at_mut(wanted);
+        if self.partial.capacity() - self.partial.len() < wanted {
+            // It grows with what has come, but not beyond the frame.
+            let room = len.min((self.partial.len() + wanted) / 4 * 5);
+            let more = room.saturating_sub(self.partial.len()).max(wanted);
+            self.partial.reserve_exact(more);
+        }
         self.partial.extend_from_slice(front);
         *chunk = rest;
     }

@@ -120,6 +120,22 @@ pub(super) const LIMITS: Group = Group {
             ..Setting::PLAIN
         },
         Setting {
+            key: KEYS.memory_bytes_max,
+            kind: Kind::Number {
+                min: 0,
+                max: 1024 * GIB,
+                field: |settings| Number::Usize(&mut settings.limits.memory_bytes_max),
+            },
+            reload: Reload::AtOnce,
+            what: "Memory that the whole process may take; 0 is three quarters of the cgroup's limit, and \
+                   no bound where there is no such limit",
+            why: "The rest is for what is not counted, such as TLS and the kernel's buffers. Near it, \
+                  clients that hold more than their share are read in turn, and closed when nothing \
+                  comes of their request, or they read nothing; nearer, new clients are refused. Give \
+                  four times `limits.frame_body_bytes_max` and 32 MiB at least.",
+            ..Setting::PLAIN
+        },
+        Setting {
             key: KEYS.clients_max,
             kind: Kind::Number {
                 min: 1,

@@ -66,6 +66,7 @@ pub(crate) fn begin<'a>(core: &mut Core, lane: LaneKey, rest: &'a mut [u8]) -> O
     let now = core.now_us;
     let entry = core.lanes.get_mut(lane).filter(|lane| lane.life != LaneLife::Broken)?;
     entry.heard_us = now;
+    core.memory.bring(rest.len());
     let decoder = mem::replace(&mut entry.decoder, FrameDecoder::new([0; 2], 0));
     Some(Chunk { lane, decoder, rest, is_broken: false })
 }

@@ -8,6 +8,7 @@ use crate::collections::slab::Slab;
 use crate::engine::action::{Action, Output, TableFact, TableRequest};
 use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::collected::Collected;
+use crate::engine::core::memory::Memory;
 use crate::engine::core::pool_lanes::{PoolLanes, Preference};
 use crate::engine::core::pools::Pools;
 use crate::engine::core::spare::Spare;
@@ -35,6 +36,7 @@ pub(crate) struct Core {
     pub(crate) stalled_nodes: Vec<NodeId>,
     pub(crate) router: Router,
     pub(crate) tally: Tally,
+    pub(crate) memory: Memory,
     pub(crate) now_us: u64,
     /// Whether there is a console: it is on, and the cluster has no keyspace of its name.
     pub(crate) has_console: bool,
@@ -69,6 +71,7 @@ impl Core {
             stalled_nodes: Vec::new(),
             router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
             tally: Tally::default(),
+            memory: Memory::default(),
             now_us: 0,
             has_console: false,
             is_cassandra: false,

@@ -6,6 +6,8 @@ pub(crate) mod console_access;
 pub(crate) mod core;
 pub(crate) mod lane_frame;
 pub(crate) mod lane_life;
+pub(crate) mod memory;
+pub(crate) mod memory_use;
 pub(crate) mod message;
 pub(crate) mod pool_lanes;
 pub(crate) mod pools;

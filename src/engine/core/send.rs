@@ -76,6 +76,7 @@ impl Core {
         }
         let out = lane.outbox.end();
         let at = out.len();
+        reserve(out, packed.as_ref().map_or(request.len(), Vec::len));
         match (&packed, metadata_id) {
             (Some(packed), _) => out.extend_from_slice(packed),
             (None, Some(id)) => lane_frame::write_with_id(out, request, id),
@@ -123,5 +124,13 @@ impl Core {
         request: InternalRequest,
     ) -> bool {
         self.send_internal(lane, request, Opcode::Prepare, |out| put_long_string(out, text))
+    }
+}
+
+/// Makes room for a long request, and no more: doubling would take as much again.
+#[inline]
+fn reserve(out: &mut Vec<u8>, count: usize) {
+    if count > KEPT_BYTES_MAX {
+        out.reserve_exact(count);
     }
 }

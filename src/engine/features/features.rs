@@ -6,6 +6,7 @@ use crate::engine::features::hedging::Hedging;
 use crate::engine::features::local::LocalAnswers;
 use crate::engine::features::local_traces::LocalTraces;
 use crate::engine::features::logins::Logins;
+use crate::engine::features::memory::MemoryTurns;
 use crate::engine::features::newcomers::Newcomers;
 use crate::engine::features::pages::Pages;
 use crate::engine::features::remote::Remote;
@@ -24,6 +25,7 @@ pub(crate) struct Features {
     pub(crate) local: LocalAnswers,
     pub(crate) local_traces: LocalTraces,
     pub(crate) logins: Logins,
+    pub(crate) memory: MemoryTurns,
     pub(crate) newcomers: Newcomers,
     pub(crate) pages: Pages,
     pub(crate) remote: Remote,

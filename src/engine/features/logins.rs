@@ -24,6 +24,8 @@ use cql::opcode::Opcode;
 /// Longest token that is accepted, bytes. Tickets of directory services may have some tens of
 /// kilobytes.
 const TOKEN_BYTES_MAX: usize = 64 << 10;
+/// A token that is not longer than this needs no look at memory.
+const UNASKED_BYTES_MAX: usize = 1 << 10;
 
 /// Whether clients log in, and how.
 #[derive(Debug, Default)]
@@ -92,10 +94,21 @@ pub(crate) fn on_auth_response(core: &mut Core, request: &Request<'_>) {
         let text = "Should not reach";
         return core.refuse(request.from, RequestKind::Session, ErrorCode::SERVER_ERROR, text);
     }
+    let body_len = request.body().len();
+    if body_len > UNASKED_BYTES_MAX && !core.has_memory_for(body_len) {
+        core.tally.memory_refusals += 1;
+        let text = core.settings.limits.memory_refusal("a login of this length");
+        let kind = RequestKind::Session;
+        return core.refuse(request.from, kind, ErrorCode::OVERLOADED, &text);
+    }
+    core.memory.bring(body_len);
+    let Some(entry) = core.clients.get_mut(client) else { return };
     let fault = match Reader::new(request.body()).bytes() {
         Ok(token) if token.is_none_or(|token| token.len() <= TOKEN_BYTES_MAX) => {
-            entry.login = Some(Box::new(PendingLogin { stream, since_us, success: None }));
             let token = SaslToken::new(token.unwrap_or_default());
+            let token_len = token.reveal().len();
+            let login = PendingLogin { stream, since_us, token_len, success: None };
+            entry.login = Some(Box::new(login));
             entry.about.role = token.user().map(Arc::from);
             return core.actions.push_back(Action::LogIn { client, token });
         }

@@ -13,6 +13,7 @@ pub(crate) mod keyspaces;
 pub(crate) mod local;
 pub(crate) mod local_traces;
 pub(crate) mod logins;
+pub(crate) mod memory;
 pub(crate) mod metadata_ids;
 pub(crate) mod newcomers;
 pub(crate) mod pages;

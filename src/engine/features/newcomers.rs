@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::core::core::Core;
+use crate::engine::core::memory_use::CLIENT_BYTES;
 use crate::engine::limits::KEYS;
 use crate::session::session::Phase;
 use cql::error_code::ErrorCode;
@@ -46,7 +47,16 @@ impl Newcomers {
                 client.session.phase = Phase::Refused;
             }
         }
+        if let Some(marks) = core.memory_marks().filter(|marks| core.is_memory_at(marks.close)) {
+            core.tally.clients_closed_for_memory += 1;
+            if core.is_memory_at(marks.full) {
+                return None;
+            }
+            client.session.phase = Phase::Refused;
+            client.lacks_memory = true;
+        }
         client.since_us = core.now_us;
+        core.memory.bring(CLIENT_BYTES);
         let key = core.clients.insert(client);
         self.waiting.push_back(key);
         Some(key)
@@ -91,7 +101,7 @@ impl Newcomers {
         for key in late {
             let is_refused = |client: &Client| client.session.phase == Phase::Refused;
             if core.clients.get(key).is_some_and(is_refused) {
-                let text = refusal(core);
+                let text = refusal(core, key);
                 send_error(core, key, &text);
                 continue;
             }
@@ -115,7 +125,10 @@ pub(crate) fn is_new(client: &Client) -> bool {
 }
 
 /// The text of the ERROR for clients beyond the bound.
-pub(crate) fn refusal(core: &Core) -> String {
+pub(crate) fn refusal(core: &Core, key: ClientKey) -> String {
+    if core.clients.get(key).is_some_and(|client| client.lacks_memory) {
+        return core.settings.limits.memory_refusal("another client");
+    }
     let (max, key) = (core.settings.limits.clients_max, KEYS.clients_max);
     format!("shardlane serves {max} clients, which is {key}")
 }

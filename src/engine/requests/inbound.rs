@@ -9,17 +9,16 @@ use crate::engine::core::todo::TracedRequest;
 use crate::engine::features::features::Features;
 use crate::engine::features::{local_traces, logins, newcomers};
 use crate::engine::limits::KEYS;
-use crate::engine::requests::route;
+use crate::engine::requests::{plain, route};
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
 use cql::decoder::FrameDecoder;
 use cql::error::WireError;
 use cql::error_code::ErrorCode;
-use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
+use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
 use cql::opcode::Opcode;
 use cql::refusal;
 use cql::response::error;
-use cql::response::prefix;
 use cql::v3;
 use zeroize::Zeroize;
 
@@ -57,6 +56,7 @@ pub(crate) fn begin<'a>(
         }
         entry.session.version = Some(first);
     }
+    core.memory.bring(chunk.len());
     let none = FrameDecoder::new([0; 2], 0);
     let decoder = mem::replace(&mut entry.session.decoder, none);
     Some(Chunk { client, decoder, rest: chunk })
@@ -108,7 +108,10 @@ fn on_frame(core: &mut Core, features: &mut Features, client: ClientKey, frame: 
     if header.flags & (FLAG_COMPRESSED | FLAG_PAYLOAD) == 0 {
         return serve_or_trace(core, features, Request { from, opcode, frame, trace: None });
     }
-    match plain_frame(core, client, header, frame) {
+    if let Err(refusal) = plain::make_room(core, client, header, frame) {
+        return core.refuse(from, RequestKind::of(opcode), ErrorCode::OVERLOADED, &refusal);
+    }
+    match plain::plain_frame(core, client, header, frame) {
         Ok(mut frame) => {
             let frame = &mut frame;
             serve_or_trace(core, features, Request { from, opcode, frame, trace: None });
@@ -155,7 +158,7 @@ fn admit(core: &mut Core, from: ClientStream, byte: u8) -> Option<Opcode> {
     }
     let text = match phase {
         Phase::Refused => {
-            let text = newcomers::refusal(core);
+            let text = newcomers::refusal(core, from.client);
             core.refuse(from, kind, ErrorCode::OVERLOADED, &text);
             core.close_after_flush(from.client);
             return None;
@@ -252,33 +255,6 @@ fn serve(core: &mut Core, features: &mut Features, mut request: Request<'_>) {
             features.local.on_session_message(core, &request, class);
         }
     }
-}
-
-/// Undoes compression and cuts a request's custom payload, which older servers misread.
-fn plain_frame(
-    core: &Core,
-    client: ClientKey,
-    header: Header,
-    frame: &[u8],
-) -> Result<Vec<u8>, WireError> {
-    let raw = frame.get(HEADER_LEN..).unwrap_or_default();
-    let mut body = Vec::new();
-    if header.flags & FLAG_COMPRESSED != 0 {
-        let agreed = core.clients.get(client).and_then(|entry| entry.session.compression);
-        let agreed = agreed.ok_or(WireError::CompressionUnasked)?;
-        agreed.decompress(raw, core.settings.limits.frame_body_bytes_max, &mut body)?;
-    } else {
-        body.extend_from_slice(raw);
-    }
-    if header.flags & FLAG_PAYLOAD != 0 {
-        let len = prefix::request_payload_len(&body)?;
-        body.drain(..len);
-    }
-    let body_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    let plain = Header { flags: header.flags & FLAG_TRACING, body_len, ..header };
-    let mut whole = plain.to_bytes().to_vec();
-    whole.append(&mut body);
-    Ok(whole)
 }
 
 fn refuse_version(core: &mut Core, client: ClientKey, version: u8) {

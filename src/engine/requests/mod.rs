@@ -2,4 +2,5 @@
 
 pub(crate) mod inbound;
 pub(crate) mod no_lane;
+pub(crate) mod plain;
 pub(crate) mod route;

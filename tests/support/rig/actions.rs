@@ -26,6 +26,11 @@ impl Rig {
         }
     }
 
+    /// Whether a client is to be closed.
+    pub(crate) fn is_closing(&self, client: ClientKey) -> bool {
+        self.closing.contains(&client)
+    }
+
     /// The next keyspace whose lanes are to be opened.
     pub(crate) fn opened(&mut self) -> Option<(PoolId, Arc<str>)> {
         let is_open = |order: &Action| matches!(order, Action::OpenPool { .. });

@@ -1,0 +1,67 @@
+//! Requests that came compressed or with a custom payload, made plain.
+
+use crate::engine::client::ClientKey;
+use crate::engine::core::core::Core;
+use cql::error::WireError;
+use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
+use cql::response::prefix;
+
+/// A compressed request that is not longer than this when it is plain needs no look at memory.
+const UNASKED_BYTES_MAX: usize = 64 << 10;
+/// A longer one takes its length so often: plain, and in the outbox of a lane.
+const COPIES: usize = 2;
+
+/// The length of a frame's body once it is not compressed any more, as its sender announces it.
+fn plain_len(core: &Core, client: ClientKey, header: Header, frame: &[u8]) -> usize {
+    let raw = frame.get(HEADER_LEN..).unwrap_or_default();
+    let agreed = core.clients.get(client).and_then(|entry| entry.session.compression);
+    match agreed.filter(|_| header.flags & FLAG_COMPRESSED != 0) {
+        Some(agreed) => agreed.plain_len(raw),
+        None => raw.len(),
+    }
+}
+
+/// Whether a frame has room once it is plain; otherwise the text of its ERROR.
+pub(crate) fn make_room(
+    core: &mut Core,
+    client: ClientKey,
+    header: Header,
+    frame: &[u8],
+) -> Result<(), String> {
+    let plain_len = plain_len(core, client, header, frame);
+    if plain_len > UNASKED_BYTES_MAX && !core.has_memory_for(plain_len * COPIES) {
+        core.tally.memory_refusals += 1;
+        let what = "a compressed request of this length";
+        return Err(core.settings.limits.memory_refusal(what));
+    }
+    core.memory.bring(plain_len);
+    Ok(())
+}
+
+/// Undoes compression and cuts a request's custom payload, which older servers misread.
+pub(crate) fn plain_frame(
+    core: &Core,
+    client: ClientKey,
+    header: Header,
+    frame: &[u8],
+) -> Result<Vec<u8>, WireError> {
+    let raw = frame.get(HEADER_LEN..).unwrap_or_default();
+    let mut whole = vec![0; HEADER_LEN];
+    if header.flags & FLAG_COMPRESSED != 0 {
+        let agreed = core.clients.get(client).and_then(|entry| entry.session.compression);
+        let agreed = agreed.ok_or(WireError::CompressionUnasked)?;
+        agreed.decompress(raw, core.settings.limits.frame_body_bytes_max, &mut whole)?;
+    } else {
+        whole.extend_from_slice(raw);
+    }
+    if header.flags & FLAG_PAYLOAD != 0 {
+        let len = prefix::request_payload_len(whole.get(HEADER_LEN..).unwrap_or_default())?;
+        whole.drain(HEADER_LEN..HEADER_LEN + len);
+    }
+    let body_len = u32::try_from(whole.len() - HEADER_LEN).unwrap_or(u32::MAX);
+    let plain = Header { flags: header.flags & FLAG_TRACING, body_len, ..header };
+    if let Some(head) = whole.get_mut(..HEADER_LEN) {
+        head.copy_from_slice(&plain.to_bytes());
+    }
+    Ok(whole)
+}
