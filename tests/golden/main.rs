@@ -13,6 +13,7 @@ mod readers;
 mod requests;
 mod responses;
 mod system_tables;
+mod tokens;
 
 use std::path::PathBuf;
 
