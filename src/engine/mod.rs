@@ -10,6 +10,7 @@ mod features;
 pub mod gauges;
 pub mod inspection;
 pub mod limits;
+pub mod payloads;
 pub mod pending;
 mod requests;
 pub mod settings;

@@ -41,6 +41,7 @@ mod lost_lanes;
 mod metadata_ids;
 mod pages;
 mod passing;
+mod payloads;
 mod prepared;
 mod reading;
 mod repeats;

@@ -9,6 +9,7 @@ use crate::engine::core::todo::TracedRequest;
 use crate::engine::features::features::Features;
 use crate::engine::features::{local_traces, logins, newcomers};
 use crate::engine::limits::KEYS;
+use crate::engine::payloads;
 use crate::engine::requests::route;
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
@@ -103,13 +104,21 @@ fn on_frame(core: &mut Core, features: &mut Features, client: ClientKey, frame: 
         waiting.extend_from_slice(frame);
         return;
     }
+    entry.payloads.forget(header.stream);
     let from = ClientStream { client, stream: header.stream };
     let Some(opcode) = admit(core, from, header.opcode) else { return };
     if header.flags & (FLAG_COMPRESSED | FLAG_PAYLOAD) == 0 {
         return dispatch(core, features, Request { from, opcode, frame, trace: None });
     }
     match plain_frame(core, client, header, frame) {
-        Ok(mut frame) => {
+        Ok(Plain { mut frame, payload }) => {
+            if !keep_payload(core, from, opcode, &payload) {
+                let (code, max) = (ErrorCode::OVERLOADED, payloads::BYTES_MAX);
+                let text = format!(
+                    "shardlane takes {max} bytes of custom payloads of a client's requests in flight"
+                );
+                return core.refuse(from, RequestKind::of(opcode), code, &text);
+            }
             let frame = &mut frame;
             dispatch(core, features, Request { from, opcode, frame, trace: None });
         }
@@ -241,13 +250,35 @@ fn serve(core: &mut Core, features: &mut Features, mut request: Request<'_>) {
     }
 }
 
-/// Undoes compression and cuts a request's custom payload, which older servers misread.
+/// A request that can be read: neither compressed nor with a custom payload any more.
+struct Plain {
+    frame: Vec<u8>,
+    /// The custom payload that it had, a bytes map; empty when it had none.
+    payload: Vec<u8>,
+}
+
+/// Keeps the custom payload of a request for servers that take it; ScyllaDB misreads it, or passes
+/// over it. `false` when there is no room.
+fn keep_payload(core: &mut Core, from: ClientStream, opcode: Opcode, payload: &[u8]) -> bool {
+    let is_passed =
+        matches!(opcode, Opcode::Query | Opcode::Prepare | Opcode::Execute | Opcode::Batch);
+    if payload.is_empty() || !is_passed || !core.is_cassandra {
+        return true;
+    }
+    let Some(client) = core.clients.get_mut(from.client) else { return true };
+    if client.in_flight == 0 {
+        client.payloads.clear();
+    }
+    client.payloads.keep(from.stream, payload)
+}
+
+/// Undoes compression and cuts a request's custom payload.
 fn plain_frame(
     core: &Core,
     client: ClientKey,
     header: Header,
     frame: &[u8],
-) -> Result<Vec<u8>, WireError> {
+) -> Result<Plain, WireError> {
     let raw = frame.get(HEADER_LEN..).unwrap_or_default();
     let mut body = Vec::new();
     if header.flags & FLAG_COMPRESSED != 0 {
@@ -257,15 +288,16 @@ fn plain_frame(
     } else {
         body.extend_from_slice(raw);
     }
+    let mut payload = Vec::new();
     if header.flags & FLAG_PAYLOAD != 0 {
         let len = prefix::request_payload_len(&body)?;
-        body.drain(..len);
+        payload.extend(body.drain(..len));
     }
     let body_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
     let plain = Header { flags: header.flags & FLAG_TRACING, body_len, ..header };
-    let mut whole = plain.to_bytes().to_vec();
-    whole.append(&mut body);
-    Ok(whole)
+    let mut frame = plain.to_bytes().to_vec();
+    frame.append(&mut body);
+    Ok(Plain { frame, payload })
 }
 
 fn refuse_version(core: &mut Core, client: ClientKey, version: u8) {
