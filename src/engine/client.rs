@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::collections::slab::Key;
 use crate::engine::limits::Limits;
+use crate::engine::payloads::Payloads;
 use crate::session::session::Session;
 use crate::upstream::lane::PoolId;
 use cql::request::startup;
@@ -44,6 +45,8 @@ pub struct Client {
     pub about: Box<About>,
     /// Its requests without an answer.
     pub in_flight: u32,
+    /// Custom payloads of these, for servers that take them.
+    pub payloads: Payloads,
     /// Whether it is on the list of clients with something to send.
     pub touched: bool,
     /// Whether the shell must not read it.
@@ -128,6 +131,7 @@ impl Client {
             login: None,
             about: Box::new(About { since_us: now_us, ..About::default() }),
             in_flight: 0,
+            payloads: Payloads::default(),
             touched: false,
             paused: false,
             waits_for_memory: false,

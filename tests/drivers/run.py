@@ -94,6 +94,9 @@ class Cassandra:
                     "--set", "cas_contention_timeout=8s", "--set", "request_timeout=30s",
                     # A node that missed a change asks for it soon, not within a minute.
                     "--jvm=-Dcassandra.schema_pull_interval_ms=3000", "--jvm=-Dcassandra.migration_delay_ms=1000",
+                    # A request's custom payload comes back with its answer.
+                    "--jvm=-Dcassandra.custom_query_handler_class="
+                    "org.apache.cassandra.cql3.CustomPayloadMirroringQueryHandler",
                     # Definitions need not survive a crash; each costs the three nodes a dozen syncs otherwise.
                     "--jvm=-Dcassandra.test.flush_local_schema_changes=false")
             else:

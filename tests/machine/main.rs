@@ -42,6 +42,7 @@ mod memory;
 mod metadata_ids;
 mod pages;
 mod passing;
+mod payloads;
 mod pools;
 mod prepared;
 mod reading;

@@ -202,7 +202,9 @@ fn on_response(
         }
     }
     let message_at = message_at + cut.later;
-    let payload = payload.start..payload.end + cut.later;
+    // A payload of Apache Cassandra is its query handler's, for the client.
+    let payload_at = if route.is_cassandra { payload.end } else { payload.start };
+    let payload = payload_at..payload.end + cut.later;
     let response = Response { header, body, payload, message_at, lwt, metadata_id: cut.id };
     match pending.origin {
         Origin::Client { .. } => answer_client(core, features, incoming, waiting, &response),

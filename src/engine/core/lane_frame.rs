@@ -1,12 +1,14 @@
 //! Requests as a lane carries them: with an id of result metadata and compressed, where the node
 //! agreed to that.
 
-use crate::engine::pending::Outgoing;
+use crate::collections::slab::Slab;
+use crate::engine::client::Client;
+use crate::engine::pending::{Origin, Outgoing};
 use crate::routing::catalog::Catalog;
 use crate::routing::statement::Entry;
 use crate::upstream::lane::LaneRoute;
 use cql::compression::Compression;
-use cql::header::{HEADER_LEN, Header};
+use cql::header::{FLAG_PAYLOAD, HEADER_LEN, Header};
 use cql::notation::{Reader, put_short_bytes};
 use cql::opcode::Opcode;
 
@@ -46,6 +48,28 @@ pub(crate) fn write_with_id(out: &mut Vec<u8>, request: &[u8], id: &[u8]) {
         && let Some(at) = out.get_mut(start..start + HEADER_LEN)
     {
         at.copy_from_slice(&Header { body_len, ..header }.to_bytes());
+    }
+}
+
+/// A request with its custom payload in front of its message; `None` when it has none, or the node
+/// has no use for it.
+#[inline]
+pub(crate) fn with_payload(
+    clients: &Slab<Client>,
+    route: LaneRoute,
+    outgoing: &Outgoing,
+    request: &[u8],
+) -> Option<Vec<u8>> {
+    match outgoing.origin {
+        Origin::Client { to, .. } if route.is_cassandra => {
+            let payload = clients.get(to.client)?.payloads.of(to.stream)?;
+            let message = request.get(HEADER_LEN..)?;
+            let header = Header::peek(request)?;
+            let body_len = u32::try_from(payload.len() + message.len()).ok()?;
+            let head = Header { flags: header.flags | FLAG_PAYLOAD, body_len, ..header };
+            Some([&head.to_bytes()[..], payload, message].concat())
+        }
+        Origin::Client { .. } | Origin::Internal(_) => None,
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct Broken;
 pub(crate) struct Response<'a> {
     pub(crate) header: Header,
     pub(crate) body: &'a [u8],
-    /// The custom payload, which is ours and is cut, with what else is cut behind it.
+    /// The custom payload that is ours and is cut, with what else is cut behind it.
     pub(crate) payload: Range<usize>,
     pub(crate) message_at: usize,
     /// Whether the server marked a prepared statement as a light-weight transaction.
@@ -28,16 +28,17 @@ impl<'a> Response<'a> {
         self.body.get(self.message_at..).unwrap_or_default()
     }
 
-    /// The whole frame for a client of protocol v4, without the payload.
+    /// The whole frame for a client of protocol v4, without what is cut.
     pub(crate) fn write(&self, stream: i16, out: &mut Vec<u8>) {
+        out.reserve(HEADER_LEN + self.body.len());
+        if self.payload.is_empty() {
+            out.extend_from_slice(&Header { stream, ..self.header }.to_bytes());
+            return out.extend_from_slice(self.body);
+        }
         let body_len = self.header.body_len - u32::try_from(self.payload.len()).unwrap_or(0);
         let flags = self.header.flags & !FLAG_PAYLOAD;
         let header = Header { flags, stream, body_len, ..self.header };
-        out.reserve(HEADER_LEN + self.body.len());
         out.extend_from_slice(&header.to_bytes());
-        if self.payload.is_empty() {
-            return out.extend_from_slice(self.body);
-        }
         out.extend_from_slice(self.body.get(..self.payload.start).unwrap_or_default());
         out.extend_from_slice(self.body.get(self.payload.end..).unwrap_or_default());
     }

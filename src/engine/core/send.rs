@@ -9,7 +9,7 @@ use crate::engine::pending::{InternalRequest, LaneKey, Loss, Origin, Outgoing, P
 use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
 use cql::frame::{FrameHead, write_frame};
-use cql::header::{FLAG_COMPRESSED, FLAG_TRACING};
+use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING};
 use cql::notation::put_long_string;
 use cql::opcode::Opcode;
 
@@ -39,6 +39,8 @@ impl Core {
         let loss = if keep { None } else { Some(Loss::of(outgoing, request)) };
         let kept = self.spare.keep(if keep { request } else { &[] });
         let kept_len = kept.len();
+        let carrying = lane_frame::with_payload(&self.clients, lane.route, outgoing, request);
+        let request = carrying.as_deref().unwrap_or(request);
         let metadata_id = lane_frame::held_id(&self.router.catalog, lane.route, outgoing);
         let packed = lane.route.compression.map(|one| lane_frame::pack(request, metadata_id, one));
         let request_len = match &packed {
@@ -85,7 +87,7 @@ impl Core {
         let compressed = packed.map_or(0, |_| FLAG_COMPRESSED);
         if let Some([version, flags, high, low, ..]) = out.get_mut(at..) {
             *version = LANE_VERSION;
-            *flags &= FLAG_TRACING | compressed;
+            *flags &= FLAG_TRACING | FLAG_PAYLOAD | compressed;
             [*high, *low] = id.0.to_be_bytes();
         }
         let full = lane.outbox.waiting_len() > limits.outbox_high_bytes;

@@ -9,6 +9,8 @@ use crate::engine::core::todo::TracedRequest;
 use crate::engine::features::features::Features;
 use crate::engine::features::{local_traces, logins, newcomers};
 use crate::engine::limits::KEYS;
+use crate::engine::payloads;
+use crate::engine::requests::plain::Plain;
 use crate::engine::requests::{plain, route};
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
@@ -103,6 +105,7 @@ fn on_frame(core: &mut Core, features: &mut Features, client: ClientKey, frame: 
         waiting.extend_from_slice(frame);
         return;
     }
+    entry.payloads.forget(header.stream);
     let from = ClientStream { client, stream: header.stream };
     let Some(opcode) = admit(core, from, header.opcode) else { return };
     if header.flags & (FLAG_COMPRESSED | FLAG_PAYLOAD) == 0 {
@@ -112,7 +115,14 @@ fn on_frame(core: &mut Core, features: &mut Features, client: ClientKey, frame: 
         return core.refuse(from, RequestKind::of(opcode), ErrorCode::OVERLOADED, &refusal);
     }
     match plain::plain_frame(core, client, header, frame) {
-        Ok(mut frame) => {
+        Ok(Plain { mut frame, payload }) => {
+            if !plain::keep_payload(core, from, opcode, &payload) {
+                let (code, max) = (ErrorCode::OVERLOADED, payloads::BYTES_MAX);
+                let text = format!(
+                    "shardlane takes {max} bytes of custom payloads of a client's requests in flight"
+                );
+                return core.refuse(from, RequestKind::of(opcode), code, &text);
+            }
             let frame = &mut frame;
             serve_or_trace(core, features, Request { from, opcode, frame, trace: None });
         }

@@ -1,10 +1,18 @@
 //! Requests that came compressed or with a custom payload, made plain.
 
-use crate::engine::client::ClientKey;
+use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::core::core::Core;
 use cql::error::WireError;
 use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
+use cql::opcode::Opcode;
 use cql::response::prefix;
+
+/// A request that can be read: neither compressed nor with a custom payload any more.
+pub(crate) struct Plain {
+    pub(crate) frame: Vec<u8>,
+    /// The custom payload that it had, a bytes map; empty when it had none.
+    pub(crate) payload: Vec<u8>,
+}
 
 /// A compressed request that is not longer than this when it is plain needs no look at memory.
 const UNASKED_BYTES_MAX: usize = 64 << 10;
@@ -38,13 +46,33 @@ pub(crate) fn make_room(
     Ok(())
 }
 
-/// Undoes compression and cuts a request's custom payload, which older servers misread.
+/// Keeps the custom payload of a request for servers that take it; ScyllaDB misreads it, or passes
+/// over it. `false` when there is no room.
+pub(crate) fn keep_payload(
+    core: &mut Core,
+    from: ClientStream,
+    opcode: Opcode,
+    payload: &[u8],
+) -> bool {
+    let is_passed =
+        matches!(opcode, Opcode::Query | Opcode::Prepare | Opcode::Execute | Opcode::Batch);
+    if payload.is_empty() || !is_passed || !core.is_cassandra {
+        return true;
+    }
+    let Some(client) = core.clients.get_mut(from.client) else { return true };
+    if client.in_flight == 0 {
+        client.payloads.clear();
+    }
+    client.payloads.keep(from.stream, payload)
+}
+
+/// Undoes compression and cuts a request's custom payload.
 pub(crate) fn plain_frame(
     core: &Core,
     client: ClientKey,
     header: Header,
     frame: &[u8],
-) -> Result<Vec<u8>, WireError> {
+) -> Result<Plain, WireError> {
     let raw = frame.get(HEADER_LEN..).unwrap_or_default();
     let mut whole = vec![0; HEADER_LEN];
     if header.flags & FLAG_COMPRESSED != 0 {
@@ -54,14 +82,15 @@ pub(crate) fn plain_frame(
     } else {
         whole.extend_from_slice(raw);
     }
+    let mut payload = Vec::new();
     if header.flags & FLAG_PAYLOAD != 0 {
         let len = prefix::request_payload_len(whole.get(HEADER_LEN..).unwrap_or_default())?;
-        whole.drain(HEADER_LEN..HEADER_LEN + len);
+        payload.extend(whole.drain(HEADER_LEN..HEADER_LEN + len));
     }
     let body_len = u32::try_from(whole.len() - HEADER_LEN).unwrap_or(u32::MAX);
     let plain = Header { flags: header.flags & FLAG_TRACING, body_len, ..header };
     if let Some(head) = whole.get_mut(..HEADER_LEN) {
         head.copy_from_slice(&plain.to_bytes());
     }
-    Ok(whole)
+    Ok(Plain { frame: whole, payload })
 }

@@ -36,6 +36,24 @@ def warnings_of(host):
     return found
 
 
+def payloads_of(host):
+    """What comes back for a payload, for each kind of request that may have one."""
+    from cassandra.query import BatchStatement, SimpleStatement
+    sent, found = {"request-id": b"7", "blob": b"\x00" * 1000}, []
+    with direct.session(host, "as_direct", CONSISTENCY, protocol_version=4) as s:
+        insert = s.prepare("INSERT INTO as_direct.t (k, v) VALUES (?, ?)", custom_payload=sent)
+        found.append(insert.custom_payload)
+        batch = BatchStatement()
+        batch.add(insert, (1, 1))
+        for statement, values in ((SimpleStatement("SELECT v FROM t"), None), (insert, (1, 1)), (batch, None)):
+            for payload in (sent, None):
+                future = s.execute_async(statement, values, custom_payload=payload)
+                future.result()
+                found.append(future.custom_payload)
+    assert sent in found, found
+    return found
+
+
 @case(deadline=300, needs=("cassandra",))
 def cassandra_as_direct(stage):
     proxy = stage.proxy(stage.cassandra_nodes[0])
@@ -48,3 +66,5 @@ def cassandra_as_direct(stage):
     log("warnings", [one for one in got if one[1]][:3])
     assert got == expected, [pair for pair in zip(expected, got) if pair[0] != pair[1]][:3]
     assert node_logs().count(NOT_PREPARED_ON) == before, "a node logged an ERROR"
+    expected, got = payloads_of(stage.cassandra_nodes[0]), payloads_of(proxy.host)
+    assert got == expected, (expected, got)
