@@ -223,4 +223,6 @@ impl ExplainArgs {
 pub struct WrongUsage(pub &'static str);
 
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod tests;

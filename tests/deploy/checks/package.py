@@ -34,11 +34,50 @@ def the_package_holds_program_unit_settings_and_pages():
     old, _ = packages()
     listed = {line.split()[-1]: line.split() for line in run("dpkg-deb", "--contents", old).splitlines()}
     for path, mode in {"./usr/bin/shardlane": "-rwxr-xr-x", "./lib/systemd/system/shardlane.service": "-rw-r--r--",
-                       "./etc/shardlane/shardlane.toml": "-rw-r--r--", "./usr/share/doc/shardlane/copyright": "-rw-r--r--"}.items():
+                       "./etc/shardlane/shardlane.toml": "-rw-r--r--", "./usr/share/man/man1/shardlane-run.1.gz": "-rw-r--r--",
+                       "./usr/share/bash-completion/completions/shardlane": "-rw-r--r--",
+                       "./usr/share/zsh/vendor-completions/_shardlane": "-rw-r--r--",
+                       "./usr/share/fish/vendor_completions.d/shardlane.fish": "-rw-r--r--", "./usr/share/doc/shardlane/copyright": "-rw-r--r--"}.items():
         assert path in listed and listed[path][:2] == [mode, "root/root"], (path, listed.get(path))
     control = run("dpkg-deb", "--field", old)
     assert re.search(r"^Depends: libc6 \(>= \d\.\d+\), libgcc-s1, passwd$", control, re.MULTILINE), control
     assert run("dpkg-deb", "--info", old, "conffiles").strip() == "/etc/shardlane/shardlane.toml"
+
+
+@test
+def bash_completes_commands_flags_and_their_values():
+    script = DEPLOY / "shell/shardlane.bash"
+    for words, wanted, unwanted in [
+            (["shardlane", "do"], "doctor", "demo"),
+            (["shardlane", "run", "--tls-"], "--tls-server-name", "--bind"),
+            (["shardlane", "inject", "--ser"], "--serve", "--cert"),
+    ]:
+        line = 'source %s; COMP_WORDS=(%s); COMP_CWORD=%d; _shardlane shardlane "%s" "%s"; echo "${COMPREPLY[@]}"' % (
+            script, " ".join('"%s"' % w for w in words), len(words) - 1, words[-1], words[-2])
+        said = run("bash", "--norc", "-c", line).split()
+        assert wanted in said and unwanted not in said, (words, said)
+
+
+@test
+def other_shells_can_read_their_completions():
+    missing = [shell for shell in ("zsh", "fish") if not shutil.which(shell)]
+    if len(missing) == 2:
+        raise Skip("neither zsh nor fish is on this machine")
+    for shell, name in {"zsh": "_shardlane", "fish": "shardlane.fish"}.items():
+        if shell not in missing:
+            run(shell, "-n", DEPLOY / "shell" / name)
+
+
+@test
+def there_is_a_sound_manual_page_for_each_command():
+    commands = re.findall(r"^  ([a-z]+) ", run(tools.binary(), "--help").partition("Commands:")[2], re.MULTILINE)
+    wanted = {"shardlane.1"} | {"shardlane-%s.1" % c for c in commands if c not in ("demo", "sim", "help")}
+    assert {p.name for p in (DEPLOY / "man").iterdir()} == wanted
+    if not shutil.which("groff"):
+        raise Skip("groff is not on this machine")
+    for page in sorted((DEPLOY / "man").iterdir()):
+        done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", page], capture_output=True, text=True, timeout=60)
+        assert not done.returncode and not done.stderr, "%s: %s" % (page.name, done.stderr[-400:])
 
 
 @test
