@@ -7,11 +7,16 @@ use crate::engine::pending::{Origin, Outgoing};
 use crate::routing::catalog::Catalog;
 use crate::routing::statement::Entry;
 use crate::upstream::lane::LaneRoute;
+use crate::upstream::stream_ids::StreamId;
 use cql::compression::Compression;
-use cql::header::{FLAG_PAYLOAD, HEADER_LEN, Header};
+use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
 use cql::notation::{Reader, put_short_bytes};
 use cql::opcode::Opcode;
 
+/// Protocol version of every lane.
+pub(crate) const LANE_VERSION: u8 = 4;
+/// An outbox does not double for a longer request, bytes.
+const LONG_BYTES: usize = 256 << 10;
 /// Shortest body that is worth compressing, bytes: a shorter one fits a packet anyway.
 const COMPRESSED_BYTES_MIN: usize = 512;
 
@@ -33,7 +38,7 @@ pub(crate) fn held_id<'c>(
 }
 
 /// Appends an EXECUTE frame with a metadata id after its statement's id.
-pub(crate) fn write_with_id(out: &mut Vec<u8>, request: &[u8], id: &[u8]) {
+fn write_with_id(out: &mut Vec<u8>, request: &[u8], id: &[u8]) {
     let body = request.get(HEADER_LEN..).unwrap_or_default();
     let mut reader = Reader::new(body);
     // The node refuses a request without a statement id.
@@ -73,12 +78,56 @@ pub(crate) fn with_payload(
     }
 }
 
+/// A request as its lane carries it.
+pub(crate) struct Carried<'a> {
+    request: &'a [u8],
+    metadata_id: Option<&'a [u8]>,
+    /// The whole frame, where the lane agreed on compression.
+    packed: Option<Vec<u8>>,
+}
+
+impl<'a> Carried<'a> {
+    /// A request for a lane that agreed on `compression`, and its metadata id if it is to name one.
+    #[inline]
+    pub(crate) fn new(
+        request: &'a [u8],
+        metadata_id: Option<&'a [u8]>,
+        compression: Option<Compression>,
+    ) -> Self {
+        let packed = compression.map(|one| pack(request, metadata_id, one));
+        Self { request, metadata_id, packed }
+    }
+
+    /// Bytes of the frame.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        match &self.packed {
+            Some(packed) => packed.len(),
+            None => self.request.len() + self.metadata_id.map_or(0, |id| 2 + id.len()),
+        }
+    }
+
+    /// Appends the frame under a stream id of the lane.
+    #[inline]
+    pub(crate) fn append(self, out: &mut Vec<u8>, id: StreamId) {
+        let at = out.len();
+        reserve(out, self.packed.as_ref().map_or(self.request.len(), Vec::len));
+        match (&self.packed, self.metadata_id) {
+            (Some(packed), _) => out.extend_from_slice(packed),
+            (None, Some(id)) => write_with_id(out, self.request, id),
+            (None, None) => out.extend_from_slice(self.request),
+        }
+        let compressed = self.packed.map_or(0, |_| FLAG_COMPRESSED);
+        if let Some([version, flags, high, low, ..]) = out.get_mut(at..) {
+            *version = LANE_VERSION;
+            *flags &= FLAG_TRACING | FLAG_PAYLOAD | compressed;
+            [*high, *low] = id.0.to_be_bytes();
+        }
+    }
+}
+
 /// A request as a lane carries it that agreed on `compression`.
-pub(crate) fn pack(
-    request: &[u8],
-    metadata_id: Option<&[u8]>,
-    compression: Compression,
-) -> Vec<u8> {
+fn pack(request: &[u8], metadata_id: Option<&[u8]>, compression: Compression) -> Vec<u8> {
     let mut plain = Vec::new();
     match metadata_id {
         Some(id) => write_with_id(&mut plain, request, id),
@@ -92,5 +141,13 @@ pub(crate) fn pack(
         Ok(()) => packed,
         // A body that cannot be compressed is sent as it is; the frame's flag says so.
         Err(_) => plain,
+    }
+}
+
+/// Makes room for a long request, and no more: doubling would take as much again.
+#[inline]
+fn reserve(out: &mut Vec<u8>, count: usize) {
+    if count > LONG_BYTES {
+        out.reserve_exact(count);
     }
 }

@@ -3,20 +3,17 @@
 use std::mem;
 
 use crate::engine::core::core::Core;
-use crate::engine::core::lane_frame;
+use crate::engine::core::lane_frame::{self, Carried, LANE_VERSION};
 use crate::engine::core::todo::Todo;
 use crate::engine::pending::{InternalRequest, LaneKey, Loss, Origin, Outgoing, Pending};
 use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
 use cql::frame::{FrameHead, write_frame};
-use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING};
 use cql::notation::put_long_string;
 use cql::opcode::Opcode;
 
 /// Longest frame that is kept for sending again, bytes.
 const KEPT_BYTES_MAX: usize = 256 << 10;
-/// Protocol version of every lane.
-const LANE_VERSION: u8 = 4;
 
 impl Core {
     /// Puts a request on a lane and returns its stream id there; `None` when the lane takes no more.
@@ -42,12 +39,8 @@ impl Core {
         let carrying = lane_frame::with_payload(&self.clients, lane.route, outgoing, request);
         let request = carrying.as_deref().unwrap_or(request);
         let metadata_id = lane_frame::held_id(&self.router.catalog, lane.route, outgoing);
-        let packed = lane.route.compression.map(|one| lane_frame::pack(request, metadata_id, one));
-        let request_len = match &packed {
-            Some(packed) => packed.len(),
-            None => request.len() + metadata_id.map_or(0, |id| 2 + id.len()),
-        };
-        let request_len = u64::try_from(request_len).unwrap_or(u64::MAX);
+        let carried = Carried::new(request, metadata_id, lane.route.compression);
+        let request_len = u64::try_from(carried.len()).unwrap_or(u64::MAX);
         let pending = Pending {
             origin: outgoing.origin,
             opcode: outgoing.opcode,
@@ -76,20 +69,7 @@ impl Core {
             lane.used_us = self.now_us;
             lane.requests += 1;
         }
-        let out = lane.outbox.end();
-        let at = out.len();
-        reserve(out, packed.as_ref().map_or(request.len(), Vec::len));
-        match (&packed, metadata_id) {
-            (Some(packed), _) => out.extend_from_slice(packed),
-            (None, Some(id)) => lane_frame::write_with_id(out, request, id),
-            (None, None) => out.extend_from_slice(request),
-        }
-        let compressed = packed.map_or(0, |_| FLAG_COMPRESSED);
-        if let Some([version, flags, high, low, ..]) = out.get_mut(at..) {
-            *version = LANE_VERSION;
-            *flags &= FLAG_TRACING | FLAG_PAYLOAD | compressed;
-            [*high, *low] = id.0.to_be_bytes();
-        }
+        carried.append(lane.outbox.end(), id);
         let full = lane.outbox.waiting_len() > limits.outbox_high_bytes;
         if !mem::replace(&mut lane.touched, true) {
             self.touched_lanes.push_back(key);
@@ -126,13 +106,5 @@ impl Core {
         request: InternalRequest,
     ) -> bool {
         self.send_internal(lane, request, Opcode::Prepare, |out| put_long_string(out, text))
-    }
-}
-
-/// Makes room for a long request, and no more: doubling would take as much again.
-#[inline]
-fn reserve(out: &mut Vec<u8>, count: usize) {
-    if count > KEPT_BYTES_MAX {
-        out.reserve_exact(count);
     }
 }
