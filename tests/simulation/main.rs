@@ -13,6 +13,7 @@
 )]
 
 mod agenda; // what happens next
+mod bounds; // the engine's bounds
 mod chance; // numbers that look random
 mod clients; // who asks
 mod faults; // what goes wrong

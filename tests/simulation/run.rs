@@ -6,7 +6,8 @@ use crate::agenda::Event;
 use crate::clients::driver::{Driver, WayIn};
 use crate::model::credentials::Credentials;
 use crate::model::frames::{Frame, Hand};
-use crate::model::statements::{Handle, KEYSPACES, Shape, schema};
+use crate::model::keys::{KEY_KINDS, key_kind};
+use crate::model::statements::{Handle, KEYSPACES, Shape, keyspace, schema};
 use crate::scenario::{ROWS, Scenario};
 use crate::world::World;
 use cql::opcode::Opcode;
@@ -151,6 +152,10 @@ impl World {
             ("tablets read and outdated", sum(|tally| tally.tablets_outdated)),
             ("tablets read again in the calm", self.counted.read_again),
             ("reads of tablets refused", self.counted.reads_refused),
+            ("texts judged by their shard", self.counted.texts_judged),
+            ("texts judged in their keyspace", self.counted.keyspaces_judged),
+            ("texts judged after a move", self.counted.texts_moved),
+            ("changes of replication followed", self.counted.copies_changed),
             ("tablets read and new", sum(|tally| tally.tablets_filled)),
         ]
     }
@@ -211,6 +216,10 @@ impl World {
                 let handle = Handle { shape, keyspace, qualified: true };
                 self.fill_table(connection, handle, &mut hand);
             }
+            let kinds = if self.scenario.texts { KEY_KINDS.len() } else { 0 };
+            for kind in 0..kinds {
+                self.fill_key_table(connection, keyspace, kind, &mut hand);
+            }
         }
         self.put_rows_on_borders();
         // Everybody has heard of the schema, and nobody has prepared anything, when it begins.
@@ -258,7 +267,30 @@ impl World {
         }
     }
 
-    fn expect_result(&mut self, what: &str, said: Option<Frame>) -> Option<Frame> {
+    /// Gives a table with a key of its own kind its rows.
+    pub(super) fn fill_key_table(
+        &mut self,
+        connection: ConnectionId,
+        of: usize,
+        number: usize,
+        hand: &mut Hand,
+    ) {
+        let kind = key_kind(number);
+        let handle = Handle { shape: Shape::Typed(number), keyspace: of, qualified: true };
+        let text = kind.insert(keyspace(of));
+        let said = self.ask_node(connection, &hand.prepare(&text));
+        let Some(said) = self.expect_result(&text, said) else { return };
+        let Ok(prepared) = Prepared::read(4, &said.body) else { return };
+        for row in 0..kind.row_count() {
+            hand.number = row;
+            let value = handle.cell(row);
+            let cells: Vec<&[u8]> = kind.cells(row).into_iter().chain([&value[..]]).collect();
+            let said = self.ask_node(connection, &hand.execute_cells(prepared.id, &cells, false));
+            self.expect_result("a row", said);
+        }
+    }
+
+    pub(super) fn expect_result(&mut self, what: &str, said: Option<Frame>) -> Option<Frame> {
         let said = said.filter(|said| said.opcode() == Some(Opcode::Result));
         if said.is_none() {
             self.blame(format_args!("the world cannot be made: {what}"));

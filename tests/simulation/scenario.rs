@@ -1,5 +1,6 @@
 //! What a seed draws before anything happens: the cluster, the clients, the bounds, the faults.
 
+use crate::bounds::limits;
 use crate::chance::Chance;
 use crate::faults::fault_kind::FaultKind;
 use crate::model::pools::PORT_BLOCK_US;
@@ -86,6 +87,8 @@ pub(crate) struct Scenario {
     pub reread_us: u64,
     /// How they are read.
     pub reads: TableReadSettings,
+    /// Whether there are tables with keys of all types, of which clients ask by text.
+    pub texts: bool,
     /// What may go wrong.
     pub(super) faults: Vec<FaultKind>,
     /// Whether the first connections to the shard-aware port come through something that changes
@@ -150,6 +153,7 @@ impl Scenario {
             nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),
             faults,
             prefetch: false,
+            texts: false,
             may_read: true,
             reread_us: 0,
             reads: TableReadSettings::default(),
@@ -261,11 +265,22 @@ impl Scenario {
 
     /// Tablets that are read from the cluster's own tables, in pages of some.
     fn with_reads(mut self, chance: &mut Chance) -> Self {
-        self.prefetch = chance.one_in(2) && self.roles == 0;
+        self.prefetch = chance.one_in(2);
         let page_rows = u32::try_from(chance.number(&[1, 3, 500])).unwrap_or(1);
         self.may_read = !chance.one_in(5);
         self.reread_us = chance.number(&[0, 500_000, 2_000_000]);
         self.reads = TableReadSettings { page_rows, ..TableReadSettings::default() };
+        let seed = self.seed;
+        self.with_texts(&mut Chance::new(seed, 20))
+    }
+
+    /// Statements by text that name keys of all types.
+    fn with_texts(mut self, chance: &mut Chance) -> Self {
+        self.texts = chance.one_in(3);
+        if !self.on_demand() && chance.one_in(3) {
+            let idle_us = chance.number(&[150_000, 400_000, 1_500_000]);
+            self.limits.keyspace_lane_unused_us = idle_us + self.latency_us * 20;
+        }
         self
     }
 
@@ -273,7 +288,10 @@ impl Scenario {
     pub(crate) fn pools(&self) -> PoolSettings {
         PoolSettings {
             lanes: if self.on_demand() { Wanted::ShardsInUse } else { Wanted::EachShard },
-            keyspace_lanes: if self.on_demand() { Wanted::ShardsInUse } else { Wanted::One },
+            keyspace_lanes: match self.limits.keyspace_lane_unused_us {
+                0 => Wanted::One,
+                _ => Wanted::ShardsInUse,
+            },
             ports: ShardPortSettings {
                 shard_aware: true,
                 default: Some(19_042),
@@ -284,6 +302,11 @@ impl Scenario {
             failover: self.failover,
             logins: LoginSettings { runs_max: self.logins_max, recheck_ms: RECHECK_US / 1_000 },
         }
+    }
+
+    /// Whether the nodes of one rack are preferred.
+    pub(super) fn has_rack(&self) -> bool {
+        self.seed.is_multiple_of(3)
     }
 
     /// Whether lanes lead to some nodes of our data center only.
@@ -325,8 +348,8 @@ impl Scenario {
     pub(crate) fn summary(&self) -> String {
         format!(
             "{} nodes × {} shards, RF {}, {} tablets, {} clients × {} requests, {} µs one way, \
-             {} B pipes, {} workers with room for {} reports, {} roles, {} logins at once, odd: {}, lanes {:?}, large rows: {}, lanes idle {} µs, {} nodes \
-             chosen, {} data centers, tablets read: {} ({}) by {}, faults {:?}",
+             {} B pipes, {} workers with room for {} reports, {} roles, {} logins at once, odd: {}, lanes {:?}, large rows: {}, lanes idle {} µs, in keyspaces {} µs, {} nodes \
+             chosen, {} data centers, tablets read: {} ({}) by {}, texts: {}, faults {:?}",
             self.nodes,
             self.shards,
             self.factor,
@@ -343,39 +366,14 @@ impl Scenario {
             self.lane_compression,
             self.large,
             self.limits.lane_unused_us,
+            self.limits.keyspace_lane_unused_us,
             self.failover.local_nodes_max,
             self.centers,
             self.prefetch,
             self.may_read,
             self.reads.page_rows,
+            self.texts,
             self.faults
         )
-    }
-}
-
-/// Bounds that are met within seconds; `tight` ones all the time.
-fn limits(chance: &mut Chance, (tight, window): (bool, u64)) -> Limits {
-    let streams = if tight { chance.between(3, 12) } else { 256 };
-    // Apart from the streams: a lane of few streams never has a full outbox.
-    let high = if chance.one_in(2) { chance.number(&[300, 1_500]) } else { 32_000 };
-    Limits {
-        frame_body_bytes_max: 64 << 10,
-        client_in_flight_max: u32::try_from(chance.number(&[2, 6, 16, 64])).unwrap_or(2),
-        outbox_high_bytes: usize::try_from(high).unwrap_or(300),
-        outbox_low_bytes: usize::try_from(high / 4).unwrap_or(75),
-        // What a client that reads can have left unread, and little more.
-        client_backlog_bytes_max: usize::try_from(window * 200 + 500).unwrap_or(500),
-        lane_streams_max: u16::try_from(streams).unwrap_or(8),
-        lane_orphans_max: u32::try_from(streams / 2).unwrap_or(4),
-        lane_retained_bytes_max: if tight { 2_000 } else { 1 << 20 },
-        clients_max: 40,
-        catalog_bytes_max: if chance.one_in(4) { 3_000 } else { 1 << 20 },
-        tablets_max: 100_000,
-        keyspaces_max: 4,
-        request_timeout_us: chance.between(1, 4) * 1_000_000,
-        agreement_timeout_us: 3_000_000,
-        heartbeat_us: chance.number(&[0, 2_000_000, 10_000_000]),
-        heartbeat_timeout_us: 1_000_000,
-        ..Limits::default()
     }
 }

@@ -70,6 +70,10 @@ pub(super) struct World {
     pub(super) calm: bool,
     /// When the proxy last heard a lane on which a node had lied.
     pub(super) lied_us: u64,
+    /// Requests that arrived at each node.
+    pub(super) arrivals: BTreeMap<usize, u64>,
+    /// Keyspaces, by bit, in which the table whose key's columns change their order has them turned.
+    pub(super) turned: u8,
     /// When the schema changed last.
     pub(super) altered_us: u64,
     /// What was broken first.
@@ -99,7 +103,7 @@ impl World {
         let settings = EngineSettings {
             limits: scenario.limits,
             some_nodes: scenario.some_nodes(),
-            rack: scenario.seed.is_multiple_of(3).then(|| "r1".into()),
+            rack: scenario.has_rack().then(|| "r1".into()),
             routes_texts: true,
             asks_to_prepare: true,
             has_peers: true,
@@ -138,6 +142,8 @@ impl World {
             trouble: true,
             calm: false,
             lied_us: 0,
+            arrivals: BTreeMap::new(),
+            turned: 0,
             altered_us: 0,
             broken: None,
             scenario,

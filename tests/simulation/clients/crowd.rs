@@ -114,6 +114,9 @@ impl World {
         let handle =
             Handle { shape, keyspace: unqualified.unwrap_or(of), qualified: unqualified.is_none() };
         let row = self.chance.below(handle.rows());
+        if self.scenario.texts && self.chance.one_in(3) {
+            return self.ask_by_any_text(number, unqualified);
+        }
         let draw = self.chance.below(100);
         match draw {
             0..=1 => self.ask(number, RequestKind::Options, Hand::options),

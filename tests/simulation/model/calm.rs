@@ -111,8 +111,10 @@ impl World {
             } else {
                 self.read_tablets(number, handle, all);
                 self.judge_reads(number, handle);
+                self.judge_replication(number, handle);
             }
         }
+        self.judge_texts(number);
     }
 
     fn read_tablets(&mut self, number: usize, handle: Handle, all_workers: &mut Misses) {
@@ -176,7 +178,7 @@ impl World {
     }
 
     /// Lets the one request on the way be answered.
-    fn settle(&mut self) -> bool {
+    pub(crate) fn settle(&mut self) -> bool {
         let until = self.now_us + ANSWER_US;
         let done = self.run(until, |world| world.ledger.waiting().next().is_none());
         if !done && self.broken.is_none() {
@@ -262,7 +264,9 @@ impl World {
         let mut broken = None;
         let mut expected = Vec::new();
         for (number, record) in self.ledger.iter() {
-            let rows = if let RequestKind::Batch(handle, key) = &record.ask {
+            let rows = if let RequestKind::Batch(handle, key)
+            | RequestKind::TextBatch(handle, key) = &record.ask
+            {
                 vec![(*handle, *key), (*handle, key + SECOND_ROW)]
             } else if let RequestKind::Execute(handle, key) | RequestKind::Text(handle, key) =
                 &record.ask

@@ -65,6 +65,14 @@ pub(crate) struct Counted {
     pub(crate) tablets_read: u64,
     /// Workers for which all tablets were read again in the calm, and moved meanwhile.
     pub(crate) read_again: u64,
+    /// Keyspaces of which all texts reached the shard of their row in the calm.
+    pub(crate) texts_judged: u64,
+    /// Keyspaces of which texts that do not name them did.
+    pub(crate) keyspaces_judged: u64,
+    /// Times that this was so after their tablets had moved.
+    pub(crate) texts_moved: u64,
+    /// Workers that followed another number of copies.
+    pub(crate) copies_changed: u64,
     /// Times that the control connection was not allowed to read tablets.
     pub(crate) reads_refused: u64,
     /// Logins that were refused.
@@ -172,9 +180,10 @@ impl World {
     /// A request reached a node: its lane must be in the keyspace that its client was in.
     pub(crate) fn check_arrival(&mut self, id: LinkId, frame: &Frame) {
         let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) else { return };
-        let keyspace = lane.keyspace.clone();
+        let (keyspace, node) = (lane.keyspace.clone(), lane.node);
         let Some(number) = frame.number_on_lane(lane.metadata_ids) else { return };
         self.count_arrival(number);
+        *self.arrivals.entry(node).or_default() += 1;
         self.check_rights(id, number);
         if self.note_own_lane(id, number) {
             return;

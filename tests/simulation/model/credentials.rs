@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::keys::KEY_KINDS;
 use crate::model::statements::{KEYSPACES, own_table};
 use sim::{Cluster, Permission, answer_to};
 
@@ -151,6 +152,9 @@ impl Credentials {
             for table in COMMON {
                 grant(Permission::Select, table);
                 grant(Permission::Modify, table);
+            }
+            for kind in &KEY_KINDS {
+                grant(Permission::Select, kind.table_name());
             }
             grant(Permission::Select, &own_table(role));
         }

@@ -17,10 +17,15 @@ const FOUND_US: u64 = 900_000_000;
 const SWEPT_US: u64 = 1_000_000;
 
 impl World {
+    /// A shard that is asked for all the time has its lane within this.
+    pub(crate) fn opened_us(&self) -> u64 {
+        if self.scenario.has(FaultKind::Nat) { FOUND_US } else { OPENED_US }
+    }
+
     /// A client reads each row until that reaches its shard, without a pause so long that a lane
     /// would count as unused.
     pub(crate) fn read_on_demand(&mut self, number: usize, handle: Handle) {
-        let patience = if self.scenario.has(FaultKind::Nat) { FOUND_US } else { OPENED_US };
+        let patience = self.opened_us();
         let pause = self.scenario.limits.lane_unused_us / 4;
         for key in 0..ROWS {
             let until = self.now_us + patience;

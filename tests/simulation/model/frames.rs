@@ -15,14 +15,12 @@ use cql::notation::{
 use cql::opcode::Opcode;
 use cql::request::batch::Batch;
 use cql::request::execute::Execute;
-use cql::request::parameters::{Parameters, SKIP_METADATA};
+use cql::request::parameters::{NAMES, Parameters, SKIP_METADATA, TIMESTAMP, VALUES};
 use cql::request::query::Query;
 use shardlane::connect::handshake::put_page_query;
 
 /// Longest body that the model waits for; whoever announces more is not listened to any more.
 const BODY_MAX: u32 = 1 << 20;
-const VALUES: u8 = 0x01;
-const TIMESTAMP: u8 = 0x20;
 /// Longest plain body of a frame.
 const PLAIN_MAX: u32 = 16 << 20;
 /// The type of a batch of counter updates.
@@ -226,6 +224,27 @@ impl Hand {
         })
     }
 
+    /// QUERY with values; by name, if there are names.
+    pub(crate) fn query_bound(self, text: &str, cells: &[&[u8]], names: &[&str]) -> Vec<u8> {
+        self.frame(Opcode::Query, |out| {
+            put_long_string(out, text);
+            self.consistency.put(out);
+            let values = if cells.is_empty() { 0 } else { VALUES };
+            let named = if names.is_empty() { 0 } else { NAMES };
+            out.push(values | named | TIMESTAMP);
+            if !cells.is_empty() {
+                put_short(out, u16::try_from(cells.len()).unwrap_or(0));
+            }
+            for (at, cell) in cells.iter().enumerate() {
+                if let Some(name) = names.get(at) {
+                    put_string(out, name);
+                }
+                put_bytes(out, Some(cell));
+            }
+            self.stamp(out);
+        })
+    }
+
     /// QUERY for one page of at most `rows` rows; `state` is the paging state of the page before.
     pub(crate) fn query_page(self, text: &str, rows: u32, state: Option<&[u8]>) -> Vec<u8> {
         self.frame(Opcode::Query, |out| put_page_query(out, text, rows, state))
@@ -251,6 +270,22 @@ impl Hand {
             let skip = if skip_metadata { SKIP_METADATA } else { 0 };
             out.push(VALUES | TIMESTAMP | skip);
             put_values(out, cells);
+            self.stamp(out);
+        })
+    }
+
+    /// BATCH of counter updates by text.
+    pub(crate) fn batch_of_texts(self, texts: &[String]) -> Vec<u8> {
+        self.frame(Opcode::Batch, |out| {
+            out.push(COUNTER_BATCH);
+            put_short(out, u16::try_from(texts.len()).unwrap_or(0));
+            for text in texts {
+                out.push(0);
+                put_long_string(out, text);
+                put_short(out, 0);
+            }
+            self.consistency.put(out);
+            out.push(TIMESTAMP);
             self.stamp(out);
         })
     }

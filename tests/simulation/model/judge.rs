@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::agenda::Event;
 use crate::clients::driver::{Held, WayIn};
 use crate::faults::fault_kind::FaultKind;
+use crate::model::answers::{expect_kind, judge_lost_write, judge_result};
 use crate::model::frames::Frame;
 use crate::model::ledger::Record;
 use crate::model::statements::{Handle, KEYSPACES, RequestKind, Shape};
@@ -19,7 +20,6 @@ use cql::opcode::Opcode;
 use cql::response::metadata::Metadata;
 use cql::response::prepared::Prepared;
 use cql::response::result::ResultKind;
-use cql::response::rows::Rows;
 
 /// A change of the schema is known to the proxy after this.
 const NEWS_US: u64 = 400_000;
@@ -152,13 +152,19 @@ impl World {
         // A keyspace that is there was refused: to clients in it in the node's own words.
         let asks = matches!(
             record.ask,
-            RequestKind::Use(_) | RequestKind::Text(..) | RequestKind::Prepare(_)
+            RequestKind::Use(_)
+                | RequestKind::Text(..)
+                | RequestKind::TextBatch(..)
+                | RequestKind::Prepare(_)
         );
         if self.scenario.has(FaultKind::RefuseUse) && asks && text == GONE {
             return;
         }
         if ErrorCode(code) == ErrorCode::UNPREPARED && self.is_another_by_now(number, record) {
             return;
+        }
+        if !liars && let Err(wrong) = judge_lost_write(record, &plain.body) {
+            return self.blame(format_args!("{request} ({:?}) is lost: {wrong}", record.ask));
         }
         if !liars && !self.may_fail(record, ErrorCode(code)) {
             let ask = &record.ask;
@@ -269,7 +275,9 @@ impl World {
             RequestKind::Execute(handle, key) | RequestKind::Text(handle, key) => {
                 judge_result(*handle, *key, record.columns.as_deref(), &plain.body)
             }
-            RequestKind::Batch(..) => expect_kind(&plain.body, ResultKind::Void),
+            RequestKind::Batch(..) | RequestKind::TextBatch(..) => {
+                expect_kind(&plain.body, ResultKind::Void)
+            }
             RequestKind::Use(keyspace) => self.judge_use(number, *keyspace, &plain.body),
             RequestKind::UseNowhere => Err("a keyspace that is not there was used".to_owned()),
             RequestKind::Schema => expect_kind(&plain.body, ResultKind::SchemaChange),
@@ -327,54 +335,6 @@ impl World {
     pub(crate) fn start_slow_reads(&mut self, number: usize) {
         self.agenda.plan(self.now_us, Event::DriverReads { driver: number });
     }
-}
-
-fn expect_kind(body: &[u8], kind: ResultKind) -> Result<(), String> {
-    let found = ResultKind::read(body).map_err(|error| error.to_string())?;
-    if found == kind { Ok(()) } else { Err(format!("{found:?} instead of {kind:?}")) }
-}
-
-/// Whether a RESULT has the row that the request named.
-fn judge_result(
-    handle: Handle,
-    key: u64,
-    held: Option<&[String]>,
-    body: &[u8],
-) -> Result<(), String> {
-    if handle.shape == Shape::Count {
-        return expect_kind(body, ResultKind::Void);
-    }
-    expect_kind(body, ResultKind::Rows)?;
-    let rows = Rows::read(body).map_err(|error| error.to_string())?;
-    let named: Vec<&str> = if rows.metadata.columns.is_empty() {
-        held.unwrap_or_default().iter().map(String::as_str).collect()
-    } else {
-        rows.metadata.columns.iter().map(|column| column.name).collect()
-    };
-    let row = rows.rows().next().ok_or("no row")?.map_err(|error| error.to_string())?;
-    if row.cells.len() != named.len() {
-        return Err(format!("{} cells under {named:?}", row.cells.len()));
-    }
-    let cell = |name: &str| {
-        let at = named.iter().position(|known| *known == name)?;
-        row.cells.get(at).copied().flatten()
-    };
-    if handle.shape == Shape::Insert {
-        let applied = cell("[applied]").ok_or("no [applied]")?;
-        return if applied == [1] { Ok(()) } else { Err("it was there already".to_owned()) };
-    }
-    let wanted = (key.to_be_bytes(), handle.cell(key));
-    let found = (cell("pk"), cell("v"));
-    if found == (Some(&wanted.0[..]), Some(&wanted.1[..])) {
-        return Ok(());
-    }
-    if handle.shape == Shape::Large {
-        let (found, wanted) = (found.1.unwrap_or_default(), wanted.1);
-        let same = found.iter().zip(&wanted).take_while(|(one, other)| one == other).count();
-        let (got, all) = (found.len(), wanted.len());
-        return Err(format!("{got} bytes, of which {same} are right, instead of {all}"));
-    }
-    Err(format!("row {found:02x?} instead of {wanted:02x?}"))
 }
 
 /// Where the message begins in a body with the one warning that the proxy itself adds: that the nodes

@@ -1,5 +1,6 @@
 //! What clients ask, and whether what they hear is right.
 
+mod answers; // what an answer must say
 mod calm; // after the faults: all lanes back, every request on its shard
 pub(crate) mod checks; // what must hold after each step
 pub(crate) mod credentials; // who may log in, and read what
@@ -7,8 +8,10 @@ mod demand; // after the faults: lanes come when they are asked for, and go when
 pub(crate) mod frames; // requests as clients write them, frames as the model reads them
 pub(crate) mod held; // nobody waits for long for a silent lane
 mod judge; // is this the answer that was asked for
+pub(crate) mod keys; // partition keys of every type
 pub(crate) mod ledger; // every request: who asked, how often it ran, who was answered
 pub(crate) mod pools; // few handshakes, no port that lies, no connection for nothing
 pub(crate) mod reads; // tablets that are read again
 pub(crate) mod rights; // no client sees what its own role may not
 pub(crate) mod statements; // what clients ask
+pub(crate) mod texts; // statements by text, judged by their shard

@@ -3,13 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::statements::{Handle, KEYSPACES};
+use crate::faults::fault_kind::FaultKind;
+use crate::model::frames::Hand;
+use crate::model::statements::{Handle, KEYSPACES, keyspace};
+use crate::scenario::OUR_CENTER;
 use crate::world::World;
 use shardlane::engine::engine::Engine;
 
 /// A table in use is read again within this time, by pages of one row as well, and when the first
 /// request for it is lost.
 const READ_AGAIN_US: u64 = 10_000_000;
+/// Most copies of a row.
+const COPIES_MAX: usize = 3;
+/// Requests for one row of which each replica gets some.
+const ASKED_OF_ONE: usize = 64;
 /// Within this time after a change the reading begins.
 const BEGINS_US: u64 = 1_000_000;
 
@@ -27,7 +34,7 @@ impl World {
         let (read, is_reading) = (self.counted.tablets_read, !begins_us.is_multiple_of(4));
         let until_us = self.now_us + if is_reading { BEGINS_US } else { begins_us };
         self.run(until_us, |world| is_reading && world.counted.tablets_read > read);
-        if !self.move_tablets(handle.keyspace) {
+        if !self.move_tablets(handle.keyspace, "t") {
             return;
         }
         self.events_missed();
@@ -49,7 +56,7 @@ impl World {
         let read = self.counted.tablets_read;
         let is_read = |world: &mut Self| world.counted.tablets_read > read;
         self.run(self.now_us + READ_AGAIN_US, is_read);
-        self.move_tablets(handle.keyspace);
+        self.move_tablets(handle.keyspace, "t");
         let Some(mut missed) = self.misses_by_tablet(number, handle) else { return };
         self.run(self.now_us + READ_AGAIN_US, |_| false);
         for (last, count) in self.misses_by_tablet(number, handle).unwrap_or_default() {
@@ -63,6 +70,60 @@ impl World {
         self.counted.read_again += 1;
     }
 
+    /// The rows of a table get other numbers of copies: every replica that was added serves, and none
+    /// is asked that was taken away. No answer ever says that a replica was added.
+    pub(crate) fn judge_replication(&mut self, number: usize, handle: Handle) {
+        let nodes = self.cluster.members.iter().filter(|member| member.belongs()).count();
+        let (factor, most) = (self.scenario.factor, nodes.min(COPIES_MAX));
+        let is_told = !self.scenario.has(FaultKind::HostileNode) && !self.scenario.has_rack();
+        if handle.keyspace != 0 || most < 2 || self.misses_anyway() || !is_told {
+            return;
+        }
+        let other = if factor < most { most } else { factor - 1 };
+        for copies in [other, factor] {
+            if self.broken.is_some() || !self.set_copies(copies) {
+                return;
+            }
+            self.run(self.now_us + READ_AGAIN_US, |_| false);
+            let can_read = self.scenario.prefetch && self.scenario.may_read;
+            let missed_max = u64::from(!can_read);
+            let Some(missed) = self.misses_by_tablet(number, handle) else { return };
+            if let Some((last, count)) = missed.iter().find(|(_, count)| **count > missed_max) {
+                return self.blame(format_args!(
+                    "the tablet up to {last} has {copies} copies now, and was missed {count} times"
+                ));
+            }
+            self.arrivals.clear();
+            for _ in 0..ASKED_OF_ONE {
+                if self.read_row(number, handle, 0).is_none() {
+                    return;
+                }
+            }
+            if self.arrivals.len() != copies {
+                let served = self.arrivals.clone();
+                return self.blame(format_args!(
+                    "a row has {copies} copies, and requests for it arrived at {served:?}"
+                ));
+            }
+        }
+        self.counted.copies_changed += 1;
+    }
+
+    fn set_copies(&mut self, copies: usize) -> bool {
+        let alive = self.cluster.members.iter().position(|member| member.answers());
+        let Some(connection) = alive.and_then(|node| self.own_connection(node, 30_003)) else {
+            return false;
+        };
+        let text = format!(
+            "ALTER KEYSPACE {} WITH replication = \
+             {{'class': 'NetworkTopologyStrategy', '{OUR_CENTER}': {copies}}}",
+            keyspace(0)
+        );
+        let said = self.ask_node(connection, &Hand::OWN.query(&text));
+        self.cluster.close(connection);
+        self.expect_result(&text, said).is_some()
+    }
+
     fn events_missed(&mut self) {
         for worker in self.workers.numbers() {
             self.input(worker, Engine::on_events_missed);
@@ -71,16 +132,16 @@ impl World {
     }
 
     /// Moves a replica of each tablet to the next shard of its node; `false` when none has another.
-    fn move_tablets(&mut self, keyspace: usize) -> bool {
+    pub(crate) fn move_tablets(&mut self, keyspace: usize, table: &str) -> bool {
         let name = KEYSPACES.get(keyspace).copied().unwrap_or_default();
-        let tablets = self.cluster.tablets(name, "t").map(|it| it.all().to_vec());
+        let tablets = self.cluster.tablets(name, table).map(|it| it.all().to_vec());
         let mut moved = false;
         for tablet in tablets.unwrap_or_default() {
             let Some(from) = tablet.replicas.first().copied() else { continue };
             let shards = self.cluster.members.get(from.0).map_or(1, |it| it.nr_shards());
             let to = (from.0, (from.1 + 1) % shards.max(1));
             if to != from {
-                let done = self.cluster.move_tablet(name, "t", tablet.last, from, to);
+                let done = self.cluster.move_tablet(name, table, tablet.last, from, to);
                 moved |= done.is_ok();
             }
         }

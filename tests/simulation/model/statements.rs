@@ -1,6 +1,7 @@
 //! What clients ask, and the schema that it is asked of.
 
 use crate::model::credentials::Credential;
+use crate::model::keys::{KEY_KINDS, key_kind};
 use crate::scenario::{CENTERS, ROWS, Scenario};
 use sim::mix;
 
@@ -28,6 +29,8 @@ pub(crate) enum Shape {
     Insert,
     /// Reads a row of a table that only one role may read, and whoever may do everything.
     Own(usize),
+    /// Reads a row of the table with this kind of partition key; by text only.
+    Typed(usize),
     /// Reads a text that is so large that most answers are passed on without a copy.
     Large,
 }
@@ -64,6 +67,8 @@ pub(crate) enum RequestKind {
     Text(Handle, u64),
     /// BATCH of two counter updates.
     Batch(Handle, u64),
+    /// Two counter updates by text, in one QUERY or in a BATCH.
+    TextBatch(Handle, u64),
     /// `USE`.
     Use(usize),
     /// `USE` of a keyspace that is not there.
@@ -79,7 +84,7 @@ impl RequestKind {
             Self::Execute(handle, _) | Self::Text(handle, _) => {
                 matches!(handle.shape, Shape::Count | Shape::Insert)
             }
-            Self::Batch(..) => true,
+            Self::Batch(..) | Self::TextBatch(..) => true,
             Self::Options
             | Self::Startup
             | Self::LogIn(_)
@@ -100,7 +105,11 @@ impl RequestKind {
 
     /// The keyspace that the lane must be in: what it is in matters to texts that name none.
     pub(crate) fn unqualified(&self) -> bool {
-        matches!(self, Self::Text(handle, _) | Self::Prepare(handle) if !handle.qualified)
+        let (Self::Text(handle, _) | Self::TextBatch(handle, _) | Self::Prepare(handle)) = self
+        else {
+            return false;
+        };
+        !handle.qualified
     }
 }
 
@@ -119,13 +128,23 @@ impl Handle {
         match self.shape {
             Shape::Own(role) => self.table(&own_table(role)),
             Shape::Large => self.table("b"),
+            Shape::Typed(kind) => self.table(key_kind(kind).table),
             Shape::Read | Shape::ReadAll | Shape::Count | Shape::Insert => self.table("t"),
         }
     }
 
+    /// The table of counters, with its keyspace.
+    pub(crate) fn counters(self) -> String {
+        self.table("c")
+    }
+
     /// Rows that it may name.
     pub(crate) fn rows(self) -> u64 {
-        if self.shape == Shape::Large { LARGE_ROWS } else { ROWS }
+        match self.shape {
+            Shape::Large => LARGE_ROWS,
+            Shape::Typed(kind) => key_kind(kind).row_count(),
+            Shape::Read | Shape::ReadAll | Shape::Count | Shape::Insert | Shape::Own(_) => ROWS,
+        }
     }
 
     /// What its row has in the column `v` from the beginning, as it is on the wire.
@@ -143,6 +162,7 @@ impl Handle {
         match self.shape {
             Shape::Own(role) => value(KEYSPACES.len() * (role + 1) + self.keyspace, key),
             Shape::Large => value(KEYSPACES.len() * 64 + self.keyspace, key),
+            Shape::Typed(kind) => value(KEYSPACES.len() * (kind + 128) + self.keyspace, key),
             Shape::Read | Shape::ReadAll | Shape::Count | Shape::Insert => {
                 value(self.keyspace, key)
             }
@@ -167,6 +187,8 @@ impl Handle {
                 format!("SELECT pk, v FROM {} WHERE pk = {key}", self.table(&own_table(role)))
             }
             Shape::Large => format!("SELECT pk, v FROM {} WHERE pk = {key}", self.table("b")),
+            // Its key may have several columns: those who ask write it themselves.
+            Shape::Typed(_) => format!("SELECT v FROM {}", self.table_read()),
         }
     }
 }
@@ -222,6 +244,8 @@ pub(crate) fn schema(scenario: &Scenario) -> Vec<String> {
         statements.push(table("l", "v bigint"));
         statements.extend(scenario.large.then(|| table("b", "v text")));
         statements.extend((0..scenario.roles).map(|role| table(&own_table(role), "v bigint")));
+        let kinds = KEY_KINDS.iter().filter(|_| scenario.texts);
+        statements.extend(kinds.map(|kind| kind.definition(keyspace, false)));
     }
     statements
 }
