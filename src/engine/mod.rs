@@ -15,6 +15,7 @@ pub mod pending;
 mod requests;
 pub mod settings;
 mod settle;
+mod succession;
 pub mod tally;
 mod timers;
 pub mod verdict;

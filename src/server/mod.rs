@@ -1,6 +1,7 @@
 //! Put together, start, drain.
 
 pub mod assemble;
+pub mod collector;
 pub mod console;
 mod console_rows;
 pub mod dials;
@@ -9,6 +10,7 @@ pub mod error;
 pub mod facade;
 mod live;
 pub mod pages;
+pub mod places;
 pub mod reload;
 pub mod rotation;
 pub mod secrets;
@@ -16,4 +18,6 @@ pub mod secrets;
 pub mod server;
 pub mod signals;
 pub mod state_file;
+pub mod succession;
+pub mod upgrade;
 pub mod workers;

@@ -39,6 +39,7 @@ mod login_chaos;
 mod logins;
 mod lost_lanes;
 mod metadata_ids;
+mod moves;
 mod pages;
 mod passing;
 mod pools;
