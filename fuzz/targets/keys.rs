@@ -9,6 +9,7 @@ use cql::response::prepared::Prepared;
 use cql::response::result::ResultKind;
 use cql::response::rows::Rows;
 use cql::statement::batch::TextBatch;
+use cql::statement::document::Document;
 use cql::statement::lexer::Lexer;
 use cql::statement::partition::{Key, Partition, Target};
 use cql::statement::statement::{Statement, Verb};
@@ -84,7 +85,13 @@ pub(crate) fn check(text: &str) -> Checked {
     compare(&target, &prepared, has_in);
     match target.partition {
         Partition::One(key) if statement.verb == Verb::Insert && !target.is_conditional => {
-            if !stores(&mut server, text, &key) {
+            if cells_of(&key).is_none_or(|cells| !stores(&mut server, text, &cells)) {
+                keep(server);
+            }
+        }
+        Partition::Json(Term::Literal(document)) if !target.is_conditional => {
+            let cells = Document::of_literal(&document).and_then(|it| cells_in(&it));
+            if cells.is_none_or(|cells| !stores(&mut server, text, &cells)) {
                 keep(server);
             }
         }
@@ -140,18 +147,32 @@ fn markers(key: &Key<'_>, prepared: &Prepared<'_>) -> Option<Vec<u16>> {
     key.terms().iter().map(position).collect()
 }
 
-/// Runs an INSERT without markers; what it stored has the key that was read. `false` when it did
-/// not run.
-fn stores(server: &mut Server, text: &str, key: &Key<'_>) -> bool {
+/// The bytes of a key without markers, each column's behind its length.
+fn cells_of(key: &Key<'_>) -> Option<Vec<u8>> {
     let mut cells = Vec::new();
     for (term, kind) in key.terms().iter().zip(KINDS) {
-        let Term::Literal(literal) = term else { return false };
+        let Term::Literal(literal) = term else { return None };
         let mut cell = Vec::new();
-        if literal.put(&kind, &mut cell).is_err() {
-            return false;
-        }
+        literal.put(&kind, &mut cell).ok()?;
         put_short_bytes(&mut cells, &cell);
     }
+    Some(cells)
+}
+
+/// The same of a document.
+fn cells_in(document: &Document<'_>) -> Option<Vec<u8>> {
+    let mut cells = Vec::new();
+    for (value, kind) in document.find(&KEY).ok()?.iter().flatten().zip(KINDS) {
+        let mut cell = Vec::new();
+        value.put(&kind, &mut cell).ok()?;
+        put_short_bytes(&mut cells, &cell);
+    }
+    Some(cells)
+}
+
+/// Runs an INSERT without markers; what it stored has the key that was read. `false` when it did
+/// not run.
+fn stores(server: &mut Server, text: &str, cells: &[u8]) -> bool {
     if server.ask(text).opcode() != Opcode::Result {
         return false;
     }

@@ -18,6 +18,7 @@ use cql::literal::Literal;
 use cql::notation::Value;
 use cql::request::parameters::{BoundValue, Values};
 use cql::statement::batch::TextBatch;
+use cql::statement::document::Document;
 use cql::statement::name::TableName;
 use cql::statement::partition::{Bound, KEY_COLUMNS_MAX, Key, Partition, TokenRange};
 use cql::statement::statement::{NotUnderstood, Statement};
@@ -28,6 +29,9 @@ use cql::token::token::Token;
 
 /// Statements of one batch that are looked at. What follows is taken to need its client's keyspace.
 const CHILDREN_MAX: usize = 256;
+
+/// What servers call the marker of a document.
+const DOCUMENT_NAME: &str = "[json]";
 
 /// A statement by text, and what it is to be read with.
 #[derive(Clone, Copy, Debug)]
@@ -266,7 +270,12 @@ impl TextReader {
                 start_of(range, asked.values)?
             }
             Partition::All => return Err(Reason::TextScan),
-            Partition::Json(_) => return Err(Reason::TextNotUnderstood),
+            Partition::Json(term) => {
+                let is_literal = matches!(term, Term::Literal(_));
+                one.reason = if is_literal { Reason::TextLiteral } else { Reason::TextBound };
+                let document = document_of(term, asked.values)?;
+                token_of_document(partitioner, (columns, names), &document, buffers)?
+            }
         };
         Ok((id, token))
     }
@@ -311,6 +320,43 @@ fn token_of(
             Term::Literal(_) => literals.get(start..end).unwrap_or_default(),
             Term::Marker(_) | Term::NamedMarker(_) => bound(values, term, &column.name)?,
         };
+        start = end;
+    }
+    let components = components.get(..columns.len()).unwrap_or_default();
+    let token = partition_key::token_of(partitioner, components.iter().copied(), scratch);
+    token.map_err(|_| Reason::NullKey)
+}
+
+/// The document of an INSERT … JSON.
+fn document_of<'a>(term: &Term<'a>, values: Values<'a>) -> Result<Document<'a>, Reason> {
+    let document = match term {
+        Term::Literal(literal) => Document::of_literal(literal),
+        Term::Marker(_) | Term::NamedMarker(_) => {
+            Document::of_bytes(bound(values, term, DOCUMENT_NAME)?)
+        }
+    };
+    document.ok_or(Reason::TextNotUnderstood)
+}
+
+/// The token of the key that a document has.
+fn token_of_document(
+    partitioner: Partitioner,
+    (columns, names): (&[KeyColumn], &[&str]),
+    document: &Document<'_>,
+    buffers: Buffers<'_>,
+) -> Result<Token, Reason> {
+    let Buffers { literals, scratch } = buffers;
+    let found = document.find(names).map_err(|_| Reason::TextNotUnderstood)?;
+    literals.clear();
+    let mut ends = [0; KEY_COLUMNS_MAX];
+    for ((value, column), end) in found.iter().flatten().zip(columns).zip(&mut ends) {
+        value.put(&column.kind, literals).map_err(|_| Reason::TextNotUnderstood)?;
+        *end = literals.len();
+    }
+    let mut components: [&[u8]; KEY_COLUMNS_MAX] = [&[]; KEY_COLUMNS_MAX];
+    let mut start = 0;
+    for (component, end) in components.iter_mut().zip(ends) {
+        *component = literals.get(start..end).unwrap_or_default();
         start = end;
     }
     let components = components.get(..columns.len()).unwrap_or_default();

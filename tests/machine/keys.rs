@@ -1,6 +1,11 @@
 //! Keys of texts that applications might send, compared with those that the simulated node reads.
 
+use cql::statement::document::Document;
+use cql::statement::partition::Partition;
+use cql::statement::statement::Statement;
+use cql::statement::term::Term;
 use proptest::prelude::*;
+use serde_json::json;
 
 use crate::targets::keys::{Checked, check};
 
@@ -42,6 +47,28 @@ fn statement() -> impl Strategy<Value = String> {
     prop_oneof![insert, select, update, delete]
 }
 
+/// An INSERT of a JSON document that has the whole key, between single quotes or dollars.
+fn document() -> impl Strategy<Value = String> {
+    let text = "[a-zé'\"\\\\/\n\u{1}日 ]{0,8}";
+    let values = (any::<i32>(), text, any::<i32>(), text, any::<u8>());
+    values.prop_map(|(a, b, c, v, form)| {
+        let a = if form & 1 == 0 { json!(a) } else { json!(a.to_string()) };
+        let members = json!({"\"B\"": b, "A": a, "c": c, "v": v, "m": {"'}\"": 1}});
+        let text = if form & 2 == 0 { members.to_string() } else { format!("{members:#}") };
+        match form & 4 {
+            0 => format!("INSERT INTO k.t JSON '{}'", text.replace('\'', "''")),
+            _ => format!("INSERT INTO k.t JSON $${text}$$ DEFAULT NULL"),
+        }
+    })
+}
+
+/// Whether the key of a text's document is found.
+fn is_found(text: &str) -> bool {
+    let target = Statement::read(text).unwrap().target(&["a", "B"]).unwrap();
+    let Partition::Json(Term::Literal(literal)) = target.partition else { return false };
+    Document::of_literal(&literal).is_some_and(|document| document.find(&["a", "B"]).is_ok())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -51,5 +78,11 @@ proptest! {
         before in blank(),
     ) {
         prop_assert_eq!(check(&format!("{before}{text}")), Checked::Agreed, "{}", text);
+    }
+
+    #[test]
+    fn a_document_is_stored_under_the_key_that_is_read(text in document()) {
+        prop_assert!(is_found(&text), "{}", text);
+        prop_assert_eq!(check(&text), Checked::Agreed, "{}", text);
     }
 }

@@ -57,6 +57,7 @@ fn a_constant_key_leads_to_its_shard() {
             format!("SELECT v FROM ring.t WHERE k = {key}"),
             format!("INSERT INTO ring.t (v, k) VALUES ('it''s', {key}) USING TTL 5"),
             format!("UPDATE \"ring\".T SET v = 'k = 3' WHERE K={key} AND c > 5;"),
+            format!("INSERT INTO ring.t JSON '{{\"v\": \"it''s\", \"k\": {key}}}' IF NOT EXISTS"),
             format!("delete v from Ring.\"t\" where k in ({key})"),
             format!("BEGIN BATCH DELETE FROM ring.t WHERE k = {key}; APPLY BATCH"),
         ] {
@@ -160,7 +161,7 @@ fn what_is_not_certain_goes_anywhere_untouched() {
         ("SELECT v FROM ring.s WHERE k = 1", Reason::TextNotUnderstood),
         ("SELECT v FROM ring.t WHERE k = f(1)", Reason::TextNotUnderstood),
         ("SELECT v FROM ring.t WHERE k = 1 OR k = 2", Reason::TextNotUnderstood),
-        ("INSERT INTO ring.t JSON '{\"k\": 1}'", Reason::TextNotUnderstood),
+        ("INSERT INTO ring.t JSON '{\"k\": 1.0}'", Reason::TextNotUnderstood),
         ("BEGIN BATCH INSERT INTO ring.t (k) VALUES (1)", Reason::TextNotUnderstood),
         ("SELECT v FROM ring.t WHERE k = ?", Reason::NullKey),
         ("SELECT v FROM t WHERE k = 1", Reason::TextUnknownTable),

@@ -156,6 +156,7 @@ fn statements_are_shown_with_key_token_and_replicas() {
         (number, "text_in", "SELECT v FROM numbers WHERE k IN (1, 2)"),
         (pair, "text_literal", "INSERT INTO pairs (a, b, c, v) VALUES (-1, 'a', 7, 0)"),
         (pair, "text_literal", "DELETE FROM \"pairs\" WHERE c = 7 AND b = $$a$$ AND a = -1;"),
+        (pair, "text_literal", r#"INSERT INTO t.pairs JSON '{"a": -1, "b": "a", "c": 7}'"#),
         (blob, "text_literal", "SELECT * FROM r.blobs WHERE k = 0x00000001"),
         (
             number,
@@ -205,7 +206,8 @@ fn statements_that_are_not_routed_are_shown_with_a_reason() {
             "constant 'x' of column k (int)",
             "DELETE FROM numbers WHERE k = 'x'",
         ),
-        ("text_not_understood", "JSON", "INSERT INTO numbers JSON '{\"k\": 1}'"),
+        ("text_not_understood", "JSON", "INSERT INTO numbers JSON '{\"v\": 1}'"),
+        ("text_not_understood", "column k (int)", "INSERT INTO numbers JSON '{\"k\": 1.5}'"),
         ("text", "neither reads nor writes", "CREATE TABLE t.more (k int PRIMARY KEY)"),
     ];
     for (reason, why, text) in cases {

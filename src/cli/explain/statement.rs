@@ -19,6 +19,7 @@ use cql::column_type::ColumnType;
 use cql::literal::Literal;
 use cql::request::parameters::Values;
 use cql::statement::batch::TextBatch;
+use cql::statement::document::Document;
 use cql::statement::partition::{Key, Partition};
 use cql::statement::statement::Statement;
 use cql::statement::term::Term;
@@ -137,9 +138,7 @@ impl Reading<'_> {
         match statement.target(&names) {
             Ok(target) => match &target.partition {
                 Partition::One(key) | Partition::FirstOfSeveral(key) => row.take(columns, key),
-                Partition::Json(_) => {
-                    row.blame = Some("the key is in a JSON document".to_owned());
-                }
+                Partition::Json(document) => row.take_document(columns, document),
                 Partition::TokenRange(_) | Partition::All => {}
             },
             Err(error) => row.blame = Some(error.to_string()),
@@ -223,8 +222,38 @@ impl Row {
             cells.push(cell);
             self.key.push(KeyPart { column: name, kind, value });
         }
+        self.keep(&cells);
+    }
+
+    /// Takes the key out of the document of an INSERT … JSON.
+    fn take_document(&mut self, columns: &[KeyColumn], term: &Term<'_>) {
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let document = match term {
+            Term::Literal(literal) => Document::of_literal(literal),
+            Term::Marker(_) | Term::NamedMarker(_) => None,
+        };
+        let Some(Ok(found)) = document.map(|document| document.find(&names)) else {
+            self.blame = Some("the JSON document does not give each column of the key once".into());
+            return;
+        };
+        let mut cells = Vec::new();
+        for (value, column) in found.iter().flatten().zip(columns) {
+            let (mut cell, KeyColumn { name, kind }) = (Vec::new(), column.clone());
+            if value.put(&kind_of(&kind), &mut cell).is_err() {
+                self.blame = Some(format!(
+                    "servers read the JSON of column {name} ({kind}) differently, or refuse it"
+                ));
+            }
+            cells.push(cell);
+            self.key.push(KeyPart { column: name, kind, value: value.as_written().to_owned() });
+        }
+        self.keep(&cells);
+    }
+
+    /// Keeps the serialized key, if all of it is certain.
+    fn keep(&mut self, cells: &[Vec<u8>]) {
         if self.blame.is_none() {
-            let located = key::locate(Partitioner::Murmur3, &cells);
+            let located = key::locate(Partitioner::Murmur3, cells);
             self.bytes = located.ok().map(|(_, bytes)| bytes);
         }
     }

@@ -137,3 +137,27 @@ fn a_batch_asks_for_each_of_its_tables_one_after_the_other() {
     assert_eq!(world.read(text, &[]).unread, Some(("ks".into(), "v".into())));
     assert_eq!(world.read(text, &[]).unread, None);
 }
+
+#[test]
+fn the_key_of_a_document_is_read_from_it() {
+    let mut world = World::new();
+    let document = br#"{"v": "x", "K": 1}"#;
+    for (text, values, reason) in [
+        (r#"INSERT INTO t JSON '{"k": 1}'"#, &[][..], Reason::TextLiteral),
+        (r#"INSERT INTO t JSON $${"k": "1"}$$ IF NOT EXISTS"#, &[], Reason::TextLiteral),
+        ("INSERT INTO t JSON ?", &[(None, &document[..])], Reason::TextBound),
+        ("INSERT INTO t JSON :d", &[(Some("d"), &document[..])], Reason::TextBound),
+    ] {
+        let place = world.read(text, values);
+        assert_eq!((token(&place), place.reason), (Some(ONE), reason), "{text}");
+        assert_eq!(place.reported, None, "no server reports a tablet: {text}");
+    }
+    for (text, values) in [
+        (r#"INSERT INTO t JSON '{"k": 1.0}'"#, &[][..]),
+        ("INSERT INTO t JSON 1", &[]),
+        ("INSERT INTO t JSON ?", &[(None, &[0xff][..])]),
+    ] {
+        let place = world.read(text, values);
+        assert_eq!(place.place, Place::Nowhere(Reason::TextNotUnderstood), "{text}");
+    }
+}

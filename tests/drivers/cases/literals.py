@@ -1,4 +1,4 @@
-"""Constants as real Cassandra reads them: the golden tokens that the reader of texts is compared with."""
+"""Constants and documents as real Cassandra reads them: the golden tokens that the reader of texts is compared with."""
 import ipaddress
 import json
 import os
@@ -102,6 +102,54 @@ LITERALS = {
 }
 
 
+def fraction(r):
+    return r.choice([str(r.randint(-99, 99)), "1.5", "-2.50", "1e3", '"1.5"', "NaN"])
+
+
+def in_string(make):
+    """A constant that CQL writes between quotes, or without, as a string of JSON."""
+    return lambda r: json.dumps(make(r).strip("'").replace("''", "'"), ensure_ascii=r.random() < 0.5)
+
+
+def either(make):
+    """A number of CQL, as a number or as a string of JSON."""
+    return lambda r: r.choice(["%s", '"%s"', " %s "]) % make(r)
+
+
+# The same in documents, which are written as the values of their key.
+DOCUMENTS = {
+    "tinyint": either(whole(8)), "int": either(whole(32)), "bigint": either(whole(64)), "varint": either(whole(200)),
+    "decimal": fraction, "double": fraction, "boolean": lambda r: r.choice(["true", "false", '"true"', "1"]),
+    "text": in_string(lambda r: words(SPACE + "\n\t\\/")(r) or "x"), "ascii": in_string(lambda r: words("aZ \"'")(r) or "x"),
+    "blob": in_string(blob), "uuid": in_string(ident(4)), "timeuuid": in_string(ident(1)), "inet": in_string(address),
+    "date": in_string(lambda r: quoted(day(r))), "time": in_string(lambda r: quoted(clock(r))), "timestamp": in_string(moment),
+    "frozen<list<int>>": lambda r: "[%d, %d]" % (r.randint(0, 9), r.randint(0, 9)),
+}
+
+
+def documents():
+    """Types and documents; each has a number, by which its row is found again."""
+    for number_of, (kind, make) in enumerate(DOCUMENTS.items()):
+        r = random.Random(number_of)
+        values = sorted({make(r) for _ in range(EACH // 3)})
+        yield kind, [quoted('{"n": %d, "K": %s}' % pair) for pair in enumerate(values)]
+
+
+def tokens_of_documents(s):
+    """Types, documents and tokens. A document does not say how its key would be written: its row is found by its number."""
+    from cassandra import InvalidRequest
+    for number_of, (kind, texts) in enumerate(documents()):
+        table = "tokens.d%d" % number_of
+        s.execute("CREATE TABLE %s (k %s, n int, PRIMARY KEY (k, n))" % (table, kind))
+        for text in texts:
+            try:
+                s.execute("INSERT INTO %s JSON %s" % (table, text))
+            except InvalidRequest:
+                pass
+        tokens = {row.n: row.at for row in s.execute("SELECT n, token(k) AS at FROM " + table)}
+        yield from (["JSON " + kind, text, tokens.get(n)] for n, text in enumerate(texts))
+
+
 def literals():
     """The same ones at each run: each type with constants of its own, in the forms that people write."""
     for number_of, (kind, make) in enumerate(LITERALS.items()):
@@ -131,6 +179,7 @@ def tokens_of_constants_are_those_of_real_cassandra(stage):
             except (InvalidRequest, SyntaxException):
                 token = None
             found.append(json.dumps([kind, literal, token], ensure_ascii=False))
+        found.extend(json.dumps(one, ensure_ascii=False) for one in tokens_of_documents(s))
         s.execute("DROP KEYSPACE tokens")
     refused = sum(line.endswith("null]") for line in found)
     log("constants", len(found), "refused", refused)

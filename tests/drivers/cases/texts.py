@@ -1,12 +1,13 @@
 """Statements that a driver sends as text: each reaches the shard that owns its row, as the nodes count it."""
+import json
 import time
-import uuid
 
 import direct
 import install
 from cases.through_sim import KEYS, NODES, SHARDS, TABLES, TABLETS, create
 from stage import case, log, misses, until
 
+DOCUMENT_TABLES = ("ints", "texts", "uuids", "pairs")
 # Of keyed texts, how many may arrive elsewhere once all is known.
 ASTRAY_MAX = 0.001
 
@@ -40,6 +41,17 @@ def write_and_read(s, prefix, order):
             assert [tuple(row) for row in rows] == [("it's %d" % n,)], (table, n, rows)
 
 
+def write_documents(s, keyspace):
+    """INSERT JSON of the tables whose keys are exact in JSON."""
+    for table in DOCUMENT_TABLES:
+        columns, key = TABLES[table]
+        names = [column.split()[0] for column in columns.split(", ")]
+        for n in range(KEYS // 5):
+            values = [value if isinstance(value, int) else str(value) for value in key(n)]
+            document = json.dumps({"v": "it's }", "c1": 7, **dict(zip(names, values))}, ensure_ascii=n % 2 == 0)
+            s.execute("INSERT INTO %s.%s JSON %%s" % (keyspace, table), [document])
+
+
 def learn(s, sim, proxy, keyspace, tablets):
     """Each table is named once, and then is known."""
     known = proxy.metrics()["shardlane_tablet_map_entries"] + tablets * len(TABLES)
@@ -66,7 +78,8 @@ def texts_of_python_reach_their_shard(stage):
             learn(s, sim, proxy, keyspace, tablets)
             write_and_read(s, keyspace + ".", list)
             write_and_read(s, keyspace + ".", lambda columns: list(reversed(columns)))
-            judge(sim, keyspace, 4 * KEYS // 5 * len(TABLES))
+            write_documents(s, keyspace)
+            judge(sim, keyspace, KEYS // 5 * (4 * len(TABLES) + len(DOCUMENT_TABLES)))
 
 
 @case(deadline=240, together=2)

@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod definition;
+pub mod document;
 mod key_terms;
 pub mod lexer;
 pub mod name;
