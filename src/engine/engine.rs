@@ -195,6 +195,7 @@ impl Engine {
             self.features.stalls.on_client_closed(client);
         }
         self.features.unknown_ids.on_client_closed(client);
+        self.features.column_changes.on_client_closed(client);
         logins::on_client_closed(&mut self.core, &gone);
         self.settle();
     }

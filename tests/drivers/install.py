@@ -125,8 +125,8 @@ def rust(name):
     return [str(DRIVERS / "rust/debug" / name)]
 
 
-def java(name):
-    """The program of java3/ or java4/, compiled with the jars that its pom.xml names."""
+def java(name, program="Smoke"):
+    """A program of java3/ or java4/, compiled with the jars that its pom.xml names; the others use parts of Smoke."""
     source, folder = HERE / name, DRIVERS / name
     homes = sorted(Path("/usr/lib/jvm").glob("*-17-*"))
     java_home = next((home for home in homes if (home / "bin/javac").exists()), None)
@@ -142,9 +142,15 @@ def java(name):
         run([java_home / "bin/javac", "-nowarn", "-encoding", "UTF-8", "-cp", "%s/*" % (folder / "lib"), "-d",
              folder / "classes", source / "Smoke.java"])
     once(name, [source / "pom.xml", source / "Smoke.java"], make)
+    classes = folder / "classes"
+    if program != "Smoke":
+        classes, sources = DRIVERS / ("%s-%s" % (name, program.lower())), [source / "Smoke.java", source / (program + ".java")]
+        once(classes.name, [source / "pom.xml", *sources], lambda: run(
+            [java_home / "bin/javac", "-nowarn", "-encoding", "UTF-8", "-cp", "%s/*" % (folder / "lib"), "-d", classes,
+             *sources]))
     return [str(java_home / "bin/java"), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
             "-Dfile.encoding=UTF-8", "-Duser.timezone=UTC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp",
-            "%s:%s/*" % (folder / "classes", folder / "lib"), "Smoke"]
+            "%s:%s/*" % (classes, folder / "lib"), program]
 
 
 EVERYTHING = {"python-cassandra": lambda: python("cassandra"), "python-scylla": lambda: python("scylla"),
@@ -153,7 +159,8 @@ EVERYTHING = {"python-cassandra": lambda: python("cassandra"), "python-scylla": 
               "python-schema": lambda: python("schema"), "python-page": lambda: python("page"), "node": node, "gocql": gocql,
               "gocql-scylla": lambda: gocql("scylla"), "gocql-v2": lambda: gocql("v2"),
               "rust": lambda: rust("scylla"), "rust-cdrs": lambda: rust("cdrs"), "java3": lambda: java("java3"),
-              "java4": lambda: java("java4")}
+              "java4": lambda: java("java4"),
+              "java3-columns": lambda: java("java3", "Columns"), "java4-columns": lambda: java("java4", "Columns")}
 
 
 def main():

@@ -1,6 +1,7 @@
 //! A node's answers: matched with their requests, learned from, and handed to those who asked.
 
 use std::mem;
+use std::ops::ControlFlow;
 
 use crate::engine::action::Action;
 use crate::engine::answers::in_place;
@@ -229,10 +230,17 @@ fn answer_client(
                     metadata_ids::ask_again(core, route, pending);
                     return Answered::Done;
                 }
+                match features.column_changes.on_rows(core, pending, response.message()) {
+                    ControlFlow::Continue(back) => pending = back,
+                    ControlFlow::Break(()) => return Answered::Done,
+                }
                 features.pages.on_rows(route, response.message());
             }
             Ok(ResultKind::Prepared) => {
-                prepared_statements::on_prepared(core, route, &pending, response);
+                if let Some(key) = prepared_statements::on_prepared(core, route, &pending, response)
+                {
+                    features.column_changes.on_prepared(core, to.client, key);
+                }
             }
             Ok(ResultKind::SetKeyspace) => match purpose {
                 Purpose::Use(pool) => {
