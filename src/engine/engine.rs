@@ -201,6 +201,7 @@ impl Engine {
         }
         inbound::abandon(&mut self.core, gone.switching.as_deref().unwrap_or_default());
         self.features.unknown_ids.on_client_closed(client);
+        self.features.column_changes.on_client_closed(client);
         logins::on_client_closed(&mut self.core, &gone);
         self.do_todo();
     }

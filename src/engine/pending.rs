@@ -27,6 +27,8 @@ pub struct Pending {
     pub opcode: Opcode,
     /// Whether it may run twice without harm.
     pub is_read: bool,
+    /// Whether an EXECUTE asked for rows without their columns, and gets them with.
+    pub is_bare: bool,
     /// How often it was sent again already.
     pub resent: u8,
     /// When the request arrived, µs.
@@ -98,6 +100,7 @@ pub(crate) struct Outgoing {
     pub(crate) base: PoolId,
     pub(crate) opcode: Opcode,
     pub(crate) is_read: bool,
+    pub(crate) is_bare: bool,
     pub(crate) resent: u8,
     pub(crate) arrived_us: u64,
     pub(crate) subject: Subject,
@@ -113,10 +116,30 @@ impl Outgoing {
             base: PoolId::NOWHERE,
             opcode,
             is_read: false,
+            is_bare: false,
             resent: 0,
             arrived_us: now_us,
             subject: Subject::Unknown,
             write_type: WriteType::Unknown,
+        }
+    }
+
+    /// The request as it waits for its answer, sent as far as `sent_at` of the lane's outbox; `frame` is
+    /// the copy that is kept.
+    #[inline]
+    pub(crate) fn pending(&self, sent_at: u64, loss: Option<Loss>, frame: Vec<u8>) -> Pending {
+        Pending {
+            origin: self.origin,
+            opcode: self.opcode,
+            is_read: self.is_read,
+            is_bare: self.is_bare,
+            resent: self.resent,
+            arrived_us: self.arrived_us,
+            sent_at,
+            subject: self.subject,
+            write_type: self.write_type,
+            loss,
+            frame,
         }
     }
 
@@ -127,6 +150,7 @@ impl Outgoing {
             base,
             opcode: pending.opcode,
             is_read: pending.is_read,
+            is_bare: pending.is_bare,
             resent: pending.resent + 1,
             arrived_us: pending.arrived_us,
             subject: pending.subject,

@@ -200,7 +200,8 @@ pub struct Tally {
     pub catalog_hits: u64,
     /// Prepared ids not found in the catalog.
     pub catalog_misses: u64,
-    /// Clients asked to prepare a statement again, since its id was not prepared here.
+    /// Requests whose clients were asked to prepare again, since the id was not prepared here, or rows have
+    /// other columns now.
     pub asked_to_prepare: u64,
     /// Schema changes whose answer waited for the nodes to agree.
     pub agreements: u64,

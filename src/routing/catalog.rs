@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::collections::slab::Key;
 use crate::collections::slab::Slab;
-use crate::routing::statement::{Entry, Restored, Statement};
+use crate::routing::statement::{Columns, Entry, Restored, Statement};
 use crate::topology::table::TableId;
 
 /// One part in this many is forgotten at a time when there is no room.
@@ -75,10 +75,13 @@ impl Catalog {
         // columns.
         let (changed, mixed) = (self.incomplete, self.incomplete);
         let writes = !statement.is_read;
+        let columns = Columns::prepared(&statement.result_metadata);
         let entry = Entry {
             statement,
             table,
             changed,
+            columns,
+            changes: 0,
             mixed,
             writes,
             used: self.uses,
@@ -102,7 +105,14 @@ impl Catalog {
         if let Some(key) = self.by_id.get(id).copied()
             && let Some(entry) = self.entries.get_mut(key)
         {
-            entry.changed |= *entry.statement.result_metadata != *result_metadata;
+            entry.on_prepared(result_metadata);
+        }
+    }
+
+    /// Takes note of the columns that rows of a statement describe; clients may hold others.
+    pub fn on_described_rows(&mut self, key: StatementKey, message: &[u8]) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.on_described_rows(message);
         }
     }
 
@@ -201,6 +211,9 @@ impl Catalog {
         self.make_room();
         let id = statement.id.clone();
         let entry = Entry {
+            columns: Columns::prepared(&statement.result_metadata),
+            // A client that was handed over may hold columns from before.
+            changes: u32::from(changed),
             statement,
             table,
             changed: changed || self.incomplete,

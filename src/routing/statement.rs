@@ -1,8 +1,14 @@
 //! What is known of a prepared statement.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+
 use crate::topology::table::TableId;
+use cql::notation::Reader;
+use cql::response::metadata::Metadata;
+use cql::response::rows;
 use cql::statement::write_type::WriteType;
 
 /// A prepared statement, as the server described it when a client prepared it.
@@ -52,6 +58,10 @@ pub struct Entry {
     pub table: Option<TableId>,
     /// Set once the columns it returns may differ from what some client holds.
     pub changed: bool,
+    /// The columns that its rows have, as far as nodes have said.
+    pub columns: Columns,
+    /// How often these were found to be others than before.
+    pub changes: u32,
     /// Set once clients are known to hold different columns.
     pub mixed: bool,
     /// Set once a statement that is no SELECT was prepared under this id: whatever a node says
@@ -82,7 +92,78 @@ pub struct Restored {
     pub used: u64,
 }
 
+/// Names and types of the columns that a statement returns, by a hash; servers write them differently.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Columns {
+    hash: Option<u64>,
+    /// How rows described them last, and how many there were: what need not be read again.
+    described: (i32, Box<[u8]>),
+}
+
+impl Columns {
+    /// Those of the metadata in a PREPARED message; unknown when it cannot be read.
+    #[must_use]
+    pub fn prepared(metadata: &[u8]) -> Self {
+        Self { hash: hash_of(&mut Reader::new(metadata)), described: <(i32, Box<[u8]>)>::default() }
+    }
+
+    /// Takes what a node says of them by PREPARED; `true` when they were others before.
+    fn take_prepared(&mut self, metadata: &[u8]) -> bool {
+        self.take(Self::prepared(metadata))
+    }
+
+    /// Takes those of a RESULT Rows message that describes them; `true` when they were others before.
+    fn take_rows(&mut self, message: &[u8]) -> bool {
+        let Some((count, described)) = rows::description(message) else { return false };
+        let (count_before, before) = &self.described;
+        if !before.is_empty() && *count_before == count && described.starts_with(before) {
+            return false;
+        }
+        let mut reader = Reader::new(message.get(4..).unwrap_or_default());
+        let hash = hash_of(&mut reader);
+        let len = described.len().saturating_sub(reader.rest().len());
+        let described = (count, described.get(..len).unwrap_or_default().into());
+        self.take(Self { hash, described })
+    }
+
+    fn take(&mut self, now: Self) -> bool {
+        if now.hash.is_none() {
+            return false;
+        }
+        let is_new = self.hash.is_some() && self.hash != now.hash;
+        if is_new || self.described.1.is_empty() {
+            *self = now;
+        }
+        is_new
+    }
+}
+
+/// A hash of names and types; `None` when they cannot be read, or are not there.
+fn hash_of(reader: &mut Reader<'_>) -> Option<u64> {
+    let metadata = Metadata::read(reader).ok()?;
+    let is_described = metadata.columns.len() == usize::try_from(metadata.columns_count).ok()?;
+    let columns = metadata.columns.iter().map(|column| (column.name, &column.kind));
+    let columns: Vec<_> = columns.collect();
+    is_described.then(|| FixedState::default().hash_one(columns))
+}
+
 impl Entry {
+    /// Takes what a node says of its columns by PREPARED.
+    pub fn on_prepared(&mut self, metadata: &[u8]) {
+        if *self.statement.result_metadata != *metadata {
+            self.changed = true;
+        }
+        self.changes += u32::from(self.columns.take_prepared(metadata));
+    }
+
+    /// Takes what rows of it say of their columns.
+    pub fn on_described_rows(&mut self, message: &[u8]) {
+        if self.columns.take_rows(message) {
+            self.changed = true;
+            self.changes += 1;
+        }
+    }
+
     /// The id of the columns that every client holds; empty when they differ, or when it is not
     /// known.
     #[must_use]
@@ -108,6 +189,7 @@ impl Entry {
         self.changed |= old.result_metadata != new.result_metadata;
         self.mixed |= differ;
         self.writes |= !statement.is_read;
+        self.changes += u32::from(self.columns.take_prepared(&new.result_metadata));
         self.statement = statement;
     }
 }

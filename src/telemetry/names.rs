@@ -253,7 +253,7 @@ pub const PREPARED_ASKED: Metric = counter(
     "shardlane_prepared_asked_total",
     &[],
     "Requests answered by UNPREPARED, once for each client and id, since the id was not prepared \
-     here: the driver prepares again, and is routed.",
+     here, or its rows have other columns now: the driver prepares again.",
 );
 
 /// `shardlane_prepared_cache_reprepares_total`

@@ -126,7 +126,7 @@ def rust(name):
 
 
 def java(name, program="Smoke"):
-    """A program of java3/ or java4/, compiled with the jars that its pom.xml names."""
+    """A program of java3/ or java4/, compiled with the jars that its pom.xml names; the others use parts of Smoke."""
     source, folder = HERE / name, DRIVERS / name
     homes = sorted(Path("/usr/lib/jvm").glob("*-17-*"))
     java_home = next((home for home in homes if (home / "bin/javac").exists()), None)
@@ -147,17 +147,12 @@ def java(name, program="Smoke"):
         run([java_home / "bin/javac", "-nowarn", "-encoding", "UTF-8", "-cp", "%s/*" % (folder / "lib"), "-d",
              folder / "classes", source / "Smoke.java"])
     once(name, [source / "pom.xml", source / "Smoke.java"], make)
-    if program == "Smoke":
-        return start(folder / "classes")
-
-    # Beside the smoke and its jars, which stay as they are.
-    classes = DRIVERS / ("%s-%s" % (name, program.lower()))
-
-    def compile():
-        shutil.rmtree(classes, ignore_errors=True)
-        run([java_home / "bin/javac", "-nowarn", "-encoding", "UTF-8", "-cp", "%s/*" % (folder / "lib"), "-d", classes,
-             source / (program + ".java")])
-    once("%s-%s" % (name, program.lower()), [source / "pom.xml", source / (program + ".java")], compile)
+    classes = folder / "classes"
+    if program != "Smoke":
+        classes, sources = DRIVERS / ("%s-%s" % (name, program.lower())), [source / "Smoke.java", source / (program + ".java")]
+        once(classes.name, [source / "pom.xml", *sources], lambda: run(
+            [java_home / "bin/javac", "-nowarn", "-encoding", "UTF-8", "-cp", "%s/*" % (folder / "lib"), "-d", classes,
+             *sources]))
     return start(classes)
 
 
@@ -168,7 +163,8 @@ EVERYTHING = {"python-cassandra": lambda: python("cassandra"), "python-scylla": 
               "gocql-scylla": lambda: gocql("scylla"), "gocql-v2": lambda: gocql("v2"),
               "rust": lambda: rust("scylla"), "rust-cdrs": lambda: rust("cdrs"), "java3": lambda: java("java3"),
               "java4": lambda: java("java4"), "java3-texts": lambda: java("java3", "Texts"),
-              "java4-texts": lambda: java("java4", "Texts")}
+              "java4-texts": lambda: java("java4", "Texts"),
+              "java3-columns": lambda: java("java3", "Columns"), "java4-columns": lambda: java("java4", "Columns")}
 
 
 def main():

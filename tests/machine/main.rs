@@ -22,6 +22,7 @@ mod agreement;
 mod answers;
 mod bounds;
 mod chaos;
+mod column_changes;
 mod compressed_lanes;
 mod console;
 mod corpora;

@@ -7,7 +7,7 @@ use crate::notation::{Reader, put_short, put_string};
 const DEPTH_MAX: usize = 32;
 
 /// A type option.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[expect(missing_docs, reason = "the names are the specification's own")]
 pub enum ColumnType {
     /// A class name of Cassandra's; ScyllaDB describes vectors so.

@@ -151,11 +151,15 @@ pub(super) const RETRIES: Group = Group {
         Setting {
             key: "retries.ask_to_prepare",
             kind: Kind::Switch { field: |settings| &mut settings.asks_to_prepare },
-            what: "Whether a client is asked to prepare again what was not prepared here",
+            what: "Whether a client is asked to prepare again what was not prepared here, or has other \
+                   columns now",
             why: "After a restart of shardlane clients hold ids of which nothing is known here, and \
                   their requests could go to any node only. The first EXECUTE of such an id is \
                   answered by UNPREPARED, once for each client: drivers prepare again by \
-                  themselves, and send it once more. Turn it off for a client that does not.",
+                  themselves, and send it once more. The same where the rows of a statement have \
+                  other columns than the client holds, since the table changed: drivers may ignore \
+                  columns that come with rows. Turn it off for a client that does not prepare \
+                  again.",
             ..Setting::PLAIN
         },
         Setting {

@@ -238,10 +238,17 @@ fn answer_client(
                     }
                     return Answered::Done;
                 }
+                features.column_changes.on_rows(core, waiting, response.message());
+                if waiting.is_none() {
+                    return Answered::Done;
+                }
                 features.pages.on_rows(route, response.message());
             }
             Ok(ResultKind::Prepared) => {
-                prepared_statements::on_prepared(core, route, pending, response);
+                if let Some(key) = prepared_statements::on_prepared(core, route, pending, response)
+                {
+                    features.column_changes.on_prepared(core, to.client, key);
+                }
             }
             Ok(ResultKind::SetKeyspace) => match purpose {
                 Purpose::Use(pool) => {

@@ -182,6 +182,7 @@ impl Core {
             base,
             opcode,
             is_read: false,
+            is_bare: false,
             resent: 0,
             arrived_us: self.now_us,
             subject: Subject::Unknown,

@@ -5,7 +5,7 @@ use std::mem;
 use crate::engine::core::core::Core;
 use crate::engine::core::lane_frame::{self, Carried, LANE_VERSION};
 use crate::engine::core::todo::Todo;
-use crate::engine::pending::{InternalRequest, LaneKey, Loss, Origin, Outgoing, Pending};
+use crate::engine::pending::{InternalRequest, LaneKey, Loss, Origin, Outgoing};
 use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
 use cql::frame::{FrameHead, write_frame};
@@ -41,18 +41,8 @@ impl Core {
         let metadata_id = lane_frame::held_id(&self.router.catalog, lane.route, outgoing);
         let carried = Carried::new(request, metadata_id, lane.route.compression);
         let request_len = u64::try_from(carried.len()).unwrap_or(u64::MAX);
-        let pending = Pending {
-            origin: outgoing.origin,
-            opcode: outgoing.opcode,
-            is_read: outgoing.is_read,
-            resent: outgoing.resent,
-            arrived_us: outgoing.arrived_us,
-            sent_at: lane.outbox.appended_total() + request_len,
-            subject: outgoing.subject,
-            write_type: outgoing.write_type,
-            loss,
-            frame: kept,
-        };
+        let sent_at = lane.outbox.appended_total() + request_len;
+        let pending = outgoing.pending(sent_at, loss, kept);
         let claimed = match outgoing.origin {
             Origin::Internal(InternalRequest::Heartbeat) => lane.ids.claim_one_more(pending),
             Origin::Internal(_) | Origin::Client { .. } => lane.ids.claim(pending),

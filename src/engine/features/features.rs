@@ -1,6 +1,7 @@
 //! All features of an engine, for those who let them act one after the other.
 
 use crate::engine::features::agreement::Agreement;
+use crate::engine::features::column_changes::ColumnChanges;
 use crate::engine::features::console::Console;
 use crate::engine::features::hedging::Hedging;
 use crate::engine::features::local::LocalAnswers;
@@ -20,6 +21,7 @@ use crate::engine::features::unknown_ids::UnknownIds;
 #[derive(Debug, Default)]
 pub(crate) struct Features {
     pub(crate) agreement: Agreement,
+    pub(crate) column_changes: ColumnChanges,
     pub(crate) console: Console,
     pub(crate) hedging: Hedging,
     pub(crate) local: LocalAnswers,

@@ -94,6 +94,7 @@ pub(crate) fn send_waiting(core: &mut Core, id: PoolId) {
             base: client.base,
             opcode: Opcode::Query,
             is_read: false,
+            is_bare: false,
             resent: 0,
             arrived_us: since_us,
             subject: Subject::Unknown,

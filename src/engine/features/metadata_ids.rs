@@ -83,6 +83,7 @@ pub(crate) fn ask_again(core: &mut Core, route: LaneRoute, mut pending: Pending)
     if let Some(key) = pending.subject.statement() {
         core.router.catalog.on_columns_changed(key);
     }
+    pending.is_bare = true;
     execute::ask_for_metadata(pending.body_mut());
     core.todo.push_back(Todo::RouteAgain { pool: route.pool, pending, avoided: None });
 }

@@ -4,6 +4,7 @@
 //! be routed or served anew on the core's to-do queue.
 
 pub(crate) mod agreement;
+pub(crate) mod column_changes;
 pub(crate) mod console;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub(crate) mod features;

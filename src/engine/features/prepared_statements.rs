@@ -8,9 +8,11 @@ use crate::engine::core::core::Core;
 use crate::engine::core::response::Response;
 use crate::engine::pending::{InternalRequest, LaneKey, Pending};
 use crate::facade::statement_text;
+use crate::routing::catalog::StatementKey;
 use crate::routing::policy::LaneView;
 use crate::routing::read_times::Want;
 use crate::routing::statement::Statement;
+use crate::routing::text;
 use crate::topology::table::TableId;
 use crate::upstream::lane::{LaneRoute, PoolId};
 use cql::opcode::Opcode;
@@ -22,16 +24,26 @@ use cql::statement::write_type::WriteType;
 /// Statements prepared on a node that has just come up, most recently used first.
 const WARMED_MAX: usize = 1000;
 
+/// The lanes for a PREPARE of a client whose lanes are those of `pool`. A statement that names its
+/// keyspace is, on the plain lanes of `base`, one for all clients, and each node can prepare it.
+pub(crate) fn lanes_for(core: &Core, (pool, base): (PoolId, PoolId), body: &[u8]) -> PoolId {
+    let may = pool != base && core.settings.routes_texts;
+    match Prepare::read(body) {
+        Ok(Prepare { text }) if may && text::is_qualified(text) => base,
+        Ok(_) | Err(_) => pool,
+    }
+}
+
 /// A node prepared a client's statement: its answer is recorded, and the other nodes are asked to
-/// prepare the statement as well.
+/// prepare the statement as well. Returns the statement, unless the answer cannot be read.
 pub(crate) fn on_prepared(
     core: &mut Core,
     route: LaneRoute,
     pending: &Pending,
     response: &Response<'_>,
-) {
-    let Ok(Prepare { text }) = Prepare::read(pending.body()) else { return };
-    let Ok(prepared) = Prepared::read(4, response.message()) else { return };
+) -> Option<StatementKey> {
+    let Prepare { text } = Prepare::read(pending.body()).ok()?;
+    let prepared = Prepared::read(4, response.message()).ok()?;
     // The lane's, not the client's: it may have said USE while this was on its way.
     let keyspace = core.pools.keyspace(route.pool);
     let statement = Arc::new(Statement {
@@ -50,7 +62,8 @@ pub(crate) fn on_prepared(
         result_metadata: prepared.result_metadata.into(),
         metadata_id: response.metadata_id.clone(),
     });
-    if let Some(table) = record(core, Arc::clone(&statement))
+    let (key, table) = record(core, Arc::clone(&statement));
+    if let Some(table) = table
         && !statement.pk_indexes.is_empty()
     {
         core.want_tablets(table, Want::Named);
@@ -65,13 +78,16 @@ pub(crate) fn on_prepared(
             core.tally.spread += 1;
         }
     }
+    Some(key)
 }
 
-/// Puts a statement into the catalog; returns its table.
-pub(crate) fn record(core: &mut Core, statement: Arc<Statement>) -> Option<TableId> {
+/// Puts a statement into the catalog; returns it, and its table.
+pub(crate) fn record(
+    core: &mut Core,
+    statement: Arc<Statement>,
+) -> (StatementKey, Option<TableId>) {
     let table = table_of(core, &statement);
-    core.router.catalog.record(statement, table);
-    table
+    (core.router.catalog.record(statement, table), table)
 }
 
 /// The number of the table whose partition a statement's values name.

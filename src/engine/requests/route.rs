@@ -9,7 +9,7 @@ use crate::engine::core::todo::UseRequest;
 use crate::engine::features::features::Features;
 use crate::engine::features::hedging::Copy;
 use crate::engine::features::local::Local;
-use crate::engine::features::{console, keyspaces, metadata_ids, remote};
+use crate::engine::features::{console, keyspaces, metadata_ids, prepared_statements, remote};
 use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
 use crate::engine::requests::no_lane;
 use crate::facade::console::table::KEYSPACE;
@@ -17,7 +17,6 @@ use crate::facade::statement_id::names_facade_statement;
 use crate::facade::statement_text;
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::policy::Choice;
-use crate::routing::text;
 use crate::routing::text::Asked;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
@@ -26,7 +25,7 @@ use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
 use cql::request::execute;
 use cql::request::execute::Execute;
-use cql::request::prepare::Prepare;
+use cql::request::parameters::SKIP_METADATA;
 use cql::statement::write_type::WriteType;
 
 /// A request's frame, and its body as it was read.
@@ -90,12 +89,7 @@ pub(crate) fn on_prepare(core: &mut Core, features: &mut Features, request: &Req
     }
     let outgoing = Outgoing { is_read: true, ..core.begin(request.from, Opcode::Prepare) };
     let pool = pool_of(core, request.from.client);
-    // On plain lanes it is one statement for all clients, and each node with a lane can prepare it.
-    let is_qualified = |read: Prepare<'_>| text::is_qualified(read.text);
-    let is_anyones = pool != outgoing.base
-        && core.settings.routes_texts
-        && Prepare::read(request.body()).is_ok_and(is_qualified);
-    let pool = if is_anyones { outgoing.base } else { pool };
+    let pool = prepared_statements::lanes_for(core, (pool, outgoing.base), request.body());
     let at = Anywhere { pool, reason: Reason::Prepare, avoided: None };
     let read = Read { message: Message::Other, frame: request.frame };
     anywhere(core, features, at, &outgoing, read);
@@ -211,6 +205,12 @@ fn execute(
             {
                 return;
             }
+        }
+    }
+    if routed.ask_for_metadata {
+        outgoing.is_bare |= request.parameters.flags & SKIP_METADATA != 0;
+        if features.column_changes.ask(core, &outgoing, request.id) {
+            return;
         }
     }
     if features.remote.is_in_use()

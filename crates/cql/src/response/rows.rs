@@ -98,6 +98,22 @@ pub fn bare_columns_count(message: &[u8]) -> Option<u32> {
     u32::try_from(reader.int().ok()?).ok()
 }
 
+/// The number of columns in a RESULT Rows message, and where they are described, followed by the rows;
+/// `None` when they are not.
+#[must_use]
+pub fn description(message: &[u8]) -> Option<(i32, &[u8])> {
+    let mut reader = Reader::new(message.get(4..)?);
+    let flags = u32::from_be_bytes(reader.int().ok()?.to_be_bytes());
+    if flags & NO_METADATA != 0 {
+        return None;
+    }
+    let count = reader.int().ok()?;
+    if flags & HAS_MORE_PAGES != 0 {
+        reader.bytes().ok()?;
+    }
+    Some((count, reader.rest()))
+}
+
 /// The paging state in a RESULT Rows message that another page follows.
 #[inline]
 #[must_use]
