@@ -116,3 +116,14 @@ def only_lines_for_the_sidecar_are_new_in_our_own_manifests():
         left = iter(done.stdout.splitlines())
         assert all(line in left for line in text.splitlines()), path
         assert ("injected" in done.stderr) == (done.stdout != text), path
+
+
+@test
+def the_snippet_of_the_readme_is_a_sidecar():
+    snippet, = re.findall(r"```yaml\n(initContainers:.*?)```", read("README.md"), re.DOTALL)
+    container, = yaml.safe_load(snippet)["initContainers"]
+    plain, _ = shardlanes(documents(read(DEPLOY / "kubernetes/sidecar.yaml")))[0]
+    for key in ("name", "image", "restartPolicy"):
+        assert container[key] == plain[key], key
+    assert container["startupProbe"]["httpGet"]["path"] == plain["startupProbe"]["httpGet"]["path"]
+    run(tools.binary(), "check", *container["args"][1:])
