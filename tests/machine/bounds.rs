@@ -305,7 +305,7 @@ fn silent_clients_give_way_to_others() {
     assert_eq!(rig.clients_to_close(), silent, "half of the places are for them, and no more");
     assert!(served.iter().all(|client| rig.engine.may_read(*client)));
     assert_eq!(rig.engine.tally().clients_refused, 0);
-    assert!(rig.answer(silent[0]).error().text.contains("has not finished STARTUP and login"));
+    assert!(rig.answer(silent[0]).error().text.contains("had not finished STARTUP and login"));
     rig.finish();
 }
 
