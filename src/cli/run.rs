@@ -76,7 +76,7 @@ async fn serve(settings: &Settings, sources: (Sources, Running)) -> anyhow::Resu
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         clients = %listed(&server.binds()),
-        admin = %server.admin_address()?,
+        admin = %server.admin_address(),
         workers = settings.workers,
         "starting"
     );

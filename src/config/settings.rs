@@ -227,6 +227,8 @@ pub struct Settings {
     pub tablets: TabletSettings,
     /// Where what was learned is kept over a restart.
     pub state: StateSettings,
+    /// Where a new process asks the old one for its place.
+    pub upgrade_socket: Option<PathBuf>,
     /// How the process ends.
     pub drain: DrainSettings,
     /// Whether the startup probe passes before the first node was reached.
@@ -273,6 +275,7 @@ impl Default for Settings {
             failover: FailoverSettings::default(),
             tablets: TabletSettings::default(),
             state: StateSettings::default(),
+            upgrade_socket: None,
             drain: DrainSettings { drain_ms: 10_000, ..DrainSettings::default() },
             startup_without_cluster: false,
             node_tls: NodeTlsSettings::default(),

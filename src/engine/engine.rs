@@ -36,10 +36,9 @@ use crate::engine::answers::{dispatch, lost};
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::core::core::Core;
 use crate::engine::features::features::Features;
-use crate::engine::features::{keyspaces, logins, prepared_statements, tablet_reads};
+use crate::engine::features::{keyspaces, logins, moves, prepared_statements, tablet_reads};
 use crate::engine::gauges::Gauges;
 use crate::engine::inspection::Inspection;
-use crate::engine::learned::{self, Part, Place};
 use crate::engine::limits::Limits;
 use crate::engine::pending::LaneKey;
 use crate::engine::requests::inbound;
@@ -50,7 +49,6 @@ use crate::engine::verdict::Verdict;
 use crate::facade::console::{contents::Contents, table::ConsoleTable};
 use crate::facade::facade::Facade;
 use crate::session::session::Phase;
-use crate::state::record::Record;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
@@ -136,11 +134,6 @@ impl Engine {
     /// Some of a table's tablets were read: for this worker, or for another one.
     pub fn on_tablets_read(&mut self, page: &TabletPage) {
         tablet_reads::on_page(&mut self.core, page);
-    }
-
-    /// The process before this one knew something. Given after the first snapshot, before the first client.
-    pub fn on_restored(&mut self, record: &Record) {
-        learned::restore(&mut self.core, record);
     }
 
     /// The rows of a table of the console were collected, or could not be.
@@ -230,6 +223,7 @@ impl Engine {
             prepared_statements::warm(&mut self.core, up.lane, route.pool);
         }
         keyspaces::send_waiting(&mut self.core, route.pool);
+        moves::serve_waiting(&mut self.core, route.pool);
         logins::welcome(&mut self.core, route.pool);
         self.do_todo();
         Some(up.lane)
@@ -275,6 +269,7 @@ impl Engine {
     /// No lane of a pool could be opened; `refusal` is the node's ERROR frame, if it sent one.
     pub fn on_pool_failed(&mut self, pool: PoolId, refusal: Option<&[u8]>) {
         keyspaces::on_pool_failed(&mut self.core, pool, refusal);
+        moves::serve_waiting(&mut self.core, pool);
         self.do_todo();
     }
 
@@ -386,12 +381,6 @@ impl Engine {
     #[must_use]
     pub fn inspect(&mut self, wanted: &[ConsoleTable]) -> Inspection {
         Inspection::of(&mut self.core, wanted)
-    }
-
-    /// Copies a part of what it has learned, in bounded time.
-    #[must_use]
-    pub fn learned(&self, from: Place) -> Part {
-        learned::part(&self.core, from)
     }
 
     /// Counts what there is at this moment. It walks all lanes and tables: for a scrape only.

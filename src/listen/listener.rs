@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -75,10 +75,23 @@ impl Listeners {
     /// Listens at all of `binds`; the error is that of the first that cannot be. Called within a
     /// runtime. Files of Unix sockets get `mode`.
     pub fn bind(binds: &[Bind], mode: u32) -> Result<Self, (Bind, io::Error)> {
+        Self::take_over(binds, mode, |_| None)
+    }
+
+    /// The same, by descriptors of the process that has listened there so far, as far as there are any.
+    pub fn take_over(
+        binds: &[Bind],
+        mode: u32,
+        mut taken: impl FnMut(&Bind) -> Option<OwnedFd>,
+    ) -> Result<Self, (Bind, io::Error)> {
         let listeners = binds.iter().map(|bind| {
-            let listener = match bind {
-                Bind::Tcp(address) => self::bind(*address).map(Listener::Tcp),
-                Bind::Unix(path) => UnixSocket::bind(path, mode).map(Listener::Unix),
+            let listener = match (bind, taken(bind)) {
+                (Bind::Tcp(address), None) => self::bind(*address).map(Listener::Tcp),
+                (Bind::Tcp(_), Some(taken)) => adopt(taken).map(Listener::Tcp),
+                (Bind::Unix(path), None) => UnixSocket::bind(path, mode).map(Listener::Unix),
+                (Bind::Unix(path), Some(taken)) => {
+                    UnixSocket::take_over(path, taken).map(Listener::Unix)
+                }
             };
             listener.map_err(|error| (bind.clone(), error))
         });
@@ -96,6 +109,25 @@ impl Listeners {
             Listener::Unix(socket) => Some(Bind::Unix(socket.path().to_owned())),
         });
         binds.collect()
+    }
+
+    /// Descriptors by which another process can listen at the same places.
+    pub fn descriptors(&self) -> io::Result<Vec<OwnedFd>> {
+        let descriptors = self.listeners.iter().map(|listener| match listener {
+            Listener::Tcp(listener) => listener.as_fd().try_clone_to_owned(),
+            Listener::Unix(socket) => socket.as_fd().try_clone_to_owned(),
+        });
+        descriptors.collect()
+    }
+
+    /// Another process listens there from now on: files of Unix sockets stay.
+    pub fn leave(mut self) {
+        for listener in &mut self.listeners {
+            match listener {
+                Listener::Unix(socket) => socket.leave(),
+                Listener::Tcp(_) => {}
+            }
+        }
     }
 
     /// The next client. A failed accept is logged and tried again: it never ends the process.
@@ -198,6 +230,13 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+/// Listens where another process has listened so far, by its descriptor. Called within a runtime.
+pub fn adopt(descriptor: OwnedFd) -> io::Result<TcpListener> {
+    let listener = std::net::TcpListener::from(descriptor);
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
 }
 
 #[cfg(test)]

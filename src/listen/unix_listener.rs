@@ -3,6 +3,7 @@
 use std::fs;
 use std::fs::Permissions;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ pub struct UnixSocket {
     listener: UnixListener,
     path: PathBuf,
     /// Device and inode of the file that we made; a successor's file is left alone.
-    file: (u64, u64),
+    file: Option<(u64, u64)>,
 }
 
 impl UnixSocket {
@@ -35,7 +36,26 @@ impl UnixSocket {
         socket.listen(BACKLOG)?;
         let listener = UnixListener::from_std(socket.into())?;
         let made = fs::symlink_metadata(path)?;
-        Ok(Self { listener, path: path.to_owned(), file: (made.dev(), made.ino()) })
+        Ok(Self { listener, path: path.to_owned(), file: Some((made.dev(), made.ino())) })
+    }
+
+    /// Listens at a path where another process has listened so far, by its descriptor.
+    pub fn take_over(path: &Path, descriptor: OwnedFd) -> io::Result<Self> {
+        let listener = std::os::unix::net::UnixListener::from(descriptor);
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
+        let file = fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()));
+        Ok(Self { listener, path: path.to_owned(), file })
+    }
+
+    /// The file is another process's from now on.
+    pub fn leave(&mut self) {
+        self.file = None;
+    }
+
+    /// The next client.
+    pub async fn accept(&self) -> io::Result<UnixStream> {
+        self.listener.accept().await?.0.into_std()
     }
 
     /// The file.
@@ -50,10 +70,16 @@ impl UnixSocket {
     }
 }
 
+impl AsFd for UnixSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
 impl Drop for UnixSocket {
     fn drop(&mut self) {
         let is_ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|found| (found.dev(), found.ino()) == self.file);
+            .is_ok_and(|found| Some((found.dev(), found.ino())) == self.file);
         if is_ours && let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "the Unix socket's file cannot be removed");
         }

@@ -1,6 +1,7 @@
 //! Put together, start, drain.
 
 pub mod assemble;
+pub mod collector;
 mod console_rows;
 pub mod dials;
 pub mod drain;
@@ -8,6 +9,7 @@ pub mod error;
 pub mod facade;
 mod live;
 pub mod pages;
+pub mod places;
 pub mod reload;
 pub mod rotation;
 pub mod secrets;
@@ -15,5 +17,7 @@ pub mod secrets;
 pub mod server;
 pub mod signals;
 pub mod state_file;
+pub mod succession;
+pub mod upgrade;
 pub mod view;
 pub mod workers;

@@ -17,6 +17,7 @@ use crate::config::settings::{PageAccess, Settings};
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::error::{ControlError, chain};
 use crate::control::watch::ControlReport;
+use crate::engine::inspection::{LaneState, LaneView};
 use crate::engine::limits::Limits;
 use crate::facade::console::table::ConsoleTable;
 use crate::platform::clock;
@@ -320,6 +321,20 @@ impl Pages {
             // A worker that has ended asks for nothing more.
             worker.send(Command::Console { table, contents }).await.ok();
         }
+    }
+
+    /// How many lanes there are, and how many there would be with one to each shard. Where clients log in themselves
+    /// lanes come with them, and one is said to be there.
+    pub async fn lanes(&self) -> (usize, usize) {
+        if self.on_demand.load(Ordering::Relaxed) {
+            return (1, 1);
+        }
+        let Some(view) = self.view(&[ConsoleTable::Lanes]).await else { return (0, 0) };
+        let is_plain = |lane: &LaneView| lane.keyspace.is_none() && lane.state == LaneState::Open;
+        let open = view.all_lanes().filter(|(_, _, lane)| is_plain(lane)).count();
+        let shards = view.snapshot.nodes().iter().map(|node| view.shards_of(node.id));
+        let shards = shards.map(|shards| shards.map(usize::from)).sum::<Option<usize>>();
+        (open, shards.map_or(usize::MAX, |shards| shards * self.workers.len()))
     }
 
     /// How many clients are connected, by the workers' own count.

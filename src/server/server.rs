@@ -1,19 +1,16 @@
 //! The whole: control connection, workers, listener and pages, started together and drained.
 
 use std::collections::hash_map::RandomState;
-use std::future::pending;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::sleep;
 
-use crate::admin::http;
 use crate::config::reader::Entry;
 use crate::config::running::{Running, Sources};
 use crate::config::settings::{AuthMode, DrainSettings, Settings};
@@ -21,8 +18,7 @@ use crate::control::control;
 use crate::control::error::{ControlError, chain};
 use crate::control::reaching::hint;
 use crate::control::watch::{ControlReport, ControlRequest};
-use crate::listen::listener;
-use crate::listen::listener::{Accepted, Bind, Listeners};
+use crate::listen::listener::Bind;
 use crate::platform::clock;
 use crate::pool::announcer::WorkerEvent;
 use crate::pool::credential_book::CredentialBook;
@@ -31,10 +27,12 @@ use crate::server::assemble;
 use crate::server::drain::{Drain, Phase};
 use crate::server::error::ServerError;
 use crate::server::pages::{PageControl, Pages};
+use crate::server::places::Places;
 use crate::server::reload::{Change, ReloadRequest, ReloadStats, Reloader};
 use crate::server::rotation::Tls;
 use crate::server::secrets;
 use crate::server::state_file::Kept;
+use crate::server::upgrade::Offer;
 use crate::server::workers::{WorkerStart, Workers, start_workers};
 use crate::telemetry::logging;
 use crate::worker::command::Command;
@@ -62,9 +60,8 @@ struct Reloads {
 #[derive(Debug)]
 pub struct Server {
     workers: Workers,
-    doors: Listeners,
+    places: Places,
     tls: Tls,
-    admin: TcpListener,
     pages: Arc<Pages>,
     control: (Sender<ControlRequest>, Receiver<ControlReport>),
     events: Receiver<WorkerEvent>,
@@ -76,17 +73,14 @@ pub struct Server {
     reloads: Reloads,
     startup_without_cluster: bool,
     kept: Kept,
+    state_bytes_max: u64,
 }
 
 impl Server {
     /// Binds the addresses and starts workers and control connection. Called within a runtime.
     pub fn start(settings: &Settings) -> Result<Self, ServerError> {
         let tls = Tls::load(settings)?;
-        let failed = |setting, (address, error)| ServerError::Bind { setting, address, error };
-        let admin = listener::bind(settings.admin)
-            .map_err(|error| failed("admin", (Bind::Tcp(settings.admin), error)))?;
-        let doors = Listeners::bind(&settings.bind, settings.bind_mode)
-            .map_err(|error| failed("bind", error))?;
+        let (places, state) = Places::open(settings)?;
         let credential = assemble::credential(settings).map_err(|error| {
             let file = settings.password_file.clone().unwrap_or_default();
             ServerError::Password { file: file.display().to_string(), error }
@@ -111,7 +105,7 @@ impl Server {
         let (reload, requests) = mpsc::channel(RELOADS);
         let stats = Arc::new(ReloadStats::new());
         let ask = reload.clone();
-        let kept = Kept::start(&settings.state, workers.commands().into_iter().next());
+        let kept = Kept::start(&settings.state, workers.commands().into_iter().next(), state);
         let reload_stats = Arc::clone(&stats);
         let page_control = PageControl { quit, reload, reload_stats, state_stats: kept.stats() };
         let reloads = Reloads { ask, requests, stats };
@@ -124,14 +118,13 @@ impl Server {
         let (ask, requests) = mpsc::channel(MESSAGES);
         let (tell, reports) = mpsc::channel(MESSAGES);
         let mut control = assemble::control(settings, credential, &tls, seed);
-        control.reach.own = tcp_addresses(&doors.binds()).collect();
+        control.reach.own = tcp_addresses(&places.binds()).collect();
         control.reach.book = (!is_service).then(|| Arc::clone(&book));
         tokio::spawn(control::run(control, requests, tell));
         Ok(Self {
             workers,
-            doors,
+            places,
             tls,
-            admin,
             pages,
             control: (ask, reports),
             events,
@@ -142,6 +135,7 @@ impl Server {
             reloads,
             startup_without_cluster: settings.startup_without_cluster,
             kept,
+            state_bytes_max: settings.state.bytes_max,
         })
     }
 
@@ -159,12 +153,13 @@ impl Server {
     /// Every place where clients connect.
     #[must_use]
     pub fn binds(&self) -> Vec<Bind> {
-        self.doors.binds()
+        self.places.binds()
     }
 
     /// Where metrics and probes are served.
-    pub fn admin_address(&self) -> io::Result<SocketAddr> {
-        self.admin.local_addr()
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.places.admin_address()
     }
 
     /// How to ask each worker for its numbers, for who has started the server in its own process.
@@ -187,12 +182,11 @@ impl Server {
         mut stop: Receiver<()>,
         sources: Option<(Sources, Running)>,
     ) -> Result<(), ServerError> {
-        let Self { mut workers, doors, admin, pages, control, mut events, .. } = self;
+        let Self { mut workers, mut places, pages, control, mut events, .. } = self;
         let (book, tls, mut kept) = (self.book, self.tls.clone(), self.kept);
         let mut changes = reload(self.reloads, sources);
-        let mut doors = Some(doors);
+        places.start(&pages, offer_of(&workers, &kept, self.state_bytes_max));
         let (ask, mut reports) = control;
-        let probes = tokio::spawn(http::serve(admin, Arc::clone(&pages)));
         let rotation =
             self.tls.is_used().then(|| tokio::spawn(self.tls.look_after(self.file_poll_ms)));
         let (mut drain, mut quit) = (Drain::new(self.drain), self.quit);
@@ -205,8 +199,9 @@ impl Server {
             }
             let serving = phase < Phase::Draining;
             if !serving {
-                // New clients are refused at once, instead of waiting in the kernel for the end.
-                doors = None;
+                places.close();
+            } else if open {
+                places.on_open(&pages);
             }
             let rest = drain.deadline_us().map(|at| at.saturating_sub(clock::now_us()));
             tokio::select! {
@@ -219,8 +214,10 @@ impl Server {
                     let clients = pages.clients().await;
                     drain.on_clients(clients, clock::now_us());
                 }
-                client = next_client(&mut doors), if serving && open => {
-                    workers.hand_out(client).await;
+                step = places.next(serving && open) => {
+                    if places.on_step(step, &mut workers, (&pages, &mut kept)).await {
+                        drain.on_quit(clock::now_us());
+                    }
                 }
                 Some(report) = reports.recv() => {
                     open |= matches!(report, ControlReport::Authenticator { class: Some(_), .. });
@@ -248,12 +245,18 @@ impl Server {
                 }
             }
         }
-        probes.abort();
+        places.stop_pages();
         if let Some(rotation) = rotation {
             rotation.abort();
         }
         refused.map_or(Ok(()), |error| Err(ServerError::ContactPoints(error)))
     }
+}
+
+/// What the next process is offered besides the places.
+fn offer_of(workers: &Workers, kept: &Kept, bytes_max: u64) -> Option<Offer> {
+    let worker = workers.commands().into_iter().next()?;
+    Some(Offer { worker, abouts: kept.abouts(), bytes_max })
 }
 
 /// Passes on what the control connection reported; hands back why it cannot be gone on.
@@ -348,14 +351,6 @@ async fn enter(drain: &Drain, pages: &Pages, workers: &Workers, kept: &mut Kept)
     if let Some(until_us) = drain.deadline_us().filter(|_| drain.phase() >= Phase::Draining) {
         tracing::info!(clients = pages.clients().await, "draining");
         workers.tell_all(|| Command::Drain { until_us }).await;
-    }
-}
-
-/// The next client; nobody comes through doors that are gone.
-async fn next_client(doors: &mut Option<Listeners>) -> Accepted {
-    match doors {
-        Some(doors) => doors.accept().await,
-        None => pending().await,
     }
 }
 

@@ -17,20 +17,16 @@ use tokio::time::{sleep, timeout};
 use crate::config::settings::StateSettings;
 use crate::control::tables::publication::Publication;
 use crate::control::watch::ControlReport;
-use crate::engine::learned::{Part, Place};
 use crate::platform::bounded_file;
 use crate::platform::clock;
 use crate::platform::replaced_file::ReplacedFile;
+use crate::server::collector::Collector;
 use crate::server::workers::Workers;
-use crate::state::format::{State, Writer};
+use crate::state::format::State;
 use crate::state::record::{About, Record};
 use crate::telemetry::report::StateReport;
 use crate::worker::command::Command;
 
-/// Bytes that are handed to the file at once.
-const CHUNK: usize = 256 << 10;
-/// Room for the last record of a file.
-const END_BYTES: u64 = 64;
 /// Pause of the worker between two parts.
 const PAUSE: Duration = Duration::from_millis(1);
 /// How long the file may take when the process stops.
@@ -75,12 +71,18 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Reads the file of the process before, and keeps it up to date from now on. Called within a runtime.
+    /// Begins with what the process before handed over, else with its file, and keeps the file up to date from now
+    /// on. Called within a runtime.
     #[must_use]
-    pub fn start(settings: &StateSettings, worker: Option<Sender<Command>>) -> Self {
+    pub fn start(
+        settings: &StateSettings,
+        worker: Option<Sender<Command>>,
+        handed_over: Option<Vec<u8>>,
+    ) -> Self {
         let stats = Arc::new(StateStats::default());
         let (about, abouts) = watch::channel(None);
-        let before = settings.file.as_deref().and_then(|path| read(path, settings, &stats));
+        let read = || read(settings.file.as_deref()?, settings, &stats);
+        let before = handed_over.filter(|bytes| State::check(bytes).is_ok()).or_else(read);
         let keeper = settings.file.clone().zip(worker);
         let last = keeper.map(|(path, worker)| {
             let (last, asked) = mpsc::channel(1);
@@ -140,6 +142,17 @@ impl Kept {
             workers.tell_all(|| Command::Restore(Arc::clone(&record))).await;
         }
         tracing::info!(tablets, statements, age_s, "began with the state of the process before");
+    }
+
+    /// What a state is about that is collected now; `None` before the cluster is known.
+    #[must_use]
+    pub fn abouts(&self) -> watch::Receiver<Option<About>> {
+        self.about.subscribe()
+    }
+
+    /// The file is another process's from now on.
+    pub fn leave_file(&mut self) {
+        self.last = None;
     }
 
     /// Writes the file a last time, in bounded time: the workers are about to end.
@@ -269,45 +282,15 @@ impl Keeper {
     async fn write(&self, about: About, pause: Duration) -> io::Result<u64> {
         let path = Arc::clone(&self.path);
         let mut file = in_background(move || ReplacedFile::begin(&path)).await?;
-        let mut part = self.part(Place::BEGIN).await?;
-        let mut buffer = Vec::new();
-        let about = About { incomplete: part.incomplete, ..about };
-        let mut writer = Writer::begin(&mut buffer, about);
+        let bytes_max = self.settings.bytes_max;
+        let mut state = Collector::new(self.worker.clone(), about, (bytes_max, pause));
         let mut written = 0_u64;
-        loop {
-            let mut is_full = false;
-            for record in &part.records {
-                let before = buffer.len();
-                writer.put(&mut buffer, record);
-                let room = self.settings.bytes_max.saturating_sub(written + END_BYTES);
-                if wide(buffer.len()) > room {
-                    writer.take_back(&mut buffer, before);
-                    is_full = true;
-                    break;
-                }
-            }
-            let next = part.next.filter(|_| !is_full);
-            if buffer.len() >= CHUNK || next.is_none() {
-                if next.is_none() {
-                    writer.end(&mut buffer);
-                }
-                written += wide(buffer.len());
-                let chunk = std::mem::take(&mut buffer);
-                file = in_background(move || file.write(&chunk).map(|()| file)).await?;
-            }
-            let Some(next) = next else { break };
-            sleep(pause).await;
-            part = self.part(next).await?;
+        while let Some(chunk) = state.next().await? {
+            written += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            file = in_background(move || file.write(&chunk).map(|()| file)).await?;
         }
         in_background(move || file.commit()).await?;
         Ok(written)
-    }
-
-    async fn part(&self, from: Place) -> io::Result<Part> {
-        let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the worker has ended");
-        let (to, part) = oneshot::channel();
-        self.worker.send(Command::Learned { from, to }).await.map_err(|_| gone())?;
-        part.await.map_err(|_| gone())
     }
 }
 
@@ -316,10 +299,6 @@ async fn in_background<T: Send + 'static>(
     act: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     spawn_blocking(act).await.unwrap_or_else(|error| Err(io::Error::other(error)))
-}
-
-fn wide(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 fn unix_s() -> u64 {

@@ -21,6 +21,7 @@ use crate::pool::pool_manager::PoolShared;
 use crate::server::assemble;
 use crate::server::facade;
 use crate::server::facade::Place;
+use crate::state::client::MovedClient;
 use crate::worker::arrival::Arrival;
 use crate::worker::command::Command;
 use crate::worker::setup::{WorkerSettings, WorkerSetup};
@@ -86,7 +87,16 @@ impl Workers {
 
     /// Gives a client to the next worker.
     pub async fn hand_out(&mut self, stream: Accepted) {
-        let arrival = Arrival { stream, tls: self.tls.clone() };
+        let arrival = Arrival { stream, tls: self.tls.clone(), moved: None };
+        self.serve(arrival).await;
+    }
+
+    /// Gives a client that comes from another process to the next worker.
+    pub async fn take_in(&mut self, stream: Accepted, client: MovedClient) {
+        self.serve(Arrival { stream, tls: None, moved: Some(Box::new(client)) }).await;
+    }
+
+    async fn serve(&mut self, arrival: Arrival) {
         self.next = (self.next + 1) % self.workers.len().max(1);
         if let Some(worker) = self.workers.get(self.next)
             && worker.commands.send(Command::Client(arrival)).await.is_err()

@@ -39,6 +39,11 @@ impl Polled {
         Self { stream, readable: true, closed: false }
     }
 
+    /// The stream itself.
+    pub fn stream_mut(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
     /// The poller reported an event of it.
     #[inline]
     pub fn on_event(&mut self, event: &Event) {

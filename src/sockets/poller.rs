@@ -3,6 +3,7 @@
 //! Readiness is edge-triggered: reported once when something comes, not as long as it is there.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net;
 use std::time::Duration;
 
@@ -46,6 +47,22 @@ impl Poller {
         let mut stream = mio::net::UnixStream::from_std(stream);
         self.watch(slot, &mut stream)?;
         Ok(Polled::new(Stream::Unix(stream)))
+    }
+
+    /// Watches a stream no longer; a descriptor of it, and whether it is a Unix socket. It has to be taken out by name: the
+    /// system watches a connection for as long as any process has it.
+    pub fn forget(&self, stream: &mut Polled) -> io::Result<(OwnedFd, bool)> {
+        let registry = self.poll.registry();
+        match stream.stream_mut() {
+            Stream::Tcp(stream) => {
+                registry.deregister(stream)?;
+                Ok((stream.as_fd().try_clone_to_owned()?, false))
+            }
+            Stream::Unix(stream) => {
+                registry.deregister(stream)?;
+                Ok((stream.as_fd().try_clone_to_owned()?, true))
+            }
+        }
     }
 
     fn watch(&self, slot: usize, stream: &mut impl Source) -> io::Result<()> {

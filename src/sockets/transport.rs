@@ -2,6 +2,7 @@
 //! nothing for the others.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -63,6 +64,21 @@ impl Transport {
             }
             Self::Plain(_) | Self::Unix(_) => {}
         }
+    }
+
+    /// Takes it out of the poll set: a descriptor of the same connection, and whether it is a Unix socket. `None` for
+    /// TLS, whose state is in this process.
+    pub fn leave(self, poller: &Poller) -> io::Result<Option<(OwnedFd, bool)>> {
+        match self {
+            Self::Polled(mut stream) => poller.forget(&mut stream).map(Some),
+            Self::Plain(_) | Self::Unix(_) | Self::Tls(_) => Ok(None),
+        }
+    }
+
+    /// Whether it could be taken out of the poll set.
+    #[must_use]
+    pub fn can_leave(&self) -> bool {
+        matches!(self, Self::Polled(_))
     }
 
     /// Whether what was written may wait in a buffer of ours until it is flushed.

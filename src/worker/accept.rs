@@ -6,11 +6,13 @@ use std::task::{Context, Poll};
 
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::engine::client::ClientKey;
 use crate::engine::limits::KEYS;
 use crate::listen::client_tls::ClientTls;
 use crate::listen::listener::Accepted;
 use crate::platform::clock;
 use crate::sockets::transport::Transport;
+use crate::state::client::MovedClient;
 use crate::worker::arrival::{Arrival, Greeted};
 use crate::worker::reactor::Reactor;
 use crate::worker::slots::{GREETED, MESSAGES_IN_A_ROW};
@@ -23,12 +25,16 @@ const ADDRESS_OF_UNIX: SocketAddr =
 
 impl Reactor {
     pub(crate) fn on_client(&mut self, arrival: Arrival) {
-        match arrival.stream {
+        let Arrival { stream, tls, moved } = arrival;
+        if let Some(moved) = moved {
+            return self.serve_on(stream, *moved);
+        }
+        match stream {
             Accepted::Tcp(stream) => {
                 let Ok(local) = stream.local_addr() else { return };
                 let peer = stream.peer_addr().ok();
                 let Ok(stream) = TcpStream::from_std(stream) else { return };
-                match arrival.tls {
+                match tls {
                     None => self.serve(Transport::Plain(stream), local, peer),
                     Some(tls) => self.greet(tls, stream, local),
                 }
@@ -37,6 +43,18 @@ impl Reactor {
                 let Ok(stream) = UnixStream::from_std(stream) else { return };
                 self.serve(Transport::Unix(stream), ADDRESS_OF_UNIX, None);
             }
+        }
+    }
+
+    /// Goes on with a client of another process.
+    fn serve_on(&mut self, stream: Accepted, mut moved: MovedClient) {
+        let stream = match stream {
+            Accepted::Tcp(stream) => TcpStream::from_std(stream).map(Transport::Plain),
+            Accepted::Unix(stream) => UnixStream::from_std(stream).map(Transport::Unix),
+        };
+        let Ok(stream) = stream else { return };
+        if let Some(client) = self.engine.on_client_moved_in(&mut moved) {
+            self.add_client(client, stream);
         }
     }
 
@@ -83,6 +101,10 @@ impl Reactor {
         if let Some(peer) = peer {
             self.engine.on_client_named(client, peer);
         }
+        self.add_client(client, stream);
+    }
+
+    fn add_client(&mut self, client: ClientKey, stream: Transport) {
         match self.add_socket(Who::Client(client), stream) {
             Some(slot) => {
                 self.client_slots.insert(client, slot);

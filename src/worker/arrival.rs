@@ -1,11 +1,15 @@
-//! Clients on their way to a worker.
+//! Clients on their way to a worker, or to another process.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+
+use tokio::sync::mpsc::Sender;
 
 use crate::listen::client_tls::ClientTls;
 use crate::listen::listener::Accepted;
 use crate::sockets::transport::Transport;
+use crate::state::client::MovedClient;
 
 /// A client that has connected.
 #[derive(Debug)]
@@ -14,6 +18,29 @@ pub struct Arrival {
     pub stream: Accepted,
     /// The handshake that a TCP client has to pass first.
     pub tls: Option<Arc<ClientTls>>,
+    /// What is known of a client that comes from another process.
+    pub moved: Option<Box<MovedClient>>,
+}
+
+/// How clients leave for another process: each is given away once all that it asked is answered, and what is left when the
+/// time is over stays.
+#[derive(Clone, Debug)]
+pub struct Giving {
+    /// Where to. Closed when there is no more.
+    pub to: Sender<GivenClient>,
+    /// On the worker's clock.
+    pub until_us: u64,
+}
+
+/// A client that another process serves on.
+#[derive(Debug)]
+pub struct GivenClient {
+    /// Its connection.
+    pub descriptor: OwnedFd,
+    /// Whether it is a Unix socket.
+    pub is_unix: bool,
+    /// What the other process has to know.
+    pub client: MovedClient,
 }
 
 /// A client past its handshake.

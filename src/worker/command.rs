@@ -21,7 +21,7 @@ use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
 use crate::topology::tablet_page::TabletPage;
-use crate::worker::arrival::Arrival;
+use crate::worker::arrival::{Arrival, Giving};
 use crate::worker::setup::WorkerSettings;
 
 /// A message to a worker.
@@ -80,6 +80,8 @@ pub enum Command {
     },
     /// The process before this one knew something.
     Restore(Arc<Record>),
+    /// Another process serves the clients on that may move.
+    GiveClients(Giving),
     /// The rows of a table of the console, as all workers together have them.
     Console {
         /// The table.

@@ -24,6 +24,7 @@ impl Reactor {
                 Poll::Ready(Some(command)) => self.on_command(command),
                 Poll::Ready(None) => {
                     self.drain_until_us.get_or_insert(0);
+                    self.holds_clients = true;
                     return;
                 }
                 Poll::Pending => return,
@@ -65,9 +66,11 @@ impl Reactor {
             Command::Learned { from, to } => {
                 let _unwanted = to.send(self.engine.learned(from));
             }
+            Command::GiveClients(giving) => self.start_giving(giving),
             Command::Restore(record) => self.engine.on_restored(&record),
             Command::Console { table, contents } => self.engine.on_console(table, contents),
             Command::Drain { until_us } => {
+                (self.giving, self.holds_clients) = (None, true);
                 let sooner = self.drain_until_us.map_or(until_us, |before| before.min(until_us));
                 self.drain_until_us = Some(sooner);
                 self.drain_step(clock::now_us());
@@ -80,7 +83,7 @@ impl Reactor {
         self.drop_socket(slot);
     }
 
-    fn forget_client(&mut self, client: ClientKey) {
+    pub(super) fn forget_client(&mut self, client: ClientKey) {
         self.engine.on_client_closed(client);
         self.pools.on_client_closed(&mut self.engine, client);
         self.client_slots.remove(client);

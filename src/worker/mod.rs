@@ -3,6 +3,7 @@
 mod accept;
 pub mod arrival;
 pub mod command;
+mod giving;
 mod housekeeping;
 mod memory_share;
 mod pools;

@@ -25,7 +25,7 @@ use crate::sockets::poller::Poller;
 use crate::sockets::transport::Transport;
 use crate::topology::snapshot::Snapshot;
 use crate::upstream::lane::Lane;
-use crate::worker::arrival::Greeted;
+use crate::worker::arrival::{Giving, Greeted};
 use crate::worker::command::{Command, report};
 use crate::worker::memory_share::MemoryShare;
 use crate::worker::ready_list::ReadyList;
@@ -51,6 +51,9 @@ pub struct Reactor {
     pub(super) announcer: Announcer,
     pub(super) events: Sender<WorkerEvent>,
     pub(super) drain_until_us: Option<u64>,
+    /// Whether no client is read, or only some are: they leave, or the worker drains.
+    pub(super) holds_clients: bool,
+    pub(super) giving: Option<Giving>,
     pub(super) lane_slots: KeyTable<Lane<Pending>, usize>,
     pub(super) client_slots: KeyTable<Client, usize>,
     pub(super) commands: Receiver<Command>,
@@ -59,11 +62,11 @@ pub struct Reactor {
     /// Log lines about clients beyond the bound.
     pub(super) refusals: LogThrottle,
     memory: MemoryShare,
-    sockets: Vec<Option<Socket>>,
-    free: Vec<usize>,
+    pub(super) sockets: Vec<Option<Socket>>,
+    pub(super) free: Vec<usize>,
     ready: Arc<ReadyList>,
     wakers: [Waker; FIRST_SOCKET],
-    poller: Poller,
+    pub(super) poller: Poller,
     /// When the last round began, and when time itself is to be looked at.
     round_us: u64,
     timer_at_us: u64,
@@ -96,6 +99,8 @@ impl Reactor {
             announcer: Announcer::new(setup.number),
             events,
             drain_until_us: None,
+            holds_clients: false,
+            giving: None,
             lane_slots: KeyTable::default(),
             client_slots: KeyTable::default(),
             commands,
@@ -145,6 +150,9 @@ impl Reactor {
         }
         self.write_out();
         self.memory.show(&mut self.engine);
+        if self.giving.is_some() {
+            self.give_clients();
+        }
         let ended_us = clock::now_us();
         if self.engine.tally().latency.count() > answers_before {
             self.engine.tally_mut().own_time.record(ended_us.saturating_sub(began_us));
@@ -248,7 +256,7 @@ impl Reactor {
 
     fn read_client(&mut self, slot: usize, client: ClientKey) {
         for _ in 0..READS_IN_A_ROW {
-            if self.drain_until_us.is_some() || !self.engine.may_read(client) {
+            if !self.engine.may_read(client) || self.holds_clients && self.holds(slot, client) {
                 return;
             }
             let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };

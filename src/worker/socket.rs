@@ -1,6 +1,7 @@
 //! A worker's socket: read and written until it would block; the poller tells when it is ready.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -9,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::engine::client::ClientKey;
 use crate::engine::pending::LaneKey;
+use crate::sockets::poller::Poller;
 use crate::sockets::transport::Transport;
 
 /// Whose socket it is.
@@ -69,6 +71,16 @@ impl Socket {
             again: false,
             stream,
         }
+    }
+
+    /// Whether another process could go on with it.
+    pub(crate) fn can_leave(&self) -> bool {
+        !self.closing && !self.ended && self.stream.can_leave()
+    }
+
+    /// Takes it out of the poll set, for another process.
+    pub(crate) fn leave(self, poller: &Poller) -> io::Result<Option<(OwnedFd, bool)>> {
+        self.stream.leave(poller)
     }
 
     /// The poller told of the socket.

@@ -40,6 +40,7 @@ mod logins;
 mod lost_lanes;
 mod memory;
 mod metadata_ids;
+mod moves;
 mod pages;
 mod passing;
 mod payloads;

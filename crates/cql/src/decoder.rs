@@ -104,6 +104,18 @@ impl FrameDecoder {
         self.passing -= count;
     }
 
+    /// Takes out the front of a frame whose rest has not been read, for another decoder to go on with; `None` while
+    /// a frame is passed over.
+    pub fn take_partial(&mut self) -> Option<Vec<u8>> {
+        if self.passing > 0 {
+            return None;
+        }
+        if mem::take(&mut self.handed_out) {
+            self.partial.clear();
+        }
+        Some(mem::take(&mut self.partial))
+    }
+
     /// Bytes of memory that are held for a frame which has begun. What was never written to is not
     /// taken from the machine, so the room that a long frame has still to grow into does not count.
     #[must_use]

@@ -13,12 +13,13 @@ mod state;
 mod tablets;
 mod text;
 mod timing;
+mod upgrade;
 
 use crate::config::setting::Setting;
 use crate::config::table::group::Group;
 
 /// All settings, in the order of the file.
-pub static GROUPS: [Group; 15] = [
+pub static GROUPS: [Group; 16] = [
     general::GENERAL,
     access::AUTH,
     access::TLS,
@@ -31,6 +32,7 @@ pub static GROUPS: [Group; 15] = [
     lanes::COMPRESSION,
     tablets::TABLETS,
     state::STATE,
+    upgrade::UPGRADE,
     text::TEXT,
     console::CONSOLE,
     log::LOG,

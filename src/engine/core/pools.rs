@@ -36,6 +36,8 @@ pub(crate) struct Pool {
     pub(crate) lane_map: LaneMap<LaneKey>,
     /// `USE` requests that wait for the first lane.
     pub(crate) waiting: Vec<WaitingUse>,
+    /// Clients of another process that are in its keyspace, and wait for the first lane.
+    pub(crate) moved_in: Vec<ClientKey>,
     /// A node's ERROR frame that says that there is no such keyspace, while clients are in it.
     pub(crate) refusal: Option<Arc<[u8]>>,
     /// Since when no client uses it, as far as the sweep has seen.
@@ -62,6 +64,7 @@ impl Pool {
             logged_in: Vec::new(),
             lane_map: LaneMap::default(),
             waiting: Vec::new(),
+            moved_in: Vec::new(),
             refusal: None,
             idle_since_us: None,
             closed: false,

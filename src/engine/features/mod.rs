@@ -15,6 +15,7 @@ pub(crate) mod local_traces;
 pub(crate) mod logins;
 pub(crate) mod memory;
 pub(crate) mod metadata_ids;
+pub(crate) mod moves;
 pub(crate) mod newcomers;
 pub(crate) mod pages;
 pub(crate) mod prepared_statements;

@@ -1,0 +1,95 @@
+//! Clients that move from one process to another, connection and all: neither side closes it, so no driver notices.
+
+use std::mem;
+
+use crate::engine::client::{Client, ClientKey};
+use crate::engine::core::core::Core;
+use crate::engine::pending::Purpose;
+use crate::session::session::{Phase, Subscription};
+use crate::state::client::MovedClient;
+use crate::upstream::lane::PoolId;
+
+/// Longest front of a frame that moves along, bytes. Of a longer frame the rest is read first.
+const PARTIAL_BYTES_MAX: usize = 1 << 20;
+
+/// Whether another process may serve a client on, once all that it asked is answered. One that logged in itself has
+/// rights that the other process would have to be granted first.
+pub(crate) fn may_move(core: &Core, key: ClientKey) -> bool {
+    core.clients.get(key).is_some_and(|client| {
+        client.session.phase == Phase::Ready
+            && client.base == PoolId::PLAIN
+            && !client.disconnected
+            && client.session.decoder.memory_len() <= PARTIAL_BYTES_MAX
+    })
+}
+
+/// What another process needs to serve a client on; `None` while it waits for something, or may not move. The client
+/// is then to be closed here, without its connection.
+pub(crate) fn move_out(core: &mut Core, key: ClientKey) -> Option<MovedClient> {
+    if !may_move(core, key) {
+        return None;
+    }
+    let client = core.clients.get_mut(key)?;
+    let waits = client.in_flight > 0
+        || client.switching.is_some()
+        || client.skipping_until_us.is_some()
+        || client.session.unsent_len() > 0;
+    if waits {
+        return None;
+    }
+    Some(MovedClient {
+        local: client.local_address,
+        peer: client.about.peer,
+        version: client.session.version?,
+        compression: client.session.compression,
+        keyspace: client.session.keyspace.clone(),
+        schema_events: client.session.subscription.schema,
+        uses_console: client.about.uses_console,
+        driver: client.about.driver.clone(),
+        partial: client.session.decoder.take_partial()?,
+    })
+}
+
+/// What a client of another process is here. One in a keyspace is read once there are lanes of that keyspace.
+pub(crate) fn as_client(core: &Core, moved: &MovedClient) -> Client {
+    let MovedClient { local, peer, version, compression, .. } = moved;
+    let body_len_max = core.settings.limits.frame_body_bytes_max;
+    let mut client = Client::new(*local, body_len_max, core.now_us);
+    client.session.phase = Phase::Ready;
+    client.session.decoder.allow(body_len_max);
+    client.session.version = Some(*version);
+    client.session.compression = *compression;
+    client.session.keyspace.clone_from(&moved.keyspace);
+    client.session.subscription = Subscription { schema: moved.schema_events };
+    client.about.peer = *peer;
+    client.about.driver.clone_from(&moved.driver);
+    client.about.uses_console = moved.uses_console;
+    client
+}
+
+/// A client of another process is here: takes the lanes of its keyspace.
+pub(crate) fn enter_keyspace(core: &mut Core, key: ClientKey) {
+    let client = core.clients.get(key);
+    let Some(keyspace) = client.and_then(|it| it.session.keyspace.clone()) else { return };
+    let pool = core.pools.of_keyspace(PoolId::PLAIN, Some(&keyspace));
+    let Some(pool) = pool.or_else(|| core.open_pool(PoolId::PLAIN, &keyspace)) else { return };
+    if let Some(client) = core.clients.get_mut(key) {
+        client.pool = pool;
+        client.switching = Some(Vec::new());
+    }
+    core.pause_if_needed(key);
+    if let Some(entry) = core.pools.get_mut(pool) {
+        entry.moved_in.push(key);
+    }
+    if !core.pools.lane_map(pool).live().is_empty() {
+        serve_waiting(core, pool);
+    }
+}
+
+/// There is a lane of a pool, or there will be none soon: clients that moved in are served as any other.
+pub(crate) fn serve_waiting(core: &mut Core, pool: PoolId) {
+    let Some(entry) = core.pools.get_mut(pool) else { return };
+    for client in mem::take(&mut entry.moved_in) {
+        core.end_use(client, Purpose::Use(pool));
+    }
+}

@@ -1,0 +1,46 @@
+//! One engine after another: what it has learned and its clients, handed out and taken over.
+
+use crate::engine::client::ClientKey;
+use crate::engine::engine::Engine;
+use crate::engine::features::moves;
+use crate::engine::learned::{self, Part, Place};
+use crate::state::client::MovedClient;
+use crate::state::record::Record;
+
+impl Engine {
+    /// Copies a part of what it has learned, in bounded time.
+    #[must_use]
+    pub fn learned(&self, from: Place) -> Part {
+        learned::part(&self.core, from)
+    }
+
+    /// The process before this one knew something. Given after the first snapshot, before the first client.
+    pub fn on_restored(&mut self, record: &Record) {
+        learned::restore(&mut self.core, record);
+    }
+
+    /// Whether another process may serve a client on, once all that it asked is answered.
+    #[must_use]
+    pub fn may_move(&self, client: ClientKey) -> bool {
+        moves::may_move(&self.core, client)
+    }
+
+    /// What another process needs to serve a client on; `None` while it waits for something. If there is anything, no
+    /// byte of the client may be given to this engine any more, and [`Engine::on_client_closed`] follows.
+    pub fn move_out(&mut self, client: ClientKey) -> Option<MovedClient> {
+        moves::move_out(&mut self.core, client)
+    }
+
+    /// A client comes from another process; `None` when there are too many.
+    pub fn on_client_moved_in(&mut self, moved: &mut MovedClient) -> Option<ClientKey> {
+        self.core.tally.clients_opened += 1;
+        let client = moves::as_client(&self.core, moved);
+        let client = self.features.newcomers.let_in(&mut self.core, client)?;
+        if !moved.partial.is_empty() {
+            self.on_client_bytes(client, &mut moved.partial);
+        }
+        moves::enter_keyspace(&mut self.core, client);
+        self.do_todo();
+        Some(client)
+    }
+}

@@ -1,0 +1,311 @@
+//! Where the process listens: how it comes to these places, from the process before if there is one, and how it leaves
+//! them to the next.
+
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::sleep;
+
+use crate::admin::http;
+use crate::config::settings::Settings;
+use crate::listen::listener;
+use crate::listen::listener::{Bind, Listeners};
+use crate::listen::unix_listener::UnixSocket;
+use crate::platform::clock;
+use crate::server::error::ServerError;
+use crate::server::pages::Pages;
+use crate::server::state_file::Kept;
+use crate::server::succession::{Inheritance, Peer};
+use crate::server::upgrade::{Offer, Step, offer};
+use crate::server::workers::Workers;
+use crate::worker::arrival::Giving;
+use crate::worker::command::Command;
+
+/// Steps that may wait.
+const STEPS: usize = 256;
+/// Clients that may be on their way from the workers to the next process.
+const GIVEN: usize = 256;
+/// How long clients may take to get their last answers here before they move.
+const GIVING_US: u64 = 5_000_000;
+/// How often a new process looks whether its lanes are there.
+const LANES_POLL: Duration = Duration::from_millis(50);
+/// Looks in a row without another lane after which a new process takes over with those that it has.
+const LANES_SETTLED: u32 = 60;
+/// Looks at most.
+const LANES_LOOKS: u32 = 400;
+
+/// Where the process listens.
+#[derive(Debug)]
+pub struct Places {
+    doors: Option<Listeners>,
+    admin: Option<TcpListener>,
+    admin_address: SocketAddr,
+    binds: Vec<Bind>,
+    /// Serves the pages.
+    probes: Option<JoinHandle<()>>,
+    /// The process before, which listens until this one is ready.
+    before: Option<Peer>,
+    /// What is offered to the next process.
+    offer: Option<(UnixSocket, Vec<(String, OwnedFd)>)>,
+    offering: Option<JoinHandle<()>>,
+    /// Whether the process before still listens.
+    is_waiting: bool,
+    steps: (Sender<Step>, Receiver<Step>),
+}
+
+impl Places {
+    /// Listens at all places of the settings, by the descriptors of the process before if one is there. Returns what
+    /// that has learned, too. Called within a runtime.
+    pub fn open(settings: &Settings) -> Result<(Self, Option<Vec<u8>>), ServerError> {
+        let failed = |setting, (address, error)| ServerError::Bind { setting, address, error };
+        let path = settings.upgrade_socket.as_deref();
+        let inherited = match path {
+            Some(path) => Peer::inherit(path, settings.state.bytes_max)
+                .map_err(|error| failed("upgrade.socket", (Bind::Unix(path.to_owned()), error)))?,
+            None => None,
+        };
+        let (before, mut inherited, state) = match inherited {
+            Some(Inheritance { peer, places, state }) => (Some(peer), places, Some(state)),
+            None => (None, Vec::new(), None),
+        };
+        let mut take = |name: &str| {
+            let at = inherited.iter().position(|(known, _)| known == name)?;
+            Some(inherited.swap_remove(at).1)
+        };
+        let admin = match take(&admin_name(settings.admin)) {
+            Some(descriptor) => listener::adopt(descriptor),
+            None => listener::bind(settings.admin),
+        };
+        let admin = admin.map_err(|error| failed("admin", (Bind::Tcp(settings.admin), error)))?;
+        let taken = |bind: &Bind| take(&door_name(bind));
+        let doors = Listeners::take_over(&settings.bind, settings.bind_mode, taken)
+            .map_err(|error| failed("bind", error))?;
+        let offer = path.map(|path| {
+            let socket = match take(UPGRADE) {
+                Some(descriptor) => UnixSocket::take_over(path, descriptor),
+                None => UnixSocket::bind(path, 0o600),
+            };
+            let socket = socket?;
+            Ok((descriptors(settings, (&doors, &admin, &socket))?, socket))
+        });
+        let offer = offer.transpose().map_err(|error: io::Error| {
+            let path = path.map(std::path::Path::to_owned).unwrap_or_default();
+            failed("upgrade.socket", (Bind::Unix(path), error))
+        })?;
+        let admin_address = admin.local_addr().unwrap_or(settings.admin);
+        let places = Self {
+            binds: doors.binds(),
+            doors: Some(doors),
+            admin: Some(admin),
+            admin_address,
+            probes: None,
+            is_waiting: before.is_some(),
+            before,
+            offer: offer.map(|(descriptors, socket)| (socket, descriptors)),
+            offering: None,
+            steps: mpsc::channel(STEPS),
+        };
+        Ok((places, state))
+    }
+
+    /// Every place where clients connect.
+    #[must_use]
+    pub fn binds(&self) -> Vec<Bind> {
+        self.binds.clone()
+    }
+
+    /// Where metrics and probes are served.
+    #[must_use]
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// Serves the pages, unless the process before still does, and offers all of it to the next process.
+    pub fn start(&mut self, pages: &Arc<Pages>, what: Option<Offer>) {
+        if !self.is_waiting {
+            self.serve_pages(pages);
+        }
+        if let Some(((socket, descriptors), what)) = self.offer.take().zip(what) {
+            let (offered, steps) = (Arc::new(descriptors), self.steps.0.clone());
+            self.offering = Some(tokio::spawn(offer(socket, offered, what, steps)));
+        }
+    }
+
+    fn serve_pages(&mut self, pages: &Arc<Pages>) {
+        if let Some(admin) = self.admin.take() {
+            let pages = Arc::clone(pages);
+            self.probes =
+                Some(tokio::spawn(async move { match http::serve(admin, pages).await {} }));
+        }
+    }
+
+    /// Clients can be served: if there is a process before this one, it is told to leave once all lanes are there.
+    pub fn on_open(&mut self, pages: &Arc<Pages>) {
+        let Some(before) = self.before.take() else { return };
+        let (pages, steps) = (Arc::clone(pages), self.steps.0.clone());
+        tokio::spawn(async move {
+            if !wait_for_lanes(&pages).await {
+                tracing::error!("this process has no lane and ends; the one before goes on");
+                // A server that has ended needs to know nothing.
+                steps.send(Step::GivenAway).await.ok();
+                return;
+            }
+            // It ends by itself when the process before is gone.
+            drop(spawn_blocking(move || take_clients(before, &steps)));
+        });
+    }
+
+    /// What happens next. New clients come only if `is_open`.
+    pub async fn next(&mut self, is_open: bool) -> Step {
+        let is_open = is_open && !self.is_waiting;
+        let client = async {
+            match &mut self.doors {
+                Some(doors) if is_open => doors.accept().await,
+                Some(_) | None => pending().await,
+            }
+        };
+        tokio::select! {
+            client = client => Step::Client(client),
+            Some(step) = self.steps.1.recv() => step,
+        }
+    }
+
+    /// Does what a step asks for; whether nothing is left to be done here.
+    pub async fn on_step(
+        &mut self,
+        step: Step,
+        workers: &mut Workers,
+        (pages, kept): (&Arc<Pages>, &mut Kept),
+    ) -> bool {
+        match step {
+            Step::Client(stream) => workers.hand_out(stream).await,
+            Step::MovedIn(stream, client) => workers.take_in(stream, *client).await,
+            Step::Listening => self.on_listening(pages),
+            Step::Successor(next) => {
+                kept.leave_file();
+                self.give(next, workers).await;
+            }
+            Step::GivenAway => return true,
+        }
+        false
+    }
+
+    /// The process before listens no more.
+    fn on_listening(&mut self, pages: &Arc<Pages>) {
+        self.is_waiting = false;
+        self.serve_pages(pages);
+        tracing::info!("the place of the process before is taken");
+    }
+
+    /// Leaves all places to the next process, and gives it the clients.
+    async fn give(&mut self, next: Peer, workers: &Workers) {
+        if let Some(doors) = self.doors.take() {
+            doors.leave();
+        }
+        self.stop_pages();
+        let (given, mut arriving) = mpsc::channel(GIVEN);
+        let giving = Giving { to: given, until_us: clock::now_us() + GIVING_US };
+        workers.tell_all(|| Command::GiveClients(giving.clone())).await;
+        drop(giving);
+        let steps = self.steps.0.clone();
+        drop(spawn_blocking(move || {
+            let mut count = 0_u64;
+            while let Some(client) = arriving.blocking_recv() {
+                if let Err(error) = next.send_client(&client) {
+                    tracing::warn!(%error, "a client is closed: the process that it moves to is gone");
+                }
+                count += 1;
+            }
+            if let Err(error) = next.say_done() {
+                tracing::warn!(%error, "the process that took over is gone");
+            }
+            tracing::info!(clients = count, "another process has taken over");
+            steps.blocking_send(Step::GivenAway).ok();
+        }));
+    }
+
+    /// Listens nowhere any more, and offers nothing.
+    pub fn close(&mut self) {
+        // New clients are refused at once, instead of waiting in the kernel for the end.
+        self.doors = None;
+        if let Some(offering) = self.offering.take() {
+            offering.abort();
+        }
+    }
+
+    /// Serves no page any more.
+    pub fn stop_pages(&mut self) {
+        if let Some(probes) = self.probes.take() {
+            probes.abort();
+        }
+    }
+}
+
+const UPGRADE: &str = "upgrade";
+
+fn door_name(bind: &Bind) -> String {
+    format!("clients {bind}")
+}
+
+fn admin_name(address: SocketAddr) -> String {
+    format!("admin {address}")
+}
+
+/// A descriptor of each place, with its name.
+fn descriptors(
+    settings: &Settings,
+    (doors, admin, socket): (&Listeners, &TcpListener, &UnixSocket),
+) -> io::Result<Vec<(String, OwnedFd)>> {
+    let names = settings.bind.iter().map(door_name);
+    let mut all: Vec<_> = names.zip(doors.descriptors()?).collect();
+    all.push((admin_name(settings.admin), admin.as_fd().try_clone_to_owned()?));
+    all.push((UPGRADE.to_owned(), socket.as_fd().try_clone_to_owned()?));
+    Ok(all)
+}
+
+/// Waits until there is a lane to every shard, or no more come; `false` when there is none.
+async fn wait_for_lanes(pages: &Pages) -> bool {
+    let (mut before, mut same) = (0, 0);
+    for _ in 0..LANES_LOOKS {
+        let (open, wanted) = pages.lanes().await;
+        same = if open == before { same + 1 } else { 0 };
+        if open > 0 && (open >= wanted || same >= LANES_SETTLED) {
+            return true;
+        }
+        before = open;
+        sleep(LANES_POLL).await;
+    }
+    false
+}
+
+/// Takes the place of the process before, and its clients.
+fn take_clients(mut before: Peer, steps: &Sender<Step>) {
+    if let Err(error) = before.say_ready() {
+        tracing::warn!(%error, "the process before has ended: its clients connect again");
+    }
+    if steps.blocking_send(Step::Listening).is_err() {
+        return;
+    }
+    loop {
+        match before.next_client() {
+            Ok(Some((stream, client))) => {
+                if steps.blocking_send(Step::MovedIn(stream, Box::new(client))).is_err() {
+                    return;
+                }
+            }
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, "the process before has ended: its clients connect again");
+                return;
+            }
+        }
+    }
+}

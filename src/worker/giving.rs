@@ -1,0 +1,70 @@
+//! Gives clients to another process, each when nothing is on its way to it or from it.
+
+use tokio::sync::mpsc::Sender;
+
+use crate::engine::client::ClientKey;
+use crate::platform::clock;
+use crate::worker::arrival::{GivenClient, Giving};
+use crate::worker::reactor::Reactor;
+use crate::worker::socket::Socket;
+
+impl Reactor {
+    /// Reads the clients no more that may move; each leaves once it has all its answers.
+    pub(super) fn start_giving(&mut self, giving: Giving) {
+        self.giving = Some(giving);
+        self.holds_clients = true;
+    }
+
+    /// Whether a client is not read for now: the worker drains, or another process will read it.
+    #[cold]
+    pub(super) fn holds(&self, slot: usize, client: ClientKey) -> bool {
+        self.drain_until_us.is_some() || self.giving.is_some() && self.may_give(slot, client)
+    }
+
+    /// Gives away those that wait for nothing; ends when none is left that may move.
+    pub(super) fn give_clients(&mut self) {
+        let Some(giving) = self.giving.take() else { return };
+        let mut left = Vec::new();
+        for (client, slot) in self.client_slots.all() {
+            if self.may_give(slot, client) && !self.give(&giving.to, slot, client) {
+                left.push(slot);
+            }
+        }
+        if !left.is_empty() && clock::now_us() < giving.until_us {
+            self.giving = Some(giving);
+            return;
+        }
+        self.holds_clients = self.drain_until_us.is_some();
+        for slot in left {
+            self.look_again(slot);
+        }
+    }
+
+    /// Gives a client away; `false` when it waits for something, or there is no room yet.
+    fn give(&mut self, to: &Sender<GivenClient>, slot: usize, client: ClientKey) -> bool {
+        if to.capacity() == 0 || self.socket(slot).is_none_or(|socket| socket.blocked) {
+            return false;
+        }
+        let Some(moved) = self.engine.move_out(client) else { return false };
+        let socket = self.sockets.get_mut(slot).and_then(Option::take);
+        self.forget_client(client);
+        self.free.push(slot);
+        match socket.map(|socket| socket.leave(&self.poller)) {
+            Some(Ok(Some((descriptor, is_unix)))) => {
+                let given = GivenClient { descriptor, is_unix, client: moved };
+                if to.try_send(given).is_err() {
+                    tracing::warn!("a client is closed: the process that it moves to is gone");
+                }
+            }
+            Some(Err(error)) => tracing::warn!(%error, "a client is closed: it cannot be moved"),
+            Some(Ok(None)) | None => {}
+        }
+        true
+    }
+
+    /// Whether another process could go on with a client, now or once it has its answers.
+    fn may_give(&self, slot: usize, client: ClientKey) -> bool {
+        let socket = self.sockets.get(slot).and_then(Option::as_ref);
+        socket.is_some_and(Socket::can_leave) && self.engine.may_move(client)
+    }
+}

@@ -1,0 +1,141 @@
+//! Clients that move from one engine to another, as they do from process to process.
+
+use cql::notation::put_string_list;
+use cql::opcode::Opcode;
+use shardlane::engine::client::ClientKey;
+use shardlane::engine::learned::Place;
+use shardlane::routing::decision::Reason;
+use shardlane::state::client::MovedClient;
+use shardlane::state::record::Record;
+
+use crate::keyspaces::use_keyspace;
+use crate::support::frames::{execute, frame, query, void};
+use crate::support::rig::Rig;
+
+/// Takes a client out of an engine, as the shell does.
+fn take(rig: &mut Rig, client: ClientKey) -> Option<MovedClient> {
+    let moved = rig.input(|engine| engine.move_out(client));
+    if moved.is_some() {
+        rig.input(|engine| engine.on_client_closed(client));
+        rig.clients.retain(|known| *known != client);
+    }
+    moved
+}
+
+fn bring(rig: &mut Rig, moved: &MovedClient) -> ClientKey {
+    let mut moved = moved.clone();
+    let client = rig.input(|engine| engine.on_client_moved_in(&mut moved)).unwrap();
+    rig.clients.push(client);
+    client
+}
+
+#[test]
+fn a_client_is_served_on_where_it_moved_to() {
+    let mut old = Rig::with_all_lanes();
+    let client = old.client();
+    old.prepare_select(client, "tab", 9);
+    let records = learned(&old);
+    let moved = take(&mut old, client).unwrap();
+    assert_eq!(old.engine.gauges().clients, 0);
+    let mut new = Rig::with_all_lanes();
+    for record in &records {
+        new.input(|engine| engine.on_restored(record));
+    }
+    let client = bring(&mut new, &moved);
+    new.send(client, &execute(4, &[9; 16], b"key "));
+    let (lane, request) = new.request();
+    assert_eq!(request.opcode(), Opcode::Execute);
+    new.result(lane, request.stream(), &void());
+    assert_eq!(new.answer(client).stream(), 4);
+    assert_eq!(new.decisions(Reason::UnknownStatement), 0);
+    new.finish();
+}
+
+fn learned(rig: &Rig) -> Vec<Record> {
+    let (mut records, mut from) = (Vec::new(), Some(Place::BEGIN));
+    while let Some(place) = from {
+        let part = rig.engine.learned(place);
+        records.extend(part.records);
+        from = part.next;
+    }
+    records
+}
+
+#[test]
+fn a_client_stays_until_it_has_its_answers() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.send(client, &query(3, "SELECT v FROM tab.t"));
+    assert!(rig.engine.may_move(client));
+    assert_eq!(take(&mut rig, client), None, "a request is on its way");
+    let (lane, request) = rig.request();
+    rig.result(lane, request.stream(), &void());
+    assert_eq!(take(&mut rig, client), None, "its answer has not left");
+    rig.answer(client);
+    assert!(take(&mut rig, client).is_some());
+    rig.finish();
+}
+
+#[test]
+fn a_client_that_has_not_started_stays() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.silent_client();
+    rig.send(client, &frame((4, 0, 1), Opcode::Options, |_| {}));
+    rig.answer(client);
+    assert!(!rig.engine.may_move(client));
+    assert_eq!(take(&mut rig, client), None);
+}
+
+#[test]
+fn the_front_of_a_frame_moves_along() {
+    let mut old = Rig::with_all_lanes();
+    let client = old.client();
+    let frame = query(7, "SELECT v FROM tab.t");
+    old.send(client, &frame[..13]);
+    let moved = take(&mut old, client).unwrap();
+    assert_eq!(moved.partial, &frame[..13]);
+    let mut new = Rig::with_all_lanes();
+    let client = bring(&mut new, &moved);
+    new.send(client, &frame[13..]);
+    let (_, request) = new.request();
+    assert_eq!(request.text(), "SELECT v FROM tab.t");
+}
+
+#[test]
+fn a_client_in_a_keyspace_waits_for_its_lanes() {
+    let mut old = Rig::with_all_lanes();
+    let client = old.client();
+    let register = |out: &mut Vec<u8>| put_string_list(out, &["SCHEMA_CHANGE"]);
+    old.send(client, &frame((4, 0, 2), Opcode::Register, register));
+    old.answer(client);
+    use_keyspace(&mut old, client, "tab");
+    let moved = take(&mut old, client).unwrap();
+    assert_eq!((moved.keyspace.as_deref(), moved.schema_events), (Some("tab"), true));
+
+    let mut new = Rig::with_all_lanes();
+    let client = bring(&mut new, &moved);
+    assert!(!new.engine.may_read(client), "its texts would run in no keyspace");
+    let (pool, keyspace) = new.opened().unwrap();
+    assert_eq!(&*keyspace, "tab");
+    let lane = new.lane_of(pool, 0, 0).unwrap();
+    assert!(new.engine.may_read(client));
+    new.send(client, &query(5, "SELECT v FROM t"));
+    let (to, request) = new.request();
+    assert_eq!((to, request.text()), (lane, "SELECT v FROM t"));
+    new.result(lane, request.stream(), &void());
+    new.answer(client);
+    new.finish();
+}
+
+#[test]
+fn a_client_whose_keyspace_gets_no_lanes_is_served_as_any_other() {
+    let mut old = Rig::with_all_lanes();
+    let client = old.client();
+    let mut moved = take(&mut old, client).unwrap();
+    moved.keyspace = Some("tab".into());
+    let mut new = Rig::with_all_lanes();
+    let client = bring(&mut new, &moved);
+    let (pool, _) = new.opened().unwrap();
+    new.input(|engine| engine.on_pool_failed(pool, None));
+    assert!(new.engine.may_read(client), "it gets errors rather than nothing");
+}
