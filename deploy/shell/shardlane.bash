@@ -91,7 +91,7 @@ _shardlane() {
             return 0
             ;;
         shardlane__subcmd__check)
-            opts="-c -h --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --help"
+            opts="-c -h --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --state-file --upgrade-socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -198,6 +198,14 @@ _shardlane() {
                     return 0
                     ;;
                 --compression-clients)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upgrade-socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -209,7 +217,7 @@ _shardlane() {
             return 0
             ;;
         shardlane__subcmd__doctor)
-            opts="-c -h --json --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --help"
+            opts="-c -h --json --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --state-file --upgrade-socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -319,6 +327,14 @@ _shardlane() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --state-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upgrade-socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -327,7 +343,7 @@ _shardlane() {
             return 0
             ;;
         shardlane__subcmd__explain)
-            opts="-c -h --keyspace --json --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --help"
+            opts="-c -h --keyspace --json --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --state-file --upgrade-socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -438,6 +454,14 @@ _shardlane() {
                     return 0
                     ;;
                 --compression-clients)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upgrade-socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -683,7 +707,7 @@ _shardlane() {
             return 0
             ;;
         shardlane__subcmd__reload)
-            opts="-c -h --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --help"
+            opts="-c -h --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --state-file --upgrade-socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -790,6 +814,14 @@ _shardlane() {
                     return 0
                     ;;
                 --compression-clients)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upgrade-socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -801,7 +833,7 @@ _shardlane() {
             return 0
             ;;
         shardlane__subcmd__run)
-            opts="-c -h --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --help"
+            opts="-c -h --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --state-file --upgrade-socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -908,6 +940,14 @@ _shardlane() {
                     return 0
                     ;;
                 --compression-clients)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upgrade-socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -919,7 +959,7 @@ _shardlane() {
             return 0
             ;;
         shardlane__subcmd__shutdown)
-            opts="-c -h --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --help"
+            opts="-c -h --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --state-file --upgrade-socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1029,6 +1069,14 @@ _shardlane() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --state-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upgrade-socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1037,7 +1085,7 @@ _shardlane() {
             return 0
             ;;
         shardlane__subcmd__wait)
-            opts="-c -h --timeout --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --help"
+            opts="-c -h --timeout --config --exit-zero-on-sigterm --contact-points --port --bind --bind-mode --data-center --rack --translate --client-routes --username --password-file --admin --min-sigterm-delay --max-sigterm-delay --workers --auth-mode --tls-ca --tls-cert --tls-key --tls-server-name --tls-verify-name --bind-tls-cert --bind-tls-key --bind-tls-client-ca --compression-clients --state-file --upgrade-socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1148,6 +1196,14 @@ _shardlane() {
                     return 0
                     ;;
                 --compression-clients)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upgrade-socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -60,6 +60,8 @@ complete -c shardlane -n "__fish_shardlane_using_subcommand run" -l bind-tls-cer
 complete -c shardlane -n "__fish_shardlane_using_subcommand run" -l bind-tls-key -d 'Key of that certificate' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand run" -l bind-tls-client-ca -d 'CAs of clients; with it, a client has to show a certificate of one of them' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand run" -l compression-clients -d 'Compression that clients are offered: lz4, snappy or both' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand run" -l state-file -d 'File in which what was learned is kept over a restart; if unset, nothing is kept' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand run" -l upgrade-socket -d 'Unix socket at which a new process takes the place of this one; if unset, none does' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand run" -l exit-zero-on-sigterm
 complete -c shardlane -n "__fish_shardlane_using_subcommand run" -s h -l help -d 'Print help'
 complete -c shardlane -n "__fish_shardlane_using_subcommand doctor" -l config -d 'Configuration file, TOML' -r -F
@@ -87,6 +89,8 @@ complete -c shardlane -n "__fish_shardlane_using_subcommand doctor" -l bind-tls-
 complete -c shardlane -n "__fish_shardlane_using_subcommand doctor" -l bind-tls-key -d 'Key of that certificate' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand doctor" -l bind-tls-client-ca -d 'CAs of clients; with it, a client has to show a certificate of one of them' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand doctor" -l compression-clients -d 'Compression that clients are offered: lz4, snappy or both' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand doctor" -l state-file -d 'File in which what was learned is kept over a restart; if unset, nothing is kept' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand doctor" -l upgrade-socket -d 'Unix socket at which a new process takes the place of this one; if unset, none does' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand doctor" -l json -d 'Print the findings as one line of JSON'
 complete -c shardlane -n "__fish_shardlane_using_subcommand doctor" -l exit-zero-on-sigterm
 complete -c shardlane -n "__fish_shardlane_using_subcommand doctor" -s h -l help -d 'Print help'
@@ -115,6 +119,8 @@ complete -c shardlane -n "__fish_shardlane_using_subcommand check" -l bind-tls-c
 complete -c shardlane -n "__fish_shardlane_using_subcommand check" -l bind-tls-key -d 'Key of that certificate' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand check" -l bind-tls-client-ca -d 'CAs of clients; with it, a client has to show a certificate of one of them' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand check" -l compression-clients -d 'Compression that clients are offered: lz4, snappy or both' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand check" -l state-file -d 'File in which what was learned is kept over a restart; if unset, nothing is kept' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand check" -l upgrade-socket -d 'Unix socket at which a new process takes the place of this one; if unset, none does' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand check" -l exit-zero-on-sigterm
 complete -c shardlane -n "__fish_shardlane_using_subcommand check" -s h -l help -d 'Print help'
 complete -c shardlane -n "__fish_shardlane_using_subcommand explain" -l keyspace -d 'Keyspace of a table that is named without one, as the client\'s USE would set it' -r
@@ -143,6 +149,8 @@ complete -c shardlane -n "__fish_shardlane_using_subcommand explain" -l bind-tls
 complete -c shardlane -n "__fish_shardlane_using_subcommand explain" -l bind-tls-key -d 'Key of that certificate' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand explain" -l bind-tls-client-ca -d 'CAs of clients; with it, a client has to show a certificate of one of them' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand explain" -l compression-clients -d 'Compression that clients are offered: lz4, snappy or both' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand explain" -l state-file -d 'File in which what was learned is kept over a restart; if unset, nothing is kept' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand explain" -l upgrade-socket -d 'Unix socket at which a new process takes the place of this one; if unset, none does' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand explain" -l json -d 'Print what was found as one line of JSON'
 complete -c shardlane -n "__fish_shardlane_using_subcommand explain" -l exit-zero-on-sigterm
 complete -c shardlane -n "__fish_shardlane_using_subcommand explain" -s h -l help -d 'Print help'
@@ -172,6 +180,8 @@ complete -c shardlane -n "__fish_shardlane_using_subcommand wait" -l bind-tls-ce
 complete -c shardlane -n "__fish_shardlane_using_subcommand wait" -l bind-tls-key -d 'Key of that certificate' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand wait" -l bind-tls-client-ca -d 'CAs of clients; with it, a client has to show a certificate of one of them' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand wait" -l compression-clients -d 'Compression that clients are offered: lz4, snappy or both' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand wait" -l state-file -d 'File in which what was learned is kept over a restart; if unset, nothing is kept' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand wait" -l upgrade-socket -d 'Unix socket at which a new process takes the place of this one; if unset, none does' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand wait" -l exit-zero-on-sigterm
 complete -c shardlane -n "__fish_shardlane_using_subcommand wait" -s h -l help -d 'Print help'
 complete -c shardlane -n "__fish_shardlane_using_subcommand shutdown" -l config -d 'Configuration file, TOML' -r -F
@@ -199,6 +209,8 @@ complete -c shardlane -n "__fish_shardlane_using_subcommand shutdown" -l bind-tl
 complete -c shardlane -n "__fish_shardlane_using_subcommand shutdown" -l bind-tls-key -d 'Key of that certificate' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand shutdown" -l bind-tls-client-ca -d 'CAs of clients; with it, a client has to show a certificate of one of them' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand shutdown" -l compression-clients -d 'Compression that clients are offered: lz4, snappy or both' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand shutdown" -l state-file -d 'File in which what was learned is kept over a restart; if unset, nothing is kept' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand shutdown" -l upgrade-socket -d 'Unix socket at which a new process takes the place of this one; if unset, none does' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand shutdown" -l exit-zero-on-sigterm
 complete -c shardlane -n "__fish_shardlane_using_subcommand shutdown" -s h -l help -d 'Print help'
 complete -c shardlane -n "__fish_shardlane_using_subcommand reload" -l config -d 'Configuration file, TOML' -r -F
@@ -226,6 +238,8 @@ complete -c shardlane -n "__fish_shardlane_using_subcommand reload" -l bind-tls-
 complete -c shardlane -n "__fish_shardlane_using_subcommand reload" -l bind-tls-key -d 'Key of that certificate' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand reload" -l bind-tls-client-ca -d 'CAs of clients; with it, a client has to show a certificate of one of them' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand reload" -l compression-clients -d 'Compression that clients are offered: lz4, snappy or both' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand reload" -l state-file -d 'File in which what was learned is kept over a restart; if unset, nothing is kept' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand reload" -l upgrade-socket -d 'Unix socket at which a new process takes the place of this one; if unset, none does' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand reload" -l exit-zero-on-sigterm
 complete -c shardlane -n "__fish_shardlane_using_subcommand reload" -s h -l help -d 'Print help'
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -s f -l filename -d 'Manifests, YAML or JSON; - for stdin' -r -F
