@@ -1,5 +1,10 @@
 //! `shardlane run`: serves until a signal, or a request to the admin address, stops it.
 
+use std::env;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime;
@@ -87,6 +92,8 @@ async fn serve(settings: &Settings, sources: (Sources, Running)) -> anyhow::Resu
     }
     let (stop, stopped) = mpsc::channel(2);
     let reloads = server.reloads();
+    // Found now: once the program is replaced, the system has no name for the old one.
+    let program = settings.upgrade_socket.as_ref().and_then(|_| env::current_exe().ok());
     tokio::spawn(async move {
         loop {
             match signals.next().await {
@@ -94,6 +101,7 @@ async fn serve(settings: &Settings, sources: (Sources, Running)) -> anyhow::Resu
                     // A full queue means that the settings are about to be read.
                     reloads.try_send(ReloadRequest { cause: "signal", answer: None }).ok();
                 }
+                Asked::Upgrade => start_next(program.as_deref()),
                 signal @ (Asked::Terminate | Asked::Interrupt) => {
                     tracing::info!(?signal, "received signal, stopping");
                     if stop.send(()).await.is_err() {
@@ -106,4 +114,23 @@ async fn serve(settings: &Settings, sources: (Sources, Running)) -> anyhow::Resu
     Box::pin(server.serve(stopped, Some(sources))).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Starts the program again, with the same arguments: it finds this process at `upgrade.socket`.
+fn start_next(program: Option<&Path>) {
+    let Some(program) = program else {
+        tracing::warn!("received SIGUSR2, and upgrade.socket is not set: nothing is started");
+        return;
+    };
+    match Command::new(program).args(env::args_os().skip(1)).spawn() {
+        Ok(mut next) => {
+            tracing::info!(process = next.id(), "started the next process");
+            // Its end is to be heard of, or it stays in the table of processes.
+            thread::spawn(move || next.wait());
+        }
+        Err(error) => {
+            let program = program.display();
+            tracing::error!(%program, %error, "the next process cannot be started: this one goes on");
+        }
+    }
 }

@@ -5,3 +5,4 @@ pub mod clock;
 pub mod log_throttle;
 pub mod memory;
 pub mod replaced_file;
+pub mod service_manager;

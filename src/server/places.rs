@@ -19,7 +19,7 @@ use crate::config::settings::Settings;
 use crate::listen::listener;
 use crate::listen::listener::{Bind, Listeners};
 use crate::listen::unix_listener::UnixSocket;
-use crate::platform::clock;
+use crate::platform::{clock, service_manager};
 use crate::server::error::ServerError;
 use crate::server::pages::Pages;
 use crate::server::state_file::Kept;
@@ -58,6 +58,8 @@ pub struct Places {
     offering: Option<JoinHandle<()>>,
     /// Whether the process before still listens.
     is_waiting: bool,
+    /// Whether the service manager was told that clients are served.
+    is_ready: bool,
     steps: (Sender<Step>, Receiver<Step>),
 }
 
@@ -111,6 +113,7 @@ impl Places {
             before,
             offer: offer.map(|(descriptors, socket)| (socket, descriptors)),
             offering: None,
+            is_ready: false,
             steps: mpsc::channel(STEPS),
         };
         Ok((places, state))
@@ -149,7 +152,12 @@ impl Places {
 
     /// Clients can be served: if there is a process before this one, it is told to leave once all lanes are there.
     pub fn on_open(&mut self, pages: &Arc<Pages>) {
-        let Some(before) = self.before.take() else { return };
+        let Some(before) = self.before.take() else {
+            if !self.is_waiting && !std::mem::replace(&mut self.is_ready, true) {
+                service_manager::notify_ready();
+            }
+            return;
+        };
         let (pages, steps) = (Arc::clone(pages), self.steps.0.clone());
         tokio::spawn(async move {
             if !wait_for_lanes(&pages).await {
@@ -200,7 +208,7 @@ impl Places {
 
     /// The process before listens no more.
     fn on_listening(&mut self, pages: &Arc<Pages>) {
-        self.is_waiting = false;
+        (self.is_waiting, self.is_ready) = (false, true);
         self.serve_pages(pages);
         tracing::info!("the place of the process before is taken");
     }
@@ -234,6 +242,9 @@ impl Places {
 
     /// Listens nowhere any more, and offers nothing.
     pub fn close(&mut self) {
+        if self.doors.is_some() {
+            service_manager::notify_stopping();
+        }
         // New clients are refused at once, instead of waiting in the kernel for the end.
         self.doors = None;
         if let Some(offering) = self.offering.take() {
@@ -288,6 +299,8 @@ async fn wait_for_lanes(pages: &Pages) -> bool {
 
 /// Takes the place of the process before, and its clients.
 fn take_clients(mut before: Peer, steps: &Sender<Step>) {
+    // First, as the manager would take the end of the process before for that of the service.
+    service_manager::notify_ready();
     if let Err(error) = before.say_ready() {
         tracing::warn!(%error, "the process before has ended: its clients connect again");
     }

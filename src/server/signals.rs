@@ -1,4 +1,4 @@
-//! Signals: two end the process, one has the settings read again, the others do nothing.
+//! Signals: two end the process, one has the settings read again, one starts the next process, the others do nothing.
 
 use std::io;
 
@@ -13,17 +13,20 @@ pub enum Asked {
     Interrupt,
     /// SIGHUP, to read the settings again: `systemctl reload`.
     Reload,
+    /// SIGUSR2, to start the program again and leave it the place: as nginx has it.
+    Upgrade,
 }
 
-/// Listens to SIGTERM, SIGINT and SIGHUP. SIGUSR1, SIGUSR2 and SIGALRM are ignored: by default each
-/// would end the process, and tools send them to servers to have logs rotated.
+/// Listens to SIGTERM, SIGINT, SIGHUP and SIGUSR2. SIGUSR1 and SIGALRM are ignored: by default each would end
+/// the process, and tools send them to servers to have logs rotated.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    upgrade: Signal,
     /// Kept only so that the system's own reaction does not come back.
-    _ignored: [Signal; 3],
+    _ignored: [Signal; 2],
 }
 
 impl Signals {
@@ -33,10 +36,9 @@ impl Signals {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
         let hang_up = signal(SignalKind::hangup())?;
-        let others =
-            [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::alarm()];
-        let [one, two, alarm] = others.map(signal);
-        Ok(Self { terminate, interrupt, hang_up, _ignored: [one?, two?, alarm?] })
+        let upgrade = signal(SignalKind::user_defined2())?;
+        let [one, alarm] = [SignalKind::user_defined1(), SignalKind::alarm()].map(signal);
+        Ok(Self { terminate, interrupt, hang_up, upgrade, _ignored: [one?, alarm?] })
     }
 
     /// Waits for the next signal. No signal is lost when the future is dropped.
@@ -45,6 +47,7 @@ impl Signals {
             _ = self.terminate.recv() => Asked::Terminate,
             _ = self.interrupt.recv() => Asked::Interrupt,
             _ = self.hang_up.recv() => Asked::Reload,
+            _ = self.upgrade.recv() => Asked::Upgrade,
         }
     }
 }
@@ -60,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_signals_ask_for_something_and_the_others_are_ignored() {
+    fn four_signals_ask_for_something_and_the_others_are_ignored() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut signals = Signals::listen().unwrap();
@@ -68,10 +71,14 @@ mod tests {
                 let mut kill = Command::new("kill");
                 assert!(kill.args([flag, &process::id().to_string()]).status().unwrap().success());
             };
-            let wanted =
-                [("-TERM", Asked::Terminate), ("-INT", Asked::Interrupt), ("-HUP", Asked::Reload)];
+            let wanted = [
+                ("-TERM", Asked::Terminate),
+                ("-INT", Asked::Interrupt),
+                ("-HUP", Asked::Reload),
+                ("-USR2", Asked::Upgrade),
+            ];
             for (flag, expected) in wanted {
-                for ignored in ["-USR1", "-USR2", "-ALRM"] {
+                for ignored in ["-USR1", "-ALRM"] {
                     kill(ignored);
                 }
                 kill(flag);

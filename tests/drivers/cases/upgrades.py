@@ -1,5 +1,9 @@
 """A new process takes the place of a running one under load: no request fails, and no connection is closed."""
+import contextlib
 import json
+import os
+import signal
+import socket
 import tempfile
 import time
 from pathlib import Path
@@ -67,10 +71,48 @@ def upgrade_under_load(stage, names, times):
     for name, load in loads.items():
         load.tell()
         saw = json.loads(load.next_line(60, lambda line: line.startswith("{")))
-        log(name, {key: saw[key] for key in ("requests", "wrong", "longest", "errors")})
+        log(name, {key: saw.get(key) for key in ("requests", "wrong", "longest", "errors")})
         assert saw["requests"] > 200 and not saw["errors"] and not saw["wrong"], (name, saw)
 
 
 @case(deadline=300, drivers=("node", "gocql"))
 def ten_upgrades_under_load_fail_no_request(stage):
     upgrade_under_load(stage, ("python", "node", "gocql"), 10)
+
+
+@case(deadline=120)
+def a_signal_starts_the_next_process_and_the_manager_hears_of_it(stage):
+    path = str(Path(stage.enter_context(tempfile.TemporaryDirectory()), "notify"))
+    manager = stage.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    manager.bind(path)
+    manager.settimeout(60)
+    os.environ["NOTIFY_SOCKET"] = path
+
+    def heard():
+        return dict(line.split("=", 1) for line in manager.recv(4096).decode().splitlines())
+
+    sim = stage.sim(3, 4, TABLETS)
+    with direct.session(sim.hosts[0]) as s:
+        direct.create_load_tables(s, "python", 3)
+    upgraded = Upgraded(stage, sim)
+    old = upgraded.proxy.child
+    assert heard() == {"MAINPID": str(old.process.pid), "READY": "1"}
+    load = start_loads(stage, upgraded.proxy.host, ("python",))["python"]
+    old.process.send_signal(signal.SIGUSR2)
+    said = heard()
+    new = int(said["MAINPID"])
+    stage.callback(end, new)
+    assert said["READY"] == "1" and new != old.process.pid
+    assert old.wait(60) == 0
+    time.sleep(2)
+    load.tell()
+    saw = json.loads(load.next_line(60, lambda line: line.startswith("{")))
+    assert saw["requests"] > 200 and not saw["errors"] and not saw["wrong"], saw
+    os.kill(new, signal.SIGTERM)
+    assert heard() == {"STOPPING": "1"}
+
+
+def end(pid):
+    """Ends a process that no other program waits for."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
