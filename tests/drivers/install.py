@@ -164,7 +164,9 @@ EVERYTHING = {"python-cassandra": lambda: python("cassandra"), "python-scylla": 
               "rust": lambda: rust("scylla"), "rust-cdrs": lambda: rust("cdrs"), "java3": lambda: java("java3"),
               "java4": lambda: java("java4"), "java3-texts": lambda: java("java3", "Texts"),
               "java4-texts": lambda: java("java4", "Texts"),
-              "java3-columns": lambda: java("java3", "Columns"), "java4-columns": lambda: java("java4", "Columns")}
+              "java3-columns": lambda: java("java3", "Columns"), "java4-columns": lambda: java("java4", "Columns"),
+              "java3-load": lambda: java("java3", "Load"), "java4-load": lambda: java("java4", "Load"),
+              "rust-load": lambda: rust("load")}
 
 
 def main():

@@ -14,7 +14,8 @@ from stage import case, log, misses, program, until
 TABLETS = 64
 # Programs that write and read until they are told to stop, and print what they saw.
 LOADS = {"python": ("python-cassandra", ("tests/drivers/python/load.py",), "--"),
-         "node": ("node", ("tests/drivers/node/load.js", "--data-center", "datacenter1"), "--"), "gocql": ("gocql", ("-mode", "load"), "-")}
+         "node": ("node", ("tests/drivers/node/load.js", "--data-center", "datacenter1"), "--"), "gocql": ("gocql", ("-mode", "load"), "-"),
+         "java3": ("java3-load", (), "--"), "java4": ("java4-load", (), "--"), "rust": ("rust-load", (), "--")}
 
 
 class Upgraded:
@@ -75,9 +76,9 @@ def upgrade_under_load(stage, names, times):
         assert saw["requests"] > 200 and not saw["errors"] and not saw["wrong"], (name, saw)
 
 
-@case(deadline=300, drivers=("node", "gocql"))
+@case(deadline=300, drivers=("node", "gocql", "java3-load", "java4-load", "rust-load"))
 def ten_upgrades_under_load_fail_no_request(stage):
-    upgrade_under_load(stage, ("python", "node", "gocql"), 10)
+    upgrade_under_load(stage, tuple(LOADS), 10)
 
 
 @case(deadline=120)

@@ -1,0 +1,65 @@
+// Writes and reads back keys of two tables until a line arrives; prints what it saw as one line of JSON.
+// Load --host HOST --keyspace KEYSPACE.
+
+import com.datastax.driver.core.*;
+import java.net.InetSocketAddress;
+import java.util.concurrent.atomic.AtomicInteger;
+
+public class Load {
+  static final int WORKERS = 8, KEYS = 200;
+  static final AtomicInteger requests = new AtomicInteger(), wrong = new AtomicInteger(), errors = new AtomicInteger();
+  static volatile boolean stopped;
+
+  static Row one(Session s, BoundStatement statement) {
+    requests.incrementAndGet();
+    try {
+      Row row = s.execute(statement).one();
+      return row;
+    } catch (RuntimeException e) {
+      if (errors.getAndIncrement() == 0) e.printStackTrace();
+      return null;
+    }
+  }
+
+  static void work(Session s, int worker, PreparedStatement[] insert, PreparedStatement[] read) {
+    for (int v = 0; !stopped; v++) {
+      for (int k = worker; k < KEYS && !stopped; k += WORKERS) {
+        for (int table = 0; table < 2; table++) {
+          Object key = table == 0 ? (Object) k : "ключ " + k;
+          int failed = errors.get();
+          one(s, insert[table].bind(key, v));
+          Row row = one(s, read[table].bind(key));
+          if (errors.get() == failed && (row == null || row.getInt(0) != v)) wrong.incrementAndGet();
+        }
+        try {
+          Thread.sleep(20);
+        } catch (InterruptedException e) {
+          return;
+        }
+      }
+    }
+  }
+
+  public static void main(String[] args) throws Exception {
+    String keyspace = args[3];
+    SocketOptions patient = new SocketOptions().setConnectTimeoutMillis(10000).setReadTimeoutMillis(20000);
+    try (Cluster cluster = Cluster.builder().addContactPointsWithPorts(new InetSocketAddress(args[1], 9042))
+        .withoutJMXReporting().withSocketOptions(patient).build(); Session s = cluster.connect(keyspace)) {
+      PreparedStatement[] insert = {s.prepare("INSERT INTO ints (k, v) VALUES (?, ?)"),
+          s.prepare("INSERT INTO texts (k, v) VALUES (?, ?)")};
+      PreparedStatement[] read = {s.prepare("SELECT v FROM ints WHERE k = ?"), s.prepare("SELECT v FROM texts WHERE k = ?")};
+      Thread[] threads = new Thread[WORKERS];
+      for (int i = 0; i < WORKERS; i++) {
+        int worker = i;
+        threads[i] = new Thread(() -> work(s, worker, insert, read));
+        threads[i].start();
+      }
+      System.out.println("@running");
+      System.in.read();
+      stopped = true;
+      for (Thread thread : threads) thread.join();
+      System.out.println(String.format("{\"requests\": %d, \"wrong\": %d, \"errors\": {%s}}", requests.get(), wrong.get(),
+          errors.get() == 0 ? "" : "\"any\": " + errors.get()));
+    }
+  }
+}
