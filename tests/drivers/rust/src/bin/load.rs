@@ -74,7 +74,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     show_warnings();
     let args = Args::of_program();
     let node = format!("{}:{}", args.get("host", ""), args.get("port", "9042"));
-    let builder = SessionBuilder::new().known_node(node).use_keyspace(args.get("keyspace", ""), false);
+    let builder =
+        SessionBuilder::new().known_node(node).use_keyspace(args.get("keyspace", ""), false);
     let s = builder.connection_timeout(Duration::from_secs(10)).build().await?;
     let statements = Statements {
         ints: [
