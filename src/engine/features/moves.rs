@@ -31,6 +31,7 @@ pub(crate) fn move_out(core: &mut Core, key: ClientKey) -> Option<MovedClient> {
     }
     let client = core.clients.get_mut(key)?;
     let waits = client.in_flight > 0
+        || !client.held.is_empty()
         || client.switching.is_some()
         || client.skipping_until_us.is_some()
         || client.session.unsent_len() > 0;
@@ -53,10 +54,10 @@ pub(crate) fn move_out(core: &mut Core, key: ClientKey) -> Option<MovedClient> {
 /// What a client of another process is here. One in a keyspace is read once there are lanes of that keyspace.
 pub(crate) fn as_client(core: &Core, moved: &MovedClient) -> Client {
     let MovedClient { local, peer, version, compression, .. } = moved;
-    let body_len_max = core.settings.limits.frame_body_bytes_max;
-    let mut client = Client::new(*local, body_len_max, core.now_us);
+    let limits = &core.settings.limits;
+    let mut client = Client::new(*local, limits, core.now_us);
     client.session.phase = Phase::Ready;
-    client.session.decoder.allow(body_len_max);
+    client.session.decoder.allow(limits.frame_body_bytes_max);
     client.session.version = Some(*version);
     client.session.compression = *compression;
     client.session.keyspace.clone_from(&moved.keyspace);
