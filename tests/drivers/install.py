@@ -164,7 +164,8 @@ EVERYTHING = {"python-cassandra": lambda: python("cassandra"), "python-scylla": 
               "rust": lambda: rust("scylla"), "rust-cdrs": lambda: rust("cdrs"), "java3": lambda: java("java3"),
               "java4": lambda: java("java4"), "java3-texts": lambda: java("java3", "Texts"),
               "java4-texts": lambda: java("java4", "Texts"),
-              "java3-columns": lambda: java("java3", "Columns"), "java4-columns": lambda: java("java4", "Columns")}
+              "java3-columns": lambda: java("java3", "Columns"), "java4-columns": lambda: java("java4", "Columns"),
+              "java3-errors": lambda: java("java3", "Errors"), "java4-errors": lambda: java("java4", "Errors")}
 
 
 def main():
