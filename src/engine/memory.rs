@@ -21,7 +21,7 @@ impl Engine {
         if self.core.memory.is_due() {
             let local_bytes = self.features.local.statements().bytes();
             self.features.memory.look(&mut self.core, local_bytes);
-            self.settle();
+            self.do_todo();
         }
     }
 }
