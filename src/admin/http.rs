@@ -27,6 +27,7 @@ use crate::admin::page::{self, Deed, Page, Source};
 use crate::admin::places::Places;
 use crate::platform::clock;
 use crate::platform::log_throttle::LogThrottle;
+use crate::telemetry::openmetrics::Format;
 
 /// Connections at one time: a scraper, a kubelet and a few people. One more displaces one that has not asked for anything.
 const CONNECTIONS_MAX: usize = 128;
@@ -172,7 +173,7 @@ async fn respond<S: Source>(
                 to_response(hidden())
             };
         }
-        return to_response(page::answer(path, source.as_ref()).await);
+        return to_response(page::answer(path, format(request.headers()), source.as_ref()).await);
     }
     let mut response = to_response(Page::text(405, "only GET and HEAD"));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -181,8 +182,16 @@ async fn respond<S: Source>(
 
 /// Whether it is a browser that asks; others get the list of pages.
 fn wants_html(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-    accepted.is_some_and(|accepted| accepted.contains("text/html"))
+    accepted(headers).contains("text/html")
+}
+
+/// The format in which metrics are asked for.
+fn format(headers: &HeaderMap) -> Format {
+    Format::accepted(accepted(headers))
+}
+
+fn accepted(headers: &HeaderMap) -> &str {
+    headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 fn hidden() -> Page {

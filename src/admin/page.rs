@@ -6,9 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::admin::readiness::Readiness;
-
-/// What scrapers expect, to the letter: some refuse a charset, or a version they don't know.
-pub const METRICS_TYPE: &str = "text/plain; version=0.0.4";
+use crate::telemetry::openmetrics::Format;
 
 const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 const JSON_TYPE: &str = "application/json";
@@ -23,7 +21,7 @@ const INDEX: &str = "shardlane
 
 /                               in a browser: a live page
 /events                         what it is drawn from, as server-sent events
-/metrics                        numbers for Prometheus
+/metrics                        numbers for Prometheus, as text or OpenMetrics
 /startup                        200 once it listens to clients
 /live   /livez   /liveness      200 while this page can be served
 /ready  /readyz  /readiness     200 while clients should come; else 503 and the reasons
@@ -38,7 +36,7 @@ PUT  /log-level                 logs by the level in the body, such as debug, un
 /// Where the pages' contents come from.
 pub trait Source: Send + Sync + 'static {
     /// The metrics page.
-    fn metrics(&self) -> impl Future<Output = Result<String, String>> + Send;
+    fn metrics(&self, format: Format) -> impl Future<Output = Result<String, String>> + Send;
 
     /// What the live page is drawn from: one line of JSON.
     fn live(&self) -> impl Future<Output = Result<String, String>> + Send;
@@ -138,12 +136,12 @@ pub async fn act<S: Source>(deed: Deed, is_local: bool, body: &str, source: &S) 
     }
 }
 
-/// Answers a GET of `path`.
-pub async fn answer<S: Source>(path: &str, source: &S) -> Page {
+/// Answers a GET of `path`; `format` is that of metrics.
+pub async fn answer<S: Source>(path: &str, format: Format, source: &S) -> Page {
     match path {
         "/" => Page::text(200, INDEX),
-        "/metrics" => match timeout(METRICS_TIMEOUT, source.metrics()).await {
-            Ok(Ok(body)) => Page { status: 200, content_type: METRICS_TYPE, body },
+        "/metrics" => match timeout(METRICS_TIMEOUT, source.metrics(format)).await {
+            Ok(Ok(body)) => Page { status: 200, content_type: format.content_type(), body },
             Ok(Err(reason)) => Page::text(500, &format!("cannot render the metrics: {reason}")),
             Err(_) => Page::text(503, "a worker did not hand in its numbers in time"),
         },

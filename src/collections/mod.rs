@@ -2,5 +2,6 @@
 
 pub mod histogram;
 pub mod key_table;
+pub mod latency_sample;
 pub mod outbox;
 pub mod slab;

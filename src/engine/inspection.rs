@@ -4,7 +4,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::collections::latency_sample::LatencySample;
 use crate::engine::core::core::Core;
+use crate::engine::slow_request::SlowRequest;
 use crate::engine::tally::Feedback;
 use crate::facade::console::contents::ROWS_MAX;
 use crate::facade::console::table::ConsoleTable;
@@ -39,6 +41,8 @@ pub struct Inspection {
     pub without_table: ByReason,
     /// Tablets, with keyspace and table.
     pub tablets: Vec<(Arc<str>, Arc<str>, Tablet)>,
+    /// The latest requests that took long, the newest first.
+    pub slow: Vec<SlowRequest>,
     /// Prepared statements.
     pub statements: Vec<StatementView>,
 }
@@ -151,6 +155,8 @@ pub struct StatementView {
     pub answered: u64,
     /// How long these requests waited all together, µs.
     pub waited_us: u64,
+    /// How long some of them waited.
+    pub sample: LatencySample,
     /// How its table's replicas are found; `None` without a table.
     pub found_by: Option<FoundBy>,
 }
@@ -169,6 +175,7 @@ impl Inspection {
                 ConsoleTable::Routing | ConsoleTable::Tables if seen.tables.is_empty() => {
                     seen.add_tables(core);
                 }
+                ConsoleTable::SlowRequests => seen.slow = core.slow.iter().cloned().collect(),
                 ConsoleTable::Statements => seen.statements = statements(core),
                 ConsoleTable::Tablets => seen.add_tablets(core),
                 ConsoleTable::Lanes
@@ -283,13 +290,13 @@ fn statements(core: &mut Core) -> Vec<StatementView> {
         .into_iter()
         .map(|entry| {
             let counts = [entry.requests, entry.answered, entry.waited_us];
-            (Arc::clone(&entry.statement), counts, entry.table)
+            (Arc::clone(&entry.statement), counts, (entry.sample.clone(), entry.table))
         })
         .collect();
-    let view = entries.into_iter().map(|(statement, counts, table)| {
+    let view = entries.into_iter().map(|(statement, counts, (sample, table))| {
         let [requests, answered, waited_us] = counts;
         let found_by = table.map(|table| core.router.found_by(table));
-        StatementView { statement, requests, answered, waited_us, found_by }
+        StatementView { statement, requests, answered, waited_us, sample, found_by }
     });
     view.collect()
 }

@@ -17,6 +17,7 @@ pub mod payloads;
 pub mod pending;
 mod requests;
 pub mod settings;
+pub mod slow_request;
 mod succession;
 pub mod tally;
 mod timers;

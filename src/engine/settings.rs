@@ -37,10 +37,12 @@ pub struct ConsoleSettings {
     pub enabled: bool,
     /// Of the clients that log in themselves, the roles that see it.
     pub roles: Vec<String>,
+    /// What takes as long as this is a slow request, µs; 0 is none.
+    pub slow_us: u64,
 }
 
 impl Default for ConsoleSettings {
     fn default() -> Self {
-        Self { enabled: true, roles: Vec::new() }
+        Self { enabled: true, roles: Vec::new(), slow_us: 100_000 }
     }
 }

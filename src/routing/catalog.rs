@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::collections::latency_sample::LatencySample;
 use crate::collections::slab::Key;
 use crate::collections::slab::Slab;
-use crate::routing::statement::{Columns, Entry, Restored, Statement};
+use crate::routing::statement::{Columns, Entry, Restored, SAMPLED, Statement};
 use crate::topology::table::TableId;
 
 /// One part in this many is forgotten at a time when there is no room.
@@ -88,6 +89,7 @@ impl Catalog {
             requests: 0,
             answered: 0,
             waited_us: 0,
+            sample: LatencySample::default(),
         };
         let key = self.entries.insert(entry);
         self.by_id.insert(id, key);
@@ -138,6 +140,9 @@ impl Catalog {
     #[inline]
     pub fn on_answer(&mut self, key: StatementKey, waited_us: u64) -> Option<TableId> {
         let entry = self.entries.get_mut(key)?;
+        if entry.answered.is_multiple_of(SAMPLED) {
+            entry.sample.record(waited_us);
+        }
         entry.answered += 1;
         entry.waited_us += waited_us;
         entry.table
@@ -223,6 +228,7 @@ impl Catalog {
             requests: 0,
             answered: 0,
             waited_us: 0,
+            sample: LatencySample::default(),
         };
         let key = self.entries.insert(entry);
         self.by_id.insert(id, key);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
+use crate::collections::latency_sample::LatencySample;
 use crate::topology::table::TableId;
 use cql::notation::Reader;
 use cql::response::metadata::Metadata;
@@ -44,9 +45,12 @@ impl Statement {
     pub fn weight(&self) -> usize {
         let names: usize = self.names.iter().map(|name| name.len() + 16).sum();
         let metadata = self.result_metadata.len() + self.metadata_id.len();
-        256 + self.id.len() + self.text.len() + metadata + names
+        448 + self.id.len() + self.text.len() + metadata + names
     }
 }
+
+/// Of so many answers one is in a statement's sample: counting each would make the road dearer.
+pub const SAMPLED: u64 = 16;
 
 /// A statement in the catalog with what the router worked out for it.
 #[derive(Clone, Debug)]
@@ -75,6 +79,8 @@ pub struct Entry {
     pub answered: u64,
     /// How long these requests waited, from their arrival here, all together, µs.
     pub waited_us: u64,
+    /// How long one in [`SAMPLED`] of them waited, µs.
+    pub sample: LatencySample,
 }
 
 /// A statement as an earlier process knew it.

@@ -1,5 +1,6 @@
 //! The rows of the console's tables.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use crate::config::setting::Reload;
 use crate::config::table;
 use crate::engine::gauges::LaneGauges;
 use crate::engine::inspection::{ByReason, ClientView, Inspection, LaneState};
+use crate::engine::slow_request::SlowRequest;
 use crate::facade::console::contents::{Contents, Row};
 use crate::facade::console::table::ConsoleTable;
 use crate::routing::decision::Reason;
@@ -27,6 +29,7 @@ impl View {
             ConsoleTable::Nodes => self.nodes(),
             ConsoleTable::Routing => self.routing(),
             ConsoleTable::Settings => self.settings.iter().map(setting).collect(),
+            ConsoleTable::SlowRequests => self.slow_requests(),
             ConsoleTable::Statements => self.statements(),
             ConsoleTable::Tables => self.tables(),
             ConsoleTable::Tablets => self.tablets(),
@@ -151,6 +154,37 @@ impl View {
         contents
     }
 
+    fn slow_requests(&self) -> Contents {
+        let workers = self.workers.iter().enumerate();
+        let mut all: Vec<_> = workers
+            .flat_map(|(number, worker)| {
+                let at = |slow: &SlowRequest| self.unix_ms(worker, slow.at_us);
+                worker.slow.iter().map(move |slow| (at(slow), number, slow))
+            })
+            .collect();
+        all.sort_by_key(|(at, ..)| Reverse(*at));
+        let row = |(at, worker, slow): (i64, usize, &SlowRequest)| {
+            let table = slow.table.as_ref();
+            let client = slow.peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
+            let row = Row::default()
+                .int(wide(worker))
+                .count(slow.number)
+                .bigint(at)
+                .count(slow.waited_us)
+                .text(slow.kind.label())
+                .text_or_null(table.map(|(keyspace, _)| &**keyspace))
+                .text_or_null(table.map(|(_, table)| &**table))
+                .text_or_null(slow.text.as_deref())
+                .text(&client);
+            let node = self.snapshot.node(slow.node);
+            row.inet_or_null(node.map(|node| node.address))
+                .int(u64::from(slow.shard.0))
+                .int(u64::from(slow.resent))
+                .boolean(slow.is_failed)
+        };
+        all.into_iter().map(row).collect()
+    }
+
     fn statements(&self) -> Contents {
         let row = |sum: StatementSum| {
             let table = sum.statement.table.as_ref();
@@ -162,6 +196,7 @@ impl View {
                 .text(&sum.text())
                 .count(sum.requests)
                 .count_or_null(sum.mean_us())
+                .count_or_null(sum.sample.quantile(990))
                 .text(route)
                 .text_or_null(advice)
                 .boolean(sum.statement.lwt)

@@ -32,6 +32,7 @@ use crate::server::view::View;
 use crate::server::workers;
 use crate::telemetry::exporter;
 use crate::telemetry::logging;
+use crate::telemetry::openmetrics::Format;
 use crate::telemetry::recent;
 use crate::telemetry::report::{ClusterReport, TabletReadReport, WorkerReport};
 use crate::topology::snapshot::Snapshot;
@@ -208,7 +209,7 @@ impl Pages {
 }
 
 impl Source for Pages {
-    async fn metrics(&self) -> Result<String, String> {
+    async fn metrics(&self, format: Format) -> Result<String, String> {
         let reports = self.reports().await.ok_or_else(|| "a worker has ended".to_owned())?;
         let snapshot = Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
         let dials = dials::report(&self.budget);
@@ -222,7 +223,7 @@ impl Source for Pages {
             reload: self.control.reload_stats.report(),
             state: self.control.state_stats.report(),
         };
-        exporter::render(&reports, &cluster)
+        exporter::render(&reports, &cluster, format)
     }
 
     async fn live(&self) -> Result<String, String> {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::collections::latency_sample::LatencySample;
 use crate::config::reader::Entry;
 use crate::engine::inspection::{ByReason, Inspection, LaneView, StatementView, TableView};
 use crate::engine::tally::Feedback;
@@ -60,6 +61,8 @@ pub struct StatementSum {
     pub answered: u64,
     /// How long these requests waited all together, µs.
     pub waited_us: u64,
+    /// How long some of them waited.
+    pub sample: LatencySample,
     /// How its table's replicas are found; `None` without a table.
     pub found_by: Option<FoundBy>,
 }
@@ -168,17 +171,19 @@ impl View {
     pub fn statement_sums(&self) -> Vec<StatementSum> {
         let mut sums: BTreeMap<&[u8], StatementSum> = BTreeMap::new();
         for view in self.workers.iter().flat_map(|worker| &worker.statements) {
-            let StatementView { statement, requests, answered, waited_us, found_by } = view;
+            let StatementView { statement, requests, answered, waited_us, sample, found_by } = view;
             let sum = sums.entry(&statement.id).or_insert_with(|| StatementSum {
                 statement: Arc::clone(statement),
                 requests: 0,
                 answered: 0,
                 waited_us: 0,
+                sample: LatencySample::default(),
                 found_by: *found_by,
             });
             sum.requests += requests;
             sum.answered += answered;
             sum.waited_us += waited_us;
+            sum.sample.merge(sample);
             sum.found_by = sum.found_by.or(*found_by);
         }
         let mut sums: Vec<StatementSum> = sums.into_values().collect();

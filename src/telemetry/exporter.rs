@@ -11,6 +11,7 @@ use crate::engine::limits::Limits;
 use crate::engine::tally::{Feedback, Outcome, RequestKind, Tally};
 use crate::routing::decision::Reason;
 use crate::telemetry::family::{Buckets, Families};
+use crate::telemetry::openmetrics::Format;
 use crate::telemetry::report::{
     ClusterReport, DialReport, StateReport, TabletReadReport, TlsReport, WorkerReport,
 };
@@ -29,7 +30,11 @@ const REQUEST_BUCKETS: Buckets = Buckets { first_bits: 6, last_bits: 25 };
 const OVERHEAD_BUCKETS: Buckets = Buckets { first_bits: 0, last_bits: 14 };
 
 /// Renders the page: the sum of all workers, the cluster, and the process.
-pub fn render(workers: &[WorkerReport], cluster: &ClusterReport) -> Result<String, String> {
+pub fn render(
+    workers: &[WorkerReport],
+    cluster: &ClusterReport,
+    format: Format,
+) -> Result<String, String> {
     let mut families = Families::default();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     families.numbers(&names::BUILD_INFO, [(vec![version], 1)]);
@@ -50,7 +55,7 @@ pub fn render(workers: &[WorkerReport], cluster: &ClusterReport) -> Result<Strin
     families.number(&names::CONFIG_LAST_RELOAD_SUCCESSFUL, u64::from(reload.last_succeeded));
     families.number(&names::CONFIG_LAST_RELOAD_SUCCESS, reload.succeeded_s);
     families.extend(ProcessCollector::for_self().collect());
-    families.encode()
+    families.encode(format)
 }
 
 fn add_requests(families: &mut Families, workers: &[WorkerReport]) {

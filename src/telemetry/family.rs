@@ -5,6 +5,7 @@ use prometheus::proto::{self, LabelPair, MetricFamily, MetricType};
 
 use crate::collections::histogram::Histogram;
 use crate::telemetry::metric::{Kind, Metric};
+use crate::telemetry::openmetrics::{self, Format};
 
 /// Bounds of a histogram's buckets: powers of two, at which our own histogram is exact.
 #[derive(Clone, Copy, Debug)]
@@ -79,9 +80,14 @@ impl Families {
         self.0.extend(families);
     }
 
-    /// The page in the text format, version 0.0.4.
-    pub fn encode(&self) -> Result<String, String> {
-        TextEncoder::new().encode_to_string(&self.0).map_err(|error| error.to_string())
+    /// The page in a format.
+    pub fn encode(&self, format: Format) -> Result<String, String> {
+        match format {
+            Format::Text => {
+                TextEncoder::new().encode_to_string(&self.0).map_err(|error| error.to_string())
+            }
+            Format::OpenMetrics => Ok(openmetrics::encode(&self.0)),
+        }
     }
 
     fn add(&mut self, metric: &Metric, samples: Vec<proto::Metric>) {

@@ -6,6 +6,7 @@ pub mod limit_names;
 pub mod logging;
 pub mod metric;
 pub mod names;
+pub mod openmetrics;
 pub mod page_order;
 pub mod recent;
 pub mod report;

@@ -52,5 +52,6 @@ mod repeats;
 mod restart;
 mod routing;
 mod scale;
+mod slow_requests;
 mod stalls;
 mod texts;

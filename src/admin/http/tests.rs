@@ -27,7 +27,7 @@ impl Pages {
 }
 
 impl Source for Pages {
-    async fn metrics(&self) -> Result<String, String> {
+    async fn metrics(&self, _: Format) -> Result<String, String> {
         self.metrics.clone()
     }
 
@@ -103,6 +103,14 @@ fn metrics_have_exactly_the_type_that_scrapers_expect() {
         assert_eq!((answer.status, answer.body.as_str()), (200, "# TYPE a counter\na 1\n"));
         let types = answer.head.lines().filter(|line| line.starts_with("content-type:"));
         assert_eq!(types.collect::<Vec<_>>(), ["content-type: text/plain; version=0.0.4"]);
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let accept = "Accept: application/openmetrics-text; version=1.0.0";
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{accept}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        let wanted = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n";
+        assert!(text.contains(wanted), "{text}");
     });
 }
 
@@ -235,7 +243,7 @@ fn metrics_that_cannot_be_rendered_are_an_error_of_ours() {
     runtime().block_on(async {
         let (_, readiness) = watch::channel(Readiness::default());
         let pages = Pages::new(readiness, Err("two of a name".to_owned()));
-        let page = page::answer("/metrics", &pages).await;
+        let page = page::answer("/metrics", Format::Text, &pages).await;
         assert_eq!(page.status, 500);
         assert!(page.body.contains("two of a name"));
     });

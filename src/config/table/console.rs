@@ -1,6 +1,6 @@
 //! Settings of [console].
 
-use crate::config::setting::{Form, Kind, Reload, Setting, joined, keep, keep_each};
+use crate::config::setting::{Form, Kind, Number, Reload, Setting, joined, keep, keep_each};
 use crate::config::table::group::Group;
 
 /// `[console]`
@@ -34,6 +34,19 @@ pub(super) const CONSOLE: Group = Group {
             why: "It shows addresses, statements and settings of all clients. By default no role sees \
                   it. If clients need not log in, all of them do.",
             example: r#"["operator"]"#,
+            ..Setting::PLAIN
+        },
+        Setting {
+            key: "console.slow_ms",
+            kind: Kind::Number {
+                min: 0,
+                max: 86_400_000,
+                field: |settings| Number::MillisAsMicros(&mut settings.console.slow_us),
+            },
+            reload: Reload::AtOnce,
+            what: "Time from which on a request is slow, and is kept for the table `slow_requests`",
+            why: "Each worker keeps the latest 128, at most one each millisecond, without their values. \
+                  0 keeps none.",
             ..Setting::PLAIN
         },
         Setting {

@@ -14,7 +14,7 @@ use crate::engine::features::hedging::Copy;
 use crate::engine::features::metadata_ids::CutId;
 use crate::engine::features::refusals::Refusal;
 use crate::engine::features::{
-    agreement, console, keyspaces, metadata_ids, prepared_statements, refusals,
+    agreement, console, keyspaces, metadata_ids, prepared_statements, refusals, slow_requests,
 };
 use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending, Purpose};
 use crate::engine::tally::Outcome;
@@ -135,14 +135,20 @@ fn on_frame(
         Answer::Reject => return Answered::Broken,
     };
     if let Some(pending) = &pending {
-        if let Origin::Client { .. } = pending.origin {
-            lane.answered += 1;
-            lane.waited_us += now_us.saturating_sub(pending.arrived_us);
-        }
         lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
     }
     let drained = lane.is_done();
     let failed = header.opcode == Opcode::Error.byte();
+    if let Some(pending) = &pending
+        && let Origin::Client { .. } = pending.origin
+    {
+        let waited_us = now_us.saturating_sub(pending.arrived_us);
+        lane.answered += 1;
+        lane.waited_us += waited_us;
+        if waited_us >= core.slow.from_us {
+            slow_requests::keep(core, key, pending, failed);
+        }
+    }
     let copy = Copy { lane: key, stream: header.stream };
     let answered = if features.hedging.leaves_it_to_twin(core, copy, failed) {
         Answered::Done

@@ -46,6 +46,7 @@ impl Core {
     /// Works out whether there is a console: it is on, and the cluster has no keyspace of its name.
     pub(crate) fn look_for_console(&mut self) {
         let snapshot = self.router.snapshot();
+        self.slow.set(&self.settings.console);
         self.has_console = self.settings.console.enabled && snapshot.keyspace(KEYSPACE).is_none();
     }
 

@@ -11,6 +11,7 @@ use crate::engine::core::collected::Collected;
 use crate::engine::core::memory::Memory;
 use crate::engine::core::pool_lanes::{PoolLanes, Preference};
 use crate::engine::core::pools::Pools;
+use crate::engine::core::slow_requests::SlowRequests;
 use crate::engine::core::spare::Spare;
 use crate::engine::core::todo::Todo;
 use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
@@ -57,6 +58,7 @@ pub(crate) struct Core {
     /// Lanes with something to send, each once.
     pub(crate) touched_lanes: VecDeque<LaneKey>,
     pub(crate) spare: Spare,
+    pub(crate) slow: SlowRequests,
 }
 
 impl Core {
@@ -85,6 +87,7 @@ impl Core {
             touched_clients: VecDeque::new(),
             touched_lanes: VecDeque::new(),
             spare: Spare::default(),
+            slow: SlowRequests::default(),
         };
         core.set_snapshot(snapshot);
         core

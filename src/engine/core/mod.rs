@@ -14,6 +14,7 @@ pub(crate) mod pools;
 pub(crate) mod reply;
 pub(crate) mod response;
 pub(crate) mod send;
+pub(crate) mod slow_requests;
 pub(crate) mod spare;
 pub(crate) mod table_wants;
 pub(crate) mod todo;

@@ -104,6 +104,12 @@ impl Row {
         self.cell(Some(cell::from_inet(address)))
     }
 
+    /// Adds an `inet`, or nothing.
+    #[must_use]
+    pub fn inet_or_null(self, address: Option<IpAddr>) -> Self {
+        self.cell(address.map(cell::from_inet))
+    }
+
     /// Adds a `blob` or a `uuid`.
     #[must_use]
     pub fn bytes(self, bytes: &[u8]) -> Self {

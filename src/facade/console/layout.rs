@@ -40,6 +40,7 @@ pub fn comment(table: ConsoleTable) -> &'static str {
              an empty name stands for requests whose table is not known"
         }
         ConsoleTable::Settings => "settings, and where each value comes from",
+        ConsoleTable::SlowRequests => "the latest requests that took long, the newest first",
         ConsoleTable::Statements => "prepared statements, without values",
         ConsoleTable::Tables => "tables in use; hits and misses are the judgement of the server",
         ConsoleTable::Tablets => "tablets that were learned",
@@ -116,6 +117,22 @@ const SETTINGS: &[ColumnLine] = &[
     ("reload", Text, Regular),
 ];
 
+const SLOW_REQUESTS: &[ColumnLine] = &[
+    ("worker", Int, PartitionKey),
+    ("number", Bigint, ClusteringKey),
+    ("at", Timestamp, Regular),
+    ("waited_us", Bigint, Regular),
+    ("kind", Text, Regular),
+    ("keyspace_name", Text, Regular),
+    ("table_name", Text, Regular),
+    ("statement", Text, Regular),
+    ("client", Text, Regular),
+    ("node", Inet, Regular),
+    ("shard", Int, Regular),
+    ("resent", Int, Regular),
+    ("failed", Boolean, Regular),
+];
+
 const STATEMENTS: &[ColumnLine] = &[
     ("id", Blob, PartitionKey),
     ("keyspace_name", Text, Regular),
@@ -123,6 +140,7 @@ const STATEMENTS: &[ColumnLine] = &[
     ("statement", Text, Regular),
     ("requests", Bigint, Regular),
     ("mean_us", Bigint, Regular),
+    ("p99_us", Bigint, Regular),
     ("route", Text, Regular),
     ("advice", Text, Regular),
     ("lwt", Boolean, Regular),
@@ -157,6 +175,7 @@ const fn lines(table: ConsoleTable) -> &'static [ColumnLine] {
         ConsoleTable::Nodes => NODES,
         ConsoleTable::Routing => ROUTING,
         ConsoleTable::Settings => SETTINGS,
+        ConsoleTable::SlowRequests => SLOW_REQUESTS,
         ConsoleTable::Statements => STATEMENTS,
         ConsoleTable::Tables => TABLES,
         ConsoleTable::Tablets => TABLETS,

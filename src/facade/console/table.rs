@@ -21,6 +21,8 @@ pub enum ConsoleTable {
     Routing,
     /// What the operator set, and where.
     Settings,
+    /// The latest requests that took long.
+    SlowRequests,
     /// Statements that clients prepared.
     Statements,
     /// Tables that clients use.
@@ -31,13 +33,14 @@ pub enum ConsoleTable {
 
 impl ConsoleTable {
     /// All tables, in the order of their numbers and of their names.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Clients,
         Self::Events,
         Self::Lanes,
         Self::Nodes,
         Self::Routing,
         Self::Settings,
+        Self::SlowRequests,
         Self::Statements,
         Self::Tables,
         Self::Tablets,
@@ -53,6 +56,7 @@ impl ConsoleTable {
             Self::Nodes => "nodes",
             Self::Routing => "routing",
             Self::Settings => "settings",
+            Self::SlowRequests => "slow_requests",
             Self::Statements => "statements",
             Self::Tables => "tables",
             Self::Tablets => "tablets",

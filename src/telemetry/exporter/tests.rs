@@ -81,7 +81,7 @@ fn sample(page: &str, sample: &str) -> f64 {
 
 #[test]
 fn workers_are_added_up() {
-    let page = render(&[worker(), worker()], &cluster()).unwrap();
+    let page = render(&[worker(), worker()], &cluster(), Format::Text).unwrap();
     for (name, value) in [
         ("shardlane_requests_received_total{op=\"execute\"}", 6.0),
         ("shardlane_requests_total{op=\"execute\",outcome=\"answered\"}", 2.0),
@@ -107,7 +107,7 @@ fn workers_are_added_up() {
 
 #[test]
 fn durations_are_told_in_seconds_and_cumulate() {
-    let page = render(&[worker()], &cluster()).unwrap();
+    let page = render(&[worker()], &cluster(), Format::Text).unwrap();
     for (name, value) in [
         ("shardlane_request_duration_seconds_bucket{le=\"0.000064\"}", 0.0),
         ("shardlane_request_duration_seconds_bucket{le=\"0.000128\"}", 3.0),
@@ -123,7 +123,7 @@ fn durations_are_told_in_seconds_and_cumulate() {
 
 #[test]
 fn every_named_metric_is_on_the_page_once_and_no_other() {
-    let page = render(&[worker()], &cluster()).unwrap();
+    let page = render(&[worker()], &cluster(), Format::Text).unwrap();
     let families = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let names = families.filter_map(|line| line.split_whitespace().next());
     let (ours, others): (Vec<_>, Vec<_>) = names.partition(|name| name.starts_with("shardlane_"));
@@ -133,15 +133,48 @@ fn every_named_metric_is_on_the_page_once_and_no_other() {
 }
 
 #[test]
+fn both_formats_have_the_same_series_with_the_same_values() {
+    let text = render(&[worker()], &cluster(), Format::Text).unwrap();
+    let open = render(&[worker()], &cluster(), Format::OpenMetrics).unwrap();
+    let series = |page: &str| {
+        let lines = page.lines().filter(|line| !line.starts_with('#'));
+        // What the process itself uses goes on changing.
+        let lines = lines.filter(|line| !line.starts_with("process_")).map(str::to_owned);
+        lines.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(series(&open), series(&text));
+    assert!(series(&text).len() > 100);
+    assert!(open.ends_with("\n# EOF\n") && open.matches("# EOF").count() == 1);
+    // Samples of a family follow its name, and a counter's have the suffix that it has not.
+    let (mut family, mut kind) = ("", "");
+    for line in open.lines().filter(|line| *line != "# EOF" && !line.starts_with("# HELP ")) {
+        if let Some(named) = line.strip_prefix("# TYPE ") {
+            (family, kind) = named.split_once(' ').unwrap();
+            assert!(!family.ends_with("_total"), "{line}");
+            continue;
+        }
+        let end = line.find(['{', ' ']).unwrap();
+        let suffix = line[..end].strip_prefix(family).unwrap();
+        let allowed: &[&str] = match kind {
+            "counter" => &["_total"],
+            "gauge" => &[""],
+            "histogram" => &["_bucket", "_count", "_sum"],
+            other => panic!("{other}"),
+        };
+        assert!(allowed.contains(&suffix), "{line} is in {family}");
+    }
+}
+
+#[test]
 fn a_process_without_workers_has_a_page_too() {
-    let page = render(&[], &ClusterReport::default()).unwrap();
+    let page = render(&[], &ClusterReport::default(), Format::Text).unwrap();
     let version = concat!("shardlane_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}");
     assert!((sample(&page, version) - 1.0).abs() < f64::EPSILON);
 }
 
 #[test]
 fn a_node_that_left_has_no_series() {
-    let page = |workers: &[WorkerReport]| render(workers, &cluster()).unwrap();
+    let page = |workers: &[WorkerReport]| render(workers, &cluster(), Format::Text).unwrap();
     assert!(!page(&[worker()]).contains("left_7"), "node 7 was dialled once, and is no more");
     let mut worker = worker();
     worker.gauges.lanes.insert(NodeId(7), LaneGauges { draining: 1, ..LaneGauges::default() });

@@ -132,9 +132,11 @@ def prometheus_scrapes_what_the_page_shows():
         absent = {n for n, m in metrics().items() if n not in names and n + "_bucket" not in names and "tls" not in n}
         assert not absent, "metrics that Prometheus does not have: %s" % absent
         kinds = prometheus.get("metadata")
+        assert "shardlane_retries" in kinds, "Prometheus asks for OpenMetrics, in which a counter's family has no _total"
         for name, metric in metrics().items():
-            if name in kinds:
-                assert kinds[name][0]["type"] == metric.kind, (name, kinds[name])
+            family = name.removesuffix("_total")
+            if family in kinds:
+                assert kinds[family][0]["type"] == metric.kind, (name, kinds[family])
         # Values that the rules compare labels with: a page shows all of them, if only with 0.
         text = fetch(proxy.admin + "/metrics")[1]
         for name, label, value in set(re.findall(r'(shardlane_\w+)\{(?:[^}]*, )?(\w+)(?:=|!=|=~|!~)"([^"]+)"',
@@ -169,6 +171,34 @@ def fires_and_resolves(stage, prometheus, name, mend):
     mend()
     until("%s resolves" % name, lambda: name not in prometheus.firing(), 90)
     return alert
+
+
+@test(alone=True)
+def a_strict_reader_takes_the_openmetrics_and_finds_what_the_text_has():
+    import urllib.request
+
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families
+    with staged() as (stage, _):
+        sim = stage.sim(2, 2, 16)
+        proxy = stage.proxy(sim.hosts[0])
+        Load(stage, proxy.host).stop()
+        wish = urllib.request.Request(proxy.admin + "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+        with urllib.request.urlopen(wish, timeout=10) as answer:
+            kind, page = answer.headers["Content-Type"], answer.read().decode()
+        assert kind == "application/openmetrics-text; version=1.0.0; charset=utf-8", kind
+        families = {f.name: f for f in text_string_to_metric_families(page)}
+        for name, metric in metrics().items():
+            family = families.get(name.removesuffix("_total"))
+            assert not family or family.type == metric.kind, (name, family)
+        read_names = {s.name for f in families.values() for s in f.samples}
+        text_names = set(re.findall(r"^([a-z_]+)", urllib.request.urlopen(proxy.admin + "/metrics", timeout=10).read().decode(), re.MULTILINE))
+        assert read_names == text_names, read_names ^ text_names
+        for bad in (page.replace("# EOF\n", ""), page.replace("shardlane_retries_total", "shardlane_retries")):
+            try:
+                list(text_string_to_metric_families(bad))
+                raise AssertionError("a bad page passed")
+            except ValueError:
+                pass
 
 
 @test(alone=True)

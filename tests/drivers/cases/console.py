@@ -47,7 +47,7 @@ def seen_by_python(proxy):
     from cassandra import InvalidRequest, Unauthorized
     with direct.session(proxy.host, protocol_version=4) as s:
         rows = {name: list(s.execute("SELECT * FROM shardlane." + name)) for name in (
-            "clients", "events", "lanes", "nodes", "routing", "settings", "statements", "tables", "tablets")}
+            "clients", "events", "lanes", "nodes", "routing", "settings", "slow_requests", "statements", "tables", "tablets")}
         log({name: len(found) for name, found in rows.items()})
         assert {row.worker for row in rows["clients"]} == {0, 1}, "a worker is missing: %s" % rows["clients"]
         assert len(rows["lanes"]) == 3 * 2 * 2 and {row.state for row in rows["lanes"]} == {"open"}, rows["lanes"]
@@ -58,6 +58,7 @@ def seen_by_python(proxy):
         texts = {row.statement: row for row in rows["statements"]}
         insert = texts["INSERT INTO app.users (k, v) VALUES (?, ?)"]
         assert (insert.requests, insert.route, insert.advice) == (KEYS, "tablets", None), insert
+        assert insert.mean_us and insert.p99_us, insert
         assert not any("secret" in text for text in texts), texts
         users = next(row for row in rows["tables"] if row.table_name == "users")
         assert users.requests == 2 * KEYS and users.hits + users.misses == 2 * KEYS, users
