@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod decision;
 pub mod place;
 pub mod policy;
+pub mod qualified;
 pub mod read_times;
 pub mod router;
 pub mod statement;

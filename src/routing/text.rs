@@ -112,21 +112,6 @@ struct Buffers<'a> {
     scratch: &'a mut Vec<u8>,
 }
 
-/// Whether a statement, or each of a batch by text, names the keyspace of its table, so that its
-/// client's keyspace does not matter.
-#[must_use]
-pub fn is_qualified(text: &str) -> bool {
-    let names_keyspace = |statement: &Statement<'_>| statement.table.keyspace.is_some();
-    match Statement::read(text) {
-        Ok(statement) => names_keyspace(&statement),
-        Err(NotUnderstood::Verb) => TextBatch::read(text).is_ok_and(|batch| {
-            let mut children = batch.children();
-            children.all(|child| child.is_ok_and(|child| names_keyspace(&child)))
-        }),
-        Err(NotUnderstood::Text | NotUnderstood::Key | NotUnderstood::KeyColumns) => false,
-    }
-}
-
 impl TextPlace {
     fn nowhere(reason: Reason) -> Self {
         Self {

@@ -10,9 +10,9 @@ use crate::engine::pending::{InternalRequest, LaneKey, Pending};
 use crate::facade::statement_text;
 use crate::routing::catalog::StatementKey;
 use crate::routing::policy::LaneView;
+use crate::routing::qualified;
 use crate::routing::read_times::Want;
 use crate::routing::statement::Statement;
-use crate::routing::text;
 use crate::topology::table::TableId;
 use crate::upstream::lane::{LaneRoute, PoolId};
 use cql::opcode::Opcode;
@@ -29,7 +29,7 @@ const WARMED_MAX: usize = 1000;
 pub(crate) fn lanes_for(core: &Core, (pool, base): (PoolId, PoolId), body: &[u8]) -> PoolId {
     let may = pool != base && core.settings.routes_texts;
     match Prepare::read(body) {
-        Ok(Prepare { text }) if may && text::is_qualified(text) => base,
+        Ok(Prepare { text }) if may && qualified::is_qualified(text) => base,
         Ok(_) | Err(_) => pool,
     }
 }
