@@ -11,6 +11,9 @@ use cql::token::shard::{ShardId, Sharder};
 
 /// Longest time without a line about a node that stays away, or goes on refusing lanes.
 const NOTICE_EVERY_MS: u64 = 60_000;
+/// How long a node is away before that is logged: one that was decommissioned closes its connections before
+/// the tables say that it left, and one that comes and goes would fill the log.
+const NOTICE_AFTER_MS: u64 = 3_000;
 /// Stands for "not away" and "never": no clock of ours starts there.
 const NEVER: u64 = u64::MAX;
 
@@ -98,7 +101,7 @@ pub struct NodeState {
     excess: AtomicU64,
     /// Since when it is away.
     lost_ms: AtomicU64,
-    /// When that was last logged, and when a refused lane was.
+    /// When that was last logged, never at first; and when a refused lane was.
     outage_logged_ms: AtomicU64,
     refusal_logged_ms: AtomicU64,
 }
@@ -178,18 +181,26 @@ impl NodeState {
     /// Its plain port does not answer.
     pub fn on_unreachable(&self, now_ms: u64) -> Option<Outage> {
         let (was, now) = (Ordering::AcqRel, Ordering::Acquire);
-        if self.lost_ms.compare_exchange(NEVER, now_ms, was, now).is_ok() {
-            self.outage_logged_ms.store(now_ms, Ordering::Relaxed);
-            return Some(Outage::Lost);
+        let lost_ms = match self.lost_ms.compare_exchange(NEVER, now_ms, was, now) {
+            Ok(_) => now_ms,
+            Err(before) => before,
+        };
+        let away_ms = now_ms.saturating_sub(lost_ms);
+        let is_first = self.outage_logged_ms.load(Ordering::Relaxed) == NEVER;
+        if away_ms < NOTICE_AFTER_MS || !is_due(&self.outage_logged_ms, now_ms) {
+            return None;
         }
-        let away_ms = now_ms.saturating_sub(self.lost_ms.load(Ordering::Acquire));
-        is_due(&self.outage_logged_ms, now_ms).then_some(Outage::StillAway { away_ms })
+        Some(if is_first { Outage::Lost } else { Outage::StillAway { away_ms } })
     }
 
     /// A connection to it is ready.
     pub fn on_reached(&self, now_ms: u64) -> Option<Outage> {
         let lost_ms = self.lost_ms.swap(NEVER, Ordering::AcqRel);
-        (lost_ms != NEVER).then(|| Outage::Back { away_ms: now_ms.saturating_sub(lost_ms) })
+        if lost_ms == NEVER {
+            return None;
+        }
+        let is_logged = self.outage_logged_ms.swap(NEVER, Ordering::Relaxed) != NEVER;
+        is_logged.then(|| Outage::Back { away_ms: now_ms.saturating_sub(lost_ms) })
     }
 
     /// It answers, and there is no lane all the same: whether that is to be logged.
@@ -272,15 +283,30 @@ mod tests {
     fn a_node_that_stays_away_costs_a_line_when_lost_one_a_minute_and_one_when_back() {
         let node = NodeState::default();
         assert_eq!(node.on_reached(0), None);
-        assert_eq!(node.on_unreachable(1_000), Some(Outage::Lost));
-        for now_ms in (1_000..61_000).step_by(500) {
+        assert_eq!(node.on_unreachable(1_000), None);
+        assert_eq!(node.on_unreachable(4_000), Some(Outage::Lost));
+        for now_ms in (4_000..64_000).step_by(500) {
             assert_eq!(node.on_unreachable(now_ms), None, "at {now_ms}");
         }
-        let away_ms = 60_000;
-        assert_eq!(node.on_unreachable(61_000), Some(Outage::StillAway { away_ms }));
-        assert_eq!(node.on_unreachable(61_000), None);
-        assert_eq!(node.on_reached(62_000), Some(Outage::Back { away_ms: 61_000 }));
-        assert_eq!(node.on_reached(62_000), None);
-        assert_eq!(node.on_unreachable(62_001), Some(Outage::Lost));
+        let away_ms = 63_000;
+        assert_eq!(node.on_unreachable(64_000), Some(Outage::StillAway { away_ms }));
+        assert_eq!(node.on_unreachable(64_000), None);
+        assert_eq!(node.on_reached(65_000), Some(Outage::Back { away_ms: 64_000 }));
+        assert_eq!(node.on_reached(65_000), None);
+        assert_eq!(node.on_unreachable(65_001), None);
+        assert_eq!(node.on_unreachable(68_001), Some(Outage::Lost));
+    }
+
+    #[test]
+    fn a_node_that_comes_and_goes_fills_no_log() {
+        let node = NodeState::default();
+        // The lanes of eight keyspaces, one after the other, of which one in two opens.
+        for now_ms in (0..10_000).step_by(20) {
+            let line = match now_ms % 40 {
+                0 => node.on_unreachable(now_ms),
+                _ => node.on_reached(now_ms),
+            };
+            assert_eq!(line, None, "at {now_ms}");
+        }
     }
 }

@@ -99,6 +99,20 @@ fn nodes_that_never_agree_are_waited_for_so_long_and_no_longer() {
 }
 
 #[test]
+fn an_event_that_the_nodes_never_agree_on_is_no_answer_that_came_too_late() {
+    let mut rig = Rig::with_all_lanes();
+    rig.input(|engine| engine.on_event(&schema_event("CREATED", "tab", Some("t"))));
+    for _ in 0..3_100 {
+        let asked = rig.all_requests();
+        reply(&mut rig, &asked, &[1, 2, 3]);
+        rig.pass_time(20_000);
+    }
+    assert!(rig.all_requests().is_empty(), "it was given up");
+    assert_eq!(rig.engine.tally().agreement_timeouts, 0);
+    rig.finish();
+}
+
+#[test]
 fn what_a_slow_node_says_counts_however_late_it_is() {
     let mut rig = Rig::with_limits(|limits| limits.request_timeout_us = 2_000_000);
     rig.open_all_lanes();

@@ -110,7 +110,7 @@ async fn a_node_that_is_away_is_tried_until_it_is_back_and_costs_one_line() {
     drop(gone);
     let mut worker = worker_at(address, DialSettings::default());
     worker.use_keyspace("ks");
-    worker.run_until("tries", |worker| worker.failures >= 12).await;
+    worker.run_until("tries", |worker| worker.failures >= 12 && !worker.notices.is_empty()).await;
     let state = worker.nodes.of(NodeId(0));
     assert!(
         matches!(&worker.notices[..], [PoolNotice::NodeLost { target, reason, .. }]
@@ -123,6 +123,19 @@ async fn a_node_that_is_away_is_tried_until_it_is_back_and_costs_one_line() {
 
     let _back = std::net::TcpListener::bind(address).unwrap();
     assert!(state.on_reached(clock_ms()).is_some());
+}
+
+#[tokio::test]
+async fn a_node_that_leaves_the_cluster_soon_after_its_connections_costs_no_line() {
+    let gone = std::net::TcpListener::bind("127.0.62.29:0").unwrap();
+    let address = gone.local_addr().unwrap();
+    drop(gone);
+    let mut worker = worker_at(address, DialSettings::default());
+    worker.use_keyspace("ks");
+    worker.run_until("tries", |worker| worker.failures >= 4).await;
+    worker.use_nodes(Vec::new());
+    worker.run_for(Duration::from_millis(100)).await;
+    assert!(worker.notices.is_empty(), "{:?}", worker.notices);
 }
 
 #[tokio::test]
