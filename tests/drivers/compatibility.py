@@ -31,6 +31,13 @@ and that the driver warned of nothing through shardlane that the script itself d
 - *protocol* and *compression* behind the arrow are what shardlane says of the connections that it got.
 - *listed*: shardlane runs with `compression.clients = ["lz4", "snappy"]`. By default it lists no compression, and a driver
   that can do without then does.
+- What drivers raise for each kind of error, direct and through shardlane: [error-classes.md](error-classes.md).
+
+Apache Cassandra speaks protocol 5, shardlane speaks 4 and 3, and drivers step down by themselves unless 5 is pinned. What is lost
+then, tried with the Python driver (case `protocol_v5_python`): `prepare(keyspace=)` raises NoHostAvailable, since the driver
+itself refuses it before version 5; `SimpleStatement(keyspace=)` is left out by the driver without a word, so that the text runs in
+the keyspace of the session, or is refused for want of one: write `keyspace.table`; a session pinned to version 5 raises
+NoHostAvailable.
 
 | driver | version | protocol | compression | direct = through | remarks |
 |---|---|---|---|---|---|

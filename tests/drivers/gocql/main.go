@@ -392,6 +392,8 @@ func main() {
 		os.Exit(texts())
 	case "columns":
 		os.Exit(columns())
+	case "errors":
+		os.Exit(errors())
 	}
 	t := &smoke{connect("")}
 	say("connected")

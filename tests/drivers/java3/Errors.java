@@ -1,0 +1,34 @@
+// Runs the statements that it is given, one a line as consistency, tab, text, and a tab and p if it is to be prepared, and
+// prints what each error is.
+
+import com.datastax.driver.core.*;
+import com.datastax.driver.core.exceptions.*;
+import java.util.*;
+
+public class Errors {
+  static String name(Throwable e) {
+    String name = e.getClass().getSimpleName();
+    if (!(e instanceof NoHostAvailableException)) return name;
+    Set<String> inner = new TreeSet<>();
+    for (Throwable error : ((NoHostAvailableException) e).getErrors().values()) inner.add(name(error));
+    return name + " " + inner;
+  }
+
+  public static void main(String[] words) throws Exception {
+    for (int i = 0; i + 1 < words.length; i += 2) Smoke.args.put(words[i].substring(2), words[i + 1]);
+    Session session = Smoke.connect().connect();
+    Smoke.say("@running");
+    for (String line; (line = Smoke.input.readLine()) != null; ) {
+      String[] asked = line.split("\t");
+      try {
+        Statement text = new SimpleStatement(asked[1]);
+        if (asked.length > 2) text = session.prepare(asked[1]).bind();
+        session.execute(text.setConsistencyLevel(ConsistencyLevel.valueOf(asked[0])));
+        Smoke.say("none");
+      } catch (Exception e) {
+        Smoke.say(name(e));
+      }
+    }
+    System.exit(0);
+  }
+}
