@@ -304,6 +304,11 @@ impl Scenario {
         }
     }
 
+    /// Whether messages of workers are lost.
+    pub(super) fn loses_reports(&self) -> bool {
+        self.report_room < 2
+    }
+
     /// Whether the nodes of one rack are preferred.
     pub(super) fn has_rack(&self) -> bool {
         self.seed.is_multiple_of(3)

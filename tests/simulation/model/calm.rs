@@ -7,6 +7,7 @@ use crate::clients::driver::{Driver, WayIn};
 use crate::model::frames::Hand;
 use crate::model::statements::{Handle, KEYSPACES, RequestKind, SECOND_ROW, Shape};
 use crate::network::link::End;
+use crate::proxy::dialing::SimDial;
 use crate::run::token_of_row;
 use crate::scenario::ROWS;
 use crate::world::World;
@@ -63,6 +64,7 @@ impl World {
                     && !worker.is_wide()
             })
             && !self.links.values().any(|link| lost(&link.end))
+            && !self.dials.values().any(SimDial::is_silent)
             && self.ledger.waiting().next().is_none()
             && self.kept_though_withdrawn(|_, withdrawn_us| withdrawn_us).is_none()
     }

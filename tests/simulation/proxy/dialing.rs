@@ -69,6 +69,11 @@ impl SimDial {
         self.is_silent && self.shakes_hands_with(node, true)
     }
 
+    /// Whether its node said nothing when it began.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.is_silent && self.has_turn()
+    }
+
     /// Whether it is ready.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, State::Open(..))
