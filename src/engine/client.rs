@@ -14,6 +14,22 @@ use cql::request::startup::Startup;
 /// Characters of a driver's name, and of its version, that are kept.
 const DRIVER_CHARS_MAX: usize = 64;
 
+/// How long a client's answers are taken to be before the first has come, bytes.
+const ANSWER_LEN_FIRST: u32 = 16 << 10;
+/// An answer counts for one part in two to this power of the mean.
+const ANSWER_LEN_SHIFT: u32 = 3;
+
+/// An answer is short up to this length, bytes: drivers have 2,048 requests on a connection at most, whose
+/// answers are 1 MiB then.
+const SHORT_ANSWER_LEN: usize = 512;
+/// The same for the mean.
+const SHORT_ANSWER_MEAN: u32 = 512;
+
+/// How many requests may be under way whose answers are so long. Two are never too many.
+fn in_flight_max(answer_len: u32, bytes_max: u32) -> u32 {
+    (bytes_max / answer_len.max(1)).max(2)
+}
+
 /// Names a client.
 pub type ClientKey = Key<Client>;
 
@@ -47,6 +63,14 @@ pub struct Client {
     pub in_flight: u32,
     /// Custom payloads of these, for servers that take them.
     pub payloads: Payloads,
+    /// The mean length of its last answers, bytes.
+    pub answer_len: u32,
+    /// How many requests it may have in flight with answers so long.
+    pub in_flight_max: u32,
+    /// What it sent while it had as much under way as it may have: bytes, and how many of them are done.
+    pub held: Vec<u8>,
+    /// Bytes at the front of `held` that are done.
+    pub held_done: usize,
     /// Whether it is on the list of clients with something to send.
     pub touched: bool,
     /// Whether the shell must not read it.
@@ -120,9 +144,9 @@ pub struct PendingLogin {
 impl Client {
     /// A client that has just connected.
     #[must_use]
-    pub fn new(local_address: SocketAddr, body_len_max: u32, now_us: u64) -> Self {
+    pub fn new(local_address: SocketAddr, limits: &Limits, now_us: u64) -> Self {
         Self {
-            session: Session::new(body_len_max),
+            session: Session::new(limits.frame_body_bytes_max),
             // At `[::]` clients over IPv4 come to `::ffff:…`, which drivers take for another host.
             local_address: SocketAddr::new(local_address.ip().to_canonical(), local_address.port()),
             base: PoolId::PLAIN,
@@ -132,6 +156,10 @@ impl Client {
             about: Box::new(About { since_us: now_us, ..About::default() }),
             in_flight: 0,
             payloads: Payloads::default(),
+            answer_len: ANSWER_LEN_FIRST,
+            in_flight_max: in_flight_max(ANSWER_LEN_FIRST, limits.client_answer_bytes_max),
+            held: Vec::new(),
+            held_done: 0,
             touched: false,
             paused: false,
             waits_for_memory: false,
@@ -143,6 +171,34 @@ impl Client {
         }
     }
 
+    /// Whether it has as much under way as it may have: half of it once it is paused.
+    #[inline]
+    #[must_use]
+    pub fn has_answers_under_way(&self) -> bool {
+        self.in_flight > self.in_flight_max >> u32::from(self.paused)
+    }
+
+    /// Takes note of the length of an answer. A few of another length change the mean; where all are
+    /// short there is nothing to note.
+    #[inline]
+    pub fn on_answer_len(&mut self, len: usize, bytes_max: u32) {
+        if len > SHORT_ANSWER_LEN || self.answer_len > SHORT_ANSWER_MEAN {
+            self.on_long_answer(len, bytes_max);
+        }
+    }
+
+    #[cold]
+    fn on_long_answer(&mut self, len: usize, bytes_max: u32) {
+        let len = u32::try_from(len).unwrap_or(u32::MAX) >> ANSWER_LEN_SHIFT;
+        self.answer_len = self.answer_len.saturating_add(len);
+        self.answer_len -= self.answer_len >> ANSWER_LEN_SHIFT;
+        self.in_flight_max = if self.answer_len > SHORT_ANSWER_MEAN {
+            in_flight_max(self.answer_len, bytes_max)
+        } else {
+            u32::MAX
+        };
+    }
+
     /// What keeps the client from being read. Once it is paused its outbox has to drain to the low
     /// mark; until then the high mark counts.
     #[inline]
@@ -150,7 +206,7 @@ impl Client {
     pub fn blocked_by(&self, limits: &Limits) -> Option<Blocked> {
         let unread_max =
             if self.paused { limits.outbox_low_bytes } else { limits.outbox_high_bytes };
-        if self.in_flight >= limits.client_in_flight_max {
+        if self.in_flight >= limits.client_in_flight_max || self.has_answers_under_way() {
             Some(Blocked::InFlight)
         } else if self.full_lanes > 0 {
             Some(Blocked::FullLane)

@@ -161,7 +161,7 @@ impl Engine {
     pub fn on_client_open(&mut self, local_address: SocketAddr) -> Option<ClientKey> {
         let limits = &self.core.settings.limits;
         self.core.tally.clients_opened += 1;
-        let client = Client::new(local_address, limits.frame_body_bytes_max, self.core.now_us);
+        let client = Client::new(local_address, limits, self.core.now_us);
         let key = self.features.newcomers.let_in(&mut self.core, client);
         self.look_at_memory();
         key
@@ -174,12 +174,10 @@ impl Engine {
 
     /// A client sent `chunk`.
     pub fn on_client_bytes(&mut self, client: ClientKey, chunk: &mut [u8]) {
-        let Some(mut chunk) = inbound::begin(&mut self.core, client, chunk) else { return };
-        while inbound::next(&mut self.core, &mut self.features, &mut chunk) {
-            self.do_todo();
+        let left = self.serve_client(client, chunk);
+        if left > 0 {
+            self.hold(client, chunk, left);
         }
-        self.do_todo();
-        inbound::end(&mut self.core, chunk);
         self.look_at_memory();
     }
 
@@ -189,6 +187,7 @@ impl Engine {
             entry.session.on_sent(count);
             if entry.paused {
                 self.core.resume_if_possible(client);
+                self.do_todo();
             }
         }
     }
@@ -254,6 +253,7 @@ impl Engine {
         let low_bytes = self.core.settings.limits.outbox_low_bytes;
         if entry.backlog != Backlog::Usual && entry.outbox.waiting_len() <= low_bytes {
             self.features.stalls.on_drained(&mut self.core, lane);
+            self.do_todo();
         }
     }
 

@@ -41,6 +41,8 @@ limits! {
     "limits.frame_body_bytes_max" => frame_body_bytes_max: u32 = 16 << 20;
     /// Requests of one client that may wait for an answer before we stop reading it.
     "limits.client_in_flight_max" => client_in_flight_max: u32 = 1024;
+    /// Answers that one client may have under way, by the length of its last ones.
+    "limits.client_answer_bytes_max" => client_answer_bytes_max: u32 = 1 << 20;
     /// An outbox this full stops the reading of those who fill it.
     "limits.outbox_high_bytes" => outbox_high_bytes: usize = 1 << 20;
     /// An outbox drained to this lets them go on.

@@ -21,6 +21,7 @@ impl Engine {
         if self.core.memory.is_due() {
             let local_bytes = self.features.local.statements().bytes();
             self.features.memory.look(&mut self.core, local_bytes);
+            self.do_todo();
         }
     }
 }

@@ -130,6 +130,45 @@ fn a_client_with_too_much_in_flight_is_read_again_once_it_has_less() {
     rig.finish();
 }
 
+#[test]
+fn a_client_whose_answers_are_long_has_few_under_way_and_all_are_served_in_order() {
+    const LEN: usize = 64 << 10;
+    let mut rig = Rig::new();
+    let lane = rig.lane(0, 0);
+    let (bulk, other) = (rig.client(), rig.client());
+    let all: Vec<u8> = (0..1024).flat_map(|stream| query(stream, "SELECT")).collect();
+    let first = rig.engine.limits().client_answer_bytes_max as usize / (16 << 10) + 1;
+    rig.send(bulk, &all);
+    assert!(!rig.engine.may_read(bulk) && rig.engine.may_read(other));
+    let mut asked = Vec::new();
+    let mut under_way = rig.requests(lane);
+    assert_eq!(under_way.len(), first, "before its answers are known");
+    let mut most_later = 0;
+    while !under_way.is_empty() {
+        let request = under_way.remove(0);
+        rig.result(lane, request.stream(), &rows(&[7; LEN]));
+        asked.extend(rig.answers(bulk).iter().map(|answer| answer.stream()));
+        under_way.extend(rig.requests(lane));
+        if asked.len() > 2 * first {
+            most_later = most_later.max(under_way.len());
+        }
+    }
+    assert!((8..=20).contains(&most_later), "{most_later} of 64 KiB are under way");
+    assert_eq!(asked, (0..1024).collect::<Vec<_>>());
+    assert!(rig.engine.may_read(bulk));
+
+    // Short answers make it as quick as any other within some tens of requests.
+    for _ in 0..64 {
+        rig.send(bulk, &query(1, "SELECT"));
+        let request = rig.requests(lane).remove(0);
+        rig.result(lane, request.stream(), &void());
+        rig.answer(bulk);
+    }
+    rig.send(bulk, &all[..all.len() - 1]);
+    assert!(rig.requests(lane).len() > 1000);
+    rig.finish();
+}
+
 /// One answer of 100,000 bytes.
 fn long_answer(rig: &mut Rig, client: ClientKey, lane: LaneKey) {
     rig.send(client, &query(1, "SELECT"));

@@ -42,7 +42,9 @@ fn know_tablet(rig: &mut Rig, replicas: &[(u16, u16)]) {
 /// Every lane, a client that prepared a statement, and the lane to (1, 1), where all rows are:
 /// full, with a node that took nothing.
 fn filled(replicas: &[(u16, u16)]) -> (Rig, ClientKey, LaneKey) {
-    let mut rig = Rig::with_all_lanes();
+    // Here it is full lanes that clients wait for, and not the answers that are under way.
+    let mut rig = Rig::with_limits(|limits| limits.client_answer_bytes_max = 64 << 20);
+    rig.open_all_lanes();
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
     know_tablet(&mut rig, &[(1, 1)]);

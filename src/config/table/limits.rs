@@ -40,6 +40,20 @@ pub(super) const LIMITS: Group = Group {
             ..Setting::PLAIN
         },
         Setting {
+            key: KEYS.client_answer_bytes_max,
+            kind: Kind::Number {
+                min: 64 << 10,
+                max: GIB,
+                field: |settings| Number::U32(&mut settings.limits.client_answer_bytes_max),
+            },
+            reload: Reload::AtOnce,
+            what: "Bytes of answers that one client may have under way, by the length of its last ones",
+            why: "A lane is shared, and a node answers in order: what one client asks for in bulk and \
+                  does not read stands before the answers to others. Two requests are never too many. \
+                  Beyond, no request is refused: it waits here.",
+            ..Setting::PLAIN
+        },
+        Setting {
             key: KEYS.outbox_high_bytes,
             kind: Kind::Number {
                 min: 4096,

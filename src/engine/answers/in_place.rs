@@ -66,5 +66,5 @@ pub(crate) fn forward(
     if let Some(entry) = core.clients.get_mut(client) {
         entry.session.send_rest(frame.get(taken..).unwrap_or_default());
     }
-    core.finish(client, opcode, outcome);
+    core.finish(client, opcode, outcome, frame.len());
 }

@@ -37,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) router: Router,
     pub(crate) tally: Tally,
     pub(crate) memory: Memory,
+    /// Set when a client has as much under way as it may have.
+    pub(crate) has_enough: bool,
     pub(crate) now_us: u64,
     /// Whether there is a console: it is on, and the cluster has no keyspace of its name.
     pub(crate) has_console: bool,
@@ -72,6 +74,7 @@ impl Core {
             router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
             tally: Tally::default(),
             memory: Memory::default(),
+            has_enough: false,
             now_us: 0,
             has_console: false,
             is_cassandra: false,
@@ -173,6 +176,9 @@ impl Core {
         let base = match self.clients.get_mut(to.client) {
             Some(client) => {
                 client.in_flight += 1;
+                if client.in_flight > client.in_flight_max {
+                    self.has_enough = true;
+                }
                 client.base
             }
             None => PoolId::NOWHERE,

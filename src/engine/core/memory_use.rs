@@ -84,7 +84,8 @@ impl Limits {
 pub(crate) fn held_for(client: &Client) -> usize {
     let waiting = client.switching.as_ref().map_or(0, Vec::capacity);
     let login = client.login.as_deref().map_or(0, |login| login.token_len);
-    CLIENT_BYTES + client.session.memory_len() + waiting + login
+    let held = client.held.capacity();
+    CLIENT_BYTES + client.session.memory_len() + waiting + login + held
 }
 
 fn held_by_lane(lane: &Lane<Pending>) -> usize {

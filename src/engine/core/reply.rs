@@ -48,7 +48,7 @@ impl Core {
             }
         }
         self.tally.latency.record(now_us.saturating_sub(pending.arrived_us));
-        self.finish(to.client, pending.opcode, outcome);
+        self.finish(to.client, pending.opcode, outcome, response.body.len());
     }
 
     /// Hands a whole frame to a client, and counts its request as ended.
@@ -59,7 +59,7 @@ impl Core {
         };
         entry.session.send(frame);
         self.tally.latency.record(now_us.saturating_sub(ended.arrived_us));
-        self.finish(client, ended.opcode, ended.outcome);
+        self.finish(client, ended.opcode, ended.outcome, frame.len());
     }
 
     /// The client that is to get an answer; `None` when it has left, or has left so much unread that
@@ -84,15 +84,23 @@ impl Core {
     }
 
     /// Counts a request as ended whose answer has just been appended to its client's outbox.
-    pub(crate) fn finish(&mut self, client: ClientKey, opcode: Opcode, outcome: Outcome) {
+    pub(crate) fn finish(
+        &mut self,
+        client: ClientKey,
+        opcode: Opcode,
+        outcome: Outcome,
+        answer_len: usize,
+    ) {
         self.tally.on_request_ended(opcode, outcome);
-        let high = self.settings.limits.outbox_high_bytes;
+        let limits = &self.settings.limits;
+        let (high, answer_bytes_max) = (limits.outbox_high_bytes, limits.client_answer_bytes_max);
         let Some(entry) = self.clients.get_mut(client) else { return };
         if entry.disconnected {
             entry.session.discard_unsent();
         } else if !mem::replace(&mut entry.touched, true) {
             self.touched_clients.push_back(client);
         }
+        entry.on_answer_len(answer_len, answer_bytes_max);
         entry.in_flight = entry.in_flight.saturating_sub(1);
         let full = entry.session.unsent_len() > high;
         if entry.paused {
@@ -291,7 +299,11 @@ impl Core {
         let Some(entry) = self.clients.get_mut(client) else { return };
         if entry.paused && entry.blocked_by(limits).is_none() {
             entry.paused = false;
-            self.actions.push_back(Action::ResumeClient(client));
+            if entry.held.is_empty() {
+                self.actions.push_back(Action::ResumeClient(client));
+            } else {
+                self.todo.push_back(Todo::ReadHeld(client));
+            }
         }
     }
 }

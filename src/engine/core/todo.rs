@@ -36,6 +36,8 @@ pub(crate) enum Todo {
         /// Whole frames.
         frames: Vec<u8>,
     },
+    /// A client has less under way again: serve what it sent meanwhile.
+    ReadHeld(ClientKey),
     /// Serve a request that has waited for a trace.
     ServeTraced(TracedRequest),
     /// The outbox of a lane has passed its high mark because of a client.

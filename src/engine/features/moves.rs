@@ -32,6 +32,7 @@ pub(crate) fn move_out(core: &mut Core, key: ClientKey) -> Option<MovedClient> {
     let client = core.clients.get_mut(key)?;
     let waits = client.in_flight > 0
         || client.switching.is_some()
+        || !client.held.is_empty()
         || client.skipping_until_us.is_some()
         || client.session.unsent_len() > 0;
     if waits {
@@ -54,7 +55,7 @@ pub(crate) fn move_out(core: &mut Core, key: ClientKey) -> Option<MovedClient> {
 pub(crate) fn as_client(core: &Core, moved: &MovedClient) -> Client {
     let MovedClient { local, peer, version, compression, .. } = moved;
     let body_len_max = core.settings.limits.frame_body_bytes_max;
-    let mut client = Client::new(*local, body_len_max, core.now_us);
+    let mut client = Client::new(*local, &core.settings.limits, core.now_us);
     client.session.phase = Phase::Ready;
     client.session.decoder.allow(body_len_max);
     client.session.version = Some(*version);

@@ -5,7 +5,7 @@ use std::mem;
 use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::core::Core;
 use crate::engine::core::message::Request;
-use crate::engine::core::todo::TracedRequest;
+use crate::engine::core::todo::{Todo, TracedRequest};
 use crate::engine::features::features::Features;
 use crate::engine::features::{local_traces, logins, newcomers};
 use crate::engine::limits::KEYS;
@@ -82,16 +82,36 @@ pub(crate) fn next(core: &mut Core, features: &mut Features, chunk: &mut Chunk<'
             }
         }
     }
+    if core.has_enough {
+        core.has_enough = false;
+        return false;
+    }
     core.clients.get(client).is_some_and(|open| open.session.phase != Phase::Closing)
 }
 
-/// Ends a chunk: the decoder keeps the beginning of the next frame.
+/// Ends a chunk: the decoder keeps the beginning of the next frame. Returns how many bytes were left,
+/// because the client has as much under way as it may have.
 #[inline]
-pub(crate) fn end(core: &mut Core, chunk: Chunk<'_>) {
+pub(crate) fn end(core: &mut Core, chunk: Chunk<'_>) -> usize {
     if let Some(entry) = core.clients.get_mut(chunk.client) {
         entry.session.decoder = chunk.decoder;
     }
     core.pause_if_needed(chunk.client);
+    chunk.rest.len()
+}
+
+/// Keeps what a client sent that has as much under way as it may have; the first `done` bytes of it are
+/// served.
+#[cold]
+pub(crate) fn hold(core: &mut Core, client: ClientKey, held: Vec<u8>, done: usize) {
+    let Some(entry) = core.clients.get_mut(client) else { return };
+    if entry.session.phase == Phase::Closing {
+        return;
+    }
+    (entry.held, entry.held_done) = (held, done);
+    if !entry.paused {
+        core.todo.push_back(Todo::ReadHeld(client));
+    }
 }
 
 /// One whole frame of a client.
