@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::topology::replication::Replication;
 use crate::topology::snapshot::SnapshotBuilder;
-use crate::topology::table_key::TableKey;
+use crate::topology::table_key::{KeyColumn, TableKey};
 use cql::column_type::ColumnType;
 use cql::notation::{put_bytes, put_string};
 
