@@ -155,7 +155,7 @@ impl Rig {
         assert_eq!(self.engine.tally().routing[meant as usize], requests, "{meant:?}");
     }
 
-    /// One round of a worker: some clients send, the nodes answer, the clients are told.
+    /// One round of a worker: some clients send, the nodes answer, the clients get the answers.
     fn turn(&mut self) {
         let (_, senders, each) = self.variant.shape();
         self.now_us += 50;
@@ -280,7 +280,7 @@ impl Rig {
         self.forget_answers();
     }
 
-    /// Asks for a row that always misses; each answer tells of another tablet.
+    /// Asks for a row that always misses; each answer reports another tablet.
     fn learn(&mut self) {
         let usual = self.answer.clone();
         let mut tablets: Vec<i128> = (0..TABLETS).collect();
@@ -354,7 +354,7 @@ fn tablet_of(token: i64) -> i128 {
     ((i128::from(token) - 1 - i128::from(i64::MIN)) * TABLETS) >> 64
 }
 
-/// `answer` with the custom payload that tells of a tablet.
+/// `answer` with the custom payload that reports a tablet.
 fn with_tablet(answer: &[u8], index: i128) -> Vec<u8> {
     let border = |index: i128| {
         let token = i128::from(i64::MIN) + (index << 64) / TABLETS;

@@ -268,7 +268,7 @@ impl World {
         }
     }
 
-    /// Clients that are told to go get nothing more that counts.
+    /// Clients that are being closed get nothing more that counts.
     fn look_at_orders(&mut self) {
         for order in &self.rig.actions {
             if let Action::CloseClient(client) = order {
@@ -307,7 +307,7 @@ impl World {
                 | Action::CloseUnused(_)
                 | Action::OpenLane { .. }
                 | Action::ResumeClient(_)
-                | Action::Tell(_)
+                | Action::ToOtherWorkers(_)
                 | Action::RefreshTopology
                 | Action::CollectConsole(_) => {}
             }

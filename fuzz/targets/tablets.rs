@@ -1,4 +1,4 @@
-//! The tablets that nodes tell: any payload is read or refused, and the map stays a map.
+//! The tablets that nodes report: any payload is read or refused, and the map stays a map.
 
 use cql::payload::TabletReport;
 use cql::token::shard::ShardId;

@@ -11,7 +11,7 @@ pub enum State {
     Starting,
     /// Listening.
     Serving,
-    /// Told to stop; what runs is being finished.
+    /// Was asked to stop; requests in flight are being finished.
     Draining,
 }
 
@@ -31,7 +31,7 @@ impl Readiness {
         Self { state: State::Serving, reasons: Vec::new() }
     }
 
-    /// In `state`, with one thing to tell.
+    /// In `state`, with one reason to show.
     #[must_use]
     pub fn because(state: State, reason: &str) -> Self {
         Self { state, reasons: vec![reason.to_owned()] }

@@ -91,7 +91,7 @@ impl Agenda {
         self.heartbeat_at_ms = now_ms.saturating_add(self.settings.heartbeat_ms);
     }
 
-    /// Takes in that somebody wants fresh tables now.
+    /// Takes note that fresh tables are wanted now.
     pub fn on_request(&mut self, now_ms: u64) {
         let earliest = self.refreshed_ms.saturating_add(self.settings.refresh_gap_ms);
         self.refresh_by(earliest.max(now_ms));

@@ -52,7 +52,7 @@ pub struct ControlSettings {
     pub seed: u64,
 }
 
-/// Watches the cluster until `requests` is closed, or nobody takes `reports`. Data never takes
+/// Watches the cluster until `requests` is closed, or the reader of `reports` has ended. Data never takes
 /// this connection: servers treat one that is registered for events as a control connection.
 pub async fn run(
     settings: ControlSettings,
@@ -82,8 +82,9 @@ pub async fn run(
                 backoff.reset();
                 if settings.reach.book.is_some() {
                     let class = reached.login.as_ref().map(|login| login.authenticator.as_str());
-                    let told = tell_authenticator(&watcher, class, vec![reached.address]).await;
-                    if told.is_err() {
+                    let is_sent =
+                        report_authenticator(&watcher, class, vec![reached.address]).await;
+                    if is_sent.is_err() {
                         return;
                     }
                 }
@@ -96,7 +97,7 @@ pub async fn run(
         };
         let End::Lost(error) = end else { return };
         if error.is_loop() && watcher.publisher.last().is_none() {
-            // There is nobody to tell when nobody listens.
+            // The report is dropped when its reader has ended.
             watcher.reports.send(ControlReport::Refused(error)).await.ok();
             return;
         }
@@ -104,7 +105,7 @@ pub async fn run(
         if let Some((class, _)) = wanted.first() {
             debug!(error = chain(&error), round, "no connection to watch the cluster");
             let contacts = wanted.iter().map(|(_, address)| *address).collect();
-            if tell_authenticator(&watcher, Some(class), contacts).await.is_err() {
+            if report_authenticator(&watcher, Some(class), contacts).await.is_err() {
                 return;
             }
         } else {
@@ -146,8 +147,8 @@ fn of_one_cluster(
     Err(ControlError::OtherCluster { address, found, expected, home })
 }
 
-/// Tells whether clients have to log in; `Err` when nobody listens any more.
-async fn tell_authenticator(
+/// Reports whether clients have to log in; `Err` when the reports' reader has ended.
+async fn report_authenticator(
     watcher: &Watcher,
     class: Option<&str>,
     contacts: Vec<SocketAddr>,
@@ -181,7 +182,7 @@ async fn watch(watcher: &mut Watcher, reached: Reached, looks: Option<Looks<'_>>
             let cluster = Arc::clone(&news.snapshot);
             strangers.spawn(async move {
                 if let Some(error) = Box::pin(unlisted::find(reach, &home, &cluster)).await {
-                    // There is nobody to tell when nobody listens.
+                    // The report is dropped when its reader has ended.
                     reports.send(ControlReport::Refused(error)).await.ok();
                 }
             });

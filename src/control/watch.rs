@@ -30,7 +30,7 @@ use cql::response::event::Event;
 /// What is asked of the watching connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ControlRequest {
-    /// Read the system tables soon: a tablet names a host that nobody knows.
+    /// Read the system tables soon: a tablet names a host that is not known.
     Refresh,
     /// Look for a node now: there is a login that can be borrowed.
     Reach,
@@ -39,7 +39,7 @@ pub enum ControlRequest {
     ReadTable(TableRequest),
 }
 
-/// What the watching connection tells, in the order in which it became known.
+/// What the watching connection reports, in the order in which it became known.
 #[derive(Debug)]
 pub enum ControlReport {
     /// The cluster, or what is known of it, has changed.
@@ -52,13 +52,13 @@ pub enum ControlReport {
     Tablets(TabletPage),
     /// Events about the schema may have been missed: another node is watched, or too many came.
     EventsMissed,
-    /// A node is said to be up; whoever waits to dial it need not.
+    /// A node is said to be up; dials that wait for it may begin at once.
     NodeUp(NodeId),
     /// Whether clients have to log in, where they do it themselves.
     Authenticator {
         /// Class of the cluster's authenticator; `None` when it wants no login.
         class: Option<Arc<str>>,
-        /// Nodes that told so.
+        /// Nodes that reported it.
         contacts: Vec<SocketAddr>,
     },
     /// The connection failed, or none came about. It goes on trying.
@@ -71,7 +71,7 @@ pub enum ControlReport {
 /// Why watching ended.
 #[derive(Debug)]
 pub enum End {
-    /// Nobody listens any more.
+    /// The reader of the reports has ended.
     Closed,
     /// The connection failed.
     Lost(ControlError),
@@ -96,7 +96,7 @@ pub struct Watcher {
     pub reads: TableReads,
     /// What is asked. Closed, it ends the watching.
     pub requests: Receiver<ControlRequest>,
-    /// What is told. Closed, it ends the watching.
+    /// The reports. Closed, it ends the watching.
     pub reports: Sender<ControlReport>,
 }
 

@@ -63,7 +63,7 @@ pub enum Action {
     /// Read a client again that was not to be read for a while.
     ResumeClient(ClientKey),
     /// Send the other workers what was learned.
-    Tell(PeerMessage),
+    ToOtherWorkers(PeerMessage),
     /// Read the topology again: a host was named that is not known.
     RefreshTopology,
     /// Read what the cluster's own tables say of one table. A request that is lost is made again by

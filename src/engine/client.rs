@@ -57,7 +57,7 @@ pub struct Client {
     pub since_us: u64,
     /// Set while the cluster judges its login.
     pub login: Option<Box<PendingLogin>>,
-    /// Who it is, for those who look at it.
+    /// Who it is, for the console.
     pub about: Box<About>,
     /// Its requests without an answer.
     pub in_flight: u32,

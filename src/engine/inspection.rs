@@ -106,7 +106,7 @@ pub struct LaneView {
 pub enum LaneState {
     /// It takes requests.
     Open,
-    /// Its outbox drains: those who filled it wait.
+    /// Its outbox drains: the clients that filled it wait.
     Full,
     /// Its node takes nothing and says nothing.
     Stalled,

@@ -43,7 +43,7 @@ limits! {
     "limits.client_in_flight_max" => client_in_flight_max: u32 = 1024;
     /// Answers that one client may have under way, by the length of its last ones.
     "limits.client_answer_bytes_max" => client_answer_bytes_max: u32 = 1 << 20;
-    /// An outbox this full stops the reading of those who fill it.
+    /// An outbox this full stops the reading of the clients that fill it.
     "limits.outbox_high_bytes" => outbox_high_bytes: usize = 1 << 20;
     /// An outbox drained to this lets them go on.
     "limits.outbox_low_bytes" => outbox_low_bytes: usize = 256 << 10;

@@ -43,7 +43,7 @@ impl LocalStatement {
 
 impl LocalStatements {
     /// Keeps a statement. When there is no room all others are forgotten: their drivers prepare
-    /// them again when they are told UNPREPARED.
+    /// them again when they get UNPREPARED.
     pub fn insert(&mut self, id: [u8; ID_LEN], statement: LocalStatement) {
         let weight = statement.weight();
         if self.bytes + weight > BYTES_MAX {

@@ -308,7 +308,7 @@ impl Select {
     }
 }
 
-/// Columns by which a node may be found or told apart.
+/// Columns by which a node may be found or distinguished.
 const OF_NODES: [&str; 14] = [
     "broadcast_address",
     "broadcast_port",

@@ -1,7 +1,7 @@
 //! What a statement's text asks of the session itself: to switch the keyspace, or to read the
 //! tables by which drivers find nodes.
 //!
-//! Called for each QUERY and PREPARE: most texts are told apart by their first letters.
+//! Called for each QUERY and PREPARE: most texts are distinguished by their first letters.
 
 use crate::facade::console::describe::{Described, Description};
 use crate::facade::console::schema_rows::{self, SCHEMA, SchemaQuestion};
@@ -29,7 +29,7 @@ pub enum StatementText {
     Described(Described),
     /// A node, to whose answer rows of the console may belong.
     Schema(SchemaQuestion),
-    /// Nobody: it must not reach a node.
+    /// Neither: it must not reach a node.
     Refused(Refusal),
     /// A node.
     Other,
@@ -44,13 +44,13 @@ pub struct Asker<'a> {
     pub sees_console: bool,
 }
 
-/// Tells what `text` asks, for a client whose keyspace is `keyspace`, and who sees no console.
+/// What `text` asks, for a client whose keyspace is `keyspace`, and who sees no console.
 #[must_use]
 pub fn classify(text: &str, keyspace: Option<&str>) -> StatementText {
     classify_for(text, Asker { keyspace, sees_console: false })
 }
 
-/// Tells what `text` asks.
+/// What `text` asks.
 #[must_use]
 pub fn classify_for(text: &str, asker: Asker<'_>) -> StatementText {
     let mut words = Lexer::new(text);

@@ -21,7 +21,7 @@ const TOKEN: &str = "0";
 /// The node that a driver sees.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OneNode {
-    /// The same over restarts, and not a real node's: drivers tell nodes by it.
+    /// The same over restarts, and not a real node's: drivers recognize nodes by it.
     pub host_id: [u8; 16],
     /// How the real node writes metadata.
     pub style: MetadataStyle,

@@ -222,7 +222,7 @@ impl PoolManager {
             }
             other @ (Action::CloseClient(_)
             | Action::ResumeClient(_)
-            | Action::Tell(_)
+            | Action::ToOtherWorkers(_)
             | Action::RefreshTopology
             | Action::ReadTable(_)
             | Action::CollectConsole(_)) => return Some(other),

@@ -102,7 +102,7 @@ impl Catalog {
         }
     }
 
-    /// Takes note of the columns that a node tells of a statement; clients may hold others.
+    /// Takes note of the columns that a node reports for a statement; clients may hold others.
     pub fn compare(&mut self, id: &[u8], result_metadata: &[u8]) {
         if let Some(key) = self.by_id.get(id).copied()
             && let Some(entry) = self.entries.get_mut(key)

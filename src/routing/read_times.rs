@@ -52,7 +52,7 @@ pub enum Change {
     Time,
     /// Nodes came or went, or events were missed.
     Topology,
-    /// Its rows have another number of copies, or others have them: no server tells a request that
+    /// Its rows have another number of copies, or others have them: no server reports that to a request that
     /// reached one replica that there are more.
     Replication,
 }

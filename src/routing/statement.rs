@@ -35,7 +35,7 @@ pub struct Statement {
     pub write_type: WriteType,
     /// The result metadata that the client holds, as sent.
     pub result_metadata: Box<[u8]>,
-    /// The node's id of that metadata; empty when it told none.
+    /// The node's id of that metadata; empty when it sent none.
     pub metadata_id: Box<[u8]>,
 }
 

@@ -23,7 +23,7 @@ use crate::pool::pool_manager::{PoolSettings, PoolShared};
 use crate::server::rotation::Tls;
 use crate::session::sasl::SaslToken;
 
-/// Where nodes that do not tell have their shard-aware port for TLS.
+/// Shard-aware port for TLS of nodes that do not report one.
 const SHARD_AWARE_PORT_OF_TLS: u16 = 19_142;
 
 /// The proxy's own credential, if it has one; its file is read now.

@@ -1,4 +1,4 @@
-//! From the dialler's counters to what telemetry tells of them.
+//! The dialler's counters, as telemetry exports them.
 
 use crate::connect::handshake_budget::{HandshakeBudget, NodeGate};
 use crate::pool::node_state::PortVerdict;

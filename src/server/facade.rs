@@ -78,7 +78,7 @@ fn as_spoken(column: &str, cell: Vec<u8>) -> Vec<u8> {
 
 /// Columns of `system.peers_v2`, which ScyllaDB has not. Its own Go driver takes a node whose
 /// SUPPORTED names no shards for a Cassandra, asks for this table and does not fall back; those that
-/// fall back find the same in it as in `system.peers`: nobody.
+/// fall back find the same in it as in `system.peers`: no node.
 fn peers_v2() -> Vec<(String, ColumnType)> {
     let tokens = ("tokens".to_owned(), ColumnType::set_of_text());
     let columns = PEERS_V2.iter().map(|(name, kind)| ((*name).to_owned(), kind.clone()));

@@ -147,7 +147,7 @@ impl Pages {
         *self.readiness.write().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
-    /// The control connection told something.
+    /// The control connection reported something.
     pub fn on_control(&self, report: &ControlReport) {
         match report {
             ControlReport::Published(publication) => {
@@ -180,7 +180,7 @@ impl Pages {
         }
     }
 
-    /// No node can be watched. Where there are lanes, they tell themselves how it goes.
+    /// No node can be watched. Where there are lanes, their own state is shown.
     fn on_failed(&self, error: &ControlError) {
         self.not_started_since(&chain(error));
         let have_lanes = self.have_lanes.read().unwrap_or_else(PoisonError::into_inner);
@@ -191,7 +191,7 @@ impl Pages {
         }
     }
 
-    /// Tells how it goes, unless the process is about to end.
+    /// Sets the state that is shown, unless the process is about to end.
     fn set_serving(&self, now: Readiness) {
         let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
         if readiness.state != State::Draining {
@@ -199,7 +199,7 @@ impl Pages {
         }
     }
 
-    /// Tells why clients are not served yet, as long as they are not.
+    /// Sets the reason why clients are not served yet, as long as they are not.
     fn not_started_since(&self, reason: &str) {
         let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
         if readiness.state == State::Starting {

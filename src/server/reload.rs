@@ -129,7 +129,7 @@ impl Reloader {
             seen = self.file_text().await.or(seen);
             let outcome = self.reload(request.cause).await;
             if let Some(answer) = request.answer {
-                // Whoever asked may be gone.
+                // The caller may have given up.
                 answer.send(outcome).ok();
             }
         }

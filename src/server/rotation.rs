@@ -38,7 +38,7 @@ impl Tls {
     }
 
     /// Looks at all files every `every_ms`, for ever. What is good serves the next connection; what
-    /// is not is told, and changes nothing.
+    /// is not is logged, and changes nothing.
     pub async fn look_after(self, every_ms: u64) {
         loop {
             sleep(Duration::from_millis(every_ms)).await;
@@ -59,7 +59,7 @@ impl Tls {
         }
     }
 
-    /// What telemetry tells of it.
+    /// What telemetry exports of it.
     #[must_use]
     pub fn report(&self) -> TlsReport {
         let nodes = self.nodes.as_ref().map(|tls| ("nodes", tls.rotated.counts()));

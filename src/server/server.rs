@@ -56,7 +56,7 @@ struct Reloads {
     stats: Arc<ReloadStats>,
 }
 
-/// A server that is bound and has its workers, and serves nobody yet.
+/// A server that is bound and has its workers, and serves no client yet.
 #[derive(Debug)]
 pub struct Server {
     workers: Workers,
@@ -116,11 +116,11 @@ impl Server {
             pages.on_open();
         }
         let (ask, requests) = mpsc::channel(MESSAGES);
-        let (tell, reports) = mpsc::channel(MESSAGES);
+        let (sender, reports) = mpsc::channel(MESSAGES);
         let mut control = assemble::control(settings, credential, &tls, seed);
         control.reach.own = tcp_addresses(&places.binds()).collect();
         control.reach.book = (!is_service).then(|| Arc::clone(&book));
-        tokio::spawn(control::run(control, requests, tell));
+        tokio::spawn(control::run(control, requests, sender));
         Ok(Self {
             workers,
             places,
@@ -338,7 +338,7 @@ fn want(ask: &Sender<ControlRequest>, request: ControlRequest) {
 /// Shows changed settings, and reports that they are in force.
 fn show_changed(change: Change, pages: &Pages) {
     pages.on_settings(change.entries);
-    // The one who asked may be gone.
+    // The caller may have given up.
     change.done.send(()).ok();
 }
 

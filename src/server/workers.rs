@@ -105,8 +105,8 @@ impl Workers {
         }
     }
 
-    /// Tells every worker.
-    pub async fn tell_all(&self, command: impl Fn() -> Command) {
+    /// Sends a command to every worker.
+    pub async fn send_all(&self, command: impl Fn() -> Command) {
         for worker in &self.workers {
             // A worker that has ended needs to know nothing.
             worker.commands.send(command()).await.ok();
@@ -116,31 +116,31 @@ impl Workers {
     /// Has every worker go by new settings, and the choice of nodes at the next look at the cluster.
     pub async fn on_settings(&mut self, settings: &WorkerSettings, remote_nodes_max: usize) {
         self.choice.remote_nodes_max = remote_nodes_max;
-        self.tell_all(|| Command::Settings(Box::new(settings.clone()))).await;
+        self.send_all(|| Command::Settings(Box::new(settings.clone()))).await;
     }
 
-    /// Passes on what the control connection tells; hands back why it cannot be gone on.
+    /// Passes on what the control connection reports. Returns why the process cannot go on, if so.
     pub async fn on_control(&self, report: ControlReport) -> Option<ControlError> {
         match report {
             ControlReport::Published(publication) => self.on_publication(&publication).await,
             ControlReport::SchemaChange(body) => {
                 let body: Arc<[u8]> = body.into();
-                self.tell_all(|| Command::Event(Arc::clone(&body))).await;
+                self.send_all(|| Command::Event(Arc::clone(&body))).await;
             }
             ControlReport::Tablets(page) => {
                 let page = Arc::new(page);
-                self.tell_all(|| Command::Tablets(Arc::clone(&page))).await;
+                self.send_all(|| Command::Tablets(Arc::clone(&page))).await;
             }
-            ControlReport::EventsMissed => self.tell_all(|| Command::EventsMissed).await,
-            ControlReport::NodeUp(node) => self.tell_all(|| Command::NodeUp(node)).await,
+            ControlReport::EventsMissed => self.send_all(|| Command::EventsMissed).await,
+            ControlReport::NodeUp(node) => self.send_all(|| Command::NodeUp(node)).await,
             ControlReport::Authenticator { class, contacts } => {
-                let told =
+                let command =
                     || Command::Authenticator { class: class.clone(), contacts: contacts.clone() };
-                self.tell_all(told).await;
+                self.send_all(command).await;
             }
             ControlReport::TableKey(key) => {
                 let key = Arc::new(key);
-                self.tell_all(|| Command::TableKey(Arc::clone(&key))).await;
+                self.send_all(|| Command::TableKey(Arc::clone(&key))).await;
             }
             ControlReport::Failed(error) => tracing::debug!(%error, "not watching the cluster"),
             ControlReport::Refused(error) => return Some(error),
@@ -151,7 +151,7 @@ impl Workers {
     async fn on_publication(&self, publication: &Publication) {
         let place = Place { data_center: &publication.data_center, rack: &publication.rack };
         let facade = Arc::new(facade::of(&publication.tables, place, &self.bind).facade());
-        self.tell_all(|| Command::Facade(Arc::clone(&facade))).await;
+        self.send_all(|| Command::Facade(Arc::clone(&facade))).await;
         let snapshot = &publication.snapshot;
         let targets = self.choice.local_targets(candidates(publication));
         if targets.is_empty() {
@@ -163,10 +163,10 @@ impl Workers {
             targets: targets.clone(),
             remote: remote.clone(),
         };
-        self.tell_all(snapshot_to).await;
+        self.send_all(snapshot_to).await;
         if publication.dial_all_now {
             for target in &targets {
-                self.tell_all(|| Command::NodeUp(target.node)).await;
+                self.send_all(|| Command::NodeUp(target.node)).await;
             }
         }
     }
@@ -176,7 +176,7 @@ impl Workers {
     pub async fn pass_on(&self, from: usize, news: &PeerMessage) {
         let others = self.workers.iter().enumerate().filter(|(number, _)| *number != from);
         for (number, worker) in others {
-            if !tell(&worker.commands, news).await {
+            if !send_message(&worker.commands, news).await {
                 tracing::debug!(worker = number, "no room for news");
             }
         }
@@ -190,8 +190,8 @@ impl Workers {
     }
 }
 
-/// Tells one worker; `false` when what may be lost is lost.
-async fn tell(to: &Sender<Command>, news: &PeerMessage) -> bool {
+/// Sends a message to one worker; `false` when a message that may be lost was lost.
+async fn send_message(to: &Sender<Command>, news: &PeerMessage) -> bool {
     let command = Command::PeerMessage(news.clone());
     if news.may_be_lost() {
         return to.try_send(command).is_ok();
@@ -236,11 +236,11 @@ mod tests {
         let runtime = Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let (to, mut commands) = mpsc::channel(1);
-            assert!(tell(&to, &tablet).await);
-            assert!(!tell(&to, &tablet).await);
+            assert!(send_message(&to, &tablet).await);
+            assert!(!send_message(&to, &tablet).await);
             let news = PeerMessage::Statement(Arc::default());
-            let (told, first) = tokio::join!(tell(&to, &news), commands.recv());
-            assert!(told && matches!(first, Some(Command::PeerMessage(PeerMessage::Tablet(_)))));
+            let (is_sent, first) = tokio::join!(send_message(&to, &news), commands.recv());
+            assert!(is_sent && matches!(first, Some(Command::PeerMessage(PeerMessage::Tablet(_)))));
             assert!(matches!(
                 commands.recv().await,
                 Some(Command::PeerMessage(PeerMessage::Statement(_)))

@@ -1,4 +1,4 @@
-//! The latest lines of the log, kept for those who look at the console or at the page.
+//! The latest lines of the log, kept for the console and the page.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write};
@@ -57,7 +57,7 @@ impl<S: Subscriber> Layer<S> for Recent {
         event.record(&mut text);
         let message = text.message + &text.fields;
         let metadata = event.metadata();
-        // A worker that logs waits for nobody: a line that is written while others are copied is not kept.
+        // A worker that logs never waits: a line that is written while others are copied is not kept.
         let Ok(mut lines) = LINES.try_write() else { return };
         let number = lines.next;
         lines.next += 1;

@@ -67,7 +67,7 @@ impl Reactor {
         let sender = sender.clone();
         tokio::spawn(async move {
             if let Some(stream) = tls.accept(stream).await {
-                // Nobody takes it when the worker has ended.
+                // It is not taken when the worker has ended.
                 sender.send(Greeted { stream, local, peer }).await.ok();
             }
             drop(turn);

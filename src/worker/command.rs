@@ -1,4 +1,4 @@
-//! What a worker is told by the rest of the process.
+//! What the rest of the process asks of a worker.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ pub enum Command {
     TableKey(Arc<TableKey>),
     /// The operator changed settings.
     Settings(Box<WorkerSettings>),
-    /// Tell the numbers.
+    /// Report the counters and gauges.
     Report(oneshot::Sender<(Tally, Gauges)>),
     /// Report what these tables of the console show.
     Inspect {

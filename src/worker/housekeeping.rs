@@ -12,7 +12,7 @@ use crate::worker::setup::WorkerSettings;
 use crate::worker::slots::{COMMANDS, MESSAGES_IN_A_ROW};
 use crate::worker::socket::Who;
 
-/// How long a client that was told why it is closed may go on reading and sending.
+/// How long a client that is being closed may go on reading the reason, and sending.
 const LINGER_US: u64 = 3_000_000;
 
 impl Reactor {
@@ -57,7 +57,7 @@ impl Reactor {
                 self.dialing.set_dialer(dialer);
             }
             Command::Report(to) => {
-                // Whoever asked may have given up meanwhile.
+                // The caller may have given up meanwhile.
                 let _unwanted = to.send((self.engine.tally().clone(), self.engine.gauges()));
             }
             Command::Inspect { wanted, to } => {
@@ -135,7 +135,7 @@ impl Reactor {
                     self.look_again(slot);
                 }
             }
-            Action::Tell(news) => {
+            Action::ToOtherWorkers(news) => {
                 let events = &self.events;
                 self.announcer.news(news, |event| report(events, event));
             }

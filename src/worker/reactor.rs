@@ -298,7 +298,7 @@ impl Reactor {
         self.look_again(slot);
     }
 
-    /// Reads what somebody still sends who was told that it is over.
+    /// Reads and drops what a client still sends after it was sent the reason for its end.
     fn read_out(&mut self, slot: usize) {
         for _ in 0..READS_IN_A_ROW {
             let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };

@@ -19,7 +19,7 @@ pub struct WorkerSettings {
     pub dialer: Arc<Dialer>,
 }
 
-/// Everything that tells a worker from others, and what it goes by.
+/// What a worker is made of: what differs from worker to worker, and its settings.
 #[derive(Debug)]
 pub struct WorkerSetup {
     /// Its number.

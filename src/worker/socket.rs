@@ -1,4 +1,4 @@
-//! A worker's socket: read and written until it would block; the poller tells when it is ready.
+//! A worker's socket: read and written until it would block; the poller reports when it is ready.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -24,7 +24,7 @@ pub(crate) enum Who {
     Lingering,
 }
 
-/// A socket. Nothing wakes for it: the poller tells of it by its slot.
+/// A socket. It wakes no task: the poller reports it by its slot.
 #[derive(Debug)]
 pub(crate) struct Socket {
     /// Whose it is.
@@ -49,7 +49,7 @@ pub(crate) struct Socket {
 pub(crate) enum Read {
     /// This many bytes are in the buffer.
     Bytes(usize),
-    /// Nothing for now; the poller tells when there is.
+    /// Nothing for now; the poller reports when there is.
     Later,
     /// The other side sends nothing more.
     End,
@@ -83,7 +83,7 @@ impl Socket {
         self.stream.leave(poller)
     }
 
-    /// The poller told of the socket.
+    /// The poller reported the socket.
     #[inline]
     pub(crate) fn on_event(&mut self, event: &Event) {
         self.stream.on_event(event);
@@ -102,7 +102,7 @@ impl Socket {
         }
     }
 
-    /// Writes as much of `bytes` as the socket takes now; `blocked` tells that not all has left,
+    /// Writes as much of `bytes` as the socket takes now; `blocked` says that not all has left,
     /// be it that less was taken, be it that TLS still holds some of it.
     #[inline]
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -128,10 +128,10 @@ impl Socket {
         Ok(done)
     }
 
-    /// Tells the other side that nothing more will come.
+    /// Closes our direction: the other side reads an end of file.
     pub(crate) fn finish(&mut self) {
         let mut context = Context::from_waker(Waker::noop());
-        // What it fails with is that the other side is gone, which reading tells as well.
+        // What it fails with is that the other side is gone, which reading shows as well.
         self.finishing = Pin::new(&mut self.stream).poll_shutdown(&mut context).is_pending();
     }
 }

@@ -20,7 +20,7 @@ const COMMANDS: usize = 1024;
 /// A worker that runs.
 #[derive(Debug)]
 pub struct Worker {
-    /// Tells it what to do.
+    /// Commands to it.
     pub commands: Sender<Command>,
     thread: JoinHandle<()>,
 }

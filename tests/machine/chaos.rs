@@ -299,7 +299,7 @@ impl World {
                     }
                 }
                 Action::ResumeClient(_)
-                | Action::Tell(_)
+                | Action::ToOtherWorkers(_)
                 | Action::RefreshTopology
                 | Action::ReadTable(_)
                 | Action::CollectConsole(_)

@@ -99,7 +99,7 @@ impl World {
         self.rig.result(lane, frame.stream(), &body);
     }
 
-    /// A node refuses, or tells of a tablet.
+    /// A node refuses, or reports a tablet.
     pub(super) fn answer_badly(&mut self, input: &mut Input<'_>) {
         let Some((lane, frame)) = self.pick(input) else { return };
         let kind = input.byte() % 8;

@@ -89,7 +89,7 @@ async fn when_no_node_answers_the_error_names_each_and_why() {
 
 #[tokio::test]
 async fn a_contact_point_that_says_nothing_costs_half_a_second_not_its_deadline() {
-    // The kernel connects whoever comes; nobody ever answers.
+    // The kernel accepts each connection; none is ever answered.
     let mute = std::net::TcpListener::bind("127.0.64.121:0").unwrap();
     let (first, second) = pair("127.0.64.122", "127.0.64.123").await;
     let mute_at = mute.local_addr().unwrap().to_string();
@@ -153,9 +153,9 @@ async fn contact_points_that_the_cluster_lists_are_not_asked() {
     // Both would be of another cluster than this one, had they been asked.
     let other = KnownCluster { cluster: "other".to_owned(), address };
     assert!(unlisted::find(settings.clone(), &other, &cluster).await.is_none());
-    let nobody = Snapshot::default();
-    assert!(unlisted::find(settings.clone(), &home, &nobody).await.is_none());
-    assert!(unlisted::find(settings, &other, &nobody).await.is_some());
+    let no_node = Snapshot::default();
+    assert!(unlisted::find(settings.clone(), &home, &no_node).await.is_none());
+    assert!(unlisted::find(settings, &other, &no_node).await.is_some());
     first.stop().await;
     second.stop().await;
 }
@@ -175,8 +175,8 @@ async fn nothing_but_proxies_is_refused_and_one_beside_a_node_is_left() {
     let ControlReport::Refused(error) = running.report().await else { panic!() };
     let text = error.to_string();
     assert!(text.contains("127.92.1.7:9 is where this shardlane itself listens"), "{text}");
-    let told = format!("{proxy_at} is a shardlane itself (version 0.9), not a node");
-    assert!(text.contains(&told), "{text}");
+    let expected = format!("{proxy_at} is a shardlane itself (version 0.9), not a node");
+    assert!(text.contains(&expected), "{text}");
 
     let node = fake("127.92.1.8:0", 8, "fake").await;
     own.reach.contact_points.push(format!("127.92.1.8:{}", node.port).parse().unwrap());
@@ -195,7 +195,7 @@ async fn a_proxy_beside_a_node_that_is_down_is_waited_with() {
 }
 
 #[tokio::test]
-async fn it_ends_when_nobody_asks_any_more() {
+async fn it_ends_when_its_requests_are_closed() {
     let running = start(&["127.0.62.44:1"]);
     drop(running.requests);
     let mut reports = running.reports;

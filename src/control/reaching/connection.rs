@@ -24,7 +24,7 @@ use cql::response::event::EVENT_STREAM;
 
 /// Longest answer: `system.peers` of a thousand nodes with 256 tokens each has some 6 MB.
 const BODY_LEN_MAX: u32 = 64 * 1024 * 1024;
-/// Events that wait to be taken. Any more are dropped, and [`Connection::events_lost`] tells.
+/// Events that wait to be taken. More are dropped, which [`Connection::events_lost`] shows.
 const EVENTS_MAX: usize = 1_024;
 
 /// A connection that is past its handshake.
@@ -54,7 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Asks to be told of events.
+    /// Registers for events.
     pub async fn register(&mut self, kinds: &[EventKind]) -> Result<(), DialError> {
         let step = Step::Register;
         let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();

@@ -1,4 +1,4 @@
-//! From an error of the watching connection to what somebody can do about it.
+//! From an error of the watching connection to what an operator can do about it.
 
 use crate::connect::hint;
 use crate::control::error::ControlError;

@@ -77,7 +77,7 @@ impl Race {
         }
     }
 
-    /// The next node that answers; `None` when nobody is left who could.
+    /// The next node that answers; `None` when no candidate is left.
     pub async fn next(&mut self) -> Option<(String, Greeted)> {
         loop {
             self.start_next();
@@ -99,7 +99,7 @@ impl Race {
                                     }
                                 }
                                 Some(Ok((place, Err(error)))) => self.failures.push((place, error)),
-                                // Nobody aborts candidates, and they do not panic.
+                                // Candidates are never aborted, and they do not panic.
                                 Some(Err(_)) => {}
                                 None if self.waiting.is_empty() => return None,
                                 None => {}

@@ -42,7 +42,7 @@ pub struct ReachSettings {
     pub tls: Option<Arc<NodeTls>>,
     /// Where clients log in themselves: their credentials, to borrow one if there is none of ours.
     pub book: Option<Arc<CredentialBook>>,
-    /// Where this proxy itself listens, to be told from nodes: it answers nobody before it has
+    /// Where this proxy itself listens, to be distinguished from nodes: it answers no client before it has
     /// found one.
     pub own: Vec<SocketAddr>,
     /// Longest name resolution, and longest TCP connect.
@@ -199,7 +199,7 @@ async fn finish(settings: &ReachSettings, greeted: Greeted) -> Result<Reached, C
         match connection.register(&kinds).await {
             // The table is read all the same, each time the others are.
             Err(DialError::Refused(error, _)) if error.code == ErrorCode::PROTOCOL_ERROR => {
-                tracing::info!(%address, "the node tells of no changes to client routes");
+                tracing::info!(%address, "the node sends no events for changes of client routes");
             }
             registered => registered?,
         }

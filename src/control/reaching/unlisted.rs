@@ -2,7 +2,7 @@
 //!
 //! The cluster that is served is that of the first contact point which answers. If another contact
 //! point belongs to another cluster, that one would be served from the next start on at which it
-//! happens to answer first, and writes would go where nobody looks for them.
+//! happens to answer first, and writes would go where they are not looked for.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -53,7 +53,7 @@ async fn ask_all(
         let settings = Arc::clone(&settings);
         running.spawn(async move { (address, Box::pin(identify(&settings, address)).await) });
     }
-    // Nobody aborts them, and they do not panic.
+    // They are never aborted, and they do not panic.
     while let Some(Ok((address, answer))) = running.join_next().await {
         if let Err(error) = answer.and_then(|who| judge(address, who, home, cluster)) {
             if matches!(error, ControlError::OtherCluster { .. }) {
@@ -97,7 +97,7 @@ async fn unlisted(
         let (port, timeout_ms) = (settings.port, settings.connect_timeout_ms);
         resolving.spawn(async move { point.resolve(port, timeout_ms).await });
     }
-    // A name that leads nowhere is told of where it is tried.
+    // A name that leads nowhere is logged where it is tried.
     let found = resolving.join_all().await.into_iter().filter_map(Result::ok).flatten();
     let nodes = cluster.nodes().iter();
     let listed: Vec<_> = nodes.map(|node| SocketAddr::new(node.address, node.port)).collect();

@@ -1,7 +1,7 @@
 //! The system tables of one node: who is in the cluster, and how keyspaces are replicated.
 //!
 //! Rows are taken as they come: a joining node has nulls, one that was removed badly leaves a
-//! ghost, Cassandra lacks ScyllaDB's tables. What cannot be used is left out and told, never fatal.
+//! ghost, Cassandra lacks ScyllaDB's tables. What cannot be used is left out and logged, and is never fatal.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -43,7 +43,7 @@ const SELECT_PARTITIONERS: &str =
 pub struct HostRow {
     /// Its own id.
     pub host: HostId,
-    /// Where clients should connect; of the connected node `None` when it tells no such address.
+    /// Where clients should connect; `None` for the connected node when its row has no such address.
     pub address: Option<IpAddr>,
     /// Its data center.
     pub data_center: String,
@@ -51,7 +51,7 @@ pub struct HostRow {
     pub rack: String,
     /// What it reports as its version; every ScyllaDB says 3.0.8.
     pub release_version: Option<String>,
-    /// The schema it last told of.
+    /// The schema version that it last reported.
     pub schema_version: Option<[u8; 16]>,
     /// Where it is dialled, when that is not its own address.
     pub route: Option<Route>,

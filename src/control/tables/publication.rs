@@ -28,7 +28,7 @@ pub struct Publication {
     /// Our own rack, in the same way. While no node of our data center is known, it is the rack of
     /// the node that is watched.
     pub rack: Arc<str>,
-    /// Nodes whose shards are dialled elsewhere than they tell.
+    /// Nodes whose shards are dialled at other addresses than the nodes report.
     pub shard_ports: Arc<BTreeMap<NodeId, ShardPort>>,
     /// All nodes are to be dialled now, rather than when their waits are over: events may have been
     /// lost since the publication before, and which nodes are back is not known from them.
@@ -139,7 +139,7 @@ impl Publisher {
     #[must_use]
     pub fn node_at(&self, address: IpAddr) -> Option<NodeId> {
         let (metadata, publication) = self.last.as_ref()?;
-        // A node with a route is dialled elsewhere, and still told of by its own address.
+        // A node with a route is dialled elsewhere, and events still name its own address.
         let mut hosts = metadata.hosts.iter().filter(|row| row.address == Some(address));
         if let Some(host) = hosts.next() {
             return publication.snapshot.number_of(host.host);
@@ -165,7 +165,7 @@ impl Publisher {
         self.down.contains(&node)
     }
 
-    /// Forgets which nodes are down, as another node is watched that has told of none yet.
+    /// Forgets which nodes are down, as another node is watched that has reported none yet.
     pub fn forget_down(&mut self) {
         self.down.clear();
     }
@@ -181,11 +181,11 @@ impl Publisher {
             // Of the connected node we know an address that works. It is taken when the node is
             // alone, so that whatever leads to it leads to no other, or has no other address.
             let reached = (index == 0).then(|| contact.ip());
-            let told = row.address.filter(|_| !(is_alone && index == 0));
+            let reported = row.address.filter(|_| !(is_alone && index == 0));
             let id = self.numbers.number(row.host)?;
             Some(match row.route {
                 Some(route) => node(id, row, route.address, route.port.unwrap_or(port)),
-                None => node(id, row, told.or(reached)?, port),
+                None => node(id, row, reported.or(reached)?, port),
             })
         });
         let mut nodes: Vec<Node> = nodes.collect();
@@ -217,7 +217,7 @@ fn same_routes(one: &Metadata, other: &Metadata) -> bool {
     routes(one) == routes(other)
 }
 
-/// Where the shards of nodes with a route are dialled, if not where they tell.
+/// Where the shards of nodes with a route are dialled, if not at the address that they report.
 fn shard_ports(metadata: &Metadata, snapshot: &Snapshot) -> BTreeMap<NodeId, ShardPort> {
     let ports = metadata.hosts.iter().filter_map(|row| {
         let port = row.route.map(|route| route.shard_port)?;

@@ -43,7 +43,7 @@ pub struct Translation {
 pub enum NodeName {
     /// By its host id, which outlives its address.
     Host(HostId),
-    /// By the address that it tells clients.
+    /// By the address that it reports to clients.
     Address(IpAddr),
 }
 

@@ -66,7 +66,7 @@ async fn a_request_brings_a_new_node_into_the_snapshot() {
 #[tokio::test]
 async fn a_node_that_says_nothing_any_more_is_given_up() {
     let mut watched = Watched::start(QUICK).await;
-    // Open at the other end, and nobody there.
+    // Open at the other end, and never answered.
     let (near, _far) = duplex(1_024);
     watched.node.abort();
     let mut connection = Connection::new(near, 4, 20);

@@ -1,4 +1,4 @@
-//! All features of an engine, for those who let them act one after the other.
+//! All features of an engine, which the engine lets act one after the other.
 
 use crate::engine::features::agreement::Agreement;
 use crate::engine::features::column_changes::ColumnChanges;

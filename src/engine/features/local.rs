@@ -131,7 +131,7 @@ impl LocalAnswers {
         let version = entry.session.version.unwrap_or(4);
         let id = facade_id(entry.session.keyspace.as_deref(), text);
         let prepared = match core.classify(from.client, text) {
-            // Nobody prepares a DESCRIBE, and an answer about the schema is never added to.
+            // DESCRIBE is not prepared by drivers, and an answer about the schema is never added to.
             StatementText::Described(_) | StatementText::Schema(_) | StatementText::Other => {
                 return false;
             }

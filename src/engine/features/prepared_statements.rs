@@ -69,7 +69,8 @@ pub(crate) fn on_prepared(
         core.want_tablets(table, Want::Named);
     }
     if core.settings.has_peers {
-        core.actions.push_back(Action::Tell(PeerMessage::Statement(Arc::clone(&statement))));
+        core.actions
+            .push_back(Action::ToOtherWorkers(PeerMessage::Statement(Arc::clone(&statement))));
     }
     let nodes = core.pools.nodes(route.pool);
     for node in nodes.into_iter().filter(|node| *node != route.node) {

@@ -71,7 +71,7 @@ impl TabletReports {
             replicas: replicas.collect(),
         });
         if self.insert(core, table, &tablet) && core.settings.has_peers {
-            core.actions.push_back(Action::Tell(PeerMessage::Tablet(tablet)));
+            core.actions.push_back(Action::ToOtherWorkers(PeerMessage::Tablet(tablet)));
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a driver is told about the one node it may see.
+//! What a driver reads about the one node that it may see.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -205,7 +205,7 @@ fn named_peers() -> Vec<String> {
 }
 
 #[test]
-fn peers_v2_names_nobody_either() {
+fn peers_v2_names_no_node_either() {
     let message = ask("SELECT * FROM system.peers_v2");
     assert_eq!((names(&message), cells(&message).len()), (vec!["native_port".to_owned()], 0));
 }

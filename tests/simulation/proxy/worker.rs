@@ -159,7 +159,7 @@ impl World {
             | Action::LogIn { .. }
             | Action::CloseClient(_)
             | Action::ResumeClient(_)
-            | Action::Tell(_)
+            | Action::ToOtherWorkers(_)
             | Action::RefreshTopology
             | Action::ReadTable(_)
             | Action::CollectConsole(_) => {}
@@ -214,7 +214,7 @@ impl World {
                     self.proxy_is_wanted(id);
                 }
             }
-            Action::Tell(news) => {
+            Action::ToOtherWorkers(news) => {
                 self.report(worker, |announcer, send| announcer.news(news, send));
             }
             Action::RefreshTopology => self.report(worker, |_, send| {

@@ -93,7 +93,7 @@ impl Rig {
     pub(crate) fn news(&mut self) -> Vec<PeerMessage> {
         let mut news = Vec::new();
         self.actions.retain(|order| match order {
-            Action::Tell(told) => {
+            Action::ToOtherWorkers(told) => {
                 news.push(told.clone());
                 false
             }

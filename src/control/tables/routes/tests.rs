@@ -1,4 +1,4 @@
-//! How entries are written, and a simulated cluster that tells routes.
+//! How entries are written, and a simulated cluster that reports routes.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
