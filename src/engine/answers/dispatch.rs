@@ -139,9 +139,7 @@ fn on_frame(
     }
     let drained = lane.is_done();
     let failed = header.opcode == Opcode::Error.byte();
-    if let Some(pending) = &pending
-        && let Origin::Client { .. } = pending.origin
-    {
+    if let Some(pending @ Pending { origin: Origin::Client { .. }, .. }) = &pending {
         let waited_us = now_us.saturating_sub(pending.arrived_us);
         lane.answered += 1;
         lane.waited_us += waited_us;
