@@ -1,10 +1,10 @@
-//! What the children of a BATCH say of where it may go.
+//! What the children of a BATCH say about where it may go.
 
 use crate::routing::place::Place;
 use crate::topology::table::TableId;
 use cql::statement::write_type::WriteType;
 
-/// What the children of a BATCH tell of where it may go.
+/// What the children of a BATCH say about where it may go.
 #[derive(Debug)]
 pub struct BatchPlace {
     /// The partition of the first child that names one.

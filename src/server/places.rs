@@ -221,7 +221,7 @@ impl Places {
         self.stop_pages();
         let (given, mut arriving) = mpsc::channel(GIVEN);
         let giving = Giving { to: given, until_us: clock::now_us() + GIVING_US };
-        workers.tell_all(|| Command::GiveClients(giving.clone())).await;
+        workers.send_all(|| Command::GiveClients(giving.clone())).await;
         drop(giving);
         let steps = self.steps.0.clone();
         drop(spawn_blocking(move || {

@@ -350,7 +350,7 @@ async fn enter(drain: &Drain, pages: &Pages, workers: &Workers, kept: &mut Kept)
     }
     if let Some(until_us) = drain.deadline_us().filter(|_| drain.phase() >= Phase::Draining) {
         tracing::info!(clients = pages.clients().await, "draining");
-        workers.tell_all(|| Command::Drain { until_us }).await;
+        workers.send_all(|| Command::Drain { until_us }).await;
     }
 }
 

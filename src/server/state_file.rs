@@ -139,7 +139,7 @@ impl Kept {
                 Record::About(_) | Record::Keys(_) => {}
             }
             let record = Arc::new(record);
-            workers.tell_all(|| Command::Restore(Arc::clone(&record))).await;
+            workers.send_all(|| Command::Restore(Arc::clone(&record))).await;
         }
         tracing::info!(tablets, statements, age_s, "began with the state of the process before");
     }
