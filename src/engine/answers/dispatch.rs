@@ -5,6 +5,7 @@ use std::mem;
 use crate::engine::action::Action;
 use crate::engine::answers::in_place;
 use crate::engine::answers::in_place::InPlace;
+use crate::engine::answers::internal;
 use crate::engine::client::ClientKey;
 use crate::engine::core::core::Core;
 use crate::engine::core::response::{Broken, Response};
@@ -16,7 +17,7 @@ use crate::engine::features::refusals::Refusal;
 use crate::engine::features::{
     agreement, console, keyspaces, metadata_ids, prepared_statements, refusals, slow_requests,
 };
-use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending, Purpose};
+use crate::engine::pending::{LaneKey, Origin, Pending, Purpose};
 use crate::engine::tally::Outcome;
 use crate::upstream::lane::{LaneLife, LaneRoute, RESPONSE_BODY_BYTES_MAX};
 use crate::upstream::stream_ids::{Answer, StreamId};
@@ -27,6 +28,7 @@ use cql::notation::Reader;
 use cql::opcode::Opcode;
 use cql::response::prefix::Prefix;
 use cql::response::result::ResultKind;
+use cql::response::rows;
 
 /// Version byte of every frame on a lane.
 const LANE_RESPONSE: u8 = 0x84;
@@ -213,7 +215,7 @@ fn on_response(
     match pending.origin {
         Origin::Client { .. } => answer_client(core, features, incoming, waiting, &response),
         Origin::Internal(request) => {
-            on_internal(core, features, request, &response);
+            internal::on_answer(core, features, request, &response);
             Answered::Done
         }
     }
@@ -236,15 +238,24 @@ fn answer_client(
         Some(Opcode::Result) => match ResultKind::read(response.message()) {
             Ok(ResultKind::Void) => is_held = agreement::is_no_op(core, pending),
             Ok(ResultKind::Rows) => {
-                if metadata_ids::would_mislead(core, route, pending, response.message()) {
-                    if let Some(pending) = waiting.take() {
-                        metadata_ids::ask_again(core, route, pending);
+                match rows::bare_columns_count(response.message()) {
+                    Some(count) if metadata_ids::would_mislead(core, route, pending, count) => {
+                        if let Some(pending) = waiting.take() {
+                            metadata_ids::ask_again(core, route, pending);
+                        }
+                        return Answered::Done;
                     }
-                    return Answered::Done;
-                }
-                features.column_changes.on_rows(core, waiting, response.message());
-                if waiting.is_none() {
-                    return Answered::Done;
+                    Some(_) => {}
+                    None => {
+                        features.column_changes.on_described_rows(
+                            core,
+                            waiting,
+                            response.message(),
+                        );
+                        if waiting.is_none() {
+                            return Answered::Done;
+                        }
+                    }
                 }
                 features.pages.on_rows(route, response.message());
             }
@@ -335,47 +346,13 @@ fn on_error(
     }
 }
 
-/// A request of our own was answered.
-fn on_internal(
-    core: &mut Core,
-    features: &mut Features,
-    request: InternalRequest,
-    response: &Response<'_>,
-) {
-    prepared_statements::compare_columns(core, response);
-    match request {
-        InternalRequest::Reprepare(number) => {
-            features.reprepare.on_answer(core, number, response);
-        }
-        InternalRequest::LocalTrace(number) => {
-            features.local_traces.on_answer(core, number, response);
-        }
-        InternalRequest::Spread | InternalRequest::Heartbeat => {}
-        InternalRequest::SchemaVersion { question, node } => {
-            features.agreement.on_answer(core, (node, question), response);
-        }
-    }
-}
-
-/// A request of our own will not be answered.
-pub(crate) fn on_internal_lost(core: &mut Core, features: &mut Features, request: InternalRequest) {
-    match request {
-        InternalRequest::Reprepare(number) => features.reprepare.on_lost(core, number),
-        InternalRequest::LocalTrace(number) => features.local_traces.on_trace(core, number, None),
-        InternalRequest::Spread | InternalRequest::Heartbeat => {}
-        InternalRequest::SchemaVersion { question, node } => {
-            features.agreement.on_version(core, (node, question), None);
-        }
-    }
-}
-
 fn malformed(core: &mut Core, features: &mut Features, waiting: &mut Option<Pending>) -> Answered {
     if let Some(pending) = waiting.take() {
         match pending.origin {
             Origin::Client { .. } => {
                 core.give_up(pending, ErrorCode::SERVER_ERROR, "the node's answer is malformed");
             }
-            Origin::Internal(request) => on_internal_lost(core, features, request),
+            Origin::Internal(request) => internal::on_lost(core, features, request),
         }
     }
     Answered::Broken

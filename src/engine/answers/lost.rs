@@ -1,7 +1,7 @@
 //! Requests whose answer will not come: their lane is gone, or it took too long.
 
 use crate::engine::action::Action;
-use crate::engine::answers::dispatch;
+use crate::engine::answers::internal;
 use crate::engine::core::core::Core;
 use crate::engine::core::todo::Todo;
 use crate::engine::features::features::Features;
@@ -53,7 +53,7 @@ pub(crate) fn on_lost(core: &mut Core, features: &mut Features, lost: Lost) {
     let Lost { pool, pending, unsent } = lost;
     let (to, purpose) = match pending.origin {
         Origin::Client { to, purpose } => (to, purpose),
-        Origin::Internal(request) => return dispatch::on_internal_lost(core, features, request),
+        Origin::Internal(request) => return internal::on_lost(core, features, request),
     };
     if core.clients.get(to.client).is_none() {
         core.spare.give_back(pending.frame);
@@ -116,7 +116,7 @@ pub(crate) fn expire_lane(core: &mut Core, features: &mut Features, key: LaneKey
         core.tally.timeouts += 1;
         features.hedging.give_up_twin(core, Copy { lane: key, stream: id.0 });
         match late.origin {
-            Origin::Internal(request) => dispatch::on_internal_lost(core, features, request),
+            Origin::Internal(request) => internal::on_lost(core, features, request),
             Origin::Client { to, .. } if core.clients.get(to.client).is_none() => {
                 core.tally.on_request_ended(late.opcode, Outcome::Abandoned);
             }

@@ -2,4 +2,5 @@
 
 pub(crate) mod dispatch;
 pub(crate) mod in_place;
+pub(super) mod internal;
 pub(crate) mod lost;

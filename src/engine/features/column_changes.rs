@@ -16,7 +16,6 @@ use cql::opcode::Opcode;
 use cql::request::execute;
 use cql::request::execute::Execute;
 use cql::response::error::Extras;
-use cql::response::rows;
 
 /// Statements of which it is known what clients hold, of all clients together.
 const HELD_MAX: usize = 65_536;
@@ -63,10 +62,10 @@ impl ColumnChanges {
         is_asked
     }
 
-    /// A node answered an EXECUTE by rows. Takes the request out of `waiting` if its client holds other
-    /// columns than they have, and answers it by UNPREPARED.
+    /// A node answered by rows with their columns. Takes the request out of `waiting` if it is an EXECUTE
+    /// whose client holds other columns, and answers it by UNPREPARED.
     #[inline]
-    pub(crate) fn on_rows(
+    pub(crate) fn on_described_rows(
         &mut self,
         core: &mut Core,
         waiting: &mut Option<Pending>,
@@ -75,7 +74,6 @@ impl ColumnChanges {
         if let Some(pending) = waiting
             && pending.opcode == Opcode::Execute
             && pending.is_read
-            && rows::bare_columns_count(message).is_none()
             && self.refuses_described_rows(core, pending, message)
             && let Some(pending) = waiting.take()
         {

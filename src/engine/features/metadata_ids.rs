@@ -14,7 +14,6 @@ use cql::opcode::Opcode;
 use cql::request::execute;
 use cql::response::metadata_id;
 use cql::response::result::ResultKind;
-use cql::response::rows;
 
 /// What was cut out of a RESULT.
 #[derive(Debug, Default)]
@@ -55,21 +54,16 @@ pub(crate) fn describes_new_columns(core: &Core, decision: Option<Decision<LaneK
     lane.is_some_and(|lane| lane.route.metadata_ids)
 }
 
-/// Whether a client would read the rows of its EXECUTE by columns that are no longer theirs.
+/// Whether a client would read the rows of its EXECUTE by columns that are no longer theirs: `count`
+/// columns that are not described.
 ///
 /// For nodes that know no ids: the table changed while the request was on its way, and asked
 /// for rows without their columns. Then it is sent again, and asks for them.
 #[inline]
-pub(crate) fn would_mislead(
-    core: &Core,
-    route: LaneRoute,
-    pending: &Pending,
-    message: &[u8],
-) -> bool {
+pub(crate) fn would_mislead(core: &Core, route: LaneRoute, pending: &Pending, count: u32) -> bool {
     if route.metadata_ids || pending.opcode != Opcode::Execute || !pending.is_read {
         return false;
     }
-    let Some(count) = rows::bare_columns_count(message) else { return false };
     let Some(key) = pending.subject.statement() else { return false };
     // A statement that was forgotten while the request was on its way may have changed as well.
     let changed = core.router.catalog.get(key).is_none_or(|entry| {

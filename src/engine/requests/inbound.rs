@@ -93,10 +93,11 @@ pub(crate) fn next(core: &mut Core, features: &mut Features, chunk: &mut Chunk<'
 /// because the client has as much under way as it may have.
 #[inline]
 pub(crate) fn end(core: &mut Core, chunk: Chunk<'_>) -> usize {
+    let limits = &core.settings.limits;
     if let Some(entry) = core.clients.get_mut(chunk.client) {
         entry.session.decoder = chunk.decoder;
+        entry.paused = entry.paused || entry.blocked_by(limits).is_some();
     }
-    core.pause_if_needed(chunk.client);
     chunk.rest.len()
 }
 
