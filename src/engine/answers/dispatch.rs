@@ -237,28 +237,7 @@ fn answer_client(
     match Opcode::from_byte(response.header.opcode) {
         Some(Opcode::Result) => match ResultKind::read(response.message()) {
             Ok(ResultKind::Void) => is_held = agreement::is_no_op(core, pending),
-            Ok(ResultKind::Rows) => {
-                match rows::bare_columns_count(response.message()) {
-                    Some(count) if metadata_ids::would_mislead(core, route, pending, count) => {
-                        if let Some(pending) = waiting.take() {
-                            metadata_ids::ask_again(core, route, pending);
-                        }
-                        return Answered::Done;
-                    }
-                    Some(_) => {}
-                    None => {
-                        features.column_changes.on_described_rows(
-                            core,
-                            waiting,
-                            response.message(),
-                        );
-                        if waiting.is_none() {
-                            return Answered::Done;
-                        }
-                    }
-                }
-                features.pages.on_rows(route, response.message());
-            }
+            Ok(ResultKind::Rows) => on_rows(core, features, route, waiting, response.message()),
             Ok(ResultKind::Prepared) => {
                 if let Some(key) = prepared_statements::on_prepared(core, route, pending, response)
                 {
@@ -304,6 +283,31 @@ fn answer_client(
     }
     core.end_use(to.client, purpose);
     answered
+}
+
+/// A node answered a client's request with rows. Takes the request out of `waiting` if its client is
+/// not to get them.
+#[inline]
+fn on_rows(
+    core: &mut Core,
+    features: &mut Features,
+    route: LaneRoute,
+    waiting: &mut Option<Pending>,
+    message: &[u8],
+) {
+    let Some(pending) = waiting else { return };
+    match rows::bare_columns_count(message) {
+        Some(count) if metadata_ids::would_mislead(core, route, pending, count) => {
+            if let Some(pending) = waiting.take() {
+                metadata_ids::ask_again(core, route, pending);
+            }
+        }
+        Some(_) => {}
+        None => features.column_changes.on_described_rows(core, waiting, message),
+    }
+    if waiting.is_some() {
+        features.pages.on_rows(route, message);
+    }
 }
 
 /// A node answered a client's request with an ERROR. Leaves the request in `waiting` if the client
