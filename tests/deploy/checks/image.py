@@ -134,7 +134,7 @@ def the_program_serves_in_an_empty_root_with_tls_names_and_a_unix_socket():
         client.socket.close()
         child.process.terminate()
         assert child.wait(20) == 0, child.last_errors()
-        assert not (shared / "cql.sock").exists(), "the Unix socket's file cannot be removed behind"
+        assert not (shared / "cql.sock").exists(), "the Unix socket's file is still there"
 
 
 @test(alone=True)

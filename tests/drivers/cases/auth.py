@@ -242,7 +242,7 @@ def a_changed_password_and_a_dropped_role_end_it(proxy, roles, changed, dropped,
         third.execute("SELECT * FROM own.%s LIMIT 1" % other)
     assert proxy.metrics()['shardlane_clients_rejected_total{reason="login_withdrawn"}'] >= 2
     said = proxy.child.error_path.read_text(encoding="utf-8")
-    withdrawn = [line for line in said.splitlines() if "takes a login no longer" in line]
+    withdrawn = [line for line in said.splitlines() if "no longer accepts a login" in line]
     for user in (changed, dropped):
         assert any(user in line for line in withdrawn), "the log does not name %s: %s" % (user, withdrawn)
     assert "pw of " not in said and not any(other in line for line in withdrawn), withdrawn
