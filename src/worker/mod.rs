@@ -9,6 +9,7 @@ mod memory_share;
 mod pools;
 pub mod reactor;
 mod ready_list;
+mod recess;
 pub mod setup;
 mod slots;
 mod socket;

@@ -29,6 +29,7 @@ use crate::worker::arrival::{Giving, Greeted};
 use crate::worker::command::{Command, report};
 use crate::worker::memory_share::MemoryShare;
 use crate::worker::ready_list::ReadyList;
+use crate::worker::recess::Recess;
 use crate::worker::setup::WorkerSetup;
 use crate::worker::slots::{COMMANDS, FIRST_SOCKET, GREETED, REPORTS};
 use crate::worker::socket::{Read, Socket, Who};
@@ -70,6 +71,8 @@ pub struct Reactor {
     /// When the last round began, and when time itself is to be looked at.
     round_us: u64,
     timer_at_us: u64,
+    /// Whether timers wait after the process was stopped.
+    recess: Recess,
     buffer: Vec<u8>,
     slots: Vec<usize>,
     /// Sockets that are looked at again in the next round.
@@ -115,6 +118,7 @@ impl Reactor {
             poller,
             round_us: 0,
             timer_at_us: 0,
+            recess: Recess::default(),
             buffer: vec![0; READ_BYTES],
             slots: Vec::new(),
             again: Vec::new(),
@@ -135,6 +139,8 @@ impl Reactor {
         self.pools.on_time(began_us);
         self.round_us = began_us;
         let mut slots = std::mem::take(&mut self.slots);
+        let reads = slots.iter().any(|slot| *slot >= FIRST_SOCKET);
+        let may_fire = self.recess.on_round(began_us, self.timer_at_us, reads);
         let answers_before = self.engine.tally().latency.count();
         for slot in slots.drain(..) {
             match slot {
@@ -145,7 +151,7 @@ impl Reactor {
             }
         }
         self.slots = slots;
-        if self.timer_at_us <= began_us {
+        if may_fire && self.timer_at_us <= began_us {
             self.on_timer(began_us);
         }
         self.write_out();
@@ -158,6 +164,7 @@ impl Reactor {
             self.engine.tally_mut().own_time.record(ended_us.saturating_sub(began_us));
         }
         let due_us = self.engine.next_deadline_us().min(self.pools.next_deadline_us());
+        let due_us = self.recess.timer_at_us(began_us, due_us);
         self.timer_at_us = due_us.clamp(began_us, began_us + TICK_US_MAX);
         self.drain_until_us.is_some() && self.client_slots.is_empty()
     }
