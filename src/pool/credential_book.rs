@@ -1,11 +1,13 @@
 //! Every credential that has lanes, in the whole process.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::engine::limits::KEYS;
 use crate::pool::credential::Credential;
 use crate::session::sasl::SaslToken;
 
@@ -36,21 +38,34 @@ impl CredentialBook {
     }
 
     /// The credential with this token, which the cluster has just taken; a new one if it is new.
-    /// `None` when the book is full.
-    #[must_use]
-    pub fn admit(&self, token: &SaslToken) -> Option<Arc<Credential>> {
+    ///
+    /// A role may have fewer credentials than places are left free (by authorization ids one password
+    /// makes any number of them): alone at most half of the places, and the more roles there are the
+    /// less each, so that a role that has none finds a place.
+    ///
+    /// # Errors
+    /// Says whose places are taken.
+    pub fn admit(&self, token: &SaslToken) -> Result<Arc<Credential>, NoPlace> {
         let mut credentials = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
         credentials.retain(|credential| credential.strong_count() > 0);
-        let mut live = credentials.iter().filter_map(Weak::upgrade);
-        if let Some(known) = live.find(|known| known.token() == *token) {
-            return Some(known);
+        let (max, mut of_role) = (self.max(), 0);
+        for known in credentials.iter().filter_map(Weak::upgrade) {
+            let known_token = known.token();
+            if known_token == *token {
+                return Ok(known);
+            }
+            of_role += usize::from(known_token.user() == token.user());
         }
-        if credentials.len() >= self.max() {
-            return None;
+        let free = max.saturating_sub(credentials.len());
+        if free == 0 {
+            return Err(NoPlace::Full { max });
+        }
+        if of_role >= free {
+            return Err(NoPlace::OfRole { of_role, free, max });
         }
         let credential = Arc::new(Credential::from_token(token.clone()));
         credentials.push(Arc::downgrade(&credential));
-        Some(credential)
+        Ok(credential)
     }
 
     /// Lends one credential to the connection that watches the cluster: another each `turn`,
@@ -63,6 +78,41 @@ impl CredentialBook {
     }
 }
 
+/// Why a credential gets no lanes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NoPlace {
+    /// All places are taken.
+    Full {
+        /// How many there are.
+        max: usize,
+    },
+    /// The role has its share of them.
+    OfRole {
+        /// How many it has.
+        of_role: usize,
+        /// How many are left to other roles.
+        free: usize,
+        /// How many there are.
+        max: usize,
+    },
+}
+
+impl fmt::Display for NoPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = KEYS.credentials_max;
+        match self {
+            Self::Full { max } => {
+                write!(f, "shardlane has connections for {max} credentials, which is {key}")
+            }
+            Self::OfRole { of_role, free, max } => write!(
+                f,
+                "shardlane has connections for {of_role} credentials of this role, and leaves the other \
+                 {free} of {max} to other roles; the whole is {key}"
+            ),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,17 +120,37 @@ mod tests {
     #[test]
     fn one_token_is_one_credential_as_long_as_it_is_used() {
         let book = CredentialBook::new(2);
+        let full = NoPlace::Full { max: 2 };
         let (bob, ann) = (SaslToken::new(b"\0bob\0pw"), SaslToken::new(b"\0ann\0pw"));
         assert!(book.lend(0).is_none());
         let first = book.admit(&bob).unwrap();
         assert_eq!(first, book.admit(&bob).unwrap());
         let second = book.admit(&ann).unwrap();
         assert_ne!(first, second);
-        assert!(book.admit(&SaslToken::new(b"\0eve\0pw")).is_none(), "the book is full");
+        assert_eq!(book.admit(&SaslToken::new(b"\0eve\0pw")), Err(full));
         assert_ne!(book.lend(0), book.lend(1));
 
         drop(first);
         assert_eq!(book.lend(1), Some(second));
-        assert!(book.admit(&SaslToken::new(b"\0eve\0pw")).is_some(), "bob's place is free");
+        assert!(book.admit(&SaslToken::new(b"\0eve\0pw")).is_ok(), "bob's place is free");
+    }
+
+    #[test]
+    fn one_role_leaves_places_to_others_however_many_ids_it_acts_as() {
+        let book = CredentialBook::new(8);
+        let acting = |role: &str, id: usize| {
+            book.admit(&SaslToken::new(format!("id{id}\0{role}\0pw").as_bytes()))
+        };
+        let mut kept: Vec<_> = (0..4).map(|id| acting("bob", id).unwrap()).collect();
+        let refused = NoPlace::OfRole { of_role: 4, free: 4, max: 8 };
+        assert_eq!((4..100).map(|id| acting("bob", id)).find(|end| *end != Err(refused)), None);
+        assert_eq!(acting("bob", 0).as_ref(), Ok(&kept[0]), "it is in use");
+        kept.extend((0..2).map(|id| acting("ann", id).unwrap()));
+        assert_eq!(acting("ann", 2), Err(NoPlace::OfRole { of_role: 2, free: 2, max: 8 }));
+        kept.push(acting("eve", 0).unwrap());
+        kept.push(acting("joe", 0).unwrap());
+        assert_eq!(acting("sue", 0), Err(NoPlace::Full { max: 8 }));
+        kept.remove(0);
+        assert!(acting("sue", 0).is_ok());
     }
 }

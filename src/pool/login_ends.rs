@@ -3,10 +3,10 @@
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
-use crate::engine::limits::KEYS;
 use crate::engine::verdict::Verdict;
 use crate::pool::action::{Owner, PoolAction, PoolNotice};
 use crate::pool::connection::{DialFailure, Dialled};
+use crate::pool::credential_book::NoPlace;
 use crate::pool::lane_slots::LaneSerial;
 use crate::pool::logins::{LoginEnd, UNNUMBERED};
 use crate::pool::pool_key::PoolKey;
@@ -107,11 +107,9 @@ impl PoolManager {
         if let Some(base) = self.base_of(token).filter(|base| engine.is_pool_open(*base)) {
             return Ok(base);
         }
-        let full = || {
-            let (key, max) = (KEYS.credentials_max, self.shared.book.max());
-            format!("shardlane has connections for {max} credentials, which is {key}")
-        };
-        let credential = self.shared.book.admit(token).ok_or_else(full)?;
+        let book = &self.shared.book;
+        let credential = book.admit(token).map_err(|no_place| no_place.to_string())?;
+        let full = || NoPlace::Full { max: book.max() }.to_string();
         let base = engine.open_base().ok_or_else(full)?;
         let key = PoolKey::plain(Some(credential));
         let now_ms = self.now_ms();

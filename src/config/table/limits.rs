@@ -209,7 +209,9 @@ pub(super) const LIMITS: Group = Group {
             },
             reload: Reload::AtOnce,
             what: "Credentials of clients that may have lanes at the same time, in the whole process",
-            why: "Each has a connection to every shard. A login with one more is refused.",
+            why: "Each has a connection to every shard. A login with one more is refused, and one of a \
+                  role that has as many credentials as places are free: one role leaves places to \
+                  others.",
             ..Setting::PLAIN
         },
     ],
