@@ -246,7 +246,7 @@ impl Places {
             service_manager::notify_stopping();
         }
         // New clients are refused at once, instead of waiting in the kernel for the end.
-        self.doors = None;
+        (self.doors, self.offer) = (None, None);
         if let Some(offering) = self.offering.take() {
             offering.abort();
         }

@@ -193,15 +193,16 @@ impl Server {
         let (mut open, mut phase) = (self.startup_without_cluster, drain.phase());
         let (mut refused, mut patience) = (None, Box::pin(sleep(FIRST_LANE)));
         while drain.phase() != Phase::Stopped {
-            if phase != drain.phase() {
-                phase = drain.phase();
-                enter(&drain, &pages, &workers, &mut kept).await;
-            }
-            let serving = phase < Phase::Draining;
+            let serving = drain.phase() < Phase::Draining;
             if !serving {
+                // Before clients are closed: they connect again at once, and would wait for the end.
                 places.close();
             } else if open {
                 places.on_open(&pages);
+            }
+            if phase != drain.phase() {
+                phase = drain.phase();
+                enter(&drain, &pages, &workers, &mut kept).await;
             }
             let rest = drain.deadline_us().map(|at| at.saturating_sub(clock::now_us()));
             tokio::select! {

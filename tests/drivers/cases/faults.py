@@ -195,6 +195,8 @@ def deaf_clients(proxy, count):
 def faults_memory_is_capped(stage):
     """Clients that ask for much and read nothing: under a cap on its memory the proxy lives, and others are served."""
     os.environ["SHARDLANE_LIMITS_CLIENT_BACKLOG_BYTES_MAX"] = str(BACKLOG_MIB << 20)
+    # Else so few answers are under way to them that none comes to the bound of what may be left unread.
+    os.environ["SHARDLANE_LIMITS_CLIENT_ANSWER_BYTES_MAX"] = str(1 << 30)
     scene = Scene(stage)
     process, cap = scene.proxy.child.process, 512 << 20
     resource.prlimit(process.pid, resource.RLIMIT_DATA, (cap, cap))
