@@ -138,7 +138,7 @@ impl Dialer {
         &self.settings
     }
 
-    /// Waits for the node's gate, then opens one lane of `pool`. `failures` are those just before;
+    /// Opens one lane of `pool`; the caller holds a turn of the node's gate. `failures` are those just before;
     /// they make it more patient. The lane's shard may differ from the one that was dialled.
     pub async fn open(
         &self,
@@ -148,7 +148,6 @@ impl Dialer {
         dial: Dial,
         failures: u32,
     ) -> Result<OpenedLane, DialError> {
-        let _turn = gate.enter().await;
         let opened = self.try_open(target, &gate.stats, pool, dial, failures).await;
         match &opened {
             Ok(_) => gate.stats.on_opened(),

@@ -71,13 +71,14 @@ impl Dialing {
         let DialOrder { id, target, dial, failures, hello } = order;
         let budget = match &hello {
             Hello::Lane { .. } => &self.settings.lanes,
-            Hello::Login(_) | Hello::Recheck(_) => &self.settings.logins,
+            Hello::Login { .. } | Hello::Recheck(_) => &self.settings.logins,
         };
+        let whose = hello.whose();
         let (gate, dialer) = (budget.gate(target.node), Arc::clone(&self.settings.dialer));
         let reports = self.reports.clone();
         let (pool, answers) = match hello {
             Hello::Lane { key: pool, .. } | Hello::Recheck(pool) => (pool, None),
-            Hello::Login(token) => {
+            Hello::Login { token, .. } => {
                 let (answers, inbox) = mpsc::channel(1);
                 let conversation = Conversation::new(id, reports.clone(), inbox);
                 let credential = Credential::with_challenge(token, Box::new(conversation));
@@ -86,7 +87,10 @@ impl Dialing {
         };
         let task = tokio::spawn(async move {
             let mut attempt = JoinSet::new();
-            attempt.spawn(async move { dialer.open(&target, &gate, &pool, dial, failures).await });
+            attempt.spawn(async move {
+                let _turn = gate.enter(whose).await;
+                dialer.open(&target, &gate, &pool, dial, failures).await
+            });
             let report = match attempt.join_next().await {
                 Some(Ok(result)) => DialReport::Ended(id, result),
                 Some(Err(_)) | None => DialReport::Vanished(id),

@@ -8,7 +8,7 @@ use std::sync::RwLock;
 use tokio::sync::oneshot;
 
 use crate::connect::dial_stats::DialStats;
-use crate::pool::handshake_turns::HandshakeTurns;
+use crate::pool::handshake_turns::{HandshakeTurns, Whose};
 use crate::pool::node_state::{NodeState, NodeStates};
 use crate::topology::id::NodeId;
 
@@ -58,7 +58,11 @@ pub struct NodeGate {
 
 /// A turn to shake hands. It is over when this is dropped.
 #[derive(Debug)]
-pub struct Turn(Option<Arc<RwLock<HandshakeTurns<oneshot::Sender<Self>>>>>);
+pub struct Turn {
+    /// Where it is given back; `None` once another has it.
+    turns: Option<Arc<RwLock<HandshakeTurns<oneshot::Sender<Self>>>>>,
+    whose: Whose,
+}
 
 impl NodeGate {
     /// A gate of a node in this state.
@@ -67,12 +71,13 @@ impl NodeGate {
         Self { turns: Arc::default(), stats: DialStats::default(), state }
     }
 
-    /// Waits for a turn; they come in the order of asking. Hold it until the connection is ready.
-    pub async fn enter(&self) -> Option<Turn> {
+    /// Waits for a turn; those of strangers come last, and others in the order of asking. Hold it until
+    /// the connection is ready.
+    pub async fn enter(&self, whose: Whose) -> Option<Turn> {
         let (waiter, turn) = oneshot::channel();
-        let now = self.turns.write().unwrap_or_else(PoisonError::into_inner).ask(waiter);
+        let now = self.turns.write().unwrap_or_else(PoisonError::into_inner).ask(waiter, whose);
         match now {
-            Some(_) => Some(Turn(Some(Arc::clone(&self.turns)))),
+            Some(_) => Some(Turn { turns: Some(Arc::clone(&self.turns)), whose }),
             // Its sender waits among the turns, and is not dropped before it has sent one.
             None => turn.await.ok(),
         }
@@ -81,15 +86,16 @@ impl NodeGate {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let Some(turns) = self.0.take() else { return };
+        let Some(turns) = self.turns.take() else { return };
         loop {
-            let next = turns.write().unwrap_or_else(PoisonError::into_inner).on_ended();
-            let Some(next) = next else { return };
-            match next.send(Self(Some(Arc::clone(&turns)))) {
+            let next = turns.write().unwrap_or_else(PoisonError::into_inner).on_ended(self.whose);
+            let Some((next, whose)) = next else { return };
+            match next.send(Self { turns: Some(Arc::clone(&turns)), whose }) {
                 Ok(()) => return,
                 // It has given up: the turn is the next one's.
-                Err(mut unused) => unused.0 = None,
+                Err(mut unused) => unused.turns = None,
             }
+            self.whose = whose;
         }
     }
 }
@@ -109,9 +115,9 @@ mod tests {
     #[tokio::test]
     async fn a_third_handshake_waits_for_one_to_end() {
         let gate = NodeGate::default();
-        let first = gate.enter().await;
-        let second = gate.enter().await;
-        let mut third = Box::pin(gate.enter());
+        let first = gate.enter(Whose::Known).await;
+        let second = gate.enter(Whose::Known).await;
+        let mut third = Box::pin(gate.enter(Whose::Known));
         assert!(tokio::select! { biased; _ = &mut third => false, () = async {} => true });
 
         drop(first);
@@ -122,9 +128,9 @@ mod tests {
     #[tokio::test]
     async fn a_turn_of_one_that_has_given_up_is_the_next_ones() {
         let gate = NodeGate::default();
-        let (first, _second) = (gate.enter().await, gate.enter().await);
-        let mut third = Box::pin(gate.enter());
-        let mut fourth = Box::pin(gate.enter());
+        let (first, _second) = (gate.enter(Whose::Known).await, gate.enter(Whose::Known).await);
+        let mut third = Box::pin(gate.enter(Whose::Known));
+        let mut fourth = Box::pin(gate.enter(Whose::Known));
         assert!(tokio::select! { biased; _ = &mut third => false, () = async {} => true });
         assert!(tokio::select! { biased; _ = &mut fourth => false, () = async {} => true });
         drop(third);

@@ -28,7 +28,7 @@
 //! way up, `answers` the way down. What must be routed or served again waits on the core's to-do queue,
 //! which is emptied here before the next frame is read: no part calls back the way it came.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::engine::action::{Output, PeerMessage};
@@ -165,6 +165,12 @@ impl Engine {
         let key = self.features.newcomers.let_in(&mut self.core, client);
         self.look_at_memory();
         key
+    }
+
+    /// Where a client comes from; `None` for a Unix socket.
+    #[must_use]
+    pub fn client_address(&self, client: ClientKey) -> Option<IpAddr> {
+        Some(self.core.clients.get(client)?.about.peer?.ip())
     }
 
     /// The address of a client that has just connected.

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::pool::handshake_turns::Whose;
 use crate::pool::pool_key::PoolKey;
 use crate::session::sasl::SaslToken;
 use crate::topology::id::NodeId;
@@ -25,9 +26,27 @@ pub enum Hello {
         key: PoolKey,
     },
     /// A client's own token, to learn whether the cluster takes it. The client answers challenges.
-    Login(SaslToken),
+    Login {
+        /// The token.
+        token: SaslToken,
+        /// Whether the cluster took it before, and it has lanes.
+        is_known: bool,
+    },
     /// A credential that has lanes, to learn whether it is still taken.
     Recheck(PoolKey),
+}
+
+impl Hello {
+    /// Whose turn it takes to shake hands.
+    #[must_use]
+    pub fn whose(&self) -> Whose {
+        match self {
+            Self::Login { is_known: false, .. } => Whose::Stranger,
+            Self::Login { is_known: true, .. } | Self::Lane { .. } | Self::Recheck(_) => {
+                Whose::Known
+            }
+        }
+    }
 }
 
 /// A connection that is ready for requests.

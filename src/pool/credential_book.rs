@@ -68,6 +68,13 @@ impl CredentialBook {
         Ok(credential)
     }
 
+    /// Whether the cluster took this token and it has lanes.
+    #[must_use]
+    pub fn has(&self, token: &SaslToken) -> bool {
+        let credentials = self.credentials.read().unwrap_or_else(PoisonError::into_inner);
+        credentials.iter().filter_map(Weak::upgrade).any(|known| known.token() == *token)
+    }
+
     /// Lends one credential to the connection that watches the cluster: another each `turn`,
     /// since the cluster may have withdrawn one. `None` while no client is logged in.
     #[must_use]

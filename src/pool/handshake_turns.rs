@@ -7,37 +7,72 @@ use std::collections::VecDeque;
 
 use crate::pool::dial_schedule::HANDSHAKES_PER_NODE;
 
+/// How many of them strangers may have.
+const STRANGERS_PER_NODE: usize = 1;
+
+/// Who shakes hands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Whose {
+    /// A credential that the cluster took before, or the proxy itself.
+    Known,
+    /// A login that the cluster has not taken before. It may never end: one turn is all that they
+    /// have together.
+    Stranger,
+}
+
 /// The turns of one node; `W` is who waits for one. Those that wait are as many as the lanes that
 /// pools want at once, and the logins that may run.
 #[derive(Debug)]
 pub struct HandshakeTurns<W> {
     running: usize,
+    /// How many of these are strangers'.
+    strangers: usize,
     waiting: VecDeque<W>,
+    strangers_waiting: VecDeque<W>,
 }
 
 impl<W> Default for HandshakeTurns<W> {
     fn default() -> Self {
-        Self { running: 0, waiting: VecDeque::new() }
+        let (waiting, strangers_waiting) = (VecDeque::new(), VecDeque::new());
+        Self { running: 0, strangers: 0, waiting, strangers_waiting }
     }
 }
 
 impl<W> HandshakeTurns<W> {
     /// Asks for a turn: `waiter` comes back when it has one now, and waits otherwise.
-    pub fn ask(&mut self, waiter: W) -> Option<W> {
-        if self.running < HANDSHAKES_PER_NODE {
+    pub fn ask(&mut self, waiter: W, whose: Whose) -> Option<W> {
+        let is_stranger = whose == Whose::Stranger;
+        let has_place = !is_stranger || self.strangers < STRANGERS_PER_NODE;
+        if self.running < HANDSHAKES_PER_NODE && has_place {
             self.running += 1;
+            self.strangers += usize::from(is_stranger);
             return Some(waiter);
         }
-        self.waiting.push_back(waiter);
+        if is_stranger {
+            self.strangers_waiting.push_back(waiter);
+        } else {
+            self.waiting.push_back(waiter);
+        }
         None
     }
 
-    /// A turn is over: who has the next one. A waiter that is gone gives its turn back by this, too.
-    pub fn on_ended(&mut self) -> Option<W> {
-        let next = self.waiting.pop_front();
-        if next.is_none() {
-            self.running = self.running.saturating_sub(1);
+    /// A turn is over: who has the next one, and as what. A waiter that is gone gives its turn back by
+    /// this, too.
+    pub fn on_ended(&mut self, whose: Whose) -> Option<(W, Whose)> {
+        self.running = self.running.saturating_sub(1);
+        if whose == Whose::Stranger {
+            self.strangers = self.strangers.saturating_sub(1);
         }
+        let next = match self.waiting.pop_front() {
+            Some(known) => Some((known, Whose::Known)),
+            None if self.strangers < STRANGERS_PER_NODE => {
+                let next = self.strangers_waiting.pop_front();
+                self.strangers += usize::from(next.is_some());
+                next.map(|stranger| (stranger, Whose::Stranger))
+            }
+            None => None,
+        };
+        self.running += usize::from(next.is_some());
         next
     }
 }
@@ -49,10 +84,24 @@ mod tests {
     #[test]
     fn a_third_handshake_waits_for_one_to_end() {
         let mut turns = HandshakeTurns::default();
-        assert_eq!((turns.ask('a'), turns.ask('b')), (Some('a'), Some('b')));
-        assert_eq!((turns.ask('c'), turns.ask('d')), (None, None));
-        assert_eq!((turns.on_ended(), turns.on_ended()), (Some('c'), Some('d')));
-        assert_eq!((turns.on_ended(), turns.on_ended()), (None, None));
-        assert_eq!(turns.ask('e'), Some('e'));
+        let known = Whose::Known;
+        assert_eq!((turns.ask('a', known), turns.ask('b', known)), (Some('a'), Some('b')));
+        assert_eq!((turns.ask('c', known), turns.ask('d', known)), (None, None));
+        let next = [turns.on_ended(known), turns.on_ended(known)];
+        assert_eq!(next, [Some(('c', known)), Some(('d', known))]);
+        assert_eq!((turns.on_ended(known), turns.on_ended(known)), (None, None));
+        assert_eq!(turns.ask('e', known), Some('e'));
+    }
+
+    #[test]
+    fn strangers_leave_a_turn_to_those_who_were_taken_before() {
+        let mut turns = HandshakeTurns::default();
+        let (known, stranger) = (Whose::Known, Whose::Stranger);
+        assert_eq!((turns.ask('a', stranger), turns.ask('b', stranger)), (Some('a'), None));
+        assert_eq!((turns.ask('c', known), turns.ask('d', known)), (Some('c'), None));
+        assert_eq!(turns.on_ended(stranger), Some(('d', known)), "strangers wait behind");
+        assert_eq!(turns.on_ended(known), Some(('b', stranger)));
+        assert_eq!((turns.ask('e', stranger), turns.on_ended(known)), (None, None));
+        assert_eq!(turns.on_ended(stranger), Some(('e', stranger)));
     }
 }

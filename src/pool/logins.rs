@@ -13,12 +13,15 @@ use crate::pool::action::{Orders, Owner, PoolAction};
 use crate::pool::backoff::Jitter;
 use crate::pool::connection::{DialFailure, DialId, Dialled, Hello};
 use crate::pool::lane_slots::Dial;
+use crate::pool::login_queue::{LoginQueue, Origin, Waiting};
 use crate::pool::node_target::{NodeTarget, ShardPort};
 use crate::pool::pool_key::PoolKey;
 use crate::session::sasl::SaslToken;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
 
+/// How long a client may take to answer a challenge while others wait for a login, milliseconds.
+const CHALLENGE_MS: u64 = 1_000;
 /// Nodes that are asked about one login before it is given up; a client waits.
 const NODES_MAX: usize = 3;
 /// Stands for a node that is asked by its address, before the nodes of the cluster are known.
@@ -28,7 +31,7 @@ pub const UNNUMBERED: NodeId = NodeId(u16::MAX);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LoginSettings {
     /// Logins of clients that run at once, for one worker; those with equal tokens that wait behind
-    /// them become one.
+    /// them become one. Half of the places are kept for credentials that have lanes.
     pub runs_max: usize,
     /// How often the cluster is asked about a credential that has lanes, milliseconds.
     pub recheck_ms: u64,
@@ -71,7 +74,7 @@ pub(crate) struct Logins {
     contacts: Vec<NodeTarget>,
     /// Which of them is asked first next time.
     turn: usize,
-    queued: VecDeque<(SaslToken, Vec<ClientKey>)>,
+    queued: LoginQueue,
     pub(super) runs: BTreeMap<u64, Run>,
     pub(super) next_run: u64,
     /// Set once a node has sent a challenge: then equal tokens do not make equal logins.
@@ -92,7 +95,12 @@ pub(super) struct Run {
 
 #[derive(Debug)]
 pub(super) enum What {
-    Login { token: SaslToken, clients: Vec<ClientKey>, challenged: bool },
+    Login {
+        login: Waiting,
+        challenged: bool,
+        /// Since when a client owes the answer to a challenge.
+        owed_since_ms: Option<u64>,
+    },
     Recheck(PoolId),
 }
 
@@ -117,7 +125,7 @@ impl Logins {
             witnesses: Vec::new(),
             contacts: Vec::new(),
             turn: 0,
-            queued: VecDeque::new(),
+            queued: LoginQueue::default(),
             runs: BTreeMap::new(),
             next_run: 0,
             alone: false,
@@ -150,22 +158,45 @@ impl Logins {
     }
 
     /// A client sent a token: the first of its login, or its answer to a challenge.
-    pub(crate) fn on_token(&mut self, client: ClientKey, token: SaslToken, orders: &mut Orders) {
-        let asks = |run: &&Run| match &run.what {
-            What::Login { clients, challenged, .. } => {
-                *challenged && clients.first() == Some(&client)
+    pub(crate) fn on_token(
+        &mut self,
+        client: ClientKey,
+        token: SaslToken,
+        origin: Origin,
+        orders: &mut Orders,
+    ) {
+        for run in self.runs.values_mut() {
+            let What::Login { login, challenged, owed_since_ms } = &mut run.what else { continue };
+            if *challenged && login.clients.first() == Some(&client) {
+                *owed_since_ms = None;
+                return orders.push(PoolAction::Answer { id: run.dial, token });
             }
-            What::Recheck(_) => false,
-        };
-        if let Some(run) = self.runs.values().find(asks) {
-            return orders.push(PoolAction::Answer { id: run.dial, token });
         }
         // Its login before was given up.
         self.on_client_closed(client, orders);
-        let same = self.queued.iter_mut().find(|(queued, _)| *queued == token);
-        match same.filter(|(token, _)| !self.alone && token.is_plain()) {
-            Some((_, clients)) => clients.push(client),
-            None => self.queued.push_back((token, vec![client])),
+        let joins = !self.alone && token.is_plain();
+        match self.queued.same(&token).filter(|_| joins) {
+            Some(same) => same.clients.push(client),
+            None => self.queued.push(Waiting { token, clients: vec![client], origin }),
+        }
+        self.pump(orders);
+    }
+
+    /// Gives logins up whose clients do not answer a challenge, while others wait for their places. An
+    /// answer that comes later begins another login.
+    pub(crate) fn end_unanswered(&mut self, now_ms: u64, orders: &mut Orders) {
+        if !self.queued.has_strangers() {
+            return;
+        }
+        let is_late = |_: &u64, run: &mut Run| match run.what {
+            What::Login { owed_since_ms: Some(since_ms), .. } => {
+                now_ms.saturating_sub(since_ms) >= CHALLENGE_MS
+            }
+            What::Login { owed_since_ms: None, .. } | What::Recheck(_) => false,
+        };
+        let late: Vec<_> = self.runs.extract_if(.., is_late).collect();
+        for (_, run) in late {
+            orders.drop(run.dial);
         }
         self.pump(orders);
     }
@@ -175,15 +206,12 @@ impl Logins {
         if self.queued.is_empty() && self.runs.is_empty() {
             return;
         }
-        for (_, clients) in &mut self.queued {
-            clients.retain(|known| *known != client);
-        }
-        self.queued.retain(|(_, clients)| !clients.is_empty());
+        self.queued.forget(client);
         self.runs.retain(|_, run| {
-            let What::Login { clients, challenged, .. } = &mut run.what else { return true };
-            clients.retain(|known| *known != client);
+            let What::Login { login, challenged, .. } = &mut run.what else { return true };
+            login.clients.retain(|known| *known != client);
             // With no client left to answer a challenge the conversation ends.
-            let stays = !*challenged || !clients.is_empty();
+            let stays = !*challenged || !login.clients.is_empty();
             if !stays {
                 orders.drop(run.dial);
             }
@@ -194,14 +222,24 @@ impl Logins {
 
     /// A node sent a challenge. Returns the client that has to answer; others with the same token
     /// start anew.
-    pub(crate) fn on_challenged(&mut self, run: u64, orders: &mut Orders) -> Option<ClientKey> {
+    pub(crate) fn on_challenged(
+        &mut self,
+        run: u64,
+        now_ms: u64,
+        orders: &mut Orders,
+    ) -> Option<ClientKey> {
         self.alone = true;
         let what = self.runs.get_mut(&run).map(|run| &mut run.what);
-        let Some(What::Login { token, clients, challenged }) = what else { return None };
+        let Some(What::Login { login, challenged, owed_since_ms }) = what else { return None };
         *challenged = true;
+        *owed_since_ms = Some(now_ms);
+        let Waiting { token, clients, origin } = login;
         let rest = clients.split_off(1.min(clients.len()));
-        let (first, token) = (clients.first().copied(), token.clone());
-        self.queued.extend(rest.into_iter().map(|client| (token.clone(), vec![client])));
+        let first = clients.first().copied();
+        for client in rest {
+            let (token, origin) = (token.clone(), *origin);
+            self.queued.push(Waiting { token, clients: vec![client], origin });
+        }
         self.pump(orders);
         first
     }
@@ -301,7 +339,9 @@ impl Logins {
         orders: &mut Orders,
     ) {
         let hello = match &entry.what {
-            What::Login { token, .. } => Hello::Login(token.clone()),
+            What::Login { login, .. } => {
+                Hello::Login { token: login.token.clone(), is_known: login.origin == Origin::Known }
+            }
             What::Recheck(base) => match self.watched.get(&base.0) {
                 Some(watched) => Hello::Recheck(watched.pool.clone()),
                 None => return,
@@ -314,14 +354,20 @@ impl Logins {
 
     /// Starts the logins that may run. Those that find no node end at once.
     fn pump(&mut self, orders: &mut Orders) {
+        let max = self.settings.runs_max;
         loop {
-            let logins = self.runs.values().filter(|run| matches!(run.what, What::Login { .. }));
-            if logins.count() >= self.settings.runs_max {
+            let (mut running, mut strangers) = (0, 0);
+            for run in self.runs.values() {
+                let What::Login { login, .. } = &run.what else { continue };
+                running += 1;
+                strangers += usize::from(login.origin != Origin::Known);
+            }
+            if running >= max {
                 return;
             }
-            let Some((token, clients)) = self.queued.pop_front() else { return };
+            let Some(login) = self.queued.next(strangers < max.div_ceil(2)) else { return };
             let mut rest = self.next_targets();
-            let what = What::Login { token, clients, challenged: false };
+            let what = What::Login { login, challenged: false, owed_since_ms: None };
             match rest.pop_front() {
                 Some(first) => {
                     self.next_run += 1;
@@ -335,6 +381,8 @@ impl Logins {
 }
 
 fn login_end(what: What, result: Result<Box<Dialled>, Option<DialFailure>>) -> Option<LoginEnd> {
-    let What::Login { token, clients, challenged } = what else { return None };
+    let What::Login { login: Waiting { token, clients, .. }, challenged, .. } = what else {
+        return None;
+    };
     Some(LoginEnd::Login { clients, token, challenged, result })
 }

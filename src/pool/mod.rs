@@ -12,6 +12,7 @@ mod failures; // what a try that failed means
 pub mod handshake_turns; // whose turn it is to shake hands with a node
 pub mod lane_slots; // which lanes one node should have, and which it has
 mod login_ends; // what a granted or refused login does
+mod login_queue; // logins that wait for their turn
 pub mod logins; // clients' logins on their way to the cluster
 pub mod node_choice; // which nodes come first where not all are used
 pub mod node_state; // what all that dial a node share about it

@@ -21,6 +21,7 @@ use crate::pool::credential::Credential;
 use crate::pool::credential_book::CredentialBook;
 use crate::pool::failover::{Failover, FailoverSettings};
 use crate::pool::lane_slots::{LaneSerial, Wanted};
+use crate::pool::login_queue::Origin;
 use crate::pool::logins::{LoginSettings, Logins};
 use crate::pool::node_state::{NodeStates, Outage};
 use crate::pool::node_target::NodeTarget;
@@ -183,6 +184,7 @@ impl PoolManager {
         self.end_probes();
         self.failover_step(engine);
         self.logins.recheck(self.now_ms(), &mut self.orders);
+        self.logins.end_unanswered(self.now_ms(), &mut self.orders);
         self.settle_logins(engine);
         while let Some((at_us, key)) = self.wakes.first().copied() {
             if at_us > self.now_us {
@@ -202,7 +204,11 @@ impl PoolManager {
             Action::OpenPool { pool, keyspace } => self.open_keyspace(engine, pool, keyspace),
             Action::ClosePool(pool) => self.close_pool(engine, pool),
             Action::LogIn { client, token } => {
-                self.logins.on_token(client, token, &mut self.orders);
+                let origin = match self.shared.book.has(&token) {
+                    true => Origin::Known,
+                    false => Origin::Stranger(engine.client_address(client)),
+                };
+                self.logins.on_token(client, token, origin, &mut self.orders);
                 self.settle_logins(engine);
             }
             Action::CloseLane(lane) => self.on_lane_lost(engine, lane),
@@ -251,7 +257,7 @@ impl PoolManager {
     /// A node asks a login on.
     pub fn on_challenged(&mut self, engine: &mut Engine, id: DialId, challenge: &[u8]) {
         let Some(Owner::Login(run)) = self.orders.owner(id).copied() else { return };
-        if let Some(client) = self.logins.on_challenged(run, &mut self.orders) {
+        if let Some(client) = self.logins.on_challenged(run, self.now_ms(), &mut self.orders) {
             engine.on_verdict(client, Verdict::Challenged(challenge));
         }
         self.settle_logins(engine);

@@ -36,9 +36,9 @@ impl Logins {
 
     /// The base pool whose credential a login names.
     pub(super) fn base_of(&self, what: &What) -> Option<PoolId> {
-        let What::Login { token, .. } = what else { return None };
+        let What::Login { login, .. } = what else { return None };
         let has = |watched: &Watched| {
-            watched.pool.credential.as_ref().is_some_and(|known| known.token() == *token)
+            watched.pool.credential.as_ref().is_some_and(|known| known.token() == login.token)
         };
         self.watched.iter().find(|(_, watched)| has(watched)).map(|(base, _)| PoolId(*base))
     }

@@ -121,10 +121,16 @@ impl Shell {
 
     /// A client that has sent this token.
     fn client(&mut self, token: &[u8]) -> ClientKey {
+        self.client_at([127, 0, 0, 1], token)
+    }
+
+    /// The same at another address.
+    fn client_at(&mut self, peer: [u8; 4], token: &[u8]) -> ClientKey {
         let address = SocketAddr::from(([127, 0, 0, 1], 9042));
         let mut client = None;
         self.input(|_, engine| client = engine.on_client_open(address));
         let client = client.unwrap();
+        self.input(|_, engine| engine.on_client_named(client, SocketAddr::from((peer, 40_000))));
         let response = frame((4, 0, 1), Opcode::AuthResponse, |out| put_bytes(out, Some(token)));
         for mut bytes in [startup(4, None), response] {
             self.input(|_, engine| engine.on_client_bytes(client, &mut bytes));
@@ -258,4 +264,103 @@ fn the_connection_of_a_single_client_to_another_data_center_keeps_no_failover_go
     assert_eq!(login.target, target(0));
     shell.fail(&login, FailureKind::Broken);
     assert!(shell.orders.is_empty(), "the other data center is not asked");
+}
+
+/// Whether the token of a login is one that has lanes, and which.
+fn login_of(order: &DialOrder) -> Option<(&[u8], bool)> {
+    match &order.hello {
+        Hello::Login { token, is_known } => Some((token.reveal(), *is_known)),
+        Hello::Lane { .. } | Hello::Recheck(_) => None,
+    }
+}
+
+fn strangers(shell: &mut Shell, count: usize) {
+    for number in 0..count {
+        shell.client(format!("ticket {number}").as_bytes());
+    }
+}
+
+/// A client's credential has lanes, and strangers hold all places that they may.
+fn beset() -> Shell {
+    let mut shell = Shell::new(FailoverSettings::default(), &[0], &[]);
+    shell.client(PLAIN);
+    let login = shell.order();
+    shell.open(&login);
+    strangers(&mut shell, 30);
+    shell
+}
+
+#[test]
+fn a_login_whose_credential_has_lanes_does_not_wait_behind_strangers() {
+    let mut shell = beset();
+    assert_eq!(shell.orders.len(), 4, "half of the places are kept");
+    shell.client(PLAIN);
+    assert_eq!(shell.orders.last().and_then(login_of), Some((PLAIN, true)));
+    let login = shell.orders.pop().unwrap();
+    shell.open(&login);
+    for _ in 0..4 {
+        shell.client(PLAIN);
+    }
+    // Beyond all places it is the first one that waits.
+    assert_eq!(shell.orders.len(), 8);
+    shell.client(PLAIN);
+    let stranger = shell.orders.remove(0);
+    shell.refuse(&stranger);
+    assert_eq!(shell.orders.last().and_then(login_of), Some((PLAIN, true)));
+}
+
+/// The tokens of the next logins, when as many strangers are refused.
+fn next_after_refusals(shell: &mut Shell, count: usize) -> Vec<Vec<u8>> {
+    let refuse = |_| {
+        let stranger = shell.orders.remove(0);
+        shell.refuse(&stranger);
+        shell.orders.last().and_then(login_of).unwrap().0.to_vec()
+    };
+    (0..count).map(refuse).collect()
+}
+
+#[test]
+fn strangers_have_turns_by_the_role_that_they_name() {
+    let mut shell = beset();
+    let ann = b"\0ann\0pw".to_vec();
+    shell.client(&ann);
+    let next = next_after_refusals(&mut shell, 2);
+    assert!(next.contains(&ann), "26 wait before her: {next:?}");
+}
+
+#[test]
+fn strangers_have_turns_by_their_address_whatever_roles_they_name() {
+    let mut shell = beset();
+    for number in 0..30 {
+        shell.client(format!("\0guess{number}\0pw").as_bytes());
+    }
+    shell.client_at([10, 0, 0, 2], b"ticket of another");
+    let next = next_after_refusals(&mut shell, 2);
+    assert!(next.contains(&b"ticket of another".to_vec()), "56 wait before: {next:?}");
+}
+
+#[test]
+fn a_challenge_that_is_not_answered_gives_way_to_logins_that_wait() {
+    let mut shell = beset();
+    let held: Vec<_> = shell.orders.iter().map(|order| order.id).collect();
+    for id in &held {
+        shell.input(|pools, engine| pools.on_challenged(engine, *id, b"who?"));
+    }
+    shell.pass_ms(900);
+    assert!(shell.orders.iter().map(|order| order.id).eq(held.iter().copied()));
+    shell.pass_ms(100);
+    assert_eq!(shell.orders.len(), 4, "others have their places");
+    assert!(shell.orders.iter().all(|order| !held.contains(&order.id)));
+}
+
+#[test]
+fn a_challenge_is_waited_for_where_no_other_login_waits() {
+    let mut shell = Shell::new(FailoverSettings::default(), &[0], &[]);
+    strangers(&mut shell, 4);
+    let held: Vec<_> = shell.orders.iter().map(|order| order.id).collect();
+    for id in &held {
+        shell.input(|pools, engine| pools.on_challenged(engine, *id, b"who?"));
+    }
+    shell.pass_ms(4_000);
+    assert_eq!(shell.orders.len(), 4);
 }

@@ -13,6 +13,7 @@ use shardlane::pool::action::DialOrder;
 use shardlane::pool::connection::{
     Connection, DialFailure, DialId, FailureKind, Hello, Refused as RefusedStep, ServerError,
 };
+use shardlane::pool::handshake_turns::Whose;
 use shardlane::session::sasl::SaslToken;
 
 /// A connection to a silent node is given up after this; longer after failures.
@@ -97,9 +98,9 @@ impl World {
         }
         let key = (worker, order.id);
         let dial = SimDial { node, order, state: State::Waits, is_silent: false };
-        let login = dial.is_login();
+        let (login, whose) = (dial.is_login(), dial.order.hello.whose());
         self.dials.insert(key, dial);
-        let turn = self.turns.entry((node, login)).or_default().ask(key);
+        let turn = self.turns.entry((node, login)).or_default().ask(key, whose);
         if turn.is_some() {
             self.begin_dial(key);
         }
@@ -134,10 +135,11 @@ impl World {
     }
 
     /// A handshake is over: another has its turn.
-    fn end_turn(&mut self, node: usize, login: bool) {
+    fn end_turn(&mut self, (node, login): (usize, bool), mut whose: Whose) {
         loop {
             let Some(turns) = self.turns.get_mut(&(node, login)) else { return };
-            let Some(next) = turns.on_ended() else { return };
+            let Some((next, its)) = turns.on_ended(whose) else { return };
+            whose = its;
             if self.dials.contains_key(&next) {
                 return self.begin_dial(next);
             }
@@ -171,7 +173,7 @@ impl World {
                     Hello::Lane { key, .. } | Hello::Recheck(key) => {
                         key.credential.as_ref().map(|credential| credential.token())
                     }
-                    Hello::Login(token) => Some(token.clone()),
+                    Hello::Login { token, .. } => Some(token.clone()),
                 };
                 let credential = credential.and_then(|token| Credential::of_token(token.reveal()));
                 self.on_greeted(key, greeted, credential);
@@ -185,7 +187,7 @@ impl World {
         let Some(dial) = self.dials.get_mut(&key) else { return };
         let State::Challenged { greeted, challenge } = &dial.state else { return };
         let (greeted, challenge) = (greeted.clone(), challenge.clone());
-        let Hello::Login(name) = &dial.order.hello else { return };
+        let Hello::Login { token: name, .. } = &dial.order.hello else { return };
         let name = String::from_utf8_lossy(name.reveal()).into_owned();
         let credential = self.credentials.of_answer(&name, &challenge, token.reveal());
         match self.answer_challenge(&greeted, token.reveal()) {
@@ -205,15 +207,15 @@ impl World {
     fn on_greeted(&mut self, key: DialKey, greeted: Greeted, credential: Option<Credential>) {
         let Some(dial) = self.dials.get_mut(&key) else { return };
         dial.state = State::Open(greeted.clone(), credential);
-        self.counted.logins_taken += u64::from(matches!(dial.order.hello, Hello::Login(_)));
+        self.counted.logins_taken += u64::from(matches!(dial.order.hello, Hello::Login { .. }));
         let (node, login, dialled) = (dial.node, dial.is_login(), dial.order.dial);
-        let of = dial.order.target.node;
+        let (of, whose) = (dial.order.target.node, dial.order.hello.whose());
         if let Hello::Lane { pool, .. } = &dial.order.hello {
             let of = (key.0, pool.0);
             self.note_probe(of, true);
         }
         self.note_port(node, dialled, &greeted);
-        self.end_turn(node, login);
+        self.end_turn((node, login), whose);
         let connection = Connection {
             node: of,
             shard: cql::token::shard::ShardId(greeted.shard),
@@ -234,7 +236,7 @@ impl World {
         if let State::Challenged { greeted, .. } = &dial.state {
             self.cluster.close(greeted.connection);
         }
-        self.end_turn(dial.node, dial.is_login());
+        self.end_turn((dial.node, dial.is_login()), dial.order.hello.whose());
         match &dial.order.hello {
             Hello::Lane { pool, .. } => {
                 self.failed_us.insert(dial.node, self.now_us);
@@ -250,7 +252,7 @@ impl World {
             Hello::Recheck(_) if matches!(refused, Refused::Silent) => {
                 self.workers.get_mut(key.0).unknown_us = self.now_us;
             }
-            Hello::Recheck(_) | Hello::Login(_) => {}
+            Hello::Recheck(_) | Hello::Login { .. } => {}
         }
         let failure = failure_of(refused);
         self.pools_input(key.0, |pools, engine| pools.on_dialled(engine, key.1, Err(failure)));
@@ -267,7 +269,7 @@ impl World {
             }
         }
         if dial.has_turn() {
-            self.end_turn(dial.node, dial.is_login());
+            self.end_turn((dial.node, dial.is_login()), dial.order.hello.whose());
         }
     }
 

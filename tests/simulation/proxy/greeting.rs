@@ -80,7 +80,7 @@ impl World {
                 let token = key.credential.as_ref().map(|credential| credential.token());
                 (key.keyspace.clone(), token)
             }
-            Hello::Login(token) => (None, Some(token.clone())),
+            Hello::Login { token, .. } => (None, Some(token.clone())),
         };
         if token.is_some() && self.now_us < self.mood(node).stale_roles_until_us {
             self.cluster.close(connection);

@@ -1,0 +1,126 @@
+//! Logins that wait for their turn: those of credentials that have lanes come first, and all others by
+//! turns of their clients' addresses, then of the roles that they name.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::ops::Bound;
+
+use crate::engine::client::ClientKey;
+use crate::session::sasl::SaslToken;
+
+/// Where a login comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Origin {
+    /// The cluster took this token before, and it has lanes.
+    Known,
+    /// The cluster has not taken it; the address of its client, `None` for a Unix socket.
+    Stranger(Option<IpAddr>),
+}
+
+/// A login that waits.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// What the clients sent.
+    pub(super) token: SaslToken,
+    /// Those that sent it; never none.
+    pub(super) clients: Vec<ClientKey>,
+    /// Where the first of them comes from.
+    pub(super) origin: Origin,
+}
+
+/// Shares that have one turn after another, in the order of their keys.
+#[derive(Debug)]
+struct Turns<K, V> {
+    shares: BTreeMap<K, V>,
+    /// Whose turn was the last one.
+    last: Option<K>,
+}
+
+impl<K: Ord, V> Default for Turns<K, V> {
+    fn default() -> Self {
+        Self { shares: BTreeMap::new(), last: None }
+    }
+}
+
+impl<K: Ord + Clone, V> Turns<K, V> {
+    /// Takes from the share whose turn it is. `take` says as well whether the share is empty then.
+    fn next<T>(&mut self, take: impl FnOnce(&mut V) -> (Option<T>, bool)) -> Option<T> {
+        let after = self.last.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let key = self.shares.range((after, Bound::Unbounded)).next();
+        let key = key.or_else(|| self.shares.first_key_value())?.0.clone();
+        let (taken, is_empty) = take(self.shares.get_mut(&key)?);
+        if is_empty {
+            self.shares.remove(&key);
+        }
+        self.last = Some(key);
+        taken
+    }
+}
+
+/// Strangers of one address, by the role that they name; `None` where a token names none.
+type Roles = Turns<Option<Box<str>>, VecDeque<Waiting>>;
+
+/// The logins that wait. Their tokens count in the memory of the process.
+#[derive(Debug, Default)]
+pub(super) struct LoginQueue {
+    known: VecDeque<Waiting>,
+    strangers: Turns<Option<IpAddr>, Roles>,
+}
+
+impl LoginQueue {
+    /// Whether none waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty() && !self.has_strangers()
+    }
+
+    /// Whether one waits whose token the cluster has not taken yet.
+    pub(super) fn has_strangers(&self) -> bool {
+        !self.strangers.shares.is_empty()
+    }
+
+    /// The login with this token, if one waits.
+    pub(super) fn same(&mut self, token: &SaslToken) -> Option<&mut Waiting> {
+        let role = token.user().map(Box::from);
+        let addresses = self.strangers.shares.values_mut();
+        let strangers = addresses.filter_map(|roles| roles.shares.get_mut(&role)).flatten();
+        self.known.iter_mut().chain(strangers).find(|login| login.token == *token)
+    }
+
+    /// Adds a login.
+    pub(super) fn push(&mut self, login: Waiting) {
+        let Origin::Stranger(address) = login.origin else { return self.known.push_back(login) };
+        let role = login.token.user().map(Box::from);
+        let roles = self.strangers.shares.entry(address).or_default();
+        roles.shares.entry(role).or_default().push_back(login);
+    }
+
+    /// The next login; of strangers only where `strangers` have a place.
+    pub(super) fn next(&mut self, strangers: bool) -> Option<Waiting> {
+        if let Some(login) = self.known.pop_front() {
+            return Some(login);
+        }
+        if !strangers {
+            return None;
+        }
+        self.strangers.next(|roles| {
+            let next = roles.next(|logins| (logins.pop_front(), logins.is_empty()));
+            (next, roles.shares.is_empty())
+        })
+    }
+
+    /// Forgets a client, and its login if no other client waits for it.
+    pub(super) fn forget(&mut self, client: ClientKey) {
+        let mut waits = |login: &mut Waiting| {
+            login.clients.retain(|known| *known != client);
+            !login.clients.is_empty()
+        };
+        self.known.retain_mut(&mut waits);
+        self.strangers.shares.retain(|_, roles| {
+            roles.shares.retain(|_, logins| {
+                logins.retain_mut(&mut waits);
+                !logins.is_empty()
+            });
+            !roles.shares.is_empty()
+        });
+    }
+}
