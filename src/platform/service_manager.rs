@@ -24,7 +24,7 @@ fn notify(state: &str) {
         return;
     };
     if let Err(error) = send(&address, state) {
-        tracing::debug!(%error, state, "the service manager was not told");
+        tracing::debug!(%error, state, "the service manager was not notified");
     }
 }
 

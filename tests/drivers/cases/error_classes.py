@@ -10,7 +10,7 @@ HEAD = """\
 
 Generated from a test run of the case `error_classes` on the simulated cluster: three nodes, three copies of each row.
 `WRITE_PAGES=1` writes this page; the test fails when it says anything that was not found. Drivers have their own
-defaults, retry policies too; in brackets is what each host said, as far as the driver tells. Bold is where an `except` or
+defaults, retry policies too; in brackets is what each host said, as far as the driver shows it. Bold is where an `except` or
 a `catch` of the one class does not match the other.
 
 | error | driver | direct | through shardlane |

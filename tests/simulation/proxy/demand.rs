@@ -63,7 +63,7 @@ impl World {
             Dial::Any => called.called_for.len() > plan.up(),
         };
         if !is_called_for {
-            self.blame(format_args!("{key:?} dials {dial:?}, which nobody called for"));
+            self.blame(format_args!("{key:?} dials {dial:?}, which was not called for"));
         }
     }
 
