@@ -7,10 +7,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::collections::latency_sample::LatencySample;
 use crate::collections::slab::Key;
 use crate::collections::slab::Slab;
-use crate::routing::statement::{Columns, Entry, Restored, SAMPLED, Statement};
+use crate::routing::statement::{Entry, Restored, SAMPLED, Statement};
 use crate::topology::table::TableId;
 
 /// One part in this many is forgotten at a time when there is no room.
@@ -75,22 +74,7 @@ impl Catalog {
         // Once anything was forgotten or missed, this may have been: others may hold its older
         // columns.
         let (changed, mixed) = (self.incomplete, self.incomplete);
-        let writes = !statement.is_read;
-        let columns = Columns::prepared(&statement.result_metadata);
-        let entry = Entry {
-            statement,
-            table,
-            changed,
-            columns,
-            changes: 0,
-            mixed,
-            writes,
-            used: self.uses,
-            requests: 0,
-            answered: 0,
-            waited_us: 0,
-            sample: LatencySample::default(),
-        };
+        let entry = Entry { changed, mixed, ..Entry::new(statement, table, self.uses) };
         let key = self.entries.insert(entry);
         self.by_id.insert(id, key);
         key
@@ -216,19 +200,12 @@ impl Catalog {
         self.make_room();
         let id = statement.id.clone();
         let entry = Entry {
-            columns: Columns::prepared(&statement.result_metadata),
             // A client that was handed over may hold columns from before.
             changes: u32::from(changed),
-            statement,
-            table,
             changed: changed || self.incomplete,
             mixed: mixed || self.incomplete,
             writes,
-            used,
-            requests: 0,
-            answered: 0,
-            waited_us: 0,
-            sample: LatencySample::default(),
+            ..Entry::new(statement, table, used)
         };
         let key = self.entries.insert(entry);
         self.by_id.insert(id, key);

@@ -154,6 +154,25 @@ fn hash_of(reader: &mut Reader<'_>) -> Option<u64> {
 }
 
 impl Entry {
+    /// A statement that was just prepared, and of which clients hold the same columns.
+    #[must_use]
+    pub fn new(statement: Arc<Statement>, table: Option<TableId>, used: u64) -> Self {
+        Self {
+            table,
+            changed: false,
+            columns: Columns::prepared(&statement.result_metadata),
+            changes: 0,
+            mixed: false,
+            writes: !statement.is_read,
+            used,
+            requests: 0,
+            answered: 0,
+            waited_us: 0,
+            sample: LatencySample::default(),
+            statement,
+        }
+    }
+
     /// Takes what a node says of its columns by PREPARED.
     pub fn on_prepared(&mut self, metadata: &[u8]) {
         if *self.statement.result_metadata != *metadata {

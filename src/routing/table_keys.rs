@@ -37,7 +37,7 @@ pub struct TableKeys {
     asked: VecDeque<Asked>,
     len: usize,
     bytes: usize,
-    /// Counts what was learned, so that entries of `order` can be told apart from later ones of the same
+    /// Counts what was learned, so that entries of `order` are distinguished from later ones of the same
     /// table.
     serial: u64,
 }

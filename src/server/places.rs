@@ -58,7 +58,7 @@ pub struct Places {
     offering: Option<JoinHandle<()>>,
     /// Whether the process before still listens.
     is_waiting: bool,
-    /// Whether the service manager was told that clients are served.
+    /// Whether it was reported to the service manager that clients are served.
     is_ready: bool,
     steps: (Sender<Step>, Receiver<Step>),
 }
@@ -150,7 +150,7 @@ impl Places {
         }
     }
 
-    /// Clients can be served: if there is a process before this one, it is told to leave once all lanes are there.
+    /// Clients can be served: if there is a process before this one, it is asked to leave once all lanes are there.
     pub fn on_open(&mut self, pages: &Arc<Pages>) {
         let Some(before) = self.before.take() else {
             if !self.is_waiting && !std::mem::replace(&mut self.is_ready, true) {

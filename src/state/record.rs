@@ -54,7 +54,7 @@ pub struct TableTablets {
 
 impl About {
     /// Why a state of this kind is not one of the cluster that is described by `now`; `None` when it is. Clusters
-    /// with the same name are told apart by their nodes.
+    /// with the same name are distinguished by their nodes.
     #[must_use]
     pub fn differs_from(&self, now: &Self) -> Option<&'static str> {
         if self.cluster != now.cluster {

@@ -122,12 +122,8 @@ fn a_refused_batch_goes_to_another_node_though_the_refusing_one_is_idle() {
     rig.finish();
 }
 
-/// A rig that copies slow reads, with a tablet on nodes 0 and 1.
-fn speculative() -> Rig {
-    let mut rig = Rig::with_limits(|limits| limits.speculative_delay_us = DELAY_US);
-    rig.open_all_lanes();
-    let client = rig.client();
-    rig.prepare_select(client, "tab", 9);
+/// A tablet that is all of a table is on nodes 0 and 1.
+fn learn_two_replicas(rig: &mut Rig) {
     let tablet = LearnedTablet {
         table: ("tab".into(), "t".into()),
         first: i64::MIN,
@@ -135,6 +131,15 @@ fn speculative() -> Rig {
         replicas: vec![(host(0), 0), (host(1), 1)],
     };
     rig.input(|engine| engine.on_news(PeerMessage::Tablet(Arc::new(tablet))));
+}
+
+/// A rig that copies slow reads, with a tablet on nodes 0 and 1.
+fn speculative() -> Rig {
+    let mut rig = Rig::with_limits(|limits| limits.speculative_delay_us = DELAY_US);
+    rig.open_all_lanes();
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 9);
+    learn_two_replicas(&mut rig);
     // The trickle of a while: budget for some copies.
     rig.pass_time(5_000_000);
     rig
@@ -291,13 +296,7 @@ fn send_reads_of_two_replicas(rig: &mut Rig) {
     rig.open_all_lanes();
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
-    let tablet = LearnedTablet {
-        table: ("tab".into(), "t".into()),
-        first: i64::MIN,
-        last: i64::MAX,
-        replicas: vec![(host(0), 0), (host(1), 1)],
-    };
-    rig.input(|engine| engine.on_news(PeerMessage::Tablet(Arc::new(tablet))));
+    learn_two_replicas(rig);
     for stream in 0..98 {
         rig.send(client, &execute(stream, &ID, b"key "));
     }

@@ -12,7 +12,7 @@ import direct
 from stage import case, log, misses, program, until
 
 TABLETS = 64
-# Programs that write and read until they are told to stop, and print what they saw.
+# Programs that write and read until they are asked to stop, and print what they saw.
 LOADS = {"python": ("python-cassandra", ("tests/drivers/python/load.py",), "--"),
          "node": ("node", ("tests/drivers/node/load.js", "--data-center", "datacenter1"), "--"), "gocql": ("gocql", ("-mode", "load"), "-"),
          "java3": ("java3-load", (), "--"), "java4": ("java4-load", (), "--"), "rust": ("rust-load", (), "--")}
