@@ -159,6 +159,11 @@ impl<'a> Lexer<'a> {
     }
 
     fn skip_blank(&mut self) {
+        // Nearly every gap is one space or none.
+        self.rest = self.rest.strip_prefix(' ').unwrap_or(self.rest);
+        if self.rest.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+            return;
+        }
         loop {
             let blank = |c: char| c.is_whitespace() || c == '\0' || c == '\u{feff}';
             let rest = self.rest.trim_start_matches(blank);
@@ -208,9 +213,8 @@ impl<'a> Iterator for Lexer<'a> {
         let first = self.rest.chars().next()?;
         Some(match first {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => {
-                let inside = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
-                let len = self.rest.find(inside).unwrap_or(self.rest.len());
-                Word::Bare(self.take(len))
+                let inside = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+                Word::Bare(self.take(self.rest.bytes().take_while(inside).count()))
             }
             '"' => Word::Quoted(self.take_quoted(b'"')),
             '\'' => Word::Text(self.take_quoted(b'\'')),

@@ -47,11 +47,12 @@ impl Token<'_> {
 /// Cuts a text into tokens, and counts its positional markers. A copy is a place to come back to.
 #[derive(Clone, Copy, Debug)]
 pub struct Lexer<'a> {
+    /// What is read of the text.
     text: &'a str,
+    /// The text goes on behind what is read.
+    is_cut: bool,
     /// Offset of what comes next.
     at: usize,
-    /// Offset behind what is read.
-    end: usize,
     /// How many `?` stand before `at`.
     markers: u16,
     /// How many more tokens are read.
@@ -76,7 +77,15 @@ impl<'a> Lexer<'a> {
     #[must_use]
     pub fn new(text: &'a str) -> Self {
         let end = text.floor_char_boundary(READ_BYTES_MAX);
-        Self { text, at: 0, end, markers: 0, left: READ_TOKENS_MAX, is_broken: false, peeked: None }
+        Self {
+            text: text.get(..end).unwrap_or_default(),
+            is_cut: end < text.len(),
+            at: 0,
+            markers: 0,
+            left: READ_TOKENS_MAX,
+            is_broken: false,
+            peeked: None,
+        }
     }
 
     /// The offset of what comes next, before white space.
@@ -94,8 +103,10 @@ impl<'a> Lexer<'a> {
     /// The same place in a text that ends at offset `end`.
     #[must_use]
     pub fn until(self, end: usize) -> Self {
-        let text = self.text.get(..end).unwrap_or(self.text);
-        Self { text, end: self.end.min(end), peeked: None, ..self }
+        match self.text.get(..end) {
+            Some(text) => Self { text, is_cut: false, peeked: None, ..self },
+            None => self,
+        }
     }
 
     /// The text from offset `start` to where this stands.
@@ -110,12 +121,12 @@ impl<'a> Lexer<'a> {
         if let Some(peeked) = &self.peeked {
             return Some(peeked.token);
         }
-        let mut ahead = *self;
-        let token = ahead.cut()?;
-        self.left = ahead.left;
-        let Self { at, markers, is_broken, .. } = ahead;
-        self.peeked = Some(Peeked { token, at, markers, is_broken });
-        Some(token)
+        let here = (self.at, self.markers, self.is_broken);
+        let token = self.cut();
+        let Self { at, markers, is_broken, .. } = *self;
+        (self.at, self.markers, self.is_broken) = here;
+        self.peeked = token.map(|token| Peeked { token, at, markers, is_broken });
+        token
     }
 
     /// Takes the next token when it is this keyword, given in capitals.
@@ -166,11 +177,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn take_if(&mut self, is_wanted: impl FnOnce(Token<'a>) -> bool) -> bool {
-        let is_next = self.peek().is_some_and(is_wanted);
-        if is_next {
-            self.next();
-        }
-        is_next
+        self.peek().is_some_and(is_wanted) && self.next().is_some()
     }
 
     fn slice(&self, start: usize, end: usize) -> &'a str {
@@ -180,17 +187,16 @@ impl<'a> Lexer<'a> {
     /// The byte at an offset; 0, which is no part of any token, behind the end.
     #[inline]
     fn byte(&self, at: usize) -> u8 {
-        let byte = self.text.as_bytes().get(at).copied();
-        byte.filter(|_| at < self.end).unwrap_or(0)
+        self.text.as_bytes().get(at).copied().unwrap_or(0)
     }
 
     fn rest(&self, at: usize) -> &'a [u8] {
-        self.text.as_bytes().get(at..self.end).unwrap_or_default()
+        self.text.as_bytes().get(at..).unwrap_or_default()
     }
 
     /// What is read from `at` on, where a character begins.
     fn ahead(&self, at: usize) -> &'a str {
-        self.slice(at, self.end)
+        self.text.get(at..).unwrap_or_default()
     }
 
     /// Steps over white space and comments; `false` when a comment does not end.
@@ -299,9 +305,8 @@ impl<'a> Lexer<'a> {
         if !self.skip_blank() {
             return Some(self.break_off());
         }
-        if self.at >= self.end {
-            let is_whole = self.end == self.text.len();
-            return (!is_whole).then(|| self.break_off());
+        if self.at >= self.text.len() {
+            return self.is_cut.then(|| self.break_off());
         }
         let Some(left) = self.left.checked_sub(1) else { return Some(self.break_off()) };
         self.left = left;
@@ -310,11 +315,8 @@ impl<'a> Lexer<'a> {
         }
         let token = match self.byte(self.at) {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
-                let start = self.at;
-                while is_word_byte(self.byte(self.at)) {
-                    self.at += 1;
-                }
-                Some(Token::Word(self.slice(start, self.at)))
+                let len = self.rest(self.at).iter().take_while(|b| is_word_byte(**b)).count();
+                Some(Token::Word(self.take(len)))
             }
             b'0'..=b'9' => Some(self.take_number()),
             b'"' => self.take_quoted(b'"').map(Token::Quoted),
