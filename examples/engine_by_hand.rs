@@ -36,6 +36,7 @@ fn main() {
         some_nodes: false,
         prefetch_tablets: false,
         tablets_reread_us: 0,
+        tablet_samples_per_s: 100,
         routes_texts: true,
         asks_to_prepare: true,
         has_peers: false,

@@ -73,6 +73,7 @@ impl Rig {
             limits: Limits::default(),
             rack: None,
             some_nodes: false,
+            tablet_samples_per_s: 100,
             routes_texts: true,
             asks_to_prepare: true,
             has_peers: false,

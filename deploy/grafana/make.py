@@ -61,7 +61,8 @@ ROWS = [
          "ops", "graph",
          [(total(rate("shardlane_tablet_reads_total"), "result"), "tables: {{result}}"),
           (total(rate("shardlane_tablets_read_total")), "tablets"),
-          (total(rate("shardlane_tablets_outdated_total")), "outdated")]),
+          (total(rate("shardlane_tablets_outdated_total")), "outdated"),
+          (total(rate("shardlane_tablet_samples_total")), "samples")]),
     ]),
     ("Requests and answers", [
         ("Requests by operation", "", "reqps", "stack", [(total(rate("shardlane_requests_received_total"), "op"), "{{op}}")]),

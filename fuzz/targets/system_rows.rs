@@ -11,6 +11,7 @@ use cql::notation::Reader;
 use cql::request::parameters::Parameters;
 use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
+use cql::statement::name::quoted;
 use shardlane::control::tables::server_tables::ServerTables;
 use shardlane::facade::facade::Facade;
 use shardlane::facade::select::Select;
@@ -65,8 +66,8 @@ pub(crate) fn run(data: &[u8]) {
     if text.len() > NAME_BYTES_MAX {
         return;
     }
-    let quoted = statement_text::quote(text);
-    let back = statement_text::classify(&format!("USE {quoted}"), None);
+    let name = quoted(text);
+    let back = statement_text::classify(&format!("USE {name}"), None);
     assert_eq!(back, StatementText::Use(text.to_owned()));
 }
 

@@ -157,11 +157,14 @@ pub struct TabletSettings {
     pub reread_us: u64,
     /// How fast.
     pub reads: TableReadSettings,
+    /// How many keys a second each worker reads to have their tablets reported; 0 is none.
+    pub samples_per_s: u32,
 }
 
 impl Default for TabletSettings {
     fn default() -> Self {
-        Self { prefetch: true, reread_us: 600_000_000, reads: TableReadSettings::default() }
+        let reads = TableReadSettings::default();
+        Self { prefetch: true, reread_us: 600_000_000, reads, samples_per_s: 100 }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::connect::dial_report::DialReport;
 use crate::connect::dialer::{DialSettings, Dialer};
 use crate::connect::dialing::{Dialing, DialingSettings};
-use crate::connect::handshake::{put_query, quoted};
+use crate::connect::handshake::put_query;
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::engine::action::Output;
 use crate::engine::engine::Engine;
@@ -34,6 +34,7 @@ use crate::topology::snapshot::Snapshot;
 use cql::frame::{FrameHead, write_frame};
 use cql::notation::put_string_map;
 use cql::opcode::Opcode;
+use cql::statement::name::quoted;
 
 /// Pools, an engine, and what dials for them.
 pub(crate) struct FakeWorker {
@@ -77,6 +78,7 @@ impl FakeWorker {
             limits: Limits::default(),
             rack: None,
             some_nodes: false,
+            tablet_samples_per_s: 100,
             routes_texts: true,
             asks_to_prepare: true,
             has_peers: false,

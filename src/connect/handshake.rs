@@ -18,6 +18,7 @@ use cql::request::parameters::{PAGE_SIZE, PAGING_STATE};
 use cql::request::startup::{CQL_VERSION, DRIVER_NAME, DRIVER_VERSION};
 use cql::response::result::ResultKind;
 use cql::response::supported::Supported;
+use cql::statement::name::quoted;
 
 /// Longest answer in a handshake; a real SUPPORTED has some 500 bytes.
 const BODY_LEN_MAX: u32 = 64 * 1024;
@@ -141,12 +142,6 @@ pub fn put_page_query(out: &mut Vec<u8>, text: &str, rows: u32, state: Option<&[
     if state.is_some() {
         put_bytes(out, state);
     }
-}
-
-/// `name` as a quoted identifier, which keeps its case and cannot end early.
-#[must_use]
-pub fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn expect(reply: &Reply, opcode: Opcode, step: Step) -> Result<(), DialError> {

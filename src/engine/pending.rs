@@ -195,6 +195,13 @@ pub enum InternalRequest {
     Heartbeat,
     /// Prepare a statement before it is needed.
     Spread,
+    /// A read of a key, to have its tablet reported.
+    TabletSample {
+        /// The table that is read.
+        table: TableId,
+        /// The plain lanes of the client whose rights are used.
+        base: PoolId,
+    },
     /// The node's schema version.
     SchemaVersion {
         /// Number of the question.

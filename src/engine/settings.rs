@@ -18,6 +18,8 @@ pub struct EngineSettings {
     pub prefetch_tablets: bool,
     /// After how long the tablets of a table in use are read again, µs; 0 is never.
     pub tablets_reread_us: u64,
+    /// How many keys a second are read to have their tablets reported, where nothing else reports them.
+    pub tablet_samples_per_s: u32,
     /// Whether statements by text are routed by their partition key.
     pub routes_texts: bool,
     /// Whether clients are asked to prepare again what was not prepared here.

@@ -143,6 +143,8 @@ pub struct Tally {
     pub statements_restored: u64,
     /// Tablets that were read and not taken, since a server had reported their range meanwhile.
     pub tablets_outdated: u64,
+    /// Keys that were read to have their tablets reported.
+    pub tablet_samples: u64,
     /// From a request's arrival to its answer's departure, µs.
     pub latency: Histogram,
     /// Of that, the time spent here, µs.

@@ -103,12 +103,6 @@ pub fn is_select(text: &str) -> bool {
     Lexer::new(text).next().is_some_and(|verb| verb.is("SELECT"))
 }
 
-/// Writes a name so that a server reads it as it stands, whatever is in it.
-#[must_use]
-pub fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 fn classify_use(mut words: Lexer<'_>) -> StatementText {
     let is_marker = words.take_sign('?');
     let name = words.take_name();

@@ -11,6 +11,7 @@ use crate::routing::policy::{self, Choice, LaneView, Order};
 use crate::routing::read_times::ReadTimes;
 use crate::routing::table_keys::TableKeys;
 use crate::routing::table_routes::{Finder, FoundBy, TableRoutes};
+use crate::routing::text::key_read::KeyRead;
 use crate::routing::text::{Asked, Schema, TextPlace, TextReader};
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
@@ -190,6 +191,17 @@ impl Router {
             tables: &self.tables,
         };
         self.texts.read(&mut schema, asked)
+    }
+
+    /// The read of the key that a statement by text names, if it names one.
+    pub fn key_read(&mut self, asked: &Asked<'_>) -> Option<KeyRead> {
+        let schema = Schema {
+            keys: &mut self.keys,
+            routes: &mut self.routes,
+            snapshot: &self.snapshot,
+            tables: &self.tables,
+        };
+        self.texts.key_read(&schema, asked)
     }
 
     /// Routes a statement by text; `is_serial` is what its consistency says.

@@ -20,8 +20,10 @@ use cql::statement::partition::{KEY_COLUMNS_MAX, Partition};
 use cql::statement::statement::{NotUnderstood, Statement};
 use cql::statement::term::Term;
 use cql::token::token::Token;
+use key_read::KeyRead;
 use token::{Buffers, document_of, start_of, token_of, token_of_document};
 
+pub mod key_read;
 mod token;
 
 /// Statements of one batch that are looked at. What follows is taken to need its client's keyspace.
@@ -166,6 +168,32 @@ impl TextReader {
             }
         }
         TextPlace { is_qualified, ..whole }
+    }
+
+    /// The read of the key that a statement names, or the first statement of a batch that names one.
+    /// `None` when nothing names a key of a table that is known.
+    pub fn key_read(&mut self, schema: &Schema<'_>, asked: &Asked<'_>) -> Option<KeyRead> {
+        match Statement::read(asked.text) {
+            Ok(statement) => self.key_read_of(schema, asked, &statement),
+            Err(NotUnderstood::Verb) => {
+                let batch = TextBatch::read(asked.text).ok()?;
+                let mut children = batch.children().take(CHILDREN_MAX).map_while(Result::ok);
+                children.find_map(|child| self.key_read_of(schema, asked, &child))
+            }
+            Err(NotUnderstood::Text | NotUnderstood::Key | NotUnderstood::KeyColumns) => None,
+        }
+    }
+
+    fn key_read_of(
+        &mut self,
+        schema: &Schema<'_>,
+        asked: &Asked<'_>,
+        statement: &Statement<'_>,
+    ) -> Option<KeyRead> {
+        let (keyspace, table) = self.names.of(&statement.table, asked.keyspace)?;
+        let keys = &schema.keys;
+        let columns = keys.find(keyspace, table)?.columns()?;
+        KeyRead::of(statement, (keyspace, table, columns), asked.values, &mut self.literals)
     }
 
     /// One statement, alone or of a batch.

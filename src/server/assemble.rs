@@ -101,6 +101,7 @@ pub fn engine(settings: &Settings) -> EngineSettings {
         some_nodes: settings.failover.local_nodes_max > 0,
         prefetch_tablets: settings.tablets.prefetch,
         tablets_reread_us: settings.tablets.reread_us,
+        tablet_samples_per_s: settings.tablets.samples_per_s,
         routes_texts: settings.text_mode == TextMode::Route,
         asks_to_prepare: settings.asks_to_prepare,
         has_peers: settings.workers > 1,

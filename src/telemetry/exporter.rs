@@ -110,6 +110,7 @@ fn add_tablet_reads(families: &mut Families, workers: &[WorkerReport], reads: &T
     families.numbers(&names::TABLET_READS, results);
     families.number(&names::TABLETS_READ, reads.tablets);
     families.number(&names::TABLETS_OUTDATED, total(workers, |tally| tally.tablets_outdated));
+    families.number(&names::TABLET_SAMPLES, total(workers, |tally| tally.tablet_samples));
 }
 
 fn add_state(families: &mut Families, workers: &[WorkerReport], state: &StateReport) {

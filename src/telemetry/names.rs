@@ -99,7 +99,7 @@ pub const TEXT_TABLET_FEEDBACK: Metric = counter(
     "shardlane_text_tablet_feedback_total",
     &["table"],
     "The same as shardlane_tablet_feedback_total for statements by text whose key was bound. Of \
-     constants the server says nothing.",
+     constants the server says nothing: of those, only the ones that were sampled are counted.",
 );
 
 /// `shardlane_text_tablet_hits_total`
@@ -143,6 +143,13 @@ pub const TABLETS_OUTDATED: Metric = counter(
     "shardlane_tablets_outdated_total",
     &[],
     "Tablets that were read and not used, since a server reported something newer meanwhile.",
+);
+
+/// `shardlane_tablet_samples_total`
+pub const TABLET_SAMPLES: Metric = counter(
+    "shardlane_tablet_samples_total",
+    &[],
+    "Keys of statements by text that were read once more, so that a node reports their tablet.",
 );
 
 /// `shardlane_nodes`

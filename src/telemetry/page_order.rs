@@ -26,6 +26,7 @@ pub const ALL: &[Metric] = &[
     names::TABLET_READS,
     names::TABLETS_READ,
     names::TABLETS_OUTDATED,
+    names::TABLET_SAMPLES,
     state_names::STATE_RESTORED,
     state_names::STATE_RESTORED_AGE,
     state_names::STATE_WRITES,

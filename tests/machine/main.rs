@@ -54,4 +54,5 @@ mod routing;
 mod scale;
 mod slow_requests;
 mod stalls;
+mod tablet_samples;
 mod texts;

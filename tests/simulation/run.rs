@@ -155,6 +155,7 @@ impl World {
             ("texts judged by their shard", self.counted.texts_judged),
             ("texts judged in their keyspace", self.counted.keyspaces_judged),
             ("texts judged after a move", self.counted.texts_moved),
+            ("texts judged after samples", self.counted.texts_sampled),
             ("changes of replication followed", self.counted.copies_changed),
             ("tablets read and new", sum(|tally| tally.tablets_filled)),
         ]

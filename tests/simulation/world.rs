@@ -104,6 +104,7 @@ impl World {
             limits: scenario.limits,
             some_nodes: scenario.some_nodes(),
             rack: scenario.has_rack().then(|| "r1".into()),
+            tablet_samples_per_s: 100,
             routes_texts: true,
             asks_to_prepare: true,
             has_peers: true,

@@ -94,6 +94,7 @@ pub(crate) fn settings() -> EngineSettings {
         limits,
         rack: None,
         some_nodes: false,
+        tablet_samples_per_s: 100,
         routes_texts: true,
         asks_to_prepare: false,
         has_peers: true,

@@ -42,5 +42,20 @@ pub(super) const TABLETS: Group = Group {
                   many rows; each worker takes a page of 500 in less than a millisecond.",
             ..Setting::PLAIN
         },
+        Setting {
+            key: "tablets.samples_per_s",
+            kind: Kind::Number {
+                min: 0,
+                max: 10_000,
+                field: |settings| Number::U32(&mut settings.tablets.samples_per_s),
+            },
+            what: "Keys that a worker reads a second to have their tablets reported; 0 is none",
+            why: "Nodes report no tablet to a statement by text whose key is a constant. Where the \
+                  tablets cannot be read (tablets.prefetch), the key of such a statement is read \
+                  once more, bound to markers, and the node's answer names the tablet: always when \
+                  the tablet is not known, and for one in a hundred statements besides, so that a \
+                  tablet that moved is noticed.",
+            ..Setting::PLAIN
+        },
     ],
 };

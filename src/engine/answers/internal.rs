@@ -21,6 +21,9 @@ pub(crate) fn on_answer(
         InternalRequest::LocalTrace(number) => {
             features.local_traces.on_answer(core, number, response);
         }
+        InternalRequest::TabletSample { table, base } => {
+            features.tablet_samples.on_answer(core, (table, base), response);
+        }
         InternalRequest::Spread | InternalRequest::Heartbeat => {}
         InternalRequest::SchemaVersion { question, node } => {
             features.agreement.on_answer(core, (node, question), response);
@@ -33,7 +36,9 @@ pub(crate) fn on_lost(core: &mut Core, features: &mut Features, request: Interna
     match request {
         InternalRequest::Reprepare(number) => features.reprepare.on_lost(core, number),
         InternalRequest::LocalTrace(number) => features.local_traces.on_trace(core, number, None),
-        InternalRequest::Spread | InternalRequest::Heartbeat => {}
+        InternalRequest::Spread
+        | InternalRequest::Heartbeat
+        | InternalRequest::TabletSample { .. } => {}
         InternalRequest::SchemaVersion { question, node } => {
             features.agreement.on_version(core, (node, question), None);
         }

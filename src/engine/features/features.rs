@@ -15,6 +15,7 @@ use crate::engine::features::reprepare::Reprepare;
 use crate::engine::features::retry_budget::RetryBudgets;
 use crate::engine::features::stalls::Stalls;
 use crate::engine::features::tablet_reports::TabletReports;
+use crate::engine::features::tablet_samples::TabletSamples;
 use crate::engine::features::unknown_ids::UnknownIds;
 
 /// The features that have state.
@@ -35,5 +36,6 @@ pub(crate) struct Features {
     pub(crate) retry_budgets: RetryBudgets,
     pub(crate) stalls: Stalls,
     pub(crate) tablet_reports: TabletReports,
+    pub(crate) tablet_samples: TabletSamples,
     pub(crate) unknown_ids: UnknownIds,
 }

@@ -14,7 +14,6 @@ use crate::facade::refusal::Refusal;
 use crate::facade::schema_version::SchemaVersion;
 use crate::facade::select::Select;
 use crate::facade::statement_id::{facade_id, names_facade_statement};
-use crate::facade::statement_text;
 use crate::facade::statement_text::StatementText;
 use crate::facade::virtual_table::Asked;
 use crate::session::session::Phase;
@@ -32,6 +31,7 @@ use cql::request::startup::Startup;
 use cql::response::error;
 use cql::response::error::Extras;
 use cql::response::supported;
+use cql::statement::name::quoted;
 
 /// CQL version in SUPPORTED as long as the cluster's own is not known, and nothing is served: drivers
 /// fail without any. It is the oldest that nodes with protocol 4 have.
@@ -193,7 +193,7 @@ impl LocalAnswers {
                 let head = FrameHead { version: 4, flags, stream: request.from.stream };
                 let mut query = Vec::new();
                 write_frame(&mut query, head, Opcode::Query, |out| {
-                    put_long_string(out, &format!("USE {}", statement_text::quote(keyspace)));
+                    put_long_string(out, &format!("USE {}", quoted(keyspace)));
                     put_short(out, 1);
                     out.push(0);
                 });

@@ -28,4 +28,5 @@ pub(crate) mod slow_requests;
 pub(crate) mod stalls;
 pub(crate) mod tablet_reads;
 pub(crate) mod tablet_reports;
+pub(crate) mod tablet_samples;
 pub(crate) mod unknown_ids;

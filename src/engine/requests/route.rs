@@ -238,7 +238,7 @@ fn execute(
 /// is not to be read.
 fn query(
     core: &mut Core,
-    features: &Features,
+    features: &mut Features,
     at: Anywhere,
     mut outgoing: Outgoing,
     read: Read<'_>,
@@ -249,12 +249,13 @@ fn query(
     };
     let keyspace = core.pools.keyspace(at.pool);
     let parameters = &query.parameters;
-    let place = core.router.read_text(&Asked {
+    let asked = Asked {
         text: query.text,
         values: parameters.values,
         keyspace: keyspace.as_deref(),
         now_us: core.now_us,
-    });
+    };
+    let place = core.router.read_text(&asked);
     // No lane in the client's keyspace is needed where the text names another, or the same.
     let pool = if place.is_qualified { outgoing.base } else { at.pool };
     let sticky = features.pages.lane_of_page(core, pool, parameters);
@@ -271,6 +272,9 @@ fn query(
     let is_allowed = send_allowed(core, features, choice.decision, &outgoing, read);
     if let (true, Some(decision), Some(table)) = (is_allowed, choice.decision, table) {
         core.tally.on_decision_for(table, decision.reason);
+        if outgoing.subject == Subject::Unknown {
+            features.tablet_samples.on_text(core, (table, outgoing.base, decision), &asked);
+        }
     }
 }
 

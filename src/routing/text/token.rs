@@ -24,11 +24,26 @@ pub(super) struct Buffers<'a> {
 /// The token of a key.
 pub(super) fn token_of(
     partitioner: Partitioner,
-    (columns, key): (&[KeyColumn], &Key<'_>),
+    key: (&[KeyColumn], &Key<'_>),
     values: Values<'_>,
     buffers: Buffers<'_>,
 ) -> Result<Token, Reason> {
     let Buffers { literals, scratch } = buffers;
+    let token = with_components(key, values, literals, |components| {
+        partition_key::token_of(partitioner, components.iter().copied(), scratch)
+    })?;
+    token.map_err(|_| Reason::NullKey)
+}
+
+/// Hands the components of a key to `read`, serialized and in the key's order. Those of constants are
+/// written into `literals`.
+#[inline]
+pub(super) fn with_components<T>(
+    (columns, key): (&[KeyColumn], &Key<'_>),
+    values: Values<'_>,
+    literals: &mut Vec<u8>,
+    read: impl FnOnce(&[&[u8]]) -> T,
+) -> Result<T, Reason> {
     literals.clear();
     let mut ends = [0; KEY_COLUMNS_MAX];
     for ((term, column), end) in key.terms().iter().zip(columns).zip(&mut ends) {
@@ -48,9 +63,7 @@ pub(super) fn token_of(
         };
         start = end;
     }
-    let components = components.get(..columns.len()).unwrap_or_default();
-    let token = partition_key::token_of(partitioner, components.iter().copied(), scratch);
-    token.map_err(|_| Reason::NullKey)
+    Ok(read(components.get(..columns.len()).unwrap_or_default()))
 }
 
 /// The document of an INSERT … JSON.
@@ -67,11 +80,25 @@ pub(super) fn document_of<'a>(term: &Term<'a>, values: Values<'a>) -> Result<Doc
 /// The token of the key that a document has.
 pub(super) fn token_of_document(
     partitioner: Partitioner,
-    (columns, names): (&[KeyColumn], &[&str]),
+    key: (&[KeyColumn], &[&str]),
     document: &Document<'_>,
     buffers: Buffers<'_>,
 ) -> Result<Token, Reason> {
     let Buffers { literals, scratch } = buffers;
+    let token = with_components_of_document(key, document, literals, |components| {
+        partition_key::token_of(partitioner, components.iter().copied(), scratch)
+    })?;
+    token.map_err(|_| Reason::NullKey)
+}
+
+/// As [`with_components`], of the key that a document has.
+#[inline]
+pub(super) fn with_components_of_document<T>(
+    (columns, names): (&[KeyColumn], &[&str]),
+    document: &Document<'_>,
+    literals: &mut Vec<u8>,
+    read: impl FnOnce(&[&[u8]]) -> T,
+) -> Result<T, Reason> {
     let found = document.find(names).map_err(|_| Reason::TextNotUnderstood)?;
     literals.clear();
     let mut ends = [0; KEY_COLUMNS_MAX];
@@ -85,9 +112,7 @@ pub(super) fn token_of_document(
         *component = literals.get(start..end).unwrap_or_default();
         start = end;
     }
-    let components = components.get(..columns.len()).unwrap_or_default();
-    let token = partition_key::token_of(partitioner, components.iter().copied(), scratch);
-    token.map_err(|_| Reason::NullKey)
+    Ok(read(components.get(..columns.len()).unwrap_or_default()))
 }
 
 /// The first token of a range.

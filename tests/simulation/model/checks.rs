@@ -71,6 +71,8 @@ pub(crate) struct Counted {
     pub(crate) keyspaces_judged: u64,
     /// Times that this was so after their tablets had moved.
     pub(crate) texts_moved: u64,
+    /// Worlds whose texts found their shards by samples.
+    pub(crate) texts_sampled: u64,
     /// Workers that followed another number of copies.
     pub(crate) copies_changed: u64,
     /// Times that the control connection was not allowed to read tablets.

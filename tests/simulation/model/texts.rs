@@ -11,6 +11,11 @@ use crate::world::World;
 const READ_US: u64 = 6_000_000;
 /// So long apart the tables are first asked for.
 const APART_US: u64 = 100_000;
+/// A sample is answered within this.
+const SAMPLED_US: u64 = 20_000;
+/// Texts of one row that may go astray before its tablet is sampled: the key is read with the first, and one
+/// in a hundred is sampled.
+const ASTRAY_MAX: u64 = 150;
 /// All tables are read again within so long after they are due.
 const REREAD_US: u64 = 20_000_000;
 /// A node hears of a change of the schema within this, and the proxy of the event.
@@ -145,6 +150,9 @@ impl World {
         let can_read = self.scenario.prefetch && self.scenario.may_read && !liars;
         let last = KEYSPACES.len() - 1;
         self.judge_unqualified(number, last);
+        if !can_read && !liars && !self.misses_anyway() {
+            self.judge_sampled(number);
+        }
         let first = if can_read && !self.misses_anyway() { 0 } else { last };
         for of in first..=last {
             let kinds: Vec<usize> = (0..KEY_KINDS.len()).collect();
@@ -178,6 +186,34 @@ impl World {
             self.judge_kind(number, handle(*kind));
         }
         self.counted.texts_judged += u64::from(self.broken.is_none());
+    }
+
+    /// Where tablets cannot be read, texts with constants find the shards of their rows all the same, when
+    /// each is asked for often enough: keys are sampled.
+    fn judge_sampled(&mut self, number: usize) {
+        let kind = self.chance.index(KEY_KINDS.len());
+        let handle = Handle { shape: Shape::Typed(kind), keyspace: 0, qualified: true };
+        for row in 0..handle.rows() {
+            let mut astray = 0;
+            loop {
+                let before = self.text_misses(handle);
+                if !self.ask_typed(number, handle, row) {
+                    return;
+                }
+                self.run(self.now_us + SAMPLED_US, |_| false);
+                if self.text_misses(handle) == before {
+                    break;
+                }
+                astray += 1;
+                if astray > ASTRAY_MAX {
+                    return self.blame(format_args!(
+                        "row {row} of {} is asked for {astray} times, and its tablet is not sampled",
+                        key_kind(kind).table
+                    ));
+                }
+            }
+        }
+        self.counted.texts_sampled += 1;
     }
 
     /// Tablets move, and texts with constants are astray no longer than until the next reading.

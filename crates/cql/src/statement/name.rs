@@ -18,6 +18,12 @@ pub struct TableName<'a> {
     pub table: Name<'a>,
 }
 
+/// Writes a name so that a server reads it as it stands: it keeps its case and cannot end early.
+#[must_use]
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 impl<'a> Name<'a> {
     /// The name that a token is; unquoted, it begins with a letter.
     #[must_use]
@@ -118,6 +124,13 @@ mod tests {
         let odd = name("\"A\"\"b\"\"\"").unwrap();
         assert_eq!(odd.to_name(), "A\"b\"");
         assert!(odd.is("A\"b\"") && !odd.is("A\"b") && !odd.is("A\"\"b\"\""));
+    }
+
+    #[test]
+    fn a_quoted_name_is_read_as_it_stood() {
+        for text in ["T", "a\"b\"", "it's", "a b;", "\u{e9}"] {
+            assert!(name(&quoted(text)).unwrap().is(text), "{text}");
+        }
     }
 
     #[test]
