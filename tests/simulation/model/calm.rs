@@ -38,11 +38,16 @@ impl World {
         self.tell(format_args!("all is whole again"));
         self.run(self.now_us + SETTLED_US, |_| false);
         let mut missed = BTreeMap::new();
+        let mut readers = Vec::new();
         for worker in self.workers.numbers() {
-            self.count_misses(worker, &mut missed);
+            readers.extend(self.count_misses(worker, &mut missed));
         }
         self.judge_unused();
+        // Before anything changes: what cannot be read after another replication is forgotten, twice.
         self.compare_misses(&missed);
+        for number in readers {
+            self.judge_changes(number);
+        }
         self.compare_counts();
         self.compare_rows();
     }
@@ -81,10 +86,10 @@ impl World {
         format!("waiting: {waiting:?}, {lanes:?}, {known:?} nodes known, all dialled: {covered}")
     }
 
-    /// A client that holds nothing yet reads every tablet, one request at a time.
-    fn count_misses(&mut self, worker: usize, all: &mut Misses) {
+    /// A client that holds nothing yet reads every tablet, one request at a time. Returns its number.
+    fn count_misses(&mut self, worker: usize, all: &mut Misses) -> Option<usize> {
         if self.broken.is_some() {
-            return;
+            return None;
         }
         // It gets this worker.
         self.workers.dealt = worker + self.workers.numbers().len() - 1;
@@ -95,26 +100,38 @@ impl World {
         self.drivers.push(driver);
         self.on_driver_dials(number);
         if !self.settle() {
-            return;
+            return None;
         }
         // It may be the first of its credential, which has one lane by now.
         if !self.run(self.now_us + WHOLE_US, Self::is_whole) {
             let missing = self.what_is_missing();
-            return self.blame(format_args!("for a new client: {missing}"));
+            self.blame(format_args!("for a new client: {missing}"));
+            return None;
         }
         for keyspace in 0..KEYSPACES.len() {
             let handle = Handle { shape: Shape::Read, keyspace, qualified: true };
             self.ask(number, RequestKind::Prepare(handle), |hand| hand.prepare(&handle.text()));
             if !self.settle() {
-                return;
+                return None;
             }
             if self.scenario.on_demand() {
                 self.read_on_demand(number, handle);
             } else {
                 self.read_tablets(number, handle, all);
-                self.judge_reads(number, handle);
-                self.judge_replication(number, handle);
             }
+        }
+        Some(number)
+    }
+
+    /// A client goes on to read while tablets move, copies come and go, and tables are made anew.
+    fn judge_changes(&mut self, number: usize) {
+        if self.broken.is_some() {
+            return;
+        }
+        if !self.scenario.on_demand() {
+            let handle = Handle { shape: Shape::Read, keyspace: 0, qualified: true };
+            self.judge_reads(number, handle);
+            self.judge_replication(number, handle);
         }
         self.judge_texts(number);
     }
