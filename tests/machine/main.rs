@@ -53,5 +53,6 @@ mod restart;
 mod routing;
 mod scale;
 mod slow_requests;
+mod spreading;
 mod stalls;
 mod texts;
