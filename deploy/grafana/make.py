@@ -113,6 +113,7 @@ ROWS = [
          [(total(rate("shardlane_prepared_cache_hits_total")), "known"),
           (total(rate("shardlane_prepared_cache_misses_total")), "unknown"),
           (total(rate("shardlane_prepared_cache_spread_total")), "prepared ahead of need"),
+          (total(rate("shardlane_prepared_cache_not_spread_total")), "left to their use"),
           (total(rate("shardlane_prepared_asked_total")), "asked of clients")]),
     ]),
     ("Clients and logins", [

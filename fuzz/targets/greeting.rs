@@ -15,6 +15,7 @@ use shardlane::connect::dial_error::DialError;
 use shardlane::connect::dial_report::DialReport;
 use shardlane::connect::extensions::Extensions;
 use shardlane::connect::handshake::{Login, start_up};
+use shardlane::connect::handshake_budget::HeldTurn;
 use shardlane::pool::connection::DialId;
 use shardlane::pool::credential::Credential;
 use shardlane::pool::pool_key::PoolKey;
@@ -143,7 +144,7 @@ fn judge(schedule: &Course, replies: &[(Header, &[u8])], answers: usize) {
 fn greet(kind: u8, from_node: &[u8]) -> Course {
     let (answers, receiver) = mpsc::channel(1);
     let (reports, mut told) = mpsc::channel(1);
-    let conversation = Conversation::new(DialId(7), reports, receiver);
+    let conversation = Conversation::new(DialId(7), reports, receiver, HeldTurn::default());
     let credential = Credential::with_challenge(SaslToken::new(TOKEN), Box::new(conversation));
     let pool = PoolKey {
         keyspace: (kind & 4 != 0).then(|| "k\"s".into()),

@@ -1,5 +1,6 @@
 //! Data structures of the data path.
 
+pub mod allowance;
 pub mod histogram;
 pub mod key_table;
 pub mod latency_sample;

@@ -13,7 +13,7 @@ use crate::connect::conversation::Conversation;
 use crate::connect::dial_error::{DialError, Step};
 use crate::connect::dial_report::DialReport;
 use crate::connect::dialer::{Dialer, OpenedLane};
-use crate::connect::handshake_budget::HandshakeBudget;
+use crate::connect::handshake_budget::{HandshakeBudget, HeldTurn};
 use crate::connect::hint;
 use crate::pool::action::DialOrder;
 use crate::pool::connection::{Connection, DialFailure, DialId, FailureKind, Hello, Refused};
@@ -75,12 +75,12 @@ impl Dialing {
         };
         let whose = hello.whose();
         let (gate, dialer) = (budget.gate(target.node), Arc::clone(&self.settings.dialer));
-        let reports = self.reports.clone();
+        let (reports, held) = (self.reports.clone(), HeldTurn::default());
         let (pool, answers) = match hello {
             Hello::Lane { key: pool, .. } | Hello::Recheck(pool) => (pool, None),
             Hello::Login { token, .. } => {
                 let (answers, inbox) = mpsc::channel(1);
-                let conversation = Conversation::new(id, reports.clone(), inbox);
+                let conversation = Conversation::new(id, reports.clone(), inbox, held.clone());
                 let credential = Credential::with_challenge(token, Box::new(conversation));
                 (PoolKey::plain(Some(Arc::new(credential))), Some(answers))
             }
@@ -88,8 +88,10 @@ impl Dialing {
         let task = tokio::spawn(async move {
             let mut attempt = JoinSet::new();
             attempt.spawn(async move {
-                let _turn = gate.enter(whose).await;
-                dialer.open(&target, &gate, &pool, dial, failures).await
+                held.set(gate.enter(whose).await);
+                let opened = dialer.open(&target, &gate, &pool, dial, failures).await;
+                held.end();
+                opened
             });
             let report = match attempt.join_next().await {
                 Some(Ok(result)) => DialReport::Ended(id, result),

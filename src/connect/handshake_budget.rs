@@ -64,6 +64,22 @@ pub struct Turn {
     whose: Whose,
 }
 
+/// A turn that two may end: the handshake when it is over, and a client that is waited for.
+#[derive(Clone, Debug, Default)]
+pub struct HeldTurn(Arc<RwLock<Option<Turn>>>);
+
+impl HeldTurn {
+    /// Holds a turn.
+    pub fn set(&self, turn: Option<Turn>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = turn;
+    }
+
+    /// Ends it, if it is held.
+    pub fn end(&self) {
+        self.set(None);
+    }
+}
+
 impl NodeGate {
     /// A gate of a node in this state.
     #[must_use]

@@ -198,6 +198,8 @@ pub struct Tally {
     pub reprepared: u64,
     /// Statements prepared on other nodes before they were needed there.
     pub spread: u64,
+    /// Statements left to their use, since too many were prepared at once.
+    pub not_spread: u64,
     /// Prepared ids found in the catalog.
     pub catalog_hits: u64,
     /// Prepared ids not found in the catalog.

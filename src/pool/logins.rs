@@ -20,8 +20,9 @@ use crate::session::sasl::SaslToken;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
 
-/// How long a client may take to answer a challenge while others wait for a login, milliseconds.
-const CHALLENGE_MS: u64 = 1_000;
+/// Clients that may owe the answer to a challenge at once, for one worker. They hold no place of those
+/// that wait for a node.
+const OWED_MAX: usize = 32;
 /// Nodes that are asked about one login before it is given up; a client waits.
 const NODES_MAX: usize = 3;
 /// Stands for a node that is asked by its address, before the nodes of the cluster are known.
@@ -116,6 +117,16 @@ pub(super) struct Watched {
     pub(super) lone_refusals: u32,
 }
 
+impl Run {
+    /// Since when its client owes the answer to a challenge; until then no node is waited for.
+    fn owed_since_ms(&self) -> Option<u64> {
+        match self.what {
+            What::Login { owed_since_ms, .. } => owed_since_ms,
+            What::Recheck(_) => None,
+        }
+    }
+}
+
 impl Logins {
     pub(crate) fn new(settings: LoginSettings, seed: u64) -> Self {
         Self {
@@ -182,23 +193,18 @@ impl Logins {
         self.pump(orders);
     }
 
-    /// Gives logins up whose clients do not answer a challenge, while others wait for their places. An
-    /// answer that comes later begins another login.
-    pub(crate) fn end_unanswered(&mut self, now_ms: u64, orders: &mut Orders) {
-        if !self.queued.has_strangers() {
-            return;
-        }
-        let is_late = |_: &u64, run: &mut Run| match run.what {
-            What::Login { owed_since_ms: Some(since_ms), .. } => {
-                now_ms.saturating_sub(since_ms) >= CHALLENGE_MS
+    /// Gives logins up whose clients owe their answer longest, where too many owe one. An answer that
+    /// comes later begins another login.
+    fn end_unanswered(&mut self, orders: &mut Orders) {
+        let owed = self.runs.iter().filter_map(|(run, entry)| Some((entry.owed_since_ms()?, *run)));
+        let mut owed: Vec<(u64, u64)> = owed.collect();
+        let excess = owed.len().saturating_sub(OWED_MAX);
+        owed.sort_unstable();
+        for (_, run) in owed.into_iter().take(excess) {
+            if let Some(entry) = self.runs.remove(&run) {
+                orders.drop(entry.dial);
             }
-            What::Login { owed_since_ms: None, .. } | What::Recheck(_) => false,
-        };
-        let late: Vec<_> = self.runs.extract_if(.., is_late).collect();
-        for (_, run) in late {
-            orders.drop(run.dial);
         }
-        self.pump(orders);
     }
 
     /// A client is gone, or gave its login up.
@@ -240,6 +246,7 @@ impl Logins {
             let (token, origin) = (token.clone(), *origin);
             self.queued.push(Waiting { token, clients: vec![client], origin });
         }
+        self.end_unanswered(orders);
         self.pump(orders);
         first
     }
@@ -357,7 +364,7 @@ impl Logins {
         let max = self.settings.runs_max;
         loop {
             let (mut running, mut strangers) = (0, 0);
-            for run in self.runs.values() {
+            for run in self.runs.values().filter(|run| run.owed_since_ms().is_none()) {
                 let What::Login { login, .. } = &run.what else { continue };
                 running += 1;
                 strangers += usize::from(login.origin != Origin::Known);

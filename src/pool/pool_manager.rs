@@ -184,7 +184,6 @@ impl PoolManager {
         self.end_probes();
         self.failover_step(engine);
         self.logins.recheck(self.now_ms(), &mut self.orders);
-        self.logins.end_unanswered(self.now_ms(), &mut self.orders);
         self.settle_logins(engine);
         while let Some((at_us, key)) = self.wakes.first().copied() {
             if at_us > self.now_us {

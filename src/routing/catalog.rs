@@ -104,7 +104,7 @@ impl Catalog {
 
     /// The statement of an id, without counting it as used.
     #[must_use]
-    pub fn peek(&self, id: &[u8]) -> Option<&Statement> {
+    pub fn peek(&self, id: &[u8]) -> Option<&Arc<Statement>> {
         let entry = self.entries.get(*self.by_id.get(id)?)?;
         Some(&entry.statement)
     }
@@ -148,6 +148,8 @@ impl Catalog {
                 None => true,
             };
             entry.changed |= same;
+            // Nodes forget the statements of a table that changed.
+            entry.spread &= !same;
         }
     }
 
@@ -217,11 +219,19 @@ impl Catalog {
         self.incomplete = true;
     }
 
-    /// Every statement, most recently used first.
+    /// Takes note that all nodes were asked to prepare a statement.
+    pub fn on_spread(&mut self, key: StatementKey) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.spread = true;
+        }
+    }
+
+    /// Every statement: first those that were used more than once, and of these the most recently
+    /// used.
     #[must_use]
     pub fn recent(&self) -> Vec<Arc<Statement>> {
         let mut all: Vec<_> = self.entries.iter().map(|(_, entry)| entry).collect();
-        all.sort_by_key(|entry| std::cmp::Reverse(entry.used));
+        all.sort_by_key(|entry| std::cmp::Reverse((entry.is_used_again(), entry.used)));
         all.into_iter().map(|entry| Arc::clone(&entry.statement)).collect()
     }
 

@@ -75,6 +75,8 @@ pub struct Entry {
     pub used: u64,
     /// How often a request named it.
     pub requests: u64,
+    /// Whether all nodes were asked to prepare it as it is.
+    pub spread: bool,
     /// How often a node answered it with a result, as its own statement and not in a batch.
     pub answered: u64,
     /// How long these requests waited, from their arrival here, all together, µs.
@@ -166,11 +168,18 @@ impl Entry {
             writes: !statement.is_read,
             used,
             requests: 0,
+            spread: false,
             answered: 0,
             waited_us: 0,
             sample: LatencySample::default(),
             statement,
         }
+    }
+
+    /// Whether it was used more than once: a text with its values in it seldom is.
+    #[must_use]
+    pub const fn is_used_again(&self) -> bool {
+        self.requests > 1
     }
 
     /// Takes what a node says of its columns by PREPARED.
@@ -211,7 +220,9 @@ impl Entry {
         } else {
             old.metadata_id != new.metadata_id
         };
-        self.changed |= old.result_metadata != new.result_metadata;
+        let is_new = old.result_metadata != new.result_metadata;
+        self.changed |= is_new;
+        self.spread &= !is_new;
         self.mixed |= differ;
         self.writes |= !statement.is_read;
         self.changes += u32::from(self.columns.take_prepared(&new.result_metadata));

@@ -179,6 +179,7 @@ fn add_prepared(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::PREPARED_ASKED, total(workers, |tally| tally.asked_to_prepare));
     families.number(&names::PREPARED_REPREPARES, total(workers, |tally| tally.reprepared));
     families.number(&names::PREPARED_SPREAD, total(workers, |tally| tally.spread));
+    families.number(&names::PREPARED_NOT_SPREAD, total(workers, |tally| tally.not_spread));
 }
 
 fn add_clients(families: &mut Families, workers: &[WorkerReport]) {

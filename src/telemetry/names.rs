@@ -278,6 +278,14 @@ pub const PREPARED_SPREAD: Metric = counter(
     "Statements prepared on more nodes before they were needed there.",
 );
 
+/// `shardlane_prepared_cache_not_spread_total`
+pub const PREPARED_NOT_SPREAD: Metric = counter(
+    "shardlane_prepared_cache_not_spread_total",
+    &[],
+    "Statements that other nodes prepare only once they are used, since clients prepare too many \
+     at once. A steady stream means that an application writes values into its texts.",
+);
+
 /// `shardlane_client_connections`
 pub const CLIENTS: Metric =
     gauge("shardlane_client_connections", &[], "Clients that are connected.");

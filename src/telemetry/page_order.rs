@@ -53,6 +53,7 @@ pub const ALL: &[Metric] = &[
     names::PREPARED_ASKED,
     names::PREPARED_REPREPARES,
     names::PREPARED_SPREAD,
+    names::PREPARED_NOT_SPREAD,
     names::CLIENTS,
     names::NEWCOMERS,
     limit_names::MEMORY,

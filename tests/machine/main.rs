@@ -53,6 +53,7 @@ mod restart;
 mod routing;
 mod scale;
 mod slow_requests;
+mod spreading;
 mod stalls;
 mod tablet_samples;
 mod texts;

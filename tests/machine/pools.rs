@@ -340,17 +340,33 @@ fn strangers_have_turns_by_their_address_whatever_roles_they_name() {
 }
 
 #[test]
-fn a_challenge_that_is_not_answered_gives_way_to_logins_that_wait() {
+fn a_client_that_owes_the_answer_to_a_challenge_holds_no_place() {
     let mut shell = beset();
-    let held: Vec<_> = shell.orders.iter().map(|order| order.id).collect();
-    for id in &held {
-        shell.input(|pools, engine| pools.on_challenged(engine, *id, b"who?"));
+    let ann = b"\0ann\0pw".to_vec();
+    shell.client(&ann);
+    let mut challenged = Vec::new();
+    while !shell.orders.iter().filter_map(login_of).any(|(token, _)| token == ann) {
+        let next = shell.orders.iter().map(|order| order.id).find(|id| !challenged.contains(id));
+        let id = next.expect("none waits for a node, and ann for none");
+        challenged.push(id);
+        shell.input(|pools, engine| pools.on_challenged(engine, id, b"who?"));
     }
-    shell.pass_ms(900);
-    assert!(shell.orders.iter().map(|order| order.id).eq(held.iter().copied()));
-    shell.pass_ms(100);
-    assert_eq!(shell.orders.len(), 4, "others have their places");
-    assert!(shell.orders.iter().all(|order| !held.contains(&order.id)));
+    assert!(challenged.len() <= 6, "{} strangers were before her", challenged.len());
+}
+
+#[test]
+fn of_many_that_owe_the_answer_to_a_challenge_the_first_give_way() {
+    let mut shell = Shell::new(FailoverSettings::default(), &[0], &[]);
+    strangers(&mut shell, 40);
+    let mut challenged = Vec::new();
+    for number in 0..40 {
+        let next = shell.orders.iter().map(|order| order.id).find(|id| !challenged.contains(id));
+        let id = next.unwrap_or_else(|| panic!("no place for stranger {number}"));
+        challenged.push(id);
+        shell.input(|pools, engine| pools.on_challenged(engine, id, b"who?"));
+    }
+    let left: Vec<_> = shell.orders.iter().map(|order| order.id).collect();
+    assert_eq!(left, challenged[8..]);
 }
 
 #[test]

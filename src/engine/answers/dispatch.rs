@@ -15,7 +15,7 @@ use crate::engine::features::hedging::Copy;
 use crate::engine::features::metadata_ids::CutId;
 use crate::engine::features::refusals::Refusal;
 use crate::engine::features::{
-    agreement, console, keyspaces, metadata_ids, prepared_statements, refusals, slow_requests,
+    agreement, console, keyspaces, metadata_ids, refusals, slow_requests,
 };
 use crate::engine::pending::{LaneKey, Origin, Pending, Purpose};
 use crate::engine::tally::Outcome;
@@ -239,8 +239,8 @@ fn answer_client(
             Ok(ResultKind::Void) => is_held = agreement::is_no_op(core, pending),
             Ok(ResultKind::Rows) => on_rows(core, features, route, waiting, response.message()),
             Ok(ResultKind::Prepared) => {
-                if let Some(key) = prepared_statements::on_prepared(core, route, pending, response)
-                {
+                let statements = &mut features.prepared_statements;
+                if let Some(key) = statements.on_prepared(core, route, pending, response) {
                     features.column_changes.on_prepared(core, to.client, key);
                 }
             }
@@ -323,6 +323,7 @@ fn on_error(
     if matches!(pending.opcode, Opcode::Execute | Opcode::Batch)
         && Reader::new(response.message()).int() == Ok(ErrorCode::UNPREPARED.0)
     {
+        features.prepared_statements.on_unprepared(core, route, pending);
         let pending = waiting.take();
         *waiting = pending
             .and_then(|pending| features.reprepare.on_unprepared(core, route, pending, response));

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::collections::allowance::Allowance;
 use crate::engine::action::{Action, PeerMessage};
 use crate::engine::core::core::Core;
 use crate::engine::core::response::Response;
@@ -13,6 +14,7 @@ use crate::routing::policy::LaneView;
 use crate::routing::qualified;
 use crate::routing::read_times::Want;
 use crate::routing::statement::Statement;
+use crate::topology::id::NodeId;
 use crate::topology::table::TableId;
 use crate::upstream::lane::{LaneRoute, PoolId};
 use cql::opcode::Opcode;
@@ -23,6 +25,67 @@ use cql::statement::write_type::WriteType;
 
 /// Statements prepared on a node that has just come up, most recently used first.
 const WARMED_MAX: usize = 1000;
+/// Statements that other nodes prepare before any use, at once and each second: those of an
+/// application that starts, and not each text of one that writes values into its texts.
+const AHEAD_MAX: u32 = 1000;
+const AHEAD_PER_S: u32 = 10;
+/// Statements that the rest of the nodes prepare since they are used again, at once and each second.
+const USED_MAX: u32 = 1000;
+const USED_PER_S: u32 = 100;
+
+/// How many statements may still be prepared on other nodes.
+#[derive(Debug)]
+pub(crate) struct PreparedStatements {
+    ahead: Allowance,
+    used: Allowance,
+}
+
+impl Default for PreparedStatements {
+    fn default() -> Self {
+        let ahead = Allowance::new(AHEAD_MAX, AHEAD_PER_S);
+        Self { ahead, used: Allowance::new(USED_MAX, USED_PER_S) }
+    }
+}
+
+impl PreparedStatements {
+    /// A node prepared a client's statement: its answer is recorded, and the other nodes are asked
+    /// to prepare the statement as well, unless they were asked before, or there were too many.
+    /// Returns the statement, unless the answer cannot be read.
+    pub(crate) fn on_prepared(
+        &mut self,
+        core: &mut Core,
+        route: LaneRoute,
+        pending: &Pending,
+        response: &Response<'_>,
+    ) -> Option<StatementKey> {
+        let key = record_answer(core, route, pending, response)?;
+        if core.router.catalog.get(key).is_some_and(|entry| !entry.spread) {
+            if self.ahead.take(core.now_us) {
+                spread_beside(core, key, route.pool, route.node);
+            } else {
+                core.tally.not_spread += 1;
+            }
+        }
+        Some(key)
+    }
+
+    /// A node does not know the statement of a client's EXECUTE. If that is used again and was not
+    /// spread when it was prepared, the nodes besides this one are asked to prepare it now.
+    pub(crate) fn on_unprepared(&mut self, core: &mut Core, route: LaneRoute, pending: &Pending) {
+        let Some(key) = pending.subject.statement() else { return };
+        let Some(entry) = core.router.catalog.get(key) else { return };
+        let base = core.pools.base(route.pool);
+        if entry.spread || !entry.is_used_again() || core.pools.is_dedicated(base) {
+            return;
+        }
+        let pool = core.pools.of_keyspace(base, entry.statement.keyspace.as_deref());
+        if let Some(pool) = pool
+            && self.used.take(core.now_us)
+        {
+            spread_beside(core, key, pool, route.node);
+        }
+    }
+}
 
 /// The lanes for a PREPARE of a client whose lanes are those of `pool`. A statement that names its
 /// keyspace is, on the plain lanes of `base`, one for all clients, and each node can prepare it.
@@ -34,9 +97,8 @@ pub(crate) fn lanes_for(core: &Core, (pool, base): (PoolId, PoolId), body: &[u8]
     }
 }
 
-/// A node prepared a client's statement: its answer is recorded, and the other nodes are asked to
-/// prepare the statement as well. Returns the statement, unless the answer cannot be read.
-pub(crate) fn on_prepared(
+/// Records what a node answered to a client's PREPARE, unless that cannot be read.
+fn record_answer(
     core: &mut Core,
     route: LaneRoute,
     pending: &Pending,
@@ -72,14 +134,21 @@ pub(crate) fn on_prepared(
         core.actions
             .push_back(Action::ToOtherWorkers(PeerMessage::Statement(Arc::clone(&statement))));
     }
-    let nodes = core.pools.nodes(route.pool);
-    for node in nodes.into_iter().filter(|node| *node != route.node) {
-        let lane = core.lanes_of(route.pool).lane_of_node(node);
+    Some(key)
+}
+
+/// Asks all nodes but `knowing` to prepare a statement, over the lanes of `pool`.
+fn spread_beside(core: &mut Core, key: StatementKey, pool: PoolId, knowing: NodeId) {
+    let Some(entry) = core.router.catalog.get(key) else { return };
+    let statement = Arc::clone(&entry.statement);
+    let nodes = core.pools.nodes(pool);
+    for node in nodes.into_iter().filter(|node| *node != knowing) {
+        let lane = core.lanes_of(pool).lane_of_node(node);
         if lane.is_some_and(|lane| spread(core, lane, &statement)) {
             core.tally.spread += 1;
         }
     }
-    Some(key)
+    core.router.catalog.on_spread(key);
 }
 
 /// Puts a statement into the catalog; returns it, and its table.

@@ -163,7 +163,7 @@ impl Reprepare {
 }
 
 /// The statement that a node does not know: the one that this very request names.
-fn forgotten(core: &mut Core, pending: &Pending, message: &[u8]) -> Option<Arc<Statement>> {
+fn forgotten(core: &Core, pending: &Pending, message: &[u8]) -> Option<Arc<Statement>> {
     let id = match pending.opcode == Opcode::Execute {
         true => Execute::read(pending.body()).ok()?.id,
         false => {
@@ -179,8 +179,7 @@ fn forgotten(core: &mut Core, pending: &Pending, message: &[u8]) -> Option<Arc<S
             ids.find(|id| *id == named)?
         }
     };
-    let (_, entry) = core.router.catalog.find(id)?;
-    Some(Arc::clone(&entry.statement))
+    core.router.catalog.peek(id).map(Arc::clone)
 }
 
 /// The least busy lane to another node, one that has a lane of `pool`, the keyspace of the statement:
