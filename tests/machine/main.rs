@@ -55,3 +55,4 @@ mod scale;
 mod slow_requests;
 mod stalls;
 mod texts;
+mod unavailable;
