@@ -57,3 +57,4 @@ mod spreading;
 mod stalls;
 mod tablet_samples;
 mod texts;
+mod unavailable;

@@ -142,6 +142,7 @@ impl World {
             ("challenges", self.counted.challenges),
             ("logins refused by stale roles", self.counted.stale_roles),
             ("keyspaces refused for a moment", self.counted.uses_refused),
+            ("unavailable at one node and run by another", self.counted.run_elsewhere),
             ("connections of single clients", self.counted.dedicated),
             (
                 "logins merged",

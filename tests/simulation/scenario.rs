@@ -281,6 +281,11 @@ impl Scenario {
             let idle_us = chance.number(&[150_000, 400_000, 1_500_000]);
             self.limits.keyspace_lane_unused_us = idle_us + self.latency_us * 20;
         }
+        // A node that takes its peers for dead.
+        let is_harsh = self.seed % 8 > 1;
+        if is_harsh && self.nodes > 1 && Chance::new(self.seed, 21).one_in(4) {
+            self.faults.push(FaultKind::Lonely);
+        }
         self
     }
 

@@ -140,7 +140,7 @@ fn move_tablet(cluster: &mut Cluster, query: &Query) -> Page {
     done(cluster.move_tablet(&keyspace, &table, token, from, to).map(|()| json!({})))
 }
 
-/// Makes a node slow, overloaded, or normal again, and resets its counts.
+/// Makes a node slow, overloaded, failing, or normal again, and resets its counts.
 fn strain(
     cluster: &mut Cluster,
     node: usize,
@@ -149,6 +149,7 @@ fn strain(
     let strain = Strain {
         slow: Duration::from_millis(query.maybe("slow_ms")?.unwrap_or(0)),
         is_overloaded: query.maybe("overloaded")?.unwrap_or(false),
+        failure: query.maybe("error")?,
         ..Strain::default()
     };
     let member = cluster.members.get_mut(node).ok_or(ClusterError::UnknownNode(node));

@@ -13,7 +13,7 @@ mod store; // one logical database: schema, rows, execution
 pub use cluster::cluster::{Cluster, PortKind};
 pub use cluster::connections::{ConnectionId, Mail};
 pub use cluster::error::ClusterError;
-pub use cluster::life::member::{Member, RackName, State, Strain};
+pub use cluster::life::member::{Failure, Member, RackName, State, Strain};
 pub use cluster::options::ClusterOptions;
 pub use cluster::replicas::layout::{Located, is_system};
 pub use cluster::replicas::tablets::{Replica, Tablet, Tablets};

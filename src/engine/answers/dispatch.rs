@@ -333,10 +333,11 @@ fn on_error(
     if core.pools.is_dedicated(route.pool) {
         return;
     }
-    match refusals::judge(core, pending, response.message()) {
+    match refusals::judge(core, route, pending, response.message()) {
         Refusal::Final => return,
         Refusal::Retry if !features.retry_budgets.pay_for_refused(core) => return,
-        Refusal::Retry | Refusal::RetryFree => {}
+        Refusal::RetryFailed if !features.retry_budgets.pay_for_failed(core) => return,
+        Refusal::Retry | Refusal::RetryFailed | Refusal::RetryFree => {}
         Refusal::NodeLeaves => {
             let lanes = core.pools.lane_map(route.pool);
             if let Some(lane) = lanes.lane(route.node, route.shard) {

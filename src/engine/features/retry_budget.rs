@@ -2,8 +2,8 @@
 //!
 //! A cluster in trouble fails requests; to repeat them all would double its load when it can bear
 //! it least. Credit comes with each request and with time, and fades within seconds. Each reason has
-//! credit of its own: copies of slow reads, which are a convenience, and requests that a busy node
-//! refused take none from the reads that lost their lane.
+//! credit of its own: copies of slow reads, which are a convenience, and requests that a node
+//! refused or could not run take none from the reads that lost their lane.
 
 use crate::engine::core::core::Core;
 
@@ -34,6 +34,7 @@ struct Share {
 pub(crate) struct RetryBudgets {
     lost: RetryBudget,
     refused: RetryBudget,
+    failed: RetryBudget,
     copied: RetryBudget,
 }
 
@@ -47,6 +48,7 @@ impl RetryBudgets {
         let copies = Share { percent: limits.speculative_percent, floor_per_s };
         self.lost.settle(repeats, requests, now);
         self.refused.settle(repeats, requests, now);
+        self.failed.settle(repeats, requests, now);
         self.copied.settle(copies, requests, now);
     }
 
@@ -62,6 +64,14 @@ impl RetryBudgets {
     pub(crate) fn pay_for_refused(&mut self, core: &mut Core) -> bool {
         self.settle(core);
         let may = self.refused.take();
+        core.tally.retries_refused += u64::from(!may);
+        may
+    }
+
+    /// Pays for a request that a node could not run; `false` when the budget is used up.
+    pub(crate) fn pay_for_failed(&mut self, core: &mut Core) -> bool {
+        self.settle(core);
+        let may = self.failed.take();
         core.tally.retries_refused += u64::from(!may);
         may
     }

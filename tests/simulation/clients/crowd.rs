@@ -284,6 +284,7 @@ impl World {
             local,
             asked_us: self.now_us,
             arrived: 0,
+            was_unavailable: false,
             ran: 0,
             acknowledged: false,
             ended: false,

@@ -53,6 +53,8 @@ pub(crate) enum FaultKind {
     RefuseUse,
     /// A node has stale roles: it takes no login.
     StaleRoles,
+    /// A node takes its peers for dead: requests are UNAVAILABLE, also some that it has begun.
+    Lonely,
 }
 
 impl FaultKind {

@@ -90,6 +90,11 @@ impl World {
                     }
                 }
             }
+            FaultKind::Lonely => {
+                if let Some(mood) = self.mood_mut(node) {
+                    mood.lonely_until_us = until;
+                }
+            }
             FaultKind::StaleRoles => {
                 // Always the same node: two of them would agree.
                 if let Some(mood) = self.mood_mut(0) {

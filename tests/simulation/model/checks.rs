@@ -53,6 +53,8 @@ pub(crate) struct Counted {
     pub(crate) stale_roles: u64,
     /// Keyspaces that a node refused for a moment.
     pub(crate) uses_refused: u64,
+    /// Requests that one node called UNAVAILABLE and another ran.
+    pub(crate) run_elsewhere: u64,
     /// Challenges of nodes.
     pub(crate) challenges: u64,
     /// Lanes of single clients.

@@ -52,6 +52,7 @@ impl World {
             return self.judge_error(number, (request, &record), &plain);
         }
         let told_by_liars = self.told_by_liars(&record);
+        self.counted.run_elsewhere += u64::from(record.was_unavailable);
         if let Some(record) = self.ledger.get_mut(request) {
             record.acknowledged = true;
             record.tainted = told_by_liars;

@@ -33,6 +33,8 @@ pub(crate) struct Record {
     pub(crate) arrived: u32,
     /// How often a node ran it, or may have.
     pub(crate) ran: u32,
+    /// Whether a node that takes its peers for dead refused it.
+    pub(crate) was_unavailable: bool,
     /// Whether its client had a RESULT.
     pub(crate) acknowledged: bool,
     /// Whether it has ended: answered, or its connection is gone.

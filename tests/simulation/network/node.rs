@@ -9,10 +9,9 @@ use crate::network::link::LinkId;
 use crate::proxy::lanes::KEEPALIVE_US;
 use crate::proxy::passing::LARGE_BYTES;
 use crate::world::World;
+use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
-use cql::frame::{FrameHead, write_frame};
-use cql::notation::{put_int, put_string};
-use cql::opcode::Opcode;
+use cql::response::error::{Extras, write_error, write_error_with};
 
 /// Longest work on one request.
 const WORK_US: u64 = 400;
@@ -20,6 +19,8 @@ const WORK_US: u64 = 400;
 const SLOW_WORK_US: u64 = 4_000_000;
 /// An overloaded node refuses one request in so many.
 const REFUSED_IN: u64 = 3;
+/// A node that takes its peers for dead refuses one request in so many.
+const UNAVAILABLE_IN: u64 = 3;
 /// A hostile node breaks one answer in so many.
 const BROKEN_IN: u64 = 5;
 
@@ -39,6 +40,8 @@ pub(crate) struct Mood {
     pub(crate) forgets_until_us: u64,
     /// It refuses `USE` until then.
     pub(crate) refuses_use_until_us: u64,
+    /// It takes its peers for dead until then.
+    pub(crate) lonely_until_us: u64,
     /// It takes no login until then.
     pub(crate) stale_roles_until_us: u64,
     /// Nothing gets to it until then.
@@ -95,6 +98,13 @@ impl World {
         {
             return self.refuse_overloaded(id, frame, number);
         }
+        if let Some(number) = number
+            && self.now_us < mood.lonely_until_us
+            && self.may_be_unavailable(number)
+            && self.chance.one_in(UNAVAILABLE_IN)
+        {
+            return self.refuse_unavailable(id, frame, number);
+        }
         if number.is_some() && self.now_us < mood.forgets_until_us {
             let _count = self.cluster.forget_statements(Some(node), None);
         }
@@ -130,17 +140,38 @@ impl World {
             self.note_run(number, None);
         }
         let mut bytes = Vec::new();
-        write_frame(
-            &mut bytes,
-            FrameHead { version: 0x84, flags: 0, stream: frame.header.stream },
-            Opcode::Error,
-            |out| {
-                put_int(out, code.0);
-                put_string(out, text);
-            },
-        );
+        write_error(&mut bytes, 0x84, frame.header.stream, code, text);
+        self.node_refuses(id, (frame, text), &bytes);
+    }
+
+    /// Whether a request reads or writes rows, so that replicas are counted for it.
+    fn may_be_unavailable(&self, number: u64) -> bool {
+        let ask = self.ledger.get(number).map(|record| &record.ask);
+        ask.is_some_and(|ask| {
+            ask.is_write() || matches!(ask, RequestKind::Execute(..) | RequestKind::Text(..))
+        })
+    }
+
+    /// A node that takes its peers for dead answers UNAVAILABLE: before it has done anything, or, of
+    /// counters, transactions and batches, after it has applied some.
+    fn refuse_unavailable(&mut self, id: LinkId, frame: &Frame, number: u64) {
+        if self.chance.one_in(2) {
+            self.note_run(Some(number), None);
+        }
+        if let Some(record) = self.ledger.get_mut(number) {
+            record.was_unavailable = true;
+        }
+        let text = "Cannot achieve consistency level for cl QUORUM. Requires 2, alive 1";
+        let (consistency, required, alive) = (Consistency::Quorum, 2, 1);
+        let mut bytes = Vec::new();
+        let extras = Extras::Unavailable { consistency, required, alive };
+        write_error_with(&mut bytes, 0x84, frame.header.stream, text, &extras);
+        self.node_refuses(id, (frame, text), &bytes);
+    }
+
+    fn node_refuses(&mut self, id: LinkId, (frame, text): (&Frame, &str), bytes: &[u8]) {
         self.tell(format_args!("lane {id} refuses {}: {text}", frame.header.stream));
-        for answer in Cutter::default().push(&bytes) {
+        for answer in Cutter::default().push(bytes) {
             self.node_answers(id, &answer);
         }
     }

@@ -66,6 +66,15 @@ impl WriteType {
         }
     }
 
+    /// Whether a statement by text writes to one partition, and is neither a light-weight
+    /// transaction nor for counters: a coordinator counts the replicas of such a write before it sends
+    /// anything. `has_counter` is as for [`Self::of_text`].
+    #[must_use]
+    pub fn is_one_partition(text: &str, has_counter: Option<bool>) -> bool {
+        // A reserved word: unquoted it is no name. Only lists of keys stand behind it.
+        Self::of_text(text, has_counter) == Self::Simple && !Lexer::new(text).any(|it| it.is("IN"))
+    }
+
     /// The type of a statement by text. `has_counter` is whether one of its markers is for a
     /// counter; `None` when the types of its markers are not known.
     #[must_use]
@@ -176,6 +185,24 @@ mod tests {
             WriteType::of_text("UPDATE t SET c = c - :by WHERE k = 1", None),
             WriteType::Unknown
         );
+    }
+
+    #[test]
+    fn a_plain_write_is_to_one_partition_unless_it_lists_keys() {
+        let one = |text| WriteType::is_one_partition(text, Some(false));
+        assert!(one("INSERT INTO t (k, \"in\") VALUES ('in', ?)"));
+        assert!(one("DELETE FROM t WHERE k = 1"));
+        for text in [
+            "UPDATE t SET v = 1 WHERE k in ?",
+            "DELETE FROM t WHERE k IN (1, 2)",
+            "UPDATE t SET c = c + 1 WHERE k = 1",
+            "DELETE FROM t WHERE k = 1 IF EXISTS",
+            "BEGIN BATCH INSERT INTO t (k) VALUES (1) APPLY BATCH",
+            "TRUNCATE t",
+        ] {
+            assert!(!one(text), "{text}");
+        }
+        assert!(!WriteType::is_one_partition("UPDATE t SET c = c + ? WHERE k = 1", None));
     }
 
     #[test]

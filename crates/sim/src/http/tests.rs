@@ -1,6 +1,7 @@
 //! Paths and errors of the HTTP API, without a socket.
 
 use super::*;
+use crate::cluster::life::member::Failure;
 use crate::node::probe::{cluster, create_table};
 
 fn ask(cluster: &mut Cluster, method: &Method, address: &str) -> Page {
@@ -73,6 +74,9 @@ fn a_node_is_made_slow_and_normal_again() {
     assert_eq!(cluster.members[0].strain, Strain::default());
     post(&mut cluster, "/sim/nodes/1/strain").unwrap();
     assert_eq!(cluster.members[1].strain, Strain::default());
+    post(&mut cluster, "/sim/nodes/1/strain?error=read_timeout").unwrap();
+    assert_eq!(cluster.members[1].strain.failure, Some(Failure::ReadTimeout));
+    assert!(post(&mut cluster, "/sim/nodes/1/strain?error=bad_luck").is_err());
     assert!(post(&mut cluster, "/sim/nodes/9/strain").is_err());
     assert!(post(&mut cluster, "/sim/nodes/1/strain?slow_ms=many").is_err());
 }

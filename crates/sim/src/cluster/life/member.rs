@@ -1,6 +1,7 @@
 //! One node of the cluster: its identity, its state, its prepared statements.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,10 +33,54 @@ pub struct Strain {
     pub slow: Duration,
     /// Whether requests are answered with OVERLOADED at once, and not run.
     pub is_overloaded: bool,
+    /// The error with which requests are answered at once, and not run.
+    pub failure: Option<Failure>,
     /// EXECUTEs received.
     pub executes: u64,
     /// EXECUTEs answered with OVERLOADED.
     pub refused: u64,
+}
+
+/// An error that a node is made to answer with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Failure {
+    /// 0x0000.
+    ServerError,
+    /// 0x1000, of which the coordinator alone is alive.
+    Unavailable,
+    /// 0x1200, without the data.
+    ReadTimeout,
+    /// 0x1100, of type SIMPLE.
+    WriteTimeout,
+    /// 0x1300.
+    ReadFailure,
+    /// 0x1500, of type SIMPLE.
+    WriteFailure,
+    /// 0x1400, of a function of the keyspace `ks`.
+    FunctionFailure,
+    /// 0x2100.
+    Unauthorized,
+    /// 0x2500, of the id that the request names.
+    Unprepared,
+}
+
+impl FromStr for Failure {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "server_error" => Self::ServerError,
+            "unavailable" => Self::Unavailable,
+            "read_timeout" => Self::ReadTimeout,
+            "write_timeout" => Self::WriteTimeout,
+            "read_failure" => Self::ReadFailure,
+            "write_failure" => Self::WriteFailure,
+            "function_failure" => Self::FunctionFailure,
+            "unauthorized" => Self::Unauthorized,
+            "unprepared" => Self::Unprepared,
+            _ => return Err(format!("there is no error {text}")),
+        })
+    }
 }
 
 /// Where a node stands: its rack, and the data center of that.

@@ -100,7 +100,9 @@ impl Cluster {
         });
         let is_execute = header.opcode == Opcode::Execute.byte();
         let strain = self.members.get_mut(connection.node).map(|member| &mut member.strain);
-        let (slow, shed) = strain.filter(|_| is_execute).map_or_else(Default::default, strained);
+        let (slow, shed) = strain
+            .filter(|_| is_execute)
+            .map_or_else(Default::default, |strain| strained(strain, body));
         let answer: Result<Answer, Refusal> = match shed {
             Some(refusal) => Err(refusal),
             None => dispatch(self, connection, header, body, now),
@@ -124,13 +126,15 @@ impl Cluster {
 }
 
 /// Counts an EXECUTE at a node; returns the delay of its answer, and the error if it is not run.
-fn strained(strain: &mut Strain) -> (Duration, Option<Refusal>) {
+fn strained(strain: &mut Strain, body: &[u8]) -> (Duration, Option<Refusal>) {
     strain.executes += 1;
-    let shed = strain.is_overloaded.then(|| {
-        strain.refused += 1;
-        Refusal::new(OVERLOADED, "request shed due to coordinator overload")
-    });
-    (strain.slow, shed)
+    let shed = strain
+        .is_overloaded
+        .then(|| Refusal::new(OVERLOADED, "request shed due to coordinator overload"));
+    let failed = || strain.failure.map(|failure| Refusal::of(failure, body));
+    let refusal = shed.or_else(failed);
+    strain.refused += u64::from(refusal.is_some());
+    (strain.slow, refusal)
 }
 
 /// The first item in the bytes of a client.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::cluster::life::member::Failure;
 use crate::cluster::replicas::consistency::Consistency;
 use crate::cql::error::CqlError;
 use cql::error::WireError;
-use cql::notation::{put_int, put_short, put_short_bytes, put_string};
+use cql::notation::{Reader, put_int, put_short, put_short_bytes, put_string, put_string_list};
 
 /// 0x0000: the server failed.
 pub(crate) const SERVER: i32 = 0x0000;
@@ -19,6 +20,9 @@ pub(crate) const OVERLOADED: i32 = 0x1001;
 pub(crate) const UNAUTHORIZED: i32 = 0x2100;
 /// 0x2200: the request is invalid.
 pub(crate) const INVALID: i32 = 0x2200;
+
+/// The consistency in errors that a node is made to answer with.
+const QUORUM: u16 = 4;
 
 /// An ERROR to be sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -101,6 +105,50 @@ impl Refusal {
         let mut extras = Vec::new();
         put_short_bytes(&mut extras, id);
         Self { extras, ..Self::new(0x2500, format!("No prepared statement with ID {hex} found.")) }
+    }
+
+    /// The error that a node is made to answer the EXECUTE with this body with.
+    #[must_use]
+    pub(crate) fn of(failure: Failure, body: &[u8]) -> Self {
+        let (one, two) = (1, 2);
+        let counts = |extras: &mut Vec<u8>| {
+            put_short(extras, QUORUM);
+            put_int(extras, one);
+            put_int(extras, two);
+            // One replica failed.
+            put_int(extras, one);
+        };
+        let mut extras = Vec::new();
+        match failure {
+            Failure::ServerError => Self::new(SERVER, "std::bad_alloc"),
+            Failure::Unavailable => Self::unavailable(QUORUM, 2, 1),
+            Failure::ReadTimeout => Self::timeout(Operation::Read, "ks", "t", QUORUM, 1, 2),
+            Failure::WriteTimeout => {
+                Self::timeout(Operation::Write("SIMPLE"), "ks", "t", QUORUM, 1, 2)
+            }
+            Failure::ReadFailure => {
+                counts(&mut extras);
+                extras.push(0);
+                Self { extras, ..Self::new(0x1300, "Operation failed for ks.t") }
+            }
+            Failure::WriteFailure => {
+                counts(&mut extras);
+                put_string(&mut extras, "SIMPLE");
+                Self { extras, ..Self::new(0x1500, "Operation failed for ks.t") }
+            }
+            Failure::FunctionFailure => {
+                put_string(&mut extras, "ks");
+                put_string(&mut extras, "f");
+                put_string_list(&mut extras, &["int"]);
+                Self { extras, ..Self::new(0x1400, "execution of 'ks.f[int]' failed") }
+            }
+            Failure::Unauthorized => {
+                Self::new(UNAUTHORIZED, "User anonymous has no SELECT permission on <table ks.t>")
+            }
+            Failure::Unprepared => {
+                Self::unprepared(Reader::new(body).short_bytes().unwrap_or_default())
+            }
+        }
     }
 
     /// The body of the ERROR.
