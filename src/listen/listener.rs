@@ -120,6 +120,16 @@ impl Listeners {
         descriptors.collect()
     }
 
+    /// The process that listened there before has left: files of Unix sockets are this one's.
+    pub fn own(&mut self) {
+        for listener in &mut self.listeners {
+            match listener {
+                Listener::Unix(socket) => socket.own(),
+                Listener::Tcp(_) => {}
+            }
+        }
+    }
+
     /// Another process listens there from now on: files of Unix sockets stay.
     pub fn leave(mut self) {
         for listener in &mut self.listeners {

@@ -1,6 +1,7 @@
 //! Where the process listens: how it comes to these places, from the process before if there is one, and how it leaves
 //! them to the next.
 
+use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -53,11 +55,17 @@ pub struct Places {
     probes: Option<JoinHandle<()>>,
     /// The process before, which listens until this one is ready.
     before: Option<Peer>,
-    /// What is offered to the next process.
+    /// Where places are offered to the next process, and their descriptors.
     offer: Option<(UnixSocket, Vec<(String, OwnedFd)>)>,
+    /// What is offered besides.
+    offered: Option<Offer>,
     offering: Option<JoinHandle<()>>,
+    /// Connections that stay here for the next process, TLS; each holds the other end.
+    relays: Option<Receiver<Infallible>>,
     /// Whether the process before still listens.
     is_waiting: bool,
+    /// Whether it goes on, because this one has no lane.
+    has_given_up: bool,
     /// Whether it was reported to the service manager that clients are served.
     is_ready: bool,
     steps: (Sender<Step>, Receiver<Step>),
@@ -112,7 +120,10 @@ impl Places {
             is_waiting: before.is_some(),
             before,
             offer: offer.map(|(descriptors, socket)| (socket, descriptors)),
+            offered: None,
             offering: None,
+            relays: None,
+            has_given_up: false,
             is_ready: false,
             steps: mpsc::channel(STEPS),
         };
@@ -131,12 +142,23 @@ impl Places {
         self.admin_address
     }
 
-    /// Serves the pages, unless the process before still does, and offers all of it to the next process.
+    /// Serves the pages and offers all of it to the next process, once no process before does.
     pub fn start(&mut self, pages: &Arc<Pages>, what: Option<Offer>) {
+        self.offered = what;
         if !self.is_waiting {
-            self.serve_pages(pages);
+            self.enter(pages);
         }
-        if let Some(((socket, descriptors), what)) = self.offer.take().zip(what) {
+    }
+
+    /// This process is the one that listens.
+    fn enter(&mut self, pages: &Arc<Pages>) {
+        self.serve_pages(pages);
+        if let Some(doors) = &mut self.doors {
+            doors.own();
+        }
+        if let Some(((mut socket, descriptors), what)) = self.offer.take().zip(self.offered.take())
+        {
+            socket.own();
             let (offered, steps) = (Arc::new(descriptors), self.steps.0.clone());
             self.offering = Some(tokio::spawn(offer(socket, offered, what, steps)));
         }
@@ -163,7 +185,7 @@ impl Places {
             if !wait_for_lanes(&pages).await {
                 tracing::error!("this process has no lane and ends; the one before goes on");
                 // A server that has ended needs to know nothing.
-                steps.send(Step::GivenAway).await.ok();
+                steps.send(Step::NoLane).await.ok();
                 return;
             }
             // It ends by itself when the process before is gone.
@@ -202,6 +224,10 @@ impl Places {
                 self.give(next, workers).await;
             }
             Step::GivenAway => return true,
+            Step::NoLane => {
+                self.has_given_up = true;
+                return true;
+            }
         }
         false
     }
@@ -209,7 +235,7 @@ impl Places {
     /// The process before listens no more.
     fn on_listening(&mut self, pages: &Arc<Pages>) {
         (self.is_waiting, self.is_ready) = (false, true);
-        self.serve_pages(pages);
+        self.enter(pages);
         tracing::info!("the place of the process before is taken");
     }
 
@@ -224,20 +250,42 @@ impl Places {
         workers.send_all(|| Command::GiveClients(giving.clone())).await;
         drop(giving);
         let steps = self.steps.0.clone();
+        let (holds, relays) = mpsc::channel(1);
+        self.relays = Some(relays);
+        let runtime = Handle::current();
         drop(spawn_blocking(move || {
-            let mut count = 0_u64;
+            let (mut count, mut relayed) = (0_u64, 0_u64);
             while let Some(client) = arriving.blocking_recv() {
+                count += 1;
                 if let Err(error) = next.send_client(&client) {
                     tracing::warn!(%error, "a client is closed: the process that it moves to is gone");
+                } else if let Some(relay) = client.connection.relay {
+                    relayed += 1;
+                    let hold = holds.clone();
+                    runtime.spawn(async move {
+                        relay.run().await;
+                        drop(hold);
+                    });
                 }
-                count += 1;
             }
             if let Err(error) = next.say_done() {
                 tracing::warn!(%error, "the process that took over is gone");
             }
-            tracing::info!(clients = count, "another process has taken over");
+            tracing::info!(clients = count, relayed, "another process has taken over");
             steps.blocking_send(Step::GivenAway).ok();
         }));
+    }
+
+    /// Whether this process served until it was to end; the process before goes on if it had no lane.
+    pub const fn verdict(&self) -> Result<(), ServerError> {
+        if self.has_given_up { Err(ServerError::NotTakenOver) } else { Ok(()) }
+    }
+
+    /// Waits until the last client over TLS is gone whose requests the next process serves.
+    pub async fn relayed(&mut self) {
+        if let Some(relays) = &mut self.relays {
+            relays.recv().await;
+        }
     }
 
     /// Listens nowhere any more, and offers nothing.

@@ -191,7 +191,7 @@ impl Server {
             self.tls.is_used().then(|| tokio::spawn(self.tls.look_after(self.file_poll_ms)));
         let (mut drain, mut quit) = (Drain::new(self.drain), self.quit);
         let (mut open, mut phase) = (self.startup_without_cluster, drain.phase());
-        let (mut refused, mut patience) = (None, Box::pin(sleep(FIRST_LANE)));
+        let (mut outcome, mut patience) = (Ok(()), Box::pin(sleep(FIRST_LANE)));
         while drain.phase() != Phase::Stopped {
             let serving = drain.phase() < Phase::Draining;
             if !serving {
@@ -223,7 +223,7 @@ impl Server {
                 Some(report) = reports.recv() => {
                     open |= matches!(report, ControlReport::Authenticator { class: Some(_), .. });
                     if let Some(error) = on_report(report, &workers, &pages, &mut kept).await {
-                        refused = Some(error);
+                        outcome = Err(ServerError::ContactPoints(error));
                         drain.on_quit(clock::now_us());
                     }
                 }
@@ -250,8 +250,23 @@ impl Server {
         if let Some(rotation) = rotation {
             rotation.abort();
         }
-        refused.map_or(Ok(()), |error| Err(ServerError::ContactPoints(error)))
+        outcome.and(relay(places, stop, &drain).await)
     }
+}
+
+/// Stays for clients over TLS whose requests the next process serves, until the last is gone or a signal comes;
+/// whether this process served at all.
+async fn relay(
+    mut places: Places,
+    mut stop: Receiver<()>,
+    drain: &Drain,
+) -> Result<(), ServerError> {
+    tokio::select! {
+        () = places.relayed(), if !drain.is_signalled() => {}
+        _ = stop.recv(), if !drain.is_signalled() => {}
+        else => {}
+    }
+    places.verdict()
 }
 
 /// What the next process is offered besides the places.

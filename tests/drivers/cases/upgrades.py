@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import direct
+from certificates import Authority, context
 from stage import case, log, misses, program, until
 
 TABLETS = 64
@@ -21,27 +22,32 @@ LOADS = {"python": ("python-cassandra", ("tests/drivers/python/load.py",), "--")
 class Upgraded:
     """A proxy whose process is replaced again and again, at the same addresses."""
 
-    def __init__(self, stage, sim, bind=None):
+    def __init__(self, stage, sim, *flags):
         self.stage = stage
         self.socket = Path(stage.enter_context(tempfile.TemporaryDirectory()), "upgrade.sock")
-        self.proxy = stage.proxy(sim.hosts[0], "--upgrade-socket", self.socket)
+        self.proxy = stage.proxy(sim.hosts[0], "--upgrade-socket", self.socket, *flags)
         self.number = 0
 
-    def upgrade(self):
-        """Starts the next process and waits until the old one has ended; how many clients that had moved."""
+    def upgrade(self, old_stays=False):
+        """Starts the next process and waits until the old one has given its clients away, and has ended unless it stays."""
         old = self.proxy.child
         self.number += 1
         new = self.stage.start(self.proxy.words, "proxy-%d" % self.number)
-        assert old.wait(60) == 0, "the old process ended with %s" % old.process.returncode
+        if old_stays:
+            until("the clients have moved", lambda: "another process has taken over" in old.error_path.read_text(), 60)
+        else:
+            assert old.wait(60) == 0, "the old process ended with %s" % old.process.returncode
         self.proxy.child = new
         until("the new process is ready", self.proxy.ready)
 
 
-def start_loads(stage, host, names):
+def start_loads(stage, host, names, **more):
     loads = {}
     for name in names:
         driver, words, dash = LOADS[name]
-        loads[name] = stage.driver(driver, *words, dash + "host", host, dash + "keyspace", name, label=name)
+        flags = {"host": host, "keyspace": name, **more}
+        words = [*words, *(word for flag, value in flags.items() for word in (dash + flag, value))]
+        loads[name] = stage.driver(driver, *words, label=name)
     for name, load in loads.items():
         load.next_line(60, lambda line: line.strip() == "@running")
         log(name, "is running")
@@ -69,11 +75,97 @@ def upgrade_under_load(stage, names, times):
         assert after["shardlane_client_connections"] == before["shardlane_client_connections"]
         for load in loads.values():
             assert load.process.poll() is None, load.last_errors()
+    end_loads(loads)
+
+
+def end_loads(loads):
     for name, load in loads.items():
         load.tell()
         saw = json.loads(load.next_line(60, lambda line: line.startswith("{")))
         log(name, {key: saw.get(key) for key in ("requests", "wrong", "longest", "errors")})
         assert saw["requests"] > 200 and not saw["errors"] and not saw["wrong"], (name, saw)
+        load.wait(30)
+
+
+@case(deadline=300, drivers=("gocql", "java4-load"))
+def clients_over_tls_move_while_the_first_process_keeps_their_keys(stage):
+    names = ("python", "gocql", "java4")
+    authority = Authority(stage.enter_context(tempfile.TemporaryDirectory()), "clients")
+    cert, key = authority.sign("proxy", "IP:" + stage.address(100))
+    sim = stage.sim(3, 4, TABLETS)
+    with direct.session(sim.hosts[0]) as s:
+        for name in names:
+            direct.create_load_tables(s, name, 3)
+    upgraded = Upgraded(stage, sim, "--bind-tls-cert", cert, "--bind-tls-key", key)
+    first = upgraded.proxy.child
+    loads = start_loads(stage, upgraded.proxy.host, names, ca=authority.ca)
+    time.sleep(5)
+    opened = upgraded.proxy.metrics()["shardlane_client_connections"]
+    for number in range(4):
+        # Later processes have the clients' requests as plain bytes, and give them on like any others.
+        upgraded.upgrade(old_stays=number == 0)
+        time.sleep(2)
+        assert first.process.poll() is None, "it has ended, and with it the connections: %s" % first.last_errors()
+        assert upgraded.proxy.metrics()["shardlane_client_connections"] == opened
+    with direct.session(upgraded.proxy.host, ssl_context=context(authority.ca)) as s:
+        assert s.execute("SELECT cluster_name FROM system.local").one()
+    end_loads(loads)
+    assert first.wait(30) == 0, "the last of its clients is gone"
+
+
+@case(deadline=180)
+def clients_that_log_in_move_with_their_rights(stage):
+    from cassandra import Unauthorized
+    from cassandra.auth import PlainTextAuthProvider
+    sim = stage.sim(3, 4, TABLETS, 1, "--user", "root:secret")
+    root = PlainTextAuthProvider("root", "secret")
+    with direct.session(sim.hosts[0], auth_provider=root) as s:
+        direct.create_load_tables(s, "python", 3)
+    for name, password in (("app", "hers"), ("idle", "his")):
+        sim.post("/sim/roles/%s/create" % name, password=password)
+    for table in ("ints", "texts"):
+        sim.post("/sim/roles/app/grant", ks="python", table=table)
+    upgraded = Upgraded(stage, sim)
+    load = start_loads(stage, upgraded.proxy.host, ("python",), user="app", password="hers")
+    idle = stage.enter_context(direct.session(upgraded.proxy.host, auth_provider=PlainTextAuthProvider("idle", "his")))
+    time.sleep(5)
+    for _ in range(4):
+        before = upgraded.proxy.metrics()
+        upgraded.upgrade()
+        time.sleep(2)
+        after = upgraded.proxy.metrics()
+        assert after["shardlane_client_connections"] == before["shardlane_client_connections"]
+        assert idle.execute("SELECT cluster_name FROM system.local").one()
+        try:
+            idle.execute("SELECT v FROM python.ints WHERE k = 1")
+            raise AssertionError("a client has another's rights after it has moved")
+        except Unauthorized:
+            pass
+    end_loads(load)
+
+
+@case(deadline=180)
+def clients_of_a_unix_socket_move_also_after_a_process_that_got_no_lane(stage):
+    sim = stage.sim(1, 2, TABLETS)
+    with direct.session(sim.hosts[0]) as s:
+        direct.create_load_tables(s, "python", 1)
+    path = Path(stage.enter_context(tempfile.TemporaryDirectory()), "cql.sock")
+    upgraded = Upgraded(stage, sim, "--bind", "unix:%s" % path)
+    load = start_loads(stage, path, ("python",))
+    # Its own settings lead nowhere.
+    words = [stage.address(99) if word == sim.hosts[0] else word for word in upgraded.proxy.words]
+    lost = stage.start(words, "lost")
+    assert lost.wait(90) == 1, lost.last_errors()
+    assert "goes on: this one has no lane to any node" in lost.last_errors()
+    assert path.exists() and upgraded.socket.exists(), "it took the files along that the other one needs"
+    for _ in range(3):
+        before = upgraded.proxy.metrics()
+        upgraded.upgrade()
+        time.sleep(1)
+        assert upgraded.proxy.metrics()["shardlane_client_connections"] == before["shardlane_client_connections"] > 0
+    end_loads(load)
+    upgraded.proxy.child.stop(20)
+    assert not path.exists() and not upgraded.socket.exists(), "files of Unix sockets are left"
 
 
 @case(deadline=300, drivers=("node", "gocql", "java3-load", "java4-load", "rust-load"))
