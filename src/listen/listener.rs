@@ -111,6 +111,14 @@ impl Listeners {
         binds.collect()
     }
 
+    /// Those of TCP.
+    pub fn tcp(&self) -> impl Iterator<Item = &TcpListener> {
+        self.listeners.iter().filter_map(|listener| match listener {
+            Listener::Tcp(listener) => Some(listener),
+            Listener::Unix(_) => None,
+        })
+    }
+
     /// Descriptors by which another process can listen at the same places.
     pub fn descriptors(&self) -> io::Result<Vec<OwnedFd>> {
         let descriptors = self.listeners.iter().map(|listener| match listener {

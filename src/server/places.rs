@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use crate::admin::http;
 use crate::config::settings::Settings;
 use crate::listen::listener;
 use crate::listen::listener::{Bind, Listeners};
+use crate::listen::passed::Passed;
 use crate::listen::unix_listener::UnixSocket;
 use crate::platform::{clock, service_manager};
 use crate::server::error::ServerError;
@@ -28,6 +29,7 @@ use crate::server::state_file::Kept;
 use crate::server::succession::{Inheritance, Peer};
 use crate::server::upgrade::{Offer, Step, offer};
 use crate::server::workers::Workers;
+use crate::sockets::descriptors;
 use crate::worker::arrival::Giving;
 use crate::worker::command::Command;
 
@@ -72,9 +74,12 @@ pub struct Places {
 }
 
 impl Places {
-    /// Listens at all places of the settings, by the descriptors of the process before if one is there. Returns what
-    /// that has learned, too. Called within a runtime.
-    pub fn open(settings: &Settings) -> Result<(Self, Option<Vec<u8>>), ServerError> {
+    /// Listens at all places of the settings, by the descriptors of the process before if one is there, or of the service
+    /// manager. Returns what that process has learned, too. Called within a runtime.
+    pub fn open(
+        settings: &Settings,
+        mut passed: Passed,
+    ) -> Result<(Self, Option<Vec<u8>>), ServerError> {
         let failed = |setting, (address, error)| ServerError::Bind { setting, address, error };
         let path = settings.upgrade_socket.as_deref();
         let inherited = match path {
@@ -90,12 +95,16 @@ impl Places {
             let at = inherited.iter().position(|(known, _)| known == name)?;
             Some(inherited.swap_remove(at).1)
         };
-        let admin = match take(&admin_name(settings.admin)) {
+        let admin = take(&admin_name(settings.admin)).or_else(|| passed.take(settings.admin));
+        let admin = match admin {
             Some(descriptor) => listener::adopt(descriptor),
             None => listener::bind(settings.admin),
         };
         let admin = admin.map_err(|error| failed("admin", (Bind::Tcp(settings.admin), error)))?;
-        let taken = |bind: &Bind| take(&door_name(bind));
+        let taken = |bind: &Bind| match bind {
+            Bind::Tcp(address) => take(&door_name(bind)).or_else(|| passed.take(*address)),
+            Bind::Unix(_) => take(&door_name(bind)),
+        };
         let doors = Listeners::take_over(&settings.bind, settings.bind_mode, taken)
             .map_err(|error| failed("bind", error))?;
         let offer = path.map(|path| {
@@ -104,7 +113,7 @@ impl Places {
                 None => UnixSocket::bind(path, 0o600),
             };
             let socket = socket?;
-            Ok((descriptors(settings, (&doors, &admin, &socket))?, socket))
+            Ok((named_descriptors(settings, (&doors, &admin, &socket))?, socket))
         });
         let offer = offer.transpose().map_err(|error: io::Error| {
             let path = path.map(std::path::Path::to_owned).unwrap_or_default();
@@ -152,6 +161,8 @@ impl Places {
 
     /// This process is the one that listens.
     fn enter(&mut self, pages: &Arc<Pages>) {
+        let doors = self.doors.iter().flat_map(Listeners::tcp);
+        keep(doors.chain(&self.admin).map(AsFd::as_fd));
         self.serve_pages(pages);
         if let Some(doors) = &mut self.doors {
             doors.own();
@@ -308,6 +319,19 @@ impl Places {
     }
 }
 
+/// Has the service manager keep listeners of TCP, and no others, so that clients wait in them while the process is
+/// started again, and are not refused. Files of Unix sockets go with the process.
+fn keep<'a>(listeners: impl Iterator<Item = BorrowedFd<'a>>) {
+    let Some(manager) = service_manager::connect() else { return };
+    service_manager::notify("FDSTOREREMOVE=1\nFDNAME=shardlane");
+    for listener in listeners {
+        if let Err(error) = descriptors::send(&manager, b"FDSTORE=1\nFDNAME=shardlane", &[listener])
+        {
+            tracing::debug!(%error, "the service manager was not given a listener");
+        }
+    }
+}
+
 const UPGRADE: &str = "upgrade";
 
 fn door_name(bind: &Bind) -> String {
@@ -319,7 +343,7 @@ fn admin_name(address: SocketAddr) -> String {
 }
 
 /// A descriptor of each place, with its name.
-fn descriptors(
+fn named_descriptors(
     settings: &Settings,
     (doors, admin, socket): (&Listeners, &TcpListener, &UnixSocket),
 ) -> io::Result<Vec<(String, OwnedFd)>> {

@@ -19,6 +19,7 @@ use crate::control::error::{ControlError, chain};
 use crate::control::reaching::hint;
 use crate::control::watch::{ControlReport, ControlRequest};
 use crate::listen::listener::Bind;
+use crate::listen::passed::Passed;
 use crate::platform::clock;
 use crate::pool::announcer::WorkerEvent;
 use crate::pool::credential_book::CredentialBook;
@@ -77,10 +78,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds the addresses and starts workers and control connection. Called within a runtime.
-    pub fn start(settings: &Settings) -> Result<Self, ServerError> {
+    /// Binds the addresses, unless listeners are passed, and starts workers and control connection. Called within a
+    /// runtime.
+    pub fn start(settings: &Settings, passed: Passed) -> Result<Self, ServerError> {
         let tls = Tls::load(settings)?;
-        let (places, state) = Places::open(settings)?;
+        let (places, state) = Places::open(settings, passed)?;
         let credential = assemble::credential(settings).map_err(|error| {
             let file = settings.password_file.clone().unwrap_or_default();
             ServerError::Password { file: file.display().to_string(), error }

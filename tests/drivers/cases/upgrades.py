@@ -1,16 +1,21 @@
 """A new process takes the place of a running one under load: no request fails, and no connection is closed."""
 import contextlib
+import fcntl
+import functools
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 import direct
 from certificates import Authority, context
-from stage import case, log, misses, program, until
+from stage import Skip, case, log, misses, program, until
 
 TABLETS = 64
 # Programs that write and read until they are asked to stop, and print what they saw.
@@ -173,17 +178,128 @@ def ten_upgrades_under_load_fail_no_request(stage):
     upgrade_under_load(stage, tuple(LOADS), 10)
 
 
+class Manager:
+    """What systemd is to a service: it hears of its states, and keeps descriptors for it."""
+
+    def __init__(self, stage):
+        path = str(Path(stage.enter_context(tempfile.TemporaryDirectory()), "notify"))
+        self.socket = stage.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self.socket.bind(path)
+        self.socket.settimeout(60)
+        self.kept = []
+        stage.callback(self.forget)
+        os.environ["NOTIFY_SOCKET"] = path
+
+    def forget(self):
+        for descriptor in self.kept:
+            os.close(descriptor)
+        self.kept = []
+
+    def heard(self):
+        """The next state; descriptors that come before it are kept."""
+        while True:
+            text, descriptors, _, _ = socket.recv_fds(self.socket, 4096, 16)
+            said = dict(line.split("=", 1) for line in text.decode().splitlines())
+            if said.pop("FDSTOREREMOVE", None):
+                assert said == {"FDNAME": "shardlane"}, said
+                self.forget()
+            elif said.pop("FDSTORE", None):
+                assert said == {"FDNAME": "shardlane"} and len(descriptors) == 1, (said, descriptors)
+                self.kept += descriptors
+            else:
+                assert not descriptors, said
+                return said
+
+    def addresses(self):
+        """Where the descriptors that it keeps listen."""
+        named = [socket.socket(fileno=os.dup(descriptor)) for descriptor in self.kept]
+        addresses = sorted(s.getsockname()[:2] for s in named)
+        for s in named:
+            s.close()
+        return addresses
+
+    def start(self, stage, words, name):
+        """Starts the service with what is kept, as descriptors from 3 on."""
+        # Out of the way first: one may have the number that another is to get.
+        high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 200) for descriptor in self.kept]
+        moves = " ".join("%d<&%d %d<&-" % (3 + number, descriptor, descriptor) for number, descriptor in enumerate(high))
+        script = 'exec env LISTEN_FDS=%d LISTEN_PID=$$ "$@" %s' % (len(high), moves)
+        for descriptor in high:
+            os.set_inheritable(descriptor, True)
+        try:
+            # Python closes what it is not asked to pass.
+            with passing(high):
+                return stage.start(["bash", "-c", script, "bash", *words], name)
+        finally:
+            for descriptor in high:
+                os.close(descriptor)
+
+
+@contextlib.contextmanager
+def passing(descriptors):
+    """Has programs that are started meanwhile get these descriptors."""
+    usual = subprocess.Popen
+    with mock.patch("subprocess.Popen", functools.partial(usual, pass_fds=descriptors)):
+        yield
+
+
+def supported(connection):
+    """Asks for the options of a connection and returns the opcode of the answer."""
+    connection.sendall(bytes([4, 0, 0, 1, 5, 0, 0, 0, 0]))
+    return connection.recv(9)[4]
+
+
+SUPPORTED = 6
+
+
+@case(deadline=120)
+def a_manager_keeps_listeners_so_that_a_restart_refuses_no_connection(stage):
+    manager = Manager(stage)
+    sim = stage.sim(2, 2, TABLETS)
+    proxy = stage.proxy(sim.hosts[0])
+    assert "MAINPID" in manager.heard()
+    assert manager.addresses() == [(proxy.host, 9042), (proxy.host, 9380)]
+    proxy.child.kill()
+    # It is queued where no process listens.
+    early = stage.enter_context(socket.create_connection((proxy.host, 9042), 10))
+    early.settimeout(60)
+    proxy.child = manager.start(stage, proxy.words, "again")
+    assert supported(early) == SUPPORTED, "the connection that waited is served"
+    until("the pages are served as well", proxy.ready)
+    assert "MAINPID" in manager.heard()
+    assert manager.addresses() == [(proxy.host, 9042), (proxy.host, 9380)], "each once"
+    proxy.child.stop(20)
+    assert manager.heard() == {"STOPPING": "1"}
+
+
+@case(deadline=120)
+def systemd_starts_it_by_its_socket(stage):
+    if not shutil.which("systemd-socket-activate"):
+        raise Skip("systemd-socket-activate is not on this machine")
+    sim = stage.sim(2, 2, TABLETS)
+    host = stage.address(100)
+    words = [program(), "run", "-c", sim.hosts[0], "--bind", "%s:9042" % host, "--admin", "%s:9380" % host]
+    started = stage.start(["systemd-socket-activate", "-l", "%s:9042" % host, *words], "activated")
+    first = until("it listens", lambda: connection_to(host))
+    stage.callback(first.close)
+    assert supported(first) == SUPPORTED, started.last_errors()
+    with direct.session(host) as s:
+        assert s.execute("SELECT cluster_name FROM system.local").one()
+
+
+def connection_to(host):
+    try:
+        connection = socket.create_connection((host, 9042), 5)
+    except OSError:
+        return None
+    connection.settimeout(60)
+    return connection
+
+
 @case(deadline=120)
 def a_signal_starts_the_next_process_and_the_manager_hears_of_it(stage):
-    path = str(Path(stage.enter_context(tempfile.TemporaryDirectory()), "notify"))
-    manager = stage.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-    manager.bind(path)
-    manager.settimeout(60)
-    os.environ["NOTIFY_SOCKET"] = path
-
-    def heard():
-        return dict(line.split("=", 1) for line in manager.recv(4096).decode().splitlines())
-
+    manager = Manager(stage)
+    heard = manager.heard
     sim = stage.sim(3, 4, TABLETS)
     with direct.session(sim.hosts[0]) as s:
         direct.create_load_tables(s, "python", 3)
