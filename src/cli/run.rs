@@ -16,6 +16,7 @@ use crate::config::running::{Running, Sources};
 use crate::config::settings::Settings;
 use crate::config::variables::{self, UnknownVariable, process_variables};
 use crate::listen::listener::Bind;
+use crate::listen::passed::Passed;
 use crate::platform::clock;
 use crate::server::reload::ReloadRequest;
 use crate::server::server::Server;
@@ -27,6 +28,7 @@ const OTHER_DESCRIPTORS: u64 = 256;
 
 /// Reads the settings, starts the server, and stops it on SIGTERM or SIGINT.
 pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
+    let passed = Passed::from_environment();
     let args = args.clone();
     let sources = Sources::new(args.by_key, args.config, environment);
     let loaded = sources.load();
@@ -45,7 +47,7 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(serve(&settings, (sources, running)));
+    let served = runtime.block_on(serve(&settings, passed, (sources, running)));
     // A file system that hangs must not keep the process alive.
     runtime.shutdown_background();
     served
@@ -74,9 +76,13 @@ fn listed(binds: &[Bind]) -> String {
     binds.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-async fn serve(settings: &Settings, sources: (Sources, Running)) -> anyhow::Result<()> {
+async fn serve(
+    settings: &Settings,
+    passed: Passed,
+    sources: (Sources, Running),
+) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen to signals")?;
-    let server = Server::start(settings)?;
+    let server = Server::start(settings, passed)?;
     server.show_settings(sources.1.entries.clone());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -137,6 +137,8 @@ pub struct PendingLogin {
     pub since_us: u64,
     /// Bytes of its token, which waits as well.
     pub token_len: usize,
+    /// Whether it is that of a client that comes from another process, and waits for no answer.
+    pub is_moved: bool,
     /// What AUTH_SUCCESS says, once the cluster said yes: then only a lane is missing.
     pub success: Option<Vec<u8>>,
 }

@@ -6,6 +6,7 @@ use crate::engine::action::Action;
 use crate::engine::client::ClientKey;
 use crate::engine::core::todo::Todo;
 use crate::engine::engine::Engine;
+use crate::engine::features::moves;
 use crate::engine::requests::{inbound, route};
 
 impl Engine {
@@ -62,6 +63,7 @@ impl Engine {
             Todo::Resume { client, mut frames } => {
                 inbound::resume(core, features, client, &mut frames);
             }
+            Todo::EnterKeyspace(client) => moves::enter_keyspace(core, client),
             Todo::ReadHeld(client) => self.read_held(client),
             Todo::ServeTraced(request) => inbound::serve_traced(core, features, request),
             Todo::LaneFull { lane, client } => features.stalls.on_full(core, lane, client),

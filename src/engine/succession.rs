@@ -2,10 +2,11 @@
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
-use crate::engine::features::moves;
+use crate::engine::features::{logins, moves};
 use crate::engine::learned::{self, Part, Place};
 use crate::state::client::MovedClient;
 use crate::state::record::Record;
+use crate::upstream::lane::PoolId;
 
 impl Engine {
     /// Copies a part of what it has learned, in bounded time.
@@ -31,15 +32,30 @@ impl Engine {
         moves::move_out(&mut self.core, client)
     }
 
-    /// A client comes from another process; `None` when there are too many.
+    /// The lanes with a client's own rights; `None` when it has none, or is gone.
+    #[must_use]
+    pub fn own_base(&self, client: ClientKey) -> Option<PoolId> {
+        let base = self.core.clients.get(client)?.base;
+        (base != PoolId::PLAIN).then_some(base)
+    }
+
+    /// A client comes from another process; `None` when there are too many, or it would have to log in and has not. One
+    /// that logged in is not read before the cluster has taken its login here, too.
     pub fn on_client_moved_in(&mut self, moved: &mut MovedClient) -> Option<ClientKey> {
+        let token = moved.token.take().filter(|_| self.features.logins.authenticator().is_some());
+        if token.is_none() && self.features.logins.authenticator().is_some() {
+            return None;
+        }
         self.core.tally.clients_opened += 1;
         let client = moves::as_client(&self.core, moved);
         let client = self.features.newcomers.let_in(&mut self.core, client)?;
         if !moved.partial.is_empty() {
             self.on_client_bytes(client, &mut moved.partial);
         }
-        moves::enter_keyspace(&mut self.core, client);
+        match token {
+            Some(token) => logins::on_moved_in(&mut self.core, client, token),
+            None => moves::enter_keyspace(&mut self.core, client),
+        }
         self.do_todo();
         Some(client)
     }

@@ -111,6 +111,14 @@ impl Listeners {
         binds.collect()
     }
 
+    /// Those of TCP.
+    pub fn tcp(&self) -> impl Iterator<Item = &TcpListener> {
+        self.listeners.iter().filter_map(|listener| match listener {
+            Listener::Tcp(listener) => Some(listener),
+            Listener::Unix(_) => None,
+        })
+    }
+
     /// Descriptors by which another process can listen at the same places.
     pub fn descriptors(&self) -> io::Result<Vec<OwnedFd>> {
         let descriptors = self.listeners.iter().map(|listener| match listener {
@@ -118,6 +126,16 @@ impl Listeners {
             Listener::Unix(socket) => socket.as_fd().try_clone_to_owned(),
         });
         descriptors.collect()
+    }
+
+    /// The process that listened there before has left: files of Unix sockets are this one's.
+    pub fn own(&mut self) {
+        for listener in &mut self.listeners {
+            match listener {
+                Listener::Unix(socket) => socket.own(),
+                Listener::Tcp(_) => {}
+            }
+        }
     }
 
     /// Another process listens there from now on: files of Unix sockets stay.

@@ -39,13 +39,19 @@ impl UnixSocket {
         Ok(Self { listener, path: path.to_owned(), file: Some((made.dev(), made.ino())) })
     }
 
-    /// Listens at a path where another process has listened so far, by its descriptor.
+    /// Listens at a path where another process listens, by its descriptor. The file is that process's until
+    /// [`UnixSocket::own`].
     pub fn take_over(path: &Path, descriptor: OwnedFd) -> io::Result<Self> {
         let listener = std::os::unix::net::UnixListener::from(descriptor);
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
-        let file = fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()));
-        Ok(Self { listener, path: path.to_owned(), file })
+        Ok(Self { listener, path: path.to_owned(), file: None })
+    }
+
+    /// The file is this process's from now on.
+    pub fn own(&mut self) {
+        let found = fs::symlink_metadata(&self.path).ok();
+        self.file = found.map(|found| (found.dev(), found.ino()));
     }
 
     /// The file is another process's from now on.
@@ -149,6 +155,19 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert_eq!(kept, "mine");
         assert!(error.to_string().contains("no socket"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_file_of_a_process_before_stays_until_it_has_left() {
+        let path = path("before");
+        let before = UnixSocket::bind(&path, 0o660).unwrap();
+        let descriptor = || before.as_fd().try_clone_to_owned().unwrap();
+        drop(UnixSocket::take_over(&path, descriptor()).unwrap());
+        assert!(path.exists(), "it serves on");
+        let mut taken = UnixSocket::take_over(&path, descriptor()).unwrap();
+        taken.own();
+        drop(taken);
+        assert!(!path.exists());
     }
 
     #[tokio::test]

@@ -19,22 +19,35 @@ pub fn notify_stopping() {
     notify("STOPPING=1");
 }
 
-fn notify(state: &str) {
-    let Some(address) = env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty()) else {
-        return;
-    };
-    if let Err(error) = send(&address, state) {
+/// Sends lines of `NAME=value`.
+pub fn notify(state: &str) {
+    let sent = connect().map(|manager| manager.send(state.as_bytes()));
+    if let Some(Err(error)) = sent {
         tracing::debug!(%error, state, "the service manager was not notified");
     }
 }
 
-fn send(address: &OsStr, state: &str) -> io::Result<()> {
+/// A socket to the service manager; `None` when there is none.
+#[must_use]
+pub fn connect() -> Option<UnixDatagram> {
+    let address = env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty())?;
+    match connect_to(&address) {
+        Ok(manager) => Some(manager),
+        Err(error) => {
+            tracing::debug!(%error, "the service manager cannot be notified");
+            None
+        }
+    }
+}
+
+fn connect_to(address: &OsStr) -> io::Result<UnixDatagram> {
     let address = match address.as_bytes().strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name)?,
         None => SocketAddr::from_pathname(address)?,
     };
-    UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address)?;
-    Ok(())
+    let manager = UnixDatagram::unbound()?;
+    manager.connect_addr(&address)?;
+    Ok(manager)
 }
 
 #[cfg(test)]
@@ -51,14 +64,15 @@ mod tests {
     fn a_manager_listens_at_a_path_or_at_an_abstract_name() {
         let path = env::temp_dir().join(format!("shardlane-notify-{}", process::id()));
         let socket = UnixDatagram::bind(&path).unwrap();
-        send(path.as_os_str(), "READY=1").unwrap();
+        connect_to(path.as_os_str()).unwrap().send(b"READY=1").unwrap();
         assert_eq!(heard(&socket), "READY=1");
         std::fs::remove_file(&path).unwrap();
         let name = format!("shardlane-notify-{}", process::id());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let socket = UnixDatagram::bind_addr(&address).unwrap();
-        send(OsStr::new(&format!("@{name}")), "STOPPING=1").unwrap();
+        let manager = connect_to(OsStr::new(&format!("@{name}"))).unwrap();
+        manager.send(b"STOPPING=1").unwrap();
         assert_eq!(heard(&socket), "STOPPING=1");
-        assert!(send(OsStr::new("/nonexistent/notify"), "READY=1").is_err());
+        assert!(connect_to(OsStr::new("/nonexistent/notify")).is_err());
     }
 }

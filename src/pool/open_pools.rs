@@ -11,6 +11,7 @@ use crate::pool::dial_schedule::Next;
 use crate::pool::pool_key::PoolKey;
 use crate::pool::pool_manager::{OpenPool, PoolManager, PoolSettings};
 use crate::pool::refiller::{PoolRefiller, RefillerKey};
+use crate::session::sasl::SaslToken;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
 
@@ -34,6 +35,13 @@ impl PoolManager {
         }
         self.logins.set_contacts(contacts);
         engine.on_authenticator(class);
+    }
+
+    /// What the clients of a base pool logged in with; `None` for a pool whose rights are the proxy's own.
+    #[must_use]
+    pub fn token_of(&self, base: PoolId) -> Option<SaslToken> {
+        let pool = self.pools.get(&base.0).filter(|_| base != PoolId::PLAIN)?;
+        pool.key.credential.as_ref().map(|credential| credential.token())
     }
 
     /// Opens lanes of a keyspace, with the rights of its base pool: to one node at first, to probe

@@ -27,6 +27,7 @@ pub struct Drain {
     deadline_us: Option<u64>,
     /// While lingering, when the process may go on if no client is connected.
     min_until_us: u64,
+    is_signalled: bool,
 }
 
 impl Drain {
@@ -36,7 +37,13 @@ impl Drain {
     /// Serving.
     #[must_use]
     pub fn new(settings: DrainSettings) -> Self {
-        Self { phase: Phase::Serving, settings, deadline_us: None, min_until_us: 0 }
+        Self {
+            phase: Phase::Serving,
+            settings,
+            deadline_us: None,
+            min_until_us: 0,
+            is_signalled: false,
+        }
     }
 
     /// Takes these times for phases that begin from now on.
@@ -56,8 +63,15 @@ impl Drain {
         self.deadline_us
     }
 
+    /// Whether SIGTERM or SIGINT came.
+    #[must_use]
+    pub const fn is_signalled(&self) -> bool {
+        self.is_signalled
+    }
+
     /// SIGTERM or SIGINT came. Each further one skips a phase.
     pub fn on_signal(&mut self, now_us: u64) {
+        self.is_signalled = true;
         let DrainSettings { min_sigterm_delay_s, max_sigterm_delay_s, .. } = self.settings;
         let longest_s = min_sigterm_delay_s.max(max_sigterm_delay_s);
         match self.phase {

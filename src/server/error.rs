@@ -37,6 +37,12 @@ pub enum ServerError {
     /// The contact points cannot be meant so.
     #[error("{}; {}", chain(.0), hint::of_control(.0))]
     ContactPoints(ControlError),
+    /// Another process serves, and this one could not take its place.
+    #[error(
+        "another process serves at upgrade.socket and goes on: this one has no lane to any node; \
+         `shardlane doctor` with these settings says why"
+    )]
+    NotTakenOver,
     /// A thread could not be started.
     #[error("cannot start a worker: {0}")]
     Worker(io::Error),

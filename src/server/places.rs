@@ -1,14 +1,16 @@
 //! Where the process listens: how it comes to these places, from the process before if there is one, and how it leaves
 //! them to the next.
 
+use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -18,6 +20,7 @@ use crate::admin::http;
 use crate::config::settings::Settings;
 use crate::listen::listener;
 use crate::listen::listener::{Bind, Listeners};
+use crate::listen::passed::Passed;
 use crate::listen::unix_listener::UnixSocket;
 use crate::platform::{clock, service_manager};
 use crate::server::error::ServerError;
@@ -26,6 +29,7 @@ use crate::server::state_file::Kept;
 use crate::server::succession::{Inheritance, Peer};
 use crate::server::upgrade::{Offer, Step, offer};
 use crate::server::workers::Workers;
+use crate::sockets::descriptors;
 use crate::worker::arrival::Giving;
 use crate::worker::command::Command;
 
@@ -53,20 +57,29 @@ pub struct Places {
     probes: Option<JoinHandle<()>>,
     /// The process before, which listens until this one is ready.
     before: Option<Peer>,
-    /// What is offered to the next process.
+    /// Where places are offered to the next process, and their descriptors.
     offer: Option<(UnixSocket, Vec<(String, OwnedFd)>)>,
+    /// What is offered besides.
+    offered: Option<Offer>,
     offering: Option<JoinHandle<()>>,
+    /// Connections that stay here for the next process, TLS; each holds the other end.
+    relays: Option<Receiver<Infallible>>,
     /// Whether the process before still listens.
     is_waiting: bool,
+    /// Whether it goes on, because this one has no lane.
+    has_given_up: bool,
     /// Whether it was reported to the service manager that clients are served.
     is_ready: bool,
     steps: (Sender<Step>, Receiver<Step>),
 }
 
 impl Places {
-    /// Listens at all places of the settings, by the descriptors of the process before if one is there. Returns what
-    /// that has learned, too. Called within a runtime.
-    pub fn open(settings: &Settings) -> Result<(Self, Option<Vec<u8>>), ServerError> {
+    /// Listens at all places of the settings, by the descriptors of the process before if one is there, or of the service
+    /// manager. Returns what that process has learned, too. Called within a runtime.
+    pub fn open(
+        settings: &Settings,
+        mut passed: Passed,
+    ) -> Result<(Self, Option<Vec<u8>>), ServerError> {
         let failed = |setting, (address, error)| ServerError::Bind { setting, address, error };
         let path = settings.upgrade_socket.as_deref();
         let inherited = match path {
@@ -82,12 +95,16 @@ impl Places {
             let at = inherited.iter().position(|(known, _)| known == name)?;
             Some(inherited.swap_remove(at).1)
         };
-        let admin = match take(&admin_name(settings.admin)) {
+        let admin = take(&admin_name(settings.admin)).or_else(|| passed.take(settings.admin));
+        let admin = match admin {
             Some(descriptor) => listener::adopt(descriptor),
             None => listener::bind(settings.admin),
         };
         let admin = admin.map_err(|error| failed("admin", (Bind::Tcp(settings.admin), error)))?;
-        let taken = |bind: &Bind| take(&door_name(bind));
+        let taken = |bind: &Bind| match bind {
+            Bind::Tcp(address) => take(&door_name(bind)).or_else(|| passed.take(*address)),
+            Bind::Unix(_) => take(&door_name(bind)),
+        };
         let doors = Listeners::take_over(&settings.bind, settings.bind_mode, taken)
             .map_err(|error| failed("bind", error))?;
         let offer = path.map(|path| {
@@ -96,7 +113,7 @@ impl Places {
                 None => UnixSocket::bind(path, 0o600),
             };
             let socket = socket?;
-            Ok((descriptors(settings, (&doors, &admin, &socket))?, socket))
+            Ok((named_descriptors(settings, (&doors, &admin, &socket))?, socket))
         });
         let offer = offer.transpose().map_err(|error: io::Error| {
             let path = path.map(std::path::Path::to_owned).unwrap_or_default();
@@ -112,7 +129,10 @@ impl Places {
             is_waiting: before.is_some(),
             before,
             offer: offer.map(|(descriptors, socket)| (socket, descriptors)),
+            offered: None,
             offering: None,
+            relays: None,
+            has_given_up: false,
             is_ready: false,
             steps: mpsc::channel(STEPS),
         };
@@ -131,12 +151,25 @@ impl Places {
         self.admin_address
     }
 
-    /// Serves the pages, unless the process before still does, and offers all of it to the next process.
+    /// Serves the pages and offers all of it to the next process, once no process before does.
     pub fn start(&mut self, pages: &Arc<Pages>, what: Option<Offer>) {
+        self.offered = what;
         if !self.is_waiting {
-            self.serve_pages(pages);
+            self.enter(pages);
         }
-        if let Some(((socket, descriptors), what)) = self.offer.take().zip(what) {
+    }
+
+    /// This process is the one that listens.
+    fn enter(&mut self, pages: &Arc<Pages>) {
+        let doors = self.doors.iter().flat_map(Listeners::tcp);
+        keep(doors.chain(&self.admin).map(AsFd::as_fd));
+        self.serve_pages(pages);
+        if let Some(doors) = &mut self.doors {
+            doors.own();
+        }
+        if let Some(((mut socket, descriptors), what)) = self.offer.take().zip(self.offered.take())
+        {
+            socket.own();
             let (offered, steps) = (Arc::new(descriptors), self.steps.0.clone());
             self.offering = Some(tokio::spawn(offer(socket, offered, what, steps)));
         }
@@ -163,7 +196,7 @@ impl Places {
             if !wait_for_lanes(&pages).await {
                 tracing::error!("this process has no lane and ends; the one before goes on");
                 // A server that has ended needs to know nothing.
-                steps.send(Step::GivenAway).await.ok();
+                steps.send(Step::NoLane).await.ok();
                 return;
             }
             // It ends by itself when the process before is gone.
@@ -202,6 +235,10 @@ impl Places {
                 self.give(next, workers).await;
             }
             Step::GivenAway => return true,
+            Step::NoLane => {
+                self.has_given_up = true;
+                return true;
+            }
         }
         false
     }
@@ -209,7 +246,7 @@ impl Places {
     /// The process before listens no more.
     fn on_listening(&mut self, pages: &Arc<Pages>) {
         (self.is_waiting, self.is_ready) = (false, true);
-        self.serve_pages(pages);
+        self.enter(pages);
         tracing::info!("the place of the process before is taken");
     }
 
@@ -224,20 +261,42 @@ impl Places {
         workers.send_all(|| Command::GiveClients(giving.clone())).await;
         drop(giving);
         let steps = self.steps.0.clone();
+        let (holds, relays) = mpsc::channel(1);
+        self.relays = Some(relays);
+        let runtime = Handle::current();
         drop(spawn_blocking(move || {
-            let mut count = 0_u64;
+            let (mut count, mut relayed) = (0_u64, 0_u64);
             while let Some(client) = arriving.blocking_recv() {
+                count += 1;
                 if let Err(error) = next.send_client(&client) {
                     tracing::warn!(%error, "a client is closed: the process that it moves to is gone");
+                } else if let Some(relay) = client.connection.relay {
+                    relayed += 1;
+                    let hold = holds.clone();
+                    runtime.spawn(async move {
+                        relay.run().await;
+                        drop(hold);
+                    });
                 }
-                count += 1;
             }
             if let Err(error) = next.say_done() {
                 tracing::warn!(%error, "the process that took over is gone");
             }
-            tracing::info!(clients = count, "another process has taken over");
+            tracing::info!(clients = count, relayed, "another process has taken over");
             steps.blocking_send(Step::GivenAway).ok();
         }));
+    }
+
+    /// Whether this process served until it was to end; the process before goes on if it had no lane.
+    pub const fn verdict(&self) -> Result<(), ServerError> {
+        if self.has_given_up { Err(ServerError::NotTakenOver) } else { Ok(()) }
+    }
+
+    /// Waits until the last client over TLS is gone whose requests the next process serves.
+    pub async fn relayed(&mut self) {
+        if let Some(relays) = &mut self.relays {
+            relays.recv().await;
+        }
     }
 
     /// Listens nowhere any more, and offers nothing.
@@ -260,6 +319,19 @@ impl Places {
     }
 }
 
+/// Has the service manager keep listeners of TCP, and no others, so that clients wait in them while the process is
+/// started again, and are not refused. Files of Unix sockets go with the process.
+fn keep<'a>(listeners: impl Iterator<Item = BorrowedFd<'a>>) {
+    let Some(manager) = service_manager::connect() else { return };
+    service_manager::notify("FDSTOREREMOVE=1\nFDNAME=shardlane");
+    for listener in listeners {
+        if let Err(error) = descriptors::send(&manager, b"FDSTORE=1\nFDNAME=shardlane", &[listener])
+        {
+            tracing::debug!(%error, "the service manager was not given a listener");
+        }
+    }
+}
+
 const UPGRADE: &str = "upgrade";
 
 fn door_name(bind: &Bind) -> String {
@@ -271,7 +343,7 @@ fn admin_name(address: SocketAddr) -> String {
 }
 
 /// A descriptor of each place, with its name.
-fn descriptors(
+fn named_descriptors(
     settings: &Settings,
     (doors, admin, socket): (&Listeners, &TcpListener, &UnixSocket),
 ) -> io::Result<Vec<(String, OwnedFd)>> {

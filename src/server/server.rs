@@ -19,6 +19,7 @@ use crate::control::error::{ControlError, chain};
 use crate::control::reaching::hint;
 use crate::control::watch::{ControlReport, ControlRequest};
 use crate::listen::listener::Bind;
+use crate::listen::passed::Passed;
 use crate::platform::clock;
 use crate::pool::announcer::WorkerEvent;
 use crate::pool::credential_book::CredentialBook;
@@ -77,10 +78,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds the addresses and starts workers and control connection. Called within a runtime.
-    pub fn start(settings: &Settings) -> Result<Self, ServerError> {
+    /// Binds the addresses, unless listeners are passed, and starts workers and control connection. Called within a
+    /// runtime.
+    pub fn start(settings: &Settings, passed: Passed) -> Result<Self, ServerError> {
         let tls = Tls::load(settings)?;
-        let (places, state) = Places::open(settings)?;
+        let (places, state) = Places::open(settings, passed)?;
         let credential = assemble::credential(settings).map_err(|error| {
             let file = settings.password_file.clone().unwrap_or_default();
             ServerError::Password { file: file.display().to_string(), error }
@@ -191,7 +193,7 @@ impl Server {
             self.tls.is_used().then(|| tokio::spawn(self.tls.look_after(self.file_poll_ms)));
         let (mut drain, mut quit) = (Drain::new(self.drain), self.quit);
         let (mut open, mut phase) = (self.startup_without_cluster, drain.phase());
-        let (mut refused, mut patience) = (None, Box::pin(sleep(FIRST_LANE)));
+        let (mut outcome, mut patience) = (Ok(()), Box::pin(sleep(FIRST_LANE)));
         while drain.phase() != Phase::Stopped {
             let serving = drain.phase() < Phase::Draining;
             if !serving {
@@ -223,7 +225,7 @@ impl Server {
                 Some(report) = reports.recv() => {
                     open |= matches!(report, ControlReport::Authenticator { class: Some(_), .. });
                     if let Some(error) = on_report(report, &workers, &pages, &mut kept).await {
-                        refused = Some(error);
+                        outcome = Err(ServerError::ContactPoints(error));
                         drain.on_quit(clock::now_us());
                     }
                 }
@@ -250,8 +252,23 @@ impl Server {
         if let Some(rotation) = rotation {
             rotation.abort();
         }
-        refused.map_or(Ok(()), |error| Err(ServerError::ContactPoints(error)))
+        outcome.and(relay(places, stop, &drain).await)
     }
+}
+
+/// Stays for clients over TLS whose requests the next process serves, until the last is gone or a signal comes;
+/// whether this process served at all.
+async fn relay(
+    mut places: Places,
+    mut stop: Receiver<()>,
+    drain: &Drain,
+) -> Result<(), ServerError> {
+    tokio::select! {
+        () = places.relayed(), if !drain.is_signalled() => {}
+        _ = stop.recv(), if !drain.is_signalled() => {}
+        else => {}
+    }
+    places.verdict()
 }
 
 /// What the next process is offered besides the places.

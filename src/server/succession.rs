@@ -10,13 +10,15 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::listen::listener::Accepted;
 use crate::sockets::descriptors::{self, Receiver};
 use crate::state::client::MovedClient;
 use crate::worker::arrival::GivenClient;
 
 /// What both sides must speak.
-const VERSION: [u8; 4] = 1_u32.to_be_bytes();
+const VERSION: [u8; 4] = 2_u32.to_be_bytes();
 /// How long either side waits for the other's next word, but for the one that is not said before all lanes are there.
 const WORD_MAX: Duration = Duration::from_secs(10);
 /// How long a new process may take until it is ready.
@@ -25,6 +27,9 @@ const READY_MAX: Duration = Duration::from_secs(120);
 const STATE_BYTES: usize = 1 << 20;
 /// Longest message, bytes.
 const BYTES_MAX: u32 = 8 << 20;
+
+/// A client's message is no longer, bytes, but for the front of a long frame.
+const CLIENT_BYTES: usize = 80 << 10;
 
 const HELLO: u8 = 1;
 const PLACE: u8 = 2;
@@ -63,12 +68,13 @@ impl Peer {
 
     fn send(&self, kind: u8, body: &[u8], descriptor: Option<&OwnedFd>) -> io::Result<()> {
         let len = u32::try_from(body.len() + 1).unwrap_or(u32::MAX);
-        let message = [&len.to_be_bytes()[..], &[kind], body].concat();
+        // A client's may hold a password.
+        let message = Zeroizing::new([&len.to_be_bytes()[..], &[kind], body].concat());
         let descriptor = descriptor.map(AsFd::as_fd);
         descriptors::send(self.receiver.stream(), &message, descriptor.as_slice())
     }
 
-    fn receive(&mut self) -> io::Result<(u8, Vec<u8>)> {
+    fn receive(&mut self) -> io::Result<(u8, Zeroizing<Vec<u8>>)> {
         let mut len = [0; 4];
         self.receiver.read_exact(&mut len)?;
         let len = u32::from_be_bytes(len);
@@ -77,8 +83,9 @@ impl Peer {
         }
         let mut kind = [0];
         self.receiver.read_exact(&mut kind)?;
-        let mut body = Vec::new();
         let rest = u64::from(len - 1);
+        // A client's fits, so that no password stays where a shorter buffer was.
+        let mut body = Zeroizing::new(Vec::with_capacity(CLIENT_BYTES));
         let got = self.receiver.by_ref().take(rest).read_to_end(&mut body)?;
         if u64::try_from(got).ok() != Some(rest) {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -107,7 +114,8 @@ impl Peer {
         loop {
             match peer.receive()? {
                 (PLACE, name) => {
-                    let name = String::from_utf8(name).map_err(|_| strange("a strange name"))?;
+                    let name =
+                        String::from_utf8(name.to_vec()).map_err(|_| strange("a strange name"))?;
                     places.push((name, peer.descriptor()?));
                 }
                 (STATE, chunk) => state.extend_from_slice(&chunk),
@@ -144,10 +152,22 @@ impl Peer {
 
 /// The old process's side.
 impl Peer {
+    /// Checks that the other process is of the same user, or of root: it gets what clients log in with.
+    pub fn check_user(&self) -> io::Result<()> {
+        let user = rustix::net::sockopt::socket_peercred(self.receiver.stream())?.uid;
+        if user != rustix::process::geteuid() && !user.is_root() {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("it is a process of user {}", user.as_raw()),
+            ));
+        }
+        Ok(())
+    }
+
     /// Waits for the other's hello.
     pub fn expect_hello(&mut self) -> io::Result<()> {
         match self.receive()? {
-            (HELLO, version) if version == VERSION => Ok(()),
+            (HELLO, version) if *version == VERSION => Ok(()),
             (HELLO, _) => Err(strange("another version of shardlane, which hands over otherwise")),
             (kind, _) => Err(strange_kind(kind)),
         }
@@ -175,10 +195,11 @@ impl Peer {
 
     /// Gives a client away.
     pub fn send_client(&self, given: &GivenClient) -> io::Result<()> {
-        let kind = if given.is_unix { UNIX_CLIENT } else { TCP_CLIENT };
-        let mut body = Vec::new();
+        let connection = &given.connection;
+        let kind = if connection.is_unix { UNIX_CLIENT } else { TCP_CLIENT };
+        let mut body = Zeroizing::new(Vec::with_capacity(CLIENT_BYTES));
         given.client.put(&mut body);
-        self.send(kind, &body, Some(&given.descriptor))
+        self.send(kind, &body, Some(&connection.descriptor))
     }
 
     /// Says that there is nothing more.
@@ -206,6 +227,7 @@ mod tests {
     use std::{env, fs, process, thread};
 
     use super::*;
+    use crate::sockets::transport::Leaving;
 
     fn client() -> MovedClient {
         MovedClient {
@@ -218,6 +240,7 @@ mod tests {
             uses_console: false,
             driver: None,
             partial: vec![4],
+            token: None,
         }
     }
 
@@ -229,13 +252,16 @@ mod tests {
         let address = place.local_addr().unwrap();
         let old = thread::spawn(move || {
             let mut peer = Peer::new(listener.accept().unwrap().0).unwrap();
+            peer.check_user().unwrap();
             peer.expect_hello().unwrap();
             peer.send_place("clients", &place.into()).unwrap();
             peer.send_state(&[1, 2]).unwrap();
             peer.send_state(&[3]).unwrap();
             peer.wait_ready().unwrap();
             let (mine, theirs) = UnixStream::pair().unwrap();
-            let given = GivenClient { descriptor: theirs.into(), is_unix: true, client: client() };
+            let descriptor = theirs.into();
+            let connection = Leaving { descriptor, is_unix: true, relay: None };
+            let given = GivenClient { connection, client: client() };
             peer.send_client(&given).unwrap();
             peer.say_done().unwrap();
             mine

@@ -34,6 +34,8 @@ pub enum Step {
     Successor(Peer),
     /// It has all clients that could move.
     GivenAway,
+    /// This process has no lane: the process before goes on.
+    NoLane,
 }
 
 /// What is offered besides places.
@@ -84,6 +86,7 @@ async fn hand_over(
 ) -> io::Result<Peer> {
     let places = Arc::clone(places);
     next = in_background(move || {
+        next.check_user()?;
         next.expect_hello()?;
         for (name, descriptor) in &*places {
             next.send_place(name, descriptor)?;

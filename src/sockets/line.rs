@@ -31,6 +31,18 @@ impl Line {
         };
         Ok(())
     }
+
+    /// Takes it out of the poll set, and onto the runtime in which this is called.
+    pub fn release(&mut self, poller: &Poller) -> io::Result<()> {
+        *self = match mem::replace(self, Self::Lost) {
+            Self::Polled(mut stream) => {
+                let (descriptor, _) = poller.forget(&mut stream)?;
+                Self::Hosted(TcpStream::from_std(descriptor.into())?)
+            }
+            released @ (Self::Hosted(_) | Self::Lost) => released,
+        };
+        Ok(())
+    }
 }
 
 fn lost<T>() -> Poll<io::Result<T>> {

@@ -4,4 +4,5 @@ pub mod descriptors;
 pub mod line;
 pub mod polled;
 pub mod poller;
+pub mod relay;
 pub mod transport;

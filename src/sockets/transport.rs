@@ -14,6 +14,7 @@ use tokio_rustls::TlsStream;
 use crate::sockets::line::Line;
 use crate::sockets::polled::Polled;
 use crate::sockets::poller::Poller;
+use crate::sockets::relay::Relay;
 
 /// A connection to a client or a node.
 #[derive(Debug)]
@@ -26,6 +27,17 @@ pub enum Transport {
     Polled(Polled),
     /// TLS over TCP, past its handshake.
     Tls(Box<TlsStream<BufReader<Line>>>),
+}
+
+/// A connection that another process serves on.
+#[derive(Debug)]
+pub struct Leaving {
+    /// What the other process reads and writes.
+    pub descriptor: OwnedFd,
+    /// Whether that is a Unix socket.
+    pub is_unix: bool,
+    /// What stays here, for TLS.
+    pub relay: Option<Relay>,
 }
 
 /// Bytes read at once below TLS, whose library asks for 4 KB at a time: each would be a system
@@ -66,19 +78,25 @@ impl Transport {
         }
     }
 
-    /// Takes it out of the poll set: a descriptor of the same connection, and whether it is a Unix socket. `None` for
-    /// TLS, whose state is in this process.
-    pub fn leave(self, poller: &Poller) -> io::Result<Option<(OwnedFd, bool)>> {
+    /// Takes it out of the poll set, for another process; `None` if it is in none. Called within a runtime.
+    pub fn leave(self, poller: &Poller) -> io::Result<Option<Leaving>> {
         match self {
-            Self::Polled(mut stream) => poller.forget(&mut stream).map(Some),
-            Self::Plain(_) | Self::Unix(_) | Self::Tls(_) => Ok(None),
+            Self::Polled(mut stream) => {
+                let (descriptor, is_unix) = poller.forget(&mut stream)?;
+                Ok(Some(Leaving { descriptor, is_unix, relay: None }))
+            }
+            Self::Tls(stream) => {
+                let (descriptor, relay) = Relay::new(stream, poller)?;
+                Ok(Some(Leaving { descriptor, is_unix: true, relay: Some(relay) }))
+            }
+            Self::Plain(_) | Self::Unix(_) => Ok(None),
         }
     }
 
     /// Whether it could be taken out of the poll set.
     #[must_use]
     pub fn can_leave(&self) -> bool {
-        matches!(self, Self::Polled(_))
+        matches!(self, Self::Polled(_) | Self::Tls(_))
     }
 
     /// Whether what was written may wait in a buffer of ours until it is flushed.

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::session::sasl::SaslToken;
 use cql::compression::Compression;
 use cql::error::WireError;
 use cql::notation::{Reader, put_bytes, put_inet, put_long_string};
@@ -34,6 +35,8 @@ pub struct MovedClient {
     pub driver: Option<(String, String)>,
     /// The front of a frame whose rest was not read yet.
     pub partial: Vec<u8>,
+    /// What it logged in with; `None` if it did not have to.
+    pub token: Option<SaslToken>,
 }
 
 impl MovedClient {
@@ -57,6 +60,7 @@ impl MovedClient {
         put_long_string(out, &name);
         put_long_string(out, &version);
         put_bytes(out, Some(&self.partial));
+        put_bytes(out, self.token.as_ref().map(SaslToken::reveal));
     }
 
     /// Reads one.
@@ -77,6 +81,7 @@ impl MovedClient {
         let has_driver = reader.byte()? != 0;
         let driver = (reader.long_string()?.to_owned(), reader.long_string()?.to_owned());
         let partial = reader.bytes()?.unwrap_or_default().to_vec();
+        let token = reader.bytes()?.map(SaslToken::new);
         let lz4 = (bits & LZ4 != 0).then_some(Compression::Lz4);
         Ok(Self {
             local,
@@ -88,6 +93,7 @@ impl MovedClient {
             uses_console: bits & CONSOLE != 0,
             driver: has_driver.then_some(driver),
             partial,
+            token,
         })
     }
 }
@@ -113,6 +119,7 @@ mod tests {
             uses_console: false,
             driver: None,
             partial: Vec::new(),
+            token: None,
         };
         let full = MovedClient {
             local: "[::1]:9142".parse().unwrap(),
@@ -124,6 +131,7 @@ mod tests {
             uses_console: true,
             driver: Some(("driver".to_owned(), "1.2".to_owned())),
             partial: vec![4, 0, 0],
+            token: Some(SaslToken::new(b"\0bob\0pw")),
         };
         let snappy = MovedClient { compression: Some(Compression::Snappy), ..full.clone() };
         for client in [plain, full, snappy] {

@@ -1,14 +1,13 @@
 //! Clients on their way to a worker, or to another process.
 
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
 
 use crate::listen::client_tls::ClientTls;
 use crate::listen::listener::Accepted;
-use crate::sockets::transport::Transport;
+use crate::sockets::transport::{Leaving, Transport};
 use crate::state::client::MovedClient;
 
 /// A client that has connected.
@@ -36,9 +35,7 @@ pub struct Giving {
 #[derive(Debug)]
 pub struct GivenClient {
     /// Its connection.
-    pub descriptor: OwnedFd,
-    /// Whether it is a Unix socket.
-    pub is_unix: bool,
+    pub connection: Leaving,
     /// What the other process has to know.
     pub client: MovedClient,
 }

@@ -45,13 +45,15 @@ impl Reactor {
         if to.capacity() == 0 || self.socket(slot).is_none_or(|socket| socket.blocked) {
             return false;
         }
-        let Some(moved) = self.engine.move_out(client) else { return false };
+        let base = self.engine.own_base(client);
+        let Some(mut moved) = self.engine.move_out(client) else { return false };
+        moved.token = base.and_then(|base| self.pools.token_of(base));
         let socket = self.sockets.get_mut(slot).and_then(Option::take);
         self.forget_client(client);
         self.free.push(slot);
         match socket.map(|socket| socket.leave(&self.poller)) {
-            Some(Ok(Some((descriptor, is_unix)))) => {
-                let given = GivenClient { descriptor, is_unix, client: moved };
+            Some(Ok(Some(connection))) => {
+                let given = GivenClient { connection, client: moved };
                 if to.try_send(given).is_err() {
                     tracing::warn!("a client is closed: the process that it moves to is gone");
                 }
@@ -65,6 +67,9 @@ impl Reactor {
     /// Whether another process could go on with a client, now or once it has its answers.
     fn may_give(&self, slot: usize, client: ClientKey) -> bool {
         let socket = self.sockets.get(slot).and_then(Option::as_ref);
-        socket.is_some_and(Socket::can_leave) && self.engine.may_move(client)
+        let has_token = |base| self.pools.token_of(base).is_some();
+        socket.is_some_and(Socket::can_leave)
+            && self.engine.may_move(client)
+            && self.engine.own_base(client).is_none_or(has_token)
     }
 }

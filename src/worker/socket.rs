@@ -1,7 +1,6 @@
 //! A worker's socket: read and written until it would block; the poller reports when it is ready.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -11,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::engine::client::ClientKey;
 use crate::engine::pending::LaneKey;
 use crate::sockets::poller::Poller;
-use crate::sockets::transport::Transport;
+use crate::sockets::transport::{Leaving, Transport};
 
 /// Whose socket it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -79,7 +78,7 @@ impl Socket {
     }
 
     /// Takes it out of the poll set, for another process.
-    pub(crate) fn leave(self, poller: &Poller) -> io::Result<Option<(OwnedFd, bool)>> {
+    pub(crate) fn leave(self, poller: &Poller) -> io::Result<Option<Leaving>> {
         self.stream.leave(poller)
     }
 

@@ -21,7 +21,7 @@ const CLASS: &str = "com.example.auth.SomeAuthenticator";
 const SUCCESS: [u8; 4] = [0xff; 4];
 
 /// An engine whose clients must log in.
-fn guarded() -> Rig {
+pub(crate) fn guarded() -> Rig {
     let mut rig = Rig::new();
     rig.input(|engine| engine.on_authenticator(Some(CLASS.into())));
     rig
@@ -42,7 +42,7 @@ fn asked(rig: &mut Rig, version: u8) -> ClientKey {
 }
 
 /// The token that the shell is to ask the cluster about.
-fn token(rig: &mut Rig) -> (ClientKey, SaslToken) {
+pub(crate) fn token(rig: &mut Rig) -> (ClientKey, SaslToken) {
     let at = rig.actions.iter().position(|order| matches!(order, Action::LogIn { .. })).unwrap();
     match rig.actions.remove(at).unwrap() {
         Action::LogIn { client, token } => (client, token),
@@ -50,13 +50,13 @@ fn token(rig: &mut Rig) -> (ClientKey, SaslToken) {
     }
 }
 
-fn grant(rig: &mut Rig, client: ClientKey, home: PoolId) {
+pub(crate) fn grant(rig: &mut Rig, client: ClientKey, home: PoolId) {
     let verdict = Verdict::Granted { base: home, success: &SUCCESS };
     assert!(rig.input(|engine| engine.on_verdict(client, verdict)));
 }
 
 /// A client that logged in to `home`, which has a lane.
-fn logged_in(rig: &mut Rig, home: PoolId) -> ClientKey {
+pub(crate) fn logged_in(rig: &mut Rig, home: PoolId) -> ClientKey {
     let client = asked(rig, 4);
     rig.send(client, &auth_response(9, b"\0bob\0pw"));
     assert_eq!(token(rig).0, client);
@@ -68,7 +68,7 @@ fn logged_in(rig: &mut Rig, home: PoolId) -> ClientKey {
 }
 
 /// A credential with one lane to each node.
-fn home(rig: &mut Rig) -> (PoolId, Vec<LaneKey>) {
+pub(crate) fn home(rig: &mut Rig) -> (PoolId, Vec<LaneKey>) {
     let home = rig.input(|engine| engine.open_base()).unwrap();
     let lanes = (0..3).map(|node| rig.lane_of(home, node, 0).unwrap()).collect();
     (home, lanes)

@@ -1,14 +1,18 @@
 //! Clients that move from one engine to another, as they do from process to process.
 
+use cql::error_code::ErrorCode;
 use cql::notation::put_string_list;
 use cql::opcode::Opcode;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::learned::Place;
+use shardlane::engine::verdict::Verdict;
 use shardlane::routing::decision::Reason;
+use shardlane::session::sasl::SaslToken;
 use shardlane::state::client::MovedClient;
 use shardlane::state::record::Record;
 
 use crate::keyspaces::use_keyspace;
+use crate::logins::{self, grant, guarded, home, logged_in};
 use crate::support::frames::{execute, frame, query, void};
 use crate::support::rig::Rig;
 
@@ -138,4 +142,84 @@ fn a_client_whose_keyspace_gets_no_lanes_is_served_as_any_other() {
     let (pool, _) = new.opened().unwrap();
     new.input(|engine| engine.on_pool_failed(pool, None));
     assert!(new.engine.may_read(client), "it gets errors rather than nothing");
+}
+
+/// A client that logged in to one engine, on its way to another, as the shell hands it on.
+fn on_its_way(keyspace: Option<&str>) -> MovedClient {
+    let mut old = guarded();
+    let (home, _) = home(&mut old);
+    let client = logged_in(&mut old, home);
+    assert_eq!(old.engine.own_base(client), Some(home));
+    let mut moved = take(&mut old, client).unwrap();
+    moved.token = Some(SaslToken::new(b"\0bob\0pw"));
+    moved.keyspace = keyspace.map(Into::into);
+    old.finish();
+    moved
+}
+
+#[test]
+fn a_client_that_logged_in_is_read_once_the_cluster_has_taken_its_login_again() {
+    let moved = on_its_way(None);
+    let mut new = guarded();
+    let (home, lanes) = home(&mut new);
+    let client = bring(&mut new, &moved);
+    assert!(!new.engine.may_read(client), "it has no rights here yet");
+    let (who, token) = logins::token(&mut new);
+    assert_eq!((who, token.reveal()), (client, &b"\0bob\0pw"[..]));
+    grant(&mut new, client, home);
+    assert!(new.answers(client).is_empty(), "it asked for nothing");
+    assert!(new.engine.may_read(client));
+    new.send(client, &query(5, "SELECT v FROM tab.t"));
+    let (lane, request) = new.request();
+    assert!(lanes.contains(&lane), "it has its own lanes");
+    new.result(lane, request.stream(), &void());
+    assert_eq!(new.answer(client).stream(), 5);
+    assert!(new.engine.may_move(client), "and may move again");
+    new.finish();
+}
+
+#[test]
+fn a_client_that_logged_in_and_used_a_keyspace_waits_for_lanes_of_both() {
+    let moved = on_its_way(Some("tab"));
+    let mut new = guarded();
+    let (home, _) = home(&mut new);
+    let client = bring(&mut new, &moved);
+    logins::token(&mut new);
+    grant(&mut new, client, home);
+    assert!(!new.engine.may_read(client), "its texts would run in no keyspace");
+    let (pool, _) = new.opened().unwrap();
+    assert_eq!(new.engine.base_of(pool), home);
+    let lane = new.lane_of(pool, 0, 0).unwrap();
+    assert!(new.engine.may_read(client));
+    new.send(client, &query(5, "SELECT v FROM t"));
+    let (to, request) = new.request();
+    assert_eq!(to, lane);
+    new.result(lane, request.stream(), &void());
+    new.answer(client);
+    new.finish();
+}
+
+#[test]
+fn a_client_whose_login_is_not_taken_again_is_closed_without_a_word() {
+    let moved = on_its_way(None);
+    let refused = Verdict::Refused(b"not you");
+    let unknown = Verdict::Unknown(ErrorCode::OVERLOADED, "no node");
+    for verdict in [refused, unknown, Verdict::Challenged(b"what")] {
+        let mut new = guarded();
+        let client = bring(&mut new, &moved);
+        logins::token(&mut new);
+        new.input(|engine| engine.on_verdict(client, verdict));
+        assert!(new.answers(client).is_empty());
+        assert!(!new.engine.may_read(client));
+        new.leave(client);
+        new.finish();
+    }
+}
+
+#[test]
+fn a_client_that_would_have_to_log_in_and_has_not_is_not_taken() {
+    let mut moved = on_its_way(None);
+    moved.token = None;
+    let mut new = guarded();
+    assert_eq!(new.input(|engine| engine.on_client_moved_in(&mut moved)), None);
 }

@@ -36,6 +36,8 @@ pub(crate) enum Todo {
         /// Whole frames.
         frames: Vec<u8>,
     },
+    /// A client of another process is served from now on, in its keyspace.
+    EnterKeyspace(ClientKey),
     /// A client has less under way again: serve what it sent meanwhile.
     ReadHeld(ClientKey),
     /// Serve a request that has waited for a trace.

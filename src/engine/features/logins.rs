@@ -11,6 +11,7 @@ use crate::engine::action::Action;
 use crate::engine::client::{Client, ClientKey, ClientStream, PendingLogin};
 use crate::engine::core::core::Core;
 use crate::engine::core::message::Request;
+use crate::engine::core::todo::Todo;
 use crate::engine::limits::KEYS;
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::engine::verdict::Verdict;
@@ -107,7 +108,8 @@ pub(crate) fn on_auth_response(core: &mut Core, request: &Request<'_>) {
         Ok(token) if token.is_none_or(|token| token.len() <= TOKEN_BYTES_MAX) => {
             let token = SaslToken::new(token.unwrap_or_default());
             let token_len = token.reveal().len();
-            let login = PendingLogin { stream, since_us, token_len, success: None };
+            let login =
+                PendingLogin { stream, since_us, token_len, is_moved: false, success: None };
             entry.login = Some(Box::new(login));
             entry.about.role = token.user().map(Arc::from);
             return core.actions.push_back(Action::LogIn { client, token });
@@ -146,13 +148,33 @@ pub(crate) fn on_verdict(core: &mut Core, client: ClientKey, verdict: Verdict<'_
     true
 }
 
+/// A client comes from another process, where it logged in with this token: the cluster is asked again. Until it has
+/// answered, and there is a lane, the client is not read. An answer of the cluster other than yes closes it.
+pub(crate) fn on_moved_in(core: &mut Core, client: ClientKey, token: SaslToken) {
+    let since_us = core.now_us;
+    let Some(entry) = core.clients.get_mut(client) else { return };
+    let token_len = token.reveal().len();
+    let login = PendingLogin { stream: 0, since_us, token_len, is_moved: true, success: None };
+    entry.session.phase = Phase::Authenticating;
+    entry.login = Some(Box::new(login));
+    entry.about.role = token.user().map(Arc::from);
+    entry.switching = Some(Vec::new());
+    core.tally.on_received(RequestKind::Session);
+    core.memory.bring(token_len);
+    core.actions.push_back(Action::LogIn { client, token });
+    core.pause_if_needed(client);
+}
+
 fn on_unknown(core: &mut Core, to: ClientStream, code: ErrorCode, text: &str) {
+    core.tally.logins_unknown += 1;
+    if core.clients.get(to.client).is_some_and(waits_as_moved) {
+        return end_login(core, to.client, Opcode::Error, Outcome::Failed, &[]);
+    }
     let now_us = core.now_us;
     if let Some(entry) = core.clients.get_mut(to.client) {
         entry.login = None;
         entry.since_us = now_us;
     }
-    core.tally.logins_unknown += 1;
     core.refuse(to, RequestKind::Session, code, text);
 }
 
@@ -194,15 +216,25 @@ pub(crate) fn welcome(core: &mut Core, base: PoolId) {
     }
 }
 
+fn waits_as_moved(client: &Client) -> bool {
+    client.login.as_deref().is_some_and(|login| login.is_moved)
+}
+
 /// Answers a client's AUTH_RESPONSE. Unless that was the end of it, it may send another.
 fn end_login(core: &mut Core, client: ClientKey, opcode: Opcode, outcome: Outcome, body: &[u8]) {
     let now_us = core.now_us;
     let Some(entry) = core.clients.get_mut(client) else { return };
     let Some(login) = entry.login.take() else { return };
     entry.since_us = now_us;
+    core.tally.on_ended(RequestKind::Session, outcome);
+    if login.is_moved {
+        if opcode == Opcode::AuthSuccess {
+            return core.todo.push_back(Todo::EnterKeyspace(client));
+        }
+        return core.close_after_flush(client);
+    }
     let to = ClientStream { client, stream: login.stream };
     core.send_response(to, opcode, |out| out.extend_from_slice(body));
-    core.tally.on_ended(RequestKind::Session, outcome);
 }
 
 /// The cluster does not accept a credential any more, or one client's own connection is gone: its

@@ -12,12 +12,13 @@ use crate::upstream::lane::PoolId;
 /// Longest front of a frame that moves along, bytes. Of a longer frame the rest is read first.
 const PARTIAL_BYTES_MAX: usize = 1 << 20;
 
-/// Whether another process may serve a client on, once all that it asked is answered. One that logged in itself has
-/// rights that the other process would have to be granted first.
+/// Whether another process may serve a client on, once all that it asked is answered. One whose login took more than a
+/// token has a connection of its own, and its login cannot be repeated without it.
 pub(crate) fn may_move(core: &Core, key: ClientKey) -> bool {
     core.clients.get(key).is_some_and(|client| {
         client.session.phase == Phase::Ready
-            && client.base == PoolId::PLAIN
+            && core.pools.is_open(client.base)
+            && !core.pools.is_dedicated(client.base)
             && !client.disconnected
             && client.session.decoder.memory_len() <= PARTIAL_BYTES_MAX
     })
@@ -48,6 +49,7 @@ pub(crate) fn move_out(core: &mut Core, key: ClientKey) -> Option<MovedClient> {
         uses_console: client.about.uses_console,
         driver: client.about.driver.clone(),
         partial: client.session.decoder.take_partial()?,
+        token: None,
     })
 }
 
@@ -68,15 +70,18 @@ pub(crate) fn as_client(core: &Core, moved: &MovedClient) -> Client {
     client
 }
 
-/// A client of another process is here: takes the lanes of its keyspace.
+/// A client of another process is here: takes the lanes of its keyspace, with its own rights.
 pub(crate) fn enter_keyspace(core: &mut Core, key: ClientKey) {
-    let client = core.clients.get(key);
-    let Some(keyspace) = client.and_then(|it| it.session.keyspace.clone()) else { return };
-    let pool = core.pools.of_keyspace(PoolId::PLAIN, Some(&keyspace));
-    let Some(pool) = pool.or_else(|| core.open_pool(PoolId::PLAIN, &keyspace)) else { return };
+    let Some(client) = core.clients.get(key) else { return };
+    let (base, keyspace) = (client.base, client.session.keyspace.clone());
+    let pool = keyspace.and_then(|keyspace| {
+        let pool = core.pools.of_keyspace(base, Some(&keyspace));
+        pool.or_else(|| core.open_pool(base, &keyspace))
+    });
+    let Some(pool) = pool else { return core.end_use(key, Purpose::Use(base)) };
     if let Some(client) = core.clients.get_mut(key) {
         client.pool = pool;
-        client.switching = Some(Vec::new());
+        client.switching.get_or_insert_default();
     }
     core.pause_if_needed(key);
     if let Some(entry) = core.pools.get_mut(pool) {

@@ -1,15 +1,21 @@
 """A new process takes the place of a running one under load: no request fails, and no connection is closed."""
 import contextlib
+import fcntl
+import functools
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 import direct
-from stage import case, log, misses, program, until
+from certificates import Authority, context
+from stage import Skip, case, log, misses, program, until
 
 TABLETS = 64
 # Programs that write and read until they are asked to stop, and print what they saw.
@@ -21,27 +27,32 @@ LOADS = {"python": ("python-cassandra", ("tests/drivers/python/load.py",), "--")
 class Upgraded:
     """A proxy whose process is replaced again and again, at the same addresses."""
 
-    def __init__(self, stage, sim, bind=None):
+    def __init__(self, stage, sim, *flags):
         self.stage = stage
         self.socket = Path(stage.enter_context(tempfile.TemporaryDirectory()), "upgrade.sock")
-        self.proxy = stage.proxy(sim.hosts[0], "--upgrade-socket", self.socket)
+        self.proxy = stage.proxy(sim.hosts[0], "--upgrade-socket", self.socket, *flags)
         self.number = 0
 
-    def upgrade(self):
-        """Starts the next process and waits until the old one has ended; how many clients that had moved."""
+    def upgrade(self, old_stays=False):
+        """Starts the next process and waits until the old one has given its clients away, and has ended unless it stays."""
         old = self.proxy.child
         self.number += 1
         new = self.stage.start(self.proxy.words, "proxy-%d" % self.number)
-        assert old.wait(60) == 0, "the old process ended with %s" % old.process.returncode
+        if old_stays:
+            until("the clients have moved", lambda: "another process has taken over" in old.error_path.read_text(), 60)
+        else:
+            assert old.wait(60) == 0, "the old process ended with %s" % old.process.returncode
         self.proxy.child = new
         until("the new process is ready", self.proxy.ready)
 
 
-def start_loads(stage, host, names):
+def start_loads(stage, host, names, **more):
     loads = {}
     for name in names:
         driver, words, dash = LOADS[name]
-        loads[name] = stage.driver(driver, *words, dash + "host", host, dash + "keyspace", name, label=name)
+        flags = {"host": host, "keyspace": name, **more}
+        words = [*words, *(word for flag, value in flags.items() for word in (dash + flag, value))]
+        loads[name] = stage.driver(driver, *words, label=name)
     for name, load in loads.items():
         load.next_line(60, lambda line: line.strip() == "@running")
         log(name, "is running")
@@ -69,11 +80,97 @@ def upgrade_under_load(stage, names, times):
         assert after["shardlane_client_connections"] == before["shardlane_client_connections"]
         for load in loads.values():
             assert load.process.poll() is None, load.last_errors()
+    end_loads(loads)
+
+
+def end_loads(loads):
     for name, load in loads.items():
         load.tell()
         saw = json.loads(load.next_line(60, lambda line: line.startswith("{")))
         log(name, {key: saw.get(key) for key in ("requests", "wrong", "longest", "errors")})
         assert saw["requests"] > 200 and not saw["errors"] and not saw["wrong"], (name, saw)
+        load.wait(30)
+
+
+@case(deadline=300, drivers=("gocql", "java4-load"))
+def clients_over_tls_move_while_the_first_process_keeps_their_keys(stage):
+    names = ("python", "gocql", "java4")
+    authority = Authority(stage.enter_context(tempfile.TemporaryDirectory()), "clients")
+    cert, key = authority.sign("proxy", "IP:" + stage.address(100))
+    sim = stage.sim(3, 4, TABLETS)
+    with direct.session(sim.hosts[0]) as s:
+        for name in names:
+            direct.create_load_tables(s, name, 3)
+    upgraded = Upgraded(stage, sim, "--bind-tls-cert", cert, "--bind-tls-key", key)
+    first = upgraded.proxy.child
+    loads = start_loads(stage, upgraded.proxy.host, names, ca=authority.ca)
+    time.sleep(5)
+    opened = upgraded.proxy.metrics()["shardlane_client_connections"]
+    for number in range(4):
+        # Later processes have the clients' requests as plain bytes, and give them on like any others.
+        upgraded.upgrade(old_stays=number == 0)
+        time.sleep(2)
+        assert first.process.poll() is None, "it has ended, and with it the connections: %s" % first.last_errors()
+        assert upgraded.proxy.metrics()["shardlane_client_connections"] == opened
+    with direct.session(upgraded.proxy.host, ssl_context=context(authority.ca)) as s:
+        assert s.execute("SELECT cluster_name FROM system.local").one()
+    end_loads(loads)
+    assert first.wait(30) == 0, "the last of its clients is gone"
+
+
+@case(deadline=180)
+def clients_that_log_in_move_with_their_rights(stage):
+    from cassandra import Unauthorized
+    from cassandra.auth import PlainTextAuthProvider
+    sim = stage.sim(3, 4, TABLETS, 1, "--user", "root:secret")
+    root = PlainTextAuthProvider("root", "secret")
+    with direct.session(sim.hosts[0], auth_provider=root) as s:
+        direct.create_load_tables(s, "python", 3)
+    for name, password in (("app", "hers"), ("idle", "his")):
+        sim.post("/sim/roles/%s/create" % name, password=password)
+    for table in ("ints", "texts"):
+        sim.post("/sim/roles/app/grant", ks="python", table=table)
+    upgraded = Upgraded(stage, sim)
+    load = start_loads(stage, upgraded.proxy.host, ("python",), user="app", password="hers")
+    idle = stage.enter_context(direct.session(upgraded.proxy.host, auth_provider=PlainTextAuthProvider("idle", "his")))
+    time.sleep(5)
+    for _ in range(4):
+        before = upgraded.proxy.metrics()
+        upgraded.upgrade()
+        time.sleep(2)
+        after = upgraded.proxy.metrics()
+        assert after["shardlane_client_connections"] == before["shardlane_client_connections"]
+        assert idle.execute("SELECT cluster_name FROM system.local").one()
+        try:
+            idle.execute("SELECT v FROM python.ints WHERE k = 1")
+            raise AssertionError("a client has another's rights after it has moved")
+        except Unauthorized:
+            pass
+    end_loads(load)
+
+
+@case(deadline=180)
+def clients_of_a_unix_socket_move_also_after_a_process_that_got_no_lane(stage):
+    sim = stage.sim(1, 2, TABLETS)
+    with direct.session(sim.hosts[0]) as s:
+        direct.create_load_tables(s, "python", 1)
+    path = Path(stage.enter_context(tempfile.TemporaryDirectory()), "cql.sock")
+    upgraded = Upgraded(stage, sim, "--bind", "unix:%s" % path)
+    load = start_loads(stage, path, ("python",))
+    # Its own settings lead nowhere.
+    words = [stage.address(99) if word == sim.hosts[0] else word for word in upgraded.proxy.words]
+    lost = stage.start(words, "lost")
+    assert lost.wait(90) == 1, lost.last_errors()
+    assert "goes on: this one has no lane to any node" in lost.last_errors()
+    assert path.exists() and upgraded.socket.exists(), "it took the files along that the other one needs"
+    for _ in range(3):
+        before = upgraded.proxy.metrics()
+        upgraded.upgrade()
+        time.sleep(1)
+        assert upgraded.proxy.metrics()["shardlane_client_connections"] == before["shardlane_client_connections"] > 0
+    end_loads(load)
+    upgraded.proxy.child.stop(20)
+    assert not path.exists() and not upgraded.socket.exists(), "files of Unix sockets are left"
 
 
 @case(deadline=300, drivers=("node", "gocql", "java3-load", "java4-load", "rust-load"))
@@ -81,17 +178,128 @@ def ten_upgrades_under_load_fail_no_request(stage):
     upgrade_under_load(stage, tuple(LOADS), 10)
 
 
+class Manager:
+    """What systemd is to a service: it hears of its states, and keeps descriptors for it."""
+
+    def __init__(self, stage):
+        path = str(Path(stage.enter_context(tempfile.TemporaryDirectory()), "notify"))
+        self.socket = stage.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self.socket.bind(path)
+        self.socket.settimeout(60)
+        self.kept = []
+        stage.callback(self.forget)
+        os.environ["NOTIFY_SOCKET"] = path
+
+    def forget(self):
+        for descriptor in self.kept:
+            os.close(descriptor)
+        self.kept = []
+
+    def heard(self):
+        """The next state; descriptors that come before it are kept."""
+        while True:
+            text, descriptors, _, _ = socket.recv_fds(self.socket, 4096, 16)
+            said = dict(line.split("=", 1) for line in text.decode().splitlines())
+            if said.pop("FDSTOREREMOVE", None):
+                assert said == {"FDNAME": "shardlane"}, said
+                self.forget()
+            elif said.pop("FDSTORE", None):
+                assert said == {"FDNAME": "shardlane"} and len(descriptors) == 1, (said, descriptors)
+                self.kept += descriptors
+            else:
+                assert not descriptors, said
+                return said
+
+    def addresses(self):
+        """Where the descriptors that it keeps listen."""
+        named = [socket.socket(fileno=os.dup(descriptor)) for descriptor in self.kept]
+        addresses = sorted(s.getsockname()[:2] for s in named)
+        for s in named:
+            s.close()
+        return addresses
+
+    def start(self, stage, words, name):
+        """Starts the service with what is kept, as descriptors from 3 on."""
+        # Out of the way first: one may have the number that another is to get.
+        high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 200) for descriptor in self.kept]
+        moves = " ".join("%d<&%d %d<&-" % (3 + number, descriptor, descriptor) for number, descriptor in enumerate(high))
+        script = 'exec env LISTEN_FDS=%d LISTEN_PID=$$ "$@" %s' % (len(high), moves)
+        for descriptor in high:
+            os.set_inheritable(descriptor, True)
+        try:
+            # Python closes what it is not asked to pass.
+            with passing(high):
+                return stage.start(["bash", "-c", script, "bash", *words], name)
+        finally:
+            for descriptor in high:
+                os.close(descriptor)
+
+
+@contextlib.contextmanager
+def passing(descriptors):
+    """Has programs that are started meanwhile get these descriptors."""
+    usual = subprocess.Popen
+    with mock.patch("subprocess.Popen", functools.partial(usual, pass_fds=descriptors)):
+        yield
+
+
+def supported(connection):
+    """Asks for the options of a connection and returns the opcode of the answer."""
+    connection.sendall(bytes([4, 0, 0, 1, 5, 0, 0, 0, 0]))
+    return connection.recv(9)[4]
+
+
+SUPPORTED = 6
+
+
+@case(deadline=120)
+def a_manager_keeps_listeners_so_that_a_restart_refuses_no_connection(stage):
+    manager = Manager(stage)
+    sim = stage.sim(2, 2, TABLETS)
+    proxy = stage.proxy(sim.hosts[0])
+    assert "MAINPID" in manager.heard()
+    assert manager.addresses() == [(proxy.host, 9042), (proxy.host, 9380)]
+    proxy.child.kill()
+    # It is queued where no process listens.
+    early = stage.enter_context(socket.create_connection((proxy.host, 9042), 10))
+    early.settimeout(60)
+    proxy.child = manager.start(stage, proxy.words, "again")
+    assert supported(early) == SUPPORTED, "the connection that waited is served"
+    until("the pages are served as well", proxy.ready)
+    assert "MAINPID" in manager.heard()
+    assert manager.addresses() == [(proxy.host, 9042), (proxy.host, 9380)], "each once"
+    proxy.child.stop(20)
+    assert manager.heard() == {"STOPPING": "1"}
+
+
+@case(deadline=120)
+def systemd_starts_it_by_its_socket(stage):
+    if not shutil.which("systemd-socket-activate"):
+        raise Skip("systemd-socket-activate is not on this machine")
+    sim = stage.sim(2, 2, TABLETS)
+    host = stage.address(100)
+    words = [program(), "run", "-c", sim.hosts[0], "--bind", "%s:9042" % host, "--admin", "%s:9380" % host]
+    started = stage.start(["systemd-socket-activate", "-l", "%s:9042" % host, *words], "activated")
+    first = until("it listens", lambda: connection_to(host))
+    stage.callback(first.close)
+    assert supported(first) == SUPPORTED, started.last_errors()
+    with direct.session(host) as s:
+        assert s.execute("SELECT cluster_name FROM system.local").one()
+
+
+def connection_to(host):
+    try:
+        connection = socket.create_connection((host, 9042), 5)
+    except OSError:
+        return None
+    connection.settimeout(60)
+    return connection
+
+
 @case(deadline=120)
 def a_signal_starts_the_next_process_and_the_manager_hears_of_it(stage):
-    path = str(Path(stage.enter_context(tempfile.TemporaryDirectory()), "notify"))
-    manager = stage.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-    manager.bind(path)
-    manager.settimeout(60)
-    os.environ["NOTIFY_SOCKET"] = path
-
-    def heard():
-        return dict(line.split("=", 1) for line in manager.recv(4096).decode().splitlines())
-
+    manager = Manager(stage)
+    heard = manager.heard
     sim = stage.sim(3, 4, TABLETS)
     with direct.session(sim.hosts[0]) as s:
         direct.create_load_tables(s, "python", 3)

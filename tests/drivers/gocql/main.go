@@ -35,6 +35,7 @@ var (
 	consistency = flag.String("consistency", "QUORUM", "consistency level")
 	keys        = flag.Int("keys", 200, "how many keys the other modes use")
 	words       = []string{"", "plain", "ärger", "Привет", "日本語", "🦀 lane"}
+	ca          = flag.String("ca", "", "speak TLS with servers that this CA signed")
 	lines       = bufio.NewScanner(os.Stdin)
 )
 
@@ -65,6 +66,9 @@ func connect(ks string) *gocql.Session {
 	cluster.ProtoVersion = *version
 	cluster.Compressor = compressors[*compression]
 	cluster.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(gocql.RoundRobinHostPolicy())
+	if *ca != "" {
+		cluster.SslOpts = &gocql.SslOptions{CaPath: *ca, EnableHostVerification: true}
+	}
 	session, err := cluster.CreateSession()
 	check(err)
 	return session

@@ -1,13 +1,20 @@
 // Writes and reads back keys of two tables until a line arrives; prints what it saw as one line of JSON.
-// Load --host HOST --keyspace KEYSPACE.
+// Load --host HOST --keyspace KEYSPACE [--ca FILE].
 
 import com.datastax.oss.driver.api.core.CqlSession;
+import com.datastax.oss.driver.api.core.CqlSessionBuilder;
 import com.datastax.oss.driver.api.core.config.DefaultDriverOption;
 import com.datastax.oss.driver.api.core.config.DriverConfigLoader;
 import com.datastax.oss.driver.api.core.cql.*;
+import java.io.FileInputStream;
+import java.io.InputStream;
 import java.net.InetSocketAddress;
+import java.security.KeyStore;
+import java.security.cert.CertificateFactory;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
 
 public class Load {
   static final int WORKERS = 8, KEYS = 200;
@@ -45,14 +52,30 @@ public class Load {
     }
   }
 
+  /** What speaks TLS with servers that this CA signed. */
+  static SSLContext trusting(String ca) throws Exception {
+    KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
+    store.load(null, null);
+    try (InputStream file = new FileInputStream(ca)) {
+      store.setCertificateEntry("ca", CertificateFactory.getInstance("X.509").generateCertificate(file));
+    }
+    TrustManagerFactory trusted = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+    trusted.init(store);
+    SSLContext context = SSLContext.getInstance("TLS");
+    context.init(null, trusted.getTrustManagers(), null);
+    return context;
+  }
+
   public static void main(String[] args) throws Exception {
     String keyspace = args[3];
     DriverConfigLoader patient = DriverConfigLoader.programmaticBuilder()
         .withDuration(DefaultDriverOption.CONNECTION_INIT_QUERY_TIMEOUT, Duration.ofSeconds(10))
         .withDuration(DefaultDriverOption.REQUEST_TIMEOUT, Duration.ofSeconds(20))
         .build();
-    try (CqlSession s = CqlSession.builder().addContactPoint(new InetSocketAddress(args[1], 9042))
-        .withLocalDatacenter("datacenter1").withKeyspace(keyspace).withConfigLoader(patient).build()) {
+    CqlSessionBuilder builder = CqlSession.builder().addContactPoint(new InetSocketAddress(args[1], 9042))
+        .withLocalDatacenter("datacenter1").withKeyspace(keyspace).withConfigLoader(patient);
+    if (args.length > 5) builder = builder.withSslContext(trusting(args[5]));
+    try (CqlSession s = builder.build()) {
       PreparedStatement[] insert = {s.prepare("INSERT INTO ints (k, v) VALUES (?, ?)"),
           s.prepare("INSERT INTO texts (k, v) VALUES (?, ?)")};
       PreparedStatement[] read = {s.prepare("SELECT v FROM ints WHERE k = ?"), s.prepare("SELECT v FROM texts WHERE k = ?")};

@@ -5,12 +5,15 @@
 import argparse
 import collections
 import json
+import ssl
 import sys
 import threading
 import time
 
 from cassandra import (ConsistencyLevel, ReadFailure, ReadTimeout, Unavailable, WriteFailure, WriteTimeout)
+from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import Cluster, EXEC_PROFILE_DEFAULT, ExecutionProfile
+from cassandra.connection import UnixSocketEndPoint
 from cassandra.policies import ConstantReconnectionPolicy, FallthroughRetryPolicy, RoundRobinPolicy, TokenAwarePolicy
 from cassandra.protocol import OverloadedErrorMessage
 
@@ -63,12 +66,22 @@ def main():
     p.add_argument("--mode", choices=("load", "touch"), default="load")
     p.add_argument("--keys", type=int, default=200)
     p.add_argument("--consistency", default="QUORUM")
+    p.add_argument("--ca", help="speaks TLS with servers that this CA signed")
+    p.add_argument("--user")
+    p.add_argument("--password")
     args = p.parse_args()
+    more = {}
+    if args.ca:
+        more["ssl_context"] = ssl.create_default_context(cafile=args.ca)
+        more["ssl_context"].check_hostname = False
+    if args.user:
+        more["auth_provider"] = PlainTextAuthProvider(args.user, args.password)
     profile = ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(RoundRobinPolicy()), retry_policy=FallthroughRetryPolicy(),
         consistency_level=ConsistencyLevel.name_to_value[args.consistency], request_timeout=20)
-    cluster = Cluster([args.host], port=args.port, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-                      connect_timeout=10, reconnection_policy=ConstantReconnectionPolicy(0.5, None))
+    contact = UnixSocketEndPoint(args.host) if args.host.startswith("/") else args.host
+    cluster = Cluster([contact], port=args.port, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+                      connect_timeout=10, reconnection_policy=ConstantReconnectionPolicy(0.5, None), **more)
     session = cluster.connect(args.keyspace)
     statements = {table: (session.prepare("INSERT INTO %s.%s (k, v) VALUES (?, ?)" % (args.keyspace, table)),
                           session.prepare("SELECT v FROM %s.%s WHERE k = ?" % (args.keyspace, table))) for table in ("ints", "texts")}

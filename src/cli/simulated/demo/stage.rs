@@ -17,6 +17,7 @@ use crate::control::reaching::contact_point::ContactPoint;
 use crate::engine::gauges::Gauges;
 use crate::engine::tally::Tally;
 use crate::listen::listener::Bind;
+use crate::listen::passed::Passed;
 use crate::platform::clock;
 use crate::server::server::Server;
 use crate::worker::command::Command;
@@ -139,7 +140,8 @@ impl Proxy {
                 }
             };
             runtime.block_on(async {
-                let server = Server::start(&settings).map_err(anyhow::Error::from);
+                let server =
+                    Server::start(&settings, Passed::default()).map_err(anyhow::Error::from);
                 let started = server.and_then(|server| {
                     let worker = server.workers().into_iter().next().context("no worker")?;
                     Ok(((server.address()?, server.admin_address()), worker, server))
