@@ -15,7 +15,7 @@ use crate::telemetry::openmetrics::Format;
 use crate::telemetry::report::{
     ClusterReport, DialReport, StateReport, TabletReadReport, TlsReport, WorkerReport,
 };
-use crate::telemetry::{limit_names, names, state_names};
+use crate::telemetry::{limit_names, names, state_names, tablet_names};
 use crate::topology::id::NodeId;
 
 /// Tables with a label of their own. The rest share `other`: a cluster may have thousands.
@@ -92,25 +92,26 @@ fn add_routing(families: &mut Families, workers: &[WorkerReport]) {
     families.numbers(&names::ROUTING, decisions);
     let tables = fold_tables(workers);
     let misses = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.misses));
-    families.numbers(&names::TABLET_FEEDBACK, misses);
+    families.numbers(&tablet_names::TABLET_FEEDBACK, misses);
     let hits = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.hits));
-    families.numbers(&names::TABLET_HITS, hits);
+    families.numbers(&tablet_names::TABLET_HITS, hits);
     let misses = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.text_misses));
-    families.numbers(&names::TEXT_TABLET_FEEDBACK, misses);
+    families.numbers(&tablet_names::TEXT_TABLET_FEEDBACK, misses);
     let hits = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.text_hits));
-    families.numbers(&names::TEXT_TABLET_HITS, hits);
-    families.number(&names::TABLET_ENTRIES, held(workers, |gauges| gauges.tablets));
-    families.number(&names::TABLET_STALE, total(workers, |tally| tally.stale_tablets));
+    families.numbers(&tablet_names::TEXT_TABLET_HITS, hits);
+    families.number(&tablet_names::TABLET_ENTRIES, held(workers, |gauges| gauges.tablets));
+    families.number(&tablet_names::TABLET_STALE, total(workers, |tally| tally.stale_tablets));
 }
 
 fn add_tablet_reads(families: &mut Families, workers: &[WorkerReport], reads: &TabletReadReport) {
     let results =
         [("complete", reads.complete), ("refused", reads.refused), ("failed", reads.failed)];
     let results = results.map(|(result, count)| (vec![result.to_owned()], count));
-    families.numbers(&names::TABLET_READS, results);
-    families.number(&names::TABLETS_READ, reads.tablets);
-    families.number(&names::TABLETS_OUTDATED, total(workers, |tally| tally.tablets_outdated));
-    families.number(&names::TABLET_SAMPLES, total(workers, |tally| tally.tablet_samples));
+    families.numbers(&tablet_names::TABLET_READS, results);
+    families.number(&tablet_names::TABLETS_READ, reads.tablets);
+    families
+        .number(&tablet_names::TABLETS_OUTDATED, total(workers, |tally| tally.tablets_outdated));
+    families.number(&tablet_names::TABLET_SAMPLES, total(workers, |tally| tally.tablet_samples));
 }
 
 fn add_state(families: &mut Families, workers: &[WorkerReport], state: &StateReport) {

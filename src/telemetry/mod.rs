@@ -11,3 +11,4 @@ pub mod page_order;
 pub mod recent;
 pub mod report;
 pub mod state_names;
+pub mod tablet_names;

@@ -2,7 +2,7 @@
 
 use crate::telemetry::limit_names;
 use crate::telemetry::metric::Metric;
-use crate::telemetry::{names, state_names};
+use crate::telemetry::{names, state_names, tablet_names};
 
 /// Every metric of ours, in the order of the page.
 pub const ALL: &[Metric] = &[
@@ -17,16 +17,16 @@ pub const ALL: &[Metric] = &[
     names::RETRIES_REFUSED,
     names::COPIES_REFUSED,
     names::ROUTING,
-    names::TABLET_FEEDBACK,
-    names::TABLET_HITS,
-    names::TEXT_TABLET_FEEDBACK,
-    names::TEXT_TABLET_HITS,
-    names::TABLET_ENTRIES,
-    names::TABLET_STALE,
-    names::TABLET_READS,
-    names::TABLETS_READ,
-    names::TABLETS_OUTDATED,
-    names::TABLET_SAMPLES,
+    tablet_names::TABLET_FEEDBACK,
+    tablet_names::TABLET_HITS,
+    tablet_names::TEXT_TABLET_FEEDBACK,
+    tablet_names::TEXT_TABLET_HITS,
+    tablet_names::TABLET_ENTRIES,
+    tablet_names::TABLET_STALE,
+    tablet_names::TABLET_READS,
+    tablet_names::TABLETS_READ,
+    tablet_names::TABLETS_OUTDATED,
+    tablet_names::TABLET_SAMPLES,
     state_names::STATE_RESTORED,
     state_names::STATE_RESTORED_AGE,
     state_names::STATE_WRITES,
