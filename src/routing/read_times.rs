@@ -85,6 +85,8 @@ struct Times {
     settles: bool,
     /// Times that it was read while tablets moved.
     moved: u32,
+    /// Whether the reading that goes on has found a tablet on a host that is not known yet.
+    is_unplaced: bool,
     /// Answers that the nodes had judged when it was last read.
     judged: u64,
     /// Whether a request used it since then that nodes do not judge.
@@ -133,6 +135,14 @@ impl ReadTimes {
         now_us < self.refused_until_us
     }
 
+    /// Takes note that a tablet was read whose host is not known yet: when the reading has ended, the table is
+    /// read again as if that tablet moved.
+    pub fn on_unplaced(&mut self, table: TableId) {
+        if let Some(times) = self.times(table) {
+            times.is_unplaced = true;
+        }
+    }
+
     /// Takes note of how a reading of a table ended, of how many answers about it the nodes had judged
     /// by then, and after how long it is read again, µs; 0 is never.
     pub fn on_end(
@@ -148,6 +158,7 @@ impl ReadTimes {
         let Some(times) = self.times(table) else { return };
         times.is_over = true;
         times.not_before_us = now_us + UNKNOWN_AGAIN_US;
+        let is_unplaced = std::mem::take(&mut times.is_unplaced);
         if began_us < times.changed_us && end != ReadEnd::Refused {
             // It may be older than what has changed, and is due again.
             return;
@@ -155,12 +166,12 @@ impl ReadTimes {
         times.judged = judged;
         times.is_used = false;
         times.again = match end {
-            ReadEnd::Complete { moving: true } => {
+            ReadEnd::Complete { moving } if moving || is_unplaced => {
                 let wait_us = MOVING_US << times.moved.min(MOVING_DOUBLED_MAX);
                 times.moved += 1;
                 Some((now_us + wait_us, Change::Topology))
             }
-            ReadEnd::Complete { moving: false } => {
+            ReadEnd::Complete { .. } => {
                 times.moved = 0;
                 let settles = std::mem::take(&mut times.settles);
                 if settles {

@@ -13,7 +13,7 @@ const BASE_HELD_BYTES: usize = 4 << 20;
 
 /// What one worker holds, as the others see it.
 #[derive(Debug)]
-pub(super) struct MemoryShare {
+pub struct MemoryShare {
     shares: MemoryShares,
     number: usize,
     shown: usize,
@@ -22,12 +22,13 @@ pub(super) struct MemoryShare {
 
 impl MemoryShare {
     /// The share of the worker with this number.
-    pub(super) fn new(shares: MemoryShares, number: usize) -> Self {
+    #[must_use]
+    pub fn new(shares: MemoryShares, number: usize) -> Self {
         Self { shares, number, shown: 0, base_due_us: 0 }
     }
 
     /// Shows the other workers what this one holds, once that was measured anew and differs.
-    pub(super) fn show(&mut self, engine: &mut Engine) {
+    pub fn show(&mut self, engine: &mut Engine) {
         let held = engine.memory_held();
         if held.abs_diff(self.shown) >= STEP_BYTES {
             self.shown = held;
@@ -38,7 +39,7 @@ impl MemoryShare {
 
     /// Learns what the rest of the process takes. What it takes without clients is measured now and then
     /// while there are none.
-    pub(super) fn learn(&mut self, engine: &mut Engine, now_us: u64, is_idle: bool) {
+    pub fn learn(&mut self, engine: &mut Engine, now_us: u64, is_idle: bool) {
         if engine.limits().memory_bytes_max == 0 {
             return;
         }

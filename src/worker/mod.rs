@@ -5,7 +5,7 @@ pub mod arrival;
 pub mod command;
 mod giving;
 mod housekeeping;
-mod memory_share;
+pub mod memory_share;
 mod pools;
 pub mod reactor;
 mod ready_list;

@@ -92,6 +92,9 @@ fn requests_that_never_end_take_no_more_than_the_bound_and_others_are_served() {
     assert!(hogs.iter().all(|hog| hog.sent > 0), "each had its turn");
     assert!(rig.engine.tally().memory_waits > 0);
     assert!(rig.engine.tally().clients_closed_for_memory > 0);
+    let closed = hogs.iter().map(|hog| hog.client).find(|client| rig.is_closing(*client)).unwrap();
+    let refusal = rig.answer(closed);
+    assert_eq!((refusal.opcode(), refusal.stream()), (Opcode::Error, 1), "its request is answered");
 }
 
 #[test]

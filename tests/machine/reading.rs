@@ -166,6 +166,23 @@ fn a_tablet_on_a_host_that_is_not_known_is_left_to_be_learned() {
 }
 
 #[test]
+fn a_table_with_tablets_on_unknown_hosts_is_read_again_while_it_is_used() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 9);
+    assert_eq!(wanted(&mut rig), [request()]);
+    let page = page(&rig, Some(3), COMPLETE);
+    rig.input(|engine| engine.on_tablets_read(&page));
+    rig.input(|engine| engine.on_snapshot(snapshot(2, 4)));
+    ask(&mut rig);
+    rig.pass_time(5 * SECOND_US);
+    assert_eq!(wanted(&mut rig), [], "its hosts may not be known yet");
+    rig.pass_time(6 * SECOND_US);
+    assert_eq!(wanted(&mut rig), [request()]);
+    rig.finish();
+}
+
+#[test]
 fn a_table_that_is_made_anew_is_read_anew() {
     use cql::response::event::{Event, write_event};
     use cql::response::schema_change::{SchemaChange, SchemaTarget};

@@ -22,6 +22,7 @@ mod network; // what lies between, and the nodes' end of it
 mod proxy; // the shell around the engine
 mod run; // a seed from its beginning to its end
 mod scenario; // what a seed draws
+mod special; // worlds of a special kind
 mod story; // the time line of a run
 mod world; // everything together
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::agenda::Event;
 use crate::clients::driver::{Driver, WayIn};
+use crate::faults::fault_kind::FaultKind;
 use crate::model::credentials::Credentials;
 use crate::model::frames::{Frame, Hand};
 use crate::model::keys::{KEY_KINDS, key_kind};
@@ -152,6 +153,10 @@ impl World {
             ("tablets read", self.counted.tablets_read),
             ("tablets read and outdated", sum(|tally| tally.tablets_outdated)),
             ("tablets read again in the calm", self.counted.read_again),
+            ("tablets read on their way", self.counted.read_moving),
+            ("logins of intruders", self.counted.intruders_asked),
+            ("memory waits", sum(|tally| tally.memory_waits)),
+            ("clients closed for memory", sum(|tally| tally.clients_closed_for_memory)),
             ("reads of tablets refused", self.counted.reads_refused),
             ("texts judged by their shard", self.counted.texts_judged),
             ("texts judged in their keyspace", self.counted.keyspaces_judged),
@@ -204,7 +209,8 @@ impl World {
 
     /// Makes the schema and the rows, before any time passes.
     pub(super) fn fill_cluster(&mut self) {
-        self.credentials = Credentials::make(self.scenario.roles, &mut self.cluster);
+        let roles = (self.scenario.roles, self.scenario.has(FaultKind::Intruder));
+        self.credentials = Credentials::make(roles, &mut self.cluster);
         let Some(connection) = self.own_connection(0, 30_000) else { return };
         let mut hand = Hand::OWN;
         for text in schema(&self.scenario) {

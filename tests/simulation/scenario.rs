@@ -2,6 +2,7 @@
 
 use crate::bounds::limits;
 use crate::chance::Chance;
+use crate::clients::intruders::Intrusion;
 use crate::faults::fault_kind::FaultKind;
 use crate::model::pools::PORT_BLOCK_US;
 use crate::model::rights::RECHECK_US;
@@ -89,6 +90,8 @@ pub(crate) struct Scenario {
     pub reads: TableReadSettings,
     /// Whether there are tables with keys of all types, of which clients ask by text.
     pub texts: bool,
+    /// How clients log in as no application does, if some do.
+    pub intrusion: Option<Intrusion>,
     /// What may go wrong.
     pub(super) faults: Vec<FaultKind>,
     /// Whether the first connections to the shard-aware port come through something that changes
@@ -127,6 +130,7 @@ impl Scenario {
             report_room: REPORT_ROOM,
             logins_max: 8,
             odd_logins: false,
+            intrusion: None,
             roles: 0,
             lane_compression: None,
             large: false,
@@ -286,7 +290,8 @@ impl Scenario {
         if is_harsh && self.nodes > 1 && Chance::new(self.seed, 21).one_in(4) {
             self.faults.push(FaultKind::Lonely);
         }
-        self
+        let seed = self.seed;
+        self.with_slow_moves(&mut Chance::new(seed, 24))
     }
 
     /// What the pools of a worker go by.
@@ -359,7 +364,7 @@ impl Scenario {
         format!(
             "{} nodes × {} shards, RF {}, {} tablets, {} clients × {} requests, {} µs one way, \
              {} B pipes, {} workers with room for {} reports, {} roles, {} logins at once, odd: {}, lanes {:?}, large rows: {}, lanes idle {} µs, in keyspaces {} µs, {} nodes \
-             chosen, {} data centers, tablets read: {} ({}) by {}, texts: {}, faults {:?}",
+             chosen, {} data centers, tablets read: {} ({}) by {}, texts: {}, memory {} B, faults {:?}",
             self.nodes,
             self.shards,
             self.factor,
@@ -383,6 +388,7 @@ impl Scenario {
             self.may_read,
             self.reads.page_rows,
             self.texts,
+            self.limits.memory_bytes_max,
             self.faults
         )
     }

@@ -5,6 +5,7 @@
 //! free nothing. One of them always goes on, if need be at the cost of another.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::core::core::Core;
@@ -13,6 +14,7 @@ use crate::engine::core::memory_use::held_for;
 use crate::session::session::Phase;
 use cql::decoder::FrameDecoder;
 use cql::error_code::ErrorCode;
+use cql::header::Header;
 use cql::response::error;
 
 /// A client whose turn it is, and of whom nothing comes for this long, is closed, µs.
@@ -229,17 +231,19 @@ fn let_go(core: &mut Core, client: ClientKey) {
     }
 }
 
-/// Closes a client whose memory others need. In the middle of an answer it gets no ERROR.
+/// Closes a client whose memory others need. The request that does not arrive is answered by an ERROR, unless
+/// the client is in the middle of an answer.
 fn close(core: &mut Core, key: ClientKey) {
     let text = core.settings.limits.memory_refusal("a request that does not arrive");
     core.tally.clients_closed_for_memory += 1;
     if let Some(client) = core.clients.get_mut(key) {
         let version = client.session.response_version();
         let none = FrameDecoder::new([0; 2], 0);
-        client.session.decoder = none;
-        if client.session.unsent_len() == 0 {
+        let partial = mem::replace(&mut client.session.decoder, none).take_partial();
+        let stream = partial.and_then(|begun| Some(Header::peek(&begun)?.stream));
+        if let Some(stream) = stream.filter(|_| client.session.unsent_len() == 0) {
             let code = ErrorCode::OVERLOADED;
-            client.session.send_plain(|out| error::write_error(out, version, 0, code, &text));
+            client.session.send_plain(|out| error::write_error(out, version, stream, code, &text));
         } else {
             client.disconnected = true;
             client.session.discard_unsent();

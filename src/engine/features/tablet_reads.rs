@@ -85,8 +85,9 @@ pub(crate) fn on_page(core: &mut Core, page: &TabletPage) {
     let tablets: Vec<Tablet> =
         page.tablets.iter().filter_map(|read| read.by_number(&snapshot)).collect();
     if tablets.len() < page.tablets.len() {
-        // The rest is learned from answers, once its hosts are known.
+        // The rest is learned from answers, or by another reading, once its hosts are known.
         core.actions.push_back(Action::RefreshTopology);
+        core.router.read_times.on_unplaced(table);
     }
     let (began_ms, now_ms) = (page.began_us / 1_000, core.now_us / 1_000);
     let filled = core.router.tablets.fill(table, tablets, began_ms, now_ms);

@@ -28,6 +28,19 @@ fn a_table_is_asked_for_once_and_again_when_nothing_came() {
 }
 
 #[test]
+fn a_table_with_tablets_on_unknown_hosts_is_read_again_like_one_whose_tablets_move() {
+    let mut times = ReadTimes::default();
+    times.on_unplaced(T);
+    times.end(COMPLETE, 0);
+    times.on_used(T);
+    assert_eq!(times.due(MOVING_US - 1, 0), []);
+    assert_eq!(times.due(MOVING_US, 0), [(T, Change::Topology)]);
+    times.end(COMPLETE, MOVING_US);
+    times.on_used(T);
+    assert_eq!(times.due(3 * MOVING_US, 0), [], "its hosts are known");
+}
+
+#[test]
 fn a_table_that_was_read_rests_until_it_is_made_anew() {
     let mut times = ReadTimes::default();
     times.end(COMPLETE, 0);

@@ -7,7 +7,7 @@ use crate::clients::driver::{Driver, Temper, WayIn};
 use crate::faults::fault_kind::FaultKind;
 use crate::faults::hostile;
 use crate::model::credentials::Credential;
-use crate::model::frames::Hand;
+use crate::model::frames::{Hand, compressed};
 use crate::model::ledger::Record;
 use crate::model::statements::{
     Handle, KEYSPACES, RequestKind, SECOND_ROW, SYSTEM, Shape, keyspace,
@@ -15,7 +15,6 @@ use crate::model::statements::{
 use crate::network::link::{ClientEnd, End, LinkId};
 use crate::world::World;
 use cql::consistency::Consistency;
-use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
 
 /// A slow client reads so often.
 const SLOW_READ_US: u64 = 400_000;
@@ -60,7 +59,8 @@ impl World {
         if driver.stopped {
             return;
         }
-        let think = 1 + self.chance.below(self.scenario.think_us * 2);
+        let think_us = driver.pause_us().unwrap_or(self.scenario.think_us);
+        let think = 1 + self.chance.below(think_us * 2);
         self.agenda.plan(self.now_us + think, Event::DriverActs { driver: number });
         if driver.temper == Temper::Hostile {
             return self.act_hostile(number);
@@ -82,8 +82,13 @@ impl World {
     }
 
     fn act_hostile(&mut self, number: usize) {
-        if self.drivers.get(number).is_some_and(|driver| driver.link.is_none()) {
+        let Some(driver) = self.drivers.get(number).filter(|driver| driver.link.is_some()) else {
             return;
+        };
+        if driver.hog.is_some() {
+            return self.act_as_hog(number);
+        } else if driver.intrusion.is_some() {
+            return self.act_as_intruder(number);
         }
         let bytes = hostile::noise_of_client(&mut self.chance);
         self.tell(format_args!("client {number} sends {} bytes of nonsense", bytes.len()));
@@ -102,6 +107,9 @@ impl World {
         let in_keyspace = driver.keyspace.filter(|_| !switching);
         let of = self.chance.index(KEYSPACES.len());
         let unqualified = in_keyspace.filter(|_| self.chance.one_in(3));
+        if self.asks_at_length(number) {
+            return;
+        }
         let role = self.chance.index(self.scenario.roles);
         let shape = match self.chance.below(16) {
             _ if self.asks_for_large_row(number) => Shape::Large,
@@ -223,9 +231,9 @@ impl World {
     /// A client has to prove itself. Some come with a password that is right no longer, or never was.
     pub(crate) fn log_in(&mut self, number: usize) {
         let Some(driver) = self.drivers.get_mut(number) else { return };
-        let role = driver.role.checked_rem(self.credentials.len()).unwrap_or(0);
+        let role = driver.role.checked_rem(self.credentials.honest()).unwrap_or(0);
         let Some(last) = self.credentials.last(role) else { return };
-        let wrong = self.trouble && self.chance.one_in(8);
+        let wrong = self.trouble && self.chance.one_in(self.scenario.wrong_in());
         let edition = if wrong { last.edition.saturating_sub(1) } else { last.edition };
         let credential = Credential { edition, ..last };
         driver.credential = Some(credential);
@@ -234,6 +242,7 @@ impl World {
             WayIn::Odd => credential.odd_token(),
             WayIn::Challenged => credential.name_alone(),
         };
+        self.note_login(number, &token);
         self.ask(number, RequestKind::LogIn(credential), |hand| hand.auth_response(&token));
     }
 
@@ -288,17 +297,22 @@ impl World {
             ran: 0,
             acknowledged: false,
             ended: false,
+            is_long: false,
             tainted: false,
         };
         let what = format!("{:?}", record.ask);
         let request = self.ledger.enter(record);
         driver.waiting.insert(stream, request);
         let bytes = write(Hand { version: driver.version, stream, number: request, consistency });
+        let is_long = Self::is_long(bytes.len());
         let agreed = driver.compression.filter(|_| driver.ready);
         let bytes = match agreed {
             Some(algorithm) if self.chance.one_in(2) => compressed(bytes, algorithm),
             _ => bytes,
         };
+        if let Some(record) = self.ledger.get_mut(request) {
+            record.is_long = is_long;
+        }
         driver.outbox.extend(bytes);
         self.tell(format_args!("client {number} asks {request} on stream {stream}: {what}"));
         self.driver_writes(number);
@@ -378,18 +392,4 @@ impl World {
             self.agenda.plan(at, Event::DriverDials { driver: number });
         }
     }
-}
-
-fn compressed(frame: Vec<u8>, algorithm: cql::compression::Compression) -> Vec<u8> {
-    let Some(header) = Header::peek(&frame).filter(|header| header.body_len > 0) else {
-        return frame;
-    };
-    let mut body = Vec::new();
-    let plain = frame.get(HEADER_LEN..).unwrap_or_default();
-    if algorithm.compress(plain, &mut body).is_err() {
-        return frame;
-    }
-    let body_len = u32::try_from(body.len()).unwrap_or(0);
-    let header = Header { flags: header.flags | FLAG_COMPRESSED, body_len, ..header };
-    [header.to_bytes().to_vec(), body].concat()
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::chance::Chance;
+use crate::clients::hogs::{self, Hog};
+use crate::clients::intruders::{self, Intrusion};
 use crate::model::credentials::Credential;
 use crate::model::frames::Cutter;
 use crate::model::statements::Handle;
@@ -69,6 +71,8 @@ pub(crate) struct Driver {
     pub(crate) ready: bool,
     /// The keyspace that it is in.
     pub(crate) keyspace: Option<usize>,
+    /// Keyspaces of `USE`s whose answers were lost: a connection of its own may be in one of them.
+    pub(crate) lost_uses: Vec<usize>,
     /// Which role it is, where clients log in.
     pub(crate) role: usize,
     /// How it proves itself.
@@ -77,6 +81,13 @@ pub(crate) struct Driver {
     pub(crate) credential: Option<Credential>,
     /// What it has prepared.
     pub(crate) held: BTreeMap<Handle, Held>,
+    /// Whether it takes memory, and the request that it is sending then.
+    pub(crate) hog: Option<Hog>,
+    /// What it does instead of logging in as applications do.
+    pub(crate) intrusion: Option<Intrusion>,
+    /// When its last login came, µs, how many intruders had had their turn by then, and whether the
+    /// cluster had taken its token before.
+    pub(crate) login: Option<(u64, u64, bool)>,
     /// Whether it asks nothing more.
     pub(crate) stopped: bool,
 }
@@ -100,10 +111,14 @@ impl Driver {
             waiting: BTreeMap::new(),
             ready: false,
             keyspace: None,
+            lost_uses: Vec::new(),
             role: chance.index(ROLES_MAX),
             way_in: WayIn::Plain,
             credential: None,
             held: BTreeMap::new(),
+            hog: None,
+            intrusion: None,
+            login: None,
             stopped: false,
         }
     }
@@ -111,6 +126,12 @@ impl Driver {
     /// Whether it reads what arrives when it arrives.
     pub(crate) fn reads_at_once(&self) -> bool {
         matches!(self.temper, Temper::Honest | Temper::Hostile)
+    }
+
+    /// Mean time between two acts of it, if it is none of those that ask as the scenario has it, µs.
+    pub(crate) fn pause_us(&self) -> Option<u64> {
+        let pause_us = self.hog.map(|_| hogs::PIECE_US);
+        pause_us.or_else(|| self.intrusion.map(|_| intruders::PAUSE_US))
     }
 
     /// Whether it deserves every answer.
@@ -125,6 +146,7 @@ impl Driver {
         self.heard = Cutter::default();
         self.ready = false;
         self.keyspace = None;
+        self.lost_uses.clear();
         self.credential = None;
         std::mem::take(&mut self.waiting).into_values().collect()
     }

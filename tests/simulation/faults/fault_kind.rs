@@ -55,6 +55,12 @@ pub(crate) enum FaultKind {
     StaleRoles,
     /// A node takes its peers for dead: requests are UNAVAILABLE, also some that it has begun.
     Lonely,
+    /// A tablet moves, and the cluster's own tables show it on its way for a while.
+    SlowMove,
+    /// A client takes memory: its request is long, and takes its time or never ends.
+    Hog,
+    /// Clients log in as no application does.
+    Intruder,
 }
 
 impl FaultKind {
@@ -104,12 +110,14 @@ impl FaultKind {
             Self::Stall
                 | Self::CutClient
                 | Self::Move
+                | Self::SlowMove
                 | Self::Resize
                 | Self::Forget
                 | Self::Schema
                 | Self::SlowClient
                 | Self::DeafClient
                 | Self::HostileClient
+                | Self::Intruder
         )
     }
 }

@@ -8,6 +8,12 @@ use crate::proxy::lanes::KEEPALIVE_US;
 use crate::scenario::OUR_CENTER;
 use crate::world::World;
 
+/// Tables whose tablets move.
+const TABLES: [&str; 2] = ["t", "c"];
+
+/// A node and a shard.
+type Replica = (usize, u16);
+
 /// How something that went wrong is mended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mending {
@@ -19,6 +25,8 @@ pub(crate) enum Mending {
     Restore(usize),
     /// Source ports arrive as they were sent.
     NoNat,
+    /// Tablets on their way are where they were to go.
+    Arrive,
 }
 
 impl World {
@@ -55,6 +63,10 @@ impl World {
                 let _refused = self.cluster.reshard_node(node, shards);
             }
             FaultKind::Move => self.move_tablet(),
+            FaultKind::SlowMove => {
+                self.begin_move();
+                self.agenda.plan(until, Event::Mend(Mending::Arrive));
+            }
             FaultKind::Resize => self.resize(),
             FaultKind::Forget => {
                 let shard = u16::try_from(self.chance.below(8)).ok().filter(|shard| *shard < 4);
@@ -76,6 +88,8 @@ impl World {
             FaultKind::SlowClient => self.spoil_client(Temper::Slow),
             FaultKind::DeafClient => self.spoil_client(Temper::Deaf),
             FaultKind::HostileClient => self.add_hostile(),
+            FaultKind::Hog => self.add_hogs(),
+            FaultKind::Intruder => self.add_intruders(),
             FaultKind::Withdraw => self.withdraw(until),
             FaultKind::LocalDown => self.end_local_nodes(until),
             FaultKind::RefuseUse => {
@@ -196,19 +210,37 @@ impl World {
     }
 
     fn move_tablet(&mut self) {
+        if let Some((table, token, from, to)) = self.draw_move() {
+            let _refused = self.cluster.move_tablet("tab", table, token, from, to);
+        }
+    }
+
+    /// A tablet begins to move.
+    fn begin_move(&mut self) {
+        if let Some((table, token, from, to)) = self.draw_move() {
+            let _refused = self.cluster.begin_move("tab", table, token, from, to);
+        }
+    }
+
+    /// All tablets that are on their way arrive.
+    pub(crate) fn end_moves(&mut self) {
+        for table in TABLES {
+            let arrived = self.cluster.end_moves("tab", table).unwrap_or(0);
+            self.tell(format_args!("{arrived} tablets of {table} arrive"));
+        }
+    }
+
+    /// A replica of a tablet, by its table and a token, and where it might go.
+    fn draw_move(&mut self) -> Option<(&'static str, i64, Replica, Replica)> {
         let token = self.chance.bits().cast_signed();
-        let tables = ["t", "c"];
-        let table = self.chance.pick(&tables).copied().unwrap_or("t");
+        let table = self.chance.pick(&TABLES).copied().unwrap_or("t");
         let tablets = self.cluster.tablets("tab", table);
-        let tablet = tablets.and_then(|tablets| Some(tablets.locate(token)?.1));
-        let Some(replicas) = tablet.map(|tablet| tablet.replicas.clone()) else { return };
-        let Some(from) = self.chance.pick(&replicas).copied() else { return };
+        let replicas = tablets.and_then(|tablets| tablets.locate(token))?.1.replicas.clone();
+        let from = self.chance.pick(&replicas).copied()?;
         let node = self.chance.index(self.cluster.members.len());
-        let Some(shards) = self.cluster.members.get(node).map(|member| member.nr_shards()) else {
-            return;
-        };
+        let shards = self.cluster.members.get(node)?.nr_shards();
         let shard = u16::try_from(self.chance.below(u64::from(shards))).unwrap_or(0);
-        let _refused = self.cluster.move_tablet("tab", table, token, from, (node, shard));
+        Some((table, token, from, (node, shard)))
     }
 
     fn resize(&mut self) {
@@ -265,12 +297,18 @@ impl World {
     }
 
     fn add_hostile(&mut self) {
-        let hostile = self.drivers.iter().filter(|driver| driver.temper == Temper::Hostile).count();
-        if hostile >= 3 {
+        let is_one =
+            |driver: &&Driver| driver.temper == Temper::Hostile && driver.pause_us().is_none();
+        if self.drivers.iter().filter(is_one).count() >= 3 {
             return;
         }
         let mut driver = Driver::draw(&mut self.chance);
         driver.temper = Temper::Hostile;
+        self.add_driver(driver);
+    }
+
+    /// Another client dials, and begins to ask.
+    pub(crate) fn add_driver(&mut self, driver: Driver) {
         let number = self.drivers.len();
         self.drivers.push(driver);
         self.agenda.plan(self.now_us, Event::DriverDials { driver: number });
@@ -299,6 +337,7 @@ impl World {
             }
             Mending::Restore(role) => self.credentials.restore(role, &mut self.cluster),
             Mending::NoNat => self.cluster.options.nat = false,
+            Mending::Arrive => self.end_moves(),
         }
     }
 
@@ -307,6 +346,9 @@ impl World {
         self.tell(format_args!("no more faults"));
         self.trouble = false;
         self.cluster.options.nat = false;
+        if self.scenario.has(FaultKind::SlowMove) {
+            self.end_moves();
+        }
         for role in 0..self.credentials.len() {
             self.mend(Mending::Restore(role));
         }

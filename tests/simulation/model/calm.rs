@@ -1,7 +1,7 @@
 //! After the faults: all lanes are back, nobody waits, and every request reaches its shard once each
 //! tablet has cost its one miss.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clients::driver::{Driver, WayIn};
 use crate::model::frames::Hand;
@@ -60,13 +60,13 @@ impl World {
         });
         let lost =
             |end: &End| matches!(end, End::Lane(lane) if lane.key.is_some() && lane.node_gone);
-        let nodes = self.cluster.members.iter().filter(|member| member.belongs()).count();
+        let members = self.cluster.members.iter().filter(|member| member.belongs());
+        // As many nodes may be others than those that are there.
+        let hosts: BTreeSet<[u8; 16]> = members.map(|member| member.host_id).collect();
         silent
             && self.pools_cover_nodes()
             && self.workers.all().all(|worker| {
-                worker.picture.1 == nodes
-                    && !worker.pools.failover().is_active()
-                    && !worker.is_wide()
+                worker.hosts == hosts && !worker.pools.failover().is_active() && !worker.is_wide()
             })
             && !self.links.values().any(|link| lost(&link.end))
             && !self.dials.values().any(SimDial::is_silent)

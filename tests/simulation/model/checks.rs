@@ -67,6 +67,10 @@ pub(crate) struct Counted {
     pub(crate) tablets_read: u64,
     /// Workers for which all tablets were read again in the calm, and moved meanwhile.
     pub(crate) read_again: u64,
+    /// Workers for which tablets were read on their way, and again when they were there.
+    pub(crate) read_moving: u64,
+    /// Logins of intruders that had their turn.
+    pub(crate) intruders_asked: u64,
     /// Keyspaces of which all texts reached the shard of their row in the calm.
     pub(crate) texts_judged: u64,
     /// Keyspaces of which texts that do not name them did.
@@ -253,7 +257,8 @@ impl World {
         let Worker { engine, client_links, .. } = self.workers.get(worker);
         let clients = client_links.len() + 1;
         let read = self.scenario.read_bytes + FRAME_BYTES;
-        let lane_max = limits.outbox_high_bytes + clients * read + ERRANDS_BYTES;
+        let lane_max =
+            limits.outbox_high_bytes + clients * read + ERRANDS_BYTES + limits.memory_bytes_max;
         // Answers of our own are no longer than so many times what asks for them.
         let unread = limits.client_backlog_bytes_max.max(limits.outbox_high_bytes);
         let large = if self.scenario.large { LARGE_BYTES_MAX } else { 0 };
@@ -296,7 +301,7 @@ impl World {
         }
         // Its own connection may have been lost, and with it its login.
         let is_odd = who.is_some_and(|driver| driver.way_in != WayIn::Plain);
-        if is_odd && !self.scenario.is_benign() {
+        if is_odd && !self.scenario.is_benign() || self.may_lack_memory(id) {
             return;
         }
         let honest = driver

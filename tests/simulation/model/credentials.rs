@@ -75,12 +75,14 @@ pub(crate) struct Credentials {
     editions: Vec<u32>,
     /// Since when a credential is taken no longer.
     withdrawn: BTreeMap<Credential, u64>,
+    /// Whether no honest client has the last role.
+    keeps_last: bool,
 }
 
 impl Credentials {
-    /// Makes `count` roles in the cluster.
-    pub(crate) fn make(count: usize, cluster: &mut Cluster) -> Self {
-        let mut made = Self { editions: vec![0; count], withdrawn: BTreeMap::new() };
+    /// Makes `count` roles in the cluster; `keeps_last` keeps the last one from honest clients.
+    pub(crate) fn make((count, keeps_last): (usize, bool), cluster: &mut Cluster) -> Self {
+        let mut made = Self { editions: vec![0; count], withdrawn: BTreeMap::new(), keeps_last };
         for role in 0..count {
             made.withdrawn.insert(Credential { role, edition: 0 }, 0);
             made.restore(role, cluster);
@@ -91,6 +93,11 @@ impl Credentials {
     /// How many roles there are.
     pub(crate) fn len(&self) -> usize {
         self.editions.len()
+    }
+
+    /// How many of them honest clients have: the last one is kept for those that change their guise.
+    pub(crate) fn honest(&self) -> usize {
+        self.editions.len() - usize::from(self.keeps_last)
     }
 
     /// What a role has now, or had last.

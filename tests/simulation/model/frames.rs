@@ -313,3 +313,18 @@ fn put_values(out: &mut Vec<u8>, cells: &[&[u8]]) {
         put_bytes(out, Some(cell));
     }
 }
+
+/// A request, compressed if that is what its client agreed on and it has a body.
+pub(crate) fn compressed(frame: Vec<u8>, algorithm: Compression) -> Vec<u8> {
+    let Some(header) = Header::peek(&frame).filter(|header| header.body_len > 0) else {
+        return frame;
+    };
+    let mut body = Vec::new();
+    let plain = frame.get(HEADER_LEN..).unwrap_or_default();
+    if algorithm.compress(plain, &mut body).is_err() {
+        return frame;
+    }
+    let body_len = u32::try_from(body.len()).unwrap_or(0);
+    let header = Header { flags: header.flags | FLAG_COMPRESSED, body_len, ..header };
+    [header.to_bytes().to_vec(), body].concat()
+}

@@ -138,10 +138,19 @@ impl World {
         {
             driver.held.remove(handle);
         }
+        if let RequestKind::Use(to) = record.ask
+            && let Some(driver) = self.drivers.get_mut(number)
+            && driver.way_in != WayIn::Plain
+        {
+            driver.lost_uses.push(to);
+        }
         if let RequestKind::LogIn(credential) = record.ask {
             return self.judge_refused_login(number, credential, (ErrorCode(code), &text));
         }
         if let RequestKind::Startup = record.ask {
+            if text.starts_with("shardlane has no memory for another client") {
+                return self.driver_leaves(number);
+            }
             return self.blame(format_args!("client {number} is refused: {text}"));
         }
         if let RequestKind::UseNowhere = record.ask
@@ -167,7 +176,8 @@ impl World {
         if !liars && let Err(wrong) = judge_lost_write(record, &plain.body) {
             return self.blame(format_args!("{request} ({:?}) is lost: {wrong}", record.ask));
         }
-        if !liars && !self.may_fail(record, ErrorCode(code)) {
+        let is_small = Self::is_refused_small(record, &text);
+        if !liars && (is_small || !self.may_fail(record, ErrorCode(code))) {
             let ask = &record.ask;
             self.blame(format_args!(
                 "{request} ({ask:?}) failed for no reason: {code:#06x} {text}"
@@ -186,7 +196,8 @@ impl World {
         let Some(driver) = driver else { return false };
         // Its node may not have come to a `USE` yet, or be ahead of what its client has heard.
         let said = [record.switching, self.switching(driver)].into_iter().flatten().map(Some);
-        let now = [record.keyspace, driver.keyspace].into_iter().chain(said);
+        let lost = driver.lost_uses.iter().copied().map(Some);
+        let now = [record.keyspace, driver.keyspace].into_iter().chain(said).chain(lost);
         now.collect::<Vec<_>>().into_iter().any(|of| {
             let of = of.and_then(|of| KEYSPACES.get(of)).copied();
             let id = self.cluster.statement_id(&handle.text(), of);
@@ -310,7 +321,8 @@ impl World {
         let keyspace = KEYSPACES.get(handle.keyspace).copied();
         // A PREPARE behind a `USE` waits for it, and is then in its keyspace, unless it names its own.
         let anywhere = handle.qualified.then_some(None);
-        let known = [asked_in.0, asked_in.1].into_iter().chain(anywhere).any(|of| {
+        let lost = driver.lost_uses.iter().copied().map(Some);
+        let known = [asked_in.0, asked_in.1].into_iter().chain(anywhere).chain(lost).any(|of| {
             let of = of.and_then(|of| KEYSPACES.get(of)).copied();
             let known = self.cluster.statement_id(&handle.text(), of);
             known.is_some_and(|known| prepared.id == known)

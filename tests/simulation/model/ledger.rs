@@ -39,6 +39,8 @@ pub(crate) struct Record {
     pub(crate) acknowledged: bool,
     /// Whether it has ended: answered, or its connection is gone.
     pub(crate) ended: bool,
+    /// Whether it is so long that there may be no memory for it.
+    pub(crate) is_long: bool,
     /// A node lied to the proxy about it: its answer proves nothing.
     pub(crate) tainted: bool,
 }

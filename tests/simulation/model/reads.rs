@@ -9,6 +9,7 @@ use crate::model::statements::{Handle, KEYSPACES, keyspace};
 use crate::scenario::OUR_CENTER;
 use crate::world::World;
 use shardlane::engine::engine::Engine;
+use sim::{Cluster, ClusterError};
 
 /// A table in use is read again within this time, by pages of one row as well, and when the first
 /// request for it is lost.
@@ -17,8 +18,14 @@ const READ_AGAIN_US: u64 = 10_000_000;
 const COPIES_MAX: usize = 3;
 /// Requests for one row of which each replica gets some.
 const ASKED_OF_ONE: usize = 64;
+/// A table whose tablets are on their way is read again within this time, when that was seen twice.
+const MOVED_US: u64 = 20_000_000;
 /// Within this time after a change the reading begins.
 const BEGINS_US: u64 = 1_000_000;
+
+/// Moves a tablet's replica, or begins to.
+type Move =
+    fn(&mut Cluster, &str, &str, i64, (usize, u16), (usize, u16)) -> Result<(), ClusterError>;
 
 impl World {
     /// Tablets move; those of the table are read again, before or while a client reads its rows.
@@ -68,6 +75,36 @@ impl World {
             ));
         }
         self.counted.read_again += 1;
+        self.judge_moving(number, handle);
+    }
+
+    /// Tablets are read while they are on their way: until they are there, requests go where they were,
+    /// and then the table is read again, though no event says so.
+    fn judge_moving(&mut self, number: usize, handle: Handle) {
+        if !self.move_each(handle.keyspace, "t", Cluster::begin_move) {
+            return;
+        }
+        self.events_missed();
+        if self.read_row(number, handle, 0).is_none() {
+            return;
+        }
+        self.run(self.now_us + self.read_again_us(), |_| false);
+        let Some(mut missed) = self.misses_by_tablet(number, handle) else { return };
+        self.end_moves();
+        // What is not used is not read again.
+        if self.read_row(number, handle, 0).is_none() {
+            return;
+        }
+        self.run(self.now_us + MOVED_US + self.read_again_us(), |_| false);
+        for (last, count) in self.misses_by_tablet(number, handle).unwrap_or_default() {
+            *missed.entry(last).or_default() += count;
+        }
+        if let Some((last, count)) = missed.iter().find(|(_, count)| **count > 0) {
+            return self.blame(format_args!(
+                "the tablet up to {last} was read on its way, and was missed {count} times"
+            ));
+        }
+        self.counted.read_moving += 1;
     }
 
     /// The rows of a table get other numbers of copies: every replica that was added serves, and none
@@ -114,9 +151,10 @@ impl World {
     }
 
     /// Within this time a table in use is read again; longer where one question of a worker finds
-    /// room at a time, and those for other tables come first.
+    /// room at a time, those for all other tables come first, and each that is lost is asked again
+    /// after five seconds.
     fn read_again_us(&self) -> u64 {
-        if self.scenario.loses_reports() { READ_AGAIN_US * 6 } else { READ_AGAIN_US }
+        if self.scenario.loses_reports() { READ_AGAIN_US * 15 } else { READ_AGAIN_US }
     }
 
     fn set_copies(&mut self, copies: usize) -> bool {
@@ -143,6 +181,10 @@ impl World {
 
     /// Moves a replica of each tablet to the next shard of its node; `false` when none has another.
     pub(crate) fn move_tablets(&mut self, keyspace: usize, table: &str) -> bool {
+        self.move_each(keyspace, table, Cluster::move_tablet)
+    }
+
+    fn move_each(&mut self, keyspace: usize, table: &str, how: Move) -> bool {
         let name = KEYSPACES.get(keyspace).copied().unwrap_or_default();
         let tablets = self.cluster.tablets(name, table).map(|it| it.all().to_vec());
         let mut moved = false;
@@ -151,7 +193,7 @@ impl World {
             let shards = self.cluster.members.get(from.0).map_or(1, |it| it.nr_shards());
             let to = (from.0, (from.1 + 1) % shards.max(1));
             if to != from {
-                let done = self.cluster.move_tablet(name, table, tablet.last, from, to);
+                let done = how(&mut self.cluster, name, table, tablet.last, from, to);
                 moved |= done.is_ok();
             }
         }

@@ -237,6 +237,7 @@ impl World {
             return;
         }
         worker.picture = (version, nodes);
+        worker.hosts = snapshot.nodes().iter().map(|node| node.host.0).collect();
         self.tell(format_args!("picture {version} for worker {number}: {nodes} nodes"));
         self.input(number, |engine| engine.on_snapshot(Arc::clone(snapshot)));
         let choice = NodeChoice {

@@ -84,6 +84,7 @@ impl SimDial {
 impl World {
     /// A worker's pools want a connection.
     pub(crate) fn on_dial_order(&mut self, worker: usize, order: DialOrder) {
+        self.check_login_turn(&order);
         let address = order.target.address.ip();
         let node = self.cluster.members.iter().position(|member| member.address == address);
         let node = node.unwrap_or(usize::MAX);
@@ -200,6 +201,7 @@ impl World {
     pub(crate) fn on_challenge_ends(&mut self, key: DialKey) {
         let dial = self.dials.get(&key);
         if dial.is_some_and(|dial| matches!(dial.state, State::Challenged { .. })) {
+            self.check_unanswered();
             self.on_no_connection(key, Refused::Silent);
         }
     }

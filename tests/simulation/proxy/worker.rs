@@ -117,6 +117,7 @@ impl World {
                     self.workers.get(worker).client_links.get(&key).copied()
                 }
                 None => {
+                    self.show_memory(worker);
                     self.check_bounds(worker);
                     self.check_held();
                     return self.arm_deadline(worker);
@@ -299,7 +300,12 @@ impl World {
             return;
         }
         let worker = self.workers.deal();
-        let open = |engine: &mut Engine| engine.on_client_open(SocketAddr::from(PROXY));
+        let peer = self.peer_of(id);
+        let open = |engine: &mut Engine| {
+            let key = engine.on_client_open(SocketAddr::from(PROXY))?;
+            engine.on_client_named(key, peer);
+            Some(key)
+        };
         let Some(key) = self.input(worker, open) else {
             self.tell(format_args!("client link {id} is refused"));
             let latency = self.links.get(&id).map_or(0, |link| link.latency_us);
@@ -374,6 +380,7 @@ impl World {
             return;
         }
         worker.deadline_us = u64::MAX;
+        self.learn_memory(number);
         self.input(number, Engine::on_deadline);
         self.pools_input(number, |pools, engine| pools.on_deadline(engine));
         let has_lanes = self.workers.get(number).pools.has_lanes();

@@ -1,6 +1,6 @@
 //! The workers of a world: engines and pools, and what their shells keep beside them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,11 +11,13 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::pending::LaneKey;
 use shardlane::engine::settings::EngineSettings;
+use shardlane::platform::memory::MemoryShares;
 use shardlane::pool::announcer::{Announcer, WorkerEvent};
 use shardlane::pool::credential_book::CredentialBook;
 use shardlane::pool::node_state::NodeStates;
 use shardlane::pool::pool_manager::{PoolManager, PoolShared};
 use shardlane::topology::snapshot::SnapshotBuilder;
+use shardlane::worker::memory_share::MemoryShare;
 use sim::mix;
 
 /// One worker.
@@ -30,12 +32,15 @@ pub(crate) struct Worker {
     pub(crate) turn_planned: bool,
     pub(crate) pools: PoolManager,
     pub(crate) announcer: Announcer,
+    pub(crate) memory: MemoryShare,
     /// What it has reported, and the server has not taken.
     pub(crate) reported: VecDeque<WorkerEvent>,
     /// Nodes that got lanes when that was last looked at.
     pub(crate) used: Vec<usize>,
     /// Of its picture of the cluster: the version, and how many nodes there are.
     pub(crate) picture: (u64, usize),
+    /// The host ids of these nodes.
+    pub(crate) hosts: BTreeSet<[u8; 16]>,
     /// When the last message of the other worker arrives: they keep their order.
     pub(crate) news_us: u64,
     /// When the last thing arrives that the control connection read of a table.
@@ -50,6 +55,7 @@ impl Worker {
         scenario: &Scenario,
         settings: EngineSettings,
         shared: PoolShared,
+        memory: MemoryShares,
     ) -> Self {
         let nothing = Arc::new(SnapshotBuilder::new(0, Vec::new()).build());
         let seed = mix(scenario.seed, 77 + u64::try_from(number).unwrap_or(0));
@@ -62,9 +68,11 @@ impl Worker {
             turn_planned: false,
             pools: PoolManager::new(scenario.pools(), shared, seed, 0),
             announcer: Announcer::new(number),
+            memory: MemoryShare::new(memory, number),
             reported: VecDeque::new(),
             used: Vec::new(),
             picture: (0, 0),
+            hosts: BTreeSet::new(),
             news_us: 0,
             read_us: 0,
             unknown_us: 0,
@@ -88,6 +96,8 @@ impl Worker {
 #[derive(Debug)]
 pub(crate) struct Workers {
     count: usize,
+    /// The credentials that the cluster has taken.
+    pub(crate) book: Arc<CredentialBook>,
     first: Worker,
     second: Worker,
     /// Clients that were dealt out.
@@ -102,8 +112,12 @@ impl Workers {
             book: Arc::new(CredentialBook::new(scenario.limits.credentials_max)),
             credential: None,
         };
-        let worker = |number| Worker::new(number, scenario, settings.clone(), shared.clone());
-        Self { count: scenario.workers, first: worker(0), second: worker(1), dealt: 0 }
+        let memory = MemoryShares::new(scenario.workers);
+        let worker = |number| {
+            Worker::new(number, scenario, settings.clone(), shared.clone(), memory.clone())
+        };
+        let book = Arc::clone(&shared.book);
+        Self { count: scenario.workers, book, first: worker(0), second: worker(1), dealt: 0 }
     }
 
     /// Numbers of the workers.

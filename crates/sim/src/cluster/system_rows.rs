@@ -168,7 +168,7 @@ impl View<'_> {
             let Some(tablets) = &table.tablets else { continue };
             let count = i32::try_from(tablets.all().len()).unwrap_or(i32::MAX);
             for tablet in tablets.all() {
-                let cells = vec![
+                let mut cells = vec![
                     ("table_id", Some(tablets.table_id.to_vec())),
                     ("last_token", Some(tablet.last.to_be_bytes().to_vec())),
                     ("keyspace_name", text(keyspace)),
@@ -179,6 +179,11 @@ impl View<'_> {
                     ("replicas", Some(self.replicas(&tablet.replicas))),
                     ("sstables_repaired_at", Some(0_i64.to_be_bytes().to_vec())),
                 ];
+                if let Some(replicas) = tablet.new_replicas() {
+                    cells.push(("new_replicas", Some(self.replicas(&replicas))));
+                    cells.push(("stage", text("streaming")));
+                    cells.push(("transition", text("migration")));
+                }
                 rows.push(self.columns.row("tablets", cells));
             }
             if let Some((name, id)) = &table.co_located {

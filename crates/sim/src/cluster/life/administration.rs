@@ -80,6 +80,53 @@ impl Cluster {
         from: Replica,
         to: Replica,
     ) -> Result<(), ClusterError> {
+        *self.movable(keyspace, table, token, (from, to))? = to;
+        self.layout.loads.remove(from);
+        self.layout.loads.add(to);
+        if let Some(tablet) = self.tablets_mut(keyspace, table)?.locate_mut(token) {
+            tablet.moving = None;
+        }
+        Ok(())
+    }
+
+    /// Begins to move one replica of the tablet of `token`: `system.tablets` shows it, and nodes judge
+    /// requests as before, until `end_moves`.
+    pub fn begin_move(
+        &mut self,
+        keyspace: &str,
+        table: &str,
+        token: i64,
+        from: Replica,
+        to: Replica,
+    ) -> Result<(), ClusterError> {
+        self.movable(keyspace, table, token, (from, to))?;
+        if let Some(tablet) = self.tablets_mut(keyspace, table)?.locate_mut(token) {
+            tablet.moving = Some((from, to));
+        }
+        Ok(())
+    }
+
+    /// Ends the moves of a table's tablets: each replica is where it was to go, or stays if that can no
+    /// longer be. Returns how many arrived.
+    pub fn end_moves(&mut self, keyspace: &str, table: &str) -> Result<usize, ClusterError> {
+        let tablets = self.tablets_mut(keyspace, table)?;
+        let moving = tablets.all_mut().filter_map(|it| Some((it.last, it.moving.take()?)));
+        let moving: Vec<_> = moving.collect();
+        let mut arrived = 0;
+        for (last, (from, to)) in moving {
+            arrived += usize::from(self.move_tablet(keyspace, table, last, from, to).is_ok());
+        }
+        Ok(arrived)
+    }
+
+    /// The replica of the tablet of `token` that is `from`, if it can be at `to` instead.
+    fn movable(
+        &mut self,
+        keyspace: &str,
+        table: &str,
+        token: i64,
+        (from, to): (Replica, Replica),
+    ) -> Result<&mut Replica, ClusterError> {
         let target = self.members.get(to.0).filter(|member| member.belongs());
         let nr_shards = target.ok_or(ClusterError::UnknownNode(to.0))?.nr_shards();
         if to.1 >= nr_shards {
@@ -94,10 +141,7 @@ impl Cluster {
         if from.0 != to.0 && there {
             return Err(ClusterError::AlreadyReplica(to.0));
         }
-        *replica = to;
-        self.layout.loads.remove(from);
-        self.layout.loads.add(to);
-        Ok(())
+        Ok(replica)
     }
 
     /// Halves every tablet of a table.

@@ -131,7 +131,7 @@ mod tests {
     }
 
     fn empty() -> Tablet {
-        Tablet { last: i64::MAX, replicas: Vec::new() }
+        Tablet::new(i64::MAX, Vec::new())
     }
 
     #[test]

@@ -10,6 +10,24 @@ pub struct Tablet {
     pub last: i64,
     /// Nodes and shards that store it.
     pub replicas: Vec<Replica>,
+    /// The replica that is on its way, and where to. Nodes judge requests by `replicas` until it is there.
+    pub moving: Option<(Replica, Replica)>,
+}
+
+impl Tablet {
+    /// A tablet that stays where it is.
+    #[must_use]
+    pub fn new(last: i64, replicas: Vec<Replica>) -> Self {
+        Self { last, replicas, moving: None }
+    }
+
+    /// The replicas that it will have; `None` while none is on its way.
+    #[must_use]
+    pub fn new_replicas(&self) -> Option<Vec<Replica>> {
+        let (from, to) = self.moving?;
+        let after = |replica: &Replica| if *replica == from { to } else { *replica };
+        Some(self.replicas.iter().map(after).collect())
+    }
 }
 
 /// All tablets of one table, sorted by token, without gaps.
@@ -28,7 +46,7 @@ impl Tablets {
         mut replicas: impl FnMut(usize) -> Vec<Replica>,
     ) -> Self {
         let lasts = boundaries(count).into_iter().enumerate();
-        let tablets = lasts.map(|(index, last)| Tablet { last, replicas: replicas(index) });
+        let tablets = lasts.map(|(index, last)| Tablet::new(last, replicas(index)));
         Self { table_id, tablets: tablets.collect() }
     }
 
@@ -63,13 +81,13 @@ impl Tablets {
         self.tablets.iter_mut()
     }
 
-    /// Halves every tablet; both halves keep the replicas.
+    /// Halves every tablet; both halves keep the replicas, and none is on its way any more.
     pub(crate) fn split(&mut self) {
         let mut halves = Vec::with_capacity(self.tablets.len() * 2);
         for (first, tablet) in self.ranges() {
             let middle = midpoint(first, tablet.last);
-            halves.push(Tablet { last: middle, replicas: tablet.replicas.clone() });
-            halves.push(tablet.clone());
+            halves.push(Tablet::new(middle, tablet.replicas.clone()));
+            halves.push(Tablet::new(tablet.last, tablet.replicas.clone()));
         }
         self.tablets = halves;
     }
@@ -81,7 +99,7 @@ impl Tablets {
         let mut merged = alone.to_vec();
         for pair in pairs.chunks_exact(2) {
             if let [left, right] = pair {
-                merged.push(Tablet { last: right.last, replicas: left.replicas.clone() });
+                merged.push(Tablet::new(right.last, left.replicas.clone()));
             }
         }
         self.tablets = merged;

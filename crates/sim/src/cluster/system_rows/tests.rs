@@ -64,6 +64,24 @@ fn the_tablets_of_a_table_are_read_in_pages() {
     }
 }
 
+#[test]
+fn a_tablet_on_its_way_shows_where_it_goes() {
+    let mut cluster = cluster(|_| {});
+    create_table(&mut cluster, 1, 1);
+    let probe = Probe::ready(&mut cluster, 1, 0);
+    let text = "SELECT replicas, new_replicas, stage, transition FROM system.tablets";
+    let from = cluster.tablets("ks", "t").unwrap().all()[0].replicas[0];
+    let to = ((from.0 + 1) % 3, from.1);
+    cluster.begin_move("ks", "t", 0, from, to).unwrap();
+    let moving = pages(&mut cluster, &probe, text, 3).remove(0);
+    assert_eq!(moving[2].as_deref(), Some(&b"streaming"[..]));
+    assert_eq!(moving[3].as_deref(), Some(&b"migration"[..]));
+    cluster.end_moves("ks", "t").unwrap();
+    let there = pages(&mut cluster, &probe, text, 3).remove(0);
+    assert_eq!((&there[0], &there[1..]), (&moving[1], &[None, None, None][..]));
+    assert_ne!(there[0], moving[0]);
+}
+
 /// The columns that both server lines have, as captured from them.
 #[test]
 fn each_server_line_has_its_own_columns() {

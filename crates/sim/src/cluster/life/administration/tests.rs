@@ -36,6 +36,20 @@ fn a_moved_tablet_has_its_new_replica() {
 }
 
 #[test]
+fn a_tablet_on_its_way_stays_where_it_was_until_it_is_there() {
+    let mut cluster = cluster(|_| {});
+    create_table(&mut cluster, 1, 4);
+    let from = nodes_of(&cluster, 0)[0];
+    let to = ((from.0 + 1) % 3, 1);
+    cluster.begin_move("ks", "t", 0, from, to).unwrap();
+    assert_eq!(nodes_of(&cluster, 0), [from]);
+    let lost = cluster.begin_move("ks", "t", 0, to, from);
+    assert_eq!(lost, Err(ClusterError::NoReplica { node: to.0, shard: to.1, token: 0 }));
+    assert_eq!((cluster.end_moves("ks", "t"), nodes_of(&cluster, 0)), (Ok(1), vec![to]));
+    assert_eq!(cluster.end_moves("ks", "t"), Ok(0));
+}
+
+#[test]
 fn splits_and_merges_change_the_count() {
     let mut cluster = cluster(|_| {});
     create_table(&mut cluster, 1, 3);

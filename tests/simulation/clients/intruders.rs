@@ -1,0 +1,164 @@
+//! Clients that log in as no application does: they guess, never answer a challenge, or come with ever
+//! other tokens of one role. Those that mind their manners must get their turn all the same.
+
+use std::net::SocketAddr;
+
+use crate::clients::driver::{Driver, Temper, WayIn};
+use crate::faults::fault_kind::FaultKind;
+use crate::model::credentials::Credential;
+use crate::model::frames::Hand;
+use crate::model::statements::RequestKind;
+use crate::network::link::LinkId;
+use crate::world::World;
+use shardlane::pool::action::DialOrder;
+use shardlane::pool::connection::Hello;
+use shardlane::session::sasl::SaslToken;
+
+/// Mean time between two acts of one of them, µs.
+pub(crate) const PAUSE_US: u64 = 100_000;
+/// One that guesses or changes its guise comes again after so many acts, on average.
+const STAYS: u64 = 3;
+/// One that stays silent, after so many.
+const STAYS_SILENT: u64 = 30;
+/// Such clients at once: fewer than newcomers may be.
+const INTRUDERS_MAX: usize = 16;
+/// Tokens that one of them makes of one password.
+const GUISES: u64 = 8;
+/// A challenge that others wait behind is given up after a second; this is somewhat later.
+const UNANSWERED_US: u64 = 2_000_000;
+
+/// What such a client does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Intrusion {
+    /// It tries one password of a role after another.
+    Guesses,
+    /// It tries one role after another.
+    ChangesName,
+    /// It asks for a challenge and never answers.
+    StaysSilent,
+    /// It logs in under one role by ever other tokens.
+    ChangesGuise,
+}
+
+impl Intrusion {
+    /// Every one of them.
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Guesses, Self::ChangesName, Self::StaysSilent, Self::ChangesGuise];
+}
+
+impl World {
+    /// Some more clients that log in as no application does.
+    pub(crate) fn add_intruders(&mut self) {
+        let there = self.drivers.iter().filter(|driver| driver.intrusion.is_some()).count();
+        for _ in there..INTRUDERS_MAX.min(there + 4) {
+            let mut driver = Driver::draw(&mut self.chance);
+            driver.temper = Temper::Hostile;
+            driver.intrusion = self.scenario.intrusion;
+            self.add_driver(driver);
+        }
+    }
+
+    /// It logs in, or leaves to come again.
+    pub(crate) fn act_as_intruder(&mut self, number: usize) {
+        let (guess, guise) = (self.chance.bits(), self.chance.below(GUISES));
+        let role = self.credentials.len().saturating_sub(1);
+        let last = self.credentials.last(role);
+        let Some(driver) = self.drivers.get_mut(number) else { return };
+        let Some(intrusion) = driver.intrusion.filter(|_| driver.link.is_some()) else { return };
+        if std::mem::replace(&mut driver.ready, true) {
+            let stays = if intrusion == Intrusion::StaysSilent { STAYS_SILENT } else { STAYS };
+            if self.chance.one_in(stays) {
+                self.driver_leaves(number);
+            }
+            return;
+        }
+        let token = match intrusion {
+            Intrusion::Guesses => format!("\0nobody\0{guess}").into_bytes(),
+            Intrusion::ChangesName => format!("\0nobody{guess}\0guess").into_bytes(),
+            Intrusion::StaysSilent => b"nobody".to_vec(),
+            Intrusion::ChangesGuise => {
+                let token = last.map(Credential::token).unwrap_or_default();
+                [format!("guise{guise}").into_bytes(), token].concat()
+            }
+        };
+        driver.outbox.extend(Hand::OWN.startup(&[("CQL_VERSION", "3.0.0")]));
+        driver.outbox.extend(Hand::OWN.auth_response(&token));
+        self.driver_writes(number);
+    }
+
+    /// Where a client comes from: those that guess or change their guise share an address with others.
+    pub(crate) fn peer_of(&mut self, id: LinkId) -> SocketAddr {
+        let driver = self.links.get_mut(&id).and_then(|link| Some(link.client()?.driver));
+        let number = driver.unwrap_or(0);
+        let intrusion = self.drivers.get(number).and_then(|driver| driver.intrusion);
+        let host = match intrusion {
+            Some(Intrusion::StaysSilent | Intrusion::ChangesName) => 9,
+            Some(Intrusion::Guesses | Intrusion::ChangesGuise) => 1,
+            None => 1 + u8::try_from(number % 2).unwrap_or(0),
+        };
+        SocketAddr::from(([10, 1, 0, host], 40_000))
+    }
+
+    /// A client begins to log in: whether its token was taken before, and how many intruders had their
+    /// turn by then.
+    pub(crate) fn note_login(&mut self, number: usize, token: &[u8]) {
+        let is_known = self.workers.book.has(&SaslToken::new(token));
+        let turns = self.counted.intruders_asked;
+        if let Some(driver) = self.drivers.get_mut(number) {
+            driver.login = Some((self.now_us, turns, is_known));
+        }
+    }
+
+    /// A login has its turn: intruders may have had few turns since it came.
+    pub(crate) fn check_login_turn(&mut self, order: &DialOrder) {
+        let Hello::Login { token, .. } = &order.hello else { return };
+        if !self.scenario.has(FaultKind::Intruder) {
+            return;
+        }
+        let mine = |driver: &&Driver| {
+            let own = driver.credential.map(|it| match driver.way_in {
+                WayIn::Plain => it.token(),
+                WayIn::Odd => it.odd_token(),
+                WayIn::Challenged => it.name_alone(),
+            });
+            own.is_some_and(|own| own == token.reveal())
+        };
+        let logins = self.drivers.iter().filter(mine).filter_map(|driver| driver.login);
+        let Some((since_us, turns, is_known)) = logins.max() else {
+            self.counted.intruders_asked += 1;
+            return;
+        };
+        let clients = u64::try_from(self.scenario.clients).unwrap_or(u64::MAX);
+        let ahead = self.counted.intruders_asked - turns;
+        if ahead > 2 * clients + 1 {
+            self.blame(format_args!("a login waits behind {ahead} of intruders"));
+        }
+        // Half of the places are kept for those that were taken before.
+        let waited_us = self.now_us - since_us;
+        let kept_us = clients * self.scenario.latency_us * 20;
+        if is_known && self.scenario.logins_max > 1 && waited_us > kept_us {
+            self.blame(format_args!("a login that was taken before waits for {waited_us} µs"));
+        }
+    }
+
+    /// A challenge was not answered for long: none that waits may have waited for that.
+    pub(crate) fn check_unanswered(&mut self) {
+        if !self.scenario.has(FaultKind::Intruder) {
+            return;
+        }
+        let now_us = self.now_us;
+        let waits = |number: &u64| {
+            let record = self.ledger.get(*number);
+            let is_login = |ask: &RequestKind| matches!(ask, RequestKind::LogIn(_));
+            record.is_some_and(|it| is_login(&it.ask) && it.asked_us + UNANSWERED_US < now_us)
+        };
+        let late = self.drivers.iter().any(|driver| {
+            let is_known = driver.login.is_none_or(|(_, _, is_known)| is_known);
+            let is_asked = driver.way_in != WayIn::Challenged && !is_known;
+            is_asked && driver.is_honest() && driver.waiting.values().any(waits)
+        });
+        if late {
+            self.blame(format_args!("logins wait for a client that does not answer a challenge"));
+        }
+    }
+}
