@@ -20,7 +20,7 @@ use shardlane::facade::statement_text::{self, NAME_BYTES_MAX, StatementText};
 use shardlane::facade::table_name;
 use shardlane::facade::virtual_table::{Asked, LiveState};
 use shardlane::listen::listener::Bind;
-use shardlane::server::facade::{self, Place};
+use shardlane::server::facade::{self, Front, Place};
 
 const LOCAL: &str = include_str!("../../tests/data/frames/rows_local_2026.txt");
 const PEERS: &str = include_str!("../../tests/data/frames/rows_peers_2026.txt");
@@ -44,10 +44,11 @@ pub(crate) fn real_facade() -> Facade {
     facade_of(&local, &peers).expect("a real node's rows")
 }
 
-/// As the proxy makes it.
+/// As the proxy makes it, with another address that is its peer.
 fn facade_of(local: &Rows<'_>, peers: &Rows<'_>) -> Result<Facade, WireError> {
-    let bind = Bind::Tcp(SocketAddr::from(([127, 0, 0, 1], 9042)));
-    Ok(facade::of(&ServerTables::read(local, peers)?, Place::default(), &bind).facade())
+    let binds = [SEEN_AT, PEER].map(Bind::Tcp);
+    let front = Front::new(&binds, true);
+    Ok(facade::of(&ServerTables::read(local, peers)?, Place::default(), &front).facade())
 }
 
 /// A statement, a zero byte, then its parameters; or a zero byte, then a node's rows.
@@ -73,6 +74,9 @@ pub(crate) fn run(data: &[u8]) {
 
 /// Where the client finds us.
 const SEEN_AT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 1, 2, 3)), 4567);
+
+/// Another address of ours, which is its peer.
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 1, 2, 4)), 4567);
 
 /// A process of which nothing is known.
 struct Nothing;
@@ -109,12 +113,13 @@ fn ask(facade: &Facade, text: &str, keyspace: Option<&str>, parameters: &[u8]) {
     let Ok(parameters) = Parameters::read(&mut Reader::new(parameters)) else { return };
     let Some(message) = answer(facade, &select, &parameters) else { return };
     let rows = Rows::read(&message).expect("our own message");
-    assert!(rows.len() <= u32::from(select.table == table_name::LOCAL));
+    assert!(rows.len() <= 1, "the node itself, or its one peer");
+    let shown = if select.table == table_name::LOCAL { SEEN_AT } else { PEER };
     for row in rows.rows() {
         let row = row.expect("our own message");
         for (spec, cell) in rows.metadata.columns.iter().zip(&row.cells) {
             let Some(cell) = cell.filter(|_| spec.kind == ColumnType::Inet) else { continue };
-            assert_eq!(cell::inet(cell), Ok(SEEN_AT.ip()), "{}", spec.name);
+            assert_eq!(cell::inet(cell), Ok(shown.ip()), "{}", spec.name);
         }
     }
 }

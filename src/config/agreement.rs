@@ -1,9 +1,11 @@
 //! Settings that contradict each other, though each is right by itself.
 
+use std::net::SocketAddr;
+
 use crate::config::error::Doubt;
 use crate::config::reader::Reader;
 use crate::config::secret::{self, Secret};
-use crate::config::settings::AuthMode;
+use crate::config::settings::{AuthMode, Settings};
 use crate::config::tls;
 use crate::listen::listener::Bind;
 
@@ -83,9 +85,40 @@ fn check_places(reader: &mut Reader) {
     if is_twice && sound(reader, "bind", "bind") {
         reader.refuse("bind", "the same place twice", "give each once");
     }
+    let as_nodes = "bind_as_nodes";
+    if let Some(fault) = fault_of_nodes(&reader.settings)
+        && sound(reader, "bind", as_nodes)
+    {
+        let right = "give bind two addresses that clients reach, with one port, as \
+                     127.0.0.1:9042 and 127.0.0.2:9042, or turn it off";
+        reader.refuse(as_nodes, &fault, right);
+    }
     if lacks_data_center && sound(reader, "rack", "data_center") {
         reader.refuse("rack", "a rack is preferred within a data center", "set data_center too");
     }
+}
+
+/// Why clients cannot see the addresses of `bind` as nodes, if they are to.
+fn fault_of_nodes(settings: &Settings) -> Option<String> {
+    let addresses = settings.bind.iter().filter_map(|bind| match bind {
+        Bind::Tcp(address) => Some(*address),
+        Bind::Unix(_) => None,
+    });
+    if !settings.bind_as_nodes {
+        return None;
+    }
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    let first = match addresses.as_slice() {
+        [] => return Some("bind has no address".to_owned()),
+        [only] => return Some(format!("bind has one address, {only}")),
+        [first, ..] => first,
+    };
+    let is_other = |it: &&SocketAddr| it.port() != first.port() || it.port() == 0;
+    if let Some(all) = addresses.iter().find(|it| it.ip().is_unspecified()) {
+        return Some(format!("bind has {all}, which no driver can dial"));
+    }
+    let other = addresses.iter().skip(1).find(is_other)?;
+    Some(format!("bind has {first} and {other}, and system.peers lists no ports"))
 }
 
 fn check_credentials(reader: &mut Reader) {

@@ -194,6 +194,8 @@ pub struct Settings {
     pub port: u16,
     /// Where clients connect.
     pub bind: Vec<Bind>,
+    /// Whether clients see each address among them as a node.
+    pub bind_as_nodes: bool,
     /// Permissions of the files of Unix sockets among them.
     pub bind_mode: u32,
     /// Nodes of this data center are preferred.
@@ -260,6 +262,7 @@ impl Default for Settings {
             contact_points: Vec::new(),
             port: 9042,
             bind: vec![Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)))],
+            bind_as_nodes: false,
             bind_mode: 0o660,
             data_center: None,
             rack: None,

@@ -12,6 +12,7 @@ pub mod lexer;
 pub mod literal;
 pub mod local_statements;
 mod outputs;
+pub mod peers;
 pub mod refusal;
 pub mod schema_version;
 pub mod select;

@@ -1,22 +1,21 @@
 //! The one node that a driver sees: `system.local`, `system.peers` and `peers_v2`.
 //!
 //! The columns and most cells are those of a real node, so that drivers which name columns one by
-//! one find them. Addresses become the listener's, the host id the facade's own, and there are no
-//! peers: a driver that learnt of real nodes would connect to them and pass us by.
+//! one find them. Addresses become the listener's, the host id the facade's own, and peers are none but
+//! other addresses of ours.
 
 use std::borrow::Cow;
 
 use crate::facade::console::layout;
 use crate::facade::facade::{Facade, Facts};
+use crate::facade::peers;
+use crate::facade::peers::{Peers, ShownNode};
 use crate::facade::table_name;
 use crate::facade::table_name::TableName;
 use crate::facade::virtual_table::{Asked, Cell, Column, ColumnRole, Row, VirtualTable};
 use cql::cell;
 use cql::column_type::ColumnType;
 use cql::response::metadata::MetadataStyle;
-
-/// One token is enough for drivers that want any; with one node it makes no difference which.
-const TOKEN: &str = "0";
 
 /// The node that a driver sees.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,6 +30,9 @@ pub struct OneNode {
     pub peers: Vec<(String, ColumnType)>,
     /// Columns of `system.peers_v2`, whether or not the real node has that table.
     pub peers_v2: Vec<(String, ColumnType)>,
+    /// Addresses that are each a node of its own, the others' peer; none where the node is one, at
+    /// whatever address clients reach it.
+    pub nodes: Vec<ShownNode>,
 }
 
 /// A column of `system.local` with its cell.
@@ -53,9 +55,13 @@ impl OneNode {
             cql_version: self.real("cql_version").and_then(text),
             schema_version: self.real("schema_version").and_then(|cell| cell::uuid(cell).ok()),
         };
-        let peers = Peers::new(table_name::PEERS, self.peers);
-        let peers_v2 = Peers::new(table_name::PEERS_V2, self.peers_v2);
-        let local = Local::new(self.host_id, self.local);
+        let real = |name: &str, kind: &ColumnType| {
+            let same = self.local.iter().find(|it| it.name == name && it.kind == *kind);
+            same.and_then(|column| column.cell.clone())
+        };
+        let peers = Peers::new(table_name::PEERS, self.peers, &self.nodes, real);
+        let peers_v2 = Peers::new(table_name::PEERS_V2, self.peers_v2, &self.nodes, real);
+        let local = Local::new(self.host_id, self.local, self.nodes);
         let mut tables = layout::tables();
         tables.extend::<[Box<dyn VirtualTable>; 3]>([
             Box::new(local),
@@ -78,10 +84,11 @@ struct Local {
     columns: Vec<Column>,
     /// The real node's cell of each column.
     real: Vec<Option<Vec<u8>>>,
+    nodes: Vec<ShownNode>,
 }
 
 impl Local {
-    fn new(host_id: [u8; 16], local: Vec<LocalColumn>) -> Self {
+    fn new(host_id: [u8; 16], local: Vec<LocalColumn>, nodes: Vec<ShownNode>) -> Self {
         let (mut columns, mut real) = (Vec::new(), Vec::new());
         for LocalColumn { name, kind, cell } in local {
             let is_key = name == "key";
@@ -89,14 +96,21 @@ impl Local {
             columns.push(Column { name, kind, role });
             real.push(cell);
         }
-        Self { host_id, columns, real }
+        Self { host_id, columns, real, nodes }
     }
 
     fn cell<'a>(&'a self, column: &Column, real: Option<&'a [u8]>, asked: &Asked<'_>) -> Cell<'a> {
         // A node that just joined may lack these; a driver needs them.
+        let own = ShownNode::at(&self.nodes, asked.seen_at);
         match &*column.name {
-            "host_id" => return Some(Cow::Borrowed(&self.host_id)),
-            "tokens" => return Some(Cow::Owned(cell::from_text_list(&[TOKEN]))),
+            "host_id" => {
+                let node = own.and_then(|own| self.nodes.get(own));
+                return Some(Cow::Borrowed(node.map_or(&self.host_id, |node| &node.host_id)));
+            }
+            "tokens" => {
+                let token = peers::token(own.unwrap_or(0), self.nodes.len());
+                return Some(Cow::Owned(cell::from_text_list(&[&token])));
+            }
             _ => {}
         }
         let real = real?;
@@ -133,39 +147,6 @@ impl VirtualTable for Local {
         let cells = cells.map(|(column, real)| self.cell(column, real.as_deref(), asked));
         take(Row { position: 0, cells: cells.collect() });
     }
-}
-
-/// `system.peers` or `peers_v2`: no row, whatever the cluster has.
-#[derive(Debug)]
-struct Peers {
-    name: TableName,
-    columns: Vec<Column>,
-}
-
-impl Peers {
-    fn new(name: TableName, columns: Vec<(String, ColumnType)>) -> Self {
-        let column = |(name, kind): (String, ColumnType)| {
-            let role = match &*name {
-                "peer" => ColumnRole::PartitionKey,
-                "peer_port" => ColumnRole::ClusteringKey,
-                _ => ColumnRole::Regular,
-            };
-            Column { name, kind, role }
-        };
-        Self { name, columns: columns.into_iter().map(column).collect() }
-    }
-}
-
-impl VirtualTable for Peers {
-    fn name(&self) -> TableName {
-        self.name
-    }
-
-    fn columns(&self) -> &[Column] {
-        &self.columns
-    }
-
-    fn visit(&self, _: &Asked<'_>, _: u64, _: &mut dyn FnMut(Row<'_>) -> bool) {}
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
-//! The one node that clients see, made of the node that we watch.
+//! The node that clients see, or one for each address of ours, made of the node that we watch.
+
+use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::control::tables::server_tables::ServerTables;
+use crate::facade::peers::ShownNode;
 use crate::facade::system_tables::{LocalColumn, OneNode};
 use crate::listen::listener::Bind;
 use cql::column_type::ColumnType;
@@ -32,10 +35,35 @@ pub struct Place<'a> {
     pub rack: &'a str,
 }
 
-/// The facade of the proxy that clients reach at `bind`. It is at its own place, whichever node is
+/// Where clients reach the proxy, and what they see there.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// The place that names it; the first of several.
+    pub bind: Bind,
+    /// Addresses that are each a node of its own; none where there is one node.
+    pub nodes: Vec<SocketAddr>,
+}
+
+impl Front {
+    /// One node, or one for each address among `binds` if `as_nodes`.
+    #[must_use]
+    pub fn new(binds: &[Bind], as_nodes: bool) -> Self {
+        let address = |bind: &Bind| match bind {
+            Bind::Tcp(address) if as_nodes => Some(*address),
+            Bind::Tcp(_) | Bind::Unix(_) => None,
+        };
+        let first = binds.first().cloned();
+        Self {
+            bind: first.unwrap_or_else(|| Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9042)))),
+            nodes: binds.iter().filter_map(address).collect(),
+        }
+    }
+}
+
+/// The facade of the proxy that clients reach at `front`. It is at its own place, whichever node is
 /// watched: a driver that keeps to a data center would turn away from one that moved.
 #[must_use]
-pub fn of(tables: &ServerTables, place: Place<'_>, bind: &Bind) -> OneNode {
+pub fn of(tables: &ServerTables, place: Place<'_>, front: &Front) -> OneNode {
     let cells = tables.local_row.iter().cloned().chain(std::iter::repeat(None));
     let local: Vec<LocalColumn> = tables
         .local
@@ -48,8 +76,13 @@ pub fn of(tables: &ServerTables, place: Place<'_>, bind: &Bind) -> OneNode {
         })
         .collect();
     let peers = tables.peers.iter().map(|column| (column.name.clone(), column.kind.clone()));
+    let node = |address: &SocketAddr| ShownNode {
+        address: *address,
+        host_id: host_id(&local, &Bind::Tcp(*address)),
+    };
     OneNode {
-        host_id: host_id(&local, bind),
+        host_id: host_id(&local, &front.bind),
+        nodes: front.nodes.iter().map(node).collect(),
         style: tables.style,
         peers: peers.collect(),
         peers_v2: peers_v2(),
@@ -103,6 +136,7 @@ fn host_id(local: &[LocalColumn], bind: &Bind) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::address::parse_bind;
     use crate::control::tables::server_tables::ServerColumn;
     use cql::response::metadata::MetadataStyle;
 
@@ -114,7 +148,12 @@ mod tests {
     }
 
     fn at(bind: &str) -> OneNode {
-        of(&ServerTables::default(), Place::default(), &Bind::Tcp(bind.parse().unwrap()))
+        of(&ServerTables::default(), Place::default(), &front(&[bind], false))
+    }
+
+    fn front(binds: &[&str], as_nodes: bool) -> Front {
+        let binds: Vec<_> = binds.iter().map(|bind| parse_bind(bind).unwrap()).collect();
+        Front::new(&binds, as_nodes)
     }
 
     #[test]
@@ -126,8 +165,7 @@ mod tests {
             peers: vec![column("peer")],
             style: MetadataStyle::PerColumn,
         };
-        let bind = Bind::Tcp("127.0.0.1:9042".parse().unwrap());
-        let facade = of(&tables, Place::default(), &bind);
+        let facade = of(&tables, Place::default(), &front(&["127.0.0.1:9042"], false));
         let cells = facade.local.iter().map(|column| (&*column.name, column.cell.as_deref()));
         let expected = [("key", Some(&b"local"[..])), ("rack", None), ("late", None)];
         assert!(cells.eq(expected), "{facade:?}");
@@ -146,13 +184,25 @@ mod tests {
                 local_row: ["dc2", "rack9", protocol].map(|cell| Some(cell.into())).to_vec(),
                 ..ServerTables::default()
             };
-            let bind = Bind::Tcp("127.0.0.1:9042".parse().unwrap());
+            let front = front(&["127.0.0.1:9042"], false);
             let text = |column: LocalColumn| String::from_utf8(column.cell.unwrap()).unwrap();
-            of(&tables, place, &bind).local.into_iter().map(text).collect::<Vec<_>>()
+            of(&tables, place, &front).local.into_iter().map(text).collect::<Vec<_>>()
         };
         let own = Place { data_center: "dc1", rack: "rack1" };
         assert_eq!(cells(own, "5"), ["dc1", "rack1", "4"]);
         assert_eq!(cells(Place::default(), "3"), ["dc2", "rack9", "3"]);
+    }
+
+    #[test]
+    fn each_address_is_a_node_where_that_is_wanted_and_a_unix_socket_is_none() {
+        let binds = ["unix:/run/s.sock", "127.0.0.1:9042", "127.0.0.2:9042"];
+        let tables = ServerTables::default();
+        assert_eq!(of(&tables, Place::default(), &front(&binds, false)).nodes, []);
+        let nodes = of(&tables, Place::default(), &front(&binds, true)).nodes;
+        let addresses: Vec<_> = nodes.iter().map(|node| node.address.to_string()).collect();
+        assert_eq!(addresses, binds[1..]);
+        let alone = binds[1..].iter().map(|bind| at(bind).host_id);
+        assert!(nodes.iter().map(|node| node.host_id).eq(alone), "as if it were the only one");
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::pool::node_choice::NodeChoice;
 use crate::server::assemble;
 use crate::server::drain::{Drain, Phase};
 use crate::server::error::ServerError;
+use crate::server::facade::Front;
 use crate::server::pages::{PageControl, Pages};
 use crate::server::places::Places;
 use crate::server::reload::{Change, ReloadRequest, ReloadStats, Reloader};
@@ -101,8 +102,8 @@ impl Server {
         let workers = start_workers(settings, &start).map_err(ServerError::Worker)?;
         let remote_nodes_max = settings.failover.remote_nodes_max;
         let choice = NodeChoice { rack: settings.rack.clone(), remote_nodes_max, seed };
-        let bind = settings.bind.first().cloned().unwrap_or(Bind::Tcp(settings.admin));
-        let workers = Workers::new(workers, bind, tls.clients.clone(), choice);
+        let front = Front::new(&settings.bind, settings.bind_as_nodes);
+        let workers = Workers::new(workers, front, tls.clients.clone(), choice);
         let (quit, quits) = mpsc::channel(1);
         let (reload, requests) = mpsc::channel(RELOADS);
         let stats = Arc::new(ReloadStats::new());

@@ -13,14 +13,14 @@ use crate::control::tables::publication::Publication;
 use crate::control::watch::ControlReport;
 use crate::engine::action::PeerMessage;
 use crate::listen::client_tls::ClientTls;
-use crate::listen::listener::{Accepted, Bind};
+use crate::listen::listener::Accepted;
 use crate::platform::memory::MemoryShares;
 use crate::pool::announcer::WorkerEvent;
 use crate::pool::node_choice::{Candidates, NodeChoice};
 use crate::pool::pool_manager::PoolShared;
 use crate::server::assemble;
 use crate::server::facade;
-use crate::server::facade::Place;
+use crate::server::facade::{Front, Place};
 use crate::state::client::MovedClient;
 use crate::worker::arrival::Arrival;
 use crate::worker::command::Command;
@@ -58,8 +58,8 @@ pub(super) fn start_workers(settings: &Settings, start: &WorkerStart) -> io::Res
 #[derive(Debug)]
 pub struct Workers {
     workers: Vec<Worker>,
-    /// Where clients connect; the first place of several.
-    bind: Bind,
+    /// Where clients connect, and what they see there.
+    front: Front,
     /// The handshake that TCP clients have to pass.
     tls: Option<Arc<ClientTls>>,
     choice: NodeChoice,
@@ -68,15 +68,15 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// A crew of these workers, for clients that connect to `bind`, by `tls` if there is any.
+    /// A crew of these workers, for clients that connect at `front`, by `tls` if there is any.
     #[must_use]
     pub fn new(
         workers: Vec<Worker>,
-        bind: Bind,
+        front: Front,
         tls: Option<Arc<ClientTls>>,
         choice: NodeChoice,
     ) -> Self {
-        Self { workers, bind, tls, choice, next: 0 }
+        Self { workers, front, tls, choice, next: 0 }
     }
 
     /// How to reach each of them.
@@ -150,7 +150,7 @@ impl Workers {
 
     async fn on_publication(&self, publication: &Publication) {
         let place = Place { data_center: &publication.data_center, rack: &publication.rack };
-        let facade = Arc::new(facade::of(&publication.tables, place, &self.bind).facade());
+        let facade = Arc::new(facade::of(&publication.tables, place, &self.front).facade());
         self.send_all(|| Command::Facade(Arc::clone(&facade))).await;
         let snapshot = &publication.snapshot;
         let targets = self.choice.local_targets(candidates(publication));

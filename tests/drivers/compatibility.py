@@ -34,10 +34,16 @@ and that the driver warned of nothing through shardlane that the script itself d
 - What drivers raise for each kind of error, direct and through shardlane: [error-classes.md](error-classes.md).
 
 Apache Cassandra speaks protocol 5, shardlane speaks 4 and 3, and drivers step down by themselves unless 5 is pinned. What is lost
-then, tried with the Python driver (case `protocol_v5_python`): `prepare(keyspace=)` raises NoHostAvailable, since the driver
-itself refuses it before version 5; `SimpleStatement(keyspace=)` is left out by the driver without a word, so that the text runs in
-the keyspace of the session, or is refused for want of one: write `keyspace.table`; a session pinned to version 5 raises
-NoHostAvailable.
+then, tried against Apache Cassandra (cases `protocol_v5_python` and `protocol_v5_other_drivers`); the cure for a keyspace is to write
+`keyspace.table`:
+
+| driver | a keyspace for one statement | `now_in_seconds` | pinned to version 5 |
+|---|---|---|---|
+| Python | `prepare(keyspace=)` raises NoHostAvailable, since the driver itself refuses it before version 5; `SimpleStatement(keyspace=)` is left out without a word, so that the text runs in the keyspace of the session, or is refused for want of one | the driver has no call for it | NoHostAvailable |
+| Java driver 4 | `setKeyspace` raises IllegalArgumentException: "Can't use per-request keyspace with protocol V4"; preparing such a statement the same | `setNowInSeconds` raises IllegalArgumentException: "Can't use nowInSeconds with protocol V4" | AllNodesFailedException [UnsupportedProtocolVersionException] |
+| apache/cassandra-gocql-driver | `SetKeyspace` is left out without a word: as in Python | `WithNowInSeconds` is left out without a word: the server's own time counts | "unsupported protocol version 5" |
+| gocql/gocql | no call for it | no call for it | refused, and so by Cassandra itself, whose version 5 this driver does not speak |
+| Node.js | nothing is lost: the driver speaks 4 at most, and leaves `keyspace` out with Cassandra, too | no call for it | TypeError by the driver, with Cassandra, too |
 
 | driver | version | protocol | compression | direct = through | remarks |
 |---|---|---|---|---|---|

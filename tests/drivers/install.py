@@ -166,8 +166,8 @@ EVERYTHING = {"python-cassandra": lambda: python("cassandra"), "python-scylla": 
               "java4-texts": lambda: java("java4", "Texts"),
               "java3-columns": lambda: java("java3", "Columns"), "java4-columns": lambda: java("java4", "Columns"),
               "java3-load": lambda: java("java3", "Load"), "java4-load": lambda: java("java4", "Load"),
-              "rust-load": lambda: rust("load"),
-              "java3-errors": lambda: java("java3", "Errors"), "java4-errors": lambda: java("java4", "Errors")}
+              "rust-load": lambda: rust("load"), "rust-errors": lambda: rust("errors"),
+              "java3-errors": lambda: java("java3", "Errors"), "java4-errors": lambda: java("java4", "Errors"), "java4-pinned": lambda: java("java4", "Pinned")}
 
 
 def main():

@@ -13,7 +13,7 @@ use shardlane::facade::statement_text::{StatementText, classify};
 use shardlane::facade::virtual_table::{Asked, LiveState};
 use shardlane::listen::listener::Bind;
 use shardlane::server::facade;
-use shardlane::server::facade::Place;
+use shardlane::server::facade::{Front, Place};
 
 use crate::{frame, rewrite, split};
 
@@ -22,8 +22,8 @@ fn facade_of(local: &str, peers: &str) -> Facade {
     let (local, peers) = (frame(local), frame(peers));
     let read = |frame| Rows::read(split(frame).1).unwrap();
     let (local, peers) = (read(&local), read(&peers));
-    let bind = Bind::Tcp(SocketAddr::from(([127, 0, 0, 1], 9042)));
-    facade::of(&ServerTables::read(&local, &peers).unwrap(), Place::default(), &bind).facade()
+    let front = Front::new(&[Bind::Tcp(SocketAddr::from(([127, 0, 0, 1], 9042)))], false);
+    facade::of(&ServerTables::read(&local, &peers).unwrap(), Place::default(), &front).facade()
 }
 
 /// A process of which nothing is known.

@@ -34,6 +34,7 @@ fn shown(mut rig: Rig) -> Rig {
         local: Vec::new(),
         peers: Vec::new(),
         peers_v2: Vec::new(),
+        nodes: Vec::new(),
     };
     let facade = Arc::new(node.facade());
     rig.input(|engine| engine.on_facade(facade));

@@ -43,6 +43,7 @@ fn node(version: u8) -> OneNode {
         ],
         peers: vec![("peer".to_owned(), ColumnType::Inet)],
         peers_v2: Vec::new(),
+        nodes: Vec::new(),
     }
 }
 

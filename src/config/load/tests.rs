@@ -206,3 +206,23 @@ fn a_place_is_given_once() {
     let once = [("bind", "127.0.0.1:9042,unix:/a,127.0.0.1:9043"), ("contact_points", "a")];
     assert!(read(&once, &[], "").accept().is_ok());
 }
+
+#[test]
+fn addresses_are_nodes_only_where_a_driver_can_dial_each() {
+    let fault_of = |bind: &str| {
+        let given = [("bind", bind), ("contact_points", "a"), ("bind_as_nodes", "true")];
+        read(&given, &[], "").accept().err().map(|error| error.to_string())
+    };
+    assert_eq!(fault_of("127.0.0.1:9042,unix:/a,127.0.0.2:9042"), None);
+    let wrong = [
+        ("127.0.0.1:9042", "bind has one address, 127.0.0.1:9042"),
+        ("unix:/a", "bind has no address"),
+        ("0.0.0.0:9042,127.0.0.2:9042", "bind has 0.0.0.0:9042, which no driver can dial"),
+        ("127.0.0.1:9042,127.0.0.1:9043", "127.0.0.1:9043, and system.peers lists no ports"),
+        ("127.0.0.1:0,127.0.0.2:0", "127.0.0.2:0, and system.peers lists no ports"),
+    ];
+    for (bind, reason) in wrong {
+        let fault = fault_of(bind).unwrap();
+        assert!(fault.contains("bind_as_nodes") && fault.contains(reason), "{fault}");
+    }
+}

@@ -62,6 +62,18 @@ pub(super) const GENERAL: Group = Group {
             ..Setting::PLAIN
         },
         Setting {
+            key: "bind_as_nodes",
+            kind: Kind::Switch { field: |settings| &mut settings.bind_as_nodes },
+            reload: Reload::Restart,
+            what: "Whether clients see each address of `bind` as a node of its own, the others' peer",
+            why: "Drivers see one node otherwise: when it answers UNAVAILABLE or is not there, their \
+                  policies have no next host, and most raise NoHostAvailable or \
+                  AllNodesFailedException instead of the error itself. Give two addresses with one \
+                  port, as 127.0.0.1:9042 and 127.0.0.2:9042; clients must reach both. Each driver \
+                  opens connections to both.",
+            ..Setting::PLAIN
+        },
+        Setting {
             key: "bind_mode",
             flag: Some(Flag::once("MODE")),
             kind: Kind::Text {

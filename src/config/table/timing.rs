@@ -171,8 +171,9 @@ pub(super) const RETRIES: Group = Group {
             },
             reload: Reload::AtOnce,
             what: "Share of the requests that may be sent again",
-            why: "It counts together with `retries.floor_per_s`, for reads that lost their node and for \
-                  requests that a busy node refused, for each of the two.",
+            why: "It counts together with `retries.floor_per_s`, for reads that lost their node, for \
+                  requests that a busy node refused, and for those that a node could not run \
+                  (UNAVAILABLE), for each of the three.",
             ..Setting::PLAIN
         },
         Setting {

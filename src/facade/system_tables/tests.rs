@@ -60,6 +60,7 @@ fn node() -> OneNode {
             ("rpc_address".to_owned(), ColumnType::Inet),
         ],
         peers_v2: vec![("native_port".to_owned(), ColumnType::Int)],
+        nodes: Vec::new(),
     }
 }
 
@@ -202,6 +203,38 @@ fn there_are_no_peers() {
 
 fn named_peers() -> Vec<String> {
     node().peers.into_iter().map(|(name, _)| name).collect()
+}
+
+#[test]
+fn each_of_several_addresses_is_a_node_and_the_others_are_its_peers() {
+    let address = |last| SocketAddr::from(([10, 1, 2, last], 9142));
+    let shown = |last| ShownNode { address: address(last), host_id: [last; 16] };
+    let mut node = node();
+    node.nodes = vec![shown(3), shown(4)];
+    let host_id = ("host_id".to_owned(), ColumnType::Uuid);
+    node.peers.extend([host_id, ("rack".to_owned(), ColumnType::Varchar)]);
+    let facade = node.facade();
+    let cells_at = |last, text: &str| {
+        let select = parse(text);
+        let asked = Asked { seen_at: address(last), live: &Nothing };
+        let parameters = Parameters::read(&mut Reader::new(&[0, 1, 0])).unwrap();
+        let mut message = Vec::new();
+        facade.answer(&select, &parameters, &asked).unwrap().put(&mut message);
+        cells(&message)
+    };
+    for (own, other) in [(3, 4), (4, 3)] {
+        let local = cells_at(own, "SELECT host_id FROM system.local");
+        assert_eq!(local, [[Some(vec![own; 16])]]);
+        let row = cells_at(own, "SELECT peer, rpc_address, host_id, rack FROM system.peers");
+        let address = Some(vec![10, 1, 2, other]);
+        let expected = [address.clone(), address, Some(vec![other; 16]), Some(b"rack1".to_vec())];
+        assert_eq!(row, [expected]);
+        let ports = cells_at(own, "SELECT native_port FROM system.peers_v2");
+        assert_eq!(ports, [[Some(vec![0, 0, 0x23, 0xb6])]]);
+    }
+    let elsewhere = cells_at(9, "SELECT peer FROM system.peers");
+    assert!(elsewhere.is_empty(), "a client of a Unix socket could dial none");
+    assert_eq!(cells_at(9, "SELECT host_id FROM system.local"), [[Some(HOST_ID.to_vec())]]);
 }
 
 #[test]

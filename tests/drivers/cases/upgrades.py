@@ -178,6 +178,40 @@ def ten_upgrades_under_load_fail_no_request(stage):
     upgrade_under_load(stage, tuple(LOADS), 10)
 
 
+def ids(stage):
+    """The host ids that a client reads at each of two addresses: its own, and its peer's."""
+    tables, found = ("system.local", "system.peers", "system.peers_v2"), []
+    with direct.session(stage.address(100), consistency="ONE") as s:
+        for last in (100, 103):
+            host = next(host for host in s.cluster.metadata.all_hosts() if host.address == stage.address(last))
+            asked = [s.execute("SELECT host_id FROM " + table, host=host).one() for table in tables]
+            found.append([str(row.host_id) for row in asked])
+    return found
+
+
+@case(deadline=240, drivers=("java4-load",))
+def addresses_that_are_nodes_are_handed_over_and_keep_their_ids(stage):
+    settings = stage.file("two.toml", "bind_as_nodes = true\n")
+    more = ("--config", settings, "--bind", "%s:9042" % stage.address(103))
+    names = ("python", "java4")
+    sim = stage.sim(3, 4, TABLETS)
+    with direct.session(sim.hosts[0]) as s:
+        for name in names:
+            direct.create_load_tables(s, name, 3)
+    upgraded = Upgraded(stage, sim, *more)
+    loads = start_loads(stage, upgraded.proxy.host, names)
+    before = ids(stage)
+    (own, peer, peer_v2), other = before
+    assert peer == peer_v2 and own != peer and other == [peer, own, own], before
+    clients = upgraded.proxy.metrics()["shardlane_client_connections"]
+    for _ in range(3):
+        upgraded.upgrade()
+        time.sleep(2)
+        assert upgraded.proxy.metrics()["shardlane_client_connections"] == clients, "a client connected again"
+    assert ids(stage) == before
+    end_loads(loads)
+
+
 class Manager:
     """What systemd is to a service: it hears of its states, and keeps descriptors for it."""
 

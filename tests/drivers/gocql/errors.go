@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/gocql/gocql"
 )
@@ -15,7 +17,10 @@ func errors() int {
 	say("@running")
 	for lines.Scan() {
 		level, text, _ := strings.Cut(strings.TrimSuffix(lines.Text(), "\tp"), "\t")
-		err := s.Query(text).Consistency(gocql.ParseConsistency(level)).Exec()
+		// A statement that is prepared again and again ends so.
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		err := s.Query(text).Consistency(gocql.ParseConsistency(level)).WithContext(ctx).Exec()
+		cancel()
 		name := strings.TrimPrefix(fmt.Sprintf("%T", err), "*")
 		switch e := err.(type) {
 		case nil:

@@ -31,7 +31,7 @@ var (
 	version     = flag.Int("version", 0, "protocol version; 0 leaves it to the driver")
 	compression = flag.String("compression", "", "a key of compressors")
 	skip        = flag.String("skip", "", "sections to leave out, comma separated")
-	mode        = flag.String("mode", "smoke", "smoke, load, touch, texts or columns")
+	mode        = flag.String("mode", "smoke", "smoke, load, touch, texts, columns, errors or five")
 	consistency = flag.String("consistency", "QUORUM", "consistency level")
 	keys        = flag.Int("keys", 200, "how many keys the other modes use")
 	words       = []string{"", "plain", "ärger", "Привет", "日本語", "🦀 lane"}
@@ -398,6 +398,8 @@ func main() {
 		os.Exit(columns())
 	case "errors":
 		os.Exit(errors())
+	case "five":
+		os.Exit(versionFive())
 	}
 	t := &smoke{connect("")}
 	say("connected")

@@ -4,6 +4,7 @@
 import com.datastax.driver.core.*;
 import com.datastax.driver.core.exceptions.*;
 import java.util.*;
+import java.util.concurrent.TimeUnit;
 
 public class Errors {
   static String name(Throwable e) {
@@ -23,7 +24,9 @@ public class Errors {
       try {
         Statement text = new SimpleStatement(asked[1]);
         if (asked.length > 2) text = session.prepare(asked[1]).bind();
-        session.execute(text.setConsistencyLevel(ConsistencyLevel.valueOf(asked[0])));
+        ResultSetFuture answer = session.executeAsync(text.setConsistencyLevel(ConsistencyLevel.valueOf(asked[0])));
+        // A statement that is prepared again and again ends so.
+        answer.getUninterruptibly(10, TimeUnit.SECONDS);
         Smoke.say("none");
       } catch (Exception e) {
         Smoke.say(name(e));

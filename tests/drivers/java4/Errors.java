@@ -3,6 +3,7 @@
 
 import com.datastax.oss.driver.api.core.*;
 import com.datastax.oss.driver.api.core.cql.*;
+import java.time.Duration;
 import java.util.*;
 
 public class Errors {
@@ -25,7 +26,9 @@ public class Errors {
       try {
         SimpleStatement text = SimpleStatement.newInstance(asked[1])
             .setConsistencyLevel(DefaultConsistencyLevel.valueOf(asked[0]));
-        session.execute(asked.length > 2 ? session.prepare(text).bind() : text);
+        Statement<?> statement = asked.length > 2 ? session.prepare(text).bind() : text;
+        // A statement that is prepared again and again ends so.
+        session.execute(statement.setTimeout(Duration.ofSeconds(10)));
         Smoke.say("none");
       } catch (Exception e) {
         Smoke.say(name(e));

@@ -23,7 +23,9 @@ async function main() {
     const [consistency, text, prepared] = line.split('\t');
     try {
       const level = cassandra.types.consistencies[consistency.toLowerCase()];
-      await client.execute(text, [], { consistency: level, prepare: prepared !== undefined });
+      // A statement that is prepared again and again ends so.
+      const late = new Promise((_, reject) => setTimeout(reject, 10000, new Error('no answer')).unref());
+      await Promise.race([client.execute(text, [], { consistency: level, prepare: prepared !== undefined }), late]);
       console.log('none');
     } catch (e) {
       console.log(name(e));

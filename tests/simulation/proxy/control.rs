@@ -196,6 +196,7 @@ impl World {
                 .collect(),
             peers: peers.metadata.columns.iter().map(named).collect(),
             peers_v2: Vec::new(),
+            nodes: Vec::new(),
         };
         let facade = Arc::new(node.facade());
         for number in self.workers.numbers() {
