@@ -25,6 +25,7 @@ use crate::control::tables::table_reads::{TableReadSettings, TableReads};
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
 use crate::platform::clock::now_ms;
 use crate::pool::backoff::{Backoff, BackoffSettings};
+use crate::state::record::About;
 use crate::topology::node::Node;
 
 /// No wait between rounds is longer: this is one connection a process, which may try more often
@@ -40,6 +41,8 @@ pub struct ControlSettings {
     pub data_center: Option<String>,
     /// The rack where we run; none takes that of the first node found in the data center.
     pub rack: Option<String>,
+    /// The cluster and the place that clients of the process before saw.
+    pub before: Option<About>,
     /// Where nodes are dialled when their own addresses do not lead to them.
     pub routes: RouteSettings,
     /// How fast single tables are read.
@@ -63,7 +66,7 @@ pub async fn run(
     let rests = BackoffSettings { max_ms, ..settings.backoff };
     let mut backoff = Backoff::new(rests, settings.seed);
     let publisher = Publisher::new(settings.data_center.as_deref());
-    let publisher = publisher.in_rack(settings.rack.as_deref());
+    let publisher = publisher.in_rack(settings.rack.as_deref()).after(settings.before.clone());
     let routes = Routes::new(settings.routes.clone());
     let reads = TableReads::new(settings.table_reads);
     let mut watcher =

@@ -76,7 +76,7 @@ fn wanted(
         let text = "its pod uses the host's network, whose port 9042 may be taken";
         return Err(Plan::Refuse(text.to_owned()));
     }
-    if pod.pointer("/spec/os/name") == Some(&json!("windows")) {
+    if is_for_windows(pod) {
         return Err(Plan::Refuse("its pod is for Windows".to_owned()));
     }
     let mut sidecar = defaults.clone();
@@ -89,6 +89,16 @@ fn wanted(
     }
     sidecar.check().map_err(|fault| Plan::Refuse(fault.to_owned()))?;
     Ok(sidecar)
+}
+
+/// Whether a pod says that it runs on Windows only: by its system, or by the label of the nodes that it wants.
+fn is_for_windows(pod: &Value) -> bool {
+    let places = [
+        "/spec/os/name",
+        "/spec/nodeSelector/kubernetes.io~1os",
+        "/spec/nodeSelector/beta.kubernetes.io~1os",
+    ];
+    places.iter().any(|place| pod.pointer(place) == Some(&json!("windows")))
 }
 
 /// Annotations with our prefix, without it.

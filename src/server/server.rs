@@ -121,6 +121,7 @@ impl Server {
         let (ask, requests) = mpsc::channel(MESSAGES);
         let (sender, reports) = mpsc::channel(MESSAGES);
         let mut control = assemble::control(settings, credential, &tls, seed);
+        control.before = kept.place();
         control.reach.own = tcp_addresses(&places.binds()).collect();
         control.reach.book = (!is_service).then(|| Arc::clone(&book));
         tokio::spawn(control::run(control, requests, sender));

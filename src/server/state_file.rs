@@ -100,6 +100,13 @@ impl Kept {
         Arc::clone(&self.stats)
     }
 
+    /// Which cluster the process before served, and where clients saw it; `None` when nothing is known of it.
+    #[must_use]
+    pub fn place(&self) -> Option<About> {
+        let state = State::check(self.before.as_deref()?).ok()?;
+        Some(state.about().clone())
+    }
+
     /// The control connection reported something, perhaps another picture of the cluster.
     pub fn on_control(&mut self, report: &ControlReport) {
         if let ControlReport::Published(publication) = report {

@@ -10,6 +10,7 @@ use crate::control::tables::metadata::{HostRow, Metadata};
 use crate::control::tables::routes::Route;
 use crate::control::tables::server_tables::ServerTables;
 use crate::pool::node_target::ShardPort;
+use crate::state::record::About;
 use crate::topology::id::{HostId, NodeId};
 use crate::topology::node::Node;
 use crate::topology::node_numbers::NodeNumbers;
@@ -44,6 +45,8 @@ pub struct Publisher {
     data_center: Option<Arc<str>>,
     /// The rack that was set, or else that of the first node found in the data center.
     rack: Option<Arc<str>>,
+    /// The cluster and the place that clients of the process before saw, until the cluster is known.
+    before: Option<About>,
     last: Option<(Metadata, Publication)>,
     /// Nodes that the cluster said are down, and has not said are up. They stay in the snapshot.
     down: BTreeSet<NodeId>,
@@ -62,6 +65,13 @@ impl Publisher {
         Self { rack: rack.map(Arc::from), ..self }
     }
 
+    /// Stays at the place that clients of the process before saw, where none is set: a driver that keeps to a data center
+    /// would turn away from one that moved because another contact point answered first.
+    #[must_use]
+    pub fn after(self, before: Option<About>) -> Self {
+        Self { before, ..self }
+    }
+
     /// What was last published.
     #[must_use]
     pub fn last(&self) -> Option<&Publication> {
@@ -76,6 +86,9 @@ impl Publisher {
         contact: SocketAddr,
         events_lost: bool,
     ) -> Option<Publication> {
+        if let Some(before) = self.before.take() {
+            self.stay(&metadata, &before);
+        }
         let own = metadata.hosts.first();
         let data_center = self
             .data_center
@@ -113,6 +126,22 @@ impl Publisher {
             Publication { snapshot, tables, data_center, rack, shard_ports, dial_all_now };
         self.last = Some((metadata, publication.clone()));
         Some(publication)
+    }
+
+    /// Takes the place of the process before, if this is its cluster and the place is still there.
+    fn stay(&mut self, metadata: &Metadata, before: &About) {
+        let hosts = || metadata.hosts.iter();
+        let is_same = metadata.cluster_name.as_deref().unwrap_or_default() == &*before.cluster
+            && hosts().any(|row| before.hosts.contains(&row.host));
+        let in_data_center = |row: &&HostRow| *row.data_center == *before.data_center;
+        if !is_same || !hosts().any(|row| in_data_center(&row)) {
+            return;
+        }
+        let data_center = self.data_center.get_or_insert_with(|| (&*before.data_center).into());
+        let has_rack = hosts().filter(in_data_center).any(|row| *row.rack == *before.rack);
+        if **data_center == *before.data_center && has_rack {
+            self.rack.get_or_insert_with(|| (&*before.rack).into());
+        }
     }
 
     /// Our own rack. It is settled with the first node of our data center, and stays.

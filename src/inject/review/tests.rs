@@ -83,6 +83,29 @@ fn only_a_new_pod_that_asks_for_a_sidecar_gets_one() {
 }
 
 #[test]
+fn a_pod_that_may_not_have_a_sidecar_is_warned_about_and_allowed() {
+    for (name, why) in [("windows-pod", "for Windows"), ("host-network-pod", "host's network")] {
+        let review = reviewed(&asked(name));
+        assert!(
+            matches!(&review.verdict, Verdict::Refused(said) if said.contains(why)),
+            "{review:?}"
+        );
+        assert_eq!(review.answer["response"]["allowed"], true);
+    }
+}
+
+#[test]
+fn a_pod_is_named_in_the_log_as_far_as_it_has_a_name() {
+    for (name, object) in [
+        ("statefulset-pod", "shop/orders-0"),
+        ("daemonset-pod", "shop/collector-"),
+        ("dry-run-pod", "shop/orders-6d5f8c7b9d-"),
+    ] {
+        assert_eq!(reviewed(&asked(name)).object, object);
+    }
+}
+
+#[test]
 fn a_patched_pod_is_left_when_it_is_asked_about_again() {
     for name in ["deployment-pod", "job-pod", "mesh-pod"] {
         let mut again = asked(name);

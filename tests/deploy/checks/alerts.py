@@ -85,6 +85,27 @@ def series(samples):
     return made
 
 
+def samples(values):
+    """How many minutes a series of promtool covers."""
+    counts = (re.search(r"x(\d+)$", word) for word in values.split())
+    # `0x5` is six samples, as the first one counts; `_x5` is five.
+    return sum(1 if c is None else int(c.group(1)) + (not word.startswith("_")) for c, word in zip(counts, values.split()))
+
+
+def resolved(case, expected):
+    """A test in which the alert fires, and has ended after as many minutes of what keeps it quiet."""
+    before, after = case["fires"], dict(case["fires"], **next(iter(case["quiet"].values())))
+    length, at = max(samples(values) for values in before.values()), int(case["at"])
+    both = {}
+    for name in after:
+        first = before.get(name, "_x%d" % length)
+        both[name] = " ".join(filter(None, [first, "_x%d" % (length - samples(first)) if samples(first) < length else "", after[name]]))
+    return {"name": "%s: it resolves" % case["alert"], "interval": "1m", "input_series": series(both),
+            "alert_rule_test": [{"alertname": case["alert"], "eval_time": "%dm" % at, "exp_alerts": [expected]},
+                                {"alertname": case["alert"], "exp_alerts": [],
+                                 "eval_time": "%dm" % (length + int(case.get("resolves", at)))}]}
+
+
 def unit_tests():
     """The file for promtool, and the names of the alerts that it makes fire."""
     by_name = {rule["alert"]: rule for rule in rules()}
@@ -101,12 +122,13 @@ def unit_tests():
                 "input_series": series(dict(case["fires"], **overrides)),
                 "alert_rule_test": [{"alertname": case["alert"], "eval_time": case["at"] + "m",
                                      "exp_alerts": [] if overrides else [expected]}]})
+        groups.append(resolved(case, expected))
     text = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": groups}
     return text, fired
 
 
 @test
-def every_alert_fires_when_it_should_and_only_then():
+def every_alert_fires_when_it_should_and_resolves():
     text, fired = unit_tests()
     missing = {rule["alert"] for rule in rules()} - fired
     assert not missing, "alerts without a case in alert_cases.yaml: %s" % missing
@@ -125,6 +147,18 @@ def a_wrong_threshold_would_be_noticed():
         (path / "tests.yaml").write_text(yaml.safe_dump(text))
         said = refused(tools.prometheus("promtool"), "test", "rules", path / "tests.yaml")
         assert "ShardlaneLowHitRate" in said, said
+
+
+@test
+def an_alert_that_never_ends_would_be_noticed():
+    with folder() as path:
+        (path / "alerts.yaml").write_text(RULES.read_text().replace("[1h]) > 0", "[1d]) > 0"))
+        text = unit_tests()[0]
+        text["rule_files"] = [str(path / "alerts.yaml")]
+        text["tests"] = [t for t in text["tests"] if t["name"] == "ShardlaneProtocolBroken: it resolves"]
+        (path / "tests.yaml").write_text(yaml.safe_dump(text))
+        said = refused(tools.prometheus("promtool"), "test", "rules", path / "tests.yaml")
+        assert "ShardlaneProtocolBroken" in said, said
 
 
 @test

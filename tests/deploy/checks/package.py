@@ -125,7 +125,59 @@ done
 [ -S /run/shardlane/cql.sock ] || fail "no Unix socket"
 kill -TERM $pid
 wait $pid || fail "it ended with $?: $(cat /tmp/log)"
+# What systemd is to the package's scripts: it knows the main process, as that reported itself, and sends it signals.
+mkdir -p /run/systemd/system
+cat > /usr/local/bin/systemctl << 'EOF'
+#!/bin/sh
+case "$*" in
+    *MainPID*) cat /tmp/main ;;
+    kill*USR2*) kill -USR2 $(cat /tmp/main) ;;
+    *daemon-reload*) ;;
+    *) echo "$*" >> /tmp/asked ;;
+esac
+EOF
+cat > /usr/local/bin/deb-systemd-invoke << 'EOF'
+#!/bin/sh
+echo "$*" >> /tmp/asked
+EOF
+cp /usr/local/bin/systemctl /usr/local/bin/deb-systemd-invoke /usr/bin/
+chmod 755 /usr/local/bin/* /usr/bin/systemctl /usr/bin/deb-systemd-invoke
+cat > /tmp/manager.py << 'EOF'
+import os, socket
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.bind("/tmp/notify")
+os.chmod("/tmp/notify", 0o666)
+open("/tmp/main", "w").write("0")
+while True:
+    said = dict(line.split("=", 1) for line in manager.recv(4096).decode().splitlines())
+    if "MAINPID" in said:
+        open("/tmp/main.new", "w").write(said["MAINPID"])
+        os.rename("/tmp/main.new", "/tmp/main")
+EOF
+python3 /tmp/manager.py > /dev/null 2>&1 &
+manager=$!
+for i in $(seq 100); do [ -S /tmp/notify ] && break; sleep 0.1; done
+export SHARDLANE_BIND=@ADDRESS@:9042 SHARDLANE_ADMIN=@ADDRESS@:9380 NOTIFY_SOCKET=/tmp/notify
+$as $(cat /tmp/start) > /dev/null 2> /tmp/log &
+for i in $(seq 100); do [ "$(cat /tmp/main)" != 0 ] && break; sleep 0.2; done
+old=$(cat /tmp/main)
+[ "$old" != 0 ] || fail "it never said that it serves: $(cat /tmp/log)"
 dpkg --force-depends --install @NEW@ 2>&1
+new=$(cat /tmp/main)
+[ "$new" != "$old" ] || fail "the process was not replaced: $(cat /tmp/log)"
+if grep -q restart /tmp/asked 2> /dev/null; then fail "it was restarted as well"; fi
+[ "$(readlink /proc/$new/exe)" = /usr/bin/shardlane ] || fail "the new process is $(readlink /proc/$new/exe)"
+for i in $(seq 100); do kill -0 $old 2> /dev/null || break; sleep 0.1; done
+if kill -0 $old 2> /dev/null; then fail "the old process is still there"; fi
+# Where no process runs, the service is started.
+kill -TERM $new
+for i in $(seq 100); do kill -0 $new 2> /dev/null || break; sleep 0.1; done
+echo 0 > /tmp/main
+/var/lib/dpkg/info/shardlane.postinst configure 0.1.0
+grep -q 'restart shardlane.service' /tmp/asked || fail "a service that does not run was not started"
+kill $manager
+rm -rf /run/systemd/system
+unset SHARDLANE_BIND SHARDLANE_ADMIN NOTIFY_SOCKET
 [ "$(dpkg-query -W -f '${Version}' shardlane)" = "0.1.1~test" ] || fail "not upgraded"
 grep -q '^contact_points' /etc/shardlane/shardlane.toml || fail "the upgrade took the settings away"
 [ "$(stat -c '%U:%G %a' /etc/shardlane/shardlane.toml)" = "root:shardlane 640" ] || fail "rights after the upgrade"

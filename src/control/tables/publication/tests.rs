@@ -47,6 +47,35 @@ fn data_center_and_rack_stay_when_a_node_of_another_data_center_is_watched() {
 }
 
 #[test]
+fn a_process_stays_where_clients_saw_the_one_before() {
+    let mut far = metadata(&[3, 1]);
+    (far.hosts[0].data_center, far.hosts[0].rack) = ("dc2".into(), "far".into());
+    let before = About {
+        hosts: vec![HostId([1; 16]), HostId([2; 16])],
+        data_center: "dc1".into(),
+        rack: "r1".into(),
+        ..About::default()
+    };
+    let place = |set: Option<&str>, before: &About| {
+        let mut publisher = Publisher::new(set).after(Some(before.clone()));
+        let news = publish(&mut publisher, &far);
+        (news.data_center.to_string(), news.rack.to_string())
+    };
+    let near = ("dc1".to_owned(), "r1".to_owned());
+    let moved = ("dc2".to_owned(), "far".to_owned());
+    assert_eq!(place(None, &before), near, "a node of another data center answered first");
+    assert_eq!(place(Some("dc2"), &before), moved, "a setting counts more");
+    let other_cluster = About { cluster: "other".into(), ..before.clone() };
+    assert_eq!(place(None, &other_cluster), moved);
+    let strangers = About { hosts: vec![HostId([9; 16])], ..before.clone() };
+    assert_eq!(place(None, &strangers), moved);
+    let gone = About { data_center: "dc3".into(), ..before.clone() };
+    assert_eq!(place(None, &gone), moved, "no node is left there");
+    let other_rack = About { rack: "r9".into(), ..before };
+    assert_eq!(place(None, &other_rack), near, "the rack is gone, the data center is not");
+}
+
+#[test]
 fn what_has_not_changed_is_not_published() {
     let mut publisher = Publisher::new(None);
     let first = publish(&mut publisher, &metadata(&[1, 2]));
