@@ -52,6 +52,7 @@ mod repeats;
 mod restart;
 mod routing;
 mod scale;
+mod shapes;
 mod slow_requests;
 mod spreading;
 mod stalls;
