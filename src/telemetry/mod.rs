@@ -10,4 +10,5 @@ pub mod openmetrics;
 pub mod page_order;
 pub mod recent;
 pub mod report;
+pub mod shape_names;
 pub mod state_names;

@@ -52,6 +52,7 @@ mod repeats;
 mod restart;
 mod routing;
 mod scale;
+mod shaped_texts;
 mod shapes;
 mod slow_requests;
 mod spreading;
