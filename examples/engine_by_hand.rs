@@ -38,6 +38,7 @@ fn main() {
         tablets_reread_us: 0,
         tablet_samples_per_s: 100,
         routes_texts: true,
+        runs_shapes: false,
         asks_to_prepare: true,
         has_peers: false,
         compression_offered,

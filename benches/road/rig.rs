@@ -75,6 +75,7 @@ impl Rig {
             some_nodes: false,
             tablet_samples_per_s: 100,
             routes_texts: true,
+            runs_shapes: false,
             asks_to_prepare: true,
             has_peers: false,
             compression_offered: Vec::new(),

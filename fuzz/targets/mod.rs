@@ -10,7 +10,7 @@ mod greeting;
 pub(crate) mod keys;
 mod literals;
 mod metadata_ids;
-mod node;
+pub(crate) mod node;
 mod proxy_header;
 mod requests;
 mod responses;

@@ -55,6 +55,8 @@ impl AuthMode {
 pub enum TextMode {
     /// They are read, and go to the shard that owns their row.
     Route,
+    /// The same, and those that are seen often are run as prepared statements.
+    Execute,
     /// They are not read, and go to any node.
     Off,
 }
@@ -65,8 +67,9 @@ impl FromStr for TextMode {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "route" => Ok(Self::Route),
+            "execute" => Ok(Self::Execute),
             "off" => Ok(Self::Off),
-            _ => Err("neither route nor off".to_owned()),
+            _ => Err("neither route, execute nor off".to_owned()),
         }
     }
 }
@@ -77,6 +80,7 @@ impl TextMode {
     pub fn name(self) -> &'static str {
         match self {
             Self::Route => "route",
+            Self::Execute => "execute",
             Self::Off => "off",
         }
     }

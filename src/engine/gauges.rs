@@ -39,6 +39,10 @@ pub struct Gauges {
     pub catalog_entries: u64,
     /// Bytes that they take.
     pub catalog_bytes: u64,
+    /// Shapes of texts that are run as prepared statements, or were refused.
+    pub shapes: u64,
+    /// Bytes that they take.
+    pub shapes_bytes: u64,
     /// What is held for clients and lanes, bytes.
     pub memory_held: u64,
     /// What the process takes besides, bytes; 0 while memory has no bound.
@@ -58,6 +62,8 @@ impl Gauges {
             credentials: wide(core.pools.credentials()),
             catalog_entries: wide(core.router.catalog.len() + local.len()),
             catalog_bytes: wide(core.router.catalog.bytes() + local.bytes()),
+            shapes: wide(core.router.shapes.len()),
+            shapes_bytes: wide(core.router.shapes.bytes()),
             memory_held: wide(core.memory_held()),
             memory_base: wide(core.memory.other.base),
             ..Self::default()

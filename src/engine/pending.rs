@@ -3,6 +3,7 @@
 use crate::collections::slab::Key;
 use crate::engine::client::ClientStream;
 use crate::routing::catalog::StatementKey;
+use crate::routing::shapes::ShapeKey;
 use crate::topology::id::NodeId;
 use crate::topology::table::TableId;
 use crate::upstream::lane::Lane;
@@ -69,6 +70,9 @@ pub enum Subject {
     Statement(StatementKey),
     /// The table whose tablet a node reports when a text with bound values goes astray.
     Table(TableId),
+    /// A text that a prepared statement is run for; and the table, if a node reports its tablet when
+    /// the request goes astray.
+    Shape(Option<TableId>),
 }
 
 impl Subject {
@@ -78,7 +82,7 @@ impl Subject {
     pub fn statement(self) -> Option<StatementKey> {
         match self {
             Self::Statement(key) => Some(key),
-            Self::Unknown | Self::Table(_) => None,
+            Self::Unknown | Self::Table(_) | Self::Shape(_) => None,
         }
     }
 }
@@ -202,6 +206,8 @@ pub enum InternalRequest {
         /// The plain lanes of the client whose rights are used.
         base: PoolId,
     },
+    /// Prepare the shape of a text.
+    Shape(ShapeKey),
     /// The node's schema version.
     SchemaVersion {
         /// Number of the question.

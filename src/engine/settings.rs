@@ -22,6 +22,8 @@ pub struct EngineSettings {
     pub tablet_samples_per_s: u32,
     /// Whether statements by text are routed by their partition key.
     pub routes_texts: bool,
+    /// Whether texts that are seen often are run as prepared statements.
+    pub runs_shapes: bool,
     /// Whether clients are asked to prepare again what was not prepared here.
     pub asks_to_prepare: bool,
     /// Whether other workers want to know what this one learns.

@@ -204,6 +204,14 @@ pub struct Tally {
     pub catalog_hits: u64,
     /// Prepared ids not found in the catalog.
     pub catalog_misses: u64,
+    /// Texts that were run as prepared statements.
+    pub texts_executed: u64,
+    /// Shapes of texts that were prepared.
+    pub shapes_prepared: u64,
+    /// Of those, the ones that stay text: a node refused them.
+    pub shapes_given_up: u64,
+    /// Texts whose shape a node had forgotten.
+    pub shapes_forgotten: u64,
     /// Requests whose clients were asked to prepare again, since the id was not prepared here, or rows have
     /// other columns now.
     pub asked_to_prepare: u64,

@@ -9,6 +9,7 @@ pub mod policy;
 pub mod qualified;
 pub mod read_times;
 pub mod router;
+pub mod shapes;
 pub mod statement;
 pub mod table_keys;
 pub mod table_routes;

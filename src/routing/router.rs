@@ -9,6 +9,7 @@ use crate::routing::decision::{Decision, Reason};
 use crate::routing::place::Place;
 use crate::routing::policy::{self, Choice, LaneView, Order};
 use crate::routing::read_times::ReadTimes;
+use crate::routing::shapes::Shapes;
 use crate::routing::table_keys::TableKeys;
 use crate::routing::table_routes::{Finder, FoundBy, TableRoutes};
 use crate::routing::text::key_read::KeyRead;
@@ -42,6 +43,8 @@ pub struct Router {
     pub tables: Tables,
     /// Partition keys of tables that statements by text have named.
     pub keys: TableKeys,
+    /// Shapes of texts that are run as prepared statements.
+    pub shapes: Shapes,
     /// When the tablets of which table are asked for.
     pub read_times: ReadTimes,
     snapshot: Arc<Snapshot>,
@@ -84,6 +87,7 @@ impl Router {
             tablets,
             tables: Tables::default(),
             keys: TableKeys::default(),
+            shapes: Shapes::new(0),
             read_times: ReadTimes::default(),
             snapshot,
             routes: TableRoutes::default(),
@@ -325,6 +329,14 @@ impl Router {
     #[inline]
     pub fn is_tablet_table(&mut self, table: TableId) -> bool {
         self.found_by(table) == FoundBy::Tablets
+    }
+
+    /// A table changed, or all of a keyspace when `None`: its key and the shapes of texts are forgotten,
+    /// and clients may hold other columns.
+    pub fn on_schema_change(&mut self, keyspace: &str, table: Option<&str>) {
+        self.keys.forget(keyspace, table);
+        self.catalog.on_schema_change(keyspace, table);
+        self.shapes.forget(keyspace, table);
     }
 
     /// Forgets the tablets of a table: it is gone, or another of the same name.

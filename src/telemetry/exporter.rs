@@ -15,7 +15,7 @@ use crate::telemetry::openmetrics::Format;
 use crate::telemetry::report::{
     ClusterReport, DialReport, StateReport, TabletReadReport, TlsReport, WorkerReport,
 };
-use crate::telemetry::{limit_names, names, state_names, tablet_names};
+use crate::telemetry::{limit_names, names, shape_names, state_names, tablet_names};
 use crate::topology::id::NodeId;
 
 /// Tables with a label of their own. The rest share `other`: a cluster may have thousands.
@@ -181,6 +181,12 @@ fn add_prepared(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::PREPARED_REPREPARES, total(workers, |tally| tally.reprepared));
     families.number(&names::PREPARED_SPREAD, total(workers, |tally| tally.spread));
     families.number(&names::PREPARED_NOT_SPREAD, total(workers, |tally| tally.not_spread));
+    families.number(&shape_names::SHAPES, held(workers, |gauges| gauges.shapes));
+    families.number(&shape_names::SHAPES_BYTES, held(workers, |gauges| gauges.shapes_bytes));
+    families.number(&shape_names::EXECUTED, total(workers, |tally| tally.texts_executed));
+    families.number(&shape_names::PREPARED, total(workers, |tally| tally.shapes_prepared));
+    families.number(&shape_names::GIVEN_UP, total(workers, |tally| tally.shapes_given_up));
+    families.number(&shape_names::FORGOTTEN, total(workers, |tally| tally.shapes_forgotten));
 }
 
 fn add_clients(families: &mut Families, workers: &[WorkerReport]) {

@@ -10,5 +10,6 @@ pub mod openmetrics;
 pub mod page_order;
 pub mod recent;
 pub mod report;
+pub mod shape_names;
 pub mod state_names;
 pub mod tablet_names;

@@ -2,7 +2,7 @@
 
 use crate::telemetry::limit_names;
 use crate::telemetry::metric::Metric;
-use crate::telemetry::{names, state_names, tablet_names};
+use crate::telemetry::{names, shape_names, state_names, tablet_names};
 
 /// Every metric of ours, in the order of the page.
 pub const ALL: &[Metric] = &[
@@ -54,6 +54,12 @@ pub const ALL: &[Metric] = &[
     names::PREPARED_REPREPARES,
     names::PREPARED_SPREAD,
     names::PREPARED_NOT_SPREAD,
+    shape_names::SHAPES,
+    shape_names::SHAPES_BYTES,
+    shape_names::EXECUTED,
+    shape_names::PREPARED,
+    shape_names::GIVEN_UP,
+    shape_names::FORGOTTEN,
     names::CLIENTS,
     names::NEWCOMERS,
     limit_names::MEMORY,

@@ -52,6 +52,8 @@ mod repeats;
 mod restart;
 mod routing;
 mod scale;
+mod shaped_texts;
+mod shapes;
 mod slow_requests;
 mod spreading;
 mod stalls;

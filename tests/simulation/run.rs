@@ -92,6 +92,7 @@ fn copied(tally: &Tally) -> u64 {
 }
 
 impl World {
+    #[expect(clippy::too_many_lines, reason = "one list")]
     fn reached(&self) -> Vec<(&'static str, u64)> {
         let tallies = || self.workers.all().map(|worker| worker.engine.tally());
         let sum = |of: fn(&Tally) -> u64| tallies().map(of).sum::<u64>();
@@ -160,6 +161,10 @@ impl World {
             ("reads of tablets refused", self.counted.reads_refused),
             ("texts judged by their shard", self.counted.texts_judged),
             ("texts judged in their keyspace", self.counted.keyspaces_judged),
+            ("texts judged as prepared statements", self.counted.shapes_judged),
+            ("texts run as prepared statements", sum(|tally| tally.texts_executed)),
+            ("shapes that a node had forgotten", sum(|tally| tally.shapes_forgotten)),
+            ("shapes given up", sum(|tally| tally.shapes_given_up)),
             ("texts judged after a move", self.counted.texts_moved),
             ("texts judged after samples", self.counted.texts_sampled),
             ("changes of replication followed", self.counted.copies_changed),

@@ -92,6 +92,8 @@ pub(crate) struct Scenario {
     pub texts: bool,
     /// How clients log in as no application does, if some do.
     pub intrusion: Option<Intrusion>,
+    /// Whether texts that are seen often are run as prepared statements.
+    pub executes: bool,
     /// What may go wrong.
     pub(super) faults: Vec<FaultKind>,
     /// Whether the first connections to the shard-aware port come through something that changes
@@ -158,6 +160,7 @@ impl Scenario {
             faults,
             prefetch: false,
             texts: false,
+            executes: false,
             may_read: true,
             reread_us: 0,
             reads: TableReadSettings::default(),
@@ -285,6 +288,7 @@ impl Scenario {
             let idle_us = chance.number(&[150_000, 400_000, 1_500_000]);
             self.limits.keyspace_lane_unused_us = idle_us + self.latency_us * 20;
         }
+        self.executes = chance.one_in(2);
         // A node that takes its peers for dead.
         let is_harsh = self.seed % 8 > 1;
         if is_harsh && self.nodes > 1 && Chance::new(self.seed, 21).one_in(4) {
@@ -364,7 +368,7 @@ impl Scenario {
         format!(
             "{} nodes × {} shards, RF {}, {} tablets, {} clients × {} requests, {} µs one way, \
              {} B pipes, {} workers with room for {} reports, {} roles, {} logins at once, odd: {}, lanes {:?}, large rows: {}, lanes idle {} µs, in keyspaces {} µs, {} nodes \
-             chosen, {} data centers, tablets read: {} ({}) by {}, texts: {}, memory {} B, faults {:?}",
+             chosen, {} data centers, tablets read: {} ({}) by {}, texts: {}, executed: {}, memory {} B, faults {:?}",
             self.nodes,
             self.shards,
             self.factor,
@@ -388,6 +392,7 @@ impl Scenario {
             self.may_read,
             self.reads.page_rows,
             self.texts,
+            self.executes,
             self.limits.memory_bytes_max,
             self.faults
         )

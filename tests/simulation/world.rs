@@ -106,6 +106,7 @@ impl World {
             rack: scenario.has_rack().then(|| "r1".into()),
             tablet_samples_per_s: 100,
             routes_texts: true,
+            runs_shapes: scenario.executes,
             asks_to_prepare: true,
             has_peers: true,
             compression_offered: Vec::new(),

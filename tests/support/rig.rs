@@ -96,6 +96,7 @@ pub(crate) fn settings() -> EngineSettings {
         some_nodes: false,
         tablet_samples_per_s: 100,
         routes_texts: true,
+        runs_shapes: false,
         asks_to_prepare: false,
         has_peers: true,
         compression_offered: Vec::new(),

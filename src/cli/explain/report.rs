@@ -81,7 +81,7 @@ pub fn explain(
 /// Says that a text is not read, where the settings say so.
 fn as_configured(explanation: Explanation, mode: TextMode) -> Explanation {
     let off = |routing: Routing| match mode {
-        TextMode::Route => routing,
+        TextMode::Route | TextMode::Execute => routing,
         TextMode::Off => Routing {
             is_routed: false,
             reason: Reason::Text.label(),

@@ -10,15 +10,17 @@ pub(super) const TEXT: Group = Group {
     settings: &[Setting {
         key: "text.mode",
         kind: Kind::Text {
-            form: Form::Words(&["route", "off"]),
-            takes: "route or off",
+            form: Form::Words(&["route", "execute", "off"]),
+            takes: "route, execute or off",
             read: |text, settings| keep(text.parse(), &mut settings.text_mode),
             show: |settings| settings.text_mode.name().to_owned(),
         },
         what: "Whether a statement by text goes to the shard that owns its row",
         why: "\"route\" reads the table and the partition key out of each SELECT, INSERT, UPDATE, \
               DELETE and batch, and sends it to a replica, as it is; what is not understood goes to \
-              any node. With \"off\" no text is read.",
+              any node. With \"execute\" a text whose shape is seen often is run as a prepared \
+              statement, with its constants as values: that saves the node its parser. With \"off\" no \
+              text is read.",
         ..Setting::PLAIN
     }],
 };

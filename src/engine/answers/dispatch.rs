@@ -17,7 +17,7 @@ use crate::engine::features::refusals::Refusal;
 use crate::engine::features::{
     agreement, console, keyspaces, metadata_ids, refusals, slow_requests,
 };
-use crate::engine::pending::{LaneKey, Origin, Pending, Purpose};
+use crate::engine::pending::{LaneKey, Origin, Pending, Purpose, Subject};
 use crate::engine::tally::Outcome;
 use crate::upstream::lane::{LaneLife, LaneRoute, RESPONSE_BODY_BYTES_MAX};
 use crate::upstream::stream_ids::{Answer, StreamId};
@@ -329,6 +329,12 @@ fn on_error(
             .and_then(|pending| features.reprepare.on_unprepared(core, route, pending, response));
         return;
     }
+    if let Subject::Shape(_) = pending.subject {
+        let (pending, message) = (waiting.take(), response.message());
+        *waiting =
+            pending.and_then(|pending| features.shapes.on_error(core, route, pending, message));
+    }
+    let Some(pending) = waiting else { return };
     // A client's own connection is its only lane, and may have sent `USE` since.
     if core.pools.is_dedicated(route.pool) {
         return;

@@ -3,7 +3,7 @@
 use crate::engine::core::core::Core;
 use crate::engine::core::response::Response;
 use crate::engine::features::features::Features;
-use crate::engine::features::prepared_statements;
+use crate::engine::features::{prepared_statements, shapes};
 use crate::engine::pending::InternalRequest;
 
 /// A request of our own was answered.
@@ -24,6 +24,7 @@ pub(crate) fn on_answer(
         InternalRequest::TabletSample { table, base } => {
             features.tablet_samples.on_answer(core, (table, base), response);
         }
+        InternalRequest::Shape(key) => shapes::on_answer(core, key, response),
         InternalRequest::Spread | InternalRequest::Heartbeat => {}
         InternalRequest::SchemaVersion { question, node } => {
             features.agreement.on_answer(core, (node, question), response);
@@ -36,6 +37,7 @@ pub(crate) fn on_lost(core: &mut Core, features: &mut Features, request: Interna
     match request {
         InternalRequest::Reprepare(number) => features.reprepare.on_lost(core, number),
         InternalRequest::LocalTrace(number) => features.local_traces.on_trace(core, number, None),
+        InternalRequest::Shape(key) => shapes::on_lost(core, key),
         InternalRequest::Spread
         | InternalRequest::Heartbeat
         | InternalRequest::TabletSample { .. } => {}

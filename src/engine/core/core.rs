@@ -26,6 +26,9 @@ use crate::upstream::lane::{Lane, PoolId};
 use cql::opcode::Opcode;
 use cql::statement::write_type::WriteType;
 
+/// Shapes of texts take at most this part of the bytes that prepared statements may take.
+const SHAPES_PART: usize = 8;
+
 /// What every part of the engine may touch.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -89,6 +92,7 @@ impl Core {
             spare: Spare::default(),
             slow: SlowRequests::default(),
         };
+        core.bound_shapes();
         core.set_snapshot(snapshot);
         core
     }
@@ -116,10 +120,17 @@ impl Core {
         self.look_for_console();
     }
 
+    /// Shapes may take a part of what prepared statements may take.
+    fn bound_shapes(&mut self) {
+        let bytes_max = self.settings.limits.catalog_bytes_max / SHAPES_PART;
+        self.router.shapes.set_bytes_max(bytes_max);
+    }
+
     /// Goes by other settings from now on. Connections that are open keep what was agreed for them.
     pub(crate) fn set_settings(&mut self, settings: EngineSettings) {
         self.router.catalog.set_bytes_max(settings.limits.catalog_bytes_max);
         self.settings = settings;
+        self.bound_shapes();
         self.look_for_console();
     }
 

@@ -5,7 +5,7 @@ use std::mem;
 use crate::engine::core::core::Core;
 use crate::engine::core::lane_frame::{self, Carried, LANE_VERSION};
 use crate::engine::core::todo::Todo;
-use crate::engine::pending::{InternalRequest, LaneKey, Loss, Origin, Outgoing};
+use crate::engine::pending::{InternalRequest, LaneKey, Loss, Origin, Outgoing, Subject};
 use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
 use cql::frame::{FrameHead, write_frame};
@@ -66,6 +66,35 @@ impl Core {
         }
         if full && let Origin::Client { to, .. } = outgoing.origin {
             self.todo.push_back(Todo::LaneFull { lane: key, client: to.client });
+        }
+        Some(id)
+    }
+
+    /// Puts `execute` on a lane in place of the text `request`, which is what waits for the answer then.
+    /// Sends the text as it is where it cannot be kept.
+    pub(crate) fn send_shaped(
+        &mut self,
+        key: LaneKey,
+        outgoing: &Outgoing,
+        request: &[u8],
+        execute: &[u8],
+    ) -> Option<StreamId> {
+        let lane = self.lanes.get(key)?;
+        let longer = request.len().max(execute.len());
+        let retained_max = self.settings.limits.lane_retained_bytes_max;
+        if longer > KEPT_BYTES_MAX || lane.retained_bytes + longer > retained_max {
+            let outgoing = Outgoing { subject: Subject::Unknown, ..*outgoing };
+            return self.send(key, &outgoing, request);
+        }
+        let carried = Outgoing { opcode: Opcode::Execute, ..*outgoing };
+        let id = self.send(key, &carried, execute)?;
+        self.tally.texts_executed += 1;
+        let lane = self.lanes.get_mut(key)?;
+        if let Some(pending) = lane.ids.waiter_mut(id) {
+            lane.retained_bytes = lane.retained_bytes + request.len() - pending.frame.len();
+            pending.opcode = outgoing.opcode;
+            pending.frame.clear();
+            pending.frame.extend_from_slice(request);
         }
         Some(id)
     }

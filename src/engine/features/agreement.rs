@@ -346,8 +346,7 @@ fn forget_changed(core: &mut Core, change: &SchemaChange<'_>) {
     let gone = change.change != "UPDATED";
     match &change.target {
         SchemaTarget::Table(table) => {
-            router.keys.forget(keyspace, Some(table));
-            router.catalog.on_schema_change(keyspace, Some(table));
+            router.on_schema_change(keyspace, Some(table));
             if gone {
                 router.forget_table(keyspace, table);
                 core.tally.forget_feedback(router.tables.get(keyspace, table));
@@ -355,17 +354,18 @@ fn forget_changed(core: &mut Core, change: &SchemaChange<'_>) {
         }
         SchemaTarget::Keyspace => {
             if gone {
-                router.keys.forget(keyspace, None);
-                router.catalog.on_schema_change(keyspace, None);
+                router.on_schema_change(keyspace, None);
                 router.forget_keyspace(keyspace);
                 core.tally.forget_feedback(router.tables.of_keyspace(keyspace));
             }
         }
         SchemaTarget::Type(_) => {
-            router.keys.forget(keyspace, None);
-            router.catalog.on_schema_change(keyspace, None);
+            router.on_schema_change(keyspace, None);
         }
-        SchemaTarget::Function(..) | SchemaTarget::Aggregate(..) => {}
+        SchemaTarget::Function(..) | SchemaTarget::Aggregate(..) => {
+            // A shape may call it.
+            router.shapes.forget(keyspace, None);
+        }
     }
 }
 

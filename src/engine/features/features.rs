@@ -14,6 +14,7 @@ use crate::engine::features::prepared_statements::PreparedStatements;
 use crate::engine::features::remote::Remote;
 use crate::engine::features::reprepare::Reprepare;
 use crate::engine::features::retry_budget::RetryBudgets;
+use crate::engine::features::shapes::TextShapes;
 use crate::engine::features::stalls::Stalls;
 use crate::engine::features::tablet_reports::TabletReports;
 use crate::engine::features::tablet_samples::TabletSamples;
@@ -37,6 +38,7 @@ pub(crate) struct Features {
     pub(crate) reprepare: Reprepare,
     pub(crate) retry_budgets: RetryBudgets,
     pub(crate) stalls: Stalls,
+    pub(crate) shapes: TextShapes,
     pub(crate) tablet_reports: TabletReports,
     pub(crate) tablet_samples: TabletSamples,
     pub(crate) unknown_ids: UnknownIds,

@@ -24,6 +24,7 @@ pub(crate) mod refusals;
 pub(crate) mod remote;
 pub(crate) mod reprepare;
 pub(crate) mod retry_budget;
+pub(crate) mod shapes;
 pub(crate) mod slow_requests;
 pub(crate) mod stalls;
 pub(crate) mod tablet_reads;

@@ -40,8 +40,8 @@ pub(crate) fn keep(core: &mut Core, lane: LaneKey, pending: &Pending, is_failed:
         Lexer::without_literals(text.get(..end).unwrap_or_default()).into()
     });
     let named = match pending.subject {
-        Subject::Table(table) => core.router.tables.name(table),
-        Subject::Statement(_) | Subject::Unknown => None,
+        Subject::Table(table) | Subject::Shape(Some(table)) => core.router.tables.name(table),
+        Subject::Statement(_) | Subject::Shape(None) | Subject::Unknown => None,
     };
     let named = named.map(|(keyspace, table)| (keyspace.into(), table.into()));
     let table = statement.as_ref().and_then(|statement| statement.table.clone()).or(named);

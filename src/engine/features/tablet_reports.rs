@@ -42,6 +42,7 @@ impl TabletReports {
                 (core.router.catalog.on_answer(key, waited_us), false)
             }
             Subject::Table(table) => (Some(table), true),
+            Subject::Shape(table) => (table, true),
             Subject::Unknown => return,
         };
         let Some(table) = table else { return };

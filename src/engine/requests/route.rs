@@ -9,6 +9,7 @@ use crate::engine::core::todo::UseRequest;
 use crate::engine::features::features::Features;
 use crate::engine::features::hedging::Copy;
 use crate::engine::features::local::Local;
+use crate::engine::features::shapes::Text;
 use crate::engine::features::{console, keyspaces, metadata_ids, prepared_statements, remote};
 use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
 use crate::engine::requests::no_lane;
@@ -33,11 +34,13 @@ use cql::statement::write_type::WriteType;
 struct Read<'a> {
     message: Message<'a>,
     frame: &'a [u8],
+    /// What the node gets in its place, of a text that is run by its shape.
+    shaped: Option<&'a [u8]>,
 }
 
 impl<'a> Read<'a> {
     fn of(opcode: Opcode, frame: &'a [u8]) -> Self {
-        Self { message: Message::read(opcode, body_of(frame)), frame }
+        Self { message: Message::read(opcode, body_of(frame)), frame, shaped: None }
     }
 }
 
@@ -91,7 +94,7 @@ pub(crate) fn on_prepare(core: &mut Core, features: &mut Features, request: &Req
     let pool = pool_of(core, request.from.client);
     let pool = prepared_statements::lanes_for(core, (pool, outgoing.base), request.body());
     let at = Anywhere { pool, reason: Reason::Prepare, avoided: None };
-    let read = Read { message: Message::Other, frame: request.frame };
+    let read = Read { message: Message::Other, frame: request.frame, shaped: None };
     anywhere(core, features, at, &outgoing, read);
 }
 
@@ -184,7 +187,8 @@ fn execute(
     }
     let Ok(request) = Execute::read(body_of(frame)) else {
         let at = Anywhere { pool: base, reason: Reason::UnknownStatement, avoided };
-        return anywhere(core, features, at, &outgoing, Read { message: Message::Other, frame });
+        let read = Read { message: Message::Other, frame, shaped: None };
+        return anywhere(core, features, at, &outgoing, read);
     };
     let pool = core.pool_of_statement(base, request.id);
     let sticky = features.pages.lane_of_page(core, pool, &request.parameters);
@@ -266,9 +270,17 @@ fn query(
     core.ask_for(pool, choice.missing);
     let table = place.table();
     core.read_table(place.unread);
-    if let Some(table) = place.reported {
-        outgoing.subject = Subject::Table(table);
+    outgoing.subject = place.reported.map_or(Subject::Unknown, Subject::Table);
+    let shaped = if core.settings.runs_shapes {
+        let asked = Text { frame: read.frame, query, keyspace: keyspace.as_deref() };
+        features.shapes.execute_of(core, &outgoing, &asked)
+    } else {
+        None
+    };
+    if let Some(shaped) = &shaped {
+        outgoing.subject = Subject::Shape(table.filter(|_| shaped.is_reported));
     }
+    let read = Read { shaped: shaped.as_ref().map(|shaped| &*shaped.frame), ..read };
     let is_allowed = send_allowed(core, features, choice.decision, &outgoing, read);
     if let (true, Some(decision), Some(table)) = (is_allowed, choice.decision, table) {
         core.tally.on_decision_for(table, decision.reason);
@@ -350,7 +362,12 @@ fn send_allowed(
         remote::refuse(core, outgoing, too_far);
         return false;
     }
-    send(core, decision, outgoing, read.frame);
+    match read.shaped {
+        Some(shaped) => send_by(core, decision, outgoing, |core, lane| {
+            core.send_shaped(lane, outgoing, read.frame, shaped)
+        }),
+        None => send(core, decision, outgoing, read.frame),
+    };
     true
 }
 
@@ -362,9 +379,20 @@ fn send(
     outgoing: &Outgoing,
     frame: &[u8],
 ) -> Option<StreamId> {
+    send_by(core, decision, outgoing, |core, lane| core.send(lane, outgoing, frame))
+}
+
+/// Sends a request by `put`, which takes the lane.
+#[inline]
+fn send_by(
+    core: &mut Core,
+    decision: Option<Decision<LaneKey>>,
+    outgoing: &Outgoing,
+    put: impl FnOnce(&mut Core, LaneKey) -> Option<StreamId>,
+) -> Option<StreamId> {
     let sent = decision.and_then(|decision| {
         core.tally.on_decision(decision.reason);
-        core.send(decision.lane, outgoing, frame)
+        put(core, decision.lane)
     });
     if sent.is_none() {
         no_lane::answer(core, outgoing);

@@ -1,5 +1,6 @@
 """Statements that a driver sends as text: each reaches the shard that owns its row, as the nodes count it."""
 import json
+import os
 import time
 
 import direct
@@ -12,11 +13,29 @@ DOCUMENT_TABLES = ("ints", "texts", "uuids", "pairs")
 ASTRAY_MAX = 0.001
 
 
-def judge(sim, keyspace, wanted, kind="text"):
+# How the nodes count a text, by text.mode: as a text, and as a prepared statement.
+COUNTED = {"route": ("text",), "execute": ("text", "routable", "other")}
+
+
+def in_each_mode(names, **options):
+    """Registers a case for each mode: texts go to nodes as they are, or as prepared statements; `names` is its name."""
+    def register(function):
+        for mode, end in (("route", ""), ("execute", "_as_prepared_statements")):
+            def run(stage, mode=mode):
+                # Each case is a process of its own.
+                os.environ["SHARDLANE_TEXT_MODE"] = mode
+                function(stage)
+            case(name=names + end, **options)(run)
+        return function
+    return register
+
+
+def judge(sim, keyspace, wanted, *kinds):
     """At least `wanted` texts arrived, nearly all of them at the right shard."""
-    tables = {table: counts[kind] for table, counts in sim.counted(keyspace).items()}
-    right = sum(arrivals["right_shard"] for arrivals in tables.values())
-    astray = sum(misses(arrivals) for arrivals in tables.values())
+    kinds = kinds or COUNTED[os.environ["SHARDLANE_TEXT_MODE"]]
+    tables = {table: [counts[kind] for kind in kinds] for table, counts in sim.counted(keyspace).items()}
+    right = sum(arrivals["right_shard"] for counts in tables.values() for arrivals in counts)
+    astray = sum(misses(arrivals) for counts in tables.values() for arrivals in counts)
     log(keyspace, "right", right, "astray", astray)
     assert right + astray >= wanted, "%d of %d texts were counted: %s" % (right + astray, wanted, tables)
     assert astray <= ASTRAY_MAX * (right + astray), tables
@@ -41,6 +60,13 @@ def write_and_read(s, prefix, order):
             assert [tuple(row) for row in rows] == [("it's %d" % n,)], (table, n, rows)
 
 
+def were_executed(proxy):
+    """Whether texts ran as prepared statements is what the mode says."""
+    executed = proxy.metrics()["shardlane_texts_executed_total"]
+    log("executed", executed)
+    assert (executed > 0) == (os.environ["SHARDLANE_TEXT_MODE"] == "execute"), executed
+
+
 def write_documents(s, keyspace):
     """INSERT JSON of the tables whose keys are exact in JSON."""
     for table in DOCUMENT_TABLES:
@@ -63,8 +89,8 @@ def learn(s, sim, proxy, keyspace, tablets):
     sim.reset()
 
 
-@case(deadline=240, together=2)
-def texts_of_python_reach_their_shard(stage):
+@in_each_mode("texts_of_python_reach_their_shard", deadline=240, together=2)
+def texts_of_python(stage):
     sim = stage.sim(NODES, SHARDS, TABLETS)
     proxy = stage.proxy(sim.hosts[0])
     for keyspace, factor, more, tablets in (
@@ -80,10 +106,11 @@ def texts_of_python_reach_their_shard(stage):
             write_and_read(s, keyspace + ".", lambda columns: list(reversed(columns)))
             write_documents(s, keyspace)
             judge(sim, keyspace, KEYS // 5 * (4 * len(TABLES) + len(DOCUMENT_TABLES)))
+    were_executed(proxy)
 
 
-@case(deadline=240, together=2)
-def texts_of_python_in_a_keyspace_reach_their_shard(stage):
+@in_each_mode("texts_of_python_in_a_keyspace_reach_their_shard", deadline=240, together=2)
+def texts_in_a_keyspace(stage):
     """What is not qualified needs lanes in the keyspace: one to each node at first, to a shard when it is asked for."""
     sim = stage.sim(NODES, SHARDS, TABLETS)
     proxy = stage.proxy(sim.hosts[0])
@@ -96,6 +123,7 @@ def texts_of_python_in_a_keyspace_reach_their_shard(stage):
         sim.reset()
         write_and_read(s, "", list)
         judge(sim, "vnodes3", 2 * KEYS // 5 * len(TABLES))
+    were_executed(proxy)
 
 
 # The tables of the programs of other languages.
@@ -148,20 +176,22 @@ def texts_of_java(stage, name):
     for keyspace in KEYSPACES:
         run_program(stage, name, proxy.host, keyspace, 300)
         judge(sim, keyspace, 1500)
+    were_executed(proxy)
 
 
 for _name in ("java3", "java4"):
-    case(deadline=300, drivers=(_name + "-texts",), name="texts_of_%s_reach_their_shard" % _name)(
+    in_each_mode("texts_of_%s_reach_their_shard" % _name, deadline=300, drivers=(_name + "-texts",))(
         lambda stage, name=_name + "-texts": texts_of_java(stage, name))
 
 
-@case(deadline=240)
-def texts_of_models_reach_their_shard(stage):
+@in_each_mode("texts_of_models_reach_their_shard", deadline=240)
+def texts_of_models(stage):
     sim, proxy = create_for_programs(stage)
     for keyspace in KEYSPACES:
         run_program(stage, "python-cassandra", "tests/drivers/python/models.py", "--host", proxy.host, "--keyspace", keyspace,
                     "--keys", 200)
         judge(sim, keyspace, 9 * 200)
+    were_executed(proxy)
 
 
 @case(deadline=300, drivers=("python-cqlsh",))
@@ -194,8 +224,8 @@ def lanes(proxy):
     return sum(v for name, v in proxy.metrics().items() if name.startswith("shardlane_lanes{") and '"open"' in name)
 
 
-@case(deadline=180, drivers=("node",))
-def texts_of_node_with_bound_values_reach_their_shard(stage):
+@in_each_mode("texts_of_node_with_bound_values_reach_their_shard", deadline=180, drivers=("node",))
+def texts_of_node(stage):
     sim = stage.sim(NODES, SHARDS, TABLETS)
     proxy = stage.proxy(sim.hosts[0])
     with direct.session(proxy.host) as s:
@@ -212,6 +242,7 @@ def texts_of_node_with_bound_values_reach_their_shard(stage):
         program = stage.driver("node", "tests/drivers/node/texts.js", proxy.host, keyspace, 500, label="texts-" + keyspace)
         assert program.wait(120) == 0, program.errors()
         judge(sim, keyspace, 1000)
+    were_executed(proxy)
     metrics = proxy.metrics()
     hits = sum(v for name, v in metrics.items() if name.startswith("shardlane_text_tablet_hits_total"))
     assert hits >= 1000, "the node judges bound texts: %s" % hits

@@ -102,6 +102,7 @@ impl Proxy {
             some_nodes: false,
             tablet_samples_per_s: 100,
             routes_texts: true,
+            runs_shapes: false,
             asks_to_prepare: false,
             has_peers: false,
             compression_offered: Vec::new(),

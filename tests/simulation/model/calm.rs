@@ -134,6 +134,7 @@ impl World {
             self.judge_replication(number, handle);
         }
         self.judge_texts(number);
+        self.judge_shapes(number);
     }
 
     fn read_tablets(&mut self, number: usize, handle: Handle, all_workers: &mut Misses) {

@@ -75,6 +75,8 @@ pub(crate) struct Counted {
     pub(crate) texts_judged: u64,
     /// Keyspaces of which texts that do not name them did.
     pub(crate) keyspaces_judged: u64,
+    /// Clients whose texts all ran as prepared statements in the calm.
+    pub(crate) shapes_judged: u64,
     /// Times that this was so after their tablets had moved.
     pub(crate) texts_moved: u64,
     /// Worlds whose texts found their shards by samples.

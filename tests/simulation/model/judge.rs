@@ -144,6 +144,10 @@ impl World {
         {
             driver.lost_uses.push(to);
         }
+        let is_text = matches!(record.ask, RequestKind::Text(..) | RequestKind::Written);
+        if ErrorCode(code) == ErrorCode::UNPREPARED && is_text && !liars {
+            return self.blame(format_args!("{request} was no prepared statement: {text}"));
+        }
         if let RequestKind::LogIn(credential) = record.ask {
             return self.judge_refused_login(number, credential, (ErrorCode(code), &text));
         }
@@ -152,6 +156,11 @@ impl World {
                 return self.driver_leaves(number);
             }
             return self.blame(format_args!("client {number} is refused: {text}"));
+        }
+        if let RequestKind::Refused = record.ask
+            && ErrorCode(code) == ErrorCode::INVALID
+        {
+            return;
         }
         if let RequestKind::UseNowhere = record.ask
             && ErrorCode(code) == ErrorCode::INVALID
@@ -287,10 +296,11 @@ impl World {
             RequestKind::Execute(handle, key) | RequestKind::Text(handle, key) => {
                 judge_result(*handle, *key, record.columns.as_deref(), &plain.body)
             }
-            RequestKind::Batch(..) | RequestKind::TextBatch(..) => {
+            RequestKind::Batch(..) | RequestKind::TextBatch(..) | RequestKind::Written => {
                 expect_kind(&plain.body, ResultKind::Void)
             }
             RequestKind::Use(keyspace) => self.judge_use(number, *keyspace, &plain.body),
+            RequestKind::Refused => Err("what no node can run was run".to_owned()),
             RequestKind::UseNowhere => Err("a keyspace that is not there was used".to_owned()),
             RequestKind::Schema => expect_kind(&plain.body, ResultKind::SchemaChange),
         }

@@ -13,5 +13,6 @@ pub(crate) mod ledger; // every request: who asked, how often it ran, who was an
 pub(crate) mod pools; // few handshakes, no port that lies, no connection for nothing
 pub(crate) mod reads; // tablets that are read again
 pub(crate) mod rights; // no client sees what its own role may not
+mod shapes; // statements by text that are run as prepared ones
 pub(crate) mod statements; // what clients ask
 pub(crate) mod texts; // statements by text, judged by their shard

@@ -73,6 +73,10 @@ pub(crate) enum RequestKind {
     Use(usize),
     /// `USE` of a keyspace that is not there.
     UseNowhere,
+    /// A text that no node can run.
+    Refused,
+    /// A text that writes.
+    Written,
     /// A change of the schema.
     Schema,
 }
@@ -84,7 +88,7 @@ impl RequestKind {
             Self::Execute(handle, _) | Self::Text(handle, _) => {
                 matches!(handle.shape, Shape::Count | Shape::Insert)
             }
-            Self::Batch(..) | Self::TextBatch(..) => true,
+            Self::Batch(..) | Self::TextBatch(..) | Self::Written => true,
             Self::Options
             | Self::Startup
             | Self::LogIn(_)
@@ -93,6 +97,7 @@ impl RequestKind {
             | Self::Prepare(_)
             | Self::Use(_)
             | Self::UseNowhere
+            | Self::Refused
             | Self::Schema => false,
         }
     }

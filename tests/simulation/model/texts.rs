@@ -301,8 +301,10 @@ impl World {
         let Shape::Typed(kind) = handle.shape else { return 0 };
         let name = KEYSPACES.get(handle.keyspace).copied().unwrap_or_default();
         let table = key_kind(kind).table_name();
-        let arrivals = self.cluster.requests(name, table).unwrap_or_default().text;
-        arrivals.wrong_shard + arrivals.non_replica
+        let requests = self.cluster.requests(name, table).unwrap_or_default();
+        // As prepared statements, too.
+        let arrivals = [requests.text, requests.routable, requests.other];
+        arrivals.iter().map(|arrivals| arrivals.wrong_shard + arrivals.non_replica).sum()
     }
 
     /// A table is made anew, with the columns of its key in another order.

@@ -54,10 +54,16 @@ impl<'a> Parameters<'a> {
         Ok(Self { consistency, flags, values })
     }
 
-    /// Reads what stands after the values.
-    pub fn options(&self) -> Result<Options<'a>, WireError> {
+    /// What stands after the values, unread.
+    pub fn behind_values(&self) -> Result<&'a [u8], WireError> {
         let mut reader = Reader::new(self.values.bytes);
         self.values.skip(&mut reader)?;
+        Ok(reader.rest())
+    }
+
+    /// Reads what stands after the values.
+    pub fn options(&self) -> Result<Options<'a>, WireError> {
+        let mut reader = Reader::new(self.behind_values()?);
         let mut options = Options::default();
         if self.flags & PAGE_SIZE != 0 {
             options.page_size = Some(reader.int()?);

@@ -1,5 +1,7 @@
 //! Tokens of a text, as slices of it.
 
+use crate::statement::characters::{closing, is_uuid, is_word_byte, starts_line};
+
 /// How far into a text is read. What lies behind is not understood, so that a text of any length
 /// costs a few hundred µs at most.
 pub const READ_BYTES_MAX: usize = 256 << 10;
@@ -92,6 +94,14 @@ impl<'a> Lexer<'a> {
     #[must_use]
     pub fn at(&self) -> usize {
         self.at
+    }
+
+    /// The offset of the next token, behind white space and comments.
+    #[must_use]
+    pub fn start_of_next(&self) -> usize {
+        let mut ahead = *self;
+        ahead.skip_blank();
+        ahead.at
     }
 
     /// How many `?` came so far.
@@ -351,46 +361,6 @@ impl<'a> Iterator for Lexer<'a> {
             None => self.cut(),
         }
     }
-}
-
-/// The bracket that closes what `open` opens.
-fn closing(open: u8) -> u8 {
-    match open {
-        b'(' => b')',
-        b'[' => b']',
-        _ => b'}',
-    }
-}
-
-/// Whether a newline comes, perhaps behind a carriage return.
-fn starts_line(rest: &[u8]) -> bool {
-    rest.starts_with(b"\n") || rest.starts_with(b"\r\n")
-}
-
-/// Letters beyond ASCII are no part of names, but do not end a word either.
-#[inline]
-fn is_word_byte(byte: u8) -> bool {
-    #[expect(clippy::indexing_slicing, reason = "the compiler does it")]
-    const WORD_BYTES: [bool; 256] = {
-        let mut bytes = [false; 256];
-        let mut byte = 0_u8;
-        loop {
-            let is_ascii = byte.is_ascii_alphanumeric() || byte == b'_';
-            bytes[byte as usize] = is_ascii || byte >= 0x80;
-            if byte == u8::MAX {
-                break bytes;
-            }
-            byte += 1;
-        }
-    };
-    WORD_BYTES.get(usize::from(byte)).copied().unwrap_or(false)
-}
-
-fn is_uuid(bytes: &[u8]) -> bool {
-    bytes.iter().enumerate().all(|(at, byte)| match at {
-        8 | 13 | 18 | 23 => *byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    })
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@
 //! for a node to judge. It reads at most [`lexer::READ_BYTES_MAX`] bytes and allocates nothing.
 
 pub mod batch;
+mod characters;
 pub mod definition;
 pub mod document;
 mod key_terms;
 pub mod lexer;
 pub mod name;
 pub mod partition;
+pub mod shape;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod statement;
 pub mod term;

@@ -54,6 +54,11 @@ impl<'a> Name<'a> {
         Some(name)
     }
 
+    /// Bytes that it takes in its text.
+    pub(crate) fn written_len(&self) -> usize {
+        self.raw.len() + if self.is_quoted { 2 } else { 0 }
+    }
+
     /// Whether it stands for `name`, as the schema has it: unquoted names are lower case.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {

@@ -1,0 +1,257 @@
+//! Texts that are seen often, run as prepared statements: an EXECUTE goes to the node in place of the
+//! QUERY, and everything else takes it for the QUERY that it is.
+//!
+//! A shape ([`Shape`]) is prepared on all nodes in the background; until each has answered, its texts
+//! are sent as they are. So is a text whenever anything about it is not certain, and again when a node
+//! answers that it does not know the statement: it has run nothing then.
+
+use crate::engine::core::core::Core;
+use crate::engine::core::response::Response;
+use crate::engine::core::todo::Todo;
+use crate::engine::pending::{InternalRequest, Origin, Outgoing, Pending};
+use crate::facade::console::table::KEYSPACE;
+use crate::routing::policy::LaneView;
+use crate::routing::shapes::{Answer, Found, Prepared, ShapeKey, Turn};
+use crate::upstream::lane::{LaneRoute, PoolId};
+use cql::error_code::ErrorCode;
+use cql::frame::{FrameHead, write_frame};
+use cql::header::{FLAG_WARNING, HEADER_LEN, Header};
+use cql::notation::{Reader, put_short, put_short_bytes};
+use cql::opcode::Opcode;
+use cql::request::parameters::{
+    PAGE_SIZE, PAGING_STATE, Parameters, SERIAL_CONSISTENCY, TIMESTAMP, VALUES,
+};
+use cql::request::query::Query;
+use cql::response::metadata::read_bind_metadata;
+use cql::response::result::ResultKind;
+use cql::statement::shape::Shape;
+use cql::statement::statement::Statement;
+
+/// The longest text that is looked at, bytes.
+const TEXT_BYTES_MAX: usize = 16 << 10;
+/// How the names of the servers' own keyspaces begin.
+const SYSTEM: &str = "system";
+/// What a request may ask for besides; one that wants no metadata is left as it is, and so is one
+/// whose values have names.
+const FLAGS: u8 = VALUES | PAGE_SIZE | PAGING_STATE | SERIAL_CONSISTENCY | TIMESTAMP;
+
+/// The shapes of texts.
+#[derive(Debug, Default)]
+pub(crate) struct TextShapes {
+    /// The shape that was read last.
+    text: String,
+    /// Keyspace and table, the same.
+    keyspace: String,
+    table: String,
+}
+
+/// A QUERY that may be run by its shape.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text<'a> {
+    /// The whole frame.
+    pub(crate) frame: &'a [u8],
+    /// Its body.
+    pub(crate) query: &'a Query<'a>,
+    /// The keyspace of its client.
+    pub(crate) keyspace: Option<&'a str>,
+}
+
+/// An EXECUTE in place of a QUERY.
+#[derive(Debug)]
+pub(crate) struct Shaped {
+    /// The whole frame.
+    pub(crate) frame: Vec<u8>,
+    /// Whether a node reports the tablet of what goes astray.
+    pub(crate) is_reported: bool,
+}
+
+impl TextShapes {
+    /// The EXECUTE in place of a QUERY; `None` when that has to be sent as it is.
+    #[cold]
+    pub(crate) fn execute_of(
+        &mut self,
+        core: &mut Core,
+        outgoing: &Outgoing,
+        asked: &Text<'_>,
+    ) -> Option<Shaped> {
+        let header = Header::peek(asked.frame)?;
+        // A trace says how the node went about it, and what is in a payload is not known.
+        let is_plain = header.flags == 0 && asked.query.parameters.flags & !FLAGS == 0;
+        // What comes back here has failed once already.
+        if !is_plain || outgoing.resent > 0 || has_payload(core, outgoing.origin) {
+            return None;
+        }
+        let shape = self.read(asked.query.text, asked.keyspace)?;
+        match core.router.shapes.find(&self.text, core.now_us) {
+            Found::Prepared(prepared) => {
+                let frame = write(prepared, &shape, header, &asked.query.parameters)?;
+                let is_reported = prepared.is_reported;
+                Some(Shaped { frame, is_reported })
+            }
+            Found::Wanted => {
+                self.prepare(core, outgoing.base);
+                None
+            }
+            Found::Text => None,
+        }
+    }
+
+    /// Reads the shape of a text, and the names of its table.
+    fn read<'a>(&mut self, text: &'a str, keyspace: Option<&str>) -> Option<Shape<'a>> {
+        if text.len() > TEXT_BYTES_MAX {
+            return None;
+        }
+        let statement = Statement::read(text).ok()?;
+        self.keyspace.clear();
+        self.table.clear();
+        self.text.clear();
+        match &statement.table.keyspace {
+            Some(name) => name.put(&mut self.keyspace),
+            None => self.keyspace.push_str(keyspace?),
+        }
+        if self.keyspace.starts_with(SYSTEM) || self.keyspace == KEYSPACE {
+            return None;
+        }
+        statement.table.table.put(&mut self.table);
+        let shape = Shape::read(text, &statement)?;
+        shape.put(&self.keyspace, &mut self.text);
+        Some(shape)
+    }
+
+    /// Asks each node to prepare the shape that was read.
+    fn prepare(&self, core: &mut Core, base: PoolId) {
+        let nodes = core.pools.nodes(base);
+        let lanes = nodes.into_iter().filter_map(|node| core.lanes_of(base).lane_of_node(node));
+        let lanes: Vec<_> = lanes.collect();
+        if lanes.is_empty() {
+            return;
+        }
+        let table = (&*self.keyspace, &*self.table);
+        let key = core.router.shapes.begin(&self.text, table, lanes.len());
+        for lane in lanes {
+            if !core.send_prepare(lane, &self.text, InternalRequest::Shape(key)) {
+                take(core, key, Answer::Lost);
+            }
+        }
+    }
+
+    /// A node answered by ERROR what it got in place of a text. The text is sent if nothing was run: the
+    /// node does not know the statement, or refuses to read by it, perhaps with other words than for the
+    /// text. Hands the request back if its client is to get the answer.
+    pub(crate) fn on_error(
+        &mut self,
+        core: &mut Core,
+        route: LaneRoute,
+        pending: Pending,
+        message: &[u8],
+    ) -> Option<Pending> {
+        let Origin::Client { to, .. } = pending.origin else { return Some(pending) };
+        let code = Reader::new(message).int().map(ErrorCode);
+        let is_forgotten = code == Ok(ErrorCode::UNPREPARED);
+        let is_refused = pending.is_read && code == Ok(ErrorCode::INVALID);
+        if !(is_forgotten || is_refused) || core.clients.get(to.client).is_none() {
+            return Some(pending);
+        }
+        if self.read_pending(core, route, &pending).is_some() {
+            if is_forgotten {
+                self.prepare_again(core, route, &pending);
+            } else if core.router.shapes.give_up(&self.text) {
+                core.tally.shapes_given_up += 1;
+            }
+        }
+        core.todo.push_back(Todo::RouteAgain { pool: route.pool, pending, avoided: None });
+        None
+    }
+
+    /// Asks a node to prepare again the shape that was read.
+    fn prepare_again(&self, core: &mut Core, route: LaneRoute, pending: &Pending) {
+        core.tally.shapes_forgotten += 1;
+        let Some(key) = core.router.shapes.on_forgotten(&self.text) else { return };
+        let base = core.base_of(pending.origin);
+        let lane = core.lanes_of(base).lane_of_node(route.node);
+        let request = InternalRequest::Shape(key);
+        if !lane.is_some_and(|lane| core.send_prepare(lane, &self.text, request)) {
+            take(core, key, Answer::Lost);
+        }
+    }
+
+    /// Reads the shape of a request that was answered.
+    fn read_pending(&mut self, core: &Core, route: LaneRoute, pending: &Pending) -> Option<()> {
+        let keyspace = core.pools.keyspace(route.pool);
+        let query = Query::read(pending.body()).ok()?;
+        self.read(query.text, keyspace.as_deref()).map(|_| ())
+    }
+}
+
+/// A node answered our PREPARE.
+pub(crate) fn on_answer(core: &mut Core, key: ShapeKey, response: &Response<'_>) {
+    let is_result = response.header.opcode == Opcode::Result.byte();
+    // Whom the warning is for would never see it.
+    let is_silent = response.header.flags & FLAG_WARNING == 0;
+    let prepared = read_prepared(response.message()).filter(|_| is_result && is_silent);
+    take(core, key, prepared.map_or(Answer::Refused, Answer::Prepared));
+}
+
+/// A node will not answer our PREPARE.
+pub(crate) fn on_lost(core: &mut Core, key: ShapeKey) {
+    take(core, key, Answer::Lost);
+}
+
+fn take(core: &mut Core, key: ShapeKey, answer: Answer) {
+    match core.router.shapes.on_answer(key, answer) {
+        Turn::None => {}
+        Turn::Prepared => core.tally.shapes_prepared += 1,
+        Turn::GivenUp => core.tally.shapes_given_up += 1,
+    }
+}
+
+/// Whether a request has a custom payload.
+fn has_payload(core: &Core, origin: Origin) -> bool {
+    let Origin::Client { to, .. } = origin else { return false };
+    let client = core.clients.get(to.client);
+    client.is_some_and(|client| client.payloads.of(to.stream).is_some())
+}
+
+/// Reads a RESULT Prepared.
+fn read_prepared(message: &[u8]) -> Option<Prepared> {
+    if ResultKind::read(message) != Ok(ResultKind::Prepared) {
+        return None;
+    }
+    let mut reader = Reader::new(message);
+    reader.int().ok()?;
+    let id = reader.short_bytes().ok()?;
+    let bound = read_bind_metadata(&mut reader, 4).ok()?;
+    Some(Prepared {
+        id: id.into(),
+        kinds: bound.markers.into_iter().map(|marker| marker.kind).collect(),
+        is_reported: !bound.pk_indexes.is_empty(),
+    })
+}
+
+/// Writes the EXECUTE in place of a QUERY: the statement's id, and the constants as its values. All
+/// else is as the QUERY says it.
+fn write(
+    prepared: &Prepared,
+    shape: &Shape<'_>,
+    header: Header,
+    parameters: &Parameters<'_>,
+) -> Option<Vec<u8>> {
+    let mut values = Vec::new();
+    shape.put_values(&prepared.kinds, parameters.values, &mut values).ok()?;
+    let count = u16::try_from(prepared.kinds.len()).ok()?;
+    let rest = parameters.behind_values().ok()?;
+    let flags = parameters.flags & !VALUES | if count > 0 { VALUES } else { 0 };
+    let head = FrameHead { version: header.version, flags: header.flags, stream: header.stream };
+    let mut frame = Vec::with_capacity(HEADER_LEN + 32 + values.len() + rest.len());
+    write_frame(&mut frame, head, Opcode::Execute, |out| {
+        put_short_bytes(out, &prepared.id);
+        parameters.consistency.put(out);
+        out.push(flags);
+        if count > 0 {
+            put_short(out, count);
+        }
+        out.extend_from_slice(&values);
+        out.extend_from_slice(rest);
+    });
+    Some(frame)
+}

@@ -1,0 +1,145 @@
+//! Shapes: when one is prepared, given up and forgotten.
+
+use super::*;
+
+const TABLE: (&str, &str) = ("ks", "t");
+
+fn prepared(id: u8) -> Prepared {
+    Prepared { id: [id; 16].into(), kinds: [ColumnType::Int].into(), is_reported: true }
+}
+
+/// Sees a text until it is to be prepared, and has `nodes` nodes asked.
+fn begin(shapes: &mut Shapes, text: &str, nodes: usize) -> ShapeKey {
+    for _ in 1..SEEN_MIN {
+        assert!(matches!(shapes.find(text, 0), Found::Text));
+    }
+    assert!(matches!(shapes.find(text, 0), Found::Wanted));
+    shapes.begin(text, TABLE, nodes)
+}
+
+fn is_prepared(shapes: &mut Shapes, text: &str) -> bool {
+    matches!(shapes.find(text, 0), Found::Prepared(_))
+}
+
+#[test]
+fn a_shape_is_run_once_all_nodes_have_prepared_it() {
+    let mut shapes = Shapes::new(1 << 20);
+    let key = begin(&mut shapes, "a", 3);
+    assert_eq!(shapes.on_answer(key, Answer::Prepared(prepared(1))), Turn::None);
+    assert_eq!(shapes.on_answer(key, Answer::Lost), Turn::None);
+    assert!(!is_prepared(&mut shapes, "a"));
+    assert_eq!(shapes.on_answer(key, Answer::Prepared(prepared(1))), Turn::Prepared);
+    assert!(is_prepared(&mut shapes, "a") && !is_prepared(&mut shapes, "b"));
+}
+
+#[test]
+fn a_shape_that_is_seldom_seen_is_not_prepared() {
+    let mut shapes = Shapes::new(1 << 20);
+    for turn in 0..100 {
+        let is_text = matches!(shapes.find("a", turn * (SEEN_WITHIN_US + 1)), Found::Text);
+        assert!(is_text, "{turn}");
+    }
+}
+
+#[test]
+fn a_shape_that_one_node_refuses_or_prepares_otherwise_stays_text() {
+    for answer in [Answer::Refused, Answer::Prepared(prepared(2))] {
+        let mut shapes = Shapes::new(1 << 20);
+        let key = begin(&mut shapes, "a", 2);
+        shapes.on_answer(key, answer);
+        assert_eq!(shapes.on_answer(key, Answer::Prepared(prepared(1))), Turn::GivenUp);
+        for _ in 0..100 {
+            assert!(matches!(shapes.find("a", 0), Found::Text));
+        }
+        shapes.forget("ks", Some("other"));
+        assert_eq!(shapes.len(), 1);
+        shapes.forget("ks", Some("t"));
+        begin(&mut shapes, "a", 1);
+    }
+}
+
+#[test]
+fn a_shape_that_no_node_answered_for_is_tried_again() {
+    let mut shapes = Shapes::new(1 << 20);
+    let key = begin(&mut shapes, "a", 1);
+    assert_eq!(shapes.on_answer(key, Answer::Lost), Turn::None);
+    begin(&mut shapes, "a", 1);
+}
+
+#[test]
+fn a_shape_that_a_node_forgot_waits_for_that_node() {
+    let mut shapes = Shapes::new(1 << 20);
+    let key = begin(&mut shapes, "a", 1);
+    shapes.on_answer(key, Answer::Prepared(prepared(1)));
+    assert_eq!(shapes.on_forgotten("a"), Some(key));
+    assert_eq!(shapes.on_forgotten("a"), None, "it is asked once");
+    assert!(!is_prepared(&mut shapes, "a"));
+    assert_eq!(shapes.on_answer(key, Answer::Prepared(prepared(1))), Turn::Prepared);
+    assert!(is_prepared(&mut shapes, "a"));
+    // With other types now, it is another statement on other nodes.
+    shapes.on_forgotten("a");
+    assert_eq!(shapes.on_answer(key, Answer::Prepared(prepared(2))), Turn::GivenUp);
+}
+
+#[test]
+fn a_shape_that_is_forgotten_all_the_time_is_given_up() {
+    let mut shapes = Shapes::new(1 << 20);
+    let key = begin(&mut shapes, "a", 1);
+    shapes.on_answer(key, Answer::Prepared(prepared(1)));
+    let mut times = 0;
+    while shapes.on_forgotten("a").is_some() {
+        shapes.on_answer(key, Answer::Prepared(prepared(1)));
+        times += 1;
+    }
+    assert_eq!(times + 1, FORGOTTEN_MAX);
+    assert!(!shapes.give_up("a"), "it is given up already");
+}
+
+#[test]
+fn an_answer_for_a_table_that_changed_meanwhile_is_no_answer() {
+    let mut shapes = Shapes::new(1 << 20);
+    let key = begin(&mut shapes, "a", 1);
+    shapes.forget("ks", None);
+    assert_eq!(shapes.on_answer(key, Answer::Prepared(prepared(1))), Turn::None);
+    assert!(shapes.is_empty() && shapes.bytes() == 0);
+}
+
+#[test]
+fn texts_without_end_take_no_more_room() {
+    let mut shapes = Shapes::new(1 << 20);
+    for number in 0..200_000 {
+        shapes.find(&format!("SELECT v FROM ks.t WHERE k IN ({number})"), number);
+    }
+    assert!(shapes.is_empty() && shapes.bytes() == 0);
+    assert_eq!(shapes.places.len(), PLACES);
+}
+
+#[test]
+fn shapes_without_end_stay_within_their_bounds() {
+    let mut shapes = Shapes::new(1 << 20);
+    for number in 0..100_000 {
+        let text = format!("SELECT v FROM ks.t{number} WHERE k = ?");
+        let key = begin(&mut shapes, &text, 1);
+        shapes.on_answer(key, Answer::Prepared(prepared(1)));
+        assert!(shapes.bytes() <= 1 << 20 && shapes.len() <= SHAPES_MAX);
+        assert!(shapes.is_empty() || is_prepared(&mut shapes, &text), "{number}");
+    }
+    let weights = shapes.entries.iter().map(|(_, known)| known.weight);
+    assert_eq!(shapes.bytes(), weights.sum::<usize>());
+    assert_eq!(shapes.by_text.len(), shapes.len());
+    shapes.set_bytes_max(0);
+    assert!(shapes.is_empty() && shapes.bytes() == 0 && shapes.preparing == 0);
+}
+
+#[test]
+fn no_more_shapes_are_prepared_at_once_than_nodes_can_bear() {
+    let mut shapes = Shapes::new(1 << 20);
+    for number in 0..PREPARING_MAX {
+        begin(&mut shapes, &number.to_string(), 1);
+    }
+    for _ in 0..100 {
+        assert!(matches!(shapes.find("a", 0), Found::Text));
+    }
+    shapes.clear();
+    assert!(matches!(shapes.find("a", 0), Found::Wanted));
+}

@@ -1,0 +1,151 @@
+//! Texts that are run as prepared statements: in the calm each shape is asked for until it is one, and
+//! its answers are judged as those of any text.
+
+use crate::faults::fault_kind::FaultKind;
+use crate::model::frames::Hand;
+use crate::model::keys::{KEY_KINDS, KeyKind, key_kind};
+use crate::model::statements::{Handle, KEYSPACES, RequestKind, Shape, keyspace};
+use crate::world::World;
+
+/// After so many texts of one shape it is a prepared statement.
+const ASKED: u64 = 12;
+/// Texts that are asked besides; their constants are written in another way each.
+const WRITTEN: u64 = 8;
+/// One shape takes less.
+const SHAPE_BYTES: usize = 4_000;
+/// A node hears of a change of the schema within this, and the proxy of the event.
+const HEARD_US: u64 = 1_000_000;
+/// A table that is made anew with another type.
+const RETYPED: &str = "retyped";
+
+impl World {
+    /// Texts of each shape, until nodes run them as prepared statements, and beyond.
+    pub(crate) fn judge_shapes(&mut self, number: usize) {
+        if !self.scenario.executes || !self.scenario.texts || self.broken.is_some() {
+            return;
+        }
+        let of = self.chance.index(KEYSPACES.len());
+        for kind in 0..KEY_KINDS.len() {
+            let handle = Handle { shape: Shape::Typed(kind), keyspace: of, qualified: true };
+            let before = self.texts_executed();
+            for turn in 0..ASKED + WRITTEN {
+                let row = turn % handle.rows();
+                let text = select(handle, key_kind(kind), row, turn);
+                self.ask(number, RequestKind::Text(handle, row), |hand| hand.query(&text));
+                if !self.settle() {
+                    return;
+                }
+            }
+            if self.texts_executed() == before && self.has_room_for_shapes() {
+                let name = key_kind(kind).table;
+                return self
+                    .blame(format_args!("no text on {name} is run as a prepared statement"));
+            }
+        }
+        self.judge_refused(number, of);
+        self.judge_retyped(number, of);
+        self.counted.shapes_judged += u64::from(self.broken.is_none());
+    }
+
+    /// A shape that nodes refuse to prepare is not tried again.
+    fn judge_refused(&mut self, number: usize, of: usize) {
+        let text = |turn: u64| format!("SELECT nothing FROM {}.t WHERE pk = {turn}", keyspace(of));
+        let before = self.shapes_given_up();
+        for turn in 0..4 * ASKED {
+            self.ask(number, RequestKind::Refused, |hand| hand.query(&text(turn)));
+            if !self.settle() {
+                return;
+            }
+        }
+        let times = self.shapes_given_up() - before;
+        if times > 1 || (times == 0 && self.has_room_for_shapes()) {
+            self.blame(format_args!("a shape that nodes refuse was given up {times} times"));
+        }
+    }
+
+    /// A table is made anew with another type, and another client prepares the same statement: what
+    /// was known of the shape holds no longer.
+    fn judge_retyped(&mut self, number: usize, of: usize) {
+        // A client that logs in may not write everywhere.
+        if self.broken.is_some() || self.scenario.roles > 0 {
+            return;
+        }
+        let name = format!("{}.{RETYPED}", keyspace(of));
+        let row = 0;
+        for kind in ["int", "bigint"] {
+            let create = format!("CREATE TABLE {name} (pk bigint PRIMARY KEY, v {kind})");
+            let change = match kind {
+                "int" => vec![create],
+                _ => vec![format!("DROP TABLE {name}"), create],
+            };
+            if !self.change_schema(&change) {
+                return;
+            }
+            if kind == "bigint" {
+                self.prepare_on_all(&format!("UPDATE {name} SET v = ? WHERE pk = ?"));
+            }
+            for turn in 0..ASKED {
+                let text = format!("UPDATE {name} SET v = {turn} WHERE pk = {row}");
+                self.ask(number, RequestKind::Written, |hand| hand.query(&text));
+                if !self.settle() {
+                    return;
+                }
+            }
+        }
+        self.change_schema(&[format!("DROP TABLE {name}")]);
+    }
+
+    /// Changes the schema over a connection of our own, and lets everybody hear of it.
+    fn change_schema(&mut self, texts: &[String]) -> bool {
+        let alive = self.cluster.members.iter().position(|member| member.answers());
+        let Some(connection) = alive.and_then(|node| self.own_connection(node, 30_003)) else {
+            return false;
+        };
+        for text in texts {
+            let said = self.ask_node(connection, &Hand::OWN.query(text));
+            self.expect_result(text, said);
+        }
+        self.cluster.close(connection);
+        self.run(self.now_us + HEARD_US, |_| false);
+        self.broken.is_none()
+    }
+
+    /// Prepares a statement on every node, as another client would.
+    fn prepare_on_all(&mut self, text: &str) {
+        for node in 0..self.cluster.members.len() {
+            if !self.cluster.members.get(node).is_some_and(|member| member.answers()) {
+                continue;
+            }
+            let Some(connection) = self.own_connection(node, 30_004) else { continue };
+            let said = self.ask_node(connection, &Hand::OWN.prepare(text));
+            self.expect_result(text, said);
+            self.cluster.close(connection);
+        }
+    }
+
+    /// Whether a shape is kept, and prepared by nodes that do not lie.
+    fn has_room_for_shapes(&self) -> bool {
+        let bytes_max = self.scenario.limits.catalog_bytes_max / 8;
+        bytes_max >= SHAPE_BYTES && !self.scenario.has(FaultKind::HostileNode)
+    }
+
+    fn texts_executed(&self) -> u64 {
+        self.workers.all().map(|worker| worker.engine.tally().texts_executed).sum()
+    }
+
+    fn shapes_given_up(&self) -> u64 {
+        self.workers.all().map(|worker| worker.engine.tally().shapes_given_up).sum()
+    }
+}
+
+/// A SELECT of one row. The constants are written in one way first, and in all ways then.
+fn select(handle: Handle, kind: &KeyKind, row: u64, turn: u64) -> String {
+    let other = turn.saturating_sub(ASKED);
+    let mut draw = |count: usize| match count {
+        // How the name is spelled, and whether it stands before IN, is the shape.
+        3 | 4 => count - 1,
+        _ => usize::try_from(other).unwrap_or(0) % count.max(1),
+    };
+    let relations = kind.relations(row, &mut draw).join(" AND ");
+    format!("SELECT v FROM {} WHERE {relations}", handle.table_read())
+}
