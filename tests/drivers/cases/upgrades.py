@@ -182,6 +182,8 @@ def ids(stage):
     """The host ids that a client reads at each of two addresses: its own, and its peer's."""
     tables, found = ("system.local", "system.peers", "system.peers_v2"), []
     with direct.session(stage.address(100), consistency="ONE") as s:
+        # The session is there with its first connection.
+        until("the driver is connected to both", lambda: len(list(s.get_pools())) == 2)
         for last in (100, 103):
             host = next(host for host in s.cluster.metadata.all_hosts() if host.address == stage.address(last))
             asked = [s.execute("SELECT host_id FROM " + table, host=host).one() for table in tables]
