@@ -116,6 +116,11 @@ pub(crate) struct Cutter {
 }
 
 impl Cutter {
+    /// Bytes of a frame that is not complete yet.
+    pub(crate) fn partial_len(&self) -> usize {
+        self.partial.len()
+    }
+
     /// The frames that `bytes` complete.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<Frame> {
         let mut frames = Vec::new();

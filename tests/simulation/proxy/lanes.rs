@@ -86,7 +86,9 @@ impl World {
             let End::Lane(lane) = &mut link.end else { continue };
             let Some(key) = lane.key.filter(|_| lane.worker == number) else { continue };
             if !used.contains(&lane.node) && lane.sealed.is_none() && !lane.dedicated {
-                lane.sealed = Some(engine.lane_output(key).map_or(0, <[u8]>::len));
+                // A frame that has begun to leave ends there, too.
+                let waiting = engine.lane_output(key).map_or(0, <[u8]>::len);
+                lane.sealed = Some(waiting + lane.sent.partial_len());
             }
         }
     }
