@@ -8,6 +8,7 @@ pub mod place;
 pub mod policy;
 pub mod qualified;
 pub mod read_times;
+pub mod routed;
 pub mod router;
 pub mod shapes;
 pub mod statement;

@@ -9,6 +9,7 @@ use crate::routing::decision::{Decision, Reason};
 use crate::routing::place::Place;
 use crate::routing::policy::{self, Choice, LaneView, Order};
 use crate::routing::read_times::ReadTimes;
+use crate::routing::routed::Routed;
 use crate::routing::shapes::Shapes;
 use crate::routing::table_keys::TableKeys;
 use crate::routing::table_routes::{Finder, FoundBy, TableRoutes};
@@ -57,25 +58,6 @@ pub struct Router {
     now_us: u64,
     scratch: Vec<u8>,
     turn: usize,
-}
-
-/// Where a request goes, and what statement it runs.
-#[derive(Clone, Copy, Debug)]
-pub struct Routed<L> {
-    /// Lane and reason; `None` when there is no lane.
-    pub decision: Option<Decision<L>>,
-    /// Its table, when it is known.
-    pub table: Option<TableId>,
-    /// The statement, when it is in the catalog.
-    pub statement: Option<StatementKey>,
-    /// Whether the rows' metadata must be asked for, against the client's wish.
-    pub ask_for_metadata: bool,
-    /// Whether it only reads.
-    pub is_read: bool,
-    /// What WRITE_TIMEOUT calls it.
-    pub write_type: WriteType,
-    /// A replica that was passed over because no lane leads to it.
-    pub missing: Option<Replica>,
 }
 
 impl Router {

@@ -8,10 +8,11 @@
 use crate::engine::core::core::Core;
 use crate::engine::core::response::Response;
 use crate::engine::core::todo::Todo;
-use crate::engine::pending::{InternalRequest, Origin, Outgoing, Pending};
+use crate::engine::pending::{InternalRequest, Origin, Outgoing, Pending, Subject};
 use crate::facade::console::table::KEYSPACE;
 use crate::routing::policy::LaneView;
 use crate::routing::shapes::{Answer, Found, Prepared, ShapeKey, Turn};
+use crate::topology::table::TableId;
 use crate::upstream::lane::{LaneRoute, PoolId};
 use cql::error_code::ErrorCode;
 use cql::frame::{FrameHead, write_frame};
@@ -54,26 +55,20 @@ pub(crate) struct Text<'a> {
     pub(crate) query: &'a Query<'a>,
     /// The keyspace of its client.
     pub(crate) keyspace: Option<&'a str>,
-}
-
-/// An EXECUTE in place of a QUERY.
-#[derive(Debug)]
-pub(crate) struct Shaped {
-    /// The whole frame.
-    pub(crate) frame: Vec<u8>,
-    /// Whether a node reports the tablet of what goes astray.
-    pub(crate) is_reported: bool,
+    /// The table of which it names one partition.
+    pub(crate) table: Option<TableId>,
 }
 
 impl TextShapes {
-    /// The EXECUTE in place of a QUERY; `None` when that has to be sent as it is.
+    /// The EXECUTE in place of a QUERY, as which `outgoing` is then marked; `None` when the QUERY has to
+    /// be sent as it is.
     #[cold]
     pub(crate) fn execute_of(
         &mut self,
         core: &mut Core,
-        outgoing: &Outgoing,
+        outgoing: &mut Outgoing,
         asked: &Text<'_>,
-    ) -> Option<Shaped> {
+    ) -> Option<Vec<u8>> {
         let header = Header::peek(asked.frame)?;
         // A trace says how the node went about it, and what is in a payload is not known.
         let is_plain = header.flags == 0 && asked.query.parameters.flags & !FLAGS == 0;
@@ -85,8 +80,8 @@ impl TextShapes {
         match core.router.shapes.find(&self.text, core.now_us) {
             Found::Prepared(prepared) => {
                 let frame = write(prepared, &shape, header, &asked.query.parameters)?;
-                let is_reported = prepared.is_reported;
-                Some(Shaped { frame, is_reported })
+                outgoing.subject = Subject::Shape(asked.table.filter(|_| prepared.is_reported));
+                Some(frame)
             }
             Found::Wanted => {
                 self.prepare(core, outgoing.base);

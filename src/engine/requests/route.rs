@@ -272,15 +272,12 @@ fn query(
     core.read_table(place.unread);
     outgoing.subject = place.reported.map_or(Subject::Unknown, Subject::Table);
     let shaped = if core.settings.runs_shapes {
-        let asked = Text { frame: read.frame, query, keyspace: keyspace.as_deref() };
-        features.shapes.execute_of(core, &outgoing, &asked)
+        let asked = Text { frame: read.frame, query, keyspace: keyspace.as_deref(), table };
+        features.shapes.execute_of(core, &mut outgoing, &asked)
     } else {
         None
     };
-    if let Some(shaped) = &shaped {
-        outgoing.subject = Subject::Shape(table.filter(|_| shaped.is_reported));
-    }
-    let read = Read { shaped: shaped.as_ref().map(|shaped| &*shaped.frame), ..read };
+    let read = Read { shaped: shaped.as_deref(), ..read };
     let is_allowed = send_allowed(core, features, choice.decision, &outgoing, read);
     if let (true, Some(decision), Some(table)) = (is_allowed, choice.decision, table) {
         core.tally.on_decision_for(table, decision.reason);
