@@ -10,7 +10,8 @@ COPY . .
 # context need not keep, and an image must never hold yesterday's program.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     cargo build --release --locked --no-default-features --bin shardlane
-# glibc rather than musl: the same allocator and memcpy that the benchmarks measure. The loader and the few
+# glibc rather than musl: the same allocator and memcpy that the benchmarks measure, and one whose thresholds can be fixed so
+# that freed memory goes back (docs/adr/0015). The loader and the few
 # libraries that the binary names come along; name resolution has been part of libc since 2.34.
 RUN mkdir -p /image/etc/ssl/certs \
     && cp target/release/shardlane /image/shardlane \

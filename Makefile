@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run is what continuous integration calls.
-.PHONY: demo check test bench lint drivers sim mutants fuzz soak image sbom deb deploy
+.PHONY: demo check test bench lint drivers sim mutants fuzz soak hostile image sbom deb deploy
 
 # A simulated cluster, the proxy and a load in one process.
 demo:
@@ -40,6 +40,11 @@ fuzz:
 soak:
 	cargo build --release --locked
 	TEST_BINARY=$${CARGO_TARGET_DIR:-target}/release/shardlane tests/drivers/soak.py --minutes $(MINUTES)
+
+# A crowd of hostile clients beside eight drivers under 128 MiB, which must not feel it: make hostile MINUTES=60.
+hostile:
+	cargo build --release --locked
+	TEST_BINARY=$${CARGO_TARGET_DIR:-target}/release/shardlane tests/drivers/hostile.py --minutes $(MINUTES)
 
 bench:
 	benches/run

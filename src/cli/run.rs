@@ -17,7 +17,7 @@ use crate::config::settings::Settings;
 use crate::config::variables::{self, UnknownVariable, process_variables};
 use crate::listen::listener::Bind;
 use crate::listen::passed::Passed;
-use crate::platform::clock;
+use crate::platform::{allocator, clock};
 use crate::server::reload::ReloadRequest;
 use crate::server::server::Server;
 use crate::server::signals::{Asked, Signals};
@@ -28,6 +28,8 @@ const OTHER_DESCRIPTORS: u64 = 256;
 
 /// Reads the settings, starts the server, and stops it on SIGTERM or SIGINT.
 pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
+    // Descriptors that were passed to us stay open over this.
+    allocator::give_memory_back();
     let passed = Passed::from_environment();
     let args = args.clone();
     let sources = Sources::new(args.by_key, args.config, environment);

@@ -5,6 +5,7 @@ pub mod arrival;
 pub mod command;
 mod giving;
 mod housekeeping;
+mod login_lines;
 pub mod memory_share;
 mod pools;
 pub mod reactor;

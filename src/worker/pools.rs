@@ -4,10 +4,12 @@ use std::task::{Context, Poll};
 
 use crate::connect::dial_report::DialReport;
 use crate::engine::pending::LaneKey;
+use crate::platform::clock;
 use crate::pool::action::{PoolAction, PoolNotice};
 use crate::pool::announcer::WorkerEvent;
 use crate::pool::connection::DialId;
 use crate::worker::command::report;
+use crate::worker::login_lines::LoginLines;
 use crate::worker::reactor::Reactor;
 use crate::worker::slots::{MESSAGES_IN_A_ROW, REPORTS};
 use crate::worker::socket::Who;
@@ -26,7 +28,7 @@ impl Reactor {
                 self.report_lanes();
             }
             PoolAction::Answer { id, token } => self.dialing.answer(id, token),
-            PoolAction::Log(notice) => log(&notice),
+            PoolAction::Log(notice) => log(&notice, &mut self.login_lines),
             PoolAction::LoggedIn => {
                 report(&self.events, WorkerEvent::LoggedIn);
             }
@@ -86,7 +88,7 @@ impl Reactor {
     }
 }
 
-fn log(notice: &PoolNotice) {
+fn log(notice: &PoolNotice, of_logins: &mut LoginLines) {
     match notice {
         PoolNotice::NodeLost { target, reason, fix } => {
             tracing::warn!(node = %target, reason, fix, "a node cannot be reached");
@@ -120,11 +122,16 @@ fn log(notice: &PoolNotice) {
             let role = role.as_deref().unwrap_or("unknown");
             tracing::warn!(role, "the cluster no longer accepts a login: its clients are closed");
         }
+        // Clients cause these as often as they like.
         PoolNotice::LoginNotServed(reason) => {
-            tracing::warn!(reason, "a login could not be served");
+            if let Some(left_out) = of_logins.not_served.next(clock::now_us()) {
+                tracing::warn!(reason, left_out, "a login could not be served");
+            }
         }
         PoolNotice::LoginUnknown(reason) => {
-            tracing::warn!(reason, "the cluster could not be asked about a login");
+            if let Some(left_out) = of_logins.unknown.next(clock::now_us()) {
+                tracing::warn!(reason, left_out, "the cluster could not be asked about a login");
+            }
         }
     }
 }

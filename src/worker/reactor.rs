@@ -27,6 +27,7 @@ use crate::topology::snapshot::Snapshot;
 use crate::upstream::lane::Lane;
 use crate::worker::arrival::{Giving, Greeted};
 use crate::worker::command::{Command, report};
+use crate::worker::login_lines::LoginLines;
 use crate::worker::memory_share::MemoryShare;
 use crate::worker::ready_list::ReadyList;
 use crate::worker::recess::Recess;
@@ -62,6 +63,7 @@ pub struct Reactor {
     pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
     /// Log lines about clients beyond the bound.
     pub(super) refusals: LogThrottle,
+    pub(super) login_lines: LoginLines,
     memory: MemoryShare,
     pub(super) sockets: Vec<Option<Socket>>,
     pub(super) free: Vec<usize>,
@@ -110,6 +112,7 @@ impl Reactor {
             reports,
             greeted: mpsc::channel(GREETED_MAX),
             refusals: LogThrottle::default(),
+            login_lines: LoginLines::default(),
             memory: MemoryShare::new(setup.memory, setup.number),
             sockets: (0..FIRST_SOCKET).map(|_| None).collect(),
             free: Vec::new(),

@@ -10,7 +10,16 @@ use crate::command_line::{Served, get, shardlane, text};
 
 /// A server without a cluster that serves at once, and the addresses of its clients and of its pages.
 fn serve_without_cluster(bind: &str, more: &[&str]) -> (Served, String, String) {
+    serve_with(bind, more, &[])
+}
+
+/// The same with these variables.
+fn serve_with(bind: &str, more: &[&str], variables: &[(&str, &str)]) -> (Served, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
+    for name in ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"] {
+        command.env_remove(name);
+    }
+    command.envs(variables.iter().copied());
     command.env("SHARDLANE_LOG_FORMAT", "json").env("SHARDLANE_STARTUP", "at-once");
     // Nothing listens at the discard port of this address.
     command.args(["run", "-c", "127.0.63.32:9", "--bind", bind, "--admin", bind]).args(more);
@@ -124,4 +133,44 @@ fn a_changed_file_of_settings_is_read_by_itself() {
     let wanted = "shardlane_limit{setting=\"clients_max\"} 400";
     while !get(&admin, "/metrics").lines().any(|line| line == wanted) {}
     fs::remove_file(&file).unwrap();
+}
+
+/// What the environment of a process says of the C library's allocator, and its arguments.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn allocator_and_arguments(server: &Served) -> (Vec<String>, Vec<String>) {
+    let read = |file: &str| {
+        let bytes = fs::read(format!("/proc/{}/{file}", server.0.id())).unwrap();
+        bytes.split(|byte| *byte == 0).map(text).collect::<Vec<String>>()
+    };
+    let of_allocator = |word: &String| word.contains("MALLOC_") || word.contains("GLIBC_TUNABLES");
+    let mut words = read("environ");
+    words.retain(of_allocator);
+    words.sort();
+    (words, read("cmdline"))
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn a_process_that_runs_gives_freed_memory_back() {
+    let (server, ..) = serve_without_cluster("127.0.63.36:0", &["--workers", "2"]);
+    let (allocator, arguments) = allocator_and_arguments(&server);
+    assert_eq!(
+        allocator,
+        [
+            "MALLOC_MMAP_THRESHOLD_=131072",
+            "MALLOC_SET_BY_SHARDLANE=1",
+            "MALLOC_TRIM_THRESHOLD_=131072"
+        ]
+    );
+    assert_eq!(arguments[0], env!("CARGO_BIN_EXE_shardlane"));
+    assert_eq!(arguments[arguments.len() - 3..], ["--workers", "2", ""]);
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn an_allocator_that_the_operator_has_set_stays() {
+    let chosen = "glibc.malloc.arena_max=1";
+    let (server, ..) = serve_with("127.0.63.37:0", &[], &[("GLIBC_TUNABLES", chosen)]);
+    let (allocator, _) = allocator_and_arguments(&server);
+    assert_eq!(allocator, [format!("GLIBC_TUNABLES={chosen}")]);
 }

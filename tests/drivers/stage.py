@@ -180,17 +180,18 @@ class Stage(contextlib.ExitStack):
     def sim(self, nodes=3, shards=4, tablets=64, first=1, *more):
         return Sim(self, nodes, shards, tablets, first, more)
 
-    def proxy(self, contact, *more, last=100, port=9042):
-        return Proxy(self, contact, last, port, more)
+    def proxy(self, contact, *more, last=100, port=9042, under=()):
+        return Proxy(self, contact, (last, port), more, under)
 
 
 class Proxy:
-    """A running `shardlane run`."""
+    """A running `shardlane run`; `under` is a program that starts it, such as prlimit."""
 
-    def __init__(self, stage, contact, last, port, more):
+    def __init__(self, stage, contact, at, more, under):
+        last, port = at
         self.stage, self.host, self.port = stage, stage.address(last), 9042
         self.admin = "http://%s:9380" % self.host
-        self.words = [program(), "run", "-c", contact, "--port", port, "--bind", "%s:9042" % self.host,
+        self.words = [*under, program(), "run", "-c", contact, "--port", port, "--bind", "%s:9042" % self.host,
                       "--admin", "%s:9380" % self.host, *more]
         self.launch()
         stage.callback(self.report)

@@ -1,0 +1,12 @@
+//! Log lines about logins: clients cause them as often as they like, so each kind comes once in a while.
+
+use crate::platform::log_throttle::LogThrottle;
+
+/// What lets these lines through.
+#[derive(Debug, Default)]
+pub(super) struct LoginLines {
+    /// The cluster took a login, and there was no place for it.
+    pub(super) not_served: LogThrottle,
+    /// The cluster could not be asked about a login.
+    pub(super) unknown: LogThrottle,
+}
