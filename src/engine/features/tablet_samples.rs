@@ -6,6 +6,7 @@
 //! once more, bound to markers, over the same lane: with the rights of the client that asked, and judged
 //! as the statement itself would be.
 
+use crate::collections::allowance::Allowance;
 use crate::engine::core::core::Core;
 use crate::engine::core::lane_frame::LANE_VERSION;
 use crate::engine::core::response::Response;
@@ -32,16 +33,11 @@ const REFUSED_US: u64 = 600_000_000;
 /// Refused tables that are remembered.
 const REFUSED_MAX: usize = 256;
 
-/// Credit of one sample.
-const ONE: u64 = 1_000_000;
-
 /// How often keys are sampled.
 #[derive(Debug, Default)]
 pub(crate) struct TabletSamples {
-    /// In millionths of a sample.
-    credit: u64,
-    /// When credit last came in, µs.
-    settled_us: u64,
+    /// How many more there may be; `None` before the first.
+    allowance: Option<Allowance>,
     /// Statements with a known tablet since one was sampled.
     known: u32,
     /// Tables that are not sampled with the rights of some lanes, and until when, µs.
@@ -80,8 +76,13 @@ impl TabletSamples {
             if self.known < KNOWN_EVERY {
                 return;
             }
+            self.known = 0;
         }
-        if !self.pay(core) {
+        let per_s = core.settings.tablet_samples_per_s;
+        // No more at once than in a tenth of a second.
+        let allowance =
+            self.allowance.get_or_insert_with(|| Allowance::new((per_s / 10).max(1), per_s));
+        if !allowance.take(core.now_us) {
             return;
         }
         let Some(read) = core.router.key_read(asked) else { return };
@@ -91,7 +92,6 @@ impl TabletSamples {
             ..Outgoing::internal(request, Opcode::Query, core.now_us)
         };
         if core.send(decision.lane, &outgoing, &frame_of(&read)).is_some() {
-            self.known = 0;
             core.tally.tablet_samples += 1;
         }
     }
@@ -117,23 +117,6 @@ impl TabletSamples {
     fn is_refused(&mut self, asked: (TableId, PoolId), now_us: u64) -> bool {
         self.refused.retain(|(_, until_us)| now_us < *until_us);
         self.refused.iter().any(|(refused, _)| *refused == asked)
-    }
-
-    /// Pays for one sample; `false` when there were enough of late.
-    fn pay(&mut self, core: &Core) -> bool {
-        let per_s = u64::from(core.settings.tablet_samples_per_s);
-        let us = core.now_us.saturating_sub(self.settled_us);
-        // No more at once than in a tenth of a second.
-        let most = (per_s * ONE / 10).max(ONE);
-        self.credit = self.credit.saturating_add(us.saturating_mul(per_s)).min(most);
-        self.settled_us = core.now_us;
-        match self.credit.checked_sub(ONE) {
-            Some(left) => {
-                self.credit = left;
-                true
-            }
-            None => false,
-        }
     }
 }
 

@@ -22,9 +22,13 @@ const STAYS: u64 = 3;
 const STAYS_SILENT: u64 = 30;
 /// Such clients at once: fewer than newcomers may be.
 const INTRUDERS_MAX: usize = 16;
+/// A role that there is not.
+const NOBODY: &str = "nobody";
+/// In whose name one of them says that it comes.
+const GUISE: &str = "guise";
 /// Tokens that one of them makes of one password.
 const GUISES: u64 = 8;
-/// A challenge that others wait behind is given up after a second; this is somewhat later.
+/// A login that waits for its client holds no place; nothing waits for it this long.
 const UNANSWERED_US: u64 = 2_000_000;
 
 /// What such a client does.
@@ -73,12 +77,12 @@ impl World {
             return;
         }
         let token = match intrusion {
-            Intrusion::Guesses => format!("\0nobody\0{guess}").into_bytes(),
-            Intrusion::ChangesName => format!("\0nobody{guess}\0guess").into_bytes(),
-            Intrusion::StaysSilent => b"nobody".to_vec(),
+            Intrusion::Guesses => format!("\0{NOBODY}\0{guess}").into_bytes(),
+            Intrusion::ChangesName => format!("\0{NOBODY}{guess}\0guess").into_bytes(),
+            Intrusion::StaysSilent => NOBODY.into(),
             Intrusion::ChangesGuise => {
                 let token = last.map(Credential::token).unwrap_or_default();
-                [format!("guise{guise}").into_bytes(), token].concat()
+                [format!("{GUISE}{guise}").into_bytes(), token].concat()
             }
         };
         driver.outbox.extend(Hand::OWN.startup(&[("CQL_VERSION", "3.0.0")]));
@@ -116,7 +120,7 @@ impl World {
             return;
         }
         let mine = |driver: &&Driver| {
-            let own = driver.credential.map(|it| match driver.way_in {
+            let own = driver.credential.filter(|_| !driver.ready).map(|it| match driver.way_in {
                 WayIn::Plain => it.token(),
                 WayIn::Odd => it.odd_token(),
                 WayIn::Challenged => it.name_alone(),
@@ -125,7 +129,9 @@ impl World {
         };
         let logins = self.drivers.iter().filter(mine).filter_map(|driver| driver.login);
         let Some((since_us, turns, is_known)) = logins.max() else {
-            self.counted.intruders_asked += 1;
+            let token = String::from_utf8_lossy(token.reveal());
+            let is_theirs = token.contains(NOBODY) || token.starts_with(GUISE);
+            self.counted.intruders_asked += u64::from(is_theirs);
             return;
         };
         let clients = u64::try_from(self.scenario.clients).unwrap_or(u64::MAX);

@@ -255,10 +255,10 @@ impl World {
 
     fn compare_sent(&mut self) {
         use crate::faults::fault_kind::FaultKind::{
-            CutClient, DeafClient, HostileClient, SlowClient, Withdraw,
+            CutClient, DeafClient, Hog, HostileClient, SlowClient, Withdraw,
         };
         // Who is closed in the middle of a frame, or sends nonsense, cannot be counted from outside.
-        let countable = [CutClient, DeafClient, HostileClient, SlowClient, Withdraw]
+        let countable = [CutClient, DeafClient, Hog, HostileClient, SlowClient, Withdraw]
             .iter()
             .all(|kind| !self.scenario.has(*kind));
         if !countable {

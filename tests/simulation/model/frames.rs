@@ -20,7 +20,7 @@ use cql::request::query::Query;
 use shardlane::connect::handshake::put_page_query;
 
 /// Longest body that the model waits for; whoever announces more is not listened to any more.
-const BODY_MAX: u32 = 1 << 20;
+const BODY_MAX: u32 = 16 << 20;
 /// Longest plain body of a frame.
 const PLAIN_MAX: u32 = 16 << 20;
 /// The type of a batch of counter updates.
