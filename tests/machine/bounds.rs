@@ -340,11 +340,20 @@ fn a_client_that_says_nothing_is_closed_with_an_error() {
 fn silent_clients_give_way_to_others() {
     let mut rig = Rig::with_limits(|limits| limits.clients_max = 8);
     let silent: Vec<_> = (0..4).map(|_| rig.silent_client()).collect();
-    let served: Vec<_> = (0..4).map(|_| rig.client()).collect();
-    assert_eq!(rig.clients_to_close(), silent, "half of the places are for them, and no more");
+    let mut served = vec![rig.client()];
+    let mut closed = rig.clients_to_close();
+    assert_eq!(closed, silent[..1], "half of the places are for them, and no more");
+    assert!(rig.answer(silent[0]).error().text.contains("had not finished STARTUP and login"));
+    rig.leave(silent[0]);
+    for _ in 1..8 {
+        served.push(rig.client());
+        let more = rig.clients_to_close();
+        more.iter().for_each(|client| rig.leave(*client));
+        closed.extend(more);
+    }
+    assert_eq!(closed, silent, "the oldest first, and none that is served");
     assert!(served.iter().all(|client| rig.engine.may_read(*client)));
     assert_eq!(rig.engine.tally().clients_refused, 0);
-    assert!(rig.answer(silent[0]).error().text.contains("had not finished STARTUP and login"));
     rig.finish();
 }
 

@@ -184,6 +184,22 @@ fn a_login_waits_as_long_as_its_client_does() {
 }
 
 #[test]
+fn the_client_that_has_owed_an_answer_for_longest_gives_way_to_others() {
+    let mut rig = Rig::with_limits(|limits| limits.clients_max = 4);
+    rig.input(|engine| engine.on_authenticator(Some(CLASS.into())));
+    let early = asked(&mut rig, 4);
+    rig.send(early, &auth_response(1, b"ticket"));
+    token(&mut rig);
+    rig.pass_time(1_000_000);
+    let silent = rig.silent_client();
+    rig.pass_time(1_000_000);
+    rig.input(|engine| engine.on_verdict(early, Verdict::Challenged(b"prove it")));
+    assert_eq!(rig.answer(early).opcode(), Opcode::AuthChallenge);
+    let _third = rig.silent_client();
+    assert_eq!(rig.clients_to_close(), [silent], "the first was asked just now");
+}
+
+#[test]
 fn a_client_that_never_answers_a_challenge_is_closed() {
     let mut rig = guarded();
     let client = asked(&mut rig, 4);

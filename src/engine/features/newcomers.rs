@@ -16,13 +16,13 @@ use cql::response::error;
 const REFUSED_MAX: usize = 256;
 /// How long one of those may take, µs.
 const REFUSED_US_MAX: u64 = 2_000_000;
-/// Newcomers that are looked at to find one that gives way: nearly always the first is it.
+/// Newcomers that are looked at to find one that gives way.
 const LOOKED_AT_MAX: usize = 64;
 
 /// Clients that have not finished STARTUP and login.
 #[derive(Debug, Default)]
 pub(crate) struct Newcomers {
-    /// Oldest first; some have finished, or are gone, since the last sweep.
+    /// Some have finished, or are gone, since the last sweep.
     waiting: VecDeque<ClientKey>,
 }
 
@@ -65,17 +65,22 @@ impl Newcomers {
     /// Takes out the client that has owed us a message for longest; one whose login is being judged
     /// owes none.
     fn oldest(&mut self, core: &Core) -> Option<ClientKey> {
+        let mut longest: Option<(u64, ClientKey)> = None;
         for _ in 0..self.waiting.len().min(LOOKED_AT_MAX) {
             let key = self.waiting.pop_front()?;
             let Some(client) = core.clients.get(key).filter(|client| is_new(client)) else {
                 continue;
             };
-            if client.login.is_none() && client.session.phase != Phase::Refused {
-                return Some(key);
-            }
             self.waiting.push_back(key);
+            let owes = client.login.is_none() && client.session.phase != Phase::Refused;
+            if owes && longest.is_none_or(|(since_us, _)| client.since_us < since_us) {
+                longest = Some((client.since_us, key));
+            }
         }
-        None
+        let (_, key) = longest?;
+        // It was looked at just now, and stands near the end.
+        let at = self.waiting.iter().rposition(|waiting| *waiting == key)?;
+        self.waiting.remove(at)
     }
 
     /// Closes clients that take too long.
