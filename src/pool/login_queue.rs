@@ -17,6 +17,17 @@ pub(crate) enum Origin {
     Stranger(Option<IpAddr>),
 }
 
+/// The places that strangers may have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum StrangersPlaces {
+    /// All are taken.
+    Taken,
+    /// Some are taken.
+    Some,
+    /// None is taken.
+    Free,
+}
+
 /// A login that waits.
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -65,6 +76,8 @@ type Roles = Turns<Option<Box<str>>, VecDeque<Waiting>>;
 pub(super) struct LoginQueue {
     known: VecDeque<Waiting>,
     strangers: Turns<Option<IpAddr>, Roles>,
+    /// Whether the last login that was taken was a known one.
+    was_known: bool,
 }
 
 impl LoginQueue {
@@ -94,14 +107,19 @@ impl LoginQueue {
         roles.shares.entry(role).or_default().push_back(login);
     }
 
-    /// The next login; of strangers only where `strangers` have a place.
-    pub(super) fn next(&mut self, strangers: bool) -> Option<Waiting> {
-        if let Some(login) = self.known.pop_front() {
+    /// The next login; of strangers only where they have a place. While none of them has one, they take
+    /// turns with the others: a known client that comes again and again keeps no new one out.
+    pub(super) fn next(&mut self, places: StrangersPlaces) -> Option<Waiting> {
+        let is_strangers_turn =
+            places == StrangersPlaces::Free && self.was_known && self.has_strangers();
+        if !is_strangers_turn && let Some(login) = self.known.pop_front() {
+            self.was_known = true;
             return Some(login);
         }
-        if !strangers {
+        if places == StrangersPlaces::Taken {
             return None;
         }
+        self.was_known = false;
         self.strangers.next(|roles| {
             let next = roles.next(|logins| (logins.pop_front(), logins.is_empty()));
             (next, roles.shares.is_empty())

@@ -13,7 +13,7 @@ use crate::pool::action::{Orders, Owner, PoolAction};
 use crate::pool::backoff::Jitter;
 use crate::pool::connection::{DialFailure, DialId, Dialled, Hello};
 use crate::pool::lane_slots::Dial;
-use crate::pool::login_queue::{LoginQueue, Origin, Waiting};
+use crate::pool::login_queue::{LoginQueue, Origin, StrangersPlaces, Waiting};
 use crate::pool::node_target::{NodeTarget, ShardPort};
 use crate::pool::pool_key::PoolKey;
 use crate::session::sasl::SaslToken;
@@ -372,7 +372,12 @@ impl Logins {
             if running >= max {
                 return;
             }
-            let Some(login) = self.queued.next(strangers < max.div_ceil(2)) else { return };
+            let places = match strangers {
+                0 => StrangersPlaces::Free,
+                _ if strangers < max.div_ceil(2) => StrangersPlaces::Some,
+                _ => StrangersPlaces::Taken,
+            };
+            let Some(login) = self.queued.next(places) else { return };
             let mut rest = self.next_targets();
             let what = What::Login { login, challenged: false, owed_since_ms: None };
             match rest.pop_front() {

@@ -309,6 +309,23 @@ fn a_login_whose_credential_has_lanes_does_not_wait_behind_strangers() {
     assert_eq!(shell.orders.last().and_then(login_of), Some((PLAIN, true)));
 }
 
+#[test]
+fn known_clients_that_come_again_and_again_keep_no_stranger_out() {
+    let mut shell = Shell::new(FailoverSettings::default(), &[0], &[]);
+    shell.client(PLAIN);
+    let login = shell.order();
+    shell.open(&login);
+    for _ in 0..12 {
+        shell.client(PLAIN);
+    }
+    let ann = b"\0ann\0pw".to_vec();
+    shell.client(&ann);
+    assert_eq!(shell.orders.len(), 8, "four of twelve and ann wait");
+    let login = shell.orders.remove(0);
+    shell.open(&login);
+    assert_eq!(shell.orders.last().and_then(login_of), Some((&*ann, false)));
+}
+
 /// The tokens of the next logins, when as many strangers are refused.
 fn next_after_refusals(shell: &mut Shell, count: usize) -> Vec<Vec<u8>> {
     let refuse = |_| {
