@@ -87,8 +87,8 @@ impl NodeGate {
         Self { turns: Arc::default(), stats: DialStats::default(), state }
     }
 
-    /// Waits for a turn; those of strangers come last, and others in the order of asking. Hold it until
-    /// the connection is ready.
+    /// Waits for a turn, in the order of asking; strangers have one of them at most. Hold it until the
+    /// connection is ready.
     pub async fn enter(&self, whose: Whose) -> Option<Turn> {
         let (waiter, turn) = oneshot::channel();
         let now = self.turns.write().unwrap_or_else(PoisonError::into_inner).ask(waiter, whose);

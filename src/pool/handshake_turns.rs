@@ -57,23 +57,32 @@ impl<W> HandshakeTurns<W> {
     }
 
     /// A turn is over: who has the next one, and as what. A waiter that is gone gives its turn back by
-    /// this, too.
+    /// this, too. Behind one that is known a stranger has the next turn if none of them has one: lanes that
+    /// are dialled again and again keep no new login out.
     pub fn on_ended(&mut self, whose: Whose) -> Option<(W, Whose)> {
         self.running = self.running.saturating_sub(1);
         if whose == Whose::Stranger {
             self.strangers = self.strangers.saturating_sub(1);
         }
-        let next = match self.waiting.pop_front() {
-            Some(known) => Some((known, Whose::Known)),
-            None if self.strangers < STRANGERS_PER_NODE => {
-                let next = self.strangers_waiting.pop_front();
-                self.strangers += usize::from(next.is_some());
-                next.map(|stranger| (stranger, Whose::Stranger))
-            }
-            None => None,
+        let next = match whose {
+            Whose::Known if self.strangers == 0 => self.stranger().or_else(|| self.known()),
+            Whose::Known | Whose::Stranger => self.known().or_else(|| self.stranger()),
         };
         self.running += usize::from(next.is_some());
         next
+    }
+
+    fn known(&mut self) -> Option<(W, Whose)> {
+        Some((self.waiting.pop_front()?, Whose::Known))
+    }
+
+    fn stranger(&mut self) -> Option<(W, Whose)> {
+        if self.strangers >= STRANGERS_PER_NODE {
+            return None;
+        }
+        let next = self.strangers_waiting.pop_front()?;
+        self.strangers += 1;
+        Some((next, Whose::Stranger))
     }
 }
 
@@ -103,5 +112,19 @@ mod tests {
         assert_eq!(turns.on_ended(known), Some(('b', stranger)));
         assert_eq!((turns.ask('e', stranger), turns.on_ended(known)), (None, None));
         assert_eq!(turns.on_ended(stranger), Some(('e', stranger)));
+    }
+
+    #[test]
+    fn a_stranger_has_its_turn_however_many_known_ones_wait() {
+        let mut turns = HandshakeTurns::default();
+        let (known, stranger) = (Whose::Known, Whose::Stranger);
+        for waiter in 'a'..='f' {
+            turns.ask(waiter, known);
+        }
+        assert_eq!(turns.ask('z', stranger), None);
+        assert_eq!(turns.on_ended(known), Some(('z', stranger)));
+        assert_eq!(turns.ask('y', stranger), None);
+        assert_eq!(turns.on_ended(stranger), Some(('c', known)), "they take turns");
+        assert_eq!(turns.on_ended(known), Some(('y', stranger)));
     }
 }

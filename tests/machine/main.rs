@@ -42,6 +42,7 @@ mod lost_lanes;
 mod memory;
 mod metadata_ids;
 mod moves;
+mod newcomers;
 mod pages;
 mod passing;
 mod payloads;

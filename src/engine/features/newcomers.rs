@@ -16,6 +16,9 @@ use cql::response::error;
 const REFUSED_MAX: usize = 256;
 /// How long one of those may take, µs.
 const REFUSED_US_MAX: u64 = 2_000_000;
+/// A newcomer that has owed its next message for less than this gives way to none, µs: its answer may be on
+/// its way.
+const GRACE_US: u64 = 1_000_000;
 /// Newcomers that are looked at to find one that gives way.
 const LOOKED_AT_MAX: usize = 64;
 
@@ -62,8 +65,8 @@ impl Newcomers {
         Some(key)
     }
 
-    /// Takes out the client that has owed us a message for longest; one whose login is being judged
-    /// owes none.
+    /// Takes out the client that has owed us a message for longest, if that is long enough; one whose login
+    /// is being judged owes none.
     fn oldest(&mut self, core: &Core) -> Option<ClientKey> {
         let mut longest: Option<(u64, ClientKey)> = None;
         for _ in 0..self.waiting.len().min(LOOKED_AT_MAX) {
@@ -72,7 +75,9 @@ impl Newcomers {
                 continue;
             };
             self.waiting.push_back(key);
-            let owes = client.login.is_none() && client.session.phase != Phase::Refused;
+            let owes = client.login.is_none()
+                && client.session.phase != Phase::Refused
+                && client.since_us + GRACE_US <= core.now_us;
             if owes && longest.is_none_or(|(since_us, _)| client.since_us < since_us) {
                 longest = Some((client.since_us, key));
             }

@@ -52,7 +52,7 @@ impl SimDial {
     }
 
     fn has_turn(&self) -> bool {
-        matches!(self.state, State::Dials | State::Challenged { .. })
+        matches!(self.state, State::Dials)
     }
 
     /// Whether it shakes hands with a node now.
@@ -161,6 +161,7 @@ impl World {
                 if let Some(dial) = self.dials.get_mut(&key) {
                     dial.state = State::Challenged { greeted, challenge: challenge.clone() };
                 }
+                self.end_turn((node, true), order.hello.whose());
                 let at = self.now_us + HANDSHAKE_US;
                 self.agenda.plan(at, Event::ChallengeEnds { worker: key.0, id: key.1 });
                 self.counted.challenges += 1;
@@ -208,6 +209,7 @@ impl World {
 
     fn on_greeted(&mut self, key: DialKey, greeted: Greeted, credential: Option<Credential>) {
         let Some(dial) = self.dials.get_mut(&key) else { return };
+        let had_turn = dial.has_turn();
         dial.state = State::Open(greeted.clone(), credential);
         self.counted.logins_taken += u64::from(matches!(dial.order.hello, Hello::Login { .. }));
         let (node, login, dialled) = (dial.node, dial.is_login(), dial.order.dial);
@@ -217,7 +219,9 @@ impl World {
             self.note_probe(of, true);
         }
         self.note_port(node, dialled, &greeted);
-        self.end_turn((node, login), whose);
+        if had_turn {
+            self.end_turn((node, login), whose);
+        }
         let connection = Connection {
             node: of,
             shard: cql::token::shard::ShardId(greeted.shard),
@@ -238,7 +242,9 @@ impl World {
         if let State::Challenged { greeted, .. } = &dial.state {
             self.cluster.close(greeted.connection);
         }
-        self.end_turn((dial.node, dial.is_login()), dial.order.hello.whose());
+        if dial.has_turn() {
+            self.end_turn((dial.node, dial.is_login()), dial.order.hello.whose());
+        }
         match &dial.order.hello {
             Hello::Lane { pool, .. } => {
                 self.failed_us.insert(dial.node, self.now_us);
