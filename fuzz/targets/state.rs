@@ -1,7 +1,7 @@
 //! What a process kept for the one after it: any bytes are refused, or are records that an engine can begin with.
 
 use shardlane::engine::engine::Engine;
-use shardlane::engine::learned::Place;
+use shardlane::engine::learned::PartStart;
 use shardlane::state::format::State;
 use shardlane::state::record::Record;
 use shardlane::state::wire;
@@ -32,7 +32,7 @@ fn begin(records: impl Iterator<Item = Record>) {
     for record in records {
         engine.on_restored(&record);
     }
-    let (mut from, mut parts) = (Some(Place::BEGIN), 0);
+    let (mut from, mut parts) = (Some(PartStart::BEGIN), 0);
     while let Some(place) = from {
         let part = engine.learned(place);
         for record in &part.records {

@@ -18,9 +18,9 @@ use shardlane::facade::select::Select;
 use shardlane::facade::statement_id::{facade_id, is_facade_id};
 use shardlane::facade::statement_text::{self, NAME_BYTES_MAX, StatementText};
 use shardlane::facade::table_name;
-use shardlane::facade::virtual_table::{Asked, LiveState};
+use shardlane::facade::virtual_table::{LiveState, Viewpoint};
 use shardlane::listen::listener::Bind;
-use shardlane::server::facade::{self, Front, Place};
+use shardlane::server::facade::{self, Front, Location};
 
 const LOCAL: &str = include_str!("../../tests/data/frames/rows_local_2026.txt");
 const PEERS: &str = include_str!("../../tests/data/frames/rows_peers_2026.txt");
@@ -48,7 +48,7 @@ pub(crate) fn real_facade() -> Facade {
 fn facade_of(local: &Rows<'_>, peers: &Rows<'_>) -> Result<Facade, WireError> {
     let binds = [SEEN_AT, PEER].map(Bind::Tcp);
     let front = Front::new(&binds, true);
-    Ok(facade::of(&ServerTables::read(local, peers)?, Place::default(), &front).facade())
+    Ok(facade::of(&ServerTables::read(local, peers)?, Location::default(), &front).facade())
 }
 
 /// A statement, a zero byte, then its parameters; or a zero byte, then a node's rows.
@@ -89,7 +89,7 @@ impl LiveState for Nothing {
 
 /// An answer, if there is one, is as long as it says.
 fn answer(facade: &Facade, select: &Select, parameters: &Parameters<'_>) -> Option<Vec<u8>> {
-    let asked = Asked { seen_at: SEEN_AT, live: &Nothing };
+    let asked = Viewpoint { seen_at: SEEN_AT, live: &Nothing };
     let answer = facade.answer(select, parameters, &asked).ok()?;
     let mut out = Vec::new();
     answer.put(&mut out);

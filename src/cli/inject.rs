@@ -17,7 +17,7 @@ use crate::inject::choice::{self, Choice};
 use crate::inject::manifest;
 use crate::inject::sidecar::{Mode, Sidecar};
 use crate::platform::clock;
-use crate::server::signals::{Asked, Signals};
+use crate::server::signals::{ProcessSignal, Signals};
 use crate::telemetry::logging;
 use crate::tls::files::TlsFiles;
 use crate::webhook::server::{Ending, Webhook};
@@ -150,7 +150,7 @@ fn serve(args: &InjectArgs, environment: Environment<'_>) -> anyhow::Result<()> 
         let listener = listener.with_context(|| format!("cannot listen on {}", args.bind))?;
         let webhook = Webhook::new(listener, certificate, args.defaults());
         tracing::info!(address = %webhook.address()?, "the webhook listens");
-        let stop = async move { while signals.next().await == Asked::Reload {} };
+        let stop = async move { while signals.next().await == ProcessSignal::Reload {} };
         webhook.serve(stop, Ending::default()).await;
         tracing::info!("stopped");
         Ok(())

@@ -20,7 +20,7 @@ use crate::listen::passed::Passed;
 use crate::platform::{allocator, clock};
 use crate::server::reload::ReloadRequest;
 use crate::server::server::Server;
-use crate::server::signals::{Asked, Signals};
+use crate::server::signals::{ProcessSignal, Signals};
 use crate::telemetry::logging;
 
 /// Descriptors besides those of clients: lanes, pages, and what the process itself needs.
@@ -105,12 +105,12 @@ async fn serve(
     tokio::spawn(async move {
         loop {
             match signals.next().await {
-                Asked::Reload => {
+                ProcessSignal::Reload => {
                     // A full queue means that the settings are about to be read.
                     reloads.try_send(ReloadRequest { cause: "signal", answer: None }).ok();
                 }
-                Asked::Upgrade => start_next(program.as_deref()),
-                signal @ (Asked::Terminate | Asked::Interrupt) => {
+                ProcessSignal::Upgrade => start_next(program.as_deref()),
+                signal @ (ProcessSignal::Terminate | ProcessSignal::Interrupt) => {
                     tracing::info!(?signal, "received signal, stopping");
                     if stop.send(()).await.is_err() {
                         return;

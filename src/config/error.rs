@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::config::origin::{Origin, Place};
+use crate::config::origin::{FilePosition, Origin};
 
 /// One fault. Each says what was given, where, why it cannot be, and what would be right.
 #[derive(Debug, Error)]
@@ -23,7 +23,7 @@ pub enum ConfigError {
     #[error("{place}: {detail}")]
     File {
         /// Where it is.
-        place: Place,
+        place: FilePosition,
         /// What is wrong.
         detail: String,
     },

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::config::error::ConfigError;
-use crate::config::origin::{Origin, Place};
+use crate::config::origin::{FilePosition, Origin};
 use crate::config::setting::{Form, Kind, Setting};
 use crate::config::suggest;
 use crate::config::table;
@@ -17,7 +17,7 @@ use crate::config::table;
 #[derive(Debug, Default)]
 pub struct FileText {
     /// The text of each setting by its key, as a flag would give it, and where it stands.
-    pub values: BTreeMap<&'static str, (String, Place)>,
+    pub values: BTreeMap<&'static str, (String, FilePosition)>,
     /// Each fault, in the order of the file.
     pub faults: Vec<ConfigError>,
     /// Whether all of its keys are known: if not, one of them may be a misspelt one.
@@ -58,7 +58,7 @@ struct Walk<'a> {
     path: &'a Path,
     /// Bytes of lines that are no TOML: the parser's guess at what they mean is not used.
     broken: Vec<RangeInclusive<usize>>,
-    values: BTreeMap<&'static str, (String, Place)>,
+    values: BTreeMap<&'static str, (String, FilePosition)>,
     /// Each fault with the byte at which it is.
     found: Vec<(usize, ConfigError)>,
     is_whole: bool,
@@ -187,10 +187,10 @@ impl Walk<'_> {
         self.found.push((at, ConfigError::File { place: self.place(at), detail }));
     }
 
-    fn place(&self, at: usize) -> Place {
+    fn place(&self, at: usize) -> FilePosition {
         let before = self.text.get(..at).unwrap_or_default();
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Place {
+        FilePosition {
             path: self.path.to_owned(),
             line: before.matches('\n').count() + 1,
             column: before.get(start..).unwrap_or_default().chars().count() + 1,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::agreement;
 use crate::config::error::{ConfigError, Doubt, Faults};
 use crate::config::file;
-use crate::config::origin::{Environment, Layers, Place};
+use crate::config::origin::{Environment, FilePosition, Layers};
 use crate::config::reader::{Entry, Reader};
 use crate::config::settings::Settings;
 use crate::config::variables::CONFIG_VARIABLE;
@@ -21,7 +21,7 @@ pub struct Loaded {
     /// Every setting, its value as written, and where that comes from.
     pub entries: Vec<Entry>,
     /// The file's values by key, as written.
-    pub file: BTreeMap<&'static str, (String, Place)>,
+    pub file: BTreeMap<&'static str, (String, FilePosition)>,
     /// The file as it was read; none when there is no file, or it cannot be read.
     pub text: Option<String>,
     /// Everything that is wrong.
@@ -71,7 +71,7 @@ fn load_text(layers: Layers<'_>, text: &str, path: &Path) -> Loaded {
 pub fn load_values(
     flags: BTreeMap<&'static str, String>,
     environment: Environment<'_>,
-    file: BTreeMap<&'static str, (String, Place)>,
+    file: BTreeMap<&'static str, (String, FilePosition)>,
 ) -> Loaded {
     let layers = Layers { flags, environment, file };
     load_layers(layers, FileState { is_whole: true, faults: Vec::new() })

@@ -9,9 +9,9 @@ use crate::config::setting::Setting;
 /// Where the environment is looked up: a function, so that tests need no process environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// A place in the file.
+/// A position in the configuration file.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Place {
+pub struct FilePosition {
     /// The file.
     pub path: PathBuf,
     /// The line, counted from 1.
@@ -20,7 +20,7 @@ pub struct Place {
     pub column: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FilePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, line {}, column {}", self.path.display(), self.line, self.column)
     }
@@ -34,7 +34,7 @@ pub enum Origin {
     /// An environment variable.
     Environment(String),
     /// The configuration file.
-    File(Place),
+    File(FilePosition),
     /// The setting itself.
     Default,
 }
@@ -57,7 +57,7 @@ pub struct Layers<'a> {
     /// Environment.
     pub environment: Environment<'a>,
     /// The file's values by key.
-    pub file: BTreeMap<&'static str, (String, Place)>,
+    pub file: BTreeMap<&'static str, (String, FilePosition)>,
 }
 
 impl Layers<'_> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::error::Faults;
 use crate::config::load::{self, Loaded};
-use crate::config::origin::{Environment, Place};
+use crate::config::origin::{Environment, FilePosition};
 use crate::config::reader::Entry;
 use crate::config::setting::Reload;
 use crate::config::settings::Settings;
@@ -32,7 +32,7 @@ pub struct Running {
     pub entries: Vec<Entry>,
     /// The file as it was read last.
     pub text: Option<String>,
-    file: BTreeMap<&'static str, (String, Place)>,
+    file: BTreeMap<&'static str, (String, FilePosition)>,
 }
 
 /// What a new configuration changes.

@@ -22,7 +22,7 @@ const TABLETS_COST: usize = 64;
 
 /// Where a part begins.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Place {
+pub enum PartStart {
     /// Prepared statements, from a place in the catalog on.
     Statements(usize),
     /// Keys of tables, likewise.
@@ -36,7 +36,7 @@ pub enum Place {
     },
 }
 
-impl Place {
+impl PartStart {
     /// Where the first part begins.
     pub const BEGIN: Self = Self::Statements(0);
 }
@@ -47,15 +47,15 @@ pub struct Part {
     /// What it consists of.
     pub records: Vec<Record>,
     /// Where the next part begins; `None` when this is the last.
-    pub next: Option<Place>,
+    pub next: Option<PartStart>,
     /// Whether statements were forgotten, so that clients may hold columns that are recorded nowhere.
     pub incomplete: bool,
 }
 
 /// Copies a part. What changes between two parts is in the next state.
-pub(crate) fn part(core: &Core, from: Place) -> Part {
+pub(crate) fn part(core: &Core, from: PartStart) -> Part {
     let (records, next) = match from {
-        Place::Statements(first) => {
+        PartStart::Statements(first) => {
             let (entries, next) = core.router.catalog.part(first, ITEMS);
             let statements = entries.into_iter().map(|entry| Restored {
                 statement: Arc::clone(&entry.statement),
@@ -65,14 +65,14 @@ pub(crate) fn part(core: &Core, from: Place) -> Part {
                 used: entry.used,
             });
             let record = Record::Statements(statements.collect());
-            (vec![record], next.map_or(Place::Keys(0), Place::Statements))
+            (vec![record], next.map_or(PartStart::Keys(0), PartStart::Statements))
         }
-        Place::Keys(first) => {
+        PartStart::Keys(first) => {
             let (keys, next) = core.router.keys.part(first, ITEMS);
-            let tablets = Place::Tablets { table: TableId(0), after: i64::MIN };
-            (vec![Record::Keys(keys)], next.map_or(tablets, Place::Keys))
+            let tablets = PartStart::Tablets { table: TableId(0), after: i64::MIN };
+            (vec![Record::Keys(keys)], next.map_or(tablets, PartStart::Keys))
         }
-        Place::Tablets { table, after } => {
+        PartStart::Tablets { table, after } => {
             let (records, next) = tablets(core, table, after);
             return part_of(core, records, next);
         }
@@ -80,16 +80,16 @@ pub(crate) fn part(core: &Core, from: Place) -> Part {
     part_of(core, records, Some(next))
 }
 
-fn part_of(core: &Core, records: Vec<Record>, next: Option<Place>) -> Part {
+fn part_of(core: &Core, records: Vec<Record>, next: Option<PartStart>) -> Part {
     Part { records, next, incomplete: core.router.catalog.is_incomplete() }
 }
 
-fn tablets(core: &Core, table: TableId, after: i64) -> (Vec<Record>, Option<Place>) {
+fn tablets(core: &Core, table: TableId, after: i64) -> (Vec<Record>, Option<PartStart>) {
     let (mut table, mut after) = (table, after);
     let (mut records, mut cost) = (Vec::new(), 0);
     while let Some((keyspace, name)) = core.router.tables.name(table) {
         if cost >= COST_MAX {
-            return (records, Some(Place::Tablets { table, after }));
+            return (records, Some(PartStart::Tablets { table, after }));
         }
         let (known, up_to) = core.router.tablets.part(table, after);
         cost += if known.is_empty() { 1 } else { TABLETS_COST };

@@ -3,7 +3,7 @@
 use crate::engine::answers::lost;
 use crate::engine::core::core::Core;
 use crate::engine::features::features::Features;
-use crate::engine::features::hedging::Copy;
+use crate::engine::features::hedging::SentCopy;
 use crate::engine::features::{heartbeats, keyspaces, tablet_reads};
 use crate::engine::requests::inbound;
 use crate::routing::decision::Reason;
@@ -84,7 +84,7 @@ fn copy_slow_reads(core: &mut Core, features: &mut Features) {
         }
         if let Some(id) = core.send(slow.lane, &slow.outgoing, &slow.frame) {
             core.tally.on_decision(Reason::Speculative);
-            features.hedging.pair(slow.copy, Copy { lane: slow.lane, stream: id.0 });
+            features.hedging.pair(slow.copy, SentCopy { lane: slow.lane, stream: id.0 });
         }
     }
 }

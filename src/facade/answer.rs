@@ -7,7 +7,7 @@ use crate::facade::bound_values::BoundValues;
 use crate::facade::outputs::{Counts, Outputs, place_of};
 use crate::facade::refusal::Refusal;
 use crate::facade::select::{Limit, Relation, Select, Term};
-use crate::facade::virtual_table::{Asked, Cell, Column, ColumnRole, VirtualTable};
+use crate::facade::virtual_table::{Cell, Column, ColumnRole, Viewpoint, VirtualTable};
 use cql::cell;
 use cql::notation::{put_bytes, put_int};
 use cql::request::parameters::{Options, Parameters};
@@ -25,7 +25,7 @@ const STATE_LEN: usize = 16;
 pub struct Answer<'a> {
     outputs: Outputs<'a>,
     conditions: Vec<Condition>,
-    asked: &'a Asked<'a>,
+    asked: &'a Viewpoint<'a>,
     /// Everything before the number of rows.
     head: Vec<u8>,
     from: u64,
@@ -73,7 +73,7 @@ impl<'a> Answer<'a> {
         table: &'a dyn VirtualTable,
         style: MetadataStyle,
         select: &'a Select,
-        (parameters, asked): (&Parameters<'a>, &'a Asked<'a>),
+        (parameters, asked): (&Parameters<'a>, &'a Viewpoint<'a>),
     ) -> Result<Self, Refusal> {
         let outputs = Outputs::new(table, select)?;
         check_keys(table, select)?;

@@ -5,7 +5,7 @@ use crate::facade::outputs::{Outputs, put_prepared};
 use crate::facade::refusal::Refusal;
 use crate::facade::select::Select;
 use crate::facade::table_name::TableName;
-use crate::facade::virtual_table::{Asked, VirtualTable};
+use crate::facade::virtual_table::{Viewpoint, VirtualTable};
 use cql::request::parameters::Parameters;
 use cql::response::metadata::MetadataStyle;
 
@@ -50,7 +50,7 @@ impl Facade {
         &'a self,
         select: &'a Select,
         parameters: &Parameters<'a>,
-        asked: &'a Asked<'a>,
+        asked: &'a Viewpoint<'a>,
     ) -> Result<Answer<'a>, Refusal> {
         Answer::new(self.table(select.table)?, self.style, select, (parameters, asked))
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use crate::facade::table_name::TableName;
-use crate::facade::virtual_table::{Asked, Cell, Column, ColumnRole, Row, VirtualTable};
+use crate::facade::virtual_table::{Cell, Column, ColumnRole, Row, Viewpoint, VirtualTable};
 use cql::cell;
 use cql::column_type::ColumnType;
 
@@ -76,7 +76,7 @@ impl Peers {
         &'a self,
         (column, real): (&Column, Option<&'a [u8]>),
         (number, node): (usize, &'a ShownNode),
-        asked: &Asked<'_>,
+        asked: &Viewpoint<'_>,
     ) -> Cell<'a> {
         let cell = match &*column.name {
             "host_id" => return Some(Cow::Borrowed(&node.host_id)),
@@ -105,7 +105,7 @@ impl VirtualTable for Peers {
         &self.columns
     }
 
-    fn visit(&self, asked: &Asked<'_>, from: u64, take: &mut dyn FnMut(Row<'_>) -> bool) {
+    fn visit(&self, asked: &Viewpoint<'_>, from: u64, take: &mut dyn FnMut(Row<'_>) -> bool) {
         let Some(own) = ShownNode::at(&self.nodes, asked.seen_at) else { return };
         for (position, (number, node)) in (0..).zip(self.nodes.iter().enumerate()) {
             if number == own || position < from {

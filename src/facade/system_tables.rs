@@ -12,7 +12,7 @@ use crate::facade::peers;
 use crate::facade::peers::{Peers, ShownNode};
 use crate::facade::table_name;
 use crate::facade::table_name::TableName;
-use crate::facade::virtual_table::{Asked, Cell, Column, ColumnRole, Row, VirtualTable};
+use crate::facade::virtual_table::{Cell, Column, ColumnRole, Row, Viewpoint, VirtualTable};
 use cql::cell;
 use cql::column_type::ColumnType;
 use cql::response::metadata::MetadataStyle;
@@ -99,7 +99,12 @@ impl Local {
         Self { host_id, columns, real, nodes }
     }
 
-    fn cell<'a>(&'a self, column: &Column, real: Option<&'a [u8]>, asked: &Asked<'_>) -> Cell<'a> {
+    fn cell<'a>(
+        &'a self,
+        column: &Column,
+        real: Option<&'a [u8]>,
+        asked: &Viewpoint<'_>,
+    ) -> Cell<'a> {
         // A node that just joined may lack these; a driver needs them.
         let own = ShownNode::at(&self.nodes, asked.seen_at);
         match &*column.name {
@@ -139,7 +144,7 @@ impl VirtualTable for Local {
         &self.columns
     }
 
-    fn visit(&self, asked: &Asked<'_>, from: u64, take: &mut dyn FnMut(Row<'_>) -> bool) {
+    fn visit(&self, asked: &Viewpoint<'_>, from: u64, take: &mut dyn FnMut(Row<'_>) -> bool) {
         if from > 0 {
             return;
         }

@@ -62,18 +62,18 @@ pub trait LiveState {
     }
 }
 
-/// What a question is asked of.
+/// From where a question is asked, and when.
 #[derive(Clone, Copy)]
-pub struct Asked<'a> {
+pub struct Viewpoint<'a> {
     /// The address under which the client reached us.
     pub seen_at: SocketAddr,
     /// The process at this moment.
     pub live: &'a dyn LiveState,
 }
 
-impl Debug for Asked<'_> {
+impl Debug for Viewpoint<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Asked").field("seen_at", &self.seen_at).finish_non_exhaustive()
+        out.debug_struct("Viewpoint").field("seen_at", &self.seen_at).finish_non_exhaustive()
     }
 }
 
@@ -87,5 +87,5 @@ pub trait VirtualTable: Debug + Send + Sync {
 
     /// Hands out its rows by rising position, from position `from` on, until `take` says no. Two
     /// calls for the same question hand out the same rows.
-    fn visit(&self, asked: &Asked<'_>, from: u64, take: &mut dyn FnMut(Row<'_>) -> bool);
+    fn visit(&self, asked: &Viewpoint<'_>, from: u64, take: &mut dyn FnMut(Row<'_>) -> bool);
 }

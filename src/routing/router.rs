@@ -14,7 +14,7 @@ use crate::routing::shapes::Shapes;
 use crate::routing::table_keys::TableKeys;
 use crate::routing::table_routes::{Finder, FoundBy, TableRoutes};
 use crate::routing::text::key_read::KeyRead;
-use crate::routing::text::{Asked, Schema, TextPlace, TextReader};
+use crate::routing::text::{BoundText, Schema, TextPlace, TextReader};
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::{TableId, Tables};
@@ -151,7 +151,7 @@ impl Router {
         let statement = Arc::clone(&entry.statement);
         routed.write_type = statement.write_type;
         let parameters = &execute.parameters;
-        let asked = Asked {
+        let asked = BoundText {
             text: &statement.text,
             values: parameters.values,
             keyspace: statement.keyspace.as_deref(),
@@ -169,7 +169,7 @@ impl Router {
     }
 
     /// Reads where a statement by text may go.
-    pub fn read_text(&mut self, asked: &Asked<'_>) -> TextPlace {
+    pub fn read_text(&mut self, asked: &BoundText<'_>) -> TextPlace {
         let mut schema = Schema {
             keys: &mut self.keys,
             routes: &mut self.routes,
@@ -180,7 +180,7 @@ impl Router {
     }
 
     /// The read of the key that a statement by text names, if it names one.
-    pub fn key_read(&mut self, asked: &Asked<'_>) -> Option<KeyRead> {
+    pub fn key_read(&mut self, asked: &BoundText<'_>) -> Option<KeyRead> {
         let schema = Schema {
             keys: &mut self.keys,
             routes: &mut self.routes,
@@ -276,7 +276,7 @@ impl Router {
             place.needs_keyspace = true;
             return;
         };
-        let child = self.read_text(&Asked { text, values, keyspace, now_us: self.now_us });
+        let child = self.read_text(&BoundText { text, values, keyspace, now_us: self.now_us });
         self.unread = child.unread.or_else(|| self.unread.take());
         place.needs_keyspace |= !child.is_qualified;
         place.lwt |= child.is_fixed;

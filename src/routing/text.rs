@@ -31,7 +31,7 @@ const CHILDREN_MAX: usize = 256;
 
 /// A statement by text, and what it is to be read with.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct BoundText<'a> {
     /// The statement.
     pub text: &'a str,
     /// The values for its markers.
@@ -118,7 +118,7 @@ impl TextPlace {
 
 impl TextReader {
     /// Reads a statement, or a batch by text.
-    pub fn read(&mut self, schema: &mut Schema<'_>, asked: &Asked<'_>) -> TextPlace {
+    pub fn read(&mut self, schema: &mut Schema<'_>, asked: &BoundText<'_>) -> TextPlace {
         match Statement::read(asked.text) {
             Ok(statement) => {
                 let mut one = self.statement(schema, asked, &statement);
@@ -144,7 +144,7 @@ impl TextReader {
     fn batch(
         &mut self,
         schema: &mut Schema<'_>,
-        asked: &Asked<'_>,
+        asked: &BoundText<'_>,
         batch: &TextBatch<'_>,
     ) -> TextPlace {
         let mut whole = TextPlace::nowhere(Reason::UnroutableBatch);
@@ -172,7 +172,7 @@ impl TextReader {
 
     /// The read of the key that a statement names, or the first statement of a batch that names one.
     /// `None` when nothing names a key of a table that is known.
-    pub fn key_read(&mut self, schema: &Schema<'_>, asked: &Asked<'_>) -> Option<KeyRead> {
+    pub fn key_read(&mut self, schema: &Schema<'_>, asked: &BoundText<'_>) -> Option<KeyRead> {
         match Statement::read(asked.text) {
             Ok(statement) => self.key_read_of(schema, asked, &statement),
             Err(NotUnderstood::Verb) => {
@@ -187,7 +187,7 @@ impl TextReader {
     fn key_read_of(
         &mut self,
         schema: &Schema<'_>,
-        asked: &Asked<'_>,
+        asked: &BoundText<'_>,
         statement: &Statement<'_>,
     ) -> Option<KeyRead> {
         let (keyspace, table) = self.names.of(&statement.table, asked.keyspace)?;
@@ -200,7 +200,7 @@ impl TextReader {
     fn statement(
         &mut self,
         schema: &mut Schema<'_>,
-        asked: &Asked<'_>,
+        asked: &BoundText<'_>,
         statement: &Statement<'_>,
     ) -> TextPlace {
         let is_qualified = statement.table.keyspace.is_some();
@@ -217,7 +217,7 @@ impl TextReader {
     fn ask(
         &mut self,
         schema: &mut Schema<'_>,
-        asked: &Asked<'_>,
+        asked: &BoundText<'_>,
         statement: &Statement<'_>,
     ) -> Option<(Arc<str>, Arc<str>)> {
         let (keyspace, table) = self.names.of(&statement.table, asked.keyspace)?;
@@ -228,7 +228,7 @@ impl TextReader {
     fn locate(
         &mut self,
         schema: &mut Schema<'_>,
-        asked: &Asked<'_>,
+        asked: &BoundText<'_>,
         statement: &Statement<'_>,
         one: &mut TextPlace,
     ) -> Result<(TableId, Token), Reason> {

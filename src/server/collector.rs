@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use crate::engine::learned::{Part, Place};
+use crate::engine::learned::{Part, PartStart};
 use crate::state::format::Writer;
 use crate::state::record::About;
 use crate::worker::command::Command;
@@ -24,7 +24,7 @@ pub struct Collector {
     about: Option<About>,
     writer: Writer,
     /// Where the next part begins; `None` when all was handed out.
-    next: Option<Place>,
+    next: Option<PartStart>,
     written: u64,
     bytes_max: u64,
     pause: Duration,
@@ -34,7 +34,7 @@ impl Collector {
     /// Collects a state of at most `bytes_max`. The worker has a pause between two parts.
     #[must_use]
     pub fn new(worker: Sender<Command>, about: About, (bytes_max, pause): (u64, Duration)) -> Self {
-        let (writer, next) = (Writer::default(), Some(Place::BEGIN));
+        let (writer, next) = (Writer::default(), Some(PartStart::BEGIN));
         Self { worker, about: Some(about), writer, next, written: 0, bytes_max, pause }
     }
 
@@ -76,7 +76,7 @@ impl Collector {
         true
     }
 
-    async fn part(&self, from: Place) -> io::Result<Part> {
+    async fn part(&self, from: PartStart) -> io::Result<Part> {
         let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the worker has ended");
         let (to, part) = oneshot::channel();
         self.worker.send(Command::Learned { from, to }).await.map_err(|_| gone())?;

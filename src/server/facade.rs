@@ -28,7 +28,7 @@ const PROTOCOL_MAX: u8 = 4;
 
 /// Where the proxy is.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Place<'a> {
+pub struct Location<'a> {
     /// Its data center; empty leaves that of the node that is watched.
     pub data_center: &'a str,
     /// Its rack, likewise.
@@ -63,7 +63,7 @@ impl Front {
 /// The facade of the proxy that clients reach at `front`. It is at its own place, whichever node is
 /// watched: a driver that keeps to a data center would turn away from one that moved.
 #[must_use]
-pub fn of(tables: &ServerTables, place: Place<'_>, front: &Front) -> OneNode {
+pub fn of(tables: &ServerTables, place: Location<'_>, front: &Front) -> OneNode {
     let cells = tables.local_row.iter().cloned().chain(std::iter::repeat(None));
     let local: Vec<LocalColumn> = tables
         .local
@@ -91,7 +91,7 @@ pub fn of(tables: &ServerTables, place: Place<'_>, front: &Front) -> OneNode {
 }
 
 /// What a column says of the proxy's own place.
-fn own_cell(column: &str, place: Place<'_>) -> Option<Vec<u8>> {
+fn own_cell(column: &str, place: Location<'_>) -> Option<Vec<u8>> {
     let own = match column {
         "data_center" => place.data_center,
         "rack" => place.rack,
@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn at(bind: &str) -> OneNode {
-        of(&ServerTables::default(), Place::default(), &front(&[bind], false))
+        of(&ServerTables::default(), Location::default(), &front(&[bind], false))
     }
 
     fn front(binds: &[&str], as_nodes: bool) -> Front {
@@ -165,7 +165,7 @@ mod tests {
             peers: vec![column("peer")],
             style: MetadataStyle::PerColumn,
         };
-        let facade = of(&tables, Place::default(), &front(&["127.0.0.1:9042"], false));
+        let facade = of(&tables, Location::default(), &front(&["127.0.0.1:9042"], false));
         let cells = facade.local.iter().map(|column| (&*column.name, column.cell.as_deref()));
         let expected = [("key", Some(&b"local"[..])), ("rack", None), ("late", None)];
         assert!(cells.eq(expected), "{facade:?}");
@@ -188,17 +188,17 @@ mod tests {
             let text = |column: LocalColumn| String::from_utf8(column.cell.unwrap()).unwrap();
             of(&tables, place, &front).local.into_iter().map(text).collect::<Vec<_>>()
         };
-        let own = Place { data_center: "dc1", rack: "rack1" };
+        let own = Location { data_center: "dc1", rack: "rack1" };
         assert_eq!(cells(own, "5"), ["dc1", "rack1", "4"]);
-        assert_eq!(cells(Place::default(), "3"), ["dc2", "rack9", "3"]);
+        assert_eq!(cells(Location::default(), "3"), ["dc2", "rack9", "3"]);
     }
 
     #[test]
     fn each_address_is_a_node_where_that_is_wanted_and_a_unix_socket_is_none() {
         let binds = ["unix:/run/s.sock", "127.0.0.1:9042", "127.0.0.2:9042"];
         let tables = ServerTables::default();
-        assert_eq!(of(&tables, Place::default(), &front(&binds, false)).nodes, []);
-        let nodes = of(&tables, Place::default(), &front(&binds, true)).nodes;
+        assert_eq!(of(&tables, Location::default(), &front(&binds, false)).nodes, []);
+        let nodes = of(&tables, Location::default(), &front(&binds, true)).nodes;
         let addresses: Vec<_> = nodes.iter().map(|node| node.address.to_string()).collect();
         assert_eq!(addresses, binds[1..]);
         let alone = binds[1..].iter().map(|bind| at(bind).host_id);

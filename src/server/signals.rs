@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A signal that asks the process for something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Asked {
+pub enum ProcessSignal {
     /// SIGTERM, to stop: Kubernetes, systemd.
     Terminate,
     /// SIGINT, to stop: a person at a terminal.
@@ -42,12 +42,12 @@ impl Signals {
     }
 
     /// Waits for the next signal. No signal is lost when the future is dropped.
-    pub async fn next(&mut self) -> Asked {
+    pub async fn next(&mut self) -> ProcessSignal {
         tokio::select! {
-            _ = self.terminate.recv() => Asked::Terminate,
-            _ = self.interrupt.recv() => Asked::Interrupt,
-            _ = self.hang_up.recv() => Asked::Reload,
-            _ = self.upgrade.recv() => Asked::Upgrade,
+            _ = self.terminate.recv() => ProcessSignal::Terminate,
+            _ = self.interrupt.recv() => ProcessSignal::Interrupt,
+            _ = self.hang_up.recv() => ProcessSignal::Reload,
+            _ = self.upgrade.recv() => ProcessSignal::Upgrade,
         }
     }
 }
@@ -72,10 +72,10 @@ mod tests {
                 assert!(kill.args([flag, &process::id().to_string()]).status().unwrap().success());
             };
             let wanted = [
-                ("-TERM", Asked::Terminate),
-                ("-INT", Asked::Interrupt),
-                ("-HUP", Asked::Reload),
-                ("-USR2", Asked::Upgrade),
+                ("-TERM", ProcessSignal::Terminate),
+                ("-INT", ProcessSignal::Interrupt),
+                ("-HUP", ProcessSignal::Reload),
+                ("-USR2", ProcessSignal::Upgrade),
             ];
             for (flag, expected) in wanted {
                 for ignored in ["-USR1", "-ALRM"] {

@@ -20,7 +20,7 @@ use crate::pool::node_choice::{Candidates, NodeChoice};
 use crate::pool::pool_manager::PoolShared;
 use crate::server::assemble;
 use crate::server::facade;
-use crate::server::facade::{Front, Place};
+use crate::server::facade::{Front, Location};
 use crate::state::client::MovedClient;
 use crate::worker::arrival::Arrival;
 use crate::worker::command::Command;
@@ -149,7 +149,7 @@ impl Workers {
     }
 
     async fn on_publication(&self, publication: &Publication) {
-        let place = Place { data_center: &publication.data_center, rack: &publication.rack };
+        let place = Location { data_center: &publication.data_center, rack: &publication.rack };
         let facade = Arc::new(facade::of(&publication.tables, place, &self.front).facade());
         self.send_all(|| Command::Facade(Arc::clone(&facade))).await;
         let snapshot = &publication.snapshot;

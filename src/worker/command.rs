@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::engine::action::PeerMessage;
 use crate::engine::gauges::Gauges;
 use crate::engine::inspection::Inspection;
-use crate::engine::learned::{Part, Place};
+use crate::engine::learned::{Part, PartStart};
 use crate::engine::tally::Tally;
 use crate::facade::console::contents::Contents;
 use crate::facade::console::table::ConsoleTable;
@@ -74,7 +74,7 @@ pub enum Command {
     /// Hand out a part of what was learned.
     Learned {
         /// Where it begins.
-        from: Place,
+        from: PartStart,
         /// Where to.
         to: oneshot::Sender<Part>,
     },

@@ -10,10 +10,10 @@ use shardlane::control::tables::server_tables::ServerTables;
 use shardlane::facade::facade::Facade;
 use shardlane::facade::select::Select;
 use shardlane::facade::statement_text::{StatementText, classify};
-use shardlane::facade::virtual_table::{Asked, LiveState};
+use shardlane::facade::virtual_table::{LiveState, Viewpoint};
 use shardlane::listen::listener::Bind;
 use shardlane::server::facade;
-use shardlane::server::facade::{Front, Place};
+use shardlane::server::facade::{Front, Location};
 
 use crate::{frame, rewrite, split};
 
@@ -23,7 +23,7 @@ fn facade_of(local: &str, peers: &str) -> Facade {
     let read = |frame| Rows::read(split(frame).1).unwrap();
     let (local, peers) = (read(&local), read(&peers));
     let front = Front::new(&[Bind::Tcp(SocketAddr::from(([127, 0, 0, 1], 9042)))], false);
-    facade::of(&ServerTables::read(&local, &peers).unwrap(), Place::default(), &front).facade()
+    facade::of(&ServerTables::read(&local, &peers).unwrap(), Location::default(), &front).facade()
 }
 
 /// A process of which nothing is known.
@@ -39,7 +39,7 @@ impl LiveState for Nothing {
 fn answer(facade: &Facade, text: &str, seen_at: SocketAddr) -> Vec<u8> {
     let parameters = Parameters::read(&mut Reader::new(&[0, 1, 0])).unwrap();
     let mut out = Vec::new();
-    let asked = Asked { seen_at, live: &Nothing };
+    let asked = Viewpoint { seen_at, live: &Nothing };
     facade.answer(&select(text), &parameters, &asked).unwrap().put(&mut out);
     out
 }

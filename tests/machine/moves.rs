@@ -4,7 +4,7 @@ use cql::error_code::ErrorCode;
 use cql::notation::put_string_list;
 use cql::opcode::Opcode;
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::learned::Place;
+use shardlane::engine::learned::PartStart;
 use shardlane::engine::verdict::Verdict;
 use shardlane::routing::decision::Reason;
 use shardlane::session::sasl::SaslToken;
@@ -56,7 +56,7 @@ fn a_client_is_served_on_where_it_moved_to() {
 }
 
 fn learned(rig: &Rig) -> Vec<Record> {
-    let (mut records, mut from) = (Vec::new(), Some(Place::BEGIN));
+    let (mut records, mut from) = (Vec::new(), Some(PartStart::BEGIN));
     while let Some(place) = from {
         let part = rig.engine.learned(place);
         records.extend(part.records);

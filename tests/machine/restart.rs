@@ -6,7 +6,7 @@ use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::opcode::Opcode;
 use shardlane::engine::action::{Action, TableFact};
-use shardlane::engine::learned::Place;
+use shardlane::engine::learned::PartStart;
 use shardlane::routing::decision::Reason;
 use shardlane::state::record::Record;
 use shardlane::topology::tablet_page::{ReadEnd, ReadTablet, TabletPage};
@@ -35,7 +35,7 @@ fn old() -> Rig {
 
 /// All that an engine has learned.
 fn learned(rig: &Rig) -> Vec<Record> {
-    let (mut records, mut from) = (Vec::new(), Some(Place::BEGIN));
+    let (mut records, mut from) = (Vec::new(), Some(PartStart::BEGIN));
     while let Some(place) = from {
         let part = rig.engine.learned(place);
         records.extend(part.records);

@@ -10,7 +10,7 @@ use crate::routing::decision::Reason;
 use crate::routing::place::Place;
 use crate::routing::table_keys::TableKeys;
 use crate::routing::table_routes::TableRoutes;
-use crate::routing::text::{Asked, Schema, TextPlace, TextReader};
+use crate::routing::text::{BoundText, Schema, TextPlace, TextReader};
 use crate::sockets::transport::Transport;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::Tables;
@@ -86,7 +86,7 @@ async fn place(
     loop {
         let mut schema = Schema { keys: &mut keys, routes: &mut routes, snapshot, tables: &tables };
         let values = Values::new(0, false, &[]);
-        let asked = Asked { text: reading.text, values, keyspace: reading.keyspace, now_us: 0 };
+        let asked = BoundText { text: reading.text, values, keyspace: reading.keyspace, now_us: 0 };
         let place = reader.read(&mut schema, &asked);
         let Some((keyspace, table)) = place.unread else { return Ok(place) };
         let columns = tables::key_columns(connection, &keyspace, &table).await?;

@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use crate::cli::simulated::args::{Like, SimArgs};
 use crate::listen::client_tls::server_config;
 use crate::platform::clock;
-use crate::server::signals::{Asked, Signals};
+use crate::server::signals::{ProcessSignal, Signals};
 use crate::tls::files::TlsFiles;
 use crate::tls::rotated::Rotated;
 use sim::{ClusterOptions, Like as ImitatedVersion, SimOptions, SimTls, Started, serve};
@@ -35,7 +35,7 @@ pub fn sim(args: &SimArgs) -> anyhow::Result<()> {
 
 /// Waits for a signal to stop; there is nothing to read again.
 async fn stopped(signals: &mut Signals) {
-    while signals.next().await == Asked::Reload {}
+    while signals.next().await == ProcessSignal::Reload {}
 }
 
 fn announce(started: &Started, out: &mut dyn Write) -> io::Result<()> {

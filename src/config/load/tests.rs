@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use super::*;
-use crate::config::origin::{Origin, Place};
+use crate::config::origin::{FilePosition, Origin};
 use crate::listen::listener::Bind;
 
 fn read(flags: &[(&'static str, &str)], environment: &[(&str, &str)], text: &str) -> Loaded {
@@ -46,7 +46,7 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
     assert_eq!(loaded.settings.limits.tablets_max, 1_000_000);
     assert_eq!(*origin(&loaded, "workers"), Origin::Flag("workers".to_owned()));
     assert_eq!(*origin(&loaded, "port"), Origin::Environment("SHARDLANE_PORT".to_owned()));
-    let place = Place { path: PathBuf::from("test.toml"), line: 4, column: 8 };
+    let place = FilePosition { path: PathBuf::from("test.toml"), line: 4, column: 8 };
     assert_eq!(*origin(&loaded, "rack"), Origin::File(place));
     assert_eq!(*origin(&loaded, "limits.tablets_max"), Origin::Default);
     assert!(loaded.accept().is_ok());

@@ -11,9 +11,9 @@ use crate::engine::core::core::Core;
 use crate::engine::core::response::{Broken, Response};
 use crate::engine::core::todo::Todo;
 use crate::engine::features::features::Features;
-use crate::engine::features::hedging::Copy;
+use crate::engine::features::hedging::SentCopy;
 use crate::engine::features::metadata_ids::CutId;
-use crate::engine::features::refusals::Refusal;
+use crate::engine::features::refusals::NodeRefusal;
 use crate::engine::features::{
     agreement, console, keyspaces, metadata_ids, refusals, slow_requests,
 };
@@ -149,7 +149,7 @@ fn on_frame(
             slow_requests::keep(core, key, pending, failed);
         }
     }
-    let copy = Copy { lane: key, stream: header.stream };
+    let copy = SentCopy { lane: key, stream: header.stream };
     let answered = if features.hedging.leaves_it_to_twin(core, copy, failed) {
         Answered::Done
     } else {
@@ -340,11 +340,11 @@ fn on_error(
         return;
     }
     match refusals::judge(core, route, pending, response.message()) {
-        Refusal::Final => return,
-        Refusal::Retry if !features.retry_budgets.pay_for_refused(core) => return,
-        Refusal::RetryFailed if !features.retry_budgets.pay_for_failed(core) => return,
-        Refusal::Retry | Refusal::RetryFailed | Refusal::RetryFree => {}
-        Refusal::NodeLeaves => {
+        NodeRefusal::Final => return,
+        NodeRefusal::Retry if !features.retry_budgets.pay_for_refused(core) => return,
+        NodeRefusal::RetryFailed if !features.retry_budgets.pay_for_failed(core) => return,
+        NodeRefusal::Retry | NodeRefusal::RetryFailed | NodeRefusal::RetryFree => {}
+        NodeRefusal::NodeLeaves => {
             let lanes = core.pools.lane_map(route.pool);
             if let Some(lane) = lanes.lane(route.node, route.shard) {
                 core.retire_lane(lane);

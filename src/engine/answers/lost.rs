@@ -5,7 +5,7 @@ use crate::engine::answers::internal;
 use crate::engine::core::core::Core;
 use crate::engine::core::todo::Todo;
 use crate::engine::features::features::Features;
-use crate::engine::features::hedging::Copy;
+use crate::engine::features::hedging::SentCopy;
 use crate::engine::features::{keyspaces, logins};
 use crate::engine::limits::KEYS;
 use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending, Purpose, RESENT_MAX};
@@ -40,7 +40,7 @@ pub(crate) fn on_lane_down(core: &mut Core, features: &mut Features, key: LaneKe
     }
     let (pool, left) = (lane.route.pool, lane.outbox.left_total());
     let taken = lane.ids.take_all().into_iter().filter_map(|(id, pending)| {
-        let copy = Copy { lane: key, stream: id.0 };
+        let copy = SentCopy { lane: key, stream: id.0 };
         let pending = features.hedging.without_twin(core, copy, pending)?;
         let unsent = pending.sent_at > left;
         Some(Lost { pool, pending, unsent })
@@ -114,7 +114,7 @@ pub(crate) fn expire_lane(core: &mut Core, features: &mut Features, key: LaneKey
     }
     for (id, late) in taken {
         core.tally.timeouts += 1;
-        features.hedging.give_up_twin(core, Copy { lane: key, stream: id.0 });
+        features.hedging.give_up_twin(core, SentCopy { lane: key, stream: id.0 });
         match late.origin {
             Origin::Internal(request) => internal::on_lost(core, features, request),
             Origin::Client { to, .. } if core.clients.get(to.client).is_none() => {

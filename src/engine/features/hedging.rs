@@ -18,9 +18,9 @@ use cql::request::execute::Execute;
 /// Reads that wait to be found slow; more are not copied.
 const WATCHED_MAX: usize = 65_536;
 
-/// One copy of a request: its lane, and its stream id there.
+/// One of the copies of a request that were sent: its lane, and its stream id there.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Copy {
+pub(crate) struct SentCopy {
     pub(crate) lane: LaneKey,
     pub(crate) stream: i16,
 }
@@ -31,20 +31,20 @@ pub(crate) struct Hedging {
     /// Oldest first: all wait equally long.
     watched: VecDeque<Watched>,
     /// Each copy by the other.
-    twins: HashMap<Copy, Copy>,
+    twins: HashMap<SentCopy, SentCopy>,
 }
 
 #[derive(Debug)]
 struct Watched {
     due_us: u64,
-    copy: Copy,
+    copy: SentCopy,
     origin: Origin,
 }
 
 /// A read that is slow, and the lane to another replica.
 #[derive(Debug)]
 pub(crate) struct SlowRead {
-    pub(crate) copy: Copy,
+    pub(crate) copy: SentCopy,
     pub(crate) lane: LaneKey,
     pub(crate) outgoing: Outgoing,
     pub(crate) frame: Vec<u8>,
@@ -57,7 +57,7 @@ impl Hedging {
     }
 
     /// A client's EXECUTE was sent.
-    pub(crate) fn watch(&mut self, core: &Core, copy: Copy, outgoing: &Outgoing) {
+    pub(crate) fn watch(&mut self, core: &Core, copy: SentCopy, outgoing: &Outgoing) {
         let delay_us = core.settings.limits.speculative_delay_us;
         let client = matches!(outgoing.origin, Origin::Client { purpose: Purpose::Forward, .. });
         let fresh = outgoing.is_read && outgoing.resent == 0 && outgoing.opcode == Opcode::Execute;
@@ -82,7 +82,7 @@ impl Hedging {
         None
     }
 
-    fn elsewhere(&self, core: &mut Core, copy: Copy, origin: Origin) -> Option<SlowRead> {
+    fn elsewhere(&self, core: &mut Core, copy: SentCopy, origin: Origin) -> Option<SlowRead> {
         let lane = core.lanes.get(copy.lane)?;
         let (node, waiter) = (lane.route.node, lane.ids.waiter(StreamId(copy.stream)));
         // The id may be another request's by now, even of the same client on the same stream.
@@ -112,7 +112,7 @@ impl Hedging {
     }
 
     /// A slow read was copied: the two are twins.
-    pub(crate) fn pair(&mut self, copy: Copy, twin: Copy) {
+    pub(crate) fn pair(&mut self, copy: SentCopy, twin: SentCopy) {
         self.twins.insert(copy, twin);
         self.twins.insert(twin, copy);
     }
@@ -120,12 +120,17 @@ impl Hedging {
     /// A copy was answered, by an ERROR or not. `true` when the answer is not for the client: its
     /// twin goes on alone.
     #[inline]
-    pub(crate) fn leaves_it_to_twin(&mut self, core: &mut Core, copy: Copy, failed: bool) -> bool {
+    pub(crate) fn leaves_it_to_twin(
+        &mut self,
+        core: &mut Core,
+        copy: SentCopy,
+        failed: bool,
+    ) -> bool {
         !self.twins.is_empty() && self.leaves_to_twin(core, copy, failed)
     }
 
     #[cold]
-    fn leaves_to_twin(&mut self, core: &mut Core, copy: Copy, failed: bool) -> bool {
+    fn leaves_to_twin(&mut self, core: &mut Core, copy: SentCopy, failed: bool) -> bool {
         let Some(twin) = self.part(copy) else { return false };
         if !failed {
             orphan(core, twin);
@@ -134,7 +139,7 @@ impl Hedging {
     }
 
     /// A copy was given up for want of an answer: its twin is no better.
-    pub(crate) fn give_up_twin(&mut self, core: &mut Core, copy: Copy) {
+    pub(crate) fn give_up_twin(&mut self, core: &mut Core, copy: SentCopy) {
         if let Some(twin) = self.part(copy) {
             orphan(core, twin);
         }
@@ -144,7 +149,7 @@ impl Hedging {
     pub(crate) fn without_twin(
         &mut self,
         core: &mut Core,
-        copy: Copy,
+        copy: SentCopy,
         pending: Pending,
     ) -> Option<Pending> {
         match self.part(copy) {
@@ -157,7 +162,7 @@ impl Hedging {
     }
 
     /// Parts two twins; `None` when this copy has none.
-    fn part(&mut self, copy: Copy) -> Option<Copy> {
+    fn part(&mut self, copy: SentCopy) -> Option<SentCopy> {
         let twin = self.twins.remove(&copy)?;
         self.twins.remove(&twin);
         Some(twin)
@@ -165,7 +170,7 @@ impl Hedging {
 }
 
 /// No client waits for this copy any more; its stream id stays taken until it is answered.
-fn orphan(core: &mut Core, copy: Copy) {
+fn orphan(core: &mut Core, copy: SentCopy) {
     let Some(lane) = core.lanes.get_mut(copy.lane) else { return };
     let Some(pending) = lane.ids.take_waiter(StreamId(copy.stream)) else { return };
     lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());

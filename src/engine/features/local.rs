@@ -15,7 +15,7 @@ use crate::facade::schema_version::SchemaVersion;
 use crate::facade::select::Select;
 use crate::facade::statement_id::{facade_id, names_facade_statement};
 use crate::facade::statement_text::StatementText;
-use crate::facade::virtual_table::Asked;
+use crate::facade::virtual_table::Viewpoint;
 use crate::session::session::Phase;
 use cql::error_code::ErrorCode;
 use cql::frame::{FrameHead, write_frame};
@@ -254,7 +254,7 @@ impl LocalAnswers {
         let collected = table
             .and_then(|table| core.console.get(table, is_later_page, core.now_us).map(Arc::clone));
         let live = Live { schema, collected };
-        let asked = Asked { seen_at, live: &live };
+        let asked = Viewpoint { seen_at, live: &live };
         let answer = facade.answer(select, parameters, &asked);
         match (answer, table) {
             (Err(refusal), _) => answered.refuse(core, &refusal),

@@ -24,7 +24,7 @@ const NOT_BEGUN: [&str; 3] = [
 
 /// What an ERROR of a node means for its request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Refusal {
+pub(crate) enum NodeRefusal {
     /// The client gets it.
     Final,
     /// Another node may run the request, within the budget of those that a busy node refused.
@@ -38,42 +38,47 @@ pub(crate) enum Refusal {
 }
 
 /// Judges the message of an ERROR that came over a lane.
-pub(crate) fn judge(core: &Core, route: LaneRoute, pending: &Pending, message: &[u8]) -> Refusal {
+pub(crate) fn judge(
+    core: &Core,
+    route: LaneRoute,
+    pending: &Pending,
+    message: &[u8],
+) -> NodeRefusal {
     let Origin::Client { to, purpose: Purpose::Forward | Purpose::Schema } = pending.origin else {
-        return Refusal::Final;
+        return NodeRefusal::Final;
     };
-    let Ok(error) = ErrorMessage::read(message) else { return Refusal::Final };
+    let Ok(error) = ErrorMessage::read(message) else { return NodeRefusal::Final };
     let open = core.clients.get(to.client).is_some();
     if !open || pending.resent >= RESENT_MAX || pending.frame.is_empty() {
-        return Refusal::Final;
+        return NodeRefusal::Final;
     }
     let has_begun = || !NOT_BEGUN.iter().any(|begin| error.text.starts_with(begin));
     match error.code {
-        ErrorCode::OVERLOADED if !pending.is_read && has_begun() => Refusal::Final,
+        ErrorCode::OVERLOADED if !pending.is_read && has_begun() => NodeRefusal::Final,
         ErrorCode::OVERLOADED | ErrorCode::BOOTSTRAPPING
             if error.text.starts_with(SHUTTING_DOWN) =>
         {
-            Refusal::NodeLeaves
+            NodeRefusal::NodeLeaves
         }
-        ErrorCode::OVERLOADED => Refusal::Retry,
-        ErrorCode::BOOTSTRAPPING => Refusal::RetryFree,
+        ErrorCode::OVERLOADED => NodeRefusal::Retry,
+        ErrorCode::BOOTSTRAPPING => NodeRefusal::RetryFree,
         ErrorCode::UNAVAILABLE if is_safe_if_unavailable(core, pending) => {
             once(core, route, pending)
         }
         ErrorCode::SERVER_ERROR if pending.is_read && pending.opcode != Opcode::Prepare => {
             once(core, route, pending)
         }
-        _ => Refusal::Final,
+        _ => NodeRefusal::Final,
     }
 }
 
 /// One other node may run the request, if there is one: drivers try one more as well.
-fn once(core: &Core, route: LaneRoute, pending: &Pending) -> Refusal {
+fn once(core: &Core, route: LaneRoute, pending: &Pending) -> NodeRefusal {
     let mut nodes = core.pools.lane_map(route.pool).live_nodes();
     if pending.resent == 0 && nodes.any(|node| node != route.node) {
-        Refusal::RetryFailed
+        NodeRefusal::RetryFailed
     } else {
-        Refusal::Final
+        NodeRefusal::Final
     }
 }
 

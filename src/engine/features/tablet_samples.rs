@@ -12,7 +12,7 @@ use crate::engine::core::lane_frame::LANE_VERSION;
 use crate::engine::core::response::Response;
 use crate::engine::pending::{InternalRequest, LaneKey, Outgoing, Subject};
 use crate::routing::decision::{Decision, Reason};
-use crate::routing::text::Asked;
+use crate::routing::text::BoundText;
 use crate::routing::text::key_read::KeyRead;
 use crate::topology::table::TableId;
 use crate::upstream::lane::PoolId;
@@ -52,7 +52,7 @@ impl TabletSamples {
         &mut self,
         core: &mut Core,
         (table, base, decision): (TableId, PoolId, Decision<LaneKey>),
-        asked: &Asked<'_>,
+        asked: &BoundText<'_>,
     ) {
         let settings = &core.settings;
         let is_read = settings.prefetch_tablets && !core.router.read_times.is_refused(core.now_us);
@@ -66,7 +66,7 @@ impl TabletSamples {
         &mut self,
         core: &mut Core,
         (table, base, decision): (TableId, PoolId, Decision<LaneKey>),
-        asked: &Asked<'_>,
+        asked: &BoundText<'_>,
     ) {
         if !core.router.is_tablet_table(table) || self.is_refused((table, base), core.now_us) {
             return;

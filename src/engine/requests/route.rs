@@ -7,7 +7,7 @@ use crate::engine::core::message::{Message, Request};
 use crate::engine::core::pool_lanes::Preference;
 use crate::engine::core::todo::UseRequest;
 use crate::engine::features::features::Features;
-use crate::engine::features::hedging::Copy;
+use crate::engine::features::hedging::SentCopy;
 use crate::engine::features::local::Local;
 use crate::engine::features::shapes::Text;
 use crate::engine::features::{console, keyspaces, metadata_ids, prepared_statements, remote};
@@ -18,7 +18,7 @@ use crate::facade::statement_id::names_facade_statement;
 use crate::facade::statement_text;
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::policy::Choice;
-use crate::routing::text::Asked;
+use crate::routing::text::BoundText;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
@@ -233,7 +233,7 @@ fn execute(
     if core.settings.limits.speculative_delay_us > 0
         && let (Some(id), Some(decision)) = (sent, routed.decision)
     {
-        let copy = Copy { lane: decision.lane, stream: id.0 };
+        let copy = SentCopy { lane: decision.lane, stream: id.0 };
         features.hedging.watch(core, copy, &outgoing);
     }
 }
@@ -253,7 +253,7 @@ fn query(
     };
     let keyspace = core.pools.keyspace(at.pool);
     let parameters = &query.parameters;
-    let asked = Asked {
+    let asked = BoundText {
         text: query.text,
         values: parameters.values,
         keyspace: keyspace.as_deref(),

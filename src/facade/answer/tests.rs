@@ -44,7 +44,7 @@ impl VirtualTable for Lanes {
         &self.columns
     }
 
-    fn visit(&self, _: &Asked<'_>, from: u64, take: &mut dyn FnMut(Row<'_>) -> bool) {
+    fn visit(&self, _: &Viewpoint<'_>, from: u64, take: &mut dyn FnMut(Row<'_>) -> bool) {
         for number in (from / 10..self.rows).filter(|number| number * 10 >= from) {
             let node = if number < 3 { "n1" } else { "n2" };
             let shard = i32::try_from(number % 3).unwrap().to_be_bytes().to_vec();
@@ -104,7 +104,7 @@ fn page(table: Lanes, text: &str, request: &Request<'_>) -> Result<Page, Refusal
     let StatementText::Local(select) = classify(text, None) else { panic!("{text}") };
     let style = MetadataStyle::Global;
     let facade = Facade::new(style, Facts::default(), vec![Box::new(table)]);
-    let asked = Asked { seen_at: SocketAddr::from(([127, 0, 0, 1], 9042)), live: &Nothing };
+    let asked = Viewpoint { seen_at: SocketAddr::from(([127, 0, 0, 1], 9042)), live: &Nothing };
     let answer = facade.answer(&select, &parameters, &asked)?;
     let mut out = Vec::new();
     answer.put(&mut out);

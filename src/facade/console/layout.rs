@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::facade::console::table::ConsoleTable;
 use crate::facade::table_name::TableName;
-use crate::facade::virtual_table::{Asked, Cell, Column, ColumnRole, Row, VirtualTable};
+use crate::facade::virtual_table::{Cell, Column, ColumnRole, Row, Viewpoint, VirtualTable};
 use cql::column_type::ColumnType;
 
 /// What a column holds.
@@ -234,7 +234,7 @@ impl VirtualTable for Shown {
         &self.columns
     }
 
-    fn visit(&self, asked: &Asked<'_>, from: u64, take: &mut dyn FnMut(Row<'_>) -> bool) {
+    fn visit(&self, asked: &Viewpoint<'_>, from: u64, take: &mut dyn FnMut(Row<'_>) -> bool) {
         let Some(contents) = asked.live.console(self.table) else { return };
         let skipped = usize::try_from(from).unwrap_or(usize::MAX);
         for (position, row) in (from..).zip(contents.rows().iter().skip(skipped)) {

@@ -85,7 +85,7 @@ fn parameters(sent: &[(Option<&str>, &[u8])]) -> Vec<u8> {
 
 fn ask_at(seen_at: SocketAddr, text: &str, parameters: &[u8]) -> Result<Vec<u8>, Refusal> {
     let parameters = Parameters::read(&mut Reader::new(parameters)).unwrap();
-    let asked = Asked { seen_at, live: &Nothing };
+    let asked = Viewpoint { seen_at, live: &Nothing };
     let (facade, select) = (facade(), parse(text));
     let answer = facade.answer(&select, &parameters, &asked)?;
     let mut out = Vec::new();
@@ -216,7 +216,7 @@ fn each_of_several_addresses_is_a_node_and_the_others_are_its_peers() {
     let facade = node.facade();
     let cells_at = |last, text: &str| {
         let select = parse(text);
-        let asked = Asked { seen_at: address(last), live: &Nothing };
+        let asked = Viewpoint { seen_at: address(last), live: &Nothing };
         let parameters = Parameters::read(&mut Reader::new(&[0, 1, 0])).unwrap();
         let mut message = Vec::new();
         facade.answer(&select, &parameters, &asked).unwrap().put(&mut message);

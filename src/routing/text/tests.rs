@@ -46,7 +46,7 @@ impl World {
             snapshot: &self.snapshot,
             tables: &self.tables,
         };
-        let asked = Asked { text, values, keyspace: Some("ks"), now_us: 0 };
+        let asked = BoundText { text, values, keyspace: Some("ks"), now_us: 0 };
         self.reader.read(&mut schema, &asked)
     }
 }
