@@ -156,7 +156,7 @@ class Hostile:
         """Lets so much time pass; `each_s` is called every second."""
         phase, end = Phase(), time.monotonic() + seconds
         self.collect(Phase())
-        told = time.monotonic()
+        reported = time.monotonic()
         while time.monotonic() < end:
             began = time.monotonic()
             assert self.proxy.child.process.poll() is None, "the proxy ended: %s" % self.proxy.child.last_errors()
@@ -164,11 +164,11 @@ class Hostile:
             self.probe(phase)
             if each_s:
                 each_s(time.monotonic() - end + seconds)
-            if time.monotonic() - told >= 60:
-                told = time.monotonic()
+            if time.monotonic() - reported >= 60:
+                reported = time.monotonic()
                 self.collect(phase)
                 stage.log("%4.0f s left: %d requests, %d errors, p99 %.1f ms, memory %.1f MiB"
-                          % (end - told, phase.times.total(), len(phase.errors), phase.percentile_ms(0.99),
+                          % (end - reported, phase.times.total(), len(phase.errors), phase.percentile_ms(0.99),
                              self.own_mib()))
             time.sleep(max(0.0, began + 1 - time.monotonic()))
         self.collect(phase)
@@ -192,11 +192,11 @@ class Hostile:
         for driver in self.drivers:
             driver.tell("report")
         for driver in self.drivers:
-            told = json.loads(driver.next_line(60, lambda line: line.startswith("{")))
-            phase.times.update({int(time_10): count for time_10, count in told["times"].items()})
-            phase.logins += told["logins"]
-            phase.errors += told["errors"]
-            phase.repeated += told["repeated"]
+            reported = json.loads(driver.next_line(60, lambda line: line.startswith("{")))
+            phase.times.update({int(time_10): count for time_10, count in reported["times"].items()})
+            phase.logins += reported["logins"]
+            phase.errors += reported["errors"]
+            phase.repeated += reported["repeated"]
 
     def disturb(self, since):
         """A node dies every so often and comes back soon."""
@@ -236,7 +236,7 @@ class Hostile:
         errors = self.quiet.errors + self.hostile.errors + self.after.errors
         probe = max(self.hostile.probes)
         quiet, hostile = (phase.percentile_ms(0.99) for phase in (self.quiet, self.hostile))
-        told = [("%d errors, such as %s" % (len(errors), errors[:3]), errors),
+        reported = [("%d errors, such as %s" % (len(errors), errors[:3]), errors),
                 ("%.1f MiB, %d MiB are allowed" % (self.hostile.highest_mib, self.limit_mib),
                  self.hostile.highest_mib > self.limit_mib),
                 ("%.1f MiB %d s later, %.1f MiB idle" % (self.after_mib, AFTER_S, self.idle_mib),
@@ -244,9 +244,9 @@ class Hostile:
                 ("%d probes without an answer" % self.hostile.probes_failed, self.hostile.probes_failed),
                 ("plays that were never played: %s" % self.unplayed(), self.unplayed())]
         if compares_times:
-            told += [("p99 of %.1f ms, %.1f ms when quiet" % (hostile, quiet), not hostile <= SLOWER_MAX * quiet),
+            reported += [("p99 of %.1f ms, %.1f ms when quiet" % (hostile, quiet), not hostile <= SLOWER_MAX * quiet),
                      ("a probe took %.2f s" % probe, probe > PROBE_S_MAX)]
-        return [words for words, broken in told if broken]
+        return [words for words, broken in reported if broken]
 
     def unplayed(self):
         return [name for crowd in self.plays for name, counts in crowd.items() if not counts["connections"]]
