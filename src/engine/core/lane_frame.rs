@@ -1,6 +1,7 @@
 //! Requests as a lane carries them: with an id of result metadata and compressed, where the node
 //! agreed to that.
 
+use crate::collections::outbox::make_room;
 use crate::collections::slab::Slab;
 use crate::engine::client::Client;
 use crate::engine::pending::{Origin, Outgoing};
@@ -15,8 +16,6 @@ use cql::opcode::Opcode;
 
 /// Protocol version of every lane.
 pub(crate) const LANE_VERSION: u8 = 4;
-/// An outbox does not double for a longer request, bytes.
-const LONG_BYTES: usize = 256 << 10;
 /// Shortest body that is worth compressing, bytes: a shorter one fits a packet anyway.
 const COMPRESSED_BYTES_MIN: usize = 512;
 
@@ -111,7 +110,7 @@ impl<'a> Carried<'a> {
     #[inline]
     pub(crate) fn append(self, out: &mut Vec<u8>, id: StreamId) {
         let at = out.len();
-        reserve(out, self.packed.as_ref().map_or(self.request.len(), Vec::len));
+        make_room(out, self.packed.as_ref().map_or(self.request.len(), Vec::len));
         match (&self.packed, self.metadata_id) {
             (Some(packed), _) => out.extend_from_slice(packed),
             (None, Some(id)) => write_with_id(out, self.request, id),
@@ -141,13 +140,5 @@ fn pack(request: &[u8], metadata_id: Option<&[u8]>, compression: Compression) ->
         Ok(()) => packed,
         // A body that cannot be compressed is sent as it is; the frame's flag says so.
         Err(_) => plain,
-    }
-}
-
-/// Makes room for a long request, and no more: doubling would take as much again.
-#[inline]
-fn reserve(out: &mut Vec<u8>, count: usize) {
-    if count > LONG_BYTES {
-        out.reserve_exact(count);
     }
 }

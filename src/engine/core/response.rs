@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::collections::outbox::make_room;
 use cql::header::{FLAG_PAYLOAD, HEADER_LEN, Header};
 
 /// A node broke the protocol; its lane must be closed.
@@ -30,7 +31,7 @@ impl<'a> Response<'a> {
 
     /// The whole frame for a client of protocol v4, without what is cut.
     pub(crate) fn write(&self, stream: i16, out: &mut Vec<u8>) {
-        out.reserve(HEADER_LEN + self.body.len());
+        make_room(out, HEADER_LEN + self.body.len());
         if self.payload.is_empty() {
             out.extend_from_slice(&Header { stream, ..self.header }.to_bytes());
             return out.extend_from_slice(self.body);
