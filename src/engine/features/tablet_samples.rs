@@ -24,8 +24,9 @@ use cql::opcode::Opcode;
 use cql::request::parameters::{PAGE_SIZE, SKIP_METADATA, VALUES};
 
 /// Of statements whose tablet is known one of so many is sampled: a tablet that moved is noticed after
-/// about as many of its statements.
-const KNOWN_EVERY: u32 = 100;
+/// about as many of its statements. Replicas take turns: a multiple of their number would meet the same one
+/// each time, so it is a prime.
+const KNOWN_EVERY: u32 = 101;
 
 /// A table that a role may not read is not sampled with its rights for this long, µs.
 const REFUSED_US: u64 = 600_000_000;
