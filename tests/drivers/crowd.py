@@ -165,7 +165,7 @@ def tokens_that_wait(new):
     """Large tokens of roles that do not exist."""
     for number in range(100):
         client = new()
-        client.send(startup(), token("nobody%d" % number, "x" * 65_000))
+        client.send(startup(), token("absent%d" % number, "x" * 65_000))
     DONE.wait(1)
 
 
@@ -184,7 +184,7 @@ def challenges_unanswered(new):
     """Logins of two steps that end after the first."""
     clients = [new() for _ in range(30)]
     for client in clients:
-        client.send(startup(), frame(AUTH_RESPONSE, struct.pack(">I", 6) + b"nobody"))
+        client.send(startup(), frame(AUTH_RESPONSE, struct.pack(">I", 6) + b"absent"))
     DONE.wait(3)
 
 

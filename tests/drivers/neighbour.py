@@ -99,9 +99,9 @@ class Neighbour:
 
     def report(self):
         with self.lock:
-            told = {"times": self.times, "logins": self.logins, "repeated": self.repeated, "errors": self.errors}
+            result = {"times": self.times, "logins": self.logins, "repeated": self.repeated, "errors": self.errors}
             self.forget()
-        return json.dumps(told)
+        return json.dumps(result)
 
 
 def main():
