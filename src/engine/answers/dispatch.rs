@@ -20,7 +20,7 @@ use crate::engine::features::{
 use crate::engine::pending::{LaneKey, Origin, Pending, Purpose, Subject};
 use crate::engine::tally::Outcome;
 use crate::upstream::lane::{LaneLife, LaneRoute, RESPONSE_BODY_BYTES_MAX};
-use crate::upstream::stream_ids::{Answer, StreamId};
+use crate::upstream::stream_ids::StreamId;
 use cql::decoder::FrameDecoder;
 use cql::error_code::ErrorCode;
 use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
@@ -128,20 +128,16 @@ fn on_frame(
     let now_us = core.now_us;
     let Some(lane) = core.lanes.get_mut(key) else { return Answered::Broken };
     let route = lane.route;
-    let mut pending = match lane.ids.answer(StreamId(header.stream)) {
-        Answer::Deliver(pending) => Some(pending),
-        Answer::Discard => {
-            core.tally.late_answers += 1;
-            return Answered::Done;
-        }
-        Answer::Reject => return Answered::Broken,
+    let answer = lane.ids.answer(StreamId(header.stream));
+    let Ok(mut waiting) = answer else { return Answered::Broken };
+    let Some(pending) = &waiting else {
+        core.tally.late_answers += 1;
+        return Answered::Done;
     };
-    if let Some(pending) = &pending {
-        lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
-    }
+    lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
     let drained = lane.is_done();
     let failed = header.opcode == Opcode::Error.byte();
-    if let Some(pending @ Pending { origin: Origin::Client { .. }, .. }) = &pending {
+    if let Origin::Client { .. } = pending.origin {
         let waited_us = now_us.saturating_sub(pending.arrived_us);
         lane.answered += 1;
         lane.waited_us += waited_us;
@@ -154,9 +150,9 @@ fn on_frame(
         Answered::Done
     } else {
         let body = frame.get_mut(HEADER_LEN..).unwrap_or_default();
-        on_response(core, features, Incoming { route, header, is_large }, &mut pending, body)
+        on_response(core, features, &Incoming { route, header, is_large }, &mut waiting, body)
     };
-    if let Some(pending) = pending {
+    if let Some(pending) = waiting {
         core.spare.give_back(pending.frame);
     }
     if drained {
@@ -183,11 +179,11 @@ fn on_compressed(core: &mut Core, features: &mut Features, key: LaneKey, frame: 
 fn on_response(
     core: &mut Core,
     features: &mut Features,
-    incoming: Incoming,
+    incoming: &Incoming,
     waiting: &mut Option<Pending>,
     body: &mut [u8],
 ) -> Answered {
-    let Incoming { route, header, .. } = incoming;
+    let &Incoming { route, header, .. } = incoming;
     let Some(pending) = waiting else { return Answered::Done };
     let Ok(Prefix { payload, message_at }) = Prefix::read(header.flags, body) else {
         return malformed(core, features, waiting);
@@ -225,7 +221,7 @@ fn on_response(
 fn answer_client(
     core: &mut Core,
     features: &mut Features,
-    Incoming { route, is_large, .. }: Incoming,
+    &Incoming { route, is_large, .. }: &Incoming,
     waiting: &mut Option<Pending>,
     response: &Response<'_>,
 ) -> Answered {

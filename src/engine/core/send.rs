@@ -34,27 +34,20 @@ impl Core {
         let keep = request.len() <= KEPT_BYTES_MAX
             && lane.retained_bytes + request.len() <= limits.lane_retained_bytes_max;
         let loss = if keep { None } else { Some(Loss::of(outgoing, request)) };
-        let kept = self.spare.keep(if keep { request } else { &[] });
-        let kept_len = kept.len();
+        let kept = if keep { request } else { &[] };
         let carrying = lane_frame::with_payload(&self.clients, lane.route, outgoing, request);
         let request = carrying.as_deref().unwrap_or(request);
         let metadata_id = lane_frame::held_id(&self.router.catalog, lane.route, outgoing);
         let carried = Carried::new(request, metadata_id, lane.route.compression);
         let request_len = u64::try_from(carried.len()).unwrap_or(u64::MAX);
         let sent_at = lane.outbox.appended_total() + request_len;
-        let pending = outgoing.pending(sent_at, loss, kept);
-        let claimed = match outgoing.origin {
+        let spare = &mut self.spare;
+        let pending = || outgoing.pending(sent_at, loss, spare.keep(kept));
+        let id = match outgoing.origin {
             Origin::Internal(InternalRequest::Heartbeat) => lane.ids.claim_one_more(pending),
             Origin::Internal(_) | Origin::Client { .. } => lane.ids.claim(pending),
-        };
-        let id = match claimed {
-            Ok(id) => id,
-            Err(refused) => {
-                self.spare.give_back(refused.frame);
-                return None;
-            }
-        };
-        lane.retained_bytes += kept_len;
+        }?;
+        lane.retained_bytes += kept.len();
         if of_client {
             lane.used_us = self.now_us;
             lane.requests += 1;

@@ -202,6 +202,7 @@ fn admit(core: &mut Core, from: ClientStream, byte: u8) -> Option<Opcode> {
     None
 }
 
+#[inline]
 fn serve_or_trace(core: &mut Core, features: &mut Features, mut request: Request<'_>) {
     if request.frame.first() == Some(&3) {
         let opcode = request.opcode;
@@ -260,6 +261,7 @@ pub(crate) fn serve_traced(core: &mut Core, features: &mut Features, request: Tr
     serve(core, features, Request { from, opcode, frame: &mut frame, trace });
 }
 
+#[inline]
 fn serve(core: &mut Core, features: &mut Features, mut request: Request<'_>) {
     match request.opcode {
         Opcode::Execute => route::on_execute(core, features, &mut request),
