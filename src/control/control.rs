@@ -14,9 +14,10 @@ use tracing::warn;
 
 use crate::control::agenda::AgendaSettings;
 use crate::control::error::{ControlError, chain};
+use crate::control::reaching::greeting::ReachSettings;
 use crate::control::reaching::hint;
 use crate::control::reaching::race::KnownNode;
-use crate::control::reaching::reach::{ReachSettings, Reached, reach};
+use crate::control::reaching::reach::{Reached, reach};
 use crate::control::reaching::unlisted;
 use crate::control::reaching::unlisted::KnownCluster;
 use crate::control::tables::publication::Publisher;

@@ -14,13 +14,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
-use crate::listen::unix_listener::UnixSocket;
+use crate::listen::unix_listener::{BACKLOG, UnixSocket};
 use crate::platform::clock;
 use crate::platform::log_throttle::LogThrottle;
 
-/// Connections that the kernel keeps until they are accepted: clients that come before the first
-/// lane is up wait there, and are served then.
-pub(crate) const BACKLOG: i32 = 1024;
 /// Pause after a failed accept: out of descriptors, the next one would fail as fast.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

@@ -12,7 +12,9 @@ use std::task::{Context, Poll};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
-use crate::listen::listener::BACKLOG;
+/// Connections that the kernel keeps until they are accepted, of a TCP listener as well: clients that
+/// come before the first lane is up wait there, and are served then.
+pub(super) const BACKLOG: i32 = 1024;
 
 /// Listens at a path; the file goes when this is dropped.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Where a node is dialled.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::topology::id::{HostId, NodeId};
 
@@ -14,6 +14,17 @@ pub struct NodeTarget {
     pub host: Option<HostId>,
     /// Address and plain CQL port.
     pub address: SocketAddr,
+    /// Where its shards are dialled.
+    pub shard_port: ShardPort,
+}
+
+/// Where a node is dialled whose own address does not lead to it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Route {
+    /// The address.
+    pub address: IpAddr,
+    /// Its CQL port there, if it is another than that of all nodes.
+    pub port: Option<u16>,
     /// Where its shards are dialled.
     pub shard_port: ShardPort,
 }

@@ -9,7 +9,7 @@ use crate::connect::dialer::{DialSettings, Dialer};
 use crate::connect::dialing::DialingSettings;
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::control::ControlSettings;
-use crate::control::reaching::reach::ReachSettings;
+use crate::control::reaching::greeting::ReachSettings;
 use crate::control::tables::routes::RouteSettings;
 use crate::engine::limits::Limits;
 use crate::engine::settings::EngineSettings;

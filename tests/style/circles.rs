@@ -35,9 +35,6 @@ const KNOWN: &[&[&str]] = &[
         "crates/sim/src/store/definitions/view_definition.rs",
     ],
     &["crates/sim/src/store/execution/scan.rs", "crates/sim/src/store/plans/select.rs"],
-    &["src/control/reaching/race.rs", "src/control/reaching/reach.rs"],
-    &["src/control/tables/metadata.rs", "src/control/tables/routes.rs"],
-    &["src/listen/listener.rs", "src/listen/unix_listener.rs"],
 ];
 
 #[test]

@@ -10,8 +10,9 @@ use crate::cli::doctor::finding::{Findings, Level};
 use crate::connect::dial_error::{DialError, Step};
 use crate::control::error::{ControlError, chain};
 use crate::control::reaching::contact_point::ContactPoint;
+use crate::control::reaching::greeting::ReachSettings;
 use crate::control::reaching::hint;
-use crate::control::reaching::reach::{ReachSettings, Reached, reach_node};
+use crate::control::reaching::reach::{Reached, reach_node};
 
 const TOPIC: &str = "contact";
 const ONE_CLUSTER: &str = "name nodes of one cluster in contact_points";

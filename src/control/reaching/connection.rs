@@ -15,6 +15,7 @@ use crate::connect::dial_error::{DialError, Step};
 use crate::connect::exchange::{Reply, read_reply};
 use crate::connect::handshake::{put_page_query, put_query};
 use cql::error::WireError;
+use cql::error_code::ErrorCode;
 use cql::frame::{Frame, FrameHead, write_frame};
 use cql::header::{FLAG_COMPRESSED, Header, RESPONSE};
 use cql::notation::put_string_list;
@@ -69,6 +70,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let reply = self.ask(Opcode::Query, step, |out| put_query(out, text)).await?;
         expect(&reply, Opcode::Result, step)?;
         Ok(reply.message)
+    }
+
+    /// Asks a system table that not every server has; `None` when it is not there. Only INVALID says
+    /// so: to take an overloaded ScyllaDB for one without tablets would send every request astray.
+    pub async fn query_if_there(&mut self, text: &str) -> Result<Option<Vec<u8>>, DialError> {
+        match self.query(text).await {
+            Ok(message) => Ok(Some(message)),
+            Err(DialError::Refused(error, _)) if error.code == ErrorCode::INVALID => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Asks for one page of at most `rows` rows; `state` is the paging state of the page before.

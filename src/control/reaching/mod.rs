@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod contact_point;
+pub mod greeting;
 pub mod hint;
 pub mod race;
 pub mod reach;

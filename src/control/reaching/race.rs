@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::control::error::ControlError;
 use crate::control::reaching::contact_point::ContactPoint;
-use crate::control::reaching::reach::{Greeted, ReachSettings, greet};
+use crate::control::reaching::greeting::{Greeted, ReachSettings, greet};
 
 /// How long a candidate is alone before the next one is started as well.
 const STAGGER: Duration = Duration::from_millis(500);
@@ -36,8 +36,8 @@ enum Candidate {
 /// What came of a candidate.
 #[derive(Debug)]
 enum Outcome {
-    /// A contact point has these addresses.
-    Resolved(Vec<Candidate>),
+    /// A contact point has these addresses; with each what to call it.
+    Resolved(Vec<(String, SocketAddr)>),
     /// A node answers.
     Greeted(Box<Greeted>),
 }
@@ -82,30 +82,29 @@ impl Race {
         loop {
             self.start_next();
             tokio::select! {
-                            ended = self.running.join_next() => match ended {
-                                Some(Ok((place, Ok(Outcome::Greeted(greeted))))) => {
-                                    return Some((place, *greeted));
-                                }
-                                Some(Ok((_, Ok(Outcome::Resolved(addresses))))) => {
-                                    for candidate in addresses.into_iter().rev() {
-                                        match candidate {
-                                            Candidate::Node(place, address) if self.remote.contains(&address) => {
-                                                self.waiting.push_back(Candidate::Node(place, address));
-                                            }
-                                            found @ (Candidate::Point(_) | Candidate::Node(..)) => {
-             self.waiting.push_front(found);
-            },
-                                        }
-                                    }
-                                }
-                                Some(Ok((place, Err(error)))) => self.failures.push((place, error)),
-                                // Candidates are never aborted, and they do not panic.
-                                Some(Err(_)) => {}
-                                None if self.waiting.is_empty() => return None,
-                                None => {}
-                            },
-                            () = sleep(STAGGER), if !self.waiting.is_empty() => {}
-                        }
+                ended = self.running.join_next() => match ended {
+                    Some(Ok((place, Ok(Outcome::Greeted(greeted))))) => return Some((place, *greeted)),
+                    Some(Ok((_, Ok(Outcome::Resolved(nodes))))) => self.line_up(nodes),
+                    Some(Ok((place, Err(error)))) => self.failures.push((place, error)),
+                    // Candidates are never aborted, and they do not panic.
+                    Some(Err(_)) => {}
+                    None if self.waiting.is_empty() => return None,
+                    None => {}
+                },
+                () = sleep(STAGGER), if !self.waiting.is_empty() => {}
+            }
+        }
+    }
+
+    /// Lets the nodes of a contact point wait: next to come, or last if they are in another data center.
+    fn line_up(&mut self, nodes: Vec<(String, SocketAddr)>) {
+        for (place, address) in nodes.into_iter().rev() {
+            let candidate = Candidate::Node(place, address);
+            if self.remote.contains(&address) {
+                self.waiting.push_back(candidate);
+            } else {
+                self.waiting.push_front(candidate);
+            }
         }
     }
 
@@ -136,7 +135,7 @@ async fn resolve(
     point: &ContactPoint,
 ) -> (String, Result<Outcome, ControlError>) {
     let found = point.resolve(settings.port, settings.connect_timeout_ms).await;
-    let node = |address| Candidate::Node(format!("{point} ({address})"), address);
+    let node = |address| (format!("{point} ({address})"), address);
     let found = found.map(|found| Outcome::Resolved(found.into_iter().map(node).collect()));
     (point.to_string(), found)
 }

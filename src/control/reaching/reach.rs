@@ -1,71 +1,20 @@
 //! Finding a node to watch: contact points first, then nodes known from before.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-
-use crate::connect::dial_error::{DialError, Step};
-use crate::connect::dialer::{connect, explained, secure};
-use crate::connect::extensions::Extensions;
-use crate::connect::handshake::{Login, VERSION, ask_options, start_up};
-use crate::connect::node_tls::NodeTls;
+use crate::connect::dial_error::DialError;
+use crate::connect::handshake::Login;
 use crate::control::agenda::EVENTS;
 use crate::control::error::ControlError;
 use crate::control::reaching::connection::Connection;
-use crate::control::reaching::contact_point::{ContactPoint, PORT_DEFAULT};
+use crate::control::reaching::greeting::{Greeted, ReachSettings, greet};
 use crate::control::reaching::race::{KnownNode, Race};
 use crate::control::tables::metadata;
 use crate::control::tables::metadata::{Identity, Metadata};
-use crate::pool::credential::Credential;
-use crate::pool::credential_book::CredentialBook;
-use crate::pool::pool_key::PoolKey;
 use crate::sockets::transport::Transport;
 use cql::error_code::ErrorCode;
 use cql::request::register::EventKind;
 use cql::response::supported::Supported;
-
-/// How a node is reached.
-#[derive(Clone, Debug)]
-pub struct ReachSettings {
-    /// Where to ask first.
-    pub contact_points: Vec<ContactPoint>,
-    /// Port of contact points that name none.
-    pub port: u16,
-    /// Whose rights the connection has; any user may read the system tables that are needed.
-    pub credential: Option<Arc<Credential>>,
-    /// Whether to register for the event that routes have changed; older servers refuse it.
-    pub client_routes: bool,
-    /// TLS, if it is spoken.
-    pub tls: Option<Arc<NodeTls>>,
-    /// Where clients log in themselves: their credentials, to borrow one if there is none of ours.
-    pub book: Option<Arc<CredentialBook>>,
-    /// Where this proxy itself listens, to be distinguished from nodes: it answers no client before it has
-    /// found one.
-    pub own: Vec<SocketAddr>,
-    /// Longest name resolution, and longest TCP connect.
-    pub connect_timeout_ms: u64,
-    /// Longest handshake, and longest answer to a question.
-    pub query_timeout_ms: u64,
-}
-
-impl Default for ReachSettings {
-    fn default() -> Self {
-        Self {
-            contact_points: Vec::new(),
-            port: PORT_DEFAULT,
-            credential: None,
-            client_routes: false,
-            tls: None,
-            book: None,
-            own: Vec::new(),
-            connect_timeout_ms: 5_000,
-            query_timeout_ms: 10_000,
-        }
-    }
-}
 
 /// A node that answers.
 #[derive(Debug)]
@@ -135,60 +84,6 @@ pub async fn reach_node(
 ) -> Result<Reached, ControlError> {
     let greeted = Box::pin(greet(settings, address)).await?;
     Box::pin(finish(settings, greeted)).await
-}
-
-/// A node that is past its handshake.
-#[derive(Debug)]
-pub struct Greeted {
-    address: SocketAddr,
-    connection: Connection<Transport>,
-    supported: Supported,
-    login: Option<Login>,
-}
-
-/// Connects to one node, up to the end of its handshake.
-pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Greeted, ControlError> {
-    if settings.own.contains(&address) {
-        return Err(ControlError::OwnListener { address });
-    }
-    let stream = connect(address, settings.connect_timeout_ms).await?;
-    if is_own(&settings.own, &stream, address) {
-        return Err(ControlError::OwnListener { address });
-    }
-    let set = PoolKey::plain(settings.credential.clone());
-    let (tls, timeout_ms) = (settings.tls.as_deref(), settings.query_timeout_ms);
-    let mut stream = secure(tls, stream, address, timeout_ms).await?;
-    let greeting = async {
-        let supported = ask_options(&mut stream, VERSION).await?;
-        if supported.shardlane.is_some() {
-            return Ok((supported, None));
-        }
-        let login = start_up(&mut stream, Extensions::default(), &set).await?;
-        Ok::<_, DialError>((supported, login))
-    };
-    let greeted = timeout(Duration::from_millis(timeout_ms), greeting).await;
-    let step = Step::Startup;
-    let greeted =
-        greeted.map_err(|_| DialError::Timeout { address: Some(address), step, timeout_ms })?;
-    let (supported, login) = match greeted {
-        Err(DialError::CredentialMissing { authenticator }) if settings.book.is_some() => {
-            return Err(ControlError::LoginWanted { authenticator, address });
-        }
-        greeted => greeted.map_err(|error| explained(tls, error, address))?,
-    };
-    if let Some(version) = supported.shardlane {
-        return Err(ControlError::Shardlane { address, version });
-    }
-    let connection = Connection::new(stream, VERSION, timeout_ms);
-    Ok(Greeted { address, connection, supported, login })
-}
-
-/// Whether a connection to `address` came back to a listener of ours at all addresses: it went to
-/// this machine, and to that port.
-fn is_own(own: &[SocketAddr], stream: &TcpStream, address: SocketAddr) -> bool {
-    let listens = own.iter().any(|own| own.ip().is_unspecified() && own.port() == address.port());
-    let is_here = || stream.local_addr().is_ok_and(|local| local.ip() == address.ip());
-    listens && (address.ip().is_loopback() || is_here())
 }
 
 async fn finish(settings: &ReachSettings, greeted: Greeted) -> Result<Reached, ControlError> {

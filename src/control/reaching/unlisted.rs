@@ -14,8 +14,9 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::control::error::{ControlError, chain};
+use crate::control::reaching::greeting::ReachSettings;
 use crate::control::reaching::hint;
-use crate::control::reaching::reach::{ReachSettings, identify};
+use crate::control::reaching::reach::identify;
 use crate::control::tables::metadata::Identity;
 use crate::topology::snapshot::Snapshot;
 

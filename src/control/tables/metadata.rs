@@ -13,12 +13,11 @@ use tokio::io::AsyncWrite;
 use crate::connect::dial_error::{DialError, Step};
 use crate::control::error::ControlError;
 use crate::control::reaching::connection::Connection;
-use crate::control::tables::routes::Route;
 use crate::control::tables::server_tables::ServerTables;
+use crate::pool::node_target::Route;
 use crate::topology::id::HostId;
 use cql::cell;
 use cql::error::WireError;
-use cql::error_code::ErrorCode;
 use cql::response::rows::{Row, Rows};
 use cql::token::partitioner::Partitioner;
 use cql::token::token::Token;
@@ -123,7 +122,7 @@ where
         let (name, keyspace) = read_keyspace(&row.map_err(malformed)?)?;
         metadata.keyspaces.insert(name, keyspace);
     }
-    if let Some(message) = ask_if_there(connection, SELECT_TABLETS).await? {
+    if let Some(message) = connection.query_if_there(SELECT_TABLETS).await? {
         for row in rows(&message)?.rows() {
             let row = row.map_err(malformed)?;
             let name = text(&row, SCYLLA_KEYSPACES, "keyspace_name")?.unwrap_or_default();
@@ -132,28 +131,12 @@ where
             }
         }
     }
-    if let Some(message) = ask_if_there(connection, SELECT_PARTITIONERS).await? {
+    if let Some(message) = connection.query_if_there(SELECT_PARTITIONERS).await? {
         for row in rows(&message)?.rows() {
             read_partitioner(&row.map_err(malformed)?, &mut metadata.keyspaces)?;
         }
     }
     Ok(metadata)
-}
-
-/// Asks a table that not every server has. Only INVALID says that it is not there: to take an
-/// overloaded ScyllaDB for one without tablets would send every request astray.
-pub(in crate::control) async fn ask_if_there<S>(
-    connection: &mut Connection<S>,
-    text: &str,
-) -> Result<Option<Vec<u8>>, DialError>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    match connection.query(text).await {
-        Ok(message) => Ok(Some(message)),
-        Err(DialError::Refused(error, _)) if error.code == ErrorCode::INVALID => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 fn read_nodes(local: &Rows<'_>, peers: &Rows<'_>) -> Result<Metadata, ControlError> {

@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use crate::control::reaching::contact_point::PORT_DEFAULT;
 use crate::control::tables::metadata::{HostRow, Metadata};
-use crate::control::tables::routes::Route;
 use crate::control::tables::server_tables::ServerTables;
-use crate::pool::node_target::ShardPort;
+use crate::pool::node_target::{Route, ShardPort};
 use crate::state::record::About;
 use crate::topology::id::{HostId, NodeId};
 use crate::topology::node::Node;

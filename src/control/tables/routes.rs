@@ -17,8 +17,8 @@ use crate::control::error::{ControlError, chain};
 use crate::control::reaching::connection::Connection;
 use crate::control::reaching::contact_point::ContactPoint;
 use crate::control::reaching::hint;
-use crate::control::tables::metadata::{HostRow, Metadata, ask_if_there};
-use crate::pool::node_target::ShardPort;
+use crate::control::tables::metadata::{HostRow, Metadata};
+use crate::pool::node_target::{Route, ShardPort};
 use crate::topology::id::HostId;
 use cql::cell;
 use cql::error::WireError;
@@ -45,17 +45,6 @@ pub enum NodeName {
     Host(HostId),
     /// By the address that it reports to clients.
     Address(IpAddr),
-}
-
-/// Where a node is dialled.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Route {
-    /// The address.
-    pub address: IpAddr,
-    /// Its CQL port there, if it is another than that of all nodes.
-    pub port: Option<u16>,
-    /// Where its shards are dialled.
-    pub shard_port: ShardPort,
 }
 
 /// What is to be translated, and by what.
@@ -165,7 +154,7 @@ impl Routes {
              WHERE connection_id IN ({})",
             ids.join(", ")
         );
-        let Some(message) = ask_if_there(connection, &query).await? else {
+        let Some(message) = connection.query_if_there(&query).await? else {
             tracing::warn!("client_routes is set, and the node has no {TABLE} (ScyllaDB 2026.1)");
             return Ok(Vec::new());
         };

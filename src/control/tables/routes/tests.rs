@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::control::control::{ControlSettings, run};
-use crate::control::reaching::reach::ReachSettings;
+use crate::control::reaching::greeting::ReachSettings;
 use crate::control::tables::publication::Publication;
 use crate::control::watch::ControlReport;
 use crate::topology::id::NodeId;
