@@ -1,4 +1,4 @@
-//! Files that import each other in a circle: none but those of a list that may only shrink.
+//! No files import each other in a circle.
 //!
 //! A circle is a strongly connected component of the imports between the files of one crate, outside tests. Between the
 //! folders of `src/` there can be none, because each imports only from layers below its own.
@@ -12,43 +12,10 @@ use crate::sources::{product, sources};
 /// Roots of the crates, with the folder of each crate's modules.
 const CRATES: &[&str] = &["src", "crates/cql/src", "crates/sim/src"];
 
-/// The circles that are left, each with its files. Remove what is gone; add nothing.
-const KNOWN: &[&[&str]] = &[
-    &[
-        "crates/sim/src/cluster/client_routes.rs",
-        "crates/sim/src/cluster/cluster.rs",
-        "crates/sim/src/cluster/connections.rs",
-        "crates/sim/src/cluster/life/timeline.rs",
-        "crates/sim/src/cluster/system_rows.rs",
-        "crates/sim/src/node/connection.rs",
-        "crates/sim/src/node/frames/event.rs",
-    ],
-    &[
-        "crates/sim/src/listen/client.rs",
-        "crates/sim/src/listen/listeners.rs",
-        "crates/sim/src/listen/world.rs",
-    ],
-    &["crates/sim/src/store/database.rs", "crates/sim/src/store/execution/run.rs"],
-    &[
-        "crates/sim/src/store/definitions/definition.rs",
-        "crates/sim/src/store/definitions/table_definition.rs",
-        "crates/sim/src/store/definitions/view_definition.rs",
-    ],
-    &["crates/sim/src/store/execution/scan.rs", "crates/sim/src/store/plans/select.rs"],
-];
-
 #[test]
 fn no_files_import_each_other_in_a_circle() {
-    let found: BTreeSet<Vec<String>> = CRATES.iter().flat_map(|root| circles(root)).collect();
-    let known: BTreeSet<Vec<String>> =
-        KNOWN.iter().map(|files| files.iter().map(|file| (*file).to_owned()).collect()).collect();
-    let new = listed(found.difference(&known));
-    let gone = listed(known.difference(&found));
-    assert!(
-        new.is_empty() && gone.is_empty(),
-        "circles that are not in KNOWN (break them, unless they are what is left of a larger one):\n{new}\n\
-         circles of KNOWN that are gone or smaller (remove them from the list):\n{gone}"
-    );
+    let found: Vec<Vec<String>> = CRATES.iter().flat_map(|root| circles(root)).collect();
+    assert!(found.is_empty(), "files that import each other in a circle: {found:#?}");
 }
 
 #[test]
@@ -57,13 +24,6 @@ fn a_path_is_read_with_its_groups() {
     let found = paths(code, &["m".to_owned(), "n".to_owned()]);
     let found: Vec<String> = found.iter().map(|path| path.join("::")).collect();
     assert_eq!(found, ["a::b::C", "a::d::self", "a::d::e", "m::g::H"]);
-}
-
-/// Circles as they stand in KNOWN.
-fn listed<'a>(circles: impl Iterator<Item = &'a Vec<String>>) -> String {
-    circles
-        .map(|files| format!("    &{},\n", format!("{files:#?}").replace('\n', "\n    ")))
-        .collect()
 }
 
 /// The circles among the files of one crate; each sorted.

@@ -25,6 +25,7 @@ use crate::cluster::replicas::tablets::Tablet;
 use crate::cluster::requests::Arrivals;
 use crate::cluster::seed::uuid_text;
 use crate::http_roles;
+use crate::listen::listeners;
 use crate::listen::world::World;
 
 /// Pause after a failed accept.
@@ -55,7 +56,9 @@ pub(crate) async fn serve(world: Rc<World>, listener: TcpListener) {
 fn respond(world: &Rc<World>, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let query = Query::read(request.uri().query().unwrap_or_default());
     let path = request.uri().path().trim_end_matches('/');
-    let page = world.administer(|cluster, now| route(cluster, now, request.method(), path, &query));
+    let page = listeners::administer(world, |cluster, now| {
+        route(cluster, now, request.method(), path, &query)
+    });
     let (status, body) = match page {
         Ok(body) => (StatusCode::OK, body),
         Err((status, message)) => (status, json!({ "error": message })),

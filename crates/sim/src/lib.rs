@@ -10,8 +10,8 @@ mod listen; // the cluster on real sockets
 mod node; // one node's side of a connection: frames in, frames out
 mod store; // one logical database: schema, rows, execution
 
-pub use cluster::cluster::{Cluster, PortKind};
-pub use cluster::connections::{ConnectionId, Mail};
+pub use cluster::cluster::Cluster;
+pub use cluster::connections::Mail;
 pub use cluster::error::ClusterError;
 pub use cluster::life::member::{Failure, Member, RackName, State, Strain};
 pub use cluster::options::ClusterOptions;
@@ -26,6 +26,8 @@ pub use listen::handle::SimHandle;
 pub use listen::options::SimOptions;
 pub use listen::serve::{Started, serve};
 pub use listen::tls::SimTls;
+pub use node::connection::ConnectionId;
+pub use node::connection::PortKind;
 pub use node::frames::receive::Received;
 pub use node::messages::auth::answer_to;
 pub use store::definitions::schema::{Keyspace, Schema};

@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 use uuid::Version;
 
 use crate::cluster::client_routes::ClientRoutes;
-use crate::cluster::connections::{ConnectionId, Connections, Mail};
+use crate::cluster::connections::{Connections, Mail};
 use crate::cluster::error::ClusterError;
 use crate::cluster::life::member::{Member, State};
 use crate::cluster::life::schema_lag::History;
@@ -25,7 +25,7 @@ use crate::cluster::statements::{Statement, StatementId};
 use crate::cluster::system_rows::Columns;
 use crate::cluster::traces::Traces;
 use crate::cql::error::CqlError;
-use crate::node::connection::Connection;
+use crate::node::connection::{Connection, ConnectionId, PortKind};
 use crate::node::frames::event::Event;
 use crate::node::frames::metadata::metadata_id;
 use crate::store::database::Database;
@@ -37,19 +37,7 @@ const TEXTS_MAX: usize = 16_384;
 
 /// Each use of the seed gets a constant of its own, so that their numbers are independent.
 const CHANCE_OF_NAT: u64 = 0x6e61_7400;
-const CHANCE_OF_VERSIONS: u64 = 0x7665_7200;
 const CHANCE_OF_TRACES: u64 = 0x7472_6300;
-
-/// Which of a node's ports a connection came through.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum PortKind {
-    /// 9042: the shard with the fewest connections.
-    Plain,
-    /// 19042: the shard of the source port.
-    ShardAware,
-    /// The PROXY protocol port: the shard of the source port that the header names.
-    Proxied,
-}
 
 /// Nodes, data, tablets and everything else of a simulated cluster.
 ///
@@ -332,12 +320,6 @@ impl Cluster {
             self.announce(node, event, None);
         }
     }
-}
-
-/// The schema version of a node that has seen `seen` changes.
-#[must_use]
-pub(crate) fn schema_version(seed: u64, seen: u64) -> [u8; 16] {
-    uuid(seed ^ CHANCE_OF_VERSIONS, seen, Version::Mac)
 }
 
 #[cfg(test)]

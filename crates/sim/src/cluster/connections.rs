@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::node::connection::Connection;
-
-/// The number of a connection; numbers are not reused.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct ConnectionId(pub u64);
+use crate::node::connection::{Connection, ConnectionId};
 
 /// Something for a connection, other than an answer to the bytes just received.
 #[derive(Debug, Eq, PartialEq)]

@@ -4,6 +4,9 @@ use std::net::IpAddr;
 
 use uuid::{Builder, Uuid, Variant, Version};
 
+/// The use of the seed for schema versions.
+const CHANCE_OF_VERSIONS: u64 = 0x7665_7200;
+
 /// Mixes `seed` and `index` into a number (SplitMix64).
 #[must_use]
 pub fn mix(seed: u64, index: u64) -> u64 {
@@ -38,6 +41,12 @@ pub(crate) fn address_after(address: IpAddr, offset: u8) -> Option<IpAddr> {
         }
         IpAddr::V6(v6) => Some(IpAddr::V6(u128::from(v6).checked_add(u128::from(offset))?.into())),
     }
+}
+
+/// The schema version of a node that has seen `seen` changes.
+#[must_use]
+pub(crate) fn schema_version(seed: u64, seen: u64) -> [u8; 16] {
+    uuid(seed ^ CHANCE_OF_VERSIONS, seen, Version::Mac)
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::cluster::client_routes::ClientRoutes;
-use crate::cluster::cluster::schema_version;
 use crate::cluster::connections::Connections;
 use crate::cluster::life::member::Member;
 use crate::cluster::replicas::layout::Layout;
+use crate::cluster::seed::schema_version;
 use crate::cluster::traces::Traces;
 use crate::like::Like;
 use crate::node::connection::Connection;

@@ -11,9 +11,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::cluster::cluster::PortKind;
-use crate::listen::listeners::PortSpec;
+use crate::listen::ports::PortSpec;
 use crate::listen::world::{Mailbox, World};
+use crate::node::connection::PortKind;
 
 /// Bytes read at once.
 const READ_LEN: usize = 64 << 10;

@@ -3,8 +3,9 @@
 pub(crate) mod client; // one client's socket
 pub(crate) mod error; // errors
 pub(crate) mod handle; // a cluster on a thread of its own
-pub(crate) mod listeners; // listening sockets
+pub(crate) mod listeners; // what accepts clients
 pub(crate) mod options; // options
+pub(crate) mod ports; // ports of the nodes, and their sockets
 pub(crate) mod proxied; // headers of the PROXY protocol
 pub(crate) mod serve; // runs a cluster on sockets
 pub(crate) mod tls; // TLS of the nodes

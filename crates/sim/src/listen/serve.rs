@@ -11,8 +11,9 @@ use tokio::time::{sleep, sleep_until};
 use crate::cluster::cluster::Cluster;
 use crate::http;
 use crate::listen::error::SimError;
-use crate::listen::listeners::{Listeners, listen};
+use crate::listen::listeners;
 use crate::listen::options::SimOptions;
+use crate::listen::ports::{Listeners, listen};
 use crate::listen::world::World;
 
 /// A function to run with the cluster on its thread.
@@ -53,7 +54,7 @@ pub(crate) async fn serve_commands(
             let timer = Rc::clone(&world);
             spawn_local(async move { keep_time(&timer).await });
             while let Some(command) = commands.recv().await {
-                world.administer(command);
+                listeners::administer(&world, command);
             }
             Ok(())
         })
@@ -71,7 +72,7 @@ fn start(mut options: SimOptions) -> Result<(Rc<World>, Started), SimError> {
     let port = options.cluster.port;
     let world = World::new(Cluster::new(options.cluster)?, listeners, options.tls);
     let world = Rc::new(world);
-    Listeners::follow(&world);
+    listeners::follow(&world);
     let mut api = None;
     if let Some(address) = options.api {
         let listener = listen(address).map_err(|source| SimError::Bind { address, source })?;

@@ -9,9 +9,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::cluster::cluster::Cluster;
-use crate::cluster::connections::{ConnectionId, Mail};
-use crate::listen::listeners::Listeners;
+use crate::cluster::connections::Mail;
+use crate::listen::ports::Listeners;
 use crate::listen::tls::SimTls;
+use crate::node::connection::ConnectionId;
 
 /// Bytes that may wait for one client. A client with more is disconnected.
 const MAIL_MAX: usize = 16 << 20;
@@ -98,16 +99,6 @@ impl World {
         if !mail.is_empty() {
             self.deliver(&mail);
         }
-        result
-    }
-
-    /// Runs `what`, which may start or stop nodes, then opens and closes their listeners.
-    pub(crate) fn administer<T>(
-        self: &Rc<Self>,
-        what: impl FnOnce(&mut Cluster, Duration) -> T,
-    ) -> T {
-        let result = self.with(what);
-        Listeners::follow(self);
         result
     }
 

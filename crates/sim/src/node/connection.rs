@@ -2,9 +2,22 @@
 
 use std::net::SocketAddr;
 
-use crate::cluster::cluster::PortKind;
-use crate::cluster::connections::ConnectionId;
 use cql::compression::Compression;
+
+/// The number of a connection; numbers are not reused.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ConnectionId(pub u64);
+
+/// Which of a node's ports a connection came through.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PortKind {
+    /// 9042: the shard with the fewest connections.
+    Plain,
+    /// 19042: the shard of the source port.
+    ShardAware,
+    /// The PROXY protocol port: the shard of the source port that the header names.
+    Proxied,
+}
 
 /// The phase of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

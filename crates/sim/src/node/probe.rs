@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::cluster::cluster::{Cluster, PortKind};
-use crate::cluster::connections::{ConnectionId, Mail};
+use crate::cluster::cluster::Cluster;
+use crate::cluster::connections::Mail;
 use crate::cluster::options::ClusterOptions;
+use crate::node::connection::ConnectionId;
+use crate::node::connection::PortKind;
 use cql::frame::{FrameHead, write_frame};
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::{

@@ -13,17 +13,18 @@ use crate::cql::parser::statement;
 use crate::like::Like;
 use crate::store::data::rows::TableRows;
 use crate::store::definitions::definition;
-use crate::store::definitions::definition::Racks;
-use crate::store::definitions::definition::Setting;
 use crate::store::definitions::paxos_table;
 use crate::store::definitions::schema::Schema;
 use crate::store::definitions::schema::Table;
+use crate::store::definitions::setting::Racks;
+use crate::store::definitions::setting::Setting;
 use crate::store::definitions::system_tables;
 use crate::store::describe::describe;
+use crate::store::execution::apply;
 use crate::store::execution::outcome::Outcome;
 use crate::store::execution::outcome::SchemaChange;
-use crate::store::execution::run;
 use crate::store::plans::bind::Binder;
+use crate::store::plans::insert_json;
 use crate::store::plans::modify::Condition;
 use crate::store::plans::modify::ModifyPlan;
 use crate::store::plans::prepared::BatchPlan;
@@ -118,7 +119,7 @@ impl Database {
                 table = Some(Arc::clone(&plan.table));
                 pk_indexes = plan.restrictions.pk_indexes(&plan.table);
                 lwt = plan.condition != Condition::Always;
-                result = run::condition_columns(&[&plan]);
+                result = apply::condition_columns(&[&plan]);
                 (StatementKind::Modification, Plan::Modify(Box::new(plan)))
             }
             Statement::Batch(batch) => {
@@ -131,7 +132,7 @@ impl Database {
                     pk_indexes = last.restrictions.pk_indexes(&last.table);
                     table = Some(Arc::clone(&last.table));
                 }
-                result = run::condition_columns(&plan.children.iter().collect::<Vec<_>>());
+                result = apply::condition_columns(&plan.children.iter().collect::<Vec<_>>());
                 (StatementKind::Batch, Plan::Batch(plan))
             }
             Statement::Ddl(ddl) => (StatementKind::Schema, Plan::Ddl(ddl)),
@@ -169,7 +170,7 @@ impl Database {
         if let ast::Action::InsertJson { json: ast::Term::Text(text), default_unset } =
             &modify.action
         {
-            let expanded = run::expand_json(table, modify, text, *default_unset)?;
+            let expanded = insert_json::expand(table, modify, text, *default_unset)?;
             return ModifyPlan::new(binder, table, &expanded, self.like);
         }
         ModifyPlan::new(binder, table, modify, self.like)

@@ -10,7 +10,7 @@ use crate::cluster::replicas::replication::Replication;
 use crate::cluster::replicas::ring::Ring;
 use crate::cluster::seed::{address_after, mix, uuid};
 use crate::node::frames::event::Event;
-use crate::store::definitions::definition::Racks;
+use crate::store::definitions::setting::Racks;
 
 const CHANCE_OF_HOSTS: u64 = 0x686f_7300;
 const CHANCE_OF_TOKENS: u64 = 0x746f_6b00;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cluster::connections::ConnectionId;
+use crate::node::connection::ConnectionId;
 
 /// Something that is due.
 #[derive(Debug, Eq, PartialEq)]

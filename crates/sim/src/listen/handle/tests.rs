@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::cluster::connections::ConnectionId;
 use crate::cluster::options::ClusterOptions;
+use crate::node::connection::ConnectionId;
 use cql::header::Header;
 use cql::notation::Reader;
 

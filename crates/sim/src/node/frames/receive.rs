@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::cluster::cluster::Cluster;
-use crate::cluster::connections::ConnectionId;
 use crate::cluster::life::member::Strain;
 use crate::cluster::life::timeline::Due;
 use crate::node::connection::Connection;
+use crate::node::connection::ConnectionId;
 use crate::node::frames::answer::{Answer, Asked, write, write_fatal};
 use crate::node::frames::refusal::{INVALID, OVERLOADED, PROTOCOL, Refusal, SERVER};
 use crate::node::messages::dispatch::dispatch;

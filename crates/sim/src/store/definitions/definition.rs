@@ -1,6 +1,5 @@
 //! CREATE, ALTER and DROP of keyspaces and types; the way to those of tables.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cql::ast::Alter;
@@ -12,43 +11,15 @@ use crate::cql::ast::RawType;
 use crate::cql::error::CqlError;
 use crate::like::Like;
 use crate::store::definitions::options;
-use crate::store::definitions::schema;
 use crate::store::definitions::schema::Keyspace;
 use crate::store::definitions::schema::Schema;
 use crate::store::definitions::schema::Table;
+use crate::store::definitions::setting::{Changes, Setting, change, guard, keyspace_mut};
 use crate::store::definitions::table_definition;
 use crate::store::definitions::view_definition;
 use crate::store::execution::outcome::Change;
-use crate::store::execution::outcome::SchemaChange;
 use crate::store::execution::outcome::Target;
 use cql::column_type::ColumnType;
-
-/// What a schema statement needs to know beside its text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Setting<'a> {
-    pub(crate) like: Like,
-    /// The keyspace in `USE`.
-    pub(crate) used: Option<&'a str>,
-    /// The id of a table that is created.
-    pub(crate) id: [u8; 16],
-    pub(crate) now_micros: i64,
-    pub(crate) datacenters: &'a [String],
-    /// Racks of each data center; empty when they are unknown, and not checked then.
-    pub(crate) racks: &'a Racks,
-    /// Whether the server itself defines its tables.
-    pub(crate) internal: bool,
-}
-
-/// The names of the racks of each data center.
-pub(crate) type Racks = BTreeMap<String, BTreeSet<String>>;
-
-/// The changes of a statement; empty if it changed nothing.
-pub(crate) type Changes = Result<Vec<SchemaChange>, CqlError>;
-
-/// One change of `name` in `keyspace`.
-pub(crate) fn change(change: Change, target: Target, keyspace: &str, name: &str) -> SchemaChange {
-    SchemaChange { change, target, keyspace: keyspace.to_owned(), name: name.to_owned() }
-}
 
 /// Runs a schema statement.
 pub(crate) fn run(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>) -> Changes {
@@ -112,26 +83,6 @@ fn check_racks(keyspace: &Keyspace, setting: Setting<'_>) -> Result<(), CqlError
         }
     }
     Ok(())
-}
-
-/// Refuses changes of the server's own keyspaces.
-pub(crate) fn guard(keyspace: &str, setting: Setting<'_>) -> Result<(), CqlError> {
-    if schema::is_system(keyspace) && !setting.internal {
-        return Err(CqlError::Unauthorized(format!("{keyspace} keyspace is not user-modifiable.")));
-    }
-    Ok(())
-}
-
-/// The keyspace in which an object is to be created or changed.
-pub(crate) fn keyspace_mut<'s>(
-    schema: &'s mut Schema,
-    name: &Name,
-    setting: Setting<'_>,
-) -> Result<&'s mut Keyspace, CqlError> {
-    let keyspace = schema.keyspace_of(name, setting.used)?.to_owned();
-    guard(&keyspace, setting)?;
-    let missing = || CqlError::invalid(format!("Keyspace {keyspace} does not exist"));
-    schema.keyspaces.get_mut(&keyspace).ok_or_else(missing)
 }
 
 fn create_keyspace(

@@ -7,8 +7,8 @@ use crate::cql::ast::Statement;
 use crate::cql::parser::statement;
 use crate::like::Like;
 use crate::store::definitions::definition;
-use crate::store::definitions::definition::{Racks, Setting};
 use crate::store::definitions::schema::Schema;
+use crate::store::definitions::setting::{Racks, Setting};
 
 /// All tables of 6.2.
 const TABLES_6_2: &str = include_str!("system_tables.cql");

@@ -11,9 +11,6 @@ use crate::cql::error::CqlError;
 use crate::cql::type_name;
 use crate::cql::values::constant;
 use crate::like::Like;
-use crate::store::definitions::definition;
-use crate::store::definitions::definition::Changes;
-use crate::store::definitions::definition::Setting;
 use crate::store::definitions::options;
 use crate::store::definitions::paxos_table;
 use crate::store::definitions::schema;
@@ -22,6 +19,9 @@ use crate::store::definitions::schema::ColumnKind;
 use crate::store::definitions::schema::Property;
 use crate::store::definitions::schema::Schema;
 use crate::store::definitions::schema::Table;
+use crate::store::definitions::setting;
+use crate::store::definitions::setting::Changes;
+use crate::store::definitions::setting::Setting;
 use crate::store::execution::outcome::Change;
 use crate::store::execution::outcome::Target;
 use cql::column_type::ColumnType;
@@ -32,7 +32,7 @@ pub(crate) fn create(schema: &mut Schema, create: &CreateTable, setting: Setting
     if let Some(unknown) = named.filter(|name| !schema.keyspaces.contains_key(*name)) {
         return Err(CqlError::invalid(format!("Can't find a keyspace {unknown}")));
     }
-    let keyspace = definition::keyspace_mut(schema, &create.table, setting)?;
+    let keyspace = setting::keyspace_mut(schema, &create.table, setting)?;
     let (keyspace_name, name) = (keyspace.name.clone(), create.table.name.clone());
     if keyspace.tables.contains_key(&name) {
         if create.if_not_exists {
@@ -71,7 +71,7 @@ pub(crate) fn create(schema: &mut Schema, create: &CreateTable, setting: Setting
     if let Some(keyspace) = schema.keyspaces.get_mut(&keyspace_name) {
         keyspace.tables.insert(name.clone(), Arc::new(table));
     }
-    Ok(vec![definition::change(Change::Created, Target::Table, &keyspace_name, &name)])
+    Ok(vec![setting::change(Change::Created, Target::Table, &keyspace_name, &name)])
 }
 
 fn check_counters(table: &Table, refused: bool) -> Result<(), CqlError> {
@@ -198,7 +198,7 @@ pub(crate) fn alter(
     setting: Setting<'_>,
 ) -> Changes {
     let keyspace_name = schema.keyspace_of(name, setting.used)?.to_owned();
-    definition::guard(&keyspace_name, setting)?;
+    setting::guard(&keyspace_name, setting)?;
     let table = schema.find(name, setting.used)?;
     if table.view.is_some() != view {
         return Err(CqlError::invalid(match view {
@@ -233,7 +233,7 @@ pub(crate) fn alter(
         views.for_each(|view| follow(view, &altered, alter));
         keyspace.tables.insert(name.name.clone(), Arc::new(altered));
     }
-    Ok(vec![definition::change(Change::Updated, Target::Table, &keyspace_name, &name.name)])
+    Ok(vec![setting::change(Change::Updated, Target::Table, &keyspace_name, &name.name)])
 }
 
 /// A view of all columns gets those that its base gets.
@@ -350,7 +350,7 @@ fn rename(table: &mut Table, from: &str, to: &str) -> Result<(), CqlError> {
 
 /// DROP TABLE.
 pub(crate) fn drop(schema: &mut Schema, name: &Name, setting: Setting<'_>) -> Changes {
-    let keyspace = definition::keyspace_mut(schema, name, setting)?;
+    let keyspace = setting::keyspace_mut(schema, name, setting)?;
     let keyspace_name = keyspace.name.clone();
     let Some(table) = keyspace.tables.get(&name.name) else {
         return Err(CqlError::invalid(format!(
@@ -375,20 +375,15 @@ pub(crate) fn drop(schema: &mut Schema, name: &Name, setting: Setting<'_>) -> Ch
     }
     keyspace.tables.remove(&name.name);
     let mut changes =
-        vec![definition::change(Change::Dropped, Target::Table, &keyspace_name, &name.name)];
+        vec![setting::change(Change::Dropped, Target::Table, &keyspace_name, &name.name)];
     for index in indexes {
         if keyspace.tables.remove(&index).is_some() {
-            changes.push(definition::change(
-                Change::Dropped,
-                Target::Table,
-                &keyspace_name,
-                &index,
-            ));
+            changes.push(setting::change(Change::Dropped, Target::Table, &keyspace_name, &index));
         }
     }
     let paxos = paxos_table::name_of(&name.name);
     if keyspace.tables.remove(&paxos).is_some() {
-        changes.push(definition::change(Change::Dropped, Target::Table, &keyspace_name, &paxos));
+        changes.push(setting::change(Change::Dropped, Target::Table, &keyspace_name, &paxos));
     }
     Ok(changes)
 }

@@ -15,15 +15,15 @@ use crate::store::data::rows::Partition;
 use crate::store::data::rows::Slice;
 use crate::store::data::rows::TableRows;
 use crate::store::data::rows::View as RowView;
-use crate::store::definitions::definition;
-use crate::store::definitions::definition::Changes;
-use crate::store::definitions::definition::Setting;
 use crate::store::definitions::options;
 use crate::store::definitions::schema::Column;
 use crate::store::definitions::schema::ColumnKind;
 use crate::store::definitions::schema::Schema;
 use crate::store::definitions::schema::Table;
 use crate::store::definitions::schema::View;
+use crate::store::definitions::setting;
+use crate::store::definitions::setting::Changes;
+use crate::store::definitions::setting::Setting;
 use crate::store::execution::outcome::Change;
 use crate::store::execution::outcome::Target;
 use cql::column_type::ColumnType;
@@ -34,7 +34,7 @@ const INDEX_TOKEN: &str = "idx_token";
 /// CREATE MATERIALIZED VIEW.
 pub(crate) fn create(schema: &mut Schema, create: &CreateView, setting: Setting<'_>) -> Changes {
     let name = &create.view.name;
-    let keyspace_name = definition::keyspace_mut(schema, &create.view, setting)?.name.clone();
+    let keyspace_name = setting::keyspace_mut(schema, &create.view, setting)?.name.clone();
     let base = Arc::clone(schema.find(&create.base, setting.used)?);
     if schema.table(&keyspace_name, name).is_some() {
         if create.if_not_exists {
@@ -80,8 +80,8 @@ pub(crate) fn create(schema: &mut Schema, create: &CreateView, setting: Setting<
     touch(schema, &base, None);
     insert(schema, &keyspace_name, view);
     Ok(vec![
-        definition::change(Change::Created, Target::Table, &keyspace_name, name),
-        definition::change(Change::Updated, Target::Table, &keyspace_name, &base.name),
+        setting::change(Change::Created, Target::Table, &keyspace_name, name),
+        setting::change(Change::Updated, Target::Table, &keyspace_name, &base.name),
     ])
 }
 
@@ -164,7 +164,7 @@ pub(crate) fn create_index(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>)
         return Ok(Vec::new());
     };
     let base = Arc::clone(schema.find(table, setting.used)?);
-    definition::guard(&base.keyspace, setting)?;
+    setting::guard(&base.keyspace, setting)?;
     let Some(target) = base.columns.iter().find(|candidate| candidate.name == *column) else {
         return Err(CqlError::invalid(format!("No column definition found for column {column}")));
     };
@@ -222,14 +222,14 @@ pub(crate) fn create_index(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>)
     touch(schema, &base, Some((&name, column)));
     insert(schema, &base.keyspace, view);
     Ok(vec![
-        definition::change(Change::Updated, Target::Table, &base.keyspace, &base.name),
-        definition::change(Change::Created, Target::Table, &base.keyspace, &view_name),
+        setting::change(Change::Updated, Target::Table, &base.keyspace, &base.name),
+        setting::change(Change::Created, Target::Table, &base.keyspace, &view_name),
     ])
 }
 
 /// DROP MATERIALIZED VIEW.
 pub(crate) fn drop(schema: &mut Schema, name: &Name, setting: Setting<'_>) -> Changes {
-    let keyspace = definition::keyspace_mut(schema, name, setting)?;
+    let keyspace = setting::keyspace_mut(schema, name, setting)?;
     let keyspace_name = keyspace.name.clone();
     let Some(view) = keyspace.tables.get(&name.name) else {
         return Err(CqlError::Configuration(format!(
@@ -241,12 +241,12 @@ pub(crate) fn drop(schema: &mut Schema, name: &Name, setting: Setting<'_>) -> Ch
         return Err(CqlError::invalid("Cannot use DROP MATERIALIZED VIEW on Table"));
     }
     keyspace.tables.remove(&name.name);
-    Ok(vec![definition::change(Change::Dropped, Target::Table, &keyspace_name, &name.name)])
+    Ok(vec![setting::change(Change::Dropped, Target::Table, &keyspace_name, &name.name)])
 }
 
 /// DROP INDEX.
 pub(crate) fn drop_index(schema: &mut Schema, name: &Name, setting: Setting<'_>) -> Changes {
-    let keyspace = definition::keyspace_mut(schema, name, setting)?;
+    let keyspace = setting::keyspace_mut(schema, name, setting)?;
     let keyspace_name = keyspace.name.clone();
     let has = |table: &&Arc<Table>| table.indexes.contains_key(&name.name);
     let Some(base) = keyspace.tables.values().find(has).cloned() else {
@@ -262,8 +262,8 @@ pub(crate) fn drop_index(schema: &mut Schema, name: &Name, setting: Setting<'_>)
     altered.indexes.remove(&name.name);
     keyspace.tables.insert(base.name.clone(), Arc::new(altered));
     Ok(vec![
-        definition::change(Change::Updated, Target::Table, &keyspace_name, &base.name),
-        definition::change(Change::Dropped, Target::Table, &keyspace_name, &view),
+        setting::change(Change::Updated, Target::Table, &keyspace_name, &base.name),
+        setting::change(Change::Dropped, Target::Table, &keyspace_name, &view),
     ])
 }
 

@@ -345,3 +345,28 @@ pub(crate) fn result_columns(plan: &ModifyPlan, positions: &[usize]) -> Vec<Colu
         .chain(shown.map(|column| spec(&column.name, column.column_type.clone())))
         .collect()
 }
+
+/// The positions of the columns that conditional modifications show; several also show the key.
+pub(crate) fn shown(plans: &[&ModifyPlan]) -> Vec<usize> {
+    let Some(first) = plans.first() else {
+        return Vec::new();
+    };
+    let key_len = first.table.partition_len + first.table.clustering_len;
+    let mut columns: Vec<usize> = if plans.len() > 1 { (0..key_len).collect() } else { Vec::new() };
+    for plan in plans.iter().filter(|plan| plan.condition != Condition::Always) {
+        columns.extend(shown_columns(plan));
+    }
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+/// Result metadata of modifications: none without a condition.
+pub(crate) fn condition_columns(plans: &[&ModifyPlan]) -> Vec<ColumnSpec> {
+    match plans.first() {
+        Some(first) if plans.iter().any(|plan| plan.condition != Condition::Always) => {
+            result_columns(first, &shown(plans))
+        }
+        _ => Vec::new(),
+    }
+}

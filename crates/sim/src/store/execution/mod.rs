@@ -7,4 +7,5 @@ pub(crate) mod filter; // evaluates WHERE and IF
 pub(crate) mod outcome; // results
 pub(crate) mod paging; // paging states
 pub(crate) mod run; // runs each kind of statement
-pub(crate) mod scan; // walks over rows
+pub(crate) mod scan;
+pub(crate) mod select; // runs SELECT // walks over rows

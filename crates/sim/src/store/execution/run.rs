@@ -7,15 +7,13 @@ use crate::cql::error::CqlError;
 use crate::cql::expression::Expr;
 use crate::cql::expression::Inputs;
 use crate::cql::function::Moment;
-use crate::cql::values::json;
 use crate::like::Like;
 use crate::store::data::rows::TableRows;
 use crate::store::database::Database;
-use crate::store::definitions::column_spec::ColumnSpec;
 use crate::store::definitions::definition;
-use crate::store::definitions::definition::Setting;
 use crate::store::definitions::schema;
 use crate::store::definitions::schema::Table;
+use crate::store::definitions::setting::Setting;
 use crate::store::definitions::system_schema;
 use crate::store::definitions::view_definition;
 use crate::store::describe::describe;
@@ -23,13 +21,14 @@ use crate::store::execution::apply;
 use crate::store::execution::apply::Ready;
 use crate::store::execution::outcome::Outcome;
 use crate::store::execution::outcome::Rows;
+use crate::store::execution::select::Page;
 use crate::store::plans::bind::Binder;
+use crate::store::plans::insert_json;
 use crate::store::plans::modify::Condition;
 use crate::store::plans::modify::ModifyPlan;
 use crate::store::plans::prepared::Plan;
 use crate::store::plans::prepared::Prepared;
 use crate::store::plans::request::Request;
-use crate::store::plans::select::Page;
 use crate::store::plans::select::SelectPlan;
 use cql::notation::Value;
 
@@ -223,7 +222,7 @@ impl Database {
                 ));
             }
         }
-        let columns = shown(plans);
+        let columns = apply::shown(plans);
         let empty = TableRows::default();
         let rows = self.rows.get(&first.table.id).unwrap_or(&empty);
         let mut judged = Vec::new();
@@ -263,70 +262,11 @@ impl Database {
             condition,
         };
         let text = String::from_utf8_lossy(&bytes);
-        let modify = expand_json(&plan.table, &modify, &text, *default_unset)?;
+        let modify = insert_json::expand(&plan.table, &modify, &text, *default_unset)?;
         let mut binder = Binder::new(&self.schema, &[]);
         let mut expanded = ModifyPlan::new(&mut binder, &plan.table, &modify, self.like)?;
         expanded.timestamp.clone_from(&plan.timestamp);
         expanded.ttl.clone_from(&plan.ttl);
         Ok(Cow::Owned(expanded))
-    }
-}
-
-/// The INSERT that a JSON object stands for; columns that it leaves out become null.
-pub(crate) fn expand_json(
-    table: &Table,
-    modify: &ast::Modify,
-    text: &str,
-    default_unset: bool,
-) -> Result<ast::Modify, CqlError> {
-    let Some(fields) = json::fields(text) else {
-        return Err(CqlError::invalid(format!("Could not decode JSON string as a map: {text}")));
-    };
-    let name = |key: &str| match key.strip_prefix('"').and_then(|key| key.strip_suffix('"')) {
-        Some(exact) => exact.to_owned(),
-        None => key.to_lowercase(),
-    };
-    let known = |key: &str| table.position(&name(key)).is_some();
-    if let Some((unknown, _)) = fields.iter().find(|(key, _)| !known(key)) {
-        return Err(CqlError::invalid(format!(
-            "JSON values map contains unrecognized column: {unknown}"
-        )));
-    }
-    let mut columns = Vec::new();
-    let mut values = Vec::new();
-    for column in &table.columns {
-        let found = fields.iter().find(|(key, _)| name(key) == column.name);
-        if found.is_none() && default_unset {
-            continue;
-        }
-        columns.push(column.name.clone());
-        let term = found.map(|(_, value)| json::term(value, &column.column_type));
-        values.push(term.unwrap_or(ast::Term::Null));
-    }
-    Ok(ast::Modify { action: ast::Action::Insert { columns, values }, ..modify.clone() })
-}
-
-/// The positions of the columns that conditional modifications show; several also show the key.
-fn shown(plans: &[&ModifyPlan]) -> Vec<usize> {
-    let Some(first) = plans.first() else {
-        return Vec::new();
-    };
-    let key_len = first.table.partition_len + first.table.clustering_len;
-    let mut columns: Vec<usize> = if plans.len() > 1 { (0..key_len).collect() } else { Vec::new() };
-    for plan in plans.iter().filter(|plan| plan.condition != Condition::Always) {
-        columns.extend(apply::shown_columns(plan));
-    }
-    columns.sort_unstable();
-    columns.dedup();
-    columns
-}
-
-/// Result metadata of modifications: none without a condition.
-pub(crate) fn condition_columns(plans: &[&ModifyPlan]) -> Vec<ColumnSpec> {
-    match plans.first() {
-        Some(first) if plans.iter().any(|plan| plan.condition != Condition::Always) => {
-            apply::result_columns(first, &shown(plans))
-        }
-        _ => Vec::new(),
     }
 }
