@@ -1,6 +1,7 @@
-//! Whether the road allocates: passes requests under an allocator that counts.
+//! Whether the road allocates, and what texts leave behind: passes requests under an allocator that counts.
 //!
-//! In a steady state a request asks for no memory at all. Fails when that is not so.
+//! In a steady state a request asks for no memory at all, and the texts of a client leave nothing behind, but for the
+//! bounded number of shapes that are run as prepared statements. Fails when that is not so.
 
 #![allow(dead_code, reason = "the bench beside it uses the rest")]
 
@@ -8,11 +9,13 @@
 mod frames;
 #[path = "rig.rs"]
 mod rig;
+#[path = "texts.rs"]
+mod texts;
 #[path = "variant.rs"]
 mod variant;
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::rig::Rig;
 use crate::variant::Variant;
@@ -24,6 +27,8 @@ const REQUESTS: u64 = 100_000;
 const ALLOCATIONS_MAX: u64 = 20;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+/// Bytes that are allocated at the moment.
+static HELD: AtomicI64 = AtomicI64::new(0);
 
 struct Counting;
 
@@ -31,17 +36,20 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        HELD.fetch_add(layout.size() as i64, Ordering::Relaxed);
         // SAFETY: the caller keeps the promises.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size() as i64, Ordering::Relaxed);
         // SAFETY: the caller keeps the promises.
         unsafe { System.dealloc(at, layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        HELD.fetch_add(size as i64 - layout.size() as i64, Ordering::Relaxed);
         // SAFETY: the caller keeps the promises.
         unsafe { System.realloc(at, layout, size) }
     }
@@ -63,6 +71,11 @@ fn main() {
         let verdict = if count <= ALLOCATIONS_MAX { "ok" } else { "FAILED" };
         println!("{verdict:<6} {:<14} {count:>6} allocations in {passed} requests", variant.name());
         failed += i32::from(count > ALLOCATIONS_MAX);
+    }
+    for (what, held, bound) in texts::growths(|| HELD.load(Ordering::Relaxed)) {
+        let verdict = if held <= bound { "ok" } else { "FAILED" };
+        println!("{verdict:<6} {what}: {held} bytes more, of {bound}");
+        failed += i32::from(held > bound);
     }
     std::process::exit(failed.min(1));
 }

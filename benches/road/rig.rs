@@ -3,12 +3,14 @@
 //! Everything goes in and out as bytes, as from sockets: 3 nodes of 8 shards, a table of 1,024
 //! tablets with 3 replicas each, learned from the nodes' answers before anything is measured.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+#[path = "nodes.rs"]
+mod nodes;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use cql::column_type::ColumnType;
-use cql::header::{FLAG_PAYLOAD, HEADER_LEN, Header};
+use cql::header::{HEADER_LEN, Header};
 use cql::opcode::Opcode;
 use cql::token::partitioner::Partitioner;
 use cql::token::shard::{ShardId, Sharder};
@@ -19,22 +21,14 @@ use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
 use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::routing::decision::Reason;
-use shardlane::topology::id::{HostId, NodeId};
-use shardlane::topology::node::Node;
-use shardlane::topology::replication::Replication;
-use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};
+use shardlane::topology::id::NodeId;
 use shardlane::topology::table_key::{KeyColumn, TableKey};
 use shardlane::upstream::lane::{LaneRoute, PoolId};
 
+use self::nodes::{MSB, NODES, SHARDS, TABLETS, named, random, snapshot, tablet_of, with_tablet};
 use crate::frames;
 use crate::variant::Variant;
 
-/// Nodes, and shards of each.
-const NODES: u16 = 3;
-const SHARDS: u16 = 8;
-const MSB: u8 = 12;
-/// Tablets of the table, a power of two.
-const TABLETS: i128 = 1024;
 /// What one read of a socket brings at most.
 const READ_BYTES: usize = 128 << 10;
 /// The id of the SELECT that clients prepared.
@@ -52,6 +46,8 @@ pub(crate) struct Rig {
     seed: u64,
     /// Whether what the engine does is to be counted.
     counting: bool,
+    /// Whether nodes name each statement that they prepare by its text.
+    naming: bool,
     request: Vec<u8>,
     answer: Vec<u8>,
     buffer: Vec<u8>,
@@ -69,13 +65,18 @@ pub(crate) struct Rig {
 impl Rig {
     /// All lanes up, all clients greeted, all tablets learned.
     pub(crate) fn new(variant: Variant) -> Self {
+        Self::with_shapes(variant, false)
+    }
+
+    /// The same; with `runs_shapes` texts that are seen often are run as prepared statements.
+    pub(crate) fn with_shapes(variant: Variant, runs_shapes: bool) -> Self {
         let settings = EngineSettings {
             limits: Limits::default(),
             rack: None,
             some_nodes: false,
             tablet_samples_per_s: 100,
             routes_texts: true,
-            runs_shapes: false,
+            runs_shapes,
             asks_to_prepare: true,
             has_peers: false,
             compression_offered: Vec::new(),
@@ -94,6 +95,7 @@ impl Rig {
             now_us: 1_000_000,
             seed: 1,
             counting: false,
+            naming: false,
             request: frames::execute(0, &SELECT, &[0; 8]),
             answer: Vec::new(),
             buffer: vec![0; READ_BYTES],
@@ -129,7 +131,29 @@ impl Rig {
         rig.answer = frames::frame((0x84, 0, 0), Opcode::Result, |out| {
             out.extend_from_slice(&frames::rows(&vec![7; variant.answer_bytes()]));
         });
+        rig.naming = runs_shapes;
         rig
+    }
+
+    /// A client asks by `text`, and nodes do what that leads to.
+    pub(crate) fn ask(&mut self, text: &str) {
+        self.now_us += 50;
+        let (now_us, client) = (self.now_us, self.clients[0]);
+        self.run(|engine| engine.on_time(now_us));
+        let mut frame = frames::query(0, text);
+        self.run(|engine| engine.on_client_bytes(client, &mut frame));
+        self.answer_all();
+        self.take_outputs();
+        while !self.answers.is_empty() {
+            self.answer_all();
+            self.take_outputs();
+        }
+        assert_eq!(std::mem::take(&mut self.taken), self.answer.len(), "{text}: one answer");
+    }
+
+    /// The engine, to look at.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Lets at least `requests` requests pass, and counts what the engine does if `counting`.
@@ -229,7 +253,11 @@ impl Rig {
                     let mut rest = sent;
                     while let Some(header) = Header::peek(rest) {
                         let at = answers.len();
-                        answers.extend_from_slice(&self.answer);
+                        if self.naming && header.opcode == Opcode::Prepare as u8 {
+                            answers.extend_from_slice(&named(&rest[HEADER_LEN..]));
+                        } else {
+                            answers.extend_from_slice(&self.answer);
+                        }
                         answers[at + 2..at + 4].copy_from_slice(&header.stream.to_be_bytes());
                         rest = &rest[HEADER_LEN + header.body_len as usize..];
                     }
@@ -323,59 +351,4 @@ impl Rig {
 #[inline(never)]
 fn counted<T>(engine: &mut Engine, act: impl FnOnce(&mut Engine) -> T) -> T {
     act(engine)
-}
-
-fn host(node: u16) -> HostId {
-    HostId([node as u8 + 1; 16])
-}
-
-/// Nodes in one rack, a tablet keyspace `tab` and a ring keyspace `ring` with three copies.
-fn snapshot() -> Arc<Snapshot> {
-    let node = |number: u16| Node {
-        id: NodeId(number),
-        host: host(number),
-        address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, number as u8 + 1)),
-        port: 9042,
-        data_center: "dc1".into(),
-        rack: "r1".into(),
-        tokens: (0..16).map(|vnode| token_at(i128::from(number + NODES * vnode), 48)).collect(),
-    };
-    let builder = SnapshotBuilder::new(1, (0..NODES).map(node).collect())
-        .tablet_keyspace("tab", BTreeMap::new())
-        .ring_keyspace("ring", Replication::Simple { factor: 3 }, BTreeMap::new());
-    Arc::new(builder.build())
-}
-
-/// The token at `index` of `count` even steps around the ring.
-fn token_at(index: i128, count: i128) -> cql::token::token::Token {
-    let token = i128::from(i64::MIN) + (index << 64) / count;
-    cql::token::token::Token::new(i64::try_from(token).unwrap())
-}
-
-fn tablet_of(token: i64) -> i128 {
-    ((i128::from(token) - 1 - i128::from(i64::MIN)) * TABLETS) >> 64
-}
-
-/// `answer` with the custom payload that reports a tablet.
-fn with_tablet(answer: &[u8], index: i128) -> Vec<u8> {
-    let border = |index: i128| {
-        let token = i128::from(i64::MIN) + (index << 64) / TABLETS;
-        i64::try_from(token).unwrap_or(i64::MAX)
-    };
-    let replicas: Vec<([u8; 16], i32)> = (0..NODES)
-        .map(|node| (host(node).0, (index as i32 + i32::from(node)) % i32::from(SHARDS)))
-        .collect();
-    let payload = frames::tablet_payload(border(index), border(index + 1), &replicas);
-    let framed = frames::with_payload(answer, &payload);
-    assert_eq!(framed[1] & FLAG_PAYLOAD, FLAG_PAYLOAD);
-    framed
-}
-
-/// A splitmix64 step.
-fn random(seed: &mut u64) -> u64 {
-    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *seed;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

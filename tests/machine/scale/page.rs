@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 
+use super::cold;
 use super::demand;
 use super::demand::Scene;
 use super::restart;
@@ -45,14 +46,16 @@ fn demand_table() -> String {
 #[test]
 fn the_page_shows_what_is_measured() {
     let page = fs::read_to_string(PAGE).unwrap();
-    let (restarts, demands) = (restart::table(), demand_table());
-    let fresh = insert(&insert(&page, "measured", &restarts), "demand", &demands);
+    let (restarts, demands, colds) = (restart::table(), demand_table(), cold::table());
+    let tables = [("measured", &restarts), ("demand", &demands), ("cold", &colds)];
+    let fresh =
+        tables.into_iter().fold(page.clone(), |page, (name, table)| insert(&page, name, table));
     if env::var_os("SHARDLANE_GOLDEN").is_some_and(|value| value == "write") {
         fs::write(PAGE, &fresh).unwrap();
     } else {
         assert!(
             page == fresh,
-            "{PAGE} is stale: SHARDLANE_GOLDEN=write writes it anew:\n{restarts}{demands}"
+            "{PAGE} is stale: SHARDLANE_GOLDEN=write writes it anew:\n{restarts}{demands}{colds}"
         );
     }
 }
