@@ -171,6 +171,14 @@ ROWS = [
         ("Log lines lost", "The reader of stderr did not keep up.", "ops", "graph",
          [(total(rate("shardlane_log_lines_lost_total"), "instance"), "{{instance}}")]),
     ]),
+    ("Admission webhook", [
+        ("Pods that were asked about", "By what became of them; refused: they asked for a sidecar and cannot get one.", "ops", "stack",
+         [(total(rate("shardlane_webhook_reviews_total"), "outcome"), "{{outcome}}")]),
+        ("Time of an answer", "An API server waits for 5 s by default.", "s", "graph",
+         quantiles("shardlane_webhook_review_duration_seconds")),
+        ("Connections of API servers", "failed: they do not trust the certificate.", "ops", "stack",
+         [(total(rate("shardlane_webhook_tls_handshakes_total"), "result"), "{{result}}")]),
+    ]),
 ]
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 

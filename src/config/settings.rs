@@ -238,6 +238,8 @@ pub struct Settings {
     pub state: StateSettings,
     /// Where a new process asks the old one for its place.
     pub upgrade_socket: Option<PathBuf>,
+    /// How long a new process waits for its first lane before it leaves the old one its place, seconds.
+    pub upgrade_lanes_wait_s: u64,
     /// How the process ends.
     pub drain: DrainSettings,
     /// Whether the startup probe passes before the first node was reached.
@@ -286,6 +288,7 @@ impl Default for Settings {
             tablets: TabletSettings::default(),
             state: StateSettings::default(),
             upgrade_socket: None,
+            upgrade_lanes_wait_s: 30,
             drain: DrainSettings { drain_ms: 10_000, ..DrainSettings::default() },
             startup_without_cluster: false,
             node_tls: NodeTlsSettings::default(),

@@ -28,8 +28,8 @@ impl From<usize> for Step {
 pub enum Deed {
     /// The member, or the item that is there, becomes this.
     Set(Value),
-    /// These come before the items of the list.
-    Prepend(Vec<Value>),
+    /// These become items of the list, before the one that has this place; behind the last one, where none has.
+    Insert(usize, Vec<Value>),
 }
 
 /// One change. Those of one plan are in such an order that each path leads to the same place in the original as in what
@@ -58,8 +58,8 @@ impl Operation {
                 let op = if is_item { "replace" } else { "add" };
                 vec![json!({"op": op, "path": path, "value": value})]
             }
-            Deed::Prepend(values) => {
-                let path = format!("{path}/0");
+            Deed::Insert(place, values) => {
+                let path = format!("{path}/{place}");
                 let add = |value| json!({"op": "add", "path": path, "value": value});
                 values.iter().rev().map(add).collect()
             }
@@ -81,8 +81,12 @@ impl Operation {
                     (Step::Key(_) | Step::Index(_), _) => return None,
                 }
             }
-            Deed::Prepend(values) => {
-                walk(object, &self.path)?.as_array_mut()?.splice(0..0, values.iter().cloned());
+            Deed::Insert(place, values) => {
+                let items = walk(object, &self.path)?.as_array_mut()?;
+                if *place > items.len() {
+                    return None;
+                }
+                items.splice(place..place, values.iter().cloned());
             }
         }
         Some(())
@@ -119,13 +123,15 @@ mod tests {
         let operations = [
             Operation { path: labels, deed: Deed::Set(json!("x")) },
             Operation { path: vec!["items".into(), 0.into()], deed: Deed::Set(json!(3)) },
-            Operation { path: items, deed: Deed::Prepend(vec![json!(1), json!(2)]) },
+            Operation { path: items.clone(), deed: Deed::Insert(1, vec![json!(4)]) },
+            Operation { path: items, deed: Deed::Insert(0, vec![json!(1), json!(2)]) },
         ];
         assert_eq!(
             to_patch(&operations),
             json!([
                 {"op": "add", "path": "/labels/shardlane.dev~1a~0b", "value": "x"},
                 {"op": "replace", "path": "/items/0", "value": 3},
+                {"op": "add", "path": "/items/1", "value": 4},
                 {"op": "add", "path": "/items/0", "value": 2},
                 {"op": "add", "path": "/items/0", "value": 1},
             ])
@@ -134,7 +140,7 @@ mod tests {
         for operation in &operations {
             operation.apply(&mut object).unwrap();
         }
-        assert_eq!(object, json!({"labels": {"shardlane.dev/a~b": "x"}, "items": [1, 2, 3]}));
+        assert_eq!(object, json!({"labels": {"shardlane.dev/a~b": "x"}, "items": [1, 2, 3, 4]}));
     }
 
     #[test]
@@ -145,7 +151,8 @@ mod tests {
             at(vec![], Deed::Set(json!(1))),
             at(vec!["b".into(), "c".into()], Deed::Set(json!(1))),
             at(vec!["a".into(), 1.into()], Deed::Set(json!(1))),
-            at(vec!["b".into()], Deed::Prepend(vec![])),
+            at(vec!["b".into()], Deed::Insert(0, vec![])),
+            at(vec!["a".into()], Deed::Insert(2, vec![json!(1)])),
         ] {
             assert_eq!(operation.apply(&mut object), None, "{operation:?}");
         }

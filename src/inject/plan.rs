@@ -6,6 +6,9 @@ use crate::inject::choice::{self, INJECT, PREFIX};
 use crate::inject::operation::{Deed, Operation, Step};
 use crate::inject::sidecar::{CONTAINER, HOST, Mode, PORT, Sidecar, USER};
 
+/// Containers of service meshes through which a pod's connections go.
+const MESH_PROXIES: [&str; 3] = ["istio-proxy", "linkerd-proxy", "kuma-sidecar"];
+
 /// What becomes of a pod.
 #[derive(Debug, PartialEq)]
 pub enum Plan {
@@ -101,6 +104,26 @@ fn is_for_windows(pod: &Value) -> bool {
     places.iter().any(|place| pod.pointer(place) == Some(&json!("windows")))
 }
 
+/// Which container of its list the sidecar comes before. It is the first one, but for the proxy of a service mesh: that
+/// one may catch all connections of the pod from the beginning, and passes none on before it is up, so that a sidecar
+/// before it would wait for the cluster for ever.
+fn place_of_sidecar(pod: &Value, mode: Mode) -> usize {
+    let list = |key: &str| pod.pointer(&format!("/spec/{key}")).and_then(Value::as_array);
+    let is_mesh = |container: &Value| name(container).is_some_and(|n| MESH_PROXIES.contains(&n));
+    match mode {
+        Mode::Native => {
+            let is_native = |c: &Value| c.get("restartPolicy") == Some(&json!("Always"));
+            let last = list("initContainers")
+                .and_then(|all| all.iter().rposition(|c| is_mesh(c) && is_native(c)));
+            last.map_or(0, |last| last + 1)
+        }
+        // One that is not the first is not waited for by the application either.
+        Mode::Classic => {
+            usize::from(list("containers").and_then(|all| all.first()).is_some_and(is_mesh))
+        }
+    }
+}
+
 /// Annotations with our prefix, without it.
 fn ours(annotations: Option<&Value>) -> impl Iterator<Item = (&str, &Value)> {
     let members = annotations.and_then(Value::as_object).into_iter().flatten();
@@ -111,7 +134,7 @@ fn name(container: &Value) -> Option<&str> {
     container.get("name").and_then(Value::as_str)
 }
 
-/// Changes as they are made. What is set comes first and what is put before others last, so that no place of an item
+/// Changes as they are made. What is set comes first and what is put into lists last, so that no place of an item
 /// moves before it is used.
 struct Changes<'a> {
     path: &'a [Step],
@@ -120,7 +143,7 @@ struct Changes<'a> {
 
 impl Changes<'_> {
     fn make(&mut self, pod: &Value, sidecar: &Sidecar) -> Result<(), String> {
-        let mut prepended = Vec::new();
+        let mut inserted = Vec::new();
         for list in ["initContainers", "containers"] {
             // Before a classic sidecar, init containers would find nothing at its address.
             if list == "initContainers" && sidecar.mode == Mode::Classic {
@@ -130,7 +153,7 @@ impl Changes<'_> {
             let containers = items(containers, list)?;
             for (index, container) in containers.iter().enumerate() {
                 let path = self.at(&["spec", list], Some(index));
-                prepended.extend(self.set_variables(path, container, sidecar)?);
+                inserted.extend(self.set_variables(path, container, sidecar)?);
             }
         }
         self.add_label(pod)?;
@@ -143,9 +166,10 @@ impl Changes<'_> {
             Mode::Native => "initContainers",
             Mode::Classic => "containers",
         };
-        prepended.extend(self.prepend(pod, &["spec", list], vec![sidecar.container()])?);
-        prepended.extend(self.prepend(pod, &["spec", "volumes"], sidecar.volumes())?);
-        self.operations.extend(prepended);
+        let place = place_of_sidecar(pod, sidecar.mode);
+        inserted.extend(self.insert(pod, &["spec", list], (place, vec![sidecar.container()]))?);
+        inserted.extend(self.insert(pod, &["spec", "volumes"], (0, sidecar.volumes()))?);
+        self.operations.extend(inserted);
         Ok(())
     }
 
@@ -187,12 +211,12 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Puts `values` before the list at `place`; without one it is made at once.
-    fn prepend(
+    /// Puts `values` into the list at `place`, before the item with this index; without a list it is made at once.
+    fn insert(
         &mut self,
         pod: &Value,
         place: &[&str],
-        values: Vec<Value>,
+        (before, values): (usize, Vec<Value>),
     ) -> Result<Option<Operation>, String> {
         let path = self.at(place, None);
         let found = pod.pointer(&format!("/{}", place.join("/"))).unwrap_or(&Value::Null);
@@ -201,7 +225,7 @@ impl Changes<'_> {
             self.operations.push(Operation { path, deed });
             return Ok(None);
         }
-        Ok(Some(Operation { path, deed: Deed::Prepend(values) }))
+        Ok(Some(Operation { path, deed: Deed::Insert(before, values) }))
     }
 
     /// Leads one container to the sidecar; what comes before its other variables is handed back.
@@ -240,7 +264,7 @@ impl Changes<'_> {
             self.operations.push(Operation { path, deed: Deed::Set(Value::Array(added)) });
             return Ok(None);
         }
-        Ok(Some(Operation { path, deed: Deed::Prepend(added) }))
+        Ok(Some(Operation { path, deed: Deed::Insert(0, added) }))
     }
 
     fn at(&self, keys: &[&str], index: Option<usize>) -> Vec<Step> {

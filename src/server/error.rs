@@ -1,6 +1,6 @@
 //! Why the server could not start, or stopped by itself.
 
-use std::io;
+use std::{fmt, io};
 
 use thiserror::Error;
 
@@ -39,11 +39,31 @@ pub enum ServerError {
     ContactPoints(ControlError),
     /// Another process serves, and this one could not take its place.
     #[error(
-        "another process serves at upgrade.socket and goes on: this one has no lane to any node; \
+        "another process serves at upgrade.socket and goes on: this one has no lane to any node, {0}; \
          `shardlane doctor` with these settings says why"
     )]
-    NotTakenOver,
+    NotTakenOver(NoLane),
     /// A thread could not be started.
     #[error("cannot start a worker: {0}")]
     Worker(io::Error),
+}
+
+/// Why a new process leaves the one before its place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum NoLane {
+    /// None came within so many seconds.
+    InTime(u64),
+    /// No contact point can be used, for this reason.
+    Refused(String),
+}
+
+impl fmt::Display for NoLane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InTime(seconds) => {
+                write!(f, "not within the {seconds} s of upgrade.lanes_wait_s")
+            }
+            Self::Refused(reason) => write!(f, "as no contact point can be used: {reason}"),
+        }
+    }
 }

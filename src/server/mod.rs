@@ -18,6 +18,7 @@ pub mod server;
 pub mod signals;
 pub mod state_file;
 pub mod succession;
+pub mod takeover;
 pub mod upgrade;
 pub mod view;
 pub mod workers;

@@ -7,17 +7,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::sleep;
 
 use crate::admin::http;
 use crate::config::settings::Settings;
+use crate::control::error::ControlError;
 use crate::listen::listener;
 use crate::listen::listener::{Bind, Listeners};
 use crate::listen::passed::Passed;
@@ -27,6 +26,7 @@ use crate::server::error::ServerError;
 use crate::server::pages::Pages;
 use crate::server::state_file::Kept;
 use crate::server::succession::{Inheritance, Peer};
+use crate::server::takeover::{Patience, take_over};
 use crate::server::upgrade::{Offer, Step, offer};
 use crate::server::workers::Workers;
 use crate::sockets::descriptors;
@@ -39,12 +39,6 @@ const STEPS: usize = 256;
 const GIVEN: usize = 256;
 /// How long clients may take to get their last answers here before they move.
 const GIVING_US: u64 = 5_000_000;
-/// How often a new process looks whether its lanes are there.
-const LANES_POLL: Duration = Duration::from_millis(50);
-/// Looks in a row without another lane after which a new process takes over with those that it has.
-const LANES_SETTLED: u32 = 60;
-/// Looks at most.
-const LANES_LOOKS: u32 = 400;
 
 /// Where the process listens.
 #[derive(Debug)]
@@ -66,8 +60,8 @@ pub struct Places {
     relays: Option<Receiver<Infallible>>,
     /// Whether the process before still listens.
     is_waiting: bool,
-    /// Whether it goes on, because this one has no lane.
-    has_given_up: bool,
+    /// Whether it goes on.
+    patience: Patience,
     /// Whether it was reported to the service manager that clients are served.
     is_ready: bool,
     steps: (Sender<Step>, Receiver<Step>),
@@ -132,7 +126,7 @@ impl Places {
             offered: None,
             offering: None,
             relays: None,
-            has_given_up: false,
+            patience: Patience::new(settings.upgrade_lanes_wait_s),
             is_ready: false,
             steps: mpsc::channel(STEPS),
         };
@@ -151,12 +145,22 @@ impl Places {
         self.admin_address
     }
 
-    /// Serves the pages and offers all of it to the next process, once no process before does.
+    /// Serves the pages and offers all of it to the next process. If there is a process before this one, it is asked
+    /// to leave first, once all lanes are there.
     pub fn start(&mut self, pages: &Arc<Pages>, what: Option<Offer>) {
         self.offered = what;
-        if !self.is_waiting {
+        let Some(before) = self.before.take() else {
             self.enter(pages);
-        }
+            return;
+        };
+        let (pages, steps, wait_s) =
+            (Arc::clone(pages), self.steps.0.clone(), self.patience.wait_s());
+        tokio::spawn(take_over(before, pages, steps, wait_s));
+    }
+
+    /// Whether this process may go on after another round in which no contact point could be used, `error`.
+    pub fn on_round_failed(&mut self, error: &ControlError) -> bool {
+        !self.is_waiting || self.patience.on_round_failed(error)
     }
 
     /// This process is the one that listens.
@@ -183,25 +187,11 @@ impl Places {
         }
     }
 
-    /// Clients can be served: if there is a process before this one, it is asked to leave once all lanes are there.
-    pub fn on_open(&mut self, pages: &Arc<Pages>) {
-        let Some(before) = self.before.take() else {
-            if !self.is_waiting && !std::mem::replace(&mut self.is_ready, true) {
-                service_manager::notify_ready();
-            }
-            return;
-        };
-        let (pages, steps) = (Arc::clone(pages), self.steps.0.clone());
-        tokio::spawn(async move {
-            if !wait_for_lanes(&pages).await {
-                tracing::error!("this process has no lane and ends; the one before goes on");
-                // A server that has ended needs to know nothing.
-                steps.send(Step::NoLane).await.ok();
-                return;
-            }
-            // It ends by itself when the process before is gone.
-            drop(spawn_blocking(move || take_clients(before, &steps)));
-        });
+    /// Clients can be served.
+    pub fn on_open(&mut self) {
+        if !self.is_waiting && !std::mem::replace(&mut self.is_ready, true) {
+            service_manager::notify_ready();
+        }
     }
 
     /// What happens next. New clients come only if `is_open`.
@@ -235,8 +225,9 @@ impl Places {
                 self.give(next, workers).await;
             }
             Step::GivenAway => return true,
-            Step::NoLane => {
-                self.has_given_up = true;
+            Step::NoLane(why) => {
+                self.patience.give_up(why);
+                kept.leave_file();
                 return true;
             }
         }
@@ -288,8 +279,8 @@ impl Places {
     }
 
     /// Whether this process served until it was to end; the process before goes on if it had no lane.
-    pub const fn verdict(&self) -> Result<(), ServerError> {
-        if self.has_given_up { Err(ServerError::NotTakenOver) } else { Ok(()) }
+    pub fn verdict(&mut self) -> Result<(), ServerError> {
+        self.patience.take_reason().map_or(Ok(()), |why| Err(ServerError::NotTakenOver(why)))
     }
 
     /// Waits until the last client over TLS is gone whose requests the next process serves.
@@ -352,45 +343,4 @@ fn named_descriptors(
     all.push((admin_name(settings.admin), admin.as_fd().try_clone_to_owned()?));
     all.push((UPGRADE.to_owned(), socket.as_fd().try_clone_to_owned()?));
     Ok(all)
-}
-
-/// Waits until there is a lane to every shard, or no more come; `false` when there is none.
-async fn wait_for_lanes(pages: &Pages) -> bool {
-    let (mut before, mut same) = (0, 0);
-    for _ in 0..LANES_LOOKS {
-        let (open, wanted) = pages.lanes().await;
-        same = if open == before { same + 1 } else { 0 };
-        if open > 0 && (open >= wanted || same >= LANES_SETTLED) {
-            return true;
-        }
-        before = open;
-        sleep(LANES_POLL).await;
-    }
-    false
-}
-
-/// Takes the place of the process before, and its clients.
-fn take_clients(mut before: Peer, steps: &Sender<Step>) {
-    // First, as the manager would take the end of the process before for that of the service.
-    service_manager::notify_ready();
-    if let Err(error) = before.say_ready() {
-        tracing::warn!(%error, "the process before has ended: its clients connect again");
-    }
-    if steps.blocking_send(Step::Listening).is_err() {
-        return;
-    }
-    loop {
-        match before.next_client() {
-            Ok(Some((stream, client))) => {
-                if steps.blocking_send(Step::MovedIn(stream, Box::new(client))).is_err() {
-                    return;
-                }
-            }
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(%error, "the process before has ended: its clients connect again");
-                return;
-            }
-        }
-    }
 }

@@ -15,7 +15,7 @@ use crate::config::reader::Entry;
 use crate::config::running::{Running, Sources};
 use crate::config::settings::{AuthMode, DrainSettings, Settings};
 use crate::control::control;
-use crate::control::error::{ControlError, chain};
+use crate::control::error::chain;
 use crate::control::reaching::hint;
 use crate::control::watch::{ControlReport, ControlRequest};
 use crate::listen::listener::Bind;
@@ -186,11 +186,10 @@ impl Server {
         mut stop: Receiver<()>,
         sources: Option<(Sources, Running)>,
     ) -> Result<(), ServerError> {
-        let Self { mut workers, mut places, pages, control, mut events, .. } = self;
-        let (book, tls, mut kept) = (self.book, self.tls.clone(), self.kept);
+        let Self { mut workers, mut places, mut kept, pages, mut events, .. } = self;
+        let (book, (ask, mut reports), tls) = (self.book, self.control, self.tls.clone());
         let mut changes = reload(self.reloads, sources);
         places.start(&pages, offer_of(&workers, &kept, self.state_bytes_max));
-        let (ask, mut reports) = control;
         let rotation =
             self.tls.is_used().then(|| tokio::spawn(self.tls.look_after(self.file_poll_ms)));
         let (mut drain, mut quit) = (Drain::new(self.drain), self.quit);
@@ -202,7 +201,7 @@ impl Server {
                 // Before clients are closed: they connect again at once, and would wait for the end.
                 places.close();
             } else if open {
-                places.on_open(&pages);
+                places.on_open();
             }
             if phase != drain.phase() {
                 phase = drain.phase();
@@ -226,8 +225,9 @@ impl Server {
                 }
                 Some(report) = reports.recv() => {
                     open |= matches!(report, ControlReport::Authenticator { class: Some(_), .. });
-                    if let Some(error) = on_report(report, &workers, &pages, &mut kept).await {
-                        outcome = Err(ServerError::ContactPoints(error));
+                    let of_cluster = (&mut kept, &mut places);
+                    if let Some(error) = on_report(report, &workers, &pages, of_cluster).await {
+                        outcome = Err(error);
                         drain.on_quit(clock::now_us());
                     }
                 }
@@ -284,8 +284,14 @@ async fn on_report(
     report: ControlReport,
     workers: &Workers,
     pages: &Pages,
-    kept: &mut Kept,
-) -> Option<ControlError> {
+    (kept, places): (&mut Kept, &mut Places),
+) -> Option<ServerError> {
+    if let ControlReport::Failed(error) = &report
+        && !places.on_round_failed(error)
+    {
+        kept.leave_file();
+        return places.verdict().err();
+    }
     pages.on_control(&report);
     kept.on_control(&report);
     let refused = workers.on_control(report).await;
@@ -294,7 +300,7 @@ async fn on_report(
         tracing::error!(error = chain(error), fix, "stopping: see contact_points");
     }
     kept.hand_to(workers).await;
-    refused
+    refused.map(ServerError::ContactPoints)
 }
 
 /// Has the settings read again when that is asked for; where the changes arrive.

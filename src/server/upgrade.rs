@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use crate::listen::listener::Accepted;
 use crate::listen::unix_listener::UnixSocket;
 use crate::server::collector::Collector;
+use crate::server::error::NoLane;
 use crate::server::succession::Peer;
 use crate::state::client::MovedClient;
 use crate::state::record::About;
@@ -35,7 +36,7 @@ pub enum Step {
     /// It has all clients that could move.
     GivenAway,
     /// This process has no lane: the process before goes on.
-    NoLane,
+    NoLane(NoLane),
 }
 
 /// What is offered besides places.

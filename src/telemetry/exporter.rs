@@ -13,7 +13,8 @@ use crate::routing::decision::Reason;
 use crate::telemetry::family::{Buckets, Families};
 use crate::telemetry::openmetrics::Format;
 use crate::telemetry::report::{
-    ClusterReport, DialReport, StateReport, TabletReadReport, TlsReport, WorkerReport,
+    ClusterReport, DialReport, RotationReport, StateReport, TabletReadReport, TlsReport,
+    WorkerReport,
 };
 use crate::telemetry::{limit_names, names, shape_names, state_names, tablet_names};
 use crate::topology::id::NodeId;
@@ -231,14 +232,18 @@ fn add_tls(families: &mut Families, tls: &TlsReport) {
     let handshakes = tls.client_handshakes.iter();
     let handshakes = handshakes.map(|(result, count)| (vec![(*result).to_owned()], *count));
     families.numbers(&names::CLIENT_TLS_HANDSHAKES, handshakes);
-    let reloads = tls.rotations.iter().flat_map(|rotation| {
+    add_rotations(families, &tls.rotations);
+}
+
+/// Adds what became of replaced TLS files, and until when certificates are valid.
+pub(super) fn add_rotations(families: &mut Families, rotations: &[RotationReport]) {
+    let reloads = rotations.iter().flat_map(|rotation| {
         let results = [("loaded", rotation.loads), ("failed", rotation.failures)];
         let label = |result: &str| vec![rotation.side.to_owned(), result.to_owned()];
         results.map(|(result, count)| (label(result), count))
     });
     families.numbers(&names::TLS_RELOADS, reloads);
-    let expiries = tls
-        .rotations
+    let expiries = rotations
         .iter()
         .filter_map(|rotation| Some((vec![rotation.side.to_owned()], rotation.expires_s?)));
     families.numbers(&names::TLS_EXPIRY, expiries);

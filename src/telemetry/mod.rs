@@ -13,3 +13,5 @@ pub mod report;
 pub mod shape_names;
 pub mod state_names;
 pub mod tablet_names;
+pub mod webhook_names;
+pub mod webhook_page;

@@ -24,7 +24,8 @@ use crate::platform::log_throttle::LogThrottle;
 use crate::tls::error::TlsError;
 use crate::tls::files::TlsFiles;
 use crate::tls::rotated::Rotated;
-use crate::webhook::http::Answers;
+use crate::webhook::counts::Handshake;
+use crate::webhook::http::{self, Answers};
 
 /// Connections at one time. A cluster has a handful of API servers, each with a few.
 const CONNECTIONS_MAX: usize = 256;
@@ -83,7 +84,9 @@ impl Webhook {
         certificate: Rotated<ServerConfig>,
         defaults: Sidecar,
     ) -> Self {
-        Self { listener, certificate: Arc::new(certificate), answers: Answers::new(defaults) }
+        let certificate = Arc::new(certificate);
+        let answers = Answers::new(defaults, Arc::clone(&certificate));
+        Self { listener, certificate, answers }
     }
 
     /// Where it listens.
@@ -111,7 +114,10 @@ impl Webhook {
             match accepted {
                 Ok((stream, _)) => {
                     // Without a place the connection is closed, and the API server tries another of us.
-                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                        self.answers.counts().on_handshake(Handshake::TurnedAway);
+                        continue;
+                    };
                     let acceptor = TlsAcceptor::from(self.certificate.get());
                     let (answers, ended) = (Arc::clone(&self.answers), ended.clone());
                     connections.spawn(async move {
@@ -144,9 +150,21 @@ async fn serve_one(
     mut ended: watch::Receiver<()>,
 ) {
     let stream = match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
-        Err(_) => return tracing::debug!("a TLS handshake did not end in time"),
+        Ok(Ok(stream)) => {
+            answers.counts().on_handshake(Handshake::Done);
+            stream
+        }
+        Ok(Err(error)) => {
+            answers.counts().on_handshake(Handshake::Failed);
+            if let Some(suppressed) = answers.counts().next_line(clock::now_us()) {
+                tracing::warn!(%error, suppressed, "a TLS handshake with the webhook failed");
+            }
+            return;
+        }
+        Err(_) => {
+            answers.counts().on_handshake(Handshake::TimedOut);
+            return tracing::debug!("a TLS handshake did not end in time");
+        }
     };
     let service = service_fn(move |request| {
         let answers = Arc::clone(&answers);
@@ -175,7 +193,7 @@ async fn look_after(certificate: Arc<Rotated<ServerConfig>>) {
     loop {
         sleep(FILE_POLL).await;
         let certificate = Arc::clone(&certificate);
-        if spawn_blocking(move || certificate.look_and_log("webhook")).await.is_err() {
+        if spawn_blocking(move || certificate.look_and_log(http::SIDE)).await.is_err() {
             return;
         }
     }

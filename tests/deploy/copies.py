@@ -25,6 +25,7 @@ def copies():
     return {
         DEPLOY / "kubernetes/prometheusrule.yaml": RULE + textwrap.indent(groups, "  "),
         DEPLOY / "helm/shardlane/files/alerts.yaml": alerts,
+        DEPLOY / "helm/shardlane-injector/files/alerts.yaml": alerts,
         DEPLOY / "helm/shardlane/files/dashboard.json": DASHBOARD.read_text(),
     }
 

@@ -74,6 +74,55 @@ fn all_lines_that_were_there_stay() {
 }
 
 #[test]
+fn a_sidecar_comes_behind_the_proxy_of_a_mesh_that_starts_before_it() {
+    let proxy =
+        "      - name: istio-proxy # of the mesh\n        restartPolicy: Always # a sidecar\n";
+    let init = "      - name: istio-init\n";
+    let own = "      # Of the shop.\n      - name: migrate\n";
+    for (list, order) in [
+        (format!("{init}{proxy}{own}"), &["istio-init", "istio-proxy", "shardlane", "migrate"][..]),
+        (format!("{init}{proxy}"), &["istio-init", "istio-proxy", "shardlane"]),
+        (proxy.to_owned(), &["istio-proxy", "shardlane"]),
+        (format!("{init}{own}"), &["shardlane", "istio-init", "migrate"]),
+        // No sidecar: it ends before the next one starts.
+        ("      - name: istio-proxy\n".to_owned(), &["shardlane", "istio-proxy"]),
+        (
+            "        [{name: linkerd-init}, {name: linkerd-proxy, restartPolicy: Always}]\n"
+                .to_owned(),
+            &["linkerd-init", "linkerd-proxy", "shardlane"],
+        ),
+        (
+            "        [{name: linkerd-proxy, restartPolicy: Always}, {name: migrate}]\n".to_owned(),
+            &["linkerd-proxy", "shardlane", "migrate"],
+        ),
+    ] {
+        let containers = "      containers:\n";
+        let manifest =
+            DEPLOYMENT.replace(containers, &format!("      initContainers:\n{list}{containers}"));
+        let text = injected(&manifest).text;
+        assert_eq!(names(&template(&text), "initContainers"), order, "{text}");
+        assert!(list.lines().all(|line| text.contains(line) || line.contains('[')), "{text}");
+        assert!(!text.contains("# Of the shop.\n      - name: shardlane"), "{text}");
+    }
+}
+
+#[test]
+fn a_classic_sidecar_comes_behind_the_proxy_of_a_mesh_only_where_that_is_the_first() {
+    let classic = Sidecar { mode: Mode::Classic, ..defaults() };
+    let manifest = |first: &str, last: &str| {
+        let own = "      - name: orders\n        image: \"orders:1.0.0\"\n";
+        let new = format!("{first}      - name: orders\n        image: \"orders:1.0.0\"\n{last}");
+        DEPLOYMENT.replace(own, &new)
+    };
+    let mesh = "      - name: kuma-sidecar\n        image: kuma\n";
+    let text = inject(&manifest(mesh, ""), &classic).unwrap().text;
+    assert_eq!(names(&template(&text), "containers"), ["kuma-sidecar", "shardlane", "orders"]);
+    let other = "      - name: other\n        image: other\n";
+    let text = inject(&manifest(other, ""), &classic).unwrap().text;
+    assert_eq!(names(&template(&text), "containers"), ["shardlane", "other", "orders"]);
+}
+
+#[test]
 fn a_native_sidecar_is_the_first_init_container() {
     let pod = template(&injected(DEPLOYMENT).text);
     assert_eq!(names(&pod, "initContainers"), ["shardlane"]);

@@ -107,7 +107,8 @@ fn a_pod_is_named_in_the_log_as_far_as_it_has_a_name() {
 
 #[test]
 fn a_patched_pod_is_left_when_it_is_asked_about_again() {
-    for name in ["deployment-pod", "job-pod", "mesh-pod"] {
+    for name in ["deployment-pod", "job-pod", "mesh-pod", "istio-native-pod", "linkerd-native-pod"]
+    {
         let mut again = asked(name);
         let patch = decode(reviewed(&again).answer["response"]["patch"].as_str().unwrap());
         let object = again.pointer_mut("/request/object").unwrap();

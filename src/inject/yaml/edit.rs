@@ -34,10 +34,10 @@ pub fn edit(text: &str, root: &Node, operation: &Operation) -> Result<Edit, Edit
     let path = &operation.path;
     let form = || EditError::Form(pointer(path));
     match &operation.deed {
-        Deed::Prepend(values) => {
+        Deed::Insert(place, values) => {
             let node = walk(root, path, path)?;
             let Kind::Sequence { items, is_flow } = &node.kind else { return Err(form()) };
-            prepend(text, node, (items, *is_flow), values).ok_or_else(form)
+            insert(text, node, (items, *is_flow), (*place, values)).ok_or_else(form)
         }
         Deed::Set(value) => {
             let (last, before) = path.split_last().ok_or_else(form)?;
@@ -151,30 +151,46 @@ fn add_in_braces(
     Some(Edit { range: inside..inside, text: new })
 }
 
-/// More items before those of a list that has some.
-fn prepend(
+/// More items in a list that has some, before the one at `place`, or behind the last.
+fn insert(
     text: &str,
     node: &Node,
     (items, is_flow): (&[Node], bool),
-    values: &[Value],
+    (place, values): (usize, &[Value]),
 ) -> Option<Edit> {
-    let first = items.first()?;
+    let (first, last) = (items.first()?, items.last()?);
+    let next = items.get(place);
     if is_flow {
-        let inside = behind_bracket(text, node, '[')?;
-        let new = values.iter().map(|value| spaced(value) + ", ").collect();
-        return Some(Edit { range: inside..inside, text: new });
+        let at = match next {
+            Some(_) if place == 0 => behind_bracket(text, node, '[')?,
+            Some(next) => next.start,
+            None => last.end,
+        };
+        let item = |value| {
+            if next.is_some() { spaced(value) + ", " } else { ", ".to_owned() + &spaced(value) }
+        };
+        return Some(Edit { range: at..at, text: values.iter().map(item).collect() });
     }
-    // Where its lines are not indented, the list begins behind its first dash.
-    let dash = if node.start < first.start {
-        node.start
-    } else {
-        text.get(..first.start)?.trim_end().strip_suffix('-')?.len()
+    let dash_of = |item: &Node| -> Option<usize> {
+        Some(text.get(..item.start)?.trim_end().strip_suffix('-')?.len())
     };
-    let line_start = text.get(..dash)?.rfind('\n').map_or(0, |end| end + 1);
-    let column = text.get(line_start..dash)?.chars().count();
+    // Where its lines are not indented, the list begins behind its first dash.
+    let first_dash = if node.start < first.start { node.start } else { dash_of(first)? };
+    let line_start = text.get(..first_dash)?.rfind('\n').map_or(0, |end| end + 1);
+    let column = text.get(line_start..first_dash)?.chars().count();
     let item = |value: &Value| format!("- {}", block(value, column + STEP));
     let new: Vec<String> = values.iter().map(item).collect();
-    lines(text, dash, column, &new.join(&format!("\n{:column$}", "")))
+    let new = new.join(&format!("\n{:column$}", ""));
+    match next {
+        Some(_) if place == 0 => lines(text, first_dash, column, &new),
+        Some(next) => lines(text, dash_of(next)?, column, &new),
+        None => {
+            // Behind the comment that may stand on its last line.
+            let line_end =
+                last.end + text.get(last.end..)?.find('\n').unwrap_or(text.len() - last.end);
+            Some(Edit { range: line_end..line_end, text: format!("\n{:column$}{new}", "") })
+        }
+    }
 }
 
 /// New lines before what begins at `at` in `column`, above the comments that stand over it.

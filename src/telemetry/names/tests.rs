@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::telemetry::metric::{Kind, Metric};
 use crate::telemetry::page_order::ALL;
+use crate::telemetry::webhook_names::OF_WEBHOOK;
 
 fn page() -> String {
     let mut text = "# Metrics
@@ -18,13 +19,32 @@ it anew). Besides these there are the usual `process_*`.
 | --- | --- | --- | --- |
 "
     .to_owned();
-    for metric in ALL {
+    add_rows(&mut text, ALL);
+    text += "
+## Of the webhook
+
+The [admission webhook](kubernetes.md#the-webhook) is a process of its own. It serves these at `/metrics` of its HTTPS address, besides
+`shardlane_build_info`, the metrics of TLS files and of the log from above, and `process_*`.
+
+| Name | Kind | Labels | What it counts |
+| --- | --- | --- | --- |
+";
+    add_rows(&mut text, of_webhook_alone());
+    text
+}
+
+/// Metrics that no proxy has.
+fn of_webhook_alone() -> impl Iterator<Item = &'static Metric> {
+    OF_WEBHOOK.iter().filter(|metric| !ALL.contains(metric))
+}
+
+fn add_rows(text: &mut String, metrics: impl IntoIterator<Item = &'static Metric>) {
+    for metric in metrics {
         let labels = metric.labels.iter().map(|label| format!("`{label}`"));
         let labels = labels.collect::<Vec<_>>().join(", ");
         let kind = format!("{:?}", metric.kind).to_lowercase();
         writeln!(text, "| `{}` | {kind} | {labels} | {} |", metric.name, metric.help).unwrap();
     }
-    text
 }
 
 #[test]
@@ -39,9 +59,10 @@ fn the_documentation_is_not_stale() {
 
 #[test]
 fn names_are_unique_and_follow_the_conventions() {
-    for (index, metric) in ALL.iter().enumerate() {
+    let all: Vec<_> = ALL.iter().chain(of_webhook_alone()).collect();
+    for (index, metric) in all.iter().enumerate() {
         let Metric { name, kind, help, .. } = metric;
-        assert!(ALL.iter().skip(index + 1).all(|other| other.name != *name), "{name} twice");
+        assert!(all.iter().skip(index + 1).all(|other| other.name != *name), "{name} twice");
         assert!(name.starts_with("shardlane_"), "{name}");
         assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
         assert!(*kind != Kind::Histogram || name.ends_with("_seconds"), "{name}");

@@ -167,4 +167,5 @@ def the_rule_for_the_operator_and_the_charts_have_the_same_groups():
     rule, = documents(read("deploy/kubernetes/prometheusrule.yaml"))
     again = "is not what deploy/prometheus/alerts.yaml says: run tests/deploy/copies.py"
     assert rule["spec"]["groups"] == groups, "deploy/kubernetes/prometheusrule.yaml " + again
-    assert (ROOT / "deploy/helm/shardlane/files/alerts.yaml").read_text() == RULES.read_text(), "the chart's " + again
+    for chart in ("shardlane", "shardlane-injector"):
+        assert (ROOT / "deploy/helm" / chart / "files/alerts.yaml").read_text() == RULES.read_text(), "the chart's " + again

@@ -4,6 +4,7 @@ import fcntl
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -157,11 +158,20 @@ def clients_of_a_unix_socket_move_also_after_a_process_that_got_no_lane(stage):
     path = Path(stage.enter_context(tempfile.TemporaryDirectory()), "cql.sock")
     upgraded = Upgraded(stage, sim, "--bind", "unix:%s" % path)
     load = start_loads(stage, path, ("python",))
-    # Its own settings lead nowhere.
-    words = [stage.address(99) if word == sim.hosts[0] else word for word in upgraded.proxy.words]
-    lost = stage.start(words, "lost")
-    assert lost.wait(90) == 1, lost.last_errors()
-    assert "goes on: this one has no lane to any node" in lost.last_errors()
+    # Settings of others lead to an address where nothing listens, and to one where nothing answers.
+    deaf = stage.enter_context(socket.create_server((stage.address(98), 9042)))
+    for contact, more, seconds, reason in (
+            (stage.address(99), (), 15, "no contact point can be used: .*refused"),
+            (deaf.getsockname()[0], ("--config", stage.file("wait.toml", "[upgrade]\nlanes_wait_s = 3\n")), 8,
+             "not within the 3 s of upgrade.lanes_wait_s")):
+        words = [contact if word == sim.hosts[0] else word for word in upgraded.proxy.words]
+        began = time.monotonic()
+        lost = stage.start([*words, *more], "lost")
+        assert lost.wait(90) == 1, lost.last_errors()
+        took, said = time.monotonic() - began, lost.last_errors()
+        assert re.search("goes on: this one has no lane to any node, .*" + reason, said), said
+        assert took < seconds, "it took %.1f s" % took
+        assert "no other process has taken over: this one goes on" in upgraded.proxy.child.error_path.read_text()
     assert path.exists() and upgraded.socket.exists(), "it took the files along that the other one needs"
     for _ in range(3):
         before = upgraded.proxy.metrics()

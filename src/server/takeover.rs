@@ -1,0 +1,123 @@
+//! An upgrade as the new process sees it: it opens its lanes, then takes the place of the one before and its clients; or it
+//! gets no lane, and leaves that one its place.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Sender;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use crate::control::error::{ControlError, chain};
+use crate::platform::{clock, service_manager};
+use crate::server::error::NoLane;
+use crate::server::pages::Pages;
+use crate::server::succession::Peer;
+use crate::server::upgrade::Step;
+
+/// How often a new process looks whether its lanes are there.
+const LANES_POLL: Duration = Duration::from_millis(50);
+/// Looks in a row without another lane after which a new process takes over with those that it has.
+const LANES_SETTLED: u32 = 60;
+/// Rounds in a row in which no contact point could be used, after which a new process leaves the one before its place.
+const ROUNDS_FAILED: u32 = 5;
+
+/// How long a new process waits, and why it did no longer.
+#[derive(Debug)]
+pub struct Patience {
+    wait_s: u64,
+    /// In a row, without a contact point that could be used.
+    rounds_failed: u32,
+    given_up: Option<NoLane>,
+}
+
+impl Patience {
+    /// Waits for so many seconds.
+    #[must_use]
+    pub const fn new(wait_s: u64) -> Self {
+        Self { wait_s, rounds_failed: 0, given_up: None }
+    }
+
+    /// How long the first lane may take, seconds.
+    #[must_use]
+    pub const fn wait_s(&self) -> u64 {
+        self.wait_s
+    }
+
+    /// Whether to go on after another round in which no contact point could be used, `error`. Nodes that want the
+    /// logins of clients can be.
+    pub fn on_round_failed(&mut self, error: &ControlError) -> bool {
+        if !error.logins_wanted().is_empty() {
+            return true;
+        }
+        self.rounds_failed += 1;
+        if self.rounds_failed >= ROUNDS_FAILED {
+            self.give_up(NoLane::Refused(chain(error)));
+        }
+        self.given_up.is_none()
+    }
+
+    /// Leaves the process before its place.
+    pub fn give_up(&mut self, why: NoLane) {
+        tracing::error!(%why, "this process has no lane and ends; the one before goes on");
+        self.given_up = Some(why);
+    }
+
+    /// Why it was given up; reported once.
+    pub const fn take_reason(&mut self) -> Option<NoLane> {
+        self.given_up.take()
+    }
+}
+
+/// Takes the place of the process before once the lanes are there, then its clients.
+pub async fn take_over(before: Peer, pages: Arc<Pages>, steps: Sender<Step>, wait_s: u64) {
+    if wait_for_lanes(&pages, wait_s).await {
+        // It ends by itself when the process before is gone.
+        drop(spawn_blocking(move || take_clients(before, &steps)));
+    } else {
+        // A server that has ended needs to know nothing.
+        steps.send(Step::NoLane(NoLane::InTime(wait_s))).await.ok();
+    }
+}
+
+/// Waits until there is a lane to every shard, or no more come; `false` when there is none after so many seconds.
+async fn wait_for_lanes(pages: &Pages, wait_s: u64) -> bool {
+    let (mut before, mut same) = (0, 0);
+    let until_us = clock::now_us() + wait_s * 1_000_000;
+    while clock::now_us() < until_us {
+        let (open, wanted) = pages.lanes().await;
+        same = if open == before { same + 1 } else { 0 };
+        if open > 0 && (open >= wanted || same >= LANES_SETTLED) {
+            return true;
+        }
+        before = open;
+        sleep(LANES_POLL).await;
+    }
+    before > 0
+}
+
+/// Takes the place of the process before, and its clients.
+fn take_clients(mut before: Peer, steps: &Sender<Step>) {
+    // First, as the manager would take the end of the process before for that of the service.
+    service_manager::notify_ready();
+    if let Err(error) = before.say_ready() {
+        tracing::warn!(%error, "the process before has ended: its clients connect again");
+    }
+    if steps.blocking_send(Step::Listening).is_err() {
+        return;
+    }
+    loop {
+        match before.next_client() {
+            Ok(Some((stream, client))) => {
+                if steps.blocking_send(Step::MovedIn(stream, Box::new(client))).is_err() {
+                    return;
+                }
+            }
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, "the process before has ended: its clients connect again");
+                return;
+            }
+        }
+    }
+}
