@@ -103,6 +103,17 @@ impl World {
         SocketAddr::from(([10, 1, 0, host], 40_000))
     }
 
+    /// Whether a login is one that the cluster takes its time to refuse: where clients guess it asks a
+    /// directory.
+    pub(crate) fn is_refused_slowly(&self, hello: &Hello) -> bool {
+        let Hello::Login { token, .. } = hello else { return false };
+        let is_guess = token.reveal().starts_with(format!("\0{NOBODY}").as_bytes());
+        let is_withdrawn = self.is_withdrawn(Credential::of_token(token.reveal()));
+        let asks_a_directory =
+            matches!(self.scenario.intrusion, Some(Intrusion::Guesses | Intrusion::ChangesName));
+        asks_a_directory && (is_guess || is_withdrawn)
+    }
+
     /// A client begins to log in: whether its token was taken before, and how many intruders had their
     /// turn by then.
     pub(crate) fn note_login(&mut self, number: usize, token: &[u8]) {
