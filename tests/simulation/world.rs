@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::agenda::{Agenda, Event};
 use crate::chance::Chance;
 use crate::clients::driver::Driver;
-use crate::model::checks::Counted;
+use crate::model::counted::Counted;
 use crate::model::credentials::{Credentials, ROOT};
 use crate::model::held::Held;
 use crate::model::ledger::Ledger;
