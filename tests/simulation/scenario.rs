@@ -93,6 +93,8 @@ pub(crate) struct Scenario {
     pub intrusion: Option<Intrusion>,
     /// Whether texts that are seen often are run as prepared statements.
     pub executes: bool,
+    /// Whether a client prepares more statements than other nodes prepare ahead.
+    pub floods: bool,
     /// What may go wrong.
     pub(super) faults: Vec<FaultKind>,
     /// Whether the first connections to the shard-aware port come through something that changes
@@ -160,6 +162,7 @@ impl Scenario {
             prefetch: false,
             texts: false,
             executes: false,
+            floods: false,
             may_read: true,
             reread_us: 0,
             reads: TableReadSettings::default(),

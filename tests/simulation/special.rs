@@ -67,6 +67,19 @@ impl Scenario {
             self.fault_every_us = 100_000;
             self.trouble_us = 9_000_000;
         }
+        let seed = self.seed;
+        self.with_more_in_the_calm(&mut Chance::new(seed, 25))
+    }
+
+    /// What is tried at the end, beside what every world tries.
+    fn with_more_in_the_calm(mut self, chance: &mut Chance) -> Self {
+        let reaches_all = !self.on_demand() && !self.some_nodes() && self.centers == 1;
+        // A flood needs room in the catalog, and on lanes; and takes its time.
+        let is_wide = self.limits.lane_streams_max > 100 && self.latency_us < 5_000;
+        self.floods = reaches_all && is_wide && self.nodes > 2 && chance.one_in(3);
+        if self.floods {
+            self.limits.catalog_bytes_max = 4 << 20;
+        }
         self
     }
 }

@@ -133,6 +133,7 @@ impl World {
             self.judge_reads(number, handle);
             self.judge_replication(number, handle);
         }
+        self.judge_spreading(number);
         self.judge_texts(number);
         self.judge_shapes(number);
     }

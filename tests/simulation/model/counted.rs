@@ -55,6 +55,10 @@ pub(crate) struct Counted {
     pub(crate) texts_sampled: u64,
     /// Workers that followed another number of copies.
     pub(crate) copies_changed: u64,
+    /// Worlds in which more was prepared than other nodes prepare ahead.
+    pub(crate) floods: u64,
+    /// Statements that all nodes got since one of them was asked for them again.
+    pub(crate) spread_by_use: u64,
     /// Times that the control connection was not allowed to read tablets.
     pub(crate) reads_refused: u64,
     /// Logins that were refused.

@@ -15,5 +15,6 @@ pub(crate) mod pools; // few handshakes, no port that lies, no connection for no
 pub(crate) mod reads; // tablets that are read again
 pub(crate) mod rights; // no client sees what its own role may not
 mod shapes; // statements by text that are run as prepared ones
+mod spreading; // what is used is soon on every node, and a flood is not
 pub(crate) mod statements; // what clients ask
 pub(crate) mod texts; // statements by text, judged by their shard
