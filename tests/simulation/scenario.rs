@@ -95,6 +95,8 @@ pub(crate) struct Scenario {
     pub executes: bool,
     /// Whether a client prepares more statements than other nodes prepare ahead.
     pub floods: bool,
+    /// Whether clients read while the number of copies changes.
+    pub copies: bool,
     /// What may go wrong.
     pub(super) faults: Vec<FaultKind>,
     /// Whether the first connections to the shard-aware port come through something that changes
@@ -163,6 +165,7 @@ impl Scenario {
             texts: false,
             executes: false,
             floods: false,
+            copies: false,
             may_read: true,
             reread_us: 0,
             reads: TableReadSettings::default(),

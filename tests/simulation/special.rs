@@ -74,6 +74,7 @@ impl Scenario {
     /// What is tried at the end, beside what every world tries.
     fn with_more_in_the_calm(mut self, chance: &mut Chance) -> Self {
         let reaches_all = !self.on_demand() && !self.some_nodes() && self.centers == 1;
+        self.copies = reaches_all && self.nodes > 2 && chance.one_in(2);
         // A flood needs room in the catalog, and on lanes; and takes its time.
         let is_wide = self.limits.lane_streams_max > 100 && self.latency_us < 5_000;
         self.floods = reaches_all && is_wide && self.nodes > 2 && chance.one_in(3);

@@ -110,6 +110,7 @@ impl World {
         self.count_arrival(number);
         *self.arrivals.entry(node).or_default() += 1;
         self.check_rights(id, number);
+        self.note_replica(id, number);
         if self.note_own_lane(id, number) {
             return;
         }

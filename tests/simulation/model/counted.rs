@@ -55,6 +55,8 @@ pub(crate) struct Counted {
     pub(crate) texts_sampled: u64,
     /// Workers that followed another number of copies.
     pub(crate) copies_changed: u64,
+    /// Workers whose clients read while that changed.
+    pub(crate) copies_judged: u64,
     /// Worlds in which more was prepared than other nodes prepare ahead.
     pub(crate) floods: u64,
     /// Statements that all nodes got since one of them was asked for them again.

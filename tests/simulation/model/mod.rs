@@ -3,6 +3,7 @@
 mod answers; // what an answer must say
 mod calm; // after the faults: all lanes back, every request on its shard
 pub(crate) mod checks; // what must hold after each step
+pub(crate) mod copies; // clients read while rows get other numbers of copies
 pub(crate) mod counted; // what is counted on the way
 pub(crate) mod credentials; // who may log in, and read what
 mod demand; // after the faults: lanes come when they are asked for, and go when they are not used
