@@ -238,6 +238,7 @@ impl World {
         self.check_withdrawn();
         self.check_dials();
         self.check_redials();
+        self.check_unanswered();
         let limits = self.scenario.limits;
         for worker in self.workers.numbers() {
             let gauges = self.workers.get(worker).engine.gauges();

@@ -208,7 +208,6 @@ impl World {
     pub(crate) fn on_challenge_ends(&mut self, key: DialKey) {
         let dial = self.dials.get(&key);
         if dial.is_some_and(|dial| matches!(dial.state, State::Challenged { .. })) {
-            self.check_unanswered();
             self.on_no_connection(key, Refused::Silent);
         }
     }
