@@ -168,6 +168,9 @@ impl World {
             ("texts judged after a move", self.counted.texts_moved),
             ("texts judged after samples", self.counted.texts_sampled),
             ("changes of replication followed", self.counted.copies_changed),
+            ("changes of replication under load", self.counted.copies_judged),
+            ("floods of statements", self.counted.floods),
+            ("statements spread by use", self.counted.spread_by_use),
             ("tablets read and new", sum(|tally| tally.tablets_filled)),
         ]
     }

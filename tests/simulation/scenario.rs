@@ -6,7 +6,6 @@ use crate::clients::intruders::Intrusion;
 use crate::faults::fault_kind::FaultKind;
 use crate::model::pools::PORT_BLOCK_US;
 use crate::model::rights::RECHECK_US;
-use crate::model::statements::LARGE_BYTES_MAX;
 use cql::compression::Compression;
 use shardlane::control::tables::table_reads::TableReadSettings;
 use shardlane::engine::limits::Limits;
@@ -94,6 +93,10 @@ pub(crate) struct Scenario {
     pub intrusion: Option<Intrusion>,
     /// Whether texts that are seen often are run as prepared statements.
     pub executes: bool,
+    /// Whether a client prepares more statements than other nodes prepare ahead.
+    pub floods: bool,
+    /// Whether clients read while the number of copies changes.
+    pub copies: bool,
     /// What may go wrong.
     pub(super) faults: Vec<FaultKind>,
     /// Whether the first connections to the shard-aware port come through something that changes
@@ -161,6 +164,8 @@ impl Scenario {
             prefetch: false,
             texts: false,
             executes: false,
+            floods: false,
+            copies: false,
             may_read: true,
             reread_us: 0,
             reads: TableReadSettings::default(),
@@ -336,19 +341,6 @@ impl Scenario {
     /// Whether lanes are opened only when requests ask for them.
     pub(super) fn on_demand(&self) -> bool {
         self.limits.lane_unused_us > 0
-    }
-
-    /// So that a large answer takes some trips through the network, and not seconds.
-    fn with_large_rows(mut self, chance: &mut Chance) -> Self {
-        let pipe = chance.number(&[4_000, 64_000, 300_000]).max(self.latency_us * 4);
-        let read = chance.number(&[1_000, 16_000, 256_000]);
-        let unread = self.limits.client_backlog_bytes_max + 2 * LARGE_BYTES_MAX;
-        self.large = true;
-        self.pipe_bytes = usize::try_from(pipe).unwrap_or(64_000);
-        self.read_bytes = usize::try_from(read).unwrap_or(16_000);
-        self.limits.client_backlog_bytes_max = unread;
-        self.limits.request_timeout_us = self.limits.request_timeout_us.max(2_000_000);
-        self
     }
 
     /// Whether nothing goes wrong that an honest client could be told of.

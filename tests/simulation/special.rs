@@ -1,11 +1,25 @@
-//! Worlds of a special kind: tablets on their way, little memory, logins that no application makes.
+//! Worlds of a special kind: large rows, tablets on their way, little memory, logins that no application makes.
 
 use crate::chance::Chance;
 use crate::clients::intruders::Intrusion;
 use crate::faults::fault_kind::FaultKind;
+use crate::model::statements::LARGE_BYTES_MAX;
 use crate::scenario::Scenario;
 
 impl Scenario {
+    /// So that a large answer takes some trips through the network, and not seconds.
+    pub(super) fn with_large_rows(mut self, chance: &mut Chance) -> Self {
+        let pipe = chance.number(&[4_000, 64_000, 300_000]).max(self.latency_us * 4);
+        let read = chance.number(&[1_000, 16_000, 256_000]);
+        let unread = self.limits.client_backlog_bytes_max + 2 * LARGE_BYTES_MAX;
+        self.large = true;
+        self.pipe_bytes = usize::try_from(pipe).unwrap_or(64_000);
+        self.read_bytes = usize::try_from(read).unwrap_or(16_000);
+        self.limits.client_backlog_bytes_max = unread;
+        self.limits.request_timeout_us = self.limits.request_timeout_us.max(2_000_000);
+        self
+    }
+
     /// Tablets that are read while they are on their way.
     pub(super) fn with_slow_moves(mut self, chance: &mut Chance) -> Self {
         if !self.seed.is_multiple_of(8) && chance.one_in(4) {
@@ -52,6 +66,20 @@ impl Scenario {
             self.limits.request_timeout_us = 10_000_000;
             self.fault_every_us = 100_000;
             self.trouble_us = 9_000_000;
+        }
+        let seed = self.seed;
+        self.with_more_in_the_calm(&mut Chance::new(seed, 25))
+    }
+
+    /// What is tried at the end, beside what every world tries.
+    fn with_more_in_the_calm(mut self, chance: &mut Chance) -> Self {
+        let reaches_all = !self.on_demand() && !self.some_nodes() && self.centers == 1;
+        self.copies = reaches_all && self.nodes > 2 && chance.one_in(2);
+        // A flood needs room in the catalog, and on lanes; and takes its time.
+        let is_wide = self.limits.lane_streams_max > 100 && self.latency_us < 5_000;
+        self.floods = reaches_all && is_wide && self.nodes > 2 && chance.one_in(3);
+        if self.floods {
+            self.limits.catalog_bytes_max = 4 << 20;
         }
         self
     }

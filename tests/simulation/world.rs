@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::agenda::{Agenda, Event};
 use crate::chance::Chance;
 use crate::clients::driver::Driver;
-use crate::model::checks::Counted;
+use crate::model::copies::Arrived;
+use crate::model::counted::Counted;
 use crate::model::credentials::{Credentials, ROOT};
 use crate::model::held::Held;
 use crate::model::ledger::Ledger;
@@ -72,6 +73,8 @@ pub(super) struct World {
     pub(super) lied_us: u64,
     /// Requests that arrived at each node.
     pub(super) arrivals: BTreeMap<usize, u64>,
+    /// Where requests for one table arrived while its number of copies changes.
+    pub(super) arrived: Arrived,
     /// Keyspaces, by bit, in which the table whose key's columns change their order has them turned.
     pub(super) turned: u8,
     /// When the schema changed last.
@@ -145,6 +148,7 @@ impl World {
             calm: false,
             lied_us: 0,
             arrivals: BTreeMap::new(),
+            arrived: Arrived::default(),
             turned: 0,
             altered_us: 0,
             broken: None,

@@ -26,6 +26,8 @@ const DEAF_WINDOW: u64 = 500;
 const REDIAL_US: u64 = 300_000;
 /// Where there are large rows, one question in so many is for one.
 const LARGE_IN: u64 = 6;
+/// So many of them are on the way at once: the end of one answer still waits when the next one comes.
+const LARGE_AT_ONCE: usize = 2;
 /// Changes of the schema in one run.
 const SCHEMA_CHANGES_MAX: u64 = 4;
 
@@ -146,7 +148,7 @@ impl World {
         }
     }
 
-    /// One at a time, but for who never reads.
+    /// Two at a time, and any number for a client that never reads.
     fn asks_for_large_row(&mut self, number: usize) -> bool {
         if !self.scenario.large || !self.chance.one_in(LARGE_IN) {
             return false;
@@ -159,7 +161,8 @@ impl World {
             };
             handle.shape == Shape::Large
         };
-        driver.temper == Temper::Deaf || !driver.waiting.values().any(large)
+        let on_the_way = driver.waiting.values().filter(|request| large(request)).count();
+        driver.temper == Temper::Deaf || on_the_way < LARGE_AT_ONCE
     }
 
     fn ask_register(&mut self, number: usize) {

@@ -1,9 +1,10 @@
-//! Clients that take memory: they send long requests that take their time, or never end.
+//! Clients that take memory: they send long requests that take their time, never end, or come compressed.
 
 use crate::clients::driver::{Driver, Temper};
-use crate::model::frames::Hand;
+use crate::model::frames::{Hand, compressed};
 use crate::model::statements::{Handle, KEYSPACES, RequestKind, Shape};
 use crate::world::World;
+use cql::compression::Compression;
 use cql::header::{HEADER_LEN, Header};
 use cql::opcode::Opcode;
 
@@ -15,6 +16,12 @@ const PIECE_BYTES_MAX: u64 = 128 << 10;
 const HOGS_MAX: usize = 16;
 /// One piece in so many is the last: the rest never comes.
 const SILENT_IN: u64 = 40;
+/// One such client in so many sends requests that come at once, and are long when they are plain again.
+const PACKS_IN: usize = 4;
+/// It sends one each time in so many that others send a piece.
+const PACKED_IN: u64 = 20;
+/// A number that no request of the model has.
+const NO_NUMBER: u64 = i64::MAX.unsigned_abs();
 /// Where memory is bounded, one request in so many of an honest client is long.
 const LONG_IN: u64 = 12;
 /// And no longer than this.
@@ -29,16 +36,18 @@ pub(crate) struct Hog {
     left: usize,
     /// Whether they never will.
     is_silent: bool,
+    /// Whether its requests come compressed.
+    packs: bool,
 }
 
 impl World {
     /// Some more clients begin to take memory.
     pub(crate) fn add_hogs(&mut self) {
         let hogs = self.drivers.iter().filter(|driver| driver.hog.is_some()).count();
-        for _ in hogs..HOGS_MAX.min(hogs + 4) {
+        for hog in hogs..HOGS_MAX.min(hogs + 4) {
             let mut driver = Driver::draw(&mut self.chance);
             driver.temper = Temper::Hostile;
-            driver.hog = Some(Hog::default());
+            driver.hog = Some(Hog { packs: hog.is_multiple_of(PACKS_IN), ..Hog::default() });
             self.add_driver(driver);
         }
     }
@@ -53,8 +62,13 @@ impl World {
         }
         if !driver.ready {
             // Another connection.
-            (hog, driver.ready) = (Hog::default(), true);
-            driver.outbox.extend(Hand::OWN.startup(&[("CQL_VERSION", "3.0.0")]));
+            (hog, driver.ready) = (Hog { packs: hog.packs, ..Hog::default() }, true);
+            let options = [("CQL_VERSION", "3.0.0"), ("COMPRESSION", Compression::Lz4.name())];
+            driver.outbox.extend(Hand::OWN.startup(&options));
+        }
+        if hog.packs {
+            driver.hog = Some(hog);
+            return self.send_packed(number);
         }
         if hog.left == 0 {
             let body_len = self.chance.between(body_max / 2, body_max - 1);
@@ -74,6 +88,21 @@ impl World {
         hog.left -= piece;
         hog.is_silent = hog.is_silent || self.chance.one_in(SILENT_IN);
         driver.hog = Some(hog);
+        self.driver_writes(number);
+    }
+
+    /// It sends a request that is short on its way and long when it is plain again.
+    fn send_packed(&mut self, number: usize) {
+        if self.chance.one_in(PACKED_IN) {
+            let body_max = u64::from(self.scenario.limits.frame_body_bytes_max);
+            let padding = usize::try_from(self.chance.between(body_max / 2, body_max - 1_000));
+            let mut text = "SELECT pk, v FROM tab.t WHERE pk = 1".to_owned();
+            text.push_str(&" ".repeat(padding.unwrap_or(0)));
+            let frame = Hand { number: NO_NUMBER, stream: 1, ..Hand::OWN }.query(&text);
+            if let Some(driver) = self.drivers.get_mut(number) {
+                driver.outbox.extend(compressed(frame, Compression::Lz4));
+            }
+        }
         self.driver_writes(number);
     }
 

@@ -131,8 +131,10 @@ impl World {
         if !self.scenario.on_demand() {
             let handle = Handle { shape: Shape::Read, keyspace: 0, qualified: true };
             self.judge_reads(number, handle);
+            self.judge_copies(number, handle);
             self.judge_replication(number, handle);
         }
+        self.judge_spreading(number);
         self.judge_texts(number);
         self.judge_shapes(number);
     }

@@ -153,11 +153,12 @@ impl World {
     /// Within this time a table in use is read again; longer where one question of a worker finds
     /// room at a time, those for all other tables come first, and each that is lost is asked again
     /// after five seconds.
-    fn read_again_us(&self) -> u64 {
+    pub(crate) fn read_again_us(&self) -> u64 {
         if self.scenario.loses_reports() { READ_AGAIN_US * 15 } else { READ_AGAIN_US }
     }
 
-    fn set_copies(&mut self, copies: usize) -> bool {
+    /// The rows of the keyspace with tablets get another number of copies.
+    pub(crate) fn set_copies(&mut self, copies: usize) -> bool {
         let alive = self.cluster.members.iter().position(|member| member.answers());
         let Some(connection) = alive.and_then(|node| self.own_connection(node, 30_003)) else {
             return false;

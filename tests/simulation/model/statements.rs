@@ -21,6 +21,8 @@ const LARGE_BYTES_MIN: usize = 20_000;
 pub(crate) enum Shape {
     /// Reads two columns of a row.
     Read,
+    /// The same with a LIMIT: for each number another statement.
+    Limited(u16),
     /// Reads all columns of a row, which become more.
     ReadAll,
     /// Adds one to a counter: to run it twice shows.
@@ -134,7 +136,9 @@ impl Handle {
             Shape::Own(role) => self.table(&own_table(role)),
             Shape::Large => self.table("b"),
             Shape::Typed(kind) => self.table(key_kind(kind).table),
-            Shape::Read | Shape::ReadAll | Shape::Count | Shape::Insert => self.table("t"),
+            Shape::Read | Shape::Limited(_) | Shape::ReadAll | Shape::Count | Shape::Insert => {
+                self.table("t")
+            }
         }
     }
 
@@ -148,7 +152,12 @@ impl Handle {
         match self.shape {
             Shape::Large => LARGE_ROWS,
             Shape::Typed(kind) => key_kind(kind).row_count(),
-            Shape::Read | Shape::ReadAll | Shape::Count | Shape::Insert | Shape::Own(_) => ROWS,
+            Shape::Read
+            | Shape::Limited(_)
+            | Shape::ReadAll
+            | Shape::Count
+            | Shape::Insert
+            | Shape::Own(_) => ROWS,
         }
     }
 
@@ -168,7 +177,7 @@ impl Handle {
             Shape::Own(role) => value(KEYSPACES.len() * (role + 1) + self.keyspace, key),
             Shape::Large => value(KEYSPACES.len() * 64 + self.keyspace, key),
             Shape::Typed(kind) => value(KEYSPACES.len() * (kind + 128) + self.keyspace, key),
-            Shape::Read | Shape::ReadAll | Shape::Count | Shape::Insert => {
+            Shape::Read | Shape::Limited(_) | Shape::ReadAll | Shape::Count | Shape::Insert => {
                 value(self.keyspace, key)
             }
         }
@@ -183,6 +192,9 @@ impl Handle {
     pub(crate) fn text_with(self, key: &str) -> String {
         match self.shape {
             Shape::Read => format!("SELECT pk, v FROM {} WHERE pk = {key}", self.table("t")),
+            Shape::Limited(limit) => {
+                format!("SELECT pk, v FROM {} WHERE pk = {key} LIMIT {limit}", self.table("t"))
+            }
             Shape::ReadAll => format!("SELECT * FROM {} WHERE pk = {key}", self.table("t")),
             Shape::Count => format!("UPDATE {} SET n = n + 1 WHERE pk = {key}", self.table("c")),
             Shape::Insert => {

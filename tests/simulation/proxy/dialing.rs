@@ -21,6 +21,9 @@ const CONNECT_US: u64 = 5_000_000;
 /// A client that does not answer a challenge is given up after this.
 const HANDSHAKE_US: u64 = 5_000_000;
 
+/// A login that a directory refuses takes so long: longer than any login waits that has a place kept.
+const REFUSED_US: u64 = 1_000_000;
+
 /// Names a connection of a worker.
 pub(crate) type DialKey = (usize, DialId);
 
@@ -109,9 +112,12 @@ impl World {
 
     fn begin_dial(&mut self, key: DialKey) {
         let now = self.now_us;
-        let Some(dial) = self.dials.get_mut(&key) else { return };
-        dial.state = State::Dials;
+        if let Some(dial) = self.dials.get_mut(&key) {
+            dial.state = State::Dials;
+        }
+        let Some(dial) = self.dials.get(&key) else { return };
         let (node, login, failures) = (dial.node, dial.is_login(), dial.order.failures);
+        let refused_us = if self.is_refused_slowly(&dial.order.hello) { REFUSED_US } else { 0 };
         let latency = self.scenario.latency_us;
         let trips = if login { 8 } else { 6 };
         let greeting = latency * trips + self.chance.below(latency + 1);
@@ -119,7 +125,7 @@ impl World {
         if let Some(dial) = self.dials.get_mut(&key) {
             dial.is_silent = silent;
         }
-        let time = if silent { CONNECT_US << failures.min(3) } else { greeting };
+        let time = if silent { CONNECT_US << failures.min(3) } else { greeting + refused_us };
         self.agenda.plan(now + time, Event::Dialled { worker: key.0, id: key.1 });
         self.check_turns(node, login);
     }
@@ -202,7 +208,6 @@ impl World {
     pub(crate) fn on_challenge_ends(&mut self, key: DialKey) {
         let dial = self.dials.get(&key);
         if dial.is_some_and(|dial| matches!(dial.state, State::Challenged { .. })) {
-            self.check_unanswered();
             self.on_no_connection(key, Refused::Silent);
         }
     }

@@ -222,6 +222,13 @@ impl Cluster {
         self.statement(text, keyspace).ok().map(|statement| statement.id)
     }
 
+    /// Whether every shard of a node has the statement with this id prepared.
+    #[must_use]
+    pub fn has_prepared(&self, node: usize, id: &[u8]) -> bool {
+        let Some(member) = self.members.get(node) else { return false };
+        (0..member.nr_shards()).all(|shard| member.statement(shard, id).is_some())
+    }
+
     /// The statement with this text, from the cache or parsed now.
     pub(crate) fn statement(
         &mut self,
