@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::cluster::cluster::Cluster;
-use crate::cluster::replicas::consistency::{Consistency, Verdict, judge};
+use crate::cluster::replicas::consistency::{self, Verdict, judge};
 use crate::cluster::replicas::layout::is_system;
 use crate::cluster::requests::{Arrival, Source};
 use crate::node::connection::Connection;
@@ -12,6 +12,7 @@ use crate::node::frames::refusal::{Operation, PROTOCOL, Refusal};
 use crate::node::frames::tablet_payload;
 use crate::node::trace_notes;
 use crate::store::plans::prepared::{Prepared, StatementKind};
+use cql::consistency::Consistency;
 use cql::notation::Value;
 use cql::token::partitioner::Partitioner;
 
@@ -35,12 +36,12 @@ pub(crate) fn check(
     prepared: &Prepared,
     form: Form,
     values: &[Value<'_>],
-    consistency: u16,
+    level: Consistency,
 ) -> Result<Option<Vec<u8>>, Refusal> {
-    let level = Consistency::from_code(consistency).ok_or_else(|| {
-        let text = format!("Unknown code {consistency} for a consistency level");
-        Refusal::new(PROTOCOL, text)
-    })?;
+    if let Consistency::Unknown(code) = level {
+        let text = format!("Unknown code {code} for a consistency level");
+        return Err(Refusal::new(PROTOCOL, text));
+    }
     let Some((keyspace, table)) = &prepared.table else { return Ok(None) };
     if is_system(keyspace) || !is_data(prepared.kind) {
         return Ok(None);
@@ -73,7 +74,7 @@ pub(crate) fn check(
         Form::Prepared | Form::Child(_) => Source::Other,
     };
     if cluster.traces.is_open() {
-        cluster.traces.parameter("consistency_level", level.name());
+        cluster.traces.parameter("consistency_level", consistency::name(level));
         match (verdict, operation(prepared, form)) {
             (Verdict::Enough, Operation::Read) => {
                 trace_notes::read(cluster, connection, &place.replicas, token, level);
@@ -92,7 +93,7 @@ pub(crate) fn check(
     match verdict {
         Verdict::Enough => Ok(payload),
         Verdict::Unavailable { required, alive } => {
-            Err(Refusal::unavailable(consistency, required, alive))
+            Err(Refusal::unavailable(level, required, alive))
         }
         Verdict::TimesOut { required, answering } => {
             let wait = match operation {
@@ -100,8 +101,7 @@ pub(crate) fn check(
                 Operation::Write(_) => cluster.options.timeouts.1,
             };
             let wait = wait.max(Duration::from_nanos(1));
-            let refusal =
-                Refusal::timeout(operation, keyspace, table, consistency, answering, required);
+            let refusal = Refusal::timeout(operation, keyspace, table, level, answering, required);
             Err(Refusal { wait, ..refusal })
         }
     }

@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::cluster::cluster::Cluster;
 use crate::cluster::life::member::Member;
-use crate::cluster::replicas::consistency::Consistency;
+use crate::cluster::replicas::consistency::required;
 use crate::cluster::replicas::tablets::Replica;
 use crate::cluster::traces::Trace;
 use crate::node::connection::Connection;
+use cql::consistency::Consistency;
 use cql::opcode::Opcode;
 
 /// Opens the trace `id` of a request whose body has `request_size` bytes, and which came
@@ -66,7 +67,7 @@ pub(crate) fn read(
     let coordinator = address(&cluster.members, connection.node);
     let mut targets = living(&cluster.members, replicas);
     targets.sort_by_key(|(node, _)| *node != connection.node);
-    targets.truncate(level.required(replicas.len()).max(1));
+    targets.truncate(required(level, replicas.len()).max(1));
     let all = addresses(&cluster.members, replicas);
     let chosen = addresses(&cluster.members, &targets);
     cluster.traces.note(format!(

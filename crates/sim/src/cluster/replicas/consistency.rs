@@ -1,91 +1,42 @@
-//! How many replicas must answer, by consistency code (v4 section 3).
+//! How many replicas must answer at a consistency level, and whether they can.
 
 use crate::cluster::life::member::Member;
 use crate::cluster::replicas::tablets::Replica;
+use cql::consistency::Consistency;
 
-/// A consistency level.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Consistency {
-    Any,
-    One,
-    Two,
-    Three,
-    Quorum,
-    All,
-    LocalQuorum,
-    EachQuorum,
-    Serial,
-    LocalSerial,
-    LocalOne,
+/// The name of a level in error texts and traces.
+#[must_use]
+pub(crate) fn name(level: Consistency) -> &'static str {
+    match level {
+        Consistency::Any => "ANY",
+        Consistency::One => "ONE",
+        Consistency::Two => "TWO",
+        Consistency::Three => "THREE",
+        Consistency::Quorum => "QUORUM",
+        Consistency::All => "ALL",
+        Consistency::LocalQuorum => "LOCAL_QUORUM",
+        Consistency::EachQuorum => "EACH_QUORUM",
+        Consistency::Serial => "SERIAL",
+        Consistency::LocalSerial => "LOCAL_SERIAL",
+        Consistency::LocalOne => "LOCAL_ONE",
+        Consistency::Unknown(_) => "",
+    }
 }
 
-impl Consistency {
-    /// Reads a code.
-    #[must_use]
-    pub(crate) fn from_code(code: u16) -> Option<Self> {
-        Some(match code {
-            0 => Self::Any,
-            1 => Self::One,
-            2 => Self::Two,
-            3 => Self::Three,
-            4 => Self::Quorum,
-            5 => Self::All,
-            6 => Self::LocalQuorum,
-            7 => Self::EachQuorum,
-            8 => Self::Serial,
-            9 => Self::LocalSerial,
-            10 => Self::LocalOne,
-            _ => return None,
-        })
-    }
-
-    /// The name in error texts.
-    #[must_use]
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Any => "ANY",
-            Self::One => "ONE",
-            Self::Two => "TWO",
-            Self::Three => "THREE",
-            Self::Quorum => "QUORUM",
-            Self::All => "ALL",
-            Self::LocalQuorum => "LOCAL_QUORUM",
-            Self::EachQuorum => "EACH_QUORUM",
-            Self::Serial => "SERIAL",
-            Self::LocalSerial => "LOCAL_SERIAL",
-            Self::LocalOne => "LOCAL_ONE",
-        }
-    }
-
-    /// Whether only replicas of the coordinator's data center count.
-    fn is_local(self) -> bool {
-        match self {
-            Self::LocalQuorum | Self::LocalSerial | Self::LocalOne => true,
-            Self::Any
-            | Self::One
-            | Self::Two
-            | Self::Three
-            | Self::Quorum
-            | Self::All
-            | Self::EachQuorum
-            | Self::Serial => false,
-        }
-    }
-
-    /// How many of `replicas` replicas must answer.
-    pub(crate) fn required(self, replicas: usize) -> usize {
-        match self {
-            Self::Any => 0,
-            Self::One | Self::LocalOne => 1,
-            Self::Two => 2,
-            Self::Three => 3,
-            Self::Quorum
-            | Self::LocalQuorum
-            | Self::EachQuorum
-            | Self::Serial
-            | Self::LocalSerial => replicas / 2 + 1,
-            Self::All => replicas,
-        }
+/// How many of `replicas` replicas must answer at a level.
+#[must_use]
+pub(crate) fn required(level: Consistency, replicas: usize) -> usize {
+    match level {
+        Consistency::Any | Consistency::Unknown(_) => 0,
+        Consistency::One | Consistency::LocalOne => 1,
+        Consistency::Two => 2,
+        Consistency::Three => 3,
+        Consistency::Quorum
+        | Consistency::LocalQuorum
+        | Consistency::EachQuorum
+        | Consistency::Serial
+        | Consistency::LocalSerial => replicas / 2 + 1,
+        Consistency::All => replicas,
     }
 }
 
@@ -121,7 +72,7 @@ pub(crate) fn judge(
 ) -> Verdict {
     let all = || replicas.iter().filter_map(|replica| members.get(replica.0));
     if all().all(Member::answers)
-        && consistency.required(replicas.len()) <= replicas.len()
+        && required(consistency, replicas.len()) <= replicas.len()
         && !consistency.is_local()
     {
         return Verdict::Enough;
@@ -135,7 +86,7 @@ pub(crate) fn judge(
     for center in centers {
         let here = |member: &&Member| center.is_none_or(|center| center == member.data_center);
         let count = |is: fn(&Member) -> bool| all().filter(here).filter(|it| is(it)).count();
-        let required = consistency.required(count(Member::belongs));
+        let required = required(consistency, count(Member::belongs));
         let alive = count(Member::seems_alive);
         let answering = count(Member::answers);
         if alive < required {

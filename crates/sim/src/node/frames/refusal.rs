@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::cluster::life::member::Failure;
-use crate::cluster::replicas::consistency::Consistency;
+use crate::cluster::replicas::consistency;
 use crate::cql::error::CqlError;
+use cql::consistency::Consistency;
 use cql::error::WireError;
-use cql::notation::{Reader, put_int, put_short, put_short_bytes, put_string, put_string_list};
+use cql::notation::{Reader, put_int, put_short_bytes, put_string, put_string_list};
 
 /// 0x0000: the server failed.
 pub(crate) const SERVER: i32 = 0x0000;
@@ -22,7 +23,7 @@ pub(crate) const UNAUTHORIZED: i32 = 0x2100;
 pub(crate) const INVALID: i32 = 0x2200;
 
 /// The consistency in errors that a node is made to answer with.
-const QUORUM: u16 = 4;
+const FORCED: Consistency = Consistency::Quorum;
 
 /// An ERROR to be sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -55,13 +56,13 @@ impl Refusal {
 
     /// 0x1000: too few replicas are alive.
     #[must_use]
-    pub(crate) fn unavailable(consistency: u16, required: usize, alive: usize) -> Self {
-        let name = Consistency::from_code(consistency).map_or("", Consistency::name);
+    pub(crate) fn unavailable(level: Consistency, required: usize, alive: usize) -> Self {
+        let name = consistency::name(level);
         let message = format!(
             "Cannot achieve consistency level for cl {name}. Requires {required}, alive {alive}"
         );
         let mut extras = Vec::new();
-        put_short(&mut extras, consistency);
+        level.put(&mut extras);
         put_int(&mut extras, count(required));
         put_int(&mut extras, count(alive));
         Self { extras, ..Self::new(0x1000, message) }
@@ -73,16 +74,16 @@ impl Refusal {
         operation: Operation,
         keyspace: &str,
         table: &str,
-        consistency: u16,
+        level: Consistency,
         received: usize,
         required: usize,
     ) -> Self {
-        let name = Consistency::from_code(consistency).map_or("", Consistency::name);
+        let name = consistency::name(level);
         let message = format!(
             "Operation timed out for {keyspace}.{table} - received only {received} responses from {required} CL={name}."
         );
         let mut extras = Vec::new();
-        put_short(&mut extras, consistency);
+        level.put(&mut extras);
         put_int(&mut extras, count(received));
         put_int(&mut extras, count(required));
         let code = match operation {
@@ -112,7 +113,7 @@ impl Refusal {
     pub(crate) fn of(failure: Failure, body: &[u8]) -> Self {
         let (one, two) = (1, 2);
         let counts = |extras: &mut Vec<u8>| {
-            put_short(extras, QUORUM);
+            FORCED.put(extras);
             put_int(extras, one);
             put_int(extras, two);
             // One replica failed.
@@ -121,10 +122,10 @@ impl Refusal {
         let mut extras = Vec::new();
         match failure {
             Failure::ServerError => Self::new(SERVER, "std::bad_alloc"),
-            Failure::Unavailable => Self::unavailable(QUORUM, 2, 1),
-            Failure::ReadTimeout => Self::timeout(Operation::Read, "ks", "t", QUORUM, 1, 2),
+            Failure::Unavailable => Self::unavailable(FORCED, 2, 1),
+            Failure::ReadTimeout => Self::timeout(Operation::Read, "ks", "t", FORCED, 1, 2),
             Failure::WriteTimeout => {
-                Self::timeout(Operation::Write("SIMPLE"), "ks", "t", QUORUM, 1, 2)
+                Self::timeout(Operation::Write("SIMPLE"), "ks", "t", FORCED, 1, 2)
             }
             Failure::ReadFailure => {
                 counts(&mut extras);
@@ -188,10 +189,13 @@ mod tests {
 
     #[test]
     fn errors_have_the_layouts_of_the_real_server() {
-        assert_eq!(hex(Refusal::unavailable(1, 1, 0).extras), "00010000000100000000");
-        let write = Refusal::timeout(Operation::Write("SIMPLE"), "ks", "t", 5, 0, 3);
+        assert_eq!(
+            hex(Refusal::unavailable(Consistency::One, 1, 0).extras),
+            "00010000000100000000"
+        );
+        let write = Refusal::timeout(Operation::Write("SIMPLE"), "ks", "t", Consistency::All, 0, 3);
         assert_eq!(hex(write.extras), "00050000000000000003000653494d504c45");
-        let read = Refusal::timeout(Operation::Read, "ks", "t", 4, 1, 2);
+        let read = Refusal::timeout(Operation::Read, "ks", "t", Consistency::Quorum, 1, 2);
         assert_eq!(
             read.message,
             "Operation timed out for ks.t - received only 1 responses from 2 CL=QUORUM."

@@ -40,8 +40,7 @@ pub(crate) fn batch(
         rights::check(cluster, connection, prepared)?;
     }
     for (prepared, values) in &statements {
-        let (form, consistency) = (Form::Child(batch.kind), tail.consistency.code());
-        check(cluster, connection, prepared, form, values, consistency)?;
+        check(cluster, connection, prepared, Form::Child(batch.kind), values, tail.consistency)?;
     }
     let options = Options { timestamp_micros: tail.timestamp_micros, ..Options::default() };
     let outcome = on_database(cluster, connection, &options, false, now, |database, request| {

@@ -130,8 +130,7 @@ fn run(
         return grant::run(cluster, connection, grant);
     }
     rights::check(cluster, connection, prepared)?;
-    let tablet =
-        check(cluster, connection, prepared, form, &values, parameters.consistency.code())?;
+    let tablet = check(cluster, connection, prepared, form, &values, parameters.consistency)?;
     let serial = parameters.consistency.is_serial();
     let outcome = on_database(cluster, connection, &options, serial, now, |database, request| {
         database.execute(prepared, &values, request)
