@@ -157,7 +157,7 @@ fn a_process_that_runs_gives_freed_memory_back() {
     assert_eq!(
         allocator,
         [
-            "MALLOC_MMAP_THRESHOLD_=131072",
+            "MALLOC_MMAP_THRESHOLD_=32768",
             "MALLOC_SET_BY_SHARDLANE=1",
             "MALLOC_TRIM_THRESHOLD_=131072"
         ]
