@@ -30,7 +30,7 @@ fn cut(stream: &[u8], read_len: usize) -> (Vec<Vec<u8>>, Option<WireError>) {
         }
         assert!(decoder.memory_len() <= 8 * (HEADER_LEN + BODY_LEN_MAX as usize));
         if read_len.is_multiple_of(5) {
-            decoder.shrink_if_idle();
+            decoder.shrink_unused();
         }
     }
     (frames, None)

@@ -5,7 +5,7 @@
 const KEPT_BYTES: usize = 1 << 20;
 /// Bytes that have left and are not moved out of the way yet.
 const GONE_BYTES_MAX: usize = 256 << 10;
-/// Capacity that it keeps while nothing is sent at all.
+/// Capacity that it keeps while nothing is sent.
 const IDLE_BYTES: usize = 4 << 10;
 
 /// Makes room for `count` more bytes of an outbox. A long one, whose socket takes less than comes, grows by
@@ -32,14 +32,13 @@ pub struct Outbox {
     left: usize,
     /// Bytes that left since the beginning.
     left_total: u64,
-    /// Whether anything was appended since [`Outbox::shrink_if_idle`] was last called.
-    used: bool,
+    /// The longest that it was since [`Outbox::shrink_unused`] was last called, bytes.
+    longest: usize,
 }
 
 impl Outbox {
     /// Where the next frame is appended.
     pub fn end(&mut self) -> &mut Vec<u8> {
-        self.used = true;
         &mut self.bytes
     }
 
@@ -83,6 +82,7 @@ impl Outbox {
     /// Takes note that the socket accepted the first `count` waiting bytes.
     pub fn on_sent(&mut self, count: usize) {
         let count = count.min(self.waiting_len());
+        self.longest = self.longest.max(self.bytes.len());
         self.left += count;
         self.left_total += u64::try_from(count).unwrap_or(u64::MAX);
         if self.left == self.bytes.len() {
@@ -95,13 +95,11 @@ impl Outbox {
         }
     }
 
-    /// Gives memory back if nothing was appended since the last call. Called now and then: to give
-    /// it back after each large frame would cost more than the frame.
-    pub fn shrink_if_idle(&mut self) {
-        if !self.used && self.bytes.is_empty() {
-            self.bytes.shrink_to(IDLE_BYTES);
-        }
-        self.used = false;
+    /// Gives back what was of no use since the last call, but for room to grow to twice that. Called now
+    /// and then: to give it back after each large frame would cost more than the frame.
+    pub fn shrink_unused(&mut self) {
+        self.bytes.shrink_to((self.longest * 2).max(IDLE_BYTES));
+        self.longest = 0;
     }
 }
 
@@ -136,12 +134,25 @@ mod tests {
     #[test]
     fn an_idle_outbox_gives_its_memory_back() {
         let mut outbox = Outbox::default();
-        outbox.end().extend_from_slice(&vec![7; 100 << 10]);
+        outbox.end().extend_from_slice(&[7; 100 << 10]);
         outbox.on_sent(100 << 10);
-        outbox.shrink_if_idle();
-        assert!(outbox.bytes.capacity() >= 100 << 10, "it was used a moment ago");
-        outbox.shrink_if_idle();
-        assert!(outbox.bytes.capacity() <= IDLE_BYTES);
+        outbox.shrink_unused();
+        assert!(outbox.memory_len() >= 100 << 10, "it was used a moment ago");
+        outbox.shrink_unused();
+        assert!(outbox.memory_len() <= IDLE_BYTES);
+    }
+
+    #[test]
+    fn a_short_frame_now_and_then_keeps_no_room_for_long_ones() {
+        let mut outbox = Outbox::default();
+        outbox.end().extend_from_slice(&[7; 900 << 10]);
+        outbox.on_sent(900 << 10);
+        for _ in 0..2 {
+            outbox.end().extend_from_slice(&[7; 6 << 10]);
+            outbox.on_sent(6 << 10);
+            outbox.shrink_unused();
+        }
+        assert!((6 << 10..=12 << 10).contains(&outbox.memory_len()));
     }
 
     #[test]

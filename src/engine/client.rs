@@ -77,8 +77,8 @@ pub struct Client {
     pub paused: bool,
     /// Set while memory is near its bound and other clients have their turn.
     pub waits_for_memory: bool,
-    /// Set when it is refused because memory is near its bound, and not because there are too many.
-    pub lacks_memory: bool,
+    /// What is missing to serve it, when it is refused for other reasons than that there are too many.
+    pub lack: Option<Lack>,
     /// Full lanes that it waits for; hardly ever more than one.
     pub full_lanes: u32,
     /// Set while a `USE` is on its way: whole frames that came after it.
@@ -143,6 +143,18 @@ pub struct PendingLogin {
     pub success: Option<Vec<u8>>,
 }
 
+/// What is missing to serve a client.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Lack {
+    /// Memory is near its bound.
+    Memory,
+    /// Clients have all the file descriptors that they may have.
+    Descriptors {
+        /// So many.
+        max: u64,
+    },
+}
+
 impl Client {
     /// A client that has just connected.
     #[must_use]
@@ -165,7 +177,7 @@ impl Client {
             touched: false,
             paused: false,
             waits_for_memory: false,
-            lacks_memory: false,
+            lack: None,
             full_lanes: 0,
             switching: None,
             skipping_until_us: None,

@@ -28,12 +28,11 @@
 //! way up, `answers` the way down. What must be routed or served again waits on the core's to-do queue,
 //! which is emptied here before the next frame is read: no part calls back the way it came.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::engine::action::{Output, PeerMessage};
 use crate::engine::answers::{dispatch, lost};
-use crate::engine::client::{Client, ClientKey};
+use crate::engine::client::ClientKey;
 use crate::engine::core::core::Core;
 use crate::engine::features::features::Features;
 use crate::engine::features::{keyspaces, logins, moves, prepared_statements, tablet_reads};
@@ -158,27 +157,6 @@ impl Engine {
 
 /// Inputs: clients.
 impl Engine {
-    /// A client connected to `local_address`; `None` when there are too many even to say so.
-    pub fn on_client_open(&mut self, local_address: SocketAddr) -> Option<ClientKey> {
-        let limits = &self.core.settings.limits;
-        self.core.tally.clients_opened += 1;
-        let client = Client::new(local_address, limits, self.core.now_us);
-        let key = self.features.newcomers.let_in(&mut self.core, client);
-        self.look_at_memory();
-        key
-    }
-
-    /// Where a client comes from; `None` for a Unix socket.
-    #[must_use]
-    pub fn client_address(&self, client: ClientKey) -> Option<IpAddr> {
-        Some(self.core.clients.get(client)?.about.peer?.ip())
-    }
-
-    /// The address of a client that has just connected.
-    pub fn on_client_named(&mut self, client: ClientKey, peer: SocketAddr) {
-        self.core.name_client(client, peer);
-    }
-
     /// A client sent `chunk`.
     pub fn on_client_bytes(&mut self, client: ClientKey, chunk: &mut [u8]) {
         let left = self.serve_client(client, chunk);

@@ -13,6 +13,7 @@ pub mod inspection;
 pub mod learned;
 pub mod limits;
 mod memory;
+mod newcomers;
 pub mod payloads;
 pub mod pending;
 mod requests;

@@ -106,8 +106,8 @@ fn sweep(core: &mut Core, features: &mut Features) {
         lost::expire_lane(core, features, key);
         heartbeats::check(core, key);
         if let Some(lane) = core.lanes.get_mut(key) {
-            lane.outbox.shrink_if_idle();
-            lane.decoder.shrink_if_idle();
+            lane.outbox.shrink_unused();
+            lane.decoder.shrink_unused();
         }
     }
     core.close_unused();
@@ -115,7 +115,7 @@ fn sweep(core: &mut Core, features: &mut Features) {
     for key in core.clients.keys() {
         inbound::expire_skipping(core, key);
         if let Some(client) = core.clients.get_mut(key) {
-            client.session.shrink_if_idle();
+            client.session.shrink_unused();
         }
     }
     if core.settings.limits.memory_bytes_max > 0 {

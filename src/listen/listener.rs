@@ -23,6 +23,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Most descriptors that clients leave to lanes, pages and the connection that watches the cluster.
 const RESERVED_MAX: u64 = 4096;
+/// Most of these that clients have for as long as it takes to read why they are refused.
+const REFUSED_MAX: u64 = 256;
 
 /// A place to listen at.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,6 +42,15 @@ impl fmt::Display for Bind {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
+}
+
+/// A client's connection, and whether it can be served.
+#[derive(Debug)]
+pub struct Caller {
+    /// Its connection.
+    pub stream: Accepted,
+    /// Set where clients have all the descriptors that they may have, so many: then it gets an ERROR.
+    pub no_descriptor: Option<u64>,
 }
 
 /// A client's connection, non-blocking.
@@ -146,11 +157,14 @@ impl Listeners {
     }
 
     /// The next client. A failed accept is logged and tried again: it never ends the process.
-    pub async fn accept(&mut self) -> Accepted {
+    pub async fn accept(&mut self) -> Caller {
         loop {
             match poll_fn(|context| self.poll_accept(context)).await {
-                Ok(accepted) if self.has_room_for(&accepted) => return accepted,
-                Ok(_) => {
+                Ok(stream) => {
+                    let number = descriptor_of(&stream);
+                    if number < self.descriptors_max {
+                        return Caller { stream, no_descriptor: None };
+                    }
                     if let Some(left_out) = self.failures.next(clock::now_us()) {
                         let most = self.descriptors_max;
                         tracing::warn!(
@@ -159,6 +173,9 @@ impl Listeners {
                             "a client was refused: the file descriptors that are left are kept \
                              for lanes and pages"
                         );
+                    }
+                    if number - self.descriptors_max < for_refusals(self.descriptors_max) {
+                        return Caller { stream, no_descriptor: Some(self.descriptors_max) };
                     }
                 }
                 Err(error) => {
@@ -169,17 +186,6 @@ impl Listeners {
                 }
             }
         }
-    }
-
-    /// The kernel gives the lowest number that is free: one beyond the bound means that all those for
-    /// clients are taken. Otherwise clients that wait would take each descriptor that a lost lane
-    /// frees.
-    fn has_room_for(&self, accepted: &Accepted) -> bool {
-        let descriptor = match accepted {
-            Accepted::Tcp(stream) => stream.as_raw_fd(),
-            Accepted::Unix(stream) => stream.as_raw_fd(),
-        };
-        u64::try_from(descriptor).is_ok_and(|descriptor| descriptor < self.descriptors_max)
     }
 
     fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
@@ -210,9 +216,26 @@ impl Listener {
     }
 }
 
+/// The number of a connection's descriptor. The kernel gives the lowest that is free: one beyond the bound
+/// means that all those for clients are taken. Otherwise clients that wait would take each descriptor that a
+/// lost lane frees.
+fn descriptor_of(accepted: &Accepted) -> u64 {
+    let number = match accepted {
+        Accepted::Tcp(stream) => stream.as_raw_fd(),
+        Accepted::Unix(stream) => stream.as_raw_fd(),
+    };
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
 /// How many of `limit` descriptors clients may take.
 fn for_clients(limit: u64) -> u64 {
     limit - (limit / 2).min(RESERVED_MAX)
+}
+
+/// How many more clients may have that are told so: of those that are left, which are as many where there are
+/// few, a quarter.
+fn for_refusals(descriptors_max: u64) -> u64 {
+    (descriptors_max / 4).min(REFUSED_MAX)
 }
 
 /// What to do about an address or path that cannot be bound.
@@ -271,18 +294,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_would_take_a_descriptor_of_the_lanes_is_closed_and_the_next_served() {
+    async fn clients_beyond_their_descriptors_are_refused_and_many_more_are_closed() {
         let bind = Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let mut listeners = Listeners::bind(&[bind], 0o600).unwrap();
         let Some(Bind::Tcp(address)) = listeners.binds().pop() else { panic!("no address") };
-        listeners.descriptors_max = 0;
+        listeners.descriptors_max = 4;
         let mut closed = TcpStream::connect(address).unwrap();
         closed.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let accepted = tokio::time::timeout(Duration::from_millis(200), listeners.accept()).await;
         assert!(accepted.is_err(), "it is not handed out");
         assert_eq!(closed.read(&mut [0]).unwrap(), 0);
-        listeners.descriptors_max = u64::MAX;
         let _served = TcpStream::connect(address).unwrap();
-        listeners.accept().await;
+        listeners.descriptors_max = 1 << 10;
+        assert_eq!(listeners.accept().await.no_descriptor, None);
+        let used = listeners.descriptors().unwrap().pop().unwrap().as_raw_fd();
+        listeners.descriptors_max = u64::try_from(used).unwrap();
+        let _refused = TcpStream::connect(address).unwrap();
+        assert_eq!(listeners.accept().await.no_descriptor, Some(listeners.descriptors_max));
     }
 }

@@ -4,11 +4,12 @@ use std::env;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// What glibc's allocator reads when a process starts, bytes. They are what it begins with anyway. Where
-/// they are not set, each large piece that is freed raises them, up to 32 and 64 MiB: then what a burst of
-/// large requests took is never given back.
+/// What glibc's allocator reads when a process starts, bytes. Where they are not set, each large piece that
+/// is freed raises them, up to 32 and 64 MiB: then what a burst of large requests took is never given back.
+/// Pieces from 32 KiB on are mapped one by one, since a heap returns nothing but its end, and requests leave
+/// small things between such pieces. A TLS record and its buffers are shorter.
 const VARIABLES: [(&str, &str); 2] =
-    [("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
+    [("MALLOC_MMAP_THRESHOLD_", "32768"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
 /// The other way to set them.
 const TUNABLES: &str = "GLIBC_TUNABLES";
 /// Set for a process that was started anew. A loader that trusts its environment less than we do, as for a

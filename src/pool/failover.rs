@@ -107,7 +107,9 @@ impl Failover {
         &self.local
     }
 
-    fn chosen(&self) -> &[NodeTarget] {
+    /// The nodes that are used while one of them can be reached.
+    #[must_use]
+    pub fn chosen(&self) -> &[NodeTarget] {
         let count = self.settings.local_nodes_max;
         if count == 0 { &self.local } else { self.local.get(..count).unwrap_or(&self.local) }
     }

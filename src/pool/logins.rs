@@ -6,15 +6,15 @@
 //! withdrawn only once a second node of the data center says so, or none but the first can be asked.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 
 use crate::engine::client::ClientKey;
 use crate::pool::action::{Orders, Owner, PoolAction};
 use crate::pool::backoff::Jitter;
-use crate::pool::connection::{DialFailure, DialId, Dialled, Hello};
+use crate::pool::connection::{DialFailure, DialId, Dialled, FailureKind, Hello};
 use crate::pool::lane_slots::Dial;
 use crate::pool::login_queue::{LoginQueue, Origin, StrangersPlaces, Waiting};
-use crate::pool::node_target::{NodeTarget, ShardPort};
+use crate::pool::node_target::NodeTarget;
+use crate::pool::nodes_to_ask::NodesToAsk;
 use crate::pool::pool_key::PoolKey;
 use crate::session::sasl::SaslToken;
 use crate::topology::id::NodeId;
@@ -23,11 +23,6 @@ use crate::upstream::lane::PoolId;
 /// Clients that may owe the answer to a challenge at once, for one worker. They hold no place of those
 /// that wait for a node.
 const OWED_MAX: usize = 32;
-/// Nodes that are asked about one login before it is given up; a client waits.
-const NODES_MAX: usize = 3;
-/// Stands for a node that is asked by its address, before the nodes of the cluster are known.
-pub const UNNUMBERED: NodeId = NodeId(u16::MAX);
-
 /// Settings of logins.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LoginSettings {
@@ -67,14 +62,7 @@ pub(crate) enum LoginEnd {
 pub(crate) struct Logins {
     pub(super) settings: LoginSettings,
     pub(super) jitter: Jitter,
-    /// Nodes to ask; before they are known, addresses to ask.
-    targets: Vec<NodeTarget>,
-    /// Nodes that are asked as well when one of those has refused a credential: all of the data
-    /// center, also where lanes lead to some of them only.
-    pub(super) witnesses: Vec<NodeTarget>,
-    contacts: Vec<NodeTarget>,
-    /// Which of them is asked first next time.
-    turn: usize,
+    pub(super) nodes: NodesToAsk,
     queued: LoginQueue,
     pub(super) runs: BTreeMap<u64, Run>,
     pub(super) next_run: u64,
@@ -132,10 +120,7 @@ impl Logins {
         Self {
             settings,
             jitter: Jitter::new(seed),
-            targets: Vec::new(),
-            witnesses: Vec::new(),
-            contacts: Vec::new(),
-            turn: 0,
+            nodes: NodesToAsk::default(),
             queued: LoginQueue::default(),
             runs: BTreeMap::new(),
             next_run: 0,
@@ -143,24 +128,6 @@ impl Logins {
             watched: BTreeMap::new(),
             ended: VecDeque::new(),
         }
-    }
-
-    /// Takes the nodes to ask, and all of the local data center, to be asked for a second opinion.
-    pub(crate) fn set_nodes(&mut self, targets: &[NodeTarget], local: &[NodeTarget]) {
-        self.targets = targets.to_vec();
-        let is_other = |node: &&NodeTarget| targets.iter().all(|known| known.node != node.node);
-        self.witnesses = local.iter().filter(is_other).copied().collect();
-    }
-
-    /// Takes the addresses to ask as long as no node is known.
-    pub(crate) fn set_contacts(&mut self, contacts: &[SocketAddr]) {
-        let target = |address: &SocketAddr| NodeTarget {
-            node: UNNUMBERED,
-            host: None,
-            address: *address,
-            shard_port: ShardPort::AsAdvertised,
-        };
-        self.contacts = contacts.iter().map(target).collect();
     }
 
     /// A run that has ended since the last call.
@@ -235,8 +202,9 @@ impl Logins {
         orders: &mut Orders,
     ) -> Option<ClientKey> {
         self.alone = true;
-        let what = self.runs.get_mut(&run).map(|run| &mut run.what);
-        let Some(What::Login { login, challenged, owed_since_ms }) = what else { return None };
+        let entry = self.runs.get_mut(&run)?;
+        self.nodes.note(entry.node, true);
+        let What::Login { login, challenged, owed_since_ms } = &mut entry.what else { return None };
         *challenged = true;
         *owed_since_ms = Some(now_ms);
         let Waiting { token, clients, origin } = login;
@@ -261,9 +229,17 @@ impl Logins {
     ) {
         let Some(mut entry) = self.runs.remove(&run) else { return };
         let failure = match result {
-            Ok(opened) => return self.on_granted(entry, opened, now_ms, orders),
+            Ok(opened) => {
+                self.nodes.note(entry.node, true);
+                return self.on_granted(entry, opened, now_ms, orders);
+            }
             Err(failure) => failure,
         };
+        match failure.kind {
+            FailureKind::Refused(..) => self.nodes.note(entry.node, true),
+            FailureKind::Broken => self.nodes.note(entry.node, false),
+            FailureKind::NoSourcePort => {}
+        }
         match &entry.what {
             What::Login { challenged, .. } => {
                 let is_over = failure.refused_login().is_some() || *challenged;
@@ -312,32 +288,6 @@ impl Logins {
         self.pump(orders);
     }
 
-    fn known(&self) -> &[NodeTarget] {
-        if self.targets.is_empty() { &self.contacts } else { &self.targets }
-    }
-
-    /// The nodes for one login, another one first each time.
-    pub(super) fn next_targets(&mut self) -> VecDeque<NodeTarget> {
-        self.turn = self.turn.wrapping_add(1);
-        let known = self.known();
-        let start = self.turn.checked_rem(known.len()).unwrap_or(0);
-        known.iter().cycle().skip(start).take(known.len().min(NODES_MAX)).copied().collect()
-    }
-
-    /// The nodes for a second opinion, the one whose opinion is known last.
-    pub(super) fn next_witnesses(&mut self, refused_by: NodeId) -> VecDeque<NodeTarget> {
-        let mut nodes: Vec<NodeTarget> = self.next_targets().into();
-        nodes.extend_from_slice(&self.witnesses);
-        nodes.sort_by_key(|target| target.node == refused_by);
-        nodes.truncate(NODES_MAX);
-        nodes.into()
-    }
-
-    /// Whether there is no other node to ask than this one.
-    pub(super) fn is_only(&self, node: NodeId) -> bool {
-        self.known().iter().chain(&self.witnesses).all(|target| target.node == node)
-    }
-
     pub(super) fn ask(
         &mut self,
         run: u64,
@@ -378,7 +328,7 @@ impl Logins {
                 _ => StrangersPlaces::Taken,
             };
             let Some(login) = self.queued.next(places) else { return };
-            let mut rest = self.next_targets();
+            let mut rest = self.nodes.next();
             let what = What::Login { login, challenged: false, owed_since_ms: None };
             match rest.pop_front() {
                 Some(first) => {

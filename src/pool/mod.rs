@@ -17,6 +17,7 @@ pub mod logins; // clients' logins on their way to the cluster
 pub mod node_choice; // which nodes come first where not all are used
 pub mod node_state; // what all that dial a node share about it
 pub mod node_target; // where a node is dialled
+mod nodes_to_ask; // whom logins are asked of
 mod open_pools; // pools that open and close
 pub mod pool_key; // what the lanes of a pool have in common
 pub mod pool_manager; // all pools of one worker

@@ -33,7 +33,7 @@ impl PoolManager {
         } else if class.is_some() && is_open {
             self.close_pool(engine, PoolId::PLAIN);
         }
-        self.logins.set_contacts(contacts);
+        self.logins.nodes.set_contacts(contacts);
         engine.on_authenticator(class);
     }
 

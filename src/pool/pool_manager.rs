@@ -293,6 +293,7 @@ impl PoolManager {
         let now_ms = self.now_ms();
         let Some(refiller) = self.refillers.get_mut(&key) else { return self.orders.drop(*id) };
         let target = *refiller.target();
+        self.logins.nodes.note(target.node, true);
         if let Some(Outage::Back { away_ms }) = refiller.node().on_reached(now_ms) {
             let away_s = away_ms / 1_000;
             self.orders.push(PoolAction::Log(PoolNotice::NodeBack { target, away_s }));

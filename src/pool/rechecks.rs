@@ -61,8 +61,8 @@ impl Logins {
             let Some(watched) = self.watched.get_mut(&base.0) else { continue };
             watched.running = true;
             let mut rest = match watched.refused_by {
-                Some(refused_by) => self.next_witnesses(refused_by),
-                None => self.next_targets(),
+                Some(refused_by) => self.nodes.next_witnesses(refused_by),
+                None => self.nodes.next(),
             };
             match rest.pop_front() {
                 Some(first) => {
@@ -79,7 +79,7 @@ impl Logins {
     /// A node refused a credential that has lanes. Returns whether it is withdrawn: another node has
     /// refused it before, or there is no other.
     pub(super) fn is_agreed(&mut self, base: PoolId, node: NodeId) -> bool {
-        let is_only = self.is_only(node);
+        let is_only = self.nodes.is_only(node);
         let Some(watched) = self.watched.get_mut(&base.0) else { return false };
         let first = *watched.refused_by.get_or_insert(node);
         first != node || is_only

@@ -50,7 +50,7 @@ impl PoolManager {
     /// those come back, for their lanes are another matter.
     pub(super) fn follow_targets(&mut self) -> Vec<RefillerKey> {
         self.targets = self.failover.targets();
-        self.logins.set_nodes(&self.targets, self.failover.local());
+        self.logins.nodes.set_nodes(&self.targets, self.failover.local());
         let stays = |refiller: &PoolRefiller| self.targets.contains(refiller.target());
         let ended = self.refillers.iter().filter(|(_, refiller)| !stays(refiller));
         let ended: Vec<RefillerKey> = ended.map(|(key, _)| *key).collect();
@@ -101,9 +101,13 @@ impl PoolManager {
 
     /// Where the lanes of base pools lead to now.
     pub(super) fn reached(&self, engine: &Engine) -> Reached {
-        // Without a client that has logged in no lanes are wanted.
-        let idle = self.pools.is_empty();
-        let mut reached = Reached { chosen: idle, local: idle };
+        let mut reached = Reached { chosen: false, local: false };
+        if self.pools.is_empty() {
+            // Without a client that has logged in no lanes are wanted, and only logins show which nodes
+            // can be reached.
+            reached.local = !self.logins.nodes.are_silent(self.failover.local());
+            reached.chosen = !self.logins.nodes.are_silent(self.failover.chosen());
+        }
         for (_, LaneOwner { key, .. }) in self.lanes.all() {
             if engine.base_of(PoolId(key.pool)) == PoolId(key.pool) {
                 reached.local |= self.failover.is_local(key.node);

@@ -311,6 +311,18 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_counts_with_its_places_in_the_catalog() {
+        let mut catalog = Catalog::new(1 << 20);
+        for id in 0..100 {
+            catalog.record(statement(id, b"v"), None);
+        }
+        // A slot of the table of entries, of which half may be free, and an id with its key.
+        let tables = catalog.len() * (2 * size_of::<Entry>() + size_of::<StatementKey>());
+        let statements = catalog.len() * size_of::<Statement>();
+        assert!(catalog.bytes() > tables + statements);
+    }
+
+    #[test]
     fn a_statement_that_grew_makes_room_as_well() {
         let weight = statement(1, b"v").weight();
         let mut catalog = Catalog::new(2 * weight);

@@ -217,7 +217,7 @@ impl Places {
         (pages, kept): (&Arc<Pages>, &mut Kept),
     ) -> bool {
         match step {
-            Step::Client(stream) => workers.hand_out(stream).await,
+            Step::Client(client) => workers.hand_out(client).await,
             Step::MovedIn(stream, client) => workers.take_in(stream, *client).await,
             Step::Listening => self.on_listening(pages),
             Step::Successor(next) => {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::listen::listener::Accepted;
+use crate::listen::listener::{Accepted, Caller};
 use crate::listen::unix_listener::UnixSocket;
 use crate::server::collector::Collector;
 use crate::server::error::NoLane;
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub enum Step {
     /// A client connected.
-    Client(Accepted),
+    Client(Caller),
     /// A client came from the process before.
     MovedIn(Accepted, Box<MovedClient>),
     /// The process before listens no more: this one does.

@@ -13,7 +13,7 @@ use crate::control::tables::publication::Publication;
 use crate::control::watch::ControlReport;
 use crate::engine::action::PeerMessage;
 use crate::listen::client_tls::ClientTls;
-use crate::listen::listener::Accepted;
+use crate::listen::listener::{Accepted, Caller};
 use crate::platform::memory::MemoryShares;
 use crate::pool::announcer::WorkerEvent;
 use crate::pool::node_choice::{Candidates, NodeChoice};
@@ -86,14 +86,16 @@ impl Workers {
     }
 
     /// Gives a client to the next worker.
-    pub async fn hand_out(&mut self, stream: Accepted) {
-        let arrival = Arrival { stream, tls: self.tls.clone(), moved: None };
+    pub async fn hand_out(&mut self, client: Caller) {
+        let Caller { stream, no_descriptor } = client;
+        let arrival = Arrival { stream, no_descriptor, tls: self.tls.clone(), moved: None };
         self.serve(arrival).await;
     }
 
     /// Gives a client that comes from another process to the next worker.
     pub async fn take_in(&mut self, stream: Accepted, client: MovedClient) {
-        self.serve(Arrival { stream, tls: None, moved: Some(Box::new(client)) }).await;
+        let moved = Some(Box::new(client));
+        self.serve(Arrival { stream, no_descriptor: None, tls: None, moved }).await;
     }
 
     async fn serve(&mut self, arrival: Arrival) {

@@ -155,9 +155,9 @@ impl Session {
         self.decoder.shrink();
     }
 
-    /// Gives memory back if the client was idle since the last call.
-    pub fn shrink_if_idle(&mut self) {
-        self.outbox.shrink_if_idle();
-        self.decoder.shrink_if_idle();
+    /// Gives back what the client did not use since the last call.
+    pub fn shrink_unused(&mut self) {
+        self.outbox.shrink_unused();
+        self.decoder.shrink_unused();
     }
 }

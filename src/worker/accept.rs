@@ -25,7 +25,7 @@ const ADDRESS_OF_UNIX: SocketAddr =
 
 impl Reactor {
     pub(crate) fn on_client(&mut self, arrival: Arrival) {
-        let Arrival { stream, tls, moved } = arrival;
+        let Arrival { stream, no_descriptor, tls, moved } = arrival;
         if let Some(moved) = moved {
             return self.serve_on(stream, *moved);
         }
@@ -35,13 +35,17 @@ impl Reactor {
                 let peer = stream.peer_addr().ok();
                 let Ok(stream) = TcpStream::from_std(stream) else { return };
                 match tls {
-                    None => self.serve(Transport::Plain(stream), local, peer),
-                    Some(tls) => self.greet(tls, stream, local),
+                    None => {
+                        let stream = Transport::Plain(stream);
+                        self.serve(Greeted { stream, no_descriptor, local, peer });
+                    }
+                    Some(tls) => self.greet(tls, stream, (no_descriptor, local)),
                 }
             }
             Accepted::Unix(stream) => {
                 let Ok(stream) = UnixStream::from_std(stream) else { return };
-                self.serve(Transport::Unix(stream), ADDRESS_OF_UNIX, None);
+                let (stream, local) = (Transport::Unix(stream), ADDRESS_OF_UNIX);
+                self.serve(Greeted { stream, no_descriptor, local, peer: None });
             }
         }
     }
@@ -60,7 +64,8 @@ impl Reactor {
 
     /// Starts a handshake. It is a task of its own: it waits for the client, again and again, and
     /// the worker's loop has no place to wait.
-    fn greet(&self, tls: Arc<ClientTls>, stream: TcpStream, local: SocketAddr) {
+    fn greet(&self, tls: Arc<ClientTls>, stream: TcpStream, at: (Option<u64>, SocketAddr)) {
+        let (no_descriptor, local) = at;
         let Some(turn) = tls.enter() else { return };
         let peer = stream.peer_addr().ok();
         let (sender, _) = &self.greeted;
@@ -68,7 +73,7 @@ impl Reactor {
         tokio::spawn(async move {
             if let Some(stream) = tls.accept(stream).await {
                 // It is not taken when the worker has ended.
-                sender.send(Greeted { stream, local, peer }).await.ok();
+                sender.send(Greeted { stream, no_descriptor, local, peer }).await.ok();
             }
             drop(turn);
         });
@@ -79,19 +84,22 @@ impl Reactor {
         let mut context = Context::from_waker(&waker);
         for _ in 0..MESSAGES_IN_A_ROW {
             match self.greeted.1.poll_recv(&mut context) {
-                Poll::Ready(Some(Greeted { stream, local, peer })) => {
-                    self.serve(stream, local, peer);
-                }
+                Poll::Ready(Some(greeted)) => self.serve(greeted),
                 Poll::Ready(None) | Poll::Pending => return,
             }
         }
         self.look_again(GREETED);
     }
 
-    fn serve(&mut self, stream: Transport, local: SocketAddr, peer: Option<SocketAddr>) {
+    fn serve(&mut self, greeted: Greeted) {
+        let Greeted { stream, no_descriptor, local, peer } = greeted;
         let refused = self.engine.tally().clients_refused;
-        let client = self.engine.on_client_open(local);
-        if self.engine.tally().clients_refused > refused
+        let client = match no_descriptor {
+            None => self.engine.on_client_open(local),
+            Some(max) => self.engine.on_client_without_descriptor(local, max),
+        };
+        if no_descriptor.is_none()
+            && self.engine.tally().clients_refused > refused
             && let Some(left_out) = self.refusals.next(clock::now_us())
         {
             let (setting, value) = (KEYS.clients_max, self.engine.limits().clients_max);

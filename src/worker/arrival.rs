@@ -15,6 +15,8 @@ use crate::state::client::MovedClient;
 pub struct Arrival {
     /// Its socket, non-blocking.
     pub stream: Accepted,
+    /// Set where it is to be refused, since clients have all the descriptors that they may have, so many.
+    pub no_descriptor: Option<u64>,
     /// The handshake that a TCP client has to pass first.
     pub tls: Option<Arc<ClientTls>>,
     /// What is known of a client that comes from another process.
@@ -44,6 +46,7 @@ pub struct GivenClient {
 #[derive(Debug)]
 pub struct Greeted {
     pub(super) stream: Transport,
+    pub(super) no_descriptor: Option<u64>,
     pub(super) local: SocketAddr,
     pub(super) peer: Option<SocketAddr>,
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{self, Command, Stdio};
+use std::time::Duration;
 
 use crate::command_line::{Served, get, shardlane, text};
 
@@ -15,7 +16,16 @@ fn serve_without_cluster(bind: &str, more: &[&str]) -> (Served, String, String) 
 
 /// The same with these variables.
 fn serve_with(bind: &str, more: &[&str], variables: &[(&str, &str)]) -> (Served, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
+    launch(Command::new(env!("CARGO_BIN_EXE_shardlane")), bind, more, variables)
+}
+
+/// Starts the server by a command that takes its arguments.
+fn launch(
+    mut command: Command,
+    bind: &str,
+    more: &[&str],
+    variables: &[(&str, &str)],
+) -> (Served, String, String) {
     for name in ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"] {
         command.env_remove(name);
     }
@@ -157,13 +167,41 @@ fn a_process_that_runs_gives_freed_memory_back() {
     assert_eq!(
         allocator,
         [
-            "MALLOC_MMAP_THRESHOLD_=131072",
+            "MALLOC_MMAP_THRESHOLD_=32768",
             "MALLOC_SET_BY_SHARDLANE=1",
             "MALLOC_TRIM_THRESHOLD_=131072"
         ]
     );
     assert_eq!(arguments[0], env!("CARGO_BIN_EXE_shardlane"));
     assert_eq!(arguments[arguments.len() - 3..], ["--workers", "2", ""]);
+}
+
+#[test]
+fn clients_for_whom_there_is_no_file_descriptor_are_refused_by_name() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_shardlane")]);
+    let (_server, clients, _) = launch(command, "127.0.63.38:0", &[], &[]);
+    let options = [4, 0, 0, 1, 5, 0, 0, 0, 0];
+    let mut kept = Vec::new();
+    let (mut served, mut refused) = (0, Vec::new());
+    // Beyond half of the descriptors there are eight for refusals.
+    while refused.len() < 5 && served < 40 {
+        let mut client = TcpStream::connect(&clients).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        client.write_all(&options).unwrap();
+        let mut head = [0; 9];
+        client.read_exact(&mut head).expect("an answer before the end");
+        let mut body = vec![0; usize::from(head[7]) << 8 | usize::from(head[8])];
+        client.read_exact(&mut body).unwrap();
+        match head[4] {
+            0 => refused.push(String::from_utf8_lossy(&body).into_owned()),
+            _ => served += 1,
+        }
+        kept.push(client);
+    }
+    let wanted = "clients may take 32 of the process's limit (ulimit -n)";
+    assert!((5..32).contains(&served), "{served} served");
+    assert!(refused.iter().all(|why| why.contains(wanted)), "{refused:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Every queue has a bound: who fills it waits, who never drains it is let go.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use cql::consistency::Consistency;
@@ -304,6 +305,25 @@ fn clients_beyond_the_bound_are_not_let_in() {
     rig.leave(first);
     let third = rig.client();
     assert_eq!(rig.engine.client_in_flight(third), Some(0));
+}
+
+#[test]
+fn a_client_without_a_descriptor_is_refused_by_name_and_silent_ones_give_way() {
+    let mut rig = Rig::with_limits(|limits| limits.clients_max = 7);
+    let silent = rig.silent_client();
+    rig.pass_time(1_500_000);
+    let address = SocketAddr::from(([127, 0, 0, 1], 9042));
+    let refused = rig.input(|engine| engine.on_client_without_descriptor(address, 32)).unwrap();
+    assert_eq!(rig.clients_to_close(), [silent]);
+    rig.send(refused, &startup(4, None));
+    let answer = rig.answer(refused);
+    assert_eq!((answer.stream(), answer.code()), (0, ErrorCode::OVERLOADED));
+    assert_eq!(
+        answer.error().text,
+        "shardlane has no file descriptor for another client: clients may take 32 of the process's \
+         limit (ulimit -n), fewer than limits.clients_max needs, which is 7"
+    );
+    assert_eq!((rig.clients_to_close(), rig.engine.tally().clients_refused), (vec![refused], 1));
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod corpora;
 mod demand;
 mod facade;
 mod failover;
+mod failover_logins;
 mod framing;
 mod heartbeat;
 mod keys;

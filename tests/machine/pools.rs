@@ -29,29 +29,29 @@ use shardlane::topology::id::NodeId;
 use crate::support::frames::{frame, startup};
 use crate::support::rig::{settings, snapshot};
 
-const PLAIN: &[u8] = b"\0bob\0pw";
+pub(crate) const PLAIN: &[u8] = b"\0bob\0pw";
 /// No name and password: who logs in by it keeps the connection.
-const ODD: &[u8] = b"ticket";
+pub(crate) const ODD: &[u8] = b"ticket";
 const RECHECK_MS: u64 = 60_000;
 
 /// A worker's engine and pools, whose connections are opened by hand.
-struct Shell {
+pub(crate) struct Shell {
     engine: Engine,
-    pools: PoolManager,
+    pub(crate) pools: PoolManager,
     now_us: u64,
-    orders: Vec<DialOrder>,
-    lanes: Vec<LaneKey>,
+    pub(crate) orders: Vec<DialOrder>,
+    pub(crate) lanes: Vec<LaneKey>,
     closed: Vec<ClientKey>,
 }
 
-fn target(node: u16) -> NodeTarget {
+pub(crate) fn target(node: u16) -> NodeTarget {
     let address = SocketAddr::from(([127, 0, 0, node as u8 + 1], 9042));
     NodeTarget { node: NodeId(node), host: None, address, shard_port: ShardPort::AsAdvertised }
 }
 
 impl Shell {
     /// Clients log in; lanes go to the first nodes of `local`, so many as `failover` says.
-    fn new(failover: FailoverSettings, local: &[u16], remote: &[u16]) -> Self {
+    pub(crate) fn new(failover: FailoverSettings, local: &[u16], remote: &[u16]) -> Self {
         let settings_of_pools = PoolSettings {
             lanes: Wanted::One,
             keyspace_lanes: Wanted::One,
@@ -86,7 +86,7 @@ impl Shell {
         shell
     }
 
-    fn input(&mut self, feed: impl FnOnce(&mut PoolManager, &mut Engine)) {
+    pub(crate) fn input(&mut self, feed: impl FnOnce(&mut PoolManager, &mut Engine)) {
         self.engine.on_time(self.now_us);
         self.pools.on_time(self.now_us);
         feed(&mut self.pools, &mut self.engine);
@@ -114,13 +114,13 @@ impl Shell {
         }
     }
 
-    fn pass_ms(&mut self, ms: u64) {
+    pub(crate) fn pass_ms(&mut self, ms: u64) {
         self.now_us += ms * 1_000;
         self.input(|pools, engine| pools.on_deadline(engine));
     }
 
     /// A client that has sent this token.
-    fn client(&mut self, token: &[u8]) -> ClientKey {
+    pub(crate) fn client(&mut self, token: &[u8]) -> ClientKey {
         self.client_at([127, 0, 0, 1], token)
     }
 
@@ -139,12 +139,12 @@ impl Shell {
     }
 
     /// The one connection that is to be opened.
-    fn order(&mut self) -> DialOrder {
+    pub(crate) fn order(&mut self) -> DialOrder {
         assert_eq!(self.orders.len(), 1, "{:?}", self.orders);
         self.orders.remove(0)
     }
 
-    fn open(&mut self, order: &DialOrder) {
+    pub(crate) fn open(&mut self, order: &DialOrder) {
         let connection = Connection {
             node: order.target.node,
             shard: ShardId(0),
@@ -159,13 +159,13 @@ impl Shell {
         self.input(|pools, engine| pools.on_dialled(engine, order.id, Ok(connection)));
     }
 
-    fn fail(&mut self, order: &DialOrder, kind: FailureKind) {
+    pub(crate) fn fail(&mut self, order: &DialOrder, kind: FailureKind) {
         let failure = DialFailure { kind, reason: "no".to_owned(), fix: String::new() };
         self.input(|pools, engine| pools.on_dialled(engine, order.id, Err(failure)));
     }
 
     /// The nodes of our data center answer nothing, node 3 does.
-    fn play_far_away(&mut self) {
+    pub(crate) fn play_far_away(&mut self) {
         while let Some(order) = self.orders.pop() {
             if order.target == target(3) {
                 self.open(&order);
@@ -175,7 +175,7 @@ impl Shell {
         }
     }
 
-    fn refuse(&mut self, order: &DialOrder) {
+    pub(crate) fn refuse(&mut self, order: &DialOrder) {
         let message = "Username and/or password are incorrect".to_owned();
         let error = ServerError { code: ErrorCode::BAD_CREDENTIALS, message, body: [].into() };
         self.fail(order, FailureKind::Refused(Refused::Login, error));
@@ -231,39 +231,6 @@ fn a_credential_is_withdrawn_when_no_other_node_can_be_asked() {
     assert_eq!(first.target, target(0));
     shell.refuse(&first);
     assert_eq!(shell.closed, [client]);
-}
-
-#[test]
-fn the_connection_of_a_single_client_to_another_data_center_keeps_no_failover_going() {
-    let failover =
-        FailoverSettings { remote_nodes_max: 1, after_ms: 500, ..FailoverSettings::default() };
-    let mut shell = Shell::new(failover, &[0], &[3]);
-    shell.client(PLAIN);
-    let login = shell.order();
-    shell.open(&login);
-    let lane = shell.lanes.remove(0);
-    shell.input(|pools, engine| pools.on_lane_lost(engine, lane));
-    shell.play_far_away();
-    shell.pass_ms(500);
-    shell.play_far_away();
-    assert!(shell.pools.failover().is_active());
-    shell.client(ODD);
-    shell.play_far_away();
-    assert_eq!(shell.lanes.len(), 2, "one of them is the client's own");
-
-    let shared = shell.lanes.remove(0);
-    shell.input(|pools, engine| pools.on_lane_lost(engine, shared));
-    let base = shell.pools.open_pools().next().unwrap();
-    shell.input(|_, engine| engine.on_credential_revoked(base));
-    assert_eq!(shell.lanes.len(), 1);
-    assert!(shell.orders.is_empty());
-    shell.pass_ms(100);
-    assert!(!shell.pools.failover().is_active(), "no lane is wanted");
-    shell.client(PLAIN);
-    let login = shell.order();
-    assert_eq!(login.target, target(0));
-    shell.fail(&login, FailureKind::Broken);
-    assert!(shell.orders.is_empty(), "the other data center is not asked");
 }
 
 /// Whether the token of a login is one that has lanes, and which.

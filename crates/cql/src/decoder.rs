@@ -21,8 +21,8 @@ pub struct FrameDecoder {
     partial: Vec<u8>,
     /// `partial` is a whole frame that was handed out, to be cleared.
     handed_out: bool,
-    /// A frame was cut since [`FrameDecoder::shrink_if_idle`] was last called.
-    used: bool,
+    /// The longest that `partial` was since [`FrameDecoder::shrink_unused`] was last called, bytes.
+    longest: usize,
     /// Bytes still to come of a frame that is passed over.
     passing: usize,
     body_len_max: u32,
@@ -34,7 +34,7 @@ impl FrameDecoder {
     #[must_use]
     pub fn new(versions: [u8; 2], body_len_max: u32) -> Self {
         let (partial, passing) = (Vec::new(), 0);
-        Self { partial, handed_out: false, used: false, passing, body_len_max, versions }
+        Self { partial, handed_out: false, longest: 0, passing, body_len_max, versions }
     }
 
     /// From now on accepts bodies up to another limit.
@@ -70,8 +70,8 @@ impl FrameDecoder {
             }
             Some(_) | None => {
                 let cut = mem::take(chunk);
-                self.used = true;
                 self.partial.extend_from_slice(cut);
+                self.longest = self.longest.max(self.partial.len());
                 Ok(None)
             }
         }
@@ -147,17 +147,15 @@ impl FrameDecoder {
         self.partial.shrink_to_fit();
     }
 
-    /// Gives memory back if no frame was cut since the last call. Called now and then: to give it
-    /// back after each large frame would cost more than the frame.
-    pub fn shrink_if_idle(&mut self) {
+    /// Gives back what cut frames did not need since the last call, but for room to grow to twice that.
+    /// Called now and then: to give it back after each large frame would cost more than the frame.
+    pub fn shrink_unused(&mut self) {
         if self.handed_out {
             self.handed_out = false;
             self.partial.clear();
         }
-        if !self.used && self.partial.is_empty() {
-            self.partial.shrink_to(IDLE_LEN);
-        }
-        self.used = false;
+        self.partial.shrink_to((self.longest * 2).max(IDLE_LEN));
+        self.longest = 0;
     }
 
     fn complete<'s, 'c: 's>(
@@ -187,6 +185,7 @@ impl FrameDecoder {
             self.partial.reserve_exact(more);
         }
         self.partial.extend_from_slice(front);
+        self.longest = self.longest.max(self.partial.len());
         *chunk = rest;
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::client::{Client, ClientKey};
+use crate::engine::client::{Client, ClientKey, Lack};
 use crate::engine::core::core::Core;
 use crate::engine::core::memory_use::CLIENT_BYTES;
 use crate::engine::limits::KEYS;
@@ -34,7 +34,8 @@ impl Newcomers {
     pub(crate) fn let_in(&mut self, core: &mut Core, mut client: Client) -> Option<ClientKey> {
         let max = core.settings.limits.clients_max;
         let is_full = core.clients.len() >= max;
-        if is_full || self.waiting.len() >= max.div_ceil(2) {
+        let lacks_descriptor = client.lack.is_some();
+        if is_full || lacks_descriptor || self.waiting.len() >= max.div_ceil(2) {
             let gives_way = self.oldest(core);
             if let Some(oldest) = gives_way {
                 let text = "shardlane made room for others: this client had not finished STARTUP and \
@@ -42,7 +43,7 @@ impl Newcomers {
                 core.tally.clients_silent += 1;
                 send_error(core, oldest, text);
             }
-            if is_full && gives_way.is_none() {
+            if lacks_descriptor || is_full && gives_way.is_none() {
                 core.tally.clients_refused += 1;
                 if core.clients.len() >= max + REFUSED_MAX {
                     return None;
@@ -56,7 +57,7 @@ impl Newcomers {
                 return None;
             }
             client.session.phase = Phase::Refused;
-            client.lacks_memory = true;
+            client.lack.get_or_insert(Lack::Memory);
         }
         client.since_us = core.now_us;
         core.memory.bring(CLIENT_BYTES);
@@ -136,11 +137,15 @@ pub(crate) fn is_new(client: &Client) -> bool {
 
 /// The text of the ERROR for clients beyond the bound.
 pub(crate) fn refusal(core: &Core, key: ClientKey) -> String {
-    if core.clients.get(key).is_some_and(|client| client.lacks_memory) {
-        return core.settings.limits.memory_refusal("another client");
+    let (clients_max, setting) = (core.settings.limits.clients_max, KEYS.clients_max);
+    match core.clients.get(key).and_then(|client| client.lack) {
+        Some(Lack::Memory) => core.settings.limits.memory_refusal("another client"),
+        Some(Lack::Descriptors { max }) => format!(
+            "shardlane has no file descriptor for another client: clients may take {max} of the \
+             process's limit (ulimit -n), fewer than {setting} needs, which is {clients_max}"
+        ),
+        None => format!("shardlane serves {clients_max} clients, which is {setting}"),
     }
-    let (max, key) = (core.settings.limits.clients_max, KEYS.clients_max);
-    format!("shardlane serves {max} clients, which is {key}")
 }
 
 /// Closes a client with an ERROR that it has not asked for.

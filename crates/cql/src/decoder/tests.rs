@@ -69,6 +69,21 @@ fn memory_of_a_large_frame_is_given_back() {
 }
 
 #[test]
+fn short_cut_frames_keep_no_room_for_long_ones() {
+    let mut decoder = FrameDecoder::new([3, 4], LEN_MAX);
+    let in_two = |decoder: &mut FrameDecoder, len: usize| {
+        let bytes = frame(&vec![0; len]);
+        cut(decoder, &bytes[..20]).unwrap();
+        assert_eq!(cut(decoder, &bytes[20..]).unwrap().len(), 1);
+        decoder.shrink_unused();
+    };
+    in_two(&mut decoder, 200 << 10);
+    assert!(decoder.memory_len() >= 200 << 10, "it was used a moment ago");
+    in_two(&mut decoder, 100);
+    assert!(decoder.memory_len() <= IDLE_LEN);
+}
+
+#[test]
 fn a_body_longer_than_the_limit_is_refused_by_its_header() {
     let mut decoder = FrameDecoder::new([3, 4], 10);
 
