@@ -15,8 +15,10 @@ use crate::world::World;
 const READERS: usize = 4;
 /// Copies of each row: one, many, one.
 const COPIES: [usize; 3] = [1, 3, 1];
-/// One client has something to read so often, µs.
+/// Clients have something to read so often, µs.
 const PAUSE_US: u64 = 60_000;
+/// The same while a change becomes known: so often in that time.
+const PAUSES: u64 = 200;
 /// They read so long before the number of copies changes, µs.
 const BEFORE_US: u64 = 300_000;
 /// Requests for one tablet by which the shares of its replicas are judged.
@@ -119,15 +121,16 @@ impl World {
 
     fn judge_change(&mut self, readers: &[(usize, Vec<u64>)], handle: Handle, copies: usize) {
         let until_us = self.now_us + BEFORE_US;
-        self.read_on(readers, handle, |world| world.now_us >= until_us);
+        self.read_on((readers, PAUSE_US), handle, |world| world.now_us >= until_us);
         self.arrived = Arrived { before: self.replicas(), ..Arrived::default() };
         if self.broken.is_some() || !self.set_copies(copies) {
             return;
         }
         self.arrived.since_us = Some(self.now_us);
         let can_read = self.scenario.prefetch && self.scenario.may_read;
-        let until_us = self.now_us + self.read_again_us();
-        self.read_on(readers, handle, |world| world.now_us >= until_us);
+        let (until_us, pause_us) =
+            (self.now_us + self.read_again_us(), self.read_again_us() / PAUSES);
+        self.read_on((readers, pause_us), handle, |world| world.now_us >= until_us);
         // What cannot be read is forgotten at once, and once more when all has settled; what is not known
         // goes anywhere, and its answer says where it belongs.
         let most = if can_read { 1 } else { 3 };
@@ -152,7 +155,7 @@ impl World {
         let readers: Vec<(usize, Vec<u64>)> = readers.iter().map(first).collect();
         let count = readers.len();
         let judged = |of: &BTreeMap<Replica, u64>| of.values().sum::<u64>() >= JUDGED;
-        self.read_on(&readers, handle, |world| {
+        self.read_on((&readers, PAUSE_US), handle, |world| {
             world.arrived.served.values().filter(|of| judged(of)).count() >= count
         });
         for (last, replicas) in self.replicas() {
@@ -177,10 +180,10 @@ impl World {
         tablets.iter().map(|it| (it.last, it.replicas.iter().copied().collect())).collect()
     }
 
-    /// Clients read rows, each one at a time and all together, until `done`.
+    /// Clients read rows, each one at a time and all together, each `pause_us` at most until `done`.
     fn read_on(
         &mut self,
-        readers: &[(usize, Vec<u64>)],
+        (readers, pause_us): (&[(usize, Vec<u64>)], u64),
         handle: Handle,
         done: impl Fn(&Self) -> bool,
     ) {
@@ -194,7 +197,7 @@ impl World {
                     self.ask_for_row(*number, handle, key);
                 }
             }
-            let until_us = self.now_us + 1 + self.chance.below(PAUSE_US);
+            let until_us = self.now_us + 1 + self.chance.below(pause_us);
             self.run(until_us, |_| false);
         }
         self.settle();
