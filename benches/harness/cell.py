@@ -6,13 +6,14 @@ import shlex
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 
 from .process import Process, cpu_ns, rss_kb, tree
 from .subjects import LISTEN, NODES, PORT, PROXY, SHARD_AWARE, SHARD_PORT, STATS, SUBJECTS, UPSTREAM
-from .workloads import PLAIN, ROUTED, SHARDED, WORKLOADS
+from .workloads import PLAIN, ROUTED, SHARDED, TLS_CLIENTS, TLS_NODES, WORKLOADS
 
 OPTIONS_V4 = bytes([4, 0, 0, 0, 5, 0, 0, 0, 0])
 SUPPORTED = 6
@@ -29,15 +30,25 @@ def check_addresses_free():
                 sys.exit(f"something already listens on {host}:{port}")
 
 
-def wait_for_cql(host, process):
+def connect(host, tls):
+    """A connection to a subject or node; whose certificate it shows is none of this bench's business."""
+    plain = socket.create_connection((host, PORT), 1)
+    plain.settimeout(3)
+    if not tls:
+        return plain
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(plain)
+
+
+def wait_for_cql(host, process, tls):
     """Waits until `host` answers OPTIONS with SUPPORTED."""
     end = time.monotonic() + START_SECONDS
     error = None
     while time.monotonic() < end:
         process.check_alive()
         try:
-            with socket.create_connection((host, PORT), 1) as s:
-                s.settimeout(3)
+            with connect(host, tls) as s:
                 s.sendall(OPTIONS_V4)
                 header = s.recv(9)
                 if len(header) >= 5 and header[4] == SUPPORTED:
@@ -58,21 +69,24 @@ def node_stats():
 
 
 @contextlib.contextmanager
-def running(a, subject, cluster):
+def running(a, subject, cluster, options=()):
     """Fresh nodes and a fresh subject before them; the subject's process, or None for direct."""
     folder = os.path.join(a.out, "cells", subject)
     os.makedirs(folder, exist_ok=True)
     cpu = None if a.no_pin else a.cpu
     started = []
     try:
-        command = [a.paths["nullcql"], "--listen", UPSTREAM, "--shard-port", str(SHARD_PORT),
-                   "--stats", "%s:%d" % STATS, *cluster]
-        started.append(Process(command, f"{folder}/nodes.log", cpu))
-        wait_for_cql(NODES[0], started[0])
         build = SUBJECTS[subject][1]
+        # Where there is no proxy, the clients speak TLS with the nodes.
+        tls = TLS_NODES in options or TLS_CLIENTS in options and not build
+        files = ["--tls-cert", a.paths["cert"], "--tls-key", a.paths["key"]] if tls else []
+        command = [a.paths["nullcql"], "--listen", UPSTREAM, "--shard-port", str(SHARD_PORT),
+                   "--stats", "%s:%d" % STATS, *cluster, *files]
+        started.append(Process(command, f"{folder}/nodes.log", cpu))
+        wait_for_cql(NODES[0], started[0], tls)
         if build:
-            started.append(Process(build(a.paths, folder, addresses(cluster)), f"{folder}/subject.log", cpu, cwd=folder))
-            wait_for_cql(PROXY, started[1])
+            started.append(Process(build(a.paths, folder, addresses(cluster), options), f"{folder}/subject.log", cpu, cwd=folder))
+            wait_for_cql(PROXY, started[1], TLS_CLIENTS in options)
             time.sleep(SETTLE_SECONDS)
         yield folder, started[0], started[1] if build else None
     finally:
@@ -126,11 +140,13 @@ def fill(row, a, subject, workload, seed):
     row["requests"] = requests
     sharded = row["workload"] in ROUTED or subject in SHARD_AWARE
     cluster = [*(SHARDED if sharded else PLAIN), *workload.nodes]
-    with running(a, subject, cluster) as (folder, nodes, proxy):
+    with running(a, subject, cluster, workload.options) as (folder, nodes, proxy):
         pids = lambda: tree(proxy.pid) if proxy else []
         row["rss_idle_kb"] = rss_kb(pids())
         targets = [LISTEN] if proxy else [f"{ip}:{PORT}" for ip in addresses(cluster)]
-        load = Load(a, folder, targets, workload.load, requests, warmup, seed)
+        tls = TLS_CLIENTS in workload.options or TLS_NODES in workload.options and not proxy
+        args = workload.load + (f" --tls-ca {shlex.quote(a.paths['ca'])}" if tls else "")
+        load = Load(a, folder, targets, args, requests, warmup, seed)
         try:
             load.wait_for_gate()
             row["lanes"] = sum(sum(n["conns_now"]) for n in node_stats())
@@ -151,12 +167,12 @@ def fill(row, a, subject, workload, seed):
 
 
 def routed(before, after):
-    """Shares of EXECUTEs that reached a replica node, and the right shard of it."""
+    """Shares of requests that reached a replica node, and the right shard of it."""
     count = lambda stats, key: sum(n[key] for n in stats)
-    executed = sum(sum(n["execs"]) for n in after) - sum(sum(n["execs"]) for n in before)
-    if not executed:
+    asked = sum(count(after, key) - count(before, key) for key in ("reads", "writes"))
+    if not asked:
         return {}
-    return {key: (count(after, key) - count(before, key)) / executed
+    return {key: (count(after, key) - count(before, key)) / asked
             for key in ("node_hit", "shard_hit", "tablet_payloads")}
 
 

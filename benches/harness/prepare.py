@@ -4,7 +4,7 @@ import resource
 import shutil
 import subprocess
 
-from .subjects import NGINX_STREAM
+from .subjects import NGINX_STREAM, NODES, PROXY
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 KIT_TARGET = os.path.join(ROOT, "target/bench/kit")
@@ -17,6 +17,7 @@ def all_of(subjects, a):
     cargo("the bench kit", "--manifest-path", os.path.join(ROOT, "benches/kit/Cargo.toml"),
           "--target-dir", KIT_TARGET, "--locked")
     paths = {name: os.path.join(KIT_TARGET, "release", name) for name in KIT}
+    paths.update(certificates(os.path.join(a.out, "tls")))
     skipped = {}
     for subject, find in (("haproxy", haproxy), ("nginx", nginx), ("shardlane", lambda: product(a))):
         if subject in subjects:
@@ -43,6 +44,37 @@ def cargo(what, *args):
     done = subprocess.run(["cargo", "build", "--release", "--quiet", *args], cwd=ROOT)
     if done.returncode:
         raise SystemExit(f"cannot build {what}: cargo ended with {done.returncode}")
+
+
+def certificates(folder):
+    """An authority, and one certificate that nodes and proxy show."""
+    names = {name: os.path.join(folder, file) for name, file in
+             (("ca", "ca.crt"), ("cert", "bench.crt"), ("key", "bench.key"), ("both", "bench.pem"))}
+    if all(map(os.path.exists, names.values())):
+        return names
+    os.makedirs(folder, exist_ok=True)
+    alternatives, request, ca_key = (os.path.join(folder, file) for file in ("bench.ext", "bench.csr", "ca.key"))
+    with open(alternatives, "w") as f:
+        f.write("subjectAltName=" + ",".join(f"IP:{ip}" for ip in (*NODES, PROXY)) + "\n")
+    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl("req", "-x509", *new, "-keyout", ca_key, "-out", names["ca"], "-days", "3650", "-subj", "/CN=bench authority")
+    openssl("req", "-new", *new, "-keyout", names["key"], "-out", request, "-subj", "/CN=bench")
+    openssl("x509", "-req", "-in", request, "-CA", names["ca"], "-CAkey", ca_key, "-CAcreateserial", "-days", "3650",
+            "-extfile", alternatives, "-out", names["cert"])
+    with open(names["both"], "wb") as both:
+        for part in ("cert", "key"):
+            with open(names[part], "rb") as f:
+                both.write(f.read())
+    return names
+
+
+def openssl(*words):
+    try:
+        done = subprocess.run(["openssl", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise SystemExit("the openssl program is missing: it makes the certificates of this bench") from None
+    if done.returncode:
+        raise SystemExit(f"openssl {words[0]}: {done.stderr[-400:]}")
 
 
 def product(a):

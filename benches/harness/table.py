@@ -5,7 +5,7 @@ from statistics import median
 from .subjects import SUBJECTS
 from .workloads import WORKLOADS
 
-HEADS = ["subject", "CPU us/request", "x HAProxy", "x frame-mux24", "p50 added us", "p50 us", "RSS MB",
+HEADS = ["subject", "CPU us/request", "x HAProxy", "x frame-mux24", "p50 added us", "p50 us", "p99 us", "RSS MB",
          "right node", "right shard", "errors"]
 
 
@@ -15,7 +15,7 @@ def line(row):
     if "failed" in row:
         return f"{head} FAILED {row['failed']}"
     load = row["load"]
-    return (f"{head} cpu {row['cpu_us']:7.2f} us  p50 {load['p50_us']:9.1f} us  {load['throughput']:10.0f}/s"
+    return (f"{head} cpu {row['cpu_us']:7.2f} us  p50 {load['p50_us']:9.1f} us  p99 {load['p99_us']:9.1f} us  {load['throughput']:10.0f}/s"
             f"  rss {row['rss_kb'] / 1024:6.1f} MB  right shard {share([row], 'shard_hit', 1):>6}  errors {load['errors']}"
             + "".join(f"  {e}" for e in load["cql_errors"]))
 
@@ -61,6 +61,7 @@ def table_of(rows):
             ratio(cpu[s], cpu.get("frame-mux24")) if proxied else "-",
             spread(added, 1) if proxied else "-",
             f"{median(r['load']['p50_us'] for r in g.values()):.1f}",
+            f"{median(r['load']['p99_us'] for r in g.values()):.0f}",
             f"{median(r['rss_kb'] for r in g.values()) / 1024:.1f}" if proxied else "-",
             share(g.values(), "node_hit", 1),
             share(g.values(), "shard_hit", 2),

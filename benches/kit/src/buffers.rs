@@ -1,8 +1,7 @@
 //! Buffers between a non-blocking socket and frames.
 
+use crate::stream::Socket;
 use std::io;
-use std::io::Read;
-use std::io::Write;
 use std::net::TcpStream;
 
 /// Receive buffer: bytes `[start, end)` are unread.
@@ -43,16 +42,30 @@ impl RBuf {
             self.b.resize(total.next_power_of_two(), 0);
         }
     }
-    /// One read. Ok(None): would block. Ok(Some((n, full))): `full` when the buffer was filled.
+    /// One read, and what the socket holds besides. Ok(None): would block. Ok(Some((n, full))):
+    /// `full` when the buffer was filled, so that there may be more.
     #[inline]
-    pub fn fill(&mut self, s: &mut TcpStream) -> io::Result<Option<(usize, bool)>> {
+    pub fn fill(&mut self, s: &mut impl Socket) -> io::Result<Option<(usize, bool)>> {
+        let Some(first) = self.fill_once(s)? else { return Ok(None) };
+        if first == 0 || !s.holds_bytes() {
+            return Ok(Some((first, self.end == self.b.len())));
+        }
+        let mut count = first;
+        while let Some(more) = self.fill_once(s)?.filter(|more| *more > 0) {
+            count += more;
+        }
+        Ok(Some((count, false)))
+    }
+
+    #[inline]
+    fn fill_once(&mut self, s: &mut impl Socket) -> io::Result<Option<usize>> {
         if self.end == self.b.len() {
             self.reserve_front(self.b.len() + 1);
         }
         match s.read(&mut self.b[self.end..]) {
             Ok(n) => {
                 self.end += n;
-                Ok(Some((n, self.end == self.b.len())))
+                Ok(Some(n))
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(None),
@@ -75,7 +88,7 @@ impl WBuf {
     }
     /// Writes what it can; Ok(true) when empty afterwards.
     #[inline]
-    pub fn flush(&mut self, s: &mut TcpStream) -> io::Result<bool> {
+    pub fn flush(&mut self, s: &mut impl Socket) -> io::Result<bool> {
         while self.pos < self.b.len() {
             match s.write(&self.b[self.pos..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -93,7 +106,7 @@ impl WBuf {
         }
         self.b.clear();
         self.pos = 0;
-        Ok(true)
+        s.push()
     }
 }
 

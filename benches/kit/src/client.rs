@@ -3,7 +3,6 @@
 use crate::cql::*;
 use std::io::Read;
 use std::io::Write;
-use std::net::TcpStream;
 
 /// An answer: opcode, header flags, body.
 pub struct Answer {
@@ -14,7 +13,7 @@ pub struct Answer {
 
 /// Sends one request on stream 0 and waits for its answer; an ERROR is an `Err`.
 pub fn ask(
-    socket: &mut TcpStream,
+    socket: &mut (impl Read + Write),
     opcode: u8,
     put_body: impl FnOnce(&mut Vec<u8>),
 ) -> Result<Answer, String> {
@@ -22,7 +21,7 @@ pub fn ask(
     let at = begin_frame(&mut out, 4, 0, 0, opcode);
     put_body(&mut out);
     end_frame(&mut out, at);
-    socket.write_all(&out).map_err(|e| e.to_string())?;
+    socket.write_all(&out).and_then(|()| socket.flush()).map_err(|e| e.to_string())?;
     let mut header = [0u8; HDR];
     socket.read_exact(&mut header).map_err(|e| e.to_string())?;
     let h = parse_header(&header);
@@ -40,7 +39,7 @@ pub fn ask(
 }
 
 /// STARTUP with these options beside the CQL version.
-pub fn startup(socket: &mut TcpStream, options: &[(&str, &str)]) -> Result<(), String> {
+pub fn startup(socket: &mut (impl Read + Write), options: &[(&str, &str)]) -> Result<(), String> {
     let mut map = vec![("CQL_VERSION", "3.0.0")];
     map.extend(options);
     let answer = ask(socket, op::STARTUP, |o| put_string_map(o, &map))?;

@@ -8,3 +8,4 @@ pub mod epoll;
 pub mod murmur3;
 pub mod process;
 pub mod rng;
+pub mod stream;

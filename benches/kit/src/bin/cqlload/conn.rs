@@ -6,14 +6,20 @@ use shardlane_bench_kit::buffers::WBuf;
 use shardlane_bench_kit::client::ask;
 use shardlane_bench_kit::client::startup;
 use shardlane_bench_kit::cql::*;
+use shardlane_bench_kit::stream::Stream;
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
 const READ_CQL: &str = "SELECT v FROM ks.t WHERE pk = ?";
+const READ_TEXT: &str = "SELECT v FROM ks.t WHERE pk = ";
+const READ_LARGE_CQL: &str = "SELECT big FROM ks.t WHERE pk = ?";
 const WRITE_CQL: &str = "INSERT INTO ks.t (pk, v) VALUES (?, ?)";
 
 /// Longest wait for an answer while setting up.
 const SETUP_WAIT: Duration = Duration::from_secs(20);
+
+const LOCAL_QUORUM: u16 = 6;
 
 /// Default timestamp of writes, microseconds.
 const FIRST_TIMESTAMP: u64 = 1_700_000_000_000_000;
@@ -38,7 +44,7 @@ struct Template {
 
 /// One connection.
 pub struct Conn {
-    pub socket: TcpStream,
+    pub socket: Stream,
     pub read: RBuf,
     pub write: WBuf,
     /// Requests under way, by stream id.
@@ -47,6 +53,8 @@ pub struct Conn {
     /// Whether epoll watches for room to write.
     pub waits: bool,
     pub alive: bool,
+    /// Whether reads are statements by text.
+    text: bool,
     reads: Template,
     writes: Template,
 }
@@ -54,24 +62,17 @@ pub struct Conn {
 impl Conn {
     /// Connects, says who it is, and prepares what it will execute.
     pub fn open(settings: &Settings, number: usize) -> Result<Self, String> {
-        let addr = &settings.addrs[number % settings.addrs.len()];
-        let plain = |e: std::io::Error| format!("{addr}: {e}");
-        let mut socket = TcpStream::connect(addr).map_err(plain)?;
-        socket.set_nodelay(true).map_err(plain)?;
-        socket.set_read_timeout(Some(SETUP_WAIT)).map_err(plain)?;
-        ask(&mut socket, op::OPTIONS, |_| {})?;
-        let mut options = vec![("DRIVER_NAME", "cqlload")];
-        options.extend(settings.startup.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-        startup(&mut socket, &options)?;
+        let mut socket = connect(settings, number)?;
         let (mut reads, mut writes) = (Template::default(), Template::default());
-        if settings.write_ratio < 1.0 {
+        if settings.write_ratio < 1.0 && !settings.text {
             reads = Template::read(&prepare(&mut socket, READ_CQL)?);
         }
         if settings.write_ratio > 0.0 {
             writes = Template::write(&prepare(&mut socket, WRITE_CQL)?, settings.value_size);
         }
-        socket.set_read_timeout(None).map_err(plain)?;
-        socket.set_nonblocking(true).map_err(plain)?;
+        let plain = |e: std::io::Error| e.to_string();
+        socket.socket().set_read_timeout(None).map_err(plain)?;
+        socket.socket().set_nonblocking(true).map_err(plain)?;
         Ok(Self {
             socket,
             read: RBuf::new(256 << 10),
@@ -80,6 +81,7 @@ impl Conn {
             free: (0..settings.inflight as i16).rev().collect(),
             waits: false,
             alive: true,
+            text: settings.text,
             reads,
             writes,
         })
@@ -90,6 +92,10 @@ impl Conn {
     pub fn request(&mut self, write: bool, key: i64, at: u64) -> bool {
         let Some(stream) = self.free.pop() else { return false };
         self.slots[stream as usize] = Slot { busy: true, write, key, at };
+        if self.text && !write {
+            self.query(stream, key);
+            return true;
+        }
         let template = if write { &self.writes } else { &self.reads };
         let start = self.write.b.len();
         self.write.b.extend_from_slice(&template.frame);
@@ -103,6 +109,68 @@ impl Conn {
             frame[template.timestamp_at..][..8].copy_from_slice(&timestamp.to_be_bytes());
         }
         true
+    }
+
+    /// Queues a read by text.
+    #[inline]
+    fn query(&mut self, stream: i16, key: i64) {
+        let out = &mut self.write.b;
+        let at = begin_frame(out, 4, 0, stream, op::QUERY);
+        put_i32(out, 0);
+        out.extend_from_slice(READ_TEXT.as_bytes());
+        write!(out, "{key}").expect("a vector takes what is written");
+        let text = out.len() - at - HDR - 4;
+        out[at + HDR..][..4].copy_from_slice(&(text as u32).to_be_bytes());
+        put_u16(out, LOCAL_QUORUM);
+        out.push(0);
+        end_frame(out, at);
+    }
+}
+
+/// A connection that is ready for requests, and whose reads wait.
+fn connect(settings: &Settings, number: usize) -> Result<Stream, String> {
+    let addr = &settings.addrs[number % settings.addrs.len()];
+    let plain = |e: std::io::Error| format!("{addr}: {e}");
+    let socket = TcpStream::connect(addr).map_err(plain)?;
+    socket.set_nodelay(true).map_err(plain)?;
+    socket.set_read_timeout(Some(SETUP_WAIT)).map_err(plain)?;
+    let mut socket = Stream::connected(socket, settings.tls.as_ref())?;
+    ask(&mut socket, op::OPTIONS, |_| {})?;
+    let mut options = vec![("DRIVER_NAME", "cqlload")];
+    options.extend(settings.startup.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+    startup(&mut socket, &options)?;
+    Ok(socket)
+}
+
+/// A client that asks for much and reads nothing.
+pub struct Hog {
+    socket: Stream,
+    requests: Vec<u8>,
+}
+
+impl Hog {
+    /// Requests of each.
+    const REQUESTS: i16 = 1024;
+
+    /// Connects and prepares.
+    pub fn open(settings: &Settings, number: usize) -> Result<Self, String> {
+        let mut socket = connect(settings, number)?;
+        let mut template = Template::read(&prepare(&mut socket, READ_LARGE_CQL)?);
+        let mut requests = vec![];
+        for stream in 0..Self::REQUESTS {
+            let key = (number as i64 * 1_000_003 + i64::from(stream))
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64);
+            template.frame[2..4].copy_from_slice(&stream.to_be_bytes());
+            template.frame[template.key_at..][..8].copy_from_slice(&key.to_be_bytes());
+            requests.extend_from_slice(&template.frame);
+        }
+        Ok(Self { socket, requests })
+    }
+
+    /// Sends all requests. They are less than what the sockets hold.
+    pub fn ask(&mut self) -> std::io::Result<()> {
+        self.socket.write_all(&self.requests)?;
+        self.socket.flush()
     }
 }
 
@@ -133,7 +201,7 @@ fn begin_execute(id: &[u8], flags: u8, values: u16) -> (Vec<u8>, usize) {
     begin_frame(&mut frame, 4, 0, 0, op::EXECUTE);
     put_u16(&mut frame, id.len() as u16);
     frame.extend_from_slice(id);
-    put_u16(&mut frame, 6); // LOCAL_QUORUM
+    put_u16(&mut frame, LOCAL_QUORUM);
     frame.push(flags);
     put_u16(&mut frame, values);
     put_i32(&mut frame, 8);
@@ -143,7 +211,7 @@ fn begin_execute(id: &[u8], flags: u8, values: u16) -> (Vec<u8>, usize) {
 }
 
 /// The id that the server gives a statement.
-fn prepare(socket: &mut TcpStream, cql: &str) -> Result<Vec<u8>, String> {
+fn prepare(socket: &mut Stream, cql: &str) -> Result<Vec<u8>, String> {
     let answer = ask(socket, op::PREPARE, |o| put_long_string(o, cql))
         .map_err(|e| format!("PREPARE {cql}: {e}"))?;
     let mut c = Cur::new(&answer.body);

@@ -9,6 +9,7 @@ mod load;
 mod settings;
 
 use conn::Conn;
+use conn::Hog;
 use load::Load;
 use settings::Settings;
 use shardlane_bench_kit::process::cpu_ns;
@@ -33,7 +34,16 @@ fn main() -> ExitCode {
             }
         }
     }
-    match run(settings, conns) {
+    let hogs: Result<Vec<Hog>, String> =
+        (0..settings.hogs).map(|number| Hog::open(&settings, number)).collect();
+    let hogs = match hogs {
+        Ok(hogs) => hogs,
+        Err(e) => {
+            eprintln!("cqlload: a hog: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match run(settings, conns, hogs) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(2),
         Err(e) => {
@@ -44,7 +54,7 @@ fn main() -> ExitCode {
 }
 
 /// Warms up, measures, reports; returns the number of errors.
-fn run(settings: Settings, conns: Vec<Conn>) -> io::Result<u64> {
+fn run(settings: Settings, conns: Vec<Conn>, mut hogs: Vec<Hog>) -> io::Result<u64> {
     let (gate, warmup, requests) = (settings.gate, settings.warmup, settings.requests);
     let mut load = Load::new(settings, conns)?;
     if warmup > 0 {
@@ -55,6 +65,7 @@ fn run(settings: Settings, conns: Vec<Conn>) -> io::Result<u64> {
         pause()?;
     }
     let (cpu, start) = (cpu_ns(), Instant::now());
+    hogs.iter_mut().try_for_each(Hog::ask)?;
     load.issue(requests)?;
     let (elapsed, cpu_after) = (start.elapsed(), cpu_ns());
     if gate {

@@ -1,6 +1,10 @@
 //! What to load, and how hard.
 
+use rustls::ClientConfig;
 use shardlane_bench_kit::args::Args;
+use shardlane_bench_kit::args::die;
+use shardlane_bench_kit::stream::client_config;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub const USAGE: &str = "cqlload [options]
@@ -12,6 +16,10 @@ pub const USAGE: &str = "cqlload [options]
   --write-ratio 0           0: reads only ... 1: writes only
   --value-size 100          size of v written; also the size expected of v read (0: not checked)
   --keys 0                  keys 0..N (0: any bigint)        --seed 1
+  --text                    reads by QUERY with the key as a constant, instead of EXECUTE
+  --hogs 0                  connections beside the others that ask for 1,024 values of 64 KB each when the measured part
+                            begins, and read nothing
+  --tls-ca FILE             TLS to the target, whose certificate this PEM file's authority signed
   --startup K=V             extra STARTUP option (repeatable)
   --stall-s 10              give up when nothing arrives for that long
   --gate                    print GATE before the measured part and wait for a line on stdin; the same after it
@@ -32,6 +40,10 @@ pub struct Settings {
     /// Keys are `0..keys`; 0: any.
     pub keys: u64,
     pub seed: u64,
+    /// Whether reads are statements by text.
+    pub text: bool,
+    pub hogs: usize,
+    pub tls: Option<Arc<ClientConfig>>,
     pub startup: Vec<(String, String)>,
     pub stall: Duration,
     pub gate: bool,
@@ -40,12 +52,16 @@ pub struct Settings {
 impl Settings {
     /// Reads the command line, or ends the program with its usage.
     pub fn parse() -> Self {
-        let mut args = Args::parse(USAGE, &["poisson", "gate"]);
+        let mut args = Args::parse(USAGE, &["poisson", "gate", "text"]);
         let mut addrs = args.list("addr");
         if addrs.is_empty() {
             addrs.push("127.0.0.1:9042".into());
         }
         let startup = args.list("startup");
+        let tls = match args.string("tls-ca").map(|ca| client_config(&ca)).transpose() {
+            Ok(tls) => tls,
+            Err(e) => die(USAGE, &e),
+        };
         let pair = |s: &String| s.split_once('=').map(|(k, v)| (k.to_string(), v.to_string()));
         let settings = Self {
             addrs,
@@ -59,6 +75,9 @@ impl Settings {
             value_size: args.get("value-size", 100),
             keys: args.get("keys", 0),
             seed: args.get("seed", 1),
+            text: args.flag("text"),
+            hogs: args.get("hogs", 0),
+            tls,
             startup: startup.iter().filter_map(pair).collect(),
             stall: Duration::from_secs_f64(args.get("stall-s", 10.0)),
             gate: args.flag("gate"),

@@ -1,9 +1,13 @@
 //! One request in, one answer out: what a node says.
 
 use crate::cluster::Cluster;
+use crate::compression::compress;
+use crate::compression::decompressed;
+use crate::filler::words;
 use crate::hello::put_supported;
 use crate::prepared::put_bind_metadata;
 use crate::rows::put_system_rows;
+use crate::statement::Column;
 use crate::statement::Kind;
 use crate::statement::Src;
 use crate::statement::Statement;
@@ -24,6 +28,9 @@ mod code {
     pub const UNPREPARED: i32 = 0x2500;
 }
 
+/// Bytes of a large value.
+const LARGE: usize = 64 << 10;
+
 /// What a node knows of one connection.
 pub struct Peer {
     pub node: usize,
@@ -31,6 +38,8 @@ pub struct Peer {
     keyspace: Option<String>,
     /// Whether it asked for tablet payloads.
     tablets: bool,
+    /// Whether it asked for lz4.
+    lz4: bool,
     /// The statement executed last: most connections repeat one.
     last: Option<Rc<Statement>>,
 }
@@ -38,7 +47,7 @@ pub struct Peer {
 impl Peer {
     /// A connection that has landed on a shard.
     pub fn new(node: usize, shard: u32) -> Self {
-        Self { node, shard, keyspace: None, tablets: false, last: None }
+        Self { node, shard, keyspace: None, tablets: false, lz4: false, last: None }
     }
 }
 
@@ -48,8 +57,11 @@ pub struct Nodes {
     pub stats: Vec<NodeStats>,
     tables: Vec<Vec<Table>>,
     prepared: HashMap<(usize, [u8; 16]), Rc<Statement>>,
-    /// What follows the key in each value read.
+    /// What follows the key in each value read, and in each large one.
     filler: Vec<u8>,
+    large_filler: Vec<u8>,
+    /// Where answers are compressed.
+    room: Vec<u8>,
     checks_routing: bool,
 }
 
@@ -58,9 +70,11 @@ impl Nodes {
     pub fn new(cluster: Cluster, value_size: usize) -> Self {
         let stats = (0..cluster.nodes).map(|_| NodeStats::new(cluster.shards_counted())).collect();
         let tables = (0..cluster.nodes).map(|n| system_tables(&cluster, n)).collect();
-        let filler = (0..value_size.saturating_sub(8)).map(|i| b'a' + (i % 26) as u8).collect();
+        let filler = words(value_size.saturating_sub(8));
+        let large_filler = words(LARGE - 8);
         let checks_routing = cluster.checks_routing();
-        Self { cluster, stats, tables, prepared: HashMap::new(), filler, checks_routing }
+        let (prepared, room) = (HashMap::new(), vec![]);
+        Self { cluster, stats, tables, prepared, filler, large_filler, room, checks_routing }
     }
 
     /// Counters of all nodes as one JSON line.
@@ -77,15 +91,21 @@ impl Nodes {
             self.error(peer, out, Header { stream: 0, ..h }, code::PROTOCOL, &text);
             return false;
         }
-        if h.flags & hflag::COMPRESSED != 0 {
-            self.error(peer, out, h, code::PROTOCOL, "compression was not negotiated");
-            return false;
-        }
         let start = out.len();
-        if self.answer_opcode(peer, h, body, out).is_none() {
+        let lz4 = peer.lz4;
+        let answered = if h.flags & hflag::COMPRESSED == 0 {
+            self.answer_opcode(peer, h, body, out)
+        } else {
+            let body = lz4.then(|| decompressed(body)).flatten();
+            body.and_then(|body| self.answer_opcode(peer, h, &body, out))
+        };
+        if answered.is_none() {
             out.truncate(start);
             self.error(peer, out, h, code::PROTOCOL, "malformed message");
             return false;
+        }
+        if lz4 {
+            compress(out, start, &mut self.room);
         }
         true
     }
@@ -150,11 +170,13 @@ impl Nodes {
         options: &[(String, String)],
         out: &mut Vec<u8>,
     ) -> Option<()> {
-        if let Some((_, name)) = options.iter().find(|(k, _)| k == "COMPRESSION") {
+        let compression = options.iter().find(|(k, _)| k == "COMPRESSION");
+        if let Some((_, name)) = compression.filter(|(_, name)| name != "lz4") {
             let text = format!("Unknown compression algorithm: {name}");
             self.error(peer, out, h, code::PROTOCOL, &text);
             return Some(());
         }
+        peer.lz4 = compression.is_some();
         peer.tablets = options.iter().any(|(k, _)| k == "TABLETS_ROUTING_V1");
         self.stats[peer.node].on_startup(options);
         empty(h, op::READY, out);
@@ -258,7 +280,8 @@ impl Nodes {
                     self.error(peer, out, h, code::INVALID, "pk must be a bigint");
                     return;
                 };
-                let payload = self.route(peer, &key);
+                let payload =
+                    self.route(peer, &key).filter(|_| !matches!(pk, Some(Src::Literal(_))));
                 let skip = usize::from(params.flags & qflag::SKIP_METADATA != 0);
                 let at = begin_result(h, payload.as_deref(), out);
                 out.extend_from_slice(&statement.rows_prefix[skip]);
@@ -295,15 +318,19 @@ impl Nodes {
     }
 
     #[inline]
-    fn put_row(&self, cols: &[bool], key: &[u8; 8], out: &mut Vec<u8>) {
-        for is_pk in cols {
-            if *is_pk {
-                put_bytes(out, Some(key));
-            } else {
-                put_i32(out, self.filler.len() as i32 + 8);
-                out.extend_from_slice(key);
-                out.extend_from_slice(&self.filler);
-            }
+    fn put_row(&self, cols: &[Column], key: &[u8; 8], out: &mut Vec<u8>) {
+        for column in cols {
+            let filler = match column {
+                Column::Pk => {
+                    put_bytes(out, Some(key));
+                    continue;
+                }
+                Column::V => &self.filler,
+                Column::Big => &self.large_filler,
+            };
+            put_i32(out, filler.len() as i32 + 8);
+            out.extend_from_slice(key);
+            out.extend_from_slice(filler);
         }
     }
 

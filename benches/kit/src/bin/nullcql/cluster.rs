@@ -19,6 +19,8 @@ pub struct Cluster {
     pub shards: u32,
     /// The shard-aware port; 0: none.
     pub shard_port: u16,
+    /// Whether both ports speak TLS alone.
+    pub tls: bool,
     pub ignore_msb: u32,
     pub rf: usize,
     /// Tablets of ks.t, all equal; 0: the keyspace has vnodes.
@@ -54,6 +56,7 @@ impl Cluster {
             nodes: 1,
             shards: 0,
             shard_port: 0,
+            tls: false,
             ignore_msb: 12,
             rf: 1,
             tablets: 0,

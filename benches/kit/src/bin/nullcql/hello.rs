@@ -17,7 +17,8 @@ pub fn put_supported(c: &Cluster, shard: u32, h: Header, out: &mut Vec<u8>) {
         keys.push(("SCYLLA_SHARDING_ALGORITHM", "biased-token-round-robin".into()));
         keys.push(("SCYLLA_SHARDING_IGNORE_MSB", c.ignore_msb.to_string()));
         if c.shard_port != 0 {
-            keys.push(("SCYLLA_SHARD_AWARE_PORT", c.shard_port.to_string()));
+            let key = if c.tls { "SCYLLA_SHARD_AWARE_PORT_SSL" } else { "SCYLLA_SHARD_AWARE_PORT" };
+            keys.push((key, c.shard_port.to_string()));
         }
         if c.tablets > 0 {
             keys.push(("TABLETS_ROUTING_V1", String::new()));
@@ -26,7 +27,8 @@ pub fn put_supported(c: &Cluster, shard: u32, h: Header, out: &mut Vec<u8>) {
     let at = begin_frame(out, h.version | 0x80, 0, h.stream, op::SUPPORTED);
     put_u16(out, keys.len() as u16 + 1);
     put_string(out, "COMPRESSION");
-    put_u16(out, 0);
+    put_u16(out, 1);
+    put_string(out, "lz4");
     for (key, value) in keys {
         put_string(out, key);
         put_u16(out, 1);

@@ -6,6 +6,8 @@
 mod answer;
 mod cells;
 mod cluster;
+mod compression;
+mod filler;
 mod hello;
 mod lexer;
 mod prepared;
@@ -23,6 +25,7 @@ use server::Server;
 use shardlane_bench_kit::args::Args;
 use shardlane_bench_kit::args::die;
 use shardlane_bench_kit::process::precise_timers;
+use shardlane_bench_kit::stream::server_config;
 use std::net::Ipv4Addr;
 use std::net::SocketAddrV4;
 use std::net::TcpListener;
@@ -37,13 +40,20 @@ const USAGE: &str = "nullcql [options]
   --tablets 0               tablets of ks.t (0: vnodes); announces TABLETS_ROUTING_V1
   --value-size 100          bytes of v in each row read (at least 8)
   --delay-us 0              server time per request  --jitter-us 0   plus uniform 0..jitter (reorders answers)
+  --tls-cert F --tls-key F  PEM files; with them all ports of nodes speak TLS
   --dc datacenter1 --rack rack1
   --stats 127.0.0.1:0       TCP address that answers one JSON line of counters to whoever connects (off by default)
-Answers OPTIONS STARTUP REGISTER QUERY PREPARE EXECUTE BATCH. No authentication, no compression, no TLS.";
+Answers OPTIONS STARTUP REGISTER QUERY PREPARE EXECUTE BATCH. lz4 for those who ask. No authentication.";
 
 fn main() -> std::io::Result<()> {
     let mut args = Args::parse(USAGE, &[]);
-    let cluster = cluster(&mut args);
+    let mut cluster = cluster(&mut args);
+    let files = args.string("tls-cert").zip(args.string("tls-key"));
+    let tls = match files.map(|(cert, key)| server_config(&cert, &key)).transpose() {
+        Ok(tls) => tls,
+        Err(e) => die(USAGE, &e),
+    };
+    cluster.tls = tls.is_some();
     let delay = Delay {
         base_ns: args.get("delay-us", 0u64) * 1000,
         jitter_ns: args.get("jitter-us", 0u64) * 1000,
@@ -68,7 +78,7 @@ fn main() -> std::io::Result<()> {
     }
     let (addr, nodes, shards) = (cluster.addr, cluster.nodes, cluster.shards);
     println!("nullcql ready on {addr} ({nodes} nodes, {shards} shards each)");
-    Server::new(Nodes::new(cluster, value_size), delay, doors)?.run()
+    Server::new(Nodes::new(cluster, value_size), delay, doors, tls)?.run()
 }
 
 fn cluster(args: &mut Args) -> Cluster {

@@ -2,6 +2,7 @@
 
 use crate::answer::Nodes;
 use crate::answer::Peer;
+use rustls::ServerConfig;
 use shardlane_bench_kit::buffers::RBuf;
 use shardlane_bench_kit::buffers::WBuf;
 use shardlane_bench_kit::buffers::prepare_socket;
@@ -11,6 +12,7 @@ use shardlane_bench_kit::epoll::IN;
 use shardlane_bench_kit::epoll::OUT;
 use shardlane_bench_kit::process::since;
 use shardlane_bench_kit::rng::Rng;
+use shardlane_bench_kit::stream::Stream;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
@@ -18,9 +20,10 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Instant;
 
-/// Bytes waiting for a client above which we read nothing more from it.
+/// Bytes waiting for a client above which nothing more is read from it, and nothing answered that was.
 const HIGH_WATER: usize = 4 << 20;
 
 /// Epoll tokens from here on are listeners; below, connections.
@@ -46,7 +49,7 @@ pub struct Delay {
 }
 
 struct Conn {
-    socket: TcpStream,
+    socket: Stream,
     /// Tells this connection from an earlier one in the same place.
     serial: u64,
     peer: Peer,
@@ -54,6 +57,8 @@ struct Conn {
     write: WBuf,
     interest: u32,
     dirty: bool,
+    /// Whether requests that were read wait until it has taken its answers.
+    stopped: bool,
 }
 
 /// An answer and when to send it: due time, sequence, place and serial of the connection, bytes.
@@ -65,6 +70,7 @@ pub struct Server {
     delay: Delay,
     epoll: Epoll,
     doors: Vec<(TcpListener, Door)>,
+    tls: Option<Arc<ServerConfig>>,
     conns: Vec<Option<Box<Conn>>>,
     free: Vec<usize>,
     serial: u64,
@@ -74,8 +80,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server that listens at `doors`.
-    pub fn new(nodes: Nodes, delay: Delay, doors: Vec<(TcpListener, Door)>) -> io::Result<Self> {
+    /// A server that listens at `doors`, with TLS or without.
+    pub fn new(
+        nodes: Nodes,
+        delay: Delay,
+        doors: Vec<(TcpListener, Door)>,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> io::Result<Self> {
         let epoll = Epoll::new()?;
         for (token, (listener, _)) in (LISTENERS..).zip(&doors) {
             listener.set_nonblocking(true)?;
@@ -86,6 +97,7 @@ impl Server {
             delay,
             epoll,
             doors,
+            tls,
             conns: vec![],
             free: vec![],
             serial: 0,
@@ -141,6 +153,7 @@ impl Server {
             self.conns.len() - 1
         });
         prepare_socket(&socket)?;
+        let socket = Stream::accepted(socket, self.tls.as_ref())?;
         self.epoll.add(socket.as_raw_fd(), IN, place as u64)?;
         let stats = &mut self.nodes.stats[peer.node];
         stats.conns_now[peer.shard as usize] += 1;
@@ -154,6 +167,7 @@ impl Server {
             write: WBuf::default(),
             interest: IN,
             dirty: false,
+            stopped: false,
         }));
         Ok(())
     }
@@ -173,6 +187,9 @@ impl Server {
         if alive && (conn.dirty || events & OUT != 0) {
             alive = self.flush(place, &mut conn);
         }
+        while alive && conn.stopped && conn.write.pending() == 0 {
+            alive = self.answer_read(place, &mut conn) && self.flush(place, &mut conn);
+        }
         if alive {
             self.conns[place] = Some(conn);
         } else {
@@ -185,7 +202,7 @@ impl Server {
         let Ok(empty) = conn.write.flush(&mut conn.socket) else { return false };
         let want = match empty {
             true => IN,
-            false if conn.write.pending() > HIGH_WATER => OUT,
+            false if conn.stopped || conn.write.pending() > HIGH_WATER => OUT,
             false => IN | OUT,
         };
         if want == conn.interest {
@@ -198,15 +215,14 @@ impl Server {
     /// Reads and answers what there is; `false`: the connection is over.
     fn read(&mut self, place: usize, conn: &mut Conn) -> bool {
         for _ in 0..8 {
-            let full = match conn.read.fill(&mut conn.socket) {
+            let filled = conn.read.fill(&mut conn.socket);
+            conn.dirty |= conn.socket.wants_write();
+            let full = match filled {
                 Ok(None) => return true,
                 Ok(Some((0, _))) | Err(_) => return false,
                 Ok(Some((_, full))) => full,
             };
-            let mut read = std::mem::replace(&mut conn.read, RBuf::new(0));
-            let alive = self.frames(place, conn, &mut read);
-            conn.read = read;
-            if !alive {
+            if !self.answer_read(place, conn) {
                 // The refusal should still reach the peer; if it cannot, nothing is lost.
                 let _ = conn.write.flush(&mut conn.socket);
                 return false;
@@ -218,9 +234,21 @@ impl Server {
         true
     }
 
-    /// Answers every whole frame of `read`.
+    fn answer_read(&mut self, place: usize, conn: &mut Conn) -> bool {
+        let mut read = std::mem::replace(&mut conn.read, RBuf::new(0));
+        let alive = self.frames(place, conn, &mut read);
+        conn.read = read;
+        alive
+    }
+
+    /// Answers every whole frame of `read`, until too much waits for the client.
     fn frames(&mut self, place: usize, conn: &mut Conn, read: &mut RBuf) -> bool {
+        conn.stopped = false;
         while read.data().len() >= HDR {
+            if conn.write.pending() > HIGH_WATER {
+                conn.stopped = true;
+                break;
+            }
             let h = parse_header(read.data());
             if h.len > MAX_FRAME || h.version & 0x80 != 0 {
                 return false;

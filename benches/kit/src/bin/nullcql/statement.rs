@@ -34,6 +34,32 @@ pub enum Sel {
     Now(String),
 }
 
+/// A column of ks.t.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    Pk,
+    /// A value of the size that the command line says.
+    V,
+    /// A value of 64 KB.
+    Big,
+}
+
+impl Column {
+    const ALL: [Self; 3] = [Self::Pk, Self::V, Self::Big];
+
+    fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|column| column.name() == name).unwrap_or(Self::V)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pk => "pk",
+            Self::V => "v",
+            Self::Big => "big",
+        }
+    }
+}
+
 /// What to do.
 #[derive(Clone, Debug)]
 pub enum Kind {
@@ -44,9 +70,9 @@ pub enum Kind {
         sel: Option<Vec<Sel>>,
         conds: Vec<Cond>,
     },
-    /// Read ks.t; a column is `true` for pk and `false` for v.
+    /// Read ks.t.
     Read {
-        cols: Vec<bool>,
+        cols: Vec<Column>,
         pk: Option<Src>,
     },
     /// Write ks.t; `v` is the number of the bound value.
@@ -99,7 +125,7 @@ fn statement_id(text: &str) -> [u8; 16] {
 }
 
 /// Result metadata of columns of ks.t.
-pub fn put_user_metadata(o: &mut Vec<u8>, cols: &[bool], skip: bool) {
+pub fn put_user_metadata(o: &mut Vec<u8>, cols: &[Column], skip: bool) {
     put_i32(o, if skip { 4 } else { 1 });
     put_i32(o, cols.len() as i32);
     if skip {
@@ -107,9 +133,9 @@ pub fn put_user_metadata(o: &mut Vec<u8>, cols: &[bool], skip: bool) {
     }
     put_string(o, "ks");
     put_string(o, "t");
-    for pk in cols {
-        put_string(o, if *pk { "pk" } else { "v" });
-        put_type(o, if *pk { Ty::Bigint } else { Ty::Blob });
+    for column in cols {
+        put_string(o, column.name());
+        put_type(o, if *column == Column::Pk { Ty::Bigint } else { Ty::Blob });
     }
 }
 
@@ -173,9 +199,9 @@ impl<'a> Reader<'a> {
         }
         let pk = named(&conds, "pk").and_then(source);
         self.mark(&pk, None);
-        let mut cols = if star { vec![true, false] } else { vec![] };
+        let mut cols = if star { Column::ALL.to_vec() } else { vec![] };
         cols.extend(sel.iter().filter_map(|s| match s {
-            Sel::Col(name, _) => Some(name == "pk"),
+            Sel::Col(name, _) => Some(Column::named(name)),
             Sel::Count(_) | Sel::Now(_) => None,
         }));
         Kind::Read { cols, pk }
@@ -335,7 +361,7 @@ mod tests {
     fn a_read_of_the_table_knows_its_key() {
         let s = Statement::parse("SELECT v FROM ks.t WHERE pk = ?", None);
         let Kind::Read { cols, pk: Some(Src::Bind(0)) } = &s.kind else { panic!("{:?}", s.kind) };
-        assert_eq!(cols, &[false]);
+        assert_eq!(cols, &[Column::V]);
         assert_eq!(s.pk_indexes, [0]);
     }
 

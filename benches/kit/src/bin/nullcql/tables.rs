@@ -179,7 +179,11 @@ fn columns() -> Table {
             text(ty),
         ]
     };
-    let rows = vec![row("pk", "partition_key", 0, "bigint"), row("v", "regular", -1, "blob")];
+    let rows = vec![
+        row("big", "regular", -1, "blob"),
+        row("pk", "partition_key", 0, "bigint"),
+        row("v", "regular", -1, "blob"),
+    ];
     schema_table("columns", cols, rows)
 }
 
