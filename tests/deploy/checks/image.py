@@ -36,14 +36,39 @@ def only(name):
     return rest
 
 
-def make_tree(path):
-    """Runs the build stage's own command that puts the tree together."""
-    command, = [rest for n, rest in instructions()[0] if n == "RUN" and "/image" in rest and "cp " in rest]
+def make_tree(path, program=None):
+    """Runs the build stage's own command that puts the tree together, with the debug build or another one."""
+    command, = [rest for n, rest in instructions()[0] if n == "RUN" and "/image" in rest and "strip " in rest]
     built = "target/release/shardlane"
     assert command.count(built) == 1, "the Dockerfile has changed its form: %s" % command
-    command = command.replace(built, str(tools.binary())).replace("/image", str(path))
+    command = command.replace(built, str(program or tools.binary())).replace("/image", str(path))
     run("bash", "-o", "pipefail", "-ec", command)
     assert only("COPY") == "--from=build /image /"
+
+
+# What is ours in the image may take, MB.
+OURS_MB = 15
+
+
+@test
+def the_program_of_the_image_names_its_functions_and_no_places_in_the_code():
+    with folder() as path:
+        make_tree(path / "tree")
+        before, after = (run("readelf", "--section-headers", "--wide", p) for p in (tools.binary(), path / "tree/shardlane"))
+        assert ".debug_info" in before and ".debug_info" not in after, "the Dockerfile does not strip"
+        assert ".symtab" in after, "backtraces would have no names"
+
+
+@test
+def the_released_program_in_the_image_is_small():
+    """`make test` makes no release build, which takes minutes; the nightly run has one."""
+    released = tools.TARGET / "release/shardlane"
+    if not released.exists():
+        raise Skip("there is no release build: cargo build --release --locked --no-default-features --bin shardlane")
+    with folder() as path:
+        make_tree(path / "tree", released)
+        size = (path / "tree/shardlane").stat().st_size / 1e6
+        assert 5 < size < OURS_MB, "the program takes %.1f MB of the image" % size
 
 
 def start_words():

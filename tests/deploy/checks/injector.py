@@ -222,6 +222,26 @@ def the_metrics_count_what_became_of_each_question():
 
 
 @test(alone=True)
+def prometheus_scrapes_the_webhook_as_its_pod_monitor_says_and_its_alerts_fire():
+    from checks.scrape import Prometheus, fires_and_resolves
+    from stage import Stage, until
+    monitor, = [o for o in rendered(CHART, *ci_values("secret")) if o["kind"] == "PodMonitor"]
+    endpoint, = monitor["spec"]["podMetricsEndpoints"]
+    how = {"scheme": endpoint["scheme"], "metrics_path": endpoint["path"],
+           "tls_config": {"insecure_skip_verify": endpoint["tlsConfig"]["insecureSkipVerify"]}}
+    with Stage() as stage, folder() as path:
+        webhook = Webhook(stage, path, "--contact-points", "a")
+        prometheus = Prometheus(stage, path, "%s:%d" % webhook.address, alerts=True, **how)
+        until("Prometheus scrapes the webhook", prometheus.is_up, 30)
+        assert not {name for name in prometheus.firing() if "Webhook" in name}, prometheus.firing()
+        # Refused once while it is scraped: the alert ends when that is out of its window.
+        webhook.review(reviews()["windows-pod"])
+        fires_and_resolves(stage, prometheus, "ShardlaneWebhookRefuses", lambda: None)
+        # A certificate of two days, as a secret of yours may hold.
+        assert prometheus.firing()["ShardlaneCertificateExpires"]["labels"]["side"] == "webhook", prometheus.firing()
+
+
+@test(alone=True)
 def no_review_fails_while_the_webhook_ends():
     """It serves on after SIGTERM, as the API servers learn late that it is gone; then kept connections are ended."""
     from stage import Stage

@@ -19,12 +19,12 @@ WINDOW = "12s"
 class Prometheus:
     """A running Prometheus with the scrape configuration and the rules of deploy/prometheus."""
 
-    def __init__(self, stage, path, target, alerts=None):
+    def __init__(self, stage, path, target, alerts=None, **more):
         self.address = stage.address(90) + ":9090"
         settings = yaml.safe_load(read("deploy/prometheus/scrape.yaml"))
         job, = settings["scrape_configs"]
         assert job["static_configs"] == [{"targets": ["127.0.0.1:9380"]}], job
-        job["static_configs"] = [{"targets": [target]}]
+        job.update(more, static_configs=[{"targets": [target]}])
         settings["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
         (path / "prometheus.yaml").write_text(yaml.safe_dump(settings))
         rules = read("deploy/prometheus/alerts.yaml")

@@ -135,3 +135,26 @@ def ignored(scene, statements, *warnings):
     for warning in warnings:
         assert warning in seen, "%s: %s" % (warning, seen[-1500:])
     log("ignored", warnings)
+
+
+@case()
+def a_restarted_proxy_stays_in_the_data_center_where_clients_saw_it(stage):
+    """Although its only contact point is in another one by now. Without its file it goes there."""
+    sim = stage.sim(4, 2, 16, 1, "--dc", "east,west")
+    file = Path(stage.enter_context(tempfile.TemporaryDirectory()), "state")
+    proxy = stage.proxy(sim.hosts[0], "--state-file", file)
+
+    def place():
+        with direct.session(proxy.host) as s:
+            seen = s.execute("SELECT data_center FROM system.local").one().data_center
+        # One connection alone may be that which watches the cluster.
+        return seen, {number for number, node in enumerate(sim.nodes()) if sum(node["connections"]) > 1}
+    assert place() == ("east", {0, 2}), place()
+    proxy.child.stop(30)
+    proxy.words = [sim.hosts[1] if word == sim.hosts[0] else word for word in proxy.words]
+    proxy.launch()
+    assert place() == ("east", {0, 2}), place()
+    proxy.child.stop(30)
+    file.unlink()
+    proxy.launch()
+    assert place() == ("west", {1, 3}), place()
