@@ -98,6 +98,22 @@ fn requests_that_never_end_take_no_more_than_the_bound_and_others_are_served() {
 }
 
 #[test]
+fn new_clients_are_let_in_however_many_large_requests_others_send() {
+    let mut rig = bounded();
+    let _silent = rig.lane(0, 0);
+    let mut frame = Vec::new();
+    Compression::Lz4.compress_frame(&query(1, &"x".repeat(1 << 20)), &mut frame).unwrap();
+    for _ in 0..40 {
+        let hog = rig.client_of(4, Some("lz4"));
+        rig.send(hog, &frame);
+    }
+    assert!(rig.engine.tally().memory_refusals > 0);
+    let newcomer = rig.silent_client();
+    rig.send(newcomer, &startup(4, None));
+    assert_eq!(rig.answer(newcomer).opcode(), Opcode::Ready);
+}
+
+#[test]
 fn large_requests_of_many_clients_all_arrive_one_after_the_other() {
     let mut rig = bounded();
     let lane = rig.lane(0, 0);

@@ -24,7 +24,7 @@ pub(crate) struct Memory {
 pub(crate) struct Marks {
     /// Clients that hold more than their share are read one by one.
     pub(crate) near: usize,
-    /// New clients are refused.
+    /// New clients are refused, and requests that would be large at once have no room.
     pub(crate) close: usize,
     /// No request grows beyond this.
     pub(crate) full: usize,

@@ -48,7 +48,8 @@ impl Core {
         let workers = self.memory.other.others + 1;
         let (total, marks) = (self.memory.total(), self.memory_marks());
         self.memory.brought_max = marks.map_or(usize::MAX, |marks| {
-            let next = if total < marks.near { marks.near } else { marks.full };
+            let all = [marks.near, marks.close, marks.full];
+            let next = all.into_iter().find(|mark| total < *mark).unwrap_or(marks.full);
             (next.saturating_sub(total) / GROWTH / workers).max(step_min)
         });
     }
@@ -61,14 +62,15 @@ impl Core {
         clients + lanes + tablets + self.router.catalog.bytes() + self.memory.local
     }
 
-    /// Whether `count` more bytes have room.
+    /// Whether `count` more bytes of a large request have room. What is beyond the mark at which new clients
+    /// are refused is left to small requests.
     pub(crate) fn has_memory_for(&mut self, count: usize) -> bool {
         if self.memory_marks().is_none() {
             return true;
         }
         self.measure_memory();
         let total = self.memory.total();
-        self.memory_marks().is_none_or(|marks| total.saturating_add(count) <= marks.full)
+        self.memory_marks().is_none_or(|marks| total.saturating_add(count) < marks.close)
     }
 }
 

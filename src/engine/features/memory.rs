@@ -186,19 +186,22 @@ impl MemoryTurns {
         if self.turn.is_some() {
             return;
         }
-        let room = marks.full.saturating_sub(core.memory.total());
+        let total = core.memory.total();
         let sends = |client: &Client| client.session.unsent_len() <= marks.share;
         let clients = self.waiting.iter().filter_map(|it| Some((it, core.clients.get(it.client)?)));
         let senders: Vec<_> = clients.filter(|(_, client)| sends(client)).collect();
-        let fits = |client: &Client| {
+        let fits = |client: &Client, mark: usize| {
             let decoder = &client.session.decoder;
-            COPIES * decoder.missing_len() + decoder.partial_len() <= room
+            let more = COPIES * decoder.missing_len() + decoder.partial_len();
+            total.saturating_add(more) <= mark
         };
-        let next = senders.iter().find(|(_, client)| fits(client));
+        let lanes_are_empty = core.lanes.iter().all(|(_, lane)| lane.outbox.waiting_len() == 0);
+        // New clients have to be refused while a request takes what is left for them.
+        let within = |mark| senders.iter().find(|(_, client)| fits(client, mark));
+        let next = within(marks.close).or_else(|| within(marks.full).filter(|_| lanes_are_empty));
         let next = next.map(|(waiting, _)| waiting.client);
         let most = senders.iter().max_by_key(|(_, client)| held_for(client));
         let most = most.map(|(waiting, _)| waiting.client);
-        let lanes_are_empty = core.lanes.iter().all(|(_, lane)| lane.outbox.waiting_len() == 0);
         match (next, most) {
             (Some(client), _) => {
                 let since_us = core.now_us;
