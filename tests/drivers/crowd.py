@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """A crowd of hostile clients of one proxy, each play again and again until stdin ends.
 
-  crowd.py HOST USER PASSWORD
+  crowd.py HOST USER PASSWORD OTHER PASSWORD
 
-USER may read `watched.blobs`, whose rows 0 to 63 have 64 KiB each. For each line on stdin one line of JSON comes back: how often
-each play was played, how many connections it made, and how many ERRORs and closes it was answered with.
+USER may read `watched.blobs`, whose rows 0 to 63 have 64 KiB each. OTHER takes all places for credentials that one role may have,
+which would else keep USER out. For each line on stdin one line of JSON comes back: how often each play was played, how many
+connections it made, how many of them logged in, and how many ERRORs and closes it was answered with.
 """
 import contextlib
 import json
@@ -78,6 +79,7 @@ class Client:
             self.send(token(TARGET["user"], TARGET["password"]))
             if self.answer()[0] == ERROR:
                 raise EOFError
+        self.count["logins"] += 1
         return self
 
     def prepare(self, words):
@@ -102,7 +104,7 @@ def play(pause):
     """Registers a play, which is given a stack that closes its connections, and then waits so long."""
     def register(function):
         PLAYS.append((function, pause))
-        COUNTS[function.__name__] = dict.fromkeys(("rounds", "connections", "errors", "closes"), 0)
+        COUNTS[function.__name__] = dict.fromkeys(("rounds", "connections", "logins", "errors", "closes"), 0)
         return function
     return register
 
@@ -156,7 +158,7 @@ def compressed_zeros(new):
         client.send(startup(COMPRESSION="lz4"))
         client.answer()
         client.send(token(TARGET["user"], TARGET["password"]))
-        client.answer()
+        client.count["logins"] += client.answer()[0] != ERROR
         client.send(frame(QUERY, body, 2, 1))
 
 
@@ -193,7 +195,7 @@ def many_authorization_ids(new):
     """One role that acts as a hundred others."""
     for number in range(100):
         client = new()
-        client.send(startup(), token(TARGET["user"], TARGET["password"], "someone%d" % number))
+        client.send(startup(), token(TARGET["other"], TARGET["password of other"], "someone%d" % number))
     DONE.wait(2)
 
 
@@ -262,7 +264,7 @@ def act(function, pause):
 
 
 def main():
-    TARGET.update(zip(("host", "user", "password"), sys.argv[1:4]))
+    TARGET.update(zip(("host", "user", "password", "other", "password of other"), sys.argv[1:6]))
     threads = [threading.Thread(target=act, args=pair, daemon=True) for pair in PLAYS]
     for thread in threads:
         thread.start()

@@ -4,8 +4,9 @@
   hostile.py --minutes 60
 
 First the crowd plays against another proxy of the same cluster, so that processors and nodes are as busy as later; that is quiet.
-Then it plays against the drivers' own proxy, while nodes are killed and come back. At last it leaves. Exits with 1 when a bound
-is broken: no error for the drivers, the 99th percentile of their requests at most three times that of quiet, probes answered in
+Then it plays against the drivers' own proxy, while nodes are killed and come back, and two drivers go through the other one: they
+show what nodes and machine do to everybody meanwhile. At last it leaves. Exits with 1 when a bound is broken: no error for the
+drivers, the 99th percentile of their requests at most three times the greater of quiet's and of theirs, probes answered in
 time, the process alive under --limit-mib, and 60 s after the crowd has left no more than 10 MiB above idle. TEST_BINARY names the
 binary; the default is the newest that is built.
 """
@@ -29,13 +30,16 @@ import install  # noqa: E402
 import run  # noqa: E402
 import stage  # noqa: E402
 
-DRIVERS, CROWDS, DESCRIPTORS = 8, 1, 4096
+DRIVERS, BESIDE, CROWDS, DESCRIPTORS = 8, 2, 1, 4096
 LIMIT_MIB, SHARE = 128, 0.75
 SLOWER_MAX, KEPT_MIB_MAX, AFTER_S = 3, 10, 60
 # A probe's own limit in the manifests is 1 s and more; kubelet asks every few seconds.
 PROBE_S_MAX = 1
 NODE_EVERY_S, NODE_AWAY_S = 45, 3
-ROOT, PASSWORD, MALLORY = "root", "root's secret", "mallory"
+ROOT, PASSWORD, MALLORY, TRUDY = "root", "root's secret", "mallory", "trudy"
+# Plays of clients that log in first.
+LOGGED_IN = ("local_answers_unread", "large_local_statements", "half_requests", "compressed_zeros", "texts_with_values", "bulk_unread",
+             "coming_and_going")
 SETTINGS = """
 username = "%s"
 password_file = "%s"
@@ -97,11 +101,14 @@ class Phase:
 
     def __init__(self):
         self.times, self.logins, self.errors = collections.Counter(), [], []
+        # Of the drivers that go through the other proxy.
+        self.times_beside = collections.Counter()
         self.repeated, self.probes, self.probes_failed, self.highest_mib, self.loads = 0, [], 0, 0.0, []
 
-    def percentile_ms(self, share):
-        wanted, seen = share * self.times.total(), 0
-        for time_10, count in sorted(self.times.items()):
+    def percentile_ms(self, share, beside=False):
+        times = self.times_beside if beside else self.times
+        wanted, seen = share * times.total(), 0
+        for time_10, count in sorted(times.items()):
             seen += count
             if seen >= wanted:
                 return time_10 / 10
@@ -131,14 +138,14 @@ class Hostile:
             for k in range(64):
                 s.execute(insert, [k, bytes(1 << 16)])
         users = ["app%d" % n for n in range(DRIVERS // 2)]
-        for user, table in [*((user, "ints") for user in users), (MALLORY, "blobs")]:
+        for user, table in [*((user, "ints") for user in users), (MALLORY, "blobs"), (TRUDY, "blobs")]:
             self.sim.post("/sim/roles/%s/create" % user, password="pw of " + user)
             self.sim.post("/sim/roles/%s/grant" % user, ks="watched", table=table)
         self.drivers = []
-        for number in range(DRIVERS):
-            user = users[number % len(users)]
+        for number in range(DRIVERS + BESIDE):
+            user, proxy = users[number % len(users)], self.proxy if number < DRIVERS else self.decoy
             python = install.EVERYTHING[("python-cassandra", "python-scylla")[number % 2]]()
-            self.drivers.append(on_stage.start([*python, HERE / "neighbour.py", self.proxy.host, user, "pw of " + user, number],
+            self.drivers.append(on_stage.start([*python, HERE / "neighbour.py", proxy.host, user, "pw of " + user, number],
                                                "driver%d" % number, stdin=True))
         for driver in self.drivers:
             driver.next_line(60, lambda line: line == "ready")
@@ -146,8 +153,8 @@ class Hostile:
 
     def crowd(self, proxy, stack):
         def start(number):
-            crowd = self.stage.start([sys.executable, HERE / "crowd.py", proxy.host, MALLORY, "pw of " + MALLORY],
-                                     "crowd%d" % number, stdin=True)
+            words = [word for user in (MALLORY, TRUDY) for word in (user, "pw of " + user)]
+            crowd = self.stage.start([sys.executable, HERE / "crowd.py", proxy.host, *words], "crowd%d" % number, stdin=True)
             stack.callback(crowd.stop)
             return crowd
         return [start(number) for number in range(CROWDS)]
@@ -193,7 +200,11 @@ class Hostile:
             driver.tell("report")
         for driver in self.drivers:
             reported = json.loads(driver.next_line(60, lambda line: line.startswith("{")))
-            phase.times.update({int(time_10): count for time_10, count in reported["times"].items()})
+            times = {int(time_10): count for time_10, count in reported["times"].items()}
+            if driver in self.drivers[DRIVERS:]:
+                phase.times_beside.update(times)
+                continue
+            phase.times.update(times)
             phase.logins += reported["logins"]
             phase.errors += reported["errors"]
             phase.repeated += reported["repeated"]
@@ -236,6 +247,7 @@ class Hostile:
         errors = self.quiet.errors + self.hostile.errors + self.after.errors
         probe = max(self.hostile.probes)
         quiet, hostile = (phase.percentile_ms(0.99) for phase in (self.quiet, self.hostile))
+        beside = self.hostile.percentile_ms(0.99, beside=True)
         reported = [("%d errors, such as %s" % (len(errors), errors[:3]), errors),
                 ("%.1f MiB, %d MiB are allowed" % (self.hostile.highest_mib, self.limit_mib),
                  self.hostile.highest_mib > self.limit_mib),
@@ -244,12 +256,15 @@ class Hostile:
                 ("%d probes without an answer" % self.hostile.probes_failed, self.hostile.probes_failed),
                 ("plays that were never played: %s" % self.unplayed(), self.unplayed())]
         if compares_times:
-            reported += [("p99 of %.1f ms, %.1f ms when quiet" % (hostile, quiet), not hostile <= SLOWER_MAX * quiet),
+            reported += [("p99 of %.1f ms, %.1f ms when quiet, %.1f ms beside" % (hostile, quiet, beside),
+                          not hostile <= SLOWER_MAX * max(quiet, beside)),
                      ("a probe took %.2f s" % probe, probe > PROBE_S_MAX)]
         return [words for words, broken in reported if broken]
 
     def unplayed(self):
-        return [name for crowd in self.plays for name, counts in crowd.items() if not counts["connections"]]
+        def is_played(name, counts):
+            return counts["logins"] * 10 > counts["rounds"] if name in LOGGED_IN else counts["connections"]
+        return [name for crowd in self.plays for name, counts in crowd.items() if not is_played(name, counts)]
 
     def table(self):
         """The figures, as lines."""
@@ -263,6 +278,7 @@ class Hostile:
         row("writes repeated", "%d", lambda phase: phase.repeated)
         for share in (0.5, 0.99, 0.999):
             row("p%g, ms" % (share * 100), "%.1f", lambda phase: phase.percentile_ms(share))
+            row("p%g beside, ms" % (share * 100), "%.1f", lambda phase: phase.percentile_ms(share, beside=True))
         row("longest, ms", "%.1f", lambda phase: max(phase.times, default=0) / 10)
         row("new sessions", "%d", lambda phase: len(phase.logins))
         row("longest of them, s", "%.2f", lambda phase: max(phase.logins, default=0))
