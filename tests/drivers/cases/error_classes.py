@@ -1,12 +1,14 @@
 """The exception that each driver raises for each kind of error: straight to the cluster, through the proxy, and through a proxy whose
 two addresses look like two nodes."""
+import contextlib
 import logging
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import direct
-from stage import ROOT, case, log, until
+from cases.auth import cassandra_with_passwords
+from stage import ROOT, case, lab, log, until
 
 PAGE = ROOT / "docs/error-classes.md"
 HEAD = """\
@@ -17,8 +19,11 @@ Generated from a test run of the case `error_classes` on the simulated cluster: 
 defaults, retry policies too; in brackets is what each host said, as far as the driver shows it. Bold is where an `except` or
 a `catch` of the one class does not match that of direct. Java driver 3 closes the connection on which a server error came: with
 one node a request right after it may find none, and raises NoHostAvailableException. *One node* is the default, *two nodes* is
-`bind = "127.0.0.1:9042,127.0.0.2:9042"` with `bind_as_nodes = true`. On Apache Cassandra the rows that need no fault are the same (case
-`error_classes_on_cassandra`).
+`bind = "127.0.0.1:9042,127.0.0.2:9042"` with `bind_as_nodes = true`. On Apache Cassandra 5.0 these rows are the same (cases
+`error_classes_on_cassandra`, `unauthorized_on_cassandra`): unavailable, syntax, unknown table, wrong type, table and keyspace exist, read and
+write time-out (a replica that is stopped), function failure (a function of Java that divides by zero), unauthorized (a role without rights).
+What a healthy Cassandra cannot be made to say is shown on the simulated cluster alone: overloaded, server error, read and write failure,
+unprepared again and again.
 
 | error | driver | direct | one node | two nodes |
 |---|---|---|---|---|
@@ -63,11 +68,15 @@ PROGRAMS = {
 class Python(logging.Handler):
     """This process's own driver, and what it logs."""
 
-    def __init__(self, stage, host):
+    def __init__(self, stage, host, login=()):
         super().__init__(logging.WARNING)
         self.lines = []
         logging.getLogger("cassandra").addHandler(self)
-        self.session = stage.enter_context(direct.session(host, consistency="ONE"))
+        more = {}
+        if login:
+            from cassandra.auth import PlainTextAuthProvider
+            more["auth_provider"] = PlainTextAuthProvider(*login)
+        self.session = stage.enter_context(direct.session(host, consistency="ONE", **more))
 
     def ask(self, consistency, text):
         from cassandra import ConsistencyLevel
@@ -97,9 +106,9 @@ class Python(logging.Handler):
 class Program:
     """A driver's program."""
 
-    def __init__(self, stage, name, host, way, center="datacenter1"):
+    def __init__(self, stage, name, host, way, center="datacenter1", login=()):
         _, driver, words, dash = PROGRAMS[name]
-        options = [word for key, value in (("host", host), ("data-center", center))
+        options = [word for key, value in (("host", host), ("data-center", center), *zip(("user", "password"), login))
                    for word in (dash + key, value)]
         self.child = stage.driver(driver, *words, *options, label="%s-%s" % (name, way.replace(" ", "-")))
         self.child.next_line(60, lambda line: line == "@running")
@@ -199,12 +208,55 @@ def error_classes(stage):
     assert PAGE.exists() and PAGE.read_text(encoding="utf-8") == page, "docs/error-classes.md is not what was found"
 
 
-@case(deadline=600, needs=("cassandra",), drivers=("node", "gocql", "rust-errors", "java3-errors", "java4-errors"))
+def on_cassandra(stage, node, more="", login=()):
+    """Each driver, direct and through both kinds of proxies, and these."""
+    settings = [stage.file(name, text + more) for name, text in (("one.toml", ""), ("two.toml", "bind_as_nodes = true\n"))]
+    one = stage.proxy(node, "--config", settings[0])
+    two = stage.proxy(node, "--config", settings[1], "--bind", "%s:9042" % stage.address(103), last=102)
+    hosts = list(zip(WAYS, (node, one.host, two.host)))
+    found = {name: [Python(stage, host, login) if name == "python" else
+                    Program(stage, name, host, way + " cassandra", "dc1", login) for way, host in hosts] for name in PROGRAMS}
+    return found, (one, two)
+
+
+def otherwise(found, asked):
+    """Rows that are not those of the page."""
+    page, wrong = PAGE.read_text(encoding="utf-8"), []
+    with ThreadPoolExecutor(len(found) * len(WAYS)) as pool:
+        for kind, consistency, text in asked:
+            for it in rows_of(pool, kind, consistency, text, found):
+                log(*it)
+                if row(*it) + "\n" not in page:
+                    wrong.append(row(*it))
+    return wrong
+
+
+@contextlib.contextmanager
+def a_silent_replica(stage, proxies):
+    """The third node answers nothing to the others, which wait half a second; its clients have left before."""
+    lanes = 'shardlane_lanes{node="%s",state="open"}' % stage.cassandra_nodes[2]
+    lab("nodetool", 3, "disablebinary")
+    try:
+        for node in (1, 2):
+            for what in ("read", "write"):
+                lab("nodetool", node, "settimeout", what, "500")
+        for proxy in proxies:
+            until("lanes to the third node are gone", lambda proxy=proxy: not proxy.metrics().get(lanes), 30)
+        lab("pause", 3)
+        try:
+            yield
+        finally:
+            lab("resume", 3)
+    finally:
+        lab("nodetool", 3, "enablebinary")
+        for node in (1, 2):
+            for what, ms in (("read", "5000"), ("write", "2000")):
+                lab("nodetool", node, "settimeout", what, ms)
+
+
+@case(deadline=900, needs=("cassandra",), drivers=("node", "gocql", "rust-errors", "java3-errors", "java4-errors"))
 def error_classes_on_cassandra(stage):
     node = stage.cassandra_nodes[0]
-    one = stage.proxy(node)
-    settings = stage.file("two.toml", "bind_as_nodes = true\n")
-    two = stage.proxy(node, "--config", settings, "--bind", "%s:9042" % stage.address(103), last=102)
     with direct.session(node, consistency="ALL") as s:
         # One copy more than there are nodes, so that ALL is UNAVAILABLE at each of them.
         for keyspace, copies in (("errors", 3), ("errors4", 4)):
@@ -214,14 +266,25 @@ def error_classes_on_cassandra(stage):
             if copies > 3:
                 s.execute("ALTER KEYSPACE %s WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': %d}" %
                           (keyspace, copies))
-    found = {name: [Python(stage, host) if name == "python" else Program(stage, name, host, way + " cassandra", "dc1")
-                    for way, host in zip(WAYS, (node, one.host, two.host))] for name in PROGRAMS}
-    page, wrong = PAGE.read_text(encoding="utf-8"), []
-    with ThreadPoolExecutor(len(found) * len(WAYS)) as pool:
-        away = [(kind, level, text.replace("errors.", "errors4.")) for kind, level, text in AWAY]
-        for kind, consistency, text in (*away, *ALWAYS):
-            for it in rows_of(pool, kind, consistency, text, found):
-                log(*it)
-                if row(*it) not in page:
-                    wrong.append(row(*it))
+        s.execute("CREATE FUNCTION errors.fails (v int) RETURNS NULL ON NULL INPUT RETURNS int LANGUAGE java AS 'return v / (v - v);'")
+        s.execute(WRITE)
+    found, proxies = on_cassandra(stage, node)
+    away = [(kind, level, text.replace("errors.", "errors4.")) for kind, level, text in AWAY]
+    fails = ("function failure", "ONE", "SELECT errors.fails(v) FROM errors.t WHERE k = 1\tp")
+    wrong = otherwise(found, (*away, *ALWAYS, fails))
+    with a_silent_replica(stage, proxies):
+        wrong += otherwise(found, (("read time-out", "ALL", READ + "\tp"), ("write time-out", "ALL", WRITE + "\tp")))
+    assert not wrong, "otherwise than on the simulated cluster: %s" % wrong
+
+
+@case(deadline=600, drivers=("node", "gocql", "rust-errors", "java3-errors", "java4-errors"))
+def unauthorized_on_cassandra(stage):
+    ip = stage.enter_context(cassandra_with_passwords(stage))
+    from cassandra.auth import PlainTextAuthProvider
+    with direct.session(ip, auth_provider=PlainTextAuthProvider("cassandra", "cassandra")) as s:
+        s.execute(direct.CREATE % ("errors", 1, ""))
+        s.execute("CREATE TABLE errors.t (k int PRIMARY KEY, v int)")
+        s.execute("CREATE ROLE reader WITH PASSWORD = 'pw of reader' AND LOGIN = true")
+    found, _ = on_cassandra(stage, ip, '[auth]\nmode = "pass-through"\n', ("reader", "pw of reader"))
+    wrong = otherwise(found, (("unauthorized", "ONE", READ),))
     assert not wrong, "otherwise than on the simulated cluster: %s" % wrong

@@ -35,6 +35,8 @@ var (
 	consistency = flag.String("consistency", "QUORUM", "consistency level")
 	keys        = flag.Int("keys", 200, "how many keys the other modes use")
 	words       = []string{"", "plain", "ärger", "Привет", "日本語", "🦀 lane"}
+	user        = flag.String("user", "", "log in as this role")
+	password    = flag.String("password", "", "its password")
 	ca          = flag.String("ca", "", "speak TLS with servers that this CA signed")
 	lines       = bufio.NewScanner(os.Stdin)
 )
@@ -68,6 +70,9 @@ func connect(ks string) *gocql.Session {
 	cluster.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(gocql.RoundRobinHostPolicy())
 	if *ca != "" {
 		cluster.SslOpts = &gocql.SslOptions{CaPath: *ca, EnableHostVerification: true}
+	}
+	if *user != "" {
+		cluster.Authenticator = gocql.PasswordAuthenticator{Username: *user, Password: *password}
 	}
 	session, err := cluster.CreateSession()
 	check(err)

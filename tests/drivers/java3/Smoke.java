@@ -57,6 +57,7 @@ public class Smoke {
     if (args.containsKey("compression")) {
       builder.withCompression(ProtocolOptions.Compression.valueOf(arg("compression", "none").toUpperCase()));
     }
+    if (args.containsKey("user")) builder.withCredentials(arg("user", ""), arg("password", ""));
     return builder.build();
   }
 

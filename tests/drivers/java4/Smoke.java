@@ -65,6 +65,7 @@ public class Smoke {
         .addContactPoint(new InetSocketAddress(arg("host", ""), Integer.parseInt(arg("port", "9042"))))
         .withLocalDatacenter(arg("data-center", "dc1"))
         .withConfigLoader(config.build());
+    if (args.containsKey("user")) builder.withAuthCredentials(arg("user", ""), arg("password", ""));
     return (keyspace == null ? builder : builder.withKeyspace(keyspace)).build();
   }
 

@@ -8,7 +8,11 @@ const cassandra = require('cassandra-driver');
 const args = { port: '9042', 'data-center': 'datacenter1' };
 for (let i = 2; i < process.argv.length; i += 2) args[process.argv[i].slice(2)] = process.argv[i + 1];
 
-const client = new cassandra.Client({ contactPoints: [`${args.host}:${args.port}`], localDataCenter: args['data-center'] });
+const client = new cassandra.Client({
+  contactPoints: [`${args.host}:${args.port}`],
+  localDataCenter: args['data-center'],
+  authProvider: args.user ? new cassandra.auth.PlainTextAuthProvider(args.user, args.password) : undefined,
+});
 
 function name(e) {
   const code = Object.entries(cassandra.types.responseErrorCodes).find(([, code]) => code === e.code);

@@ -52,7 +52,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     show_warnings();
     let args = Args::of_program();
     let node = format!("{}:{}", args.get("host", ""), args.get("port", "9042"));
-    let session = SessionBuilder::new().known_node(node).build().await?;
+    let mut builder = SessionBuilder::new().known_node(node);
+    let user = args.get("user", "");
+    if !user.is_empty() {
+        builder = builder.user(user, args.get("password", ""));
+    }
+    let session = builder.build().await?;
     println!("@running");
     let mut lines = input();
     while let Some(line) = lines.next_line().await? {
