@@ -60,7 +60,8 @@ static COUNTING: Counting = Counting;
 
 fn main() {
     let mut failed = 0;
-    for variant in Variant::ALL {
+    // A text that is run by its shape asks for memory: for its constants and for the EXECUTE.
+    for variant in Variant::ALL.into_iter().filter(|variant| !variant.runs_shapes()) {
         let mut rig = Rig::new(variant);
         assert!(ALLOCATIONS.load(Ordering::Relaxed) > 0, "nothing is counted");
         let warm = rig.pass(WARM_UP, false);

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use cql::header::FLAG_PAYLOAD;
+use cql::notation::{put_int, put_short, put_short_bytes, put_string};
 use cql::opcode::Opcode;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
@@ -41,12 +42,30 @@ pub(super) fn snapshot() -> Arc<Snapshot> {
     Arc::new(builder.build())
 }
 
-/// What a node answers to a PREPARE: an id drawn from the message, as servers do.
+/// Types of the markers in the two shapes that texts have here, by their numbers in the protocol.
+const INSERTED: [u16; 5] = [0x0d, 0x0d, 0x0d, 0x06, 0x02];
+const SELECTED: [u16; 1] = [0x02];
+
+/// What a node answers to a PREPARE: an id drawn from the message, as servers do. The last marker is the key.
 pub(super) fn named(message: &[u8]) -> Vec<u8> {
     let number = message.iter().fold(0_u64, |seed, byte| random(&mut (seed ^ u64::from(*byte))));
     let id = [number.to_be_bytes(), number.rotate_left(17).to_be_bytes()].concat();
     frames::frame((0x84, 0, 0), Opcode::Result, |out| {
-        out.extend_from_slice(&frames::prepared(&id, 0, ("tab", "t"), b"columns"));
+        let kinds = if message[4..].starts_with(b"INSERT") { &INSERTED[..] } else { &SELECTED };
+        put_int(out, 4);
+        put_short_bytes(out, &id);
+        let markers = kinds.len() as i32;
+        for number in [1, markers, 1] {
+            put_int(out, number);
+        }
+        put_short(out, kinds.len() as u16 - 1);
+        put_string(out, "tab");
+        put_string(out, "t");
+        for kind in kinds {
+            put_string(out, "k");
+            put_short(out, *kind);
+        }
+        out.extend_from_slice(b"columns");
     })
 }
 

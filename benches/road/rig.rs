@@ -65,7 +65,7 @@ pub(crate) struct Rig {
 impl Rig {
     /// All lanes up, all clients greeted, all tablets learned.
     pub(crate) fn new(variant: Variant) -> Self {
-        Self::with_shapes(variant, false)
+        Self::with_shapes(variant, variant.runs_shapes())
     }
 
     /// The same; with `runs_shapes` texts that are seen often are run as prepared statements.
@@ -175,10 +175,15 @@ impl Rig {
                 Reason::TabletReplica
             }
             Variant::Ring => Reason::RingReplica,
-            Variant::Query | Variant::QueryLong => Reason::TextLiteral,
+            Variant::Query | Variant::QueryLong | Variant::QueryShape | Variant::QueryShapeLong => {
+                Reason::TextLiteral
+            }
             Variant::QueryBound => Reason::TextBound,
         };
-        assert_eq!(self.engine.tally().routing[meant as usize], requests, "{meant:?}");
+        let tally = self.engine.tally();
+        assert_eq!(tally.routing[meant as usize], requests, "{meant:?}");
+        let as_texts = requests - tally.texts_executed;
+        assert!(!self.variant.runs_shapes() || as_texts < 100, "{as_texts} were sent as texts");
     }
 
     /// One round of a worker: some clients send, the nodes answer, the clients get the answers.
@@ -210,7 +215,12 @@ impl Rig {
                 | Variant::OneAtATime
                 | Variant::LargeAnswers
                 | Variant::Ring => frame[KEY_AT..KEY_AT + 8].copy_from_slice(&key),
-                Variant::Batch | Variant::Query | Variant::QueryLong | Variant::QueryBound => {}
+                Variant::Batch
+                | Variant::Query
+                | Variant::QueryLong
+                | Variant::QueryBound
+                | Variant::QueryShape
+                | Variant::QueryShapeLong => {}
             }
         }
         self.run(|engine| engine.on_client_bytes(client, &mut buffer[..count * len]));

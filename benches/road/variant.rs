@@ -27,10 +27,14 @@ pub(crate) enum Variant {
     QueryLong,
     /// QUERYs by a text with a bound key.
     QueryBound,
+    /// As `Query`, run as prepared statements.
+    QueryShape,
+    /// As `QueryLong`, run as prepared statements.
+    QueryShapeLong,
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Pipelined,
         Self::OneAtATime,
         Self::LargeAnswers,
@@ -39,6 +43,8 @@ impl Variant {
         Self::Query,
         Self::QueryLong,
         Self::QueryBound,
+        Self::QueryShape,
+        Self::QueryShapeLong,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -51,6 +57,8 @@ impl Variant {
             Self::Query => "query",
             Self::QueryLong => "query_long",
             Self::QueryBound => "query_bound",
+            Self::QueryShape => "query_shape",
+            Self::QueryShapeLong => "query_shape_long",
         }
     }
 
@@ -62,10 +70,17 @@ impl Variant {
             | Self::Batch
             | Self::Query
             | Self::QueryLong
-            | Self::QueryBound => (1, 1, 32),
+            | Self::QueryBound
+            | Self::QueryShape
+            | Self::QueryShapeLong => (1, 1, 32),
             Self::OneAtATime => (64, 1, 1),
             Self::LargeAnswers => (4, 4, 4),
         }
+    }
+
+    /// Whether texts that are seen often are run as prepared statements.
+    pub(crate) fn runs_shapes(self) -> bool {
+        matches!(self, Self::QueryShape | Self::QueryShapeLong)
     }
 
     pub(crate) fn answer_bytes(self) -> usize {
@@ -79,8 +94,8 @@ impl Variant {
                 frames::execute(0, &keyspace_id, &[0; 8])
             }
             Self::Batch => frames::batch(0, 0, &[(&SELECT[..], &[0; 8][..]); 8]),
-            Self::Query => frames::query(0, "SELECT v FROM tab.t WHERE k = 1"),
-            Self::QueryLong => frames::query(0, LONG_TEXT),
+            Self::Query | Self::QueryShape => frames::query(0, "SELECT v FROM tab.t WHERE k = 1"),
+            Self::QueryLong | Self::QueryShapeLong => frames::query(0, LONG_TEXT),
             Self::QueryBound => {
                 let key = 1i64.to_be_bytes();
                 let text = "SELECT v FROM tab.t WHERE k = ?";

@@ -139,6 +139,10 @@ impl<'a> Shape<'a> {
 
     /// Whether there is a `:` that is no part of a constant.
     fn names_a_marker(&self) -> bool {
+        // Few texts have one, and most of those in a constant: they need not be read once more.
+        if !self.keeps(':') {
+            return false;
+        }
         let mut lexer = Lexer::new(self.text);
         let is_kept = |at: usize| {
             let mut constants = self.constants.iter();
@@ -150,6 +154,19 @@ impl<'a> Shape<'a> {
             }
         }
         false
+    }
+
+    /// Whether a character stands anywhere but in a constant.
+    fn keeps(&self, character: char) -> bool {
+        let mut from = 0;
+        let mut is_kept = |end: usize, next: usize| {
+            let kept = self.text.get(from..end).unwrap_or_default();
+            from = next;
+            kept.contains(character)
+        };
+        let is_between =
+            self.constants.iter().any(|constant| is_kept(constant.start, constant.end));
+        is_between || is_kept(self.text.len(), self.text.len())
     }
 
     /// Reads the relations behind WHERE, up to the next clause.

@@ -78,6 +78,8 @@ fn what_is_no_constant_stays_in_the_text() {
 fn what_is_not_certain_has_no_shape() {
     for text in [
         "SELECT v FROM t WHERE k = :k",
+        "SELECT v FROM t WHERE k = 1 AND c = :c",
+        "UPDATE t SET v = :v WHERE k = 1",
         "SELECT v FROM t WHERE k = 1 AND m = f({'a': 1})",
         "SELECT v FROM t WHERE k = 1; SELECT",
         "SELECT v FROM t WHERE k = 1)",
@@ -87,6 +89,10 @@ fn what_is_not_certain_has_no_shape() {
     ] {
         assert_eq!(shape(text), None, "{text}");
     }
+    assert!(
+        shape("SELECT v FROM t WHERE k = 'a:b'").is_some(),
+        "a colon in a constant names no marker"
+    );
 }
 
 #[test]
