@@ -19,7 +19,7 @@ const SILENT_IN: u64 = 40;
 /// One such client in so many sends requests that come at once, and are long when they are plain again.
 const PACKS_IN: usize = 4;
 /// It sends one each time in so many that others send a piece.
-const PACKED_IN: u64 = 20;
+const PACKED_IN: u64 = 60;
 /// A number that no request of the model has.
 const NO_NUMBER: u64 = i64::MAX.unsigned_abs();
 /// Where memory is bounded, one request in so many of an honest client is long.
