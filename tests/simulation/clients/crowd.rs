@@ -302,6 +302,7 @@ impl World {
             ended: false,
             is_long: false,
             tainted: false,
+            ran_again: false,
         };
         let what = format!("{:?}", record.ask);
         let request = self.ledger.enter(record);

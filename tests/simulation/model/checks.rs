@@ -164,6 +164,7 @@ impl World {
         record.ran += 1;
         // A refusal that comes twice is taken for that of whoever has the stream id then.
         let doubled = self.doubled_us.is_some_and(|at| self.now_us - at < DOUBLED_US);
+        record.ran_again |= record.ran > 1 && doubled;
         if record.ran > 1 && !doubled {
             self.blame(format_args!("write {number} ran twice"));
         }

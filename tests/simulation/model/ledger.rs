@@ -43,6 +43,8 @@ pub(crate) struct Record {
     pub(crate) is_long: bool,
     /// A node lied to the proxy about it: its answer proves nothing.
     pub(crate) tainted: bool,
+    /// Whether it ran again after a refusal that came twice, and was taken for that of this request.
+    pub(crate) ran_again: bool,
 }
 
 /// All requests by number.

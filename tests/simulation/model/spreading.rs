@@ -14,8 +14,8 @@ const USES: u32 = 8;
 /// Statements that other nodes prepare before any use: at once, and each second.
 const AHEAD_MAX: u64 = 1_000;
 const AHEAD_PER_S: u64 = 10;
-/// PREPAREs that a client has on the way.
-const AT_ONCE: u16 = 16;
+/// PREPAREs that a client has on the way at most.
+const AT_ONCE_MAX: u64 = 16;
 /// All nodes have got what they are sent within this time.
 const ARRIVED_US: u64 = 3_000_000;
 /// And a single statement within this one.
@@ -33,11 +33,13 @@ impl World {
             return;
         }
         let (began_us, counted) = (self.now_us, self.not_spread());
+        // What a client leaves unread is bounded by its window.
+        let at_once = self.scenario.window.min(AT_ONCE_MAX);
         for count in 1..=FLOOD {
             let text = flooding(count).text();
             let ask = RequestKind::Prepare(flooding(count));
             self.ask(number, ask, |hand| hand.prepare(&text));
-            if count.is_multiple_of(AT_ONCE) && !self.settle() {
+            if u64::from(count).is_multiple_of(at_once) && !self.settle() {
                 return;
             }
         }
