@@ -66,7 +66,10 @@ impl World {
         silent
             && self.pools_cover_nodes()
             && self.workers.all().all(|worker| {
-                worker.hosts == hosts && !worker.pools.failover().is_active() && !worker.is_wide()
+                // Where no client is logged in no lane shows that chosen nodes are back: the next login does.
+                let asks = worker.pools.refillers().next().is_some();
+                let stands_in = worker.pools.failover().is_active() || worker.is_wide();
+                worker.hosts == hosts && !(asks && stands_in)
             })
             && !self.links.values().any(|link| lost(&link.end))
             && !self.dials.values().any(SimDial::is_silent)
