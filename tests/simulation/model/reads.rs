@@ -91,11 +91,13 @@ impl World {
         self.run(self.now_us + self.read_again_us(), |_| false);
         let Some(mut missed) = self.misses_by_tablet(number, handle) else { return };
         self.end_moves();
-        // What is not used is not read again.
-        if self.read_row(number, handle, 0).is_none() {
-            return;
+        // What is not used is not read again, and the reading that goes on may be the last of a use.
+        for _ in 0..2 {
+            if self.read_row(number, handle, 0).is_none() {
+                return;
+            }
+            self.run(self.now_us + MOVED_US + self.read_again_us(), |_| false);
         }
-        self.run(self.now_us + MOVED_US + self.read_again_us(), |_| false);
         for (last, count) in self.misses_by_tablet(number, handle).unwrap_or_default() {
             *missed.entry(last).or_default() += count;
         }
