@@ -34,6 +34,8 @@ pub(super) enum Event {
     NodeClosed { link: LinkId },
     /// A node has worked long enough on an answer.
     NodeAnswer { link: LinkId, bytes: Vec<u8> },
+    /// A node sends the beginning of an answer, and nothing more.
+    LastNodeAnswer { link: LinkId, bytes: Vec<u8> },
     /// A worker gets its turn: it reads all that is ready, then writes.
     ProxyTurn { worker: usize },
     /// An engine wanted to be woken.

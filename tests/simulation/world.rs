@@ -201,7 +201,8 @@ impl World {
             Event::LaneGone { link } => self.on_lane_gone(link),
             Event::LaneCut { link } => self.cut_this_lane(link),
             Event::NodeClosed { link } => self.on_node_closed(link),
-            Event::NodeAnswer { link, bytes } => self.on_node_answer(link, &bytes),
+            Event::NodeAnswer { link, bytes } => self.on_node_answer(link, &bytes, false),
+            Event::LastNodeAnswer { link, bytes } => self.on_node_answer(link, &bytes, true),
             Event::ProxyTurn { worker } => self.on_proxy_turn(worker),
             Event::Deadline { worker } => self.on_deadline(worker),
             Event::ClusterDue => self.on_cluster_due(),
@@ -240,7 +241,7 @@ impl World {
         for mail in self.cluster.take_mail() {
             match mail {
                 Mail::Bytes(id, bytes) => match self.node_links.get(&id).copied() {
-                    Some(link) => self.on_node_answer(link, &bytes),
+                    Some(link) => self.on_node_answer(link, &bytes, false),
                     None => self.on_control_mail(id, &bytes),
                 },
                 Mail::Close(id) => match self.node_links.remove(&id) {

@@ -159,6 +159,8 @@ pub(crate) struct LaneEnd {
     pub(crate) input: Cutter,
     /// Answers that found no room yet.
     pub(crate) output: Vec<u8>,
+    /// Nothing comes behind that: an answer is cut off.
+    pub(crate) output_ends: bool,
     /// The node lied on it: what it answers proves nothing.
     pub(crate) hostile: bool,
     /// Whether an EXECUTE on it names the columns that its client holds.
@@ -199,6 +201,7 @@ impl LaneEnd {
             taken: BTreeMap::new(),
             input: Cutter::default(),
             output: Vec::new(),
+            output_ends: false,
             hostile: false,
             metadata_ids: false,
             moved_us: 0,

@@ -198,16 +198,18 @@ impl World {
         if long && self.scenario.has(FaultKind::CutLane) && self.chance.one_in(CUT_IN) {
             self.tell(format_args!("lane {id} is cut within {} bytes", bytes.len()));
             bytes.truncate(self.chance.index(bytes.len()));
-            self.agenda.plan(at, Event::NodeAnswer { link: id, bytes });
+            self.agenda.plan(at, Event::LastNodeAnswer { link: id, bytes });
             return self.agenda.plan(at + 1, Event::LaneCut { link: id });
         }
         self.agenda.plan(at, Event::NodeAnswer { link: id, bytes });
     }
 
-    /// A node sends something on a lane.
-    pub(crate) fn on_node_answer(&mut self, id: LinkId, bytes: &[u8]) {
-        if let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) {
+    /// A node sends something on a lane, and nothing behind it if it `ends` there.
+    pub(crate) fn on_node_answer(&mut self, id: LinkId, bytes: &[u8], ends: bool) {
+        let lane = self.links.get_mut(&id).and_then(|link| link.lane());
+        if let Some(lane) = lane.filter(|lane| !lane.output_ends) {
             lane.output.extend_from_slice(bytes);
+            lane.output_ends = ends;
             self.node_writes(id);
         }
     }
