@@ -23,8 +23,9 @@ const PAUSES: u64 = 200;
 const BEFORE_US: u64 = 300_000;
 /// Requests for one tablet by which the shares of its replicas are judged.
 const JUDGED: u64 = 96;
-/// A replica gets one part in so many of its even share at least.
-const UNEVEN: u64 = 3;
+/// A replica gets one part in so many of its even share at least: the least busy lane is asked, and lanes of some
+/// replicas serve what others read as well.
+const UNEVEN: u64 = 8;
 
 /// A node and a shard.
 type Replica = (usize, u16);
