@@ -232,8 +232,8 @@ fn for_clients(limit: u64) -> u64 {
     limit - (limit / 2).min(RESERVED_MAX)
 }
 
-/// How many more clients may have that are told so: of those that are left, which are as many where there are
-/// few, a quarter.
+/// How many descriptors clients may have besides, for as long as an ERROR that refuses them takes: a quarter as many,
+/// out of those that are kept for lanes and pages.
 fn for_refusals(descriptors_max: u64) -> u64 {
     (descriptors_max / 4).min(REFUSED_MAX)
 }

@@ -102,7 +102,7 @@ impl Reactor {
         }
     }
 
-    /// All that waited for a client has left: a client that is to be closed is told so.
+    /// All that waited for a client has left: a client that is to be closed is closed now.
     pub(super) fn after_client_flush(&mut self, slot: usize, client: ClientKey) {
         let idle = self.engine.client_in_flight(client).unwrap_or(0) == 0;
         let Some(socket) = self.socket(slot) else { return };
