@@ -122,7 +122,7 @@ impl World {
             ("unknown statements", sum(|tally| tally.catalog_misses)),
             ("clients held up", self.counted.held_up),
             ("most streams taken", self.counted.full_lanes),
-            ("messages between workers", self.counted.told),
+            ("messages between workers", self.counted.messages),
             ("logins", sum(|tally| tally.logins_granted)),
             ("logins refused", self.counted.login_refusals),
             ("clients revoked", sum(|tally| tally.clients_revoked)),

@@ -14,7 +14,7 @@ pub(crate) struct Counted {
     /// Whole answers that the engine gave clients.
     pub(crate) sent: u64,
     /// Messages between workers.
-    pub(crate) told: u64,
+    pub(crate) messages: u64,
     /// Messages of workers that found no room.
     pub(crate) reports_lost: u64,
     /// Handshakes that began while others waited.

@@ -283,7 +283,7 @@ impl World {
             let worker = self.workers.get_mut(to);
             let at = worker.news_us.max(self.now_us + self.chance.below(NEWS_US));
             worker.news_us = at;
-            self.counted.told += 1;
+            self.counted.messages += 1;
             self.agenda.plan(at, Event::PeerMessage { worker: to, news: news.clone() });
         }
     }
