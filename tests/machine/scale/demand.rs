@@ -13,7 +13,6 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::pool::backoff::{BackoffSettings, Jitter};
 use shardlane::pool::dial_schedule::{DialSchedule, Next};
 use shardlane::pool::lane_slots::{Arrival, Dial, LaneSerial, Wanted};
@@ -24,6 +23,7 @@ use shardlane::topology::replication::Replication;
 use shardlane::topology::snapshot::SnapshotBuilder;
 use shardlane::upstream::lane::{LaneRoute, PoolId};
 
+use crate::scale::settings;
 use crate::support::frames;
 use crate::support::frames::Frame;
 
@@ -96,21 +96,7 @@ impl Proxy {
             .build();
         let unused_us = scene.idle_close_s * SECOND_US;
         let limits = Limits { heartbeat_us: 0, lane_unused_us: unused_us, ..Limits::default() };
-        let settings = EngineSettings {
-            limits,
-            rack: None,
-            some_nodes: false,
-            tablet_samples_per_s: 100,
-            routes_texts: true,
-            runs_shapes: false,
-            asks_to_prepare: false,
-            has_peers: false,
-            compression_offered: Vec::new(),
-            console: ConsoleSettings::default(),
-            prefetch_tablets: true,
-            tablets_reread_us: 600_000_000,
-        };
-        let mut engine = Engine::new(settings, Arc::new(snapshot));
+        let mut engine = Engine::new(settings(limits), Arc::new(snapshot));
         let client = engine.on_client_open(SocketAddr::from(([127, 0, 0, 1], 9042))).unwrap();
         let schedule = |node| {
             DialSchedule::new(Wanted::ShardsInUse, BackoffSettings::default(), u64::from(node))

@@ -19,7 +19,6 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::pool::backoff::Jitter;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
@@ -27,6 +26,7 @@ use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};
 use shardlane::upstream::lane::{LaneRoute, PoolId};
 use sim::{Arrivals, Cluster, ClusterOptions, ConnectionId, Like, PortKind};
 
+use crate::scale::settings;
 use crate::support::frames::{self, Frame};
 
 pub(super) const SECOND_US: u64 = 1_000_000;
@@ -83,7 +83,8 @@ impl World {
             done(&ask(&mut cluster, root, &frames::query(1, &table)));
         }
         let control = connect(&mut cluster, 0, 40_001, if may_read { ROOT } else { APP });
-        let mut engine = Engine::new(settings(), Arc::new(snapshot(&cluster)));
+        let limits = Limits { heartbeat_us: 0, ..Limits::default() };
+        let mut engine = Engine::new(settings(limits), Arc::new(snapshot(&cluster)));
         let client =
             engine.on_client_open(SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000))).unwrap();
         let mut world = Self {
@@ -264,23 +265,6 @@ impl World {
             most = most.max(rows);
         }
         most
-    }
-}
-
-fn settings() -> EngineSettings {
-    EngineSettings {
-        limits: Limits { heartbeat_us: 0, ..Limits::default() },
-        rack: None,
-        some_nodes: false,
-        tablet_samples_per_s: 100,
-        routes_texts: true,
-        runs_shapes: false,
-        asks_to_prepare: false,
-        has_peers: false,
-        compression_offered: Vec::new(),
-        console: ConsoleSettings::default(),
-        prefetch_tablets: true,
-        tablets_reread_us: 600 * SECOND_US,
     }
 }
 
