@@ -1,6 +1,7 @@
 """The exception that each driver raises for each kind of error: straight to the cluster, through the proxy, and through a proxy whose
 two addresses look like two nodes."""
 import contextlib
+import difflib
 import logging
 import os
 import time
@@ -205,7 +206,9 @@ def error_classes(stage):
     log(connections)
     if os.environ.get("WRITE_PAGES"):
         PAGE.write_text(page, encoding="utf-8")
-    assert PAGE.exists() and PAGE.read_text(encoding="utf-8") == page, "docs/error-classes.md is not what was found"
+    written = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    otherwise = [line for line in difflib.unified_diff(written.splitlines(), page.splitlines(), "docs/error-classes.md", "found", "", "", 0, "")]
+    assert not otherwise, "docs/error-classes.md is not what was found:\n" + "\n".join(otherwise)
 
 
 def on_cassandra(stage, node, more="", login=()):
