@@ -165,7 +165,7 @@ def run_case(name, spec, index, net, cassandra):
     if code is None:
         return "FAILED", "still running after %d s; see %s" % (spec["deadline"], path)
     lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["said nothing"]
-    return "skipped" if code == SKIPPED else "FAILED", lines[-1][:400]
+    return "skipped" if code == SKIPPED else "FAILED", lines[-1][:2000]
 
 
 def inside(name):
