@@ -130,6 +130,13 @@ def rows_of(pool, kind, consistency, text, found):
     return [(kind, name, [answer.result(90) for answer in answers]) for name, answers in asked]
 
 
+def served_again(pool, found):
+    """Waits until each driver can read each way: how long a driver takes to come back is not what is compared."""
+    def answers():
+        return {answer for _, _, ways in rows_of(pool, "", "ONE", READ + "\tp", found) for answer in ways}
+    until("all drivers are served again", lambda: answers() == {"none"}, 60, 0.5)
+
+
 def outer(name):
     return name.split(" [")[0]
 
@@ -190,8 +197,9 @@ def error_classes(stage):
             for node in range(3):
                 sim.post("/sim/nodes/%d/strain" % node)
             if strain.get("error") == "server_error":
-                # Java driver 3 has closed the connections on which it came, and opens others.
+                # Java driver 3 has closed the connections on which it came, and opens others after a second or more.
                 time.sleep(5)
+            served_again(pool, found)
         sim.post("/sim/nodes/2/stop")
         away = []
         for kind, consistency, text in AWAY:
