@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -154,6 +154,13 @@ async fn respond<S: Source>(
     let path = request.uri().path();
     let is_local = from.to_canonical().is_loopback();
     if let Some(deed) = Deed::of(request.method().as_str(), path) {
+        // A browser on this machine sends a command in the name of whatever site it shows.
+        if request.headers().contains_key(ORIGIN) {
+            return to_response(Page::text(
+                403,
+                "no site may send commands: use curl or shardlane",
+            ));
+        }
         let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
         let Ok(body) = body else { return to_response(Page::text(413, "the body is too long")) };
         let body = body.to_bytes();

@@ -31,6 +31,8 @@ pub(crate) struct FakeNode {
     pub(crate) nat: AtomicBool,
     /// The shard-aware port closes what it accepts.
     pub(crate) aware_broken: AtomicBool,
+    /// Both ports close what they accept.
+    pub(crate) away: AtomicBool,
     /// Asks for a login and takes the password `right`.
     pub(crate) auth: AtomicBool,
     /// Closes each connection at once.
@@ -52,6 +54,7 @@ impl FakeNode {
             nr_shards: AtomicU16::new(nr_shards),
             nat: AtomicBool::new(false),
             aware_broken: AtomicBool::new(false),
+            away: AtomicBool::new(false),
             auth: AtomicBool::new(false),
             kick: Notify::new(),
             accepted: AtomicUsize::new(0),
@@ -66,7 +69,8 @@ impl FakeNode {
         loop {
             let (stream, peer) = listener.accept().await.unwrap();
             self.accepted.fetch_add(1, Ordering::Relaxed);
-            if is_aware && self.aware_broken.load(Ordering::Relaxed) {
+            let is_aware_broken = self.aware_broken.load(Ordering::Relaxed);
+            if is_aware && is_aware_broken || self.away.load(Ordering::Relaxed) {
                 continue;
             }
             let shard = self.shard_for(peer, is_aware);

@@ -24,7 +24,8 @@ use crate::control::tables::publication::Publisher;
 use crate::control::tables::routes::{RouteSettings, Routes};
 use crate::control::tables::table_reads::{TableReadSettings, TableReads};
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
-use crate::platform::clock::now_ms;
+use crate::platform::clock::{now_ms, now_us};
+use crate::platform::log_throttle::LogThrottle;
 use crate::pool::backoff::{Backoff, BackoffSettings};
 use crate::state::record::About;
 use crate::topology::node::Node;
@@ -32,6 +33,9 @@ use crate::topology::node::Node;
 /// No wait between rounds is longer: this is one connection a process, which may try more often
 /// than lanes do, and nothing goes right before it is there.
 const ROUND_REST_MAX_MS: u64 = 5_000;
+
+/// While no node answers, that is logged once in this time, µs.
+const LINE_EVERY_US: u64 = 60_000_000;
 
 /// How the cluster is watched.
 #[derive(Clone, Debug, Default)]
@@ -72,11 +76,13 @@ pub async fn run(
     let reads = TableReads::new(settings.table_reads);
     let mut watcher =
         Watcher { publisher, agenda: settings.agenda, routes, reads, requests, reports };
+    let mut lines = LogThrottle::every(LINE_EVERY_US);
     let mut home = None;
     let mut strangers = JoinSet::new();
     for round in 0.. {
         let known = known_nodes(&watcher.publisher);
         let reached = Box::pin(reach(&settings.reach, &known, round)).await;
+        let mut watched = None;
         let end = match reached.and_then(|reached| of_one_cluster(reached, &mut home)) {
             Ok(reached) => {
                 for (place, error) in &reached.failures {
@@ -84,6 +90,8 @@ pub async fn run(
                     warn!(place, error = chain(error), fix, "a contact point is of no use");
                 }
                 backoff.reset();
+                lines = LogThrottle::every(LINE_EVERY_US);
+                watched = Some(reached.address);
                 if settings.reach.book.is_some() {
                     let class = reached.login.as_ref().map(|login| login.authenticator.as_str());
                     let is_sent =
@@ -107,30 +115,55 @@ pub async fn run(
         }
         let wanted = error.logins_wanted();
         if let Some((class, _)) = wanted.first() {
-            debug!(error = chain(&error), round, "no connection to watch the cluster");
+            debug!(
+                error = chain(&error),
+                round, "the node that would watch the cluster asks for a login"
+            );
             let contacts = wanted.iter().map(|(_, address)| *address).collect();
             if report_authenticator(&watcher, Some(class), contacts).await.is_err() {
                 return;
             }
         } else {
-            let fix = hint::of_control(&error);
-            warn!(error = chain(&error), fix, round, "no connection to watch the cluster");
+            log_failure(&error, watched, &mut lines);
         }
         if watcher.reports.send(ControlReport::Failed(error)).await.is_err() {
             return;
         }
-        let mut rest = Box::pin(sleep(Duration::from_millis(backoff.on_failure(now_ms()))));
-        loop {
-            tokio::select! {
-                () = &mut rest => break,
-                request = watcher.requests.recv() => match request {
-                    // The tables are read as soon as a node answers; workers ask again for others.
-                    Some(ControlRequest::Refresh | ControlRequest::ReadTable(_)) => {}
-                    Some(ControlRequest::Reach) => break,
-                    None => return,
-                },
-            }
+        let rest = Duration::from_millis(backoff.on_failure(now_ms()));
+        if rest_between_rounds(&mut watcher.requests, rest).await.is_err() {
+            return;
         }
+    }
+}
+
+/// Waits until the next round is due or asked for; `Err` when nothing can be asked for any more.
+async fn rest_between_rounds(
+    requests: &mut Receiver<ControlRequest>,
+    rest: Duration,
+) -> Result<(), End> {
+    let mut rest = Box::pin(sleep(rest));
+    loop {
+        tokio::select! {
+            () = &mut rest => return Ok(()),
+            request = requests.recv() => match request {
+                // The tables are read as soon as a node answers; workers ask again for others.
+                Some(ControlRequest::Refresh | ControlRequest::ReadTable(_)) => {}
+                Some(ControlRequest::Reach) => return Ok(()),
+                None => return Err(End::Closed),
+            },
+        }
+    }
+}
+
+/// A connection that breaks is replaced at once, and its node has its own line if it is down: only while
+/// no node answers is anything wrong.
+fn log_failure(error: &ControlError, watched: Option<SocketAddr>, lines: &mut LogThrottle) {
+    let reason = chain(error);
+    if let Some(address) = watched {
+        info!(%address, reason, "the connection that watches the cluster broke: another node is asked");
+    } else if let Some(suppressed) = lines.next(now_us()) {
+        let fix = hint::of_control(error);
+        warn!(reason, fix, suppressed, "no node can be reached to watch the cluster");
     }
 }
 
@@ -170,7 +203,7 @@ async fn watch(watcher: &mut Watcher, reached: Reached, looks: Option<Looks<'_>>
         return End::Lost(error);
     }
     for row in &metadata.left_out {
-        info!(row, "left out of system.peers");
+        info!(row, "a row of system.peers is ignored");
     }
     let host = metadata.hosts.first().map(|row| row.host);
     let is_first = watcher.publisher.last().is_none();

@@ -12,6 +12,11 @@ use cql::error_code::ErrorCode;
 use cql::frame::{FrameHead, write_frame};
 use cql::opcode::Opcode;
 
+/// What to do about a shard-aware port that does not answer.
+const CLOSED_PORT_FIX: &str = "let connections from here pass to the node's shard-aware port \
+     (native_shard_aware_transport_port), or set lanes.shard_aware_port to false: each shard is found \
+     by trial at the plain port meanwhile";
+
 impl PoolManager {
     pub(super) fn on_failed(
         &mut self,
@@ -36,7 +41,9 @@ impl PoolManager {
                 }
                 Some(Outage::Back { .. }) | None => None,
             },
-            (FailureKind::Broken | FailureKind::NoSourcePort | FailureKind::Refused(..), _) => {
+            // The node may be down, too: the plain port, which is tried next, shows that.
+            (FailureKind::Broken, Dial::Shard { .. }) => None,
+            (FailureKind::NoSourcePort | FailureKind::Refused(..), _) => {
                 let is_logged = refiller.node().is_refusal_logged(now_ms);
                 is_logged.then_some(PoolNotice::NoLane { target, reason, fix })
             }
@@ -46,6 +53,16 @@ impl PoolManager {
         }
         self.on_lane_refused(engine, key, failure);
         self.pump(key);
+    }
+
+    /// The plain port of a node answers, and its shard-aware port does not.
+    pub(super) fn on_closed_port(&mut self, key: RefillerKey, reason: String) {
+        let now_ms = self.now_ms();
+        let Some(refiller) = self.refillers.get(&key) else { return };
+        if refiller.node().is_refusal_logged(now_ms) {
+            let (target, fix) = (*refiller.target(), CLOSED_PORT_FIX.to_owned());
+            self.orders.push(PoolAction::Log(PoolNotice::NoLane { target, reason, fix }));
+        }
     }
 
     /// Clients that wait for a keyspace that does not exist get the node's ERROR.

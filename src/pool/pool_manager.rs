@@ -302,6 +302,9 @@ impl PoolManager {
         for id in arrived.released {
             self.orders.drop(id);
         }
+        if let Some(reason) = arrived.port_failure {
+            self.on_closed_port(key, reason);
+        }
         if arrived.is_resharded {
             self.orders
                 .push(PoolAction::Log(PoolNotice::Resharded { target, pool: PoolId(key.pool) }));

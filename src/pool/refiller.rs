@@ -58,6 +58,8 @@ pub(crate) struct Arrived {
     pub(crate) is_resharded: bool,
     /// Connections that are of no use any more.
     pub(crate) released: Vec<DialId>,
+    /// Why the shard-aware port failed, once the plain port has answered and shows that the node is up.
+    pub(crate) port_failure: Option<String>,
 }
 
 /// Keeps the lanes of one node and pool open.
@@ -69,6 +71,8 @@ pub struct PoolRefiller {
     shard_aware_port: Option<u16>,
     schedule: DialSchedule,
     running: BTreeMap<DialId, Dial>,
+    /// Why the last try at the shard-aware port failed, until the plain port has answered.
+    port_failure: Option<String>,
     /// Connections to shards that have a lane: to close one at once would bring the same shard again.
     excess: Vec<DialId>,
     /// When it is looked at again, µs.
@@ -92,6 +96,7 @@ impl PoolRefiller {
             shard_aware_port: ports.default,
             schedule: DialSchedule::new(lanes, backoff, seed),
             running: BTreeMap::new(),
+            port_failure: None,
             excess: Vec::new(),
             wakes_us: None,
         }
@@ -139,8 +144,11 @@ impl PoolRefiller {
             self.judge_port(PortEvidence::Came { wanted, found }, now_ms);
         }
         let came = self.schedule.on_opened(dial, opened.shard, opened.sharder, now_ms);
+        let mut port_failure = self.port_failure.take();
         if came.is_port_at_fault {
             self.judge_port(PortEvidence::PlainPortAlone, now_ms);
+        } else {
+            port_failure = None;
         }
         let mut released = Vec::new();
         if came.is_resharded {
@@ -157,13 +165,14 @@ impl PoolRefiller {
         if came.releases_excess {
             released.append(&mut self.excess);
         }
-        Arrived { serial, is_resharded: came.is_resharded, released }
+        Arrived { serial, is_resharded: came.is_resharded, released, port_failure }
     }
 
     /// A try failed.
     pub(crate) fn on_failed(&mut self, id: DialId, failure: &DialFailure, now_ms: u64) -> Dial {
         let dial = self.running.remove(&id).unwrap_or(Dial::Any);
-        let failure = match failure.kind {
+        let DialFailure { kind, reason, .. } = failure;
+        let failure = match kind {
             FailureKind::NoSourcePort => {
                 self.judge_port(PortEvidence::NoSourcePort, now_ms);
                 Failure::NoSourcePort
@@ -172,6 +181,9 @@ impl PoolRefiller {
             FailureKind::Refused(Refused::Login | Refused::Other, _) => Failure::Refused,
             FailureKind::Broken => Failure::Broken,
         };
+        if matches!((failure, dial), (Failure::Broken, Dial::Shard { .. })) {
+            self.port_failure = Some(reason.clone());
+        }
         self.schedule.on_failed(dial, failure, now_ms);
         dial
     }

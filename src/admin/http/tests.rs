@@ -276,6 +276,16 @@ fn only_the_loopback_may_ask_the_process_for_something() {
 }
 
 #[test]
+fn a_site_in_a_browser_may_not_ask_the_process_for_something() {
+    runtime().block_on(async {
+        let (address, _readiness) = start(Duration::from_secs(60)).await;
+        let site = "POST /reload HTTP/1.1\r\nOrigin: https://elsewhere.example\r\nX-Line:";
+        assert_eq!(ask(address, site).await.status, 403);
+        assert_eq!(ask(address, "POST /reload").await.status, 200);
+    });
+}
+
+#[test]
 fn a_body_reaches_the_process_and_a_long_one_is_refused() {
     runtime().block_on(async {
         let (address, _readiness) = start(Duration::from_secs(60)).await;

@@ -60,6 +60,27 @@ async fn a_shard_aware_port_that_does_not_answer_is_left_alone() {
     let mut worker = at_node(&node);
     assert_eq!(shards(&mut worker, 3).await, (0..3).collect());
     assert_eq!(worker.nodes.of(NodeId(0)).verdict(), PortVerdict::Closed);
+    assert!(
+        matches!(&worker.notices[..], [PoolNotice::NoLane { fix, .. }]
+            if fix.contains("lanes.shard_aware_port")),
+        "{:?}",
+        worker.notices
+    );
+}
+
+#[tokio::test]
+async fn a_node_that_answers_at_neither_port_is_not_called_up() {
+    let node = FakeNode::start("127.0.62.31", 3).await;
+    let mut worker = at_node(&node);
+    shards(&mut worker, 3).await;
+    node.away.store(true, Ordering::Relaxed);
+    node.kick.notify_waiters();
+    for lane in worker.lanes.values().map(|(lane, ..)| *lane).collect::<Vec<_>>() {
+        worker.lose(lane);
+    }
+    worker.run_until("a line", |worker| !worker.notices.is_empty()).await;
+    let is_lost = matches!(&worker.notices[..], [PoolNotice::NodeLost { .. }]);
+    assert!(is_lost, "{:?}", worker.notices);
 }
 
 #[tokio::test]
