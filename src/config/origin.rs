@@ -35,6 +35,8 @@ pub enum Origin {
     Environment(String),
     /// The configuration file.
     File(FilePosition),
+    /// A command to the running process, by its method and path.
+    Command(&'static str),
     /// The setting itself.
     Default,
 }
@@ -45,6 +47,7 @@ impl fmt::Display for Origin {
             Self::Flag(name) => write!(f, "flag --{name}"),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::File(place) => write!(f, "file {place}"),
+            Self::Command(name) => f.write_str(name),
             Self::Default => f.write_str("default"),
         }
     }

@@ -284,6 +284,7 @@ impl Engine {
     /// A node is not used any more: its lanes take nothing new and close once nothing is in flight.
     pub fn retire_node(&mut self, node: NodeId) {
         self.core.retire_lanes_to(|of| of == node);
+        self.core.pools.forget_shards_of(node);
     }
 }
 

@@ -272,11 +272,8 @@ fn lanes(core: &Core) -> Vec<LaneView> {
 fn shards(core: &Core) -> Vec<(NodeId, u16)> {
     let mut shards: Vec<(NodeId, u16)> = Vec::new();
     for (_, pool) in core.pools.iter() {
-        for node in pool.lane_map.live_nodes() {
-            let sharder = pool.lane_map.node(node).and_then(|lanes| lanes.sharder.as_ref());
-            if let Some(sharder) = sharder
-                && shards.iter().all(|(known, _)| *known != node)
-            {
+        for (node, sharder) in pool.lane_map.sharders() {
+            if shards.iter().all(|(known, _)| *known != node) {
                 shards.push((node, sharder.nr_shards().get()));
             }
         }

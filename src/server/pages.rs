@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::admin::page::Source;
 use crate::admin::readiness::{Readiness, State};
+use crate::config::origin::Origin;
 use crate::config::reader::Entry;
 use crate::config::settings::{PageAccess, Settings};
 use crate::connect::handshake_budget::HandshakeBudget;
@@ -272,7 +273,14 @@ impl Source for Pages {
     }
 
     fn set_log_level(&self, level: &str) -> Result<(), String> {
-        logging::set_level(level)
+        logging::set_level(level)?;
+        tracing::info!(level, "the level of the log was set by PUT /log-level");
+        let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = settings.iter_mut().find(|entry| entry.key == "log.level") {
+            level.clone_into(&mut entry.value);
+            entry.origin = Origin::Command("PUT /log-level");
+        }
+        Ok(())
     }
 }
 

@@ -22,7 +22,7 @@ use crate::platform::clock;
 use crate::platform::replaced_file::ReplacedFile;
 use crate::server::collector::Collector;
 use crate::server::workers::Workers;
-use crate::state::format::State;
+use crate::state::format::{self, State};
 use crate::state::record::{About, Record};
 use crate::telemetry::report::StateReport;
 use crate::worker::command::Command;
@@ -280,7 +280,8 @@ impl Keeper {
     fn on_failed(&self, error: &io::Error, is_failing: &mut bool) {
         self.stats.write_failures.fetch_add(1, Ordering::Relaxed);
         if !std::mem::replace(is_failing, true) {
-            let (path, fix) = (self.path.display(), "let this user make files in its folder");
+            let path = self.path.display();
+            let fix = "let this user make files in its folder, and give the name of no other file";
             tracing::warn!(%path, %error, fix, "the file of state.file cannot be written");
         }
     }
@@ -288,7 +289,7 @@ impl Keeper {
     /// Writes what the worker knows; returns the length of the file.
     async fn write(&self, about: About, pause: Duration) -> io::Result<u64> {
         let path = Arc::clone(&self.path);
-        let mut file = in_background(move || ReplacedFile::begin(&path)).await?;
+        let mut file = in_background(move || ReplacedFile::begin(&path, format::is_state)).await?;
         let bytes_max = self.settings.bytes_max;
         let mut state = Collector::new(self.worker.clone(), about, (bytes_max, pause));
         let mut written = 0_u64;

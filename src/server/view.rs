@@ -199,7 +199,7 @@ impl View {
         })
     }
 
-    /// How many shards a node has; `None` while no lane says it.
+    /// How many shards a node has, or had when its last lane was lost; `None` before its first lane.
     #[must_use]
     pub fn shards_of(&self, node: NodeId) -> Option<u16> {
         let mut shards = self.workers.iter().flat_map(|worker| &worker.shards);

@@ -83,6 +83,12 @@ impl Writer {
     }
 }
 
+/// Whether a file that begins with `head` was written as a state, damaged or of another version as it may be.
+#[must_use]
+pub fn is_state(head: &[u8]) -> bool {
+    head.starts_with(&MAGIC)
+}
+
 /// A state whose bytes are all there and right.
 #[derive(Clone, Debug)]
 pub struct State<'a> {

@@ -135,6 +135,19 @@ impl<K: Copy + Eq> LaneMap<K> {
         &self.live
     }
 
+    /// How each node divided its data when its last lane was opened, also where no lane is left.
+    pub fn sharders(&self) -> impl Iterator<Item = (NodeId, Sharder)> {
+        let numbers = (0u16..).map(NodeId).zip(&self.nodes);
+        numbers.filter_map(|(node, lanes)| Some((node, lanes.sharder?)))
+    }
+
+    /// A node is not used any more: its shards are none that lack a lane.
+    pub fn forget_sharder(&mut self, node: NodeId) {
+        if let Some(lanes) = self.nodes.get_mut(usize::from(node.0)) {
+            lanes.sharder = None;
+        }
+    }
+
     /// The nodes that have a lane.
     pub fn live_nodes(&self) -> impl Iterator<Item = NodeId> {
         let numbers = self.nodes.iter().zip(0u16..);
@@ -171,6 +184,20 @@ mod tests {
         assert!(lane_map.remove(place.node, 'b'));
         assert_eq!(lane_map.live_nodes().count(), 0);
         assert_eq!(lane_map.lane(place.node, place.shard), None);
+    }
+
+    #[test]
+    fn the_shards_of_a_node_without_lanes_are_known_until_it_is_left() {
+        let mut lane_map = LaneMap::default();
+        let place = Replica { node: NodeId(2), shard: ShardId(3) };
+        lane_map.insert(place, Sharder::new(4, 12).ok(), 'a');
+        lane_map.remove(place.node, 'a');
+        let known = |map: &LaneMap<char>| -> Vec<_> {
+            map.sharders().map(|(node, all)| (node, all.nr_shards().get())).collect()
+        };
+        assert_eq!(known(&lane_map), [(NodeId(2), 4)]);
+        lane_map.forget_sharder(place.node);
+        assert_eq!(known(&lane_map), []);
     }
 
     #[test]

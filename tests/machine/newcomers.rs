@@ -36,7 +36,7 @@ fn a_client_that_says_nothing_is_closed_with_an_error() {
 fn silent_clients_give_way_to_others() {
     let mut rig = Rig::with_limits(|limits| limits.clients_max = 8);
     let silent: Vec<_> = (0..4).map(|_| rig.silent_client()).collect();
-    rig.pass_time(999_999);
+    rig.pass_time(99_999);
     let early = rig.client();
     assert!(rig.clients_to_close().is_empty(), "their messages may be on their way");
     rig.leave(early);
@@ -55,5 +55,24 @@ fn silent_clients_give_way_to_others() {
     assert_eq!(closed, silent, "the oldest first, and none that is served");
     assert!(served.iter().all(|client| rig.engine.may_read(*client)));
     assert_eq!(rig.engine.tally().clients_refused, 0);
+    rig.finish();
+}
+
+#[test]
+fn hundreds_of_silent_clients_a_second_keep_no_other_out() {
+    let mut rig = Rig::with_limits(|limits| limits.clients_max = 60);
+    for round in 0..1_000 {
+        rig.silent_client();
+        if round % 10 == 0 {
+            let served = rig.client();
+            rig.leave(served);
+        }
+        rig.pass_time(4_000);
+        for client in rig.clients_to_close() {
+            rig.leave(client);
+        }
+    }
+    assert_eq!(rig.engine.tally().clients_refused, 0);
+    assert!(rig.engine.gauges().newcomers <= 31, "{}", rig.engine.gauges().newcomers);
     rig.finish();
 }

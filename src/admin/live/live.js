@@ -47,10 +47,17 @@ function fill(table, columns, rows, empty) {
     line.append(cell);
     body.push(line);
   }
+  if (isSelected(table)) return;
   const [thead, tbody] = [element('thead'), element('tbody')];
   thead.append(head);
   tbody.append(...body);
   table.replaceChildren(thead, tbody);
+}
+
+// A text that a reader has selected stays as it is.
+function isSelected(of) {
+  const selection = document.getSelection();
+  return selection && !selection.isCollapsed && of.contains(selection.anchorNode);
 }
 
 function seconds() {
@@ -275,7 +282,7 @@ function drawTables() {
   fill($('lanes'), [
     { name: 'Node', of: (row) => row.node, className: 'code' },
     { name: 'Shards', numeric: true, of: (row) => number(row.shards) },
-    { name: 'Open', numeric: true, of: (row) => number(row.open) },
+    { name: 'Open', numeric: true, of: (row) => element('span', number(row.open), row.open ? '' : 'bad') },
     { name: 'Stalled', numeric: true, of: (row) => element('span', number(row.stalled), row.stalled ? 'bad' : '') },
     { name: 'Draining', numeric: true, of: (row) => number(row.draining) },
     { name: 'In flight', numeric: true, of: (row) => number(row.in_flight) },
@@ -285,6 +292,7 @@ function drawTables() {
 }
 
 function drawEvents() {
+  if (isSelected($('events'))) return;
   if (!last.events.length) {
     $('events').replaceChildren(element('li', 'nothing was logged yet', 'dim'));
     return;

@@ -48,9 +48,9 @@ pub(super) const TIMEOUTS: Group = Group {
             reload: Reload::AtOnce,
             what: "Time in which a client has to finish STARTUP and login",
             why: "It is closed with an error then: connections that say nothing would hold places of \
-                  `limits.clients_max`. They hold half of them at most; the one that has been silent \
-                  for longest gives way to another client. Time in which the cluster judges a login \
-                  does not count.",
+                  `limits.clients_max`. Where they hold half of them, the one that has been silent for \
+                  longest gives way to another client, after a tenth of a second at least. Time in \
+                  which the cluster judges a login does not count.",
             ..Setting::PLAIN
         },
         Setting {

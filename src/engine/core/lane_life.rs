@@ -81,7 +81,7 @@ impl Core {
         }
     }
 
-    /// Retires the lanes to the nodes that `is_over`.
+    /// Retires the lanes to all nodes for which `is_over` returns true.
     pub(crate) fn retire_lanes_to(&mut self, is_over: impl Fn(NodeId) -> bool) {
         for key in self.lanes.keys() {
             if self.lanes.get(key).is_some_and(|lane| is_over(lane.route.node)) {

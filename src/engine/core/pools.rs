@@ -85,13 +85,20 @@ impl Pools {
         self.get(pool).map_or(&NONE, |pool| &pool.lane_map)
     }
 
-    /// A pool, be it closed.
+    /// A node is not used any more: its shards are none that lack a lane.
+    pub(crate) fn forget_shards_of(&mut self, node: NodeId) {
+        for pool in &mut self.pools {
+            pool.lane_map.forget_sharder(node);
+        }
+    }
+
+    /// A pool by its id, open or closed.
     #[inline]
     pub(crate) fn get(&self, pool: PoolId) -> Option<&Pool> {
         self.pools.get(usize::from(pool.0))
     }
 
-    /// A pool, be it closed, to be changed.
+    /// A pool by its id, open or closed, to be changed.
     pub(crate) fn get_mut(&mut self, pool: PoolId) -> Option<&mut Pool> {
         self.pools.get_mut(usize::from(pool.0))
     }

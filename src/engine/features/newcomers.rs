@@ -17,8 +17,9 @@ const REFUSED_MAX: usize = 256;
 /// How long one of those may take, µs.
 const REFUSED_US_MAX: u64 = 2_000_000;
 /// A newcomer that has owed its next message for less than this gives way to none, µs: its answer may be on
-/// its way.
-const GRACE_US: u64 = 1_000_000;
+/// its way. A driver answers within a few milliseconds; were this longer, a few hundred connections a second
+/// that say nothing would fill all places before the first of them gives way.
+const GRACE_US: u64 = 100_000;
 /// Newcomers that are looked at to find one that gives way.
 const LOOKED_AT_MAX: usize = 64;
 

@@ -45,6 +45,13 @@ def the_package_holds_program_unit_settings_and_pages():
     control = run("dpkg-deb", "--field", old)
     assert re.search(r"^Depends: libc6 \(>= \d\.\d+\), libgcc-s1, passwd$", control, re.MULTILINE), control
     assert run("dpkg-deb", "--info", old, "conffiles").strip() == "/etc/shardlane/shardlane.toml"
+    # dpkg asks, and an unattended upgrade stops, where an edited file comes in another form: nothing of it is generated.
+    assert "./usr/share/doc/shardlane/shardlane.toml" in listed
+    with folder() as tree:
+        run("dpkg-deb", "--extract", old, tree)
+        settings = (tree / "etc/shardlane/shardlane.toml").read_text()
+    assert settings == (DEPLOY / "debian/shardlane.toml").read_text()
+    assert all(line.startswith("#") or not line for line in settings.splitlines()), "a default is set"
 
 
 @test

@@ -128,6 +128,28 @@ def the_page_shows_what_the_metrics_say(stage):
             assert not page.faults, page.faults
             page.context.close()
 
+        # A node that is lost keeps its row, without lanes.
+        page = opened(chromium, proxy.admin + "/")
+        sim.post("/sim/nodes/2/stop")
+        becomes(page, "last.lanes.missing === 2")
+        row = next(row for row in rows(page, "lanes") if row["Node"] == sim.hosts[2])
+        assert (row["Shards"], row["Open"]) == ("2", "0"), row
+        assert page.evaluate("document.querySelectorAll('#lanes td .bad').length") == 1
+        assert "of 6" in page.inner_text("#figures"), page.inner_text("#figures")
+        shown = s.execute("SELECT shards, lanes_open FROM shardlane.nodes WHERE address = '%s'" % sim.hosts[2]).one()
+        assert shown == (2, 0), shown
+        sim.post("/sim/nodes/2/start")
+        becomes(page, "last.lanes.missing === 0")
+        page.context.close()
+
+        # What is selected stays while messages come.
+        page = opened(chromium, proxy.admin + "/")
+        page.evaluate("document.getSelection().selectAllChildren(document.querySelector('#statements tbody'))")
+        seen = page.evaluate("Number(document.body.dataset.messages)")
+        becomes(page, "Number(document.body.dataset.messages) >= %d" % (seen + 3))
+        assert "whole partition key" in page.evaluate("String(document.getSelection())")
+        page.context.close()
+
         # A proxy that went away is said to be away, and taken up again.
         page = opened(chromium, proxy.admin + "/")
         proxy.child.stop(30)

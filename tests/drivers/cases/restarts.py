@@ -102,11 +102,15 @@ def a_state_of_no_use_is_ignored_with_a_warning(stage):
     middle = len(good) // 2
     bent = good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1:]
     useless = [("is damaged", bent), ("ends too early", good[:middle]), ("version 2", good[:8] + b"\0\0\0\2" + good[12:]),
-               ("no state of shardlane", b"contact_points = []"), ("ends too early", b""),
-               ("something follows", good + b"\0"), ("longer than it may be", b"\0" * (64 << 20 | 1))]
+               ("ends too early", b""), ("something follows", good + b"\0"),
+               ("longer than it may be", good[:8] + b"\0" * (64 << 20))]
     for reason, content in useless:
         scene.file.write_bytes(content)
         ignored(scene, statements, reason)
+        assert scene.file.read_bytes()[:8] == good[:8], "it is replaced"
+    scene.file.write_bytes(b"contact_points = []")
+    ignored(scene, statements, "no state of shardlane", "cannot be written")
+    assert scene.file.read_bytes() == b"contact_points = []", "a file of another program stays"
     scene.file.unlink()
     scene.file.mkdir()
     ignored(scene, statements, "not a regular file", "cannot be written")
