@@ -27,6 +27,15 @@ fn the_summary_is_one_line_of_json_with_a_hit_rate_of_nearly_one() {
     // shard. All of them are read when the statement is first named; before, requests miss as well.
     assert!((TABLETS / 8..TABLETS * 4).contains(&number("misses")), "{out}");
     assert!(number("requests") > TABLETS * 4, "{out}");
+    // With tablets read ahead a new table costs what is sent while they are read. Without, each
+    // tablet costs one miss, unless chance meets its shard every time.
+    let learned = number("cold_misses_learned");
+    assert!((TABLETS * 7 / 8..TABLETS * 2).contains(&learned), "{out}");
+    assert!(number("cold_misses_read_ahead") < learned / 2, "{out}");
+    // One of six shards is the right one by chance.
+    let share = |name: &str| summary[name].as_f64().unwrap_or_else(|| panic!("{name}: {out}"));
+    assert!(share("text_hit_rate_route") >= 0.9, "{out}");
+    assert!((0.05..0.5).contains(&share("text_hit_rate_off")), "{out}");
     assert!(number("added_p99_us") >= number("added_p50_us"), "{out}");
     assert!(number("rss_mib") > 0, "{out}");
 }
@@ -38,7 +47,18 @@ fn the_output_for_people_shows_progress_migration_and_end() {
     assert_eq!(output.status.code(), Some(0), "{errors}");
     let out = String::from_utf8(output.stdout).unwrap();
     let line = |start: &str| out.lines().position(|line| line.starts_with(start));
-    let order = ["simulated", "2 tablets migrate", " 2/2 s", "hit rate", "added latency"].map(line);
+    let order = [
+        "simulated",
+        "2 tablets migrate",
+        " 2/2 s",
+        "hit rate",
+        "new table",
+        "texts",
+        "added latency",
+    ];
+    let order = order.map(line);
     assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{order:?}: {out}");
     assert!(out.contains("8 of 8 learned; 2 were moved"), "{out}");
+    assert_eq!(out.matches(" of 100 requests missed, 8 of 8 tablets known").count(), 2, "{out}");
+    assert_eq!(out.matches(" of 100 reads with constant keys at the shard").count(), 2, "{out}");
 }

@@ -145,6 +145,80 @@ fn a_changed_file_of_settings_is_read_by_itself() {
     fs::remove_file(&file).unwrap();
 }
 
+/// Sends a message of protocol v4 and returns the opcode of the answer.
+#[cfg(feature = "demo")]
+fn ask(client: &mut TcpStream, opcode: u8, body: &[u8]) -> u8 {
+    let len = u32::try_from(body.len()).unwrap().to_be_bytes();
+    client.write_all(&[&[4, 0, 0, 1, opcode], &len[..], body].concat()).unwrap();
+    let mut header = [0; 9];
+    client.read_exact(&mut header).unwrap();
+    let len = u32::from_be_bytes(header[5..].try_into().unwrap());
+    client.read_exact(&mut vec![0; usize::try_from(len).unwrap()]).unwrap();
+    header[4]
+}
+
+#[cfg(feature = "demo")]
+#[test]
+fn texts_go_by_the_mode_that_was_set_last() {
+    let mut sim = Command::new(env!("CARGO_BIN_EXE_shardlane"));
+    sim.args(["sim", "--address", "127.0.63.38", "--nodes", "1", "--port", "0"]);
+    sim.args(["--shard-aware-port", "0"]).stdout(Stdio::piped());
+    let mut sim = Served(sim.spawn().unwrap());
+    let mut lines = BufReader::new(sim.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let node = lines.find_map(|line| line.strip_prefix("node ").map(str::to_owned)).unwrap();
+
+    let file = env::temp_dir().join(format!("shardlane-mode-{}.toml", process::id()));
+    let set_mode = |mode: &str| {
+        let rest = "[timeouts]\nfile_poll_ms = 3600000\n";
+        fs::write(&file, format!("[text]\nmode = \"{mode}\"\n{rest}")).unwrap();
+    };
+    set_mode("off");
+    let more = ["-c", &node, "--config", file.to_str().unwrap()];
+    let (_server, clients, admin) = serve_without_cluster("127.0.63.39:0", &more);
+    let metric = |name: &str| {
+        let page = get(&admin, "/metrics");
+        let line = page.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+        let line = line.unwrap_or_else(|| panic!("{page}"));
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let unread = || metric("shardlane_routing_total{reason=\"text\"}");
+    let executed = || metric("shardlane_texts_executed_total");
+    let reload = |mode: &str| {
+        set_mode(mode);
+        let changed = shardlane(&["reload", "--admin", &admin]);
+        assert_eq!(text(&changed.stdout), "changed: text.mode\n", "{}", text(&changed.stderr));
+    };
+
+    while !get(&admin, "/readyz").starts_with("HTTP/1.1 200") {}
+    let mut client = TcpStream::connect(&clients).unwrap();
+    assert_eq!(ask(&mut client, 1, b"\x00\x01\x00\x0bCQL_VERSION\x00\x053.0.0"), 2, "READY");
+    let mut query = |text: &str| {
+        let len = u32::try_from(text.len()).unwrap().to_be_bytes();
+        let body = [&len, text.as_bytes(), &[0, 1, 0]].concat();
+        assert_eq!(ask(&mut client, 7, &body), 8, "a RESULT for {text}");
+    };
+    let replication = "{'class': 'NetworkTopologyStrategy', 'replication_factor': 1}";
+    query(&format!("CREATE KEYSPACE ks WITH replication = {replication}"));
+    query("CREATE TABLE ks.t (k int PRIMARY KEY)");
+    let mut read = || query("SELECT k FROM ks.t WHERE k = 1");
+
+    let before = unread();
+    read();
+    assert_eq!(unread(), before + 1, "it is not read");
+    reload("route");
+    (0..20).for_each(|_| read());
+    assert_eq!((unread(), executed()), (before + 1, 0), "all are read, and sent as they are");
+    reload("execute");
+    while executed() == 0 {
+        read();
+    }
+    reload("off");
+    let (before, run) = (unread(), executed());
+    (0..20).for_each(|_| read());
+    assert_eq!((unread(), executed()), (before + 20, run));
+    fs::remove_file(&file).unwrap();
+}
+
 /// What the environment of a process says of the C library's allocator, and its arguments.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn allocator_and_arguments(server: &Served) -> (Vec<String>, Vec<String>) {

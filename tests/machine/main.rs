@@ -60,5 +60,6 @@ mod slow_requests;
 mod spreading;
 mod stalls;
 mod tablet_samples;
+mod text_modes;
 mod texts;
 mod unavailable;

@@ -17,10 +17,10 @@ use crate::support::frames::{
 };
 use crate::support::rig::{Rig, host};
 
-const ID: [u8; 16] = [7; 16];
+pub(crate) const ID: [u8; 16] = [7; 16];
 const SHAPE: &str = "SELECT v FROM tab.t WHERE k = ?";
 
-fn rig() -> Rig {
+pub(crate) fn rig() -> Rig {
     let mut rig = Rig::with_settings(|settings| settings.runs_shapes = true);
     rig.open_all_lanes();
     rig.know_key("tab", "t", &[("k", ColumnType::Int)]);
@@ -28,15 +28,15 @@ fn rig() -> Rig {
     rig
 }
 
-fn text(key: i32) -> String {
+pub(crate) fn text(key: i32) -> String {
     format!("SELECT v FROM tab.t WHERE k = {key}")
 }
 
 /// Requests that reached nodes.
-type Arrived = Vec<(LaneKey, Frame)>;
+pub(crate) type Arrived = Vec<(LaneKey, Frame)>;
 
 /// Of what reached nodes, the client's requests and the PREPAREs of ours.
-fn split(requests: Arrived) -> (Arrived, Arrived) {
+pub(crate) fn split(requests: Arrived) -> (Arrived, Arrived) {
     requests.into_iter().partition(|(_, request)| request.opcode() != Opcode::Prepare)
 }
 
@@ -57,7 +57,7 @@ fn heat(rig: &mut Rig, client: ClientKey) -> Arrived {
 }
 
 /// The shape is prepared on all nodes.
-fn prepare_shape(rig: &mut Rig) {
+pub(crate) fn prepare_shape(rig: &mut Rig) {
     let client = rig.clients[0];
     let prepares = heat(rig, client);
     assert_eq!(prepares.len(), 3, "one for each node");
@@ -69,14 +69,14 @@ fn prepare_shape(rig: &mut Rig) {
 }
 
 /// Sends a QUERY and returns what reached the node.
-fn send(rig: &mut Rig, frame: &[u8]) -> (LaneKey, Frame) {
+pub(crate) fn send(rig: &mut Rig, frame: &[u8]) -> (LaneKey, Frame) {
     let client = rig.clients[0];
     rig.send(client, frame);
     rig.request()
 }
 
 /// The table changes, of which nodes are asked whether they agree.
-fn alter(rig: &mut Rig) {
+pub(crate) fn alter(rig: &mut Rig) {
     rig.input(|engine| engine.on_event(&schema_event("UPDATED", "tab", Some("t"))));
     assert_eq!(rig.all_requests().len(), 3);
 }

@@ -11,7 +11,9 @@ pub(crate) const MEASURES: &str = "The hit rate is the nodes' own count: request
 that has the row. Added latency: a read through the proxy against the same read straight to a node, \
 by turns while the load runs; p50 and p99 of the difference within a pair. Memory is that of the \
 process, the simulated cluster included. The hit rate of the end is that of the last quarter, 5 \
-seconds at most. Fails when a row is read back wrong, or a request is refused or not answered.";
+seconds at most. After the load, two tables that are new get the same prepared requests and then \
+reads by text: one through this proxy, the other through one with tablets.prefetch and text.mode off; \
+where they arrive is the nodes' count, too. Fails when a row is read back wrong, or a request is refused or not answered.";
 
 /// Flags of `demo`.
 #[derive(Args, Clone, Debug)]

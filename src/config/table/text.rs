@@ -1,6 +1,6 @@
 //! Settings of [text]: statements that clients did not prepare.
 
-use crate::config::setting::{Form, Kind, Setting, keep};
+use crate::config::setting::{Form, Kind, Reload, Setting, keep};
 use crate::config::table::group::Group;
 
 /// `[text]`
@@ -15,6 +15,7 @@ pub(super) const TEXT: Group = Group {
             read: |text, settings| keep(text.parse(), &mut settings.text_mode),
             show: |settings| settings.text_mode.name().to_owned(),
         },
+        reload: Reload::AtOnce,
         what: "Whether a statement by text goes to the shard that owns its row",
         why: "\"route\" reads the table and the partition key out of each SELECT, INSERT, UPDATE, \
               DELETE and batch, and sends it to a replica, as it is; what is not understood goes to \

@@ -8,10 +8,11 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::cli::simulated::args::DemoArgs;
+use crate::cli::simulated::demo::comparison::Comparison;
 use crate::cli::simulated::demo::load::{Load, Plan};
 use crate::cli::simulated::demo::sample::{Sample, Window};
 use crate::cli::simulated::demo::screen::{SECOND_US, Screen};
-use crate::cli::simulated::demo::stage::Stage;
+use crate::cli::simulated::demo::stage::{Stage, TABLE};
 use crate::cli::simulated::demo::summary::{Findings, Summary};
 use crate::platform::clock;
 
@@ -32,16 +33,20 @@ pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         "simulated cluster: {} nodes with {} shards at {node} and on; proxy: {}",
         args.nodes,
         args.shards,
-        stage.proxy(),
+        stage.proxy().address(),
     ));
-    screen.announce(&format!("live page: http://{}/", stage.page()));
-    let load = Load::start(stage.proxy(), node, plan, args.tablets)?;
+    screen.announce(&format!("live page: http://{}/", stage.proxy().page()));
+    let load = Load::start(stage.proxy().address(), node, plan, args.tablets)?;
     let last_us = (plan.duration_us() / 4).min(LAST_US_MAX);
     let (window, moved) = watch(&stage, &load, &mut screen, plan, last_us)?;
     screen.end();
     let counters = Arc::clone(&load.counters);
     let report = load.end()?;
-    let proxy = stage.proxy_numbers()?;
+    let proxy = stage.proxy().numbers()?;
+    screen.announce(
+        "a new table and texts: the same requests with tablets.prefetch and text.mode on and off",
+    );
+    let comparison = Comparison::run(&stage, args.tablets)?;
     let summary = Summary::new(&Findings {
         window: &window,
         last_us,
@@ -50,12 +55,13 @@ pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         proxy: &proxy,
         shards: u64::from(args.nodes) * u64::from(args.shards),
         moved,
+        comparison,
     });
     summary.print(args.json, &mut io::stdout().lock()).context("cannot print the summary")?;
     if args.keep {
-        let page = stage.page();
+        let page = stage.proxy().page();
         screen.announce(&format!("the load goes on, to be seen at http://{page}/ until Ctrl-C"));
-        Load::start(stage.proxy(), node, Plan::new(KEPT_S), args.tablets)?.end()?;
+        Load::start(stage.proxy().address(), node, Plan::new(KEPT_S), args.tablets)?.end()?;
     }
     stage.end()?;
     summary.verdict()
@@ -93,8 +99,8 @@ fn watch(
 }
 
 fn sample(stage: &Stage, at_us: u64) -> anyhow::Result<Sample> {
-    let table = stage.table()?;
-    let (_, gauges) = stage.proxy_numbers()?;
+    let table = stage.table(TABLE)?;
+    let (_, gauges) = stage.proxy().numbers()?;
     let arrivals = table.requests.routable;
     Ok(Sample {
         at_us,

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
 use crate::cli::simulated::args::DemoArgs;
-use crate::config::settings::{DrainSettings, Settings};
+use crate::config::settings::{DrainSettings, Settings, TextMode};
 use crate::control::reaching::contact_point::ContactPoint;
 use crate::engine::gauges::Gauges;
 use crate::engine::tally::Tally;
@@ -34,7 +34,7 @@ const DRAIN_MS: u64 = 500;
 /// Of so many tablets, one is moved.
 const MOVED_ONE_OF: usize = 4;
 
-/// What the nodes know of the load's table.
+/// What the nodes know of a table.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TableView {
     /// Where its requests arrived.
@@ -50,8 +50,9 @@ pub struct Stage {
     proxy: Proxy,
 }
 
+/// A proxy on a thread of its own.
 #[derive(Debug)]
-struct Proxy {
+pub struct Proxy {
     address: SocketAddr,
     page: SocketAddr,
     worker: Sender<Command>,
@@ -76,16 +77,18 @@ impl Stage {
         Ok(Self { sim, proxy })
     }
 
-    /// Where the proxy takes clients.
+    /// The proxy of the load, with the settings that it has by default.
     #[must_use]
-    pub fn proxy(&self) -> SocketAddr {
-        self.proxy.address
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
     }
 
-    /// Where the proxy shows itself.
-    #[must_use]
-    pub fn page(&self) -> SocketAddr {
-        self.proxy.page
+    /// Starts one more, which neither reads tablets ahead nor reads texts.
+    pub fn plain_proxy(&self) -> anyhow::Result<Proxy> {
+        let mut settings = settings(self.nodes());
+        settings.tablets.prefetch = false;
+        settings.text_mode = TextMode::Off;
+        Proxy::start(settings)
     }
 
     /// The nodes.
@@ -94,23 +97,16 @@ impl Stage {
         self.sim.contact_points()
     }
 
-    /// Asks the nodes for the load's table; nothing before it is there.
-    pub fn table(&self) -> anyhow::Result<TableView> {
-        let view = |cluster: &mut Cluster, _| {
-            cluster.requests(KEYSPACE, TABLE).map(|requests| TableView {
+    /// Asks the nodes for a table of the load's keyspace; nothing before it is there.
+    pub fn table(&self, table: &str) -> anyhow::Result<TableView> {
+        let table = table.to_owned();
+        let view = move |cluster: &mut Cluster, _| {
+            cluster.requests(KEYSPACE, &table).map(|requests| TableView {
                 requests,
-                tablets: cluster.tablets(KEYSPACE, TABLE).map_or(0, |tablets| tablets.all().len()),
+                tablets: cluster.tablets(KEYSPACE, &table).map_or(0, |tablets| tablets.all().len()),
             })
         };
         Ok(self.sim.with(view)?.unwrap_or_default())
-    }
-
-    /// Asks the proxy for its numbers.
-    pub fn proxy_numbers(&self) -> anyhow::Result<(Tally, Gauges)> {
-        let (answer, numbers) = oneshot::channel();
-        let asked = self.proxy.worker.blocking_send(Command::Report(answer));
-        asked.ok().context("the proxy has ended")?;
-        numbers.blocking_recv().context("the proxy has ended")
     }
 
     /// Moves some tablets of the load's table to other shards; how many.
@@ -164,7 +160,28 @@ impl Proxy {
         Ok(Self { address, page, worker, stop, thread })
     }
 
-    fn end(self) -> anyhow::Result<()> {
+    /// Where it takes clients.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it shows itself.
+    #[must_use]
+    pub fn page(&self) -> SocketAddr {
+        self.page
+    }
+
+    /// Asks it for its numbers.
+    pub fn numbers(&self) -> anyhow::Result<(Tally, Gauges)> {
+        let (answer, numbers) = oneshot::channel();
+        let asked = self.worker.blocking_send(Command::Report(answer));
+        asked.ok().context("the proxy has ended")?;
+        numbers.blocking_recv().context("the proxy has ended")
+    }
+
+    /// Ends it, once its requests in flight are answered.
+    pub fn end(self) -> anyhow::Result<()> {
         // It fails only if the proxy has ended.
         self.stop.blocking_send(()).ok();
         drop(self.worker);

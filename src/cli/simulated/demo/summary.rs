@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use anyhow::bail;
 use serde::Serialize;
 
+use crate::cli::simulated::demo::comparison::Comparison;
 use crate::cli::simulated::demo::load::{Counters, LoadReport};
 use crate::cli::simulated::demo::sample::{Window, percent};
 use crate::engine::gauges::Gauges;
@@ -25,6 +26,15 @@ pub struct Summary {
     pub misses: u64,
     /// Share of requests without a miss in the last seconds, 0 to 1.
     pub hit_rate_last: f64,
+    /// Misses of a table that was new to the proxy, whose tablets were read when it was first named.
+    pub cold_misses_read_ahead: u64,
+    /// Misses of such a table whose tablets were learned by requests alone.
+    pub cold_misses_learned: u64,
+    /// Share of requests by text, with constant keys, that arrived at the shard of their row, 0 to
+    /// 1, with `text.mode = "route"`.
+    pub text_hit_rate_route: f64,
+    /// That share with `text.mode = "off"`.
+    pub text_hit_rate_off: f64,
     /// Tablets whose replicas the proxy knows.
     pub tablets_learned: u64,
     /// Open lanes.
@@ -53,6 +63,7 @@ struct Rest {
     shards: u64,
     moved: usize,
     routing: Vec<(&'static str, u64)>,
+    comparison: Comparison,
     probes: (u64, u64),
     own_us: (u64, u64),
     faults: Vec<String>,
@@ -75,6 +86,8 @@ pub struct Findings<'a> {
     pub shards: u64,
     /// Tablets that were moved.
     pub moved: usize,
+    /// The same requests with settings on and off.
+    pub comparison: Comparison,
 }
 
 impl Summary {
@@ -84,7 +97,7 @@ impl Summary {
         let (tally, gauges) = findings.proxy;
         let last = findings.window.last();
         let (hits, requests) = findings.window.lately(findings.last_us);
-        let counters = findings.counters;
+        let (counters, comparison) = (findings.counters, findings.comparison);
         let probe = &findings.report.probe;
         let (p50, p99) = QUANTILES;
         let reasons = Reason::ALL.iter().zip(tally.routing);
@@ -102,6 +115,7 @@ impl Summary {
             shards: findings.shards,
             moved: findings.moved,
             routing,
+            comparison,
             probes: (probe.direct.count(), probe.direct.quantile(p50)),
             own_us: (tally.own_time.quantile(p50), tally.own_time.quantile(p99)),
             faults: findings.report.faults.clone(),
@@ -109,7 +123,11 @@ impl Summary {
         Self {
             requests: counters.answered.load(Ordering::Relaxed),
             misses: last.misses,
-            hit_rate_last: if requests == 0 { 0.0 } else { hits as f64 / requests as f64 },
+            hit_rate_last: share(hits, requests),
+            cold_misses_read_ahead: comparison.with.cold_misses,
+            cold_misses_learned: comparison.without.cold_misses,
+            text_hit_rate_route: share(comparison.with.text_hits, comparison.with.texts),
+            text_hit_rate_off: share(comparison.without.text_hits, comparison.without.texts),
             tablets_learned: gauges.tablets,
             lanes: gauges.lanes.values().map(|lanes| lanes.open).sum(),
             added_p50_us: probe.added.quantile(p50),
@@ -147,6 +165,7 @@ impl Summary {
             let head = if number == 0 { "routing" } else { "" };
             writeln!(out, "{head:14} {reason:18} {:>9}  {count}", percent(*count, routed))?;
         }
+        rest.comparison.print(out)?;
         let per_shard = self.lanes.checked_div(rest.shards).unwrap_or(0);
         writeln!(
             out,
@@ -182,6 +201,11 @@ impl Summary {
         let first = faults.first().map_or("", String::as_str);
         bail!("{wrong} rows wrong, {refused} requests refused, {unanswered} unanswered: {first}")
     }
+}
+
+/// 0 to 1; 0 of nothing.
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// Resident memory of this process, as Linux reports it.
