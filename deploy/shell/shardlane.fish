@@ -256,8 +256,8 @@ complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l rack -d '
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l username -d 'Role as which the sidecar logs in for the application; without, the application logs in itself' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l password-secret -d 'Secret with that role\'s password under the key password' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l tls-secret -d 'Secret with the CA of the nodes\' certificates under the key ca.crt; turns TLS on' -r
-complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l contact-points-env -d 'Variables that are set to 127.0.0.1 in the pod\'s other containers' -r
-complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l port-env -d 'Variables that are set to 9042 in the pod\'s other containers' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l contact-points-env -d 'Variables that are set to 127.0.0.1 in the application\'s containers' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l port-env -d 'Variables that are set to 9042 in the application\'s containers' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l cpu-request -d 'CPU that is reserved for the sidecar' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l memory-request -d 'Memory that is reserved for the sidecar' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l memory-limit -d 'Memory that the sidecar may take at most' -r
