@@ -11,6 +11,7 @@ use tokio::runtime;
 use tokio::sync::mpsc;
 
 use crate::cli::args::SettingsArgs;
+use crate::config::error::Faults;
 use crate::config::origin::Environment;
 use crate::config::running::{Running, Sources};
 use crate::config::settings::Settings;
@@ -35,10 +36,16 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
     let sources = Sources::new(args.by_key, args.config, environment);
     let loaded = sources.load();
     let doubts = loaded.doubts.clone();
-    let running = Running::new(loaded)?;
+    let unknown = variables::unknown(process_variables());
+    let running = Running::new(loaded).map_err(|faults| {
+        // Nothing is logged yet, and one of them may be the cause.
+        let unknown = unknown.iter().map(ToString::to_string);
+        let doubts = unknown.chain(doubts.iter().map(ToString::to_string)).collect();
+        Faults { doubts, ..faults }
+    })?;
     let settings = running.settings.clone();
     let _log = logging::start(&settings.log, clock::unix_us).map_err(anyhow::Error::msg)?;
-    for UnknownVariable { name, suggestion } in variables::unknown(process_variables()) {
+    for UnknownVariable { name, suggestion } in unknown {
         tracing::warn!(name, suggestion, "variable is set, but there is no such setting");
     }
     for doubt in doubts {
