@@ -22,6 +22,7 @@ use crate::platform::{allocator, clock};
 use crate::server::reload::ReloadRequest;
 use crate::server::server::Server;
 use crate::server::signals::{ProcessSignal, Signals};
+use crate::server::takeover::report_end;
 use crate::telemetry::logging;
 
 /// Descriptors besides those of clients: lanes, pages, and what the process itself needs.
@@ -91,7 +92,7 @@ async fn serve(
     sources: (Sources, Running),
 ) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen to signals")?;
-    let server = Server::start(settings, passed)?;
+    let server = Server::start(settings, passed).inspect_err(report_end)?;
     server.show_settings(sources.1.entries.clone());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -126,7 +127,7 @@ async fn serve(
             }
         }
     });
-    Box::pin(server.serve(stopped, Some(sources))).await?;
+    Box::pin(server.serve(stopped, Some(sources))).await.inspect_err(report_end)?;
     tracing::info!("stopped");
     Ok(())
 }
