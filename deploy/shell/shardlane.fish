@@ -28,7 +28,7 @@ complete -c shardlane -n "__fish_shardlane_needs_command" -s h -l help -d 'Print
 complete -c shardlane -n "__fish_shardlane_needs_command" -s V -l version -d 'Print version'
 complete -c shardlane -n "__fish_shardlane_needs_command" -f -a "run" -d 'Serve an application'
 complete -c shardlane -n "__fish_shardlane_needs_command" -f -a "doctor" -d 'Check whether `run` would work well here, and say what to correct if not; serves no client'
-complete -c shardlane -n "__fish_shardlane_needs_command" -f -a "check" -d 'Print every setting and where it comes from, and every fault; uses no network'
+complete -c shardlane -n "__fish_shardlane_needs_command" -f -a "check" -d 'Print every fault, or else every setting and where it comes from; uses no network'
 complete -c shardlane -n "__fish_shardlane_needs_command" -f -a "explain" -d 'Show where a row, or a statement, goes: key, token, tablet or ring, nodes and shards'
 complete -c shardlane -n "__fish_shardlane_needs_command" -f -a "wait" -d 'Wait until a shardlane that runs here serves clients: for the entrypoint of an application'
 complete -c shardlane -n "__fish_shardlane_needs_command" -f -a "shutdown" -d 'Stop a shardlane that runs here, as SIGTERM does, without its delays'
@@ -256,8 +256,8 @@ complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l rack -d '
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l username -d 'Role as which the sidecar logs in for the application; without, the application logs in itself' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l password-secret -d 'Secret with that role\'s password under the key password' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l tls-secret -d 'Secret with the CA of the nodes\' certificates under the key ca.crt; turns TLS on' -r
-complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l contact-points-env -d 'Variables that are set to 127.0.0.1 in the pod\'s other containers' -r
-complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l port-env -d 'Variables that are set to 9042 in the pod\'s other containers' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l contact-points-env -d 'Variables that are set to 127.0.0.1 in the application\'s containers' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l port-env -d 'Variables that are set to 9042 in the application\'s containers' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l cpu-request -d 'CPU that is reserved for the sidecar' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l memory-request -d 'Memory that is reserved for the sidecar' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l memory-limit -d 'Memory that the sidecar may take at most' -r
@@ -266,7 +266,7 @@ complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l classic -
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -s h -l help -d 'Print help'
 complete -c shardlane -n "__fish_shardlane_using_subcommand help; and not __fish_seen_subcommand_from run doctor check explain wait shutdown reload inject help" -f -a "run" -d 'Serve an application'
 complete -c shardlane -n "__fish_shardlane_using_subcommand help; and not __fish_seen_subcommand_from run doctor check explain wait shutdown reload inject help" -f -a "doctor" -d 'Check whether `run` would work well here, and say what to correct if not; serves no client'
-complete -c shardlane -n "__fish_shardlane_using_subcommand help; and not __fish_seen_subcommand_from run doctor check explain wait shutdown reload inject help" -f -a "check" -d 'Print every setting and where it comes from, and every fault; uses no network'
+complete -c shardlane -n "__fish_shardlane_using_subcommand help; and not __fish_seen_subcommand_from run doctor check explain wait shutdown reload inject help" -f -a "check" -d 'Print every fault, or else every setting and where it comes from; uses no network'
 complete -c shardlane -n "__fish_shardlane_using_subcommand help; and not __fish_seen_subcommand_from run doctor check explain wait shutdown reload inject help" -f -a "explain" -d 'Show where a row, or a statement, goes: key, token, tablet or ring, nodes and shards'
 complete -c shardlane -n "__fish_shardlane_using_subcommand help; and not __fish_seen_subcommand_from run doctor check explain wait shutdown reload inject help" -f -a "wait" -d 'Wait until a shardlane that runs here serves clients: for the entrypoint of an application'
 complete -c shardlane -n "__fish_shardlane_using_subcommand help; and not __fish_seen_subcommand_from run doctor check explain wait shutdown reload inject help" -f -a "shutdown" -d 'Stop a shardlane that runs here, as SIGTERM does, without its delays'

@@ -48,7 +48,7 @@ pub enum Command {
     /// Check whether `run` would work well here, and say what to correct if not; serves no client
     #[command(after_help = LAYERS)]
     Doctor(DoctorArgs),
-    /// Print every setting and where it comes from, and every fault; uses no network
+    /// Print every fault, or else every setting and where it comes from; uses no network
     #[command(after_help = LAYERS)]
     Check(SettingsArgs),
     /// Show where a row, or a statement, goes: key, token, tablet or ring, nodes and shards

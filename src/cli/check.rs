@@ -1,17 +1,18 @@
-//! `shardlane check`: every setting, where it comes from, and every fault.
+//! `shardlane check`: every fault, or else every setting and where it comes from.
 
 use std::io::{self, Write};
 
 use anyhow::Context;
 
 use crate::cli::args::SettingsArgs;
+use crate::config::error::Faults;
 use crate::config::load;
 use crate::config::origin::Environment;
 use crate::config::reader::Entry;
 use crate::config::variables;
 
-/// Prints the settings to `out`, then fails with all faults. `variables` are all names of the
-/// environment, to find misspelt ones. It reads files, and uses no network.
+/// Fails with all faults, or else prints the settings to `out`: a list of them would hide the faults. `variables` are all
+/// names of the environment, to find misspelt ones. It reads files, and uses no network.
 pub fn check(
     args: &SettingsArgs,
     environment: Environment<'_>,
@@ -22,9 +23,11 @@ pub fn check(
     let unknown = variables::unknown(variables);
     let mut doubts: Vec<String> = unknown.iter().map(ToString::to_string).collect();
     doubts.extend(loaded.doubts.iter().map(ToString::to_string));
-    print(&loaded.entries, &doubts, out).context("cannot print the settings")?;
-    loaded.accept()?;
-    Ok(())
+    if loaded.faults.is_empty() {
+        print(&loaded.entries, &doubts, out).context("cannot print the settings")
+    } else {
+        Err(Faults { faults: loaded.faults, doubts }.into())
+    }
 }
 
 fn print(entries: &[Entry], doubts: &[String], out: &mut dyn Write) -> io::Result<()> {
@@ -49,7 +52,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::config::error::Faults;
 
     fn run(contact_points: Option<&str>, workers: &str) -> (String, anyhow::Result<()>) {
         let mut by_key = BTreeMap::from([("workers", workers.to_owned())]);
@@ -80,10 +82,17 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_reported_after_the_settings() {
+    fn faults_are_reported_without_the_settings_and_before_a_misspelt_variable() {
         let (out, result) = run(None, "0");
         let error = result.unwrap_err();
-        assert!(out.contains("workers"));
-        assert_eq!(error.downcast_ref::<Faults>().unwrap().0.len(), 2);
+        assert_eq!(out, "", "the settings hide the faults");
+        assert_eq!(error.downcast_ref::<Faults>().unwrap().faults.len(), 2);
+        let report = error.to_string();
+        let lines: Vec<&str> = report.lines().collect();
+        assert_eq!(lines[0], "2 faults in the configuration");
+        assert!(lines[1].starts_with("  - workers = \"0\" (flag --workers): "), "{report}");
+        assert!(lines[2].starts_with("  - contact_points is not set; "), "{report}");
+        assert_eq!(lines[3], "and what may be a mistake");
+        assert!(lines[4].starts_with("  - SHARDLANE_WORKER is set, but"), "{report}");
     }
 }

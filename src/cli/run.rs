@@ -11,6 +11,7 @@ use tokio::runtime;
 use tokio::sync::mpsc;
 
 use crate::cli::args::SettingsArgs;
+use crate::config::error::Faults;
 use crate::config::origin::Environment;
 use crate::config::running::{Running, Sources};
 use crate::config::settings::Settings;
@@ -21,6 +22,7 @@ use crate::platform::{allocator, clock};
 use crate::server::reload::ReloadRequest;
 use crate::server::server::Server;
 use crate::server::signals::{ProcessSignal, Signals};
+use crate::server::takeover::report_end;
 use crate::telemetry::logging;
 
 /// Descriptors besides those of clients: lanes, pages, and what the process itself needs.
@@ -35,10 +37,16 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
     let sources = Sources::new(args.by_key, args.config, environment);
     let loaded = sources.load();
     let doubts = loaded.doubts.clone();
-    let running = Running::new(loaded)?;
+    let unknown = variables::unknown(process_variables());
+    let running = Running::new(loaded).map_err(|faults| {
+        // Nothing is logged yet, and one of them may be the cause.
+        let unknown = unknown.iter().map(ToString::to_string);
+        let doubts = unknown.chain(doubts.iter().map(ToString::to_string)).collect();
+        Faults { doubts, ..faults }
+    })?;
     let settings = running.settings.clone();
     let _log = logging::start(&settings.log, clock::unix_us).map_err(anyhow::Error::msg)?;
-    for UnknownVariable { name, suggestion } in variables::unknown(process_variables()) {
+    for UnknownVariable { name, suggestion } in unknown {
         tracing::warn!(name, suggestion, "variable is set, but there is no such setting");
     }
     for doubt in doubts {
@@ -84,7 +92,7 @@ async fn serve(
     sources: (Sources, Running),
 ) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen to signals")?;
-    let server = Server::start(settings, passed)?;
+    let server = Server::start(settings, passed).inspect_err(report_end)?;
     server.show_settings(sources.1.entries.clone());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -119,7 +127,7 @@ async fn serve(
             }
         }
     });
-    Box::pin(server.serve(stopped, Some(sources))).await?;
+    Box::pin(server.serve(stopped, Some(sources))).await.inspect_err(report_end)?;
     tracing::info!("stopped");
     Ok(())
 }

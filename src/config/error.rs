@@ -53,15 +53,26 @@ pub enum ConfigError {
 
 /// Every fault of one configuration: an operator corrects them in one go, not one restart for each.
 #[derive(Debug, Error)]
-pub struct Faults(pub Vec<ConfigError>);
+pub struct Faults {
+    /// The faults.
+    pub faults: Vec<ConfigError>,
+    /// What else may be a mistake, and so may be the cause of a fault: a line each.
+    pub doubts: Vec<String>,
+}
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.0.len() == 1 { "" } else { "s" };
-        write!(f, "{} fault{plural} in the configuration", self.0.len())?;
-        for fault in &self.0 {
+        let plural = if self.faults.len() == 1 { "" } else { "s" };
+        write!(f, "{} fault{plural} in the configuration", self.faults.len())?;
+        for fault in &self.faults {
             let text = fault.to_string();
             write!(f, "\n  - {}", text.trim_end().replace('\n', "\n    "))?;
+        }
+        if !self.doubts.is_empty() {
+            write!(f, "\nand what may be a mistake")?;
+        }
+        for doubt in &self.doubts {
+            write!(f, "\n  - {doubt}")?;
         }
         Ok(())
     }

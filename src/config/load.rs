@@ -33,7 +33,11 @@ pub struct Loaded {
 impl Loaded {
     /// The settings, if nothing is wrong with them.
     pub fn accept(self) -> Result<Settings, Faults> {
-        if self.faults.is_empty() { Ok(self.settings) } else { Err(Faults(self.faults)) }
+        if self.faults.is_empty() {
+            Ok(self.settings)
+        } else {
+            Err(Faults { faults: self.faults, doubts: Vec::new() })
+        }
     }
 }
 

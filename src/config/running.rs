@@ -105,7 +105,7 @@ impl Running {
         if faults.is_empty() {
             Ok(Self { settings, entries, text, file })
         } else {
-            Err(Faults(faults))
+            Err(Faults { faults, doubts: Vec::new() })
         }
     }
 }
@@ -186,7 +186,7 @@ mod tests {
         let running = Running::new(sources.load()).unwrap();
         file.write("contact_points = [\"a\"]\n[limits]\nclients_max = \"many\"\nclient_max = 3\n");
         let faults = sources.reload(&running).unwrap_err();
-        assert_eq!(faults.0.len(), 2, "{faults}");
+        assert_eq!(faults.faults.len(), 2, "{faults}");
         fs::remove_file(&file.0).unwrap();
         let faults = sources.reload(&running).unwrap_err();
         assert!(faults.to_string().contains("cannot be read"), "{faults}");

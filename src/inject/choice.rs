@@ -155,14 +155,14 @@ pub const ALL: &[Choice] = &[
     Choice {
         name: "contact-points-env",
         value_name: "VARIABLE,...",
-        what: "Variables that are set to 127.0.0.1 in the pod's other containers",
+        what: "Variables that are set to 127.0.0.1 in the application's containers",
         takes: Takes::Variables,
         set: |sidecar, value| sidecar.contact_points_env = words(value),
     },
     Choice {
         name: "port-env",
         value_name: "VARIABLE,...",
-        what: "Variables that are set to 9042 in the pod's other containers",
+        what: "Variables that are set to 9042 in the application's containers",
         takes: Takes::Variables,
         set: |sidecar, value| sidecar.port_env = words(value),
     },

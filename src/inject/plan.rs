@@ -9,6 +9,16 @@ use crate::inject::sidecar::{CONTAINER, HOST, Mode, PORT, Sidecar, USER};
 /// Containers of service meshes through which a pod's connections go.
 const MESH_PROXIES: [&str; 3] = ["istio-proxy", "linkerd-proxy", "kuma-sidecar"];
 
+/// Containers of the same meshes that set a pod's network up, or check it, and end.
+const MESH_SETUP: [&str; 6] = [
+    "istio-init",
+    "istio-validation",
+    "linkerd-init",
+    "linkerd-network-validator",
+    "kuma-init",
+    "kuma-validation",
+];
+
 /// What becomes of a pod.
 #[derive(Debug, PartialEq)]
 pub enum Plan {
@@ -109,19 +119,27 @@ fn is_for_windows(pod: &Value) -> bool {
 /// before it would wait for the cluster for ever.
 fn place_of_sidecar(pod: &Value, mode: Mode) -> usize {
     let list = |key: &str| pod.pointer(&format!("/spec/{key}")).and_then(Value::as_array);
-    let is_mesh = |container: &Value| name(container).is_some_and(|n| MESH_PROXIES.contains(&n));
     match mode {
         Mode::Native => {
             let is_native = |c: &Value| c.get("restartPolicy") == Some(&json!("Always"));
             let last = list("initContainers")
-                .and_then(|all| all.iter().rposition(|c| is_mesh(c) && is_native(c)));
+                .and_then(|all| all.iter().rposition(|c| is_mesh_proxy(c) && is_native(c)));
             last.map_or(0, |last| last + 1)
         }
         // One that is not the first is not waited for by the application either.
         Mode::Classic => {
-            usize::from(list("containers").and_then(|all| all.first()).is_some_and(is_mesh))
+            usize::from(list("containers").and_then(|all| all.first()).is_some_and(is_mesh_proxy))
         }
     }
+}
+
+fn is_mesh_proxy(container: &Value) -> bool {
+    name(container).is_some_and(|name| MESH_PROXIES.contains(&name))
+}
+
+/// Whether a container belongs to a service mesh, and not to the application.
+fn is_of_mesh(container: &Value) -> bool {
+    is_mesh_proxy(container) || name(container).is_some_and(|name| MESH_SETUP.contains(&name))
 }
 
 /// Annotations with our prefix, without it.
@@ -151,7 +169,8 @@ impl Changes<'_> {
             }
             let containers = pod.pointer(&format!("/spec/{list}")).unwrap_or(&Value::Null);
             let containers = items(containers, list)?;
-            for (index, container) in containers.iter().enumerate() {
+            let own = containers.iter().enumerate().filter(|(_, container)| !is_of_mesh(container));
+            for (index, container) in own {
                 let path = self.at(&["spec", list], Some(index));
                 inserted.extend(self.set_variables(path, container, sidecar)?);
             }
@@ -228,7 +247,7 @@ impl Changes<'_> {
         Ok(Some(Operation { path, deed: Deed::Insert(before, values) }))
     }
 
-    /// Leads one container to the sidecar; what comes before its other variables is handed back.
+    /// Leads one container of the application to the sidecar; what comes before its other variables is handed back.
     fn set_variables(
         &mut self,
         path: Vec<Step>,
@@ -281,5 +300,49 @@ fn items<'a>(found: &'a Value, what: &str) -> Result<&'a [Value], String> {
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
             Err(format!("{what} is no list"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::inject::operation::to_patch;
+
+    /// The containers, `LIST/INDEX`, whose variables a plan changes.
+    fn led(pod: &Value, mode: Mode) -> BTreeSet<String> {
+        let sidecar = Sidecar {
+            mode,
+            contact_points: Some("scylla".to_owned()),
+            contact_points_env: vec!["HOSTS".to_owned()],
+            port_env: vec!["PORT".to_owned()],
+            ..Sidecar::default()
+        };
+        let plan = plan(pod, &[], None, (Scope::All, &sidecar));
+        let Plan::Change(operations) = plan else { panic!("{plan:?}") };
+        let patch = to_patch(&operations);
+        let paths = patch.as_array().unwrap().iter().map(|step| step["path"].as_str().unwrap());
+        let containers = paths.filter_map(|path| Some(path.split_once("/env")?.0.to_owned()));
+        containers.map(|path| path.replace("/spec/", "")).collect()
+    }
+
+    #[test]
+    fn containers_of_a_mesh_keep_their_variables() {
+        let all = |names: &[&str]| -> Value {
+            let with =
+                |name: &&str| json!({"name": name, "env": [{"name": "HOSTS", "value": "a"}]});
+            let without = |name: &&str| json!({"name": name});
+            names.iter().map(with).chain(names.iter().map(without)).collect()
+        };
+        let pod = json!({"spec": {
+            "initContainers": all(&[&["migrate"], &MESH_SETUP[..], &MESH_PROXIES].concat()),
+            "containers": all(&[&["orders"], &MESH_PROXIES[..]].concat()),
+        }});
+        let set = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+        let own: BTreeSet<_> = set(&["containers/0", "containers/4"]);
+        assert_eq!(led(&pod, Mode::Classic), own);
+        let all: BTreeSet<_> = set(&["initContainers/0", "initContainers/10"]);
+        assert_eq!(led(&pod, Mode::Native), &own | &all);
     }
 }

@@ -11,12 +11,19 @@ use std::process;
 
 /// Clients are served, by this process.
 pub fn notify_ready() {
-    notify(&format!("MAINPID={}\nREADY=1", process::id()));
+    notify(&format!("MAINPID={}\nREADY=1\nSTATUS=", process::id()));
 }
 
 /// The process is about to end.
 pub fn notify_stopping() {
     notify("STOPPING=1");
+}
+
+/// The line that says why this process ends without having served: `systemctl status` shows it.
+#[must_use]
+pub fn status_of_end(why: &str) -> String {
+    let line: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("STATUS=process {} has ended: {line}", process::id())
 }
 
 /// Sends lines of `NAME=value`.
@@ -58,6 +65,13 @@ mod tests {
         let mut bytes = [0; 64];
         let count = socket.recv(&mut bytes).unwrap();
         String::from_utf8(bytes[..count].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_one_line() {
+        let line = status_of_end("no lane\n  to any\tnode");
+        assert!(line.starts_with("STATUS=process ") && !line.contains('\n'), "{line}");
+        assert!(line.ends_with(" has ended: no lane   to any node"), "{line}");
     }
 
     #[test]

@@ -43,6 +43,17 @@ pub enum ServerError {
          `shardlane doctor` with these settings says why"
     )]
     NotTakenOver(NoLane),
+    /// Another process serves, and it is of a version that hands over otherwise, or of another user.
+    #[error(
+        "another process serves at {path} and does not hand over to this one: {error}; end it, then start this one: \
+         a restart of the service does both"
+    )]
+    NotHandedOver {
+        /// The socket, `upgrade.socket`.
+        path: Bind,
+        /// Why not.
+        error: io::Error,
+    },
     /// A thread could not be started.
     #[error("cannot start a worker: {0}")]
     Worker(io::Error),

@@ -77,8 +77,9 @@ impl Places {
         let failed = |setting, (address, error)| ServerError::Bind { setting, address, error };
         let path = settings.upgrade_socket.as_deref();
         let inherited = match path {
-            Some(path) => Peer::inherit(path, settings.state.bytes_max)
-                .map_err(|error| failed("upgrade.socket", (Bind::Unix(path.to_owned()), error)))?,
+            Some(path) => Peer::inherit(path, settings.state.bytes_max).map_err(|error| {
+                ServerError::NotHandedOver { path: Bind::Unix(path.to_owned()), error }
+            })?,
             None => None,
         };
         let (before, mut inherited, state) = match inherited {

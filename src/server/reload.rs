@@ -144,19 +144,20 @@ impl Reloader {
     async fn reload(&mut self, cause: &'static str) -> Result<String, String> {
         let (sources, running) = (self.sources.clone(), self.running.clone());
         let read = spawn_blocking(move || sources.reload(&running)).await;
-        let reloaded = match read.unwrap_or_else(|_| Err(Faults(Vec::new()))) {
-            Ok(reloaded) => reloaded,
-            Err(faults) => {
-                self.stats.on_failure();
-                let error = faults.to_string();
-                tracing::error!(
-                    cause,
-                    error,
-                    "the new settings are rejected, the previous ones stay in force"
-                );
-                return Err(format!("the previous settings stay in force: {error}"));
-            }
-        };
+        let reloaded =
+            match read.unwrap_or_else(|_| Err(Faults { faults: Vec::new(), doubts: Vec::new() })) {
+                Ok(reloaded) => reloaded,
+                Err(faults) => {
+                    self.stats.on_failure();
+                    let error = faults.to_string();
+                    tracing::error!(
+                        cause,
+                        error,
+                        "the new settings are rejected, the previous ones stay in force"
+                    );
+                    return Err(format!("the previous settings stay in force: {error}"));
+                }
+            };
         let Reloaded { running, changed, waiting } = reloaded;
         let (done, is_done) = oneshot::channel();
         let settings = Box::new(running.settings.clone());

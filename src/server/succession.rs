@@ -112,7 +112,7 @@ impl Peer {
         peer.send(HELLO, &VERSION, None)?;
         let (mut places, mut state) = (Vec::new(), Vec::new());
         loop {
-            match peer.receive()? {
+            match peer.receive().map_err(explain_end)? {
                 (PLACE, name) => {
                     let name =
                         String::from_utf8(name.to_vec()).map_err(|_| strange("a strange name"))?;
@@ -210,6 +210,17 @@ impl Peer {
 
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+/// A process that does not understand the hello closes the connection.
+fn explain_end(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        strange(
+            "it closed the connection, as a version does that hands over otherwise; its log says more",
+        )
+    } else {
+        error
+    }
 }
 
 fn strange(what: &str) -> io::Error {

@@ -1,6 +1,9 @@
 //! An upgrade as the new process sees it: it opens its lanes, then takes the place of the one before and its clients; or it
 //! gets no lane, and leaves that one its place.
 
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +13,14 @@ use tokio::time::sleep;
 
 use crate::control::error::{ControlError, chain};
 use crate::platform::{clock, service_manager};
-use crate::server::error::NoLane;
+use crate::server::error::{NoLane, ServerError};
 use crate::server::pages::Pages;
 use crate::server::succession::Peer;
 use crate::server::upgrade::Step;
+use crate::sockets::descriptors;
 
+/// How long the service manager may take to read why this process ends.
+const HEARD_MAX: Duration = Duration::from_secs(1);
 /// How often a new process looks whether its lanes are there.
 const LANES_POLL: Duration = Duration::from_millis(50);
 /// Looks in a row without another lane after which a new process takes over with those that it has.
@@ -94,6 +100,24 @@ async fn wait_for_lanes(pages: &Pages, wait_s: u64) -> bool {
         sleep(LANES_POLL).await;
     }
     before > 0
+}
+
+/// Reports to the service manager why this process ends, and waits until that was read: afterwards the manager could not
+/// find out which unit it was of.
+pub fn report_end(error: &ServerError) {
+    let Some(manager) = service_manager::connect() else { return };
+    service_manager::notify(&service_manager::status_of_end(&error.to_string()));
+    let heard = || -> io::Result<()> {
+        let (mut mine, theirs) = UnixStream::pair()?;
+        mine.set_read_timeout(Some(HEARD_MAX))?;
+        // The manager closes it when it comes to this message.
+        descriptors::send(&manager, b"BARRIER=1", &[theirs.as_fd()])?;
+        drop(theirs);
+        mine.read(&mut [0]).map(drop)
+    };
+    if let Err(error) = heard() {
+        tracing::debug!(%error, "the service manager may not know why this process ends");
+    }
 }
 
 /// Takes the place of the process before, and its clients.

@@ -46,6 +46,7 @@ fn a_faulty_configuration_is_code_2_with_every_fault() {
     for output in outputs {
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(output.stdout.is_empty(), "the settings hide the faults");
         for part in [
             "4 faults",
             "port = \"0\"",

@@ -16,9 +16,9 @@ A setting is given by its key in the file that `--config` or `SHARDLANE_CONFIG` 
 its flag if it has one. A flag beats the environment, which beats the file, which beats the default. An empty variable
 counts as unset. Lists are separated by commas in flags and variables.
 
-`shardlane check` prints each setting, its value and where that comes from, and every fault at once: what was given, where
-(in a file with line and column), and what would be right. A name that is no setting is a fault in the file and a warning
-in the environment. No setting takes a password itself, and no message shows one.
+`shardlane check` prints every fault at once: what was given, where (in a file with line and column), and what would be
+right. Without a fault it prints each setting, its value and where that comes from. A name that is no setting is a fault in
+the file and a warning in the environment. No setting takes a password itself, and no message shows one.
 
 shardlane reads its settings when it starts, and its file again when the file changes, at SIGHUP, and when `shardlane reload`
 or `POST /reload` asks for it. No connection is touched by that. The column *takes effect* says when a new value does: at

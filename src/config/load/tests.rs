@@ -67,7 +67,7 @@ fn all_faults_are_reported_at_once_with_key_value_source_and_what_is_right() {
     let text = "port = 70000\nusername = 'u'\nprot = 1\n[limits]\noutbox_low_bytes = 2000000\n\
                 clients_max = true\n[lanes]\nsource_port_low = 65500\nbackoff_first_ms = 99999\n";
     let loaded = read(&[("workers", "many")], &environment, text);
-    let report = Faults(loaded.faults).to_string();
+    let report = loaded.accept().unwrap_err().to_string();
     for part in [
         "workers = \"many\" (flag --workers): not a whole number; give a whole number from 1 to 256",
         "bind = \"unix:\" (environment SHARDLANE_BIND): it has no path; give addresses with ports",
@@ -112,7 +112,7 @@ fn clients_and_operators_need_a_port_each() {
 fn an_unknown_table_hides_no_other_fault() {
     let text = "port = 'a'\n[limits]\nclients_max = 'x'\n[limits2]\nclients_max = 'y'\n[log]\n\
                 level = 'loud'\n";
-    let report = Faults(read(&[], &[], text).faults).to_string();
+    let report = read(&[], &[], text).accept().unwrap_err().to_string();
     let parts = [
         "port = \"a\"",
         "limits.clients_max = \"x\"",

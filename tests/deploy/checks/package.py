@@ -141,6 +141,7 @@ cat > /usr/local/bin/systemctl << 'EOF'
 #!/bin/sh
 case "$*" in
     *MainPID*) cat /tmp/main ;;
+    *StatusText*) cat /tmp/status ;;
     kill*USR2*) kill -USR2 $(cat /tmp/main) ;;
     *daemon-reload*) ;;
     *) echo "$*" >> /tmp/asked ;;
@@ -157,12 +158,17 @@ import os, socket
 manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 manager.bind("/tmp/notify")
 os.chmod("/tmp/notify", 0o666)
-open("/tmp/main", "w").write("0")
+def keep(name, text):
+    open(name + ".new", "w").write(text)
+    os.rename(name + ".new", name)
+keep("/tmp/main", "0")
+keep("/tmp/status", "")
 while True:
     said = dict(line.split("=", 1) for line in manager.recv(4096).decode().splitlines())
     if "MAINPID" in said:
-        open("/tmp/main.new", "w").write(said["MAINPID"])
-        os.rename("/tmp/main.new", "/tmp/main")
+        keep("/tmp/main", said["MAINPID"])
+    if "STATUS" in said:
+        keep("/tmp/status", said["STATUS"])
 EOF
 python3 /tmp/manager.py > /dev/null 2>&1 &
 manager=$!
@@ -221,9 +227,45 @@ if grep -q restart /tmp/asked 2> /dev/null; then fail "it was restarted as well"
 [ "$(readlink /proc/$new/exe)" = /usr/bin/shardlane ] || fail "the new process is $(readlink /proc/$new/exe)"
 for i in $(seq 100); do kill -0 $old 2> /dev/null || break; sleep 0.1; done
 if kill -0 $old 2> /dev/null; then fail "the old process is still there"; fi
-# Where no process runs, the service is started.
+ready() { python3 -c 'import urllib.request; urllib.request.urlopen("http://@ADDRESS@:9380/readyz", timeout=5)' 2> /dev/null; }
+# Where the new process reaches no node, the old one goes on: it reads the same file again, and keeps its lanes.
+sed -i 's/^contact_points = .*/contact_points = ["@ADDRESS@:9"]/' /etc/shardlane/shardlane.toml
+/var/lib/dpkg/info/shardlane.postinst configure 0.1.0 > /tmp/said
+cat /tmp/said
+grep -q 'goes on.* has ended: .*no lane to any node' /tmp/said || fail "no word of the new process: $(cat /tmp/said /tmp/status)"
+[ "$(cat /tmp/main)" = "$new" ] || fail "the process that reaches its nodes was replaced"
+if grep -q restart /tmp/asked 2> /dev/null; then fail "restarted, though the new process reaches no node"; fi
+ready || fail "the old process does not go on: $(cat /tmp/log)"
+sed -i 's/^contact_points = .*/contact_points = ["@NODE@"]/' /etc/shardlane/shardlane.toml
 kill -TERM $new
 for i in $(seq 100); do kill -0 $new 2> /dev/null || break; sleep 0.1; done
+# Where it is of a version that hands over otherwise, it is restarted. This one closes the connection at the hello.
+cat > /tmp/other.py << 'EOF'
+import os, signal, socket, subprocess
+path = "/run/shardlane/upgrade.sock"
+if os.path.exists(path):
+    os.unlink(path)
+offer = socket.socket(socket.AF_UNIX)
+offer.bind(path)
+offer.listen()
+signal.signal(signal.SIGUSR2, lambda *_: subprocess.Popen(open("/tmp/start").read().split(), stderr=open("/tmp/other.log", "w")))
+open("/tmp/main", "w").write(str(os.getpid()))
+while True:
+    offer.accept()[0].close()
+EOF
+$as python3 -c 'pass' && chmod 666 /tmp/main /tmp/status
+rm -f /tmp/other.log && touch /tmp/other.log && chmod 666 /tmp/other.log
+$as python3 /tmp/other.py &
+other=$!
+for i in $(seq 100); do [ "$(cat /tmp/main)" = $other ] && break; sleep 0.1; done
+[ "$(cat /tmp/main)" = $other ] || fail "the other version does not run"
+began=$(date +%s)
+/var/lib/dpkg/info/shardlane.postinst configure 0.1.0
+[ $(($(date +%s) - began)) -lt 60 ] || fail "the restart came only when nothing was heard: $(cat /tmp/other.log)"
+grep -q 'restart shardlane.service' /tmp/asked || fail "a process that hands over otherwise was not restarted: $(cat /tmp/status)"
+kill $other
+rm -f /tmp/asked /run/shardlane/upgrade.sock
+# Where no process runs, the service is started.
 echo 0 > /tmp/main
 /var/lib/dpkg/info/shardlane.postinst configure 0.1.0
 grep -q 'restart shardlane.service' /tmp/asked || fail "a service that does not run was not started"

@@ -352,7 +352,7 @@ def a_signal_starts_the_next_process_and_the_manager_hears_of_it(stage):
         direct.create_load_tables(s, "python", 3)
     upgraded = Upgraded(stage, sim)
     old = upgraded.proxy.child
-    assert heard() == {"MAINPID": str(old.process.pid), "READY": "1"}
+    assert heard() == {"MAINPID": str(old.process.pid), "READY": "1", "STATUS": ""}
     load = start_loads(stage, upgraded.proxy.host, ("python",))["python"]
     old.process.send_signal(signal.SIGUSR2)
     said = heard()

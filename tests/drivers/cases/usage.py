@@ -37,7 +37,10 @@ def wrong_usage_is_refused_with_every_fault(stage):
         file = Path(folder, "bad.toml")
         file.write_text('contact_points = ["a"]\nport = 0\nworkers = -1\nno_such_key = 1\n[limits]\nclients_max = "x"\n')
         for command in ("run", "check"):
-            refuses([command, "--config", file], "port", "workers", "no_such_key", "clients_max")
+            said = refuses([command, "--config", file], "port", "workers", "no_such_key", "clients_max")
+            first, *faults = said.splitlines()
+            assert first == "shardlane: 4 faults in the configuration" and len(faults) == 4, said
+            assert all(str(file) in fault for fault in faults), "a fault without its place: %s" % said
         refuses(["check", "-c", "a"], "SHARDLANE_WORKRES", "SHARDLANE_PORT",
                 env={"SHARDLANE_WORKRES": "2", "SHARDLANE_PORT": "x"})
 
