@@ -4,7 +4,6 @@ pub(crate) mod collected;
 pub(crate) mod console_access;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub(crate) mod core;
-pub(crate) mod lane_frame;
 pub(crate) mod lane_life;
 pub(crate) mod memory;
 pub(crate) mod memory_use;
@@ -12,9 +11,7 @@ pub(crate) mod message;
 pub(crate) mod pool_lanes;
 pub(crate) mod pools;
 pub(crate) mod reply;
-pub(crate) mod response;
 pub(crate) mod send;
 pub(crate) mod slow_requests;
-pub(crate) mod spare;
 pub(crate) mod table_wants;
 pub(crate) mod todo;
