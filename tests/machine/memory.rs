@@ -212,3 +212,24 @@ fn tokens_that_wait_for_their_login_have_room_or_are_refused_by_name() {
     assert!(held <= (BOUND + READ) as u64, "{held} bytes: it is measured in steps");
     assert!(refused > 0, "without a bound 4,000 tokens take 240 MB");
 }
+
+#[test]
+fn a_client_is_let_in_as_soon_as_another_has_left_with_what_it_held() {
+    let mut rig = bounded();
+    rig.lane(0, 0);
+    let mut frame = long_query();
+    frame.pop();
+    let mut hogs = senders(&mut rig, 2, &frame);
+    while send_parts(&mut rig, &mut hogs) {
+        rig.pass_time(5_000);
+    }
+    let workers = 20 << 20;
+    rig.input(|engine| engine.on_other_memory(OtherMemory { base: 0, workers, others: 1 }));
+    let refused = rig.silent_client();
+    rig.send(refused, &startup(4, None));
+    assert_eq!(rig.answer(refused).code(), ErrorCode::OVERLOADED);
+    for hog in &hogs {
+        rig.leave(hog.client);
+    }
+    rig.client();
+}

@@ -52,6 +52,10 @@ impl Newcomers {
                 client.session.phase = Phase::Refused;
             }
         }
+        if core.memory_marks().is_some_and(|marks| core.is_memory_at(marks.close)) {
+            // What was held when it was last measured may have left since.
+            core.measure_memory();
+        }
         if let Some(marks) = core.memory_marks().filter(|marks| core.is_memory_at(marks.close)) {
             core.tally.clients_closed_for_memory += 1;
             if core.is_memory_at(marks.full) {
