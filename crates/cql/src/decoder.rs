@@ -47,21 +47,40 @@ impl FrameDecoder {
     /// `chunk` is what was read last; each call takes the front off it. After an error the
     /// connection is of no use: where the next frame begins is not known. Only a frame that is too
     /// long may be [allowed](Self::allow) or [passed over](Self::pass_over).
+    #[inline]
     pub fn next_frame<'s, 'c: 's>(
         &'s mut self,
         chunk: &mut &'c mut [u8],
     ) -> Result<Option<&'s mut [u8]>, WireError> {
-        if self.handed_out {
-            self.handed_out = false;
+        // A frame that was handed out from there is in `partial` still.
+        if !self.partial.is_empty() || self.passing > 0 {
+            return self.go_on(chunk);
+        }
+        self.cut(chunk)
+    }
+
+    /// The next frame, where one has begun in an earlier read or is passed over.
+    #[cold]
+    fn go_on<'s, 'c: 's>(
+        &'s mut self,
+        chunk: &mut &'c mut [u8],
+    ) -> Result<Option<&'s mut [u8]>, WireError> {
+        if mem::take(&mut self.handed_out) {
             self.partial.clear();
             self.partial.shrink_to(KEPT_LEN);
         }
         if self.passing > 0 {
             self.skip(chunk);
         }
-        if !self.partial.is_empty() {
-            return self.complete(chunk);
-        }
+        if self.partial.is_empty() { self.cut(chunk) } else { self.complete(chunk) }
+    }
+
+    /// The frame that begins `chunk`; what the chunk's end cuts is kept.
+    #[inline]
+    fn cut<'s, 'c: 's>(
+        &'s mut self,
+        chunk: &mut &'c mut [u8],
+    ) -> Result<Option<&'s mut [u8]>, WireError> {
         match self.frame_len(chunk)? {
             Some(len) if len <= chunk.len() => {
                 let (frame, rest) = mem::take(chunk).split_at_mut(len);
@@ -70,11 +89,15 @@ impl FrameDecoder {
             }
             Some(_) | None => {
                 let cut = mem::take(chunk);
-                self.partial.extend_from_slice(cut);
-                self.longest = self.longest.max(self.partial.len());
+                self.keep(cut);
                 Ok(None)
             }
         }
+    }
+
+    fn keep(&mut self, cut: &[u8]) {
+        self.partial.extend_from_slice(cut);
+        self.longest = self.longest.max(self.partial.len());
     }
 
     /// Passes over the frame that [`Self::next_frame`] has just found too long, as its bytes come,
@@ -193,8 +216,10 @@ impl FrameDecoder {
     #[inline]
     fn frame_len(&self, bytes: &[u8]) -> Result<Option<usize>, WireError> {
         // The first byte alone decides: a client of another version may never send nine.
+        let [one, other] = self.versions;
         if let Some(&version) = bytes.first()
-            && !self.versions.contains(&version)
+            && version != one
+            && version != other
         {
             return Err(WireError::Version(version));
         }
