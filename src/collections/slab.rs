@@ -1,12 +1,13 @@
 //! Slots that are used again, under keys that are not.
 
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
 
 /// Names one entry for ever: a slot that is used again gets another generation.
 #[derive(Debug)]
 pub struct Key<T> {
     index: u32,
-    generation: u32,
+    generation: NonZeroU32,
     of: PhantomData<fn() -> T>,
 }
 
@@ -19,7 +20,7 @@ pub struct Slab<T> {
 
 #[derive(Debug)]
 struct Slot<T> {
-    generation: u32,
+    generation: NonZeroU32,
     entry: Option<T>,
 }
 
@@ -27,12 +28,12 @@ impl<T> Slab<T> {
     /// Puts `entry` into a free slot.
     pub fn insert(&mut self, entry: T) -> Key<T> {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { generation: 0, entry: None });
+            self.slots.push(Slot { generation: NonZeroU32::MIN, entry: None });
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
         let Some(slot) = self.slots.get_mut(at(index)) else {
             debug_assert!(false, "slot {index} was on the free list");
-            return Key { index, generation: u32::MAX, of: PhantomData };
+            return Key { index, generation: NonZeroU32::MAX, of: PhantomData };
         };
         slot.entry = Some(entry);
         Key { index, generation: slot.generation, of: PhantomData }
@@ -61,7 +62,7 @@ impl<T> Slab<T> {
             return None;
         }
         let entry = slot.entry.take()?;
-        slot.generation = slot.generation.wrapping_add(1);
+        slot.generation = slot.generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
         self.free.push(key.index);
         Some(entry)
     }

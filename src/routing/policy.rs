@@ -8,7 +8,7 @@ use cql::token::shard::{ShardId, Sharder};
 /// What the policy asks about lanes; only lanes of the local data center are seen.
 pub trait LaneView {
     /// Names a lane.
-    type Lane: Copy;
+    type Lane: Copy + Eq;
 
     /// The lane to a shard and its requests in flight; `None` when there is none that takes more.
     fn lane(&self, node: NodeId, shard: ShardId) -> Option<(Self::Lane, usize)>;
@@ -36,9 +36,9 @@ pub trait LaneView {
         false
     }
 
-    /// Whether a lane comes before the others, since it sent the page before.
-    fn is_sticky(&self, _lane: Self::Lane) -> bool {
-        false
+    /// The lane that comes before the others if it leads to a replica, since it sent the page before.
+    fn sticky(&self) -> Option<Self::Lane> {
+        None
     }
 
     /// The least busy lane of all; the search starts at `turn`.
@@ -152,10 +152,9 @@ fn least_busy<F: LaneView>(
     let count = replicas.clone().count().max(1);
     let mut rotated = turn % count;
     let mut best: Option<(u64, F::Lane)> = None;
-    for replica in replicas {
+    for replica in replicas.clone() {
         if let Some((lane, load)) = lane_of(view, replica, missing) {
-            let elsewhere = (!view.is_sticky(lane), !view.in_local_rack(replica.node));
-            let rank = rank(elsewhere, load, rotated);
+            let rank = rank(!view.in_local_rack(replica.node), load, rotated);
             if best.is_none_or(|(least, _)| rank < least) {
                 best = Some((rank, lane));
             }
@@ -165,7 +164,22 @@ fn least_busy<F: LaneView>(
             rotated = 0;
         }
     }
-    best.map(|(_, lane)| lane)
+    let best = best.map(|(_, lane)| lane);
+    match view.sticky() {
+        Some(sticky) => of_page_before(view, replicas, sticky).or(best),
+        None => best,
+    }
+}
+
+/// The lane that sent the page before, if it leads to a replica and takes more.
+#[cold]
+fn of_page_before<F: LaneView>(
+    view: &F,
+    mut replicas: impl Iterator<Item = Replica>,
+    sticky: F::Lane,
+) -> Option<F::Lane> {
+    let lane = |replica: Replica| view.lane(replica.node, replica.shard).map(|(lane, _)| lane);
+    replicas.any(|replica| lane(replica) == Some(sticky)).then_some(sticky)
 }
 
 /// The lane to a replica and its load; notes the replica when no lane leads to it.
@@ -183,14 +197,12 @@ fn lane_of<F: LaneView>(
     lane
 }
 
-/// One number to compare by: where the page before came from first, then the local rack, then the
-/// least busy, then whose turn it is. A lane has at most 32,767 requests in flight, and a tablet 64
-/// replicas.
+/// One number to compare by: the local rack first, then the least busy, then whose turn it is. A lane
+/// has at most 32,767 requests in flight, and a tablet 64 replicas.
 #[inline]
-fn rank(elsewhere: (bool, bool), load: usize, rotated: usize) -> u64 {
+fn rank(is_far: bool, load: usize, rotated: usize) -> u64 {
     let number = |count| u64::try_from(count).unwrap_or(u64::MAX);
-    let (is_other, is_far) = elsewhere;
-    (u64::from(is_other) << 63) | (u64::from(is_far) << 62) | (number(load) << 16) | number(rotated)
+    (u64::from(is_far) << 63) | (number(load) << 16) | number(rotated)
 }
 
 #[cfg(test)]

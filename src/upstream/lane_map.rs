@@ -40,6 +40,14 @@ pub struct AskTimes {
     pub again_us: u64,
 }
 
+impl<K> LaneMap<K> {
+    /// No lanes.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { nodes: Vec::new(), live: Vec::new() }
+    }
+}
+
 impl<K: Copy + Eq> LaneMap<K> {
     /// Adds a lane. One that stands at the same place already is handed back: it is one too many.
     pub fn insert(&mut self, at: Replica, sharder: Option<Sharder>, lane: K) -> Option<K> {
@@ -136,7 +144,7 @@ impl<K: Copy + Eq> LaneMap<K> {
 
 impl<K> Default for LaneMap<K> {
     fn default() -> Self {
-        Self { nodes: Vec::new(), live: Vec::new() }
+        Self::new()
     }
 }
 

@@ -93,8 +93,8 @@ impl LaneView for PoolLanes<'_> {
     }
 
     #[inline]
-    fn is_sticky(&self, lane: LaneKey) -> bool {
-        self.preference.sticky == Some(lane)
+    fn sticky(&self) -> Option<LaneKey> {
+        self.preference.sticky
     }
 
     fn any_lane(&self, turn: usize) -> Option<LaneKey> {

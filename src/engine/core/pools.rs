@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
-use std::sync::LazyLock;
 
 use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::pending::LaneKey;
@@ -82,8 +81,8 @@ impl Pools {
     /// The lanes of a pool; none when the pool is not known.
     #[inline]
     pub(crate) fn lane_map(&self, pool: PoolId) -> &LaneMap<LaneKey> {
-        static NONE: LazyLock<LaneMap<LaneKey>> = LazyLock::new(LaneMap::default);
-        self.get(pool).map_or(&*NONE, |pool| &pool.lane_map)
+        static NONE: LaneMap<LaneKey> = LaneMap::new();
+        self.get(pool).map_or(&NONE, |pool| &pool.lane_map)
     }
 
     /// A pool, be it closed.
