@@ -99,6 +99,21 @@ fn a_version_that_changes_is_refused_in_the_connections_own_version() {
 }
 
 #[test]
+fn a_client_that_is_refused_is_answered_once_whatever_it_sent_behind() {
+    for behind in [of_version(3, query(10, "SELECT")), query(10, "SELECT"), vec![b'G'; 40]] {
+        let mut rig = Rig::new();
+        let lane = rig.lane(0, 0);
+        let client = rig.client();
+        rig.send(client, &[of_version(3, query(9, "SELECT")), behind].concat());
+        assert_eq!(rig.answer(client).code(), ErrorCode::PROTOCOL_ERROR);
+        assert_eq!(rig.clients_to_close(), [client]);
+        assert_eq!(rig.engine.tally().clients_broken, 1);
+        assert!(rig.requests(lane).is_empty());
+        rig.finish();
+    }
+}
+
+#[test]
 fn unknown_opcodes_and_responses_are_refused_and_the_client_goes_on() {
     let mut rig = Rig::new();
     let lane = rig.lane(0, 0);

@@ -193,9 +193,11 @@ fn on_response(
     if header.opcode == Opcode::Result.byte() {
         let report = body.get(payload.clone()).unwrap_or_default();
         features.tablet_reports.learn(core, pending, report);
-        match metadata_ids::cut(route, body.get_mut(message_at..).unwrap_or_default()) {
-            Ok(found) => cut = found,
-            Err(Broken) => return malformed(core, features, waiting),
+        if route.metadata_ids {
+            match metadata_ids::cut(body.get_mut(message_at..).unwrap_or_default()) {
+                Ok(found) => cut = found,
+                Err(Broken) => return malformed(core, features, waiting),
+            }
         }
         // Only the answers to PREPARE carry the mark.
         if pending.opcode == Opcode::Prepare {

@@ -24,12 +24,8 @@ pub(crate) struct CutId {
     pub(crate) id: Box<[u8]>,
 }
 
-/// Cuts the metadata id out of a RESULT message, in place.
-#[inline]
-pub(crate) fn cut(route: LaneRoute, message: &mut [u8]) -> Result<CutId, Broken> {
-    if !route.metadata_ids {
-        return Ok(CutId::default());
-    }
+/// Cuts the metadata id out of a RESULT message of a node that sends ids, in place.
+pub(crate) fn cut(message: &mut [u8]) -> Result<CutId, Broken> {
     match ResultKind::read(message) {
         Ok(ResultKind::Rows) => {
             let later = metadata_id::cut_from_rows(message).map_err(|_| Broken)?;

@@ -17,7 +17,7 @@ use crate::session::session::Phase;
 use cql::decoder::FrameDecoder;
 use cql::error::WireError;
 use cql::error_code::ErrorCode;
-use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
+use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
 use cql::opcode::Opcode;
 use cql::refusal;
 use cql::response::error;
@@ -71,6 +71,7 @@ pub(crate) fn next(core: &mut Core, features: &mut Features, chunk: &mut Chunk<'
     match chunk.decoder.next_frame(&mut chunk.rest) {
         Ok(Some(frame)) => on_frame(core, features, client, frame),
         Ok(None) => return false,
+        Err(_) if is_closing(core, client) => return false,
         Err(error) => {
             if !allows_more(core, chunk, &error) && !skips(core, chunk, &error) {
                 if let WireError::Version(byte) = error {
@@ -86,7 +87,13 @@ pub(crate) fn next(core: &mut Core, features: &mut Features, chunk: &mut Chunk<'
         core.has_enough = false;
         return false;
     }
-    core.clients.get(client).is_some_and(|open| open.session.phase != Phase::Closing)
+    true
+}
+
+/// Whether a client is not read any more.
+#[cold]
+fn is_closing(core: &Core, client: ClientKey) -> bool {
+    core.clients.get(client).is_none_or(|open| open.session.phase == Phase::Closing)
 }
 
 /// Ends a chunk: the decoder keeps the beginning of the next frame. Returns how many bytes were left,
@@ -115,10 +122,13 @@ pub(crate) fn hold(core: &mut Core, client: ClientKey, held: Vec<u8>, done: usiz
     }
 }
 
-/// One whole frame of a client.
+/// One whole frame of a client; nothing is served of one that closes.
 fn on_frame(core: &mut Core, features: &mut Features, client: ClientKey, frame: &mut [u8]) {
     let Some(header) = Header::peek(frame) else { return };
     let Some(entry) = core.clients.get_mut(client) else { return };
+    if entry.session.phase == Phase::Closing {
+        return;
+    }
     if entry.session.version.is_some_and(|version| version != header.version) {
         return refuse_version_change(core, client, header.version);
     }
@@ -127,11 +137,27 @@ fn on_frame(core: &mut Core, features: &mut Features, client: ClientKey, frame: 
         return;
     }
     entry.payloads.forget(header.stream);
+    let opcode = Opcode::from_byte(header.opcode);
+    let allowed = opcode.filter(|opcode| allows(entry, *opcode));
+    let kind = opcode.map_or(RequestKind::Session, RequestKind::of);
+    core.tally.on_received(kind);
     let from = ClientStream { client, stream: header.stream };
-    let Some(opcode) = admit(core, from, header.opcode) else { return };
-    if header.flags & (FLAG_COMPRESSED | FLAG_PAYLOAD) == 0 {
-        return serve_or_trace(core, features, Request { from, opcode, frame, trace: None });
+    let Some(opcode) = allowed else { return refuse_opcode(core, from, kind, header.opcode) };
+    let request = Request { from, opcode, frame, trace: None };
+    // Nearly every request is of v4, with nothing to undo.
+    if header.version == 4 && header.flags & (FLAG_COMPRESSED | FLAG_PAYLOAD | FLAG_TRACING) == 0 {
+        return serve(core, features, request);
     }
+    if header.flags & (FLAG_COMPRESSED | FLAG_PAYLOAD) == 0 {
+        return serve_or_trace(core, features, request);
+    }
+    serve_packed(core, features, header, &request);
+}
+
+/// Serves a request that is compressed or has a custom payload.
+fn serve_packed(core: &mut Core, features: &mut Features, header: Header, request: &Request<'_>) {
+    let &Request { from, opcode, ref frame, .. } = request;
+    let client = from.client;
     if let Err(refusal) = plain::make_room(core, client, header, frame) {
         return core.refuse(from, RequestKind::of(opcode), ErrorCode::OVERLOADED, &refusal);
     }
@@ -159,47 +185,42 @@ fn on_frame(core: &mut Core, features: &mut Features, client: ClientKey, frame: 
     }
 }
 
-/// Counts a request and refuses those that this phase does not allow.
-fn admit(core: &mut Core, from: ClientStream, byte: u8) -> Option<Opcode> {
-    let client = core.clients.get(from.client)?;
-    let (phase, is_logging_in) = (client.session.phase, client.login.is_some());
-    let opcode = Opcode::from_byte(byte);
-    let kind = opcode.map_or(RequestKind::Session, RequestKind::of);
-    core.tally.on_received(kind);
-    let allowed = match (phase, opcode) {
-        (Phase::Refused, _) => false,
-        (Phase::Fresh, opcode) => matches!(opcode, Some(Opcode::Startup | Opcode::Options)),
-        (Phase::Authenticating, opcode) => opcode == Some(Opcode::AuthResponse) && !is_logging_in,
-        (Phase::Ready | Phase::Closing, opcode) => opcode.is_some_and(|opcode| {
-            matches!(
-                opcode,
-                Opcode::Query
-                    | Opcode::Prepare
-                    | Opcode::Execute
-                    | Opcode::Batch
-                    | Opcode::Options
-                    | Opcode::Register
-                    | Opcode::Startup
-                    | Opcode::AuthResponse
-            )
-        }),
-    };
-    if allowed {
-        return opcode;
+/// Whether a client may ask for this in its phase.
+#[inline]
+fn allows(client: &Client, opcode: Opcode) -> bool {
+    match client.session.phase {
+        Phase::Refused => false,
+        Phase::Fresh => matches!(opcode, Opcode::Startup | Opcode::Options),
+        Phase::Authenticating => opcode == Opcode::AuthResponse && client.login.is_none(),
+        Phase::Ready | Phase::Closing => matches!(
+            opcode,
+            Opcode::Query
+                | Opcode::Prepare
+                | Opcode::Execute
+                | Opcode::Batch
+                | Opcode::Options
+                | Opcode::Register
+                | Opcode::Startup
+                | Opcode::AuthResponse
+        ),
     }
-    let text = match phase {
+}
+
+/// Refuses a request that its client may not make in its phase.
+#[cold]
+fn refuse_opcode(core: &mut Core, from: ClientStream, kind: RequestKind, byte: u8) {
+    let Some(client) = core.clients.get(from.client) else { return };
+    let text = match client.session.phase {
         Phase::Refused => {
             let text = newcomers::refusal(core, from.client);
             core.refuse(from, kind, ErrorCode::OVERLOADED, &text);
-            core.close_after_flush(from.client);
-            return None;
+            return core.close_after_flush(from.client);
         }
         Phase::Fresh => format!("Unexpected message {byte}, expecting STARTUP or OPTIONS"),
         Phase::Authenticating => format!("Unexpected message {byte}, expecting SASL_RESPONSE"),
         Phase::Ready | Phase::Closing => format!("Unknown opcode {byte}"),
     };
     core.refuse(from, kind, ErrorCode::PROTOCOL_ERROR, &text);
-    None
 }
 
 #[inline]
@@ -225,8 +246,7 @@ pub(crate) fn resume(
 ) {
     let mut rest = frames;
     while let Some(header) = Header::peek(rest) {
-        let open = core.clients.get(client);
-        if open.is_none_or(|open| open.session.phase == Phase::Closing) {
+        if is_closing(core, client) {
             return abandon(core, rest);
         }
         let len = HEADER_LEN + usize::try_from(header.body_len).unwrap_or(usize::MAX);
