@@ -4,7 +4,6 @@ pub(crate) mod collected;
 pub(crate) mod console_access;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub(crate) mod core;
-pub(crate) mod lane_frame;
 pub(crate) mod lane_life;
 pub(crate) mod memory;
 pub(crate) mod memory_use;
