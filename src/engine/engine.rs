@@ -15,7 +15,8 @@
 //!   There is one exception: [`Engine::on_lane_bytes`] gets a `write`, which it may call during the input, to
 //!   write one large answer from where it was read.
 //!   [`Engine::next_deadline_us`] says when [`Engine::on_deadline`] is due if nothing else happens.
-//! - **Questions** change nothing: [`Engine::may_read`], [`Engine::tally`], [`Engine::gauges`].
+//! - **Questions** change nothing: [`Engine::may_read`], [`Engine::tally`], [`Engine::gauges`]. They stand in
+//!   `questions`.
 //!
 //! Inputs of one connection keep their order. A client of whom `may_read` is false is not read until
 //! `Action::ResumeClient` names it. Closing is the shell's: `Action::CloseLane` and `Action::CloseClient` ask for
@@ -28,26 +29,24 @@
 //! way up, `answers` the way down. What must be routed or served again waits on the core's to-do queue,
 //! which is emptied here before the next frame is read: no part calls back the way it came.
 
+use std::mem;
 use std::sync::Arc;
 
-use crate::engine::action::{Output, PeerMessage};
+use crate::engine::action::{Action, Output, PeerMessage};
 use crate::engine::answers::{dispatch, lost};
 use crate::engine::client::ClientKey;
 use crate::engine::core::core::Core;
+use crate::engine::core::todo::Todo;
 use crate::engine::features::features::Features;
 use crate::engine::features::{keyspaces, logins, moves, prepared_statements, tablet_reads};
-use crate::engine::gauges::Gauges;
-use crate::engine::inspection::Inspection;
-use crate::engine::limits::Limits;
+use crate::engine::limits::OtherMemory;
 use crate::engine::pending::LaneKey;
-use crate::engine::requests::inbound;
+use crate::engine::requests::{inbound, route};
 use crate::engine::settings::EngineSettings;
-use crate::engine::tally::Tally;
 use crate::engine::timers::{Timer, Timers};
 use crate::engine::verdict::Verdict;
 use crate::facade::console::{contents::Contents, table::ConsoleTable};
 use crate::facade::facade::Facade;
-use crate::session::session::Phase;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
@@ -104,6 +103,11 @@ impl Engine {
     /// `has_peers` stay as they were, and so does the room for tablets.
     pub fn on_settings(&mut self, settings: EngineSettings) {
         self.core.set_settings(settings);
+    }
+
+    /// What the rest of the process takes of `memory_bytes_max`.
+    pub fn on_other_memory(&mut self, other: OtherMemory) {
+        self.core.memory.other = other;
     }
 
     /// Whether clients must log in: the class of the cluster's authenticator, if it has one.
@@ -287,7 +291,7 @@ impl Engine {
     }
 }
 
-/// Outputs and questions.
+/// Outputs.
 impl Engine {
     /// Hands out the next thing for the shell; `None` when there is no more for now.
     #[inline]
@@ -312,66 +316,78 @@ impl Engine {
     pub fn next_deadline_us(&self) -> u64 {
         self.timers.next_us(&self.core, &self.features)
     }
+}
 
-    /// Whether the shell may read a client now.
-    #[must_use]
-    pub fn may_read(&self, client: ClientKey) -> bool {
-        self.core
-            .clients
-            .get(client)
-            .is_some_and(|client| !client.paused && client.session.phase != Phase::Closing)
+/// What is done before an input ends.
+impl Engine {
+    /// Does what the input left to be done.
+    #[inline]
+    pub(super) fn do_todo(&mut self) {
+        while let Some(todo) = self.core.todo.pop_front() {
+            self.carry_out(todo);
+        }
     }
 
-    /// A client's requests without an answer; `None` when it is gone.
-    #[must_use]
-    pub fn client_in_flight(&self, client: ClientKey) -> Option<u32> {
-        self.core.clients.get(client).map(|client| client.in_flight)
+    /// Serves what a client sent. Returns how many bytes are left at the end, because the client has as
+    /// much under way as it may have.
+    #[inline(never)]
+    fn serve_client(&mut self, client: ClientKey, chunk: &mut [u8]) -> usize {
+        let Some(mut chunk) = inbound::begin(&mut self.core, client, chunk) else { return 0 };
+        while inbound::next(&mut self.core, &mut self.features, &mut chunk) {
+            self.do_todo();
+        }
+        self.do_todo();
+        inbound::end(&mut self.core, chunk)
     }
 
-    /// The clients that wait for a full lane.
-    #[must_use]
-    pub fn held_clients(&self) -> &[(LaneKey, ClientKey)] {
-        self.features.stalls.held()
+    /// Keeps the last `left` bytes of a chunk until its client has less under way.
+    #[cold]
+    fn hold(&mut self, client: ClientKey, chunk: &[u8], left: usize) {
+        let rest = chunk.get(chunk.len() - left..).unwrap_or_default();
+        inbound::hold(&mut self.core, client, rest.to_vec(), 0);
+        self.do_todo();
     }
 
-    /// Whether clients may still be given the lanes of a pool.
-    #[must_use]
-    pub fn is_pool_open(&self, base: PoolId) -> bool {
-        self.core.pools.is_open(base)
+    /// Serves what was kept of a client.
+    fn read_held(&mut self, client: ClientKey) {
+        let Some(entry) = self.core.clients.get_mut(client) else { return };
+        let (mut held, done) = (mem::take(&mut entry.held), mem::take(&mut entry.held_done));
+        let left = self.serve_client(client, held.get_mut(done..).unwrap_or_default());
+        if left > 0 {
+            let done = held.len() - left;
+            inbound::hold(&mut self.core, client, held, done);
+        } else if self.core.clients.get(client).is_some_and(|entry| !entry.paused) {
+            self.core.actions.push_back(Action::ResumeClient(client));
+        }
     }
 
-    /// The plain lanes with the rights of a pool.
-    #[must_use]
-    pub fn base_of(&self, pool: PoolId) -> PoolId {
-        self.core.pools.base(pool)
+    #[cold]
+    fn carry_out(&mut self, todo: Todo) {
+        let (core, features) = (&mut self.core, &mut self.features);
+        match todo {
+            Todo::RouteAgain { pool, pending, avoided } => {
+                route::again(core, features, pool, pending, avoided);
+            }
+            Todo::SendAgain { lane, pending } => route::again_on(core, features, lane, pending),
+            Todo::SendUse(request) => route::send_use(core, features, request),
+            Todo::Resume { client, mut frames } => {
+                inbound::resume(core, features, client, &mut frames);
+            }
+            Todo::EnterKeyspace(client) => moves::enter_keyspace(core, client),
+            Todo::ReadHeld(client) => self.read_held(client),
+            Todo::ServeTraced(request) => inbound::serve_traced(core, features, request),
+            Todo::LaneFull { lane, client } => features.stalls.on_full(core, lane, client),
+            Todo::PoolClosed { pool, instead } => features.reprepare.on_pool_closed(pool, instead),
+        }
     }
 
-    /// The bounds that it keeps.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.core.settings.limits
-    }
-
-    /// The numbers so far.
-    #[must_use]
-    pub fn tally(&self) -> &Tally {
-        &self.core.tally
-    }
-
-    /// The numbers so far, for those that only the shell can measure.
-    pub fn tally_mut(&mut self) -> &mut Tally {
-        &mut self.core.tally
-    }
-
-    /// Copies what these tables of the console show.
-    #[must_use]
-    pub fn inspect(&mut self, wanted: &[ConsoleTable]) -> Inspection {
-        Inspection::of(&mut self.core, wanted)
-    }
-
-    /// Counts what there is at this moment. It walks all lanes and tables: for a scrape only.
-    #[must_use]
-    pub fn gauges(&self) -> Gauges {
-        Gauges::of(&self.core, self.features.local.statements())
+    /// Measures memory if so much was brought that it may have come near a mark.
+    #[inline]
+    pub(super) fn look_at_memory(&mut self) {
+        if self.core.memory.is_due() {
+            let local_bytes = self.features.local.statements().bytes();
+            self.features.memory.look(&mut self.core, local_bytes);
+            self.do_todo();
+        }
     }
 }
