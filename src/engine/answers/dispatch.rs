@@ -8,7 +8,7 @@ use crate::engine::answers::in_place::InPlace;
 use crate::engine::answers::internal;
 use crate::engine::client::ClientKey;
 use crate::engine::core::core::Core;
-use crate::engine::core::response::{Broken, Response};
+use crate::engine::core::reply::{Broken, Response};
 use crate::engine::core::todo::Todo;
 use crate::engine::features::features::Features;
 use crate::engine::features::hedging::SentCopy;

@@ -5,7 +5,7 @@
 
 use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::core::core::Core;
-use crate::engine::core::response::Response;
+use crate::engine::core::reply::Response;
 use crate::engine::pending::{Origin, Pending, Purpose};
 use crate::engine::tally::Outcome;
 use cql::frame::patch_stream;

@@ -1,7 +1,7 @@
 //! Answers to requests of our own, handed to the features that asked.
 
 use crate::engine::core::core::Core;
-use crate::engine::core::response::Response;
+use crate::engine::core::reply::Response;
 use crate::engine::features::features::Features;
 use crate::engine::features::{prepared_statements, shapes};
 use crate::engine::pending::InternalRequest;

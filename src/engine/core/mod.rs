@@ -11,7 +11,6 @@ pub(crate) mod message;
 pub(crate) mod pool_lanes;
 pub(crate) mod pools;
 pub(crate) mod reply;
-pub(crate) mod response;
 pub(crate) mod send;
 pub(crate) mod slow_requests;
 pub(crate) mod spare;

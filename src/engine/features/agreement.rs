@@ -10,7 +10,7 @@ use std::mem;
 use crate::engine::client::ClientKey;
 use crate::engine::core::core::Core;
 use crate::engine::core::reply::Ended;
-use crate::engine::core::response::Response;
+use crate::engine::core::reply::Response;
 use crate::engine::limits::KEYS;
 use crate::engine::pending::{InternalRequest, Pending};
 use crate::engine::tally::Outcome;

@@ -9,7 +9,7 @@ use crate::engine::action::Action;
 use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::core::core::Core;
 use crate::engine::core::message::Request;
-use crate::engine::core::response::Response;
+use crate::engine::core::reply::Response;
 use crate::engine::core::todo::{Todo, TracedRequest};
 use crate::engine::tally::RequestKind;
 use crate::facade::console::contents::Contents;

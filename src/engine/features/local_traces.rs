@@ -7,7 +7,7 @@ use crate::engine::client::ClientStream;
 use crate::engine::core::core::Core;
 use crate::engine::core::message::{Request, TraceId};
 use crate::engine::core::pool_lanes::Preference;
-use crate::engine::core::response::Response;
+use crate::engine::core::reply::Response;
 use crate::engine::core::todo::{Todo, TracedRequest};
 use crate::engine::pending::{InternalRequest, Outgoing};
 use crate::routing::decision::Reason;

@@ -5,7 +5,7 @@
 //! and a node whose rows have others describes them, whatever the client asked.
 
 use crate::engine::core::core::Core;
-use crate::engine::core::response::Broken;
+use crate::engine::core::reply::Broken;
 use crate::engine::core::todo::Todo;
 use crate::engine::pending::{LaneKey, Pending, RESENT_MAX};
 use crate::routing::decision::Decision;

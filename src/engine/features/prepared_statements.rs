@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::collections::allowance::Allowance;
 use crate::engine::action::{Action, PeerMessage};
 use crate::engine::core::core::Core;
-use crate::engine::core::response::Response;
+use crate::engine::core::reply::Response;
 use crate::engine::pending::{InternalRequest, LaneKey, Pending};
 use crate::facade::statement_text;
 use crate::routing::catalog::StatementKey;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::engine::client::ClientStream;
 use crate::engine::core::core::Core;
 use crate::engine::core::reply::Ended;
-use crate::engine::core::response::Response;
+use crate::engine::core::reply::Response;
 use crate::engine::core::todo::Todo;
 use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending, RESENT_MAX};
 use crate::engine::tally::Outcome;

@@ -6,7 +6,7 @@
 //! answers that it does not know the statement: it has run nothing then.
 
 use crate::engine::core::core::Core;
-use crate::engine::core::response::Response;
+use crate::engine::core::reply::Response;
 use crate::engine::core::todo::Todo;
 use crate::engine::pending::{InternalRequest, Origin, Outgoing, Pending, Subject};
 use crate::facade::console::table::KEYSPACE;

@@ -8,7 +8,7 @@
 
 use crate::collections::allowance::Allowance;
 use crate::engine::core::core::Core;
-use crate::engine::core::response::Response;
+use crate::engine::core::reply::Response;
 use crate::engine::core::send::LANE_VERSION;
 use crate::engine::pending::{InternalRequest, LaneKey, Outgoing, Subject};
 use crate::routing::decision::{Decision, Reason};
