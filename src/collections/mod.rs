@@ -6,3 +6,4 @@ pub mod key_table;
 pub mod latency_sample;
 pub mod outbox;
 pub mod slab;
+pub mod spare;

@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::collections::slab::Slab;
+use crate::collections::spare::Spare;
 use crate::engine::action::{Action, Output, TableFact, TableRequest};
 use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::collected::Collected;
@@ -12,7 +13,6 @@ use crate::engine::core::memory::Memory;
 use crate::engine::core::pool_lanes::{PoolLanes, Preference};
 use crate::engine::core::pools::Pools;
 use crate::engine::core::slow_requests::SlowRequests;
-use crate::engine::core::spare::Spare;
 use crate::engine::core::todo::Todo;
 use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
 use crate::engine::settings::EngineSettings;

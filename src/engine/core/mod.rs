@@ -13,6 +13,5 @@ pub(crate) mod pools;
 pub(crate) mod reply;
 pub(crate) mod send;
 pub(crate) mod slow_requests;
-pub(crate) mod spare;
 pub(crate) mod table_wants;
 pub(crate) mod todo;
