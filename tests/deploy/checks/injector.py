@@ -128,6 +128,36 @@ def recorded_reviews_make_valid_pods_over_https():
 
 
 @test(alone=True)
+def the_webhook_and_the_command_make_the_same_of_a_recorded_pod():
+    from stage import Stage
+    with Stage() as stage, folder() as path:
+        webhook = Webhook(stage, path, "--contact-points", "scylla-client.scylla.svc")
+        seen = {"injected": 0, "left": 0, "refused": 0}
+        for name, question in reviews().items():
+            request, response = question["request"], webhook.review(question)["response"]
+            if request["operation"] != "CREATE" or "shardlane.dev/inject" not in request["object"]["metadata"].get("annotations", {}):
+                assert response == {"uid": request["uid"], "allowed": True}, name
+                continue
+            done = subprocess.run([tools.binary(), "inject", "-f", "-", "--contact-points", "scylla-client.scylla.svc"],
+                                  input=json.dumps(request["object"]), capture_output=True, text=True, timeout=60)
+            if "warnings" in response:
+                why = response["warnings"][0].removeprefix("shardlane: no sidecar: ")
+                assert done.returncode == 1 and why in done.stderr, (name, why, done.stderr)
+                seen["refused"] += 1
+                continue
+            assert done.returncode == 0, (name, done.stderr)
+            made = json.loads(done.stdout)
+            if request["kind"]["kind"] != "Pod":
+                # The command changes its template, the webhook the pods that are made of that.
+                assert "patch" not in response and made != request["object"], name
+                continue
+            patch = json.loads(base64.b64decode(response.get("patch", "W10="), validate=True))
+            assert made == patched(request["object"], patch), name
+            seen["injected" if patch else "left"] += 1
+        assert seen["injected"] >= 10 and seen["left"] and seen["refused"] == 3, seen
+
+
+@test(alone=True)
 def what_is_no_review_or_too_long_is_refused_and_harms_nobody():
     from stage import Stage
     with Stage() as stage, folder() as path:
