@@ -25,10 +25,18 @@ def total(expression, by=""):
 
 
 def share(part, whole):
+    """A part of a whole that counts the part, too."""
     return "%s / %s" % (part, whole)
 
 
+def together(*expressions):
+    """The sum of those that are there."""
+    return "(%s)" % " + ".join("(%s or vector(0))" % expression for expression in expressions)
+
+
 HITS, MISSES = total(rate("shardlane_tablet_hits_total")), total(rate("shardlane_tablet_feedback_total"))
+TEXT_HITS, TEXT_MISSES = total(rate("shardlane_text_tablet_hits_total")), total(rate("shardlane_text_tablet_feedback_total"))
+HIT_RATE = share(together(HITS, TEXT_HITS), together(HITS, TEXT_HITS, MISSES, TEXT_MISSES))
 RECEIVED = total(rate("shardlane_requests_received_total"))
 
 
@@ -41,22 +49,21 @@ def quantiles(metric):
 ROWS = [
     ("Is it routing?", [
         ("Hit rate", "Requests on tables with tablets that reached the shard that owns their row, as the server counts.",
-         "percentunit", "stat", [("(%s) / (%s + (%s or vector(0)))" % (HITS, HITS, MISSES), "hit rate")]),
+         "percentunit", "stat", [(HIT_RATE, "hit rate")]),
         ("Requests", "What clients send.", "reqps", "stat", [(RECEIVED, "requests")]),
         ("Clients", "Connections of clients.", "short", "stat", [(total(of("shardlane_client_connections")), "clients")]),
         ("Open connections to nodes", "One to each shard, by default.", "short", "stat",
          [(total(of("shardlane_lanes", 'state="open"')), "open")]),
         ("Hit rate in time", "The server's own word: answers that said nothing of a wrong shard, and all that could have.",
-         "percentunit", "graph", [("(%s) / (%s + (%s or vector(0)))" % (HITS, HITS, MISSES), "hit rate")]),
+         "percentunit", "graph", [(HIT_RATE, "hit rate")]),
         ("Misses by table", "Answers by which the server named a better shard. Each teaches a tablet.", "reqps", "graph",
          [(total(rate("shardlane_tablet_feedback_total"), "table"), "{{table}}")]),
         ("Decisions by reason", "tablet_replica, ring_replica and lwt_primary went to a replica's shard; docs/operations.md "
          "says what to do about the others.", "reqps", "stack", [(total(rate("shardlane_routing_total"), "reason"), "{{reason}}")]),
         ("Known tablets", "Each worker learns its own.", "short", "graph",
          [(of("shardlane_tablet_map_entries"), "{{instance}}")]),
-        ("Hit rate of texts", "Of statements by text with a bound key, as the nodes judge them.", "percentunit", "graph",
-         [(share(total(rate("shardlane_text_tablet_hits_total")),
-                 total(rate("shardlane_text_tablet_feedback_total"))), "texts")]),
+        ("Hit rate of texts", "Of statements by text, as the nodes judge them: bound keys, and constants that were sampled.",
+         "percentunit", "graph", [(share(together(TEXT_HITS), together(TEXT_HITS, TEXT_MISSES)), "texts")]),
         ("Readings of tablets", "By how they ended; tablets that were read, and those of them that a node had reported otherwise.",
          "ops", "graph",
          [(total(rate("shardlane_tablet_reads_total"), "result"), "tables: {{result}}"),

@@ -153,7 +153,7 @@ function drawRate() {
   const minutes = points.length ? Math.max(1, Math.round((end - points[0].at) / 60000)) : 0;
   $('rate-note').textContent = sums[0] + sums[1]
     ? percent(sums[0], sums[0] + sums[1]) + ' in the last ' + (minutes === 1 ? 'minute' : minutes + ' minutes')
-    : 'no request to a table with tablets since this page was opened';
+    : 'no request was judged by a node since this page was opened';
 }
 
 function valueOf(node, then, shard) {

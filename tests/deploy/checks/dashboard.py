@@ -64,6 +64,31 @@ def every_query_parses():
         run(tools.prometheus("promtool"), "check", "rules", path / "queries.yaml")
 
 
+# Parts whose whole is another metric by what the two count.
+PARTS = {"shardlane_prepared_cache_reprepares_total": "shardlane_requests_received_total",
+         "process_open_fds": "process_max_fds"}
+
+
+def outside(expression):
+    """What a share counts in its part and not in its whole; an expression that is no share is no part of anything."""
+    part, slash, whole = expression.partition(" / ")
+    if not slash or " / " in whole:
+        return {expression}
+    return {name for name in named(part) if not {name, PARTS.get(name)} & named(whole)}
+
+
+@test
+def each_share_counts_its_part_within_its_whole():
+    shares = [(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]
+              if panel["fieldConfig"]["defaults"]["unit"] == "percentunit"]
+    assert len(shares) > 3, shares
+    problems = [(title, outside(expression)) for title, expression in shares if outside(expression)]
+    assert not problems, problems
+    assert outside("sum (rate(shardlane_tablet_hits_total[5m])) / sum (rate(shardlane_tablet_feedback_total[5m]))"), \
+        "hits as a share of misses passed"
+    assert outside("sum (rate(shardlane_tablet_hits_total[5m]))"), "a number that is no share passed"
+
+
 @test
 def panels_have_titles_of_their_own_and_do_not_overlap():
     taken = {}
