@@ -24,8 +24,8 @@ const TEXTS_OF_ONE: usize = 256;
 /// The columns of the key, and their types.
 const KEY: [&str; 2] = ["a", "B"];
 const KINDS: [ColumnType; 2] = [ColumnType::Int, ColumnType::Varchar];
-const SCHEMA: &[&str] = &["CREATE TABLE k.t (a int, \"B\" text, c int, v text, m map<text, int>, \
-                           PRIMARY KEY ((a, \"B\"), c))"];
+const SCHEMA: &[&str] = &["CREATE TABLE k.t (a int, \"B\" text, c int, v text, d duration, \
+                           m map<text, int>, PRIMARY KEY ((a, \"B\"), c))"];
 
 thread_local! {
     /// A node as it was made, but for what it prepared: to make one takes 6 ms.

@@ -32,16 +32,23 @@ fn relations() -> impl Strategy<Value = String> {
     })
 }
 
+/// A constant of a `duration` column.
+fn duration() -> impl Strategy<Value = String> {
+    "-?([1-9]{1,2}(y|mo|W|d|h|m|S|ms|us|\u{b5}s|ns)|P1Y2DT3H)"
+}
+
 /// A statement about `k.t` that gives its whole key, with its words apart by any blank.
 fn statement() -> impl Strategy<Value = String> {
-    let values = (term(false), term(true), term(false), term(true));
-    let insert = values.prop_map(|(a, b, c, v)| {
-        format!("INSERT INTO k.t (v, a, c, \"B\") VALUES ({v}, {a}, {c}, {b})")
+    let values = (term(false), term(true), term(false), term(true), duration());
+    let insert = values.prop_map(|(a, b, c, v, d)| {
+        format!("INSERT INTO k.t (v, d, a, c, \"B\") VALUES ({v}, {d}, {a}, {c}, {b})")
     });
-    let select = (relations(), prop_oneof![Just(""), Just(" LIMIT 5"), Just(" ALLOW FILTERING")])
+    let select = (relations(), prop_oneof![Just(""), Just(" LIMIT 5"), Just(" USING TIMEOUT 5s")])
         .prop_map(|(key, end)| format!("SELECT v, writetime(v) FROM k.t WHERE {key}{end}"));
-    let update = (term(true), relations(), prop_oneof![Just(""), Just(" IF v = 'x'")])
-        .prop_map(|(v, key, end)| format!("UPDATE k.t SET v = {v}, m['?'] = 1 WHERE {key}{end}"));
+    let update = (term(true), duration(), relations(), prop_oneof![Just(""), Just(" IF v = 'x'")])
+        .prop_map(|(v, d, key, end)| {
+            format!("UPDATE k.t SET v = {v}, d = {d}, m['?'] = 1 WHERE {key}{end}")
+        });
     let delete =
         relations().prop_map(|key| format!("DELETE v FROM k.t USING TIMESTAMP 1 WHERE {key};"));
     prop_oneof![insert, select, update, delete]

@@ -188,7 +188,6 @@ fn the_tables_of_servers_and_batches_are_never_prepared() {
         "SELECT * FROM system_distributed.view_build_status WHERE keyspace_name = 'a'",
         "BEGIN BATCH DELETE FROM tab.t WHERE k = 5; APPLY BATCH",
         "INSERT INTO tab.t JSON '{\"k\": 5}'",
-        "DELETE FROM tab.t WHERE k = 5 USING TIMEOUT 5ms",
     ] {
         for _ in 0..50 {
             let (lane, request) = send(&mut rig, &query(3, text));

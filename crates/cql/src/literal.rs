@@ -54,6 +54,8 @@ impl<'a> Literal<'a> {
             Token::Sign(b'[') => Self::take_group(lexer, b'[').map(Self::List),
             Token::Sign(b'{') => Self::take_group(lexer, b'{').map(Self::Braces),
             Token::Sign(b'(') => Self::take_group(lexer, b'(').map(Self::Tuple),
+            // It stays in its text: no key can have this type.
+            Token::Duration(_) => None,
             Token::Word(_) | Token::Quoted(_) | Token::Sign(_) | Token::Broken => None,
         }
     }
@@ -70,6 +72,7 @@ impl<'a> Literal<'a> {
             | Token::Dollars(_)
             | Token::Hex(_)
             | Token::Uuid(_)
+            | Token::Duration(_)
             | Token::Sign(_)
             | Token::Broken => return None,
         };

@@ -1,6 +1,8 @@
 //! Tokens of a text, as slices of it.
 
-use crate::statement::characters::{closing, is_uuid, is_word_byte, starts_line};
+use crate::statement::characters::{
+    closing, duration_len, is_uuid, is_word_byte, iso_duration_len, starts_line,
+};
 
 /// How far into a text is read. What lies behind is not understood, so that a text of any length
 /// costs a few hundred µs at most.
@@ -31,6 +33,9 @@ pub enum Token<'a> {
     Hex(&'a str),
     /// A uuid, as written.
     Uuid(&'a str),
+    /// Numbers with units, such as `1h30m`, or `P` with a date and a time; a `-` before them is a
+    /// sign of its own. The forms of ISO 8601 without a `-` inside, such as `P1D`, are words.
+    Duration(&'a str),
     /// Any other character of ASCII.
     Sign(u8),
     /// No token of CQL: an open quote or comment, digits that run into letters, another character,
@@ -180,6 +185,7 @@ impl<'a> Lexer<'a> {
                 | Token::Float(_)
                 | Token::Hex(_)
                 | Token::Uuid(_)
+                | Token::Duration(_)
                 | Token::Sign(_) => {}
             }
         }
@@ -283,6 +289,9 @@ impl<'a> Lexer<'a> {
             return self.unless_joined(2 + hex, Token::Hex);
         }
         let mut end = start + digits(start);
+        if let Some(len) = duration_len(self.rest(start), end - start) {
+            return self.unless_joined(len, Token::Duration);
+        }
         let mut is_float = false;
         if self.byte(end) == b'.' {
             is_float = true;
@@ -324,6 +333,9 @@ impl<'a> Lexer<'a> {
             return Some(self.unless_joined(36, Token::Uuid));
         }
         let token = match self.byte(self.at) {
+            b'P' if let Some(len) = iso_duration_len(self.rest(self.at)) => {
+                Some(self.unless_joined(len, Token::Duration))
+            }
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
                 let len = self.rest(self.at).iter().take_while(|b| is_word_byte(**b)).count();
                 Some(Token::Word(self.take(len)))

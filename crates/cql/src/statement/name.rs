@@ -41,6 +41,7 @@ impl<'a> Name<'a> {
             | Token::Float(_)
             | Token::Hex(_)
             | Token::Uuid(_)
+            | Token::Duration(_)
             | Token::Sign(_)
             | Token::Broken => None,
         }

@@ -211,6 +211,7 @@ impl<'a> Shape<'a> {
             | Token::Float(_)
             | Token::Hex(_)
             | Token::Uuid(_)
+            | Token::Duration(_)
             | Token::Sign(_)
             | Token::Broken => return None,
         }
@@ -319,6 +320,7 @@ fn skip_until<'a>(lexer: &mut Lexer<'a>, is_end: impl Fn(Token<'a>) -> bool) -> 
                 | Token::Float(_)
                 | Token::Hex(_)
                 | Token::Uuid(_)
+                | Token::Duration(_)
                 | Token::Sign(_),
             ) => {
                 lexer.next();

@@ -101,6 +101,7 @@ pub(crate) fn skip_to_word_over<'a>(
             | Token::Float(_)
             | Token::Hex(_)
             | Token::Uuid(_)
+            | Token::Duration(_)
             | Token::Sign(_) => true,
         };
         if !goes_on {

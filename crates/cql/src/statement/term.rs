@@ -52,6 +52,7 @@ impl<'a> Term<'a> {
                     | Token::Float(_)
                     | Token::Hex(_)
                     | Token::Uuid(_)
+                    | Token::Duration(_)
                     | Token::Sign(_),
                 ) => {
                     lexer.next();

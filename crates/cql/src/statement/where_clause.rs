@@ -204,15 +204,23 @@ fn comparison(lexer: &mut Lexer<'_>) -> Result<Comparison, NotUnderstood> {
         | Token::Float(_)
         | Token::Hex(_)
         | Token::Uuid(_)
+        | Token::Duration(_)
         | Token::Sign(_)
         | Token::Broken => return Err(NotUnderstood::Text),
     })
 }
 
-/// Steps over the term of a relation that does not matter: a constant, a marker, `null` or a call.
+/// Steps over the term of a relation that does not matter: a constant, a
+/// duration, a marker, `null` or a call.
 fn skip_term(lexer: &mut Lexer<'_>) -> Result<(), NotUnderstood> {
     let mut ahead = *lexer;
     if Term::take(&mut ahead).is_some() {
+        *lexer = ahead;
+        return Ok(());
+    }
+    let mut ahead = *lexer;
+    ahead.take_sign(b'-');
+    if matches!(ahead.next(), Some(Token::Duration(_))) {
         *lexer = ahead;
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! Splits a text into tokens.
 
 use crate::cql::error::CqlError;
+use crate::cql::values::duration;
 
 /// What a token is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,7 +20,7 @@ pub(crate) enum Kind {
     Hex(String),
     /// A uuid, as written.
     Uuid(String),
-    /// Digits with units, such as `1h30m`.
+    /// Digits with units, such as `1h30m`, or a duration of ISO 8601.
     Duration(String),
     /// Punctuation.
     Symbol(&'static str),
@@ -210,8 +211,9 @@ impl<'a> Lexer<'a> {
                 }
             }
         }
-        if !float && word_len(self.rest) > end {
-            return Kind::Duration(self.advance(word_len(self.rest)).to_owned());
+        let word = self.rest.get(..word_len(self.rest)).unwrap_or_default();
+        if !float && duration::has_units(word) {
+            return Kind::Duration(self.advance(word.len()).to_owned());
         }
         let digits = self.advance(end).to_owned();
         if float { Kind::Float(digits) } else { Kind::Integer(digits) }

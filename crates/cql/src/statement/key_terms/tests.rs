@@ -24,6 +24,22 @@ fn integer(digits: &str) -> Term<'_> {
 }
 
 #[test]
+fn a_text_with_durations_names_its_key() {
+    for text in [
+        "SELECT v FROM t WHERE k = 7 USING TIMEOUT 5s",
+        "SELECT v FROM t WHERE k = 7 LIMIT 3 BYPASS CACHE USING TIMEOUT 500ms",
+        "SELECT v FROM t WHERE d = 1h30m AND e = -2mo10d AND k = 7 ALLOW FILTERING",
+        "SELECT v FROM t WHERE d = P0001-02-03T04:05:06 AND k = 7 ALLOW FILTERING",
+        "INSERT INTO t (d, e, k) VALUES (1\u{b5}s, -1us, 7) USING TTL 5 AND TIMEOUT 1m",
+        "UPDATE t USING TIMEOUT 2s SET d = -1h30m, e = {1h: 2} WHERE k = 7",
+        "DELETE FROM t USING TIMEOUT 1s WHERE k = 7",
+    ] {
+        assert_eq!(key(text, &["k"]), [integer("7")], "{text}");
+    }
+    assert_eq!(target("SELECT v FROM t WHERE k = 1h", &["k"]), Err(NotUnderstood::Key));
+}
+
+#[test]
 fn every_verb_names_its_table_and_key() {
     for (text, verb) in [
         ("SELECT a, count(*) FROM Ks.\"T\" WHERE k = 7 AND c > 3 ORDER BY c LIMIT 1", Verb::Select),

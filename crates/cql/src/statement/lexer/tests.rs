@@ -33,6 +33,26 @@ fn constants_of_different_kinds_are_distinguished() {
 }
 
 #[test]
+fn a_duration_is_one_token() {
+    for text in [
+        "1h30m",
+        "500ms",
+        "1us",
+        "1\u{b5}s",
+        "2MO10D",
+        "1y2mo3w4d5h6m7s8ms9us10ns",
+        "P0001-02-03T04:05:06",
+    ] {
+        assert_eq!(tokens(text), [Token::Duration(text)], "{text}");
+        let list = format!("-{text},5");
+        let expected =
+            [Token::Sign(b'-'), Token::Duration(text), Token::Sign(b','), Token::Integer("5")];
+        assert_eq!(tokens(&list), expected, "{text}");
+    }
+    assert_eq!(tokens("P1Y2DT3H"), [Token::Word("P1Y2DT3H")]);
+}
+
+#[test]
 fn a_broken_token_ends_the_text() {
     for text in [
         "'open",
@@ -41,7 +61,11 @@ fn a_broken_token_ends_the_text() {
         "/* open",
         "-- open",
         "-- a\rb\n",
-        "1h",
+        "1x",
+        "1h3",
+        "1hx",
+        "2mo5",
+        "1\u{3bc}s",
         "0xfg",
         "é",
         "\u{feff}k",

@@ -49,6 +49,8 @@ fn what_is_no_constant_stays_in_the_text() {
         ("SELECT v FROM k.t WHERE k CONTAINS 1 AND c = 1", "… WHERE k CONTAINS 1 AND c = ?"),
         ("SELECT v FROM k.t WHERE k IN (1, now()) AND c = 1", "… WHERE k IN (1, now()) AND c = ?"),
         ("SELECT v FROM k.t WHERE c = ? AND k = 1", "… WHERE c = ? AND k = ?"),
+        ("SELECT v FROM k.t WHERE d = -1h30m AND c = 1", "… WHERE d = -1h30m AND c = ?"),
+        ("SELECT v FROM k.t WHERE c = 1 USING TIMEOUT 5ms", "… WHERE c = ? USING TIMEOUT 5ms"),
         ("SELECT v FROM k.t WHERE k = 1 GROUP BY c LIMIT 5", "… WHERE k = ? GROUP BY c LIMIT 5"),
         (
             "SELECT v FROM k.t WHERE c BETWEEN 1 AND 2 AND k = 3",
@@ -83,7 +85,6 @@ fn what_is_not_certain_has_no_shape() {
         "SELECT v FROM t WHERE k = 1 AND m = f({'a': 1})",
         "SELECT v FROM t WHERE k = 1; SELECT",
         "SELECT v FROM t WHERE k = 1)",
-        "SELECT v FROM t WHERE k = 1 USING TIMEOUT 5ms",
         "INSERT INTO t JSON '{}'",
         "INSERT INTO t (k) VALUES (1",
     ] {

@@ -27,6 +27,22 @@ pub(crate) fn parse(text: &str) -> Option<[i64; 3]> {
     Some(if negative { parts.map(i64::wrapping_neg) } else { parts })
 }
 
+/// Whether `text` is numbers, each with a unit behind it, and nothing else: the form of a token, in
+/// which they may stand in any order and be of any size.
+pub(crate) fn has_units(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let mut rest = text.as_str();
+    loop {
+        let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        if unit.len() == rest.len() {
+            return rest.is_empty() && !text.is_empty();
+        }
+        let after = UNITS.iter().find_map(|(one, ..)| unit.strip_prefix(one));
+        let Some(after) = after else { return false };
+        rest = after;
+    }
+}
+
 fn parse_units(text: &str) -> Option<[i64; 3]> {
     let mut parts = [0i64; 3];
     let mut rest = text;
@@ -116,6 +132,16 @@ pub(crate) fn text([months, days, nanos]: [i64; 3]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_numbers_with_units() {
+        for text in ["1h30m", "500MS", "1\u{b5}s", "3d2y", "99999999999999999999w"] {
+            assert!(has_units(text), "{text}");
+        }
+        for text in ["", "1", "h", "1h3", "1x", "1hm", "1h_"] {
+            assert!(!has_units(text), "{text}");
+        }
+    }
 
     #[test]
     fn durations_round_trip() {
