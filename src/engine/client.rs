@@ -104,6 +104,17 @@ pub enum Blocked {
     Memory,
 }
 
+/// What has to happen before another process may serve a client on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MoveAfter {
+    /// It gets its answers; for that it need not be read.
+    Answers,
+    /// It is read on: the rest of a long frame has to come, or of its login.
+    Reading,
+    /// It never moves.
+    Never,
+}
+
 /// Who a client is, as far as it said so. What it says of itself is believed by nothing.
 #[derive(Clone, Debug, Default)]
 pub struct About {

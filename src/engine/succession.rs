@@ -1,6 +1,6 @@
 //! One engine after another: what it has learned and its clients, handed out and taken over.
 
-use crate::engine::client::ClientKey;
+use crate::engine::client::{ClientKey, MoveAfter};
 use crate::engine::engine::Engine;
 use crate::engine::features::{logins, moves};
 use crate::engine::learned::{self, Part, PartStart};
@@ -20,10 +20,10 @@ impl Engine {
         learned::restore(&mut self.core, record);
     }
 
-    /// Whether another process may serve a client on, once all that it asked is answered.
+    /// After what another process may serve a client on.
     #[must_use]
-    pub fn may_move(&self, client: ClientKey) -> bool {
-        moves::may_move(&self.core, client)
+    pub fn moves_after(&self, client: ClientKey) -> MoveAfter {
+        moves::moves_after(&self.core, client)
     }
 
     /// What another process needs to serve a client on; `None` while it waits for something. If there is anything, no
@@ -43,7 +43,7 @@ impl Engine {
     /// that logged in is not read before the cluster has taken its login here, too.
     pub fn on_client_moved_in(&mut self, moved: &mut MovedClient) -> Option<ClientKey> {
         let token = moved.token.take().filter(|_| self.features.logins.authenticator().is_some());
-        if token.is_none() && self.features.logins.authenticator().is_some() {
+        if !moved.is_new && token.is_none() && self.features.logins.authenticator().is_some() {
             return None;
         }
         self.core.tally.clients_opened += 1;
@@ -54,6 +54,7 @@ impl Engine {
         }
         match token {
             Some(token) => logins::on_moved_in(&mut self.core, client, token),
+            None if moved.is_new => {}
             None => moves::enter_keyspace(&mut self.core, client),
         }
         self.do_todo();

@@ -152,6 +152,7 @@ impl Places {
         self.offered = what;
         let Some(before) = self.before.take() else {
             self.enter(pages);
+            self.offer_places();
             return;
         };
         let (pages, steps, wait_s) =
@@ -172,9 +173,15 @@ impl Places {
         if let Some(doors) = &mut self.doors {
             doors.own();
         }
-        if let Some(((mut socket, descriptors), what)) = self.offer.take().zip(self.offered.take())
-        {
+        if let Some((socket, _)) = &mut self.offer {
             socket.own();
+        }
+    }
+
+    /// Offers everything to the next process. Clients of the process before have come by now: one that came later would
+    /// find this process at its end.
+    fn offer_places(&mut self) {
+        if let Some(((socket, descriptors), what)) = self.offer.take().zip(self.offered.take()) {
             let (offered, steps) = (Arc::new(descriptors), self.steps.0.clone());
             self.offering = Some(tokio::spawn(offer(socket, offered, what, steps)));
         }
@@ -221,6 +228,7 @@ impl Places {
             Step::Client(client) => workers.hand_out(client).await,
             Step::MovedIn(stream, client) => workers.take_in(stream, *client).await,
             Step::Listening => self.on_listening(pages),
+            Step::AllMovedIn => self.offer_places(),
             Step::Successor(next) => {
                 kept.leave_file();
                 self.give(next, workers).await;

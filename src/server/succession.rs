@@ -18,7 +18,7 @@ use crate::state::client::MovedClient;
 use crate::worker::arrival::GivenClient;
 
 /// What both sides must speak.
-const VERSION: [u8; 4] = 2_u32.to_be_bytes();
+const VERSION: [u8; 4] = 3_u32.to_be_bytes();
 /// How long either side waits for the other's next word, but for the one that is not said before all lanes are there.
 const WORD_MAX: Duration = Duration::from_secs(10);
 /// How long a new process may take until it is ready.
@@ -244,7 +244,8 @@ mod tests {
         MovedClient {
             local: "127.0.0.1:9042".parse().unwrap(),
             peer: None,
-            version: 4,
+            version: Some(4),
+            is_new: false,
             compression: None,
             keyspace: Some("ks".into()),
             schema_events: true,

@@ -127,21 +127,17 @@ fn take_clients(mut before: Peer, steps: &Sender<Step>) {
     if let Err(error) = before.say_ready() {
         tracing::warn!(%error, "the process before has ended: its clients connect again");
     }
-    if steps.blocking_send(Step::Listening).is_err() {
-        return;
-    }
-    loop {
-        match before.next_client() {
-            Ok(Some((stream, client))) => {
-                if steps.blocking_send(Step::MovedIn(stream, Box::new(client))).is_err() {
-                    return;
-                }
-            }
-            Ok(None) => return,
+    let mut step = Step::Listening;
+    // A server that has ended takes no client.
+    while steps.blocking_send(step).is_ok() {
+        step = match before.next_client() {
+            Ok(Some((stream, client))) => Step::MovedIn(stream, Box::new(client)),
+            Ok(None) => break,
             Err(error) => {
                 tracing::warn!(%error, "the process before has ended: its clients connect again");
-                return;
+                break;
             }
-        }
+        };
     }
+    steps.blocking_send(Step::AllMovedIn).ok();
 }

@@ -31,6 +31,8 @@ pub enum Step {
     MovedIn(Accepted, Box<MovedClient>),
     /// The process before listens no more: this one does.
     Listening,
+    /// All clients of the process before have come, or it has ended.
+    AllMovedIn,
     /// A new process is ready to take over.
     Successor(Peer),
     /// It has all clients that could move.

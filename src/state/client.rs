@@ -13,16 +13,21 @@ const LZ4: u8 = 1;
 const SNAPPY: u8 = 2;
 const SCHEMA_EVENTS: u8 = 4;
 const CONSOLE: u8 = 8;
+const NEW: u8 = 16;
+/// In place of the version of a client that has sent nothing.
+const NO_VERSION: u8 = 0;
 
-/// A client between two requests: all that it asked was answered, and all answers have left.
+/// A client between two requests, or before its first: all that it asked was answered, and all answers have left.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct MovedClient {
     /// The address under which it reached the proxy.
     pub local: SocketAddr,
     /// Its own address; `None` for a Unix socket.
     pub peer: Option<SocketAddr>,
-    /// Protocol version, 3 or 4.
-    pub version: u8,
+    /// Protocol version, 3 or 4; `None` before its first frame.
+    pub version: Option<u8>,
+    /// Whether it has not started: its STARTUP is still to come.
+    pub is_new: bool,
     /// How bodies towards it are compressed.
     pub compression: Option<Compression>,
     /// The keyspace it said `USE` of.
@@ -53,7 +58,9 @@ impl MovedClient {
         };
         let events = if self.schema_events { SCHEMA_EVENTS } else { 0 };
         let console = if self.uses_console { CONSOLE } else { 0 };
-        out.extend_from_slice(&[self.version, compression | events | console]);
+        let new = if self.is_new { NEW } else { 0 };
+        let version = self.version.unwrap_or(NO_VERSION);
+        out.extend_from_slice(&[version, compression | events | console | new]);
         put_bytes(out, self.keyspace.as_deref().map(str::as_bytes));
         out.push(u8::from(self.driver.is_some()));
         let (name, version) = self.driver.clone().unwrap_or_default();
@@ -70,10 +77,13 @@ impl MovedClient {
         let has_peer = reader.byte()? != 0;
         let peer = address(reader.inet()?)?;
         let version = reader.byte()?;
-        if !(3..=4).contains(&version) {
-            return Err(WireError::Version(version));
-        }
         let bits = reader.byte()?;
+        let is_new = bits & NEW != 0;
+        let version = match version {
+            3 | 4 => Some(version),
+            NO_VERSION if is_new => None,
+            _ => return Err(WireError::Version(version)),
+        };
         let keyspace = match reader.bytes()? {
             Some(name) => Some(str::from_utf8(name).map_err(|_| WireError::Utf8)?.into()),
             None => None,
@@ -87,6 +97,7 @@ impl MovedClient {
             local,
             peer: has_peer.then_some(peer),
             version,
+            is_new,
             compression: lz4.or_else(|| (bits & SNAPPY != 0).then_some(Compression::Snappy)),
             keyspace,
             schema_events: bits & SCHEMA_EVENTS != 0,
@@ -112,7 +123,8 @@ mod tests {
         let plain = MovedClient {
             local: "127.0.0.1:9042".parse().unwrap(),
             peer: None,
-            version: 3,
+            version: Some(3),
+            is_new: false,
             compression: None,
             keyspace: None,
             schema_events: false,
@@ -124,7 +136,8 @@ mod tests {
         let full = MovedClient {
             local: "[::1]:9142".parse().unwrap(),
             peer: Some("10.0.0.7:51234".parse().unwrap()),
-            version: 4,
+            version: Some(4),
+            is_new: false,
             compression: Some(Compression::Lz4),
             keyspace: Some("Täble".into()),
             schema_events: true,
@@ -134,7 +147,8 @@ mod tests {
             token: Some(SaslToken::new(b"\0bob\0pw")),
         };
         let snappy = MovedClient { compression: Some(Compression::Snappy), ..full.clone() };
-        for client in [plain, full, snappy] {
+        let silent = MovedClient { version: None, is_new: true, ..plain.clone() };
+        for client in [plain, full, snappy, silent] {
             let mut bytes = Vec::new();
             client.put(&mut bytes);
             assert_eq!(MovedClient::read(&bytes), Ok(client));

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc::Sender;
 
-use crate::engine::client::ClientKey;
+use crate::engine::client::{ClientKey, MoveAfter};
 use crate::platform::clock;
 use crate::worker::arrival::{GivenClient, Giving};
 use crate::worker::reactor::Reactor;
@@ -18,7 +18,8 @@ impl Reactor {
     /// Whether a client is not read for now: the worker drains, or another process will read it.
     #[cold]
     pub(super) fn holds(&self, slot: usize, client: ClientKey) -> bool {
-        self.drain_until_us.is_some() || self.giving.is_some() && self.may_give(slot, client)
+        self.drain_until_us.is_some()
+            || self.giving.is_some() && self.moves_after(slot, client) == MoveAfter::Answers
     }
 
     /// Gives away those that wait for nothing; ends when none is left that may move.
@@ -26,11 +27,16 @@ impl Reactor {
         let Some(giving) = self.giving.take() else { return };
         let mut left = Vec::new();
         for (client, slot) in self.client_slots.all() {
-            if self.may_give(slot, client) && !self.give(&giving.to, slot, client) {
+            let is_done = match self.moves_after(slot, client) {
+                MoveAfter::Answers => self.give(&giving.to, slot, client),
+                MoveAfter::Reading => false,
+                MoveAfter::Never => true,
+            };
+            if !is_done {
                 left.push(slot);
             }
         }
-        if !left.is_empty() && clock::now_us() < giving.until_us {
+        if (!left.is_empty() || self.greets()) && clock::now_us() < giving.until_us {
             self.giving = Some(giving);
             return;
         }
@@ -38,6 +44,12 @@ impl Reactor {
         for slot in left {
             self.look_again(slot);
         }
+    }
+
+    /// Whether clients are in their TLS handshake, or past it and not served yet.
+    fn greets(&self) -> bool {
+        let (sender, greeted) = &self.greeted;
+        sender.strong_count() > 1 || !greeted.is_empty()
     }
 
     /// Gives a client away; `false` when it waits for something, or there is no room yet.
@@ -64,12 +76,12 @@ impl Reactor {
         true
     }
 
-    /// Whether another process could go on with a client, now or once it has its answers.
-    fn may_give(&self, slot: usize, client: ClientKey) -> bool {
+    /// After what another process could go on with a client.
+    fn moves_after(&self, slot: usize, client: ClientKey) -> MoveAfter {
         let socket = self.sockets.get(slot).and_then(Option::as_ref);
         let has_token = |base| self.pools.token_of(base).is_some();
-        socket.is_some_and(Socket::can_leave)
-            && self.engine.may_move(client)
-            && self.engine.own_base(client).is_none_or(has_token)
+        let can_leave = socket.is_some_and(Socket::can_leave)
+            && self.engine.own_base(client).is_none_or(has_token);
+        if can_leave { self.engine.moves_after(client) } else { MoveAfter::Never }
     }
 }

@@ -1,9 +1,10 @@
 //! Clients that move from one engine to another, as they do from process to process.
 
 use cql::error_code::ErrorCode;
+use cql::header::Header;
 use cql::notation::put_string_list;
 use cql::opcode::Opcode;
-use shardlane::engine::client::ClientKey;
+use shardlane::engine::client::{ClientKey, MoveAfter};
 use shardlane::engine::learned::PartStart;
 use shardlane::engine::verdict::Verdict;
 use shardlane::routing::decision::Reason;
@@ -13,7 +14,7 @@ use shardlane::state::record::Record;
 
 use crate::keyspaces::use_keyspace;
 use crate::logins::{self, grant, guarded, home, logged_in};
-use crate::support::frames::{execute, frame, query, void};
+use crate::support::frames::{execute, frame, query, startup, void};
 use crate::support::rig::Rig;
 
 /// Takes a client out of an engine, as the shell does.
@@ -70,7 +71,7 @@ fn a_client_stays_until_it_has_its_answers() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.send(client, &query(3, "SELECT v FROM tab.t"));
-    assert!(rig.engine.may_move(client));
+    assert_eq!(rig.engine.moves_after(client), MoveAfter::Answers);
     assert_eq!(take(&mut rig, client), None, "a request is on its way");
     let (lane, request) = rig.request();
     rig.result(lane, request.stream(), &void());
@@ -81,13 +82,92 @@ fn a_client_stays_until_it_has_its_answers() {
 }
 
 #[test]
-fn a_client_that_has_not_started_stays() {
+fn a_client_that_has_not_started_starts_where_it_moved_to() {
+    let startup = startup(4, None);
+    let options = frame((4, 0, 1), Opcode::Options, |_| {});
+    for (sent, answers) in [(&[][..], 0), (&startup[..3], 0), (&startup[..12], 0), (&options, 1)] {
+        let mut old = Rig::with_all_lanes();
+        let client = old.silent_client();
+        old.send(client, sent);
+        assert_eq!(old.answers(client).len(), answers);
+        let moved = take(&mut old, client).unwrap();
+        assert!(moved.is_new && moved.version.is_none_or(|version| version == 4));
+        let mut new = Rig::with_all_lanes();
+        let client = bring(&mut new, &moved);
+        assert!(new.engine.may_read(client));
+        new.send(client, &startup[moved.partial.len()..]);
+        assert_eq!(new.answer(client).opcode(), Opcode::Ready);
+        new.send(client, &query(5, "SELECT v FROM tab.t"));
+        let (lane, request) = new.request();
+        new.result(lane, request.stream(), &void());
+        assert_eq!(new.answer(client).stream(), 5);
+        new.finish();
+    }
+}
+
+#[test]
+fn a_client_that_has_not_started_logs_in_where_it_moved_to() {
+    let mut old = guarded();
+    let client = old.silent_client();
+    let moved = take(&mut old, client).unwrap();
+    let mut new = guarded();
+    let (home, _) = home(&mut new);
+    let client = bring(&mut new, &moved);
+    new.send(client, &startup(4, None));
+    assert_eq!(new.answer(client).opcode(), Opcode::Authenticate);
+    assert_eq!(new.engine.moves_after(client), MoveAfter::Reading, "its login is under way");
+    assert_eq!(new.input(|engine| engine.move_out(client)), None);
+    new.send(client, &logins::auth_response(9, b"\0bob\0pw"));
+    assert_eq!(logins::token(&mut new).0, client);
+    assert_eq!(new.engine.moves_after(client), MoveAfter::Reading, "a node judges it");
+    grant(&mut new, client, home);
+    assert_eq!(new.answer(client).opcode(), Opcode::AuthSuccess);
+    assert_eq!(new.engine.moves_after(client), MoveAfter::Answers);
+    new.finish();
+}
+
+/// A request whose frame is so many bytes longer than its text.
+fn long_query(stream: i16, padding: usize) -> Vec<u8> {
+    let text = format!("INSERT INTO tab.t (k, v) VALUES (1, '{}')", "y".repeat(padding));
+    query(stream, &text)
+}
+
+#[test]
+fn a_client_moves_once_the_rest_of_a_long_frame_was_read() {
     let mut rig = Rig::with_all_lanes();
-    let client = rig.silent_client();
-    rig.send(client, &frame((4, 0, 1), Opcode::Options, |_| {}));
-    rig.answer(client);
-    assert!(!rig.engine.may_move(client));
+    let client = rig.client();
+    let frame = long_query(3, 3 << 20);
+    rig.send(client, &frame[..1 << 20]);
+    assert_eq!(rig.engine.moves_after(client), MoveAfter::Answers, "so much moves along");
+    rig.send(client, &frame[1 << 20..2 << 20]);
+    assert_eq!(rig.engine.moves_after(client), MoveAfter::Reading);
     assert_eq!(take(&mut rig, client), None);
+    rig.send(client, &frame[2 << 20..]);
+    assert_eq!(rig.engine.moves_after(client), MoveAfter::Answers);
+    let (lane, request) = rig.request();
+    rig.result(lane, request.stream(), &void());
+    rig.answer(client);
+    let moved = take(&mut rig, client).unwrap();
+    assert!(moved.partial.is_empty());
+    rig.finish();
+}
+
+#[test]
+fn a_client_moves_once_a_request_that_is_too_long_was_skipped() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    let len = usize::try_from(rig.engine.limits().frame_body_bytes_max).unwrap() + 1000;
+    let head = Header { body_len: len.try_into().unwrap(), ..Header::peek(&query(3, "")).unwrap() };
+    rig.send(client, &head.to_bytes());
+    assert_eq!(rig.answer(client).opcode(), Opcode::Error);
+    assert_eq!(rig.engine.moves_after(client), MoveAfter::Reading);
+    for _ in 0..len / 1000 {
+        rig.send(client, &[0; 1000]);
+    }
+    rig.send(client, &vec![0; len % 1000]);
+    assert_eq!(rig.engine.moves_after(client), MoveAfter::Answers);
+    assert!(take(&mut rig, client).is_some());
+    rig.finish();
 }
 
 #[test]
@@ -174,7 +254,7 @@ fn a_client_that_logged_in_is_read_once_the_cluster_has_taken_its_login_again() 
     assert!(lanes.contains(&lane), "it has its own lanes");
     new.result(lane, request.stream(), &void());
     assert_eq!(new.answer(client).stream(), 5);
-    assert!(new.engine.may_move(client), "and may move again");
+    assert_eq!(new.engine.moves_after(client), MoveAfter::Answers, "and may move again");
     new.finish();
 }
 

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use crate::engine::client::{Client, ClientKey};
+use crate::engine::client::{Client, ClientKey, MoveAfter};
 use crate::engine::core::core::Core;
 use crate::engine::pending::Purpose;
 use crate::session::session::{Phase, Subscription};
@@ -12,29 +12,41 @@ use crate::upstream::lane::PoolId;
 /// Longest front of a frame that moves along, bytes. Of a longer frame the rest is read first.
 const PARTIAL_BYTES_MAX: usize = 1 << 20;
 
-/// Whether another process may serve a client on, once all that it asked is answered. One whose login took more than a
-/// token has a connection of its own, and its login cannot be repeated without it.
-pub(crate) fn may_move(core: &Core, key: ClientKey) -> bool {
-    core.clients.get(key).is_some_and(|client| {
-        client.session.phase == Phase::Ready
-            && core.pools.is_open(client.base)
-            && !core.pools.is_dedicated(client.base)
-            && !client.disconnected
-            && client.session.decoder.memory_len() <= PARTIAL_BYTES_MAX
-    })
+/// After what another process may serve a client on. One whose login took more than a token has a connection of its
+/// own, and its login cannot be repeated without it.
+pub(crate) fn moves_after(core: &Core, key: ClientKey) -> MoveAfter {
+    let Some(client) = core.clients.get(key) else { return MoveAfter::Never };
+    match client.session.phase {
+        Phase::Refused | Phase::Closing => MoveAfter::Never,
+        // What was said of a login so far is between this process and a node.
+        Phase::Authenticating => MoveAfter::Reading,
+        Phase::Fresh => MoveAfter::Answers,
+        Phase::Ready => ready_moves_after(core, client),
+    }
+}
+
+fn ready_moves_after(core: &Core, client: &Client) -> MoveAfter {
+    let has_rights = core.pools.is_open(client.base) && !core.pools.is_dedicated(client.base);
+    let decoder = &client.session.decoder;
+    if !has_rights || client.disconnected {
+        MoveAfter::Never
+    } else if decoder.partial_len() > PARTIAL_BYTES_MAX || decoder.passing() > 0 {
+        MoveAfter::Reading
+    } else {
+        MoveAfter::Answers
+    }
 }
 
 /// What another process needs to serve a client on; `None` while it waits for something, or may not move. The client
 /// is then to be closed here, without its connection.
 pub(crate) fn move_out(core: &mut Core, key: ClientKey) -> Option<MovedClient> {
-    if !may_move(core, key) {
+    if moves_after(core, key) != MoveAfter::Answers {
         return None;
     }
     let client = core.clients.get_mut(key)?;
     let waits = client.in_flight > 0
         || !client.held.is_empty()
         || client.switching.is_some()
-        || client.skipping_until_us.is_some()
         || client.session.unsent_len() > 0;
     if waits {
         return None;
@@ -42,7 +54,8 @@ pub(crate) fn move_out(core: &mut Core, key: ClientKey) -> Option<MovedClient> {
     Some(MovedClient {
         local: client.local_address,
         peer: client.about.peer,
-        version: client.session.version?,
+        version: client.session.version,
+        is_new: client.session.phase == Phase::Fresh,
         compression: client.session.compression,
         keyspace: client.session.keyspace.clone(),
         schema_events: client.session.subscription.schema,
@@ -58,9 +71,11 @@ pub(crate) fn as_client(core: &Core, moved: &MovedClient) -> Client {
     let MovedClient { local, peer, version, compression, .. } = moved;
     let limits = &core.settings.limits;
     let mut client = Client::new(*local, limits, core.now_us);
-    client.session.phase = Phase::Ready;
-    client.session.decoder.allow(limits.frame_body_bytes_max);
-    client.session.version = Some(*version);
+    if !moved.is_new {
+        client.session.phase = Phase::Ready;
+        client.session.decoder.allow(limits.frame_body_bytes_max);
+    }
+    client.session.version = *version;
     client.session.compression = *compression;
     client.session.keyspace.clone_from(&moved.keyspace);
     client.session.subscription = Subscription { schema: moved.schema_events };

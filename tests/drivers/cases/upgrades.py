@@ -1,4 +1,5 @@
 """A new process takes the place of a running one under load: no request fails, and no connection is closed."""
+import collections
 import contextlib
 import fcntl
 import functools
@@ -10,15 +11,18 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 from unittest import mock
 
+import crowd
 import direct
 from certificates import Authority, context
 from stage import Skip, case, log, misses, program, until
 
 TABLETS = 64
+READY, OPTIONS, SUPPORTED = 2, 5, 6
 GOES_ON = "no other process has taken over: this one goes on"
 # Programs that write and read until they are asked to stop, and print what they saw.
 LOADS = {"python": ("python-cassandra", ("tests/drivers/python/load.py",), "--"),
@@ -189,6 +193,152 @@ def ten_upgrades_under_load_fail_no_request(stage):
     upgrade_under_load(stage, tuple(LOADS), 10)
 
 
+class Raw:
+    """A connection that says what a case has it say."""
+
+    def __init__(self, host, seconds=20):
+        self.socket = socket.create_connection((host, 9042), seconds)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def greet(self, tls, host):
+        self.socket = tls.wrap_socket(self.socket, server_hostname=host)
+
+    def send(self, data):
+        self.socket.sendall(data)
+        return self
+
+    def expect(self, opcode):
+        """Reads one frame, which has this opcode."""
+        head = self.exactly(9)
+        body = self.exactly(int.from_bytes(head[5:], "big"))
+        assert head[4] == opcode, (head, body[:100])
+
+    def exactly(self, length):
+        out = b""
+        while len(out) < length:
+            more = self.socket.recv(length - len(out))
+            assert more, "it was closed"
+            out += more
+        return out
+
+    def serves(self, startup_sent=0):
+        """Starts, but for what was sent of STARTUP already, and asks for a row."""
+        self.send(crowd.startup()[startup_sent:]).expect(READY)
+        self.send(crowd.text(crowd.QUERY, "SELECT v FROM app.texts WHERE k = 'a'")).expect(crowd.RESULT)
+
+
+@case(deadline=120)
+def a_tls_handshake_that_is_under_way_ends_before_its_client_moves(stage):
+    authority = Authority(stage.enter_context(tempfile.TemporaryDirectory()), "clients")
+    cert, key = authority.sign("proxy", "IP:" + stage.address(100))
+    sim = stage.sim(1, 2, TABLETS)
+    with direct.session(sim.hosts[0]) as s:
+        direct.create_load_tables(s, "app", 1)
+    upgraded = Upgraded(stage, sim, "--bind-tls-cert", cert, "--bind-tls-key", key)
+    with Raw(upgraded.proxy.host) as raw:
+        # The next process takes over meanwhile.
+        greets = threading.Timer(3, lambda: raw.greet(context(authority.ca), upgraded.proxy.host))
+        greets.start()
+        upgraded.upgrade(old_stays=True)
+        greets.join()
+        raw.serves()
+
+
+class Storm:
+    """Threads that do something again and again, and what failed of it."""
+
+    def __init__(self, stage, acts):
+        self.done, self.counts, self.failures = threading.Event(), collections.Counter(), []
+        self.threads = [threading.Thread(target=self.repeat, args=(act,), daemon=True) for act in acts]
+        for thread in self.threads:
+            thread.start()
+        stage.callback(self.done.set)
+
+    def repeat(self, act):
+        while not self.done.is_set():
+            try:
+                act()
+                self.counts[act.__name__] += 1
+            except Exception as error:
+                self.failures.append((time.strftime("%H:%M:%S"), act.__name__, repr(error)[:300]))
+                time.sleep(0.1)
+
+    def end(self):
+        self.done.set()
+        for thread in self.threads:
+            thread.join(60)
+            assert not thread.is_alive()
+        log("storm", dict(self.counts))
+        assert not self.failures, (len(self.failures), self.failures[:5])
+
+
+@case(deadline=180)
+def clients_that_connect_meanwhile_or_send_long_requests_are_served(stage):
+    from cassandra.cluster import NoHostAvailable
+    sim = stage.sim(3, 4, TABLETS)
+    with direct.session(sim.hosts[0]) as s:
+        direct.create_load_tables(s, "app", 3)
+        s.execute("CREATE TABLE app.longs (k int PRIMARY KEY, v blob)")
+    upgraded = Upgraded(stage, sim, "--config", stage.file("long.toml", "[limits]\nframe_body_bytes_max = 16_777_216\n"))
+    host = upgraded.proxy.host
+
+    def connect():
+        with direct.session(host) as s:
+            assert s.execute("SELECT cluster_name FROM system.local").one()
+
+    def connect_step_by_step():
+        with Raw(host) as raw:
+            raw.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
+            raw.serves()
+
+    writer = stage.enter_context(direct.session(host))
+    write = writer.prepare("INSERT INTO app.longs (k, v) VALUES (?, ?)")
+
+    def write_long():
+        try:
+            writer.execute(write, (1, b"x" * 6_000_000), timeout=30)
+        except NoHostAvailable as error:
+            # The driver's own word for a connection on which it has much to send.
+            assert "is overloaded" in str(error), error
+            time.sleep(0.05)
+
+    storm = Storm(stage, [connect] * 3 + [connect_step_by_step] * 4 + [write_long] * 2)
+    for _ in range(6):
+        time.sleep(1)
+        upgraded.upgrade()
+    storm.end()
+    assert len(storm.counts) == 3 and min(storm.counts.values()) > 5, storm.counts
+
+
+@case(deadline=120)
+def clients_that_have_begun_something_go_on_with_it_in_the_next_process(stage):
+    sim = stage.sim(3, 4, TABLETS)
+    with direct.session(sim.hosts[0]) as s:
+        direct.create_load_tables(s, "app", 3)
+    upgraded = Upgraded(stage, sim)
+    host, begun = upgraded.proxy.host, crowd.startup()
+    silent, half, asked, long = (stage.enter_context(Raw(host)) for _ in range(4))
+    half.send(begun[:12])
+    asked.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
+    long.serves()
+    request = crowd.text(crowd.QUERY, "SELECT v FROM app.texts WHERE k = 'a' /* %s */" % ("y" * 3_000_000))
+    long.send(request[:2_000_000])
+    rest = threading.Timer(2, lambda: long.send(request[2_000_000:]))
+    rest.start()
+    upgraded.upgrade()
+    rest.join()
+    long.expect(crowd.RESULT)
+    silent.serves()
+    half.serves(startup_sent=12)
+    asked.serves()
+    long.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
+
+
 def ids(stage):
     """The host ids that a client reads at each of two addresses: its own, and its peer's."""
     tables, found = ("system.local", "system.peers", "system.peers_v2"), []
@@ -295,8 +445,6 @@ def supported(connection):
     connection.sendall(bytes([4, 0, 0, 1, 5, 0, 0, 0, 0]))
     return connection.recv(9)[4]
 
-
-SUPPORTED = 6
 
 
 @case(deadline=120)
