@@ -170,6 +170,7 @@ impl World {
             ("texts judged after samples", self.counted.texts_sampled),
             ("changes of replication followed", self.counted.copies_changed),
             ("changes of replication under load", self.counted.copies_judged),
+            ("rows with a column more judged", self.counted.own_rows_judged),
             ("floods of statements", self.counted.floods),
             ("statements spread by use", self.counted.spread_by_use),
             ("tablets read and new", sum(|tally| tally.tablets_filled)),

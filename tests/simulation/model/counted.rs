@@ -59,6 +59,8 @@ pub(crate) struct Counted {
     pub(crate) copies_changed: u64,
     /// Workers whose clients read while that changed.
     pub(crate) copies_judged: u64,
+    /// Clients on connections of their own that read a table which had got a column.
+    pub(crate) own_rows_judged: u64,
     /// Worlds in which more was prepared than other nodes prepare ahead.
     pub(crate) floods: u64,
     /// Statements that all nodes got since one of them was asked for them again.
