@@ -1,5 +1,5 @@
-//! Logins that wait for their turn: those of credentials that have lanes come first, and all others by
-//! turns of their clients' addresses, then of the roles that they name.
+//! Logins that wait for their turn: those of credentials that have lanes come first, by turns of their
+//! roles, and all others by turns of their clients' addresses, then of the roles that they name.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -68,13 +68,37 @@ impl<K: Ord + Clone, V> Turns<K, V> {
     }
 }
 
-/// Strangers of one address, by the role that they name; `None` where a token names none.
+/// Logins by the role that they name; `None` where a token names none.
 type Roles = Turns<Option<Box<str>>, VecDeque<Waiting>>;
+
+impl Roles {
+    fn push(&mut self, login: Waiting) {
+        let role = login.token.user().map(Box::from);
+        self.shares.entry(role).or_default().push_back(login);
+    }
+
+    /// The next login of the role whose turn it is.
+    fn pop(&mut self) -> Option<Waiting> {
+        self.next(|logins| (logins.pop_front(), logins.is_empty()))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.shares.is_empty()
+    }
+
+    /// Keeps the logins that `stays` says of.
+    fn retain(&mut self, mut stays: impl FnMut(&mut Waiting) -> bool) {
+        self.shares.retain(|_, logins| {
+            logins.retain_mut(&mut stays);
+            !logins.is_empty()
+        });
+    }
+}
 
 /// The logins that wait. Their tokens count in the memory of the process.
 #[derive(Debug, Default)]
 pub(super) struct LoginQueue {
-    known: VecDeque<Waiting>,
+    known: Roles,
     strangers: Turns<Option<IpAddr>, Roles>,
     /// Whether the last login that was taken was a known one.
     was_known: bool,
@@ -94,17 +118,20 @@ impl LoginQueue {
     /// The login with this token, if one waits.
     pub(super) fn same(&mut self, token: &SaslToken) -> Option<&mut Waiting> {
         let role = token.user().map(Box::from);
-        let addresses = self.strangers.shares.values_mut();
-        let strangers = addresses.filter_map(|roles| roles.shares.get_mut(&role)).flatten();
-        self.known.iter_mut().chain(strangers).find(|login| login.token == *token)
+        let strangers = self.strangers.shares.values_mut();
+        let all = std::iter::once(&mut self.known).chain(strangers);
+        let of_role = all.filter_map(|roles| roles.shares.get_mut(&role)).flatten();
+        of_role.into_iter().find(|login| login.token == *token)
     }
 
     /// Adds a login.
     pub(super) fn push(&mut self, login: Waiting) {
-        let Origin::Stranger(address) = login.origin else { return self.known.push_back(login) };
-        let role = login.token.user().map(Box::from);
-        let roles = self.strangers.shares.entry(address).or_default();
-        roles.shares.entry(role).or_default().push_back(login);
+        match login.origin {
+            Origin::Known => self.known.push(login),
+            Origin::Stranger(address) => {
+                self.strangers.shares.entry(address).or_default().push(login);
+            }
+        }
     }
 
     /// The next login; of strangers only where they have a place. While none of them has one, they take
@@ -112,7 +139,7 @@ impl LoginQueue {
     pub(super) fn next(&mut self, places: StrangersPlaces) -> Option<Waiting> {
         let is_strangers_turn =
             places == StrangersPlaces::Free && self.was_known && self.has_strangers();
-        if !is_strangers_turn && let Some(login) = self.known.pop_front() {
+        if !is_strangers_turn && let Some(login) = self.known.pop() {
             self.was_known = true;
             return Some(login);
         }
@@ -120,10 +147,7 @@ impl LoginQueue {
             return None;
         }
         self.was_known = false;
-        self.strangers.next(|roles| {
-            let next = roles.next(|logins| (logins.pop_front(), logins.is_empty()));
-            (next, roles.shares.is_empty())
-        })
+        self.strangers.next(|roles| (roles.pop(), roles.is_empty()))
     }
 
     /// Forgets a client, and its login if no other client waits for it.
@@ -132,13 +156,10 @@ impl LoginQueue {
             login.clients.retain(|known| *known != client);
             !login.clients.is_empty()
         };
-        self.known.retain_mut(&mut waits);
+        self.known.retain(&mut waits);
         self.strangers.shares.retain(|_, roles| {
-            roles.shares.retain(|_, logins| {
-                logins.retain_mut(&mut waits);
-                !logins.is_empty()
-            });
-            !roles.shares.is_empty()
+            roles.retain(&mut waits);
+            !roles.is_empty()
         });
     }
 }

@@ -293,6 +293,32 @@ fn known_clients_that_come_again_and_again_keep_no_stranger_out() {
     assert_eq!(shell.orders.last().and_then(login_of), Some((&*ann, false)));
 }
 
+#[test]
+fn logins_whose_credentials_have_lanes_have_turns_by_their_role() {
+    let mut shell = Shell::new(FailoverSettings::default(), &[0], &[]);
+    let ann: &[u8] = b"\0ann\0pw";
+    for token in [PLAIN, ann] {
+        shell.client(token);
+        let login = shell.order();
+        shell.open(&login);
+    }
+    // From now on equal tokens are no equal logins.
+    shell.client(ODD);
+    let challenged = shell.order();
+    shell.input(|pools, engine| pools.on_challenged(engine, challenged.id, b"who?"));
+    for _ in 0..12 {
+        shell.client(PLAIN);
+    }
+    shell.client(ann);
+    assert_eq!(shell.orders.len(), 8, "four of twelve and ann wait");
+    for _ in 0..2 {
+        let login = shell.orders.remove(0);
+        shell.open(&login);
+    }
+    let has_turn = |order| login_of(order) == Some((ann, true));
+    assert!(shell.orders.iter().any(has_turn), "four wait before her: {:?}", shell.orders);
+}
+
 /// The tokens of the next logins, when as many strangers are refused.
 fn next_after_refusals(shell: &mut Shell, count: usize) -> Vec<Vec<u8>> {
     let refuse = |_| {

@@ -245,7 +245,6 @@ impl World {
             WayIn::Odd => credential.odd_token(),
             WayIn::Challenged => credential.name_alone(),
         };
-        self.note_login(number, &token);
         self.ask(number, RequestKind::LogIn(credential), |hand| hand.auth_response(&token));
     }
 

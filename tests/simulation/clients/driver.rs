@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use crate::chance::Chance;
 use crate::clients::hogs::{self, Hog};
-use crate::clients::intruders::{self, Intrusion};
+use crate::clients::intruders::{self, IntrudersTurns, Intrusion};
 use crate::model::credentials::Credential;
 use crate::model::frames::Cutter;
 use crate::model::statements::Handle;
 use crate::network::link::LinkId;
 use cql::compression::Compression;
+use shardlane::session::sasl::SaslToken;
 
 /// Roles are dealt out to clients from so many, and again from the first.
 const ROLES_MAX: usize = 6;
@@ -46,6 +47,17 @@ pub(crate) struct Held {
     pub(crate) id: Vec<u8>,
     /// Names of its columns.
     pub(crate) columns: Arc<[String]>,
+}
+
+/// A login as it was when it came to the pools.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct LoginThatWaits {
+    /// When that was, µs.
+    pub(crate) since_us: u64,
+    /// Turns that intruders had had by then.
+    pub(crate) intruders: IntrudersTurns,
+    /// Whether the cluster had taken its token before.
+    pub(crate) is_known: bool,
 }
 
 /// One client.
@@ -85,9 +97,8 @@ pub(crate) struct Driver {
     pub(crate) hog: Option<Hog>,
     /// What it does instead of logging in as applications do.
     pub(crate) intrusion: Option<Intrusion>,
-    /// When its last login came, µs, how many intruders had had their turn by then, and whether the
-    /// cluster had taken its token before.
-    pub(crate) login: Option<(u64, u64, bool)>,
+    /// Its login, since it came to the pools.
+    pub(crate) login: Option<LoginThatWaits>,
     /// Whether it asks nothing more.
     pub(crate) stopped: bool,
 }
@@ -139,6 +150,17 @@ impl Driver {
         self.temper == Temper::Honest
     }
 
+    /// Whether it logs in by this token, and waits for the answer.
+    pub(crate) fn logs_in_by(&self, token: &SaslToken) -> bool {
+        let credential = self.credential.filter(|_| !self.ready);
+        let own = credential.map(|it| match self.way_in {
+            WayIn::Plain => it.token(),
+            WayIn::Odd => it.odd_token(),
+            WayIn::Challenged => it.name_alone(),
+        });
+        own.is_some_and(|own| own == token.reveal())
+    }
+
     /// Forgets a connection; returns the requests that it will have no answer to.
     pub(crate) fn hang_up(&mut self) -> Vec<u64> {
         self.link = None;
@@ -148,6 +170,7 @@ impl Driver {
         self.keyspace = None;
         self.lost_uses.clear();
         self.credential = None;
+        self.login = None;
         std::mem::take(&mut self.waiting).into_values().collect()
     }
 

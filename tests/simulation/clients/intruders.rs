@@ -3,13 +3,14 @@
 
 use std::net::SocketAddr;
 
-use crate::clients::driver::{Driver, Temper, WayIn};
+use crate::clients::driver::{Driver, LoginThatWaits, Temper, WayIn};
 use crate::faults::fault_kind::FaultKind;
 use crate::model::credentials::Credential;
 use crate::model::frames::Hand;
 use crate::model::statements::RequestKind;
 use crate::network::link::LinkId;
 use crate::world::World;
+use shardlane::engine::client::ClientKey;
 use shardlane::pool::action::DialOrder;
 use shardlane::pool::connection::Hello;
 use shardlane::session::sasl::SaslToken;
@@ -30,6 +31,15 @@ const GUISE: &str = "guise";
 const GUISES: u64 = 8;
 /// A login that waits for its client holds no place; nothing waits for it this long.
 const UNANSWERED_US: u64 = 2_000_000;
+
+/// Turns that logins of such clients had.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct IntrudersTurns {
+    /// Those of logins that the cluster had not taken before.
+    pub(crate) strangers: u64,
+    /// Those of logins that it had.
+    pub(crate) known: u64,
+}
 
 /// What such a client does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -114,55 +124,63 @@ impl World {
         asks_a_directory && (is_guess || is_withdrawn)
     }
 
-    /// A client begins to log in: whether its token was taken before, and how many intruders had their
-    /// turn by then.
-    pub(crate) fn note_login(&mut self, number: usize, token: &[u8]) {
-        let is_known = self.workers.book.has(&SaslToken::new(token));
-        let turns = self.counted.intruders_asked;
-        if let Some(driver) = self.drivers.get_mut(number) {
-            driver.login = Some((self.now_us, turns, is_known));
+    /// A login comes to the pools: whether its token was taken before, and how many intruders had their
+    /// turn by then. An answer to a challenge is none.
+    pub(crate) fn note_login(&mut self, worker: usize, client: ClientKey, token: &SaslToken) {
+        let id = self.workers.get(worker).client_links.get(&client).copied();
+        let link = id.and_then(|id| self.links.get_mut(&id));
+        let number = link.and_then(|link| Some(link.client()?.driver));
+        let is_known = self.workers.book.has(token);
+        let login =
+            LoginThatWaits { since_us: self.now_us, intruders: self.counted.intruders, is_known };
+        let driver = number.and_then(|number| self.drivers.get_mut(number));
+        if let Some(driver) = driver.filter(|driver| driver.logs_in_by(token)) {
+            driver.login = Some(login);
         }
     }
 
     /// A login has its turn: intruders may have had few turns since it came.
     pub(crate) fn check_login_turn(&mut self, order: &DialOrder) {
-        let Hello::Login { token, .. } = &order.hello else { return };
+        let Hello::Login { token, is_known: comes_again } = &order.hello else { return };
         if !self.scenario.has(FaultKind::Intruder) {
             return;
         }
-        let mine = |driver: &&Driver| {
-            let own = driver.credential.filter(|_| !driver.ready).map(|it| match driver.way_in {
-                WayIn::Plain => it.token(),
-                WayIn::Odd => it.odd_token(),
-                WayIn::Challenged => it.name_alone(),
-            });
-            own.is_some_and(|own| own == token.reveal())
-        };
-        let logins = self.drivers.iter().filter(mine).filter_map(|driver| driver.login);
-        let Some((since_us, turns, is_known)) = logins.max() else {
-            let token = String::from_utf8_lossy(token.reveal());
-            let is_theirs = token.contains(NOBODY) || token.starts_with(GUISE);
-            self.counted.intruders_asked += u64::from(is_theirs);
+        let mine = self.drivers.iter().filter(|driver| driver.logs_in_by(token));
+        let Some(login) = mine.filter_map(|driver| driver.login).max() else {
+            let name = String::from_utf8_lossy(token.reveal());
+            if name.contains(NOBODY) || name.starts_with(GUISE) {
+                self.counted.intruders.known += u64::from(*comes_again);
+                self.counted.intruders.strangers += u64::from(!*comes_again);
+            }
             return;
         };
         let clients = u64::try_from(self.scenario.clients).unwrap_or(u64::MAX);
-        let ahead = self.counted.intruders_asked - turns;
-        // Those of one address have one turn in each round. Where they share it with others, or come as one
-        // that was taken before, they have more.
-        let most = match self.scenario.intrusion {
-            Some(Intrusion::ChangesName) => clients + 2,
-            Some(Intrusion::Guesses | Intrusion::StaysSilent | Intrusion::ChangesGuise) | None => {
-                2 * clients + 1
-            }
-        };
-        if ahead > most {
-            self.blame(format_args!("a login waits behind {ahead} of intruders"));
+        let now = self.counted.intruders;
+        let strangers = now.strangers - login.intruders.strangers;
+        let known = now.known - login.intruders.known;
+        let waited_us = self.now_us - login.since_us;
+        self.tell(format_args!(
+            "a login has its turn after {waited_us} µs, behind {strangers} intruders and {known} that were taken before"
+        ));
+        // Those of one address have one turn in each round, and those of one role of it; others before this
+        // login are those that honest clients sent. One that was taken before gives way to one stranger
+        // behind each like it.
+        let most = if login.is_known { 2 * clients } else { clients };
+        if strangers > most {
+            self.blame(format_args!("a login waits behind {strangers} of intruders"));
+        }
+        // They are of one role. While no stranger has a place, strangers take turns with them.
+        let places = u64::try_from(self.scenario.logins_max).unwrap_or(u64::MAX);
+        let most = if login.is_known { clients } else { 2 * clients * places };
+        if known > most {
+            self.blame(format_args!(
+                "a login waits behind {known} of intruders that were taken before"
+            ));
         }
         // Half of the places are kept for those that were taken before; one of them may be asked about
         // when this one comes.
-        let waited_us = self.now_us - since_us;
         let kept_us = (clients * 20 + 10) * self.scenario.latency_us;
-        if is_known && self.scenario.logins_max > 1 && waited_us > kept_us {
+        if login.is_known && self.scenario.logins_max > 1 && waited_us > kept_us {
             self.blame(format_args!("a login that was taken before waits for {waited_us} µs"));
         }
     }
@@ -179,7 +197,7 @@ impl World {
             record.is_some_and(|it| is_login(&it.ask) && it.asked_us + UNANSWERED_US < now_us)
         };
         let late = self.drivers.iter().any(|driver| {
-            let is_known = driver.login.is_none_or(|(_, _, is_known)| is_known);
+            let is_known = driver.login.is_none_or(|login| login.is_known);
             let is_asked = driver.way_in != WayIn::Challenged && !is_known;
             is_asked && driver.is_honest() && driver.waiting.values().any(waits)
         });

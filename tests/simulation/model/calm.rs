@@ -48,6 +48,7 @@ impl World {
         for number in readers {
             self.judge_changes(number);
         }
+        self.judge_own_rows();
         self.compare_counts();
         self.compare_rows();
     }

@@ -10,6 +10,7 @@ use crate::model::statements::{Handle, RequestKind, Shape, keyspace};
 use crate::network::link::LinkId;
 use crate::run::token_of_row;
 use crate::world::World;
+use shardlane::routing::decision::Reason;
 
 /// Clients that read, each rows of tablets that no other one reads.
 const READERS: usize = 4;
@@ -27,6 +28,10 @@ const JUDGED: u64 = 96;
 /// replicas serve what others read as well.
 const UNEVEN: u64 = 8;
 
+/// Readers alone take no more streams of a lane: each has one request on the way, and the proxy asks a few
+/// things of its own.
+const STREAMS_FEW: u16 = 12;
+
 /// A node and a shard.
 type Replica = (usize, u16);
 
@@ -37,6 +42,8 @@ pub(crate) struct Arrived {
     since_us: Option<u64>,
     /// The replicas before the change.
     before: BTreeMap<i64, BTreeSet<Replica>>,
+    /// Requests that found no free stream on a lane to a replica, by then.
+    elsewhere: u64,
     /// Requests at replicas that are gone.
     gone: BTreeMap<i64, u64>,
     /// Requests at each replica.
@@ -64,6 +71,9 @@ impl World {
             *self.arrived.served.entry(last).or_default().entry(replica).or_default() += 1;
         } else if self.arrived.before.get(&last).is_some_and(|it| it.contains(&replica)) {
             *self.arrived.gone.entry(last).or_default() += 1;
+            self.tell(format_args!(
+                "{number} comes to {replica:?}, where the tablet up to {last} is no longer"
+            ));
         }
     }
 
@@ -123,7 +133,8 @@ impl World {
     fn judge_change(&mut self, readers: &[(usize, Vec<u64>)], handle: Handle, copies: usize) {
         let until_us = self.now_us + BEFORE_US;
         self.read_on((readers, PAUSE_US), handle, |world| world.now_us >= until_us);
-        self.arrived = Arrived { before: self.replicas(), ..Arrived::default() };
+        let elsewhere = self.sent_elsewhere();
+        self.arrived = Arrived { before: self.replicas(), elsewhere, ..Arrived::default() };
         if self.broken.is_some() || !self.set_copies(copies) {
             return;
         }
@@ -134,7 +145,7 @@ impl World {
         self.read_on((readers, pause_us), handle, |world| world.now_us >= until_us);
         // What cannot be read is forgotten at once, and once more when all has settled; what is not known
         // goes anywhere, and its answer says where it belongs.
-        let most = if can_read { 1 } else { 3 };
+        let most = if can_read { 1 } else { 3 } + self.sent_elsewhere() - self.arrived.elsewhere;
         let gone = self.arrived.gone.iter().find(|(_, count)| **count > most);
         if let Some((last, count)) = gone.map(|(last, count)| (*last, *count)) {
             return self.blame(format_args!(
@@ -146,6 +157,16 @@ impl World {
             "{copies} copies: {gone:?} requests went to replicas that are gone"
         ));
         self.judge_shares(readers, handle);
+    }
+
+    /// Requests that found no free stream on a lane to a replica, and went to any node; none where lanes have
+    /// more of them than readers take.
+    fn sent_elsewhere(&self) -> u64 {
+        if self.scenario.limits.lane_streams_max > STREAMS_FEW {
+            return 0;
+        }
+        let at = usize::from(Reason::ReplicaDown as u8);
+        self.workers.all().filter_map(|it| it.engine.tally().routing.get(at)).sum()
     }
 
     /// Each replica of some tablets gets its share.

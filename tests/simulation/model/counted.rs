@@ -1,5 +1,7 @@
 //! What is counted on the way.
 
+use crate::clients::intruders::IntrudersTurns;
+
 /// What was counted on the way.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counted {
@@ -41,8 +43,8 @@ pub(crate) struct Counted {
     pub(crate) read_again: u64,
     /// Workers for which tablets were read on their way, and again when they were there.
     pub(crate) read_moving: u64,
-    /// Logins of intruders that had their turn.
-    pub(crate) intruders_asked: u64,
+    /// Turns that logins of intruders had.
+    pub(crate) intruders: IntrudersTurns,
     /// Keyspaces of which all texts reached the shard of their row in the calm.
     pub(crate) texts_judged: u64,
     /// Keyspaces of which texts that do not name them did.
@@ -57,6 +59,8 @@ pub(crate) struct Counted {
     pub(crate) copies_changed: u64,
     /// Workers whose clients read while that changed.
     pub(crate) copies_judged: u64,
+    /// Clients on connections of their own that read a table which had got a column.
+    pub(crate) own_rows_judged: u64,
     /// Worlds in which more was prepared than other nodes prepare ahead.
     pub(crate) floods: u64,
     /// Statements that all nodes got since one of them was asked for them again.

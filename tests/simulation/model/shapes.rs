@@ -96,7 +96,7 @@ impl World {
     }
 
     /// Changes the schema over a connection of our own, and lets everybody hear of it.
-    fn change_schema(&mut self, texts: &[String]) -> bool {
+    pub(crate) fn change_schema(&mut self, texts: &[String]) -> bool {
         let alive = self.cluster.members.iter().position(|member| member.answers());
         let Some(connection) = alive.and_then(|node| self.own_connection(node, 30_003)) else {
             return false;
@@ -111,7 +111,7 @@ impl World {
     }
 
     /// Prepares a statement on every node, as another client would.
-    fn prepare_on_all(&mut self, text: &str) {
+    pub(crate) fn prepare_on_all(&mut self, text: &str) {
         for node in 0..self.cluster.members.len() {
             if !self.cluster.members.get(node).is_some_and(|member| member.answers()) {
                 continue;

@@ -156,8 +156,8 @@ impl World {
             Action::LogIn { client, .. } if self.scenario.roles == 0 => {
                 self.blame(format_args!("{client:?} is to log in, which nobody asked for"));
             }
+            Action::LogIn { client, token } => self.note_login(worker, *client, token),
             Action::CloseLane(_)
-            | Action::LogIn { .. }
             | Action::CloseClient(_)
             | Action::ResumeClient(_)
             | Action::ToOtherWorkers(_)
