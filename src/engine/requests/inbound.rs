@@ -9,7 +9,6 @@ use crate::engine::core::todo::{Todo, TracedRequest};
 use crate::engine::features::features::Features;
 use crate::engine::features::{local_traces, logins, newcomers};
 use crate::engine::limits::KEYS;
-use crate::engine::payloads;
 use crate::engine::requests::plain::Plain;
 use crate::engine::requests::{plain, route};
 use crate::engine::tally::{Outcome, RequestKind};
@@ -157,24 +156,19 @@ fn on_frame(core: &mut Core, features: &mut Features, client: ClientKey, frame: 
 /// Serves a request that is compressed or has a custom payload.
 fn serve_packed(core: &mut Core, features: &mut Features, header: Header, request: &Request<'_>) {
     let &Request { from, opcode, ref frame, .. } = request;
-    let client = from.client;
+    let (client, kind) = (from.client, RequestKind::of(opcode));
     if let Err(refusal) = plain::make_room(core, client, header, frame) {
-        return core.refuse(from, RequestKind::of(opcode), ErrorCode::OVERLOADED, &refusal);
+        return core.refuse(from, kind, ErrorCode::OVERLOADED, &refusal);
     }
     match plain::plain_frame(core, client, header, frame) {
         Ok(Plain { mut frame, payload }) => {
-            if !plain::keep_payload(core, from, opcode, &payload) {
-                let (code, max) = (ErrorCode::OVERLOADED, payloads::BYTES_MAX);
-                let text = format!(
-                    "shardlane takes {max} bytes of custom payloads of a client's requests in flight"
-                );
-                return core.refuse(from, RequestKind::of(opcode), code, &text);
+            if let Err(refusal) = plain::keep_payload(core, from, opcode, &payload) {
+                return core.refuse(from, kind, ErrorCode::OVERLOADED, &refusal);
             }
             let frame = &mut frame;
             serve_or_trace(core, features, Request { from, opcode, frame, trace: None });
         }
         Err(error) => {
-            let kind = RequestKind::of(opcode);
             // Here the frame's end is known: it is its contents that are too long.
             if !error.is_fatal() || matches!(error, WireError::BodyTooLong { .. }) {
                 return core.refuse(from, kind, error.code(), &explained(core, &error));

@@ -2,6 +2,7 @@
 
 use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::core::core::Core;
+use crate::engine::payloads;
 use cql::error::WireError;
 use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
 use cql::opcode::Opcode;
@@ -47,23 +48,27 @@ pub(crate) fn make_room(
 }
 
 /// Keeps the custom payload of a request for servers that take it; ScyllaDB misreads it, or passes
-/// over it. `false` when there is no room.
+/// over it. Where there is no room for it, the text of its ERROR.
 pub(crate) fn keep_payload(
     core: &mut Core,
     from: ClientStream,
     opcode: Opcode,
     payload: &[u8],
-) -> bool {
+) -> Result<(), String> {
     let is_passed =
         matches!(opcode, Opcode::Query | Opcode::Prepare | Opcode::Execute | Opcode::Batch);
     if payload.is_empty() || !is_passed || !core.is_cassandra {
-        return true;
+        return Ok(());
     }
-    let Some(client) = core.clients.get_mut(from.client) else { return true };
+    let Some(client) = core.clients.get_mut(from.client) else { return Ok(()) };
     if client.in_flight == 0 {
         client.payloads.clear();
     }
-    client.payloads.keep(from.stream, payload)
+    if client.payloads.keep(from.stream, payload) {
+        return Ok(());
+    }
+    let max = payloads::BYTES_MAX;
+    Err(format!("shardlane takes {max} bytes of custom payloads of a client's requests in flight"))
 }
 
 /// Undoes compression and cuts a request's custom payload.
