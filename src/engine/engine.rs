@@ -88,6 +88,8 @@ impl Engine {
     /// The cluster has changed: routes by this picture of it.
     pub fn on_snapshot(&mut self, snapshot: Arc<Snapshot>) {
         tablet_reads::on_snapshot(&mut self.core, snapshot);
+        // It comes whenever a node is watched again, behind [`Self::on_events_missed`].
+        self.core.router.shapes.set_watched(true);
         self.features.tablet_reports.resolve(&mut self.core);
     }
 
@@ -128,6 +130,11 @@ impl Engine {
         self.core.router.keys.clear();
         self.core.router.shapes.clear();
         tablet_reads::on_topology(&mut self.core);
+    }
+
+    /// No node is watched: changes of the schema are not heard of until the next picture of the cluster.
+    pub fn on_watch_lost(&mut self) {
+        self.core.router.shapes.set_watched(false);
     }
 
     /// The partition key of a table was read: for this worker, or for another one.

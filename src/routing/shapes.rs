@@ -3,6 +3,13 @@
 //! Soft state like the catalog's, and apart from it: however many shapes there are, no statement that
 //! a client prepared is forgotten for one. What a shape was given up for is kept with it, until its
 //! table changes.
+//!
+//! A shape is prepared in two steps. One node is asked for the types of its markers; then every node is
+//! asked to prepare it with these types written before the markers ([`cql::statement::shape`]), which
+//! a node refuses once a column has another type. The id of a shape that runs thus stands for types
+//! that the node itself holds columns to, however late its changes are heard of.
+
+pub mod known;
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -12,6 +19,7 @@ use std::sync::Arc;
 use foldhash::fast::{FixedState, RandomState};
 
 use crate::collections::slab::{Key, Slab};
+use crate::routing::shapes::known::{Answer, Known, Prepared, Preparing, Refusal, State};
 use cql::column_type::ColumnType;
 
 /// A shape is prepared when it was seen so often…
@@ -30,6 +38,10 @@ const EVICTED_PART: usize = 16;
 const FORGOTTEN_MAX: u64 = 4;
 /// …if fewer requests than this came between: its node's cache is too small.
 const RUNS_BETWEEN: u64 = 1_000;
+/// A shape whose reads nodes refuse so often…
+const REFUSED_MAX: u64 = 8;
+/// …within so many runs is put off. One client's value that is not allowed is no fault of the shape.
+const REFUSED_WITHIN: u64 = 16;
 
 /// Names a shape.
 pub type ShapeKey = Key<Known>;
@@ -45,62 +57,8 @@ pub struct Shapes {
     bytes: usize,
     bytes_max: usize,
     uses: u64,
-}
-
-/// A shape that was seen often.
-#[derive(Debug)]
-pub struct Known {
-    text: Arc<str>,
-    /// Keyspace and table.
-    table: (Box<str>, Box<str>),
-    state: State,
-    weight: usize,
-    used: u64,
-    /// How often it was run.
-    runs: u64,
-    /// How often a node had forgotten it.
-    forgotten: u64,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Nodes were asked to prepare it.
-    Preparing(Preparing),
-    /// It may be run.
-    Prepared(Prepared),
-    /// It stays text.
-    GivenUp,
-}
-
-/// What nodes have answered so far.
-#[derive(Debug, Default)]
-struct Preparing {
-    /// How many have not answered.
-    left: usize,
-    found: Option<Prepared>,
-    is_refused: bool,
-}
-
-/// A shape as nodes prepared it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Prepared {
-    /// The servers' id.
-    pub id: Box<[u8]>,
-    /// The types of its markers.
-    pub kinds: Box<[ColumnType]>,
-    /// Whether the key is all markers: then a node reports the tablet of what goes astray.
-    pub is_reported: bool,
-}
-
-/// What a node answered.
-#[derive(Debug)]
-pub enum Answer {
-    /// It prepared the shape.
-    Prepared(Prepared),
-    /// It did not, or with a warning.
-    Refused,
-    /// Nothing: its lane is gone.
-    Lost,
+    /// Changes of tables are not heard of.
+    is_unwatched: bool,
 }
 
 /// What became of a shape by an answer.
@@ -110,7 +68,7 @@ pub enum Turn {
     None,
     /// It may be run from now on.
     Prepared,
-    /// It was given up.
+    /// It was given up, for a while or until its table changes.
     GivenUp,
 }
 
@@ -119,8 +77,10 @@ pub enum Turn {
 pub enum Found<'a> {
     /// Run its shape.
     Prepared(&'a Prepared),
-    /// Send it as it is, and prepare its shape.
+    /// Send it as it is, and ask a node for the types of its shape.
     Wanted,
+    /// Send it as it is, and have its shape prepared with these types.
+    Typed(&'a [ColumnType]),
     /// Send it as it is.
     Text,
 }
@@ -145,6 +105,7 @@ impl Shapes {
             bytes: 0,
             bytes_max,
             uses: 0,
+            is_unwatched: false,
         }
     }
 
@@ -154,10 +115,19 @@ impl Shapes {
         self.make_room();
     }
 
+    /// Runs none while changes of tables are not heard of.
+    pub fn set_watched(&mut self, is_watched: bool) {
+        self.is_unwatched = !is_watched;
+    }
+
     /// What to do with a text of this shape.
     pub fn find(&mut self, text: &str, now_us: u64) -> Found<'_> {
+        if self.is_unwatched {
+            return Found::Text;
+        }
+        let has_turn = self.preparing < PREPARING_MAX;
         let Some(key) = self.by_text.get(text).copied() else {
-            let is_wanted = self.count(text, now_us) && self.preparing < PREPARING_MAX;
+            let is_wanted = self.count(text, now_us) && has_turn;
             return if is_wanted { Found::Wanted } else { Found::Text };
         };
         self.uses += 1;
@@ -168,7 +138,11 @@ impl Shapes {
                 known.runs += 1;
                 Found::Prepared(prepared)
             }
-            State::Preparing(_) | State::GivenUp => Found::Text,
+            State::Typed(types) if has_turn => Found::Typed(types),
+            State::PutOff(until_us) if has_turn && now_us >= *until_us => Found::Wanted,
+            State::Typed(_) | State::PutOff(_) | State::Preparing(_) | State::GivenUp => {
+                Found::Text
+            }
         }
     }
 
@@ -192,70 +166,106 @@ impl Shapes {
         place.count >= SEEN_MIN
     }
 
-    /// Takes a shape of a table that `nodes` nodes are about to be asked to prepare.
-    pub fn begin(&mut self, text: &str, table: (&str, &str), nodes: usize) -> ShapeKey {
+    /// Takes a shape of a table, for whose types one node is about to be asked.
+    pub fn begin(&mut self, text: &str, table: (&str, &str)) -> ShapeKey {
         self.uses += 1;
+        self.preparing += 1;
+        let state = State::Preparing(Preparing { left: 1, ..Preparing::default() });
+        if let Some(key) = self.by_text.get(text).copied()
+            && let Some(known) = self.entries.get_mut(key)
+        {
+            known.state = state;
+            return key;
+        }
         if let Some(place) = self.places.get_mut(place_of(text).1) {
             *place = Place::default();
         }
-        let weight = 320 + 2 * text.len() + table.0.len() + table.1.len();
         let text: Arc<str> = text.into();
-        let state = State::Preparing(Preparing { left: nodes, ..Preparing::default() });
         let key = self.entries.insert(Known {
             text: Arc::clone(&text),
             table: (table.0.into(), table.1.into()),
             state,
-            weight,
+            weight: 0,
             used: self.uses,
             runs: 0,
             forgotten: 0,
+            refused: 0,
+            refused_since: 0,
+            failures: 0,
         });
         self.by_text.insert(text, key);
-        self.preparing += 1;
-        self.bytes += weight;
+        self.weigh(key);
         self.make_room();
         key
     }
 
+    /// `nodes` nodes are about to be asked to prepare a shape with the types that were found; `None`
+    /// when there are none.
+    pub fn begin_typed(&mut self, text: &str, nodes: usize) -> Option<ShapeKey> {
+        let key = *self.by_text.get(text)?;
+        let known = self.entries.get_mut(key)?;
+        let State::Typed(types) = &mut known.state else { return None };
+        let types = Some(mem::take(types));
+        known.state = State::Preparing(Preparing { left: nodes, types, ..Preparing::default() });
+        self.preparing += 1;
+        Some(key)
+    }
+
     /// A node answered.
-    pub fn on_answer(&mut self, key: ShapeKey, answer: Answer) -> Turn {
+    pub fn on_answer(&mut self, key: ShapeKey, answer: Answer, now_us: u64) -> Turn {
         let Some(known) = self.entries.get_mut(key) else { return Turn::None };
         let State::Preparing(preparing) = &mut known.state else { return Turn::None };
         preparing.left = preparing.left.saturating_sub(1);
-        match answer {
-            Answer::Lost => {}
-            Answer::Refused => preparing.is_refused = true,
+        let refusal = match answer {
+            Answer::Lost => None,
+            Answer::Refused(refusal) => Some(refusal),
+            // Nodes differ while a change of the schema spreads.
             Answer::Prepared(prepared) => match &preparing.found {
-                Some(found) if *found != prepared => preparing.is_refused = true,
-                Some(_) | None => preparing.found = Some(prepared),
+                Some(found) if *found != prepared => Some(Refusal::ForNow),
+                Some(_) | None => {
+                    preparing.found = Some(prepared);
+                    None
+                }
             },
-        }
+        };
+        preparing.refusal = preparing.refusal.max(refusal);
         if preparing.left > 0 {
             return Turn::None;
         }
         self.preparing -= 1;
-        let Preparing { found, is_refused, .. } = mem::take(preparing);
-        known.state = State::GivenUp;
-        match found.filter(|_| !is_refused) {
-            Some(prepared) => {
-                let weight = prepared.id.len() + size_of_val(&*prepared.kinds);
-                known.weight += weight;
-                self.bytes += weight;
-                known.state = State::Prepared(prepared);
-                self.make_room();
-                Turn::Prepared
+        let Preparing { types, found, refusal, .. } = mem::take(preparing);
+        let turn = match (refusal, found, types) {
+            (Some(Refusal::Final), ..) => {
+                known.state = State::GivenUp;
+                Turn::GivenUp
             }
-            None if is_refused => Turn::GivenUp,
-            None => {
-                self.remove(key);
+            (None, Some(found), None) => {
+                known.state = State::Typed(found.kinds);
                 Turn::None
             }
-        }
+            (None, Some(found), Some(types)) if found.kinds == types => {
+                known.failures = 0;
+                known.state = State::Prepared(found);
+                Turn::Prepared
+            }
+            (Some(Refusal::ForNow), ..) | (None, Some(_), Some(_)) => {
+                known.put_off(now_us);
+                Turn::GivenUp
+            }
+            (None, None, _) => {
+                known.state = State::GivenUp;
+                self.remove(key);
+                return Turn::None;
+            }
+        };
+        self.weigh(key);
+        self.make_room();
+        turn
     }
 
-    /// A node had forgotten a shape: it may be asked to prepare it again, and until then its texts
-    /// are sent. `None` when it is not to be asked.
-    pub fn on_forgotten(&mut self, text: &str) -> Option<ShapeKey> {
+    /// A node had forgotten a shape: it may be asked to prepare it again with these types, and until
+    /// then its texts are sent. `None` when it is not to be asked.
+    pub fn on_forgotten(&mut self, text: &str) -> Option<(ShapeKey, Box<[ColumnType]>)> {
         let key = *self.by_text.get(text)?;
         let known = self.entries.get_mut(key)?;
         let State::Prepared(prepared) = &known.state else { return None };
@@ -265,19 +275,37 @@ impl Shapes {
             return None;
         }
         // Another table by the same name may have other types.
-        let found = Some(prepared.clone());
-        known.state = State::Preparing(Preparing { left: 1, found, is_refused: false });
+        let (types, found) = (prepared.kinds.clone(), Some(prepared.clone()));
+        let preparing = Preparing { left: 1, types: Some(types.clone()), found, refusal: None };
+        known.state = State::Preparing(preparing);
         self.preparing += 1;
-        Some(key)
+        Some((key, types))
     }
 
-    /// A node refused what it had prepared: the shape stays text. `false` when it does already.
+    /// A node refused a value that it was run with.
+    pub fn on_refused(&mut self, text: &str, now_us: u64) -> Turn {
+        let key = self.by_text.get(text).copied();
+        let Some(known) = key.and_then(|key| self.entries.get_mut(key)) else { return Turn::None };
+        let State::Prepared(_) = known.state else { return Turn::None };
+        if known.runs - known.refused_since > REFUSED_WITHIN {
+            (known.refused, known.refused_since) = (0, known.runs);
+        }
+        known.refused += 1;
+        if known.refused < REFUSED_MAX {
+            return Turn::None;
+        }
+        (known.refused, known.refused_since) = (0, known.runs);
+        known.put_off(now_us);
+        Turn::GivenUp
+    }
+
+    /// The types of a shape cannot be named: it stays text. `false` when it does already.
     pub fn give_up(&mut self, text: &str) -> bool {
         let key = self.by_text.get(text).copied();
         let Some(known) = key.and_then(|key| self.entries.get_mut(key)) else { return false };
         match mem::replace(&mut known.state, State::GivenUp) {
             State::Preparing(_) => self.preparing -= 1,
-            State::Prepared(_) => {}
+            State::Prepared(_) | State::Typed(_) | State::PutOff(_) => {}
             State::GivenUp => return false,
         }
         true
@@ -326,6 +354,14 @@ impl Shapes {
         if let State::Preparing(_) = known.state {
             self.preparing -= 1;
         }
+    }
+
+    /// Takes in how much a shape takes as it is now.
+    fn weigh(&mut self, key: ShapeKey) {
+        let Some(known) = self.entries.get_mut(key) else { return };
+        let weight = known.bytes();
+        self.bytes = self.bytes - known.weight + weight;
+        known.weight = weight;
     }
 
     fn make_room(&mut self) {

@@ -144,7 +144,10 @@ impl Workers {
                 let key = Arc::new(key);
                 self.send_all(|| Command::TableKey(Arc::clone(&key))).await;
             }
-            ControlReport::Failed(error) => tracing::debug!(%error, "not watching the cluster"),
+            ControlReport::Failed(error) => {
+                tracing::debug!(%error, "not watching the cluster");
+                self.send_all(|| Command::WatchLost).await;
+            }
             ControlReport::Refused(error) => return Some(error),
         }
         None

@@ -31,7 +31,8 @@ pub const PREPARED: Metric = counter(
 pub const GIVEN_UP: Metric = counter(
     "shardlane_text_shapes_given_up_total",
     &[],
-    "Shapes that a node refused: their texts are sent as they are until the table changes.",
+    "Times that a shape was given up: until its table changes where a node will never prepare it, and \
+     else for 1 s, then for ever longer, up to 300 s.",
 );
 
 /// `shardlane_text_shapes_forgotten_total`

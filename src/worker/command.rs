@@ -44,6 +44,8 @@ pub enum Command {
     Event(Arc<[u8]>),
     /// Events about the schema may have been missed.
     EventsMissed,
+    /// No node is watched: events about the schema do not come.
+    WatchLost,
     /// Whether clients log in themselves: then the class of the cluster's authenticator, and
     /// where to ask while no node is known.
     Authenticator {

@@ -46,6 +46,7 @@ impl Reactor {
             }
             Command::Event(body) => self.engine.on_event(&body),
             Command::EventsMissed => self.engine.on_events_missed(),
+            Command::WatchLost => self.engine.on_watch_lost(),
             Command::NodeUp(node) => self.pools.on_node_up(node),
             Command::PeerMessage(news) => self.engine.on_news(news),
             Command::Tablets(page) => self.engine.on_tablets_read(&page),

@@ -50,6 +50,7 @@ mod payloads;
 mod pools;
 mod prepared;
 mod reading;
+mod refused_shapes;
 mod repeats;
 mod restart;
 mod routing;

@@ -84,6 +84,39 @@ impl ColumnType {
         })
     }
 
+    /// The name in CQL of a type without parameters; `None` for one that has any, and for counters.
+    #[must_use]
+    pub fn simple_name(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Ascii => "ascii",
+            Self::Bigint => "bigint",
+            Self::Blob => "blob",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::Decimal => "decimal",
+            Self::Double => "double",
+            Self::Duration => "duration",
+            Self::Float => "float",
+            Self::Inet => "inet",
+            Self::Int => "int",
+            Self::Smallint => "smallint",
+            Self::Time => "time",
+            Self::Timestamp => "timestamp",
+            Self::Timeuuid => "timeuuid",
+            Self::Tinyint => "tinyint",
+            Self::Uuid => "uuid",
+            Self::Varchar => "text",
+            Self::Varint => "varint",
+            Self::Counter
+            | Self::Custom(_)
+            | Self::List(_)
+            | Self::Map(..)
+            | Self::Set(_)
+            | Self::Tuple(_)
+            | Self::Udt { .. } => return None,
+        })
+    }
+
     /// Finds a type by its name in CQL, as `system_schema` writes it; `frozen` makes no difference.
     /// `None` for a user-defined type, of which the name alone says nothing, and for vectors.
     #[must_use]

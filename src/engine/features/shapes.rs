@@ -4,16 +4,21 @@
 //! A shape ([`Shape`]) is prepared on all nodes in the background; until each has answered, its texts
 //! are sent as they are. So is a text whenever anything about it is not certain, and again when a node
 //! answers that it does not know the statement: it has run nothing then.
+//!
+//! What is prepared names the type of each constant, so that its id means nothing to a node whose table
+//! has other types by now, whatever other clients prepare there.
 
 use crate::engine::core::core::Core;
 use crate::engine::core::reply::Response;
 use crate::engine::core::todo::Todo;
-use crate::engine::pending::{InternalRequest, Origin, Outgoing, Pending, Subject};
+use crate::engine::pending::{InternalRequest, LaneKey, Origin, Outgoing, Pending, Subject};
 use crate::facade::console::table::KEYSPACE;
 use crate::routing::policy::LaneView;
-use crate::routing::shapes::{Answer, Found, Prepared, ShapeKey, Turn};
+use crate::routing::shapes::known::{Answer, Prepared, Refusal};
+use crate::routing::shapes::{Found, ShapeKey, Turn};
 use crate::topology::table::TableId;
 use crate::upstream::lane::{LaneRoute, PoolId};
+use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::frame::{FrameHead, write_frame};
 use cql::header::{FLAG_WARNING, HEADER_LEN, Header};
@@ -41,9 +46,13 @@ const FLAGS: u8 = VALUES | PAGE_SIZE | PAGING_STATE | SERIAL_CONSISTENCY | TIMES
 pub(crate) struct TextShapes {
     /// The shape that was read last.
     text: String,
+    /// The same with its types.
+    typed: String,
     /// Keyspace and table, the same.
     keyspace: String,
     table: String,
+    /// Whose turn it is to be asked for types.
+    turn: usize,
 }
 
 /// A QUERY that may be run by its shape.
@@ -84,7 +93,15 @@ impl TextShapes {
                 Some(frame)
             }
             Found::Wanted => {
-                self.prepare(core, outgoing.base);
+                self.ask_for_types(core, outgoing.base);
+                None
+            }
+            Found::Typed(types) => {
+                if self.put_typed(&shape, types) {
+                    self.prepare(core, outgoing.base);
+                } else {
+                    self.give_up(core);
+                }
                 None
             }
             Found::Text => None,
@@ -113,20 +130,40 @@ impl TextShapes {
         Some(shape)
     }
 
-    /// Asks each node to prepare the shape that was read.
+    /// Writes the shape that was read with its types; `false` when one of them has no short name.
+    fn put_typed(&mut self, shape: &Shape<'_>, types: &[ColumnType]) -> bool {
+        self.typed.clear();
+        shape.put_typed(&self.keyspace, types, &mut self.typed).is_ok()
+    }
+
+    /// Asks one node for the types of the shape that was read, another one each time.
+    fn ask_for_types(&mut self, core: &mut Core, base: PoolId) {
+        let lanes = lanes_of(core, base);
+        self.turn = self.turn.wrapping_add(1);
+        let Some(lane) = lanes.get(self.turn.checked_rem(lanes.len()).unwrap_or(0)) else { return };
+        let key = core.router.shapes.begin(&self.text, (&self.keyspace, &self.table));
+        if !core.send_prepare(*lane, &self.text, InternalRequest::Shape(key)) {
+            take(core, key, Answer::Lost);
+        }
+    }
+
+    /// Asks each node to prepare the shape that was read, with its types.
     fn prepare(&self, core: &mut Core, base: PoolId) {
-        let nodes = core.pools.nodes(base);
-        let lanes = nodes.into_iter().filter_map(|node| core.lanes_of(base).lane_of_node(node));
-        let lanes: Vec<_> = lanes.collect();
+        let lanes = lanes_of(core, base);
         if lanes.is_empty() {
             return;
         }
-        let table = (&*self.keyspace, &*self.table);
-        let key = core.router.shapes.begin(&self.text, table, lanes.len());
+        let Some(key) = core.router.shapes.begin_typed(&self.text, lanes.len()) else { return };
         for lane in lanes {
-            if !core.send_prepare(lane, &self.text, InternalRequest::Shape(key)) {
+            if !core.send_prepare(lane, &self.typed, InternalRequest::Shape(key)) {
                 take(core, key, Answer::Lost);
             }
+        }
+    }
+
+    fn give_up(&self, core: &mut Core) {
+        if core.router.shapes.give_up(&self.text) {
+            core.tally.shapes_given_up += 1;
         }
     }
 
@@ -147,10 +184,13 @@ impl TextShapes {
         if !(is_forgotten || is_refused) || core.clients.get(to.client).is_none() {
             return Some(pending);
         }
-        if self.read_pending(core, route, &pending).is_some() {
+        let keyspace = core.pools.keyspace(route.pool);
+        let query = Query::read(pending.body()).ok();
+        let shape = query.and_then(|query| self.read(query.text, keyspace.as_deref()));
+        if let Some(shape) = shape {
             if is_forgotten {
-                self.prepare_again(core, route, &pending);
-            } else if core.router.shapes.give_up(&self.text) {
+                self.prepare_again(core, route, &pending, &shape);
+            } else if core.router.shapes.on_refused(&self.text, core.now_us) == Turn::GivenUp {
                 core.tally.shapes_given_up += 1;
             }
         }
@@ -159,32 +199,48 @@ impl TextShapes {
     }
 
     /// Asks a node to prepare again the shape that was read.
-    fn prepare_again(&self, core: &mut Core, route: LaneRoute, pending: &Pending) {
+    fn prepare_again(
+        &mut self,
+        core: &mut Core,
+        route: LaneRoute,
+        pending: &Pending,
+        shape: &Shape<'_>,
+    ) {
         core.tally.shapes_forgotten += 1;
-        let Some(key) = core.router.shapes.on_forgotten(&self.text) else { return };
+        let Some((key, types)) = core.router.shapes.on_forgotten(&self.text) else { return };
         let base = core.base_of(pending.origin);
         let lane = core.lanes_of(base).lane_of_node(route.node);
         let request = InternalRequest::Shape(key);
-        if !lane.is_some_and(|lane| core.send_prepare(lane, &self.text, request)) {
+        let is_sent = self.put_typed(shape, &types)
+            && lane.is_some_and(|lane| core.send_prepare(lane, &self.typed, request));
+        if !is_sent {
             take(core, key, Answer::Lost);
         }
     }
+}
 
-    /// Reads the shape of a request that was answered.
-    fn read_pending(&mut self, core: &Core, route: LaneRoute, pending: &Pending) -> Option<()> {
-        let keyspace = core.pools.keyspace(route.pool);
-        let query = Query::read(pending.body()).ok()?;
-        self.read(query.text, keyspace.as_deref()).map(|_| ())
-    }
+/// A lane to each node.
+fn lanes_of(core: &mut Core, base: PoolId) -> Vec<LaneKey> {
+    let nodes = core.pools.nodes(base);
+    nodes.into_iter().filter_map(|node| core.lanes_of(base).lane_of_node(node)).collect()
 }
 
 /// A node answered our PREPARE.
 pub(crate) fn on_answer(core: &mut Core, key: ShapeKey, response: &Response<'_>) {
-    let is_result = response.header.opcode == Opcode::Result.byte();
+    let message = response.message();
+    let is_error = response.header.opcode == Opcode::Error.byte();
     // Whom the warning is for would never see it.
     let is_silent = response.header.flags & FLAG_WARNING == 0;
-    let prepared = read_prepared(response.message()).filter(|_| is_result && is_silent);
-    take(core, key, prepared.map_or(Answer::Refused, Answer::Prepared));
+    let is_final = if is_error {
+        // All others may pass: even that a table or column is not there, before a change has spread.
+        Reader::new(message).int() == Ok(ErrorCode::SYNTAX_ERROR.0)
+    } else {
+        !is_silent
+    };
+    let refusal = if is_final { Refusal::Final } else { Refusal::ForNow };
+    let is_prepared = response.header.opcode == Opcode::Result.byte() && is_silent;
+    let prepared = read_prepared(message).filter(|_| is_prepared);
+    take(core, key, prepared.map_or(Answer::Refused(refusal), Answer::Prepared));
 }
 
 /// A node will not answer our PREPARE.
@@ -193,7 +249,7 @@ pub(crate) fn on_lost(core: &mut Core, key: ShapeKey) {
 }
 
 fn take(core: &mut Core, key: ShapeKey, answer: Answer) {
-    match core.router.shapes.on_answer(key, answer) {
+    match core.router.shapes.on_answer(key, answer, core.now_us) {
         Turn::None => {}
         Turn::Prepared => core.tally.shapes_prepared += 1,
         Turn::GivenUp => core.tally.shapes_given_up += 1,

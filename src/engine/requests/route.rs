@@ -281,7 +281,7 @@ fn query(
     let is_allowed = send_allowed(core, features, choice.decision, &outgoing, read);
     if let (true, Some(decision), Some(table)) = (is_allowed, choice.decision, table) {
         core.tally.on_decision_for(table, decision.reason);
-        if outgoing.subject == Subject::Unknown {
+        if matches!(outgoing.subject, Subject::Unknown | Subject::Shape(None)) {
             features.tablet_samples.on_text(core, (table, outgoing.base, decision), &asked);
         }
     }

@@ -6,9 +6,10 @@ use crate::model::frames::Hand;
 use crate::model::keys::{KEY_KINDS, KeyKind, key_kind};
 use crate::model::statements::{Handle, KEYSPACES, RequestKind, Shape, keyspace};
 use crate::world::World;
+use cql::response::rows::Rows;
 
 /// After so many texts of one shape it is a prepared statement.
-const ASKED: u64 = 12;
+const ASKED: u64 = 20;
 /// Texts that are asked besides; their constants are written in another way each.
 const WRITTEN: u64 = 8;
 /// One shape takes less.
@@ -47,10 +48,10 @@ impl World {
         self.counted.shapes_judged += u64::from(self.broken.is_none());
     }
 
-    /// A shape that nodes refuse to prepare is not tried again.
+    /// A shape that nodes refuse to prepare is tried again after a second, two more, four more…
     fn judge_refused(&mut self, number: usize, of: usize) {
         let text = |turn: u64| format!("SELECT nothing FROM {}.t WHERE pk = {turn}", keyspace(of));
-        let before = self.shapes_given_up();
+        let (before, since_us) = (self.shapes_given_up(), self.now_us);
         for turn in 0..4 * ASKED {
             self.ask(number, RequestKind::Refused, |hand| hand.query(&text(turn)));
             if !self.settle() {
@@ -58,41 +59,71 @@ impl World {
             }
         }
         let times = self.shapes_given_up() - before;
-        if times > 1 || (times == 0 && self.has_room_for_shapes()) {
+        let times_max = 1 + u64::from(((self.now_us - since_us) / 1_000_000 + 1).ilog2());
+        if times > times_max || (times == 0 && self.has_room_for_shapes()) {
             self.blame(format_args!("a shape that nodes refuse was given up {times} times"));
         }
     }
 
     /// A table is made anew with another type, and another client prepares the same statement: what
-    /// was known of the shape holds no longer.
+    /// was known of the shape holds no longer, though the proxy may not have heard of it.
     fn judge_retyped(&mut self, number: usize, of: usize) {
         // A client that logs in may not write everywhere.
         if self.broken.is_some() || self.scenario.roles > 0 {
             return;
         }
         let name = format!("{}.{RETYPED}", keyspace(of));
-        let row = 0;
-        for kind in ["int", "bigint"] {
-            let create = format!("CREATE TABLE {name} (pk bigint PRIMARY KEY, v {kind})");
-            let change = match kind {
-                "int" => vec![create],
-                _ => vec![format!("DROP TABLE {name}"), create],
-            };
-            if !self.change_schema(&change) {
+        for (kind, is_heard) in [("bigint", true), ("float", false)] {
+            let create =
+                |kind: &str| format!("CREATE TABLE {name} (pk bigint PRIMARY KEY, v {kind})");
+            if !self.change_schema(&[create("int")]) || !self.write_texts(number, &name) {
                 return;
             }
-            if kind == "bigint" {
-                self.prepare_on_all(&format!("UPDATE {name} SET v = ? WHERE pk = ?"));
+            if !is_heard && let Some(connection) = self.control.take_connection() {
+                self.cluster.close(connection);
             }
-            for turn in 0..ASKED {
-                let text = format!("UPDATE {name} SET v = {turn} WHERE pk = {row}");
-                self.ask(number, RequestKind::Written, |hand| hand.query(&text));
-                if !self.settle() {
-                    return;
-                }
+            if !self.change_schema(&[format!("DROP TABLE {name}"), create(kind)]) {
+                return;
+            }
+            self.prepare_on_all(&format!("UPDATE {name} SET v = ? WHERE pk = ?"));
+            if !self.write_texts(number, &name) {
+                return;
+            }
+            if !is_heard {
+                self.judge_written(&name);
+                self.on_control_dials();
+            }
+            self.change_schema(&[format!("DROP TABLE {name}")]);
+        }
+    }
+
+    /// Writes whole numbers by texts of one shape.
+    fn write_texts(&mut self, number: usize, name: &str) -> bool {
+        for turn in 0..ASKED {
+            let text = format!("UPDATE {name} SET v = {turn} WHERE pk = 0");
+            self.ask(number, RequestKind::Written, |hand| hand.query(&text));
+            if !self.settle() {
+                return false;
             }
         }
-        self.change_schema(&[format!("DROP TABLE {name}")]);
+        true
+    }
+
+    /// Whole numbers are in a column of floats, and no bytes of integers.
+    fn judge_written(&mut self, name: &str) {
+        let alive = self.cluster.members.iter().position(|member| member.answers());
+        let connection = alive.and_then(|node| self.own_connection(node, 30_005));
+        let Some(connection) = connection else { return };
+        let text = format!("SELECT v FROM {name} WHERE pk = 0");
+        let said = self.ask_node(connection, &Hand::OWN.query(&text));
+        self.cluster.close(connection);
+        let Some(said) = self.expect_result(&text, said) else { return };
+        let Ok(rows) = Rows::read(&said.body) else { return };
+        let cell = rows.rows().next().and_then(|row| row.ok()?.cells.first().copied().flatten());
+        let number = cell.and_then(|cell| cell.try_into().ok()).map(f32::from_be_bytes);
+        if number.is_none_or(f32::is_subnormal) {
+            self.blame(format_args!("a text wrote {number:?} after its column's type had changed"));
+        }
     }
 
     /// Changes the schema over a connection of our own, and lets everybody hear of it.

@@ -14,6 +14,7 @@ use cql::response::metadata::ColumnSpec;
 use cql::response::rows::Rows;
 use cql::token::token::Token;
 use shardlane::control::tables::table_reads::TableReads;
+use shardlane::engine::engine::Engine;
 use shardlane::facade::system_tables::{LocalColumn, OneNode};
 use shardlane::pool::node_choice::{Candidates, NodeChoice};
 use shardlane::topology::id::HostId;
@@ -66,6 +67,11 @@ impl Control {
     pub(crate) fn connection(&self) -> Option<ConnectionId> {
         self.connection
     }
+
+    /// Takes the connection away: nothing is heard until the next is dialled.
+    pub(crate) fn take_connection(&mut self) -> Option<ConnectionId> {
+        self.connection.take()
+    }
 }
 
 impl World {
@@ -104,6 +110,9 @@ impl World {
         if self.control.connection == Some(id) {
             self.tell(format_args!("the control connection is lost"));
             self.control.connection = None;
+            for number in self.workers.numbers() {
+                self.input(number, Engine::on_watch_lost);
+            }
             self.redial_control();
         }
     }

@@ -84,6 +84,31 @@ impl<'a> Shape<'a> {
     /// Appends the text with its markers. Its table is that of `keyspace` where the text does not
     /// say of which.
     pub fn put(&self, keyspace: &str, out: &mut String) {
+        self.put_hinted(keyspace, &[], out);
+    }
+
+    /// The same, with the type of each constant before its marker, as `(int)?`: a server refuses to
+    /// prepare it for columns of other types. `kinds` are those of all its markers. What was appended
+    /// has no meaning when this fails: a type cannot be named, or there are too many or too few.
+    pub fn put_typed(
+        &self,
+        keyspace: &str,
+        kinds: &[ColumnType],
+        out: &mut String,
+    ) -> Result<(), Uncertain> {
+        if kinds.len() != self.markers() {
+            return Err(Uncertain);
+        }
+        let constants = self.constants.iter().enumerate();
+        let hint_of = |(index, constant): (usize, &Constant<'_>)| {
+            kinds.get(index + usize::from(constant.markers))?.simple_name()
+        };
+        let hints: Option<Vec<_>> = constants.map(hint_of).collect();
+        self.put_hinted(keyspace, &hints.ok_or(Uncertain)?, out);
+        Ok(())
+    }
+
+    fn put_hinted(&self, keyspace: &str, hints: &[&str], out: &mut String) {
         let mut from = 0;
         if let Some(at) = self.table_at {
             out.push_str(self.text.get(..at).unwrap_or_default());
@@ -95,8 +120,12 @@ impl<'a> Shape<'a> {
             out.push_str("\".");
             from = at;
         }
+        let mut hints = hints.iter();
         for constant in &self.constants {
             out.push_str(self.text.get(from..constant.start).unwrap_or_default());
+            if let Some(hint) = hints.next() {
+                out.extend(["(", hint, ")"]);
+            }
             out.push('?');
             from = constant.end;
         }

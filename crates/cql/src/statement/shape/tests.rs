@@ -142,3 +142,24 @@ fn constants_and_values_are_bound_in_the_order_of_their_markers() {
     let values = Values::new(2, false, &sent);
     assert_eq!(shape.put_values(&others, values, &mut out), Err(Uncertain), "a text is no int");
 }
+
+#[test]
+fn types_are_written_before_the_markers_of_constants_alone() {
+    let text = "UPDATE t SET v = 'x', w = ? WHERE k = 5 AND c IN (1, 2) AND d = ?";
+    let shape = Shape::read(text, &Statement::read(text).unwrap()).unwrap();
+    let typed = |kinds: &[ColumnType]| {
+        let mut out = String::new();
+        shape.put_typed("k\"s", kinds, &mut out).map(|()| out)
+    };
+    use ColumnType::{Bigint, Counter, Float, Int, Timestamp, Varchar};
+    assert_eq!(
+        typed(&[Varchar, Counter, Int, Bigint, Bigint, Timestamp]).unwrap(),
+        "UPDATE \"k\"\"s\".t SET v = (text)?, w = ? WHERE k = (int)? \
+         AND c IN ((bigint)?, (bigint)?) AND d = ?"
+    );
+    assert!(typed(&[Varchar, Int, Int, Bigint, Bigint]).is_err(), "one is missing");
+    for unnamed in [Counter, ColumnType::List(Box::new(Float)), ColumnType::Custom("x".to_owned())]
+    {
+        assert!(typed(&[unnamed, Int, Int, Bigint, Bigint, Int]).is_err());
+    }
+}
