@@ -205,6 +205,8 @@ pub enum InternalRequest {
         table: TableId,
         /// The plain lanes of the client whose rights are used.
         base: PoolId,
+        /// Whether it went where its tablet was known to be.
+        is_known: bool,
     },
     /// Prepare the shape of a text.
     Shape(ShapeKey),

@@ -98,8 +98,6 @@ fn look_at_memory(core: &mut Core, features: &mut Features) {
 /// Gives up on what has waited too long, and gives back what is not used.
 fn sweep(core: &mut Core, features: &mut Features) {
     features.retry_budgets.settle(core);
-    let unread = core.router.sweep(core.now_us);
-    core.read_table(unread);
     keyspaces::expire_waiting(core);
     keyspaces::close_idle(core);
     for key in core.lanes.keys() {

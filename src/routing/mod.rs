@@ -1,6 +1,7 @@
 //! Where a request goes, and why.
 
 pub mod batch_place;
+pub mod batches;
 pub mod bound_key;
 pub mod catalog;
 pub mod decision;

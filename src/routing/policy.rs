@@ -78,6 +78,17 @@ impl<L> Choice<L> {
     pub fn of(decision: Option<Decision<L>>) -> Self {
         Self { decision, missing: None }
     }
+
+    /// The same for `reason`, if it leads to a replica's shard: a text names the partition.
+    #[must_use]
+    pub fn by_text(mut self, reason: Reason) -> Self {
+        if let Some(decision) = &mut self.decision
+            && matches!(decision.reason, Reason::TabletReplica | Reason::RingReplica)
+        {
+            decision.reason = reason;
+        }
+        self
+    }
 }
 
 /// Chooses a lane among `replicas`.

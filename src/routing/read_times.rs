@@ -79,6 +79,8 @@ struct Times {
     again: Option<(u64, Change)>,
     /// Whether it was read, or could not be.
     is_over: bool,
+    /// A tablet that is found moved has it read no earlier.
+    rests_until_us: u64,
     /// When it may have changed, as far as is known.
     changed_us: u64,
     /// Whether it is read once more when all has settled.
@@ -126,6 +128,7 @@ impl ReadTimes {
             return false;
         }
         times.not_before_us = now_us + ASK_AGAIN_US;
+        times.rests_until_us = now_us + ASK_AGAIN_US;
         true
     }
 
@@ -158,6 +161,7 @@ impl ReadTimes {
         let Some(times) = self.times(table) else { return };
         times.is_over = true;
         times.not_before_us = now_us + UNKNOWN_AGAIN_US;
+        times.rests_until_us = now_us + MOVING_US;
         let is_unplaced = std::mem::take(&mut times.is_unplaced);
         if began_us < times.changed_us && end != ReadEnd::Refused {
             // It may be older than what has changed, and is due again.
@@ -193,6 +197,22 @@ impl ReadTimes {
         let change = if times.settles { Change::Replication } else { change };
         let again = Some((now_us + CHANGED_US, change));
         (times.changed_us, times.again) = (now_us, again);
+        self.plan(again);
+    }
+
+    /// A node reported that a tablet is not where it was known to be: others of the table may have moved with
+    /// it. The table is read soon, unless it is due for a change already; after its last reading no sooner
+    /// than one whose tablets were seen to move.
+    pub fn on_moved(&mut self, table: TableId, now_us: u64) {
+        let Some(times) = self.times(table) else { return };
+        let at_us = (now_us + CHANGED_US).max(times.rests_until_us);
+        match times.again {
+            Some((_, Change::Topology | Change::Replication)) => return,
+            Some((due_us, Change::Time)) if due_us <= at_us => return,
+            Some((_, Change::Time)) | None => {}
+        }
+        let again = Some((at_us, Change::Topology));
+        times.again = again;
         self.plan(again);
     }
 

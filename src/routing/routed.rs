@@ -1,5 +1,7 @@
 //! Where an EXECUTE goes, and what it runs.
 
+use std::sync::Arc;
+
 use crate::routing::catalog::StatementKey;
 use crate::routing::decision::Decision;
 use crate::topology::table::TableId;
@@ -7,7 +9,7 @@ use crate::topology::tablet::Replica;
 use cql::statement::write_type::WriteType;
 
 /// Where a request goes, and what statement it runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Routed<L> {
     /// Lane and reason; `None` when there is no lane.
     pub decision: Option<Decision<L>>,
@@ -23,4 +25,6 @@ pub struct Routed<L> {
     pub write_type: WriteType,
     /// A replica that was passed over because no lane leads to it.
     pub missing: Option<Replica>,
+    /// Keyspace and name of a table whose partition key is to be read; boxed, as it is rare.
+    pub unread: Option<Box<(Arc<str>, Arc<str>)>>,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::routing::batch_place::BatchPlace;
+use crate::routing::batch_place::{BatchPlace, ChildTexts};
 use crate::routing::bound_key::locate;
 use crate::routing::catalog::{Catalog, StatementKey};
 use crate::routing::decision::{Decision, Reason};
@@ -27,12 +27,6 @@ use cql::request::parameters::Values;
 use cql::statement::write_type::WriteType;
 use cql::token::shard::ShardId;
 
-/// How much of the texts of one BATCH is read, bytes. What follows is taken to need its client's
-/// keyspace.
-const BATCH_READ_BYTES_MAX: usize = 64 << 10;
-/// What a child costs besides, in the same unit.
-const CHILD_BYTES: usize = 64;
-
 /// Routes requests; one for each worker.
 #[derive(Debug)]
 pub struct Router {
@@ -48,15 +42,10 @@ pub struct Router {
     pub shapes: Shapes,
     /// When the tablets of which table are asked for.
     pub read_times: ReadTimes,
-    snapshot: Arc<Snapshot>,
-    routes: TableRoutes,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) routes: TableRoutes,
     texts: TextReader,
-    /// Keyspace and name of a table of a prepared statement or of a batch, whose partition key is to be
-    /// read.
-    unread: Option<(Arc<str>, Arc<str>)>,
-    /// The time of the last sweep, µs.
-    now_us: u64,
-    scratch: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
     turn: usize,
 }
 
@@ -74,8 +63,6 @@ impl Router {
             snapshot,
             routes: TableRoutes::default(),
             texts: TextReader::default(),
-            unread: None,
-            now_us: 0,
             scratch: Vec::new(),
             turn: 0,
         }
@@ -93,8 +80,13 @@ impl Router {
         self.routes.clear();
     }
 
-    /// Routes an EXECUTE.
-    pub fn execute<F: LaneView>(&mut self, execute: &Execute<'_>, view: &F) -> Routed<F::Lane> {
+    /// Routes an EXECUTE; `now_us` is of a clock that never goes back.
+    pub fn execute<F: LaneView>(
+        &mut self,
+        execute: &Execute<'_>,
+        now_us: u64,
+        view: &F,
+    ) -> Routed<F::Lane> {
         let Some((key, entry)) = self.catalog.find(execute.id) else {
             return Routed {
                 decision: self.anywhere(view, Reason::UnknownStatement),
@@ -105,11 +97,14 @@ impl Router {
                 is_read: false,
                 write_type: WriteType::Unknown,
                 missing: None,
+                unread: None,
             };
         };
         let (ask_for_metadata, is_read, lwt) = (entry.changed, !entry.writes, entry.statement.lwt);
         let write_type = entry.statement.write_type;
-        let Some(table) = entry.table else { return self.execute_by_text(key, execute, view) };
+        let Some(table) = entry.table else {
+            return self.execute_by_text(key, execute, now_us, view);
+        };
         let serial = execute.parameters.consistency.is_serial();
         let place = locate(
             entry,
@@ -125,7 +120,16 @@ impl Router {
         );
         let Choice { decision, missing } = self.decide(&place, lwt || serial, view);
         let (table, statement) = (Some(table), Some(key));
-        Routed { decision, table, statement, ask_for_metadata, is_read, write_type, missing }
+        Routed {
+            decision,
+            table,
+            statement,
+            ask_for_metadata,
+            is_read,
+            write_type,
+            missing,
+            unread: None,
+        }
     }
 
     /// Routes an EXECUTE whose values alone name no partition: its text may name one by constants, or
@@ -135,6 +139,7 @@ impl Router {
         &mut self,
         key: StatementKey,
         execute: &Execute<'_>,
+        now_us: u64,
         view: &F,
     ) -> Routed<F::Lane> {
         let mut routed = Routed {
@@ -145,6 +150,7 @@ impl Router {
             is_read: false,
             write_type: WriteType::Unknown,
             missing: None,
+            unread: None,
         };
         let Some(entry) = self.catalog.get(key) else { return routed };
         (routed.ask_for_metadata, routed.is_read) = (entry.changed, !entry.writes);
@@ -155,10 +161,10 @@ impl Router {
             text: &statement.text,
             values: parameters.values,
             keyspace: statement.keyspace.as_deref(),
-            now_us: self.now_us,
+            now_us,
         };
         let mut place = self.read_text(&asked);
-        self.unread = place.unread.take().or_else(|| self.unread.take());
+        routed.unread = place.unread.take().map(Box::new);
         if let Place::Nowhere(reason) = &mut place.place {
             *reason = Reason::NoKey;
         }
@@ -197,100 +203,11 @@ impl Router {
         is_serial: bool,
         view: &F,
     ) -> Choice<F::Lane> {
-        let mut choice = self.decide(&place.place, place.is_fixed || is_serial, view);
+        let choice = self.decide(&place.place, place.is_fixed || is_serial, view);
         if let Some(table) = place.table() {
             self.read_times.on_used(table);
         }
-        if let Some(decision) = &mut choice.decision
-            && matches!(decision.reason, Reason::TabletReplica | Reason::RingReplica)
-        {
-            decision.reason = place.reason;
-        }
-        choice
-    }
-
-    /// Looks through the children of a BATCH, once: the lanes that it may take depend on them, too.
-    /// `texts` is the keyspace of its client, if it has one; `None` when no text is to be read.
-    pub fn look_through(&mut self, batch: &Batch<'_>, texts: Option<Option<&str>>) -> BatchPlace {
-        let mut place = BatchPlace {
-            found: None,
-            lwt: false,
-            needs_keyspace: false,
-            read_bytes: 0,
-            write_type: WriteType::of_batch(batch.kind),
-        };
-        let mut seen: Option<&[u8]> = None;
-        for child in batch.children() {
-            let Ok(child) = child else {
-                place.write_type = WriteType::Unknown;
-                break;
-            };
-            let id = match child.statement {
-                ChildStatement::Prepared(id) => id,
-                ChildStatement::Text(text) => {
-                    self.look_at_text(&mut place, (text, child.values), texts);
-                    continue;
-                }
-            };
-            if place.found.is_some() && seen == Some(id) {
-                continue;
-            }
-            seen = Some(id);
-            let Some((_, entry)) = self.catalog.find(id) else {
-                place.write_type = place.write_type.with_child(WriteType::Unknown);
-                continue;
-            };
-            place.write_type = place.write_type.with_child(entry.statement.write_type);
-            // One condition makes the whole batch a light-weight transaction.
-            place.lwt |= entry.statement.lwt;
-            let Some(table) = entry.table.filter(|_| place.found.is_none()) else { continue };
-            let at = locate(
-                entry,
-                table,
-                child.values,
-                &mut Schema {
-                    keys: &mut self.keys,
-                    routes: &mut self.routes,
-                    snapshot: &self.snapshot,
-                    tables: &self.tables,
-                },
-                &mut self.scratch,
-            );
-            if let Place::At(..) = at {
-                place.found = Some(at);
-            }
-        }
-        place
-    }
-
-    /// Looks at a child by text, unless too much was read already.
-    #[cold]
-    fn look_at_text(
-        &mut self,
-        place: &mut BatchPlace,
-        (text, values): (&str, Values<'_>),
-        texts: Option<Option<&str>>,
-    ) {
-        place.read_bytes += CHILD_BYTES + text.len();
-        let Some(keyspace) = texts.filter(|_| place.read_bytes <= BATCH_READ_BYTES_MAX) else {
-            place.needs_keyspace = true;
-            return;
-        };
-        let child = self.read_text(&BoundText { text, values, keyspace, now_us: self.now_us });
-        self.unread = child.unread.or_else(|| self.unread.take());
-        place.needs_keyspace |= !child.is_qualified;
-        place.lwt |= child.is_fixed;
-        if place.found.is_none() && matches!(child.place, Place::At(..)) {
-            place.found = Some(child.place);
-        }
-    }
-
-    /// Routes a BATCH by its first child that names one partition.
-    pub fn batch<F: LaneView>(&mut self, place: &BatchPlace, view: &F) -> Choice<F::Lane> {
-        match &place.found {
-            Some(found) => self.decide(found, place.lwt, view),
-            None => Choice::of(self.anywhere(view, Reason::UnroutableBatch)),
-        }
+        choice.by_text(place.reason)
     }
 
     /// Sends a request to the least busy lane, for `reason`.
@@ -337,13 +254,6 @@ impl Router {
         }
     }
 
-    /// Takes the time, and hands out a table whose partition key is to be read for a prepared statement
-    /// or a batch.
-    pub fn sweep(&mut self, now_us: u64) -> Option<(Arc<str>, Arc<str>)> {
-        self.now_us = now_us;
-        self.unread.take()
-    }
-
     /// Takes the partition key of a table. A table that is there gets a number, and no other does: its
     /// name may be anything that a client wrote. Returns the number.
     pub fn learn_key(&mut self, key: Arc<TableKey>) -> Option<TableId> {
@@ -353,7 +263,12 @@ impl Router {
         id
     }
 
-    fn decide<F: LaneView>(&mut self, place: &Place, fixed: bool, view: &F) -> Choice<F::Lane> {
+    pub(super) fn decide<F: LaneView>(
+        &mut self,
+        place: &Place,
+        fixed: bool,
+        view: &F,
+    ) -> Choice<F::Lane> {
         let turn = self.next_turn();
         let order = if fixed { Order::Fixed } else { turn };
         let (table, token) = match place {

@@ -30,7 +30,8 @@ pub const TEXT_TABLET_FEEDBACK: Metric = counter(
 pub const TEXT_TABLET_HITS: Metric = counter(
     "shardlane_text_tablet_hits_total",
     &["table"],
-    "The same as shardlane_tablet_hits_total for statements by text whose key was bound.",
+    "The same as shardlane_tablet_hits_total for statements by text whose key was bound, and for \
+     constants that were sampled.",
 );
 
 /// `shardlane_tablet_map_entries`
@@ -73,5 +74,6 @@ pub const TABLETS_OUTDATED: Metric = counter(
 pub const TABLET_SAMPLES: Metric = counter(
     "shardlane_tablet_samples_total",
     &[],
-    "Keys of statements by text that were read once more, so that a node reports their tablet.",
+    "Keys of statements by text that were read once more, so that a node reports their tablet if it \
+     is not known or has moved.",
 );

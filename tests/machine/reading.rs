@@ -14,7 +14,7 @@ use cql::opcode::Opcode;
 const SECOND_US: u64 = 1_000_000;
 
 /// What the engine wants read.
-fn wanted(rig: &mut Rig) -> Vec<TableRequest> {
+pub(crate) fn wanted(rig: &mut Rig) -> Vec<TableRequest> {
     let mut wanted = Vec::new();
     rig.actions.retain(|action| match action {
         Action::ReadTable(request) => {
@@ -26,12 +26,12 @@ fn wanted(rig: &mut Rig) -> Vec<TableRequest> {
     wanted
 }
 
-fn request() -> TableRequest {
+pub(crate) fn request() -> TableRequest {
     TableRequest { keyspace: "tab".into(), table: "t".into(), wanted: TableFact::Tablets }
 }
 
 /// A page of `tab.t` with the whole ring on `node`.1, if there is one.
-fn page(rig: &Rig, node: Option<u16>, end: Option<ReadEnd>) -> TabletPage {
+pub(crate) fn page(rig: &Rig, node: Option<u16>, end: Option<ReadEnd>) -> TabletPage {
     let tablet =
         |node| ReadTablet { first: i64::MIN, last: i64::MAX, replicas: vec![(host(node), 1)] };
     TabletPage {
@@ -43,7 +43,7 @@ fn page(rig: &Rig, node: Option<u16>, end: Option<ReadEnd>) -> TabletPage {
     }
 }
 
-const COMPLETE: Option<ReadEnd> = Some(ReadEnd::Complete { moving: false });
+pub(crate) const COMPLETE: Option<ReadEnd> = Some(ReadEnd::Complete { moving: false });
 
 /// Sends an EXECUTE, and answers it with nothing.
 fn ask(rig: &mut Rig) -> shardlane::engine::pending::LaneKey {

@@ -1,4 +1,5 @@
-//! Where tablets cannot be read, keys of texts with constants are read once more, so that nodes report them.
+//! Keys of texts with constants are read once more, so that nodes report their tablets: those that are not
+//! known, and some of the known ones, which may have moved.
 
 use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
@@ -10,8 +11,9 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 use shardlane::engine::settings::EngineSettings;
 
+use crate::reading::{COMPLETE, page, request, wanted};
 use crate::support::frames::{
-    Frame, error, execute, query, query_with, rows, tablet_payload, void,
+    Frame, batch_of_texts, error, execute, query, query_with, rows, tablet_payload, void,
 };
 use crate::support::rig::{Rig, host};
 
@@ -113,6 +115,98 @@ fn one_in_a_hundred_texts_of_known_tablets_is_sampled_so_that_a_move_is_noticed(
         assert_eq!(ask(&mut rig, client, "SELECT v FROM tab.t WHERE k = 1").0, rig.lanes[5]);
         rig.finish();
     }
+}
+
+/// Asks for a key of `tab.t` until a text is sampled: how many texts that took, and the sample.
+fn until_sampled(rig: &mut Rig, client: ClientKey) -> (u64, (LaneKey, Frame)) {
+    for texts in 1..1_000 {
+        rig.pass_time(SECOND_US / 100);
+        let (lane, samples) = ask(rig, client, "SELECT v FROM tab.t WHERE k = 1");
+        if let Some(sample) = samples.into_iter().next() {
+            assert_eq!(sample.0, lane, "it is judged as the text would be");
+            return (texts, sample);
+        }
+    }
+    panic!("no text is sampled");
+}
+
+#[test]
+fn where_tablets_are_read_the_first_sample_that_shows_a_move_has_the_table_read_again() {
+    let (mut rig, client) = rig_with(|settings| settings.prefetch_tablets = true);
+    let first = page(&rig, Some(1), COMPLETE);
+    rig.input(|engine| engine.on_tablets_read(&first));
+    rig.pass_time(SECOND_US);
+    wanted(&mut rig);
+    // A sample without a report changes nothing.
+    let (texts, (lane, sample)) = until_sampled(&mut rig, client);
+    assert_eq!((texts, lane), (101, rig.lanes[3]));
+    rig.result(lane, sample.stream(), &rows(b"sample"));
+    rig.pass_time(20 * SECOND_US);
+    assert_eq!(wanted(&mut rig), []);
+
+    // The tablet moves: so many texts are astray until a sample is, and the table is read within a second.
+    let (texts, sample) = until_sampled(&mut rig, client);
+    assert_eq!(texts, 101);
+    report(&mut rig, &sample);
+    rig.pass_time(SECOND_US);
+    assert_eq!(ask(&mut rig, client, "SELECT v FROM tab.t WHERE k = 1").0, rig.lanes[5]);
+    assert_eq!(wanted(&mut rig), [request()]);
+    let feedback = rig.engine.tally().feedback.iter().find(|of| of.text_misses > 0).copied();
+    assert_eq!(feedback.map(|it| (it.text_hits, it.text_misses)), Some((1, 1)));
+    rig.finish();
+}
+
+#[test]
+fn a_table_is_not_read_more_often_because_samples_go_on_to_show_moves() {
+    let (mut rig, client) = rig_with(|settings| settings.prefetch_tablets = true);
+    let first = page(&rig, Some(1), COMPLETE);
+    rig.input(|engine| engine.on_tablets_read(&first));
+    rig.pass_time(20 * SECOND_US);
+    wanted(&mut rig);
+    let (_, sample) = until_sampled(&mut rig, client);
+    report(&mut rig, &sample);
+    rig.pass_time(SECOND_US);
+    assert_eq!(wanted(&mut rig), [request()]);
+    let again = page(&rig, Some(1), COMPLETE);
+    rig.input(|engine| engine.on_tablets_read(&again));
+    let ended_us = rig.now_us;
+    while rig.now_us < ended_us + 9 * SECOND_US {
+        let (_, sample) = until_sampled(&mut rig, client);
+        report(&mut rig, &sample);
+        assert_eq!(wanted(&mut rig), [], "it was read a moment ago");
+    }
+    rig.pass_time(2 * SECOND_US);
+    ask(&mut rig, client, "SELECT v FROM tab.t WHERE k = 1");
+    rig.pass_time(SECOND_US);
+    assert_eq!(wanted(&mut rig), [request()]);
+    rig.finish();
+}
+
+#[test]
+fn a_table_of_which_a_tablet_moved_is_sampled_more_until_samples_show_no_move() {
+    let (mut rig, client) = rig();
+    rig.know_tablet(&[(1, 1)]);
+    let (texts, sample) = until_sampled(&mut rig, client);
+    assert_eq!(texts, 101);
+    report(&mut rig, &sample);
+    for _ in 0..32 {
+        let (texts, (lane, sample)) = until_sampled(&mut rig, client);
+        assert_eq!(texts, 7);
+        rig.result(lane, sample.stream(), &rows(b"sample"));
+    }
+    assert_eq!(until_sampled(&mut rig, client).0, 101);
+    rig.finish();
+}
+
+#[test]
+fn texts_in_batch_frames_are_sampled_since_nodes_judge_no_batch() {
+    let (mut rig, client) = rig();
+    rig.send(client, &batch_of_texts(1, &["INSERT INTO tab.t (k, v) VALUES (258, 'v')"]));
+    let requests = rig.all_requests();
+    let [_, (lane, sample)] = &requests[..] else { panic!("{requests:?}") };
+    assert_eq!(*lane, requests[0].0);
+    let expected = "SELECT \"k\" FROM \"tab\".\"t\" WHERE \"k\" = ?";
+    assert_eq!(read(sample), (expected.to_owned(), vec![vec![0, 0, 1, 2]]));
 }
 
 #[test]

@@ -224,7 +224,6 @@ fn a_prepared_statement_without_key_markers_is_routed_by_its_text() {
     rig.send(client, &execute(1, &[1; 16], &value));
     let _anywhere = rig.request();
     assert_eq!(rig.decisions(Reason::NoKey), 1);
-    rig.pass_time(300_000);
     assert_eq!(rig.tables_to_read(), [("ring".to_owned(), "t".to_owned())]);
     rig.know_key("ring", "t", &[("k", ColumnType::Int)]);
     for id in 1..4 {
@@ -343,8 +342,20 @@ fn a_batch_of_texts_goes_where_its_first_key_lies() {
     let client = rig.clients[0];
     rig.send(client, &batch_of_texts(1, &["DELETE FROM ring.none WHERE k = 5"]));
     assert_eq!(rig.decisions(Reason::UnroutableBatch), 1);
-    rig.pass_time(300_000);
-    assert_eq!(rig.tables_to_read().len(), 1);
+    assert_eq!(rig.decisions(Reason::TextLiteral), 20, "as BEGIN BATCH by text is counted");
+    rig.finish();
+}
+
+#[test]
+fn all_tables_that_batches_name_are_read_at_once() {
+    let mut rig = rig();
+    let client = rig.client();
+    let of = |table: &str| format!("DELETE FROM ring.{table} WHERE k = 5");
+    rig.send(client, &batch_of_texts(1, &[&of("a"), &of("b"), &of("a")]));
+    rig.send(client, &batch_of_texts(2, &[&of("c")]));
+    let read = rig.tables_to_read();
+    let names: Vec<&str> = read.iter().map(|(_, table)| &**table).collect();
+    assert_eq!(names, ["a", "b", "c"]);
     rig.finish();
 }
 

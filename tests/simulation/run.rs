@@ -167,6 +167,7 @@ impl World {
             ("shapes that a node had forgotten", sum(|tally| tally.shapes_forgotten)),
             ("shapes given up", sum(|tally| tally.shapes_given_up)),
             ("texts judged after a move", self.counted.texts_moved),
+            ("texts judged after a move that samples showed", self.counted.texts_found),
             ("texts judged after samples", self.counted.texts_sampled),
             ("changes of replication followed", self.counted.copies_changed),
             ("changes of replication under load", self.counted.copies_judged),

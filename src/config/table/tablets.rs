@@ -50,11 +50,11 @@ pub(super) const TABLETS: Group = Group {
                 field: |settings| Number::U32(&mut settings.tablets.samples_per_s),
             },
             what: "Keys that a worker reads a second to have their tablets reported; 0 is none",
-            why: "Nodes report no tablet to a statement by text whose key is a constant. Where the \
-                  tablets cannot be read (tablets.prefetch), the key of such a statement is read \
-                  once more, bound to markers, and the node's answer names the tablet: always when \
-                  the tablet is not known, and for one in a hundred statements besides, so that a \
-                  tablet that moved is noticed.",
+            why: "Nodes report no tablet to a statement by text whose key is a constant. The key of \
+                  one such statement in a hundred is read once more, bound to markers: the node's \
+                  answer says when its tablet has moved, and then the tablets of the table are \
+                  read again. Where they cannot be read (tablets.prefetch), keys of tablets that \
+                  are not known are read so, too.",
             ..Setting::PLAIN
         },
     ],

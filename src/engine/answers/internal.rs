@@ -21,8 +21,8 @@ pub(crate) fn on_answer(
         InternalRequest::LocalTrace(number) => {
             features.local_traces.on_answer(core, number, response);
         }
-        InternalRequest::TabletSample { table, base } => {
-            features.tablet_samples.on_answer(core, (table, base), response);
+        InternalRequest::TabletSample { table, base, is_known } => {
+            features.tablet_samples.on_answer(core, (table, base), is_known, response);
         }
         InternalRequest::Shape(key) => shapes::on_answer(core, key, response),
         InternalRequest::Spread | InternalRequest::Heartbeat => {}

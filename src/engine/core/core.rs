@@ -175,10 +175,10 @@ impl Core {
         self.routing(pool, Preference::default()).1
     }
 
-    /// Asks the shell to read the partition key of a table, if there is one to be read.
+    /// Asks the shell to read the partition keys of tables, by keyspace and name, if there are any to be read.
     #[inline]
-    pub(crate) fn read_table(&mut self, names: Option<(Arc<str>, Arc<str>)>) {
-        if let Some((keyspace, table)) = names {
+    pub(crate) fn read_tables(&mut self, names: impl IntoIterator<Item = (Arc<str>, Arc<str>)>) {
+        for (keyspace, table) in names {
             let wanted = TableFact::Key;
             self.actions.push_back(Action::ReadTable(TableRequest { keyspace, table, wanted }));
         }

@@ -6,6 +6,11 @@ use crate::routing::read_times::Want;
 use crate::topology::table::TableId;
 
 impl Core {
+    /// Whether tablets are read all at once, as far as is known.
+    pub(crate) fn reads_tablets(&self) -> bool {
+        self.settings.prefetch_tablets && !self.router.read_times.is_refused(self.now_us)
+    }
+
     /// Has all tablets of a table read, if it has tablets and that was not done of late.
     pub(crate) fn want_tablets(&mut self, table: TableId, want: Want) {
         if !self.settings.prefetch_tablets || !self.router.is_tablet_table(table) {

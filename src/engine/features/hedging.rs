@@ -101,9 +101,11 @@ impl Hedging {
         let pool = core.pool_of_statement(base, request.id);
         let is_in_keyspace = pool != base;
         let preference = Preference { avoided: Some(node), is_in_keyspace, sticky: None };
+        let now_us = core.now_us;
         let (router, lanes) = core.routing(pool, preference);
-        let routed = router.execute(&request, &lanes);
+        let routed = router.execute(&request, now_us, &lanes);
         core.ask_for(pool, routed.missing);
+        core.read_tables(routed.unread.map(|unread| *unread));
         let elsewhere = routed.decision.filter(|decision| {
             matches!(decision.reason, Reason::TabletReplica | Reason::RingReplica)
         });

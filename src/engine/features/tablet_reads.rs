@@ -24,9 +24,7 @@ pub(crate) fn sweep(core: &mut Core) {
     let tally = &core.tally;
     let due = core.router.read_times.take_due(times_us, |table| judged(tally, table));
     for (table, change) in due {
-        let can_read =
-            core.settings.prefetch_tablets && !core.router.read_times.is_refused(core.now_us);
-        if can_read {
+        if core.reads_tablets() {
             core.want_tablets(table, Want::Again);
         } else if change == Change::Replication {
             forget(core, table);

@@ -1,10 +1,10 @@
 //! Reads of our own that have a node report a tablet, where nothing else does.
 //!
 //! Nodes judge requests whose key is bound to markers. Of a statement by text whose key is a constant they
-//! say nothing, so that such statements alone would never find their shards where the role may not read
-//! `system.tablets`, and would go astray for good when a tablet moves. The key of such a statement is read
-//! once more, bound to markers, over the same lane: with the rights of the client that asked, and judged
-//! as the statement itself would be.
+//! say nothing, so that such statements alone would go astray when a tablet moves: until the table is read
+//! again for its age, and for good where the role may not read `system.tablets`. The key of such a statement
+//! is read once more, bound to markers, over the same lane: with the rights of the client that asked, and
+//! judged as the statement itself would be. Where tablets are read, only those that are known are sampled.
 
 use crate::collections::allowance::Allowance;
 use crate::engine::core::core::Core;
@@ -21,12 +21,20 @@ use cql::error_code::ErrorCode;
 use cql::frame::{FrameHead, write_frame};
 use cql::notation::{Reader, put_bytes, put_int, put_long_string, put_short};
 use cql::opcode::Opcode;
+use cql::payload::TabletReport;
 use cql::request::parameters::{PAGE_SIZE, SKIP_METADATA, VALUES};
 
-/// Of statements whose tablet is known one of so many is sampled: a tablet that moved is noticed after
-/// about as many of its statements. Replicas take turns: a multiple of their number would meet the same one
-/// each time, so it is a prime.
+/// Of a table's statements whose tablet is known one of so many is sampled: a tablet that moved is noticed
+/// after about as many of its statements. Replicas take turns: a multiple of their number would meet the
+/// same one each time, so it is a prime.
 const KNOWN_EVERY: u32 = 101;
+
+/// One of so many, once a sample of the table has shown that a tablet moved: others may have moved with it.
+/// A prime, too.
+const MOVED_EVERY: u32 = 7;
+
+/// Samples in a row that show no move before a table is sampled as seldom as any other.
+const RIGHT_IN_A_ROW: u32 = 32;
 
 /// A table that a role may not read is not sampled with its rights for this long, µs.
 const REFUSED_US: u64 = 600_000_000;
@@ -39,10 +47,25 @@ const REFUSED_MAX: usize = 256;
 pub(crate) struct TabletSamples {
     /// How many more there may be; `None` before the first.
     allowance: Option<Allowance>,
-    /// Statements with a known tablet since one was sampled.
-    known: u32,
+    /// By number of the table.
+    turns: Vec<Turns>,
     /// Tables that are not sampled with the rights of some lanes, and until when, µs.
     refused: Vec<((TableId, PoolId), u64)>,
+}
+
+/// Which of a table's statements is sampled next.
+#[derive(Clone, Copy, Debug, Default)]
+struct Turns {
+    /// Statements with a known tablet since one was sampled.
+    unsampled: u32,
+    /// Samples that have yet to show no move, since one showed a move.
+    doubts: u32,
+}
+
+impl Turns {
+    fn every(self) -> u32 {
+        if self.doubts > 0 { MOVED_EVERY } else { KNOWN_EVERY }
+    }
 }
 
 impl TabletSamples {
@@ -55,9 +78,22 @@ impl TabletSamples {
         (table, base, decision): (TableId, PoolId, Decision<LaneKey>),
         asked: &BoundText<'_>,
     ) {
-        let settings = &core.settings;
-        let is_read = settings.prefetch_tablets && !core.router.read_times.is_refused(core.now_us);
-        if settings.tablet_samples_per_s > 0 && !is_read {
+        if core.settings.tablet_samples_per_s == 0 {
+            return;
+        }
+        let is_due = if decision.reason == Reason::UnknownTablet {
+            // Where tablets are read, this one is on its way.
+            !core.reads_tablets()
+        } else {
+            let turns = self.turns_of(table);
+            turns.unsampled += 1;
+            let is_due = turns.unsampled >= turns.every();
+            if is_due {
+                turns.unsampled = 0;
+            }
+            is_due
+        };
+        if is_due {
             self.consider(core, (table, base, decision), asked);
         }
     }
@@ -72,13 +108,6 @@ impl TabletSamples {
         if !core.router.is_tablet_table(table) || self.is_refused((table, base), core.now_us) {
             return;
         }
-        if decision.reason != Reason::UnknownTablet {
-            self.known += 1;
-            if self.known < KNOWN_EVERY {
-                return;
-            }
-            self.known = 0;
-        }
         let per_s = core.settings.tablet_samples_per_s;
         // No more at once than in a tenth of a second.
         let allowance =
@@ -87,7 +116,8 @@ impl TabletSamples {
             return;
         }
         let Some(read) = core.router.key_read(asked) else { return };
-        let request = InternalRequest::TabletSample { table, base };
+        let is_known = decision.reason.is_routed();
+        let request = InternalRequest::TabletSample { table, base, is_known };
         let outgoing = Outgoing {
             subject: Subject::Table(table),
             ..Outgoing::internal(request, Opcode::Query, core.now_us)
@@ -97,13 +127,18 @@ impl TabletSamples {
         }
     }
 
-    /// A node answered a sample; what it reported is learned already.
+    /// A node answered a sample, which went where its tablet was known to be, or `is_known` is false. What
+    /// the node reported is learned already.
     pub(crate) fn on_answer(
         &mut self,
-        core: &Core,
+        core: &mut Core,
         asked: (TableId, PoolId),
+        is_known: bool,
         response: &Response<'_>,
     ) {
+        if is_known && response.header.opcode == Opcode::Result.byte() {
+            self.on_judged(core, asked.0, response);
+        }
         let is_refusal = response.header.opcode == Opcode::Error.byte()
             && Reader::new(response.message()).int() == Ok(ErrorCode::UNAUTHORIZED.0);
         if !is_refusal || self.is_refused(asked, core.now_us) {
@@ -113,6 +148,31 @@ impl TabletSamples {
             self.refused.remove(0);
         }
         self.refused.push((asked, core.now_us + REFUSED_US));
+    }
+
+    /// A node judged where a known tablet was looked for. One that moved has its table read again, if tablets
+    /// may be read, and sampled more.
+    fn on_judged(&mut self, core: &mut Core, table: TableId, response: &Response<'_>) {
+        let payload = response.body.get(response.payload.clone()).unwrap_or_default();
+        let has_moved = matches!(TabletReport::find(payload), Ok(Some(_)));
+        let turns = self.turns_of(table);
+        if !has_moved {
+            turns.doubts = turns.doubts.saturating_sub(1);
+            return;
+        }
+        turns.doubts = RIGHT_IN_A_ROW;
+        if core.reads_tablets() {
+            core.router.read_times.on_moved(table, core.now_us);
+        }
+    }
+
+    #[inline]
+    fn turns_of(&mut self, table: TableId) -> &mut Turns {
+        let at = usize::try_from(table.0).unwrap_or(0);
+        if self.turns.len() <= at {
+            self.turns.resize(at + 1, Turns::default());
+        }
+        self.turns.get_mut(at).unwrap_or_else(|| unreachable!("just resized"))
     }
 
     fn is_refused(&mut self, asked: (TableId, PoolId), now_us: u64) -> bool {

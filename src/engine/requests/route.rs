@@ -16,6 +16,7 @@ use crate::engine::requests::no_lane;
 use crate::facade::console::table::KEYSPACE;
 use crate::facade::statement_id::names_facade_statement;
 use crate::facade::statement_text;
+use crate::routing::batch_place::ChildTexts;
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::policy::Choice;
 use crate::routing::text::BoundText;
@@ -99,7 +100,7 @@ pub(crate) fn on_prepare(core: &mut Core, features: &mut Features, request: &Req
 }
 
 /// BATCH: by its first routable child; text children need the client's keyspace.
-pub(crate) fn on_batch(core: &mut Core, features: &Features, request: &Request<'_>) {
+pub(crate) fn on_batch(core: &mut Core, features: &mut Features, request: &Request<'_>) {
     let mut outgoing = core.begin(request.from, Opcode::Batch);
     let pool = pool_of(core, request.from.client);
     let at = Anywhere { pool, reason: Reason::UnroutableBatch, avoided: None };
@@ -193,9 +194,11 @@ fn execute(
     let pool = core.pool_of_statement(base, request.id);
     let sticky = features.pages.lane_of_page(core, pool, &request.parameters);
     let is_in_keyspace = pool != base;
+    let now_us = core.now_us;
     let (router, lanes) = core.routing(pool, Preference { sticky, avoided, is_in_keyspace });
-    let routed = router.execute(&request, &lanes);
+    let routed = router.execute(&request, now_us, &lanes);
     core.ask_for(pool, routed.missing);
+    core.read_tables(routed.unread.map(|unread| *unread));
     outgoing.subject = routed.statement.map_or(Subject::Unknown, Subject::Statement);
     outgoing.is_read = routed.is_read;
     outgoing.write_type = routed.write_type;
@@ -269,7 +272,7 @@ fn query(
     let choice = router.text(&place, parameters.consistency.is_serial(), &lanes);
     core.ask_for(pool, choice.missing);
     let table = place.table();
-    core.read_table(place.unread);
+    core.read_tables(place.unread);
     outgoing.subject = place.reported.map_or(Subject::Unknown, Subject::Table);
     let shaped = if core.settings.runs_shapes {
         let asked = Text { frame: read.frame, query, keyspace: keyspace.as_deref(), table };
@@ -290,39 +293,38 @@ fn query(
 /// Routes a BATCH and sends it; `at` is where it goes if no child can be routed.
 fn batch(
     core: &mut Core,
-    features: &Features,
+    features: &mut Features,
     at: Anywhere,
     outgoing: &mut Outgoing,
     frame: &[u8],
 ) {
     let read = Read::of(Opcode::Batch, frame);
-    let preference = Preference { avoided: at.avoided, ..Preference::default() };
-    let mut table = None;
-    let mut pool = at.pool;
-    let Choice { decision, missing } = match &read.message {
-        Message::Batch(batch) => {
-            let keyspace = core.pools.keyspace(at.pool);
-            let texts = core.settings.routes_texts.then_some(keyspace.as_deref());
-            let place = core.router.look_through(batch, texts);
-            outgoing.write_type = place.write_type;
-            if !place.needs_keyspace {
-                pool = outgoing.base;
-            }
-            let is_in_keyspace = pool != outgoing.base;
-            let preference = Preference { is_in_keyspace, ..preference };
-            let (router, lanes) = core.routing(pool, preference);
-            table = place.table();
-            router.batch(&place, &lanes)
-        }
-        Message::Execute(_) | Message::Query(_) | Message::Other => {
-            let (router, lanes) = core.routing(at.pool, preference);
-            Choice::of(router.anywhere(&lanes, at.reason))
-        }
+    let Message::Batch(batch) = &read.message else {
+        return anywhere(core, features, at, outgoing, read);
     };
+    let keyspace = core.pools.keyspace(at.pool);
+    let texts = if core.settings.routes_texts {
+        ChildTexts::Read { keyspace: keyspace.as_deref(), now_us: core.now_us }
+    } else {
+        ChildTexts::Opaque
+    };
+    let place = core.router.look_through(batch, texts);
+    outgoing.write_type = place.write_type;
+    let pool = if place.needs_keyspace { at.pool } else { outgoing.base };
+    let is_in_keyspace = pool != outgoing.base;
+    let preference = Preference { avoided: at.avoided, is_in_keyspace, sticky: None };
+    let (router, lanes) = core.routing(pool, preference);
+    let Choice { decision, missing } = router.batch(&place, &lanes);
+    let (table, text) = (place.table(), place.text());
+    core.read_tables(place.unread);
     core.ask_for(pool, missing);
     let is_allowed = send_allowed(core, features, decision, outgoing, read);
     if let (true, Some(decision), Some(table)) = (is_allowed, decision, table) {
         core.tally.on_decision_for(table, decision.reason);
+        // Nodes judge no batch.
+        if let Some(asked) = text {
+            features.tablet_samples.on_text(core, (table, outgoing.base, decision), &asked);
+        }
     }
 }
 

@@ -107,6 +107,43 @@ fn a_table_that_may_have_changed_is_read_soon_after_it_is_used() {
 }
 
 #[test]
+fn a_table_with_a_tablet_that_moved_is_read_soon_and_rests_after_a_reading() {
+    let mut times = ReadTimes::default();
+    times.end(COMPLETE, 0);
+    let moved_us = EVERY_US / 2;
+    times.on_moved(T, moved_us);
+    times.on_moved(T, moved_us + CHANGED_US - 1);
+    assert_eq!(times.due(moved_us + CHANGED_US - 1, 1), []);
+    assert_eq!(times.due(moved_us + CHANGED_US, 1), [(T, Change::Topology)]);
+
+    let asked_us = moved_us + CHANGED_US;
+    assert!(times.ask(T, Want::Again, asked_us));
+    times.end(COMPLETE, asked_us + 1);
+    times.on_moved(T, asked_us + 2);
+    assert_eq!(times.due(asked_us + MOVING_US, 2), [], "it was read a moment ago");
+    assert_eq!(times.due(asked_us + 1 + MOVING_US, 2), [(T, Change::Topology)]);
+}
+
+#[test]
+fn a_table_with_moving_tablets_waits_as_long_when_one_is_found_moved() {
+    let mut times = ReadTimes::default();
+    times.end(MOVING, 0);
+    times.end(MOVING, 0);
+    times.on_moved(T, MOVING_US);
+    assert_eq!(times.due(2 * MOVING_US - 1, 1), []);
+    assert_eq!(times.due(2 * MOVING_US, 1), [(T, Change::Topology)]);
+}
+
+#[test]
+fn a_table_that_could_not_be_read_is_read_when_a_tablet_is_found_moved() {
+    let mut times = ReadTimes::default();
+    times.end(ReadEnd::Failed, 0);
+    assert_eq!(times.due(EVERY_US, 1), []);
+    times.on_moved(T, EVERY_US);
+    assert_eq!(times.due(EVERY_US + CHANGED_US, 1), [(T, Change::Topology)]);
+}
+
+#[test]
 fn after_another_replication_a_table_is_read_and_once_more_when_it_has_settled() {
     let mut times = ReadTimes::default();
     times.end(COMPLETE, 0);

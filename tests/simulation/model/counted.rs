@@ -53,6 +53,8 @@ pub(crate) struct Counted {
     pub(crate) shapes_judged: u64,
     /// Times that this was so after their tablets had moved.
     pub(crate) texts_moved: u64,
+    /// Workers of which samples showed that tablets had moved, and whose texts then found them.
+    pub(crate) texts_found: u64,
     /// Worlds whose texts found their shards by samples.
     pub(crate) texts_sampled: u64,
     /// Workers that followed another number of copies.

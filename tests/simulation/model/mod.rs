@@ -12,6 +12,7 @@ pub(crate) mod held; // nobody waits for long for a silent lane
 mod judge; // is this the answer that was asked for
 pub(crate) mod keys; // partition keys of every type
 pub(crate) mod ledger; // every request: who asked, how often it ran, who was answered
+mod moved; // texts with constants after their tablets moved
 mod own_rows; // a client on a connection of its own reads columns that are new
 pub(crate) mod pools; // few handshakes, no port that lies, no connection for nothing
 pub(crate) mod reads; // tablets that are read again

@@ -8,11 +8,11 @@ use crate::model::statements::{Handle, KEYSPACES, RequestKind, SECOND_ROW, Shape
 use crate::world::World;
 
 /// Within this time the keys of all tables are read, and their tablets.
-const READ_US: u64 = 6_000_000;
+pub(super) const READ_US: u64 = 6_000_000;
 /// So long apart the tables are first asked for.
 const APART_US: u64 = 100_000;
 /// A sample is answered within this.
-const SAMPLED_US: u64 = 20_000;
+pub(super) const SAMPLED_US: u64 = 20_000;
 /// So many texts in a row arrive at the right shard before its row counts as found: one does by chance.
 const RIGHT_IN_A_ROW: u32 = 8;
 /// So many rows are asked for until they are found.
@@ -20,21 +20,19 @@ const SAMPLED_ROWS: u64 = 4;
 /// Texts of one row that may go astray before its tablet is sampled: the key is read with the first, and one
 /// in a hundred is sampled.
 const ASTRAY_MAX: u64 = 150;
-/// All tables are read again within so long after they are due.
-const REREAD_US: u64 = 20_000_000;
 /// A node hears of a change of the schema within this, and the proxy of the event.
 const HEARD_US: u64 = 1_000_000;
 
 /// A QUERY: its text, the values for its markers, and their names if they are sent by name.
 #[derive(Debug, Default)]
-struct Written {
+pub(super) struct Written {
     text: String,
     cells: Vec<Vec<u8>>,
     names: Vec<String>,
 }
 
 impl Written {
-    fn bytes(&self, hand: Hand) -> Vec<u8> {
+    pub(super) fn bytes(&self, hand: Hand) -> Vec<u8> {
         let cells: Vec<&[u8]> = self.cells.iter().map(|cell| &**cell).collect();
         let names: Vec<&str> = self.names.iter().map(|name| &**name).collect();
         hand.query_bound(&self.text, &cells, &names)
@@ -171,6 +169,11 @@ impl World {
             if of == 0 && is_read && self.broken.is_none() {
                 self.judge_moved(number);
             }
+            // Nothing but samples has the table read again.
+            let is_sampled = self.scenario.reread_us == 0 && !self.scenario.loses_reports();
+            if of == 0 && is_sampled && !self.scenario.executes && self.broken.is_none() {
+                self.judge_found(number);
+            }
         }
     }
 
@@ -212,10 +215,7 @@ impl World {
             let (mut astray, mut right) = (0, 0);
             while right < RIGHT_IN_A_ROW {
                 let before = self.text_misses(handle);
-                let mut written = self.write_text(handle, kind, row);
-                while !written.cells.is_empty() {
-                    written = self.write_text(handle, kind, row);
-                }
+                let written = self.write_constants(handle, kind, row);
                 self.ask(number, RequestKind::Text(handle, row), |hand| written.bytes(hand));
                 if !self.settle() {
                     return;
@@ -236,23 +236,14 @@ impl World {
         }
     }
 
-    /// Tablets move, and texts with constants are astray no longer than until the next reading.
-    fn judge_moved(&mut self, number: usize) {
-        let kind = self.chance.index(KEY_KINDS.len());
-        let handle = Handle { shape: Shape::Typed(kind), keyspace: 0, qualified: true };
-        if !self.move_tablets(0, key_kind(kind).table_name()) {
-            return;
-        }
-        // The readings before this one may all be due as well.
-        let until_us = self.now_us + self.scenario.reread_us + REREAD_US;
-        while self.now_us < until_us {
-            if !self.ask_typed(number, handle, 0) {
-                return;
+    /// A SELECT of one row whose key is written in constants.
+    pub(super) fn write_constants(&mut self, handle: Handle, kind: usize, row: u64) -> Written {
+        loop {
+            let written = self.write_text(handle, kind, row);
+            if written.cells.is_empty() {
+                return written;
             }
-            self.run(self.now_us + READ_US / 4, |_| false);
         }
-        self.judge_kind(number, handle);
-        self.counted.texts_moved += u64::from(self.broken.is_none());
     }
 
     /// Texts that name no keyspace: where lanes in a keyspace are opened on demand, each reaches its
@@ -293,14 +284,14 @@ impl World {
     }
 
     /// A client asks for a row by text, and waits for it.
-    fn ask_typed(&mut self, number: usize, handle: Handle, row: u64) -> bool {
+    pub(super) fn ask_typed(&mut self, number: usize, handle: Handle, row: u64) -> bool {
         let Shape::Typed(kind) = handle.shape else { return false };
         let written = self.write_text(handle, kind, row);
         self.ask(number, RequestKind::Text(handle, row), |hand| written.bytes(hand));
         self.settle()
     }
 
-    fn judge_kind(&mut self, number: usize, handle: Handle) {
+    pub(super) fn judge_kind(&mut self, number: usize, handle: Handle) {
         let Shape::Typed(kind) = handle.shape else { return };
         for row in (0..handle.rows()).chain(0..handle.rows()) {
             if self.broken.is_some() {
@@ -317,7 +308,7 @@ impl World {
     }
 
     /// Texts that arrived where they do not belong.
-    fn text_misses(&self, handle: Handle) -> u64 {
+    pub(super) fn text_misses(&self, handle: Handle) -> u64 {
         let Shape::Typed(kind) = handle.shape else { return 0 };
         let name = KEYSPACES.get(handle.keyspace).copied().unwrap_or_default();
         let table = key_kind(kind).table_name();
