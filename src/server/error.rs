@@ -54,6 +54,19 @@ pub enum ServerError {
         /// Why not.
         error: io::Error,
     },
+    /// Another process serves one cluster, and the contact points lead to another.
+    #[error(
+        "another process serves at upgrade.socket and goes on: its cluster is `{theirs}`, and contact_points of this one lead \
+         to `{own}`, {reason}; give contact points of the same cluster, or another upgrade.socket"
+    )]
+    OtherCluster {
+        /// The name of the cluster that the other process serves.
+        theirs: Box<str>,
+        /// The name of the cluster that was reached.
+        own: Box<str>,
+        /// Why it is not the same.
+        reason: &'static str,
+    },
     /// A thread could not be started.
     #[error("cannot start a worker: {0}")]
     Worker(io::Error),

@@ -30,6 +30,7 @@ use crate::server::takeover::{Patience, take_over};
 use crate::server::upgrade::{Offer, Step, offer};
 use crate::server::workers::Workers;
 use crate::sockets::descriptors;
+use crate::state::record::About;
 use crate::worker::arrival::Giving;
 use crate::worker::command::Command;
 
@@ -127,7 +128,7 @@ impl Places {
             offered: None,
             offering: None,
             relays: None,
-            patience: Patience::new(settings.upgrade_lanes_wait_s),
+            patience: Patience::new(settings.upgrade_lanes_wait_s, state.as_deref()),
             is_ready: false,
             steps: mpsc::channel(STEPS),
         };
@@ -163,6 +164,11 @@ impl Places {
     /// Whether this process may go on after another round in which no contact point could be used, `error`.
     pub fn on_round_failed(&mut self, error: &ControlError) -> bool {
         !self.is_waiting || self.patience.on_round_failed(error)
+    }
+
+    /// Whether this process may go on now that a cluster was reached, `own`.
+    pub fn on_cluster(&mut self, own: &About) -> bool {
+        !self.is_waiting || self.patience.on_cluster(own)
     }
 
     /// This process is the one that listens.
@@ -287,9 +293,9 @@ impl Places {
         }));
     }
 
-    /// Whether this process served until it was to end; the process before goes on if it had no lane.
+    /// Whether this process served until it was to end; the process before goes on if this one may not take its place.
     pub fn verdict(&mut self) -> Result<(), ServerError> {
-        self.patience.take_reason().map_or(Ok(()), |why| Err(ServerError::NotTakenOver(why)))
+        self.patience.take_reason().map_or(Ok(()), Err)
     }
 
     /// Waits until the last client over TLS is gone whose requests the next process serves.

@@ -188,6 +188,24 @@ def clients_of_a_unix_socket_move_also_after_a_process_that_got_no_lane(stage):
     assert not path.exists() and not upgraded.socket.exists(), "files of Unix sockets are left"
 
 
+@case(deadline=120)
+def a_process_that_reaches_another_cluster_leaves_the_one_before_its_place(stage):
+    sim = stage.sim(1, 2, TABLETS)
+    # Another seed makes other ids of nodes.
+    other = stage.start([program(), "sim", "--nodes", 1, "--address", stage.address(50), "--seed", 2], "other")
+    other.next_line(30, lambda line: line.strip() == "ready")
+    upgraded = Upgraded(stage, sim)
+    with direct.session(upgraded.proxy.host) as s:
+        lost = stage.start([stage.address(50) if word == sim.hosts[0] else word for word in upgraded.proxy.words], "lost")
+        assert lost.wait(60) == 1, lost.last_errors()
+        said = lost.last_errors()
+        assert re.search("goes on: its cluster is `.+`, and contact_points of this one lead to `.+`, none of its nodes", said), said
+        until("the old process notices", lambda: GOES_ON in upgraded.proxy.child.error_path.read_text(), 10)
+        assert s.execute("SELECT cluster_name FROM system.local").one()
+        upgraded.upgrade()
+        assert s.execute("SELECT cluster_name FROM system.local").one()
+
+
 @case(deadline=300, drivers=("node", "gocql", "java3-load", "java4-load", "rust-load"))
 def ten_upgrades_under_load_fail_no_request(stage):
     upgrade_under_load(stage, tuple(LOADS), 10)
