@@ -8,6 +8,7 @@ use crate::control::error::{ControlError, chain};
 use crate::control::reaching::hint;
 use crate::listen::listener;
 use crate::listen::listener::Bind;
+use crate::server::succession::WORD_MAX;
 use crate::tls::error::TlsError;
 
 /// Why the server could not start.
@@ -67,9 +68,26 @@ pub enum ServerError {
         /// Why it is not the same.
         reason: &'static str,
     },
+    /// A process listens at the socket of upgrades, and does not answer.
+    #[error(
+        "upgrade.socket: {} at {path} is there and has not answered within {} s: it is stopped or hangs, or hands over to \
+         another process just now",
+        process(*pid),
+        WORD_MAX.as_secs()
+    )]
+    Silent {
+        /// The socket.
+        path: Bind,
+        /// The process's id, where it is known.
+        pid: Option<i32>,
+    },
     /// A thread could not be started.
     #[error("cannot start a worker: {0}")]
     Worker(io::Error),
+}
+
+fn process(pid: Option<i32>) -> String {
+    pid.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"))
 }
 
 /// Why a new process leaves the one before its place.

@@ -25,7 +25,7 @@ use crate::platform::{clock, service_manager};
 use crate::server::error::ServerError;
 use crate::server::pages::Pages;
 use crate::server::state_file::Kept;
-use crate::server::succession::{Inheritance, Peer};
+use crate::server::succession::{Inheritance, Peer, Refused};
 use crate::server::takeover::{Patience, take_over};
 use crate::server::upgrade::{Offer, Step, offer};
 use crate::server::workers::Workers;
@@ -78,8 +78,12 @@ impl Places {
         let failed = |setting, (address, error)| ServerError::Bind { setting, address, error };
         let path = settings.upgrade_socket.as_deref();
         let inherited = match path {
-            Some(path) => Peer::inherit(path, settings.state.bytes_max).map_err(|error| {
-                ServerError::NotHandedOver { path: Bind::Unix(path.to_owned()), error }
+            Some(path) => Peer::inherit(path, settings.state.bytes_max).map_err(|refused| {
+                let (path, Refused { pid, error }) = (Bind::Unix(path.to_owned()), refused);
+                match error.kind() == io::ErrorKind::TimedOut {
+                    true => ServerError::Silent { path, pid },
+                    false => ServerError::NotHandedOver { path, error },
+                }
             })?,
             None => None,
         };

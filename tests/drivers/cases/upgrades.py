@@ -206,6 +206,24 @@ def a_process_that_reaches_another_cluster_leaves_the_one_before_its_place(stage
         assert s.execute("SELECT cluster_name FROM system.local").one()
 
 
+@case(deadline=120)
+def a_process_that_is_stopped_is_named_to_the_next_one(stage):
+    sim = stage.sim(1, 2, TABLETS)
+    upgraded = Upgraded(stage, sim)
+    for _ in range(2):
+        old = upgraded.proxy.child.process
+        old.send_signal(signal.SIGSTOP)
+        try:
+            late = stage.start(upgraded.proxy.words, "late")
+            assert late.wait(40) == 1, late.last_errors()
+        finally:
+            old.send_signal(signal.SIGCONT)
+        said = late.last_errors()
+        assert "upgrade.socket: process %d at unix:%s is there and has not answered" % (old.pid, upgraded.socket) in said, said
+        # The next one has the socket from this one, and is named by its own id.
+        upgraded.upgrade()
+
+
 @case(deadline=300, drivers=("node", "gocql", "java3-load", "java4-load", "rust-load"))
 def ten_upgrades_under_load_fail_no_request(stage):
     upgrade_under_load(stage, tuple(LOADS), 10)
