@@ -38,8 +38,9 @@ use crate::worker::command::Command;
 const STEPS: usize = 256;
 /// Clients that may be on their way from the workers to the next process.
 const GIVEN: usize = 256;
-/// How long clients may take to get their last answers here before they move.
-const GIVING_US: u64 = 5_000_000;
+/// How long clients may take to get their last answers here before they move. A process waits longer for the other's next
+/// word.
+const GIVING_US: u64 = 8_000_000;
 
 /// Where the process listens.
 #[derive(Debug)]
@@ -267,7 +268,8 @@ impl Places {
         }
         self.stop_pages();
         let (given, mut arriving) = mpsc::channel(GIVEN);
-        let giving = Giving { to: given, until_us: clock::now_us() + GIVING_US };
+        let since_us = clock::now_us();
+        let giving = Giving { to: given, since_us, until_us: since_us + GIVING_US };
         workers.send_all(|| Command::GiveClients(giving.clone())).await;
         drop(giving);
         let steps = self.steps.0.clone();

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
 
@@ -23,6 +24,8 @@ from stage import Skip, case, log, misses, program, until
 
 TABLETS = 64
 READY, OPTIONS, SUPPORTED = 2, 5, 6
+# Stream ids.
+SLOW, QUICK = 7, 8
 GOES_ON = "no other process has taken over: this one goes on"
 # Programs that write and read until they are asked to stop, and print what they saw.
 LOADS = {"python": ("python-cassandra", ("tests/drivers/python/load.py",), "--"),
@@ -249,10 +252,11 @@ class Raw:
         return self
 
     def expect(self, opcode):
-        """Reads one frame, which has this opcode."""
+        """Reads one frame, which has this opcode; returns its stream and body."""
         head = self.exactly(9)
         body = self.exactly(int.from_bytes(head[5:], "big"))
         assert head[4] == opcode, (head, body[:100])
+        return int.from_bytes(head[2:4], "big"), body
 
     def exactly(self, length):
         out = b""
@@ -373,6 +377,44 @@ def clients_that_have_begun_something_go_on_with_it_in_the_next_process(stage):
     half.serves(startup_sent=12)
     asked.serves()
     long.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
+
+
+@case(deadline=120)
+def a_slow_request_stops_the_others_of_its_connection_for_a_second_at_most(stage):
+    sim = stage.sim(1, 2, TABLETS)
+    with direct.session(sim.hosts[0]) as s:
+        direct.create_load_tables(s, "app", 1)
+    upgraded = Upgraded(stage, sim)
+    with Raw(upgraded.proxy.host) as raw:
+        raw.serves()
+        _, prepared = raw.send(crowd.text(crowd.PREPARE, "SELECT v FROM app.ints WHERE k = ?")).expect(crowd.RESULT)
+        # The simulated node is slow to answer EXECUTE alone.
+        sim.post("/sim/nodes/0/strain", slow_ms=4000)
+        began = time.monotonic()
+        raw.send(crowd.execute(prepared[6:6 + int.from_bytes(prepared[4:6], "big")], SLOW, 1))
+        until("the slow request is on its way", lambda: upgraded.proxy.metrics()["shardlane_upstream_in_flight"] > 0)
+        ended, waits, answered = threading.Event(), [], set()
+
+        def ask():
+            while not (ended.is_set() and SLOW in answered):
+                asked = time.monotonic()
+                raw.send(crowd.text(crowd.QUERY, "SELECT v FROM app.texts WHERE k = 'a'", QUICK))
+                if raw.expect(crowd.RESULT)[0] == SLOW:
+                    answered.add(SLOW)
+                    assert time.monotonic() - began > 3.5, "it was not slow"
+                    assert raw.expect(crowd.RESULT)[0] == QUICK
+                waits.append(time.monotonic() - asked)
+                time.sleep(0.02)
+
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(ask)
+            upgraded.upgrade()
+            ended.set()
+            asking.result(20)
+        log("waits", len(waits), "longest", max(waits))
+        assert max(waits) < 1.7, max(waits)
+        sim.post("/sim/nodes/0/strain")
+        raw.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
 
 
 def ids(stage):
