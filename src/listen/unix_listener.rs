@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::UnixListener;
 
 /// Connections that the kernel keeps until they are accepted, of a TCP listener as well: clients that
@@ -50,8 +50,12 @@ impl UnixSocket {
         Ok(Self { listener, path: path.to_owned(), file: None })
     }
 
-    /// The file is this process's from now on.
+    /// The file is this process's from now on, and so is the process id that clients see (`SO_PEERCRED`): the kernel
+    /// takes it from the process that called `listen` last.
     pub fn own(&mut self) {
+        if let Err(error) = SockRef::from(&self.listener).listen(BACKLOG) {
+            tracing::debug!(%error, "clients of a Unix socket see the id of the process before");
+        }
         let found = fs::symlink_metadata(&self.path).ok();
         self.file = found.map(|found| (found.dev(), found.ino()));
     }

@@ -8,6 +8,7 @@ use crate::control::error::{ControlError, chain};
 use crate::control::reaching::hint;
 use crate::listen::listener;
 use crate::listen::listener::Bind;
+use crate::server::succession::WORD_MAX;
 use crate::tls::error::TlsError;
 
 /// Why the server could not start.
@@ -54,9 +55,39 @@ pub enum ServerError {
         /// Why not.
         error: io::Error,
     },
+    /// Another process serves one cluster, and the contact points lead to another.
+    #[error(
+        "another process serves at upgrade.socket and goes on: its cluster is `{theirs}`, and contact_points of this one lead \
+         to `{own}`, {reason}; give contact points of the same cluster, or another upgrade.socket"
+    )]
+    OtherCluster {
+        /// The name of the cluster that the other process serves.
+        theirs: Box<str>,
+        /// The name of the cluster that was reached.
+        own: Box<str>,
+        /// Why it is not the same.
+        reason: &'static str,
+    },
+    /// A process listens at the socket of upgrades, and does not answer.
+    #[error(
+        "upgrade.socket: {} at {path} is there and has not answered within {} s: it is stopped or hangs, or hands over to \
+         another process just now",
+        process(*pid),
+        WORD_MAX.as_secs()
+    )]
+    Silent {
+        /// The socket.
+        path: Bind,
+        /// The process's id, where it is known.
+        pid: Option<i32>,
+    },
     /// A thread could not be started.
     #[error("cannot start a worker: {0}")]
     Worker(io::Error),
+}
+
+fn process(pid: Option<i32>) -> String {
+    pid.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"))
 }
 
 /// Why a new process leaves the one before its place.

@@ -25,11 +25,12 @@ use crate::platform::{clock, service_manager};
 use crate::server::error::ServerError;
 use crate::server::pages::Pages;
 use crate::server::state_file::Kept;
-use crate::server::succession::{Inheritance, Peer};
+use crate::server::succession::{Inheritance, Peer, Refused};
 use crate::server::takeover::{Patience, take_over};
 use crate::server::upgrade::{Offer, Step, offer};
 use crate::server::workers::Workers;
 use crate::sockets::descriptors;
+use crate::state::record::About;
 use crate::worker::arrival::Giving;
 use crate::worker::command::Command;
 
@@ -37,8 +38,9 @@ use crate::worker::command::Command;
 const STEPS: usize = 256;
 /// Clients that may be on their way from the workers to the next process.
 const GIVEN: usize = 256;
-/// How long clients may take to get their last answers here before they move.
-const GIVING_US: u64 = 5_000_000;
+/// How long clients may take to get their last answers here before they move. A process waits longer for the other's next
+/// word.
+const GIVING_US: u64 = 8_000_000;
 
 /// Where the process listens.
 #[derive(Debug)]
@@ -77,8 +79,12 @@ impl Places {
         let failed = |setting, (address, error)| ServerError::Bind { setting, address, error };
         let path = settings.upgrade_socket.as_deref();
         let inherited = match path {
-            Some(path) => Peer::inherit(path, settings.state.bytes_max).map_err(|error| {
-                ServerError::NotHandedOver { path: Bind::Unix(path.to_owned()), error }
+            Some(path) => Peer::inherit(path, settings.state.bytes_max).map_err(|refused| {
+                let (path, Refused { pid, error }) = (Bind::Unix(path.to_owned()), refused);
+                match error.kind() == io::ErrorKind::TimedOut {
+                    true => ServerError::Silent { path, pid },
+                    false => ServerError::NotHandedOver { path, error },
+                }
             })?,
             None => None,
         };
@@ -127,7 +133,7 @@ impl Places {
             offered: None,
             offering: None,
             relays: None,
-            patience: Patience::new(settings.upgrade_lanes_wait_s),
+            patience: Patience::new(settings.upgrade_lanes_wait_s, state.as_deref()),
             is_ready: false,
             steps: mpsc::channel(STEPS),
         };
@@ -163,6 +169,11 @@ impl Places {
     /// Whether this process may go on after another round in which no contact point could be used, `error`.
     pub fn on_round_failed(&mut self, error: &ControlError) -> bool {
         !self.is_waiting || self.patience.on_round_failed(error)
+    }
+
+    /// Whether this process may go on now that a cluster was reached, `own`.
+    pub fn on_cluster(&mut self, own: &About) -> bool {
+        !self.is_waiting || self.patience.on_cluster(own)
     }
 
     /// This process is the one that listens.
@@ -257,7 +268,8 @@ impl Places {
         }
         self.stop_pages();
         let (given, mut arriving) = mpsc::channel(GIVEN);
-        let giving = Giving { to: given, until_us: clock::now_us() + GIVING_US };
+        let since_us = clock::now_us();
+        let giving = Giving { to: given, since_us, until_us: since_us + GIVING_US };
         workers.send_all(|| Command::GiveClients(giving.clone())).await;
         drop(giving);
         let steps = self.steps.0.clone();
@@ -287,9 +299,9 @@ impl Places {
         }));
     }
 
-    /// Whether this process served until it was to end; the process before goes on if it had no lane.
+    /// Whether this process served until it was to end; the process before goes on if this one may not take its place.
     pub fn verdict(&mut self) -> Result<(), ServerError> {
-        self.patience.take_reason().map_or(Ok(()), |why| Err(ServerError::NotTakenOver(why)))
+        self.patience.take_reason().map_or(Ok(()), Err)
     }
 
     /// Waits until the last client over TLS is gone whose requests the next process serves.

@@ -292,8 +292,14 @@ async fn on_report(
         kept.leave_file();
         return places.verdict().err();
     }
-    pages.on_control(&report);
     kept.on_control(&report);
+    // Before there are lanes, with which it would take over.
+    let cluster = kept.abouts().borrow().clone();
+    if cluster.is_some_and(|cluster| !places.on_cluster(&cluster)) {
+        kept.leave_file();
+        return places.verdict().err();
+    }
+    pages.on_control(&report);
     let refused = workers.on_control(report).await;
     if let Some(error) = &refused {
         let fix = hint::of_control(error);

@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::net::sockopt::socket_peercred;
 use zeroize::Zeroizing;
 
 use crate::listen::listener::Accepted;
@@ -20,7 +21,7 @@ use crate::worker::arrival::GivenClient;
 /// What both sides must speak.
 const VERSION: [u8; 4] = 3_u32.to_be_bytes();
 /// How long either side waits for the other's next word, but for the one that is not said before all lanes are there.
-const WORD_MAX: Duration = Duration::from_secs(10);
+pub const WORD_MAX: Duration = Duration::from_secs(10);
 /// How long a new process may take until it is ready.
 const READY_MAX: Duration = Duration::from_secs(120);
 /// Bytes of a state that one message has at most.
@@ -44,6 +45,15 @@ const DONE: u8 = 8;
 #[derive(Debug)]
 pub struct Peer {
     receiver: Receiver,
+}
+
+/// A process listens at the socket, and does not hand over.
+#[derive(Debug)]
+pub struct Refused {
+    /// Its id, where it is known.
+    pub pid: Option<i32>,
+    /// What went wrong; [`io::ErrorKind::TimedOut`] when it says nothing.
+    pub error: io::Error,
 }
 
 /// What the process before hands over.
@@ -102,12 +112,19 @@ impl Peer {
 /// The new process's side.
 impl Peer {
     /// Asks the process that listens at `path` for all that it has; `None` when none does.
-    pub fn inherit(path: &Path, state_bytes_max: u64) -> io::Result<Option<Inheritance>> {
+    pub fn inherit(path: &Path, state_bytes_max: u64) -> Result<Option<Inheritance>, Refused> {
         let stream = match UnixStream::connect(path) {
             Ok(stream) => stream,
             Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(error),
+            Err(error) => return Err(Refused { pid: None, error }),
         };
+        let pid = socket_peercred(&stream).ok().map(|owner| owner.pid.as_raw_nonzero().get());
+        Self::inherit_from(stream, state_bytes_max)
+            .map(Some)
+            .map_err(|error| Refused { pid, error })
+    }
+
+    fn inherit_from(stream: UnixStream, state_bytes_max: u64) -> io::Result<Inheritance> {
         let mut peer = Self::new(stream)?;
         peer.send(HELLO, &VERSION, None)?;
         let (mut places, mut state) = (Vec::new(), Vec::new());
@@ -119,7 +136,7 @@ impl Peer {
                     places.push((name, peer.descriptor()?));
                 }
                 (STATE, chunk) => state.extend_from_slice(&chunk),
-                (STATE_END, _) => return Ok(Some(Inheritance { peer, places, state })),
+                (STATE_END, _) => return Ok(Inheritance { peer, places, state }),
                 (kind, _) => return Err(strange_kind(kind)),
             }
             if u64::try_from(state.len()).is_ok_and(|len| len > state_bytes_max) {
@@ -154,7 +171,7 @@ impl Peer {
 impl Peer {
     /// Checks that the other process is of the same user, or of root: it gets what clients log in with.
     pub fn check_user(&self) -> io::Result<()> {
-        let user = rustix::net::sockopt::socket_peercred(self.receiver.stream())?.uid;
+        let user = socket_peercred(self.receiver.stream())?.uid;
         if user != rustix::process::geteuid() && !user.is_root() {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
@@ -212,12 +229,15 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-/// A process that does not understand the hello closes the connection.
+/// A process that does not understand the hello closes the connection. What a blocking call fails with after its time is
+/// [`io::ErrorKind::WouldBlock`].
 fn explain_end(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         strange(
             "it closed the connection, as a version does that hands over otherwise; its log says more",
         )
+    } else if error.kind() == io::ErrorKind::WouldBlock {
+        io::ErrorKind::TimedOut.into()
     } else {
         error
     }
@@ -297,6 +317,19 @@ mod tests {
         stream.read_exact(&mut heard).unwrap();
         assert_eq!(&heard, b"on");
         assert!(peer.next_client().unwrap().is_none());
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_process_that_does_not_hand_over_is_named() {
+        let path = env::temp_dir().join(format!("shardlane-silent-{}", process::id()));
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let gone = thread::spawn(move || drop(listener.accept().unwrap()));
+        let refused = Peer::inherit(&path, 10).unwrap_err();
+        gone.join().unwrap();
+        assert_eq!(refused.pid, i32::try_from(process::id()).ok());
+        assert!(refused.error.to_string().contains("closed"), "{}", refused.error);
+        assert_eq!(explain_end(io::ErrorKind::WouldBlock.into()).kind(), io::ErrorKind::TimedOut);
         fs::remove_file(&path).unwrap();
     }
 

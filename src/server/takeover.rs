@@ -18,6 +18,8 @@ use crate::server::pages::Pages;
 use crate::server::succession::Peer;
 use crate::server::upgrade::Step;
 use crate::sockets::descriptors;
+use crate::state::format::State;
+use crate::state::record::About;
 
 /// How long the service manager may take to read why this process ends.
 const HEARD_MAX: Duration = Duration::from_secs(1);
@@ -34,14 +36,17 @@ pub struct Patience {
     wait_s: u64,
     /// In a row, without a contact point that could be used.
     rounds_failed: u32,
-    given_up: Option<NoLane>,
+    /// What the process before serves; `None` when it did not say.
+    theirs: Option<About>,
+    given_up: Option<ServerError>,
 }
 
 impl Patience {
-    /// Waits for so many seconds.
+    /// Waits for so many seconds, to take over what a process has learned with this state.
     #[must_use]
-    pub const fn new(wait_s: u64) -> Self {
-        Self { wait_s, rounds_failed: 0, given_up: None }
+    pub fn new(wait_s: u64, state: Option<&[u8]>) -> Self {
+        let theirs = state.and_then(|bytes| Some(State::check(bytes).ok()?.about().clone()));
+        Self { wait_s, rounds_failed: 0, theirs, given_up: None }
     }
 
     /// How long the first lane may take, seconds.
@@ -63,14 +68,29 @@ impl Patience {
         self.given_up.is_none()
     }
 
+    /// Whether to go on now that a cluster was reached, `own`: that which the process before serves.
+    pub fn on_cluster(&mut self, own: &About) -> bool {
+        let Some(theirs) = &self.theirs else { return true };
+        let Some(reason) = theirs.differs_from(own) else { return true };
+        let (theirs, own) = (theirs.cluster.clone(), own.cluster.clone());
+        tracing::error!(
+            %theirs,
+            %own,
+            reason,
+            "this process reached another cluster and ends; the one before goes on"
+        );
+        self.given_up = Some(ServerError::OtherCluster { theirs, own, reason });
+        false
+    }
+
     /// Leaves the process before its place.
     pub fn give_up(&mut self, why: NoLane) {
         tracing::error!(%why, "this process has no lane and ends; the one before goes on");
-        self.given_up = Some(why);
+        self.given_up = Some(ServerError::NotTakenOver(why));
     }
 
     /// Why it was given up; reported once.
-    pub const fn take_reason(&mut self) -> Option<NoLane> {
+    pub const fn take_reason(&mut self) -> Option<ServerError> {
         self.given_up.take()
     }
 }
@@ -140,4 +160,41 @@ fn take_clients(mut before: Peer, steps: &Sender<Step>) {
         };
     }
     steps.blocking_send(Step::AllMovedIn).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::format::Writer;
+    use crate::topology::id::HostId;
+
+    fn about(cluster: &str, host: u8) -> About {
+        About { cluster: cluster.into(), hosts: vec![HostId([host; 16])], ..About::default() }
+    }
+
+    fn patience(theirs: About) -> Patience {
+        let mut state = Vec::new();
+        Writer::begin(&mut state, theirs).end(&mut state);
+        Patience::new(30, Some(&state))
+    }
+
+    #[test]
+    fn the_place_of_a_process_is_taken_by_one_of_the_same_cluster_alone() {
+        let mut same = patience(about("prod", 1));
+        assert!(same.on_cluster(&about("prod", 1)) && same.take_reason().is_none());
+        for other in [about("test", 1), about("prod", 2)] {
+            let mut patience = patience(about("prod", 1));
+            assert!(!patience.on_cluster(&other));
+            let why = patience.take_reason().unwrap().to_string();
+            for part in ["`prod`", &format!("`{}`", other.cluster), "contact_points", "goes on"] {
+                assert!(why.contains(part), "{why}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_process_that_has_reached_no_cluster_leaves_its_place_to_any() {
+        let mut patience = Patience::new(30, Some(&[]));
+        assert!(patience.on_cluster(&about("test", 1)));
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -21,6 +21,8 @@ use crate::worker::command::Command;
 
 /// Pause after a failed attempt.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Processes that may have connected and said nothing yet.
+const GREETINGS_MAX: usize = 16;
 
 /// What happens at the places where a process listens.
 #[derive(Debug)]
@@ -52,20 +54,23 @@ pub struct Offer {
     pub bytes_max: u64,
 }
 
-/// Offers everything to processes that ask at a socket, until one takes it.
+/// Offers everything to processes that ask at a socket, one after another, until one takes it. One that says nothing keeps
+/// no other waiting.
 pub async fn offer(
     mut socket: UnixSocket,
     places: Arc<Vec<(String, OwnedFd)>>,
     what: Offer,
     steps: Sender<Step>,
 ) {
+    let (asks, mut asking) = mpsc::channel(1);
+    let greetings = Arc::new(Semaphore::new(GREETINGS_MAX));
     loop {
-        let handed_over = match socket.accept().await {
-            Ok(stream) => match Peer::new(stream) {
-                Ok(peer) => hand_over(peer, &places, &what).await,
+        let handed_over = tokio::select! {
+            Some(next) = asking.recv() => hand_over(next, &places, &what).await,
+            greeted = greet(&socket, &greetings, &asks) => match greeted {
+                Ok(()) => continue,
                 Err(error) => Err(error),
             },
-            Err(error) => Err(error),
         };
         match handed_over {
             Ok(next) => {
@@ -75,11 +80,40 @@ pub async fn offer(
                 return;
             }
             Err(error) => {
-                tracing::warn!(%error, "no other process has taken over: this one goes on");
+                note(&error);
                 sleep(PAUSE).await;
             }
         }
     }
+}
+
+fn note(error: &io::Error) {
+    tracing::warn!(%error, "no other process has taken over: this one goes on");
+}
+
+/// Accepts one process, and waits for its hello in the background.
+async fn greet(
+    socket: &UnixSocket,
+    greetings: &Arc<Semaphore>,
+    asks: &Sender<Peer>,
+) -> io::Result<()> {
+    let turn = Arc::clone(greetings).acquire_owned().await.map_err(io::Error::other)?;
+    let mut next = Peer::new(socket.accept().await?)?;
+    let asks = asks.clone();
+    tokio::spawn(async move {
+        let greeted = in_background(move || {
+            next.check_user()?;
+            next.expect_hello()?;
+            Ok(next)
+        });
+        match greeted.await {
+            // It is not taken once another process has taken over.
+            Ok(next) => drop(asks.send(next).await),
+            Err(error) => note(&error),
+        }
+        drop(turn);
+    });
+    Ok(())
 }
 
 async fn hand_over(
@@ -89,8 +123,6 @@ async fn hand_over(
 ) -> io::Result<Peer> {
     let places = Arc::clone(places);
     next = in_background(move || {
-        next.check_user()?;
-        next.expect_hello()?;
         for (name, descriptor) in &*places {
             next.send_place(name, descriptor)?;
         }
@@ -113,4 +145,34 @@ async fn in_background<T: Send + 'static>(
     act: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     spawn_blocking(act).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::{env, process};
+
+    use super::*;
+    use crate::platform::clock;
+
+    #[tokio::test]
+    async fn a_process_that_says_nothing_keeps_no_other_waiting() {
+        let path = env::temp_dir().join(format!("shardlane-offer-{}", process::id()));
+        let socket = UnixSocket::bind(&path, 0o600).unwrap();
+        let (worker, _) = mpsc::channel(1);
+        let (_about, abouts) = watch::channel(None);
+        let (steps, mut stepped) = mpsc::channel(1);
+        let what = Offer { worker, abouts, bytes_max: 10 };
+        let offering = tokio::spawn(offer(socket, Arc::default(), what, steps));
+        let silent: Vec<_> = (0..3).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        let began_us = clock::now_us();
+        let inherited = spawn_blocking(move || Peer::inherit(&path, 10)).await.unwrap();
+        let inherited = inherited.unwrap().unwrap();
+        assert!(clock::now_us() - began_us < 5_000_000, "it waited for the silent one");
+        assert!(inherited.places.is_empty() && inherited.state.is_empty());
+        inherited.peer.say_ready().unwrap();
+        assert!(matches!(stepped.recv().await, Some(Step::Successor(_))));
+        offering.await.unwrap();
+        drop(silent);
+    }
 }

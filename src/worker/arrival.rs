@@ -29,8 +29,22 @@ pub struct Arrival {
 pub struct Giving {
     /// Where to. Closed when there is no more.
     pub to: Sender<GivenClient>,
-    /// On the worker's clock.
+    /// When that began, on the worker's clock.
+    pub since_us: u64,
+    /// When it ends.
     pub until_us: u64,
+}
+
+/// How long clients that wait for answers are not read, so that they may move, and then are read again, µs: less than the 2 s
+/// that some drivers give a request.
+const HOLD_US: u64 = 1_000_000;
+
+impl Giving {
+    /// Whether clients that may move are not read now. A slow request would else stop all others of its connection.
+    #[must_use]
+    pub fn holds_at(&self, now_us: u64) -> bool {
+        (now_us.saturating_sub(self.since_us) / HOLD_US).is_multiple_of(2)
+    }
 }
 
 /// A client that another process serves on.

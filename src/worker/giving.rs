@@ -9,7 +9,8 @@ use crate::worker::reactor::Reactor;
 use crate::worker::socket::Socket;
 
 impl Reactor {
-    /// Reads the clients no more that may move; each leaves once it has all its answers.
+    /// Reads the clients no more that may move; each leaves once it has all its answers. Those that wait long are read
+    /// on in turn.
     pub(super) fn start_giving(&mut self, giving: Giving) {
         self.giving = Some(giving);
         self.holds_clients = true;
@@ -36,8 +37,14 @@ impl Reactor {
                 left.push(slot);
             }
         }
-        if (!left.is_empty() || self.greets()) && clock::now_us() < giving.until_us {
+        let now_us = clock::now_us();
+        if (!left.is_empty() || self.greets()) && now_us < giving.until_us {
+            let holds = giving.holds_at(now_us) || self.drain_until_us.is_some();
+            let is_released = std::mem::replace(&mut self.holds_clients, holds) && !holds;
             self.giving = Some(giving);
+            if is_released {
+                left.into_iter().for_each(|slot| self.look_again(slot));
+            }
             return;
         }
         self.holds_clients = self.drain_until_us.is_some();

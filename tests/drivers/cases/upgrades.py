@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
 
@@ -23,6 +24,8 @@ from stage import Skip, case, log, misses, program, until
 
 TABLETS = 64
 READY, OPTIONS, SUPPORTED = 2, 5, 6
+# Stream ids.
+SLOW, QUICK = 7, 8
 GOES_ON = "no other process has taken over: this one goes on"
 # Programs that write and read until they are asked to stop, and print what they saw.
 LOADS = {"python": ("python-cassandra", ("tests/drivers/python/load.py",), "--"),
@@ -188,6 +191,42 @@ def clients_of_a_unix_socket_move_also_after_a_process_that_got_no_lane(stage):
     assert not path.exists() and not upgraded.socket.exists(), "files of Unix sockets are left"
 
 
+@case(deadline=120)
+def a_process_that_reaches_another_cluster_leaves_the_one_before_its_place(stage):
+    sim = stage.sim(1, 2, TABLETS)
+    # Another seed makes other ids of nodes.
+    other = stage.start([program(), "sim", "--nodes", 1, "--address", stage.address(50), "--seed", 2], "other")
+    other.next_line(30, lambda line: line.strip() == "ready")
+    upgraded = Upgraded(stage, sim)
+    with direct.session(upgraded.proxy.host) as s:
+        lost = stage.start([stage.address(50) if word == sim.hosts[0] else word for word in upgraded.proxy.words], "lost")
+        assert lost.wait(60) == 1, lost.last_errors()
+        said = lost.last_errors()
+        assert re.search("goes on: its cluster is `.+`, and contact_points of this one lead to `.+`, none of its nodes", said), said
+        until("the old process notices", lambda: GOES_ON in upgraded.proxy.child.error_path.read_text(), 10)
+        assert s.execute("SELECT cluster_name FROM system.local").one()
+        upgraded.upgrade()
+        assert s.execute("SELECT cluster_name FROM system.local").one()
+
+
+@case(deadline=120)
+def a_process_that_is_stopped_is_named_to_the_next_one(stage):
+    sim = stage.sim(1, 2, TABLETS)
+    upgraded = Upgraded(stage, sim)
+    for _ in range(2):
+        old = upgraded.proxy.child.process
+        old.send_signal(signal.SIGSTOP)
+        try:
+            late = stage.start(upgraded.proxy.words, "late")
+            assert late.wait(40) == 1, late.last_errors()
+        finally:
+            old.send_signal(signal.SIGCONT)
+        said = late.last_errors()
+        assert "upgrade.socket: process %d at unix:%s is there and has not answered" % (old.pid, upgraded.socket) in said, said
+        # The next one has the socket from this one, and is named by its own id.
+        upgraded.upgrade()
+
+
 @case(deadline=300, drivers=("node", "gocql", "java3-load", "java4-load", "rust-load"))
 def ten_upgrades_under_load_fail_no_request(stage):
     upgrade_under_load(stage, tuple(LOADS), 10)
@@ -213,10 +252,11 @@ class Raw:
         return self
 
     def expect(self, opcode):
-        """Reads one frame, which has this opcode."""
+        """Reads one frame, which has this opcode; returns its stream and body."""
         head = self.exactly(9)
         body = self.exactly(int.from_bytes(head[5:], "big"))
         assert head[4] == opcode, (head, body[:100])
+        return int.from_bytes(head[2:4], "big"), body
 
     def exactly(self, length):
         out = b""
@@ -337,6 +377,44 @@ def clients_that_have_begun_something_go_on_with_it_in_the_next_process(stage):
     half.serves(startup_sent=12)
     asked.serves()
     long.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
+
+
+@case(deadline=120)
+def a_slow_request_stops_the_others_of_its_connection_for_a_second_at_most(stage):
+    sim = stage.sim(1, 2, TABLETS)
+    with direct.session(sim.hosts[0]) as s:
+        direct.create_load_tables(s, "app", 1)
+    upgraded = Upgraded(stage, sim)
+    with Raw(upgraded.proxy.host) as raw:
+        raw.serves()
+        _, prepared = raw.send(crowd.text(crowd.PREPARE, "SELECT v FROM app.ints WHERE k = ?")).expect(crowd.RESULT)
+        # The simulated node is slow to answer EXECUTE alone.
+        sim.post("/sim/nodes/0/strain", slow_ms=4000)
+        began = time.monotonic()
+        raw.send(crowd.execute(prepared[6:6 + int.from_bytes(prepared[4:6], "big")], SLOW, 1))
+        until("the slow request is on its way", lambda: upgraded.proxy.metrics()["shardlane_upstream_in_flight"] > 0)
+        ended, waits, answered = threading.Event(), [], set()
+
+        def ask():
+            while not (ended.is_set() and SLOW in answered):
+                asked = time.monotonic()
+                raw.send(crowd.text(crowd.QUERY, "SELECT v FROM app.texts WHERE k = 'a'", QUICK))
+                if raw.expect(crowd.RESULT)[0] == SLOW:
+                    answered.add(SLOW)
+                    assert time.monotonic() - began > 3.5, "it was not slow"
+                    assert raw.expect(crowd.RESULT)[0] == QUICK
+                waits.append(time.monotonic() - asked)
+                time.sleep(0.02)
+
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(ask)
+            upgraded.upgrade()
+            ended.set()
+            asking.result(20)
+        log("waits", len(waits), "longest", max(waits))
+        assert max(waits) < 1.7, max(waits)
+        sim.post("/sim/nodes/0/strain")
+        raw.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
 
 
 def ids(stage):
