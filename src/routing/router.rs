@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::routing::batch_place::{BatchPlace, ChildTexts};
 use crate::routing::bound_key::locate;
 use crate::routing::catalog::{Catalog, StatementKey};
 use crate::routing::decision::{Decision, Reason};
@@ -21,9 +20,7 @@ use crate::topology::table::{TableId, Tables};
 use crate::topology::table_key::TableKey;
 use crate::topology::tablet::Replica;
 use crate::topology::tablet_map::TabletMap;
-use cql::request::batch::{Batch, ChildStatement};
 use cql::request::execute::Execute;
-use cql::request::parameters::Values;
 use cql::statement::write_type::WriteType;
 use cql::token::shard::ShardId;
 
