@@ -12,7 +12,7 @@ use crate::cluster::traces::Traces;
 use crate::like::Like;
 use crate::node::connection::Connection;
 use crate::store::definitions::schema::{Schema, Table};
-use crate::store::plans::request::{SystemRow, SystemRows};
+use crate::store::plans::request::{SystemRow, SystemRows, Wanted, is_wanted};
 use cql::notation::{put_bytes, put_int};
 
 /// The version that every ScyllaDB reports, so that drivers treat it as Cassandra 3.
@@ -79,7 +79,7 @@ impl SystemRows for View<'_> {
         self.name
     }
 
-    fn rows(&self, keyspace: &str, table: &str) -> Option<Vec<SystemRow>> {
+    fn rows(&self, keyspace: &str, table: &str, wanted: Wanted<'_>) -> Option<Vec<SystemRow>> {
         if keyspace == "system_traces" {
             return self.trace_rows(table);
         }
@@ -96,7 +96,7 @@ impl SystemRows for View<'_> {
                 let others = members.filter(|(node, it)| *node != self.asking.node && it.belongs());
                 Some(others.map(|(_, it)| self.columns.row(table, self.peer(it))).collect())
             }
-            "tablets" => Some(self.tablets()),
+            "tablets" => Some(self.tablets(wanted)),
             "client_routes" => {
                 let rows = self.client_routes.iter();
                 Some(rows.map(|route| self.columns.row(table, client_route(route))).collect())
@@ -162,12 +162,13 @@ impl View<'_> {
         ]
     }
 
-    fn tablets(&self) -> Vec<SystemRow> {
+    fn tablets(&self, wanted: Wanted<'_>) -> Vec<SystemRow> {
         let mut rows = Vec::new();
         for (keyspace, name, table) in self.layout.tables() {
             let Some(tablets) = &table.tablets else { continue };
             let count = i32::try_from(tablets.all().len()).unwrap_or(i32::MAX);
-            for tablet in tablets.all() {
+            let is_wanted = is_wanted(wanted, &tablets.table_id);
+            for tablet in tablets.all().iter().filter(|_| is_wanted) {
                 let mut cells = vec![
                     ("table_id", Some(tablets.table_id.to_vec())),
                     ("last_token", Some(tablet.last.to_be_bytes().to_vec())),

@@ -10,15 +10,26 @@ use crate::store::definitions::schema::Keyspace;
 use crate::store::definitions::schema::Schema;
 use crate::store::definitions::schema::Table;
 use crate::store::plans::request::SystemRow;
+use crate::store::plans::request::Wanted;
+use crate::store::plans::request::is_wanted;
 
 /// Cells by column name.
 type Named = Vec<(&'static str, Vec<u8>)>;
 
-/// The rows of `system_schema.<table>`, in the order of the table's columns.
-pub(crate) fn rows(schema: &Schema, table: &Table) -> Vec<SystemRow> {
+/// The rows of `system_schema.<table>`, in the order of the table's columns: at least those of the
+/// keyspaces that are wanted, and of what is wanted in them by the second column of the key.
+pub(crate) fn rows(
+    schema: &Schema,
+    table: &Table,
+    keyspaces: Wanted<'_>,
+    names: Wanted<'_>,
+) -> Vec<SystemRow> {
     let mut out = Vec::new();
-    for keyspace in schema.keyspaces.values() {
-        named_rows(keyspace, &table.name, &mut |named| {
+    let second = table.columns.get(1).map(|column| column.name.as_str());
+    let names = names.filter(|_| matches!(second, Some("table_name" | "view_name")));
+    let all = schema.keyspaces.values();
+    for keyspace in all.filter(|keyspace| is_wanted(keyspaces, keyspace.name.as_bytes())) {
+        named_rows(keyspace, &table.name, names, &mut |named| {
             let cell = |column: &Column| {
                 named.iter().find(|(name, _)| *name == column.name).map(|(_, value)| value.clone())
             };
@@ -28,8 +39,9 @@ pub(crate) fn rows(schema: &Schema, table: &Table) -> Vec<SystemRow> {
     out
 }
 
-fn named_rows(keyspace: &Keyspace, name: &str, push: &mut dyn FnMut(Named)) {
+fn named_rows(keyspace: &Keyspace, name: &str, names: Wanted<'_>, push: &mut dyn FnMut(Named)) {
     let tables = keyspace.tables.values();
+    let tables = tables.filter(|table| is_wanted(names, table.name.as_bytes()));
     match name {
         "keyspaces" => push(vec![
             ("keyspace_name", text(&keyspace.name)),

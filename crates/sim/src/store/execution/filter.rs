@@ -112,6 +112,18 @@ pub(crate) fn partitions(
     Ok(Some(keyed))
 }
 
+/// The values to which tests fix the column at `position`; `None` when they do not, or are refused.
+pub(crate) fn fixed(
+    restrictions: &Restrictions,
+    table: &Table,
+    position: usize,
+    inputs: Inputs<'_>,
+) -> Option<Vec<Vec<u8>>> {
+    let test = restrictions.fixing(position)?;
+    let values = compute_one(test, table, inputs).ok()?.values;
+    Some(values.into_iter().flatten().collect())
+}
+
 /// Every prefix extended by every value; nulls are left out.
 pub(crate) fn extend(
     prefixes: &[Vec<Vec<u8>>],

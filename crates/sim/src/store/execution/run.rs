@@ -19,6 +19,7 @@ use crate::store::definitions::view_definition;
 use crate::store::describe::describe;
 use crate::store::execution::apply;
 use crate::store::execution::apply::Ready;
+use crate::store::execution::filter;
 use crate::store::execution::outcome::Outcome;
 use crate::store::execution::outcome::Rows;
 use crate::store::execution::select::Page;
@@ -47,9 +48,10 @@ impl Database {
                 if request.serial {
                     self.ensure_paxos(&plan.table, moment)?;
                 }
-                let rows = self.rows_of(plan, request);
+                let inputs = Inputs { values, moment };
+                let rows = self.rows_of(plan, request, inputs);
                 let page = Page { size: request.page_size, state: request.paging_state };
-                plan.run(&rows, Inputs { values, moment }, page).map(Outcome::Rows)
+                plan.run(&rows, inputs, page).map(Outcome::Rows)
             }
             Plan::Modify(plan) => self.run_batch(&[(plan.as_ref(), values)], None, request, moment),
             Plan::Batch(batch) => {
@@ -118,8 +120,14 @@ impl Database {
         Ok(())
     }
 
-    /// The rows that a SELECT reads: stored ones, or computed ones of views and system tables.
-    fn rows_of<'a>(&'a self, plan: &SelectPlan, request: &Request<'_>) -> Cow<'a, TableRows> {
+    /// The rows that a SELECT reads: stored ones, or computed ones of views and system tables. Those of
+    /// thousands of tables are not made to show one.
+    fn rows_of<'a>(
+        &'a self,
+        plan: &SelectPlan,
+        request: &Request<'_>,
+        inputs: Inputs<'_>,
+    ) -> Cow<'a, TableRows> {
         let table = &plan.table;
         if let Some(view) = &table.view {
             let now = request.now_micros.div_euclid(1_000_000);
@@ -128,9 +136,20 @@ impl Database {
             });
             return Cow::Owned(made.unwrap_or_default());
         }
+        let fixed = |position| filter::fixed(&plan.restrictions, table, position, inputs);
         let made = match table.keyspace.as_str() {
-            "system_schema" => Some(system_schema::rows(&self.schema, table)),
-            keyspace if schema::is_system(keyspace) => request.system.rows(keyspace, &table.name),
+            "system_schema" => {
+                let (keyspaces, names) = (fixed(0), fixed(1));
+                Some(system_schema::rows(
+                    &self.schema,
+                    table,
+                    keyspaces.as_deref(),
+                    names.as_deref(),
+                ))
+            }
+            keyspace if schema::is_system(keyspace) => {
+                request.system.rows(keyspace, &table.name, fixed(0).as_deref())
+            }
             _ => None,
         };
         let stored = self.rows.get(&table.id);

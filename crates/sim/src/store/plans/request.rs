@@ -22,11 +22,20 @@ pub(crate) struct Request<'a> {
 /// One row: a cell for each column of the table, in the order of `Table::columns`.
 pub(crate) type SystemRow = Vec<Option<Vec<u8>>>;
 
+/// Values of a key column, one of which the rows that are asked for have; `None`: any. Others may be
+/// made, and are not shown.
+pub(crate) type Wanted<'a> = Option<&'a [Vec<u8>]>;
+
+/// Whether a row with this value is asked for.
+pub(crate) fn is_wanted(wanted: Wanted<'_>, value: &[u8]) -> bool {
+    wanted.is_none_or(|values| values.iter().any(|it| it == value))
+}
+
 /// Rows that only a node knows: `system.local`, `system.peers`, `system.tablets` and the like.
 pub(crate) trait SystemRows {
-    /// All rows of a table; `None`: the rows that were written with CQL are shown. It is not called
-    /// for `system_schema`.
-    fn rows(&self, keyspace: &str, table: &str) -> Option<Vec<SystemRow>>;
+    /// The rows of a table, at least those of the partitions that are `wanted`; `None`: the rows that
+    /// were written with CQL are shown. It is not called for `system_schema`.
+    fn rows(&self, keyspace: &str, table: &str, wanted: Wanted<'_>) -> Option<Vec<SystemRow>>;
 
     /// The name of the cluster.
     fn cluster_name(&self) -> &str;
@@ -39,7 +48,7 @@ pub(crate) struct NoSystemRows;
 
 #[cfg(test)]
 impl SystemRows for NoSystemRows {
-    fn rows(&self, _keyspace: &str, _table: &str) -> Option<Vec<SystemRow>> {
+    fn rows(&self, _: &str, _: &str, _: Wanted<'_>) -> Option<Vec<SystemRow>> {
         None
     }
 

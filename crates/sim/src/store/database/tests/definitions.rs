@@ -1,6 +1,8 @@
 //! Schema statements, and the schema as rows.
 
 use super::*;
+use crate::store::definitions::system_schema;
+use crate::store::plans::request::Wanted;
 
 fn changes(outcome: &Outcome) -> String {
     let Outcome::SchemaChange(changes) = outcome else {
@@ -142,8 +144,14 @@ fn tablets_follow_the_replication_strategy() {
 fn system_tables_show_what_the_node_knows() {
     struct Node;
     impl crate::store::plans::request::SystemRows for Node {
-        fn rows(&self, keyspace: &str, table: &str) -> Option<Vec<Vec<Option<Vec<u8>>>>> {
+        fn rows(
+            &self,
+            keyspace: &str,
+            table: &str,
+            wanted: Wanted<'_>,
+        ) -> Option<Vec<Vec<Option<Vec<u8>>>>> {
             assert_eq!(keyspace, "system");
+            assert_eq!(wanted.is_some_and(|keys| keys == [b"local"]), table == "local");
             let mut row = vec![None; 18];
             row[0] = Some(b"local".to_vec());
             row[3] = Some(b"sim".to_vec());
@@ -163,4 +171,22 @@ fn system_tables_show_what_the_node_knows() {
     };
     assert_eq!(shown(&rows), "\"local\" \"sim\"");
     assert_eq!(bench.rows("SELECT * FROM system.peers"), "");
+}
+
+#[test]
+fn a_question_about_one_table_makes_rows_of_no_other() {
+    let mut bench = bench();
+    for name in ["one", "two"] {
+        bench.ok(&format!("CREATE TABLE ks.{name} (k int PRIMARY KEY, v int)"));
+    }
+    let schema = bench.database.schema();
+    let columns = schema.table("system_schema", "columns").unwrap();
+    let names = |made: Vec<Vec<Option<Vec<u8>>>>| {
+        made.into_iter().filter_map(|row| row.into_iter().nth(1)?).collect::<Vec<_>>()
+    };
+    let [ks, one] = ["ks", "one"].map(|name| [name.as_bytes().to_vec()]);
+    let made = |keyspaces, tables| names(system_schema::rows(schema, columns, keyspaces, tables));
+    assert_eq!(made(Some(&ks), Some(&one)), [b"one", b"one"]);
+    assert_eq!(made(Some(&one), None), <[Vec<u8>; 0]>::default());
+    assert!(made(Some(&ks), None).contains(&b"two".to_vec()));
 }
