@@ -324,7 +324,10 @@ mod tests {
     fn a_process_that_does_not_hand_over_is_named() {
         let path = env::temp_dir().join(format!("shardlane-silent-{}", process::id()));
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let gone = thread::spawn(move || drop(listener.accept().unwrap()));
+        let gone = thread::spawn(move || {
+            let mut peer = Peer::new(listener.accept().unwrap().0).unwrap();
+            peer.expect_hello().unwrap();
+        });
         let refused = Peer::inherit(&path, 10).unwrap_err();
         gone.join().unwrap();
         assert_eq!(refused.pid, i32::try_from(process::id()).ok());
