@@ -37,10 +37,14 @@ impl World {
                     return;
                 }
             }
-            if self.texts_executed() == before && self.has_room_for_shapes() {
+            // A collection has no type that can be written before a marker.
+            let has_shape = !key_kind(kind).columns.iter().any(|(_, kind)| kind.contains('<'));
+            let is_run = self.texts_executed() > before;
+            if is_run != has_shape && (is_run || self.has_room_for_shapes()) {
                 let name = key_kind(kind).table;
-                return self
-                    .blame(format_args!("no text on {name} is run as a prepared statement"));
+                return self.blame(format_args!(
+                    "texts on {name} are run as prepared statements: {is_run}"
+                ));
             }
         }
         self.judge_refused(number, of);
