@@ -3,6 +3,8 @@
 //! Nothing of it is held in between, so that what an answer costs is known, and can be refused,
 //! before there is one.
 
+use std::collections::HashSet;
+
 use crate::facade::bound_values::BoundValues;
 use crate::facade::outputs::{Counts, Outputs, place_of};
 use crate::facade::refusal::Refusal;
@@ -206,12 +208,26 @@ impl<'a> Answer<'a> {
         bytes
     }
 
-    /// Hands out the rows that fulfil all conditions, with their positions.
+    /// Hands out the rows that fulfil all conditions, with their positions; with DISTINCT the first
+    /// one of each partition.
     fn each_row(&self, from: u64, mut take: impl FnMut(u64, &[Cell<'_>]) -> bool) {
-        self.outputs.table.visit(self.asked, from, &mut |row| {
-            let is_wanted = self.conditions.iter().all(|one| one.holds(&row.cells));
+        let is_distinct = self.outputs.select.is_distinct;
+        // Rows of a partition may stand anywhere, and also on pages before.
+        let visited_from = if is_distinct { 0 } else { from };
+        let mut shown = HashSet::new();
+        self.outputs.table.visit(self.asked, visited_from, &mut |row| {
+            let is_wanted = self.conditions.iter().all(|one| one.holds(&row.cells))
+                && (!is_distinct || shown.insert(self.partition(&row.cells)))
+                && row.position >= from;
             !is_wanted || take(row.position, &row.cells)
         });
+    }
+
+    /// The partition key of a row.
+    fn partition(&self, row: &[Cell<'_>]) -> Vec<Option<Vec<u8>>> {
+        let columns = self.outputs.table.columns().iter().zip(row);
+        let key = columns.filter(|(column, _)| column.role == ColumnRole::PartitionKey);
+        key.map(|(_, cell)| cell.as_ref().map(|cell| cell.to_vec())).collect()
     }
 }
 

@@ -3,7 +3,12 @@
 //! Takes what ScyllaDB and Cassandra take, and a little more: a text that no server accepts may
 //! come out as words all the same, for the server will refuse it.
 
+use std::ops::ControlFlow;
+
 use crate::facade::literal::uuid_at_front;
+
+/// How far into a text is read, so that one of any length costs a few ms at most.
+pub const READ_BYTES_MAX: usize = 256 << 10;
 
 /// Bytes of a uuid in a text.
 const UUID_LEN: usize = 36;
@@ -17,8 +22,13 @@ pub enum Word<'a> {
     Quoted(&'a str),
     /// What stands between `'` or `$$`, doubled ones not yet undone.
     Text(&'a str),
-    /// Any other character.
+    /// Any other character of ASCII.
     Sign(char),
+    /// No word of CQL, and the last: an open quote or comment, or a character that stands in no text
+    /// but between quotes. Every server refuses such a text.
+    Broken,
+    /// What lies behind the bound of what is read, and the last.
+    Unread,
 }
 
 impl Word<'_> {
@@ -36,7 +46,12 @@ impl Word<'_> {
                 Some(word.to_ascii_lowercase())
             }
             Self::Quoted(inside) if !inside.is_empty() => Some(inside.replace("\"\"", "\"")),
-            Self::Bare(_) | Self::Quoted(_) | Self::Text(_) | Self::Sign(_) => None,
+            Self::Bare(_)
+            | Self::Quoted(_)
+            | Self::Text(_)
+            | Self::Sign(_)
+            | Self::Broken
+            | Self::Unread => None,
         }
     }
 
@@ -46,7 +61,7 @@ impl Word<'_> {
         match self {
             Self::Bare(word) => word.eq_ignore_ascii_case(name),
             Self::Quoted(inside) => inside == name,
-            Self::Text(_) | Self::Sign(_) => false,
+            Self::Text(_) | Self::Sign(_) | Self::Broken | Self::Unread => false,
         }
     }
 
@@ -55,7 +70,7 @@ impl Word<'_> {
     pub fn text(self) -> Option<String> {
         match self {
             Self::Text(inside) => Some(inside.replace("''", "'")),
-            Self::Bare(_) | Self::Quoted(_) | Self::Sign(_) => None,
+            Self::Bare(_) | Self::Quoted(_) | Self::Sign(_) | Self::Broken | Self::Unread => None,
         }
     }
 }
@@ -64,13 +79,16 @@ impl Word<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Lexer<'a> {
     rest: &'a str,
+    /// The text goes on behind what is read.
+    is_cut: bool,
 }
 
 impl<'a> Lexer<'a> {
     /// Starts at the front of `text`.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
-        Self { rest: text }
+        let end = text.floor_char_boundary(READ_BYTES_MAX);
+        Self { rest: text.get(..end).unwrap_or_default(), is_cut: end < text.len() }
     }
 
     /// The next word without taking it.
@@ -109,7 +127,19 @@ impl<'a> Lexer<'a> {
         Some(uuid)
     }
 
-    /// Bytes that are left.
+    /// Whether every server refuses what is left, because it is cut into no words.
+    #[must_use]
+    pub fn is_broken(mut self) -> bool {
+        self.any(|word| word == Word::Broken)
+    }
+
+    /// Whether nothing of the text lies behind what is read.
+    #[must_use]
+    pub fn is_read_whole(&self) -> bool {
+        !self.is_cut
+    }
+
+    /// Bytes that are left to read.
     #[must_use]
     pub fn rest_len(&self) -> usize {
         self.rest.len()
@@ -136,15 +166,22 @@ impl<'a> Lexer<'a> {
             if !is_uuid && word.is_none() {
                 return shown;
             }
-            shown.push_str(gap);
             let is_number = |word: &str| word.starts_with(|first: char| first.is_ascii_digit());
+            if matches!(word, Some(Word::Broken | Word::Unread))
+                && !start.starts_with(['\'', '"', '$'])
+            {
+                return shown;
+            }
+            shown.push_str(gap);
             match word {
                 Some(Word::Bare(word)) if !is_number(word) => shown.push_str(word),
                 Some(Word::Quoted(_) | Word::Sign(_)) => {
                     let len = start.len() - words.rest.len();
                     shown.push_str(start.get(..len).unwrap_or_default());
                 }
-                Some(Word::Bare(_) | Word::Text(_)) | None => shown.push('?'),
+                Some(Word::Bare(_) | Word::Text(_) | Word::Broken | Word::Unread) | None => {
+                    shown.push('?');
+                }
             }
         }
     }
@@ -158,25 +195,39 @@ impl<'a> Lexer<'a> {
         taken
     }
 
+    /// Steps over white space and comments, to an open comment if there is one. A line comment that
+    /// the text ends is taken for whole, as older servers do.
     fn skip_blank(&mut self) {
         // Nearly every gap is one space or none.
         self.rest = self.rest.strip_prefix(' ').unwrap_or(self.rest);
         if self.rest.starts_with(|first: char| first.is_ascii_alphanumeric()) {
             return;
         }
-        loop {
-            let blank = |c: char| c.is_whitespace() || c == '\0' || c == '\u{feff}';
-            let rest = self.rest.trim_start_matches(blank);
-            let after = if rest.starts_with("--") || rest.starts_with("//") {
-                rest.find(['\n', '\r']).and_then(|end| rest.get(end + 1..))
-            } else if let Some(inside) = rest.strip_prefix("/*") {
-                inside.find("*/").and_then(|end| inside.get(end + 2..))
-            } else {
-                self.rest = rest;
-                return;
-            };
-            self.rest = after.unwrap_or_default();
-        }
+        while let ControlFlow::Continue(()) = self.skip_one_blank() {}
+    }
+
+    fn skip_one_blank(&mut self) -> ControlFlow<()> {
+        self.rest = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        let bytes = self.rest.as_bytes();
+        let inside = bytes.get(2..).unwrap_or_default();
+        let len = if bytes.starts_with(b"--") || bytes.starts_with(b"//") {
+            let end = inside.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            end.map_or(bytes.len(), |end| end + 3)
+        } else if bytes.starts_with(b"/*")
+            && let Some(end) = inside.windows(2).position(|two| two == b"*/")
+        {
+            end + 4
+        } else {
+            return ControlFlow::Break(());
+        };
+        self.rest = self.rest.get(len..).unwrap_or_default();
+        ControlFlow::Continue(())
+    }
+
+    /// The last word: nothing can be said about what follows.
+    fn break_off(&mut self) -> Word<'a> {
+        self.rest = "";
+        if std::mem::take(&mut self.is_cut) { Word::Unread } else { Word::Broken }
     }
 
     /// Takes the front of the rest up to `len`.
@@ -186,13 +237,14 @@ impl<'a> Lexer<'a> {
         front
     }
 
-    /// Takes what stands up to the closing `mark`, where a doubled one does not close.
-    fn take_quoted(&mut self, mark: u8) -> &'a str {
+    /// Takes what stands up to the closing `mark`, where a doubled one does not close; `None` when
+    /// none closes.
+    fn take_quoted(&mut self, mark: u8) -> Option<&'a str> {
         let inside = self.rest.get(1..).unwrap_or_default();
         let bytes = inside.as_bytes();
         let mut at = 0;
-        while let Some(byte) = bytes.get(at) {
-            if *byte == mark {
+        loop {
+            if *bytes.get(at)? == mark {
                 if bytes.get(at + 1) != Some(&mark) {
                     break;
                 }
@@ -200,8 +252,39 @@ impl<'a> Lexer<'a> {
             }
             at += 1;
         }
-        self.rest = inside.get(at + 1..).unwrap_or_default();
-        inside.get(..at).unwrap_or(inside)
+        self.rest = inside.get(at + 1..)?;
+        inside.get(..at)
+    }
+
+    fn take_dollars(&mut self) -> Option<&'a str> {
+        let (text, rest) = self.rest.get(2..)?.split_once("$$")?;
+        self.rest = rest;
+        Some(text)
+    }
+
+    /// Takes a word that no bound cuts.
+    fn take_word(&mut self, first: char) -> Option<Word<'a>> {
+        Some(match first {
+            'a'..='z' | 'A'..='Z' | '_' => {
+                let inside = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+                Word::Bare(self.take(self.rest.bytes().take_while(inside).count()))
+            }
+            '0'..='9' => {
+                // `\u{b5}s` is a unit of durations.
+                let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '\u{b5}');
+                let len = self.rest.find(|c: char| !inside(c)).unwrap_or(self.rest.len());
+                Word::Bare(self.take(len))
+            }
+            '"' => Word::Quoted(self.take_quoted(b'"')?),
+            '\'' => Word::Text(self.take_quoted(b'\'')?),
+            '$' if self.rest.starts_with("$$") => Word::Text(self.take_dollars()?),
+            '/' if self.rest.starts_with("/*") => return None,
+            sign if sign.is_ascii_graphic() => {
+                self.take(1);
+                Word::Sign(sign)
+            }
+            _ => return None,
+        })
     }
 }
 
@@ -210,25 +293,13 @@ impl<'a> Iterator for Lexer<'a> {
 
     fn next(&mut self) -> Option<Word<'a>> {
         self.skip_blank();
-        let first = self.rest.chars().next()?;
-        Some(match first {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => {
-                let inside = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-                Word::Bare(self.take(self.rest.bytes().take_while(inside).count()))
-            }
-            '"' => Word::Quoted(self.take_quoted(b'"')),
-            '\'' => Word::Text(self.take_quoted(b'\'')),
-            '$' if self.rest.starts_with("$$") => {
-                let inside = self.rest.get(2..).unwrap_or_default();
-                let (text, rest) = inside.split_once("$$").unwrap_or((inside, ""));
-                self.rest = rest;
-                Word::Text(text)
-            }
-            sign => {
-                self.take(sign.len_utf8());
-                Word::Sign(sign)
-            }
-        })
+        let Some(first) = self.rest.chars().next() else {
+            return self.is_cut.then(|| self.break_off());
+        };
+        let word = self.take_word(first);
+        // What ends at the bound may go on behind it.
+        let is_whole = !(self.is_cut && self.rest.is_empty());
+        Some(word.filter(|_| is_whole).unwrap_or_else(|| self.break_off()))
     }
 }
 
@@ -244,9 +315,43 @@ mod tests {
 
     #[test]
     fn comments_and_blanks_fall_out() {
-        let text = "--c\n//c\r/* c -- */ \t\u{feff}USE/**/ks--c";
+        let text = "--c\n//c\r/* c -- */ \t\nUSE/**/ks--c";
         assert_eq!(words(text), [Word::Bare("USE"), Word::Bare("ks")]);
-        assert_eq!(words("/* never closed USE ks"), []);
+    }
+
+    #[test]
+    fn what_no_server_takes_is_the_last_word() {
+        for text in [
+            "a /* open b",
+            "a 'open b",
+            "a \"open b",
+            "a $$open b",
+            "a \0b",
+            "a \u{feff}b",
+            "a\u{a0}b",
+            "a\x0bb",
+            "a\x0cb",
+            "a \u{e9} b",
+        ] {
+            assert_eq!(words(text), [Word::Bare("a"), Word::Broken], "{text:?}");
+        }
+        assert_eq!(words("1\u{b5}s"), [Word::Bare("1\u{b5}s")]);
+    }
+
+    #[test]
+    fn a_long_text_is_read_up_to_a_bound() {
+        let bound = READ_BYTES_MAX;
+        for text in [
+            format!("a '{}' b", "x".repeat(bound)),
+            format!("a{}b", " ".repeat(bound)),
+            format!("a{}b", "/**/".repeat(bound)),
+            format!("a --{}\nb", "x".repeat(bound)),
+            format!("a {}", "b".repeat(bound)),
+        ] {
+            assert_eq!(words(&text), [Word::Bare("a"), Word::Unread], "{}", &text[..10]);
+        }
+        let fits = format!("'{}'", "x".repeat(bound - 2));
+        assert!(matches!(words(&fits)[..], [Word::Text(_)]));
     }
 
     #[test]
@@ -254,7 +359,6 @@ mod tests {
         assert_eq!(words("\"a\"\"b\"x")[0].name().unwrap(), "a\"b");
         assert_eq!(words("'it''s'")[0].text().unwrap(), "it's");
         assert_eq!(words("$$it's$$ x"), [Word::Text("it's"), Word::Bare("x")]);
-        assert_eq!(words("'never closed"), [Word::Text("never closed")]);
         assert_eq!(words("\"\"")[0].name(), None);
     }
 
@@ -267,6 +371,8 @@ mod tests {
                 "INSERT INTO t (k, \"V\") VALUES (?, -?.?);",
             ),
             ("k = a7a60342-8245-4738-b4b8-2e7c168bd01b AND b=0xcafe", "k = ? AND b=?"),
+            ("k = 'cut in two", "k = ?"),
+            ("k = 5 /* cut", "k = ?"),
             ("a = $$pw$$ AND t1 = :name /* 5 */ ", "a = ? AND t1 = :name"),
         ] {
             assert_eq!(Lexer::without_literals(text), shown);

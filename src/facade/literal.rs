@@ -18,6 +18,8 @@ pub enum Literal {
     Integer(String),
     /// A uuid.
     Uuid([u8; 16]),
+    /// `0x` and hexadecimal digits, as bytes.
+    Blob(Vec<u8>),
     /// `true` or `false`.
     Boolean(bool),
     /// `null`.
@@ -45,7 +47,8 @@ impl Literal {
             }
             Self::Boolean(value) if *kind == ColumnType::Boolean => Some(vec![u8::from(*value)]),
             Self::Integer(digits) => integer(digits, kind),
-            Self::Text(_) | Self::Uuid(_) | Self::Boolean(_) => None,
+            Self::Blob(bytes) if *kind == ColumnType::Blob => Some(bytes.clone()),
+            Self::Text(_) | Self::Uuid(_) | Self::Blob(_) | Self::Boolean(_) => None,
         };
         cell.map(Some).ok_or_else(|| self.refused_for(column))
     }
@@ -55,6 +58,7 @@ impl Literal {
     pub fn heap_bytes(&self) -> usize {
         match self {
             Self::Text(text) | Self::Integer(text) => text.capacity(),
+            Self::Blob(bytes) => bytes.capacity(),
             Self::Uuid(_) | Self::Boolean(_) | Self::Null => 0,
         }
     }
@@ -64,6 +68,10 @@ impl Literal {
             Self::Text(text) => ("STRING", text.clone()),
             Self::Integer(digits) => ("INTEGER", digits.clone()),
             Self::Uuid(uuid) => ("UUID", uuid_text(*uuid)),
+            Self::Blob(bytes) => {
+                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                ("HEX", format!("0x{digits}"))
+            }
             Self::Boolean(value) => ("BOOLEAN", value.to_string()),
             Self::Null => ("NULL", "null".to_owned()),
         };
@@ -127,7 +135,9 @@ pub fn type_name(kind: &ColumnType) -> String {
 fn integer(digits: &str, kind: &ColumnType) -> Option<Vec<u8>> {
     let number: i64 = digits.parse().ok()?;
     match kind {
-        ColumnType::Bigint | ColumnType::Counter => Some(number.to_be_bytes().to_vec()),
+        ColumnType::Bigint | ColumnType::Counter | ColumnType::Timestamp => {
+            Some(number.to_be_bytes().to_vec())
+        }
         ColumnType::Int => i32::try_from(number).ok().map(|number| number.to_be_bytes().to_vec()),
         ColumnType::Smallint => {
             i16::try_from(number).ok().map(|number| number.to_be_bytes().to_vec())
@@ -142,7 +152,6 @@ fn integer(digits: &str, kind: &ColumnType) -> Option<Vec<u8>> {
         | ColumnType::Decimal
         | ColumnType::Double
         | ColumnType::Float
-        | ColumnType::Timestamp
         | ColumnType::Uuid
         | ColumnType::Varchar
         | ColumnType::Varint
@@ -182,6 +191,8 @@ mod tests {
             (number("7"), ColumnType::Smallint, vec![0, 7]),
             (Literal::Uuid(uuid), ColumnType::Uuid, uuid.to_vec()),
             (Literal::Boolean(true), ColumnType::Boolean, vec![1]),
+            (Literal::Blob(vec![0xca, 0xfe]), ColumnType::Blob, vec![0xca, 0xfe]),
+            (number("7"), ColumnType::Timestamp, vec![0, 0, 0, 0, 0, 0, 0, 7]),
         ] {
             assert_eq!(cell(&literal, kind), Ok(Some(expected)), "{literal:?}");
         }
@@ -202,6 +213,10 @@ mod tests {
         assert_eq!(
             refused(&Literal::Text("abc".to_owned()), ColumnType::Inet),
             "marshaling error: unable to make inet from 'abc'",
+        );
+        assert_eq!(
+            refused(&Literal::Blob(vec![0x61, 0]), ColumnType::Varchar),
+            "Invalid HEX constant (0x6100) for \"c\" of type text",
         );
         let long = Literal::Integer("99999999999".to_owned());
         assert!(cell(&long, ColumnType::Int).is_err() && cell(&long, ColumnType::Bigint).is_ok());

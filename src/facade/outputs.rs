@@ -64,7 +64,37 @@ impl<'a> Outputs<'a> {
             let output = |selector| Output::new(table, selector);
             select.selectors.iter().map(output).collect::<Result<_, _>>()?
         };
-        Ok(Self { table, select, outputs })
+        let outputs = Self { table, select, outputs };
+        outputs.check_distinct()?;
+        Ok(outputs)
+    }
+
+    /// With DISTINCT only what all rows of a partition share can be shown, and its whole key.
+    fn check_distinct(&self) -> Result<(), Refusal> {
+        if !self.select.is_distinct {
+            return Ok(());
+        }
+        let columns = self.table.columns();
+        let is_shared =
+            |column: &Column| matches!(column.role, ColumnRole::PartitionKey | ColumnRole::Static);
+        let shown = self.outputs.iter().filter_map(|output| match output.shown {
+            Shown::Column(at) | Shown::Json(at) | Shown::CountOf(at) => columns.get(at),
+            Shown::Count => None,
+        });
+        let shown: Vec<&Column> = shown.collect();
+        if let Some(column) = shown.iter().find(|column| !is_shared(column)) {
+            return Err(Refusal::not_distinct(&column.name));
+        }
+        let mut key = columns.iter().filter(|column| column.role == ColumnRole::PartitionKey);
+        if let Some(missing) = key.find(|column| !shown.contains(column)) {
+            return Err(Refusal::missing_in_distinct(&missing.name));
+        }
+        for relation in &self.select.relations {
+            if !is_shared(place_of(self.table, &relation.column)?.1) {
+                return Err(Refusal::condition_with_distinct());
+            }
+        }
+        Ok(())
     }
 
     /// Whether all rows become one, in which they are counted.

@@ -20,32 +20,19 @@ impl Refusal {
         Self { code: ErrorCode::OVERLOADED, text }
     }
 
-    /// A `USE` that is more than a name. A server that takes it would switch a lane that others
+    /// A text whose first word is not found. If it is a `USE`, it would switch a lane that others
+    /// share.
+    #[must_use]
+    pub fn no_verb(bytes_max: usize) -> Self {
+        let text = format!("the first {bytes_max} bytes of this text are blanks and comments");
+        Self { code: ErrorCode::INVALID, text }
+    }
+
+    /// A `USE` that may be more than a name. A server that takes it would switch a lane that others
     /// share.
     #[must_use]
     pub fn more_than_use() -> Self {
         let text = "USE takes the name of a keyspace and nothing else".to_owned();
-        Self { code: ErrorCode::SYNTAX_ERROR, text }
-    }
-
-    /// `USE ?`.
-    #[must_use]
-    pub fn keyspace_marker() -> Self {
-        let text = "Bind variables cannot be used for keyspace names".to_owned();
-        Self { code: ErrorCode::SYNTAX_ERROR, text }
-    }
-
-    /// A `USE` of what is too long for the name of a keyspace: it would be kept with each client.
-    #[must_use]
-    pub fn name_too_long(len_max: usize) -> Self {
-        let text = format!("the name of a keyspace has at most {len_max} bytes");
-        Self { code: ErrorCode::INVALID, text }
-    }
-
-    /// A SELECT whose table stands too far behind to be looked for: others wait meanwhile.
-    #[must_use]
-    pub fn no_table() -> Self {
-        let text = "this SELECT has no FROM among its first million words".to_owned();
         Self { code: ErrorCode::SYNTAX_ERROR, text }
     }
 
@@ -134,6 +121,34 @@ impl Refusal {
     #[must_use]
     pub fn no_address(text: &str) -> Self {
         let text = format!("marshaling error: unable to make inet from '{text}'");
+        Self { code: ErrorCode::INVALID, text }
+    }
+
+    /// A column of single rows in a SELECT DISTINCT.
+    #[must_use]
+    pub fn not_distinct(column: &str) -> Self {
+        let text = format!(
+            "SELECT DISTINCT queries must only request partition key columns and/or static columns \
+             (not {column})"
+        );
+        Self { code: ErrorCode::INVALID, text }
+    }
+
+    /// A SELECT DISTINCT without the whole partition key.
+    #[must_use]
+    pub fn missing_in_distinct(column: &str) -> Self {
+        let text = format!(
+            "SELECT DISTINCT queries must request all the partition key columns (missing {column})"
+        );
+        Self { code: ErrorCode::INVALID, text }
+    }
+
+    /// A SELECT DISTINCT of rows by what the rows of a partition do not share.
+    #[must_use]
+    pub fn condition_with_distinct() -> Self {
+        let text = "SELECT DISTINCT with WHERE clause only supports restriction by partition key \
+                    and/or static columns."
+            .to_owned();
         Self { code: ErrorCode::INVALID, text }
     }
 

@@ -19,6 +19,8 @@ const ITEMS_MAX: usize = 1024;
 pub struct Select {
     /// Of which table.
     pub table: TableName,
+    /// Whether each partition is shown once.
+    pub is_distinct: bool,
     /// Whether each row comes as one JSON text.
     pub is_json: bool,
     /// Which columns; empty: all (`*`).
@@ -118,6 +120,7 @@ impl Select {
         }
         let mut select = Self {
             table,
+            is_distinct: false,
             is_json: false,
             selectors: Vec::new(),
             relations: Vec::new(),
@@ -159,7 +162,7 @@ impl Select {
 
     fn parse_selection(&mut self, mut words: Lexer<'_>) -> Option<()> {
         self.is_json = take_modifier(&mut words, "JSON");
-        take_modifier(&mut words, "DISTINCT");
+        self.is_distinct = take_modifier(&mut words, "DISTINCT");
         if words.take_sign('*') {
             return words.take_keyword("FROM").then_some(());
         }
@@ -252,8 +255,11 @@ impl Select {
                 words.next();
                 Literal::Integer(format!("-{}", digits(words.peek()?)?))
             }
+            Word::Broken | Word::Unread => return None,
             word @ (Word::Bare(_) | Word::Quoted(_) | Word::Sign(_)) => {
-                if word.is("true") || word.is("false") {
+                if let Some(bytes) = blob(word) {
+                    Literal::Blob(bytes)
+                } else if word.is("true") || word.is("false") {
                     Literal::Boolean(word.is("true"))
                 } else if word.is("null") {
                     Literal::Null
@@ -347,8 +353,20 @@ fn is_all(mut words: Lexer<'_>) -> bool {
 fn digits(word: Word<'_>) -> Option<&str> {
     match word {
         Word::Bare(word) => word.bytes().all(|byte| byte.is_ascii_digit()).then_some(word),
-        Word::Quoted(_) | Word::Text(_) | Word::Sign(_) => None,
+        Word::Quoted(_) | Word::Text(_) | Word::Sign(_) | Word::Broken | Word::Unread => None,
     }
+}
+
+/// The bytes of `0x` and pairs of hexadecimal digits, if the word is that.
+fn blob(word: Word<'_>) -> Option<Vec<u8>> {
+    let Word::Bare(word) = word else { return None };
+    let digits = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X"))?.as_bytes();
+    let pairs = digits.chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+        let is_hex = pair.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_hex.then(|| u8::from_str_radix(pair, 16).ok())?
+    });
+    pairs.collect()
 }
 
 /// Takes a modifier of the selection, unless the word is the name of a column or a function.

@@ -6,16 +6,12 @@
 use crate::facade::console::describe::{Described, Description};
 use crate::facade::console::schema_rows::{self, SCHEMA, SchemaQuestion};
 use crate::facade::console::table::{ConsoleTable, KEYSPACE};
-use crate::facade::lexer::{Lexer, Word};
+use crate::facade::lexer::{Lexer, READ_BYTES_MAX, Word};
 use crate::facade::refusal::Refusal;
 use crate::facade::select::{Select, shows_nodes};
 use crate::facade::table_name::{KEYSPACES, TableName};
 
-/// Words of a selection that are looked through for its FROM, in some 15 ms at worst. No table has
-/// so many columns: their number has two bytes.
-const SELECTION_WORDS_MAX: usize = 1 << 20;
-
-/// Longest name of a keyspace, bytes; servers take 48 or 192.
+/// Longest name of a keyspace, bytes, that is kept for its client; servers take 48 or 192.
 pub const NAME_BYTES_MAX: usize = 1024;
 
 /// A statement, by who answers it.
@@ -55,11 +51,15 @@ pub fn classify(text: &str, keyspace: Option<&str>) -> StatementText {
 pub fn classify_for(text: &str, asker: Asker<'_>) -> StatementText {
     let mut words = Lexer::new(text);
     let Some(verb) = words.next() else { return StatementText::Other };
+    if verb == Word::Unread {
+        // It may be a USE.
+        return StatementText::Refused(Refusal::no_verb(READ_BYTES_MAX));
+    }
     if verb.is("SELECT") {
         return classify_select(words, asker);
     }
     if verb.is("USE") {
-        return classify_use(words);
+        return classify_use(text, words);
     }
     if !asker.sees_console {
         return StatementText::Other;
@@ -83,7 +83,7 @@ fn changed_table(verb: Word<'_>, mut words: Lexer<'_>, asker: Asker<'_>) -> Opti
     if verb.is("INSERT") {
         words.take_keyword("INTO").then_some(())?;
     } else if verb.is("DELETE") {
-        words.by_ref().take(SELECTION_WORDS_MAX).any(|word| word.is("FROM")).then_some(())?;
+        words.by_ref().any(|word| word.is("FROM")).then_some(())?;
     } else if verb.is("TRUNCATE") || verb.is("ALTER") || verb.is("DROP") {
         words.take_keyword("TABLE");
     } else if !verb.is("UPDATE") {
@@ -103,17 +103,19 @@ pub fn is_select(text: &str) -> bool {
     Lexer::new(text).next().is_some_and(|verb| verb.is("SELECT"))
 }
 
-fn classify_use(mut words: Lexer<'_>) -> StatementText {
-    let is_marker = words.take_sign('?');
+fn classify_use(text: &str, mut words: Lexer<'_>) -> StatementText {
+    let before = words;
     let name = words.take_name();
-    let is_whole = words.take_end();
-    match name.filter(|_| is_whole && !is_marker) {
-        Some(name) if name.len() > NAME_BYTES_MAX => {
-            StatementText::Refused(Refusal::name_too_long(NAME_BYTES_MAX))
+    match name.filter(|_| words.take_end()) {
+        Some(name) if name.len() <= NAME_BYTES_MAX => StatementText::Use(name),
+        // A node refuses it, in its own words: no keyspace has this name.
+        Some(_) => StatementText::Other,
+        // Servers may not agree where a line comment ends, and what is not read may be all comment.
+        None if text.contains('\r') || !before.is_read_whole() => {
+            StatementText::Refused(Refusal::more_than_use())
         }
-        Some(name) => StatementText::Use(name),
-        None if is_marker => StatementText::Refused(Refusal::keyspace_marker()),
-        None => StatementText::Refused(Refusal::more_than_use()),
+        // The same: it is no USE of any keyspace.
+        None => StatementText::Other,
     }
 }
 
@@ -123,11 +125,8 @@ fn classify_select(
 ) -> StatementText {
     let mut words = selection;
     // FROM is reserved: unquoted, it ends the selection wherever it stands.
-    if !words.by_ref().take(SELECTION_WORDS_MAX).any(|word| word.is("FROM")) {
-        return match words.peek() {
-            None => StatementText::Other,
-            Some(_) => StatementText::Refused(Refusal::no_table()),
-        };
+    if !words.by_ref().any(|word| word.is("FROM")) {
+        return StatementText::Other;
     }
     let Some(first) = words.next() else { return StatementText::Other };
     if sees_console && let Some(of_console) = of_console(selection, words, (first, keyspace)) {
@@ -142,8 +141,11 @@ fn classify_select(
         keyspace.and_then(|keyspace| TableName::find(keyspace, &first.name()?))
     };
     let Some(table) = found else { return StatementText::Other };
+    let rest = words;
     match Select::parse(table, selection, words) {
         Some(select) => StatementText::Local(Box::new(select)),
+        // A node refuses it, in its own words.
+        None if rest.is_broken() => StatementText::Other,
         None if shows_nodes(selection) => StatementText::Refused(Refusal::shows_nodes(table.table)),
         None => StatementText::Other,
     }

@@ -218,7 +218,7 @@ fn a_local_answer_carries_the_id_of_a_trace_that_a_node_made() {
             execute(2, &id),
             prepare(2, "SELECT key FROM system.local"),
             query(2, "SELECT nope FROM system.local"),
-            query(2, "USE 1"),
+            query(2, "USE 1 --\r"),
             execute(2, b"facade unknown !"),
         ]
         .into_iter()
@@ -354,7 +354,7 @@ fn statements_that_are_prepared_here_are_counted_and_bounded_in_bytes() {
     let client = rig.client();
     let text = format!("USE \"{}\"", "k".repeat(8 << 20));
     rig.send(client, &prepare(1, &text));
-    assert_eq!(rig.answer(client).code(), ErrorCode::INVALID);
+    assert_eq!(rig.answer(client).code(), ErrorCode::SYNTAX_ERROR);
     assert_eq!(rig.engine.gauges().catalog_bytes, 0);
     for number in 0..100 {
         let columns = vec!["schema_version"; 1000].join(",");

@@ -2,12 +2,12 @@
 
 use cql::compression::Compression;
 use cql::error_code::ErrorCode;
-use cql::notation::{Reader, put_int, put_short, put_short_bytes, put_string};
+use cql::notation::{Reader, put_int, put_short, put_short_bytes, put_string, put_string_map};
 use cql::opcode::Opcode;
 use cql::response::error::Extras;
 use shardlane::engine::action::Action;
 
-use crate::support::frames::{Frame, frame, of_version, prepare, query, startup};
+use crate::support::frames::{Frame, error, frame, of_version, prepare, query, startup};
 use crate::support::rig::Rig;
 
 /// EXECUTE without values.
@@ -79,14 +79,69 @@ fn a_local_statement_that_was_forgotten_is_for_the_client_to_prepare() {
 }
 
 #[test]
-fn a_use_of_more_than_a_name_reaches_no_lane() {
+fn a_use_that_only_some_servers_may_take_reaches_no_lane() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
-    rig.send(client, &[query(1, "USE ks; SELECT"), prepare(2, "USE 1")].concat());
+    rig.send(client, &[query(1, "USE ks -- \r ; SELECT"), prepare(2, "USE 1 --\r")].concat());
     let codes: Vec<_> = rig.answers(client).iter().map(Frame::code).collect();
     assert_eq!(codes, [ErrorCode::SYNTAX_ERROR; 2]);
     assert!(rig.all_requests().is_empty());
     rig.finish();
+}
+
+#[test]
+fn a_use_of_no_keyspace_gets_a_nodes_words() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    for text in ["USE ?", "USE \"\"", "USE ks; SELECT"] {
+        for frame in [query(1, text), prepare(1, text)] {
+            rig.send(client, &frame);
+            let (lane, request) = rig.request();
+            assert_eq!(request.text(), text);
+            rig.error(lane, request.stream(), &error(ErrorCode::SYNTAX_ERROR, "line 1:4"));
+            assert_eq!(rig.answer(client).error().text, "line 1:4");
+        }
+    }
+    rig.finish();
+}
+
+#[test]
+fn a_version_of_cql_that_cassandra_does_not_serve_is_refused_before_it_alone() {
+    let cases = [
+        (Some("3.0.0"), None),
+        (Some("3.4.5-x"), None),
+        (
+            Some("2.0.0"),
+            Some(
+                "CQL version 2.0.0 is not supported by the binary protocol (supported version are >= 3.0.0)",
+            ),
+        ),
+        (Some("x"), Some("Invalid version value: x")),
+        (Some("3"), Some("Invalid version value: 3")),
+        (None, Some("Missing value CQL_VERSION in STARTUP message")),
+    ];
+    for is_cassandra in [true, false] {
+        let mut rig = Rig::new();
+        rig.is_cassandra = is_cassandra;
+        rig.open_all_lanes();
+        for (version, why) in cases {
+            let client = rig.silent_client();
+            let body = frame((4, 0, 0), Opcode::Startup, |out| {
+                let options: Vec<_> = version.map(|it| ("CQL_VERSION", it)).into_iter().collect();
+                put_string_map(out, &options);
+            });
+            rig.send(client, &body);
+            let answer = rig.answer(client);
+            match why.filter(|_| is_cassandra) {
+                Some(why) => {
+                    assert_eq!(answer.code(), ErrorCode::PROTOCOL_ERROR);
+                    assert_eq!(answer.error().text, why);
+                }
+                None => assert_eq!(answer.opcode(), Opcode::Ready, "{version:?}"),
+            }
+        }
+        rig.finish();
+    }
 }
 
 #[test]

@@ -209,10 +209,18 @@ impl Row {
                         } else {
                             value.clone()
                         };
-                        self.blame = Some(format!(
-                            "servers read the constant {shown} of column {name} ({kind}) differently, \
-                             or refuse it"
-                        ));
+                        let is_own = matches!(kind_of(&kind), ColumnType::Custom(_));
+                        self.blame = Some(if is_own {
+                            format!(
+                                "constants of user-defined types, as column {name} ({kind}) has \
+                                 one, are not read; bind its value"
+                            )
+                        } else {
+                            format!(
+                                "servers read the constant {shown} of column {name} ({kind}) \
+                                 differently, or refuse it"
+                            )
+                        });
                     }
                 }
                 Term::Marker(_) | Term::NamedMarker(_) => {

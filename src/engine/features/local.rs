@@ -349,6 +349,12 @@ fn answer_startup(core: &mut Core, request: &Request<'_>, authenticator: Option<
     {
         entry.about.set_driver(startup);
     }
+    if core.is_cassandra
+        && let Ok(startup) = &startup
+        && let Some(why) = startup.version_refusal()
+    {
+        return core.refuse(from, kind, ErrorCode::PROTOCOL_ERROR, &why);
+    }
     let compression = startup.and_then(|startup| startup.compression());
     let compression = match compression {
         Ok(compression) => compression,

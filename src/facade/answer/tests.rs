@@ -258,3 +258,40 @@ fn a_row_that_is_too_long_alone_is_refused_however_it_is_asked_for() {
         }
     }
 }
+
+#[test]
+fn distinct_shows_each_partition_once() {
+    let text = "SELECT DISTINCT node FROM system.peers";
+    let shown = |text: &str, request: &Request<'_>| page(Lanes::new(7), text, request).unwrap();
+    let node = |name: &str| Some(name.as_bytes().to_vec());
+    assert_eq!(shown(text, &Request::default()), (vec![node("n1"), node("n2")], None));
+    let (first, state) = shown(text, &Request { page_size: Some(1), ..Request::default() });
+    assert_eq!(first, [node("n1")]);
+    let (second, state) = shown(text, &Request { page_size: Some(1), state, ..Request::default() });
+    assert_eq!((second, state), (vec![node("n2")], None));
+    let limited = format!("{text} LIMIT 1");
+    assert_eq!(shown(&limited, &Request::default()).0, [node("n1")]);
+}
+
+#[test]
+fn distinct_of_what_is_no_partition_key_is_refused_in_the_servers_words() {
+    for (text, why) in [
+        (
+            "SELECT DISTINCT * FROM system.peers",
+            "partition key columns and/or static columns (not shard)",
+        ),
+        ("SELECT DISTINCT node, note FROM system.peers", "and/or static columns (not note)"),
+        (
+            "SELECT DISTINCT count(*) FROM system.peers",
+            "all the partition key columns (missing node)",
+        ),
+        (
+            "SELECT DISTINCT node FROM system.peers WHERE node = 'n1' AND shard = 1",
+            "only supports restriction by partition key",
+        ),
+    ] {
+        let refused = page(Lanes::new(7), text, &Request::default()).unwrap_err();
+        assert_eq!(refused.code, cql::error_code::ErrorCode::INVALID);
+        assert!(refused.text.contains(why), "{}", refused.text);
+    }
+}

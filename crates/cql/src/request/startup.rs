@@ -15,6 +15,9 @@ pub const DRIVER_NAME: &str = "DRIVER_NAME";
 /// Option: the driver's version.
 pub const DRIVER_VERSION: &str = "DRIVER_VERSION";
 
+/// The oldest major and minor version of CQL that Apache Cassandra serves: all that come before 3.
+const CQL_VERSION_MIN: (u32, u32) = (2, 99);
+
 /// A STARTUP body.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Startup<'a> {
@@ -34,12 +37,41 @@ impl<'a> Startup<'a> {
         self.options.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
     }
 
+    /// What Apache Cassandra says against the version of CQL, where it does not serve it; the error
+    /// is a PROTOCOL_ERROR. ScyllaDB does not look at the version.
+    #[must_use]
+    pub fn version_refusal(&self) -> Option<String> {
+        let Some(version) = self.get(CQL_VERSION) else {
+            return Some("Missing value CQL_VERSION in STARTUP message".to_owned());
+        };
+        let Some(numbers) = version_numbers(version) else {
+            return Some(format!("Invalid version value: {version}"));
+        };
+        (numbers < CQL_VERSION_MIN).then(|| {
+            format!(
+                "CQL version {version} is not supported by the binary protocol (supported version \
+                 are >= 3.0.0)"
+            )
+        })
+    }
+
     /// The algorithm asked for; its name is taken in any case, as the server does.
     pub fn compression(&self) -> Result<Option<Compression>, WireError> {
         let Some(name) = self.get(COMPRESSION) else { return Ok(None) };
         let unknown = || WireError::CompressionName(name.to_lowercase().into());
         Compression::from_name(name).map(Some).ok_or_else(unknown)
     }
+}
+
+/// Major and minor number of a version, which digits and a point must begin.
+fn version_numbers(version: &str) -> Option<(u32, u32)> {
+    let (major, rest) = version.split_once('.')?;
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let minor = rest.get(..end)?;
+    let number = |digits: &str| {
+        digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())?
+    };
+    Some((number(major)?, number(minor)?))
 }
 
 /// Appends a STARTUP frame.

@@ -219,7 +219,7 @@ impl<'a> Lexer<'a> {
     #[inline]
     fn skip_blank(&mut self) -> bool {
         loop {
-            while self.byte(self.at).is_ascii_whitespace() {
+            while matches!(self.byte(self.at), b' ' | b'\t' | b'\r' | b'\n') {
                 self.at += 1;
             }
             if !matches!(self.byte(self.at), b'-' | b'/') {

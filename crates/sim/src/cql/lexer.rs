@@ -107,7 +107,8 @@ impl<'a> Lexer<'a> {
     /// Blanks and comments; a line comment must end with a newline, as on the real server.
     fn skip_blanks(&mut self) -> Result<(), CqlError> {
         loop {
-            let blank = self.rest.len() - self.rest.trim_start().len();
+            let blank =
+                self.rest.len() - self.rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
             self.advance(blank);
             if self.rest.starts_with("--") || self.rest.starts_with("//") {
                 let Some(end) = self.rest.find('\n') else {
@@ -152,7 +153,7 @@ impl<'a> Lexer<'a> {
         if first.is_ascii_digit() {
             return Ok(self.number());
         }
-        if first.is_alphabetic() || first == '_' {
+        if first.is_ascii_alphabetic() || first == '_' {
             let end = word_len(self.rest);
             let word = self.advance(end).to_owned();
             return Ok(if is_iso_duration(&word) {
@@ -211,7 +212,9 @@ impl<'a> Lexer<'a> {
                 }
             }
         }
-        let word = self.rest.get(..word_len(self.rest)).unwrap_or_default();
+        let is_inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '\u{b5}');
+        let word_len = self.rest.find(|c: char| !is_inside(c)).unwrap_or(self.rest.len());
+        let word = self.rest.get(..word_len).unwrap_or_default();
         if !float && duration::has_units(word) {
             return Kind::Duration(self.advance(word.len()).to_owned());
         }
@@ -222,7 +225,7 @@ impl<'a> Lexer<'a> {
 
 /// Length in bytes of the letters, digits and underscores at the front.
 fn word_len(text: &str) -> usize {
-    text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len())
+    text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len())
 }
 
 fn is_uuid(text: &str) -> bool {

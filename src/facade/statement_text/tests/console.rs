@@ -15,6 +15,7 @@ fn the_console_is_asked_by_full_names_or_from_within() {
         ("SELECT * FROM shardlane.routing", None),
         ("select count(*) from \"shardlane\".ROUTING where reason = 'x' allow filtering", None),
         ("SELECT * FROM routing", Some("shardlane")),
+        ("SELECT DISTINCT keyspace_name, table_name FROM shardlane.routing", None),
     ] {
         let StatementText::Local(select) = shown(text, keyspace) else { panic!("{text}") };
         assert_eq!(select.table, ConsoleTable::Routing.name());

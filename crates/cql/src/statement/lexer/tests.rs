@@ -69,6 +69,10 @@ fn a_broken_token_ends_the_text() {
         "0xfg",
         "é",
         "\u{feff}k",
+        "\u{a0}k",
+        "\x0bk",
+        "\x0ck",
+        "\0k",
     ] {
         assert_eq!(tokens(text), [Token::Broken], "{text}");
     }
