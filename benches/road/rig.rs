@@ -262,14 +262,14 @@ impl Rig {
                     let sent = self.engine.lane_output(lane).unwrap();
                     let mut rest = sent;
                     while let Some(header) = Header::peek(rest) {
-                        let at = answers.len();
+                        let (at, len) = (answers.len(), HEADER_LEN + header.body_len as usize);
                         if self.naming && header.opcode == Opcode::Prepare as u8 {
-                            answers.extend_from_slice(&named(&rest[HEADER_LEN..]));
+                            answers.extend_from_slice(&named(&rest[HEADER_LEN..len]));
                         } else {
                             answers.extend_from_slice(&self.answer);
                         }
                         answers[at + 2..at + 4].copy_from_slice(&header.stream.to_be_bytes());
-                        rest = &rest[HEADER_LEN + header.body_len as usize..];
+                        rest = &rest[len..];
                     }
                     let sent = sent.len();
                     self.run(|engine| engine.on_lane_sent(lane, sent));

@@ -9,8 +9,8 @@ use crate::variant::Variant;
 
 const TEXTS: u64 = 200_000;
 const SHAPES: u64 = 100_000;
-/// Texts of one shape after which it is prepared.
-const ENOUGH: usize = 8;
+/// Texts of one shape after which it is prepared: eight until its types are asked for, and one more.
+const ENOUGH: usize = 9;
 /// Shapes may take this part of what prepared statements may take.
 const SHAPES_PART: usize = 8;
 /// A buffer of a lane or client may have met its greatest size only now.
