@@ -25,6 +25,9 @@ const WARM_UP: u64 = 20_000;
 const REQUESTS: u64 = 100_000;
 /// A lane that is busier by chance than ever before grows its tables a last time.
 const ALLOCATIONS_MAX: u64 = 20;
+/// A sample of a tablet is a request of ours, beside the text that it is taken of; these nodes do not name its
+/// statement, so that each has its text written and prepared anew.
+const ALLOCATIONS_A_SAMPLE: u64 = 20;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 /// Bytes that are allocated at the moment.
@@ -66,12 +69,18 @@ fn main() {
         assert!(ALLOCATIONS.load(Ordering::Relaxed) > 0, "nothing is counted");
         let warm = rig.pass(WARM_UP, false);
         let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let sampled_before = rig.engine().tally().tablet_samples;
         let passed = rig.pass(REQUESTS, false);
         let count = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        let samples = rig.engine().tally().tablet_samples - sampled_before;
         rig.check(warm + passed);
-        let verdict = if count <= ALLOCATIONS_MAX { "ok" } else { "FAILED" };
-        println!("{verdict:<6} {:<14} {count:>6} allocations in {passed} requests", variant.name());
-        failed += i32::from(count > ALLOCATIONS_MAX);
+        let most = ALLOCATIONS_MAX + ALLOCATIONS_A_SAMPLE * samples;
+        let verdict = if count <= most { "ok" } else { "FAILED" };
+        println!(
+            "{verdict:<6} {:<14} {count:>6} allocations in {passed} requests, {samples} samples",
+            variant.name()
+        );
+        failed += i32::from(count > most);
     }
     for (what, held, bound) in texts::growths(|| HELD.load(Ordering::Relaxed)) {
         let verdict = if held <= bound { "ok" } else { "FAILED" };

@@ -289,7 +289,8 @@ impl<'a> Lexer<'a> {
             return self.unless_joined(2 + hex, Token::Hex);
         }
         let mut end = start + digits(start);
-        if let Some(len) = duration_len(self.rest(start), end - start) {
+        let may_be_unit = self.byte(end).is_ascii_alphabetic() || !self.byte(end).is_ascii();
+        if may_be_unit && let Some(len) = duration_len(self.rest(start), end - start) {
             return self.unless_joined(len, Token::Duration);
         }
         let mut is_float = false;
