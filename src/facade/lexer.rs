@@ -133,6 +133,14 @@ impl<'a> Lexer<'a> {
         self.any(|word| word == Word::Broken)
     }
 
+    /// Whether the first word may be `keyword`, as far as it can be seen: it may lie behind what is read.
+    #[must_use]
+    pub fn may_begin_with(mut self, keyword: &str) -> bool {
+        self.skip_blank();
+        let is_word = self.rest.starts_with(|first: char| first.is_ascii_alphanumeric());
+        !is_word || self.rest.len() <= keyword.len()
+    }
+
     /// Whether nothing of the text lies behind what is read.
     #[must_use]
     pub fn is_read_whole(&self) -> bool {

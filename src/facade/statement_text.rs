@@ -49,10 +49,10 @@ pub fn classify(text: &str, keyspace: Option<&str>) -> StatementText {
 /// What `text` asks.
 #[must_use]
 pub fn classify_for(text: &str, asker: Asker<'_>) -> StatementText {
-    let mut words = Lexer::new(text);
+    let front = Lexer::new(text);
+    let mut words = front;
     let Some(verb) = words.next() else { return StatementText::Other };
-    if verb == Word::Unread {
-        // It may be a USE.
+    if verb == Word::Unread && front.may_begin_with("USE") {
         return StatementText::Refused(Refusal::no_verb(READ_BYTES_MAX));
     }
     if verb.is("SELECT") {

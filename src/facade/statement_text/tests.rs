@@ -125,6 +125,15 @@ fn what_is_kept_of_a_statement_is_a_few_times_its_text() {
 }
 
 #[test]
+fn a_word_beyond_the_bound_is_a_nodes_to_answer() {
+    let long = "x".repeat(READ_BYTES_MAX + 1);
+    assert_eq!(classify(&long, None), StatementText::Other);
+    // The bound may cut a USE in two.
+    let cut = format!("{}USE ks", " ".repeat(READ_BYTES_MAX - 2));
+    assert!(matches!(classify(&cut, None), StatementText::Refused(_)));
+}
+
+#[test]
 fn a_selection_beyond_the_bound_is_a_nodes_to_answer() {
     for columns in [READ_BYTES_MAX / 2, 1 << 21] {
         for rest in ["a FROM ks.t", "a FROM system.local", "a", "a;"] {
