@@ -158,12 +158,12 @@ async fn rest_between_rounds(
 /// A connection that breaks is replaced at once, and its node has its own line if it is down: only while
 /// no node answers is anything wrong.
 fn log_failure(error: &ControlError, watched: Option<SocketAddr>, lines: &mut LogThrottle) {
-    let reason = chain(error);
+    let chain = chain(error);
     if let Some(address) = watched {
-        info!(%address, reason, "the connection that watches the cluster broke: another node is asked");
+        info!(%address, error = chain, "the connection that watches the cluster broke: another node is asked");
     } else if let Some(suppressed) = lines.next(now_us()) {
         let fix = hint::of_control(error);
-        warn!(reason, fix, suppressed, "no node can be reached to watch the cluster");
+        warn!(error = chain, fix, suppressed, "no node can be reached to watch the cluster");
     }
 }
 
