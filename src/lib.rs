@@ -16,7 +16,7 @@ pub mod upstream; // one connection to one shard
 
 pub mod state; // what a process has learned, as bytes: for the one after it
 
-pub mod engine; // sessions on one side, lanes on the other
+pub mod engine; // sessions, lanes, and what routes between them
 
 pub mod pool; // which lanes there should be, and when each is dialled
 
@@ -35,7 +35,7 @@ pub mod control; // one watching connection → topology snapshots
 pub mod webhook; // sidecars for new pods, asked for by the API server
 pub mod worker; // one thread: sockets, engine, pools
 
-pub mod config; // file → overrides → settings
+pub mod config; // file, environment, flags → settings
 pub mod server; // put together, start, drain
 
 pub mod cli; // words for people

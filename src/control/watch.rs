@@ -63,8 +63,8 @@ pub enum ControlReport {
     },
     /// The connection failed, or none came about. It goes on trying.
     Failed(ControlError),
-    /// The contact points cannot be meant so, and no waiting mends them: found when the process
-    /// starts, never later.
+    /// The contact points are wrong, and no waiting mends them: found when the process starts, never
+    /// later.
     Refused(ControlError),
 }
 

@@ -67,7 +67,7 @@ pub struct Client {
     pub answer_len: u32,
     /// How many requests it may have in flight with answers so long.
     pub in_flight_max: u32,
-    /// What it sent while it had as much under way as it may have: bytes, and how many of them are done.
+    /// Bytes that it sent while it had as much under way as it may have.
     pub held: Vec<u8>,
     /// Bytes at the front of `held` that are done.
     pub held_done: usize,

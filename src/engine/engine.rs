@@ -54,7 +54,7 @@ use crate::topology::tablet_page::TabletPage;
 use crate::upstream::lane::{Backlog, LaneRoute, PoolId};
 use cql::token::shard::Sharder;
 
-/// Client sessions on one side, lanes to shards on the other.
+/// Client sessions, the lanes to shards, and what routes between them.
 #[derive(Debug)]
 pub struct Engine {
     pub(super) core: Core,

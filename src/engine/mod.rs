@@ -1,4 +1,4 @@
-//! The engine of one worker: client sessions on one side, lanes to shards on the other.
+//! The engine of one worker: client sessions, lanes to shards, and what routes between them.
 
 pub mod action;
 mod answers;

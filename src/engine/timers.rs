@@ -1,4 +1,4 @@
-//! The engine's timers: what time alone brings about.
+//! The engine's timers: what is done when a time has passed, without any other input.
 
 use crate::engine::answers::lost;
 use crate::engine::core::core::Core;

@@ -1,5 +1,5 @@
-//! What a statement's text asks of the session itself: to switch the keyspace, or to read the
-//! tables by which drivers find nodes.
+//! What a statement's text asks of the façade: to switch the keyspace, or to read the tables by which
+//! drivers find nodes.
 //!
 //! Called for each QUERY and PREPARE: most texts are distinguished by their first letters.
 
@@ -17,7 +17,7 @@ pub const NAME_BYTES_MAX: usize = 1024;
 /// A statement, by who answers it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum StatementText {
-    /// The session, as the one node that the driver may see.
+    /// The façade, as the one node that the driver may see.
     Local(Box<Select>),
     /// `USE`: the session switches to this keyspace once a node has confirmed that it exists.
     Use(String),

@@ -37,7 +37,7 @@ pub enum Next {
     Dial(Dial),
     /// Ask again in so many milliseconds.
     Wait(u64),
-    /// Ask again after the next news.
+    /// Nothing to do until the next `on_*` input.
     Rest,
 }
 

@@ -35,7 +35,7 @@ pub enum ServerError {
     /// A file for TLS could not be used.
     #[error("TLS is not possible: {0}")]
     Tls(#[from] TlsError),
-    /// The contact points cannot be meant so.
+    /// The contact points are of two clusters, or lead to a shardlane.
     #[error("{}; {}", chain(.0), hint::of_control(.0))]
     ContactPoints(ControlError),
     /// Another process serves, and this one could not take its place.

@@ -120,7 +120,8 @@ impl Reactor {
         self.look_again(slot);
     }
 
-    /// Does what the engine wants done; what is about pools is not among it.
+    /// Handles the actions that concern clients and other workers; `PoolManager::on_engine_action` took the
+    /// rest.
     pub(super) fn carry_out(&mut self, action: Action) {
         match action {
             Action::CloseClient(client) => {

@@ -101,8 +101,8 @@ impl Socket {
         }
     }
 
-    /// Writes as much of `bytes` as the socket takes now; `blocked` says that not all has left,
-    /// be it that less was taken, be it that TLS still holds some of it.
+    /// Writes as much of `bytes` as the socket takes now. `blocked` is set if the socket took less, or if
+    /// TLS still holds some of it.
     #[inline]
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut context = Context::from_waker(Waker::noop());
@@ -130,7 +130,7 @@ impl Socket {
     /// Closes our direction: the other side reads an end of file.
     pub(crate) fn finish(&mut self) {
         let mut context = Context::from_waker(Waker::noop());
-        // What it fails with is that the other side is gone, which reading shows as well.
+        // An error means that the peer has closed; the next read reports that, too.
         self.finishing = Pin::new(&mut self.stream).poll_shutdown(&mut context).is_pending();
     }
 }

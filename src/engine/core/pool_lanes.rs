@@ -47,7 +47,7 @@ impl PoolLanes<'_> {
         self.lanes.get(lane)?.load()
     }
 
-    /// The least busy lane to the nodes that `may`; the search starts at `turn`.
+    /// The least busy lane to a node for which `may` returns true; the search starts at `turn`.
     #[inline]
     fn least_busy(&self, turn: usize, may: impl Fn(NodeId) -> bool) -> Option<LaneKey> {
         let live = self.lane_map.live();

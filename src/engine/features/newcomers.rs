@@ -140,7 +140,7 @@ pub(crate) fn is_new(client: &Client) -> bool {
     }
 }
 
-/// The text of the ERROR for clients beyond the bound.
+/// The text of the ERROR for a client that is refused: for want of memory, of descriptors, or of a place.
 pub(crate) fn refusal(core: &Core, key: ClientKey) -> String {
     let (clients_max, setting) = (core.settings.limits.clients_max, KEYS.clients_max);
     match core.clients.get(key).and_then(|client| client.lack) {
