@@ -90,6 +90,10 @@ fn unix_s() -> u64 {
     u64::try_from(clock::unix_us()).unwrap_or(0) / 1_000_000
 }
 
+/// Looks that find no file until that is a fault: one that is replaced may be away for a moment. A process
+/// that starts would fail.
+const GONE_AFTER: u32 = 2;
+
 /// Reads the settings again for each request, and whenever the text of their file is another.
 #[derive(Debug)]
 pub struct Reloader {
@@ -111,6 +115,7 @@ impl Reloader {
         let poll = Duration::from_millis(self.running.settings.file_poll_ms);
         // What was read last, good or not: what is faulty is not read and named again and again.
         let mut seen = self.running.text.clone();
+        let mut missed = 0_u32;
         loop {
             let request = tokio::select! {
                 request = self.requests.recv() => match request {
@@ -118,9 +123,12 @@ impl Reloader {
                     None => return,
                 },
                 () = sleep(poll), if self.sources.path().is_some() => {
-                    // A file that cannot be read may be on its way: it is read when it is there.
                     let now = self.file_text().await;
-                    if now.is_none() || now == seen {
+                    let was_gone = missed >= GONE_AFTER;
+                    missed = if now.is_some() { 0 } else { missed.saturating_add(1) };
+                    let is_gone = missed == GONE_AFTER;
+                    let is_there = now.is_some() && (now != seen || was_gone);
+                    if !(is_gone || is_there) {
                         continue;
                     }
                     ReloadRequest { cause: "file", answer: None }
