@@ -63,6 +63,16 @@ impl Refusal {
         Self { code: ErrorCode::INVALID, text }
     }
 
+    /// A keyspace that would take the console's place.
+    #[must_use]
+    pub fn console_exists(keyspace: &str) -> Self {
+        let text = format!(
+            "keyspace {keyspace} is the console of shardlane; console.enabled = false lets the cluster \
+             have one of this name"
+        );
+        Self { code: ErrorCode::INVALID, text }
+    }
+
     /// A table of the console by a client whose role may not see it.
     #[must_use]
     pub fn unauthorized(user: &str, keyspace: &str, setting: &str) -> Self {

@@ -72,10 +72,25 @@ pub fn classify_for(text: &str, asker: Asker<'_>) -> StatementText {
             Description::Other => StatementText::Other,
         };
     }
+    if creates_console(verb, words) {
+        return StatementText::Refused(Refusal::console_exists(KEYSPACE));
+    }
     match changed_table(verb, words, asker) {
         Some(table) => StatementText::Refused(Refusal::modification(KEYSPACE, &table)),
         None => StatementText::Other,
     }
+}
+
+/// Whether a statement creates a keyspace with the console's name, which would take the console's place.
+fn creates_console(verb: Word<'_>, mut words: Lexer<'_>) -> bool {
+    if !(verb.is("CREATE") && (words.take_keyword("KEYSPACE") || words.take_keyword("SCHEMA"))) {
+        return false;
+    }
+    if words.take_keyword("IF") {
+        words.take_keyword("NOT");
+        words.take_keyword("EXISTS");
+    }
+    words.next().is_some_and(|name| name.names(KEYSPACE))
 }
 
 /// The table of the console that a statement wants to change, if it is one.

@@ -85,3 +85,20 @@ fn questions_about_the_schema_are_answered_by_a_node_and_by_us() {
         assert_eq!(shown(text, None), StatementText::Other, "{text}");
     }
 }
+
+#[test]
+fn no_keyspace_takes_the_consoles_place() {
+    for text in [
+        "CREATE KEYSPACE shardlane WITH replication = {'class': 'SimpleStrategy'}",
+        "create schema if not exists \"shardlane\" WITH replication = {}",
+    ] {
+        let StatementText::Refused(refusal) = shown(text, None) else { panic!("{text}") };
+        assert!(refusal.text.contains("console.enabled"), "{}", refusal.text);
+        assert_eq!(classify(text, None), StatementText::Other, "there is no console: {text}");
+    }
+    for text in
+        ["CREATE KEYSPACE shardlane2 WITH replication = {}", "CREATE TABLE shardlane (k int)"]
+    {
+        assert_eq!(shown(text, None), StatementText::Other, "{text}");
+    }
+}
