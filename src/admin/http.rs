@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue,
-    ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap,
+    HeaderValue, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -143,6 +143,18 @@ async fn serve_one<S: Source>(
         .await
 }
 
+/// Whether a request was sent to an address or to `localhost`. A browser on this machine also asks in the name
+/// of a site whose name leads here (DNS rebinding), which could then read the answers.
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else { return true };
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
+    host.parse::<SocketAddr>().is_ok()
+        || is_address(host.trim_matches(['[', ']']))
+        || is_address(name)
+        || name.eq_ignore_ascii_case("localhost")
+}
+
 /// A whole page, or a stream of messages.
 type Answer = Either<Full<Bytes>, Messages>;
 
@@ -152,7 +164,7 @@ async fn respond<S: Source>(
     (source, listeners): (Arc<S>, Listeners),
 ) -> Response<Answer> {
     let path = request.uri().path();
-    let is_local = from.to_canonical().is_loopback();
+    let is_local = from.to_canonical().is_loopback() && names_this_machine(request.headers());
     if let Some(deed) = Deed::of(request.method().as_str(), path) {
         // A browser on this machine sends a command in the name of whatever site it shows.
         if request.headers().contains_key(ORIGIN) {

@@ -85,8 +85,13 @@ async fn start(patience: Duration) -> (SocketAddr, watch::Sender<Readiness>) {
 }
 
 async fn ask(address: SocketAddr, line: &str) -> Answer {
+    ask_as(address, &address.to_string(), line).await
+}
+
+/// The same, with another name of the host.
+async fn ask_as(address: SocketAddr, host: &str, line: &str) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("{line} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let request = format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();
     timeout(Duration::from_secs(20), stream.read_to_string(&mut text)).await.unwrap().unwrap();
@@ -282,6 +287,11 @@ fn a_site_in_a_browser_may_not_ask_the_process_for_something() {
         let site = "POST /reload HTTP/1.1\r\nOrigin: https://elsewhere.example\r\nX-Line:";
         assert_eq!(ask(address, site).await.status, 403);
         assert_eq!(ask(address, "POST /reload").await.status, 200);
+        assert_eq!(ask_as(address, "elsewhere.example", "POST /reload").await.status, 403);
+        assert_eq!(ask_as(address, "elsewhere.example:9380", "GET /events").await.status, 403);
+        for host in ["localhost:9380", "LOCALHOST", "127.0.0.1", "[::1]:9380", "[::1]"] {
+            assert_eq!(ask_as(address, host, "POST /reload").await.status, 200, "{host}");
+        }
     });
 }
 
@@ -291,8 +301,10 @@ fn a_body_reaches_the_process_and_a_long_one_is_refused() {
         let (address, _readiness) = start(Duration::from_secs(60)).await;
         let put = async |body: &str| {
             let mut stream = TcpStream::connect(address).await.unwrap();
-            let head =
-                format!("PUT /log-level HTTP/1.1\r\nHost: a\r\nContent-Length: {}", body.len());
+            let head = format!(
+                "PUT /log-level HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}",
+                body.len()
+            );
             stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.unwrap();
             let mut text = String::new();
             stream.read_to_string(&mut text).await.ok();
