@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use hyper::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap,
     HeaderValue, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -146,13 +147,10 @@ async fn serve_one<S: Source>(
 /// Whether a request was sent to an address or to `localhost`. A browser on this machine also asks in the name
 /// of a site whose name leads here (DNS rebinding), which could then read the answers.
 fn names_this_machine(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else { return true };
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
-    host.parse::<SocketAddr>().is_ok()
-        || is_address(host.trim_matches(['[', ']']))
-        || is_address(name)
-        || name.eq_ignore_ascii_case("localhost")
+    let Some(host) = headers.get(HOST) else { return true };
+    let Ok(authority) = Authority::try_from(host.as_bytes()) else { return false };
+    let name = authority.host().trim_matches(['[', ']']);
+    name.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
 }
 
 /// A whole page, or a stream of messages.

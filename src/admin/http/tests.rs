@@ -289,6 +289,7 @@ fn a_site_in_a_browser_may_not_ask_the_process_for_something() {
         assert_eq!(ask(address, "POST /reload").await.status, 200);
         assert_eq!(ask_as(address, "elsewhere.example", "POST /reload").await.status, 403);
         assert_eq!(ask_as(address, "elsewhere.example:9380", "GET /events").await.status, 403);
+        assert_eq!(ask_as(address, "local host", "POST /reload").await.status, 403);
         for host in ["localhost:9380", "LOCALHOST", "127.0.0.1", "[::1]:9380", "[::1]"] {
             assert_eq!(ask_as(address, host, "POST /reload").await.status, 200, "{host}");
         }

@@ -23,6 +23,7 @@ function element(tag, text, className) {
 }
 
 function fill(table, columns, rows, empty) {
+  if (isSelected(table)) return;
   const head = element('tr');
   for (const column of columns) {
     const cell = element('th', column.name, column.numeric ? 'number' : '');
@@ -47,7 +48,6 @@ function fill(table, columns, rows, empty) {
     line.append(cell);
     body.push(line);
   }
-  if (isSelected(table)) return;
   const [thead, tbody] = [element('thead'), element('tbody')];
   thead.append(head);
   tbody.append(...body);
