@@ -85,7 +85,7 @@ impl TabletSamples {
             // Where tablets are read, this one is on its way.
             !core.reads_tablets()
         } else {
-            let turns = self.turns_of(table);
+            let Some(turns) = self.turns_of(table) else { return };
             turns.unsampled += 1;
             let is_due = turns.unsampled >= turns.every();
             if is_due {
@@ -155,7 +155,7 @@ impl TabletSamples {
     fn on_judged(&mut self, core: &mut Core, table: TableId, response: &Response<'_>) {
         let payload = response.body.get(response.payload.clone()).unwrap_or_default();
         let has_moved = matches!(TabletReport::find(payload), Ok(Some(_)));
-        let turns = self.turns_of(table);
+        let Some(turns) = self.turns_of(table) else { return };
         if !has_moved {
             turns.doubts = turns.doubts.saturating_sub(1);
             return;
@@ -167,12 +167,12 @@ impl TabletSamples {
     }
 
     #[inline]
-    fn turns_of(&mut self, table: TableId) -> &mut Turns {
-        let at = usize::try_from(table.0).unwrap_or(0);
+    fn turns_of(&mut self, table: TableId) -> Option<&mut Turns> {
+        let at = usize::try_from(table.0).ok()?;
         if self.turns.len() <= at {
             self.turns.resize(at + 1, Turns::default());
         }
-        self.turns.get_mut(at).unwrap_or_else(|| unreachable!("just resized"))
+        self.turns.get_mut(at)
     }
 
     fn is_refused(&mut self, asked: (TableId, PoolId), now_us: u64) -> bool {
