@@ -144,8 +144,15 @@ def without_a_console_the_cluster_answers(stage):
     sim = stage.sim(1, 1)
     proxy = stage.proxy(sim.hosts[0], last=100)
     with direct.session(proxy.host, protocol_version=4) as s:
+        try:
+            s.execute(direct.CREATE % ("shardlane", 1, ""))
+            raise AssertionError("a keyspace of the console's name was created through the proxy")
+        except InvalidRequest as e:
+            assert "console.enabled" in str(e), e
+    with direct.session(sim.hosts[0], protocol_version=4) as s:
         s.execute(direct.CREATE % ("shardlane", 1, ""))
         s.execute("CREATE TABLE shardlane.lanes (k int PRIMARY KEY)")
+    with direct.session(proxy.host, protocol_version=4) as s:
         until("the proxy knows of the keyspace", lambda: not list(s.execute("SELECT * FROM shardlane.lanes")), 30)
     proxy.child.stop(30)
     proxy.words += ["--config", stage.file("off.toml", "[console]\nenabled = false\n")]
