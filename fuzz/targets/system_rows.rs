@@ -1,5 +1,5 @@
 //! The one node that a driver sees: any statement about it gets rows that can be read, and no row
-//! tells an address of a real node.
+//! shows an address of a real node.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

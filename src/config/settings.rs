@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::connect::dialer::DialSettings;
 use crate::connect::node_tls::NodeTlsSettings;
-use crate::control::reaching::contact_point::ContactPoint;
+use crate::control::contact::contact_point::ContactPoint;
 use crate::control::tables::routes::Translation;
 use crate::control::tables::table_reads::TableReadSettings;
 use crate::engine::limits::Limits;

@@ -24,7 +24,7 @@ use crate::pool::connection::{Connection, DialId};
 use crate::pool::credential::Credential;
 use crate::pool::credential_book::CredentialBook;
 use crate::pool::failover::FailoverSettings;
-use crate::pool::lane_slots::Wanted;
+use crate::pool::lane_slots::WantedLanes;
 use crate::pool::logins::LoginSettings;
 use crate::pool::node_state::NodeStates;
 use crate::pool::node_target::NodeTarget;
@@ -61,7 +61,7 @@ impl FakeWorker {
         let nodes = Arc::new(NodeStates::default());
         let settings = PoolSettings {
             lanes: dial.lanes,
-            keyspace_lanes: Wanted::One,
+            keyspace_lanes: WantedLanes::One,
             ports: dial.shard_ports(),
             backoff,
             failover: FailoverSettings::default(),

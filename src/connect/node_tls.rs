@@ -11,11 +11,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
 use crate::connect::node_verifier::{NameRule, NodeVerifier};
 use crate::connect::tls_hint::explain;
 use crate::sockets::transport::{Transport, below_tls};
-use crate::tls::error::{Fault, Part, TlsError};
+use crate::tls::error::{Fault, TlsError, TlsPart};
 use crate::tls::files::{Material, TlsFiles, provider};
 use crate::tls::rotated::Rotated;
 
@@ -84,10 +84,10 @@ impl NodeTls {
         match timeout(Duration::from_millis(timeout_ms), handshake).await {
             Ok(Ok(stream)) => Ok(Transport::Tls(Box::new(TlsStream::Client(stream)))),
             Ok(Err(source)) => {
-                Err(self.explain(DialError::Broken { step: Step::Tls, source }, address))
+                Err(self.explain(DialError::Broken { step: DialStep::Tls, source }, address))
             }
             Err(_) => {
-                Err(DialError::Timeout { address: Some(address), step: Step::Tls, timeout_ms })
+                Err(DialError::Timeout { address: Some(address), step: DialStep::Tls, timeout_ms })
             }
         }
     }
@@ -102,7 +102,7 @@ impl NodeTls {
 fn build(material: &Material, rule: NameRule) -> Result<(ClientConfig, Option<i64>), TlsError> {
     let provider = provider();
     let algorithms = provider.signature_verification_algorithms;
-    let fail = |error: Error| material.fail(Part::Ca, Fault::Malformed(error.to_string()));
+    let fail = |error: Error| material.fail(TlsPart::Ca, Fault::Malformed(error.to_string()));
     let builder = ClientConfig::builder_with_provider(provider);
     let builder = builder.with_safe_default_protocol_versions().map_err(fail)?;
     let roots = material.roots()?.unwrap_or_else(RootCertStore::empty);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
 
 /// Explains the error of a connection to `address` if TLS is its cause; any other error stays as it
 /// is. `has_tls` says whether TLS is on.
@@ -19,7 +19,7 @@ pub fn explain(error: DialError, address: SocketAddr, has_tls: bool) -> DialErro
         )),
         (DialError::Broken { source, step }, true) => match library_error(source) {
             Some(error) => Some(words(error)),
-            None if *step == Step::Tls => Some((
+            None if *step == DialStep::Tls => Some((
                 format!("the connection broke in the handshake ({source})"),
                 "give the port that the node has for TLS (native_transport_port_ssl, 9142 mostly)",
             )),

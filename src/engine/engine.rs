@@ -44,7 +44,7 @@ use crate::engine::pending::LaneKey;
 use crate::engine::requests::{inbound, route};
 use crate::engine::settings::EngineSettings;
 use crate::engine::timers::{Timer, Timers};
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::LoginVerdict;
 use crate::facade::console::{contents::Contents, table::ConsoleTable};
 use crate::facade::facade::Facade;
 use crate::topology::id::NodeId;
@@ -154,9 +154,9 @@ impl Engine {
     }
 
     /// Another worker learned something.
-    pub fn on_news(&mut self, news: PeerMessage) {
+    pub fn on_peer_message(&mut self, message: PeerMessage) {
         let core = &mut self.core;
-        match news {
+        match message {
             PeerMessage::Tablet(tablet) => self.features.tablet_reports.on_peer(core, &tablet),
             PeerMessage::Statement(statement) => {
                 prepared_statements::record(core, statement);
@@ -203,7 +203,7 @@ impl Engine {
 
     /// The cluster's word on a client's login. `false` when the client has left or its pool was closed
     /// meanwhile; a pool that was opened for it must be closed then.
-    pub fn on_verdict(&mut self, client: ClientKey, verdict: Verdict<'_>) -> bool {
+    pub fn on_verdict(&mut self, client: ClientKey, verdict: LoginVerdict<'_>) -> bool {
         let is_there = logins::on_verdict(&mut self.core, client, verdict);
         self.do_todo();
         is_there

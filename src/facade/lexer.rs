@@ -77,13 +77,13 @@ impl Word<'_> {
 
 /// Cuts a text into words; white space and comments fall out.
 #[derive(Clone, Copy, Debug)]
-pub struct Lexer<'a> {
+pub struct WordLexer<'a> {
     rest: &'a str,
     /// The text goes on behind what is read.
     is_cut: bool,
 }
 
-impl<'a> Lexer<'a> {
+impl<'a> WordLexer<'a> {
     /// Starts at the front of `text`.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
@@ -162,7 +162,7 @@ impl<'a> Lexer<'a> {
     /// The text with each literal replaced by `?`, in one line, so that it shows no value.
     #[must_use]
     pub fn without_literals(text: &str) -> String {
-        let mut words = Lexer::new(text);
+        let mut words = WordLexer::new(text);
         let mut shown = String::new();
         loop {
             let before = words.rest.len();
@@ -296,7 +296,7 @@ impl<'a> Lexer<'a> {
     }
 }
 
-impl<'a> Iterator for Lexer<'a> {
+impl<'a> Iterator for WordLexer<'a> {
     type Item = Word<'a>;
 
     fn next(&mut self) -> Option<Word<'a>> {
@@ -318,7 +318,7 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<Word<'_>> {
-        Lexer::new(text).collect()
+        WordLexer::new(text).collect()
     }
 
     #[test]
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_server_takes_is_the_last_word() {
+    fn a_character_that_no_server_takes_ends_the_words() {
         for text in [
             "a /* open b",
             "a 'open b",
@@ -383,7 +383,7 @@ mod tests {
             ("k = 5 /* cut", "k = ?"),
             ("a = $$pw$$ AND t1 = :name /* 5 */ ", "a = ? AND t1 = :name"),
         ] {
-            assert_eq!(Lexer::without_literals(text), shown);
+            assert_eq!(WordLexer::without_literals(text), shown);
         }
     }
 
@@ -396,10 +396,10 @@ mod tests {
 
     #[test]
     fn a_uuid_is_one_word_where_one_is_wanted() {
-        let mut words = Lexer::new(" 7a60342e-8245-4738-b4b8-2e7c168bd01b,x");
+        let mut words = WordLexer::new(" 7a60342e-8245-4738-b4b8-2e7c168bd01b,x");
         assert_eq!(words.take_uuid().map(|uuid| uuid[0]), Some(0x7a));
         assert_eq!(words.next(), Some(Word::Sign(',')));
-        let mut longer = Lexer::new("7a60342e-8245-4738-b4b8-2e7c168bd01b7");
+        let mut longer = WordLexer::new("7a60342e-8245-4738-b4b8-2e7c168bd01b7");
         assert_eq!((longer.take_uuid(), longer.next()), (None, Some(Word::Bare("7a60342e"))));
     }
 

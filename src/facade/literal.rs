@@ -11,7 +11,7 @@ use cql::column_type::ColumnType;
 
 /// A literal.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Literal {
+pub enum LocalLiteral {
     /// A text, its quotes undone.
     Text(String),
     /// A whole number, as written.
@@ -26,7 +26,7 @@ pub enum Literal {
     Null,
 }
 
-impl Literal {
+impl LocalLiteral {
     /// The cell that this stands for in a column; `None` is null.
     pub fn cell_of(&self, column: &Column) -> Result<Option<Vec<u8>>, Refusal> {
         let kind = &column.kind;
@@ -173,14 +173,14 @@ mod tests {
     use super::*;
     use crate::facade::virtual_table::ColumnRole;
 
-    fn cell(literal: &Literal, kind: ColumnType) -> Result<Option<Vec<u8>>, Refusal> {
+    fn cell(literal: &LocalLiteral, kind: ColumnType) -> Result<Option<Vec<u8>>, Refusal> {
         literal.cell_of(&Column { name: "c".to_owned(), kind, role: ColumnRole::Regular })
     }
 
     #[test]
     fn a_literal_is_a_cell_of_its_columns_type() {
-        let text = |text: &str| Literal::Text(text.to_owned());
-        let number = |digits: &str| Literal::Integer(digits.to_owned());
+        let text = |text: &str| LocalLiteral::Text(text.to_owned());
+        let number = |digits: &str| LocalLiteral::Integer(digits.to_owned());
         let uuid = uuid_at_front("7a60342e-8245-4738-b4b8-2e7c168bd01b and more").unwrap();
         assert_eq!(uuid_text(uuid), "7a60342e-8245-4738-b4b8-2e7c168bd01b");
         for (literal, kind, expected) in [
@@ -189,41 +189,41 @@ mod tests {
             (number("-1"), ColumnType::Int, vec![255; 4]),
             (number("7"), ColumnType::Bigint, vec![0, 0, 0, 0, 0, 0, 0, 7]),
             (number("7"), ColumnType::Smallint, vec![0, 7]),
-            (Literal::Uuid(uuid), ColumnType::Uuid, uuid.to_vec()),
-            (Literal::Boolean(true), ColumnType::Boolean, vec![1]),
-            (Literal::Blob(vec![0xca, 0xfe]), ColumnType::Blob, vec![0xca, 0xfe]),
+            (LocalLiteral::Uuid(uuid), ColumnType::Uuid, uuid.to_vec()),
+            (LocalLiteral::Boolean(true), ColumnType::Boolean, vec![1]),
+            (LocalLiteral::Blob(vec![0xca, 0xfe]), ColumnType::Blob, vec![0xca, 0xfe]),
             (number("7"), ColumnType::Timestamp, vec![0, 0, 0, 0, 0, 0, 0, 7]),
         ] {
             assert_eq!(cell(&literal, kind), Ok(Some(expected)), "{literal:?}");
         }
-        assert_eq!(cell(&Literal::Null, ColumnType::Int), Ok(None));
+        assert_eq!(cell(&LocalLiteral::Null, ColumnType::Int), Ok(None));
     }
 
     #[test]
     fn a_literal_of_another_type_is_refused_in_the_servers_words() {
-        let refused = |literal: &Literal, kind| cell(literal, kind).unwrap_err().text;
+        let refused = |literal: &LocalLiteral, kind| cell(literal, kind).unwrap_err().text;
         assert_eq!(
-            refused(&Literal::Integer("5".to_owned()), ColumnType::Inet),
+            refused(&LocalLiteral::Integer("5".to_owned()), ColumnType::Inet),
             "Invalid INTEGER constant (5) for \"c\" of type inet",
         );
         assert_eq!(
-            refused(&Literal::Boolean(true), ColumnType::set_of_text()),
+            refused(&LocalLiteral::Boolean(true), ColumnType::set_of_text()),
             "Invalid BOOLEAN constant (true) for \"c\" of type set<text>",
         );
         assert_eq!(
-            refused(&Literal::Text("abc".to_owned()), ColumnType::Inet),
+            refused(&LocalLiteral::Text("abc".to_owned()), ColumnType::Inet),
             "marshaling error: unable to make inet from 'abc'",
         );
         assert_eq!(
-            refused(&Literal::Blob(vec![0x61, 0]), ColumnType::Varchar),
+            refused(&LocalLiteral::Blob(vec![0x61, 0]), ColumnType::Varchar),
             "Invalid HEX constant (0x6100) for \"c\" of type text",
         );
-        let long = Literal::Integer("99999999999".to_owned());
+        let long = LocalLiteral::Integer("99999999999".to_owned());
         assert!(cell(&long, ColumnType::Int).is_err() && cell(&long, ColumnType::Bigint).is_ok());
     }
 
     #[test]
-    fn what_only_looks_like_a_uuid_is_none() {
+    fn text_that_only_looks_like_a_uuid_is_none() {
         for text in ["", "7a60342e", "7a60342e-8245-4738-b4b8-2e7c168bd01", "7a60342eé"] {
             assert_eq!(uuid_at_front(text), None, "{text}");
         }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use crate::facade::table_name::TableName;
+use crate::facade::table_name::VirtualTableName;
 use crate::facade::virtual_table::{Cell, Column, ColumnRole, Row, Viewpoint, VirtualTable};
 use cql::cell;
 use cql::column_type::ColumnType;
@@ -40,7 +40,7 @@ pub fn token(number: usize, count: usize) -> String {
 /// `system.peers` or `peers_v2`.
 #[derive(Debug)]
 pub(crate) struct Peers {
-    name: TableName,
+    name: VirtualTableName,
     columns: Vec<Column>,
     /// The real node's cell of each column that `system.local` has, too.
     real: Vec<Option<Vec<u8>>>,
@@ -51,7 +51,7 @@ impl Peers {
     /// A table of these columns. Its rows are all of `nodes` but the one that is asked. `real` is the
     /// real node's cell of a column of this name and type: each is at its place, and of its release.
     pub(crate) fn new(
-        name: TableName,
+        name: VirtualTableName,
         columns: Vec<(String, ColumnType)>,
         nodes: &[ShownNode],
         real: impl Fn(&str, &ColumnType) -> Option<Vec<u8>>,
@@ -97,7 +97,7 @@ impl Peers {
 }
 
 impl VirtualTable for Peers {
-    fn name(&self) -> TableName {
+    fn name(&self) -> VirtualTableName {
         self.name
     }
 

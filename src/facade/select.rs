@@ -4,9 +4,9 @@
 //! GROUP BY, ORDER BY) goes to a node where nodes have the table, which also words the errors,
 //! unless its answer could name a node.
 
-use crate::facade::lexer::{Lexer, Word};
-use crate::facade::literal::Literal;
-use crate::facade::table_name::TableName;
+use crate::facade::lexer::{Word, WordLexer};
+use crate::facade::literal::LocalLiteral;
+use crate::facade::table_name::VirtualTableName;
 
 /// Bytes of a text that is looked at, at most. What drivers and people send is a hundredth of it.
 const TEXT_BYTES_MAX: usize = 64 << 10;
@@ -18,7 +18,7 @@ const ITEMS_MAX: usize = 1024;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Select {
     /// Of which table.
-    pub table: TableName,
+    pub table: VirtualTableName,
     /// Whether each partition is shown once.
     pub is_distinct: bool,
     /// Whether each row comes as one JSON text.
@@ -50,14 +50,14 @@ pub enum Limit {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Selector {
     /// What to show.
-    pub source: Source,
+    pub source: SelectorSource,
     /// Its name in the result, when the text gives one.
     pub alias: Option<String>,
 }
 
 /// What a selector shows.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Source {
+pub enum SelectorSource {
     /// A column.
     Column(String),
     /// `toJson(column)`.
@@ -74,14 +74,14 @@ pub struct Relation {
     /// Name of the column.
     pub column: String,
     /// What it may equal.
-    pub terms: Vec<Term>,
+    pub terms: Vec<Comparand>,
 }
 
 /// What a column is compared with.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Term {
+pub enum Comparand {
     /// A literal.
-    Literal(Literal),
+    Literal(LocalLiteral),
     /// A bound value, by its place in `markers`.
     Marker(usize),
     /// A bound list, by its place in `markers`.
@@ -94,12 +94,12 @@ pub struct Marker {
     /// The name that a driver may bind it by.
     pub name: String,
     /// What it stands for.
-    pub purpose: Purpose,
+    pub purpose: MarkerUse,
 }
 
 /// What a marker stands for, which gives its type.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Purpose {
+pub enum MarkerUse {
     /// A value of a column.
     Column(String),
     /// A list of values of a column.
@@ -114,7 +114,11 @@ impl Select {
     /// Parses what stands after SELECT (`selection`) and after the table's name (`tail`); `None`
     /// when it is not understood.
     #[must_use]
-    pub fn parse(table: TableName, selection: Lexer<'_>, tail: Lexer<'_>) -> Option<Self> {
+    pub fn parse(
+        table: VirtualTableName,
+        selection: WordLexer<'_>,
+        tail: WordLexer<'_>,
+    ) -> Option<Self> {
         if selection.rest_len() > TEXT_BYTES_MAX {
             return None;
         }
@@ -140,15 +144,17 @@ impl Select {
     pub fn weight(&self) -> usize {
         let of_selector = |selector: &Selector| {
             let source = match &selector.source {
-                Source::Column(name) | Source::ToJson(name) | Source::CountOf(name) => name.len(),
-                Source::Count => 0,
+                SelectorSource::Column(name)
+                | SelectorSource::ToJson(name)
+                | SelectorSource::CountOf(name) => name.len(),
+                SelectorSource::Count => 0,
             };
             size_of::<Selector>() + source + selector.alias.as_ref().map_or(0, String::len)
         };
         let of_relation = |relation: &Relation| {
-            let of_term = |term: &Term| match term {
-                Term::Literal(literal) => size_of::<Term>() + literal.heap_bytes(),
-                Term::Marker(_) | Term::ListMarker(_) => size_of::<Term>(),
+            let of_term = |term: &Comparand| match term {
+                Comparand::Literal(literal) => size_of::<Comparand>() + literal.heap_bytes(),
+                Comparand::Marker(_) | Comparand::ListMarker(_) => size_of::<Comparand>(),
             };
             let terms: usize = relation.terms.iter().map(of_term).sum();
             size_of::<Relation>() + relation.column.len() + terms
@@ -160,7 +166,7 @@ impl Select {
         size_of::<Self>() + selectors + relations + markers
     }
 
-    fn parse_selection(&mut self, mut words: Lexer<'_>) -> Option<()> {
+    fn parse_selection(&mut self, mut words: WordLexer<'_>) -> Option<()> {
         self.is_json = take_modifier(&mut words, "JSON");
         self.is_distinct = take_modifier(&mut words, "DISTINCT");
         if words.take_sign('*') {
@@ -179,7 +185,7 @@ impl Select {
         }
     }
 
-    fn parse_tail(&mut self, mut words: Lexer<'_>) -> Option<()> {
+    fn parse_tail(&mut self, mut words: WordLexer<'_>) -> Option<()> {
         if words.take_keyword("WHERE") {
             self.parse_relation(&mut words)?;
             while words.take_keyword("AND") {
@@ -209,7 +215,7 @@ impl Select {
         Some(())
     }
 
-    fn parse_relation(&mut self, words: &mut Lexer<'_>) -> Option<()> {
+    fn parse_relation(&mut self, words: &mut WordLexer<'_>) -> Option<()> {
         let column = words.take_name()?;
         let terms = if words.take_sign('=') {
             vec![self.parse_term(words, &column)?]
@@ -222,11 +228,11 @@ impl Select {
         Some(())
     }
 
-    fn parse_list(&mut self, words: &mut Lexer<'_>, column: &str) -> Option<Vec<Term>> {
+    fn parse_list(&mut self, words: &mut WordLexer<'_>, column: &str) -> Option<Vec<Comparand>> {
         if !words.take_sign('(') {
-            let purpose = Purpose::ListOf(column.to_owned());
+            let purpose = MarkerUse::ListOf(column.to_owned());
             let place = self.parse_marker(words, &format!("in({column})"), purpose)?;
-            return Some(vec![Term::ListMarker(place)]);
+            return Some(vec![Comparand::ListMarker(place)]);
         }
         let mut terms = Vec::new();
         if words.take_sign(')') {
@@ -241,45 +247,45 @@ impl Select {
         }
     }
 
-    fn parse_term(&mut self, words: &mut Lexer<'_>, column: &str) -> Option<Term> {
+    fn parse_term(&mut self, words: &mut WordLexer<'_>, column: &str) -> Option<Comparand> {
         if let Some(uuid) = words.take_uuid() {
-            return Some(Term::Literal(Literal::Uuid(uuid)));
+            return Some(Comparand::Literal(LocalLiteral::Uuid(uuid)));
         }
         let literal = match words.peek()? {
             Word::Sign('?' | ':') => {
-                let purpose = Purpose::Column(column.to_owned());
-                return self.parse_marker(words, column, purpose).map(Term::Marker);
+                let purpose = MarkerUse::Column(column.to_owned());
+                return self.parse_marker(words, column, purpose).map(Comparand::Marker);
             }
-            word @ Word::Text(_) => Literal::Text(word.text()?),
+            word @ Word::Text(_) => LocalLiteral::Text(word.text()?),
             Word::Sign('-') => {
                 words.next();
-                Literal::Integer(format!("-{}", digits(words.peek()?)?))
+                LocalLiteral::Integer(format!("-{}", digits(words.peek()?)?))
             }
             Word::Broken | Word::Unread => return None,
             word @ (Word::Bare(_) | Word::Quoted(_) | Word::Sign(_)) => {
                 if let Some(bytes) = blob(word) {
-                    Literal::Blob(bytes)
+                    LocalLiteral::Blob(bytes)
                 } else if word.is("true") || word.is("false") {
-                    Literal::Boolean(word.is("true"))
+                    LocalLiteral::Boolean(word.is("true"))
                 } else if word.is("null") {
-                    Literal::Null
+                    LocalLiteral::Null
                 } else {
-                    Literal::Integer(digits(word)?.to_owned())
+                    LocalLiteral::Integer(digits(word)?.to_owned())
                 }
             }
         };
         words.next();
         // A call, or a number that is not whole: not understood.
         let is_whole = !matches!(words.peek(), Some(Word::Sign('(' | '-' | '.')));
-        is_whole.then_some(Term::Literal(literal))
+        is_whole.then_some(Comparand::Literal(literal))
     }
 
     /// Takes `?` or `:name`; its place among the markers.
     fn parse_marker(
         &mut self,
-        words: &mut Lexer<'_>,
+        words: &mut WordLexer<'_>,
         default_name: &str,
-        purpose: Purpose,
+        purpose: MarkerUse,
     ) -> Option<usize> {
         if words.take_sign('?') {
             self.markers.push(Marker { name: default_name.to_owned(), purpose });
@@ -294,23 +300,23 @@ impl Select {
         }))
     }
 
-    fn parse_limit(&mut self, words: &mut Lexer<'_>) -> Option<Limit> {
+    fn parse_limit(&mut self, words: &mut WordLexer<'_>) -> Option<Limit> {
         if let Some(Word::Bare(number)) = words.peek() {
             words.next();
             // A node refuses 0.
             return number.parse().ok().filter(|limit| *limit > 0).map(Limit::Rows);
         }
-        self.parse_marker(words, "[limit]", Purpose::Limit).map(Limit::Marker)
+        self.parse_marker(words, "[limit]", MarkerUse::Limit).map(Limit::Marker)
     }
 
-    fn parse_timeout(&mut self, words: &mut Lexer<'_>) -> Option<()> {
+    fn parse_timeout(&mut self, words: &mut WordLexer<'_>) -> Option<()> {
         if let Some(Word::Bare(duration)) = words.peek() {
             words.next();
             let unit = duration.trim_start_matches(|c: char| c.is_ascii_digit());
             let is_duration = unit.len() < duration.len() && !unit.is_empty();
             return is_duration.then_some(());
         }
-        self.parse_marker(words, "[timeout]", Purpose::Timeout).map(|_| ())
+        self.parse_marker(words, "[timeout]", MarkerUse::Timeout).map(|_| ())
     }
 }
 
@@ -333,7 +339,7 @@ const OF_NODES: [&str; 14] = [
 ];
 
 /// Whether a selection, up to its FROM, has anything by which a node may be found.
-pub(in crate::facade) fn shows_nodes(mut selection: Lexer<'_>) -> bool {
+pub(in crate::facade) fn shows_nodes(mut selection: WordLexer<'_>) -> bool {
     if is_all(selection) {
         return true;
     }
@@ -343,7 +349,7 @@ pub(in crate::facade) fn shows_nodes(mut selection: Lexer<'_>) -> bool {
 }
 
 /// Whether a selection is `*` alone.
-fn is_all(mut words: Lexer<'_>) -> bool {
+fn is_all(mut words: WordLexer<'_>) -> bool {
     take_modifier(&mut words, "JSON");
     take_modifier(&mut words, "DISTINCT");
     words.take_sign('*') && words.take_keyword("FROM")
@@ -370,7 +376,7 @@ fn blob(word: Word<'_>) -> Option<Vec<u8>> {
 }
 
 /// Takes a modifier of the selection, unless the word is the name of a column or a function.
-fn take_modifier(words: &mut Lexer<'_>, keyword: &str) -> bool {
+fn take_modifier(words: &mut WordLexer<'_>, keyword: &str) -> bool {
     let mut ahead = *words;
     let is_name = |word: Word<'_>| {
         matches!(word, Word::Sign(',' | '(' | '.')) || word.is("AS") || word.is("FROM")
@@ -382,17 +388,17 @@ fn take_modifier(words: &mut Lexer<'_>, keyword: &str) -> bool {
     taken
 }
 
-fn parse_source(words: &mut Lexer<'_>) -> Option<Source> {
+fn parse_source(words: &mut WordLexer<'_>) -> Option<SelectorSource> {
     let name = words.take_name()?;
     if !words.take_sign('(') {
         // `system.toJson(…)`, fields of types and the like stop here.
         let is_whole = !matches!(words.peek(), Some(Word::Sign('.' | '[')));
-        return is_whole.then_some(Source::Column(name));
+        return is_whole.then_some(SelectorSource::Column(name));
     }
     let source = match name.as_str() {
-        "count" if words.take_sign('*') || words.take_keyword("1") => Source::Count,
-        "count" => Source::CountOf(words.take_name()?),
-        "tojson" => Source::ToJson(words.take_name()?),
+        "count" if words.take_sign('*') || words.take_keyword("1") => SelectorSource::Count,
+        "count" => SelectorSource::CountOf(words.take_name()?),
+        "tojson" => SelectorSource::ToJson(words.take_name()?),
         _ => return None,
     };
     words.take_sign(')').then_some(source)

@@ -6,10 +6,10 @@
 use crate::facade::console::describe::{Described, Description};
 use crate::facade::console::schema_rows::{self, SCHEMA, SchemaQuestion};
 use crate::facade::console::table::{ConsoleTable, KEYSPACE};
-use crate::facade::lexer::{Lexer, READ_BYTES_MAX, Word};
+use crate::facade::lexer::{READ_BYTES_MAX, Word, WordLexer};
 use crate::facade::refusal::Refusal;
 use crate::facade::select::{Select, shows_nodes};
-use crate::facade::table_name::{KEYSPACES, TableName};
+use crate::facade::table_name::{KEYSPACES, VirtualTableName};
 
 /// Longest name of a keyspace, bytes, that is kept for its client; servers take 48 or 192.
 pub const NAME_BYTES_MAX: usize = 1024;
@@ -33,7 +33,7 @@ pub enum StatementText {
 
 /// Who asks, as far as it decides who answers.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Asker<'a> {
+pub struct Viewer<'a> {
     /// The keyspace of the client.
     pub keyspace: Option<&'a str>,
     /// Whether the console is there for it.
@@ -43,29 +43,29 @@ pub struct Asker<'a> {
 /// What `text` asks, for a client whose keyspace is `keyspace`, and who sees no console.
 #[must_use]
 pub fn classify(text: &str, keyspace: Option<&str>) -> StatementText {
-    classify_for(text, Asker { keyspace, sees_console: false })
+    classify_for(text, Viewer { keyspace, sees_console: false })
 }
 
 /// What `text` asks.
 #[must_use]
-pub fn classify_for(text: &str, asker: Asker<'_>) -> StatementText {
-    let front = Lexer::new(text);
+pub fn classify_for(text: &str, viewer: Viewer<'_>) -> StatementText {
+    let front = WordLexer::new(text);
     let mut words = front;
     let Some(verb) = words.next() else { return StatementText::Other };
     if verb == Word::Unread && front.may_begin_with("USE") {
         return StatementText::Refused(Refusal::no_verb(READ_BYTES_MAX));
     }
     if verb.is("SELECT") {
-        return classify_select(words, asker);
+        return classify_select(words, viewer);
     }
     if verb.is("USE") {
         return classify_use(text, words);
     }
-    if !asker.sees_console {
+    if !viewer.sees_console {
         return StatementText::Other;
     }
     if verb.is("DESCRIBE") || verb.is("DESC") {
-        return match Description::read(words, asker.keyspace) {
+        return match Description::read(words, viewer.keyspace) {
             Description::Own(described) => StatementText::Described(described),
             Description::Names(listed) => StatementText::Schema(SchemaQuestion::Names(listed)),
             Description::Missing(why) => StatementText::Refused(why),
@@ -75,14 +75,14 @@ pub fn classify_for(text: &str, asker: Asker<'_>) -> StatementText {
     if creates_console(verb, words) {
         return StatementText::Refused(Refusal::console_exists(KEYSPACE));
     }
-    match changed_table(verb, words, asker) {
+    match changed_table(verb, words, viewer) {
         Some(table) => StatementText::Refused(Refusal::modification(KEYSPACE, &table)),
         None => StatementText::Other,
     }
 }
 
 /// Whether a statement creates a keyspace with the console's name, which would take the console's place.
-fn creates_console(verb: Word<'_>, mut words: Lexer<'_>) -> bool {
+fn creates_console(verb: Word<'_>, mut words: WordLexer<'_>) -> bool {
     if !(verb.is("CREATE") && (words.take_keyword("KEYSPACE") || words.take_keyword("SCHEMA"))) {
         return false;
     }
@@ -94,7 +94,7 @@ fn creates_console(verb: Word<'_>, mut words: Lexer<'_>) -> bool {
 }
 
 /// The table of the console that a statement wants to change, if it is one.
-fn changed_table(verb: Word<'_>, mut words: Lexer<'_>, asker: Asker<'_>) -> Option<String> {
+fn changed_table(verb: Word<'_>, mut words: WordLexer<'_>, viewer: Viewer<'_>) -> Option<String> {
     if verb.is("INSERT") {
         words.take_keyword("INTO").then_some(())?;
     } else if verb.is("DELETE") {
@@ -109,16 +109,16 @@ fn changed_table(verb: Word<'_>, mut words: Lexer<'_>, asker: Asker<'_>) -> Opti
     if words.take_sign('.') {
         return if first.names(KEYSPACE) { words.take_name() } else { None };
     }
-    if asker.keyspace == Some(KEYSPACE) { first.name() } else { None }
+    if viewer.keyspace == Some(KEYSPACE) { first.name() } else { None }
 }
 
 /// Whether a statement only reads, so that a node may run it a second time.
 #[must_use]
 pub fn is_select(text: &str) -> bool {
-    Lexer::new(text).next().is_some_and(|verb| verb.is("SELECT"))
+    WordLexer::new(text).next().is_some_and(|verb| verb.is("SELECT"))
 }
 
-fn classify_use(text: &str, mut words: Lexer<'_>) -> StatementText {
+fn classify_use(text: &str, mut words: WordLexer<'_>) -> StatementText {
     let before = words;
     let name = words.take_name();
     match name.filter(|_| words.take_end()) {
@@ -135,8 +135,8 @@ fn classify_use(text: &str, mut words: Lexer<'_>) -> StatementText {
 }
 
 fn classify_select(
-    selection: Lexer<'_>,
-    Asker { keyspace, sees_console }: Asker<'_>,
+    selection: WordLexer<'_>,
+    Viewer { keyspace, sees_console }: Viewer<'_>,
 ) -> StatementText {
     let mut words = selection;
     // FROM is reserved: unquoted, it ends the selection wherever it stands.
@@ -150,10 +150,10 @@ fn classify_select(
     let found = if words.take_sign('.') {
         // Most statements end here: no keyspace of theirs has tables of ours.
         let keyspace = KEYSPACES.into_iter().find(|keyspace| first.names(keyspace));
-        keyspace.and_then(|keyspace| TableName::find(keyspace, &words.take_name()?))
+        keyspace.and_then(|keyspace| VirtualTableName::find(keyspace, &words.take_name()?))
     } else {
         let keyspace = keyspace.filter(|keyspace| KEYSPACES.contains(keyspace));
-        keyspace.and_then(|keyspace| TableName::find(keyspace, &first.name()?))
+        keyspace.and_then(|keyspace| VirtualTableName::find(keyspace, &first.name()?))
     };
     let Some(table) = found else { return StatementText::Other };
     let rest = words;
@@ -169,8 +169,8 @@ fn classify_select(
 /// What a SELECT asks of the console; `None` when it asks nothing of it. `first` is the first word
 /// behind FROM, `words` what follows.
 fn of_console(
-    selection: Lexer<'_>,
-    mut words: Lexer<'_>,
+    selection: WordLexer<'_>,
+    mut words: WordLexer<'_>,
     (first, keyspace): (Word<'_>, Option<&str>),
 ) -> Option<StatementText> {
     let (keyspace, table) = if words.take_sign('.') {

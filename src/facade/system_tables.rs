@@ -11,7 +11,7 @@ use crate::facade::facade::{Facade, Facts};
 use crate::facade::peers;
 use crate::facade::peers::{Peers, ShownNode};
 use crate::facade::table_name;
-use crate::facade::table_name::TableName;
+use crate::facade::table_name::VirtualTableName;
 use crate::facade::virtual_table::{Cell, Column, ColumnRole, Row, Viewpoint, VirtualTable};
 use cql::cell;
 use cql::column_type::ColumnType;
@@ -136,7 +136,7 @@ impl Local {
 }
 
 impl VirtualTable for Local {
-    fn name(&self) -> TableName {
+    fn name(&self) -> VirtualTableName {
         table_name::LOCAL
     }
 

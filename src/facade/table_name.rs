@@ -4,7 +4,7 @@
 
 /// Names a table that is answered here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct TableName {
+pub struct VirtualTableName {
     /// Its keyspace.
     pub keyspace: &'static str,
     /// Its name in the keyspace.
@@ -12,19 +12,19 @@ pub struct TableName {
 }
 
 /// The node that the driver is connected to.
-pub const LOCAL: TableName = TableName { keyspace: "system", table: "local" };
+pub const LOCAL: VirtualTableName = VirtualTableName { keyspace: "system", table: "local" };
 /// All other nodes, of which there are none.
-pub const PEERS: TableName = TableName { keyspace: "system", table: "peers" };
+pub const PEERS: VirtualTableName = VirtualTableName { keyspace: "system", table: "peers" };
 /// The same since Cassandra 4; ScyllaDB has no such table.
-pub const PEERS_V2: TableName = TableName { keyspace: "system", table: "peers_v2" };
+pub const PEERS_V2: VirtualTableName = VirtualTableName { keyspace: "system", table: "peers_v2" };
 
 /// Keyspaces that have such tables.
 pub const KEYSPACES: [&str; 1] = ["system"];
 
 /// Every table that is answered here.
-const TABLES: [TableName; 3] = [LOCAL, PEERS, PEERS_V2];
+const TABLES: [VirtualTableName; 3] = [LOCAL, PEERS, PEERS_V2];
 
-impl TableName {
+impl VirtualTableName {
     /// The table of this name, if it is answered here.
     #[must_use]
     pub fn find(keyspace: &str, table: &str) -> Option<Self> {

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use crate::facade::console::contents::Contents;
 use crate::facade::console::table::ConsoleTable;
-use crate::facade::table_name::TableName;
+use crate::facade::table_name::VirtualTableName;
 use cql::column_type::ColumnType;
 
 /// The bytes of a cell as they stand in a result; `None` is null.
@@ -80,7 +80,7 @@ impl Debug for Viewpoint<'_> {
 /// A table that is answered here.
 pub trait VirtualTable: Debug + Send + Sync {
     /// Its keyspace and its name.
-    fn name(&self) -> TableName;
+    fn name(&self) -> VirtualTableName;
 
     /// Its columns, in the order of `SELECT *`.
     fn columns(&self) -> &[Column];

@@ -4,7 +4,7 @@
 //! thousands of schedules under a clock of its own.
 
 use crate::pool::backoff::{Backoff, BackoffSettings};
-use crate::pool::lane_slots::{Arrival, Dial, LaneSerial, LaneSlots, Wanted};
+use crate::pool::lane_slots::{Dial, LaneSerial, LaneSlots, NewConnection, WantedLanes};
 use cql::token::shard::{ShardId, Sharder};
 
 /// Handshakes that may run at once with one node.
@@ -62,7 +62,7 @@ pub struct Opened {
     /// The plain port works and the shard-aware one did not.
     pub is_port_at_fault: bool,
     /// What the connection is good for.
-    pub arrival: Arrival,
+    pub connection: NewConnection,
     /// Whether connections kept in excess, this one too, may go.
     pub releases_excess: bool,
 }
@@ -90,7 +90,7 @@ pub struct DialSchedule {
 impl DialSchedule {
     /// Without lanes. The waits are drawn from `seed`.
     #[must_use]
-    pub fn new(lanes: Wanted, settings: BackoffSettings, seed: u64) -> Self {
+    pub fn new(lanes: WantedLanes, settings: BackoffSettings, seed: u64) -> Self {
         let mut backoff = Backoff::new(settings, seed);
         Self {
             slots: LaneSlots::new(lanes, backoff.jitter().word()),
@@ -162,8 +162,8 @@ impl DialSchedule {
             }
             self.resharded_ms = Some(now);
         }
-        let arrival = self.slots.on_opened(dial, shard);
-        if arrival == Arrival::Excess {
+        let connection = self.slots.on_opened(dial, shard);
+        if connection == NewConnection::Excess {
             self.excess += 1;
         }
         let is_full = self.excess >= EXCESS_PER_SHARD * self.slots.wanted();
@@ -175,7 +175,7 @@ impl DialSchedule {
         if releases_excess {
             self.excess = 0;
         }
-        Opened { is_resharded, is_port_at_fault, arrival, releases_excess }
+        Opened { is_resharded, is_port_at_fault, connection, releases_excess }
     }
 
     /// Records that a try failed. Returns in how many milliseconds the next one starts, at the
@@ -267,17 +267,17 @@ mod tests {
 
     /// A schedule whose one lane is up.
     fn with_lane() -> (DialSchedule, Dial) {
-        let mut schedule = DialSchedule::new(Wanted::One, BackoffSettings::default(), 1);
+        let mut schedule = DialSchedule::new(WantedLanes::One, BackoffSettings::default(), 1);
         let Next::Dial(dial) = schedule.next(None, 0) else { panic!("nothing is dialled") };
         let opened = schedule.on_opened(dial, ShardId(0), None, 0);
-        assert!(matches!(opened.arrival, Arrival::Lane(_)));
+        assert!(matches!(opened.connection, NewConnection::Lane(_)));
         (schedule, dial)
     }
 
     #[test]
     fn a_port_is_at_fault_only_if_it_fails_twice_while_the_plain_one_works() {
         let sharder = Sharder::new(2, 12).ok();
-        let mut schedule = DialSchedule::new(Wanted::EachShard, BackoffSettings::default(), 1);
+        let mut schedule = DialSchedule::new(WantedLanes::EachShard, BackoffSettings::default(), 1);
         assert!(matches!(schedule.next(None, 0), Next::Dial(Dial::Any)));
         schedule.on_opened(Dial::Any, ShardId(0), sharder, 0);
         let mut now = 0;

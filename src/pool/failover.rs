@@ -46,7 +46,7 @@ pub struct Failover {
 
 /// Lanes that there are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Reached {
+pub struct Reachable {
     /// One at least leads to a chosen node.
     pub chosen: bool,
     /// One at least leads to a local node.
@@ -134,7 +134,7 @@ impl Failover {
     }
 
     /// Records which nodes have a lane. Returns whether the targets have changed.
-    pub fn on_lanes(&mut self, reached: Reached, now_us: u64) -> bool {
+    pub fn on_lanes(&mut self, reached: Reachable, now_us: u64) -> bool {
         let narrows = note_reached(&mut self.unchosen_since_us, reached.chosen, now_us)
             && mem::replace(&mut self.is_wide, false);
         let leaves_others = note_reached(&mut self.without_since_us, reached.local, now_us)
@@ -193,8 +193,8 @@ mod tests {
     use super::*;
     use crate::pool::node_target::ShardPort;
 
-    const ALL: Reached = Reached { chosen: true, local: true };
-    const NONE: Reached = Reached { chosen: false, local: false };
+    const ALL: Reachable = Reachable { chosen: true, local: true };
+    const NONE: Reachable = Reachable { chosen: false, local: false };
 
     fn target(node: u16) -> NodeTarget {
         let address = SocketAddr::from(([10, 0, 0, 1], 9042));
@@ -257,7 +257,7 @@ mod tests {
         assert!(!failover.on_time(15_999_999), "the third has its time");
         assert!(failover.on_time(16_000_000));
         assert_eq!(nodes(&failover), [3, 1, 2, 7]);
-        assert!(failover.on_lanes(Reached { chosen: false, local: true }, 17_000_000));
+        assert!(failover.on_lanes(Reachable { chosen: false, local: true }, 17_000_000));
         assert_eq!(nodes(&failover), [3, 1, 2]);
         assert!(failover.on_lanes(ALL, 18_000_000));
         assert_eq!((nodes(&failover), failover.is_chosen(NodeId(2))), (vec![3, 1], false));
@@ -269,7 +269,7 @@ mod tests {
         let mut failover = Failover::new(settings, 0);
         failover.set_nodes(vec![target(1), target(2)], Vec::new(), 0);
         assert!(failover.on_time(3_000_000), "the chosen one is never reached");
-        assert!(!failover.on_lanes(Reached { chosen: false, local: true }, 4_000_000));
+        assert!(!failover.on_lanes(Reachable { chosen: false, local: true }, 4_000_000));
         failover.set_nodes(vec![target(2), target(3)], Vec::new(), 5_000_000);
         assert!(failover.on_lanes(ALL, 5_000_000), "it has left, and the second is in its place");
         assert_eq!(nodes(&failover), [2]);

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use crate::pool::dial_schedule::HANDSHAKES_PER_NODE;
 
-/// How many of them strangers may have.
-const STRANGERS_PER_NODE: usize = 1;
+/// How many of them unverified logins may have.
+const UNVERIFIED_PER_NODE: usize = 1;
 
 /// Who shakes hands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,7 +17,7 @@ pub enum Whose {
     Known,
     /// A login that the cluster has not taken before. It may never end: one turn is all that they
     /// have together.
-    Stranger,
+    Unverified,
 }
 
 /// The turns of one node; `W` is who waits for one. Those that wait are as many as the lanes that
@@ -25,31 +25,31 @@ pub enum Whose {
 #[derive(Debug)]
 pub struct HandshakeTurns<W> {
     running: usize,
-    /// How many of these are strangers'.
-    strangers: usize,
+    /// How many of these are unverified logins'.
+    unverified: usize,
     waiting: VecDeque<W>,
-    strangers_waiting: VecDeque<W>,
+    unverified_waiting: VecDeque<W>,
 }
 
 impl<W> Default for HandshakeTurns<W> {
     fn default() -> Self {
-        let (waiting, strangers_waiting) = (VecDeque::new(), VecDeque::new());
-        Self { running: 0, strangers: 0, waiting, strangers_waiting }
+        let (waiting, unverified_waiting) = (VecDeque::new(), VecDeque::new());
+        Self { running: 0, unverified: 0, waiting, unverified_waiting }
     }
 }
 
 impl<W> HandshakeTurns<W> {
     /// Asks for a turn: `waiter` comes back when it has one now, and waits otherwise.
     pub fn ask(&mut self, waiter: W, whose: Whose) -> Option<W> {
-        let is_stranger = whose == Whose::Stranger;
-        let has_place = !is_stranger || self.strangers < STRANGERS_PER_NODE;
+        let is_unverified = whose == Whose::Unverified;
+        let has_place = !is_unverified || self.unverified < UNVERIFIED_PER_NODE;
         if self.running < HANDSHAKES_PER_NODE && has_place {
             self.running += 1;
-            self.strangers += usize::from(is_stranger);
+            self.unverified += usize::from(is_unverified);
             return Some(waiter);
         }
-        if is_stranger {
-            self.strangers_waiting.push_back(waiter);
+        if is_unverified {
+            self.unverified_waiting.push_back(waiter);
         } else {
             self.waiting.push_back(waiter);
         }
@@ -57,16 +57,16 @@ impl<W> HandshakeTurns<W> {
     }
 
     /// A turn is over: who has the next one, and as what. A waiter that is gone gives its turn back by
-    /// this, too. Behind one that is known a stranger has the next turn if none of them has one: lanes that
+    /// this, too. Behind one that is known an unverified login has the next turn if none of them has one: lanes that
     /// are dialled again and again keep no new login out.
     pub fn on_ended(&mut self, whose: Whose) -> Option<(W, Whose)> {
         self.running = self.running.saturating_sub(1);
-        if whose == Whose::Stranger {
-            self.strangers = self.strangers.saturating_sub(1);
+        if whose == Whose::Unverified {
+            self.unverified = self.unverified.saturating_sub(1);
         }
         let next = match whose {
-            Whose::Known if self.strangers == 0 => self.stranger().or_else(|| self.known()),
-            Whose::Known | Whose::Stranger => self.known().or_else(|| self.stranger()),
+            Whose::Known if self.unverified == 0 => self.unverified().or_else(|| self.known()),
+            Whose::Known | Whose::Unverified => self.known().or_else(|| self.unverified()),
         };
         self.running += usize::from(next.is_some());
         next
@@ -76,13 +76,13 @@ impl<W> HandshakeTurns<W> {
         Some((self.waiting.pop_front()?, Whose::Known))
     }
 
-    fn stranger(&mut self) -> Option<(W, Whose)> {
-        if self.strangers >= STRANGERS_PER_NODE {
+    fn unverified(&mut self) -> Option<(W, Whose)> {
+        if self.unverified >= UNVERIFIED_PER_NODE {
             return None;
         }
-        let next = self.strangers_waiting.pop_front()?;
-        self.strangers += 1;
-        Some((next, Whose::Stranger))
+        let next = self.unverified_waiting.pop_front()?;
+        self.unverified += 1;
+        Some((next, Whose::Unverified))
     }
 }
 
@@ -103,28 +103,28 @@ mod tests {
     }
 
     #[test]
-    fn strangers_leave_a_turn_to_those_who_were_taken_before() {
+    fn unverified_logins_leave_a_turn_to_those_who_were_taken_before() {
         let mut turns = HandshakeTurns::default();
-        let (known, stranger) = (Whose::Known, Whose::Stranger);
-        assert_eq!((turns.ask('a', stranger), turns.ask('b', stranger)), (Some('a'), None));
+        let (known, unverified) = (Whose::Known, Whose::Unverified);
+        assert_eq!((turns.ask('a', unverified), turns.ask('b', unverified)), (Some('a'), None));
         assert_eq!((turns.ask('c', known), turns.ask('d', known)), (Some('c'), None));
-        assert_eq!(turns.on_ended(stranger), Some(('d', known)), "strangers wait behind");
-        assert_eq!(turns.on_ended(known), Some(('b', stranger)));
-        assert_eq!((turns.ask('e', stranger), turns.on_ended(known)), (None, None));
-        assert_eq!(turns.on_ended(stranger), Some(('e', stranger)));
+        assert_eq!(turns.on_ended(unverified), Some(('d', known)), "unverified logins wait behind");
+        assert_eq!(turns.on_ended(known), Some(('b', unverified)));
+        assert_eq!((turns.ask('e', unverified), turns.on_ended(known)), (None, None));
+        assert_eq!(turns.on_ended(unverified), Some(('e', unverified)));
     }
 
     #[test]
-    fn a_stranger_has_its_turn_however_many_known_ones_wait() {
+    fn an_unverified_login_has_its_turn_however_many_known_ones_wait() {
         let mut turns = HandshakeTurns::default();
-        let (known, stranger) = (Whose::Known, Whose::Stranger);
+        let (known, unverified) = (Whose::Known, Whose::Unverified);
         for waiter in 'a'..='f' {
             turns.ask(waiter, known);
         }
-        assert_eq!(turns.ask('z', stranger), None);
-        assert_eq!(turns.on_ended(known), Some(('z', stranger)));
-        assert_eq!(turns.ask('y', stranger), None);
-        assert_eq!(turns.on_ended(stranger), Some(('c', known)), "they take turns");
-        assert_eq!(turns.on_ended(known), Some(('y', stranger)));
+        assert_eq!(turns.ask('z', unverified), None);
+        assert_eq!(turns.on_ended(known), Some(('z', unverified)));
+        assert_eq!(turns.ask('y', unverified), None);
+        assert_eq!(turns.on_ended(unverified), Some(('c', known)), "they take turns");
+        assert_eq!(turns.on_ended(known), Some(('y', unverified)));
     }
 }

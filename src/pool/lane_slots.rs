@@ -11,7 +11,7 @@ pub struct LaneSerial(pub u64);
 
 /// Which lanes of a node are wanted.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Wanted {
+pub enum WantedLanes {
     /// One, to any shard.
     One,
     /// One to each shard.
@@ -52,7 +52,7 @@ impl Dial {
 
 /// What a new connection is good for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Arrival {
+pub enum NewConnection {
     /// It is the lane of its shard.
     Lane(LaneSerial),
     /// Its shard has a lane.
@@ -71,7 +71,7 @@ enum Slot {
 /// The lanes of one node and pool.
 #[derive(Debug)]
 pub struct LaneSlots {
-    lanes: Wanted,
+    lanes: WantedLanes,
     /// What the node said last; `None` before it was first asked.
     sharder: Option<Option<Sharder>>,
     slots: Vec<Slot>,
@@ -87,13 +87,13 @@ impl LaneSlots {
     /// that `start` leads to: if all proxies began at shard 0, they would queue there together, then
     /// at shard 1.
     #[must_use]
-    pub fn new(lanes: Wanted, start: u32) -> Self {
+    pub fn new(lanes: WantedLanes, start: u32) -> Self {
         Self { lanes, sharder: None, slots: vec![Slot::Down], start, hunting: 0, serials: 0 }
     }
 
     /// Which lanes are wanted.
     #[must_use]
-    pub fn lanes(&self) -> Wanted {
+    pub fn lanes(&self) -> WantedLanes {
         self.lanes
     }
 
@@ -142,17 +142,17 @@ impl LaneSlots {
     }
 
     /// Records a new connection, which came to `shard`.
-    pub fn on_opened(&mut self, dial: Dial, shard: ShardId) -> Arrival {
+    pub fn on_opened(&mut self, dial: Dial, shard: ShardId) -> NewConnection {
         self.on_ended(dial);
-        let at = if self.lanes == Wanted::One { 0 } else { usize::from(shard.0) };
+        let at = if self.lanes == WantedLanes::One { 0 } else { usize::from(shard.0) };
         match self.slots.get_mut(at) {
             Some(slot @ (Slot::Unwanted | Slot::Down | Slot::Dialling)) => {
                 let serial = LaneSerial(self.serials);
                 self.serials += 1;
                 *slot = Slot::Up(serial);
-                Arrival::Lane(serial)
+                NewConnection::Lane(serial)
             }
-            Some(Slot::Up(_)) | None => Arrival::Excess,
+            Some(Slot::Up(_)) | None => NewConnection::Excess,
         }
     }
 
@@ -165,9 +165,9 @@ impl LaneSlots {
         let is_change = self.sharder.replace(sharder).is_some();
         let nr_shards = sharder.map_or(1, |sharder| usize::from(sharder.nr_shards().get()));
         self.slots = match self.lanes {
-            Wanted::One => vec![Slot::Down],
-            Wanted::EachShard => vec![Slot::Down; nr_shards],
-            Wanted::ShardsInUse => vec![Slot::Unwanted; nr_shards],
+            WantedLanes::One => vec![Slot::Down],
+            WantedLanes::EachShard => vec![Slot::Down; nr_shards],
+            WantedLanes::ShardsInUse => vec![Slot::Unwanted; nr_shards],
         };
         is_change
     }
@@ -190,7 +190,7 @@ impl LaneSlots {
 
     /// Records that a request asked for a shard.
     pub fn on_asked_for(&mut self, shard: ShardId) {
-        if self.lanes == Wanted::ShardsInUse
+        if self.lanes == WantedLanes::ShardsInUse
             && let Some(slot @ Slot::Unwanted) = self.slots.get_mut(usize::from(shard.0))
         {
             *slot = Slot::Down;
@@ -201,7 +201,8 @@ impl LaneSlots {
     pub fn on_unused(&mut self, serial: LaneSerial) {
         let mut slots = self.slots.iter_mut();
         if let Some(slot) = slots.find(|slot| **slot == Slot::Up(serial)) {
-            *slot = if self.lanes == Wanted::ShardsInUse { Slot::Unwanted } else { Slot::Down };
+            *slot =
+                if self.lanes == WantedLanes::ShardsInUse { Slot::Unwanted } else { Slot::Down };
         }
     }
 
@@ -249,7 +250,7 @@ mod tests {
 
     #[test]
     fn the_first_lane_comes_alone_and_by_the_plain_port() {
-        let mut slots = LaneSlots::new(Wanted::EachShard, 0);
+        let mut slots = LaneSlots::new(WantedLanes::EachShard, 0);
         assert_eq!(next(&mut slots), Some(Dial::Any));
         assert_eq!(next(&mut slots), None);
 
@@ -266,17 +267,17 @@ mod tests {
 
         slots.on_failed(shard(0, 3));
         assert_eq!(next(&mut slots), Some(shard(0, 3)));
-        assert!(matches!(slots.on_opened(shard(0, 3), ShardId(0)), Arrival::Lane(_)));
-        assert!(matches!(slots.on_opened(shard(2, 3), ShardId(2)), Arrival::Lane(_)));
+        assert!(matches!(slots.on_opened(shard(0, 3), ShardId(0)), NewConnection::Lane(_)));
+        assert!(matches!(slots.on_opened(shard(2, 3), ShardId(2)), NewConnection::Lane(_)));
         assert!(slots.is_complete());
     }
 
     #[test]
     fn plans_begin_at_shards_of_their_own_and_go_round() {
-        let mut slots = LaneSlots::new(Wanted::EachShard, 7);
+        let mut slots = LaneSlots::new(WantedLanes::EachShard, 7);
         let dial = next(&mut slots).unwrap();
         assert!(!slots.on_sharder(Sharder::new(4, 12).ok()));
-        assert_eq!(slots.on_opened(dial, ShardId(0)), Arrival::Lane(LaneSerial(0)));
+        assert_eq!(slots.on_opened(dial, ShardId(0)), NewConnection::Lane(LaneSerial(0)));
         let dials: Vec<_> = std::iter::from_fn(|| next(&mut slots)).collect();
         assert_eq!(dials, [3, 1, 2].map(|of| shard(of, 4)));
     }
@@ -285,8 +286,8 @@ mod tests {
     fn a_connection_that_came_elsewhere_is_kept_where_it_is_useful() {
         let mut slots = slots_with(3, 1);
         let (zero, two) = (next(&mut slots).unwrap(), next(&mut slots).unwrap());
-        assert!(matches!(slots.on_opened(zero, ShardId(2)), Arrival::Lane(_)));
-        assert_eq!(slots.on_opened(two, ShardId(2)), Arrival::Excess);
+        assert!(matches!(slots.on_opened(zero, ShardId(2)), NewConnection::Lane(_)));
+        assert_eq!(slots.on_opened(two, ShardId(2)), NewConnection::Excess);
         assert_eq!((slots.up(), next(&mut slots)), (2, Some(zero)));
     }
 
@@ -297,7 +298,7 @@ mod tests {
         assert_eq!(slots.next(None, true, 0), Some(Dial::Any));
         assert_eq!(slots.next(None, true, 0), Some(Dial::Any));
         assert_eq!(slots.next(None, true, 0), None);
-        assert_eq!(slots.on_opened(Dial::Any, ShardId(1)), Arrival::Excess);
+        assert_eq!(slots.on_opened(Dial::Any, ShardId(1)), NewConnection::Excess);
         assert_eq!(slots.next(None, true, 0), Some(Dial::Any));
     }
 
@@ -306,7 +307,7 @@ mod tests {
         let mut slots = slots_with(1, 0);
         assert!(slots.on_down(LaneSerial(0)));
         assert_eq!(next(&mut slots), Some(Dial::Any));
-        assert_eq!(slots.on_opened(Dial::Any, ShardId(0)), Arrival::Lane(LaneSerial(1)));
+        assert_eq!(slots.on_opened(Dial::Any, ShardId(0)), NewConnection::Lane(LaneSerial(1)));
         assert!(!slots.on_down(LaneSerial(0)));
         assert!(slots.is_complete());
     }
@@ -321,20 +322,20 @@ mod tests {
 
     #[test]
     fn a_set_with_a_keyspace_has_one_lane_on_any_shard() {
-        let mut slots = LaneSlots::new(Wanted::One, 0);
+        let mut slots = LaneSlots::new(WantedLanes::One, 0);
         let dial = next(&mut slots).unwrap();
         assert!(!slots.on_sharder(Sharder::new(8, 12).ok()));
-        assert!(matches!(slots.on_opened(dial, ShardId(5)), Arrival::Lane(_)));
+        assert!(matches!(slots.on_opened(dial, ShardId(5)), NewConnection::Lane(_)));
         assert!(slots.is_complete());
         assert_eq!(next(&mut slots), None);
     }
 
     #[test]
     fn shards_without_requests_have_no_lane() {
-        let mut slots = LaneSlots::new(Wanted::ShardsInUse, 0);
+        let mut slots = LaneSlots::new(WantedLanes::ShardsInUse, 0);
         let first = next(&mut slots).unwrap();
         assert!(!slots.on_sharder(Sharder::new(4, 12).ok()));
-        assert_eq!(slots.on_opened(first, ShardId(3)), Arrival::Lane(LaneSerial(0)));
+        assert_eq!(slots.on_opened(first, ShardId(3)), NewConnection::Lane(LaneSerial(0)));
         assert_eq!((next(&mut slots), slots.is_complete()), (None, true));
 
         slots.on_asked_for(ShardId(1));
@@ -342,13 +343,13 @@ mod tests {
         slots.on_asked_for(ShardId(99));
         let second = next(&mut slots).unwrap();
         assert_eq!(second, shard(1, 4));
-        assert_eq!(slots.on_opened(second, ShardId(1)), Arrival::Lane(LaneSerial(1)));
+        assert_eq!(slots.on_opened(second, ShardId(1)), NewConnection::Lane(LaneSerial(1)));
         assert_eq!((slots.up(), slots.wanted()), (2, 2));
     }
 
     #[test]
     fn a_lane_closed_as_unused_stays_closed_and_a_lost_one_does_not() {
-        let mut slots = LaneSlots::new(Wanted::ShardsInUse, 0);
+        let mut slots = LaneSlots::new(WantedLanes::ShardsInUse, 0);
         let first = next(&mut slots).unwrap();
         assert!(!slots.on_sharder(Sharder::new(4, 12).ok()));
         slots.on_opened(first, ShardId(0));
@@ -365,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_node_that_lost_all_its_lanes_gets_one_again_without_a_request() {
-        let mut slots = LaneSlots::new(Wanted::ShardsInUse, 0);
+        let mut slots = LaneSlots::new(WantedLanes::ShardsInUse, 0);
         let first = next(&mut slots).unwrap();
         assert!(!slots.on_sharder(Sharder::new(4, 12).ok()));
         slots.on_opened(first, ShardId(2));
@@ -375,10 +376,10 @@ mod tests {
     }
 
     fn slots_with(nr_shards: u16, first: u16) -> LaneSlots {
-        let mut slots = LaneSlots::new(Wanted::EachShard, 0);
+        let mut slots = LaneSlots::new(WantedLanes::EachShard, 0);
         let dial = next(&mut slots).unwrap();
         assert!(!slots.on_sharder(Sharder::new(nr_shards, 12).ok()));
-        assert_eq!(slots.on_opened(dial, ShardId(first)), Arrival::Lane(LaneSerial(0)));
+        assert_eq!(slots.on_opened(dial, ShardId(first)), NewConnection::Lane(LaneSerial(0)));
         slots
     }
 }

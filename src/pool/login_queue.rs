@@ -10,16 +10,16 @@ use crate::session::sasl::SaslToken;
 
 /// Where a login comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Origin {
+pub(crate) enum LoginOrigin {
     /// The cluster took this token before, and it has lanes.
     Known,
     /// The cluster has not taken it; the address of its client, `None` for a Unix socket.
-    Stranger(Option<IpAddr>),
+    Unverified(Option<IpAddr>),
 }
 
-/// The places that strangers may have.
+/// The places that unverified logins may have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum StrangersPlaces {
+pub(super) enum UnverifiedPlaces {
     /// All are taken.
     Taken,
     /// Some are taken.
@@ -36,7 +36,7 @@ pub(super) struct Waiting {
     /// Those that sent it; never none.
     pub(super) clients: Vec<ClientKey>,
     /// Where the first of them comes from.
-    pub(super) origin: Origin,
+    pub(super) origin: LoginOrigin,
 }
 
 /// Shares that have one turn after another, in the order of their keys.
@@ -99,7 +99,7 @@ impl Roles {
 #[derive(Debug, Default)]
 pub(super) struct LoginQueue {
     known: Roles,
-    strangers: Turns<Option<IpAddr>, Roles>,
+    unverified: Turns<Option<IpAddr>, Roles>,
     /// Whether the last login that was taken was a known one.
     was_known: bool,
 }
@@ -107,19 +107,19 @@ pub(super) struct LoginQueue {
 impl LoginQueue {
     /// Whether none waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.known.is_empty() && !self.has_strangers()
+        self.known.is_empty() && !self.has_unverified()
     }
 
     /// Whether one waits whose token the cluster has not taken yet.
-    pub(super) fn has_strangers(&self) -> bool {
-        !self.strangers.shares.is_empty()
+    pub(super) fn has_unverified(&self) -> bool {
+        !self.unverified.shares.is_empty()
     }
 
     /// The login with this token, if one waits.
     pub(super) fn same(&mut self, token: &SaslToken) -> Option<&mut Waiting> {
         let role = token.user().map(Box::from);
-        let strangers = self.strangers.shares.values_mut();
-        let all = std::iter::once(&mut self.known).chain(strangers);
+        let unverified = self.unverified.shares.values_mut();
+        let all = std::iter::once(&mut self.known).chain(unverified);
         let of_role = all.filter_map(|roles| roles.shares.get_mut(&role)).flatten();
         of_role.into_iter().find(|login| login.token == *token)
     }
@@ -127,27 +127,27 @@ impl LoginQueue {
     /// Adds a login.
     pub(super) fn push(&mut self, login: Waiting) {
         match login.origin {
-            Origin::Known => self.known.push(login),
-            Origin::Stranger(address) => {
-                self.strangers.shares.entry(address).or_default().push(login);
+            LoginOrigin::Known => self.known.push(login),
+            LoginOrigin::Unverified(address) => {
+                self.unverified.shares.entry(address).or_default().push(login);
             }
         }
     }
 
-    /// The next login; of strangers only where they have a place. While none of them has one, they take
+    /// The next login; of unverified logins only where they have a place. While none of them has one, they take
     /// turns with the others: a known client that comes again and again keeps no new one out.
-    pub(super) fn next(&mut self, places: StrangersPlaces) -> Option<Waiting> {
-        let is_strangers_turn =
-            places == StrangersPlaces::Free && self.was_known && self.has_strangers();
-        if !is_strangers_turn && let Some(login) = self.known.pop() {
+    pub(super) fn next(&mut self, places: UnverifiedPlaces) -> Option<Waiting> {
+        let is_unverified_turn =
+            places == UnverifiedPlaces::Free && self.was_known && self.has_unverified();
+        if !is_unverified_turn && let Some(login) = self.known.pop() {
             self.was_known = true;
             return Some(login);
         }
-        if places == StrangersPlaces::Taken {
+        if places == UnverifiedPlaces::Taken {
             return None;
         }
         self.was_known = false;
-        self.strangers.next(|roles| (roles.pop(), roles.is_empty()))
+        self.unverified.next(|roles| (roles.pop(), roles.is_empty()))
     }
 
     /// Forgets a client, and its login if no other client waits for it.
@@ -157,7 +157,7 @@ impl LoginQueue {
             !login.clients.is_empty()
         };
         self.known.retain(&mut waits);
-        self.strangers.shares.retain(|_, roles| {
+        self.unverified.shares.retain(|_, roles| {
             roles.retain(&mut waits);
             !roles.is_empty()
         });

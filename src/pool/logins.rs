@@ -12,7 +12,7 @@ use crate::pool::action::{Orders, Owner, PoolAction};
 use crate::pool::backoff::Jitter;
 use crate::pool::connection::{DialFailure, DialId, Dialled, FailureKind, Hello};
 use crate::pool::lane_slots::Dial;
-use crate::pool::login_queue::{LoginQueue, Origin, StrangersPlaces, Waiting};
+use crate::pool::login_queue::{LoginOrigin, LoginQueue, UnverifiedPlaces, Waiting};
 use crate::pool::node_target::NodeTarget;
 use crate::pool::nodes_to_ask::NodesToAsk;
 use crate::pool::pool_key::PoolKey;
@@ -59,7 +59,7 @@ pub(crate) enum LoginEnd {
 
 /// The logins of one worker.
 #[derive(Debug)]
-pub(crate) struct Logins {
+pub(crate) struct LoginService {
     pub(super) settings: LoginSettings,
     pub(super) jitter: Jitter,
     pub(super) nodes: NodesToAsk,
@@ -115,7 +115,7 @@ impl Run {
     }
 }
 
-impl Logins {
+impl LoginService {
     pub(crate) fn new(settings: LoginSettings, seed: u64) -> Self {
         Self {
             settings,
@@ -140,7 +140,7 @@ impl Logins {
         &mut self,
         client: ClientKey,
         token: SaslToken,
-        origin: Origin,
+        origin: LoginOrigin,
         orders: &mut Orders,
     ) {
         for run in self.runs.values_mut() {
@@ -296,9 +296,10 @@ impl Logins {
         orders: &mut Orders,
     ) {
         let hello = match &entry.what {
-            What::Login { login, .. } => {
-                Hello::Login { token: login.token.clone(), is_known: login.origin == Origin::Known }
-            }
+            What::Login { login, .. } => Hello::Login {
+                token: login.token.clone(),
+                is_known: login.origin == LoginOrigin::Known,
+            },
             What::Recheck(base) => match self.watched.get(&base.0) {
                 Some(watched) => Hello::Recheck(watched.pool.clone()),
                 None => return,
@@ -313,19 +314,19 @@ impl Logins {
     fn pump(&mut self, orders: &mut Orders) {
         let max = self.settings.runs_max;
         loop {
-            let (mut running, mut strangers) = (0, 0);
+            let (mut running, mut unverified) = (0, 0);
             for run in self.runs.values().filter(|run| run.owed_since_ms().is_none()) {
                 let What::Login { login, .. } = &run.what else { continue };
                 running += 1;
-                strangers += usize::from(login.origin != Origin::Known);
+                unverified += usize::from(login.origin != LoginOrigin::Known);
             }
             if running >= max {
                 return;
             }
-            let places = match strangers {
-                0 => StrangersPlaces::Free,
-                _ if strangers < max.div_ceil(2) => StrangersPlaces::Some,
-                _ => StrangersPlaces::Taken,
+            let places = match unverified {
+                0 => UnverifiedPlaces::Free,
+                _ if unverified < max.div_ceil(2) => UnverifiedPlaces::Some,
+                _ => UnverifiedPlaces::Taken,
             };
             let Some(login) = self.queued.next(places) else { return };
             let mut rest = self.nodes.next();

@@ -1,7 +1,6 @@
 //! Which connections a worker's pools have: decisions only, without a socket or a clock.
 
 pub mod action; // what is to be done outside
-pub mod announcer; // what a worker reports, which may find no room
 pub mod backoff; // how long to wait after a failure
 pub mod connection; // what came of dialling a node
 pub mod credential; // what a lane proves its rights with
@@ -23,4 +22,5 @@ pub mod pool_key; // what the lanes of a pool have in common
 pub mod pool_manager; // all pools of one worker
 mod rechecks; // whether credentials that have lanes are still taken
 pub mod refiller; // the lanes of one node and pool
-mod targets; // which nodes the pools follow
+mod targets;
+pub mod worker_events; // what a worker reports, which may find no room // which nodes the pools follow

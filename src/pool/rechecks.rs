@@ -6,7 +6,7 @@
 
 use crate::pool::action::Orders;
 use crate::pool::connection::DialId;
-use crate::pool::logins::{LoginEnd, Logins, Run, Watched, What};
+use crate::pool::logins::{LoginEnd, LoginService, Run, Watched, What};
 use crate::pool::pool_key::PoolKey;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
@@ -14,7 +14,7 @@ use crate::upstream::lane::PoolId;
 /// Times in a row that one node refuses a credential while no other can be asked, until it is believed.
 const LONE_REFUSALS: u32 = 2;
 
-impl Logins {
+impl LoginService {
     /// From now on the cluster is asked about a credential that has lanes.
     pub(crate) fn watch(&mut self, base: PoolId, pool: PoolKey, now_ms: u64) {
         let due_ms = self.due_ms(now_ms);

@@ -5,9 +5,9 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::pool::backoff::BackoffSettings;
-use crate::pool::connection::{Connection, DialFailure, DialId, FailureKind, Refused};
+use crate::pool::connection::{Connection, DialFailure, DialId, FailureKind, RefusedStep};
 use crate::pool::dial_schedule::{DialSchedule, Failure, Next};
-use crate::pool::lane_slots::{Arrival, Dial, LaneSerial, Wanted};
+use crate::pool::lane_slots::{Dial, LaneSerial, NewConnection, WantedLanes};
 use crate::pool::node_state::{NodeState, PortEvidence};
 use crate::pool::node_target::{NodeTarget, ShardPort};
 use crate::topology::id::NodeId;
@@ -84,7 +84,7 @@ impl PoolRefiller {
     pub(crate) fn new(
         target: NodeTarget,
         node: Arc<NodeState>,
-        lanes: Wanted,
+        lanes: WantedLanes,
         ports: ShardPortSettings,
         backoff: BackoffSettings,
         seed: u64,
@@ -154,9 +154,9 @@ impl PoolRefiller {
         if came.is_resharded {
             released.append(&mut self.excess);
         }
-        let serial = match came.arrival {
-            Arrival::Lane(serial) => Some(serial),
-            Arrival::Excess => {
+        let serial = match came.connection {
+            NewConnection::Lane(serial) => Some(serial),
+            NewConnection::Excess => {
                 self.node.on_excess();
                 self.excess.push(id);
                 None
@@ -177,8 +177,8 @@ impl PoolRefiller {
                 self.judge_port(PortEvidence::NoSourcePort, now_ms);
                 Failure::NoSourcePort
             }
-            FailureKind::Refused(Refused::Use, _) => Failure::RefusedUse,
-            FailureKind::Refused(Refused::Login | Refused::Other, _) => Failure::Refused,
+            FailureKind::Refused(RefusedStep::Use, _) => Failure::RefusedUse,
+            FailureKind::Refused(RefusedStep::Login | RefusedStep::Other, _) => Failure::Refused,
             FailureKind::Broken => Failure::Broken,
         };
         if matches!((failure, dial), (Failure::Broken, Dial::Shard { .. })) {

@@ -46,7 +46,7 @@ pub enum Want {
 
 /// What may have changed a table's tablets.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Change {
+pub enum TabletsChange {
     /// Nothing but time.
     #[default]
     Time,
@@ -76,7 +76,7 @@ struct Times {
     /// It is not asked for before.
     not_before_us: u64,
     /// When it is due again, and since what may have changed.
-    again: Option<(u64, Change)>,
+    again: Option<(u64, TabletsChange)>,
     /// Whether it was read, or could not be.
     is_over: bool,
     /// A tablet that is found moved has it read no earlier.
@@ -173,15 +173,15 @@ impl ReadTimes {
             ReadEnd::Complete { moving } if moving || is_unplaced => {
                 let wait_us = MOVING_US << times.moved.min(MOVING_DOUBLED_MAX);
                 times.moved += 1;
-                Some((now_us + wait_us, Change::Topology))
+                Some((now_us + wait_us, TabletsChange::Topology))
             }
             ReadEnd::Complete { .. } => {
                 times.moved = 0;
                 let settles = std::mem::take(&mut times.settles);
                 if settles {
-                    Some((now_us + SETTLED_US, Change::Replication))
+                    Some((now_us + SETTLED_US, TabletsChange::Replication))
                 } else {
-                    (every_us > 0).then_some((now_us + every_us, Change::Time))
+                    (every_us > 0).then_some((now_us + every_us, TabletsChange::Time))
                 }
             }
             ReadEnd::Refused | ReadEnd::Failed => None,
@@ -191,10 +191,10 @@ impl ReadTimes {
     }
 
     /// A table's tablets may have changed, which shows in a moment.
-    pub fn on_changed(&mut self, table: TableId, change: Change, now_us: u64) {
+    pub fn on_changed(&mut self, table: TableId, change: TabletsChange, now_us: u64) {
         let Some(times) = self.times(table) else { return };
-        times.settles |= change == Change::Replication;
-        let change = if times.settles { Change::Replication } else { change };
+        times.settles |= change == TabletsChange::Replication;
+        let change = if times.settles { TabletsChange::Replication } else { change };
         let again = Some((now_us + CHANGED_US, change));
         (times.changed_us, times.again) = (now_us, again);
         self.plan(again);
@@ -207,11 +207,11 @@ impl ReadTimes {
         let Some(times) = self.times(table) else { return };
         let at_us = (now_us + CHANGED_US).max(times.rests_until_us);
         match times.again {
-            Some((_, Change::Topology | Change::Replication)) => return,
-            Some((due_us, Change::Time)) if due_us <= at_us => return,
-            Some((_, Change::Time)) | None => {}
+            Some((_, TabletsChange::Topology | TabletsChange::Replication)) => return,
+            Some((due_us, TabletsChange::Time)) if due_us <= at_us => return,
+            Some((_, TabletsChange::Time)) | None => {}
         }
-        let again = Some((at_us, Change::Topology));
+        let again = Some((at_us, TabletsChange::Topology));
         times.again = again;
         self.plan(again);
     }
@@ -223,7 +223,7 @@ impl ReadTimes {
         &mut self,
         (now_us, every_us): (u64, u64),
         judged: impl Fn(TableId) -> u64,
-    ) -> Vec<(TableId, Change)> {
+    ) -> Vec<(TableId, TabletsChange)> {
         let mut due = Vec::new();
         if now_us < self.due_us {
             return due;
@@ -235,15 +235,15 @@ impl ReadTimes {
                 self.due_us = self.due_us.min(at_us);
                 continue;
             }
-            let is_read = change == Change::Replication || times.is_in_use(judged(table));
+            let is_read = change == TabletsChange::Replication || times.is_in_use(judged(table));
             if is_read {
                 due.push((table, change));
             }
             let wait_us = match change {
                 // The request for it may be lost: until it was read it is due again.
                 _ if is_read => ASK_AGAIN_US,
-                Change::Time => every_us.max(1),
-                Change::Topology | Change::Replication => UNUSED_US,
+                TabletsChange::Time => every_us.max(1),
+                TabletsChange::Topology | TabletsChange::Replication => UNUSED_US,
             };
             times.again = Some((now_us + wait_us, change));
             self.due_us = self.due_us.min(now_us + wait_us);
@@ -270,7 +270,7 @@ impl ReadTimes {
     pub fn on_forgotten(&mut self, table: TableId, now_us: u64) {
         let Some(times) = self.times(table) else { return };
         let settles = std::mem::take(&mut times.settles);
-        let again = settles.then_some((now_us + SETTLED_US, Change::Replication));
+        let again = settles.then_some((now_us + SETTLED_US, TabletsChange::Replication));
         times.again = again;
         self.plan(again);
     }
@@ -282,7 +282,7 @@ impl ReadTimes {
         }
     }
 
-    fn plan(&mut self, again: Option<(u64, Change)>) {
+    fn plan(&mut self, again: Option<(u64, TabletsChange)>) {
         if let Some((at_us, _)) = again {
             self.due_us = self.due_us.min(at_us);
         }

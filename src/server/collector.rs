@@ -7,10 +7,10 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use crate::engine::learned::{Part, PartStart};
+use crate::engine::learned::{LearnedPart, PartStart};
 use crate::state::format::Writer;
-use crate::state::record::About;
-use crate::worker::command::Command;
+use crate::state::record::StateHeader;
+use crate::worker::command::WorkerCommand;
 
 /// Bytes that are handed out at once, some more or less.
 const CHUNK: usize = 256 << 10;
@@ -20,8 +20,8 @@ const END_BYTES: u64 = 64;
 /// What one worker knows, as a state.
 #[derive(Debug)]
 pub struct Collector {
-    worker: Sender<Command>,
-    about: Option<About>,
+    worker: Sender<WorkerCommand>,
+    about: Option<StateHeader>,
     writer: Writer,
     /// Where the next part begins; `None` when all was handed out.
     next: Option<PartStart>,
@@ -33,7 +33,11 @@ pub struct Collector {
 impl Collector {
     /// Collects a state of at most `bytes_max`. The worker has a pause between two parts.
     #[must_use]
-    pub fn new(worker: Sender<Command>, about: About, (bytes_max, pause): (u64, Duration)) -> Self {
+    pub fn new(
+        worker: Sender<WorkerCommand>,
+        about: StateHeader,
+        (bytes_max, pause): (u64, Duration),
+    ) -> Self {
         let (writer, next) = (Writer::default(), Some(PartStart::BEGIN));
         Self { worker, about: Some(about), writer, next, written: 0, bytes_max, pause }
     }
@@ -44,7 +48,7 @@ impl Collector {
         while let Some(place) = self.next {
             let part = self.part(place).await?;
             if let Some(about) = self.about.take() {
-                let about = About { incomplete: part.incomplete, ..about };
+                let about = StateHeader { incomplete: part.incomplete, ..about };
                 self.writer = Writer::begin(&mut chunk, about);
             }
             let fits = self.put(&mut chunk, &part);
@@ -63,7 +67,7 @@ impl Collector {
     }
 
     /// Appends a part; `false` when there is no room for all of it.
-    fn put(&mut self, chunk: &mut Vec<u8>, part: &Part) -> bool {
+    fn put(&mut self, chunk: &mut Vec<u8>, part: &LearnedPart) -> bool {
         let room = self.bytes_max.saturating_sub(self.written + END_BYTES);
         for record in &part.records {
             let before = chunk.len();
@@ -76,10 +80,10 @@ impl Collector {
         true
     }
 
-    async fn part(&self, from: PartStart) -> io::Result<Part> {
+    async fn part(&self, from: PartStart) -> io::Result<LearnedPart> {
         let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the worker has ended");
         let (to, part) = oneshot::channel();
-        self.worker.send(Command::Learned { from, to }).await.map_err(|_| gone())?;
+        self.worker.send(WorkerCommand::Learned { from, to }).await.map_err(|_| gone())?;
         part.await.map_err(|_| gone())
     }
 }

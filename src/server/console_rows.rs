@@ -4,17 +4,17 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::reader::Entry;
+use crate::config::reader::SettingEntry;
 use crate::config::setting::Reload;
 use crate::config::table;
 use crate::engine::gauges::LaneGauges;
 use crate::engine::inspection::{ByReason, ClientView, Inspection, LaneState};
 use crate::engine::slow_request::SlowRequest;
-use crate::facade::console::contents::{Contents, Row};
+use crate::facade::console::contents::{ConsoleRow, Contents};
 use crate::facade::console::table::ConsoleTable;
 use crate::routing::decision::Reason;
 use crate::server::view::{StatementSum, View, wide};
-use crate::telemetry::recent::Line;
+use crate::telemetry::recent::LogLine;
 use crate::topology::node::Node;
 use crate::topology::tablet::Tablet;
 
@@ -51,7 +51,7 @@ impl View {
             .sort_by(|one, other| (&one.0, one.1, one.3.id).cmp(&(&other.0, other.1, other.3.id)));
         let row = |(address, number, worker, client): (String, usize, &Inspection, &ClientView)| {
             let driver = client.driver.as_ref();
-            Row::default()
+            ConsoleRow::default()
                 .text(&address)
                 .int(wide(number))
                 .int(wide(client.id))
@@ -78,7 +78,7 @@ impl View {
         lanes.sort_by_key(|(address, shard, number, _, lane)| (*address, *shard, *number, lane.id));
         let rows = lanes.into_iter().map(|(address, shard, number, worker, lane)| {
             let idle_ms = worker.now_us.saturating_sub(lane.used_us) / 1_000;
-            Row::default()
+            ConsoleRow::default()
                 .inet(address)
                 .int(u64::from(shard.0))
                 .int(wide(number))
@@ -110,7 +110,7 @@ impl View {
                 }
             }
             let dial = self.dials.iter().find(|dial| dial.node == node.id);
-            Row::default()
+            ConsoleRow::default()
                 .inet(node.address)
                 .int(u64::from(node.port))
                 .bytes(&node.host.0)
@@ -135,7 +135,7 @@ impl View {
                         continue;
                     }
                     contents.push(
-                        Row::default()
+                        ConsoleRow::default()
                             .text(keyspace)
                             .text(table)
                             .text(reason.label())
@@ -166,7 +166,7 @@ impl View {
         let row = |(at, worker, slow): (i64, usize, &SlowRequest)| {
             let table = slow.table.as_ref();
             let client = slow.peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
-            let row = Row::default()
+            let row = ConsoleRow::default()
                 .int(wide(worker))
                 .count(slow.number)
                 .bigint(at)
@@ -189,7 +189,7 @@ impl View {
         let row = |sum: StatementSum| {
             let table = sum.statement.table.as_ref();
             let (route, advice) = sum.route();
-            Row::default()
+            ConsoleRow::default()
                 .bytes(&sum.statement.id)
                 .text_or_null(table.map(|(keyspace, _)| &**keyspace))
                 .text_or_null(table.map(|(_, table)| &**table))
@@ -207,7 +207,7 @@ impl View {
     fn tables(&self) -> Contents {
         let rows = self.table_sums().into_iter().map(|((keyspace, table), sum)| {
             let judged = sum.judged();
-            Row::default()
+            ConsoleRow::default()
                 .text(keyspace)
                 .text(table)
                 .text(sum.found_by.name())
@@ -232,7 +232,7 @@ impl View {
                 let node = node.map_or_else(|| "?".to_owned(), |node| node.address.to_string());
                 format!("{node}/{}", replica.shard.0)
             });
-            Row::default()
+            ConsoleRow::default()
                 .text(keyspace)
                 .text(table)
                 .bigint(last)
@@ -244,18 +244,18 @@ impl View {
     }
 }
 
-fn event(line: &Line) -> Row {
-    let row = Row::default().count(line.number).bigint(line.at_us / 1_000);
+fn event(line: &LogLine) -> ConsoleRow {
+    let row = ConsoleRow::default().count(line.number).bigint(line.at_us / 1_000);
     row.text(line.level).text(line.source).text(&line.message)
 }
 
-fn setting(entry: &Entry) -> Row {
+fn setting(entry: &SettingEntry) -> ConsoleRow {
     let reload = match table::find(entry.key).map(|setting| setting.reload) {
         Some(Reload::AtOnce) => "at_once",
         Some(Reload::Connections) => "connections",
         Some(Reload::Restart) | None => "restart",
     };
     let value = Some(entry.value.as_str()).filter(|value| !value.is_empty());
-    let row = Row::default().text(entry.key).text_or_null(value);
+    let row = ConsoleRow::default().text(entry.key).text_or_null(value);
     row.text(&entry.origin.to_string()).text(reload)
 }

@@ -2,16 +2,16 @@
 
 use crate::connect::handshake_budget::{HandshakeBudget, NodeGate};
 use crate::pool::node_state::PortVerdict;
-use crate::telemetry::report::DialReport;
+use crate::telemetry::report::NodeDials;
 use crate::topology::id::NodeId;
 
 /// Reports on every node that was dialled so far.
 #[must_use]
-pub fn report(budget: &HandshakeBudget) -> Vec<DialReport> {
+pub fn report(budget: &HandshakeBudget) -> Vec<NodeDials> {
     budget.gates().into_iter().map(|(node, gate)| report_one(node, &gate)).collect()
 }
 
-fn report_one(node: NodeId, gate: &NodeGate) -> DialReport {
+fn report_one(node: NodeId, gate: &NodeGate) -> NodeDials {
     let counts = gate.stats.counts();
     let results = vec![
         ("opened", counts.opened),
@@ -28,7 +28,7 @@ fn report_one(node: NodeId, gate: &NodeGate) -> DialReport {
         PortVerdict::Closed => "closed",
         PortVerdict::NoSourcePort => "no_source_port",
     };
-    DialReport {
+    NodeDials {
         node,
         results,
         excess: gate.state.excess(),

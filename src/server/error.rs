@@ -4,8 +4,8 @@ use std::{fmt, io};
 
 use thiserror::Error;
 
+use crate::control::contact::hint;
 use crate::control::error::{ControlError, chain};
-use crate::control::reaching::hint;
 use crate::listen::listener;
 use crate::listen::listener::Bind;
 use crate::server::succession::WORD_MAX;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::admin::readiness::{Readiness, State};
+use crate::admin::readiness::{ProcessState, Readiness};
 use crate::collections::histogram::Histogram;
 use crate::engine::inspection::{LaneState, LaneView};
 use crate::engine::tally::{RequestKind, Tally};
@@ -50,9 +50,9 @@ pub(super) fn message(
         nodes.iter().map(|node| usize::from(view.shards_of(node.id).unwrap_or(0))).sum();
     let wanted = wanted * view.workers.len();
     let state = match readiness.state {
-        State::Starting => "starting",
-        State::Serving => "not ready",
-        State::Draining => "stopping",
+        ProcessState::Starting => "starting",
+        ProcessState::Serving => "not ready",
+        ProcessState::Draining => "stopping",
     };
     json!({
         "now_ms": view.unix_us / 1_000,

@@ -10,10 +10,10 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::admin::page::Source;
-use crate::admin::readiness::{Readiness, State};
-use crate::config::origin::Origin;
-use crate::config::reader::Entry;
+use crate::admin::page::PageSource;
+use crate::admin::readiness::{ProcessState, Readiness};
+use crate::config::origin::SettingOrigin;
+use crate::config::reader::SettingEntry;
 use crate::config::settings::{PageAccess, Settings};
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::error::{ControlError, chain};
@@ -37,7 +37,7 @@ use crate::telemetry::openmetrics::Format;
 use crate::telemetry::recent;
 use crate::telemetry::report::{ClusterReport, TabletReadReport, WorkerReport};
 use crate::topology::snapshot::Snapshot;
-use crate::worker::command::Command;
+use crate::worker::command::WorkerCommand;
 
 /// How long the workers may take to show themselves.
 const VIEW_TIMEOUT: Duration = Duration::from_secs(3);
@@ -47,8 +47,8 @@ const LIVE_AGE_US_MAX: u64 = 900_000;
 
 /// The source of the pages. Its locks are never held across a wait, nor taken on the road.
 #[derive(Debug)]
-pub struct Pages {
-    workers: Vec<Sender<Command>>,
+pub struct AdminPages {
+    workers: Vec<Sender<WorkerCommand>>,
     budget: Arc<HandshakeBudget>,
     limits: RwLock<Limits>,
     tls: Tls,
@@ -58,7 +58,7 @@ pub struct Pages {
     /// Whether clients log in themselves: there are no lanes before the first has.
     on_demand: AtomicBool,
     snapshot: RwLock<Arc<Snapshot>>,
-    settings: RwLock<Vec<Entry>>,
+    settings: RwLock<Vec<SettingEntry>>,
     /// To whom the live page is shown.
     page_access: PageAccess,
     /// The last message of the live page, and when it was made, µs: all that look at it share one.
@@ -82,11 +82,11 @@ pub struct PageControl {
     pub state_stats: Arc<StateStats>,
 }
 
-impl Pages {
+impl AdminPages {
     /// Pages of a process that is starting.
     #[must_use]
     pub fn new(
-        workers: Vec<Sender<Command>>,
+        workers: Vec<Sender<WorkerCommand>>,
         budget: Arc<HandshakeBudget>,
         settings: &Settings,
         tls: Tls,
@@ -100,7 +100,7 @@ impl Pages {
             budget,
             limits: RwLock::new(assemble::limits(settings)),
             tls,
-            readiness: RwLock::new(Readiness::because(State::Starting, reason)),
+            readiness: RwLock::new(Readiness::because(ProcessState::Starting, reason)),
             snapshot: RwLock::default(),
             settings: RwLock::default(),
             page_access: settings.page,
@@ -119,7 +119,7 @@ impl Pages {
     /// Clients are served from now on, whether or not there is a lane.
     pub fn on_open(&self) {
         let reason = "no connection to any node of the cluster";
-        self.set_serving(Readiness::because(State::Serving, reason));
+        self.set_serving(Readiness::because(ProcessState::Serving, reason));
     }
 
     /// A worker has its first lane, or has lost its last. From the first one on clients are
@@ -132,19 +132,19 @@ impl Pages {
         let any = have_lanes.contains(&true) || self.on_demand.load(Ordering::Relaxed);
         drop(have_lanes);
         let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
-        if readiness.state == State::Draining {
+        if readiness.state == ProcessState::Draining {
             return;
         }
         *readiness = if any {
             Readiness::serving()
         } else {
-            Readiness::because(State::Serving, "no connection to any node of the cluster")
+            Readiness::because(ProcessState::Serving, "no connection to any node of the cluster")
         };
     }
 
     /// The process is about to stop.
     pub fn on_draining(&self) {
-        let reason = Readiness::because(State::Draining, "stopping");
+        let reason = Readiness::because(ProcessState::Draining, "stopping");
         *self.readiness.write().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
@@ -188,14 +188,14 @@ impl Pages {
         let is_alone = !have_lanes.contains(&true) && error.logins_wanted().is_empty();
         drop(have_lanes);
         if is_alone && self.on_demand.load(Ordering::Relaxed) {
-            self.set_serving(Readiness::because(State::Serving, &chain(error)));
+            self.set_serving(Readiness::because(ProcessState::Serving, &chain(error)));
         }
     }
 
     /// Sets the state that is shown, unless the process is about to end.
     fn set_serving(&self, now: Readiness) {
         let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
-        if readiness.state != State::Draining {
+        if readiness.state != ProcessState::Draining {
             *readiness = now;
         }
     }
@@ -203,13 +203,13 @@ impl Pages {
     /// Sets the reason why clients are not served yet, as long as they are not.
     fn not_started_since(&self, reason: &str) {
         let mut readiness = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
-        if readiness.state == State::Starting {
-            *readiness = Readiness::because(State::Starting, reason);
+        if readiness.state == ProcessState::Starting {
+            *readiness = Readiness::because(ProcessState::Starting, reason);
         }
     }
 }
 
-impl Source for Pages {
+impl PageSource for AdminPages {
     async fn metrics(&self, format: Format) -> Result<String, String> {
         let reports = self.reports().await.ok_or_else(|| "a worker has ended".to_owned())?;
         let snapshot = Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
@@ -278,19 +278,19 @@ impl Source for Pages {
         let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = settings.iter_mut().find(|entry| entry.key == "log.level") {
             level.clone_into(&mut entry.value);
-            entry.origin = Origin::Command("PUT /log-level");
+            entry.origin = SettingOrigin::Command("PUT /log-level");
         }
         Ok(())
     }
 }
 
-impl Pages {
+impl AdminPages {
     /// The numbers of all workers; `None` when one has ended.
     async fn reports(&self) -> Option<Vec<WorkerReport>> {
         let mut reports = Vec::new();
         for worker in &self.workers {
             let (answer, report) = oneshot::channel();
-            worker.send(Command::Report(answer)).await.ok()?;
+            worker.send(WorkerCommand::Report(answer)).await.ok()?;
             let (tally, gauges) = report.await.ok()?;
             reports.push(WorkerReport { tally, gauges });
         }
@@ -298,7 +298,7 @@ impl Pages {
     }
 
     /// Shows these settings from now on.
-    pub fn on_settings(&self, settings: Vec<Entry>) {
+    pub fn on_settings(&self, settings: Vec<SettingEntry>) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
@@ -309,7 +309,10 @@ impl Pages {
             let mut workers = Vec::new();
             for worker in &self.workers {
                 let (to, inspection) = oneshot::channel();
-                worker.send(Command::Inspect { wanted: Arc::clone(&wanted), to }).await.ok()?;
+                worker
+                    .send(WorkerCommand::Inspect { wanted: Arc::clone(&wanted), to })
+                    .await
+                    .ok()?;
                 workers.push(inspection.await.ok()?);
             }
             Some(workers)
@@ -328,7 +331,7 @@ impl Pages {
         let contents = view.map(|view| Arc::new(view.contents(table)));
         if let Some(worker) = self.workers.get(worker) {
             // A worker that has ended asks for nothing more.
-            worker.send(Command::Console { table, contents }).await.ok();
+            worker.send(WorkerCommand::Console { table, contents }).await.ok();
         }
     }
 
@@ -351,7 +354,7 @@ impl Pages {
         let mut clients = 0;
         for worker in &self.workers {
             let (answer, report) = oneshot::channel();
-            if worker.send(Command::Report(answer)).await.is_ok()
+            if worker.send(WorkerCommand::Report(answer)).await.is_ok()
                 && let Ok((_, gauges)) = report.await
             {
                 clients += gauges.clients;

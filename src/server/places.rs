@@ -23,16 +23,16 @@ use crate::listen::passed::Passed;
 use crate::listen::unix_listener::UnixSocket;
 use crate::platform::{clock, service_manager};
 use crate::server::error::ServerError;
-use crate::server::pages::Pages;
+use crate::server::pages::AdminPages;
 use crate::server::state_file::Kept;
-use crate::server::succession::{Inheritance, Peer, Refused};
+use crate::server::succession::{Inheritance, Peer, TakeoverRefused};
 use crate::server::takeover::{Patience, take_over};
-use crate::server::upgrade::{Offer, Step, offer};
+use crate::server::upgrade::{ListenEvent, Offer, offer};
 use crate::server::workers::Workers;
 use crate::sockets::descriptors;
-use crate::state::record::About;
-use crate::worker::arrival::Giving;
-use crate::worker::command::Command;
+use crate::state::record::StateHeader;
+use crate::worker::client_transfer::Giving;
+use crate::worker::command::WorkerCommand;
 
 /// Steps that may wait.
 const STEPS: usize = 256;
@@ -44,8 +44,8 @@ const GIVING_US: u64 = 8_000_000;
 
 /// Where the process listens.
 #[derive(Debug)]
-pub struct Places {
-    doors: Option<Listeners>,
+pub struct ListeningPlaces {
+    listeners: Option<Listeners>,
     admin: Option<TcpListener>,
     admin_address: SocketAddr,
     binds: Vec<Bind>,
@@ -66,10 +66,10 @@ pub struct Places {
     patience: Patience,
     /// Whether it was reported to the service manager that clients are served.
     is_ready: bool,
-    steps: (Sender<Step>, Receiver<Step>),
+    steps: (Sender<ListenEvent>, Receiver<ListenEvent>),
 }
 
-impl Places {
+impl ListeningPlaces {
     /// Listens at all places of the settings, by the descriptors of the process before if one is there, or of the service
     /// manager. Returns what that process has learned, too. Called within a runtime.
     pub fn open(
@@ -80,7 +80,7 @@ impl Places {
         let path = settings.upgrade_socket.as_deref();
         let inherited = match path {
             Some(path) => Peer::inherit(path, settings.state.bytes_max).map_err(|refused| {
-                let (path, Refused { pid, error }) = (Bind::Unix(path.to_owned()), refused);
+                let (path, TakeoverRefused { pid, error }) = (Bind::Unix(path.to_owned()), refused);
                 match error.kind() == io::ErrorKind::TimedOut {
                     true => ServerError::Silent { path, pid },
                     false => ServerError::NotHandedOver { path, error },
@@ -106,7 +106,7 @@ impl Places {
             Bind::Tcp(address) => take(&door_name(bind)).or_else(|| passed.take(*address)),
             Bind::Unix(_) => take(&door_name(bind)),
         };
-        let doors = Listeners::take_over(&settings.bind, settings.bind_mode, taken)
+        let listeners = Listeners::take_over(&settings.bind, settings.bind_mode, taken)
             .map_err(|error| failed("bind", error))?;
         let offer = path.map(|path| {
             let socket = match take(UPGRADE) {
@@ -114,7 +114,7 @@ impl Places {
                 None => UnixSocket::bind(path, 0o600),
             };
             let socket = socket?;
-            Ok((named_descriptors(settings, (&doors, &admin, &socket))?, socket))
+            Ok((named_descriptors(settings, (&listeners, &admin, &socket))?, socket))
         });
         let offer = offer.transpose().map_err(|error: io::Error| {
             let path = path.map(std::path::Path::to_owned).unwrap_or_default();
@@ -122,8 +122,8 @@ impl Places {
         })?;
         let admin_address = admin.local_addr().unwrap_or(settings.admin);
         let places = Self {
-            binds: doors.binds(),
-            doors: Some(doors),
+            binds: listeners.binds(),
+            listeners: Some(listeners),
             admin: Some(admin),
             admin_address,
             probes: None,
@@ -154,7 +154,7 @@ impl Places {
 
     /// Serves the pages and offers all of it to the next process. If there is a process before this one, it is asked
     /// to leave first, once all lanes are there.
-    pub fn start(&mut self, pages: &Arc<Pages>, what: Option<Offer>) {
+    pub fn start(&mut self, pages: &Arc<AdminPages>, what: Option<Offer>) {
         self.offered = what;
         let Some(before) = self.before.take() else {
             self.enter(pages);
@@ -172,17 +172,17 @@ impl Places {
     }
 
     /// Whether this process may go on now that a cluster was reached, `own`.
-    pub fn on_cluster(&mut self, own: &About) -> bool {
+    pub fn on_cluster(&mut self, own: &StateHeader) -> bool {
         !self.is_waiting || self.patience.on_cluster(own)
     }
 
     /// This process is the one that listens.
-    fn enter(&mut self, pages: &Arc<Pages>) {
-        let doors = self.doors.iter().flat_map(Listeners::tcp);
-        keep(doors.chain(&self.admin).map(AsFd::as_fd));
+    fn enter(&mut self, pages: &Arc<AdminPages>) {
+        let listeners = self.listeners.iter().flat_map(Listeners::tcp);
+        keep(listeners.chain(&self.admin).map(AsFd::as_fd));
         self.serve_pages(pages);
-        if let Some(doors) = &mut self.doors {
-            doors.own();
+        if let Some(listeners) = &mut self.listeners {
+            listeners.own();
         }
         if let Some((socket, _)) = &mut self.offer {
             socket.own();
@@ -198,7 +198,7 @@ impl Places {
         }
     }
 
-    fn serve_pages(&mut self, pages: &Arc<Pages>) {
+    fn serve_pages(&mut self, pages: &Arc<AdminPages>) {
         if let Some(admin) = self.admin.take() {
             let pages = Arc::clone(pages);
             self.probes =
@@ -214,16 +214,16 @@ impl Places {
     }
 
     /// What happens next. New clients come only if `is_open`.
-    pub async fn next(&mut self, is_open: bool) -> Step {
+    pub async fn next(&mut self, is_open: bool) -> ListenEvent {
         let is_open = is_open && !self.is_waiting;
         let client = async {
-            match &mut self.doors {
-                Some(doors) if is_open => doors.accept().await,
+            match &mut self.listeners {
+                Some(listeners) if is_open => listeners.accept().await,
                 Some(_) | None => pending().await,
             }
         };
         tokio::select! {
-            client = client => Step::Client(client),
+            client = client => ListenEvent::Client(client),
             Some(step) = self.steps.1.recv() => step,
         }
     }
@@ -231,21 +231,21 @@ impl Places {
     /// Does what a step asks for; whether nothing is left to be done here.
     pub async fn on_step(
         &mut self,
-        step: Step,
+        step: ListenEvent,
         workers: &mut Workers,
-        (pages, kept): (&Arc<Pages>, &mut Kept),
+        (pages, kept): (&Arc<AdminPages>, &mut Kept),
     ) -> bool {
         match step {
-            Step::Client(client) => workers.hand_out(client).await,
-            Step::MovedIn(stream, client) => workers.take_in(stream, *client).await,
-            Step::Listening => self.on_listening(pages),
-            Step::AllMovedIn => self.offer_places(),
-            Step::Successor(next) => {
+            ListenEvent::Client(client) => workers.hand_out(client).await,
+            ListenEvent::MovedIn(stream, client) => workers.take_in(stream, *client).await,
+            ListenEvent::Listening => self.on_listening(pages),
+            ListenEvent::AllMovedIn => self.offer_places(),
+            ListenEvent::Successor(next) => {
                 kept.leave_file();
                 self.give(next, workers).await;
             }
-            Step::GivenAway => return true,
-            Step::NoLane(why) => {
+            ListenEvent::GivenAway => return true,
+            ListenEvent::NoLane(why) => {
                 self.patience.give_up(why);
                 kept.leave_file();
                 return true;
@@ -255,7 +255,7 @@ impl Places {
     }
 
     /// The process before listens no more.
-    fn on_listening(&mut self, pages: &Arc<Pages>) {
+    fn on_listening(&mut self, pages: &Arc<AdminPages>) {
         (self.is_waiting, self.is_ready) = (false, true);
         self.enter(pages);
         tracing::info!("the place of the process before is taken");
@@ -263,14 +263,14 @@ impl Places {
 
     /// Leaves all places to the next process, and gives it the clients.
     async fn give(&mut self, next: Peer, workers: &Workers) {
-        if let Some(doors) = self.doors.take() {
-            doors.leave();
+        if let Some(listeners) = self.listeners.take() {
+            listeners.leave();
         }
         self.stop_pages();
         let (given, mut arriving) = mpsc::channel(GIVEN);
         let since_us = clock::now_us();
         let giving = Giving { to: given, since_us, until_us: since_us + GIVING_US };
-        workers.send_all(|| Command::GiveClients(giving.clone())).await;
+        workers.send_all(|| WorkerCommand::GiveClients(giving.clone())).await;
         drop(giving);
         let steps = self.steps.0.clone();
         let (holds, relays) = mpsc::channel(1);
@@ -295,7 +295,7 @@ impl Places {
                 tracing::warn!(%error, "the process that took over is gone");
             }
             tracing::info!(clients = count, relayed, "another process has taken over");
-            steps.blocking_send(Step::GivenAway).ok();
+            steps.blocking_send(ListenEvent::GivenAway).ok();
         }));
     }
 
@@ -313,11 +313,11 @@ impl Places {
 
     /// Listens nowhere any more, and offers nothing.
     pub fn close(&mut self) {
-        if self.doors.is_some() {
+        if self.listeners.is_some() {
             service_manager::notify_stopping();
         }
         // New clients are refused at once, instead of waiting in the kernel for the end.
-        (self.doors, self.offer) = (None, None);
+        (self.listeners, self.offer) = (None, None);
         if let Some(offering) = self.offering.take() {
             offering.abort();
         }
@@ -357,10 +357,10 @@ fn admin_name(address: SocketAddr) -> String {
 /// A descriptor of each place, with its name.
 fn named_descriptors(
     settings: &Settings,
-    (doors, admin, socket): (&Listeners, &TcpListener, &UnixSocket),
+    (listeners, admin, socket): (&Listeners, &TcpListener, &UnixSocket),
 ) -> io::Result<Vec<(String, OwnedFd)>> {
     let names = settings.bind.iter().map(door_name);
-    let mut all: Vec<_> = names.zip(doors.descriptors()?).collect();
+    let mut all: Vec<_> = names.zip(listeners.descriptors()?).collect();
     all.push((admin_name(settings.admin), admin.as_fd().try_clone_to_owned()?));
     all.push((UPGRADE.to_owned(), socket.as_fd().try_clone_to_owned()?));
     Ok(all)

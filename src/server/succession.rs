@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::listen::listener::Accepted;
 use crate::sockets::descriptors::{self, Receiver};
 use crate::state::client::MovedClient;
-use crate::worker::arrival::GivenClient;
+use crate::worker::client_transfer::GivenClient;
 
 /// What both sides must speak.
 const VERSION: [u8; 4] = 3_u32.to_be_bytes();
@@ -49,7 +49,7 @@ pub struct Peer {
 
 /// A process listens at the socket, and does not hand over.
 #[derive(Debug)]
-pub struct Refused {
+pub struct TakeoverRefused {
     /// Its id, where it is known.
     pub pid: Option<i32>,
     /// What went wrong; [`io::ErrorKind::TimedOut`] when it says nothing.
@@ -112,16 +112,19 @@ impl Peer {
 /// The new process's side.
 impl Peer {
     /// Asks the process that listens at `path` for all that it has; `None` when none does.
-    pub fn inherit(path: &Path, state_bytes_max: u64) -> Result<Option<Inheritance>, Refused> {
+    pub fn inherit(
+        path: &Path,
+        state_bytes_max: u64,
+    ) -> Result<Option<Inheritance>, TakeoverRefused> {
         let stream = match UnixStream::connect(path) {
             Ok(stream) => stream,
             Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(Refused { pid: None, error }),
+            Err(error) => return Err(TakeoverRefused { pid: None, error }),
         };
         let pid = socket_peercred(&stream).ok().map(|owner| owner.pid.as_raw_nonzero().get());
         Self::inherit_from(stream, state_bytes_max)
             .map(Some)
-            .map_err(|error| Refused { pid, error })
+            .map_err(|error| TakeoverRefused { pid, error })
     }
 
     fn inherit_from(stream: UnixStream, state_bytes_max: u64) -> io::Result<Inheritance> {

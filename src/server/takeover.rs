@@ -14,12 +14,12 @@ use tokio::time::sleep;
 use crate::control::error::{ControlError, chain};
 use crate::platform::{clock, service_manager};
 use crate::server::error::{NoLane, ServerError};
-use crate::server::pages::Pages;
+use crate::server::pages::AdminPages;
 use crate::server::succession::Peer;
-use crate::server::upgrade::Step;
+use crate::server::upgrade::ListenEvent;
 use crate::sockets::descriptors;
-use crate::state::format::State;
-use crate::state::record::About;
+use crate::state::format::CheckedState;
+use crate::state::record::StateHeader;
 
 /// How long the service manager may take to read why this process ends.
 const HEARD_MAX: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ pub struct Patience {
     /// In a row, without a contact point that could be used.
     rounds_failed: u32,
     /// What the process before serves; `None` when it did not say.
-    theirs: Option<About>,
+    theirs: Option<StateHeader>,
     given_up: Option<ServerError>,
 }
 
@@ -45,7 +45,7 @@ impl Patience {
     /// Waits for so many seconds, to take over what a process has learned with this state.
     #[must_use]
     pub fn new(wait_s: u64, state: Option<&[u8]>) -> Self {
-        let theirs = state.and_then(|bytes| Some(State::check(bytes).ok()?.about().clone()));
+        let theirs = state.and_then(|bytes| Some(CheckedState::check(bytes).ok()?.about().clone()));
         Self { wait_s, rounds_failed: 0, theirs, given_up: None }
     }
 
@@ -69,7 +69,7 @@ impl Patience {
     }
 
     /// Whether to go on now that a cluster was reached, `own`: that which the process before serves.
-    pub fn on_cluster(&mut self, own: &About) -> bool {
+    pub fn on_cluster(&mut self, own: &StateHeader) -> bool {
         let Some(theirs) = &self.theirs else { return true };
         let Some(reason) = theirs.differs_from(own) else { return true };
         let (theirs, own) = (theirs.cluster.clone(), own.cluster.clone());
@@ -96,18 +96,23 @@ impl Patience {
 }
 
 /// Takes the place of the process before once the lanes are there, then its clients.
-pub async fn take_over(before: Peer, pages: Arc<Pages>, steps: Sender<Step>, wait_s: u64) {
+pub async fn take_over(
+    before: Peer,
+    pages: Arc<AdminPages>,
+    steps: Sender<ListenEvent>,
+    wait_s: u64,
+) {
     if wait_for_lanes(&pages, wait_s).await {
         // It ends by itself when the process before is gone.
         drop(spawn_blocking(move || take_clients(before, &steps)));
     } else {
         // A server that has ended needs to know nothing.
-        steps.send(Step::NoLane(NoLane::InTime(wait_s))).await.ok();
+        steps.send(ListenEvent::NoLane(NoLane::InTime(wait_s))).await.ok();
     }
 }
 
 /// Waits until there is a lane to every shard, or no more come; `false` when there is none after so many seconds.
-async fn wait_for_lanes(pages: &Pages, wait_s: u64) -> bool {
+async fn wait_for_lanes(pages: &AdminPages, wait_s: u64) -> bool {
     let (mut before, mut same) = (0, 0);
     let until_us = clock::now_us() + wait_s * 1_000_000;
     while clock::now_us() < until_us {
@@ -141,17 +146,17 @@ pub fn report_end(error: &ServerError) {
 }
 
 /// Takes the place of the process before, and its clients.
-fn take_clients(mut before: Peer, steps: &Sender<Step>) {
+fn take_clients(mut before: Peer, steps: &Sender<ListenEvent>) {
     // First, as the manager would take the end of the process before for that of the service.
     service_manager::notify_ready();
     if let Err(error) = before.say_ready() {
         tracing::warn!(%error, "the process before has ended: its clients connect again");
     }
-    let mut step = Step::Listening;
+    let mut step = ListenEvent::Listening;
     // A server that has ended takes no client.
     while steps.blocking_send(step).is_ok() {
         step = match before.next_client() {
-            Ok(Some((stream, client))) => Step::MovedIn(stream, Box::new(client)),
+            Ok(Some((stream, client))) => ListenEvent::MovedIn(stream, Box::new(client)),
             Ok(None) => break,
             Err(error) => {
                 tracing::warn!(%error, "the process before has ended: its clients connect again");
@@ -159,7 +164,7 @@ fn take_clients(mut before: Peer, steps: &Sender<Step>) {
             }
         };
     }
-    steps.blocking_send(Step::AllMovedIn).ok();
+    steps.blocking_send(ListenEvent::AllMovedIn).ok();
 }
 
 #[cfg(test)]
@@ -168,11 +173,15 @@ mod tests {
     use crate::state::format::Writer;
     use crate::topology::id::HostId;
 
-    fn about(cluster: &str, host: u8) -> About {
-        About { cluster: cluster.into(), hosts: vec![HostId([host; 16])], ..About::default() }
+    fn about(cluster: &str, host: u8) -> StateHeader {
+        StateHeader {
+            cluster: cluster.into(),
+            hosts: vec![HostId([host; 16])],
+            ..StateHeader::default()
+        }
     }
 
-    fn patience(theirs: About) -> Patience {
+    fn patience(theirs: StateHeader) -> Patience {
         let mut state = Vec::new();
         Writer::begin(&mut state, theirs).end(&mut state);
         Patience::new(30, Some(&state))

@@ -16,17 +16,17 @@ use crate::server::collector::Collector;
 use crate::server::error::NoLane;
 use crate::server::succession::Peer;
 use crate::state::client::MovedClient;
-use crate::state::record::About;
-use crate::worker::command::Command;
+use crate::state::record::StateHeader;
+use crate::worker::command::WorkerCommand;
 
 /// Pause after a failed attempt.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Processes that may have connected and said nothing yet.
-const GREETINGS_MAX: usize = 16;
+const HELLOS_MAX: usize = 16;
 
 /// What happens at the places where a process listens.
 #[derive(Debug)]
-pub enum Step {
+pub enum ListenEvent {
     /// A client connected.
     Client(Caller),
     /// A client came from the process before.
@@ -47,9 +47,9 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Offer {
     /// The worker that speaks for all.
-    pub worker: Sender<Command>,
+    pub worker: Sender<WorkerCommand>,
     /// What a state is about.
-    pub abouts: watch::Receiver<Option<About>>,
+    pub abouts: watch::Receiver<Option<StateHeader>>,
     /// Longest state.
     pub bytes_max: u64,
 }
@@ -60,14 +60,14 @@ pub async fn offer(
     mut socket: UnixSocket,
     places: Arc<Vec<(String, OwnedFd)>>,
     what: Offer,
-    steps: Sender<Step>,
+    steps: Sender<ListenEvent>,
 ) {
     let (asks, mut asking) = mpsc::channel(1);
-    let greetings = Arc::new(Semaphore::new(GREETINGS_MAX));
+    let turns = Arc::new(Semaphore::new(HELLOS_MAX));
     loop {
         let handed_over = tokio::select! {
             Some(next) = asking.recv() => hand_over(next, &places, &what).await,
-            greeted = greet(&socket, &greetings, &asks) => match greeted {
+            accepted = accept_peer(&socket, &turns, &asks) => match accepted {
                 Ok(()) => continue,
                 Err(error) => Err(error),
             },
@@ -76,7 +76,7 @@ pub async fn offer(
             Ok(next) => {
                 socket.leave();
                 // A server that has ended gives nothing away.
-                steps.send(Step::Successor(next)).await.ok();
+                steps.send(ListenEvent::Successor(next)).await.ok();
                 return;
             }
             Err(error) => {
@@ -92,21 +92,21 @@ fn note(error: &io::Error) {
 }
 
 /// Accepts one process, and waits for its hello in the background.
-async fn greet(
+async fn accept_peer(
     socket: &UnixSocket,
-    greetings: &Arc<Semaphore>,
+    turns: &Arc<Semaphore>,
     asks: &Sender<Peer>,
 ) -> io::Result<()> {
-    let turn = Arc::clone(greetings).acquire_owned().await.map_err(io::Error::other)?;
+    let turn = Arc::clone(turns).acquire_owned().await.map_err(io::Error::other)?;
     let mut next = Peer::new(socket.accept().await?)?;
     let asks = asks.clone();
     tokio::spawn(async move {
-        let greeted = in_background(move || {
+        let accepted = in_background(move || {
             next.check_user()?;
             next.expect_hello()?;
             Ok(next)
         });
-        match greeted.await {
+        match accepted.await {
             // It is not taken once another process has taken over.
             Ok(next) => drop(asks.send(next).await),
             Err(error) => note(&error),
@@ -171,7 +171,7 @@ mod tests {
         assert!(clock::now_us() - began_us < 5_000_000, "it waited for the silent one");
         assert!(inherited.places.is_empty() && inherited.state.is_empty());
         inherited.peer.say_ready().unwrap();
-        assert!(matches!(stepped.recv().await, Some(Step::Successor(_))));
+        assert!(matches!(stepped.recv().await, Some(ListenEvent::Successor(_))));
         offering.await.unwrap();
         drop(silent);
     }

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::collections::latency_sample::LatencySample;
-use crate::config::reader::Entry;
+use crate::config::reader::SettingEntry;
 use crate::engine::inspection::{ByReason, Inspection, LaneView, StatementView, TableView};
 use crate::engine::tally::Feedback;
-use crate::facade::lexer::Lexer;
+use crate::facade::lexer::WordLexer;
 use crate::routing::decision::Reason;
 use crate::routing::statement::Statement;
 use crate::routing::table_routes::FoundBy;
-use crate::telemetry::recent::Line;
-use crate::telemetry::report::DialReport;
+use crate::telemetry::recent::LogLine;
+use crate::telemetry::report::NodeDials;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 
@@ -28,11 +28,11 @@ pub struct View {
     /// The cluster.
     pub snapshot: Arc<Snapshot>,
     /// What happened when nodes were dialled.
-    pub dials: Vec<DialReport>,
+    pub dials: Vec<NodeDials>,
     /// Settings, with where they come from.
-    pub settings: Vec<Entry>,
+    pub settings: Vec<SettingEntry>,
     /// Lines of the log, the newest first.
-    pub lines: Vec<Line>,
+    pub lines: Vec<LogLine>,
     /// The time, µs since 1970.
     pub unix_us: i64,
 }
@@ -127,7 +127,7 @@ impl StatementSum {
     /// Its text without values, cut to what can be read.
     #[must_use]
     pub fn text(&self) -> String {
-        let text = Lexer::without_literals(&self.statement.text);
+        let text = WordLexer::without_literals(&self.statement.text);
         text.chars().take(TEXT_CHARS_MAX).collect()
     }
 }

@@ -69,7 +69,7 @@ fn the_answer_waits_until_every_node_says_the_same() {
     assert_eq!(answer.body, schema_change("CREATED", "tab", Some("t")));
     reply(&mut rig, &asked[2..], &[1]);
     rig.pass_time(1_000_000);
-    assert!(rig.all_requests().is_empty(), "nobody is asked any more");
+    assert!(rig.all_requests().is_empty(), "no node is asked any more");
     rig.finish();
 }
 
@@ -113,7 +113,7 @@ fn an_event_that_the_nodes_never_agree_on_is_no_answer_that_came_too_late() {
 }
 
 #[test]
-fn what_a_slow_node_says_counts_however_late_it_is() {
+fn a_slow_nodes_answer_counts_however_late_it_is() {
     let mut rig = Rig::with_limits(|limits| limits.request_timeout_us = 2_000_000);
     rig.open_all_lanes();
     let client = rig.client();
@@ -288,10 +288,10 @@ fn an_event_reaches_registered_clients_once_after_the_nodes_agree() {
     assert!(rig.answers(v4).is_empty());
     reply(&mut rig, &asked[2..], &[2]);
     for (client, version) in [(v4, 0x84), (v3, 0x83), (lz4, 0x84)] {
-        let told = rig.answer(client);
-        assert_eq!((told.opcode(), told.stream()), (Opcode::Event, -1));
-        assert_eq!((told.header.version, &told.body), (version, &event));
-        assert!(!is_compressed(&told), "events are never compressed");
+        let received = rig.answer(client);
+        assert_eq!((received.opcode(), received.stream()), (Opcode::Event, -1));
+        assert_eq!((received.header.version, &received.body), (version, &event));
+        assert!(!is_compressed(&received), "events are never compressed");
     }
     assert!(rig.answers(plain).is_empty());
     rig.finish();

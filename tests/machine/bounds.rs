@@ -29,10 +29,10 @@ fn a_request_without_an_answer_gets_one_and_the_late_one_is_dropped() {
     assert!(rig.answers(client).is_empty());
     rig.pass_time(300_000);
     let answers = rig.answers(client);
-    let told: Vec<_> = answers.iter().map(|answer| (answer.stream(), answer.code())).collect();
+    let received: Vec<_> = answers.iter().map(|answer| (answer.stream(), answer.code())).collect();
     let expected =
         [(1, ErrorCode::READ_TIMEOUT), (2, ErrorCode::WRITE_TIMEOUT), (3, ErrorCode::OVERLOADED)];
-    assert_eq!(told, expected);
+    assert_eq!(received, expected);
     let extras = Extras::WriteTimeout {
         consistency: Consistency::Quorum,
         received: 0,

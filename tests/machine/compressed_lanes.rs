@@ -63,13 +63,13 @@ fn each_answer_is_read_by_its_own_flag_and_sent_as_its_client_agreed() {
             let answer = frame((0x84, 0, request.stream()), Opcode::Result, put);
             let answer = if compressed { packed(&answer) } else { answer };
             rig.lane_bytes(lane, &answer);
-            let told = rig.answer(client);
-            assert_eq!(is_compressed(&told), asked.is_some());
-            assert_eq!(told.stream(), 7);
+            let received = rig.answer(client);
+            assert_eq!(is_compressed(&received), asked.is_some());
+            assert_eq!(received.stream(), 7);
             let mut body = Vec::new();
             match asked.and_then(Compression::from_name) {
-                Some(known) => known.decompress(&told.body, 1 << 20, &mut body).unwrap(),
-                None => body.clone_from(&told.body),
+                Some(known) => known.decompress(&received.body, 1 << 20, &mut body).unwrap(),
+                None => body.clone_from(&received.body),
             }
             assert_eq!(body, long_rows());
         }

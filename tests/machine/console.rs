@@ -13,8 +13,8 @@ use cql::response::rows::{Rows, put_rows};
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
-use shardlane::engine::verdict::Verdict;
-use shardlane::facade::console::contents::{Contents, Row};
+use shardlane::engine::verdict::LoginVerdict;
+use shardlane::facade::console::contents::{ConsoleRow, Contents};
 use shardlane::facade::console::table::ConsoleTable;
 use shardlane::facade::system_tables::OneNode;
 use shardlane::routing::decision::Reason;
@@ -44,7 +44,7 @@ fn shown(mut rig: Rig) -> Rig {
 /// Rows of `settings`: so many, each with its number as its name.
 fn settings(count: usize) -> Option<Arc<Contents>> {
     let row = |number: usize| {
-        let row = Row::default().text(&format!("s{number:04}")).text("1");
+        let row = ConsoleRow::default().text(&format!("s{number:04}")).text("1");
         row.text("default").text("restart")
     };
     Some(Arc::new((0..count).map(row).collect()))
@@ -119,7 +119,7 @@ fn rows_that_cannot_be_collected_are_an_error_and_no_silence() {
 }
 
 #[test]
-fn what_is_wrong_is_told_before_anything_is_collected() {
+fn a_wrong_select_is_refused_before_anything_is_collected() {
     let mut rig = rig();
     let client = rig.client();
     for (text, words) in [
@@ -299,7 +299,7 @@ fn logged_in(rig: &mut Rig, user: &str) -> ClientKey {
         client,
         &frame((4, 0, 1), Opcode::AuthResponse, |out| put_bytes(out, Some(token.as_bytes()))),
     );
-    let verdict = Verdict::Granted { base: home, success: &[] };
+    let verdict = LoginVerdict::Granted { base: home, success: &[] };
     assert!(rig.input(|engine| engine.on_verdict(client, verdict)));
     assert_eq!(rig.answers(client).last().unwrap().opcode(), Opcode::AuthSuccess);
     client

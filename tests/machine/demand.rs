@@ -114,7 +114,7 @@ fn a_lane_without_requests_is_closed_but_never_the_last_to_a_node() {
     let _answers = rig.answers(client);
     assert_eq!(demands(&mut rig).1, [unused]);
     rig.pass_time(SECOND);
-    assert!(demands(&mut rig).1.is_empty(), "it is told once");
+    assert!(demands(&mut rig).1.is_empty(), "it is reported once");
     rig.lose(unused);
     rig.pass_time(300 * SECOND);
     assert!(demands(&mut rig).1.is_empty(), "those that are left are the last ones");

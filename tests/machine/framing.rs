@@ -246,12 +246,12 @@ fn a_client_of_v3_gets_its_own_form_of_everything() {
     let client = rig.client_of(3, None);
     rig.send(client, &of_version(3, prepare(1, "SELECT v FROM tab.t WHERE k = ?")));
     let request = rig.requests(lane).remove(0);
-    let told = prepared(&[9; 16], 0, ("tab", "t"), b"columns");
-    rig.result(lane, request.stream(), &told);
+    let received = prepared(&[9; 16], 0, ("tab", "t"), b"columns");
+    rig.result(lane, request.stream(), &received);
     let answer = rig.answer(client);
     assert_eq!(answer.header.version, 0x83);
     // Less the number of key markers and the one marker.
-    assert_eq!(answer.body.len(), told.len() - 6);
+    assert_eq!(answer.body.len(), received.len() - 6);
 
     rig.send(client, &of_version(3, execute(2, &[9; 16], &[0, 0, 0, 1])));
     let request = rig.requests(lane).remove(0);
@@ -341,8 +341,8 @@ proptest! {
             rig.pass_time(100_000);
         }
         for client in [client, other] {
-            let told = rig.raw_answers(client);
-            for answer in cut(&told) {
+            let received = rig.raw_answers(client);
+            for answer in cut(&received) {
                 prop_assert!(answer.header.version & 0x80 != 0);
             }
         }

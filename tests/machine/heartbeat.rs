@@ -51,7 +51,7 @@ fn a_lane_that_gives_no_sign_of_life_is_replaced() {
     assert_eq!(rig.lanes_to_close(), [lane]);
     assert_eq!(rig.engine.tally().heartbeat_timeouts, 1);
     rig.pass_time(SECOND);
-    assert!(rig.lanes_to_close().is_empty(), "it is told once");
+    assert!(rig.lanes_to_close().is_empty(), "it is reported once");
     rig.finish();
 }
 

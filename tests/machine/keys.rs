@@ -2,7 +2,7 @@
 
 use cql::statement::document::Document;
 use cql::statement::partition::Partition;
-use cql::statement::statement::Statement;
+use cql::statement::statement::TableStatement;
 use cql::statement::term::Term;
 use proptest::prelude::*;
 use serde_json::json;
@@ -71,7 +71,7 @@ fn document() -> impl Strategy<Value = String> {
 
 /// Whether the key of a text's document is found.
 fn is_found(text: &str) -> bool {
-    let target = Statement::read(text).unwrap().target(&["a", "B"]).unwrap();
+    let target = TableStatement::read(text).unwrap().target(&["a", "B"]).unwrap();
     let Partition::Json(Term::Literal(literal)) = target.partition else { return false };
     Document::of_literal(&literal).is_some_and(|document| document.find(&["a", "B"]).is_ok())
 }

@@ -281,7 +281,7 @@ fn a_client_that_leaves_while_it_switches_is_forgotten() {
     rig.leave(gone);
     let next = rig.client();
     let lane = rig.lane_of(pool, 0, 0).unwrap();
-    assert!(rig.requests(lane).is_empty(), "nobody is there to switch");
+    assert!(rig.requests(lane).is_empty(), "no client is there to switch");
     assert!(rig.answers(next).is_empty() && rig.all_requests().is_empty());
     rig.finish();
 }

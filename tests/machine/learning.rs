@@ -90,14 +90,17 @@ fn other_workers_learn_what_one_has_learned() {
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
     miss(&mut rig, 0, &[], &void(), 2);
-    let news = rig.news();
-    assert!(matches!(&news[..], [PeerMessage::Statement(_), PeerMessage::Tablet(_)]), "{news:?}");
+    let messages = rig.peer_messages();
+    assert!(
+        matches!(&messages[..], [PeerMessage::Statement(_), PeerMessage::Tablet(_)]),
+        "{messages:?}"
+    );
 
     let mut peer = Rig::with_all_lanes();
-    for news in news {
-        peer.input(|engine| engine.on_news(news));
+    for message in messages {
+        peer.input(|engine| engine.on_peer_message(message));
     }
-    assert!(peer.news().is_empty(), "what was heard is not told again");
+    assert!(peer.peer_messages().is_empty(), "messages of others are not passed on");
     let client = peer.client();
     peer.send(client, &execute(5, &[9; 16], b"key "));
     assert_eq!(peer.request().0, peer.lanes[5]);

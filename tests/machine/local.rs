@@ -189,6 +189,6 @@ fn compression_is_offered_only_where_it_is_set_and_used_for_clients_that_ask() {
             rig.client_of(3, compression);
             assert_eq!(rig.engine.tally().started[0][column], 1, "{compression:?}");
         }
-        assert_eq!(rig.engine.tally().started[1], [0; 3], "nobody spoke version 4");
+        assert_eq!(rig.engine.tally().started[1], [0; 3], "no client spoke version 4");
     }
 }

@@ -11,7 +11,7 @@ use cql::request::execute::Execute;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
-use shardlane::engine::verdict::Verdict;
+use shardlane::engine::verdict::LoginVerdict;
 use shardlane::upstream::lane::PoolId;
 
 use crate::support::frames;
@@ -138,7 +138,7 @@ impl World {
             self.pools.push((home, user));
             home
         });
-        let verdict = Verdict::Granted { base: home, success: &[0; 4] };
+        let verdict = LoginVerdict::Granted { base: home, success: &[0; 4] };
         self.rig.input(|engine| engine.on_verdict(client, verdict));
         self.clients.push((client, user));
     }
@@ -247,7 +247,7 @@ proptest! {
     })]
 
     #[test]
-    fn whatever_happens_no_request_has_the_rights_of_another_client(
+    fn no_request_has_the_rights_of_another_client_whatever_happens(
         ops in proptest::collection::vec(op(), 0..200),
     ) {
         let mut world = World::new();

@@ -10,7 +10,7 @@ use cql::opcode::Opcode;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
-use shardlane::engine::verdict::Verdict;
+use shardlane::engine::verdict::LoginVerdict;
 use shardlane::session::sasl::SaslToken;
 use shardlane::upstream::lane::PoolId;
 
@@ -51,7 +51,7 @@ pub(crate) fn token(rig: &mut Rig) -> (ClientKey, SaslToken) {
 }
 
 pub(crate) fn grant(rig: &mut Rig, client: ClientKey, home: PoolId) {
-    let verdict = Verdict::Granted { base: home, success: &SUCCESS };
+    let verdict = LoginVerdict::Granted { base: home, success: &SUCCESS };
     assert!(rig.input(|engine| engine.on_verdict(client, verdict)));
 }
 
@@ -122,7 +122,7 @@ fn the_clusters_refusal_is_passed_on_byte_by_byte_and_another_try_may_follow() {
         rig.send(client, &of_version(version, auth_response(7, b"\0bob\0guess")));
         token(&mut rig);
         let body = error(ErrorCode::BAD_CREDENTIALS, "Provided username bob and/or password");
-        rig.input(|engine| engine.on_verdict(client, Verdict::Refused(&body)));
+        rig.input(|engine| engine.on_verdict(client, LoginVerdict::Refused(&body)));
         let answer = rig.answer(client);
         assert_eq!((answer.header.version, answer.stream()), (0x80 | version, 7));
         assert_eq!((answer.opcode(), &answer.body), (Opcode::Error, &body));
@@ -193,7 +193,7 @@ fn the_client_that_has_owed_an_answer_for_longest_gives_way_to_others() {
     rig.pass_time(1_000_000);
     let silent = rig.silent_client();
     rig.pass_time(1_000_000);
-    rig.input(|engine| engine.on_verdict(early, Verdict::Challenged(b"prove it")));
+    rig.input(|engine| engine.on_verdict(early, LoginVerdict::Challenged(b"prove it")));
     assert_eq!(rig.answer(early).opcode(), Opcode::AuthChallenge);
     let _third = rig.silent_client();
     assert_eq!(rig.clients_to_close(), [silent], "the first was asked just now");
@@ -208,7 +208,7 @@ fn a_client_that_never_answers_a_challenge_is_closed() {
     token(&mut rig);
     rig.pass_time(14_000_000);
     assert!(rig.clients_to_close().is_empty(), "the cluster's time is not the client's");
-    rig.input(|engine| engine.on_verdict(client, Verdict::Challenged(b"prove it")));
+    rig.input(|engine| engine.on_verdict(client, LoginVerdict::Challenged(b"prove it")));
     assert_eq!(rig.answer(client).opcode(), Opcode::AuthChallenge);
     rig.pass_time(30_000_000);
     assert_eq!(rig.clients_to_close(), [client]);
@@ -231,7 +231,7 @@ fn a_verdict_that_comes_too_late_lets_no_client_in() {
     token(&mut rig);
     rig.send(client, b"no protocol");
     let (annas, _) = home(&mut rig);
-    let verdict = Verdict::Granted { base: annas, success: &SUCCESS };
+    let verdict = LoginVerdict::Granted { base: annas, success: &SUCCESS };
     assert!(!rig.input(|engine| engine.on_verdict(client, verdict)), "it is being closed");
     assert!(!rig.engine.may_read(client));
     rig.finish();
@@ -262,6 +262,6 @@ fn a_token_of_any_size_is_no_harm() {
     assert!(token(&mut rig).1.reveal().is_empty());
     let class: Arc<str> = CLASS.into();
     rig.input(|engine| engine.on_authenticator(Some(class)));
-    assert!(rig.clients_to_close().is_empty(), "nobody is in");
+    assert!(rig.clients_to_close().is_empty(), "no client is in");
     rig.finish();
 }

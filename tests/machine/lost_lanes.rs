@@ -1,4 +1,4 @@
-//! A lane is lost: what never left goes elsewhere, reads go elsewhere, writes are told as unknown.
+//! A lane is lost: unsent requests and reads go elsewhere, the outcome of writes is unknown.
 
 use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;

@@ -1,4 +1,4 @@
-//! One budget of memory: near it clients are read in turn, and nobody is stuck or makes the process die.
+//! One budget of memory: near it clients are read in turn, and none is stuck or makes the process die.
 
 use std::net::SocketAddr;
 
@@ -127,7 +127,7 @@ fn large_requests_of_many_clients_all_arrive_one_after_the_other() {
             break;
         }
     }
-    assert_eq!(arrived, clients.len(), "nobody is stuck");
+    assert_eq!(arrived, clients.len(), "no client is stuck");
     assert_eq!(rig.engine.tally().clients_closed_for_memory, 0);
     for sender in &clients {
         assert_eq!(rig.answer(sender.client).opcode(), Opcode::Result);

@@ -24,7 +24,7 @@ fn prepared_with(metadata_id: &[u8], columns: &[u8]) -> Vec<u8> {
     body
 }
 
-/// RESULT Rows; with an id, its flags tell so.
+/// RESULT Rows; with an id, its flags say so.
 fn rows(flags: i32, metadata_id: Option<&[u8]>) -> Vec<u8> {
     let mut body = Vec::new();
     put_int(&mut body, 2);
@@ -284,6 +284,6 @@ fn a_read_whose_statement_was_forgotten_on_its_way_is_asked_again() {
     assert!(rig.engine.gauges().catalog_entries < 30, "nothing was forgotten");
     rig.result(lane, request.stream(), &bare_rows(2));
     let (_, again) = rig.request();
-    assert_eq!(again.body[2 + 16 + 2], 1, "nobody knows which columns the client holds");
+    assert_eq!(again.body[2 + 16 + 2], 1, "it is not known which columns the client holds");
     rig.finish();
 }

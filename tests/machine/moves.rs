@@ -6,7 +6,7 @@ use cql::notation::put_string_list;
 use cql::opcode::Opcode;
 use shardlane::engine::client::{ClientKey, MoveAfter};
 use shardlane::engine::learned::PartStart;
-use shardlane::engine::verdict::Verdict;
+use shardlane::engine::verdict::LoginVerdict;
 use shardlane::routing::decision::Reason;
 use shardlane::session::sasl::SaslToken;
 use shardlane::state::client::MovedClient;
@@ -282,9 +282,9 @@ fn a_client_that_logged_in_and_used_a_keyspace_waits_for_lanes_of_both() {
 #[test]
 fn a_client_whose_login_is_not_taken_again_is_closed_without_a_word() {
     let moved = on_its_way(None);
-    let refused = Verdict::Refused(b"not you");
-    let unknown = Verdict::Unknown(ErrorCode::OVERLOADED, "no node");
-    for verdict in [refused, unknown, Verdict::Challenged(b"what")] {
+    let refused = LoginVerdict::Refused(b"not you");
+    let unknown = LoginVerdict::Unknown(ErrorCode::OVERLOADED, "no node");
+    for verdict in [refused, unknown, LoginVerdict::Challenged(b"what")] {
         let mut new = guarded();
         let client = bring(&mut new, &moved);
         logins::token(&mut new);

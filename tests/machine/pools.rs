@@ -14,11 +14,11 @@ use shardlane::engine::pending::LaneKey;
 use shardlane::pool::action::{DialOrder, PoolAction};
 use shardlane::pool::backoff::BackoffSettings;
 use shardlane::pool::connection::{
-    Connection, DialFailure, FailureKind, Hello, Refused, ServerError,
+    Connection, DialFailure, FailureKind, Hello, NodeError, RefusedStep,
 };
 use shardlane::pool::credential_book::CredentialBook;
 use shardlane::pool::failover::FailoverSettings;
-use shardlane::pool::lane_slots::Wanted;
+use shardlane::pool::lane_slots::WantedLanes;
 use shardlane::pool::logins::LoginSettings;
 use shardlane::pool::node_state::NodeStates;
 use shardlane::pool::node_target::{NodeTarget, ShardPort};
@@ -53,8 +53,8 @@ impl Shell {
     /// Clients log in; lanes go to the first nodes of `local`, so many as `failover` says.
     pub(crate) fn new(failover: FailoverSettings, local: &[u16], remote: &[u16]) -> Self {
         let settings_of_pools = PoolSettings {
-            lanes: Wanted::One,
-            keyspace_lanes: Wanted::One,
+            lanes: WantedLanes::One,
+            keyspace_lanes: WantedLanes::One,
             ports: ShardPortSettings {
                 shard_aware: false,
                 default: None,
@@ -177,8 +177,8 @@ impl Shell {
 
     pub(crate) fn refuse(&mut self, order: &DialOrder) {
         let message = "Username and/or password are incorrect".to_owned();
-        let error = ServerError { code: ErrorCode::BAD_CREDENTIALS, message, body: [].into() };
-        self.fail(order, FailureKind::Refused(Refused::Login, error));
+        let error = NodeError { code: ErrorCode::BAD_CREDENTIALS, message, body: [].into() };
+        self.fail(order, FailureKind::Refused(RefusedStep::Login, error));
     }
 }
 
@@ -241,24 +241,24 @@ fn login_of(order: &DialOrder) -> Option<(&[u8], bool)> {
     }
 }
 
-fn strangers(shell: &mut Shell, count: usize) {
+fn unverified_logins(shell: &mut Shell, count: usize) {
     for number in 0..count {
         shell.client(format!("ticket {number}").as_bytes());
     }
 }
 
-/// A client's credential has lanes, and strangers hold all places that they may.
+/// A client's credential has lanes, and unverified logins hold all places that they may.
 fn beset() -> Shell {
     let mut shell = Shell::new(FailoverSettings::default(), &[0], &[]);
     shell.client(PLAIN);
     let login = shell.order();
     shell.open(&login);
-    strangers(&mut shell, 30);
+    unverified_logins(&mut shell, 30);
     shell
 }
 
 #[test]
-fn a_login_whose_credential_has_lanes_does_not_wait_behind_strangers() {
+fn a_login_whose_credential_has_lanes_does_not_wait_behind_unverified_ones() {
     let mut shell = beset();
     assert_eq!(shell.orders.len(), 4, "half of the places are kept");
     shell.client(PLAIN);
@@ -271,13 +271,13 @@ fn a_login_whose_credential_has_lanes_does_not_wait_behind_strangers() {
     // Beyond all places it is the first one that waits.
     assert_eq!(shell.orders.len(), 8);
     shell.client(PLAIN);
-    let stranger = shell.orders.remove(0);
-    shell.refuse(&stranger);
+    let unverified = shell.orders.remove(0);
+    shell.refuse(&unverified);
     assert_eq!(shell.orders.last().and_then(login_of), Some((PLAIN, true)));
 }
 
 #[test]
-fn known_clients_that_come_again_and_again_keep_no_stranger_out() {
+fn known_clients_that_come_again_and_again_keep_no_unverified_login_out() {
     let mut shell = Shell::new(FailoverSettings::default(), &[0], &[]);
     shell.client(PLAIN);
     let login = shell.order();
@@ -319,18 +319,18 @@ fn logins_whose_credentials_have_lanes_have_turns_by_their_role() {
     assert!(shell.orders.iter().any(has_turn), "four wait before her: {:?}", shell.orders);
 }
 
-/// The tokens of the next logins, when as many strangers are refused.
+/// The tokens of the next logins, when as many unverified logins are refused.
 fn next_after_refusals(shell: &mut Shell, count: usize) -> Vec<Vec<u8>> {
     let refuse = |_| {
-        let stranger = shell.orders.remove(0);
-        shell.refuse(&stranger);
+        let unverified = shell.orders.remove(0);
+        shell.refuse(&unverified);
         shell.orders.last().and_then(login_of).unwrap().0.to_vec()
     };
     (0..count).map(refuse).collect()
 }
 
 #[test]
-fn strangers_have_turns_by_the_role_that_they_name() {
+fn unverified_logins_have_turns_by_the_role_that_they_name() {
     let mut shell = beset();
     let ann = b"\0ann\0pw".to_vec();
     shell.client(&ann);
@@ -339,7 +339,7 @@ fn strangers_have_turns_by_the_role_that_they_name() {
 }
 
 #[test]
-fn strangers_have_turns_by_their_address_whatever_roles_they_name() {
+fn unverified_logins_have_turns_by_their_address_whatever_roles_they_name() {
     let mut shell = beset();
     for number in 0..30 {
         shell.client(format!("\0guess{number}\0pw").as_bytes());
@@ -361,17 +361,17 @@ fn a_client_that_owes_the_answer_to_a_challenge_holds_no_place() {
         challenged.push(id);
         shell.input(|pools, engine| pools.on_challenged(engine, id, b"who?"));
     }
-    assert!(challenged.len() <= 6, "{} strangers were before her", challenged.len());
+    assert!(challenged.len() <= 6, "{} unverified logins were before her", challenged.len());
 }
 
 #[test]
 fn of_many_that_owe_the_answer_to_a_challenge_the_first_give_way() {
     let mut shell = Shell::new(FailoverSettings::default(), &[0], &[]);
-    strangers(&mut shell, 40);
+    unverified_logins(&mut shell, 40);
     let mut challenged = Vec::new();
     for number in 0..40 {
         let next = shell.orders.iter().map(|order| order.id).find(|id| !challenged.contains(id));
-        let id = next.unwrap_or_else(|| panic!("no place for stranger {number}"));
+        let id = next.unwrap_or_else(|| panic!("no place for unverified login {number}"));
         challenged.push(id);
         shell.input(|pools, engine| pools.on_challenged(engine, id, b"who?"));
     }
@@ -382,7 +382,7 @@ fn of_many_that_owe_the_answer_to_a_challenge_the_first_give_way() {
 #[test]
 fn a_challenge_is_waited_for_where_no_other_login_waits() {
     let mut shell = Shell::new(FailoverSettings::default(), &[0], &[]);
-    strangers(&mut shell, 4);
+    unverified_logins(&mut shell, 4);
     let held: Vec<_> = shell.orders.iter().map(|order| order.id).collect();
     for id in &held {
         shell.input(|pools, engine| pools.on_challenged(engine, *id, b"who?"));

@@ -110,7 +110,7 @@ fn a_request_that_is_lost_is_made_again_when_a_tablet_is_missed() {
 }
 
 #[test]
-fn what_a_node_reports_while_a_table_is_read_wins() {
+fn a_nodes_report_wins_over_a_read_under_way() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
@@ -130,7 +130,7 @@ fn what_a_node_reports_while_a_table_is_read_wins() {
 }
 
 #[test]
-fn where_the_role_may_not_read_tablets_nothing_is_asked_for_a_while() {
+fn a_role_that_may_not_read_tablets_is_not_asked_for_a_while() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
@@ -146,7 +146,7 @@ fn where_the_role_may_not_read_tablets_nothing_is_asked_for_a_while() {
     rig.pass_time(90 * SECOND_US);
     ask(&mut rig);
     rig.pass_time(SECOND_US);
-    assert_eq!(wanted(&mut rig), [request()], "somebody may have been granted it");
+    assert_eq!(wanted(&mut rig), [request()], "the right may have been granted since");
     rig.finish();
 }
 
@@ -321,6 +321,6 @@ fn a_table_in_use_is_read_again_after_ten_minutes() {
     let page = page_on(&rig, &[0], COMPLETE);
     rig.input(|engine| engine.on_tablets_read(&page));
     rig.pass_time(1_200 * SECOND_US);
-    assert_eq!(wanted(&mut rig), [], "nobody uses it");
+    assert_eq!(wanted(&mut rig), [], "it is not used");
     rig.finish();
 }

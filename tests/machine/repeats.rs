@@ -31,9 +31,9 @@ fn reads_of_a_lost_lane_go_elsewhere_as_far_as_the_budget_goes() {
     rig.lose(first);
     // STARTUP counts as well.
     assert_eq!(rig.requests(second).len(), 20);
-    let told = rig.answers(client);
-    assert_eq!(told.len(), 79);
-    assert!(told.iter().all(|answer| answer.code() == ErrorCode::READ_TIMEOUT));
+    let received = rig.answers(client);
+    assert_eq!(received.len(), 79);
+    assert!(received.iter().all(|answer| answer.code() == ErrorCode::READ_TIMEOUT));
     assert_eq!(rig.engine.tally().retries_refused, 79);
     rig.finish();
 }
@@ -130,7 +130,7 @@ fn learn_two_replicas(rig: &mut Rig) {
         last: i64::MAX,
         replicas: vec![(host(0), 0), (host(1), 1)],
     };
-    rig.input(|engine| engine.on_news(PeerMessage::Tablet(Arc::new(tablet))));
+    rig.input(|engine| engine.on_peer_message(PeerMessage::Tablet(Arc::new(tablet))));
 }
 
 /// A rig that copies slow reads, with a tablet on nodes 0 and 1.
@@ -233,7 +233,7 @@ fn only_reads_of_known_replicas_that_still_wait_are_copied() {
         &[
             execute(2, &[7; 16], b"a write"),
             query(3, "SELECT by text"),
-            execute(4, &[1; 16], b"an id that nobody knows"),
+            execute(4, &[1; 16], b"an id that no node knows"),
             execute_at(5, &ID, b"key ", (Consistency::Serial, 0)),
         ]
         .concat(),

@@ -84,7 +84,7 @@ fn a_statement_is_prepared_on_nodes_before_it_is_needed_there() {
 }
 
 #[test]
-fn what_the_old_process_knew_of_columns_holds_in_the_new_one() {
+fn columns_that_the_old_process_knew_hold_in_the_new_one() {
     let asks_for_columns = |changed: bool| {
         let mut records = learned(&old());
         for record in &mut records {
@@ -133,7 +133,7 @@ fn a_table_in_use_is_read_again_soon_as_its_tablets_may_have_moved() {
 }
 
 #[test]
-fn what_a_new_process_has_learned_itself_stays() {
+fn a_new_processs_own_knowledge_stays() {
     let mut rig = old();
     let statement = |record: &mut Record| match record {
         Record::Statements(statements) => {
@@ -141,7 +141,7 @@ fn what_a_new_process_has_learned_itself_stays() {
             other.text = "SELECT older FROM tab.t WHERE k = ?".into();
             statements[0].statement = Arc::new(other);
         }
-        Record::About(_) | Record::Keys(_) | Record::Tablets(_) => {}
+        Record::Header(_) | Record::Keys(_) | Record::Tablets(_) => {}
     };
     let mut records = learned(&rig);
     records.iter_mut().for_each(statement);
@@ -162,7 +162,7 @@ fn keys_of_tables_are_taken_back_for_statements_by_text() {
     let records = learned(&rig);
     let keys = records.iter().filter_map(|record| match record {
         Record::Keys(keys) => Some(keys.len()),
-        Record::About(_) | Record::Statements(_) | Record::Tablets(_) => None,
+        Record::Header(_) | Record::Statements(_) | Record::Tablets(_) => None,
     });
     assert_eq!(keys.sum::<usize>(), 1);
     let mut rig = begun_with(Rig::new(), &records);

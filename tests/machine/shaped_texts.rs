@@ -116,7 +116,7 @@ fn a_text_that_is_seen_often_is_executed() {
 }
 
 #[test]
-fn what_a_query_says_besides_its_text_is_kept() {
+fn parameters_of_a_query_are_kept() {
     let mut rig = rig();
     prepare_shape(&mut rig);
     let ask = |out: &mut Vec<u8>| {
@@ -166,7 +166,7 @@ fn bound_values_stand_where_their_markers_do() {
 }
 
 #[test]
-fn what_is_not_certain_stays_text() {
+fn an_uncertain_text_stays_text() {
     let mut rig = rig();
     let client = rig.clients[0];
     prepare_shape(&mut rig);

@@ -8,7 +8,7 @@ use cql::request::parameters::Values;
 use cql::response::metadata::read_bind_metadata;
 use cql::response::result::ResultKind;
 use cql::statement::shape::Shape;
-use cql::statement::statement::Statement;
+use cql::statement::statement::TableStatement;
 use proptest::prelude::*;
 
 use crate::support::frames::{self, Frame};
@@ -35,7 +35,7 @@ fn prepare(server: &mut Server, text: &str) -> Option<(Vec<u8>, Vec<ColumnType>)
 
 /// Runs the shape of `text`; `None` when it has none, or a constant is not certain for its column.
 fn run_shape(server: &mut Server, text: &str) -> Option<Frame> {
-    let shape = Shape::read(text, &Statement::read(text).ok()?)?;
+    let shape = Shape::read(text, &TableStatement::read(text).ok()?)?;
     let mut shaped = String::new();
     shape.put("k", &mut shaped);
     let (_, untyped) = prepare(server, &shaped)?;

@@ -1,4 +1,4 @@
-//! Lanes whose node neither takes nor says anything: nobody waits for them, and nothing goes there.
+//! Lanes whose node neither takes nor says anything: no client waits for them, and nothing goes there.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ fn know_tablet(rig: &mut Rig, replicas: &[(u16, u16)]) {
         last: i64::MAX,
         replicas: replicas.iter().map(|(node, shard)| (host(*node), *shard)).collect(),
     };
-    rig.input(|engine| engine.on_news(PeerMessage::Tablet(Arc::new(tablet))));
+    rig.input(|engine| engine.on_peer_message(PeerMessage::Tablet(Arc::new(tablet))));
 }
 
 /// Every lane, a client that prepared a statement, and the lane to (1, 1), where all rows are:

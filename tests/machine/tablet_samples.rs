@@ -131,7 +131,7 @@ fn until_sampled(rig: &mut Rig, client: ClientKey) -> (u64, (LaneKey, Frame)) {
 }
 
 #[test]
-fn where_tablets_are_read_the_first_sample_that_shows_a_move_has_the_table_read_again() {
+fn the_first_sample_that_shows_a_move_has_the_table_read_again() {
     let (mut rig, client) = rig_with(|settings| settings.prefetch_tablets = true);
     let first = page(&rig, Some(1), COMPLETE);
     rig.input(|engine| engine.on_tablets_read(&first));

@@ -150,7 +150,7 @@ fn a_table_that_changed_is_read_again() {
 }
 
 #[test]
-fn what_is_not_certain_goes_anywhere_untouched() {
+fn an_uncertain_text_goes_anywhere_untouched() {
     let mut rig = rig();
     let client = rig.client();
     rig.know_key("ring", "s", &[("k", ColumnType::Varchar)]);
@@ -347,7 +347,7 @@ fn a_batch_of_texts_goes_where_its_first_key_lies() {
 }
 
 #[test]
-fn all_tables_that_batches_name_are_read_at_once() {
+fn tables_that_batches_name_are_read_at_once() {
     let mut rig = rig();
     let client = rig.client();
     let of = |table: &str| format!("DELETE FROM ring.{table} WHERE k = 5");

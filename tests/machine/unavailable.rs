@@ -26,7 +26,7 @@ fn unavailable(alive: i32) -> Vec<u8> {
 }
 
 #[test]
-fn what_one_node_calls_unavailable_is_asked_of_one_other_whose_word_counts() {
+fn an_unavailable_is_asked_of_one_other_node_whose_word_counts() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
@@ -54,7 +54,7 @@ fn what_one_node_calls_unavailable_is_asked_of_one_other_whose_word_counts() {
 }
 
 #[test]
-fn what_an_unavailable_write_may_have_changed_is_not_done_again() {
+fn an_unavailable_write_that_may_have_changed_rows_is_not_repeated() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     let statements = [
@@ -110,7 +110,7 @@ fn a_read_that_one_node_cannot_run_is_asked_of_another_and_a_write_is_not() {
 }
 
 #[test]
-fn what_the_only_node_calls_unavailable_is_not_asked_of_it_again() {
+fn an_unavailable_of_the_only_node_is_not_asked_of_it_again() {
     let mut rig = Rig::new();
     let lane = rig.lane(0, 0);
     let _other = rig.lane(0, 1);

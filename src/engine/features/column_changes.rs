@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::core::core::Core;
-use crate::engine::pending::{Origin, Outgoing, Pending};
+use crate::engine::pending::{Outgoing, Pending, RequestOrigin};
 use crate::engine::tally::RequestKind;
 use crate::routing::catalog::StatementKey;
 use cql::opcode::Opcode;
@@ -52,7 +52,7 @@ impl ColumnChanges {
     /// Answers an EXECUTE by UNPREPARED if its client holds other columns than its rows would have.
     #[cold]
     pub(crate) fn ask(&mut self, core: &mut Core, outgoing: &Outgoing, id: &[u8]) -> bool {
-        let Origin::Client { to, .. } = outgoing.origin else { return false };
+        let RequestOrigin::Client { to, .. } = outgoing.origin else { return false };
         let Some(key) = outgoing.subject.statement() else { return false };
         let is_asked =
             outgoing.is_bare && self.is_behind(core, to.client, key, outgoing.arrived_us);
@@ -90,7 +90,7 @@ impl ColumnChanges {
         message: &[u8],
     ) -> bool {
         let is_bare = pending.is_bare || execute::skips_metadata(pending.body());
-        let (Origin::Client { to, .. }, Some(key), true) =
+        let (RequestOrigin::Client { to, .. }, Some(key), true) =
             (pending.origin, pending.subject.statement(), is_bare)
         else {
             return false;

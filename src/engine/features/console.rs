@@ -8,14 +8,14 @@ use std::sync::Arc;
 use crate::engine::action::Action;
 use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::core::core::Core;
-use crate::engine::core::message::Request;
+use crate::engine::core::message::ClientRequest;
 use crate::engine::core::reply::Response;
 use crate::engine::core::todo::{Todo, TracedRequest};
 use crate::engine::tally::RequestKind;
 use crate::facade::console::contents::Contents;
 use crate::facade::console::table::{ConsoleTable, KEYSPACE};
 use crate::facade::refusal::Refusal;
-use crate::facade::statement_text::{Asker, StatementText, classify_for};
+use crate::facade::statement_text::{StatementText, Viewer, classify_for};
 use cql::error_code::ErrorCode;
 use cql::notation::{put_int, put_string};
 use cql::opcode::Opcode;
@@ -44,7 +44,12 @@ struct Waiting {
 
 impl Console {
     /// A request needs the rows of a table: it waits until they are collected.
-    pub(crate) fn wait(&mut self, core: &mut Core, request: &Request<'_>, table: ConsoleTable) {
+    pub(crate) fn wait(
+        &mut self,
+        core: &mut Core,
+        request: &ClientRequest<'_>,
+        table: ConsoleTable,
+    ) {
         let from = request.from;
         let bytes = self.waiting_bytes + request.frame.len();
         if bytes > WAITING_BYTES_MAX || self.waiting.len() >= WAITING_MAX {
@@ -130,8 +135,8 @@ pub(crate) fn with_own_rows(
     response: &Response<'_>,
 ) -> Option<Vec<u8>> {
     let query = Query::read(request).ok()?;
-    let asker = Asker { keyspace: core.keyspace_of(client), sees_console: true };
-    let StatementText::Schema(question) = classify_for(query.text, asker) else { return None };
+    let viewer = Viewer { keyspace: core.keyspace_of(client), sees_console: true };
+    let StatementText::Schema(question) = classify_for(query.text, viewer) else { return None };
     let message = question.with_own_rows(response.message(), &query.parameters)?;
     let mut body = response.body.get(..response.message_at)?.to_vec();
     body.extend_from_slice(&message);

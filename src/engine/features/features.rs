@@ -9,7 +9,7 @@ use crate::engine::features::local_traces::LocalTraces;
 use crate::engine::features::logins::Logins;
 use crate::engine::features::memory::MemoryTurns;
 use crate::engine::features::newcomers::Newcomers;
-use crate::engine::features::pages::Pages;
+use crate::engine::features::pages::PageMemory;
 use crate::engine::features::prepared_statements::PreparedStatements;
 use crate::engine::features::remote::Remote;
 use crate::engine::features::reprepare::Reprepare;
@@ -32,7 +32,7 @@ pub(crate) struct Features {
     pub(crate) logins: Logins,
     pub(crate) memory: MemoryTurns,
     pub(crate) newcomers: Newcomers,
-    pub(crate) pages: Pages,
+    pub(crate) pages: PageMemory,
     pub(crate) prepared_statements: PreparedStatements,
     pub(crate) remote: Remote,
     pub(crate) reprepare: Reprepare,

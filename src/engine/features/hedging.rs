@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::engine::core::core::Core;
 use crate::engine::core::pool_lanes::Preference;
-use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose};
+use crate::engine::pending::{LaneKey, Outgoing, Pending, Purpose, RequestOrigin};
 use crate::routing::decision::Reason;
 use crate::upstream::stream_ids::StreamId;
 use cql::header::HEADER_LEN;
@@ -38,7 +38,7 @@ pub(crate) struct Hedging {
 struct Watched {
     due_us: u64,
     copy: SentCopy,
-    origin: Origin,
+    origin: RequestOrigin,
 }
 
 /// A read that is slow, and the lane to another replica.
@@ -59,7 +59,8 @@ impl Hedging {
     /// A client's EXECUTE was sent.
     pub(crate) fn watch(&mut self, core: &Core, copy: SentCopy, outgoing: &Outgoing) {
         let delay_us = core.settings.limits.speculative_delay_us;
-        let client = matches!(outgoing.origin, Origin::Client { purpose: Purpose::Forward, .. });
+        let client =
+            matches!(outgoing.origin, RequestOrigin::Client { purpose: Purpose::Forward, .. });
         let fresh = outgoing.is_read && outgoing.resent == 0 && outgoing.opcode == Opcode::Execute;
         if client && fresh && self.watched.len() < WATCHED_MAX {
             let due_us = outgoing.arrived_us + delay_us;
@@ -82,7 +83,12 @@ impl Hedging {
         None
     }
 
-    fn elsewhere(&self, core: &mut Core, copy: SentCopy, origin: Origin) -> Option<SlowRead> {
+    fn elsewhere(
+        &self,
+        core: &mut Core,
+        copy: SentCopy,
+        origin: RequestOrigin,
+    ) -> Option<SlowRead> {
         let lane = core.lanes.get(copy.lane)?;
         let (node, waiter) = (lane.route.node, lane.ids.waiter(StreamId(copy.stream)));
         // The id may be another request's by now, even of the same client on the same stream.
@@ -95,8 +101,7 @@ impl Hedging {
         let base = core.base_of(origin);
         let outgoing = Outgoing::again(pending, base);
         let frame = pending.frame.clone();
-        let gone =
-            matches!(origin, Origin::Client { to, .. } if core.clients.get(to.client).is_none());
+        let gone = matches!(origin, RequestOrigin::Client { to, .. } if core.clients.get(to.client).is_none());
         let request = Execute::read(frame.get(HEADER_LEN..).unwrap_or_default()).ok()?;
         let pool = core.pool_of_statement(base, request.id);
         let is_in_keyspace = pool != base;

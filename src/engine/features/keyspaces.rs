@@ -14,7 +14,7 @@ use crate::engine::core::pools::WaitingUse;
 use crate::engine::core::reply::Ended;
 use crate::engine::core::todo::{Todo, UseRequest};
 use crate::engine::limits::KEYS;
-use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
+use crate::engine::pending::{LaneKey, Outgoing, Pending, Purpose, RequestOrigin, Subject};
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::routing::decision::Reason;
 use crate::topology::id::NodeId;
@@ -58,8 +58,8 @@ pub(crate) fn on_use(core: &mut Core, to: ClientStream, keyspace: &str, frame: V
     core.pause_if_needed(to.client);
 }
 
-fn use_of(to: ClientStream, pool: PoolId) -> Origin {
-    Origin::Client { to, purpose: Purpose::Use(pool) }
+fn use_of(to: ClientStream, pool: PoolId) -> RequestOrigin {
+    RequestOrigin::Client { to, purpose: Purpose::Use(pool) }
 }
 
 fn wait(core: &mut Core, pool: PoolId, waiting: WaitingUse) {

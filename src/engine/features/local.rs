@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::client::ClientStream;
 use crate::engine::core::console_access::{Access, Live};
 use crate::engine::core::core::Core;
-use crate::engine::core::message::{Request, TraceId};
+use crate::engine::core::message::{ClientRequest, TraceId};
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::facade::console::table::ConsoleTable;
 use crate::facade::facade::Facade;
@@ -72,7 +72,7 @@ impl LocalAnswers {
     }
 
     /// Whether a request gets its answer here, without any node.
-    pub(crate) fn answers(&self, core: &Core, request: &Request<'_>) -> bool {
+    pub(crate) fn answers(&self, core: &Core, request: &ClientRequest<'_>) -> bool {
         if request.opcode == Opcode::Execute {
             let statement = Execute::read(request.body()).ok();
             let statement = statement.and_then(|execute| self.statements.get(execute.id));
@@ -98,7 +98,7 @@ impl LocalAnswers {
     pub(crate) fn on_query(
         &self,
         core: &mut Core,
-        request: &Request<'_>,
+        request: &ClientRequest<'_>,
         query: &Query<'_>,
         shown: SchemaVersion,
     ) -> Local {
@@ -124,7 +124,7 @@ impl LocalAnswers {
     }
 
     /// Prepares a statement that is not for the cluster; `false` when it is.
-    pub(crate) fn on_prepare(&mut self, core: &mut Core, request: &Request<'_>) -> bool {
+    pub(crate) fn on_prepare(&mut self, core: &mut Core, request: &ClientRequest<'_>) -> bool {
         let Ok(Prepare { text }) = Prepare::read(request.body()) else { return false };
         let (from, answered) = (request.from, Answered::of(request));
         let Some(entry) = core.clients.get(from.client) else { return false };
@@ -162,7 +162,7 @@ impl LocalAnswers {
     pub(crate) fn on_execute(
         &self,
         core: &mut Core,
-        request: &Request<'_>,
+        request: &ClientRequest<'_>,
         shown: SchemaVersion,
     ) -> Local {
         let answered = Answered::of(request);
@@ -216,7 +216,7 @@ impl LocalAnswers {
     pub(crate) fn on_session_message(
         &self,
         core: &mut Core,
-        request: &Request<'_>,
+        request: &ClientRequest<'_>,
         authenticator: Option<&str>,
     ) {
         if request.opcode == Opcode::Options {
@@ -281,7 +281,7 @@ struct Answered {
 }
 
 impl Answered {
-    fn of(request: &Request<'_>) -> Self {
+    fn of(request: &ClientRequest<'_>) -> Self {
         let kind = RequestKind::of(request.opcode);
         Self { from: request.from, kind, trace: request.trace }
     }
@@ -336,7 +336,7 @@ fn answer_options(core: &mut Core, from: ClientStream, cql_version: &str) {
     });
 }
 
-fn answer_startup(core: &mut Core, request: &Request<'_>, authenticator: Option<&str>) {
+fn answer_startup(core: &mut Core, request: &ClientRequest<'_>, authenticator: Option<&str>) {
     let (from, kind) = (request.from, RequestKind::Session);
     let phase = core.clients.get(from.client).map(|client| client.session.phase);
     if phase == Some(Phase::Ready) {
@@ -380,7 +380,7 @@ fn answer_startup(core: &mut Core, request: &Request<'_>, authenticator: Option<
 }
 
 /// Events of nodes are never sent: they name nodes that the client must not know.
-fn answer_register(core: &mut Core, request: &Request<'_>) {
+fn answer_register(core: &mut Core, request: &ClientRequest<'_>) {
     let (from, kind) = (request.from, RequestKind::Session);
     match EventKinds::read(request.body()) {
         Ok(kinds) => {

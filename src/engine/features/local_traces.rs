@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::engine::client::ClientStream;
 use crate::engine::core::core::Core;
-use crate::engine::core::message::{Request, TraceId};
+use crate::engine::core::message::{ClientRequest, TraceId};
 use crate::engine::core::pool_lanes::Preference;
 use crate::engine::core::reply::Response;
 use crate::engine::core::todo::{Todo, TracedRequest};
@@ -40,7 +40,7 @@ struct Waiting {
 
 /// Whether a client wants a request traced, and the request is short enough to wait for that.
 #[inline]
-pub(crate) fn is_wanted(request: &Request<'_>) -> bool {
+pub(crate) fn is_wanted(request: &ClientRequest<'_>) -> bool {
     // The second byte of a header has the flags. Every request comes by here: no more of it is read.
     request.frame.get(1).is_some_and(|flags| flags & FLAG_TRACING != 0)
         && request.frame.len() <= FRAME_BYTES_MAX
@@ -49,7 +49,7 @@ pub(crate) fn is_wanted(request: &Request<'_>) -> bool {
 impl LocalTraces {
     /// Asks a node to trace something in place of a request that is answered here. The request
     /// waits for that; `false` when no lane takes the question.
-    pub(crate) fn ask(&mut self, core: &mut Core, request: &Request<'_>) -> bool {
+    pub(crate) fn ask(&mut self, core: &mut Core, request: &ClientRequest<'_>) -> bool {
         let from = request.from;
         let Some(base) = core.clients.get(from.client).map(|client| client.base) else {
             return false;

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use crate::engine::action::Action;
 use crate::engine::client::{Client, ClientKey, ClientStream, PendingLogin};
 use crate::engine::core::core::Core;
-use crate::engine::core::message::Request;
+use crate::engine::core::message::ClientRequest;
 use crate::engine::core::todo::Todo;
 use crate::engine::limits::KEYS;
 use crate::engine::tally::{Outcome, RequestKind};
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::LoginVerdict;
 use crate::session::sasl::SaslToken;
 use crate::session::session::Phase;
 use crate::upstream::lane::PoolId;
@@ -80,13 +80,13 @@ impl Logins {
                 timeout / 1000,
                 KEYS.request_timeout_us
             );
-            on_verdict(core, key, Verdict::Unknown(ErrorCode::OVERLOADED, &text));
+            on_verdict(core, key, LoginVerdict::Unknown(ErrorCode::OVERLOADED, &text));
         }
     }
 }
 
 /// AUTH_RESPONSE: the token goes to the cluster as it came.
-pub(crate) fn on_auth_response(core: &mut Core, request: &Request<'_>) {
+pub(crate) fn on_auth_response(core: &mut Core, request: &ClientRequest<'_>) {
     let ClientStream { client, stream } = request.from;
     let since_us = core.now_us;
     let Some(entry) = core.clients.get_mut(client) else { return };
@@ -122,7 +122,7 @@ pub(crate) fn on_auth_response(core: &mut Core, request: &Request<'_>) {
 
 /// The cluster's word on a client's login. `false` when the client has left or its pool was closed
 /// meanwhile; a pool that was opened for it must be closed then.
-pub(crate) fn on_verdict(core: &mut Core, client: ClientKey, verdict: Verdict<'_>) -> bool {
+pub(crate) fn on_verdict(core: &mut Core, client: ClientKey, verdict: LoginVerdict<'_>) -> bool {
     let Some(entry) = core.clients.get_mut(client) else { return false };
     if entry.session.phase != Phase::Authenticating {
         if entry.login.take().is_some() {
@@ -133,17 +133,17 @@ pub(crate) fn on_verdict(core: &mut Core, client: ClientKey, verdict: Verdict<'_
     let Some(stream) = entry.login.as_ref().map(|login| login.stream) else { return false };
     let to = ClientStream { client, stream };
     match verdict {
-        Verdict::Granted { base, success } => return on_granted(core, to, base, success),
-        Verdict::Refused(body) => {
+        LoginVerdict::Granted { base, success } => return on_granted(core, to, base, success),
+        LoginVerdict::Refused(body) => {
             core.tally.logins_refused += 1;
             end_login(core, client, Opcode::Error, Outcome::Failed, body);
         }
-        Verdict::Challenged(challenge) => {
+        LoginVerdict::Challenged(challenge) => {
             let mut body = Vec::new();
             put_bytes(&mut body, Some(challenge));
             end_login(core, client, Opcode::AuthChallenge, Outcome::Answered, &body);
         }
-        Verdict::Unknown(code, text) => on_unknown(core, to, code, text),
+        LoginVerdict::Unknown(code, text) => on_unknown(core, to, code, text),
     }
     true
 }

@@ -20,7 +20,7 @@ const SLOTS: usize = 1024;
 
 /// Where the last pages came from, by their paging states.
 #[derive(Debug, Default)]
-pub(crate) struct Pages {
+pub(crate) struct PageMemory {
     /// Empty until the first query with more pages.
     slots: Vec<Option<Slot>>,
 }
@@ -32,7 +32,7 @@ struct Slot {
     from: Replica,
 }
 
-impl Pages {
+impl PageMemory {
     #[cold]
     fn remember(&mut self, state: &[u8], from: Replica) {
         if self.slots.is_empty() {

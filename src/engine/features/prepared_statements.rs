@@ -10,7 +10,7 @@ use crate::engine::core::reply::Response;
 use crate::engine::pending::{InternalRequest, LaneKey, Pending};
 use crate::facade::statement_text;
 use crate::routing::catalog::StatementKey;
-use crate::routing::policy::LaneView;
+use crate::routing::policy::LaneCandidates;
 use crate::routing::qualified;
 use crate::routing::read_times::Want;
 use crate::routing::statement::Statement;

@@ -5,7 +5,7 @@
 
 use crate::engine::core::core::Core;
 use crate::engine::core::message::Message;
-use crate::engine::pending::{Origin, Pending, Purpose, RESENT_MAX};
+use crate::engine::pending::{Pending, Purpose, RESENT_MAX, RequestOrigin};
 use crate::upstream::lane::LaneRoute;
 use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
@@ -44,7 +44,8 @@ pub(crate) fn judge(
     pending: &Pending,
     message: &[u8],
 ) -> NodeRefusal {
-    let Origin::Client { to, purpose: Purpose::Forward | Purpose::Schema } = pending.origin else {
+    let RequestOrigin::Client { to, purpose: Purpose::Forward | Purpose::Schema } = pending.origin
+    else {
         return NodeRefusal::Final;
     };
     let Ok(error) = ErrorMessage::read(message) else { return NodeRefusal::Final };

@@ -4,7 +4,7 @@ use std::mem;
 
 use crate::engine::core::core::Core;
 use crate::engine::core::message::Message;
-use crate::engine::pending::{LaneKey, Origin, Outgoing};
+use crate::engine::pending::{LaneKey, Outgoing, RequestOrigin};
 use crate::engine::tally::RequestKind;
 use crate::routing::decision::Decision;
 use crate::topology::id::NodeId;
@@ -60,7 +60,7 @@ impl Remote {
 
 /// Answers a request that must not go to another data center: in its own, no replica is alive.
 pub(crate) fn refuse(core: &mut Core, outgoing: &Outgoing, too_far: TooFar) {
-    let Origin::Client { to, purpose } = outgoing.origin else { return };
+    let RequestOrigin::Client { to, purpose } = outgoing.origin else { return };
     let text = "shardlane reaches no node of its data center, and the request asks for it by its \
                 consistency";
     let consistency = too_far.consistency;

@@ -12,9 +12,9 @@ use crate::engine::core::core::Core;
 use crate::engine::core::reply::Ended;
 use crate::engine::core::reply::Response;
 use crate::engine::core::todo::Todo;
-use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending, RESENT_MAX};
+use crate::engine::pending::{InternalRequest, LaneKey, Pending, RESENT_MAX, RequestOrigin};
 use crate::engine::tally::Outcome;
-use crate::routing::policy::LaneView;
+use crate::routing::policy::LaneCandidates;
 use crate::routing::statement::Statement;
 use crate::upstream::lane::{Lane, LaneRoute, PoolId};
 use cql::notation::Reader;
@@ -55,7 +55,7 @@ impl Reprepare {
         pending: Pending,
         response: &Response<'_>,
     ) -> Option<Pending> {
-        let Origin::Client { to, .. } = pending.origin else { return Some(pending) };
+        let RequestOrigin::Client { to, .. } = pending.origin else { return Some(pending) };
         let open = core.clients.get(to.client).is_some();
         let may = open && pending.resent < RESENT_MAX && !pending.frame.is_empty();
         let statement = forgotten(core, &pending, response.message()).filter(|_| may);

@@ -11,11 +11,11 @@
 use crate::engine::core::core::Core;
 use crate::engine::core::reply::Response;
 use crate::engine::core::todo::Todo;
-use crate::engine::pending::{InternalRequest, LaneKey, Origin, Outgoing, Pending, Subject};
+use crate::engine::pending::{InternalRequest, LaneKey, Outgoing, Pending, RequestOrigin, Subject};
 use crate::facade::console::table::KEYSPACE;
-use crate::routing::policy::LaneView;
-use crate::routing::shapes::known::{Answer, Prepared, Refusal};
-use crate::routing::shapes::{Found, ShapeKey, Turn};
+use crate::routing::policy::LaneCandidates;
+use crate::routing::shapes::known::{PrepareOutcome, PrepareRefusal, PreparedShape};
+use crate::routing::shapes::{Found, ShapeChange, ShapeKey};
 use crate::topology::table::TableId;
 use crate::upstream::lane::{LaneRoute, PoolId};
 use cql::column_type::ColumnType;
@@ -31,7 +31,7 @@ use cql::request::query::Query;
 use cql::response::metadata::read_bind_metadata;
 use cql::response::result::ResultKind;
 use cql::statement::shape::Shape;
-use cql::statement::statement::Statement;
+use cql::statement::statement::TableStatement;
 
 /// The longest text that is looked at, bytes.
 const TEXT_BYTES_MAX: usize = 16 << 10;
@@ -113,7 +113,7 @@ impl TextShapes {
         if text.len() > TEXT_BYTES_MAX {
             return None;
         }
-        let statement = Statement::read(text).ok()?;
+        let statement = TableStatement::read(text).ok()?;
         self.keyspace.clear();
         self.table.clear();
         self.text.clear();
@@ -143,7 +143,7 @@ impl TextShapes {
         let Some(lane) = lanes.get(self.turn.checked_rem(lanes.len()).unwrap_or(0)) else { return };
         let key = core.router.shapes.begin(&self.text, (&self.keyspace, &self.table));
         if !core.send_prepare(*lane, &self.text, InternalRequest::Shape(key)) {
-            take(core, key, Answer::Lost);
+            take(core, key, PrepareOutcome::Lost);
         }
     }
 
@@ -156,7 +156,7 @@ impl TextShapes {
         let Some(key) = core.router.shapes.begin_typed(&self.text, lanes.len()) else { return };
         for lane in lanes {
             if !core.send_prepare(lane, &self.typed, InternalRequest::Shape(key)) {
-                take(core, key, Answer::Lost);
+                take(core, key, PrepareOutcome::Lost);
             }
         }
     }
@@ -177,7 +177,7 @@ impl TextShapes {
         pending: Pending,
         message: &[u8],
     ) -> Option<Pending> {
-        let Origin::Client { to, .. } = pending.origin else { return Some(pending) };
+        let RequestOrigin::Client { to, .. } = pending.origin else { return Some(pending) };
         let code = Reader::new(message).int().map(ErrorCode);
         let is_forgotten = code == Ok(ErrorCode::UNPREPARED);
         let is_refused = pending.is_read && code == Ok(ErrorCode::INVALID);
@@ -190,7 +190,8 @@ impl TextShapes {
         if let Some(shape) = shape {
             if is_forgotten {
                 self.prepare_again(core, route, &pending, &shape);
-            } else if core.router.shapes.on_refused(&self.text, core.now_us) == Turn::GivenUp {
+            } else if core.router.shapes.on_refused(&self.text, core.now_us) == ShapeChange::GivenUp
+            {
                 core.tally.shapes_given_up += 1;
             }
         }
@@ -214,7 +215,7 @@ impl TextShapes {
         let is_sent = self.put_typed(shape, &types)
             && lane.is_some_and(|lane| core.send_prepare(lane, &self.typed, request));
         if !is_sent {
-            take(core, key, Answer::Lost);
+            take(core, key, PrepareOutcome::Lost);
         }
     }
 }
@@ -237,34 +238,34 @@ pub(crate) fn on_answer(core: &mut Core, key: ShapeKey, response: &Response<'_>)
     } else {
         !is_silent
     };
-    let refusal = if is_final { Refusal::Final } else { Refusal::ForNow };
+    let refusal = if is_final { PrepareRefusal::Final } else { PrepareRefusal::ForNow };
     let is_prepared = response.header.opcode == Opcode::Result.byte() && is_silent;
     let prepared = read_prepared(message).filter(|_| is_prepared);
-    take(core, key, prepared.map_or(Answer::Refused(refusal), Answer::Prepared));
+    take(core, key, prepared.map_or(PrepareOutcome::Refused(refusal), PrepareOutcome::Prepared));
 }
 
 /// A node will not answer our PREPARE.
 pub(crate) fn on_lost(core: &mut Core, key: ShapeKey) {
-    take(core, key, Answer::Lost);
+    take(core, key, PrepareOutcome::Lost);
 }
 
-fn take(core: &mut Core, key: ShapeKey, answer: Answer) {
+fn take(core: &mut Core, key: ShapeKey, answer: PrepareOutcome) {
     match core.router.shapes.on_answer(key, answer, core.now_us) {
-        Turn::None => {}
-        Turn::Prepared => core.tally.shapes_prepared += 1,
-        Turn::GivenUp => core.tally.shapes_given_up += 1,
+        ShapeChange::None => {}
+        ShapeChange::Prepared => core.tally.shapes_prepared += 1,
+        ShapeChange::GivenUp => core.tally.shapes_given_up += 1,
     }
 }
 
 /// Whether a request has a custom payload.
-fn has_payload(core: &Core, origin: Origin) -> bool {
-    let Origin::Client { to, .. } = origin else { return false };
+fn has_payload(core: &Core, origin: RequestOrigin) -> bool {
+    let RequestOrigin::Client { to, .. } = origin else { return false };
     let client = core.clients.get(to.client);
     client.is_some_and(|client| client.payloads.of(to.stream).is_some())
 }
 
 /// Reads a RESULT Prepared.
-fn read_prepared(message: &[u8]) -> Option<Prepared> {
+fn read_prepared(message: &[u8]) -> Option<PreparedShape> {
     if ResultKind::read(message) != Ok(ResultKind::Prepared) {
         return None;
     }
@@ -272,7 +273,7 @@ fn read_prepared(message: &[u8]) -> Option<Prepared> {
     reader.int().ok()?;
     let id = reader.short_bytes().ok()?;
     let bound = read_bind_metadata(&mut reader, 4).ok()?;
-    Some(Prepared {
+    Some(PreparedShape {
         id: id.into(),
         kinds: bound.markers.into_iter().map(|marker| marker.kind).collect(),
         is_reported: !bound.pk_indexes.is_empty(),
@@ -282,7 +283,7 @@ fn read_prepared(message: &[u8]) -> Option<Prepared> {
 /// Writes the EXECUTE in place of a QUERY: the statement's id, and the constants as its values. All
 /// else is as the QUERY says it.
 fn write(
-    prepared: &Prepared,
+    prepared: &PreparedShape,
     shape: &Shape<'_>,
     header: Header,
     parameters: &Parameters<'_>,

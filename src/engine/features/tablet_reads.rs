@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::engine::action::Action;
 use crate::engine::core::core::Core;
 use crate::engine::tally::Tally;
-use crate::routing::read_times::{Change, Want};
+use crate::routing::read_times::{TabletsChange, Want};
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::TableId;
 use crate::topology::table_key::TableKey;
@@ -26,7 +26,7 @@ pub(crate) fn sweep(core: &mut Core) {
     for (table, change) in due {
         if core.reads_tablets() {
             core.want_tablets(table, Want::Again);
-        } else if change == Change::Replication {
+        } else if change == TabletsChange::Replication {
             forget(core, table);
         }
     }
@@ -54,7 +54,7 @@ pub(crate) fn on_snapshot(core: &mut Core, snapshot: Arc<Snapshot>) {
         let other = before.keyspace(name).filter(|it| it.replication != keyspace.replication);
         if other.is_some() {
             let tables: Vec<TableId> = core.router.tables.of_keyspace(name).collect();
-            changed(core, tables, Change::Replication);
+            changed(core, tables, TabletsChange::Replication);
         }
     }
 }
@@ -64,10 +64,10 @@ pub(crate) fn on_topology(core: &mut Core) {
     let tables = (0..).map(TableId);
     let known = tables.map_while(|table| core.router.tables.name(table).map(|_| table));
     let tables: Vec<TableId> = known.collect();
-    changed(core, tables, Change::Topology);
+    changed(core, tables, TabletsChange::Topology);
 }
 
-fn changed(core: &mut Core, tables: Vec<TableId>, change: Change) {
+fn changed(core: &mut Core, tables: Vec<TableId>, change: TabletsChange) {
     for table in tables {
         // Of what is not known nothing can be outdated.
         if core.router.tablets.table_len(table) > 0 {

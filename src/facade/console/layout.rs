@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::facade::console::table::ConsoleTable;
-use crate::facade::table_name::TableName;
+use crate::facade::table_name::VirtualTableName;
 use crate::facade::virtual_table::{Cell, Column, ColumnRole, Row, Viewpoint, VirtualTable};
 use cql::column_type::ColumnType;
 
@@ -226,7 +226,7 @@ struct Shown {
 }
 
 impl VirtualTable for Shown {
-    fn name(&self) -> TableName {
+    fn name(&self) -> VirtualTableName {
         self.table.name()
     }
 

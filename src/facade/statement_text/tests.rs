@@ -5,8 +5,10 @@ mod console;
 use proptest::prelude::*;
 
 use super::*;
-use crate::facade::literal::Literal;
-use crate::facade::select::{Limit, Marker, Purpose, Relation, Selector, Source, Term};
+use crate::facade::literal::LocalLiteral;
+use crate::facade::select::{
+    Comparand, Limit, Marker, MarkerUse, Relation, Selector, SelectorSource,
+};
 use crate::facade::table_name::{LOCAL, PEERS, PEERS_V2};
 use cql::error_code::ErrorCode;
 
@@ -77,7 +79,7 @@ fn a_use_of_no_name_is_refused_by_a_node() {
 }
 
 #[test]
-fn what_may_be_a_use_never_reaches_a_node() {
+fn a_text_that_may_be_a_use_never_reaches_a_node() {
     let long = "/**/".repeat(READ_BYTES_MAX / 4);
     for text in [format!("USE {long} ks"), format!("USE ks {long}"), "USE ks --\r x".to_owned()] {
         let refused = StatementText::Refused(Refusal::more_than_use());
@@ -112,7 +114,7 @@ fn a_statement_of_more_columns_than_any_table_has_is_not_answered_here() {
 }
 
 #[test]
-fn what_is_kept_of_a_statement_is_a_few_times_its_text() {
+fn memory_of_a_statement_is_a_few_times_its_text() {
     for text in [
         format!("SELECT {} FROM system.local", vec!["a"; 1024].join(",")),
         format!("SELECT key FROM system.local WHERE key IN ({})", vec!["''"; 1024].join(",")),
@@ -220,7 +222,7 @@ fn other_statements_go_to_a_node() {
 }
 
 #[test]
-fn what_drivers_send_at_start_is_local() {
+fn statements_that_drivers_send_at_start_are_local() {
     for (text, table) in [
         ("SELECT * FROM system.local WHERE key='local'", LOCAL),
         ("SELECT * FROM system.local", LOCAL),
@@ -263,17 +265,17 @@ fn an_unqualified_table_is_of_the_keyspace_in_use() {
 fn selectors_are_read() {
     let text = "SELECT key, \"key\" AS K2, toJson(tokens), count(*), count(1), COUNT(Rack) FROM system.local";
     let select = local(text);
-    let column = |name: &str| Source::Column(name.to_owned());
+    let column = |name: &str| SelectorSource::Column(name.to_owned());
     let plain = |source| Selector { source, alias: None };
     assert_eq!(
         select.selectors,
         [
             plain(column("key")),
             Selector { source: column("key"), alias: Some("k2".to_owned()) },
-            plain(Source::ToJson("tokens".to_owned())),
-            plain(Source::Count),
-            plain(Source::Count),
-            plain(Source::CountOf("rack".to_owned())),
+            plain(SelectorSource::ToJson("tokens".to_owned())),
+            plain(SelectorSource::Count),
+            plain(SelectorSource::Count),
+            plain(SelectorSource::CountOf("rack".to_owned())),
         ],
     );
 }
@@ -283,7 +285,7 @@ fn json_is_a_modifier_only_before_a_selection() {
     assert!(local("SELECT JSON key FROM system.local").is_json);
     assert!(local("SELECT json * FROM system.local").is_json);
     let column = local("SELECT json FROM system.local");
-    assert_eq!(column.selectors[0].source, Source::Column("json".to_owned()));
+    assert_eq!(column.selectors[0].source, SelectorSource::Column("json".to_owned()));
     assert!(!local("SELECT json, key FROM system.local").is_json);
 }
 
@@ -294,28 +296,28 @@ fn markers_are_counted_once_a_name() {
          USING TIMEOUT :t",
     );
     let relation = |terms| Relation { column: "key".to_owned(), terms };
-    let local_key = Term::Literal(Literal::Text("local".to_owned()));
+    let local_key = Comparand::Literal(LocalLiteral::Text("local".to_owned()));
     assert_eq!(
         select.relations,
         [
-            relation(vec![Term::Marker(0)]),
-            relation(vec![Term::Marker(0), Term::Marker(1), local_key]),
+            relation(vec![Comparand::Marker(0)]),
+            relation(vec![Comparand::Marker(0), Comparand::Marker(1), local_key]),
         ],
     );
     assert_eq!(select.limit, Some(Limit::Marker(2)));
     let marker = |name: &str, purpose| Marker { name: name.to_owned(), purpose };
-    let key = || Purpose::Column("key".to_owned());
+    let key = || MarkerUse::Column("key".to_owned());
     assert_eq!(
         select.markers,
         [
             marker("k", key()),
             marker("key", key()),
-            marker("[limit]", Purpose::Limit),
-            marker("t", Purpose::Timeout),
+            marker("[limit]", MarkerUse::Limit),
+            marker("t", MarkerUse::Timeout),
         ],
     );
     let list = local("SELECT key FROM system.local WHERE key IN ?");
-    assert_eq!(list.markers, [marker("in(key)", Purpose::ListOf("key".to_owned()))]);
+    assert_eq!(list.markers, [marker("in(key)", MarkerUse::ListOf("key".to_owned()))]);
 }
 
 #[test]
@@ -325,20 +327,20 @@ fn literals_are_read() {
     let select = local(text);
     let [relation] = select.relations.as_slice() else { panic!("{select:?}") };
     let literals = relation.terms.iter().map(|term| match term {
-        Term::Literal(literal) => literal,
-        Term::Marker(_) | Term::ListMarker(_) => panic!("{term:?}"),
+        Comparand::Literal(literal) => literal,
+        Comparand::Marker(_) | Comparand::ListMarker(_) => panic!("{term:?}"),
     });
     let literals: Vec<_> = literals.collect();
     let expected = [
-        Literal::Text("a".to_owned()),
-        Literal::Integer("-7".to_owned()),
-        Literal::Boolean(true),
-        Literal::Null,
-        Literal::Blob(Vec::new()),
-        Literal::Blob(vec![0xca, 0xfe]),
+        LocalLiteral::Text("a".to_owned()),
+        LocalLiteral::Integer("-7".to_owned()),
+        LocalLiteral::Boolean(true),
+        LocalLiteral::Null,
+        LocalLiteral::Blob(Vec::new()),
+        LocalLiteral::Blob(vec![0xca, 0xfe]),
     ];
     assert!(literals.iter().copied().take(6).eq(&expected), "{literals:?}");
-    assert!(matches!(literals.as_slice(), [.., Literal::Uuid(_)]), "{literals:?}");
+    assert!(matches!(literals.as_slice(), [.., LocalLiteral::Uuid(_)]), "{literals:?}");
     assert_eq!(select.limit, Some(Limit::Rows(3)));
 }
 

@@ -193,7 +193,7 @@ fn a_value_of_another_type_is_refused_as_the_server_does() {
 }
 
 #[test]
-fn there_are_no_peers() {
+fn peers_are_empty() {
     let message = ask("SELECT * FROM system.peers");
     assert_eq!((names(&message), cells(&message).len()), (named_peers(), 0));
     let text = "SELECT * FROM system.peers WHERE peer = :address";

@@ -46,7 +46,7 @@ async fn come(address: SocketAddr, ca: &Authority, pair: Option<&Pair>) -> Resul
     let mut stream = client.secure(stream, address, 5_000).await?;
     let broken = |source| {
         client.explain(
-            DialError::Broken { step: crate::connect::dial_error::Step::Options, source },
+            DialError::Broken { step: crate::connect::dial_error::DialStep::Options, source },
             address,
         )
     };

@@ -12,7 +12,7 @@ impl ReadTimes {
         self.on_end(T, (now_us, end), 0, (now_us, EVERY_US));
     }
 
-    fn due(&mut self, now_us: u64, judged: u64) -> Vec<(TableId, Change)> {
+    fn due(&mut self, now_us: u64, judged: u64) -> Vec<(TableId, TabletsChange)> {
         self.take_due((now_us, EVERY_US), |_| judged)
     }
 }
@@ -34,7 +34,7 @@ fn a_table_with_tablets_on_unknown_hosts_is_read_again_like_one_whose_tablets_mo
     times.end(COMPLETE, 0);
     times.on_used(T);
     assert_eq!(times.due(MOVING_US - 1, 0), []);
-    assert_eq!(times.due(MOVING_US, 0), [(T, Change::Topology)]);
+    assert_eq!(times.due(MOVING_US, 0), [(T, TabletsChange::Topology)]);
     times.end(COMPLETE, MOVING_US);
     times.on_used(T);
     assert_eq!(times.due(3 * MOVING_US, 0), [], "its hosts are known");
@@ -59,10 +59,14 @@ fn a_table_in_use_is_read_every_so_often_and_another_is_not() {
     assert_eq!(times.due(4 + EVERY_US, 1), []);
     assert_eq!(times.due(5 + EVERY_US, 0), [], "it was not used");
     assert_eq!(times.due(4 + 2 * EVERY_US, 1), []);
-    assert_eq!(times.due(5 + 2 * EVERY_US, 1), [(T, Change::Time)]);
+    assert_eq!(times.due(5 + 2 * EVERY_US, 1), [(T, TabletsChange::Time)]);
     let asked_us = 5 + 2 * EVERY_US;
     assert_eq!(times.due(asked_us + ASK_AGAIN_US - 1, 2), []);
-    assert_eq!(times.due(asked_us + ASK_AGAIN_US, 2), [(T, Change::Time)], "until it was read");
+    assert_eq!(
+        times.due(asked_us + ASK_AGAIN_US, 2),
+        [(T, TabletsChange::Time)],
+        "until it was read"
+    );
     times.on_end(T, (5, COMPLETE), 0, (5, 0));
     assert_eq!(times.due(u64::MAX / 2, 9), [], "0 is never");
 }
@@ -73,7 +77,7 @@ fn a_table_is_in_use_by_answers_that_nodes_judge_and_by_others() {
     times.on_end(T, (0, COMPLETE), 7, (0, EVERY_US));
     assert_eq!(times.due(EVERY_US, 7), []);
     times.on_used(T);
-    assert_eq!(times.due(2 * EVERY_US, 7), [(T, Change::Time)]);
+    assert_eq!(times.due(2 * EVERY_US, 7), [(T, TabletsChange::Time)]);
     times.on_end(T, (0, COMPLETE), 7, (0, EVERY_US));
     assert_eq!(times.due(EVERY_US, 7), []);
 }
@@ -87,23 +91,23 @@ fn a_table_in_use_with_moving_tablets_is_read_again_until_they_have_moved() {
         let wait_us = MOVING_US << doubled;
         assert_eq!(times.due(now_us + wait_us - 1, 1), []);
         now_us += wait_us;
-        assert_eq!(times.due(now_us, 1), [(T, Change::Topology)]);
+        assert_eq!(times.due(now_us, 1), [(T, TabletsChange::Topology)]);
         assert!(times.ask(T, Want::Again, now_us));
     }
     times.end(COMPLETE, now_us);
     times.end(MOVING, now_us);
-    assert_eq!(times.due(now_us + MOVING_US, 1), [(T, Change::Topology)]);
+    assert_eq!(times.due(now_us + MOVING_US, 1), [(T, TabletsChange::Topology)]);
 }
 
 #[test]
 fn a_table_that_may_have_changed_is_read_soon_after_it_is_used() {
     let mut times = ReadTimes::default();
     times.end(COMPLETE, 0);
-    times.on_changed(T, Change::Topology, 5);
+    times.on_changed(T, TabletsChange::Topology, 5);
     let at_us = 5 + CHANGED_US;
     assert_eq!(times.due(at_us, 0), []);
     assert_eq!(times.due(at_us + UNUSED_US - 1, 1), []);
-    assert_eq!(times.due(at_us + UNUSED_US, 1), [(T, Change::Topology)]);
+    assert_eq!(times.due(at_us + UNUSED_US, 1), [(T, TabletsChange::Topology)]);
 }
 
 #[test]
@@ -114,14 +118,14 @@ fn a_table_with_a_tablet_that_moved_is_read_soon_and_rests_after_a_reading() {
     times.on_moved(T, moved_us);
     times.on_moved(T, moved_us + CHANGED_US - 1);
     assert_eq!(times.due(moved_us + CHANGED_US - 1, 1), []);
-    assert_eq!(times.due(moved_us + CHANGED_US, 1), [(T, Change::Topology)]);
+    assert_eq!(times.due(moved_us + CHANGED_US, 1), [(T, TabletsChange::Topology)]);
 
     let asked_us = moved_us + CHANGED_US;
     assert!(times.ask(T, Want::Again, asked_us));
     times.end(COMPLETE, asked_us + 1);
     times.on_moved(T, asked_us + 2);
     assert_eq!(times.due(asked_us + MOVING_US, 2), [], "it was read a moment ago");
-    assert_eq!(times.due(asked_us + 1 + MOVING_US, 2), [(T, Change::Topology)]);
+    assert_eq!(times.due(asked_us + 1 + MOVING_US, 2), [(T, TabletsChange::Topology)]);
 }
 
 #[test]
@@ -131,7 +135,7 @@ fn a_table_with_moving_tablets_waits_as_long_when_one_is_found_moved() {
     times.end(MOVING, 0);
     times.on_moved(T, MOVING_US);
     assert_eq!(times.due(2 * MOVING_US - 1, 1), []);
-    assert_eq!(times.due(2 * MOVING_US, 1), [(T, Change::Topology)]);
+    assert_eq!(times.due(2 * MOVING_US, 1), [(T, TabletsChange::Topology)]);
 }
 
 #[test]
@@ -140,43 +144,43 @@ fn a_table_that_could_not_be_read_is_read_when_a_tablet_is_found_moved() {
     times.end(ReadEnd::Failed, 0);
     assert_eq!(times.due(EVERY_US, 1), []);
     times.on_moved(T, EVERY_US);
-    assert_eq!(times.due(EVERY_US + CHANGED_US, 1), [(T, Change::Topology)]);
+    assert_eq!(times.due(EVERY_US + CHANGED_US, 1), [(T, TabletsChange::Topology)]);
 }
 
 #[test]
 fn after_another_replication_a_table_is_read_and_once_more_when_it_has_settled() {
     let mut times = ReadTimes::default();
     times.end(COMPLETE, 0);
-    times.on_changed(T, Change::Replication, 0);
+    times.on_changed(T, TabletsChange::Replication, 0);
     assert_eq!(times.due(CHANGED_US - 1, 0), []);
-    assert_eq!(times.due(CHANGED_US, 0), [(T, Change::Replication)]);
+    assert_eq!(times.due(CHANGED_US, 0), [(T, TabletsChange::Replication)]);
     times.end(MOVING, CHANGED_US);
     let moved_us = CHANGED_US + MOVING_US;
-    assert_eq!(times.due(moved_us, 1), [(T, Change::Topology)]);
+    assert_eq!(times.due(moved_us, 1), [(T, TabletsChange::Topology)]);
     times.end(COMPLETE, moved_us);
     assert_eq!(times.due(moved_us + SETTLED_US - 1, 9), []);
-    assert_eq!(times.due(moved_us + SETTLED_US, 0), [(T, Change::Replication)]);
+    assert_eq!(times.due(moved_us + SETTLED_US, 0), [(T, TabletsChange::Replication)]);
     times.end(COMPLETE, moved_us + SETTLED_US);
     assert_eq!(times.due(moved_us + 2 * SETTLED_US, 0), [], "that was all");
 }
 
 #[test]
-fn what_began_to_be_read_before_a_change_is_read_again() {
+fn a_read_that_began_before_a_change_is_repeated() {
     let mut times = ReadTimes::default();
-    times.on_changed(T, Change::Topology, 10);
+    times.on_changed(T, TabletsChange::Topology, 10);
     times.on_end(T, (9, COMPLETE), 0, (20, EVERY_US));
-    assert_eq!(times.due(10 + CHANGED_US, 1), [(T, Change::Topology)]);
+    assert_eq!(times.due(10 + CHANGED_US, 1), [(T, TabletsChange::Topology)]);
     times.on_end(T, (10 + CHANGED_US, COMPLETE), 0, (20 + CHANGED_US, EVERY_US));
     assert_eq!(times.due(20 + 2 * CHANGED_US, 1), []);
 }
 
 #[test]
-fn what_is_forgotten_after_another_replication_is_forgotten_once_more() {
+fn tablets_are_forgotten_twice_after_a_change_of_replication() {
     let mut times = ReadTimes::default();
-    times.on_changed(T, Change::Replication, 0);
-    assert_eq!(times.due(CHANGED_US, 0), [(T, Change::Replication)]);
+    times.on_changed(T, TabletsChange::Replication, 0);
+    assert_eq!(times.due(CHANGED_US, 0), [(T, TabletsChange::Replication)]);
     times.on_forgotten(T, CHANGED_US);
-    assert_eq!(times.due(CHANGED_US + SETTLED_US, 0), [(T, Change::Replication)]);
+    assert_eq!(times.due(CHANGED_US + SETTLED_US, 0), [(T, TabletsChange::Replication)]);
     times.on_forgotten(T, CHANGED_US + SETTLED_US);
     assert_eq!(times.due(u64::MAX / 2, 0), []);
 }

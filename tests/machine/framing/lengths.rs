@@ -79,10 +79,10 @@ fn a_body_that_would_be_too_long_when_decompressed_is_refused_and_the_client_goe
         algorithm.compress_frame(&query(5, &text), &mut long).unwrap();
         assert!(long.len() < 1000);
         rig.send(client, &[long, query(6, "SELECT")].concat());
-        let told = rig.answer(client);
+        let received = rig.answer(client);
         let mut body = Vec::new();
-        algorithm.decompress(&told.body, 1000, &mut body).unwrap();
-        assert_eq!((told.stream(), &body[..4]), (5, &[0, 0, 0x22, 0][..]));
+        algorithm.decompress(&received.body, 1000, &mut body).unwrap();
+        assert_eq!((received.stream(), &body[..4]), (5, &[0, 0, 0x22, 0][..]));
         assert_eq!(rig.requests(lane).remove(0).text(), "SELECT");
         rig.finish();
     }

@@ -7,7 +7,7 @@ use cql::opcode::Opcode;
 use cql::request::parameters::SKIP_METADATA;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
-use shardlane::engine::verdict::Verdict;
+use shardlane::engine::verdict::LoginVerdict;
 use shardlane::routing::decision::Reason;
 
 use super::{asked, auth_response, closed_sets, grant, guarded, home, logged_in, token};
@@ -159,7 +159,7 @@ fn a_login_of_several_steps_keeps_a_connection_for_itself() {
     let client = asked(&mut rig, 4);
     rig.send(client, &auth_response(1, b"bob"));
     token(&mut rig);
-    rig.input(|engine| engine.on_verdict(client, Verdict::Challenged(b"nonce")));
+    rig.input(|engine| engine.on_verdict(client, LoginVerdict::Challenged(b"nonce")));
     let answer = rig.answer(client);
     assert_eq!((answer.opcode(), answer.stream()), (Opcode::AuthChallenge, 1));
     assert_eq!(Reader::new(&answer.body).bytes(), Ok(Some(&b"nonce"[..])));

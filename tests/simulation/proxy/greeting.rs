@@ -22,7 +22,7 @@ const PORTS: u64 = 16_384;
 /// How a node refuses a keyspace that is there.
 pub(crate) const GONE: &str = "this keyspace is not there for a moment";
 
-/// What a handshake told.
+/// What a handshake found.
 #[derive(Clone, Debug)]
 pub(crate) struct Greeted {
     pub(crate) connection: ConnectionId,

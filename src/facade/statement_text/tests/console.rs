@@ -6,7 +6,7 @@ use super::super::*;
 
 /// What a text asks of a client that sees the console.
 fn shown(text: &str, keyspace: Option<&str>) -> StatementText {
-    classify_for(text, Asker { keyspace, sees_console: true })
+    classify_for(text, Viewer { keyspace, sees_console: true })
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn the_console_is_asked_by_full_names_or_from_within() {
 }
 
 #[test]
-fn what_the_console_does_not_have_is_refused_as_a_server_does() {
+fn tables_that_the_console_lacks_are_refused_as_a_server_does() {
     let refused = |text: &str, keyspace| match shown(text, keyspace) {
         StatementText::Refused(why) => (why.code, why.text),
         other @ (StatementText::Local(_)

@@ -12,7 +12,7 @@ use crate::state::client::MovedClient;
 
 /// A client that has connected.
 #[derive(Debug)]
-pub struct Arrival {
+pub struct ConnectedClient {
     /// Its socket, non-blocking.
     pub stream: Accepted,
     /// Set where it is to be refused, since clients have all the descriptors that they may have, so many.
@@ -58,7 +58,7 @@ pub struct GivenClient {
 
 /// A client past its handshake.
 #[derive(Debug)]
-pub struct Greeted {
+pub struct HandshakenClient {
     pub(super) stream: Transport,
     pub(super) no_descriptor: Option<u64>,
     pub(super) local: SocketAddr,

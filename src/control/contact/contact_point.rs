@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
 use crate::control::error::ControlError;
 
 /// CQL port when none is said.
@@ -53,7 +53,8 @@ impl ContactPoint {
             }
             Ok(Err(source)) => Err(ControlError::Resolve { name: name(), source }),
             Err(_) => {
-                Err(DialError::Timeout { address: None, step: Step::Resolve, timeout_ms }.into())
+                Err(DialError::Timeout { address: None, step: DialStep::Resolve, timeout_ms }
+                    .into())
             }
         }
     }
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_contact_point_is_refused() {
+    fn text_that_cannot_be_a_contact_point_is_refused() {
         for text in [
             "",
             ":9042",

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::control::contact::contact_point::ContactPoint;
+use crate::control::contact::opened_node::{OpenedNode, ReachSettings, open_node};
 use crate::control::error::ControlError;
-use crate::control::reaching::contact_point::ContactPoint;
-use crate::control::reaching::greeting::{Greeted, ReachSettings, greet};
 
 /// How long a candidate is alone before the next one is started as well.
 const STAGGER: Duration = Duration::from_millis(500);
@@ -39,7 +39,7 @@ enum Outcome {
     /// A contact point has these addresses; with each what to call it.
     Resolved(Vec<(String, SocketAddr)>),
     /// A node answers.
-    Greeted(Box<Greeted>),
+    Opened(Box<OpenedNode>),
 }
 
 /// The candidates that wait, and those that run. Dropped, it ends them all.
@@ -78,12 +78,12 @@ impl Race {
     }
 
     /// The next node that answers; `None` when no candidate is left.
-    pub async fn next(&mut self) -> Option<(String, Greeted)> {
+    pub async fn next(&mut self) -> Option<(String, OpenedNode)> {
         loop {
             self.start_next();
             tokio::select! {
                 ended = self.running.join_next() => match ended {
-                    Some(Ok((place, Ok(Outcome::Greeted(greeted))))) => return Some((place, *greeted)),
+                    Some(Ok((place, Ok(Outcome::Opened(opened))))) => return Some((place, *opened)),
                     Some(Ok((_, Ok(Outcome::Resolved(nodes))))) => self.line_up(nodes),
                     Some(Ok((place, Err(error)))) => self.failures.push((place, error)),
                     // Candidates are never aborted, and they do not panic.
@@ -116,8 +116,8 @@ impl Race {
                 Candidate::Node(place, address) => {
                     self.tried.push(address);
                     self.running.spawn(async move {
-                        let greeted = Box::pin(greet(&settings, address)).await;
-                        (place, greeted.map(|greeted| Outcome::Greeted(Box::new(greeted))))
+                        let opened = Box::pin(open_node(&settings, address)).await;
+                        (place, opened.map(|opened| Outcome::Opened(Box::new(opened))))
                     });
                     return;
                 }

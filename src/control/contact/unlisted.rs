@@ -13,10 +13,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::warn;
 
+use crate::control::contact::hint;
+use crate::control::contact::opened_node::ReachSettings;
+use crate::control::contact::reach::identify;
 use crate::control::error::{ControlError, chain};
-use crate::control::reaching::greeting::ReachSettings;
-use crate::control::reaching::hint;
-use crate::control::reaching::reach::identify;
 use crate::control::tables::metadata::Identity;
 use crate::topology::snapshot::Snapshot;
 
@@ -38,25 +38,25 @@ pub struct KnownCluster {
 /// answer in time are left alone: they do no harm as long as they do not.
 pub async fn find(
     settings: ReachSettings,
-    home: &KnownCluster,
+    own: &KnownCluster,
     cluster: &Snapshot,
 ) -> Option<ControlError> {
-    timeout(LOOK, ask_all(Arc::new(settings), home, cluster)).await.ok().flatten()
+    timeout(LOOK, ask_all(Arc::new(settings), own, cluster)).await.ok().flatten()
 }
 
 async fn ask_all(
     settings: Arc<ReachSettings>,
-    home: &KnownCluster,
+    own: &KnownCluster,
     cluster: &Snapshot,
 ) -> Option<ControlError> {
     let mut running = JoinSet::new();
-    for address in unlisted(&settings, home, cluster).await.into_iter().take(ASKED_MAX) {
+    for address in unlisted(&settings, own, cluster).await.into_iter().take(ASKED_MAX) {
         let settings = Arc::clone(&settings);
         running.spawn(async move { (address, Box::pin(identify(&settings, address)).await) });
     }
     // They are never aborted, and they do not panic.
     while let Some(Ok((address, answer))) = running.join_next().await {
-        if let Err(error) = answer.and_then(|who| judge(address, who, home, cluster)) {
+        if let Err(error) = answer.and_then(|who| judge(address, who, own, cluster)) {
             if matches!(error, ControlError::OtherCluster { .. }) {
                 return Some(error);
             }
@@ -72,25 +72,25 @@ async fn ask_all(
 fn judge(
     address: SocketAddr,
     who: Identity,
-    home: &KnownCluster,
+    own: &KnownCluster,
     cluster: &Snapshot,
 ) -> Result<(), ControlError> {
-    let KnownCluster { cluster: expected, address: home } = home.clone();
+    let KnownCluster { cluster: expected, address: known } = own.clone();
     if let Some(found) = who.cluster_name.filter(|found| *found != expected) {
-        return Err(ControlError::OtherCluster { address, found, expected, home });
+        return Err(ControlError::OtherCluster { address, found, expected, known });
     }
     match who.host {
         Some(host) if cluster.number_of(host).is_none() => {
-            Err(ControlError::UnknownHost { address, host, home })
+            Err(ControlError::UnknownHost { address, host, known })
         }
         Some(_) | None => Ok(()),
     }
 }
 
-/// What contact points lead to, but for `home` and the nodes of the cluster.
+/// What contact points lead to, but for `own` and the nodes of the cluster.
 async fn unlisted(
     settings: &Arc<ReachSettings>,
-    home: &KnownCluster,
+    own: &KnownCluster,
     cluster: &Snapshot,
 ) -> BTreeSet<SocketAddr> {
     let mut resolving = JoinSet::new();
@@ -102,5 +102,5 @@ async fn unlisted(
     let found = resolving.join_all().await.into_iter().filter_map(Result::ok).flatten();
     let nodes = cluster.nodes().iter();
     let listed: Vec<_> = nodes.map(|node| SocketAddr::new(node.address, node.port)).collect();
-    found.filter(|found| *found != home.address && !listed.contains(found)).collect()
+    found.filter(|found| *found != own.address && !listed.contains(found)).collect()
 }

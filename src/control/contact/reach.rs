@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use crate::connect::dial_error::DialError;
 use crate::connect::handshake::Login;
 use crate::control::agenda::EVENTS;
+use crate::control::contact::connection::ControlConnection;
+use crate::control::contact::opened_node::{OpenedNode, ReachSettings, open_node};
+use crate::control::contact::race::{KnownNode, Race};
 use crate::control::error::ControlError;
-use crate::control::reaching::connection::Connection;
-use crate::control::reaching::greeting::{Greeted, ReachSettings, greet};
-use crate::control::reaching::race::{KnownNode, Race};
 use crate::control::tables::metadata;
-use crate::control::tables::metadata::{Identity, Metadata};
+use crate::control::tables::metadata::{ClusterMetadata, Identity};
 use crate::sockets::transport::Transport;
 use cql::error_code::ErrorCode;
 use cql::request::register::EventKind;
@@ -22,11 +22,11 @@ pub struct Reached {
     /// Its address, as it was reached.
     pub address: SocketAddr,
     /// The connection, registered for [`EVENTS`].
-    pub connection: Connection<Transport>,
+    pub connection: ControlConnection<Transport>,
     /// What it offers.
     pub supported: Supported,
     /// What it says of the cluster.
-    pub metadata: Metadata,
+    pub metadata: ClusterMetadata,
     /// What was tried before it, and why that was of no use.
     pub failures: Vec<(String, ControlError)>,
     /// How we logged in; `None` when it wanted no login.
@@ -46,8 +46,8 @@ pub async fn reach(
     let borrowed = lent(settings, round);
     let settings = borrowed.as_ref().unwrap_or(settings);
     let mut race = Race::new(settings, known, round);
-    while let Some((place, greeted)) = race.next().await {
-        match Box::pin(finish(settings, greeted)).await {
+    while let Some((place, opened)) = race.next().await {
+        match Box::pin(finish(settings, opened)).await {
             Ok(reached) => return Ok(Reached { failures: race.failures, ..reached }),
             Err(error) => race.failures.push((place, error)),
         }
@@ -72,8 +72,8 @@ pub async fn identify(
 ) -> Result<Identity, ControlError> {
     let borrowed = lent(settings, 0);
     let settings = borrowed.as_ref().unwrap_or(settings);
-    let mut greeted = Box::pin(greet(settings, address)).await?;
-    metadata::identity(&mut greeted.connection).await
+    let mut opened = Box::pin(open_node(settings, address)).await?;
+    metadata::identity(&mut opened.connection).await
 }
 
 /// Connects to one node, registers for events, and reads its tables, in this order: what changes
@@ -82,12 +82,12 @@ pub async fn reach_node(
     settings: &ReachSettings,
     address: SocketAddr,
 ) -> Result<Reached, ControlError> {
-    let greeted = Box::pin(greet(settings, address)).await?;
-    Box::pin(finish(settings, greeted)).await
+    let opened = Box::pin(open_node(settings, address)).await?;
+    Box::pin(finish(settings, opened)).await
 }
 
-async fn finish(settings: &ReachSettings, greeted: Greeted) -> Result<Reached, ControlError> {
-    let Greeted { address, mut connection, supported, login } = greeted;
+async fn finish(settings: &ReachSettings, opened: OpenedNode) -> Result<Reached, ControlError> {
+    let OpenedNode { address, mut connection, supported, login } = opened;
     connection.register(&EVENTS).await?;
     if settings.client_routes {
         let kinds = [EventKind::ClientRoutesChange];

@@ -2,8 +2,8 @@
 
 pub mod connection;
 pub mod contact_point;
-pub mod greeting;
 pub mod hint;
+pub mod opened_node;
 pub mod race;
 pub mod reach;
 pub mod unlisted;

@@ -24,7 +24,7 @@ pub enum WorkerEvent {
 
 /// Reports what a worker has to say. Each `send` returns whether the message found room.
 #[derive(Debug)]
-pub struct Announcer {
+pub struct WorkerReporter {
     number: usize,
     /// Whether it has a lane, as was reported.
     has_lane: bool,
@@ -32,7 +32,7 @@ pub struct Announcer {
     statements_missed: bool,
 }
 
-impl Announcer {
+impl WorkerReporter {
     /// Of worker `number`, which has no lane yet.
     #[must_use]
     pub fn new(number: usize) -> Self {
@@ -47,9 +47,9 @@ impl Announcer {
 
     /// Reports what was learned. A lost tablet costs a hop; of a lost statement the others hear
     /// that there was one.
-    pub fn news(&mut self, news: PeerMessage, send: impl FnOnce(WorkerEvent) -> bool) {
-        let may_be_lost = news.may_be_lost();
-        let sent = send(WorkerEvent::PeerMessage(self.number, news));
+    pub fn peer_message(&mut self, message: PeerMessage, send: impl FnOnce(WorkerEvent) -> bool) {
+        let may_be_lost = message.may_be_lost();
+        let sent = send(WorkerEvent::PeerMessage(self.number, message));
         self.statements_missed |= !sent && !may_be_lost;
     }
 
@@ -126,38 +126,38 @@ mod tests {
 
     #[test]
     fn a_statement_that_found_no_room_is_reported_as_missed_once() {
-        let (mut channel, mut announcer) = (Channel::default(), Announcer::new(0));
-        announcer.news(statement(), |event| channel.send(event));
-        announcer.news(statement(), |event| channel.send(event));
-        announcer.make_up(|event| channel.send(event));
+        let (mut channel, mut reporter) = (Channel::default(), WorkerReporter::new(0));
+        reporter.peer_message(statement(), |event| channel.send(event));
+        reporter.peer_message(statement(), |event| channel.send(event));
+        reporter.make_up(|event| channel.send(event));
         assert_eq!((channel.take(), channel.take()), ("statement".into(), "nothing".into()));
-        announcer.make_up(|event| channel.send(event));
-        announcer.make_up(|event| channel.send(event));
+        reporter.make_up(|event| channel.send(event));
+        reporter.make_up(|event| channel.send(event));
         assert_eq!((channel.take(), channel.take()), ("missed".into(), "nothing".into()));
-        announcer.make_up(|event| channel.send(event));
+        reporter.make_up(|event| channel.send(event));
         assert_eq!(channel.take(), "nothing");
     }
 
     #[test]
     fn a_tablet_that_found_no_room_is_learned_by_a_miss() {
-        let (mut channel, mut announcer) = (Channel::default(), Announcer::new(0));
-        announcer.news(statement(), |event| channel.send(event));
-        announcer.news(tablet(), |event| channel.send(event));
+        let (mut channel, mut reporter) = (Channel::default(), WorkerReporter::new(0));
+        reporter.peer_message(statement(), |event| channel.send(event));
+        reporter.peer_message(tablet(), |event| channel.send(event));
         assert_eq!(channel.take(), "statement");
-        announcer.make_up(|event| channel.send(event));
+        reporter.make_up(|event| channel.send(event));
         assert_eq!(channel.take(), "nothing");
     }
 
     #[test]
     fn the_first_lane_is_reported_until_there_is_room_for_it() {
-        let (mut channel, mut announcer) = (Channel::default(), Announcer::new(0));
-        announcer.news(tablet(), |event| channel.send(event));
-        announcer.lanes(true, |event| channel.send(event));
+        let (mut channel, mut reporter) = (Channel::default(), WorkerReporter::new(0));
+        reporter.peer_message(tablet(), |event| channel.send(event));
+        reporter.lanes(true, |event| channel.send(event));
         assert_eq!(channel.take(), "tablet");
-        announcer.lanes(true, |event| channel.send(event));
-        announcer.lanes(true, |event| channel.send(event));
+        reporter.lanes(true, |event| channel.send(event));
+        reporter.lanes(true, |event| channel.send(event));
         assert_eq!((channel.take(), channel.take()), ("lanes true".into(), "nothing".into()));
-        announcer.lanes(false, |event| channel.send(event));
+        reporter.lanes(false, |event| channel.send(event));
         assert_eq!(channel.take(), "lanes false");
     }
 }

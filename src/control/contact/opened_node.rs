@@ -1,4 +1,4 @@
-//! One node greeted: TCP, TLS, handshake and login.
+//! One node opened: TCP, TLS, handshake and login.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
 use crate::connect::dialer::{connect, explained, secure};
 use crate::connect::extensions::Extensions;
 use crate::connect::handshake::{Login, VERSION, ask_options, start_up};
 use crate::connect::node_tls::NodeTls;
+use crate::control::contact::connection::ControlConnection;
+use crate::control::contact::contact_point::{ContactPoint, PORT_DEFAULT};
 use crate::control::error::ControlError;
-use crate::control::reaching::connection::Connection;
-use crate::control::reaching::contact_point::{ContactPoint, PORT_DEFAULT};
 use crate::pool::credential::Credential;
 use crate::pool::credential_book::CredentialBook;
 use crate::pool::pool_key::PoolKey;
@@ -63,11 +63,11 @@ impl Default for ReachSettings {
 
 /// A node that is past its handshake.
 #[derive(Debug)]
-pub struct Greeted {
+pub struct OpenedNode {
     /// Its address, as it was reached.
     pub address: SocketAddr,
     /// The connection, registered for nothing yet.
-    pub connection: Connection<Transport>,
+    pub connection: ControlConnection<Transport>,
     /// What it offers.
     pub supported: Supported,
     /// How we logged in; `None` when it wanted no login.
@@ -75,7 +75,10 @@ pub struct Greeted {
 }
 
 /// Connects to one node, up to the end of its handshake.
-pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Greeted, ControlError> {
+pub async fn open_node(
+    settings: &ReachSettings,
+    address: SocketAddr,
+) -> Result<OpenedNode, ControlError> {
     if settings.own.contains(&address) {
         return Err(ControlError::OwnListener { address });
     }
@@ -86,7 +89,7 @@ pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Gree
     let set = PoolKey::plain(settings.credential.clone());
     let (tls, timeout_ms) = (settings.tls.as_deref(), settings.query_timeout_ms);
     let mut stream = secure(tls, stream, address, timeout_ms).await?;
-    let greeting = async {
+    let handshake = async {
         let supported = ask_options(&mut stream, VERSION).await?;
         if supported.shardlane.is_some() {
             return Ok((supported, None));
@@ -94,21 +97,21 @@ pub async fn greet(settings: &ReachSettings, address: SocketAddr) -> Result<Gree
         let login = start_up(&mut stream, Extensions::default(), &set).await?;
         Ok::<_, DialError>((supported, login))
     };
-    let greeted = timeout(Duration::from_millis(timeout_ms), greeting).await;
-    let step = Step::Startup;
-    let greeted =
-        greeted.map_err(|_| DialError::Timeout { address: Some(address), step, timeout_ms })?;
-    let (supported, login) = match greeted {
+    let opened = timeout(Duration::from_millis(timeout_ms), handshake).await;
+    let step = DialStep::Startup;
+    let opened =
+        opened.map_err(|_| DialError::Timeout { address: Some(address), step, timeout_ms })?;
+    let (supported, login) = match opened {
         Err(DialError::CredentialMissing { authenticator }) if settings.book.is_some() => {
             return Err(ControlError::LoginWanted { authenticator, address });
         }
-        greeted => greeted.map_err(|error| explained(tls, error, address))?,
+        opened => opened.map_err(|error| explained(tls, error, address))?,
     };
     if let Some(version) = supported.shardlane {
         return Err(ControlError::Shardlane { address, version });
     }
-    let connection = Connection::new(stream, VERSION, timeout_ms);
-    Ok(Greeted { address, connection, supported, login })
+    let connection = ControlConnection::new(stream, VERSION, timeout_ms);
+    Ok(OpenedNode { address, connection, supported, login })
 }
 
 /// Whether a connection to `address` came back to a listener of ours at all addresses: it went to

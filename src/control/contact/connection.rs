@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
 use crate::connect::exchange::{Reply, read_reply};
 use crate::connect::handshake::{put_page_query, put_query};
 use cql::error::WireError;
@@ -25,12 +25,12 @@ use cql::response::event::EVENT_STREAM;
 
 /// Longest answer: `system.peers` of a thousand nodes with 256 tokens each has some 6 MB.
 const BODY_LEN_MAX: u32 = 64 * 1024 * 1024;
-/// Events that wait to be taken. More are dropped, which [`Connection::events_lost`] shows.
+/// Events that wait to be taken. More are dropped, which [`ControlConnection::events_lost`] shows.
 const EVENTS_MAX: usize = 1_024;
 
 /// A connection that is past its handshake.
 #[derive(Debug)]
-pub struct Connection<S> {
+pub struct ControlConnection<S> {
     stream: S,
     version: u8,
     timeout_ms: u64,
@@ -41,7 +41,7 @@ pub struct Connection<S> {
     last: i16,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> ControlConnection<S> {
     /// Takes over a stream after its handshake in `version`. Each question has `timeout_ms`.
     pub fn new(stream: S, version: u8, timeout_ms: u64) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Registers for events.
     pub async fn register(&mut self, kinds: &[EventKind]) -> Result<(), DialError> {
-        let step = Step::Register;
+        let step = DialStep::Register;
         let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
         let body = |out: &mut Vec<u8>| put_string_list(out, &names);
         let reply = self.ask(Opcode::Register, step, body).await?;
@@ -66,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Asks a system table; the answer is the message of a RESULT.
     pub async fn query(&mut self, text: &str) -> Result<Vec<u8>, DialError> {
-        let step = Step::Query;
+        let step = DialStep::Query;
         let reply = self.ask(Opcode::Query, step, |out| put_query(out, text)).await?;
         expect(&reply, Opcode::Result, step)?;
         Ok(reply.message)
@@ -89,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         rows: u32,
         state: Option<&[u8]>,
     ) -> Result<Vec<u8>, DialError> {
-        let step = Step::Query;
+        let step = DialStep::Query;
         let reply =
             self.ask(Opcode::Query, step, |out| put_page_query(out, text, rows, state)).await?;
         expect(&reply, Opcode::Result, step)?;
@@ -98,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Asks whether the node is still there.
     pub async fn ping(&mut self) -> Result<(), DialError> {
-        let step = Step::Options;
+        let step = DialStep::Options;
         let reply = self.ask(Opcode::Options, step, |_| {}).await?;
         expect(&reply, Opcode::Supported, step)
     }
@@ -107,10 +107,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// stops waiting.
     pub async fn wait_event(&mut self) -> Result<(), DialError> {
         while self.events.is_empty() {
-            let (header, body) = self.read_frame(Step::Event).await?;
+            let (header, body) = self.read_frame(DialStep::Event).await?;
             if header.stream != EVENT_STREAM {
                 // A late answer would have closed the connection with its question's timeout.
-                return Err(DialError::Unexpected { step: Step::Event, opcode: header.opcode });
+                return Err(DialError::Unexpected { step: DialStep::Event, opcode: header.opcode });
             }
             self.keep_event(header, body)?;
         }
@@ -130,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn ask(
         &mut self,
         opcode: Opcode,
-        step: Step,
+        step: DialStep,
         body: impl FnOnce(&mut Vec<u8>),
     ) -> Result<Reply, DialError> {
         let timeout_ms = self.timeout_ms;
@@ -167,8 +167,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn keep_event(&mut self, header: Header, body: Vec<u8>) -> Result<(), DialError> {
-        let reply = read_reply(header, body, Step::Event)?;
-        expect(&reply, Opcode::Event, Step::Event)?;
+        let reply = read_reply(header, body, DialStep::Event)?;
+        expect(&reply, Opcode::Event, DialStep::Event)?;
         if self.events.len() < EVENTS_MAX {
             self.events.push_back(reply.message);
         } else {
@@ -178,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Reads the next frame; what has been read of it stays when the caller stops waiting.
-    async fn read_frame(&mut self, step: Step) -> Result<(Header, Vec<u8>), DialError> {
+    async fn read_frame(&mut self, step: DialStep) -> Result<(Header, Vec<u8>), DialError> {
         let malformed = |source: WireError| DialError::Malformed { step, source };
         loop {
             if let Some(header) = Header::peek(&self.inbox) {
@@ -203,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
-fn expect(reply: &Reply, opcode: Opcode, step: Step) -> Result<(), DialError> {
+fn expect(reply: &Reply, opcode: Opcode, step: DialStep) -> Result<(), DialError> {
     if reply.opcode == opcode {
         Ok(())
     } else {
