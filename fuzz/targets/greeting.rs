@@ -17,7 +17,7 @@ use shardlane::connect::extensions::Extensions;
 use shardlane::connect::handshake::{Login, start_up};
 use shardlane::connect::handshake_budget::HeldTurn;
 use shardlane::pool::connection::DialId;
-use shardlane::pool::credential::Credential;
+use shardlane::pool::login::credential::Credential;
 use shardlane::pool::pool_key::PoolKey;
 use shardlane::session::sasl::SaslToken;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};

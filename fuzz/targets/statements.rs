@@ -10,8 +10,8 @@ use cql::response::error::ErrorMessage;
 use cql::response::metadata::ColumnSpec;
 use cql::response::result::ResultKind;
 use cql::response::rows::Rows;
-use shardlane::facade::lexer::WordLexer;
-use shardlane::facade::statement_text::{StatementText, classify, is_select};
+use shardlane::facade::text::lexer::WordLexer;
+use shardlane::facade::text::statement_text::{StatementText, classify, is_select};
 
 use crate::support::frames;
 use crate::support::frames::Frame;

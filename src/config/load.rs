@@ -11,7 +11,7 @@ use crate::config::reader::{SettingEntry, SettingsReader};
 use crate::config::settings::Settings;
 use crate::config::variables::CONFIG_VARIABLE;
 use crate::platform::bounded_file;
-use crate::pool::lane_slots::WantedLanes;
+use crate::pool::refill::lane_slots::WantedLanes;
 
 /// What came of reading a configuration.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use crate::config::error::Doubt;
 use crate::config::reader::SettingsReader;
 use crate::config::settings::Settings;
-use crate::connect::node_tls::NodeTls;
+use crate::connect::tls::node_tls::NodeTls;
 use crate::listen::client_tls::ClientTls;
 use crate::tls::error::{TlsError, TlsPart};
 use crate::tls::files::TlsFiles;

@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use crate::connect::dial_report::DialReport;
 use crate::connect::handshake_budget::HeldTurn;
 use crate::pool::connection::DialId;
-use crate::pool::credential::{Challenge, ChallengeAnswer};
+use crate::pool::login::credential::{Challenge, ChallengeAnswer};
 use crate::session::sasl::SaslToken;
 
 /// Carries challenges to a client, and its answers back.
@@ -55,7 +55,7 @@ mod tests {
 
     use super::*;
     use crate::connect::handshake_budget::NodeGate;
-    use crate::pool::handshake_turns::Whose;
+    use crate::pool::refill::handshake_turns::Whose;
 
     #[tokio::test]
     async fn a_login_that_waits_for_its_client_holds_no_turn_at_its_node() {

@@ -17,7 +17,7 @@ use crate::connect::handshake_budget::{HandshakeBudget, HeldTurn};
 use crate::connect::hint;
 use crate::pool::action::DialOrder;
 use crate::pool::connection::{Connection, DialFailure, DialId, FailureKind, Hello, RefusedStep};
-use crate::pool::credential::Credential;
+use crate::pool::login::credential::Credential;
 use crate::pool::pool_key::PoolKey;
 use crate::session::sasl::SaslToken;
 use crate::sockets::transport::Transport;

@@ -9,7 +9,7 @@ use tokio::io::AsyncWrite;
 use crate::connect::dial_error::{DialError, DialStep};
 use crate::connect::exchange::{Reply, exchange};
 use crate::connect::extensions::Extensions;
-use crate::pool::credential::Credential;
+use crate::pool::login::credential::Credential;
 use crate::pool::pool_key::PoolKey;
 use cql::consistency::Consistency;
 use cql::notation::{Reader, put_bytes, put_int, put_long_string, put_string_map};

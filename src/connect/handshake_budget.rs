@@ -8,8 +8,8 @@ use std::sync::RwLock;
 use tokio::sync::oneshot;
 
 use crate::connect::dial_stats::DialStats;
-use crate::pool::handshake_turns::{HandshakeTurns, Whose};
-use crate::pool::node_state::{NodeState, NodeStates};
+use crate::pool::nodes::node_state::{NodeState, NodeStates};
+use crate::pool::refill::handshake_turns::{HandshakeTurns, Whose};
 use crate::topology::id::NodeId;
 
 /// The gates of all nodes; one for the whole process. It grows with the nodes ever seen.

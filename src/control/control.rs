@@ -26,7 +26,7 @@ use crate::control::tables::table_reads::{TableReadSettings, TableReads};
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
 use crate::platform::clock::{now_ms, now_us};
 use crate::platform::log_throttle::LogThrottle;
-use crate::pool::backoff::{Backoff, BackoffSettings};
+use crate::pool::refill::backoff::{Backoff, BackoffSettings};
 use crate::state::record::StateHeader;
 use crate::topology::node::Node;
 

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use crate::engine::core::core::Core;
-use crate::engine::features::prepared_statements;
-use crate::routing::read_times::TabletsChange;
+use crate::engine::features::statements::prepared_statements;
 use crate::routing::statement::Restored;
+use crate::routing::tables::read_times::TabletsChange;
 use crate::state::record::{Record, TableTablets};
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::TableId;

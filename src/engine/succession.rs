@@ -2,7 +2,7 @@
 
 use crate::engine::client::{ClientKey, MoveAfter};
 use crate::engine::engine::Engine;
-use crate::engine::features::{logins, moves};
+use crate::engine::features::clients::{logins, moves};
 use crate::engine::learned::{self, LearnedPart, PartStart};
 use crate::state::client::MovedClient;
 use crate::state::record::Record;

@@ -5,11 +5,11 @@
 
 use std::collections::HashSet;
 
-use crate::facade::bound_values::BoundValues;
 use crate::facade::outputs::{Counts, Outputs, place_of};
 use crate::facade::refusal::Refusal;
-use crate::facade::select::{Comparand, Limit, Relation, Select};
-use crate::facade::virtual_table::{Cell, Column, ColumnRole, Viewpoint, VirtualTable};
+use crate::facade::tables::virtual_table::{Cell, Column, ColumnRole, Viewpoint, VirtualTable};
+use crate::facade::text::bound_values::BoundValues;
+use crate::facade::text::select::{Comparand, Limit, Relation, Select};
 use cql::cell;
 use cql::notation::{put_bytes, put_int};
 use cql::request::parameters::{Options, Parameters};

@@ -3,9 +3,9 @@
 use crate::facade::answer::Answer;
 use crate::facade::outputs::{Outputs, put_prepared};
 use crate::facade::refusal::Refusal;
-use crate::facade::select::Select;
-use crate::facade::table_name::VirtualTableName;
-use crate::facade::virtual_table::{Viewpoint, VirtualTable};
+use crate::facade::tables::table_name::VirtualTableName;
+use crate::facade::tables::virtual_table::{Viewpoint, VirtualTable};
+use crate::facade::text::select::Select;
 use cql::request::parameters::Parameters;
 use cql::response::metadata::MetadataStyle;
 

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use crate::facade::refusal::Refusal;
-use crate::facade::select;
-use crate::facade::select::{Comparand, MarkerUse, Select, Selector, SelectorSource};
-use crate::facade::virtual_table::{Cell, Column, ColumnRole, VirtualTable};
+use crate::facade::tables::virtual_table::{Cell, Column, ColumnRole, VirtualTable};
+use crate::facade::text::select;
+use crate::facade::text::select::{Comparand, MarkerUse, Select, Selector, SelectorSource};
 use cql::column_type::ColumnType;
 use cql::json;
 use cql::notation::{put_int, put_short_bytes};

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use crate::connect::tls_hint::library_error;
+use crate::connect::tls::tls_hint::library_error;
 use crate::sockets::transport::{Transport, below_tls};
 use crate::tls::error::{Fault, TlsError, TlsPart};
 use crate::tls::files::{Material, TlsFiles, provider};

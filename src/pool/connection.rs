@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-use crate::pool::handshake_turns::Whose;
 use crate::pool::pool_key::PoolKey;
+use crate::pool::refill::handshake_turns::Whose;
 use crate::session::sasl::SaslToken;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;

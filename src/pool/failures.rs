@@ -3,10 +3,10 @@
 use crate::engine::engine::Engine;
 use crate::pool::action::{PoolAction, PoolNotice};
 use crate::pool::connection::{DialFailure, DialId, FailureKind, NodeError, RefusedStep};
-use crate::pool::lane_slots::Dial;
-use crate::pool::node_state::Outage;
+use crate::pool::nodes::node_state::Outage;
 use crate::pool::pool_manager::PoolManager;
-use crate::pool::refiller::RefillerKey;
+use crate::pool::refill::lane_slots::Dial;
+use crate::pool::refill::refiller::RefillerKey;
 use crate::upstream::lane::PoolId;
 use cql::error_code::ErrorCode;
 use cql::frame::{FrameHead, write_frame};

@@ -15,18 +15,18 @@ use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::engine::verdict::LoginVerdict;
 use crate::pool::action::{Orders, Owner, PoolAction, PoolNotice};
-use crate::pool::backoff::{BackoffSettings, Jitter};
 use crate::pool::connection::{Connection, DialFailure, DialId, Dialled};
-use crate::pool::credential::Credential;
-use crate::pool::credential_book::CredentialBook;
-use crate::pool::failover::{Failover, FailoverSettings};
-use crate::pool::lane_slots::{LaneSerial, WantedLanes};
-use crate::pool::login_queue::LoginOrigin;
-use crate::pool::logins::{LoginService, LoginSettings};
-use crate::pool::node_state::{NodeStates, Outage};
-use crate::pool::node_target::NodeTarget;
+use crate::pool::login::credential::Credential;
+use crate::pool::login::credential_book::CredentialBook;
+use crate::pool::login::login_queue::LoginOrigin;
+use crate::pool::login::logins::{LoginService, LoginSettings};
+use crate::pool::nodes::failover::{Failover, FailoverSettings};
+use crate::pool::nodes::node_state::{NodeStates, Outage};
+use crate::pool::nodes::node_target::NodeTarget;
 use crate::pool::pool_key::PoolKey;
-use crate::pool::refiller::{PoolRefiller, RefillerKey, ShardPortSettings};
+use crate::pool::refill::backoff::{BackoffSettings, Jitter};
+use crate::pool::refill::lane_slots::{LaneSerial, WantedLanes};
+use crate::pool::refill::refiller::{PoolRefiller, RefillerKey, ShardPortSettings};
 use crate::upstream::lane::{Lane, LaneRoute, PoolId};
 
 /// What the pools of a worker go by.

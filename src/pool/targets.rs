@@ -2,10 +2,10 @@
 
 use crate::engine::engine::Engine;
 use crate::pool::action::{PoolAction, PoolNotice};
-use crate::pool::failover::Reachable;
-use crate::pool::node_target::NodeTarget;
+use crate::pool::nodes::failover::Reachable;
+use crate::pool::nodes::node_target::NodeTarget;
 use crate::pool::pool_manager::{LaneOwner, PoolManager};
-use crate::pool::refiller::{PoolRefiller, RefillerKey};
+use crate::pool::refill::refiller::{PoolRefiller, RefillerKey};
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use crate::routing::decision::Reason;
 use crate::routing::place::Place;
-use crate::routing::table_keys::TableKeys;
-use crate::routing::table_routes;
-use crate::routing::table_routes::TableRoutes;
+use crate::routing::tables::table_keys::TableKeys;
+use crate::routing::tables::table_routes;
+use crate::routing::tables::table_routes::TableRoutes;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::{TableId, Tables};
 use cql::request::parameters::Values;

@@ -14,12 +14,12 @@ use crate::control::tables::routes::RouteSettings;
 use crate::engine::limits::Limits;
 use crate::engine::settings::EngineSettings;
 use crate::platform::memory;
-use crate::pool::credential::{Credential, plain_token};
-use crate::pool::credential_book::CredentialBook;
-use crate::pool::lane_slots::WantedLanes;
-use crate::pool::logins::LoginSettings;
-use crate::pool::node_state::NodeStates;
+use crate::pool::login::credential::{Credential, plain_token};
+use crate::pool::login::credential_book::CredentialBook;
+use crate::pool::login::logins::LoginSettings;
+use crate::pool::nodes::node_state::NodeStates;
 use crate::pool::pool_manager::{PoolSettings, PoolShared};
+use crate::pool::refill::lane_slots::WantedLanes;
 use crate::server::rotation::Tls;
 use crate::session::sasl::SaslToken;
 

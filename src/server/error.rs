@@ -8,7 +8,7 @@ use crate::control::contact::hint;
 use crate::control::error::{ControlError, chain};
 use crate::listen::listener;
 use crate::listen::listener::Bind;
-use crate::server::succession::WORD_MAX;
+use crate::server::upgrade::succession::WORD_MAX;
 use crate::tls::error::TlsError;
 
 /// Why the server could not start.

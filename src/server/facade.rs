@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::control::tables::server_tables::ServerTables;
-use crate::facade::peers::ShownNode;
-use crate::facade::system_tables::{LocalColumn, OneNode};
+use crate::facade::tables::peers::ShownNode;
+use crate::facade::tables::system_tables::{LocalColumn, OneNode};
 use crate::listen::listener::Bind;
 use cql::column_type::ColumnType;
 

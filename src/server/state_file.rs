@@ -20,7 +20,7 @@ use crate::control::watch::ControlReport;
 use crate::platform::bounded_file;
 use crate::platform::clock;
 use crate::platform::replaced_file::ReplacedFile;
-use crate::server::collector::Collector;
+use crate::server::views::collector::Collector;
 use crate::server::workers::Workers;
 use crate::state::format::{self, CheckedState};
 use crate::state::record::{Record, StateHeader};

@@ -15,7 +15,7 @@ use crate::engine::action::PeerMessage;
 use crate::listen::client_tls::ClientTls;
 use crate::listen::listener::{Accepted, Caller};
 use crate::platform::memory::MemoryShares;
-use crate::pool::node_choice::{Candidates, NodeChoice};
+use crate::pool::nodes::node_choice::{Candidates, NodeChoice};
 use crate::pool::pool_manager::PoolShared;
 use crate::pool::worker_events::WorkerEvent;
 use crate::server::assemble;

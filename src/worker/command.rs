@@ -14,7 +14,7 @@ use crate::engine::tally::Tally;
 use crate::facade::console::contents::Contents;
 use crate::facade::console::table::ConsoleTable;
 use crate::facade::facade::Facade;
-use crate::pool::node_target::NodeTarget;
+use crate::pool::nodes::node_target::NodeTarget;
 use crate::pool::worker_events::WorkerEvent;
 use crate::state::record::Record;
 use crate::topology::id::NodeId;

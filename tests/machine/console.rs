@@ -16,7 +16,7 @@ use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::engine::verdict::LoginVerdict;
 use shardlane::facade::console::contents::{ConsoleRow, Contents};
 use shardlane::facade::console::table::ConsoleTable;
-use shardlane::facade::system_tables::OneNode;
+use shardlane::facade::tables::system_tables::OneNode;
 use shardlane::routing::decision::Reason;
 
 use crate::support::frames::{Frame, execute, frame, prepare, query, startup};

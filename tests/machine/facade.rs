@@ -14,7 +14,7 @@ use cql::token::shard::ShardId;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::facade::answer::ANSWER_BYTES_MAX;
-use shardlane::facade::system_tables::{LocalColumn, OneNode};
+use shardlane::facade::tables::system_tables::{LocalColumn, OneNode};
 
 use crate::support::frames::{
     Frame, frame, of_version, prepare, query, schema_change, schema_version,

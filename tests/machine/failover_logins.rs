@@ -1,7 +1,7 @@
 //! Other data centers where clients log in themselves, and no credential has lanes at the moment.
 
 use shardlane::pool::connection::FailureKind;
-use shardlane::pool::failover::FailoverSettings;
+use shardlane::pool::nodes::failover::FailoverSettings;
 
 use crate::pools::{ODD, PLAIN, Shell, target};
 

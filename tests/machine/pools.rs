@@ -12,18 +12,18 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::pending::LaneKey;
 use shardlane::pool::action::{DialOrder, PoolAction};
-use shardlane::pool::backoff::BackoffSettings;
 use shardlane::pool::connection::{
     Connection, DialFailure, FailureKind, Hello, NodeError, RefusedStep,
 };
-use shardlane::pool::credential_book::CredentialBook;
-use shardlane::pool::failover::FailoverSettings;
-use shardlane::pool::lane_slots::WantedLanes;
-use shardlane::pool::logins::LoginSettings;
-use shardlane::pool::node_state::NodeStates;
-use shardlane::pool::node_target::{NodeTarget, ShardPort};
+use shardlane::pool::login::credential_book::CredentialBook;
+use shardlane::pool::login::logins::LoginSettings;
+use shardlane::pool::nodes::failover::FailoverSettings;
+use shardlane::pool::nodes::node_state::NodeStates;
+use shardlane::pool::nodes::node_target::{NodeTarget, ShardPort};
 use shardlane::pool::pool_manager::{PoolManager, PoolSettings, PoolShared};
-use shardlane::pool::refiller::ShardPortSettings;
+use shardlane::pool::refill::backoff::BackoffSettings;
+use shardlane::pool::refill::lane_slots::WantedLanes;
+use shardlane::pool::refill::refiller::ShardPortSettings;
 use shardlane::topology::id::NodeId;
 
 use crate::support::frames::{frame, startup};

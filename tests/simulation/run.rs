@@ -16,7 +16,7 @@ use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 use cql::token::partitioner::Partitioner;
 use shardlane::engine::tally::Tally;
-use shardlane::pool::refiller::PoolRefiller;
+use shardlane::pool::refill::refiller::PoolRefiller;
 use shardlane::routing::decision::Reason;
 use sim::ConnectionId;
 

@@ -9,12 +9,12 @@ use crate::model::rights::RECHECK_US;
 use cql::compression::Compression;
 use shardlane::control::tables::table_reads::TableReadSettings;
 use shardlane::engine::limits::Limits;
-use shardlane::pool::backoff::BackoffSettings;
-use shardlane::pool::failover::FailoverSettings;
-use shardlane::pool::lane_slots::WantedLanes;
-use shardlane::pool::logins::LoginSettings;
+use shardlane::pool::login::logins::LoginSettings;
+use shardlane::pool::nodes::failover::FailoverSettings;
 use shardlane::pool::pool_manager::PoolSettings;
-use shardlane::pool::refiller::ShardPortSettings;
+use shardlane::pool::refill::backoff::BackoffSettings;
+use shardlane::pool::refill::lane_slots::WantedLanes;
+use shardlane::pool::refill::refiller::ShardPortSettings;
 
 /// Rows of each table that clients read.
 pub(crate) const ROWS: u64 = 32;

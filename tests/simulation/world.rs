@@ -23,7 +23,7 @@ use crate::proxy::workers::Workers;
 use crate::scenario::{CENTERS, Scenario};
 use crate::story::Story;
 use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
-use shardlane::pool::handshake_turns::HandshakeTurns;
+use shardlane::pool::refill::handshake_turns::HandshakeTurns;
 use sim::{Cluster, ClusterError, ClusterOptions, ConnectionId, Like, Mail};
 
 /// The engine, the cluster, the network between, the clients, and the model that judges.

@@ -18,7 +18,7 @@ use crate::config::origin::Environment;
 use crate::config::settings::TextMode;
 use crate::connect::dialer::{connect, secure};
 use crate::connect::handshake::ask_options;
-use crate::connect::node_tls::NodeTls;
+use crate::connect::tls::node_tls::NodeTls;
 use crate::control::contact::connection::ControlConnection;
 use crate::control::contact::reach::reach;
 use crate::control::tables::publication::Publisher;

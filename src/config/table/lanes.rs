@@ -7,7 +7,7 @@ use crate::config::setting::{
 };
 use crate::config::table::group::Group;
 use crate::engine::limits::KEYS;
-use crate::pool::lane_slots::WantedLanes;
+use crate::pool::refill::lane_slots::WantedLanes;
 
 const DAY_S: u64 = 86_400;
 const DAY_MS: u64 = 86_400_000;

@@ -14,7 +14,7 @@ use crate::connect::dial_error::{DialError, DialStep};
 use crate::control::contact::connection::ControlConnection;
 use crate::control::error::ControlError;
 use crate::control::tables::server_tables::ServerTables;
-use crate::pool::node_target::Route;
+use crate::pool::nodes::node_target::Route;
 use crate::topology::id::HostId;
 use cql::cell;
 use cql::error::WireError;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::control::contact::contact_point::PORT_DEFAULT;
 use crate::control::tables::metadata::{ClusterMetadata, HostRow};
 use crate::control::tables::server_tables::ServerTables;
-use crate::pool::node_target::{Route, ShardPort};
+use crate::pool::nodes::node_target::{Route, ShardPort};
 use crate::state::record::StateHeader;
 use crate::topology::id::{HostId, NodeId};
 use crate::topology::node::Node;

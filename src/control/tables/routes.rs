@@ -18,7 +18,7 @@ use crate::control::contact::contact_point::ContactPoint;
 use crate::control::contact::hint;
 use crate::control::error::{ControlError, chain};
 use crate::control::tables::metadata::{ClusterMetadata, HostRow};
-use crate::pool::node_target::{Route, ShardPort};
+use crate::pool::nodes::node_target::{Route, ShardPort};
 use crate::topology::id::HostId;
 use cql::cell;
 use cql::error::WireError;

@@ -10,13 +10,15 @@ use crate::engine::client::ClientKey;
 use crate::engine::core::core::Core;
 use crate::engine::core::reply::{Broken, Response};
 use crate::engine::core::todo::Todo;
+use crate::engine::features::clients::keyspaces;
 use crate::engine::features::features::Features;
-use crate::engine::features::hedging::SentCopy;
-use crate::engine::features::metadata_ids::CutId;
-use crate::engine::features::refusals::NodeRefusal;
-use crate::engine::features::{
-    agreement, console, keyspaces, metadata_ids, refusals, slow_requests,
-};
+use crate::engine::features::local::console;
+use crate::engine::features::repeats::hedging::SentCopy;
+use crate::engine::features::repeats::refusals;
+use crate::engine::features::repeats::refusals::NodeRefusal;
+use crate::engine::features::statements::metadata_ids;
+use crate::engine::features::statements::metadata_ids::CutId;
+use crate::engine::features::{agreement, slow_requests};
 use crate::engine::pending::{LaneKey, Pending, Purpose, RequestOrigin, Subject};
 use crate::engine::tally::Outcome;
 use crate::upstream::lane::{LaneLife, LaneRoute, RESPONSE_BODY_BYTES_MAX};

@@ -4,9 +4,9 @@ use crate::engine::action::Action;
 use crate::engine::answers::internal;
 use crate::engine::core::core::Core;
 use crate::engine::core::todo::Todo;
+use crate::engine::features::clients::{keyspaces, logins};
 use crate::engine::features::features::Features;
-use crate::engine::features::hedging::SentCopy;
-use crate::engine::features::{keyspaces, logins};
+use crate::engine::features::repeats::hedging::SentCopy;
 use crate::engine::limits::KEYS;
 use crate::engine::pending::{
     InternalRequest, LaneKey, Pending, Purpose, RESENT_MAX, RequestOrigin,

@@ -8,9 +8,9 @@ use crate::engine::core::core::Core;
 use crate::facade::console::contents::Contents;
 use crate::facade::console::table::{ConsoleTable, KEYSPACE};
 use crate::facade::refusal::Refusal;
-use crate::facade::schema_version::SchemaVersion;
-use crate::facade::statement_text::{StatementText, Viewer, classify_for};
-use crate::facade::virtual_table::LiveState;
+use crate::facade::tables::schema_version::SchemaVersion;
+use crate::facade::tables::virtual_table::LiveState;
+use crate::facade::text::statement_text::{StatementText, Viewer, classify_for};
 use crate::upstream::lane::PoolId;
 
 /// Whether a client sees the console.

@@ -14,7 +14,7 @@ use crate::engine::core::reply::Response;
 use crate::engine::limits::KEYS;
 use crate::engine::pending::{InternalRequest, Pending};
 use crate::engine::tally::Outcome;
-use crate::facade::schema_version::SchemaVersion;
+use crate::facade::tables::schema_version::SchemaVersion;
 use crate::routing::policy::LaneCandidates;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;

@@ -6,7 +6,7 @@ use crate::engine::core::core::Core;
 use crate::engine::pending::{LaneKey, Pending, RequestOrigin, Subject};
 use crate::engine::slow_request::SlowRequest;
 use crate::engine::tally::RequestKind;
-use crate::facade::lexer::WordLexer;
+use crate::facade::text::lexer::WordLexer;
 use cql::notation::Reader;
 
 /// Longest text that is kept, bytes.

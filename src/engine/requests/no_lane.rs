@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::engine::core::core::Core;
-use crate::engine::features::keyspaces;
+use crate::engine::features::clients::keyspaces;
 use crate::engine::limits::KEYS;
 use crate::engine::pending::{Outgoing, Purpose, RequestOrigin};
 use crate::engine::tally::RequestKind;

@@ -2,10 +2,10 @@
 
 use crate::facade::console::layout;
 use crate::facade::console::table::{ConsoleTable, KEYSPACE};
-use crate::facade::lexer::WordLexer;
-use crate::facade::literal::type_name;
 use crate::facade::refusal::Refusal;
-use crate::facade::virtual_table::{Column, ColumnRole};
+use crate::facade::tables::virtual_table::{Column, ColumnRole};
+use crate::facade::text::lexer::WordLexer;
+use crate::facade::text::literal::type_name;
 use cql::column_type::ColumnType;
 use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
 use cql::response::rows::put_rows;

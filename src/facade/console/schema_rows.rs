@@ -4,14 +4,14 @@
 //! A node knows which columns its schema tables have, and we do not. So every question goes to a node,
 //! also one for our keyspace alone, and its answer names the columns that our rows must have.
 
-use crate::facade::bound_values::BoundValues;
 use crate::facade::console::describe::{Listed, listed};
 use crate::facade::console::layout;
 use crate::facade::console::table::{ConsoleTable, KEYSPACE};
-use crate::facade::literal::{LocalLiteral, type_name};
-use crate::facade::select::{Comparand, Select, SelectorSource};
-use crate::facade::table_name::VirtualTableName;
-use crate::facade::virtual_table::{Column, ColumnRole};
+use crate::facade::tables::table_name::VirtualTableName;
+use crate::facade::tables::virtual_table::{Column, ColumnRole};
+use crate::facade::text::bound_values::BoundValues;
+use crate::facade::text::literal::{LocalLiteral, type_name};
+use crate::facade::text::select::{Comparand, Select, SelectorSource};
 use cql::cell;
 use cql::column_type::ColumnType;
 use cql::notation::{Reader, put_bytes, put_int};

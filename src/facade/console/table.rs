@@ -1,6 +1,6 @@
 //! The tables of the console, by name.
 
-use crate::facade::table_name::VirtualTableName;
+use crate::facade::tables::table_name::VirtualTableName;
 
 /// The keyspace of the console.
 pub const KEYSPACE: &str = "shardlane";

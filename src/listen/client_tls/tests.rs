@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::connect::dial_error::DialError;
-use crate::connect::node_tls::{NodeTls, NodeTlsSettings};
+use crate::connect::tls::node_tls::{NodeTls, NodeTlsSettings};
 use crate::tls::test_certificates::{Authority, Folder, Pair, files};
 
 /// Lets one client in.

@@ -7,9 +7,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use cql::token::shard::{ShardId, Sharder};
-use shardlane::pool::backoff::{BackoffSettings, Jitter};
-use shardlane::pool::dial_schedule::{DialSchedule, Failure, Next};
-use shardlane::pool::lane_slots::{Dial, LaneSerial, WantedLanes};
+use shardlane::pool::refill::backoff::{BackoffSettings, Jitter};
+use shardlane::pool::refill::dial_schedule::{DialSchedule, Failure, Next};
+use shardlane::pool::refill::lane_slots::{Dial, LaneSerial, WantedLanes};
 
 /// No client is served before this, milliseconds: the nodes are away.
 const RETURN_MS: u64 = 60_000;

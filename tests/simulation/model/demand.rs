@@ -6,7 +6,7 @@ use crate::model::statements::Handle;
 use crate::proxy::lanes::WorkerRefiller;
 use crate::scenario::ROWS;
 use crate::world::World;
-use shardlane::pool::refiller::PoolRefiller;
+use shardlane::pool::refill::refiller::PoolRefiller;
 
 /// A shard that is asked for all the time has its lane within this: the engine asks for none again
 /// before 5 s, and who could not be dialled is not dialled again at once.

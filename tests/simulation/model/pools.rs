@@ -8,8 +8,8 @@ use crate::proxy::greeting::Greeted;
 use crate::proxy::lanes::WorkerRefiller;
 use crate::world::World;
 use shardlane::pool::connection::Hello;
-use shardlane::pool::failover::Failover;
-use shardlane::pool::lane_slots::Dial;
+use shardlane::pool::nodes::failover::Failover;
+use shardlane::pool::refill::lane_slots::Dial;
 use shardlane::topology::id::NodeId;
 
 /// Handshakes with one node at once, of lanes and of logins each.

@@ -8,7 +8,7 @@ use crate::model::frames::Cutter;
 use cql::compression::Compression;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
-use shardlane::pool::lane_slots::LaneSerial;
+use shardlane::pool::refill::lane_slots::LaneSerial;
 use sim::ConnectionId;
 
 /// Names a connection; never given again.

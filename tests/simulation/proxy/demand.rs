@@ -8,7 +8,7 @@ use crate::proxy::lanes::WorkerRefiller;
 use crate::world::World;
 use cql::token::shard::ShardId;
 use shardlane::engine::pending::LaneKey;
-use shardlane::pool::lane_slots::{Dial, WantedLanes};
+use shardlane::pool::refill::lane_slots::{Dial, WantedLanes};
 
 /// Shards of one node and pool that may have lanes.
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use shardlane::pool::action::DialOrder;
 use shardlane::pool::connection::{
     Connection, DialFailure, DialId, FailureKind, Hello, NodeError, RefusedStep,
 };
-use shardlane::pool::handshake_turns::Whose;
+use shardlane::pool::refill::handshake_turns::Whose;
 use shardlane::session::sasl::SaslToken;
 
 /// A connection to a silent node is given up after this; longer after failures.

@@ -12,7 +12,7 @@ use cql::response::supported::Supported;
 use cql::token::shard::Sharder;
 use shardlane::pool::action::DialOrder;
 use shardlane::pool::connection::Hello;
-use shardlane::pool::lane_slots::Dial;
+use shardlane::pool::refill::lane_slots::Dial;
 use sim::{ConnectionId, PortKind};
 
 /// First source port of lanes.

@@ -8,7 +8,7 @@ use shardlane::engine::engine::Engine;
 use shardlane::engine::pending::LaneKey;
 use shardlane::pool::action::{PoolAction, PoolNotice};
 use shardlane::pool::pool_manager::PoolManager;
-use shardlane::pool::refiller::{PoolRefiller, RefillerKey};
+use shardlane::pool::refill::refiller::{PoolRefiller, RefillerKey};
 use shardlane::topology::id::NodeId;
 
 /// The kernel's own watch finds a half-open connection after this.
