@@ -9,7 +9,7 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::limits::OtherMemory;
 use shardlane::engine::pending::LaneKey;
 
-use crate::logins::auth_response;
+use crate::clients::logins::auth_response;
 use crate::support::frames::{is_compressed, query, startup, void};
 use crate::support::rig::Rig;
 

@@ -12,8 +12,8 @@ use shardlane::session::sasl::SaslToken;
 use shardlane::state::client::MovedClient;
 use shardlane::state::record::Record;
 
-use crate::keyspaces::use_keyspace;
-use crate::logins::{self, grant, guarded, home, logged_in};
+use crate::clients::keyspaces::use_keyspace;
+use crate::clients::logins::{self, grant, guarded, home, logged_in};
 use crate::support::frames::{execute, frame, query, startup, void};
 use crate::support::rig::Rig;
 

@@ -5,11 +5,11 @@ use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
 use shardlane::engine::engine::Engine;
 
-use crate::shaped_texts::{
-    Arrived, ID, UNTYPED, alter, heat, heat_with_types, prepare_shape, rig, send, split, text,
-};
 use crate::support::frames::{error, prepared, query, rows};
 use crate::support::rig::{Rig, snapshot};
+use crate::texts::shaped_texts::{
+    Arrived, ID, UNTYPED, alter, heat, heat_with_types, prepare_shape, rig, send, split, text,
+};
 
 /// Sends a text, which a node gets as it is; returns the PREPAREs besides.
 fn send_text(rig: &mut Rig) -> Arrived {

@@ -11,7 +11,7 @@ use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::NodeId;
 
-use crate::keyspaces::use_keyspace;
+use crate::clients::keyspaces::use_keyspace;
 use crate::support::frames::{
     Bound, batch_of_texts, execute, prepared_without_key, query, query_at, query_with, rows,
     schema_event, tablet_payload, void,

@@ -3,7 +3,7 @@
 use shardlane::pool::connection::FailureKind;
 use shardlane::pool::nodes::failover::FailoverSettings;
 
-use crate::pools::{ODD, PLAIN, Shell, target};
+use crate::lanes::pools::{ODD, PLAIN, Shell, target};
 
 #[test]
 fn logins_that_no_local_node_can_be_asked_about_go_to_another_data_center() {

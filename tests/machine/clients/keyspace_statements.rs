@@ -5,7 +5,7 @@ use cql::opcode::Opcode;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 
-use crate::keyspaces::use_keyspace;
+use crate::clients::keyspaces::use_keyspace;
 use crate::support::frames::{execute, prepare, prepared, rows, unprepared};
 use crate::support::rig::Rig;
 

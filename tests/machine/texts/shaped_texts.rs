@@ -10,7 +10,7 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;
 
-use crate::keyspaces::use_keyspace;
+use crate::clients::keyspaces::use_keyspace;
 use crate::support::frames::{
     Bound, Frame, error, execute, execute_at, frame, of_version, prepared, query, query_with, rows,
     schema_event, tablet_payload, unprepared, void,

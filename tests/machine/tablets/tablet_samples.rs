@@ -11,11 +11,11 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 use shardlane::engine::settings::EngineSettings;
 
-use crate::reading::{COMPLETE, page, request, wanted};
 use crate::support::frames::{
     Frame, batch_of_texts, error, execute, query, query_with, rows, tablet_payload, void,
 };
 use crate::support::rig::{Rig, host};
+use crate::tablets::reading::{COMPLETE, page, request, wanted};
 
 const SECOND_US: u64 = 1_000_000;
 

@@ -5,9 +5,9 @@ use shardlane::engine::pending::LaneKey;
 use shardlane::engine::settings::EngineSettings;
 use shardlane::routing::decision::Reason;
 
-use crate::shaped_texts::{ID, alter, prepare_shape, rig, send, split, text};
 use crate::support::frames::{Frame, prepared, query, rows, unprepared};
 use crate::support::rig::{Rig, settings};
+use crate::texts::shaped_texts::{ID, alter, prepare_shape, rig, send, split, text};
 
 /// Sets the mode: whether texts are read, and whether their shapes are run.
 fn set_mode(rig: &mut Rig, routes_texts: bool, runs_shapes: bool) {

@@ -6,7 +6,7 @@ use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;
 
-use crate::keyspaces::use_keyspace;
+use crate::clients::keyspaces::use_keyspace;
 use crate::support::frames::{batch, execute, query, void};
 use crate::support::rig::Rig;
 
