@@ -16,6 +16,9 @@ use cql::response::error;
 const REFUSED_MAX: usize = 256;
 /// How long one of those may take, µs.
 const REFUSED_US_MAX: u64 = 2_000_000;
+/// How long a client that comes while memory is near its bound is not read before it is refused, µs: what
+/// brings memory there is mostly gone within a moment, and drivers wait for seconds.
+const MEMORY_US_MAX: u64 = 1_000_000;
 /// A newcomer that has owed its next message for less than this gives way to none, µs: its answer may be on
 /// its way. A driver answers within a few milliseconds; were this longer, a few hundred connections a second
 /// that say nothing would fill all places before the first of them gives way.
@@ -28,6 +31,8 @@ const LOOKED_AT_MAX: usize = 64;
 pub(crate) struct Newcomers {
     /// Some have finished, or are gone, since the last sweep.
     waiting: VecDeque<ClientKey>,
+    /// Those of them that are not read until there is memory, in the order in which they came.
+    held: VecDeque<ClientKey>,
 }
 
 impl Newcomers {
@@ -56,19 +61,46 @@ impl Newcomers {
             // What was held when it was last measured may have left since.
             core.measure_memory();
         }
-        if let Some(marks) = core.memory_marks().filter(|marks| core.is_memory_at(marks.close)) {
+        let marks = core.memory_marks().filter(|marks| core.is_memory_at(marks.close));
+        if marks
+            .is_some_and(|marks| core.is_memory_at(marks.full) || self.held.len() >= REFUSED_MAX)
+        {
             core.tally.clients_closed_for_memory += 1;
-            if core.is_memory_at(marks.full) {
-                return None;
-            }
-            client.session.phase = Phase::Refused;
-            client.lack.get_or_insert(Lack::Memory);
+            return None;
         }
+        client.waits_for_memory = marks.is_some() && client.session.phase == Phase::Fresh;
+        let waits = client.waits_for_memory;
         client.since_us = core.now_us;
         core.memory.bring(CLIENT_BYTES);
         let key = core.clients.insert(client);
         self.waiting.push_back(key);
+        if waits {
+            self.held.push_back(key);
+            core.pause_if_needed(key);
+        }
         Some(key)
+    }
+
+    /// Has clients read that came while there was no memory: to serve them if there is some now, to refuse
+    /// them where it took too long.
+    fn settle_held(&mut self, core: &mut Core) {
+        let is_full = core.memory_marks().is_some_and(|marks| core.is_memory_at(marks.close));
+        let now = core.now_us;
+        self.held.retain(|key| {
+            let Some(client) = core.clients.get_mut(*key) else { return false };
+            let waits = is_full && now.saturating_sub(client.since_us) < MEMORY_US_MAX;
+            if !waits {
+                if is_full && client.session.phase == Phase::Fresh {
+                    client.session.phase = Phase::Refused;
+                    client.lack = Some(Lack::Memory);
+                    core.tally.clients_closed_for_memory += 1;
+                }
+                client.since_us = now;
+                client.waits_for_memory = false;
+                core.resume_if_possible(*key);
+            }
+            waits
+        });
     }
 
     /// Takes out the client that has owed us a message for longest, if that is long enough; one whose login
@@ -96,6 +128,7 @@ impl Newcomers {
 
     /// Closes clients that take too long.
     pub(crate) fn expire(&mut self, core: &mut Core) {
+        self.settle_held(core);
         let (now, timeout) = (core.now_us, core.settings.limits.login_timeout_us);
         let mut late = Vec::new();
         self.waiting.retain(|key| {
