@@ -17,6 +17,9 @@ use cql::token::partitioner::Partitioner;
 /// The type of the key, a constant, and its token; none where the server refuses the constant.
 type Case = (String, String, Option<i64>);
 
+/// Stands before the type of a constant in which one character is wrong.
+const DAMAGED: &str = "damaged ";
+
 fn cases() -> Vec<Case> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tokens.jsonl");
     let text = fs::read_to_string(path).unwrap();
@@ -24,16 +27,24 @@ fn cases() -> Vec<Case> {
 }
 
 /// The token of a constant as it is read here; none where it is not certain. The type `JSON int` is
-/// that of the key of a document.
+/// that of the key of a document; a damaged constant may be none at all.
 fn token(kind: &str, constant: &str) -> Option<i64> {
     if let Some(kind) = kind.strip_prefix("JSON ") {
         return token_in(kind, constant);
     }
-    let kind = ColumnType::from_name(kind).unwrap();
+    let is_damaged = kind.starts_with(DAMAGED);
+    let kind = ColumnType::from_name(kind.trim_start_matches(DAMAGED)).unwrap();
     let text = format!("SELECT v FROM t WHERE k = {constant}");
     let target = TableStatement::read(&text).unwrap().target(&["k"]).ok()?;
-    let Partition::One(key) = target.partition else { panic!("{text}: {:?}", target.partition) };
-    let [Term::Literal(literal)] = key.terms() else { panic!("{text}: {key:?}") };
+    let literal = match &target.partition {
+        Partition::One(key) => match key.terms() {
+            [Term::Literal(literal)] => *literal,
+            _ if is_damaged => return None,
+            _ => panic!("{text}: {key:?}"),
+        },
+        _ if is_damaged => return None,
+        other => panic!("{text}: {other:?}"),
+    };
     let mut cell = Vec::new();
     literal.put(&kind, &mut cell).ok()?;
     hashed(&cell)
@@ -76,7 +87,7 @@ fn no_constant_has_another_token_than_the_servers() {
 fn nearly_every_constant_that_servers_agree_on_is_certain() {
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for (kind, constant, expected) in cases() {
-        if expected.is_some() {
+        if expected.is_some() && !kind.starts_with(DAMAGED) {
             let (certain, all) = counts.entry(kind.clone()).or_default();
             *certain += usize::from(token(&kind, &constant).is_some());
             *all += 1;
@@ -91,6 +102,7 @@ fn nearly_every_constant_that_servers_agree_on_is_certain() {
         ("frozen<set<text>>", 35),
         ("time", 50),
         ("timestamp", 90),
+        ("JSON timestamp", 85),
         ("JSON boolean", 50),
     ];
     let never = ["JSON decimal", "JSON double", "JSON frozen<list<int>>"];

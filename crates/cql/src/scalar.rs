@@ -17,6 +17,7 @@ const EPOCH_JULIAN: i32 = 2_440_588;
 const DATE_EPOCH: i64 = 1 << 31;
 const MILLIS_A_DAY: i64 = 86_400_000;
 const NANOS_A_SECOND: i64 = 1_000_000_000;
+const ZONE_MINUTES_MAX: i64 = 18 * 60;
 
 /// Which bytes a literal stands for cannot be said: servers read it differently, or refuse it.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -105,12 +106,12 @@ fn varint(text: &str) -> Result<Vec<u8>, Uncertain> {
 /// Scale as an int, then the digits without the point as a varint.
 fn put_decimal(text: &str, out: &mut Vec<u8>) -> Result<(), Uncertain> {
     let number = Number::read(text)?;
-    let exponent: i32 = match number.exponent {
-        "" => 0,
-        exponent => {
-            exponent.strip_prefix('+').unwrap_or(exponent).parse().map_err(|_| Uncertain)?
-        }
-    };
+    // Cassandra reads each number with a point or an exponent as a double first, whatever its column is.
+    let is_finite = text.parse().is_ok_and(f64::is_finite);
+    if !is_finite && !is_integer(text) {
+        return Err(Uncertain);
+    }
+    let exponent = number.power()?;
     let fraction_len = i32::try_from(number.fraction.len()).map_err(|_| Uncertain)?;
     let scale = fraction_len.checked_sub(exponent).ok_or(Uncertain)?;
     out.extend_from_slice(&scale.to_be_bytes());
@@ -119,7 +120,7 @@ fn put_decimal(text: &str, out: &mut Vec<u8>) -> Result<(), Uncertain> {
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, Uncertain> {
-    Number::read(text)?;
+    Number::read(text)?.power()?;
     text.parse().map_err(|_| Uncertain)
 }
 
@@ -148,6 +149,16 @@ impl<'a> Number<'a> {
         let has_power = !text.contains(['e', 'E']) || !power.is_empty();
         let is_number = is_integer(whole) && digits(fraction) && digits(power) && has_power;
         is_number.then_some(Self { whole, fraction, exponent }).ok_or(Uncertain)
+    }
+
+    /// The exponent; uncertain where it is larger than servers read.
+    fn power(&self) -> Result<i32, Uncertain> {
+        match self.exponent {
+            "" => Ok(0),
+            exponent => {
+                exponent.strip_prefix('+').unwrap_or(exponent).parse().map_err(|_| Uncertain)
+            }
+        }
     }
 }
 
@@ -203,10 +214,10 @@ fn timestamp(text: &str) -> Result<i64, Uncertain> {
         return Err(Uncertain);
     }
     let mut millis = days(year, month, day)? * MILLIS_A_DAY;
-    let zone_at = rest.find(['Z', 'z', '+', '-']).ok_or(Uncertain)?;
+    let zone_at = rest.find(['Z', '+', '-']).ok_or(Uncertain)?;
     let (clock, zone) = rest.split_at(zone_at);
     if !clock.is_empty() {
-        let clock = clock.strip_prefix([' ', 'T', 't']).ok_or(Uncertain)?;
+        let clock = clock.strip_prefix([' ', 'T']).ok_or(Uncertain)?;
         let ([hours, minutes], rest) = digits(clock, ["", ":"], [2, 2])?;
         let (seconds, rest) = match rest {
             "" => (0, ""),
@@ -220,18 +231,23 @@ fn timestamp(text: &str) -> Result<i64, Uncertain> {
     Ok(millis - zone_minutes(zone)? * 60_000)
 }
 
-/// Minutes east of Greenwich of `Z`, `+hhmm` or `+hh:mm`.
+/// Minutes east of Greenwich of `Z`, `+hhmm` or `+hh:mm`. Cassandra refuses small letters, and zones that
+/// are more than 18 hours away.
 fn zone_minutes(zone: &str) -> Result<i64, Uncertain> {
-    if zone.eq_ignore_ascii_case("z") {
+    if zone == "Z" {
         return Ok(0);
     }
-    let (sign, rest) = zone.split_at_checked(1).ok_or(Uncertain)?;
+    let (is_west, rest) = match zone.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, zone.strip_prefix('+').ok_or(Uncertain)?),
+    };
     let between = if rest.contains(':') { ":" } else { "" };
     let ([hours, minutes], "") = digits(rest, ["", between], [2, 2])? else {
         return Err(Uncertain);
     };
     let total = seconds_of_day(hours, minutes, 0)? / 60;
-    Ok(if sign == "-" { -total } else { total })
+    let total = (total <= ZONE_MINUTES_MAX).then_some(total).ok_or(Uncertain)?;
+    Ok(if is_west { -total } else { total })
 }
 
 /// Numbers of exactly so many digits, each behind what stands before it; and what follows.

@@ -92,6 +92,8 @@ fn a_range_begins_at_its_first_token() {
         ("token(k) > ?", &[(None, &bytes[..])], 42),
         ("token(k) <= 41", &[], Token::FIRST.value()),
         ("token(k) > -9223372036854775808", &[], Token::FIRST.value()),
+        ("token(k) >= -9223372036854775808", &[], Token::FIRST.value()),
+        ("token(k) >= ?", &[(None, &i64::MIN.to_be_bytes()[..])], Token::FIRST.value()),
         ("token(k) > 9223372036854775807", &[], i64::MAX),
     ] {
         let place = world.read(&format!("SELECT * FROM t WHERE {text}"), values);

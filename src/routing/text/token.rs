@@ -128,7 +128,9 @@ pub(super) fn start_of(range: &TokenRange<'_>, values: Values<'_>) -> Result<Tok
         }
     };
     let value = value.ok_or(Reason::TextNotUnderstood)?;
-    Ok(Token::new(if is_included { value } else { value.saturating_add(1) }))
+    let first = if is_included { value } else { value.saturating_add(1) };
+    // A scan of the whole ring begins at the smallest number, where no key lies.
+    Ok(Token::new(first.max(Token::FIRST.value())))
 }
 
 /// The value that is bound to a marker of the column `name`.

@@ -32,7 +32,8 @@ def whole(bits):
 def number(r):
     return r.choice(["0", "-0", "1", "-7", "0.0", "-0.0", "1.5", "1.", "1e3", "1E+3", "-2.50e-3", "123456789012345678",
                      "%d.%03d" % (r.randint(-9999, 9999), r.randint(0, 999)), "%de%d" % (r.randint(-99, 99), r.randint(-9, 9)),
-                     repr(r.uniform(-1e6, 1e6)), repr(r.uniform(-1, 1)), "NaN", "Infinity"])
+                     repr(r.uniform(-1e6, 1e6)), repr(r.uniform(-1, 1)), "NaN", "Infinity", "1e330", "-1e400", "1.5e2147483647",
+                     "0E719925440993", "1e-400"])
 
 
 def words(letters):
@@ -61,7 +62,9 @@ def moment(r):
         quoted("%s %02d:%02d:%02d.%03d+0000" % (day(r), r.randint(0, 23), r.randint(0, 59), r.randint(0, 59), r.randint(0, 999))),
         quoted("%sT%02d:%02d:%02dZ" % (day(r), r.randint(0, 23), r.randint(0, 59), r.randint(0, 59))),
         quoted("%s %02d:%02d%s" % (day(r), r.randint(0, 23), r.randint(0, 59), r.choice(["+0100", "-08:30", "Z"]))),
-        quoted(day(r) + r.choice(["", "Z", "+0000"])),
+        quoted(day(r) + r.choice(["", "Z", "z", "+0000"])),
+        quoted("%s%s%02d:%02d%s" % (day(r), r.choice("tT_ "), r.randint(0, 23), r.randint(0, 59), r.choice([
+            "z", "Z01:30", "+18:00", "+1830", "-23:59", "+19:00", "01:30", "+01"]))),
     ])
 
 
@@ -81,6 +84,15 @@ def ident(version):
 def blob(r):
     digits = "".join(r.choice("0123456789abcdefABCDEF") for _ in range(r.choice([0, 2, 3, 16, 30])))
     return r.choice(["0x", "0X"]) + digits
+
+
+def damaged(constant, r):
+    """A constant in which one character was lost, added or written wrongly; quotes and brackets stay."""
+    places = [at for at, letter in enumerate(constant) if letter not in "'\"$[](){}"]
+    if not places:
+        return None
+    at = r.choice(places)
+    return constant[:at] + r.choice(["", r.choice("zZtTeE019+-:. "), constant[at] * 2, constant[at].swapcase()]) + constant[at + 1:]
 
 
 SPACE = "aZ09 _-%'\"$éßж日🦀"
@@ -159,10 +171,13 @@ def tokens_of_documents(s):
 
 
 def literals():
-    """The same ones at each run: each type with constants of its own, in the forms that people write."""
+    """The same ones at each run: each type with constants of its own, in the forms that people write, and damaged ones."""
     for number_of, (kind, make) in enumerate(LITERALS.items()):
         r = random.Random(number_of)
-        yield from ((kind, one) for one in sorted({make(r) for _ in range(EACH)} - {None}))
+        whole_ones = sorted({make(r) for _ in range(EACH)} - {None})
+        damaged_ones = {damaged(r.choice(whole_ones), r) for _ in range(EACH)}
+        yield from ((kind, one) for one in whole_ones)
+        yield from (("damaged " + kind, one) for one in sorted(damaged_ones - set(whole_ones) - {None}))
 
 
 @case(deadline=300, needs=("cassandra",))
@@ -178,9 +193,10 @@ def tokens_of_constants_are_those_of_real_cassandra(stage):
             s.execute("CREATE TABLE tokens.t%d (k %s PRIMARY KEY, v int)" % (number_of, kind))
         tables = {kind: "tokens.t%d" % number_of for number_of, kind in enumerate(LITERALS)}
         for kind, literal in literals():
+            table = tables[kind.removeprefix("damaged ")]
             try:
-                s.execute("INSERT INTO %s (k, v) VALUES (%s, 1)" % (tables[kind], literal))
-                row = s.execute("SELECT token(k) FROM %s WHERE k = %s" % (tables[kind], literal)).one()
+                s.execute("INSERT INTO %s (k, v) VALUES (%s, 1)" % (table, literal))
+                row = s.execute("SELECT token(k) FROM %s WHERE k = %s" % (table, literal)).one()
                 token = row and row[0]
                 if row is None:
                     log("written and not found:", kind, literal)

@@ -3,9 +3,7 @@
 use crate::statement::lexer::{Lexeme, Lexer};
 use crate::statement::name::Name;
 use crate::statement::partition::{Partition, Target, Wanted};
-use crate::statement::statement::{
-    NotUnderstood, TableStatement, Verb, skip_to_word, skip_to_word_over,
-};
+use crate::statement::statement::{NotUnderstood, TableStatement, Verb, skip_to_word};
 use crate::statement::term::Term;
 use crate::statement::where_clause;
 
@@ -18,9 +16,10 @@ impl<'a> TableStatement<'a> {
         match self.verb {
             Verb::Insert => insert(&mut lexer, &mut wanted),
             Verb::Update => {
-                let may_count = skip_assignments(&mut lexer)?;
-                let target = where_clause::read(&mut lexer, &mut wanted)?;
-                Ok(Target { may_count, ..target })
+                if !skip_to_word(&mut lexer, "SET") || !skip_to_word(&mut lexer, "WHERE") {
+                    return Err(NotUnderstood::Text);
+                }
+                where_clause::read(&mut lexer, &mut wanted)
             }
             Verb::Delete => {
                 if lexer.take_word("USING") {
@@ -36,24 +35,10 @@ impl<'a> TableStatement<'a> {
                     return where_clause::read(&mut lexer, &mut wanted);
                 }
                 where_clause::read_end(&mut lexer)?;
-                Ok(Target { partition: Partition::All, is_conditional: false, may_count: false })
+                Ok(Target { partition: Partition::All, is_conditional: false })
             }
         }
     }
-}
-
-/// Steps behind the WHERE of an UPDATE; whether a column is set by a sum. A counter's stands in no
-/// brackets.
-fn skip_assignments(lexer: &mut Lexer<'_>) -> Result<bool, NotUnderstood> {
-    if !skip_to_word(lexer, "SET") {
-        return Err(NotUnderstood::Text);
-    }
-    let mut may_count = false;
-    let is_there = skip_to_word_over(lexer, "WHERE", |token| {
-        may_count |= matches!(token, Lexeme::Sign(b'+' | b'-'));
-    });
-    is_there.then_some(()).ok_or(NotUnderstood::Text)?;
-    Ok(may_count)
 }
 
 /// Reads what follows the table of an INSERT.
@@ -68,7 +53,7 @@ fn insert<'a>(
         Partition::One(wanted.key().ok_or(NotUnderstood::Key)?)
     };
     let is_conditional = where_clause::read_end(lexer)?;
-    Ok(Target { partition, is_conditional, may_count: false })
+    Ok(Target { partition, is_conditional })
 }
 
 /// Reads `(names) VALUES (terms)`, name by name and term by term.

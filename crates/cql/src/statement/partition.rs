@@ -14,8 +14,6 @@ pub struct Target<'a> {
     pub partition: Partition<'a>,
     /// It has an IF: it is a light-weight transaction.
     pub is_conditional: bool,
-    /// It sets a column by a sum: a counter, perhaps, so that to run it twice is not to run it once.
-    pub may_count: bool,
 }
 
 /// The partition of a statement, as far as its text says.

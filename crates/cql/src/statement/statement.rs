@@ -79,15 +79,6 @@ pub(crate) fn verb_of(token: Lexeme<'_>) -> Option<Verb> {
 
 /// Steps behind a reserved word that stands in no brackets; `false` when none comes.
 pub(crate) fn skip_to_word(lexer: &mut Lexer<'_>, word: &str) -> bool {
-    skip_to_word_over(lexer, word, |_| {})
-}
-
-/// The same, and shows `visit` each token before the word that stands in no brackets.
-pub(crate) fn skip_to_word_over<'a>(
-    lexer: &mut Lexer<'a>,
-    word: &str,
-    mut visit: impl FnMut(Lexeme<'a>),
-) -> bool {
     while let Some(token) = lexer.next() {
         let goes_on = match token {
             Lexeme::Sign(open @ (b'(' | b'[' | b'{')) => lexer.skip_group(open),
@@ -107,7 +98,6 @@ pub(crate) fn skip_to_word_over<'a>(
         if !goes_on {
             return false;
         }
-        visit(token);
     }
     false
 }

@@ -44,7 +44,7 @@ pub(crate) fn read<'a>(
         None if range.start.is_some() || range.end.is_some() => Partition::TokenRange(range),
         None => Partition::All,
     };
-    Ok(Target { partition, is_conditional, may_count: false })
+    Ok(Target { partition, is_conditional })
 }
 
 /// Reads what follows relations or values, to the end of the statement; whether it has an IF.

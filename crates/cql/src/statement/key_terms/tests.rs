@@ -159,17 +159,13 @@ fn a_text_that_goes_on_otherwise_is_not_understood() {
 }
 
 #[test]
-fn conditions_and_sums_are_seen() {
-    let of = |text| {
-        let target = target(text, &["k"]).unwrap();
-        (target.is_conditional, target.may_count)
-    };
-    assert_eq!(of("INSERT INTO t (k) VALUES (1) IF NOT EXISTS USING TTL 1"), (true, false));
-    assert_eq!(of("UPDATE t SET v = 1 WHERE k = 1 IF v = 2"), (true, false));
-    assert_eq!(of("DELETE FROM t WHERE k = 1 IF EXISTS"), (true, false));
-    assert_eq!(of("UPDATE t SET n = n + 1 WHERE k = 1"), (false, true));
-    assert_eq!(of("UPDATE t SET n -= 1 WHERE k = 1"), (false, true));
-    assert_eq!(of("UPDATE t SET n = 'a+b' WHERE k = 'if'"), (false, false));
+fn conditions_are_seen() {
+    let of = |text| target(text, &["k"]).unwrap().is_conditional;
+    assert!(of("INSERT INTO t (k) VALUES (1) IF NOT EXISTS USING TTL 1"));
+    assert!(of("UPDATE t SET v = 1 WHERE k = 1 IF v = 2"));
+    assert!(of("DELETE FROM t WHERE k = 1 IF EXISTS"));
+    assert!(!of("UPDATE t SET n = n + 1 WHERE k = 1"));
+    assert!(!of("UPDATE t SET n = 'a+b' WHERE k = 'if'"));
 }
 
 #[test]
