@@ -14,12 +14,18 @@ use cql::notation::Value;
 pub(crate) enum Expr {
     Null,
     Constant(Vec<u8>),
-    Marker { index: usize, column_type: ColumnType, name: String },
+    Marker {
+        index: usize,
+        column_type: ColumnType,
+        name: String,
+    },
     List(Vec<Self>),
     Set(ColumnType, Vec<Self>),
     Map(ColumnType, Vec<(Self, Self)>),
     Fields(Vec<Self>),
     Call(Function, Vec<Self>),
+    /// With its type written before it.
+    Hinted(Box<Self>),
 }
 
 /// A computed value.
@@ -50,9 +56,15 @@ pub(crate) struct Inputs<'a> {
 }
 
 impl Expr {
-    /// Whether it is a bind variable itself, and which.
+    /// Whether it is a bind variable itself, and which. With a type before it, it is none: servers do not
+    /// count it among those that give the partition key.
     pub(crate) fn marker(&self) -> Option<usize> {
         if let Self::Marker { index, .. } = self { Some(*index) } else { None }
+    }
+
+    /// The bind variable that gives its value, with a type before it or not.
+    pub(crate) fn variable(&self) -> Option<usize> {
+        if let Self::Hinted(inner) = self { inner.variable() } else { self.marker() }
     }
 
     /// Whether it gives the same at any time.
@@ -63,6 +75,7 @@ impl Expr {
                 parts.iter().all(Self::is_pure)
             }
             Self::Map(_, pairs) => pairs.iter().all(|(k, v)| k.is_pure() && v.is_pure()),
+            Self::Hinted(inner) => inner.is_pure(),
             Self::Call(function, arguments) => {
                 function.is_pure() && arguments.iter().all(Self::is_pure)
             }
@@ -73,6 +86,7 @@ impl Expr {
     pub(crate) fn evaluate(&self, inputs: Inputs<'_>) -> Result<Evaluated, CqlError> {
         let bytes = match self {
             Self::Null => return Ok(Evaluated::Null),
+            Self::Hinted(inner) => return inner.evaluate(inputs),
             Self::Constant(bytes) => bytes.clone(),
             Self::Marker { index, column_type, name } => {
                 return match inputs.values.get(*index) {

@@ -50,7 +50,7 @@ fn compute_one<'a>(
         Evaluated::Bytes(bytes) => Ok(Some(bytes)),
         Evaluated::Null => Ok(None),
         Evaluated::Unset => {
-            let index = expr.marker().unwrap_or(0);
+            let index = expr.variable().unwrap_or(0);
             Err(CqlError::invalid(format!("Unexpected unset value for bind variable {index}")))
         }
     };

@@ -88,7 +88,8 @@ impl<'a> Binder<'a> {
             Term::Cast(raw, inner) => {
                 let from = self.resolve(raw)?;
                 self.assignable(&from, to)?;
-                self.bind(inner, &Receiver::new(&to.name, from))
+                let inner = self.bind(inner, &Receiver::new(&to.name, from))?;
+                Ok(Expr::Hinted(Box::new(inner)))
             }
             Term::Call(name, arguments) => self.call(name, arguments, to),
             Term::List(parts) => {
