@@ -27,12 +27,10 @@ use shardlane::upstream::lane::{LaneRoute, PoolId};
 
 use self::nodes::{MSB, NODES, SHARDS, TABLETS, named, random, snapshot, tablet_of, with_tablet};
 use crate::frames;
-use crate::variant::Variant;
+use crate::variant::{SELECT, Variant};
 
 /// What one read of a socket brings at most.
 const READ_BYTES: usize = 128 << 10;
-/// The id of the SELECT that clients prepared.
-pub(crate) const SELECT: [u8; 16] = [7; 16];
 /// Where the first value of an EXECUTE of [`SELECT`] begins.
 const KEY_AT: usize = HEADER_LEN + 2 + SELECT.len() + 2 + 1 + 2 + 4;
 

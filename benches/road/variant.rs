@@ -1,7 +1,9 @@
 //! What is sent again and again.
 
 use crate::frames;
-use crate::rig::SELECT;
+
+/// The id of the SELECT that clients prepared.
+pub(crate) const SELECT: [u8; 16] = [7; 16];
 
 /// An INSERT of 200 bytes.
 const LONG_TEXT: &str = "INSERT INTO tab.t (created, customer, note, total, k) VALUES \

@@ -257,7 +257,7 @@ impl World {
                     replicas: replicas.collect(),
                 };
                 let news = PeerMessage::Tablet(Arc::new(tablet));
-                self.rig.input(|engine| engine.on_news(news));
+                self.rig.input(|engine| engine.on_peer_message(news));
             }
             _ => {
                 let change = ["CREATED", "UPDATED", "DROPPED"][input.below(3)];

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::Reader;
 use cql::opcode::Opcode;
-use cql::request::auth_response::{self, Plain};
+use cql::request::auth_response::{self, PlainLogin};
 use shardlane::connect::conversation::Conversation;
 use shardlane::connect::dial_error::DialError;
 use shardlane::connect::dial_report::DialReport;
@@ -17,7 +17,7 @@ use shardlane::connect::extensions::Extensions;
 use shardlane::connect::handshake::{Login, start_up};
 use shardlane::connect::handshake_budget::HeldTurn;
 use shardlane::pool::connection::DialId;
-use shardlane::pool::credential::Credential;
+use shardlane::pool::login::credential::Credential;
 use shardlane::pool::pool_key::PoolKey;
 use shardlane::session::sasl::SaslToken;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -104,10 +104,10 @@ pub(crate) fn run(data: &[u8]) {
         }
     }
     // Each challenge as it came, in its turn.
-    for (told, (header, body)) in schedule.challenges.iter().zip(replies.iter().skip(1)) {
+    for (challenge, (header, body)) in schedule.challenges.iter().zip(replies.iter().skip(1)) {
         if header.flags & 0x0f == 0 {
-            let sent = Reader::new(body).bytes().expect("it was told");
-            assert_eq!(told, sent.unwrap_or_default());
+            let sent = Reader::new(body).bytes().expect("it was sent");
+            assert_eq!(challenge, sent.unwrap_or_default());
         }
     }
     judge(&schedule, &replies, answers);
@@ -143,7 +143,7 @@ fn judge(schedule: &Course, replies: &[(Header, &[u8])], answers: usize) {
 
 fn greet(kind: u8, from_node: &[u8]) -> Course {
     let (answers, receiver) = mpsc::channel(1);
-    let (reports, mut told) = mpsc::channel(1);
+    let (reports, mut reported) = mpsc::channel(1);
     let conversation = Conversation::new(DialId(7), reports, receiver, HeldTurn::default());
     let credential = Credential::with_challenge(SaslToken::new(TOKEN), Box::new(conversation));
     let pool = PoolKey {
@@ -161,7 +161,7 @@ fn greet(kind: u8, from_node: &[u8]) -> Course {
             if let Poll::Ready(outcome) = greeting.as_mut().poll(&mut context) {
                 break outcome;
             }
-            let Ok(DialReport::Challenged(DialId(7), challenge)) = told.try_recv() else {
+            let Ok(DialReport::Challenged(DialId(7), challenge)) = reported.try_recv() else {
                 panic!("it waits for nobody");
             };
             let token = SaslToken::new(&answer(challenges.len()));
@@ -199,7 +199,7 @@ fn tokens(token: &[u8]) {
     if !kept.is_plain() {
         return;
     }
-    let plain = Plain::read(token).expect("a whole message");
+    let plain = PlainLogin::read(token).expect("a whole message");
     let mut parts = token.splitn(3, |byte| *byte == 0).skip(1);
     assert!(parts.next() == Some(plain.user) && parts.next() == Some(plain.password));
     assert!(!plain.user.is_empty() && !plain.password.contains(&0));

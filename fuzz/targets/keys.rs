@@ -11,8 +11,8 @@ use cql::response::rows::Rows;
 use cql::statement::batch::TextBatch;
 use cql::statement::document::Document;
 use cql::statement::lexer::Lexer;
-use cql::statement::partition::{Key, Partition, Target};
-use cql::statement::statement::{Statement, Verb};
+use cql::statement::partition::{Partition, PartitionKey, Target};
+use cql::statement::statement::{TableStatement, Verb};
 use cql::statement::term::Term;
 
 use crate::support::frames;
@@ -69,7 +69,7 @@ pub(crate) fn check(text: &str) -> Checked {
         return Checked::Other;
     }
     let prepared = Prepared::read(4, &prepared.body).expect("our own node");
-    let statement = match Statement::read(text) {
+    let statement = match TableStatement::read(text) {
         Ok(statement) if is_the_table(&statement) => statement,
         Ok(_) | Err(_) => {
             assert!(prepared.pk_indexes.is_empty() || !is_of_the_table(&prepared));
@@ -114,7 +114,7 @@ fn is_of_the_table(prepared: &Prepared<'_>) -> bool {
     prepared.table.is_some_and(|it| (it.keyspace, it.table) == ("k", "t"))
 }
 
-fn is_the_table(statement: &Statement<'_>) -> bool {
+fn is_the_table(statement: &TableStatement<'_>) -> bool {
     statement.table.keyspace.is_some_and(|keyspace| keyspace.is("k"))
         && statement.table.table.is("t")
 }
@@ -135,7 +135,7 @@ fn compare(target: &Target<'_>, prepared: &Prepared<'_>, has_in: bool) {
 }
 
 /// The positions of a key's markers; `None` when a column is a literal.
-fn markers(key: &Key<'_>, prepared: &Prepared<'_>) -> Option<Vec<u16>> {
+fn markers(key: &PartitionKey<'_>, prepared: &Prepared<'_>) -> Option<Vec<u16>> {
     let position = |term: &Term<'_>| match term {
         Term::Marker(index) => Some(*index),
         Term::NamedMarker(name) => {
@@ -148,7 +148,7 @@ fn markers(key: &Key<'_>, prepared: &Prepared<'_>) -> Option<Vec<u16>> {
 }
 
 /// The bytes of a key without markers, each column's behind its length.
-fn cells_of(key: &Key<'_>) -> Option<Vec<u8>> {
+fn cells_of(key: &PartitionKey<'_>) -> Option<Vec<u8>> {
     let mut cells = Vec::new();
     for (term, kind) in key.terms().iter().zip(KINDS) {
         let Term::Literal(literal) = term else { return None };

@@ -6,7 +6,7 @@ use cql::column_type::ColumnType;
 use cql::opcode::Opcode;
 use cql::response::rows::Rows;
 use cql::statement::partition::Partition;
-use cql::statement::statement::Statement;
+use cql::statement::statement::TableStatement;
 use cql::statement::term::Term;
 
 use crate::targets::node::Server;
@@ -58,7 +58,8 @@ pub(crate) fn run(data: &[u8]) {
     let kinds = kinds();
     let at = usize::from(choice) % kinds.len();
     let text = format!("INSERT INTO k.t{at} (k) VALUES ({literal})");
-    let Ok(Ok(target)) = Statement::read(&text).map(|statement| statement.target(&["k"])) else {
+    let Ok(Ok(target)) = TableStatement::read(&text).map(|statement| statement.target(&["k"]))
+    else {
         return;
     };
     let Partition::One(key) = target.partition else { panic!("an INSERT has one key: {text}") };

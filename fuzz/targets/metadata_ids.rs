@@ -107,15 +107,15 @@ fn execute(body: &[u8]) {
     rig.metadata_ids = true;
     let lane = rig.lane(0, 0);
     let client = rig.client();
-    let told = frames::prepared(&STATEMENT, 0, ("tab", "t"), b"columns");
+    let received = frames::prepared(&STATEMENT, 0, ("tab", "t"), b"columns");
     let at = 4 + 2 + STATEMENT.len();
-    let mut with_id = told[..at].to_vec();
+    let mut with_id = received[..at].to_vec();
     put_short_bytes(&mut with_id, HELD);
-    with_id.extend_from_slice(&told[at..]);
+    with_id.extend_from_slice(&received[at..]);
     rig.send(client, &frames::prepare(1, "SELECT v FROM tab.t WHERE k = ?"));
     let asked = rig.requests(lane).remove(0);
     rig.result(lane, asked.stream(), &with_id);
-    assert_eq!(rig.answer(client).body, told, "the client knows of no ids");
+    assert_eq!(rig.answer(client).body, received, "the client knows of no ids");
 
     let put = |out: &mut Vec<u8>| out.extend_from_slice(body);
     let request = frames::frame((4, 0, 2), Opcode::Execute, put);

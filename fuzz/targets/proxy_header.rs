@@ -18,14 +18,14 @@ pub(crate) fn run(data: &[u8]) {
     let [source, destination] = addresses;
     let header = ProxyHeader::Proxy { source, destination };
     let written = header.to_bytes();
-    let told = by_the_book(&written).expect("our own header");
-    assert_eq!(told, canonical(header));
+    let reread = by_the_book(&written).expect("our own header");
+    assert_eq!(reread, canonical(header));
     let declared = usize::from(u16::from_be_bytes([written[14], written[15]]));
     assert_eq!(written.len(), FIXED_LEN + declared, "a server waits for all of it");
     assert!(self::read(&written[..written.len() - 1]).is_none(), "a byte less is no header");
 }
 
-/// By our reader, which gets the bytes as a server does: first 16, then as many as they tell.
+/// By our reader, which gets the bytes as a server does: first 16, then as many as they announce.
 fn read(data: &[u8]) -> Option<ProxyHeader> {
     let (fixed, rest) = data.split_first_chunk::<FIXED_LEN>()?;
     let prefix = ProxyPrefix::read(fixed)?;

@@ -5,7 +5,7 @@ use cql::frame::Frame;
 use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, HEADER_LEN, Header};
 use cql::notation::Value;
 use cql::opcode::Opcode;
-use cql::request::auth_response::{self, Plain, write_auth_response};
+use cql::request::auth_response::{self, PlainLogin, write_auth_response};
 use cql::request::batch::{Batch, ChildStatement};
 use cql::request::execute::{self, Execute};
 use cql::request::parameters::BoundValue;
@@ -152,10 +152,10 @@ fn register(body: &[u8]) {
 
 fn token(body: &[u8]) {
     let Ok(token) = auth_response::read(body) else { return };
-    if let Some(plain) = token.and_then(Plain::read) {
+    if let Some(plain) = token.and_then(PlainLogin::read) {
         let mut put = Vec::new();
         plain.put(&mut put);
-        let again = Plain::read(&put).expect("our own token");
+        let again = PlainLogin::read(&put).expect("our own token");
         assert!(again.user == plain.user && again.password == plain.password);
     }
     let mut frame = Vec::new();

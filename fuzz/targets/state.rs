@@ -2,7 +2,7 @@
 
 use shardlane::engine::engine::Engine;
 use shardlane::engine::learned::PartStart;
-use shardlane::state::format::State;
+use shardlane::state::format::CheckedState;
 use shardlane::state::record::Record;
 use shardlane::state::wire;
 
@@ -15,7 +15,7 @@ const PARTS_MAX: usize = 64;
 pub(crate) fn run(data: &[u8]) {
     let Some((kind, data)) = data.split_first() else { return };
     if kind % 2 == 0 {
-        if let Ok(state) = State::check(data) {
+        if let Ok(state) = CheckedState::check(data) {
             begin(state);
         }
     } else if let Ok(record) = wire::read(data) {

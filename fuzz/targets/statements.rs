@@ -1,4 +1,4 @@
-//! Texts, as we tell them apart and as a server takes them: what switches a keyspace there is a
+//! Texts, as we and as a server take them: what switches a keyspace there is a
 //! `USE` here, what we would repeat only reads, and what we answer ourselves has its columns.
 
 use std::cell::RefCell;
@@ -10,8 +10,8 @@ use cql::response::error::ErrorMessage;
 use cql::response::metadata::ColumnSpec;
 use cql::response::result::ResultKind;
 use cql::response::rows::Rows;
-use shardlane::facade::lexer::Lexer;
-use shardlane::facade::statement_text::{StatementText, classify, is_select};
+use shardlane::facade::text::lexer::WordLexer;
+use shardlane::facade::text::statement_text::{StatementText, classify, is_select};
 
 use crate::support::frames;
 use crate::support::frames::Frame;
@@ -35,7 +35,7 @@ pub(crate) fn run(data: &[u8]) {
     if text.len() > TEXT_MAX {
         return;
     }
-    assert!(Lexer::new(text).count() <= text.len());
+    assert!(WordLexer::new(text).count() <= text.len());
     blank_changes_nothing(text);
     let kept = UNTOUCHED.with_borrow_mut(Option::take);
     let mut server = kept.unwrap_or_else(|| Server::new(SCHEMA));
@@ -94,14 +94,14 @@ fn rows_came(answer: &Frame, class: &StatementText) {
         StatementText::Use(_) => panic!("a USE has no rows"),
         StatementText::Described(_) | StatementText::Schema(_) => panic!("there is no console"),
         StatementText::Refused(_) => assert!(!shown.is_empty(), "it shows no node"),
-        // Rows of other tables pass, and what tells nothing of where nodes are.
+        // Rows of other tables pass, and those that show no place of a node.
         StatementText::Other => {
             let of_node = |column: &&&ColumnSpec<'_>| {
                 matches!(column.kind, ColumnType::Inet | ColumnType::Uuid | ColumnType::Set(_))
                     && column.name != "schema_version"
             };
-            let told: Vec<_> = shown.iter().filter(of_node).collect();
-            assert!(told.is_empty(), "a driver would see a real node: {told:?}");
+            let received: Vec<_> = shown.iter().filter(of_node).collect();
+            assert!(received.is_empty(), "a driver would see a real node: {received:?}");
         }
         StatementText::Local(select) => {
             let name = select.table.table;
@@ -116,7 +116,7 @@ fn prepare_alike(server: &mut Server, text: &str, answer: &Frame) {
     let ran = ResultKind::read(&answer.body);
     let same_schema = matches!(ran, Ok(ResultKind::Rows | ResultKind::Void));
     if answer.opcode() == Opcode::Result && same_schema {
-        let told = String::from_utf8_lossy(&prepared.body);
-        assert_eq!(prepared.opcode(), Opcode::Result, "{told}");
+        let received = String::from_utf8_lossy(&prepared.body);
+        assert_eq!(prepared.opcode(), Opcode::Result, "{received}");
     }
 }

@@ -1,5 +1,5 @@
 //! The one node that a driver sees: any statement about it gets rows that can be read, and no row
-//! tells an address of a real node.
+//! shows an address of a real node.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -14,11 +14,11 @@ use cql::response::rows::Rows;
 use cql::statement::name::quoted;
 use shardlane::control::tables::server_tables::ServerTables;
 use shardlane::facade::facade::Facade;
-use shardlane::facade::select::Select;
-use shardlane::facade::statement_id::{facade_id, is_facade_id};
-use shardlane::facade::statement_text::{self, NAME_BYTES_MAX, StatementText};
-use shardlane::facade::table_name;
-use shardlane::facade::virtual_table::{LiveState, Viewpoint};
+use shardlane::facade::tables::table_name;
+use shardlane::facade::tables::virtual_table::{LiveState, Viewpoint};
+use shardlane::facade::text::select::Select;
+use shardlane::facade::text::statement_id::{facade_id, is_facade_id};
+use shardlane::facade::text::statement_text::{self, NAME_BYTES_MAX, StatementText};
 use shardlane::listen::listener::Bind;
 use shardlane::server::facade::{self, Front, Location};
 

@@ -23,9 +23,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::admin::live::{self, Listeners, Messages};
-use crate::admin::page::{self, Deed, Page, Source};
-use crate::admin::places::Places;
+use crate::admin::live::{self, Messages, StreamPlaces};
+use crate::admin::page::{self, AdminCommand, Page, PageSource};
+use crate::admin::places::ConnectionPlaces;
 use crate::platform::clock;
 use crate::platform::log_throttle::LogThrottle;
 use crate::telemetry::openmetrics::Format;
@@ -54,17 +54,17 @@ fn spare() -> Option<File> {
 }
 
 /// Serves the pages until dropped; connections end with it.
-pub async fn serve<S: Source>(listener: TcpListener, source: Arc<S>) -> Infallible {
+pub async fn serve<S: PageSource>(listener: TcpListener, source: Arc<S>) -> Infallible {
     serve_within(listener, source, CONNECTION_TIMEOUT).await
 }
 
-async fn serve_within<S: Source>(
+async fn serve_within<S: PageSource>(
     listener: TcpListener,
     source: Arc<S>,
     connection_timeout: Duration,
 ) -> Infallible {
-    let listeners = Listeners::default();
-    let mut places = Places::<AbortHandle>::new(CONNECTIONS_MAX);
+    let listeners = StreamPlaces::default();
+    let mut places = ConnectionPlaces::<AbortHandle>::new(CONNECTIONS_MAX);
     let mut connections = JoinSet::new();
     let (mut kept, mut failures) = (spare(), LogThrottle::default());
     loop {
@@ -124,10 +124,10 @@ async fn serve_within<S: Source>(
 
 /// Serves one request. Connections are not kept open: a scrape every few seconds gains nothing by it, and a client whose
 /// kept connection is dropped sees a failed scrape.
-async fn serve_one<S: Source>(
+async fn serve_one<S: PageSource>(
     stream: TcpStream,
     from: IpAddr,
-    (source, listeners): (Arc<S>, Listeners),
+    (source, listeners): (Arc<S>, StreamPlaces),
     is_asking: Arc<AtomicBool>,
 ) -> hyper::Result<()> {
     let service = service_fn(move |request| {
@@ -156,14 +156,14 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
 /// A whole page, or a stream of messages.
 type Answer = Either<Full<Bytes>, Messages>;
 
-async fn respond<S: Source>(
+async fn respond<S: PageSource>(
     request: Request<Incoming>,
     from: IpAddr,
-    (source, listeners): (Arc<S>, Listeners),
+    (source, listeners): (Arc<S>, StreamPlaces),
 ) -> Response<Answer> {
     let path = request.uri().path();
     let is_local = from.to_canonical().is_loopback() && names_this_machine(request.headers());
-    if let Some(deed) = Deed::of(request.method().as_str(), path) {
+    if let Some(deed) = AdminCommand::of(request.method().as_str(), path) {
         // A browser on this machine sends a command in the name of whatever site it shows.
         if request.headers().contains_key(ORIGIN) {
             return to_response(Page::text(
@@ -217,7 +217,11 @@ fn hidden() -> Page {
 }
 
 /// Starts a stream of messages.
-fn stream<S: Source>(method: &Method, listeners: &Listeners, source: Arc<S>) -> Response<Answer> {
+fn stream<S: PageSource>(
+    method: &Method,
+    listeners: &StreamPlaces,
+    source: Arc<S>,
+) -> Response<Answer> {
     let response = if *method == Method::HEAD {
         Response::new(Either::Left(Full::default()))
     } else if let Some(messages) = listeners.start(source) {

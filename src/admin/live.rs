@@ -16,7 +16,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
-use crate::admin::page::{Page, Source};
+use crate::admin::page::{Page, PageSource};
 
 /// Streams at one time: some people with the page open.
 const LISTENERS_MAX: usize = 8;
@@ -45,17 +45,17 @@ pub(crate) fn file(path: &str) -> Option<Page> {
 
 /// The places for streams.
 #[derive(Clone, Debug)]
-pub(crate) struct Listeners(Arc<Semaphore>);
+pub(crate) struct StreamPlaces(Arc<Semaphore>);
 
-impl Default for Listeners {
+impl Default for StreamPlaces {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(LISTENERS_MAX)))
     }
 }
 
-impl Listeners {
+impl StreamPlaces {
     /// Starts a stream; `None` when there are too many.
-    pub(crate) fn start<S: Source>(&self, source: Arc<S>) -> Option<Messages> {
+    pub(crate) fn start<S: PageSource>(&self, source: Arc<S>) -> Option<Messages> {
         let place = Arc::clone(&self.0).try_acquire_owned().ok()?;
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(async move {

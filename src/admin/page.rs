@@ -34,7 +34,7 @@ PUT  /log-level                 logs by the level in the body, such as debug, un
 ";
 
 /// Where the pages' contents come from.
-pub trait Source: Send + Sync + 'static {
+pub trait PageSource: Send + Sync + 'static {
     /// The metrics page.
     fn metrics(&self, format: Format) -> impl Future<Output = Result<String, String>> + Send;
 
@@ -87,7 +87,7 @@ impl Page {
 
 /// Something that a request asks the process to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Deed {
+pub enum AdminCommand {
     /// To stop.
     Quit,
     /// To read the settings again.
@@ -96,7 +96,7 @@ pub enum Deed {
     LogLevel,
 }
 
-impl Deed {
+impl AdminCommand {
     /// What a request with another method than GET asks for; `None` where its path takes none of that method.
     #[must_use]
     pub fn of(method: &str, path: &str) -> Option<Self> {
@@ -111,21 +111,26 @@ impl Deed {
 
 /// Does what a request asks for; `body` is what it brings. Only the machine itself, or the pod, may
 /// ask: `is_local` says whether it came from the loopback.
-pub async fn act<S: Source>(deed: Deed, is_local: bool, body: &str, source: &S) -> Page {
+pub async fn act<S: PageSource>(
+    deed: AdminCommand,
+    is_local: bool,
+    body: &str,
+    source: &S,
+) -> Page {
     if !is_local {
         return Page::text(403, "only from the loopback: ask from within the pod or the machine");
     }
     match deed {
-        Deed::Quit => {
+        AdminCommand::Quit => {
             source.quit();
             Page::text(200, "stopping")
         }
-        Deed::Reload => match timeout(RELOAD_TIMEOUT, source.reload()).await {
+        AdminCommand::Reload => match timeout(RELOAD_TIMEOUT, source.reload()).await {
             Ok(Ok(changed)) => Page::text(200, &changed),
             Ok(Err(reason)) => Page::text(422, &reason),
             Err(_) => Page::text(503, "the settings were not read in time"),
         },
-        Deed::LogLevel => match source.set_log_level(body.trim()) {
+        AdminCommand::LogLevel => match source.set_log_level(body.trim()) {
             Ok(()) => Page::text(200, body.trim()),
             Err(reason) => {
                 let right =
@@ -137,7 +142,7 @@ pub async fn act<S: Source>(deed: Deed, is_local: bool, body: &str, source: &S) 
 }
 
 /// Answers a GET of `path`; `format` is that of metrics.
-pub async fn answer<S: Source>(path: &str, format: Format, source: &S) -> Page {
+pub async fn answer<S: PageSource>(path: &str, format: Format, source: &S) -> Page {
     match path {
         "/" => Page::text(200, INDEX),
         "/metrics" => match timeout(METRICS_TIMEOUT, source.metrics(format)).await {

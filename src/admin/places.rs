@@ -19,13 +19,13 @@ struct Place<H> {
 /// A new connection is always served: a probe that has to wait makes the kubelet restart a healthy process. So where all
 /// places are taken, a connection that has not asked for anything gives way, the oldest of the source with most of them.
 #[derive(Debug)]
-pub(crate) struct Places<H> {
+pub(crate) struct ConnectionPlaces<H> {
     places_max: usize,
     open: BTreeMap<u64, Place<H>>,
     next_id: u64,
 }
 
-impl<H> Places<H> {
+impl<H> ConnectionPlaces<H> {
     /// Without connections, and with room for `places_max`.
     pub(crate) fn new(places_max: usize) -> Self {
         Self { places_max, open: BTreeMap::new(), next_id: 0 }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     /// Opens a connection of `last`; the number of the one that gives way.
-    fn open(places: &mut Places<u64>, last: u8, asks: bool) -> Option<u64> {
+    fn open(places: &mut ConnectionPlaces<u64>, last: u8, asks: bool) -> Option<u64> {
         places.add(source(last), |id, is_asking| {
             is_asking.store(asks, Ordering::Relaxed);
             id
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_oldest_idle_connection_of_the_greediest_source_gives_way() {
-        let mut places = Places::new(4);
+        let mut places = ConnectionPlaces::new(4);
         for (last, asks) in [(1, false), (2, true), (2, false), (2, false)] {
             assert_eq!(open(&mut places, last, asks), None);
         }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_is_being_answered_gives_way_last() {
-        let mut places = Places::new(2);
+        let mut places = ConnectionPlaces::new(2);
         open(&mut places, 1, true);
         open(&mut places, 2, false);
         assert_eq!(open(&mut places, 3, true), Some(1));
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_place_that_was_left_is_free() {
-        let mut places = Places::new(1);
+        let mut places = ConnectionPlaces::new(1);
         open(&mut places, 1, false);
         places.remove(0);
         assert_eq!(open(&mut places, 1, false), None);

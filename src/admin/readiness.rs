@@ -5,7 +5,7 @@ use serde::Serialize;
 /// Where the process is in its life, as probes see it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum ProcessState {
     /// Not yet listening to clients.
     #[default]
     Starting,
@@ -19,7 +19,7 @@ pub enum State {
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Readiness {
     /// Where the process is in its life.
-    pub state: State,
+    pub state: ProcessState,
     /// What is missing, in words for an operator; ready only when nothing is.
     pub reasons: Vec<String>,
 }
@@ -28,26 +28,26 @@ impl Readiness {
     /// Serving, and nothing is missing.
     #[must_use]
     pub fn serving() -> Self {
-        Self { state: State::Serving, reasons: Vec::new() }
+        Self { state: ProcessState::Serving, reasons: Vec::new() }
     }
 
     /// In `state`, with one reason to show.
     #[must_use]
-    pub fn because(state: State, reason: &str) -> Self {
+    pub fn because(state: ProcessState, reason: &str) -> Self {
         Self { state, reasons: vec![reason.to_owned()] }
     }
 
     /// Whether clients should come.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.state == State::Serving && self.reasons.is_empty()
+        self.state == ProcessState::Serving && self.reasons.is_empty()
     }
 
     /// Whether start-up is over. It stays so while draining: a startup probe that failed then would
     /// have the container restarted in the middle of its last work.
     #[must_use]
     pub fn is_started(&self) -> bool {
-        self.state != State::Starting
+        self.state != ProcessState::Starting
     }
 }
 
@@ -59,13 +59,13 @@ mod tests {
     fn ready_means_serving_with_nothing_missing() {
         assert!(Readiness::serving().is_ready());
         assert!(!Readiness::default().is_ready());
-        assert!(!Readiness::because(State::Serving, "no lane to any node").is_ready());
-        assert!(!Readiness { state: State::Draining, reasons: Vec::new() }.is_ready());
+        assert!(!Readiness::because(ProcessState::Serving, "no lane to any node").is_ready());
+        assert!(!Readiness { state: ProcessState::Draining, reasons: Vec::new() }.is_ready());
     }
 
     #[test]
     fn draining_has_started() {
-        assert!(Readiness::because(State::Draining, "stopping").is_started());
+        assert!(Readiness::because(ProcessState::Draining, "stopping").is_started());
         assert!(!Readiness::default().is_started());
     }
 }

@@ -19,7 +19,7 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// What the admin address answered.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct AdminResponse {
     /// HTTP status.
     pub(crate) status: u16,
     /// The text, without the line's end.
@@ -32,14 +32,18 @@ pub(crate) async fn ask(
     method: Method,
     path: &str,
     patience: Duration,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<AdminResponse> {
     let address = reachable(admin);
     let asked = timeout(patience, exchange(address, method, path)).await;
     let asked = asked.map_err(|_| io::Error::from(io::ErrorKind::TimedOut).into());
     asked.and_then(|answer| answer).with_context(|| format!("no answer from {address} (admin)"))
 }
 
-async fn exchange(address: SocketAddr, method: Method, path: &str) -> anyhow::Result<Answer> {
+async fn exchange(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+) -> anyhow::Result<AdminResponse> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::builder().method(method).uri(path).header(HOST, address.to_string());
@@ -50,7 +54,7 @@ async fn exchange(address: SocketAddr, method: Method, path: &str) -> anyhow::Re
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(anyhow::Error::from_boxed)?.to_bytes();
         let text = String::from_utf8_lossy(&body).trim_end().to_owned();
-        Ok(Answer { status, text })
+        Ok(AdminResponse { status, text })
     };
     tokio::select! {
         answer = answered => answer,

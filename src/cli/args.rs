@@ -178,7 +178,7 @@ pub struct ExplainArgs {
 
 /// What is to be explained.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Subject {
+pub enum ExplainSubject {
     /// The row of a key.
     Key {
         /// Keyspace, as the schema spells it.
@@ -194,12 +194,12 @@ pub enum Subject {
 
 impl ExplainArgs {
     /// What is to be explained. A statement is known by the spaces in it.
-    pub fn subject(&self) -> Result<Subject, WrongUsage> {
+    pub fn subject(&self) -> Result<ExplainSubject, WrongUsage> {
         let what = self.what.trim();
         if what.contains(char::is_whitespace) {
             let is_alone = self.keys.is_empty();
             let too_many = WrongUsage("a statement has its key in its text: give no KEY behind it");
-            return is_alone.then(|| Subject::Statement(what.to_owned())).ok_or(too_many);
+            return is_alone.then(|| ExplainSubject::Statement(what.to_owned())).ok_or(too_many);
         }
         let (keyspace, table) = match (what.split_once('.'), &self.keyspace) {
             (Some(names), _) => names,
@@ -213,7 +213,7 @@ impl ExplainArgs {
             return Err(WrongUsage("give the KEY behind KEYSPACE.TABLE, or a statement"));
         }
         let (keyspace, table) = (keyspace.to_owned(), table.to_owned());
-        Ok(Subject::Key { keyspace, table, values: self.keys.clone() })
+        Ok(ExplainSubject::Key { keyspace, table, values: self.keys.clone() })
     }
 }
 

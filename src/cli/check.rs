@@ -8,7 +8,7 @@ use crate::cli::args::SettingsArgs;
 use crate::config::error::Faults;
 use crate::config::load;
 use crate::config::origin::Environment;
-use crate::config::reader::Entry;
+use crate::config::reader::SettingEntry;
 use crate::config::variables;
 
 /// Fails with all faults, or else prints the settings to `out`: a list of them would hide the faults. `variables` are all
@@ -30,8 +30,8 @@ pub fn check(
     }
 }
 
-fn print(entries: &[Entry], doubts: &[String], out: &mut dyn Write) -> io::Result<()> {
-    let shown = |entry: &Entry| match entry.value.as_str() {
+fn print(entries: &[SettingEntry], doubts: &[String], out: &mut dyn Write) -> io::Result<()> {
+    let shown = |entry: &SettingEntry| match entry.value.as_str() {
         "" => "-".to_owned(),
         value => value.to_owned(),
     };

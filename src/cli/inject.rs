@@ -13,7 +13,7 @@ use tokio::runtime::Builder;
 
 use crate::config::load;
 use crate::config::origin::Environment;
-use crate::inject::choice::{self, Choice};
+use crate::inject::choice::{self, InjectOption};
 use crate::inject::manifest;
 use crate::inject::sidecar::{Mode, Sidecar};
 use crate::platform::clock;
@@ -75,7 +75,7 @@ impl Args for ChoicesArgs {
 
 impl FromArgMatches for ChoicesArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = |choice: &Choice| {
+        let given = |choice: &InjectOption| {
             let value = matches.try_get_one::<String>(choice.name).ok().flatten()?;
             Some((choice.name, value.clone()))
         };
@@ -88,7 +88,7 @@ impl FromArgMatches for ChoicesArgs {
     }
 }
 
-fn flag(choice: &'static Choice) -> Arg {
+fn flag(choice: &'static InjectOption) -> Arg {
     let check = |value: &str| {
         let set = choice.set(&mut Sidecar::default(), value);
         set.map(|()| value.to_owned())

@@ -22,7 +22,7 @@ use crate::platform::{allocator, clock};
 use crate::server::reload::ReloadRequest;
 use crate::server::server::Server;
 use crate::server::signals::{ProcessSignal, Signals};
-use crate::server::takeover::report_end;
+use crate::server::upgrade::takeover::report_end;
 use crate::telemetry::logging;
 
 /// Descriptors besides those of clients: lanes, pages, and what the process itself needs.

@@ -1,17 +1,17 @@
 //! What is kept beside the entries of a slab, under their keys: found by index, without hashing.
 
-use crate::collections::slab::Key;
+use crate::collections::slab::SlabKey;
 
 /// Values by key.
 #[derive(Debug)]
 pub struct KeyTable<T, V> {
-    by_index: Vec<Option<(Key<T>, V)>>,
+    by_index: Vec<Option<(SlabKey<T>, V)>>,
     len: usize,
 }
 
 impl<T, V: Copy> KeyTable<T, V> {
     /// Puts a key's value.
-    pub fn insert(&mut self, key: Key<T>, value: V) {
+    pub fn insert(&mut self, key: SlabKey<T>, value: V) {
         let index = key.index();
         if self.by_index.len() <= index {
             self.by_index.resize_with(index + 1, || None);
@@ -26,13 +26,13 @@ impl<T, V: Copy> KeyTable<T, V> {
     /// The value of a key.
     #[inline]
     #[must_use]
-    pub fn get(&self, key: Key<T>) -> Option<V> {
+    pub fn get(&self, key: SlabKey<T>) -> Option<V> {
         let (known, value) = (*self.by_index.get(key.index())?)?;
         (known == key).then_some(value)
     }
 
     /// Takes a key out.
-    pub fn remove(&mut self, key: Key<T>) -> Option<V> {
+    pub fn remove(&mut self, key: SlabKey<T>) -> Option<V> {
         let value = self.get(key)?;
         *self.by_index.get_mut(key.index())? = None;
         self.len -= 1;
@@ -41,7 +41,7 @@ impl<T, V: Copy> KeyTable<T, V> {
 
     /// All keys with their values.
     #[must_use]
-    pub fn all(&self) -> Vec<(Key<T>, V)> {
+    pub fn all(&self) -> Vec<(SlabKey<T>, V)> {
         self.by_index.iter().copied().flatten().collect()
     }
 

@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_all_cells_is_in_the_last() {
+    fn a_latency_beyond_all_cells_is_in_the_last() {
         let mut sample = LatencySample::default();
         sample.record(u64::MAX);
         sample.record(0);

@@ -5,13 +5,13 @@ use std::num::NonZeroU32;
 
 /// Names one entry for ever: a slot that is used again gets another generation.
 #[derive(Debug)]
-pub struct Key<T> {
+pub struct SlabKey<T> {
     index: u32,
     generation: NonZeroU32,
     of: PhantomData<fn() -> T>,
 }
 
-/// Entries found by index, each under a [`Key`] that never comes back.
+/// Entries found by index, each under a [`SlabKey`] that never comes back.
 #[derive(Debug)]
 pub struct Slab<T> {
     slots: Vec<Slot<T>>,
@@ -26,23 +26,23 @@ struct Slot<T> {
 
 impl<T> Slab<T> {
     /// Puts `entry` into a free slot.
-    pub fn insert(&mut self, entry: T) -> Key<T> {
+    pub fn insert(&mut self, entry: T) -> SlabKey<T> {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot { generation: NonZeroU32::MIN, entry: None });
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
         let Some(slot) = self.slots.get_mut(at(index)) else {
             debug_assert!(false, "slot {index} was on the free list");
-            return Key { index, generation: NonZeroU32::MAX, of: PhantomData };
+            return SlabKey { index, generation: NonZeroU32::MAX, of: PhantomData };
         };
         slot.entry = Some(entry);
-        Key { index, generation: slot.generation, of: PhantomData }
+        SlabKey { index, generation: slot.generation, of: PhantomData }
     }
 
     /// The entry of `key`, unless it was removed.
     #[inline]
     #[must_use]
-    pub fn get(&self, key: Key<T>) -> Option<&T> {
+    pub fn get(&self, key: SlabKey<T>) -> Option<&T> {
         let slot = self.slots.get(at(key.index))?;
         if slot.generation == key.generation { slot.entry.as_ref() } else { None }
     }
@@ -50,13 +50,13 @@ impl<T> Slab<T> {
     /// The entry of `key`, unless it was removed.
     #[inline]
     #[must_use]
-    pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
+    pub fn get_mut(&mut self, key: SlabKey<T>) -> Option<&mut T> {
         let slot = self.slots.get_mut(at(key.index))?;
         if slot.generation == key.generation { slot.entry.as_mut() } else { None }
     }
 
     /// Takes the entry of `key` out; `key` finds nothing any more.
-    pub fn remove(&mut self, key: Key<T>) -> Option<T> {
+    pub fn remove(&mut self, key: SlabKey<T>) -> Option<T> {
         let slot = self.slots.get_mut(at(key.index))?;
         if slot.generation != key.generation {
             return None;
@@ -80,9 +80,9 @@ impl<T> Slab<T> {
     }
 
     /// All entries with their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (Key<T>, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (SlabKey<T>, &T)> {
         self.slots.iter().zip(0..).filter_map(|(slot, index)| {
-            let key = Key { index, generation: slot.generation, of: PhantomData };
+            let key = SlabKey { index, generation: slot.generation, of: PhantomData };
             Some((key, slot.entry.as_ref()?))
         })
     }
@@ -100,7 +100,7 @@ impl<T> Slab<T> {
 
     /// The keys of all entries.
     #[must_use]
-    pub fn keys(&self) -> Vec<Key<T>> {
+    pub fn keys(&self) -> Vec<SlabKey<T>> {
         self.iter().map(|(key, _)| key).collect()
     }
 }
@@ -111,7 +111,7 @@ impl<T> Default for Slab<T> {
     }
 }
 
-impl<T> Key<T> {
+impl<T> SlabKey<T> {
     /// The slot's index: small, and used again after the entry was removed.
     #[must_use]
     pub fn index(self) -> usize {
@@ -119,23 +119,23 @@ impl<T> Key<T> {
     }
 }
 
-impl<T> Clone for Key<T> {
+impl<T> Clone for SlabKey<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Key<T> {}
+impl<T> Copy for SlabKey<T> {}
 
-impl<T> PartialEq for Key<T> {
+impl<T> PartialEq for SlabKey<T> {
     fn eq(&self, other: &Self) -> bool {
         (self.index, self.generation) == (other.index, other.generation)
     }
 }
 
-impl<T> Eq for Key<T> {}
+impl<T> Eq for SlabKey<T> {}
 
-impl<T> std::hash::Hash for Key<T> {
+impl<T> std::hash::Hash for SlabKey<T> {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         (self.index, self.generation).hash(state);
     }

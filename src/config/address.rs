@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::control::reaching::contact_point::ContactPoint;
+use crate::control::contact::contact_point::ContactPoint;
 use crate::listen::listener::Bind;
 
 /// Longest path of a Unix socket: 108 bytes of `sockaddr_un` with the zero at the end.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::config::error::Doubt;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 use crate::config::secret::{self, Secret};
 use crate::config::settings::{AuthMode, Settings};
 use crate::config::tls;
@@ -19,7 +19,7 @@ const MEMORY_BYTES_MIN: usize = 32 << 20;
 
 /// Adds a fault for each contradiction. A pair with a faulty setting in it is left out: one of the
 /// two values that would be compared is then the default.
-pub fn check(reader: &mut Reader) {
+pub fn check(reader: &mut SettingsReader) {
     check_bounds(reader);
     check_places(reader);
     check_credentials(reader);
@@ -28,17 +28,17 @@ pub fn check(reader: &mut Reader) {
 
 /// What is no fault, but most likely a mistake.
 #[must_use]
-pub fn doubts(reader: &Reader) -> Vec<Doubt> {
+pub fn doubts(reader: &SettingsReader) -> Vec<Doubt> {
     let mut doubts = tls::doubts(&reader.settings);
     doubts.extend(secret::doubt(reader.settings.password_file.as_deref()));
     doubts
 }
 
-fn sound(reader: &Reader, one: &str, other: &str) -> bool {
+fn sound(reader: &SettingsReader, one: &str, other: &str) -> bool {
     !reader.is_faulty(one) && !reader.is_faulty(other)
 }
 
-fn check_bounds(reader: &mut Reader) {
+fn check_bounds(reader: &mut SettingsReader) {
     let (low, high) = ("limits.outbox_low_bytes", "limits.outbox_high_bytes");
     let limits = reader.settings.limits;
     if limits.outbox_low_bytes >= limits.outbox_high_bytes && sound(reader, low, high) {
@@ -71,7 +71,7 @@ fn check_bounds(reader: &mut Reader) {
     }
 }
 
-fn check_places(reader: &mut Reader) {
+fn check_places(reader: &mut SettingsReader) {
     let settings = &reader.settings;
     // Port 0 is another one each time.
     let admin = Bind::Tcp(settings.admin);
@@ -121,7 +121,7 @@ fn fault_of_nodes(settings: &Settings) -> Option<String> {
     Some(format!("bind has {first} and {other}, and system.peers lists no ports"))
 }
 
-fn check_credentials(reader: &mut Reader) {
+fn check_credentials(reader: &mut SettingsReader) {
     let settings = &reader.settings;
     let (username, path) = (settings.username.clone(), settings.password_file.clone());
     let is_service = settings.auth_mode == Some(AuthMode::Service);

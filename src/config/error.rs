@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::config::origin::{FilePosition, Origin};
+use crate::config::origin::{FilePosition, SettingOrigin};
 
 /// One fault. Each says what was given, where, why it cannot be, and what would be right.
 #[derive(Debug, Error)]
@@ -35,7 +35,7 @@ pub enum ConfigError {
         /// What was given.
         value: String,
         /// Where it was given.
-        origin: Origin,
+        origin: SettingOrigin,
         /// Why it cannot be.
         reason: String,
         /// What would be right.

@@ -8,8 +8,8 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::config::error::ConfigError;
-use crate::config::origin::{FilePosition, Origin};
-use crate::config::setting::{Form, Kind, Setting};
+use crate::config::origin::{FilePosition, SettingOrigin};
+use crate::config::setting::{Form, Setting, SettingKind};
 use crate::config::suggest;
 use crate::config::table;
 
@@ -114,19 +114,22 @@ impl Walk<'_> {
     /// Keeps the text of a setting, or the fault of its value.
     fn take(&mut self, setting: &'static Setting, value: &DeValue<'_>, span: &Range<usize>) {
         let text = match (&setting.kind, value) {
-            (Kind::Number { .. }, DeValue::Integer(number)) => {
+            (SettingKind::Number { .. }, DeValue::Integer(number)) => {
                 let digits = i128::from_str_radix(number.as_str(), number.radix());
                 Ok(digits.map_or_else(|_| number.to_string(), |number| number.to_string()))
             }
-            (Kind::Switch { .. }, DeValue::Boolean(switch)) => Ok(switch.to_string()),
-            (Kind::Text { form: Form::List | Form::WordList(_), .. }, DeValue::Array(items)) => {
-                texts(items)
-            }
-            (Kind::Text { form: Form::Routes, .. }, DeValue::Array(items)) => self.routes(items),
+            (SettingKind::Switch { .. }, DeValue::Boolean(switch)) => Ok(switch.to_string()),
             (
-                Kind::Name { .. }
-                | Kind::File { .. }
-                | Kind::Text { form: Form::Plain | Form::Words(_), .. },
+                SettingKind::Text { form: Form::List | Form::WordList(_), .. },
+                DeValue::Array(items),
+            ) => texts(items),
+            (SettingKind::Text { form: Form::Routes, .. }, DeValue::Array(items)) => {
+                self.routes(items)
+            }
+            (
+                SettingKind::Name { .. }
+                | SettingKind::File { .. }
+                | SettingKind::Text { form: Form::Plain | Form::Words(_), .. },
                 DeValue::String(text),
             ) => Ok(text.to_string()),
             _ => Err((span.start, shown(value))),
@@ -140,7 +143,7 @@ impl Walk<'_> {
                 let fault = ConfigError::Value {
                     key: setting.key,
                     value: setting.shown(&value).into_owned(),
-                    origin: Origin::File(self.place(at)),
+                    origin: SettingOrigin::File(self.place(at)),
                     reason: reason.to_owned(),
                     right: format!("give {}{form}", setting.takes()),
                 };
@@ -223,18 +226,20 @@ fn shown(value: &DeValue<'_>) -> String {
 /// What a value of another type is not, and how TOML writes what would be right.
 fn toml_form(setting: &Setting) -> (&'static str, &'static str) {
     match setting.kind {
-        Kind::Number { .. } => ("not a whole number", ", without quotes"),
-        Kind::Switch { .. } => ("neither true nor false", ", without quotes"),
-        Kind::Text { form: Form::List | Form::WordList(_), .. } => {
+        SettingKind::Number { .. } => ("not a whole number", ", without quotes"),
+        SettingKind::Switch { .. } => ("neither true nor false", ", without quotes"),
+        SettingKind::Text { form: Form::List | Form::WordList(_), .. } => {
             ("not a list of texts", r#", in a list: ["…", "…"]"#)
         }
-        Kind::Text { form: Form::Routes, .. } => (
+        SettingKind::Text { form: Form::Routes, .. } => (
             "not a list of tables",
             r#", in a list: [{ from = "…", to = "…", shard_aware_port = … }]"#,
         ),
-        Kind::Name { .. }
-        | Kind::File { .. }
-        | Kind::Text { form: Form::Plain | Form::Words(_), .. } => ("not a text", ", in quotes"),
+        SettingKind::Name { .. }
+        | SettingKind::File { .. }
+        | SettingKind::Text { form: Form::Plain | Form::Words(_), .. } => {
+            ("not a text", ", in quotes")
+        }
     }
 }
 

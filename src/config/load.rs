@@ -7,11 +7,11 @@ use crate::config::agreement;
 use crate::config::error::{ConfigError, Doubt, Faults};
 use crate::config::file;
 use crate::config::origin::{Environment, FilePosition, Layers};
-use crate::config::reader::{Entry, Reader};
+use crate::config::reader::{SettingEntry, SettingsReader};
 use crate::config::settings::Settings;
 use crate::config::variables::CONFIG_VARIABLE;
 use crate::platform::bounded_file;
-use crate::pool::lane_slots::Wanted;
+use crate::pool::refill::lane_slots::WantedLanes;
 
 /// What came of reading a configuration.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Loaded {
     /// The settings; a faulty one has its default.
     pub settings: Settings,
     /// Every setting, its value as written, and where that comes from.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<SettingEntry>,
     /// The file's values by key, as written.
     pub file: BTreeMap<&'static str, (String, FilePosition)>,
     /// The file as it was read; none when there is no file, or it cannot be read.
@@ -90,7 +90,7 @@ struct FileState {
 }
 
 fn load_layers(layers: Layers<'_>, FileState { is_whole, faults }: FileState) -> Loaded {
-    let mut reader = Reader::read(&layers, faults);
+    let mut reader = SettingsReader::read(&layers, faults);
     let has_points = !reader.settings.contact_points.is_empty();
     // Otherwise they may be what was not understood.
     if !has_points && is_whole && !reader.is_faulty("contact_points") {
@@ -100,7 +100,7 @@ fn load_layers(layers: Layers<'_>, FileState { is_whole, faults }: FileState) ->
     settle(&mut reader.settings);
     agreement::check(&mut reader);
     let doubts = agreement::doubts(&reader);
-    let Reader { settings, entries, faults } = reader;
+    let SettingsReader { settings, entries, faults } = reader;
     Loaded { settings, entries, file: layers.file, text: None, faults, doubts }
 }
 
@@ -111,9 +111,9 @@ fn settle(settings: &mut Settings) {
     let (lanes, unused_us) = (&mut settings.dial.lanes, &mut settings.limits.lane_unused_us);
     match *lanes {
         // The only lane of a node always stays open.
-        Wanted::One => *unused_us = 0,
-        Wanted::EachShard if *unused_us > 0 => *lanes = Wanted::ShardsInUse,
-        Wanted::EachShard | Wanted::ShardsInUse => {}
+        WantedLanes::One => *unused_us = 0,
+        WantedLanes::EachShard if *unused_us > 0 => *lanes = WantedLanes::ShardsInUse,
+        WantedLanes::EachShard | WantedLanes::ShardsInUse => {}
     }
 }
 

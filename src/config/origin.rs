@@ -28,7 +28,7 @@ impl fmt::Display for FilePosition {
 
 /// Where a value comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Origin {
+pub enum SettingOrigin {
     /// A flag, by its long name.
     Flag(String),
     /// An environment variable.
@@ -41,7 +41,7 @@ pub enum Origin {
     Default,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) => write!(f, "flag --{name}"),
@@ -66,17 +66,17 @@ pub struct Layers<'a> {
 impl Layers<'_> {
     /// The strongest value of a setting; none leaves it at its default.
     #[must_use]
-    pub fn find(&self, setting: &Setting) -> Option<(String, Origin)> {
+    pub fn find(&self, setting: &Setting) -> Option<(String, SettingOrigin)> {
         if let Some(value) = self.flags.get(setting.key) {
-            return Some((value.clone(), Origin::Flag(setting.flag_name())));
+            return Some((value.clone(), SettingOrigin::Flag(setting.flag_name())));
         }
         let name = setting.variable();
         let value = (self.environment)(&name).filter(|value| !is_noise(setting.key, value));
         if let Some(value) = value {
-            return Some((value, Origin::Environment(name)));
+            return Some((value, SettingOrigin::Environment(name)));
         }
         let (value, place) = self.file.get(setting.key)?;
-        Some((value.clone(), Origin::File(place.clone())))
+        Some((value.clone(), SettingOrigin::File(place.clone())))
     }
 }
 

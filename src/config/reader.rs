@@ -1,33 +1,33 @@
 //! Reads every setting from its strongest layer, and keeps every fault instead of the first.
 
 use crate::config::error::ConfigError;
-use crate::config::origin::{Layers, Origin};
+use crate::config::origin::{Layers, SettingOrigin};
 use crate::config::settings::Settings;
 use crate::config::table;
 
 /// One setting as it ended up.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Entry {
+pub struct SettingEntry {
     /// Its key.
     pub key: &'static str,
     /// Its value as text; empty when unset.
     pub value: String,
     /// Where the value comes from.
-    pub origin: Origin,
+    pub origin: SettingOrigin,
 }
 
 /// The settings while they are read and compared with each other.
 #[derive(Debug)]
-pub struct Reader {
+pub struct SettingsReader {
     /// The settings; a faulty one has its default.
     pub settings: Settings,
     /// Every setting, in the order of the table.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<SettingEntry>,
     /// Every fault found so far.
     pub faults: Vec<ConfigError>,
 }
 
-impl Reader {
+impl SettingsReader {
     /// Reads all settings; `faults` are those found so far.
     #[must_use]
     pub fn read(layers: &Layers<'_>, faults: Vec<ConfigError>) -> Self {
@@ -36,12 +36,12 @@ impl Reader {
             let key = setting.key;
             let Some((text, origin)) = layers.find(setting) else {
                 let value = setting.show(&mut reader.settings);
-                reader.entries.push(Entry { key, value, origin: Origin::Default });
+                reader.entries.push(SettingEntry { key, value, origin: SettingOrigin::Default });
                 continue;
             };
             let read = setting.read(text.trim(), &mut reader.settings);
             let value = setting.shown(&text).into_owned();
-            reader.entries.push(Entry { key, value, origin });
+            reader.entries.push(SettingEntry { key, value, origin });
             let right = format!("give {}", setting.takes());
             for reason in read.err().unwrap_or_default() {
                 reader.refuse(key, &reason, &right);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::config::error::Faults;
 use crate::config::load::{self, Loaded};
 use crate::config::origin::{Environment, FilePosition};
-use crate::config::reader::Entry;
+use crate::config::reader::SettingEntry;
 use crate::config::setting::Reload;
 use crate::config::settings::Settings;
 use crate::config::table;
@@ -29,7 +29,7 @@ pub struct Running {
     /// The settings.
     pub settings: Settings,
     /// Every setting, its value as written, and where that comes from.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<SettingEntry>,
     /// The file as it was read last.
     pub text: Option<String>,
     file: BTreeMap<&'static str, (String, FilePosition)>,

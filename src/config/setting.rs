@@ -21,7 +21,7 @@ pub struct Setting {
     /// Its flag, if it has one. The flag's name is the key with dashes, unless [`Flag::named`].
     pub flag: Option<Flag>,
     /// What it takes, and the field that holds it. The field's own default is the setting's.
-    pub kind: Kind,
+    pub kind: SettingKind,
     /// Where a process that runs could take a new value.
     pub reload: Reload,
     /// What it is, as one sentence without the full stop: the text of `--help`.
@@ -84,7 +84,7 @@ pub enum Reload {
 
 /// What a setting takes, and which field holds it.
 #[derive(Debug)]
-pub enum Kind {
+pub enum SettingKind {
     /// A whole number from `min` to `max`.
     Number {
         /// Smallest value.
@@ -208,7 +208,11 @@ impl Setting {
     pub const PLAIN: Self = Self {
         key: "",
         flag: None,
-        kind: Kind::Number { min: 0, max: 0, field: |settings| Number::U16(&mut settings.port) },
+        kind: SettingKind::Number {
+            min: 0,
+            max: 0,
+            field: |settings| Number::U16(&mut settings.port),
+        },
         reload: Reload::Restart,
         what: "",
         why: "",
@@ -259,11 +263,11 @@ impl Setting {
     #[must_use]
     pub fn takes(&self) -> String {
         match &self.kind {
-            Kind::Number { min, max, .. } => format!("a whole number from {min} to {max}"),
-            Kind::Switch { .. } => "true or false".to_owned(),
-            Kind::Name { takes, .. } | Kind::File { takes, .. } | Kind::Text { takes, .. } => {
-                (*takes).to_owned()
-            }
+            SettingKind::Number { min, max, .. } => format!("a whole number from {min} to {max}"),
+            SettingKind::Switch { .. } => "true or false".to_owned(),
+            SettingKind::Name { takes, .. }
+            | SettingKind::File { takes, .. }
+            | SettingKind::Text { takes, .. } => (*takes).to_owned(),
         }
     }
 
@@ -271,14 +275,14 @@ impl Setting {
     #[must_use]
     pub fn show(&self, settings: &mut Settings) -> String {
         match &self.kind {
-            Kind::Number { field, .. } => field(settings).get().to_string(),
-            Kind::Switch { field } => field(settings).to_string(),
-            Kind::Name { field, .. } => field(settings).clone().unwrap_or_default(),
-            Kind::File { field, .. } => field(settings)
+            SettingKind::Number { field, .. } => field(settings).get().to_string(),
+            SettingKind::Switch { field } => field(settings).to_string(),
+            SettingKind::Name { field, .. } => field(settings).clone().unwrap_or_default(),
+            SettingKind::File { field, .. } => field(settings)
                 .as_deref()
                 .map(|path| path.display().to_string())
                 .unwrap_or_default(),
-            Kind::Text { show, .. } => show(settings),
+            SettingKind::Text { show, .. } => show(settings),
         }
     }
 
@@ -286,22 +290,22 @@ impl Setting {
     /// then left out, or the field stays as it was.
     pub fn read(&self, text: &str, settings: &mut Settings) -> Result<(), Reasons> {
         match &self.kind {
-            Kind::Number { min, max, field } => {
+            SettingKind::Number { min, max, field } => {
                 let number = read_number(text, *min, *max)?;
                 field(settings).set(number);
             }
-            Kind::Switch { field } => {
+            SettingKind::Switch { field } => {
                 *field(settings) = match text {
                     "true" => true,
                     "false" => false,
                     _ => return Err(vec!["neither true nor false".to_owned()]),
                 };
             }
-            Kind::Name { field, .. } => *field(settings) = Some(read_name(text)?),
-            Kind::File { field, .. } => {
+            SettingKind::Name { field, .. } => *field(settings) = Some(read_name(text)?),
+            SettingKind::File { field, .. } => {
                 *field(settings) = Some(PathBuf::from(read_name(text)?));
             }
-            Kind::Text { read, .. } => return read(text, settings),
+            SettingKind::Text { read, .. } => return read(text, settings),
         }
         Ok(())
     }
@@ -311,14 +315,16 @@ impl Setting {
     #[must_use]
     pub fn shown<'a>(&self, value: &'a str) -> Cow<'a, str> {
         match self.kind {
-            Kind::File { is_secret: true, .. } if !value.is_empty() && !value.contains('/') => {
+            SettingKind::File { is_secret: true, .. }
+                if !value.is_empty() && !value.contains('/') =>
+            {
                 "…".into()
             }
-            Kind::File { .. }
-            | Kind::Number { .. }
-            | Kind::Switch { .. }
-            | Kind::Name { .. }
-            | Kind::Text { .. } => value.into(),
+            SettingKind::File { .. }
+            | SettingKind::Number { .. }
+            | SettingKind::Switch { .. }
+            | SettingKind::Name { .. }
+            | SettingKind::Text { .. } => value.into(),
         }
     }
 }

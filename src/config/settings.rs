@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::connect::dialer::DialSettings;
-use crate::connect::node_tls::NodeTlsSettings;
-use crate::control::reaching::contact_point::ContactPoint;
+use crate::connect::tls::node_tls::NodeTlsSettings;
+use crate::control::contact::contact_point::ContactPoint;
 use crate::control::tables::routes::Translation;
 use crate::control::tables::table_reads::TableReadSettings;
 use crate::engine::limits::Limits;
 use crate::engine::settings::ConsoleSettings;
 use crate::listen::client_tls::ClientTlsSettings;
 use crate::listen::listener::Bind;
-use crate::pool::backoff::BackoffSettings;
-use crate::pool::failover::FailoverSettings;
+use crate::pool::nodes::failover::FailoverSettings;
+use crate::pool::refill::backoff::BackoffSettings;
 use crate::telemetry::logging::LogSettings;
 use cql::compression::Compression;
 

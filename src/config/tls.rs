@@ -1,11 +1,11 @@
 //! Settings of TLS that contradict each other, and files of TLS that cannot be used.
 
 use crate::config::error::Doubt;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 use crate::config::settings::Settings;
-use crate::connect::node_tls::NodeTls;
+use crate::connect::tls::node_tls::NodeTls;
 use crate::listen::client_tls::ClientTls;
-use crate::tls::error::{Part, TlsError};
+use crate::tls::error::{TlsError, TlsPart};
 use crate::tls::files::TlsFiles;
 
 /// Keys of one side: CA, certificate, key.
@@ -16,7 +16,7 @@ const CLIENTS: Keys = ["bind_tls.client_ca", "bind_tls.cert", "bind_tls.key"];
 
 /// Adds a fault for each setting without those that it needs, and for each file that cannot be used.
 /// The files are read, so that a broken key is found now and not at the next restart.
-pub fn check(reader: &mut Reader) {
+pub fn check(reader: &mut SettingsReader) {
     let (nodes, clients) = (&reader.settings.node_tls.clone(), &reader.settings.client_tls.clone());
     let unused = [
         (nodes.files.cert.is_some(), "tls.cert"),
@@ -56,7 +56,7 @@ pub fn doubts(settings: &Settings) -> Vec<Doubt> {
 }
 
 /// Whether a certificate has its key, and a key its certificate.
-fn check_pair(reader: &mut Reader, files: &TlsFiles, [_, cert, key]: Keys) -> bool {
+fn check_pair(reader: &mut SettingsReader, files: &TlsFiles, [_, cert, key]: Keys) -> bool {
     match (&files.cert, &files.key) {
         (Some(_), None) => refuse(reader, cert, "it has no key", &format!("set {key} too")),
         (None, Some(_)) => {
@@ -67,17 +67,17 @@ fn check_pair(reader: &mut Reader, files: &TlsFiles, [_, cert, key]: Keys) -> bo
     false
 }
 
-fn check_files(reader: &mut Reader, error: Option<TlsError>, [ca, cert, key]: Keys) {
+fn check_files(reader: &mut SettingsReader, error: Option<TlsError>, [ca, cert, key]: Keys) {
     let Some(TlsError { part, fault, .. }) = error else { return };
     let setting = match part {
-        Part::Ca => ca,
-        Part::Certificate => cert,
-        Part::Key => key,
+        TlsPart::Ca => ca,
+        TlsPart::Certificate => cert,
+        TlsPart::Key => key,
     };
     reader.refuse(setting, &fault.to_string(), fault.fix());
 }
 
-fn refuse(reader: &mut Reader, key: &'static str, reason: &str, right: &str) {
+fn refuse(reader: &mut SettingsReader, key: &'static str, reason: &str, right: &str) {
     if !reader.is_faulty(key) {
         reader.refuse(key, reason, right);
     }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use crate::connect::dial_report::DialReport;
 use crate::connect::handshake_budget::HeldTurn;
 use crate::pool::connection::DialId;
-use crate::pool::credential::{Challenge, ChallengeAnswer};
+use crate::pool::login::credential::{Challenge, ChallengeAnswer};
 use crate::session::sasl::SaslToken;
 
 /// Carries challenges to a client, and its answers back.
@@ -55,16 +55,16 @@ mod tests {
 
     use super::*;
     use crate::connect::handshake_budget::NodeGate;
-    use crate::pool::handshake_turns::Whose;
+    use crate::pool::refill::handshake_turns::Whose;
 
     #[tokio::test]
     async fn a_login_that_waits_for_its_client_holds_no_turn_at_its_node() {
         let (gate, held) = (NodeGate::default(), HeldTurn::default());
-        held.set(gate.enter(Whose::Stranger).await);
-        let mut next = Box::pin(gate.enter(Whose::Stranger));
+        held.set(gate.enter(Whose::Unverified).await);
+        let mut next = Box::pin(gate.enter(Whose::Unverified));
         let mut has_turn =
             async || poll_fn(|context| Poll::Ready(next.as_mut().poll(context).is_ready())).await;
-        assert!(!has_turn().await, "strangers have one turn");
+        assert!(!has_turn().await, "unverified logins have one turn");
 
         let (reports, mut reported) = mpsc::channel(1);
         let (_answers, inbox) = mpsc::channel(1);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
-use crate::pool::connection::ServerError;
+use crate::pool::connection::NodeError;
 use crate::topology::id::HostId;
 use cql::error::WireError;
 use cql::token::shard::ShardId;
@@ -27,7 +27,7 @@ pub enum DialError {
     #[error("connection broke during {step}")]
     Broken {
         /// What was being done.
-        step: Step,
+        step: DialStep,
         /// What the kernel says; `UnexpectedEof` when the node closed.
         #[source]
         source: io::Error,
@@ -38,7 +38,7 @@ pub enum DialError {
         /// Of which address, where one was asked.
         address: Option<SocketAddr>,
         /// What was being done.
-        step: Step,
+        step: DialStep,
         /// The limit that passed.
         timeout_ms: u64,
     },
@@ -57,7 +57,7 @@ pub enum DialError {
     #[error("malformed answer during {step}")]
     Malformed {
         /// What was being done.
-        step: Step,
+        step: DialStep,
         /// What is wrong with it.
         #[source]
         source: WireError,
@@ -66,7 +66,7 @@ pub enum DialError {
     #[error("unexpected answer with opcode {opcode:#04x} during {step}")]
     Unexpected {
         /// What was being done.
-        step: Step,
+        step: DialStep,
         /// Opcode of the answer.
         opcode: u8,
     },
@@ -78,7 +78,7 @@ pub enum DialError {
     },
     /// The node answers with an ERROR.
     #[error("{0} (during {1})")]
-    Refused(ServerError, Step),
+    Refused(NodeError, DialStep),
     /// TLS could not be set up, for a reason that is known.
     #[error("TLS with {address} failed: {reason}; {fix}")]
     Tls {
@@ -93,7 +93,7 @@ pub enum DialError {
     #[error("the node expects TLS (during {step})")]
     TlsAlert {
         /// What was being done.
-        step: Step,
+        step: DialStep,
     },
     /// Another node has taken over the address.
     #[error("host {found} answers at {address}, expected {expected}")]
@@ -114,14 +114,14 @@ fn of(address: Option<SocketAddr>) -> String {
 impl DialError {
     /// What the server itself said, to be passed to a client as it is.
     #[must_use]
-    pub fn server_error(&self) -> Option<&ServerError> {
+    pub fn server_error(&self) -> Option<&NodeError> {
         if let Self::Refused(error, _) = self { Some(error) } else { None }
     }
 }
 
 /// Steps of a handshake with a node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Step {
+pub enum DialStep {
     /// Name → addresses.
     Resolve,
     /// TCP.
@@ -144,7 +144,7 @@ pub enum Step {
     Event,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for DialStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Resolve => "name resolution",

@@ -10,18 +10,18 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
 use crate::connect::dial_stats::DialStats;
 use crate::connect::extensions::{Extensions, host, is_cassandra, sharding};
 use crate::connect::handshake::{Login, VERSION, ask_options, start_up};
 use crate::connect::handshake_budget::NodeGate;
-use crate::connect::node_tls::NodeTls;
 use crate::connect::proxy_protocol;
-use crate::connect::tls_hint::explain;
-use crate::pool::lane_slots::{Dial, Wanted};
-use crate::pool::node_target::NodeTarget;
+use crate::connect::tls::node_tls::NodeTls;
+use crate::connect::tls::tls_hint::explain;
+use crate::pool::nodes::node_target::NodeTarget;
 use crate::pool::pool_key::PoolKey;
-use crate::pool::refiller::ShardPortSettings;
+use crate::pool::refill::lane_slots::{Dial, WantedLanes};
+use crate::pool::refill::refiller::ShardPortSettings;
 use crate::sockets::transport::Transport;
 use crate::topology::id::NodeId;
 use cql::compression::Compression;
@@ -38,7 +38,7 @@ pub struct DialSettings {
     /// Longest handshake at the first try, from OPTIONS to ready; it grows in the same way.
     pub handshake_timeout_ms: u64,
     /// Which lanes a node gets.
-    pub lanes: Wanted,
+    pub lanes: WantedLanes,
     /// Whether shards are dialled by source port at all.
     pub shard_aware: bool,
     /// Shard-aware port of nodes that do not advertise theirs: they listen there by default.
@@ -65,7 +65,7 @@ impl Default for DialSettings {
         Self {
             connect_timeout_ms: 5_000,
             handshake_timeout_ms: 5_000,
-            lanes: Wanted::EachShard,
+            lanes: WantedLanes::EachShard,
             shard_aware: true,
             shard_aware_port_default: Some(19_042),
             proxy_protocol_port: None,
@@ -187,8 +187,8 @@ impl Dialer {
         let tls = self.tls.as_deref();
         let mut stream = secure(tls, stream, address, timeout_ms).await?;
         let compression = self.settings.compression;
-        let greeted = greet(&mut stream, target, pool, compression, timeout_ms).await;
-        let (supported, login) = greeted.map_err(|error| explained(tls, error, address))?;
+        let opened = shake_hands(&mut stream, target, pool, compression, timeout_ms).await;
+        let (supported, login) = opened.map_err(|error| explained(tls, error, address))?;
         let (shard, sharder) = sharding(&supported).unzip();
         Ok(OpenedLane {
             stream,
@@ -250,7 +250,7 @@ pub async fn connect(address: SocketAddr, timeout_ms: u64) -> Result<TcpStream, 
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(source)) => Err(DialError::Connect { address, source }),
         Err(_) => {
-            Err(DialError::Timeout { address: Some(address), step: Step::Connect, timeout_ms })
+            Err(DialError::Timeout { address: Some(address), step: DialStep::Connect, timeout_ms })
         }
     }
 }
@@ -280,7 +280,7 @@ async fn connect_from(
             Err(_) => {
                 return Err(DialError::Timeout {
                     address: Some(address),
-                    step: Step::Connect,
+                    step: DialStep::Connect,
                     timeout_ms,
                 });
             }
@@ -309,14 +309,14 @@ fn is_port_taken(error: &io::Error) -> bool {
         || kind == io::ErrorKind::PermissionDenied
 }
 
-async fn greet(
+async fn shake_hands(
     stream: &mut Transport,
     target: &NodeTarget,
     pool: &PoolKey,
     compression: Option<Compression>,
     timeout_ms: u64,
 ) -> Result<(Supported, Option<Login>), DialError> {
-    let mut step = Step::Options;
+    let mut step = DialStep::Options;
     let steps = async {
         let supported = ask_options(stream, VERSION).await?;
         if let (Some(expected), Some(found)) = (target.host, host(&supported))
@@ -324,13 +324,13 @@ async fn greet(
         {
             return Err(DialError::OtherHost { address: target.address, expected, found });
         }
-        step = Step::Startup;
+        step = DialStep::Startup;
         let extensions = Extensions::offered(&supported).compressed(&supported, compression);
         let login = start_up(stream, extensions, pool).await?;
         Ok((supported, login))
     };
     match timeout(Duration::from_millis(timeout_ms), steps).await {
-        Ok(greeted) => greeted,
+        Ok(opened) => opened,
         Err(_) => Err(DialError::Timeout { address: Some(target.address), step, timeout_ms }),
     }
 }

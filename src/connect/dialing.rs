@@ -10,14 +10,14 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::connect::conversation::Conversation;
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
 use crate::connect::dial_report::DialReport;
 use crate::connect::dialer::{Dialer, OpenedLane};
 use crate::connect::handshake_budget::{HandshakeBudget, HeldTurn};
 use crate::connect::hint;
 use crate::pool::action::DialOrder;
-use crate::pool::connection::{Connection, DialFailure, DialId, FailureKind, Hello, Refused};
-use crate::pool::credential::Credential;
+use crate::pool::connection::{Connection, DialFailure, DialId, FailureKind, Hello, RefusedStep};
+use crate::pool::login::credential::Credential;
 use crate::pool::pool_key::PoolKey;
 use crate::session::sasl::SaslToken;
 use crate::sockets::transport::Transport;
@@ -168,11 +168,13 @@ impl Drop for Dialing {
 #[must_use]
 pub fn failure_of(error: &DialError) -> DialFailure {
     let kind = match error {
-        DialError::Refused(error, Step::Login) => {
-            FailureKind::Refused(Refused::Login, error.clone())
+        DialError::Refused(error, DialStep::Login) => {
+            FailureKind::Refused(RefusedStep::Login, error.clone())
         }
-        DialError::Refused(error, Step::Use) => FailureKind::Refused(Refused::Use, error.clone()),
-        DialError::Refused(error, _) => FailureKind::Refused(Refused::Other, error.clone()),
+        DialError::Refused(error, DialStep::Use) => {
+            FailureKind::Refused(RefusedStep::Use, error.clone())
+        }
+        DialError::Refused(error, _) => FailureKind::Refused(RefusedStep::Other, error.clone()),
         DialError::SourcePorts { .. } => FailureKind::NoSourcePort,
         DialError::Connect { .. }
         | DialError::Broken { .. }

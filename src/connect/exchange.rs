@@ -8,8 +8,8 @@ use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use zeroize::Zeroize;
 
-use crate::connect::dial_error::{DialError, Step};
-use crate::pool::connection::ServerError;
+use crate::connect::dial_error::{DialError, DialStep};
+use crate::pool::connection::NodeError;
 use cql::compression::Compression;
 use cql::error::WireError;
 use cql::frame::{FrameHead, write_frame};
@@ -37,7 +37,7 @@ pub async fn exchange<S>(
     stream: &mut S,
     version: u8,
     opcode: Opcode,
-    step: Step,
+    step: DialStep,
     body_len_max: u32,
     body: impl FnOnce(&mut Vec<u8>),
 ) -> Result<Reply, DialError>
@@ -65,7 +65,7 @@ where
     stream.read_exact(&mut body).await.map_err(broken)?;
     if header.flags & FLAG_COMPRESSED != 0 {
         // Only STARTUP agrees on it, and the answer to it is compressed already.
-        if step == Step::Options {
+        if step == DialStep::Options {
             return Err(malformed(WireError::Compression("compression was not agreed on")));
         }
         let mut plain = Vec::new();
@@ -90,7 +90,7 @@ fn check_header(head: &[u8], version: u8, body_len_max: u32) -> Result<Header, W
 }
 
 /// Takes a whole response apart; an ERROR becomes `Err`.
-pub fn read_reply(header: Header, mut body: Vec<u8>, step: Step) -> Result<Reply, DialError> {
+pub fn read_reply(header: Header, mut body: Vec<u8>, step: DialStep) -> Result<Reply, DialError> {
     let malformed = |source: WireError| DialError::Malformed { step, source };
     let prefix = Prefix::read(header.flags, &body).map_err(malformed)?;
     body.drain(..prefix.message_at);
@@ -103,8 +103,8 @@ pub fn read_reply(header: Header, mut body: Vec<u8>, step: Step) -> Result<Reply
     Ok(Reply { opcode, message: body })
 }
 
-fn server_error(body: Vec<u8>) -> Result<ServerError, WireError> {
+fn server_error(body: Vec<u8>) -> Result<NodeError, WireError> {
     let ErrorMessage { code, text, .. } = ErrorMessage::read(&body)?;
     let message = text.into_owned();
-    Ok(ServerError { code, message, body: body.into() })
+    Ok(NodeError { code, message, body: body.into() })
 }

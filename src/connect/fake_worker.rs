@@ -19,16 +19,16 @@ use crate::engine::pending::LaneKey;
 use crate::engine::settings::{ConsoleSettings, EngineSettings};
 use crate::platform::clock;
 use crate::pool::action::{PoolAction, PoolNotice};
-use crate::pool::backoff::BackoffSettings;
 use crate::pool::connection::{Connection, DialId};
-use crate::pool::credential::Credential;
-use crate::pool::credential_book::CredentialBook;
-use crate::pool::failover::FailoverSettings;
-use crate::pool::lane_slots::Wanted;
-use crate::pool::logins::LoginSettings;
-use crate::pool::node_state::NodeStates;
-use crate::pool::node_target::NodeTarget;
+use crate::pool::login::credential::Credential;
+use crate::pool::login::credential_book::CredentialBook;
+use crate::pool::login::logins::LoginSettings;
+use crate::pool::nodes::failover::FailoverSettings;
+use crate::pool::nodes::node_state::NodeStates;
+use crate::pool::nodes::node_target::NodeTarget;
 use crate::pool::pool_manager::{PoolManager, PoolSettings, PoolShared};
+use crate::pool::refill::backoff::BackoffSettings;
+use crate::pool::refill::lane_slots::WantedLanes;
 use crate::sockets::transport::Transport;
 use crate::topology::snapshot::Snapshot;
 use cql::frame::{FrameHead, write_frame};
@@ -61,7 +61,7 @@ impl FakeWorker {
         let nodes = Arc::new(NodeStates::default());
         let settings = PoolSettings {
             lanes: dial.lanes,
-            keyspace_lanes: Wanted::One,
+            keyspace_lanes: WantedLanes::One,
             ports: dial.shard_ports(),
             backoff,
             failover: FailoverSettings::default(),

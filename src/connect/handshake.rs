@@ -6,10 +6,10 @@
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
 use crate::connect::exchange::{Reply, exchange};
 use crate::connect::extensions::Extensions;
-use crate::pool::credential::Credential;
+use crate::pool::login::credential::Credential;
 use crate::pool::pool_key::PoolKey;
 use cql::consistency::Consistency;
 use cql::notation::{Reader, put_bytes, put_int, put_long_string, put_string_map};
@@ -30,7 +30,7 @@ pub async fn ask_options<S>(stream: &mut S, version: u8) -> Result<Supported, Di
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let step = Step::Options;
+    let step = DialStep::Options;
     let reply = exchange(stream, version, Opcode::Options, step, BODY_LEN_MAX, |_| {}).await?;
     expect(&reply, Opcode::Supported, step)?;
     Supported::read(&reply.message).map_err(|source| DialError::Malformed { step, source })
@@ -61,7 +61,7 @@ where
         (DRIVER_VERSION, env!("CARGO_PKG_VERSION")),
     ];
     options.extend(extensions.options());
-    let step = Step::Startup;
+    let step = DialStep::Startup;
     let body = |out: &mut Vec<u8>| put_string_map(out, &options);
     let reply = exchange(stream, VERSION, Opcode::Startup, step, BODY_LEN_MAX, body).await?;
     let login = if reply.opcode == Opcode::Authenticate {
@@ -84,7 +84,7 @@ async fn log_in<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let step = Step::Login;
+    let step = DialStep::Login;
     let malformed = |source| DialError::Malformed { step, source };
     let authenticator = Reader::new(authenticate).string().map_err(malformed)?.to_owned();
     let Some(credential) = credential else {
@@ -111,7 +111,7 @@ async fn use_keyspace<S>(stream: &mut S, keyspace: &str) -> Result<(), DialError
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let step = Step::Use;
+    let step = DialStep::Use;
     let text = format!("USE {}", quoted(keyspace));
     let body = |out: &mut Vec<u8>| put_query(out, &text);
     let reply = exchange(stream, VERSION, Opcode::Query, step, BODY_LEN_MAX, body).await?;
@@ -144,7 +144,7 @@ pub fn put_page_query(out: &mut Vec<u8>, text: &str, rows: u32, state: Option<&[
     }
 }
 
-fn expect(reply: &Reply, opcode: Opcode, step: Step) -> Result<(), DialError> {
+fn expect(reply: &Reply, opcode: Opcode, step: DialStep) -> Result<(), DialError> {
     if reply.opcode == opcode {
         Ok(())
     } else {

@@ -8,8 +8,8 @@ use std::sync::RwLock;
 use tokio::sync::oneshot;
 
 use crate::connect::dial_stats::DialStats;
-use crate::pool::handshake_turns::{HandshakeTurns, Whose};
-use crate::pool::node_state::{NodeState, NodeStates};
+use crate::pool::nodes::node_state::{NodeState, NodeStates};
+use crate::pool::refill::handshake_turns::{HandshakeTurns, Whose};
 use crate::topology::id::NodeId;
 
 /// The gates of all nodes; one for the whole process. It grows with the nodes ever seen.
@@ -49,7 +49,7 @@ impl HandshakeBudget {
 /// What all dialers of one node share: turns, counters, and what is known of the node.
 #[derive(Debug, Default)]
 pub struct NodeGate {
-    turns: Arc<RwLock<HandshakeTurns<oneshot::Sender<Turn>>>>,
+    turns: Arc<RwLock<HandshakeTurns<oneshot::Sender<HandshakeTurn>>>>,
     /// Counters of this node.
     pub stats: DialStats,
     /// What is known of it.
@@ -58,7 +58,7 @@ pub struct NodeGate {
 
 /// A turn to shake hands. It is over when this is dropped.
 #[derive(Debug)]
-pub struct Turn {
+pub struct HandshakeTurn {
     /// Where it is given back; `None` once another has it.
     turns: Option<Arc<RwLock<HandshakeTurns<oneshot::Sender<Self>>>>>,
     whose: Whose,
@@ -66,11 +66,11 @@ pub struct Turn {
 
 /// A turn that two may end: the handshake when it is over, and a client that is waited for.
 #[derive(Clone, Debug, Default)]
-pub struct HeldTurn(Arc<RwLock<Option<Turn>>>);
+pub struct HeldTurn(Arc<RwLock<Option<HandshakeTurn>>>);
 
 impl HeldTurn {
     /// Holds a turn.
-    pub fn set(&self, turn: Option<Turn>) {
+    pub fn set(&self, turn: Option<HandshakeTurn>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = turn;
     }
 
@@ -87,20 +87,20 @@ impl NodeGate {
         Self { turns: Arc::default(), stats: DialStats::default(), state }
     }
 
-    /// Waits for a turn, in the order of asking; strangers have one of them at most. Hold it until the
+    /// Waits for a turn, in the order of asking; unverified logins have one of them at most. Hold it until the
     /// connection is ready.
-    pub async fn enter(&self, whose: Whose) -> Option<Turn> {
+    pub async fn enter(&self, whose: Whose) -> Option<HandshakeTurn> {
         let (waiter, turn) = oneshot::channel();
         let now = self.turns.write().unwrap_or_else(PoisonError::into_inner).ask(waiter, whose);
         match now {
-            Some(_) => Some(Turn { turns: Some(Arc::clone(&self.turns)), whose }),
+            Some(_) => Some(HandshakeTurn { turns: Some(Arc::clone(&self.turns)), whose }),
             // Its sender waits among the turns, and is not dropped before it has sent one.
             None => turn.await.ok(),
         }
     }
 }
 
-impl Drop for Turn {
+impl Drop for HandshakeTurn {
     fn drop(&mut self) {
         let Some(turns) = self.turns.take() else { return };
         loop {

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
 use cql::error_code::ErrorCode;
 
 /// What to do about a connection that could not be opened.
@@ -11,14 +11,14 @@ use cql::error_code::ErrorCode;
 pub fn of_dial(error: &DialError) -> String {
     match error {
         DialError::Connect { address, source } => of_connect(*address, source.kind()),
-        DialError::Timeout { step: Step::Connect | Step::Resolve, .. } => blocked().to_owned(),
+        DialError::Timeout { step: DialStep::Connect | DialStep::Resolve, .. } => blocked().to_owned(),
         DialError::Timeout { .. } => {
             "the port is open and does not answer: a node that is overloaded or stuck, a load \
              balancer without nodes, or a port that waits for TLS or a PROXY header; give the \
              plain CQL port, and look at the node's log"
                 .to_owned()
         }
-        DialError::Broken { step: Step::Query | Step::Event, .. } => {
+        DialError::Broken { step: DialStep::Query | DialStep::Event, .. } => {
             "none is needed if the node went down or was restarted: others are asked; otherwise look \
              at its log, and at what closes idle connections on the way"
                 .to_owned()
@@ -44,7 +44,7 @@ pub fn of_dial(error: &DialError) -> String {
              themselves, `run` waits for the first of them and borrows its login"
                 .to_owned()
         }
-        DialError::Refused(error, Step::Login) if error.code == ErrorCode::BAD_CREDENTIALS => {
+        DialError::Refused(error, DialStep::Login) if error.code == ErrorCode::BAD_CREDENTIALS => {
             "correct username, or the password in password_file; cqlsh -u shows whether they are \
              right"
                 .to_owned()
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_connection_that_had_worked_is_not_laid_to_the_port() {
         let broken = |step| DialError::Broken { step, source: ErrorKind::UnexpectedEof.into() };
-        assert!(of_dial(&broken(Step::Event)).contains("restarted"));
-        assert!(of_dial(&broken(Step::Options)).contains("native_transport_port"));
+        assert!(of_dial(&broken(DialStep::Event)).contains("restarted"));
+        assert!(of_dial(&broken(DialStep::Options)).contains("native_transport_port"));
     }
 }

@@ -15,7 +15,5 @@ pub(crate) mod fake_worker;
 pub mod handshake;
 pub mod handshake_budget;
 pub mod hint;
-pub mod node_tls;
-pub mod node_verifier;
 pub mod proxy_protocol;
-pub mod tls_hint;
+pub mod tls; // TLS to nodes

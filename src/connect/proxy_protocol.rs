@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
 use cql::proxy_header::ProxyHeader;
 use cql::token::shard::ShardId;
 
@@ -35,7 +35,7 @@ pub async fn connect(
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(source)) => Err(DialError::Connect { address, source }),
         Err(_) => {
-            Err(DialError::Timeout { address: Some(address), step: Step::Connect, timeout_ms })
+            Err(DialError::Timeout { address: Some(address), step: DialStep::Connect, timeout_ms })
         }
     }
 }

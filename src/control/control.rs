@@ -13,21 +13,21 @@ use tracing::info;
 use tracing::warn;
 
 use crate::control::agenda::AgendaSettings;
+use crate::control::contact::hint;
+use crate::control::contact::opened_node::ReachSettings;
+use crate::control::contact::race::KnownNode;
+use crate::control::contact::reach::{Reached, reach};
+use crate::control::contact::unlisted;
+use crate::control::contact::unlisted::KnownCluster;
 use crate::control::error::{ControlError, chain};
-use crate::control::reaching::greeting::ReachSettings;
-use crate::control::reaching::hint;
-use crate::control::reaching::race::KnownNode;
-use crate::control::reaching::reach::{Reached, reach};
-use crate::control::reaching::unlisted;
-use crate::control::reaching::unlisted::KnownCluster;
 use crate::control::tables::publication::Publisher;
 use crate::control::tables::routes::{RouteSettings, Routes};
 use crate::control::tables::table_reads::{TableReadSettings, TableReads};
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
 use crate::platform::clock::{now_ms, now_us};
 use crate::platform::log_throttle::LogThrottle;
-use crate::pool::backoff::{Backoff, BackoffSettings};
-use crate::state::record::About;
+use crate::pool::refill::backoff::{Backoff, BackoffSettings};
+use crate::state::record::StateHeader;
 use crate::topology::node::Node;
 
 /// No wait between rounds is longer: this is one connection a process, which may try more often
@@ -47,7 +47,7 @@ pub struct ControlSettings {
     /// The rack where we run; none takes that of the first node found in the data center.
     pub rack: Option<String>,
     /// The cluster and the place that clients of the process before saw.
-    pub before: Option<About>,
+    pub before: Option<StateHeader>,
     /// Where nodes are dialled when their own addresses do not lead to them.
     pub routes: RouteSettings,
     /// How fast single tables are read.
@@ -77,13 +77,13 @@ pub async fn run(
     let mut watcher =
         Watcher { publisher, agenda: settings.agenda, routes, reads, requests, reports };
     let mut lines = LogThrottle::every(LINE_EVERY_US);
-    let mut home = None;
-    let mut strangers = JoinSet::new();
+    let mut own_cluster = None;
+    let mut lookers = JoinSet::new();
     for round in 0.. {
         let known = known_nodes(&watcher.publisher);
         let reached = Box::pin(reach(&settings.reach, &known, round)).await;
         let mut watched = None;
-        let end = match reached.and_then(|reached| of_one_cluster(reached, &mut home)) {
+        let end = match reached.and_then(|reached| of_one_cluster(reached, &mut own_cluster)) {
             Ok(reached) => {
                 for (place, error) in &reached.failures {
                     let fix = hint::of_control(error);
@@ -101,8 +101,8 @@ pub async fn run(
                     }
                 }
                 let is_first = watcher.publisher.last().is_none();
-                let asked = home.clone().filter(|_| is_first);
-                let looks = asked.map(|home| (&settings.reach, home, &mut strangers));
+                let asked = own_cluster.clone().filter(|_| is_first);
+                let looks = asked.map(|own| (&settings.reach, own, &mut lookers));
                 Box::pin(watch(&mut watcher, reached, looks)).await
             }
             Err(error) => End::Lost(error),
@@ -171,17 +171,17 @@ fn log_failure(error: &ControlError, watched: Option<SocketAddr>, lines: &mut Lo
 /// to nodes that do not have the rows.
 fn of_one_cluster(
     reached: Reached,
-    home: &mut Option<KnownCluster>,
+    own_cluster: &mut Option<KnownCluster>,
 ) -> Result<Reached, ControlError> {
     let Some(found) = reached.metadata.cluster_name.clone() else { return Ok(reached) };
     let address = reached.address;
     let first =
-        home.get_or_insert_with(|| KnownCluster { cluster: found.clone(), address }).clone();
+        own_cluster.get_or_insert_with(|| KnownCluster { cluster: found.clone(), address }).clone();
     if found == first.cluster {
         return Ok(reached);
     }
-    let KnownCluster { cluster: expected, address: home } = first;
-    Err(ControlError::OtherCluster { address, found, expected, home })
+    let KnownCluster { cluster: expected, address: known } = first;
+    Err(ControlError::OtherCluster { address, found, expected, known })
 }
 
 /// Reports whether clients have to log in; `Err` when the reports' reader has ended.
@@ -211,20 +211,20 @@ async fn watch(watcher: &mut Watcher, reached: Reached, looks: Option<Looks<'_>>
         return End::Closed;
     }
     watcher.publisher.forget_down();
-    if let Some(news) = watcher.publisher.on_metadata(metadata, address, !is_first) {
-        let nodes = news.snapshot.nodes().len();
-        info!(%address, nodes, data_center = %news.data_center, "watching the cluster");
-        if let Some((reach, home, strangers)) = looks {
+    if let Some(published) = watcher.publisher.on_metadata(metadata, address, !is_first) {
+        let nodes = published.snapshot.nodes().len();
+        info!(%address, nodes, data_center = %published.data_center, "watching the cluster");
+        if let Some((reach, own, lookers)) = looks {
             let (reach, reports) = (reach.clone(), watcher.reports.clone());
-            let cluster = Arc::clone(&news.snapshot);
-            strangers.spawn(async move {
-                if let Some(error) = Box::pin(unlisted::find(reach, &home, &cluster)).await {
+            let cluster = Arc::clone(&published.snapshot);
+            lookers.spawn(async move {
+                if let Some(error) = Box::pin(unlisted::find(reach, &own, &cluster)).await {
                     // The report is dropped when its reader has ended.
                     reports.send(ControlReport::Refused(error)).await.ok();
                 }
             });
         }
-        if watcher.reports.send(ControlReport::Published(news)).await.is_err() {
+        if watcher.reports.send(ControlReport::Published(published)).await.is_err() {
             return End::Closed;
         }
     }

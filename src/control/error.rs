@@ -56,7 +56,7 @@ pub enum ControlError {
         column: &'static str,
     },
     /// The node belongs to another cluster than the one that is watched.
-    #[error("{address} is in cluster '{found}', {home} in cluster '{expected}'")]
+    #[error("{address} is in cluster '{found}', {known} in cluster '{expected}'")]
     OtherCluster {
         /// Where it answers.
         address: SocketAddr,
@@ -65,17 +65,17 @@ pub enum ControlError {
         /// The cluster of the first node that answered.
         expected: String,
         /// Where that node answered.
-        home: SocketAddr,
+        known: SocketAddr,
     },
     /// A node of a cluster of the same name, which does not count it among its own.
-    #[error("{address} is host {host}, which {home} does not know of in its cluster")]
+    #[error("{address} is host {host}, which {known} does not know of in its cluster")]
     UnknownHost {
         /// Where it answers.
         address: SocketAddr,
         /// Who it is.
         host: HostId,
         /// Where the first node answered.
-        home: SocketAddr,
+        known: SocketAddr,
     },
     /// We would talk to ourselves.
     #[error("{address} is where this shardlane itself listens, not a node")]

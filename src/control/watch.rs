@@ -10,10 +10,10 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::Sender;
 use tokio::time::sleep;
 
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
 use crate::control::agenda::{Agenda, AgendaSettings, Due};
+use crate::control::contact::connection::ControlConnection;
 use crate::control::error::ControlError;
-use crate::control::reaching::connection::Connection;
 use crate::control::tables::metadata;
 use crate::control::tables::publication::{Publication, Publisher};
 use crate::control::tables::routes::Routes;
@@ -102,7 +102,11 @@ pub struct Watcher {
 
 impl Watcher {
     /// Watches the node at `contact`, whose tables have just been read.
-    pub async fn watch<S>(&mut self, connection: &mut Connection<S>, contact: SocketAddr) -> End
+    pub async fn watch<S>(
+        &mut self,
+        connection: &mut ControlConnection<S>,
+        contact: SocketAddr,
+    ) -> End
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -114,7 +118,7 @@ impl Watcher {
 
     async fn watch_on<S>(
         &mut self,
-        connection: &mut Connection<S>,
+        connection: &mut ControlConnection<S>,
         contact: SocketAddr,
     ) -> Result<(), End>
     where
@@ -136,8 +140,8 @@ impl Watcher {
                     if lost {
                         self.report(ControlReport::EventsMissed).await?;
                     }
-                    if let Some(news) = self.publisher.on_metadata(metadata, contact, lost) {
-                        self.report(ControlReport::Published(news)).await?;
+                    if let Some(published) = self.publisher.on_metadata(metadata, contact, lost) {
+                        self.report(ControlReport::Published(published)).await?;
                     }
                     agenda.on_refreshed(now_ms());
                     continue;
@@ -187,7 +191,7 @@ impl Watcher {
 
     async fn take_events<S>(
         &mut self,
-        connection: &mut Connection<S>,
+        connection: &mut ControlConnection<S>,
         agenda: &mut Agenda,
     ) -> Result<(), End>
     where
@@ -200,7 +204,7 @@ impl Watcher {
     }
 
     async fn on_event(&mut self, message: Vec<u8>, agenda: &mut Agenda) -> Result<(), End> {
-        let malformed = |source| DialError::Malformed { step: Step::Event, source };
+        let malformed = |source| DialError::Malformed { step: DialStep::Event, source };
         let event = Event::read(&message).map_err(malformed)?;
         agenda.on_event(&event, now_ms());
         self.reads.on_event(&event);
@@ -241,7 +245,7 @@ fn of_table(report: TableReport) -> ControlReport {
 
 /// Asks about a table; `Ok(Err)` is the code of the ERROR that the node answers with.
 async fn ask_or_refused<S>(
-    connection: &mut Connection<S>,
+    connection: &mut ControlConnection<S>,
     question: &Question,
 ) -> Result<Result<Vec<u8>, ErrorCode>, End>
 where

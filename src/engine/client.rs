@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::collections::slab::Key;
+use crate::collections::slab::SlabKey;
 use crate::engine::limits::Limits;
 use crate::engine::payloads::Payloads;
 use crate::session::session::Session;
@@ -31,7 +31,7 @@ fn in_flight_max(answer_len: u32, bytes_max: u32) -> u32 {
 }
 
 /// Names a client.
-pub type ClientKey = Key<Client>;
+pub type ClientKey = SlabKey<Client>;
 
 /// A request of a client, by the stream id that the client gave it: where the answer goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,7 +58,7 @@ pub struct Client {
     /// Set while the cluster judges its login.
     pub login: Option<Box<PendingLogin>>,
     /// Who it is, for the console.
-    pub about: Box<About>,
+    pub about: Box<ClientInfo>,
     /// Its requests without an answer.
     pub in_flight: u32,
     /// Custom payloads of these, for servers that take them.
@@ -117,7 +117,7 @@ pub enum MoveAfter {
 
 /// Who a client is, as far as it said so. What it says of itself is believed by nothing.
 #[derive(Clone, Debug, Default)]
-pub struct About {
+pub struct ClientInfo {
     /// Its own address; `None` for a Unix socket.
     pub peer: Option<SocketAddr>,
     /// When it connected, µs.
@@ -130,7 +130,7 @@ pub struct About {
     pub uses_console: bool,
 }
 
-impl About {
+impl ClientInfo {
     /// Takes the driver's name and version, cut to what a name needs.
     pub(crate) fn set_driver(&mut self, startup: &Startup<'_>) {
         let cut = |text: &str| text.chars().take(DRIVER_CHARS_MAX).collect::<String>();
@@ -178,7 +178,7 @@ impl Client {
             pool: PoolId::PLAIN,
             since_us: 0,
             login: None,
-            about: Box::new(About { since_us: now_us, ..About::default() }),
+            about: Box::new(ClientInfo { since_us: now_us, ..ClientInfo::default() }),
             in_flight: 0,
             payloads: Payloads::default(),
             answer_len: ANSWER_LEN_FIRST,

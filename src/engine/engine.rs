@@ -37,14 +37,16 @@ use crate::engine::answers::{dispatch, lost};
 use crate::engine::client::ClientKey;
 use crate::engine::core::core::Core;
 use crate::engine::core::todo::Todo;
+use crate::engine::features::clients::{keyspaces, logins, moves};
 use crate::engine::features::features::Features;
-use crate::engine::features::{keyspaces, logins, moves, prepared_statements, tablet_reads};
+use crate::engine::features::statements::prepared_statements;
+use crate::engine::features::tablets::tablet_reads;
 use crate::engine::limits::OtherMemory;
 use crate::engine::pending::LaneKey;
 use crate::engine::requests::{inbound, route};
 use crate::engine::settings::EngineSettings;
 use crate::engine::timers::{Timer, Timers};
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::LoginVerdict;
 use crate::facade::console::{contents::Contents, table::ConsoleTable};
 use crate::facade::facade::Facade;
 use crate::topology::id::NodeId;
@@ -154,9 +156,9 @@ impl Engine {
     }
 
     /// Another worker learned something.
-    pub fn on_news(&mut self, news: PeerMessage) {
+    pub fn on_peer_message(&mut self, message: PeerMessage) {
         let core = &mut self.core;
-        match news {
+        match message {
             PeerMessage::Tablet(tablet) => self.features.tablet_reports.on_peer(core, &tablet),
             PeerMessage::Statement(statement) => {
                 prepared_statements::record(core, statement);
@@ -203,7 +205,7 @@ impl Engine {
 
     /// The cluster's word on a client's login. `false` when the client has left or its pool was closed
     /// meanwhile; a pool that was opened for it must be closed then.
-    pub fn on_verdict(&mut self, client: ClientKey, verdict: Verdict<'_>) -> bool {
+    pub fn on_verdict(&mut self, client: ClientKey, verdict: LoginVerdict<'_>) -> bool {
         let is_there = logins::on_verdict(&mut self.core, client, verdict);
         self.do_todo();
         is_there

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::core::core::Core;
-use crate::engine::features::newcomers::is_new;
+use crate::engine::features::clients::newcomers::is_new;
 use crate::facade::local_statements::LocalStatements;
 use crate::topology::id::NodeId;
 use crate::topology::table::TableId;

@@ -12,7 +12,7 @@ use crate::facade::console::contents::ROWS_MAX;
 use crate::facade::console::table::ConsoleTable;
 use crate::routing::decision::Reason;
 use crate::routing::statement::Statement;
-use crate::routing::table_routes::FoundBy;
+use crate::routing::tables::table_routes::FoundBy;
 use crate::session::session::Phase;
 use crate::topology::id::NodeId;
 use crate::topology::table::TableId;

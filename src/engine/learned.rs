@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use crate::engine::core::core::Core;
-use crate::engine::features::prepared_statements;
-use crate::routing::read_times::Change;
+use crate::engine::features::statements::prepared_statements;
 use crate::routing::statement::Restored;
+use crate::routing::tables::read_times::TabletsChange;
 use crate::state::record::{Record, TableTablets};
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::TableId;
@@ -43,7 +43,7 @@ impl PartStart {
 
 /// A part of what a worker has learned.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Part {
+pub struct LearnedPart {
     /// What it consists of.
     pub records: Vec<Record>,
     /// Where the next part begins; `None` when this is the last.
@@ -53,7 +53,7 @@ pub struct Part {
 }
 
 /// Copies a part. What changes between two parts is in the next state.
-pub(crate) fn part(core: &Core, from: PartStart) -> Part {
+pub(crate) fn part(core: &Core, from: PartStart) -> LearnedPart {
     let (records, next) = match from {
         PartStart::Statements(first) => {
             let (entries, next) = core.router.catalog.part(first, ITEMS);
@@ -80,8 +80,8 @@ pub(crate) fn part(core: &Core, from: PartStart) -> Part {
     part_of(core, records, Some(next))
 }
 
-fn part_of(core: &Core, records: Vec<Record>, next: Option<PartStart>) -> Part {
-    Part { records, next, incomplete: core.router.catalog.is_incomplete() }
+fn part_of(core: &Core, records: Vec<Record>, next: Option<PartStart>) -> LearnedPart {
+    LearnedPart { records, next, incomplete: core.router.catalog.is_incomplete() }
 }
 
 fn tablets(core: &Core, table: TableId, after: i64) -> (Vec<Record>, Option<PartStart>) {
@@ -120,7 +120,7 @@ fn by_host(snapshot: &Snapshot, tablet: &Tablet) -> Option<ReadTablet> {
 /// Takes back a record of the process before. What is known already is newer, and stays.
 pub(crate) fn restore(core: &mut Core, record: &Record) {
     match record {
-        Record::About(about) => {
+        Record::Header(about) => {
             if about.incomplete {
                 core.router.catalog.set_incomplete();
             }
@@ -156,5 +156,5 @@ fn restore_tablets(core: &mut Core, saved: &TableTablets) {
     let tablets = saved.tablets.iter().filter_map(|read| read.by_number(&snapshot));
     let filled = core.router.tablets.fill(table, tablets, 0, core.now_us / 1_000);
     core.tally.tablets_restored += u64::try_from(filled.taken).unwrap_or(u64::MAX);
-    core.router.read_times.on_changed(table, Change::Topology, core.now_us);
+    core.router.read_times.on_changed(table, TabletsChange::Topology, core.now_us);
 }

@@ -1,6 +1,6 @@
 //! Requests on their way to a lane, and in flight on one: who asked, and what is needed to ask again.
 
-use crate::collections::slab::Key;
+use crate::collections::slab::SlabKey;
 use crate::engine::client::ClientStream;
 use crate::routing::catalog::StatementKey;
 use crate::routing::shapes::ShapeKey;
@@ -14,7 +14,7 @@ use cql::opcode::Opcode;
 use cql::statement::write_type::WriteType;
 
 /// Names a lane.
-pub type LaneKey = Key<Lane<Pending>>;
+pub type LaneKey = SlabKey<Lane<Pending>>;
 
 /// How often a request is sent again at most.
 pub(crate) const RESENT_MAX: u8 = 2;
@@ -23,7 +23,7 @@ pub(crate) const RESENT_MAX: u8 = 2;
 #[derive(Debug)]
 pub struct Pending {
     /// Who waits.
-    pub origin: Origin,
+    pub origin: RequestOrigin,
     /// What was asked.
     pub opcode: Opcode,
     /// Whether it may run twice without harm.
@@ -99,7 +99,7 @@ pub struct Loss {
 /// A request on its way to a lane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outgoing {
-    pub(crate) origin: Origin,
+    pub(crate) origin: RequestOrigin,
     /// The plain lanes of who asks: the request never leaves those with the same rights.
     pub(crate) base: PoolId,
     pub(crate) opcode: Opcode,
@@ -116,7 +116,7 @@ impl Outgoing {
     /// A request of our own, which needs no rights of a client.
     pub(crate) fn internal(request: InternalRequest, opcode: Opcode, now_us: u64) -> Self {
         Self {
-            origin: Origin::Internal(request),
+            origin: RequestOrigin::Internal(request),
             base: PoolId::NOWHERE,
             opcode,
             is_read: false,
@@ -165,7 +165,7 @@ impl Outgoing {
 
 /// Who waits for an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Origin {
+pub enum RequestOrigin {
     /// A client, by its own stream id.
     Client {
         /// Which request of which client.

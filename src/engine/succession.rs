@@ -2,8 +2,8 @@
 
 use crate::engine::client::{ClientKey, MoveAfter};
 use crate::engine::engine::Engine;
-use crate::engine::features::{logins, moves};
-use crate::engine::learned::{self, Part, PartStart};
+use crate::engine::features::clients::{logins, moves};
+use crate::engine::learned::{self, LearnedPart, PartStart};
 use crate::state::client::MovedClient;
 use crate::state::record::Record;
 use crate::upstream::lane::PoolId;
@@ -11,7 +11,7 @@ use crate::upstream::lane::PoolId;
 impl Engine {
     /// Copies a part of what it has learned, in bounded time.
     #[must_use]
-    pub fn learned(&self, from: PartStart) -> Part {
+    pub fn learned(&self, from: PartStart) -> LearnedPart {
         learned::part(&self.core, from)
     }
 

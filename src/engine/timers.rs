@@ -2,9 +2,11 @@
 
 use crate::engine::answers::lost;
 use crate::engine::core::core::Core;
+use crate::engine::features::clients::keyspaces;
 use crate::engine::features::features::Features;
-use crate::engine::features::hedging::SentCopy;
-use crate::engine::features::{heartbeats, keyspaces, tablet_reads};
+use crate::engine::features::lanes::heartbeats;
+use crate::engine::features::repeats::hedging::SentCopy;
+use crate::engine::features::tablets::tablet_reads;
 use crate::engine::requests::inbound;
 use crate::routing::decision::Reason;
 

@@ -5,7 +5,7 @@ use cql::error_code::ErrorCode;
 
 /// What became of a client's login.
 #[derive(Clone, Copy, Debug)]
-pub enum Verdict<'a> {
+pub enum LoginVerdict<'a> {
     /// The cluster accepts it: the client uses the lanes of `base`, once there is one.
     Granted {
         /// The plain lanes with its rights.

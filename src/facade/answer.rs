@@ -5,11 +5,11 @@
 
 use std::collections::HashSet;
 
-use crate::facade::bound_values::BoundValues;
 use crate::facade::outputs::{Counts, Outputs, place_of};
 use crate::facade::refusal::Refusal;
-use crate::facade::select::{Limit, Relation, Select, Term};
-use crate::facade::virtual_table::{Cell, Column, ColumnRole, Viewpoint, VirtualTable};
+use crate::facade::tables::virtual_table::{Cell, Column, ColumnRole, Viewpoint, VirtualTable};
+use crate::facade::text::bound_values::BoundValues;
+use crate::facade::text::select::{Comparand, Limit, Relation, Select};
 use cql::cell;
 use cql::notation::{put_bytes, put_int};
 use cql::request::parameters::{Options, Parameters};
@@ -241,9 +241,9 @@ impl Condition {
         let mut accepted = Vec::new();
         for term in &relation.terms {
             match term {
-                Term::Literal(literal) => accepted.extend(literal.cell_of(column)?),
-                Term::Marker(place) => accepted.extend(values.get(*place).map(<[u8]>::to_vec)),
-                Term::ListMarker(place) => {
+                Comparand::Literal(literal) => accepted.extend(literal.cell_of(column)?),
+                Comparand::Marker(place) => accepted.extend(values.get(*place).map(<[u8]>::to_vec)),
+                Comparand::ListMarker(place) => {
                     let list = values.get(*place).map(cell::list).transpose();
                     let list = list.map_err(|error| Refusal::broken(&error))?;
                     accepted.extend(list.into_iter().flatten().flatten().map(<[u8]>::to_vec));

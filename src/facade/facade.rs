@@ -3,9 +3,9 @@
 use crate::facade::answer::Answer;
 use crate::facade::outputs::{Outputs, put_prepared};
 use crate::facade::refusal::Refusal;
-use crate::facade::select::Select;
-use crate::facade::table_name::TableName;
-use crate::facade::virtual_table::{Viewpoint, VirtualTable};
+use crate::facade::tables::table_name::VirtualTableName;
+use crate::facade::tables::virtual_table::{Viewpoint, VirtualTable};
+use crate::facade::text::select::Select;
 use cql::request::parameters::Parameters;
 use cql::response::metadata::MetadataStyle;
 
@@ -62,7 +62,7 @@ impl Facade {
         Ok(put_prepared(&outputs, self.style, id, version))
     }
 
-    fn table(&self, name: TableName) -> Result<&dyn VirtualTable, Refusal> {
+    fn table(&self, name: VirtualTableName) -> Result<&dyn VirtualTable, Refusal> {
         let table = self.tables.iter().find(|table| table.name() == name);
         table.map(|table| &**table).ok_or_else(|| Refusal::no_such_table(name.table))
     }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::facade::select::Select;
-use crate::facade::statement_id::ID_LEN;
+use crate::facade::text::select::Select;
+use crate::facade::text::statement_id::ID_LEN;
 use cql::notation::{put_int, put_short_bytes};
 use cql::response::result::ResultKind;
 

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use crate::facade::refusal::Refusal;
-use crate::facade::select;
-use crate::facade::select::{Purpose, Select, Selector, Source, Term};
-use crate::facade::virtual_table::{Cell, Column, ColumnRole, VirtualTable};
+use crate::facade::tables::virtual_table::{Cell, Column, ColumnRole, VirtualTable};
+use crate::facade::text::select;
+use crate::facade::text::select::{Comparand, MarkerUse, Select, Selector, SelectorSource};
 use cql::column_type::ColumnType;
 use cql::json;
 use cql::notation::{put_int, put_short_bytes};
@@ -203,10 +203,10 @@ impl<'a> Outputs<'a> {
             table: name.table,
             name: &marker.name,
             kind: match &marker.purpose {
-                Purpose::Column(name) => kind_of(name),
-                Purpose::ListOf(name) => ColumnType::List(Box::new(kind_of(name))),
-                Purpose::Limit => ColumnType::Int,
-                Purpose::Timeout => ColumnType::Duration,
+                MarkerUse::Column(name) => kind_of(name),
+                MarkerUse::ListOf(name) => ColumnType::List(Box::new(kind_of(name))),
+                MarkerUse::Limit => ColumnType::Int,
+                MarkerUse::Timeout => ColumnType::Duration,
             },
         };
         self.select.markers.iter().map(spec).collect()
@@ -220,7 +220,7 @@ impl<'a> Outputs<'a> {
             let mut relations = self.select.relations.iter();
             let relation = relations.rfind(|relation| relation.column == column.name)?;
             match relation.terms.as_slice() {
-                [Term::Marker(place)] => u16::try_from(*place).ok(),
+                [Comparand::Marker(place)] => u16::try_from(*place).ok(),
                 _ => None,
             }
         };
@@ -231,17 +231,17 @@ impl<'a> Outputs<'a> {
 impl<'a> Output<'a> {
     fn new(table: &'a dyn VirtualTable, selector: &'a Selector) -> Result<Self, Refusal> {
         let (own_name, kind, shown) = match &selector.source {
-            Source::Column(name) => {
+            SelectorSource::Column(name) => {
                 let (at, column) = place_of(table, name)?;
                 (Cow::Borrowed(&*column.name), column.kind.clone(), Shown::Column(at))
             }
-            Source::ToJson(name) => {
+            SelectorSource::ToJson(name) => {
                 let (at, column) = place_of(table, name)?;
                 let shown = Cow::Owned(format!("system.tojson({})", column.name));
                 (shown, ColumnType::Varchar, Shown::Json(at))
             }
-            Source::Count => (Cow::Borrowed("count"), ColumnType::Bigint, Shown::Count),
-            Source::CountOf(name) => {
+            SelectorSource::Count => (Cow::Borrowed("count"), ColumnType::Bigint, Shown::Count),
+            SelectorSource::CountOf(name) => {
                 let (at, column) = place_of(table, name)?;
                 let shown = Cow::Owned(format!("system.count({})", column.name));
                 (shown, ColumnType::Bigint, Shown::CountOf(at))

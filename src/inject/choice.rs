@@ -12,7 +12,7 @@ pub const INJECT: &str = "inject";
 
 /// One thing that may be chosen.
 #[derive(Debug)]
-pub struct Choice {
+pub struct InjectOption {
     /// Its name: `shardlane.dev/NAME` is the annotation, `--NAME` the flag.
     pub name: &'static str,
     /// What stands for its value in the help.
@@ -81,106 +81,106 @@ impl Takes {
 }
 
 /// All choices.
-pub const ALL: &[Choice] = &[
-    Choice {
+pub const ALL: &[InjectOption] = &[
+    InjectOption {
         name: "mode",
         value_name: "MODE",
         what: "native: an init container that stays, for Kubernetes 1.29 and newer; classic: an ordinary container",
         takes: Takes::Mode,
         set: |sidecar, value| sidecar.mode = Mode::from_word(value).unwrap_or_default(),
     },
-    Choice {
+    InjectOption {
         name: "image",
         value_name: "IMAGE",
         what: "Image of the sidecar",
         takes: Takes::Word,
         set: |sidecar, value| value.clone_into(&mut sidecar.image),
     },
-    Choice {
+    InjectOption {
         name: "contact-points",
         value_name: "HOST[:PORT],...",
         what: "Nodes that are asked first for the cluster's members: a headless Service, or two or three nodes",
         takes: Takes::Hosts,
         set: |sidecar, value| sidecar.contact_points = Some(value.to_owned()),
     },
-    Choice {
+    InjectOption {
         name: "port",
         value_name: "PORT",
         what: "CQL port of the nodes: 9142 is usual with TLS",
         takes: Takes::Port,
         set: |sidecar, value| sidecar.port = Some(value.to_owned()),
     },
-    Choice {
+    InjectOption {
         name: "config-map",
         value_name: "NAME",
         what: "ConfigMap with further settings under the key shardlane.toml",
         takes: Takes::Name,
         set: |sidecar, value| sidecar.config_map = Some(value.to_owned()),
     },
-    Choice {
+    InjectOption {
         name: "data-center",
         value_name: "NAME",
         what: "Data center whose nodes are used",
         takes: Takes::Word,
         set: |sidecar, value| sidecar.data_center = Some(value.to_owned()),
     },
-    Choice {
+    InjectOption {
         name: "rack",
         value_name: "NAME",
         what: "Rack whose nodes are preferred",
         takes: Takes::Word,
         set: |sidecar, value| sidecar.rack = Some(value.to_owned()),
     },
-    Choice {
+    InjectOption {
         name: "username",
         value_name: "ROLE",
         what: "Role as which the sidecar logs in for the application; without, the application logs in itself",
         takes: Takes::Word,
         set: |sidecar, value| sidecar.username = Some(value.to_owned()),
     },
-    Choice {
+    InjectOption {
         name: "password-secret",
         value_name: "NAME",
         what: "Secret with that role's password under the key password",
         takes: Takes::Name,
         set: |sidecar, value| sidecar.password_secret = Some(value.to_owned()),
     },
-    Choice {
+    InjectOption {
         name: "tls-secret",
         value_name: "NAME",
         what: "Secret with the CA of the nodes' certificates under the key ca.crt; turns TLS on",
         takes: Takes::Name,
         set: |sidecar, value| sidecar.tls_secret = Some(value.to_owned()),
     },
-    Choice {
+    InjectOption {
         name: "contact-points-env",
         value_name: "VARIABLE,...",
         what: "Variables that are set to 127.0.0.1 in the application's containers",
         takes: Takes::Variables,
         set: |sidecar, value| sidecar.contact_points_env = words(value),
     },
-    Choice {
+    InjectOption {
         name: "port-env",
         value_name: "VARIABLE,...",
         what: "Variables that are set to 9042 in the application's containers",
         takes: Takes::Variables,
         set: |sidecar, value| sidecar.port_env = words(value),
     },
-    Choice {
+    InjectOption {
         name: "cpu-request",
         value_name: "QUANTITY",
         what: "CPU that is reserved for the sidecar",
         takes: Takes::Quantity,
         set: |sidecar, value| value.clone_into(&mut sidecar.cpu_request),
     },
-    Choice {
+    InjectOption {
         name: "memory-request",
         value_name: "QUANTITY",
         what: "Memory that is reserved for the sidecar",
         takes: Takes::Quantity,
         set: |sidecar, value| value.clone_into(&mut sidecar.memory_request),
     },
-    Choice {
+    InjectOption {
         name: "memory-limit",
         value_name: "QUANTITY",
         what: "Memory that the sidecar may take at most",
@@ -193,7 +193,7 @@ fn words(value: &str) -> Vec<String> {
     value.split(',').map(str::to_owned).collect()
 }
 
-impl Choice {
+impl InjectOption {
     /// Sets it to `value`. The error says what it takes.
     pub fn set(&self, sidecar: &mut Sidecar, value: &str) -> Result<(), String> {
         match self.takes.fault(value) {
@@ -207,7 +207,7 @@ impl Choice {
 }
 
 /// The choice that an annotation names. The error says which one it resembles.
-pub fn of_annotation(name: &str) -> Result<&'static Choice, String> {
+pub fn of_annotation(name: &str) -> Result<&'static InjectOption, String> {
     if let Some(choice) = ALL.iter().find(|choice| choice.name == name) {
         return Ok(choice);
     }
@@ -246,8 +246,8 @@ mod tests {
 
     #[test]
     fn the_page_has_every_choice_as_it_is() {
-        let row = |choice: &Choice| {
-            let Choice { name, value_name, what, .. } = choice;
+        let row = |choice: &InjectOption| {
+            let InjectOption { name, value_name, what, .. } = choice;
             format!("| `{PREFIX}{name}` | `--{name} {value_name}` | {what}. |\n")
         };
         let rows: String = ALL.iter().map(row).collect();

@@ -3,12 +3,12 @@
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::inject::operation::{Operation, Step};
+use crate::inject::operation::{Operation, PathPart};
 use crate::inject::plan::{self, Plan, Scope};
 use crate::inject::sidecar::{Mode, Sidecar};
 use crate::inject::workload::{Object, objects};
 use crate::inject::yaml::edit::{Edit, EditError, apply, edit};
-use crate::inject::yaml::node::Node;
+use crate::inject::yaml::node::YamlNode;
 use crate::inject::yaml::read::{ReadError, documents};
 
 /// A text with sidecars, and what was done to each object.
@@ -66,15 +66,15 @@ pub fn inject(text: &str, defaults: &Sidecar) -> Result<Injected, ManifestError>
     let form = || ManifestError::Refused(vec!["the text cannot be changed in place".to_owned()]);
     let text = apply(text, edits).ok_or_else(form)?;
     // What was written must mean what was planned, however strange the text is.
-    let written: Vec<Value> = documents(&text)?.iter().map(Node::to_json).collect();
+    let written: Vec<Value> = documents(&text)?.iter().map(YamlNode::to_json).collect();
     if written == wanted { Ok(Injected { text, report }) } else { Err(form()) }
 }
 
 fn plan_object(document: &Value, object: &Object<'_>, defaults: &Sidecar) -> Plan {
     let Some(path) = object.template() else { return Plan::Leave("it has no pods") };
     let template = path.iter().try_fold(document, |at, step| match step {
-        Step::Key(key) => at.get(key),
-        Step::Index(index) => at.get(index),
+        PathPart::Key(key) => at.get(key),
+        PathPart::Index(index) => at.get(index),
     });
     let annotations = object.value.pointer("/metadata/annotations");
     match template {
@@ -86,7 +86,7 @@ fn plan_object(document: &Value, object: &Object<'_>, defaults: &Sidecar) -> Pla
 /// The edits for `operations`, which are made in `after` as well.
 fn edit_all(
     text: &str,
-    document: &Node,
+    document: &YamlNode,
     operations: &[Operation],
     after: &mut Value,
 ) -> Result<Vec<Edit>, EditError> {

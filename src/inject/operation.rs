@@ -4,20 +4,20 @@ use serde_json::{Map, Value, json};
 
 /// A part of a path into an object.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Step {
+pub enum PathPart {
     /// The member with this name.
     Key(String),
     /// The item at this place.
     Index(usize),
 }
 
-impl From<&str> for Step {
+impl From<&str> for PathPart {
     fn from(key: &str) -> Self {
         Self::Key(key.to_owned())
     }
 }
 
-impl From<usize> for Step {
+impl From<usize> for PathPart {
     fn from(index: usize) -> Self {
         Self::Index(index)
     }
@@ -25,7 +25,7 @@ impl From<usize> for Step {
 
 /// What is done at a path.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Deed {
+pub enum PatchKind {
     /// The member, or the item that is there, becomes this.
     Set(Value),
     /// These become items of the list, before the one that has this place; behind the last one, where none has.
@@ -37,9 +37,9 @@ pub enum Deed {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operation {
     /// From the root of the object.
-    pub path: Vec<Step>,
+    pub path: Vec<PathPart>,
     /// What is done there.
-    pub deed: Deed,
+    pub deed: PatchKind,
 }
 
 /// The changes as a JSON Patch (RFC 6902).
@@ -52,13 +52,13 @@ impl Operation {
     fn to_patch(&self) -> Vec<Value> {
         let path = pointer(&self.path);
         match &self.deed {
-            Deed::Set(value) => {
+            PatchKind::Set(value) => {
                 // `add` to an object replaces a member; to a list, it would make another item.
-                let is_item = matches!(self.path.last(), Some(Step::Index(_)));
+                let is_item = matches!(self.path.last(), Some(PathPart::Index(_)));
                 let op = if is_item { "replace" } else { "add" };
                 vec![json!({"op": op, "path": path, "value": value})]
             }
-            Deed::Insert(place, values) => {
+            PatchKind::Insert(place, values) => {
                 let path = format!("{path}/{place}");
                 let add = |value| json!({"op": "add", "path": path, "value": value});
                 values.iter().rev().map(add).collect()
@@ -69,19 +69,19 @@ impl Operation {
     /// Changes `object`; `None` when the path leads nowhere.
     pub fn apply(&self, object: &mut Value) -> Option<()> {
         match &self.deed {
-            Deed::Set(value) => {
+            PatchKind::Set(value) => {
                 let (last, before) = self.path.split_last()?;
                 match (last, walk(object, before)?) {
-                    (Step::Key(key), Value::Object(members)) => {
+                    (PathPart::Key(key), Value::Object(members)) => {
                         members.insert(key.clone(), value.clone());
                     }
-                    (Step::Index(index), Value::Array(items)) => {
+                    (PathPart::Index(index), Value::Array(items)) => {
                         *items.get_mut(*index)? = value.clone();
                     }
-                    (Step::Key(_) | Step::Index(_), _) => return None,
+                    (PathPart::Key(_) | PathPart::Index(_), _) => return None,
                 }
             }
-            Deed::Insert(place, values) => {
+            PatchKind::Insert(place, values) => {
                 let items = walk(object, &self.path)?.as_array_mut()?;
                 if *place > items.len() {
                     return None;
@@ -93,21 +93,21 @@ impl Operation {
     }
 }
 
-fn walk<'a>(object: &'a mut Value, path: &[Step]) -> Option<&'a mut Value> {
+fn walk<'a>(object: &'a mut Value, path: &[PathPart]) -> Option<&'a mut Value> {
     path.iter().try_fold(object, |at, step| match step {
-        Step::Key(key) => {
+        PathPart::Key(key) => {
             at.as_object_mut().and_then(|members: &mut Map<_, _>| members.get_mut(key))
         }
-        Step::Index(index) => at.as_array_mut()?.get_mut(*index),
+        PathPart::Index(index) => at.as_array_mut()?.get_mut(*index),
     })
 }
 
 /// A path as JSON Pointer (RFC 6901).
 #[must_use]
-pub fn pointer(path: &[Step]) -> String {
-    let part = |step: &Step| match step {
-        Step::Key(key) => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-        Step::Index(index) => format!("/{index}"),
+pub fn pointer(path: &[PathPart]) -> String {
+    let part = |step: &PathPart| match step {
+        PathPart::Key(key) => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        PathPart::Index(index) => format!("/{index}"),
     };
     path.iter().map(part).collect()
 }
@@ -121,10 +121,10 @@ mod tests {
         let labels = vec!["labels".into(), "shardlane.dev/a~b".into()];
         let items = vec!["items".into()];
         let operations = [
-            Operation { path: labels, deed: Deed::Set(json!("x")) },
-            Operation { path: vec!["items".into(), 0.into()], deed: Deed::Set(json!(3)) },
-            Operation { path: items.clone(), deed: Deed::Insert(1, vec![json!(4)]) },
-            Operation { path: items, deed: Deed::Insert(0, vec![json!(1), json!(2)]) },
+            Operation { path: labels, deed: PatchKind::Set(json!("x")) },
+            Operation { path: vec!["items".into(), 0.into()], deed: PatchKind::Set(json!(3)) },
+            Operation { path: items.clone(), deed: PatchKind::Insert(1, vec![json!(4)]) },
+            Operation { path: items, deed: PatchKind::Insert(0, vec![json!(1), json!(2)]) },
         ];
         assert_eq!(
             to_patch(&operations),
@@ -146,13 +146,13 @@ mod tests {
     #[test]
     fn a_path_that_leads_nowhere_changes_nothing() {
         let mut object = json!({"a": [1], "b": 1});
-        let at = |path: Vec<Step>, deed| Operation { path, deed };
+        let at = |path: Vec<PathPart>, deed| Operation { path, deed };
         for operation in [
-            at(vec![], Deed::Set(json!(1))),
-            at(vec!["b".into(), "c".into()], Deed::Set(json!(1))),
-            at(vec!["a".into(), 1.into()], Deed::Set(json!(1))),
-            at(vec!["b".into()], Deed::Insert(0, vec![])),
-            at(vec!["a".into()], Deed::Insert(2, vec![json!(1)])),
+            at(vec![], PatchKind::Set(json!(1))),
+            at(vec!["b".into(), "c".into()], PatchKind::Set(json!(1))),
+            at(vec!["a".into(), 1.into()], PatchKind::Set(json!(1))),
+            at(vec!["b".into()], PatchKind::Insert(0, vec![])),
+            at(vec!["a".into()], PatchKind::Insert(2, vec![json!(1)])),
         ] {
             assert_eq!(operation.apply(&mut object), None, "{operation:?}");
         }

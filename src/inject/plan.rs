@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::inject::choice::{self, INJECT, PREFIX};
-use crate::inject::operation::{Deed, Operation, Step};
+use crate::inject::operation::{Operation, PatchKind, PathPart};
 use crate::inject::sidecar::{CONTAINER, HOST, Mode, PORT, Sidecar, USER};
 
 /// Containers of service meshes through which a pod's connections go.
@@ -44,7 +44,7 @@ pub enum Scope {
 #[must_use]
 pub fn plan(
     pod: &Value,
-    path: &[Step],
+    path: &[PathPart],
     outer: Option<&Value>,
     (scope, defaults): (Scope, &Sidecar),
 ) -> Plan {
@@ -155,7 +155,7 @@ fn name(container: &Value) -> Option<&str> {
 /// Changes as they are made. What is set comes first and what is put into lists last, so that no place of an item
 /// moves before it is used.
 struct Changes<'a> {
-    path: &'a [Step],
+    path: &'a [PathPart],
     operations: Vec<Operation>,
 }
 
@@ -199,7 +199,7 @@ impl Changes<'_> {
             None | Some(Value::Null) => {
                 let path = self.at(&["metadata"], None);
                 let value = json!({"labels": {label: value}});
-                self.operations.push(Operation { path, deed: Deed::Set(value) });
+                self.operations.push(Operation { path, deed: PatchKind::Set(value) });
                 Ok(())
             }
             Some(_) => self.set_member(pod, &["metadata", "labels"], &label, value),
@@ -216,11 +216,13 @@ impl Changes<'_> {
     ) -> Result<(), String> {
         let mut path = self.at(place, None);
         let deed = match pod.pointer(&format!("/{}", place.join("/"))) {
-            None | Some(Value::Null) => Deed::Set(json!({key: value})),
-            Some(Value::Object(members)) if members.is_empty() => Deed::Set(json!({key: value})),
+            None | Some(Value::Null) => PatchKind::Set(json!({key: value})),
+            Some(Value::Object(members)) if members.is_empty() => {
+                PatchKind::Set(json!({key: value}))
+            }
             Some(Value::Object(_)) => {
                 path.push(key.into());
-                Deed::Set(value)
+                PatchKind::Set(value)
             }
             Some(Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
                 return Err(format!("{} is no object", place.join(".")));
@@ -240,17 +242,17 @@ impl Changes<'_> {
         let path = self.at(place, None);
         let found = pod.pointer(&format!("/{}", place.join("/"))).unwrap_or(&Value::Null);
         if items(found, &place.join("."))?.is_empty() {
-            let deed = Deed::Set(Value::Array(values));
+            let deed = PatchKind::Set(Value::Array(values));
             self.operations.push(Operation { path, deed });
             return Ok(None);
         }
-        Ok(Some(Operation { path, deed: Deed::Insert(before, values) }))
+        Ok(Some(Operation { path, deed: PatchKind::Insert(before, values) }))
     }
 
     /// Leads one container of the application to the sidecar; what comes before its other variables is handed back.
     fn set_variables(
         &mut self,
-        path: Vec<Step>,
+        path: Vec<PathPart>,
         container: &Value,
         sidecar: &Sidecar,
     ) -> Result<Option<Operation>, String> {
@@ -269,7 +271,7 @@ impl Changes<'_> {
                 if *old != new {
                     let mut path = path.clone();
                     path.push(index.into());
-                    self.operations.push(Operation { path, deed: Deed::Set(new.clone()) });
+                    self.operations.push(Operation { path, deed: PatchKind::Set(new.clone()) });
                 }
             }
             if !is_there {
@@ -280,15 +282,15 @@ impl Changes<'_> {
             return Ok(None);
         }
         if present.is_empty() {
-            self.operations.push(Operation { path, deed: Deed::Set(Value::Array(added)) });
+            self.operations.push(Operation { path, deed: PatchKind::Set(Value::Array(added)) });
             return Ok(None);
         }
-        Ok(Some(Operation { path, deed: Deed::Insert(0, added) }))
+        Ok(Some(Operation { path, deed: PatchKind::Insert(0, added) }))
     }
 
-    fn at(&self, keys: &[&str], index: Option<usize>) -> Vec<Step> {
-        let keys = keys.iter().map(|key| Step::from(*key));
-        self.path.iter().cloned().chain(keys).chain(index.map(Step::Index)).collect()
+    fn at(&self, keys: &[&str], index: Option<usize>) -> Vec<PathPart> {
+        let keys = keys.iter().map(|key| PathPart::from(*key));
+        self.path.iter().cloned().chain(keys).chain(index.map(PathPart::Index)).collect()
     }
 }
 

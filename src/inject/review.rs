@@ -32,12 +32,12 @@ pub struct Review {
     /// Namespace and name of the object, for the log; the name of a pod is not known before it is there.
     pub object: String,
     /// What it does.
-    pub verdict: Verdict,
+    pub verdict: ReviewVerdict,
 }
 
 /// What an answer does.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Verdict {
+pub enum ReviewVerdict {
     /// The pod gets a sidecar.
     Injected,
     /// The object stays as it is, as it should.
@@ -75,12 +75,12 @@ pub fn review(body: &[u8], defaults: &Sidecar) -> Result<Review, ReviewError> {
             let patch = to_patch(&operations).to_string();
             add("patchType", "JSONPatch".into());
             add("patch", base64::encode(patch.as_bytes()).into());
-            Verdict::Injected
+            ReviewVerdict::Injected
         }
-        Plan::Leave(why) => Verdict::Left(why),
+        Plan::Leave(why) => ReviewVerdict::Left(why),
         Plan::Refuse(why) => {
             add("warnings", json!([warning(&why)]));
-            Verdict::Refused(why)
+            ReviewVerdict::Refused(why)
         }
     };
     let named = |key: &str| text(&format!("/request/object/metadata/{key}"));

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use crate::inject::operation::Step;
+use crate::inject::operation::PathPart;
 
 /// One object, or an item of a list.
 #[derive(Debug)]
 pub struct Object<'a> {
     /// Where it is in the document.
-    pub path: Vec<Step>,
+    pub path: Vec<PathPart>,
     /// It.
     pub value: &'a Value,
 }
@@ -62,11 +62,11 @@ impl Object<'_> {
 
     /// The way to the template of its pods, from the document's root; `None` without pods.
     #[must_use]
-    pub fn template(&self) -> Option<Vec<Step>> {
+    pub fn template(&self) -> Option<Vec<PathPart>> {
         let (_, _, way) = WORKLOADS
             .iter()
             .find(|(of, name, _)| group(self.value) == Some(of) && kind(self.value) == *name)?;
-        let steps = way.iter().map(|key| Step::from(*key));
+        let steps = way.iter().map(|key| PathPart::from(*key));
         Some(self.path.iter().cloned().chain(steps).collect())
     }
 }

@@ -14,9 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use crate::connect::tls_hint::library_error;
+use crate::connect::tls::tls_hint::library_error;
 use crate::sockets::transport::{Transport, below_tls};
-use crate::tls::error::{Fault, Part, TlsError};
+use crate::tls::error::{Fault, TlsError, TlsPart};
 use crate::tls::files::{Material, TlsFiles, provider};
 use crate::tls::rotated::Rotated;
 
@@ -137,17 +137,17 @@ impl ClientTls {
 /// The TLS library's settings for these files. Clients need a certificate if there is a CA for it.
 pub fn server_config(material: &Material) -> Result<(ServerConfig, Option<i64>), TlsError> {
     let fail = |part, text: String| material.fail(part, Fault::Malformed(text));
-    let absent = || material.fail(Part::Key, Fault::Absent("private key"));
+    let absent = || material.fail(TlsPart::Key, Fault::Absent("private key"));
     let (identity, expires_s) = material.identity()?.ok_or_else(absent)?;
     let builder = ServerConfig::builder_with_provider(provider());
     let builder = builder.with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| fail(Part::Certificate, error.to_string()))?;
+    let builder = builder.map_err(|error| fail(TlsPart::Certificate, error.to_string()))?;
     let builder = match material.roots()? {
         Some(roots) => {
             let roots = Arc::new(roots);
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider()).build();
             builder.with_client_cert_verifier(
-                verifier.map_err(|error| fail(Part::Ca, error.to_string()))?,
+                verifier.map_err(|error| fail(TlsPart::Ca, error.to_string()))?,
             )
         }
         None => builder.with_no_client_auth(),

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_stays() {
+    fn a_file_of_others_stays() {
         let folder = env::temp_dir().join(format!("shardlane-stays-{}", process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("file");

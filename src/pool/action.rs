@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::engine::pending::LaneKey;
 use crate::pool::connection::{DialId, Hello};
-use crate::pool::lane_slots::Dial;
-use crate::pool::node_target::NodeTarget;
-use crate::pool::refiller::RefillerKey;
+use crate::pool::nodes::node_target::NodeTarget;
+use crate::pool::refill::lane_slots::Dial;
+use crate::pool::refill::refiller::RefillerKey;
 use crate::session::sasl::SaslToken;
 use crate::upstream::lane::PoolId;
 

@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-use crate::pool::handshake_turns::Whose;
 use crate::pool::pool_key::PoolKey;
+use crate::pool::refill::handshake_turns::Whose;
 use crate::session::sasl::SaslToken;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
@@ -41,7 +41,7 @@ impl Hello {
     #[must_use]
     pub fn whose(&self) -> Whose {
         match self {
-            Self::Login { is_known: false, .. } => Whose::Stranger,
+            Self::Login { is_known: false, .. } => Whose::Unverified,
             Self::Login { is_known: true, .. } | Self::Lane { .. } | Self::Recheck(_) => {
                 Whose::Known
             }
@@ -82,7 +82,7 @@ pub(crate) struct Dialled {
 /// An ERROR of the server.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[error("server error {code}: {message}")]
-pub struct ServerError {
+pub struct NodeError {
     /// Code (v4 section 9).
     pub code: ErrorCode,
     /// The server's words.
@@ -106,7 +106,7 @@ pub struct DialFailure {
 #[derive(Clone, Debug)]
 pub enum FailureKind {
     /// The node answered with an ERROR.
-    Refused(Refused, ServerError),
+    Refused(RefusedStep, NodeError),
     /// No source port was free; the node was not asked.
     NoSourcePort,
     /// Anything else: no answer, a closed port, bytes that are no CQL.
@@ -115,7 +115,7 @@ pub enum FailureKind {
 
 /// What a node refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Refused {
+pub enum RefusedStep {
     /// The login.
     Login,
     /// The keyspace.
@@ -137,7 +137,7 @@ const EXCUSES: [&str; 5] = [
 impl DialFailure {
     /// What the server itself said, to be passed to a client as it is.
     #[must_use]
-    pub fn server_error(&self) -> Option<&ServerError> {
+    pub fn server_error(&self) -> Option<&NodeError> {
         match &self.kind {
             FailureKind::Refused(_, error) => Some(error),
             FailureKind::NoSourcePort | FailureKind::Broken => None,
@@ -146,8 +146,8 @@ impl DialFailure {
 
     /// The ERROR that says that the credential is not taken, rather than that this is not known.
     #[must_use]
-    pub fn refused_login(&self) -> Option<&ServerError> {
-        let FailureKind::Refused(Refused::Login, error) = &self.kind else { return None };
+    pub fn refused_login(&self) -> Option<&NodeError> {
+        let FailureKind::Refused(RefusedStep::Login, error) = &self.kind else { return None };
         let is_excuse = EXCUSES.iter().any(|begin| error.message.starts_with(begin));
         (error.code == ErrorCode::BAD_CREDENTIALS && !is_excuse).then_some(error)
     }
@@ -160,8 +160,8 @@ mod tests {
     #[test]
     fn a_node_that_cannot_read_its_roles_has_refused_no_login() {
         let says = |code, message: &str| {
-            let error = ServerError { code, message: message.to_owned(), body: [].into() };
-            let kind = FailureKind::Refused(Refused::Login, error);
+            let error = NodeError { code, message: message.to_owned(), body: [].into() };
+            let kind = FailureKind::Refused(RefusedStep::Login, error);
             DialFailure { kind, reason: String::new(), fix: String::new() }
                 .refused_login()
                 .is_some()

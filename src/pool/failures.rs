@@ -2,11 +2,11 @@
 
 use crate::engine::engine::Engine;
 use crate::pool::action::{PoolAction, PoolNotice};
-use crate::pool::connection::{DialFailure, DialId, FailureKind, Refused, ServerError};
-use crate::pool::lane_slots::Dial;
-use crate::pool::node_state::Outage;
+use crate::pool::connection::{DialFailure, DialId, FailureKind, NodeError, RefusedStep};
+use crate::pool::nodes::node_state::Outage;
 use crate::pool::pool_manager::PoolManager;
-use crate::pool::refiller::RefillerKey;
+use crate::pool::refill::lane_slots::Dial;
+use crate::pool::refill::refiller::RefillerKey;
 use crate::upstream::lane::PoolId;
 use cql::error_code::ErrorCode;
 use cql::frame::{FrameHead, write_frame};
@@ -33,7 +33,7 @@ impl PoolManager {
         let (reason, fix) = (failure.reason.clone(), failure.fix.clone());
         let notice = match (&failure.kind, dial) {
             // Its client gets the node's own ERROR.
-            (FailureKind::Refused(Refused::Use, _), _) => None,
+            (FailureKind::Refused(RefusedStep::Use, _), _) => None,
             (FailureKind::Broken, Dial::Any) => match refiller.node().on_unreachable(now_ms) {
                 Some(Outage::Lost) => Some(PoolNotice::NodeLost { target, reason, fix }),
                 Some(Outage::StillAway { away_ms }) => {
@@ -73,14 +73,14 @@ impl PoolManager {
             return self.confirm_keyspace(pool);
         };
         // Any other ERROR is a matter of this node, or of this moment.
-        let is_verdict = *what == Refused::Use && error.code == ErrorCode::INVALID;
+        let is_verdict = *what == RefusedStep::Use && error.code == ErrorCode::INVALID;
         if !is_verdict {
             self.confirm_keyspace(pool);
         }
         if pool == PoolId::PLAIN {
             return;
         }
-        if *what == Refused::Login {
+        if *what == RefusedStep::Login {
             return self.logins.on_refused(base, key.node);
         }
         if pool != base && is_verdict {
@@ -89,7 +89,7 @@ impl PoolManager {
     }
 }
 
-fn error_frame(error: &ServerError) -> Vec<u8> {
+fn error_frame(error: &NodeError) -> Vec<u8> {
     let mut frame = Vec::new();
     write_frame(
         &mut frame,

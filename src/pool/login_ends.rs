@@ -3,16 +3,16 @@
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::LoginVerdict;
 use crate::pool::action::{Owner, PoolAction, PoolNotice};
 use crate::pool::connection::{DialFailure, Dialled};
-use crate::pool::credential_book::NoPlace;
-use crate::pool::lane_slots::LaneSerial;
-use crate::pool::logins::LoginEnd;
-use crate::pool::nodes_to_ask::UNNUMBERED;
+use crate::pool::login::credential_book::NoPlace;
+use crate::pool::login::logins::LoginEnd;
+use crate::pool::login::nodes_to_ask::UNNUMBERED;
 use crate::pool::pool_key::PoolKey;
 use crate::pool::pool_manager::{LaneOwner, OpenPool, PoolManager, route_of};
-use crate::pool::refiller::RefillerKey;
+use crate::pool::refill::lane_slots::LaneSerial;
+use crate::pool::refill::refiller::RefillerKey;
 use crate::session::sasl::SaslToken;
 use crate::upstream::lane::PoolId;
 use cql::error_code::ErrorCode;
@@ -54,9 +54,9 @@ impl PoolManager {
         };
         let success = opened.connection.success.as_deref().unwrap_or(&NO_TOKEN);
         match base {
-            Ok(base) => answer(engine, clients, Verdict::Granted { base, success }),
+            Ok(base) => answer(engine, clients, LoginVerdict::Granted { base, success }),
             Err(text) => {
-                answer(engine, clients, Verdict::Unknown(ErrorCode::OVERLOADED, &text));
+                answer(engine, clients, LoginVerdict::Unknown(ErrorCode::OVERLOADED, &text));
                 self.orders.push(PoolAction::Log(PoolNotice::LoginNotServed(text)));
             }
         }
@@ -76,7 +76,7 @@ impl PoolManager {
         if let Some(failure) = failure
             && let Some(error) = failure.server_error()
         {
-            return answer(engine, clients, Verdict::Refused(&error.body));
+            return answer(engine, clients, LoginVerdict::Refused(&error.body));
         }
         let text = match failure {
             Some(failure) => {
@@ -85,7 +85,7 @@ impl PoolManager {
             }
             None => "shardlane knows no node that it could ask about this login".to_owned(),
         };
-        answer(engine, clients, Verdict::Unknown(ErrorCode::OVERLOADED, &text));
+        answer(engine, clients, LoginVerdict::Unknown(ErrorCode::OVERLOADED, &text));
         self.orders.push(PoolAction::Log(PoolNotice::LoginUnknown(text)));
     }
 
@@ -167,7 +167,7 @@ impl PoolManager {
     }
 }
 
-fn answer(engine: &mut Engine, clients: &[ClientKey], verdict: Verdict<'_>) {
+fn answer(engine: &mut Engine, clients: &[ClientKey], verdict: LoginVerdict<'_>) {
     for client in clients {
         engine.on_verdict(*client, verdict);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::pool::credential::Credential;
+use crate::pool::login::credential::Credential;
 
 /// What all lanes of a pool have in common; a request may take any lane of its pool.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

@@ -13,29 +13,29 @@ use crate::engine::action::Action;
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::LoginVerdict;
 use crate::pool::action::{Orders, Owner, PoolAction, PoolNotice};
-use crate::pool::backoff::{BackoffSettings, Jitter};
 use crate::pool::connection::{Connection, DialFailure, DialId, Dialled};
-use crate::pool::credential::Credential;
-use crate::pool::credential_book::CredentialBook;
-use crate::pool::failover::{Failover, FailoverSettings};
-use crate::pool::lane_slots::{LaneSerial, Wanted};
-use crate::pool::login_queue::Origin;
-use crate::pool::logins::{LoginSettings, Logins};
-use crate::pool::node_state::{NodeStates, Outage};
-use crate::pool::node_target::NodeTarget;
+use crate::pool::login::credential::Credential;
+use crate::pool::login::credential_book::CredentialBook;
+use crate::pool::login::login_queue::LoginOrigin;
+use crate::pool::login::logins::{LoginService, LoginSettings};
+use crate::pool::nodes::failover::{Failover, FailoverSettings};
+use crate::pool::nodes::node_state::{NodeStates, Outage};
+use crate::pool::nodes::node_target::NodeTarget;
 use crate::pool::pool_key::PoolKey;
-use crate::pool::refiller::{PoolRefiller, RefillerKey, ShardPortSettings};
+use crate::pool::refill::backoff::{BackoffSettings, Jitter};
+use crate::pool::refill::lane_slots::{LaneSerial, WantedLanes};
+use crate::pool::refill::refiller::{PoolRefiller, RefillerKey, ShardPortSettings};
 use crate::upstream::lane::{Lane, LaneRoute, PoolId};
 
 /// What the pools of a worker go by.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
     /// Which lanes a node gets.
-    pub lanes: Wanted,
+    pub lanes: WantedLanes,
     /// Which of them in a keyspace.
-    pub keyspace_lanes: Wanted,
+    pub keyspace_lanes: WantedLanes,
     /// Where its shards are dialled.
     pub ports: ShardPortSettings,
     /// Waits after failures.
@@ -87,7 +87,7 @@ pub struct PoolManager {
     pub(super) failover: Failover,
     /// Nodes that get lanes.
     pub(super) targets: Vec<NodeTarget>,
-    pub(super) logins: Logins,
+    pub(super) logins: LoginService,
     pub(super) orders: Orders,
 }
 
@@ -108,7 +108,7 @@ impl PoolManager {
             lanes: KeyTable::default(),
             failover: Failover::new(settings.failover, now_us),
             targets: Vec::new(),
-            logins: Logins::new(settings.logins, seed),
+            logins: LoginService::new(settings.logins, seed),
             orders: Orders::default(),
         }
     }
@@ -204,8 +204,8 @@ impl PoolManager {
             Action::ClosePool(pool) => self.close_pool(engine, pool),
             Action::LogIn { client, token } => {
                 let origin = match self.shared.book.has(&token) {
-                    true => Origin::Known,
-                    false => Origin::Stranger(engine.client_address(client)),
+                    true => LoginOrigin::Known,
+                    false => LoginOrigin::Unverified(engine.client_address(client)),
                 };
                 self.logins.on_token(client, token, origin, &mut self.orders);
                 self.settle_logins(engine);
@@ -257,7 +257,7 @@ impl PoolManager {
     pub fn on_challenged(&mut self, engine: &mut Engine, id: DialId, challenge: &[u8]) {
         let Some(Owner::Login(run)) = self.orders.owner(id).copied() else { return };
         if let Some(client) = self.logins.on_challenged(run, self.now_ms(), &mut self.orders) {
-            engine.on_verdict(client, Verdict::Challenged(challenge));
+            engine.on_verdict(client, LoginVerdict::Challenged(challenge));
         }
         self.settle_logins(engine);
     }

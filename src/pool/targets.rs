@@ -2,10 +2,10 @@
 
 use crate::engine::engine::Engine;
 use crate::pool::action::{PoolAction, PoolNotice};
-use crate::pool::failover::Reached;
-use crate::pool::node_target::NodeTarget;
+use crate::pool::nodes::failover::Reachable;
+use crate::pool::nodes::node_target::NodeTarget;
 use crate::pool::pool_manager::{LaneOwner, PoolManager};
-use crate::pool::refiller::{PoolRefiller, RefillerKey};
+use crate::pool::refill::refiller::{PoolRefiller, RefillerKey};
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
 
@@ -100,8 +100,8 @@ impl PoolManager {
     }
 
     /// Where the lanes of base pools lead to now.
-    pub(super) fn reached(&self, engine: &Engine) -> Reached {
-        let mut reached = Reached { chosen: false, local: false };
+    pub(super) fn reached(&self, engine: &Engine) -> Reachable {
+        let mut reached = Reachable { chosen: false, local: false };
         if self.pools.is_empty() {
             // Without a client that has logged in no lanes are wanted, and only logins show which nodes
             // can be reached.

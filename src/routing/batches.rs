@@ -4,7 +4,7 @@ use crate::routing::batch_place::{BatchPlace, ChildTexts};
 use crate::routing::bound_key::locate;
 use crate::routing::decision::Reason;
 use crate::routing::place::Place;
-use crate::routing::policy::{Choice, LaneView};
+use crate::routing::policy::{LaneCandidates, LaneChoice};
 use crate::routing::router::Router;
 use crate::routing::text::{BoundText, Schema};
 use cql::request::batch::{Batch, ChildStatement};
@@ -103,9 +103,13 @@ impl Router {
     }
 
     /// Routes a BATCH by its first child that names one partition.
-    pub fn batch<F: LaneView>(&mut self, place: &BatchPlace<'_>, view: &F) -> Choice<F::Lane> {
+    pub fn batch<F: LaneCandidates>(
+        &mut self,
+        place: &BatchPlace<'_>,
+        view: &F,
+    ) -> LaneChoice<F::Lane> {
         let Some(found) = &place.found else {
-            return Choice::of(self.anywhere(view, Reason::UnroutableBatch));
+            return LaneChoice::of(self.anywhere(view, Reason::UnroutableBatch));
         };
         let choice = self.decide(found, place.lwt, view);
         if let Some(table) = place.table() {

@@ -4,7 +4,7 @@ use std::iter;
 
 use crate::routing::decision::Reason;
 use crate::routing::place::Place;
-use crate::routing::statement::Entry;
+use crate::routing::statement::CatalogEntry;
 use crate::routing::text::Schema;
 use crate::topology::table::TableId;
 use cql::notation::Value;
@@ -17,7 +17,7 @@ const COMPONENTS_INLINE: usize = 8;
 /// Works out the token of the partition that `values` name for a statement.
 #[inline]
 pub(crate) fn locate(
-    entry: &Entry,
+    entry: &CatalogEntry,
     table: TableId,
     values: Values<'_>,
     schema: &mut Schema<'_>,

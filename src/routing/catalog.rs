@@ -7,22 +7,22 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::collections::slab::Key;
 use crate::collections::slab::Slab;
-use crate::routing::statement::{Entry, Restored, SAMPLED, Statement};
+use crate::collections::slab::SlabKey;
+use crate::routing::statement::{CatalogEntry, Restored, SAMPLED, Statement};
 use crate::topology::table::TableId;
 
 /// One part in this many is forgotten at a time when there is no room.
 const EVICTED_PART: usize = 16;
 
 /// Names a statement in the catalog.
-pub type StatementKey = Key<Entry>;
+pub type StatementKey = SlabKey<CatalogEntry>;
 
 /// The statements that clients prepared.
 #[derive(Debug)]
 pub struct Catalog {
     by_id: HashMap<Box<[u8]>, StatementKey, foldhash::fast::RandomState>,
-    entries: Slab<Entry>,
+    entries: Slab<CatalogEntry>,
     bytes: usize,
     bytes_max: usize,
     uses: u64,
@@ -74,7 +74,8 @@ impl Catalog {
         // Once anything was forgotten or missed, this may have been: others may hold its older
         // columns.
         let (changed, mixed) = (self.incomplete, self.incomplete);
-        let entry = Entry { changed, mixed, ..Entry::new(statement, table, self.uses) };
+        let entry =
+            CatalogEntry { changed, mixed, ..CatalogEntry::new(statement, table, self.uses) };
         let key = self.entries.insert(entry);
         self.by_id.insert(id, key);
         key
@@ -111,7 +112,7 @@ impl Catalog {
 
     /// Finds a statement by the id that a client sent.
     #[inline]
-    pub fn find(&mut self, id: &[u8]) -> Option<(StatementKey, &Entry)> {
+    pub fn find(&mut self, id: &[u8]) -> Option<(StatementKey, &CatalogEntry)> {
         let key = *self.by_id.get(id)?;
         self.uses += 1;
         let entry = self.entries.get_mut(key)?;
@@ -134,7 +135,7 @@ impl Catalog {
 
     /// The statement of `key`, unless it was forgotten.
     #[must_use]
-    pub fn get(&self, key: StatementKey) -> Option<&Entry> {
+    pub fn get(&self, key: StatementKey) -> Option<&CatalogEntry> {
         self.entries.get(key)
     }
 
@@ -172,13 +173,13 @@ impl Catalog {
     }
 
     /// Every statement with what was worked out for it, in no order.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self) -> impl Iterator<Item = &CatalogEntry> {
         self.entries.iter().map(|(_, entry)| entry)
     }
 
     /// Some statements from place `first` on, and the place to go on at; `None` when there is no more.
     #[must_use]
-    pub fn part(&self, first: usize, count: usize) -> (Vec<&Entry>, Option<usize>) {
+    pub fn part(&self, first: usize, count: usize) -> (Vec<&CatalogEntry>, Option<usize>) {
         let next = first.saturating_add(count);
         let next = (next < self.entries.slots()).then_some(next);
         (self.entries.part(first, count).collect(), next)
@@ -201,13 +202,13 @@ impl Catalog {
         self.bytes += statement.weight();
         self.make_room();
         let id = statement.id.clone();
-        let entry = Entry {
+        let entry = CatalogEntry {
             // A client that was handed over may hold columns from before.
             changes: u32::from(changed),
             changed: changed || self.incomplete,
             mixed: mixed || self.incomplete,
             writes,
-            ..Entry::new(statement, table, used)
+            ..CatalogEntry::new(statement, table, used)
         };
         let key = self.entries.insert(entry);
         self.by_id.insert(id, key);
@@ -317,7 +318,7 @@ mod tests {
             catalog.record(statement(id, b"v"), None);
         }
         // A slot of the table of entries, of which half may be free, and an id with its key.
-        let tables = catalog.len() * (2 * size_of::<Entry>() + size_of::<StatementKey>());
+        let tables = catalog.len() * (2 * size_of::<CatalogEntry>() + size_of::<StatementKey>());
         let statements = catalog.len() * size_of::<Statement>();
         assert!(catalog.bytes() > tables + statements);
     }
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_once_no_select_is_never_taken_for_a_read() {
+    fn a_statement_that_was_once_no_select_is_never_taken_for_a_read() {
         let write = Arc::new(Statement { is_read: false, ..(*statement(1, b"v")).clone() });
         for order in [[&statement(1, b"v"), &write], [&write, &statement(1, b"v")]] {
             let mut catalog = Catalog::new(1 << 20);
@@ -352,11 +353,7 @@ mod tests {
         assert_eq!(catalog.get(key).unwrap().held_metadata_id(), b"v");
         catalog.record(statement(1, b"v,w"), None);
         assert!(catalog.get(key).unwrap().changed);
-        assert_eq!(
-            catalog.get(key).unwrap().held_metadata_id(),
-            b"",
-            "nobody knows who holds what"
-        );
+        assert_eq!(catalog.get(key).unwrap().held_metadata_id(), b"", "the holders are not known");
     }
 
     #[test]
@@ -371,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn where_statements_were_missed_nobody_knows_who_holds_what() {
+    fn a_catalog_that_missed_statements_knows_no_holders() {
         let mut catalog = Catalog::new(1 << 20);
         let before = catalog.record(statement(1, b"v"), None);
         catalog.on_missed();

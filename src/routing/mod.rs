@@ -8,11 +8,9 @@ pub mod decision;
 pub mod place;
 pub mod policy;
 pub mod qualified;
-pub mod read_times;
 pub mod routed;
 pub mod router;
 pub mod shapes;
 pub mod statement;
-pub mod table_keys;
-pub mod table_routes;
+pub mod tables; // what is known of a table: its key, and how its rows are found
 pub mod text;

@@ -6,7 +6,7 @@ use crate::topology::tablet::Replica;
 use cql::token::shard::{ShardId, Sharder};
 
 /// What the policy asks about lanes; only lanes of the local data center are seen.
-pub trait LaneView {
+pub trait LaneCandidates {
     /// Names a lane.
     type Lane: Copy + Eq;
 
@@ -65,14 +65,14 @@ pub enum Order {
 
 /// What was chosen, and what could not be.
 #[derive(Clone, Copy, Debug)]
-pub struct Choice<L> {
+pub struct LaneChoice<L> {
     /// Lane and reason; `None` when there is no lane at all.
     pub decision: Option<Decision<L>>,
     /// A replica that was passed over because no lane leads to it, where lanes are opened on demand.
     pub missing: Option<Replica>,
 }
 
-impl<L> Choice<L> {
+impl<L> LaneChoice<L> {
     /// A choice without replicas to pass over.
     #[must_use]
     pub fn of(decision: Option<Decision<L>>) -> Self {
@@ -92,12 +92,12 @@ impl<L> Choice<L> {
 }
 
 /// Chooses a lane among `replicas`.
-pub fn choose<F: LaneView>(
+pub fn choose<F: LaneCandidates>(
     view: &F,
     replicas: &(impl Iterator<Item = Replica> + Clone),
     order: Order,
     reason: Reason,
-) -> Choice<F::Lane> {
+) -> LaneChoice<F::Lane> {
     let mut missing = None;
     let on_shard = match order {
         Order::Fixed => {
@@ -109,13 +109,13 @@ pub fn choose<F: LaneView>(
         }
     };
     if let Some((lane, reason)) = on_shard {
-        return Choice { decision: Some(Decision { lane, reason }), missing };
+        return LaneChoice { decision: Some(Decision { lane, reason }), missing };
     }
-    Choice { decision: beside(view, replicas, order), missing }
+    LaneChoice { decision: beside(view, replicas, order), missing }
 }
 
 /// Chooses another shard of a replica's node, or else any lane.
-fn beside<F: LaneView>(
+fn beside<F: LaneCandidates>(
     view: &F,
     replicas: &(impl Iterator<Item = Replica> + Clone),
     order: Order,
@@ -145,7 +145,7 @@ fn beside<F: LaneView>(
 }
 
 /// Chooses the least busy lane of all.
-pub fn any<F: LaneView>(view: &F, order: Order, reason: Reason) -> Option<Decision<F::Lane>> {
+pub fn any<F: LaneCandidates>(view: &F, order: Order, reason: Reason) -> Option<Decision<F::Lane>> {
     let turn = match order {
         Order::LeastBusy { turn } => turn,
         Order::Fixed => 0,
@@ -154,7 +154,7 @@ pub fn any<F: LaneView>(view: &F, order: Order, reason: Reason) -> Option<Decisi
 }
 
 #[inline]
-fn least_busy<F: LaneView>(
+fn least_busy<F: LaneCandidates>(
     view: &F,
     replicas: impl Iterator<Item = Replica> + Clone,
     turn: usize,
@@ -184,7 +184,7 @@ fn least_busy<F: LaneView>(
 
 /// The lane that sent the page before, if it leads to a replica and takes more.
 #[cold]
-fn of_page_before<F: LaneView>(
+fn of_page_before<F: LaneCandidates>(
     view: &F,
     mut replicas: impl Iterator<Item = Replica>,
     sticky: F::Lane,
@@ -195,7 +195,7 @@ fn of_page_before<F: LaneView>(
 
 /// The lane to a replica and its load; notes the replica when no lane leads to it.
 #[inline]
-fn lane_of<F: LaneView>(
+fn lane_of<F: LaneCandidates>(
     view: &F,
     replica: Replica,
     missing: &mut Option<Replica>,
@@ -223,7 +223,7 @@ mod tests {
     /// Lanes by node: load, local rack. Every lane stands at shard 0.
     struct PoolLanes(Vec<(u16, Option<usize>, bool)>);
 
-    impl LaneView for PoolLanes {
+    impl LaneCandidates for PoolLanes {
         type Lane = u16;
 
         fn lane(&self, node: NodeId, shard: ShardId) -> Option<(u16, usize)> {

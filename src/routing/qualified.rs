@@ -1,14 +1,14 @@
 //! Texts that name the keyspace of every table: in which keyspace they are run does not matter.
 
 use cql::statement::batch::TextBatch;
-use cql::statement::statement::{NotUnderstood, Statement};
+use cql::statement::statement::{NotUnderstood, TableStatement};
 
 /// Whether a statement, or each of a batch by text, names the keyspace of its table, so that its
 /// client's keyspace does not matter.
 #[must_use]
 pub fn is_qualified(text: &str) -> bool {
-    let names_keyspace = |statement: &Statement<'_>| statement.table.keyspace.is_some();
-    match Statement::read(text) {
+    let names_keyspace = |statement: &TableStatement<'_>| statement.table.keyspace.is_some();
+    match TableStatement::read(text) {
         Ok(statement) => names_keyspace(&statement),
         Err(NotUnderstood::Verb) => TextBatch::read(text).is_ok_and(|batch| {
             let mut children = batch.children();

@@ -6,12 +6,12 @@ use crate::routing::bound_key::locate;
 use crate::routing::catalog::{Catalog, StatementKey};
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::place::Place;
-use crate::routing::policy::{self, Choice, LaneView, Order};
-use crate::routing::read_times::ReadTimes;
+use crate::routing::policy::{self, LaneCandidates, LaneChoice, Order};
 use crate::routing::routed::Routed;
 use crate::routing::shapes::Shapes;
-use crate::routing::table_keys::TableKeys;
-use crate::routing::table_routes::{Finder, FoundBy, TableRoutes};
+use crate::routing::tables::read_times::ReadTimes;
+use crate::routing::tables::table_keys::TableKeys;
+use crate::routing::tables::table_routes::{Finder, FoundBy, TableRoutes};
 use crate::routing::text::key_read::KeyRead;
 use crate::routing::text::{BoundText, Schema, TextPlace, TextReader};
 use crate::topology::id::NodeId;
@@ -78,7 +78,7 @@ impl Router {
     }
 
     /// Routes an EXECUTE; `now_us` is of a clock that never goes back.
-    pub fn execute<F: LaneView>(
+    pub fn execute<F: LaneCandidates>(
         &mut self,
         execute: &Execute<'_>,
         now_us: u64,
@@ -115,7 +115,7 @@ impl Router {
             },
             &mut self.scratch,
         );
-        let Choice { decision, missing } = self.decide(&place, lwt || serial, view);
+        let LaneChoice { decision, missing } = self.decide(&place, lwt || serial, view);
         let (table, statement) = (Some(table), Some(key));
         Routed {
             decision,
@@ -132,7 +132,7 @@ impl Router {
     /// Routes an EXECUTE whose values alone name no partition: its text may name one by constants, or
     /// a range of tokens.
     #[cold]
-    fn execute_by_text<F: LaneView>(
+    fn execute_by_text<F: LaneCandidates>(
         &mut self,
         key: StatementKey,
         execute: &Execute<'_>,
@@ -167,7 +167,7 @@ impl Router {
         }
         let is_fixed = statement.lwt || parameters.consistency.is_serial();
         routed.table = place.table();
-        let Choice { decision, missing } = self.text(&place, is_fixed, view);
+        let LaneChoice { decision, missing } = self.text(&place, is_fixed, view);
         Routed { decision, missing, ..routed }
     }
 
@@ -194,12 +194,12 @@ impl Router {
     }
 
     /// Routes a statement by text; `is_serial` is what its consistency says.
-    pub fn text<F: LaneView>(
+    pub fn text<F: LaneCandidates>(
         &mut self,
         place: &TextPlace,
         is_serial: bool,
         view: &F,
-    ) -> Choice<F::Lane> {
+    ) -> LaneChoice<F::Lane> {
         let choice = self.decide(&place.place, place.is_fixed || is_serial, view);
         if let Some(table) = place.table() {
             self.read_times.on_used(table);
@@ -208,7 +208,11 @@ impl Router {
     }
 
     /// Sends a request to the least busy lane, for `reason`.
-    pub fn anywhere<F: LaneView>(&mut self, view: &F, reason: Reason) -> Option<Decision<F::Lane>> {
+    pub fn anywhere<F: LaneCandidates>(
+        &mut self,
+        view: &F,
+        reason: Reason,
+    ) -> Option<Decision<F::Lane>> {
         let order = self.next_turn();
         policy::any(view, order, reason)
     }
@@ -260,17 +264,17 @@ impl Router {
         id
     }
 
-    pub(super) fn decide<F: LaneView>(
+    pub(super) fn decide<F: LaneCandidates>(
         &mut self,
         place: &Place,
         fixed: bool,
         view: &F,
-    ) -> Choice<F::Lane> {
+    ) -> LaneChoice<F::Lane> {
         let turn = self.next_turn();
         let order = if fixed { Order::Fixed } else { turn };
         let (table, token) = match place {
             Place::At(table, token) => (*table, *token),
-            Place::Nowhere(reason) => return Choice::of(policy::any(view, turn, *reason)),
+            Place::Nowhere(reason) => return LaneChoice::of(policy::any(view, turn, *reason)),
         };
         let tables = &self.tables;
         let route = self.routes.route(&self.snapshot, table, || tables.name(table));
@@ -280,7 +284,7 @@ impl Router {
             let replica = |node: &NodeId| Replica { node: *node, shard: shard(*node) };
             let replicas = ring.replicas(token).iter().map(replica);
             if replicas.len() == 0 {
-                return Choice::of(policy::any(view, turn, Reason::UnknownKeyspace));
+                return LaneChoice::of(policy::any(view, turn, Reason::UnknownKeyspace));
             }
             return policy::choose(view, &replicas, order, Reason::RingReplica);
         }
@@ -295,7 +299,7 @@ impl Router {
             Some(Finder::EachNode) => Reason::LocalTable,
             Some(Finder::Ring(_) | Finder::Unknown) | None => Reason::UnknownKeyspace,
         };
-        Choice::of(policy::any(view, turn, reason))
+        LaneChoice::of(policy::any(view, turn, reason))
     }
 
     fn next_turn(&mut self) -> Order {

@@ -18,8 +18,10 @@ use std::sync::Arc;
 
 use foldhash::fast::{FixedState, RandomState};
 
-use crate::collections::slab::{Key, Slab};
-use crate::routing::shapes::known::{Answer, Known, Prepared, Preparing, Refusal, State};
+use crate::collections::slab::{Slab, SlabKey};
+use crate::routing::shapes::known::{
+    Known, PrepareOutcome, PrepareRefusal, PreparedShape, Preparing, ShapeState,
+};
 use cql::column_type::ColumnType;
 
 /// A shape is prepared when it was seen so often…
@@ -44,7 +46,7 @@ const REFUSED_MAX: u64 = 8;
 const REFUSED_WITHIN: u64 = 16;
 
 /// Names a shape.
-pub type ShapeKey = Key<Known>;
+pub type ShapeKey = SlabKey<Known>;
 
 /// What is known of the shapes of texts.
 #[derive(Debug)]
@@ -63,7 +65,7 @@ pub struct Shapes {
 
 /// What became of a shape by an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Turn {
+pub enum ShapeChange {
     /// It is as it was.
     None,
     /// It may be run from now on.
@@ -76,7 +78,7 @@ pub enum Turn {
 #[derive(Debug)]
 pub enum Found<'a> {
     /// Run its shape.
-    Prepared(&'a Prepared),
+    Prepared(&'a PreparedShape),
     /// Send it as it is, and ask a node for the types of its shape.
     Wanted,
     /// Send it as it is, and have its shape prepared with these types.
@@ -134,15 +136,16 @@ impl Shapes {
         let Some(known) = self.entries.get_mut(key) else { return Found::Text };
         known.used = self.uses;
         match &known.state {
-            State::Prepared(prepared) => {
+            ShapeState::Prepared(prepared) => {
                 known.runs += 1;
                 Found::Prepared(prepared)
             }
-            State::Typed(types) if has_turn => Found::Typed(types),
-            State::PutOff(until_us) if has_turn && now_us >= *until_us => Found::Wanted,
-            State::Typed(_) | State::PutOff(_) | State::Preparing(_) | State::GivenUp => {
-                Found::Text
-            }
+            ShapeState::Typed(types) if has_turn => Found::Typed(types),
+            ShapeState::PutOff(until_us) if has_turn && now_us >= *until_us => Found::Wanted,
+            ShapeState::Typed(_)
+            | ShapeState::PutOff(_)
+            | ShapeState::Preparing(_)
+            | ShapeState::GivenUp => Found::Text,
         }
     }
 
@@ -170,7 +173,7 @@ impl Shapes {
     pub fn begin(&mut self, text: &str, table: (&str, &str)) -> ShapeKey {
         self.uses += 1;
         self.preparing += 1;
-        let state = State::Preparing(Preparing { left: 1, ..Preparing::default() });
+        let state = ShapeState::Preparing(Preparing { left: 1, ..Preparing::default() });
         if let Some(key) = self.by_text.get(text).copied()
             && let Some(known) = self.entries.get_mut(key)
         {
@@ -204,24 +207,25 @@ impl Shapes {
     pub fn begin_typed(&mut self, text: &str, nodes: usize) -> Option<ShapeKey> {
         let key = *self.by_text.get(text)?;
         let known = self.entries.get_mut(key)?;
-        let State::Typed(types) = &mut known.state else { return None };
+        let ShapeState::Typed(types) = &mut known.state else { return None };
         let types = Some(mem::take(types));
-        known.state = State::Preparing(Preparing { left: nodes, types, ..Preparing::default() });
+        known.state =
+            ShapeState::Preparing(Preparing { left: nodes, types, ..Preparing::default() });
         self.preparing += 1;
         Some(key)
     }
 
     /// A node answered.
-    pub fn on_answer(&mut self, key: ShapeKey, answer: Answer, now_us: u64) -> Turn {
-        let Some(known) = self.entries.get_mut(key) else { return Turn::None };
-        let State::Preparing(preparing) = &mut known.state else { return Turn::None };
+    pub fn on_answer(&mut self, key: ShapeKey, answer: PrepareOutcome, now_us: u64) -> ShapeChange {
+        let Some(known) = self.entries.get_mut(key) else { return ShapeChange::None };
+        let ShapeState::Preparing(preparing) = &mut known.state else { return ShapeChange::None };
         preparing.left = preparing.left.saturating_sub(1);
         let refusal = match answer {
-            Answer::Lost => None,
-            Answer::Refused(refusal) => Some(refusal),
+            PrepareOutcome::Lost => None,
+            PrepareOutcome::Refused(refusal) => Some(refusal),
             // Nodes differ while a change of the schema spreads.
-            Answer::Prepared(prepared) => match &preparing.found {
-                Some(found) if *found != prepared => Some(Refusal::ForNow),
+            PrepareOutcome::Prepared(prepared) => match &preparing.found {
+                Some(found) if *found != prepared => Some(PrepareRefusal::ForNow),
                 Some(_) | None => {
                     preparing.found = Some(prepared);
                     None
@@ -230,32 +234,32 @@ impl Shapes {
         };
         preparing.refusal = preparing.refusal.max(refusal);
         if preparing.left > 0 {
-            return Turn::None;
+            return ShapeChange::None;
         }
         self.preparing -= 1;
         let Preparing { types, found, refusal, .. } = mem::take(preparing);
         let turn = match (refusal, found, types) {
-            (Some(Refusal::Final), ..) => {
-                known.state = State::GivenUp;
-                Turn::GivenUp
+            (Some(PrepareRefusal::Final), ..) => {
+                known.state = ShapeState::GivenUp;
+                ShapeChange::GivenUp
             }
             (None, Some(found), None) => {
-                known.state = State::Typed(found.kinds);
-                Turn::None
+                known.state = ShapeState::Typed(found.kinds);
+                ShapeChange::None
             }
             (None, Some(found), Some(types)) if found.kinds == types => {
                 known.failures = 0;
-                known.state = State::Prepared(found);
-                Turn::Prepared
+                known.state = ShapeState::Prepared(found);
+                ShapeChange::Prepared
             }
-            (Some(Refusal::ForNow), ..) | (None, Some(_), Some(_)) => {
+            (Some(PrepareRefusal::ForNow), ..) | (None, Some(_), Some(_)) => {
                 known.put_off(now_us);
-                Turn::GivenUp
+                ShapeChange::GivenUp
             }
             (None, None, _) => {
-                known.state = State::GivenUp;
+                known.state = ShapeState::GivenUp;
                 self.remove(key);
-                return Turn::None;
+                return ShapeChange::None;
             }
         };
         self.weigh(key);
@@ -268,45 +272,47 @@ impl Shapes {
     pub fn on_forgotten(&mut self, text: &str) -> Option<(ShapeKey, Box<[ColumnType]>)> {
         let key = *self.by_text.get(text)?;
         let known = self.entries.get_mut(key)?;
-        let State::Prepared(prepared) = &known.state else { return None };
+        let ShapeState::Prepared(prepared) = &known.state else { return None };
         known.forgotten += 1;
         if known.forgotten >= FORGOTTEN_MAX && known.runs / known.forgotten < RUNS_BETWEEN {
-            known.state = State::GivenUp;
+            known.state = ShapeState::GivenUp;
             return None;
         }
         // Another table by the same name may have other types.
         let (types, found) = (prepared.kinds.clone(), Some(prepared.clone()));
         let preparing = Preparing { left: 1, types: Some(types.clone()), found, refusal: None };
-        known.state = State::Preparing(preparing);
+        known.state = ShapeState::Preparing(preparing);
         self.preparing += 1;
         Some((key, types))
     }
 
     /// A node refused a value that it was run with.
-    pub fn on_refused(&mut self, text: &str, now_us: u64) -> Turn {
+    pub fn on_refused(&mut self, text: &str, now_us: u64) -> ShapeChange {
         let key = self.by_text.get(text).copied();
-        let Some(known) = key.and_then(|key| self.entries.get_mut(key)) else { return Turn::None };
-        let State::Prepared(_) = known.state else { return Turn::None };
+        let Some(known) = key.and_then(|key| self.entries.get_mut(key)) else {
+            return ShapeChange::None;
+        };
+        let ShapeState::Prepared(_) = known.state else { return ShapeChange::None };
         if known.runs - known.refused_since > REFUSED_WITHIN {
             (known.refused, known.refused_since) = (0, known.runs);
         }
         known.refused += 1;
         if known.refused < REFUSED_MAX {
-            return Turn::None;
+            return ShapeChange::None;
         }
         (known.refused, known.refused_since) = (0, known.runs);
         known.put_off(now_us);
-        Turn::GivenUp
+        ShapeChange::GivenUp
     }
 
     /// The types of a shape cannot be named: it stays text. `false` when it does already.
     pub fn give_up(&mut self, text: &str) -> bool {
         let key = self.by_text.get(text).copied();
         let Some(known) = key.and_then(|key| self.entries.get_mut(key)) else { return false };
-        match mem::replace(&mut known.state, State::GivenUp) {
-            State::Preparing(_) => self.preparing -= 1,
-            State::Prepared(_) | State::Typed(_) | State::PutOff(_) => {}
-            State::GivenUp => return false,
+        match mem::replace(&mut known.state, ShapeState::GivenUp) {
+            ShapeState::Preparing(_) => self.preparing -= 1,
+            ShapeState::Prepared(_) | ShapeState::Typed(_) | ShapeState::PutOff(_) => {}
+            ShapeState::GivenUp => return false,
         }
         true
     }
@@ -351,7 +357,7 @@ impl Shapes {
         let Some(known) = self.entries.remove(key) else { return };
         self.by_text.remove(&known.text);
         self.bytes -= known.weight;
-        if let State::Preparing(_) = known.state {
+        if let ShapeState::Preparing(_) = known.state {
             self.preparing -= 1;
         }
     }

@@ -41,7 +41,7 @@ pub struct Statement {
 
 /// What a statement takes in the catalog besides its texts, bytes: itself, its entry in a table of which up to
 /// half is free, its place among the ids, and what the allocator adds to each piece.
-const FIXED_WEIGHT: usize = size_of::<Statement>() + 2 * size_of::<Entry>() + 192;
+const FIXED_WEIGHT: usize = size_of::<Statement>() + 2 * size_of::<CatalogEntry>() + 192;
 
 impl Statement {
     /// Bytes that it takes in the catalog, roughly.
@@ -58,7 +58,7 @@ pub const SAMPLED: u64 = 16;
 
 /// A statement in the catalog with what the router worked out for it.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct CatalogEntry {
     /// The statement.
     pub statement: Arc<Statement>,
     /// The number of the table whose partition its values name; `None` when they name none, or the
@@ -94,13 +94,13 @@ pub struct Entry {
 pub struct Restored {
     /// The statement.
     pub statement: Arc<Statement>,
-    /// See [`Entry::changed`].
+    /// See [`CatalogEntry::changed`].
     pub changed: bool,
-    /// See [`Entry::mixed`].
+    /// See [`CatalogEntry::mixed`].
     pub mixed: bool,
-    /// See [`Entry::writes`].
+    /// See [`CatalogEntry::writes`].
     pub writes: bool,
-    /// See [`Entry::used`].
+    /// See [`CatalogEntry::used`].
     pub used: u64,
 }
 
@@ -159,7 +159,7 @@ fn hash_of(reader: &mut Reader<'_>) -> Option<u64> {
     is_described.then(|| FixedState::default().hash_one(columns))
 }
 
-impl Entry {
+impl CatalogEntry {
     /// A statement that was just prepared, and of which clients hold the same columns.
     #[must_use]
     pub fn new(statement: Arc<Statement>, table: Option<TableId>, used: u64) -> Self {

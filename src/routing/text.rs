@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use crate::routing::decision::Reason;
 use crate::routing::place::Place;
-use crate::routing::table_keys::TableKeys;
-use crate::routing::table_routes;
-use crate::routing::table_routes::TableRoutes;
+use crate::routing::tables::table_keys::TableKeys;
+use crate::routing::tables::table_routes;
+use crate::routing::tables::table_routes::TableRoutes;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::{TableId, Tables};
 use cql::request::parameters::Values;
 use cql::statement::batch::TextBatch;
 use cql::statement::name::TableName;
 use cql::statement::partition::{KEY_COLUMNS_MAX, Partition};
-use cql::statement::statement::{NotUnderstood, Statement};
+use cql::statement::statement::{NotUnderstood, TableStatement};
 use cql::statement::term::Term;
 use cql::token::token::Token;
 use key_read::KeyRead;
@@ -119,7 +119,7 @@ impl TextPlace {
 impl TextReader {
     /// Reads a statement, or a batch by text.
     pub fn read(&mut self, schema: &mut Schema<'_>, asked: &BoundText<'_>) -> TextPlace {
-        match Statement::read(asked.text) {
+        match TableStatement::read(asked.text) {
             Ok(statement) => {
                 let mut one = self.statement(schema, asked, &statement);
                 if one.is_unread {
@@ -173,7 +173,7 @@ impl TextReader {
     /// The read of the key that a statement names, or the first statement of a batch that names one.
     /// `None` when nothing names a key of a table that is known.
     pub fn key_read(&mut self, schema: &Schema<'_>, asked: &BoundText<'_>) -> Option<KeyRead> {
-        match Statement::read(asked.text) {
+        match TableStatement::read(asked.text) {
             Ok(statement) => self.key_read_of(schema, asked, &statement),
             Err(NotUnderstood::Verb) => {
                 let batch = TextBatch::read(asked.text).ok()?;
@@ -188,7 +188,7 @@ impl TextReader {
         &mut self,
         schema: &Schema<'_>,
         asked: &BoundText<'_>,
-        statement: &Statement<'_>,
+        statement: &TableStatement<'_>,
     ) -> Option<KeyRead> {
         let (keyspace, table) = self.names.of(&statement.table, asked.keyspace)?;
         let keys = &schema.keys;
@@ -201,7 +201,7 @@ impl TextReader {
         &mut self,
         schema: &mut Schema<'_>,
         asked: &BoundText<'_>,
-        statement: &Statement<'_>,
+        statement: &TableStatement<'_>,
     ) -> TextPlace {
         let is_qualified = statement.table.keyspace.is_some();
         let mut one = TextPlace { is_qualified, ..TextPlace::nowhere(Reason::TextNotUnderstood) };
@@ -218,7 +218,7 @@ impl TextReader {
         &mut self,
         schema: &mut Schema<'_>,
         asked: &BoundText<'_>,
-        statement: &Statement<'_>,
+        statement: &TableStatement<'_>,
     ) -> Option<(Arc<str>, Arc<str>)> {
         let (keyspace, table) = self.names.of(&statement.table, asked.keyspace)?;
         schema.keys.ask(keyspace, table, asked.now_us)
@@ -229,7 +229,7 @@ impl TextReader {
         &mut self,
         schema: &mut Schema<'_>,
         asked: &BoundText<'_>,
-        statement: &Statement<'_>,
+        statement: &TableStatement<'_>,
         one: &mut TextPlace,
     ) -> Result<(TableId, Token), Reason> {
         let names = self.names.of(&statement.table, asked.keyspace);

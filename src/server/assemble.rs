@@ -8,18 +8,18 @@ use crate::config::settings::{Settings, TextMode};
 use crate::connect::dialer::{DialSettings, Dialer};
 use crate::connect::dialing::DialingSettings;
 use crate::connect::handshake_budget::HandshakeBudget;
+use crate::control::contact::opened_node::ReachSettings;
 use crate::control::control::ControlSettings;
-use crate::control::reaching::greeting::ReachSettings;
 use crate::control::tables::routes::RouteSettings;
 use crate::engine::limits::Limits;
 use crate::engine::settings::EngineSettings;
 use crate::platform::memory;
-use crate::pool::credential::{Credential, plain_token};
-use crate::pool::credential_book::CredentialBook;
-use crate::pool::lane_slots::Wanted;
-use crate::pool::logins::LoginSettings;
-use crate::pool::node_state::NodeStates;
+use crate::pool::login::credential::{Credential, plain_token};
+use crate::pool::login::credential_book::CredentialBook;
+use crate::pool::login::logins::LoginSettings;
+use crate::pool::nodes::node_state::NodeStates;
 use crate::pool::pool_manager::{PoolSettings, PoolShared};
+use crate::pool::refill::lane_slots::WantedLanes;
 use crate::server::rotation::Tls;
 use crate::session::sasl::SaslToken;
 
@@ -92,7 +92,7 @@ pub fn limits(settings: &Settings) -> Limits {
 #[must_use]
 pub fn engine(settings: &Settings) -> EngineSettings {
     let mut limits = limits(settings);
-    if settings.dial.lanes == Wanted::One {
+    if settings.dial.lanes == WantedLanes::One {
         limits.keyspace_lane_unused_us = 0;
     }
     EngineSettings {
@@ -124,10 +124,11 @@ pub fn dialer(settings: &Settings, tls: &Tls) -> Dialer {
 /// What the pools of each worker go by.
 #[must_use]
 pub fn pools(settings: &Settings, dial: &DialSettings) -> PoolSettings {
-    let is_on_demand = settings.limits.keyspace_lane_unused_us > 0 && dial.lanes != Wanted::One;
+    let is_on_demand =
+        settings.limits.keyspace_lane_unused_us > 0 && dial.lanes != WantedLanes::One;
     PoolSettings {
         lanes: dial.lanes,
-        keyspace_lanes: if is_on_demand { Wanted::ShardsInUse } else { Wanted::One },
+        keyspace_lanes: if is_on_demand { WantedLanes::ShardsInUse } else { WantedLanes::One },
         ports: dial.shard_ports(),
         backoff: settings.backoff,
         failover: settings.failover,

@@ -4,7 +4,7 @@ use crate::config::settings::DrainSettings;
 
 /// Steps to the end; none is taken back.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Phase {
+pub enum DrainPhase {
     /// Clients come and go.
     Serving,
     /// SIGTERM came, and clients still come and go: the application may be stopped at the same time, and need the cluster
@@ -22,7 +22,7 @@ pub enum Phase {
 /// does what the phase says.
 #[derive(Debug)]
 pub struct Drain {
-    phase: Phase,
+    phase: DrainPhase,
     settings: DrainSettings,
     deadline_us: Option<u64>,
     /// While lingering, when the process may go on if no client is connected.
@@ -38,7 +38,7 @@ impl Drain {
     #[must_use]
     pub fn new(settings: DrainSettings) -> Self {
         Self {
-            phase: Phase::Serving,
+            phase: DrainPhase::Serving,
             settings,
             deadline_us: None,
             min_until_us: 0,
@@ -53,7 +53,7 @@ impl Drain {
 
     /// The current phase.
     #[must_use]
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> DrainPhase {
         self.phase
     }
 
@@ -75,42 +75,42 @@ impl Drain {
         let DrainSettings { min_sigterm_delay_s, max_sigterm_delay_s, .. } = self.settings;
         let longest_s = min_sigterm_delay_s.max(max_sigterm_delay_s);
         match self.phase {
-            Phase::Serving if longest_s > 0 => {
+            DrainPhase::Serving if longest_s > 0 => {
                 let after = |seconds: u64| now_us.saturating_add(seconds.saturating_mul(1_000_000));
                 self.min_until_us = after(min_sigterm_delay_s);
-                self.enter(Phase::Lingering, after(longest_s));
+                self.enter(DrainPhase::Lingering, after(longest_s));
             }
-            Phase::Serving | Phase::Lingering => self.drain(now_us),
-            Phase::Draining => self.close(now_us),
-            Phase::Closing => self.stop(),
-            Phase::Stopped => {}
+            DrainPhase::Serving | DrainPhase::Lingering => self.drain(now_us),
+            DrainPhase::Draining => self.close(now_us),
+            DrainPhase::Closing => self.stop(),
+            DrainPhase::Stopped => {}
         }
     }
 
     /// The application said that it needs the proxy no longer.
     pub fn on_quit(&mut self, now_us: u64) {
-        if self.phase < Phase::Draining {
+        if self.phase < DrainPhase::Draining {
             self.drain(now_us);
         }
     }
 
     /// So many clients are connected.
     pub fn on_clients(&mut self, count: u64, now_us: u64) {
-        if self.phase == Phase::Lingering && count == 0 && now_us >= self.min_until_us {
+        if self.phase == DrainPhase::Lingering && count == 0 && now_us >= self.min_until_us {
             self.drain(now_us);
         }
     }
 
     /// Nothing is in flight: no client waits for an answer.
     pub fn on_idle(&mut self, now_us: u64) {
-        if self.phase == Phase::Draining {
+        if self.phase == DrainPhase::Draining {
             self.close(now_us);
         }
     }
 
     /// Every connection is closed and every worker has ended.
     pub fn on_closed(&mut self) {
-        if self.phase == Phase::Closing {
+        if self.phase == DrainPhase::Closing {
             self.stop();
         }
     }
@@ -121,28 +121,28 @@ impl Drain {
             return;
         }
         match self.phase {
-            Phase::Lingering => self.drain(now_us),
-            Phase::Draining => self.close(now_us),
-            Phase::Closing => self.stop(),
-            Phase::Serving | Phase::Stopped => {}
+            DrainPhase::Lingering => self.drain(now_us),
+            DrainPhase::Draining => self.close(now_us),
+            DrainPhase::Closing => self.stop(),
+            DrainPhase::Serving | DrainPhase::Stopped => {}
         }
     }
 
     fn drain(&mut self, now_us: u64) {
         let drain_us = self.settings.drain_ms.saturating_mul(1_000);
-        self.enter(Phase::Draining, now_us.saturating_add(drain_us));
+        self.enter(DrainPhase::Draining, now_us.saturating_add(drain_us));
     }
 
     fn close(&mut self, now_us: u64) {
-        self.enter(Phase::Closing, now_us.saturating_add(Self::CLOSING_US));
+        self.enter(DrainPhase::Closing, now_us.saturating_add(Self::CLOSING_US));
     }
 
     fn stop(&mut self) {
-        self.phase = Phase::Stopped;
+        self.phase = DrainPhase::Stopped;
         self.deadline_us = None;
     }
 
-    fn enter(&mut self, phase: Phase, deadline_us: u64) {
+    fn enter(&mut self, phase: DrainPhase, deadline_us: u64) {
         debug_assert!(self.phase < phase, "{:?} comes before {phase:?}", self.phase);
         self.phase = phase;
         self.deadline_us = Some(deadline_us);
@@ -170,59 +170,59 @@ mod tests {
     fn clients_are_served_for_the_shortest_delay_even_if_none_is_connected() {
         let mut drain = lingering(2, 0);
         drain.on_clients(0, 1_999_999);
-        assert_eq!(drain.phase(), Phase::Lingering);
+        assert_eq!(drain.phase(), DrainPhase::Lingering);
         drain.on_clients(0, 2_000_000);
-        assert_eq!(drain.phase(), Phase::Draining);
+        assert_eq!(drain.phase(), DrainPhase::Draining);
     }
 
     #[test]
     fn a_connected_client_is_served_until_the_longest_delay() {
         let mut drain = lingering(0, 30);
         drain.on_clients(1, 29_000_000);
-        assert_eq!((drain.phase(), drain.deadline_us()), (Phase::Lingering, Some(30_000_000)));
+        assert_eq!((drain.phase(), drain.deadline_us()), (DrainPhase::Lingering, Some(30_000_000)));
         drain.on_time(30_000_000);
-        assert_eq!(drain.phase(), Phase::Draining);
+        assert_eq!(drain.phase(), DrainPhase::Draining);
     }
 
     #[test]
     fn the_last_client_that_leaves_ends_the_delay() {
         let mut drain = lingering(0, 30);
         drain.on_clients(0, 1);
-        assert_eq!(drain.phase(), Phase::Draining);
+        assert_eq!(drain.phase(), DrainPhase::Draining);
     }
 
     #[test]
     fn an_application_that_quits_ends_every_delay() {
         let mut drain = lingering(10, 30);
         drain.on_quit(1);
-        assert_eq!(drain.phase(), Phase::Draining);
+        assert_eq!(drain.phase(), DrainPhase::Draining);
         drain.on_quit(2);
-        assert_eq!(drain.phase(), Phase::Draining, "a second one skips nothing");
+        assert_eq!(drain.phase(), DrainPhase::Draining, "a second one skips nothing");
     }
 
     #[test]
     fn an_idle_process_ends_without_waiting() {
         let mut drain = draining_for(10_000);
         drain.on_idle(5);
-        assert_eq!(drain.phase(), Phase::Serving, "being idle is no reason to end");
+        assert_eq!(drain.phase(), DrainPhase::Serving, "being idle is no reason to end");
         drain.on_signal(7);
-        assert_eq!((drain.phase(), drain.deadline_us()), (Phase::Draining, Some(10_000_007)));
+        assert_eq!((drain.phase(), drain.deadline_us()), (DrainPhase::Draining, Some(10_000_007)));
         drain.on_idle(8);
-        assert_eq!(drain.phase(), Phase::Closing);
+        assert_eq!(drain.phase(), DrainPhase::Closing);
         drain.on_closed();
-        assert_eq!((drain.phase(), drain.deadline_us()), (Phase::Stopped, None));
+        assert_eq!((drain.phase(), drain.deadline_us()), (DrainPhase::Stopped, None));
     }
 
     #[test]
-    fn what_runs_has_until_the_deadline() {
+    fn running_requests_have_until_the_deadline() {
         let mut drain = draining_for(2);
         drain.on_signal(0);
         drain.on_time(1_999);
-        assert_eq!(drain.phase(), Phase::Draining);
+        assert_eq!(drain.phase(), DrainPhase::Draining);
         drain.on_time(2_000);
-        assert_eq!(drain.phase(), Phase::Closing);
+        assert_eq!(drain.phase(), DrainPhase::Closing);
         drain.on_time(2_000 + Drain::CLOSING_US);
-        assert_eq!(drain.phase(), Phase::Stopped);
+        assert_eq!(drain.phase(), DrainPhase::Stopped);
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
         let mut drain = draining_for(10_000);
         drain.on_signal(0);
         drain.on_signal(1);
-        assert_eq!(drain.phase(), Phase::Closing);
+        assert_eq!(drain.phase(), DrainPhase::Closing);
     }
 
     proptest! {
@@ -257,7 +257,7 @@ mod tests {
                     _ => drain.on_time(now_us),
                 }
                 prop_assert!(drain.phase() >= before);
-                let lasting = [Phase::Serving, Phase::Stopped];
+                let lasting = [DrainPhase::Serving, DrainPhase::Stopped];
                 let ends = !lasting.contains(&drain.phase());
                 prop_assert_eq!(drain.deadline_us().is_some(), ends);
             }

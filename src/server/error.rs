@@ -4,11 +4,11 @@ use std::{fmt, io};
 
 use thiserror::Error;
 
+use crate::control::contact::hint;
 use crate::control::error::{ControlError, chain};
-use crate::control::reaching::hint;
 use crate::listen::listener;
 use crate::listen::listener::Bind;
-use crate::server::succession::WORD_MAX;
+use crate::server::upgrade::succession::WORD_MAX;
 use crate::tls::error::TlsError;
 
 /// Why the server could not start.

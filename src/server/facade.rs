@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::control::tables::server_tables::ServerTables;
-use crate::facade::peers::ShownNode;
-use crate::facade::system_tables::{LocalColumn, OneNode};
+use crate::facade::tables::peers::ShownNode;
+use crate::facade::tables::system_tables::{LocalColumn, OneNode};
 use crate::listen::listener::Bind;
 use cql::column_type::ColumnType;
 
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_made_of_the_nodes_own_row_and_columns() {
+    fn system_local_is_made_of_the_nodes_own_row_and_columns() {
         let column = |name: &str| ServerColumn { name: name.to_owned(), kind: ColumnType::Varchar };
         let tables = ServerTables {
             local: vec![column("key"), column("rack"), column("late")],
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_at_the_proxy_s_own_place_and_speaks_what_the_proxy_speaks() {
+    fn system_local_is_at_the_proxys_place_and_speaks_its_protocols() {
         let names = ["data_center", "rack", "native_protocol_version"];
         let local =
             names.map(|name| ServerColumn { name: name.to_owned(), kind: ColumnType::Varchar });

@@ -1,15 +1,9 @@
 //! Put together, start, drain.
 
 pub mod assemble;
-pub mod collector;
-mod console_rows;
-pub mod dials;
 pub mod drain;
 pub mod error;
 pub mod facade;
-mod live;
-pub mod pages;
-pub mod places;
 pub mod reload;
 pub mod rotation;
 pub mod secrets;
@@ -17,8 +11,6 @@ pub mod secrets;
 pub mod server;
 pub mod signals;
 pub mod state_file;
-pub mod succession;
-pub mod takeover;
-pub mod upgrade;
-pub mod view;
+pub mod upgrade; // one process takes the place of another
+pub mod views; // what the process shows of itself
 pub mod workers;

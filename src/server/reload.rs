@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::config::error::Faults;
-use crate::config::reader::Entry;
+use crate::config::reader::SettingEntry;
 use crate::config::running::{Reloaded, Running, Sources};
 use crate::config::settings::Settings;
 use crate::platform::{bounded_file, clock};
@@ -27,11 +27,11 @@ pub struct ReloadRequest {
 
 /// Changed settings, for the server to put in force.
 #[derive(Debug)]
-pub struct Change {
+pub struct SettingsChange {
     /// What is in force from now on.
     pub settings: Box<Settings>,
     /// The same as it was written, with where it comes from.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<SettingEntry>,
     /// Is sent once they are.
     pub done: oneshot::Sender<()>,
 }
@@ -104,7 +104,7 @@ pub struct Reloader {
     /// Who asks.
     pub requests: Receiver<ReloadRequest>,
     /// Puts changes in force.
-    pub changes: Sender<Change>,
+    pub changes: Sender<SettingsChange>,
     /// What became of it.
     pub stats: Arc<ReloadStats>,
 }
@@ -169,7 +169,7 @@ impl Reloader {
         let Reloaded { running, changed, waiting } = reloaded;
         let (done, is_done) = oneshot::channel();
         let settings = Box::new(running.settings.clone());
-        let change = Change { settings, entries: running.entries.clone(), done };
+        let change = SettingsChange { settings, entries: running.entries.clone(), done };
         if self.changes.send(change).await.is_err() || is_done.await.is_err() {
             return Err("the process is about to end".to_owned());
         }

@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::config::settings::Settings;
-use crate::connect::node_tls::NodeTls;
+use crate::connect::tls::node_tls::NodeTls;
 use crate::listen::client_tls::ClientTls;
 use crate::telemetry::report::{RotationReport, TlsReport};
 use crate::tls::error::TlsError;

@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::config::settings::Settings;
-use crate::pool::credential::Credential;
+use crate::pool::login::credential::Credential;
 use crate::server::assemble;
 
 /// What a look at the file found.

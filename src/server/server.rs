@@ -11,33 +11,33 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::sleep;
 
-use crate::config::reader::Entry;
+use crate::config::reader::SettingEntry;
 use crate::config::running::{Running, Sources};
 use crate::config::settings::{AuthMode, DrainSettings, Settings};
+use crate::control::contact::hint;
 use crate::control::control;
 use crate::control::error::chain;
-use crate::control::reaching::hint;
 use crate::control::watch::{ControlReport, ControlRequest};
 use crate::listen::listener::Bind;
 use crate::listen::passed::Passed;
 use crate::platform::clock;
-use crate::pool::announcer::WorkerEvent;
-use crate::pool::credential_book::CredentialBook;
-use crate::pool::node_choice::NodeChoice;
+use crate::pool::login::credential_book::CredentialBook;
+use crate::pool::nodes::node_choice::NodeChoice;
+use crate::pool::worker_events::WorkerEvent;
 use crate::server::assemble;
-use crate::server::drain::{Drain, Phase};
+use crate::server::drain::{Drain, DrainPhase};
 use crate::server::error::ServerError;
 use crate::server::facade::Front;
-use crate::server::pages::{PageControl, Pages};
-use crate::server::places::Places;
-use crate::server::reload::{Change, ReloadRequest, ReloadStats, Reloader};
+use crate::server::reload::{ReloadRequest, ReloadStats, Reloader, SettingsChange};
 use crate::server::rotation::Tls;
 use crate::server::secrets;
 use crate::server::state_file::Kept;
-use crate::server::upgrade::Offer;
+use crate::server::upgrade::handover::Offer;
+use crate::server::upgrade::places::ListeningPlaces;
+use crate::server::views::pages::{AdminPages, PageControl};
 use crate::server::workers::{WorkerStart, Workers, start_workers};
 use crate::telemetry::logging;
-use crate::worker::command::Command;
+use crate::worker::command::WorkerCommand;
 use crate::worker::setup::WorkerSettings;
 
 /// Messages of the control connection, and of workers, that may wait.
@@ -62,9 +62,9 @@ struct Reloads {
 #[derive(Debug)]
 pub struct Server {
     workers: Workers,
-    places: Places,
+    places: ListeningPlaces,
     tls: Tls,
-    pages: Arc<Pages>,
+    pages: Arc<AdminPages>,
     control: (Sender<ControlRequest>, Receiver<ControlReport>),
     events: Receiver<WorkerEvent>,
     file_poll_ms: u64,
@@ -83,7 +83,7 @@ impl Server {
     /// runtime.
     pub fn start(settings: &Settings, passed: Passed) -> Result<Self, ServerError> {
         let tls = Tls::load(settings)?;
-        let (places, state) = Places::open(settings, passed)?;
+        let (places, state) = ListeningPlaces::open(settings, passed)?;
         let credential = assemble::credential(settings).map_err(|error| {
             let file = settings.password_file.clone().unwrap_or_default();
             ServerError::Password { file: file.display().to_string(), error }
@@ -113,7 +113,7 @@ impl Server {
         let page_control = PageControl { quit, reload, reload_stats, state_stats: kept.stats() };
         let reloads = Reloads { ask, requests, stats };
         let commands = workers.commands();
-        let pages = Pages::new(commands, budget, settings, tls.clone(), page_control);
+        let pages = AdminPages::new(commands, budget, settings, tls.clone(), page_control);
         let pages = Arc::new(pages);
         if settings.startup_without_cluster {
             pages.on_open();
@@ -144,7 +144,7 @@ impl Server {
     }
 
     /// Shows these settings in the console, with where they come from.
-    pub fn show_settings(&self, settings: Vec<Entry>) {
+    pub fn show_settings(&self, settings: Vec<SettingEntry>) {
         self.pages.on_settings(settings);
     }
 
@@ -168,7 +168,7 @@ impl Server {
 
     /// How to ask each worker for its numbers, for who has started the server in its own process.
     #[must_use]
-    pub fn workers(&self) -> Vec<Sender<Command>> {
+    pub fn workers(&self) -> Vec<Sender<WorkerCommand>> {
         self.workers.commands()
     }
 
@@ -195,8 +195,8 @@ impl Server {
         let (mut drain, mut quit) = (Drain::new(self.drain), self.quit);
         let (mut open, mut phase) = (self.startup_without_cluster, drain.phase());
         let (mut outcome, mut patience) = (Ok(()), Box::pin(sleep(FIRST_LANE)));
-        while drain.phase() != Phase::Stopped {
-            let serving = drain.phase() < Phase::Draining;
+        while drain.phase() != DrainPhase::Stopped {
+            let serving = drain.phase() < DrainPhase::Draining;
             if !serving {
                 // Before clients are closed: they connect again at once, and would wait for the end.
                 places.close();
@@ -214,7 +214,7 @@ impl Server {
                     tracing::info!("asked to stop by the admin address");
                     drain.on_quit(clock::now_us());
                 }
-                () = sleep(CLIENTS_POLL), if phase == Phase::Lingering => {
+                () = sleep(CLIENTS_POLL), if phase == DrainPhase::Lingering => {
                     let clients = pages.clients().await;
                     drain.on_clients(clients, clock::now_us());
                 }
@@ -261,7 +261,7 @@ impl Server {
 /// Stays for clients over TLS whose requests the next process serves, until the last is gone or a signal comes;
 /// whether this process served at all.
 async fn relay(
-    mut places: Places,
+    mut places: ListeningPlaces,
     mut stop: Receiver<()>,
     drain: &Drain,
 ) -> Result<(), ServerError> {
@@ -283,8 +283,8 @@ fn offer_of(workers: &Workers, kept: &Kept, bytes_max: u64) -> Option<Offer> {
 async fn on_report(
     report: ControlReport,
     workers: &Workers,
-    pages: &Pages,
-    (kept, places): (&mut Kept, &mut Places),
+    pages: &AdminPages,
+    (kept, places): (&mut Kept, &mut ListeningPlaces),
 ) -> Option<ServerError> {
     if let ControlReport::Failed(error) = &report
         && !places.on_round_failed(error)
@@ -310,7 +310,7 @@ async fn on_report(
 }
 
 /// Has the settings read again when that is asked for; where the changes arrive.
-fn reload(reloads: Reloads, sources: Option<(Sources, Running)>) -> Receiver<Change> {
+fn reload(reloads: Reloads, sources: Option<(Sources, Running)>) -> Receiver<SettingsChange> {
     let (changes, arriving) = mpsc::channel(1);
     let Reloads { ask, requests, stats } = reloads;
     drop(ask);
@@ -325,7 +325,7 @@ async fn put_in_force(
     settings: &Settings,
     tls: &Tls,
     workers: &mut Workers,
-    pages: &Pages,
+    pages: &AdminPages,
     book: &CredentialBook,
 ) {
     if let Err(error) = logging::set_level(&settings.log.level) {
@@ -343,12 +343,12 @@ async fn put_in_force(
 async fn on_event(
     event: WorkerEvent,
     workers: &Workers,
-    pages: &Arc<Pages>,
+    pages: &Arc<AdminPages>,
     ask: &Sender<ControlRequest>,
 ) {
     match event {
         WorkerEvent::PoolLanes(worker, up) => pages.on_lanes(worker, up),
-        WorkerEvent::PeerMessage(from, news) => workers.pass_on(from, &news).await,
+        WorkerEvent::PeerMessage(from, message) => workers.pass_on(from, &message).await,
         WorkerEvent::RefreshTopology => want(ask, ControlRequest::Refresh),
         WorkerEvent::ReadTable(request) => want(ask, ControlRequest::ReadTable(request)),
         WorkerEvent::LoggedIn => want(ask, ControlRequest::Reach),
@@ -368,21 +368,21 @@ fn want(ask: &Sender<ControlRequest>, request: ControlRequest) {
 }
 
 /// Shows changed settings, and reports that they are in force.
-fn show_changed(change: Change, pages: &Pages) {
+fn show_changed(change: SettingsChange, pages: &AdminPages) {
     pages.on_settings(change.entries);
     // The caller may have given up.
     change.done.send(()).ok();
 }
 
 /// Makes probes and workers follow a new phase.
-async fn enter(drain: &Drain, pages: &Pages, workers: &Workers, kept: &mut Kept) {
+async fn enter(drain: &Drain, pages: &AdminPages, workers: &Workers, kept: &mut Kept) {
     pages.on_draining();
-    if drain.phase() >= Phase::Draining {
+    if drain.phase() >= DrainPhase::Draining {
         kept.write_last().await;
     }
-    if let Some(until_us) = drain.deadline_us().filter(|_| drain.phase() >= Phase::Draining) {
+    if let Some(until_us) = drain.deadline_us().filter(|_| drain.phase() >= DrainPhase::Draining) {
         tracing::info!(clients = pages.clients().await, "draining");
-        workers.send_all(|| Command::Drain { until_us }).await;
+        workers.send_all(|| WorkerCommand::Drain { until_us }).await;
     }
 }
 

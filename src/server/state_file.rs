@@ -20,12 +20,12 @@ use crate::control::watch::ControlReport;
 use crate::platform::bounded_file;
 use crate::platform::clock;
 use crate::platform::replaced_file::ReplacedFile;
-use crate::server::collector::Collector;
+use crate::server::views::collector::Collector;
 use crate::server::workers::Workers;
-use crate::state::format::{self, State};
-use crate::state::record::{About, Record};
+use crate::state::format::{self, CheckedState};
+use crate::state::record::{Record, StateHeader};
 use crate::telemetry::report::StateReport;
-use crate::worker::command::Command;
+use crate::worker::command::WorkerCommand;
 
 /// Pause of the worker between two parts.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -64,7 +64,7 @@ impl StateStats {
 pub struct Kept {
     /// The state of the process before, until the cluster is known.
     before: Option<Vec<u8>>,
-    about: watch::Sender<Option<About>>,
+    about: watch::Sender<Option<StateHeader>>,
     /// Asks for a last writing; `None` when nothing is kept.
     last: Option<Sender<oneshot::Sender<()>>>,
     stats: Arc<StateStats>,
@@ -76,19 +76,19 @@ impl Kept {
     #[must_use]
     pub fn start(
         settings: &StateSettings,
-        worker: Option<Sender<Command>>,
+        worker: Option<Sender<WorkerCommand>>,
         handed_over: Option<Vec<u8>>,
     ) -> Self {
         let stats = Arc::new(StateStats::default());
         let (about, abouts) = watch::channel(None);
         let read = || read(settings.file.as_deref()?, settings, &stats);
-        let before = handed_over.filter(|bytes| State::check(bytes).is_ok()).or_else(read);
-        let keeper = settings.file.clone().zip(worker);
-        let last = keeper.map(|(path, worker)| {
+        let before = handed_over.filter(|bytes| CheckedState::check(bytes).is_ok()).or_else(read);
+        let saver = settings.file.clone().zip(worker);
+        let last = saver.map(|(path, worker)| {
             let (last, asked) = mpsc::channel(1);
             let (settings, stats) = (settings.clone(), Arc::clone(&stats));
-            let keeper = Keeper { path: path.into(), settings, worker, abouts, stats };
-            tokio::spawn(keeper.run(asked));
+            let saver = StateSaver { path: path.into(), settings, worker, abouts, stats };
+            tokio::spawn(saver.run(asked));
             last
         });
         Self { before, about, last, stats }
@@ -102,8 +102,8 @@ impl Kept {
 
     /// Which cluster the process before served, and where clients saw it; `None` when nothing is known of it.
     #[must_use]
-    pub fn place(&self) -> Option<About> {
-        let state = State::check(self.before.as_deref()?).ok()?;
+    pub fn place(&self) -> Option<StateHeader> {
+        let state = CheckedState::check(self.before.as_deref()?).ok()?;
         Some(state.about().clone())
     }
 
@@ -124,9 +124,9 @@ impl Kept {
         }
     }
 
-    async fn restore(&self, bytes: &[u8], now: &About, workers: &Workers) {
+    async fn restore(&self, bytes: &[u8], now: &StateHeader, workers: &Workers) {
         // It was checked when it was read.
-        let Ok(state) = State::check(bytes) else { return };
+        let Ok(state) = CheckedState::check(bytes) else { return };
         if let Some(reason) = state.about().differs_from(now) {
             self.stats.read_failures.fetch_add(1, Ordering::Relaxed);
             let cluster = &*state.about().cluster;
@@ -136,24 +136,24 @@ impl Kept {
         let has_schema = state.about().has_schema_of(now);
         let age_s = now.collected_s.saturating_sub(state.about().collected_s);
         self.stats.restored_age_s.store(age_s, Ordering::Relaxed);
-        let first = Record::About(state.about().clone());
+        let first = Record::Header(state.about().clone());
         let (mut tablets, mut statements) = (0, 0);
         for record in std::iter::once(first).chain(state) {
             let Some(record) = as_of_now(record, has_schema) else { continue };
             match &record {
                 Record::Statements(some) => statements += some.len(),
                 Record::Tablets(some) => tablets += some.tablets.len(),
-                Record::About(_) | Record::Keys(_) => {}
+                Record::Header(_) | Record::Keys(_) => {}
             }
             let record = Arc::new(record);
-            workers.send_all(|| Command::Restore(Arc::clone(&record))).await;
+            workers.send_all(|| WorkerCommand::Restore(Arc::clone(&record))).await;
         }
         tracing::info!(tablets, statements, age_s, "began with the state of the process before");
     }
 
     /// What a state is about that is collected now; `None` before the cluster is known.
     #[must_use]
-    pub fn abouts(&self) -> watch::Receiver<Option<About>> {
+    pub fn abouts(&self) -> watch::Receiver<Option<StateHeader>> {
         self.about.subscribe()
     }
 
@@ -173,14 +173,14 @@ impl Kept {
 }
 
 /// What a state is about that is collected now.
-fn about(publication: &Publication) -> About {
+fn about(publication: &Publication) -> StateHeader {
     let tables = &publication.tables;
     let cell = |name: &str| {
         let at = tables.local.iter().position(|column| column.name == name)?;
         tables.local_row.get(at)?.as_deref()
     };
     let cluster = cell("cluster_name").and_then(|cell| str::from_utf8(cell).ok());
-    About {
+    StateHeader {
         cluster: cluster.unwrap_or_default().into(),
         schema_version: cell("schema_version").and_then(|cell| cell.try_into().ok()),
         hosts: publication.snapshot.nodes().iter().map(|node| node.host).collect(),
@@ -202,7 +202,7 @@ fn as_of_now(record: Record, has_schema: bool) -> Option<Record> {
             Some(Record::Statements(statements))
         }
         Record::Keys(keys) => has_schema.then_some(Record::Keys(keys)),
-        record @ (Record::About(_) | Record::Tablets(_)) => Some(record),
+        record @ (Record::Header(_) | Record::Tablets(_)) => Some(record),
     }
 }
 
@@ -214,7 +214,7 @@ fn read(path: &Path, settings: &StateSettings, stats: &StateStats) -> Option<Vec
         tracing::warn!(%path, reason, "the state of the process before is not used");
     };
     match bounded_file::read_up_to(path, settings.bytes_max) {
-        Ok(bytes) => match State::check(&bytes) {
+        Ok(bytes) => match CheckedState::check(&bytes) {
             Ok(_) => Some(bytes),
             Err(error) => {
                 refuse(&error.to_string());
@@ -231,15 +231,15 @@ fn read(path: &Path, settings: &StateSettings, stats: &StateStats) -> Option<Vec
 
 /// Writes the file every so often.
 #[derive(Debug)]
-struct Keeper {
+struct StateSaver {
     path: Arc<Path>,
     settings: StateSettings,
-    worker: Sender<Command>,
-    abouts: watch::Receiver<Option<About>>,
+    worker: Sender<WorkerCommand>,
+    abouts: watch::Receiver<Option<StateHeader>>,
     stats: Arc<StateStats>,
 }
 
-impl Keeper {
+impl StateSaver {
     async fn run(self, mut asked: Receiver<oneshot::Sender<()>>) {
         let mut is_failing = false;
         loop {
@@ -254,7 +254,7 @@ impl Keeper {
             // Before the cluster is known there is nothing to write, and the file may be of use later.
             let about = self.abouts.borrow().clone();
             if let Some(about) = about {
-                match self.write(About { collected_s: unix_s(), ..about }, pause).await {
+                match self.write(StateHeader { collected_s: unix_s(), ..about }, pause).await {
                     Ok(bytes) => self.on_written(bytes, &mut is_failing),
                     Err(error) => self.on_failed(&error, &mut is_failing),
                 }
@@ -287,7 +287,7 @@ impl Keeper {
     }
 
     /// Writes what the worker knows; returns the length of the file.
-    async fn write(&self, about: About, pause: Duration) -> io::Result<u64> {
+    async fn write(&self, about: StateHeader, pause: Duration) -> io::Result<u64> {
         let path = Arc::clone(&self.path);
         let mut file = in_background(move || ReplacedFile::begin(&path, format::is_state)).await?;
         let bytes_max = self.settings.bytes_max;

@@ -15,15 +15,15 @@ use crate::engine::action::PeerMessage;
 use crate::listen::client_tls::ClientTls;
 use crate::listen::listener::{Accepted, Caller};
 use crate::platform::memory::MemoryShares;
-use crate::pool::announcer::WorkerEvent;
-use crate::pool::node_choice::{Candidates, NodeChoice};
+use crate::pool::nodes::node_choice::{Candidates, NodeChoice};
 use crate::pool::pool_manager::PoolShared;
+use crate::pool::worker_events::WorkerEvent;
 use crate::server::assemble;
 use crate::server::facade;
 use crate::server::facade::{Front, Location};
 use crate::state::client::MovedClient;
-use crate::worker::arrival::Arrival;
-use crate::worker::command::Command;
+use crate::worker::client_transfer::ConnectedClient;
+use crate::worker::command::WorkerCommand;
 use crate::worker::setup::{WorkerSettings, WorkerSetup};
 use crate::worker::worker::Worker;
 
@@ -68,7 +68,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// A crew of these workers, for clients that connect at `front`, by `tls` if there is any.
+    /// The workers, for clients that connect at `front`, by `tls` if there is any.
     #[must_use]
     pub fn new(
         workers: Vec<Worker>,
@@ -81,34 +81,34 @@ impl Workers {
 
     /// How to reach each of them.
     #[must_use]
-    pub fn commands(&self) -> Vec<Sender<Command>> {
+    pub fn commands(&self) -> Vec<Sender<WorkerCommand>> {
         self.workers.iter().map(|worker| worker.commands.clone()).collect()
     }
 
     /// Gives a client to the next worker.
     pub async fn hand_out(&mut self, client: Caller) {
         let Caller { stream, no_descriptor } = client;
-        let arrival = Arrival { stream, no_descriptor, tls: self.tls.clone(), moved: None };
-        self.serve(arrival).await;
+        let client = ConnectedClient { stream, no_descriptor, tls: self.tls.clone(), moved: None };
+        self.serve(client).await;
     }
 
     /// Gives a client that comes from another process to the next worker.
     pub async fn take_in(&mut self, stream: Accepted, client: MovedClient) {
         let moved = Some(Box::new(client));
-        self.serve(Arrival { stream, no_descriptor: None, tls: None, moved }).await;
+        self.serve(ConnectedClient { stream, no_descriptor: None, tls: None, moved }).await;
     }
 
-    async fn serve(&mut self, arrival: Arrival) {
+    async fn serve(&mut self, client: ConnectedClient) {
         self.next = (self.next + 1) % self.workers.len().max(1);
         if let Some(worker) = self.workers.get(self.next)
-            && worker.commands.send(Command::Client(arrival)).await.is_err()
+            && worker.commands.send(WorkerCommand::Client(client)).await.is_err()
         {
             tracing::error!(worker = self.next, "a worker is gone");
         }
     }
 
     /// Sends a command to every worker.
-    pub async fn send_all(&self, command: impl Fn() -> Command) {
+    pub async fn send_all(&self, command: impl Fn() -> WorkerCommand) {
         for worker in &self.workers {
             // A worker that has ended needs to know nothing.
             worker.commands.send(command()).await.ok();
@@ -118,7 +118,7 @@ impl Workers {
     /// Has every worker go by new settings, and the choice of nodes at the next look at the cluster.
     pub async fn on_settings(&mut self, settings: &WorkerSettings, remote_nodes_max: usize) {
         self.choice.remote_nodes_max = remote_nodes_max;
-        self.send_all(|| Command::Settings(Box::new(settings.clone()))).await;
+        self.send_all(|| WorkerCommand::Settings(Box::new(settings.clone()))).await;
     }
 
     /// Passes on what the control connection reports. Returns why the process cannot go on, if so.
@@ -127,26 +127,28 @@ impl Workers {
             ControlReport::Published(publication) => self.on_publication(&publication).await,
             ControlReport::SchemaChange(body) => {
                 let body: Arc<[u8]> = body.into();
-                self.send_all(|| Command::Event(Arc::clone(&body))).await;
+                self.send_all(|| WorkerCommand::Event(Arc::clone(&body))).await;
             }
             ControlReport::Tablets(page) => {
                 let page = Arc::new(page);
-                self.send_all(|| Command::Tablets(Arc::clone(&page))).await;
+                self.send_all(|| WorkerCommand::Tablets(Arc::clone(&page))).await;
             }
-            ControlReport::EventsMissed => self.send_all(|| Command::EventsMissed).await,
-            ControlReport::NodeUp(node) => self.send_all(|| Command::NodeUp(node)).await,
+            ControlReport::EventsMissed => self.send_all(|| WorkerCommand::EventsMissed).await,
+            ControlReport::NodeUp(node) => self.send_all(|| WorkerCommand::NodeUp(node)).await,
             ControlReport::Authenticator { class, contacts } => {
-                let command =
-                    || Command::Authenticator { class: class.clone(), contacts: contacts.clone() };
+                let command = || WorkerCommand::Authenticator {
+                    class: class.clone(),
+                    contacts: contacts.clone(),
+                };
                 self.send_all(command).await;
             }
             ControlReport::TableKey(key) => {
                 let key = Arc::new(key);
-                self.send_all(|| Command::TableKey(Arc::clone(&key))).await;
+                self.send_all(|| WorkerCommand::TableKey(Arc::clone(&key))).await;
             }
             ControlReport::Failed(error) => {
                 tracing::debug!(%error, "not watching the cluster");
-                self.send_all(|| Command::WatchLost).await;
+                self.send_all(|| WorkerCommand::WatchLost).await;
             }
             ControlReport::Refused(error) => return Some(error),
         }
@@ -156,14 +158,14 @@ impl Workers {
     async fn on_publication(&self, publication: &Publication) {
         let place = Location { data_center: &publication.data_center, rack: &publication.rack };
         let facade = Arc::new(facade::of(&publication.tables, place, &self.front).facade());
-        self.send_all(|| Command::Facade(Arc::clone(&facade))).await;
+        self.send_all(|| WorkerCommand::Facade(Arc::clone(&facade))).await;
         let snapshot = &publication.snapshot;
         let targets = self.choice.local_targets(candidates(publication));
         if targets.is_empty() {
             tracing::error!("{}", no_local_node(publication));
         }
         let remote = self.choice.remote_targets(candidates(publication));
-        let snapshot_to = || Command::Snapshot {
+        let snapshot_to = || WorkerCommand::Snapshot {
             snapshot: Arc::clone(snapshot),
             targets: targets.clone(),
             remote: remote.clone(),
@@ -171,18 +173,18 @@ impl Workers {
         self.send_all(snapshot_to).await;
         if publication.dial_all_now {
             for target in &targets {
-                self.send_all(|| Command::NodeUp(target.node)).await;
+                self.send_all(|| WorkerCommand::NodeUp(target.node)).await;
             }
         }
     }
 
     /// Passes on what one worker learned. Who has no room for a tablet learns it by a miss;
     /// statements wait for room, for a worker must know which columns clients hold.
-    pub async fn pass_on(&self, from: usize, news: &PeerMessage) {
+    pub async fn pass_on(&self, from: usize, message: &PeerMessage) {
         let others = self.workers.iter().enumerate().filter(|(number, _)| *number != from);
         for (number, worker) in others {
-            if !send_message(&worker.commands, news).await {
-                tracing::debug!(worker = number, "no room for news");
+            if !send_message(&worker.commands, message).await {
+                tracing::debug!(worker = number, "the message found no room");
             }
         }
     }
@@ -196,9 +198,9 @@ impl Workers {
 }
 
 /// Sends a message to one worker; `false` when a message that may be lost was lost.
-async fn send_message(to: &Sender<Command>, news: &PeerMessage) -> bool {
-    let command = Command::PeerMessage(news.clone());
-    if news.may_be_lost() {
+async fn send_message(to: &Sender<WorkerCommand>, message: &PeerMessage) -> bool {
+    let command = WorkerCommand::PeerMessage(message.clone());
+    if message.may_be_lost() {
         return to.try_send(command).is_ok();
     }
     // A worker that has ended needs to know nothing.
@@ -243,12 +245,15 @@ mod tests {
             let (to, mut commands) = mpsc::channel(1);
             assert!(send_message(&to, &tablet).await);
             assert!(!send_message(&to, &tablet).await);
-            let news = PeerMessage::Statement(Arc::default());
-            let (is_sent, first) = tokio::join!(send_message(&to, &news), commands.recv());
-            assert!(is_sent && matches!(first, Some(Command::PeerMessage(PeerMessage::Tablet(_)))));
+            let message = PeerMessage::Statement(Arc::default());
+            let (is_sent, first) = tokio::join!(send_message(&to, &message), commands.recv());
+            assert!(
+                is_sent
+                    && matches!(first, Some(WorkerCommand::PeerMessage(PeerMessage::Tablet(_))))
+            );
             assert!(matches!(
                 commands.recv().await,
-                Some(Command::PeerMessage(PeerMessage::Statement(_)))
+                Some(WorkerCommand::PeerMessage(PeerMessage::Statement(_)))
             ));
         });
     }

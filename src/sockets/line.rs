@@ -13,7 +13,7 @@ use crate::sockets::poller::Poller;
 
 /// A TCP connection below TLS.
 #[derive(Debug)]
-pub enum Line {
+pub enum TcpLine {
     /// Woken by a runtime.
     Hosted(TcpStream),
     /// Watched by a poller.
@@ -22,7 +22,7 @@ pub enum Line {
     Lost,
 }
 
-impl Line {
+impl TcpLine {
     /// Takes it off its runtime, and has a poller watch it from now on.
     pub fn adopt(&mut self, poller: &Poller, slot: usize) -> io::Result<()> {
         *self = match mem::replace(self, Self::Lost) {
@@ -49,7 +49,7 @@ fn lost<T>() -> Poll<io::Result<T>> {
     Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for TcpLine {
     #[inline]
     fn poll_read(
         self: Pin<&mut Self>,
@@ -64,7 +64,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for TcpLine {
     #[inline]
     fn poll_write(
         self: Pin<&mut Self>,

@@ -10,20 +10,20 @@ use tokio::io::{BufReader, copy_bidirectional};
 use tokio::net::UnixStream;
 use tokio_rustls::TlsStream;
 
-use crate::sockets::line::Line;
+use crate::sockets::line::TcpLine;
 use crate::sockets::poller::Poller;
 
 /// A TLS connection, and the end of a pair of sockets whose other end another process has.
 #[derive(Debug)]
 pub struct Relay {
-    tls: Box<TlsStream<BufReader<Line>>>,
+    tls: Box<TlsStream<BufReader<TcpLine>>>,
     plain: UnixStream,
 }
 
 impl Relay {
     /// Takes a connection out of the poll set; the descriptor is for the other process. Called within a runtime.
     pub fn new(
-        mut tls: Box<TlsStream<BufReader<Line>>>,
+        mut tls: Box<TlsStream<BufReader<TcpLine>>>,
         poller: &Poller,
     ) -> io::Result<(OwnedFd, Self)> {
         tls.get_mut().0.get_mut().release(poller)?;

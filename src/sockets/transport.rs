@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
-use crate::sockets::line::Line;
+use crate::sockets::line::TcpLine;
 use crate::sockets::polled::Polled;
 use crate::sockets::poller::Poller;
 use crate::sockets::relay::Relay;
@@ -26,7 +26,7 @@ pub enum Transport {
     /// Either of them, in the poll set of a worker.
     Polled(Polled),
     /// TLS over TCP, past its handshake.
-    Tls(Box<TlsStream<BufReader<Line>>>),
+    Tls(Box<TlsStream<BufReader<TcpLine>>>),
 }
 
 /// A connection that another process serves on.
@@ -46,8 +46,8 @@ const TLS_READ_BYTES: usize = 32 << 10;
 
 /// What TLS is spoken over.
 #[must_use]
-pub fn below_tls(stream: TcpStream) -> BufReader<Line> {
-    BufReader::with_capacity(TLS_READ_BYTES, Line::Hosted(stream))
+pub fn below_tls(stream: TcpStream) -> BufReader<TcpLine> {
+    BufReader::with_capacity(TLS_READ_BYTES, TcpLine::Hosted(stream))
 }
 
 impl Transport {
@@ -70,7 +70,7 @@ impl Transport {
         match self {
             Self::Polled(stream) => stream.on_event(event),
             Self::Tls(stream) => {
-                if let Line::Polled(stream) = stream.get_mut().0.get_mut() {
+                if let TcpLine::Polled(stream) = stream.get_mut().0.get_mut() {
                     stream.on_event(event);
                 }
             }
@@ -113,8 +113,8 @@ impl Transport {
             Self::Plain(stream) => Some(stream),
             Self::Unix(_) | Self::Polled(_) => None,
             Self::Tls(stream) => match stream.get_ref().0.get_ref() {
-                Line::Hosted(stream) => Some(stream),
-                Line::Polled(_) | Line::Lost => None,
+                TcpLine::Hosted(stream) => Some(stream),
+                TcpLine::Polled(_) | TcpLine::Lost => None,
             },
         }
     }

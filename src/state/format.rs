@@ -14,7 +14,7 @@
 //! of it is there and right: wrong bytes would send requests to wrong shards until nodes have corrected each.
 
 use crate::state::error::StateError;
-use crate::state::record::{About, Record};
+use crate::state::record::{Record, StateHeader};
 use crate::state::wire;
 
 /// The version of the format that is written here.
@@ -38,11 +38,11 @@ pub struct Writer {
 
 impl Writer {
     /// Appends the head and the first record.
-    pub fn begin(out: &mut Vec<u8>, about: About) -> Self {
+    pub fn begin(out: &mut Vec<u8>, about: StateHeader) -> Self {
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&VERSION.to_be_bytes());
         let mut writer = Self::default();
-        writer.put(out, &Record::About(about));
+        writer.put(out, &Record::Header(about));
         writer
     }
 
@@ -91,14 +91,14 @@ pub fn is_state(head: &[u8]) -> bool {
 
 /// A state whose bytes are all there and right.
 #[derive(Clone, Debug)]
-pub struct State<'a> {
-    about: About,
+pub struct CheckedState<'a> {
+    about: StateHeader,
     /// The records behind the first.
     rest: &'a [u8],
     next: u32,
 }
 
-impl<'a> State<'a> {
+impl<'a> CheckedState<'a> {
     /// Checks all of a state's bytes.
     pub fn check(bytes: &'a [u8]) -> Result<Self, StateError> {
         let (head, rest) = bytes.split_at_checked(HEAD).ok_or(StateError::CutOff)?;
@@ -111,7 +111,7 @@ impl<'a> State<'a> {
             return Err(StateError::Version(version));
         }
         let (first, rest) = split(rest, 0)?;
-        let Ok(Record::About(about)) = wire::read(first) else {
+        let Ok(Record::Header(about)) = wire::read(first) else {
             return Err(StateError::Damaged(0));
         };
         let (mut left, mut number) = (rest, 1);
@@ -124,7 +124,7 @@ impl<'a> State<'a> {
                     (false, _) => Err(StateError::Damaged(number)),
                 };
             }
-            if !matches!(wire::read(record), Ok(record) if !matches!(record, Record::About(_))) {
+            if !matches!(wire::read(record), Ok(record) if !matches!(record, Record::Header(_))) {
                 return Err(StateError::Damaged(number));
             }
             (left, number) = (behind, number.saturating_add(1));
@@ -133,13 +133,13 @@ impl<'a> State<'a> {
 
     /// What it is about.
     #[must_use]
-    pub fn about(&self) -> &About {
+    pub fn about(&self) -> &StateHeader {
         &self.about
     }
 }
 
 /// The records behind the first.
-impl Iterator for State<'_> {
+impl Iterator for CheckedState<'_> {
     type Item = Record;
 
     fn next(&mut self) -> Option<Record> {

@@ -7,11 +7,11 @@ use crate::topology::id::HostId;
 use crate::topology::table_key::TableKey;
 use crate::topology::tablet_page::ReadTablet;
 
-/// A part of a state. The first one is [`Record::About`], once.
+/// A part of a state. The first one is [`Record::Header`], once.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Record {
     /// What all others are about.
-    About(About),
+    Header(StateHeader),
     /// Prepared statements.
     Statements(Vec<Restored>),
     /// Partition keys of tables that statements by text have named.
@@ -22,7 +22,7 @@ pub enum Record {
 
 /// Which cluster a state is about, and when that was.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct About {
+pub struct StateHeader {
     /// The cluster's name.
     pub cluster: Box<str>,
     /// The version of its schema; `None` when that was not known.
@@ -52,7 +52,7 @@ pub struct TableTablets {
     pub tablets: Vec<ReadTablet>,
 }
 
-impl About {
+impl StateHeader {
     /// Why a state of this kind is not one of the cluster that is described by `now`; `None` when it is. Clusters
     /// with the same name are distinguished by their nodes.
     #[must_use]
@@ -75,12 +75,12 @@ impl About {
 mod tests {
     use super::*;
 
-    fn about(cluster: &str, hosts: &[u8], schema: Option<u8>) -> About {
-        About {
+    fn about(cluster: &str, hosts: &[u8], schema: Option<u8>) -> StateHeader {
+        StateHeader {
             cluster: cluster.into(),
             hosts: hosts.iter().map(|host| HostId([*host; 16])).collect(),
             schema_version: schema.map(|byte| [byte; 16]),
-            ..About::default()
+            ..StateHeader::default()
         }
     }
 

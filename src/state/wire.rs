@@ -8,7 +8,7 @@ use cql::notation::{Reader, put_bytes, put_int, put_long, put_long_string, put_s
 use cql::statement::write_type::WriteType;
 
 use crate::routing::statement::{Restored, Statement};
-use crate::state::record::{About, Record, TableTablets};
+use crate::state::record::{Record, StateHeader, TableTablets};
 use crate::topology::id::HostId;
 use crate::topology::table_key::{KeyColumn, TableKey};
 use crate::topology::tablet_page::ReadTablet;
@@ -28,7 +28,7 @@ const IS_READ: u8 = 16;
 /// Appends a record, without the frame around it.
 pub fn put(out: &mut Vec<u8>, record: &Record) {
     match record {
-        Record::About(about) => {
+        Record::Header(about) => {
             out.push(ABOUT);
             put_about(out, about);
         }
@@ -51,7 +51,7 @@ pub fn put(out: &mut Vec<u8>, record: &Record) {
 pub fn read(bytes: &[u8]) -> Result<Record, WireError> {
     let mut reader = Reader::new(bytes);
     let record = match reader.byte()? {
-        ABOUT => Record::About(read_about(&mut reader)?),
+        ABOUT => Record::Header(read_about(&mut reader)?),
         STATEMENTS => Record::Statements(read_list(&mut reader, read_statement)?),
         KEYS => Record::Keys(read_list(&mut reader, read_key)?),
         TABLETS => Record::Tablets(read_tablets(&mut reader)?),
@@ -63,7 +63,7 @@ pub fn read(bytes: &[u8]) -> Result<Record, WireError> {
     }
 }
 
-fn put_about(out: &mut Vec<u8>, about: &About) {
+fn put_about(out: &mut Vec<u8>, about: &StateHeader) {
     put_long_string(out, &about.cluster);
     put_bytes(out, about.schema_version.as_ref().map(<[u8; 16]>::as_slice));
     put_list(out, &about.hosts, |out, host| out.extend_from_slice(&host.0));
@@ -73,8 +73,8 @@ fn put_about(out: &mut Vec<u8>, about: &About) {
     put_long(out, about.collected_s.cast_signed());
 }
 
-fn read_about(reader: &mut Reader<'_>) -> Result<About, WireError> {
-    Ok(About {
+fn read_about(reader: &mut Reader<'_>) -> Result<StateHeader, WireError> {
+    Ok(StateHeader {
         cluster: reader.long_string()?.into(),
         schema_version: match reader.bytes()? {
             None => None,

@@ -13,7 +13,7 @@ use crate::routing::decision::Reason;
 use crate::telemetry::family::{Buckets, Families};
 use crate::telemetry::openmetrics::Format;
 use crate::telemetry::report::{
-    ClusterReport, DialReport, RotationReport, StateReport, TabletReadReport, TlsReport,
+    ClusterReport, NodeDials, RotationReport, StateReport, TabletReadReport, TlsReport,
     WorkerReport,
 };
 use crate::telemetry::{limit_names, names, shape_names, state_names, tablet_names};
@@ -144,7 +144,7 @@ fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &Cluste
     }
     // A node that has left takes its series along, once its last lane is closed.
     let dials = cluster.dials.iter().filter(|dial| lanes.contains_key(&dial.node));
-    let dials: Vec<&DialReport> = dials.collect();
+    let dials: Vec<&NodeDials> = dials.collect();
     let dials = dials.into_iter();
     let lanes = lanes.into_iter().flat_map(|(node, sum)| {
         let states = [("open", sum.open), ("stalled", sum.stalled), ("draining", sum.draining)];
@@ -162,7 +162,7 @@ fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &Cluste
         dial.results.iter().map(move |(result, count)| (labels(result), *count))
     });
     families.numbers(&names::HANDSHAKES, results);
-    let of_each = |count: fn(&DialReport) -> u64| {
+    let of_each = |count: fn(&NodeDials) -> u64| {
         dials.clone().map(move |dial| (vec![node_name(cluster, dial.node)], count(dial)))
     };
     families.numbers(&names::LANES_EXCESS, of_each(|dial| dial.excess));

@@ -4,7 +4,7 @@ use prometheus::TextEncoder;
 use prometheus::proto::{self, LabelPair, MetricFamily, MetricType};
 
 use crate::collections::histogram::Histogram;
-use crate::telemetry::metric::{Kind, Metric};
+use crate::telemetry::metric::{Metric, MetricKind};
 use crate::telemetry::openmetrics::{self, Format};
 
 /// Bounds of a histogram's buckets: powers of two, at which our own histogram is exact.
@@ -36,17 +36,17 @@ impl Families {
         let samples = samples.into_iter().map(|(values, number)| {
             let mut sample = proto::Metric::from_label(label_pairs(metric, values));
             match metric.kind {
-                Kind::Counter => {
+                MetricKind::Counter => {
                     let mut counter = proto::Counter::default();
                     counter.set_value(number as f64);
                     sample.set_counter(counter);
                 }
-                Kind::Gauge => {
+                MetricKind::Gauge => {
                     let mut gauge = proto::Gauge::default();
                     gauge.set_value(number as f64);
                     sample.set_gauge(gauge);
                 }
-                Kind::Histogram => debug_assert!(false, "{} is not a number", metric.name),
+                MetricKind::Histogram => debug_assert!(false, "{} is not a number", metric.name),
             }
             sample
         });
@@ -58,7 +58,7 @@ impl Families {
 
     /// Adds a histogram of microseconds, exported in seconds.
     pub fn durations(&mut self, metric: &Metric, histogram: &Histogram, buckets: Buckets) {
-        debug_assert_eq!(metric.kind, Kind::Histogram, "{}", metric.name);
+        debug_assert_eq!(metric.kind, MetricKind::Histogram, "{}", metric.name);
         let bounds = (buckets.first_bits..=buckets.last_bits).map(|bits| 1_u64 << bits);
         let buckets = bounds.map(|bound| {
             let mut bucket = proto::Bucket::default();
@@ -95,9 +95,9 @@ impl Families {
         family.set_name(metric.name.to_owned());
         family.set_help(metric.help.to_owned());
         family.set_field_type(match metric.kind {
-            Kind::Counter => MetricType::COUNTER,
-            Kind::Gauge => MetricType::GAUGE,
-            Kind::Histogram => MetricType::HISTOGRAM,
+            MetricKind::Counter => MetricType::COUNTER,
+            MetricKind::Gauge => MetricType::GAUGE,
+            MetricKind::Histogram => MetricType::HISTOGRAM,
         });
         family.set_metric(samples);
         self.0.push(family);

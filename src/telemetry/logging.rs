@@ -16,7 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::telemetry::recent::Recent;
+use crate::telemetry::recent::RecentLines;
 
 /// Lines that may wait to be written.
 const WAITING_LINES_MAX: usize = 4096;
@@ -149,7 +149,7 @@ fn install<S>(subscriber: S, now_us: fn() -> i64) -> Result<(), String>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync + 'static,
 {
-    subscriber.with(Recent { now_us }).try_init().map_err(|error| error.to_string())
+    subscriber.with(RecentLines { now_us }).try_init().map_err(|error| error.to_string())
 }
 
 /// Keeps how the level is replaced later.
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn who_logs_waits_for_no_reader_and_falls_with_none() {
+    fn a_logging_thread_waits_for_no_reader_and_survives_its_end() {
         let (let_go, stuck) = mpsc::channel();
         let (writer, log) = apart(Stuck(stuck));
         let lost = writer.error_counter();

@@ -2,7 +2,7 @@
 
 /// How a metric behaves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Only grows.
     Counter,
     /// Comes and goes.
@@ -17,7 +17,7 @@ pub struct Metric {
     /// Name on the page.
     pub name: &'static str,
     /// How it behaves.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// What it counts.
     pub help: &'static str,
     /// Names of its labels.
@@ -31,7 +31,7 @@ pub const fn counter(
     labels: &'static [&'static str],
     help: &'static str,
 ) -> Metric {
-    Metric { name, kind: Kind::Counter, help, labels }
+    Metric { name, kind: MetricKind::Counter, help, labels }
 }
 
 /// A metric that comes and goes.
@@ -41,11 +41,11 @@ pub const fn gauge(
     labels: &'static [&'static str],
     help: &'static str,
 ) -> Metric {
-    Metric { name, kind: Kind::Gauge, help, labels }
+    Metric { name, kind: MetricKind::Gauge, help, labels }
 }
 
 /// A metric that counts by size; it has no labels.
 #[must_use]
 pub const fn histogram(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Histogram, help, labels: &[] }
+    Metric { name, kind: MetricKind::Histogram, help, labels: &[] }
 }

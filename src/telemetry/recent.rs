@@ -19,12 +19,12 @@ static LINES: RwLock<Lines> = RwLock::new(Lines { next: 1, kept: VecDeque::new()
 #[derive(Debug)]
 struct Lines {
     next: u64,
-    kept: VecDeque<Line>,
+    kept: VecDeque<LogLine>,
 }
 
 /// A line of the log.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Line {
+pub struct LogLine {
     /// The number of lines before it, and one.
     pub number: u64,
     /// When it was written, µs since 1970.
@@ -39,19 +39,19 @@ pub struct Line {
 
 /// The latest lines, the newest first.
 #[must_use]
-pub fn lines() -> Vec<Line> {
+pub fn lines() -> Vec<LogLine> {
     let lines = LINES.read().unwrap_or_else(PoisonError::into_inner);
     lines.kept.iter().rev().cloned().collect()
 }
 
 /// Keeps what is logged.
 #[derive(Clone, Copy, Debug)]
-pub struct Recent {
+pub struct RecentLines {
     /// The time, µs since 1970.
     pub now_us: fn() -> i64,
 }
 
-impl<S: Subscriber> Layer<S> for Recent {
+impl<S: Subscriber> Layer<S> for RecentLines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut text = Text::default();
         event.record(&mut text);
@@ -64,7 +64,7 @@ impl<S: Subscriber> Layer<S> for Recent {
         if lines.kept.len() >= LINES_MAX {
             lines.kept.pop_front();
         }
-        lines.kept.push_back(Line {
+        lines.kept.push_back(LogLine {
             number,
             at_us: (self.now_us)(),
             level: metadata.level().as_str(),
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_latest_lines_are_kept_and_none_without_end() {
-        with_default(registry().with(Recent { now_us: || 7 }), || {
+        with_default(registry().with(RecentLines { now_us: || 7 }), || {
             for number in 0..LINES_MAX + 10 {
                 tracing::info!(number, "a line");
             }

@@ -26,7 +26,7 @@ pub struct ClusterReport {
     /// The bounds in force.
     pub limits: Limits,
     /// What happened when nodes were dialled.
-    pub dials: Vec<DialReport>,
+    pub dials: Vec<NodeDials>,
     /// What is known about TLS; nothing when it is off.
     pub tls: TlsReport,
     /// What was read of tablets.
@@ -119,7 +119,7 @@ pub struct RotationReport {
 
 /// What happened when one node was dialled.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct DialReport {
+pub struct NodeDials {
     /// The node.
     pub node: NodeId,
     /// Attempts by result, such as `opened` or `timed_out`.

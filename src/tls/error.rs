@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// Which file of a side it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Part {
+pub enum TlsPart {
     /// The CAs that sign the other side's certificates.
     Ca,
     /// Our certificate and those between it and its CA.
@@ -21,7 +21,7 @@ pub enum Part {
 #[error("{}: {fault}; {}", path.display(), fault.fix())]
 pub struct TlsError {
     /// What the file is for.
-    pub part: Part,
+    pub part: TlsPart,
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.

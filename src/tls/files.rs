@@ -12,7 +12,7 @@ use rustls::{Error, RootCertStore};
 
 use crate::platform::bounded_file;
 use crate::platform::clock::unix_us;
-use crate::tls::error::{Fault, Part, TlsError};
+use crate::tls::error::{Fault, TlsError, TlsPart};
 use crate::tls::validity::Validity;
 
 /// The one implementation of ciphers. It is named everywhere, so that none must be installed for
@@ -50,14 +50,14 @@ impl TlsFiles {
     /// Reads all of them.
     pub fn read(&self) -> Result<Material, TlsError> {
         Ok(Material {
-            ca: read(Part::Ca, self.ca.as_deref())?,
-            cert: read(Part::Certificate, self.cert.as_deref())?,
-            key: read(Part::Key, self.key.as_deref())?,
+            ca: read(TlsPart::Ca, self.ca.as_deref())?,
+            cert: read(TlsPart::Certificate, self.cert.as_deref())?,
+            key: read(TlsPart::Key, self.key.as_deref())?,
         })
     }
 }
 
-fn read(part: Part, path: Option<&Path>) -> Result<Option<Content>, TlsError> {
+fn read(part: TlsPart, path: Option<&Path>) -> Result<Option<Content>, TlsError> {
     let Some(path) = path.map(Path::to_owned) else { return Ok(None) };
     match bounded_file::read(&path) {
         Ok(bytes) => Ok(Some(Content { path, bytes })),
@@ -79,11 +79,11 @@ impl Material {
 
     /// A fault of one of the files.
     #[must_use]
-    pub fn fail(&self, part: Part, fault: Fault) -> TlsError {
+    pub fn fail(&self, part: TlsPart, fault: Fault) -> TlsError {
         let file = match part {
-            Part::Ca => &self.ca,
-            Part::Certificate => &self.cert,
-            Part::Key => &self.key,
+            TlsPart::Ca => &self.ca,
+            TlsPart::Certificate => &self.cert,
+            TlsPart::Key => &self.key,
         };
         let path = file.as_ref().map(|file| file.path.clone()).unwrap_or_default();
         TlsError { part, path, fault }
@@ -94,17 +94,17 @@ impl Material {
         let Some(file) = &self.ca else { return Ok(None) };
         let mut roots = RootCertStore::empty();
         // Bundles of a system may hold one that is not understood; the others are of use.
-        let (added, _) = roots.add_parsable_certificates(certificates(Part::Ca, file)?);
+        let (added, _) = roots.add_parsable_certificates(certificates(TlsPart::Ca, file)?);
         if added == 0 {
             let fault = Fault::Malformed("no certificate can be a CA".to_owned());
-            return Err(self.fail(Part::Ca, fault));
+            return Err(self.fail(TlsPart::Ca, fault));
         }
         Ok(Some(roots))
     }
 
     /// The certificates of the CA file as they stand there.
     pub fn trusted(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-        self.ca.as_ref().map_or_else(|| Ok(Vec::new()), |file| certificates(Part::Ca, file))
+        self.ca.as_ref().map_or_else(|| Ok(Vec::new()), |file| certificates(TlsPart::Ca, file))
     }
 
     /// Why no certificate of the CA file is valid at present, if so. Of several, one is enough: an
@@ -123,21 +123,21 @@ impl Material {
     /// without such files.
     pub fn identity(&self) -> Result<Option<(CertifiedKey, i64)>, TlsError> {
         let (Some(cert), Some(key)) = (&self.cert, &self.key) else { return Ok(None) };
-        let chain = certificates(Part::Certificate, cert)?;
+        let chain = certificates(TlsPart::Certificate, cert)?;
         let not_after_s = check_dates(cert, chain.first())?;
         let private = private_key(key)?;
         match CertifiedKey::from_der(chain, private, &provider()) {
             Ok(identity) => Ok(Some((identity, not_after_s))),
             Err(Error::InconsistentKeys(_)) => {
                 let fault = Fault::KeyMismatch(cert.path.clone());
-                Err(TlsError { part: Part::Key, path: key.path.clone(), fault })
+                Err(TlsError { part: TlsPart::Key, path: key.path.clone(), fault })
             }
-            Err(error) => Err(malformed(Part::Key, key, &error)),
+            Err(error) => Err(malformed(TlsPart::Key, key, &error)),
         }
     }
 }
 
-fn certificates(part: Part, file: &Content) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certificates(part: TlsPart, file: &Content) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let read = CertificateDer::pem_slice_iter(&file.bytes).collect::<Result<Vec<_>, _>>();
     let read = read.map_err(|error| malformed(part, file, &error))?;
     if read.is_empty() {
@@ -152,12 +152,12 @@ fn private_key(file: &Content) -> Result<PrivateKeyDer<'static>, TlsError> {
         // The parser's own words may show what it stumbled over.
         let is_encrypted = file.bytes.windows(9).any(|window| window == b"ENCRYPTED");
         let fault = if is_encrypted { Fault::EncryptedKey } else { Fault::Absent("private key") };
-        TlsError { part: Part::Key, path: file.path.clone(), fault }
+        TlsError { part: TlsPart::Key, path: file.path.clone(), fault }
     })
 }
 
 fn check_dates(file: &Content, leaf: Option<&CertificateDer<'_>>) -> Result<i64, TlsError> {
-    let fail = |fault| TlsError { part: Part::Certificate, path: file.path.clone(), fault };
+    let fail = |fault| TlsError { part: TlsPart::Certificate, path: file.path.clone(), fault };
     let validity = leaf.and_then(|leaf| Validity::read(leaf));
     let validity = validity.ok_or_else(|| fail(Fault::Malformed("no dates".to_owned())))?;
     match date_fault(&validity, unix_us() / 1_000_000) {
@@ -174,7 +174,7 @@ fn date_fault(validity: &Validity, now_s: i64) -> Option<Fault> {
     (validity.not_before.0 > now_s).then(|| Fault::NotYetValid(validity.not_before.1.clone()))
 }
 
-fn malformed(part: Part, file: &Content, error: &dyn std::error::Error) -> TlsError {
+fn malformed(part: TlsPart, file: &Content, error: &dyn std::error::Error) -> TlsError {
     let fault = Fault::Malformed(error.to_string());
     TlsError { part, path: file.path.clone(), fault }
 }

@@ -16,7 +16,7 @@ use crate::topology::tablet::ReplicaList;
 use crate::topology::tablet::Tablet;
 use crate::topology::tablet_map::arena::Arena;
 use crate::topology::tablet_map::heard::Heard;
-use crate::topology::tablet_map::recent::Recent;
+use crate::topology::tablet_map::recent::ReplacedTablets;
 use crate::topology::tablet_map::table_map::TableMap;
 use cql::token::token::Token;
 
@@ -48,7 +48,7 @@ pub struct TabletMap {
     /// Indexed by table; a table without tablets is empty.
     tables: Vec<TableMap>,
     arena: Arena,
-    recent: Recent,
+    recent: ReplacedTablets,
     heard: Heard,
     len: usize,
     /// What the grids of all tables take of the arena, in units.
@@ -90,7 +90,7 @@ impl TabletMap {
         Self {
             tables: Vec::new(),
             arena: Arena::new(units_max(entries_max, entries_max)),
-            recent: Recent::default(),
+            recent: ReplacedTablets::default(),
             heard: Heard::default(),
             len: 0,
             weight: 0,

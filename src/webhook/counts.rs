@@ -8,7 +8,7 @@ use crate::platform::log_throttle::LogThrottle;
 
 /// What became of a question.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Outcome {
+pub enum ReviewOutcome {
     /// The pod gets a sidecar.
     Injected,
     /// The object stays as it is, as it should.
@@ -19,7 +19,7 @@ pub enum Outcome {
     Failed,
 }
 
-impl Outcome {
+impl ReviewOutcome {
     const ALL: [Self; 4] = [Self::Injected, Self::Left, Self::Refused, Self::Failed];
 
     const fn label(self) -> &'static str {
@@ -61,7 +61,7 @@ impl Handshake {
 /// Counters of one webhook.
 #[derive(Debug, Default)]
 pub struct Counts {
-    outcomes: [AtomicU64; Outcome::ALL.len()],
+    outcomes: [AtomicU64; ReviewOutcome::ALL.len()],
     handshakes: [AtomicU64; Handshake::ALL.len()],
     /// µs.
     durations: RwLock<Histogram>,
@@ -70,8 +70,8 @@ pub struct Counts {
 
 impl Counts {
     /// A question was answered, or could not be, after so many µs.
-    pub fn on_review(&self, outcome: Outcome, took_us: u64) {
-        add_one(&self.outcomes, Outcome::ALL.iter().position(|known| *known == outcome));
+    pub fn on_review(&self, outcome: ReviewOutcome, took_us: u64) {
+        add_one(&self.outcomes, ReviewOutcome::ALL.iter().position(|known| *known == outcome));
         self.durations.write().unwrap_or_else(PoisonError::into_inner).record(took_us);
     }
 
@@ -89,7 +89,7 @@ impl Counts {
     /// Questions by outcome.
     #[must_use]
     pub fn reviews(&self) -> Vec<(&'static str, u64)> {
-        labelled(Outcome::ALL.map(Outcome::label), &self.outcomes)
+        labelled(ReviewOutcome::ALL.map(ReviewOutcome::label), &self.outcomes)
     }
 
     /// Connections by result.
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn each_outcome_has_a_counter_of_its_own() {
         let counts = Counts::default();
-        for (times, outcome) in Outcome::ALL.into_iter().enumerate() {
+        for (times, outcome) in ReviewOutcome::ALL.into_iter().enumerate() {
             (0..times).for_each(|_| counts.on_review(outcome, 5));
         }
         for (times, result) in Handshake::ALL.into_iter().enumerate() {

@@ -12,7 +12,7 @@ use rustls::ServerConfig;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::inject::review::{Verdict, review};
+use crate::inject::review::{ReviewVerdict, review};
 use crate::inject::sidecar::Sidecar;
 use crate::platform::clock;
 use crate::telemetry::logging;
@@ -20,7 +20,7 @@ use crate::telemetry::openmetrics::Format;
 use crate::telemetry::report::RotationReport;
 use crate::telemetry::webhook_page::{self, WebhookReport};
 use crate::tls::rotated::Rotated;
-use crate::webhook::counts::{Counts, Outcome};
+use crate::webhook::counts::{Counts, ReviewOutcome};
 
 /// Where reviews are sent.
 pub const PATH: &str = "/inject";
@@ -67,10 +67,10 @@ impl Answers {
                 let begin_us = clock::now_us();
                 let (outcome, answer) = match timeout(BODY_TIMEOUT, self.review(request)).await {
                     Ok(Ok(reviewed)) => reviewed,
-                    Ok(Err((status, text))) => (Outcome::Failed, text_of(status, text)),
+                    Ok(Err((status, text))) => (ReviewOutcome::Failed, text_of(status, text)),
                     Err(_) => {
                         let text = "the body did not come in time";
-                        (Outcome::Failed, text_of(StatusCode::REQUEST_TIMEOUT, text))
+                        (ReviewOutcome::Failed, text_of(StatusCode::REQUEST_TIMEOUT, text))
                     }
                 };
                 self.counts.on_review(outcome, clock::now_us().saturating_sub(begin_us));
@@ -92,7 +92,7 @@ impl Answers {
     async fn review(
         &self,
         request: Request<Incoming>,
-    ) -> Result<(Outcome, Response<Full<Bytes>>), (StatusCode, String)> {
+    ) -> Result<(ReviewOutcome, Response<Full<Bytes>>), (StatusCode, String)> {
         let refuse = |status, text: &str| Err((status, text.to_owned()));
         // The API server says how long its body is; so the memory for it is reserved before it comes.
         let Some(len) = request.body().size_hint().exact() else {
@@ -112,17 +112,17 @@ impl Answers {
             .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
         let object = review.object;
         let outcome = match review.verdict {
-            Verdict::Injected => {
+            ReviewVerdict::Injected => {
                 tracing::info!(object, "a pod gets its sidecar");
-                Outcome::Injected
+                ReviewOutcome::Injected
             }
-            Verdict::Left(why) => {
+            ReviewVerdict::Left(why) => {
                 tracing::debug!(object, why, "a pod stays as it is");
-                Outcome::Left
+                ReviewOutcome::Left
             }
-            Verdict::Refused(why) => {
+            ReviewVerdict::Refused(why) => {
                 tracing::warn!(object, why, "a pod asks for a sidecar and gets none");
-                Outcome::Refused
+                ReviewOutcome::Refused
             }
         };
         let mut answer = Response::new(Full::new(Bytes::from(review.answer.to_string())));

@@ -13,7 +13,7 @@ use crate::listen::listener::Accepted;
 use crate::platform::clock;
 use crate::sockets::transport::Transport;
 use crate::state::client::MovedClient;
-use crate::worker::arrival::{Arrival, Greeted};
+use crate::worker::client_transfer::{ConnectedClient, HandshakenClient};
 use crate::worker::reactor::Reactor;
 use crate::worker::slots::{GREETED, MESSAGES_IN_A_ROW};
 use crate::worker::socket::Who;
@@ -24,8 +24,8 @@ const ADDRESS_OF_UNIX: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9042);
 
 impl Reactor {
-    pub(crate) fn on_client(&mut self, arrival: Arrival) {
-        let Arrival { stream, no_descriptor, tls, moved } = arrival;
+    pub(crate) fn on_client(&mut self, client: ConnectedClient) {
+        let ConnectedClient { stream, no_descriptor, tls, moved } = client;
         if let Some(moved) = moved {
             return self.serve_on(stream, *moved);
         }
@@ -37,15 +37,15 @@ impl Reactor {
                 match tls {
                     None => {
                         let stream = Transport::Plain(stream);
-                        self.serve(Greeted { stream, no_descriptor, local, peer });
+                        self.serve(HandshakenClient { stream, no_descriptor, local, peer });
                     }
-                    Some(tls) => self.greet(tls, stream, (no_descriptor, local)),
+                    Some(tls) => self.start_tls(tls, stream, (no_descriptor, local)),
                 }
             }
             Accepted::Unix(stream) => {
                 let Ok(stream) = UnixStream::from_std(stream) else { return };
                 let (stream, local) = (Transport::Unix(stream), ADDRESS_OF_UNIX);
-                self.serve(Greeted { stream, no_descriptor, local, peer: None });
+                self.serve(HandshakenClient { stream, no_descriptor, local, peer: None });
             }
         }
     }
@@ -64,16 +64,16 @@ impl Reactor {
 
     /// Starts a handshake. It is a task of its own: it waits for the client, again and again, and
     /// the worker's loop has no place to wait.
-    fn greet(&self, tls: Arc<ClientTls>, stream: TcpStream, at: (Option<u64>, SocketAddr)) {
+    fn start_tls(&self, tls: Arc<ClientTls>, stream: TcpStream, at: (Option<u64>, SocketAddr)) {
         let (no_descriptor, local) = at;
         let Some(turn) = tls.enter() else { return };
         let peer = stream.peer_addr().ok();
-        let (sender, _) = &self.greeted;
+        let (sender, _) = &self.handshaken;
         let sender = sender.clone();
         tokio::spawn(async move {
             if let Some(stream) = tls.accept(stream).await {
                 // It is not taken when the worker has ended.
-                sender.send(Greeted { stream, no_descriptor, local, peer }).await.ok();
+                sender.send(HandshakenClient { stream, no_descriptor, local, peer }).await.ok();
             }
             drop(turn);
         });
@@ -83,16 +83,16 @@ impl Reactor {
         let waker = self.waker(GREETED);
         let mut context = Context::from_waker(&waker);
         for _ in 0..MESSAGES_IN_A_ROW {
-            match self.greeted.1.poll_recv(&mut context) {
-                Poll::Ready(Some(greeted)) => self.serve(greeted),
+            match self.handshaken.1.poll_recv(&mut context) {
+                Poll::Ready(Some(handshaken)) => self.serve(handshaken),
                 Poll::Ready(None) | Poll::Pending => return,
             }
         }
         self.look_again(GREETED);
     }
 
-    fn serve(&mut self, greeted: Greeted) {
-        let Greeted { stream, no_descriptor, local, peer } = greeted;
+    fn serve(&mut self, handshaken: HandshakenClient) {
+        let HandshakenClient { stream, no_descriptor, local, peer } = handshaken;
         let refused = self.engine.tally().clients_refused;
         let client = match no_descriptor {
             None => self.engine.on_client_open(local),

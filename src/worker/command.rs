@@ -9,26 +9,26 @@ use tokio::sync::oneshot;
 use crate::engine::action::PeerMessage;
 use crate::engine::gauges::Gauges;
 use crate::engine::inspection::Inspection;
-use crate::engine::learned::{Part, PartStart};
+use crate::engine::learned::{LearnedPart, PartStart};
 use crate::engine::tally::Tally;
 use crate::facade::console::contents::Contents;
 use crate::facade::console::table::ConsoleTable;
 use crate::facade::facade::Facade;
-use crate::pool::announcer::WorkerEvent;
-use crate::pool::node_target::NodeTarget;
+use crate::pool::nodes::node_target::NodeTarget;
+use crate::pool::worker_events::WorkerEvent;
 use crate::state::record::Record;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
 use crate::topology::tablet_page::TabletPage;
-use crate::worker::arrival::{Arrival, Giving};
+use crate::worker::client_transfer::{ConnectedClient, Giving};
 use crate::worker::setup::WorkerSettings;
 
 /// A message to a worker.
 #[derive(Debug)]
-pub enum Command {
+pub enum WorkerCommand {
     /// Serve this client.
-    Client(Arrival),
+    Client(ConnectedClient),
     /// There is a new picture of the cluster; lanes go to these nodes of it.
     Snapshot {
         /// The picture.
@@ -78,7 +78,7 @@ pub enum Command {
         /// Where it begins.
         from: PartStart,
         /// Where to.
-        to: oneshot::Sender<Part>,
+        to: oneshot::Sender<LearnedPart>,
     },
     /// The process before this one knew something.
     Restore(Arc<Record>),

@@ -4,7 +4,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::engine::client::{ClientKey, MoveAfter};
 use crate::platform::clock;
-use crate::worker::arrival::{GivenClient, Giving};
+use crate::worker::client_transfer::{GivenClient, Giving};
 use crate::worker::reactor::Reactor;
 use crate::worker::socket::Socket;
 
@@ -38,7 +38,7 @@ impl Reactor {
             }
         }
         let now_us = clock::now_us();
-        if (!left.is_empty() || self.greets()) && now_us < giving.until_us {
+        if (!left.is_empty() || self.shakes_hands()) && now_us < giving.until_us {
             let holds = giving.holds_at(now_us) || self.drain_until_us.is_some();
             let is_released = std::mem::replace(&mut self.holds_clients, holds) && !holds;
             self.giving = Some(giving);
@@ -54,9 +54,9 @@ impl Reactor {
     }
 
     /// Whether clients are in their TLS handshake, or past it and not served yet.
-    fn greets(&self) -> bool {
-        let (sender, greeted) = &self.greeted;
-        sender.strong_count() > 1 || !greeted.is_empty()
+    fn shakes_hands(&self) -> bool {
+        let (sender, handshaken) = &self.handshaken;
+        sender.strong_count() > 1 || !handshaken.is_empty()
     }
 
     /// Gives a client away; `false` when it waits for something, or there is no room yet.

@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 use crate::engine::action::Action;
 use crate::engine::client::ClientKey;
 use crate::platform::clock;
-use crate::pool::announcer::WorkerEvent;
-use crate::worker::command::{Command, report};
+use crate::pool::worker_events::WorkerEvent;
+use crate::worker::command::{WorkerCommand, report};
 use crate::worker::reactor::Reactor;
 use crate::worker::setup::WorkerSettings;
 use crate::worker::slots::{COMMANDS, MESSAGES_IN_A_ROW};
@@ -33,44 +33,44 @@ impl Reactor {
         self.look_again(COMMANDS);
     }
 
-    fn on_command(&mut self, command: Command) {
+    fn on_command(&mut self, command: WorkerCommand) {
         match command {
-            Command::Client(arrival) => self.on_client(arrival),
-            Command::Snapshot { snapshot, targets, remote } => {
+            WorkerCommand::Client(client) => self.on_client(client),
+            WorkerCommand::Snapshot { snapshot, targets, remote } => {
                 self.engine.on_snapshot(snapshot);
                 self.pools.on_nodes(&mut self.engine, targets, remote);
             }
-            Command::Facade(facade) => self.engine.on_facade(facade),
-            Command::Authenticator { class, contacts } => {
+            WorkerCommand::Facade(facade) => self.engine.on_facade(facade),
+            WorkerCommand::Authenticator { class, contacts } => {
                 self.pools.on_authenticator(&mut self.engine, class, &contacts);
             }
-            Command::Event(body) => self.engine.on_event(&body),
-            Command::EventsMissed => self.engine.on_events_missed(),
-            Command::WatchLost => self.engine.on_watch_lost(),
-            Command::NodeUp(node) => self.pools.on_node_up(node),
-            Command::PeerMessage(news) => self.engine.on_news(news),
-            Command::Tablets(page) => self.engine.on_tablets_read(&page),
-            Command::TableKey(key) => self.engine.on_table_key(key),
-            Command::Settings(settings) => {
+            WorkerCommand::Event(body) => self.engine.on_event(&body),
+            WorkerCommand::EventsMissed => self.engine.on_events_missed(),
+            WorkerCommand::WatchLost => self.engine.on_watch_lost(),
+            WorkerCommand::NodeUp(node) => self.pools.on_node_up(node),
+            WorkerCommand::PeerMessage(message) => self.engine.on_peer_message(message),
+            WorkerCommand::Tablets(page) => self.engine.on_tablets_read(&page),
+            WorkerCommand::TableKey(key) => self.engine.on_table_key(key),
+            WorkerCommand::Settings(settings) => {
                 let WorkerSettings { engine, pools, dialer } = *settings;
                 self.engine.on_settings(engine);
                 self.pools.on_settings(&mut self.engine, pools);
                 self.dialing.set_dialer(dialer);
             }
-            Command::Report(to) => {
+            WorkerCommand::Report(to) => {
                 // The caller may have given up meanwhile.
                 let _unwanted = to.send((self.engine.tally().clone(), self.engine.gauges()));
             }
-            Command::Inspect { wanted, to } => {
+            WorkerCommand::Inspect { wanted, to } => {
                 let _unwanted = to.send(self.engine.inspect(&wanted));
             }
-            Command::Learned { from, to } => {
+            WorkerCommand::Learned { from, to } => {
                 let _unwanted = to.send(self.engine.learned(from));
             }
-            Command::GiveClients(giving) => self.start_giving(giving),
-            Command::Restore(record) => self.engine.on_restored(&record),
-            Command::Console { table, contents } => self.engine.on_console(table, contents),
-            Command::Drain { until_us } => {
+            WorkerCommand::GiveClients(giving) => self.start_giving(giving),
+            WorkerCommand::Restore(record) => self.engine.on_restored(&record),
+            WorkerCommand::Console { table, contents } => self.engine.on_console(table, contents),
+            WorkerCommand::Drain { until_us } => {
                 (self.giving, self.holds_clients) = (None, true);
                 let sooner = self.drain_until_us.map_or(until_us, |before| before.min(until_us));
                 self.drain_until_us = Some(sooner);
@@ -137,19 +137,19 @@ impl Reactor {
                     self.look_again(slot);
                 }
             }
-            Action::ToOtherWorkers(news) => {
+            Action::ToOtherWorkers(message) => {
                 let events = &self.events;
-                self.announcer.news(news, |event| report(events, event));
+                self.reporter.peer_message(message, |event| report(events, event));
             }
             Action::RefreshTopology => {
                 report(&self.events, WorkerEvent::RefreshTopology);
             }
             Action::ReadTable(question) => {
                 let events = &self.events;
-                self.announcer.question(question, |event| report(events, event));
+                self.reporter.question(question, |event| report(events, event));
             }
             Action::CollectConsole(table) => {
-                let collect = WorkerEvent::CollectConsole(self.announcer.number(), table);
+                let collect = WorkerEvent::CollectConsole(self.reporter.number(), table);
                 if !report(&self.events, collect) {
                     self.engine.on_console(table, None);
                 }

@@ -1,7 +1,7 @@
 //! One worker: a thread with its sockets, its engine and its pools of lanes.
 
 mod accept;
-pub mod arrival;
+pub mod client_transfer;
 pub mod command;
 mod giving;
 mod housekeeping;

@@ -6,8 +6,8 @@ use crate::connect::dial_report::DialReport;
 use crate::engine::pending::LaneKey;
 use crate::platform::clock;
 use crate::pool::action::{PoolAction, PoolNotice};
-use crate::pool::announcer::WorkerEvent;
 use crate::pool::connection::DialId;
+use crate::pool::worker_events::WorkerEvent;
 use crate::worker::command::report;
 use crate::worker::login_lines::LoginLines;
 use crate::worker::reactor::Reactor;
@@ -56,7 +56,7 @@ impl Reactor {
     /// Reports the first lane that is up, and the last one that is down.
     fn report_lanes(&mut self) {
         let events = &self.events;
-        self.announcer.lanes(self.pools.has_lanes(), |event| report(events, event));
+        self.reporter.lanes(self.pools.has_lanes(), |event| report(events, event));
     }
 
     pub(super) fn take_reports(&mut self) {

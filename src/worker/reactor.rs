@@ -19,14 +19,14 @@ use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::platform::clock;
 use crate::platform::log_throttle::LogThrottle;
-use crate::pool::announcer::{Announcer, WorkerEvent};
 use crate::pool::pool_manager::PoolManager;
+use crate::pool::worker_events::{WorkerEvent, WorkerReporter};
 use crate::sockets::poller::Poller;
 use crate::sockets::transport::Transport;
 use crate::topology::snapshot::Snapshot;
 use crate::upstream::lane::Lane;
-use crate::worker::arrival::{Giving, Greeted};
-use crate::worker::command::{Command, report};
+use crate::worker::client_transfer::{Giving, HandshakenClient};
+use crate::worker::command::{WorkerCommand, report};
 use crate::worker::login_lines::LoginLines;
 use crate::worker::memory_share::MemoryShare;
 use crate::worker::ready_list::ReadyList;
@@ -40,7 +40,7 @@ const READ_BYTES: usize = 128 << 10;
 /// Full buffers read from one socket before others have their turn.
 const READS_IN_A_ROW: usize = 4;
 /// Clients past their TLS handshake that may wait to be served.
-const GREETED_MAX: usize = 64;
+const HANDSHAKEN_MAX: usize = 64;
 /// It never sleeps longer, so that time goes on for a quiet engine as well.
 const TICK_US_MAX: u64 = 100_000;
 
@@ -50,7 +50,7 @@ pub struct Reactor {
     pub(super) engine: Engine,
     pub(super) pools: PoolManager,
     pub(super) dialing: Dialing,
-    pub(super) announcer: Announcer,
+    pub(super) reporter: WorkerReporter,
     pub(super) events: Sender<WorkerEvent>,
     pub(super) drain_until_us: Option<u64>,
     /// Whether no client is read, or only some are: they leave, or the worker drains.
@@ -58,9 +58,9 @@ pub struct Reactor {
     pub(super) giving: Option<Giving>,
     pub(super) lane_slots: KeyTable<Lane<Pending>, usize>,
     pub(super) client_slots: KeyTable<Client, usize>,
-    pub(super) commands: Receiver<Command>,
+    pub(super) commands: Receiver<WorkerCommand>,
     pub(super) reports: Receiver<DialReport>,
-    pub(super) greeted: (Sender<Greeted>, Receiver<Greeted>),
+    pub(super) handshaken: (Sender<HandshakenClient>, Receiver<HandshakenClient>),
     /// Log lines about clients beyond the bound.
     pub(super) refusals: LogThrottle,
     pub(super) login_lines: LoginLines,
@@ -85,7 +85,7 @@ impl Reactor {
     /// A worker without sockets. Called within its runtime.
     pub(super) fn new(
         setup: WorkerSetup,
-        commands: Receiver<Command>,
+        commands: Receiver<WorkerCommand>,
         events: Sender<WorkerEvent>,
         poller: Poller,
         bell: mio::Waker,
@@ -101,7 +101,7 @@ impl Reactor {
             engine: Engine::new(setup.engine, Arc::new(Snapshot::default())),
             pools: PoolManager::new(setup.pools, setup.shared, setup.seed, clock::now_us()),
             dialing,
-            announcer: Announcer::new(setup.number),
+            reporter: WorkerReporter::new(setup.number),
             events,
             drain_until_us: None,
             holds_clients: false,
@@ -110,7 +110,7 @@ impl Reactor {
             client_slots: KeyTable::default(),
             commands,
             reports,
-            greeted: mpsc::channel(GREETED_MAX),
+            handshaken: mpsc::channel(HANDSHAKEN_MAX),
             refusals: LogThrottle::default(),
             login_lines: LoginLines::default(),
             memory: MemoryShare::new(setup.memory, setup.number),
@@ -384,7 +384,7 @@ impl Reactor {
         }
         self.drain_step(now_us);
         let events = &self.events;
-        self.announcer.lanes(self.pools.has_lanes(), |event| report(events, event));
-        self.announcer.make_up(|event| report(events, event));
+        self.reporter.lanes(self.pools.has_lanes(), |event| report(events, event));
+        self.reporter.make_up(|event| report(events, event));
     }
 }

@@ -108,7 +108,7 @@ mod tests {
     use crate::sockets::poller::Poller;
 
     #[test]
-    fn what_was_set_is_taken_once_in_order() {
+    fn a_set_bit_is_taken_once_in_order() {
         let list = ReadyList::default();
         for slot in [7, 0, 63, 7] {
             list.set(slot);

@@ -8,9 +8,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::Sender;
 
-use crate::pool::announcer::WorkerEvent;
+use crate::pool::worker_events::WorkerEvent;
 use crate::sockets::poller::Poller;
-use crate::worker::command::Command;
+use crate::worker::command::WorkerCommand;
 use crate::worker::reactor::Reactor;
 use crate::worker::setup::WorkerSetup;
 
@@ -21,7 +21,7 @@ const COMMANDS: usize = 1024;
 #[derive(Debug)]
 pub struct Worker {
     /// Commands to it.
-    pub commands: Sender<Command>,
+    pub commands: Sender<WorkerCommand>,
     thread: JoinHandle<()>,
 }
 

@@ -44,8 +44,8 @@ fn a_faulty_configuration_is_code_2_with_every_fault() {
         .map(|command| shardlane(&[command, "--config", path.to_str().unwrap(), "--bind", "here"]));
     fs::remove_file(&path).unwrap();
     for output in outputs {
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{told}");
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{printed}");
         assert!(output.stdout.is_empty(), "the settings hide the faults");
         for part in [
             "4 faults",
@@ -54,7 +54,7 @@ fn a_faulty_configuration_is_code_2_with_every_fault() {
             "line 2, column 11",
             "contact_points is not set",
         ] {
-            assert!(told.contains(part), "lacks {part}: {told}");
+            assert!(printed.contains(part), "lacks {part}: {printed}");
         }
     }
 }
@@ -112,8 +112,8 @@ fn a_port_that_is_taken_is_code_1() {
     let port = taken.local_addr().unwrap().port().to_string();
     let output = shardlane(&["sim", "--address", "127.0.63.30", "--nodes", "1", "--port", &port]);
     assert_eq!(output.status.code(), Some(1));
-    let told = text(&output.stderr);
-    assert!(told.contains(&format!("cannot listen on 127.0.63.30:{port}")), "{told}");
+    let printed = text(&output.stderr);
+    assert!(printed.contains(&format!("cannot listen on 127.0.63.30:{port}")), "{printed}");
 }
 
 /// The answer to a GET, head and body.
@@ -199,16 +199,19 @@ fn files_of_tls_are_judged_without_a_network() {
     fs::remove_dir_all(&folder).unwrap();
     assert_eq!(good.status.code(), Some(0), "{}", text(&good.stderr));
     assert_eq!((faulty.status.code(), absent.status.code()), (Some(2), Some(2)));
-    let told = text(&faulty.stderr);
+    let printed = text(&faulty.stderr);
     for part in [
         "2 faults",
         &format!("tls.ca = \"{garbage}\" (flag --tls-ca): holds no certificate in PEM form; give"),
         &format!("bind_tls.key = \"{stranger}\" (flag --bind-tls-key): is not the key of the cert"),
     ] {
-        assert!(told.contains(part), "lacks {part}: {told}");
+        assert!(printed.contains(part), "lacks {part}: {printed}");
     }
-    let told = text(&absent.stderr);
-    assert!(told.contains("tls.ca = \"/no/such/ca\" (flag --tls-ca): cannot be read"), "{told}");
+    let printed = text(&absent.stderr);
+    assert!(
+        printed.contains("tls.ca = \"/no/such/ca\" (flag --tls-ca): cannot be read"),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -229,9 +232,9 @@ fn an_address_that_cannot_be_bound_is_reported_with_its_setting_and_a_fix() {
         let args = ["run", "-c", "127.92.3.2:9", &flag, address, other, "127.92.3.1:0"];
         let output = shardlane(&args);
         assert_eq!(output.status.code(), Some(1), "{address}");
-        let told = text(&output.stderr);
+        let printed = text(&output.stderr);
         let what = format!("{setting}: cannot listen at {address}: ");
-        assert!(told.contains(&what) && told.contains(fix), "{told}");
+        assert!(printed.contains(&what) && printed.contains(fix), "{printed}");
     }
     drop(holder);
 }
@@ -245,9 +248,9 @@ fn a_password_file_with_more_than_the_password_is_a_fault() {
     let output = shardlane(&args);
     fs::remove_file(&path).unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let told = text(&output.stderr);
-    assert!(told.contains("the file has more than one line; give the path of a"), "{told}");
-    assert!(!told.contains("hunter2"), "{told}");
+    let printed = text(&output.stderr);
+    assert!(printed.contains("the file has more than one line; give the path of a"), "{printed}");
+    assert!(!printed.contains("hunter2"), "{printed}");
 }
 
 #[test]
@@ -283,13 +286,13 @@ fn a_variable_that_names_no_setting_is_reported_and_those_of_kubernetes_are_not(
     command.env("SHARDLANE_PORT", "tcp://10.0.0.1:9042").env("SHARDLANE_PORT_9042_TCP", "tcp://x");
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let told = text(&output.stdout);
-    let told: Vec<_> = told.lines().filter(|line| line.starts_with("SHARDLANE_")).collect();
+    let printed = text(&output.stdout);
+    let printed: Vec<_> = printed.lines().filter(|line| line.starts_with("SHARDLANE_")).collect();
     let expected = [
         "SHARDLANE_ADMIN_PORT is set, but there is no such setting",
         "SHARDLANE_LIMITS_CLIENT_MAX is set, but there is no such setting; did you \
          mean SHARDLANE_LIMITS_CLIENTS_MAX?",
         "SHARDLANE_TYPO is set, but there is no such setting",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(printed, expected);
 }

@@ -116,7 +116,7 @@ class Cassandra:
 
 
 def end_session(pid):
-    """Ends a case with whatever it started."""
+    """Ends a case with all that it started."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:

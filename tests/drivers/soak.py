@@ -85,7 +85,7 @@ class Soak:
         return act
 
     def visitor(self):
-        """A driver that connects, prepares something that nobody else did, and leaves."""
+        """A driver that connects, prepares something that no other client did, and leaves."""
         # The driver's own limit for its first questions, 2 s, is short where many programs share a core.
         with self.direct.session(self.proxy.host, self.random.choice([None, "soaked"]),
                                  control_connection_timeout=20) as s:

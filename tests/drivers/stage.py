@@ -223,7 +223,7 @@ class Proxy:
         return samples
 
     def report(self):
-        """Leaves the last metrics in the case's log, for whoever has to find out what happened."""
+        """Leaves the last metrics in the case's log, for a reader who has to find out what happened."""
         if self.child.process.poll() is None:
             with contextlib.suppress(OSError, ValueError):
                 for name, value in sorted(self.metrics().items()):

@@ -65,7 +65,7 @@ fn rewrite(like: &[u8], body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 }
 
 #[test]
-fn all_frames_in_one_stream_are_cut_apart() {
+fn frames_in_one_stream_are_cut_apart() {
     let frames: Vec<_> = every_frame().into_iter().map(|(_, frame)| frame).collect();
     for versions in [[0x03, 0x04], [0x83, 0x84]] {
         let expected: Vec<_> = frames.iter().filter(|frame| versions.contains(&frame[0])).collect();

@@ -9,7 +9,7 @@ use cql::column_type::ColumnType;
 use cql::header::HEADER_LEN;
 use cql::notation::Reader;
 use cql::payload::TabletReport;
-use cql::request::auth_response::{self, Plain};
+use cql::request::auth_response::{self, PlainLogin};
 use cql::request::batch::Batch;
 use cql::request::execute::Execute;
 use cql::request::prepare::Prepare;
@@ -33,7 +33,7 @@ fn read_by_all(body: &[u8]) -> usize {
     let mut note = |is_ok: bool| read += usize::from(is_ok);
     note(Startup::read(body).is_ok_and(|startup| startup.compression().is_ok()));
     note(EventKinds::read(body).is_ok());
-    note(auth_response::read(body).is_ok_and(|token| token.and_then(Plain::read).is_some()));
+    note(auth_response::read(body).is_ok_and(|token| token.and_then(PlainLogin::read).is_some()));
     note(Prepare::read(body).is_ok());
     note(Query::read(body).is_ok_and(|query| query.parameters.options().is_ok()));
     note(Execute::read(body).is_ok_and(|execute| execute.parameters.options().is_ok()));

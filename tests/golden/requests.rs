@@ -1,7 +1,7 @@
 //! What drivers send.
 
 use cql::notation::put_string;
-use cql::request::auth_response::{self, Plain, write_auth_response};
+use cql::request::auth_response::{self, PlainLogin, write_auth_response};
 use cql::request::batch::{Batch, ChildStatement};
 use cql::request::execute::Execute;
 use cql::request::parameters;
@@ -62,7 +62,7 @@ fn a_plain_token_is_read_and_written() {
     let golden = frame("auth_response");
     let (header, body) = split(&golden);
     let token = auth_response::read(body).unwrap().unwrap();
-    let plain = Plain::read(token).unwrap();
+    let plain = PlainLogin::read(token).unwrap();
     assert!(plain.user == b"cassandra" && plain.password == b"cassandra");
 
     let (mut again, mut out) = (Vec::new(), Vec::new());

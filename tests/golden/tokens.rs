@@ -9,7 +9,7 @@ use std::path::Path;
 use cql::column_type::ColumnType;
 use cql::statement::document::Document;
 use cql::statement::partition::Partition;
-use cql::statement::statement::Statement;
+use cql::statement::statement::TableStatement;
 use cql::statement::term::Term;
 use cql::token::partition_key::token_of;
 use cql::token::partitioner::Partitioner;
@@ -31,7 +31,7 @@ fn token(kind: &str, constant: &str) -> Option<i64> {
     }
     let kind = ColumnType::from_name(kind).unwrap();
     let text = format!("SELECT v FROM t WHERE k = {constant}");
-    let target = Statement::read(&text).unwrap().target(&["k"]).ok()?;
+    let target = TableStatement::read(&text).unwrap().target(&["k"]).ok()?;
     let Partition::One(key) = target.partition else { panic!("{text}: {:?}", target.partition) };
     let [Term::Literal(literal)] = key.terms() else { panic!("{text}: {key:?}") };
     let mut cell = Vec::new();
@@ -42,7 +42,7 @@ fn token(kind: &str, constant: &str) -> Option<i64> {
 fn token_in(kind: &str, document: &str) -> Option<i64> {
     let kind = ColumnType::from_name(kind).unwrap();
     let text = format!("INSERT INTO t JSON {document}");
-    let target = Statement::read(&text).unwrap().target(&["k"]).unwrap();
+    let target = TableStatement::read(&text).unwrap().target(&["k"]).unwrap();
     let Partition::Json(Term::Literal(literal)) = target.partition else { panic!("{text}") };
     let [value, ..] = Document::of_literal(&literal).unwrap().find(&["k"]).ok()?;
     let mut cell = Vec::new();

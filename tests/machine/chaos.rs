@@ -1,5 +1,5 @@
 //! Any order of events: requests, answers, reads cut anywhere, lanes lost and opened, time, clients
-//! that come and go. Whatever happens, each request is answered once, to who asked, and no write
+//! that come and go. Whatever happens, each request is answered once, to its client, and no write
 //! runs twice.
 
 mod nodes;
@@ -309,7 +309,7 @@ impl World {
         self.read_answers();
     }
 
-    /// Nobody has used a keyspace for a while: its lanes are closed.
+    /// A keyspace was not used for a while: its lanes are closed.
     fn close_pool(&mut self, pool: PoolId) {
         let at = self.pools.iter().position(|(known, _)| *known == pool).unwrap();
         let (_, keyspace) = self.pools.remove(at);
@@ -323,7 +323,7 @@ impl World {
         }
     }
 
-    /// All lanes break and all waits run out: then nobody is owed an answer.
+    /// All lanes break and all waits run out: then no client is owed an answer.
     fn end(mut self) {
         for (lane, _) in std::mem::take(&mut self.far) {
             self.rig.lose(lane);

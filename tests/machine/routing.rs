@@ -68,10 +68,10 @@ fn an_unknown_statement_goes_anywhere_untouched() {
     rig.send(client, &execute(1, &[1; 16], b"k"));
     assert_eq!(rig.request().1.body, execute(1, &[1; 16], b"k")[9..]);
     assert_eq!(rig.decisions(Reason::UnknownStatement), 1);
-    // But for one wish: nobody knows which columns the client holds.
+    // But for one wish: it is not known which columns the client holds.
     rig.send(client, &execute_at(4, &[1; 16], b"k", (Consistency::One, SKIP_METADATA)));
-    let told = execute_at(4, &[1; 16], b"k", (Consistency::One, 0));
-    assert_eq!(rig.request().1.body, told[9..]);
+    let received = execute_at(4, &[1; 16], b"k", (Consistency::One, 0));
+    assert_eq!(rig.request().1.body, received[9..]);
 
     rig.prepare_select(client, "tab", 9);
     rig.send(client, &execute(2, &[9; 16], b"k"));

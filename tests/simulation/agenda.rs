@@ -16,7 +16,7 @@ use shardlane::topology::tablet_page::TabletPage;
 pub(super) enum Event {
     /// Bytes arrive at the end of a connection; `up` is the way towards the cluster.
     Segment { link: LinkId, up: bool, bytes: Vec<u8> },
-    /// Whoever sends may go on: the other side took bytes out of a full connection.
+    /// The sender may go on: the other side took bytes out of a full connection.
     Writable { link: LinkId, up: bool },
     /// The connection of a client is there.
     ClientArrives { link: LinkId },
@@ -24,7 +24,7 @@ pub(super) enum Event {
     ClientGone { link: LinkId },
     /// A client learns that the proxy closed its connection.
     DriverClosed { link: LinkId },
-    /// The proxy closes a client that it had told so, read or not.
+    /// The proxy closes a client that it had warned, read or not.
     Linger { link: LinkId },
     /// The proxy learns that a lane is gone.
     LaneGone { link: LinkId },
@@ -54,7 +54,7 @@ pub(super) enum Event {
     ChallengeEnds { worker: usize, id: DialId },
     /// The control connection dials.
     ControlDials,
-    /// A worker is told of an event that the control connection heard.
+    /// A worker hears of an event that the control connection heard.
     ControlHears { worker: usize, body: Vec<u8> },
     /// The control connection has read the system tables.
     ControlReads,
@@ -62,16 +62,16 @@ pub(super) enum Event {
     Picture { worker: usize, snapshot: Arc<Snapshot>, dial_all_now: bool },
     /// The control connection reads what workers want to know of single tables.
     ControlReadsTables,
-    /// A worker is told a table's partition key.
+    /// A worker gets a table's partition key.
     TableKey { worker: usize, key: Arc<TableKey> },
-    /// A worker is told some of a table's tablets.
+    /// A worker gets some of a table's tablets.
     Tablets { worker: usize, page: Arc<TabletPage> },
-    /// The control connection may have missed events, and a worker is told so.
+    /// The control connection may have missed events, and a worker hears so.
     EventsMissed { worker: usize },
     /// The server takes what a worker reports.
     ServerListens { worker: usize },
     /// A worker hears what the other has learned.
-    PeerMessage { worker: usize, news: PeerMessage },
+    PeerMessage { worker: usize, message: PeerMessage },
     /// Something goes wrong.
     Fault,
     /// Something that went wrong is mended.

@@ -35,7 +35,7 @@ use crate::run::run;
 
 /// Seeds of a plain `cargo test`.
 const SEEDS: u64 = 256;
-/// Failures that are told in full.
+/// Failures that are printed in full.
 const TOLD_MAX: usize = 5;
 
 fn number(name: &str) -> Option<u64> {

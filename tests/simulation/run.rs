@@ -16,7 +16,7 @@ use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 use cql::token::partitioner::Partitioner;
 use shardlane::engine::tally::Tally;
-use shardlane::pool::refiller::PoolRefiller;
+use shardlane::pool::refill::refiller::PoolRefiller;
 use shardlane::routing::decision::Reason;
 use sim::ConnectionId;
 
@@ -44,12 +44,12 @@ pub(crate) struct Outcome {
     pub story: Vec<String>,
 }
 
-/// Runs a seed; `told` keeps its story.
+/// Runs a seed; `kept` keeps its story.
 #[must_use]
-pub(crate) fn run(seed: u64, told: bool) -> Outcome {
+pub(crate) fn run(seed: u64, kept: bool) -> Outcome {
     let scenario = Scenario::draw(seed);
     let summary = scenario.summary();
-    let mut world = match World::new(scenario, told) {
+    let mut world = match World::new(scenario, kept) {
         Ok(world) => world,
         Err(error) => {
             return Outcome {
@@ -155,7 +155,7 @@ impl World {
             ("tablets read and outdated", sum(|tally| tally.tablets_outdated)),
             ("tablets read again in the calm", self.counted.read_again),
             ("tablets read on their way", self.counted.read_moving),
-            ("logins of intruders", self.counted.intruders.strangers),
+            ("logins of intruders", self.counted.intruders.unverified),
             ("logins of intruders that were taken before", self.counted.intruders.known),
             ("memory waits", sum(|tally| tally.memory_waits)),
             ("clients closed for memory", sum(|tally| tally.clients_closed_for_memory)),
@@ -241,7 +241,7 @@ impl World {
             }
         }
         self.put_rows_on_borders();
-        // Everybody has heard of the schema, and nobody has prepared anything, when it begins.
+        // Every node has heard of the schema, and no client has prepared anything, when it begins.
         self.cluster.close(connection);
         self.cluster.on_time(Duration::from_millis(1_100));
         let _count = self.cluster.forget_statements(None, None);

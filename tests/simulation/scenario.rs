@@ -9,12 +9,12 @@ use crate::model::rights::RECHECK_US;
 use cql::compression::Compression;
 use shardlane::control::tables::table_reads::TableReadSettings;
 use shardlane::engine::limits::Limits;
-use shardlane::pool::backoff::BackoffSettings;
-use shardlane::pool::failover::FailoverSettings;
-use shardlane::pool::lane_slots::Wanted;
-use shardlane::pool::logins::LoginSettings;
+use shardlane::pool::login::logins::LoginSettings;
+use shardlane::pool::nodes::failover::FailoverSettings;
 use shardlane::pool::pool_manager::PoolSettings;
-use shardlane::pool::refiller::ShardPortSettings;
+use shardlane::pool::refill::backoff::BackoffSettings;
+use shardlane::pool::refill::lane_slots::WantedLanes;
+use shardlane::pool::refill::refiller::ShardPortSettings;
 
 /// Rows of each table that clients read.
 pub(crate) const ROWS: u64 = 32;
@@ -60,7 +60,7 @@ pub(crate) struct Scenario {
     pub limits: Limits,
     /// Whether lanes name columns by id, as newer nodes offer it.
     pub metadata_ids: bool,
-    /// Workers: one, or two that tell each other what they learn.
+    /// Workers: one, or two that pass on what they learn.
     pub workers: usize,
     /// Messages of a worker to the server that may wait; few of them mean that some are lost.
     pub report_room: usize,
@@ -119,7 +119,7 @@ impl Scenario {
             _ => {}
         }
         let tight = chance.one_in(2);
-        // Connections stall for 0.4 s where no honest client may be told of anything.
+        // Connections stall for 0.4 s where no honest client may notice anything.
         let lane_stall_us = match seed % 8 {
             0 | 1 => 3_000_000,
             _ if tight => 60_000,
@@ -306,10 +306,10 @@ impl Scenario {
     /// What the pools of a worker go by.
     pub(crate) fn pools(&self) -> PoolSettings {
         PoolSettings {
-            lanes: if self.on_demand() { Wanted::ShardsInUse } else { Wanted::EachShard },
+            lanes: if self.on_demand() { WantedLanes::ShardsInUse } else { WantedLanes::EachShard },
             keyspace_lanes: match self.limits.keyspace_lane_unused_us {
-                0 => Wanted::One,
-                _ => Wanted::ShardsInUse,
+                0 => WantedLanes::One,
+                _ => WantedLanes::ShardsInUse,
             },
             ports: ShardPortSettings {
                 shard_aware: true,
@@ -343,7 +343,7 @@ impl Scenario {
         self.limits.lane_unused_us > 0
     }
 
-    /// Whether nothing goes wrong that an honest client could be told of.
+    /// Whether nothing goes wrong that an honest client could notice.
     #[must_use]
     pub(crate) fn is_benign(&self) -> bool {
         self.faults.iter().all(|kind| kind.is_benign())

@@ -1,4 +1,4 @@
-//! The time line of a run, for people; it costs nothing unless somebody wants to read it.
+//! The time line of a run, for people; it costs nothing unless it is kept.
 
 use std::fmt;
 
@@ -8,19 +8,19 @@ const LINES_MAX: usize = 200_000;
 /// What happened, one line each.
 #[derive(Debug, Default)]
 pub(super) struct Story {
-    told: bool,
+    kept: bool,
     lines: Vec<String>,
 }
 
 impl Story {
-    /// A story that is kept, or one that nobody reads.
-    pub(super) fn new(told: bool) -> Self {
-        Self { told, lines: Vec::new() }
+    /// A story that is kept, or one that is not.
+    pub(super) fn new(kept: bool) -> Self {
+        Self { kept, lines: Vec::new() }
     }
 
     /// Adds a line.
-    pub(super) fn tell(&mut self, now_us: u64, what: fmt::Arguments<'_>) {
-        if self.told && self.lines.len() < LINES_MAX {
+    pub(super) fn note(&mut self, now_us: u64, what: fmt::Arguments<'_>) {
+        if self.kept && self.lines.len() < LINES_MAX {
             let (seconds, micros) = (now_us / 1_000_000, now_us % 1_000_000);
             self.lines.push(format!("{seconds:>5}.{micros:06}  {what}"));
         }

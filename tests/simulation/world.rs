@@ -18,12 +18,12 @@ use crate::network::node::Mood;
 use crate::proxy::control::Control;
 use crate::proxy::demand::Called;
 use crate::proxy::dialing::{DialKey, SimDial};
-use crate::proxy::lanes::KeeperKey;
+use crate::proxy::lanes::WorkerRefiller;
 use crate::proxy::workers::Workers;
 use crate::scenario::{CENTERS, Scenario};
 use crate::story::Story;
 use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
-use shardlane::pool::handshake_turns::HandshakeTurns;
+use shardlane::pool::refill::handshake_turns::HandshakeTurns;
 use sim::{Cluster, ClusterError, ClusterOptions, ConnectionId, Like, Mail};
 
 /// The engine, the cluster, the network between, the clients, and the model that judges.
@@ -47,13 +47,13 @@ pub(super) struct World {
     /// Whose turn it is to shake hands, by node, of lanes and of logins.
     pub(super) turns: BTreeMap<(usize, bool), HandshakeTurns<DialKey>>,
     /// Shards that may have lanes, where those are opened on demand.
-    pub(super) called: BTreeMap<KeeperKey, Called>,
+    pub(super) called: BTreeMap<WorkerRefiller, Called>,
     /// Keyspaces that no node has taken yet, by worker and pool.
     pub(super) probes: BTreeMap<(usize, u16), Probe>,
     /// When a lane was last lost that no dial has followed.
-    pub(super) lost_us: BTreeMap<KeeperKey, u64>,
+    pub(super) lost_us: BTreeMap<WorkerRefiller, u64>,
     /// When lanes were lost of late, each loss by itself.
-    pub(super) losses_us: BTreeMap<KeeperKey, Vec<u64>>,
+    pub(super) losses_us: BTreeMap<WorkerRefiller, Vec<u64>>,
     /// When a dial of a node last failed.
     pub(super) failed_us: BTreeMap<usize, u64>,
     /// When the shard-aware port of a node last led astray.
@@ -67,7 +67,7 @@ pub(super) struct World {
     pub(super) doubled_us: Option<u64>,
     /// Faults may still begin.
     pub(super) trouble: bool,
-    /// Nothing goes wrong any more, and nobody waits for what went wrong before.
+    /// Nothing goes wrong any more, and no request waits for what went wrong before.
     pub(super) calm: bool,
     /// When the proxy last heard a lane on which a node had lied.
     pub(super) lied_us: u64,
@@ -85,7 +85,7 @@ pub(super) struct World {
 
 impl World {
     /// The world of a scenario: a cluster with rows, an engine without lanes, no client.
-    pub(super) fn new(scenario: Scenario, told: bool) -> Result<Self, ClusterError> {
+    pub(super) fn new(scenario: Scenario, kept: bool) -> Result<Self, ClusterError> {
         let users = [(ROOT.0.to_owned(), ROOT.1.to_owned())];
         let cluster = Cluster::new(ClusterOptions {
             like: Like::V2026_3,
@@ -121,7 +121,7 @@ impl World {
             chance: Chance::new(scenario.seed, 2),
             now_us: 1_000_000,
             agenda: Agenda::default(),
-            story: Story::new(told),
+            story: Story::new(kept),
             moods: Vec::new(),
             cluster,
             cluster_due_us: u64::MAX,
@@ -164,13 +164,13 @@ impl World {
     }
 
     /// Adds a line to the story.
-    pub(super) fn tell(&mut self, what: fmt::Arguments<'_>) {
-        self.story.tell(self.now_us, what);
+    pub(super) fn narrate(&mut self, what: fmt::Arguments<'_>) {
+        self.story.note(self.now_us, what);
     }
 
     /// Something does not hold that must; the first such thing ends the run.
     pub(super) fn blame(&mut self, what: fmt::Arguments<'_>) {
-        self.story.tell(self.now_us, format_args!("BROKEN: {what}"));
+        self.story.note(self.now_us, format_args!("BROKEN: {what}"));
         if self.broken.is_none() {
             self.broken = Some(what.to_string());
         }
@@ -222,7 +222,7 @@ impl World {
             Event::Tablets { worker, page } => self.on_tablets(worker, &page),
             Event::EventsMissed { worker } => self.on_events_missed(worker),
             Event::ServerListens { worker } => self.on_server_listens(worker),
-            Event::PeerMessage { worker, news } => self.on_news(worker, news),
+            Event::PeerMessage { worker, message } => self.on_peer_message(worker, message),
             Event::Fault => self.on_fault(),
             Event::Mend(mending) => self.on_mend(mending),
             Event::Audit => self.on_audit(),
@@ -236,7 +236,7 @@ impl World {
         self.cluster.on_time(now);
     }
 
-    /// Delivers what the cluster has to tell its connections, and minds when it wants to be woken.
+    /// Delivers what the cluster has to send, and minds when it wants to be woken.
     fn take_cluster_mail(&mut self) {
         for mail in self.cluster.take_mail() {
             match mail {

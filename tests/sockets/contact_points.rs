@@ -88,7 +88,7 @@ fn says(said: &str, parts: &[&str]) {
     }
 }
 
-/// An address that nobody listens at.
+/// An address without a listener.
 fn free(address: &str) -> String {
     TcpListener::bind(address).unwrap().local_addr().unwrap().to_string()
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 
 use serde_json::Value;
-use shardlane::cli::simulated::demo::client::Client;
+use shardlane::cli::simulated::demo::client::DemoClient;
 use sim::{ClusterOptions, Permission, Roles, SimHandle, SimOptions};
 
 /// A cluster of three nodes with four shards, from 127.0.64.`first` on.
@@ -29,7 +29,7 @@ fn cluster(first: u8, change: impl FnOnce(&mut ClusterOptions)) -> SimHandle {
 fn create(node: SocketAddr, statements: &[&str]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut client = Client::connect(node).await.unwrap();
+        let mut client = DemoClient::connect(node).await.unwrap();
         for statement in statements {
             client.query(statement).await.unwrap();
         }
@@ -99,9 +99,9 @@ fn a_sound_cluster_has_nothing_to_mend() {
     );
     let (code, said) = doctor(&node.to_string(), &["--json"], &[]);
     assert_eq!(code, Some(0), "{said}");
-    let told: Value = serde_json::from_str(&said).unwrap();
-    assert_eq!(told["well"], true);
-    assert!(told["findings"].as_array().unwrap().iter().all(|one| one["level"] == "ok"));
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(report["well"], true);
+    assert!(report["findings"].as_array().unwrap().iter().all(|one| one["level"] == "ok"));
     sim.stop().unwrap();
 }
 
@@ -378,8 +378,8 @@ fn run_says_in_its_log_what_to_do_about_a_contact_point() {
     command.args(["--admin", "127.0.64.85:0"]).stderr(Stdio::piped());
     let mut server = command.spawn().unwrap();
     let lines = BufReader::new(server.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let mut told = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-    let warning = told.find(|line| line["level"] == "WARN");
+    let mut report = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+    let warning = report.find(|line| line["level"] == "WARN");
     server.kill().unwrap();
     server.wait().unwrap();
     let warning = warning.unwrap();

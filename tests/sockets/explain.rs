@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use shardlane::cli::simulated::demo::client::Client;
+use shardlane::cli::simulated::demo::client::DemoClient;
 use sim::{ClusterOptions, SimHandle, SimOptions};
 
 const STATEMENTS: [&str; 7] = [
@@ -31,7 +31,7 @@ fn cluster(third: u8) -> SimHandle {
     let node = sim.contact_points()[0];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut client = Client::connect(node).await.unwrap();
+        let mut client = DemoClient::connect(node).await.unwrap();
         for statement in STATEMENTS {
             client.query(statement).await.unwrap();
         }
@@ -57,7 +57,7 @@ fn statement(node: SocketAddr, text: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn told(node: SocketAddr, args: &[&str]) -> String {
+fn explained(node: SocketAddr, args: &[&str]) -> String {
     let output = explain(node, args);
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{args:?}: {errors}");
@@ -101,7 +101,7 @@ fn keys_of_many_types_are_shown_with_token_and_replicas() {
     ];
     for (table, keys, bytes, token) in cases {
         let name = format!("{}.{}", table.0, table.1);
-        let out = told(node, &[&[name.as_str()], keys].concat());
+        let out = explained(node, &[&[name.as_str()], keys].concat());
         assert_eq!(values(&out, "bytes"), [bytes], "{out}");
         let found: i64 = values(&out, "token")[0].parse().unwrap();
         assert_eq!(found, token.unwrap_or(found), "{out}");
@@ -184,7 +184,7 @@ fn statements_are_shown_with_key_token_and_replicas() {
     }
     let text = "UPDATE numbers SET v = 2 WHERE k = 1 IF v = 1";
     assert_eq!(statement(node, text)["light_weight_transaction"], json!(true));
-    let out = told(node, &["SELECT v FROM t.pairs WHERE a = -1 AND b = 'it''s'"]);
+    let out = explained(node, &["SELECT v FROM t.pairs WHERE a = -1 AND b = 'it''s'"]);
     assert_eq!(values(&out, "key"), ["text b = it's, int a = -1"], "{out}");
     assert_eq!(values(&out, "routed").len(), 1, "{out}");
     sim.stop().unwrap();
@@ -218,7 +218,7 @@ fn statements_that_are_not_routed_are_shown_with_a_reason() {
         let place = [&found["token"], &found["bytes"], &found["replicas"]];
         assert_eq!(place, [&Value::Null, &Value::Null, &json!([])], "{text}: {found}");
     }
-    let out = told(node, &["SELECT v FROM numbers WHERE k = 1"]);
+    let out = explained(node, &["SELECT v FROM numbers WHERE k = 1"]);
     assert!(values(&out, "routed")[0].contains("--keyspace"), "{out}");
     let output = explain(node, &["t.numbers"]);
     assert_eq!(output.status.code(), Some(2));

@@ -9,9 +9,9 @@ use cql::proxy_header::ProxyHeader;
 use cql::token::shard::ShardId;
 use shardlane::connect::dialer::{DialSettings, Dialer};
 use shardlane::connect::handshake_budget::NodeGate;
-use shardlane::pool::lane_slots::Dial;
-use shardlane::pool::node_target::{NodeTarget, ShardPort};
+use shardlane::pool::nodes::node_target::{NodeTarget, ShardPort};
 use shardlane::pool::pool_key::PoolKey;
+use shardlane::pool::refill::lane_slots::Dial;
 use shardlane::topology::id::NodeId;
 use sim::{ClusterOptions, SimHandle, SimOptions};
 

@@ -273,7 +273,7 @@ pub(crate) fn schema_version(version: u8) -> Vec<u8> {
     body
 }
 
-/// The custom payload that tells of a tablet.
+/// The custom payload that reports a tablet.
 pub(crate) fn tablet_payload(first: i64, last: i64, replicas: &[([u8; 16], i32)]) -> Vec<u8> {
     let mut list = Vec::new();
     put_int(&mut list, replicas.len() as i32);

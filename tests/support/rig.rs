@@ -1,5 +1,5 @@
 //! An engine with hand-made clients and nodes. After each input all outputs are taken, as the
-//! shell does; output of which the engine did not tell fails the test.
+//! shell does; output that the engine did not report fails the test.
 
 mod actions;
 mod statements;
@@ -45,7 +45,7 @@ pub(crate) struct Rig {
     pub(crate) actions: VecDeque<Action>,
     /// How much of a large frame a client's socket takes at once.
     pub(crate) room: usize,
-    /// What sockets took of large frames, and nobody has read yet.
+    /// What sockets took of large frames, and was not read yet.
     pub(crate) passed: Vec<(ClientKey, Vec<u8>)>,
     named_lanes: HashSet<LaneKey>,
     named_clients: HashSet<ClientKey>,
@@ -87,7 +87,7 @@ pub(crate) fn snapshot_with_copies(version: u64, nodes: u16, copies: &str) -> Ar
 pub(crate) const REQUEST_US_MAX: u64 = 15_000_000;
 
 pub(crate) fn settings() -> EngineSettings {
-    // Nobody here answers OPTIONS unasked; the tests of heartbeats turn them on.
+    // No node here answers OPTIONS unasked; the tests of heartbeats turn them on.
     let limits =
         Limits { heartbeat_us: u64::MAX, request_timeout_us: REQUEST_US_MAX, ..Limits::default() };
     EngineSettings {

@@ -70,7 +70,7 @@ impl Args {
         self.raw(k).map(|v| v.last().unwrap() != "false").unwrap_or(false)
     }
 
-    /// Call after the last getter: refuses options nobody asked for.
+    /// Call after the last getter: refuses unknown options.
     pub fn finish(&self) {
         for k in self.vals.keys() {
             if !self.known.contains(k) {

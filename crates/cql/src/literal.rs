@@ -7,7 +7,7 @@
 use crate::column_type::ColumnType;
 use crate::notation::{put_bytes, put_int};
 use crate::scalar::{Uncertain, put_scalar};
-use crate::statement::lexer::{Lexer, Token};
+use crate::statement::lexer::{Lexeme, Lexer};
 use crate::statement::name::Name;
 
 /// How deep literals of collections may nest.
@@ -42,21 +42,21 @@ impl<'a> Literal<'a> {
     /// Takes a literal. `None` when another thing comes; the lexer may then stand anywhere.
     pub(crate) fn take(lexer: &mut Lexer<'a>) -> Option<Self> {
         match lexer.next()? {
-            Token::Text(inside) => Some(Self::Text(inside)),
-            Token::Dollars(inside) => Some(Self::Dollars(inside)),
-            Token::Integer(digits) => Some(Self::Integer(digits)),
-            Token::Float(digits) => Some(Self::Float(digits)),
-            Token::Hex(digits) => Some(Self::Hex(digits)),
-            Token::Uuid(digits) => Some(Self::Uuid(digits)),
-            Token::Word(word) if word.eq_ignore_ascii_case("true") => Some(Self::Boolean(true)),
-            Token::Word(word) if word.eq_ignore_ascii_case("false") => Some(Self::Boolean(false)),
-            Token::Sign(b'-') => Self::take_negative(lexer),
-            Token::Sign(b'[') => Self::take_group(lexer, b'[').map(Self::List),
-            Token::Sign(b'{') => Self::take_group(lexer, b'{').map(Self::Braces),
-            Token::Sign(b'(') => Self::take_group(lexer, b'(').map(Self::Tuple),
+            Lexeme::Text(inside) => Some(Self::Text(inside)),
+            Lexeme::Dollars(inside) => Some(Self::Dollars(inside)),
+            Lexeme::Integer(digits) => Some(Self::Integer(digits)),
+            Lexeme::Float(digits) => Some(Self::Float(digits)),
+            Lexeme::Hex(digits) => Some(Self::Hex(digits)),
+            Lexeme::Uuid(digits) => Some(Self::Uuid(digits)),
+            Lexeme::Word(word) if word.eq_ignore_ascii_case("true") => Some(Self::Boolean(true)),
+            Lexeme::Word(word) if word.eq_ignore_ascii_case("false") => Some(Self::Boolean(false)),
+            Lexeme::Sign(b'-') => Self::take_negative(lexer),
+            Lexeme::Sign(b'[') => Self::take_group(lexer, b'[').map(Self::List),
+            Lexeme::Sign(b'{') => Self::take_group(lexer, b'{').map(Self::Braces),
+            Lexeme::Sign(b'(') => Self::take_group(lexer, b'(').map(Self::Tuple),
             // It stays in its text: no key can have this type.
-            Token::Duration(_) => None,
-            Token::Word(_) | Token::Quoted(_) | Token::Sign(_) | Token::Broken => None,
+            Lexeme::Duration(_) => None,
+            Lexeme::Word(_) | Lexeme::Quoted(_) | Lexeme::Sign(_) | Lexeme::Broken => None,
         }
     }
 
@@ -64,17 +64,17 @@ impl<'a> Literal<'a> {
     fn take_negative(lexer: &mut Lexer<'a>) -> Option<Self> {
         let start = lexer.at().checked_sub(1)?;
         let (literal, len): (fn(&'a str) -> Self, usize) = match lexer.next()? {
-            Token::Integer(digits) => (Self::Integer, digits.len()),
-            Token::Float(digits) => (Self::Float, digits.len()),
-            Token::Word(_)
-            | Token::Quoted(_)
-            | Token::Text(_)
-            | Token::Dollars(_)
-            | Token::Hex(_)
-            | Token::Uuid(_)
-            | Token::Duration(_)
-            | Token::Sign(_)
-            | Token::Broken => return None,
+            Lexeme::Integer(digits) => (Self::Integer, digits.len()),
+            Lexeme::Float(digits) => (Self::Float, digits.len()),
+            Lexeme::Word(_)
+            | Lexeme::Quoted(_)
+            | Lexeme::Text(_)
+            | Lexeme::Dollars(_)
+            | Lexeme::Hex(_)
+            | Lexeme::Uuid(_)
+            | Lexeme::Duration(_)
+            | Lexeme::Sign(_)
+            | Lexeme::Broken => return None,
         };
         let signed = lexer.since(start);
         (signed.len() == 1 + len).then(|| literal(signed))

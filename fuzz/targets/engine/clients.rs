@@ -14,7 +14,7 @@ use super::{
 };
 use crate::support::frames;
 
-/// A client: what it sent, as far as it can be told from its bytes, and what it got.
+/// A client: what it sent, as far as its bytes show, and what it got.
 pub(super) struct Origin {
     pub(super) key: ClientKey,
     pub(super) version: u8,

@@ -7,7 +7,7 @@ use cql::notation::put_bytes;
 use cql::opcode::Opcode;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
-use shardlane::engine::verdict::Verdict;
+use shardlane::engine::verdict::LoginVerdict;
 use shardlane::session::sasl::SaslToken;
 use shardlane::upstream::lane::PoolId;
 
@@ -103,14 +103,14 @@ impl World {
         let refusal = frames::error(ErrorCode::BAD_CREDENTIALS, "no");
         match input.byte() % 8 {
             0 => {
-                self.rig.input(|engine| engine.on_verdict(client, Verdict::Refused(&refusal)));
+                self.rig.input(|engine| engine.on_verdict(client, LoginVerdict::Refused(&refusal)));
             }
             1 => {
-                let verdict = Verdict::Challenged(input.bytes());
+                let verdict = LoginVerdict::Challenged(input.bytes());
                 self.rig.input(|engine| engine.on_verdict(client, verdict));
             }
             2 => {
-                let verdict = Verdict::Unknown(ErrorCode::OVERLOADED, "nobody could say");
+                let verdict = LoginVerdict::Unknown(ErrorCode::OVERLOADED, "nobody could say");
                 self.rig.input(|engine| engine.on_verdict(client, verdict));
             }
             3 => {
@@ -142,7 +142,7 @@ impl World {
         // Rights are there before the client can use them.
         let logins = self.logins.as_mut().expect("guarded");
         let before = logins.rights.insert(client, user);
-        let verdict = Verdict::Granted { base: home, success: &[0xff; 4] };
+        let verdict = LoginVerdict::Granted { base: home, success: &[0xff; 4] };
         let granted = self.rig.input(|engine| engine.on_verdict(client, verdict));
         let logins = self.logins.as_mut().expect("guarded");
         match before {

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use super::*;
-use crate::admin::readiness::{Readiness, State};
+use crate::admin::readiness::{ProcessState, Readiness};
 
 struct Pages {
     readiness: watch::Receiver<Readiness>,
@@ -26,7 +26,7 @@ impl Pages {
     }
 }
 
-impl Source for Pages {
+impl PageSource for Pages {
     async fn metrics(&self, _: Format) -> Result<String, String> {
         self.metrics.clone()
     }
@@ -152,9 +152,9 @@ fn probes_follow_the_life_of_the_process_under_all_their_names() {
         let (address, sender) = start(CONNECTION_TIMEOUT).await;
         let lives = [
             (Readiness::default(), [503, 503]),
-            (Readiness::because(State::Serving, "no lane to any node"), [200, 503]),
+            (Readiness::because(ProcessState::Serving, "no lane to any node"), [200, 503]),
             (Readiness::serving(), [200, 200]),
-            (Readiness::because(State::Draining, "stopping"), [200, 503]),
+            (Readiness::because(ProcessState::Draining, "stopping"), [200, 503]),
         ];
         for (readiness, [startup, ready]) in lives {
             sender.send(readiness.clone()).unwrap();
@@ -175,10 +175,10 @@ fn probes_follow_the_life_of_the_process_under_all_their_names() {
 }
 
 #[test]
-fn who_is_not_ready_says_why_in_json() {
+fn an_unready_process_says_why_in_json() {
     runtime().block_on(async {
         let (address, sender) = start(CONNECTION_TIMEOUT).await;
-        sender.send(Readiness::because(State::Serving, "no lane to any node")).unwrap();
+        sender.send(Readiness::because(ProcessState::Serving, "no lane to any node")).unwrap();
         let answer = ask(address, "GET /readyz").await;
         assert!(answer.head.contains("content-type: application/json"), "{}", answer.head);
         assert_eq!(answer.body, "{\"state\":\"serving\",\"reasons\":[\"no lane to any node\"]}\n");
@@ -260,7 +260,7 @@ fn only_the_loopback_may_ask_the_process_for_something() {
         let (_, readiness) = watch::channel(Readiness::default());
         let pages = Pages::new(readiness, Ok(String::new()));
         let ask = async |method, path, is_local, body| {
-            let deed = Deed::of(method, path)?;
+            let deed = AdminCommand::of(method, path)?;
             Some(page::act(deed, is_local, body, &pages).await.status)
         };
         assert_eq!(ask("POST", "/shutdown", false, "").await, Some(403));

@@ -85,7 +85,7 @@ fn the_simulated_cluster_takes_its_shape_from_flags() {
     assert_eq!((args.shards, args.tablets, args.port), (2, 64, 9042));
 }
 
-fn subject(line: &[&str]) -> Result<Subject, WrongUsage> {
+fn subject(line: &[&str]) -> Result<ExplainSubject, WrongUsage> {
     let Command::Explain(args) =
         Cli::try_parse_from(["shardlane", "explain"].iter().chain(line)).unwrap().command
     else {
@@ -98,13 +98,13 @@ fn subject(line: &[&str]) -> Result<Subject, WrongUsage> {
 fn a_key_and_a_statement_are_told_apart() {
     let key = |keyspace: &str, table: &str, value: &str| {
         let (keyspace, table) = (keyspace.to_owned(), table.to_owned());
-        Ok(Subject::Key { keyspace, table, values: vec![value.to_owned()] })
+        Ok(ExplainSubject::Key { keyspace, table, values: vec![value.to_owned()] })
     };
     assert_eq!(subject(&["ks.t", "1"]), key("ks", "t", "1"));
     assert_eq!(subject(&["--keyspace", "ks", "t", "a b"]), key("ks", "t", "a b"));
     assert_eq!(subject(&["--keyspace", "ks", "ks2.t", "1"]), key("ks2", "t", "1"));
     let text = "SELECT v FROM t WHERE k = 5";
-    assert_eq!(subject(&[text]), Ok(Subject::Statement(text.to_owned())));
+    assert_eq!(subject(&[text]), Ok(ExplainSubject::Statement(text.to_owned())));
 }
 
 #[test]

@@ -10,9 +10,9 @@ use crate::connect::dialer::{connect, secure};
 use crate::connect::extensions::Extensions;
 use crate::connect::handshake::{ask_options, start_up};
 use crate::connect::hint;
-use crate::control::reaching::connection::Connection;
-use crate::control::reaching::reach::Reached;
-use crate::control::tables::metadata::{KeyspaceRow, Metadata};
+use crate::control::contact::connection::ControlConnection;
+use crate::control::contact::reach::Reached;
+use crate::control::tables::metadata::{ClusterMetadata, KeyspaceRow};
 use crate::pool::pool_key::PoolKey;
 use crate::server::rotation::Tls;
 use crate::sockets::transport::Transport;
@@ -151,7 +151,7 @@ pub(super) fn class_name(class: &str) -> &str {
 
 async fn permissions(
     settings: &Settings,
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     findings: &mut Findings,
 ) {
     // They were read to come this far.
@@ -182,7 +182,7 @@ async fn permissions(
 /// Whether all tablets of a table can be read at once.
 async fn tablet_rights(
     settings: &Settings,
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     findings: &mut Findings,
 ) {
     match connection.query("SELECT table_id FROM system.tablets LIMIT 1").await {
@@ -205,7 +205,7 @@ async fn tablet_rights(
 
 /// Whether a role is a superuser; `None` when the roles may not be read.
 async fn is_superuser(
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     user: &str,
 ) -> Result<Option<bool>, DialError> {
     let role = user.replace('\'', "''");
@@ -227,7 +227,12 @@ async fn is_superuser(
     Ok(None)
 }
 
-fn places(settings: &Settings, metadata: &Metadata, data_center: &str, findings: &mut Findings) {
+fn places(
+    settings: &Settings,
+    metadata: &ClusterMetadata,
+    data_center: &str,
+    findings: &mut Findings,
+) {
     let hosts = &metadata.hosts;
     let centers: BTreeSet<&str> = hosts.iter().map(|row| row.data_center.as_str()).collect();
     let local: Vec<_> = hosts.iter().filter(|row| row.data_center == data_center).collect();
@@ -278,7 +283,7 @@ fn tablets(name: &str, keyspace: &KeyspaceRow, data_center: &str, findings: &mut
 }
 
 async fn first_text(
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     query: &str,
 ) -> Result<Option<String>, DialError> {
     let message = connection.query(query).await?;

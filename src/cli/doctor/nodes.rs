@@ -13,12 +13,12 @@ use crate::connect::dialer::{Dialer, OpenedLane};
 use crate::connect::handshake::VERSION;
 use crate::connect::handshake_budget::NodeGate;
 use crate::connect::hint;
+use crate::control::contact::connection::ControlConnection;
 use crate::control::error::chain;
-use crate::control::reaching::connection::Connection;
 use crate::platform::clock;
-use crate::pool::lane_slots::Dial;
-use crate::pool::node_target::NodeTarget;
+use crate::pool::nodes::node_target::NodeTarget;
 use crate::pool::pool_key::PoolKey;
+use crate::pool::refill::lane_slots::Dial;
 use crate::sockets::transport::Transport;
 use cql::cell;
 use cql::token::shard::{ShardId, Sharder};
@@ -39,7 +39,7 @@ const AGREEMENT_REST: Duration = Duration::from_millis(200);
 struct Checkup {
     findings: Findings,
     /// A connection that takes questions, if the node can be used.
-    connection: Option<Connection<Transport>>,
+    connection: Option<ControlConnection<Transport>>,
 }
 
 /// A connection that came to another shard than its source port names.
@@ -93,7 +93,7 @@ async fn check_up(dialer: &Dialer, pool: &PoolKey, target: &NodeTarget) -> Check
         }
         None => checkup.findings.ok("node", format!("{} answers, without shards", target.address)),
     }
-    let mut connection = Connection::new(lane.stream, VERSION, QUERY_TIMEOUT_MS);
+    let mut connection = ControlConnection::new(lane.stream, VERSION, QUERY_TIMEOUT_MS);
     clock_skew(&mut connection, target, &mut checkup.findings).await;
     checkup.connection = Some(connection);
     checkup
@@ -208,7 +208,7 @@ fn closed(target: &NodeTarget, how: &str, port: u16, error: &DialError, findings
 
 /// Compares the node's clock with ours, taking the middle of the question for its moment.
 async fn clock_skew(
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     target: &NodeTarget,
     findings: &mut Findings,
 ) {
@@ -236,7 +236,7 @@ async fn clock_skew(
 
 /// Asks all nodes for the version of their schema until it is the same everywhere.
 async fn agreement(
-    mut nodes: Vec<(NodeTarget, Connection<Transport>)>,
+    mut nodes: Vec<(NodeTarget, ControlConnection<Transport>)>,
     patience_ms: u64,
     findings: &mut Findings,
 ) {

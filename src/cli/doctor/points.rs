@@ -7,12 +7,12 @@ use tokio::task::JoinSet;
 
 use crate::cli::doctor::cluster::class_name;
 use crate::cli::doctor::finding::{Findings, Level};
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
+use crate::control::contact::contact_point::ContactPoint;
+use crate::control::contact::hint;
+use crate::control::contact::opened_node::ReachSettings;
+use crate::control::contact::reach::{Reached, reach_node};
 use crate::control::error::{ControlError, chain};
-use crate::control::reaching::contact_point::ContactPoint;
-use crate::control::reaching::greeting::ReachSettings;
-use crate::control::reaching::hint;
-use crate::control::reaching::reach::{Reached, reach_node};
 
 const TOPIC: &str = "contact";
 const ONE_CLUSTER: &str = "name nodes of one cluster in contact_points";
@@ -69,7 +69,7 @@ fn failed(first: First<'_>, tried: &Tried, error: &ControlError, findings: &mut 
             let fix = "give doctor a role that may look: --username and --password-file";
             findings.warn("login", text, fix);
         }
-        (ControlError::Dial(DialError::Refused(refusal, Step::Login)), _, Some((other, _))) => {
+        (ControlError::Dial(DialError::Refused(refusal, DialStep::Login)), _, Some((other, _))) => {
             let text = format!(
                 "{place} refuses the login that {other} takes, which does not list it in its \
                  cluster: {refusal}"

@@ -13,14 +13,14 @@ use crate::config::load;
 use crate::config::origin::Environment;
 use crate::config::settings::{AuthMode, Settings};
 use crate::config::variables;
+use crate::control::contact::hint;
 use crate::control::error::chain;
-use crate::control::reaching::hint;
-use crate::control::tables::metadata::Metadata;
+use crate::control::tables::metadata::ClusterMetadata;
 use crate::control::tables::publication::Publisher;
 use crate::control::tables::routes::{RouteSettings, Routes};
-use crate::pool::credential_book::CredentialBook;
-use crate::pool::node_choice::NodeChoice;
-use crate::pool::node_target::Route;
+use crate::pool::login::credential_book::CredentialBook;
+use crate::pool::nodes::node_choice::NodeChoice;
+use crate::pool::nodes::node_target::Route;
 use crate::pool::pool_key::PoolKey;
 use crate::server::rotation::Tls;
 use crate::server::{assemble, workers};
@@ -104,7 +104,7 @@ async fn examine(given: &Settings, findings: &mut Findings) {
 }
 
 /// Where nodes are dialled instead of at their own addresses.
-fn routes_of(settings: &RouteSettings, metadata: &Metadata, findings: &mut Findings) {
+fn routes_of(settings: &RouteSettings, metadata: &ClusterMetadata, findings: &mut Findings) {
     let is_used = !settings.translations.is_empty() || !settings.connection_ids.is_empty();
     for row in metadata.hosts.iter().filter(|_| is_used) {
         let own = row.address.map_or_else(|| "?".to_owned(), |address| address.to_string());

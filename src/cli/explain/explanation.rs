@@ -27,7 +27,7 @@ pub struct Explanation {
     /// How the replicas are found; `None` without a token.
     pub placement: Option<Placement>,
     /// The replicas, in the server's order.
-    pub replicas: Vec<Replica>,
+    pub replicas: Vec<ExplainedReplica>,
 }
 
 /// A column of the partition key and its value.
@@ -74,7 +74,7 @@ pub enum Placement {
 
 /// A replica of the row.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Replica {
+pub struct ExplainedReplica {
     /// The node's id.
     pub host: HostId,
     /// What the system tables say of the node; `None` when none describes it.
@@ -94,7 +94,7 @@ pub struct ReplicaNode {
     pub rack: String,
 }
 
-impl Replica {
+impl ExplainedReplica {
     /// A replica on a node that the snapshot has.
     #[must_use]
     pub fn of(node: &Node, shard: Result<u32, String>) -> Self {
@@ -227,7 +227,7 @@ impl Explanation {
             "found_by": found_by,
             "range": last.map(|last| json!({"after": after, "last": last})),
             "unknown": unknown,
-            "replicas": self.replicas.iter().map(Replica::json).collect::<Vec<_>>(),
+            "replicas": self.replicas.iter().map(ExplainedReplica::json).collect::<Vec<_>>(),
         })
     }
 }

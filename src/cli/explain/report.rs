@@ -7,18 +7,20 @@ use anyhow::{Context, bail};
 use tokio::runtime::Builder;
 use tokio::time::{Duration, timeout};
 
-use crate::cli::args::{ExplainArgs, Subject};
-use crate::cli::explain::explanation::{Explanation, KeyPart, Placement, Replica, Routing};
-use crate::cli::explain::tables::{KeyColumn, key_columns, tablet};
+use crate::cli::args::{ExplainArgs, ExplainSubject};
+use crate::cli::explain::explanation::{
+    ExplainedReplica, Explanation, KeyPart, Placement, Routing,
+};
+use crate::cli::explain::tables::{ExplainedColumn, key_columns, tablet};
 use crate::cli::explain::{key, statement};
 use crate::config::load;
 use crate::config::origin::Environment;
 use crate::config::settings::TextMode;
 use crate::connect::dialer::{connect, secure};
 use crate::connect::handshake::ask_options;
-use crate::connect::node_tls::NodeTls;
-use crate::control::reaching::connection::Connection;
-use crate::control::reaching::reach::reach;
+use crate::connect::tls::node_tls::NodeTls;
+use crate::control::contact::connection::ControlConnection;
+use crate::control::contact::reach::reach;
 use crate::control::tables::publication::Publisher;
 use crate::control::tables::routes::Routes;
 use crate::routing::decision::Reason;
@@ -58,10 +60,10 @@ pub fn explain(
         let snapshot = publication.context("the node names no cluster")?.snapshot;
         let connection = &mut reached.connection;
         let mut explanation = match &subject {
-            Subject::Key { keyspace, table, values } => {
+            ExplainSubject::Key { keyspace, table, values } => {
                 of_key(connection, &snapshot, (keyspace, table), values).await?
             }
-            Subject::Statement(text) => {
+            ExplainSubject::Statement(text) => {
                 let keyspace = args.keyspace.as_deref();
                 Box::pin(statement::explain(connection, &snapshot, text, keyspace)).await?
             }
@@ -94,7 +96,7 @@ fn as_configured(explanation: Explanation, mode: TextMode) -> Explanation {
 
 /// Explains the key of a table.
 async fn of_key(
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     snapshot: &Snapshot,
     (keyspace, table): (&str, &str),
     values: &[String],
@@ -107,7 +109,7 @@ async fn of_key(
         .partitioner(table)
         .with_context(|| format!("{keyspace}.{table} has a partitioner that is not known here"))?;
     let (token, bytes) = key::locate(partitioner, &cells)?;
-    let part = |(column, value): (KeyColumn, &String)| KeyPart {
+    let part = |(column, value): (ExplainedColumn, &String)| KeyPart {
         column: column.name,
         kind: column.kind,
         value: value.clone(),
@@ -124,7 +126,7 @@ async fn of_key(
 /// The key's cells; an error names the columns when their number is another.
 fn cells(
     (keyspace, table): (&str, &str),
-    columns: &[KeyColumn],
+    columns: &[ExplainedColumn],
     keys: &[String],
 ) -> anyhow::Result<Vec<Vec<u8>>> {
     if columns.is_empty() {
@@ -140,7 +142,7 @@ fn cells(
             keys.len()
         );
     }
-    let cell = |(column, key): (&KeyColumn, &String)| {
+    let cell = |(column, key): (&ExplainedColumn, &String)| {
         key::cell(&column.kind, key).with_context(|| format!("column {}", column.name))
     };
     columns.iter().zip(keys).map(cell).collect()
@@ -148,7 +150,7 @@ fn cells(
 
 /// Finds the replicas of the explanation's token.
 async fn place(
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     snapshot: &Snapshot,
     tls: Option<&NodeTls>,
     explanation: &mut Explanation,
@@ -162,7 +164,7 @@ async fn place(
             Ok(found) => {
                 let replica = |(host, shard): (_, i32)| {
                     let shard = u32::try_from(shard).map_err(|_| format!("shard {shard}"));
-                    Replica::of_host(snapshot, host, shard)
+                    ExplainedReplica::of_host(snapshot, host, shard)
                 };
                 let replicas = found.replicas.into_iter().map(replica).collect();
                 (Placement::Tablet { after: found.after, last: found.last }, replicas)
@@ -182,13 +184,13 @@ async fn on_ring(
     keyspace: &Keyspace,
     token: Token,
     tls: Option<&NodeTls>,
-) -> (Placement, Vec<Replica>) {
+) -> (Placement, Vec<ExplainedReplica>) {
     let nodes = keyspace.ring.replicas(token);
     let range = keyspace.ring.range(token).filter(|_| !nodes.is_empty());
     let Some((after, last)) = range else { return (Placement::Nowhere, Vec::new()) };
     let mut replicas = Vec::new();
     for node in nodes.iter().filter_map(|id| snapshot.node(*id)) {
-        replicas.push(Replica::of(node, shard(node, token, tls).await));
+        replicas.push(ExplainedReplica::of(node, shard(node, token, tls).await));
     }
     (Placement::Ring(after, last), replicas)
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::cli::explain::explanation::{Explanation, KeyPart, Routing};
 use crate::cli::explain::key;
-use crate::cli::explain::tables::{self, KeyColumn};
-use crate::control::reaching::connection::Connection;
+use crate::cli::explain::tables::{self, ExplainedColumn};
+use crate::control::contact::connection::ControlConnection;
 use crate::routing::decision::Reason;
 use crate::routing::place::Place;
-use crate::routing::table_keys::TableKeys;
-use crate::routing::table_routes::TableRoutes;
+use crate::routing::tables::table_keys::TableKeys;
+use crate::routing::tables::table_routes::TableRoutes;
 use crate::routing::text::{BoundText, Schema, TextPlace, TextReader};
 use crate::sockets::transport::Transport;
 use crate::topology::snapshot::Snapshot;
@@ -20,8 +20,8 @@ use cql::literal::Literal;
 use cql::request::parameters::Values;
 use cql::statement::batch::TextBatch;
 use cql::statement::document::Document;
-use cql::statement::partition::{Key, Partition};
-use cql::statement::statement::Statement;
+use cql::statement::partition::{Partition, PartitionKey};
+use cql::statement::statement::TableStatement;
 use cql::statement::term::Term;
 use cql::token::partitioner::Partitioner;
 
@@ -29,7 +29,7 @@ use cql::token::partitioner::Partitioner;
 struct ReadTable {
     keyspace: String,
     table: String,
-    columns: Vec<KeyColumn>,
+    columns: Vec<ExplainedColumn>,
 }
 
 /// What a statement says by itself, and what is known of the tables that it names.
@@ -51,7 +51,7 @@ struct Row {
 
 /// Explains a statement of a client whose keyspace is `keyspace`, up to its token.
 pub async fn explain(
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     snapshot: &Snapshot,
     text: &str,
     keyspace: Option<&str>,
@@ -77,7 +77,7 @@ pub async fn explain(
 
 /// Asks the proxy's own reader, and reads the key of each table that it wants to know.
 async fn place(
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     snapshot: &Snapshot,
     reading: &mut Reading<'_>,
 ) -> anyhow::Result<TextPlace> {
@@ -111,7 +111,9 @@ impl Reading<'_> {
     /// What the statement says, or the first one of a batch whose key is certain, or else the first.
     fn row(&self) -> Row {
         let Ok(batch) = TextBatch::read(self.text) else {
-            return Statement::read(self.text).map(|one| self.row_of(&one)).unwrap_or_default();
+            return TableStatement::read(self.text)
+                .map(|one| self.row_of(&one))
+                .unwrap_or_default();
         };
         let mut first = None;
         for child in batch.children().map_while(Result::ok) {
@@ -124,7 +126,7 @@ impl Reading<'_> {
         first.unwrap_or_default()
     }
 
-    fn row_of(&self, statement: &Statement<'_>) -> Row {
+    fn row_of(&self, statement: &TableStatement<'_>) -> Row {
         let name = statement.table.table.to_name();
         let own = statement.table.keyspace.map(|keyspace| keyspace.to_name());
         let Some(keyspace) = own.or_else(|| self.keyspace.map(str::to_owned)) else {
@@ -196,11 +198,11 @@ impl Reading<'_> {
 
 impl Row {
     /// Takes the key, as far as its terms are constants that every server reads in the same way.
-    fn take(&mut self, columns: &[KeyColumn], key: &Key<'_>) {
+    fn take(&mut self, columns: &[ExplainedColumn], key: &PartitionKey<'_>) {
         let mut cells = Vec::new();
         for (term, column) in key.terms().iter().zip(columns) {
             let (value, mut cell) = (shown(term), Vec::new());
-            let KeyColumn { name, kind } = column.clone();
+            let ExplainedColumn { name, kind } = column.clone();
             match term {
                 Term::Literal(literal) => {
                     if literal.put(&kind_of(&kind), &mut cell).is_err() {
@@ -234,7 +236,7 @@ impl Row {
     }
 
     /// Takes the key out of the document of an INSERT … JSON.
-    fn take_document(&mut self, columns: &[KeyColumn], term: &Term<'_>) {
+    fn take_document(&mut self, columns: &[ExplainedColumn], term: &Term<'_>) {
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
         let document = match term {
             Term::Literal(literal) => Document::of_literal(literal),
@@ -246,7 +248,7 @@ impl Row {
         };
         let mut cells = Vec::new();
         for (value, column) in found.iter().flatten().zip(columns) {
-            let (mut cell, KeyColumn { name, kind }) = (Vec::new(), column.clone());
+            let (mut cell, ExplainedColumn { name, kind }) = (Vec::new(), column.clone());
             if value.put(&kind_of(&kind), &mut cell).is_err() {
                 self.blame = Some(format!(
                     "servers read the JSON of column {name} ({kind}) differently, or refuse it"

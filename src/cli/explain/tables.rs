@@ -3,7 +3,7 @@
 use anyhow::Context;
 
 use crate::connect::dial_error::DialError;
-use crate::control::reaching::connection::Connection;
+use crate::control::contact::connection::ControlConnection;
 use crate::control::tables::key_columns::literal;
 use crate::sockets::transport::Transport;
 use crate::topology::id::HostId;
@@ -16,7 +16,7 @@ use cql::token::token::Token;
 
 /// A column of the partition key.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct KeyColumn {
+pub struct ExplainedColumn {
     /// Its name.
     pub name: String,
     /// Its type, as the schema names it.
@@ -36,10 +36,10 @@ pub struct TabletRow {
 
 /// Reads the columns of the partition key, in its order; none when there is no such table.
 pub async fn key_columns(
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     keyspace: &str,
     table: &str,
-) -> anyhow::Result<Vec<KeyColumn>> {
+) -> anyhow::Result<Vec<ExplainedColumn>> {
     let (keyspace, table) = (literal(keyspace), literal(table));
     let text = format!(
         "SELECT column_name, kind, position, type FROM system_schema.columns \
@@ -54,7 +54,7 @@ pub async fn key_columns(
         if text("kind")? == "partition_key" {
             let position = row.read("position", cell::int)?.unwrap_or_default();
             let (name, kind) = (text("column_name")?.to_owned(), text("type")?.to_owned());
-            columns.push((position, KeyColumn { name, kind }));
+            columns.push((position, ExplainedColumn { name, kind }));
         }
     }
     columns.sort_by_key(|(position, _)| *position);
@@ -63,7 +63,7 @@ pub async fn key_columns(
 
 /// Finds the tablet of a token; the inner `Err` says why the server does not show it.
 pub async fn tablet(
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     (keyspace, table): (&str, &str),
     token: Token,
 ) -> anyhow::Result<Result<TabletRow, String>> {
@@ -103,7 +103,7 @@ pub async fn tablet(
 
 /// The last token of the tablet before that of `token`.
 async fn last_before(
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     id: HostId,
     token: Token,
 ) -> anyhow::Result<Option<i64>> {
@@ -123,7 +123,7 @@ async fn last_before(
 }
 
 async fn table_id(
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     keyspace: &str,
     table: &str,
 ) -> anyhow::Result<Option<[u8; 16]>> {
@@ -145,7 +145,7 @@ async fn table_id(
 
 /// The table whose tablets this one shares. Servers that know no such thing lack the column.
 async fn base_table(
-    connection: &mut Connection<Transport>,
+    connection: &mut ControlConnection<Transport>,
     id: HostId,
 ) -> anyhow::Result<Option<HostId>> {
     let text = format!("SELECT base_table FROM system.tablets WHERE table_id = {id} LIMIT 1");

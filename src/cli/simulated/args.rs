@@ -77,7 +77,7 @@ pub struct SimArgs {
     /// Shard-aware port for TLS; 0 for any that is free
     #[arg(long, value_name = "PORT", default_value_t = 19_142)]
     pub tls_shard_aware_port: u16,
-    /// Speak TLS at the usual ports instead, which SUPPORTED then does not tell apart
+    /// Speak TLS at the usual ports instead, which SUPPORTED then does not distinguish
     #[arg(long, requires = "tls_cert")]
     pub tls_only: bool,
     /// Tablets of a table whose keyspace does not say how many

@@ -1,7 +1,7 @@
 //! `config/shardlane.toml`: every setting at its default, each with what it is and why.
 
 use super::{compare, default_toml, paragraph, range};
-use crate::config::setting::{Kind, Setting};
+use crate::config::setting::{Setting, SettingKind};
 use crate::config::settings::Settings;
 use crate::config::table::GROUPS;
 
@@ -40,10 +40,12 @@ fn the_example_file_is_what_the_table_says() {
 fn entry(setting: &Setting, defaults: &mut Settings) -> String {
     let (_, name) = setting.place();
     let takes = match setting.kind {
-        Kind::Number { .. } => format!("Range: {}.", range(setting)),
-        Kind::Text { .. } => format!("Takes {}.", range(setting)),
+        SettingKind::Number { .. } => format!("Range: {}.", range(setting)),
+        SettingKind::Text { .. } => format!("Takes {}.", range(setting)),
         // The sentence above says it.
-        Kind::Switch { .. } | Kind::Name { .. } | Kind::File { .. } => String::new(),
+        SettingKind::Switch { .. } | SettingKind::Name { .. } | SettingKind::File { .. } => {
+            String::new()
+        }
     };
     let takes = comment(&takes);
     match default_toml(setting, defaults) {

@@ -8,7 +8,7 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
-use crate::config::setting::{Form, Kind, Setting};
+use crate::config::setting::{Form, Setting, SettingKind};
 use crate::config::settings::Settings;
 
 /// Compares a file with what the table says; `SHARDLANE_GOLDEN=write` writes it instead.
@@ -26,12 +26,14 @@ fn default_toml(setting: &Setting, defaults: &mut Settings) -> Option<String> {
     let text = setting.show(defaults);
     match setting.kind {
         _ if text.is_empty() => None,
-        Kind::Number { .. } => Some(grouped(&text, '_')),
-        Kind::Switch { .. } => Some(text),
-        Kind::Text { form: Form::List | Form::WordList(_) | Form::Routes, .. } => {
+        SettingKind::Number { .. } => Some(grouped(&text, '_')),
+        SettingKind::Switch { .. } => Some(text),
+        SettingKind::Text { form: Form::List | Form::WordList(_) | Form::Routes, .. } => {
             Some(format!("{:?}", text.split(',').collect::<Vec<_>>()))
         }
-        Kind::Name { .. } | Kind::File { .. } | Kind::Text { .. } => Some(format!("{text:?}")),
+        SettingKind::Name { .. } | SettingKind::File { .. } | SettingKind::Text { .. } => {
+            Some(format!("{text:?}"))
+        }
     }
 }
 
@@ -54,11 +56,14 @@ fn grouped(number: &str, separator: char) -> String {
 fn range(setting: &Setting) -> String {
     let grouped = |number: u64| grouped(&number.to_string(), ',');
     match setting.kind {
-        Kind::Number { min, max, .. } => {
+        SettingKind::Number { min, max, .. } => {
             format!("{} to {} {}", grouped(min), grouped(max), setting.unit()).trim_end().to_owned()
         }
-        Kind::Text { form: Form::Words(words), .. } => words.join(" or "),
-        Kind::Switch { .. } | Kind::Name { .. } | Kind::File { .. } | Kind::Text { .. } => {
+        SettingKind::Text { form: Form::Words(words), .. } => words.join(" or "),
+        SettingKind::Switch { .. }
+        | SettingKind::Name { .. }
+        | SettingKind::File { .. }
+        | SettingKind::Text { .. } => {
             setting.takes().trim_end_matches(", or remove the setting").to_owned()
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{compare, paragraph};
-use crate::config::setting::{Form, Kind, Setting};
+use crate::config::setting::{Form, Setting, SettingKind};
 use crate::config::settings::Settings;
 use crate::config::table::GROUPS;
 use crate::config::table::group::Group;
@@ -42,9 +42,11 @@ fn properties(group: &Group, defaults: &mut Settings) -> Map<String, Value> {
         let text = setting.show(defaults);
         if !text.is_empty() {
             schema["default"] = match setting.kind {
-                Kind::Number { .. } => text.parse::<u64>().unwrap().into(),
-                Kind::Switch { .. } => (text == "true").into(),
-                Kind::Name { .. } | Kind::File { .. } | Kind::Text { .. } => text.into(),
+                SettingKind::Number { .. } => text.parse::<u64>().unwrap().into(),
+                SettingKind::Switch { .. } => (text == "true").into(),
+                SettingKind::Name { .. } | SettingKind::File { .. } | SettingKind::Text { .. } => {
+                    text.into()
+                }
             };
         }
         (setting.place().1.to_owned(), schema)
@@ -55,21 +57,23 @@ fn properties(group: &Group, defaults: &mut Settings) -> Map<String, Value> {
 /// The type of a setting. Where only the program can judge a text, any text that is not empty goes.
 fn kind(setting: &Setting) -> Value {
     match setting.kind {
-        Kind::Number { min, max, .. } => {
+        SettingKind::Number { min, max, .. } => {
             json!({ "type": "integer", "minimum": min, "maximum": max })
         }
-        Kind::Switch { .. } => json!({ "type": "boolean" }),
-        Kind::Name { .. } | Kind::File { .. } | Kind::Text { form: Form::Plain, .. } => {
+        SettingKind::Switch { .. } => json!({ "type": "boolean" }),
+        SettingKind::Name { .. }
+        | SettingKind::File { .. }
+        | SettingKind::Text { form: Form::Plain, .. } => {
             json!({ "type": "string", "minLength": 1 })
         }
-        Kind::Text { form: Form::Words(words), .. } => json!({ "enum": words }),
-        Kind::Text { form: Form::List, .. } => {
+        SettingKind::Text { form: Form::Words(words), .. } => json!({ "enum": words }),
+        SettingKind::Text { form: Form::List, .. } => {
             json!({ "type": "array", "items": { "type": "string", "minLength": 1 } })
         }
-        Kind::Text { form: Form::WordList(words), .. } => {
+        SettingKind::Text { form: Form::WordList(words), .. } => {
             json!({ "type": "array", "items": { "enum": words } })
         }
-        Kind::Text { form: Form::Routes, .. } => json!({
+        SettingKind::Text { form: Form::Routes, .. } => json!({
             "type": "array",
             "items": {
                 "type": "object",

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use super::*;
-use crate::config::origin::{FilePosition, Origin};
+use crate::config::origin::{FilePosition, SettingOrigin};
 use crate::listen::listener::Bind;
 
 fn read(flags: &[(&'static str, &str)], environment: &[(&str, &str)], text: &str) -> Loaded {
@@ -25,7 +25,7 @@ fn shipped(name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap()
 }
 
-fn origin<'a>(loaded: &'a Loaded, key: &str) -> &'a Origin {
+fn origin<'a>(loaded: &'a Loaded, key: &str) -> &'a SettingOrigin {
     &loaded.entries.iter().find(|entry| entry.key == key).unwrap().origin
 }
 
@@ -44,11 +44,11 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
     assert_eq!(loaded.settings.limits.clients_max, 7);
     assert_eq!(loaded.settings.rack.as_deref(), Some("r"));
     assert_eq!(loaded.settings.limits.tablets_max, 1_000_000);
-    assert_eq!(*origin(&loaded, "workers"), Origin::Flag("workers".to_owned()));
-    assert_eq!(*origin(&loaded, "port"), Origin::Environment("SHARDLANE_PORT".to_owned()));
+    assert_eq!(*origin(&loaded, "workers"), SettingOrigin::Flag("workers".to_owned()));
+    assert_eq!(*origin(&loaded, "port"), SettingOrigin::Environment("SHARDLANE_PORT".to_owned()));
     let place = FilePosition { path: PathBuf::from("test.toml"), line: 4, column: 8 };
-    assert_eq!(*origin(&loaded, "rack"), Origin::File(place));
-    assert_eq!(*origin(&loaded, "limits.tablets_max"), Origin::Default);
+    assert_eq!(*origin(&loaded, "rack"), SettingOrigin::File(place));
+    assert_eq!(*origin(&loaded, "limits.tablets_max"), SettingOrigin::Default);
     assert!(loaded.accept().is_ok());
 }
 
@@ -62,7 +62,7 @@ fn contact_points_are_a_list_wherever_they_are_written() {
 }
 
 #[test]
-fn all_faults_are_reported_at_once_with_key_value_source_and_what_is_right() {
+fn faults_are_reported_all_at_once_with_key_value_source_and_what_is_right() {
     let environment = [("SHARDLANE_BIND", "unix:"), ("SHARDLANE_LOG_LEVEL", "loud")];
     let text = "port = 70000\nusername = 'u'\nprot = 1\n[limits]\noutbox_low_bytes = 2000000\n\
                 clients_max = true\n[lanes]\nsource_port_low = 65500\nbackoff_first_ms = 99999\n";
@@ -162,7 +162,7 @@ fn the_shipped_file_sets_every_setting_that_has_a_default_to_it() {
     assert_eq!(loaded.settings, Settings::default());
     assert_eq!(loaded.faults.len(), 1, "only contact_points has to be set: {:#?}", loaded.faults);
     for entry in &loaded.entries {
-        assert_eq!(entry.value.is_empty(), entry.origin == Origin::Default, "{}", entry.key);
+        assert_eq!(entry.value.is_empty(), entry.origin == SettingOrigin::Default, "{}", entry.key);
     }
 }
 

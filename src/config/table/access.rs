@@ -2,7 +2,7 @@
 
 use rustls::pki_types::ServerName;
 
-use crate::config::setting::{Flag, Form, Kind, Number, Reload, Setting, keep};
+use crate::config::setting::{Flag, Form, Number, Reload, Setting, SettingKind, keep};
 use crate::config::settings::AuthMode;
 use crate::config::table::group::Group;
 
@@ -16,7 +16,7 @@ pub(super) const AUTH: Group = Group {
         Setting {
             key: "auth.mode",
             flag: Some(Flag::once("MODE")),
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::Words(&["service", "pass-through"]),
                 takes: "service or pass-through, or remove the setting",
                 read: |text, settings| keep(text.parse().map(Some), &mut settings.auth_mode),
@@ -35,7 +35,7 @@ pub(super) const AUTH: Group = Group {
         },
         Setting {
             key: "auth.recheck_s",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: 3_600,
                 field: |settings| Number::U64(&mut settings.auth_recheck_s),
@@ -59,7 +59,7 @@ pub(super) const TLS: Group = Group {
         Setting {
             key: "tls.ca",
             flag: Some(Flag::once("FILE")),
-            kind: Kind::File {
+            kind: SettingKind::File {
                 takes: PEM,
                 is_secret: false,
                 field: |settings| &mut settings.node_tls.files.ca,
@@ -73,7 +73,7 @@ pub(super) const TLS: Group = Group {
         Setting {
             key: "tls.cert",
             flag: Some(Flag::once("FILE")),
-            kind: Kind::File {
+            kind: SettingKind::File {
                 takes: PEM,
                 is_secret: false,
                 field: |settings| &mut settings.node_tls.files.cert,
@@ -86,7 +86,7 @@ pub(super) const TLS: Group = Group {
         Setting {
             key: "tls.key",
             flag: Some(Flag::once("FILE")),
-            kind: Kind::File {
+            kind: SettingKind::File {
                 takes: PEM,
                 is_secret: false,
                 field: |settings| &mut settings.node_tls.files.key,
@@ -99,7 +99,7 @@ pub(super) const TLS: Group = Group {
         Setting {
             key: "tls.server_name",
             flag: Some(Flag::once("NAME")),
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::Plain,
                 takes: "a host name or an address that the nodes' certificates bear",
                 read: |text, settings| {
@@ -118,7 +118,7 @@ pub(super) const TLS: Group = Group {
         Setting {
             key: "tls.verify_name",
             flag: Some(Flag::once("BOOL")),
-            kind: Kind::Switch { field: |settings| &mut settings.node_tls.verify_name },
+            kind: SettingKind::Switch { field: |settings| &mut settings.node_tls.verify_name },
             reload: Reload::Restart,
             what: "Whether the nodes' certificates must bear that name",
             why: "If false, everyone who has a certificate of the CA can pose as a node. That the CA \
@@ -136,7 +136,7 @@ pub(super) const BIND_TLS: Group = Group {
         Setting {
             key: "bind_tls.cert",
             flag: Some(Flag::once("FILE")),
-            kind: Kind::File {
+            kind: SettingKind::File {
                 takes: PEM,
                 is_secret: false,
                 field: |settings| &mut settings.client_tls.files.cert,
@@ -149,7 +149,7 @@ pub(super) const BIND_TLS: Group = Group {
         Setting {
             key: "bind_tls.key",
             flag: Some(Flag::once("FILE")),
-            kind: Kind::File {
+            kind: SettingKind::File {
                 takes: PEM,
                 is_secret: false,
                 field: |settings| &mut settings.client_tls.files.key,
@@ -162,7 +162,7 @@ pub(super) const BIND_TLS: Group = Group {
         Setting {
             key: "bind_tls.client_ca",
             flag: Some(Flag::once("FILE")),
-            kind: Kind::File {
+            kind: SettingKind::File {
                 takes: PEM,
                 is_secret: false,
                 field: |settings| &mut settings.client_tls.files.ca,
@@ -174,7 +174,7 @@ pub(super) const BIND_TLS: Group = Group {
         },
         Setting {
             key: "bind_tls.handshake_ms",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 10,
                 max: 600_000,
                 field: |settings| Number::U64(&mut settings.client_tls.handshake_timeout_ms),
@@ -186,7 +186,7 @@ pub(super) const BIND_TLS: Group = Group {
         },
         Setting {
             key: "bind_tls.handshakes_max",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: 100_000,
                 field: |settings| Number::Usize(&mut settings.client_tls.handshakes_max),

@@ -1,6 +1,6 @@
 //! Settings of [console].
 
-use crate::config::setting::{Form, Kind, Number, Reload, Setting, joined, keep, keep_each};
+use crate::config::setting::{Form, Number, Reload, Setting, SettingKind, joined, keep, keep_each};
 use crate::config::table::group::Group;
 
 /// `[console]`
@@ -11,7 +11,7 @@ pub(super) const CONSOLE: Group = Group {
     settings: &[
         Setting {
             key: "console.enabled",
-            kind: Kind::Switch { field: |settings| &mut settings.console.enabled },
+            kind: SettingKind::Switch { field: |settings| &mut settings.console.enabled },
             reload: Reload::AtOnce,
             what: "Whether clients see the keyspace `shardlane`",
             why: "It costs nothing while it is not asked. Statements are shown without values, and no \
@@ -21,7 +21,7 @@ pub(super) const CONSOLE: Group = Group {
         },
         Setting {
             key: "console.roles",
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::List,
                 takes: "names of roles",
                 read: |text, settings| {
@@ -38,7 +38,7 @@ pub(super) const CONSOLE: Group = Group {
         },
         Setting {
             key: "console.slow_ms",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: 86_400_000,
                 field: |settings| Number::MillisAsMicros(&mut settings.console.slow_us),
@@ -51,7 +51,7 @@ pub(super) const CONSOLE: Group = Group {
         },
         Setting {
             key: "console.page",
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::Words(&["loopback", "all", "off"]),
                 takes: "loopback, all or off",
                 read: |text, settings| keep(text.parse(), &mut settings.page),

@@ -1,7 +1,9 @@
 //! Settings before all tables: where the cluster is, where clients connect, and who the proxy is.
 
 use crate::config::address::{parse_bind, parse_contact_point, parse_listen, parse_mode};
-use crate::config::setting::{Flag, Form, Kind, Number, Reload, Setting, joined, keep, keep_each};
+use crate::config::setting::{
+    Flag, Form, Number, Reload, Setting, SettingKind, joined, keep, keep_each,
+};
 use crate::config::table::group::Group;
 
 /// The keys before the first table.
@@ -12,7 +14,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "contact_points",
             flag: Some(Flag::repeated("HOST[:PORT],...").or('c')),
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::List,
                 takes: "each as host or host:port",
                 read: |text, settings| {
@@ -31,7 +33,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "port",
             flag: Some(Flag::once("PORT")),
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: 65_535,
                 field: |settings| Number::U16(&mut settings.port),
@@ -45,7 +47,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "bind",
             flag: Some(Flag::repeated("ADDRESS:PORT|unix:PATH")),
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::Plain,
                 takes: "addresses with ports, as 127.0.0.1:9042, or paths, as unix:/run/cql.sock, \
                         separated by commas",
@@ -63,7 +65,7 @@ pub(super) const GENERAL: Group = Group {
         },
         Setting {
             key: "bind_as_nodes",
-            kind: Kind::Switch { field: |settings| &mut settings.bind_as_nodes },
+            kind: SettingKind::Switch { field: |settings| &mut settings.bind_as_nodes },
             reload: Reload::Restart,
             what: "Whether clients see each address of `bind` as a node of its own, the others' peer",
             why: "Drivers see one node otherwise: when it answers UNAVAILABLE or is not there, their \
@@ -76,7 +78,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "bind_mode",
             flag: Some(Flag::once("MODE")),
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::Plain,
                 takes: "permissions as an octal number, as 0660",
                 read: |text, settings| keep(parse_mode(text), &mut settings.bind_mode),
@@ -90,7 +92,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "data_center",
             flag: Some(Flag::once("NAME")),
-            kind: Kind::Name {
+            kind: SettingKind::Name {
                 takes: "the name as system.local reports it",
                 field: |settings| &mut settings.data_center,
             },
@@ -103,7 +105,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "rack",
             flag: Some(Flag::once("NAME")),
-            kind: Kind::Name {
+            kind: SettingKind::Name {
                 takes: "the name as system.local reports it",
                 field: |settings| &mut settings.rack,
             },
@@ -116,7 +118,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "translate",
             flag: Some(Flag::repeated("FROM=HOST[:PORT],...")),
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::Routes,
                 takes: "each as FROM=HOST, FROM=HOST:PORT or FROM=HOST:PORT/SHARD_AWARE_PORT, where \
                         FROM is an address or a host id",
@@ -135,7 +137,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "client_routes",
             flag: Some(Flag::repeated("ID,...")),
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::List,
                 takes: "connection ids, as the cloud names them",
                 read: |text, settings| {
@@ -153,7 +155,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "username",
             flag: Some(Flag::once("ROLE")),
-            kind: Kind::Name {
+            kind: SettingKind::Name {
                 takes: "the name of a role, or remove the setting",
                 field: |settings| &mut settings.username,
             },
@@ -167,7 +169,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "password_file",
             flag: Some(Flag::once("FILE")),
-            kind: Kind::File {
+            kind: SettingKind::File {
                 takes: "the path of a readable file that holds the password alone",
                 is_secret: true,
                 field: |settings| &mut settings.password_file,
@@ -182,7 +184,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "admin",
             flag: Some(Flag::once("ADDRESS:PORT")),
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::Plain,
                 takes: "an address and a port, as 127.0.0.1:9380",
                 read: |text, settings| keep(parse_listen(text), &mut settings.admin),
@@ -195,7 +197,7 @@ pub(super) const GENERAL: Group = Group {
         },
         Setting {
             key: "startup",
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::Words(&["lane", "at-once"]),
                 takes: "lane or at-once",
                 read: |text, settings| {
@@ -221,7 +223,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "min_sigterm_delay_s",
             flag: Some(Flag::once("SECONDS").named("min-sigterm-delay")),
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: 86_400,
                 field: |settings| Number::U64(&mut settings.drain.min_sigterm_delay_s),
@@ -236,7 +238,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "max_sigterm_delay_s",
             flag: Some(Flag::once("SECONDS").named("max-sigterm-delay")),
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: 86_400,
                 field: |settings| Number::U64(&mut settings.drain.max_sigterm_delay_s),
@@ -250,7 +252,7 @@ pub(super) const GENERAL: Group = Group {
         Setting {
             key: "workers",
             flag: Some(Flag::once("COUNT")),
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: 256,
                 field: |settings| Number::Usize(&mut settings.workers),

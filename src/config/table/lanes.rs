@@ -2,10 +2,12 @@
 
 use cql::compression::Compression;
 
-use crate::config::setting::{Flag, Form, Kind, Number, Reload, Setting, joined, keep, keep_each};
+use crate::config::setting::{
+    Flag, Form, Number, Reload, Setting, SettingKind, joined, keep, keep_each,
+};
 use crate::config::table::group::Group;
 use crate::engine::limits::KEYS;
-use crate::pool::lane_slots::Wanted;
+use crate::pool::refill::lane_slots::WantedLanes;
 
 const DAY_S: u64 = 86_400;
 const DAY_MS: u64 = 86_400_000;
@@ -17,20 +19,20 @@ pub(super) const LANES: Group = Group {
     settings: &[
         Setting {
             key: "lanes.per",
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::Words(&["shard", "node"]),
                 takes: "shard or node",
                 read: |text, settings| {
                     let lanes = match text {
-                        "shard" => Ok(Wanted::EachShard),
-                        "node" => Ok(Wanted::One),
+                        "shard" => Ok(WantedLanes::EachShard),
+                        "node" => Ok(WantedLanes::One),
                         _ => Err("neither shard nor node".to_owned()),
                     };
                     keep(lanes, &mut settings.dial.lanes)
                 },
                 show: |settings| match settings.dial.lanes {
-                    Wanted::EachShard | Wanted::ShardsInUse => "shard".to_owned(),
-                    Wanted::One => "node".to_owned(),
+                    WantedLanes::EachShard | WantedLanes::ShardsInUse => "shard".to_owned(),
+                    WantedLanes::One => "node".to_owned(),
                 },
             },
             what: "Whether there is a lane to each shard of a node, or one to the node",
@@ -41,7 +43,7 @@ pub(super) const LANES: Group = Group {
         },
         Setting {
             key: KEYS.lane_unused_us,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: DAY_S,
                 field: |settings| Number::SecondsAsMicros(&mut settings.limits.lane_unused_us),
@@ -55,7 +57,7 @@ pub(super) const LANES: Group = Group {
         },
         Setting {
             key: KEYS.keyspace_lane_unused_us,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: DAY_S,
                 field: |settings| {
@@ -70,7 +72,7 @@ pub(super) const LANES: Group = Group {
         },
         Setting {
             key: "lanes.nodes_max",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: 10_000,
                 field: |settings| Number::Usize(&mut settings.failover.local_nodes_max),
@@ -83,7 +85,7 @@ pub(super) const LANES: Group = Group {
         },
         Setting {
             key: "lanes.shard_aware_port",
-            kind: Kind::Switch { field: |settings| &mut settings.dial.shard_aware },
+            kind: SettingKind::Switch { field: |settings| &mut settings.dial.shard_aware },
             reload: Reload::Restart,
             what: "Whether the shard of a new connection is chosen by its source port",
             why: "That works at the nodes' shard-aware port. If false, connections are opened until \
@@ -92,7 +94,7 @@ pub(super) const LANES: Group = Group {
         },
         Setting {
             key: "lanes.proxy_protocol_port",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: 65_535,
                 field: |settings| Number::Port(&mut settings.dial.proxy_protocol_port),
@@ -106,7 +108,7 @@ pub(super) const LANES: Group = Group {
         },
         Setting {
             key: "lanes.source_port_low",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1024,
                 max: 65_535,
                 field: |settings| Number::First(&mut settings.dial.source_ports),
@@ -119,7 +121,7 @@ pub(super) const LANES: Group = Group {
         },
         Setting {
             key: "lanes.source_port_high",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1024,
                 max: 65_535,
                 field: |settings| Number::Last(&mut settings.dial.source_ports),
@@ -131,7 +133,7 @@ pub(super) const LANES: Group = Group {
         },
         Setting {
             key: "lanes.keepalive_s",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: DAY_S,
                 field: |settings| Number::U64(&mut settings.dial.keepalive_s),
@@ -144,7 +146,7 @@ pub(super) const LANES: Group = Group {
         },
         Setting {
             key: KEYS.heartbeat_us,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: DAY_S,
                 field: |settings| Number::SecondsAsMicros(&mut settings.limits.heartbeat_us),
@@ -158,7 +160,7 @@ pub(super) const LANES: Group = Group {
         },
         Setting {
             key: "lanes.backoff_first_ms",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: DAY_MS,
                 field: |settings| Number::U64(&mut settings.backoff.first_ms),
@@ -171,7 +173,7 @@ pub(super) const LANES: Group = Group {
         },
         Setting {
             key: "lanes.backoff_max_ms",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: DAY_MS,
                 field: |settings| Number::U64(&mut settings.backoff.max_ms),
@@ -191,7 +193,7 @@ pub(super) const FAILOVER: Group = Group {
     settings: &[
         Setting {
             key: "failover.remote_nodes_max",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: 1024,
                 field: |settings| Number::Usize(&mut settings.failover.remote_nodes_max),
@@ -205,7 +207,7 @@ pub(super) const FAILOVER: Group = Group {
         },
         Setting {
             key: "failover.after_ms",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: DAY_MS,
                 field: |settings| Number::U64(&mut settings.failover.after_ms),
@@ -217,7 +219,9 @@ pub(super) const FAILOVER: Group = Group {
         },
         Setting {
             key: "failover.local_consistency",
-            kind: Kind::Switch { field: |settings| &mut settings.failover.local_consistency },
+            kind: SettingKind::Switch {
+                field: |settings| &mut settings.failover.local_consistency,
+            },
             reload: Reload::AtOnce,
             what: "Whether requests at LOCAL_ONE, LOCAL_QUORUM and LOCAL_SERIAL go to other data \
                    centers too",
@@ -236,7 +240,7 @@ pub(super) const COMPRESSION: Group = Group {
     settings: &[
         Setting {
             key: "compression.lanes",
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::Words(&["none", "lz4"]),
                 takes: "none or lz4",
                 read: |text, settings| {
@@ -260,7 +264,7 @@ pub(super) const COMPRESSION: Group = Group {
         Setting {
             key: "compression.clients",
             flag: Some(Flag::repeated("NAME,...")),
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::WordList(&["lz4", "snappy"]),
                 takes: "lz4 and snappy, either, or nothing",
                 read: |text, settings| {

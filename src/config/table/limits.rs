@@ -1,6 +1,6 @@
 //! Settings of [limits]: what is bounded, so that memory and waiting are.
 
-use crate::config::setting::{Kind, Number, Reload, Setting};
+use crate::config::setting::{Number, Reload, Setting, SettingKind};
 use crate::config::table::group::Group;
 use crate::engine::limits::KEYS;
 
@@ -15,7 +15,7 @@ pub(super) const LIMITS: Group = Group {
     settings: &[
         Setting {
             key: KEYS.frame_body_bytes_max,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1024,
                 max: 256 * MIB,
                 field: |settings| Number::U32(&mut settings.limits.frame_body_bytes_max),
@@ -28,7 +28,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.client_in_flight_max,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: 32_768,
                 field: |settings| Number::U32(&mut settings.limits.client_in_flight_max),
@@ -41,7 +41,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.client_answer_bytes_max,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 64 << 10,
                 max: GIB,
                 field: |settings| Number::U32(&mut settings.limits.client_answer_bytes_max),
@@ -55,7 +55,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.outbox_high_bytes,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 4096,
                 max: GIB,
                 field: |settings| Number::Usize(&mut settings.limits.outbox_high_bytes),
@@ -68,7 +68,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.outbox_low_bytes,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: GIB,
                 field: |settings| Number::Usize(&mut settings.limits.outbox_low_bytes),
@@ -81,7 +81,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.client_backlog_bytes_max,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: MIB,
                 max: GIB,
                 field: |settings| Number::Usize(&mut settings.limits.client_backlog_bytes_max),
@@ -94,7 +94,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.lane_streams_max,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: 32_767,
                 field: |settings| Number::U16(&mut settings.limits.lane_streams_max),
@@ -107,7 +107,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.lane_orphans_max,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: 32_767,
                 field: |settings| Number::U32(&mut settings.limits.lane_orphans_max),
@@ -121,7 +121,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.lane_retained_bytes_max,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: GIB,
                 field: |settings| Number::Usize(&mut settings.limits.lane_retained_bytes_max),
@@ -135,7 +135,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.memory_bytes_max,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: 1024 * GIB,
                 field: |settings| Number::Usize(&mut settings.limits.memory_bytes_max),
@@ -151,7 +151,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.clients_max,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: 1_000_000,
                 field: |settings| Number::Usize(&mut settings.limits.clients_max),
@@ -164,7 +164,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.catalog_bytes_max,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 64 << 10,
                 max: 16 * GIB,
                 field: |settings| Number::Usize(&mut settings.limits.catalog_bytes_max),
@@ -177,7 +177,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.tablets_max,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: 100_000_000,
                 field: |settings| Number::Usize(&mut settings.limits.tablets_max),
@@ -189,7 +189,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.keyspaces_max,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: 10_000,
                 field: |settings| Number::Usize(&mut settings.limits.keyspaces_max),
@@ -202,7 +202,7 @@ pub(super) const LIMITS: Group = Group {
         },
         Setting {
             key: KEYS.credentials_max,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: 1_000,
                 field: |settings| Number::Usize(&mut settings.limits.credentials_max),

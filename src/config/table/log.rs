@@ -1,6 +1,6 @@
 //! Settings of [log].
 
-use crate::config::setting::{Form, Kind, Reload, Setting, keep};
+use crate::config::setting::{Form, Reload, Setting, SettingKind, keep};
 use crate::config::table::group::Group;
 use crate::telemetry::logging;
 
@@ -11,7 +11,7 @@ pub(super) const LOG: Group = Group {
     settings: &[
         Setting {
             key: "log.format",
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::Words(&["text", "json"]),
                 takes: "text or json",
                 read: |text, settings| keep(text.parse(), &mut settings.log.format),
@@ -23,7 +23,7 @@ pub(super) const LOG: Group = Group {
         },
         Setting {
             key: "log.level",
-            kind: Kind::Text {
+            kind: SettingKind::Text {
                 form: Form::Plain,
                 takes: "off, error, warn, info, debug or trace, then module=level after commas",
                 read: |text, settings| {

@@ -1,4 +1,4 @@
-//! Every setting, defined once. Whatever reads, shows or documents settings goes over this table.
+//! Every setting, defined once. All code that reads, shows or documents settings goes over this table.
 //!
 //! HACKING.md says how to add one.
 

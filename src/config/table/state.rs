@@ -1,6 +1,6 @@
 //! Settings of [state]: what a restarted process begins with.
 
-use crate::config::setting::{Flag, Kind, Number, Setting};
+use crate::config::setting::{Flag, Number, Setting, SettingKind};
 use crate::config::table::group::Group;
 
 /// `[state]`
@@ -12,7 +12,7 @@ pub(super) const STATE: Group = Group {
         Setting {
             key: "state.file",
             flag: Some(Flag::once("FILE")),
-            kind: Kind::File {
+            kind: SettingKind::File {
                 takes: "the path of a file in a folder where this user may make files",
                 is_secret: false,
                 field: |settings| &mut settings.state.file,
@@ -26,7 +26,7 @@ pub(super) const STATE: Group = Group {
         },
         Setting {
             key: "state.interval_s",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: 86_400,
                 field: |settings| Number::U64(&mut settings.state.interval_s),
@@ -38,7 +38,7 @@ pub(super) const STATE: Group = Group {
         },
         Setting {
             key: "state.bytes_max",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 65_536,
                 max: 4_294_967_296,
                 field: |settings| Number::U64(&mut settings.state.bytes_max),

@@ -1,6 +1,6 @@
 //! Settings of [tablets]: how their replicas become known.
 
-use crate::config::setting::{Kind, Number, Setting};
+use crate::config::setting::{Number, Setting, SettingKind};
 use crate::config::table::group::Group;
 
 /// `[tablets]`
@@ -10,7 +10,7 @@ pub(super) const TABLETS: Group = Group {
     settings: &[
         Setting {
             key: "tablets.prefetch",
-            kind: Kind::Switch { field: |settings| &mut settings.tablets.prefetch },
+            kind: SettingKind::Switch { field: |settings| &mut settings.tablets.prefetch },
             what: "Whether all tablets of a table are read when a statement first names it",
             why: "They are read from system.tablets over the control connection, in the background. \
                   Without that, each tablet costs one misrouted request. Where clients must log in, \
@@ -19,7 +19,7 @@ pub(super) const TABLETS: Group = Group {
         },
         Setting {
             key: "tablets.reread_s",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: 86_400,
                 field: |settings| Number::SecondsAsMicros(&mut settings.tablets.reread_us),
@@ -32,7 +32,7 @@ pub(super) const TABLETS: Group = Group {
         },
         Setting {
             key: "tablets.rows_per_s",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 100,
                 max: 10_000_000,
                 field: |settings| Number::U64(&mut settings.tablets.reads.rows_per_s),
@@ -44,7 +44,7 @@ pub(super) const TABLETS: Group = Group {
         },
         Setting {
             key: "tablets.samples_per_s",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: 10_000,
                 field: |settings| Number::U32(&mut settings.tablets.samples_per_s),

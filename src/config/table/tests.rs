@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::file;
-use crate::config::setting::{Form, Kind};
+use crate::config::setting::{Form, SettingKind};
 use crate::config::settings::Settings;
 
 #[test]
@@ -45,7 +45,7 @@ fn names_of_variables_flags_and_units_follow_from_the_key() {
 fn a_number_holds_its_bounds_and_has_its_default_between_them() {
     let mut settings = Settings::default();
     for setting in all() {
-        let Kind::Number { min, max, field } = setting.kind else { continue };
+        let SettingKind::Number { min, max, field } = setting.kind else { continue };
         let default = field(&mut settings).get();
         assert!((min..=max).contains(&default), "{}: {default}", setting.key);
         for value in [min, max, default] {
@@ -94,7 +94,8 @@ fn a_setting_without_default_has_an_example_that_it_takes() {
 fn each_word_of_a_setting_is_taken_and_no_other() {
     let mut settings = Settings::default();
     for setting in all() {
-        let Kind::Text { form: Form::Words(words) | Form::WordList(words), .. } = setting.kind
+        let SettingKind::Text { form: Form::Words(words) | Form::WordList(words), .. } =
+            setting.kind
         else {
             continue;
         };

@@ -1,6 +1,6 @@
 //! Settings of [text]: statements that clients did not prepare.
 
-use crate::config::setting::{Form, Kind, Reload, Setting, keep};
+use crate::config::setting::{Form, Reload, Setting, SettingKind, keep};
 use crate::config::table::group::Group;
 
 /// `[text]`
@@ -9,7 +9,7 @@ pub(super) const TEXT: Group = Group {
     about: "Statements that clients send as text, without preparing them.",
     settings: &[Setting {
         key: "text.mode",
-        kind: Kind::Text {
+        kind: SettingKind::Text {
             form: Form::Words(&["route", "execute", "off"]),
             takes: "route, execute or off",
             read: |text, settings| keep(text.parse(), &mut settings.text_mode),

@@ -1,6 +1,6 @@
 //! Settings of [timeouts] and [retries]: how long is waited, and what is tried again.
 
-use crate::config::setting::{Kind, Number, Reload, Setting};
+use crate::config::setting::{Number, Reload, Setting, SettingKind};
 use crate::config::table::group::Group;
 use crate::engine::limits::KEYS;
 
@@ -14,7 +14,7 @@ pub(super) const TIMEOUTS: Group = Group {
     settings: &[
         Setting {
             key: "timeouts.connect_ms",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: DAY_MS,
                 field: |settings| Number::U64(&mut settings.dial.connect_timeout_ms),
@@ -27,7 +27,7 @@ pub(super) const TIMEOUTS: Group = Group {
         },
         Setting {
             key: "timeouts.handshake_ms",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: DAY_MS,
                 field: |settings| Number::U64(&mut settings.dial.handshake_timeout_ms),
@@ -40,7 +40,7 @@ pub(super) const TIMEOUTS: Group = Group {
         },
         Setting {
             key: KEYS.login_timeout_us,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 100,
                 max: DAY_MS,
                 field: |settings| Number::MillisAsMicros(&mut settings.limits.login_timeout_us),
@@ -55,7 +55,7 @@ pub(super) const TIMEOUTS: Group = Group {
         },
         Setting {
             key: KEYS.request_timeout_us,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: DAY_MS,
                 field: |settings| Number::MillisAsMicros(&mut settings.limits.request_timeout_us),
@@ -72,7 +72,7 @@ pub(super) const TIMEOUTS: Group = Group {
         },
         Setting {
             key: KEYS.heartbeat_timeout_us,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: DAY_MS,
                 field: |settings| Number::MillisAsMicros(&mut settings.limits.heartbeat_timeout_us),
@@ -85,7 +85,7 @@ pub(super) const TIMEOUTS: Group = Group {
         },
         Setting {
             key: KEYS.lane_stall_us,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: DAY_MS,
                 field: |settings| Number::MillisAsMicros(&mut settings.limits.lane_stall_us),
@@ -101,7 +101,7 @@ pub(super) const TIMEOUTS: Group = Group {
         },
         Setting {
             key: KEYS.agreement_timeout_us,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 max: DAY_MS,
                 field: |settings| Number::MillisAsMicros(&mut settings.limits.agreement_timeout_us),
@@ -114,7 +114,7 @@ pub(super) const TIMEOUTS: Group = Group {
         },
         Setting {
             key: "timeouts.file_poll_ms",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 100,
                 max: DAY_MS,
                 field: |settings| Number::U64(&mut settings.file_poll_ms),
@@ -127,7 +127,7 @@ pub(super) const TIMEOUTS: Group = Group {
         },
         Setting {
             key: "timeouts.drain_ms",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: DAY_MS,
                 field: |settings| Number::U64(&mut settings.drain.drain_ms),
@@ -150,7 +150,7 @@ pub(super) const RETRIES: Group = Group {
     settings: &[
         Setting {
             key: "retries.ask_to_prepare",
-            kind: Kind::Switch { field: |settings| &mut settings.asks_to_prepare },
+            kind: SettingKind::Switch { field: |settings| &mut settings.asks_to_prepare },
             what: "Whether a client is asked to prepare again what was not prepared here, or has other \
                    columns now",
             why: "After a restart of shardlane clients hold ids of which nothing is known here, and \
@@ -164,7 +164,7 @@ pub(super) const RETRIES: Group = Group {
         },
         Setting {
             key: KEYS.retry_percent,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: 100,
                 field: |settings| Number::U32(&mut settings.limits.retry_percent),
@@ -178,7 +178,7 @@ pub(super) const RETRIES: Group = Group {
         },
         Setting {
             key: KEYS.retry_floor_per_s,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: 1_000_000,
                 field: |settings| Number::U32(&mut settings.limits.retry_floor_per_s),
@@ -191,7 +191,7 @@ pub(super) const RETRIES: Group = Group {
         },
         Setting {
             key: KEYS.speculative_delay_us,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: 60_000,
                 field: |settings| Number::MillisAsMicros(&mut settings.limits.speculative_delay_us),
@@ -205,7 +205,7 @@ pub(super) const RETRIES: Group = Group {
         },
         Setting {
             key: KEYS.speculative_percent,
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 0,
                 max: 100,
                 field: |settings| Number::U32(&mut settings.limits.speculative_percent),

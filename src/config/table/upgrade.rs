@@ -1,6 +1,6 @@
 //! Settings of [upgrade]: how a new process takes the place of a running one.
 
-use crate::config::setting::{Flag, Kind, Number, Setting};
+use crate::config::setting::{Flag, Number, Setting, SettingKind};
 use crate::config::table::group::Group;
 
 /// `[upgrade]`
@@ -11,7 +11,7 @@ pub(super) const UPGRADE: Group = Group {
         Setting {
             key: "upgrade.socket",
             flag: Some(Flag::once("FILE")),
-            kind: Kind::File {
+            kind: SettingKind::File {
                 takes: "a path for a Unix socket, in a folder where this user may make files",
                 is_secret: false,
                 field: |settings| &mut settings.upgrade_socket,
@@ -25,7 +25,7 @@ pub(super) const UPGRADE: Group = Group {
         },
         Setting {
             key: "upgrade.lanes_wait_s",
-            kind: Kind::Number {
+            kind: SettingKind::Number {
                 min: 1,
                 // Less than the other process waits for it.
                 max: 100,

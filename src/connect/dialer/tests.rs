@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::connect::fake_node::FakeNode;
-use crate::pool::credential::Credential;
-use crate::pool::node_target::ShardPort;
+use crate::pool::login::credential::Credential;
+use crate::pool::nodes::node_target::ShardPort;
 use crate::topology::id::{HostId, NodeId};
 use cql::error_code::ErrorCode;
 

@@ -9,11 +9,11 @@ use crate::connect::dialer::DialSettings;
 use crate::connect::fake_node::FakeNode;
 use crate::connect::fake_worker::FakeWorker;
 use crate::pool::action::PoolNotice;
-use crate::pool::backoff::BackoffSettings;
-use crate::pool::dial_schedule::EXCESS_PER_SHARD;
-use crate::pool::lane_slots::Wanted;
-use crate::pool::node_state::PortVerdict;
-use crate::pool::node_target::{NodeTarget, ShardPort};
+use crate::pool::nodes::node_state::PortVerdict;
+use crate::pool::nodes::node_target::{NodeTarget, ShardPort};
+use crate::pool::refill::backoff::BackoffSettings;
+use crate::pool::refill::dial_schedule::EXCESS_PER_SHARD;
+use crate::pool::refill::lane_slots::WantedLanes;
 use crate::topology::id::NodeId;
 use sim::ClusterOptions;
 use sim::SimHandle;
@@ -33,7 +33,7 @@ async fn every_shard_gets_its_lane_and_nothing_is_opened_in_vain() {
 #[tokio::test]
 async fn a_node_has_one_lane_where_that_is_all_that_is_asked_for() {
     let node = FakeNode::start("127.0.62.29", 6).await;
-    let settings = DialSettings { lanes: Wanted::One, ..DialSettings::default() };
+    let settings = DialSettings { lanes: WantedLanes::One, ..DialSettings::default() };
     let mut worker = worker_at(node.plain, settings);
     shards(&mut worker, 1).await;
     worker.run_for(Duration::from_millis(100)).await;

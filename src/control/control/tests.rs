@@ -16,9 +16,9 @@ use crate::connect::fake_worker::FakeWorker;
 use crate::control::error::ControlError;
 use crate::control::tables::fake_tables::{Cells, FakeTables, node_row};
 use crate::control::tables::publication::Publication;
-use crate::pool::credential::Credential;
-use crate::pool::node_choice::{Candidates, NodeChoice};
-use crate::pool::node_state::PortVerdict;
+use crate::pool::login::credential::Credential;
+use crate::pool::nodes::node_choice::{Candidates, NodeChoice};
+use crate::pool::nodes::node_state::PortVerdict;
 use crate::topology::id::HostId;
 use crate::topology::snapshot::Snapshot;
 use sim::{ClusterOptions, SimHandle, SimOptions};
@@ -28,20 +28,20 @@ async fn another_node_is_watched_when_the_first_goes_away() {
     let (first, second) = pair("127.0.62.41", "127.0.62.42").await;
     // The only contact point is gone afterwards; the other is known from the tables.
     let mut running = start(&[&format!("127.0.62.41:{}", first.port)]);
-    let news = running.published().await;
-    assert_eq!((news.snapshot.nodes().len(), news.dial_all_now), (2, false));
-    assert_eq!(news.snapshot.nodes()[0].host, HostId([41; 16]));
+    let published = running.published().await;
+    assert_eq!((published.snapshot.nodes().len(), published.dial_all_now), (2, false));
+    assert_eq!(published.snapshot.nodes()[0].host, HostId([41; 16]));
 
     first.stop().await;
     let report = running.report().await;
     assert!(matches!(report, ControlReport::Failed(ControlError::Dial(_))), "{report:?}");
     let report = running.report().await;
     assert!(matches!(report, ControlReport::EventsMissed), "{report:?}");
-    let news = running.published().await;
-    assert!(news.dial_all_now);
-    assert_eq!(news.snapshot.nodes().len(), 2);
+    let published = running.published().await;
+    assert!(published.dial_all_now);
+    assert_eq!(published.snapshot.nodes().len(), 2);
     let ControlReport::NodeUp(node) = running.report().await else { panic!() };
-    assert_eq!(news.snapshot.node(node).unwrap().host, HostId([42; 16]));
+    assert_eq!(published.snapshot.node(node).unwrap().host, HostId([42; 16]));
     second.stop().await;
 }
 
@@ -51,13 +51,13 @@ async fn a_local_node_is_watched_before_a_far_one_that_is_a_contact_point() {
     // After the first contact point it is the turn of the second, which is far.
     let points = [format!("{}:{port}", ips[0]), format!("{}:{port}", ips[1])];
     let mut running = start(&[&points[0], &points[1]]);
-    let news = running.published().await;
-    assert_eq!((&*news.data_center, news.snapshot.nodes().len()), ("dc1", 3));
+    let published = running.published().await;
+    assert_eq!((&*published.data_center, published.snapshot.nodes().len()), ("dc1", 3));
     let [first, far, local] = nodes;
     first.stop().await;
     let node = loop {
         if let ControlReport::NodeUp(node) = running.report().await {
-            break news.snapshot.node(node).unwrap();
+            break published.snapshot.node(node).unwrap();
         }
     };
     assert_eq!(node.address.to_string(), ips[2], "it answers, and is in our data center");
@@ -66,7 +66,7 @@ async fn a_local_node_is_watched_before_a_far_one_that_is_a_contact_point() {
     local.stop().await;
     let node = loop {
         if let ControlReport::NodeUp(node) = running.report().await {
-            break news.snapshot.node(node).unwrap();
+            break published.snapshot.node(node).unwrap();
         }
     };
     assert_eq!(node.address.to_string(), ips[1]);
@@ -74,7 +74,7 @@ async fn a_local_node_is_watched_before_a_far_one_that_is_a_contact_point() {
 }
 
 #[tokio::test]
-async fn when_no_node_answers_the_error_names_each_and_why() {
+async fn the_error_names_each_node_and_why_none_answered() {
     let gone = std::net::TcpListener::bind("127.0.62.43:0").unwrap();
     let port = gone.local_addr().unwrap().port();
     drop(gone);
@@ -95,9 +95,9 @@ async fn a_contact_point_that_says_nothing_costs_half_a_second_not_its_deadline(
     let mute_at = mute.local_addr().unwrap().to_string();
     let began_ms = now_ms();
     let mut running = start(&[&mute_at, &format!("127.0.64.122:{}", first.port)]);
-    let news = running.published().await;
+    let published = running.published().await;
     let took_ms = now_ms() - began_ms;
-    assert_eq!(news.snapshot.nodes().len(), 2);
+    assert_eq!(published.snapshot.nodes().len(), 2);
     assert!((500..5_000).contains(&took_ms), "{took_ms} ms");
     first.stop().await;
     second.stop().await;
@@ -149,12 +149,12 @@ async fn contact_points_that_the_cluster_lists_are_not_asked() {
     let mut running = start(&[&points[0], &points[1]]);
     let cluster = running.published().await.snapshot;
     let address = points[0].parse().unwrap();
-    let home = KnownCluster { cluster: "fake".to_owned(), address };
+    let own = KnownCluster { cluster: "fake".to_owned(), address };
     // Both would be of another cluster than this one, had they been asked.
     let other = KnownCluster { cluster: "other".to_owned(), address };
     assert!(unlisted::find(settings.clone(), &other, &cluster).await.is_none());
     let no_node = Snapshot::default();
-    assert!(unlisted::find(settings.clone(), &home, &no_node).await.is_none());
+    assert!(unlisted::find(settings.clone(), &own, &no_node).await.is_none());
     assert!(unlisted::find(settings, &other, &no_node).await.is_some());
     first.stop().await;
     second.stop().await;
@@ -195,7 +195,7 @@ async fn a_proxy_beside_a_node_that_is_down_is_waited_with() {
 }
 
 #[tokio::test]
-async fn it_ends_when_its_requests_are_closed() {
+async fn the_watch_ends_when_its_requests_are_closed() {
     let running = start(&["127.0.62.44:1"]);
     drop(running.requests);
     let mut reports = running.reports;
@@ -219,15 +219,15 @@ async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
     let mut settings = settings(&[&sim.contact_points()[0].to_string()]);
     settings.reach.credential.clone_from(&credential);
     let mut running = start_with(settings);
-    let news = running.published().await;
-    assert_eq!(news.snapshot.nodes().len(), 2);
+    let published = running.published().await;
+    assert_eq!(published.snapshot.nodes().len(), 2);
 
     let mut worker =
         FakeWorker::new(DialSettings::default(), BackoffSettings::default(), credential);
     let no_ports = std::collections::BTreeMap::new();
     let candidates = Candidates {
-        snapshot: &news.snapshot,
-        data_center: &news.data_center,
+        snapshot: &published.snapshot,
+        data_center: &published.data_center,
         shard_ports: &no_ports,
     };
     worker.use_nodes(NodeChoice::default().local_targets(candidates));
@@ -237,7 +237,7 @@ async fn a_simulated_cluster_is_watched_and_all_its_shards_are_dialled() {
         assert_ne!(connection.lwt_mask, 0);
         assert!(shards.insert((connection.node, connection.shard)));
     }
-    for node in news.snapshot.nodes() {
+    for node in published.snapshot.nodes() {
         assert_eq!(worker.nodes.of(node.id).verdict(), PortVerdict::Direct);
     }
 }
@@ -333,8 +333,8 @@ impl Running {
 
     async fn published(&mut self) -> Publication {
         let report = self.report().await;
-        let ControlReport::Published(news) = report else { panic!("{report:?}") };
-        news
+        let ControlReport::Published(published) = report else { panic!("{report:?}") };
+        published
     }
 }
 

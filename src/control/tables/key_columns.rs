@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_whole_key_is_none() {
+    fn rows_that_are_no_whole_key_give_none() {
         assert_eq!(read(&answer(&[])), Ok(None));
         assert_eq!(read(&answer(&[("v", "regular", -1, "text")])), Ok(None));
         let gap = [("a", "partition_key", 0, "int"), ("b", "partition_key", 2, "int")];

@@ -10,11 +10,11 @@ use std::net::IpAddr;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
+use crate::control::contact::connection::ControlConnection;
 use crate::control::error::ControlError;
-use crate::control::reaching::connection::Connection;
 use crate::control::tables::server_tables::ServerTables;
-use crate::pool::node_target::Route;
+use crate::pool::nodes::node_target::Route;
 use crate::topology::id::HostId;
 use cql::cell;
 use cql::error::WireError;
@@ -71,7 +71,7 @@ pub struct KeyspaceRow {
 
 /// The cluster, as far as routing needs it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Metadata {
+pub struct ClusterMetadata {
     /// The connected node first.
     pub hosts: Vec<HostRow>,
     /// Keyspaces by name.
@@ -96,7 +96,7 @@ pub struct Identity {
 }
 
 /// Reads who the connected node is, and nothing else.
-pub async fn identity<S>(connection: &mut Connection<S>) -> Result<Identity, ControlError>
+pub async fn identity<S>(connection: &mut ControlConnection<S>) -> Result<Identity, ControlError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -110,7 +110,7 @@ where
 }
 
 /// Reads everything from the connected node.
-pub async fn read<S>(connection: &mut Connection<S>) -> Result<Metadata, ControlError>
+pub async fn read<S>(connection: &mut ControlConnection<S>) -> Result<ClusterMetadata, ControlError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -139,7 +139,7 @@ where
     Ok(metadata)
 }
 
-fn read_nodes(local: &Rows<'_>, peers: &Rows<'_>) -> Result<Metadata, ControlError> {
+fn read_nodes(local: &Rows<'_>, peers: &Rows<'_>) -> Result<ClusterMetadata, ControlError> {
     let tables = ServerTables::read(local, peers).map_err(malformed)?;
     let Some(row) = local.rows().next().transpose().map_err(malformed)? else {
         return Err(ControlError::LocalRow { column: "key" });
@@ -174,7 +174,7 @@ fn read_nodes(local: &Rows<'_>, peers: &Rows<'_>) -> Result<Metadata, ControlErr
     }
     let cluster_name = text(&row, LOCAL, "cluster_name")?;
     let keyspaces = BTreeMap::new();
-    Ok(Metadata { hosts, keyspaces, cluster_name, partitioner, left_out, tables })
+    Ok(ClusterMetadata { hosts, keyspaces, cluster_name, partitioner, left_out, tables })
 }
 
 /// Reads a row of `system.local` or `system.peers`, or names the column that it lacks. A row with
@@ -252,7 +252,7 @@ fn rows(message: &[u8]) -> Result<Rows<'_>, ControlError> {
 }
 
 fn malformed(source: WireError) -> ControlError {
-    DialError::Malformed { step: Step::Query, source }.into()
+    DialError::Malformed { step: DialStep::Query, source }.into()
 }
 
 fn in_cell(table: &'static str, column: &'static str) -> impl FnOnce(WireError) -> ControlError {

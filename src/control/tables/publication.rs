@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::control::reaching::contact_point::PORT_DEFAULT;
-use crate::control::tables::metadata::{HostRow, Metadata};
+use crate::control::contact::contact_point::PORT_DEFAULT;
+use crate::control::tables::metadata::{ClusterMetadata, HostRow};
 use crate::control::tables::server_tables::ServerTables;
-use crate::pool::node_target::{Route, ShardPort};
-use crate::state::record::About;
+use crate::pool::nodes::node_target::{Route, ShardPort};
+use crate::state::record::StateHeader;
 use crate::topology::id::{HostId, NodeId};
 use crate::topology::node::Node;
 use crate::topology::node_numbers::NodeNumbers;
@@ -45,8 +45,8 @@ pub struct Publisher {
     /// The rack that was set, or else that of the first node found in the data center.
     rack: Option<Arc<str>>,
     /// The cluster and the place that clients of the process before saw, until the cluster is known.
-    before: Option<About>,
-    last: Option<(Metadata, Publication)>,
+    before: Option<StateHeader>,
+    last: Option<(ClusterMetadata, Publication)>,
     /// Nodes that the cluster said are down, and has not said are up. They stay in the snapshot.
     down: BTreeSet<NodeId>,
 }
@@ -67,7 +67,7 @@ impl Publisher {
     /// Stays at the place that clients of the process before saw, where none is set: a driver that keeps to a data center
     /// would turn away from one that moved because another contact point answered first.
     #[must_use]
-    pub fn after(self, before: Option<About>) -> Self {
+    pub fn after(self, before: Option<StateHeader>) -> Self {
         Self { before, ..self }
     }
 
@@ -81,7 +81,7 @@ impl Publisher {
     /// is news enough.
     pub fn on_metadata(
         &mut self,
-        metadata: Metadata,
+        metadata: ClusterMetadata,
         contact: SocketAddr,
         events_lost: bool,
     ) -> Option<Publication> {
@@ -96,7 +96,7 @@ impl Publisher {
         let rack = self.rack(&metadata, &data_center);
         let before = self.last.take();
         let nodes = self.nodes(&metadata, contact);
-        let is_same = |(old, publication): &(Metadata, Publication)| {
+        let is_same = |(old, publication): &(ClusterMetadata, Publication)| {
             let old_nodes = publication.snapshot.nodes().iter().map(|node| &**node);
             old_nodes.eq(&nodes)
                 && old.keyspaces == metadata.keyspaces
@@ -128,7 +128,7 @@ impl Publisher {
     }
 
     /// Takes the place of the process before, if this is its cluster and the place is still there.
-    fn stay(&mut self, metadata: &Metadata, before: &About) {
+    fn stay(&mut self, metadata: &ClusterMetadata, before: &StateHeader) {
         let hosts = || metadata.hosts.iter();
         let is_same = metadata.cluster_name.as_deref().unwrap_or_default() == &*before.cluster
             && hosts().any(|row| before.hosts.contains(&row.host));
@@ -144,7 +144,7 @@ impl Publisher {
     }
 
     /// Our own rack. It is settled with the first node of our data center, and stays.
-    fn rack(&mut self, metadata: &Metadata, data_center: &str) -> Arc<str> {
+    fn rack(&mut self, metadata: &ClusterMetadata, data_center: &str) -> Arc<str> {
         if let Some(rack) = &self.rack {
             return Arc::clone(rack);
         }
@@ -199,7 +199,7 @@ impl Publisher {
     }
 
     /// The nodes in the order of their numbers, as a snapshot has them.
-    fn nodes(&mut self, metadata: &Metadata, contact: SocketAddr) -> Vec<Node> {
+    fn nodes(&mut self, metadata: &ClusterMetadata, contact: SocketAddr) -> Vec<Node> {
         let is_alone = metadata.hosts.len() == 1;
         // A port that leads to one node by its route says nothing of the ports of others.
         let leads_to = |route: &Route| route.address == contact.ip() && route.port.is_some();
@@ -221,7 +221,7 @@ impl Publisher {
         nodes
     }
 
-    fn snapshot(&mut self, metadata: &Metadata, nodes: Vec<Node>) -> Arc<Snapshot> {
+    fn snapshot(&mut self, metadata: &ClusterMetadata, nodes: Vec<Node>) -> Arc<Snapshot> {
         self.version += 1;
         let mut builder = SnapshotBuilder::new(self.version, nodes);
         for (name, keyspace) in &metadata.keyspaces {
@@ -238,15 +238,15 @@ impl Publisher {
     }
 }
 
-fn same_routes(one: &Metadata, other: &Metadata) -> bool {
-    let routes = |metadata: &Metadata| -> Vec<Option<Route>> {
+fn same_routes(one: &ClusterMetadata, other: &ClusterMetadata) -> bool {
+    let routes = |metadata: &ClusterMetadata| -> Vec<Option<Route>> {
         metadata.hosts.iter().map(|row| row.route).collect()
     };
     routes(one) == routes(other)
 }
 
 /// Where the shards of nodes with a route are dialled, if not at the address that they report.
-fn shard_ports(metadata: &Metadata, snapshot: &Snapshot) -> BTreeMap<NodeId, ShardPort> {
+fn shard_ports(metadata: &ClusterMetadata, snapshot: &Snapshot) -> BTreeMap<NodeId, ShardPort> {
     let ports = metadata.hosts.iter().filter_map(|row| {
         let port = row.route.map(|route| route.shard_port)?;
         (port != ShardPort::AsAdvertised).then_some((snapshot.number_of(row.host)?, port))

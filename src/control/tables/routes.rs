@@ -12,13 +12,13 @@ use std::str::FromStr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::connect::dial_error::{DialError, Step};
+use crate::connect::dial_error::{DialError, DialStep};
+use crate::control::contact::connection::ControlConnection;
+use crate::control::contact::contact_point::ContactPoint;
+use crate::control::contact::hint;
 use crate::control::error::{ControlError, chain};
-use crate::control::reaching::connection::Connection;
-use crate::control::reaching::contact_point::ContactPoint;
-use crate::control::reaching::hint;
-use crate::control::tables::metadata::{HostRow, Metadata};
-use crate::pool::node_target::{Route, ShardPort};
+use crate::control::tables::metadata::{ClusterMetadata, HostRow};
+use crate::pool::nodes::node_target::{Route, ShardPort};
 use crate::topology::id::HostId;
 use cql::cell;
 use cql::error::WireError;
@@ -86,8 +86,8 @@ impl Routes {
     /// host whose route cannot be resolved keeps its own address, and that is logged.
     pub async fn apply<S>(
         &mut self,
-        connection: &mut Connection<S>,
-        metadata: &mut Metadata,
+        connection: &mut ControlConnection<S>,
+        metadata: &mut ClusterMetadata,
     ) -> Result<(), ControlError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -139,7 +139,10 @@ impl Routes {
         }
     }
 
-    async fn read<S>(&self, connection: &mut Connection<S>) -> Result<Vec<RouteRow>, ControlError>
+    async fn read<S>(
+        &self,
+        connection: &mut ControlConnection<S>,
+    ) -> Result<Vec<RouteRow>, ControlError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -158,7 +161,7 @@ impl Routes {
             tracing::warn!("client_routes is set, and the node has no {TABLE} (ScyllaDB 2026.1)");
             return Ok(Vec::new());
         };
-        let malformed = |source: WireError| DialError::Malformed { step: Step::Query, source };
+        let malformed = |source: WireError| DialError::Malformed { step: DialStep::Query, source };
         let rows = Rows::read(&message).map_err(malformed)?;
         let mut found = Vec::new();
         for row in rows.rows() {

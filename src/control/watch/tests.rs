@@ -39,8 +39,8 @@ async fn a_keyspace_that_is_created_is_reported_then_published() {
 
     let ControlReport::SchemaChange(message) = watched.report().await else { panic!() };
     assert_eq!(message, frame[9..]);
-    let ControlReport::Published(news) = watched.report().await else { panic!() };
-    assert!(news.snapshot.keyspace("new").unwrap().tablets);
+    let ControlReport::Published(published) = watched.report().await else { panic!() };
+    assert!(published.snapshot.keyspace("new").unwrap().tablets);
 }
 
 #[tokio::test]
@@ -59,8 +59,8 @@ async fn a_request_brings_a_new_node_into_the_snapshot() {
         tables.push("system.peers", node_row(3, Some(ip(3))));
     });
     watched.requests.send(ControlRequest::Refresh).await.unwrap();
-    let ControlReport::Published(news) = watched.report().await else { panic!() };
-    assert_eq!(news.snapshot.nodes().len(), 3);
+    let ControlReport::Published(published) = watched.report().await else { panic!() };
+    assert_eq!(published.snapshot.nodes().len(), 3);
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn a_node_that_says_nothing_any_more_is_given_up() {
     // Open at the other end, and never answered.
     let (near, _far) = duplex(1_024);
     watched.node.abort();
-    let mut connection = Connection::new(near, 4, 20);
+    let mut connection = ControlConnection::new(near, 4, 20);
     let mut watcher = watched.watcher.take().unwrap().await.unwrap();
     let end = timeout(Duration::from_secs(20), watcher.watch(&mut connection, contact())).await;
     let End::Lost(error) = end.unwrap() else { panic!() };
@@ -128,7 +128,8 @@ impl Watched {
             requests: watcher_requests,
             reports: watcher_reports,
         };
-        let mut connection: Connection<DuplexStream> = Connection::new(near, 4, 5_000);
+        let mut connection: ControlConnection<DuplexStream> =
+            ControlConnection::new(near, 4, 5_000);
         let metadata = metadata::read(&mut connection).await.unwrap();
         assert!(watcher.publisher.on_metadata(metadata, contact(), false).is_some());
         let watcher = tokio::spawn(async move {

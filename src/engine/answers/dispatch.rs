@@ -10,14 +10,16 @@ use crate::engine::client::ClientKey;
 use crate::engine::core::core::Core;
 use crate::engine::core::reply::{Broken, Response};
 use crate::engine::core::todo::Todo;
+use crate::engine::features::clients::keyspaces;
 use crate::engine::features::features::Features;
-use crate::engine::features::hedging::SentCopy;
-use crate::engine::features::metadata_ids::CutId;
-use crate::engine::features::refusals::NodeRefusal;
-use crate::engine::features::{
-    agreement, console, keyspaces, metadata_ids, refusals, slow_requests,
-};
-use crate::engine::pending::{LaneKey, Origin, Pending, Purpose, Subject};
+use crate::engine::features::local::console;
+use crate::engine::features::repeats::hedging::SentCopy;
+use crate::engine::features::repeats::refusals;
+use crate::engine::features::repeats::refusals::NodeRefusal;
+use crate::engine::features::statements::metadata_ids;
+use crate::engine::features::statements::metadata_ids::CutId;
+use crate::engine::features::{agreement, slow_requests};
+use crate::engine::pending::{LaneKey, Pending, Purpose, RequestOrigin, Subject};
 use crate::engine::tally::Outcome;
 use crate::upstream::lane::{LaneLife, LaneRoute, RESPONSE_BODY_BYTES_MAX};
 use crate::upstream::stream_ids::StreamId;
@@ -35,7 +37,7 @@ const LANE_RESPONSE: u8 = 0x84;
 
 /// The bytes of one read: what is left of them, and the decoder that holds what came before.
 #[derive(Debug)]
-pub(crate) struct Chunk<'a> {
+pub(crate) struct LaneChunk<'a> {
     lane: LaneKey,
     decoder: FrameDecoder,
     rest: &'a mut [u8],
@@ -64,13 +66,17 @@ struct Incoming {
 
 /// Begins to read what a lane received; `None` when it is not read any more.
 #[inline]
-pub(crate) fn begin<'a>(core: &mut Core, lane: LaneKey, rest: &'a mut [u8]) -> Option<Chunk<'a>> {
+pub(crate) fn begin<'a>(
+    core: &mut Core,
+    lane: LaneKey,
+    rest: &'a mut [u8],
+) -> Option<LaneChunk<'a>> {
     let now = core.now_us;
     let entry = core.lanes.get_mut(lane).filter(|lane| lane.life != LaneLife::Broken)?;
     entry.heard_us = now;
     core.memory.bring(rest.len());
     let decoder = mem::replace(&mut entry.decoder, FrameDecoder::new([0; 2], 0));
-    Some(Chunk { lane, decoder, rest, is_broken: false })
+    Some(LaneChunk { lane, decoder, rest, is_broken: false })
 }
 
 /// Reads the next frame of a chunk and acts on it; `false` when there is no more.
@@ -78,7 +84,7 @@ pub(crate) fn begin<'a>(core: &mut Core, lane: LaneKey, rest: &'a mut [u8]) -> O
 pub(crate) fn next(
     core: &mut Core,
     features: &mut Features,
-    chunk: &mut Chunk<'_>,
+    chunk: &mut LaneChunk<'_>,
     write: &mut impl FnMut(ClientKey, &[u8]) -> usize,
 ) -> bool {
     match chunk.decoder.next_frame(&mut chunk.rest) {
@@ -98,7 +104,7 @@ pub(crate) fn next(
 
 /// Ends a chunk: the decoder keeps the beginning of the next frame, and a broken lane is closed.
 #[inline]
-pub(crate) fn end(core: &mut Core, chunk: Chunk<'_>) {
+pub(crate) fn end(core: &mut Core, chunk: LaneChunk<'_>) {
     if let Some(lane) = core.lanes.get_mut(chunk.lane) {
         lane.decoder = chunk.decoder;
     }
@@ -137,7 +143,7 @@ fn on_frame(
     lane.retained_bytes = lane.retained_bytes.saturating_sub(pending.frame.len());
     let drained = lane.is_done();
     let failed = header.opcode == Opcode::Error.byte();
-    if let Origin::Client { .. } = pending.origin {
+    if let RequestOrigin::Client { .. } = pending.origin {
         let waited_us = now_us.saturating_sub(pending.arrived_us);
         lane.answered += 1;
         lane.waited_us += waited_us;
@@ -211,8 +217,8 @@ fn on_response(
     let payload = payload_at..payload.end + cut.later;
     let response = Response { header, body, payload, message_at, lwt, metadata_id: cut.id };
     match pending.origin {
-        Origin::Client { .. } => answer_client(core, features, incoming, waiting, &response),
-        Origin::Internal(request) => {
+        RequestOrigin::Client { .. } => answer_client(core, features, incoming, waiting, &response),
+        RequestOrigin::Internal(request) => {
             internal::on_answer(core, features, request, &response);
             Answered::Done
         }
@@ -228,7 +234,7 @@ fn answer_client(
     response: &Response<'_>,
 ) -> Answered {
     let Some(pending) = waiting else { return Answered::Done };
-    let Origin::Client { to, purpose } = pending.origin else { return Answered::Done };
+    let RequestOrigin::Client { to, purpose } = pending.origin else { return Answered::Done };
     let mut outcome = Outcome::Answered;
     let mut is_held = false;
     let mut answered = Answered::Done;
@@ -360,10 +366,10 @@ fn on_error(
 fn malformed(core: &mut Core, features: &mut Features, waiting: &mut Option<Pending>) -> Answered {
     if let Some(pending) = waiting.take() {
         match pending.origin {
-            Origin::Client { .. } => {
+            RequestOrigin::Client { .. } => {
                 core.give_up(pending, ErrorCode::SERVER_ERROR, "the node's answer is malformed");
             }
-            Origin::Internal(request) => internal::on_lost(core, features, request),
+            RequestOrigin::Internal(request) => internal::on_lost(core, features, request),
         }
     }
     Answered::Broken

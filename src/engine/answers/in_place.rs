@@ -6,7 +6,7 @@
 use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::core::core::Core;
 use crate::engine::core::reply::Response;
-use crate::engine::pending::{Origin, Pending, Purpose};
+use crate::engine::pending::{Pending, Purpose, RequestOrigin};
 use crate::engine::tally::Outcome;
 use cql::frame::patch_stream;
 use cql::header::FLAG_COMPRESSED;
@@ -37,7 +37,7 @@ pub(crate) fn plan(
     outcome: Outcome,
     response: &Response<'_>,
 ) -> Option<InPlace> {
-    let Origin::Client { to, purpose } = pending.origin else { return None };
+    let RequestOrigin::Client { to, purpose } = pending.origin else { return None };
     let entry = core.clients.get(to.client)?;
     let session = &entry.session;
     let as_it_is = response.payload.is_empty()

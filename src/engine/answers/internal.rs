@@ -3,7 +3,7 @@
 use crate::engine::core::core::Core;
 use crate::engine::core::reply::Response;
 use crate::engine::features::features::Features;
-use crate::engine::features::{prepared_statements, shapes};
+use crate::engine::features::statements::{prepared_statements, shapes};
 use crate::engine::pending::InternalRequest;
 
 /// A request of our own was answered.

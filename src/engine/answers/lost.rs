@@ -4,11 +4,13 @@ use crate::engine::action::Action;
 use crate::engine::answers::internal;
 use crate::engine::core::core::Core;
 use crate::engine::core::todo::Todo;
+use crate::engine::features::clients::{keyspaces, logins};
 use crate::engine::features::features::Features;
-use crate::engine::features::hedging::SentCopy;
-use crate::engine::features::{keyspaces, logins};
+use crate::engine::features::repeats::hedging::SentCopy;
 use crate::engine::limits::KEYS;
-use crate::engine::pending::{InternalRequest, LaneKey, Origin, Pending, Purpose, RESENT_MAX};
+use crate::engine::pending::{
+    InternalRequest, LaneKey, Pending, Purpose, RESENT_MAX, RequestOrigin,
+};
 use crate::engine::tally::Outcome;
 use crate::upstream::lane::{Backlog, LaneLife, PoolId};
 use crate::upstream::stream_ids::StreamId;
@@ -52,8 +54,8 @@ pub(crate) fn on_lane_down(core: &mut Core, features: &mut Features, key: LaneKe
 pub(crate) fn on_lost(core: &mut Core, features: &mut Features, lost: Lost) {
     let Lost { pool, pending, unsent } = lost;
     let (to, purpose) = match pending.origin {
-        Origin::Client { to, purpose } => (to, purpose),
-        Origin::Internal(request) => return internal::on_lost(core, features, request),
+        RequestOrigin::Client { to, purpose } => (to, purpose),
+        RequestOrigin::Internal(request) => return internal::on_lost(core, features, request),
     };
     if core.clients.get(to.client).is_none() {
         core.spare.give_back(pending.frame);
@@ -91,12 +93,13 @@ pub(crate) fn expire_lane(core: &mut Core, features: &mut Features, key: LaneKey
     let is_late = |pending: &Pending| {
         let waited_us = now.saturating_sub(pending.arrived_us);
         let is_forgotten = || match pending.origin {
-            Origin::Client { to, .. } => clients.get(to.client).is_none(),
-            Origin::Internal(_) => true,
+            RequestOrigin::Client { to, .. } => clients.get(to.client).is_none(),
+            RequestOrigin::Internal(_) => true,
         };
         // What a slow node says of its schema counts however late it is.
-        let is_awaited =
-            || matches!(pending.origin, Origin::Internal(InternalRequest::SchemaVersion { .. }));
+        let is_awaited = || {
+            matches!(pending.origin, RequestOrigin::Internal(InternalRequest::SchemaVersion { .. }))
+        };
         (waited_us >= request_us_max && !is_awaited())
             || (waited_us >= FORGOTTEN_US && is_forgotten())
     };
@@ -116,11 +119,11 @@ pub(crate) fn expire_lane(core: &mut Core, features: &mut Features, key: LaneKey
         core.tally.timeouts += 1;
         features.hedging.give_up_twin(core, SentCopy { lane: key, stream: id.0 });
         match late.origin {
-            Origin::Internal(request) => internal::on_lost(core, features, request),
-            Origin::Client { to, .. } if core.clients.get(to.client).is_none() => {
+            RequestOrigin::Internal(request) => internal::on_lost(core, features, request),
+            RequestOrigin::Client { to, .. } if core.clients.get(to.client).is_none() => {
                 core.tally.on_request_ended(late.opcode, Outcome::Abandoned);
             }
-            Origin::Client { .. } => {
+            RequestOrigin::Client { .. } => {
                 let (key, ms) = (KEYS.request_timeout_us, limits.request_timeout_us / 1000);
                 let text = format!(
                     "shardlane got no answer from the coordinator within {ms} ms, which is {key}"

@@ -8,9 +8,9 @@ use crate::engine::core::core::Core;
 use crate::facade::console::contents::Contents;
 use crate::facade::console::table::{ConsoleTable, KEYSPACE};
 use crate::facade::refusal::Refusal;
-use crate::facade::schema_version::SchemaVersion;
-use crate::facade::statement_text::{Asker, StatementText, classify_for};
-use crate::facade::virtual_table::LiveState;
+use crate::facade::tables::schema_version::SchemaVersion;
+use crate::facade::tables::virtual_table::LiveState;
+use crate::facade::text::statement_text::{StatementText, Viewer, classify_for};
 use crate::upstream::lane::PoolId;
 
 /// Whether a client sees the console.
@@ -73,9 +73,9 @@ impl Core {
     /// What a text asks, of a client that may see the console or not.
     pub(crate) fn classify(&self, client: ClientKey, text: &str) -> StatementText {
         let access = self.console_access(client);
-        let asker =
-            Asker { keyspace: self.keyspace_of(client), sees_console: access != Access::Off };
-        let class = classify_for(text, asker);
+        let viewer =
+            Viewer { keyspace: self.keyspace_of(client), sees_console: access != Access::Off };
+        let class = classify_for(text, viewer);
         if access != Access::Denied {
             return class;
         }

@@ -14,7 +14,7 @@ use crate::engine::core::pool_lanes::{PoolLanes, Preference};
 use crate::engine::core::pools::Pools;
 use crate::engine::core::slow_requests::SlowRequests;
 use crate::engine::core::todo::Todo;
-use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
+use crate::engine::pending::{LaneKey, Outgoing, Pending, Purpose, RequestOrigin, Subject};
 use crate::engine::settings::EngineSettings;
 use crate::engine::tally::Tally;
 use crate::routing::catalog::Catalog;
@@ -198,7 +198,7 @@ impl Core {
             None => PoolId::NOWHERE,
         };
         Outgoing {
-            origin: Origin::Client { to, purpose: Purpose::Forward },
+            origin: RequestOrigin::Client { to, purpose: Purpose::Forward },
             base,
             opcode,
             is_read: false,
@@ -212,12 +212,12 @@ impl Core {
 
     /// The plain lanes with the rights of who asks; what we ask ourselves needs none.
     #[inline]
-    pub(crate) fn base_of(&self, origin: Origin) -> PoolId {
+    pub(crate) fn base_of(&self, origin: RequestOrigin) -> PoolId {
         match origin {
-            Origin::Client { to, .. } => {
+            RequestOrigin::Client { to, .. } => {
                 self.clients.get(to.client).map_or(PoolId::NOWHERE, |client| client.base)
             }
-            Origin::Internal(_) => PoolId::NOWHERE,
+            RequestOrigin::Internal(_) => PoolId::NOWHERE,
         }
     }
 

@@ -15,7 +15,7 @@ pub(crate) type TraceId = [u8; 16];
 
 /// A client's request: neither compressed nor with a custom payload any more.
 #[derive(Debug)]
-pub(crate) struct Request<'a> {
+pub(crate) struct ClientRequest<'a> {
     /// Who asks, and on which stream.
     pub(crate) from: ClientStream,
     pub(crate) opcode: Opcode,
@@ -25,7 +25,7 @@ pub(crate) struct Request<'a> {
     pub(crate) trace: Option<TraceId>,
 }
 
-impl Request<'_> {
+impl ClientRequest<'_> {
     /// What follows the header.
     #[inline]
     pub(crate) fn body(&self) -> &[u8] {

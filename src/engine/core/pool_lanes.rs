@@ -2,7 +2,7 @@
 
 use crate::collections::slab::Slab;
 use crate::engine::pending::{LaneKey, Pending};
-use crate::routing::policy::LaneView;
+use crate::routing::policy::LaneCandidates;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::Lane;
 use crate::upstream::lane_map::LaneMap;
@@ -59,7 +59,7 @@ impl PoolLanes<'_> {
     }
 }
 
-impl LaneView for PoolLanes<'_> {
+impl LaneCandidates for PoolLanes<'_> {
     type Lane = LaneKey;
 
     #[inline]

@@ -8,7 +8,7 @@ use crate::engine::action::Action;
 use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::core::Core;
 use crate::engine::core::todo::Todo;
-use crate::engine::pending::{Loss, Origin, Pending, Purpose};
+use crate::engine::pending::{Loss, Pending, Purpose, RequestOrigin};
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
 use crate::upstream::lane::PoolId;
@@ -249,7 +249,7 @@ impl Core {
 
     /// Answers a client's request that will get no other answer with an ERROR of ours.
     pub(crate) fn give_up(&mut self, pending: Pending, code: ErrorCode, text: &str) {
-        let Origin::Client { to, purpose } = pending.origin else { return };
+        let RequestOrigin::Client { to, purpose } = pending.origin else { return };
         self.leave(to.client);
         self.refuse(to, RequestKind::of(pending.opcode), code, text);
         self.spare.give_back(pending.frame);
@@ -259,7 +259,7 @@ impl Core {
     /// Answers a client's request whose fate is unknown: a read timed out, a write may have run.
     /// `text` says why.
     pub(crate) fn give_up_sent(&mut self, pending: Pending, text: &str) {
-        let Origin::Client { to, purpose } = pending.origin else { return };
+        let RequestOrigin::Client { to, purpose } = pending.origin else { return };
         let Loss { consistency, write_type } = Loss::of_pending(&pending);
         let write_type = write_type.name();
         let kind = RequestKind::of(pending.opcode);

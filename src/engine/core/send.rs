@@ -8,9 +8,9 @@ use crate::collections::slab::Slab;
 use crate::engine::client::Client;
 use crate::engine::core::core::Core;
 use crate::engine::core::todo::Todo;
-use crate::engine::pending::{InternalRequest, LaneKey, Loss, Origin, Outgoing, Subject};
+use crate::engine::pending::{InternalRequest, LaneKey, Loss, Outgoing, RequestOrigin, Subject};
 use crate::routing::catalog::Catalog;
-use crate::routing::statement::Entry;
+use crate::routing::statement::CatalogEntry;
 use crate::upstream::lane::{LaneRoute, PoolId};
 use crate::upstream::stream_ids::StreamId;
 use cql::compression::Compression;
@@ -36,7 +36,7 @@ impl Core {
     ) -> Option<StreamId> {
         let limits = &self.settings.limits;
         let lane = self.lanes.get_mut(key)?;
-        let of_client = matches!(outgoing.origin, Origin::Client { .. });
+        let of_client = matches!(outgoing.origin, RequestOrigin::Client { .. });
         if of_client && lane.base != outgoing.base {
             // A client that has left or was evicted has no base. Otherwise a pool was mistaken.
             debug_assert_eq!(outgoing.base, PoolId::NOWHERE, "a client on {:?}", lane.base);
@@ -55,8 +55,8 @@ impl Core {
         let spare = &mut self.spare;
         let pending = || outgoing.pending(sent_at, loss, spare.keep(kept));
         let id = match outgoing.origin {
-            Origin::Internal(InternalRequest::Heartbeat) => lane.ids.claim_one_more(pending),
-            Origin::Internal(_) | Origin::Client { .. } => lane.ids.claim(pending),
+            RequestOrigin::Internal(InternalRequest::Heartbeat) => lane.ids.claim_one_more(pending),
+            RequestOrigin::Internal(_) | RequestOrigin::Client { .. } => lane.ids.claim(pending),
         }?;
         lane.retained_bytes += kept.len();
         if of_client {
@@ -68,7 +68,7 @@ impl Core {
         if !mem::replace(&mut lane.touched, true) {
             self.touched_lanes.push_back(key);
         }
-        if full && let Origin::Client { to, .. } = outgoing.origin {
+        if full && let RequestOrigin::Client { to, .. } = outgoing.origin {
             self.todo.push_back(Todo::LaneFull { lane: key, client: to.client });
         }
         Some(id)
@@ -142,7 +142,7 @@ fn held_id<'c>(catalog: &'c Catalog, route: LaneRoute, outgoing: &Outgoing) -> O
         return None;
     }
     let entry = outgoing.subject.statement().and_then(|key| catalog.get(key));
-    Some(entry.map_or(&[], Entry::held_metadata_id))
+    Some(entry.map_or(&[], CatalogEntry::held_metadata_id))
 }
 
 /// Appends an EXECUTE frame with a metadata id after its statement's id.
@@ -174,7 +174,7 @@ fn with_payload(
     request: &[u8],
 ) -> Option<Vec<u8>> {
     match outgoing.origin {
-        Origin::Client { to, .. } if route.is_cassandra => {
+        RequestOrigin::Client { to, .. } if route.is_cassandra => {
             let payload = clients.get(to.client)?.payloads.of(to.stream)?;
             let message = request.get(HEADER_LEN..)?;
             let header = Header::peek(request)?;
@@ -182,7 +182,7 @@ fn with_payload(
             let head = Header { flags: header.flags | FLAG_PAYLOAD, body_len, ..header };
             Some([&head.to_bytes()[..], payload, message].concat())
         }
-        Origin::Client { .. } | Origin::Internal(_) => None,
+        RequestOrigin::Client { .. } | RequestOrigin::Internal(_) => None,
     }
 }
 

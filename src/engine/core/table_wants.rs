@@ -2,7 +2,7 @@
 
 use crate::engine::action::{Action, TableFact, TableRequest};
 use crate::engine::core::core::Core;
-use crate::routing::read_times::Want;
+use crate::routing::tables::read_times::Want;
 use crate::topology::table::TableId;
 
 impl Core {

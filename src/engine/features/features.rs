@@ -1,24 +1,24 @@
 //! All features of an engine, which the engine lets act one after the other.
 
 use crate::engine::features::agreement::Agreement;
-use crate::engine::features::column_changes::ColumnChanges;
-use crate::engine::features::console::Console;
-use crate::engine::features::hedging::Hedging;
-use crate::engine::features::local::LocalAnswers;
-use crate::engine::features::local_traces::LocalTraces;
-use crate::engine::features::logins::Logins;
-use crate::engine::features::memory::MemoryTurns;
-use crate::engine::features::newcomers::Newcomers;
-use crate::engine::features::pages::Pages;
-use crate::engine::features::prepared_statements::PreparedStatements;
-use crate::engine::features::remote::Remote;
-use crate::engine::features::reprepare::Reprepare;
-use crate::engine::features::retry_budget::RetryBudgets;
-use crate::engine::features::shapes::TextShapes;
-use crate::engine::features::stalls::Stalls;
-use crate::engine::features::tablet_reports::TabletReports;
-use crate::engine::features::tablet_samples::TabletSamples;
-use crate::engine::features::unknown_ids::UnknownIds;
+use crate::engine::features::clients::logins::Logins;
+use crate::engine::features::clients::memory::MemoryTurns;
+use crate::engine::features::clients::newcomers::Newcomers;
+use crate::engine::features::lanes::remote::Remote;
+use crate::engine::features::lanes::stalls::Stalls;
+use crate::engine::features::local::console::Console;
+use crate::engine::features::local::local_requests::LocalAnswers;
+use crate::engine::features::local::local_traces::LocalTraces;
+use crate::engine::features::repeats::hedging::Hedging;
+use crate::engine::features::repeats::retry_budget::RetryBudgets;
+use crate::engine::features::statements::column_changes::ColumnChanges;
+use crate::engine::features::statements::pages::PageMemory;
+use crate::engine::features::statements::prepared_statements::PreparedStatements;
+use crate::engine::features::statements::reprepare::Reprepare;
+use crate::engine::features::statements::shapes::TextShapes;
+use crate::engine::features::statements::unknown_ids::UnknownIds;
+use crate::engine::features::tablets::tablet_reports::TabletReports;
+use crate::engine::features::tablets::tablet_samples::TabletSamples;
 
 /// The features that have state.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub(crate) struct Features {
     pub(crate) logins: Logins,
     pub(crate) memory: MemoryTurns,
     pub(crate) newcomers: Newcomers,
-    pub(crate) pages: Pages,
+    pub(crate) pages: PageMemory,
     pub(crate) prepared_statements: PreparedStatements,
     pub(crate) remote: Remote,
     pub(crate) reprepare: Reprepare,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::engine::core::core::Core;
-use crate::engine::pending::{LaneKey, Origin, Pending, Subject};
+use crate::engine::pending::{LaneKey, Pending, RequestOrigin, Subject};
 use crate::engine::slow_request::SlowRequest;
 use crate::engine::tally::RequestKind;
-use crate::facade::lexer::Lexer;
+use crate::facade::text::lexer::WordLexer;
 use cql::notation::Reader;
 
 /// Longest text that is kept, bytes.
@@ -18,7 +18,7 @@ const TEXT_BYTES_MAX: usize = 1_000;
 pub(crate) fn keep(core: &mut Core, lane: LaneKey, pending: &Pending, is_failed: bool) {
     let Some(lane) = core.lanes.get(lane) else { return };
     let (node, shard) = (lane.route.node, lane.route.shard);
-    let Origin::Client { to, .. } = pending.origin else { return };
+    let RequestOrigin::Client { to, .. } = pending.origin else { return };
     let now_us = core.now_us;
     if core.slow.is_resting(now_us) {
         return;
@@ -37,7 +37,7 @@ pub(crate) fn keep(core: &mut Core, lane: LaneKey, pending: &Pending, is_failed:
     let text = text.map(|text| {
         let end = text.floor_char_boundary(TEXT_BYTES_MAX);
         // A literal that is cut in two is shown as one, without its value.
-        Lexer::without_literals(text.get(..end).unwrap_or_default()).into()
+        WordLexer::without_literals(text.get(..end).unwrap_or_default()).into()
     });
     let named = match pending.subject {
         Subject::Table(table) | Subject::Shape(Some(table)) => core.router.tables.name(table),

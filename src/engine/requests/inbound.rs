@@ -4,12 +4,13 @@ use std::mem;
 
 use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::core::Core;
-use crate::engine::core::message::Request;
+use crate::engine::core::message::ClientRequest;
 use crate::engine::core::todo::{Todo, TracedRequest};
+use crate::engine::features::clients::{logins, newcomers};
 use crate::engine::features::features::Features;
-use crate::engine::features::{local_traces, logins, newcomers};
+use crate::engine::features::local::local_traces;
 use crate::engine::limits::KEYS;
-use crate::engine::requests::plain::Plain;
+use crate::engine::requests::plain::PlainRequest;
 use crate::engine::requests::{plain, route};
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
@@ -31,7 +32,7 @@ const SKIPPING_US_MAX: u64 = 60_000_000;
 
 /// The bytes of one read: what is left of them, and the decoder that holds what came before.
 #[derive(Debug)]
-pub(crate) struct Chunk<'a> {
+pub(crate) struct ClientChunk<'a> {
     client: ClientKey,
     decoder: FrameDecoder,
     rest: &'a mut [u8],
@@ -43,7 +44,7 @@ pub(crate) fn begin<'a>(
     core: &mut Core,
     client: ClientKey,
     chunk: &'a mut [u8],
-) -> Option<Chunk<'a>> {
+) -> Option<ClientChunk<'a>> {
     let entry = core.clients.get_mut(client)?;
     if entry.session.phase == Phase::Closing {
         return None;
@@ -60,12 +61,12 @@ pub(crate) fn begin<'a>(
     core.memory.bring(chunk.len());
     let none = FrameDecoder::new([0; 2], 0);
     let decoder = mem::replace(&mut entry.session.decoder, none);
-    Some(Chunk { client, decoder, rest: chunk })
+    Some(ClientChunk { client, decoder, rest: chunk })
 }
 
 /// Reads the next frame of a chunk and acts on it; `false` when there is no more.
 #[inline]
-pub(crate) fn next(core: &mut Core, features: &mut Features, chunk: &mut Chunk<'_>) -> bool {
+pub(crate) fn next(core: &mut Core, features: &mut Features, chunk: &mut ClientChunk<'_>) -> bool {
     let client = chunk.client;
     match chunk.decoder.next_frame(&mut chunk.rest) {
         Ok(Some(frame)) => on_frame(core, features, client, frame),
@@ -98,7 +99,7 @@ fn is_closing(core: &Core, client: ClientKey) -> bool {
 /// Ends a chunk: the decoder keeps the beginning of the next frame. Returns how many bytes were left,
 /// because the client has as much under way as it may have.
 #[inline]
-pub(crate) fn end(core: &mut Core, chunk: Chunk<'_>) -> usize {
+pub(crate) fn end(core: &mut Core, chunk: ClientChunk<'_>) -> usize {
     let limits = &core.settings.limits;
     if let Some(entry) = core.clients.get_mut(chunk.client) {
         entry.session.decoder = chunk.decoder;
@@ -142,7 +143,7 @@ fn on_frame(core: &mut Core, features: &mut Features, client: ClientKey, frame: 
     core.tally.on_received(kind);
     let from = ClientStream { client, stream: header.stream };
     let Some(opcode) = allowed else { return refuse_opcode(core, from, kind, header.opcode) };
-    let request = Request { from, opcode, frame, trace: None };
+    let request = ClientRequest { from, opcode, frame, trace: None };
     // Nearly every request is of v4, with nothing to undo.
     if header.version == 4 && header.flags & (FLAG_COMPRESSED | FLAG_PAYLOAD | FLAG_TRACING) == 0 {
         return serve(core, features, request);
@@ -154,19 +155,24 @@ fn on_frame(core: &mut Core, features: &mut Features, client: ClientKey, frame: 
 }
 
 /// Serves a request that is compressed or has a custom payload.
-fn serve_packed(core: &mut Core, features: &mut Features, header: Header, request: &Request<'_>) {
-    let &Request { from, opcode, ref frame, .. } = request;
+fn serve_packed(
+    core: &mut Core,
+    features: &mut Features,
+    header: Header,
+    request: &ClientRequest<'_>,
+) {
+    let &ClientRequest { from, opcode, ref frame, .. } = request;
     let (client, kind) = (from.client, RequestKind::of(opcode));
     if let Err(refusal) = plain::make_room(core, client, header, frame) {
         return core.refuse(from, kind, ErrorCode::OVERLOADED, &refusal);
     }
     match plain::plain_frame(core, client, header, frame) {
-        Ok(Plain { mut frame, payload }) => {
+        Ok(PlainRequest { mut frame, payload }) => {
             if let Err(refusal) = plain::keep_payload(core, from, opcode, &payload) {
                 return core.refuse(from, kind, ErrorCode::OVERLOADED, &refusal);
             }
             let frame = &mut frame;
-            serve_or_trace(core, features, Request { from, opcode, frame, trace: None });
+            serve_or_trace(core, features, ClientRequest { from, opcode, frame, trace: None });
         }
         Err(error) => {
             // Here the frame's end is known: it is its contents that are too long.
@@ -218,7 +224,7 @@ fn refuse_opcode(core: &mut Core, from: ClientStream, kind: RequestKind, byte: u
 }
 
 #[inline]
-fn serve_or_trace(core: &mut Core, features: &mut Features, mut request: Request<'_>) {
+fn serve_or_trace(core: &mut Core, features: &mut Features, mut request: ClientRequest<'_>) {
     if request.frame.first() == Some(&3) {
         let opcode = request.opcode;
         v3::upgrade(opcode, request.body_mut());
@@ -272,11 +278,11 @@ pub(crate) fn serve_traced(core: &mut Core, features: &mut Features, request: Tr
     }
     core.leave(from.client);
     // A `USE` that was answered meanwhile can make an unqualified table the cluster's.
-    serve(core, features, Request { from, opcode, frame: &mut frame, trace });
+    serve(core, features, ClientRequest { from, opcode, frame: &mut frame, trace });
 }
 
 #[inline]
-fn serve(core: &mut Core, features: &mut Features, mut request: Request<'_>) {
+fn serve(core: &mut Core, features: &mut Features, mut request: ClientRequest<'_>) {
     match request.opcode {
         Opcode::Execute => route::on_execute(core, features, &mut request),
         Opcode::Query => route::on_query(core, features, &request),
@@ -340,7 +346,7 @@ fn break_off(core: &mut Core, client: ClientKey, error: &WireError) {
 /// Raises the limit of a frame's length when an authenticated client sends its first large one;
 /// `false` when it may not be raised.
 #[cold]
-fn allows_more(core: &Core, chunk: &mut Chunk<'_>, error: &WireError) -> bool {
+fn allows_more(core: &Core, chunk: &mut ClientChunk<'_>, error: &WireError) -> bool {
     let &WireError::BodyTooLong { len_max, .. } = error else { return false };
     let all = core.settings.limits.frame_body_bytes_max;
     let served = |entry: &Client| entry.session.phase == Phase::Ready;
@@ -364,7 +370,7 @@ fn explained(core: &Core, error: &WireError) -> String {
 
 /// Refuses a request that is too long on its own stream and skips its bytes, so that the client's
 /// other requests go on. `false` when the client has to be closed.
-fn skips(core: &mut Core, chunk: &mut Chunk<'_>, error: &WireError) -> bool {
+fn skips(core: &mut Core, chunk: &mut ClientChunk<'_>, error: &WireError) -> bool {
     let &WireError::BodyTooLong { len, .. } = error else { return false };
     let client = chunk.client;
     let Some(entry) = core.clients.get_mut(client) else { return false };

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use crate::engine::core::core::Core;
-use crate::engine::features::keyspaces;
+use crate::engine::features::clients::keyspaces;
 use crate::engine::limits::KEYS;
-use crate::engine::pending::{Origin, Outgoing, Purpose};
+use crate::engine::pending::{Outgoing, Purpose, RequestOrigin};
 use crate::engine::tally::RequestKind;
 use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
@@ -13,7 +13,7 @@ use cql::opcode::Opcode;
 /// Answers a client's request that no lane takes.
 #[cold]
 pub(crate) fn answer(core: &mut Core, outgoing: &Outgoing) {
-    let Origin::Client { to, purpose } = outgoing.origin else { return };
+    let RequestOrigin::Client { to, purpose } = outgoing.origin else { return };
     if matches!(outgoing.opcode, Opcode::Query | Opcode::Prepare)
         && !matches!(purpose, Purpose::Use(_))
         && let Some(refusal) = keyspaces::refusal_of(core, to.client)

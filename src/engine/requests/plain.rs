@@ -9,7 +9,7 @@ use cql::opcode::Opcode;
 use cql::response::prefix;
 
 /// A request that can be read: neither compressed nor with a custom payload any more.
-pub(crate) struct Plain {
+pub(crate) struct PlainRequest {
     pub(crate) frame: Vec<u8>,
     /// The custom payload that it had, a bytes map; empty when it had none.
     pub(crate) payload: Vec<u8>,
@@ -77,7 +77,7 @@ pub(crate) fn plain_frame(
     client: ClientKey,
     header: Header,
     frame: &[u8],
-) -> Result<Plain, WireError> {
+) -> Result<PlainRequest, WireError> {
     let raw = frame.get(HEADER_LEN..).unwrap_or_default();
     let mut whole = vec![0; HEADER_LEN];
     if header.flags & FLAG_COMPRESSED != 0 {
@@ -97,5 +97,5 @@ pub(crate) fn plain_frame(
     if let Some(head) = whole.get_mut(..HEADER_LEN) {
         head.copy_from_slice(&plain.to_bytes());
     }
-    Ok(Plain { frame: whole, payload })
+    Ok(PlainRequest { frame: whole, payload })
 }

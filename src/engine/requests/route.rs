@@ -3,22 +3,25 @@
 use crate::engine::client::ClientKey;
 use crate::engine::core::console_access::Access;
 use crate::engine::core::core::Core;
-use crate::engine::core::message::{Message, Request};
+use crate::engine::core::message::{ClientRequest, Message};
 use crate::engine::core::pool_lanes::Preference;
 use crate::engine::core::todo::UseRequest;
+use crate::engine::features::clients::keyspaces;
 use crate::engine::features::features::Features;
-use crate::engine::features::hedging::SentCopy;
-use crate::engine::features::local::Local;
-use crate::engine::features::shapes::Text;
-use crate::engine::features::{console, keyspaces, metadata_ids, prepared_statements, remote};
-use crate::engine::pending::{LaneKey, Origin, Outgoing, Pending, Purpose, Subject};
+use crate::engine::features::lanes::remote;
+use crate::engine::features::local::console;
+use crate::engine::features::local::local_requests::Local;
+use crate::engine::features::repeats::hedging::SentCopy;
+use crate::engine::features::statements::shapes::Text;
+use crate::engine::features::statements::{metadata_ids, prepared_statements};
+use crate::engine::pending::{LaneKey, Outgoing, Pending, Purpose, RequestOrigin, Subject};
 use crate::engine::requests::no_lane;
 use crate::facade::console::table::KEYSPACE;
-use crate::facade::statement_id::names_facade_statement;
-use crate::facade::statement_text;
+use crate::facade::text::statement_id::names_facade_statement;
+use crate::facade::text::statement_text;
 use crate::routing::batch_place::ChildTexts;
 use crate::routing::decision::{Decision, Reason};
-use crate::routing::policy::Choice;
+use crate::routing::policy::LaneChoice;
 use crate::routing::text::BoundText;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;
@@ -55,7 +58,11 @@ struct Anywhere {
 
 /// EXECUTE: on the plain lanes, because its id fixes the table; of Apache Cassandra on those of the
 /// keyspace in which it was prepared.
-pub(crate) fn on_execute(core: &mut Core, features: &mut Features, request: &mut Request<'_>) {
+pub(crate) fn on_execute(
+    core: &mut Core,
+    features: &mut Features,
+    request: &mut ClientRequest<'_>,
+) {
     if names_facade_statement(body_of(request.frame)) {
         let local = features.local.on_execute(core, request, features.agreement.shown());
         return on_local(core, features, request, local);
@@ -65,7 +72,7 @@ pub(crate) fn on_execute(core: &mut Core, features: &mut Features, request: &mut
 }
 
 /// QUERY: answered here, or routed by its text.
-pub(crate) fn on_query(core: &mut Core, features: &mut Features, request: &Request<'_>) {
+pub(crate) fn on_query(core: &mut Core, features: &mut Features, request: &ClientRequest<'_>) {
     let read = Read::of(Opcode::Query, request.frame);
     let (mut is_read, mut purpose) = (false, Purpose::Forward);
     if let Message::Query(query) = &read.message {
@@ -80,14 +87,14 @@ pub(crate) fn on_query(core: &mut Core, features: &mut Features, request: &Reque
         is_read = statement_text::is_select(query.text);
     }
     let mut outgoing = Outgoing { is_read, ..core.begin(request.from, Opcode::Query) };
-    outgoing.origin = Origin::Client { to: request.from, purpose };
+    outgoing.origin = RequestOrigin::Client { to: request.from, purpose };
     let pool = pool_of(core, request.from.client);
     let at = Anywhere { pool, reason: Reason::Text, avoided: None };
     query(core, features, at, outgoing, read);
 }
 
 /// PREPARE: answered here, or by one node; the others follow when its answer is there.
-pub(crate) fn on_prepare(core: &mut Core, features: &mut Features, request: &Request<'_>) {
+pub(crate) fn on_prepare(core: &mut Core, features: &mut Features, request: &ClientRequest<'_>) {
     if features.local.on_prepare(core, request) {
         return;
     }
@@ -100,14 +107,14 @@ pub(crate) fn on_prepare(core: &mut Core, features: &mut Features, request: &Req
 }
 
 /// BATCH: by its first routable child; text children need the client's keyspace.
-pub(crate) fn on_batch(core: &mut Core, features: &mut Features, request: &Request<'_>) {
+pub(crate) fn on_batch(core: &mut Core, features: &mut Features, request: &ClientRequest<'_>) {
     let mut outgoing = core.begin(request.from, Opcode::Batch);
     let pool = pool_of(core, request.from.client);
     let at = Anywhere { pool, reason: Reason::UnroutableBatch, avoided: None };
     batch(core, features, at, &mut outgoing, request.frame);
 }
 
-fn on_local(core: &mut Core, features: &mut Features, request: &Request<'_>, local: Local) {
+fn on_local(core: &mut Core, features: &mut Features, request: &ClientRequest<'_>, local: Local) {
     let from = request.from;
     match local {
         Local::Use(keyspace, _)
@@ -206,7 +213,7 @@ fn execute(
         Some(_) => core.tally.catalog_hits += 1,
         None => {
             core.tally.catalog_misses += 1;
-            if let Origin::Client { to, .. } = outgoing.origin
+            if let RequestOrigin::Client { to, .. } = outgoing.origin
                 && outgoing.resent == 0
                 && features.unknown_ids.ask(core, to, base, request.id)
             {
@@ -314,7 +321,7 @@ fn batch(
     let is_in_keyspace = pool != outgoing.base;
     let preference = Preference { avoided: at.avoided, is_in_keyspace, sticky: None };
     let (router, lanes) = core.routing(pool, preference);
-    let Choice { decision, missing } = router.batch(&place, &lanes);
+    let LaneChoice { decision, missing } = router.batch(&place, &lanes);
     let (table, text) = (place.table(), place.text());
     core.read_tables(place.unread);
     core.ask_for(pool, missing);

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::facade::facade::{Facade, Facts};
-use crate::facade::statement_text::{StatementText, classify};
-use crate::facade::table_name::{PEERS, TableName};
-use crate::facade::virtual_table::{LiveState, Row};
+use crate::facade::tables::table_name::{PEERS, VirtualTableName};
+use crate::facade::tables::virtual_table::{LiveState, Row};
+use crate::facade::text::statement_text::{StatementText, classify};
 use cql::column_type::ColumnType;
 use cql::notation::{Reader, put_short};
 use cql::request::parameters::{PAGE_SIZE, PAGING_STATE, VALUES};
@@ -36,7 +36,7 @@ impl Lanes {
 }
 
 impl VirtualTable for Lanes {
-    fn name(&self) -> TableName {
+    fn name(&self) -> VirtualTableName {
         PEERS
     }
 

@@ -15,7 +15,7 @@ pub struct Contents {
 
 impl Contents {
     /// Adds a row, unless there are too many.
-    pub fn push(&mut self, row: Row) {
+    pub fn push(&mut self, row: ConsoleRow) {
         if self.rows.len() < ROWS_MAX {
             self.rows.push(row.0);
         }
@@ -28,17 +28,17 @@ impl Contents {
     }
 }
 
-impl FromIterator<Row> for Contents {
-    fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Self {
+impl FromIterator<ConsoleRow> for Contents {
+    fn from_iter<I: IntoIterator<Item = ConsoleRow>>(rows: I) -> Self {
         Self { rows: rows.into_iter().take(ROWS_MAX).map(|row| row.0).collect() }
     }
 }
 
 /// Cells of one row, added in the order of the columns.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Row(Vec<Option<Vec<u8>>>);
+pub struct ConsoleRow(Vec<Option<Vec<u8>>>);
 
-impl Row {
+impl ConsoleRow {
     /// Adds a `text`.
     #[must_use]
     pub fn text(self, text: &str) -> Self {
@@ -129,9 +129,9 @@ mod tests {
     #[test]
     fn a_table_has_no_more_rows_than_the_bound() {
         let mut contents: Contents =
-            (0..ROWS_MAX as u64 - 1).map(|n| Row::default().count(n)).collect();
+            (0..ROWS_MAX as u64 - 1).map(|n| ConsoleRow::default().count(n)).collect();
         for number in 0..3 {
-            contents.push(Row::default().count(number));
+            contents.push(ConsoleRow::default().count(number));
         }
         assert_eq!(contents.rows().len(), ROWS_MAX);
         assert_eq!(contents.rows().last(), Some(&vec![Some(vec![0; 8])]));

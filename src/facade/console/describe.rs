@@ -2,10 +2,10 @@
 
 use crate::facade::console::layout;
 use crate::facade::console::table::{ConsoleTable, KEYSPACE};
-use crate::facade::lexer::Lexer;
-use crate::facade::literal::type_name;
 use crate::facade::refusal::Refusal;
-use crate::facade::virtual_table::{Column, ColumnRole};
+use crate::facade::tables::virtual_table::{Column, ColumnRole};
+use crate::facade::text::lexer::WordLexer;
+use crate::facade::text::literal::type_name;
 use cql::column_type::ColumnType;
 use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
 use cql::response::rows::put_rows;
@@ -49,7 +49,7 @@ pub enum Listed {
 impl Description {
     /// Reads what follows the word DESCRIBE, for a client whose keyspace is `keyspace`.
     #[must_use]
-    pub fn read(mut words: Lexer<'_>, keyspace: Option<&str>) -> Self {
+    pub fn read(mut words: WordLexer<'_>, keyspace: Option<&str>) -> Self {
         let is_ours = keyspace == Some(KEYSPACE);
         let only = words.take_keyword("ONLY");
         if words.take_keyword("KEYSPACES") {
@@ -184,11 +184,11 @@ mod tests {
     use cql::response::rows::Rows;
 
     fn read(text: &str, keyspace: Option<&str>) -> Description {
-        Description::read(Lexer::new(text), keyspace)
+        Description::read(WordLexer::new(text), keyspace)
     }
 
     #[test]
-    fn what_is_ours_is_described_here_and_nothing_else() {
+    fn describe_of_the_console_is_answered_here_and_nothing_else() {
         let own = Some(KEYSPACE);
         for (text, keyspace, expected) in [
             ("KEYSPACE shardlane", None, Described::Keyspace { only: false }),

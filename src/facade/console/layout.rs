@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use crate::facade::console::table::ConsoleTable;
-use crate::facade::table_name::TableName;
-use crate::facade::virtual_table::{Cell, Column, ColumnRole, Row, Viewpoint, VirtualTable};
+use crate::facade::tables::table_name::VirtualTableName;
+use crate::facade::tables::virtual_table::{
+    Cell, Column, ColumnRole, Row, Viewpoint, VirtualTable,
+};
 use cql::column_type::ColumnType;
 
 /// What a column holds.
@@ -226,7 +228,7 @@ struct Shown {
 }
 
 impl VirtualTable for Shown {
-    fn name(&self) -> TableName {
+    fn name(&self) -> VirtualTableName {
         self.table.name()
     }
 

@@ -4,14 +4,14 @@
 //! A node knows which columns its schema tables have, and we do not. So every question goes to a node,
 //! also one for our keyspace alone, and its answer names the columns that our rows must have.
 
-use crate::facade::bound_values::BoundValues;
 use crate::facade::console::describe::{Listed, listed};
 use crate::facade::console::layout;
 use crate::facade::console::table::{ConsoleTable, KEYSPACE};
-use crate::facade::literal::{Literal, type_name};
-use crate::facade::select::{Select, Source, Term};
-use crate::facade::table_name::TableName;
-use crate::facade::virtual_table::{Column, ColumnRole};
+use crate::facade::tables::table_name::VirtualTableName;
+use crate::facade::tables::virtual_table::{Column, ColumnRole};
+use crate::facade::text::bound_values::BoundValues;
+use crate::facade::text::literal::{LocalLiteral, type_name};
+use crate::facade::text::select::{Comparand, Select, SelectorSource};
 use cql::cell;
 use cql::column_type::ColumnType;
 use cql::notation::{Reader, put_bytes, put_int};
@@ -23,10 +23,10 @@ use cql::response::result::ResultKind;
 pub const SCHEMA: &str = "system_schema";
 
 /// Tables of the schema in which the console has rows.
-const TABLES: [TableName; 3] = [
-    TableName { keyspace: SCHEMA, table: "keyspaces" },
-    TableName { keyspace: SCHEMA, table: "tables" },
-    TableName { keyspace: SCHEMA, table: "columns" },
+const TABLES: [VirtualTableName; 3] = [
+    VirtualTableName { keyspace: SCHEMA, table: "keyspaces" },
+    VirtualTableName { keyspace: SCHEMA, table: "tables" },
+    VirtualTableName { keyspace: SCHEMA, table: "columns" },
 ];
 
 /// Columns of the keys of these tables: those that questions have conditions on.
@@ -34,7 +34,7 @@ const KEYS: [&str; 3] = ["keyspace_name", "table_name", "column_name"];
 
 /// The table of the schema of this name, if the console has rows in it.
 #[must_use]
-pub fn find(table: &str) -> Option<TableName> {
+pub fn find(table: &str) -> Option<VirtualTableName> {
     TABLES.into_iter().find(|name| name.table == table)
 }
 
@@ -51,7 +51,7 @@ impl SchemaQuestion {
     /// A SELECT from one of these tables; `None` when its answer is not one row for each of ours.
     #[must_use]
     pub fn of(select: Select) -> Option<Self> {
-        let is_column = |source: &Source| matches!(source, Source::Column(_));
+        let is_column = |source: &SelectorSource| matches!(source, SelectorSource::Column(_));
         let is_plain = !select.is_json && select.limit.is_none() && !select.limits_partitions;
         let shows_columns = select.selectors.iter().all(|selector| is_column(&selector.source));
         (is_plain && shows_columns).then(|| Self::Select(Box::new(select)))
@@ -103,7 +103,7 @@ impl SchemaQuestion {
                     let cells = columns.clone().enumerate().map(|(at, column)| {
                         let source = select.selectors.get(at).map(|selector| &selector.source);
                         let name = match source {
-                            Some(Source::Column(name)) => name,
+                            Some(SelectorSource::Column(name)) => name,
                             Some(_) | None => column.name,
                         };
                         own.cell(name, &column.kind)
@@ -146,14 +146,16 @@ fn wanted(select: &Select, parameters: &Parameters<'_>) -> Vec<OwnRow> {
     rows
 }
 
-fn accepted(terms: &[Term], values: &BoundValues<'_>) -> Vec<Vec<u8>> {
+fn accepted(terms: &[Comparand], values: &BoundValues<'_>) -> Vec<Vec<u8>> {
     let mut accepted = Vec::new();
     for term in terms {
         match term {
-            Term::Literal(Literal::Text(text)) => accepted.push(text.clone().into_bytes()),
-            Term::Literal(_) => {}
-            Term::Marker(place) => accepted.extend(values.get(*place).map(<[u8]>::to_vec)),
-            Term::ListMarker(place) => {
+            Comparand::Literal(LocalLiteral::Text(text)) => {
+                accepted.push(text.clone().into_bytes());
+            }
+            Comparand::Literal(_) => {}
+            Comparand::Marker(place) => accepted.extend(values.get(*place).map(<[u8]>::to_vec)),
+            Comparand::ListMarker(place) => {
                 let list = values.get(*place).and_then(|list| cell::list(list).ok());
                 accepted.extend(list.into_iter().flatten().flatten().map(<[u8]>::to_vec));
             }
@@ -162,7 +164,7 @@ fn accepted(terms: &[Term], values: &BoundValues<'_>) -> Vec<Vec<u8>> {
     accepted
 }
 
-fn all_rows(table: TableName) -> Vec<OwnRow> {
+fn all_rows(table: VirtualTableName) -> Vec<OwnRow> {
     let tables = ConsoleTable::ALL.into_iter();
     match table.table {
         "keyspaces" => vec![OwnRow { table: None, column: None }],

@@ -1,6 +1,6 @@
 //! The tables of the console, by name.
 
-use crate::facade::table_name::TableName;
+use crate::facade::tables::table_name::VirtualTableName;
 
 /// The keyspace of the console.
 pub const KEYSPACE: &str = "shardlane";
@@ -48,7 +48,7 @@ impl ConsoleTable {
 
     /// Its keyspace and its name.
     #[must_use]
-    pub const fn name(self) -> TableName {
+    pub const fn name(self) -> VirtualTableName {
         let table = match self {
             Self::Clients => "clients",
             Self::Events => "events",
@@ -61,7 +61,7 @@ impl ConsoleTable {
             Self::Tables => "tables",
             Self::Tablets => "tablets",
         };
-        TableName { keyspace: KEYSPACE, table }
+        VirtualTableName { keyspace: KEYSPACE, table }
     }
 
     /// The table of this name.
@@ -72,7 +72,7 @@ impl ConsoleTable {
 
     /// The table that `name` names, if it is one of the console.
     #[must_use]
-    pub fn of(name: TableName) -> Option<Self> {
+    pub fn of(name: VirtualTableName) -> Option<Self> {
         Some(name.table).filter(|_| name.keyspace == KEYSPACE).and_then(Self::find)
     }
 }
@@ -88,6 +88,9 @@ mod tests {
             assert_eq!(ConsoleTable::of(table.name()), Some(table));
         }
         assert!(ConsoleTable::ALL.is_sorted_by_key(|table| table.name().table));
-        assert_eq!(ConsoleTable::of(TableName { keyspace: "system", table: "clients" }), None);
+        assert_eq!(
+            ConsoleTable::of(VirtualTableName { keyspace: "system", table: "clients" }),
+            None
+        );
     }
 }

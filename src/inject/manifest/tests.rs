@@ -62,7 +62,7 @@ spec:
 "#;
 
 #[test]
-fn all_lines_that_were_there_stay() {
+fn lines_that_were_there_stay() {
     let text = injected(DEPLOYMENT).text;
     let mut left = text.lines();
     for line in DEPLOYMENT.lines().filter(|line| !line.contains("labels: {")) {
@@ -284,7 +284,7 @@ fn a_pod_that_wants_none_has_none() {
 }
 
 #[test]
-fn what_cannot_work_is_refused_with_its_reason() {
+fn an_object_that_cannot_work_is_refused_with_its_reason() {
     let annotated = |line: &str| {
         DEPLOYMENT
             .replace("      labels:", &format!("      annotations:\n        {line}\n      labels:"))
@@ -328,7 +328,7 @@ fn what_cannot_work_is_refused_with_its_reason() {
 }
 
 #[test]
-fn all_refusals_are_reported_at_once() {
+fn refusals_are_reported_all_at_once() {
     let bad = DEPLOYMENT.replace("    spec:\n", "    spec: &pod\n");
     let text = format!("{bad}---\n{}", bad.replace("name: orders   ", "name: other   "));
     let refusal = refusal(&text);

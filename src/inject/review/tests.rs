@@ -60,7 +60,7 @@ fn every_recorded_review_has_the_answer_that_was_agreed() {
 #[test]
 fn only_a_new_pod_that_asks_for_a_sidecar_gets_one() {
     let pod = asked("deployment-pod");
-    assert_eq!(reviewed(&pod).verdict, Verdict::Injected);
+    assert_eq!(reviewed(&pod).verdict, ReviewVerdict::Injected);
     assert_eq!(reviewed(&pod).object, "shop/orders-6d5f8c7b9d-");
     for (pointer, value) in [
         ("/request/operation", json!("UPDATE")),
@@ -76,7 +76,7 @@ fn only_a_new_pod_that_asks_for_a_sidecar_gets_one() {
         let members = other.pointer_mut(before).unwrap().as_object_mut().unwrap();
         members.insert(key.to_owned(), value);
         let review = reviewed(&other);
-        assert!(matches!(review.verdict, Verdict::Left(_)), "{pointer}: {review:?}");
+        assert!(matches!(review.verdict, ReviewVerdict::Left(_)), "{pointer}: {review:?}");
         let allowed = json!({"uid": pod["request"]["uid"], "allowed": true});
         assert_eq!(review.answer["response"], allowed);
     }
@@ -87,7 +87,7 @@ fn a_pod_that_may_not_have_a_sidecar_is_warned_about_and_allowed() {
     for (name, why) in [("windows-pod", "for Windows"), ("host-network-pod", "host's network")] {
         let review = reviewed(&asked(name));
         assert!(
-            matches!(&review.verdict, Verdict::Refused(said) if said.contains(why)),
+            matches!(&review.verdict, ReviewVerdict::Refused(said) if said.contains(why)),
             "{review:?}"
         );
         assert_eq!(review.answer["response"]["allowed"], true);
@@ -132,7 +132,7 @@ fn a_patched_pod_is_left_when_it_is_asked_about_again() {
             }
         }
         assert_eq!(object["metadata"]["labels"]["shardlane.dev/sidecar"], "true");
-        assert_eq!(reviewed(&again).verdict, Verdict::Left("it has one already"));
+        assert_eq!(reviewed(&again).verdict, ReviewVerdict::Left("it has one already"));
     }
 }
 
@@ -173,7 +173,7 @@ fn a_warning_is_one_line_that_is_not_too_long() {
 }
 
 #[test]
-fn what_is_no_question_has_no_answer() {
+fn a_body_that_is_no_review_has_no_answer() {
     for body in [
         "",
         "{",

@@ -5,8 +5,8 @@ use std::ops::Range;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::inject::operation::{Deed, Operation, Step, pointer};
-use crate::inject::yaml::node::{Kind, MERGE, Node};
+use crate::inject::operation::{Operation, PatchKind, PathPart, pointer};
+use crate::inject::yaml::node::{MERGE, YamlKind, YamlNode};
 use crate::inject::yaml::write::{STEP, block, entry, is_short, line, spaced};
 
 /// New text for a range of bytes.
@@ -30,20 +30,20 @@ pub enum EditError {
 }
 
 /// The edit that makes `operation` of the document `root` of `text`.
-pub fn edit(text: &str, root: &Node, operation: &Operation) -> Result<Edit, EditError> {
+pub fn edit(text: &str, root: &YamlNode, operation: &Operation) -> Result<Edit, EditError> {
     let path = &operation.path;
     let form = || EditError::Form(pointer(path));
     match &operation.deed {
-        Deed::Insert(place, values) => {
+        PatchKind::Insert(place, values) => {
             let node = walk(root, path, path)?;
-            let Kind::Sequence { items, is_flow } = &node.kind else { return Err(form()) };
+            let YamlKind::Sequence { items, is_flow } = &node.kind else { return Err(form()) };
             insert(text, node, (items, *is_flow), (*place, values)).ok_or_else(form)
         }
-        Deed::Set(value) => {
+        PatchKind::Set(value) => {
             let (last, before) = path.split_last().ok_or_else(form)?;
             let parent = walk(root, before, path)?;
             match (last, &parent.kind) {
-                (Step::Key(key), Kind::Mapping { entries, is_flow }) => {
+                (PathPart::Key(key), YamlKind::Mapping { entries, is_flow }) => {
                     let old = entries.iter().find(|(found, _)| found.text() == Some(key));
                     match old {
                         Some((key, old)) => replace(text, key, old, *is_flow, value),
@@ -56,17 +56,17 @@ pub fn edit(text: &str, root: &Node, operation: &Operation) -> Result<Edit, Edit
                     }
                     .ok_or_else(form)
                 }
-                (Step::Index(index), Kind::Sequence { items, is_flow }) => {
+                (PathPart::Index(index), YamlKind::Sequence { items, is_flow }) => {
                     let item = items.get(*index).ok_or_else(form)?;
                     let new = if *is_flow { spaced(value) } else { block(value, item.column) };
                     Ok(Edit { range: item.start..item.end, text: new })
                 }
                 (
-                    Step::Key(_) | Step::Index(_),
-                    Kind::Alias(_)
-                    | Kind::Scalar { .. }
-                    | Kind::Sequence { .. }
-                    | Kind::Mapping { .. },
+                    PathPart::Key(_) | PathPart::Index(_),
+                    YamlKind::Alias(_)
+                    | YamlKind::Scalar { .. }
+                    | YamlKind::Sequence { .. }
+                    | YamlKind::Mapping { .. },
                 ) => Err(form()),
             }
         }
@@ -89,29 +89,36 @@ pub fn apply(text: &str, mut edits: Vec<Edit>) -> Option<String> {
 }
 
 /// The node at `path`, if nothing on the way stands for something else or is referred to elsewhere.
-fn walk<'a>(root: &'a Node, path: &[Step], whole: &[Step]) -> Result<&'a Node, EditError> {
+fn walk<'a>(
+    root: &'a YamlNode,
+    path: &[PathPart],
+    whole: &[PathPart],
+) -> Result<&'a YamlNode, EditError> {
     let form = || EditError::Form(pointer(whole));
-    let own = |node: &'a Node| {
+    let own = |node: &'a YamlNode| {
         let is_shared = match &node.kind {
-            Kind::Alias(_) => true,
-            Kind::Mapping { entries, .. } => {
+            YamlKind::Alias(_) => true,
+            YamlKind::Mapping { entries, .. } => {
                 entries.iter().any(|(key, _)| key.text() == Some(MERGE))
             }
-            Kind::Scalar { .. } | Kind::Sequence { .. } => false,
+            YamlKind::Scalar { .. } | YamlKind::Sequence { .. } => false,
         };
         let error = || EditError::Shared(pointer(whole));
         if is_shared || node.is_anchored { Err(error()) } else { Ok(node) }
     };
     path.iter().try_fold(own(root)?, |node, step| {
         let next = match (step, &node.kind) {
-            (Step::Key(key), Kind::Mapping { entries, .. }) => {
+            (PathPart::Key(key), YamlKind::Mapping { entries, .. }) => {
                 let found = entries.iter().find(|(found, _)| found.text() == Some(key));
                 found.map(|(_, value)| value)
             }
-            (Step::Index(index), Kind::Sequence { items, .. }) => items.get(*index),
+            (PathPart::Index(index), YamlKind::Sequence { items, .. }) => items.get(*index),
             (
-                Step::Key(_) | Step::Index(_),
-                Kind::Alias(_) | Kind::Scalar { .. } | Kind::Sequence { .. } | Kind::Mapping { .. },
+                PathPart::Key(_) | PathPart::Index(_),
+                YamlKind::Alias(_)
+                | YamlKind::Scalar { .. }
+                | YamlKind::Sequence { .. }
+                | YamlKind::Mapping { .. },
             ) => None,
         };
         own(next.ok_or_else(form)?)
@@ -119,7 +126,13 @@ fn walk<'a>(root: &'a Node, path: &[Step], whole: &[Step]) -> Result<&'a Node, E
 }
 
 /// Another value behind the colon of `key`.
-fn replace(text: &str, key: &Node, old: &Node, is_flow: bool, value: &Value) -> Option<Edit> {
+fn replace(
+    text: &str,
+    key: &YamlNode,
+    old: &YamlNode,
+    is_flow: bool,
+    value: &Value,
+) -> Option<Edit> {
     let behind = text.get(key.end..)?;
     let colon = behind.len() - behind.trim_start_matches([' ', '\t']).len();
     let start = key.end + colon + 1;
@@ -140,8 +153,8 @@ fn replace(text: &str, key: &Node, old: &Node, is_flow: bool, value: &Value) -> 
 /// Another entry before those in braces.
 fn add_in_braces(
     text: &str,
-    parent: &Node,
-    entries: &[(Node, Node)],
+    parent: &YamlNode,
+    entries: &[(YamlNode, YamlNode)],
     key: &str,
     value: &Value,
 ) -> Option<Edit> {
@@ -154,8 +167,8 @@ fn add_in_braces(
 /// More items in a list that has some, before the one at `place`, or behind the last.
 fn insert(
     text: &str,
-    node: &Node,
-    (items, is_flow): (&[Node], bool),
+    node: &YamlNode,
+    (items, is_flow): (&[YamlNode], bool),
     (place, values): (usize, &[Value]),
 ) -> Option<Edit> {
     let (first, last) = (items.first()?, items.last()?);
@@ -171,7 +184,7 @@ fn insert(
         };
         return Some(Edit { range: at..at, text: values.iter().map(item).collect() });
     }
-    let dash_of = |item: &Node| -> Option<usize> {
+    let dash_of = |item: &YamlNode| -> Option<usize> {
         Some(text.get(..item.start)?.trim_end().strip_suffix('-')?.len())
     };
     // Where its lines are not indented, the list begins behind its first dash.
@@ -212,6 +225,6 @@ fn lines(text: &str, at: usize, column: usize, new: &str) -> Option<Edit> {
     Some(Edit { range: above..above, text: format!("{:column$}{new}\n", "") })
 }
 
-fn behind_bracket(text: &str, node: &Node, bracket: char) -> Option<usize> {
+fn behind_bracket(text: &str, node: &YamlNode, bracket: char) -> Option<usize> {
     text.get(node.start..)?.starts_with(bracket).then_some(node.start + 1)
 }

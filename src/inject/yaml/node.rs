@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 /// A node and the bytes that it takes.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub struct YamlNode {
     /// What it is.
-    pub kind: Kind,
+    pub kind: YamlKind,
     /// Offset of its first byte.
     pub start: usize,
     /// Offset behind its last byte, comments and line ends after it left out.
@@ -19,7 +19,7 @@ pub struct Node {
 
 /// Kinds of nodes. A collection in flow style is in brackets; another has a line for each item.
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub enum YamlKind {
     /// Stands for the node with this anchor.
     Alias(usize),
     /// Text; one without quotes may also be a number, a truth value, or nothing.
@@ -32,14 +32,14 @@ pub enum Kind {
     /// A list.
     Sequence {
         /// Its items.
-        items: Vec<Node>,
+        items: Vec<YamlNode>,
         /// Whether it is in brackets.
         is_flow: bool,
     },
     /// Keys with their values.
     Mapping {
         /// Keys and values, in their order.
-        entries: Vec<(Node, Node)>,
+        entries: Vec<(YamlNode, YamlNode)>,
         /// Whether it is in braces.
         is_flow: bool,
     },
@@ -48,13 +48,13 @@ pub enum Kind {
 /// The key that takes over the entries of other mappings.
 pub const MERGE: &str = "<<";
 
-impl Node {
+impl YamlNode {
     /// The text of a scalar.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar { text, .. } => Some(text),
-            Kind::Alias(_) | Kind::Sequence { .. } | Kind::Mapping { .. } => None,
+            YamlKind::Scalar { text, .. } => Some(text),
+            YamlKind::Alias(_) | YamlKind::Sequence { .. } | YamlKind::Mapping { .. } => None,
         }
     }
 
@@ -63,11 +63,11 @@ impl Node {
     #[must_use]
     pub fn to_json(&self) -> Value {
         match &self.kind {
-            Kind::Alias(anchor) => Value::String(format!("*{anchor}")),
-            Kind::Scalar { text, is_plain: false } => Value::String(text.clone()),
-            Kind::Scalar { text, is_plain: true } => plain(text),
-            Kind::Sequence { items, .. } => items.iter().map(Self::to_json).collect(),
-            Kind::Mapping { entries, .. } => {
+            YamlKind::Alias(anchor) => Value::String(format!("*{anchor}")),
+            YamlKind::Scalar { text, is_plain: false } => Value::String(text.clone()),
+            YamlKind::Scalar { text, is_plain: true } => plain(text),
+            YamlKind::Sequence { items, .. } => items.iter().map(Self::to_json).collect(),
+            YamlKind::Mapping { entries, .. } => {
                 let entry = |(key, value): &(Self, Self)| {
                     let key = key.text().map_or_else(|| key.to_json().to_string(), str::to_owned);
                     (key, value.to_json())

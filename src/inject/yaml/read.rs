@@ -5,7 +5,7 @@ use std::mem;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use thiserror::Error;
 
-use crate::inject::yaml::node::{Kind, Node};
+use crate::inject::yaml::node::{YamlKind, YamlNode};
 
 /// Levels of nesting; an object of Kubernetes has a quarter of them.
 const DEPTH_MAX: usize = 100;
@@ -19,7 +19,7 @@ pub struct ReadError {
 }
 
 /// The documents of a text; one without content is left out.
-pub fn documents(text: &str) -> Result<Vec<Node>, ReadError> {
+pub fn documents(text: &str) -> Result<Vec<YamlNode>, ReadError> {
     let places = Places::new(text);
     let (mut documents, mut open) = (Vec::new(), Vec::<Open>::new());
     for event in Parser::new_from_str(text) {
@@ -49,11 +49,13 @@ pub fn documents(text: &str) -> Result<Vec<Node>, ReadError> {
                 let Some(ended) = open.pop() else { continue };
                 ended.close(span, &places)
             }
-            Event::Alias(anchor) => Node { kind: Kind::Alias(anchor), ..places.node(span, 0) },
+            Event::Alias(anchor) => {
+                YamlNode { kind: YamlKind::Alias(anchor), ..places.node(span, 0) }
+            }
             Event::Scalar(text, style, anchor, _) => {
                 let is_plain = style == ScalarStyle::Plain;
-                let kind = Kind::Scalar { text: text.into_owned(), is_plain };
-                places.scalar(Node { kind, ..places.node(span, anchor) })
+                let kind = YamlKind::Scalar { text: text.into_owned(), is_plain };
+                places.scalar(YamlNode { kind, ..places.node(span, anchor) })
             }
         };
         match open.last_mut() {
@@ -67,18 +69,18 @@ pub fn documents(text: &str) -> Result<Vec<Node>, ReadError> {
 
 /// A collection whose end has not been read.
 struct Open {
-    node: Node,
+    node: YamlNode,
     is_mapping: bool,
     /// Items, or keys and values by turns.
-    nodes: Vec<Node>,
+    nodes: Vec<YamlNode>,
 }
 
 impl Open {
-    fn new(node: Node, is_mapping: bool) -> Self {
+    fn new(node: YamlNode, is_mapping: bool) -> Self {
         Self { node, is_mapping, nodes: Vec::new() }
     }
 
-    fn close(mut self, span: Span, places: &Places<'_>) -> Node {
+    fn close(mut self, span: Span, places: &Places<'_>) -> YamlNode {
         // A collection in brackets ends with one; another where something else begins.
         let is_flow = !span.is_empty();
         let content = self.nodes.last().map_or(self.node.start, |last| last.end);
@@ -89,9 +91,9 @@ impl Open {
             while let (Some(key), Some(value)) = (nodes.next(), nodes.next()) {
                 entries.push((key, value));
             }
-            Kind::Mapping { entries, is_flow }
+            YamlKind::Mapping { entries, is_flow }
         } else {
-            Kind::Sequence { items: self.nodes, is_flow }
+            YamlKind::Sequence { items: self.nodes, is_flow }
         };
         self.node
     }
@@ -119,9 +121,9 @@ impl<'a> Places<'a> {
     }
 
     /// A node at this place that is nothing yet.
-    fn node(&self, span: Span, anchor: usize) -> Node {
-        Node {
-            kind: Kind::Alias(0),
+    fn node(&self, span: Span, anchor: usize) -> YamlNode {
+        YamlNode {
+            kind: YamlKind::Alias(0),
             start: self.offset(span.start.index()),
             end: self.offset(span.end.index()),
             column: span.start.col(),
@@ -130,7 +132,7 @@ impl<'a> Places<'a> {
     }
 
     /// A text of several lines reaches to the beginning of the line after it; that end is not its own.
-    fn scalar(&self, mut node: Node) -> Node {
+    fn scalar(&self, mut node: YamlNode) -> YamlNode {
         if let Some(own) = self.text.get(node.start..node.end) {
             node.end = node.start + own.trim_end_matches(['\r', '\n']).len();
         }

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::connect::dial_error::DialError;
-use crate::connect::node_tls::{NodeTls, NodeTlsSettings};
+use crate::connect::tls::node_tls::{NodeTls, NodeTlsSettings};
 use crate::tls::test_certificates::{Authority, Folder, Pair, files};
 
 /// Lets one client in.
@@ -46,7 +46,7 @@ async fn come(address: SocketAddr, ca: &Authority, pair: Option<&Pair>) -> Resul
     let mut stream = client.secure(stream, address, 5_000).await?;
     let broken = |source| {
         client.explain(
-            DialError::Broken { step: crate::connect::dial_error::Step::Options, source },
+            DialError::Broken { step: crate::connect::dial_error::DialStep::Options, source },
             address,
         )
     };

@@ -15,7 +15,7 @@ pub struct Known {
     pub(super) text: Arc<str>,
     /// Keyspace and table.
     pub(super) table: (Box<str>, Box<str>),
-    pub(super) state: State,
+    pub(super) state: ShapeState,
     pub(super) weight: usize,
     pub(super) used: u64,
     /// How often it was run.
@@ -31,13 +31,13 @@ pub struct Known {
 
 /// How far it is.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum ShapeState {
     /// Nodes were asked to prepare it.
     Preparing(Preparing),
     /// The types of its markers are known, with which nodes are to be asked.
     Typed(Box<[ColumnType]>),
     /// It may be run.
-    Prepared(Prepared),
+    Prepared(PreparedShape),
     /// It stays text until then, µs.
     PutOff(u64),
     /// It stays text.
@@ -51,13 +51,13 @@ pub(super) struct Preparing {
     pub(super) left: usize,
     /// The types that are written before its markers; `None` while they are asked for.
     pub(super) types: Option<Box<[ColumnType]>>,
-    pub(super) found: Option<Prepared>,
-    pub(super) refusal: Option<Refusal>,
+    pub(super) found: Option<PreparedShape>,
+    pub(super) refusal: Option<PrepareRefusal>,
 }
 
 /// Why a node did not prepare a shape.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Refusal {
+pub enum PrepareRefusal {
     /// For a reason that may pass: it is busy, or does not know the table as it is now.
     ForNow,
     /// It never will.
@@ -66,7 +66,7 @@ pub enum Refusal {
 
 /// A shape as nodes prepared it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Prepared {
+pub struct PreparedShape {
     /// The servers' id.
     pub id: Box<[u8]>,
     /// The types of its markers.
@@ -77,11 +77,11 @@ pub struct Prepared {
 
 /// What a node answered.
 #[derive(Debug)]
-pub enum Answer {
+pub enum PrepareOutcome {
     /// It prepared the shape.
-    Prepared(Prepared),
+    Prepared(PreparedShape),
     /// It did not, or with a warning.
-    Refused(Refusal),
+    Refused(PrepareRefusal),
     /// Nothing: its lane is gone.
     Lost,
 }
@@ -91,15 +91,15 @@ impl Known {
     pub(super) fn put_off(&mut self, now_us: u64) {
         let wait_us = WAIT_US.saturating_mul(1 << self.failures.min(16)).min(WAIT_MAX_US);
         self.failures += 1;
-        self.state = State::PutOff(now_us.saturating_add(wait_us));
+        self.state = ShapeState::PutOff(now_us.saturating_add(wait_us));
     }
 
     /// Bytes that it takes, roughly.
     pub(super) fn bytes(&self) -> usize {
         let of_state = match &self.state {
-            State::Preparing(_) | State::PutOff(_) | State::GivenUp => 0,
-            State::Typed(types) => size_of_val(&**types),
-            State::Prepared(prepared) => prepared.id.len() + size_of_val(&*prepared.kinds),
+            ShapeState::Preparing(_) | ShapeState::PutOff(_) | ShapeState::GivenUp => 0,
+            ShapeState::Typed(types) => size_of_val(&**types),
+            ShapeState::Prepared(prepared) => prepared.id.len() + size_of_val(&*prepared.kinds),
         };
         320 + 2 * self.text.len() + self.table.0.len() + self.table.1.len() + of_state
     }

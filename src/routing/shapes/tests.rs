@@ -5,8 +5,8 @@ use crate::routing::shapes::known::{WAIT_MAX_US, WAIT_US};
 
 const TABLE: (&str, &str) = ("ks", "t");
 
-fn prepared(id: u8) -> Prepared {
-    Prepared { id: [id; 16].into(), kinds: [ColumnType::Int].into(), is_reported: true }
+fn prepared(id: u8) -> PreparedShape {
+    PreparedShape { id: [id; 16].into(), kinds: [ColumnType::Int].into(), is_reported: true }
 }
 
 /// Sees a text until it is wanted, and has a node asked for its types.
@@ -21,7 +21,7 @@ fn ask_for_types(shapes: &mut Shapes, text: &str) -> ShapeKey {
 /// Sees a text until it is to be prepared, and has `nodes` nodes asked.
 fn begin(shapes: &mut Shapes, text: &str, nodes: usize) -> ShapeKey {
     let key = ask_for_types(shapes, text);
-    assert_eq!(shapes.on_answer(key, Answer::Prepared(prepared(0)), 0), Turn::None);
+    assert_eq!(shapes.on_answer(key, PrepareOutcome::Prepared(prepared(0)), 0), ShapeChange::None);
     assert!(matches!(shapes.find(text, 0), Found::Typed([ColumnType::Int])));
     assert_eq!(shapes.begin_typed(text, nodes), Some(key));
     key
@@ -35,10 +35,13 @@ fn is_prepared(shapes: &mut Shapes, text: &str) -> bool {
 fn a_shape_is_run_once_all_nodes_have_prepared_it() {
     let mut shapes = Shapes::new(1 << 20);
     let key = begin(&mut shapes, "a", 3);
-    assert_eq!(shapes.on_answer(key, Answer::Prepared(prepared(1)), 0), Turn::None);
-    assert_eq!(shapes.on_answer(key, Answer::Lost, 0), Turn::None);
+    assert_eq!(shapes.on_answer(key, PrepareOutcome::Prepared(prepared(1)), 0), ShapeChange::None);
+    assert_eq!(shapes.on_answer(key, PrepareOutcome::Lost, 0), ShapeChange::None);
     assert!(!is_prepared(&mut shapes, "a"));
-    assert_eq!(shapes.on_answer(key, Answer::Prepared(prepared(1)), 0), Turn::Prepared);
+    assert_eq!(
+        shapes.on_answer(key, PrepareOutcome::Prepared(prepared(1)), 0),
+        ShapeChange::Prepared
+    );
     assert!(is_prepared(&mut shapes, "a") && !is_prepared(&mut shapes, "b"));
 }
 
@@ -56,9 +59,9 @@ fn a_shape_that_a_node_will_never_prepare_stays_text() {
     let mut shapes = Shapes::new(1 << 20);
     let key = begin(&mut shapes, "a", 3);
     for (answer, turn) in [
-        (Answer::Refused(Refusal::Final), Turn::None),
-        (Answer::Refused(Refusal::ForNow), Turn::None),
-        (Answer::Prepared(prepared(1)), Turn::GivenUp),
+        (PrepareOutcome::Refused(PrepareRefusal::Final), ShapeChange::None),
+        (PrepareOutcome::Refused(PrepareRefusal::ForNow), ShapeChange::None),
+        (PrepareOutcome::Prepared(prepared(1)), ShapeChange::GivenUp),
     ] {
         assert_eq!(shapes.on_answer(key, answer, 0), turn);
     }
@@ -73,24 +76,27 @@ fn a_shape_that_a_node_will_never_prepare_stays_text() {
 
 #[test]
 fn a_shape_that_cannot_be_prepared_now_is_tried_again_after_ever_longer_waits() {
-    let other_types = Prepared { kinds: [ColumnType::Float].into(), ..prepared(1) };
+    let other_types = PreparedShape { kinds: [ColumnType::Float].into(), ..prepared(1) };
     for answer in [
-        Answer::Refused(Refusal::ForNow),
-        Answer::Prepared(prepared(2)),
-        Answer::Prepared(other_types),
+        PrepareOutcome::Refused(PrepareRefusal::ForNow),
+        PrepareOutcome::Prepared(prepared(2)),
+        PrepareOutcome::Prepared(other_types),
     ] {
         let mut shapes = Shapes::new(1 << 20);
         let key = begin(&mut shapes, "a", 2);
-        assert_eq!(shapes.on_answer(key, answer, 0), Turn::None);
-        assert_eq!(shapes.on_answer(key, Answer::Prepared(prepared(1)), 0), Turn::GivenUp);
+        assert_eq!(shapes.on_answer(key, answer, 0), ShapeChange::None);
+        assert_eq!(
+            shapes.on_answer(key, PrepareOutcome::Prepared(prepared(1)), 0),
+            ShapeChange::GivenUp
+        );
         let (mut now_us, mut wait_us) = (0, WAIT_US);
         for _ in 0..20 {
             assert!(matches!(shapes.find("a", now_us + wait_us - 1), Found::Text), "{wait_us}");
             now_us += wait_us;
             assert!(matches!(shapes.find("a", now_us), Found::Wanted), "{wait_us}");
             let key = shapes.begin("a", TABLE);
-            let answer = Answer::Refused(Refusal::ForNow);
-            assert_eq!(shapes.on_answer(key, answer, now_us), Turn::GivenUp);
+            let answer = PrepareOutcome::Refused(PrepareRefusal::ForNow);
+            assert_eq!(shapes.on_answer(key, answer, now_us), ShapeChange::GivenUp);
             wait_us = (wait_us * 2).min(WAIT_MAX_US);
         }
         assert_eq!((shapes.len(), shapes.preparing), (1, 0));
@@ -101,8 +107,11 @@ fn a_shape_that_cannot_be_prepared_now_is_tried_again_after_ever_longer_waits() 
 fn a_shape_is_not_run_with_other_types_than_were_asked_for() {
     let mut shapes = Shapes::new(1 << 20);
     let key = begin(&mut shapes, "a", 1);
-    let other_types = Prepared { kinds: [ColumnType::Float].into(), ..prepared(1) };
-    assert_eq!(shapes.on_answer(key, Answer::Prepared(other_types), 0), Turn::GivenUp);
+    let other_types = PreparedShape { kinds: [ColumnType::Float].into(), ..prepared(1) };
+    assert_eq!(
+        shapes.on_answer(key, PrepareOutcome::Prepared(other_types), 0),
+        ShapeChange::GivenUp
+    );
     assert!(!is_prepared(&mut shapes, "a"));
 }
 
@@ -110,7 +119,7 @@ fn a_shape_is_not_run_with_other_types_than_were_asked_for() {
 fn a_shape_that_no_node_answered_for_is_tried_again() {
     let mut shapes = Shapes::new(1 << 20);
     let key = begin(&mut shapes, "a", 1);
-    assert_eq!(shapes.on_answer(key, Answer::Lost, 0), Turn::None);
+    assert_eq!(shapes.on_answer(key, PrepareOutcome::Lost, 0), ShapeChange::None);
     begin(&mut shapes, "a", 1);
 }
 
@@ -118,26 +127,32 @@ fn a_shape_that_no_node_answered_for_is_tried_again() {
 fn a_shape_that_a_node_forgot_waits_for_that_node() {
     let mut shapes = Shapes::new(1 << 20);
     let key = begin(&mut shapes, "a", 1);
-    shapes.on_answer(key, Answer::Prepared(prepared(1)), 0);
+    shapes.on_answer(key, PrepareOutcome::Prepared(prepared(1)), 0);
     assert_eq!(shapes.on_forgotten("a"), Some((key, [ColumnType::Int].into())));
     assert_eq!(shapes.on_forgotten("a"), None, "it is asked once");
     assert!(!is_prepared(&mut shapes, "a"));
-    assert_eq!(shapes.on_answer(key, Answer::Prepared(prepared(1)), 0), Turn::Prepared);
+    assert_eq!(
+        shapes.on_answer(key, PrepareOutcome::Prepared(prepared(1)), 0),
+        ShapeChange::Prepared
+    );
     assert!(is_prepared(&mut shapes, "a"));
     // With other types now, it is another statement on other nodes.
     shapes.on_forgotten("a");
-    assert_eq!(shapes.on_answer(key, Answer::Prepared(prepared(2)), 0), Turn::GivenUp);
+    assert_eq!(
+        shapes.on_answer(key, PrepareOutcome::Prepared(prepared(2)), 0),
+        ShapeChange::GivenUp
+    );
 }
 
 #[test]
 fn a_value_that_is_refused_now_and_then_is_no_fault_of_its_shape() {
     let mut shapes = Shapes::new(1 << 20);
     let key = begin(&mut shapes, "a", 1);
-    shapes.on_answer(key, Answer::Prepared(prepared(1)), 0);
+    shapes.on_answer(key, PrepareOutcome::Prepared(prepared(1)), 0);
     for turn in 0..1_000 {
         assert!(is_prepared(&mut shapes, "a"), "{turn}");
         if turn % 3 == 0 {
-            assert_eq!(shapes.on_refused("a", 0), Turn::None, "{turn}");
+            assert_eq!(shapes.on_refused("a", 0), ShapeChange::None, "{turn}");
         }
     }
 }
@@ -146,7 +161,7 @@ fn a_value_that_is_refused_now_and_then_is_no_fault_of_its_shape() {
 fn a_shape_whose_values_are_refused_all_the_time_is_put_off() {
     let mut shapes = Shapes::new(1 << 20);
     let key = begin(&mut shapes, "a", 1);
-    shapes.on_answer(key, Answer::Prepared(prepared(1)), 0);
+    shapes.on_answer(key, PrepareOutcome::Prepared(prepared(1)), 0);
     let mut times = 0;
     while is_prepared(&mut shapes, "a") {
         shapes.on_refused("a", 0);
@@ -160,7 +175,7 @@ fn a_shape_whose_values_are_refused_all_the_time_is_put_off() {
 fn no_shape_is_run_while_changes_are_not_heard_of() {
     let mut shapes = Shapes::new(1 << 20);
     let key = begin(&mut shapes, "a", 1);
-    shapes.on_answer(key, Answer::Prepared(prepared(1)), 0);
+    shapes.on_answer(key, PrepareOutcome::Prepared(prepared(1)), 0);
     shapes.set_watched(false);
     assert!(matches!(shapes.find("a", 0), Found::Text));
     shapes.set_watched(true);
@@ -171,10 +186,10 @@ fn no_shape_is_run_while_changes_are_not_heard_of() {
 fn a_shape_that_is_forgotten_all_the_time_is_given_up() {
     let mut shapes = Shapes::new(1 << 20);
     let key = begin(&mut shapes, "a", 1);
-    shapes.on_answer(key, Answer::Prepared(prepared(1)), 0);
+    shapes.on_answer(key, PrepareOutcome::Prepared(prepared(1)), 0);
     let mut times = 0;
     while shapes.on_forgotten("a").is_some() {
-        shapes.on_answer(key, Answer::Prepared(prepared(1)), 0);
+        shapes.on_answer(key, PrepareOutcome::Prepared(prepared(1)), 0);
         times += 1;
     }
     assert_eq!(times + 1, FORGOTTEN_MAX);
@@ -186,7 +201,7 @@ fn an_answer_for_a_table_that_changed_meanwhile_is_no_answer() {
     let mut shapes = Shapes::new(1 << 20);
     let key = begin(&mut shapes, "a", 1);
     shapes.forget("ks", None);
-    assert_eq!(shapes.on_answer(key, Answer::Prepared(prepared(1)), 0), Turn::None);
+    assert_eq!(shapes.on_answer(key, PrepareOutcome::Prepared(prepared(1)), 0), ShapeChange::None);
     assert!(shapes.is_empty() && shapes.bytes() == 0);
 }
 
@@ -206,7 +221,7 @@ fn shapes_without_end_stay_within_their_bounds() {
     for number in 0..100_000 {
         let text = format!("SELECT v FROM ks.t{number} WHERE k = ?");
         let key = begin(&mut shapes, &text, 1);
-        shapes.on_answer(key, Answer::Prepared(prepared(1)), 0);
+        shapes.on_answer(key, PrepareOutcome::Prepared(prepared(1)), 0);
         assert!(shapes.bytes() <= 1 << 20 && shapes.len() <= SHAPES_MAX);
         assert!(shapes.is_empty() || is_prepared(&mut shapes, &text), "{number}");
     }

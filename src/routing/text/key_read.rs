@@ -6,7 +6,7 @@ use crate::topology::table_key::KeyColumn;
 use cql::request::parameters::Values;
 use cql::statement::name::quoted;
 use cql::statement::partition::{KEY_COLUMNS_MAX, Partition};
-use cql::statement::statement::Statement;
+use cql::statement::statement::TableStatement;
 
 /// A read of one key.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,7 +21,7 @@ impl KeyRead {
     /// The read of the key that `statement` names, of a table with its keyspace and the columns of its
     /// key. `None` when it names none.
     pub(super) fn of(
-        statement: &Statement<'_>,
+        statement: &TableStatement<'_>,
         (keyspace, table, columns): (&str, &str, &[KeyColumn]),
         values: Values<'_>,
         literals: &mut Vec<u8>,

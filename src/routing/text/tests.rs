@@ -109,7 +109,7 @@ fn a_range_begins_at_its_first_token() {
 }
 
 #[test]
-fn what_follows_many_statements_of_a_batch_is_taken_to_need_a_keyspace() {
+fn a_batch_of_many_statements_is_taken_to_need_a_keyspace() {
     let mut world = World::new();
     let batch = |count: usize| {
         format!("BEGIN BATCH {} APPLY BATCH", "DELETE FROM ks.t WHERE k = 1;".repeat(count))

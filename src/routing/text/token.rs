@@ -6,7 +6,7 @@ use cql::literal::Literal;
 use cql::notation::Value;
 use cql::request::parameters::{BoundValue, Values};
 use cql::statement::document::Document;
-use cql::statement::partition::{Bound, KEY_COLUMNS_MAX, Key, TokenRange};
+use cql::statement::partition::{Bound, KEY_COLUMNS_MAX, PartitionKey, TokenRange};
 use cql::statement::term::Term;
 use cql::token::partition_key;
 use cql::token::partitioner::Partitioner;
@@ -24,7 +24,7 @@ pub(super) struct Buffers<'a> {
 /// The token of a key.
 pub(super) fn token_of(
     partitioner: Partitioner,
-    key: (&[KeyColumn], &Key<'_>),
+    key: (&[KeyColumn], &PartitionKey<'_>),
     values: Values<'_>,
     buffers: Buffers<'_>,
 ) -> Result<Token, Reason> {
@@ -39,7 +39,7 @@ pub(super) fn token_of(
 /// written into `literals`.
 #[inline]
 pub(super) fn with_components<T>(
-    (columns, key): (&[KeyColumn], &Key<'_>),
+    (columns, key): (&[KeyColumn], &PartitionKey<'_>),
     values: Values<'_>,
     literals: &mut Vec<u8>,
     read: impl FnOnce(&[&[u8]]) -> T,

@@ -15,8 +15,8 @@ use crate::topology::id::HostId;
 use crate::topology::table_key::{KeyColumn, TableKey};
 use crate::topology::tablet_page::ReadTablet;
 
-fn about() -> About {
-    About {
+fn about() -> StateHeader {
+    StateHeader {
         cluster: "Test Cluster".into(),
         schema_version: Some([7; 16]),
         hosts: vec![HostId([1; 16]), HostId([2; 16])],
@@ -66,7 +66,7 @@ fn records() -> Vec<Record> {
     ]
 }
 
-fn bytes_of(about: About, records: &[Record]) -> Vec<u8> {
+fn bytes_of(about: StateHeader, records: &[Record]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = Writer::begin(&mut bytes, about);
     for record in records {
@@ -77,17 +77,17 @@ fn bytes_of(about: About, records: &[Record]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_written_is_read_the_same() {
+fn a_state_that_is_written_is_read_the_same() {
     let bytes = bytes_of(about(), &records());
-    let state = State::check(&bytes).unwrap();
+    let state = CheckedState::check(&bytes).unwrap();
     assert_eq!(state.about(), &about());
     assert_eq!(state.collect::<Vec<_>>(), records());
 }
 
 #[test]
 fn a_state_without_records_is_one() {
-    let bytes = bytes_of(About::default(), &[]);
-    assert_eq!(State::check(&bytes).unwrap().count(), 0);
+    let bytes = bytes_of(StateHeader::default(), &[]);
+    assert_eq!(CheckedState::check(&bytes).unwrap().count(), 0);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn every_byte_that_is_another_is_noticed() {
         for bit in 0..8 {
             let mut bent = bytes.clone();
             bent[at] ^= 1 << bit;
-            let fault = State::check(&bent).unwrap_err();
+            let fault = CheckedState::check(&bent).unwrap_err();
             let is_head = at < HEAD;
             let names_head = matches!(fault, StateError::Foreign | StateError::Version(_));
             assert_eq!(is_head, names_head, "byte {at}, bit {bit}: {fault}");
@@ -109,7 +109,7 @@ fn every_byte_that_is_another_is_noticed() {
 fn a_state_that_ends_anywhere_before_its_end_is_cut_off() {
     let bytes = bytes_of(about(), &records());
     for len in 0..bytes.len() {
-        assert_eq!(State::check(&bytes[..len]).unwrap_err(), StateError::CutOff, "{len}");
+        assert_eq!(CheckedState::check(&bytes[..len]).unwrap_err(), StateError::CutOff, "{len}");
     }
 }
 
@@ -123,23 +123,23 @@ fn a_record_that_is_missing_or_elsewhere_is_noticed() {
     let second_end = first_end + (two.len() - bytes_of(about(), &records()[..1]).len());
     let (first, second) = (&whole[begin..first_end], &whole[first_end..second_end]);
     let swapped = [&whole[..begin], second, first, &whole[second_end..]].concat();
-    assert_eq!(State::check(&swapped).unwrap_err(), StateError::Damaged(1));
+    assert_eq!(CheckedState::check(&swapped).unwrap_err(), StateError::Damaged(1));
     let missing = [&whole[..begin], first, &whole[second_end..]].concat();
-    assert_eq!(State::check(&missing).unwrap_err(), StateError::Damaged(2));
+    assert_eq!(CheckedState::check(&missing).unwrap_err(), StateError::Damaged(2));
 }
 
 #[test]
-fn what_follows_the_end_and_other_formats_are_refused() {
+fn bytes_behind_the_end_and_other_formats_are_refused() {
     let bytes = bytes_of(about(), &records());
     let longer = [&bytes[..], &[0]].concat();
-    assert_eq!(State::check(&longer).unwrap_err(), StateError::TooLong);
+    assert_eq!(CheckedState::check(&longer).unwrap_err(), StateError::TooLong);
     let mut newer = bytes;
     newer[8..12].copy_from_slice(&2_u32.to_be_bytes());
-    assert_eq!(State::check(&newer).unwrap_err(), StateError::Version(2));
+    assert_eq!(CheckedState::check(&newer).unwrap_err(), StateError::Version(2));
     let text = b"contact_points = [\"10.0.0.1\"]";
-    assert_eq!(State::check(text).unwrap_err(), StateError::Foreign);
-    let second = bytes_of(about(), &[Record::About(about())]);
-    assert_eq!(State::check(&second).unwrap_err(), StateError::Damaged(1));
+    assert_eq!(CheckedState::check(text).unwrap_err(), StateError::Foreign);
+    let second = bytes_of(about(), &[Record::Header(about())]);
+    assert_eq!(CheckedState::check(&second).unwrap_err(), StateError::Damaged(1));
 }
 
 #[test]
@@ -209,14 +209,14 @@ proptest! {
         let mut records = vec![Record::Statements(statements)];
         records.extend(tablets.into_iter().map(Record::Tablets));
         let bytes = bytes_of(about(), &records);
-        prop_assert_eq!(State::check(&bytes).unwrap().collect::<Vec<_>>(), records);
+        prop_assert_eq!(CheckedState::check(&bytes).unwrap().collect::<Vec<_>>(), records);
     }
 
     #[test]
     fn no_bytes_behind_a_right_head_panic(bytes in vec(any::<u8>(), 0..200)) {
         let head = bytes_of(about(), &[]);
         let whole = [&head[..HEAD], &bytes].concat();
-        prop_assert!(State::check(&whole).is_err());
+        prop_assert!(CheckedState::check(&whole).is_err());
         wire::read(&bytes).ok();
     }
 }

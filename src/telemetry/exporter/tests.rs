@@ -48,7 +48,7 @@ fn node(number: u16) -> Node {
 }
 
 fn cluster() -> ClusterReport {
-    let dial = |node| DialReport {
+    let dial = |node| NodeDials {
         node: NodeId(node),
         results: vec![("opened", 2), ("refused", 1)],
         excess: 0,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use crate::telemetry::metric::{Kind, Metric};
+use crate::telemetry::metric::{Metric, MetricKind};
 use crate::telemetry::page_order::ALL;
 use crate::telemetry::webhook_names::OF_WEBHOOK;
 
@@ -64,8 +64,8 @@ fn names_are_unique_and_follow_the_conventions() {
         let Metric { name, kind, help, .. } = metric;
         assert!(all.iter().skip(index + 1).all(|other| other.name != *name), "{name} twice");
         assert!(name.starts_with("shardlane_"), "{name}");
-        assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
-        assert!(*kind != Kind::Histogram || name.ends_with("_seconds"), "{name}");
+        assert_eq!(name.ends_with("_total"), *kind == MetricKind::Counter, "{name}");
+        assert!(*kind != MetricKind::Histogram || name.ends_with("_seconds"), "{name}");
         assert!(help.ends_with('.') && !help.contains('|'), "{name}");
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::tls::test_certificates::{Authority, Folder, files};
 
-fn fault(files: &TlsFiles) -> (Part, String) {
+fn fault(files: &TlsFiles) -> (TlsPart, String) {
     let error = match files.read() {
         Ok(material) => material.roots().err().or_else(|| material.identity().err()).unwrap(),
         Err(error) => error,
@@ -37,22 +37,22 @@ fn each_fault_names_its_file_and_its_fix() {
     let with_cert = |cert| TlsFiles { cert, ..good.clone() };
     let with_key = |key| TlsFiles { key, ..good.clone() };
     let cases = [
-        (with_ca(Some(folder.path("none"))), Part::Ca, "none: cannot be read: No such file"),
+        (with_ca(Some(folder.path("none"))), TlsPart::Ca, "none: cannot be read: No such file"),
         (
             with_ca(file("1", "garbage")),
-            Part::Ca,
+            TlsPart::Ca,
             "1: holds no certificate in PEM form; give a PEM",
         ),
-        (with_cert(file("2", "")), Part::Certificate, "2: holds no certificate in PEM form"),
+        (with_cert(file("2", "")), TlsPart::Certificate, "2: holds no certificate in PEM form"),
         (
             with_cert(file("3", &old.cert)),
-            Part::Certificate,
+            TlsPart::Certificate,
             "expired at 2002-01-01 00:00:00 UTC; renew",
         ),
-        (with_cert(file("4", &new.cert)), Part::Certificate, "not valid before 2089-01-01"),
-        (with_key(file("5", &other.key)), Part::Key, "5: is not the key of the certificate in "),
-        (with_key(file("6", sealed)), Part::Key, "6: holds an encrypted key; decrypt it"),
-        (with_key(file("7", &other.cert)), Part::Key, "7: holds no private key in PEM form"),
+        (with_cert(file("4", &new.cert)), TlsPart::Certificate, "not valid before 2089-01-01"),
+        (with_key(file("5", &other.key)), TlsPart::Key, "5: is not the key of the certificate in "),
+        (with_key(file("6", sealed)), TlsPart::Key, "6: holds an encrypted key; decrypt it"),
+        (with_key(file("7", &other.cert)), TlsPart::Key, "7: holds no private key in PEM form"),
     ];
     for (files, part, words) in cases {
         let (found, text) = fault(&files);

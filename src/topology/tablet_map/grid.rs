@@ -29,7 +29,7 @@ const DROPPED_MAX: usize = 128;
 
 /// How many slots of which size.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Shape {
+pub(super) struct GridShape {
     slots: u32,
     slot_bits: u8,
 }
@@ -46,7 +46,7 @@ pub(super) struct Grid {
     slot_bits: u8,
 }
 
-impl Shape {
+impl GridShape {
     /// The grid that a table has whose tablets are all like this one; `None` when no grid would be
     /// of use.
     pub(super) fn of(tablet: &Tablet) -> Option<Self> {
@@ -77,7 +77,7 @@ impl Shape {
 
 impl Grid {
     /// An empty grid; `None` when there is no memory for it.
-    pub(super) fn new(shape: Shape, arena: &mut Arena) -> Option<Self> {
+    pub(super) fn new(shape: GridShape, arena: &mut Arena) -> Option<Self> {
         let at = arena.take(shape.units())?;
         Some(Self { at, slots: shape.slots, len: 0, hand: 0, slot_bits: shape.slot_bits })
     }
@@ -95,8 +95,8 @@ impl Grid {
         *self = Self::default();
     }
 
-    pub(super) const fn shape(&self) -> Shape {
-        Shape { slots: self.slots, slot_bits: self.slot_bits }
+    pub(super) const fn shape(&self) -> GridShape {
+        GridShape { slots: self.slots, slot_bits: self.slot_bits }
     }
 
     /// Counts the slots.
@@ -111,19 +111,19 @@ impl Grid {
 
     #[inline]
     pub(super) fn locate<'a>(&self, arena: &'a Arena, token: i64) -> Option<ReplicaList<'a>> {
-        let (home, bytes) = (self.home(token), arena.bytes());
+        let (slot, bytes) = (self.slot_of(token), arena.bytes());
         // Nearly always the first. The others lie beside it.
-        if let Some(replicas) = self.locate_at(bytes, home, token) {
+        if let Some(replicas) = self.locate_at(bytes, slot, token) {
             return Some(replicas);
         }
-        let below = || self.locate_at(bytes, home.checked_sub(1)?, token);
-        self.locate_at(bytes, home + 1, token).or_else(below)
+        let below = || self.locate_at(bytes, slot.checked_sub(1)?, token);
+        self.locate_at(bytes, slot + 1, token).or_else(below)
     }
 
     /// Whether exactly this tablet stands here.
     pub(super) fn holds(&self, arena: &Arena, tablet: &Tablet) -> bool {
-        let (home, bytes) = (self.home(tablet.last), arena.bytes());
-        (home.saturating_sub(1)..=home + 1).any(|index| {
+        let (slot, bytes) = (self.slot_of(tablet.last), arena.bytes());
+        (slot.saturating_sub(1)..=slot + 1).any(|index| {
             self.borders(bytes, index) == Some((tablet.first, tablet.last))
                 && self.replicas(bytes, index) == Some(tablet.replicas.list())
         })
@@ -138,9 +138,9 @@ impl Grid {
             return false;
         }
         let half = tablet.last.wrapping_sub(tablet.first).cast_unsigned() / 2;
-        let middle = self.home(tablet.first.wrapping_add_unsigned(half));
+        let middle = self.slot_of(tablet.first.wrapping_add_unsigned(half));
         // Wherever a token of it leads, it must be within one slot of that.
-        let (low, high) = (self.home(tablet.first.saturating_add(1)), self.home(tablet.last));
+        let (low, high) = (self.slot_of(tablet.first.saturating_add(1)), self.slot_of(tablet.last));
         let in_reach = high.saturating_sub(1)..=low + 1;
         let bytes = arena.bytes();
         let is_free = |index: &usize| {
@@ -216,7 +216,7 @@ impl Grid {
         (after, slots_max): (i64, usize),
         out: &mut Vec<Tablet>,
     ) -> i64 {
-        let low = self.home(after.saturating_add(1)).saturating_sub(1);
+        let low = self.slot_of(after.saturating_add(1)).saturating_sub(1);
         let high = low.saturating_add(slots_max).min(self.slots());
         // A tablet may stand one slot beside its own: those of the last slot may stand behind it.
         let up_to = if high == self.slots() { i64::MAX } else { self.before(high - 1) };
@@ -235,7 +235,7 @@ impl Grid {
 
     /// The slot of the tablet that a token falls in, were they all the same.
     #[inline]
-    fn home(&self, token: i64) -> usize {
+    fn slot_of(&self, token: i64) -> usize {
         let along = token.cast_unsigned() ^ (1 << 63);
         let place = (u128::from(along) * u128::from(self.slots)) >> 64;
         usize::try_from(place).unwrap_or_default()
@@ -243,8 +243,8 @@ impl Grid {
 
     /// The slots in which tablets may stand that overlap `(first, last]`.
     fn near(&self, first: i64, last: i64) -> RangeInclusive<usize> {
-        let low = self.home(first.saturating_add(1)).saturating_sub(1);
-        low..=(self.home(last) + 1).min(self.slots())
+        let low = self.slot_of(first.saturating_add(1)).saturating_sub(1);
+        low..=(self.slot_of(last) + 1).min(self.slots())
     }
 
     #[inline]

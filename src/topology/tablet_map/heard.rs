@@ -15,7 +15,7 @@ const KEPT_MS: u64 = 300_000;
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     reports: VecDeque<Report>,
-    /// Whatever began before this may have missed a report.
+    /// A read that began before this may have missed a report.
     complete_since_ms: u64,
 }
 
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn where_reports_were_forgotten_every_range_counts_as_reported() {
+    fn every_range_counts_as_reported_once_reports_were_forgotten() {
         let mut heard = Heard::default();
         for at in 0..=HEARD_MAX as u64 {
             heard.note(T, (0, 10), 7 + at);

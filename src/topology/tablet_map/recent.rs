@@ -11,7 +11,7 @@ const RECENT_MAX: usize = 1_024;
 
 /// Replaced tablets, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Recent {
+pub(super) struct ReplacedTablets {
     replaced: VecDeque<Replaced>,
 }
 
@@ -22,7 +22,7 @@ struct Replaced {
     tablet: Tablet,
 }
 
-impl Recent {
+impl ReplacedTablets {
     pub(super) fn remember(&mut self, table: TableId, tablet: Tablet, at_ms: u64) {
         if self.replaced.len() >= RECENT_MAX {
             self.replaced.pop_front();

@@ -9,7 +9,7 @@ use crate::topology::tablet::ReplicaList;
 use crate::topology::tablet::Tablet;
 use crate::topology::tablet_map::arena::Arena;
 use crate::topology::tablet_map::grid::Grid;
-use crate::topology::tablet_map::grid::Shape;
+use crate::topology::tablet_map::grid::GridShape;
 use crate::topology::tablet_map::ranges::Ranges;
 
 /// One part in this many that does not fit asks for another grid.
@@ -187,7 +187,7 @@ impl TableMap {
         if let Some(rest) = &mut self.rest {
             rest.misfits = 0;
         }
-        let Some(shape) = Shape::of(tablet) else { return false };
+        let Some(shape) = GridShape::of(tablet) else { return false };
         let kept = if self.grid.len() > 0 { self.grid.shape().weight() } else { 0 };
         if self.grid.shape().is_near(shape) || shape.weight().saturating_add(kept) > weight_max {
             return false;

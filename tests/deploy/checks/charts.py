@@ -69,7 +69,7 @@ def the_charts_own_tests_pass():
 
 
 @test
-def what_the_charts_make_is_valid_and_restricted():
+def manifests_of_the_charts_are_valid_and_restricted():
     for chart, more in [("example", []), *(("shardlane", ["-f", ci_values(n)]) for n in ("daemonset", "deployment"))]:
         objects = rendered(chart, *more)
         # `helm test`'s pod is not shardlane's container.

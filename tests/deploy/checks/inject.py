@@ -55,7 +55,7 @@ def walk(node):
 
 
 @test
-def what_is_injected_is_valid_and_restricted_in_every_version():
+def an_injected_pod_is_valid_and_restricted_in_every_version():
     for flags in (WISHES, EVERYTHING):
         for mode, versions in (("native", NATIVE), ("classic", CLASSIC)):
             objects = injected(read(EXAMPLE), *flags, "--mode", mode)

@@ -158,7 +158,7 @@ def the_webhook_and_the_command_make_the_same_of_a_recorded_pod():
 
 
 @test(alone=True)
-def what_is_no_review_or_too_long_is_refused_and_harms_nobody():
+def a_body_that_is_no_review_or_too_long_is_refused_and_does_no_harm():
     from stage import Stage
     with Stage() as stage, folder() as path:
         webhook = Webhook(stage, path, "--contact-points", "a")
@@ -306,7 +306,7 @@ def the_chart_passes_the_lint_and_its_own_tests():
 
 
 @test
-def what_the_chart_makes_is_valid_and_restricted():
+def manifests_of_the_injectors_chart_are_valid_and_restricted():
     kinds = {"Deployment", "MutatingWebhookConfiguration", "NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceAccount"}
     for name, more in (("cert-manager", {"Certificate", "Issuer"}), ("secret", {"PodMonitor", "PrometheusRule"})):
         objects = rendered(CHART, *ci_values(name))

@@ -1,4 +1,4 @@
-"""Clients with credentials of their own: the cluster judges each, and nobody ever has another's rights."""
+"""Clients with credentials of their own: the cluster judges each, and no client ever has another's rights."""
 import contextlib
 import hashlib
 import re
@@ -44,7 +44,7 @@ def login(host, user, password, **more):
 
 
 def words(host, user, password):
-    """What a client that is not let in is told: code and text of the server's ERROR."""
+    """What a client gets that is not let in: code and text of the server's ERROR."""
     from cassandra.cluster import NoHostAvailable
     try:
         with login(host, user, password):
@@ -107,7 +107,7 @@ class CqlRoles:
 
 
 def populate(admin, roles, users):
-    """A table for each user, which nobody else may touch."""
+    """A table for each user, which no other user may touch."""
     admin.execute(direct.CREATE % ("own", 1, ""))
     for user in users:
         admin.execute("CREATE TABLE own.%s (k int PRIMARY KEY, who text)" % user)
@@ -116,7 +116,7 @@ def populate(admin, roles, users):
 
 
 class Client(threading.Thread):
-    """One client: writes and reads its user's table, and tries another's, until told to stop."""
+    """One client: writes and reads its user's table, and tries another's, until it is stopped."""
 
     def __init__(self, number, host, user, victim, stop):
         super().__init__(daemon=True)
@@ -167,7 +167,7 @@ class Client(threading.Thread):
                 time.sleep(0.2)
 
 
-def nobody_has_anothers_rights(host, admin, users, count, disturb):
+def no_client_has_anothers_rights(host, admin, users, count, disturb):
     stop = threading.Event()
     started = time.monotonic()
 
@@ -231,7 +231,7 @@ def a_changed_password_and_a_dropped_role_end_it(proxy, roles, changed, dropped,
             session.execute("SELECT * FROM own.%s LIMIT 1" % user)
         roles.password(changed, "another")
         roles.drop(dropped)
-        # Nobody has tried the old password again: the proxy asks by itself.
+        # No client has tried the old password again: the proxy asks by itself.
         until("the client with the old password is closed", lambda: is_cut_off(first, changed), 30, 0.5)
         until("the client with the dropped role is closed", lambda: is_cut_off(second, dropped), 30, 0.5)
         # The server itself may remember a password for two seconds.
@@ -258,11 +258,11 @@ def settings_file(stage, text):
 def no_secret_is_told(proxy, *secrets):
     said = "\n".join(proxy.child.lines) + proxy.child.error_path.read_text() + str(proxy.metrics())
     for secret in secrets:
-        assert secret not in said, "the proxy tells a password"
+        assert secret not in said, "the proxy shows a password"
 
 
 def passing_through(stage, contact, *more, limits=""):
-    """A proxy without a role of its own, at the level of logs that tells most."""
+    """A proxy without a role of its own, at the most verbose level of logs."""
     text = '[auth]\nrecheck_s = %d\n[log]\nlevel = "debug"\n%s' % (RECHECK_S, limits)
     return stage.proxy(contact, "--config", settings_file(stage, text), *more)
 
@@ -288,10 +288,10 @@ def auth_sim(stage):
             progress(clients)
         proxy.child.process.poll()
         assert proxy.metrics()["shardlane_credentials"] >= len(users)
-    nobody_has_anothers_rights(proxy.host, admin, users, 200, disturb)
+    no_client_has_anothers_rights(proxy.host, admin, users, 200, disturb)
     a_changed_password_and_a_dropped_role_end_it(proxy, roles, users[2], users[3], users[4])
     no_secret_is_told(proxy, "pw of ", ROOT_PASSWORD)
-    until("nobody's credentials are kept", lambda: proxy.metrics()["shardlane_credentials"] == 0, 90, 1)
+    until("no credentials are kept", lambda: proxy.metrics()["shardlane_credentials"] == 0, 90, 1)
     assert words(proxy.host, users[5], "pw of " + users[5]) is None, "the first after a while"
 
 
@@ -415,6 +415,6 @@ def auth_cassandra(stage):
     populate(admin, roles, users)
     until("the last role can log in", lambda: words(ip, users[-1], "pw of " + users[-1]) is None, 20)
     a_wrong_password_is_refused_in_the_clusters_words(ip, proxy.host, users[0])
-    nobody_has_anothers_rights(proxy.host, admin, users, 40, lambda clients: [progress(clients) for _ in range(3)])
+    no_client_has_anothers_rights(proxy.host, admin, users, 40, lambda clients: [progress(clients) for _ in range(3)])
     a_changed_password_and_a_dropped_role_end_it(proxy, roles, users[2], users[3], users[4])
     no_secret_is_told(proxy, "pw of ")

@@ -251,7 +251,7 @@ def never_reads(proxy, watch):
         with contextlib.suppress(TimeoutError, ConnectionError):
             while time.monotonic() < deadline:
                 sent += s.send(ask)
-        watch.unharmed("%d requests that nobody reads" % (sent * 20 // len(ask)))
+        watch.unharmed("%d requests whose answers are not read" % (sent * 20 // len(ask)))
         time.sleep(1)
         watch.unharmed("a second more of it")
         grown = resident(proxy) - begin

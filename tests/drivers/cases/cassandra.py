@@ -140,12 +140,12 @@ def through_cassandra(stage, name):
     # Two of three replicas are enough: only what the stopped node was at work on may end unknown.
     other = {code: n for code, n in quorum["errors"].items() if code not in GOING}
     assert not other, "errors that QUORUM of 3 does not explain: %s" % other
-    # What the node refuses while it drains runs on another one: nobody is told of it but who was refused by three.
+    # What the node refuses while it drains runs on another one: an error reaches only clients that three nodes refused.
     unknown = sum(n for code, n in quorum["errors"].items() if code != REFUSED)
     assert unknown <= 2 * WORKERS, "%d outcomes are unknown, but only %d were in flight" % (unknown, WORKERS)
     assert quorum["errors"].get(REFUSED, 0) <= WORKERS, quorum["errors"]
 
-    # The one replica is away: its keys are unavailable or time out, nobody else's.
+    # The one replica is away: its keys are unavailable or time out, no others.
     other = {code: n for code, n in one["errors"].items() if code not in (*GOING, "0x1000")}
     assert not other, "errors that ONE of 1 does not explain: %s" % other
     assert not elsewhere, "keys of other nodes failed: %s" % elsewhere[:5]

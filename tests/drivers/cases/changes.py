@@ -140,7 +140,7 @@ def move_some(scene, count, across):
 
 
 def differing_replicas(before, after):
-    """For each tablet after the change: how many of its replicas somebody who knew the old ones would get wrong."""
+    """For each tablet after the change: how many of its replicas a client that knew the old ones would get wrong."""
     wrong = 0
     for tablet in after:
         for old in before:

@@ -106,13 +106,13 @@ def columns_come_and_go(stage, like):
             # Changes in mid-flight, and changes of which the readers could learn from nothing but the rows.
             if n % 2:
                 readers.rest()
-            # Each shifts the columns after it, and is told to nobody but the nodes.
+            # Each shifts the columns after it, and only the nodes learn of it.
             if n % 3 == 2:
                 behind.execute("ALTER TABLE columns.t DROP " + added.pop(0))
             else:
                 added.append("b%d" % n)
                 behind.execute("ALTER TABLE columns.t ADD %s text" % added[-1])
-            # Somebody else prepares it anew on every node, so that all know the id again.
+            # Another client prepares it anew on every node, so that all know the id again.
             behind.prepare(SELECT)
             if n % 4 == 3:
                 newcomer.prepare(SELECT)

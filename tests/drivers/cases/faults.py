@@ -117,7 +117,7 @@ def faults_whole_cluster_outage(stage):
 
 @case(deadline=150)
 def faults_stopped_nodes(stage):
-    """The nodes' process is stopped for 20 s: connections stand, nobody answers, each request gets its error in time."""
+    """The nodes' process is stopped for 20 s: connections stand, no node answers, each request gets its error in time."""
     scene = Scene(stage)
     scene.sim.child.process.send_signal(signal.SIGSTOP)
     try:
@@ -346,7 +346,7 @@ class Wires:
         return Inside(self)
 
     def cut(self, node):
-        """Neither side hears the other any more, and nobody is told."""
+        """Neither side hears the other any more, and no connection is closed."""
         self.ip("-n", self.space, "link", "set", self.far(node), "down")
 
     def plug(self, node):

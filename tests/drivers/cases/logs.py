@@ -50,7 +50,7 @@ def churn(sim, host):
 
 @case(deadline=120)
 def the_log_has_no_reader_that_keeps_up(stage):
-    """A pipe of 4 KiB that nobody reads: after it is full, everything goes on, and SIGTERM still ends the process."""
+    """A pipe of 4 KiB that is not read: after it is full, everything goes on, and SIGTERM still ends the process."""
     sim = stage.sim(nodes=1, shards=8)
     read, write = os.pipe()
     fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

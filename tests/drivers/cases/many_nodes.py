@@ -18,7 +18,7 @@ def connections(sim):
 
 @case(deadline=150, together=2)
 def through_sim_python_with_lanes_on_demand(stage):
-    """One lane a node at first; those that are used open while requests go on, and close when nobody uses them."""
+    """One lane a node at first; those that are used open while requests go on, and close when they are not used."""
     sim = stage.sim(3, 4, 64)
     settings = stage.file("settings.toml", "[lanes]\nidle_close_s = %d\n" % IDLE_S)
     proxy = stage.proxy(sim.hosts[0], "--config", settings)
@@ -99,7 +99,7 @@ def a_misspelt_keyspace_costs_one_connection(stage):
         for n in range(40):
             try:
                 s.execute("USE nope%d" % (n % 4))
-                raise AssertionError("nobody refused")
+                raise AssertionError("no request was refused")
             except InvalidRequest as e:
                 assert "nope" in str(e), e
         asked = refused()

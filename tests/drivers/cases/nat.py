@@ -122,7 +122,7 @@ def through_sim_python_by_a_private_link_with_tls(stage):
     nothing_misses(stage, sim, proxy, "tablets3", 3)
 
     told = stage.start([program(), "doctor", "-c", contact, *flags, "--tls-ca", stranger.ca], "doctor")
-    assert told.wait(60) == 1, "a CA that signed nobody's certificate is trusted: %s" % told.lines
+    assert told.wait(60) == 1, "a CA that signed no certificate here is trusted: %s" % told.lines
     assert any("no CA in tls.ca signed" in line for line in told.lines), told.lines
     fixes = [line for line in told.lines if "give the CA of the nodes as tls.ca" in line]
     assert fixes and all("-> fix" in line for line in fixes), "a fix stands beside its finding: %s" % told.lines
@@ -138,7 +138,7 @@ def through_sim_python_to_another_data_center(stage):
     settings = stage.file("failover.toml", "[failover]\nremote_nodes_max = 2\nafter_ms = 500\n")
     proxy = stage.proxy(sim.hosts[0], "--config", settings, "--data-center", "east")
     until("every local shard has a lane", lambda: all(all(connections(sim)[n]) for n in east), 60)
-    assert not any(map(sum, (connections(sim)[n] for n in west))), "nobody dials another data center ahead of need"
+    assert not any(map(sum, (connections(sim)[n] for n in west))), "another data center was dialled ahead of need"
     with direct.session(proxy.host, consistency="LOCAL_QUORUM") as s:
         s.execute("CREATE KEYSPACE ks WITH replication = {'class': 'NetworkTopologyStrategy', 'east': 1, 'west': 2}")
         s.execute("CREATE TABLE ks.t (k int PRIMARY KEY, v int)")

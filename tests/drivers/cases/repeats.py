@@ -78,7 +78,7 @@ def slow_reads_have_a_second_copy_and_writes_never(stage):
 
 @case(deadline=180, together=2)
 def repeats_of_refused_requests_stay_within_their_budget(stage):
-    """A node answers OVERLOADED: with a large budget nobody notices, with a small one the cluster gets no more."""
+    """A node answers OVERLOADED: with a large budget no client notices, with a small one the cluster gets no more."""
     percent, floor, requests = 5, 1, 1500
     sim = stage.sim(NODES, SHARDS, TABLETS)
     settings = stage.file("small.toml", "[retries]\npercent = %d\nfloor_per_s = %d\n" % (percent, floor))

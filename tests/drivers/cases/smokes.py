@@ -12,7 +12,7 @@ from stage import case, log
 
 # What a program says when something is wrong with its cluster, whichever way it logs.
 WARNING = re.compile(r"\b(?:WARN|WARNING|ERROR|CRITICAL)\b|\bgocql: ")
-# What Cassandra itself tells drivers of the programs' USE, with ids that differ from run to run.
+# What Cassandra itself sends drivers on the programs' USE, with ids that differ from run to run.
 OF_THE_SERVER = ("`USE <keyspace>` with prepared statements",)
 # What differs from run to run in a warning: addresses, ports, threads.
 VARIES = re.compile(r"-(io|admin|worker|timer)-|[\d.:]+")

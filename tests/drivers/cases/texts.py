@@ -254,7 +254,7 @@ def ids_of_before_a_restart_are_prepared_again(stage):
     from cassandra.policies import ConstantReconnectionPolicy
     sim = stage.sim(NODES, SHARDS, TABLETS)
     proxy = stage.proxy(sim.hosts[0])
-    # As drivers of other languages do, this one prepares again when it is told to, not before.
+    # As drivers of other languages do, this one prepares again when it is called to, not before.
     with direct.session(proxy.host, reconnection_policy=ConstantReconnectionPolicy(0.2, None), reprepare_on_up=False) as s:
         direct.create_load_tables(s, "kept", 3, " AND tablets = {'enabled': false}")
         statements = [s.prepare("SELECT v FROM kept.ints WHERE k = ? AND v >= %d ALLOW FILTERING" % i) for i in range(20)]

@@ -106,7 +106,7 @@ def tls_on_both_sides_reaches_every_shard(stage):
 
 @case(deadline=120)
 def nodes_that_speak_tls_at_their_usual_ports_are_reached(stage):
-    """SUPPORTED then tells one shard-aware port and not that it is for TLS."""
+    """SUPPORTED then names one shard-aware port and not that it is for TLS."""
     nodes = Authority(folder(stage), "nodes")
     sim = stage.sim(NODES, SHARDS, TABLETS, 1, *sim_flags(nodes.sign("node", "DNS:db.example.com"), None, "--tls-only"))
     proxy = stage.proxy(sim.hosts[0], "--tls-ca", nodes.ca, "--tls-server-name", "db.example.com")
@@ -120,7 +120,7 @@ def nodes_that_speak_tls_at_their_usual_ports_are_reached(stage):
 
 
 @case(deadline=120)
-def what_is_wrong_with_tls_is_told_with_address_and_fix(stage):
+def faults_of_tls_are_reported_with_address_and_hint(stage):
     nodes, stranger = (Authority(folder(stage), name) for name in ("nodes", "strangers"))
     sim = stage.sim(1, 2, 8, 1, *sim_flags(nodes.sign("node", *addresses(stage, 1)), nodes.ca))
     host, own = sim.hosts[0], nodes.sign("proxy")
@@ -136,7 +136,7 @@ def what_is_wrong_with_tls_is_told_with_address_and_fix(stage):
         address = stage.address(110 + number)
         child = stage.start([program(), "run", "-c", host, "--port", port, "--bind", address + ":9042", "--admin",
                              address + ":9380", *flags], "proxy-%d" % number)
-        until("%s told" % words, lambda: all(word in child.error_path.read_text() for word in words), 20)
+        until("%s reported" % words, lambda: all(word in child.error_path.read_text() for word in words), 20)
         child.stop()
 
 
@@ -175,7 +175,7 @@ def reloads(proxy, side, result="loaded"):
 
 @case(deadline=180)
 def certificates_are_replaced_under_load(stage):
-    """CA, certificates and keys of both sides; nobody notices, but new connections have the new ones."""
+    """CA, certificates and keys of both sides; no client notices, but new connections have the new ones."""
     old, new = (Authority(folder(stage), name) for name in ("old", "new"))
     at_nodes, at_proxy = Mounted(folder(stage)), Mounted(folder(stage))
     names = [*addresses(stage), "IP:" + stage.address(100)]
@@ -229,7 +229,7 @@ def certificates_are_replaced_under_load(stage):
     assert not failures, failures
     refused(proxy.host, ssl_context=as_old)
 
-    # A torn pair changes nothing, and is told.
+    # A torn pair changes nothing, and is reported.
     torn = new.sign("torn", *names)
     at_proxy.put(ca=new.ca, cert=torn[0], key=old.sign("other")[1])
     until("the torn pair is counted", lambda: reloads(proxy, "clients", "failed") == 1)
@@ -285,4 +285,4 @@ def mutual_tls_to_real_cassandra(stage):
     bare = stage.start([program(), "run", "-c", host, "--bind", stage.address(120) + ":9042", "--admin",
                         stage.address(120) + ":9380", "--tls-ca", run / "ca.pem"], "bare")
     words = ["%s:9042" % host, "set tls.cert and tls.key"]
-    until("%s told" % words, lambda: all(word in bare.error_path.read_text() for word in words), 20)
+    until("%s reported" % words, lambda: all(word in bare.error_path.read_text() for word in words), 20)

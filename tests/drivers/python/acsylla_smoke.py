@@ -1,7 +1,7 @@
 """What an application does with the C++ driver, through acsylla, as lines that do not change from run to run.
 
 The lines of a run straight to the cluster and of a run through the proxy have to be equal byte for
-byte. Lines that start with `@` speak to whoever started the program; warnings go to the error stream.
+byte. Lines that start with `@` speak to the caller; warnings go to the error stream.
 """
 import argparse
 import asyncio

@@ -1,7 +1,7 @@
 """What a person does with cqlsh, as lines that do not change from run to run.
 
 The lines of a run straight to the cluster and of a run through the proxy have to be equal byte for
-byte. Lines that start with `@` speak to whoever started the program.
+byte. Lines that start with `@` speak to the caller.
 """
 import argparse
 import re

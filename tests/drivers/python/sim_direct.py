@@ -1,7 +1,7 @@
 """ScyllaDB's own Python driver against the simulated cluster, without the proxy.
 
 The driver judges how faithful the simulation is: it must find the shards, open one connection to
-each through the shard-aware port, learn the tablets, and then be told nothing any more.
+each through the shard-aware port, learn the tablets, and then get no more reports.
 
 usage: sim_direct.py [--contact 127.0.0.1] [--port 9042] [--api http://127.0.0.1:10000]
 Needs the package scylla-driver. Exit code 0: all is well, 1: something is not.
@@ -67,7 +67,7 @@ def read_all(session, statement):
 
 
 def warm_up(session, statement):
-    """Reads until nothing new is told; how many rounds it took."""
+    """Reads until no more tablets are reported; how many rounds it took."""
     for round_number in range(1, 10):
         call("POST", "/sim/requests/reset")
         if read_all(session, statement) == 0:
@@ -148,11 +148,11 @@ call(
 )
 call("POST", "/sim/requests/reset")
 told = read_all(session, select)
-check(told >= 1, f"after a move the driver is told again ({told} times)")
+check(told >= 1, f"after a move the driver gets reports again ({told} times)")
 check(warm_up(session, select) is not None, "and then no more")
 
 call("POST", "/sim/tablets/split?ks=direct&table=t")
-check(warm_up(session, select) == 1, "a split alone is told to nobody: the replicas are the same")
+check(warm_up(session, select) == 1, "a split alone is reported to no driver: the replicas are the same")
 call("POST", "/sim/tablets/merge?ks=direct&table=t")
 check(warm_up(session, select) is not None, "a merge is learnt")
 

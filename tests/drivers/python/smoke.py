@@ -1,7 +1,7 @@
 """What an application does with its driver, one section after the other, as lines that do not change from run to run.
 
 The lines of a run straight to the cluster and of a run through the proxy have to be equal byte for
-byte. Lines that start with `@` speak to whoever started the program and are not part of the log.
+byte. Lines that start with `@` speak to the caller and are not part of the log.
 """
 import argparse
 import collections

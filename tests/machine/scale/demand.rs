@@ -13,9 +13,9 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::pool::backoff::{BackoffSettings, Jitter};
-use shardlane::pool::dial_schedule::{DialSchedule, Next};
-use shardlane::pool::lane_slots::{Arrival, Dial, LaneSerial, Wanted};
+use shardlane::pool::refill::backoff::{BackoffSettings, Jitter};
+use shardlane::pool::refill::dial_schedule::{DialSchedule, Next};
+use shardlane::pool::refill::lane_slots::{Dial, LaneSerial, NewConnection, WantedLanes};
 use shardlane::routing::decision::Reason;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
@@ -63,7 +63,7 @@ struct Proxy {
     client: ClientKey,
 }
 
-/// Lives long enough for lanes to come and go, and tells what the second half of that looked like.
+/// Lives long enough for lanes to come and go, and reports on the second half of that.
 pub(crate) fn run(scene: Scene) -> Outcome {
     let mut proxy = Proxy::start(scene);
     let half_s = scene.idle_close_s;
@@ -99,7 +99,7 @@ impl Proxy {
         let mut engine = Engine::new(settings(limits), Arc::new(snapshot));
         let client = engine.on_client_open(SocketAddr::from(([127, 0, 0, 1], 9042))).unwrap();
         let schedule = |node| {
-            DialSchedule::new(Wanted::ShardsInUse, BackoffSettings::default(), u64::from(node))
+            DialSchedule::new(WantedLanes::ShardsInUse, BackoffSettings::default(), u64::from(node))
         };
         let schedules = (0..scene.nodes).map(schedule).collect();
         let lanes = BTreeMap::new();
@@ -186,7 +186,9 @@ impl Proxy {
                 }
             };
             let opened = self.schedules[usize::from(node)].on_opened(dial, shard, sharder, now_ms);
-            let Arrival::Lane(serial) = opened.arrival else { panic!("{opened:?} is in excess") };
+            let NewConnection::Lane(serial) = opened.connection else {
+                panic!("{opened:?} is in excess")
+            };
             let (lwt_mask, metadata_ids, compression) = (0, false, None);
             let (node, pool) = (NodeId(node), PoolId::PLAIN);
             let is_cassandra = false;

@@ -19,7 +19,7 @@ use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;
-use shardlane::pool::backoff::Jitter;
+use shardlane::pool::refill::backoff::Jitter;
 use shardlane::topology::id::{HostId, NodeId};
 use shardlane::topology::node::Node;
 use shardlane::topology::snapshot::{Snapshot, SnapshotBuilder};

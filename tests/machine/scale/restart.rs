@@ -1,17 +1,17 @@
 //! Many proxies at one cluster: what a restart of the whole cluster costs its nodes.
 //!
 //! Each proxy runs the real dial schedules of its pool refillers. The nodes are a model: a shard greets one connection
-//! after another, each for a while of its CPU, and hangs up on nobody; who waits too long hangs up himself.
+//! after another, each for a while of its CPU, and hangs up on no client; a client that waits too long hangs up.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use cql::token::shard::{ShardId, Sharder};
-use shardlane::pool::backoff::{BackoffSettings, Jitter};
-use shardlane::pool::dial_schedule::{DialSchedule, Failure, Next};
-use shardlane::pool::lane_slots::{Dial, LaneSerial, Wanted};
+use shardlane::pool::refill::backoff::{BackoffSettings, Jitter};
+use shardlane::pool::refill::dial_schedule::{DialSchedule, Failure, Next};
+use shardlane::pool::refill::lane_slots::{Dial, LaneSerial, WantedLanes};
 
-/// Nobody is served before this, milliseconds: the nodes are away.
+/// No client is served before this, milliseconds: the nodes are away.
 const RETURN_MS: u64 = 60_000;
 /// Where shards are dialled.
 const PORT: u16 = 19_042;
@@ -30,7 +30,7 @@ struct Scene {
     shards: u16,
     /// CPU of a shard for one handshake, microseconds: 200 without a login, 10,000 with a slow password hash.
     greeting_us: u64,
-    lanes: Wanted,
+    lanes: WantedLanes,
     /// Shards of each node that a proxy has lanes to, where lanes are opened on demand.
     in_use: u16,
     backoff: BackoffSettings,
@@ -64,7 +64,7 @@ enum Event {
     Look { refiller: usize },
     /// A try arrives at its node.
     Arrive { refiller: usize, shard: Option<u16>, limit_ms: u64 },
-    /// A try met nobody.
+    /// A try met no listener.
     Refused { refiller: usize, shard: Option<u16> },
     /// A shard has greeted the first of its queue.
     Greeted { shard: usize },
@@ -121,9 +121,9 @@ impl World {
     fn restart(mut self) -> Outcome {
         let sharder = self.sharder();
         let wanted = match self.scene.lanes {
-            Wanted::One => 1,
-            Wanted::EachShard => self.scene.shards,
-            Wanted::ShardsInUse => self.scene.in_use,
+            WantedLanes::One => 1,
+            WantedLanes::EachShard => self.scene.shards,
+            WantedLanes::ShardsInUse => self.scene.in_use,
         };
         for (number, schedule) in (0_u16..).zip(&mut self.schedules) {
             let _first = schedule.next(Some(PORT), 0);
@@ -155,8 +155,9 @@ impl World {
 
     fn end(mut self, lanes: usize) -> Outcome {
         self.outcome.lanes = self.schedules.iter().map(|schedule| schedule.slots().up()).sum();
-        // On demand, the first connection to a node may come to a shard that nobody uses.
-        let spare = if self.scene.lanes == Wanted::ShardsInUse { self.schedules.len() } else { 0 };
+        // On demand, the first connection to a node may come to a shard that is not used.
+        let spare =
+            if self.scene.lanes == WantedLanes::ShardsInUse { self.schedules.len() } else { 0 };
         let wanted = lanes..=lanes + spare;
         assert!(wanted.contains(&self.outcome.lanes), "lanes are missing in the end");
         let lanes = self.outcome.lanes;
@@ -275,7 +276,7 @@ const BASE: Scene = Scene {
     nodes_used: usize::MAX,
     shards: 8,
     greeting_us: 200,
-    lanes: Wanted::EachShard,
+    lanes: WantedLanes::EachShard,
     in_use: 0,
     backoff: BackoffSettings { first_ms: 100, max_ms: 30_000, quiet_ms: 60_000 },
     // The control connection comes back by a backoff of its own, and all is dialled when it does.
@@ -310,15 +311,15 @@ pub(crate) fn table() -> String {
     let scenes = [
         BASE,
         login,
-        Scene { lanes: Wanted::One, ..login },
+        Scene { lanes: WantedLanes::One, ..login },
         Scene { told_within_ms: 1, ..BASE },
         at_once,
-        Scene { lanes: Wanted::One, ..at_once },
-        Scene { lanes: Wanted::ShardsInUse, in_use: 2, ..at_once },
+        Scene { lanes: WantedLanes::One, ..at_once },
+        Scene { lanes: WantedLanes::ShardsInUse, in_use: 2, ..at_once },
         Scene { proxies: 10_000, nodes: 1, ..BASE },
         Scene { nodes: 30, nodes_used: 3, ..at_once },
         large,
-        Scene { lanes: Wanted::ShardsInUse, in_use: 8, ..large },
+        Scene { lanes: WantedLanes::ShardsInUse, in_use: 8, ..large },
     ];
     let mut table = String::from(
         "| proxies | nodes × shards | lanes to each node | CPU of a handshake, ms | all hear of the return within, s | lanes | knocks at one node in the first second away | in a late one | \
@@ -342,12 +343,12 @@ fn row(scene: &Scene, outcome: &Outcome) -> String {
         scene.nodes,
         scene.shards,
         match scene.lanes {
-            Wanted::One => "one".to_owned(),
-            Wanted::EachShard if scene.nodes_used < scene.nodes => {
+            WantedLanes::One => "one".to_owned(),
+            WantedLanes::EachShard if scene.nodes_used < scene.nodes => {
                 format!("one a shard, to {} nodes", scene.nodes_used)
             }
-            Wanted::EachShard => "one a shard".to_owned(),
-            Wanted::ShardsInUse => format!("{} in use", scene.in_use),
+            WantedLanes::EachShard => "one a shard".to_owned(),
+            WantedLanes::ShardsInUse => format!("{} in use", scene.in_use),
         },
         scene.greeting_us / 1_000,
         scene.greeting_us % 1_000 / 100,

@@ -43,7 +43,7 @@ impl World {
         if let Some(driver) = self.drivers.get_mut(number) {
             driver.link = Some(id);
         }
-        self.tell(format_args!("client {number} connects by link {id}"));
+        self.narrate(format_args!("client {number} connects by link {id}"));
         let arrives = self.now_us + self.scenario.latency_us;
         self.agenda.plan(arrives, Event::ClientArrives { link: id });
         if temper != Temper::Hostile {
@@ -93,7 +93,7 @@ impl World {
             return self.act_as_intruder(number);
         }
         let bytes = hostile::noise_of_client(&mut self.chance);
-        self.tell(format_args!("client {number} sends {} bytes of nonsense", bytes.len()));
+        self.narrate(format_args!("client {number} sends {} bytes of nonsense", bytes.len()));
         if let Some(driver) = self.drivers.get_mut(number) {
             driver.outbox.extend(bytes);
         }
@@ -317,7 +317,7 @@ impl World {
             record.is_long = is_long;
         }
         driver.outbox.extend(bytes);
-        self.tell(format_args!("client {number} asks {request} on stream {stream}: {what}"));
+        self.narrate(format_args!("client {number} asks {request} on stream {stream}: {what}"));
         self.driver_writes(number);
     }
 
@@ -361,7 +361,7 @@ impl World {
     /// A client leaves without a word.
     pub(crate) fn driver_leaves(&mut self, number: usize) {
         let Some(id) = self.drivers.get(number).and_then(|driver| driver.link) else { return };
-        self.tell(format_args!("client {number} leaves"));
+        self.narrate(format_args!("client {number} leaves"));
         let Some(link) = self.links.get_mut(&id) else { return };
         let at = (self.now_us + link.latency_us).max(link.up.last_us);
         self.agenda.plan(at, Event::ClientGone { link: id });
@@ -374,7 +374,7 @@ impl World {
         let Some(number) = driver else { return };
         if self.drivers.get(number).is_some_and(|driver| driver.link == Some(id)) {
             self.read_answers(number, usize::MAX);
-            self.tell(format_args!("client {number} is disconnected"));
+            self.narrate(format_args!("client {number} is disconnected"));
             self.forget_connection(number);
         }
         self.links.remove(&id);

@@ -69,7 +69,7 @@ pub(crate) struct Driver {
     pub(crate) version: u8,
     /// What STARTUP asks for.
     pub(crate) compression: Option<Compression>,
-    /// Whether it tells nodes to leave the columns out of results.
+    /// Whether it asks nodes to leave the columns out of results.
     pub(crate) skip_metadata: bool,
     /// Its connection.
     pub(crate) link: Option<LinkId>,

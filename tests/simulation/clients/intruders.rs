@@ -36,7 +36,7 @@ const UNANSWERED_US: u64 = 2_000_000;
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct IntrudersTurns {
     /// Those of logins that the cluster had not taken before.
-    pub(crate) strangers: u64,
+    pub(crate) unverified: u64,
     /// Those of logins that it had.
     pub(crate) known: u64,
 }
@@ -150,26 +150,26 @@ impl World {
             let name = String::from_utf8_lossy(token.reveal());
             if name.contains(NOBODY) || name.starts_with(GUISE) {
                 self.counted.intruders.known += u64::from(*comes_again);
-                self.counted.intruders.strangers += u64::from(!*comes_again);
+                self.counted.intruders.unverified += u64::from(!*comes_again);
             }
             return;
         };
         let clients = u64::try_from(self.scenario.clients).unwrap_or(u64::MAX);
         let now = self.counted.intruders;
-        let strangers = now.strangers - login.intruders.strangers;
+        let unverified = now.unverified - login.intruders.unverified;
         let known = now.known - login.intruders.known;
         let waited_us = self.now_us - login.since_us;
-        self.tell(format_args!(
-            "a login has its turn after {waited_us} µs, behind {strangers} intruders and {known} that were taken before"
+        self.narrate(format_args!(
+            "a login has its turn after {waited_us} µs, behind {unverified} intruders and {known} that were taken before"
         ));
         // Those of one address have one turn in each round, and those of one role of it; others before this
-        // login are those that honest clients sent. One that was taken before gives way to one stranger
+        // login are those that honest clients sent. One that was taken before gives way to one unverified login
         // behind each like it.
         let most = if login.is_known { 2 * clients } else { clients };
-        if strangers > most {
-            self.blame(format_args!("a login waits behind {strangers} of intruders"));
+        if unverified > most {
+            self.blame(format_args!("a login waits behind {unverified} of intruders"));
         }
-        // They are of one role. While no stranger has a place, strangers take turns with them.
+        // They are of one role. While no unverified login has a place, unverified logins take turns with them.
         let places = u64::try_from(self.scenario.logins_max).unwrap_or(u64::MAX);
         let most = if login.is_known { clients } else { 2 * clients * places };
         if known > most {

@@ -103,7 +103,7 @@ impl FaultKind {
         )
     }
 
-    /// Whether no honest client may be told of it.
+    /// Whether no honest client may notice it.
     pub(crate) fn is_benign(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! Bytes that nobody should send: answers as no server writes them, requests as no driver does.
+//! Bytes that no peer should send: answers as no server writes them, requests as no driver does.
 
 use crate::chance::Chance;
 use crate::model::frames::{Frame, Hand};
@@ -40,7 +40,7 @@ pub(crate) fn break_answer(chance: &mut Chance, answer: &Frame) -> (&'static str
         7 => ("an unknown opcode", with(Header { opcode: 0x77, ..header })),
         8 => {
             let flags = header.flags | FLAG_COMPRESSED;
-            ("compression that nobody agreed to", with(Header { flags, ..header }))
+            ("compression that was not agreed on", with(Header { flags, ..header }))
         }
         _ => ("a tablet that makes no sense", with_broken_tablet(chance, answer)),
     }

@@ -46,7 +46,7 @@ impl World {
     fn commit(&mut self, kind: FaultKind) {
         let node = self.chance.index(self.cluster.members.len());
         let until = self.now_us + self.chance.between(100_000, 3_000_000);
-        self.tell(format_args!("FAULT {kind:?} (node {node})"));
+        self.narrate(format_args!("FAULT {kind:?} (node {node})"));
         match kind {
             FaultKind::Stall => self.stall(),
             FaultKind::HalfOpen => self.half_open(),
@@ -121,7 +121,7 @@ impl World {
     fn withdraw(&mut self, until: u64) {
         let role = self.chance.index(self.credentials.len());
         let (dropped, now) = (self.chance.one_in(2), self.now_us);
-        self.tell(format_args!("role {role} is withdrawn, dropped: {dropped}"));
+        self.narrate(format_args!("role {role} is withdrawn, dropped: {dropped}"));
         self.credentials.withdraw(role, (dropped, now), &mut self.cluster);
         self.agenda.plan(until, Event::Mend(Mending::Restore(role)));
     }
@@ -226,7 +226,7 @@ impl World {
     pub(crate) fn end_moves(&mut self) {
         for table in TABLES {
             let arrived = self.cluster.end_moves("tab", table).unwrap_or(0);
-            self.tell(format_args!("{arrived} tablets of {table} arrive"));
+            self.narrate(format_args!("{arrived} tablets of {table} arrive"));
         }
     }
 
@@ -323,7 +323,7 @@ impl World {
     }
 
     fn mend(&mut self, mending: Mending) {
-        self.tell(format_args!("MENDED {mending:?}"));
+        self.narrate(format_args!("MENDED {mending:?}"));
         match mending {
             Mending::Start(node) => {
                 // It may have left for ever, or run already.
@@ -343,7 +343,7 @@ impl World {
 
     /// Nothing more goes wrong, and all that did is mended.
     pub(crate) fn end_trouble(&mut self) {
-        self.tell(format_args!("no more faults"));
+        self.narrate(format_args!("no more faults"));
         self.trouble = false;
         self.cluster.options.nat = false;
         if self.scenario.has(FaultKind::SlowMove) {

@@ -1,4 +1,4 @@
-//! After the faults: all lanes are back, nobody waits, and every request reaches its shard once each
+//! After the faults: all lanes are back, no request waits, and every request reaches its shard once each
 //! tablet has cost its one miss.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,7 @@ impl World {
             return self.blame(format_args!("after the faults: {missing}"));
         }
         self.calm = true;
-        self.tell(format_args!("all is whole again"));
+        self.narrate(format_args!("all is whole again"));
         self.run(self.now_us + SETTLED_US, |_| false);
         let mut missed = BTreeMap::new();
         let mut readers = Vec::new();
@@ -163,7 +163,7 @@ impl World {
             *all_workers.entry((handle.keyspace, *tablet)).or_default() += count;
         }
         let all: u64 = missed.values().sum();
-        self.tell(format_args!("{} tablets, {all} misses", missed.len()));
+        self.narrate(format_args!("{} tablets, {all} misses", missed.len()));
         if handle.keyspace == 1 && all > 0 && !self.scenario.some_nodes() {
             self.blame(format_args!("{all} requests for rows on the ring went astray"));
         }

@@ -162,7 +162,7 @@ impl World {
             return;
         };
         record.ran += 1;
-        // A refusal that comes twice is taken for that of whoever has the stream id then.
+        // A refusal that comes twice is taken for that of the client that has the stream id then.
         let doubled = self.doubled_us.is_some_and(|at| self.now_us - at < DOUBLED_US);
         record.ran_again |= record.ran > 1 && doubled;
         if record.ran > 1 && !doubled {
@@ -263,7 +263,7 @@ impl World {
         let request_us = limits.request_us_max().unwrap_or_else(|| silence_us.max(USE_US_MAX));
         let once = request_us * 3 + limits.agreement_timeout_us + 4_000_000;
         let turns = self.scenario.window.div_ceil(u64::from(limits.client_in_flight_max.max(1)));
-        // Whoever filled a lane that went silent is not read until that is found out.
+        // A client that filled a lane that went silent is not read until that is found out.
         let lanes = self.workers.all().map(|worker| worker.lane_links.len()).sum::<usize>();
         let lanes = u64::try_from(lanes).unwrap_or(0);
         once * turns.max(1) + lanes * self.held_us_max()
@@ -296,7 +296,7 @@ impl World {
             // The lanes of another data center that is left finish what they owe.
             let is_wanted = lane.dedicated || self.refiller(lane.refiller()).is_some();
             if lane.sealed.is_none() && !is_wanted {
-                broken = Some(format!("lane {id} is nobody's"));
+                broken = Some(format!("lane {id} belongs to no pool"));
             }
             let name = (lane.refiller(), lane.serial.0, lane.sealed.map(|_| *id));
             if seen.contains(&name) {

@@ -71,7 +71,7 @@ impl World {
             *self.arrived.served.entry(last).or_default().entry(replica).or_default() += 1;
         } else if self.arrived.before.get(&last).is_some_and(|it| it.contains(&replica)) {
             *self.arrived.gone.entry(last).or_default() += 1;
-            self.tell(format_args!(
+            self.narrate(format_args!(
                 "{number} comes to {replica:?}, where the tablet up to {last} is no longer"
             ));
         }
@@ -153,7 +153,7 @@ impl World {
             ));
         }
         let gone = std::mem::take(&mut self.arrived.gone);
-        self.tell(format_args!(
+        self.narrate(format_args!(
             "{copies} copies: {gone:?} requests went to replicas that are gone"
         ));
         self.judge_shares(readers, handle);
@@ -185,7 +185,7 @@ impl World {
             let all: u64 = served.values().sum();
             let copies = u64::try_from(replicas.len()).unwrap_or(1).max(1);
             let least = all / copies / UNEVEN;
-            self.tell(format_args!("shares of the tablet up to {last}: {served:?}"));
+            self.narrate(format_args!("shares of the tablet up to {last}: {served:?}"));
             let is_short = |replica: &Replica| served.get(replica).copied().unwrap_or(0) < least;
             if let Some(short) = replicas.iter().find(|replica| is_short(replica)) {
                 return self.blame(format_args!(

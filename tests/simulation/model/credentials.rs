@@ -68,7 +68,7 @@ impl Credential {
     }
 }
 
-/// All roles of a world; none where nobody logs in.
+/// All roles of a world; none where no client logs in.
 #[derive(Debug, Default)]
 pub(crate) struct Credentials {
     /// The edition that each role has now, or had last.

@@ -1,12 +1,12 @@
 //! After the faults, where lanes are opened on demand: each shard that is asked for gets its lane, and
-//! once nobody asks for anything each node is left with one.
+//! once no requests come each node is left with one.
 
 use crate::faults::fault_kind::FaultKind;
 use crate::model::statements::Handle;
-use crate::proxy::lanes::KeeperKey;
+use crate::proxy::lanes::WorkerRefiller;
 use crate::scenario::ROWS;
 use crate::world::World;
-use shardlane::pool::refiller::PoolRefiller;
+use shardlane::pool::refill::refiller::PoolRefiller;
 
 /// A shard that is asked for all the time has its lane within this: the engine asks for none again
 /// before 5 s, and who could not be dialled is not dialled again at once.
@@ -46,16 +46,16 @@ impl World {
         }
     }
 
-    /// Nobody asks for anything: what is not used is closed, but for one lane to each node.
+    /// No requests come: what is not used is closed, but for one lane to each node.
     pub(crate) fn judge_unused(&mut self) {
         if !self.scenario.on_demand() {
             return;
         }
         let until = self.now_us + self.scenario.limits.lane_unused_us + SWEPT_US;
         self.run(until, |_| false);
-        let left = |(key, refiller): (KeeperKey, &PoolRefiller)| {
+        let left = |(key, refiller): (WorkerRefiller, &PoolRefiller)| {
             let up = refiller.schedule().slots().up();
-            (up != 1).then(|| format!("{key:?} has {up} lanes, and nobody asks for anything"))
+            (up != 1).then(|| format!("{key:?} has {up} lanes, and no requests come"))
         };
         let left = self.refillers().find_map(left);
         if let Some(left) = left {

@@ -19,7 +19,7 @@ use cql::request::parameters::{NAMES, Parameters, SKIP_METADATA, TIMESTAMP, VALU
 use cql::request::query::Query;
 use shardlane::connect::handshake::put_page_query;
 
-/// Longest body that the model waits for; whoever announces more is not listened to any more.
+/// Longest body that the model waits for; a client that announces more is not read any more.
 const BODY_MAX: u32 = 16 << 20;
 /// Longest plain body of a frame.
 const PLAIN_MAX: u32 = 16 << 20;

@@ -1,4 +1,4 @@
-//! Nobody waits for long for a lane whose node takes and says nothing.
+//! No client waits for long for a lane whose node takes and says nothing.
 
 use std::collections::BTreeMap;
 

@@ -47,7 +47,7 @@ impl World {
         let Some(record) = self.ledger.get_mut(request) else { return };
         record.ended = true;
         let record = record.clone();
-        self.tell(format_args!("client {number} hears of {request}: {}", describe(&plain)));
+        self.narrate(format_args!("client {number} hears of {request}: {}", describe(&plain)));
         if plain.opcode() == Some(Opcode::Error) {
             return self.judge_error(number, (request, &record), &plain);
         }
@@ -83,7 +83,7 @@ impl World {
 
     /// Whether the columns of a row may be others than its client holds, for a reason that is not
     /// the proxy's: the request was on its way when the table changed, and a node that knows no
-    /// ids of columns cannot tell.
+    /// ids of columns do not show.
     fn overtaken(&self, record: &Record) -> bool {
         let all = matches!(&record.ask, RequestKind::Execute(handle, _) if handle.shape == Shape::ReadAll);
         all && !self.scenario.metadata_ids && record.asked_us < self.altered_us + NEWS_US
@@ -196,7 +196,7 @@ impl World {
 
     /// Whether the statement that a client names may be another one in the keyspace that its own
     /// connection is in by now. Nodes give it another id there, so that nothing but the client itself
-    /// can prepare it again: without the proxy it is told the same.
+    /// can prepare it again: without the proxy it gets the same.
     fn is_another_by_now(&mut self, number: usize, record: &Record) -> bool {
         let (RequestKind::Execute(handle, _) | RequestKind::Batch(handle, _)) = &record.ask else {
             return false;
@@ -225,7 +225,7 @@ impl World {
                 let small = limits.catalog_bytes_max < 10_000;
                 // Without a free stream nothing is prepared again.
                 let narrow = limits.lane_streams_max < 100;
-                // Who comes back to another worker may hold what that was not told of.
+                // A client that comes back to another worker may hold an id that this one does not know.
                 let others = scenario.workers > 1;
                 small || narrow || others || scenario.has(FaultKind::Schema) || harsh
             }

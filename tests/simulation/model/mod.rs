@@ -8,7 +8,7 @@ pub(crate) mod counted; // what is counted on the way
 pub(crate) mod credentials; // who may log in, and read what
 mod demand; // after the faults: lanes come when they are asked for, and go when they are not used
 pub(crate) mod frames; // requests as clients write them, frames as the model reads them
-pub(crate) mod held; // nobody waits for long for a silent lane
+pub(crate) mod held; // no client waits for long for a silent lane
 mod judge; // is this the answer that was asked for
 pub(crate) mod keys; // partition keys of every type
 pub(crate) mod ledger; // every request: who asked, how often it ran, who was answered

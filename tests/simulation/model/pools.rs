@@ -5,11 +5,11 @@ use crate::faults::fault_kind::FaultKind;
 use crate::network::link::End;
 use crate::proxy::dialing::DialKey;
 use crate::proxy::greeting::Greeted;
-use crate::proxy::lanes::KeeperKey;
+use crate::proxy::lanes::WorkerRefiller;
 use crate::world::World;
 use shardlane::pool::connection::Hello;
-use shardlane::pool::failover::Failover;
-use shardlane::pool::lane_slots::Dial;
+use shardlane::pool::nodes::failover::Failover;
+use shardlane::pool::refill::lane_slots::Dial;
 use shardlane::topology::id::NodeId;
 
 /// Handshakes with one node at once, of lanes and of logins each.
@@ -56,7 +56,7 @@ impl World {
     }
 
     /// A shard is to be dialled.
-    pub(crate) fn check_port_may_be_dialled(&mut self, key: KeeperKey, dial: Dial) {
+    pub(crate) fn check_port_may_be_dialled(&mut self, key: WorkerRefiller, dial: Dial) {
         let lied_us = self.ports_lied_us.get(&key.node).copied();
         let is_blocked = lied_us.is_some_and(|at| self.now_us < at + PORT_BLOCK_US);
         if is_blocked && dial != Dial::Any {
@@ -65,13 +65,13 @@ impl World {
     }
 
     /// A lane of a keyspace is to be dialled.
-    pub(crate) fn check_probe(&mut self, key: KeeperKey) {
+    pub(crate) fn check_probe(&mut self, key: WorkerRefiller) {
         let now = self.now_us;
         let begun = Probe { since_us: now, node: key.node, is_over: false };
         let probe = *self.probes.entry((key.worker, key.pool)).or_insert(begun);
         let is_alone = !probe.is_over && now < probe.since_us + DOUBT_US;
         // The pictures of a worker may change meanwhile.
-        let known = self.refiller(KeeperKey { node: probe.node, ..key }).is_some();
+        let known = self.refiller(WorkerRefiller { node: probe.node, ..key }).is_some();
         if is_alone && known && probe.node != key.node {
             self.blame(format_args!(
                 "{key:?} is dialled, and node {} has not said whether there is such a keyspace",
@@ -87,7 +87,7 @@ impl World {
         }
     }
 
-    /// Every pool has somebody who opens its lanes, to each node that gets some.
+    /// Every pool has a refiller that opens its lanes, to each node that gets some.
     pub(crate) fn pools_cover_nodes(&self) -> bool {
         self.workers.all().all(|worker| {
             let nodes = worker.nodes().len();
@@ -101,7 +101,7 @@ impl World {
     pub(crate) fn check_dials(&mut self) {
         let left = |(key, dial): (&DialKey, &crate::proxy::dialing::SimDial)| {
             let Hello::Lane { pool, .. } = &dial.order.hello else { return None };
-            let refiller = KeeperKey { worker: key.0, pool: pool.0, node: dial.node };
+            let refiller = WorkerRefiller { worker: key.0, pool: pool.0, node: dial.node };
             (dial.is_open() && self.refiller(refiller).is_none()).then_some((*key, refiller))
         };
         if let Some((key, refiller)) = self.dials.iter().find_map(left) {
@@ -111,7 +111,7 @@ impl World {
 
     /// A lane is gone: it has to be dialled again soon, unless so many were lost of late that the
     /// budget for that may be spent.
-    pub(crate) fn note_lost(&mut self, key: KeeperKey) {
+    pub(crate) fn note_lost(&mut self, key: WorkerRefiller) {
         let now = self.now_us;
         let losses = self.losses_us.entry(key).or_default();
         losses.retain(|at| now < at + LOSSES_US);

@@ -37,7 +37,7 @@ impl World {
         if handle.keyspace != 0 || !can_read || self.misses_anyway() {
             return;
         }
-        // They may be read already when they move, and this is told.
+        // They may be read already when they move, and this is reported.
         self.events_missed();
         let begins_us = self.chance.below(BEGINS_US);
         // Often right after the first page: what else comes of that reading is older than the move.
@@ -58,7 +58,7 @@ impl World {
                 "the tablet up to {last} was missed, though all were read again since it moved"
             ));
         }
-        // And they may move when they are read, and not told yet.
+        // And they may move when they are read, and not reported yet.
         self.events_missed();
         if self.read_row(number, handle, 0).is_none() {
             return;

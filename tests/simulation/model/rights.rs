@@ -43,7 +43,7 @@ impl World {
     ) -> Result<(), String> {
         let withdrawn = self.credentials.withdrawn_us(credential);
         if withdrawn.is_some_and(|at| at < asked_us) {
-            return Err(format!("{credential:?} is let in, which nobody takes"));
+            return Err(format!("{credential:?} is let in, which no node takes"));
         }
         if let Some(driver) = self.drivers.get_mut(number) {
             driver.ready = true;
@@ -74,7 +74,7 @@ impl World {
         self.driver_leaves(number);
     }
 
-    /// What a client is told of the nodes: one, and that is the proxy.
+    /// What a client hears of the nodes: one, and that is the proxy.
     pub(crate) fn judge_system(&mut self, at: usize, body: &[u8]) -> Result<(), String> {
         self.counted.system += 1;
         let text = SYSTEM.get(at).copied().unwrap_or_default();
@@ -169,7 +169,7 @@ impl World {
         }
     }
 
-    /// Whoever came with a credential that is taken no longer is closed in time, and its lanes.
+    /// A client whose credential is taken no longer is closed in time, and its lanes.
     pub(crate) fn check_withdrawn(&mut self) {
         for worker in self.workers.numbers() {
             if self.asks_in_vain(worker) {

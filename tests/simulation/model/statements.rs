@@ -29,7 +29,7 @@ pub(crate) enum Shape {
     Count,
     /// Writes a row that is not there yet: a light-weight transaction.
     Insert,
-    /// Reads a row of a table that only one role may read, and whoever may do everything.
+    /// Reads a row of a table that only one role may read, and roles that may do everything.
     Own(usize),
     /// Reads a row of the table with this kind of partition key; by text only.
     Typed(usize),

@@ -147,7 +147,7 @@ impl World {
         if !self.scenario.texts || self.scenario.some_nodes() || self.scenario.on_demand() {
             return;
         }
-        // What a node lied about its tablets is believed until another request is told better.
+        // What a node lied about its tablets is believed until another request gets a better report.
         let liars = self.scenario.has(FaultKind::HostileNode);
         let can_read = self.scenario.prefetch && self.scenario.may_read && !liars;
         let last = KEYSPACES.len() - 1;

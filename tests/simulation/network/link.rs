@@ -8,7 +8,7 @@ use crate::model::frames::Cutter;
 use cql::compression::Compression;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
-use shardlane::pool::lane_slots::LaneSerial;
+use shardlane::pool::refill::lane_slots::LaneSerial;
 use sim::ConnectionId;
 
 /// Names a connection; never given again.
@@ -61,7 +61,7 @@ pub(crate) struct Pipe {
     pub(crate) last_us: u64,
     /// Nothing arrives before.
     pub(crate) stalled_until_us: u64,
-    /// Half-open: what is sent vanishes, and nobody is told.
+    /// Half-open: what is sent vanishes, and neither side learns of it.
     pub(crate) lost: bool,
     /// The sender found it full and wants to know when there is room.
     wanted: bool,
@@ -93,7 +93,7 @@ impl Pipe {
         }
     }
 
-    /// Reads at most `max` bytes; tells whether the sender waits for the room.
+    /// Reads at most `max` bytes; returns whether the sender waits for the room.
     pub(crate) fn read(&mut self, max: usize) -> (Vec<u8>, bool) {
         let count = self.arrived.len().min(max);
         let bytes: Vec<u8> = self.arrived.drain(..count).collect();

@@ -120,7 +120,7 @@ impl World {
         }
         self.note_run(number, answer);
         let tell = answer.map_or_else(|| "later".to_owned(), describe);
-        self.tell(format_args!("node {node} lane {id} answers {} {tell}", frame.header.stream));
+        self.narrate(format_args!("node {node} lane {id} answers {} {tell}", frame.header.stream));
         for answer in answers {
             self.node_answers(id, &answer);
         }
@@ -170,7 +170,7 @@ impl World {
     }
 
     fn node_refuses(&mut self, id: LinkId, (frame, text): (&Frame, &str), bytes: &[u8]) {
-        self.tell(format_args!("lane {id} refuses {}: {text}", frame.header.stream));
+        self.narrate(format_args!("lane {id} refuses {}: {text}", frame.header.stream));
         for answer in Cutter::default().push(bytes) {
             self.node_answers(id, &answer);
         }
@@ -185,7 +185,7 @@ impl World {
         let mut bytes = answer.bytes();
         if now < mood.hostile_until_us && self.chance.one_in(BROKEN_IN) {
             let (how, broken) = hostile::break_answer(&mut self.chance, answer);
-            self.tell(format_args!("lane {id} is told a lie: {how}"));
+            self.narrate(format_args!("lane {id} is told a lie: {how}"));
             bytes = broken;
             if let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) {
                 lane.hostile = true;
@@ -196,7 +196,7 @@ impl World {
         }
         let long = self.trouble && bytes.len() >= LARGE_BYTES;
         if long && self.scenario.has(FaultKind::CutLane) && self.chance.one_in(CUT_IN) {
-            self.tell(format_args!("lane {id} is cut within {} bytes", bytes.len()));
+            self.narrate(format_args!("lane {id} is cut within {} bytes", bytes.len()));
             bytes.truncate(self.chance.index(bytes.len()));
             self.agenda.plan(at, Event::LastNodeAnswer { link: id, bytes });
             return self.agenda.plan(at + 1, Event::LaneCut { link: id });

@@ -33,7 +33,7 @@ impl World {
         }
     }
 
-    /// A segment arrives: whoever reads there is told.
+    /// A segment arrives: its reader is woken.
     pub(crate) fn on_segment(&mut self, id: LinkId, up: bool, bytes: &[u8]) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.pipe(up).arrive(bytes);

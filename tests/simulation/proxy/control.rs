@@ -15,8 +15,8 @@ use cql::response::rows::Rows;
 use cql::token::token::Token;
 use shardlane::control::tables::table_reads::TableReads;
 use shardlane::engine::engine::Engine;
-use shardlane::facade::system_tables::{LocalColumn, OneNode};
-use shardlane::pool::node_choice::{Candidates, NodeChoice};
+use shardlane::facade::tables::system_tables::{LocalColumn, OneNode};
+use shardlane::pool::nodes::node_choice::{Candidates, NodeChoice};
 use shardlane::topology::id::HostId;
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
@@ -83,17 +83,17 @@ impl World {
         let node = self.chance.index(self.cluster.members.len());
         match self.own_connection(node, 40_000) {
             Some(connection) => {
-                self.tell_of_logins(node);
+                self.narrate_logins(node);
                 self.read_facade(connection);
                 self.ask_node(connection, &Hand::OWN.register());
                 self.control.dial_all_now = std::mem::replace(&mut self.control.was_there, true);
                 self.control.connection = Some(connection);
                 if self.control.dial_all_now {
-                    self.tell_of_missed_events();
+                    self.report_missed_events();
                 }
                 self.control.heard = Cutter::default();
                 self.control.reads.clear();
-                self.tell(format_args!("control connection to node {node}"));
+                self.narrate(format_args!("control connection to node {node}"));
                 self.refresh_topology();
             }
             None => self.redial_control(),
@@ -108,7 +108,7 @@ impl World {
     /// A node closed a connection that is no lane.
     pub(crate) fn on_control_lost(&mut self, id: ConnectionId) {
         if self.control.connection == Some(id) {
-            self.tell(format_args!("the control connection is lost"));
+            self.narrate(format_args!("the control connection is lost"));
             self.control.connection = None;
             for number in self.workers.numbers() {
                 self.input(number, Engine::on_watch_lost);
@@ -136,7 +136,7 @@ impl World {
         }
     }
 
-    /// A worker is told of an event.
+    /// A worker hears of an event.
     pub(crate) fn on_control_hears(&mut self, worker: usize, body: &[u8]) {
         match NodeEvent::read(body) {
             Ok(NodeEvent::Schema(_)) => {
@@ -162,7 +162,7 @@ impl World {
     }
 
     /// Where clients log in, there are no lanes that all of them may take.
-    fn tell_of_logins(&mut self, node: usize) {
+    fn narrate_logins(&mut self, node: usize) {
         if self.scenario.roles == 0 {
             return;
         }
@@ -248,7 +248,7 @@ impl World {
         }
         worker.picture = (version, nodes);
         worker.hosts = snapshot.nodes().iter().map(|node| node.host.0).collect();
-        self.tell(format_args!("picture {version} for worker {number}: {nodes} nodes"));
+        self.narrate(format_args!("picture {version} for worker {number}: {nodes} nodes"));
         self.input(number, |engine| engine.on_snapshot(Arc::clone(snapshot)));
         let choice = NodeChoice {
             rack: None,

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use crate::network::link::{End, LaneEnd, LinkId};
-use crate::proxy::lanes::KeeperKey;
+use crate::proxy::lanes::WorkerRefiller;
 use crate::world::World;
 use cql::token::shard::ShardId;
 use shardlane::engine::pending::LaneKey;
-use shardlane::pool::lane_slots::{Dial, Wanted};
+use shardlane::pool::refill::lane_slots::{Dial, WantedLanes};
 
 /// Shards of one node and pool that may have lanes.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(crate) struct Called {
 
 impl World {
     /// A request asked for a shard that has no lane.
-    pub(crate) fn on_asked_for(&mut self, key: KeeperKey, shard: ShardId) {
+    pub(crate) fn on_asked_for(&mut self, key: WorkerRefiller, shard: ShardId) {
         // It may have come in this very moment, after that was asked.
         let now = self.now_us;
         let there =
@@ -33,7 +33,7 @@ impl World {
             return self
                 .blame(format_args!("{shard:?} of {key:?} is asked for, and has lane {id}"));
         }
-        self.tell(format_args!("{shard:?} of {key:?} is asked for"));
+        self.narrate(format_args!("{shard:?} of {key:?} is asked for"));
         if self.refiller(key).is_some() {
             let called = self.called.entry(key).or_default();
             called.called_for.insert(shard.0);
@@ -42,18 +42,18 @@ impl World {
     }
 
     /// A lane is there: if it is lost, another is wanted.
-    pub(crate) fn note_called_for(&mut self, key: KeeperKey, shard: u16) {
+    pub(crate) fn note_called_for(&mut self, key: WorkerRefiller, shard: u16) {
         let called = self.called.entry(key).or_default();
         called.called_for.insert(shard);
         let asked_for = called.asked_for.remove(&shard);
         self.counted.opened_on_demand += u64::from(asked_for);
     }
 
-    /// What a refiller dials: a first lane, or one that somebody has called for.
-    pub(crate) fn check_called_for(&mut self, key: KeeperKey, dial: Dial) {
+    /// What a refiller dials: a first lane, or one that a request has called for.
+    pub(crate) fn check_called_for(&mut self, key: WorkerRefiller, dial: Dial) {
         let Some(refiller) = self.refiller(key) else { return };
         let plan = refiller.schedule().slots();
-        if plan.lanes() != Wanted::ShardsInUse || plan.up() == 0 {
+        if plan.lanes() != WantedLanes::ShardsInUse || plan.up() == 0 {
             return;
         }
         let none = Called::default();
@@ -67,7 +67,7 @@ impl World {
         }
     }
 
-    /// The engine closes a lane for want of requests: nobody may wait for anything on it, and its
+    /// The engine closes a lane for want of requests: no request may wait for anything on it, and its
     /// node must have another.
     pub(crate) fn check_unused(&mut self, number: usize, lane: LaneKey) {
         let worker = self.workers.get(number);
@@ -91,12 +91,12 @@ impl World {
         if self.lanes_of_keeper(key).nth(1).is_none() {
             self.blame(format_args!("lane {id} is closed as unused, and is the last of {key:?}"));
         }
-        self.tell(format_args!("lane {id} is closed, since nobody uses it"));
+        self.narrate(format_args!("lane {id} is closed, since it is not used"));
         self.counted.closed_unused += 1;
         self.called.entry(key).or_default().called_for.remove(&shard);
     }
 
-    fn lanes_of_keeper(&self, key: KeeperKey) -> impl Iterator<Item = (LinkId, &LaneEnd)> {
+    fn lanes_of_keeper(&self, key: WorkerRefiller) -> impl Iterator<Item = (LinkId, &LaneEnd)> {
         self.links.iter().filter_map(move |(id, link)| match &link.end {
             End::Lane(lane) if lane.key.is_some() && lane.refiller() == key => Some((*id, &**lane)),
             End::Lane(_) | End::Client(_) => None,

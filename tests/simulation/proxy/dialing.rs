@@ -5,15 +5,15 @@ use crate::model::credentials::Credential;
 use crate::model::frames::Frame;
 use crate::network::link::{End, LaneEnd};
 use crate::proxy::greeting::{Greeted, Refused};
-use crate::proxy::lanes::KeeperKey;
+use crate::proxy::lanes::WorkerRefiller;
 use crate::world::World;
 use cql::error_code::ErrorCode;
 use shardlane::engine::pending::LaneKey;
 use shardlane::pool::action::DialOrder;
 use shardlane::pool::connection::{
-    Connection, DialFailure, DialId, FailureKind, Hello, Refused as RefusedStep, ServerError,
+    Connection, DialFailure, DialId, FailureKind, Hello, NodeError, RefusedStep,
 };
-use shardlane::pool::handshake_turns::Whose;
+use shardlane::pool::refill::handshake_turns::Whose;
 use shardlane::session::sasl::SaslToken;
 
 /// A connection to a silent node is given up after this; longer after failures.
@@ -92,7 +92,7 @@ impl World {
         let node = self.cluster.members.iter().position(|member| member.address == address);
         let node = node.unwrap_or(usize::MAX);
         if let Hello::Lane { pool, key } = &order.hello {
-            let refiller = KeeperKey { worker, pool: pool.0, node };
+            let refiller = WorkerRefiller { worker, pool: pool.0, node };
             self.lost_us.remove(&refiller);
             self.check_called_for(refiller, order.dial);
             self.check_port_may_be_dialled(refiller, order.dial);
@@ -253,7 +253,7 @@ impl World {
         match &dial.order.hello {
             Hello::Lane { pool, .. } => {
                 self.failed_us.insert(dial.node, self.now_us);
-                self.tell(format_args!("no lane to node {} for pool {}", dial.node, pool.0));
+                self.narrate(format_args!("no lane to node {} for pool {}", dial.node, pool.0));
                 let code = match &refused {
                     Refused::Said(frame) => frame.error().map(|(code, _)| ErrorCode(code)),
                     Refused::Silent | Refused::Login(_) => None,
@@ -319,7 +319,7 @@ impl World {
         }
         let id = self.new_link(End::Lane(Box::new(end)));
         let (shard, pool) = (greeted.shard, refiller.pool);
-        self.tell(format_args!("lane {id} to node {node} shard {shard} pool {pool}"));
+        self.narrate(format_args!("lane {id} to node {node} shard {shard} pool {pool}"));
         self.workers.get_mut(worker).lane_links.insert(lane, id);
         self.node_links.insert(greeted.connection, id);
         self.check_lane_may_open(id);
@@ -335,7 +335,7 @@ fn failure_of(refused: Refused) -> DialFailure {
     DialFailure { kind, reason: "the world says so".to_owned(), fix: String::new() }
 }
 
-fn server_error(frame: &Frame) -> ServerError {
+fn server_error(frame: &Frame) -> NodeError {
     let (code, message) = frame.error().unwrap_or((0, String::new()));
-    ServerError { code: ErrorCode(code), message, body: frame.body.clone().into() }
+    NodeError { code: ErrorCode(code), message, body: frame.body.clone().into() }
 }

@@ -12,7 +12,7 @@ use cql::response::supported::Supported;
 use cql::token::shard::Sharder;
 use shardlane::pool::action::DialOrder;
 use shardlane::pool::connection::Hello;
-use shardlane::pool::lane_slots::Dial;
+use shardlane::pool::refill::lane_slots::Dial;
 use sim::{ConnectionId, PortKind};
 
 /// First source port of lanes.
@@ -22,7 +22,7 @@ const PORTS: u64 = 16_384;
 /// How a node refuses a keyspace that is there.
 pub(crate) const GONE: &str = "this keyspace is not there for a moment";
 
-/// What a handshake told.
+/// What a handshake found.
 #[derive(Clone, Debug)]
 pub(crate) struct Greeted {
     pub(crate) connection: ConnectionId,

@@ -8,7 +8,7 @@ use shardlane::engine::engine::Engine;
 use shardlane::engine::pending::LaneKey;
 use shardlane::pool::action::{PoolAction, PoolNotice};
 use shardlane::pool::pool_manager::PoolManager;
-use shardlane::pool::refiller::{PoolRefiller, RefillerKey};
+use shardlane::pool::refill::refiller::{PoolRefiller, RefillerKey};
 use shardlane::topology::id::NodeId;
 
 /// The kernel's own watch finds a half-open connection after this.
@@ -16,7 +16,7 @@ pub(crate) const KEEPALIVE_US: u64 = 20_000_000;
 
 /// The lanes of one node and pool of a worker.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct KeeperKey {
+pub(crate) struct WorkerRefiller {
     /// Number of the worker.
     pub(crate) worker: usize,
     /// Number of the pool.
@@ -25,7 +25,7 @@ pub(crate) struct KeeperKey {
     pub(crate) node: usize,
 }
 
-impl KeeperKey {
+impl WorkerRefiller {
     pub(crate) fn new(worker: usize, key: RefillerKey) -> Self {
         Self { worker, pool: key.pool, node: usize::from(key.node.0) }
     }
@@ -33,8 +33,8 @@ impl KeeperKey {
 
 impl LaneEnd {
     /// Who opened it.
-    pub(crate) fn refiller(&self) -> KeeperKey {
-        KeeperKey { worker: self.worker, pool: self.pool, node: self.node }
+    pub(crate) fn refiller(&self) -> WorkerRefiller {
+        WorkerRefiller { worker: self.worker, pool: self.pool, node: self.node }
     }
 }
 
@@ -45,15 +45,15 @@ impl World {
     }
 
     /// All that keep lanes open.
-    pub(crate) fn refillers(&self) -> impl Iterator<Item = (KeeperKey, &PoolRefiller)> {
+    pub(crate) fn refillers(&self) -> impl Iterator<Item = (WorkerRefiller, &PoolRefiller)> {
         self.workers.numbers().flat_map(|worker| {
             let refillers = self.workers.get(worker).pools.refillers();
-            refillers.map(move |(key, refiller)| (KeeperKey::new(worker, key), refiller))
+            refillers.map(move |(key, refiller)| (WorkerRefiller::new(worker, key), refiller))
         })
     }
 
     /// What keeps the lanes of one node and pool open.
-    pub(crate) fn refiller(&self, key: KeeperKey) -> Option<&PoolRefiller> {
+    pub(crate) fn refiller(&self, key: WorkerRefiller) -> Option<&PoolRefiller> {
         let wanted = RefillerKey { pool: key.pool, node: Self::node_id(key.node) };
         let mut refillers = self.workers.get(key.worker).pools.refillers();
         refillers.find(|(key, _)| *key == wanted).map(|(_, refiller)| refiller)
@@ -107,14 +107,14 @@ impl World {
     }
 
     fn on_notice(&mut self, worker: usize, notice: &PoolNotice) {
-        self.tell(format_args!("worker {worker} logs {notice:?}"));
+        self.narrate(format_args!("worker {worker} logs {notice:?}"));
         match notice {
             PoolNotice::RemoteUsed(_) => self.counted.failed_over += 1,
             PoolNotice::AllLocalUsed => self.counted.widened += 1,
             PoolNotice::LoginRevoked { .. } => self.counted.revoked += 1,
             PoolNotice::Resharded { target, pool } => {
                 let node = usize::from(target.node.0);
-                self.called.remove(&KeeperKey { worker, pool: pool.0, node });
+                self.called.remove(&WorkerRefiller { worker, pool: pool.0, node });
             }
             PoolNotice::NodeLost { .. }
             | PoolNotice::NodeAway { .. }
@@ -138,7 +138,7 @@ impl World {
     /// The proxy closes a lane. What it had sent may still reach the node.
     fn close_lane(&mut self, worker: usize, key: LaneKey) {
         let Some(id) = self.workers.get_mut(worker).lane_links.remove(&key) else { return };
-        self.tell(format_args!("lane {id} is closed"));
+        self.narrate(format_args!("lane {id} is closed"));
         let now = self.now_us;
         let Some(link) = self.links.get_mut(&id) else { return };
         let at = link.up.last_us.max(now + link.latency_us);
@@ -165,7 +165,7 @@ impl World {
             self.release_streams(id, &rest);
             self.give_lane_bytes((worker, key), rest);
         }
-        self.tell(format_args!("lane {id} is gone"));
+        self.narrate(format_args!("lane {id} is gone"));
         self.pools_input(worker, |pools, engine| pools.on_lane_lost(engine, key));
         self.flush(worker);
     }

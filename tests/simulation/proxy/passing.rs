@@ -34,7 +34,7 @@ impl World {
         for (id, len, taken) in passed {
             self.counted.large_passed += u64::from(taken.len() == len);
             self.counted.large_parted += u64::from(!taken.is_empty() && taken.len() < len);
-            self.tell(format_args!("link {id} takes {} of {len} bytes uncopied", taken.len()));
+            self.narrate(format_args!("link {id} takes {} of {len} bytes uncopied", taken.len()));
             self.count_sent(id, &taken);
             self.travel(id, false, &taken);
         }

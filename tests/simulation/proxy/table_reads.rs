@@ -50,7 +50,7 @@ impl World {
         match self.control.reads.on_answer(answer, self.now_us) {
             Some(TableReport::Key(key)) => {
                 let key = Arc::new(key);
-                self.tell(format_args!("the key of {}.{} is read", key.keyspace, key.table));
+                self.narrate(format_args!("the key of {}.{} is read", key.keyspace, key.table));
                 for worker in self.workers.numbers() {
                     self.report_to(worker, Event::TableKey { worker, key: Arc::clone(&key) });
                 }
@@ -60,7 +60,9 @@ impl World {
                 let TabletPage { keyspace, table, tablets, end, .. } = &*page;
                 let count = tablets.len();
                 self.counted.tablets_read += u64::try_from(count).unwrap_or(0);
-                self.tell(format_args!("{count} tablets of {keyspace}.{table} are read: {end:?}"));
+                self.narrate(format_args!(
+                    "{count} tablets of {keyspace}.{table} are read: {end:?}"
+                ));
                 for worker in self.workers.numbers() {
                     self.report_to(worker, Event::Tablets { worker, page: Arc::clone(&page) });
                 }
@@ -79,26 +81,26 @@ impl World {
     }
 
     /// Another node is watched: events may have been missed.
-    pub(crate) fn tell_of_missed_events(&mut self) {
+    pub(crate) fn report_missed_events(&mut self) {
         for worker in self.workers.numbers() {
             let read_us = self.workers.get(worker).read_us.max(self.now_us);
             self.agenda.plan(read_us, Event::EventsMissed { worker });
         }
     }
 
-    /// A worker is told so.
+    /// A worker hears so.
     pub(crate) fn on_events_missed(&mut self, worker: usize) {
         self.input(worker, shardlane::engine::engine::Engine::on_events_missed);
         self.flush(worker);
     }
 
-    /// A worker is told some of a table's tablets.
+    /// A worker hears some of a table's tablets.
     pub(crate) fn on_tablets(&mut self, worker: usize, page: &TabletPage) {
         self.input(worker, |engine| engine.on_tablets_read(page));
         self.flush(worker);
     }
 
-    /// A worker is told the key of a table.
+    /// A worker gets the key of a table.
     pub(crate) fn on_table_key(&mut self, worker: usize, key: Arc<TableKey>) {
         self.input(worker, |engine| engine.on_table_key(key));
         self.flush(worker);

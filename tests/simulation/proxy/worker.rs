@@ -5,15 +5,15 @@ use std::net::SocketAddr;
 
 use crate::agenda::Event;
 use crate::network::link::{End, Link, LinkId};
-use crate::proxy::lanes::KeeperKey;
+use crate::proxy::lanes::WorkerRefiller;
 use crate::proxy::workers::Worker;
 use crate::world::World;
 use shardlane::engine::action::{Action, Output, PeerMessage};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
-use shardlane::pool::announcer::{Announcer, WorkerEvent};
+use shardlane::pool::worker_events::{WorkerEvent, WorkerReporter};
 
-/// How long a client that was told that it is closed may take to read that.
+/// How long a client that is to be closed may take to read its last answer.
 const LINGER_US: u64 = 3_000_000;
 /// The engine's thread sleeps no longer.
 const TICK_US_MAX: u64 = 100_000;
@@ -142,19 +142,19 @@ impl World {
     fn check_action(&mut self, worker: usize, action: &Action) {
         match action {
             Action::OpenPool { pool, keyspace } => {
-                self.tell(format_args!(
+                self.narrate(format_args!(
                     "lanes for keyspace {keyspace} are wanted: pool {}",
                     pool.0
                 ));
             }
-            Action::ClosePool(pool) => self.tell(format_args!("pool {} is closed", pool.0)),
+            Action::ClosePool(pool) => self.narrate(format_args!("pool {} is closed", pool.0)),
             Action::CloseUnused(lane) => self.check_unused(worker, *lane),
             Action::OpenLane { pool, node, shard } => {
                 let node = usize::from(node.0);
-                self.on_asked_for(KeeperKey { worker, pool: pool.0, node }, *shard);
+                self.on_asked_for(WorkerRefiller { worker, pool: pool.0, node }, *shard);
             }
             Action::LogIn { client, .. } if self.scenario.roles == 0 => {
-                self.blame(format_args!("{client:?} is to log in, which nobody asked for"));
+                self.blame(format_args!("{client:?} is to log in, which no client asked for"));
             }
             Action::LogIn { client, token } => self.note_login(worker, *client, token),
             Action::CloseLane(_)
@@ -215,14 +215,14 @@ impl World {
                     self.proxy_is_wanted(id);
                 }
             }
-            Action::ToOtherWorkers(news) => {
-                self.report(worker, |announcer, send| announcer.news(news, send));
+            Action::ToOtherWorkers(message) => {
+                self.report(worker, |reporter, send| reporter.peer_message(message, send));
             }
             Action::RefreshTopology => self.report(worker, |_, send| {
                 send(WorkerEvent::RefreshTopology);
             }),
             Action::ReadTable(question) => {
-                self.report(worker, |announcer, send| announcer.question(question, send));
+                self.report(worker, |reporter, send| reporter.question(question, send));
             }
             // No client asks; one that did would be refused.
             Action::CollectConsole(table) => {
@@ -241,12 +241,12 @@ impl World {
     fn report(
         &mut self,
         number: usize,
-        say: impl FnOnce(&mut Announcer, &mut dyn FnMut(WorkerEvent) -> bool),
+        say: impl FnOnce(&mut WorkerReporter, &mut dyn FnMut(WorkerEvent) -> bool),
     ) {
         let room = self.scenario.report_room;
-        let Worker { announcer, reported, .. } = self.workers.get_mut(number);
+        let Worker { reporter, reported, .. } = self.workers.get_mut(number);
         let (before, mut lost) = (reported.len(), 0);
-        say(announcer, &mut |event| {
+        say(reporter, &mut |event| {
             let is_free = reported.len() < room;
             if is_free {
                 reported.push_back(event);
@@ -268,7 +268,7 @@ impl World {
         let reported = std::mem::take(&mut self.workers.get_mut(from).reported);
         for event in reported {
             match event {
-                WorkerEvent::PeerMessage(_, news) => self.pass_on(from, &news),
+                WorkerEvent::PeerMessage(_, message) => self.pass_on(from, &message),
                 WorkerEvent::RefreshTopology => self.refresh_topology(),
                 WorkerEvent::ReadTable(request) => self.read_table_soon(request),
                 WorkerEvent::PoolLanes(..)
@@ -278,19 +278,19 @@ impl World {
         }
     }
 
-    fn pass_on(&mut self, from: usize, news: &PeerMessage) {
+    fn pass_on(&mut self, from: usize, message: &PeerMessage) {
         for to in self.workers.numbers().filter(|to| *to != from) {
             let worker = self.workers.get_mut(to);
             let at = worker.news_us.max(self.now_us + self.chance.below(NEWS_US));
             worker.news_us = at;
             self.counted.messages += 1;
-            self.agenda.plan(at, Event::PeerMessage { worker: to, news: news.clone() });
+            self.agenda.plan(at, Event::PeerMessage { worker: to, message: message.clone() });
         }
     }
 
     /// A worker hears what the other has learned.
-    pub(crate) fn on_news(&mut self, worker: usize, news: PeerMessage) {
-        self.input(worker, |engine| engine.on_news(news));
+    pub(crate) fn on_peer_message(&mut self, worker: usize, message: PeerMessage) {
+        self.input(worker, |engine| engine.on_peer_message(message));
         self.flush(worker);
     }
 
@@ -307,7 +307,7 @@ impl World {
             Some(key)
         };
         let Some(key) = self.input(worker, open) else {
-            self.tell(format_args!("client link {id} is refused"));
+            self.narrate(format_args!("client link {id} is refused"));
             let latency = self.links.get(&id).map_or(0, |link| link.latency_us);
             self.agenda.plan(self.now_us + latency, Event::DriverClosed { link: id });
             return;
@@ -349,7 +349,7 @@ impl World {
         let client = link.client();
         let known = client.and_then(|client| Some((client.worker, client.key.take()?)));
         let Some((worker, key)) = known else { return };
-        self.tell(format_args!("the proxy closes client link {id}"));
+        self.narrate(format_args!("the proxy closes client link {id}"));
         self.note_large_left(id);
         self.forget_client(worker, key);
         self.agenda.plan(at, Event::DriverClosed { link: id });
@@ -384,15 +384,15 @@ impl World {
         self.input(number, Engine::on_deadline);
         self.pools_input(number, |pools, engine| pools.on_deadline(engine));
         let has_lanes = self.workers.get(number).pools.has_lanes();
-        self.report(number, |announcer, send| {
-            announcer.lanes(has_lanes, &mut *send);
-            announcer.make_up(send);
+        self.report(number, |reporter, send| {
+            reporter.lanes(has_lanes, &mut *send);
+            reporter.make_up(send);
         });
         self.flush(number);
     }
 }
 
-/// As much of `output` as tells whether it finds room.
+/// As much of `output` as shows whether it finds room.
 fn offered(output: &[u8], room: usize) -> Vec<u8> {
     output.get(..=room).unwrap_or(output).to_vec()
 }

@@ -12,10 +12,10 @@ use shardlane::engine::engine::Engine;
 use shardlane::engine::pending::LaneKey;
 use shardlane::engine::settings::EngineSettings;
 use shardlane::platform::memory::MemoryShares;
-use shardlane::pool::announcer::{Announcer, WorkerEvent};
-use shardlane::pool::credential_book::CredentialBook;
-use shardlane::pool::node_state::NodeStates;
+use shardlane::pool::login::credential_book::CredentialBook;
+use shardlane::pool::nodes::node_state::NodeStates;
 use shardlane::pool::pool_manager::{PoolManager, PoolShared};
+use shardlane::pool::worker_events::{WorkerEvent, WorkerReporter};
 use shardlane::topology::snapshot::SnapshotBuilder;
 use shardlane::worker::memory_share::MemoryShare;
 use sim::mix;
@@ -31,7 +31,7 @@ pub(crate) struct Worker {
     pub(crate) ready: Vec<LinkId>,
     pub(crate) turn_planned: bool,
     pub(crate) pools: PoolManager,
-    pub(crate) announcer: Announcer,
+    pub(crate) reporter: WorkerReporter,
     pub(crate) memory: MemoryShare,
     /// What it has reported, and the server has not taken.
     pub(crate) reported: VecDeque<WorkerEvent>,
@@ -67,7 +67,7 @@ impl Worker {
             ready: Vec::new(),
             turn_planned: false,
             pools: PoolManager::new(scenario.pools(), shared, seed, 0),
-            announcer: Announcer::new(number),
+            reporter: WorkerReporter::new(number),
             memory: MemoryShare::new(memory, number),
             reported: VecDeque::new(),
             used: Vec::new(),

@@ -90,15 +90,15 @@ impl Rig {
         clients
     }
 
-    pub(crate) fn news(&mut self) -> Vec<PeerMessage> {
-        let mut news = Vec::new();
+    pub(crate) fn peer_messages(&mut self) -> Vec<PeerMessage> {
+        let mut messages = Vec::new();
         self.actions.retain(|order| match order {
-            Action::ToOtherWorkers(told) => {
-                news.push(told.clone());
+            Action::ToOtherWorkers(message) => {
+                messages.push(message.clone());
                 false
             }
             _ => true,
         });
-        news
+        messages
     }
 }

@@ -22,8 +22,8 @@ impl Rig {
             assert_eq!(spread.text(), text);
             self.result(lane, spread.stream(), answer);
         }
-        let told = self.answer(client);
-        assert_eq!((told.stream(), told.opcode()), (77, Opcode::Result));
+        let received = self.answer(client);
+        assert_eq!((received.stream(), received.opcode()), (77, Opcode::Result));
     }
 
     /// Prepares a SELECT by `k` of `keyspace.t` under the id `[id; 16]`.
@@ -65,6 +65,6 @@ impl Rig {
             last: i64::MAX,
             replicas: replicas.iter().map(|(node, shard)| (host(*node), *shard)).collect(),
         };
-        self.input(|engine| engine.on_news(PeerMessage::Tablet(Arc::new(tablet))));
+        self.input(|engine| engine.on_peer_message(PeerMessage::Tablet(Arc::new(tablet))));
     }
 }

@@ -7,7 +7,7 @@ use crate::opcode::Opcode;
 
 /// User and password of the mechanism PLAIN (RFC 4616), as bytes: neither must be UTF-8 here.
 #[derive(Clone, Copy, Eq, PartialEq)]
-pub struct Plain<'a> {
+pub struct PlainLogin<'a> {
     /// Who asks.
     pub user: &'a [u8],
     /// The proof.
@@ -19,7 +19,7 @@ pub fn read(body: &[u8]) -> Result<Option<&[u8]>, WireError> {
     Reader::new(body).bytes()
 }
 
-impl<'a> Plain<'a> {
+impl<'a> PlainLogin<'a> {
     /// Reads a token as `[authzid] 0 user 0 password`; `None` when it is something else.
     ///
     /// Splits from the end, as ScyllaDB does, so that what precedes the user does not matter.

@@ -1,7 +1,7 @@
 //! BEGIN BATCH … APPLY BATCH: several statements in one text.
 
-use crate::statement::lexer::{Lexer, Token};
-use crate::statement::statement::{NotUnderstood, Statement, verb_of};
+use crate::statement::lexer::{Lexeme, Lexer};
+use crate::statement::statement::{NotUnderstood, TableStatement, verb_of};
 
 /// How a batch is run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,7 +41,7 @@ impl<'a> TextBatch<'a> {
         }
         // USING TIMESTAMP, and TIMEOUT of ScyllaDB.
         while !lexer.peek().is_some_and(starts_child) {
-            if matches!(lexer.next(), None | Some(Token::Broken | Token::Sign(b';'))) {
+            if matches!(lexer.next(), None | Some(Lexeme::Broken | Lexeme::Sign(b';'))) {
                 return Err(NotUnderstood::Text);
             }
         }
@@ -50,7 +50,7 @@ impl<'a> TextBatch<'a> {
 
     /// The statements in order. What one is about is only certain when all that follow, up to
     /// APPLY BATCH, come without an error; it stops after the first.
-    pub fn children(&self) -> impl Iterator<Item = Result<Statement<'a>, NotUnderstood>> {
+    pub fn children(&self) -> impl Iterator<Item = Result<TableStatement<'a>, NotUnderstood>> {
         let mut lexer = self.children;
         let mut is_over = false;
         std::iter::from_fn(move || {
@@ -65,7 +65,7 @@ impl<'a> TextBatch<'a> {
 }
 
 /// Takes a statement and the semicolon behind it; `None` at the end of the batch.
-fn next_child<'a>(lexer: &mut Lexer<'a>) -> Result<Option<Statement<'a>>, NotUnderstood> {
+fn next_child<'a>(lexer: &mut Lexer<'a>) -> Result<Option<TableStatement<'a>>, NotUnderstood> {
     if lexer.take_word("APPLY") {
         let is_end = lexer.take_word("BATCH") && lexer.take_end();
         return is_end.then_some(None).ok_or(NotUnderstood::Text);
@@ -76,8 +76,8 @@ fn next_child<'a>(lexer: &mut Lexer<'a>) -> Result<Option<Statement<'a>>, NotUnd
     let end = loop {
         let before = lexer.at();
         match lexer.peek() {
-            None | Some(Token::Broken) => return Err(NotUnderstood::Text),
-            Some(Token::Sign(b';')) => {
+            None | Some(Lexeme::Broken) => return Err(NotUnderstood::Text),
+            Some(Lexeme::Sign(b';')) => {
                 lexer.next();
                 break before;
             }
@@ -85,10 +85,10 @@ fn next_child<'a>(lexer: &mut Lexer<'a>) -> Result<Option<Statement<'a>>, NotUnd
             Some(_) => lexer.next(),
         };
     };
-    Statement::take(start.until(end)).map(Some)
+    TableStatement::take(start.until(end)).map(Some)
 }
 
-fn starts_child(token: Token<'_>) -> bool {
+fn starts_child(token: Lexeme<'_>) -> bool {
     verb_of(token).is_some() || token.is("APPLY")
 }
 

@@ -1,15 +1,15 @@
 //! Which partition a statement is about, once the names of the columns of its table's key are known.
 
-use crate::statement::lexer::{Lexer, Token};
+use crate::statement::lexer::{Lexeme, Lexer};
 use crate::statement::name::Name;
 use crate::statement::partition::{Partition, Target, Wanted};
 use crate::statement::statement::{
-    NotUnderstood, Statement, Verb, skip_to_word, skip_to_word_over,
+    NotUnderstood, TableStatement, Verb, skip_to_word, skip_to_word_over,
 };
 use crate::statement::term::Term;
 use crate::statement::where_clause;
 
-impl<'a> Statement<'a> {
+impl<'a> TableStatement<'a> {
     /// Reads the rest of the statement for the partition whose key has the columns `names`, as the
     /// schema has them and in the key's order.
     pub fn target(&self, names: &[&str]) -> Result<Target<'a>, NotUnderstood> {
@@ -50,7 +50,7 @@ fn skip_assignments(lexer: &mut Lexer<'_>) -> Result<bool, NotUnderstood> {
     }
     let mut may_count = false;
     let is_there = skip_to_word_over(lexer, "WHERE", |token| {
-        may_count |= matches!(token, Token::Sign(b'+' | b'-'));
+        may_count |= matches!(token, Lexeme::Sign(b'+' | b'-'));
     });
     is_there.then_some(()).ok_or(NotUnderstood::Text)?;
     Ok(may_count)
@@ -86,7 +86,7 @@ fn insert_columns<'a>(
         if let Some(position) = wanted.position(name) {
             wanted.set(position, Term::take(lexer).ok_or(NotUnderstood::Key)?)?;
             // A sum, say, follows.
-            if !matches!(lexer.peek(), Some(Token::Sign(b',' | b')'))) {
+            if !matches!(lexer.peek(), Some(Lexeme::Sign(b',' | b')'))) {
                 return Err(NotUnderstood::Key);
             }
         } else if !Term::skip_in_list(lexer) {

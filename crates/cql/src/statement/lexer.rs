@@ -16,7 +16,7 @@ const GROUP_DEPTH_MAX: usize = 64;
 
 /// One token; white space and comments are none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Token<'a> {
+pub enum Lexeme<'a> {
     /// An unquoted name or keyword.
     Word(&'a str),
     /// What stands between `"`, doubled ones not undone.
@@ -43,7 +43,7 @@ pub enum Token<'a> {
     Broken,
 }
 
-impl Token<'_> {
+impl Lexeme<'_> {
     /// Whether this is a keyword, in any case; `keyword` is in capitals.
     #[must_use]
     pub fn is(self, keyword: &str) -> bool {
@@ -73,7 +73,7 @@ pub struct Lexer<'a> {
 /// A token that was looked at, and where the lexer stands behind it.
 #[derive(Clone, Copy, Debug)]
 struct Peeked<'a> {
-    token: Token<'a>,
+    token: Lexeme<'a>,
     at: usize,
     markers: u16,
     is_broken: bool,
@@ -132,7 +132,7 @@ impl<'a> Lexer<'a> {
 
     /// The next token without taking it; `None` at the end.
     #[must_use]
-    pub fn peek(&mut self) -> Option<Token<'a>> {
+    pub fn peek(&mut self) -> Option<Lexeme<'a>> {
         if let Some(peeked) = &self.peeked {
             return Some(peeked.token);
         }
@@ -151,7 +151,7 @@ impl<'a> Lexer<'a> {
 
     /// Takes the next token when it is this sign.
     pub fn take_sign(&mut self, sign: u8) -> bool {
-        self.take_if(|token| matches!(token, Token::Sign(found) if found == sign))
+        self.take_if(|token| matches!(token, Lexeme::Sign(found) if found == sign))
     }
 
     /// Takes closing semicolons; whether nothing follows them.
@@ -170,29 +170,29 @@ impl<'a> Lexer<'a> {
         let Some(depth) = depth.checked_sub(1) else { return false };
         while let Some(token) = self.next() {
             match token {
-                Token::Sign(open @ (b'(' | b'[' | b'{')) => {
+                Lexeme::Sign(open @ (b'(' | b'[' | b'{')) => {
                     if !self.skip_nested(closing(open), depth) {
                         return false;
                     }
                 }
-                Token::Sign(sign @ (b')' | b']' | b'}')) => return sign == close,
-                Token::Broken => return false,
-                Token::Word(_)
-                | Token::Quoted(_)
-                | Token::Text(_)
-                | Token::Dollars(_)
-                | Token::Integer(_)
-                | Token::Float(_)
-                | Token::Hex(_)
-                | Token::Uuid(_)
-                | Token::Duration(_)
-                | Token::Sign(_) => {}
+                Lexeme::Sign(sign @ (b')' | b']' | b'}')) => return sign == close,
+                Lexeme::Broken => return false,
+                Lexeme::Word(_)
+                | Lexeme::Quoted(_)
+                | Lexeme::Text(_)
+                | Lexeme::Dollars(_)
+                | Lexeme::Integer(_)
+                | Lexeme::Float(_)
+                | Lexeme::Hex(_)
+                | Lexeme::Uuid(_)
+                | Lexeme::Duration(_)
+                | Lexeme::Sign(_) => {}
             }
         }
         false
     }
 
-    fn take_if(&mut self, is_wanted: impl FnOnce(Token<'a>) -> bool) -> bool {
+    fn take_if(&mut self, is_wanted: impl FnOnce(Lexeme<'a>) -> bool) -> bool {
         self.peek().is_some_and(is_wanted) && self.next().is_some()
     }
 
@@ -275,7 +275,7 @@ impl<'a> Lexer<'a> {
         self.slice(start, self.at)
     }
 
-    fn take_number(&mut self) -> Token<'a> {
+    fn take_number(&mut self) -> Lexeme<'a> {
         let digits = |at: usize| {
             let mut end = at;
             while self.byte(end).is_ascii_digit() {
@@ -286,12 +286,12 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         if self.byte(start) == b'0' && matches!(self.byte(start + 1), b'x' | b'X') {
             let hex = self.rest(start + 2).iter().take_while(|b| b.is_ascii_hexdigit()).count();
-            return self.unless_joined(2 + hex, Token::Hex);
+            return self.unless_joined(2 + hex, Lexeme::Hex);
         }
         let mut end = start + digits(start);
         let may_be_unit = self.byte(end).is_ascii_alphabetic() || !self.byte(end).is_ascii();
         if may_be_unit && let Some(len) = duration_len(self.rest(start), end - start) {
-            return self.unless_joined(len, Token::Duration);
+            return self.unless_joined(len, Lexeme::Duration);
         }
         let mut is_float = false;
         if self.byte(end) == b'.' {
@@ -306,11 +306,11 @@ impl<'a> Lexer<'a> {
                 end += 1 + sign + exponent;
             }
         }
-        self.unless_joined(end - start, if is_float { Token::Float } else { Token::Integer })
+        self.unless_joined(end - start, if is_float { Lexeme::Float } else { Lexeme::Integer })
     }
 
     /// Takes `len` bytes, which no letter or digit may follow.
-    fn unless_joined(&mut self, len: usize, token: fn(&'a str) -> Token<'a>) -> Token<'a> {
+    fn unless_joined(&mut self, len: usize, token: fn(&'a str) -> Lexeme<'a>) -> Lexeme<'a> {
         if is_word_byte(self.byte(self.at + len)) {
             return self.break_off();
         }
@@ -318,7 +318,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Cuts the next token off.
-    fn cut(&mut self) -> Option<Token<'a>> {
+    fn cut(&mut self) -> Option<Lexeme<'a>> {
         if self.is_broken {
             return None;
         }
@@ -331,41 +331,41 @@ impl<'a> Lexer<'a> {
         let Some(left) = self.left.checked_sub(1) else { return Some(self.break_off()) };
         self.left = left;
         if self.byte(self.at + 8) == b'-' && self.rest(self.at).get(..36).is_some_and(is_uuid) {
-            return Some(self.unless_joined(36, Token::Uuid));
+            return Some(self.unless_joined(36, Lexeme::Uuid));
         }
         let token = match self.byte(self.at) {
             b'P' if let Some(len) = iso_duration_len(self.rest(self.at)) => {
-                Some(self.unless_joined(len, Token::Duration))
+                Some(self.unless_joined(len, Lexeme::Duration))
             }
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
                 let len = self.rest(self.at).iter().take_while(|b| is_word_byte(**b)).count();
-                Some(Token::Word(self.take(len)))
+                Some(Lexeme::Word(self.take(len)))
             }
             b'0'..=b'9' => Some(self.take_number()),
-            b'"' => self.take_quoted(b'"').map(Token::Quoted),
-            b'\'' => self.take_quoted(b'\'').map(Token::Text),
-            b'$' if self.byte(self.at + 1) == b'$' => self.take_dollars().map(Token::Dollars),
+            b'"' => self.take_quoted(b'"').map(Lexeme::Quoted),
+            b'\'' => self.take_quoted(b'\'').map(Lexeme::Text),
+            b'$' if self.byte(self.at + 1) == b'$' => self.take_dollars().map(Lexeme::Dollars),
             sign if sign.is_ascii_graphic() => {
                 self.at += 1;
                 self.markers = self.markers.saturating_add(u16::from(sign == b'?'));
-                Some(Token::Sign(sign))
+                Some(Lexeme::Sign(sign))
             }
             _ => None,
         };
         Some(token.unwrap_or_else(|| self.break_off()))
     }
 
-    fn break_off(&mut self) -> Token<'a> {
+    fn break_off(&mut self) -> Lexeme<'a> {
         self.is_broken = true;
-        Token::Broken
+        Lexeme::Broken
     }
 }
 
 impl<'a> Iterator for Lexer<'a> {
-    type Item = Token<'a>;
+    type Item = Lexeme<'a>;
 
     #[inline]
-    fn next(&mut self) -> Option<Token<'a>> {
+    fn next(&mut self) -> Option<Lexeme<'a>> {
         match self.peeked.take() {
             Some(Peeked { token, at, markers, is_broken }) => {
                 (self.at, self.markers, self.is_broken) = (at, markers, is_broken);

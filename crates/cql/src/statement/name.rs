@@ -1,6 +1,6 @@
 //! Names of keyspaces, tables and columns as a text writes them.
 
-use crate::statement::lexer::{Lexer, Token};
+use crate::statement::lexer::{Lexeme, Lexer};
 
 /// A name, its case and its quotes not undone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,23 +27,23 @@ pub fn quoted(name: &str) -> String {
 impl<'a> Name<'a> {
     /// The name that a token is; unquoted, it begins with a letter.
     #[must_use]
-    pub fn of(token: Token<'a>) -> Option<Self> {
+    pub fn of(token: Lexeme<'a>) -> Option<Self> {
         match token {
-            Token::Word(raw) if raw.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+            Lexeme::Word(raw) if raw.starts_with(|c: char| c.is_ascii_alphabetic()) => {
                 raw.is_ascii().then_some(Self { raw, is_quoted: false })
             }
-            Token::Quoted(raw) if !raw.is_empty() => Some(Self { raw, is_quoted: true }),
-            Token::Word(_)
-            | Token::Quoted(_)
-            | Token::Text(_)
-            | Token::Dollars(_)
-            | Token::Integer(_)
-            | Token::Float(_)
-            | Token::Hex(_)
-            | Token::Uuid(_)
-            | Token::Duration(_)
-            | Token::Sign(_)
-            | Token::Broken => None,
+            Lexeme::Quoted(raw) if !raw.is_empty() => Some(Self { raw, is_quoted: true }),
+            Lexeme::Word(_)
+            | Lexeme::Quoted(_)
+            | Lexeme::Text(_)
+            | Lexeme::Dollars(_)
+            | Lexeme::Integer(_)
+            | Lexeme::Float(_)
+            | Lexeme::Hex(_)
+            | Lexeme::Uuid(_)
+            | Lexeme::Duration(_)
+            | Lexeme::Sign(_)
+            | Lexeme::Broken => None,
         }
     }
 

@@ -22,9 +22,9 @@ pub struct Target<'a> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Partition<'a> {
     /// One.
-    One(Key<'a>),
+    One(PartitionKey<'a>),
     /// Several, by IN; this is the first.
-    FirstOfSeveral(Key<'a>),
+    FirstOfSeveral(PartitionKey<'a>),
     /// All whose token is in a range.
     TokenRange(TokenRange<'a>),
     /// Those that a filter or nothing chooses: no column, or not every column, of the key is given.
@@ -53,12 +53,12 @@ pub struct Bound<'a> {
 
 /// A partition key: a term for each of its columns.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Key<'a> {
+pub struct PartitionKey<'a> {
     terms: [Term<'a>; KEY_COLUMNS_MAX],
     len: usize,
 }
 
-impl<'a> Key<'a> {
+impl<'a> PartitionKey<'a> {
     /// The terms in the order of the names that were looked for.
     #[must_use]
     pub fn terms(&self) -> &[Term<'a>] {
@@ -93,11 +93,11 @@ impl<'n, 'a> Wanted<'n, 'a> {
     }
 
     /// The key, when each of its columns was given.
-    pub(crate) fn key(&self) -> Option<Key<'a>> {
+    pub(crate) fn key(&self) -> Option<PartitionKey<'a>> {
         let mut terms = [Term::Marker(0); KEY_COLUMNS_MAX];
         for (term, found) in terms.iter_mut().zip(self.found).take(self.names.len()) {
             *term = found?;
         }
-        (!self.names.is_empty()).then_some(Key { terms, len: self.names.len() })
+        (!self.names.is_empty()).then_some(PartitionKey { terms, len: self.names.len() })
     }
 }

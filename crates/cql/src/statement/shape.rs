@@ -10,9 +10,9 @@ use crate::literal::Literal;
 use crate::notation::{Value, put_bytes, put_int};
 use crate::request::parameters::{BoundValue, Values};
 use crate::scalar::Uncertain;
-use crate::statement::lexer::{Lexer, Token};
+use crate::statement::lexer::{Lexeme, Lexer};
 use crate::statement::name::Name;
-use crate::statement::statement::{Statement, Verb, skip_to_word};
+use crate::statement::statement::{TableStatement, Verb, skip_to_word};
 use crate::statement::term::Term;
 
 /// Most constants that are replaced.
@@ -42,10 +42,10 @@ pub struct Shape<'a> {
 }
 
 impl<'a> Shape<'a> {
-    /// Reads the statement `text`, which [`Statement::read`] understood. `None` when its grammar is
+    /// Reads the statement `text`, which [`TableStatement::read`] understood. `None` when its grammar is
     /// not certain, or it has markers with names; then it has to be sent as it is.
     #[must_use]
-    pub fn read(text: &'a str, statement: &Statement<'a>) -> Option<Self> {
+    pub fn read(text: &'a str, statement: &TableStatement<'a>) -> Option<Self> {
         let table_len = statement.table.table.written_len();
         let table_at = statement.rest.at().checked_sub(table_len)?;
         let table_at = statement.table.keyspace.is_none().then_some(table_at);
@@ -69,7 +69,7 @@ impl<'a> Shape<'a> {
             }
         }
         // What follows stays; it has to be whole, and the only statement.
-        skip_until(&mut lexer, |token| token == Token::Sign(b';'))?;
+        skip_until(&mut lexer, |token| token == Lexeme::Sign(b';'))?;
         lexer.take_end().then_some(())?;
         shape.markers = lexer.markers();
         (!shape.names_a_marker()).then_some(shape)
@@ -178,7 +178,7 @@ impl<'a> Shape<'a> {
             !constants.any(|constant| (constant.start..constant.end).contains(&at))
         };
         while let Some(token) = lexer.next() {
-            if token == Token::Sign(b':') && is_kept(lexer.at().saturating_sub(1)) {
+            if token == Lexeme::Sign(b':') && is_kept(lexer.at().saturating_sub(1)) {
                 return true;
             }
         }
@@ -228,21 +228,21 @@ impl<'a> Shape<'a> {
             }
         }
         match lexer.next()? {
-            Token::Sign(b'=') => {}
-            Token::Sign(b'<' | b'>') => {
+            Lexeme::Sign(b'=') => {}
+            Lexeme::Sign(b'<' | b'>') => {
                 lexer.take_sign(b'=');
             }
-            Token::Word(_)
-            | Token::Quoted(_)
-            | Token::Text(_)
-            | Token::Dollars(_)
-            | Token::Integer(_)
-            | Token::Float(_)
-            | Token::Hex(_)
-            | Token::Uuid(_)
-            | Token::Duration(_)
-            | Token::Sign(_)
-            | Token::Broken => return None,
+            Lexeme::Word(_)
+            | Lexeme::Quoted(_)
+            | Lexeme::Text(_)
+            | Lexeme::Dollars(_)
+            | Lexeme::Integer(_)
+            | Lexeme::Float(_)
+            | Lexeme::Hex(_)
+            | Lexeme::Uuid(_)
+            | Lexeme::Duration(_)
+            | Lexeme::Sign(_)
+            | Lexeme::Broken => return None,
         }
         self.take_constant(lexer, ends_relation).then_some(())
     }
@@ -271,7 +271,7 @@ impl<'a> Shape<'a> {
                     is_sign(next, b",") || next.is_some_and(|token| token.is("WHERE"))
                 });
             }
-            skip_until(lexer, |token| token == Token::Sign(b',') || token.is("WHERE"))?;
+            skip_until(lexer, |token| token == Lexeme::Sign(b',') || token.is("WHERE"))?;
             if lexer.take_word("WHERE") {
                 return Some(());
             }
@@ -283,7 +283,7 @@ impl<'a> Shape<'a> {
     fn take_constant(
         &mut self,
         lexer: &mut Lexer<'a>,
-        is_end: impl FnOnce(Option<Token<'a>>) -> bool,
+        is_end: impl FnOnce(Option<Lexeme<'a>>) -> bool,
     ) -> bool {
         let mut ahead = *lexer;
         let (start, markers) = (ahead.start_of_next(), ahead.markers());
@@ -314,43 +314,43 @@ fn put_constant(
 }
 
 /// Whether a token begins the clause behind WHERE, or ends the statement.
-fn ends_relations(token: Token<'_>) -> bool {
+fn ends_relations(token: Lexeme<'_>) -> bool {
     let clauses = ["ORDER", "GROUP", "LIMIT", "PER", "ALLOW", "BYPASS", "USING", "IF"];
-    token == Token::Sign(b';') || clauses.iter().any(|clause| token.is(clause))
+    token == Lexeme::Sign(b';') || clauses.iter().any(|clause| token.is(clause))
 }
 
 /// Whether a relation ends before what comes next.
-fn ends_relation(next: Option<Token<'_>>) -> bool {
+fn ends_relation(next: Option<Lexeme<'_>>) -> bool {
     next.is_none_or(|token| token.is("AND") || ends_relations(token))
 }
 
-fn is_sign(next: Option<Token<'_>>, signs: &[u8]) -> bool {
-    matches!(next, Some(Token::Sign(sign)) if signs.contains(&sign))
+fn is_sign(next: Option<Lexeme<'_>>, signs: &[u8]) -> bool {
+    matches!(next, Some(Lexeme::Sign(sign)) if signs.contains(&sign))
 }
 
 /// Steps over tokens and groups, up to one that `is_end` or the end of the text; `None` when a
 /// bracket has no other, or the text cannot be read.
-fn skip_until<'a>(lexer: &mut Lexer<'a>, is_end: impl Fn(Token<'a>) -> bool) -> Option<()> {
+fn skip_until<'a>(lexer: &mut Lexer<'a>, is_end: impl Fn(Lexeme<'a>) -> bool) -> Option<()> {
     loop {
         match lexer.peek() {
             None => return Some(()),
             Some(token) if is_end(token) => return Some(()),
-            Some(Token::Sign(open @ (b'(' | b'[' | b'{'))) => {
+            Some(Lexeme::Sign(open @ (b'(' | b'[' | b'{'))) => {
                 lexer.next();
                 lexer.skip_group(open).then_some(())?;
             }
-            Some(Token::Sign(b')' | b']' | b'}') | Token::Broken) => return None,
+            Some(Lexeme::Sign(b')' | b']' | b'}') | Lexeme::Broken) => return None,
             Some(
-                Token::Word(_)
-                | Token::Quoted(_)
-                | Token::Text(_)
-                | Token::Dollars(_)
-                | Token::Integer(_)
-                | Token::Float(_)
-                | Token::Hex(_)
-                | Token::Uuid(_)
-                | Token::Duration(_)
-                | Token::Sign(_),
+                Lexeme::Word(_)
+                | Lexeme::Quoted(_)
+                | Lexeme::Text(_)
+                | Lexeme::Dollars(_)
+                | Lexeme::Integer(_)
+                | Lexeme::Float(_)
+                | Lexeme::Hex(_)
+                | Lexeme::Uuid(_)
+                | Lexeme::Duration(_)
+                | Lexeme::Sign(_),
             ) => {
                 lexer.next();
             }

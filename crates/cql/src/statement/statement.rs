@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::statement::lexer::{Lexer, Token};
+use crate::statement::lexer::{Lexeme, Lexer};
 use crate::statement::name::TableName;
 
 /// Why a text has no key that can be said with certainty.
@@ -37,7 +37,7 @@ pub enum Verb {
 
 /// A statement by text whose table is known; the rest is unread.
 #[derive(Clone, Copy, Debug)]
-pub struct Statement<'a> {
+pub struct TableStatement<'a> {
     /// What it does.
     pub verb: Verb,
     /// The table.
@@ -46,7 +46,7 @@ pub struct Statement<'a> {
     pub(crate) rest: Lexer<'a>,
 }
 
-impl<'a> Statement<'a> {
+impl<'a> TableStatement<'a> {
     /// Reads a text up to its table.
     pub fn read(text: &'a str) -> Result<Self, NotUnderstood> {
         Self::take(Lexer::new(text))
@@ -67,7 +67,7 @@ impl<'a> Statement<'a> {
 }
 
 /// The verb that a token is.
-pub(crate) fn verb_of(token: Token<'_>) -> Option<Verb> {
+pub(crate) fn verb_of(token: Lexeme<'_>) -> Option<Verb> {
     let verbs = [
         ("SELECT", Verb::Select),
         ("INSERT", Verb::Insert),
@@ -86,23 +86,23 @@ pub(crate) fn skip_to_word(lexer: &mut Lexer<'_>, word: &str) -> bool {
 pub(crate) fn skip_to_word_over<'a>(
     lexer: &mut Lexer<'a>,
     word: &str,
-    mut visit: impl FnMut(Token<'a>),
+    mut visit: impl FnMut(Lexeme<'a>),
 ) -> bool {
     while let Some(token) = lexer.next() {
         let goes_on = match token {
-            Token::Sign(open @ (b'(' | b'[' | b'{')) => lexer.skip_group(open),
-            Token::Sign(b';' | b')' | b']' | b'}') | Token::Broken => false,
-            Token::Word(_) if token.is(word) => return true,
-            Token::Word(_)
-            | Token::Quoted(_)
-            | Token::Text(_)
-            | Token::Dollars(_)
-            | Token::Integer(_)
-            | Token::Float(_)
-            | Token::Hex(_)
-            | Token::Uuid(_)
-            | Token::Duration(_)
-            | Token::Sign(_) => true,
+            Lexeme::Sign(open @ (b'(' | b'[' | b'{')) => lexer.skip_group(open),
+            Lexeme::Sign(b';' | b')' | b']' | b'}') | Lexeme::Broken => false,
+            Lexeme::Word(_) if token.is(word) => return true,
+            Lexeme::Word(_)
+            | Lexeme::Quoted(_)
+            | Lexeme::Text(_)
+            | Lexeme::Dollars(_)
+            | Lexeme::Integer(_)
+            | Lexeme::Float(_)
+            | Lexeme::Hex(_)
+            | Lexeme::Uuid(_)
+            | Lexeme::Duration(_)
+            | Lexeme::Sign(_) => true,
         };
         if !goes_on {
             return false;

@@ -1,7 +1,7 @@
 //! Terms: the values of columns as a text writes them.
 
 use crate::literal::Literal;
-use crate::statement::lexer::{Lexer, Token};
+use crate::statement::lexer::{Lexeme, Lexer};
 use crate::statement::name::Name;
 
 /// What stands for the value of a partition-key column.
@@ -35,25 +35,25 @@ impl<'a> Term<'a> {
         let mut taken = false;
         loop {
             match lexer.peek() {
-                None | Some(Token::Broken | Token::Sign(b']' | b'}' | b';')) => return false,
-                Some(Token::Sign(b',' | b')')) => return taken,
-                Some(Token::Sign(open @ (b'(' | b'[' | b'{'))) => {
+                None | Some(Lexeme::Broken | Lexeme::Sign(b']' | b'}' | b';')) => return false,
+                Some(Lexeme::Sign(b',' | b')')) => return taken,
+                Some(Lexeme::Sign(open @ (b'(' | b'[' | b'{'))) => {
                     lexer.next();
                     if !lexer.skip_group(open) {
                         return false;
                     }
                 }
                 Some(
-                    Token::Word(_)
-                    | Token::Quoted(_)
-                    | Token::Text(_)
-                    | Token::Dollars(_)
-                    | Token::Integer(_)
-                    | Token::Float(_)
-                    | Token::Hex(_)
-                    | Token::Uuid(_)
-                    | Token::Duration(_)
-                    | Token::Sign(_),
+                    Lexeme::Word(_)
+                    | Lexeme::Quoted(_)
+                    | Lexeme::Text(_)
+                    | Lexeme::Dollars(_)
+                    | Lexeme::Integer(_)
+                    | Lexeme::Float(_)
+                    | Lexeme::Hex(_)
+                    | Lexeme::Uuid(_)
+                    | Lexeme::Duration(_)
+                    | Lexeme::Sign(_),
                 ) => {
                     lexer.next();
                 }

@@ -1,6 +1,6 @@
 //! WHERE clauses: which relations fix the columns of a partition key.
 
-use crate::statement::lexer::{Lexer, Token};
+use crate::statement::lexer::{Lexeme, Lexer};
 use crate::statement::name::Name;
 use crate::statement::partition::{Bound, Partition, Target, TokenRange, Wanted};
 use crate::statement::statement::NotUnderstood;
@@ -49,20 +49,20 @@ pub(crate) fn read<'a>(
 
 /// Reads what follows relations or values, to the end of the statement; whether it has an IF.
 pub(crate) fn read_end(lexer: &mut Lexer<'_>) -> Result<bool, NotUnderstood> {
-    let is_clause = |token: Token<'_>| {
+    let is_clause = |token: Lexeme<'_>| {
         let clauses =
             ["ORDER", "GROUP", "LIMIT", "PER", "ALLOW", "BYPASS", "USING", "IF", "DEFAULT"];
         clauses.iter().any(|clause| token.is(clause))
     };
-    if !lexer.peek().is_none_or(|token| token == Token::Sign(b';') || is_clause(token)) {
+    if !lexer.peek().is_none_or(|token| token == Lexeme::Sign(b';') || is_clause(token)) {
         return Err(NotUnderstood::Text);
     }
     let mut is_conditional = false;
     loop {
         match lexer.next() {
             None => return Ok(is_conditional),
-            Some(Token::Sign(b';')) if lexer.take_end() => return Ok(is_conditional),
-            Some(Token::Broken | Token::Sign(b';')) => return Err(NotUnderstood::Text),
+            Some(Lexeme::Sign(b';')) if lexer.take_end() => return Ok(is_conditional),
+            Some(Lexeme::Broken | Lexeme::Sign(b';')) => return Err(NotUnderstood::Text),
             Some(token) => is_conditional |= token.is("IF"),
         }
     }
@@ -186,27 +186,27 @@ fn first_of_list<'a>(lexer: &mut Lexer<'a>) -> Result<(Term<'a>, bool), NotUnder
 fn comparison(lexer: &mut Lexer<'_>) -> Result<Comparison, NotUnderstood> {
     let token = lexer.next().ok_or(NotUnderstood::Text)?;
     Ok(match token {
-        Token::Sign(b'=') => Comparison::Equal,
-        Token::Sign(b'<') => Comparison::Less { or_equal: lexer.take_sign(b'=') },
-        Token::Sign(b'>') => Comparison::Greater { or_equal: lexer.take_sign(b'=') },
-        Token::Sign(b'!') if lexer.take_sign(b'=') => Comparison::Other,
-        Token::Word(_) if token.is("CONTAINS") => {
+        Lexeme::Sign(b'=') => Comparison::Equal,
+        Lexeme::Sign(b'<') => Comparison::Less { or_equal: lexer.take_sign(b'=') },
+        Lexeme::Sign(b'>') => Comparison::Greater { or_equal: lexer.take_sign(b'=') },
+        Lexeme::Sign(b'!') if lexer.take_sign(b'=') => Comparison::Other,
+        Lexeme::Word(_) if token.is("CONTAINS") => {
             lexer.take_word("KEY");
             Comparison::Other
         }
-        Token::Word(_) if token.is("LIKE") => Comparison::Other,
-        Token::Word(_) if token.is("IS") && lexer.take_word("NOT") => Comparison::Other,
-        Token::Word(_)
-        | Token::Quoted(_)
-        | Token::Text(_)
-        | Token::Dollars(_)
-        | Token::Integer(_)
-        | Token::Float(_)
-        | Token::Hex(_)
-        | Token::Uuid(_)
-        | Token::Duration(_)
-        | Token::Sign(_)
-        | Token::Broken => return Err(NotUnderstood::Text),
+        Lexeme::Word(_) if token.is("LIKE") => Comparison::Other,
+        Lexeme::Word(_) if token.is("IS") && lexer.take_word("NOT") => Comparison::Other,
+        Lexeme::Word(_)
+        | Lexeme::Quoted(_)
+        | Lexeme::Text(_)
+        | Lexeme::Dollars(_)
+        | Lexeme::Integer(_)
+        | Lexeme::Float(_)
+        | Lexeme::Hex(_)
+        | Lexeme::Uuid(_)
+        | Lexeme::Duration(_)
+        | Lexeme::Sign(_)
+        | Lexeme::Broken => return Err(NotUnderstood::Text),
     })
 }
 
@@ -220,7 +220,7 @@ fn skip_term(lexer: &mut Lexer<'_>) -> Result<(), NotUnderstood> {
     }
     let mut ahead = *lexer;
     ahead.take_sign(b'-');
-    if matches!(ahead.next(), Some(Token::Duration(_))) {
+    if matches!(ahead.next(), Some(Lexeme::Duration(_))) {
         *lexer = ahead;
         return Ok(());
     }

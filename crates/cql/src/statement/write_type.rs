@@ -3,7 +3,7 @@
 //! Drivers' policies repeat requests by these words, so that a wrong one makes a write run twice.
 
 use crate::statement::batch::{BatchKind, TextBatch};
-use crate::statement::lexer::{Lexer, Token};
+use crate::statement::lexer::{Lexeme, Lexer};
 use crate::statement::statement::{Verb, verb_of};
 
 /// The type of a write.
@@ -91,7 +91,7 @@ impl WriteType {
         };
         let mut last = Addend::None;
         for token in lexer {
-            if token == Token::Broken {
+            if token == Lexeme::Broken {
                 return Self::Unknown;
             }
             // A reserved word: unquoted it is no name.
@@ -99,8 +99,8 @@ impl WriteType {
                 return Self::Cas;
             }
             let child = match (last, token) {
-                (Addend::Sign, Token::Integer(_)) => Some(Self::Counter),
-                (Addend::Sign, Token::Sign(b'?' | b':')) => Some(match has_counter {
+                (Addend::Sign, Lexeme::Integer(_)) => Some(Self::Counter),
+                (Addend::Sign, Lexeme::Sign(b'?' | b':')) => Some(match has_counter {
                     Some(true) => Self::Counter,
                     Some(false) => Self::Simple,
                     None => Self::Unknown,
@@ -125,12 +125,12 @@ enum Addend {
 }
 
 impl Addend {
-    fn then(self, token: Token<'_>) -> Self {
+    fn then(self, token: Lexeme<'_>) -> Self {
         match (self, token) {
-            (_, Token::Word(_) | Token::Quoted(_)) => Self::Column,
-            (Self::Column, Token::Sign(b'+' | b'-'))
+            (_, Lexeme::Word(_) | Lexeme::Quoted(_)) => Self::Column,
+            (Self::Column, Lexeme::Sign(b'+' | b'-'))
             // `+ -1` and `+= 1`.
-            | (Self::Sign, Token::Sign(b'-' | b'=')) => Self::Sign,
+            | (Self::Sign, Lexeme::Sign(b'-' | b'=')) => Self::Sign,
             _ => Self::None,
         }
     }
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_write_of_rows_is_not_known() {
+    fn a_statement_that_writes_no_rows_has_no_write_type() {
         for text in [
             "CREATE TABLE t (k int PRIMARY KEY)",
             "TRUNCATE t",

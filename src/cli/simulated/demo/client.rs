@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// An answer other than an EVENT.
 #[derive(Debug)]
-pub struct Answer {
+pub struct NodeReply {
     /// Stream of the request.
     pub stream: i16,
     /// What kind of answer.
@@ -41,7 +41,7 @@ pub struct Answer {
     pub message: Vec<u8>,
 }
 
-impl Answer {
+impl NodeReply {
     /// What the server refuses, if this is an ERROR.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
@@ -55,13 +55,13 @@ impl Answer {
 
 /// One connection.
 #[derive(Debug)]
-pub struct Client {
+pub struct DemoClient {
     stream: TcpStream,
     inbox: BytesMut,
     outbox: Vec<u8>,
 }
 
-impl Client {
+impl DemoClient {
     /// Connects and greets, as drivers do: OPTIONS, STARTUP, REGISTER, then `system.local`.
     pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = timeout(PATIENCE, TcpStream::connect(address)).await;
@@ -80,7 +80,7 @@ impl Client {
     }
 
     /// Sends a statement by text, and waits for its answer.
-    pub async fn query(&mut self, text: &str) -> anyhow::Result<Answer> {
+    pub async fn query(&mut self, text: &str) -> anyhow::Result<NodeReply> {
         let body = |out: &mut Vec<u8>| {
             put_long_string(out, text);
             Consistency::One.put(out);
@@ -120,7 +120,7 @@ impl Client {
     }
 
     /// Sends what was put, a single request, and waits for its answer; an ERROR is an error.
-    pub async fn alone(&mut self) -> anyhow::Result<Answer> {
+    pub async fn alone(&mut self) -> anyhow::Result<NodeReply> {
         self.flush().await?;
         let answer = timeout(PATIENCE, self.answer()).await;
         let answer = answer.map_err(|_| anyhow!("no answer within {PATIENCE:?}"))??;
@@ -131,7 +131,7 @@ impl Client {
     }
 
     /// Waits for the next answer. Nothing is lost when the caller stops waiting.
-    pub async fn answer(&mut self) -> anyhow::Result<Answer> {
+    pub async fn answer(&mut self) -> anyhow::Result<NodeReply> {
         loop {
             while let Some(answer) = self.take()? {
                 if answer.stream != EVENT_STREAM {
@@ -148,7 +148,7 @@ impl Client {
         &mut self,
         opcode: Opcode,
         body: impl FnOnce(&mut Vec<u8>),
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<NodeReply> {
         write_frame(
             &mut self.outbox,
             FrameHead { version: VERSION, flags: 0, stream: ALONE },
@@ -159,7 +159,7 @@ impl Client {
     }
 
     /// Takes a whole frame out of what has come.
-    fn take(&mut self) -> anyhow::Result<Option<Answer>> {
+    fn take(&mut self) -> anyhow::Result<Option<NodeReply>> {
         let Some(header) = Header::peek(&self.inbox) else { return Ok(None) };
         let len = header.frame_len(BODY_LEN_MAX)?;
         if self.inbox.len() < len {
@@ -171,6 +171,6 @@ impl Client {
         let opcode = Opcode::from_byte(header.opcode);
         let opcode = opcode.with_context(|| format!("unknown opcode {}", header.opcode))?;
         let message = body.get(at..).unwrap_or_default().to_vec();
-        Ok(Some(Answer { stream: header.stream, opcode, message }))
+        Ok(Some(NodeReply { stream: header.stream, opcode, message }))
     }
 }

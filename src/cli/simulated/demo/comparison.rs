@@ -13,7 +13,7 @@ use anyhow::anyhow;
 use tokio::runtime::Builder;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::cli::simulated::demo::client::Client;
+use crate::cli::simulated::demo::client::DemoClient;
 use crate::cli::simulated::demo::sample::percent;
 use crate::cli::simulated::demo::stage::{KEYSPACE, Proxy, Stage};
 use sim::{Arrivals, mix};
@@ -127,7 +127,7 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
 
 /// Makes both tables. All nodes know them then: a proxy answers when they agree on the schema.
 async fn create_tables(proxy: SocketAddr) -> anyhow::Result<()> {
-    let mut client = Client::connect(proxy).await?;
+    let mut client = DemoClient::connect(proxy).await?;
     for table in [READ_AHEAD, LEARNED] {
         let create = format!("CREATE TABLE {KEYSPACE}.{table} (k bigint PRIMARY KEY, v bigint)");
         client.query(&create).await?;
@@ -137,7 +137,7 @@ async fn create_tables(proxy: SocketAddr) -> anyhow::Result<()> {
 
 /// Reads `requests` random rows by a prepared statement, then as many by text.
 async fn ask(proxy: SocketAddr, table: &str, requests: u64) -> anyhow::Result<()> {
-    let mut client = Client::connect(proxy).await?;
+    let mut client = DemoClient::connect(proxy).await?;
     let select = client.prepare(&format!("SELECT v FROM {KEYSPACE}.{table} WHERE k = ?")).await?;
     let keys = |half: u64| (0..requests).map(move |number| mix(half, number).cast_signed());
     let mut pace = interval(PACE);

@@ -12,7 +12,7 @@ use anyhow::{Context, anyhow};
 use tokio::runtime::Builder;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::cli::simulated::demo::client::{Answer, Client};
+use crate::cli::simulated::demo::client::{DemoClient, NodeReply};
 use crate::cli::simulated::demo::probe::{Probe, ProbeReport};
 use crate::cli::simulated::demo::stage::{KEYSPACE, TABLE};
 use crate::platform::clock;
@@ -39,11 +39,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many requests are due at which time. The rate grows with the cube of time at first: the
 /// tablets of a table are learned within some hundred requests, too fast to be seen otherwise.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct LoadPlan {
     duration_us: u64,
 }
 
-impl Plan {
+impl LoadPlan {
     /// A load of so many seconds.
     #[must_use]
     pub fn new(seconds: u64) -> Self {
@@ -102,7 +102,7 @@ impl Load {
     pub fn start(
         proxy: SocketAddr,
         node: SocketAddr,
-        plan: Plan,
+        plan: LoadPlan,
         tablets: u32,
     ) -> anyhow::Result<Self> {
         let counters = Arc::<Counters>::default();
@@ -144,7 +144,7 @@ async fn set_up(
     tablets: u32,
     counters: &Arc<Counters>,
 ) -> anyhow::Result<(Vec<Talk>, Probe)> {
-    let mut client = Client::connect(proxy).await?;
+    let mut client = DemoClient::connect(proxy).await?;
     let keyspace = format!(
         "CREATE KEYSPACE IF NOT EXISTS {KEYSPACE} WITH replication = {{'class': 'NetworkTopologyStrategy', \
          'replication_factor': 1}} AND tablets = {{'enabled': true, 'initial': {tablets}}}"
@@ -155,7 +155,7 @@ async fn set_up(
     client.query(&table).await?;
     let mut talks = Vec::new();
     for number in 0..CONNECTIONS {
-        let mut client = Client::connect(proxy).await?;
+        let mut client = DemoClient::connect(proxy).await?;
         let insert = format!("INSERT INTO {KEYSPACE}.{TABLE} (k, v) VALUES (?, ?)");
         let select = format!("SELECT v FROM {KEYSPACE}.{TABLE} WHERE k = ?");
         let (insert, select) = (client.prepare(&insert).await?, client.prepare(&select).await?);
@@ -177,7 +177,7 @@ async fn set_up(
     Ok((talks, probe))
 }
 
-async fn run(talks: Vec<Talk>, probe: Probe, plan: Plan) -> anyhow::Result<LoadReport> {
+async fn run(talks: Vec<Talk>, probe: Probe, plan: LoadPlan) -> anyhow::Result<LoadReport> {
     let began_us = clock::now_us();
     let talks = talks.into_iter().map(|talk| tokio::spawn(talk.run(plan, began_us)));
     let talks = talks.collect::<Vec<_>>();
@@ -204,7 +204,7 @@ enum Asked {
 #[derive(Debug)]
 struct Talk {
     number: u64,
-    client: Client,
+    client: DemoClient,
     insert: Vec<u8>,
     select: Vec<u8>,
     dice: Dice,
@@ -221,7 +221,7 @@ struct Talk {
 
 impl Talk {
     /// Follows the plan, then waits for the last answers. Returns what went wrong first.
-    async fn run(mut self, plan: Plan, began_us: u64) -> Option<String> {
+    async fn run(mut self, plan: LoadPlan, began_us: u64) -> Option<String> {
         let talked = self.follow(plan, began_us).await;
         let talked = match talked {
             Ok(()) => match timeout(PATIENCE, self.finish()).await {
@@ -236,7 +236,7 @@ impl Talk {
         self.fault.or_else(|| talked.err().map(|error| format!("{error:#}")))
     }
 
-    async fn follow(&mut self, plan: Plan, began_us: u64) -> anyhow::Result<()> {
+    async fn follow(&mut self, plan: LoadPlan, began_us: u64) -> anyhow::Result<()> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -289,7 +289,7 @@ impl Talk {
         true
     }
 
-    fn on_answer(&mut self, answer: &Answer) {
+    fn on_answer(&mut self, answer: &NodeReply) {
         let Some(asked) = self.place(answer.stream).and_then(mem::take) else {
             let fault = || format!("an answer to stream {}, which waits for none", answer.stream);
             self.counters.wrong.fetch_add(1, Ordering::Relaxed);
@@ -328,7 +328,7 @@ impl Talk {
     }
 }
 
-fn read_value(answer: &Answer) -> Option<i64> {
+fn read_value(answer: &NodeReply) -> Option<i64> {
     if answer.opcode != Opcode::Result {
         return None;
     }
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn the_load_warms_up_and_then_keeps_its_rate() {
-        let plan = Plan::new(20);
+        let plan = LoadPlan::new(20);
         let at = |second: u64| plan.due(second * 1_000_000);
         assert_eq!([at(0), at(1), at(2), at(5)], [0, 4, 64, 2_500]);
         assert_eq!(at(20) - at(19), RATE);

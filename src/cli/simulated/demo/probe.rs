@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::cli::simulated::demo::client::Client;
+use crate::cli::simulated::demo::client::DemoClient;
 use crate::collections::histogram::Histogram;
 use crate::platform::clock;
 
@@ -37,14 +37,14 @@ pub struct Probe {
 
 #[derive(Debug)]
 struct Way {
-    client: Client,
+    client: DemoClient,
     select: Vec<u8>,
 }
 
 impl Probe {
     /// Makes a table of one row over `client`, and prepares its reading on both ways.
     pub async fn set_up(
-        mut client: Client,
+        mut client: DemoClient,
         proxy: SocketAddr,
         node: SocketAddr,
     ) -> anyhow::Result<Self> {
@@ -90,7 +90,7 @@ impl ProbeReport {
 
 impl Way {
     async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let mut client = Client::connect(address).await?;
+        let mut client = DemoClient::connect(address).await?;
         let select = format!("SELECT v FROM {KEYSPACE}.kv WHERE k = ?");
         let select = client.prepare(&select).await?;
         Ok(Self { client, select })

@@ -9,11 +9,11 @@ use anyhow::Context;
 
 use crate::cli::simulated::args::DemoArgs;
 use crate::cli::simulated::demo::comparison::Comparison;
-use crate::cli::simulated::demo::load::{Load, Plan};
+use crate::cli::simulated::demo::load::{Load, LoadPlan};
 use crate::cli::simulated::demo::sample::{Sample, Window};
 use crate::cli::simulated::demo::screen::{SECOND_US, Screen};
 use crate::cli::simulated::demo::stage::{Stage, TABLE};
-use crate::cli::simulated::demo::summary::{Findings, Summary};
+use crate::cli::simulated::demo::summary::{Summary, SummaryInput};
 use crate::platform::clock;
 
 /// How often nodes, proxy and load are asked for numbers.
@@ -25,7 +25,7 @@ const LAST_US_MAX: u64 = 5 * SECOND_US;
 
 /// Shows everything, then sums up. Fails when a row came back wrong or a request was not answered.
 pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
-    let plan = Plan::new(args.seconds);
+    let plan = LoadPlan::new(args.seconds);
     let mut screen = Screen::new(args.json, plan.duration_us());
     let stage = Stage::set(args)?;
     let node = stage.nodes().first().copied().context("the cluster has no node")?;
@@ -47,7 +47,7 @@ pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         "a new table and texts: the same requests with tablets.prefetch and text.mode on and off",
     );
     let comparison = Comparison::run(&stage, args.tablets)?;
-    let summary = Summary::new(&Findings {
+    let summary = Summary::new(&SummaryInput {
         window: &window,
         last_us,
         counters: &counters,
@@ -61,7 +61,7 @@ pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     if args.keep {
         let page = stage.proxy().page();
         screen.announce(&format!("the load goes on, to be seen at http://{page}/ until Ctrl-C"));
-        Load::start(stage.proxy().address(), node, Plan::new(KEPT_S), args.tablets)?.end()?;
+        Load::start(stage.proxy().address(), node, LoadPlan::new(KEPT_S), args.tablets)?.end()?;
     }
     stage.end()?;
     summary.verdict()
@@ -73,7 +73,7 @@ fn watch(
     stage: &Stage,
     load: &Load,
     screen: &mut Screen,
-    plan: Plan,
+    plan: LoadPlan,
     last_us: u64,
 ) -> anyhow::Result<(Window, usize)> {
     let began_us = clock::now_us();

@@ -13,14 +13,14 @@ use tokio::sync::oneshot;
 
 use crate::cli::simulated::args::DemoArgs;
 use crate::config::settings::{DrainSettings, Settings, TextMode};
-use crate::control::reaching::contact_point::ContactPoint;
+use crate::control::contact::contact_point::ContactPoint;
 use crate::engine::gauges::Gauges;
 use crate::engine::tally::Tally;
 use crate::listen::listener::Bind;
 use crate::listen::passed::Passed;
 use crate::platform::clock;
 use crate::server::server::Server;
-use crate::worker::command::Command;
+use crate::worker::command::WorkerCommand;
 use sim::{
     Cluster, ClusterError, ClusterOptions, Replica, Requests, SimError, SimHandle, SimOptions,
 };
@@ -36,7 +36,7 @@ const MOVED_ONE_OF: usize = 4;
 
 /// What the nodes know of a table.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct TableView {
+pub struct TableAtNodes {
     /// Where its requests arrived.
     pub requests: Requests,
     /// How many tablets it has.
@@ -55,7 +55,7 @@ pub struct Stage {
 pub struct Proxy {
     address: SocketAddr,
     page: SocketAddr,
-    worker: Sender<Command>,
+    worker: Sender<WorkerCommand>,
     stop: Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -98,10 +98,10 @@ impl Stage {
     }
 
     /// Asks the nodes for a table of the load's keyspace; nothing before it is there.
-    pub fn table(&self, table: &str) -> anyhow::Result<TableView> {
+    pub fn table(&self, table: &str) -> anyhow::Result<TableAtNodes> {
         let table = table.to_owned();
         let view = move |cluster: &mut Cluster, _| {
-            cluster.requests(KEYSPACE, &table).map(|requests| TableView {
+            cluster.requests(KEYSPACE, &table).map(|requests| TableAtNodes {
                 requests,
                 tablets: cluster.tablets(KEYSPACE, &table).map_or(0, |tablets| tablets.all().len()),
             })
@@ -175,7 +175,7 @@ impl Proxy {
     /// Asks it for its numbers.
     pub fn numbers(&self) -> anyhow::Result<(Tally, Gauges)> {
         let (answer, numbers) = oneshot::channel();
-        let asked = self.worker.blocking_send(Command::Report(answer));
+        let asked = self.worker.blocking_send(WorkerCommand::Report(answer));
         asked.ok().context("the proxy has ended")?;
         numbers.blocking_recv().context("the proxy has ended")
     }

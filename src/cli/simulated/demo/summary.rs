@@ -71,7 +71,7 @@ struct Rest {
 
 /// Everything that the summary is made of.
 #[derive(Debug)]
-pub struct Findings<'a> {
+pub struct SummaryInput<'a> {
     /// The last seconds, as the nodes counted.
     pub window: &'a Window,
     /// How long those last seconds are, µs.
@@ -93,7 +93,7 @@ pub struct Findings<'a> {
 impl Summary {
     /// Sums up.
     #[must_use]
-    pub fn new(findings: &Findings<'_>) -> Self {
+    pub fn new(findings: &SummaryInput<'_>) -> Self {
         let (tally, gauges) = findings.proxy;
         let last = findings.window.last();
         let (hits, requests) = findings.window.lately(findings.last_us);

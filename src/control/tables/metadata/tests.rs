@@ -125,12 +125,12 @@ async fn a_malformed_cell_names_table_and_column() {
     assert_eq!(answer.unwrap_err().to_string(), "malformed peer in system.peers");
 }
 
-async fn read_from(tables: FakeTables) -> Result<Metadata, ControlError> {
+async fn read_from(tables: FakeTables) -> Result<ClusterMetadata, ControlError> {
     let (near, far) = duplex(64 * 1024);
     let (_tables, shown) = watch::channel(tables);
     let (events, _) = broadcast::channel(1);
     let node = tokio::spawn(FakeTables::serve(shown, events.subscribe(), far));
-    let metadata = read(&mut Connection::new(near, 4, 5_000)).await;
+    let metadata = read(&mut ControlConnection::new(near, 4, 5_000)).await;
     node.await.unwrap();
     metadata
 }

@@ -26,7 +26,8 @@ fn data_center_and_rack_stay_when_a_node_of_another_data_center_is_watched() {
         (far.hosts[0].data_center, far.hosts[0].rack) = ("dc2".into(), "far".into());
         far
     };
-    let place = |news: &Publication| (news.data_center.to_string(), news.rack.to_string());
+    let place =
+        |published: &Publication| (published.data_center.to_string(), published.rack.to_string());
     let mut publisher = Publisher::new(None);
     let first = place(&publish(&mut publisher, &metadata(&[1, 2])));
     let moved = publish(&mut publisher, &far());
@@ -34,8 +35,8 @@ fn data_center_and_rack_stay_when_a_node_of_another_data_center_is_watched() {
 
     // Where the data center is set, a far node that answers first gives no rack to it.
     let mut publisher = Publisher::new(Some("dc1"));
-    let news = publish(&mut publisher, &far());
-    assert_eq!(place(&news), first);
+    let published = publish(&mut publisher, &far());
+    assert_eq!(place(&published), first);
     let mut alone = far();
     alone.hosts.truncate(1);
     let mut publisher = Publisher::new(Some("dc1"));
@@ -50,33 +51,33 @@ fn data_center_and_rack_stay_when_a_node_of_another_data_center_is_watched() {
 fn a_process_stays_where_clients_saw_the_one_before() {
     let mut far = metadata(&[3, 1]);
     (far.hosts[0].data_center, far.hosts[0].rack) = ("dc2".into(), "far".into());
-    let before = About {
+    let before = StateHeader {
         hosts: vec![HostId([1; 16]), HostId([2; 16])],
         data_center: "dc1".into(),
         rack: "r1".into(),
-        ..About::default()
+        ..StateHeader::default()
     };
-    let place = |set: Option<&str>, before: &About| {
+    let place = |set: Option<&str>, before: &StateHeader| {
         let mut publisher = Publisher::new(set).after(Some(before.clone()));
-        let news = publish(&mut publisher, &far);
-        (news.data_center.to_string(), news.rack.to_string())
+        let published = publish(&mut publisher, &far);
+        (published.data_center.to_string(), published.rack.to_string())
     };
     let near = ("dc1".to_owned(), "r1".to_owned());
     let moved = ("dc2".to_owned(), "far".to_owned());
     assert_eq!(place(None, &before), near, "a node of another data center answered first");
     assert_eq!(place(Some("dc2"), &before), moved, "a setting counts more");
-    let other_cluster = About { cluster: "other".into(), ..before.clone() };
+    let other_cluster = StateHeader { cluster: "other".into(), ..before.clone() };
     assert_eq!(place(None, &other_cluster), moved);
-    let strangers = About { hosts: vec![HostId([9; 16])], ..before.clone() };
-    assert_eq!(place(None, &strangers), moved);
-    let gone = About { data_center: "dc3".into(), ..before.clone() };
+    let other_hosts = StateHeader { hosts: vec![HostId([9; 16])], ..before.clone() };
+    assert_eq!(place(None, &other_hosts), moved);
+    let gone = StateHeader { data_center: "dc3".into(), ..before.clone() };
     assert_eq!(place(None, &gone), moved, "no node is left there");
-    let other_rack = About { rack: "r9".into(), ..before };
+    let other_rack = StateHeader { rack: "r9".into(), ..before };
     assert_eq!(place(None, &other_rack), near, "the rack is gone, the data center is not");
 }
 
 #[test]
-fn what_has_not_changed_is_not_published() {
+fn an_unchanged_picture_is_not_published() {
     let mut publisher = Publisher::new(None);
     let first = publish(&mut publisher, &metadata(&[1, 2]));
     assert!(publisher.on_metadata(metadata(&[1, 2]), contact(), false).is_none());
@@ -165,11 +166,11 @@ fn keyspaces_with_tablets_have_no_ring() {
     assert!(!snapshot.keyspace("ring").unwrap().tablets);
 }
 
-fn publish(publisher: &mut Publisher, metadata: &Metadata) -> Publication {
+fn publish(publisher: &mut Publisher, metadata: &ClusterMetadata) -> Publication {
     publisher.on_metadata(metadata.clone(), contact(), false).unwrap()
 }
 
-fn metadata(hosts: &[u8]) -> Metadata {
+fn metadata(hosts: &[u8]) -> ClusterMetadata {
     let host = |number: &u8| HostRow {
         host: HostId([*number; 16]),
         address: Some(ip(*number)),
@@ -180,7 +181,7 @@ fn metadata(hosts: &[u8]) -> Metadata {
         route: None,
         tokens: vec![Token::new(i64::from(*number))],
     };
-    Metadata {
+    ClusterMetadata {
         hosts: hosts.iter().map(host).collect(),
         keyspaces: BTreeMap::new(),
         cluster_name: None,

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::*;
+use crate::control::contact::opened_node::ReachSettings;
 use crate::control::control::{ControlSettings, run};
-use crate::control::reaching::greeting::ReachSettings;
 use crate::control::tables::publication::Publication;
 use crate::control::watch::ControlReport;
 use crate::topology::id::NodeId;
@@ -66,8 +66,8 @@ impl Watched {
     async fn published(&mut self) -> Publication {
         loop {
             let report = timeout(Duration::from_secs(20), self.reports.recv()).await;
-            if let ControlReport::Published(news) = report.unwrap().unwrap() {
-                return news;
+            if let ControlReport::Published(published) = report.unwrap().unwrap() {
+                return published;
             }
         }
     }
@@ -86,14 +86,14 @@ impl Watched {
     }
 }
 
-fn node(news: &Publication, host: HostId) -> &Node {
-    news.snapshot.node_of(host).unwrap()
+fn node(published: &Publication, host: HostId) -> &Node {
+    published.snapshot.node_of(host).unwrap()
 }
 
-fn dialled(news: &Publication, host: HostId) -> (String, ShardPort) {
-    let node = node(news, host);
+fn dialled(published: &Publication, host: HostId) -> (String, ShardPort) {
+    let node = node(published, host);
     let address = SocketAddr::new(node.address, node.port).to_string();
-    (address, news.shard_ports.get(&node.id).copied().unwrap_or(ShardPort::AsAdvertised))
+    (address, published.shard_ports.get(&node.id).copied().unwrap_or(ShardPort::AsAdvertised))
 }
 
 #[tokio::test]
@@ -105,16 +105,16 @@ async fn nodes_are_dialled_where_the_map_says() {
         let translations = entries.iter().map(|text| text.parse().unwrap()).collect();
         RouteSettings { translations, ..RouteSettings::default() }
     });
-    let news = watched.published().await;
+    let published = watched.published().await;
     let port = watched.sim.contact_points()[0].port();
-    let first = dialled(&news, watched.host(0));
+    let first = dialled(&published, watched.host(0));
     assert_eq!(first, (format!("127.0.74.1:{port}"), ShardPort::AsAdvertised));
-    let second = dialled(&news, watched.host(1));
+    let second = dialled(&published, watched.host(1));
     assert_eq!(second, ("127.0.74.2:9001".to_owned(), ShardPort::At(9_101)));
     // Events name the nodes by their own addresses.
     watched.sim.with(|cluster, _| cluster.stop_node(1)).unwrap().unwrap();
     watched.sim.with(|cluster, _| cluster.start_node(1)).unwrap().unwrap();
-    assert_eq!(watched.up().await, node(&news, watched.host(1)).id);
+    assert_eq!(watched.up().await, node(&published, watched.host(1)).id);
 }
 
 #[tokio::test]
@@ -129,21 +129,21 @@ async fn the_table_of_routes_is_followed_and_its_event_heard() {
         .unwrap();
         RouteSettings { connection_ids: ids(), ..RouteSettings::default() }
     });
-    let news = watched.published().await;
+    let published = watched.published().await;
     let own = watched.sim.contact_points()[0].to_string();
-    assert_eq!(dialled(&news, watched.host(0)), (own, ShardPort::AsAdvertised));
-    let first = dialled(&news, watched.host(1));
+    assert_eq!(dialled(&published, watched.host(0)), (own, ShardPort::AsAdvertised));
+    let first = dialled(&published, watched.host(1));
     assert_eq!(first, ("127.0.74.3:9001".to_owned(), ShardPort::Nowhere));
 
     let moved = |cluster: &mut sim::Cluster, _| {
         cluster.set_client_route("link-1", 1, "127.0.74.3", 9_011).unwrap();
     };
     watched.sim.with(moved).unwrap();
-    let news = watched.published().await;
-    assert_eq!(dialled(&news, watched.host(1)).0, "127.0.74.3:9011");
+    let published = watched.published().await;
+    assert_eq!(dialled(&published, watched.host(1)).0, "127.0.74.3:9011");
     watched.sim.with(|cluster, _| cluster.drop_client_route("link-1", 1)).unwrap().unwrap();
-    let news = watched.published().await;
-    assert_eq!(dialled(&news, watched.host(1)).0, "127.0.74.4:9002", "the next id's");
+    let published = watched.published().await;
+    assert_eq!(dialled(&published, watched.host(1)).0, "127.0.74.4:9002", "the next id's");
 }
 
 #[tokio::test]

@@ -126,7 +126,7 @@ fn tablets_wait_for_keys_and_keep_to_their_rate() {
 }
 
 #[test]
-fn what_is_refused_for_one_table_is_not_asked_for_others() {
+fn a_read_refused_for_one_table_is_not_tried_for_others() {
     let mut reads = TableReads::new(RATE);
     reads.on_request(tablets_of("t"));
     reads.on_request(tablets_of("u"));

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_was_read_is_known_and_replaces_what_it_overlaps() {
+fn tablets_that_were_read_are_known_and_replace_what_they_overlap() {
     let mut map = TabletMap::new(10);
     map.learn(T, tablet(0, 20, 1), 0);
     let filled = map.fill(T, [tablet(0, 10, 2), tablet(10, 20, 3)], 5, 9);
@@ -32,7 +32,7 @@ fn a_report_that_said_what_was_known_wins_as_well() {
 }
 
 #[test]
-fn what_a_report_replaced_a_moment_ago_does_not_come_back_by_reading() {
+fn a_tablet_just_replaced_by_a_report_does_not_come_back_by_reading() {
     let mut map = TabletMap::new(10);
     map.learn(T, tablet(0, 10, 1), 0);
     map.learn(T, tablet(0, 10, 2), 100);

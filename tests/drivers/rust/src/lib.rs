@@ -1,4 +1,4 @@
-//! What the programs share: arguments, the data that they write, and how a section's end is told.
+//! What the programs share: arguments, the data that they write, and how a section's end is printed.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 pub type Outcome = Result<(), Box<dyn Error>>;
 
-/// Lines of whoever started the program.
+/// Lines of the caller.
 pub type Input = Lines<BufReader<Stdin>>;
 
 pub const WORDS: [&str; 6] = ["", "plain", "ärger", "Привет", "日本語", "🦀 lane"];

@@ -76,7 +76,7 @@ fn run(settings: Settings, conns: Vec<Conn>, mut hogs: Vec<Hog>) -> io::Result<u
     Ok(load.errors.total())
 }
 
-/// Lets whoever measures us take its readings.
+/// Lets the measuring process take its readings.
 fn pause() -> io::Result<()> {
     println!("GATE");
     io::stdout().flush()?;

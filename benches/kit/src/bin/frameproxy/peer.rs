@@ -18,7 +18,7 @@ pub struct Slot {
     pub client: u32,
     pub serial: u32,
     pub stream: i16,
-    /// Whether the answer tells about a statement.
+    /// Whether the answer describes a statement.
     pub prepare: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The event loop: read everything that came, then write to whoever got something.
+//! The event loop: read everything that came, then write where there is something to write.
 
 use crate::peer::Peer;
 use crate::peer::Slot;

@@ -129,7 +129,7 @@ impl Cluster {
         (node, ((h >> 20) % u64::from(self.shards.max(1))) as u32)
     }
 
-    /// The custom payload that tells a misrouted client about the tablet of `token`:
+    /// The custom payload that gives a misrouted client the tablet of `token`:
     /// `tablets-routing-v1` is a tuple of first token (exclusive), last token and replicas.
     pub fn tablet_payload(&self, token: i64) -> Vec<u8> {
         let tablet = murmur3::tablet_of(token, self.tablets);

@@ -42,7 +42,7 @@ const USAGE: &str = "nullcql [options]
   --delay-us 0              server time per request  --jitter-us 0   plus uniform 0..jitter (reorders answers)
   --tls-cert F --tls-key F  PEM files; with them all ports of nodes speak TLS
   --dc datacenter1 --rack rack1
-  --stats 127.0.0.1:0       TCP address that answers one JSON line of counters to whoever connects (off by default)
+  --stats 127.0.0.1:0       TCP address that answers one JSON line of counters to each connection (off by default)
 Answers OPTIONS STARTUP REGISTER QUERY PREPARE EXECUTE BATCH. lz4 for those who ask. No authentication.";
 
 fn main() -> std::io::Result<()> {

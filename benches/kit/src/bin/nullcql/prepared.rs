@@ -1,4 +1,4 @@
-//! What a node tells about the bind markers of a prepared statement.
+//! What a node says of the bind markers of a prepared statement.
 
 use crate::cells::Ty;
 use crate::cells::put_type;

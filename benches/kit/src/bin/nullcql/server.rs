@@ -36,7 +36,7 @@ pub enum Door {
     Plain(usize),
     /// The shard-aware port of a node: the source port picks the shard.
     ShardAware(usize),
-    /// Counters for whoever connects.
+    /// Counters for each client that connects.
     Stats,
 }
 

@@ -65,7 +65,7 @@ fn escapes_and_doubled_quotes_are_undone_in_texts() {
 }
 
 #[test]
-fn what_servers_may_read_otherwise_is_uncertain() {
+fn json_that_servers_may_read_otherwise_is_uncertain() {
     for (kind, text) in [
         (ColumnType::Int, r#"{"k": 1, "K": 2}"#),
         (ColumnType::Int, r#"{"v": 1}"#),

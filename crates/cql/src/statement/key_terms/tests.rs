@@ -9,7 +9,7 @@ use crate::statement::lexer::READ_BYTES_MAX;
 use crate::statement::partition::{Bound, KEY_COLUMNS_MAX, TokenRange};
 
 fn target<'a>(text: &'a str, names: &[&str]) -> Result<Target<'a>, NotUnderstood> {
-    Statement::read(text)?.target(names)
+    TableStatement::read(text)?.target(names)
 }
 
 fn key<'a>(text: &'a str, names: &[&str]) -> Vec<Term<'a>> {
@@ -53,7 +53,7 @@ fn every_verb_names_its_table_and_key() {
         ("DELETE FROM ks.\"T\" WHERE k = 7 ; ;", Verb::Delete),
         ("/* c */ SELECT * FROM ks . \"T\" -- c\n WHERE K IN (7) ALLOW FILTERING", Verb::Select),
     ] {
-        let statement = Statement::read(text).unwrap();
+        let statement = TableStatement::read(text).unwrap();
         assert_eq!(statement.verb, verb);
         assert!(statement.table.keyspace.unwrap().is("ks") && statement.table.table.is("T"));
         assert_eq!(key(text, &["k"]), [integer("7")], "{text}");

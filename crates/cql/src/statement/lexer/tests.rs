@@ -4,14 +4,14 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn tokens(text: &str) -> Vec<Token<'_>> {
+fn tokens(text: &str) -> Vec<Lexeme<'_>> {
     Lexer::new(text).collect()
 }
 
 #[test]
 fn comments_and_blanks_are_no_tokens() {
     let text = "--c\n//c\r\n/* c -- */ \tSELECT/**/k";
-    assert_eq!(tokens(text), [Token::Word("SELECT"), Token::Word("k")]);
+    assert_eq!(tokens(text), [Lexeme::Word("SELECT"), Lexeme::Word("k")]);
 }
 
 #[test]
@@ -19,15 +19,15 @@ fn constants_of_different_kinds_are_distinguished() {
     let uuid = "f47ac10b-58cc-4372-a567-0e02b2c3d479";
     let text = format!("12 1.5 1e3 2.E-1 0xCAFE {uuid} 'it''s' $$it's$$ \"a\"\"b\"");
     let expected = [
-        Token::Integer("12"),
-        Token::Float("1.5"),
-        Token::Float("1e3"),
-        Token::Float("2.E-1"),
-        Token::Hex("0xCAFE"),
-        Token::Uuid(uuid),
-        Token::Text("it''s"),
-        Token::Dollars("it's"),
-        Token::Quoted("a\"\"b"),
+        Lexeme::Integer("12"),
+        Lexeme::Float("1.5"),
+        Lexeme::Float("1e3"),
+        Lexeme::Float("2.E-1"),
+        Lexeme::Hex("0xCAFE"),
+        Lexeme::Uuid(uuid),
+        Lexeme::Text("it''s"),
+        Lexeme::Dollars("it's"),
+        Lexeme::Quoted("a\"\"b"),
     ];
     assert_eq!(tokens(&text), expected);
 }
@@ -43,13 +43,13 @@ fn a_duration_is_one_token() {
         "1y2mo3w4d5h6m7s8ms9us10ns",
         "P0001-02-03T04:05:06",
     ] {
-        assert_eq!(tokens(text), [Token::Duration(text)], "{text}");
+        assert_eq!(tokens(text), [Lexeme::Duration(text)], "{text}");
         let list = format!("-{text},5");
         let expected =
-            [Token::Sign(b'-'), Token::Duration(text), Token::Sign(b','), Token::Integer("5")];
+            [Lexeme::Sign(b'-'), Lexeme::Duration(text), Lexeme::Sign(b','), Lexeme::Integer("5")];
         assert_eq!(tokens(&list), expected, "{text}");
     }
-    assert_eq!(tokens("P1Y2DT3H"), [Token::Word("P1Y2DT3H")]);
+    assert_eq!(tokens("P1Y2DT3H"), [Lexeme::Word("P1Y2DT3H")]);
 }
 
 #[test]
@@ -74,21 +74,21 @@ fn a_broken_token_ends_the_text() {
         "\x0ck",
         "\0k",
     ] {
-        assert_eq!(tokens(text), [Token::Broken], "{text}");
+        assert_eq!(tokens(text), [Lexeme::Broken], "{text}");
     }
-    assert_eq!(tokens("a é b"), [Token::Word("a"), Token::Broken]);
-    assert_eq!(tokens("f47ac10b-58cc-4372-a567-0e02b2c3d479a").last(), Some(&Token::Broken));
+    assert_eq!(tokens("a é b"), [Lexeme::Word("a"), Lexeme::Broken]);
+    assert_eq!(tokens("f47ac10b-58cc-4372-a567-0e02b2c3d479a").last(), Some(&Lexeme::Broken));
 }
 
 #[test]
 fn a_long_text_is_read_up_to_a_bound() {
     let text = format!("a '{}' b", "x".repeat(READ_BYTES_MAX));
-    assert_eq!(tokens(&text), [Token::Word("a"), Token::Broken]);
+    assert_eq!(tokens(&text), [Lexeme::Word("a"), Lexeme::Broken]);
     let text = format!("a{}b", " ".repeat(READ_BYTES_MAX));
-    assert_eq!(tokens(&text), [Token::Word("a"), Token::Broken]);
+    assert_eq!(tokens(&text), [Lexeme::Word("a"), Lexeme::Broken]);
     let fits = format!("'{}'", "x".repeat(READ_BYTES_MAX - 2));
     assert_eq!(tokens(&fits).len(), 1);
-    assert!(matches!(tokens(&fits)[..], [Token::Text(_)]));
+    assert!(matches!(tokens(&fits)[..], [Lexeme::Text(_)]));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn many_short_tokens_are_read_up_to_a_bound() {
     assert_eq!(fits, max);
     let longer = "1,".repeat(max);
     let read = tokens(&longer);
-    assert_eq!((read.len(), read.last()), (max + 1, Some(&Token::Broken)));
+    assert_eq!((read.len(), read.last()), (max + 1, Some(&Lexeme::Broken)));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn markers_are_counted_but_in_quotes() {
 fn a_group_ends_with_its_own_bracket() {
     let mut lexer = Lexer::new("(a, ')', [b]) c");
     assert!(lexer.take_sign(b'(') && lexer.skip_group(b'('));
-    assert_eq!(lexer.next(), Some(Token::Word("c")));
+    assert_eq!(lexer.next(), Some(Lexeme::Word("c")));
     for wrong in ["a (b)", "a]", "[)", "{a)", "'", ";"] {
         assert!(!Lexer::new(wrong).skip_group(b'('), "{wrong}");
     }
@@ -131,7 +131,7 @@ proptest! {
     fn every_text_of_signs_comes_to_an_end(text in "[-/*'\"$;a0x\n ?]{0,40}") {
         let found = tokens(&text);
         prop_assert!(found.len() <= text.len());
-        let broken = found.iter().position(|token| *token == Token::Broken);
+        let broken = found.iter().position(|token| *token == Lexeme::Broken);
         prop_assert!(broken.is_none_or(|at| at + 1 == found.len()));
     }
 }

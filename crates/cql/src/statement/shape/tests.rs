@@ -3,7 +3,7 @@
 use super::*;
 
 fn shape(text: &str) -> Option<(String, usize)> {
-    let shape = Shape::read(text, &Statement::read(text).unwrap())?;
+    let shape = Shape::read(text, &TableStatement::read(text).unwrap())?;
     let mut out = String::new();
     shape.put("ks", &mut out);
     Some((out, shape.markers()))
@@ -39,7 +39,7 @@ fn constants_that_are_the_value_of_a_column_are_replaced() {
 }
 
 #[test]
-fn what_is_no_constant_stays_in_the_text() {
+fn terms_that_are_no_constants_stay_in_the_text() {
     for (text, expected) in [
         ("SELECT v FROM k.t WHERE token(k) > 5 AND c = 1", "… WHERE token(k) > 5 AND c = ?"),
         ("SELECT v FROM k.t WHERE k = now() AND c = 1", "… WHERE k = now() AND c = ?"),
@@ -77,7 +77,7 @@ fn what_is_no_constant_stays_in_the_text() {
 }
 
 #[test]
-fn what_is_not_certain_has_no_shape() {
+fn an_uncertain_text_has_no_shape() {
     for text in [
         "SELECT v FROM t WHERE k = :k",
         "SELECT v FROM t WHERE k = 1 AND c = :c",
@@ -108,14 +108,14 @@ fn a_table_gets_its_keyspace() {
     }
     let text = "SELECT v FROM t";
     let mut out = String::new();
-    Shape::read(text, &Statement::read(text).unwrap()).unwrap().put("a\"b", &mut out);
+    Shape::read(text, &TableStatement::read(text).unwrap()).unwrap().put("a\"b", &mut out);
     assert_eq!(out, "SELECT v FROM \"a\"\"b\".t");
 }
 
 #[test]
 fn constants_and_values_are_bound_in_the_order_of_their_markers() {
     let text = "UPDATE t SET a = 1, b = ?, c = 'x' WHERE k = ? AND l = 2";
-    let shape = Shape::read(text, &Statement::read(text).unwrap()).unwrap();
+    let shape = Shape::read(text, &TableStatement::read(text).unwrap()).unwrap();
     let mut sent = Vec::new();
     put_bytes(&mut sent, Some(b"B"));
     put_bytes(&mut sent, None);
@@ -146,7 +146,7 @@ fn constants_and_values_are_bound_in_the_order_of_their_markers() {
 #[test]
 fn types_are_written_before_the_markers_of_constants_alone() {
     let text = "UPDATE t SET v = 'x', w = ? WHERE k = 5 AND c IN (1, 2) AND d = ?";
-    let shape = Shape::read(text, &Statement::read(text).unwrap()).unwrap();
+    let shape = Shape::read(text, &TableStatement::read(text).unwrap()).unwrap();
     let typed = |kinds: &[ColumnType]| {
         let mut out = String::new();
         shape.put_typed("k\"s", kinds, &mut out).map(|()| out)

@@ -1,7 +1,7 @@
 //! What an application does with cdrs-tokio, as lines that do not change from run to run.
 //!
 //! The lines of a run straight to the cluster and of a run through the proxy have to be equal byte
-//! for byte. Lines that start with `@` speak to whoever started the program.
+//! for byte. Lines that start with `@` speak to the caller.
 
 mod session;
 

@@ -1,7 +1,7 @@
 //! What an application does with ScyllaDB's Rust driver, as lines that do not change from run to run.
 //!
 //! The lines of a run straight to the cluster and of a run through the proxy have to be equal byte
-//! for byte. Lines that start with `@` speak to whoever started the program.
+//! for byte. Lines that start with `@` speak to the caller.
 
 mod touch;
 
@@ -288,7 +288,7 @@ async fn altered(s: &Session, _: &Args) -> Outcome {
     Ok(())
 }
 
-/// This driver takes no notice of schema events; it reads the schema again when told to.
+/// This driver takes no notice of schema events; it reads the schema again when it is called to.
 async fn second(s: &Session, args: &Args) -> Outcome {
     let keyspace = args.get("keyspace", "smoke_rust");
     let other = connect(args, Some(keyspace)).await?;

@@ -1,4 +1,4 @@
-//! Whether each request goes to its shard is for whoever started the program to count.
+//! Whether each request goes to its shard is for the caller to count.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,9 +1,0 @@
-//! How a node is found that can be watched.
-
-pub mod connection;
-pub mod contact_point;
-pub mod greeting;
-pub mod hint;
-pub mod race;
-pub mod reach;
-pub mod unlisted;

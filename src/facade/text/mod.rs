@@ -1,0 +1,8 @@
+//! What the text of a local statement asks.
+
+pub mod bound_values;
+pub mod lexer;
+pub mod literal;
+pub mod select;
+pub mod statement_id;
+pub mod statement_text;
