@@ -1,9 +1,16 @@
 //! What a worker reports to the rest of the process, which may have no room for it.
 //!
-//! A worker never waits for room. What may be lost is lost; what others rely on is reported again.
+//! A worker never waits for room. What may be lost is lost; what others rely on is reported again, and
+//! questions about tables wait.
 
-use crate::engine::action::{PeerMessage, TableRequest};
+use std::collections::VecDeque;
+
+use crate::engine::action::{PeerMessage, TableFact, TableRequest};
 use crate::facade::console::table::ConsoleTable;
+
+/// Questions about tables that wait for room, of each kind. Any more are lost: they are asked again, some time
+/// later. Names have 255 bytes at most, so that all of them take less than half a megabyte.
+const QUESTIONS_MAX: usize = 256;
 
 /// A message from a worker.
 #[derive(Debug)]
@@ -30,13 +37,23 @@ pub struct WorkerReporter {
     has_lane: bool,
     /// Set while the others do not know that they have missed a statement.
     statements_missed: bool,
+    /// Questions for keys that found no room, oldest first.
+    keys: VecDeque<TableRequest>,
+    /// Questions for tablets that found no room, oldest first.
+    tablets: VecDeque<TableRequest>,
 }
 
 impl WorkerReporter {
     /// Of worker `number`, which has no lane yet.
     #[must_use]
     pub fn new(number: usize) -> Self {
-        Self { number, has_lane: false, statements_missed: false }
+        Self {
+            number,
+            has_lane: false,
+            statements_missed: false,
+            keys: VecDeque::new(),
+            tablets: VecDeque::new(),
+        }
     }
 
     /// The number of its worker.
@@ -60,11 +77,36 @@ impl WorkerReporter {
         }
     }
 
-    /// Makes up for statements that the others have missed. Called again and again.
-    pub fn make_up(&mut self, send: impl FnOnce(WorkerEvent) -> bool) {
+    /// Asks something of a table. A question that finds no room, or others that wait, waits with them: many
+    /// tables may be due at once, and none of their questions takes the place of another's each time.
+    pub fn question(&mut self, question: TableRequest, send: impl FnOnce(WorkerEvent) -> bool) {
+        let is_first = self.keys.is_empty() && self.tablets.is_empty();
+        if is_first && send(WorkerEvent::ReadTable(question.clone())) {
+            return;
+        }
+        let queue = match question.wanted {
+            TableFact::Key => &mut self.keys,
+            TableFact::Tablets => &mut self.tablets,
+        };
+        if queue.len() < QUESTIONS_MAX && !queue.contains(&question) {
+            queue.push_back(question);
+        }
+    }
+
+    /// Makes up for statements that the others have missed, and asks the questions that wait, those for keys
+    /// first. Called again and again.
+    pub fn make_up(&mut self, mut send: impl FnMut(WorkerEvent) -> bool) {
         if self.statements_missed {
             let missed = WorkerEvent::PeerMessage(self.number, PeerMessage::StatementsMissed);
             self.statements_missed = !send(missed);
+        }
+        for queue in [&mut self.keys, &mut self.tablets] {
+            while let Some(question) = queue.front() {
+                if !send(WorkerEvent::ReadTable(question.clone())) {
+                    return;
+                }
+                queue.pop_front();
+            }
         }
     }
 }
@@ -113,9 +155,11 @@ mod tests {
                 Some(WorkerEvent::PeerMessage(_, PeerMessage::Tablet(_))) => "tablet".into(),
                 Some(WorkerEvent::PeerMessage(_, PeerMessage::Statement(_))) => "statement".into(),
                 Some(WorkerEvent::PeerMessage(_, PeerMessage::StatementsMissed)) => "missed".into(),
+                Some(WorkerEvent::ReadTable(question)) => {
+                    format!("{:?} of {}", question.wanted, question.table)
+                }
                 Some(
                     WorkerEvent::RefreshTopology
-                    | WorkerEvent::ReadTable(_)
                     | WorkerEvent::LoggedIn
                     | WorkerEvent::CollectConsole(..),
                 ) => "other".into(),
@@ -159,5 +203,44 @@ mod tests {
         assert_eq!((channel.take(), channel.take()), ("lanes true".into(), "nothing".into()));
         reporter.lanes(false, |event| channel.send(event));
         assert_eq!(channel.take(), "lanes false");
+    }
+
+    fn question(wanted: TableFact, table: &str) -> TableRequest {
+        TableRequest { keyspace: "ks".into(), table: table.into(), wanted }
+    }
+
+    #[test]
+    fn questions_that_found_no_room_are_asked_once_there_is_some() {
+        let (mut channel, mut reporter) = (Channel::default(), WorkerReporter::new(0));
+        for table in ["t", "u", "v", "u"] {
+            let question = question(TableFact::Tablets, table);
+            reporter.question(question, |event| channel.send(event));
+        }
+        reporter.question(question(TableFact::Key, "w"), |event| channel.send(event));
+        assert_eq!(channel.take(), "Tablets of t");
+        // What is due later stands behind those that wait.
+        reporter.question(question(TableFact::Tablets, "t"), |event| channel.send(event));
+        let mut asked = Vec::new();
+        for _ in 0..5 {
+            reporter.make_up(|event| channel.send(event));
+            asked.push(channel.take());
+        }
+        let expected = ["Key of w", "Tablets of u", "Tablets of v", "Tablets of t", "nothing"];
+        assert_eq!(asked, expected);
+    }
+
+    #[test]
+    fn few_questions_wait() {
+        let mut reporter = WorkerReporter::new(0);
+        for table in 0..=QUESTIONS_MAX {
+            reporter.question(question(TableFact::Tablets, &table.to_string()), |_| false);
+        }
+        reporter.question(question(TableFact::Key, "t"), |_| false);
+        let mut asked = 0;
+        reporter.make_up(|_| {
+            asked += 1;
+            true
+        });
+        assert_eq!(asked, QUESTIONS_MAX + 1);
     }
 }

@@ -98,11 +98,11 @@ pub enum WorkerCommand {
     },
 }
 
-/// Reports something that may be lost; `false` when it is.
+/// Reports something; `false` when there is no room for it.
 pub(super) fn report(events: &Sender<WorkerEvent>, event: WorkerEvent) -> bool {
     let sent = events.try_send(event);
     if let Err(error) = &sent {
-        tracing::debug!(%error, "a worker's message was lost");
+        tracing::debug!(%error, "a worker's message found no room");
     }
     sent.is_ok()
 }

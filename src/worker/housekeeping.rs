@@ -144,8 +144,9 @@ impl Reactor {
             Action::RefreshTopology => {
                 report(&self.events, WorkerEvent::RefreshTopology);
             }
-            Action::ReadTable(request) => {
-                report(&self.events, WorkerEvent::ReadTable(request));
+            Action::ReadTable(question) => {
+                let events = &self.events;
+                self.reporter.question(question, |event| report(events, event));
             }
             Action::CollectConsole(table) => {
                 let collect = WorkerEvent::CollectConsole(self.reporter.number(), table);

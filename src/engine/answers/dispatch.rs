@@ -250,7 +250,8 @@ fn answer_client(
             }
             Ok(ResultKind::SetKeyspace) => match purpose {
                 Purpose::Use(pool) => {
-                    keyspaces::on_keyspace_set(core, to.client, pool, response.message());
+                    let used = (pool, pending.sent_at);
+                    keyspaces::on_keyspace_set(core, to.client, used, response.message());
                 }
                 // A plain lane is in a keyspace now.
                 Purpose::Forward | Purpose::Schema => answered = Answered::Broken,

@@ -30,6 +30,8 @@ pub(crate) struct Pool {
     pub(crate) base: PoolId,
     /// Whether it is one client's own connection, with its keyspace.
     pub(crate) dedicated: bool,
+    /// How that came into its keyspace.
+    switch: Switch,
     /// Clients that have logged in and wait for the first lane.
     pub(crate) logged_in: Vec<ClientKey>,
     pub(crate) lane_map: LaneMap<LaneKey>,
@@ -46,6 +48,22 @@ pub(crate) struct Pool {
     pub(crate) closed: bool,
 }
 
+/// The last `USE` on one client's own connection. A node answers in any order: answers to what was sent before
+/// it may come later.
+#[derive(Debug, Default)]
+struct Switch {
+    /// Position of the lane's outbox behind it, in bytes: what ends there or earlier was sent before.
+    sent_at: u64,
+    /// The keyspace before it.
+    before: Option<Arc<str>>,
+    /// Position behind the `USE` before it: in which keyspace earlier requests are is not known any more.
+    known_from: u64,
+}
+
+/// A request was sent so long ago that it is not known in which keyspace its connection was then.
+#[derive(Debug)]
+pub(crate) struct KeyspaceForgotten;
+
 /// A `USE` that waits for a lane.
 #[derive(Debug)]
 pub(crate) struct WaitingUse {
@@ -60,6 +78,7 @@ impl Pool {
             keyspace,
             base,
             dedicated: false,
+            switch: Switch::default(),
             logged_in: Vec::new(),
             lane_map: LaneMap::default(),
             waiting: Vec::new(),
@@ -123,6 +142,23 @@ impl Pools {
         self.get(pool)?.keyspace.clone()
     }
 
+    /// The keyspace of the request whose last byte is at `sent_at` of its lane's outbox.
+    pub(crate) fn keyspace_of_sent(
+        &self,
+        pool: PoolId,
+        sent_at: u64,
+    ) -> Result<Option<Arc<str>>, KeyspaceForgotten> {
+        let Some(pool) = self.get(pool) else { return Ok(None) };
+        let Switch { sent_at: switched_at, before, known_from } = &pool.switch;
+        if !pool.dedicated || sent_at > *switched_at {
+            Ok(pool.keyspace.clone())
+        } else if sent_at > *known_from {
+            Ok(before.clone())
+        } else {
+            Err(KeyspaceForgotten)
+        }
+    }
+
     /// The pool of a keyspace with the rights of `base`; the plain lanes for none.
     pub(crate) fn of_keyspace(&self, base: PoolId, keyspace: Option<&str>) -> Option<PoolId> {
         let mut found = self.iter().filter(|(_, pool)| {
@@ -167,10 +203,12 @@ impl Pools {
         self.add(Pool::new(base, Some(keyspace)))
     }
 
-    /// Takes note of the keyspace of one client's own connection.
-    pub(crate) fn set_keyspace(&mut self, pool: PoolId, keyspace: &str) {
+    /// Takes note of the keyspace of one client's own connection, since a `USE` whose last byte is at `sent_at`
+    /// of the lane's outbox.
+    pub(crate) fn set_keyspace(&mut self, pool: PoolId, keyspace: &str, sent_at: u64) {
         if let Some(pool) = self.get_mut(pool).filter(|pool| pool.dedicated) {
-            pool.keyspace = Some(keyspace.into());
+            let before = pool.keyspace.replace(keyspace.into());
+            pool.switch = Switch { sent_at, before, known_from: pool.switch.sent_at };
         }
     }
 

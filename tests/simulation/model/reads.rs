@@ -11,9 +11,12 @@ use crate::world::World;
 use shardlane::engine::engine::Engine;
 use sim::{Cluster, ClusterError};
 
-/// A table in use is read again within this time, by pages of one row as well, and when the first
-/// request for it is lost.
+/// A table in use is read again within this time, by pages of one row as well.
 const READ_AGAIN_US: u64 = 10_000_000;
+/// A worker with room for one message asks for one table so often: at each of the engine's sweeps.
+const ONE_ASKED_US: u64 = 250_000;
+/// Tables that clients read.
+const TABLES_MAX: u64 = 40;
 /// Most copies of a row.
 const COPIES_MAX: usize = 3;
 /// Requests for one row of which each replica gets some.
@@ -152,11 +155,11 @@ impl World {
         self.counted.copies_changed += 1;
     }
 
-    /// Within this time a table in use is read again; longer where one question of a worker finds
-    /// room at a time, those for all other tables come first, and each that is lost is asked again
-    /// after five seconds.
+    /// Within this time a table in use is read again; longer where one question of a worker finds room at a
+    /// time, and those for all other tables come first.
     pub(crate) fn read_again_us(&self) -> u64 {
-        if self.scenario.loses_reports() { READ_AGAIN_US * 15 } else { READ_AGAIN_US }
+        let first_us = if self.scenario.loses_reports() { ONE_ASKED_US * TABLES_MAX } else { 0 };
+        READ_AGAIN_US + first_us
     }
 
     /// The rows of the keyspace with tablets get another number of copies.

@@ -221,9 +221,9 @@ impl World {
             Action::RefreshTopology => self.report(worker, |_, send| {
                 send(WorkerEvent::RefreshTopology);
             }),
-            Action::ReadTable(request) => self.report(worker, |_, send| {
-                send(WorkerEvent::ReadTable(request));
-            }),
+            Action::ReadTable(question) => {
+                self.report(worker, |reporter, send| reporter.question(question, send));
+            }
             // No client asks; one that did would be refused.
             Action::CollectConsole(table) => {
                 self.workers.get_mut(worker).engine.on_console(table, None);

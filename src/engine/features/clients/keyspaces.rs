@@ -121,14 +121,19 @@ pub(crate) fn retry(
     None
 }
 
-/// A node accepted a client's `USE`.
-pub(crate) fn on_keyspace_set(core: &mut Core, client: ClientKey, pool: PoolId, message: &[u8]) {
+/// A node accepted a client's `USE`, whose last byte is at `sent_at` of its lane's outbox.
+pub(crate) fn on_keyspace_set(
+    core: &mut Core,
+    client: ClientKey,
+    (pool, sent_at): (PoolId, u64),
+    message: &[u8],
+) {
     let name = message.get(4..).and_then(|body| Reader::new(body).string().ok());
     if let (Some(entry), Some(name)) = (core.clients.get_mut(client), name) {
         entry.session.keyspace = Some(name.into());
         entry.about.uses_console = false;
         entry.pool = pool;
-        core.pools.set_keyspace(pool, name);
+        core.pools.set_keyspace(pool, name, sent_at);
     }
 }
 

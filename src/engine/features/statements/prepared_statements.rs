@@ -50,7 +50,7 @@ impl Default for PreparedStatements {
 impl PreparedStatements {
     /// A node prepared a client's statement: its answer is recorded, and the other nodes are asked
     /// to prepare the statement as well, unless they were asked before, or there were too many.
-    /// Returns the statement, unless the answer cannot be read.
+    /// Returns the statement, unless it cannot be recorded.
     pub(crate) fn on_prepared(
         &mut self,
         core: &mut Core,
@@ -97,7 +97,8 @@ pub(crate) fn lanes_for(core: &Core, (pool, base): (PoolId, PoolId), body: &[u8]
     }
 }
 
-/// Records what a node answered to a client's PREPARE, unless that cannot be read.
+/// Records what a node answered to a client's PREPARE, unless that cannot be read, or belongs to a keyspace
+/// that is not known any more.
 fn record_answer(
     core: &mut Core,
     route: LaneRoute,
@@ -106,8 +107,9 @@ fn record_answer(
 ) -> Option<StatementKey> {
     let Prepare { text } = Prepare::read(pending.body()).ok()?;
     let prepared = Prepared::read(4, response.message()).ok()?;
-    // The lane's, not the client's: it may have said USE while this was on its way.
-    let keyspace = core.pools.keyspace(route.pool);
+    // The one in which it was asked: the client may have said `USE` while this was on its way, on its own
+    // connection as well.
+    let keyspace = core.pools.keyspace_of_sent(route.pool, pending.sent_at).ok()?;
     let statement = Arc::new(Statement {
         id: prepared.id.into(),
         text: text.into(),

@@ -174,10 +174,7 @@ fn a_login_of_several_steps_keeps_a_connection_for_itself() {
     rig.send(client, &asks.concat());
     let request = rig.requests(lane).remove(0);
     assert_eq!(request.text(), "USE ks");
-    let mut named = Vec::new();
-    put_int(&mut named, 3);
-    put_string(&mut named, "ks");
-    rig.result(lane, request.stream(), &named);
+    rig.result(lane, request.stream(), &keyspace_set("ks"));
     assert_eq!(rig.requests(lane).len(), 2);
     assert!(others.iter().all(|other| rig.requests(*other).is_empty()));
     assert!(rig.opened().is_none() && rig.lanes_to_close().is_empty());
@@ -197,12 +194,17 @@ fn switched(rig: &mut Rig) -> (ClientKey, LaneKey) {
     rig.prepare_select(client, "tab", 5);
     rig.send(client, &query(1, "USE ks"));
     let request = rig.requests(lane).remove(0);
-    let mut named = Vec::new();
-    put_int(&mut named, 3);
-    put_string(&mut named, "ks");
-    rig.result(lane, request.stream(), &named);
+    rig.result(lane, request.stream(), &keyspace_set("ks"));
     assert_eq!(rig.answer(client).opcode(), Opcode::Result);
     (client, lane)
+}
+
+/// What a node answers to `USE`.
+fn keyspace_set(name: &str) -> Vec<u8> {
+    let mut message = Vec::new();
+    put_int(&mut message, 3);
+    put_string(&mut message, name);
+    message
 }
 
 #[test]
@@ -237,6 +239,49 @@ fn a_statement_that_is_another_behind_a_use_is_for_the_client_to_prepare() {
     rig.send(anna, &execute_at(3, &[5; 16], b"k", (Consistency::One, SKIP_METADATA)));
     let (_, request) = rig.request();
     assert_ne!(request.body[2 + 16 + 2] & SKIP_METADATA, 0);
+    rig.finish();
+}
+
+#[test]
+fn a_statement_is_of_the_keyspace_in_which_it_was_asked_for() {
+    let mut rig = guarded();
+    let (annas, _) = home(&mut rig);
+    let anna = logged_in(&mut rig, annas);
+    let own = rig.input(|engine| engine.open_dedicated()).unwrap();
+    let lane = rig.lane_of(own, 1, 0).unwrap();
+    let client = logged_in(&mut rig, own);
+    rig.send(client, &[prepare(1, "SELECT v FROM tab.t WHERE k = ?"), query(2, "USE ks")].concat());
+    let asked = rig.requests(lane);
+    // The node answers the second first.
+    rig.result(lane, asked[1].stream(), &keyspace_set("ks"));
+    let answer = prepared(&[5; 16], 0, ("tab", "t"), b"columns");
+    rig.result(lane, asked[0].stream(), &answer);
+
+    // So it can be prepared for those who use no keyspace.
+    rig.send(anna, &execute(3, &[5; 16], b"k"));
+    let (lane, request) = rig.request();
+    rig.error(lane, request.stream(), &unprepared(&[5; 16]));
+    assert_eq!(rig.request().1.opcode(), Opcode::Prepare);
+    rig.finish();
+}
+
+#[test]
+fn a_statement_of_which_the_keyspace_is_not_known_any_more_is_not_recorded() {
+    let mut rig = guarded();
+    let own = rig.input(|engine| engine.open_dedicated()).unwrap();
+    let lane = rig.lane_of(own, 1, 0).unwrap();
+    let client = logged_in(&mut rig, own);
+    rig.send(client, &prepare(1, "SELECT v FROM tab.t WHERE k = ?"));
+    let asked = rig.requests(lane).remove(0);
+    for keyspace in ["ks", "other"] {
+        rig.send(client, &query(2, &format!("USE {keyspace}")));
+        let request = rig.requests(lane).remove(0);
+        rig.result(lane, request.stream(), &keyspace_set(keyspace));
+        assert_eq!(rig.answer(client).opcode(), Opcode::Result);
+    }
+    rig.result(lane, asked.stream(), &prepared(&[5; 16], 0, ("tab", "t"), b"columns"));
+    assert_eq!(rig.answer(client).opcode(), Opcode::Result);
+    assert_eq!(rig.engine.gauges().catalog_entries, 0);
     rig.finish();
 }
 
