@@ -395,8 +395,7 @@ impl Engine {
     #[inline]
     pub(super) fn look_at_memory(&mut self) {
         if self.core.memory.is_due() {
-            let local_bytes = self.features.local.statements().bytes();
-            self.features.memory.look(&mut self.core, local_bytes);
+            self.features.memory.look(&mut self.core);
             self.do_todo();
         }
     }

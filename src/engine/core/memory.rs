@@ -14,8 +14,6 @@ pub(crate) struct Memory {
     pub(crate) brought_max: usize,
     /// What this worker held when it was last measured.
     pub(crate) held: usize,
-    /// What statements take that are answered here.
-    pub(crate) local: usize,
     pub(crate) other: OtherMemory,
 }
 

@@ -94,7 +94,7 @@ pub(crate) fn on_query(core: &mut Core, features: &mut Features, request: &Clien
 }
 
 /// PREPARE: answered here, or by one node; the others follow when its answer is there.
-pub(crate) fn on_prepare(core: &mut Core, features: &mut Features, request: &ClientRequest<'_>) {
+pub(crate) fn on_prepare(core: &mut Core, features: &Features, request: &ClientRequest<'_>) {
     if features.local.on_prepare(core, request) {
         return;
     }

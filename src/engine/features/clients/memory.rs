@@ -59,11 +59,9 @@ impl MemoryTurns {
         (!self.waiting.is_empty()).then_some(self.looked_us + LOOK_US)
     }
 
-    /// Measures what is held, and decides who is read. `local_bytes` is what statements take that are
-    /// answered here.
-    pub(crate) fn look(&mut self, core: &mut Core, local_bytes: usize) {
+    /// Measures what is held, and decides who is read.
+    pub(crate) fn look(&mut self, core: &mut Core) {
         self.looked_us = core.now_us;
-        core.memory.local = local_bytes;
         core.measure_memory();
         let marks = core.memory_marks();
         let Some(marks) = marks.filter(|marks| self.is_near(core, marks)) else {
