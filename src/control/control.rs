@@ -102,8 +102,9 @@ pub async fn run(
                 }
                 let is_first = watcher.publisher.last().is_none();
                 let asked = own_cluster.clone().filter(|_| is_first);
-                let looks = asked.map(|own| (&settings.reach, own, &mut lookers));
-                Box::pin(watch(&mut watcher, reached, looks)).await
+                let (reach, tasks) = (&settings.reach, &mut lookers);
+                let search = asked.map(|own| UnlistedSearch { reach, own, tasks });
+                Box::pin(watch(&mut watcher, reached, search)).await
             }
             Err(error) => End::Lost(error),
         };
@@ -194,10 +195,15 @@ async fn report_authenticator(
     watcher.reports.send(report).await.map_err(|_| End::Closed)
 }
 
-/// How to look for contact points of other clusters, the first node's, and who looks.
-type Looks<'a> = (&'a ReachSettings, KnownCluster, &'a mut JoinSet<()>);
+/// A search for contact points of other clusters.
+struct UnlistedSearch<'a> {
+    reach: &'a ReachSettings,
+    /// The cluster of the first node.
+    own: KnownCluster,
+    tasks: &'a mut JoinSet<()>,
+}
 
-async fn watch(watcher: &mut Watcher, reached: Reached, looks: Option<Looks<'_>>) -> End {
+async fn watch(watcher: &mut Watcher, reached: Reached, search: Option<UnlistedSearch<'_>>) -> End {
     let Reached { address, mut connection, mut metadata, .. } = reached;
     if let Err(error) = watcher.routes.apply(&mut connection, &mut metadata).await {
         return End::Lost(error);
@@ -214,10 +220,10 @@ async fn watch(watcher: &mut Watcher, reached: Reached, looks: Option<Looks<'_>>
     if let Some(published) = watcher.publisher.on_metadata(metadata, address, !is_first) {
         let nodes = published.snapshot.nodes().len();
         info!(%address, nodes, data_center = %published.data_center, "watching the cluster");
-        if let Some((reach, own, lookers)) = looks {
+        if let Some(UnlistedSearch { reach, own, tasks }) = search {
             let (reach, reports) = (reach.clone(), watcher.reports.clone());
             let cluster = Arc::clone(&published.snapshot);
-            lookers.spawn(async move {
+            tasks.spawn(async move {
                 if let Some(error) = Box::pin(unlisted::find(reach, &own, &cluster)).await {
                     // The report is dropped when its reader has ended.
                     reports.send(ControlReport::Refused(error)).await.ok();

@@ -78,7 +78,7 @@ fn plan_object(document: &Value, object: &Object<'_>, defaults: &Sidecar) -> Pla
     });
     let annotations = object.value.pointer("/metadata/annotations");
     match template {
-        Some(pod) => plan::plan(pod, &path, annotations, (Scope::All, defaults)),
+        Some(pod) => plan::plan(pod, &path, annotations, Scope::All, defaults),
         None => Plan::Refuse("it has no template for its pods".to_owned()),
     }
 }

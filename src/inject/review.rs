@@ -60,7 +60,7 @@ pub fn review(body: &[u8], defaults: &Sidecar) -> Result<Review, ReviewError> {
         && matches!(text("/request/subResource"), None | Some(""));
     let object = asked.pointer("/request/object").unwrap_or(&Value::Null);
     let planned = if is_new_pod {
-        plan(object, &[], None, (Scope::Annotated, defaults))
+        plan(object, &[], None, Scope::Annotated, defaults)
     } else {
         Plan::Leave("it is no new pod")
     };

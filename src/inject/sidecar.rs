@@ -138,8 +138,8 @@ impl Sidecar {
             "image": self.image,
             "args": self.args(),
             "ports": [{"name": "shardlane-admin", "containerPort": 9380}],
-            "startupProbe": probe("/startup", (1, 2, 60)),
-            "livenessProbe": probe("/livez", (10, 5, 6)),
+            "startupProbe": Probe { path: "/startup", period_s: 1, timeout_s: 2, failures: 60 }.to_json(),
+            "livenessProbe": Probe { path: "/livez", period_s: 10, timeout_s: 5, failures: 6 }.to_json(),
             "resources": {
                 "requests": {"cpu": self.cpu_request, "memory": self.memory_request},
                 "limits": {"memory": self.memory_limit},
@@ -250,12 +250,22 @@ impl Sidecar {
     }
 }
 
-/// A probe with its period, time-out and failures.
-fn probe(path: &str, (period, timeout, failures): (u32, u32, u32)) -> Value {
-    json!({
-        "httpGet": {"path": path, "port": "shardlane-admin"},
-        "periodSeconds": period,
-        "timeoutSeconds": timeout,
-        "failureThreshold": failures,
-    })
+/// How the sidecar is asked whether it works.
+struct Probe {
+    path: &'static str,
+    period_s: u32,
+    timeout_s: u32,
+    /// After so many in a row without success something is done about it.
+    failures: u32,
+}
+
+impl Probe {
+    fn to_json(&self) -> Value {
+        json!({
+            "httpGet": {"path": self.path, "port": "shardlane-admin"},
+            "periodSeconds": self.period_s,
+            "timeoutSeconds": self.timeout_s,
+            "failureThreshold": self.failures,
+        })
+    }
 }

@@ -38,7 +38,7 @@ impl Router {
             let id = match child.statement {
                 ChildStatement::Prepared(id) => id,
                 ChildStatement::Text(text) => {
-                    self.look_at_text(&mut place, (text, child.values), texts);
+                    self.look_at_text(&mut place, text, child.values, texts);
                     continue;
                 }
             };
@@ -78,7 +78,8 @@ impl Router {
     fn look_at_text<'a>(
         &mut self,
         place: &mut BatchPlace<'a>,
-        (text, values): (&'a str, Values<'a>),
+        text: &'a str,
+        values: Values<'a>,
         texts: ChildTexts<'a>,
     ) {
         place.read_bytes += CHILD_BYTES + text.len();

@@ -193,7 +193,7 @@ impl TextReader {
         let (keyspace, table) = self.names.of(&statement.table, asked.keyspace)?;
         let keys = &schema.keys;
         let columns = keys.find(keyspace, table)?.columns()?;
-        KeyRead::of(statement, (keyspace, table, columns), asked.values, &mut self.literals)
+        KeyRead::of(statement, keyspace, table, columns, asked.values, &mut self.literals)
     }
 
     /// One statement, alone or of a batch.
@@ -260,11 +260,11 @@ impl TextReader {
                 let is_bound = key.terms().iter().all(|term| !matches!(term, Term::Literal(_)));
                 one.reason = if is_bound { Reason::TextBound } else { Reason::TextLiteral };
                 one.reported = is_bound.then_some(id);
-                token_of(partitioner, (columns, key), asked.values, buffers)?
+                token_of(partitioner, columns, key, asked.values, buffers)?
             }
             Partition::FirstOfSeveral(key) => {
                 one.reason = Reason::TextIn;
-                token_of(partitioner, (columns, key), asked.values, buffers)?
+                token_of(partitioner, columns, key, asked.values, buffers)?
             }
             Partition::TokenRange(range) => {
                 one.reason = Reason::TokenRange;
@@ -275,7 +275,7 @@ impl TextReader {
                 let is_literal = matches!(term, Term::Literal(_));
                 one.reason = if is_literal { Reason::TextLiteral } else { Reason::TextBound };
                 let document = document_of(term, asked.values)?;
-                token_of_document(partitioner, (columns, names), &document, buffers)?
+                token_of_document(partitioner, columns, names, &document, buffers)?
             }
         };
         Ok((id, token))

@@ -16,6 +16,15 @@ use crate::config::settings::Settings;
 use crate::platform::{bounded_file, clock};
 use crate::telemetry::report::ReloadReport;
 
+/// Settings that can be read again.
+#[derive(Debug)]
+pub struct Reloadable {
+    /// Where they come from.
+    pub sources: Sources,
+    /// Those in force.
+    pub running: Running,
+}
+
 /// A wish to have the settings read again.
 #[derive(Debug)]
 pub struct ReloadRequest {

@@ -291,7 +291,7 @@ impl StateSaver {
         let path = Arc::clone(&self.path);
         let mut file = in_background(move || ReplacedFile::begin(&path, format::is_state)).await?;
         let bytes_max = self.settings.bytes_max;
-        let mut state = Collector::new(self.worker.clone(), about, (bytes_max, pause));
+        let mut state = Collector::new(self.worker.clone(), about, bytes_max, pause);
         let mut written = 0_u64;
         while let Some(chunk) = state.next().await? {
             written += u64::try_from(chunk.len()).unwrap_or(u64::MAX);

@@ -61,7 +61,7 @@ pub fn explain(
         let connection = &mut reached.connection;
         let mut explanation = match &subject {
             ExplainSubject::Key { keyspace, table, values } => {
-                of_key(connection, &snapshot, (keyspace, table), values).await?
+                of_key(connection, &snapshot, keyspace, table, values).await?
             }
             ExplainSubject::Statement(text) => {
                 let keyspace = args.keyspace.as_deref();
@@ -98,13 +98,14 @@ fn as_configured(explanation: Explanation, mode: TextMode) -> Explanation {
 async fn of_key(
     connection: &mut ControlConnection<Transport>,
     snapshot: &Snapshot,
-    (keyspace, table): (&str, &str),
+    keyspace: &str,
+    table: &str,
     values: &[String],
 ) -> anyhow::Result<Explanation> {
     let known = snapshot.keyspace(keyspace);
     let known = known.with_context(|| format!("there is no keyspace {keyspace}"))?;
     let columns = key_columns(connection, keyspace, table).await?;
-    let cells = cells((keyspace, table), &columns, values)?;
+    let cells = cells(keyspace, table, &columns, values)?;
     let partitioner = known
         .partitioner(table)
         .with_context(|| format!("{keyspace}.{table} has a partitioner that is not known here"))?;
@@ -125,7 +126,8 @@ async fn of_key(
 
 /// The key's cells; an error names the columns when their number is another.
 fn cells(
-    (keyspace, table): (&str, &str),
+    keyspace: &str,
+    table: &str,
     columns: &[ExplainedColumn],
     keys: &[String],
 ) -> anyhow::Result<Vec<Vec<u8>>> {
@@ -160,7 +162,7 @@ async fn place(
     };
     let Some(known) = snapshot.keyspace(keyspace) else { return Ok(()) };
     let (placement, replicas) = if known.tablets {
-        match tablet(connection, (keyspace, table), token).await? {
+        match tablet(connection, keyspace, table, token).await? {
             Ok(found) => {
                 let replica = |(host, shard): (_, i32)| {
                     let shard = u32::try_from(shard).map_err(|_| format!("shard {shard}"));

@@ -64,7 +64,8 @@ pub async fn key_columns(
 /// Finds the tablet of a token; the inner `Err` says why the server does not show it.
 pub async fn tablet(
     connection: &mut ControlConnection<Transport>,
-    (keyspace, table): (&str, &str),
+    keyspace: &str,
+    table: &str,
     token: Token,
 ) -> anyhow::Result<Result<TabletRow, String>> {
     let Some(id) = table_id(connection, keyspace, table).await? else {

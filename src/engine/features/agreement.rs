@@ -201,7 +201,8 @@ impl Agreement {
     pub(crate) fn on_answer(
         &mut self,
         core: &mut Core,
-        (node, question): (NodeId, u64),
+        node: NodeId,
+        question: u64,
         response: &Response<'_>,
     ) {
         let rows = Rows::read(response.message()).ok();
@@ -209,14 +210,15 @@ impl Agreement {
             let row = rows.rows().next()?.ok()?;
             row.read("schema_version", cell::uuid).ok()?
         });
-        self.on_version(core, (node, question), version);
+        self.on_version(core, node, question, version);
     }
 
     /// A node's schema version has come, or will not come.
     pub(crate) fn on_version(
         &mut self,
         core: &mut Core,
-        (node, question): (NodeId, u64),
+        node: NodeId,
+        question: u64,
         version: Option<[u8; 16]>,
     ) {
         let last = self.held.last().map_or(0, |held| held.number);

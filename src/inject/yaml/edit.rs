@@ -37,7 +37,7 @@ pub fn edit(text: &str, root: &YamlNode, operation: &Operation) -> Result<Edit, 
         PatchKind::Insert(place, values) => {
             let node = walk(root, path, path)?;
             let YamlKind::Sequence { items, is_flow } = &node.kind else { return Err(form()) };
-            insert(text, node, (items, *is_flow), (*place, values)).ok_or_else(form)
+            insert(text, node, items, *is_flow, *place, values).ok_or_else(form)
         }
         PatchKind::Set(value) => {
             let (last, before) = path.split_last().ok_or_else(form)?;
@@ -168,8 +168,10 @@ fn add_in_braces(
 fn insert(
     text: &str,
     node: &YamlNode,
-    (items, is_flow): (&[YamlNode], bool),
-    (place, values): (usize, &[Value]),
+    items: &[YamlNode],
+    is_flow: bool,
+    place: usize,
+    values: &[Value],
 ) -> Option<Edit> {
     let (first, last) = (items.first()?, items.last()?);
     let next = items.get(place);

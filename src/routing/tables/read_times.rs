@@ -57,6 +57,26 @@ pub enum TabletsChange {
     Replication,
 }
 
+/// A reading of a table that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct EndedReading {
+    /// When it began, µs.
+    pub began_us: u64,
+    /// How it ended.
+    pub end: ReadEnd,
+    /// How many answers about the table the nodes had judged by its end.
+    pub judged: u64,
+}
+
+/// When it is, and how often tables are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Now, µs.
+    pub now_us: u64,
+    /// After how long a table is read again that is in use, µs; 0 is never.
+    pub every_us: u64,
+}
+
 /// When each table was asked for.
 #[derive(Debug, Default)]
 pub struct ReadTimes {
@@ -146,15 +166,10 @@ impl ReadTimes {
         }
     }
 
-    /// Takes note of how a reading of a table ended, of how many answers about it the nodes had judged
-    /// by then, and after how long it is read again, µs; 0 is never.
-    pub fn on_end(
-        &mut self,
-        table: TableId,
-        (began_us, end): (u64, ReadEnd),
-        judged: u64,
-        (now_us, every_us): (u64, u64),
-    ) {
+    /// Takes note of how a reading of a table ended.
+    pub fn on_end(&mut self, table: TableId, reading: EndedReading, pace: Pace) {
+        let EndedReading { began_us, end, judged } = reading;
+        let Pace { now_us, every_us } = pace;
         if end == ReadEnd::Refused {
             self.refused_until_us = now_us + REFUSED_US;
         }
@@ -221,7 +236,7 @@ impl ReadTimes {
     /// but for another replication.
     pub fn take_due(
         &mut self,
-        (now_us, every_us): (u64, u64),
+        Pace { now_us, every_us }: Pace,
         judged: impl Fn(TableId) -> u64,
     ) -> Vec<(TableId, TabletsChange)> {
         let mut due = Vec::new();

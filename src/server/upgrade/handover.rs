@@ -132,8 +132,8 @@ async fn hand_over(
     tracing::info!("another process wants to take over");
     let about = what.abouts.borrow().clone();
     if let Some(about) = about {
-        let limits = (what.bytes_max, Duration::ZERO);
-        let mut state = Collector::new(what.worker.clone(), about, limits);
+        let worker = what.worker.clone();
+        let mut state = Collector::new(worker, about, what.bytes_max, Duration::ZERO);
         while let Some(chunk) = state.next().await? {
             next = in_background(move || next.send_state(&chunk).map(|()| next)).await?;
         }

@@ -114,7 +114,7 @@ impl ListeningPlaces {
                 None => UnixSocket::bind(path, 0o600),
             };
             let socket = socket?;
-            Ok((named_descriptors(settings, (&listeners, &admin, &socket))?, socket))
+            Ok((named_descriptors(settings, &listeners, &admin, &socket)?, socket))
         });
         let offer = offer.transpose().map_err(|error: io::Error| {
             let path = path.map(std::path::Path::to_owned).unwrap_or_default();
@@ -233,7 +233,8 @@ impl ListeningPlaces {
         &mut self,
         step: ListenEvent,
         workers: &mut Workers,
-        (pages, kept): (&Arc<AdminPages>, &mut Kept),
+        pages: &Arc<AdminPages>,
+        kept: &mut Kept,
     ) -> bool {
         match step {
             ListenEvent::Client(client) => workers.hand_out(client).await,
@@ -357,7 +358,9 @@ fn admin_name(address: SocketAddr) -> String {
 /// A descriptor of each place, with its name.
 fn named_descriptors(
     settings: &Settings,
-    (listeners, admin, socket): (&Listeners, &TcpListener, &UnixSocket),
+    listeners: &Listeners,
+    admin: &TcpListener,
+    socket: &UnixSocket,
 ) -> io::Result<Vec<(String, OwnedFd)>> {
     let names = settings.bind.iter().map(door_name);
     let mut all: Vec<_> = names.zip(listeners.descriptors()?).collect();

@@ -36,7 +36,8 @@ impl Collector {
     pub fn new(
         worker: Sender<WorkerCommand>,
         about: StateHeader,
-        (bytes_max, pause): (u64, Duration),
+        bytes_max: u64,
+        pause: Duration,
     ) -> Self {
         let (writer, next) = (Writer::default(), Some(PartStart::BEGIN));
         Self { worker, about: Some(about), writer, next, written: 0, bytes_max, pause }

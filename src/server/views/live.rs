@@ -30,7 +30,8 @@ const LINES_MAX: usize = 60;
 pub(super) fn message(
     view: &View,
     reports: &[WorkerReport],
-    (readiness, started_ms): (&Readiness, i64),
+    readiness: &Readiness,
+    started_ms: i64,
 ) -> String {
     let sum = |count: fn(&Tally) -> u64| reports.iter().map(|it| count(&it.tally)).sum::<u64>();
     let merged = |part: fn(&Tally) -> &Histogram| {

@@ -240,7 +240,7 @@ impl PageSource for AdminPages {
         let looked = async { Some((self.view(&live::SHOWN).await?, self.reports().await?)) };
         let looked = timeout(VIEW_TIMEOUT, looked).await.ok().flatten();
         let (view, reports) = looked.ok_or_else(|| "a worker did not answer in time".to_owned())?;
-        let text = live::message(&view, &reports, (&self.readiness(), self.started_ms));
+        let text = live::message(&view, &reports, &self.readiness(), self.started_ms);
         let kept = Some((text.clone(), now_us));
         *self.kept_live.write().unwrap_or_else(PoisonError::into_inner) = kept;
         Ok(text)

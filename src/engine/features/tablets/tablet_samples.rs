@@ -50,7 +50,14 @@ pub(crate) struct TabletSamples {
     /// By number of the table.
     turns: Vec<Turns>,
     /// Tables that are not sampled with the rights of some lanes, and until when, µs.
-    refused: Vec<((TableId, PoolId), u64)>,
+    refused: Vec<(SampledTable, u64)>,
+}
+
+/// A table, and the plain lanes with whose rights it is asked about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct SampledTable {
+    pub(crate) table: TableId,
+    pub(crate) base: PoolId,
 }
 
 /// Which of a table's statements is sampled next.
@@ -69,13 +76,13 @@ impl Turns {
 }
 
 impl TabletSamples {
-    /// A statement by text that no node judges went to `decision`, with the rights of the lanes `base`;
-    /// `asked` is what it says.
+    /// A statement by text that no node judges went to `decision`; `asked` is what it says.
     #[inline]
     pub(crate) fn on_text(
         &mut self,
         core: &mut Core,
-        (table, base, decision): (TableId, PoolId, Decision<LaneKey>),
+        sampled: SampledTable,
+        decision: Decision<LaneKey>,
         asked: &BoundText<'_>,
     ) {
         if core.settings.tablet_samples_per_s == 0 {
@@ -85,7 +92,7 @@ impl TabletSamples {
             // Where tablets are read, this one is on its way.
             !core.reads_tablets()
         } else {
-            let Some(turns) = self.turns_of(table) else { return };
+            let Some(turns) = self.turns_of(sampled.table) else { return };
             turns.unsampled += 1;
             let is_due = turns.unsampled >= turns.every();
             if is_due {
@@ -94,7 +101,7 @@ impl TabletSamples {
             is_due
         };
         if is_due {
-            self.consider(core, (table, base, decision), asked);
+            self.consider(core, sampled, decision, asked);
         }
     }
 
@@ -102,10 +109,12 @@ impl TabletSamples {
     fn consider(
         &mut self,
         core: &mut Core,
-        (table, base, decision): (TableId, PoolId, Decision<LaneKey>),
+        sampled: SampledTable,
+        decision: Decision<LaneKey>,
         asked: &BoundText<'_>,
     ) {
-        if !core.router.is_tablet_table(table) || self.is_refused((table, base), core.now_us) {
+        let SampledTable { table, base } = sampled;
+        if !core.router.is_tablet_table(table) || self.is_refused(sampled, core.now_us) {
             return;
         }
         let per_s = core.settings.tablet_samples_per_s;
@@ -132,12 +141,12 @@ impl TabletSamples {
     pub(crate) fn on_answer(
         &mut self,
         core: &mut Core,
-        asked: (TableId, PoolId),
+        asked: SampledTable,
         is_known: bool,
         response: &Response<'_>,
     ) {
         if is_known && response.header.opcode == Opcode::Result.byte() {
-            self.on_judged(core, asked.0, response);
+            self.on_judged(core, asked.table, response);
         }
         let is_refusal = response.header.opcode == Opcode::Error.byte()
             && Reader::new(response.message()).int() == Ok(ErrorCode::UNAUTHORIZED.0);
@@ -175,7 +184,7 @@ impl TabletSamples {
         self.turns.get_mut(at)
     }
 
-    fn is_refused(&mut self, asked: (TableId, PoolId), now_us: u64) -> bool {
+    fn is_refused(&mut self, asked: SampledTable, now_us: u64) -> bool {
         self.refused.retain(|(_, until_us)| now_us < *until_us);
         self.refused.iter().any(|(refused, _)| *refused == asked)
     }
