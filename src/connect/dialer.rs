@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::connect::dial_error::{DialError, DialStep};
 use crate::connect::dial_stats::DialStats;
 use crate::connect::extensions::{Extensions, host, is_cassandra, sharding};
-use crate::connect::handshake::{Login, VERSION, ask_options, start_up};
+use crate::connect::handshake::{Login, ask_options, start_up};
 use crate::connect::handshake_budget::NodeGate;
 use crate::connect::proxy_protocol;
 use crate::connect::tls::node_tls::NodeTls;
@@ -24,6 +24,7 @@ use crate::pool::refill::lane_slots::{Dial, WantedLanes};
 use crate::pool::refill::refiller::ShardPortSettings;
 use crate::sockets::transport::Transport;
 use crate::topology::id::NodeId;
+use crate::upstream::lane::LANE_VERSION;
 use cql::compression::Compression;
 use cql::response::supported::Supported;
 use cql::token::shard::{ShardId, Sharder};
@@ -318,7 +319,7 @@ async fn shake_hands(
 ) -> Result<(Supported, Option<Login>), DialError> {
     let mut step = DialStep::Options;
     let steps = async {
-        let supported = ask_options(stream, VERSION).await?;
+        let supported = ask_options(stream, LANE_VERSION).await?;
         if let (Some(expected), Some(found)) = (target.host, host(&supported))
             && expected != found
         {

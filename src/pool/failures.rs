@@ -7,7 +7,7 @@ use crate::pool::nodes::node_state::Outage;
 use crate::pool::pool_manager::PoolManager;
 use crate::pool::refill::lane_slots::Dial;
 use crate::pool::refill::refiller::RefillerKey;
-use crate::upstream::lane::PoolId;
+use crate::upstream::lane::{LANE_RESPONSE, PoolId};
 use cql::error_code::ErrorCode;
 use cql::frame::{FrameHead, write_frame};
 use cql::opcode::Opcode;
@@ -93,7 +93,7 @@ fn error_frame(error: &NodeError) -> Vec<u8> {
     let mut frame = Vec::new();
     write_frame(
         &mut frame,
-        FrameHead { version: 0x84, flags: 0, stream: 0 },
+        FrameHead { version: LANE_RESPONSE, flags: 0, stream: 0 },
         Opcode::Error,
         |out| {
             out.extend_from_slice(&error.body);

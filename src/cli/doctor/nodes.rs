@@ -10,7 +10,6 @@ use crate::cli::doctor::cluster::first_cell;
 use crate::cli::doctor::finding::Findings;
 use crate::connect::dial_error::DialError;
 use crate::connect::dialer::{Dialer, OpenedLane};
-use crate::connect::handshake::VERSION;
 use crate::connect::handshake_budget::NodeGate;
 use crate::connect::hint;
 use crate::control::contact::connection::ControlConnection;
@@ -20,6 +19,7 @@ use crate::pool::nodes::node_target::NodeTarget;
 use crate::pool::pool_key::PoolKey;
 use crate::pool::refill::lane_slots::Dial;
 use crate::sockets::transport::Transport;
+use crate::upstream::lane::LANE_VERSION;
 use cql::cell;
 use cql::token::shard::{ShardId, Sharder};
 
@@ -93,7 +93,7 @@ async fn check_up(dialer: &Dialer, pool: &PoolKey, target: &NodeTarget) -> Check
         }
         None => checkup.findings.ok("node", format!("{} answers, without shards", target.address)),
     }
-    let mut connection = ControlConnection::new(lane.stream, VERSION, QUERY_TIMEOUT_MS);
+    let mut connection = ControlConnection::new(lane.stream, LANE_VERSION, QUERY_TIMEOUT_MS);
     clock_skew(&mut connection, target, &mut checkup.findings).await;
     checkup.connection = Some(connection);
     checkup

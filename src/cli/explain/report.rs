@@ -29,11 +29,10 @@ use crate::server::rotation::Tls;
 use crate::sockets::transport::Transport;
 use crate::topology::node::Node;
 use crate::topology::snapshot::{Keyspace, Snapshot};
+use crate::upstream::lane::LANE_VERSION;
 use cql::token::shard::Sharder;
 use cql::token::token::Token;
 
-/// The protocol in which nodes are asked for their shards.
-const VERSION: u8 = 4;
 /// Longest connect, and longest wait for what a node offers.
 const NODE_TIMEOUT_MS: u64 = 3_000;
 
@@ -203,7 +202,7 @@ async fn shard(node: &Node, token: Token, tls: Option<&NodeTls>) -> Result<u32, 
     let asking = async {
         let stream = connect(address, NODE_TIMEOUT_MS).await?;
         let mut stream = secure(tls, stream, address, NODE_TIMEOUT_MS).await?;
-        anyhow::Ok(ask_options(&mut stream, VERSION).await?)
+        anyhow::Ok(ask_options(&mut stream, LANE_VERSION).await?)
     };
     let supported = match timeout(Duration::from_millis(NODE_TIMEOUT_MS), asking).await {
         Ok(Ok(supported)) => supported,

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::connect::dial_error::{DialError, DialStep};
 use crate::connect::dialer::{connect, explained, secure};
 use crate::connect::extensions::Extensions;
-use crate::connect::handshake::{Login, VERSION, ask_options, start_up};
+use crate::connect::handshake::{Login, ask_options, start_up};
 use crate::connect::tls::node_tls::NodeTls;
 use crate::control::contact::connection::ControlConnection;
 use crate::control::contact::contact_point::{ContactPoint, PORT_DEFAULT};
@@ -19,6 +19,7 @@ use crate::pool::login::credential::Credential;
 use crate::pool::login::credential_book::CredentialBook;
 use crate::pool::pool_key::PoolKey;
 use crate::sockets::transport::Transport;
+use crate::upstream::lane::LANE_VERSION;
 use cql::response::supported::Supported;
 
 /// How a node is reached.
@@ -90,7 +91,7 @@ pub async fn open_node(
     let (tls, timeout_ms) = (settings.tls.as_deref(), settings.query_timeout_ms);
     let mut stream = secure(tls, stream, address, timeout_ms).await?;
     let handshake = async {
-        let supported = ask_options(&mut stream, VERSION).await?;
+        let supported = ask_options(&mut stream, LANE_VERSION).await?;
         if supported.shardlane.is_some() {
             return Ok((supported, None));
         }
@@ -110,7 +111,7 @@ pub async fn open_node(
     if let Some(version) = supported.shardlane {
         return Err(ControlError::Shardlane { address, version });
     }
-    let connection = ControlConnection::new(stream, VERSION, timeout_ms);
+    let connection = ControlConnection::new(stream, LANE_VERSION, timeout_ms);
     Ok(OpenedNode { address, connection, supported, login })
 }
 

@@ -5,6 +5,9 @@
 
 use crate::engine::limits::OtherMemory;
 
+/// A request takes its length so often: plain where it was read, and in the outbox of a lane.
+pub(crate) const COPIES: usize = 2;
+
 /// How much memory is held, and where the marks are.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {

@@ -10,8 +10,8 @@ const ASK_AGAIN_US: u64 = 5_000_000;
 /// some tablet is not known.
 const UNKNOWN_AGAIN_US: u64 = 60_000_000;
 
-/// When the role may not read tablets, none are asked for during this time, µs.
-const REFUSED_US: u64 = 600_000_000;
+/// When a role may not read tablets, or a table, it is not asked with its rights for this long, µs.
+pub const REFUSED_US: u64 = 600_000_000;
 
 /// A table with tablets that moved while it was read is read again after this, µs; after twice as
 /// long when they move still, and so on.

@@ -16,6 +16,7 @@ use crate::pool::pool_key::PoolKey;
 use crate::pool::refill::lane_slots::Dial;
 use crate::tls::test_certificates::{Authority, Folder, Pair, files};
 use crate::topology::id::NodeId;
+use crate::upstream::lane::LANE_RESPONSE;
 use cql::frame::{FrameHead, write_frame};
 use cql::opcode::Opcode;
 use cql::response::supported::Supported;
@@ -52,7 +53,7 @@ async fn node(ip: &str, answers: Answers) -> SocketAddr {
                     let mut out = Vec::new();
                     write_frame(
                         &mut out,
-                        FrameHead { version: 0x84, flags: 0, stream: 0 },
+                        FrameHead { version: LANE_RESPONSE, flags: 0, stream: 0 },
                         opcode,
                         |out| {
                             if opcode == Opcode::Supported {

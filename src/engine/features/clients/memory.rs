@@ -9,7 +9,7 @@ use std::mem;
 
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::core::core::Core;
-use crate::engine::core::memory::Marks;
+use crate::engine::core::memory::{COPIES, Marks};
 use crate::engine::core::memory_use::held_for;
 use crate::session::session::Phase;
 use cql::decoder::FrameDecoder;
@@ -25,8 +25,6 @@ const UNREAD_US_MAX: u64 = 10_000_000;
 const TURN_US: u64 = 2_000_000;
 /// Pause between two looks at those that wait, µs.
 const LOOK_US: u64 = 10_000;
-/// A request takes its length twice: here, and in the outbox of a lane.
-const COPIES: usize = 2;
 
 /// Clients that hold more than their share.
 #[derive(Debug, Default)]

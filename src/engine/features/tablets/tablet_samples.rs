@@ -9,12 +9,13 @@
 use crate::collections::allowance::Allowance;
 use crate::engine::core::core::Core;
 use crate::engine::core::reply::Response;
-use crate::engine::core::send::LANE_VERSION;
 use crate::engine::pending::{InternalRequest, LaneKey, Outgoing, Subject};
 use crate::routing::decision::{Decision, Reason};
+use crate::routing::tables::read_times::REFUSED_US;
 use crate::routing::text::BoundText;
 use crate::routing::text::key_read::KeyRead;
 use crate::topology::table::TableId;
+use crate::upstream::lane::LANE_VERSION;
 use crate::upstream::lane::PoolId;
 use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
@@ -35,9 +36,6 @@ const MOVED_EVERY: u32 = 7;
 
 /// Samples in a row that show no move before a table is sampled as seldom as any other.
 const RIGHT_IN_A_ROW: u32 = 32;
-
-/// A table that a role may not read is not sampled with its rights for this long, µs.
-const REFUSED_US: u64 = 600_000_000;
 
 /// Refused tables that are remembered.
 const REFUSED_MAX: usize = 256;
