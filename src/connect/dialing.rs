@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::connect::conversation::Conversation;
-use crate::connect::dial_error::{DialError, DialStep};
+use crate::connect::dial_error::{DialError, DialErrorAt, DialStep};
 use crate::connect::dial_report::DialReport;
 use crate::connect::dialer::{Dialer, OpenedLane};
 use crate::connect::handshake_budget::{HandshakeBudget, HeldTurn};
@@ -107,10 +107,10 @@ impl Dialing {
     pub fn on_ended(
         &mut self,
         id: DialId,
-        result: Result<OpenedLane, DialError>,
+        result: Result<OpenedLane, DialErrorAt>,
     ) -> Result<Connection, DialFailure> {
         self.running.remove(&id);
-        let lane = result.map_err(|error| failure_of(&error))?;
+        let lane = result.map_err(|failed| failure_of(&failed))?;
         self.opened.insert(id, lane.stream);
         Ok(Connection {
             node: lane.node,
@@ -166,8 +166,8 @@ impl Drop for Dialing {
 
 /// An error as pools decide by it, with its text and its hint.
 #[must_use]
-pub fn failure_of(error: &DialError) -> DialFailure {
-    let kind = match error {
+pub fn failure_of(failed: &DialErrorAt) -> DialFailure {
+    let kind = match &failed.error {
         DialError::Refused(error, DialStep::Login) => {
             FailureKind::Refused(RefusedStep::Login, error.clone())
         }
@@ -186,11 +186,11 @@ pub fn failure_of(error: &DialError) -> DialFailure {
         | DialError::TlsAlert { .. }
         | DialError::OtherHost { .. } => FailureKind::Broken,
     };
-    let reason = match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+    let reason = match failed.source() {
+        Some(source) => format!("{failed}: {source}"),
+        None => failed.to_string(),
     };
-    DialFailure { kind, reason, fix: hint::of_dial(error) }
+    DialFailure { kind, reason, fix: hint::of_dial(failed) }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::Sender;
 use tokio::time::sleep;
 
-use crate::connect::dial_error::{DialError, DialStep};
+use crate::connect::dial_error::{DialError, DialErrorAt, DialStep};
 use crate::control::agenda::{Agenda, AgendaSettings, Due};
 use crate::control::contact::connection::ControlConnection;
 use crate::control::error::ControlError;
@@ -198,13 +198,18 @@ impl Watcher {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         while let Some(message) = connection.take_event() {
-            self.on_event(message, agenda).await?;
+            self.on_event(connection.address(), message, agenda).await?;
         }
         Ok(())
     }
 
-    async fn on_event(&mut self, message: Vec<u8>, agenda: &mut Agenda) -> Result<(), End> {
-        let malformed = |source| DialError::Malformed { step: DialStep::Event, source };
+    async fn on_event(
+        &mut self,
+        from: SocketAddr,
+        message: Vec<u8>,
+        agenda: &mut Agenda,
+    ) -> Result<(), End> {
+        let malformed = |source| DialError::Malformed { step: DialStep::Event, source }.at(from);
         let event = Event::read(&message).map_err(malformed)?;
         agenda.on_event(&event, now_ms());
         self.reads.on_event(&event);
@@ -257,7 +262,7 @@ where
     };
     match answer {
         Ok(message) => Ok(Ok(message)),
-        Err(DialError::Refused(error, _)) => Ok(Err(error.code)),
+        Err(DialErrorAt { error: DialError::Refused(error, _), .. }) => Ok(Err(error.code)),
         Err(error) => Err(error.into()),
     }
 }

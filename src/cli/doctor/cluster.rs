@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::cli::doctor::finding::Findings;
 use crate::config::settings::{AuthMode, Settings};
-use crate::connect::dial_error::DialError;
+use crate::connect::dial_error::{DialError, DialErrorAt};
 use crate::connect::dialer::{connect, secure};
 use crate::connect::extensions::Extensions;
 use crate::connect::handshake::{ask_options, start_up};
@@ -117,7 +117,7 @@ fn encryption(settings: &Settings, tls: &Tls, reached: &Reached, findings: &mut 
 }
 
 /// A new connection to a node that was reached before.
-async fn open(tls: &Tls, address: SocketAddr) -> Result<Transport, DialError> {
+async fn open(tls: &Tls, address: SocketAddr) -> Result<Transport, DialErrorAt> {
     let stream = connect(address, CONNECT_TIMEOUT_MS).await?;
     secure(tls.nodes.as_deref(), stream, address, CONNECT_TIMEOUT_MS).await
 }
@@ -126,7 +126,8 @@ async fn open(tls: &Tls, address: SocketAddr) -> Result<Transport, DialError> {
 async fn login(settings: &Settings, tls: &Tls, reached: &Reached, findings: &mut Findings) {
     let anonymous = async {
         let mut stream = open(tls, reached.address).await?;
-        start_up(&mut stream, Extensions::default(), &PoolKey::plain(None)).await
+        let started = start_up(&mut stream, Extensions::default(), &PoolKey::plain(None)).await;
+        started.map_err(|error| error.at(reached.address))
     };
     match (anonymous.await, &settings.username) {
         (Ok(_), None) => findings.ok("login", "none, and the cluster asks for none"),
@@ -135,7 +136,10 @@ async fn login(settings: &Settings, tls: &Tls, reached: &Reached, findings: &mut
             let fix = "remove username and password_file, or turn authentication on at the nodes";
             findings.warn("login", text, fix);
         }
-        (Err(DialError::CredentialMissing { authenticator }), Some(user)) => {
+        (
+            Err(DialErrorAt { error: DialError::CredentialMissing { authenticator }, .. }),
+            Some(user),
+        ) => {
             let authenticator = class_name(&authenticator);
             findings
                 .ok("login", format!("as '{user}', which the cluster accepts ({authenticator})"));
@@ -187,7 +191,9 @@ async fn tablet_rights(
 ) {
     match connection.query("SELECT table_id FROM system.tablets LIMIT 1").await {
         Ok(_) => findings.ok("rights", "system.tablets can be read: no tablet has to be missed"),
-        Err(DialError::Refused(error, _)) if error.code == ErrorCode::UNAUTHORIZED => {
+        Err(DialErrorAt { error: DialError::Refused(error, _), .. })
+            if error.code == ErrorCode::UNAUTHORIZED =>
+        {
             let user = settings.username.as_deref().unwrap_or("the role");
             let text = format!(
                 "'{user}' may not read system.tablets: each tablet costs one misrouted request"
@@ -207,7 +213,7 @@ async fn tablet_rights(
 async fn is_superuser(
     connection: &mut ControlConnection<Transport>,
     user: &str,
-) -> Result<Option<bool>, DialError> {
+) -> Result<Option<bool>, DialErrorAt> {
     let role = user.replace('\'', "''");
     for table in ["system.roles", "system_auth.roles"] {
         let query = format!("SELECT is_superuser FROM {table} WHERE role = '{role}'");
@@ -216,11 +222,13 @@ async fn is_superuser(
                 let found = first_cell(&message).and_then(|cell| cell::boolean(&cell).ok());
                 return Ok(Some(found.unwrap_or(false)));
             }
-            Err(DialError::Refused(error, _)) if error.code == ErrorCode::UNAUTHORIZED => {
+            Err(DialErrorAt { error: DialError::Refused(error, _), .. })
+                if error.code == ErrorCode::UNAUTHORIZED =>
+            {
                 return Ok(None);
             }
             // Another version keeps them in the other table.
-            Err(DialError::Refused(..)) => {}
+            Err(DialErrorAt { error: DialError::Refused(..), .. }) => {}
             Err(error) => return Err(error),
         }
     }
@@ -285,7 +293,7 @@ fn tablets(name: &str, keyspace: &KeyspaceRow, data_center: &str, findings: &mut
 async fn first_text(
     connection: &mut ControlConnection<Transport>,
     query: &str,
-) -> Result<Option<String>, DialError> {
+) -> Result<Option<String>, DialErrorAt> {
     let message = connection.query(query).await?;
     let cell = first_cell(&message);
     Ok(cell.and_then(|cell| cell::text(&cell).ok().map(str::to_owned)))

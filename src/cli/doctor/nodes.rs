@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::cli::doctor::cluster::first_cell;
 use crate::cli::doctor::finding::Findings;
-use crate::connect::dial_error::DialError;
+use crate::connect::dial_error::{DialError, DialErrorAt};
 use crate::connect::dialer::{Dialer, OpenedLane};
 use crate::connect::handshake_budget::NodeGate;
 use crate::connect::hint;
@@ -81,9 +81,10 @@ async fn check_up(dialer: &Dialer, pool: &PoolKey, target: &NodeTarget) -> Check
     let gate = NodeGate::default();
     let lane = match dialer.open(target, &gate, pool, Dial::Any, 0).await {
         Ok(lane) => lane,
-        Err(error) => {
-            let text = format!("{} cannot be used: {}", target.address, chain(&error));
-            checkup.findings.bad("node", text, hint::of_dial(&error));
+        Err(failed) => {
+            let why = chain(&failed.error);
+            let text = format!("{} cannot be used: {why}", target.address);
+            checkup.findings.bad("node", text, hint::of_dial(&failed));
             return checkup;
         }
     };
@@ -93,7 +94,8 @@ async fn check_up(dialer: &Dialer, pool: &PoolKey, target: &NodeTarget) -> Check
         }
         None => checkup.findings.ok("node", format!("{} answers, without shards", target.address)),
     }
-    let mut connection = ControlConnection::new(lane.stream, LANE_VERSION, QUERY_TIMEOUT_MS);
+    let mut connection =
+        ControlConnection::new(lane.stream, target.address, LANE_VERSION, QUERY_TIMEOUT_MS);
     clock_skew(&mut connection, target, &mut checkup.findings).await;
     checkup.connection = Some(connection);
     checkup
@@ -185,13 +187,19 @@ fn rewritten(target: &NodeTarget, how: &str, stray: &Stray, count: usize, findin
 }
 
 /// Reports that the port for connections that name their shard takes none.
-fn closed(target: &NodeTarget, how: &str, port: u16, error: &DialError, findings: &mut Findings) {
+fn closed(
+    target: &NodeTarget,
+    how: &str,
+    port: u16,
+    failed: &DialErrorAt,
+    findings: &mut Findings,
+) {
     let address = target.address;
-    let why = chain(error);
+    let why = chain(&failed.error);
     let text =
         format!("{address} answers, but shards cannot be dialled by {how} at port {port}: {why}");
-    let fix = if let DialError::SourcePorts { .. } = error {
-        hint::of_dial(error)
+    let fix = if let DialError::SourcePorts { .. } = failed.error {
+        hint::of_dial(failed)
     } else {
         let setting = if how == PROXY_HEADER {
             "native_shard_aware_transport_port_proxy_protocol"

@@ -7,12 +7,12 @@ use tokio::task::JoinSet;
 
 use crate::cli::doctor::cluster::class_name;
 use crate::cli::doctor::finding::{Findings, Level};
-use crate::connect::dial_error::{DialError, DialStep};
+use crate::connect::dial_error::{DialError, DialErrorAt, DialStep};
 use crate::control::contact::contact_point::ContactPoint;
 use crate::control::contact::hint;
 use crate::control::contact::opened_node::ReachSettings;
 use crate::control::contact::reach::{Reached, reach_node};
-use crate::control::error::{ControlError, chain};
+use crate::control::error::{ControlError, at_place};
 
 const TOPIC: &str = "contact";
 const ONE_CLUSTER: &str = "name nodes of one cluster in contact_points";
@@ -69,7 +69,14 @@ fn failed(first: First<'_>, tried: &Tried, error: &ControlError, findings: &mut 
             let fix = "give doctor a role that may look: --username and --password-file";
             findings.warn("login", text, fix);
         }
-        (ControlError::Dial(DialError::Refused(refusal, DialStep::Login)), _, Some((other, _))) => {
+        (
+            ControlError::Dial(DialErrorAt {
+                error: DialError::Refused(refusal, DialStep::Login),
+                ..
+            }),
+            _,
+            Some((other, _)),
+        ) => {
             let text = format!(
                 "{place} refuses the login that {other} takes, which does not list it in its \
                  cluster: {refusal}"
@@ -79,8 +86,7 @@ fn failed(first: First<'_>, tried: &Tried, error: &ControlError, findings: &mut 
         _ => {
             let is_useful = first.is_some() && !error.is_loop();
             let level = if is_useful { Level::Warn } else { Level::Bad };
-            let text = format!("{place}: {}", chain(error));
-            findings.add(level, TOPIC, text, hint::of_control(error));
+            findings.add(level, TOPIC, at_place(place, error), hint::of_control(error));
         }
     }
 }

@@ -202,7 +202,8 @@ async fn shard(node: &Node, token: Token, tls: Option<&NodeTls>) -> Result<u32, 
     let asking = async {
         let stream = connect(address, NODE_TIMEOUT_MS).await?;
         let mut stream = secure(tls, stream, address, NODE_TIMEOUT_MS).await?;
-        anyhow::Ok(ask_options(&mut stream, LANE_VERSION).await?)
+        let supported = ask_options(&mut stream, LANE_VERSION).await;
+        anyhow::Ok(supported.map_err(|error| error.at(address))?)
     };
     let supported = match timeout(Duration::from_millis(NODE_TIMEOUT_MS), asking).await {
         Ok(Ok(supported)) => supported,

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use crate::connect::dial_error::DialError;
+use crate::connect::dial_error::{DialError, DialErrorAt};
 use crate::control::contact::connection::ControlConnection;
 use crate::control::tables::key_columns::literal;
 use crate::sockets::transport::Transport;
@@ -83,11 +83,13 @@ pub async fn tablet(
     );
     let message = match connection.query(&text).await {
         Ok(message) => message,
-        Err(DialError::Refused(error, _)) if error.code == ErrorCode::UNAUTHORIZED => {
+        Err(DialErrorAt { error: DialError::Refused(error, _), .. })
+            if error.code == ErrorCode::UNAUTHORIZED =>
+        {
             let why = "this user may not read system.tablets (GRANT SELECT ON system.tablets)";
             return Ok(Err(why.to_owned()));
         }
-        Err(DialError::Refused(error, _)) => {
+        Err(DialErrorAt { error: DialError::Refused(error, _), .. }) => {
             return Ok(Err(format!("the server does not show system.tablets: {}", error.message)));
         }
         Err(error) => return Err(error.into()),
@@ -115,7 +117,7 @@ async fn last_before(
     );
     let message = match connection.query(&text).await {
         Ok(message) => message,
-        Err(DialError::Refused(..)) => return Ok(None),
+        Err(DialErrorAt { error: DialError::Refused(..), .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let rows = Rows::read(&message)?;
@@ -152,7 +154,7 @@ async fn base_table(
     let text = format!("SELECT base_table FROM system.tablets WHERE table_id = {id} LIMIT 1");
     let message = match connection.query(&text).await {
         Ok(message) => message,
-        Err(DialError::Refused(..)) => return Ok(None),
+        Err(DialErrorAt { error: DialError::Refused(..), .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let rows = Rows::read(&message)?;

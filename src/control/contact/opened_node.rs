@@ -100,8 +100,7 @@ pub async fn open_node(
     };
     let opened = timeout(Duration::from_millis(timeout_ms), handshake).await;
     let step = DialStep::Startup;
-    let opened =
-        opened.map_err(|_| DialError::Timeout { address: Some(address), step, timeout_ms })?;
+    let opened = opened.map_err(|_| DialError::Timeout { step, timeout_ms }.at(address))?;
     let (supported, login) = match opened {
         Err(DialError::CredentialMissing { authenticator }) if settings.book.is_some() => {
             return Err(ControlError::LoginWanted { authenticator, address });
@@ -111,7 +110,7 @@ pub async fn open_node(
     if let Some(version) = supported.shardlane {
         return Err(ControlError::Shardlane { address, version });
     }
-    let connection = ControlConnection::new(stream, LANE_VERSION, timeout_ms);
+    let connection = ControlConnection::new(stream, address, LANE_VERSION, timeout_ms);
     Ok(OpenedNode { address, connection, supported, login })
 }
 

@@ -1,7 +1,7 @@
 //! Who answers first: one candidate after another is started, and none is waited for long.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,7 +135,15 @@ async fn resolve(
     point: &ContactPoint,
 ) -> (String, Result<Outcome, ControlError>) {
     let found = point.resolve(settings.port, settings.connect_timeout_ms).await;
-    let node = |address| (format!("{point} ({address})"), address);
+    let node = |address: SocketAddr| (place_of(point, address), address);
     let found = found.map(|found| Outcome::Resolved(found.into_iter().map(node).collect()));
     (point.to_string(), found)
+}
+
+/// What an address of a contact point is called: the address, and the name that led to it.
+fn place_of(point: &ContactPoint, address: SocketAddr) -> String {
+    match point.host.parse::<IpAddr>() {
+        Ok(_) => address.to_string(),
+        Err(_) => format!("{point} ({address})"),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::connect::dial_error::DialError;
+use crate::connect::dial_error::{DialError, DialErrorAt};
 use crate::connect::handshake::Login;
 use crate::control::agenda::EVENTS;
 use crate::control::contact::connection::ControlConnection;
@@ -93,7 +93,9 @@ async fn finish(settings: &ReachSettings, opened: OpenedNode) -> Result<Reached,
         let kinds = [EventKind::ClientRoutesChange];
         match connection.register(&kinds).await {
             // The table is read all the same, each time the others are.
-            Err(DialError::Refused(error, _)) if error.code == ErrorCode::PROTOCOL_ERROR => {
+            Err(DialErrorAt { error: DialError::Refused(error, _), .. })
+                if error.code == ErrorCode::PROTOCOL_ERROR =>
+            {
                 tracing::info!(%address, "the node sends no events for changes of client routes");
             }
             registered => registered?,

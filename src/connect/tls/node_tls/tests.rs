@@ -93,7 +93,7 @@ fn speaks(pair: &Pair, client_ca: Option<&Authority>) -> Answers {
     Answers::Tls(Arc::new(server_config(&material).unwrap().0))
 }
 
-async fn open(address: SocketAddr, settings: Option<NodeTlsSettings>) -> Result<u16, DialError> {
+async fn open(address: SocketAddr, settings: Option<NodeTlsSettings>) -> Result<u16, DialErrorAt> {
     let tls = settings.map(|settings| Arc::new(NodeTls::load(&settings).unwrap().unwrap()));
     let target =
         NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsAdvertised };
