@@ -50,7 +50,7 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
         tracing::warn!(name, suggestion, "variable is set, but there is no such setting");
     }
     for doubt in doubts {
-        tracing::warn!(setting = doubt.key, fix = doubt.fix, "{}", doubt.text);
+        tracing::warn!(setting = doubt.key, hint = doubt.hint, "{}", doubt.text);
     }
     raise_descriptor_limit(u64::try_from(settings.limits.clients_max).unwrap_or(u64::MAX));
     let runtime = runtime::Builder::new_current_thread()

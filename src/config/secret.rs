@@ -65,9 +65,9 @@ pub fn doubt(path: Option<&Path>) -> Option<Doubt> {
         "password_file = \"{}\": all users of the machine may read the password, by mode {mode:04o}",
         path.display()
     );
-    let fix =
+    let hint =
         "take that from the file (chmod 0400), in Kubernetes by the volume's defaultMode: 0400";
-    (mode & 0o004 != 0).then(|| Doubt { key: "password_file", text, fix: fix.to_owned() })
+    (mode & 0o004 != 0).then(|| Doubt { key: "password_file", text, hint: hint.to_owned() })
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub fn doubts(settings: &Settings) -> Vec<Doubt> {
         let path = files.ca.as_ref()?;
         let fault = files.read().ok()?.ca_fault()?;
         let text = format!("{key} = \"{}\": {fault}", path.display());
-        Some(Doubt { key, text, fix: fault.fix().to_owned() })
+        Some(Doubt { key, text, hint: fault.hint().to_owned() })
     });
     doubts.collect()
 }
@@ -74,7 +74,7 @@ fn check_files(reader: &mut SettingsReader, error: Option<TlsError>, [ca, cert, 
         TlsPart::Certificate => cert,
         TlsPart::Key => key,
     };
-    reader.refuse(setting, &fault.to_string(), fault.fix());
+    reader.refuse(setting, &fault.to_string(), fault.hint());
 }
 
 fn refuse(reader: &mut SettingsReader, key: &'static str, reason: &str, right: &str) {

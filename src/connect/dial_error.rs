@@ -77,12 +77,12 @@ pub enum DialError {
     #[error("{0} (during {1})")]
     Refused(NodeError, DialStep),
     /// TLS could not be set up, for a reason that is known.
-    #[error("TLS failed: {reason}; {fix}")]
+    #[error("TLS failed: {reason}; {hint}")]
     Tls {
         /// What went wrong.
         reason: String,
         /// What to do about it.
-        fix: &'static str,
+        hint: &'static str,
     },
     /// The node answers a plain connection with an alert of TLS.
     #[error("the node expects TLS (during {step})")]

@@ -128,9 +128,9 @@ impl Dialing {
     /// A task ended without a report.
     pub fn on_vanished(&mut self, id: DialId) -> DialFailure {
         self.running.remove(&id);
-        let (reason, fix) =
+        let (reason, hint) =
             ("the dialling task ended without a result".to_owned(), "report this".to_owned());
-        DialFailure { kind: FailureKind::Broken, reason, fix }
+        DialFailure { kind: FailureKind::Broken, reason, hint }
     }
 
     /// Passes a client's answer on to the node that sent a challenge.
@@ -190,7 +190,7 @@ pub fn failure_of(failed: &DialErrorAt) -> DialFailure {
         Some(source) => format!("{failed}: {source}"),
         None => failed.to_string(),
     };
-    DialFailure { kind, reason, fix: hint::of_dial(failed) }
+    DialFailure { kind, reason, hint: hint::of_dial(failed) }
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub fn of_dial(failed: &DialErrorAt) -> String {
              (native_transport_port of the node), not one for TLS, the PROXY protocol or HTTP"
                 .to_owned()
         }
-        DialError::Tls { fix, .. } => (*fix).to_owned(),
+        DialError::Tls { hint, .. } => (*hint).to_owned(),
         DialError::TlsAlert { .. } => {
             "the port is for TLS: set tls.ca to the file with the CA of the nodes, or give the plain \
              CQL port"

@@ -86,8 +86,8 @@ pub async fn run(
         let end = match reached.and_then(|reached| of_one_cluster(reached, &mut own_cluster)) {
             Ok(reached) => {
                 for (place, error) in &reached.failures {
-                    let fix = hint::of_control(error);
-                    warn!(place, error = chain(error), fix, "a contact point is of no use");
+                    let hint = hint::of_control(error);
+                    warn!(place, error = chain(error), hint, "a contact point is of no use");
                 }
                 backoff.reset();
                 lines = LogThrottle::every(LINE_EVERY_US);
@@ -163,8 +163,8 @@ fn log_failure(error: &ControlError, watched: Option<SocketAddr>, lines: &mut Lo
     if let Some(address) = watched {
         info!(%address, error = chain, "the connection that watches the cluster broke: another node is asked");
     } else if let Some(suppressed) = lines.next(now_us()) {
-        let fix = hint::of_control(error);
-        warn!(error = chain, fix, suppressed, "no node can be reached to watch the cluster");
+        let hint = hint::of_control(error);
+        warn!(error = chain, hint, suppressed, "no node can be reached to watch the cluster");
     }
 }
 

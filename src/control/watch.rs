@@ -237,9 +237,9 @@ fn of_table(report: TableReport) -> ControlReport {
         TableReport::Key(key) => ControlReport::TableKey(key),
         TableReport::Tablets(page) => {
             if page.end == Some(ReadEnd::Refused) {
-                let fix = "GRANT SELECT ON system.tablets TO the role";
+                let hint = "GRANT SELECT ON system.tablets TO the role";
                 tracing::info!(
-                    fix,
+                    hint,
                     "no permission to read system.tablets: tablets are learned from answers instead"
                 );
             }

@@ -15,7 +15,7 @@ use crate::tls::error::TlsError;
 #[derive(Debug, Error)]
 pub enum ServerError {
     /// An address could not be bound.
-    #[error("{setting}: cannot listen at {address}: {error}; {}", listener::fix(address, error))]
+    #[error("{setting}: cannot listen at {address}: {error}; {}", listener::hint(address, error))]
     Bind {
         /// Where the address is set.
         setting: &'static str,

@@ -302,8 +302,8 @@ async fn on_report(
     pages.on_control(&report);
     let refused = workers.on_control(report).await;
     if let Some(error) = &refused {
-        let fix = hint::of_control(error);
-        tracing::error!(error = chain(error), fix, "stopping: see contact_points");
+        let hint = hint::of_control(error);
+        tracing::error!(error = chain(error), hint, "stopping: see contact_points");
     }
     kept.hand_to(workers).await;
     refused.map(ServerError::ContactPoints)

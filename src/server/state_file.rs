@@ -281,8 +281,8 @@ impl StateSaver {
         self.stats.write_failures.fetch_add(1, Ordering::Relaxed);
         if !std::mem::replace(is_failing, true) {
             let path = self.path.display();
-            let fix = "let this user make files in its folder, and give the name of no other file";
-            tracing::warn!(%path, %error, fix, "the file of state.file cannot be written");
+            let hint = "let this user make files in its folder, and give the name of no other file";
+            tracing::warn!(%path, %error, hint, "the file of state.file cannot be written");
         }
     }
 

@@ -384,7 +384,7 @@ fn run_says_in_its_log_what_to_do_about_a_contact_point() {
     server.wait().unwrap();
     let warning = warning.unwrap();
     says(warning["error"].as_str().unwrap(), &["cannot resolve name.invalid:9042"]);
-    says(warning["fix"].as_str().unwrap(), &["correct the name in contact_points, or the DNS"]);
+    says(warning["hint"].as_str().unwrap(), &["correct the name in contact_points, or the DNS"]);
 }
 
 #[test]

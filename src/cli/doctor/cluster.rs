@@ -46,9 +46,9 @@ pub async fn examine(
     }
     places(settings, &reached.metadata, data_center, findings);
     for row in &reached.metadata.left_out {
-        let fix = "wait until the node has joined; if it is gone for good, remove it (nodetool \
+        let hint = "wait until the node has joined; if it is gone for good, remove it (nodetool \
                    removenode)";
-        findings.warn("cluster", format!("left out of system.peers: {row}"), fix);
+        findings.warn("cluster", format!("left out of system.peers: {row}"), hint);
     }
     for (name, keyspace) in &reached.metadata.keyspaces {
         if !name.starts_with(OWN_KEYSPACES) {
@@ -93,8 +93,8 @@ async fn protocol(tls: &Tls, reached: &Reached, findings: &mut Findings) {
     );
     findings.ok("protocol", text);
     if reached.supported.sharding.is_some() && !reached.supported.tablets_v1 {
-        let fix = "set enable_tablets in scylla.yaml, if tables are to have tablets";
-        findings.warn("protocol", "no TABLETS_ROUTING_V1: no tablet can be learned", fix);
+        let hint = "set enable_tablets in scylla.yaml, if tables are to have tablets";
+        findings.warn("protocol", "no TABLETS_ROUTING_V1: no tablet can be learned", hint);
     }
 }
 
@@ -102,8 +102,8 @@ async fn protocol(tls: &Tls, reached: &Reached, findings: &mut Findings) {
 fn encryption(settings: &Settings, tls: &Tls, reached: &Reached, findings: &mut Findings) {
     if tls.nodes.is_some() && !settings.node_tls.verify_name {
         let text = "on; the nodes' certificates may bear any name";
-        let fix = "set tls.server_name to a name that they bear, and remove tls.verify_name";
-        return findings.warn("tls", text, fix);
+        let hint = "set tls.server_name to a name that they bear, and remove tls.verify_name";
+        return findings.warn("tls", text, hint);
     }
     if tls.nodes.is_some() {
         return findings
@@ -133,8 +133,8 @@ async fn login(settings: &Settings, tls: &Tls, reached: &Reached, findings: &mut
         (Ok(_), None) => findings.ok("login", "none, and the cluster asks for none"),
         (Ok(_), Some(user)) => {
             let text = format!("the cluster asks for no login; '{user}' is not needed");
-            let fix = "remove username and password_file, or turn authentication on at the nodes";
-            findings.warn("login", text, fix);
+            let hint = "remove username and password_file, or turn authentication on at the nodes";
+            findings.warn("login", text, hint);
         }
         (
             Err(DialErrorAt { error: DialError::CredentialMissing { authenticator }, .. }),
@@ -171,8 +171,8 @@ async fn permissions(
                     format!("'{user}' is a superuser, and only reads what any role may read")
                 }
             };
-            let fix = "make a role with the application's own rights, and name it in username";
-            findings.warn("rights", text, fix);
+            let hint = "make a role with the application's own rights, and name it in username";
+            findings.warn("rights", text, hint);
         }
         Ok(Some(false)) => findings.ok("rights", format!("'{user}' is no superuser")),
         // Only superusers, and roles with a grant for it, may read the roles.
@@ -198,10 +198,10 @@ async fn tablet_rights(
             let text = format!(
                 "'{user}' may not read system.tablets: each tablet costs one misrouted request"
             );
-            let fix = format!(
+            let hint = format!(
                 "GRANT SELECT ON system.tablets TO {user}, or set tablets.prefetch = false"
             );
-            findings.warn("rights", text, fix);
+            findings.warn("rights", text, hint);
         }
         Err(error) => {
             findings.warn("rights", format!("system.tablets: {error}"), hint::of_dial(&error));
@@ -247,8 +247,8 @@ fn places(
     let listed = centers.iter().copied().collect::<Vec<_>>().join(", ");
     if local.is_empty() {
         let text = format!("no node is in data center '{data_center}'; the cluster has: {listed}");
-        let fix = format!("set data_center to one of: {listed} (case counts)");
-        return findings.bad("place", text, fix);
+        let hint = format!("set data_center to one of: {listed} (case counts)");
+        return findings.bad("place", text, hint);
     }
     let count = local.len();
     let text =
@@ -279,8 +279,8 @@ fn tablets(name: &str, keyspace: &KeyspaceRow, data_center: &str, findings: &mut
         && !data_centers.contains_key(data_center)
     {
         let text = format!("keyspace {name} has no replica in data center '{data_center}'");
-        let fix = format!("ALTER KEYSPACE {name} to replicate it there, or set data_center");
-        return findings.warn("tablets", text, fix);
+        let hint = format!("ALTER KEYSPACE {name} to replicate it there, or set data_center");
+        return findings.warn("tablets", text, hint);
     }
     let how = if keyspace.tablets {
         "tablets, learned from the nodes' answers"

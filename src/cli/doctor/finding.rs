@@ -37,7 +37,7 @@ pub struct Finding {
     /// What was found, with the value that was looked at.
     pub text: String,
     /// What to do; absent when all is well.
-    pub fix: Option<String>,
+    pub hint: Option<String>,
 }
 
 /// Everything that was found, in the order in which it was looked at.
@@ -47,17 +47,17 @@ pub struct Findings(pub Vec<Finding>);
 impl Findings {
     /// Something is as it should be.
     pub fn ok(&mut self, topic: &'static str, text: impl Into<String>) {
-        self.0.push(Finding { level: Level::Ok, topic, text: text.into(), fix: None });
+        self.0.push(Finding { level: Level::Ok, topic, text: text.into(), hint: None });
     }
 
     /// Something could be better.
-    pub fn warn(&mut self, topic: &'static str, text: impl Into<String>, fix: impl Into<String>) {
-        self.add(Level::Warn, topic, text, fix);
+    pub fn warn(&mut self, topic: &'static str, text: impl Into<String>, hint: impl Into<String>) {
+        self.add(Level::Warn, topic, text, hint);
     }
 
     /// Something has to be mended.
-    pub fn bad(&mut self, topic: &'static str, text: impl Into<String>, fix: impl Into<String>) {
-        self.add(Level::Bad, topic, text, fix);
+    pub fn bad(&mut self, topic: &'static str, text: impl Into<String>, hint: impl Into<String>) {
+        self.add(Level::Bad, topic, text, hint);
     }
 
     /// Something that is as bad as `level`.
@@ -66,14 +66,14 @@ impl Findings {
         level: Level,
         topic: &'static str,
         text: impl Into<String>,
-        fix: impl Into<String>,
+        hint: impl Into<String>,
     ) {
-        let (mut text, fix) = (text.into(), fix.into());
-        // Errors of TLS name their fix, as they stand alone elsewhere.
-        if let Some(rest) = text.strip_suffix(&fix).and_then(|rest| rest.strip_suffix("; ")) {
+        let (mut text, hint) = (text.into(), hint.into());
+        // Errors of TLS name their hint, as they stand alone elsewhere.
+        if let Some(rest) = text.strip_suffix(&hint).and_then(|rest| rest.strip_suffix("; ")) {
             text.truncate(rest.len());
         }
-        self.0.push(Finding { level, topic, text, fix: Some(fix) });
+        self.0.push(Finding { level, topic, text, hint: Some(hint) });
     }
 
     /// Adds what was found elsewhere.
@@ -95,10 +95,10 @@ impl Findings {
 
     /// Prints them for people, and how many of which kind there are.
     pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        for Finding { level, topic, text, fix } in &self.0 {
+        for Finding { level, topic, text, hint } in &self.0 {
             writeln!(out, "{:4}  {topic:9}  {text}", level.word())?;
-            if let Some(fix) = fix {
-                writeln!(out, "      {:9}  {fix}", "-> fix")?;
+            if let Some(hint) = hint {
+                writeln!(out, "      {:9}  {hint}", "-> fix")?;
             }
         }
         let [ok, warn, bad] = [Level::Ok, Level::Warn, Level::Bad].map(|level| self.count(level));
@@ -113,7 +113,7 @@ impl Findings {
                 "level": finding.level.word().to_ascii_lowercase(),
                 "topic": finding.topic,
                 "text": finding.text,
-                "fix": finding.fix,
+                "fix": finding.hint,
             })
         };
         let findings: Vec<Value> = self.0.iter().map(one).collect();
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fix_is_printed_once() {
+    fn a_hint_is_printed_once() {
         let mut findings = Findings::default();
         findings.bad("tls", "expired; renew it", "renew it");
         assert_eq!(findings.0[0].text, "expired");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn each_finding_is_a_line_and_its_fix_the_next() {
+    fn each_finding_is_a_line_and_its_hint_the_next() {
         let mut findings = Findings::default();
         findings.ok("version", "ScyllaDB 2026.3.0");
         findings.warn("clock", "2 s late", "run NTP");

@@ -180,10 +180,10 @@ fn rewritten(target: &NodeTarget, how: &str, stray: &Stray, count: usize, findin
         "{address}: {how} {from} came to shard {found} instead of {wanted} ({count} such): \
          something on the way rewrites source ports"
     );
-    let fix = "connect without NAT or load balancer in between; or give the nodes a \
+    let hint = "connect without NAT or load balancer in between; or give the nodes a \
                native_shard_aware_transport_port_proxy_protocol and set lanes.proxy_protocol_port \
                to it; or accept to find shards by trial: lanes.shard_aware_port = false";
-    findings.bad("nat", text, fix);
+    findings.bad("nat", text, hint);
 }
 
 /// Reports that the port for connections that name their shard takes none.
@@ -198,7 +198,7 @@ fn closed(
     let why = chain(&failed.error);
     let text =
         format!("{address} answers, but shards cannot be dialled by {how} at port {port}: {why}");
-    let fix = if let DialError::SourcePorts { .. } = failed.error {
+    let hint = if let DialError::SourcePorts { .. } = failed.error {
         hint::of_dial(failed)
     } else {
         let setting = if how == PROXY_HEADER {
@@ -211,7 +211,7 @@ fn closed(
              or accept to find shards by trial: lanes.shard_aware_port = false"
         )
     };
-    findings.bad("node", text, fix);
+    findings.bad("node", text, hint);
 }
 
 /// Compares the node's clock with ours, taking the middle of the question for its moment.
@@ -234,9 +234,9 @@ async fn clock_skew(
     let (address, skew_ms) = (target.address, skew_us / 1_000);
     if skew_us.saturating_abs() > SKEW_MAX_US + known_to_us {
         let text = format!("{address}: its clock differs from ours by {skew_ms} ms");
-        let fix = "keep both clocks by NTP (chronyc tracking): drivers stamp writes by the clock \
+        let hint = "keep both clocks by NTP (chronyc tracking): drivers stamp writes by the clock \
                    of this machine, nodes by theirs, and the later stamp wins";
-        findings.warn("clock", text, fix);
+        findings.warn("clock", text, hint);
     } else {
         findings.ok("clock", format!("{address}: within {} ms of ours", skew_ms.abs() + 1));
     }
@@ -269,9 +269,9 @@ async fn agreement(
         count => {
             let groups: Vec<String> = groups.values().map(|nodes| nodes.join(", ")).collect();
             let text = format!("{count} different versions: {}", groups.join(" | "));
-            let fix = "look again in a minute; if it stays, restart the nodes of the smaller group \
+            let hint = "look again in a minute; if it stays, restart the nodes of the smaller group \
                        (nodetool describecluster shows them)";
-            findings.bad("schema", text, fix);
+            findings.bad("schema", text, hint);
         }
     }
 }

@@ -57,8 +57,8 @@ fn failed(first: First<'_>, tried: &Tried, error: &ControlError, findings: &mut 
                 let text = format!("{text} and does not list it in its cluster");
                 return findings.bad(TOPIC, text, ONE_CLUSTER);
             }
-            let fix = "turn authentication on at every node of the cluster, or at none";
-            findings.warn("login", text, fix);
+            let hint = "turn authentication on at every node of the cluster, or at none";
+            findings.warn("login", text, hint);
         }
         (ControlError::LoginWanted { authenticator, .. }, None, _) => {
             let authenticator = class_name(authenticator);
@@ -66,8 +66,8 @@ fn failed(first: First<'_>, tried: &Tried, error: &ControlError, findings: &mut 
                 "{place} answers and wants a login ({authenticator}); clients give their own, and \
                  without one nothing more can be looked at"
             );
-            let fix = "give doctor a role that may look: --username and --password-file";
-            findings.warn("login", text, fix);
+            let hint = "give doctor a role that may look: --username and --password-file";
+            findings.warn("login", text, hint);
         }
         (
             ControlError::Dial(DialErrorAt {
@@ -150,16 +150,16 @@ fn compare(first: First<'_>, place: &str, reached: &Reached, findings: &mut Find
         }
         if kind(reached) != kind(other) {
             let text = format!("{place} is {}, {other_place} is {}", kind(reached), kind(other));
-            let fix = "name nodes of one cluster in contact_points; on ScyllaDB set \
+            let hint = "name nodes of one cluster in contact_points; on ScyllaDB set \
                        enable_shard_aware_drivers on every node";
-            return findings.bad(TOPIC, text, fix);
+            return findings.bad(TOPIC, text, hint);
         }
         let host = own.map(|own| own.host);
         if !other.metadata.hosts.iter().any(|row| Some(row.host) == host) {
             let text =
                 format!("{place} is a node that {other_place} does not know of in its cluster");
-            let fix = "name nodes of one cluster in contact_points, none that has left it";
-            return findings.bad(TOPIC, text, fix);
+            let hint = "name nodes of one cluster in contact_points, none that has left it";
+            return findings.bad(TOPIC, text, hint);
         }
     }
     let place_of = own.map(|own| format!(", data center {}, rack {}", own.data_center, own.rack));

@@ -26,7 +26,7 @@ pub fn explain(error: DialError, has_tls: bool) -> DialError {
         (_, _) => None,
     };
     match found {
-        Some((reason, fix)) => DialError::Tls { reason, fix },
+        Some((reason, hint)) => DialError::Tls { reason, hint },
         None => error,
     }
 }

@@ -60,8 +60,8 @@ async fn ask_all(
             if matches!(error, ControlError::OtherCluster { .. }) {
                 return Some(error);
             }
-            let (error, fix) = (chain(&error), hint::of_control(&error));
-            warn!(%address, error, fix, "a contact point that the cluster does not list");
+            let (error, hint) = (chain(&error), hint::of_control(&error));
+            warn!(%address, error, hint, "a contact point that the cluster does not list");
         }
     }
     None

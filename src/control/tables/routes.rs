@@ -132,8 +132,8 @@ impl Routes {
                 Some(address)
             }
             Err(error) => {
-                let fix = hint::of_control(&error);
-                tracing::warn!(%to, error = chain(&error), fix, "the address of a route cannot be resolved");
+                let hint = hint::of_control(&error);
+                tracing::warn!(%to, error = chain(&error), hint, "the address of a route cannot be resolved");
                 known
             }
         }

@@ -109,9 +109,9 @@ impl StatementSum {
     #[must_use]
     pub fn route(&self) -> (&'static str, Option<&'static str>) {
         match self.found_by {
-            None => ("none", Reason::NoKey.advice()),
-            Some(_) if self.statement.pk_indexes.is_empty() => ("none", Reason::NoKey.advice()),
-            Some(FoundBy::Unknown) => ("none", Reason::UnknownKeyspace.advice()),
+            None => ("none", Reason::NoKey.hint()),
+            Some(_) if self.statement.pk_indexes.is_empty() => ("none", Reason::NoKey.hint()),
+            Some(FoundBy::Unknown) => ("none", Reason::UnknownKeyspace.hint()),
             Some(found_by @ (FoundBy::Tablets | FoundBy::Ring | FoundBy::EachNode)) => {
                 (found_by.name(), None)
             }

@@ -142,7 +142,7 @@ async fn a_certificate_that_signed_itself_is_trusted_when_it_is_given_as_it_is()
 }
 
 #[tokio::test]
-async fn each_failure_names_the_address_the_reason_and_the_fix() {
+async fn each_failure_names_the_address_the_reason_and_the_hint() {
     let (folder, ca, other_ca) = (Folder::new(), Authority::new("a"), Authority::new("b"));
     let good = || ca.sign("127.0.62.43");
     let by_ca = trusting(&folder, &ca, None);
@@ -193,10 +193,10 @@ async fn each_failure_names_the_address_the_reason_and_the_fix() {
         ),
         (Answers::Alert, plain, "expects TLS", "set tls.ca"),
     ];
-    for (number, (answers, settings, reason, fix)) in cases.into_iter().enumerate() {
+    for (number, (answers, settings, reason, hint)) in cases.into_iter().enumerate() {
         let address = node("127.0.62.43", answers).await;
         let text = open(address, settings).await.unwrap_err().to_string();
-        for part in [address.to_string().as_str(), reason, fix] {
+        for part in [address.to_string().as_str(), reason, hint] {
             assert!(text.contains(part), "case {number}: `{text}` lacks `{part}`");
         }
     }
