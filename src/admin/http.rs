@@ -54,7 +54,7 @@ fn spare() -> Option<File> {
 }
 
 /// Serves the pages until dropped; connections end with it.
-pub async fn serve<S: PageSource>(listener: TcpListener, source: Arc<S>) -> Infallible {
+pub(crate) async fn serve<S: PageSource>(listener: TcpListener, source: Arc<S>) -> Infallible {
     serve_within(listener, source, CONNECTION_TIMEOUT).await
 }
 

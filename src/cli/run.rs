@@ -29,7 +29,7 @@ use crate::telemetry::logging;
 const OTHER_DESCRIPTORS: u64 = 256;
 
 /// Reads the settings, starts the server, and stops it on SIGTERM or SIGINT.
-pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
+pub(crate) fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
     // Descriptors that were passed to us stay open over this.
     allocator::give_memory_back();
     let passed = Passed::from_environment();

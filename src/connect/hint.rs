@@ -8,7 +8,7 @@ use cql::error_code::ErrorCode;
 
 /// What to do about a connection that could not be opened.
 #[must_use]
-pub fn of_dial(failed: &DialErrorAt) -> String {
+pub(crate) fn of_dial(failed: &DialErrorAt) -> String {
     match &failed.error {
         DialError::Connect { source } => of_connect(failed.address, source.kind()),
         DialError::Timeout { step: DialStep::Connect, .. } => blocked().to_owned(),

@@ -14,7 +14,7 @@ use cql::token::shard::ShardId;
 
 /// Connects from any port, and at once says in one write that it is `source_port`. A node reads
 /// headers one after another: a connection that waits blocks all others at that port.
-pub async fn connect(
+pub(crate) async fn connect(
     address: SocketAddr,
     shard: ShardId,
     source_port: Option<u16>,

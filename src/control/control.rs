@@ -39,7 +39,7 @@ const LINE_EVERY_US: u64 = 60_000_000;
 
 /// How the cluster is watched.
 #[derive(Clone, Debug, Default)]
-pub struct ControlSettings {
+pub(crate) struct ControlSettings {
     /// How a node is reached.
     pub reach: ReachSettings,
     /// The data center where requests should stay; none takes that of the first node that answers.
@@ -62,7 +62,7 @@ pub struct ControlSettings {
 
 /// Watches the cluster until `requests` is closed, or the reader of `reports` has ended. Data never takes
 /// this connection: servers treat one that is registered for events as a control connection.
-pub async fn run(
+pub(crate) async fn run(
     settings: ControlSettings,
     requests: Receiver<ControlRequest>,
     reports: Sender<ControlReport>,

@@ -29,7 +29,7 @@ use cql::response::event::Event;
 
 /// What is asked of the watching connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum ControlRequest {
+pub(crate) enum ControlRequest {
     /// Read the system tables soon: a tablet names a host that is not known.
     Refresh,
     /// Look for a node now: there is a login that can be borrowed.
@@ -41,7 +41,7 @@ pub enum ControlRequest {
 
 /// What the watching connection reports, in the order in which it became known.
 #[derive(Debug)]
-pub enum ControlReport {
+pub(crate) enum ControlReport {
     /// The cluster, or what is known of it, has changed.
     Published(Publication),
     /// The message of an EVENT about the schema, once for each change.
@@ -70,7 +70,7 @@ pub enum ControlReport {
 
 /// Why watching ended.
 #[derive(Debug)]
-pub enum End {
+pub(crate) enum End {
     /// The reader of the reports has ended.
     Closed,
     /// The connection failed.
@@ -85,7 +85,7 @@ impl<E: Into<ControlError>> From<E> for End {
 
 /// What stays when one node is watched after another.
 #[derive(Debug)]
-pub struct Watcher {
+pub(crate) struct Watcher {
     /// Makes snapshots.
     pub publisher: Publisher,
     /// When to do what.
@@ -102,7 +102,7 @@ pub struct Watcher {
 
 impl Watcher {
     /// Watches the node at `contact`, whose tables have just been read.
-    pub async fn watch<S>(
+    pub(crate) async fn watch<S>(
         &mut self,
         connection: &mut ControlConnection<S>,
         contact: SocketAddr,

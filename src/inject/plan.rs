@@ -21,7 +21,7 @@ const MESH_SETUP: [&str; 6] = [
 
 /// What becomes of a pod.
 #[derive(Debug, PartialEq)]
-pub enum Plan {
+pub(crate) enum Plan {
     /// It gets a sidecar by these changes.
     Change(Vec<Operation>),
     /// It stays as it is, as it should.
@@ -32,7 +32,7 @@ pub enum Plan {
 
 /// Which pods get a sidecar.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// All but those that want none.
     All,
     /// Those that ask for one.
@@ -42,7 +42,7 @@ pub enum Scope {
 /// The changes of `pod`, which has `metadata` and `spec` and is at `path`. `outer` are annotations of the object that it
 /// is the template of; its own count more.
 #[must_use]
-pub fn plan(
+pub(crate) fn plan(
     pod: &Value,
     path: &[PathPart],
     outer: Option<&Value>,

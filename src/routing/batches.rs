@@ -19,7 +19,11 @@ const CHILD_BYTES: usize = 64;
 
 impl Router {
     /// Looks through the children of a BATCH, once: the lanes that it may take depend on them, too.
-    pub fn look_through<'a>(&mut self, batch: &Batch<'a>, texts: ChildTexts<'a>) -> BatchPlace<'a> {
+    pub(crate) fn look_through<'a>(
+        &mut self,
+        batch: &Batch<'a>,
+        texts: ChildTexts<'a>,
+    ) -> BatchPlace<'a> {
         let mut place = BatchPlace {
             found: None,
             text: None,
@@ -104,7 +108,7 @@ impl Router {
     }
 
     /// Routes a BATCH by its first child that names one partition.
-    pub fn batch<F: LaneCandidates>(
+    pub(crate) fn batch<F: LaneCandidates>(
         &mut self,
         place: &BatchPlace<'_>,
         view: &F,

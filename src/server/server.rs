@@ -59,7 +59,7 @@ struct Reloads {
 
 /// A server that is bound and has its workers, and serves no client yet.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     workers: Workers,
     places: ListeningPlaces,
     tls: Tls,
@@ -80,7 +80,7 @@ pub struct Server {
 impl Server {
     /// Binds the addresses, unless listeners are passed, and starts workers and control connection. Called within a
     /// runtime.
-    pub fn start(settings: &Settings, passed: Passed) -> Result<Self, ServerError> {
+    pub(crate) fn start(settings: &Settings, passed: Passed) -> Result<Self, ServerError> {
         let tls = Tls::load(settings)?;
         let (places, state) = ListeningPlaces::open(settings, passed)?;
         let credential = assemble::credential(settings).map_err(|error| {
@@ -143,44 +143,44 @@ impl Server {
     }
 
     /// Shows these settings in the console, with where they come from.
-    pub fn show_settings(&self, settings: Vec<SettingEntry>) {
+    pub(crate) fn show_settings(&self, settings: Vec<SettingEntry>) {
         self.pages.on_settings(settings);
     }
 
     /// Where clients connect by TCP; the first address of several.
-    pub fn address(&self) -> io::Result<SocketAddr> {
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         let absent = || io::Error::new(io::ErrorKind::NotFound, "no address to connect to");
         tcp_addresses(&self.binds()).next().ok_or_else(absent)
     }
 
     /// Every place where clients connect.
     #[must_use]
-    pub fn binds(&self) -> Vec<Bind> {
+    pub(crate) fn binds(&self) -> Vec<Bind> {
         self.places.binds()
     }
 
     /// Where metrics and probes are served.
     #[must_use]
-    pub fn admin_address(&self) -> SocketAddr {
+    pub(crate) fn admin_address(&self) -> SocketAddr {
         self.places.admin_address()
     }
 
     /// How to ask each worker for its numbers, for who has started the server in its own process.
     #[must_use]
-    pub fn workers(&self) -> Vec<Sender<WorkerCommand>> {
+    pub(crate) fn workers(&self) -> Vec<Sender<WorkerCommand>> {
         self.workers.commands()
     }
 
     /// Where to ask for a reload of the settings.
     #[must_use]
-    pub fn reloads(&self) -> Sender<ReloadRequest> {
+    pub(crate) fn reloads(&self) -> Sender<ReloadRequest> {
         self.reloads.ask.clone()
     }
 
     /// Serves until `stop` hands out its first message, then ends in the phases of [`Drain`]; each further message skips
     /// one. It stops by itself, and fails, when contact points turn out to lead to several clusters, or to nothing but
     /// proxies. The settings are read again if they are `reloadable`.
-    pub async fn serve(
+    pub(crate) async fn serve(
         self,
         mut stop: Receiver<()>,
         reloadable: Option<Reloadable>,

@@ -29,7 +29,7 @@ const CONNECT_TIMEOUT_MS: u64 = 5_000;
 const OWN_KEYSPACES: &str = "system";
 
 /// Looks at everything that a single node can show. `data_center` is the local one.
-pub async fn examine(
+pub(crate) async fn examine(
     settings: &Settings,
     tls: &Tls,
     reached: &mut Reached,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Level {
+pub(crate) enum Level {
     /// As it should be.
     Ok,
     /// It works, and could be better.
@@ -18,7 +18,7 @@ pub enum Level {
 impl Level {
     /// The word at the beginning of the line.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Warn => "warn",
@@ -29,7 +29,7 @@ impl Level {
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// How bad it is.
     pub level: Level,
     /// What it is about, one word.
@@ -42,26 +42,36 @@ pub struct Finding {
 
 /// Everything that was found, in the order in which it was looked at.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Findings(pub Vec<Finding>);
+pub(crate) struct Findings(pub Vec<Finding>);
 
 impl Findings {
     /// Something is as it should be.
-    pub fn ok(&mut self, topic: &'static str, text: impl Into<String>) {
+    pub(crate) fn ok(&mut self, topic: &'static str, text: impl Into<String>) {
         self.0.push(Finding { level: Level::Ok, topic, text: text.into(), hint: None });
     }
 
     /// Something could be better.
-    pub fn warn(&mut self, topic: &'static str, text: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn warn(
+        &mut self,
+        topic: &'static str,
+        text: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.add(Level::Warn, topic, text, hint);
     }
 
     /// Something has to be mended.
-    pub fn bad(&mut self, topic: &'static str, text: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn bad(
+        &mut self,
+        topic: &'static str,
+        text: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.add(Level::Bad, topic, text, hint);
     }
 
     /// Something that is as bad as `level`.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         level: Level,
         topic: &'static str,
@@ -77,24 +87,24 @@ impl Findings {
     }
 
     /// Adds what was found elsewhere.
-    pub fn append(&mut self, mut others: Self) {
+    pub(crate) fn append(&mut self, mut others: Self) {
         self.0.append(&mut others.0);
     }
 
     /// Counts the findings of a level.
     #[must_use]
-    pub fn count(&self, level: Level) -> usize {
+    pub(crate) fn count(&self, level: Level) -> usize {
         self.0.iter().filter(|finding| finding.level == level).count()
     }
 
     /// Whether nothing has to be mended.
     #[must_use]
-    pub fn is_well(&self) -> bool {
+    pub(crate) fn is_well(&self) -> bool {
         self.count(Level::Bad) == 0
     }
 
     /// Prints them for people, and how many of which kind there are.
-    pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         for Finding { level, topic, text, hint } in &self.0 {
             writeln!(out, "{:4}  {topic:9}  {text}", level.word())?;
             if let Some(hint) = hint {
@@ -107,7 +117,7 @@ impl Findings {
 
     /// All of them for programs.
     #[must_use]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let one = |finding: &Finding| {
             json!({
                 "level": finding.level.word().to_ascii_lowercase(),

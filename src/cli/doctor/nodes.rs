@@ -51,7 +51,7 @@ struct Stray {
 }
 
 /// Looks at every node of `targets`. Nodes that know different schemas have `agreement_ms` to agree.
-pub async fn examine(
+pub(crate) async fn examine(
     dialer: &Dialer,
     pool: &PoolKey,
     targets: &[NodeTarget],

@@ -29,7 +29,7 @@ struct Tried {
 type First<'a> = Option<(&'a str, &'a Reached)>;
 
 /// Tries all contact points. The first that answers is the one to go on with.
-pub async fn examine(settings: &ReachSettings, findings: &mut Findings) -> Option<Reached> {
+pub(crate) async fn examine(settings: &ReachSettings, findings: &mut Findings) -> Option<Reached> {
     let tried = try_all(settings).await;
     let first: First<'_> = tried.iter().find_map(|tried| {
         let reached = tried.outcome.as_ref().ok()?;

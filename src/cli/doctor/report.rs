@@ -30,7 +30,7 @@ const AGREEMENT_MS_MAX: u64 = 10_000;
 
 /// Looks at everything that `run` depends on, and prints it to `out`; fails when something has to
 /// be mended. `variables` are all names of the environment, to find misspelt ones.
-pub fn doctor(
+pub(crate) fn doctor(
     args: &DoctorArgs,
     environment: Environment<'_>,
     variables: Vec<String>,

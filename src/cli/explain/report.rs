@@ -37,7 +37,7 @@ use cql::token::token::Token;
 const NODE_TIMEOUT_MS: u64 = 3_000;
 
 /// Connects as the proxy does, and prints where the row of a key or of a statement lives.
-pub fn explain(
+pub(crate) fn explain(
     args: &ExplainArgs,
     environment: Environment<'_>,
     out: &mut dyn Write,

@@ -16,7 +16,7 @@ use cql::token::token::Token;
 
 /// A column of the partition key.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ExplainedColumn {
+pub(crate) struct ExplainedColumn {
     /// Its name.
     pub name: String,
     /// Its type, as the schema names it.
@@ -25,7 +25,7 @@ pub struct ExplainedColumn {
 
 /// A row of `system.tablets`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct TabletRow {
+pub(crate) struct TabletRow {
     /// Last token of the tablet before it; `None` for the first tablet, and where it cannot be read.
     pub after: Option<i64>,
     /// Last token of its range.
@@ -35,7 +35,7 @@ pub struct TabletRow {
 }
 
 /// Reads the columns of the partition key, in its order; none when there is no such table.
-pub async fn key_columns(
+pub(crate) async fn key_columns(
     connection: &mut ControlConnection<Transport>,
     keyspace: &str,
     table: &str,
@@ -62,7 +62,7 @@ pub async fn key_columns(
 }
 
 /// Finds the tablet of a token; the inner `Err` says why the server does not show it.
-pub async fn tablet(
+pub(crate) async fn tablet(
     connection: &mut ControlConnection<Transport>,
     keyspace: &str,
     table: &str,

@@ -9,7 +9,7 @@ use crate::connect::dial_error::{DialError, DialStep};
 /// Explains the error of a connection if TLS is its cause; any other error stays as it is. `has_tls` says
 /// whether TLS is on.
 #[must_use]
-pub fn explain(error: DialError, has_tls: bool) -> DialError {
+pub(crate) fn explain(error: DialError, has_tls: bool) -> DialError {
     let found = match (&error, has_tls) {
         (DialError::TlsAlert { .. }, false) => Some((
             "the node expects TLS at this port".to_owned(),
@@ -33,7 +33,7 @@ pub fn explain(error: DialError, has_tls: bool) -> DialError {
 
 /// The library's error inside of what a read or write failed with.
 #[must_use]
-pub fn library_error(error: &std::io::Error) -> Option<&Error> {
+pub(crate) fn library_error(error: &std::io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 

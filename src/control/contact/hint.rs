@@ -5,7 +5,7 @@ use crate::control::error::ControlError;
 
 /// What to do about a node that could not be watched.
 #[must_use]
-pub fn of_control(error: &ControlError) -> String {
+pub(crate) fn of_control(error: &ControlError) -> String {
     match error {
         ControlError::ContactPoint { .. } => {
             "write it as HOST, HOST:PORT or [IPv6]:PORT".to_owned()

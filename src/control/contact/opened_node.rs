@@ -24,7 +24,7 @@ use cql::response::supported::Supported;
 
 /// How a node is reached.
 #[derive(Clone, Debug)]
-pub struct ReachSettings {
+pub(crate) struct ReachSettings {
     /// Where to ask first.
     pub contact_points: Vec<ContactPoint>,
     /// Port of contact points that name none.
@@ -64,7 +64,7 @@ impl Default for ReachSettings {
 
 /// A node that is past its handshake.
 #[derive(Debug)]
-pub struct OpenedNode {
+pub(crate) struct OpenedNode {
     /// Its address, as it was reached.
     pub address: SocketAddr,
     /// The connection, registered for nothing yet.
@@ -76,7 +76,7 @@ pub struct OpenedNode {
 }
 
 /// Connects to one node, up to the end of its handshake.
-pub async fn open_node(
+pub(crate) async fn open_node(
     settings: &ReachSettings,
     address: SocketAddr,
 ) -> Result<OpenedNode, ControlError> {

@@ -18,7 +18,7 @@ use cql::response::supported::Supported;
 
 /// A node that answers.
 #[derive(Debug)]
-pub struct Reached {
+pub(crate) struct Reached {
     /// Its address, as it was reached.
     pub address: SocketAddr,
     /// The connection, registered for [`EVENTS`].
@@ -38,7 +38,7 @@ pub struct Reached {
 /// that says nothing for half a second gets company by the next, and the first that answers wins.
 /// Names are resolved each time, for a cluster may have moved. If none answers, the error names
 /// all that were tried, and what became of each.
-pub async fn reach(
+pub(crate) async fn reach(
     settings: &ReachSettings,
     known: &[KnownNode],
     round: usize,
@@ -66,7 +66,7 @@ fn lent(settings: &ReachSettings, round: usize) -> Option<ReachSettings> {
 }
 
 /// Connects to one node, and asks for nothing but who it is.
-pub async fn identify(
+pub(crate) async fn identify(
     settings: &ReachSettings,
     address: SocketAddr,
 ) -> Result<Identity, ControlError> {
@@ -78,7 +78,7 @@ pub async fn identify(
 
 /// Connects to one node, registers for events, and reads its tables, in this order: what changes
 /// meanwhile comes as an event.
-pub async fn reach_node(
+pub(crate) async fn reach_node(
     settings: &ReachSettings,
     address: SocketAddr,
 ) -> Result<Reached, ControlError> {

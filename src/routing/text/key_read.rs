@@ -10,7 +10,7 @@ use cql::statement::statement::TableStatement;
 
 /// A read of one key.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct KeyRead {
+pub(crate) struct KeyRead {
     /// The statement, with a marker for each column of the key.
     pub text: String,
     /// The columns of the key, serialized, in the order of the markers.

@@ -21,7 +21,7 @@ use crate::topology::tablet::Tablet;
 impl View {
     /// The rows of a table.
     #[must_use]
-    pub fn contents(&self, table: ConsoleTable) -> Contents {
+    pub(crate) fn contents(&self, table: ConsoleTable) -> Contents {
         match table {
             ConsoleTable::Clients => self.clients(),
             ConsoleTable::Events => self.lines.iter().map(event).collect(),
